@@ -1,0 +1,46 @@
+"""The two check digits of an MPN line (マルチペイメントネットワーク 標準帳票), and the CRC over the whole code."""
+
+from __future__ import annotations
+
+import binascii
+from itertools import cycle
+
+from kokin.issues import Issue, RefusedError
+
+#: Weights of the second check digit, from the third digit of the printed line on, repeating.
+SECOND_WEIGHTS = (9, 1, 8, 1, 7, 1, 6, 1, 5, 1, 4, 1, 3, 1, 2, 1)
+#: Weights of the first check digit, from the second digit of the printed line on (the second check digit), repeating.
+FIRST_WEIGHTS = (2, 1, 3, 1, 4, 1, 5, 1, 6, 1, 7, 1, 8, 1, 9, 1)
+
+
+def mpn_check_digits(line: str) -> str:
+    """The two check digits that are printed before a line, from the line without them (37 or 42 digits).
+
+    The second is a sum modulo 10; the first a sum modulo 11 (10 becomes 0) that the second enters. Together they find
+    every single wrong digit and all but about 0.2 % of swapped neighbours.
+
+    Raises:
+        RefusedError: something else than digits.
+
+    Source: lines of codes in print and published self-test lines.
+
+    >>> mpn_check_digits("0000000000000000039500213800012700000")
+    '38'
+    >>> mpn_check_digits("848537153542910686890641003790889692913072")
+    '08'
+    """
+    if not (line.isascii() and line.isdigit()):
+        raise RefusedError([Issue("NOT_DIGITS", "line", "digits", line)])
+    digits = [int(digit) for digit in line]
+    second = sum(w * d for w, d in zip(cycle(SECOND_WEIGHTS), digits, strict=False)) % 10
+    first = sum(w * d for w, d in zip(cycle(FIRST_WEIGHTS), [second, *digits], strict=False)) % 11 % 10
+    return f"{first}{second}"
+
+
+def crc(text: str) -> str:
+    """CRC-16/CCITT-FALSE of ASCII text as five decimal digits.
+
+    >>> crc("123456789")
+    '10673'
+    """
+    return f"{binascii.crc_hqx(text.encode('ascii'), 0xFFFF):05d}"

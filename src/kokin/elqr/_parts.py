@@ -1,0 +1,99 @@
+"""The 255 digits as a table: what stands where, and what never changes.
+
+Source: rebuilt from codes in print, digit by digit. The elements follow EMVCo's merchant-presented mode (id 2,
+length 2, value), except that 62 and 80 are flat and the CRC under 63 is five decimal digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+#: 地方税共同機構, to whom every eL-QR is paid: 機関ID of MPN.
+AGENCY = "13800"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A run of digits in the payload.
+
+    ``start`` and ``width`` are digits from 0. ``const`` is what always stands there, empty for a value.
+    """
+
+    name: str
+    ja: str
+    start: int
+    width: int
+    const: str = ""
+
+    @property
+    def span(self) -> slice:
+        """Where the digits stand in the payload."""
+        return slice(self.start, self.start + self.width)
+
+
+# name, Japanese name, and either a width or the digits that always stand there.
+_ROWS: tuple[tuple[str, str, int | str], ...] = (
+    ("format", "ペイロード形式", "000201"),
+    ("method", "静的・動的区分", "010212"),
+    ("payee_element", "地方税共同機構 (ID 27)", "27960005" + AGENCY + "0183"),
+    ("upper_check", "上段検査数字", 2),
+    ("account", "口座番号", 11),
+    ("mpn_amount", "払込金額", 11),
+    ("fee_bearer", "手数料負担区分", "2"),
+    ("agency", "機関ID", AGENCY),
+    ("stamp_duty", "印紙税要否区分", "0"),
+    ("item_code", "税目・料金番号", 3),
+    ("upper_reserve", "拡張領域 (上段)", "00000"),
+    ("lower_check", "下段検査数字", 2),
+    ("case_key", "案件特定キー", 20),
+    ("confirmation", "確認番号", 6),
+    ("eltax_area", "eLTAX利用領域", "0"),
+    ("payee_code", "共通納税機関コード", 5),
+    ("office_code", "税務事務所コード", 3),
+    ("lower_reserve", "拡張領域 (下段)", "0000000"),
+    ("amount_element", "金額 (ID 54)", "5411"),
+    ("amount", "金額", 11),
+    ("levy_element", "賦課情報 (ID 62)", "6226"),
+    ("levy_year", "賦課年度", 4),
+    ("tax_year", "課税年度", 4),
+    ("period", "期別", 2),
+    ("due_on", "納期限", 8),
+    ("payable_until", "支払期限", 8),
+    ("additional_element", "付加情報２ (ID 80)", "8085"),
+    ("additional", "付加情報２", 85),
+    ("crc_element", "CRC (ID 63)", "6305"),
+    ("crc", "CRC", 5),
+)
+
+
+def _lay_out() -> Mapping[str, Part]:
+    parts = {}
+    start = 0
+    for name, ja, rule in _ROWS:
+        width, const = (rule, "") if isinstance(rule, int) else (len(rule), rule)
+        parts[name] = Part(name, ja, start, width, const)
+        start += width
+    return MappingProxyType(parts)
+
+
+#: Every part of the payload by name, in the order of the digits.
+PARTS: Mapping[str, Part] = _lay_out()
+
+#: The digits of an eL-QR.
+LENGTH = sum(part.width for part in PARTS.values())
+
+#: How every eL-QR begins: enough to tell one from any other code.
+HEAD = "".join(PARTS[name].const for name in ("format", "method", "payee_element"))
+
+
+def run(first: str, last: str) -> slice:
+    """The digits from one part to another, both included."""
+    return slice(PARTS[first].start, PARTS[last].start + PARTS[last].width)
+
+
+#: The upper line of the MPN slip (上段): check digits 2 + 37.
+UPPER_LINE = run("upper_check", "upper_reserve")
+#: The lower line of the MPN slip (下段): check digits 2 + 42.
+LOWER_LINE = run("lower_check", "lower_reserve")

@@ -1,0 +1,74 @@
+"""The bill (調定) with its slip (納付書): what is owed, and the numbers by which its payment will be known."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from kokin.model._fields import Day, Digits, Name, Record, Text, Yen
+
+
+class BillStatus(StrEnum):
+    """Whether a slip can still be paid."""
+
+    OPEN = "open"
+    #: 調定取消: nothing is owed any more.
+    CANCELLED = "cancelled"
+    #: 更正・再発行前: another slip has taken its place.
+    SUPERSEDED = "superseded"
+
+
+class Bill(Record):
+    """One slip (納付書) of a bill (調定). One row is one slip; slips of one obligation share its ``obligation_id``."""
+
+    bill_id: Annotated[str, Text(64, least=1)]
+    """The body's own number for this slip, unique in a batch (通知書番号 + 期別 + 発行連番)."""
+    payee_code: Annotated[str, Digits(5)]
+    """共通納税機関コード: the first five digits of the 全国地方公共団体コード."""
+    item_code: Annotated[str, Digits(3)]
+    """税目・料金番号. The list is the body's own."""
+    case_key: Annotated[str, Digits(20, pad=True)]
+    """案件特定キー, kept with its zeros."""
+    confirmation: Annotated[str, Digits(6)]
+    """確認番号, issued by the body."""
+    amount: Annotated[int, Yen(1)]
+    """Yen printed on the slip."""
+    due_on: Annotated[date, Day()]
+    """納期限."""
+    office_code: Annotated[str, Digits(3)] = "000"
+    """税務事務所コード."""
+    levy_year: Annotated[int, Yen(0, 9999)] | None = None
+    """賦課年度."""
+    tax_year: Annotated[int, Yen(0, 9999)] | None = None
+    """課税年度."""
+    period: Annotated[str, Digits(2)] = "00"
+    """期別; ``00`` for a single payment."""
+    payable_until: Annotated[date, Day()] | None = None
+    """支払期限: the last day on which a channel takes the slip."""
+    status: BillStatus = Field(default=BillStatus.OPEN, strict=False)
+    """Whether the slip can still be paid."""
+    barcode: Annotated[str, Digits(44)] | None = None
+    """The 44 digits of the convenience-store barcode (GS1-128)."""
+    customer_number: Annotated[str, Text(20)] | None = None
+    """顧客番号 of a direct-debit file, at most 20 bytes."""
+    virtual_account: Annotated[str, Digits(10)] | None = None
+    """Virtual account: branch 3 + number 7."""
+    obligation_id: Annotated[str, Text(64)] | None = None
+    """The obligation (調定) that the slip settles; without one the bill is its own."""
+    covers: tuple[Annotated[str, Text(64)], ...] = ()
+    """The obligations that a slip for a whole year (全期) settles."""
+    payer_key: Annotated[str, Text(64)] | None = None
+    """宛名番号: who owes; offered for 充当, never matched on."""
+    system: Annotated[str, Text(40)] | None = None
+    """The standard system that issued the bill (標準準拠システム)."""
+    charge: Annotated[str, Text(40)] | None = None
+    """The charge (税目・料金) by its name in the catalogue."""
+    parts: dict[str, Annotated[int, Yen()]] = Field(default_factory=dict)
+    """Yen per debt on the slip (水道 and 下水道); they add up to the amount."""
+    paid_before: Annotated[int, Yen()] = 0
+    """Yen already settled on the obligation before this batch."""
+    name: Annotated[str, Name(80)] | None = None
+    """氏名, for the printed slip only."""

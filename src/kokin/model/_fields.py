@@ -1,0 +1,233 @@
+"""The kinds of field that records are made of, and the Arrow schema that follows from them.
+
+A kind is an object in an ``Annotated`` type. It checks one value for the record, and a batch reader checks its columns
+by the same object, so a width or a bound stands in one place.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, time
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import GetCoreSchemaHandler as Handler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from kokin.issues import Issue, RefusedError
+from kokin.text import mask
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+_MOST_SHOWN = 24
+
+
+def shown(value: str) -> str:
+    """A refused value as an issue may tell it: cut short, and masked where it may be a name in the wrong column."""
+    return value[:_MOST_SHOWN] if value.isascii() and value.isprintable() else mask(value)
+
+
+def _problem(code: str, expected: str, found: object) -> PydanticCustomError:
+    # The issue is made from the context; pydantic wants a message template of its own.
+    context = {"expected": expected, "found": shown(str(found))}
+    return PydanticCustomError(code, "{expected}, {found}", context)
+
+
+class Kind(abc.ABC):
+    """A kind of field: ``check`` returns the value as it is kept, or raises the problem."""
+
+    @abc.abstractmethod
+    def check(self, value: Any) -> Any:
+        """The value as it is kept; a value of another type is left for pydantic to refuse."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Handler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+
+@dataclass(frozen=True)
+class Digits(Kind):
+    """A number that is a name (番号): exactly ``width`` digits, kept as text with its zeros.
+
+    ``pad`` fills a shorter number with zeros on the left; ``shorter`` lets it stand as it is. An empty text is taken
+    only where the field has one as its default.
+    """
+
+    width: int
+    pad: bool = False
+    shorter: bool = False
+
+    @property
+    def expected(self) -> str:
+        """The rule in words, for an issue."""
+        return f"{'at most ' if self.pad or self.shorter else ''}{self.width} digits"
+
+    def check(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value and not (value.isascii() and value.isdigit()):
+            raise _problem("NOT_DIGITS", self.expected, value)
+        if len(value) > self.width or not value or (len(value) < self.width and not (self.pad or self.shorter)):
+            raise _problem("WIDTH", self.expected, f"{len(value)} digits")
+        return value.zfill(self.width) if self.pad else value
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """Free text of ``least`` to ``width`` characters, without control characters."""
+
+    width: int
+    least: int = 0
+
+    def check(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if not self.least <= len(value) <= self.width:
+            raise _problem("WIDTH", f"{self.least} to {self.width} characters", f"{len(value)} characters")
+        if not value.isprintable():
+            raise _problem("CHARACTER", "no control characters", ascii(next(c for c in value if not c.isprintable())))
+        return value
+
+
+@dataclass(frozen=True)
+class Name(Text):
+    """A personal name (氏名): masked in ``repr`` and in every report unless asked for."""
+
+
+@dataclass(frozen=True)
+class Yen(Kind):
+    """Whole yen (円), from ``least`` to ``most``."""
+
+    least: int = 0
+    most: int = 99_999_999_999
+
+    @property
+    def expected(self) -> str:
+        """The rule in words, for an issue."""
+        return f"{self.least} to {self.most}"
+
+    def check(self, value: Any) -> Any:
+        if type(value) is int and not self.least <= value <= self.most:
+            raise _problem("AMOUNT_RANGE", self.expected, value)
+        return value
+
+
+@dataclass(frozen=True)
+class Day(Kind):
+    """A day (年月日): a ``date``, or its text as ``YYYY-MM-DD``."""
+
+    expected: ClassVar[str] = "YYYY-MM-DD"
+
+    def check(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            if _ISO_DAY.fullmatch(value):
+                return date.fromisoformat(value)
+        except ValueError:
+            pass
+        raise _problem("DATE_INVALID", self.expected, value)
+
+
+class Record(BaseModel):
+    """The base of every frozen record: strict types, no unknown field, every problem named at once.
+
+    Raises:
+        RefusedError: with one :class:`~kokin.issues.Issue` per problem in ``.issues``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    #: What is raised for a record with problems; a room may narrow it.
+    refusal: ClassVar[type[RefusedError]] = RefusedError
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_the_problems(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            problems = [_as_issue(problem) for problem in error.errors(include_url=False, include_input=False)]
+        raise cls.refusal(problems, f"{cls.__name__} refused")
+
+    def __repr_args__(self) -> typing.Iterator[tuple[str | None, Any]]:
+        known = kinds(type(self))
+        for name, value in super().__repr_args__():
+            hidden = isinstance(value, str) and isinstance(known.get(name or ""), Name)
+            yield name, mask(value) if hidden else value
+
+
+def _as_issue(problem: Any) -> Issue:
+    """An issue for one of pydantic's error rows; the input itself is never echoed, for it may be a name."""
+    field = ".".join(str(part) for part in problem["loc"])
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "missing":
+            return Issue("FIELD_MISSING", field)
+        case "extra_forbidden":
+            return Issue("FIELD_UNKNOWN", field)
+        case "enum":
+            return Issue("CODE_UNKNOWN", field, context["expected"])
+        case code if code.isupper():
+            return Issue(code, field, context["expected"], context["found"])
+        case _:
+            return Issue("FIELD_TYPE", field, problem["msg"])
+
+
+@functools.cache
+def kinds(record: type[Record]) -> dict[str, Kind]:
+    """The kind of each field that has one: what a batch reader checks its columns by."""
+    found = {}
+    for name, hint in typing.get_type_hints(record, include_extras=True).items():
+        members = [hint, *typing.get_args(hint)]
+        marks = [mark for member in members for mark in getattr(member, "__metadata__", ()) if isinstance(mark, Kind)]
+        if marks and name in record.model_fields:
+            found[name] = marks[0]
+    return found
+
+
+def _arrow_types() -> dict[Any, Callable[[], pa.DataType]]:
+    import pyarrow as pa
+
+    return {
+        str: pa.string,
+        bytes: pa.binary,
+        int: pa.int64,
+        bool: pa.bool_,
+        date: pa.date32,
+        time: lambda: pa.time32("s"),
+        tuple[str, ...]: lambda: pa.list_(pa.string()),
+        dict[str, int]: lambda: pa.map_(pa.string(), pa.int64()),
+    }
+
+
+def schema(record: type[Record]) -> pa.Schema:
+    """The Arrow schema of a batch of records: a column per field, in the order of the fields.
+
+    A field whose type admits ``None`` is nullable. An enumeration is a string column. Yen are int64, days date32,
+    times of day time32[s].
+    """
+    import pyarrow as pa
+
+    types = _arrow_types()
+    columns = []
+    hints = typing.get_type_hints(record)
+    for name in record.model_fields:
+        kind: Any = hints[name]
+        nullable = typing.get_origin(kind) in (typing.Union, UnionType)
+        if nullable:
+            kind = next(member for member in typing.get_args(kind) if member is not NoneType)
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            kind = str
+        columns.append(pa.field(name, types[kind](), nullable=nullable))
+    return pa.schema(columns)

@@ -1,0 +1,71 @@
+"""The outcomes (消込結果): the closed set of what can become of a receipt, and the bin its yen go to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Bin(StrEnum):
+    """Where the yen of a receipt are counted. Control T4: every yen stands in exactly one bin."""
+
+    #: 充当済: lowered a balance.
+    APPLIED = "applied"
+    #: 過誤納: paid, and owed back or to be set off.
+    EXCESS = "excess"
+    #: 不明金: paid, and nobody knows for what.
+    SUSPENSE = "suspense"
+    #: 仮消込: reported, not yet money.
+    PROVISIONAL = "provisional"
+    #: No money of its own: told again, replaced or voided.
+    VOID = "void"
+
+
+class Outcome(StrEnum):
+    """What became of a receipt, or what is wrong with it."""
+
+    #: 消込済: the balance was paid to the yen.
+    MATCHED = "MATCHED"
+    #: 内入: less than the balance; the rest stays open.
+    UNDERPAID = "UNDERPAID"
+    #: 過納: more than the balance.
+    OVERPAID = "OVERPAID"
+    #: 二重納付: the balance was nothing already.
+    DUPLICATE_PAYMENT = "DUPLICATE_PAYMENT"
+    #: 更正後の旧納付書: the slip has been superseded.
+    BILL_CHANGED = "BILL_CHANGED"
+    #: 調定取消後: the bill has been cancelled.
+    CANCELLED_BILL = "CANCELLED_BILL"
+    #: 該当なし: the number leads to no bill.
+    NO_BILL = "NO_BILL"
+    #: 複数該当: the number leads to more than one open bill.
+    MULTIPLE_BILLS = "MULTIPLE_BILLS"
+    #: 番号なし: the receipt carries no number.
+    KEY_MISSING = "KEY_MISSING"
+    #: 速報: waiting for its final.
+    PROVISIONAL = "PROVISIONAL"
+    #: 速報→確報: its final has come.
+    SUPERSEDED = "SUPERSEDED"
+    #: 取り消された速報.
+    CANCELLED = "CANCELLED"
+    #: 速報取消: the cancel itself.
+    CANCEL = "CANCEL"
+    #: 取消の対象がない.
+    CANCEL_WITHOUT_PROVISIONAL = "CANCEL_WITHOUT_PROVISIONAL"
+    #: 再取込: the same payment told a second time.
+    DUPLICATE_RECORD = "DUPLICATE_RECORD"
+
+    @property
+    def is_exception(self) -> bool:
+        """Whether somebody has to look at it."""
+        return self not in _EXPECTED
+
+
+_EXPECTED = frozenset(
+    {
+        Outcome.MATCHED,
+        Outcome.PROVISIONAL,
+        Outcome.SUPERSEDED,
+        Outcome.CANCELLED,
+        Outcome.CANCEL,
+    }
+)

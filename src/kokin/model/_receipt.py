@@ -1,0 +1,99 @@
+"""The receipt (収納): money that somebody says has been paid, in the one form that every layout maps to."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from kokin.model._fields import Day, Digits, Name, Record, Text, Yen
+
+
+class ReceiptKind(StrEnum):
+    """How sure the money is."""
+
+    #: 速報: taken at the till, not yet money.
+    PROVISIONAL = "provisional"
+    #: 確報: backed by money.
+    FINAL = "final"
+    #: 速報取消: voided at the till.
+    CANCEL = "cancel"
+    #: 訂正: stands in place of a final that was reported with another amount.
+    CORRECTION = "correction"
+
+
+class Receipt(Record):
+    """One record of a receipt file. It carries the eL number's four fields, or one of the other three numbers."""
+
+    layout: Annotated[str, Text(40)] = ""
+    """The layout it was read by."""
+    source: Annotated[str, Text(255)] = ""
+    """The file's name."""
+    digest: Annotated[str, Text(64)] = ""
+    """SHA-256 of the file, in hexadecimal."""
+    record_no: Annotated[int, Yen(1)] | None = None
+    """The record's number in its file, from 1, every kind of record counted."""
+    byte_offset: Annotated[int, Yen()] | None = None
+    """The first byte of the record in its file, from 0."""
+    raw: bytes | None = Field(default=None, repr=False)
+    """The record as it stood in the file, without its newline; only where asked for."""
+    kind: ReceiptKind = Field(default=ReceiptKind.FINAL, strict=False)
+    """速報, 確報, 取消 or 訂正."""
+    payee_code: Annotated[str, Digits(5)] | None = None
+    """共通納税機関コード."""
+    office_code: Annotated[str, Digits(3)] | None = None
+    """税務事務所コード."""
+    item_code: Annotated[str, Digits(3)] | None = None
+    """税目・料金番号."""
+    case_key: Annotated[str, Digits(20, pad=True)] | None = None
+    """案件特定キー, kept with its zeros."""
+    confirmation: Annotated[str, Digits(6)] | None = None
+    """確認番号."""
+    barcode: Annotated[str, Digits(44)] | None = None
+    """The 44 digits of the convenience-store barcode."""
+    customer_number: Annotated[str, Text(20)] | None = None
+    """顧客番号 of a direct-debit file."""
+    virtual_account: Annotated[str, Digits(10)] | None = None
+    """Virtual account that the money came to: branch 3 + number 7."""
+    levy_year: Annotated[int, Yen(0, 9999)] | None = None
+    """賦課年度."""
+    tax_year: Annotated[int, Yen(0, 9999)] | None = None
+    """課税年度."""
+    period: Annotated[str, Digits(2)] | None = None
+    """期別."""
+    paid_on: Annotated[date, Day()]
+    """納付日・領収日: the day that decides 納期限 and 延滞金."""
+    paid_at: time | None = None
+    """The time of day at the till."""
+    received_on: Annotated[date, Day()] | None = None
+    """収入日・入金日: the day that decides the fiscal year."""
+    settled_on: Annotated[date, Day()] | None = None
+    """払込日・振込日: the day of the operator's transfer."""
+    amount: Annotated[int, Yen()]
+    """Yen."""
+    principal: Annotated[int, Yen()] | None = None
+    """Yen of 本税 or 元本, where the file tells."""
+    late_charge: Annotated[int, Yen()] | None = None
+    """Yen of 延滞金, where the file tells."""
+    demand_fee: Annotated[int, Yen()] | None = None
+    """Yen of 督促手数料, where the file tells."""
+    channel: Annotated[str, Text(20)] | None = None
+    """納付チャネル, in the layout's own words."""
+    agent_code: Annotated[str, Text(20)] | None = None
+    """収納代行・本部コード."""
+    bank_code: Annotated[str, Digits(4)] | None = None
+    """金融機関コード."""
+    branch_code: Annotated[str, Digits(3)] | None = None
+    """店番."""
+    store_code: Annotated[str, Text(20)] | None = None
+    """店舗コード."""
+    stamp: bool | None = None
+    """印紙: whether a revenue stamp was due."""
+    payable_until: Annotated[date, Day()] | None = None
+    """支払期限 as the receipt carries it."""
+    provider_key: Annotated[str, Text(128)] | None = None
+    """The operator's own unique number for the payment: what makes a second delivery a duplicate."""
+    name: Annotated[str, Name(80)] | None = None
+    """氏名, masked wherever it is shown."""
