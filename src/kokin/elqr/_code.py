@@ -46,7 +46,7 @@ class ElQr(Record):
     due_on: Annotated[date, Day()]
     """納期限."""
     payable_until: Annotated[date, Day()] | None
-    """支払期限, the date of the barcode. ``None`` writes zeros; there is no default, so that nobody does so unawares."""
+    """支払期限, the date of the barcode. ``None`` writes zeros; it has no default, so nobody does so unawares."""
     account: Annotated[str, Digits(11, pad=True)] = "0" * 11
     """口座番号 of 地方税共同機構; zeros in every code seen."""
     additional: Annotated[str, Digits(85)] = "0" * 85
