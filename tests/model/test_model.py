@@ -1,0 +1,99 @@
+"""Bills and receipts: one definition, two forms."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from kokin.issues import RefusedError
+from kokin.model import Bill, BillStatus, Digits, Outcome, Receipt, ReceiptKind, kinds, schema
+
+BILL = {
+    "bill_id": "B1",
+    "payee_code": "99999",
+    "item_code": "127",
+    "case_key": "1234567890",
+    "confirmation": "123456",
+    "amount": 12300,
+    "due_on": "2026-06-01",
+}
+
+
+def refused(record, **changes) -> list[tuple[str, str]]:
+    with pytest.raises(RefusedError) as caught:
+        record(**changes)
+    return [(issue.code, issue.field) for issue in caught.value.issues]
+
+
+def test_a_bill_keeps_its_zeros_and_reads_its_day() -> None:
+    bill = Bill(**BILL)
+    assert bill.case_key == "00000000001234567890"
+    assert bill.due_on == date(2026, 6, 1)
+    assert bill.status is BillStatus.OPEN
+
+
+@pytest.mark.parametrize("record", [Bill, Receipt])
+def test_the_schema_follows_from_the_record(record) -> None:
+    columns = schema(record)
+    assert columns.names == list(record.model_fields)
+    for name, field in record.model_fields.items():
+        nullable = not field.is_required() and field.default is None
+        assert columns.field(name).nullable == nullable, name
+    assert columns.field("amount").type == pa.int64()
+    assert columns.field("payable_until").type == pa.date32()
+
+
+def test_a_record_of_a_schema_makes_a_table() -> None:
+    bill = Bill(**BILL, parts={"water": 10000, "sewerage": 2300}, covers=("o1", "o2"))
+    table = pa.Table.from_pylist([bill.model_dump()], schema=schema(Bill))
+    row = table.to_pylist(maps_as_pydicts="strict")[0]
+    assert Bill(**{**row, "covers": tuple(row["covers"])}) == bill
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"bill_id": ""}, ("WIDTH", "bill_id")),
+        ({"payee_code": "999999"}, ("WIDTH", "payee_code")),
+        ({"payee_code": "9999９"}, ("NOT_DIGITS", "payee_code")),
+        ({"case_key": "1" * 21}, ("WIDTH", "case_key")),
+        ({"amount": 0}, ("AMOUNT_RANGE", "amount")),
+        ({"amount": 1.0}, ("FIELD_TYPE", "amount")),
+        ({"amount": 10**11}, ("AMOUNT_RANGE", "amount")),
+        ({"due_on": "2026-02-30"}, ("DATE_INVALID", "due_on")),
+        ({"due_on": "2026-6-1"}, ("DATE_INVALID", "due_on")),
+        ({"status": "paid"}, ("CODE_UNKNOWN", "status")),
+        ({"colour": "red"}, ("FIELD_UNKNOWN", "colour")),
+        ({"charge": "a\x00b"}, ("CHARACTER", "charge")),
+    ],
+)
+def test_a_bad_field_is_named(change, problem) -> None:
+    assert refused(Bill, **{**BILL, **change}) == [problem]
+
+
+def test_names_are_masked_and_never_echoed() -> None:
+    assert "花子" not in repr(Bill(**BILL, name="公金花子"))
+    assert "公＊" in repr(Bill(**BILL, name="公金花子"))
+    with pytest.raises(RefusedError) as caught:
+        Bill(**{**BILL, "case_key": "公金花子"})  # a column too far
+    assert "花子" not in str(caught.value)
+
+
+def test_a_receipt_needs_a_day_and_an_amount_and_no_more() -> None:
+    receipt = Receipt(paid_on="2026-06-01", amount=0)
+    assert receipt.kind is ReceiptKind.FINAL
+    assert refused(Receipt) == [("FIELD_MISSING", "paid_on"), ("FIELD_MISSING", "amount")]
+
+
+def test_kinds_serve_batch_readers() -> None:
+    assert kinds(Bill)["case_key"] == Digits(20, pad=True)
+    assert kinds(Receipt)["barcode"] == Digits(44)
+
+
+def test_what_is_expected_is_no_exception() -> None:
+    assert not Outcome.MATCHED.is_exception
+    assert not Outcome.PROVISIONAL.is_exception
+    assert Outcome.CANCEL_WITHOUT_PROVISIONAL.is_exception
+    assert Outcome.DUPLICATE_PAYMENT.is_exception
