@@ -22,7 +22,7 @@ from pydantic import GetCoreSchemaHandler as Handler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kokin.issues import Issue, RefusedError
-from kokin.text import mask
+from kokin.text import control_character, mask
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,13 +89,18 @@ class Text(Kind):
     width: int
     least: int = 0
 
+    @property
+    def expected(self) -> str:
+        """The rule in words, for an issue."""
+        return f"{self.least} to {self.width} characters"
+
     def check(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         if not self.least <= len(value) <= self.width:
-            raise _problem("WIDTH", f"{self.least} to {self.width} characters", f"{len(value)} characters")
+            raise _problem("WIDTH", self.expected, f"{len(value)} characters")
         if not value.isprintable():
-            raise _problem("CHARACTER", "no control characters", ascii(next(c for c in value if not c.isprintable())))
+            raise _problem("CHARACTER", "no control characters", "")
         return value
 
 
