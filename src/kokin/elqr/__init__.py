@@ -16,19 +16,54 @@ Every problem is told at once, with its field and its digit:
 29 upper_check CHECK_DIGIT 09 48
 116 amount PAYLOAD_AMOUNT 00000012400 00000012300
 250 crc PAYLOAD_CRC 49170 08191
+
+A batch goes from columns to columns, by the same rules, and no row with a problem becomes a code:
+
+>>> import pyarrow as pa
+>>> from kokin.elqr import build_many, parse_many
+>>> slips = pa.Table.from_pylist([code.model_dump(), code.model_dump() | {"amount": 0}])
+>>> built = build_many(slips)
+>>> built.payloads.to_pylist() == [code.payload, None]
+True
+>>> built.issues.select(["record", "field", "code"]).to_pylist()
+[{'record': 2, 'field': 'amount', 'code': 'AMOUNT_RANGE'}]
+>>> parse_many(built.payloads).table["amount"].to_pylist()
+[12300, None]
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from kokin.elqr._check_digits import mpn_check_digits
 from kokin.elqr._code import ElQr, PayloadError, check, is_elqr, parse
 from kokin.elqr._parts import PARTS, Part
 
+if TYPE_CHECKING:
+    from kokin.elqr._build_many import Built, build_many
+    from kokin.elqr._parse_many import Parsed, parse_many
+
 __all__ = [
     "PARTS",
+    "Built",
     "ElQr",
+    "Parsed",
     "Part",
     "PayloadError",
+    "build_many",
     "check",
     "is_elqr",
     "mpn_check_digits",
     "parse",
+    "parse_many",
 ]
+
+# A single code needs neither numpy nor Arrow, so the batches are imported when they are first named.
+_BATCHES = {"Built": "_build_many", "build_many": "_build_many", "Parsed": "_parse_many", "parse_many": "_parse_many"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _BATCHES:
+        return getattr(import_module(f"{__name__}.{_BATCHES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,166 @@
+"""A million eL-QR at once: columns of slips in, a column of payloads out."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.elqr import _columns as columns
+from kokin.elqr._arrow import Bytes, Flags, Ints, int64_array, string_array
+from kokin.elqr._batch_checks import checker
+from kokin.elqr._batches import as_worked_on, on_threads, stretches
+from kokin.elqr._code import ElQr
+from kokin.elqr._digits import day_numbers, to_digits
+from kokin.elqr._parts import LENGTH, PARTS
+from kokin.elqr._problems import Problems, issue_schema
+from kokin.issues import Issue, RefusedError
+from kokin.model import Bill, Day, Digits, Yen, kinds
+
+# Rows per Arrow chunk of the result: its text offsets are 32 bits wide, and 255 x 2^20 fits.
+_CHUNK = 1 << 20
+
+_EPOCH = date(1970, 1, 1)
+_DAY_WIDTH = 8
+
+# What stands in for a column that is left out: the defaults of the code and of the bill.
+_DEFAULTS: dict[str, str] = {
+    name: field.default
+    for model in (Bill, ElQr)
+    for name, field in model.model_fields.items()
+    if name in ElQr.model_fields and isinstance(field.default, str)
+}
+# The checks take what is left out as zeros.
+assert not any(default.strip("0") for default in _DEFAULTS.values())
+
+_TEMPLATE = np.frombuffer("".join(part.const or "0" * part.width for part in PARTS.values()).encode(), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The codes of a batch: ``len(payloads) = accepted + rejected``."""
+
+    payloads: pa.ChunkedArray
+    """255 digits per row of the input, in its order; null where the row was rejected."""
+    issues: pa.Table
+    """What is wrong, with :data:`~kokin.issues.ISSUE_COLUMNS`; ``record`` is the row's number from 1."""
+
+    @property
+    def rejected(self) -> int:
+        """The rows without a code."""
+        return int(self.payloads.null_count)
+
+    @property
+    def accepted(self) -> int:
+        """The rows with a code."""
+        return len(self.payloads) - self.rejected
+
+
+def build_many(
+    table: Any, *, issued_on: date | None = None, no_deadline: bool = False, threads: int | None = None
+) -> Built:
+    """The codes of many slips, by the same rules as :class:`~kokin.elqr.ElQr`.
+
+    Args:
+        table: an Arrow table, or anything that offers one, with the columns of a bill: ``payee_code, item_code,
+            case_key, confirmation`` (text), ``amount, levy_year, tax_year`` (int64 or text), ``due_on, payable_until``
+            (date32 or text ``YYYY-MM-DD``); ``office_code`` (``000``), ``period`` (``00``), ``account`` and
+            ``additional`` (zeros) may be left out or null. Other columns are not read.
+        issued_on: the day of issue. A slip whose deadline (支払期限) has passed on it is rejected.
+        no_deadline: a null ``payable_until`` writes zeros. Without it such a row is rejected.
+        threads: the number of threads; as many as there are processors by default.
+
+    A slip that stops being payable before the money is due is built, with a warning.
+
+    Raises:
+        RefusedError: a column is missing, or of a type that could lose something, such as a float.
+    """
+    prepared = _prepared(pa.table(table), optional={"payable_until"} if no_deadline else set())
+    build = functools.partial(_build, issued_on=issued_on, no_deadline=no_deadline)
+    chunks, tables = [], []
+    for start in range(0, len(prepared), _CHUNK):
+        chunk = prepared.slice(start, _CHUNK)
+        payloads = np.empty((len(chunk), LENGTH), np.uint8)
+        refused = np.zeros(len(chunk), np.bool_)
+        pieces = [
+            (
+                batch,
+                Problems(1 + start + first, refused[first : first + len(batch)]),
+                payloads[first : first + len(batch)],
+            )
+            for first, batch in stretches(chunk)
+        ]
+        tables += on_threads(build, pieces, threads)
+        chunks.append(string_array(payloads, ~refused))
+    return Built(pa.chunked_array(chunks, pa.string()), pa.concat_tables([issue_schema().empty_table(), *tables]))
+
+
+def _prepared(table: pa.Table, optional: set[str]) -> pa.Table:
+    """The columns that a code is made of, in the order of its fields and of the types that are worked on.
+
+    Raises:
+        RefusedError: a column is missing or of a type that is not taken.
+    """
+    problems, found = [], {}
+    for name, kind in kinds(ElQr).items():
+        if name in table.column_names:
+            column = as_worked_on(table[name], kind)
+            if column is None:
+                expected = {Digits: "text", Yen: "int64 or text", Day: "date32 or text"}[type(kind)]
+                problems.append(Issue("FIELD_TYPE", name, expected, str(table[name].type)))
+            found[name] = column
+        elif name not in _DEFAULTS and name not in optional:
+            problems.append(Issue("FIELD_MISSING", name))
+    if problems:
+        raise RefusedError(problems, "no eL-QR can be built from this table")
+    return pa.table(found)
+
+
+def _build(
+    batch: pa.RecordBatch, problems: Problems, payloads: Bytes, *, issued_on: date | None, no_deadline: bool
+) -> pa.Table:
+    """Writes a stretch of payloads, zeros where a row was refused, and returns its problems."""
+    payloads[:] = _TEMPLATE
+    days: dict[str, tuple[Ints, Flags]] = {}
+    written = []
+    for name in batch.schema.names:
+        rule, column = kinds(ElQr)[name], batch.column(name)
+        match rule:
+            case Digits():
+                digits = columns.digits_column(column, rule, name, problems, _DEFAULTS.get(name))
+            case Yen():
+                digits = to_digits(columns.yen_column(column, rule, name, problems), PARTS[name].width)
+            case Day():
+                required = name == "due_on" or not no_deadline
+                days[name] = columns.day_column(column, name, problems, required)
+                digits = to_digits(np.where(days[name][1], day_numbers(days[name][0]), 0), _DAY_WIDTH)
+        for part in ("mpn_amount", "amount") if name == "amount" else (name,):
+            payloads[:, PARTS[part].span] = digits
+            written.append(part)
+    if "payable_until" in days:
+        _check_deadlines(days["due_on"], days["payable_until"], issued_on, problems)
+    checker(tuple(written)).seal(payloads)
+    payloads[problems.refused] = ord("0")
+    return problems.table()
+
+
+def _check_deadlines(
+    due: tuple[Ints, Flags], until: tuple[Ints, Flags], issued_on: date | None, problems: Problems
+) -> None:
+    """A deadline that has passed on the day of issue is an error, one before the money is due a warning."""
+    (due_days, due_known), (until_days, until_known) = due, until
+    if issued_on is not None:
+        passed = until_known & (until_days < (issued_on - _EPOCH).days)
+        problems.add("DEADLINE_PASSED", "payable_until", passed, f"{issued_on} or later", _iso(until_days[passed]))
+    early = due_known & until_known & (until_days < due_days)
+    expected = pc.binary_join_element_wise(_iso(due_days[early]), "or later", " ")
+    problems.add("DEADLINE_BEFORE_DUE", "payable_until", early, expected, _iso(until_days[early]))
+
+
+def _iso(days: Ints) -> pa.Array:
+    return int64_array(days).cast(pa.int32()).view(pa.date32()).cast(pa.string())

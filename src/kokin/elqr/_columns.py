@@ -1,0 +1,166 @@
+"""Columns of a batch, checked by the rules of the record and turned into numbers or ASCII digits.
+
+A value that breaks its rule is told to :class:`~kokin.elqr._problems.Problems` in the very words that the record uses,
+and a harmless one stands in its place, so that the batch can be worked on as a whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.elqr._arrow import Bytes, Flags, Ints, bool_array, fixed_buffer, flags_of, int64_array, text_buffers
+from kokin.elqr._digits import FIRST_DAY, LAST_DAY, days_since_1970, from_digits
+from kokin.elqr._parts import LENGTH
+from kokin.elqr._problems import Problems
+from kokin.model import Day, Digits, Yen, shown
+
+# A number of so many digits fits int64 for certain; no field has as many.
+_SAFE_DIGITS = 18
+
+# What stands in for a text that is no day.
+_SOME_DAY = "1970-01-01"
+
+# What stands in for a text that is no payload.
+_NO_PAYLOAD = "0" * LENGTH
+
+
+def digits_column(column: pa.Array, rule: Digits, name: str, problems: Problems, default: str | None) -> Bytes:
+    """Text as ASCII digits, uint8 (n, width). A null is the default, or missing where there is none."""
+    texts = _told_and_filled(column, default or "0" * rule.width, name, problems, required=default is None)
+    offsets, ascii_bytes = text_buffers(texts)
+    lengths = np.diff(offsets)
+    foreign = with_foreign_bytes(offsets, ascii_bytes)
+    wrong = (lengths > rule.width) | (lengths == 0) if rule.pad else lengths != rule.width
+    wrong &= ~foreign
+    if foreign.any() or wrong.any():
+        problems.add("NOT_DIGITS", name, foreign, rule.expected, shown_of(texts, foreign))
+        problems.add("WIDTH", name, wrong, rule.expected, counted(lengths[wrong], "digits"))
+        _, ascii_bytes = text_buffers(texts := pc.if_else(bool_array(foreign | wrong), "0" * rule.width, texts))
+    if len(ascii_bytes) != len(texts) * rule.width:
+        _, ascii_bytes = text_buffers(pc.ascii_lpad(texts, rule.width, "0"))
+    return ascii_bytes.reshape(len(texts), rule.width)
+
+
+def yen_column(column: pa.Array, rule: Yen, name: str, problems: Problems) -> Ints:
+    """Whole numbers in their range, int64 (n), from an int64 column or from text of nothing but digits."""
+    if pa.types.is_string(column.type):
+        texts = _told_and_filled(column, str(rule.least), name, problems)
+        column = _numbers_of(texts, rule, name, problems)
+    values = fixed_buffer(_told_and_filled(column, rule.least, name, problems), np.int64)
+    outside = (values < rule.least) | (values > rule.most)
+    if outside.any():
+        found = int64_array(values[outside]).cast(pa.string())
+        problems.add("AMOUNT_RANGE", name, outside, rule.expected, found)
+        values = np.where(outside, rule.least, values)
+    return values
+
+
+def _numbers_of(texts: pa.Array, rule: Yen, name: str, problems: Problems) -> pa.Array:
+    """Texts of digits as int64; a text that is none, or far too long, is told and becomes the least amount."""
+    offsets, ascii_bytes = text_buffers(texts)
+    foreign = with_foreign_bytes(offsets, ascii_bytes) | (np.diff(offsets) == 0)
+    problems.add("NOT_DIGITS", name, foreign, "digits", shown_of(texts, foreign))
+    texts = pc.ascii_ltrim(texts, "0")
+    too_long = (np.diff(text_buffers(texts)[0]) > _SAFE_DIGITS) & ~foreign
+    problems.add("AMOUNT_RANGE", name, too_long, rule.expected, shown_of(texts, too_long))
+    texts = pc.if_else(bool_array(foreign | too_long), str(rule.least), texts)
+    return pc.ascii_lpad(texts, 1, "0").cast(pa.int64())
+
+
+def day_column(column: pa.Array, name: str, problems: Problems, required: bool = True) -> tuple[Ints, Flags]:
+    """Days since 1970-01-01, int64 (n), from a date32 column or ISO text, and which rows have one."""
+    known = ~flags_of(column.is_null())
+    if required:
+        problems.add("FIELD_MISSING", name, ~known)
+    if pa.types.is_string(column.type):
+        texts = column.fill_null(_SOME_DAY)
+        days, good = _days_of(texts)
+        found = shown_of(texts, ~good)
+    else:
+        column = column.fill_null(0)
+        days = fixed_buffer(column, np.int32).astype(np.int64)
+        good = (days >= FIRST_DAY) & (days <= LAST_DAY)
+        found = int64_array(days[~good]).cast(pa.string())
+    problems.add("DATE_INVALID", name, ~good, Day.expected, found)
+    return np.where(good, days, 0), known & good
+
+
+def _days_of(texts: pa.Array) -> tuple[Ints, Flags]:
+    """Texts ``YYYY-MM-DD`` as days since 1970-01-01, and which of them are such days."""
+    offsets, ascii_bytes = text_buffers(texts)
+    fits = np.diff(offsets) == len(_SOME_DAY)
+    if not fits.all():
+        _, ascii_bytes = text_buffers(pc.if_else(bool_array(fits), texts, _SOME_DAY))
+    letters = ascii_bytes.reshape(len(texts), len(_SOME_DAY))
+    digits = np.delete(letters, (4, 7), axis=1)
+    fits &= (letters[:, 4] == ord("-")) & (letters[:, 7] == ord("-")) & is_digit(digits).all(axis=1)
+    days, good = days_since_1970(from_digits(np.ascontiguousarray(digits), 0, 8))
+    return days, good & fits
+
+
+def payload_column(column: pa.Array, problems: Problems) -> Bytes:
+    """Texts that should be payloads as ASCII digits, uint8 (n, 255); zeros where one is not."""
+    missing = flags_of(column.is_null())
+    problems.add("FIELD_MISSING", "payload", missing)
+    texts = column.fill_null(_NO_PAYLOAD)
+    offsets, letters = text_buffers(texts)
+    lengths = np.diff(offsets)
+    foreign = with_foreign_bytes(offsets, letters) | (lengths == 0)
+    if foreign.any():
+        lengths = fixed_buffer(pc.utf8_length(texts), np.int32)
+    wrong = lengths != LENGTH
+    problems.add("PAYLOAD_LENGTH", "payload", wrong, f"{LENGTH} digits", counted(lengths[wrong], "characters"))
+    _tell_first_foreign(texts, foreign, problems)
+    if wrong.any() or foreign.any():
+        _, letters = text_buffers(pc.if_else(bool_array(wrong | foreign), _NO_PAYLOAD, texts))
+    return letters.reshape(len(texts), LENGTH)
+
+
+def _tell_first_foreign(texts: pa.Array, foreign: Flags, problems: Problems) -> None:
+    """The first character of a text that is no digit, and its place: before it all is ASCII, so bytes are characters."""
+    kept = texts.filter(bool_array(foreign))
+    rest = pc.ascii_ltrim(kept, "0123456789")
+    characters = pc.utf8_slice_codeunits(rest, 0, 1).dictionary_encode()
+    found = pa.array([ascii(character) for character in characters.dictionary.to_pylist()], pa.string())
+    before = fixed_buffer(pc.subtract(pc.binary_length(kept), pc.binary_length(rest)).cast(pa.int64()), np.int64)
+    problems.add("NOT_DIGITS", "payload", foreign, "digits", found.take(characters.indices), before)
+
+
+def _told_and_filled(
+    column: pa.Array, filling: object, name: str, problems: Problems, required: bool = True
+) -> pa.Array:
+    """A column without nulls; where a value is required, a null is told."""
+    if not column.null_count:
+        return column
+    if required:
+        problems.add("FIELD_MISSING", name, flags_of(column.is_null()))
+    return column.fill_null(filling)
+
+
+def is_digit(letters: Bytes) -> Flags:
+    """Which bytes are ASCII digits."""
+    return letters - np.uint8(ord("0")) < 10
+
+
+def with_foreign_bytes(offsets: npt.NDArray[np.int32], letters: Bytes) -> Flags:
+    """Which texts have a byte that is no ASCII digit, bool (n)."""
+    foreign = np.zeros(len(offsets) - 1, np.bool_)
+    if not letters.size or (letters.min() >= ord("0") and letters.max() <= ord("9")):
+        return foreign
+    places = np.flatnonzero(~is_digit(letters))
+    foreign[np.searchsorted(offsets, places, side="right") - 1] = True
+    return foreign
+
+
+def shown_of(texts: pa.Array, marked: Flags) -> pa.Array:
+    """The marked texts as an issue may tell them, each distinct one worked out once."""
+    kept = texts.filter(bool_array(marked)).dictionary_encode()
+    return pa.array([shown(text) for text in kept.dictionary.to_pylist()], pa.string()).take(kept.indices)
+
+
+def counted(numbers: Ints, what: str) -> pa.Array:
+    """``3 digits`` and the like, one text per number."""
+    return pc.binary_join_element_wise(int64_array(numbers).cast(pa.string()), what, " ")

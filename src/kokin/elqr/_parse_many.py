@@ -1,0 +1,160 @@
+"""What a million eL-QR say: a column of texts in, columns of fields out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from kokin.elqr import _columns as columns
+from kokin.elqr._arrow import Bytes, Flags, Ints, int64_array, string_array, with_nulls
+from kokin.elqr._batch_checks import Checks, checker
+from kokin.elqr._batches import as_worked_on, on_threads, stretches
+from kokin.elqr._code import ElQr
+from kokin.elqr._digits import days_since_1970, from_digits, to_digits
+from kokin.elqr._parts import LENGTH, PARTS, Part
+from kokin.elqr._problems import Problems, issue_schema
+from kokin.issues import Issue, RefusedError
+from kokin.model import Day, Digits, Yen, kinds, schema
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a batch of codes says: ``len(table) = accepted + rejected``."""
+
+    table: pa.Table
+    """The fields of :class:`~kokin.elqr.ElQr`, a row per text; all null where it was rejected."""
+    issues: pa.Table
+    """What is wrong, with :data:`~kokin.issues.ISSUE_COLUMNS`; ``record`` is the row's number from 1."""
+
+    @property
+    def rejected(self) -> int:
+        """The texts that are no valid eL-QR."""
+        return int(self.table["payee_code"].null_count)
+
+    @property
+    def accepted(self) -> int:
+        """The texts that are valid."""
+        return len(self.table) - self.rejected
+
+
+def parse_many(payloads: Any, *, threads: int | None = None) -> Parsed:
+    """What many codes say, by the same rules as :func:`~kokin.elqr.check` and :func:`~kokin.elqr.parse`.
+
+    ``payloads`` is an Arrow text column, or anything that offers one. The issues tell the first digit of the wrong
+    field (from 0) in ``byte``. A null is rejected as missing.
+
+    Raises:
+        RefusedError: not a column of text.
+    """
+    given = payloads if isinstance(payloads, pa.ChunkedArray) else pa.chunked_array(payloads)
+    texts = as_worked_on(given, Digits(LENGTH))
+    if texts is None:
+        raise RefusedError([Issue("FIELD_TYPE", "payload", "text", str(given.type))])
+    pieces = [(batch.column(0), 1 + first) for first, batch in stretches(pa.table({"payload": texts}))]
+    parsed = on_threads(_parse, pieces, threads)
+    return Parsed(
+        pa.Table.from_batches([batch for batch, _ in parsed], _FIELDS),
+        pa.concat_tables([issue_schema().empty_table(), *(issues for _, issues in parsed)]),
+    )
+
+
+_FIELDS = pa.schema([field.with_nullable(True) for field in schema(ElQr)])
+
+# The parts that vary from code to code; the last one is zeros in every code seen.
+_VARYING = tuple(part.name for part in PARTS.values() if not part.const and part.name not in ("additional", "crc"))
+_EVERYTHING = tuple(name for name in PARTS if name != "crc")
+
+_CONST = np.zeros(LENGTH, np.uint8)
+for _part in PARTS.values():
+    if _part.const:
+        _CONST[_part.span] = np.frombuffer(_part.const.encode(), np.uint8)
+
+_CHECK_WIDTH = PARTS["upper_check"].width
+_CHECKED = {
+    "upper_check": "CHECK_DIGIT",
+    "lower_check": "CHECK_DIGIT",
+    "amount": "PAYLOAD_AMOUNT",
+    "crc": "PAYLOAD_CRC",
+}
+
+# The numbers or days of a field, and which rows have one.
+_Values: TypeAlias = tuple[Ints, Flags]
+
+
+def _parse(column: pa.Array, first: int) -> tuple[pa.RecordBatch, pa.Table]:
+    """The fields of a stretch of texts, null where a row was refused, and its problems."""
+    problems = Problems(first, np.zeros(len(column), np.bool_))
+    payloads = columns.payload_column(column, problems)
+    values = _check(payloads, ~problems.refused, problems)
+    known = ~problems.refused
+    arrays = []
+    for field in _FIELDS:
+        if field.name in values:
+            numbers, there = values[field.name]
+            arrays.append(with_nulls(numbers, known & there, field.type))
+        else:
+            arrays.append(string_array(_part_of(payloads, PARTS[field.name]), known))
+    return pa.record_batch(arrays, schema=_FIELDS), problems.table()
+
+
+def _part_of(payloads: Bytes, part: Part) -> Bytes:
+    return np.ascontiguousarray(payloads[:, part.span])
+
+
+def _check(payloads: Bytes, readable: Flags, problems: Problems) -> dict[str, _Values]:
+    """Tells what is wrong with the readable rows, in the order of the digits; returns the numbers and days."""
+    departs = (payloads != _CONST) & (_CONST != 0)
+    odd = departs.any(axis=1) & readable
+    checks = _expected_checks(payloads, odd)
+    expected = {
+        "upper_check": checks.upper,
+        "lower_check": checks.lower,
+        "amount": _number(payloads, PARTS["mpn_amount"]),
+        "crc": checks.crc,
+    }
+    values: dict[str, _Values] = {}
+    for part in PARTS.values():
+        rule = kinds(ElQr).get(part.name)
+        if part.const:
+            wrong = departs[:, part.span].any(axis=1) & odd if odd.any() else odd
+            problems.add("PAYLOAD_FORMAT", part.name, wrong, part.const, _found(payloads, part, wrong), part.start)
+        elif part.name in expected or isinstance(rule, (Yen, Day)):
+            number = _number(payloads, part)
+        if part.name in expected:
+            wrong = (number != expected[part.name]) & readable
+            stated = string_array(np.ascontiguousarray(to_digits(expected[part.name][wrong], part.width)))
+            problems.add(_CHECKED[part.name], part.name, wrong, stated, _found(payloads, part, wrong), part.start)
+        if isinstance(rule, Yen):
+            values[part.name] = number, np.ones(len(number), np.bool_)
+            low = (number < rule.least) & readable
+            found = int64_array(number[low]).cast(pa.string())
+            problems.add("AMOUNT_RANGE", part.name, low, rule.expected, found, part.start)
+        elif isinstance(rule, Day):
+            days, good = days_since_1970(number)
+            values[part.name] = days, good
+            if part.name == "payable_until":
+                good = good | (number == 0)
+            wrong = ~good & readable
+            problems.add("DATE_INVALID", part.name, wrong, "YYYYMMDD", _found(payloads, part, wrong), part.start)
+    return values
+
+
+def _number(payloads: Bytes, part: Part) -> Ints:
+    return from_digits(payloads, part.start, part.width)
+
+
+def _found(payloads: Bytes, part: Part, rows: Flags) -> pa.Array:
+    return string_array(np.ascontiguousarray(payloads[rows, part.span]))
+
+
+def _expected_checks(payloads: Bytes, odd: Flags) -> Checks:
+    """The checks the payloads should carry; the odd ones, in which a fixed part differs, are computed in full."""
+    additional = (payloads[:, PARTS["additional"].span] != ord("0")).any()
+    checks = checker((*_VARYING, "additional") if additional else _VARYING).checks(payloads)
+    if odd.any():
+        for usual, special in zip(checks, checker(_EVERYTHING).checks(payloads[odd]), strict=True):
+            usual[odd] = special
+    return checks
