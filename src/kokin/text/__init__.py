@@ -4,9 +4,46 @@
 '082333'
 >>> mask("公金 花子")
 '公＊＊＊＊'
+>>> decode_half_width(bytes([0xBA, 0xB3, 0xB7, 0xDD]))
+'ｺｳｷﾝ'
+>>> from datetime import date
+>>> assume_era("080731", reference=date(2026, 8, 3))
+datetime.date(2026, 7, 31)
 """
 
+
+
 from kokin.text._check_digits import body_code, gs1_check_digit, is_my_number
+from kokin.text._dates import assume_era, assume_year, era_day, era_text
+from kokin.text._encodings import (
+    EBCDIC_TO_HALF_WIDTH,
+    HALF_WIDTH_TO_EBCDIC,
+    JIS_X_0201,
+    UndecodableError,
+    control_character,
+    decode_cp932,
+    decode_half_width,
+    encode_half_width,
+    gaiji,
+)
 from kokin.text._masking import mask
 
-__all__ = ["body_code", "gs1_check_digit", "is_my_number", "mask"]
+__all__ = [
+    "EBCDIC_TO_HALF_WIDTH",
+    "HALF_WIDTH_TO_EBCDIC",
+    "JIS_X_0201",
+    "UndecodableError",
+    "assume_era",
+    "assume_year",
+    "body_code",
+    "control_character",
+    "decode_cp932",
+    "decode_half_width",
+    "encode_half_width",
+    "era_day",
+    "era_text",
+    "gaiji",
+    "gs1_check_digit",
+    "is_my_number",
+    "mask",
+]

@@ -1,0 +1,129 @@
+"""Character sets of old systems, strict: what cannot be told for certain is refused with its byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from kokin.issues import Issue, Place, RefusedError
+
+#: The bytes of a half-width field: JIS X 0201 without control characters (20-7E and A1-DF).
+JIS_X_0201 = bytes([*range(0x20, 0x7F), *range(0xA1, 0xE0)])
+
+# Python maps these single bytes of cp932 to control and private characters instead of refusing them.
+_NOT_CP932 = "\x80\xa0\uf8f1\uf8f2\uf8f3"
+_GAIJI = range(0xE000, 0xE758)
+
+
+class UndecodableError(RefusedError):
+    """Bytes that are no text of their character set; the one issue has the first wrong byte in ``where.byte``."""
+
+
+def _undecodable(content: bytes, at: int, charset: str) -> UndecodableError:
+    return UndecodableError([Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[at]:02X}", where=Place(byte=at))])
+
+
+def decode_half_width(content: bytes) -> str:
+    """The text of a half-width field (半角), one character per byte: JIS X 0201, ``5C`` as ``\\``, ``7E`` as ``~``.
+
+    Raises:
+        UndecodableError: a byte outside 20-7E and A1-DF.
+
+    >>> decode_half_width(bytes.fromhex("BAB3B7DD20CACAC5BA"))
+    'ｺｳｷﾝ ﾊﾊﾅｺ'
+    """
+    if content.translate(None, JIS_X_0201):
+        wrong = next(i for i, byte in enumerate(content) if byte not in JIS_X_0201)
+        raise _undecodable(content, wrong, "JIS X 0201")
+    return content.decode("cp932")
+
+
+def encode_half_width(text: str) -> bytes:
+    """The bytes of a half-width text; the inverse of :func:`decode_half_width`.
+
+    Raises:
+        RefusedError: a character without a half-width byte; nothing is converted.
+    """
+    try:
+        content = text.encode("cp932")
+    except UnicodeEncodeError:
+        content = b"\0"
+    if len(content) != len(text) or content.translate(None, JIS_X_0201):
+        raise RefusedError([Issue("CHARACTER", expected="half-width characters (JIS X 0201)")])
+    return content
+
+
+def decode_cp932(content: bytes) -> str:
+    """The text of cp932 bytes, without the bytes that Python lets through (80, A0, FD-FF).
+
+    398 two-byte codes do not come back as the same bytes, so whoever must write the same file keeps the bytes.
+
+    Raises:
+        UndecodableError: no cp932; a lead byte alone at the end counts as such.
+
+    >>> decode_cp932(bytes.fromhex("FBFC8BB4")), decode_cp932(b"F040 is " + bytes.fromhex("F040"))
+    ('髙橋', 'F040 is \\ue000')
+    """
+    try:
+        text = content.decode("cp932")
+    except UnicodeDecodeError as error:
+        raise _undecodable(content, error.start, "cp932") from None
+    if any(character in text for character in _NOT_CP932):
+        wrong = next(i for i, character in enumerate(text) if character in _NOT_CP932)
+        raise _undecodable(content, len(text[:wrong].encode("cp932")), "cp932")
+    return text
+
+
+def control_character(text: str) -> str:
+    """The first character of a text that is no writing (a control character, a line separator), or nothing.
+
+    The full-width blank and 外字 are writing, though ``str.isprintable`` does not think so.
+    """
+    if text.isprintable():
+        return ""
+    return next((c for c in text if not (c.isprintable() or c == "\u3000" or ord(c) in _GAIJI)), "")
+
+
+def gaiji(text: str) -> str:
+    """The first 外字 of a text decoded from cp932 (F040-F9FC, the private area), or nothing."""
+    return next((character for character in text if ord(character) in _GAIJI), "")
+
+
+def _ebcdic_kana() -> Mapping[int, int]:
+    """EBCDIC byte to JIS X 0201 byte: IBM code page 290 without its lower-case letters."""
+    runs = {
+        0x40: " ｡｢｣､･ｦｧｨｩ",
+        0x4B: ".<(+|&ｪｫｬｭｮｯ",
+        0x58: "ｰ",
+        0x5A: "!\\*);",
+        0x60: "-/",
+        0x6B: ",%_>?",
+        0x79: "`:#@'=\"",
+        0x81: "ｱｲｳｴｵｶｷｸｹｺ",
+        0x8C: "ｻｼｽｾｿﾀﾁﾂﾃﾄﾅﾆﾇﾈﾉ",
+        0x9D: "ﾊﾋﾌ",
+        0xA1: "~ﾍﾎﾏﾐﾑﾒﾓﾔﾕ",
+        0xAC: "ﾖﾗﾘﾙ",
+        0xBA: "ﾚﾛﾜﾝﾞﾟ",
+        0xC1: "ABCDEFGHI",
+        0xD1: "JKLMNOPQR",
+        0xE0: "$",
+        0xE2: "STUVWXYZ",
+        0xF0: "0123456789",
+    }
+    return MappingProxyType(
+        {
+            start + i: byte
+            for start, characters in runs.items()
+            for i, byte in enumerate(characters.encode("cp932"))
+        }
+    )
+
+
+_FROM_EBCDIC = _ebcdic_kana()
+
+#: A table for ``bytes.translate``: EBCDIC kana to JIS X 0201; what has no place there becomes a NUL.
+EBCDIC_TO_HALF_WIDTH = bytes(_FROM_EBCDIC.get(byte, 0) for byte in range(256))
+
+#: The other way; what EBCDIC kana lacks becomes a NUL.
+HALF_WIDTH_TO_EBCDIC = bytes({to: byte for byte, to in _FROM_EBCDIC.items()}.get(byte, 0) for byte in range(256))
