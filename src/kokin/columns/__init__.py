@@ -25,7 +25,15 @@ from kokin.columns._arrow import (
     text_buffers,
     with_nulls,
 )
-from kokin.columns._checks import counted, day_column, digits_column, shown_of, text_column, yen_column
+from kokin.columns._checks import (
+    counted,
+    day_column,
+    digits_column,
+    shown_of,
+    text_column,
+    with_foreign_bytes,
+    yen_column,
+)
 from kokin.columns._digits import day_numbers, days_since_1970, from_digits, to_digits
 from kokin.columns._problems import Problems, issue_schema
 
@@ -50,6 +58,7 @@ __all__ = [
     "text_buffers",
     "text_column",
     "to_digits",
+    "with_foreign_bytes",
     "with_nulls",
     "yen_column",
 ]

@@ -18,7 +18,9 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 def int64_array(numbers: Ints) -> pa.Array:
     """An int64 array."""
-    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers, np.int64))])
+    return pa.Array.from_buffers(
+        pa.int64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers, np.int64))]
+    )
 
 
 def bool_array(flags: Flags) -> pa.Array:

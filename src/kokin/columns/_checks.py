@@ -116,6 +116,8 @@ def is_digit(letters: Bytes) -> Flags:
 def with_foreign_bytes(offsets: npt.NDArray[np.int32], letters: Bytes) -> Flags:
     """Which texts have a byte that is no ASCII digit, bool (n)."""
     foreign = np.zeros(len(offsets) - 1, np.bool_)
+    if not letters.size or (letters.min() >= ord("0") and letters.max() <= ord("9")):
+        return foreign
     places = np.flatnonzero(~is_digit(letters))
     foreign[np.searchsorted(offsets, places, side="right") - 1] = True
     return foreign

@@ -62,7 +62,8 @@ def day_numbers(days: Ints) -> Ints:
     day -= (153 * month + 2) // 5
     late = month >= 10
     month += np.where(late, -9, 3)
-    return (year + era * 400 + late) * 10_000 + month * 100 + day + 1
+    number: Ints = (year + era * 400 + late) * 10_000 + month * 100 + day + 1
+    return number
 
 
 def days_since_1970(numbers: Ints) -> tuple[Ints, Flags]:

@@ -22,7 +22,7 @@ class Problems:
     first: int
     refused: Flags
     file: str = ""
-    _blocks: list[tuple[str, str, int | None, Ints, Any, Any]] = field(default_factory=list)
+    _blocks: list[tuple[str, str, int | Ints | None, Ints, Any, Any]] = field(default_factory=list)
 
     def add(
         self,
@@ -31,9 +31,9 @@ class Problems:
         rows: Flags,
         expected: str | pa.Array = "",
         found: str | pa.Array = "",
-        byte: int | None = None,
+        byte: int | Ints | None = None,
     ) -> None:
-        """One problem of the rows that are marked; ``expected`` and ``found`` are a text, or one per *marked* row."""
+        """One problem of the rows that are marked; what it tells is one value, or one per *marked* row."""
         where = np.flatnonzero(rows)
         if where.size:
             self._blocks.append((code, name, byte, where, expected, found))
@@ -51,7 +51,7 @@ class Problems:
                 "field": name,
                 "file": self.file,
                 "record": int64_array(where + self.first),
-                "byte": pa.nulls(count, pa.int64()) if byte is None else pa.repeat(pa.scalar(byte, pa.int64()), count),
+                "byte": pa.nulls(count, pa.int64()) if byte is None else int64_array(np.broadcast_to(byte, count)),
                 "expected": expected,
                 "found": found,
             }

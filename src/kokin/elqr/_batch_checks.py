@@ -15,9 +15,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kokin.elqr._arrow import Bytes, Ints
+from kokin.columns import Bytes, Ints, to_digits
 from kokin.elqr._check_digits import FIRST_WEIGHTS, SECOND_WEIGHTS
-from kokin.elqr._digits import to_digits
 from kokin.elqr._parts import LENGTH, LOWER_LINE, PARTS, UPPER_LINE
 
 Words: TypeAlias = npt.NDArray[np.uint64]

@@ -11,14 +11,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.elqr import _columns as columns
-from kokin.elqr._arrow import Bytes, Flags, Ints, int64_array, string_array
+from kokin.columns import (
+    Bytes,
+    Flags,
+    Ints,
+    Problems,
+    day_column,
+    day_numbers,
+    digits_column,
+    int64_array,
+    issue_schema,
+    string_array,
+    to_digits,
+    yen_column,
+)
 from kokin.elqr._batch_checks import checker
 from kokin.elqr._batches import as_worked_on, on_threads, stretches
 from kokin.elqr._code import ElQr
-from kokin.elqr._digits import day_numbers, to_digits
 from kokin.elqr._parts import LENGTH, PARTS
-from kokin.elqr._problems import Problems, issue_schema
 from kokin.issues import Issue, RefusedError
 from kokin.model import Bill, Day, Digits, Yen, kinds
 
@@ -132,12 +142,12 @@ def _build(
         rule, column = kinds(ElQr)[name], batch.column(name)
         match rule:
             case Digits():
-                digits = columns.digits_column(column, rule, name, problems, _DEFAULTS.get(name))
+                digits = digits_column(column, rule, name, problems, _DEFAULTS.get(name))
             case Yen():
-                digits = to_digits(columns.yen_column(column, rule, name, problems), PARTS[name].width)
+                digits = to_digits(yen_column(column, rule, name, problems), PARTS[name].width)
             case Day():
                 required = name == "due_on" or not no_deadline
-                days[name] = columns.day_column(column, name, problems, required)
+                days[name] = day_column(column, name, problems, required)
                 digits = to_digits(np.where(days[name][1], day_numbers(days[name][0]), 0), _DAY_WIDTH)
         for part in ("mpn_amount", "amount") if name == "amount" else (name,):
             payloads[:, PARTS[part].span] = digits

@@ -8,14 +8,24 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from kokin.elqr import _columns as columns
-from kokin.elqr._arrow import Bytes, Flags, Ints, int64_array, string_array, with_nulls
+from kokin.columns import (
+    Bytes,
+    Flags,
+    Ints,
+    Problems,
+    days_since_1970,
+    from_digits,
+    int64_array,
+    issue_schema,
+    string_array,
+    to_digits,
+    with_nulls,
+)
 from kokin.elqr._batch_checks import Checks, checker
 from kokin.elqr._batches import as_worked_on, on_threads, stretches
 from kokin.elqr._code import ElQr
-from kokin.elqr._digits import days_since_1970, from_digits, to_digits
 from kokin.elqr._parts import LENGTH, PARTS, Part
-from kokin.elqr._problems import Problems, issue_schema
+from kokin.elqr._payload_column import payload_column
 from kokin.issues import Issue, RefusedError
 from kokin.model import Day, Digits, Yen, kinds, schema
 
@@ -87,7 +97,7 @@ _Values: TypeAlias = tuple[Ints, Flags]
 def _parse(column: pa.Array, first: int) -> tuple[pa.RecordBatch, pa.Table]:
     """The fields of a stretch of texts, null where a row was refused, and its problems."""
     problems = Problems(first, np.zeros(len(column), np.bool_))
-    payloads = columns.payload_column(column, problems)
+    payloads = payload_column(column, problems)
     values = _check(payloads, ~problems.refused, problems)
     known = ~problems.refused
     arrays = []
