@@ -1,0 +1,76 @@
+"""The files of one reconciliation."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+import kokin
+from kokin.reconcile import Reconciliation
+from kokin.reports._csv import write_csv
+from kokin.reports._page import page
+
+
+@dataclass(frozen=True, slots=True)
+class FileFunnel:
+    """How one receipt file went in: ``read = accepted + unpaid + rejected``, counted in records of payments."""
+
+    source: str
+    layout: str
+    digest: str
+    """SHA-256, hexadecimal."""
+    read: int
+    accepted: int
+    unpaid: int
+    """Told as not paid (振替不能)."""
+    rejected: int
+    amount: int
+    """Yen of the accepted records."""
+
+    def __post_init__(self) -> None:
+        assert self.read == self.accepted + self.unpaid + self.rejected
+
+
+def write_run(
+    result: Reconciliation, files: Sequence[FileFunnel], issues: pa.Table, out: str | Path, *, page_rows: int = 500
+) -> dict[str, Any]:
+    """Write ``outcomes.csv, balances.csv, exceptions.csv, issues.csv, summary.json`` and ``report.html`` into a folder.
+
+    Args:
+        result: the reconciliation.
+        files: how each receipt file went in.
+        issues: the problems of the records that were kept out or flagged, with ``ISSUE_COLUMNS``.
+        out: the folder; it is made where it is not there. Files of an earlier run in it are replaced.
+        page_rows: how many exceptions stand on the page; all of them are in ``exceptions.csv``.
+
+    Returns the summary as it was written. The same input gives the same bytes: no clock is read.
+
+    Raises:
+        OSError: the folder cannot be written; what was in it before is as it was.
+    """
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **result.summary}
+    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        write_csv(result.outcomes, draft / "outcomes.csv")
+        write_csv(result.balances, draft / "balances.csv")
+        write_csv(result.exceptions, draft / "exceptions.csv")
+        write_csv(issues, draft / "issues.csv")
+        text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
+        (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        (draft / "report.html").write_text(page(summary, result, issues, page_rows), encoding="utf-8")
+        out.mkdir(exist_ok=True)
+        for path in sorted(draft.iterdir()):
+            os.replace(path, out / path.name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return summary
