@@ -1,0 +1,94 @@
+"""Which debt, and which part of it, a payment settles (充当の順序, 按分)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from kokin.issues import Issue, RefusedError
+from kokin.rules._checks import check_name, check_yen
+
+#: What becomes of a partial payment on a slip of water and sewerage.
+Split: TypeAlias = Literal["prorata", "water_first", "reject"]
+
+SPLITS = ("prorata", "water_first", "reject")
+
+#: The order in which a payment settles the parts of a debt, by name: ``tax, road, contribution, civil``
+#: (``orders.toml`` tells the source of each). The parts are ``principal`` (本税, 元本), ``late_charge`` (延滞金,
+#: 遅延損害金), ``demand_fee`` (督促手数料) and ``costs`` (費用).
+ORDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        name: tuple(row["order"])
+        for name, row in tomllib.loads(
+            (resources.files(__package__) / "orders.toml").read_text(encoding="utf-8")
+        ).items()
+    }
+)
+
+
+def allocate(paid: int, owed: Mapping[str, int], order: Sequence[str]) -> dict[str, int]:
+    """The yen of a payment on each part of one debt, in the order given (:data:`ORDERS`, or a body's own).
+
+    The result names every part of ``owed``; it adds up to ``paid``, or to what is owed where more was paid. What is
+    over stays with the caller as 過誤納: money never moves to another debt on its own (民法488①).
+
+    Raises:
+        RefusedError: a part is owed that has no place in the order. Under ``tax`` that is 督促手数料: an item of its
+            own, with a payment of its own.
+
+    >>> allocate(10_500, {"principal": 10_000, "late_charge": 1_200}, ORDERS["tax"])
+    {'principal': 10000, 'late_charge': 500}
+    """
+    strangers = [name for name in owed if name not in order]
+    if strangers:
+        raise RefusedError([Issue("CODE_UNKNOWN", "owed", " | ".join(order), name) for name in strangers])
+    rest = check_yen("paid", paid)
+    settled = {}
+    for name in order:
+        if name in owed:
+            settled[name] = min(rest, check_yen(name, owed[name]))
+            rest -= settled[name]
+    return settled
+
+
+def prorata(paid: int, parts: Sequence[int]) -> list[int]:
+    """A payment split over parts in proportion, to the yen (按分, largest remainder; a tie goes to the earlier part).
+
+    It adds up to ``paid``, or gives the parts themselves where as much or more was paid.
+
+    >>> prorata(5_000, [4_400, 3_960])
+    [2632, 2368]
+    """
+    total = sum(check_yen("parts", part) for part in parts)
+    if check_yen("paid", paid) >= total:
+        return list(parts)
+    shares = [paid * part // total for part in parts]
+    by_remainder = sorted(range(len(parts)), key=lambda i: -(paid * parts[i] % total))
+    for i in by_remainder[: paid - sum(shares)]:
+        shares[i] += 1
+    return shares
+
+
+def split_water(paid: int, water: int, sewerage: int, how: Split = "prorata") -> tuple[int, int]:
+    """The yen for water (水道料金) and for sewerage (下水道使用料) out of a payment on the slip of both.
+
+    The two are debts of different nature (a private claim and a compulsory public one), so their balances are never
+    merged. No law says how a partial payment is split: ``prorata`` | ``water_first`` | ``reject``.
+
+    Raises:
+        RefusedError: the payment is partial and ``how`` is ``reject``.
+
+    >>> split_water(5_000, 4_400, 3_960), split_water(5_000, 4_400, 3_960, "water_first")
+    ((2632, 2368), (4400, 600))
+    """
+    check_name("how", how, SPLITS)
+    if how == "reject" and paid < water + sewerage:
+        raise RefusedError([Issue("PARTIAL_PAYMENT", "paid", str(water + sewerage), str(paid))])
+    if how == "water_first":
+        settled = allocate(paid, {"water": water, "sewerage": sewerage}, ("water", "sewerage"))
+        return settled["water"], settled["sewerage"]
+    for_water, for_sewerage = prorata(paid, (water, sewerage))
+    return for_water, for_sewerage

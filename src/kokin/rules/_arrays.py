@@ -1,0 +1,113 @@
+"""What the columnar twins take: columns of yen and days in any of the usual forms, as numpy arrays of one length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kokin.issues import Issue, Place, RefusedError
+from kokin.rules._checks import MOST_YEN
+
+Column: TypeAlias = Any
+Ints: TypeAlias = npt.NDArray[np.int64]
+Days: TypeAlias = npt.NDArray[np.datetime64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+#: Stands for a day that never came: later than every payment.
+NEVER = np.datetime64(date.max, "D")
+
+# A refusal names so many rows; the rest would tell nothing new.
+_TOLD = 20
+
+
+_NOTHING: Mapping[str, Column] = {}
+
+
+def take(
+    *,
+    yen: Mapping[str, Column] = _NOTHING,
+    days: Mapping[str, Column] = _NOTHING,
+    days_or_never: Mapping[str, Column] = _NOTHING,
+) -> tuple[npt.NDArray[Any], ...]:
+    """Named columns as numpy arrays of one length, in the order given; a single value is repeated.
+
+    ``yen``: whole numbers from 0, int64 (n). ``days``: datetime64[D] (n). ``days_or_never``: the same with
+    :data:`NEVER` for nulls, and for a whole column that is ``None``.
+
+    Raises:
+        RefusedError: a value of the wrong type or outside its range, a null, or columns of unequal length.
+    """
+    columns: dict[str, npt.NDArray[Any]] = {name: _yen(name, column) for name, column in yen.items()}
+    columns |= {name: _days(name, column) for name, column in days.items()}
+    columns |= {name: _days_or_never(name, column) for name, column in days_or_never.items()}
+    lengths = {name: len(column) for name, column in columns.items()}
+    wanted = 0 if 0 in lengths.values() else max(lengths.values())
+    odd = [Issue("COLUMN_LENGTH", name, str(wanted), str(n)) for name, n in lengths.items() if n not in (1, wanted)]
+    if odd:
+        raise RefusedError(odd)
+    return tuple(np.broadcast_to(column, wanted) for column in columns.values())
+
+
+def refuse(code: str, field: str, rows: Flags, expected: str = "", found: npt.NDArray[Any] | None = None) -> None:
+    """Raise for the rows that are marked, if there are any."""
+    marked = np.flatnonzero(rows)
+    if marked.size:
+        issues = [
+            Issue(code, field, expected, "" if found is None else str(found[row]), Place(record=int(row) + 1))
+            for row in marked[:_TOLD]
+        ]
+        raise RefusedError(issues, f"{marked.size} rows refused")
+
+
+def _yen(name: str, column: Column) -> Ints:
+    values = _from_arrow(name, column, "int64") if _speaks_arrow(column) else np.atleast_1d(np.asarray(column))
+    if values.dtype.kind not in "iu":
+        raise RefusedError([Issue("FIELD_TYPE", name, "int64", str(values.dtype))])
+    refuse("AMOUNT_RANGE", name, (values < 0) | (values > MOST_YEN), f"0 to {MOST_YEN}", values)
+    return values.astype(np.int64, copy=False)
+
+
+def _days(name: str, column: Column) -> Days:
+    values = _days_or_never(name, column)
+    refuse("FIELD_MISSING", name, values == NEVER)
+    return values
+
+
+def _days_or_never(name: str, column: Column) -> Days:
+    if column is None:
+        return np.atleast_1d(NEVER)
+    values = _from_arrow(name, column, "date32") if _speaks_arrow(column) else np.atleast_1d(_of_date(column))
+    if values.dtype.kind != "M":
+        raise RefusedError([Issue("FIELD_TYPE", name, "datetime64[D]", str(values.dtype))])
+    whole = values.astype("datetime64[D]", copy=False)
+    return np.where(np.isnat(whole), NEVER, whole)
+
+
+def _speaks_arrow(column: Column) -> bool:
+    return hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__")
+
+
+def _of_date(column: Column) -> npt.NDArray[Any]:
+    return np.array(column, "datetime64[D]") if isinstance(column, date) else np.asarray(column)
+
+
+def _from_arrow(name: str, column: Column, kind: str) -> npt.NDArray[Any]:
+    """An Arrow column of integers or of date32 as numpy has it, int64 or datetime64[D]; nulls become ``NaT``."""
+    import pyarrow as pa
+
+    from kokin.columns import fixed_buffer
+
+    chunks = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)
+    fits = pa.types.is_integer(chunks.type) if kind == "int64" else pa.types.is_date32(chunks.type)
+    if not fits:
+        raise RefusedError([Issue("FIELD_TYPE", name, kind, str(chunks.type))])
+    values = chunks.cast(pa.int64()) if kind == "int64" else chunks.cast(pa.int32()).cast(pa.int64())
+    nat = np.iinfo(np.int64).min
+    if kind == "int64" and values.null_count:
+        refuse("FIELD_MISSING", name, np.array(values.is_null().to_pylist()))
+    numbers = fixed_buffer(values.fill_null(nat).combine_chunks(), np.int64)
+    return numbers if kind == "int64" else numbers.view("datetime64[D]")

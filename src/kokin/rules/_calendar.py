@@ -1,0 +1,69 @@
+"""Due dates (納期限) and the days on which none ends."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from datetime import date
+from importlib import resources
+from typing import Any, Literal, TypeAlias
+
+from kokin.issues import Issue, RefusedError
+from kokin.rules._checks import check_name
+from kokin.rules._periods import ONE_DAY
+
+#: Whose days off: those of public offices, or of banks, which are open on 29 and 30 December.
+Calendar: TypeAlias = Literal["public", "bank"]
+
+CALENDARS = ("public", "bank")
+
+_TABLE: dict[str, Any] = tomllib.loads((resources.files(__package__) / "calendars.toml").read_text(encoding="utf-8"))
+
+#: The first and the last year for which the holidays (祝日) are trusted.
+CALENDAR_YEARS: tuple[int, int] = (_TABLE["years"][0], _TABLE["years"][1])
+
+
+class CalendarRangeError(RefusedError):
+    """A day lies in a year for which the holidays are not trusted; a later release or ``holidays`` may know it."""
+
+
+@functools.cache
+def days_off(calendar: Calendar) -> frozenset[date]:
+    """Every day off of the trusted years and of the January after them that is no Saturday or Sunday.
+
+    Source: 国民の祝日に関する法律 through the ``holidays`` package; the fixed days from ``calendars.toml``.
+    """
+    import holidays  # 0.1 s that only a caller with due dates pays
+
+    first, last = CALENDAR_YEARS
+    # One year more: a deadline on the last day moves into its January.
+    years = range(first, last + 2)
+    fixed = [date.fromisoformat(f"{year}-{day}") for year in years for day in _TABLE[calendar]["closed"]]
+    return frozenset(day for day in {*holidays.country_holidays("JP", years=years), *fixed} if day.weekday() < 5)
+
+
+def shift_due_date(day: date, calendar: Calendar = "public") -> date:
+    """The day on which a deadline really ends: the day itself, or the next one that is no day off.
+
+    ``public``: Saturdays, Sundays, 祝日, 29 December to 3 January (地方税法20の5②, 民法142). ``bank``: the same without
+    29 and 30 December (銀行法施行令5①). A contract (water, rent) follows 民法142 or its own terms.
+
+    Raises:
+        CalendarRangeError: the day lies outside :data:`CALENDAR_YEARS`.
+
+    >>> shift_due_date(date(2026, 5, 3)), shift_due_date(date(2025, 12, 29), "bank")
+    (datetime.date(2026, 5, 7), datetime.date(2025, 12, 29))
+    """
+    off = days_off(check_name("calendar", calendar, CALENDARS))
+    check_years("day", day.year, day.year)
+    while day.weekday() >= 5 or day in off:
+        day += ONE_DAY
+    return day
+
+
+def check_years(field: str, first: int, last: int) -> None:
+    """Both years are trusted, or a refusal."""
+    opens, closes = CALENDAR_YEARS
+    beyond = [str(year) for year in dict.fromkeys((first, last)) if not opens <= year <= closes]
+    if beyond:
+        raise CalendarRangeError([Issue("CALENDAR_RANGE", field, f"{opens} to {closes}", year) for year in beyond])

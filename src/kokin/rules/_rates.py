@@ -1,0 +1,135 @@
+"""The yearly rates (割合) as data, and the runs of days on which one rate holds."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
+
+from kokin.issues import Issue, Place, RefusedError
+
+#: Where one segment ends and is cut to whole yen: at each 31 December, or only where the rate changes.
+Segment: TypeAlias = Literal["year", "rate"]
+RateName: TypeAlias = Literal["first", "later", "refund"]
+
+SEGMENTS = ("year", "rate")
+_RATE_NAMES = ("first", "later", "refund")
+
+#: Rates are counted in hundredths of a percent: yen × rate × days / 3,650,000. A year is 365 days in leap years too
+#: (利率等の表示の年利建て移行に関する法律25).
+YEAR_OF_RATE = 365 * 10_000
+
+
+class RateMissingError(RefusedError):
+    """A day lies in a year whose rates are not in the table; add them with :func:`load_rates`."""
+
+
+class Rates(NamedTuple):
+    """The rates of one calendar year, in hundredths of a percent."""
+
+    first: int
+    later: int
+    refund: int
+
+
+class Run(NamedTuple):
+    """Days on which one rate holds, both ends included; ``rate`` in hundredths of a percent."""
+
+    first_day: date
+    last_day: date
+    rate: int
+
+
+@dataclass(frozen=True)
+class RateTable:
+    """Rates by calendar year, without a gap.
+
+    Raises:
+        RateMissingError: there is a gap between the first and the last year.
+    """
+
+    years: Mapping[int, Rates]
+
+    def __post_init__(self) -> None:
+        known = sorted(self.years)
+        gaps = set(range(known[0], known[-1] + 1)) - set(known) if known else set()
+        if gaps:
+            raise RateMissingError([Issue("RATE_MISSING", found=str(year)) for year in sorted(gaps)])
+        object.__setattr__(self, "years", MappingProxyType({year: self.years[year] for year in known}))
+
+    def rate(self, name: RateName, year: int) -> int:
+        """One rate in hundredths of a percent.
+
+        Raises:
+            RateMissingError: the year is not in the table.
+        """
+        if year not in self.years:
+            known = f"{min(self.years)} to {max(self.years)}" if self.years else ""
+            raise RateMissingError([Issue("RATE_MISSING", expected=known, found=str(year))])
+        return cast(int, getattr(self.years[year], name))
+
+
+def runs(rate_of: Callable[[int], int], first_year: int, last_year: int, segment: Segment) -> list[Run]:
+    """The runs that cover whole calendar years: one a year, or with ``segment="rate"`` one for each change of rate."""
+    found: list[Run] = []
+    for year in range(first_year, last_year + 1):
+        rate, opens = rate_of(year), date(year, 1, 1)
+        if segment == "rate" and found and found[-1].rate == rate:
+            opens = found.pop().first_day
+        found.append(Run(opens, date(year, 12, 31), rate))
+    return found
+
+
+def hundredths(percent: Decimal) -> int | None:
+    """A rate in hundredths of a percent; ``None`` where it is finer than that, negative or above 20 %.
+
+    20 is beyond every rate there is (利息制限法1) and keeps the product of a column within 64 bits.
+    """
+    scaled = percent * 100
+    return int(scaled) if 0 <= scaled <= 2000 and scaled == int(scaled) else None
+
+
+def _parse(text: str, file: str) -> dict[int, Rates]:
+    years: dict[int, Rates] = {}
+    issues: list[Issue] = []
+    for record, row in enumerate(tomllib.loads(text, parse_float=Decimal).get("rates", []), start=1):
+        where = Place(file, record)
+        span = row.get("years")
+        if not (isinstance(span, list) and len(span) == 2 and all(type(year) is int for year in span)):
+            issues.append(Issue("FIELD_TYPE", "years", "[first, last]", where=where))
+            continue
+        values = {name: _rate_of(row.get(name)) for name in _RATE_NAMES}
+        issues += [Issue("RATE_INVALID", n, "0.00 to 20.00", where=where) for n, rate in values.items() if rate is None]
+        rates = Rates(*(rate or 0 for rate in values.values()))
+        years |= dict.fromkeys(range(span[0], span[1] + 1), rates)
+    if issues:
+        raise RefusedError(issues, "rates refused")
+    return years
+
+
+def _rate_of(value: Any) -> int | None:
+    return hundredths(Decimal(value)) if isinstance(value, Decimal) or type(value) is int else None
+
+
+#: The rates that Kokin ships (``rates.toml``).
+RATES = RateTable(_parse((resources.files(__package__) / "rates.toml").read_text(encoding="utf-8"), "rates.toml"))
+
+
+def load_rates(path: str | os.PathLike[str]) -> RateTable:
+    """The shipped rates with those of a TOML file over them: how a body adds the year that was just announced.
+
+    The file has rows ``[[rates]]`` with ``years = [first, last]`` and ``first``, ``later``, ``refund`` in percent.
+
+    Raises:
+        RefusedError: a row is not of this form.
+        RateMissingError: the file leaves a gap to the years that are known.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    return RateTable({**RATES.years, **_parse(text, Path(path).name)})

@@ -1,0 +1,219 @@
+"""The columnar twins: equal to the scalar functions row by row, whatever form the columns come in."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kokin import rules
+from kokin.issues import RefusedError
+from kokin.rules import columns
+
+D = date.fromisoformat
+LAST = D("2026-12-31")
+N = 3_000
+
+yen = st.integers(0, 400_000) | st.sampled_from([0, 1_999, 2_000, 99_999_999_999])
+RULES = [
+    rules.LOCAL_TAX,
+    rules.LateChargeRule(start="demand"),
+    rules.LateChargeRule(base_unit=100, threshold=100, minimum=10, rounding=10, step="none"),
+    rules.LateChargeRule(step="demand", first_rate="7.3", later_rate="14.6", minimum=500),
+    rules.LateChargeRule(step="none", later_rate="20", rounding=1),
+]
+
+
+def day_column(days: list[date]) -> np.ndarray:
+    return np.array(days, "datetime64[D]")
+
+
+@pytest.fixture(scope="module")
+def random_rows() -> tuple[list[int], list[date], list[date], list[date | None]]:
+    random = np.random.default_rng(6)
+    principal = random.integers(0, 400_000, N)
+    principal[:4] = 0, 1_999, 2_000, 99_999_999_999
+    due = [D("2010-01-01") + timedelta(days=int(n)) for n in random.integers(0, 6_000, N)]
+    paid = [min(day + timedelta(days=int(n)), LAST) for day, n in zip(due, random.integers(-30, 2_500, N), strict=True)]
+    demand = [
+        None if n < 10 else day + timedelta(days=int(n)) for day, n in zip(due, random.integers(0, 90, N), strict=True)
+    ]
+    return principal.tolist(), due, paid, demand
+
+
+@pytest.mark.parametrize("segment", ["year", "rate"])
+@pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
+def test_late_charge(random_rows, rule: rules.LateChargeRule, segment: str) -> None:
+    principal, due, paid, demand = random_rows
+    found = columns.late_charge(
+        np.array(principal),
+        day_column(due),
+        day_column(paid),
+        segment,
+        rule=rule,
+        demand_due_on=np.array(demand, "datetime64[D]"),
+    )
+    expected = [
+        rules.late_charge(p, d, q, segment, rule=rule, demand_due_on=e) for p, d, q, e in zip(*random_rows, strict=True)
+    ]
+    assert found.tolist() == expected
+    assert any(expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(yen, st.dates(D("2009-12-31"), LAST), st.integers(-5, 3_000)), max_size=20),
+    segment=st.sampled_from(["year", "rate"]),
+)
+def test_late_charge_and_refund_property(rows: list[tuple[int, date, int]], segment: str) -> None:
+    principal = [row[0] for row in rows]
+    due = [row[1] for row in rows]
+    paid = [min(day + timedelta(days=late), LAST) for _, day, late in rows]
+    arguments = np.array(principal, np.int64), day_column(due), day_column(paid), segment
+    triples = list(zip(principal, due, paid, strict=True))
+    assert columns.late_charge(*arguments).tolist() == [rules.late_charge(*row, segment) for row in triples]
+    assert columns.refund_interest(*arguments).tolist() == [rules.refund_interest(*row, segment) for row in triples]
+
+
+def test_a_century_at_the_largest_sum_stays_exact() -> None:
+    rule = rules.LateChargeRule(step="none", later_rate="20", rounding=1)
+    arguments = 99_999_999_999, D("0001-01-01"), D("9998-12-31")
+    expected = rules.late_charge(*arguments, "rate", rule=rule)
+    assert expected > 2**45
+    assert columns.late_charge(*arguments, "rate", rule=rule).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pa.array,
+        lambda values: pa.chunked_array([pa.array(values[:1]), pa.array(values[1:])]),
+        lambda values: pa.array([None, *values])[1:],
+        pl.Series,
+    ],
+    ids=["arrow", "chunked", "sliced", "polars"],
+)
+def test_forms_of_columns(form) -> None:
+    principal, due = [56_400, 123_400, 50_000], [D("2026-02-02"), D("2025-10-31"), D("2024-01-30")]
+    paid = [D("2026-05-29"), D("2026-03-31"), D("2024-12-02")]
+    assert columns.late_charge(form(principal), form(due), form(paid)).tolist() == [1_300, 3_900, 3_300]
+
+
+def test_a_single_value_stands_for_a_column() -> None:
+    due = day_column([D("2026-02-02"), D("2026-05-29")])
+    assert columns.late_charge(56_400, due, D("2026-05-29")).tolist() == [1_300, 0]
+    assert columns.late_charge(56_400, due[:0], D("2026-05-29")).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((np.array([1.0]), D("2026-06-30"), D("2026-07-31")), "FIELD_TYPE"),
+        ((pa.array([1.0]), D("2026-06-30"), D("2026-07-31")), "FIELD_TYPE"),
+        ((np.array([-1]), D("2026-06-30"), D("2026-07-31")), "AMOUNT_RANGE"),
+        ((np.array([1]), np.array(["NaT"], "datetime64[D]"), D("2026-07-31")), "FIELD_MISSING"),
+        ((pa.array([None, 1]), D("2026-06-30"), D("2026-07-31")), "FIELD_MISSING"),
+        ((np.array([1]), pa.array([None], pa.date32()), D("2026-07-31")), "FIELD_MISSING"),
+        ((np.array([1]), np.array([20_000]), D("2026-07-31")), "FIELD_TYPE"),
+        ((np.array([1]), pa.array(["2026-06-30"]), D("2026-07-31")), "FIELD_TYPE"),
+        ((np.array([1, 2]), np.array(["2026-06-30"] * 3, "datetime64[D]"), D("2026-07-31")), "COLUMN_LENGTH"),
+    ],
+)
+def test_refused(arguments: tuple, code: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        columns.late_charge(*arguments)
+    assert refusal.value.issues[0].code == code
+
+
+def test_refused_rows_are_named() -> None:
+    with pytest.raises(RefusedError, match="100 rows refused") as refusal:
+        columns.late_charge(np.r_[np.zeros(7, int), np.full(100, -1)], D("2026-06-30"), D("2026-07-31"))
+    assert [issue.where.record for issue in refusal.value.issues[:2]] == [8, 9]
+    assert refusal.value.issues[0].found == "-1"
+
+
+def test_missing_year_raises_only_where_it_is_needed() -> None:
+    paid = day_column([D("2026-12-31"), D("2027-06-30")])
+    with pytest.raises(rules.RateMissingError, match="2027"):
+        columns.late_charge(np.array([10_000, 10_000]), D("2026-06-30"), paid)
+    assert columns.late_charge(np.array([50_000, 1_999]), D("2026-06-30"), paid).tolist() == [2_000, 0]
+
+
+@pytest.mark.parametrize("calendar", ["public", "bank"])
+def test_shift_due_date(calendar: str) -> None:
+    opens, closes = (date(rules.CALENDAR_YEARS[0], 1, 1), date(rules.CALENDAR_YEARS[1], 12, 31))
+    days = [opens + timedelta(days=n) for n in range((closes - opens).days + 1)]
+    expected = [rules.shift_due_date(day, calendar) for day in days]
+    assert columns.shift_due_date(day_column(days), calendar).tolist() == expected
+
+
+def test_shift_due_date_beyond_the_data() -> None:
+    with pytest.raises(rules.CalendarRangeError):
+        columns.shift_due_date(day_column([D("2026-01-01"), D("2031-01-01")]))
+
+
+days_of_years = st.lists(st.tuples(st.dates(D("1960-01-01"), D("2090-12-31")), st.integers(-400, 900)), max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=days_of_years, years=st.integers(1, 10))
+def test_years(rows: list[tuple[date, int]], years: int) -> None:
+    terms = [row[0] for row in rows]
+    received = [day + timedelta(days=late) for day, late in rows]
+    assert columns.fiscal_year(day_column(terms)).tolist() == [rules.fiscal_year(day) for day in terms]
+    assert columns.limitation_ends_on(day_column(terms), years).tolist() == [
+        rules.limitation_ends_on(day, years) for day in terms
+    ]
+    assert columns.revenue_year(day_column(terms), day_column(received)).tolist() == [
+        rules.revenue_year(*row) for row in zip(terms, received, strict=True)
+    ]
+
+
+def test_year_class() -> None:
+    triples = [(2026, 2026, 2026), (2024, 2026, 2026), (2025, 2025, 2026), (2023, 2025, 2026)]
+    found = columns.year_class(*np.array(triples).T)
+    assert found.tolist() == [rules.year_class(*row).value for row in triples]
+    with pytest.raises(RefusedError, match="record 2"):
+        columns.year_class(np.array([2026, 2027]), 2026, 2026)
+
+
+payments = st.lists(st.tuples(yen, yen, yen), max_size=20)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=payments)
+def test_splits(rows: list[tuple[int, int, int]]) -> None:
+    paid, water, sewerage = np.array(rows, np.int64).reshape(-1, 3).T
+    assert columns.prorata(paid, (water, sewerage)).tolist() == [rules.prorata(p, [w, s]) for p, w, s in rows]
+    for how in ("prorata", "water_first"):
+        found = zip(*(part.tolist() for part in columns.split_water(paid, water, sewerage, how)), strict=True)
+        assert list(found) == [rules.split_water(*row, how) for row in rows]
+    owed = {"principal": water, "late_charge": sewerage}
+    settled = columns.allocate(paid, owed, rules.ORDERS["tax"])
+    expected = [rules.allocate(p, {"principal": w, "late_charge": s}, rules.ORDERS["tax"]) for p, w, s in rows]
+    assert settled["principal"].tolist() == [row["principal"] for row in expected]
+    assert settled["late_charge"].tolist() == [row["late_charge"] for row in expected]
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.lists(st.tuples(yen, st.lists(st.integers(0, 50_000), min_size=3, max_size=3)), min_size=1, max_size=20))
+def test_prorata_of_three(rows: list[tuple[int, list[int]]]) -> None:
+    parts = np.array([row[1] for row in rows]).T
+    found = columns.prorata(np.array([row[0] for row in rows]), list(parts))
+    assert found.tolist() == [rules.prorata(*row) for row in rows]
+
+
+def test_split_water_refused() -> None:
+    with pytest.raises(RefusedError, match="record 2"):
+        columns.split_water(np.array([8_360, 5_000]), 4_400, 3_960, "reject")
+    assert columns.split_water(np.array([8_360]), 4_400, 3_960, "reject")[0].tolist() == [4_400]
+
+
+def test_allocate_refuses_a_stranger() -> None:
+    with pytest.raises(RefusedError, match="demand_fee"):
+        columns.allocate(100, {"demand_fee": 100}, rules.ORDERS["tax"])
