@@ -1,0 +1,83 @@
+"""From Arrow columns to numpy arrays and back, without a Python object per value.
+
+The conversions of pyarrow itself import pandas where it is installed (0.2 s), so buffers are read and made directly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32]
+
+_DTYPES = {pa.int64(): np.int64, pa.date32(): np.int32, pa.time32("s"): np.int32, pa.int32(): np.int32}
+
+
+def as_table(rows: Any) -> pa.Table:
+    """Rows in any form that Arrow takes: a table, a record batch, or an object with ``__arrow_c_stream__``."""
+    if isinstance(rows, pa.Table):
+        return rows
+    if isinstance(rows, pa.RecordBatch):
+        return pa.Table.from_batches([rows])
+    return pa.table(rows)
+
+
+def chunks(column: pa.ChunkedArray | pa.Array) -> list[pa.Array]:
+    """The arrays that a column is made of."""
+    return list(column.chunks) if isinstance(column, pa.ChunkedArray) else [column]
+
+
+def valid(array: pa.Array) -> Bools:
+    """Which values are not null: bool (n,)."""
+    bitmap = array.buffers()[0]
+    if array.null_count == 0 or bitmap is None:
+        return np.ones(len(array), np.bool_)
+    first = array.offset // 8
+    last = -(-(array.offset + len(array)) // 8)
+    bits = np.unpackbits(np.frombuffer(bitmap, np.uint8)[first:last], bitorder="little")
+    start = array.offset - first * 8
+    return bits[start : start + len(array)].view(np.bool_)
+
+
+def text_buffers(array: pa.Array) -> tuple[npt.NDArray[Any], Bytes, Ints]:
+    """The offsets (n + 1,) and bytes of a text column in any of Arrow's forms, and its lengths: int64 (n,), 0 for null.
+
+    A ``string`` or ``large_string`` array is not copied.
+    """
+    if array.type not in (pa.string(), pa.large_string()):
+        array = array.cast(pa.string())
+    offset_type = np.int64 if array.type == pa.large_string() else np.int32
+    count = len(array)
+    offsets = np.frombuffer(array.buffers()[1] or bytes(8), offset_type)[array.offset :][: count + 1]
+    text = np.frombuffer(array.buffers()[2] or b"", np.uint8)
+    lengths = np.diff(offsets).astype(np.int64) if count else np.empty(0, np.int64)
+    return offsets, text, np.where(valid(array), lengths, 0) if array.null_count else lengths
+
+
+def integers(column: pa.ChunkedArray | pa.Array, null: int) -> npt.NDArray[Any]:
+    """The values of an int64, date32 or time32[s] column as int64 or int32 (n,), with ``null`` for a null.
+
+    A single chunk without nulls is not copied.
+    """
+    parts = []
+    for array in chunks(column):
+        values = np.frombuffer(array.buffers()[1] or b"", _DTYPES[array.type])[array.offset :][: len(array)]
+        parts.append(np.where(valid(array), values, values.dtype.type(null)) if array.null_count else values)
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.empty(0, _DTYPES[column.type])
+
+
+def to_arrow(values: npt.NDArray[Any], kind: pa.DataType, present: Bools | None = None) -> pa.Array:
+    """A numpy array as an Arrow array of the same width, null where ``present`` is false."""
+    bitmap = None
+    if present is not None and not present.all():
+        bitmap = pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [bitmap, pa.py_buffer(np.ascontiguousarray(values))])

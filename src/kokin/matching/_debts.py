@@ -1,0 +1,170 @@
+"""From slips to debts: which obligations (調定) a slip settles, what is open on them, and which hang together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.issues import Issue, Place
+from kokin.matching._columns import Bools, Ints, Rows, integers
+
+#: The status of a slip as a code, in the order in which slips of one number are preferred.
+STATUSES = ("open", "superseded", "cancelled")
+OPEN, SUPERSEDED, CANCELLED = range(3)
+
+_NEVER = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class Debts:
+    """The obligations of a batch of slips, and how the slips lead to them.
+
+    ``n`` slips, ``m`` obligations, ``c`` slips that cover several obligations (全期).
+    """
+
+    #: int64 (m,): yen billed on the obligation, the largest amount among its open slips; 0 without one.
+    billed: Ints
+    #: int64 (m,): yen of it that were settled before, at most ``billed``.
+    settled: Ints
+    #: int32 (n,): the obligation that a slip settles, ``-1 - i`` for the i-th covering slip; None: slip i settles
+    #: obligation i.
+    of_slip: Rows | None
+    #: int32 (c + 1,) and int32 (k,): the obligations of the covering slips in the order of their terms.
+    offsets: Rows
+    covered: Rows
+    #: int32 (m,): obligations that a covering slip connects have the same circle; None: each is a circle by itself.
+    circles: Rows | None
+
+    def open(self) -> Ints:
+        """What is open on each obligation before the batch: int64 (m,)."""
+        return self.billed - self.settled
+
+    def of_slips(self, per_obligation: Ints, count: int) -> Ints:
+        """Yen per obligation as yen per slip, summed where a slip covers several: int64 (n,)."""
+        lead = self.lead(np.arange(count, dtype=np.int32))
+        yen = per_obligation[np.maximum(lead, 0)] if len(per_obligation) else np.zeros(count, np.int64)
+        if len(self.covered):
+            covering = lead < 0
+            yen[covering] = np.add.reduceat(per_obligation[self.covered], self.offsets[:-1])[-1 - lead[covering]]
+        return yen
+
+    def lead(self, slips: Rows) -> Rows:
+        """The obligation of each slip, or ``-1 - i`` for a covering one: int32 (k,)."""
+        return slips if self.of_slip is None else self.of_slip[slips]
+
+    def circle(self, slips: Rows) -> Rows:
+        """The circle of each slip's obligations: int32 (k,)."""
+        lead = self.lead(slips)
+        if self.circles is None:
+            return lead
+        first = self.covered[self.offsets[np.where(lead < 0, -1 - lead, 0)]] if len(self.covered) else lead
+        return self.circles[np.where(lead < 0, first, lead)]
+
+    def spread(self, leads: Rows) -> tuple[Ints, Rows]:
+        """The obligations of slips, one after another: how many each has, int64 (k,), and which, int32 (Σ,)."""
+        covering = leads < 0
+        slip = np.where(covering, -1 - leads, 0)
+        count = np.where(covering, self.offsets[slip + 1] - self.offsets[slip], 1) if len(self.covered) else None
+        if count is None:
+            return np.ones(len(leads), np.int64), leads
+        count = count.astype(np.int64)
+        row = np.repeat(np.arange(len(leads)), count)
+        nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+        place = np.where(covering[row], self.offsets[slip[row]] + nth, 0)
+        return count, np.where(covering[row], self.covered[place], leads[row]).astype(np.int32)
+
+
+def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Issue]) -> Debts:
+    """The debts of a table of bills; what does not hold together is added to the problems."""
+    amount = integers(bills.column("amount"), 0)
+    before = integers(bills.column("paid_before"), 0) if "paid_before" in bills.schema.names else None
+    names = set(bills.schema.names)
+    count, named = _covers(bills.column("covers")) if "covers" in names else (None, None)
+    covering = count > 0 if count is not None else np.zeros(len(bills), np.bool_)
+    if "obligation_id" not in names and not covering.any():
+        billed = np.where(status == OPEN, amount, 0)
+        settled = np.zeros_like(billed) if before is None else np.minimum(before, billed)
+        return Debts(billed, settled, None, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+
+    lead, known = _obligations(bills, covering)
+    total = int(lead.max(initial=-1)) + 1
+    own = ~covering
+    billed, settled = np.zeros(total, np.int64), np.zeros(total, np.int64)
+    due = np.full(total, _NEVER, np.int32)
+    is_open = own & (status == OPEN)
+    np.maximum.at(billed, lead[is_open], amount[is_open])
+    np.minimum.at(due, lead[is_open], integers(bills.column("due_on"), 0)[is_open])
+    if before is not None:
+        np.maximum.at(settled, lead[own], before[own])
+    settled = np.minimum(settled, billed)
+    if count is None or not covering.any():
+        return Debts(billed, settled, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+
+    slip = np.repeat(np.flatnonzero(covering), count[covering])
+    found = pc.index_in(named, value_set=known)
+    target = integers(found, -1)
+    for row in np.flatnonzero(target < 0).tolist():
+        where = Place(record=int(slip[row]) + 1)
+        problems.append(Issue("OBLIGATION_UNKNOWN", "covers", "the obligation_id of another slip", "", where))
+    if (target < 0).any():
+        return Debts(billed, settled, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+    rank = np.empty(len(known), np.int32)
+    rank[integers(pc.sort_indices(known).cast(pa.int64()), 0)] = np.arange(len(known))
+    order = np.lexsort((rank[target], due[target], slip))
+    slip, target = slip[order], target[order]
+    fresh = np.ones(len(slip), np.bool_)
+    fresh[1:] = (slip[1:] != slip[:-1]) | (target[1:] != target[:-1])
+    slip, target = slip[fresh], target[fresh].astype(np.int32)
+    offsets = np.searchsorted(slip, np.append(np.flatnonzero(covering), len(bills))).astype(np.int32)
+    return Debts(billed, settled, lead, offsets, target, connect(total, offsets, target))
+
+
+def _covers(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+    """How many obligations each slip covers, and their names one after another."""
+    lists = column.combine_chunks()
+    if isinstance(lists, pa.ChunkedArray):
+        lists = pa.concat_arrays(lists.chunks)
+    count = integers(pc.list_value_length(lists).cast(pa.int64()), 0)
+    return count, lists.flatten().cast(pa.string())
+
+
+def _obligations(bills: pa.Table, covering: Bools) -> tuple[Rows, pa.Array]:
+    """The lead of every slip (see :class:`Debts`), and the names of the obligations that have one."""
+    count = len(bills)
+    lead = np.full(count, -1, np.int32)
+    known = pa.array([], pa.string())
+    if "obligation_id" in bills.schema.names:
+        column = bills.column("obligation_id").cast(pa.string())
+        own = pc.and_(pc.fill_null(pc.not_equal(column, ""), False), _mask(~covering))
+        coded = pc.if_else(own, column, None).combine_chunks()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = pa.concat_arrays(coded.chunks)
+        coded = coded.dictionary_encode()
+        known = coded.dictionary
+        lead = integers(coded.indices, -1).copy()
+    alone = (lead < 0) & ~covering
+    lead[alone] = len(known) + np.arange(np.count_nonzero(alone))
+    lead[covering] = -1 - np.arange(np.count_nonzero(covering))
+    return lead, known
+
+
+def _mask(values: Bools) -> pa.Array:
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(np.packbits(values, bitorder="little"))])
+
+
+def connect(total: int, offsets: Rows, covered: Rows) -> Rows:
+    """The circles of obligations: the smallest obligation that covering slips connect each with, int32 (m,)."""
+    circle = np.arange(total, dtype=np.int32)
+    size = np.diff(offsets)
+    while True:
+        least = np.repeat(np.minimum.reduceat(circle[covered], offsets[:-1]), size)
+        after = circle.copy()
+        np.minimum.at(after, covered, least)
+        after = after[after]
+        if np.array_equal(after, circle):
+            return circle
+        circle = after

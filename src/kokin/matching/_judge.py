@@ -1,0 +1,243 @@
+"""The judgement of receipts that may concern one another: copies, corrections, pairs, and balances in their order.
+
+Columns of integers in, outcomes and yen out. What the integers stand for is the caller's affair: equal texts have
+equal integers, and their order is the texts' order.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kokin.matching._columns import Bools, Bytes, Ints, Rows
+from kokin.matching._debts import CANCELLED, SUPERSEDED, Debts
+from kokin.matching._index import NO_BILL, NO_NUMBER, SEVERAL
+from kokin.model import Outcome, ReceiptKind
+
+#: The outcomes by code, and the kinds of receipt by code.
+OUTCOMES = tuple(Outcome)
+KINDS = tuple(ReceiptKind)
+
+CODE = {outcome: np.uint8(code) for code, outcome in enumerate(OUTCOMES)}
+PROVISIONAL, FINAL, CANCEL, CORRECTION = (
+    KINDS.index(kind)
+    for kind in (ReceiptKind.PROVISIONAL, ReceiptKind.FINAL, ReceiptKind.CANCEL, ReceiptKind.CORRECTION)
+)
+
+#: ``expected`` of a receipt that met no balance.
+NO_BALANCE = -1
+
+
+class Claims(NamedTuple):
+    """Receipts as the judgement sees them, ``n`` rows."""
+
+    #: uint8 (n,): a code of :data:`KINDS`.
+    kind: Bytes
+    #: int32 (n,): the slip, or ``NO_BILL``, ``SEVERAL``, ``NO_NUMBER``.
+    slip: Rows
+    #: int64 (n,): yen.
+    amount: Ints
+    #: int64 (n,): rows with the same integer were paid at the same place: the slip or, without one, the number.
+    place: Ints
+    #: int64 (n,): rows with the same integer were paid at the same moment and in the same store.
+    moment: Ints
+    #: int64 (n,): rows with the same integer tell the same payment again, by its own number; -1: it has none.
+    copy: Ints
+    #: int64 (n,): the order of finals. Rows of one rank are alike in everything that is ever told of them.
+    rank: Ints
+
+
+class Judgement(NamedTuple):
+    """What became of receipts, ``n`` rows."""
+
+    #: uint8 (n,): a code of :data:`OUTCOMES`.
+    outcome: Bytes
+    #: int64 (n,): yen that lowered a balance.
+    applied: Ints
+    #: int64 (n,): yen for a known bill that did not.
+    excess: Ints
+    #: int64 (n,): the balance that the receipt met; :data:`NO_BALANCE` where it met none.
+    expected: Ints
+
+
+def judge(claims: Claims, balance: Ints, debts: Debts, status: Bytes) -> Judgement:
+    """The rule of matching on receipts; every receipt that concerns another must be among them.
+
+    ``balance`` is what is open on each obligation, int64 (m,), and is lowered by what is applied.
+    """
+    count = len(claims.kind)
+    outcome = np.full(count, UNJUDGED, np.uint8)
+    zeros = np.zeros(count, np.int64)
+    result = Judgement(outcome, zeros, zeros.copy(), np.full(count, NO_BALANCE, np.int64))
+
+    outcome[copies(claims.copy, claims.rank)] = CODE[Outcome.DUPLICATE_RECORD]
+    outcome[(outcome == UNJUDGED) & (claims.slip == NO_NUMBER)] = CODE[Outcome.KEY_MISSING]
+    live = outcome == UNJUDGED
+    outcome[corrected(claims, live)] = CODE[Outcome.SUPERSEDED]
+    pair_up(claims, live, outcome)
+
+    money = outcome == UNJUDGED
+    outcome[money & (claims.slip == NO_BILL)] = CODE[Outcome.NO_BILL]
+    outcome[money & (claims.slip == SEVERAL)] = CODE[Outcome.MULTIPLE_BILLS]
+    known = np.flatnonzero(money & (claims.slip >= 0))
+    standing = status[claims.slip[known]]
+    for code, name in ((CANCELLED, Outcome.CANCELLED_BILL), (SUPERSEDED, Outcome.BILL_CHANGED)):
+        closed = known[standing == code]
+        outcome[closed] = CODE[name]
+        result.excess[closed] = claims.amount[closed]
+
+    rows = np.flatnonzero(outcome == UNJUDGED)
+    rows = rows[np.argsort(claims.rank[rows], kind="stable")]
+    met, applied = settle(claims.slip[rows], claims.amount[rows], balance, debts)
+    outcome[rows] = classify(claims.amount[rows], met)
+    result.applied[rows] = applied
+    result.excess[rows] = claims.amount[rows] - applied
+    result.expected[rows] = met
+    return result
+
+
+#: The code of a receipt that no step has judged yet.
+UNJUDGED = np.uint8(255)
+
+
+def group(*columns: npt.NDArray[Any]) -> Ints:
+    """A number for each row, the same for rows that are equal in all columns: int64 (n,), from 0 in sorted order."""
+    order = np.lexsort(columns[::-1])
+    new = np.zeros(len(order), np.bool_)
+    for column in columns:
+        new[1:] |= column[order[1:]] != column[order[:-1]]
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(new)
+    return number
+
+
+def last(groups: Ints, rows: Rows, *order: npt.NDArray[Any]) -> Rows:
+    """The row of each group that comes last in an order, the first column weighing most; one per group there is."""
+    sort = np.lexsort((*(column[rows] for column in order[::-1]), groups[rows]))
+    rows = rows[sort]
+    ends = np.ones(len(rows), np.bool_)
+    ends[:-1] = groups[rows[1:]] != groups[rows[:-1]]
+    return rows[ends]
+
+
+def copies(copy: Ints, rank: Ints) -> Bools:
+    """DUPLICATE_RECORD: all rows of a copy group but the first in the order of finals. bool (n,)."""
+    found = copy >= 0
+    rows = np.flatnonzero(found).astype(np.int32)
+    found[last(copy, rows, -rank)] = False
+    return found
+
+
+def corrected(claims: Claims, live: Bools) -> Bools:
+    """SUPERSEDED by a correction (訂正): bool (n,).
+
+    The corrections of one place and moment restate one payment. The last of them stands for it, the others are
+    replaced; so is the final it restates: the last of another amount, or else the last.
+    """
+    found = live & (claims.kind == CORRECTION)
+    if not found.any():
+        return found
+    where = group(claims.place, claims.moment)
+    stands = last(where, np.flatnonzero(found).astype(np.int32), claims.rank)
+    found[stands] = False
+    value = np.full(len(where), -1, np.int64)
+    value[where[stands]] = claims.amount[stands]
+    finals = np.flatnonzero(live & (claims.kind == FINAL) & (value[where] >= 0)).astype(np.int32)
+    differs = claims.amount != value[where]
+    found[last(where, finals, differs, claims.rank)] = True
+    return found
+
+
+def pair_up(claims: Claims, live: Bools, outcome: Bytes) -> None:
+    """Provisionals (速報) and cancels (取消): judged by what else is in their pair; written into ``outcome``.
+
+    A pair is place, moment and amount. It is enough that the other is there: three cancels may meet one provisional.
+    """
+    provisional = live & (claims.kind == PROVISIONAL)
+    cancel = live & (claims.kind == CANCEL)
+    if not (provisional.any() or cancel.any()):
+        return
+    pair = group(claims.place, claims.moment, claims.amount)
+    final = live & ((claims.kind == FINAL) | (claims.kind == CORRECTION))
+    has_provisional, has_cancel, has_final = (
+        np.bincount(pair[rows], minlength=len(pair))[pair] > 0 for rows in (provisional, cancel, final)
+    )
+    outcome[provisional] = CODE[Outcome.PROVISIONAL]
+    outcome[provisional & has_cancel] = CODE[Outcome.CANCELLED]
+    outcome[provisional & has_final] = CODE[Outcome.SUPERSEDED]
+    outcome[provisional & (claims.slip == NO_BILL)] = CODE[Outcome.NO_BILL]
+    outcome[provisional & (claims.slip == SEVERAL)] = CODE[Outcome.MULTIPLE_BILLS]
+    outcome[cancel] = CODE[Outcome.CANCEL_WITHOUT_PROVISIONAL]
+    outcome[cancel & has_provisional] = CODE[Outcome.CANCEL]
+
+
+def classify(amount: Ints, met: Ints) -> Bytes:
+    """The outcome of money that met a balance: uint8 (n,)."""
+    outcome = np.full(len(amount), CODE[Outcome.MATCHED], np.uint8)
+    outcome[amount < met] = CODE[Outcome.UNDERPAID]
+    outcome[amount > met] = CODE[Outcome.OVERPAID]
+    outcome[met == 0] = CODE[Outcome.DUPLICATE_PAYMENT]
+    return outcome
+
+
+def settle(slips: Rows, amount: Ints, balance: Ints, debts: Debts) -> tuple[Ints, Ints]:
+    """The balances that payments meet, and what they take of them, in the order of the rows; lowers ``balance``.
+
+    Returns:
+        int64 (n,) each: the balance met (of all obligations that the slip settles), and the yen that lowered it.
+    """
+    lead = debts.lead(slips)
+    met, applied = np.zeros(len(slips), np.int64), np.zeros(len(slips), np.int64)
+    circle = debts.circle(slips)
+    mixed = np.isin(circle, circle[lead < 0])
+    rows = np.flatnonzero(~mixed)
+    met[rows], applied[rows] = settle_each(lead[rows], amount[rows], balance)
+    rows = np.flatnonzero(mixed)
+    met[rows], applied[rows] = settle_circles(lead[rows], circle[rows], amount[rows], balance, debts)
+    return met, applied
+
+
+def settle_each(obligation: Rows, amount: Ints, balance: Ints) -> tuple[Ints, Ints]:
+    """:func:`settle` where every payment is for one obligation: a running sum inside each."""
+    order = np.argsort(obligation, kind="stable")
+    who, yen = obligation[order], amount[order]
+    sums = np.cumsum(yen)
+    head = np.ones(len(who), np.bool_)
+    head[1:] = who[1:] != who[:-1]
+    before = sums - yen
+    before -= before[head][np.cumsum(head) - 1]
+    left = np.maximum(balance[who] - before, 0)
+    met, applied = np.empty_like(left), np.empty_like(left)
+    met[order], applied[order] = left, np.minimum(left, yen)
+    np.subtract.at(balance, obligation, applied)
+    return met, applied
+
+
+def settle_circles(lead: Rows, circle: Rows, amount: Ints, balance: Ints, debts: Debts) -> tuple[Ints, Ints]:
+    """:func:`settle` where slips cover several obligations: round by round, in each the next payment of every circle.
+
+    A payment goes to the covered obligations in the order of their terms.
+    """
+    met, applied = np.zeros(len(lead), np.int64), np.zeros(len(lead), np.int64)
+    order = np.argsort(circle, kind="stable")
+    ordered = circle[order]
+    starts = np.searchsorted(ordered, ordered)
+    turn = np.empty(len(lead), np.int64)
+    turn[order] = np.arange(len(lead)) - starts
+    by_turn = np.argsort(turn, kind="stable")
+    ends = np.cumsum(np.bincount(turn)).tolist()
+    for start, end in pairwise([0, *ends]):
+        rows = by_turn[start:end]
+        count, obligation = debts.spread(lead[rows])
+        there = balance[obligation]
+        reached = np.cumsum(there) - there
+        head = np.cumsum(count) - count
+        reached -= np.repeat(reached[head], count)
+        taken = np.clip(np.repeat(amount[rows], count) - reached, 0, there)
+        balance[obligation] = there - taken
+        met[rows] = np.add.reduceat(there, head)
+        applied[rows] = np.add.reduceat(taken, head)
+    return met, applied

@@ -1,0 +1,26 @@
+"""Reconciliation (消込): receipts settled against bills by the rule of matching.
+
+>>> import pyarrow as pa
+>>> from datetime import date
+>>> slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+>>> bills = pa.Table.from_pylist([
+...     {"bill_id": f"B{n}", "case_key": str(n), "amount": 10_000, "due_on": date(2026, 6, 1), **slip}
+...     for n in (1, 2, 3)])
+>>> receipts = pa.Table.from_pylist([
+...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
+...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
+>>> done = reconcile(bills, receipts)
+>>> done.outcomes.select(["outcome", "bill_id", "amount", "applied", "excess", "expected"]).to_pylist()[1]
+{'outcome': 'DUPLICATE_PAYMENT', 'bill_id': 'B1', 'amount': 10000, 'applied': 0, 'excess': 10000, 'expected': 0}
+>>> done.balances.select(["bill_id", "residual", "status"]).to_pylist()[1:]
+[{'bill_id': 'B2', 'residual': 500, 'status': 'partial'}, {'bill_id': 'B3', 'residual': 10000, 'status': 'expected'}]
+>>> done.summary["bins"]
+{'applied': 19500, 'excess': 10000, 'suspense': 0, 'provisional': 0, 'void': 0}
+"""
+
+from kokin.reconcile._controls import Control
+from kokin.reconcile._policy import Policy
+from kokin.reconcile._reconcile import Reconciliation, reconcile
+from kokin.reconcile._tables import BalanceStatus
+
+__all__ = ["BalanceStatus", "Control", "Policy", "Reconciliation", "reconcile"]

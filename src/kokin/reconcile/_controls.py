@@ -1,0 +1,76 @@
+"""The control equations (照合) of a run: both sides of each, and whether they agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kokin.matching import OUTCOMES, Debts, Judgement
+from kokin.matching._columns import Bytes, Ints
+from kokin.matching._judge import CANCEL, PROVISIONAL
+from kokin.model import Bin, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One control equation. ``holds`` is None where the run lacks one side: that is not a pass."""
+
+    name: str
+    statement: str
+    """What is said to be equal."""
+    left: int | None = None
+    """Yen of the left side."""
+    right: int | None = None
+    """Yen of the right side."""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether both sides are equal; None: not checked."""
+        return None if self.left is None or self.right is None else self.left == self.right
+
+    def as_dict(self) -> dict[str, Any]:
+        """The control as JSON has it; ``holds`` is ``"not checked"`` where a side is missing."""
+        holds = "not checked" if self.holds is None else self.holds
+        return {"statement": self.statement, "left": self.left, "right": self.right, "holds": holds}
+
+
+_SUSPENSE = (Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING)
+
+
+def bins(kind: Bytes, amount: Ints, judged: Judgement) -> dict[Bin, int]:
+    """The yen of all receipts, each in one bin.
+
+    A 速報 without a bill is not yet money, so it is provisional and not suspense; a 取消 is never money.
+    """
+    unknown = np.isin(judged.outcome, [OUTCOMES.index(outcome) for outcome in _SUSPENSE])
+    waits = (judged.outcome == OUTCOMES.index(Outcome.PROVISIONAL)) | (unknown & (kind == PROVISIONAL))
+    suspense = unknown & (kind != PROVISIONAL) & (kind != CANCEL)
+    booked = judged.applied + judged.excess
+    void = ~waits & ~suspense & (booked == 0)
+    return {
+        Bin.APPLIED: int(judged.applied.sum()),
+        Bin.EXCESS: int(judged.excess.sum()),
+        Bin.SUSPENSE: int(amount[suspense].sum()),
+        Bin.PROVISIONAL: int(amount[waits].sum()),
+        Bin.VOID: int(amount[void].sum()),
+    }
+
+
+def controls(amount: Ints, judged: Judgement, found: dict[Bin, int], debts: Debts, balance: Ints) -> list[Control]:
+    """T1 to T6, as far as bills and receipts alone can tell."""
+    billed, settled = int(debts.billed.sum()), int(debts.settled.sum())
+    return [
+        Control("T1", "detail = trailer, per file"),
+        Control("T2", "operator's report = items"),
+        Control("T3", "bank credit = settled - cancels - netted fee"),
+        Control("T4", "receipts = sum of all bins", int(amount.sum()), sum(found.values())),
+        Control(
+            "T5",
+            "billed - (paid - excess) = open",
+            billed - settled - int(judged.applied.sum()),
+            int(balance.sum()),
+        ),
+        Control("T6", "importing a file again adds nothing"),
+    ]

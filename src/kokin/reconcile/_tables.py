@@ -1,0 +1,189 @@
+"""The tables of a reconciliation: outcomes, balances and exceptions, in an order that no order of input shows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OUTCOMES, SUPERSEDED, Index, Judgement
+from kokin.matching._columns import Ints, Rows, to_arrow
+from kokin.matching._judge import group
+from kokin.matching._rows import texts
+from kokin.model import Outcome
+from kokin.reconcile._receipts import Receipts, _Columns
+
+OUTCOME_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("record_no", pa.int64()),
+        ("outcome", pa.string()),
+        ("bill_id", pa.string()),
+        ("payee_code", pa.string()),
+        ("item_code", pa.string()),
+        ("case_key", pa.string()),
+        ("amount", pa.int64()),
+        ("applied", pa.int64()),
+        ("excess", pa.int64()),
+        ("expected", pa.int64()),
+    ]
+)
+EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key", "amount")
+
+
+class BalanceStatus(StrEnum):
+    """How a bill stands after the run."""
+
+    #: 完納: nothing is open.
+    SETTLED = "settled"
+    #: 一部納付: a part is paid.
+    PARTIAL = "partial"
+    #: 仮消込: the rest is reported as paid (速報); do not remind.
+    PROVISIONAL = "provisional"
+    #: 未納: nothing has been paid yet.
+    EXPECTED = "expected"
+    #: 調定取消: nothing is owed.
+    CANCELLED = "cancelled"
+    #: 差替済: another slip has taken its place.
+    SUPERSEDED = "superseded"
+
+
+def outcome_table(receipts: Receipts, index: Index, judged: Judgement) -> tuple[pa.Table, Ints]:
+    """The outcomes in canonical order (source, digest, record_no), and the receipt of each row: int64 (n,)."""
+    slip = receipts.slip
+    known = slip >= 0
+    bill = to_arrow(np.maximum(slip, 0), pa.int32(), known)
+    columns: dict[str, Any] = {
+        "source": _text(receipts.table, "source", ""),
+        "record_no": _column(receipts.table, "record_no", pa.int64()),
+        "outcome": pa.array([o.value for o in OUTCOMES], pa.string()).take(to_arrow(judged.outcome, pa.uint8())),
+        "bill_id": texts(index.bills.column("bill_id")).take(bill),
+    }
+    for name in ("payee_code", "item_code", "case_key"):
+        column = _text(receipts.table, name, None)
+        if column.null_count:
+            column = pc.coalesce(column, index.bills.column(name).cast(pa.string()).take(bill))
+        columns[name] = pc.utf8_lpad(column, 20, "0") if name == "case_key" else column
+    columns["amount"] = to_arrow(receipts.amount, pa.int64())
+    columns["applied"] = to_arrow(judged.applied, pa.int64())
+    columns["excess"] = to_arrow(judged.excess, pa.int64())
+    columns["expected"] = to_arrow(judged.expected, pa.int64(), judged.expected != NO_BALANCE)
+    table = pa.table(columns, schema=OUTCOME_SCHEMA)
+    order = _canonical(receipts.table, table)
+    return (table, np.arange(len(table))) if order is None else (table.take(to_arrow(order, pa.int64())), order)
+
+
+def _in_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(column, pa.Array):
+        return column
+    column = column.combine_chunks()
+    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _text(table: pa.Table, name: str, null: str | None) -> pa.ChunkedArray:
+    column = _column(table, name, pa.string())
+    return column if null is None else pc.fill_null(column, null)
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    if name not in table.schema.names:
+        return pa.chunked_array([pa.nulls(len(table), kind)])
+    return table.column(name).cast(kind)
+
+
+def _canonical(receipts: pa.Table, outcomes: pa.Table) -> npt.NDArray[np.int64] | None:
+    """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
+    place = _Columns(receipts)
+    rank = group(*(place.rank(name) for name in ("source", "digest", "record_no")))
+    if len(rank) and rank.max() + 1 < len(rank):
+        told = _Columns(outcomes)
+        rank = group(rank, *(told.rank(name) for name in outcomes.schema.names))
+    return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
+
+
+def balance_table(index: Index, balance: Ints, waiting: Rows) -> pa.Table:
+    """How every slip's debt stands, by ``bill_id``.
+
+    ``amount = paid + residual`` is the debt's: slips of one obligation show the same, a slip that covers several shows
+    their sum. On a cancelled or superseded slip nothing is owed: it shows its own amount, and no payment.
+
+    Args:
+        index: the bills.
+        balance: int64 (m,): yen open on each obligation.
+        waiting: the slips on which a 速報 waits for its 確報.
+    """
+    count = len(index.amount)
+    billed = index.debts.of_slips(index.debts.billed, count)
+    residual = index.debts.of_slips(balance, count)
+    closed = index.status > 0
+    amount = np.where(closed, index.amount, billed)
+    residual = np.where(closed, 0, residual)
+    paid = np.where(closed, 0, billed - residual)
+    names = list(BalanceStatus)
+    status = np.full(count, names.index(BalanceStatus.EXPECTED), np.uint8)
+    status[paid > 0] = names.index(BalanceStatus.PARTIAL)
+    status[waiting] = names.index(BalanceStatus.PROVISIONAL)
+    status[residual == 0] = names.index(BalanceStatus.SETTLED)
+    status[index.status == CANCELLED] = names.index(BalanceStatus.CANCELLED)
+    status[index.status == SUPERSEDED] = names.index(BalanceStatus.SUPERSEDED)
+    table = pa.table(
+        {
+            "bill_id": texts(index.bills.column("bill_id")),
+            "amount": to_arrow(amount, pa.int64()),
+            "paid": to_arrow(paid, pa.int64()),
+            "residual": to_arrow(residual, pa.int64()),
+            "status": pa.array([name.value for name in names], pa.string()).take(to_arrow(status, pa.uint8())),
+        }
+    )
+    bill_id = table.column("bill_id")
+    in_order = pc.all(pc.less(bill_id[:-1], bill_id[1:])).as_py() in (True, None)
+    return table if in_order else table.sort_by("bill_id")
+
+
+# What each exception tells: the field, what was expected there, and what came. A word in braces is a column.
+_TOLD = {
+    Outcome.UNDERPAID: ("amount", "{expected}", "{amount}"),
+    Outcome.OVERPAID: ("amount", "{expected}", "{amount}"),
+    Outcome.DUPLICATE_PAYMENT: ("amount", "{expected}", "{amount}"),
+    Outcome.BILL_CHANGED: ("status", "open", "superseded"),
+    Outcome.CANCELLED_BILL: ("status", "open", "cancelled"),
+    Outcome.NO_BILL: ("{field}", "a bill", "{number}"),
+    Outcome.MULTIPLE_BILLS: ("{field}", "one open bill", "{number}"),
+    Outcome.KEY_MISSING: ("", " | ".join(NUMBERS), ""),
+    Outcome.CANCEL_WITHOUT_PROVISIONAL: ("kind", "a provisional", "cancel"),
+    Outcome.DUPLICATE_RECORD: ("provider_key", "once", "{provider_key}"),
+}
+
+
+def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: Judgement) -> pa.Table:
+    """The outcomes that somebody has to look at, with the field, what was expected and what came.
+
+    ``rows`` are the receipts of the outcomes' rows.
+    """
+    code = judged.outcome[rows]
+    places = np.flatnonzero(np.array([outcome.is_exception for outcome in OUTCOMES])[code])
+    code, rows = code[places], rows[places]
+    table = outcomes.take(to_arrow(places, pa.int64()))
+    some = receipts.table.take(to_arrow(rows, pa.int64()))
+    by = receipts.by[rows]
+    columns = {
+        "{expected}": table.column("expected").cast(pa.string()),
+        "{amount}": table.column("amount").cast(pa.string()),
+        "{field}": pa.array(NUMBERS).take(to_arrow(by, pa.uint8())),
+        "{number}": receipts.number_texts(some, by),
+        "{provider_key}": _text(some, "provider_key", ""),
+    }
+    for place, name in enumerate(("field", "expected", "found")):
+        told = [_TOLD.get(outcome, ("", "", ""))[place] for outcome in OUTCOMES]
+        words = sorted(set(told))
+        choice = np.array([words.index(word) for word in told])[code]
+        values = [columns.get(word, pa.repeat(word, len(code))) for word in words]
+        chosen = pc.choose(to_arrow(choice, pa.int64()), *map(_in_one, values))
+        table = table.append_column(pa.field(name + "_", pa.string()), pc.fill_null(chosen, ""))
+    return table.select([*EXCEPTION_COLUMNS, "field_", "expected_", "found_"]).rename_columns(
+        [*EXCEPTION_COLUMNS, "field", "expected", "found"]
+    )

@@ -1,0 +1,96 @@
+"""Small random cities in which everything that the rule knows of happens often."""
+
+from datetime import date, time
+
+import pyarrow as pa
+
+from kokin.model import Bill, Receipt, schema
+
+BODY, ITEMS = "99999", ("127", "301")
+DAYS = [date(2026, 5, day) for day in (1, 2)]
+TIMES = [None, time(9, 30), time(18, 15)]
+
+
+def barcode(free, amount=0, deadline="999999", reissue="0"):
+    head = f"91929999{free:021d}{reissue}{deadline}0{amount:06d}"
+    return head + str(-sum(int(d) * (3 if i % 2 == 0 else 1) for i, d in enumerate(reversed(head))) % 10)
+
+
+def bill(pick, number, obligations):
+    """A bill whose numbers come from a small pool, so that slips share them."""
+    return {
+        "bill_id": f"B{number:04d}",
+        "payee_code": BODY,
+        "item_code": pick(ITEMS),
+        "case_key": str(pick(range(1, 12))).zfill(pick((1, 20))),
+        "confirmation": pick(("111111", "222222")),
+        "amount": pick((1, 500, 1000, 3000)),
+        "due_on": pick(DAYS),
+        "status": pick(("open", "open", "open", "open", "superseded", "cancelled")),
+        "barcode": pick((None, barcode(pick(range(6)), pick((0, 77))))),
+        "customer_number": pick((None, None, "", "A-1", "A-12", "12345678901234567890", "ｱｲｳ7")),
+        "virtual_account": pick((None, None, "0010000001", "0010000002")),
+        "obligation_id": pick((None, None, *obligations)),
+        "covers": [],
+        "paid_before": pick((0, 0, 0, 200, 5000)),
+    }
+
+
+def add_covers(pick, bills):
+    named = sorted({b["obligation_id"] for b in bills if b["obligation_id"]})
+    for row in bills:
+        if named and not row["obligation_id"] and pick((True, False, False)):
+            row["covers"] = [pick(named) for _ in range(pick((1, 2, 3)))]
+
+
+def receipt(pick, number, bills):
+    row = dict.fromkeys(schema(Receipt).names)
+    by = pick(("el", "el", "el", "barcode", "customer_number", "virtual_account", "none", "both", "both", "unknown"))
+    target = pick(bills) if bills else None
+    if target and by in ("el", "both"):
+        row.update({name: target[name] for name in ("payee_code", "item_code", "case_key", "confirmation")})
+    if target and by in ("barcode", "customer_number", "virtual_account", "both"):
+        for name in ("barcode", "customer_number", "virtual_account"):
+            if by in (name, "both"):
+                row[name] = target[name]
+    if by == "unknown":
+        unknown = {"payee_code": BODY, "item_code": "999", "case_key": pick(("1", "2")), "confirmation": "111111"}
+        row.update(
+            pick((unknown, {"virtual_account": "9999999999"}, {"customer_number": "a very very long number 1"[:20]}))
+        )
+    if by == "none":
+        row.update(payee_code=BODY, case_key=pick((None, "7")))
+    row.update(
+        kind=pick(("final", "final", "final", "provisional", "provisional", "cancel", "correction")),
+        amount=pick((0, 1, 200, 500, 800, 1000, 3000, *([target["amount"]] * 6 if target else ()))),
+        paid_on=pick(DAYS),
+        paid_at=pick(TIMES),
+        received_on=pick((None, DAYS[1])),
+        store_code=pick((None, "", "100")),
+        provider_key=pick((None, "", "", "k1", "k2", "k3")),
+        source=pick(("", "a.csv", "b.csv")),
+        digest=pick(("", "d1", "d2")),
+        record_no=pick((None, number, number, 1, 2)),
+    )
+    return row
+
+
+def city(pick, bill_count, receipt_count):
+    obligations = [f"O{n}" for n in range(max(1, bill_count // 3))]
+    bills = [bill(pick, number, obligations) for number in range(bill_count)]
+    add_covers(pick, bills)
+    receipts = [receipt(pick, number + 1, bills) for number in range(receipt_count)]
+    for number in range(receipt_count // 3):
+        twin = dict(pick(receipts))
+        twin.update({name: pick((twin[name], 900 + number, None)) for name in ("record_no",)})
+        twin.update(
+            pick(
+                ({}, {"kind": "final"}, {"kind": "cancel"}, {"kind": "correction", "amount": 500}, {"source": "c.csv"})
+            )
+        )
+        receipts.append(twin)
+    return bills, receipts
+
+
+def tables(bills, receipts):
+    return pa.Table.from_pylist(bills, schema(Bill)), pa.Table.from_pylist(receipts, schema(Receipt))

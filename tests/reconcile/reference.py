@@ -1,0 +1,217 @@
+"""The rule of matching in plain Python, written from DESIGN's text and from nothing in ``kokin.matching``.
+
+Slow, one receipt at a time, dictionaries only: the witness that the columns must agree with.
+"""
+
+from collections import defaultdict
+from datetime import date, time
+from itertools import groupby
+
+NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
+PLACE = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
+CLOSED = {"cancelled": "CANCELLED_BILL", "superseded": "BILL_CHANGED"}
+
+
+def numbers_of(row):
+    """Every number that a row carries: (kind, digits)."""
+    el = [row.get(name) for name in ("payee_code", "item_code", "case_key", "confirmation")]
+    if all(el):
+        el[2] = el[2].rjust(20, "0")
+        yield "el_number", "".join(el)
+    if row.get("barcode"):
+        yield "barcode", row["barcode"][2:29]
+    for name in NUMBERS[2:]:
+        if row.get(name):
+            yield name, row[name]
+
+
+def first_null(value, least):
+    return least if value is None else value
+
+
+def order_of_finals(row):
+    return (
+        row["paid_on"],
+        (row.get("paid_at") is not None, first_null(row.get("paid_at"), time())),
+        (row.get("received_on") is not None, first_null(row.get("received_on"), date.min)),
+        row.get("provider_key") or "",
+        row.get("digest") or "",
+        first_null(row.get("record_no"), 0),
+        row.get("source") or "",
+        row["amount"],
+        row["kind"],
+        *(row.get(name) or "" for name in ("payee_code", "item_code", "case_key", "confirmation", *NUMBERS[1:])),
+    )
+
+
+class Debts:
+    """Obligations with their balances, and the slips that settle them."""
+
+    def __init__(self, bills):
+        self.slips_of = defaultdict(list)
+        for bill in bills:
+            bill["debts"] = [("own", bill["bill_id"])]
+            if bill.get("covers"):
+                bill["debts"] = [("named", name) for name in dict.fromkeys(bill["covers"])]
+            elif bill.get("obligation_id"):
+                bill["debts"] = [("named", bill["obligation_id"])]
+            if not bill.get("covers"):
+                self.slips_of[bill["debts"][0]].append(bill)
+        self.billed, self.balance, self.term = {}, {}, {}
+        for debt, slips in self.slips_of.items():
+            still_open = [slip for slip in slips if slip["status"] == "open"]
+            self.billed[debt] = max((slip["amount"] for slip in still_open), default=0)
+            before = max(slip.get("paid_before") or 0 for slip in slips)
+            self.balance[debt] = max(0, self.billed[debt] - before)
+            self.term[debt] = (min((slip["due_on"] for slip in still_open), default=date.max), debt)
+        for bill in bills:
+            bill["debts"].sort(key=self.term.__getitem__)
+
+    def pay(self, slip, amount):
+        """Balance met, and yen applied."""
+        met = sum(self.balance[debt] for debt in slip["debts"])
+        left = amount
+        for debt in slip["debts"]:
+            taken = min(left, self.balance[debt])
+            self.balance[debt] -= taken
+            left -= taken
+        return met, amount - left
+
+
+def find(by_number, row):
+    """The number and what it leads to: a slip, "none" or "several"."""
+    number = next(numbers_of(row), None)
+    if number is None:
+        return None, None
+    slips = by_number.get(number, [])
+    for status in ("open", "superseded", "cancelled"):
+        some = sorted((slip for slip in slips if slip["status"] == status), key=lambda slip: slip["bill_id"])
+        if some:
+            ambiguous = status == "open" and len({frozenset(slip["debts"]) for slip in some}) > 1
+            return number, "several" if ambiguous else some[0]
+    return number, "none"
+
+
+def reconcile(bills, receipts, pair_by=("paid_on", "paid_at", "store_code")):
+    """Outcome rows in canonical order, balances by obligation, and balance rows by bill_id."""
+    bills = [{**bill, "status": bill.get("status") or "open"} for bill in bills]
+    rows = [{**row, "kind": row.get("kind") or "final"} for row in receipts]
+    debts = Debts(bills)
+    by_number = defaultdict(list)
+    for bill in bills:
+        for number in numbers_of(bill):
+            by_number[number].append(bill)
+    rows.sort(key=order_of_finals)
+
+    told = set()
+    for row in rows:
+        row.update(outcome=None, applied=0, excess=0, expected=None)
+        content = tuple(sorted((k, v) for k, v in row.items() if k not in PLACE and v not in (None, "")))
+        if row.get("provider_key") and content in told:
+            row["outcome"] = "DUPLICATE_RECORD"
+        told.add(content)
+        number, row["found"] = find(by_number, row)
+        row["slip"] = row["found"] if isinstance(row["found"], dict) else None
+        if row["outcome"] is None and number is None:
+            row["outcome"] = "KEY_MISSING"
+        where = ("bill", row["slip"]["bill_id"]) if row["slip"] else number
+        row["moment"] = (where, *((row.get(name) or None) for name in pair_by))
+
+    live = [row for row in rows if row["outcome"] is None]
+    correct(live)
+    kinds = defaultdict(set)
+    for row in live:
+        kinds[row["moment"], row["amount"]].add("final" if row["kind"] == "correction" else row["kind"])
+    for row in live:
+        if row["outcome"] is not None:
+            continue
+        others = kinds[row["moment"], row["amount"]]
+        if row["kind"] == "cancel":
+            row["outcome"] = "CANCEL" if "provisional" in others else "CANCEL_WITHOUT_PROVISIONAL"
+        elif row["found"] in ("none", "several"):
+            row["outcome"] = "NO_BILL" if row["found"] == "none" else "MULTIPLE_BILLS"
+        elif row["kind"] == "provisional":
+            row["outcome"] = "SUPERSEDED" if "final" in others else "CANCELLED" if "cancel" in others else "PROVISIONAL"
+        elif row["slip"]["status"] != "open":
+            row.update(outcome=CLOSED[row["slip"]["status"]], excess=row["amount"])
+        else:
+            met, applied = debts.pay(row["slip"], row["amount"])
+            row.update(expected=met, applied=applied, excess=row["amount"] - applied)
+            if met == 0:
+                row["outcome"] = "DUPLICATE_PAYMENT"
+            elif row["amount"] == met:
+                row["outcome"] = "MATCHED"
+            else:
+                row["outcome"] = "UNDERPAID" if row["amount"] < met else "OVERPAID"
+    return outcome_rows(rows), debts, balance_rows(bills, debts, rows)
+
+
+def correct(live):
+    """The last correction of a place and moment stands for the payment; what it restates is SUPERSEDED."""
+    groups = defaultdict(list)
+    for row in live:
+        groups[row["moment"]].append(row)
+    for rows in groups.values():
+        corrections = [row for row in rows if row["kind"] == "correction"]
+        finals = [row for row in rows if row["kind"] == "final"]
+        if not corrections:
+            continue
+        for row in corrections[:-1]:
+            row["outcome"] = "SUPERSEDED"
+        other = [row for row in finals if row["amount"] != corrections[-1]["amount"]]
+        for row in (other or finals)[-1:]:
+            row["outcome"] = "SUPERSEDED"
+
+
+def outcome_rows(rows):
+    out = []
+    for row in rows:
+        slip = row["slip"] or {}
+        line = {
+            "source": row.get("source") or "",
+            "record_no": row.get("record_no"),
+            "outcome": row["outcome"],
+            "bill_id": slip.get("bill_id"),
+        }
+        for name in ("payee_code", "item_code", "case_key"):
+            line[name] = row.get(name) if row.get(name) is not None else slip.get(name)
+        if line["case_key"] is not None:
+            line["case_key"] = line["case_key"].rjust(20, "0")
+        line.update({name: row[name] for name in ("amount", "applied", "excess", "expected")})
+        key = (line["source"], row.get("digest") or "", line["record_no"] or 0)
+        out.append((*key, [(value is not None, value) for value in line.values()], line))
+    out.sort(key=lambda item: item[:3])
+    ordered = []
+    for _, same in groupby(out, key=lambda item: item[:3]):
+        ordered += [
+            item[4]
+            for item in sorted(
+                same,
+                key=lambda item: [
+                    (there, v or "") if isinstance(v, str) or v is None else (there, v) for there, v in item[3]
+                ],
+            )
+        ]
+    return ordered
+
+
+def balance_rows(bills, debts, rows):
+    waiting = {row["slip"]["bill_id"] for row in rows if row["outcome"] == "PROVISIONAL"}
+    out = []
+    for bill in sorted(bills, key=lambda bill: bill["bill_id"]):
+        line = {
+            "bill_id": bill["bill_id"],
+            "amount": bill["amount"],
+            "paid": 0,
+            "residual": 0,
+            "status": bill["status"],
+        }
+        if bill["status"] == "open":
+            billed = sum(debts.billed[debt] for debt in bill["debts"])
+            residual = sum(debts.balance[debt] for debt in bill["debts"])
+            status = "settled"
+            if residual:
+                status = "provisional" if bill["bill_id"] in waiting else "partial" if billed > residual else "expected"
+            line.update(amount=billed, paid=billed - residual, residual=residual, status=status)
+        out.append(line)
+    return out

@@ -1,0 +1,88 @@
+"""The rule of matching on columns equals the rule in plain Python, in any order and any split of the input."""
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kokin.model import Bill, Receipt, schema
+from kokin.reconcile import reconcile
+
+
+def load(name):
+    """A module beside this one; tests are not a package."""
+    spec = importlib.util.spec_from_file_location(f"kokin_tests_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+reference, cities = load("reference"), load("cities")
+
+
+def assert_equal(bills, receipts):
+    done = reconcile(*cities.tables(bills, receipts))
+    outcomes, debts, balances = reference.reconcile(bills, receipts)
+    assert done.outcomes.to_pylist() == outcomes
+    assert done.balances.to_pylist() == balances
+    assert_conserved(done, bills, receipts, debts)
+    return done
+
+
+def assert_conserved(done, bills, receipts, debts):
+    total = sum(row["amount"] for row in receipts)
+    assert sum(done.summary["bins"].values()) == total == done.summary["amount"]
+    assert sum(told["amount"] for told in done.summary["outcomes"].values()) == total
+    applied = 0
+    for row in done.outcomes.to_pylist():
+        applied += row["applied"]
+        if row["outcome"] in ("MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT"):
+            assert row["amount"] == row["applied"] + row["excess"]
+    before = reference.Debts([{**bill, "status": bill["status"]} for bill in bills]).balance
+    assert applied == sum(before.values()) - sum(debts.balance.values())
+    assert {name for name, told in done.summary["controls"].items() if told["holds"] is True} == {"T4", "T5"}
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_equals_the_reference(data):
+    seed = data.draw(st.integers(0, 2**32))
+    sizes = data.draw(st.tuples(st.integers(0, 12), st.integers(0, 30)))
+    assert_equal(*cities.city(random.Random(seed).choice, *sizes))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equals_the_reference_on_a_bigger_city(seed):
+    assert_equal(*cities.city(random.Random(seed).choice, 60 * 10 ** (seed % 2), 1500))
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32), st.integers(0, 12), st.integers(0, 40))
+def test_order_and_split_do_not_show(seed, bill_count, receipt_count):
+    rng = random.Random(seed)
+    bills, receipts = cities.city(rng.choice, bill_count, receipt_count)
+    table, rows = cities.tables(bills, receipts)
+    once = reconcile(table, rows)
+    rng.shuffle(bills)
+    rng.shuffle(receipts)
+    cuts = sorted(rng.choices(range(len(receipts) + 1), k=3))
+    files = [receipts[a:b] for a, b in zip([0, *cuts], [*cuts, len(receipts)], strict=True)]
+    again = reconcile(
+        pa.Table.from_pylist(bills, schema(Bill)), [pa.Table.from_pylist(f, schema(Receipt)) for f in files]
+    )
+    for name in ("outcomes", "balances", "exceptions"):
+        assert as_bytes(getattr(again, name)) == as_bytes(getattr(once, name))
+    assert again.summary == once.summary
+
+
+def as_bytes(table):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return sink.getvalue().to_pybytes()
