@@ -1,0 +1,43 @@
+"""What is printed: the eL-QR symbol, the convenience-store barcode, the lines of digits, and the slip itself.
+
+>>> from kokin import elqr
+>>> code = elqr.ElQr(payee_code="99999", office_code="001", item_code="127", case_key="1234567890",
+...                  confirmation="123456", amount=12300, levy_year=2026, tax_year=2026, period="00",
+...                  due_on="2026-06-01", payable_until="2026-07-10")
+
+One symbol, drawn by segno, with its size in print:
+
+>>> symbol(code).designator
+'6-M'
+>>> look = Look(module_mm=0.5)
+>>> look.side_mm, svg(code, look)[:76]
+(24.5, '<svg xmlns="http://www.w3.org/2000/svg" width="24.5mm" height="24.5mm" viewB')
+
+A batch of symbols, the same modules and some thousand times as fast:
+
+>>> many = symbols([code, code])
+>>> many.modules().shape, next(svgs(many, look)) == svg(code, look)
+((2, 41, 41), True)
+"""
+
+from kokin.slips._look import Look
+from kokin.slips._one import pdf, png, svg, symbol
+from kokin.slips._pictures import dots, pbms, pdfs, pngs, svgs, tiff
+from kokin.slips._symbols import Symbols, symbol_batches, symbols
+
+__all__ = [
+    "Look",
+    "Symbols",
+    "dots",
+    "pbms",
+    "pdf",
+    "pdfs",
+    "png",
+    "pngs",
+    "svg",
+    "svgs",
+    "symbol",
+    "symbol_batches",
+    "symbols",
+    "tiff",
+]

@@ -1,0 +1,48 @@
+"""One symbol, drawn by segno."""
+
+from __future__ import annotations
+
+import numpy as np
+import segno
+
+from kokin.elqr import ElQr
+from kokin.issues import Issue, RefusedError
+from kokin.slips._look import Look
+from kokin.slips._matrix import DIGITS, pack
+from kokin.slips._pictures import pdfs, pngs, svgs
+from kokin.slips._symbols import Symbols
+
+_PLAIN = Look()
+
+
+def symbol(code: ElQr | str) -> segno.QRCode:
+    """The symbol of a code, or of 255 digits: version 6, level M, numeric mode, mask by the standard's penalty.
+
+    Raises:
+        RefusedError: a text that is not 255 digits. Whether they are a valid eL-QR is not looked at.
+    """
+    digits = code.payload if isinstance(code, ElQr) else code
+    if len(digits) != DIGITS or not (digits.isascii() and digits.isdigit()):
+        raise RefusedError([Issue("PAYLOAD_LENGTH", "payload", f"{DIGITS} digits", f"{len(digits)} characters")])
+    return segno.make_qr(digits, error="m", version=6, mode="numeric", boost_error=False)
+
+
+def svg(code: ElQr | str, look: Look = _PLAIN) -> str:
+    """The symbol as an SVG document of ``look.side_mm``."""
+    return next(svgs(_as_batch(code), look))
+
+
+def png(code: ElQr | str, look: Look = _PLAIN, dpi: int = 600) -> bytes:
+    """The symbol as a PNG of ``look.printed_mm(dpi)``."""
+    return next(pngs(_as_batch(code), look, dpi))
+
+
+def pdf(code: ElQr | str, look: Look = _PLAIN) -> bytes:
+    """The symbol as a PDF of one page of ``look.side_mm``."""
+    return next(pdfs(_as_batch(code), look))
+
+
+def _as_batch(code: ElQr | str) -> Symbols:
+    drawn = symbol(code)
+    modules = np.array(drawn.matrix, np.bool_)
+    return Symbols(pack(modules[None]), np.array([drawn.mask], np.uint8))
