@@ -1,0 +1,225 @@
+"""The catalogue: complete, consistent with the rules, and extended only by a body's own file."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from kokin import elqr, rules
+from kokin.catalog import CATALOG, CatalogError, Charge, load
+from kokin.model import Bill
+
+HERE = Path(__file__).parent
+
+# The table of who charges what, in its own signs: system, charge, class, account, 時効, 延滞金.
+TABLE = """
+固定資産税          fixed-asset-tax                   強 一般   5 §4
+固定資産税          city-planning-tax                 強 一般   5 §4
+個人住民税          individual-resident-tax           強 一般   5 §4
+法人住民税          corporate-resident-tax            強 一般   5 §4
+軽自動車税          light-vehicle-tax                 強 一般   5 §4
+国民健康保険        national-health-insurance-tax     強 国保   5 §4
+国民健康保険        national-health-insurance-premium 強 国保   2 条例
+後期高齢者医療      late-stage-elderly-premium        強 後期   2 条例
+介護保険            long-term-care-premium            強 介護   2 条例
+子ども・子育て支援  childcare-fee                     強 一般   5 条例
+子ども・子育て支援  extended-childcare-fee            非 一般   5 条例
+障害者福祉          disability-welfare-charge         強 一般   5 条例
+児童手当            child-allowance-recovery          強 一般   2 –
+児童手当            child-allowance-return            非 一般   5 –
+児童扶養手当        child-rearing-allowance-recovery  強 一般   5 14.6
+児童扶養手当        child-rearing-allowance-return    非 一般   5 14.6
+健康管理            premature-infant-care-charge      強 一般   5 条例
+健康管理            checkup-charge                    私 一般   5 損害金
+生活保護            public-assistance-63              非 一般   5 –
+生活保護            public-assistance-77-2            強 一般   5 –
+生活保護            public-assistance-78              強 一般   5 –
+就学                school-lunch-fee                  私 一般   5 損害金
+就学                school-aid-return                 非 一般   5 条例
+住民基本台帳        resident-record-fee               非 一般   5 条例
+印鑑登録            seal-registration-fee             非 一般   5 条例
+戸籍                family-register-fee               非 一般   5 条例
+戸籍の附票          family-register-supplement-fee    非 一般   5 条例
+水道                water-charge                      私 水道   5 損害金
+下水道              sewerage-charge                   強 下水道 5 条例
+下水道              sewerage-contribution             強 下水道 5 ≤14.5
+道路                road-occupancy-fee                強 一般   5 ≤14.5
+財産                property-use-fee                  非 一般   5 条例
+財産                property-rent                     私 一般   5 損害金
+住宅                housing-rent                      私 一般   5 損害金
+"""
+ROWS = [line.split() for line in TABLE.split("\n") if line]
+PARTS_OF_THE_RESIDENT_TAX = {"municipal-resident-tax", "prefectural-resident-tax", "forest-environment-tax"}
+
+CLASSES = {"強": "compulsory", "非": "public", "私": "private"}
+LATE_CHARGES = {
+    "§4": "tax",
+    "条例": "ordinance",
+    "14.6": "fixed-14.6",
+    "≤14.5": "up-to-14.5",
+    "損害金": "civil",
+    "–": "none",
+}
+
+STANDARD = """
+児童手当 子ども・子育て支援 住民基本台帳 戸籍の附票 印鑑登録 選挙人名簿管理 固定資産税 個人住民税 法人住民税 軽自動車税
+戸籍 就学 健康管理 児童扶養手当 生活保護 障害者福祉 介護保険 国民健康保険 後期高齢者医療 国民年金
+"""
+COMMON = "統合収納管理 統合滞納管理 宛名管理 統合宛名管理 申請管理 ユーザ管理 アクセスログ管理"
+
+
+@pytest.mark.parametrize(("system", "name", "claim", "account", "years", "late_charge"), ROWS)
+def test_row(system: str, name: str, claim: str, account: str, years: str, late_charge: str) -> None:
+    charge = CATALOG.charge(name)
+    assert CATALOG.systems[charge.system].ja == system
+    assert charge.claim.value == CLASSES[claim]
+    assert CATALOG.accounts[charge.account].ja.startswith({"国保": "国民健康保険"}.get(account, account))
+    assert charge.limitation_years == int(years)
+    assert charge.late_charge.value == LATE_CHARGES[late_charge]
+
+
+def test_nothing_beyond_the_table() -> None:
+    assert set(CATALOG.charges) == {row[1] for row in ROWS} | PARTS_OF_THE_RESIDENT_TAX
+    assert CATALOG.items == {}
+
+
+def test_systems() -> None:
+    by_kind: dict[str, list[str]] = {}
+    for system in CATALOG.systems.values():
+        by_kind.setdefault(system.kind.value, []).append(system.ja)
+    assert sorted(by_kind["standard"]) == sorted(STANDARD.split())
+    assert sorted(by_kind["common"]) == sorted(COMMON.split())
+    assert by_kind["enterprise"] == ["水道", "下水道"]
+    assert by_kind["other"] == ["道路", "財産", "住宅"]
+
+
+@pytest.mark.parametrize("system", CATALOG.systems)
+def test_a_system_collects_or_says_why_not(system: str) -> None:
+    assert bool(CATALOG.charges_of(system)) == CATALOG.systems[system].collects
+    silent = {s.ja for s in CATALOG.systems.values() if not s.collects}
+    assert silent == {"選挙人名簿管理", "国民年金", *COMMON.split()}
+
+
+@pytest.mark.parametrize("charge", CATALOG.charges.values(), ids=lambda charge: charge.id)
+def test_a_charge_fits_the_rules(charge: Charge) -> None:
+    assert charge.allocation in rules.ORDERS
+    assert charge.can_be_seized == (charge.claim.value == "compulsory")
+    assert charge.limitation_must_be_invoked == (charge.claim.value == "private")
+    # 延滞金 by ordinance is for public claims only (自治法231の3②).
+    assert (charge.late_charge.value == "civil") == (charge.claim.value == "private")
+    assert CATALOG.accounts[charge.account].enterprise == (charge.system in ("water", "sewerage"))
+
+
+def test_orders_that_a_law_fixes() -> None:
+    fixed = {name: CATALOG.charge(name).allocation for name in ("road-occupancy-fee", "sewerage-contribution")}
+    assert fixed == {"road-occupancy-fee": "road", "sewerage-contribution": "contribution"}
+    assert all(c.allocation == "civil" for c in CATALOG.charges.values() if c.claim.value == "private")
+    assert all(c.allocation == "tax" for c in CATALOG.charges.values() if c.late_charge.value == "tax")
+
+
+# --- a body's own file ------------------------------------------------------------------------------------------------
+
+BODY = load(HERE / "body-99999.toml")
+
+
+def test_items_lead_to_charges() -> None:
+    assert BODY.charge_of_item("901").id == BODY.charge_of_item("951").id == "fixed-asset-tax"
+    assert BODY.items["927"].label == "水道料金・下水道使用料"
+    assert set(BODY.charges) == set(CATALOG.charges)
+    with pytest.raises(CatalogError, match="item_code"):
+        BODY.charge_of_item("127")
+
+
+def bills() -> list[Bill]:
+    with (HERE / "bills.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    whole = ("amount", "levy_year", "tax_year")
+    return [
+        Bill(
+            **{name: int(value) if name in whole else value for name, value in row.items() if name != "parts"},
+            parts={n: int(y) for n, y in (part.split("=") for part in row["parts"].split(";") if part)},
+        )
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("bill", bills(), ids=lambda bill: bill.charge)
+def test_a_bill_of_each_charge(bill: Bill) -> None:
+    charge = BODY.charge_of_item(bill.item_code)
+    assert (bill.system, bill.charge) == (charge.system, charge.id)
+    assert set(bill.parts) == set(charge.parts)
+    assert sum(bill.parts.values()) in (0, bill.amount)
+    assert rules.shift_due_date(bill.due_on) == bill.due_on
+    code = elqr.ElQr.from_bill(bill)
+    assert elqr.parse(code.payload) == code
+
+
+def test_the_bills_cover_every_charge_that_has_a_slip_of_its_own() -> None:
+    only_parts = PARTS_OF_THE_RESIDENT_TAX | {"city-planning-tax"}
+    assert sorted(bill.charge or "" for bill in bills()) == sorted(set(CATALOG.charges) - only_parts)
+
+
+def test_a_charge_of_one_body(tmp_path: Path) -> None:
+    file = tmp_path / "body.toml"
+    file.write_text(
+        """
+        [items]
+        "960" = { charge = "spa-tax", label = "入湯税" }
+        [charges.spa-tax]
+        system = "property"
+        ja = "入湯税"
+        en = "Spa tax"
+        claim = "compulsory"
+        account = "general"
+        basis = "地方税法701"
+        limitation_years = 5
+        late_charge = "tax"
+        allocation = "tax"
+        """,
+        encoding="utf-8",
+    )
+    assert load(file).charge_of_item("960").ja == "入湯税"
+    assert "spa-tax" not in CATALOG.charges
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "code"),
+    [
+        ('[items]\n"96" = { charge = "water-charge", label = "水道" }', "items.96.code", "WIDTH"),
+        ('[items]\n"960" = { charge = "spa-tax", label = "入湯税" }', "items.960.charge", "CODE_UNKNOWN"),
+        ('[items]\n"960" = { charge = "water-charge" }', "items.960.label", "FIELD_MISSING"),
+        ('[items]\n"960" = { charge = "water-charge", label = "" }', "items.960.label", "WIDTH"),
+        ('[items]\n"960" = { charge = "water-charge", label = "水", rate = 1 }', "items.960.rate", "FIELD_UNKNOWN"),
+        ("items = 1", "items", "CATALOG_FILE"),
+        ("[systems.x]\nja = 'x'", "systems", "FIELD_UNKNOWN"),
+        ("[items", "", "CATALOG_FILE"),
+        ('[items]\n"960" = { charge = "water-charge", label = "水" }\n"960" = 1', "", "CATALOG_FILE"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path: Path, text: str, field: str, code: str) -> None:
+    file = tmp_path / "body.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogError) as refusal:
+        load(file)
+    first = refusal.value.issues[0]
+    assert (first.field, first.code, first.where.file) == (field, code, "body.toml")
+
+
+def test_a_shipped_charge_is_not_replaced(tmp_path: Path) -> None:
+    shipped = CATALOG.charge("water-charge")
+    row = {name: value for name, value in shipped.model_dump(mode="json").items() if name not in ("id", "parts")}
+    file = tmp_path / "body.toml"
+    lines = [
+        f"{name} = {value if isinstance(value, int) else chr(34) + value + chr(34)}" for name, value in row.items()
+    ]
+    file.write_text("[charges.water-charge]\n" + "\n".join(lines), encoding="utf-8")
+    with pytest.raises(CatalogError, match="CATALOG_DUPLICATE"):
+        load(file)
+
+
+@pytest.mark.parametrize("lookup", [CATALOG.charge, CATALOG.charges_of])
+def test_unknown_names(lookup) -> None:
+    with pytest.raises(CatalogError, match="parking"):
+        lookup("parking")
