@@ -11,8 +11,6 @@
 datetime.date(2026, 7, 31)
 """
 
-
-
 from kokin.text._check_digits import body_code, gs1_check_digit, is_my_number
 from kokin.text._dates import assume_era, assume_year, era_day, era_text
 from kokin.text._encodings import (

@@ -11,7 +11,7 @@ from kokin.issues import Issue, Place, RefusedError
 JIS_X_0201 = bytes([*range(0x20, 0x7F), *range(0xA1, 0xE0)])
 
 # Python maps these single bytes of cp932 to control and private characters instead of refusing them.
-_NOT_CP932 = "\x80\xa0\uf8f1\uf8f2\uf8f3"
+_NOT_CP932 = "\x80\uf8f0\uf8f1\uf8f2\uf8f3"
 _GAIJI = range(0xE000, 0xE758)
 
 
@@ -20,11 +20,13 @@ class UndecodableError(RefusedError):
 
 
 def _undecodable(content: bytes, at: int, charset: str) -> UndecodableError:
-    return UndecodableError([Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[at]:02X}", where=Place(byte=at))])
+    return UndecodableError(
+        [Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[at]:02X}", where=Place(byte=at))]
+    )
 
 
 def decode_half_width(content: bytes) -> str:
-    """The text of a half-width field (半角), one character per byte: JIS X 0201, ``5C`` as ``\\``, ``7E`` as ``~``.
+    """The text of a half-width field (半角), one character per byte: JIS X 0201, the yen sign as a backslash.
 
     Raises:
         UndecodableError: a byte outside 20-7E and A1-DF.
@@ -61,8 +63,8 @@ def decode_cp932(content: bytes) -> str:
     Raises:
         UndecodableError: no cp932; a lead byte alone at the end counts as such.
 
-    >>> decode_cp932(bytes.fromhex("FBFC8BB4")), decode_cp932(b"F040 is " + bytes.fromhex("F040"))
-    ('髙橋', 'F040 is \\ue000')
+    >>> decode_cp932(bytes.fromhex("FBFC8BB4"))
+    '髙橋'
     """
     try:
         text = content.decode("cp932")
@@ -112,11 +114,7 @@ def _ebcdic_kana() -> Mapping[int, int]:
         0xF0: "0123456789",
     }
     return MappingProxyType(
-        {
-            start + i: byte
-            for start, characters in runs.items()
-            for i, byte in enumerate(characters.encode("cp932"))
-        }
+        {start + i: byte for start, characters in runs.items() for i, byte in enumerate(characters.encode("cp932"))}
     )
 
 

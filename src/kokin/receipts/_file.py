@@ -1,0 +1,301 @@
+"""A receipt file (収納データ): open it, read it as records or as Arrow batches, and know what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from kokin.issues import Issue, Place, RefusedError
+from kokin.model import Receipt, schema, shown
+from kokin.receipts._canonical import ReceiptMapping
+from kokin.receipts._decode import Decoder, LayoutRecord
+from kokin.receipts._frames import CHUNK, Framing, byte_order_mark, detect, frames
+from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._reading import Reading
+from kokin.receipts._rows import split_row
+from kokin.receipts._totals import Totals
+from kokin.receipts._values import text_of
+from kokin.receipts.layouts import Layout, load
+
+# Enough to find out the framing, and to hold the header row of any CSV.
+_HEAD = 1 << 16
+_CONSTANT = ("layout", "source", "digest")
+
+
+class FileRefused(RefusedError):  # noqa: N818 (the file is what is refused)
+    """A file of which nothing may be used: a total that does not agree, a cut record, an unknown byte."""
+
+
+class ReceiptFile:
+    """One receipt file and its layout.
+
+    Every call of :meth:`batches`, :meth:`records` or ``iter`` reads the file from its beginning, in constant memory;
+    ``issues``, ``refused`` and ``totals`` are those of the last reading. A reading ends with :exc:`FileRefused` if the
+    file is refused. Totals stand at the end of a file, so **whatever is yielded is provisional** until the reading has
+    ended without it; :func:`read` gives nothing before that.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | BinaryIO,
+        layout: Layout,
+        *,
+        lenient: bool = False,
+        reference_date: date | None = None,
+        most_issues: int = 10_000,
+    ) -> None:
+        if layout.needs_reference_date and reference_date is None:
+            raise RefusedError([Issue("REFERENCE_DATE_MISSING", "reference_date")], f"layout {layout.name}")
+        self.path, self.layout = path, layout
+        self.lenient, self.reference_date, self.most_issues = lenient, reference_date, most_issues
+        self.source = Path(str(getattr(path, "name", "") if hasattr(path, "read") else path)).name
+        # What is seen before the first record is read.
+        self._first_refused: list[Issue] = []
+        self._first_issues: list[Issue] = []
+        self.framing, self.header_row = self._look()
+        self._reading = self._new_reading()
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        if isinstance(self.path, str | Path):
+            with Path(self.path).open("rb") as stream:
+                yield stream
+        else:
+            self.path.seek(0)
+            yield self.path
+
+    def _look(self) -> tuple[Framing, list[bytes] | None]:
+        """The framing of the file and, for a CSV, its header row."""
+        with self._opened() as stream:
+            head = stream.read(_HEAD)
+        start = 0
+        if mark := byte_order_mark(head):
+            place = Place(self.source, byte=0)
+            if self.lenient and mark == b"\xef\xbb\xbf":
+                start = len(mark)
+                self._first_issues.append(Issue("BOM_PASSED_OVER", found=mark.hex(" "), where=place))
+            else:
+                self._first_refused.append(Issue("FILE_BOM", found=mark.hex(" "), where=place))
+        if not head[start:].strip(b"\x1a"):
+            self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
+        framing = detect(head, self.layout, start)
+        if self.layout.csv is None or self._first_refused:
+            return framing, None
+        return self._header_row(head[start:], framing)
+
+    def _header_row(self, head: bytes, framing: Framing) -> tuple[Framing, list[bytes] | None]:
+        csv = self.layout.csv
+        assert csv is not None
+        place = Place(self.source, byte=framing.start)
+        if csv.error_prefix and head.startswith(csv.error_prefix.encode()):
+            found = shown(head.split(b"\n")[0].decode("cp932", "replace").strip())
+            self._first_refused.append(Issue("FILE_ERROR_ANSWER", found=found, where=place))
+            return framing, None
+        row = head.split(b"\n")[0] + (b"\n" if b"\n" in head else b"")
+        try:
+            cells = split_row(row.rstrip(b"\r\n"))[0]
+            names = [text_of(cell, self.layout.encoding).strip() for cell in cells]
+        except RefusedError as error:
+            self._first_refused += [issue.at(place) for issue in error.issues]
+            return framing, None
+        if csv.header == "none" or (csv.header == "any" and any(name.isdecimal() for name in names)):
+            return framing, None
+        if csv.header == "names":
+            wrong = self._new_decoder(framing).name_columns(names)
+            self._first_refused += [issue.at(place) for issue in wrong]
+        return replace(framing, start=framing.start + len(row)), cells
+
+    def _new_decoder(self, framing: Framing) -> Decoder:
+        return Decoder(self.layout, framing, reference_date=self.reference_date, lenient=self.lenient, file=self.source)
+
+    def _new_reading(self) -> Reading:
+        decoder = self._new_decoder(self.framing)
+        if self.header_row is not None and self.layout.csv and self.layout.csv.header == "names":
+            decoder.name_columns([text_of(cell, self.layout.encoding).strip() for cell in self.header_row])
+        reading = Reading(decoder, ReceiptMapping(self.layout, decoder.columns), self.most_issues)
+        reading.refuse(self._first_refused)
+        reading.issues.add(self._first_issues)
+        return reading
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the file, in hexadecimal: what makes a second import of it known."""
+        with self._opened() as stream:
+            digest = hashlib.sha256()
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    @cached_property
+    def header(self) -> Mapping[str, Any]:
+        """The fields of the first header record (ヘッダー); empty where the layout has none. Personal data unmasked."""
+        if self.layout.role("header") is None or self._first_refused:
+            return {}
+        with self._opened() as stream:
+            first = next(frames(stream, self.framing), None)
+        record = self._new_decoder(self.framing).decode(first) if first else None
+        return dict(record.values) if record else {}
+
+    @property
+    def issues(self) -> IssueLog:
+        """Every issue of the last reading: its first ``most_issues`` in full, all of them in ``counts``."""
+        return self._reading.issues
+
+    @property
+    def refused(self) -> IssueLog:
+        """Those issues that refuse the whole file; none is what one hopes for."""
+        return self._reading.refused
+
+    @property
+    def totals(self) -> Totals:
+        """The funnel of the last reading, as far as it has come."""
+        return self._reading.totals
+
+    def _read(self) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+        reading = self._reading = self._new_reading()
+        _ = self.digest  # before the stream is at work: it may be the caller's only one
+        if not self._first_refused:
+            with self._opened() as stream:
+                yield from reading.records(stream)
+            reading.finish()
+        if reading.refused:
+            raise FileRefused(reading.refused, f"{self.source} is refused")
+
+    def records(self) -> Iterator[LayoutRecord]:
+        """Every record of the file in the words of its layout, headers, trailers and bad ones included.
+
+        Raises:
+            FileRefused: at the end, if the file is refused.
+        """
+        return (record for record, _ in self._read())
+
+    def _receipts(self) -> Iterator[tuple[LayoutRecord, dict[str, Any]]]:
+        if not self.layout.receipt:
+            raise RefusedError([Issue("LAYOUT_NOT_RECEIPTS", found=self.layout.name)])
+        return ((record, receipt) for record, receipt in self._read() if receipt is not None)
+
+    def __iter__(self) -> Iterator[Receipt]:
+        """The receipts, one by one.
+
+        Raises:
+            FileRefused: at the end, if the file is refused.
+        """
+        for record, receipt in self._receipts():
+            yield Receipt(
+                layout=self.layout.name,
+                source=self.source,
+                digest=self.digest,
+                record_no=record.number,
+                byte_offset=record.offset,
+                **{name: value for name, value in receipt.items() if value is not None},
+            )
+
+    def batches(self, rows: int = 65_536, *, raw: bool = False) -> Iterator[pa.RecordBatch]:
+        """The receipts as Arrow batches of at most ``rows`` rows.
+
+        The columns are those of ``schema(Receipt)`` that the layout fills, with ``layout, source, digest``
+        (dictionary-encoded), ``record_no`` and ``byte_offset``, and the record itself where ``raw`` asks for it.
+
+        Raises:
+            FileRefused: at the end, if the file is refused.
+        """
+        receipts = self._receipts()
+        while chunk := list(islice(receipts, rows)):
+            yield self._batch(chunk, raw=raw)
+
+    def _batch(self, chunk: list[tuple[LayoutRecord, dict[str, Any]]], *, raw: bool) -> pa.RecordBatch:
+        columns = self.schema(raw=raw)
+        arrays = []
+        for field in columns:
+            match field.name:
+                case "layout" | "source" | "digest":
+                    value = {"layout": self.layout.name, "source": self.source, "digest": self.digest}[field.name]
+                    indices = pa.array([0], pa.int8()).take(pa.array([0] * len(chunk), pa.int32()))
+                    arrays.append(pa.DictionaryArray.from_arrays(indices, pa.array([value])))
+                case "record_no":
+                    arrays.append(pa.array([record.number for record, _ in chunk], field.type))
+                case "byte_offset":
+                    arrays.append(pa.array([record.offset for record, _ in chunk], field.type))
+                case "raw":
+                    arrays.append(pa.array([record.raw for record, _ in chunk], field.type))
+                case name:
+                    arrays.append(pa.array([receipt[name] for _, receipt in chunk], field.type))
+        return pa.record_batch(arrays, schema=columns)
+
+    def schema(self, *, raw: bool = False) -> pa.Schema:
+        """The columns of :meth:`batches`."""
+        names = {*_CONSTANT, "record_no", "byte_offset", *self._reading.mapping.sources, *(["raw"] if raw else [])}
+        constant = pa.dictionary(pa.int8(), pa.string())
+        return pa.schema(
+            [pa.field(f.name, constant if f.name in _CONSTANT else f.type) for f in schema(Receipt) if f.name in names]
+        )
+
+    def finish(self) -> Totals:
+        """Read the file to its end and return its totals.
+
+        Raises:
+            FileRefused: the file is refused.
+        """
+        for _ in self._read():
+            pass
+        return self.totals
+
+    def __repr__(self) -> str:
+        return f"<ReceiptFile {self.source!r}, layout {self.layout.name}>"
+
+
+def open(  # noqa: A001 (receipts.open, as one opens a file)
+    path: str | Path | BinaryIO,
+    layout: str | Path | Layout,
+    *,
+    lenient: bool = False,
+    reference_date: date | None = None,
+    most_issues: int = 10_000,
+) -> ReceiptFile:
+    """A receipt file, by a layout that is named and never guessed.
+
+    Args:
+        path: The file, or a seekable binary stream.
+        layout: A built-in layout's name, the path of a TOML file, or a layout.
+        lenient: Repair what can be repaired, and report each repair: blanks stripped by an editor, a UTF-8 byte order
+            mark; an unknown byte keeps its record out instead of refusing the file.
+        reference_date: The day that days without year or era are nearest to; the layouts that have such need it.
+        most_issues: How many issues are kept in full.
+
+    Raises:
+        RefusedError: no such layout, a wrong one, or a reference date is needed.
+        OSError: the file cannot be opened.
+    """
+    if not isinstance(layout, Layout):
+        layout = load(layout)
+    return ReceiptFile(path, layout, lenient=lenient, reference_date=reference_date, most_issues=most_issues)
+
+
+def read(
+    path: str | Path | BinaryIO,
+    layout: str | Path | Layout,
+    *,
+    lenient: bool = False,
+    reference_date: date | None = None,
+    raw: bool = False,
+) -> pa.Table:
+    """All receipts of a file, or none: a table with the columns of :meth:`ReceiptFile.batches`.
+
+    Records with an error are left out; :func:`open` tells which they are.
+
+    Raises:
+        FileRefused: the file is refused, and nothing of it is returned.
+        RefusedError: as :func:`open`.
+    """
+    file = open(path, layout, lenient=lenient, reference_date=reference_date)
+    batches = list(file.batches(raw=raw))
+    return pa.Table.from_batches(batches, schema=file.schema(raw=raw))

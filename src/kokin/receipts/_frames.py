@@ -1,0 +1,138 @@
+"""From bytes to frames (framing): where each record of a file begins and ends, and nothing of what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+from kokin.receipts.layouts import FieldType, Layout
+from kokin.text import EBCDIC_TO_HALF_WIDTH
+
+CHUNK = 1 << 20
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_ASCII_NEWLINES = (b"\r\n", b"\n", b"\r")
+_EBCDIC_NEWLINES = (b"\r\x25", b"\x25", b"\x15", b"\r")
+_END_OF_FILE = b"\x1a"
+_NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
+# A line that is longer is no record; it comes in pieces of this size, each of them wrong.
+_LONGEST_LINE = 1 << 16
+
+
+class Frame(NamedTuple):
+    """The bytes of one record."""
+
+    number: int
+    """From 1."""
+    offset: int
+    """Of the first byte, from the start of the file."""
+    raw: bytes
+    """Without its newline."""
+    closed: bool
+    """Whether a newline, or the full width of an unbroken file, ends it: a cut record is open."""
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How the records of one file are told apart, found out from its first bytes."""
+
+    newline: bytes
+    """After each record; empty where there is none."""
+    width: int
+    """Bytes of a record as it stands, without its newline; 0 for a CSV."""
+    ebcdic: bool = False
+    start: int = 0
+    """Bytes before the first record: a header row, or a byte order mark that a lenient reader passes over."""
+
+    def describe(self) -> str:
+        """The framing in words.
+
+        >>> Framing(bytes([13, 10]), 118).describe()
+        '118 bytes and CRLF'
+        """
+        newline = _NAMES.get(self.newline, self.newline.hex(" ").upper())
+        if not self.width:
+            return f"rows ending in {newline}"
+        text = f"{self.width} bytes and {newline}" if self.newline else f"{self.width} bytes without newline"
+        return f"{text}, EBCDIC" if self.ebcdic else text
+
+
+def byte_order_mark(head: bytes) -> bytes:
+    """The byte order mark at the beginning of a file, or nothing."""
+    return next((mark for mark in _BOMS if head.startswith(mark)), b"")
+
+
+def detect(head: bytes, layout: Layout, start: int = 0) -> Framing:
+    """The framing of a file from its first bytes, at least two records of it.
+
+    A body shorter than the width by the length of its newline is one with the newline inside (改行を含めて 120 バイト).
+    """
+    head = head[start:]
+    if layout.width is None:
+        return Framing(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start)
+    consts = {field.const[:1].encode() for kind in layout.kinds.values() if (field := kind.fields[0]).const}
+    ebcdic = head[:1] not in consts and head[:1].translate(EBCDIC_TO_HALF_WIDTH) in consts
+    newlines = _EBCDIC_NEWLINES if ebcdic else _ASCII_NEWLINES
+    found = {newline: at for newline in newlines if 0 <= (at := head.find(newline)) <= layout.width}
+    if not found:
+        return Framing(b"", layout.width, ebcdic, start)
+    newline = min(found, key=lambda newline: (found[newline], -len(newline)))
+    inside = found[newline] + len(newline) == layout.width and _ends_in_filler(layout, len(newline))
+    return Framing(newline, layout.width - len(newline) if inside else layout.width, ebcdic, start)
+
+
+def _ends_in_filler(layout: Layout, size: int) -> bool:
+    lasts = [kind.fields[-1] for kind in layout.kinds.values()]
+    return all(last.type is FieldType.FILLER and last.length >= size for last in lasts)
+
+
+def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame]:
+    """The records of a file, in constant memory; a 0x1A at the end of the file is no record."""
+    stream.seek(framing.start)
+    if framing.width == 0:
+        return _rows(stream, framing.start)
+    return _lines(stream, framing) if framing.newline else _unbroken(stream, framing)
+
+
+def _unbroken(stream: BinaryIO, framing: Framing) -> Iterator[Frame]:
+    number, offset, width = 0, framing.start, framing.width
+    while chunk := stream.read(width * (CHUNK // width)):
+        for at in range(0, len(chunk), width):
+            raw = chunk[at : at + width]
+            if len(raw) < width and not raw.strip(b"\r\n\x25" + _END_OF_FILE):
+                return
+            number += 1
+            yield Frame(number, offset + at, raw, len(raw) == width)
+        offset += len(chunk)
+
+
+def _lines(stream: BinaryIO, framing: Framing) -> Iterator[Frame]:
+    number, offset, rest, newline = 0, framing.start, b"", framing.newline
+    while chunk := stream.read(CHUNK):
+        *lines, rest = (rest + chunk).split(newline)
+        for line in lines:
+            number += 1
+            yield Frame(number, offset, line, True)
+            offset += len(line) + len(newline)
+        while len(rest) > _LONGEST_LINE:
+            number += 1
+            yield Frame(number, offset, rest[:_LONGEST_LINE], True)
+            offset += _LONGEST_LINE
+            rest = rest[_LONGEST_LINE:]
+    rest = rest.rstrip(_END_OF_FILE)
+    if rest:
+        yield Frame(number + 1, offset, rest, False)
+
+
+def _rows(stream: BinaryIO, offset: int) -> Iterator[Frame]:
+    """The rows of a CSV; a newline inside quotes belongs to its row."""
+    number = 0
+    while row := stream.readline(_LONGEST_LINE):
+        while row.count(b'"') % 2 and len(row) < _LONGEST_LINE and (more := stream.readline(_LONGEST_LINE)):
+            row += more
+        closed = row.endswith(b"\n")
+        raw = row.removesuffix(b"\n").removesuffix(b"\r") if closed else row.rstrip(_END_OF_FILE)
+        if raw or closed:
+            number += 1
+            yield Frame(number, offset, raw, closed)
+        offset += len(row)

@@ -1,0 +1,128 @@
+"""One reading of a file from its first byte to its last: judges each record and keeps the count of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+from kokin.issues import Issue, Place
+from kokin.receipts._canonical import ReceiptMapping
+from kokin.receipts._decode import Decoder, LayoutRecord
+from kokin.receipts._frames import Frame, frames
+from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._totals import Control, Totals
+
+#: What makes the whole file suspect, not only its record.
+_REFUSING = frozenset({"BYTE_UNKNOWN"})
+
+
+class Reading:
+    """The state of one reading: ``issues``, ``refused`` and ``totals`` grow as it goes on."""
+
+    def __init__(self, decoder: Decoder, mapping: ReceiptMapping, most_issues: int) -> None:
+        self.decoder, self.mapping = decoder, mapping
+        self.layout = decoder.layout
+        self.totals = Totals()
+        self.issues = IssueLog(most_issues)
+        self.refused = IssueLog(most_issues)
+        self.header: Mapping[str, Any] = {}
+        self._control = Control(self.layout, decoder.file, self.totals)
+
+    def refuse(self, issues: Iterable[Issue]) -> None:
+        """Take problems that make the whole file unusable."""
+        issues = list(issues)
+        self.refused.add(issues)
+        self.issues.add(issues)
+
+    def records(self, stream: BinaryIO) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+        """Each record, and its canonical values if it is a receipt."""
+        for frame in frames(stream, self.decoder.framing):
+            yield self.judge(frame)
+
+    def judge(self, frame: Frame) -> tuple[LayoutRecord, dict[str, Any] | None]:
+        """Decode a frame and count it."""
+        self.totals.records += 1
+        record = self.decoder.decode(frame)
+        if self._is_cut(frame, record):
+            self.refuse([Issue("RECORD_TRUNCATED", where=Place(self.decoder.file, record.number, record.offset))])
+        kind = self.layout.kinds.get(record.kind)
+        if kind is None or kind.role == "data":
+            receipt = self._detail(record)
+        else:
+            receipt = None
+            self._frame_record(record, is_header=kind.role == "header")
+        self._take_control()
+        return record, receipt
+
+    def _is_cut(self, frame: Frame, record: LayoutRecord) -> bool:
+        """Whether the last record ends too early; a CSV is cut if its last cell is missing or wrong."""
+        if frame.closed or record.is_good:
+            return False
+        if self.decoder.framing.width:
+            return len(frame.raw) < self.decoder.framing.width
+        wrong = [issue for issue in record.issues if issue.is_error]
+        return any(issue.code in ("WIDTH", "QUOTES") and not issue.field for issue in wrong) or any(
+            issue.field == self.decoder.columns[-1] for issue in wrong
+        )
+
+    def _frame_record(self, record: LayoutRecord, *, is_header: bool) -> None:
+        errors = [issue for issue in record.issues if issue.is_error]
+        self.refuse(errors)
+        self.issues.add(issue for issue in record.issues if not issue.is_error)
+        if is_header:
+            self.header = record.values
+        self._control.record(record)
+
+    def _detail(self, record: LayoutRecord) -> dict[str, Any] | None:
+        totals, paid = self.totals, self.layout.paid
+        totals.read += 1
+        amount = record.values.get(self._amount_field) or 0
+        receipt: dict[str, Any] | None = None
+        unpaid = False
+        if record.is_good:
+            unpaid = paid is not None and str(record.values.get(paid.field)) not in paid.codes
+            if not unpaid:
+                receipt = self._receipt(record)
+        if unpaid:
+            totals.unpaid += 1
+            totals.unpaid_yen += amount
+        elif receipt is not None:
+            totals.accepted += 1
+            totals.accepted_yen += amount
+        else:
+            totals.rejected += 1
+            totals.rejected_yen += amount
+        self.issues.add(record.issues)
+        if not self.decoder.lenient:
+            self.refused.add(issue for issue in record.issues if issue.code in _REFUSING)
+        self._control.detail(record, unpaid=unpaid)
+        return receipt
+
+    @property
+    def _amount_field(self) -> str:
+        source = self.layout.receipt.get("amount")
+        return source.field if source else "amount"
+
+    def _receipt(self, record: LayoutRecord) -> dict[str, Any] | None:
+        """The canonical values of a good record, or ``None`` where they make no receipt; its issues grow."""
+        values, wrong = self.mapping.values(record.values, self.header)
+        for issue in wrong:
+            place = self.decoder.place(record, issue.field)
+            record.issues.append(issue.at(place))
+        return None if wrong else values
+
+    def _take_control(self) -> None:
+        if self._control.refused:
+            self.refuse(self._control.refused)
+            self._control.refused.clear()
+        if self._control.warnings:
+            self.issues.add(self._control.warnings)
+            self._control.warnings.clear()
+
+    def finish(self) -> None:
+        """The end of the file: what it lacks, and whether every detail record has become something."""
+        self._control.finish()
+        self._take_control()
+        totals = self.totals
+        assert totals.read == totals.accepted + totals.unpaid + totals.rejected
+        totals.complete = True

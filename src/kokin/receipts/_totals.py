@@ -1,0 +1,190 @@
+"""What a file declares about itself, against what stands in it: order of records, counts and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kokin.issues import Issue, Place
+from kokin.receipts._decode import LayoutRecord
+from kokin.receipts.layouts import Layout, Total
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A total that the file declares (合計), and what its records add up to."""
+
+    field: str
+    """``record.field`` in the layout."""
+    declared: int
+    counted: int
+    where: Place
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the two are the same."""
+        return self.declared == self.counted
+
+
+@dataclass
+class Totals:
+    """The funnel of a file: every detail record is accepted, reported as unpaid, or rejected."""
+
+    records: int = 0
+    """Records of every kind."""
+    read: int = 0
+    """Detail records."""
+    accepted: int = 0
+    """Detail records that became receipts."""
+    unpaid: int = 0
+    """Good detail records that report no payment, such as 振替不能 or 出金."""
+    rejected: int = 0
+    """Detail records with an error; each has its issue."""
+    accepted_yen: int = 0
+    unpaid_yen: int = 0
+    rejected_yen: int = 0
+    """As far as the amounts of the rejected records could be read."""
+    declared: list[Declared] = field(default_factory=list)
+    """What headers and trailers say, in the order of the file."""
+    complete: bool = False
+    """Whether the whole file has been read; until then everything is provisional."""
+
+
+@dataclass
+class _Sum:
+    total: Total
+    exact: int = 0
+    #: Records of which it is not known whether, or with how much, they belong to the sum.
+    unsure: int = 0
+
+
+class Control:
+    """Follows the records of a file in their order, and compares what the file declares with what it holds.
+
+    ``refused`` collects what makes the whole file unusable; ``warnings`` what does not.
+    """
+
+    def __init__(self, layout: Layout, file: str, totals: Totals) -> None:
+        self.layout, self.file, self.totals = layout, file, totals
+        self.refused: list[Issue] = []
+        self.warnings: list[Issue] = []
+        self._sums = [_Sum(total) for total in layout.totals]
+        self._roles = {kind.role for kind in layout.kinds.values()}
+        self._stage = "start" if "header" in self._roles else "batch"
+        self._pending: list[LayoutRecord] = []
+        self._unpaid_in_batch = 0
+
+    def record(self, record: LayoutRecord) -> None:
+        """Take a record that is not a detail: its place in the order, and its totals."""
+        role = self.layout.kinds[record.kind].role
+        if role not in self._expected():
+            place = Place(self.file, record.number, record.offset)
+            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), role, place))
+        if role == "header":
+            self._close_batch()
+        self._pending.append(record)
+        self._count_all(role)
+        if role == "trailer":
+            self._close_batch()
+        self._stage = {"header": "batch", "trailer": "after", "end": "ended"}[role]
+
+    def _expected(self) -> list[str]:
+        after = ["header"] if "header" in self._roles else []
+        match self._stage:
+            case "start":
+                return ["header"]
+            case "batch" if "trailer" in self._roles:
+                return ["data", "trailer"]
+            case "ended":
+                return []
+            case "batch":
+                return ["data", *after, *(["end"] if "end" in self._roles else [])]
+            case _:
+                return [*after, *(["end"] if "end" in self._roles else [])]
+
+    def detail(self, record: LayoutRecord, *, unpaid: bool = False) -> None:
+        """Take a detail record, a rejected one as far as its fields could be read."""
+        if self._stage != "batch":
+            place = Place(self.file, record.number, record.offset)
+            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), "data", place))
+            self._stage = "batch"
+        self._unpaid_in_batch += unpaid
+        for each in self._sums:
+            if each.total.of == "data":
+                _add(each, record.values)
+        self._count_all("data")
+
+    def _count_all(self, role: str) -> None:
+        for each in self._sums:
+            each.exact += each.total.of == "records" or (each.total.of == "batches" and role == "header")
+
+    def _close_batch(self) -> None:
+        """Compare what the header and the trailer of the batch declare, and begin the sums anew."""
+        for record in self._pending:
+            self._compare(record, "batch")
+        self._pending = [record for record in self._pending if self._declares(record, "file")]
+        for each in self._sums:
+            if each.total.scope == "batch":
+                each.exact = each.unsure = 0
+        self._unpaid_in_batch = 0
+
+    def _declares(self, record: LayoutRecord, scope: str) -> bool:
+        return any(each.total.record == record.kind and each.total.scope == scope for each in self._sums)
+
+    def finish(self) -> None:
+        """The end of the file: what is missing, and the totals of the whole file."""
+        self._close_batch()
+        for record in self._pending:
+            self._compare(record, "file")
+        missing = {"start": "header", "batch": "trailer", "after": "end", "ended": ""}[self._stage]
+        if self._stage == "batch" and "trailer" not in self._roles:
+            missing = "end"
+        if missing in self._roles:
+            self.refused.append(Issue("RECORD_MISSING", expected=missing, where=Place(self.file)))
+
+    def _compare(self, record: LayoutRecord, scope: str) -> None:
+        if scope == "batch" and self._is_request(record):
+            place = Place(self.file, record.number, record.offset)
+            self.refused.append(Issue("REQUEST_FILE", record.kind, where=place))
+            return
+        for each in self._sums:
+            total = each.total
+            declared = record.values.get(total.field)
+            if total.record != record.kind or total.scope != scope or declared is None:
+                continue
+            start = self.layout.kinds[record.kind].offsets[total.field]
+            where = Place(self.file, record.number, record.offset + start)
+            self.totals.declared.append(Declared(f"{record.kind}.{total.field}", declared, each.exact, where))
+            if declared == each.exact and not each.unsure:
+                continue
+            told = (f"{record.kind}.{total.field}", str(each.exact), str(declared), where)
+            if each.exact <= declared and each.unsure and (total.sum or declared <= each.exact + each.unsure):
+                self.warnings.append(Issue("TOTAL_UNSURE", *told))
+            elif total.warn:
+                self.warnings.append(Issue("TOTAL_DIFFERS", *told))
+            else:
+                self.refused.append(Issue("TOTAL_MISMATCH", *told))
+
+    def _is_request(self, record: LayoutRecord) -> bool:
+        """Whether a trailer says that nothing has been done yet, and no record says otherwise."""
+        request = self.layout.request
+        return (
+            request is not None
+            and record.kind == request.record
+            and not self._unpaid_in_batch
+            and (record.values.get(request.positive) or 0) > 0
+            and all(record.values.get(name) == 0 for name in request.zero)
+        )
+
+
+def _add(each: _Sum, values: Mapping[str, Any]) -> None:
+    total = each.total
+    tests = [None if name not in values else str(values[name]) in codes for name, codes in total.where.items()]
+    if False in tests:
+        return
+    amount = values.get(total.sum) if total.sum else 1
+    if None in tests or amount is None:
+        each.unsure += 1
+    else:
+        each.exact += amount

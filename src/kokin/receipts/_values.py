@@ -1,0 +1,178 @@
+"""One field at a time: from its bytes to a value, or to what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, time
+from typing import Any
+
+from kokin.issues import Issue, Place, RefusedError
+from kokin.model import shown
+from kokin.receipts.layouts import Field, FieldType, Layout
+from kokin.text import assume_era, assume_year, control_character, decode_cp932, decode_half_width, era_day, gaiji
+
+#: From the bytes of a cell to its value; warnings are added to the list, an error is a ``RefusedError`` of one issue.
+Reader = Callable[[bytes, list[Issue]], Any]
+
+_NO_DAY = b"0-/ "
+# Of 43 digits from the right, 22 weigh three and 21 weigh one; each byte is its digit plus 48.
+_ASCII_ZEROS = 48 * (3 * 22 + 21)
+
+
+def wrong(code: str, expected: str = "", found: str = "", at: int | None = None) -> RefusedError:
+    """A problem of one field; ``at`` counts its bytes."""
+    return RefusedError([Issue(code, expected=expected, found=found, where=Place(byte=at))])
+
+
+def text_of(cell: bytes, encoding: str) -> str:
+    """The text of a cell in its encoding.
+
+    Raises:
+        RefusedError: a byte that the encoding does not have.
+    """
+    if encoding == "half-width":
+        return decode_half_width(cell)
+    if encoding == "cp932":
+        return decode_cp932(cell)
+    try:
+        return cell.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise wrong("BYTE_UNKNOWN", "UTF-8", f"0x{cell[error.start]:02X}", error.start) from None
+
+
+def reader(field: Field, layout: Layout, reference_date: date | None) -> Reader:
+    """The function that reads a field's cell."""
+    read = _by_type(field, layout, reference_date)
+    fixed, const = layout.format == "fixed", None if field.const is None else field.const.encode()
+    closed = field.codes.keys() if field.codes and not field.open else None
+    may_be_blank = field.blank or field.type in (FieldType.TEXT, FieldType.KANJI, FieldType.FILLER)
+    prefix = field.prefix.encode()
+
+    def read_cell(cell: bytes, warnings: list[Issue]) -> Any:
+        if const is not None and cell != const:
+            raise wrong("CODE_UNKNOWN", field.const or "", found(cell, field))
+        if not cell.strip(b" "):
+            if may_be_blank:
+                return None
+            raise wrong("FIELD_MISSING")
+        if not fixed and len(cell) > field.length:
+            raise wrong("WIDTH", f"at most {field.length} bytes", str(len(cell)))
+        if prefix:
+            if not cell.startswith(prefix):
+                raise wrong("CODE_UNKNOWN", f"{field.prefix}...", found(cell, field))
+            cell = cell[len(prefix) :]
+        value = read(cell, warnings)
+        if closed is not None and value not in closed:
+            raise wrong("CODE_UNKNOWN", "/".join(closed), found(cell, field))
+        return value
+
+    return read_cell
+
+
+def found(cell: bytes, field: Field) -> str:
+    """A refused cell as an issue may tell it: nothing of what is personal."""
+    return "" if field.sensitive else shown(cell.decode("cp932", "replace"))
+
+
+def _by_type(field: Field, layout: Layout, reference_date: date | None) -> Reader:
+    encoding = "cp932" if field.type is FieldType.KANJI else layout.encoding
+
+    def digits(cell: bytes, warnings: list[Issue]) -> str:
+        if not cell.isdigit():
+            raise not_digits(cell, field)
+        return cell.decode()
+
+    def number(cell: bytes, warnings: list[Issue]) -> int:
+        if not cell.isdigit():
+            raise not_digits(cell, field)
+        return int(cell)
+
+    def text(cell: bytes, warnings: list[Issue]) -> str | None:
+        value = text_of(cell, encoding)
+        if control := control_character(value):
+            raise wrong("CHARACTER", "no control characters", ascii(control))
+        if encoding == "cp932" and (user_defined := gaiji(value)):
+            warnings.append(Issue("GAIJI", field.id, found=f"U+{ord(user_defined):04X}"))
+        return value.strip(" \u3000") or None
+
+    def barcode(cell: bytes, warnings: list[Issue]) -> str:
+        if not cell.isdigit():
+            raise not_digits(cell, field)
+        if len(cell) != 44:
+            raise wrong("WIDTH", "44 digits", f"{len(cell)} digits")
+        total = 3 * sum(cell[42::-2]) + sum(cell[41::-2]) - _ASCII_ZEROS
+        if (total + cell[43] - 48) % 10:
+            warnings.append(Issue("BARCODE_CHECK_DIGIT", field.id, str(-total % 10), chr(cell[43])))
+        return cell.decode()
+
+    def filler(cell: bytes, warnings: list[Issue]) -> None:
+        return None
+
+    match field.type:
+        case FieldType.DIGITS:
+            return digits
+        case FieldType.NUMBER | FieldType.YEN:
+            return number
+        case FieldType.TEXT | FieldType.KANJI:
+            return text
+        case FieldType.BARCODE:
+            return barcode
+        case FieldType.DATE:
+            return _date_reader(field, reference_date)
+        case FieldType.TIME:
+            return _time_reader(field)
+        case _:
+            return filler
+
+
+def not_digits(cell: bytes, field: Field) -> RefusedError:
+    """The problem of a cell that should be digits, with the first byte that is none."""
+    at = next(i for i, byte in enumerate(cell) if not 48 <= byte <= 57)
+    return wrong("NOT_DIGITS", "digits", found(cell, field), at)
+
+
+def _date_reader(field: Field, reference_date: date | None) -> Reader:
+    style = field.format
+
+    def day(cell: bytes, warnings: list[Issue]) -> date | None:
+        if not cell.strip(_NO_DAY):
+            if field.blank:
+                return None
+            raise wrong("FIELD_MISSING")
+        digits = cell
+        if style == "YYYY-MM-DD":
+            digits = cell.replace(b"-", b"") if cell[4::3] == b"--" else b""
+        if digits.isdigit():
+            value = digits.decode()
+            try:
+                match style:
+                    case "MMDD" if reference_date:
+                        return assume_year(value, reference_date)
+                    case "wareki YYMMDD" if reference_date:
+                        return assume_era(value, reference_date)
+                    case "wareki EYYMMDD":
+                        return era_day(value)
+                    case "YYYYMMDD" | "YYYY-MM-DD" if len(value) == 8:
+                        return date(int(value[:4]), int(value[4:6]), int(value[6:]))
+            except (ValueError, RefusedError):
+                pass
+        raise wrong("DATE_INVALID", str(style), found(cell, field))
+
+    return day
+
+
+def _time_reader(field: Field) -> Reader:
+    style = str(field.format)
+
+    def at(cell: bytes, warnings: list[Issue]) -> time:
+        digits, widths = cell, {len(style)}
+        if style == "HH:MM:SS":  # the seconds may be left out
+            digits, widths = cell.replace(b":", b"") if cell[2::3] in (b":", b"::") else b"", {4, 6}
+        if digits.isdigit() and len(digits) in widths:
+            try:
+                return time(int(digits[:2]), int(digits[2:4]), int(digits[4:] or 0))
+            except ValueError:
+                pass
+        raise wrong("DATE_INVALID", style, found(cell, field))
+
+    return at

@@ -1,0 +1,42 @@
+"""Layouts (レイアウト) as data: one TOML file per kind of file, Kokin's own beside this page.
+
+>>> layout = load("zengin-91")
+>>> layout.width, layout.data.offsets["amount"], layout.data.by_id["amount"].ja
+(120, 80, '引落金額')
+>>> "dsk-csv" in names()
+True
+
+A layout of your own is a TOML file whose path stands wherever a name does; :func:`template` is one to begin from.
+"""
+
+from kokin.receipts.layouts._load import LayoutError, load, names, parse
+from kokin.receipts.layouts._model import (
+    Csv,
+    Field,
+    FieldType,
+    Layout,
+    Paid,
+    RecordKind,
+    Request,
+    Source,
+    Total,
+)
+from kokin.receipts.layouts._table import table, template
+
+__all__ = [
+    "Csv",
+    "Field",
+    "FieldType",
+    "Layout",
+    "LayoutError",
+    "Paid",
+    "RecordKind",
+    "Request",
+    "Source",
+    "Total",
+    "load",
+    "names",
+    "parse",
+    "table",
+    "template",
+]

@@ -1,0 +1,92 @@
+"""Layouts from TOML files: Kokin's own by name, anybody's by path."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kokin.issues import Issue, RefusedError
+from kokin.receipts.layouts._model import Layout
+
+
+class LayoutError(RefusedError):
+    """A layout that cannot be used; each issue names the table and key."""
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """The names of the built-in layouts, sorted."""
+    files = (item.name for item in resources.files(__package__).iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
+
+
+def load(name: str | Path) -> Layout:
+    """A built-in layout by its name, or one of the caller's own by the path of its TOML file.
+
+    Raises:
+        LayoutError: there is none, or it is wrong; ``.issues`` names every table and key.
+    """
+    if isinstance(name, str) and name in names():
+        return _built_in(name)
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LayoutError([Issue("LAYOUT_UNKNOWN", found=str(name))]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LayoutError([Issue("LAYOUT_INVALID", found=f"{name}: {error}")]) from None
+    return parse(text, path.name.removesuffix(".toml"))
+
+
+@functools.cache
+def _built_in(name: str) -> Layout:
+    return parse((resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8"), name)
+
+
+def parse(text: str, name: str) -> Layout:
+    """The layout that a TOML text describes, under a name.
+
+    Raises:
+        LayoutError: the text is no TOML, or no layout.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LayoutError([Issue("LAYOUT_INVALID", name, "TOML", str(error))]) from None
+    try:
+        layout = Layout(**{**tables, "name": name})
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        raise LayoutError(
+            [Issue("LAYOUT_INVALID", _where(row["loc"], tables), row["msg"]) for row in problems], f"layout {name}"
+        ) from None
+    wrong = list(layout.problems())
+    if wrong:
+        raise LayoutError(wrong, f"layout {name}")
+    return layout
+
+
+def _where(location: Iterable[int | str], tables: Any) -> str:
+    """``records.data.fields[3] (amount).length`` for the place of a problem in the file."""
+    text = ""
+    for step in location:
+        tables = _inside(tables, step)
+        if isinstance(step, int):
+            text += f"[{step}]"
+            if isinstance(tables, dict) and "id" in tables:
+                text += f" ({tables['id']})"
+        else:
+            text += f".{step}" if text else str(step)
+    return text
+
+
+def _inside(tables: Any, step: int | str) -> Any:
+    if isinstance(tables, list):
+        return tables[step] if isinstance(step, int) and step < len(tables) else None
+    return tables.get(step) if isinstance(tables, dict) else None

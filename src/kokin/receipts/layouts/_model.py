@@ -1,0 +1,351 @@
+"""What a layout file may say: the tables and keys of the TOML, and what must hold between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import Field as Limits
+
+from kokin.issues import Issue
+from kokin.model import Bill, Day, Digits, Receipt, Record, Text, Yen, kinds
+
+Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FieldType(StrEnum):
+    """What stands in a field."""
+
+    #: A number that is a name: digits, zeros kept.
+    DIGITS = "digits"
+    #: A count: digits, zero-filled on the left.
+    NUMBER = "number"
+    #: Whole yen: digits, zero-filled on the left.
+    YEN = "yen"
+    #: Text of the layout's encoding, blank-filled on the right.
+    TEXT = "text"
+    #: Full-width text (cp932) in a half-width layout.
+    KANJI = "kanji"
+    #: A day, by ``format``.
+    DATE = "date"
+    #: A time of day, by ``format``.
+    TIME = "time"
+    #: The 44 digits of the convenience-store barcode, check digit included.
+    BARCODE = "barcode"
+    #: Not looked at, and kept as it is.
+    FILLER = "filler"
+
+
+NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
+
+DateFormat = Literal["YYYY-MM-DD", "YYYYMMDD", "MMDD", "wareki YYMMDD", "wareki EYYMMDD"]
+TimeFormat = Literal["HHMM", "HHMMSS", "HH:MM:SS"]
+
+#: Formats that need the caller's reference date, for they write no year or no era.
+ASSUMED_FORMATS = ("MMDD", "wareki YYMMDD")
+
+
+class Field(_Table):
+    """One field (項目) of a record."""
+
+    id: Name
+    """Its name in columns, issues and mappings; unique in its record."""
+    ja: str
+    en: str
+    type: FieldType
+    length: Annotated[int, Limits(ge=1)]
+    """Bytes: exactly so many in a fixed-length record, at most so many in a CSV."""
+    const: str | None = None
+    """What always stands there."""
+    codes: dict[str, str] = {}
+    """The closed list of codes with their meaning."""
+    open: bool = False
+    """Whether codes beyond the list are taken."""
+    blank: bool = False
+    """Whether blanks, or zeros in a date, may stand for nothing."""
+    format: DateFormat | TimeFormat | None = None
+    prefix: str = ""
+    """Letters before the value."""
+    none: str = ""
+    """What is written in a date for none; zeros and blanks are always read so."""
+    default: str = ""
+    """What is written where nothing is given."""
+    required: bool = False
+    """Whether a CSV with named columns must have it."""
+    quoted: bool = False
+    """Whether a CSV writes it in quotes."""
+    sensitive: bool = False
+    """Whether it is personal data, masked wherever it is shown."""
+    note: str = ""
+
+
+class RecordKind(_Table):
+    """One kind of record (レコード種別)."""
+
+    role: Literal["header", "data", "trailer", "end"]
+    ja: str
+    en: str
+    tell_by: list[Name] = []
+    """The fields whose ``const`` tells this kind from the others; the kinds are tried in the order of the file."""
+    digits: list[Name] = []
+    """Fields that must be all digits, or the record is of another kind."""
+    fields: Annotated[list[Field], Limits(min_length=1)]
+
+    @cached_property
+    def offsets(self) -> dict[str, int]:
+        """The first byte of each field, from 0."""
+        starts, at = {}, 0
+        for field in self.fields:
+            starts[field.id] = at
+            at += field.length
+        return starts
+
+    @cached_property
+    def width(self) -> int:
+        """Bytes of all fields together."""
+        return sum(field.length for field in self.fields)
+
+    @cached_property
+    def by_id(self) -> dict[str, Field]:
+        """The fields by their id."""
+        return {field.id: field for field in self.fields}
+
+
+class Source(_Table):
+    """Where a canonical value comes from: a ``field`` of the record or of its ``header.``, several, or a ``const``."""
+
+    field: str = ""
+    join: list[str] = []
+    """Fields whose texts together make the value, joined by hyphens."""
+    const: str | bool | None = None
+    values: dict[str, str | bool] = {}
+    """Code in the file to canonical value; a code beyond it is an issue."""
+    blank: str | None = None
+    """The value where the field is empty or its column absent."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The fields that it reads."""
+        return [self.field] if self.field else self.join
+
+
+def _short(value: Any) -> Any:
+    return {"field": value} if isinstance(value, str) else value
+
+
+Mapped = Annotated[Source, BeforeValidator(_short)]
+
+
+class Paid(_Table):
+    """Which records are payments: those whose ``field`` is one of ``codes``. The others are counted as unpaid."""
+
+    field: Name
+    codes: Annotated[list[str], Limits(min_length=1)]
+
+
+class Request(_Table):
+    """How a request is told from its result: in ``record``, one count is positive and the others are zero."""
+
+    record: str
+    positive: Name
+    zero: Annotated[list[Name], Limits(min_length=1)]
+
+
+class Total(_Table):
+    """A total that a file declares: of its detail records a count, or with ``sum`` the sum of a field."""
+
+    record: str
+    """The kind of record in which it stands."""
+    field: Name
+    sum: Name | None = None
+    where: dict[str, list[str]] = {}
+    """Only records whose field has one of these values."""
+    of: Literal["data", "records", "batches"] = "data"
+    """What is counted: detail records, records of every kind, or headers."""
+    scope: Literal["batch", "file"] = "batch"
+    """Over which records: since the last header, or of the whole file."""
+    warn: bool = False
+    """Whether a difference is a warning only, because senders count differently."""
+
+
+class Csv(_Table):
+    """How the rows of a CSV stand."""
+
+    header: Literal["names", "any", "none"]
+    """``names``: a header row names the columns. ``any``: a header row without a number in it is passed over."""
+    error_prefix: str = ""
+    """What the operator's system sends instead of a file."""
+    last_newline: bool = True
+    """Whether a newline is written after the last row."""
+
+
+class Layout(_Table):
+    """A layout (レイアウト): how the bytes of one kind of file are records, and which of them are receipts."""
+
+    name: str
+    """The name of the file it was loaded from, without its ending."""
+    ja: str
+    en: str
+    format: Literal["fixed", "csv"]
+    encoding: Literal["half-width", "cp932", "utf-8"]
+    width: Annotated[int, Limits(ge=1)] | None = None
+    """Bytes of a fixed-length record, without its newline."""
+    newline: Literal["CRLF", "LF", "CR", ""]
+    """What is written after each record; when reading it is found out."""
+    verified: bool
+    """Whether the layout was compared with its primary source."""
+    source: Annotated[list[str], Limits(min_length=1)]
+    note: str = ""
+    csv: Csv | None = None
+    records: Annotated[dict[Name, RecordKind], Limits(min_length=1)]
+    receipt: dict[str, Mapped] = {}
+    """Canonical field to where it comes from."""
+    bill: dict[str, Mapped] = {}
+    """Field of a bill to where it goes to, for layouts that a body uploads."""
+    paid: Paid | None = None
+    request: Request | None = None
+    totals: list[Total] = []
+    together: dict[str, list[str]] = {}
+    """Canonical fields of which a record has all or none."""
+
+    @property
+    def kinds(self) -> Mapping[str, RecordKind]:
+        """The kinds of record by name."""
+        return self.records
+
+    @cached_property
+    def data(self) -> RecordKind:
+        """The first kind of detail record: the one that is written."""
+        return next(kind for kind in self.records.values() if kind.role == "data")
+
+    def role(self, role: str) -> RecordKind | None:
+        """The kind of record with a role, or none."""
+        return next((kind for kind in self.records.values() if kind.role == role), None)
+
+    @cached_property
+    def needs_reference_date(self) -> bool:
+        """Whether some day stands there without its year or its era."""
+        return any(field.format in ASSUMED_FORMATS for kind in self.records.values() for field in kind.fields)
+
+    def problems(self) -> Iterator[Issue]:
+        """What is wrong between the tables, each with its table and key."""
+        yield from self._record_problems()
+        yield from self._mapping_problems("receipt", self.receipt, Receipt)
+        yield from self._mapping_problems("bill", self.bill, Bill)
+        yield from self._total_problems()
+
+    def _record_problems(self) -> Iterator[Issue]:
+        if (self.format == "fixed") != (self.width is not None) or (self.format == "csv") != (self.csv is not None):
+            yield _invalid("format", "width for a fixed-length layout, a table [csv] for a CSV", self.format)
+        if not any(kind.role == "data" for kind in self.records.values()):
+            yield _invalid("records", 'a record with role = "data"')
+        for name, kind in self.records.items():
+            where = f"records.{name}"
+            if self.width is not None and kind.width != self.width:
+                yield _invalid(f"{where}.fields", f"lengths that add up to {self.width}", str(kind.width))
+            for wrong in set(kind.tell_by) | set(kind.digits):
+                if wrong not in kind.by_id or (wrong in kind.tell_by and kind.by_id[wrong].const is None):
+                    yield _invalid(f"{where}.tell_by", "fields of this record, with a const", wrong)
+            seen: set[str] = set()
+            for i, field in enumerate(kind.fields):
+                for text in _field_problems(field, seen, fixed=self.format == "fixed"):
+                    yield _invalid(f"{where}.fields[{i}] ({field.id})", text)
+                seen.add(field.id)
+
+    def field_of(self, path: str) -> tuple[RecordKind | None, Field | None]:
+        """The record and field that a mapping names: ``amount`` of the data, or ``header.debit_day``."""
+        kind = self.role("header") if path.startswith("header.") else self.data
+        return kind, kind.by_id.get(path.removeprefix("header.")) if kind else None
+
+    def _mapping_problems(self, table: str, mapping: Mapping[str, Source], record: type[Record]) -> Iterator[Issue]:
+        for canonical, source in mapping.items():
+            where = f"{table}.{canonical}"
+            if canonical not in record.model_fields:
+                yield _invalid(where, f"a field of {record.__name__}")
+                continue
+            if not source.ids and source.const is None:
+                yield _invalid(where, "field, join or const")
+            for path in source.ids:
+                field = self.field_of(path)[1]
+                if field is None:
+                    yield _invalid(where, "a field of the data record, or header. and one of the header", path)
+                elif self.format == "fixed" and not source.join and not source.values:
+                    fit = _fits(field, kinds(record).get(canonical))
+                    if fit:
+                        yield _invalid(where, fit, f"{field.type} of {field.length} bytes")
+        if mapping and table == "receipt":
+            for needed in ("paid_on", "amount"):
+                if needed not in mapping:
+                    yield _invalid(f"{table}.{needed}", "every receipt has one")
+
+    def _total_problems(self) -> Iterator[Issue]:
+        places = [(f"totals[{i}]", total.record, [total.field]) for i, total in enumerate(self.totals)]
+        if self.request:
+            places.append(("request", self.request.record, [self.request.positive, *self.request.zero]))
+        for where, record, fields in places:
+            kind = self.records.get(record)
+            if kind is None:
+                yield _invalid(f"{where}.record", "a kind of record", record)
+                continue
+            for field in fields:
+                if field not in kind.by_id or kind.by_id[field].type not in (FieldType.NUMBER, FieldType.YEN):
+                    yield _invalid(where, f"a number or yen field of {record}", field)
+        for i, total in enumerate(self.totals):
+            if total.sum and (total.sum not in self.data.by_id or self.data.by_id[total.sum].type not in NUMERIC[1:3]):
+                yield _invalid(f"totals[{i}].sum", "a number or yen field of the data record", total.sum)
+            for field in total.where.keys() - self.data.by_id.keys():
+                yield _invalid(f"totals[{i}].where", "fields of the data record", field)
+        if self.paid and self.paid.field not in self.data.by_id:
+            yield _invalid("paid.field", "a field of the data record", self.paid.field)
+        for name, members in self.together.items():
+            for wrong in set(members) - self.receipt.keys():
+                yield _invalid(f"together.{name}", "fields of [receipt]", wrong)
+
+
+def _invalid(where: str, expected: str, found: str = "") -> Issue:
+    return Issue("LAYOUT_INVALID", where, expected, found)
+
+
+def _field_problems(field: Field, seen: set[str], *, fixed: bool) -> Iterator[str]:
+    if field.id in seen:
+        yield "an id that is not taken yet"
+    dated = field.type in (FieldType.DATE, FieldType.TIME)
+    if dated != (field.format is not None):
+        yield "a format for a date or a time, and for nothing else"
+    if dated and fixed and field.format and len(field.format.removeprefix("wareki ")) != field.length:
+        yield f"a length that fits the format {field.format}"
+    if field.const is not None and (len(field.const) > field.length or (fixed and len(field.const) != field.length)):
+        yield f"a const of {field.length} bytes"
+    for code in field.codes:
+        if len(code) > field.length or (fixed and len(code.rstrip()) != field.length and field.type in NUMERIC):
+            yield f"codes of {field.length} bytes"
+    if field.type is FieldType.BARCODE and field.length != 44 + len(field.prefix):
+        yield "44 bytes and the prefix for a barcode"
+    if field.default and len(field.default) > field.length:
+        yield f"a default of {field.length} bytes at most"
+
+
+def _fits(field: Field, kind: Any) -> str:
+    """What the field should be, or nothing where it fits the canonical field's kind."""
+    match kind:
+        case Digits(width=width, pad=pad, shorter=shorter):
+            shape = field.length <= width if pad or shorter else field.length - len(field.prefix) == width
+            if field.type not in (FieldType.DIGITS, FieldType.BARCODE) or not shape:
+                return kind.expected
+        case Text(width=width):
+            if field.type not in (FieldType.DIGITS, FieldType.TEXT, FieldType.KANJI) or field.length > width:
+                return f"text of at most {width} bytes"
+        case Yen():
+            if field.type not in (FieldType.NUMBER, FieldType.YEN):
+                return "yen"
+        case Day():
+            if field.type is not FieldType.DATE:
+                return "a date"
+    return ""

@@ -1,0 +1,125 @@
+"""A layout for people: its byte table, and a commented file to begin a new one from."""
+
+from __future__ import annotations
+
+from kokin.receipts.layouts._model import Field, Layout
+
+
+def table(layout: Layout) -> str:
+    """The byte table (項目表) of a layout as Markdown: every record, field, offset, length and code.
+
+    Offsets count bytes from 0; in a CSV the columns count from 1.
+    """
+    lines = [f"# {layout.name}: {layout.ja} / {layout.en}", ""]
+    if not layout.verified:
+        lines += ["**UNVERIFIED 未検証**: compare it with your own copy of the specification before you use it.", ""]
+    width = f", {layout.width} bytes" if layout.width else ""
+    lines += [f"{layout.format}{width}, {layout.encoding}. {layout.note}".rstrip(), ""]
+    lines += [f"Source: {source}" for source in layout.source]
+    for name, kind in layout.records.items():
+        place = "offset" if layout.format == "fixed" else "column"
+        lines += ["", f"## {name}: {kind.ja} / {kind.en}", ""]
+        lines += [f"| {place} | length | type | id | 項目 | meaning | content |", "|--:|--:|---|---|---|---|---|"]
+        for i, field in enumerate(kind.fields):
+            at = kind.offsets[field.id] if layout.format == "fixed" else i + 1
+            cells = [str(at), str(field.length), _type(field), field.id, field.ja, field.en, _content(field)]
+            lines.append("| " + " | ".join(cells) + " |")
+    if layout.receipt or layout.bill:
+        lines += ["", f"## {'receipt' if layout.receipt else 'bill'}", "", "| canonical | from |", "|---|---|"]
+        for canonical, source in (layout.receipt or layout.bill).items():
+            values = ", ".join(f"{code} → {value}" for code, value in source.values.items())
+            origin = " + ".join(source.ids) or f"always {source.const}"
+            lines.append(f"| {canonical} | {origin}{f' ({values})' if values else ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def _type(field: Field) -> str:
+    return f"{field.type} {field.format}" if field.format else str(field.type)
+
+
+def _content(field: Field) -> str:
+    parts = [f"`{field.const}`"] if field.const is not None else []
+    parts += [", ".join(f"{code} {meaning}" for code, meaning in field.codes.items())] if field.codes else []
+    parts += [f"prefix `{field.prefix}`"] if field.prefix else []
+    parts += ["may be blank"] if field.blank else []
+    parts += ["personal data"] if field.sensitive else []
+    parts += [field.note] if field.note else []
+    return "; ".join(parts)
+
+
+def template(name: str) -> str:
+    """The text of a commented layout file to begin from: fixed length, with a header, data, a trailer and an end."""
+    return _TEMPLATE.replace("NAME", name)
+
+
+_TEMPLATE = """\
+# NAME: write here whose files these are.
+# Check it with `kokin layouts NAME.toml`, read with `kokin check FILE --layout NAME.toml`.
+
+ja = "ファイルの名前"
+en = "name of the file"
+format = "fixed"              # fixed: bytes at fixed places · csv: cells; then a table [csv] instead of width
+encoding = "half-width"       # half-width: JIS X 0201 · cp932 · utf-8. EBCDIC is found out by itself
+width = 40                    # bytes of a record without its newline
+newline = "CRLF"              # what is written; when reading it is found out
+verified = false              # true when somebody compared it with the specification, byte by byte
+source = ["title, edition and date of the specification"]
+
+# One table per kind of record; role is header, data, trailer or end. Offsets are never typed: lengths add up to width.
+# tell_by names the constant fields that tell this kind from the others.
+[records.header]
+role = "header"
+ja = "ヘッダー"
+en = "header"
+tell_by = ["record_code"]
+fields = [
+  { id = "record_code", ja = "データ区分", en = "record code", type = "digits", length = 1, const = "1" },
+  { id = "made_day", ja = "作成日", en = "day of the file", type = "date", format = "YYYYMMDD", length = 8 },
+  { id = "filler", ja = "予備", en = "filler", type = "filler", length = 31 },
+]
+
+# type: digits (a number that is a name), number, yen, text, kanji, date and time (with format), barcode, filler
+# codes: the closed list of codes · blank = true: may be empty · sensitive = true: personal data, masked
+[records.data]
+role = "data"
+ja = "明細"
+en = "payment"
+tell_by = ["record_code"]
+fields = [
+  { id = "record_code", ja = "データ区分", en = "record code", type = "digits", length = 1, const = "2" },
+  { id = "type", ja = "種別", en = "type", type = "digits", length = 1, codes = { 1 = "速報", 2 = "確報" } },
+  { id = "paid_day", ja = "納付日", en = "day of payment", type = "date", format = "YYYYMMDD", length = 8 },
+  { id = "customer_number", ja = "顧客番号", en = "customer number", type = "text", length = 20 },
+  { id = "amount", ja = "金額", en = "amount", type = "yen", length = 10 },
+]
+
+[records.trailer]
+role = "trailer"
+ja = "トレーラー"
+en = "trailer"
+tell_by = ["record_code"]
+fields = [
+  { id = "record_code", ja = "データ区分", en = "record code", type = "digits", length = 1, const = "8" },
+  { id = "count", ja = "件数", en = "records", type = "number", length = 7 },
+  { id = "amount", ja = "金額", en = "amount", type = "yen", length = 12 },
+  { id = "filler", ja = "予備", en = "filler", type = "filler", length = 20 },
+]
+
+# How a data record becomes a receipt: canonical field = field, header.field, or a table with values, join or const.
+# At least paid_on and amount, and one number: the eL number's four fields, barcode, customer_number, virtual_account.
+[receipt]
+kind = { field = "type", values = { 1 = "provisional", 2 = "final" } }
+paid_on = "paid_day"
+customer_number = "customer_number"
+amount = "amount"
+
+# What the trailer declares; a file whose totals do not agree is refused. where = { field = ["code"] } narrows it.
+[[totals]]
+record = "trailer"
+field = "count"
+
+[[totals]]
+record = "trailer"
+field = "amount"
+sum = "amount"
+"""
