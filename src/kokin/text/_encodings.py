@@ -66,13 +66,17 @@ def decode_cp932(content: bytes) -> str:
     >>> decode_cp932(bytes.fromhex("FBFC8BB4"))
     '髙橋'
     """
+    wrong = -1
     try:
         text = content.decode("cp932")
     except UnicodeDecodeError as error:
-        raise _undecodable(content, error.start, "cp932") from None
+        wrong = error.start
+        text = content[:wrong].decode("cp932")
     if any(character in text for character in _NOT_CP932):
-        wrong = next(i for i, character in enumerate(text) if character in _NOT_CP932)
-        raise _undecodable(content, len(text[:wrong].encode("cp932")), "cp932")
+        before = next(i for i, character in enumerate(text) if character in _NOT_CP932)
+        wrong = len(text[:before].encode("cp932"))
+    if wrong >= 0:
+        raise _undecodable(content, wrong, "cp932")
     return text
 
 
