@@ -17,7 +17,7 @@ from kokin.rules import columns
 
 D = date.fromisoformat
 LAST = D("2026-12-31")
-N = 3_000
+N = 7_000  # more rows than days, so that the months come from a table
 
 yen = st.integers(0, 400_000) | st.sampled_from([0, 1_999, 2_000, 99_999_999_999])
 RULES = [
@@ -63,6 +63,13 @@ def test_late_charge(random_rows, rule: rules.LateChargeRule, segment: str) -> N
     ]
     assert found.tolist() == expected
     assert any(expected)
+
+
+def test_stretches_make_no_difference(random_rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    principal, due, paid = np.array(random_rows[0]), day_column(random_rows[1]), day_column(random_rows[2])
+    whole = columns.late_charge(principal, due, paid)
+    monkeypatch.setattr(columns, "_CHUNK", 999)
+    assert np.array_equal(columns.late_charge(principal, due, paid), whole)
 
 
 @settings(max_examples=60, deadline=None)

@@ -30,7 +30,7 @@ from kokin.rules._rates import RATES, SEGMENTS, YEAR_OF_RATE, RateTable, Segment
 from kokin.rules._years import YearClass
 
 # Rows that are worked on at once, so that the working arrays stay in cache.
-_CHUNK = 32_768
+_CHUNK = 65_536
 
 # Two numbers up to this multiply within 64 bits.
 _ROOT = math.isqrt(np.iinfo(np.int64).max)
@@ -68,7 +68,7 @@ def _late_charge(
 ) -> Ints:
     base = _base(rule, principal)
     after = due if rule.start == "due" else demand
-    step = _period_end(after, 1) if rule.step == "month" else after if rule.step == "none" else demand
+    step = _first_month_ends(after) if rule.step == "month" else after if rule.step == "none" else demand
     first = partial(rule.rate, "first", rates)
     later = partial(rule.rate, "later", rates)
     total = _accrue(base, after, np.minimum(step, paid), first, segment)
@@ -108,18 +108,20 @@ def _settle(rule: LateChargeRule, total: Ints) -> Ints:
 def _accrue(base: Ints, after: Days, last: Days, rate_of: Callable[[int], int], segment: Segment) -> Ints:
     """The yen of the days after ``after`` to ``last``, each run cut to whole yen, int64 (n)."""
     total = np.zeros(len(base), np.int64)
-    accruing = (base > 0) & (after < last)
-    if not accruing.any():
+    accruing = np.flatnonzero((base > 0) & (after < last))
+    if not accruing.size:
         return total
-    earliest, latest = after[accruing].min() + 1, last[accruing].max()
-    for run in runs(rate_of, earliest.item().year, latest.item().year, segment):
+    base, after, last = base[accruing], after[accruing], last[accruing]
+    yen = np.zeros(len(base), np.int64)
+    for run in runs(rate_of, (after.min() + 1).item().year, last.max().item().year, segment):
         before, closes = np.datetime64(run.first_day, "D") - 1, np.datetime64(run.last_day, "D")
-        days = (np.minimum(last, closes) - np.maximum(after, before)).view(np.int64)
-        np.maximum(days, 0, out=days)
+        rows = np.flatnonzero((after < closes) & (last > before))
+        days = (np.minimum(last[rows], closes) - np.maximum(after[rows], before)).view(np.int64)
         # floor(base × rate × days / year), without a product that could leave 64 bits.
-        yearly = base * run.rate
+        yearly = base[rows] * run.rate
         whole = yearly // YEAR_OF_RATE
-        total += whole * days + (yearly - whole * YEAR_OF_RATE) * days // YEAR_OF_RATE
+        yen[rows] += whole * days + (yearly - whole * YEAR_OF_RATE) * days // YEAR_OF_RATE
+    total[accruing] = yen
     return total
 
 
@@ -132,6 +134,18 @@ def limitation_ends_on(after: Column, years: Column) -> Days:
     span, first = take(yen={"years": years}, days={"after": after})
     refuse("AMOUNT_RANGE", "years", span < 1, "1 or more", span)
     return _period_end(first, 12 * span)
+
+
+def _first_month_ends(after: Days) -> Days:
+    """The last days of the first month, datetime64[D] (n).
+
+    They depend on the day alone, and a stretch of rows has fewer days than rows as a rule: one table serves all.
+    """
+    opens, closes = after.min(), after.max() + 1
+    if (closes - opens).astype(np.int64) > len(after):
+        return _period_end(after, 1)
+    ends: Days = _period_end(np.arange(opens, closes), 1)[(after - opens).view(np.int64)]
+    return ends
 
 
 def _period_end(after: Days, months: int | Ints) -> Days:
