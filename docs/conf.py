@@ -42,9 +42,15 @@ napoleon_numpy_docstring = False
 # Types of other projects, which the docs cannot link to without a network.
 nitpick_ignore_regex = [
     (r"py:.*", r"(pa|pyarrow|np|numpy|npt|segno|pydantic|pydantic_core|typing|typing_extensions|collections|lxml)\..*"),
-    (r"py:.*", r"(date|time|datetime|Path|Any|Decimal|Fraction|Enum|IntEnum|StrEnum|Self|Literal|Iterator|Iterable|Sequence|Mapping|Callable)"),
+    (
+        r"py:.*",
+        r"(date|time|datetime|Path|Any|Decimal|Fraction|Enum|IntEnum|StrEnum|Self|Literal|Iterator|Iterable|Sequence|Mapping|Callable)",
+    ),
     (r"py:.*", r"(datetime|pathlib|enum|decimal|fractions|abc|builtins|os)\..*"),
-    (r"py:.*", r"(str|int|bool|bytes|float|object|dict|list|tuple|set|type|None|frozenset|ValueError|KeyError|OSError|Exception)"),
+    (
+        r"py:.*",
+        r"(str|int|bool|bytes|float|object|dict|list|tuple|set|type|None|frozenset|ValueError|KeyError|OSError|Exception)",
+    ),
     (r"py:.*", r".*\._[a-z_]+\..*"),
 ]
 

@@ -184,10 +184,11 @@ def test_parquet_and_csv_hold_the_same_bills(tmp_path: Path) -> None:
     assert pq.read_metadata(tmp_path / "bills.parquet").num_rows == 5
 
 
-def test_stretches_number_their_rows_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.bills._files._BLOCK", 256)
+@pytest.mark.parametrize("block", [256, 1 << 20])
+def test_stretches_number_their_rows_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr("kokin.bills._files._BLOCK", block)
     lines = [",".join(ROW)] + [f"B{i},99999,127,{i},123456,{'x' if i == 37 else 1},2026-06-01" for i in range(50)]
-    pieces = list(bills.batches(csv_of(tmp_path, "\n".join(lines))))
-    assert len(pieces) > 3
+    pieces = list(bills.batches(csv_of(tmp_path, "\n".join(lines)), rows=7))
+    assert [len(piece.table) + piece.rejected for piece in pieces] == [7] * 7 + [1]
     assert [n for piece in pieces for n in piece.records.to_pylist()] == [i + 1 for i in range(50) if i != 37]
     assert [p for piece in pieces for p in problems(piece.issues)] == [(38, "amount", "NOT_DIGITS")]

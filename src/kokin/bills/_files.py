@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from kokin.bills._check import Checked, check
-from kokin.columns import issue_schema
+from kokin.columns import issue_schema, write_csv
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Bill, schema
 
@@ -33,13 +33,14 @@ def read(path: str | Path, *, encoding: str | None = None) -> Checked:
     )
 
 
-def batches(path: str | Path, *, encoding: str | None = None) -> Iterator[Checked]:
-    """The bills of a file, some hundred thousand at a time.
+def batches(path: str | Path, *, encoding: str | None = None, rows: int = _ROWS) -> Iterator[Checked]:
+    """The bills of a file, ``rows`` of its rows at a time; at least one piece, which may be empty.
 
     Args:
         path: a CSV with a header row, or a Parquet file (told by its first bytes). The columns are those of
             :class:`~kokin.model.Bill`; an empty value of a CSV is none.
         encoding: of a CSV; by default UTF-8, with or without a byte order mark, and cp932 where it is not that.
+        rows: rows per piece, those that are kept out counted.
 
     A row that breaks a rule is kept out and told; the rest is read on.
 
@@ -54,9 +55,20 @@ def batches(path: str | Path, *, encoding: str | None = None) -> Iterator[Checke
         raise RefusedError([Issue("FILE_EMPTY", where=Place(path.name))], f"{path.name} refused")
     tables = _parquet(path) if head == _PARQUET_MAGIC else _csv(path, encoding or _encoding_of(path))
     first = 1
-    for table in tables:
+    for table in _cut(tables, rows):
         yield check(table, file=path.name, first=first)
         first += len(table)
+
+
+def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows, cut at every ``rows``-th."""
+    held = next(tables)
+    for table in tables:
+        held = pa.concat_tables([held, table])
+        while len(held) > rows:
+            yield held.slice(0, rows)
+            held = held.slice(rows)
+    yield from (held.slice(start, rows) for start in range(0, max(len(held), 1), rows))
 
 
 def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
@@ -86,7 +98,7 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
         if columns.field(name).nullable and column.null_count == len(column):
             continue
         written[name] = column
-    pa_csv.write_csv(pa.table(written), path, pa_csv.WriteOptions(quoting_style="needed"))
+    write_csv(pa.table(written), path)
 
 
 def _encoding_of(path: Path) -> str:

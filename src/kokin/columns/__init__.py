@@ -34,6 +34,7 @@ from kokin.columns._checks import (
     with_foreign_bytes,
     yen_column,
 )
+from kokin.columns._csv import write_csv
 from kokin.columns._digits import day_numbers, days_since_1970, from_digits, to_digits
 from kokin.columns._problems import Problems, issue_schema
 
@@ -60,5 +61,6 @@ __all__ = [
     "to_digits",
     "with_foreign_bytes",
     "with_nulls",
+    "write_csv",
     "yen_column",
 ]

@@ -38,13 +38,14 @@ from typing import TYPE_CHECKING, Any
 
 from kokin.elqr._check_digits import mpn_check_digits
 from kokin.elqr._code import ElQr, PayloadError, check, is_elqr, parse
-from kokin.elqr._parts import PARTS, Part
+from kokin.elqr._parts import LENGTH, PARTS, Part
 
 if TYPE_CHECKING:
     from kokin.elqr._build_many import Built, build_many
     from kokin.elqr._parse_many import Parsed, parse_many
 
 __all__ = [
+    "LENGTH",
     "PARTS",
     "Built",
     "ElQr",

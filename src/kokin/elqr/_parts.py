@@ -81,7 +81,7 @@ def _lay_out() -> Mapping[str, Part]:
 #: Every part of the payload by name, in the order of the digits.
 PARTS: Mapping[str, Part] = _lay_out()
 
-#: The digits of an eL-QR.
+#: How many digits an eL-QR has: 255.
 LENGTH = sum(part.width for part in PARTS.values())
 
 #: How every eL-QR begins: enough to tell one from any other code.

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
+
+from kokin.columns import write_csv as write_plain
 
 # A cell that begins so is a formula to a spreadsheet. Control characters are refused where bills and receipts are read.
 _FORMULA = r"^[=+\-@]"
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
-    """A table as CSV in UTF-8 with LF; nulls are empty, and a text that looks like a formula gets an apostrophe."""
+    """A table as :func:`kokin.columns.write_csv` writes it, an apostrophe before a text that looks like a formula."""
     columns = {name: _defused(table[name]) for name in table.column_names}
-    pa_csv.write_csv(pa.table(columns), path, pa_csv.WriteOptions(quoting_style="needed"))
+    write_plain(pa.table(columns), path)
 
 
 def _defused(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -114,7 +114,7 @@ def _rows(table: pa.Table, most: int, file: str) -> str:
     shown = table.slice(0, most)
     rows = ([escape(cell) if isinstance(cell, str) else cell for cell in row.values()] for row in shown.to_pylist())
     note = f'<p class="note">{most:,} of {len(table):,}; all of them in {file}.</p>' if len(table) > most else ""
-    return f'<div class="scroll">{_table(table.column_names, rows)}</div>{note}'
+    return f'<div class="scroll dense">{_table(table.column_names, rows)}</div>{note}'
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]], wide: int | None = None) -> str:

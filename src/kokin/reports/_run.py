@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +16,8 @@ import kokin
 from kokin.reconcile import Reconciliation
 from kokin.reports._csv import write_csv
 from kokin.reports._page import page
+
+_LAST = "summary.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,10 @@ def write_run(
 
     Returns the summary as it was written. The same input gives the same bytes: no clock is read.
 
+    ``summary.json`` is the last to come: a folder without it holds no complete run.
+
     Raises:
-        OSError: the folder cannot be written; what was in it before is as it was.
+        OSError: the folder cannot be written.
     """
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +69,20 @@ def write_run(
         write_csv(result.exceptions, draft / "exceptions.csv")
         write_csv(issues, draft / "issues.csv")
         text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
-        (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        (draft / _LAST).write_text(text + "\n", encoding="utf-8")
         (draft / "report.html").write_text(page(summary, result, issues, page_rows), encoding="utf-8")
-        out.mkdir(exist_ok=True)
-        for path in sorted(draft.iterdir()):
-            os.replace(path, out / path.name)
+        _move(draft, out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return summary
+
+
+def _move(draft: Path, out: Path) -> None:
+    """A finished folder to its place: at once where it is new, else file by file with the summary last."""
+    draft.chmod(0o755)
+    if not out.exists():
+        draft.rename(out)
+        return
+    (out / _LAST).unlink(missing_ok=True)
+    for path in sorted(draft.iterdir(), key=lambda path: path.name == _LAST):
+        path.replace(out / path.name)

@@ -18,17 +18,36 @@ A batch of symbols, the same modules and some thousand times as fast:
 >>> many = symbols([code, code])
 >>> many.modules().shape, next(svgs(many, look)) == svg(code, look)
 ((2, 41, 41), True)
+
+What else stands on the slip:
+
+>>> mpn_lines(code)
+('480000000000000000012300213800012700000', '30000000000012345678901234560999990010000000')
+>>> gs1_128.build(company_code="929023", free=f"{1234567890:021d}", amount=code.amount).lines
+('(91)929023-0000000000012345678900', '999999-0-012300-0')
 """
 
+from kokin.slips import gs1_128
+from kokin.slips._decode import decode
 from kokin.slips._look import Look
+from kokin.slips._make import Form, Made, make
+from kokin.slips._numbers import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._one import pdf, png, svg, symbol
 from kokin.slips._pictures import dots, pbms, pdfs, pngs, svgs, tiff
 from kokin.slips._symbols import Symbols, symbol_batches, symbols
 
 __all__ = [
+    "Form",
     "Look",
+    "Made",
+    "PaymentNumbers",
     "Symbols",
+    "decode",
     "dots",
+    "gs1_128",
+    "make",
+    "mpn_lines",
+    "payment_numbers",
     "pbms",
     "pdf",
     "pdfs",

@@ -1,0 +1,81 @@
+"""Receipt files as the commands take them: each read whole, twice the same file once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+
+from kokin import receipts
+from kokin.issues import Issue, Place, RefusedError
+from kokin.reports import FileFunnel
+
+
+@dataclass
+class Taken:
+    """What came out of the files of one run."""
+
+    tables: list[pa.Table] = field(default_factory=list)
+    funnels: list[FileFunnel] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+def layouts_for(files: Sequence[Path], layouts: Sequence[str]) -> list[str]:
+    """One layout for all files, or one for each in their order.
+
+    Raises:
+        RefusedError: another number of layouts.
+    """
+    if len(layouts) == 1:
+        return [*layouts] * len(files)
+    if len(layouts) != len(files):
+        expected = f"1 or {len(files)}"
+        raise RefusedError([Issue("LAYOUT_COUNT", "--layout", expected, str(len(layouts)))])
+    return list(layouts)
+
+
+def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, reference_date: date) -> Taken:
+    """Read every file to its end; a file of the same bytes as an earlier one adds nothing, and is told.
+
+    Raises:
+        RefusedError: a file is refused; the issues are those of every refused file.
+        OSError: a file cannot be read.
+    """
+    taken = Taken()
+    refused: list[Issue] = []
+    seen: dict[str, str] = {}
+    for path, layout in zip(files, layouts_for(files, layouts), strict=True):
+        file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date)
+        if file.digest in seen:
+            taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(path.name)))
+            continue
+        seen[file.digest] = path.name
+        try:
+            batches = list(file.batches())
+        except receipts.FileRefused as error:
+            refused += error.issues
+            continue
+        taken.tables.append(pa.Table.from_batches(batches, file.schema()))
+        taken.funnels.append(funnel(file))
+        taken.issues += file.issues
+    if refused:
+        raise RefusedError(refused, "nothing was written")
+    return taken
+
+
+def funnel(file: receipts.ReceiptFile) -> FileFunnel:
+    """The counts of a file that has been read to its end."""
+    totals = file.totals
+    return FileFunnel(
+        file.source,
+        file.layout.name,
+        file.digest,
+        totals.read,
+        totals.accepted,
+        totals.unpaid,
+        totals.rejected,
+        totals.accepted_yen,
+    )

@@ -1,0 +1,36 @@
+"""``kokin layouts``: what there is, and what a file looks like to the byte."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from kokin.cli import _show
+from kokin.cli._exits import Exit, exits
+
+
+@exits
+def layouts(
+    name: Annotated[str | None, typer.Argument(help="A layout's name, or the path of its TOML file.")] = None,
+    new: Annotated[bool, typer.Option("--new", help="Print a commented layout file to begin from.")] = False,
+) -> Exit:
+    """List the layouts of receipt files, or print the byte table of one."""
+    from kokin.receipts import layouts as room
+
+    if new:
+        _show.line(room.template(name or "my-layout"))
+    elif name is None:
+        rows = []
+        for each in room.names():
+            layout = room.load(each)
+            rows.append((each, layout.ja, layout.en, layout.format, "yes" if layout.verified else "NO"))
+        _show.grid(("name", "名称", "what", "format", "verified"), rows)
+    else:
+        text = room.table(room.load(name))
+        console = Console(highlight=False)
+        # A pipe gets the text itself, so that it can be kept as a page.
+        console.print(Markdown(text)) if console.is_terminal else _show.line(text.rstrip())
+    return Exit.CLEAN

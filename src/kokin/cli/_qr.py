@@ -1,0 +1,108 @@
+"""``kokin qr``: codes out of bills, and fields out of codes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kokin.cli import _show
+from kokin.cli._exits import Exit, exits
+
+app = typer.Typer(help="Make and read the eL-QR (地方税統一QRコード).", no_args_is_help=True)
+
+
+class Form(StrEnum):
+    """What is written for each bill."""
+
+    SVG = "svg"
+    PNG = "png"
+    PBM = "pbm"
+    PAYLOAD = "payload"
+
+
+@app.command()
+@exits
+def make(
+    bills: Annotated[Path, typer.Argument(help="Bills: CSV (UTF-8 or cp932) or Parquet.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder to write into.", show_default=False)],
+    form: Annotated[Form, typer.Option("--format", help="What is written for each bill.")] = Form.SVG,
+    module_mm: Annotated[float, typer.Option(help="The side of a module in mm.")] = 25.4 / 60,
+    quiet: Annotated[int, typer.Option(help="The light margin, in modules.")] = 4,
+    dpi: Annotated[int, typer.Option(help="Dots per inch of PNG and PBM.", min=72)] = 600,
+    issued_on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Reject a deadline before this day.", show_default=False),
+    ] = None,
+    no_deadline: Annotated[
+        bool, typer.Option("--no-deadline", help="Write zeros where a bill has no 支払期限.")
+    ] = False,
+    part_rows: Annotated[int, typer.Option(help="Rows of the bills per part.", min=1)] = 10_000,
+) -> Exit:
+    """Make the eL-QR of every bill, in numbered parts with a manifest.
+
+    The same call on the same folder goes on where an interrupted one stopped. A bill that breaks a rule gets no code;
+    it is told in issues.csv with its row and field.
+    """
+    from kokin import slips
+
+    look = slips.Look(module_mm=module_mm, quiet=quiet)
+    with _show.progress("slips") as done:
+        day = issued_on and issued_on.date()
+        made = slips.make(
+            bills,
+            out,
+            form.value,
+            look=look,
+            dpi=dpi,
+            issued_on=day,
+            no_deadline=no_deadline,
+            part_rows=part_rows,
+            done=done,
+        )
+    _show.line(f"read {made.read:,} = made {made.made:,} + rejected {made.rejected:,}")
+    if form is not Form.PAYLOAD:
+        side = look.side_mm if form is Form.SVG else look.printed_mm(dpi)
+        _show.line(f"each {side:g} mm wide, quiet zone of {quiet} modules included")
+    if made.resumed:
+        _show.line(f"{made.resumed:,} parts were there already")
+    _show.line(f"written to {out}")
+    if (out / "issues.csv").exists():
+        _show.errors.print(f"issues are in {out / 'issues.csv'}", style="yellow", markup=False)
+    return Exit.EXCEPTIONS if made.rejected else Exit.CLEAN
+
+
+@app.command()
+@exits
+def read(
+    code: Annotated[str, typer.Argument(help="The 255 digits, or the path of a picture.", show_default=False)],
+) -> Exit:
+    """Read an eL-QR from its digits or from a picture: every field and every problem."""
+    from kokin import elqr
+
+    problems = 0
+    for digits in _decoded(code):
+        issues = elqr.check(digits)
+        if len(digits) == elqr.LENGTH:
+            parts = [(part.name, part.ja, digits[part.span]) for part in elqr.PARTS.values() if not part.const]
+            number = [] if issues else [("el_number", "eL番号", elqr.parse(digits).el_number)]
+            _show.grid(("field", "項目", "digits"), parts + number)
+        _show.issues(issues, most=len(issues))
+        problems += len(issues)
+    return Exit.REFUSED if problems else Exit.CLEAN
+
+
+def _decoded(code: str) -> list[str]:
+    """The digits themselves, or those of every eL-QR in a picture.
+
+    Raises:
+        RefusedError: the picture has no QR code.
+        OSError: it cannot be read.
+    """
+    from kokin import slips
+
+    is_picture = not code.isdigit() and (Path(code).suffix or Path(code).exists())
+    return slips.decode(code) if is_picture else [code]

@@ -1,0 +1,80 @@
+"""``kokin reconcile``: bills and receipt files in, a folder of results out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+
+from kokin.cli import _show
+from kokin.cli._exits import Exit, exits
+from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
+
+
+@exits
+def reconcile(
+    bills: Annotated[Path, typer.Option(help="Bills: CSV (UTF-8 or cp932) or Parquet.", show_default=False)],
+    receipts: Annotated[
+        list[Path], typer.Option(help="A receipt file; may be given more than once.", show_default=False)
+    ],
+    layout: LayoutNames,
+    out: Annotated[Path, typer.Option(help="The folder to write into.", show_default=False)],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More receipt files.")] = None,
+    lenient: Lenient = False,
+    reference_date: ReferenceDate = None,
+) -> Exit:
+    """Settle receipts against bills, every yen in exactly one outcome.
+
+    A file with a wrong total, an unknown byte or a missing end is refused, and nothing is written.
+    """
+    from kokin import reports
+    from kokin.cli import _files
+    from kokin.reconcile import reconcile as settle
+
+    billed = _bills(bills)
+    taken = _files.take([*receipts, *(more or [])], layout, lenient=lenient, reference_date=day_of(reference_date))
+    result = settle(billed, taken.tables)
+    from kokin.issues import to_table
+
+    summary = reports.write_run(result, taken.funnels, to_table(taken.issues), out)
+    _show.issues(taken.issues)
+    show(summary)
+    _show.line()
+    _show.line(f"written to {out}")
+    looked_at = len(result.exceptions) or taken.issues
+    return Exit.EXCEPTIONS if looked_at else Exit.CLEAN
+
+
+def _bills(path: Path) -> pa.Table:
+    from kokin import bills
+    from kokin.issues import RefusedError, from_table
+
+    found = bills.read(path)
+    issues = from_table(found.issues)
+    if found.rejected:
+        raise RefusedError(issues, f"{path}: {found.rejected:,} bills are wrong; nothing was written")
+    _show.issues(issues)
+    return found.table
+
+
+def show(summary: dict[str, Any]) -> None:
+    """The funnel, the outcomes and the controls of a run."""
+    files = summary["files"]
+    names = ("read", "accepted", "unpaid", "rejected", "amount")
+    rows = [(file["source"], file["layout"], *(file[name] for name in names)) for file in files]
+    if len(files) > 1:
+        rows.append(("total", "", *(sum(file[name] for file in files) for name in names)))
+    _show.grid(("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen"), rows)
+    _show.line()
+    told = sorted(summary["outcomes"].items(), key=lambda item: -item[1]["count"])
+    _show.grid(("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in told])
+    _show.line()
+    _show.grid(("bin", "yen"), list(summary["bins"].items()))
+    _show.line()
+    rows = []
+    for name, control in summary["controls"].items():
+        said = {True: "holds", False: "BROKEN"}.get(control["holds"], "not checked")
+        rows.append((name, control["statement"], control["left"], control["right"], said))
+    _show.grid(("", "control", "left", "right", ""), rows)

@@ -1,0 +1,40 @@
+"""Codes out of pictures, with the extra ``decode``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kokin.issues import Issue, KokinError, Place, RefusedError
+
+# A scanned A4 page at 1200 dpi has some 140 million dots; a picture of more is a bomb.
+_MOST_DOTS = 200_000_000
+
+
+def decode(path: str | Path) -> list[str]:
+    """The text of every QR Code in a picture (PNG, JPEG, PBM, TIFF), from top to bottom.
+
+    Raises:
+        KokinError: the extra ``decode`` is not installed.
+        RefusedError: the file is no picture, is too large, or has no QR Code in it.
+        OSError: it cannot be opened.
+    """
+    try:
+        import zxingcpp
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise KokinError("reading pictures needs two more packages: pip install 'kokin[decode]'") from error
+    path = Path(path)
+    place = Place(path.name)
+    with path.open("rb") as file:
+        try:
+            picture = Image.open(file)
+            if picture.width * picture.height > _MOST_DOTS:
+                raise RefusedError([Issue("PICTURE_FORM", "", f"at most {_MOST_DOTS} dots", where=place)])
+            found = zxingcpp.read_barcodes(
+                picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+            )
+        except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+            raise RefusedError([Issue("PICTURE_FORM", where=place)], f"{path.name} refused") from error
+    if not found:
+        raise RefusedError([Issue("PICTURE_EMPTY", where=place)], f"{path.name} refused")
+    return [code.text for code in sorted(found, key=lambda code: (code.position.top_left.y, code.position.top_left.x))]

@@ -1,0 +1,237 @@
+"""The command as a batch job meets it: exit codes, files, and nothing half-written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kokin import elqr
+
+# The published test row of a store agency, and the direct-debit sample, with · for a blank.
+DSK = (
+    '01,20240112,1815,EAN91929023252070000010123499900199999900106050,000001,01234999001,0,10605,010,"セブン－イレブン",'
+    "110001,0,20240117"
+)
+DSK_HEADER = "種別,収納日,収納時刻,バーコード,使用欄1,使用欄2,印紙,金額,本部コード,本部名,店舗コード,振込日,作成日"
+ZENGIN_91 = """\
+19101234567890ｻﾝﾌﾟﾙｼ··································10319999ﾃｽﾄｷﾞﾝｺｳ·······001ﾎﾝﾃﾝ···········11234567·················
+29999ﾃｽﾄｷﾞﾝｺｳ·······002ﾋｶﾞｼ···············17654321ｽｲﾄﾞｳ·ﾀﾛｳ·····················00000043200000000000000000123450········
+29999ﾃｽﾄｷﾞﾝｺｳ·······002ﾋｶﾞｼ···············17654322ｺｳｷﾝ·ﾊﾅｺ······················00000120001000000000000000123461········
+8000002000000016320000001000000004320000001000000012000·································································
+9·······················································································································
+""".replace("·", " ")
+
+BILLS = """\
+bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,payable_until,levy_year,tax_year,customer_number,barcode
+W1,99999,921,1,000001,4320,2026-10-31,2026-11-30,2026,2026,00000000000000012345,
+W2,99999,921,2,000002,12000,2026-10-31,2026-11-30,2026,2026,00000000000000012346,
+S1,99999,931,3,000003,10605,2026-10-31,2026-11-30,2026,2026,,91929023252070000010123499900199999900106050
+"""
+
+
+def kokin(*args: object, cwd: Path | None = None, lang: str = "en") -> subprocess.CompletedProcess[str]:
+    environment = {"KOKIN_LANG": lang, "PATH": "", "COLUMNS": "200", "PYTHONUTF8": "1"}
+    command = [sys.executable, "-c", "from kokin.cli import main; main()", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "bills.csv").write_text(BILLS, encoding="utf-8")
+    (tmp_path / "debit.txt").write_bytes(ZENGIN_91.replace("\n", "\r\n").encode("cp932"))
+    (tmp_path / "stores.csv").write_bytes(f"{DSK_HEADER}\r\n{DSK}".encode("cp932"))
+    return tmp_path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_published_samples_check_clean(here: Path) -> None:
+    done = kokin("check", "debit.txt", "stores.csv", "-l", "zengin-91", "-l", "dsk-csv", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    told = kokin("check", "debit.txt", "--layout", "zengin-91", "--format", "json", cwd=here)
+    (file,) = json.loads(told.stdout)
+    assert (file["totals"]["read"], file["totals"]["accepted"], file["totals"]["unpaid"]) == (2, 1, 1)
+    assert all(each["agrees"] for each in file["totals"]["declared"])
+    assert "ﾀﾛｳ" not in told.stdout + done.stdout
+
+
+def test_published_samples_reconcile(here: Path) -> None:
+    done = kokin(
+        *("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "stores.csv", "--out", "out"),
+        *("-l", "zengin-91", "-l", "dsk-csv", "--reference-date", "2026-11-01"),
+        cwd=here,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {(row["bill_id"], row["outcome"], row["applied"]) for row in rows(here / "out" / "outcomes.csv")}
+    assert found == {("W1", "MATCHED", "4320"), ("S1", "PROVISIONAL", "0")}
+    assert {row["bill_id"]: row["residual"] for row in rows(here / "out" / "balances.csv")} == {
+        "W1": "0",
+        "W2": "12000",
+        "S1": "10605",
+    }
+    summary = json.loads((here / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["controls"]["T4"] == {**summary["controls"]["T4"], "left": 14925, "right": 14925, "holds": True}
+    assert sorted(path.name for path in (here / "out").iterdir()) == [
+        "balances.csv",
+        "exceptions.csv",
+        "issues.csv",
+        "outcomes.csv",
+        "report.html",
+        "summary.json",
+    ]
+
+
+def test_a_second_run_writes_the_same_bytes(here: Path) -> None:
+    arguments = ("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91")
+    for out in ("a", "b", "b"):
+        kokin(*arguments, "--reference-date", "2026-11-01", "--out", out, cwd=here)
+    first = {path.name: path.read_bytes() for path in (here / "a").iterdir()}
+    assert {path.name: path.read_bytes() for path in (here / "b").iterdir()} == first
+
+
+def test_the_same_file_twice_adds_nothing(here: Path) -> None:
+    (here / "copy.txt").write_bytes((here / "debit.txt").read_bytes())
+    done = kokin(
+        *("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "copy.txt", "--out", "out"),
+        *("-l", "zengin-91"),
+        cwd=here,
+    )
+    assert done.returncode == 1
+    assert "FILE_AGAIN" in done.stderr
+    assert len(rows(here / "out" / "outcomes.csv")) == 1
+
+
+def broken(name: str, content: bytes) -> bytes:
+    lines = content.split(b"\r\n")
+    match name:
+        case "wrong total":
+            return content.replace(b"8000002000000016320", b"8000002000000016321")
+        case "unknown byte":
+            at = content.index(b"\r\n") + 2 + 50
+            return content[:at] + b"\x80" + content[at + 1 :]
+        case "truncated last record":
+            return b"\r\n".join(lines[:4])[:-7]
+        case "byte order mark":
+            return b"\xef\xbb\xbf" + content
+        case "request":
+            return content.replace(b"000001000000004320000001000000012000", b"0" * 36).replace(
+                b"123461        ", b"123460        "
+            )
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "byte"),
+    [
+        ("wrong total", "TOTAL_MISMATCH", 366),
+        ("unknown byte", "BYTE_UNKNOWN", 172),
+        ("truncated last record", "RECORD_TRUNCATED", 366),
+        ("byte order mark", "FILE_BOM", 0),
+        ("request", "REQUEST_FILE", 366),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
+    here: Path, name: str, code: str, byte: int
+) -> None:
+    damaged = here / "damaged.txt"
+    damaged.write_bytes(broken(name, (here / "debit.txt").read_bytes()))
+    checked = kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "json", cwd=here)
+    assert checked.returncode == 3
+    (file,) = json.loads(checked.stdout)
+    assert file["refused"]
+    assert (code, byte) in {(issue["code"], issue["where"]["byte"]) for issue in file["issues"]}
+    done = kokin(
+        "reconcile",
+        "--bills",
+        "bills.csv",
+        "--receipts",
+        "debit.txt",
+        "damaged.txt",
+        "-l",
+        "zengin-91",
+        "--out",
+        "o",
+        cwd=here,
+    )
+    assert done.returncode == 3
+    assert code in done.stderr
+    assert f"byte {byte}" in done.stderr
+    assert sorted(path.name for path in here.iterdir()) == ["bills.csv", "damaged.txt", "debit.txt", "stores.csv"]
+
+
+def test_bad_bills_are_refused_before_anything_is_written(here: Path) -> None:
+    (here / "bills.csv").write_text(BILLS.replace("4320", "43x0"), encoding="utf-8")
+    done = kokin(
+        "reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91", "--out", "out", cwd=here
+    )
+    assert done.returncode == 3
+    assert "record 1, amount: NOT_DIGITS" in done.stderr
+    assert not (here / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["no-such-command"], 2),
+        (["check", "debit.txt"], 2),
+        (["check", "debit.txt", "-l", "no-such-layout"], 3),
+        (["check", "no-such-file", "-l", "zengin-91"], 4),
+        (["qr", "make", "no-such-file", "--out", "x"], 4),
+        (["qr", "read", "no-such-file.png"], 4),
+        (["qr", "read", "123"], 3),
+        (["layouts"], 0),
+        (["layouts", "zengin-91"], 0),
+        (["layouts", "--new", "mine"], 0),
+        (["--version"], 0),
+    ],
+)
+def test_exit_codes(here: Path, args: list[str], code: int) -> None:
+    done = kokin(*args, cwd=here)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stderr) == (code != 0)
+
+
+def test_messages_follow_the_language(here: Path) -> None:
+    assert "桁" in kokin("qr", "read", "123", cwd=here, lang="ja_JP.UTF-8").stderr
+
+
+def test_a_slip_is_made_and_read_back(here: Path) -> None:
+    zxingcpp = pytest.importorskip("zxingcpp", reason="pip install 'kokin[decode]'")
+    images = pytest.importorskip("PIL.Image", reason="pip install 'kokin[decode]'")
+    assert kokin("qr", "make", "bills.csv", "--out", "slips", "--format", "png", cwd=here).returncode == 0
+    manifest = rows(here / "slips" / "manifest.csv")
+    assert [row["bill_id"] for row in manifest] == ["W1", "W2", "S1"]
+    for row in manifest:
+        (found,) = zxingcpp.read_barcodes(images.open(here / "slips" / row["file"]))
+        assert elqr.parse(found.text).confirmation == f"{int(row['record']):06d}"
+        assert found.ec_level == "M"
+        read = kokin("qr", "read", here / "slips" / row["file"], cwd=here)
+        assert read.returncode == 0
+        assert elqr.parse(found.text).el_number in read.stdout
+
+
+def test_demo_accounts_for_every_yen(tmp_path: Path) -> None:
+    done = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "every yen in exactly one" in done.stdout
+    outcomes = rows(tmp_path / "city" / "result" / "outcomes.csv")
+    assert {row["outcome"] for row in outcomes} >= {
+        *("MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT", "NO_BILL", "PROVISIONAL", "SUPERSEDED"),
+        *("CANCELLED", "CANCEL", "DUPLICATE_RECORD"),
+    }
+    summary = json.loads((tmp_path / "city" / "result" / "summary.json").read_text(encoding="utf-8"))
+    assert sum(file["accepted"] for file in summary["files"]) == len(outcomes)
+    assert sum(file["rejected"] for file in summary["files"]) == 1
+    assert sum(int(row["amount"]) for row in outcomes) == summary["controls"]["T4"]["right"]
+    again = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city2", cwd=tmp_path)
+    assert again.stdout.replace("city2", "city") == done.stdout
