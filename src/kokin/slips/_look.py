@@ -37,9 +37,9 @@ class Look:
     def __post_init__(self) -> None:
         problems = []
         if not self.module_mm > 0:
-            problems.append(Issue("AMOUNT_RANGE", "module_mm", "more than 0", str(self.module_mm)))
+            problems.append(Issue("PRINT_SIZE", "module_mm", "more than 0", str(self.module_mm)))
         if self.quiet < 0:
-            problems.append(Issue("AMOUNT_RANGE", "quiet", "0 or more", str(self.quiet)))
+            problems.append(Issue("PRINT_SIZE", "quiet", "0 or more", str(self.quiet)))
         for name, colour in (("dark", self.dark), ("light", self.light)):
             if colour is not None and not _COLOUR.fullmatch(colour):
                 problems.append(Issue("CODE_UNKNOWN", name, "#rrggbb", colour))

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from kokin.slips._look import Look
 from kokin.slips._matrix import SIDE
+from kokin.slips._pdf_file import POINTS_PER_MM, colour, one_page
 from kokin.slips._symbols import Symbols
 
 Dots: TypeAlias = npt.NDArray[np.uint8]
 
 _PLAIN = Look()
 _INCHES_PER_METRE = 1 / 0.0254
-_POINTS_PER_MM = 72 / 25.4
 _RUN = ("x", "y", "length")
 # Symbols drawn at once; a few hundred dark runs, or tens of kilobytes of dots, come from each.
 _STRETCH = 256
@@ -40,36 +40,15 @@ def svgs(symbols: Symbols, look: Look = _PLAIN) -> Iterator[str]:
 
 
 def pdfs(symbols: Symbols, look: Look = _PLAIN) -> Iterator[bytes]:
-    """Each symbol as a PDF of one page in its size; the same symbol gives the same bytes.
-
-    Source: ISO 32000-1, 7.5 and 8.5.
-    """
-    scale = look.module_mm * _POINTS_PER_MM
-    side = f"{look.modules * scale:.3f}"
-    background = f"{_pdf_colour(look.light)} 0 0 {look.modules} {look.modules} re f " if look.light else ""
-    head = f"{scale:.5f} 0 0 {-scale:.5f} 0 {side} cm {background}{_pdf_colour(look.dark)} ".encode()
-    page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {side} {side}]/Contents 4 0 R/Resources<<>>>>".encode()
+    """Each symbol as a PDF of one page in its size; the same symbol gives the same bytes."""
+    scale = look.module_mm * POINTS_PER_MM
+    side_mm = look.modules * look.module_mm
+    # Modules count from the upper left corner.
+    head = f"{scale:.5f} 0 0 {-scale:.5f} 0 {side_mm * POINTS_PER_MM:.3f} cm "
+    head += f"{colour(look.light)} 0 0 {look.modules} {look.modules} re f " if look.light else ""
+    head += colour(look.dark) + " "
     for runs in _dark_runs(symbols, look.quiet, "x", " ", "y", " ", "length", " 1 re "):
-        content = zlib.compress(head + runs + b"f")
-        stream = b"<</Length %d/Filter/FlateDecode>>\nstream\n%s\nendstream" % (len(content), content)
-        yield _pdf_file([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", page, stream])
-
-
-def _pdf_colour(colour: str) -> str:
-    return " ".join(f"{component / 255:.3f}" for component in bytes.fromhex(colour[1:])) + " rg"
-
-
-def _pdf_file(objects: list[bytes]) -> bytes:
-    """A PDF of numbered objects, the first of which is the catalogue."""
-    written = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"
-    entries = [b"0000000000 65535 f \n"]
-    for number, content in enumerate(objects, 1):
-        entries.append(b"%010d 00000 n \n" % len(written))
-        written += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    table = b"xref\n0 %d\n%s" % (len(entries), b"".join(entries))
-    return (
-        written + table + b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(entries), len(written))
-    )
+        yield one_page(side_mm, side_mm, head.encode() + runs + b"f")
 
 
 def _dark_runs(symbols: Symbols, quiet: int, *parts: str) -> Iterator[bytes]:

@@ -1,0 +1,51 @@
+"""The lines of digits on a slip, and the numbers that a payer types."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from kokin.elqr import ElQr, parse
+from kokin.model import Digits, Record
+
+
+def mpn_lines(code: ElQr | str) -> tuple[str, str]:
+    """The upper (上段, 39) and lower (下段, 44) OCR line of the MPN slip: the same digits as in the eL-QR.
+
+    Raises:
+        PayloadError: a text that is no valid eL-QR.
+
+    Source: MPN 標準帳票; the digits stand in the code itself.
+    """
+    code = code if isinstance(code, ElQr) else parse(code)
+    return code.upper_line, code.lower_line
+
+
+class PaymentNumbers(Record):
+    """The four numbers that a payer types at an ATM or on a site (Pay-easy), under their printed names.
+
+    Raises:
+        RefusedError: a number that is not digits of its width.
+    """
+
+    biller: Annotated[str, Digits(5)]
+    """収納機関番号."""
+    payment: Annotated[str, Digits(20, shorter=True)]
+    """納付番号, at most 20 digits."""
+    confirmation: Annotated[str, Digits(6, shorter=True)]
+    """確認番号, at most 6 digits."""
+    category: Annotated[str, Digits(3)]
+    """納付区分."""
+
+
+def payment_numbers(code: ElQr | str) -> PaymentNumbers:
+    """What 地方税お支払サイト asks for: the four parts of the eL number under the names of Pay-easy.
+
+    The Pay-easy number that the site itself issues on request, valid for about a day, is another one.
+
+    Raises:
+        PayloadError: a text that is no valid eL-QR.
+    """
+    code = code if isinstance(code, ElQr) else parse(code)
+    return PaymentNumbers(
+        biller=code.payee_code, payment=code.case_key, confirmation=code.confirmation, category=code.item_code
+    )

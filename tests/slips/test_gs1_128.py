@@ -1,0 +1,180 @@
+"""The convenience-store barcode: published samples, biip as a parser, zxing-cpp as a reader of what is drawn."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from biip import parse as biip_parse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kokin.issues import RefusedError
+from kokin.model import Bill
+from kokin.slips import _code128, gs1_128
+
+# Published vendor samples.
+SAMPLES = ["91929023252070000010123499900199999900106050", "91929023252070000010123499900899999910600008"]
+
+barcodes = st.builds(
+    gs1_128.Barcode,
+    company_code=st.text("0123456789", min_size=6, max_size=6),
+    free=st.text("0123456789", min_size=21, max_size=21),
+    reissue=st.sampled_from("0123456789"),
+    payable_until=st.one_of(st.none(), st.dates(date(2000, 1, 1), date(2099, 12, 31))),
+    stamp=st.booleans(),
+    amount=st.integers(1, 300_000),
+)
+
+
+def test_a_published_sample_is_read_and_written() -> None:
+    code = gs1_128.parse(SAMPLES[0])
+    assert code == gs1_128.Barcode(company_code="929023", free="252070000010123499900", reissue="1", amount=10605)
+    assert code.digits == SAMPLES[0]
+    assert code.lines == ("(91)929023-2520700000101234999001", "999999-0-010605-0")
+
+
+def test_a_stamp_is_read_and_written() -> None:
+    code = gs1_128.parse(SAMPLES[1])
+    assert (code.stamp, code.amount, code.reissue, code.digits) == (True, 60000, "8", SAMPLES[1])
+
+
+@given(barcodes)
+def test_what_is_written_is_read_back(code: gs1_128.Barcode) -> None:
+    assert len(code.digits) == 44
+    assert gs1_128.check(code.digits) == []
+    assert gs1_128.parse(code.digits) == code
+    message = biip_parse(code.digits).gs1_message
+    assert message is not None
+    assert [(element.ai.ai, element.value) for element in message.element_strings] == [("91", code.digits[2:])]
+
+
+@given(barcodes, st.integers(0, 43), st.integers(1, 9))
+def test_a_wrong_digit_is_always_found(code: gs1_128.Barcode, place: int, step: int) -> None:
+    wrong = str((int(code.digits[place]) + step) % 10)
+    assert gs1_128.check(code.digits[:place] + wrong + code.digits[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("digits", "problems"),
+    [
+        ("9" * 43, [("WIDTH", "barcode", None)]),
+        ("9192902325207000001012349990019999990010605X", [("NOT_DIGITS", "barcode", None)]),
+        ("92" + SAMPLES[0][2:], [("CODE_UNKNOWN", "identifier", 0)]),
+        ("91929023252070000010123499900126023000106051", [("DATE_INVALID", "payable_until", 30)]),
+        ("91929023252070000010123499900199999920106056", [("CODE_UNKNOWN", "stamp", 36)]),
+        ("91929023252070000010123499900199999903000015", [("AMOUNT_RANGE", "amount", 37)]),
+        ("91929023252070000010123499900199999900000005", [("AMOUNT_RANGE", "amount", 37)]),
+    ],
+)
+def test_problems_are_named_with_their_place(digits: str, problems: list[tuple[Any, ...]]) -> None:
+    found = [(issue.code, issue.field, issue.where.byte) for issue in gs1_128.check(digits)]
+    # The last digit of these is left as it was, so it may be told too.
+    assert [problem for problem in found if problem[0] != "CHECK_DIGIT"] == problems
+    with pytest.raises(RefusedError):
+        gs1_128.parse(digits)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"amount": 300_001}, "AMOUNT_RANGE"),
+        ({"amount": 0}, "AMOUNT_RANGE"),
+        ({"free": "1" * 20}, "WIDTH"),
+        ({"company_code": "92902X"}, "NOT_DIGITS"),
+        ({"payable_until": date(2100, 1, 1)}, "DATE_INVALID"),
+    ],
+)
+def test_a_barcode_that_cannot_be_written_is_refused(wrong: dict[str, Any], code: str) -> None:
+    good = {"company_code": "929023", "free": "0" * 21, "amount": 300_000}
+    assert gs1_128.build(**good).digits
+    with pytest.raises(RefusedError) as refused:
+        gs1_128.build(**good | wrong)
+    assert [(issue.code, issue.field) for issue in refused.value.issues] == [(code, next(iter(wrong)))]
+
+
+def bill(**changes: Any) -> Bill:
+    code = gs1_128.build(company_code="929023", free="0" * 21, amount=12300, payable_until=date(2026, 7, 10))
+    fields = {
+        "bill_id": "1",
+        "payee_code": "99999",
+        "item_code": "127",
+        "case_key": "1",
+        "confirmation": "123456",
+        "amount": 12300,
+        "due_on": date(2026, 6, 1),
+        "payable_until": date(2026, 7, 10),
+        "barcode": code.digits,
+    }
+    return Bill(**fields | changes)
+
+
+def test_the_barcode_of_a_bill() -> None:
+    assert gs1_128.from_bill(bill()).amount == 12300
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"amount": 12301}, ("BARCODE_DIFFERS", "amount")),
+        ({"payable_until": None}, ("BARCODE_DIFFERS", "payable_until")),
+        ({"barcode": None}, ("FIELD_MISSING", "barcode")),
+        ({"barcode": "0" * 44}, ("CODE_UNKNOWN", "identifier")),
+    ],
+)
+def test_a_barcode_that_is_not_the_bill_s_is_refused(changes: dict[str, Any], problem: tuple[str, str]) -> None:
+    with pytest.raises(RefusedError) as refused:
+        gs1_128.from_bill(bill(**changes))
+    assert (refused.value.issues[0].code, refused.value.issues[0].field) == problem
+
+
+def test_the_patterns_are_those_of_another_library() -> None:
+    code128 = pytest.importorskip("reportlab.graphics.barcode.code128", reason="needs the extra 'pdf'")
+    theirs = ["".join(str("abcd".index(c) + 1) for c in code128._patterns[v].lower()) for v in range(106)]
+    assert _code128._PATTERNS[:106] == theirs
+
+
+def read(picture: Any) -> list[tuple[str, str]]:
+    zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
+    return [(found.text, found.content_type.name) for found in zxingcpp.read_barcodes(picture)]
+
+
+@settings(deadline=None, max_examples=25)
+@given(barcodes)
+def test_the_bars_are_read_back_as_gs1(code: gs1_128.Barcode) -> None:
+    line = np.full(_code128.modules(code.digits), 255, np.uint8)
+    for left, width in _code128.bars(code.digits):
+        line[left : left + width] = 0
+    picture = np.repeat(np.tile(line, (60, 1)), 2, axis=1)
+    assert read(picture) == [(f"(91){code.digits[2:]}", "GS1")]
+
+
+@pytest.mark.parametrize("module_mm", [25.4 / 150, 0.19])
+def test_the_drawings(module_mm: float) -> None:
+    pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to look at a PDF")
+    code = gs1_128.parse(SAMPLES[0])
+    page = pdfium.PdfDocument(gs1_128.pdf(code, module_mm))[0]
+    width, height = (points / 72 * 25.4 for points in page.get_size())
+    assert width == pytest.approx(gs1_128.width_mm(code, module_mm), abs=0.01)
+    assert width <= 60
+    assert height == pytest.approx(16, abs=0.01)
+    assert read(page.render(scale=300 / 72).to_pil()) == [(f"(91){SAMPLES[0][2:]}", "GS1")]
+    text = page.get_textpage().get_text_range()
+    assert text.split() == list(code.lines)
+
+    svg = gs1_128.svg(code, module_mm)
+    drawn = [(float(left), float(wide)) for left, wide in re.findall(r"M([\d.]+) 0h([\d.]+)v10", svg)]
+    assert drawn == [pytest.approx(bar, abs=1e-4) for bar in gs1_128.bars(code, module_mm)]
+    assert all(f">{line}<" in svg for line in code.lines)
+
+
+def test_a_drawing_out_of_bounds_is_refused() -> None:
+    with pytest.raises(RefusedError) as refused:
+        gs1_128.svg(gs1_128.parse(SAMPLES[0]), module_mm=0.2, height_mm=9)
+    assert [(issue.code, issue.field) for issue in refused.value.issues] == [
+        ("PRINT_SIZE", "module_mm"),
+        ("PRINT_SIZE", "height_mm"),
+    ]
