@@ -61,6 +61,8 @@ class ReceiptFile:
         # What is seen before the first record is read.
         self._first_refused: list[Issue] = []
         self._first_issues: list[Issue] = []
+        if not layout.verified:
+            self._first_issues.append(Issue("LAYOUT_UNVERIFIED", found=layout.name, where=Place(self.source)))
         self.framing, self.header_row = self._look()
         self._reading = self._new_reading()
 

@@ -10,7 +10,7 @@ from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import Frame, frames
 from kokin.receipts._issue_log import IssueLog
-from kokin.receipts._totals import Control, Totals
+from kokin.receipts._totals import Control, Totals, as_code
 
 #: What makes the whole file suspect, not only its record.
 _REFUSING = frozenset({"BYTE_UNKNOWN"})
@@ -80,7 +80,7 @@ class Reading:
         receipt: dict[str, Any] | None = None
         unpaid = False
         if record.is_good:
-            unpaid = paid is not None and str(record.values.get(paid.field)) not in paid.codes
+            unpaid = paid is not None and as_code(record.values.get(paid.field)) not in paid.codes
             if not unpaid:
                 receipt = self._receipt(record)
         if unpaid:
@@ -105,6 +105,8 @@ class Reading:
 
     def _receipt(self, record: LayoutRecord) -> dict[str, Any] | None:
         """The canonical values of a good record, or ``None`` where they make no receipt; its issues grow."""
+        if not self.layout.receipt:
+            return {}
         values, wrong = self.mapping.values(record.values, self.header)
         for issue in wrong:
             place = self.decoder.place(record, issue.field)

@@ -178,9 +178,14 @@ class Control:
         )
 
 
+def as_code(value: Any) -> str:
+    """A value as layouts write it among codes; a blank is the empty text."""
+    return "" if value is None else str(value)
+
+
 def _add(each: _Sum, values: Mapping[str, Any]) -> None:
     total = each.total
-    tests = [None if name not in values else str(values[name]) in codes for name, codes in total.where.items()]
+    tests = [None if name not in values else as_code(values[name]) in codes for name, codes in total.where.items()]
     if False in tests:
         return
     amount = values.get(total.sum) if total.sum else 1

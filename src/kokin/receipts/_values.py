@@ -46,7 +46,7 @@ def reader(field: Field, layout: Layout, reference_date: date | None) -> Reader:
     fixed, const = layout.format == "fixed", None if field.const is None else field.const.encode()
     closed = field.codes.keys() if field.codes and not field.open else None
     may_be_blank = field.blank or field.type in (FieldType.TEXT, FieldType.KANJI, FieldType.FILLER)
-    prefix = field.prefix.encode()
+    prefix, none = field.prefix.encode(), field.none.encode()
 
     def read_cell(cell: bytes, warnings: list[Issue]) -> Any:
         if const is not None and cell != const:
@@ -57,6 +57,8 @@ def reader(field: Field, layout: Layout, reference_date: date | None) -> Reader:
             raise wrong("FIELD_MISSING")
         if not fixed and len(cell) > field.length:
             raise wrong("WIDTH", f"at most {field.length} bytes", str(len(cell)))
+        if none and cell == none:
+            return None
         if prefix:
             if not cell.startswith(prefix):
                 raise wrong("CODE_UNKNOWN", f"{field.prefix}...", found(cell, field))

@@ -223,7 +223,7 @@ def _sum(total: Total, cells: Mapping[str, list[bytes]], rows: int) -> int:
     chosen = [True] * rows
     for name, codes in total.where.items():
         wanted = {code.encode() for code in codes}
-        chosen = [so_far and cell in wanted for so_far, cell in zip(chosen, cells[name], strict=True)]
+        chosen = [so_far and cell.strip() in wanted for so_far, cell in zip(chosen, cells[name], strict=True)]
     if total.sum is None:
         return sum(chosen)
     return sum(int(cell) for cell, counts in zip(cells[total.sum], chosen, strict=True) if counts)

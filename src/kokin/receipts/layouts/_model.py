@@ -74,7 +74,7 @@ class Field(_Table):
     prefix: str = ""
     """Letters before the value."""
     none: str = ""
-    """What is written in a date for none; zeros and blanks are always read so."""
+    """What stands for nothing. A date of zeros or blanks is always none; this is how it is written then."""
     default: str = ""
     """What is written where nothing is given."""
     required: bool = False
@@ -222,8 +222,8 @@ class Layout(_Table):
 
     @cached_property
     def data(self) -> RecordKind:
-        """The first kind of detail record: the one that is written."""
-        return next(kind for kind in self.records.values() if kind.role == "data")
+        """The kind of detail record that is written: the last one, for special kinds stand before the general."""
+        return [kind for kind in self.records.values() if kind.role == "data"][-1]
 
     def role(self, role: str) -> RecordKind | None:
         """The kind of record with a role, or none."""
@@ -258,11 +258,21 @@ class Layout(_Table):
                 for text in _field_problems(field, seen, fixed=self.format == "fixed"):
                     yield _invalid(f"{where}.fields[{i}] ({field.id})", text)
                 seen.add(field.id)
+            if kind.role == "data" and (missing := self.mapped - kind.by_id.keys()):
+                yield _invalid(where, "every data record has the mapped fields", ", ".join(sorted(missing)))
 
-    def field_of(self, path: str) -> tuple[RecordKind | None, Field | None]:
-        """The record and field that a mapping names: ``amount`` of the data, or ``header.debit_day``."""
+    @cached_property
+    def mapped(self) -> set[str]:
+        """The fields of the data record that a mapping, a total or a condition reads."""
+        sources = [*self.receipt.values(), *self.bill.values()]
+        mapped = {path for source in sources for path in source.ids if not path.startswith("header.")}
+        mapped |= {name for total in self.totals for name in ([total.sum] if total.sum else []) + list(total.where)}
+        return mapped | ({self.paid.field} if self.paid else set())
+
+    def field_of(self, path: str) -> Field | None:
+        """The field that a mapping names: ``amount`` of the data, or ``header.debit_day``."""
         kind = self.role("header") if path.startswith("header.") else self.data
-        return kind, kind.by_id.get(path.removeprefix("header.")) if kind else None
+        return kind.by_id.get(path.removeprefix("header.")) if kind else None
 
     def _mapping_problems(self, table: str, mapping: Mapping[str, Source], record: type[Record]) -> Iterator[Issue]:
         for canonical, source in mapping.items():
@@ -273,7 +283,7 @@ class Layout(_Table):
             if not source.ids and source.const is None:
                 yield _invalid(where, "field, join or const")
             for path in source.ids:
-                field = self.field_of(path)[1]
+                field = self.field_of(path)
                 if field is None:
                     yield _invalid(where, "a field of the data record, or header. and one of the header", path)
                 elif self.format == "fixed" and not source.join and not source.values:
