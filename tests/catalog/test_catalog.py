@@ -192,10 +192,10 @@ def test_a_charge_of_one_body(tmp_path: Path) -> None:
         ('[items]\n"960" = { charge = "water-charge" }', "items.960.label", "FIELD_MISSING"),
         ('[items]\n"960" = { charge = "water-charge", label = "" }', "items.960.label", "WIDTH"),
         ('[items]\n"960" = { charge = "water-charge", label = "水", rate = 1 }', "items.960.rate", "FIELD_UNKNOWN"),
-        ("items = 1", "items", "CATALOG_FILE"),
+        ("items = 1", "items", "TOML_INVALID"),
         ("[systems.x]\nja = 'x'", "systems", "FIELD_UNKNOWN"),
-        ("[items", "", "CATALOG_FILE"),
-        ('[items]\n"960" = { charge = "water-charge", label = "水" }\n"960" = 1', "", "CATALOG_FILE"),
+        ("[items", "", "TOML_INVALID"),
+        ('[items]\n"960" = { charge = "water-charge", label = "水" }\n"960" = 1', "", "TOML_INVALID"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, text: str, field: str, code: str) -> None:

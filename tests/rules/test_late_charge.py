@@ -151,6 +151,7 @@ def test_ordinance(
         ({"later_rate": "14.6", "first_rate": "7.3", "step": "none"}, "RATE_PAIR"),
         ({"later_rate": "14.605", "step": "none"}, "RATE_INVALID"),
         ({"later_rate": "146", "step": "none"}, "RATE_INVALID"),
+        ({"later_rate": Decimal("NaN"), "step": "none"}, "RATE_INVALID"),
         ({"later_rate": 14.6, "step": "none"}, "FIELD_TYPE"),
         ({"base_unit": 0}, "AMOUNT_RANGE"),
         ({"step": "week"}, "FIELD_TYPE"),
@@ -267,6 +268,9 @@ def test_a_body_adds_a_year(tmp_path) -> None:
         ("[[rates]]\nyears = 2027\nfirst = 3.0\nlater = 9.3\nrefund = 1.5\n", "years"),
         ("[[rates]]\nyears = [2027, 2027]\nfirst = 3.0\nlater = 9.3\n", "refund"),
         ("[[rates]]\nyears = [2027, 2027]\nfirst = 3.001\nlater = 9.3\nrefund = 1.5\n", "first"),
+        ("[[rates]]\nyears = [2027, 2027]\nfirst = nan\nlater = 9.3\nrefund = 1.5\n", "first"),
+        ("[[rates]\n", ""),
+        ("[rate]\nyears = [2027, 2027]\n", "rates"),
         ("[[rates]]\nyears = [2027, 2027]\nfirst = '3.0'\nlater = 9.3\nrefund = 1.5\n", "first"),
     ],
 )

@@ -81,7 +81,7 @@ def load(path: str | os.PathLike[str]) -> Catalog:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CatalogError([Issue("CATALOG_FILE", found=str(error), where=Place(file.name))]) from error
+        raise CatalogError([Issue("TOML_INVALID", found=str(error), where=Place(file.name))]) from error
     return _extended(CATALOG, tables, file.name, {"items", "charges"})
 
 
@@ -113,7 +113,7 @@ def _rows(
     """The rows of one table as records by their key; what is wrong with them goes to ``issues``."""
     rows = tables.get(table, {})
     if not (isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())):
-        issues.append(Issue("CATALOG_FILE", table, where=where))
+        issues.append(Issue("TOML_INVALID", table, where=where))
         return {}
     found = {}
     for name, row in rows.items():

@@ -15,7 +15,7 @@ from kokin.issues import Issue
 from kokin.model import Kind, Record, Yen
 from kokin.rules._checks import check_name, check_yen
 from kokin.rules._periods import ONE_DAY, period_end
-from kokin.rules._rates import RATES, SEGMENTS, YEAR_OF_RATE, RateTable, Segment, hundredths, runs
+from kokin.rules._rates import RATES, SEGMENTS, YEAR_OF_RATE, RateTable, Segment, is_rate, runs
 
 
 class Percent(Kind):
@@ -24,7 +24,7 @@ class Percent(Kind):
     def check(self, value: Any) -> Any:
         if isinstance(value, str) and value.replace(".", "", 1).isdecimal():
             value = Decimal(value)
-        if isinstance(value, Decimal) and hundredths(value) is None:
+        if isinstance(value, Decimal) and not is_rate(value):
             raise PydanticCustomError("RATE_INVALID", "{found}", {"expected": "0.00 to 20.00", "found": str(value)})
         return value
 
@@ -72,7 +72,7 @@ class LateChargeRule(Record):
     def rate(self, name: Literal["first", "later"], rates: RateTable, year: int) -> int:
         """The rate of a calendar year, in hundredths of a percent."""
         fixed = self.first_rate if name == "first" else self.later_rate
-        return rates.rate(name, year) if fixed is None else hundredths(fixed) or 0
+        return rates.rate(name, year) if fixed is None else int(fixed * 100)
 
 
 #: Local tax, and what follows it.
@@ -187,9 +187,10 @@ def refund_interest(
 ) -> int:
     """The interest (還付加算金) in yen on money that a body pays back or sets off.
 
-    From the day after ``paid_on`` to the day on which payment is decided, at the yearly refund rate (地方税法17の4①;
-    附則3の2); base and result are cut as for late charges (20の4の2②⑤). ``paid_on`` is the day of payment where the
-    body levied too much (17の4①一); for the other kinds of 過誤納金 give the day that the article names instead.
+    From the day after ``paid_on`` to ``decided_on``, on which the payment is decided or the money set off (充当), at
+    the yearly refund rate (地方税法17の4①; 附則3の2); base and result are cut as for late charges (20の4の2②⑤).
+    ``paid_on`` is the day of payment where the body levied too much (17の4①一); for the other kinds of 過誤納金 give
+    the day that the article names instead.
 
     Raises:
         RefusedError: ``amount`` is not 0 to 99,999,999,999 whole yen, or ``segment`` is unknown.

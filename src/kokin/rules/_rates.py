@@ -20,7 +20,6 @@ Segment: TypeAlias = Literal["year", "rate"]
 RateName: TypeAlias = Literal["first", "later", "refund"]
 
 SEGMENTS = ("year", "rate")
-_RATE_NAMES = ("first", "later", "refund")
 
 #: Rates are counted in hundredths of a percent: yen × rate × days / 3,650,000. A year is 365 days in leap years too
 #: (利率等の表示の年利建て移行に関する法律25).
@@ -87,35 +86,41 @@ def runs(rate_of: Callable[[int], int], first_year: int, last_year: int, segment
     return found
 
 
-def hundredths(percent: Decimal) -> int | None:
-    """A rate in hundredths of a percent; ``None`` where it is finer than that, negative or above 20 %.
+def is_rate(percent: Any) -> bool:
+    """Whether this is a rate: a number of percent from 0 to 20 with at most two decimals.
 
     20 is beyond every rate there is (利息制限法1) and keeps the product of a column within 64 bits.
     """
-    scaled = percent * 100
-    return int(scaled) if 0 <= scaled <= 2000 and scaled == int(scaled) else None
+    if not isinstance(percent, int | Decimal) or not Decimal(percent).is_finite():
+        return False
+    return 0 <= percent <= 20 and percent * 100 == int(percent * 100)
 
 
 def _parse(text: str, file: str) -> dict[int, Rates]:
-    years: dict[int, Rates] = {}
-    issues: list[Issue] = []
-    for record, row in enumerate(tomllib.loads(text, parse_float=Decimal).get("rates", []), start=1):
-        where = Place(file, record)
-        span = row.get("years")
-        if not (isinstance(span, list) and len(span) == 2 and all(type(year) is int for year in span)):
-            issues.append(Issue("FIELD_TYPE", "years", "[first, last]", where=where))
-            continue
-        values = {name: _rate_of(row.get(name)) for name in _RATE_NAMES}
-        issues += [Issue("RATE_INVALID", n, "0.00 to 20.00", where=where) for n, rate in values.items() if rate is None]
-        rates = Rates(*(rate or 0 for rate in values.values()))
-        years |= dict.fromkeys(range(span[0], span[1] + 1), rates)
+    """The rows of a file of rates, by year."""
+    try:
+        rows = tomllib.loads(text, parse_float=Decimal).get("rates")
+    except tomllib.TOMLDecodeError as error:
+        raise RefusedError([Issue("TOML_INVALID", found=str(error), where=Place(file))]) from error
+    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        raise RefusedError([Issue("TOML_INVALID", "rates", "[[rates]]", where=Place(file))])
+    issues = [issue for record, row in enumerate(rows, start=1) for issue in _problems_of(row, Place(file, record))]
     if issues:
         raise RefusedError(issues, "rates refused")
+    years: dict[int, Rates] = {}
+    for row in rows:
+        first, last = row["years"]
+        years |= dict.fromkeys(range(first, last + 1), Rates(*(int(row[name] * 100) for name in Rates._fields)))
     return years
 
 
-def _rate_of(value: Any) -> int | None:
-    return hundredths(Decimal(value)) if isinstance(value, Decimal) or type(value) is int else None
+def _problems_of(row: Mapping[str, Any], where: Place) -> list[Issue]:
+    """What is wrong with one row of a file of rates."""
+    span = row.get("years")
+    is_span = isinstance(span, list) and len(span) == 2 and all(type(year) is int for year in span)
+    issues = [] if is_span else [Issue("FIELD_TYPE", "years", "[first, last]", where=where)]
+    wrong = [name for name in Rates._fields if not is_rate(row.get(name))]
+    return issues + [Issue("RATE_INVALID", name, "0.00 to 20.00", where=where) for name in wrong]
 
 
 #: The rates that Kokin ships (``rates.toml``).

@@ -53,6 +53,8 @@ def revenue_year(term_ends_on: date, received_on: date) -> int:
 def year_class(charged_for: int, assessed_in: int, booked_in: int) -> YearClass:
     """The class of revenue that is charged for one year, assessed (調定) in another and booked in a third.
 
+    What was assessed in a year and not received before its accounts closed is carried over (施行令160).
+
     Raises:
         RefusedError: the three years are not in this order.
 
