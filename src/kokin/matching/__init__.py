@@ -2,7 +2,7 @@
 
 from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Debts
 from kokin.matching._index import NO_BILL, NO_NUMBER, SEVERAL, Index
-from kokin.matching._judge import KINDS, NO_BALANCE, OUTCOMES, Claims, Judgement, judge
+from kokin.matching._judge import KINDS, NO_BALANCE, OUTCOMES, Claims, Judgement, crowded, judge, judge_alone
 from kokin.matching._pack import NUMBERS
 
 __all__ = [
@@ -21,5 +21,7 @@ __all__ = [
     "Debts",
     "Index",
     "Judgement",
+    "crowded",
     "judge",
+    "judge_alone",
 ]

@@ -5,11 +5,16 @@ The conversions of pyarrow itself import pandas where it is installed (0.2 s), s
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
 
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
@@ -17,7 +22,16 @@ Words = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]
 
+# The offsets of a `string` array are int32.
+_MOST_TEXT = 1 << 31
+
 _DTYPES = {pa.int64(): np.int64, pa.date32(): np.int32, pa.time32("s"): np.int32, pa.int32(): np.int32}
+
+
+def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """The results of independent pieces of work, in their order. numpy and Arrow free the lock for most of it."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
+        return list(pool.map(work, items))
 
 
 def as_table(rows: Any) -> pa.Table:
@@ -59,6 +73,21 @@ def text_buffers(array: pa.Array) -> tuple[npt.NDArray[Any], Bytes, Ints]:
     text = np.frombuffer(array.buffers()[2] or b"", np.uint8)
     lengths = np.diff(offsets).astype(np.int64) if count else np.empty(0, np.int64)
     return offsets, text, np.where(valid(array), lengths, 0) if array.null_count else lengths
+
+
+def one(column: pa.ChunkedArray) -> pa.Array:
+    """A text column in one chunk, as ``large_string`` where it is too long for ``string``; an empty text for a null."""
+    column = column.cast(pa.large_string() if column.nbytes >= _MOST_TEXT else pa.string()).combine_chunks()
+    return pc.fill_null(column, "") if column.null_count else column
+
+
+def there(column: pa.ChunkedArray) -> Bools:
+    """Which values are not null and not an empty text: bool (n,)."""
+    parts = [np.empty(0, np.bool_)]
+    for array in chunks(column):
+        texts = not (pt.is_date(array.type) or pt.is_dictionary(array.type))
+        parts.append(text_buffers(array)[2] > 0 if texts else valid(array))
+    return np.concatenate(parts)
 
 
 def integers(column: pa.ChunkedArray | pa.Array, null: int) -> npt.NDArray[Any]:

@@ -28,8 +28,8 @@ class Debts:
 
     #: int64 (m,): yen billed on the obligation, the largest amount among its open slips; 0 without one.
     billed: Ints
-    #: int64 (m,): yen of it that were settled before, at most ``billed``.
-    settled: Ints
+    #: int64 (m,): yen of it that are open before the batch.
+    open: Ints
     #: int32 (n,): the obligation that a slip settles, ``-1 - i`` for the i-th covering slip; None: slip i settles
     #: obligation i.
     of_slip: Rows | None
@@ -38,10 +38,6 @@ class Debts:
     covered: Rows
     #: int32 (m,): obligations that a covering slip connects have the same circle; None: each is a circle by itself.
     circles: Rows | None
-
-    def open(self) -> Ints:
-        """What is open on each obligation before the batch: int64 (m,)."""
-        return self.billed - self.settled
 
     def of_slips(self, per_obligation: Ints, count: int) -> Ints:
         """Yen per obligation as yen per slip, summed where a slip covers several: int64 (n,)."""
@@ -87,8 +83,14 @@ def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Is
     covering = count > 0 if count is not None else np.zeros(len(bills), np.bool_)
     if "obligation_id" not in names and not covering.any():
         billed = np.where(status == OPEN, amount, 0)
-        settled = np.zeros_like(billed) if before is None else np.minimum(before, billed)
-        return Debts(billed, settled, None, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+        return Debts(
+            billed,
+            billed if before is None else np.maximum(billed - before, 0),
+            None,
+            np.zeros(1, np.int32),
+            np.empty(0, np.int32),
+            None,
+        )
 
     lead, known = _obligations(bills, covering)
     total = int(lead.max(initial=-1)) + 1
@@ -100,9 +102,9 @@ def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Is
     np.minimum.at(due, lead[is_open], integers(bills.column("due_on"), 0)[is_open])
     if before is not None:
         np.maximum.at(settled, lead[own], before[own])
-    settled = np.minimum(settled, billed)
+    still = np.maximum(billed - settled, 0)
     if count is None or not covering.any():
-        return Debts(billed, settled, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+        return Debts(billed, still, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
 
     slip = np.repeat(np.flatnonzero(covering), count[covering])
     found = pc.index_in(named, value_set=known)
@@ -111,7 +113,7 @@ def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Is
         where = Place(record=int(slip[row]) + 1)
         problems.append(Issue("OBLIGATION_UNKNOWN", "covers", "the obligation_id of another slip", "", where))
     if (target < 0).any():
-        return Debts(billed, settled, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+        return Debts(billed, still, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
     rank = np.empty(len(known), np.int32)
     rank[integers(pc.sort_indices(known).cast(pa.int64()), 0)] = np.arange(len(known))
     order = np.lexsort((rank[target], due[target], slip))
@@ -120,7 +122,7 @@ def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Is
     fresh[1:] = (slip[1:] != slip[:-1]) | (target[1:] != target[:-1])
     slip, target = slip[fresh], target[fresh].astype(np.int32)
     offsets = np.searchsorted(slip, np.append(np.flatnonzero(covering), len(bills))).astype(np.int32)
-    return Debts(billed, settled, lead, offsets, target, connect(total, offsets, target))
+    return Debts(billed, still, lead, offsets, target, connect(total, offsets, target))
 
 
 def _covers(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:

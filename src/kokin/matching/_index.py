@@ -10,10 +10,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._columns import Bytes, Ints, Rows, Words, as_table, integers, to_arrow
+from kokin.matching._columns import (
+    Bools,
+    Bytes,
+    Ints,
+    Rows,
+    Words,
+    as_table,
+    in_threads,
+    integers,
+    one,
+    there,
+    to_arrow,
+)
 from kokin.matching._debts import OPEN, STATUSES, Debts, find_debts
-from kokin.matching._pack import NUMBERS, Keys, pack
-from kokin.matching._rows import UNKNOWN, codes, conform, problems, texts
+from kokin.matching._pack import NUMBERS, Keys, pack, pack_text
+from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.matching._slots import fill, probe
 from kokin.model import Bill
 
@@ -21,8 +33,8 @@ from kokin.model import Bill
 #: the receipt carries no number.
 NO_BILL, SEVERAL, NO_NUMBER = -1, -2, -3
 
-#: Rows that are worked on at a time, so that what is between two steps stays in the cache.
-CHUNK = 32_768
+#: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
+CHUNK = 131_072
 
 _TEXT_WORDS = 3
 
@@ -31,9 +43,9 @@ _TEXT_WORDS = 3
 class Lookup:
     """The slips by one kind of number."""
 
-    #: uint64 (n,) each: the numbers of all slips.
-    words: tuple[Words, ...]
-    #: int32 (power of two,): the table of :func:`kokin.matching._slots.fill`.
+    #: uint64 (n, words): the numbers of all slips.
+    words: Words
+    #: int32: the table of :func:`kokin.matching._slots.fill`.
     slots: Rows
     #: int32 (n,): the slip that a found one stands for, or :data:`SEVERAL`; None where no number is shared.
     leads: Rows | None
@@ -41,14 +53,13 @@ class Lookup:
     def find(self, keys: Keys) -> Rows:
         """The slip of each number, :data:`NO_BILL` or :data:`SEVERAL`: int32 (k,)."""
         found = probe(self.slots, self.words, keys.words)
-        for wrong in keys.wrong.values():
-            found[wrong] = NO_BILL
-        return found if self.leads is None else np.where(found < 0, found, self.leads[found])
+        found[keys.wrong] = NO_BILL
+        return found if self.leads is None else np.where(found < 0, found, self.leads.take(found, mode="clip"))
 
 
 @dataclass(frozen=True)
 class Index:
-    """Bills, prepared for matching.
+    """Bills, prepared for matching: ``n`` slips, the numbers that lead to them, the debts that they lead to.
 
     A number that several slips have leads to the open ones first, then to superseded, then to cancelled ones; among
     slips of the same debt the smallest ``bill_id`` counts. Open slips of different debts make it lead to
@@ -56,16 +67,22 @@ class Index:
     is taken, the same balance is settled.
     """
 
-    #: The bills as they came: ``bill_id`` and the columns of the eL number are used.
-    bills: pa.Table
+    #: The ``bill_id`` of each slip, and whether they stand in their order.
+    bill_id: pa.Array
+    in_order: bool
+    #: The columns ``payee_code, item_code, case_key``.
+    numbers: pa.Table
     #: int64 (n,): yen printed on the slip.
     amount: Ints
-    #: uint8 (n,): a code of ``STATUSES``.
-    status: Bytes
+    #: uint8 (n,): a code of ``STATUSES``; None where all slips are open.
+    status: Bytes | None
     #: What is owed.
     debts: Debts
     #: By kind of number.
     lookups: dict[str, Lookup]
+
+    def __len__(self) -> int:
+        return len(self.amount)
 
     @classmethod
     def build(cls, bills: Any) -> Self:
@@ -76,64 +93,77 @@ class Index:
                 covered obligation that no slip of its own bills.
         """
         table = conform(as_table(bills), Bill)
+        bill_id = one(table.column("bill_id"))
         amount = integers(table.column("amount"), 0)
-        names = set(table.schema.names)
-        status = codes(table.column("status"), STATUSES, OPEN) if "status" in names else np.zeros(len(table), np.uint8)
+        status = np.zeros(len(table), np.uint8)
+        if "status" in table.schema.names:
+            status = codes(table.column("status"), STATUSES, OPEN)
         keys = pack_table(table, _text_words(table))
-        wrong = (amount < 1) | (status == UNKNOWN) | ~keys["el_number"].present
-        for name in {"bill_id", "due_on"} & names:
-            wrong |= _absent(table.column(name))
-        if "paid_before" in names:
-            wrong |= integers(table.column("paid_before"), 0) < 0
-        for kind in keys.values():
-            for column in kind.wrong.values():
-                wrong |= column
-        found = [*problems(table, Bill, wrong), *_repeated(table.column("bill_id"))]
+        found = list(problems(table, Bill, _suspects(table, amount, status, keys)))
+        in_order = _ascending(bill_id)
+        if not in_order:
+            found += _repeated(bill_id)
         debts = find_debts(table, status, found)
         if found:
             raise RefusedError(found, "bills refused")
-        bill_id = table.column("bill_id")
         lookups = {kind: _look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
-        return cls(table, amount, status, debts, lookups)
+        numbers = table.select(["payee_code", "item_code", "case_key"])
+        return cls(bill_id, in_order, numbers, amount, status if status.any() else None, debts, lookups)
 
-    def find(self, receipts: pa.RecordBatch) -> tuple[Rows, Bytes, dict[str, Keys]]:
+    def find(self, receipts: pa.RecordBatch) -> tuple[Rows, Bytes, Bools]:
         """The slip of each receipt, by the first number that it carries.
 
         Returns:
             The slip, :data:`NO_BILL`, :data:`SEVERAL` or :data:`NO_NUMBER`: int32 (n,). Which of ``NUMBERS`` it was:
-            uint8 (n,). The packed numbers.
+            uint8 (n,). Whether any of its numbers is none of its kind: bool (n,).
         """
-        slip = np.full(len(receipts), NO_NUMBER, np.int32)
-        by = np.zeros(len(receipts), np.uint8)
+        count = len(receipts)
+        slip, by = np.full(count, NO_NUMBER, np.int32), np.zeros(count, np.uint8)
+        wrong = np.zeros(count, np.bool_)
         lookup = self.lookups.get("customer_number")
-        packed = pack(receipts, len(lookup.words) if lookup else _TEXT_WORDS)
-        for code, kind in enumerate(NUMBERS):
-            if kind not in packed:
-                continue
-            rows = np.flatnonzero(packed[kind].present & (slip == NO_NUMBER))
-            by[rows] = code
-            asked = Keys(
-                tuple(word[rows] for word in packed[kind].words),
-                packed[kind].present[rows],
-                {name: wrong[rows] for name, wrong in packed[kind].wrong.items()},
-            )
-            slip[rows] = self.lookups[kind].find(asked) if kind in self.lookups else NO_BILL
-        return slip, by, packed
+        packed = pack(receipts, lookup.words.shape[1] if lookup else _TEXT_WORDS)
+        for kind, keys in packed.items():
+            wrong |= keys.wrong
+            rows = np.flatnonzero(keys.present & (slip == NO_NUMBER))
+            if len(rows) < count:
+                keys = Keys(keys.words[rows], keys.present[rows], keys.wrong[rows])
+            by[rows] = NUMBERS.index(kind)
+            slip[rows] = self.lookups[kind].find(keys) if kind in self.lookups else NO_BILL
+        return slip, by, wrong
+
+
+def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Bools:
+    """Rows that may be no bills: bool (n,)."""
+    wrong = (amount < 1) | ~keys["el_number"].present
+    wrong |= status == UNKNOWN
+    wrong |= ~there(table.column("bill_id")) | ~there(table.column("due_on"))
+    if "paid_before" in table.schema.names:
+        wrong |= integers(table.column("paid_before"), 0) < 0
+    for kind in keys.values():
+        wrong |= kind.wrong
+    return wrong
 
 
 def pack_table(table: pa.Table, text_words: int) -> dict[str, Keys]:
     """The numbers of a whole table, chunk by chunk; see :func:`kokin.matching._pack.pack`."""
-    parts = [pack(batch, text_words) for batch in table.to_batches(max_chunksize=CHUNK)]
-    if not parts:
-        parts = [pack(pa.RecordBatch.from_pylist([], schema=table.schema), text_words)]
-    return {
+    count = len(table)
+    packed = {
         kind: Keys(
-            tuple(np.concatenate(words) for words in zip(*(part[kind].words for part in parts), strict=True)),
-            np.concatenate([part[kind].present for part in parts]),
-            {name: np.concatenate([part[kind].wrong[name] for part in parts]) for name in parts[0][kind].wrong},
+            np.empty((count, keys.words.shape[1]), np.uint64), np.empty(count, np.bool_), np.empty(count, np.bool_)
         )
-        for kind in parts[0]
+        for kind, keys in pack(pa.RecordBatch.from_pylist([], table.schema), text_words).items()
     }
+    batches = table.to_batches(max_chunksize=CHUNK // 4)
+    ends = np.cumsum([len(batch) for batch in batches]).tolist()
+
+    def write(piece: tuple[pa.RecordBatch, int]) -> None:
+        batch, end = piece
+        for kind, keys in pack(batch, text_words).items():
+            for whole, part in zip(packed[kind], keys, strict=True):
+                whole[end - len(batch) : end] = part
+
+    in_threads(write, zip(batches, ends, strict=True))
+    return packed
 
 
 def _text_words(table: pa.Table) -> int:
@@ -143,32 +173,39 @@ def _text_words(table: pa.Table) -> int:
     return max(_TEXT_WORDS, -(-longest // 8))
 
 
-def _absent(column: pa.ChunkedArray) -> Any:
-    empty = pc.is_null(column) if pa.types.is_date32(column.type) else pc.equal(texts(column), "")
-    return integers(empty.cast(pa.int32()), 1).astype(np.bool_)
+def _ascending(texts_in_one: pa.Array) -> bool:
+    """Whether each text is less than the one after it; then no two are the same."""
+    count = len(texts_in_one) - 1
+    starts = range(0, max(count, 0), CHUNK)
+
+    def ascends(start: int) -> bool:
+        size = min(CHUNK, count - start)
+        return bool(pc.all(pc.less(texts_in_one.slice(start, size), texts_in_one.slice(start + 1, size))).as_py())
+
+    return all(in_threads(ascends, starts))
 
 
-def _repeated(bill_id: pa.ChunkedArray) -> list[Issue]:
-    coded = texts(bill_id).combine_chunks().dictionary_encode()
-    code = integers(coded.indices if not isinstance(coded, pa.ChunkedArray) else coded, -1)
-    if len(coded.dictionary) == len(code):
-        return []
-    first = np.full(len(coded.dictionary), len(code), np.int64)
-    np.minimum.at(first, code, np.arange(len(code)))
-    again = np.flatnonzero(first[code] != np.arange(len(code)))
-    return [
-        Issue("BILL_REPEATED", "bill_id", "", bill_id[row].as_py(), Place(record=row + 1)) for row in again.tolist()
-    ]
+def _repeated(bill_id: pa.Array) -> list[Issue]:
+    """The rows whose ``bill_id`` an earlier row has."""
+    longest = pc.max(pc.binary_length(bill_id)).as_py() or 0
+    keys = pack_text(bill_id, -(-longest // 8) or 1)
+    _, again, first = fill(keys.words, keys.present)
+    rows = np.unique(np.concatenate([again, first]))
+    issues, seen = [], set()
+    for row, text in zip(rows.tolist(), bill_id.take(to_arrow(rows, pa.int32())).to_pylist(), strict=True):
+        if text in seen:
+            issues.append(Issue("BILL_REPEATED", "bill_id", "", text, Place(record=row + 1)))
+        seen.add(text)
+    return issues
 
 
-def _look_up(keys: Keys, bill_id: pa.ChunkedArray, status: Bytes, debts: Debts) -> Lookup:
+def _look_up(keys: Keys, bill_id: pa.Array, status: Bytes, debts: Debts) -> Lookup:
     slots, again, first = fill(keys.words, keys.present)
-    if not len(again):
-        return Lookup(keys.words, slots, None)
-    return Lookup(keys.words, slots, settle_shared(again, first, bill_id, status, debts))
+    leads = settle_shared(again, first, bill_id, status, debts) if len(again) else None
+    return Lookup(keys.words, slots, leads)
 
 
-def settle_shared(again: Rows, first: Rows, bill_id: pa.ChunkedArray, status: Bytes, debts: Debts) -> Rows:
+def settle_shared(again: Rows, first: Rows, bill_id: pa.Array, status: Bytes, debts: Debts) -> Rows:
     """For every slip the one that its number leads to, or :data:`SEVERAL`: int32 (n,).
 
     ``again`` and ``first`` are the pairs of slips with one number that :func:`kokin.matching._slots.fill` found.
@@ -177,7 +214,7 @@ def settle_shared(again: Rows, first: Rows, bill_id: pa.ChunkedArray, status: By
     slip = np.concatenate([holders, again])
     holder = np.concatenate([holders, first])
     rank = np.empty(len(slip), np.int64)
-    order = pc.sort_indices(texts(bill_id).take(to_arrow(slip, pa.int32())))
+    order = pc.sort_indices(bill_id.take(to_arrow(slip, pa.int32())))
     rank[integers(order.cast(pa.int64()), 0)] = np.arange(len(slip))
     order = np.lexsort((rank, status[slip], holder))
     slip, holder = slip[order], holder[order]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kokin.matching._columns import Bools, Bytes, Ints, Rows
-from kokin.matching._debts import CANCELLED, SUPERSEDED, Debts
+from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Debts
 from kokin.matching._index import NO_BILL, NO_NUMBER, SEVERAL
 from kokin.model import Outcome, ReceiptKind
 
@@ -51,7 +51,7 @@ class Claims(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What became of receipts, ``n`` rows."""
+    """What became of receipts, ``n`` rows, and of the obligations that they met."""
 
     #: uint8 (n,): a code of :data:`OUTCOMES`.
     outcome: Bytes
@@ -61,18 +61,15 @@ class Judgement(NamedTuple):
     excess: Ints
     #: int64 (n,): the balance that the receipt met; :data:`NO_BALANCE` where it met none.
     expected: Ints
+    #: int32 (k,), int64 (k,): obligations that money came to, each once, and what is open on them after it.
+    touched: Rows
+    left: Ints
 
 
-def judge(claims: Claims, balance: Ints, debts: Debts, status: Bytes) -> Judgement:
-    """The rule of matching on receipts; every receipt that concerns another must be among them.
-
-    ``balance`` is what is open on each obligation, int64 (m,), and is lowered by what is applied.
-    """
+def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
+    """The rule of matching on receipts; every receipt that concerns another must be among them."""
     count = len(claims.kind)
     outcome = np.full(count, UNJUDGED, np.uint8)
-    zeros = np.zeros(count, np.int64)
-    result = Judgement(outcome, zeros, zeros.copy(), np.full(count, NO_BALANCE, np.int64))
-
     outcome[copies(claims.copy, claims.rank)] = CODE[Outcome.DUPLICATE_RECORD]
     outcome[(outcome == UNJUDGED) & (claims.slip == NO_NUMBER)] = CODE[Outcome.KEY_MISSING]
     live = outcome == UNJUDGED
@@ -82,21 +79,71 @@ def judge(claims: Claims, balance: Ints, debts: Debts, status: Bytes) -> Judgeme
     money = outcome == UNJUDGED
     outcome[money & (claims.slip == NO_BILL)] = CODE[Outcome.NO_BILL]
     outcome[money & (claims.slip == SEVERAL)] = CODE[Outcome.MULTIPLE_BILLS]
+    applied, excess = np.zeros(count, np.int64), np.zeros(count, np.int64)
     known = np.flatnonzero(money & (claims.slip >= 0))
-    standing = status[claims.slip[known]]
+    standing = np.zeros(len(known), np.uint8) if status is None else status[claims.slip[known]]
     for code, name in ((CANCELLED, Outcome.CANCELLED_BILL), (SUPERSEDED, Outcome.BILL_CHANGED)):
         closed = known[standing == code]
         outcome[closed] = CODE[name]
-        result.excess[closed] = claims.amount[closed]
+        excess[closed] = claims.amount[closed]
 
-    rows = np.flatnonzero(outcome == UNJUDGED)
+    rows = known[standing == OPEN]
     rows = rows[np.argsort(claims.rank[rows], kind="stable")]
-    met, applied = settle(claims.slip[rows], claims.amount[rows], balance, debts)
+    met, applied[rows], touched, left = settle(claims.slip[rows], claims.amount[rows], debts)
     outcome[rows] = classify(claims.amount[rows], met)
-    result.applied[rows] = applied
-    result.excess[rows] = claims.amount[rows] - applied
-    result.expected[rows] = met
-    return result
+    excess[rows] = claims.amount[rows] - applied[rows]
+    expected = np.full(count, NO_BALANCE, np.int64)
+    expected[rows] = met
+    return Judgement(outcome, applied, excess, expected, touched, left)
+
+
+def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Bools:
+    """Receipts that may concern another, so that :func:`judge` must see them: bool (n,).
+
+    All others are finals on a slip that settles one obligation, and no other receipt has to do with its circle.
+    Every receipt writes its row into the place of its circle; whoever does not find itself there has company. Two
+    circles may have one place: a receipt too many is judged just as well, only slower.
+    """
+    found = slip >= 0
+    if not found.any():
+        return ~found
+    some = np.maximum(slip, 0)
+    place = debts.circle(some)
+    size = min(len(debts.billed), _ROOM * len(slip))
+    if size < len(debts.billed):
+        place = place % np.int32(size)
+    place = np.where(found, place, size)
+    rows = np.arange(len(slip), dtype=np.int32)
+    last_here = np.empty(size + 1, np.int32)
+    last_here[place] = rows
+    company = np.zeros(size + 1, np.bool_)
+    company[place[last_here[place] != rows]] = True
+    company[size] = True
+    return company[place] | (kind != FINAL) | (debts.lead(some) < 0)
+
+
+# Places per receipt in `crowded`, at most.
+_ROOM = 8
+
+
+def judge_alone(slip: Rows, amount: Ints, debts: Debts, status: Bytes | None) -> Judgement:
+    """The rule of matching on receipts that concern no other (see :func:`crowded`): all of them met a whole balance.
+
+    ``status`` may be None where all slips are open. ``touched`` and ``left`` have a row per receipt.
+    """
+    lead = debts.lead(slip)
+    met = debts.open.take(lead, mode="clip")
+    applied = np.minimum(met, amount)
+    outcome = classify(amount, met)
+    expected = met
+    if status is not None:
+        standing = status.take(slip, mode="clip")
+        closed = standing != OPEN
+        outcome[standing == CANCELLED] = CODE[Outcome.CANCELLED_BILL]
+        outcome[standing == SUPERSEDED] = CODE[Outcome.BILL_CHANGED]
+        applied[closed] = 0
+        expected = np.where(closed, NO_BALANCE, met)
+    return Judgement(outcome, applied, amount - applied, expected, lead, met - applied)
 
 
 #: The code of a receipt that no step has judged yet.
@@ -176,32 +223,41 @@ def pair_up(claims: Claims, live: Bools, outcome: Bytes) -> None:
 
 def classify(amount: Ints, met: Ints) -> Bytes:
     """The outcome of money that met a balance: uint8 (n,)."""
-    outcome = np.full(len(amount), CODE[Outcome.MATCHED], np.uint8)
-    outcome[amount < met] = CODE[Outcome.UNDERPAID]
-    outcome[amount > met] = CODE[Outcome.OVERPAID]
-    outcome[met == 0] = CODE[Outcome.DUPLICATE_PAYMENT]
-    return outcome
+    case = (amount > met).view(np.uint8) + (amount != met).view(np.uint8)
+    case[met == 0] = 3
+    return _BY_BALANCE.take(case)
 
 
-def settle(slips: Rows, amount: Ints, balance: Ints, debts: Debts) -> tuple[Ints, Ints]:
-    """The balances that payments meet, and what they take of them, in the order of the rows; lowers ``balance``.
+# By case: equal, less, more, nothing open.
+_BY_BALANCE = np.array(
+    [CODE[outcome] for outcome in (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID, Outcome.DUPLICATE_PAYMENT)],
+    np.uint8,
+)
+
+
+def settle(slips: Rows, amount: Ints, debts: Debts) -> tuple[Ints, Ints, Rows, Ints]:
+    """The balances that payments meet, and what they take of them, in the order of the rows.
 
     Returns:
-        int64 (n,) each: the balance met (of all obligations that the slip settles), and the yen that lowered it.
+        int64 (n,) each: the balance met (of all obligations that the slip settles), and the yen that lowered it. The
+        obligations that were met, int32 (k,), and what is open on them afterwards, int64 (k,).
     """
-    lead = debts.lead(slips)
-    met, applied = np.zeros(len(slips), np.int64), np.zeros(len(slips), np.int64)
+    count, obligation = debts.spread(debts.lead(slips))
+    touched, local = np.unique(obligation, return_inverse=True)
+    balance = debts.open[touched]
+    first = np.cumsum(count) - count
     circle = debts.circle(slips)
-    mixed = np.isin(circle, circle[lead < 0])
+    mixed = np.isin(circle, circle[count > 1])
+    met, applied = np.zeros(len(slips), np.int64), np.zeros(len(slips), np.int64)
     rows = np.flatnonzero(~mixed)
-    met[rows], applied[rows] = settle_each(lead[rows], amount[rows], balance)
+    met[rows], applied[rows] = settle_each(local[first[rows]], amount[rows], balance)
     rows = np.flatnonzero(mixed)
-    met[rows], applied[rows] = settle_circles(lead[rows], circle[rows], amount[rows], balance, debts)
-    return met, applied
+    met[rows], applied[rows] = settle_circles(first[rows], count[rows], local, circle[rows], amount[rows], balance)
+    return met, applied, touched, balance
 
 
-def settle_each(obligation: Rows, amount: Ints, balance: Ints) -> tuple[Ints, Ints]:
-    """:func:`settle` where every payment is for one obligation: a running sum inside each."""
+def settle_each(obligation: Ints, amount: Ints, balance: Ints) -> tuple[Ints, Ints]:
+    """:func:`settle` where every payment is for one obligation: a running sum inside each. Lowers ``balance``."""
     order = np.argsort(obligation, kind="stable")
     who, yen = obligation[order], amount[order]
     sums = np.cumsum(yen)
@@ -216,27 +272,30 @@ def settle_each(obligation: Rows, amount: Ints, balance: Ints) -> tuple[Ints, In
     return met, applied
 
 
-def settle_circles(lead: Rows, circle: Rows, amount: Ints, balance: Ints, debts: Debts) -> tuple[Ints, Ints]:
+def settle_circles(
+    first: Ints, count: Ints, obligations: Ints, circle: Rows, amount: Ints, balance: Ints
+) -> tuple[Ints, Ints]:
     """:func:`settle` where slips cover several obligations: round by round, in each the next payment of every circle.
 
-    A payment goes to the covered obligations in the order of their terms.
+    A payment goes to its obligations, ``obligations[first : first + count]``, in the order of their terms. Lowers
+    ``balance``.
     """
-    met, applied = np.zeros(len(lead), np.int64), np.zeros(len(lead), np.int64)
+    met, applied = np.zeros(len(first), np.int64), np.zeros(len(first), np.int64)
     order = np.argsort(circle, kind="stable")
     ordered = circle[order]
-    starts = np.searchsorted(ordered, ordered)
-    turn = np.empty(len(lead), np.int64)
-    turn[order] = np.arange(len(lead)) - starts
+    turn = np.empty(len(first), np.int64)
+    turn[order] = np.arange(len(first)) - np.searchsorted(ordered, ordered)
     by_turn = np.argsort(turn, kind="stable")
-    ends = np.cumsum(np.bincount(turn)).tolist()
-    for start, end in pairwise([0, *ends]):
+    for start, end in pairwise([0, *np.cumsum(np.bincount(turn)).tolist()]):
         rows = by_turn[start:end]
-        count, obligation = debts.spread(lead[rows])
+        size = count[rows]
+        head = np.cumsum(size) - size
+        payment = np.repeat(np.arange(len(rows)), size)
+        obligation = obligations[first[rows][payment] + np.arange(len(payment)) - head[payment]]
         there = balance[obligation]
         reached = np.cumsum(there) - there
-        head = np.cumsum(count) - count
-        reached -= np.repeat(reached[head], count)
-        taken = np.clip(np.repeat(amount[rows], count) - reached, 0, there)
+        reached -= reached[head][payment]
+        taken = np.clip(amount[rows][payment] - reached, 0, there)
         balance[obligation] = there - taken
         met[rows] = np.add.reduceat(there, head)
         applied[rows] = np.add.reduceat(taken, head)

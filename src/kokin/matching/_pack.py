@@ -1,6 +1,7 @@
 """Numbers as words: the digits of a payment number in two uint64, a free text in as many as it needs.
 
-No hash stands for a number anywhere: equal words mean equal numbers.
+No hash stands for a number anywhere: equal words mean equal numbers. Digits are read eight at a time, as one
+little-endian word: its first digit is the lowest byte.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as pt
 
-from kokin.matching._columns import Bools, Bytes, Words, text_buffers
+from kokin.matching._columns import Bools, Bytes, Ints, Words, integers, text_buffers
 
 #: The numbers by which a slip is known, in the order in which a receipt's are looked at.
 NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
@@ -19,20 +21,24 @@ NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
 #: The fields of the eL number and their digits; a shorter case key is filled with zeros.
 EL_FIELDS: Mapping[str, int] = {"payee_code": 5, "item_code": 3, "case_key": 20, "confirmation": 6}
 
-#: The key in the 44 digits of a barcode: company 6 + free field 21. The re-issue digit, the deadline, the stamp
-#: flag, the amount and the check digit are no part of it.
-_BARCODE, _BARCODE_SPLIT, _BARCODE_KEY = 44, 11, slice(2, 29)
+_BARCODE = 44
+_ACCOUNT = 10
+
+_ZEROS = np.uint64(0x3030303030303030)
+_ABOVE_NINE = np.uint64(0x7676767676767676)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_EIGHT = np.uint64(10**8)
 
 
 class Keys(NamedTuple):
     """The numbers of one kind, a row each."""
 
-    #: uint64 (n,) each; without meaning where there is no number.
-    words: tuple[Words, ...]
+    #: uint64 (n, words); without meaning where there is no number.
+    words: Words
     #: bool (n,): the row has a number.
     present: Bools
-    #: bool (n,) by column: what stands there is no such number.
-    wrong: dict[str, Bools]
+    #: bool (n,): what stands there is no such number.
+    wrong: Bools
 
 
 def pack(batch: pa.RecordBatch, text_words: int) -> dict[str, Keys]:
@@ -40,62 +46,89 @@ def pack(batch: pa.RecordBatch, text_words: int) -> dict[str, Keys]:
 
     ``text_words`` is how many words a 顧客番号 gets; a longer one counts as wrong.
     """
-    names = batch.schema.names
+    names = set(batch.schema.names)
     packed = {}
-    if EL_FIELDS.keys() <= set(names):
+    if EL_FIELDS.keys() <= names:
         packed["el_number"] = _el_number(batch)
     if "barcode" in names:
         packed["barcode"] = _barcode(batch.column("barcode"))
     if "customer_number" in names:
-        packed["customer_number"] = _text(batch.column("customer_number"), "customer_number", text_words)
+        packed["customer_number"] = pack_text(batch.column("customer_number"), text_words)
     if "virtual_account" in names:
-        value, there, wrong = _digits(batch.column("virtual_account"), 10)
-        packed["virtual_account"] = Keys((number(value)[0],), there, {"virtual_account": wrong})
+        packed["virtual_account"] = _account(batch.column("virtual_account"))
     return packed
 
 
 def _el_number(batch: pa.RecordBatch) -> Keys:
-    """Payee 5, item 3, confirmation 6 and two digits of the case key in one word, its other 18 in the next."""
-    rows, there, wrong = {}, np.ones(len(batch), np.bool_), {}
+    """Payee 5, item 3, confirmation 6 and two digits of the case key in one word (16), the other 18 in the next."""
+    rows, there, wrong = {}, np.ones(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
     for name, width in EL_FIELDS.items():
-        rows[name], some, wrong[name] = _digits(batch.column(name), width, shorter=name == "case_key")
+        rows[name], some, bad = _digits(batch.column(name), width, shorter=name == "case_key")
         there &= some
-    head = number(rows["payee_code"])[0]
-    for part in (rows["item_code"], rows["confirmation"], rows["case_key"][:, :2]):
-        head = head * np.uint64(10 ** part.shape[1]) + number(part)[0]
-    return Keys((head, number(rows["case_key"][:, 2:])[0]), there, wrong)
+        wrong |= bad
+    case = rows["case_key"]
+    odd = np.zeros(len(batch), np.uint64)
+    first = digit_word(rows["payee_code"], 0, 5, odd) >> _bits(3) | digit_word(rows["item_code"], 0, 3, odd)
+    second = digit_word(rows["confirmation"], 0, 6, odd) >> _bits(2) | digit_word(case, 0, 2, odd)
+    words = np.empty((len(batch), 2), np.uint64)
+    words[:, 0] = value(first) * _EIGHT + value(second)
+    words[:, 1] = (value(digit_word(case, 2, 2, odd)) * _EIGHT + value(digit_word(case, 4, 8, odd))) * _EIGHT
+    words[:, 1] += value(digit_word(case, 12, 8, odd))
+    return Keys(words, there, wrong | (there & (odd & _HIGH_BITS != 0)))
 
 
 def _barcode(array: pa.Array) -> Keys:
+    """Company 6 + free field 21: 9 digits in one word, 18 in the next.
+
+    The re-issue digit, the deadline, the stamp flag, the amount and the check digit are no part of the key.
+    """
     rows, there, wrong = _digits(array, _BARCODE)
-    key = rows[:, _BARCODE_KEY]
-    split = _BARCODE_SPLIT - _BARCODE_KEY.start
-    return Keys((number(key[:, :split])[0], number(key[:, split:])[0]), there, {"barcode": wrong})
+    odd = np.zeros(len(rows), np.uint64)
+    for start in (0, 29, 36):
+        digit_word(rows, start, 8, odd)
+    words = np.empty((len(rows), 2), np.uint64)
+    words[:, 0] = value(digit_word(rows, 2, 1, odd)) * _EIGHT + value(digit_word(rows, 3, 8, odd))
+    words[:, 1] = (value(digit_word(rows, 11, 2, odd)) * _EIGHT + value(digit_word(rows, 13, 8, odd))) * _EIGHT
+    words[:, 1] += value(digit_word(rows, 21, 8, odd))
+    return Keys(words, there, wrong | (there & (odd & _HIGH_BITS != 0)))
 
 
-def _text(array: pa.Array, name: str, count: int) -> Keys:
+def _account(array: pa.Array) -> Keys:
+    rows, there, wrong = _digits(array, _ACCOUNT)
+    odd = np.zeros(len(rows), np.uint64)
+    words = value(digit_word(rows, 0, 2, odd)) * _EIGHT + value(digit_word(rows, 2, 8, odd))
+    return Keys(words.reshape(-1, 1), there, wrong | (there & (odd & _HIGH_BITS != 0)))
+
+
+def pack_text(array: pa.Array, count: int) -> Keys:
+    """Texts in so many words, filled with NUL; one that is longer, or holds a NUL itself, is wrong."""
     rows, lengths = justify(array, count * 8, right=False)
     wrong = (lengths > count * 8) | (np.count_nonzero(rows, axis=1) != lengths)
-    words = rows.view("<u8").astype(np.uint64, copy=False)
-    return Keys(tuple(np.ascontiguousarray(words[:, i]) for i in range(count)), lengths > 0, {name: wrong})
+    words = np.ascontiguousarray(rows).view("<u8").astype(np.uint64, copy=False)
+    return Keys(words, lengths > 0, wrong)
 
 
 def _digits(array: pa.Array, width: int, *, shorter: bool = False) -> tuple[Bytes, Bools, Bools]:
-    """A digit column in rows of one width, which rows have something, and where it is no number of that width."""
+    """A digit column in rows of one width, which rows have something, and where its width is wrong."""
     rows, lengths = justify(array, width, right=True)
-    wrong = (lengths > width) if shorter else (lengths != width) & (lengths > 0)
-    return rows, lengths > 0, wrong | (rows - np.uint8(ord("0")) > 9).any(axis=1)
+    there = lengths > 0
+    return rows, there, lengths > width if shorter else there & (lengths != width)
 
 
-def justify(array: pa.Array, width: int, *, right: bool) -> tuple[Bytes, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def justify(array: pa.Array, width: int, *, right: bool) -> tuple[Bytes, Ints]:
     """The bytes of a text column in rows of one width.
 
     A shorter text is filled with ``0`` on the left (``right``) or with NUL on the right; one that is too long is left
-    out, and its length tells.
+    out, and its length tells. Texts that all have the width are not copied.
 
     Returns:
         uint8 (n, width), and the lengths in bytes: int64 (n,), 0 for a null.
     """
+    if pt.is_dictionary(array.type):
+        rows, lengths = justify(array.dictionary, width, right=right)
+        rows = np.concatenate([rows, np.full((1, width), ord("0") if right else 0, np.uint8)])
+        index = integers(array.indices.cast(pa.int64()), len(lengths))
+        return rows[index], np.append(lengths, 0)[index]
     offsets, text, lengths = text_buffers(array)
     count = len(lengths)
     if count and (lengths == width).all():
@@ -109,11 +142,40 @@ def justify(array: pa.Array, width: int, *, right: bool) -> tuple[Bytes, np.ndar
     return rows, lengths
 
 
-def number(rows: Bytes) -> tuple[Words, Bools]:
-    """The number that up to 18 ASCII digits say: uint64 (n,), and bool (n,): something else than a digit is there."""
-    value = np.zeros(len(rows), np.uint64)
-    wrong = np.zeros(len(rows), np.bool_)
-    for digit in (rows - np.uint8(ord("0"))).T:
-        wrong |= digit > 9
-        value = value * np.uint64(10) + digit
-    return value, wrong
+def digit_word(rows: Bytes, start: int, count: int, odd: Words) -> Words:
+    """Up to eight digits of each row as one word of digit values, the last digit in the highest byte: uint64 (n,).
+
+    ``rows`` is uint8 (n, width), C-contiguous. In ``odd``, uint64 (n,), a high bit is set where a byte is no digit.
+    """
+    total, width = rows.shape
+    end = start + count
+    if width < 8:
+        spare = np.zeros(total * width + 8, np.uint8)
+        spare[: total * width] = rows.reshape(-1)
+        word = np.ndarray((total,), "<u8", spare, start, (width,)) ^ _ZEROS
+        end = start + 8
+    else:
+        at = max(0, end - 8)
+        word = rows[:, at : at + 8].view("<u8")[:, 0] ^ _ZEROS
+        end = at + 8
+    # Bytes after the digits fall off at the top, bytes before them are cut off and replaced by zeros below.
+    word <<= np.uint64(8 * (end - start - count))
+    if count < 8:
+        word >>= _bits(8 - count)
+        word <<= _bits(8 - count)
+    odd |= (word + _ABOVE_NINE) | word
+    return word
+
+
+def _bits(digits: int) -> np.uint64:
+    return np.uint64(8 * digits)
+
+
+def value(word: Words) -> Words:
+    """The number that eight digit values say: uint64 (n,). Neighbours are merged three times over."""
+    for base, bits, mask in ((10, 8, 0x00FF00FF00FF00FF), (100, 16, 0x0000FFFF0000FFFF), (10_000, 32, 0xFFFFFFFF)):
+        high = word >> np.uint64(bits)
+        word = word * np.uint64(base)
+        word += high
+        word &= np.uint64(mask)
+    return word

@@ -5,77 +5,106 @@ A slot holds the row of a key or -1. Every answer is verified word for word, so 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
-from kokin.matching._columns import Bools, Rows, Words
+from kokin.matching._columns import Bools, Ints, Rows, Words
 
-#: Slots per key, at least: half of them stay empty, so a search ends after a step or two.
-_SPARE = 2
+#: Slots per key: two of three stay empty, so five of six searches end at their first slot.
+SPARE = 3
 
-_EMPTY = -1
+#: A slot that no key has.
+EMPTY = -1
 
-
-def mix(words: tuple[Words, ...]) -> Words:
-    """A well-spread uint64 (n,) from the words of keys: multiply, xor, shift (after splitmix64)."""
-    state = np.zeros(len(words[0]), np.uint64)
-    for word in words:
-        state ^= word
-        state ^= state >> np.uint64(30)
-        state *= np.uint64(0xBF58476D1CE4E5B9)
-        state ^= state >> np.uint64(27)
-        state *= np.uint64(0x94D049BB133111EB)
-        state ^= state >> np.uint64(31)
-    return state
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_STIR = np.uint64(0xBF58476D1CE4E5B9)
+_HALF = np.uint64(32)
 
 
-def equal(left: tuple[Words, ...], left_rows: Rows, right: tuple[Words, ...], right_rows: Rows) -> Bools:
-    """Whether the keys of rows are the same number, pair by pair: bool (k,)."""
-    same = np.ones(len(left_rows), np.bool_)
-    for mine, other in zip(left, right, strict=True):
-        same &= mine[left_rows] == other[right_rows]
+def places(words: Words, size: int) -> Ints:
+    """The slot at which the search for each key begins, 0 to ``size - 1``: int64 (n,).
+
+    Multiply, xor and shift the words of a key; then the upper half is scaled to the size.
+    """
+    state = words[:, 0] * _SPREAD
+    for column in range(1, words.shape[1]):
+        state ^= state >> _HALF
+        state += words[:, column]
+        state *= _SPREAD
+    state ^= state >> _HALF
+    state *= _STIR
+    state >>= _HALF
+    state *= np.uint64(size)
+    state >>= _HALF
+    return state.view(np.int64)
+
+
+def gather(words: Words, rows: npt.NDArray[Any]) -> Words:
+    """Some rows of packed keys: uint64 (k, words). A pair of words is moved as one item of 16 bytes."""
+    if words.shape[1] == 2:
+        return words.view(np.complex128)[:, 0].take(rows, mode="clip").view(np.uint64).reshape(-1, 2)
+    return words.take(rows, axis=0, mode="clip")
+
+
+def equal(left: Words, right: Words) -> Bools:
+    """Whether keys are the same number, row by row: bool (k,)."""
+    same = left[:, 0] == right[:, 0]
+    for column in range(1, left.shape[1]):
+        same &= left[:, column] == right[:, column]
     return same
 
 
-def fill(words: tuple[Words, ...], present: Bools) -> tuple[Rows, Rows, Rows]:
+def fill(words: Words, present: Bools) -> tuple[Rows, Rows, Rows]:
     """A table over the keys that are present.
 
     All rows are written at once; the losers of a slot are found by reading back, and moved on.
 
     Returns:
-        The slots: int32 (power of two,). Rows whose number another row has put there already, and those other rows:
-        int32 (k,) each.
+        The slots: int32 (:data:`SPARE` times the keys,). Rows whose number another row has put there already, and those
+        other rows: int32 (k,) each.
     """
     pending = np.flatnonzero(present).astype(np.int32)
-    slots = np.full(1 << max(4, (_SPARE * len(pending) - 1).bit_length()), _EMPTY, np.int32)
-    mask = np.uint64(len(slots) - 1)
-    place = (mix(tuple(word[pending] for word in words)) & mask).astype(np.int64)
+    slots = np.full(SPARE * len(pending) + 1, EMPTY, np.int32)
+    place = places(words if len(pending) == len(words) else words[pending], len(slots))
     again, first = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     while len(pending):
-        free = slots[place] == _EMPTY
+        free = slots.take(place) == EMPTY
         slots[place[free]] = pending[free]
-        holder = slots[place]
-        twin = (holder != pending) & equal(words, pending, words, holder)
+        holder = slots.take(place)
+        lost = np.flatnonzero(holder != pending)
+        pending, place, holder = pending[lost], place[lost], holder[lost]
+        twin = equal(gather(words, pending), gather(words, holder))
         again.append(pending[twin])
         first.append(holder[twin])
-        left = (holder != pending) & ~twin
-        pending, place = pending[left], (place[left] + 1) & np.int64(mask)
+        pending, place = pending[~twin], following(place[~twin], len(slots))
     return slots, np.concatenate(again), np.concatenate(first)
 
 
-def probe(slots: Rows, words: tuple[Words, ...], asked: tuple[Words, ...]) -> Rows:
+def probe(slots: Rows, words: Words, asked: Words) -> Rows:
     """The row that has each asked number, -1 where none has: int32 (n,).
 
     Misses are carried to the next slot until they meet an empty one.
     """
-    mask = np.uint64(len(slots) - 1)
-    place = (mix(asked) & mask).astype(np.int64)
-    answer = np.full(len(place), _EMPTY, np.int32)
-    pending = np.arange(len(place), dtype=np.int32)
+    place = places(asked, len(slots))
+    answer = slots.take(place)
+    wrong = equal(gather(words, answer), asked)
+    np.logical_not(wrong, out=wrong)
+    pending = np.flatnonzero(wrong)
+    place = place.take(pending)
     while len(pending):
-        holder = slots[place]
-        some = holder != _EMPTY
-        pending, place, holder = pending[some], place[some], holder[some]
-        hit = equal(asked, pending, words, holder)
-        answer[pending[hit]] = holder[hit]
-        pending, place = pending[~hit], (place[~hit] + 1) & np.int64(mask)
+        there = np.flatnonzero(answer.take(pending) != EMPTY)
+        pending, place = pending.take(there), following(place.take(there), len(slots))
+        holder = slots.take(place)
+        answer[pending] = holder
+        missed = np.flatnonzero(~equal(gather(words, holder), gather(asked, pending)))
+        pending, place = pending.take(missed), place.take(missed)
     return answer
+
+
+def following(place: Ints, size: int) -> Ints:
+    """The slot after each, the first one after the last: int64 (n,)."""
+    after = place + 1
+    after[after == size] = 0
+    return after

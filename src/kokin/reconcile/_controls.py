@@ -60,7 +60,6 @@ def bins(kind: Bytes, amount: Ints, judged: Judgement) -> dict[Bin, int]:
 
 def controls(amount: Ints, judged: Judgement, found: dict[Bin, int], debts: Debts, balance: Ints) -> list[Control]:
     """T1 to T6, as far as bills and receipts alone can tell."""
-    billed, settled = int(debts.billed.sum()), int(debts.settled.sum())
     return [
         Control("T1", "detail = trailer, per file"),
         Control("T2", "operator's report = items"),
@@ -69,7 +68,7 @@ def controls(amount: Ints, judged: Judgement, found: dict[Bin, int], debts: Debt
         Control(
             "T5",
             "billed - (paid - excess) = open",
-            billed - settled - int(judged.applied.sum()),
+            int(debts.open.sum()) - int(judged.applied.sum()),
             int(balance.sum()),
         ),
         Control("T6", "importing a file again adds nothing"),

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching import KINDS, NUMBERS, Claims, Index
-from kokin.matching._columns import Bytes, Ints, Rows, as_table, integers, to_arrow, valid
+from kokin.matching._columns import Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
 from kokin.matching._index import CHUNK
 from kokin.matching._judge import FINAL, group
 from kokin.matching._rows import UNKNOWN, codes, conform, problems, texts
@@ -32,6 +32,7 @@ _NUMBER_FIELDS = (
     "customer_number",
     "virtual_account",
 )
+_NONE = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.bool_))
 _BEFORE_ALL = np.iinfo(np.int32).min
 
 
@@ -46,22 +47,15 @@ class Receipts:
         self.table = gather(receipts)
         self.kind = self._kinds()
         self.amount: Ints = integers(self.table.column("amount"), -1)
-        suspects = (self.kind == UNKNOWN) | (self.amount < 0) | ~_there(self.table.column("paid_on"))
-        slips, by = [np.empty(0, np.int32)], [np.empty(0, np.uint8)]
-        start = 0
-        for batch in self.table.to_batches(max_chunksize=CHUNK):
-            slip, number, keys = index.find(batch)
-            slips.append(slip)
-            by.append(number)
-            for kind in keys.values():
-                for wrong in kind.wrong.values():
-                    suspects[start : start + len(batch)] |= wrong
-            start += len(batch)
-        self.slip: Rows = np.concatenate(slips)
-        self.by: Bytes = np.concatenate(by)
-        found = list(problems(self.table, Receipt, suspects, self._place))
-        if found:
-            raise RefusedError(found, "receipts refused")
+        found = in_threads(index.find, self.table.to_batches(max_chunksize=CHUNK)) or [_NONE]
+        #: int32 (n,): the slip, ``NO_BILL``, ``SEVERAL`` or ``NO_NUMBER``.
+        self.slip: Rows = np.concatenate([slip for slip, _, _ in found])
+        #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
+        self.by: Bytes = np.concatenate([by for _, by, _ in found])
+        suspects = np.concatenate([wrong for _, _, wrong in found])
+        suspects |= (self.kind == UNKNOWN) | (self.amount < 0) | ~there(self.table.column("paid_on"))
+        if suspects.any() and (issues := list(problems(self.table, Receipt, suspects, self._place))):
+            raise RefusedError(issues, "receipts refused")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -75,9 +69,9 @@ class Receipts:
         row = self.table.slice(record - 1, 1).to_pylist()[0]
         return Place(row.get("source") or "", row.get("record_no") or record)
 
-    def claims(self, rows: Rows, policy: Policy) -> Claims:
+    def claims(self, rows: Ints, policy: Policy) -> Claims:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
-        some = _Columns(self.table.take(to_arrow(rows, pa.int32())))
+        some = _Columns(self.table.take(to_arrow(rows, pa.int64())))
         slip = self.slip[rows]
         place = slip.astype(np.int64)
         lost = np.flatnonzero(slip < 0)
@@ -154,10 +148,6 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     texts_like = pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_string(kind)
     return column.cast(pa.string()) if texts_like else column
-
-
-def _there(column: pa.ChunkedArray) -> Any:
-    return np.concatenate([np.empty(0, np.bool_), *(valid(chunk) for chunk in column.chunks)])
 
 
 def _copies(some: _Columns) -> Ints:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin.matching import OUTCOMES, Index, judge
+from kokin.matching import OUTCOMES, Index, Judgement, crowded, judge, judge_alone
 from kokin.model import Bin, Outcome
 from kokin.reconcile._controls import Control, bins, controls
 from kokin.reconcile._policy import Policy
@@ -50,8 +50,9 @@ def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconc
     policy = policy or Policy()
     index = bills if isinstance(bills, Index) else Index.build(bills)
     taken = Receipts(receipts, index)
-    balance = index.debts.open()
-    judged = judge(taken.claims(np.arange(len(taken), dtype=np.int32), policy), balance, index.debts, index.status)
+    judged = decide(index, taken, policy)
+    balance = index.debts.open.copy()
+    balance[judged.touched] = judged.left
     outcomes, rows = outcome_table(taken, index, judged)
     found = bins(taken.kind, taken.amount, judged)
     checked = controls(taken.amount, judged, found, index.debts, balance)
@@ -65,6 +66,23 @@ def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconc
     )
 
 
+def decide(index: Index, taken: Receipts, policy: Policy) -> Judgement:
+    """The judgement of all receipts: at a stroke where a receipt concerns no other, by the whole rule elsewhere."""
+    company = crowded(taken.kind, taken.slip, index.debts)
+    rows = np.flatnonzero(company)
+    some = judge(taken.claims(rows, policy), index.debts, index.status)
+    if len(rows) == len(taken):
+        return some
+    judged = judge_alone(taken.slip, taken.amount, index.debts, index.status)
+    for whole, part in zip(judged[:4], some[:4], strict=True):
+        whole[rows] = part
+    alone = np.flatnonzero(~company)
+    return judged._replace(
+        touched=np.concatenate([judged.touched[alone], some.touched]),
+        left=np.concatenate([judged.left[alone], some.left]),
+    )
+
+
 def _summary(
     index: Index, taken: Receipts, outcome: Any, found: dict[Bin, int], checked: list[Control], policy: Policy
 ) -> dict[str, Any]:
@@ -73,7 +91,7 @@ def _summary(
         amount = taken.amount[outcome == code]
         told[OUTCOMES[code].value] = {"count": len(amount), "amount": int(amount.sum())}
     return {
-        "bills": len(index.amount),
+        "bills": len(index),
         "receipts": len(taken),
         "amount": int(taken.amount.sum()),
         "outcomes": told,

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OUTCOMES, SUPERSEDED, Index, Judgement
+from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, Judgement
 from kokin.matching._columns import Ints, Rows, to_arrow
 from kokin.matching._judge import group
-from kokin.matching._rows import texts
 from kokin.model import Outcome
 from kokin.reconcile._receipts import Receipts, _Columns
 
@@ -61,12 +60,12 @@ def outcome_table(receipts: Receipts, index: Index, judged: Judgement) -> tuple[
         "source": _text(receipts.table, "source", ""),
         "record_no": _column(receipts.table, "record_no", pa.int64()),
         "outcome": pa.array([o.value for o in OUTCOMES], pa.string()).take(to_arrow(judged.outcome, pa.uint8())),
-        "bill_id": texts(index.bills.column("bill_id")).take(bill),
+        "bill_id": index.bill_id.take(bill),
     }
     for name in ("payee_code", "item_code", "case_key"):
         column = _text(receipts.table, name, None)
         if column.null_count:
-            column = pc.coalesce(column, index.bills.column(name).cast(pa.string()).take(bill))
+            column = pc.coalesce(column, index.numbers.column(name).take(bill).cast(pa.string()))
         columns[name] = pc.utf8_lpad(column, 20, "0") if name == "case_key" else column
     columns["amount"] = to_arrow(receipts.amount, pa.int64())
     columns["applied"] = to_arrow(judged.applied, pa.int64())
@@ -116,10 +115,11 @@ def balance_table(index: Index, balance: Ints, waiting: Rows) -> pa.Table:
         balance: int64 (m,): yen open on each obligation.
         waiting: the slips on which a 速報 waits for its 確報.
     """
-    count = len(index.amount)
+    count = len(index)
     billed = index.debts.of_slips(index.debts.billed, count)
     residual = index.debts.of_slips(balance, count)
-    closed = index.status > 0
+    standing = np.zeros(count, np.uint8) if index.status is None else index.status
+    closed = standing != OPEN
     amount = np.where(closed, index.amount, billed)
     residual = np.where(closed, 0, residual)
     paid = np.where(closed, 0, billed - residual)
@@ -128,20 +128,18 @@ def balance_table(index: Index, balance: Ints, waiting: Rows) -> pa.Table:
     status[paid > 0] = names.index(BalanceStatus.PARTIAL)
     status[waiting] = names.index(BalanceStatus.PROVISIONAL)
     status[residual == 0] = names.index(BalanceStatus.SETTLED)
-    status[index.status == CANCELLED] = names.index(BalanceStatus.CANCELLED)
-    status[index.status == SUPERSEDED] = names.index(BalanceStatus.SUPERSEDED)
+    status[standing == CANCELLED] = names.index(BalanceStatus.CANCELLED)
+    status[standing == SUPERSEDED] = names.index(BalanceStatus.SUPERSEDED)
     table = pa.table(
         {
-            "bill_id": texts(index.bills.column("bill_id")),
+            "bill_id": index.bill_id,
             "amount": to_arrow(amount, pa.int64()),
             "paid": to_arrow(paid, pa.int64()),
             "residual": to_arrow(residual, pa.int64()),
             "status": pa.array([name.value for name in names], pa.string()).take(to_arrow(status, pa.uint8())),
         }
     )
-    bill_id = table.column("bill_id")
-    in_order = pc.all(pc.less(bill_id[:-1], bill_id[1:])).as_py() in (True, None)
-    return table if in_order else table.sort_by("bill_id")
+    return table if index.in_order else table.sort_by("bill_id")
 
 
 # What each exception tells: the field, what was expected there, and what came. A word in braces is a column.
