@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from _figures import el_qr_digits, judgement
 from typer.main import get_command
 
 from kokin.cli import app
@@ -19,6 +20,7 @@ def write_generated_pages(source: Path) -> None:
     folder = source / "reference" / "_generated"
     folder.mkdir(parents=True, exist_ok=True)
     pages = {"issues.md": _issue_codes(), "outcomes.md": _outcomes(), "cli.md": _commands()}
+    pages |= {"el-qr-digits.svg": [el_qr_digits().strip()], "judgement.svg": [judgement().strip()]}
     pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
     for name, lines in pages.items():
         text = "\n".join(lines) + "\n"
@@ -62,4 +64,4 @@ def _layout(name: str) -> Iterator[str]:
     layout = layouts.load(name)
     yield f"# {name}"
     yield ""
-    yield layouts.describe(layout, markdown=True)
+    yield layouts.table(layout).split("\n", 1)[1]

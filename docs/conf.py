@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import sphinx.ext.napoleon as napoleon
+
 import kokin
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -23,7 +25,8 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+# Included by the pages of the same names.
+exclude_patterns = ["_build", *(f"reference/_generated/{name}.md" for name in ("cli", "issues", "outcomes"))]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"
@@ -39,6 +42,17 @@ autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
 
+# An attribute's docstring is prose: napoleon would take what stands before its first colon for a type.
+_process = napoleon._process_docstring
+
+
+def _process_all_but_attributes(app, what, name, obj, options, lines) -> None:
+    if what not in ("attribute", "data", "property"):
+        _process(app, what, name, obj, options, lines)
+
+
+napoleon._process_docstring = _process_all_but_attributes
+
 # Types of other projects, which the docs cannot link to without a network.
 nitpick_ignore_regex = [
     (r"py:.*", r"(pa|pyarrow|np|numpy|npt|segno|pydantic|pydantic_core|typing|typing_extensions|collections|lxml)\..*"),
@@ -51,7 +65,12 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(str|int|bool|bytes|float|object|dict|list|tuple|set|type|None|frozenset|ValueError|KeyError|OSError|Exception)",
     ),
-    (r"py:.*", r".*\._[a-z_]+\..*"),
+    # Private modules, aliases of array types, and constants, which have no page entry of their own.
+    (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
+    (r"py:class", r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Modules|Dots|Language)"),
+    (r"py:(data|obj)", r".*"),
+    # What pydantic writes into signatures.
+    (r"py:class", r"(annotated_types\.)?(_Pydantic\w+|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen)"),
 ]
 
 

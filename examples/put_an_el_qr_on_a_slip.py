@@ -1,0 +1,33 @@
+"""An eL-QR for one slip: the digits, the number to type, and the symbol in three forms."""
+
+import tempfile
+from pathlib import Path
+
+from kokin import elqr, slips
+
+code = elqr.ElQr(
+    payee_code="99999",  # 共通納税機関コード; 99999 is nobody's
+    office_code="001",
+    item_code="127",  # 税目・料金番号, from your own list
+    case_key="1234567890",
+    confirmation="123456",  # issued by your system, never derived from the key
+    amount=12300,
+    levy_year=2026,
+    tax_year=2026,
+    period="00",
+    due_on="2026-06-01",
+    payable_until="2026-07-10",
+)
+print(code.payload)
+print(code.el_number)
+
+look = slips.Look(module_mm=0.5, quiet=4)
+folder = Path(tempfile.mkdtemp())
+(folder / "slip.svg").write_text(slips.svg(code, look))
+(folder / "slip.png").write_bytes(slips.png(code, look, dpi=600))
+(folder / "slip.pdf").write_bytes(slips.pdf(code, look))
+print(f"{look.side_mm} mm wide, in {folder}")
+
+# What a scanner sends back is checked whole: every problem at once, with its field and digit.
+for issue in elqr.check(code.payload.replace("12300", "12400")):
+    print(issue)
