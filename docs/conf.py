@@ -31,6 +31,9 @@ myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"
 
+# The blocks of docstrings are run by pytest, in their own modules.
+doctest_test_doctest_blocks = ""
+
 html_theme = "furo"
 html_title = f"Kokin {release}"
 html_static_path = ["_static"]
