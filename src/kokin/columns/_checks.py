@@ -15,6 +15,7 @@ from kokin.columns._arrow import Bytes, Flags, Ints, bool_array, fixed_buffer, f
 from kokin.columns._digits import FIRST_DAY, LAST_DAY, days_since_1970, from_digits
 from kokin.columns._problems import Problems
 from kokin.model import Day, Digits, Text, Yen, shown
+from kokin.text import control_character
 
 # A number of so many digits fits int64 for certain; no field has as many.
 _SAFE_DIGITS = 18
@@ -146,7 +147,7 @@ def text_column(column: pa.Array, rule: Text, name: str, problems: Problems) -> 
         plain = flags_of(pc.match_substring_regex(texts, "^[ -~]*$"))
         odd = np.flatnonzero(~plain & ~wrong)
         asked = texts.take(int64_array(odd)).dictionary_encode()
-        control = pa.array([not text.isprintable() for text in asked.dictionary.to_pylist()], pa.bool_())
+        control = pa.array([bool(control_character(text)) for text in asked.dictionary.to_pylist()], pa.bool_())
         marked = np.zeros(len(texts), np.bool_)
         marked[odd[flags_of(control.take(asked.indices))] if len(odd) else odd] = True
         problems.add("CHARACTER", name, marked, "no control characters")

@@ -99,7 +99,7 @@ class Text(Kind):
             return value
         if not self.least <= len(value) <= self.width:
             raise _problem("WIDTH", self.expected, f"{len(value)} characters")
-        if not value.isprintable():
+        if control_character(value):
             raise _problem("CHARACTER", "no control characters", "")
         return value
 
