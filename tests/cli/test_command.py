@@ -132,7 +132,7 @@ def broken(name: str, content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "code", "byte"),
     [
-        ("wrong total", "TOTAL_MISMATCH", 366),
+        ("wrong total", "TOTAL_MISMATCH", 373),
         ("unknown byte", "BYTE_UNKNOWN", 172),
         ("truncated last record", "RECORD_TRUNCATED", 366),
         ("byte order mark", "FILE_BOM", 0),
