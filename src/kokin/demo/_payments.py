@@ -114,16 +114,18 @@ def _pay_at_the_store(slip: Bill, made: Payments, draw: Random) -> None:
 
 
 def _debit(slip: Bill, made: Payments, draw: Random) -> None:
-    made.debit.append({
-        "paid_on": slip.due_on,
-        "amount": slip.amount,
-        "customer_number": slip.customer_number,
-        "bank_code": "9999",
-        "branch_code": "001",
-        "bank_name": "ﾃｽﾄｷﾞﾝｺｳ",
-        "account_number": f"{draw.randrange(10**7):07d}",
-        "result": "1" if draw.random() < 0.03 else "0",
-    })
+    made.debit.append(
+        {
+            "paid_on": slip.due_on,
+            "amount": slip.amount,
+            "customer_number": slip.customer_number,
+            "bank_code": "9999",
+            "branch_code": "001",
+            "bank_name": "ﾃｽﾄｷﾞﾝｺｳ",
+            "account_number": f"{draw.randrange(10**7):07d}",
+            "result": "1" if draw.random() < 0.03 else "0",
+        }
+    )
 
 
 def _pay_for_nothing(count: int, made: Payments, draw: Random) -> None:
