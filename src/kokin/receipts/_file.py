@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from kokin.issues import Issue, Place, RefusedError
-from kokin.model import Receipt, schema, shown
+from kokin.model import Receipt, shown
+from kokin.receipts._batches import Batches, Origin, batch_schema
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import CHUNK, Framing, byte_order_mark, detect, frames
@@ -28,7 +28,6 @@ from kokin.receipts.layouts import Layout, load
 
 # Enough to find out the framing, and to hold the header row of any CSV.
 _HEAD = 1 << 16
-_CONSTANT = ("layout", "source", "digest")
 
 
 class FileRefused(RefusedError):  # noqa: N818 (the file is what is refused)
@@ -162,15 +161,23 @@ class ReceiptFile:
         """The funnel of the last reading, as far as it has come."""
         return self._reading.totals
 
-    def _read(self) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
-        reading = self._reading = self._new_reading()
+    def _begin(self) -> Reading:
         _ = self.digest  # before the stream is at work: it may be the caller's only one
+        self._reading = self._new_reading()
+        return self._reading
+
+    def _end(self, reading: Reading) -> None:
         if not self._first_refused:
-            with self._opened() as stream:
-                yield from reading.records(stream)
             reading.finish()
         if reading.refused:
             raise FileRefused(reading.refused, f"{self.source} is refused")
+
+    def _read(self) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+        reading = self._begin()
+        if not self._first_refused:
+            with self._opened() as stream:
+                yield from reading.records(stream)
+        self._end(reading)
 
     def records(self) -> Iterator[LayoutRecord]:
         """Every record of the file in the words of its layout, headers, trailers and bad ones included.
@@ -180,10 +187,9 @@ class ReceiptFile:
         """
         return (record for record, _ in self._read())
 
-    def _receipts(self) -> Iterator[tuple[LayoutRecord, dict[str, Any]]]:
+    def _must_hold_receipts(self) -> None:
         if not self.layout.receipt:
             raise RefusedError([Issue("LAYOUT_NOT_RECEIPTS", found=self.layout.name)])
-        return ((record, receipt) for record, receipt in self._read() if receipt is not None)
 
     def __iter__(self) -> Iterator[Receipt]:
         """The receipts, one by one.
@@ -191,7 +197,10 @@ class ReceiptFile:
         Raises:
             FileRefused: at the end, if the file is refused.
         """
-        for record, receipt in self._receipts():
+        self._must_hold_receipts()
+        for record, receipt in self._read():
+            if receipt is None:
+                continue
             yield Receipt(
                 layout=self.layout.name,
                 source=self.source,
@@ -210,44 +219,30 @@ class ReceiptFile:
         Raises:
             FileRefused: at the end, if the file is refused.
         """
-        receipts = self._receipts()
-        while chunk := list(islice(receipts, rows)):
-            yield self._batch(chunk, raw=raw)
-
-    def _batch(self, chunk: list[tuple[LayoutRecord, dict[str, Any]]], *, raw: bool) -> pa.RecordBatch:
-        columns = self.schema(raw=raw)
-        arrays = []
-        for field in columns:
-            match field.name:
-                case "layout" | "source" | "digest":
-                    value = {"layout": self.layout.name, "source": self.source, "digest": self.digest}[field.name]
-                    indices = pa.array([0], pa.int8()).take(pa.array([0] * len(chunk), pa.int32()))
-                    arrays.append(pa.DictionaryArray.from_arrays(indices, pa.array([value])))
-                case "record_no":
-                    arrays.append(pa.array([record.number for record, _ in chunk], field.type))
-                case "byte_offset":
-                    arrays.append(pa.array([record.offset for record, _ in chunk], field.type))
-                case "raw":
-                    arrays.append(pa.array([record.raw for record, _ in chunk], field.type))
-                case name:
-                    arrays.append(pa.array([receipt[name] for _, receipt in chunk], field.type))
-        return pa.record_batch(arrays, schema=columns)
+        self._must_hold_receipts()
+        reading = self._begin()
+        source = Origin(self.layout.name, self.source, self.digest)
+        batches = Batches(reading, source, self.reference_date, raw=raw)
+        if not self._first_refused:
+            with self._opened() as stream:
+                for batch in batches.read(stream):
+                    for at in range(0, batch.num_rows, rows):
+                        yield batch.slice(at, rows)
+        self._end(reading)
 
     def schema(self, *, raw: bool = False) -> pa.Schema:
         """The columns of :meth:`batches`."""
-        names = {*_CONSTANT, "record_no", "byte_offset", *self._reading.mapping.sources, *(["raw"] if raw else [])}
-        constant = pa.dictionary(pa.int8(), pa.string())
-        return pa.schema(
-            [pa.field(f.name, constant if f.name in _CONSTANT else f.type) for f in schema(Receipt) if f.name in names]
-        )
+        return batch_schema(self._reading.mapping, raw=raw)
 
     def finish(self) -> Totals:
         """Read the file to its end and return its totals.
 
+        This is the quickest way to know whether a file is whole.
+
         Raises:
             FileRefused: the file is refused.
         """
-        for _ in self._read():
+        for _ in self.batches() if self.layout.receipt else self.records():
             pass
         return self.totals
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import BinaryIO, NamedTuple
 
 from kokin.receipts.layouts import FieldType, Layout
@@ -17,6 +18,8 @@ _END_OF_FILE = b"\x1a"
 _NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A line that is longer is no record; it comes in pieces of this size, each of them wrong.
 _LONGEST_LINE = 1 << 16
+# Records in a block: what fits the processor's caches together with what is made of it.
+_BLOCK = 8192
 
 
 class Frame(NamedTuple):
@@ -88,40 +91,89 @@ def _ends_in_filler(layout: Layout, size: int) -> bool:
 
 def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame]:
     """The records of a file, in constant memory; a 0x1A at the end of the file is no record."""
-    stream.seek(framing.start)
     if framing.width == 0:
-        return _rows(stream, framing.start)
-    return _lines(stream, framing) if framing.newline else _unbroken(stream, framing)
+        stream.seek(framing.start)
+        yield from _rows(stream, framing.start)
+        return
+    for piece in blocks(stream, framing):
+        yield from piece if isinstance(piece, Block) else (piece,)
 
 
-def _unbroken(stream: BinaryIO, framing: Framing) -> Iterator[Frame]:
-    number, offset, width = 0, framing.start, framing.width
-    while chunk := stream.read(width * (CHUNK // width)):
-        for at in range(0, len(chunk), width):
-            raw = chunk[at : at + width]
-            if len(raw) < width and not raw.strip(b"\r\n\x25" + _END_OF_FILE):
-                return
-            number += 1
-            yield Frame(number, offset + at, raw, len(raw) == width)
-        offset += len(chunk)
+@dataclass(frozen=True)
+class Block:
+    """Records of one width side by side; iterating gives their frames."""
+
+    number: int
+    """Of the first record, from 1."""
+    offset: int
+    """Of its first byte in the file."""
+    step: int
+    """Bytes from one record to the next in the file."""
+    width: int
+    """Bytes of a record without its newline."""
+    content: bytes
+    """The records."""
+    pitch: int
+    """Bytes from one record to the next in ``content``."""
+    count: int
+
+    def frame(self, i: int) -> Frame:
+        """One of its records, from 0."""
+        at = i * self.pitch
+        return Frame(self.number + i, self.offset + i * self.step, self.content[at : at + self.width], True)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self.frame(i) for i in range(self.count))
 
 
-def _lines(stream: BinaryIO, framing: Framing) -> Iterator[Frame]:
-    number, offset, rest, newline = 0, framing.start, b"", framing.newline
-    while chunk := stream.read(CHUNK):
-        *lines, rest = (rest + chunk).split(newline)
-        for line in lines:
-            number += 1
+def blocks(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame]:
+    """The records of a fixed-length file: blocks where each has its width, single frames elsewhere."""
+    stream.seek(framing.start)
+    newline, width = framing.newline, framing.width
+    step = width + len(newline)
+    number, offset, rest = 1, framing.start, b""
+    while chunk := stream.read(_BLOCK * step):
+        content = rest + chunk
+        count = len(content) // step
+        if _is_regular(content, count, framing):
+            pieces: Iterable[Block | Frame] = [Block(number, offset, step, width, content, step, count)] if count else []
+            rest = content[count * step :]
+            number, offset = number + count, offset + count * step
+        else:
+            *lines, rest = content.split(newline)
+            pieces = _grouped(lines, number, offset, framing)
+            number, offset = number + len(lines), offset + len(content) - len(rest)
+        yield from pieces
+        if newline and len(rest) > _LONGEST_LINE:
+            yield Frame(number, offset, rest, True)
+            number, offset, rest = number + 1, offset + len(rest), b""
+    rest = rest.rstrip(_END_OF_FILE) if newline else rest
+    if rest.strip(b"" if newline else b"\r\n\x25" + _END_OF_FILE):
+        yield Frame(number, offset, rest, False)
+
+
+def _is_regular(content: bytes, count: int, framing: Framing) -> bool:
+    """Whether each of the first ``count`` records has its width: a newline behind each, and none within."""
+    newline = framing.newline
+    if not newline:
+        return True
+    step, end = framing.width + len(newline), count * (framing.width + len(newline))
+    behind = all(content[framing.width + i : end : step] == newline[i : i + 1] * count for i in range(len(newline)))
+    return behind and content.count(newline[-1:], 0, end) == count
+
+
+def _grouped(lines: list[bytes], number: int, offset: int, framing: Framing) -> Iterator[Block | Frame]:
+    """Lines as blocks where they have the width, as single frames where not."""
+    width, step = framing.width, framing.width + len(framing.newline)
+    for fits, group in groupby(lines, key=lambda line: len(line) == width):
+        members = list(group)
+        if fits:
+            yield Block(number, offset, step, width, b"".join(members), width, len(members))
+            number, offset = number + len(members), offset + step * len(members)
+            continue
+        for line in members:
             yield Frame(number, offset, line, True)
-            offset += len(line) + len(newline)
-        while len(rest) > _LONGEST_LINE:
-            number += 1
-            yield Frame(number, offset, rest[:_LONGEST_LINE], True)
-            offset += _LONGEST_LINE
-            rest = rest[_LONGEST_LINE:]
-    rest = rest.rstrip(_END_OF_FILE)
-    if rest:
-        yield Frame(number + 1, offset, rest, False)
+            number, offset = number + 1, offset + len(line) + len(framing.newline)
 
 
 def _rows(stream: BinaryIO, offset: int) -> Iterator[Frame]:

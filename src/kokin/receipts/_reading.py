@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from kokin.issues import Issue, Place
@@ -53,6 +53,21 @@ class Reading:
             self._frame_record(record, is_header=kind.role == "header")
         self._take_control()
         return record, receipt
+
+    def accept(self, first: Place, *, yen: tuple[int, int], counts: tuple[int, int], added: Sequence[int]) -> None:
+        """Count many good detail records, the first of them at a place.
+
+        ``counts`` and ``yen`` are of the accepted and of the unpaid; ``added`` is what they add to each total.
+        """
+        totals, (accepted, unpaid) = self.totals, counts
+        totals.records += accepted + unpaid
+        totals.read += accepted + unpaid
+        totals.accepted += accepted
+        totals.unpaid += unpaid
+        totals.accepted_yen += yen[0]
+        totals.unpaid_yen += yen[1]
+        self._control.details(first, accepted + unpaid, unpaid, added)
+        self._take_control()
 
     def _is_cut(self, frame: Frame, record: LayoutRecord) -> bool:
         """Whether the last record ends too early; a CSV is cut if its last cell is missing or wrong."""

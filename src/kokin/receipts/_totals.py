@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,15 +105,24 @@ class Control:
 
     def detail(self, record: LayoutRecord, *, unpaid: bool = False) -> None:
         """Take a detail record, a rejected one as far as its fields could be read."""
-        if self._stage != "batch":
-            place = Place(self.file, record.number, record.offset)
-            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), "data", place))
-            self._stage = "batch"
+        self._expect_data(Place(self.file, record.number, record.offset))
         self._unpaid_in_batch += unpaid
         for each in self._sums:
             if each.total.of == "data":
                 _add(each, record.values)
         self._count_all("data")
+
+    def details(self, first: Place, count: int, unpaid: int, added: Sequence[int]) -> None:
+        """Take many good detail records, the first of them at a place; ``added`` is what they add to each total."""
+        self._expect_data(first)
+        self._unpaid_in_batch += unpaid
+        for each, more in zip(self._sums, added, strict=True):
+            each.exact += more if each.total.of == "data" else count * (each.total.of == "records")
+
+    def _expect_data(self, place: Place) -> None:
+        if self._stage != "batch":
+            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), "data", place))
+            self._stage = "batch"
 
     def _count_all(self, role: str) -> None:
         for each in self._sums:

@@ -1,0 +1,91 @@
+"""Records for people, batches for machines: one answer, whatever stands in the file."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kokin import receipts
+from kokin.model import Receipt
+from kokin.receipts import layouts
+
+REFERENCE = date(2026, 4, 15)
+LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt]
+
+
+def synthetic(layout: str, rows: int = 60, seed: int = 1, newline: str | None = None) -> bytes:
+    content = io.BytesIO()
+    receipts.synthesize(content, layout, rows, seed=seed, newline=newline)
+    return content.getvalue()
+
+
+def answers(content: bytes, layout: str, **options: Any) -> tuple[Any, Any]:
+    """What each reader says: receipts, totals, issues and refusals."""
+    told = []
+    for by_record in (True, False):
+        file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE, **options)
+        rows: list[dict[str, Any]] = []
+        try:
+            if by_record:
+                rows += (receipt.model_dump() for receipt in file)
+            else:
+                for batch in file.batches(rows=50):
+                    rows += batch.to_pylist()
+        except receipts.FileRefused as error:
+            assert error.issues
+        told.append((rows, file.totals, list(file.issues), list(file.refused)))
+        totals = file.totals
+        assert totals.read == totals.accepted + totals.unpaid + totals.rejected
+        assert len(rows) == totals.accepted
+        assert sum(row["amount"] for row in rows) == totals.accepted_yen
+    return told[0], told[1]
+
+
+def agree(content: bytes, layout: str, **options: Any) -> Any:
+    by_record, by_batch = answers(content, layout, **options)
+    names = by_batch[0][0].keys() if by_batch[0] else ()
+    assert [{name: row[name] for name in names} for row in by_record[0]] == by_batch[0]
+    empty = Receipt(paid_on=REFERENCE, amount=0).model_dump()
+    for row in by_record[0]:  # a column that the batches lack holds its default
+        assert all(row[name] == empty[name] for name in row.keys() - names)
+    assert by_record[1:] == by_batch[1:]
+    return by_batch
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("newline", ["CRLF", "LF", "CR", ""])
+def test_both_readers_agree_on_good_files(layout: str, newline: str) -> None:
+    if layouts.load(layout).format == "csv" and newline in ("CR", ""):
+        return
+    rows, totals, issues, refused = agree(synthetic(layout, newline=newline), layout)
+    assert rows
+    assert not refused
+    assert {issue.code for issue in issues} <= {"LAYOUT_UNVERIFIED"}
+    assert totals.read == 60
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data(), st.sampled_from(LAYOUTS), st.sampled_from(["CRLF", "LF", ""]), st.booleans())
+def test_both_readers_agree_on_damaged_files(data: st.DataObject, layout: str, newline: str, lenient: bool) -> None:
+    if layouts.load(layout).format == "csv":
+        newline = newline or "LF"
+    content = bytearray(synthetic(layout, newline=newline))
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        match data.draw(st.sampled_from(["byte", "digit", "blank", "cut", "more"])):
+            case "byte":
+                content[at] = data.draw(st.integers(0, 255))
+            case "digit":
+                content[at] = data.draw(st.integers(0x30, 0x39))
+            case "blank":
+                content[at] = 0x20
+            case "cut":
+                del content[at : at + data.draw(st.integers(1, 3))]
+            case "more":
+                content[at:at] = data.draw(st.binary(min_size=1, max_size=3))
+    agree(bytes(content), layout, lenient=lenient)
