@@ -139,6 +139,7 @@ def _csv(path: Path, encoding: str) -> Iterator[pa.Table]:
                 quoted_strings_can_be_null=True,
             ),
         )
+        yield reader.schema.empty_table()  # a file may have a header and nothing more
         for batch in reader:
             if ragged:
                 break
@@ -155,11 +156,7 @@ def _csv(path: Path, encoding: str) -> Iterator[pa.Table]:
 def _parquet(path: Path) -> Iterator[pa.Table]:
     try:
         with pq.ParquetFile(path) as file:
-            empty = True
-            for batch in file.iter_batches(batch_size=_ROWS):
-                empty = False
-                yield pa.Table.from_batches([batch])
-            if empty:
-                yield file.schema_arrow.empty_table()
+            yield file.schema_arrow.empty_table()
+            yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(batch_size=_ROWS))
     except pa.ArrowInvalid as error:
         raise RefusedError([Issue("FILE_FORM", "", "Parquet", where=Place(path.name))]) from error

@@ -18,9 +18,12 @@ def write_csv(table: pa.Table, path: Path) -> None:
     """
     plain = not any(_needs_quotes(column) for column in table.columns)
     options = pa_csv.WriteOptions(include_header=False, quoting_style="none" if plain else "needed")
+    # pyarrow writes what lies in its buffer for a batch of no rows, so such a batch must not reach it.
+    batches = [batch for batch in table.to_batches() if len(batch)]
     with path.open("wb") as file:
         file.write(",".join(table.column_names).encode() + b"\n")
-        pa_csv.write_csv(table, file, options)
+        if batches:
+            pa_csv.write_csv(pa.Table.from_batches(batches), file, options)
 
 
 def _needs_quotes(column: pa.ChunkedArray) -> bool:

@@ -1,0 +1,39 @@
+"""Tables as CSV, read back by Python's own reader."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kokin.columns import write_csv
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
+rows = st.lists(st.tuples(texts, st.none() | st.integers(-(2**62), 2**62)), max_size=6)
+
+
+@given(st.lists(rows, max_size=4))
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, chunks: list[list[tuple]]) -> None:
+    kind = pa.schema([("text", pa.string()), ("number", pa.int64())])
+    batches = [
+        pa.record_batch([pa.array([row[at] for row in chunk], kind.types[at]) for at in (0, 1)], schema=kind)
+        for chunk in chunks
+    ]
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    write_csv(pa.Table.from_batches(batches, kind), path)
+    with path.open(encoding="utf-8", newline="") as file:
+        found = list(csv.reader(file))
+    expected = [[text, "" if number is None else str(number)] for chunk in chunks for text, number in chunk]
+    assert found == [["text", "number"], *expected]
+
+
+def test_batches_of_no_rows_leave_no_trace(tmp_path: Path) -> None:
+    some = pa.table({"a": ["x"]})
+    write_csv(pa.concat_tables([some.slice(0, 0), some, some.slice(0, 0), some]), tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_bytes() == b"a\nx\nx\n"
+    write_csv(some.slice(0, 0), tmp_path / "none.csv")
+    assert (tmp_path / "none.csv").read_bytes() == b"a\n"

@@ -1,0 +1,124 @@
+"""The files of a run: complete, the same every time, and safe to open."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+import json
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from kokin.issues import Issue, to_table
+from kokin.reconcile import Reconciliation, reconcile
+from kokin.reports import FileFunnel, write_csv, write_run
+
+FUNNEL = FileFunnel("day.csv", "kokin-csv", "ab" * 32, read=4, accepted=3, unpaid=0, rejected=1, amount=29_500)
+
+
+def example() -> Reconciliation:
+    """The worked example: three bills of 10,000; paid, paid again, and paid in part."""
+    slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+    bills = [
+        {"bill_id": f"=B{n}", "case_key": str(n), "amount": 10_000, "due_on": date(2026, 6, 1), **slip}
+        for n in (1, 2, 3)
+    ]
+    receipts = [
+        {"source": "<day>.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
+        for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))
+    ]
+    return reconcile(pa.Table.from_pylist(bills), pa.Table.from_pylist(receipts))
+
+
+def write(out: Path) -> None:
+    write_run(example(), [FUNNEL], to_table([Issue("NOT_DIGITS", "amount", found="<b>")]), out)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_is_written_whole(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    outcomes = rows(tmp_path / "out" / "outcomes.csv")
+    columns = "source,record_no,outcome,bill_id,payee_code,item_code,case_key,amount,applied,excess,expected"
+    assert ",".join(outcomes[0]) == columns
+    assert [row["outcome"] for row in outcomes] == ["MATCHED", "DUPLICATE_PAYMENT", "UNDERPAID"]
+    assert [row["residual"] for row in rows(tmp_path / "out" / "balances.csv")] == ["0", "500", "10000"]
+    exceptions = rows(tmp_path / "out" / "exceptions.csv")
+    assert [(row["field"], row["expected"], row["found"]) for row in exceptions] == [
+        ("amount", "0", "10000"),
+        ("amount", "10000", "9500"),
+    ]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["files"][0]["rejected"] == 1
+    assert summary["controls"]["T4"]["holds"] is True
+
+
+def test_text_that_looks_like_a_formula_is_defused(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    assert [row["bill_id"] for row in rows(tmp_path / "out" / "balances.csv")] == ["'=B1", "'=B2", "'=B3"]
+    table = pa.table({"text": ["=1+1", "+81", "-1", "@x", "ok", None], "yen": [-1, 2, 3, 4, 5, 6]})
+    write_csv(table, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "text,yen\n'=1+1,-1\n'+81,2\n'-1,3\n'@x,4\nok,5\n,6\n"
+
+
+def test_values_with_commas_come_back(tmp_path: Path) -> None:
+    texts = ["a,b", 'say "yes"', "two\nlines", "plain"]
+    write_csv(pa.table({"text": texts}), tmp_path / "t.csv")
+    assert [row["text"] for row in rows(tmp_path / "t.csv")] == texts
+
+
+class _Page(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_from_outside_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = _Page()
+    page.feed(text)
+    assert page.open == []
+    assert page.links == []
+    assert not page.tags & {"script", "img", "link", "iframe"}
+    assert "&lt;day&gt;.csv" in text
+    assert "<b>" not in text.split("<h2>Records kept out")[1]
+    assert "29,500 = 29,500 yen" in text
+
+
+def test_a_second_run_replaces_the_first_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    (tmp_path / "out" / "note.txt").write_text("mine")
+    first = (tmp_path / "out" / "report.html").read_bytes()
+    write(tmp_path / "out")
+    assert (tmp_path / "out" / "report.html").read_bytes() == first
+    assert (tmp_path / "out" / "note.txt").read_text() == "mine"
+
+
+def test_a_failure_leaves_no_half_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokin.reports._run.page", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_funnel_that_does_not_add_up_is_no_funnel() -> None:
+    with pytest.raises(AssertionError):
+        FileFunnel("a", "b", "", read=3, accepted=1, unpaid=0, rejected=1, amount=0)

@@ -1,0 +1,155 @@
+"""A night of slips: parts, manifest, resuming, and rows that get no slip."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from kokin import bills, elqr, slips
+from kokin.issues import RefusedError
+
+HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
+
+
+def bills_csv(folder: Path, count: int, **spoilt: str) -> Path:
+    lines = [f"B{i},99999,127,{i},{i:06d},{100 + i},2026-06-01,2026,2026,2026-07-10" for i in range(1, count + 1)]
+    for place, line in spoilt.items():
+        lines[int(place.removeprefix("row")) - 1] = line
+    path = folder / "bills.csv"
+    path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("form", list(slips.Form))
+def test_every_row_has_its_file_and_its_digest(tmp_path: Path, form: slips.Form) -> None:
+    source = bills_csv(tmp_path, 25)
+    made = slips.make(source, tmp_path / "out", form, part_rows=10, dpi=100)
+    assert (made.read, made.made, made.rejected, made.resumed) == (25, 25, 0, 0)
+    manifest = rows(tmp_path / "out" / "manifest.csv")
+    assert [int(row["record"]) for row in manifest] == list(range(1, 26))
+    assert [row["bill_id"] for row in manifest] == [f"B{i}" for i in range(1, 26)]
+    assert {row["file"].split(".")[0].split("/")[0] for row in manifest} == {"part-00001", "part-00002", "part-00003"}
+    for row in manifest:
+        assert hashlib.sha256((tmp_path / "out" / row["file"]).read_bytes()).hexdigest() == row["sha256"]
+    assert not (tmp_path / "out" / "issues.csv").exists()
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_the_payloads_are_those_of_the_single_code(tmp_path: Path) -> None:
+    source = bills_csv(tmp_path, 3)
+    slips.make(source, tmp_path / "out", "payload")
+    table = bills.read(source).table
+    written = rows(tmp_path / "out" / "part-00001.csv")
+    for row, bill in zip(written, table.to_pylist(), strict=True):
+        names = elqr.ElQr.model_fields.keys() & bill.keys()
+        code = elqr.ElQr(office_code="000", period="00", **{name: bill[name] for name in names})
+        assert (row["payload"], row["el_number"]) == (code.payload, code.el_number)
+
+
+def test_a_bad_row_gets_no_slip_and_is_told(tmp_path: Path) -> None:
+    source = bills_csv(
+        tmp_path,
+        30,
+        row3="B3,99999,127,12A,000003,100,2026-06-01,2026,2026,2026-07-10",
+        row12="B12,99999,127,12,000012,0,2026-06-01,2026,2026,2026-07-10",
+        row13="B13,9999999,127,13,000013,100,2026-06-01,2026,2026,2026-07-10",
+        row14="B14,99999,127,14,000014,100,2026-02-30,2026,2026,2026-07-10",
+        row15="B15,99999,127,15,000015,999999999999,2026-06-01,2026,2026,2026-07-10",
+        row16="B16,99999,127,16,000016,100,2026-06-01,,2026,2026-07-10",
+        row17="B17,99999,127,17,000017,100,2026-06-01,2026,2026,",
+        row28="B28,99999,127,28,000028,100,2026-06-01,2026,2026,2026-06-30",
+    )
+    made = slips.make(source, tmp_path / "out", "payload", part_rows=10, issued_on=date(2026, 7, 1))
+    assert (made.read, made.made, made.rejected) == (30, 22, 8)
+    told = {(int(row["record"]), row["field"], row["code"]) for row in rows(tmp_path / "out" / "issues.csv")}
+    assert told == {
+        (3, "case_key", "NOT_DIGITS"),
+        (12, "amount", "AMOUNT_RANGE"),
+        (13, "payee_code", "WIDTH"),
+        (14, "due_on", "DATE_INVALID"),
+        (15, "amount", "AMOUNT_RANGE"),
+        (16, "levy_year", "FIELD_MISSING"),
+        (17, "payable_until", "FIELD_MISSING"),
+        (28, "payable_until", "DEADLINE_PASSED"),
+    }
+    bad = {3, 12, 13, 14, 15, 16, 17, 28}
+    assert {int(row["record"]) for row in rows(tmp_path / "out" / "manifest.csv")} == set(range(1, 31)) - bad
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("form", ["svg", "payload"])
+def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path, form: str, stop: int) -> None:
+    source = bills_csv(tmp_path, 35, row22="B22,99999,127,x,000022,100,2026-06-01,2026,2026,2026-07-10")
+    slips.make(source, tmp_path / "whole", form, part_rows=10)
+
+    class StoppedError(Exception):
+        pass
+
+    count = 0
+
+    def stop_after(rows_done: int) -> None:
+        nonlocal count
+        count += 1
+        if count == stop:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        slips.make(source, tmp_path / "out", form, part_rows=10, done=stop_after)
+    made = slips.make(source, tmp_path / "out", form, part_rows=10)
+    assert made.resumed == stop
+    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
+    again = slips.make(source, tmp_path / "out", form, part_rows=10)
+    assert (again.read, again.made, again.rejected) == (35, 34, 1)
+
+
+def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:
+    source = bills_csv(tmp_path, 5)
+    slips.make(source, tmp_path / "out", "svg")
+    before = everything(tmp_path / "out")
+    with pytest.raises(RefusedError, match="FOLDER_TAKEN"):
+        slips.make(source, tmp_path / "out", "png")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(RefusedError, match="FOLDER_TAKEN"):
+        slips.make(source, tmp_path / "mine", "svg")
+    assert everything(tmp_path / "out") == before
+    assert everything(tmp_path / "mine") == {"letter.txt": b"dear"}
+
+
+def test_bills_that_are_none_make_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "bills.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(RefusedError, match="FIELD_MISSING"):
+        slips.make(tmp_path / "bills.csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_bills_make_an_empty_manifest(tmp_path: Path) -> None:
+    made = slips.make(bills_csv(tmp_path, 0), tmp_path / "out")
+    assert (made.read, made.made, made.rejected) == (0, 0, 0)
+    assert rows(tmp_path / "out" / "manifest.csv") == []
+
+
+def test_parquet_makes_the_same_slips(tmp_path: Path) -> None:
+    source = bills_csv(tmp_path, 12)
+    bills.write(bills.read(source).table, tmp_path / "bills.parquet")
+    slips.make(source, tmp_path / "a", "svg", part_rows=5)
+    slips.make(tmp_path / "bills.parquet", tmp_path / "b", "svg", part_rows=5)
+    assert everything(tmp_path / "a") == everything(tmp_path / "b")
+    told = json.loads((tmp_path / "b" / "run.json").read_text())
+    assert told["result"]["made"] == pa.scalar(12).as_py()
