@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -100,9 +100,9 @@ class Batches:
         rows = self._aligned(block)
         kinds = self._kinds_of(rows)
         edges = np.flatnonzero(np.diff(kinds, prepend=-2, append=-2)).tolist()
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             kind = int(kinds[start])
-            if kind < 0 or end - start < _FEW or not self._header_is_whole(kind):
+            if kind < 0 or end - start < _FEW or not self._header_is_whole():
                 for i in range(start, end):
                     yield from self._judge(block.frame(i))
             else:
@@ -133,12 +133,11 @@ class Batches:
             kinds[same] = i
         return kinds
 
-    def _header_is_whole(self, kind: int) -> bool:
+    def _header_is_whole(self) -> bool:
         """Whether the header has what the records take from it; if not, each of them gets its issue."""
-        needed = [source.field for name, source in self.reading.mapping.sources.items() if name in ("paid_on", "amount")]
-        header = self.reading.header
+        needed = [self.layout.receipt[name].field for name in ("paid_on", "amount")]
         paths = [path.removeprefix("header.") for path in needed if path.startswith("header.")]
-        return all(header.get(path) is not None for path in paths)
+        return all(self.reading.header.get(path) is not None for path in paths)
 
     def _run(self, reader: ColumnReader, rows: Bytes, block: Block, start: int) -> Iterator[pa.RecordBatch]:
         """Records of one kind, ``start`` being the first one's index in the block."""

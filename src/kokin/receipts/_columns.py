@@ -8,7 +8,7 @@ judged here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Any
@@ -123,6 +123,8 @@ class ColumnReader:
             [(kind.offsets[f.id], f.const.encode()) for f in kind.fields if f.const is not None],
         )
         self._amount = layout.receipt["amount"].field
+        types = schema(Receipt)
+        self._types = {name: types.field(name).type for name in mapping.sources}
         self._sums = {total.sum for total in layout.totals if total.sum} | {self._amount}
 
     def parse(self, rows: Bytes) -> Run:
@@ -209,8 +211,8 @@ class ColumnReader:
             return int(np.count_nonzero(chosen))
         numbers = run.parsed[total.sum].numbers
         assert numbers is not None
-        if run.parsed[total.sum].null is not None:
-            chosen = chosen & ~run.parsed[total.sum].null
+        null = run.parsed[total.sum].null
+        chosen = chosen if null is None else chosen & ~null
         return int(numbers[chosen].sum())
 
     def arrays(
@@ -221,8 +223,7 @@ class ColumnReader:
             rows = rows[chosen]
         columns = {}
         for name, source in self.mapping.sources.items():
-            kind = schema(Receipt).field(name).type
-            columns[name] = self._column(name, source, kind, rows, run, chosen, header)
+            columns[name] = self._column(name, source, self._types[name], rows, run, chosen, header)
         return columns
 
     def _column(

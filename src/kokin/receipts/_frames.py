@@ -136,7 +136,8 @@ def blocks(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame]:
         content = rest + chunk
         count = len(content) // step
         if _is_regular(content, count, framing):
-            pieces: Iterable[Block | Frame] = [Block(number, offset, step, width, content, step, count)] if count else []
+            block = Block(number, offset, step, width, content, step, count)
+            pieces: Iterable[Block | Frame] = [block] if count else []
             rest = content[count * step :]
             number, offset = number + count, offset + count * step
         else:

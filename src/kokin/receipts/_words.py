@@ -29,9 +29,7 @@ def word(rows: Bytes, end: int, length: int, filler: np.uint64 = ZEROS) -> Words
 
     ``rows``: uint8 of shape (n, stride), C-contiguous, a record's first byte at :data:`SPARE`. Returns uint64 (n,).
     """
-    loaded: Words = np.ndarray(
-        (len(rows),), np.dtype("<u8"), rows.data, SPARE + end - 8, (rows.strides[0],)
-    ).copy()
+    loaded: Words = np.ndarray((len(rows),), np.dtype("<u8"), rows.data, SPARE + end - 8, (rows.strides[0],)).copy()
     if length < 8:
         low = np.uint64((1 << (8 * (8 - length))) - 1)
         loaded &= ~low
@@ -42,7 +40,8 @@ def word(rows: Bytes, end: int, length: int, filler: np.uint64 = ZEROS) -> Words
 def are_digits(words: Words) -> Mask:
     """Whether all eight bytes of each word are digits."""
     digits = words ^ ZEROS
-    return (((digits + _CARRY) | digits) & _HIGH_BITS) == 0
+    same: Mask = (((digits + _CARRY) | digits) & _HIGH_BITS) == 0
+    return same
 
 
 def number(words: Words) -> npt.NDArray[np.int64]:
@@ -119,8 +118,7 @@ class RowTest:
         np.bitwise_xor(words, self._const, out=b)
         np.bitwise_and(b, self._const_mask, out=b)
         np.bitwise_or(a, b, out=a)
-        bad: Mask | None = a.any(axis=1) if a.any() else None
-        return bad
+        return np.asarray(a.any(axis=1)) if a.any() else None
 
 
 class LegalTest:
