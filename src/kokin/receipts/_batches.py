@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.issues import Place
 from kokin.model import Receipt, schema
 from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import ReceiptMapping
@@ -102,7 +101,7 @@ class Batches:
         edges = np.flatnonzero(np.diff(kinds, prepend=-2, append=-2)).tolist()
         for start, end in pairwise(edges):
             kind = int(kinds[start])
-            if kind < 0 or end - start < _FEW or not self._header_is_whole():
+            if kind < 0 or end - start < _FEW or not self.reading.expects_data or not self._header_is_whole():
                 for i in range(start, end):
                     yield from self._judge(block.frame(i))
             else:
@@ -145,7 +144,6 @@ class Batches:
         unpaid = run.good & ~run.paid
         counts = int(np.count_nonzero(run.paid)), int(np.count_nonzero(unpaid))
         self.reading.accept(
-            Place(self.origin.source, block.number + start, block.offset + start * block.step),
             yen=(int(run.amounts[run.paid].sum()), int(run.amounts[unpaid].sum())),
             counts=counts,
             added=[reader.total(total, run) if total.of == "data" else 0 for total in self.layout.totals],

@@ -54,8 +54,13 @@ class Reading:
         self._take_control()
         return record, receipt
 
-    def accept(self, first: Place, *, yen: tuple[int, int], counts: tuple[int, int], added: Sequence[int]) -> None:
-        """Count many good detail records, the first of them at a place.
+    @property
+    def expects_data(self) -> bool:
+        """Whether a detail record may stand next."""
+        return self._control.expects_data
+
+    def accept(self, *, yen: tuple[int, int], counts: tuple[int, int], added: Sequence[int]) -> None:
+        """Count many good detail records that stand where they may.
 
         ``counts`` and ``yen`` are of the accepted and of the unpaid; ``added`` is what they add to each total.
         """
@@ -66,8 +71,7 @@ class Reading:
         totals.unpaid += unpaid
         totals.accepted_yen += yen[0]
         totals.unpaid_yen += yen[1]
-        self._control.details(first, accepted + unpaid, unpaid, added)
-        self._take_control()
+        self._control.details(accepted + unpaid, unpaid, added)
 
     def _is_cut(self, frame: Frame, record: LayoutRecord) -> bool:
         """Whether the last record ends too early; a CSV is cut if its last cell is missing or wrong."""

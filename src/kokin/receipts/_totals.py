@@ -105,24 +105,26 @@ class Control:
 
     def detail(self, record: LayoutRecord, *, unpaid: bool = False) -> None:
         """Take a detail record, a rejected one as far as its fields could be read."""
-        self._expect_data(Place(self.file, record.number, record.offset))
+        if not self.expects_data:
+            place = Place(self.file, record.number, record.offset)
+            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), "data", place))
+            self._stage = "batch"
         self._unpaid_in_batch += unpaid
         for each in self._sums:
             if each.total.of == "data":
                 _add(each, record.values)
         self._count_all("data")
 
-    def details(self, first: Place, count: int, unpaid: int, added: Sequence[int]) -> None:
-        """Take many good detail records, the first of them at a place; ``added`` is what they add to each total."""
-        self._expect_data(first)
+    @property
+    def expects_data(self) -> bool:
+        """Whether a detail record may stand next."""
+        return self._stage == "batch"
+
+    def details(self, count: int, unpaid: int, added: Sequence[int]) -> None:
+        """Take many good detail records that stand where they may; ``added`` is what they add to each total."""
         self._unpaid_in_batch += unpaid
         for each, more in zip(self._sums, added, strict=True):
             each.exact += more if each.total.of == "data" else count * (each.total.of == "records")
-
-    def _expect_data(self, place: Place) -> None:
-        if self._stage != "batch":
-            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), "data", place))
-            self._stage = "batch"
 
     def _count_all(self, role: str) -> None:
         for each in self._sums:
