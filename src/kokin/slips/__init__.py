@@ -25,6 +25,14 @@ What else stands on the slip:
 ('480000000000000000012300213800012700000', '30000000000012345678901234560999990010000000')
 >>> gs1_128.build(company_code="929023", free=f"{1234567890:021d}", amount=code.amount).lines
 ('(91)929023-0000000000012345678900', '999999-0-012300-0')
+
+And the slip itself, as a PDF of one page per bill (extra ``pdf``):
+
+>>> from kokin.model import Bill
+>>> bill = Bill(bill_id="1", payee_code="99999", item_code="127", case_key="1234567890", confirmation="123456",
+...             amount=12300, levy_year=2026, tax_year=2026, due_on="2026-06-01", payable_until="2026-07-10")
+>>> slip_pdf(bill, SlipTexts(payee="例示市", charge="自動車税種別割"), template="a4")[:5]
+b'%PDF-'
 """
 
 from kokin.slips import gs1_128
@@ -34,6 +42,8 @@ from kokin.slips._make import Form, Made, make
 from kokin.slips._numbers import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._one import pdf, png, svg, symbol
 from kokin.slips._pictures import dots, pbms, pdfs, pngs, svgs, tiff
+from kokin.slips._slip import slip_pdf, write_slips
+from kokin.slips._slip_values import SlipTexts
 from kokin.slips._symbols import Symbols, symbol_batches, symbols
 
 __all__ = [
@@ -41,6 +51,7 @@ __all__ = [
     "Look",
     "Made",
     "PaymentNumbers",
+    "SlipTexts",
     "Symbols",
     "decode",
     "dots",
@@ -53,10 +64,12 @@ __all__ = [
     "pdfs",
     "png",
     "pngs",
+    "slip_pdf",
     "svg",
     "svgs",
     "symbol",
     "symbol_batches",
     "symbols",
     "tiff",
+    "write_slips",
 ]

@@ -42,6 +42,6 @@ def bars(digits: str) -> Iterator[tuple[int, int]]:
         left += width
 
 
-def modules(digits: str) -> int:
-    """The modules of the whole symbol, quiet zones included."""
-    return sum(widths(digits)) + 2 * QUIET
+def modules(digits: int) -> int:
+    """The modules of a symbol of so many digits, quiet zones included: eleven a pair, and two more in the stop."""
+    return 11 * (digits // 2 + 4) + 2 + 2 * QUIET

@@ -35,7 +35,7 @@ def svgs(symbols: Symbols, look: Look = _PLAIN) -> Iterator[str]:
     if look.light:
         head += f'<path fill="{look.light}" d="M0-.5h{modules}v{modules}H0z"/>'
     head += f'<path stroke="{look.dark}" d="'
-    for path in _dark_runs(symbols, look.quiet, "M", "x", " ", "y", "h", "length"):
+    for path in dark_runs(symbols, look.quiet, "M", "x", " ", "y", "h", "length"):
         yield f'{head}{path.decode()}"/></svg>\n'
 
 
@@ -47,11 +47,11 @@ def pdfs(symbols: Symbols, look: Look = _PLAIN) -> Iterator[bytes]:
     head = f"{scale:.5f} 0 0 {-scale:.5f} 0 {side_mm * POINTS_PER_MM:.3f} cm "
     head += f"{colour(look.light)} 0 0 {look.modules} {look.modules} re f " if look.light else ""
     head += colour(look.dark) + " "
-    for runs in _dark_runs(symbols, look.quiet, "x", " ", "y", " ", "length", " 1 re "):
+    for runs in dark_runs(symbols, look.quiet, "x", " ", "y", " ", "length", " 1 re "):
         yield one_page(side_mm, side_mm, head.encode() + runs + b"f")
 
 
-def _dark_runs(symbols: Symbols, quiet: int, *parts: str) -> Iterator[bytes]:
+def dark_runs(symbols: Symbols, quiet: int, *parts: str) -> Iterator[bytes]:
     """The dark runs of each symbol, written one after the other.
 
     A part is ``x``, ``y`` or ``length`` for the number of a run in modules, quiet zone included; all else stands as it

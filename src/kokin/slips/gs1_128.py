@@ -14,7 +14,7 @@ True
 
 A drawing is at most 60 mm wide with its quiet zones and at least 10 mm high:
 
->>> width_mm(code)
+>>> width_mm()
 52.15
 
 Source: GS1 Japan, GS1-128による標準料金代理収納ガイドライン; vendors' published samples.
@@ -201,9 +201,9 @@ def _read(text: str) -> tuple[dict[str, Any], list[Issue]]:
     return values, problems
 
 
-def width_mm(code: Barcode, module_mm: float = _MODULE_MM) -> float:
-    """The width of the drawing in mm, quiet zones included, to a hundredth."""
-    return round(_code128.modules(code.digits) * module_mm, 2)
+def width_mm(module_mm: float = _MODULE_MM) -> float:
+    """The width of every drawing in mm, quiet zones included, to a hundredth: Code Set C has no wide digits."""
+    return round(_code128.modules(_LENGTH) * module_mm, 2)
 
 
 def bars(code: Barcode, module_mm: float = _MODULE_MM, height_mm: float = _LEAST_HIGH_MM) -> list[tuple[float, float]]:
@@ -212,7 +212,7 @@ def bars(code: Barcode, module_mm: float = _MODULE_MM, height_mm: float = _LEAST
     Raises:
         RefusedError: wider than 60 mm or lower than 10 mm.
     """
-    width = width_mm(code, module_mm)
+    width = width_mm(module_mm)
     problems = []
     if not 0 < width <= _MOST_WIDE_MM:
         problems.append(Issue("PRINT_SIZE", "module_mm", f"at most {_MOST_WIDE_MM} mm wide", f"{width} mm"))
@@ -234,7 +234,7 @@ def svg(code: Barcode, module_mm: float = _MODULE_MM, height_mm: float = _LEAST_
         RefusedError: wider than 60 mm or lower than 10 mm.
     """
     drawn = bars(code, module_mm, height_mm)
-    width, height = width_mm(code, module_mm), height_mm + 2 * _LINE_MM
+    width, height = width_mm(module_mm), height_mm + 2 * _LINE_MM
     path = "".join(f"M{left:.4f} 0h{wide:.4f}v{height_mm:g}h-{wide:.4f}z" for left, wide in drawn)
     lines = "".join(
         f'<text x="{width / 2:.2f}" y="{height_mm + number * _LINE_MM - 0.5:g}">{line}</text>'
@@ -254,7 +254,7 @@ def pdf(code: Barcode, module_mm: float = _MODULE_MM, height_mm: float = _LEAST_
         RefusedError: wider than 60 mm or lower than 10 mm.
     """
     drawn = bars(code, module_mm, height_mm)
-    width, height = width_mm(code, module_mm), height_mm + 2 * _LINE_MM
+    width, height = width_mm(module_mm), height_mm + 2 * _LINE_MM
     points = POINTS_PER_MM
     parts = [
         f"{left * points:.3f} {2 * _LINE_MM * points:.3f} {wide * points:.3f} {height_mm * points:.3f} re"

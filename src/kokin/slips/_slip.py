@@ -1,0 +1,130 @@
+"""The printed slip (納付書): one page per bill, from a template."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from kokin.elqr import ElQr
+from kokin.issues import Issue, KokinError, Place, RefusedError
+from kokin.model import Bill
+from kokin.slips import gs1_128
+from kokin.slips._look import Look
+from kokin.slips._pictures import dark_runs
+from kokin.slips._slip_drawing import Slip, draw_frames, draw_slip, fixed_words
+from kokin.slips._slip_values import SlipTexts, debt_lines, slip_values
+from kokin.slips._symbols import symbols
+from kokin.slips._template import load_template
+
+_PLAIN = Look()
+_FORM = "frames"
+# Slips whose symbols are made at once.
+_AT_ONCE = 256
+
+
+def slip_pdf(
+    bill: Bill,
+    texts: SlipTexts,
+    *,
+    template: str | Path = "strip",
+    font: str | Path | None = None,
+    digits_font: str | Path | None = None,
+    mark: str | Path | None = None,
+    look: Look = _PLAIN,
+) -> bytes:
+    """One slip as a PDF; see :func:`write_slips`."""
+    out = io.BytesIO()
+    write_slips(out, [(bill, texts)], template=template, font=font, digits_font=digits_font, mark=mark, look=look)
+    return out.getvalue()
+
+
+def write_slips(
+    file: str | Path | IO[bytes],
+    slips: Iterable[tuple[Bill, SlipTexts]],
+    *,
+    template: str | Path = "strip",
+    font: str | Path | None = None,
+    digits_font: str | Path | None = None,
+    mark: str | Path | None = None,
+    look: Look = _PLAIN,
+) -> int:
+    """Writes a PDF with a page for each slip, and returns the number of pages.
+
+    A file is kept in memory until it is written, some kilobytes a page: write a night's run as numbered files of a few
+    thousand pages each.
+
+    Args:
+        file: a path, or a file open for writing bytes.
+        slips: bills, and what is printed of each beside it. A bill's name is printed; a bill without a barcode gets
+            none.
+        template: ``strip`` (297 x 114 mm, three parts side by side), ``a4`` (three bands), or the path of a TOML file.
+        font: a TrueType font to embed for all text; without one the standard fonts of every PDF reader are named.
+        digits_font: a TrueType font for the OCR lines, such as an OCR-B.
+        mark: a picture of the eL mark, which Kokin does not bring along; without one its area is an empty frame.
+        look: the module size and quiet zone of the eL-QR; printed in black.
+
+    Raises:
+        RefusedError: a slip that cannot be printed as it is; the issues name its record, from 1. Nothing is written.
+        KokinError: reportlab is not installed (extra ``pdf``).
+    """
+    try:
+        from kokin.slips._fonts import load_fonts
+        from kokin.slips._paper import Paper
+    except ImportError as error:
+        raise KokinError("printed slips need one more package: pip install 'kokin[pdf]'") from error
+
+    geometry = load_template(template)
+    fonts = load_fonts(font, digits_font)
+    _check_characters({"template": fixed_words(geometry)}, fonts.has)
+    paper = Paper(str(file) if isinstance(file, Path) else file, geometry, fonts)
+    paper.begin_form(_FORM)
+    draw_frames(paper, None if mark is None else str(mark))
+    paper.end_form()
+    for slip in _prepared(slips, fonts.has, look):
+        paper.put_form(_FORM)
+        draw_slip(paper, slip)
+        paper.end_page()
+    paper.save()
+    return paper.pages
+
+
+def _prepared(slips: Iterable[tuple[Bill, SlipTexts]], has: Callable[[str], bool], look: Look) -> Iterator[Slip]:
+    """Each slip as it is drawn; the symbols are made many at a time."""
+    numbered = enumerate(slips, 1)
+    while batch := list(islice(numbered, _AT_ONCE)):
+        codes = [_code(bill, record) for record, (bill, _) in batch]
+        drawn = dark_runs(symbols(codes), look.quiet, "x", " ", "y", " ", "length", " 1 re ")
+        for (record, (bill, texts)), code, runs in zip(batch, codes, drawn, strict=True):
+            try:
+                values, debts = slip_values(bill, code, texts), debt_lines(bill, texts)
+                barcode = gs1_128.from_bill(bill) if bill.barcode else None
+                _check_characters(values | {debt.name: "".join(debt.model_dump().values()) for debt in debts}, has)
+            except RefusedError as error:
+                raise _at(error, record) from None
+            yield Slip(values, debts, barcode, look, runs.decode())
+
+
+def _code(bill: Bill, record: int) -> ElQr:
+    try:
+        return ElQr.from_bill(bill)
+    except RefusedError as error:
+        raise _at(error, record) from None
+
+
+def _at(error: RefusedError, record: int) -> RefusedError:
+    return RefusedError([issue.at(Place(record=record)) for issue in error.issues], "a slip cannot be printed")
+
+
+def _check_characters(values: dict[str, str], has: Callable[[str], bool]) -> None:
+    """A character that the font lacks would print as a blank, in a name of all things; it is told by its number."""
+    problems = [
+        Issue("CHARACTER", name, "a character of the font", f"U+{ord(character):04X}")
+        for name, text in values.items()
+        for character in dict.fromkeys(text)
+        if not character.isascii() and character not in "¥\n" and not has(character)
+    ]
+    if problems:
+        raise RefusedError(problems)

@@ -1,0 +1,107 @@
+"""Where things stand on a printed slip (様式): geometry as data."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pydantic import ConfigDict
+
+from kokin.issues import Issue, RefusedError
+from kokin.model import Record
+
+#: A point or a size, in mm.
+Pair: TypeAlias = tuple[float, float]
+
+
+class _Geometry(Record):
+    # TOML knows neither tuples nor which numbers are lengths.
+    model_config = ConfigDict(strict=False)
+
+
+class Item(_Geometry):
+    """One thing on a part of a slip.
+
+    ``text`` is words, ``cell`` words in a frame with a label, ``area`` an empty frame, ``mark`` the eL mark or its
+    empty frame, ``table`` the debts on the slip, ``digits`` an OCR line, ``symbol`` the eL-QR, ``barcode`` the GS1-128.
+    """
+
+    kind: Literal["text", "cell", "area", "mark", "table", "digits", "symbol", "barcode"]
+    at: Pair
+    """The upper left corner, mm from that of the part; for ``digits`` the left end of the base line."""
+    size: Pair = (0.0, 0.0)
+    """Width and height in mm, where they do not follow from the thing itself."""
+    label: str = ""
+    """The words in the frame, on every slip the same."""
+    text: str = ""
+    """Words that stand on every slip."""
+    value: str = ""
+    """The name of a slip's value that stands here."""
+    font: float = 9.0
+    """The size of the type in points; it shrinks where a value needs it."""
+    lines: int = 1
+    """The most lines that a value may take."""
+    align: Literal["left", "center", "right"] = "left"
+    """Where in its width a value stands."""
+    bold: bool = False
+    """Whether figures are bold."""
+    pitch: float = 2.54
+    """The distance of digits in mm."""
+    height: float = 10.0
+    """The height of bars in mm."""
+
+
+class Part(_Geometry):
+    """One part (片) of a slip."""
+
+    at: Pair
+    """The upper left corner in mm from that of the page."""
+    items: tuple[Item, ...]
+    """What stands on it."""
+
+
+class Template(_Geometry):
+    """A page with its parts.
+
+    Raises:
+        RefusedError: an unknown key or kind, or a value of the wrong type.
+    """
+
+    source: str
+    """Whose geometry it is."""
+    verified: bool
+    """Whether it was checked against an official form (様式)."""
+    title: str
+    """The title of the document."""
+    width: float
+    """The width of the page in mm."""
+    height: float
+    """The height of the page in mm."""
+    cuts: tuple[tuple[float, float, float, float], ...] = ()
+    """Where the page is cut: lines from (x, y) to (x, y) in mm."""
+    ink: str
+    """The colour of frames and labels, ``#rrggbb``."""
+    tint: str
+    """The colour behind labels, ``#rrggbb``."""
+    part: tuple[Part, ...]
+    """The parts in the order in which they are drawn."""
+
+
+@functools.cache
+def load_template(name: str | Path) -> Template:
+    """A template by its name (``strip``, ``a4``) or the path of a TOML file.
+
+    Raises:
+        RefusedError: no such template, or a file that is none.
+    """
+    built_in = resources.files(__package__) / "templates"
+    known = sorted(entry.name.removesuffix(".toml") for entry in built_in.iterdir() if entry.name.endswith(".toml"))
+    if name in known:
+        return Template(**tomllib.loads((built_in / f"{name}.toml").read_text(encoding="utf-8")))
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise RefusedError([Issue("CODE_UNKNOWN", "template", f"{', '.join(known)} or a TOML file", str(name))])
+    return Template(**tomllib.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,261 @@
+"""The printed slip: what stands on it is read back from the page, by a decoder and as text."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reportlab
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reportlab.pdfbase.pdfmetrics import stringWidth
+
+from kokin.elqr import ElQr
+from kokin.issues import RefusedError
+from kokin.model import Bill
+from kokin.slips import Look, SlipTexts, gs1_128, slip_pdf, write_slips
+from kokin.slips._fonts import load_fonts
+from kokin.slips._paper import _fitted
+from kokin.slips._template import load_template
+
+pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to look at a PDF")
+
+VERA = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
+
+
+def bill(**changes: Any) -> Bill:
+    fields: dict[str, Any] = {
+        "bill_id": "2026-W-000123-01",
+        "payee_code": "99999",
+        "office_code": "001",
+        "item_code": "301",
+        "case_key": "1234567890",
+        "confirmation": "123456",
+        "amount": 12300,
+        "levy_year": 2026,
+        "tax_year": 2026,
+        "period": "01",
+        "due_on": date(2026, 6, 1),
+        "payable_until": date(2026, 7, 10),
+        "parts": {"水道料金": 7480, "下水道使用料": 4820},
+        "name": "公金　花子",
+    }
+    fields |= changes
+    if "barcode" not in fields:
+        code = gs1_128.build(
+            company_code="999999", free="0" * 21, amount=fields["amount"], payable_until=fields["payable_until"]
+        )
+        fields["barcode"] = code.digits
+    return Bill(**fields)
+
+
+TEXTS = SlipTexts(
+    payee="例示市水道事業管理者",
+    charge="水道料金・下水道使用料",
+    account="01234-5-678901 例示市上下水道局",
+    contact="例示市上下水道局 料金課　電話 0000-00-0000",
+    period="第1期",
+    note="使用期間 令和8年4月1日〜5月31日",
+    address=("〒000-0000", "例示県例示市本町一丁目2番3号"),
+    registrations={"水道料金": "T0000000000001", "下水道使用料": "T0000000000002"},
+    remarks={"水道料金": "内消費税 680円"},
+)
+
+
+def pages(pdf: bytes) -> Any:
+    return pdfium.PdfDocument(pdf)
+
+
+def read(page: Any) -> dict[str, list[str]]:
+    """The codes on a page as a scanner of 300 dpi sees them."""
+    zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
+    found: dict[str, list[str]] = {"QRCode": [], "Code128": []}
+    for code in zxingcpp.read_barcodes(page.render(scale=300 / 72).to_pil().convert("L")):
+        found[code.format.name].append(code.text)
+    return found
+
+
+def words(page: Any) -> str:
+    return re.sub(r"\s+", "", page.get_textpage().get_text_range())
+
+
+@pytest.mark.parametrize(("template", "size"), [("strip", (297, 114)), ("a4", (210, 297))])
+def test_codes_and_words_are_read_back_from_the_page(template: str, size: tuple[int, int]) -> None:
+    document = pages(slip_pdf(bill(), TEXTS, template=template))
+    assert len(document) == 1
+    page = document[0]
+    assert [points / 72 * 25.4 for points in page.get_size()] == pytest.approx(size, abs=0.01)
+    code = ElQr.from_bill(bill())
+    assert read(page) == {"QRCode": [code.payload], "Code128": [f"(91){bill().barcode[2:]}"]}
+    text = words(page)
+    for expected in (
+        *("公金花子様", "例示市水道事業管理者", "水道料金・下水道使用料", "第1期", "令和8年6月1日", "令和8年7月10日"),
+        *("¥12,300", "7,480円", "4,820円", "T0000000000001", "T0000000000002", "内消費税680円"),
+        *(code.el_number, code.upper_line, code.lower_line, *gs1_128.parse(bill().barcode or "").lines),
+        *("納入済通知書", "納入書（原符）", "領収証書", "領収日付印", "eLマーク"),
+    ):
+        assert expected in text
+
+
+def test_each_page_has_the_codes_of_its_own_bill() -> None:
+    bills = [bill(bill_id=f"{number}", case_key=f"{number}", amount=number, parts={}) for number in (1, 22, 300_000)]
+    texts = SlipTexts(payee="例示市", charge="水道料金")
+    out = io.BytesIO()
+    assert write_slips(out, ((one, texts) for one in bills)) == 3
+    for one, page in zip(bills, pages(out.getvalue()), strict=True):
+        assert read(page) == {"QRCode": [ElQr.from_bill(one).payload], "Code128": [f"(91){one.barcode[2:]}"]}
+        assert f"¥{one.amount:,}" in words(page)
+
+
+def test_more_slips_than_symbols_made_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "slips.pdf"
+    assert write_slips(path, [(bill(case_key=f"{number}"), TEXTS) for number in range(300)]) == 300
+    document = pages(path.read_bytes())
+    for number in (0, 255, 256, 299):
+        assert f"{number:020d}-123456" in words(document[number])
+
+
+def test_the_same_slip_gives_the_same_bytes() -> None:
+    assert slip_pdf(bill(), TEXTS) == slip_pdf(bill(), TEXTS)
+
+
+def test_a_large_amount_has_no_barcode() -> None:
+    page = pages(slip_pdf(bill(amount=300_001, parts={}, barcode=None), SlipTexts(payee="例示市", charge="税")))[0]
+    found = read(page)
+    assert (len(found["QRCode"]), found["Code128"]) == (1, [])
+    assert "コンビニエンスストアでは納付できません" in words(page)
+
+
+def test_the_module_size_is_the_one_that_was_asked_for() -> None:
+    small, large = (
+        pages(slip_pdf(bill(barcode=None), TEXTS, look=Look(module_mm=size)))[0].render(scale=300 / 72).to_pil()
+        for size in (0.3, 0.42)
+    )
+    zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
+    sides = []
+    for picture in (small, large):
+        corners = zxingcpp.read_barcode(picture).position
+        sides.append((corners.top_right.x - corners.top_left.x) / 300 * 25.4)
+    assert sides == pytest.approx([41 * 0.3, 41 * 0.42], abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "texts", "problem"),
+    [
+        ({"payable_until": None, "barcode": None}, {}, ("FIELD_MISSING", "payable_until")),
+        ({"levy_year": None}, {}, ("FIELD_MISSING", "levy_year")),
+        ({"barcode": "0" * 44}, {}, ("CODE_UNKNOWN", "identifier")),
+        ({"parts": {"水道料金": 1}}, {"registrations": {}, "remarks": {}}, ("PARTS_SUM", "parts")),
+        ({}, {"registrations": {"ガス料金": "T0000000000003"}}, ("FIELD_UNKNOWN", "registrations")),
+        ({"name": "𠮷田 太郎"}, {}, ("CHARACTER", "name")),
+    ],
+)
+def test_a_slip_that_would_be_wrong_is_refused(
+    tmp_path: Path, changes: dict[str, Any], texts: dict[str, Any], problem: tuple[str, str]
+) -> None:
+    path = tmp_path / "slips.pdf"
+    wrong = (bill(**changes), TEXTS.model_copy(update=texts))
+    with pytest.raises(RefusedError) as refused:
+        write_slips(path, [(bill(), TEXTS), wrong])
+    assert (refused.value.issues[0].code, refused.value.issues[0].field) == problem
+    assert refused.value.issues[0].where.record == 2
+    assert "田" not in str(refused.value)
+    assert not path.exists()
+
+
+def test_no_address_in_a_repr() -> None:
+    assert "本町" not in repr(TEXTS)
+
+
+def test_an_embedded_font_stands_in_the_file() -> None:
+    texts = SlipTexts(payee="City of Example", charge="Water")
+    plain = bill(name="Hanako", parts={})
+    with pytest.raises(RefusedError) as refused:
+        slip_pdf(plain, texts, font=VERA)
+    assert {(issue.code, issue.field) for issue in refused.value.issues} == {("CHARACTER", "template")}
+    pdf = slip_pdf(plain, texts, digits_font=VERA)
+    assert b"BitstreamVeraSans" in pdf
+    assert ElQr.from_bill(plain).upper_line in words(pages(pdf)[0])
+
+
+def test_a_font_that_cannot_be_embedded_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "outlines.otf"
+    path.write_bytes(b"OTTO" + bytes(100))
+    with pytest.raises(RefusedError) as refused:
+        slip_pdf(bill(), TEXTS, font=path)
+    assert [issue.code for issue in refused.value.issues] == ["FONT_FORM"]
+
+
+def test_the_body_s_own_template_and_mark(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="needs the extra 'decode'")
+    mark = tmp_path / "mark.png"
+    image.new("RGB", (20, 10), (200, 0, 0)).save(mark)
+    template = tmp_path / "own.toml"
+    template.write_text(
+        """
+source = "例示市"
+verified = true
+title = "納付書"
+width = 80
+height = 40.5
+ink = "#000000"
+tint = "#ffffff"
+[[part]]
+at = [0, 0]
+items = [
+    { kind = "symbol", at = [1, 1] },
+    { kind = "mark", at = [40, 10], size = [20, 10], label = "eLマーク" },
+]
+""",
+        encoding="utf-8",
+    )
+    page = pages(slip_pdf(bill(), TEXTS, template=template, mark=mark))[0]
+    assert read(page)["QRCode"] == [ElQr.from_bill(bill()).payload]
+    picture = page.render(scale=4).to_pil()
+    assert picture.getpixel((round(50 / 25.4 * 288), round(15 / 25.4 * 288))) == (200, 0, 0)
+    assert words(page) == ""
+
+
+def test_a_template_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="a4, strip"):
+        load_template("letter")
+    path = tmp_path / "wrong.toml"
+    path.write_text('source = "x"\ncolour = 3\n', encoding="utf-8")
+    with pytest.raises(RefusedError) as refused:
+        load_template(path)
+    assert {"FIELD_UNKNOWN", "FIELD_MISSING"} == {issue.code for issue in refused.value.issues}
+
+
+@pytest.mark.parametrize("name", ["strip", "a4"])
+def test_everything_stands_inside_its_page(name: str) -> None:
+    template = load_template(name)
+    for part in template.part:
+        for item in part.items:
+            width, height = {"symbol": (20.74, 20.74), "barcode": (gs1_128.width_mm(), item.height + 5.6)}.get(
+                item.kind, item.size
+            )
+            if item.kind == "digits":
+                width = 44 * item.pitch
+            assert 0 <= part.at[0] + item.at[0] <= template.width - width
+            assert 0 <= part.at[1] + item.at[1] <= template.height - height
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.text(st.sampled_from("公金花子、。（）ABC012 -\n"), min_size=1, max_size=90),
+    st.floats(20, 300),
+    st.floats(8, 60),
+    st.integers(1, 4),
+)
+def test_text_fits_its_box_and_none_is_lost(text: str, width: float, height: float, lines: int) -> None:
+    font = load_fonts().text
+    size, broken = _fitted(text, font, width, height, 10, lines)
+    assert "".join(broken) == text.replace("\n", "")
+    assert 0 < size <= 10
+    assert len(broken) <= max(lines, text.count("\n") + 1)
+    assert all(stringWidth(line, font, size) <= width * 1.000001 for line in broken)
+    assert size * (1 + (len(broken) - 1) * 1.18) <= height * 1.000001
