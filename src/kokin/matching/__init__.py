@@ -1,8 +1,9 @@
 """The matching core: columns of keys and yen in, columns of outcomes out."""
 
 from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Debts
-from kokin.matching._index import NO_BILL, NO_NUMBER, SEVERAL, Index
+from kokin.matching._index import Index
 from kokin.matching._judge import KINDS, NO_BALANCE, OUTCOMES, Claims, Judgement, crowded, judge, judge_alone
+from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
 from kokin.matching._pack import NUMBERS
 
 __all__ = [

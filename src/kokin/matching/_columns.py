@@ -77,17 +77,15 @@ def text_buffers(array: pa.Array) -> tuple[npt.NDArray[Any], Bytes, Ints]:
 
 def one(column: pa.ChunkedArray) -> pa.Array:
     """A text column in one chunk, as ``large_string`` where it is too long for ``string``; an empty text for a null."""
-    column = column.cast(pa.large_string() if column.nbytes >= _MOST_TEXT else pa.string()).combine_chunks()
-    return pc.fill_null(column, "") if column.null_count else column
+    column = column.cast(pa.large_string() if column.nbytes >= _MOST_TEXT else pa.string())
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return pc.fill_null(array, "") if array.null_count else array
 
 
 def there(column: pa.ChunkedArray) -> Bools:
     """Which values are not null and not an empty text: bool (n,)."""
-    parts = [np.empty(0, np.bool_)]
-    for array in chunks(column):
-        texts = not (pt.is_date(array.type) or pt.is_dictionary(array.type))
-        parts.append(text_buffers(array)[2] > 0 if texts else valid(array))
-    return np.concatenate(parts)
+    parts = [valid(array) if pt.is_date(array.type) else text_buffers(array)[2] > 0 for array in chunks(column)]
+    return np.concatenate([np.empty(0, np.bool_), *parts])
 
 
 def integers(column: pa.ChunkedArray | pa.Array, null: int) -> npt.NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +39,10 @@ class Debts:
     #: int32 (m,): obligations that a covering slip connects have the same circle; None: each is a circle by itself.
     circles: Rows | None
 
-    def of_slips(self, per_obligation: Ints, count: int) -> Ints:
-        """Yen per obligation as yen per slip, summed where a slip covers several: int64 (n,)."""
-        lead = self.lead(np.arange(count, dtype=np.int32))
-        yen = per_obligation[np.maximum(lead, 0)] if len(per_obligation) else np.zeros(count, np.int64)
+    def of_slips(self, per_obligation: Ints, slips: Rows) -> Ints:
+        """Yen per obligation as yen per slip, summed where a slip covers several: int64 (k,)."""
+        lead = self.lead(slips)
+        yen: Ints = per_obligation[np.maximum(lead, 0)]
         if len(self.covered):
             covering = lead < 0
             yen[covering] = np.add.reduceat(per_obligation[self.covered], self.offsets[:-1])[-1 - lead[covering]]
@@ -74,6 +74,10 @@ class Debts:
         return count, np.where(covering[row], self.covered[place], leads[row]).astype(np.int32)
 
 
+#: The names of the arrays.
+DEBT_ARRAYS = tuple(field.name for field in fields(Debts))
+
+
 def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Issue]) -> Debts:
     """The debts of a table of bills; what does not hold together is added to the problems."""
     amount = integers(bills.column("amount"), 0)
@@ -82,7 +86,7 @@ def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Is
     count, named = _covers(bills.column("covers")) if "covers" in names else (None, None)
     covering = count > 0 if count is not None else np.zeros(len(bills), np.bool_)
     if "obligation_id" not in names and not covering.any():
-        billed = np.where(status == OPEN, amount, 0)
+        billed = np.where(status == OPEN, amount, 0) if status.any() else amount
         return Debts(
             billed,
             billed if before is None else np.maximum(billed - before, 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,6 @@ from kokin.matching._columns import (
     Bytes,
     Ints,
     Rows,
-    Words,
     as_table,
     in_threads,
     integers,
@@ -23,38 +23,18 @@ from kokin.matching._columns import (
     there,
     to_arrow,
 )
-from kokin.matching._debts import OPEN, STATUSES, Debts, find_debts
+from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts
+from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
 from kokin.matching._pack import NUMBERS, Keys, pack, pack_text
 from kokin.matching._rows import UNKNOWN, codes, conform, problems
-from kokin.matching._slots import fill, probe
+from kokin.matching._saved import load, save
+from kokin.matching._slots import fill
 from kokin.model import Bill
-
-#: What stands for a slip where a receipt's number leads to none: no bill has it, open bills of several debts have it,
-#: the receipt carries no number.
-NO_BILL, SEVERAL, NO_NUMBER = -1, -2, -3
 
 #: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
 CHUNK = 131_072
 
 _TEXT_WORDS = 3
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """The slips by one kind of number."""
-
-    #: uint64 (n, words): the numbers of all slips.
-    words: Words
-    #: int32: the table of :func:`kokin.matching._slots.fill`.
-    slots: Rows
-    #: int32 (n,): the slip that a found one stands for, or :data:`SEVERAL`; None where no number is shared.
-    leads: Rows | None
-
-    def find(self, keys: Keys) -> Rows:
-        """The slip of each number, :data:`NO_BILL` or :data:`SEVERAL`: int32 (k,)."""
-        found = probe(self.slots, self.words, keys.words)
-        found[keys.wrong] = NO_BILL
-        return found if self.leads is None else np.where(found < 0, found, self.leads.take(found, mode="clip"))
 
 
 @dataclass(frozen=True)
@@ -106,9 +86,33 @@ class Index:
         debts = find_debts(table, status, found)
         if found:
             raise RefusedError(found, "bills refused")
-        lookups = {kind: _look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
+        lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
         numbers = table.select(["payee_code", "item_code", "case_key"])
         return cls(bill_id, in_order, numbers, amount, status if status.any() else None, debts, lookups)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the index into a folder, to be used by :meth:`load` on a machine of the same byte order."""
+        arrays = {name: getattr(self.debts, name) for name in DEBT_ARRAYS}
+        arrays.update(amount=self.amount, status=self.status)
+        for kind, lookup in self.lookups.items():
+            arrays.update({f"{kind}.{name}": part for name, part in zip(Lookup._fields, lookup, strict=True)})
+        names = self.numbers.append_column("bill_id", self.bill_id)
+        save(Path(folder), arrays, names, {"in_order": self.in_order, "kinds": list(self.lookups)})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """An index from a folder, mapped into memory: only what is looked at is read.
+
+        Raises:
+            RefusedError: the folder holds no index, or one of another version.
+            OSError: a file cannot be read.
+        """
+        arrays, names, more = load(Path(folder))
+        debts = Debts(**{name: arrays[name] for name in DEBT_ARRAYS})
+        lookups = {kind: Lookup(*(arrays[f"{kind}.{name}"] for name in Lookup._fields)) for kind in more["kinds"]}
+        numbers = names.drop_columns("bill_id")
+        bill_id = one(names.column("bill_id"))
+        return cls(bill_id, more["in_order"], numbers, arrays["amount"], arrays["status"], debts, lookups)
 
     def find(self, receipts: pa.RecordBatch) -> tuple[Rows, Bytes, Bools]:
         """The slip of each receipt, by the first number that it carries.
@@ -125,10 +129,9 @@ class Index:
         for kind, keys in packed.items():
             wrong |= keys.wrong
             rows = np.flatnonzero(keys.present & (slip == NO_NUMBER))
-            if len(rows) < count:
-                keys = Keys(keys.words[rows], keys.present[rows], keys.wrong[rows])
+            asked = keys if len(rows) == count else Keys(keys.words[rows], keys.present[rows], keys.wrong[rows])
             by[rows] = NUMBERS.index(kind)
-            slip[rows] = self.lookups[kind].find(keys) if kind in self.lookups else NO_BILL
+            slip[rows] = self.lookups[kind].find(asked) if kind in self.lookups else NO_BILL
         return slip, by, wrong
 
 
@@ -197,44 +200,3 @@ def _repeated(bill_id: pa.Array) -> list[Issue]:
             issues.append(Issue("BILL_REPEATED", "bill_id", "", text, Place(record=row + 1)))
         seen.add(text)
     return issues
-
-
-def _look_up(keys: Keys, bill_id: pa.Array, status: Bytes, debts: Debts) -> Lookup:
-    slots, again, first = fill(keys.words, keys.present)
-    leads = settle_shared(again, first, bill_id, status, debts) if len(again) else None
-    return Lookup(keys.words, slots, leads)
-
-
-def settle_shared(again: Rows, first: Rows, bill_id: pa.Array, status: Bytes, debts: Debts) -> Rows:
-    """For every slip the one that its number leads to, or :data:`SEVERAL`: int32 (n,).
-
-    ``again`` and ``first`` are the pairs of slips with one number that :func:`kokin.matching._slots.fill` found.
-    """
-    holders = np.unique(first)
-    slip = np.concatenate([holders, again])
-    holder = np.concatenate([holders, first])
-    rank = np.empty(len(slip), np.int64)
-    order = pc.sort_indices(bill_id.take(to_arrow(slip, pa.int32())))
-    rank[integers(order.cast(pa.int64()), 0)] = np.arange(len(slip))
-    order = np.lexsort((rank, status[slip], holder))
-    slip, holder = slip[order], holder[order]
-    head = np.ones(len(slip), np.bool_)
-    head[1:] = holder[1:] != holder[:-1]
-    chosen = slip[head][np.cumsum(head) - 1]
-    debt = _debt_names(slip, debts)
-    other = (status[slip] == OPEN) & (debt != debt[head][np.cumsum(head) - 1])
-    leads = np.arange(len(status), dtype=np.int32)
-    leads[holder] = chosen
-    leads[holder[other]] = SEVERAL
-    return leads
-
-
-def _debt_names(slips: Rows, debts: Debts) -> Ints:
-    """A number for what each slip settles, the same for slips that settle the same obligations: int64 (k,)."""
-    name = debts.lead(slips).astype(np.int64)
-    seen: dict[tuple[int, ...], int] = {}
-    for place in np.flatnonzero(name < 0).tolist():
-        _, covered = debts.spread(name[place : place + 1].astype(np.int32))
-        several = tuple(sorted(covered.tolist()))
-        name[place] = several[0] if len(several) == 1 else seen.setdefault(several, -1 - len(seen))
-    return name

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kokin.matching._columns import Bools, Bytes, Ints, Rows
 from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Debts
-from kokin.matching._index import NO_BILL, NO_NUMBER, SEVERAL
+from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
 from kokin.model import Outcome, ReceiptKind
 
 #: The outcomes by code, and the kinds of receipt by code.
@@ -119,19 +119,21 @@ def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Bools:
     company = np.zeros(size + 1, np.bool_)
     company[place[last_here[place] != rows]] = True
     company[size] = True
-    return company[place] | (kind != FINAL) | (debts.lead(some) < 0)
+    beside: Bools = company[place] | (kind != FINAL) | (debts.lead(some) < 0)
+    return beside
 
 
 # Places per receipt in `crowded`, at most.
 _ROOM = 8
 
 
-def judge_alone(slip: Rows, amount: Ints, debts: Debts, status: Bytes | None) -> Judgement:
-    """The rule of matching on receipts that concern no other (see :func:`crowded`): all of them met a whole balance.
+def judge_alone(slip: Rows, amount: Ints, alone: Bools, debts: Debts, status: Bytes | None) -> Judgement:
+    """The rule of matching on receipts that concern no other (see :func:`crowded`): each meets a whole balance.
 
-    ``status`` may be None where all slips are open. ``touched`` and ``left`` have a row per receipt.
+    ``alone``, bool (n,), says which they are; what is told of the others has no meaning. ``status`` may be None where
+    all slips are open. ``touched`` and ``left`` have a row for each that is alone.
     """
-    lead = debts.lead(slip)
+    lead = debts.lead(np.maximum(slip, 0))
     met = debts.open.take(lead, mode="clip")
     applied = np.minimum(met, amount)
     outcome = classify(amount, met)
@@ -143,7 +145,7 @@ def judge_alone(slip: Rows, amount: Ints, debts: Debts, status: Bytes | None) ->
         outcome[standing == SUPERSEDED] = CODE[Outcome.BILL_CHANGED]
         applied[closed] = 0
         expected = np.where(closed, NO_BALANCE, met)
-    return Judgement(outcome, applied, amount - applied, expected, lead, met - applied)
+    return Judgement(outcome, applied, amount - applied, expected, lead[alone], (met - applied)[alone])
 
 
 #: The code of a receipt that no step has judged yet.
@@ -152,9 +154,10 @@ UNJUDGED = np.uint8(255)
 
 def group(*columns: npt.NDArray[Any]) -> Ints:
     """A number for each row, the same for rows that are equal in all columns: int64 (n,), from 0 in sorted order."""
-    order = np.lexsort(columns[::-1])
+    telling = [column for column in columns if (column != column[:1]).any()] or [columns[0]]
+    order = np.lexsort(telling[::-1])
     new = np.zeros(len(order), np.bool_)
-    for column in columns:
+    for column in telling:
         new[1:] |= column[order[1:]] != column[order[:-1]]
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(new)
@@ -184,7 +187,7 @@ def corrected(claims: Claims, live: Bools) -> Bools:
     The corrections of one place and moment restate one payment. The last of them stands for it, the others are
     replaced; so is the final it restates: the last of another amount, or else the last.
     """
-    found = live & (claims.kind == CORRECTION)
+    found: Bools = live & (claims.kind == CORRECTION)
     if not found.any():
         return found
     where = group(claims.place, claims.moment)
@@ -225,7 +228,8 @@ def classify(amount: Ints, met: Ints) -> Bytes:
     """The outcome of money that met a balance: uint8 (n,)."""
     case = (amount > met).view(np.uint8) + (amount != met).view(np.uint8)
     case[met == 0] = 3
-    return _BY_BALANCE.take(case)
+    outcome: Bytes = _BY_BALANCE.take(case)
+    return outcome
 
 
 # By case: equal, less, more, nothing open.

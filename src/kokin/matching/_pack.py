@@ -67,14 +67,15 @@ def _el_number(batch: pa.RecordBatch) -> Keys:
         there &= some
         wrong |= bad
     case = rows["case_key"]
-    odd = np.zeros(len(batch), np.uint64)
-    first = digit_word(rows["payee_code"], 0, 5, odd) >> _bits(3) | digit_word(rows["item_code"], 0, 3, odd)
-    second = digit_word(rows["confirmation"], 0, 6, odd) >> _bits(2) | digit_word(case, 0, 2, odd)
-    words = np.empty((len(batch), 2), np.uint64)
-    words[:, 0] = value(first) * _EIGHT + value(second)
-    words[:, 1] = (value(digit_word(case, 2, 2, odd)) * _EIGHT + value(digit_word(case, 4, 8, odd))) * _EIGHT
-    words[:, 1] += value(digit_word(case, 12, 8, odd))
-    return Keys(words, there, wrong | (there & (odd & _HIGH_BITS != 0)))
+    spans = (
+        _joined(_span(rows["payee_code"], 0, 5), 3, _span(rows["item_code"], 0, 3)),
+        _joined(_span(rows["confirmation"], 0, 6), 2, _span(case, 0, 2)),
+        _span(case, 2, 2),
+        _span(case, 4, 8),
+        _span(case, 12, 8),
+    )
+    wrong |= there & _odd(*spans)
+    return Keys(np.stack((_number(*spans[:2]), _number(*spans[2:])), axis=1), there, wrong)
 
 
 def _barcode(array: pa.Array) -> Keys:
@@ -83,21 +84,17 @@ def _barcode(array: pa.Array) -> Keys:
     The re-issue digit, the deadline, the stamp flag, the amount and the check digit are no part of the key.
     """
     rows, there, wrong = _digits(array, _BARCODE)
-    odd = np.zeros(len(rows), np.uint64)
-    for start in (0, 29, 36):
-        digit_word(rows, start, 8, odd)
-    words = np.empty((len(rows), 2), np.uint64)
-    words[:, 0] = value(digit_word(rows, 2, 1, odd)) * _EIGHT + value(digit_word(rows, 3, 8, odd))
-    words[:, 1] = (value(digit_word(rows, 11, 2, odd)) * _EIGHT + value(digit_word(rows, 13, 8, odd))) * _EIGHT
-    words[:, 1] += value(digit_word(rows, 21, 8, odd))
-    return Keys(words, there, wrong | (there & (odd & _HIGH_BITS != 0)))
+    key = tuple(_span(rows, start, count) for start, count in ((2, 1), (3, 8), (11, 2), (13, 8), (21, 8)))
+    rest = (_span(rows, start, 8) for start in (0, 29, 36))
+    wrong |= there & _odd(*key, *rest)
+    return Keys(np.stack((_number(*key[:2]), _number(*key[2:])), axis=1), there, wrong)
 
 
 def _account(array: pa.Array) -> Keys:
     rows, there, wrong = _digits(array, _ACCOUNT)
-    odd = np.zeros(len(rows), np.uint64)
-    words = value(digit_word(rows, 0, 2, odd)) * _EIGHT + value(digit_word(rows, 2, 8, odd))
-    return Keys(words.reshape(-1, 1), there, wrong | (there & (odd & _HIGH_BITS != 0)))
+    spans = (_span(rows, 0, 2), _span(rows, 2, 8))
+    wrong |= there & _odd(*spans)
+    return Keys(_number(*spans).reshape(-1, 1), there, wrong)
 
 
 def pack_text(array: pa.Array, count: int) -> Keys:
@@ -142,40 +139,63 @@ def justify(array: pa.Array, width: int, *, right: bool) -> tuple[Bytes, Ints]:
     return rows, lengths
 
 
-def digit_word(rows: Bytes, start: int, count: int, odd: Words) -> Words:
+def _span(rows: Bytes, start: int, count: int) -> Words:
     """Up to eight digits of each row as one word of digit values, the last digit in the highest byte: uint64 (n,).
 
-    ``rows`` is uint8 (n, width), C-contiguous. In ``odd``, uint64 (n,), a high bit is set where a byte is no digit.
+    ``rows`` is uint8 (n, width), C-contiguous. A byte that is no digit becomes one above nine.
     """
     total, width = rows.shape
-    end = start + count
-    if width < 8:
+    if start + 8 <= width:
+        # What follows the digits is shifted out at the top.
+        word: Words = rows[:, start : start + 8].view("<u8")[:, 0] ^ _ZEROS
+    elif width >= 8:
+        # What comes before them is shifted out at the bottom, and zeros come back.
+        before = np.uint64(8 * (8 - count))
+        word = rows[:, width - 8 :].view("<u8")[:, 0] ^ _ZEROS
+        word >>= before
+        return word << before if start + count == width else _span(np.ascontiguousarray(rows[:, start:]), 0, count)
+    else:
         spare = np.zeros(total * width + 8, np.uint8)
         spare[: total * width] = rows.reshape(-1)
         word = np.ndarray((total,), "<u8", spare, start, (width,)) ^ _ZEROS
-        end = start + 8
-    else:
-        at = max(0, end - 8)
-        word = rows[:, at : at + 8].view("<u8")[:, 0] ^ _ZEROS
-        end = at + 8
-    # Bytes after the digits fall off at the top, bytes before them are cut off and replaced by zeros below.
-    word <<= np.uint64(8 * (end - start - count))
     if count < 8:
-        word >>= _bits(8 - count)
-        word <<= _bits(8 - count)
-    odd |= (word + _ABOVE_NINE) | word
+        word <<= np.uint64(8 * (8 - count))
     return word
 
 
-def _bits(digits: int) -> np.uint64:
-    return np.uint64(8 * digits)
+def _joined(left: Words, count: int, right: Words) -> Words:
+    """Two spans as one, ``count`` digits of which are the right one's."""
+    left >>= np.uint64(8 * count)
+    left |= right
+    return left
 
 
-def value(word: Words) -> Words:
-    """The number that eight digit values say: uint64 (n,). Neighbours are merged three times over."""
-    for base, bits, mask in ((10, 8, 0x00FF00FF00FF00FF), (100, 16, 0x0000FFFF0000FFFF), (10_000, 32, 0xFFFFFFFF)):
-        high = word >> np.uint64(bits)
-        word = word * np.uint64(base)
-        word += high
-        word &= np.uint64(mask)
-    return word
+def _odd(*spans: Words) -> Bools:
+    """Where a span has a byte that is no digit: bool (n,)."""
+    found = np.zeros(len(spans[0]), np.uint64)
+    for span in spans:
+        high = span + _ABOVE_NINE
+        high |= span
+        found |= high
+    found &= _HIGH_BITS
+    return found.astype(np.bool_)
+
+
+def _number(*spans: Words) -> Words:
+    """The number that up to 18 digits say, eight to a span but for the first: uint64 (n,). Uses up the spans.
+
+    In each span neighbours are merged three times over: digits to pairs, pairs to fours, fours to the number.
+    """
+    total = None
+    for span in spans:
+        span *= np.uint64(10 * 2**8 + 1)
+        span >>= np.uint64(8)
+        span &= np.uint64(0x00FF00FF00FF00FF)
+        span *= np.uint64(100 * 2**16 + 1)
+        span >>= np.uint64(16)
+        span &= np.uint64(0x0000FFFF0000FFFF)
+        span *= np.uint64(10_000 * 2**32 + 1)
+        span >>= np.uint64(32)
+        total = span if total is None else total * _EIGHT + span
+    assert total is not None
+    return total

@@ -50,7 +50,7 @@ def gather(words: Words, rows: npt.NDArray[Any]) -> Words:
 
 def equal(left: Words, right: Words) -> Bools:
     """Whether keys are the same number, row by row: bool (k,)."""
-    same = left[:, 0] == right[:, 0]
+    same: Bools = left[:, 0] == right[:, 0]
     for column in range(1, left.shape[1]):
         same &= left[:, column] == right[:, column]
     return same
@@ -67,18 +67,20 @@ def fill(words: Words, present: Bools) -> tuple[Rows, Rows, Rows]:
     """
     pending = np.flatnonzero(present).astype(np.int32)
     slots = np.full(SPARE * len(pending) + 1, EMPTY, np.int32)
-    place = places(words if len(pending) == len(words) else words[pending], len(slots))
+    place = places(words if len(pending) == len(words) else gather(words, pending), len(slots))
     again, first = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
+    free: npt.NDArray[Any] = np.arange(len(pending))
     while len(pending):
-        free = slots.take(place) == EMPTY
-        slots[place[free]] = pending[free]
+        slots[place.take(free)] = pending.take(free)
         holder = slots.take(place)
         lost = np.flatnonzero(holder != pending)
-        pending, place, holder = pending[lost], place[lost], holder[lost]
-        twin = equal(gather(words, pending), gather(words, holder))
-        again.append(pending[twin])
-        first.append(holder[twin])
-        pending, place = pending[~twin], following(place[~twin], len(slots))
+        pending, place, holder = pending.take(lost), place.take(lost), holder.take(lost)
+        same = equal(gather(words, pending), gather(words, holder))
+        again.append(pending[same])
+        first.append(holder[same])
+        others = np.flatnonzero(~same)
+        pending, place = pending.take(others), following(place.take(others), len(slots))
+        free = np.flatnonzero(slots.take(place) == EMPTY)
     return slots, np.concatenate(again), np.concatenate(first)
 
 

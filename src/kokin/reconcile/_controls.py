@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from kokin.matching import OUTCOMES, Debts, Judgement
-from kokin.matching._columns import Bytes, Ints
 from kokin.matching._judge import CANCEL, PROVISIONAL
 from kokin.model import Bin, Outcome
+from kokin.reconcile._receipts import Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,12 @@ class Control:
 _SUSPENSE = (Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING)
 
 
-def bins(kind: Bytes, amount: Ints, judged: Judgement) -> dict[Bin, int]:
+def bins(receipts: Receipts, judged: Judgement) -> dict[Bin, int]:
     """The yen of all receipts, each in one bin.
 
     A 速報 without a bill is not yet money, so it is provisional and not suspense; a 取消 is never money.
     """
+    kind, amount = receipts.kind, receipts.amount
     unknown = np.isin(judged.outcome, [OUTCOMES.index(outcome) for outcome in _SUSPENSE])
     waits = (judged.outcome == OUTCOMES.index(Outcome.PROVISIONAL)) | (unknown & (kind == PROVISIONAL))
     suspense = unknown & (kind != PROVISIONAL) & (kind != CANCEL)
@@ -58,18 +59,19 @@ def bins(kind: Bytes, amount: Ints, judged: Judgement) -> dict[Bin, int]:
     }
 
 
-def controls(amount: Ints, judged: Judgement, found: dict[Bin, int], debts: Debts, balance: Ints) -> list[Control]:
+def controls(receipts: Receipts, judged: Judgement, debts: Debts) -> list[Control]:
     """T1 to T6, as far as bills and receipts alone can tell."""
+    before, met = int(debts.open.sum()), int(debts.open[judged.touched].sum())
     return [
         Control("T1", "detail = trailer, per file"),
         Control("T2", "operator's report = items"),
         Control("T3", "bank credit = settled - cancels - netted fee"),
-        Control("T4", "receipts = sum of all bins", int(amount.sum()), sum(found.values())),
+        Control("T4", "receipts = sum of all bins", int(receipts.amount.sum()), sum(bins(receipts, judged).values())),
         Control(
             "T5",
             "billed - (paid - excess) = open",
-            int(debts.open.sum()) - int(judged.applied.sum()),
-            int(balance.sum()),
+            before - int(judged.applied.sum()),
+            before - met + int(judged.left.sum()),
         ),
         Control("T6", "importing a file again adds nothing"),
     ]

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching import KINDS, NUMBERS, Claims, Index
 from kokin.matching._columns import Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
 from kokin.matching._index import CHUNK
 from kokin.matching._judge import FINAL, group
-from kokin.matching._rows import UNKNOWN, codes, conform, problems, texts
+from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.model import Receipt
 from kokin.reconcile._policy import Policy
 
@@ -71,25 +72,16 @@ class Receipts:
 
     def claims(self, rows: Ints, policy: Policy) -> Claims:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
-        some = _Columns(self.table.take(to_arrow(rows, pa.int64())))
-        slip = self.slip[rows]
+        some = Columns(self.table, to_arrow(rows, pa.int64()))
+        kind, slip, by = self.kind[rows], self.slip[rows], self.by[rows]
         place = slip.astype(np.int64)
-        lost = np.flatnonzero(slip < 0)
-        place[lost] = -1 - group(*self._number_ranks(some, self.by[rows], lost))
-        return Claims(
-            kind=self.kind[rows],
-            slip=slip,
-            amount=self.amount[rows],
-            place=place,
-            moment=group(np.zeros(len(rows), np.int8), *(some.rank(name) for name in policy.pair_by)),
-            copy=_copies(some),
-            rank=_ranks(some),
-        )
-
-    def _number_ranks(self, some: _Columns, by: Bytes, rows: Ints) -> list[npt.NDArray[Any]]:
-        """Columns that are equal where the numbers are: the number's kind, and the number as a text."""
-        numbers = self.number_texts(some.table.take(to_arrow(rows, pa.int64())), by[rows])
-        return [by[rows], _Columns(pa.table({"number": numbers})).rank("number")]
+        moment = np.zeros(len(rows), np.int64)
+        if (kind != FINAL).any():  # else nothing is paired
+            moment = group(moment, *(some.rank(name) for name in policy.pair_by))
+            lost = np.flatnonzero(slip < 0)
+            numbers = self.number_texts(self.table.take(to_arrow(rows[lost], pa.int64())), by[lost])
+            place[lost] = -1 - group(by[lost], rank_texts(pa.chunked_array([numbers])))
+        return Claims(kind, slip, self.amount[rows], place, moment, _copies(some), _ranks(some))
 
     @staticmethod
     def number_texts(table: pa.Table, by: Bytes) -> pa.Array:
@@ -109,27 +101,42 @@ class Receipts:
         return pc.fill_null(pc.choose(to_arrow(by.astype(np.int64), pa.int64()), *columns), "")
 
 
-class _Columns:
-    """A table whose columns are asked for as integers; a column that is not there is all null."""
+class Columns:
+    """Rows of a table whose columns are asked for as integers; a column that is not there is all null."""
 
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
+    def __init__(self, table: pa.Table, rows: pa.Array | None = None) -> None:
+        self.table, self.rows = table, rows
+
+    def texts(self, name: str) -> pa.ChunkedArray:
+        """A column of these rows."""
+        column = self.table.column(name)
+        return column if self.rows is None else column.take(self.rows)
 
     def rank(self, name: str) -> npt.NDArray[Any]:
         """Integers in the order of the values, nulls (and empty texts) first: (n,)."""
         if name not in self.table.schema.names:
-            return np.zeros(len(self.table), np.int8)
-        column = self.table.column(name)
-        if pa.types.is_date32(column.type) or pa.types.is_time32(column.type):
+            return np.zeros(len(self.table if self.rows is None else self.rows), np.int8)
+        column = self.texts(name)
+        if pt.is_date32(column.type) or pt.is_time32(column.type):
             return integers(column, _BEFORE_ALL)
-        if pa.types.is_int64(column.type):
+        if pt.is_int64(column.type):
             return integers(column, -1)
-        if pa.types.is_boolean(column.type) or pa.types.is_binary(column.type):
-            column = column.cast(pa.string())
-        coded = pc.fill_null(column.cast(pa.string()), "").combine_chunks().dictionary_encode()
-        order = np.empty(len(coded.dictionary), np.int32)
-        order[integers(pc.sort_indices(coded.dictionary).cast(pa.int64()), 0)] = np.arange(len(order))
-        return order[integers(coded.indices, -1)]
+        return rank_texts(column)
+
+    def some(self, rows: Ints) -> Columns:
+        """Some of these rows."""
+        index = to_arrow(rows, pa.int64())
+        return Columns(self.table, index if self.rows is None else self.rows.take(index))
+
+
+def rank_texts(column: pa.ChunkedArray) -> Ints:
+    """Integers in the order of texts, or of other values as texts; a null is an empty text: int64 (n,)."""
+    if not pt.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    coded = column.unify_dictionaries().combine_chunks()
+    words = pa.concat_arrays([coded.dictionary.cast(pa.string()), pa.array([""])])
+    order = integers(pc.rank(words, tiebreaker="dense").cast(pa.int64()), 0)
+    return order.take(integers(coded.indices.cast(pa.int64()), len(words) - 1))
 
 
 def gather(receipts: Any) -> pa.Table:
@@ -145,31 +152,27 @@ def gather(receipts: Any) -> pa.Table:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    texts_like = pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_string(kind)
+    kind = column.type.value_type if pt.is_dictionary(column.type) else column.type
+    texts_like = pt.is_large_string(kind) or pt.is_string_view(kind) or pt.is_string(kind)
     return column.cast(pa.string()) if texts_like else column
 
 
-def _copies(some: _Columns) -> Ints:
+def _copies(some: Columns) -> Ints:
     """Rows of the same provider_key and the same content have the same number; -1: alone, or without such a key."""
     key = some.rank("provider_key")
     copy = np.full(len(key), -1, np.int64)
     if "provider_key" not in some.table.schema.names:
         return copy
-    named = integers(pc.not_equal(texts(some.table.column("provider_key")), "").cast(pa.int32()), 0) > 0
-    often = np.bincount(key, minlength=1)[key] > 1
-    rows = np.flatnonzero(named & often)
+    rows = np.flatnonzero((np.bincount(key)[key] > 1) & there(some.texts("provider_key")))
     if len(rows):
-        shared = _Columns(some.table.take(to_arrow(rows, pa.int64())))
-        copy[rows] = group(*(shared.rank(name) for name in _CONTENT))
+        alike = some.some(rows)
+        copy[rows] = group(*(alike.rank(name) for name in _CONTENT))
     return copy
 
 
-def _ranks(some: _Columns) -> Ints:
+def _ranks(some: Columns) -> Ints:
     """The order of finals; ties are broken by everything that is told of a receipt, so that no order of input shows."""
-    rank = group(
-        *(some.rank(name) for name in ("paid_on", "paid_at", "received_on", "provider_key", "digest", "record_no"))
-    )
+    rank = group(*map(some.rank, ("paid_on", "paid_at", "received_on", "provider_key", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
-        return group(rank, *(some.rank(name) for name in ("source", "amount", "kind", *_NUMBER_FIELDS)))
+        return group(rank, *map(some.rank, ("source", "amount", "kind", *_NUMBER_FIELDS)))
     return rank

@@ -2,36 +2,101 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from kokin.matching import OUTCOMES, Index, Judgement, crowded, judge, judge_alone
-from kokin.model import Bin, Outcome
+from kokin.matching._columns import Ints, Rows, in_threads
+from kokin.matching._index import CHUNK
+from kokin.model import Outcome
 from kokin.reconcile._controls import Control, bins, controls
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._receipts import Receipts
 from kokin.reconcile._tables import balance_table, exception_table, outcome_table
 
 
-@dataclass(frozen=True)
 class Reconciliation:
-    """What became of every receipt, and how every bill stands after it."""
+    """What became of every receipt, and how every bill stands after it.
 
-    outcomes: pa.Table
-    """A row per receipt: ``source, record_no, outcome, bill_id, payee_code, item_code, case_key, amount, applied,
-    excess, expected`` (yen; ``expected`` is the balance that the receipt met), by source, digest and record_no."""
-    balances: pa.Table
-    """A row per slip: ``bill_id, amount, paid, residual, status`` (yen), by bill_id."""
-    exceptions: pa.Table
-    """The outcomes to look at: ``source, record_no, outcome, bill_id, payee_code, item_code, case_key, amount, field,
-    expected, found``, in the order of the outcomes."""
-    controls: list[Control]
-    """The control equations T1 to T6."""
-    summary: dict[str, Any]
-    """Counts and yen, for JSON: ``bills, receipts, amount, outcomes, bins, controls, policy``."""
+    Each table is made when it is first asked for.
+    """
+
+    def __init__(self, index: Index, receipts: Receipts, judged: Judgement, policy: Policy) -> None:
+        self._index, self._receipts, self._judged, self._policy = index, receipts, judged, policy
+
+    @cached_property
+    def outcomes(self) -> pa.Table:
+        """A row per receipt, by source, digest and record_no.
+
+        ``source, record_no, outcome, bill_id, payee_code, item_code, case_key, amount, applied, excess, expected``.
+        Yen; ``expected`` is the balance that the receipt met.
+        """
+        return self._in_order[0]
+
+    @cached_property
+    def balances(self) -> pa.Table:
+        """A row per slip, by bill_id: ``bill_id, amount, paid, residual, status`` (yen; :class:`BalanceStatus`)."""
+        return balance_table(self._index, self._open, self._waiting)
+
+    @cached_property
+    def changes(self) -> pa.Table:
+        """The rows of :attr:`balances` whose slips the receipts of this run led to."""
+        slips = np.unique(self._receipts.slip)
+        return balance_table(self._index, self._open, self._waiting, slips[slips >= 0])
+
+    @cached_property
+    def exceptions(self) -> pa.Table:
+        """The outcomes to look at, in their order.
+
+        ``source, record_no, outcome, bill_id, payee_code, item_code, case_key, amount, field, expected, found``.
+        """
+        return exception_table(self._receipts, *self._in_order, self._judged)
+
+    @cached_property
+    def controls(self) -> list[Control]:
+        """The control equations T1 to T6."""
+        return controls(self._receipts, self._judged, self._index.debts)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Counts and yen, for JSON: ``bills, receipts, amount, outcomes, bins, controls, policy``."""
+        code, amount = self._judged.outcome, self._receipts.amount
+        told = {
+            OUTCOMES[found].value: {"count": int(count), "amount": int(amount[code == found].sum())}
+            for found, count in enumerate(np.bincount(code))
+            if count
+        }
+        return {
+            "bills": len(self._index),
+            "receipts": len(self._receipts),
+            "amount": int(amount.sum()),
+            "outcomes": told,
+            "bins": {name.value: yen for name, yen in bins(self._receipts, self._judged).items()},
+            "controls": {control.name: control.as_dict() for control in self.controls},
+            "policy": self._policy.model_dump(mode="json"),
+        }
+
+    @cached_property
+    def _in_order(self) -> tuple[pa.Table, Ints]:
+        """The outcomes, and the receipt of each row."""
+        return outcome_table(self._receipts, self._index, self._judged)
+
+    @cached_property
+    def _open(self) -> Ints:
+        """What is open on each obligation after the run."""
+        after = np.array(self._index.debts.open)
+        after[self._judged.touched] = self._judged.left
+        return after
+
+    @property
+    def _waiting(self) -> Rows:
+        """The slips on which a 速報 waits."""
+        waits = self._judged.outcome == OUTCOMES.index(Outcome.PROVISIONAL)
+        slips: Rows = self._receipts.slip[waits]
+        return slips
 
 
 def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconciliation:
@@ -50,20 +115,7 @@ def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconc
     policy = policy or Policy()
     index = bills if isinstance(bills, Index) else Index.build(bills)
     taken = Receipts(receipts, index)
-    judged = decide(index, taken, policy)
-    balance = index.debts.open.copy()
-    balance[judged.touched] = judged.left
-    outcomes, rows = outcome_table(taken, index, judged)
-    found = bins(taken.kind, taken.amount, judged)
-    checked = controls(taken.amount, judged, found, index.debts, balance)
-    waiting = taken.slip[judged.outcome == OUTCOMES.index(Outcome.PROVISIONAL)]
-    return Reconciliation(
-        outcomes,
-        balance_table(index, balance, waiting),
-        exception_table(taken, outcomes, rows, judged),
-        checked,
-        _summary(index, taken, judged.outcome, found, checked, policy),
-    )
+    return Reconciliation(index, taken, decide(index, taken, policy), policy)
 
 
 def decide(index: Index, taken: Receipts, policy: Policy) -> Judgement:
@@ -73,29 +125,14 @@ def decide(index: Index, taken: Receipts, policy: Policy) -> Judgement:
     some = judge(taken.claims(rows, policy), index.debts, index.status)
     if len(rows) == len(taken):
         return some
-    judged = judge_alone(taken.slip, taken.amount, index.debts, index.status)
-    for whole, part in zip(judged[:4], some[:4], strict=True):
-        whole[rows] = part
-    alone = np.flatnonzero(~company)
-    return judged._replace(
-        touched=np.concatenate([judged.touched[alone], some.touched]),
-        left=np.concatenate([judged.left[alone], some.left]),
+    slices = [slice(start, start + CHUNK) for start in range(0, len(taken), CHUNK)]
+    parts = in_threads(
+        lambda part: judge_alone(taken.slip[part], taken.amount[part], ~company[part], index.debts, index.status),
+        slices,
     )
-
-
-def _summary(
-    index: Index, taken: Receipts, outcome: Any, found: dict[Bin, int], checked: list[Control], policy: Policy
-) -> dict[str, Any]:
-    told = {}
-    for code in np.unique(outcome).tolist():
-        amount = taken.amount[outcome == code]
-        told[OUTCOMES[code].value] = {"count": len(amount), "amount": int(amount.sum())}
-    return {
-        "bills": len(index),
-        "receipts": len(taken),
-        "amount": int(taken.amount.sum()),
-        "outcomes": told,
-        "bins": {name.value: yen for name, yen in found.items()},
-        "controls": {control.name: control.as_dict() for control in checked},
-        "policy": policy.model_dump(mode="json"),
-    }
+    outcome, applied, excess, expected = (np.concatenate([part[column] for part in parts]) for column in range(4))
+    for whole, part in zip((outcome, applied, excess, expected), some[:4], strict=True):
+        whole[rows] = part
+    touched = np.concatenate([*(part.touched for part in parts), some.touched])
+    left = np.concatenate([*(part.left for part in parts), some.left])
+    return Judgement(outcome, applied, excess, expected, touched, left)

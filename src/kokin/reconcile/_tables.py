@@ -14,7 +14,7 @@ from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPER
 from kokin.matching._columns import Ints, Rows, to_arrow
 from kokin.matching._judge import group
 from kokin.model import Outcome
-from kokin.reconcile._receipts import Receipts, _Columns
+from kokin.reconcile._receipts import Columns, Receipts
 
 OUTCOME_SCHEMA = pa.schema(
     [
@@ -96,15 +96,17 @@ def _column(table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
 
 def _canonical(receipts: pa.Table, outcomes: pa.Table) -> npt.NDArray[np.int64] | None:
     """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
-    place = _Columns(receipts)
-    rank = group(*(place.rank(name) for name in ("source", "digest", "record_no")))
+    places = [Columns(receipts).rank(name) for name in ("source", "digest", "record_no")]
+    varying = [column for column in places if (column != column[:1]).any()]
+    if len(varying) == 1 and (np.diff(varying[0]) > 0).all():
+        return None
+    rank = group(*places)
     if len(rank) and rank.max() + 1 < len(rank):
-        told = _Columns(outcomes)
-        rank = group(rank, *(told.rank(name) for name in outcomes.schema.names))
+        rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names))
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
-def balance_table(index: Index, balance: Ints, waiting: Rows) -> pa.Table:
+def balance_table(index: Index, balance: Ints, waiting: Rows, slips: Rows | None = None) -> pa.Table:
     """How every slip's debt stands, by ``bill_id``.
 
     ``amount = paid + residual`` is the debt's: slips of one obligation show the same, a slip that covers several shows
@@ -114,25 +116,26 @@ def balance_table(index: Index, balance: Ints, waiting: Rows) -> pa.Table:
         index: the bills.
         balance: int64 (m,): yen open on each obligation.
         waiting: the slips on which a 速報 waits for its 確報.
+        slips: the slips to tell of; None: all.
     """
-    count = len(index)
-    billed = index.debts.of_slips(index.debts.billed, count)
-    residual = index.debts.of_slips(balance, count)
-    standing = np.zeros(count, np.uint8) if index.status is None else index.status
+    rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
+    billed = index.debts.of_slips(index.debts.billed, rows)
+    residual = index.debts.of_slips(balance, rows)
+    standing = np.zeros(len(rows), np.uint8) if index.status is None else index.status[rows]
     closed = standing != OPEN
-    amount = np.where(closed, index.amount, billed)
+    amount = np.where(closed, index.amount[rows], billed)
     residual = np.where(closed, 0, residual)
     paid = np.where(closed, 0, billed - residual)
     names = list(BalanceStatus)
-    status = np.full(count, names.index(BalanceStatus.EXPECTED), np.uint8)
+    status = np.full(len(rows), names.index(BalanceStatus.EXPECTED), np.uint8)
     status[paid > 0] = names.index(BalanceStatus.PARTIAL)
-    status[waiting] = names.index(BalanceStatus.PROVISIONAL)
+    status[np.isin(rows, waiting)] = names.index(BalanceStatus.PROVISIONAL)
     status[residual == 0] = names.index(BalanceStatus.SETTLED)
     status[standing == CANCELLED] = names.index(BalanceStatus.CANCELLED)
     status[standing == SUPERSEDED] = names.index(BalanceStatus.SUPERSEDED)
     table = pa.table(
         {
-            "bill_id": index.bill_id,
+            "bill_id": index.bill_id if slips is None else index.bill_id.take(to_arrow(slips, pa.int32())),
             "amount": to_arrow(amount, pa.int64()),
             "paid": to_arrow(paid, pa.int64()),
             "residual": to_arrow(residual, pa.int64()),
