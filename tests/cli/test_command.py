@@ -59,8 +59,9 @@ def test_published_samples_check_clean(here: Path) -> None:
     assert done.stderr == ""
     told = kokin("check", "debit.txt", "--layout", "zengin-91", "--format", "json", cwd=here)
     (file,) = json.loads(told.stdout)
-    assert (file["totals"]["read"], file["totals"]["accepted"], file["totals"]["unpaid"]) == (2, 1, 1)
-    assert all(each["agrees"] for each in file["totals"]["declared"])
+    assert (file["funnel"]["read"], file["funnel"]["accepted"], file["funnel"]["unpaid"]) == (2, 1, 1)
+    assert len(file["declared"]) == 6
+    assert all(each["agrees"] for each in file["declared"])
     assert "ﾀﾛｳ" not in told.stdout + done.stdout
 
 
@@ -148,7 +149,9 @@ def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
     assert checked.returncode == 3
     (file,) = json.loads(checked.stdout)
     assert file["refused"]
-    assert (code, byte) in {(issue["code"], issue["where"]["byte"]) for issue in file["issues"]}
+    sarif = json.loads(kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "sarif", cwd=here).stdout)
+    assert code in {result["ruleId"] for result in sarif["runs"][0]["results"]}
+    assert (code, byte) in {(issue["code"], issue["byte"]) for issue in file["issues"]}
     done = kokin(
         "reconcile",
         "--bills",
@@ -183,6 +186,8 @@ def test_bad_bills_are_refused_before_anything_is_written(here: Path) -> None:
     [
         (["no-such-command"], 2),
         (["check", "debit.txt"], 2),
+        (["check", "debit.txt", "-l", "zengin-91", "-l", "dsk-csv"], 2),
+        (["qr", "make", "bills.csv", "--out", "x", "--module-mm", "0"], 2),
         (["check", "debit.txt", "-l", "no-such-layout"], 3),
         (["check", "no-such-file", "-l", "zengin-91"], 4),
         (["qr", "make", "no-such-file", "--out", "x"], 4),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +15,7 @@ from kokin.cli._exits import Exit, exits
 from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
 
 if TYPE_CHECKING:
-    from kokin.receipts import ReceiptFile
+    from kokin.receipts import Report
 
 
 class Format(StrEnum):
@@ -25,6 +23,7 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    SARIF = "sarif"
 
 
 @exits
@@ -39,59 +38,39 @@ def check(
     from kokin import receipts
     from kokin.cli._files import layouts_for
 
-    read = []
-    for path, name in zip(files, layouts_for(files, layout), strict=True):
-        file = receipts.open(path, name, lenient=lenient, reference_date=day_of(reference_date))
-        with suppress(receipts.FileRefused):  # it is told with the others, and is the exit code
-            file.finish()
-        read.append(file)
-    if output is Format.JSON:
-        _show.line(json.dumps([_as_dict(file) for file in read], ensure_ascii=False, indent=2))
-    else:
-        _print(read)
-    if any(file.refused for file in read):
-        return Exit.REFUSED
-    return Exit.EXCEPTIONS if any(file.issues for file in read) else Exit.CLEAN
+    day = day_of(reference_date)
+    found = [receipts.layouts.load(name) for name in layouts_for(files, layout)]
+    _show.unverified(found)
+    pairs = zip(files, found, strict=True)
+    reports = [receipts.check(path, each, lenient=lenient, reference_date=day) for path, each in pairs]
+    match output:
+        case Format.TEXT:
+            _print(reports)
+        case Format.JSON:
+            _show.line(_as_json([report.as_dict(_show.language()) for report in reports]))
+        case Format.SARIF:
+            logs = [report.as_sarif(_show.language()) for report in reports]
+            _show.line(_as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]}))
+    return Exit(max(report.exit_code for report in reports))
 
 
-def _as_dict(file: ReceiptFile) -> dict[str, Any]:
-    totals = asdict(file.totals)
-    declared = [{**asdict(each), "agrees": each.agrees} for each in file.totals.declared]
-    return {
-        "file": file.source,
-        "layout": file.layout.name,
-        "verified": file.layout.verified,
-        "sha256": file.digest,
-        "refused": bool(file.refused),
-        "totals": {**totals, "declared": declared},
-        "issues": [
-            {
-                **asdict(issue),
-                "severity": issue.severity.value,
-                "en": issue.message("en"),
-                "ja": issue.message("ja"),
-            }
-            for issue in [*file.refused, *file.issues]
-        ],
-    }
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
-def _print(files: Sequence[ReceiptFile]) -> None:
+def _print(reports: Sequence[Report]) -> None:
     rows = []
-    for file in files:
-        totals = file.totals
-        end = "refused" if file.refused else "ok"
+    for report in reports:
+        totals = report.totals
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
-        rows.append((file.source, file.layout.name, *counts, end))
+        rows.append((report.source, report.layout, *counts, "refused" if report.refused else "taken"))
     _show.grid(("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
-    for file in files:
-        if not file.layout.verified:
-            _show.errors.print(f"{file.source}: layout {file.layout.name} is UNVERIFIED", style="yellow", markup=False)
+    for report in reports:
         declared = [
             (each.field, each.declared, each.counted, "agrees" if each.agrees else "DIFFERS")
-            for each in file.totals.declared
+            for each in report.totals.declared
         ]
         if declared:
             _show.line()
-            _show.grid((f"{file.source} declares", "declared", "counted", ""), declared)
-        _show.issues([*file.refused, *file.issues])
+            _show.grid((f"{report.source} declares", "declared", "counted", ""), declared)
+        _show.issues(report.issues, total=report.issues.total)

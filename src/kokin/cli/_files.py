@@ -8,10 +8,15 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import typer
 
 from kokin import receipts
+from kokin.cli import _show
 from kokin.issues import Issue, Place, RefusedError
 from kokin.reports import FileFunnel
+
+# Every rejected record stands in issues.csv; a file with more of them is another layout's.
+_MOST_ISSUES = 1_000_000
 
 
 @dataclass
@@ -27,13 +32,13 @@ def layouts_for(files: Sequence[Path], layouts: Sequence[str]) -> list[str]:
     """One layout for all files, or one for each in their order.
 
     Raises:
-        RefusedError: another number of layouts.
+        BadParameter: another number of layouts.
     """
     if len(layouts) == 1:
         return [*layouts] * len(files)
     if len(layouts) != len(files):
-        expected = f"1 or {len(files)}"
-        raise RefusedError([Issue("LAYOUT_COUNT", "--layout", expected, str(len(layouts)))])
+        message = f"give one layout for all {len(files)} files, or one for each in their order; not {len(layouts)}"
+        raise typer.BadParameter(message, param_hint="--layout")
     return list(layouts)
 
 
@@ -47,8 +52,10 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
     taken = Taken()
     refused: list[Issue] = []
     seen: dict[str, str] = {}
-    for path, layout in zip(files, layouts_for(files, layouts), strict=True):
-        file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date)
+    found = [receipts.layouts.load(name) for name in layouts_for(files, layouts)]
+    _show.unverified(found)
+    for path, layout in zip(files, found, strict=True):
+        file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, most_issues=_MOST_ISSUES)
         if file.digest in seen:
             taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(path.name)))
             continue

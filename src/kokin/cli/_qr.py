@@ -30,8 +30,8 @@ def make(
     bills: Annotated[Path, typer.Argument(help="Bills: CSV (UTF-8 or cp932) or Parquet.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder to write into.", show_default=False)],
     form: Annotated[Form, typer.Option("--format", help="What is written for each bill.")] = Form.SVG,
-    module_mm: Annotated[float, typer.Option(help="The side of a module in mm.")] = 25.4 / 60,
-    quiet: Annotated[int, typer.Option(help="The light margin, in modules.")] = 4,
+    module_mm: Annotated[float, typer.Option(help="The side of a module in mm.", min=0.05)] = 25.4 / 60,
+    quiet: Annotated[int, typer.Option(help="The light margin, in modules.", min=0)] = 4,
     dpi: Annotated[int, typer.Option(help="Dots per inch of PNG and PBM.", min=72)] = 600,
     issued_on: Annotated[
         datetime | None,

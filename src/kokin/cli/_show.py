@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import locale
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.console import Console
@@ -15,7 +16,14 @@ from rich.table import Table
 
 from kokin.issues import Issue, RefusedError, Severity
 
+# A pipe has no width: what is written into it is not folded.
+_PIPE_WIDTH = 200
+
+results = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+if TYPE_CHECKING:
+    from kokin.receipts.layouts import Layout
 
 # As many issues as one reads; all of them are in the files that a command writes, or in --format json.
 _MOST = 20
@@ -27,14 +35,21 @@ def language() -> Literal["en", "ja"]:
     return "ja" if named.lower().startswith("ja") else "en"
 
 
-def issues(found: Iterable[Issue], most: int = _MOST) -> None:
-    """Issues on stderr, a line each, and how many more there are."""
+def issues(found: Iterable[Issue], most: int = _MOST, total: int | None = None) -> None:
+    """Issues on stderr, a line each, and how many more there are (of ``total``, where not all were kept)."""
     found = list(found)
+    total = len(found) if total is None else total
     for issue in found[:most]:
         style = "red" if issue.severity is Severity.ERROR else "yellow"
         errors.print(issue.describe(language()), style=style, markup=False)
-    if len(found) > most:
-        errors.print(f"... {len(found) - most} more", markup=False)
+    if total > most:
+        errors.print(f"... {total - most:,} more", markup=False)
+
+
+def unverified(layouts: Iterable[Layout]) -> None:
+    """Say loudly which layouts nobody has compared with a specification."""
+    for layout in dict.fromkeys(layout.name for layout in layouts if not layout.verified):
+        errors.print(f"layout {layout} is UNVERIFIED 未検証", style="bold yellow", markup=False)
 
 
 def refusal(error: RefusedError) -> None:
@@ -54,11 +69,10 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "")
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for at, name in enumerate(columns):
         right = bool(rows) and all(isinstance(row[at], int) or row[at] is None for row in rows)
-        table.add_column(name, justify="right" if right else "left", header_style="bold", overflow="fold")
+        table.add_column(name, justify="right" if right else "left", header_style="bold", no_wrap=right)
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str("" if cell is None else cell) for cell in row))
-    console = Console(highlight=False)
-    console.print(table)
+    results.print(table)
 
 
 def line(text: str = "") -> None:
