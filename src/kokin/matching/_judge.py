@@ -65,6 +65,12 @@ class Judgement(NamedTuple):
     touched: Rows
     left: Ints
 
+    def part(self, rows: slice) -> Judgement:
+        """Some of the receipts, with all of the obligations."""
+        return Judgement(
+            self.outcome[rows], self.applied[rows], self.excess[rows], self.expected[rows], self.touched, self.left
+        )
+
 
 def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
     """The rule of matching on receipts; every receipt that concerns another must be among them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, Judgement
-from kokin.matching._columns import Ints, Rows, to_arrow
+from kokin.matching._columns import Ints, Rows, in_threads, to_arrow
+from kokin.matching._index import CHUNK
 from kokin.matching._judge import group
 from kokin.model import Outcome
 from kokin.reconcile._receipts import Columns, Receipts
@@ -53,45 +53,51 @@ class BalanceStatus(StrEnum):
 
 def outcome_table(receipts: Receipts, index: Index, judged: Judgement) -> tuple[pa.Table, Ints]:
     """The outcomes in canonical order (source, digest, record_no), and the receipt of each row: int64 (n,)."""
-    slip = receipts.slip
-    known = slip >= 0
-    bill = to_arrow(np.maximum(slip, 0), pa.int32(), known)
-    columns: dict[str, Any] = {
-        "source": _text(receipts.table, "source", ""),
-        "record_no": _column(receipts.table, "record_no", pa.int64()),
-        "outcome": pa.array([o.value for o in OUTCOMES], pa.string()).take(to_arrow(judged.outcome, pa.uint8())),
-        "bill_id": index.bill_id.take(bill),
-    }
-    for name in ("payee_code", "item_code", "case_key"):
-        column = _text(receipts.table, name, None)
-        if column.null_count:
-            column = pc.coalesce(column, index.numbers.column(name).take(bill).cast(pa.string()))
-        columns[name] = pc.utf8_lpad(column, 20, "0") if name == "case_key" else column
-    columns["amount"] = to_arrow(receipts.amount, pa.int64())
-    columns["applied"] = to_arrow(judged.applied, pa.int64())
-    columns["excess"] = to_arrow(judged.excess, pa.int64())
-    columns["expected"] = to_arrow(judged.expected, pa.int64(), judged.expected != NO_BALANCE)
-    table = pa.table(columns, schema=OUTCOME_SCHEMA)
+    batches = receipts.table.to_batches(max_chunksize=CHUNK)
+    ends = np.cumsum([len(batch) for batch in batches]).tolist()
+
+    def told(piece: tuple[pa.RecordBatch, int]) -> pa.RecordBatch:
+        batch, end = piece
+        rows = slice(end - len(batch), end)
+        return _outcome_batch(batch, receipts.slip[rows], index, judged.part(rows))
+
+    table = pa.Table.from_batches(in_threads(told, zip(batches, ends, strict=True)), OUTCOME_SCHEMA)
     order = _canonical(receipts.table, table)
     return (table, np.arange(len(table))) if order is None else (table.take(to_arrow(order, pa.int64())), order)
 
 
-def _in_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(column, pa.Array):
-        return column
-    column = column.combine_chunks()
-    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+def _outcome_batch(batch: pa.RecordBatch, slip: Rows, index: Index, judged: Judgement) -> pa.RecordBatch:
+    """A stretch of outcomes; a number that the receipt does not carry is told as the bill has it."""
+    bill = to_arrow(np.maximum(slip, 0), pa.int32(), slip >= 0)
+    columns = [
+        _column(batch, "source", pa.string()).fill_null(""),
+        _column(batch, "record_no", pa.int64()),
+        pa.array([outcome.value for outcome in OUTCOMES], pa.string()).take(to_arrow(judged.outcome, pa.uint8())),
+        index.bill_id.take(bill).cast(pa.string()),
+    ]
+    for name, width in (("payee_code", 5), ("item_code", 3), ("case_key", 20)):
+        column = _column(batch, name, pa.string())
+        if column.null_count:
+            column = pc.coalesce(column, in_one(index.numbers.column(name).take(bill)).cast(pa.string()))
+        if pc.min(pc.binary_length(column)).as_py() not in (None, width):
+            column = pc.utf8_lpad(column, width, "0")
+        columns.append(column)
+    columns += [
+        _column(batch, "amount", pa.int64()),
+        to_arrow(judged.applied, pa.int64()),
+        to_arrow(judged.excess, pa.int64()),
+        to_arrow(judged.expected, pa.int64(), judged.expected != NO_BALANCE),
+    ]
+    return pa.record_batch(columns, OUTCOME_SCHEMA)
 
 
-def _text(table: pa.Table, name: str, null: str | None) -> pa.ChunkedArray:
-    column = _column(table, name, pa.string())
-    return column if null is None else pc.fill_null(column, null)
+def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
+    return batch.column(name).cast(kind) if name in batch.schema.names else pa.nulls(len(batch), kind)
 
 
-def _column(table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
-    if name not in table.schema.names:
-        return pa.chunked_array([pa.nulls(len(table), kind)])
-    return table.column(name).cast(kind)
+def in_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column in one chunk."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _canonical(receipts: pa.Table, outcomes: pa.Table) -> npt.NDArray[np.int64] | None:
@@ -176,14 +182,14 @@ def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: 
         "{amount}": table.column("amount").cast(pa.string()),
         "{field}": pa.array(NUMBERS).take(to_arrow(by, pa.uint8())),
         "{number}": receipts.number_texts(some, by),
-        "{provider_key}": _text(some, "provider_key", ""),
+        "{provider_key}": some.column("provider_key") if "provider_key" in some.schema.names else "",
     }
     for place, name in enumerate(("field", "expected", "found")):
         told = [_TOLD.get(outcome, ("", "", ""))[place] for outcome in OUTCOMES]
         words = sorted(set(told))
         choice = np.array([words.index(word) for word in told])[code]
-        values = [columns.get(word, pa.repeat(word, len(code))) for word in words]
-        chosen = pc.choose(to_arrow(choice, pa.int64()), *map(_in_one, values))
+        values = [in_one(columns.get(word, pa.scalar(word))) for word in words]
+        chosen = pc.choose(to_arrow(choice, pa.int64()), *values)
         table = table.append_column(pa.field(name + "_", pa.string()), pc.fill_null(chosen, ""))
     return table.select([*EXCEPTION_COLUMNS, "field_", "expected_", "found_"]).rename_columns(
         [*EXCEPTION_COLUMNS, "field", "expected", "found"]
