@@ -13,6 +13,7 @@ import pytest
 
 from kokin import bills, elqr, slips
 from kokin.issues import RefusedError
+from kokin.model import Bill
 
 HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
 
@@ -39,12 +40,15 @@ def everything(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("form", list(slips.Form))
 def test_every_row_has_its_file_and_its_digest(tmp_path: Path, form: slips.Form) -> None:
     source = bills_csv(tmp_path, 25)
-    made = slips.make(source, tmp_path / "out", form, part_rows=10, dpi=100)
+    (tmp_path / "words.toml").write_text('payee = "例示市"\n[items.127]\ncharge = "自動車税種別割"\n', encoding="utf-8")
+    made = slips.make(source, tmp_path / "out", form, part_rows=10, dpi=100, words=tmp_path / "words.toml")
     assert (made.read, made.made, made.rejected, made.resumed) == (25, 25, 0, 0)
     manifest = rows(tmp_path / "out" / "manifest.csv")
     assert [int(row["record"]) for row in manifest] == list(range(1, 26))
     assert [row["bill_id"] for row in manifest] == [f"B{i}" for i in range(1, 26)]
     assert {row["file"].split(".")[0].split("/")[0] for row in manifest} == {"part-00001", "part-00002", "part-00003"}
+    if form is slips.Form.PDF:
+        assert [int(row["page"]) for row in manifest] == [*range(1, 11), *range(1, 11), *range(1, 6)]
     for row in manifest:
         assert hashlib.sha256((tmp_path / "out" / row["file"]).read_bytes()).hexdigest() == row["sha256"]
     assert not (tmp_path / "out" / "issues.csv").exists()
@@ -116,6 +120,39 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Pat
     assert everything(tmp_path / "out") == everything(tmp_path / "whole")
     again = slips.make(source, tmp_path / "out", form, part_rows=10)
     assert (again.read, again.made, again.rejected) == (35, 34, 1)
+
+
+def test_printed_slips_say_whose_they_are(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="words: FIELD_MISSING"):
+        slips.make(bills_csv(tmp_path, 1), tmp_path / "out", "pdf")
+    words = tmp_path / "words.toml"
+    words.write_text(
+        'payee = "例示市"\n[items.921]\ncharge = "水道料金"\nlabels = { water = "水道料金" }\n', encoding="utf-8"
+    )
+    said = slips.SlipWords.load(words)
+    bill, texts = said.of(
+        Bill(
+            bill_id="B",
+            payee_code="99999",
+            item_code="921",
+            case_key="1",
+            confirmation="000001",
+            amount=3,
+            due_on=date(2026, 6, 1),
+            parts={"water": 1, "sewerage": 2},
+        )
+    )
+    assert bill.parts == {"水道料金": 1, "sewerage": 2}
+    assert (texts.payee, texts.charge) == ("例示市", "水道料金")
+    for wrong, code in (
+        ("payee = ", "TOML_INVALID"),
+        ("[items.921]\n", "FIELD_MISSING"),
+        ("[items.1]\nx = 1", "FIELD_UNKNOWN"),
+    ):
+        words.write_text(wrong)
+        with pytest.raises(RefusedError, match=code):
+            slips.SlipWords.load(words)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:

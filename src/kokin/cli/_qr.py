@@ -21,6 +21,7 @@ class Form(StrEnum):
     SVG = "svg"
     PNG = "png"
     PBM = "pbm"
+    PDF = "pdf"
     PAYLOAD = "payload"
 
 
@@ -33,6 +34,11 @@ def make(
     module_mm: Annotated[float, typer.Option(help="The side of a module in mm.", min=0.05)] = 25.4 / 60,
     quiet: Annotated[int, typer.Option(help="The light margin, in modules.", min=0)] = 4,
     dpi: Annotated[int, typer.Option(help="Dots per inch of PNG and PBM.", min=72)] = 600,
+    words: Annotated[
+        Path | None, typer.Option(help="Of PDF: a TOML with the payee and the charges in words.", show_default=False)
+    ] = None,
+    template: Annotated[str, typer.Option(help="Of PDF: strip, a4, or a TOML file with the geometry.")] = "strip",
+    font: Annotated[Path | None, typer.Option(help="Of PDF: a TrueType font to embed.", show_default=False)] = None,
     issued_on: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Reject a deadline before this day.", show_default=False),
@@ -58,6 +64,9 @@ def make(
             form.value,
             look=look,
             dpi=dpi,
+            words=words,
+            template=template,
+            font=font,
             issued_on=day,
             no_deadline=no_deadline,
             part_rows=part_rows,

@@ -37,14 +37,16 @@ b'%PDF-'
 
 from kokin.slips import gs1_128
 from kokin.slips._decode import decode
+from kokin.slips._forms import Form
 from kokin.slips._look import Look
-from kokin.slips._make import Form, Made, make
+from kokin.slips._make import Made, make
 from kokin.slips._numbers import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._one import pdf, png, svg, symbol
 from kokin.slips._pictures import dots, pbms, pdfs, pngs, svgs, tiff
 from kokin.slips._slip import slip_pdf, write_slips
 from kokin.slips._slip_values import SlipTexts
 from kokin.slips._symbols import Symbols, symbol_batches, symbols
+from kokin.slips._words import SlipWords
 
 __all__ = [
     "Form",
@@ -52,6 +54,7 @@ __all__ = [
     "Made",
     "PaymentNumbers",
     "SlipTexts",
+    "SlipWords",
     "Symbols",
     "decode",
     "dots",

@@ -1,0 +1,155 @@
+"""The forms in which a part of a night's slips is written: payloads, pictures, printed pages."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.columns import write_csv
+from kokin.issues import Issue, RefusedError
+from kokin.model import Bill
+from kokin.slips._look import Look
+from kokin.slips._pictures import pbms, pngs, svgs
+from kokin.slips._slip import write_slips
+from kokin.slips._symbols import Symbols, symbols
+from kokin.slips._words import SlipWords
+
+
+class Form(StrEnum):
+    """What is written for each bill."""
+
+    #: A CSV per part: record, bill_id, el_number, payload.
+    PAYLOAD = "payload"
+    #: A drawing per symbol.
+    SVG = "svg"
+    #: A 1-bit picture per symbol, its size told inside.
+    PNG = "png"
+    #: A raster per symbol for print lines.
+    PBM = "pbm"
+    #: The printed slip, a page each, a file per part.
+    PDF = "pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The slips of one part, row by row."""
+
+    name: str
+    records: pa.Array
+    """Their rows in the file of bills."""
+    bills: pa.Table
+    payloads: pa.ChunkedArray
+
+
+class Written(NamedTuple):
+    """Where each slip of a part is: its file below the run's folder, its page there, and the file's SHA-256."""
+
+    files: list[str]
+    pages: list[int | None]
+    digests: list[str]
+
+
+#: Writes a part into the run's folder, whole or not at all.
+Writer: TypeAlias = Callable[[Path, Part], Written]
+
+
+def writer_of(
+    form: Form, *, look: Look, dpi: int, words: str | Path | None, template: str | Path, font: str | Path | None
+) -> Writer:
+    """How a form is written.
+
+    Raises:
+        RefusedError: slips are to be printed, and nobody said in what words.
+    """
+    match form:
+        case Form.PAYLOAD:
+            return write_payloads
+        case Form.SVG:
+            return lambda out, part: write_pictures(out, part, form, map(str.encode, svgs(drawn(part), look)))
+        case Form.PNG:
+            return lambda out, part: write_pictures(out, part, form, pngs(drawn(part), look, dpi))
+        case Form.PBM:
+            return lambda out, part: write_pictures(out, part, form, pbms(drawn(part), look, dpi))
+        case Form.PDF:
+            if words is None:
+                raise RefusedError([Issue("FIELD_MISSING", "words", "a TOML file with the payee and the charges")])
+            said = SlipWords.load(words)
+            return lambda out, part: write_pages(out, part, said, template=template, font=font, look=look)
+
+
+def drawn(part: Part) -> Symbols:
+    """The symbols of a part."""
+    return symbols(part.payloads)
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """A CSV that is there whole or not at all."""
+    draft = path.with_name(f".{path.name}")
+    write_csv(table, draft)
+    draft.replace(path)
+
+
+def write_payloads(out: Path, part: Part) -> Written:
+    """A CSV of the part."""
+    path = out / f"{part.name}.csv"
+    number = [part.bills[name] for name in ("payee_code", "case_key", "confirmation", "item_code")]
+    columns = {
+        "record": part.records,
+        "bill_id": part.bills["bill_id"],
+        "el_number": pc.binary_join_element_wise(*number, "-"),
+        "payload": part.payloads,
+    }
+    write_table(path, pa.table(columns))
+    return Written([path.name] * len(part.bills), [None] * len(part.bills), [digest_of(path)] * len(part.bills))
+
+
+def write_pictures(out: Path, part: Part, form: Form, pictures: Iterator[bytes]) -> Written:
+    """A folder with a file per slip, named by its record."""
+    draft = out / f".{part.name}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    files, digests = [], []
+    for record, picture in zip(part.records.to_pylist(), pictures, strict=True):
+        file = f"{record:09d}.{form}"
+        (draft / file).write_bytes(picture)
+        files.append(f"{part.name}/{file}")
+        digests.append(hashlib.sha256(picture).hexdigest())
+    shutil.rmtree(out / part.name, ignore_errors=True)
+    draft.replace(out / part.name)
+    return Written(files, [None] * len(files), digests)
+
+
+def write_pages(
+    out: Path, part: Part, words: SlipWords, *, template: str | Path, font: str | Path | None, look: Look
+) -> Written:
+    """A PDF with a page per slip."""
+    path = out / f"{part.name}.pdf"
+    draft = path.with_name(f".{path.name}")
+    if not len(part.bills):
+        return Written([], [], [])
+    write_slips(draft, (words.of(bill) for bill in _bills(part.bills)), template=template, font=font, look=look)
+    draft.replace(path)
+    count = len(part.bills)
+    return Written([path.name] * count, list(range(1, count + 1)), [digest_of(path)] * count)
+
+
+def _bills(table: pa.Table) -> Iterator[Bill]:
+    for batch in table.to_batches(max_chunksize=1000):
+        for row in batch.to_pylist(maps_as_pydicts="strict"):
+            if "covers" in row:
+                row["covers"] = tuple(row["covers"])
+            yield Bill(**row)

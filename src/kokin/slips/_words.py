@@ -1,0 +1,76 @@
+"""The body's words for its slips, as data: one TOML for a whole run."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from kokin.issues import Issue, Place, RefusedError
+from kokin.model import Bill, Record
+from kokin.slips._slip_values import SlipTexts
+
+
+class SlipWords(Record):
+    """What stands on the slips of a run beside the bills: words for all, and for each 税目・料金番号.
+
+    A TOML file of it::
+
+        payee = "例示市会計管理者"
+        contact = "例示市 収納課 電話 0000-00-0000"
+
+        [items.921]
+        charge = "水道料金・下水道使用料"
+        labels = { water = "水道料金", sewerage = "下水道使用料" }
+        registrations = { water = "T0000000000001", sewerage = "T0000000000002" }
+
+    The keys are the fields of :class:`SlipTexts`; ``labels`` names the parts of a bill as they are printed.
+    """
+
+    common: dict[str, Any] = Field(default_factory=dict)
+    """Fields that every slip has."""
+    items: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Fields by 税目・料金番号, which come before those that every slip has."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> SlipWords:
+        """The words of a TOML file.
+
+        Raises:
+            RefusedError: it is no TOML, or a slip of one of its items cannot be worded.
+            OSError: it cannot be opened.
+        """
+        path = Path(path)
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RefusedError([Issue("TOML_INVALID", found=str(error), where=Place(path.name))]) from error
+        items = content.pop("items", {})
+        words = cls(common=content, items=items)
+        for code in items:
+            words._texts(code, {})
+        return words
+
+    def of(self, bill: Bill) -> tuple[Bill, SlipTexts]:
+        """A bill with its parts named as they are printed, and the words of its slip.
+
+        Raises:
+            RefusedError: a word is missing, of a wrong name or too long.
+        """
+        labels = {**self.common.get("labels", {}), **self.items.get(bill.item_code, {}).get("labels", {})}
+        named = {labels.get(name, name): yen for name, yen in bill.parts.items()}
+        there = {name: labels.get(name, name) for name in bill.parts}
+        return bill.model_copy(update={"parts": named}), self._texts(bill.item_code, there)
+
+    def _texts(self, item_code: str, parts: dict[str, str]) -> SlipTexts:
+        fields = {**self.common, **self.items.get(item_code, {})}
+        labels = {**self.common.get("labels", {}), **fields.pop("labels", {}), **parts}
+        for name in ("registrations", "remarks"):
+            by_part = fields.get(name, {})
+            fields[name] = {
+                labels.get(part, part): text for part, text in by_part.items() if not parts or part in parts
+            }
+        fields["address"] = tuple(fields.get("address", ()))
+        return SlipTexts(**fields)
