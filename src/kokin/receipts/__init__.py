@@ -5,6 +5,7 @@ from kokin.receipts._check import Report, check
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts._file import FileRefused, ReceiptFile, open, read  # noqa: A004
 from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._rewrite import rewrite
 from kokin.receipts._synthesize import synthesize
 from kokin.receipts._totals import Declared, Totals
 from kokin.receipts._write import write
@@ -21,6 +22,7 @@ __all__ = [
     "layouts",
     "open",
     "read",
+    "rewrite",
     "synthesize",
     "write",
 ]

@@ -16,7 +16,7 @@ from kokin.model import Receipt, schema
 from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._columns import ColumnReader, can_read
-from kokin.receipts._decode import LayoutRecord
+from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import Block, Frame, blocks
 from kokin.receipts._reading import Reading
 from kokin.receipts._words import SPARE, Bytes, LegalTest, digits_or_blank, equals
@@ -54,7 +54,6 @@ class Batches:
     def __init__(self, reading: Reading, origin: Origin, reference_date: date | None, *, raw: bool) -> None:
         self.reading, self.origin, self.raw = reading, origin, raw
         self.schema = batch_schema(reading.mapping, raw=raw)
-        self.framing = reading.decoder.framing
         self.layout = reading.layout
         data = [kind for kind in self.layout.kinds.values() if kind.role == "data"]
         self._kinds = data if all(can_read(self.layout, kind) for kind in data) else []
@@ -76,8 +75,11 @@ class Batches:
             while chunk := list(islice(judged, _ROWS)):
                 yield self._batch(chunk)
             return
+        assert isinstance(self.reading.decoder, Decoder)
+        framing = self.reading.decoder.framing
+        self._ebcdic = framing.ebcdic
         waiting: list[Judged] = []
-        for piece in blocks(stream, self.framing):
+        for piece in blocks(stream, framing):
             for found in self._block(piece) if isinstance(piece, Block) else self._judge(piece):
                 if isinstance(found, tuple):
                     waiting.append(found)
@@ -114,7 +116,7 @@ class Batches:
         content = np.frombuffer(block.content, np.uint8, block.count * block.pitch).reshape(block.count, block.pitch)
         rows = self._rows[: block.count]
         records = content[:, : block.width]
-        rows[:, SPARE : SPARE + block.width] = _FROM_EBCDIC.take(records) if self.framing.ebcdic else records
+        rows[:, SPARE : SPARE + block.width] = _FROM_EBCDIC.take(records) if self._ebcdic else records
         return rows
 
     def _kinds_of(self, rows: Bytes) -> npt.NDArray[np.int8]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
-from kokin.model import Receipt, kinds
+from kokin.model import Receipt, Text, kinds
 from kokin.receipts.layouts import Layout, Source
 
 
@@ -41,12 +41,15 @@ class ReceiptMapping:
                     continue
                 value = source.values[str(value)]
             value = source.blank if value is None else value
-            if value is not None and (kind := self._kinds.get(name)):
+            kind = self._kinds.get(name)
+            if value is not None and kind is not None:
                 try:
                     value = kind.check(value)
                 except PydanticCustomError as problem:
-                    context = problem.context or {}
-                    issues.append(Issue(problem.type, path, context["expected"], context["found"]))
+                    if source.over == "refuse":
+                        context = problem.context or {}
+                        issues.append(Issue(problem.type, path, context["expected"], context["found"]))
+                    value = value[: kind.width] if source.over == "cut" and isinstance(kind, Text) else None
             values[name] = value
         issues += [Issue("FIELD_MISSING", name) for name in ("paid_on", "amount") if values.get(name) is None]
         issues += self._incomplete(values)

@@ -135,7 +135,7 @@ def check(
         source=file.source,
         layout=file.layout.name,
         digest=file.digest,
-        framing=file.framing.describe(),
+        framing="XML" if file.layout.xml else file.framing.describe(),
         totals=file.totals,
         issues=file.issues,
         refused=file.refused,

@@ -24,6 +24,7 @@ from kokin.receipts._reading import Reading
 from kokin.receipts._rows import split_row
 from kokin.receipts._totals import Totals
 from kokin.receipts._values import text_of
+from kokin.receipts._xml import XmlDecoder
 from kokin.receipts.layouts import Layout, load
 
 # Enough to find out the framing, and to hold the header row of any CSV.
@@ -66,7 +67,8 @@ class ReceiptFile:
         self._reading = self._new_reading()
 
     @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
+    def opened(self) -> Iterator[BinaryIO]:
+        """Its bytes, from the beginning."""
         if isinstance(self.path, str | Path):
             with Path(self.path).open("rb") as stream:
                 yield stream
@@ -76,8 +78,12 @@ class ReceiptFile:
 
     def _look(self) -> tuple[Framing, list[bytes] | None]:
         """The framing of the file and, for a CSV, its header row."""
-        with self._opened() as stream:
+        with self.opened() as stream:
             head = stream.read(_HEAD)
+        if self.layout.xml:
+            if not head.strip(b"\xef\xbb\xbf \t\r\n\x1a"):
+                self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
+            return Framing(b"", 0), None
         start = 0
         if mark := byte_order_mark(head):
             place = Place(self.source, byte=0)
@@ -111,17 +117,24 @@ class ReceiptFile:
         if csv.header == "none" or (csv.header == "any" and any(name.isdecimal() for name in names)):
             return framing, None
         if csv.header == "names":
-            wrong = self._new_decoder(framing).name_columns(names)
+            wrong = self._decoder(framing).name_columns(names)
             self._first_refused += [issue.at(place) for issue in wrong]
         return replace(framing, start=framing.start + len(row)), cells
 
-    def _new_decoder(self, framing: Framing) -> Decoder:
+    def decoder(self) -> Decoder:
+        """What reads the records of the file one by one."""
+        decoder = self._decoder(self.framing)
+        if self.header_row is not None and self.layout.csv and self.layout.csv.header == "names":
+            decoder.name_columns([text_of(cell, self.layout.encoding).strip() for cell in self.header_row])
+        return decoder
+
+    def _decoder(self, framing: Framing) -> Decoder:
         return Decoder(self.layout, framing, reference_date=self.reference_date, lenient=self.lenient, file=self.source)
 
     def _new_reading(self) -> Reading:
-        decoder = self._new_decoder(self.framing)
-        if self.header_row is not None and self.layout.csv and self.layout.csv.header == "names":
-            decoder.name_columns([text_of(cell, self.layout.encoding).strip() for cell in self.header_row])
+        decoder: Decoder | XmlDecoder = (
+            XmlDecoder(self.layout, lenient=self.lenient, file=self.source) if self.layout.xml else self.decoder()
+        )
         reading = Reading(decoder, ReceiptMapping(self.layout, decoder.columns), self.most_issues)
         reading.refuse(self._first_refused)
         reading.issues.add(self._first_issues)
@@ -130,7 +143,7 @@ class ReceiptFile:
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of the file, in hexadecimal: what makes a second import of it known."""
-        with self._opened() as stream:
+        with self.opened() as stream:
             digest = hashlib.sha256()
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
@@ -141,9 +154,9 @@ class ReceiptFile:
         """The fields of the first header record (ヘッダー); empty where the layout has none. Personal data unmasked."""
         if self.layout.role("header") is None or self._first_refused:
             return {}
-        with self._opened() as stream:
+        with self.opened() as stream:
             first = next(frames(stream, self.framing), None)
-        record = self._new_decoder(self.framing).decode(first) if first else None
+        record = self.decoder().decode(first) if first else None
         return dict(record.values) if record else {}
 
     @property
@@ -175,7 +188,7 @@ class ReceiptFile:
     def _read(self) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
         reading = self._begin()
         if not self._first_refused:
-            with self._opened() as stream:
+            with self.opened() as stream:
                 yield from reading.records(stream)
         self._end(reading)
 
@@ -224,7 +237,7 @@ class ReceiptFile:
         source = Origin(self.layout.name, self.source, self.digest)
         batches = Batches(reading, source, self.reference_date, raw=raw)
         if not self._first_refused:
-            with self._opened() as stream:
+            with self.opened() as stream:
                 for batch in batches.read(stream):
                     for at in range(0, batch.num_rows, rows):
                         yield batch.slice(at, rows)

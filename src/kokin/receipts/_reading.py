@@ -11,6 +11,7 @@ from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import Frame, frames
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._totals import Control, Totals, as_code
+from kokin.receipts._xml import XmlDecoder, XmlRefusedError
 
 #: What makes the whole file suspect, not only its record.
 _REFUSING = frozenset({"BYTE_UNKNOWN"})
@@ -19,7 +20,7 @@ _REFUSING = frozenset({"BYTE_UNKNOWN"})
 class Reading:
     """The state of one reading: ``issues``, ``refused`` and ``totals`` grow as it goes on."""
 
-    def __init__(self, decoder: Decoder, mapping: ReceiptMapping, most_issues: int) -> None:
+    def __init__(self, decoder: Decoder | XmlDecoder, mapping: ReceiptMapping, most_issues: int) -> None:
         self.decoder, self.mapping = decoder, mapping
         self.layout = decoder.layout
         self.totals = Totals()
@@ -36,11 +37,26 @@ class Reading:
 
     def records(self, stream: BinaryIO) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
         """Each record, and its canonical values if it is a receipt."""
+        if isinstance(self.decoder, XmlDecoder):
+            yield from self._entries(self.decoder, stream)
+            return
         for frame in frames(stream, self.decoder.framing):
             yield self.judge(frame)
 
+    def _entries(self, decoder: XmlDecoder, stream: BinaryIO) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+        try:
+            for record in decoder.records(stream):
+                self.totals.records += 1
+                yield record, self._detail(record)
+        except XmlRefusedError as error:
+            self.refuse(error.issues)
+        self.totals.declared += decoder.declared
+        self.refuse(decoder.refused)
+        self.issues.add(decoder.warnings)
+
     def judge(self, frame: Frame) -> tuple[LayoutRecord, dict[str, Any] | None]:
         """Decode a frame and count it."""
+        assert isinstance(self.decoder, Decoder)
         self.totals.records += 1
         record = self.decoder.decode(frame)
         if self._is_cut(frame, record):
@@ -77,8 +93,9 @@ class Reading:
         """Whether the last record ends too early; a CSV is cut if its last cell is missing or wrong."""
         if frame.closed or record.is_good:
             return False
-        if self.decoder.framing.width:
-            return len(frame.raw) < self.decoder.framing.width
+        width = self.layout.width
+        if width:
+            return len(frame.raw) < width
         wrong = [issue for issue in record.issues if issue.is_error]
         return any(issue.code in ("WIDTH", "QUOTES") and not issue.field for issue in wrong) or any(
             issue.field == self.decoder.columns[-1] for issue in wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import date, time, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,6 +36,8 @@ def synthesize(
     if not isinstance(layout, Layout):
         layout = load(layout)
     chance = random.Random(seed)  # noqa: S311 (invented data)
+    if layout.xml:
+        return _write_xml(path, layout.xml.messages[-1], rows, chance)
     kind = layout.data
     columns = {field.id: [_value(field, chance, row) for row in range(rows)] for field in kind.fields}
     header = layout.role("header")
@@ -45,9 +48,7 @@ def synthesize(
 
 
 def _digits(field: Field, chance: random.Random, row: int) -> str:
-    if field.id.startswith("bank"):
-        return "9" * field.length
-    if field.id.startswith("payee"):
+    if field.id.startswith(("bank", "payee_code")):
         return "9" * field.length
     return f"{row + 1:0{field.length}d}"[-field.length :]
 
@@ -61,6 +62,10 @@ def _text(field: Field, chance: random.Random, row: int) -> str:
 
 
 def _day(field: Field, chance: random.Random, row: int) -> date:
+    return _day_of(chance)
+
+
+def _day_of(chance: random.Random) -> date:
     return _FIRST_DAY + timedelta(days=chance.randrange(30))
 
 
@@ -88,3 +93,41 @@ def _value(field: Field, chance: random.Random, row: int) -> Any:
     if field.codes:
         return chance.choice([code for code in field.codes if code.strip()])
     return _MAKERS[field.type](field, chance, row)
+
+
+_PARTS = {
+    "camt.052": ("BkToCstmrAcctRpt", "Rpt"),
+    "camt.053": ("BkToCstmrStmt", "Stmt"),
+    "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+}
+_ENTRY = """\
+<Ntry><Amt Ccy="JPY">{amount}</Amt><CdtDbtInd>{direction}</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{day}</Dt>\
+</BookgDt><ValDt><Dt>{day}</Dt></ValDt><NtryDtls><TxDtls><Refs><AcctSvcrRef>{row:012d}</AcctSvcrRef></Refs>\
+<RltdPties><Dbtr><Pty><Nm>{name}</Nm></Pty></Dbtr></RltdPties><RltdAgts><DbtrAgt><FinInstnId><ClrSysMmbId><ClrSysId>\
+<Cd>JPZGN</Cd></ClrSysId><MmbId>9999</MmbId></ClrSysMmbId></FinInstnId><BrnchId><Id>001</Id></BrnchId></DbtrAgt>\
+</RltdAgts><RmtInf><Ustrd>99999-{row:020d}-123456-127</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>
+"""
+
+
+def _write_xml(path: str | Path | BinaryIO, message: str, rows: int, chance: random.Random) -> int:
+    """A message of one report with an entry per row, one in ten a debit."""
+    root, report = _PARTS[message]
+    namespace = f"urn:iso:std:iso:20022:tech:xsd:{message}.001.08"
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{namespace}"><{root}><{report}>\n'
+    entries = (
+        _ENTRY.format(
+            amount=chance.randrange(_LEAST_YEN, _MOST_YEN),
+            direction="DBIT" if row % 10 == 9 else "CRDT",
+            day=_day_of(chance),
+            name=chance.choice(_NAMES),
+            row=row + 1,
+        )
+        for row in range(rows)
+    )
+    pieces = (piece.encode() for piece in chain((head,), entries, (f"</{report}></{root}></Document>\n",)))
+    if isinstance(path, str | Path):
+        with Path(path).open("wb") as stream:
+            stream.writelines(pieces)
+    else:
+        path.writelines(pieces)
+    return rows

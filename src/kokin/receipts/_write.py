@@ -54,6 +54,8 @@ def write(
     """
     if not isinstance(layout, Layout):
         layout = load(layout)
+    if layout.xml:
+        raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
     writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
     pieces = writer.pieces(_table(records))
     if not isinstance(path, str | Path):

@@ -20,6 +20,7 @@ from kokin.receipts.layouts._model import (
     Request,
     Source,
     Total,
+    Xml,
 )
 from kokin.receipts.layouts._table import table, template
 
@@ -34,6 +35,7 @@ __all__ = [
     "Request",
     "Source",
     "Total",
+    "Xml",
     "load",
     "names",
     "parse",

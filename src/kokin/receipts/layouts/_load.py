@@ -59,6 +59,8 @@ def parse(text: str, name: str) -> Layout:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LayoutError([Issue("LAYOUT_INVALID", name, "TOML", str(error))]) from None
+    if "base" in tables:
+        tables = {**_tables(str(tables.pop("base"))), **tables}
     try:
         layout = Layout(**{**tables, "name": name})
     except ValidationError as error:
@@ -70,6 +72,14 @@ def parse(text: str, name: str) -> Layout:
     if wrong:
         raise LayoutError(wrong, f"layout {name}")
     return layout
+
+
+def _tables(name: str) -> dict[str, Any]:
+    """The tables of a built-in layout on which another is based."""
+    if name not in names():
+        raise LayoutError([Issue("LAYOUT_UNKNOWN", "base", ", ".join(names()), name)])
+    tables = tomllib.loads((resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8"))
+    return {**_tables(str(tables.pop("base"))), **tables} if "base" in tables else tables
 
 
 def _where(location: Iterable[int | str], tables: Any) -> str:

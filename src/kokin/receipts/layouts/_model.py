@@ -39,6 +39,8 @@ class FieldType(StrEnum):
     TIME = "time"
     #: The 44 digits of the convenience-store barcode, check digit included.
     BARCODE = "barcode"
+    #: A decimal amount of an XML message, with its currency; whole yen only.
+    MONEY = "money"
     #: Not looked at, and kept as it is.
     FILLER = "filler"
 
@@ -81,6 +83,10 @@ class Field(_Table):
     """Whether a CSV with named columns must have it."""
     quoted: bool = False
     """Whether a CSV writes it in quotes."""
+    path: list[str] = []
+    """Where it stands in an XML entry: the first of these that has text."""
+    pattern: str = ""
+    """A regular expression for XML text; its group is the value, and where it does not match there is none."""
     sensitive: bool = False
     """Whether it is personal data, masked wherever it is shown."""
     note: str = ""
@@ -127,6 +133,8 @@ class Source(_Table):
     const: str | bool | None = None
     values: dict[str, str | bool] = {}
     """Code in the file to canonical value; a code beyond it is an issue."""
+    over: Literal["refuse", "cut", "drop"] = "refuse"
+    """What becomes of a value that a receipt cannot hold: an issue, its beginning, or nothing."""
     blank: str | None = None
     """The value where the field is empty or its column absent."""
 
@@ -186,6 +194,13 @@ class Csv(_Table):
     """Whether a newline is written after the last row."""
 
 
+class Xml(_Table):
+    """Which messages an XML file may hold."""
+
+    messages: Annotated[list[str], Limits(min_length=1)]
+    """Names of ISO 20022 messages without their version, such as ``camt.054``."""
+
+
 class Layout(_Table):
     """A layout (レイアウト): how the bytes of one kind of file are records, and which of them are receipts."""
 
@@ -193,7 +208,7 @@ class Layout(_Table):
     """The name of the file it was loaded from, without its ending."""
     ja: str
     en: str
-    format: Literal["fixed", "csv"]
+    format: Literal["fixed", "csv", "xml"]
     encoding: Literal["half-width", "cp932", "utf-8"]
     width: Annotated[int, Limits(ge=1)] | None = None
     """Bytes of a fixed-length record, without its newline."""
@@ -204,6 +219,7 @@ class Layout(_Table):
     source: Annotated[list[str], Limits(min_length=1)]
     note: str = ""
     csv: Csv | None = None
+    xml: Xml | None = None
     records: Annotated[dict[Name, RecordKind], Limits(min_length=1)]
     receipt: dict[str, Mapped] = {}
     """Canonical field to where it comes from."""
@@ -242,8 +258,9 @@ class Layout(_Table):
         yield from self._total_problems()
 
     def _record_problems(self) -> Iterator[Issue]:
-        if (self.format == "fixed") != (self.width is not None) or (self.format == "csv") != (self.csv is not None):
-            yield _invalid("format", "width for a fixed-length layout, a table [csv] for a CSV", self.format)
+        given = {"fixed": self.width, "csv": self.csv, "xml": self.xml}
+        if any((value is not None) != (name == self.format) for name, value in given.items()):
+            yield _invalid("format", "width for fixed, a table [csv] for csv, [xml] for xml; one of them", self.format)
         if not any(kind.role == "data" for kind in self.records.values()):
             yield _invalid("records", 'a record with role = "data"')
         for name, kind in self.records.items():

@@ -1,0 +1,87 @@
+"""A file again as it was read: framing, fillers and oddities kept byte for byte, with chosen fields changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kokin.issues import Issue, Place, RefusedError
+from kokin.receipts._cells import cell_writer
+from kokin.receipts._decode import LayoutRecord
+from kokin.receipts._file import ReceiptFile
+from kokin.receipts._frames import CHUNK, frames
+from kokin.receipts._rows import join_row, split_row
+from kokin.text import HALF_WIDTH_TO_EBCDIC
+
+#: What to change in a record: its fields and their new values, or nothing.
+Change = Callable[[LayoutRecord], Mapping[str, Any] | None]
+
+
+def rewrite(file: ReceiptFile, path: str | Path, change: Change | None = None) -> None:
+    """Write a file again; without ``change`` the bytes are the same.
+
+    Totals are not computed anew: they are fields of the trailer, and :func:`kokin.receipts.check` tells whether they
+    still agree. XML files are not rewritten.
+
+    Raises:
+        RefusedError: a value that its field cannot hold, with its record and field; no file is left then.
+    """
+    if file.layout.xml:
+        raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=file.layout.name)])
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with file.opened() as source, part.open("wb") as target:
+            for piece in _pieces(file, source, change):
+                target.write(piece)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _pieces(file: ReceiptFile, source: BinaryIO, change: Change | None) -> Iterator[bytes]:
+    """The changed records, and between them whatever stood there."""
+    at = 0
+    if change is not None:
+        decoder = file.decoder()
+        changed = []
+        for frame in frames(source, file.framing):
+            record = decoder.decode(frame)
+            values = change(record)
+            if values:
+                changed.append((frame.offset, len(frame.raw), _spliced(file, decoder.columns, record, values)))
+        for offset, length, content in changed:
+            yield from _copied(source, at, offset)
+            yield content
+            at = offset + length
+    yield from _copied(source, at, None)
+
+
+def _copied(source: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+    source.seek(start)
+    while chunk := source.read(CHUNK if end is None else min(CHUNK, end - source.tell())):
+        yield chunk
+
+
+def _spliced(file: ReceiptFile, columns: list[str], record: LayoutRecord, values: Mapping[str, Any]) -> bytes:
+    """The bytes of a record with new values in some fields."""
+    kind = file.layout.kinds[record.kind]
+    cells = {}
+    for name, value in values.items():
+        try:
+            cells[name] = cell_writer(kind.by_id[name], file.layout)(value)
+        except RefusedError as error:
+            place = Place(file.source, record.number, record.offset)
+            raise RefusedError(
+                [Issue(one.code, name, one.expected, one.found, place) for one in error.issues]
+            ) from None
+    if not file.layout.width:
+        row, starts = split_row(record.raw)
+        quoted = [record.raw[start - 1 : start] == b'"' and start > 0 for start in starts]
+        return join_row([cells.get(name, cell) for name, cell in zip(columns, row, strict=True)], quoted)
+    body = bytearray(record.raw)
+    for name, cell in cells.items():
+        start = kind.offsets[name]
+        body[start : start + len(cell)] = cell.translate(HALF_WIDTH_TO_EBCDIC) if file.framing.ebcdic else cell
+    return bytes(body)
