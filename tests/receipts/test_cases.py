@@ -1,0 +1,331 @@
+"""The cases of the specification (receipts.md, section 8), each by its name."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from typing import Any
+
+import pytest
+
+from kokin import receipts
+from kokin.issues import RefusedError
+from kokin.model import ReceiptKind
+from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
+
+REFERENCE = date(2026, 4, 15)
+
+
+def synthetic(layout: str, rows: int = 30, newline: str | None = None) -> bytes:
+    content = io.BytesIO()
+    receipts.synthesize(content, layout, rows, seed=4, newline=newline)
+    return content.getvalue()
+
+
+def opened(
+    content: bytes, layout: str = "zengin-91", reference: date = REFERENCE, **options: Any
+) -> receipts.ReceiptFile:
+    return receipts.open(io.BytesIO(content), layout, reference_date=reference, **options)
+
+
+def written(rows: list[dict[str, Any]], layout: str, **options: Any) -> bytes:
+    content = io.BytesIO()
+    receipts.write(rows, content, layout, **options)
+    return content.getvalue()
+
+
+def told(file: receipts.ReceiptFile) -> list[tuple[Any, ...]]:
+    """What the file's receipts say, wherever in it they stand."""
+    return [(one.customer_number, one.amount, one.paid_on, one.name) for one in file]
+
+
+def refused(content: bytes, layout: str = "zengin-91", **options: Any) -> list[str]:
+    file = opened(content, layout, **options)
+    with pytest.raises(receipts.FileRefused):
+        file.finish()
+    return [issue.code for issue in file.refused]
+
+
+# --- framing ----------------------------------------------------------------------------------------------------------
+
+PLAIN = synthetic("zengin-91", newline="")
+RECORDS = [PLAIN[at : at + 120] for at in range(0, len(PLAIN), 120)]
+
+
+@pytest.mark.parametrize(
+    ("content", "framing"),
+    [
+        (b"".join(RECORDS), "120 bytes without newline"),
+        (b"\r\n".join(RECORDS), "120 bytes and CRLF"),
+        (b"\n".join(RECORDS) + b"\n", "120 bytes and LF"),
+        (b"\r".join(RECORDS) + b"\r", "120 bytes and CR"),
+        (b"\r\n".join(RECORDS) + b"\r\n\x1a", "120 bytes and CRLF"),
+        (b"".join(RECORDS) + b"\x1a", "120 bytes without newline"),
+        (b"".join(RECORDS) + b"\r\n", "120 bytes without newline"),
+        (b"".join(record[:118] + b"\r\n" for record in RECORDS), "118 bytes and CRLF"),
+        (b"".join(record[:119] + b"\n" for record in RECORDS), "119 bytes and LF"),
+    ],
+)
+def test_every_framing_says_the_same(content: bytes, framing: str) -> None:
+    file = opened(content)
+    assert told(file) == told(opened(PLAIN))
+    assert file.framing.describe() == framing
+    assert not file.issues
+    assert told(file)
+
+
+@pytest.mark.parametrize("newline", [b"", b"\x0d\x25", b"\x25", b"\x15"])
+def test_ebcdic_is_known_by_its_first_byte(newline: bytes) -> None:
+    content = b"".join(record.translate(HALF_WIDTH_TO_EBCDIC) + newline for record in RECORDS)
+    assert content[0] == 0xF1
+    file = opened(content)
+    assert told(file) == told(opened(PLAIN))
+    assert file.framing.ebcdic
+    assert not file.issues
+    raw = receipts.open(io.BytesIO(content), "zengin-91", reference_date=REFERENCE).batches(raw=True)
+    (first, *_) = next(raw)["raw"].to_pylist()
+    assert first.translate(EBCDIC_TO_HALF_WIDTH) in RECORDS
+
+
+def test_blanks_stripped_by_an_editor_are_put_back_only_when_lenient() -> None:
+    content = b"".join(record.rstrip() + b"\r\n" for record in RECORDS)
+    assert "WIDTH" in refused(content)
+    file = opened(content, lenient=True)
+    assert told(file) == told(opened(PLAIN))
+    assert set(file.issues.counts) == {"RECORD_PADDED"}
+
+
+def test_a_byte_order_mark_is_refused() -> None:
+    assert refused(b"\xef\xbb\xbf" + PLAIN) == ["FILE_BOM"]
+    assert refused(b"\xff\xfe" + PLAIN) == ["FILE_BOM"]
+    file = opened(b"\xef\xbb\xbf" + PLAIN, lenient=True)
+    assert told(file) == told(opened(PLAIN))
+    assert set(file.issues.counts) == {"BOM_PASSED_OVER"}
+
+
+def test_several_batches_in_one_file() -> None:
+    rows = [
+        {"customer_number": str(i), "amount": 100 + i, "paid_on": date(2026, 4, 1 + i % 3), "payer_name": "ｺｳｷﾝ"}
+        for i in range(60)
+    ]
+    content = written(rows, "zengin-91")
+    file = opened(content)
+    found = list(file)
+    assert sorted((one.amount, one.paid_on) for one in found) == sorted((row["amount"], row["paid_on"]) for row in rows)
+    assert len(file.totals.declared) == 3 * 6
+    assert file.totals.records == 60 + 2 * 3 + 1
+    # Each trailer is compared with its own batch.
+    lines = content.split(b"\r\n")
+    trailers = [i for i, line in enumerate(lines) if line.startswith(b"8")]
+    lines[trailers[0]], lines[trailers[1]] = lines[trailers[1]], lines[trailers[0]]
+    assert set(refused(b"\r\n".join(lines))) == {"TOTAL_MISMATCH"}
+
+
+def test_a_wrong_sum_is_refused_whole() -> None:
+    content = bytearray(PLAIN)
+    content[-240 + 18] = ord("1") if content[-240 + 18] != ord("1") else ord("2")
+    assert set(refused(bytes(content))) == {"TOTAL_MISMATCH"}
+
+
+def test_a_record_after_the_end_is_refused() -> None:
+    assert "RECORD_ORDER" in refused(PLAIN + RECORDS[1])
+    assert "RECORD_ORDER" in refused(b"".join([RECORDS[0], RECORDS[0], *RECORDS[1:]]))
+
+
+# --- zengin -----------------------------------------------------------------------------------------------------------
+
+
+def test_01_form_a_and_form_b() -> None:
+    content = synthetic("zengin-01", newline="")
+    records = [content[at : at + 200] for at in range(0, len(content), 200)]
+    for i in range(1, 31, 2):
+        amount = records[i][19:29]
+        records[i] = records[i][:128] + b"00" + amount + b"0" * 12 + b"EDI".ljust(20) + b" " * 28
+    file = opened(b"".join(records), "zengin-01")
+    kinds = [record.kind for record in file.records()]
+    assert kinds.count("data_a") == kinds.count("data_b") == 15
+    before = list(opened(content, "zengin-01"))
+    assert [(one.amount, one.virtual_account) for one in file] == [(one.amount, one.virtual_account) for one in before]
+    assert not file.issues
+
+
+def test_01_a_cancelled_transfer_is_a_cancel_with_a_positive_amount() -> None:
+    rows = [{"amount": 500, "paid_on": date(2026, 4, 1), "kind": kind} for kind in ("final", "cancel", "final")]
+    header: dict[str, Any] = {"branch_code": "001"}
+    file = opened(written(rows, "zengin-01", header=header), "zengin-01")
+    assert [(one.kind, one.amount) for one in file] == [
+        (ReceiptKind.FINAL, 500),
+        (ReceiptKind.CANCEL, 500),
+        (ReceiptKind.FINAL, 500),
+    ]
+    counted = {total.field: total.counted for total in file.totals.declared}
+    assert counted["trailer.transfer_count"] == 2
+    assert counted["trailer.cancel_amount"] == 500
+
+
+def test_03_what_went_out_is_no_receipt_and_the_count_of_all_records_only_warns() -> None:
+    content = synthetic("zengin-03", newline="")
+    file = opened(content, "zengin-03")
+    assert len(list(file)) == file.totals.accepted > 0
+    assert file.totals.unpaid == 30 - file.totals.accepted > 0
+    other = content[:-200] + b"9" + b"0000000030" + content[-189:]
+    file = opened(other, "zengin-03")
+    assert len(list(file)) == file.totals.accepted
+    assert dict(file.issues.counts) == {"TOTAL_DIFFERS": 1}
+
+
+def test_99_is_read_by_its_term_and_says_that_it_is_unverified() -> None:
+    file = opened(synthetic("zengin-99"), "zengin-99")
+    assert all(one.paid_on == file.header["due_day"] for one in file)
+    assert dict(file.issues.counts) == {"LAYOUT_UNVERIFIED": 1}
+
+
+def test_21_holds_no_receipts_and_is_checked_all_the_same() -> None:
+    content = synthetic("zengin-21")
+    with pytest.raises(RefusedError, match="LAYOUT_NOT_RECEIPTS"):
+        next(iter(opened(content, "zengin-21")))
+    assert receipts.check(io.BytesIO(content), "zengin-21", reference_date=REFERENCE).exit_code == 0
+    lines = content.split(b"\r\n")
+    lines[-3] = lines[-3][:18] + b"9" + lines[-3][19:]
+    report = receipts.check(io.BytesIO(b"\r\n".join(lines)), "zengin-21", reference_date=REFERENCE)
+    assert report.exit_code == 3
+    assert [issue.code for issue in report.refused] == ["TOTAL_MISMATCH"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "day"), [(date(2019, 6, 1), date(2019, 5, 1)), (date(1989, 6, 1), date(1989, 5, 1))]
+)
+def test_a_day_without_its_era(reference: date, day: date) -> None:
+    content = written([{"amount": 1, "paid_on": date(2019, 5, 1)}], "zengin-01")
+    assert b"010501" in content
+    assert [one.paid_on for one in opened(content, "zengin-01", reference)] == [day]
+
+
+@pytest.mark.parametrize(
+    ("reference", "day"), [(date(2026, 1, 5), date(2025, 12, 26)), (date(2025, 12, 20), date(2025, 12, 26))]
+)
+def test_a_day_without_its_year_over_new_year(reference: date, day: date) -> None:
+    content = written([{"amount": 1, "paid_on": date(1999, 12, 26), "customer_number": "1"}], "zengin-91")
+    assert [one.paid_on for one in opened(content, "zengin-91", reference)] == [day]
+
+
+def test_without_a_reference_date_nothing_is_assumed() -> None:
+    with pytest.raises(RefusedError, match="REFERENCE_DATE_MISSING"):
+        receipts.open(io.BytesIO(PLAIN), "zengin-91")
+
+
+# --- convenience stores -----------------------------------------------------------------------------------------------
+
+BARCODE = "91929023252070000010123499900199999900106050"
+
+
+def dsk(*rows: tuple[str, str, int]) -> bytes:
+    lines = [
+        f'{code},20260401,1200,EAN{BARCODE},000001,01234999001,0,{amount},010,"セブン－イレブン",110001,{settled},20260402'
+        for code, settled, amount in rows
+    ]
+    return "\r\n".join(lines).encode("cp932")
+
+
+def test_every_kind_of_report_of_a_till() -> None:
+    file = opened(
+        dsk(
+            ("01", "0", 10),
+            ("03", "0", 10),
+            ("02", "20260410", 10),
+            ("12", "20260410", 10),
+            ("22", "0", 9),
+            ("81", "0", 8),
+        ),
+        "dsk-csv",
+    )
+    assert [(one.kind.value, one.amount) for one in file] == [
+        ("provisional", 10),
+        ("cancel", 10),
+        ("final", 10),
+        ("final", 10),
+        ("correction", 9),
+        ("provisional", 8),
+    ]
+    assert [one.settled_on for one in file] == [None, None, date(2026, 4, 10), date(2026, 4, 10), None, None]
+
+
+def test_another_code_for_a_cancel_is_never_guessed() -> None:
+    file = opened(dsk(("9", "0", 10), ("01", "0", 10)), "dsk-csv")
+    assert [one.amount for one in file] == [10]
+    assert [(issue.code, issue.field, issue.where.record) for issue in file.issues] == [("CODE_UNKNOWN", "type", 1)]
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+NAME_FIELD = slice(50, 80)
+
+
+def with_name(name: bytes) -> bytes:
+    records = list(RECORDS)
+    paid = next(i for i, record in enumerate(records) if record[:1] == b"2" and record[111:112] == b"0")
+    records[paid] = records[paid][:50] + name.ljust(30) + records[paid][80:]
+    return b"".join(records)
+
+
+@pytest.mark.parametrize("byte", [0x80, 0xA0, 0xE0, 0xFD, 0x00, 0x1A])
+def test_an_unknown_byte_refuses_the_file_and_names_its_place(byte: int) -> None:
+    content = with_name(b"ABC" + bytes([byte]))
+    file = opened(content)
+    with pytest.raises(receipts.FileRefused):
+        file.finish()
+    (issue,) = file.refused
+    assert (issue.code, issue.where.byte) == ("BYTE_UNKNOWN", content.index(b"ABC") + 3)
+    lenient = opened(content, lenient=True)
+    assert len(list(lenient)) == len(list(opened(PLAIN))) - 1
+    assert lenient.totals.rejected == 1
+
+
+def test_a_sound_mark_fits_at_the_very_end_of_a_name() -> None:
+    name = "ｱ" * 28 + "ｶﾞ"
+    assert len(name.encode("cp932")) == 30
+    found = [one.name for one in opened(with_name(name.encode("cp932")))]
+    assert name in found
+
+
+def example(name: bytes) -> bytes:
+    content = synthetic("eltax-example", newline="")
+    layout = receipts.layouts.load("eltax-example")
+    start = layout.width + layout.data.offsets["name"] if layout.width else 0
+    return content[:start] + name.ljust(40) + content[start + 40 :]
+
+
+def test_a_rare_kanji_is_read_and_its_bytes_are_kept() -> None:
+    # Python would write 髙 as EEE0: only the kept bytes tell what stood there.
+    content = example(bytes.fromhex("FBFC") + "橋　一郎".encode("cp932"))
+    file = opened(content, "eltax-example")
+    first = next(iter(file))
+    assert first.name == "髙橋　一郎"
+    batch = next(opened(content, "eltax-example").batches(raw=True))
+    assert bytes.fromhex("FBFC") in batch["raw"][0].as_py()
+    assert batch["name"][0].as_py() == "髙橋　一郎"
+
+
+def test_gaiji_pass_and_are_flagged() -> None:
+    file = opened(example(b"\xf0\x40" + "橋".encode("cp932")), "eltax-example")
+    assert next(iter(file)).name == "\ue000橋"
+    assert next(file.batches())["name"][0].as_py() == "\ue000橋"
+    assert file.finish().rejected == 0
+    assert file.issues.counts["GAIJI"] == 1
+
+
+@pytest.mark.parametrize("wrong", [b"\x8c", b"A\x80", b"A\xa0", b"A\xff", b"\x82\x20A"])
+def test_half_a_kanji_or_an_unknown_byte_in_a_wide_field(wrong: bytes) -> None:
+    content = example(wrong.rjust(40, b"A"))
+    assert refused(content, "eltax-example") == ["BYTE_UNKNOWN"]
+
+
+def test_names_are_masked_in_everything_shown() -> None:
+    content = example("公金　花子".encode("cp932"))
+    file = opened(content, "eltax-example")
+    shown = repr(list(file)) + repr(list(file.records())) + repr(list(file.issues)) + repr(file)
+    assert "花子" not in shown
+    bad = with_name("ｺｳｷﾝ ﾊﾅｺ".encode("cp932")).replace(b"29999", b"2X999")
+    report = receipts.check(io.BytesIO(bad), "zengin-91", reference_date=REFERENCE)
+    assert report.issues.total
+    assert "ﾊﾅｺ" not in str(report.as_dict()) + str(report.as_sarif()) + repr(report)

@@ -1,0 +1,131 @@
+"""Layout files: what is built in, and what is said about a wrong one."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from kokin import receipts
+from kokin.receipts import layouts
+
+# What the specification of the bank association says, field by field: the end of each field from the byte before it.
+ENDS = {
+    ("zengin-91", "header"): [0, 1, 3, 4, 14, 54, 58, 62, 77, 80, 95, 96, 103],
+    ("zengin-91", "data"): [0, 1, 5, 20, 23, 38, 42, 43, 50, 80, 90, 91, 111, 112],
+    ("zengin-91", "trailer"): [0, 1, 7, 19, 25, 37, 43, 55],
+    ("zengin-21", "header"): [0, 1, 3, 4, 14, 54, 58, 62, 77, 80, 95, 96, 103],
+    ("zengin-21", "data"): [0, 1, 5, 20, 23, 38, 42, 43, 50, 80, 90, 91, 101, 111, 112, 113],
+    ("zengin-21", "trailer"): [0, 1, 7, 19],
+    ("zengin-01", "header"): [0, 1, 3, 4, 10, 16, 22, 26, 41, 44, 59, 60, 67, 107],
+    ("zengin-01", "data_a"): [0, 1, 7, 13, 19, 29, 39, 49, 97, 112, 127, 128, 148],
+    ("zengin-01", "data_b"): [0, 1, 7, 13, 19, 29, 39, 49, 97, 112, 127, 128, 140, 152, 172],
+    ("zengin-01", "trailer"): [0, 1, 7, 19, 25, 37],
+    ("zengin-03", "header"): [0, 1, 3, 4, 10, 16, 22, 26, 41, 44, 59, 62, 63, 73, 113, 114, 115, 129],
+    ("zengin-03", "data"): [0, 1, 9, 15, 21, 22, 24, 36, 48, 54, 60, 61, 68, 71, 81, 129, 144, 159, 179, 199],
+    ("zengin-03", "trailer"): [0, 1, 7, 20, 26, 39, 40, 54, 61],
+    ("zengin-03", "end"): [0, 1, 11, 16],
+    ("zengin-99", "header"): [0, 1, 3, 4, 14, 17, 23, 27, 67, 117],
+    ("zengin-99", "data"): [0, 1, 7, 22, 37, 38, 43, 52, 57, 66, 71, 80],
+    ("zengin-99", "trailer"): [0, 1, 8, 19, 26, 37, 44, 55],
+}
+
+
+@pytest.mark.parametrize(("layout", "record"), ENDS)
+def test_fields_begin_where_the_standard_says(layout: str, record: str) -> None:
+    assert list(layouts.load(layout).kinds[record].offsets.values()) == ENDS[layout, record]
+
+
+def test_the_built_in_layouts() -> None:
+    assert layouts.names() == (
+        "camt.052",
+        "camt.053",
+        "camt.054",
+        "dsk-csv",
+        "eltax-example",
+        "eltax-upload-example",
+        "kokin-csv",
+        "zedi",
+        "zengin-01",
+        "zengin-03",
+        "zengin-21",
+        "zengin-91",
+        "zengin-99",
+    )
+    for name in layouts.names():
+        layout = layouts.load(name)
+        table = layouts.table(layout)
+        assert all(f"| {field.id} |" in table for kind in layout.kinds.values() for field in kind.fields)
+        assert ("UNVERIFIED" in table) == (not layout.verified)
+
+
+def test_the_example_has_every_field_of_a_receipt() -> None:
+    from kokin.model import Receipt
+
+    given = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
+    assert layouts.load("eltax-example").receipt.keys() == Receipt.model_fields.keys() - given
+
+
+def test_a_layout_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text(layouts.template("ours"), encoding="utf-8")
+    content = io.BytesIO()
+    receipts.synthesize(content, path, 20)
+    file = receipts.open(content, str(path))
+    assert len(list(file)) == 20
+    assert file.layout.name == "ours"
+    assert len(list(receipts.open(content, layouts.load(path)))) == 20
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where"),
+    [
+        ("width = 40", "width = 41", "records.header.fields"),
+        ("width = 40", "width = 0", "width"),
+        ('type = "yen", length = 10', 'type = "yen", length = 11', "records.data.fields"),
+        ('type = "yen", length = 10', 'type = "yen"', "records.data.fields[4] (amount).length"),
+        ('type = "yen", length = 10', 'type = "Yen", length = 10', "records.data.fields[4] (amount).type"),
+        ('type = "yen", length = 10', 'type = "text", length = 10', "receipt.amount"),
+        (
+            'format = "YYYYMMDD", length = 8 },\n  { id = "customer',
+            'length = 8 },\n  { id = "customer',
+            "records.data.fields[2] (paid_day)",
+        ),
+        ('id = "type"', 'id = "record_code"', "records.data.fields[1] (record_code)"),
+        ('paid_on = "paid_day"', 'paid_on = "paid_dya"', "receipt.paid_on"),
+        ('paid_on = "paid_day"', 'payed_on = "paid_day"', "receipt.payed_on"),
+        ('paid_on = "paid_day"\n', "", "receipt.paid_on"),
+        ('field = "count"', 'field = "cuont"', "totals[0]"),
+        ('record = "trailer"', 'record = "trialer"', "totals[0].record"),
+        ('sum = "amount"', 'sum = "type"', "totals[1].sum"),
+        ("verified = false", "", "verified"),
+        ('encoding = "half-width"', 'encoding = "ebcdic"', "encoding"),
+        ('tell_by = ["record_code"]', 'tell_by = ["type"]', "records.header.tell_by"),
+        ('role = "data"', 'role = "date"', "records.data.role"),
+        ("[receipt]", "[receipts]", "receipts"),
+        ('ja = "ファイルの名前"', "ja = ファイル", "ours"),
+    ],
+)
+def test_a_wrong_layout_is_refused_at_its_table_and_key(before: str, after: str, where: str) -> None:
+    text = layouts.template("ours")
+    assert before in text
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.parse(text.replace(before, after, 1), "ours")
+    assert where in [issue.field for issue in caught.value.issues]
+    assert {issue.code for issue in caught.value.issues} == {"LAYOUT_INVALID"}
+
+
+def test_no_such_layout() -> None:
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.load("zengin-92")
+    assert [issue.code for issue in caught.value.issues] == ["LAYOUT_UNKNOWN"]
+
+
+def test_an_unverified_layout_says_so_each_time() -> None:
+    content = io.BytesIO()
+    receipts.synthesize(content, "eltax-example", 3)
+    report = receipts.check(content, "eltax-example", reference_date=date(2026, 4, 1))
+    assert dict(report.issues.counts) == {"LAYOUT_UNVERIFIED": 1}
+    assert report.exit_code == 1

@@ -1,0 +1,172 @@
+"""Writing: totals, widths, refunds, uploads, and a read file again byte for byte."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kokin import receipts
+from kokin.issues import RefusedError
+from kokin.model import Bill
+from kokin.receipts import layouts
+
+REFERENCE = date(2026, 4, 15)
+WRITTEN = [name for name in layouts.names() if layouts.load(name).format != "xml"]
+
+
+def synthetic(layout: str, rows: int = 40, newline: str | None = None) -> bytes:
+    content = io.BytesIO()
+    assert receipts.synthesize(content, layout, rows, seed=6, newline=newline) == rows
+    return content.getvalue()
+
+
+def fields(content: bytes, layout: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """The details, the header and the trailer of a file in the layout's own words."""
+    records = list(receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE).records())
+    kinds = layouts.load(layout).kinds
+    by_role: dict[str, list[dict[str, Any]]] = {"header": [{}], "data": [], "trailer": [{}], "end": []}
+    for record in records:
+        by_role[kinds[record.kind].role].append(dict(record.values))
+    return by_role["data"], by_role["header"][-1], by_role["trailer"][-1]
+
+
+@pytest.mark.parametrize("layout", WRITTEN)
+def test_the_fields_of_a_file_make_the_same_file(layout: str) -> None:
+    content = synthetic(layout)
+    rows, header, trailer = fields(content, layout)
+    again = io.BytesIO()
+    receipts.write(rows, again, layout, header=header, trailer=trailer)
+    assert again.getvalue() == content
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    for layout in layouts.names():
+        first, second = io.BytesIO(), io.BytesIO()
+        receipts.synthesize(first, layout, 10, seed=1)
+        receipts.synthesize(second, layout, 10, seed=1)
+        assert first.getvalue() == second.getvalue()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(WRITTEN), st.sampled_from([None, "LF", ""]), st.binary(max_size=4), st.integers(0, 10_000))
+def test_a_read_file_is_written_back_byte_for_byte(layout: str, newline: str | None, odd: bytes, at: int) -> None:
+    if layouts.load(layout).csv and newline == "":
+        newline = None
+    content = bytearray(synthetic(layout, 5, newline))
+    at %= len(content)
+    content[at : at + len(odd)] = odd
+    content += b"\x1a"
+    file = receipts.open(io.BytesIO(bytes(content)), layout, reference_date=REFERENCE)
+    target = Path(tempfile.mkdtemp()) / "again"
+    try:
+        receipts.rewrite(file, target)
+        assert target.read_bytes() == bytes(content)
+        receipts.rewrite(file, target, lambda record: {})
+        assert target.read_bytes() == bytes(content)
+    finally:
+        shutil.rmtree(target.parent)
+
+
+@pytest.mark.parametrize(("layout", "field"), [("zengin-91", "customer_number"), ("dsk-csv", "store_code")])
+def test_one_field_is_changed_and_nothing_else(tmp_path: Path, layout: str, field: str) -> None:
+    content = synthetic(layout)
+    file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
+    target = tmp_path / "again"
+    receipts.rewrite(file, target, lambda record: {field: "77"} if record.values.get(field, "")[-2:] == "03" else None)
+    again = target.read_bytes()
+    before, after = fields(content, layout)[0], fields(again, layout)[0]
+    assert [one[field] for one in after if one[field] == "77"] == ["77"]
+    assert [{**one, field: ""} for one in before] == [{**one, field: ""} for one in after]
+    assert len(content.splitlines()) == len(again.splitlines())
+
+
+def test_a_change_that_does_not_fit_leaves_no_file(tmp_path: Path) -> None:
+    file = receipts.open(io.BytesIO(synthetic("zengin-91")), "zengin-91", reference_date=REFERENCE)
+    target = tmp_path / "again"
+    with pytest.raises(RefusedError) as caught:
+        receipts.rewrite(file, target, lambda record: {"amount": 10**10} if record.kind == "data" else None)
+    assert [(issue.code, issue.field, issue.where.record) for issue in caught.value.issues] == [
+        ("AMOUNT_RANGE", "amount", 2)
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_field_cannot_hold_is_refused_with_its_row(tmp_path: Path) -> None:
+    rows = [
+        {"customer_number": "1", "amount": 10, "paid_on": REFERENCE, "name": "ｺｳｷﾝ"},
+        {"customer_number": "2" * 21, "amount": 10**10, "paid_on": REFERENCE, "name": "公金"},
+    ]
+    with pytest.raises(RefusedError) as caught:
+        receipts.write(rows, tmp_path / "out", "zengin-91")
+    assert {issue.where.record for issue in caught.value.issues} == {2}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refunds_leave_as_credit_transfers() -> None:
+    refunds = polars.DataFrame(
+        {
+            "bank_code": ["9999", "9999"],
+            "branch_code": ["001", "002"],
+            "account_number": ["0000001", "0000002"],
+            "payee_name": ["ｺｳｷﾝ ﾊﾅｺ", "ｾﾞｲﾑ ｲﾁﾛｳ"],
+            "amount": [1200, 3400],
+            "customer_code_1": ["0000000001", "0000000002"],
+        }
+    )
+    content = io.BytesIO()
+    header = {"consignor_name": "ｻﾝﾌﾟﾙｼ", "transfer_day": date(2026, 4, 30), "bank_code": "9999"}
+    assert receipts.write(refunds, content, "zengin-21", header=header) == 2
+    lines = content.getvalue().decode("cp932").split("\r\n")
+    assert [line[:1] for line in lines] == ["1", "2", "2", "8", "9", ""]
+    assert lines[3] == "8" + "000002" + "000000004600" + " " * 101
+    assert lines[0][54:58] == "0430"
+    assert lines[1][80:90] == "0000001200"
+    assert receipts.check(content, "zengin-21", reference_date=REFERENCE).exit_code == 0
+
+
+def test_bills_leave_as_an_upload() -> None:
+    bill = Bill(
+        bill_id="1",
+        payee_code="99999",
+        item_code="127",
+        case_key="1234567890",
+        confirmation="123456",
+        amount=12300,
+        due_on=date(2026, 6, 1),
+        levy_year=2026,
+        tax_year=2026,
+        payable_until=date(2026, 7, 10),
+    )
+    content = io.BytesIO()
+    receipts.write([bill], content, "eltax-upload-example")
+    names, row, *_ = content.getvalue().decode("cp932").split("\r\n")
+    values = dict(zip(names.split(","), row.split(","), strict=True))
+    assert values["case_key"] == "00000000001234567890"
+    assert (values["amount"], values["due_day"], values["office_code"]) == ("12300", "20260601", "000")
+    with pytest.raises(RefusedError):
+        receipts.write([bill.model_copy(update={"payable_until": None})], content, "eltax-upload-example")
+
+
+def test_a_request_is_written_with_nothing_done() -> None:
+    rows = pa.table({"customer_number": ["1", "2"], "amount": [10, 20], "paid_on": [REFERENCE] * 2})
+    content = io.BytesIO()
+    receipts.write(rows, content, "zengin-91", request=True)
+    report = receipts.check(content, "zengin-91", reference_date=REFERENCE)
+    assert [issue.code for issue in report.refused] == ["REQUEST_FILE"]
+    receipts.write(rows, result := io.BytesIO(), "zengin-91")
+    assert receipts.check(result, "zengin-91", reference_date=REFERENCE).totals.accepted == 2
+
+
+def test_xml_is_not_written() -> None:
+    with pytest.raises(RefusedError, match="LAYOUT_NOT_WRITTEN"):
+        receipts.write([], io.BytesIO(), "camt.054")
