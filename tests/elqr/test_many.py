@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import random
 from datetime import date
 from typing import Any
 
@@ -162,6 +164,43 @@ def test_a_missing_column_is_refused() -> None:
         ("FIELD_MISSING", "levy_year"),
         ("FIELD_MISSING", "payable_until"),
     ]
+
+
+def test_a_column_that_stands_twice_is_refused() -> None:
+    table = as_table([ROW])
+    with pytest.raises(RefusedError) as refused:
+        build_many(table.append_column("amount", table["amount"]))
+    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("COLUMN_TWICE", "amount")]
+
+
+def test_every_digit_counts() -> None:
+    """Thousands of rows in which every digit that may vary does."""
+    chance = random.Random(20260901)
+    widths = {"payee_code": 5, "office_code": 3, "item_code": 3, "case_key": 20, "confirmation": 6, "period": 2}
+    widths |= {"account": 11, "additional": 85}
+    rows = [
+        {name: "".join(chance.choices("0123456789", k=width)) for name, width in widths.items()}
+        | {
+            "amount": chance.randrange(1, 10**11),
+            "levy_year": chance.randrange(10**4),
+            "tax_year": chance.randrange(10),
+        }
+        | {name: date.fromordinal(chance.randrange(1, date.max.toordinal())) for name in ("due_on", "payable_until")}
+        for _ in range(3000)
+    ]
+    payloads = [ElQr(**row).payload for row in rows]
+    assert build_many(as_table(rows)).payloads.to_pylist() == payloads
+    parsed = parse_many(pa.array(payloads))
+    assert parsed.table.select(list(rows[0])).to_pylist() == rows
+    assert parsed.rejected == 0
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_other_libraries_tables_are_taken(library: str) -> None:
+    pytest.importorskip(library)
+    table = as_table([ROW, ROW | {"amount": 5}])
+    frame: Any = table.to_pandas() if library == "pandas" else importlib.import_module(library).from_arrow(table)
+    assert build_many(frame).payloads == build_many(table).payloads
 
 
 def test_stretches_and_chunks_are_joined_in_order() -> None:

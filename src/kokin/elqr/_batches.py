@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from kokin.model import Day, Digits, Kind, Yen
+from kokin.model import Day, Kind, Yen
 
 # Rows worked on at once: 255 bytes each.
 _STRETCH = 16384
@@ -39,10 +39,11 @@ def as_worked_on(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray | None:
     given = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if given in (pa.string(), pa.large_string(), pa.string_view()):
         return column.cast(pa.string())
-    wanted = {Digits: pa.string(), Yen: pa.int64(), Day: pa.date32()}[type(kind)]
-    exact = {
-        Digits: pa.types.is_null(given),
-        Yen: pa.types.is_null(given) or (pa.types.is_integer(given) and given != pa.uint64()),
-        Day: pa.types.is_null(given) or pa.types.is_date(given),
-    }[type(kind)]
-    return column.cast(wanted) if exact else None
+    match kind:
+        case Yen():
+            wanted, exact = pa.int64(), pa.types.is_integer(given) and given != pa.uint64()
+        case Day():
+            wanted, exact = pa.date32(), pa.types.is_date(given)
+        case _:
+            wanted, exact = pa.string(), False
+    return column.cast(wanted) if exact or pa.types.is_null(given) else None

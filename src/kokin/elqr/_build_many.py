@@ -88,7 +88,7 @@ def build_many(
     A slip that stops being payable before the money is due is built, with a warning.
 
     Raises:
-        RefusedError: a column is missing, or of a type that could lose something, such as a float.
+        RefusedError: a column is missing, stands twice, or is of a type that could lose something, such as a float.
     """
     prepared = _prepared(pa.table(table), optional={"payable_until"} if no_deadline else set())
     build = functools.partial(_build, issued_on=issued_on, no_deadline=no_deadline)
@@ -114,11 +114,13 @@ def _prepared(table: pa.Table, optional: set[str]) -> pa.Table:
     """The columns that a code is made of, in the order of its fields and of the types that are worked on.
 
     Raises:
-        RefusedError: a column is missing or of a type that is not taken.
+        RefusedError: a column is missing, stands twice, or is of a type that is not taken.
     """
     problems, found = [], {}
     for name, kind in kinds(ElQr).items():
-        if name in table.column_names:
+        if table.column_names.count(name) > 1:
+            problems.append(Issue("COLUMN_TWICE", name))
+        elif name in table.column_names:
             column = as_worked_on(table[name], kind)
             if column is None:
                 expected = {Digits: "text", Yen: "int64 or text", Day: "date32 or text"}[type(kind)]

@@ -21,7 +21,7 @@ from kokin.columns import (
     to_digits,
     with_nulls,
 )
-from kokin.elqr._batch_checks import Checks, checker
+from kokin.elqr._batch_checks import checker
 from kokin.elqr._batches import as_worked_on, on_threads, stretches
 from kokin.elqr._code import ElQr
 from kokin.elqr._parts import LENGTH, PARTS, Part
@@ -77,12 +77,10 @@ _FIELDS = pa.schema([field.with_nullable(True) for field in schema(ElQr)])
 _VARYING = tuple(part.name for part in PARTS.values() if not part.const and part.name not in ("additional", "crc"))
 _EVERYTHING = tuple(name for name in PARTS if name != "crc")
 
-_CONST = np.zeros(LENGTH, np.uint8)
-for _part in PARTS.values():
-    if _part.const:
-        _CONST[_part.span] = np.frombuffer(_part.const.encode(), np.uint8)
+# What always stands at a place, or 0.
+_CONST = np.frombuffer("".join(part.const or "\0" * part.width for part in PARTS.values()).encode(), np.uint8)
 
-_CHECK_WIDTH = PARTS["upper_check"].width
+# The parts that must be equal to something else, and what it is called when they are not.
 _CHECKED = {
     "upper_check": "CHECK_DIGIT",
     "lower_check": "CHECK_DIGIT",
@@ -106,50 +104,49 @@ def _parse(column: pa.Array, first: int) -> tuple[pa.RecordBatch, pa.Table]:
             numbers, there = values[field.name]
             arrays.append(with_nulls(numbers, known & there, field.type))
         else:
-            arrays.append(string_array(_part_of(payloads, PARTS[field.name]), known))
+            digits = payloads[:, PARTS[field.name].span]
+            arrays.append(string_array(np.ascontiguousarray(digits), known))
     return pa.record_batch(arrays, schema=_FIELDS), problems.table()
-
-
-def _part_of(payloads: Bytes, part: Part) -> Bytes:
-    return np.ascontiguousarray(payloads[:, part.span])
 
 
 def _check(payloads: Bytes, readable: Flags, problems: Problems) -> dict[str, _Values]:
     """Tells what is wrong with the readable rows, in the order of the digits; returns the numbers and days."""
     departs = (payloads != _CONST) & (_CONST != 0)
     odd = departs.any(axis=1) & readable
-    checks = _expected_checks(payloads, odd)
-    expected = {
-        "upper_check": checks.upper,
-        "lower_check": checks.lower,
-        "amount": _number(payloads, PARTS["mpn_amount"]),
-        "crc": checks.crc,
-    }
+    expected = _expected(payloads, odd)
     values: dict[str, _Values] = {}
     for part in PARTS.values():
         rule = kinds(ElQr).get(part.name)
-        if part.const:
-            wrong = departs[:, part.span].any(axis=1) & odd if odd.any() else odd
+        if part.const and odd.any():
+            wrong = departs[:, part.span].any(axis=1) & readable
             problems.add("PAYLOAD_FORMAT", part.name, wrong, part.const, _found(payloads, part, wrong), part.start)
-        elif part.name in expected or isinstance(rule, (Yen, Day)):
-            number = _number(payloads, part)
         if part.name in expected:
-            wrong = (number != expected[part.name]) & readable
+            wrong = (_number(payloads, part) != expected[part.name]) & readable
             stated = string_array(np.ascontiguousarray(to_digits(expected[part.name][wrong], part.width)))
             problems.add(_CHECKED[part.name], part.name, wrong, stated, _found(payloads, part, wrong), part.start)
         if isinstance(rule, Yen):
-            values[part.name] = number, np.ones(len(number), np.bool_)
-            low = (number < rule.least) & readable
-            found = int64_array(number[low]).cast(pa.string())
-            problems.add("AMOUNT_RANGE", part.name, low, rule.expected, found, part.start)
+            values[part.name] = _check_yen(payloads, part, rule, readable, problems)
         elif isinstance(rule, Day):
-            days, good = days_since_1970(number)
-            values[part.name] = days, good
-            if part.name == "payable_until":
-                good = good | (number == 0)
-            wrong = ~good & readable
-            problems.add("DATE_INVALID", part.name, wrong, "YYYYMMDD", _found(payloads, part, wrong), part.start)
+            values[part.name] = _check_day(payloads, part, readable, problems)
     return values
+
+
+def _check_yen(payloads: Bytes, part: Part, rule: Yen, readable: Flags, problems: Problems) -> _Values:
+    number = _number(payloads, part)
+    low = (number < rule.least) & readable
+    found = int64_array(number[low]).cast(pa.string())
+    problems.add("AMOUNT_RANGE", part.name, low, rule.expected, found, part.start)
+    return number, np.ones(len(number), np.bool_)
+
+
+def _check_day(payloads: Bytes, part: Part, readable: Flags, problems: Problems) -> _Values:
+    number = _number(payloads, part)
+    days, good = days_since_1970(number)
+    wrong = ~good & readable
+    if part.name == "payable_until":
+        wrong &= number != 0
+    problems.add("DATE_INVALID", part.name, wrong, "YYYYMMDD", _found(payloads, part, wrong), part.start)
+    return days, good
 
 
 def _number(payloads: Bytes, part: Part) -> Ints:
@@ -160,11 +157,16 @@ def _found(payloads: Bytes, part: Part, rows: Flags) -> pa.Array:
     return string_array(np.ascontiguousarray(payloads[rows, part.span]))
 
 
-def _expected_checks(payloads: Bytes, odd: Flags) -> Checks:
-    """The checks the payloads should carry; the odd ones, in which a fixed part differs, are computed in full."""
+def _expected(payloads: Bytes, odd: Flags) -> dict[str, Ints]:
+    """What the checked parts should say; for the odd rows, in which a fixed part differs, all digits are looked at."""
     additional = (payloads[:, PARTS["additional"].span] != ord("0")).any()
     checks = checker((*_VARYING, "additional") if additional else _VARYING).checks(payloads)
     if odd.any():
         for usual, special in zip(checks, checker(_EVERYTHING).checks(payloads[odd]), strict=True):
             usual[odd] = special
-    return checks
+    return {
+        "upper_check": checks.upper,
+        "lower_check": checks.lower,
+        "amount": _number(payloads, PARTS["mpn_amount"]),
+        "crc": checks.crc,
+    }
