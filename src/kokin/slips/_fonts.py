@@ -60,7 +60,10 @@ def load_fonts(path: str | Path | None = None, digits_path: str | Path | None = 
     return fonts._replace(digits=_embedded(digits_path)[0]) if digits_path else fonts
 
 
+@functools.cache
 def _in_standard(character: str) -> bool:
+    if character == "¥":  # set in Helvetica
+        return True
     for encoding in _ENCODINGS:
         try:
             character.encode(encoding)
@@ -72,9 +75,9 @@ def _in_standard(character: str) -> bool:
 
 @functools.cache
 def _embedded(path: str | Path) -> tuple[str, TTFont]:
-    name = f"kokin-{Path(path).stem}"
+    name = str(path)
     try:
-        font = TTFont(name, str(path))
+        font = TTFont(name, name)
     except TTFError as error:
         raise RefusedError([Issue("FONT_FORM", "font", "a TrueType font", Path(path).name)]) from error
     pdfmetrics.registerFont(font)

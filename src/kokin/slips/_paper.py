@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
-from reportlab.lib.colors import HexColor
+from reportlab.lib.colors import HexColor, black
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
@@ -34,6 +34,7 @@ class Paper:
         self.template = template
         self.fonts = fonts
         self._height = template.height * MM
+        self._ink, self._tint = HexColor(template.ink), HexColor(template.tint)
         size = (template.width * MM, self._height)
         self._canvas = Canvas(file, size, pageCompression=1, invariant=1, lang="ja")
         self._canvas.setTitle(template.title)
@@ -64,18 +65,18 @@ class Paper:
         """A rectangle, its uppermost ``tinted`` mm in the template's tint."""
         canvas = self._canvas
         if tinted:
-            canvas.setFillColor(HexColor(self.template.tint))
+            canvas.setFillColor(self._tint)
             canvas.rect(x * MM, self._height - (y + tinted) * MM, width * MM, tinted * MM, stroke=0, fill=1)
-        canvas.setStrokeColor(HexColor(self.template.ink))
+        canvas.setStrokeColor(self._ink)
         canvas.setLineWidth(_FRAME_PT)
-        canvas.setDash(*([2, 2],) if dashed else ())
+        canvas.setDash([2, 2] if dashed else [])
         canvas.rect(x * MM, self._height - (y + height) * MM, width * MM, height * MM)
         canvas.setDash()
 
     def cut(self, x1: float, y1: float, x2: float, y2: float) -> None:
         """A line along which the page is cut."""
         canvas = self._canvas
-        canvas.setStrokeColor(HexColor(self.template.ink))
+        canvas.setStrokeColor(self._ink)
         canvas.setLineWidth(_CUT_PT)
         canvas.setDash([1.5, 2])
         canvas.line(x1 * MM, self._height - y1 * MM, x2 * MM, self._height - y2 * MM)
@@ -84,7 +85,7 @@ class Paper:
     def rule(self, x: float, y: float, width: float, height: float) -> None:
         """A thin line of the template's ink from a point, ``width`` to the right and ``height`` down."""
         canvas = self._canvas
-        canvas.setStrokeColor(HexColor(self.template.ink))
+        canvas.setStrokeColor(self._ink)
         canvas.setLineWidth(_RULE_PT)
         canvas.line(x * MM, self._height - y * MM, (x + width) * MM, self._height - (y + height) * MM)
 
@@ -113,7 +114,7 @@ class Paper:
         font = self.fonts.of(text, bold)
         size, broken = _fitted(text, font, width * MM, height * MM, size, lines)
         canvas = self._canvas
-        canvas.setFillColor(HexColor(self.template.ink if inked else "#000000"))
+        canvas.setFillColor(self._ink if inked else black)
         canvas.setFont(font, size)
         top = self._height - y * MM - (height * MM - _block_height(len(broken), size)) / 2
         for number, line in enumerate(broken):
@@ -128,7 +129,7 @@ class Paper:
     def digits(self, digits: str, x: float, y: float, pitch: float, size: float) -> None:
         """Digits on a base line, each in the middle of its ``pitch`` mm, as an OCR reader wants them."""
         canvas = self._canvas
-        canvas.setFillColor(HexColor("#000000"))
+        canvas.setFillColor(black)
         wide = stringWidth("0", self.fonts.digits, size)
         line = canvas.beginText(x * MM + (pitch * MM - wide) / 2, self._height - y * MM)
         line.setFont(self.fonts.digits, size)
@@ -145,7 +146,7 @@ class Paper:
     def operators(self, x: float, y: float, unit: float, rectangles: str) -> None:
         """Black rectangles as PDF writes them (``x y width height re``), in ``unit`` points, down from a corner."""
         self._canvas.saveState()
-        self._canvas.setFillColor(HexColor("#000000"))
+        self._canvas.setFillColor(black)
         self._canvas.transform(unit, 0, 0, -unit, x * MM, self._height - y * MM)
         self._canvas.addLiteral(f"{rectangles} f")
         self._canvas.restoreState()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -45,7 +45,7 @@ class SlipTexts(Record):
     """Words by the name of the debt in ``Bill.parts``, such as the tax in it."""
 
 
-class DebtLine(Record):
+class DebtLine(NamedTuple):
     """One line of the table of debts."""
 
     name: str
