@@ -1,0 +1,430 @@
+"""What a good engineer would write instead: the benchmark's job on other engines, tuned by hand.
+
+Every peer reads the same files, throws out the rows whose number is none, gives the same outcome and balance tables
+(checked by ``matching.py``), and may leave their rows in any order. The rule is the part that the benchmark's city needs:
+finals by eL number, one debt per slip. Only the few bills that are paid more than once go through a window.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from matching_city import FIELDS, RECORD
+
+KEY = ["payee_code", "item_code", "case_key", "confirmation"]
+ORDER = ["paid_on", "received_on", "record_no"]
+OUTCOME = [
+    "record_no",
+    "outcome",
+    "bill_id",
+    "payee_code",
+    "item_code",
+    "case_key",
+    "amount",
+    "applied",
+    "excess",
+    "expected",
+]
+DAY = {"paid_on", "received_on"}
+TEXT_COLUMNS = dict.fromkeys(FIELDS, pl.String)
+
+
+# --- Polars ---------------------------------------------------------------------------------------------------------
+
+
+def polars_receipts(folder: Path, form: str) -> pl.LazyFrame:
+    """The receipts that have a number; a fixed-length record is cut from one text column."""
+    if form == "csv":
+        rows = pl.scan_csv(
+            folder / "receipts.csv", schema_overrides=TEXT_COLUMNS, row_index_name="record_no", row_index_offset=1
+        )
+        days = [pl.col(name).str.to_date("%Y-%m-%d", strict=False) for name in sorted(DAY)]
+    else:
+        rows = pl.scan_csv(
+            folder / "receipts.dat",
+            has_header=False,
+            separator="\x1f",
+            quote_char=None,
+            new_columns=["record"],
+            schema_overrides=[pl.String],
+            row_index_name="record_no",
+            row_index_offset=1,
+        ).select(
+            "record_no",
+            *(pl.col("record").str.slice(start, end - start).alias(name) for name, (start, end) in FIELDS.items()),
+        )
+        days = [pl.col(name).str.to_date("%Y%m%d", strict=False) for name in sorted(DAY)]
+    digits = pl.all_horizontal(pl.col(name).str.contains(r"^\d+$") for name in KEY)
+    return (
+        rows.filter(digits)
+        .with_columns(*days, pl.col("amount").cast(pl.Int64, strict=False))
+        .filter(pl.all_horizontal(pl.col("amount", *DAY).is_not_null()))
+    )
+
+
+def polars_judged(receipts: pl.LazyFrame, bills: pl.LazyFrame) -> pl.LazyFrame:
+    """The outcome of every receipt: join, single payments at a stroke, the others by a running sum."""
+    bills = bills.select(*KEY, "bill_id", pl.col("amount").alias("billed"))
+    joined = receipts.join(bills, on=KEY, how="left", maintain_order="none")
+    again = joined.drop_nulls("bill_id").group_by("bill_id").len().filter(pl.col("len") > 1).select("bill_id")
+    alone = joined.join(again, on="bill_id", how="anti").with_columns(met=pl.col("billed"))
+    earlier = pl.col("amount").cum_sum().over("bill_id") - pl.col("amount")
+    several = (
+        joined.join(again, on="bill_id", how="semi")
+        .sort(ORDER)
+        .with_columns(met=(pl.col("billed") - earlier).clip(lower_bound=0))
+    )
+    known, amount, met = pl.col("bill_id").is_not_null(), pl.col("amount"), pl.col("met")
+    return (
+        pl.concat([alone, several])
+        .with_columns(
+            outcome=pl.when(~known)
+            .then(pl.lit("NO_BILL"))
+            .when(met == 0)
+            .then(pl.lit("DUPLICATE_PAYMENT"))
+            .when(amount == met)
+            .then(pl.lit("MATCHED"))
+            .when(amount < met)
+            .then(pl.lit("UNDERPAID"))
+            .otherwise(pl.lit("OVERPAID")),
+            applied=pl.when(known).then(pl.min_horizontal(amount, met)).otherwise(0),
+            expected=met,
+        )
+        .with_columns(excess=pl.when(known).then(amount - pl.col("applied")).otherwise(0))
+        .select(OUTCOME)
+    )
+
+
+def polars_balances(outcomes: pl.LazyFrame, bills: pl.LazyFrame) -> pl.LazyFrame:
+    """Every bill with what is paid and what is open."""
+    paid = outcomes.filter(pl.col("applied") > 0).group_by("bill_id").agg(paid=pl.col("applied").sum())
+    return (
+        bills.select("bill_id", "amount")
+        .join(paid, on="bill_id", how="left", maintain_order="none")
+        .with_columns(pl.col("paid").fill_null(0))
+        .with_columns(residual=pl.col("amount") - pl.col("paid"))
+        .with_columns(
+            status=pl.when(pl.col("residual") == 0)
+            .then(pl.lit("settled"))
+            .when(pl.col("paid") > 0)
+            .then(pl.lit("partial"))
+            .otherwise(pl.lit("expected"))
+        )
+    )
+
+
+def polars_job(folder: Path, form: str, out: Path) -> None:
+    """Streaming engine; the outcomes are kept once, both files are written from them."""
+    scan = (
+        pl.scan_csv(folder / "bills.csv", schema_overrides=dict.fromkeys(KEY, pl.String))
+        if form == "csv"
+        else pl.scan_parquet(folder / "bills.parquet")
+    )
+    outcomes = polars_judged(polars_receipts(folder, form), scan).collect(engine="streaming").lazy()
+    sinks = [
+        outcomes.select(pl.lit("receipts").alias("source"), *OUTCOME).sink_csv(out / "outcomes.csv", lazy=True),
+        polars_balances(outcomes, scan).sink_csv(out / "balances.csv", lazy=True),
+    ]
+    pl.collect_all(sinks, engine="streaming")
+
+
+def polars_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    left, right = pl.from_arrow(receipts).lazy(), pl.from_arrow(bills).lazy()
+    return lambda: polars_judged(left, right).collect(engine="streaming").to_arrow()
+
+
+# --- DuckDB ---------------------------------------------------------------------------------------------------------
+
+JUDGE_SQL = """
+with joined as (select r.*, b.bill_id, b.amount as billed from receipts r left join bills b using ({key})),
+again as (select bill_id from joined where bill_id is not null group by bill_id having count(*) > 1),
+judged as (
+  select *, billed as met from joined where bill_id is null or bill_id not in (select bill_id from again)
+  union all
+  select *, {greatest}(0, billed - coalesce(sum(amount) over (partition by bill_id order by {order}
+    rows between unbounded preceding and 1 preceding), 0)) as met
+  from joined where bill_id in (select bill_id from again)
+)
+select record_no,
+  case when bill_id is null then 'NO_BILL' when met = 0 then 'DUPLICATE_PAYMENT' when amount = met then 'MATCHED'
+       when amount < met then 'UNDERPAID' else 'OVERPAID' end as outcome,
+  bill_id, payee_code, item_code, case_key, amount,
+  case when bill_id is null then 0 else {least}(amount, met) end as applied,
+  case when bill_id is null then 0 else amount - {least}(amount, met) end as excess, met as expected
+from judged
+"""
+BALANCE_SQL = """
+select bill_id, amount, coalesce(paid, 0) as paid, amount - coalesce(paid, 0) as residual,
+  case when amount = paid then 'settled' when paid > 0 then 'partial' else 'expected' end as status
+from bills left join (select bill_id, sum(applied) as paid from outcomes where applied > 0 group by bill_id) using (bill_id)
+"""
+WORDS = {"key": ", ".join(KEY), "order": ", ".join(ORDER)}
+DUCK_JUDGE = JUDGE_SQL.format(**WORDS, least="least", greatest="greatest")
+
+
+def duckdb_connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
+    return connection
+
+
+def duckdb_receipts(folder: Path, form: str) -> str:
+    """The receipts that have a number, as a query. Fixed-length records are read as one text column."""
+    if form == "csv":
+        columns = ", ".join(f"'{name}': 'VARCHAR'" for name in FIELDS)
+        read = f"read_csv('{folder}/receipts.csv', header = true, auto_detect = false, quote = '', columns = {{{columns}}})"
+        fields, day = ", ".join(FIELDS), "%Y-%m-%d"
+    else:
+        read = f"read_csv('{folder}/receipts.dat', header = false, auto_detect = false, quote = '', delim = '\x1f', columns = {{'record': 'VARCHAR'}})"
+        fields = ", ".join(f"record[{start + 1}:{end}] as {name}" for name, (start, end) in FIELDS.items())
+        day = "%Y%m%d"
+    digits = " and ".join(f"regexp_full_match({name}, '[0-9]+')" for name in KEY)
+    return f"""
+      select record_no, {", ".join(KEY)}, try_cast(amount as bigint) as amount,
+        try_strptime(paid_on, '{day}')::date as paid_on, try_strptime(received_on, '{day}')::date as received_on
+      from (select row_number() over () as record_no, {fields} from {read})
+      where {digits} and try_cast(amount as bigint) is not null
+    """
+
+
+def duckdb_job(folder: Path, form: str, out: Path) -> None:
+    connection = duckdb_connection()
+    columns = ", ".join(
+        f"'{name}': '{kind}'"
+        for name, kind in zip(["bill_id", *KEY, "amount", "due_on"], [*["VARCHAR"] * 5, "BIGINT", "DATE"], strict=True)
+    )
+    bills = (
+        f"read_csv('{folder}/bills.csv', header = true, auto_detect = false, quote = '', columns = {{{columns}}})"
+        if form == "csv"
+        else f"read_parquet('{folder}/bills.parquet')"
+    )
+    connection.execute(f"create view bills as select * from {bills}")
+    connection.execute(f"create temp table receipts as {duckdb_receipts(folder, form)}")
+    connection.execute(f"create temp table outcomes as {DUCK_JUDGE}")
+    connection.execute(f"copy (select 'receipts' as source, * from outcomes) to '{out}/outcomes.csv' (header)")
+    connection.execute(f"copy ({BALANCE_SQL}) to '{out}/balances.csv' (header)")
+
+
+def duckdb_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    """Both tables stand in DuckDB's own form before the clock runs."""
+    connection = duckdb_connection()
+    for name, table in (("bills", bills), ("receipts", receipts)):
+        connection.register("given", table)
+        connection.execute(f"create temp table {name} as select * from given")
+    return lambda: connection.sql(DUCK_JUDGE).to_arrow_table()
+
+
+# --- pandas ---------------------------------------------------------------------------------------------------------
+
+
+def fixed_columns(folder: Path) -> dict[str, pa.Array]:
+    """The fields of the fixed-length file as Arrow texts, cut by numpy: for peers that cannot read it themselves."""
+    rows = np.fromfile(folder / "receipts.dat", np.uint8).reshape(-1, RECORD)
+    columns = {}
+    for name, (start, end) in FIELDS.items():
+        letters = np.ascontiguousarray(rows[:, start:end])
+        kind = pa.binary(end - start)
+        columns[name] = (
+            pa.Array.from_buffers(kind, len(rows), [None, pa.py_buffer(letters)]).cast(pa.binary()).view(pa.string())
+        )
+    return columns
+
+
+def arrow_receipts(folder: Path, form: str) -> pa.Table:
+    """The receipts that have a number, by Arrow's own readers and kernels."""
+    if form == "csv":
+        types = {name: pa.string() for name in FIELDS}
+        table = pa_csv.read_csv(folder / "receipts.csv", convert_options=pa_csv.ConvertOptions(column_types=types))
+    else:
+        table = pa.table(fixed_columns(folder))
+    numbers = np.arange(1, len(table) + 1)
+    table = table.append_column("record_no", pa.Array.from_buffers(pa.int64(), len(table), [None, pa.py_buffer(numbers)]))
+    good = pc.utf8_is_digit(table["amount"])
+    for name in KEY:
+        good = pc.and_(good, pc.ascii_is_decimal(table[name]))
+    table = table.filter(good)
+    form_of_day = "%Y-%m-%d" if form == "csv" else "%Y%m%d"
+    for name in DAY:
+        days = pc.strptime(table[name], form_of_day, "s", error_is_null=True).cast(pa.date32())
+        table = table.set_column(table.schema.get_field_index(name), name, days)
+    amount = pc.cast(pc.utf8_ltrim(table["amount"], "0"), pa.int64())
+    return table.set_column(table.schema.get_field_index("amount"), "amount", amount)
+
+
+def arrow_bills(folder: Path, form: str) -> pa.Table:
+    if form == "csv":
+        types = {name: pa.string() for name in ["bill_id", *KEY]}
+        return pa_csv.read_csv(folder / "bills.csv", convert_options=pa_csv.ConvertOptions(column_types=types))
+    return pq.read_table(folder / "bills.parquet")
+
+
+def pandas_judged(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
+    joined = receipts.merge(bills[[*KEY, "bill_id", "amount"]].rename(columns={"amount": "billed"}), on=KEY, how="left")
+    known = joined["bill_id"].notna()
+    met = joined["billed"].astype("Int64")
+    again = joined["bill_id"].duplicated(keep=False) & known
+    several = joined[again].sort_values(ORDER)
+    earlier = several.groupby("bill_id")["amount"].cumsum() - several["amount"]
+    met[several.index] = (several["billed"].astype("int64") - earlier).clip(lower=0)
+    amount = joined["amount"]
+    applied = np.minimum(amount, met.fillna(0).astype("int64"))
+    cases = [~known, (met == 0).fillna(False), (amount == met).fillna(False), (amount < met).fillna(False)]
+    names = ["NO_BILL", "DUPLICATE_PAYMENT", "MATCHED", "UNDERPAID"]
+    joined["outcome"] = np.select([case.to_numpy(bool) for case in cases], names, "OVERPAID")
+    joined["applied"], joined["excess"], joined["expected"] = applied, np.where(known, amount - applied, 0), met
+    return joined[OUTCOME]
+
+
+def pandas_job(folder: Path, form: str, out: Path) -> None:
+    bills = arrow_bills(folder, form).to_pandas()
+    outcomes = pandas_judged(arrow_receipts(folder, form).to_pandas(), bills)
+    outcomes.insert(0, "source", "receipts")
+    outcomes.to_csv(out / "outcomes.csv", index=False)
+    paid = outcomes[outcomes["applied"] > 0].groupby("bill_id")["applied"].sum()
+    balances = bills[["bill_id", "amount"]].copy()
+    balances["paid"] = balances["bill_id"].map(paid).fillna(0).astype("int64")
+    balances["residual"] = balances["amount"] - balances["paid"]
+    cases = [balances["residual"] == 0, balances["paid"] > 0]
+    balances["status"] = np.select(cases, ["settled", "partial"], "expected")
+    balances.to_csv(out / "balances.csv", index=False)
+
+
+def pandas_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    left, right = receipts.to_pandas(), bills.to_pandas()
+    return lambda: pa.Table.from_pandas(pandas_judged(left, right), preserve_index=False)
+
+
+# --- PyArrow: Acero -------------------------------------------------------------------------------------------------
+
+
+def acero_judged(receipts: pa.Table, bills: pa.Table) -> pa.Table:
+    billed = bills.select([*KEY, "bill_id", "amount"]).rename_columns([*KEY, "bill_id", "billed"])
+    joined = receipts.select([*KEY, *ORDER, "amount"]).join(billed, KEY, join_type="left outer")
+    counts = joined.filter(pc.is_valid(joined["bill_id"])).group_by("bill_id").aggregate([([], "count_all")])
+    again = counts.filter(pc.greater(counts["count_all"], 1)).select(["bill_id"])
+    repeated = pc.is_in(joined["bill_id"], value_set=again["bill_id"].combine_chunks())
+    alone, several = joined.filter(pc.invert(repeated)), joined.filter(repeated)
+    several = several.sort_by([("bill_id", "ascending"), *((name, "ascending") for name in ORDER)])
+    # Acero has no window function: the running sum of a bill is the running sum of all, less what came before it.
+    amount = several["amount"].to_numpy()
+    ids = several["bill_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    sums = np.cumsum(amount) - amount
+    first = np.flatnonzero(np.diff(ids, prepend=-1))
+    before = sums - np.repeat(sums[first], np.diff(np.append(first, len(ids))))
+    met = np.maximum(several["billed"].to_numpy() - before, 0)
+    rows = pa.concat_tables([alone.append_column("met", alone["billed"]), several.append_column("met", pa.array(met))])
+    amount, met, unknown = rows["amount"], rows["met"], pc.is_null(rows["bill_id"])
+    applied = pc.fill_null(pc.min_element_wise(amount, met, skip_nulls=False), 0)
+    cases = pc.make_struct(
+        unknown,
+        pc.fill_null(pc.equal(met, 0), False),
+        pc.fill_null(pc.equal(amount, met), False),
+        pc.fill_null(pc.less(amount, met), False),
+    )
+    outcome = pc.case_when(cases, "NO_BILL", "DUPLICATE_PAYMENT", "MATCHED", "UNDERPAID", "OVERPAID")
+    more = {
+        "outcome": outcome,
+        "applied": applied,
+        "excess": pc.if_else(unknown, 0, pc.subtract(amount, applied)),
+        "expected": met,
+    }
+    return pa.table({name: more.get(name, rows[name] if name in rows.column_names else None) for name in OUTCOME})
+
+
+def acero_job(folder: Path, form: str, out: Path) -> None:
+    bills = arrow_bills(folder, form)
+    outcomes = acero_judged(arrow_receipts(folder, form), bills)
+    plain = pa_csv.WriteOptions(quoting_style="none")
+    pa_csv.write_csv(
+        outcomes.add_column(0, "source", pa.repeat("receipts", len(outcomes))), out / "outcomes.csv", plain
+    )
+    moved = outcomes.filter(pc.greater(outcomes["applied"], 0)).group_by("bill_id").aggregate([("applied", "sum")])
+    rows = bills.select(["bill_id", "amount"]).join(moved, "bill_id", join_type="left outer")
+    paid = pc.fill_null(rows["applied_sum"], 0)
+    residual = pc.subtract(rows["amount"], paid)
+    status = pc.case_when(pc.make_struct(pc.equal(residual, 0), pc.greater(paid, 0)), "settled", "partial", "expected")
+    balances = {
+        "bill_id": rows["bill_id"],
+        "amount": rows["amount"],
+        "paid": paid,
+        "residual": residual,
+        "status": status,
+    }
+    pa_csv.write_csv(pa.table(balances), out / "balances.csv", plain)
+
+
+def acero_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    return lambda: acero_judged(receipts, bills)
+
+
+# --- SQLite ---------------------------------------------------------------------------------------------------------
+
+
+def sqlite_connection(bills: pa.Table, receipts: pa.Table) -> sqlite3.Connection:
+    """Both tables in memory, the bills with an index over the whole number."""
+    connection = sqlite3.connect(":memory:")
+    for name, table in (
+        ("bills", bills.select(["bill_id", *KEY, "amount"])),
+        ("receipts", receipts.select([*KEY, *ORDER, "amount"])),
+    ):
+        columns = ", ".join(table.column_names)
+        connection.execute(f"create table {name} ({columns})")
+        values = ", ".join("?" * table.num_columns)
+        rows = zip(
+            *(table[c].cast(pa.string()).to_pylist() if c in DAY else table[c].to_pylist() for c in table.column_names),
+            strict=True,
+        )
+        connection.executemany(f"insert into {name} values ({values})", rows)
+    connection.execute(f"create index number on bills ({', '.join([*reversed(KEY), 'bill_id', 'amount'])})")
+    return connection
+
+
+SQLITE_JUDGE = JUDGE_SQL.format(**WORDS, least="min", greatest="max").replace(
+    "with joined as (", "with joined as materialized ("
+)
+
+
+def sqlite_job(folder: Path, form: str, out: Path) -> None:
+    connection = sqlite_connection(arrow_bills(folder, form), arrow_receipts(folder, form))
+    connection.execute(f"create table outcomes as {SQLITE_JUDGE}")
+    for name, query in (("outcomes", "select 'receipts' as source, * from outcomes"), ("balances", BALANCE_SQL)):
+        cursor = connection.execute(query)
+        with (out / f"{name}.csv").open("w") as file:
+            file.write(",".join(column[0] for column in cursor.description) + "\n")
+            file.writelines(",".join("" if v is None else str(v) for v in row) + "\n" for row in cursor)
+
+
+def sqlite_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    connection = sqlite_connection(bills, receipts)
+
+    def run() -> pa.Table:
+        columns = zip(*connection.execute(SQLITE_JUDGE).fetchall(), strict=True)
+        return pa.table(dict(zip(OUTCOME, map(list, columns), strict=True)))
+
+    return run
+
+
+JOBS = {
+    "Polars": polars_job,
+    "DuckDB": duckdb_job,
+    "PyArrow (Acero)": acero_job,
+    "pandas": pandas_job,
+    "SQLite": sqlite_job,
+}
+CORES = {
+    "Polars": polars_core,
+    "DuckDB": duckdb_core,
+    "PyArrow (Acero)": acero_core,
+    "pandas": pandas_core,
+    "SQLite": sqlite_core,
+}
