@@ -25,10 +25,10 @@ from kokin.matching._columns import (
 )
 from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
-from kokin.matching._pack import NUMBERS, Keys, pack, pack_text
+from kokin.matching._pack import NUMBERS, Keys, pack, pack_text, unpack
 from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.matching._saved import load, save
-from kokin.matching._slots import fill
+from kokin.matching._slots import fill, gather
 from kokin.model import Bill
 
 #: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
@@ -50,8 +50,6 @@ class Index:
     #: The ``bill_id`` of each slip, and whether they stand in their order.
     bill_id: pa.Array
     in_order: bool
-    #: The columns ``payee_code, item_code, case_key``.
-    numbers: pa.Table
     #: int64 (n,): yen printed on the slip.
     amount: Ints
     #: uint8 (n,): a code of ``STATUSES``; None where all slips are open.
@@ -87,8 +85,7 @@ class Index:
         if found:
             raise RefusedError(found, "bills refused")
         lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
-        numbers = table.select(["payee_code", "item_code", "case_key"])
-        return cls(bill_id, in_order, numbers, amount, status if status.any() else None, debts, lookups)
+        return cls(bill_id, in_order, amount, status if status.any() else None, debts, lookups)
 
     def save(self, folder: str | Path) -> None:
         """Write the index into a folder, to be used by :meth:`load` on a machine of the same byte order."""
@@ -96,7 +93,7 @@ class Index:
         arrays.update(amount=self.amount, status=self.status)
         for kind, lookup in self.lookups.items():
             arrays.update({f"{kind}.{name}": part for name, part in zip(Lookup._fields, lookup, strict=True)})
-        names = self.numbers.append_column("bill_id", self.bill_id)
+        names = pa.table({"bill_id": self.bill_id})
         save(Path(folder), arrays, names, {"in_order": self.in_order, "kinds": list(self.lookups)})
 
     @classmethod
@@ -110,9 +107,12 @@ class Index:
         arrays, names, more = load(Path(folder))
         debts = Debts(**{name: arrays[name] for name in DEBT_ARRAYS})
         lookups = {kind: Lookup(*(arrays[f"{kind}.{name}"] for name in Lookup._fields)) for kind in more["kinds"]}
-        numbers = names.drop_columns("bill_id")
         bill_id = one(names.column("bill_id"))
-        return cls(bill_id, more["in_order"], numbers, arrays["amount"], arrays["status"], debts, lookups)
+        return cls(bill_id, more["in_order"], arrays["amount"], arrays["status"], debts, lookups)
+
+    def el_fields(self, slips: Rows) -> dict[str, pa.Array]:
+        """The eL numbers of slips by their fields, ``payee_code, item_code, confirmation, case_key``."""
+        return unpack(gather(self.lookups["el_number"].words, slips))
 
     def find(self, receipts: pa.RecordBatch) -> tuple[Rows, Bytes, Bools]:
         """The slip of each receipt, by the first number that it carries.

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from kokin.columns import string_array, to_digits
 from kokin.matching._columns import Bools, Bytes, Ints, Words, integers, text_buffers
 
 #: The numbers by which a slip is known, in the order in which a receipt's are looked at.
@@ -76,6 +77,14 @@ def _el_number(batch: pa.RecordBatch) -> Keys:
     )
     wrong |= there & _odd(*spans)
     return Keys(np.stack((_number(*spans[:2]), _number(*spans[2:])), axis=1), there, wrong)
+
+
+def unpack(words: Words) -> dict[str, pa.Array]:
+    """The fields of packed eL numbers, uint64 (n, 2), as texts with all their zeros."""
+    head, tail = to_digits(words[:, 0].view(np.int64), 16), to_digits(words[:, 1].view(np.int64), 18)
+    spans = {"payee_code": head[:, :5], "item_code": head[:, 5:8], "confirmation": head[:, 8:14]}
+    spans["case_key"] = np.concatenate([head[:, 14:], tail], axis=1)
+    return {name: string_array(np.ascontiguousarray(digits)) for name, digits in spans.items()}
 
 
 def _barcode(array: pa.Array) -> Keys:

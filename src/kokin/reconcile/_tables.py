@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import bool_array
 from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, Judgement
 from kokin.matching._columns import Ints, Rows, in_threads, to_arrow
 from kokin.matching._index import CHUNK
@@ -75,12 +76,15 @@ def _outcome_batch(batch: pa.RecordBatch, slip: Rows, index: Index, judged: Judg
         pa.array([outcome.value for outcome in OUTCOMES], pa.string()).take(to_arrow(judged.outcome, pa.uint8())),
         index.bill_id.take(bill).cast(pa.string()),
     ]
-    for name, width in (("payee_code", 5), ("item_code", 3), ("case_key", 20)):
-        column = _column(batch, name, pa.string())
-        if column.null_count:
-            column = pc.coalesce(column, in_one(index.numbers.column(name).take(bill)).cast(pa.string()))
-        if pc.min(pc.binary_length(column)).as_py() not in (None, width):
-            column = pc.utf8_lpad(column, width, "0")
+    widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
+    own = {name: _column(batch, name, pa.string()) for name in widths}
+    known = slip >= 0
+    if known.any() and any(column.null_count for column in own.values()):
+        billed = index.el_fields(np.maximum(slip, 0))
+        own = {name: pc.coalesce(own[name], pc.if_else(bool_array(known), billed[name], None)) for name in own}
+    for name, column in own.items():
+        if pc.min(pc.binary_length(column)).as_py() not in (None, widths[name]):
+            column = pc.utf8_lpad(column, widths[name], "0")
         columns.append(column)
     columns += [
         _column(batch, "amount", pa.int64()),
