@@ -49,12 +49,24 @@ def trimmed(cells: Bytes) -> pa.Array:
     Raises:
         UnicodeDecodeError: some field is no cp932.
     """
-    if not len(cells) or cells.max() < 0x80:
+    cells = np.ascontiguousarray(_narrowed(cells))
+    ascii_only = not len(cells) or cells.max() < 0x80
+    if ascii_only and len(cells) and cells.min() > 0x20:
+        return texts(cells)
+    if ascii_only:
         column = pc.ascii_trim(texts(cells), " ")
     else:
         column = pc.utf8_trim(_decoded(cells), " \u3000")
     empty = pc.equal(pc.binary_length(column), 0)
     return pc.if_else(empty, pa.scalar(None, pa.string()), column)
+
+
+def _narrowed(cells: Bytes) -> Bytes:
+    """The cells without what is blank in all of them, eight columns at a time: names seldom fill their field."""
+    width = cells.shape[1]
+    while width > 8 and not (cells[:, width - 8 : width] != 0x20).any():
+        width -= 8
+    return cells[:, :width]
 
 
 def _decoded(cells: Bytes) -> pa.Array:

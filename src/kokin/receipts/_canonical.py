@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -12,64 +13,96 @@ from kokin.issues import Issue
 from kokin.model import Receipt, Text, kinds
 from kokin.receipts.layouts import Layout, Source
 
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How one canonical value is made."""
+
+    name: str
+    source: Source
+    get: Callable[[Values, Values], Any]
+    kind: Any
+
 
 class ReceiptMapping:
-    """What each canonical column of a file is made of. ``fields`` are those that the file has."""
+    """What each canonical column of a file is made of; ``fields`` are those that the file has."""
 
-    def __init__(self, layout: Layout, fields: list[str]) -> None:
+    def __init__(self, layout: Layout, fields: Collection[str]) -> None:
         self.layout = layout
         self.sources: dict[str, Source] = {
             name: source
             for name, source in layout.receipt.items()
             if all(path.startswith("header.") or path in fields for path in source.ids)
         }
-        self._kinds = kinds(Receipt)
+        known = kinds(Receipt)
+        self._steps = [_Step(name, source, _getter(source), known.get(name)) for name, source in self.sources.items()]
 
-    def values(self, record: Mapping[str, Any], header: Mapping[str, Any]) -> tuple[dict[str, Any], list[Issue]]:
+    def values(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue]]:
         """The canonical values of a detail record under its header, and what is wrong with them.
 
         The field of an issue is the layout's; its place is left to the caller.
         """
         issues: list[Issue] = []
         values: dict[str, Any] = {}
-        for name, source in self.sources.items():
-            path = source.ids[0] if source.ids else ""
-            value = self._value(source, record, header)
-            if value is not None and source.values:
-                if str(value) not in source.values:
-                    issues.append(Issue("CODE_UNKNOWN", path, "/".join(source.values), str(value)[:24]))
+        for step in self._steps:
+            value = step.get(record, header)
+            coded = step.source.values
+            if value is not None and coded:
+                code = str(value)
+                if code not in coded:
+                    issues.append(Issue("CODE_UNKNOWN", step.source.field, "/".join(coded), code[:24]))
                     continue
-                value = source.values[str(value)]
-            value = source.blank if value is None else value
-            kind = self._kinds.get(name)
-            if value is not None and kind is not None:
+                value = coded[code]
+            if value is None:
+                value = step.source.blank
+            elif step.kind is not None:
                 try:
-                    value = kind.check(value)
+                    value = step.kind.check(value)
                 except PydanticCustomError as problem:
-                    if source.over == "refuse":
-                        context = problem.context or {}
-                        issues.append(Issue(problem.type, path, context["expected"], context["found"]))
-                    value = value[: kind.width] if source.over == "cut" and isinstance(kind, Text) else None
-            values[name] = value
+                    value = self._over(step, value, problem, issues)
+            values[step.name] = value
         issues += [Issue("FIELD_MISSING", name) for name in ("paid_on", "amount") if values.get(name) is None]
-        issues += self._incomplete(values)
+        if self.layout.together:
+            issues += self._incomplete(values)
         return values, issues
 
-    def _value(self, source: Source, record: Mapping[str, Any], header: Mapping[str, Any]) -> Any:
-        parts = [
-            header.get(path.removeprefix("header.")) if path.startswith("header.") else record.get(path)
-            for path in source.ids
-        ]
-        if not source.join:
-            return parts[0] if parts else source.const
-        if None in parts:
-            return None
-        return "-".join(part.isoformat() if isinstance(part, date) else str(part) for part in parts)
+    def _over(self, step: _Step, value: Any, problem: PydanticCustomError, issues: list[Issue]) -> Any:
+        """What becomes of a value that a receipt cannot hold."""
+        match step.source.over:
+            case "cut" if isinstance(step.kind, Text):
+                return value[: step.kind.width]
+            case "refuse":
+                context = problem.context or {}
+                path = (step.source.ids or [step.name])[0]
+                issues.append(Issue(problem.type, path, context["expected"], context["found"]))
+        return None
 
-    def _incomplete(self, values: Mapping[str, Any]) -> list[Issue]:
+    def _incomplete(self, values: Values) -> list[Issue]:
         issues = []
         for members in self.layout.together.values():
             missing = [name for name in members if values.get(name) is None]
             if len(missing) < len(members):
                 issues += [Issue("FIELD_MISSING", name) for name in missing]
         return issues
+
+
+def _getter(source: Source) -> Callable[[Values, Values], Any]:
+    """The function that takes a value from a record and its header."""
+    if source.join:
+        parts = [_getter(Source(field=path)) for path in source.join]
+
+        def joined(record: Values, header: Values) -> Any:
+            values = [get(record, header) for get in parts]
+            if None in values:
+                return None
+            return "-".join(value.isoformat() if isinstance(value, date) else str(value) for value in values)
+
+        return joined
+    if not source.field:
+        return lambda record, header: source.const
+    if source.field.startswith("header."):
+        name = source.field.removeprefix("header.")
+        return lambda record, header: header.get(name)
+    return lambda record, header: record.get(source.field)

@@ -31,6 +31,7 @@ from kokin.receipts._words import (
     digits_or_blank,
     equals,
     integer,
+    which,
 )
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Source, Total
 
@@ -154,9 +155,7 @@ class ColumnReader:
                 none = equals(rows, start, length, field.none.encode())
                 parsed.null = none if parsed.null is None else parsed.null | none
         if codes := self._codes[field.id]:
-            parsed.codes = np.full(len(rows), -1, np.int8)
-            for i, code in enumerate(codes):
-                parsed.codes[equals(rows, start, length, code.encode())] = i
+            parsed.codes = which(rows, start, length, codes)
             if field.codes and not field.open:
                 good &= parsed.codes >= 0
         match field.type:

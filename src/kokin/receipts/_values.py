@@ -14,6 +14,8 @@ from kokin.text import assume_era, assume_year, control_character, decode_cp932,
 #: From the bytes of a cell to its value; warnings are added to the list, an error is a ``RefusedError`` of one issue.
 Reader = Callable[[bytes, list[Issue]], Any]
 
+# More different days or times than a file has.
+_MOST_SEEN = 4096
 _NO_DAY = b"0-/ "
 # Of 43 digits from the right, 22 weigh three and 21 weigh one; each byte is its digit plus 48.
 _ASCII_ZEROS = 48 * (3 * 22 + 21)
@@ -48,7 +50,13 @@ def reader(field: Field, layout: Layout, reference_date: date | None) -> Reader:
     may_be_blank = field.blank or field.type in (FieldType.TEXT, FieldType.KANJI, FieldType.FILLER)
     prefix, none = field.prefix.encode(), field.none.encode()
 
+    # A file has few days and codes: each is read once.
+    seldom_new = closed is not None or field.type in (FieldType.DATE, FieldType.TIME)
+    seen: dict[bytes, Any] = {}
+
     def read_cell(cell: bytes, warnings: list[Issue]) -> Any:
+        if cell in seen:
+            return seen[cell]
         if const is not None and cell != const:
             raise wrong("CODE_UNKNOWN", field.const or "", found(cell, field))
         if not cell.strip(b" "):
@@ -66,6 +74,8 @@ def reader(field: Field, layout: Layout, reference_date: date | None) -> Reader:
         value = read(cell, warnings)
         if closed is not None and value not in closed:
             raise wrong("CODE_UNKNOWN", "/".join(closed), found(cell, field))
+        if seldom_new and not prefix and len(seen) < _MOST_SEEN:
+            seen[cell] = value
         return value
 
     return read_cell

@@ -90,6 +90,19 @@ def equals(rows: Bytes, start: int, length: int, text: bytes) -> Mask:
     return same
 
 
+def which(rows: Bytes, start: int, length: int, texts: list[str]) -> npt.NDArray[np.int8]:
+    """Which of the texts stands in each field, from 0; -1 for none of them."""
+    if length == 1:
+        table = np.full(256, -1, np.int8)
+        for i, text in enumerate(texts):
+            table[ord(text or " ")] = i
+        return table.take(rows[:, SPARE + start])
+    found = np.full(len(rows), -1, np.int8)
+    for i, text in enumerate(texts):
+        found[equals(rows, start, length, text.encode())] = i
+    return found
+
+
 class RowTest:
     """Tests that every record of a kind must pass, on all its bytes at once: digits, constants, legal bytes.
 

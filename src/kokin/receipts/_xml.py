@@ -50,7 +50,7 @@ class XmlDecoder:
     def __init__(self, layout: Layout, *, lenient: bool, file: str) -> None:
         self.layout, self.lenient, self.file = layout, lenient, file
         self.columns = [each.id for each in layout.data.fields]
-        self._readers = [(f, _reader(f, layout), _search(f)) for f in layout.data.fields if f.path]
+        self._readers = [(f, _reader(f, layout), _search(f), f.path) for f in layout.data.fields if f.path]
         #: What the file's summaries disagree with; the caller takes it away.
         self.refused: list[Issue] = []
         self.warnings: list[Issue] = []
@@ -89,14 +89,20 @@ class XmlDecoder:
         values: dict[str, Any] = {}
         issues: list[Issue] = []
         place = Place(self.file, self._number, entry.offset)
-        for f, read, search in self._readers:
+        for f, read, search, paths in self._readers:
             # What stands at the entry is the sum of its transactions: it is the amount of one that stands alone.
-            paths = f.path if alone or f.type is not FieldType.MONEY else [p for p in f.path if p.startswith("TxDtls/")]
-            path = next((path for path in paths if texts.get(path)), "")
-            text = texts.get(path, "")
+            if not alone and f.type is FieldType.MONEY:
+                paths = [path for path in paths if path.startswith("TxDtls/")]
+            text = path = ""
+            for path in paths:
+                if text := texts.get(path, ""):
+                    break
             if search and text:
                 match = search(text)
                 text = match[1] if match else ""
+            if not text and f.type is FieldType.TEXT:
+                values[f.id] = None
+                continue
             try:
                 if f.type is FieldType.MONEY:
                     values[f.id] = money(text, texts.get(f"{path}@Ccy", ""))

@@ -1,0 +1,303 @@
+"""How fast receipt files are read, against what one would write instead.
+
+    python benchmarks/receipts.py [--rows 1000000] [--rounds 5] [--stress 5000000] [--xml-mb 300]
+
+Prints a Markdown table. The rounds of all candidates alternate in one process; peak memory is that of a process of its
+own. The Polars reading gives the same columns after the same tests, and its result is compared with Kokin's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pydantic
+
+from kokin import receipts
+from kokin.receipts import layouts
+
+WORK = Path(__file__).parent / "_work"
+REFERENCE = date(2026, 4, 15)
+# The trailer of a 口座振替 file counts to 999,999.
+BATCH = 500_000
+SEED_ROWS = 10_000
+
+
+def make_91(rows: int) -> Path:
+    """A 91 result with CRLF: 19 of 20 debited, every customer number its own, batches of half a million."""
+    path = WORK / f"zengin-91-{rows}.dat"
+    if path.exists():
+        return path
+    content = io.BytesIO()
+    receipts.synthesize(content, "zengin-91", SEED_ROWS, seed=1)
+    lines = np.frombuffer(content.getvalue(), np.uint8).reshape(-1, 122)
+    header, seed, end = lines[0], lines[1:-2].copy(), lines[-1]
+    seed[:, 111] = np.where(np.arange(len(seed)) % 20 == 7, ord("1"), ord("0"))
+    amounts = np.array([int(row[80:90].tobytes()) for row in seed])
+    paid = seed[:, 111] == ord("0")
+    with path.open("wb") as stream:
+        for first in range(0, rows, BATCH):
+            count = min(BATCH, rows - first)
+            stream.write(header.tobytes())
+            totals = np.zeros(4, np.int64)
+            for at in range(0, count, SEED_ROWS):
+                size = min(SEED_ROWS, count - at)
+                block = seed[:size].copy()
+                numbers = b"".join(b"%020d" % (first + at + i + 1) for i in range(size))
+                block[:, 91:111] = np.frombuffer(numbers, np.uint8).reshape(size, 20)
+                stream.write(block.tobytes())
+                good = paid[:size]
+                totals += [size, amounts[:size].sum(), good.sum(), amounts[:size][good].sum()]
+            n, total, n_paid, total_paid = totals.tolist()
+            trailer = b"8%06d%012d%06d%012d%06d%012d" % (n, total, n_paid, total_paid, n - n_paid, total - total_paid)
+            stream.write(trailer.ljust(120) + b"\r\n")
+        stream.write(end.tobytes())
+    return path
+
+
+def kokin_91(path: Path) -> pa.Table:
+    return receipts.read(path, "zengin-91", reference_date=REFERENCE)
+
+
+def polars_91(path: Path) -> pl.DataFrame:
+    """The same fields and tests in Polars: one decoding, one column of lines, slices."""
+    text = path.read_bytes().decode("cp932").encode()
+    lines = pl.read_csv(
+        io.BytesIO(text), has_header=False, separator="\x01", quote_char=None, schema={"line": pl.String}
+    )
+
+    def cut(start: int, length: int) -> pl.Expr:
+        return pl.col("line").str.slice(start, length)
+
+    details = (
+        lines.lazy()
+        .filter(pl.col("line").str.starts_with("2"))
+        .select(
+            bank_code=cut(1, 4),
+            bank_name=cut(5, 15),
+            branch_code=cut(20, 3),
+            branch_name=cut(23, 15),
+            account_type=cut(42, 1),
+            account_number=cut(43, 7),
+            name=cut(50, 30).str.strip_chars(),
+            amount=cut(80, 10),
+            new_code=cut(90, 1),
+            customer_number=cut(91, 20).str.strip_chars(),
+            result=cut(111, 1),
+        )
+        .with_columns(
+            good=pl.col("bank_code").str.contains("^[0-9]{4}$")
+            & pl.col("branch_code").str.contains("^[0-9]{3}$")
+            & pl.col("account_type").is_in(["1", "2", "3", "9"])
+            & pl.col("account_number").str.contains("^[0-9]{7}$")
+            & pl.col("amount").str.contains("^[0-9]{10}$")
+            & pl.col("new_code").str.contains("^[0-9 ]$")
+            & pl.col("result").is_in(["0", "1", "2", "3", "4", "8", "9"])
+        )
+        .filter("good")
+        .with_columns(pl.col("amount").cast(pl.Int64))
+        .collect()
+    )
+    trailers = lines.filter(pl.col("line").str.starts_with("8"))["line"]
+    paid = details.filter(pl.col("result") == "0")
+    declared = [(int(line[7:19]), int(line[25:37])) for line in trailers]
+    if (sum(one[0] for one in declared), sum(one[1] for one in declared)) != (
+        details["amount"].sum(),
+        paid["amount"].sum(),
+    ):
+        raise ValueError("totals differ")
+    header = lines["line"][0]
+    paid_on = date(REFERENCE.year, int(header[54:56]), int(header[56:58]))
+    columns = ["customer_number", "amount", "bank_code", "branch_code", "name"]
+    return paid.select(columns).with_columns(paid_on=pl.lit(paid_on))
+
+
+class Detail(pydantic.BaseModel):
+    """A detail record as a careful programmer would write it down: every field, every test."""
+
+    layout: str
+    source: str
+    digest: str
+    record_no: Annotated[int, pydantic.Field(ge=1)]
+    byte_offset: Annotated[int, pydantic.Field(ge=0)]
+    bank_code: Annotated[str, pydantic.Field(pattern="^[0-9]{4}$")]
+    bank_name: Annotated[str, pydantic.Field(max_length=15)]
+    branch_code: Annotated[str, pydantic.Field(pattern="^[0-9]{3}$")]
+    branch_name: Annotated[str, pydantic.Field(max_length=15)]
+    account_type: Annotated[str, pydantic.Field(pattern="^[1239]$")]
+    account_number: Annotated[str, pydantic.Field(pattern="^[0-9]{7}$")]
+    name: Annotated[str, pydantic.Field(max_length=30)]
+    amount: Annotated[int, pydantic.Field(ge=0, le=99_999_999_999)]
+    new_code: Annotated[str, pydantic.Field(pattern="^[0-9 ]$")]
+    customer_number: Annotated[str, pydantic.Field(max_length=20)]
+    result: Annotated[str, pydantic.Field(pattern="^[0123489]$")]
+    paid_on: date
+
+
+def pydantic_91(path: Path, most: int) -> list[Detail]:
+    """One model per record, for the first ``most`` records; those that were paid, and sums for the trailer."""
+    paid = []
+    total = offset = 0
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest() if most > SEED_ROWS else ""
+        stream.seek(0)
+        header = stream.readline().decode("cp932")
+        paid_on = date(REFERENCE.year, int(header[54:56]), int(header[56:58]))
+        for number in range(2, most + 2):
+            raw = stream.readline()
+            offset += len(raw)
+            line = raw.decode("cp932")
+            if line[0] != "2" or len(line) != 122:
+                continue
+            record = Detail(
+                layout="zengin-91",
+                source=path.name,
+                digest=digest,
+                record_no=number,
+                byte_offset=offset,
+                bank_code=line[1:5],
+                bank_name=line[5:20].strip(),
+                branch_code=line[20:23],
+                branch_name=line[23:38].strip(),
+                account_type=line[42],
+                account_number=line[43:50],
+                name=line[50:80].strip(),
+                amount=int(line[80:90]),
+                new_code=line[90],
+                customer_number=line[91:111].strip(),
+                result=line[111],
+                paid_on=paid_on,
+            )
+            total += record.amount
+            if record.result == "0":
+                paid.append(record)
+    return paid
+
+
+def make_xml(megabytes: int) -> Path:
+    """A camt.054 of about so many megabytes."""
+    path = WORK / f"camt-054-{megabytes}.xml"
+    if not path.exists():
+        sample = io.BytesIO()
+        receipts.synthesize(sample, "camt.054", 1000)
+        receipts.synthesize(path, "camt.054", megabytes * 1_000_000 * 1000 // len(sample.getvalue()))
+    return path
+
+
+def peak(code: str) -> tuple[float, int]:
+    """Seconds and peak megabytes of a piece of Python in a process of its own."""
+    code = (
+        f"import time, resource\nstart = time.perf_counter()\n{code}\n"
+        "print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    seconds, kilobytes = out.split()
+    return float(seconds), int(kilobytes) // 1024
+
+
+# Imports are measured with it: a batch job pays for them too.
+STREAM = """
+from datetime import date
+from kokin import receipts
+file = receipts.open({path!r}, {layout!r}, reference_date=date(2026, 4, 15))
+rows = sum(batch.num_rows for batch in file.batches())
+assert rows > 0
+"""
+TREE = """
+from lxml import etree
+fields = {fields!r}
+space = {{"c": "urn:iso:std:iso:20022:tech:xsd:camt.054.001.08"}}
+tree = etree.parse({path!r}, etree.XMLParser(huge_tree=True))
+rows = 0
+for entry in tree.iterfind(".//c:Ntry", space):
+    values = [entry.xpath(path, namespaces=space) for path in fields]
+    rows += values[1] == "CRDT"
+assert rows > 0
+"""
+
+
+def tree_fields() -> list[str]:
+    """An XPath for every field of the layout, where it stands in version 8."""
+    last = {"amount": "Amt", "direction": "CdtDbtInd", "status": "Sts/Cd", "debtor_name": None}
+    paths = []
+    for field in layouts.load("camt.054").data.fields:
+        if field.path and not field.id.startswith("el_"):
+            path = last.get(field.id) or (field.path[-1] if field.id == "debtor_name" else field.path[0])
+            steps = path.replace("TxDtls", "NtryDtls/TxDtls").split("/")
+            paths.append("string(" + "/".join(f"c:{step}" for step in steps) + ")")
+    return [*paths, "string(c:NtryDtls/c:TxDtls/c:RmtInf/c:Ustrd)"]
+
+
+def timed(function: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def machine() -> str:
+    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model")), "?")
+    names = f"Python {platform.python_version()}, numpy {np.__version__}, pyarrow {pa.__version__}"
+    return f"{cpu}, {os.cpu_count()} cores; {names}, polars {pl.__version__}, pydantic {pydantic.VERSION}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stress", type=int, default=5_000_000)
+    parser.add_argument("--xml-mb", type=int, default=300)
+    options = parser.parse_args()
+    WORK.mkdir(exist_ok=True)
+    path = make_91(options.rows)
+
+    ours, theirs = kokin_91(path), polars_91(path)
+    columns = theirs.columns
+    if pl.from_arrow(ours.select(columns)).equals(theirs) is False:
+        raise SystemExit("the two readings differ")
+    del ours, theirs
+    sample = min(options.rows, 100_000)
+    rounds: dict[str, list[float]] = {"kokin": [], "polars": [], "pydantic": []}
+    for _ in range(options.rounds):
+        rounds["kokin"].append(timed(lambda: kokin_91(path)))
+        rounds["polars"].append(timed(lambda: polars_91(path)))
+        rounds["pydantic"].append(timed(lambda: pydantic_91(path, sample)) * options.rows / sample)
+    print(f"{machine()}; medians of {options.rounds} paired rounds\n")
+    print(f"| {options.rows:,} records of 120 bytes (91) | seconds | of Kokin's |\n|---|--:|--:|")
+    base = statistics.median(rounds["kokin"])
+    names = {
+        "kokin": "`receipts.read`",
+        "polars": "Polars, same fields and tests",
+        "pydantic": f"a pydantic model per record (from {sample:,})",
+    }
+    for name, label in names.items():
+        ratios = [other / own for other, own in zip(rounds[name], rounds["kokin"], strict=True)]
+        print(f"| {label} | {statistics.median(rounds[name]):.2f} | {statistics.median(ratios):.1f} |")
+    print(f"\n{options.rows / base / 1e6:.1f} million records a second.\n")
+    seconds, megabytes = peak(STREAM.format(path=str(make_91(options.stress)), layout="zengin-91"))
+    print(f"{options.stress:,} records in batches: {seconds:.1f} s, peak {megabytes} MB.\n")
+    xml = make_xml(options.xml_mb)
+    streamed = STREAM.format(path=str(xml), layout="camt.054")
+    tree = TREE.format(path=str(xml), fields=tree_fields())
+    pairs = [(peak(streamed), peak(tree)) for _ in range(min(options.rounds, 3))]
+    print(f"| camt.054 of {xml.stat().st_size // 1_000_000} MB | seconds | peak MB |\n|---|--:|--:|")
+    for label, runs in zip(("`receipts.open(...).batches()`", "tree and XPath"), zip(*pairs, strict=True), strict=True):
+        print(f"| {label} | {statistics.median(run[0] for run in runs):.1f} | {max(run[1] for run in runs)} |")
+
+
+if __name__ == "__main__":
+    main()
