@@ -160,14 +160,32 @@ UNJUDGED = np.uint8(255)
 
 def group(*columns: npt.NDArray[Any]) -> Ints:
     """A number for each row, the same for rows that are equal in all columns: int64 (n,), from 0 in sorted order."""
-    telling = [column for column in columns if (column != column[:1]).any()] or [columns[0]]
-    order = np.lexsort(telling[::-1])
+    keys = _merged([column for column in columns if (column != column[:1]).any()] or [columns[0]])
+    order = np.lexsort(keys[::-1]) if len(keys) > 1 else np.argsort(keys[0])
     new = np.zeros(len(order), np.bool_)
-    for column in telling:
-        new[1:] |= column[order[1:]] != column[order[:-1]]
+    for column in keys:
+        some = column.take(order)
+        new[1:] |= some[1:] != some[:-1]
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(new)
     return number
+
+
+def _merged(columns: list[npt.NDArray[Any]]) -> list[Ints]:
+    """Columns that sort alike in fewer: neighbours become one number where their ranges allow it."""
+    merged: list[Ints] = []
+    room = 0
+    for column in columns:
+        low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+        span = high - low + 1
+        from_zero = column.astype(np.int64) - low
+        if merged and span <= room:
+            merged[-1] = merged[-1] * span + from_zero
+        else:
+            merged.append(from_zero)
+            room = np.iinfo(np.int64).max
+        room //= span
+    return merged
 
 
 def last(groups: Ints, rows: Rows, *order: npt.NDArray[Any]) -> Rows:

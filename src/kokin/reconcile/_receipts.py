@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching import KINDS, NUMBERS, Claims, Index
+from kokin.matching import KINDS, NUMBERS, Claims, Index, crowded
 from kokin.matching._columns import Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
 from kokin.matching._index import CHUNK
-from kokin.matching._judge import FINAL, group
+from kokin.matching._judge import CORRECTION, FINAL, group
 from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.model import Receipt
 from kokin.reconcile._policy import Policy
@@ -46,6 +46,7 @@ class Receipts:
 
     def __init__(self, receipts: Any, index: Index) -> None:
         self.table = gather(receipts)
+        self.debts = index.debts
         self.kind = self._kinds()
         self.amount: Ints = integers(self.table.column("amount"), -1)
         found = in_threads(index.find, self.table.to_batches(max_chunksize=CHUNK)) or [_NONE]
@@ -74,14 +75,21 @@ class Receipts:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
         some = Columns(self.table, to_arrow(rows, pa.int64()))
         kind, slip, by = self.kind[rows], self.slip[rows], self.by[rows]
+        copy = _copies(some)
         place = slip.astype(np.int64)
         moment = np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # else nothing is paired
-            moment = group(moment, *(some.rank(name) for name in policy.pair_by))
+            moment = group(moment, *map(some.code, policy.pair_by))
             lost = np.flatnonzero(slip < 0)
             numbers = self.number_texts(self.table.take(to_arrow(rows[lost], pa.int64())), by[lost])
-            place[lost] = -1 - group(by[lost], rank_texts(pa.chunked_array([numbers])))
-        return Claims(kind, slip, self.amount[rows], place, moment, _copies(some), _ranks(some))
+            place[lost] = -1 - group(by[lost], code_texts(pa.chunked_array([numbers])))
+        # Only among copies, and where money meets other money, is there an order to ask for.
+        money = np.flatnonzero((kind == FINAL) | (kind == CORRECTION))
+        ordered = copy >= 0
+        ordered[money] |= crowded(np.full(len(money), FINAL, np.uint8), slip[money], self.debts)
+        rank = np.zeros(len(rows), np.int64)
+        rank[ordered] = _ranks(some.some(np.flatnonzero(ordered)))
+        return Claims(kind, slip, self.amount[rows], place, moment, copy, rank)
 
     @staticmethod
     def number_texts(table: pa.Table, by: Bytes) -> pa.Array:
@@ -114,6 +122,13 @@ class Columns:
 
     def rank(self, name: str) -> npt.NDArray[Any]:
         """Integers in the order of the values, nulls (and empty texts) first: (n,)."""
+        return self._integers(name, rank_texts)
+
+    def code(self, name: str) -> npt.NDArray[Any]:
+        """Integers that are equal where the values are, a null being an empty text: (n,)."""
+        return self._integers(name, code_texts)
+
+    def _integers(self, name: str, of_texts: Callable[[pa.ChunkedArray], Ints]) -> npt.NDArray[Any]:
         if name not in self.table.schema.names:
             return np.zeros(len(self.table if self.rows is None else self.rows), np.int8)
         column = self.texts(name)
@@ -121,12 +136,20 @@ class Columns:
             return integers(column, _BEFORE_ALL)
         if pt.is_int64(column.type):
             return integers(column, -1)
-        return rank_texts(column)
+        return of_texts(column)
 
     def some(self, rows: Ints) -> Columns:
         """Some of these rows."""
         index = to_arrow(rows, pa.int64())
         return Columns(self.table, index if self.rows is None else self.rows.take(index))
+
+
+def code_texts(column: pa.ChunkedArray) -> Ints:
+    """Integers that are equal where texts are, or other values as texts; a null is an empty text: int64 (n,)."""
+    if pt.is_dictionary(column.type):  # which may hold a word twice
+        return rank_texts(column)
+    coded = pc.fill_null(column.cast(pa.string()), "").combine_chunks().dictionary_encode()
+    return integers(coded.indices.cast(pa.int64()), -1)
 
 
 def rank_texts(column: pa.ChunkedArray) -> Ints:
@@ -159,14 +182,14 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _copies(some: Columns) -> Ints:
     """Rows of the same provider_key and the same content have the same number; -1: alone, or without such a key."""
-    key = some.rank("provider_key")
+    key = some.code("provider_key")
     copy = np.full(len(key), -1, np.int64)
     if "provider_key" not in some.table.schema.names:
         return copy
     rows = np.flatnonzero((np.bincount(key)[key] > 1) & there(some.texts("provider_key")))
     if len(rows):
         alike = some.some(rows)
-        copy[rows] = group(*(alike.rank(name) for name in _CONTENT))
+        copy[rows] = group(*map(alike.code, _CONTENT))
     return copy
 
 
