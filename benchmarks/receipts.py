@@ -70,6 +70,7 @@ def make_91(rows: int) -> Path:
 
 
 def kokin_91(path: Path) -> pa.Table:
+    """Kokin's reading."""
     return receipts.read(path, "zengin-91", reference_date=REFERENCE)
 
 
@@ -201,8 +202,9 @@ def make_xml(megabytes: int) -> Path:
 def peak(code: str) -> tuple[float, int]:
     """Seconds and peak megabytes of a piece of Python in a process of its own."""
     code = (
-        f"import time, resource\nstart = time.perf_counter()\n{code}\n"
-        "print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        f"import time\nstart = time.perf_counter()\n{code}\nseconds = time.perf_counter() - start\n"
+        # Not ru_maxrss, which a child inherits from the process that forks it.
+        "print(seconds, *(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     seconds, kilobytes = out.split()
@@ -243,13 +245,16 @@ def tree_fields() -> list[str]:
 
 
 def timed(function: Callable[[], Any]) -> float:
+    """Seconds of wall time."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def machine() -> str:
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model")), "?")
+    """What it was measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "?")
     names = f"Python {platform.python_version()}, numpy {np.__version__}, pyarrow {pa.__version__}"
     return f"{cpu}, {os.cpu_count()} cores; {names}, polars {pl.__version__}, pydantic {pydantic.VERSION}"
 

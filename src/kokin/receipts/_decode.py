@@ -42,10 +42,7 @@ class _Kind:
     name: str
     kind: RecordKind
     readers: list[tuple[Field, Reader]]
-
-    @property
-    def has_kanji(self) -> bool:
-        return any(f.type is FieldType.KANJI for f in self.kind.fields)
+    has_kanji: bool
 
 
 class Decoder:
@@ -56,7 +53,12 @@ class Decoder:
     ) -> None:
         self.layout, self.framing, self.lenient, self.file = layout, framing, lenient, file
         self._kinds = [
-            _Kind(name, kind, [(f, reader(f, layout, reference_date)) for f in kind.fields])
+            _Kind(
+                name,
+                kind,
+                [(f, reader(f, layout, reference_date)) for f in kind.fields],
+                any(f.type is FieldType.KANJI for f in kind.fields),
+            )
             for name, kind in layout.kinds.items()
         ]
 
@@ -123,14 +125,16 @@ class Decoder:
         unknown = self._unknown_byte(kind, cells, frame)
         if unknown:
             issues.append(unknown)
+        warnings: list[Issue] = []
         for (f, read), cell in zip(kind.readers, cells, strict=True):
-            warnings: list[Issue] = []
             try:
                 values[f.id] = read(cell, warnings)
             except RefusedError as error:
                 if not (unknown and error.issues[0].code == "BYTE_UNKNOWN"):
                     issues.append(self._at_field(error.issues[0], f.id, frame, kind))
-            issues += [self._at_field(warning, f.id, frame, kind) for warning in warnings]
+            if warnings:
+                issues += [self._at_field(warning, f.id, frame, kind) for warning in warnings]
+                warnings.clear()
         return values
 
     def _unknown_byte(self, kind: _Kind, cells: list[bytes], frame: Frame) -> Issue | None:

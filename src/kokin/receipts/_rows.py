@@ -5,7 +5,12 @@ Neither comma nor quote is ever the second byte of a cp932 character, and none i
 
 from __future__ import annotations
 
+import re
+
 from kokin.issues import Issue, Place, RefusedError
+
+# A cell in quotes or without, and the comma or the end behind it.
+_CELL = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
 
 
 def split_row(row: bytes) -> tuple[list[bytes], list[int]]:
@@ -21,19 +26,16 @@ def split_row(row: bytes) -> tuple[list[bytes], list[int]]:
         cells = row.split(b",")
         return cells, _starts(cells)
     cells, starts, at = [], [], 0
-    while True:
-        quoted = row.startswith(b'"', at)
-        end = _closing_quote(row, at + 1) if quoted else row.find(b",", at)
-        end = len(row) if end < 0 else end
-        cell = row[at + quoted : end]
-        after = end + quoted
-        if (not quoted and b'"' in cell) or (after < len(row) and row[after : after + 1] != b",") or after > len(row):
-            raise RefusedError([Issue("QUOTES", where=Place(byte=at))])
-        cells.append(cell.replace(b'""', b'"') if quoted else cell)
-        starts.append(at + quoted)
-        if after >= len(row):
+    for cell in _CELL.finditer(row):
+        if cell.start() != at:
+            break
+        quoted, plain, end = cell.groups()
+        cells.append(plain if quoted is None else quoted.replace(b'""', b'"'))
+        starts.append(at if quoted is None else at + 1)
+        at = cell.end()
+        if not end:
             return cells, starts
-        at = after + 1
+    raise RefusedError([Issue("QUOTES", where=Place(byte=at))])
 
 
 def _starts(cells: list[bytes]) -> list[int]:
@@ -42,12 +44,6 @@ def _starts(cells: list[bytes]) -> list[int]:
         starts.append(at)
         at += len(cell) + 1
     return starts
-
-
-def _closing_quote(row: bytes, at: int) -> int:
-    while (end := row.find(b'"', at)) >= 0 and row.startswith(b'""', end):
-        at = end + 2
-    return end
 
 
 def join_row(cells: list[bytes], quoted: list[bool]) -> bytes:

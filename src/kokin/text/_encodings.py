@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -11,8 +12,8 @@ from kokin.issues import Issue, Place, RefusedError
 JIS_X_0201 = bytes([*range(0x20, 0x7F), *range(0xA1, 0xE0)])
 
 # Python maps these single bytes of cp932 to control and private characters instead of refusing them.
-_NOT_CP932 = "\x80\uf8f0\uf8f1\uf8f2\uf8f3"
-_GAIJI = range(0xE000, 0xE758)
+_NOT_CP932 = re.compile("[\x80\uf8f0-\uf8f3]")
+_GAIJI = re.compile("[\ue000-\ue757]")
 
 
 class UndecodableError(RefusedError):
@@ -66,15 +67,16 @@ def decode_cp932(content: bytes) -> str:
     >>> decode_cp932(bytes.fromhex("FBFC8BB4"))
     '髙橋'
     """
+    if content.isascii():
+        return content.decode("ascii")
     wrong = -1
     try:
         text = content.decode("cp932")
     except UnicodeDecodeError as error:
         wrong = error.start
         text = content[:wrong].decode("cp932")
-    if any(character in text for character in _NOT_CP932):
-        before = next(i for i, character in enumerate(text) if character in _NOT_CP932)
-        wrong = len(text[:before].encode("cp932"))
+    if stray := _NOT_CP932.search(text):
+        wrong = len(text[: stray.start()].encode("cp932"))
     if wrong >= 0:
         raise _undecodable(content, wrong, "cp932")
     return text
@@ -87,12 +89,13 @@ def control_character(text: str) -> str:
     """
     if text.isprintable():
         return ""
-    return next((c for c in text if not (c.isprintable() or c == "\u3000" or ord(c) in _GAIJI)), "")
+    return next((c for c in text if not (c.isprintable() or c == "\u3000" or _GAIJI.match(c))), "")
 
 
 def gaiji(text: str) -> str:
     """The first 外字 of a text decoded from cp932 (F040-F9FC, the private area), or nothing."""
-    return next((character for character in text if ord(character) in _GAIJI), "")
+    found = _GAIJI.search(text)
+    return found[0] if found else ""
 
 
 def _ebcdic_kana() -> Mapping[int, int]:

@@ -1,0 +1,71 @@
+"""Whatever the bytes, a reader ends in order: nothing escapes, and nothing is lost in silence."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kokin import receipts
+from kokin.receipts import layouts
+
+REFERENCE = date(2026, 4, 15)
+
+
+def survive(content: bytes, layout: str, *, lenient: bool = False) -> None:
+    """Read bytes in every way, and hold the funnel to what was there."""
+    file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE, lenient=lenient)
+    try:
+        records = list(file.records())
+    except receipts.FileRefused:
+        records = None
+    totals = file.totals
+    assert totals.read == totals.accepted + totals.unpaid + totals.rejected
+    wrong = {issue.where.record for issue in file.issues if issue.is_error}
+    assert len(wrong - {None}) >= totals.rejected
+    if records is None:
+        assert file.refused
+    else:
+        assert len(records) == totals.records
+        assert sum(not record.is_good for record in records) == totals.rejected
+    report = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE, lenient=lenient)
+    assert bool(report.refused) == (records is None)
+    assert report.totals == totals
+    report.as_dict("ja")
+    report.as_sarif("ja")
+
+
+SEEDS: dict[str, bytes] = {}
+for _name in layouts.names():
+    _content = io.BytesIO()
+    receipts.synthesize(_content, _name, 4, seed=9)
+    SEEDS[_name] = _content.getvalue()
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from(sorted(SEEDS)), st.binary(max_size=300), st.booleans())
+def test_any_bytes(layout: str, content: bytes, lenient: bool) -> None:
+    survive(content, layout, lenient=lenient)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(sorted(SEEDS)), st.data(), st.booleans())
+def test_any_bytes_within_a_good_file(layout: str, data: st.DataObject, lenient: bool) -> None:
+    content = bytearray(SEEDS[layout])
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        end = start + data.draw(st.integers(0, 200))
+        content[start:end] = data.draw(st.binary(max_size=200) | st.just(bytes(content[start - 50 : start])))
+    survive(bytes(content), layout, lenient=lenient)
+
+
+@pytest.mark.parametrize("layout", sorted(SEEDS))
+def test_every_cut(layout: str) -> None:
+    content = SEEDS[layout]
+    whole = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
+    assert not whole.refused
+    for end in range(0, len(content), 37):
+        survive(content[:end], layout)
