@@ -155,6 +155,25 @@ def test_printed_slips_say_whose_they_are(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_slip_that_cannot_be_printed_gets_no_page_and_is_told(tmp_path: Path) -> None:
+    lines = [f"B{i},99999,127,{i},{i:06d},{100 + i},2026-06-01,2026,2026,2026-07-10" for i in range(1, 6)]
+    names = ["公金 一", "公金 二", "公金 \U0002000b", "公金 四", "公金 五"]
+    text = "\n".join([f"{HEADER},name", *map(",".join, zip(lines, names, strict=True))])
+    (tmp_path / "bills.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "words.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
+    made = slips.make(tmp_path / "bills.csv", tmp_path / "out", "pdf", words=tmp_path / "words.toml", part_rows=3)
+    assert (made.read, made.made, made.rejected) == (5, 4, 1)
+    manifest = [(row["record"], row["file"], row["page"]) for row in rows(tmp_path / "out" / "manifest.csv")]
+    assert manifest == [
+        ("1", "part-00001.pdf", "1"),
+        ("2", "part-00001.pdf", "2"),
+        ("4", "part-00002.pdf", "1"),
+        ("5", "part-00002.pdf", "2"),
+    ]
+    told = {(row["record"], row["code"], row["found"]) for row in rows(tmp_path / "out" / "issues.csv")}
+    assert told == {("3", "CHARACTER", "U+2000B")}
+
+
 def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 5)
     slips.make(source, tmp_path / "out", "svg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,11 +51,15 @@ class Part:
 
 
 class Written(NamedTuple):
-    """Where each slip of a part is: its file below the run's folder, its page there, and the file's SHA-256."""
+    """Where each slip of a part is: its file below the run's folder, its page there, and the file's SHA-256.
 
-    files: list[str]
+    A slip that could not be written has no file, and an issue whose ``record`` is its row in the part, from 1.
+    """
+
+    files: list[str | None]
     pages: list[int | None]
-    digests: list[str]
+    digests: list[str | None]
+    issues: list[Issue]
 
 
 #: Writes a part into the run's folder, whole or not at all.
@@ -114,7 +119,8 @@ def write_payloads(out: Path, part: Part) -> Written:
         "payload": part.payloads,
     }
     write_table(path, pa.table(columns))
-    return Written([path.name] * len(part.bills), [None] * len(part.bills), [digest_of(path)] * len(part.bills))
+    count = len(part.bills)
+    return Written([path.name] * count, [None] * count, [digest_of(path)] * count, [])
 
 
 def write_pictures(out: Path, part: Part, form: Form, pictures: Iterator[bytes]) -> Written:
@@ -122,7 +128,8 @@ def write_pictures(out: Path, part: Part, form: Form, pictures: Iterator[bytes])
     draft = out / f".{part.name}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    files, digests = [], []
+    files: list[str | None] = []
+    digests: list[str | None] = []
     for record, picture in zip(part.records.to_pylist(), pictures, strict=True):
         file = f"{record:09d}.{form}"
         (draft / file).write_bytes(picture)
@@ -130,21 +137,37 @@ def write_pictures(out: Path, part: Part, form: Form, pictures: Iterator[bytes])
         digests.append(hashlib.sha256(picture).hexdigest())
     shutil.rmtree(out / part.name, ignore_errors=True)
     draft.replace(out / part.name)
-    return Written(files, [None] * len(files), digests)
+    return Written(files, [None] * len(files), digests, [])
 
 
 def write_pages(
     out: Path, part: Part, words: SlipWords, *, template: str | Path, font: str | Path | None, look: Look
 ) -> Written:
-    """A PDF with a page per slip."""
+    """A PDF with a page per slip that can be printed; none where there is no such slip."""
     path = out / f"{part.name}.pdf"
     draft = path.with_name(f".{path.name}")
-    if not len(part.bills):
-        return Written([], [], [])
-    write_slips(draft, (words.of(bill) for bill in _bills(part.bills)), template=template, font=font, look=look)
+    issues: list[Issue] = []
+    slips = (words.of(bill) for bill in _bills(part.bills))
+    count = write_slips(
+        draft,
+        slips,
+        template=template,
+        font=font,
+        look=look,
+        refused=lambda error: issues.extend(error.issues),
+    )
+    path.unlink(missing_ok=True)
+    if not count:
+        draft.unlink(missing_ok=True)
+        nowhere = [None] * len(part.bills)
+        return Written([*nowhere], [*nowhere], [*nowhere], issues)
     draft.replace(path)
-    count = len(part.bills)
-    return Written([path.name] * count, list(range(1, count + 1)), [digest_of(path)] * count)
+    refused = {issue.where.record for issue in issues}
+    page = itertools.count(1)
+    pages = [None if row in refused else next(page) for row in range(1, len(part.bills) + 1)]
+    digest = digest_of(path)
+    files = [None if number is None else path.name for number in pages]
+    return Written(files, pages, [None if number is None else digest for number in pages], issues)
 
 
 def _bills(table: pa.Table) -> Iterator[Bill]:

@@ -17,7 +17,7 @@ import kokin
 from kokin import bills
 from kokin.columns import bool_array, flags_of
 from kokin.elqr import build_many
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import Issue, Place, RefusedError, to_table
 from kokin.slips._forms import Form, Part, Writer, digest_of, write_table, writer_of
 from kokin.slips._look import Look
 
@@ -160,14 +160,17 @@ def _write_part(
     built = build_many(checked.table, issued_on=issued_on, no_deadline=no_deadline)
     kept = bool_array(~flags_of(pc.is_null(built.payloads.combine_chunks())))
     part = Part(name, checked.records.filter(kept), checked.table.filter(kept), built.payloads.filter(kept))
-    files, pages, digests = writer(out, part)
-    columns = [part.records, part.bills["bill_id"], files, pa.array(pages, pa.int64()), digests]
-    write_table(out / f"{name}.manifest", pa.table(columns, names=_MANIFEST))
-    issues = pa.concat_tables([checked.issues, _at(built.issues, checked.records)])
+    written = writer(out, part)
+    files, pages = pa.array(written.files, pa.string()), pa.array(written.pages, pa.int64())
+    columns = [part.records, part.bills["bill_id"], files, pages, pa.array(written.digests, pa.string())]
+    manifest = pa.table(columns, names=_MANIFEST).filter(files.is_valid())
+    write_table(out / f"{name}.manifest", manifest)
+    told = [checked.issues, _at(built.issues, checked.records), _at(to_table(written.issues), part.records)]
+    issues = pa.concat_tables(told)
     if len(issues):
         write_table(out / f"{name}.issues", issues)
     read = len(checked.table) + checked.rejected
-    return _Counts(name, read, len(files), read - len(files))
+    return _Counts(name, read, len(manifest), read - len(manifest))
 
 
 def _at(issues: pa.Table, records: pa.Array) -> pa.Table:

@@ -50,6 +50,7 @@ def write_slips(
     digits_font: str | Path | None = None,
     mark: str | Path | None = None,
     look: Look = _PLAIN,
+    refused: Callable[[RefusedError], object] | None = None,
 ) -> int:
     """Writes a PDF with a page for each slip, and returns the number of pages.
 
@@ -65,9 +66,11 @@ def write_slips(
         digits_font: a TrueType font for the OCR lines, such as an OCR-B.
         mark: a picture of the eL mark, which Kokin does not bring along; without one its area is an empty frame.
         look: the module size and quiet zone of the eL-QR; printed in black.
+        refused: told of each slip that cannot be printed, which then gets no page.
 
     Raises:
-        RefusedError: a slip that cannot be printed as it is; the issues name its record, from 1. Nothing is written.
+        RefusedError: a slip that cannot be printed as it is, where nobody is told; the issues name its record, from 1.
+            Nothing is written.
         KokinError: reportlab is not installed (extra ``pdf``).
     """
     try:
@@ -83,7 +86,7 @@ def write_slips(
     paper.begin_form(_FORM)
     draw_frames(paper, None if mark is None else str(mark))
     paper.end_form()
-    for slip in _prepared(slips, fonts.has, look):
+    for slip in _prepared(slips, fonts.has, look, refused or _raise):
         paper.put_form(_FORM)
         draw_slip(paper, slip)
         paper.end_page()
@@ -91,27 +94,33 @@ def write_slips(
     return paper.pages
 
 
-def _prepared(slips: Iterable[tuple[Bill, SlipTexts]], has: Callable[[str], bool], look: Look) -> Iterator[Slip]:
-    """Each slip as it is drawn; the symbols are made many at a time."""
+def _raise(error: RefusedError) -> None:
+    raise error
+
+
+def _prepared(
+    slips: Iterable[tuple[Bill, SlipTexts]],
+    has: Callable[[str], bool],
+    look: Look,
+    refuse: Callable[[RefusedError], object],
+) -> Iterator[Slip]:
+    """Each slip that can be printed, as it is drawn; the symbols are made many at a time."""
     numbered = enumerate(slips, 1)
     while batch := list(islice(numbered, _AT_ONCE)):
-        codes = [_code(bill, record) for record, (bill, _) in batch]
-        drawn = dark_runs(symbols(codes), look.quiet, "x", " ", "y", " ", "length", " 1 re ")
-        for (record, (bill, texts)), code, runs in zip(batch, codes, drawn, strict=True):
+        worded = []
+        for record, (bill, texts) in batch:
             try:
+                code = ElQr.from_bill(bill)
                 values, debts = slip_values(bill, code, texts), debt_lines(bill, texts)
                 barcode = gs1_128.from_bill(bill) if bill.barcode else None
                 _check_characters(values | {"parts": "".join(word for debt in debts for word in debt)}, has)
             except RefusedError as error:
-                raise _at(error, record) from None
+                refuse(_at(error, record))
+            else:
+                worded.append((code, values, debts, barcode))
+        drawn = dark_runs(symbols([code for code, *_ in worded]), look.quiet, "x", " ", "y", " ", "length", " 1 re ")
+        for (_, values, debts, barcode), runs in zip(worded, drawn, strict=True):
             yield Slip(values, debts, barcode, look, runs.decode())
-
-
-def _code(bill: Bill, record: int) -> ElQr:
-    try:
-        return ElQr.from_bill(bill)
-    except RefusedError as error:
-        raise _at(error, record) from None
 
 
 def _at(error: RefusedError, record: int) -> RefusedError:

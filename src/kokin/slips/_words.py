@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,4 +74,8 @@ class SlipWords(Record):
                 labels.get(part, part): text for part, text in by_part.items() if not parts or part in parts
             }
         fields["address"] = tuple(fields.get("address", ()))
-        return SlipTexts(**fields)
+        try:
+            return SlipTexts(**fields)
+        except RefusedError as error:
+            issues = [replace(issue, field=f"items.{item_code}.{issue.field}") for issue in error.issues]
+            raise RefusedError(issues, f"no words for slips of item {item_code}") from None
