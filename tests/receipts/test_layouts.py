@@ -64,7 +64,7 @@ def test_the_built_in_layouts() -> None:
 def test_the_example_has_every_field_of_a_receipt() -> None:
     from kokin.model import Receipt
 
-    given = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
+    given = {"layout", "source", "digest", "record_no", "byte_offset", "raw", "actor", "reason"}
     assert layouts.load("eltax-example").receipt.keys() == Receipt.model_fields.keys() - given
 
 

@@ -6,7 +6,7 @@ batch. Both follow from the fields of the record, so they cannot drift apart.
 
 from kokin.model._bill import Bill, BillStatus
 from kokin.model._fields import Day, Digits, Kind, Name, Record, Text, Yen, kinds, schema, shown
-from kokin.model._outcome import Bin, Outcome
+from kokin.model._outcome import Bin, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Bin",
     "Day",
     "Digits",
+    "Finding",
     "Kind",
     "Name",
     "Outcome",

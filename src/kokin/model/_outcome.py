@@ -69,3 +69,30 @@ _EXPECTED = frozenset(
         Outcome.CANCEL,
     }
 )
+
+
+class Finding(StrEnum):
+    """What law and policy add beside an outcome: something to look at that moves no yen.
+
+    A receipt keeps its outcome and its bins whatever is found. What is found before there is a receipt (a check digit,
+    a format) is an issue of the file that was read.
+    """
+
+    #: 期別違い: paid for another term than the one that was due, or the receipt names another term than its bill.
+    WRONG_TERM = "WRONG_TERM"
+    #: 支払期限後: paid after the slip's last day.
+    EXPIRED = "EXPIRED"
+    #: 他団体分: the receipt names a body that is not served here.
+    WRONG_BODY = "WRONG_BODY"
+    #: 出納閉鎖後: the money came after the accounts of its year had closed.
+    YEAR_CLOSED = "YEAR_CLOSED"
+    #: 滞留速報: neither a final nor a cancel has come.
+    STALE_PROVISIONAL = "STALE_PROVISIONAL"
+    #: 内訳不一致: parts do not add up, or a partial payment is not to be split.
+    SPLIT_MISMATCH = "SPLIT_MISMATCH"
+    #: 合計不一致: a file or an operator's report says another total than its records.
+    TOTAL_MISMATCH = "TOTAL_MISMATCH"
+    #: 払込額不一致: the bank has another sum than the records of the day.
+    SETTLEMENT_MISMATCH = "SETTLEMENT_MISMATCH"
+    #: 払込未着: money was reported and has not come to the bank.
+    MISSING_SETTLEMENT = "MISSING_SETTLEMENT"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date, time
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from kokin.issues import Issue
 from kokin.model._fields import Day, Digits, Name, Record, Text, Yen
 
 
@@ -22,6 +23,15 @@ class ReceiptKind(StrEnum):
     CANCEL = "cancel"
     #: 訂正: stands in place of a final that was reported with another amount.
     CORRECTION = "correction"
+    #: 天引き: deducted at source from what the body pays out (児童手当法21・22, 生活保護法78の2); no slip is used.
+    DEDUCTION = "deduction"
+    #: 手消込: taken down by hand, for money that no file tells.
+    MANUAL = "manual"
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a person answers for it, and no operator or bank: :attr:`Receipt.actor` and ``reason`` tell."""
+        return self in (ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
 
 
 class Receipt(Record):
@@ -97,3 +107,16 @@ class Receipt(Record):
     """The operator's own unique number for the payment: what makes a second delivery a duplicate."""
     name: Annotated[str, Name(80)] | None = None
     """氏名, masked wherever it is shown."""
+    actor: Annotated[str, Text(80, least=1)] | None = None
+    """Who took it down; a deduction and a manual receipt must tell."""
+    reason: Annotated[str, Text(200, least=1)] | None = None
+    """Why, without personal data; a deduction and a manual receipt must tell."""
+
+    @model_validator(mode="after")
+    def _name_who_answers(self) -> Self:
+        missing = [name for name in ("actor", "reason") if self.kind.is_by_hand and getattr(self, name) is None]
+        if missing:
+            raise self.refusal(
+                [Issue("FIELD_MISSING", name, f"for {self.kind}") for name in missing], "Receipt refused"
+            )
+        return self

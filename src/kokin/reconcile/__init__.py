@@ -16,11 +16,34 @@
 [{'bill_id': 'B2', 'residual': 500, 'status': 'partial'}, {'bill_id': 'B3', 'residual': 10000, 'status': 'expected'}]
 >>> done.summary["bins"]
 {'applied': 19500, 'excess': 10000, 'suspense': 0, 'provisional': 0, 'void': 0}
+
+What it means for the books is a second question, with the catalogue and the bank beside it:
+
+>>> accounts = settle_accounts(done, bills, as_of=date(2026, 6, 1))
+>>> accounts.overpayments.select(["bill_id", "kind", "excess", "interest"]).to_pylist()
+[{'bill_id': 'B1', 'kind': 'double', 'excess': 10000, 'interest': 0}]
+>>> accounts.receivables.select(["billed", "received", "overpaid", "unpaid"]).to_pylist()
+[{'billed': 30000, 'received': 29500, 'overpaid': 10000, 'unpaid': 10500}]
 """
 
+from kokin.reconcile._accounts import Accounts, settle_accounts
 from kokin.reconcile._controls import Control
+from kokin.reconcile._overpayments import OverpaymentKind
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._reconcile import Reconciliation, reconcile
+from kokin.reconcile._settlement import Credit, OperatorReport, bank_credits
 from kokin.reconcile._tables import BalanceStatus
 
-__all__ = ["BalanceStatus", "Control", "Policy", "Reconciliation", "reconcile"]
+__all__ = [
+    "Accounts",
+    "BalanceStatus",
+    "Control",
+    "Credit",
+    "OperatorReport",
+    "OverpaymentKind",
+    "Policy",
+    "Reconciliation",
+    "bank_credits",
+    "reconcile",
+    "settle_accounts",
+]

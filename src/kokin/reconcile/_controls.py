@@ -24,16 +24,19 @@ class Control:
     """Yen of the left side."""
     right: int | None = None
     """Yen of the right side."""
+    broken: tuple[str, ...] = ()
+    """The files, days or charges whose own sides differ; the sums may agree all the same."""
 
     @property
     def holds(self) -> bool | None:
-        """Whether both sides are equal; None: not checked."""
-        return None if self.left is None or self.right is None else self.left == self.right
+        """Whether both sides are equal, and those of every part; None: not checked."""
+        return None if self.left is None or self.right is None else self.left == self.right and not self.broken
 
     def as_dict(self) -> dict[str, Any]:
         """The control as JSON has it; ``holds`` is ``"not checked"`` where a side is missing."""
         holds = "not checked" if self.holds is None else self.holds
-        return {"statement": self.statement, "left": self.left, "right": self.right, "holds": holds}
+        sides = {"statement": self.statement, "left": self.left, "right": self.right, "holds": holds}
+        return {**sides, "broken": list(self.broken)} if self.broken else sides
 
 
 _SUSPENSE = (Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING)

@@ -28,7 +28,7 @@ from kokin.rules._late_charge import (
     late_charge_segments,
     refund_interest,
 )
-from kokin.rules._periods import limitation_ends_on
+from kokin.rules._periods import limitation_ends_on, period_end
 from kokin.rules._rates import RATES, RateMissingError, Rates, RateTable, Segment, load_rates
 from kokin.rules._years import YearClass, accounts_close_on, fiscal_year, revenue_year, year_class
 
@@ -55,6 +55,7 @@ __all__ = [
     "late_charge_segments",
     "limitation_ends_on",
     "load_rates",
+    "period_end",
     "prorata",
     "refund_interest",
     "revenue_year",

@@ -136,6 +136,16 @@ def limitation_ends_on(after: Column, years: Column) -> Days:
     return _period_end(first, 12 * span)
 
 
+def period_end(after: Column, months: Column) -> Days:
+    """The last days of periods of months, datetime64[D] (n); see :func:`kokin.rules.period_end`.
+
+    Raises:
+        RefusedError: a value outside its range, a null, or columns of unequal length.
+    """
+    span, first = take(yen={"months": months}, days={"after": after})
+    return _period_end(first, span)
+
+
 def _first_month_ends(after: Days) -> Days:
     """The last days of the first month, datetime64[D] (n).
 

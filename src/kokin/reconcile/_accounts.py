@@ -1,0 +1,292 @@
+"""The accounts of a run: what law, policy and the bank say about what the rule of matching has decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from kokin.catalog import CATALOG, Catalog
+from kokin.matching._columns import Ints, integers
+from kokin.model import Finding, schema
+from kokin.reconcile import _files as files_of
+from kokin.reconcile import _findings as findings
+from kokin.reconcile import _settlement as bank
+from kokin.reconcile._billed import Billed
+from kokin.reconcile._controls import Control
+from kokin.reconcile._lines import Lines
+from kokin.reconcile._offers import Offers, OpenDebts, WrongTerms, offer, offer_table, open_debts, wrong_terms
+from kokin.reconcile._overpayments import overpaid, overpayments
+from kokin.reconcile._parts import Mismatches, Pieces, cut
+from kokin.reconcile._reconcile import Reconciliation
+from kokin.reconcile._shares import Shares, share
+from kokin.reconcile._totals import part_table, receivables, totals
+
+if TYPE_CHECKING:
+    from kokin.receipts import Totals
+
+
+class Accounts:
+    """What a reconciliation means for the books. No yen is moved: outcomes, balances and bins stay what they are.
+
+    Each table is made when it is first asked for.
+    """
+
+    def __init__(
+        self,
+        result: Reconciliation,
+        bills: Any,
+        catalog: Catalog,
+        credits_: pa.Table | None,
+        reports: pa.Table | None,
+        files: Mapping[str, Totals] | None,
+        as_of: date | None,
+    ) -> None:
+        self._result, self._policy = result, result._policy
+        self._billed = Billed(bills, result._index, catalog)
+        self._lines = Lines(result)
+        self._credits, self._reports, self._files = credits_, reports, files
+        self._day = np.datetime64(as_of or self._last_day(), "D")
+
+    def _last_day(self) -> Any:
+        """The latest day that a receipt tells, or a bill where there is no receipt."""
+        told = [self._lines.days(name) for name in ("paid_on", "received_on", "settled_on")]
+        days = np.concatenate(told if len(self._lines) else [self._billed.terms.due_on])
+        return np.nanmax(days) if len(days) else date.min
+
+    @property
+    def as_of(self) -> date:
+        """The day of the run."""
+        return cast(date, self._day.item())
+
+    @cached_property
+    def exceptions(self) -> pa.Table:
+        """Everything to look at: the exceptions of the outcomes, then :attr:`findings`, in the same columns."""
+        return pa.concat_tables([self._result.exceptions.cast(findings.FINDING_SCHEMA), self.findings])
+
+    @cached_property
+    def findings(self) -> pa.Table:
+        """What law, policy and bank add, by :class:`~kokin.model.Finding`; see ``Reconciliation.exceptions``.
+
+        ``outcome`` holds the finding. A finding of a file, a report or a day has no bill and no amount.
+        """
+        lines, billed, policy = self._lines, self._billed, self._policy
+        tables = [
+            *findings.wrong_years_and_term(lines, billed),
+            self._wrong_term_findings(),
+            findings.expired(lines, billed),
+            findings.wrong_body(lines, billed, policy),
+            findings.year_closed(lines, billed, policy),
+            findings.stale_provisional(lines, policy, self._day),
+            *(
+                self._split_findings(field, some)
+                for field, some in zip(("parts", "amount"), self._cut[1:], strict=True)
+            ),
+            findings.told_parts(lines),
+        ]
+        if self._files is not None:
+            tables.append(files_of.file_findings(self._file_totals))
+        if self._reports is not None:
+            tables += bank.report_findings(self._report_sums)
+        if self._credits is not None:
+            tables += bank.settlement_findings(lines, self.settlements, policy, self._day)
+        return pa.concat_tables(tables)
+
+    def _wrong_term_findings(self) -> pa.Table:
+        period = self._billed.period
+        line, debt = self._wrong_terms
+        due, paid = self._open_debts.slip[debt], self._lines.slip[line]
+        expected, found = (period.take(pa.array(slips.tolist(), pa.int32())) for slips in (due, paid))
+        return findings.of_lines(Finding.WRONG_TERM, self._lines, line, "period", expected, found)
+
+    def _split_findings(self, field: str, some: Mismatches) -> pa.Table:
+        line = self._payments[self._shares.payment[some.share]]
+        expected, found = findings.texts_of(some.expected), findings.texts_of(some.found)
+        return findings.of_lines(Finding.SPLIT_MISMATCH, self._lines, line, field, expected, found)
+
+    @cached_property
+    def parts(self) -> pa.Table:
+        """What each debt and each part of it received.
+
+        ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``: ``bill_id`` is the bill whose
+        debt was lowered (of a slip for the whole year a row for each term), ``charge`` the part, null where the yen are
+        not to be told apart (see :attr:`Policy.split`). ``applied`` adds up to that of the outcomes.
+        """
+        return part_table(self._lines, self._billed, self._shares, self._cut[0], self._payments)
+
+    @cached_property
+    def totals(self) -> pa.Table:
+        """科目別集計, by ``account, system, charge, item_code, fiscal_year, year_class, channel, received_on``.
+
+        ``receipts`` counts receipts, one with several parts once for each of their charges. Yen: ``received`` is
+        ``revenue`` (what lowered a balance) and ``overpaid`` (過誤納) and ``suspense`` (不明金).
+        """
+        line = self._payments[self._shares.payment[self._cut[0].share]]
+        return totals(self._lines, self._billed, self.parts, line)
+
+    @cached_property
+    def receivables(self) -> pa.Table:
+        """調定収納照合表: ``charge, item_code, year_class, billed, paid_before, received, overpaid, unpaid``.
+
+        ``billed - paid_before - (received - overpaid) = unpaid``. The class is the debt's on the day of the run.
+        """
+        balance = self._result._open
+        return receivables(self._lines, self._billed, self._shares, balance, self._day)
+
+    @cached_property
+    def overpayments(self) -> pa.Table:
+        """過誤納一覧: a row for each receipt with an excess.
+
+        ``source, record_no, outcome, bill_id, payer_key, charge, item_code, paid_on, kind, excess, interest, offered``:
+        ``kind`` is an :class:`OverpaymentKind`, ``interest`` the 還付加算金 if the refund is decided on the day of the
+        run, ``offered`` the yen that could be set off.
+
+        Raises:
+            RateMissingError: the rate of a year between payment and decision is not known.
+        """
+        at = overpaid(self._lines)
+        offered = np.zeros(len(at), np.int64)
+        own = ~self._offers.wrong_term
+        np.add.at(offered, np.searchsorted(at, self._offers.line[own]), self._offers.yen[own])
+        return overpayments(self._lines, self._billed, offered, self._policy, self._day)
+
+    @cached_property
+    def offers(self) -> pa.Table:
+        """充当候補: due debts of the payer for his money, in the order in which they are offered. Nothing is moved.
+
+        ``source, record_no, bill_id, kind, debt_bill_id, charge, item_code, period, due_on, residual, offered,
+        consent``. ``bill_id`` is the bill that was paid on, ``debt_bill_id`` the one that is offered; no yen is offered
+        twice. ``consent`` says that law alone does not allow it: only debts among local taxes, or of one charge, are
+        set off without asking (地方税法17の2, 自治法231の3④).
+        """
+        return offer_table(self._offers, self._lines, self._billed, self._result._open)
+
+    @cached_property
+    def settlements(self) -> pa.Table:
+        """払込照合表: ``settled_on, agent_code, receipts, settled, cancelled, fee, expected, credits, credited``.
+
+        What should have come to the bank, by day and operator, and what came. Revenue is gross whatever is netted;
+        ``fee`` is the expense. Without credits, those columns are 0.
+        """
+        credits_ = schema(bank.Credit).empty_table() if self._credits is None else self._credits
+        return bank.settlements(self._lines, credits_, self._policy)
+
+    @cached_property
+    def controls(self) -> list[Control]:
+        """The control equations T1 to T6; one whose other side was not given is not checked."""
+        told = {control.name: control for control in self._result.controls}
+        told["T5"] = self._receivables_control(told["T5"])
+        left, right = files_of.record_rows(self._lines)
+        told["T6"] = Control("T6", "records = different records: no file counts twice", left, right)
+        if self._files is not None:
+            wrong = tuple(f"{t.file} {t.field}" for t in self._file_totals if t.expected != t.found)
+            yen = [t for t in self._file_totals if t.field == "amount"]
+            sums = sum(t.found for t in yen), sum(t.expected for t in yen)
+            told["T1"] = Control("T1", told["T1"].statement, *sums, wrong)
+        if self._reports is not None:
+            sums = self._report_sums
+            ours, theirs = integers(sums.column("summed"), 0), integers(sums.column("amount"), 0)
+            wrong_rows = (ours != theirs) | (integers(sums.column("counted"), 0) != integers(sums.column("count"), 0))
+            wrong = tuple(f"report {row + 1}" for row in np.flatnonzero(wrong_rows).tolist())
+            told["T2"] = Control("T2", told["T2"].statement, int(theirs.sum()), int(ours.sum()), wrong)
+        if self._credits is not None:
+            told["T3"] = self._settlement_control(told["T3"])
+        return list(told.values())
+
+    def _receivables_control(self, told: Control) -> Control:
+        yen = {name: integers(self.receivables.column(name), 0) for name in self.receivables.column_names[3:]}
+        explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"])
+        wrong = self.receivables.take(pa.array(np.flatnonzero(explained != yen["unpaid"]).tolist(), pa.int64()))
+        names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong.to_pylist())
+        return Control("T5", told.statement, int(explained.sum()), int(yen["unpaid"].sum()), names)
+
+    def _settlement_control(self, told: Control) -> Control:
+        due = bank.due_days(self.settlements, self._day)
+        credited, expected = (integers(self.settlements.column(name), 0)[due] for name in ("credited", "expected"))
+        days = self.settlements.column("settled_on").filter(pa.array(due.tolist(), pa.bool_()))
+        names = tuple(str(days[row]) for row in np.flatnonzero(credited != expected).tolist())
+        return Control("T3", told.statement, int(credited.sum()), int(expected.sum()), names)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The summary of the reconciliation with the findings counted and all controls, for JSON."""
+        counts = self.findings.column("outcome").value_counts().to_pylist()
+        return {
+            **self._result.summary,
+            "as_of": self.as_of.isoformat(),
+            "findings": {row["values"]: row["counts"] for row in sorted(counts, key=lambda row: row["values"])},
+            "controls": {control.name: control.as_dict() for control in self.controls},
+        }
+
+    @cached_property
+    def _payments(self) -> Ints:
+        """The lines that lowered a balance."""
+        return np.flatnonzero(self._lines.applied > 0)
+
+    @cached_property
+    def _shares(self) -> Shares:
+        lines, at = self._lines, self._payments
+        index, taken = self._result._index, self._result._receipts
+        several = (index.debts.lead(lines.slip[at]) < 0).any()
+        rank = taken.claims(lines.rows[at], self._policy).rank if several else np.zeros(len(at), np.int64)
+        return share(lines.slip[at], lines.applied[at], lines.met[at], rank, index.debts)
+
+    @cached_property
+    def _cut(self) -> tuple[Pieces, Mismatches, Mismatches]:
+        return cut(self._shares, self._billed, self._policy.split)
+
+    @cached_property
+    def _open_debts(self) -> OpenDebts:
+        return open_debts(self._billed, self._result._open, self._day)
+
+    @cached_property
+    def _wrong_terms(self) -> WrongTerms:
+        return wrong_terms(self._lines, self._billed, self._open_debts)
+
+    @cached_property
+    def _offers(self) -> Offers:
+        return offer(self._lines, self._billed, self._open_debts, self._wrong_terms)
+
+    @cached_property
+    def _file_totals(self) -> list[files_of.FileTotal]:
+        return files_of.file_totals(self._lines, self._files or {})
+
+    @cached_property
+    def _report_sums(self) -> pa.Table:
+        assert self._reports is not None
+        return bank.report_sums(self._lines, self._reports)
+
+
+def settle_accounts(
+    result: Reconciliation,
+    bills: Any,
+    *,
+    catalog: Catalog = CATALOG,
+    credits: Any = None,  # noqa: A002 (入金: the field's word)
+    reports: Any = None,
+    files: Mapping[str, Totals] | None = None,
+    as_of: date | None = None,
+) -> Accounts:
+    """What a reconciliation means for the books, by law and by the policy it was made with.
+
+    Args:
+        result: the reconciliation.
+        bills: the table of bills that it was made from, in the same order.
+        catalog: the charges, with the body's own 税目・料金番号 (:func:`kokin.catalog.load`).
+        credits: what reached the bank, with the columns of :class:`Credit`; :func:`bank_credits` makes them from a bank
+            file. Without them nothing is said about settlement.
+        reports: what operators report, with the columns of :class:`OperatorReport`.
+        files: the totals of the receipt files that were read, by SHA-256: ``{file.digest: file.totals}``.
+        as_of: the day of the run: until which debts are due and 速報 waited for, and on which refunds are decided. By
+            default the latest day that a receipt tells, so that a run can be repeated.
+
+    Raises:
+        RefusedError: the bills are others than those of the result, or a table lacks a column.
+    """
+    credits_ = None if credits is None else bank.checked(credits, bank.Credit)
+    told = None if reports is None else bank.checked(reports, bank.OperatorReport)
+    return Accounts(result, bills, catalog, credits_, told, files, as_of)

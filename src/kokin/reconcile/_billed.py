@@ -1,0 +1,210 @@
+"""The bills of a run as columns: whose they are, what they are for, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.catalog import Catalog, Charge, LateChargeBasis
+from kokin.issues import Issue, RefusedError
+from kokin.matching import Index
+from kokin.matching._columns import Ints, Rows, as_table, integers, one, to_arrow
+from kokin.matching._rows import conform
+from kokin.model import Bill
+from kokin.reconcile._years import Days, Terms
+
+_NOT_A_DAY = np.iinfo(np.int64).min
+
+
+class Coded(NamedTuple):
+    """A column of few words as codes: int32 (n,), -1 for none; and the words."""
+
+    codes: Rows
+    words: Sequence[str]
+
+    def texts(self, rows: npt.NDArray[Any]) -> pa.Array:
+        """The words of some rows; null for none."""
+        return words_of(self.codes[rows], self.words)
+
+
+class Parts(NamedTuple):
+    """The parts of slips (内訳): slip ``i`` has those from ``offsets[i]`` to ``offsets[i + 1]``."""
+
+    #: int64 (n + 1,).
+    offsets: Ints
+    names: Coded
+    #: int64 (k,).
+    yen: Ints
+
+
+class Billed:
+    """The slips of an index, ``n`` rows in its order, with what the index does not keep.
+
+    Raises:
+        RefusedError: the bills are not those that the index was built from.
+    """
+
+    def __init__(self, bills: Any, index: Index, catalog: Catalog) -> None:
+        self.table = conform(as_table(bills), Bill)
+        self.index, self.catalog = index, catalog
+        if not one(self.table.column("bill_id")).equals(index.bill_id):
+            raise RefusedError([Issue("BILLS_DIFFER", "bill_id", f"{len(index)} bills", f"{len(self.table)} bills")])
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def text(self, name: str) -> pa.Array:
+        """A text column in one piece; null where there is none."""
+        return text_column(self.table, name)
+
+    def days(self, name: str) -> Days:
+        """A column of days, datetime64[D] (n,); NaT for a null."""
+        return day_column(self.table, name)
+
+    @cached_property
+    def item(self) -> Coded:
+        """税目・料金番号."""
+        return coded(self.text("item_code"))
+
+    @cached_property
+    def charge(self) -> Coded:
+        """The charge by its id: the bill's own word, or else that of its 税目・料金番号."""
+        items = self.catalog.items
+        known = [items[code].charge if code in items else "" for code in self.item.words]
+        return coded(pc.coalesce(self.text("charge"), words_of(self.item.codes, known)))
+
+    @cached_property
+    def charges(self) -> Mapping[str, Charge]:
+        """The charges that the catalogue knows of those that are billed."""
+        return {name: self.catalog.charges[name] for name in self.charge.words if name in self.catalog.charges}
+
+    @cached_property
+    def family(self) -> Rows:
+        """A number for what is set off against each other by law: int32 (n,).
+
+        All local taxes are one family; any other charge is one of its own, an unknown one is its 税目・料金番号's.
+        """
+        by_charge = self.charge
+        taxes = {name for name, charge in self.charges.items() if charge.late_charge is LateChargeBasis.TAX}
+        number = np.array([0 if name in taxes else 1 + at for at, name in enumerate(by_charge.words)] + [-1], np.int32)
+        family: Rows = number[by_charge.codes]
+        return np.where(family < 0, 1 + len(by_charge.words) + self.item.codes, family).astype(np.int32)
+
+    @cached_property
+    def payer(self) -> Rows:
+        """A number for the payer (宛名番号) of each slip and the body that he owes: int32 (n,); -1: not told."""
+        key = self.text("payer_key")
+        key = pc.if_else(pc.equal(key, ""), None, key)
+        return coded(pc.binary_join_element_wise(self.text("payee_code"), key, "/")).codes
+
+    @cached_property
+    def period(self) -> pa.Array:
+        """期別; ``00`` for a slip that is no term of several."""
+        return pc.fill_null(self.text("period"), "00")
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What decides the years of each slip's debt; see :mod:`kokin.reconcile._years`."""
+        accounts = self.catalog.accounts
+        flags = [name in self.charges and accounts[self.charges[name].account].enterprise for name in self.charge.words]
+        enterprise = np.array([*flags, False])[self.charge.codes]
+        return Terms(self.days("due_on"), self._year("levy_year"), self._year("tax_year"), enterprise)
+
+    def terms_of(self, slips: npt.NDArray[Any]) -> Terms:
+        """The same of some slips."""
+        return Terms(*(column[slips] for column in self.terms))
+
+    def _year(self, name: str) -> Ints:
+        if name not in self.table.schema.names:
+            return np.zeros(len(self), np.int64)
+        return integers(self.table.column(name), 0)
+
+    @cached_property
+    def rank(self) -> Ints:
+        """The order of the slips by ``bill_id``: int64 (n,)."""
+        rank = np.arange(len(self), dtype=np.int64)
+        if not self.index.in_order:
+            rank[integers(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
+        return rank
+
+    @cached_property
+    def slip_of(self) -> Rows:
+        """The slip that stands for each obligation: int32 (m,).
+
+        Its own, not one that covers several: an open one, the largest, the first by ``bill_id``.
+        """
+        debts = self.index.debts
+        slips = np.arange(len(self), dtype=np.int32)
+        if debts.of_slip is None:
+            return slips
+        own = slips[debts.of_slip >= 0]
+        status = np.zeros(len(self), np.uint8) if self.index.status is None else self.index.status
+        lead = debts.of_slip[own]
+        own = own[np.lexsort((self.rank[own], -self.index.amount[own], status[own], lead))]
+        lead = debts.of_slip[own]
+        return own[np.diff(lead, prepend=-1) > 0]
+
+    def obligation_of(self, slips: Rows) -> Rows:
+        """The obligation of each slip, the first by term of one that covers several: int32 (k,)."""
+        debts = self.index.debts
+        lead = debts.lead(slips)
+        if not len(debts.covered):
+            return lead
+        return np.where(lead < 0, debts.covered[debts.offsets[np.where(lead < 0, -1 - lead, 0)]], lead)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The parts of every slip."""
+        if "parts" not in self.table.schema.names:
+            return Parts(np.zeros(len(self) + 1, np.int64), Coded(np.empty(0, np.int32), []), np.empty(0, np.int64))
+        maps = in_one(self.table.column("parts"))
+        lists = maps.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())])))
+        counts = integers(pc.list_value_length(lists).cast(pa.int64()), 0)
+        pairs = lists.flatten()
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return Parts(offsets, coded(pairs.field("key")), integers(pairs.field("value"), 0))
+
+
+def text_column(table: pa.Table, name: str) -> pa.Array:
+    """A text column in one piece, null where the table has none."""
+    if name not in table.schema.names:
+        return pa.nulls(len(table), pa.string())
+    return in_one(table.column(name).cast(pa.string()))
+
+
+def in_one(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    whole = column.combine_chunks()
+    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+
+
+def day_column(table: pa.Table, name: str) -> Days:
+    """A column of days, datetime64[D] (n,); NaT for a null, or where the table has none."""
+    if name not in table.schema.names:
+        return np.full(len(table), _NOT_A_DAY).view("datetime64[D]")
+    column = table.column(name).cast(pa.date32())
+    numbers = integers(column.cast(pa.int32()).cast(pa.int64()), _NOT_A_DAY)
+    return numbers.view("datetime64[D]")
+
+
+def days_array(days: Days) -> pa.Array:
+    """Days as date32; null for NaT."""
+    known = ~np.isnat(days)
+    return to_arrow(np.where(known, days.view(np.int64), 0).astype(np.int32), pa.date32(), known)
+
+
+def coded(texts: pa.Array) -> Coded:
+    """Texts as codes; an empty one is none."""
+    some = pc.if_else(pc.equal(texts, ""), None, texts).dictionary_encode()
+    return Coded(integers(some.indices.cast(pa.int32()), -1), some.dictionary.to_pylist())
+
+
+def words_of(codes: npt.NDArray[Any], words: Sequence[str]) -> pa.Array:
+    """The words of codes; null for -1."""
+    return pa.array(words, pa.string()).take(to_arrow(codes.astype(np.int32), pa.int32(), codes >= 0))

@@ -1,0 +1,71 @@
+"""The receipt files of a run: what they declare, what was read of them, and what of it stands in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from kokin.model import Finding, Outcome
+from kokin.reconcile._billed import coded
+from kokin.reconcile._findings import of_sources
+from kokin.reconcile._lines import Lines
+
+if TYPE_CHECKING:
+    from kokin.receipts import Totals
+
+
+class FileTotal(NamedTuple):
+    """A total of a file, told twice."""
+
+    file: str
+    record_no: int | None
+    field: str
+    expected: int
+    found: int
+
+
+def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
+    """Every total of some files: what they declare against their records, what was accepted against the run.
+
+    Args:
+        lines: the receipts.
+        files: the totals of files that have been read to their end, by the file's SHA-256 as receipts carry it.
+    """
+    digest, source = coded(lines.text("digest")), lines.text("source")
+    known = np.flatnonzero(digest.codes >= 0)
+    codes = digest.codes[known]
+    count, yen = np.bincount(codes, minlength=len(digest.words)), np.zeros(len(digest.words), np.int64)
+    np.add.at(yen, codes, lines.amount[known])
+    first = dict(zip(*(column.tolist() for column in np.unique(codes, return_index=True)), strict=True))
+    told = []
+    for name, totals in files.items():
+        code = digest.words.index(name) if name in digest.words else None
+        file = name if code is None else source[int(known[first[code]])].as_py() or name
+        here = (0, 0) if code is None else (int(count[code]), int(yen[code]))
+        told += [FileTotal(file, t.where.record, t.field, t.declared, t.counted) for t in totals.declared]
+        told.append(FileTotal(file, None, "records", totals.accepted, here[0]))
+        told.append(FileTotal(file, None, "amount", totals.accepted_yen, here[1]))
+    return told
+
+
+def file_findings(told: list[FileTotal]) -> pa.Table:
+    """The totals that do not agree."""
+    wrong = [total for total in told if total.expected != total.found]
+    file, field, expected, found = (
+        pa.array([str(getattr(total, name)) for total in wrong], pa.string())
+        for name in ("file", "field", "expected", "found")
+    )
+    record_no = pa.array([total.record_no for total in wrong], pa.int64())
+    return of_sources(Finding.TOTAL_MISMATCH, file, field, expected, found, len(wrong), record_no)
+
+
+def record_rows(lines: Lines) -> tuple[int, int]:
+    """How many lines name their file and record and count, and how many different records they name."""
+    digest, record = coded(lines.text("digest")).codes, lines.whole("record_no")
+    known = (digest >= 0) & (record > 0) & ~lines.are(Outcome.DUPLICATE_RECORD)
+    # A record number fits 37 bits.
+    names = (digest[known].astype(np.int64) << 37) + record[known]
+    return len(names), len(np.unique(names))

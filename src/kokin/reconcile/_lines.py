@@ -1,0 +1,92 @@
+"""The receipts of a run, line by line as their outcomes are told."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from kokin.matching import KINDS, OUTCOMES
+from kokin.matching._columns import Bools, Bytes, Ints, Rows, integers, to_arrow
+from kokin.model import Outcome, ReceiptKind
+from kokin.reconcile._billed import day_column, text_column
+from kokin.reconcile._years import Days
+
+if TYPE_CHECKING:
+    from kokin.reconcile._reconcile import Reconciliation
+
+_BALANCED = (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID, Outcome.DUPLICATE_PAYMENT)
+_CLOSED = (Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL)
+_UNKNOWN = (Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING)
+_NO_MONEY = (ReceiptKind.PROVISIONAL, ReceiptKind.CANCEL)
+
+
+class Lines:
+    """The receipts in the order of ``Reconciliation.outcomes``, ``n`` lines."""
+
+    def __init__(self, result: Reconciliation) -> None:
+        taken, judged = result._receipts, result._judged
+        #: The outcomes, and the receipt of each: int64 (n,).
+        self.told, self.rows = result._in_order
+        self._table = taken.table
+        self.kind: Bytes = taken.kind[self.rows]
+        self.slip: Rows = taken.slip[self.rows]
+        self.code: Bytes = judged.outcome[self.rows]
+        #: int64 (n,) each: yen.
+        self.amount: Ints = taken.amount[self.rows]
+        self.applied: Ints = judged.applied[self.rows]
+        self.excess: Ints = judged.excess[self.rows]
+        self.met: Ints = judged.expected[self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def are(self, *outcomes: Outcome) -> Bools:
+        """Which lines have one of these outcomes: bool (n,)."""
+        return np.isin(self.code, [OUTCOMES.index(outcome) for outcome in outcomes])
+
+    def come_as(self, *kinds: ReceiptKind) -> Bools:
+        """Which lines are of one of these kinds: bool (n,)."""
+        return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
+
+    @cached_property
+    def suspense(self) -> Bools:
+        """Money that nobody knows for what (不明金): bool (n,)."""
+        return self.are(*_UNKNOWN) & ~self.come_as(*_NO_MONEY)
+
+    @cached_property
+    def booked(self) -> Bools:
+        """Money for a known bill: bool (n,)."""
+        return self.are(*_BALANCED, *_CLOSED)
+
+    @property
+    def money(self) -> Bools:
+        """Everything that is money, once: bool (n,)."""
+        return self.booked | self.suspense
+
+    def text(self, name: str) -> pa.Array:
+        """A text column of the receipts; null where there is none."""
+        return text_column(self._table, name).take(to_arrow(self.rows, pa.int64()))
+
+    def days(self, name: str) -> Days:
+        """A column of days, datetime64[D] (n,); NaT for a null."""
+        return day_column(self._table, name)[self.rows]
+
+    def whole(self, name: str) -> Ints:
+        """A column of whole numbers, int64 (n,); -1 for a null."""
+        if name not in self._table.schema.names:
+            return np.full(len(self), -1, np.int64)
+        return integers(self._table.column(name), -1)[self.rows]
+
+    @cached_property
+    def paid_on(self) -> Days:
+        """納付日, datetime64[D] (n,)."""
+        return self.days("paid_on")
+
+    @cached_property
+    def received_on(self) -> Days:
+        """収入日, datetime64[D] (n,); the day of payment where the receipt tells no other."""
+        received = self.days("received_on")
+        return np.where(np.isnat(received), self.paid_on, received)

@@ -1,0 +1,224 @@
+"""Settlement (払込照合): what operators report and what reaches the bank, against the receipts."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.columns import flags_of
+from kokin.issues import Issue, Place, RefusedError
+from kokin.matching._columns import Bools, Ints, as_table, integers, to_arrow
+from kokin.matching._rows import conform
+from kokin.model import Day, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
+from kokin.reconcile._billed import coded, day_column, days_array, in_one, text_column
+from kokin.reconcile._findings import of_lines, of_sources, texts_of
+from kokin.reconcile._lines import Lines
+from kokin.reconcile._policy import Policy
+from kokin.reconcile._years import Days
+
+
+class Credit(Record):
+    """Money on the body's bank account (入金): one sum of one day, negative where it was taken back."""
+
+    credited_on: Annotated[date, Day()]
+    """入金日."""
+    amount: Annotated[int, Yen(-99_999_999_999)]
+    """Yen."""
+    agent_code: Annotated[str, Text(20)] | None = None
+    """Whose transfer it is (収納代行); where none is told, a day's credits stand for all operators."""
+    reference: Annotated[str, Text(128)] | None = None
+    """The bank's own reference (照会番号)."""
+
+
+class OperatorReport(Record):
+    """What an operator (指定納付受託者) says that it has collected (施行規則12の2の16)."""
+
+    first_day: Annotated[date, Day()]
+    """The first day of payment in the report's period."""
+    last_day: Annotated[date, Day()]
+    """The last one."""
+    count: Annotated[int, Yen()]
+    """Receipts."""
+    amount: Annotated[int, Yen()]
+    """Yen."""
+    agent_code: Annotated[str, Text(20)] | None = None
+    """Which operator; none: all of them."""
+    settled_on: Annotated[date, Day()] | None = None
+    """払込日: the report is of what is paid over on this day; none: on any."""
+
+
+def bank_credits(receipts: Any) -> pa.Table:
+    """The credits of a bank file that has been read as receipts (``zengin-01``, ``zengin-03``, ``camt.054``).
+
+    A record is a credit of the day on which it was received; one of kind ``cancel`` takes it back.
+    """
+    table = conform(as_table(receipts), Receipt)
+    received = day_column(table, "received_on")
+    cancelled = flags_of(pc.equal(pc.fill_null(text_column(table, "kind"), ""), ReceiptKind.CANCEL.value))
+    amount = integers(table.column("amount"), 0)
+    return pa.table(
+        {
+            "credited_on": days_array(np.where(np.isnat(received), day_column(table, "paid_on"), received)),
+            "amount": to_arrow(np.where(cancelled, -amount, amount), pa.int64()),
+            "agent_code": text_column(table, "agent_code"),
+            "reference": pc.coalesce(*(text_column(table, name) for name in ("provider_key", "virtual_account"))),
+        }
+    )
+
+
+def checked(rows: Any, record: type[Record]) -> pa.Table:
+    """A table in the columns of a record.
+
+    Raises:
+        RefusedError: a required column is missing, of another type, or has a null.
+    """
+    table = conform(as_table(rows), record)
+    holes = [
+        Issue("FIELD_MISSING", name, where=Place(record=int(row) + 1))
+        for name, field in record.model_fields.items()
+        if field.is_required()
+        for row in np.flatnonzero(flags_of(in_one(table.column(name)).is_null()))
+    ]
+    if holes:
+        raise RefusedError(holes, f"no table of {record.__name__}")
+    return table
+
+
+def by_operators(lines: Lines) -> Bools:
+    """Money that comes through an operator or a bank, not by deduction or by hand: bool (n,)."""
+    return lines.money & ~lines.come_as(ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
+
+
+def settled_on(lines: Lines) -> Days:
+    """The day on which the money of each line is due at the bank, datetime64[D] (n,); NaT: nobody says."""
+    told = lines.days("settled_on")
+    return np.where(np.isnat(told), lines.days("received_on"), told)
+
+
+def settlements(lines: Lines, credits_: pa.Table, policy: Policy) -> pa.Table:
+    """払込照合表: by day and operator what should have come and what came.
+
+    ``settled_on, agent_code, receipts, settled, cancelled, fee, expected, credits, credited``. ``expected`` is
+    ``settled - cancelled``, less ``fee`` where it is netted. ``agent_code`` is null throughout where the credits do not
+    tell operators apart. Receipts of which nobody says when they are paid over stand under no day.
+    """
+    agents = text_column(credits_, "agent_code")
+    apart = agents.null_count < len(agents)
+    money = by_operators(lines)
+    # Most cancels void what was never settled; one that names its transfer was taken out of it.
+    cancels = lines.come_as(ReceiptKind.CANCEL) & ~lines.are(Outcome.DUPLICATE_RECORD)
+    cancels &= ~np.isnat(lines.days("settled_on"))
+    at = np.flatnonzero(money | cancels)
+    agent = lines.text("agent_code").take(to_arrow(at, pa.int64()))
+    due = money[at].astype(np.int64)
+    columns = {
+        "receipts": due,
+        "settled": due * lines.amount[at],
+        "cancelled": (1 - due) * lines.amount[at],
+        "fee": due * _fees(agent, policy),
+        "credits": np.zeros(len(at), np.int64),
+        "credited": np.zeros(len(at), np.int64),
+    }
+    from_lines = {"settled_on": days_array(settled_on(lines)[at]), "agent_code": agent}
+    from_bank = {"settled_on": in_one(credits_.column("credited_on")), "agent_code": agents}
+    nothing = np.zeros(len(credits_), np.int64)
+    counted = {"credits": nothing + 1, "credited": integers(credits_.column("amount"), 0)}
+    entries = pa.concat_tables(
+        [
+            pa.table({**from_lines, **{name: to_arrow(yen, pa.int64()) for name, yen in columns.items()}}),
+            pa.table({**from_bank, **{name: to_arrow(counted.get(name, nothing), pa.int64()) for name in columns}}),
+        ]
+    )
+    if not apart:
+        entries = entries.set_column(1, "agent_code", pa.nulls(len(entries), pa.string()))
+    by = ["settled_on", "agent_code"]
+    sums = entries.group_by(by).aggregate([(name, "sum") for name in columns])
+    told = sums.select([*by, *(f"{name}_sum" for name in columns)]).rename_columns([*by, *columns])
+    told = told.sort_by([(name, "ascending") for name in by])
+    expected = pc.subtract(told.column("settled"), told.column("cancelled"))
+    if policy.fee == "netted":
+        expected = pc.subtract(expected, told.column("fee"))
+    return told.add_column(told.column_names.index("credits"), "expected", expected)
+
+
+def _fees(agent: pa.Array, policy: Policy) -> Ints:
+    """The fee of each receipt by its operator: int64 (k,)."""
+    some = coded(agent)
+    other = policy.fees.get("", 0)
+    return np.array([*(policy.fees.get(name, other) for name in some.words), other], np.int64)[some.codes]
+
+
+def settlement_findings(lines: Lines, told: pa.Table, policy: Policy, as_of: np.datetime64) -> list[pa.Table]:
+    """Days on which the bank has another sum, or none; and money of which nobody says when it comes.
+
+    Days after ``as_of`` are still to come.
+    """
+    differs = due_days(told, as_of) & (integers(told.column("expected"), 0) != integers(told.column("credited"), 0))
+    some = integers(told.column("credits"), 0) > 0
+    tables = []
+    for finding, rows in ((Finding.SETTLEMENT_MISMATCH, differs & some), (Finding.MISSING_SETTLEMENT, differs & ~some)):
+        day = told.filter(pa.array(rows.tolist(), pa.bool_()))
+        agent = pc.fill_null(pc.binary_join_element_wise(" ", in_one(day.column("agent_code")), ""), "")
+        field = pc.binary_join_element_wise(
+            "settled_on ", in_one(day.column("settled_on")).cast(pa.string()), agent, ""
+        )
+        found = day.column("credited") if finding is Finding.SETTLEMENT_MISMATCH else pa.repeat("", len(day))
+        tables.append(of_sources(finding, "", field, day.column("expected"), found, len(day)))
+    last_day = as_of - policy.settlement_days
+    late = np.flatnonzero(by_operators(lines) & np.isnat(settled_on(lines)) & (lines.paid_on < last_day))
+    paid_on = texts_of(lines.paid_on[late])
+    return [*tables, of_lines(Finding.MISSING_SETTLEMENT, lines, late, "settled_on", "a day", paid_on)]
+
+
+def due_days(told: pa.Table, as_of: np.datetime64) -> Bools:
+    """Which rows of the settlements are of a day that has come: bool (k,)."""
+    day = day_column(told, "settled_on")
+    return ~np.isnat(day) & (day <= as_of)
+
+
+def report_sums(lines: Lines, reports: pa.Table) -> pa.Table:
+    """Each report with what the receipts say: ``count, amount, counted, summed``."""
+    at = np.flatnonzero(by_operators(lines))
+    items = pa.table(
+        {
+            "agent_code": lines.text("agent_code").take(to_arrow(at, pa.int64())),
+            "paid_on": days_array(lines.paid_on[at]),
+            "settled_on": days_array(settled_on(lines)[at]),
+            "amount": to_arrow(lines.amount[at], pa.int64()),
+        }
+    )
+    days = items.group_by(["agent_code", "paid_on", "settled_on"]).aggregate([("amount", "count"), ("amount", "sum")])
+    counted, summed = [], []
+    for report in reports.to_pylist():
+        mine = pc.and_(
+            pc.greater_equal(days.column("paid_on"), report["first_day"]),
+            pc.less_equal(days.column("paid_on"), report["last_day"]),
+        )
+        for name in ("agent_code", "settled_on"):
+            if report.get(name) is not None:
+                mine = pc.and_(mine, pc.fill_null(pc.equal(days.column(name), report[name]), False))
+        counted.append(pc.sum(days.column("amount_count").filter(mine)).as_py() or 0)
+        summed.append(pc.sum(days.column("amount_sum").filter(mine)).as_py() or 0)
+    return pa.table(
+        {
+            "count": reports.column("count"),
+            "amount": reports.column("amount"),
+            "counted": pa.array(counted, pa.int64()),
+            "summed": pa.array(summed, pa.int64()),
+        }
+    )
+
+
+def report_findings(sums: pa.Table) -> list[pa.Table]:
+    """Reports whose count or sum is another than that of the receipts; ``record_no`` is the report's row."""
+    tables = []
+    for name, ours in (("count", "counted"), ("amount", "summed")):
+        row = np.flatnonzero(integers(sums.column(name), 0) != integers(sums.column(ours), 0))
+        told = sums.take(to_arrow(row, pa.int64()))
+        found = (f"report.{name}", told.column(ours), told.column(name))
+        tables.append(of_sources(Finding.TOTAL_MISMATCH, "", *found, len(row), record_no=to_arrow(row + 1, pa.int64())))
+    return tables

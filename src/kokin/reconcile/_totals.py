@@ -1,0 +1,173 @@
+"""Totals (科目別集計, 調定収納照合): what came in for what, and whether what was billed explains it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.catalog import Catalog
+from kokin.matching._columns import Ints, integers, to_arrow
+from kokin.reconcile._billed import Billed, days_array, in_one, words_of
+from kokin.reconcile._lines import Lines
+from kokin.reconcile._overpayments import overpaid
+from kokin.reconcile._parts import Pieces
+from kokin.reconcile._shares import Shares
+from kokin.reconcile._years import book
+from kokin.rules import YearClass
+
+_BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
+_YEN = ("revenue", "overpaid", "suspense")
+
+
+def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, payments: Ints) -> pa.Table:
+    """What each part of each bill received.
+
+    ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``. ``bill_id`` is the bill whose
+    debt was lowered: of a slip for the whole year (全期) a row for each term. ``charge`` is the part; null where the
+    yen cannot be told apart (yet). ``applied`` adds up to that of the outcomes.
+
+    Args:
+        lines: the receipts.
+        billed: the bills.
+        shares: what was paid on each obligation.
+        pieces: the shares in parts.
+        payments: int64 (p,): the line of each payment of the shares.
+    """
+    line = payments[shares.payment[pieces.share]]
+    slip = billed.slip_of[shares.obligation[pieces.share]]
+    years = book(billed.terms_of(slip), lines.received_on[line])
+    told = lines.told.take(to_arrow(line, pa.int64()))
+    charge = words_of(pieces.part.codes, pieces.part.words)
+    return pa.table(
+        {
+            "source": told.column("source"),
+            "record_no": told.column("record_no"),
+            "bill_id": billed.index.bill_id.take(to_arrow(slip, pa.int32())),
+            "charge": charge,
+            "account": of_charge(charge, billed.catalog, "account"),
+            "fiscal_year": to_arrow(years.fiscal_year, pa.int64()),
+            "year_class": year_class_texts(years.year_class),
+            "applied": to_arrow(pieces.yen, pa.int64()),
+        }
+    )
+
+
+def year_class_texts(values: npt.NDArray[np.str_]) -> pa.Array:
+    """The classes as a column."""
+    names = [name.value for name in YearClass]
+    code = np.zeros(len(values), np.int32)
+    for at, name in enumerate(names):
+        code[values == name] = at
+    return words_of(code, names)
+
+
+def of_charge(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
+    """What the catalogue says of each charge: its ``account`` or ``system``; null where it does not know it."""
+    coded = charge.dictionary_encode()
+    known = [
+        getattr(catalog.charges[word], name) if word in catalog.charges else None
+        for word in coded.dictionary.to_pylist()
+    ]
+    return pa.array(known, pa.string()).take(coded.indices)
+
+
+def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Ints) -> pa.Table:
+    """科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
+
+    Yen held under no part stand under the charge of their slip.
+
+    Args:
+        lines: the receipts.
+        billed: the bills.
+        parts: the table of :func:`part_table`.
+        part_lines: int64: the line of each of its rows.
+    """
+    excess, suspense = overpaid(lines), np.flatnonzero(lines.suspense)
+    years = book(billed.terms_of(lines.slip[excess]), lines.received_on[excess])
+    revenue = parts.select(["charge", "fiscal_year", "year_class"])
+    owed_back = pa.table(
+        {
+            "fiscal_year": to_arrow(years.fiscal_year, pa.int64()),
+            "year_class": year_class_texts(years.year_class),
+        }
+    )
+    entries = pa.concat_tables(
+        [
+            _entries(lines, billed, part_lines, revenue, revenue=integers(parts.column("applied"), 0)),
+            _entries(lines, billed, excess, owed_back, overpaid=lines.excess[excess]),
+            _entries(lines, billed, suspense, pa.table({}), suspense=lines.amount[suspense]),
+        ],
+        promote_options="default",
+    )
+    sums = entries.group_by(list(_BY)).aggregate([("line", "count_distinct"), *((name, "sum") for name in _YEN)])
+    sums = sums.select([*_BY, "line_count_distinct", *(f"{name}_sum" for name in _YEN)])
+    told = sums.rename_columns([*_BY, "receipts", *_YEN]).sort_by([(name, "ascending") for name in _BY])
+    charge = in_one(told.column("charge"))
+    received = pc.add(pc.add(told.column("revenue"), told.column("overpaid")), told.column("suspense"))
+    return pa.table(
+        {
+            **{name: of_charge(charge, billed.catalog, name) for name in ("account", "system")},
+            **{name: told.column(name) for name in (*_BY, "receipts")},
+            "received": received,
+            **{name: told.column(name) for name in _YEN},
+        }
+    )
+
+
+def _entries(lines: Lines, billed: Billed, line: Ints, years: pa.Table, **yen: Ints) -> pa.Table:
+    """Yen of some lines with all that they are grouped by; ``years`` tells the charge and the years where it can."""
+    slip = lines.slip[line]
+    of_slip = to_arrow(np.maximum(slip, 0), pa.int32(), slip >= 0)
+    of_line = to_arrow(line, pa.int64())
+    columns = dict(zip(years.column_names, years.columns, strict=True))
+    charge = words_of(billed.charge.codes, billed.charge.words).take(of_slip)
+    columns["charge"] = pc.coalesce(columns["charge"], charge) if "charge" in columns else charge
+    columns["item_code"] = pc.coalesce(billed.text("item_code").take(of_slip), lines.text("item_code").take(of_line))
+    columns["channel"] = lines.text("channel").take(of_line)
+    columns["received_on"] = days_array(lines.received_on[line])
+    columns["line"] = of_line
+    nothing = np.zeros(len(line), np.int64)
+    columns.update({name: to_arrow(yen.get(name, nothing), pa.int64()) for name in _YEN})
+    return pa.table(columns)
+
+
+def receivables(lines: Lines, billed: Billed, shares: Shares, balance: Ints, as_of: np.datetime64) -> pa.Table:
+    """調定収納照合表: what was billed, and what explains what is open, by ``charge, item_code, year_class``.
+
+    ``billed - paid_before - (received - overpaid) = unpaid``: ``received`` is everything that came for known bills,
+    ``unpaid`` what the balances say. The class is the debt's on the day: what is open after its accounts have closed is
+    carried over. Suspense is of no bill and stands in no row.
+
+    Args:
+        lines: the receipts.
+        billed: the bills.
+        shares: what was paid on each obligation.
+        balance: int64 (m,): yen open on each obligation after the run.
+        as_of: the day.
+    """
+    debts = billed.index.debts
+    received, excess = np.zeros(len(balance), np.int64), np.zeros(len(balance), np.int64)
+    at = overpaid(lines)
+    first = billed.obligation_of(lines.slip[at])
+    np.add.at(excess, first, lines.excess[at])
+    np.add.at(received, shares.obligation, shares.yen)
+    received += excess
+    slip = billed.slip_of
+    day = np.broadcast_to(as_of, len(slip))
+    columns = {
+        "charge": billed.charge.texts(slip),
+        "item_code": billed.item.texts(slip),
+        "year_class": year_class_texts(book(billed.terms_of(slip), day).year_class),
+        "billed": debts.billed,
+        "paid_before": debts.billed - debts.open,
+        "received": received,
+        "overpaid": excess,
+        "unpaid": balance,
+    }
+    by = ["charge", "item_code", "year_class"]
+    yen = [name for name in columns if name not in by]
+    table = pa.table({name: column if name in by else to_arrow(column, pa.int64()) for name, column in columns.items()})
+    sums = table.group_by(by).aggregate([(name, "sum") for name in yen]).select([*by, *(f"{name}_sum" for name in yen)])
+    return sums.rename_columns([*by, *yen]).sort_by([(name, "ascending") for name in by])
