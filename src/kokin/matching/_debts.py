@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.issues import Issue, Place
-from kokin.matching._columns import Bools, Ints, Rows, integers
+from kokin.matching._columns import Bools, Bytes, Ints, Rows, integers
 
 #: The status of a slip as a code, in the order in which slips of one number are preferred.
 STATUSES = ("open", "superseded", "cancelled")
@@ -78,9 +77,8 @@ class Debts:
 DEBT_ARRAYS = tuple(field.name for field in fields(Debts))
 
 
-def find_debts(bills: pa.Table, status: npt.NDArray[np.uint8], problems: list[Issue]) -> Debts:
+def find_debts(bills: pa.Table, amount: Ints, status: Bytes, problems: list[Issue]) -> Debts:
     """The debts of a table of bills; what does not hold together is added to the problems."""
-    amount = integers(bills.column("amount"), 0)
     before = integers(bills.column("paid_before"), 0) if "paid_before" in bills.schema.names else None
     names = set(bills.schema.names)
     count, named = _covers(bills.column("covers")) if "covers" in names else (None, None)

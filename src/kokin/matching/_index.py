@@ -27,7 +27,7 @@ from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
 from kokin.matching._pack import NUMBERS, Keys, pack, pack_text, unpack
 from kokin.matching._rows import UNKNOWN, codes, conform, problems
-from kokin.matching._saved import load, save
+from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
 
@@ -81,7 +81,7 @@ class Index:
         in_order = _ascending(bill_id)
         if not in_order:
             found += _repeated(bill_id)
-        debts = find_debts(table, status, found)
+        debts = find_debts(table, amount, status, found)
         if found:
             raise RefusedError(found, "bills refused")
         lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
@@ -109,6 +109,12 @@ class Index:
         lookups = {kind: Lookup(*(arrays[f"{kind}.{name}"] for name in Lookup._fields)) for kind in more["kinds"]}
         bill_id = one(names.column("bill_id"))
         return cls(bill_id, more["in_order"], arrays["amount"], arrays["status"], debts, lookups)
+
+    def release(self) -> None:
+        """Give back the memory of the lookups where they are mapped; a day's run needs them once."""
+        for lookup in self.lookups.values():
+            release(lookup.words)
+            release(lookup.slots)
 
     def el_fields(self, slips: Rows) -> dict[str, pa.Array]:
         """The eL numbers of slips by their fields, ``payee_code, item_code, confirmation, case_key``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,15 @@ def save(folder: Path, arrays: Mapping[str, npt.NDArray[Any] | None], names: pa.
     held = {name: None if array is None else files[id(array)] for name, array in arrays.items()}
     head = {"version": _VERSION, "arrays": held, **more}
     (folder / _HEAD).write_text(json.dumps(head, indent=1), encoding="utf-8")
+
+
+def release(array: npt.NDArray[Any]) -> None:
+    """Give back the memory of an array that is mapped; what is asked for again comes from the file's cache."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def load(folder: Path) -> tuple[dict[str, Any], pa.Table, dict[str, Any]]:

@@ -50,6 +50,7 @@ class Receipts:
         self.kind = self._kinds()
         self.amount: Ints = integers(self.table.column("amount"), -1)
         found = in_threads(index.find, self.table.to_batches(max_chunksize=CHUNK)) or [_NONE]
+        index.release()
         #: int32 (n,): the slip, ``NO_BILL``, ``SEVERAL`` or ``NO_NUMBER``.
         self.slip: Rows = np.concatenate([slip for slip, _, _ in found])
         #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
