@@ -182,3 +182,14 @@ def test_a_million_bad_rows_are_counted_and_not_kept() -> None:
     file = opened((ROW_DSK.replace(b",10605,", b",x,") + b"\r\n") * 200, "dsk-csv", most_issues=10)
     assert list(file) == []
     assert (len(file.issues), file.issues.total, file.totals.rejected) == (10, 200, 200)
+
+
+def test_what_is_taken_down_by_hand_needs_a_name_and_a_reason() -> None:
+    head = "customer_number,amount,paid_on,kind,actor,reason\n"
+    rows = "1,10,2026-04-01,deduction,会計課,児童手当\n2,20,2026-04-01,manual,,\n3,30,2026-04-01,,,\n"
+    file = opened((head + rows).encode(), "kokin-csv")
+    assert [(receipt.amount, receipt.actor) for receipt in file] == [(10, "会計課"), (30, None)]
+    assert [(issue.code, issue.field, issue.where.record) for issue in file.issues] == [
+        ("FIELD_MISSING", "actor", 2),
+        ("FIELD_MISSING", "reason", 2),
+    ]

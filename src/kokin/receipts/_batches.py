@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import islice, pairwise
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,16 @@ from kokin.model import Receipt, schema
 from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._columns import ColumnReader, can_read
+from kokin.receipts._csv_columns import CsvMatrix, Rows
 from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import Block, Frame, blocks
+from kokin.receipts._frames import CHUNK, Block, Frame, Framing, blocks, rows
 from kokin.receipts._reading import Reading
-from kokin.receipts._words import SPARE, Bytes, LegalTest, digits_or_blank, equals
+from kokin.receipts._words import SPARE, Bytes, LegalTest, Mask, digits_or_blank, equals
 from kokin.receipts.layouts import FieldType
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
-_CONSTANT = ("layout", "source", "digest")
+#: What is the same for a whole file.
+CONSTANT = ("layout", "source", "digest")
 # Below this many records in a row, columns cost more than they save.
 _FEW = 16
 _ROWS = 8192
@@ -32,34 +34,29 @@ _FROM_EBCDIC = np.frombuffer(EBCDIC_TO_HALF_WIDTH, np.uint8)
 Judged = tuple[LayoutRecord, dict[str, Any]]
 
 
-class Origin(NamedTuple):
-    """Where receipts come from: the same for a whole file."""
-
-    layout: str
-    source: str
-    digest: str
-
-
 def batch_schema(mapping: ReceiptMapping, *, raw: bool) -> pa.Schema:
     """The columns of a file's batches, in the order of ``schema(Receipt)``."""
-    names = {*_CONSTANT, "record_no", "byte_offset", *mapping.sources, *(["raw"] if raw else [])}
+    names = {*CONSTANT, "record_no", "byte_offset", *mapping.sources, *(["raw"] if raw else [])}
     constant = pa.dictionary(pa.int8(), pa.string())
     fields = [field for field in schema(Receipt) if field.name in names]
-    return pa.schema([pa.field(field.name, constant) if field.name in _CONSTANT else field for field in fields])
+    return pa.schema([pa.field(field.name, constant) if field.name in CONSTANT else field for field in fields])
 
 
 class Batches:
     """One reading of a file as batches."""
 
-    def __init__(self, reading: Reading, origin: Origin, reference_date: date | None, *, raw: bool) -> None:
-        self.reading, self.origin, self.raw = reading, origin, raw
-        self.schema = batch_schema(reading.mapping, raw=raw)
+    def __init__(self, reading: Reading, reference_date: date | None, *, raw: bool) -> None:
+        self.reading, self.raw = reading, raw
+        #: Of the batches, without what is the same for the whole file.
+        self.schema = pa.schema(
+            [field for field in batch_schema(reading.mapping, raw=raw) if field.name not in CONSTANT]
+        )
         self.layout = reading.layout
         data = [kind for kind in self.layout.kinds.values() if kind.role == "data"]
         self._kinds = data if all(can_read(self.layout, kind) for kind in data) else []
         width = self.layout.width or 0
         stride = SPARE + -(-width // 8) * 8
-        self._rows = np.full((0, stride), 0x20, np.uint8)
+        self._scratch = np.full((0, stride), 0x20, np.uint8)
         kanji = [
             (kind.offsets[f.id], f.length) for kind in self._kinds for f in kind.fields if f.type is FieldType.KANJI
         ]
@@ -67,6 +64,11 @@ class Batches:
         self._readers = [
             ColumnReader(self.layout, kind, reading.mapping, reference_date, stride) for kind in self._kinds
         ]
+        self._matrix: CsvMatrix | None = None
+        if self.layout.csv:
+            self._matrix = CsvMatrix(self.layout, reading.decoder.columns)
+            kind = self._matrix.kind
+            self._readers = [ColumnReader(self.layout, kind, reading.mapping, reference_date, self._matrix.stride)]
 
     def read(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
         """The receipts of a file, batch by batch, in the order of the file."""
@@ -78,18 +80,41 @@ class Batches:
         assert isinstance(self.reading.decoder, Decoder)
         framing = self.reading.decoder.framing
         self._ebcdic = framing.ebcdic
+        found = self._rows(stream, framing.start) if self._matrix else self._records(stream, framing)
         waiting: list[Judged] = []
-        for piece in blocks(stream, framing):
-            for found in self._block(piece) if isinstance(piece, Block) else self._judge(piece):
-                if isinstance(found, tuple):
-                    waiting.append(found)
+        for piece in found:
+            if isinstance(piece, tuple):
+                waiting.append(piece)
+                if len(waiting) < _ROWS:
                     continue
-                if waiting:
-                    yield self._batch(waiting)
-                    waiting = []
-                yield found
+            if waiting:
+                yield self._batch(waiting)
+                waiting = []
+            if not isinstance(piece, tuple):
+                yield piece
         if waiting:
             yield self._batch(waiting)
+
+    def _records(self, stream: BinaryIO, framing: Framing) -> Iterator[pa.RecordBatch | Judged]:
+        for piece in blocks(stream, framing):
+            yield from self._block(piece) if isinstance(piece, Block) else self._judge(piece)
+
+    def _rows(self, stream: BinaryIO, offset: int) -> Iterator[pa.RecordBatch | Judged]:
+        """The rows of a CSV, chunk by chunk; from where quotes go astray to the end one by one."""
+        assert self._matrix is not None
+        stream.seek(offset)
+        number, rest = 1, b""
+        while chunk := stream.read(CHUNK):
+            content = rest + chunk
+            end = content.rfind(b"\n") + 1
+            found = self._matrix.rows(content[:end], number, offset) if end else None
+            if found is None:
+                break
+            piece, matrix, suspect = found
+            yield from self._run(self._readers[0], matrix, piece, 0, suspect)
+            number, offset, rest = number + len(matrix), offset + end, content[end:]
+        for frame in rows(stream, offset, number - 1):
+            yield from self._judge(frame)
 
     def _judge(self, frame: Frame) -> Iterator[Judged]:
         record, receipt = self.reading.judge(frame)
@@ -111,10 +136,10 @@ class Batches:
 
     def _aligned(self, block: Block) -> Bytes:
         """The records of a block as the rows of a matrix whose stride is a multiple of eight; reused."""
-        if len(self._rows) < block.count:
-            self._rows = np.full((block.count, self._rows.shape[1]), 0x20, np.uint8)
+        if len(self._scratch) < block.count:
+            self._scratch = np.full((block.count, self._scratch.shape[1]), 0x20, np.uint8)
         content = np.frombuffer(block.content, np.uint8, block.count * block.pitch).reshape(block.count, block.pitch)
-        rows = self._rows[: block.count]
+        rows = self._scratch[: block.count]
         records = content[:, : block.width]
         rows[:, SPARE : SPARE + block.width] = _FROM_EBCDIC.take(records) if self._ebcdic else records
         return rows
@@ -140,9 +165,11 @@ class Batches:
         paths = [path.removeprefix("header.") for path in needed if path.startswith("header.")]
         return all(self.reading.header.get(path) is not None for path in paths)
 
-    def _run(self, reader: ColumnReader, rows: Bytes, block: Block, start: int) -> Iterator[pa.RecordBatch]:
-        """Records of one kind, ``start`` being the first one's index in the block."""
-        run = reader.parse(rows)
+    def _run(
+        self, reader: ColumnReader, rows: Bytes, piece: Block | Rows, start: int, suspect: Mask | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Records of one kind, ``start`` being the first one's index in the piece."""
+        run = reader.parse(rows, suspect)
         unpaid = run.good & ~run.paid
         counts = int(np.count_nonzero(run.paid)), int(np.count_nonzero(unpaid))
         self.reading.accept(
@@ -151,7 +178,7 @@ class Batches:
             added=[reader.total(total, run) if total.of == "data" else 0 for total in self.layout.totals],
         )
         odd = np.flatnonzero(~run.good).tolist()
-        judged = [found for i in odd for found in self._judge(block.frame(start + i))]
+        judged = [found for i in odd for found in self._judge(piece.frame(start + i))]
         chosen = None if counts[0] == len(rows) else np.flatnonzero(run.paid)
         columns = reader.arrays(rows, run, chosen, self.reading.header) if counts[0] else {}
         at = start + (np.arange(len(rows)) if chosen is None else chosen)
@@ -159,11 +186,11 @@ class Batches:
             if judged:
                 yield self._batch(judged)
             return
-        columns["record_no"] = arrow.numbers(block.number + at, pa.int64())
-        columns["byte_offset"] = arrow.numbers(block.offset + at * block.step, pa.int64())
+        columns["record_no"] = arrow.numbers(piece.number + at, pa.int64())
+        columns["byte_offset"] = arrow.numbers(piece.offsets(at), pa.int64())
         if self.raw:
-            columns["raw"] = pa.array([block.frame(i).raw for i in at.tolist()], pa.binary())
-        batch = self._with_origin(columns, counts[0])
+            columns["raw"] = pa.array([piece.frame(i).raw for i in at.tolist()], pa.binary())
+        batch = self._in_order(columns)
         yield self._merged(batch, self._batch(judged)) if judged else batch
 
     def _merged(self, plain: pa.RecordBatch, judged: pa.RecordBatch) -> pa.RecordBatch:
@@ -182,9 +209,15 @@ class Batches:
             columns["raw"] = pa.array([record.raw for record, _ in judged], pa.binary())
         for name in self.reading.mapping.sources:
             columns[name] = pa.array([receipt[name] for _, receipt in judged], self.schema.field(name).type)
-        return self._with_origin(columns, len(judged))
+        return self._in_order(columns)
 
-    def _with_origin(self, columns: dict[str, pa.Array], count: int) -> pa.RecordBatch:
-        for name, value in zip(_CONSTANT, self.origin, strict=True):
-            columns[name] = arrow.constant(value, count)
+    def _in_order(self, columns: dict[str, pa.Array]) -> pa.RecordBatch:
         return pa.record_batch([columns[name] for name in self.schema.names], schema=self.schema)
+
+
+def with_origin(batch: pa.RecordBatch, wanted: pa.Schema, origin: Mapping[str, str]) -> pa.RecordBatch:
+    """A batch with the columns that are the same for its whole file: layout, source and digest."""
+    columns = [
+        arrow.constant(origin[name], batch.num_rows) if name in origin else batch.column(name) for name in wanted.names
+    ]
+    return pa.record_batch(columns, schema=wanted)

@@ -10,10 +10,11 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
-from kokin.model import Receipt, Text, kinds
+from kokin.model import Receipt, ReceiptKind, Text, kinds
 from kokin.receipts.layouts import Layout, Source
 
 Values = Mapping[str, Any]
+_BY_HAND = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class ReceiptMapping:
                     value = self._over(step, value, problem, issues)
             values[step.name] = value
         issues += [Issue("FIELD_MISSING", name) for name in ("paid_on", "amount") if values.get(name) is None]
+        if values.get("kind") in _BY_HAND:
+            issues += [Issue("FIELD_MISSING", name) for name in ("actor", "reason") if values.get(name) is None]
         if self.layout.together:
             issues += self._incomplete(values)
         return values, issues

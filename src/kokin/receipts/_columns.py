@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.issues import RefusedError
-from kokin.model import Digits, Receipt, Yen, kinds, schema
+from kokin.model import Digits, Receipt, ReceiptKind, Yen, kinds, schema
 from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._values import Reader, reader
@@ -42,6 +42,8 @@ _SUSPECT = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\uf8ff]")
 _NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 _DATED = (FieldType.DATE, FieldType.TIME)
 _MOST_DIGITS = 18
+# These need an actor and a reason, which is for the record reader to see to.
+_BY_HAND = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
 
 
 @dataclass
@@ -123,15 +125,21 @@ class ColumnReader:
             [(kind.offsets[f.id], f.length) for f in plain],
             [(kind.offsets[f.id], f.const.encode()) for f in kind.fields if f.const is not None],
         )
+        self._utf_8 = layout.encoding == "utf-8"
         self._amount = layout.receipt["amount"].field
         types = schema(Receipt)
         self._types = {name: types.field(name).type for name in mapping.sources}
         self._sums = {total.sum for total in layout.totals if total.sum} | {self._amount}
 
-    def parse(self, rows: Bytes) -> Run:
-        """Test and read ``rows``: uint8 (n, stride), each record at :data:`SPARE`, all of this kind."""
+    def parse(self, rows: Bytes, suspect: Mask | None = None) -> Run:
+        """Test and read ``rows``: uint8 (n, stride), each record at :data:`SPARE`, all of this kind.
+
+        ``suspect`` are records that are known not to be plainly good.
+        """
         bad = self._test.bad_rows(rows)
         good: Mask = np.ones(len(rows), np.bool_) if bad is None else ~bad
+        if suspect is not None:
+            good &= ~suspect
         parsed = {f.id: self._field(f, rows, good) for f in self.kind.fields if f.const is None}
         self._check_canonical(parsed, good)
         paid = good.copy()
@@ -166,7 +174,7 @@ class ColumnReader:
             case FieldType.BARCODE:
                 good &= _barcodes_fit(rows, start) | (parsed.null if parsed.null is not None else False)
             case FieldType.KANJI:
-                good &= ~_suspects(rows[:, SPARE + start : SPARE + start + length])
+                good &= ~_suspects(rows[:, SPARE + start : SPARE + start + length], "utf-8" if self._utf_8 else "cp932")
         return parsed
 
     def _dated(self, field: Field, rows: Bytes, good: Mask, parsed: Parsed) -> None:
@@ -194,12 +202,20 @@ class ColumnReader:
             kind = known.get(name)
             if isinstance(kind, Yen) and field.numbers is not None:
                 good &= field.numbers <= kind.most
+            if source.values:
+                wanted = [code for code, value in source.values.items() if value in _BY_HAND]
+                good &= ~_one_of(field, self._codes[source.field], wanted)
         for members in self.layout.together.values():
-            for name in members:
-                source = self.mapping.sources[name]
-                null = parsed[source.field].null if source.field in parsed else None
-                if null is not None:
-                    good &= ~null
+            missing = [self._missing(name, parsed, len(good)) for name in members]
+            good &= np.logical_and.reduce(missing) | ~np.logical_or.reduce(missing)
+
+    def _missing(self, name: str, parsed: Mapping[str, Parsed], count: int) -> Mask:
+        """In which records a canonical value is not given."""
+        source = self.mapping.sources.get(name)
+        if source is None:
+            return np.ones(count, np.bool_)
+        null = parsed[source.field].null if source.field in parsed else None
+        return np.zeros(count, np.bool_) if null is None else null
 
     def total(self, total: Total, run: Run) -> int:
         """What the plainly good records add to a declared total."""
@@ -269,7 +285,7 @@ class ColumnReader:
         start = SPARE + self.kind.offsets[field.id]
         cells = rows[:, start : start + field.length]
         if field.type in (FieldType.TEXT, FieldType.KANJI):
-            return arrow.trimmed(cells)
+            return arrow.trimmed(cells, utf_8=self._utf_8)
         column = arrow.texts(cells)
         return column if null is None else pc.if_else(arrow.booleans(null), pa.scalar(None, pa.string()), column)
 
@@ -335,15 +351,15 @@ def _barcodes_fit(rows: Bytes, start: int) -> Mask:
     return fits
 
 
-def _suspects(cells: Bytes) -> Mask:
-    """Which two-byte fields hold what is not plainly text: no cp932, a control character, a 外字."""
+def _suspects(cells: Bytes, encoding: str) -> Mask:
+    """Which fields hold what is not plainly text: bytes of no character, a control character, a 外字."""
     suspects = np.zeros(len(cells), np.bool_)
-    if not len(cells) or (cells.max() < 0x80 and cells.min() >= 0x20):
+    if not len(cells) or (cells.max() < 0x7F and cells.min() >= 0x20):
         return suspects
     content, width = cells.tobytes(), cells.shape[1]
-    for i in range(len(cells)):
+    for i in np.flatnonzero(((cells >= 0x7F) | (cells < 0x20)).any(axis=1)).tolist():
         try:
-            text = content[i * width : (i + 1) * width].decode("cp932")
+            text = content[i * width : (i + 1) * width].decode(encoding)
         except UnicodeDecodeError:
             suspects[i] = True
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Receipt, shown
-from kokin.receipts._batches import Batches, Origin, batch_schema
+from kokin.receipts._batches import Batches, batch_schema, with_origin
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import CHUNK, Framing, byte_order_mark, detect, frames
@@ -175,7 +176,8 @@ class ReceiptFile:
         return self._reading.totals
 
     def _begin(self) -> Reading:
-        _ = self.digest  # before the stream is at work: it may be the caller's only one
+        if not isinstance(self.path, str | Path):
+            _ = self.digest  # now, for the one stream will be at work
         self._reading = self._new_reading()
         return self._reading
 
@@ -232,15 +234,37 @@ class ReceiptFile:
         Raises:
             FileRefused: at the end, if the file is refused.
         """
+        wanted = self.schema(raw=raw)
+        for batch in self._batches(raw=raw):
+            whole = with_origin(batch, wanted, self._origin)
+            for at in range(0, whole.num_rows, rows):
+                yield whole.slice(at, rows)
+
+    def table(self, *, raw: bool = False) -> pa.Table:
+        """All receipts, with the columns of :meth:`batches`.
+
+        Raises:
+            FileRefused: the file is refused, and nothing of it is returned.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            # The digest costs a sixth of the reading; on a file of its own it is taken meanwhile.
+            apart = pool.submit(lambda: self.digest) if isinstance(self.path, str | Path) else None
+            batches = list(self._batches(raw=raw))
+            if apart:
+                apart.result()
+        wanted = self.schema(raw=raw)
+        return pa.Table.from_batches([with_origin(batch, wanted, self._origin) for batch in batches], schema=wanted)
+
+    @property
+    def _origin(self) -> dict[str, str]:
+        return {"layout": self.layout.name, "source": self.source, "digest": self.digest}
+
+    def _batches(self, *, raw: bool) -> Iterator[pa.RecordBatch]:
         self._must_hold_receipts()
         reading = self._begin()
-        source = Origin(self.layout.name, self.source, self.digest)
-        batches = Batches(reading, source, self.reference_date, raw=raw)
         if not self._first_refused:
             with self.opened() as stream:
-                for batch in batches.read(stream):
-                    for at in range(0, batch.num_rows, rows):
-                        yield batch.slice(at, rows)
+                yield from Batches(reading, self.reference_date, raw=raw).read(stream)
         self._end(reading)
 
     def schema(self, *, raw: bool = False) -> pa.Schema:
@@ -255,7 +279,7 @@ class ReceiptFile:
         Raises:
             FileRefused: the file is refused.
         """
-        for _ in self.batches() if self.layout.receipt else self.records():
+        for _ in self._batches(raw=False) if self.layout.receipt else self.records():
             pass
         return self.totals
 
@@ -306,6 +330,4 @@ def read(
         FileRefused: the file is refused, and nothing of it is returned.
         RefusedError: as :func:`open`.
     """
-    file = open(path, layout, lenient=lenient, reference_date=reference_date)
-    batches = list(file.batches(raw=raw))
-    return pa.Table.from_batches(batches, schema=file.schema(raw=raw))
+    return open(path, layout, lenient=lenient, reference_date=reference_date).table(raw=raw)

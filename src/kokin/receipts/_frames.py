@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from kokin.receipts.layouts import FieldType, Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
@@ -92,8 +95,7 @@ def _ends_in_filler(layout: Layout, size: int) -> bool:
 def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame]:
     """The records of a file, in constant memory; a 0x1A at the end of the file is no record."""
     if framing.width == 0:
-        stream.seek(framing.start)
-        yield from _rows(stream, framing.start)
+        yield from rows(stream, framing.start)
         return
     for piece in blocks(stream, framing):
         yield from piece if isinstance(piece, Block) else (piece,)
@@ -121,6 +123,10 @@ class Block:
         """One of its records, from 0."""
         at = i * self.pitch
         return Frame(self.number + i, self.offset + i * self.step, self.content[at : at + self.width], True)
+
+    def offsets(self, at: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+        """The first byte of each of some records in the file."""
+        return self.offset + at * self.step
 
     def __iter__(self) -> Iterator[Frame]:
         return (self.frame(i) for i in range(self.count))
@@ -177,9 +183,9 @@ def _grouped(lines: list[bytes], number: int, offset: int, framing: Framing) -> 
             number, offset = number + 1, offset + len(line) + len(framing.newline)
 
 
-def _rows(stream: BinaryIO, offset: int) -> Iterator[Frame]:
-    """The rows of a CSV; a newline inside quotes belongs to its row."""
-    number = 0
+def rows(stream: BinaryIO, offset: int, number: int = 0) -> Iterator[Frame]:
+    """The rows of a CSV from a byte on, ``number`` having gone before; a newline inside quotes belongs to its row."""
+    stream.seek(offset)
     while row := stream.readline(_LONGEST_LINE):
         while row.count(b'"') % 2 and len(row) < _LONGEST_LINE and (more := stream.readline(_LONGEST_LINE)):
             row += more
