@@ -22,6 +22,9 @@ Words = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]
 
+#: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
+CHUNK = 131_072
+
 # The offsets of a `string` array are int32.
 _MOST_TEXT = 1 << 31
 
@@ -32,6 +35,11 @@ def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     """The results of independent pieces of work, in their order. numpy and Arrow free the lock for most of it."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
         return list(pool.map(work, items))
+
+
+def stretches(count: int) -> list[slice]:
+    """The rows of a batch, :data:`CHUNK` at a time, so that what is between two steps stays small."""
+    return [slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
 
 
 def as_table(rows: Any) -> pa.Table:

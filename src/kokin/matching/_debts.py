@@ -40,12 +40,9 @@ class Debts:
 
     def of_slips(self, per_obligation: Ints, slips: Rows) -> Ints:
         """Yen per obligation as yen per slip, summed where a slip covers several: int64 (k,)."""
-        lead = self.lead(slips)
-        yen: Ints = per_obligation[np.maximum(lead, 0)]
-        if len(self.covered):
-            covering = lead < 0
-            yen[covering] = np.add.reduceat(per_obligation[self.covered], self.offsets[:-1])[-1 - lead[covering]]
-        return yen
+        count, obligation = self.spread(self.lead(slips))
+        yen: Ints = per_obligation.take(obligation)
+        return np.add.reduceat(yen, np.cumsum(count) - count) if len(self.covered) else yen
 
     def lead(self, slips: Rows) -> Rows:
         """The obligation of each slip, or ``-1 - i`` for a covering one: int32 (k,)."""

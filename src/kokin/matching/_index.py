@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._columns import (
+    CHUNK,
     Bools,
     Bytes,
     Ints,
@@ -30,9 +31,6 @@ from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
-
-#: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
-CHUNK = 131_072
 
 _TEXT_WORDS = 3
 

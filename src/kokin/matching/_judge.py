@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kokin.matching._columns import Bools, Bytes, Ints, Rows
+from kokin.matching._columns import Bools, Bytes, Ints, Rows, stretches
 from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
 from kokin.model import Outcome, ReceiptKind
@@ -110,23 +110,27 @@ def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Bools:
     Every receipt writes its row into the place of its circle; whoever does not find itself there has company. Two
     circles may have one place: a receipt too many is judged just as well, only slower.
     """
-    found = slip >= 0
-    if not found.any():
-        return ~found
-    some = np.maximum(slip, 0)
-    place = debts.circle(some)
     size = min(len(debts.billed), _ROOM * len(slip))
-    if size < len(debts.billed):
-        place = place % np.int32(size)
-    place = np.where(found, place, size)
-    rows = np.arange(len(slip), dtype=np.int32)
+    nowhere = np.int32(size)
+    place = np.full(len(slip), nowhere, np.int32)
     last_here = np.empty(size + 1, np.int32)
-    last_here[place] = rows
+    rows = np.arange(len(slip), dtype=np.int32)
+    for some in stretches(len(slip)):
+        found = np.flatnonzero(slip[some] >= 0)
+        circle = debts.circle(slip[some].take(found))
+        place[some][found] = circle if size == len(debts.billed) else circle % nowhere
+        last_here[place[some]] = rows[some]
     company = np.zeros(size + 1, np.bool_)
-    company[place[last_here[place] != rows]] = True
     company[size] = True
-    beside: Bools = company[place] | (kind != FINAL) | (debts.lead(some) < 0)
-    return beside
+    for some in stretches(len(slip)):
+        company[place[some][last_here.take(place[some]) != rows[some]]] = True
+    told = np.empty(len(slip), np.bool_)
+    for some in stretches(len(slip)):
+        told[some] = company.take(place[some])
+        told[some] |= kind[some] != FINAL
+        if len(debts.covered):
+            told[some] |= debts.lead(np.maximum(slip[some], 0)) < 0
+    return told
 
 
 # Places per receipt in `crowded`, at most.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kokin.matching._columns import Bools, Ints, Rows, Words
+from kokin.matching._columns import Bools, Ints, Rows, Words, stretches
 
 #: Slots per key: two of three stay empty, so five of six searches end at their first slot.
 SPARE = 3
@@ -59,28 +59,33 @@ def equal(left: Words, right: Words) -> Bools:
 def fill(words: Words, present: Bools) -> tuple[Rows, Rows, Rows]:
     """A table over the keys that are present.
 
-    All rows are written at once; the losers of a slot are found by reading back, and moved on.
+    Rows are written by the stretch; the losers of a slot are found by reading back, and moved on in the next round.
 
     Returns:
         The slots: int32 (:data:`SPARE` times the keys,). Rows whose number another row has put there already, and those
         other rows: int32 (k,) each.
     """
-    pending = np.flatnonzero(present).astype(np.int32)
-    slots = np.full(SPARE * len(pending) + 1, EMPTY, np.int32)
-    place = places(words if len(pending) == len(words) else gather(words, pending), len(slots))
+    rows = np.flatnonzero(present).astype(np.int32)
+    slots = np.full(SPARE * len(rows) + 1, EMPTY, np.int32)
+    place: Ints | None = None
     again, first = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
-    free: npt.NDArray[Any] = np.arange(len(pending))
-    while len(pending):
-        slots[place.take(free)] = pending.take(free)
-        holder = slots.take(place)
-        lost = np.flatnonzero(holder != pending)
-        pending, place, holder = pending.take(lost), place.take(lost), holder.take(lost)
-        same = equal(gather(words, pending), gather(words, holder))
-        again.append(pending[same])
-        first.append(holder[same])
-        others = np.flatnonzero(~same)
-        pending, place = pending.take(others), following(place.take(others), len(slots))
-        free = np.flatnonzero(slots.take(place) == EMPTY)
+    while len(rows):
+        left_rows, left_places = [], []
+        for some in stretches(len(rows)):
+            pending = rows[some]
+            at = places(gather(words, pending), len(slots)) if place is None else place[some]
+            free = np.flatnonzero(slots.take(at) == EMPTY)
+            slots[at.take(free)] = pending.take(free)
+            holder = slots.take(at)
+            lost = np.flatnonzero(holder != pending)
+            pending, at, holder = pending.take(lost), at.take(lost), holder.take(lost)
+            same = equal(gather(words, pending), gather(words, holder))
+            again.append(pending[same])
+            first.append(holder[same])
+            others = np.flatnonzero(~same)
+            left_rows.append(pending.take(others))
+            left_places.append(following(at.take(others), len(slots)))
+        rows, place = np.concatenate(left_rows), np.concatenate(left_places)
     return slots, np.concatenate(again), np.concatenate(first)
 
 

@@ -13,8 +13,7 @@ import pyarrow.types as pt
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching import KINDS, NUMBERS, Claims, Index, crowded
-from kokin.matching._columns import Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
-from kokin.matching._index import CHUNK
+from kokin.matching._columns import CHUNK, Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
 from kokin.matching._judge import CORRECTION, FINAL, group
 from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.model import Receipt

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from kokin.matching import OUTCOMES, Index, Judgement, crowded, judge, judge_alone
-from kokin.matching._columns import Ints, Rows, in_threads
-from kokin.matching._index import CHUNK
+from kokin.matching._columns import Ints, Rows, in_threads, stretches
 from kokin.model import Outcome
 from kokin.reconcile._controls import Control, bins, controls
 from kokin.reconcile._policy import Policy
@@ -125,10 +124,9 @@ def decide(index: Index, taken: Receipts, policy: Policy) -> Judgement:
     some = judge(taken.claims(rows, policy), index.debts, index.status)
     if len(rows) == len(taken):
         return some
-    slices = [slice(start, start + CHUNK) for start in range(0, len(taken), CHUNK)]
     parts = in_threads(
         lambda part: judge_alone(taken.slip[part], taken.amount[part], ~company[part], index.debts, index.status),
-        slices,
+        stretches(len(taken)),
     )
     outcome, applied, excess, expected = (np.concatenate([part[column] for part in parts]) for column in range(4))
     for whole, part in zip((outcome, applied, excess, expected), some[:4], strict=True):

@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 
 from kokin.columns import bool_array
 from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, Judgement
-from kokin.matching._columns import Ints, Rows, in_threads, to_arrow
-from kokin.matching._index import CHUNK
+from kokin.matching._columns import CHUNK, Bools, Ints, Rows, in_threads, stretches, to_arrow
 from kokin.matching._judge import group
 from kokin.model import Outcome
 from kokin.reconcile._receipts import Columns, Receipts
@@ -30,6 +29,15 @@ OUTCOME_SCHEMA = pa.schema(
         ("applied", pa.int64()),
         ("excess", pa.int64()),
         ("expected", pa.int64()),
+    ]
+)
+BALANCE_SCHEMA = pa.schema(
+    [
+        ("bill_id", pa.string()),
+        ("amount", pa.int64()),
+        ("paid", pa.int64()),
+        ("residual", pa.int64()),
+        ("status", pa.string()),
     ]
 )
 EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key", "amount")
@@ -129,30 +137,39 @@ def balance_table(index: Index, balance: Ints, waiting: Rows, slips: Rows | None
         slips: the slips to tell of; None: all.
     """
     rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
-    billed = index.debts.of_slips(index.debts.billed, rows)
-    residual = index.debts.of_slips(balance, rows)
-    standing = np.zeros(len(rows), np.uint8) if index.status is None else index.status[rows]
-    closed = standing != OPEN
-    amount = np.where(closed, index.amount[rows], billed)
-    residual = np.where(closed, 0, residual)
-    paid = np.where(closed, 0, billed - residual)
-    names = list(BalanceStatus)
-    status = np.full(len(rows), names.index(BalanceStatus.EXPECTED), np.uint8)
-    status[paid > 0] = names.index(BalanceStatus.PARTIAL)
-    status[np.isin(rows, waiting)] = names.index(BalanceStatus.PROVISIONAL)
-    status[residual == 0] = names.index(BalanceStatus.SETTLED)
-    status[standing == CANCELLED] = names.index(BalanceStatus.CANCELLED)
-    status[standing == SUPERSEDED] = names.index(BalanceStatus.SUPERSEDED)
-    table = pa.table(
-        {
-            "bill_id": index.bill_id if slips is None else index.bill_id.take(to_arrow(slips, pa.int32())),
-            "amount": to_arrow(amount, pa.int64()),
-            "paid": to_arrow(paid, pa.int64()),
-            "residual": to_arrow(residual, pa.int64()),
-            "status": pa.array([name.value for name in names], pa.string()).take(to_arrow(status, pa.uint8())),
-        }
-    )
+    waits = np.zeros(len(index), np.bool_)
+    waits[waiting] = True
+    parts = in_threads(lambda some: _balance_batch(rows[some], index, balance, waits), stretches(len(rows)))
+    table = pa.Table.from_batches(parts, BALANCE_SCHEMA)
     return table if index.in_order else table.sort_by("bill_id")
+
+
+def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Bools) -> pa.RecordBatch:
+    billed = index.debts.of_slips(index.debts.billed, slips)
+    residual = index.debts.of_slips(balance, slips)
+    status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
+    status[billed > residual] = _STATUSES.index(BalanceStatus.PARTIAL)
+    status[waits[slips]] = _STATUSES.index(BalanceStatus.PROVISIONAL)
+    status[residual == 0] = _STATUSES.index(BalanceStatus.SETTLED)
+    if index.status is not None:
+        standing = index.status[slips]
+        status[standing == CANCELLED] = _STATUSES.index(BalanceStatus.CANCELLED)
+        status[standing == SUPERSEDED] = _STATUSES.index(BalanceStatus.SUPERSEDED)
+        closed = np.flatnonzero(standing != OPEN)
+        billed[closed] = index.amount[slips[closed]]
+        residual[closed] = 0
+    paid = billed - residual
+    if index.status is not None:
+        paid[closed] = 0
+    columns = [
+        index.bill_id.take(to_arrow(slips, pa.int32())).cast(pa.string()),
+        *(to_arrow(yen, pa.int64()) for yen in (billed, paid, residual)),
+        pa.array([name.value for name in _STATUSES], pa.string()).take(to_arrow(status, pa.uint8())),
+    ]
+    return pa.record_batch(columns, BALANCE_SCHEMA)
+
+
+_STATUSES = tuple(BalanceStatus)
 
 
 # What each exception tells: the field, what was expected there, and what came. A word in braces is a column.
