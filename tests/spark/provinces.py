@@ -1,0 +1,57 @@
+"""Many small random cities in one batch, most of them strangers to each other, and the same rows in Spark."""
+
+import importlib.util
+import random
+from pathlib import Path
+
+import pyarrow as pa
+
+
+def load(name):
+    """A module of the reconciliation's tests; tests are not a package."""
+    path = Path(__file__).parents[1] / "reconcile" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"kokin_tests_reconcile_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+cities, reference = load("cities"), load("reference")
+
+
+def province(seed, count=25, bills=8, receipts=20):
+    """Bills and receipts of several cities; the numbers of each are its own, but for a few that all have."""
+    pick = random.Random(seed).choice
+    all_bills, all_receipts = [], []
+    for number in range(count):
+        some_bills, some_receipts = cities.city(pick, bills, receipts)
+        shared = pick(((), (), (), ("customer_number",), ("virtual_account",), ("obligation_id", "covers")))
+        all_bills += [move(row, number, shared) for row in some_bills]
+        all_receipts += [move(row, number, shared) for row in some_receipts]
+    return all_bills, all_receipts
+
+
+def move(row, city, shared):
+    """A row whose numbers are those of its city, except the shared ones."""
+    moves = {
+        "bill_id": lambda text: f"{text}-{city}",
+        "case_key": lambda text: str(int(text) + 100 * city).zfill(len(text)),
+        "barcode": lambda text: cities.barcode(int(text[8:29]) + 100 * city, int(text[37:43])),
+        "customer_number": lambda text: f"{text[:16]}{city:04d}",
+        "virtual_account": lambda text: f"{(int(text) + 100 * city) % 10**10:010d}",
+        "obligation_id": lambda text: f"{text}-{city}",
+        "covers": lambda names: [f"{name}-{city}" for name in names],
+    }
+    return {
+        name: moves[name](value) if value and name in moves and name not in shared else value
+        for name, value in row.items()
+    }
+
+
+def frame(session, table, partitions=3):
+    """A table as a DataFrame of so many partitions; a time of day as text, for Spark 4.0 has no other."""
+    columns = {
+        name: table[name].cast(pa.string()) if pa.types.is_time(table[name].type) else table[name]
+        for name in table.column_names
+    }
+    return session.createDataFrame(pa.table(columns)).repartition(partitions)

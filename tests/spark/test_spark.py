@@ -1,0 +1,230 @@
+"""What Spark reconciles is what one machine reconciles, however the rows are cut."""
+
+import importlib.util
+import random
+import sys
+from collections import defaultdict
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from kokin.issues import RefusedError
+from kokin.reconcile import Policy, reconcile
+from kokin.spark import reconcile as reconcile_in_spark
+from kokin.spark._groups import stars
+from kokin.spark._reconcile import add_up
+from kokin.spark._tokens import numbers
+
+pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"kokin_tests_spark_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+provinces = load("provinces")
+cities, reference, frame = provinces.cities, provinces.reference, provinces.frame
+
+
+def as_bytes(rows, schema):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema))
+    return sink.getvalue().to_pybytes()
+
+
+def in_order(rows, schema):
+    """Outcomes in the canonical order: by source, digest and record_no, then by all that is told, nulls first."""
+    least = {name: "" if kind == pa.string() else -1 for name, kind in zip(schema.names, schema.types, strict=True)}
+    names = ["source", "digest", "record_no", *schema.names]
+    return sorted(rows, key=lambda row: [least.get(name, "") if row[name] is None else row[name] for name in names])
+
+
+def in_any_order(rows):
+    return sorted(rows, key=repr)
+
+
+def places(rows):
+    return in_any_order([[row.get(name) or None for name in ("source", "digest", "record_no")] for row in rows])
+
+
+def assert_equal(session, bills, receipts, policy=None, buckets=None, partitions=3):
+    """The tables of Spark, put in order, are the local ones to the byte; so is the summary."""
+    local = reconcile(bills, receipts, policy)
+    left, right = frame(session, bills, partitions), frame(session, receipts, partitions)
+    done = reconcile_in_spark(left, right, policy, buckets=buckets)
+    summary = done.summary()
+    outcomes = done.outcomes.toArrow().to_pylist()
+    balances = done.balances.toArrow().to_pylist()
+    exceptions = done.exceptions.toArrow().to_pylist()
+    done.unpersist()
+
+    assert summary == local.summary
+    assert summary["controls"]["T4"]["holds"] is True
+    assert sum(summary["bins"].values()) == sum(receipts["amount"].to_pylist())
+    told = local.outcomes.schema
+    assert as_bytes(in_order(outcomes, told), told) == as_bytes(local.outcomes.to_pylist(), told)
+    assert places(outcomes) == places(receipts.to_pylist())
+    owed = local.balances.schema
+    assert as_bytes(sorted(balances, key=lambda row: row["bill_id"]), owed) == as_bytes(
+        local.balances.to_pylist(), owed
+    )
+    flagged = [(row["source"], row["digest"], row["record_no"]) for row in in_order(outcomes, told)]
+    assert {(row["source"], row["digest"], row["record_no"]) for row in exceptions} <= set(flagged)
+    without = [{name: value for name, value in row.items() if name != "digest"} for row in exceptions]
+    assert in_any_order(without) == in_any_order(local.exceptions.to_pylist())
+    return local
+
+
+@pytest.mark.parametrize(
+    ("seed", "buckets", "partitions", "policy"),
+    [(1, 1, 1, None), (2, 5, 4, Policy(pair_by=("paid_on",))), (3, 64, 2, None)],
+)
+def test_a_province_is_reconciled_as_on_one_machine(session, seed, buckets, partitions, policy):
+    bills, receipts = cities.tables(*provinces.province(seed))
+    local = assert_equal(session, bills, receipts, policy, buckets, partitions)
+    assert len(local.summary["outcomes"]) >= 14  # else the province is too tame to show anything
+
+
+SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+DUE = {"amount": 10_000, "due_on": date(2026, 6, 1)}
+
+
+def bill(number, **more):
+    return {"bill_id": f"B{number}", "case_key": str(number), **SLIP, **DUE, **more}
+
+
+def paid(number, **more):
+    return {"case_key": str(number), **SLIP, "amount": 10_000, "paid_on": date(2026, 5, 1), **more}
+
+
+def test_columns_that_are_not_there(session):
+    bills = pa.Table.from_pylist([bill(n) for n in range(1, 9)])
+    receipts = pa.Table.from_pylist([paid(n) for n in (1, 1, 2, 3, 77)])
+    assert_equal(session, bills, receipts, buckets=4)
+    by_account = pa.table(
+        {"virtual_account": ["0010000001", None], "amount": [5, 6], "paid_on": [date(2026, 5, 1)] * 2}
+    )
+    assert_equal(session, bills, by_account, buckets=4)
+
+
+@pytest.mark.parametrize(("bill_count", "receipt_count"), [(0, 0), (0, 2), (3, 0)])
+def test_tables_without_rows(session, bill_count, receipt_count):
+    bills = pa.Table.from_pylist([bill(n) for n in range(1, 4)])[:bill_count]
+    receipts = pa.Table.from_pylist([paid(n) for n in (1, 77)])[:receipt_count]
+    assert_equal(session, bills, receipts, buckets=2, partitions=1)
+
+
+def test_what_one_bucket_refuses_is_refused(session):
+    bills = [bill(n) for n in range(1, 9)]
+    bills += [{**bill(8), "case_key": "9"}, bill(10, amount=0), bill(11, covers=["O9"]), bill(12, confirmation=None)]
+    bills = pa.Table.from_pylist([{"covers": None, **row} for row in bills])
+    receipts = pa.Table.from_pylist([paid(n, source="a.csv", record_no=n) for n in (1, 2, 3)])
+    done = reconcile_in_spark(frame(session, bills), frame(session, receipts), buckets=16)
+    with pytest.raises(RefusedError) as caught:
+        done.summary()
+    assert sorted((issue.where.file, issue.field, issue.code) for issue in caught.value.issues) == [
+        ("bill_id B10", "amount", "AMOUNT_RANGE"),
+        ("bill_id B11", "covers", "OBLIGATION_UNKNOWN"),
+        ("bill_id B12", "confirmation", "FIELD_MISSING"),
+        ("bill_id B8", "bill_id", "BILL_REPEATED"),
+    ]
+    for rows in (done.outcomes, done.balances, done.exceptions):
+        with pytest.raises(Exception, match="refused: "):
+            rows.count()
+    done.unpersist()
+
+
+def test_bad_receipts_are_refused(session):
+    rows = [paid(1), paid(2, amount=-1), paid(3, case_key="3x"), paid(4, paid_at="9 o'clock")]
+    receipts = pa.Table.from_pylist(
+        [{"paid_at": None, **row, "source": "a", "record_no": n} for n, row in enumerate(rows)]
+    )
+    done = reconcile_in_spark(frame(session, pa.Table.from_pylist([bill(1)])), frame(session, receipts), buckets=16)
+    with pytest.raises(RefusedError) as caught:
+        done.summary()
+    assert sorted((issue.where.record, issue.field, issue.code) for issue in caught.value.issues) == [
+        (1, "amount", "AMOUNT_RANGE"),
+        (2, "case_key", "NOT_DIGITS"),
+        (3, "paid_at", "FIELD_TYPE"),
+    ]
+    done.unpersist()
+
+
+def test_columns_are_refused_before_anything_is_computed(session):
+    bills = frame(session, pa.Table.from_pylist([bill(1)]), 1)
+    receipts = frame(session, pa.Table.from_pylist([paid(1)]), 1)
+    in_floats = frame(session, pa.Table.from_pylist([bill(1, amount=1.5)]), 1)
+    with pytest.raises(RefusedError, match="amount: FIELD_TYPE"):
+        reconcile_in_spark(in_floats, receipts)
+    with pytest.raises(RefusedError, match="paid_on: FIELD_MISSING"):
+        reconcile_in_spark(bills, receipts.drop("paid_on"))
+
+
+def test_what_every_bucket_refuses_is_told_once(session):
+    bills = frame(session, pa.Table.from_pylist([bill(n, due_on="soon") for n in range(5)]))
+    done = reconcile_in_spark(bills, frame(session, pa.Table.from_pylist([paid(1)])), buckets=5)
+    with pytest.raises(RefusedError) as caught:
+        done.summary()
+    assert [(issue.field, issue.code) for issue in caught.value.issues] == [("due_on", "FIELD_TYPE")]
+    done.unpersist()
+
+
+def test_numbers_read_as_the_rule_reads_them(session):
+    bills, receipts = provinces.province(11, count=4)
+    for table, rows in zip(cities.tables(bills, receipts), (bills, receipts), strict=True):
+        told = frame(session, table, 1)
+        found = told.selectExpr(*(f"{text} as {kind}" for kind, text in numbers(told.columns).items()))
+        asked = [dict.fromkeys(found.columns) | dict(reference.numbers_of(row)) for row in rows]
+        assert found.toArrow().to_pylist() == asked
+
+
+def test_groups_are_the_components_of_the_graph(session):
+    rng = random.Random(7)
+    names = list({rng.randrange(-(2**63), 2**63) for _ in range(900)})
+    chain = list(pairwise(names[:150]))
+    loose = [tuple(rng.sample(names[150:], 2)) for _ in range(500)]
+    links = {(max(pair), min(pair)) for pair in chain + loose}
+
+    edges = session.createDataFrame(pa.table({"slip": [a for a, _ in links], "head": [b for _, b in links]}))
+    found = {row.slip: row.head for row in stars(edges).collect()}
+
+    least = {name: name for pair in links for name in pair}
+    neighbours = defaultdict(set)
+    for one, other in links:
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    for start in sorted(least):
+        waiting = [start] if least[start] == start else []
+        while waiting:
+            near = [name for name in neighbours[waiting.pop()] if least[name] > start]
+            least.update(dict.fromkeys(near, start))
+            waiting += near
+    assert found == {name: head for name, head in least.items() if head != name}
+
+
+def test_a_lost_receipt_shows_in_t4():
+    local = reconcile(pa.Table.from_pylist([bill(1)]), pa.Table.from_pylist([paid(1), paid(1)]))
+    whole = add_up(local.summary, [local.summary], 20_000)
+    assert whole == local.summary
+    assert add_up(local.summary, [local.summary], 30_000)["controls"]["T4"]["holds"] is False
+
+
+def test_the_guide_runs(session, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bills, receipts = cities.tables(*provinces.province(4, count=3))
+    frame(session, bills).write.parquet("bills.parquet")
+    frame(session, receipts).write.parquet("receipts.parquet")
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "reconcile-a-nation.md"
+    code = guide.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    exec(code, {"session": session})
+    local = reconcile(bills, receipts)
+    for name in ("outcomes", "balances", "exceptions"):
+        assert session.read.parquet(name).count() == len(getattr(local, name))
