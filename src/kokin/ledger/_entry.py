@@ -1,0 +1,77 @@
+"""What an entry of the ledger is, and what writing one has done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import RowMapping
+
+
+class EntryKind(StrEnum):
+    """What an entry does."""
+
+    #: The ledger's first: its form and its policy.
+    OPENED = "opened"
+    #: 調定: bills and new versions of bills.
+    BILLS = "bills"
+    #: 収納: the receipts of one file.
+    FILE = "file"
+    #: 取消: takes back a file, a posting or another reversal.
+    REVERSAL = "reversal"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction of the ledger: who, when, why, from what, and by which version."""
+
+    id: int
+    kind: EntryKind
+    at: datetime
+    actor: str
+    reason: str
+    version: str
+    """Of Kokin, whose rule it was."""
+    source: str
+    """The file's name."""
+    layout: str
+    digest: str
+    """SHA-256 of the file."""
+    reverses: int | None
+    """The entry that a reversal takes back."""
+    reverses_posting: int | None
+    """The posting that a reversal takes back."""
+    told: Mapping[str, Any]
+    """The totals of a file or of a load of bills, and the policy of the first entry."""
+    hash: str
+    """Seals this entry and, through the chain, all that was written before it."""
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """An entry from its row."""
+        return cls(
+            id=row["id"],
+            kind=EntryKind(row["kind"]),
+            at=datetime.fromisoformat(row["at"]),
+            **{name: row[name] or "" for name in ("actor", "reason", "version", "source", "layout", "digest", "hash")},
+            reverses=row["reverses"],
+            reverses_posting=row["reverses_posting"],
+            told=json.loads(row["told"] or "{}"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What ``add_bills``, ``post`` or ``reverse`` has done."""
+
+    entry: Entry
+    is_new: bool
+    """False: this file stands in the ledger already, by ``entry``; nothing was written."""
+    outcomes: Mapping[str, Mapping[str, int]]
+    """Of a file's own receipts: ``count`` and ``amount`` (yen) of each outcome."""
+    rejudged: int
+    """Earlier receipts whose verdict has changed."""

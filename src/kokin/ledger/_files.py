@@ -1,0 +1,100 @@
+"""Receipts as they come: a file with its totals, or a table that stands for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.columns import int64_array
+from kokin.issues import Issue, Place, RefusedError
+from kokin.ledger._chain import row_bytes
+from kokin.ledger._circles import RECEIPT_COLUMNS
+from kokin.ledger._forms import ints, stored
+from kokin.ledger._schema import JOURNAL
+from kokin.matching._rows import conform
+from kokin.model import Receipt
+from kokin.receipts import ReceiptFile
+
+
+@dataclass(frozen=True)
+class GivenFile:
+    """The receipts of one file."""
+
+    source: str
+    layout: str
+    digest: str
+    """SHA-256."""
+    told: Mapping[str, Any]
+    """Its totals."""
+    receipts: pa.Table
+    """As they are kept, by record number."""
+
+
+def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
+    """Take receipts.
+
+    Args:
+        receipts: a receipt file, which is read to its end; or a table of receipts of one file, in any form that Arrow
+            takes. A table without ``digest`` has that of its rows, one without ``record_no`` is counted from 1.
+        source: the name of the file, if another than its own.
+
+    Raises:
+        FileRefused: the file is refused.
+        RefusedError: the table is none of receipts, holds several files, or one record twice.
+    """
+    if isinstance(receipts, ReceiptFile):
+        table = pa.Table.from_batches(list(receipts.batches()), receipts.schema())
+        told = asdict(receipts.totals)
+        told["declared"] = [
+            {"field": total.field, "declared": total.declared, "counted": total.counted}
+            for total in receipts.totals.declared
+        ]
+        del told["complete"]
+        return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, told, _as_kept(table))
+    table = conform(pa.table(receipts), Receipt)
+    kept = _as_kept(table)
+    amount = int(ints(kept.column("amount")).sum())
+    told = {"read": len(kept), "accepted": len(kept), "accepted_yen": amount}
+    return GivenFile(
+        source or _constant(table, "source"),
+        _constant(table, "layout"),
+        _constant(table, "digest") or sha256(b"\n".join(row_bytes(kept, JOURNAL["receipts"]))).hexdigest(),
+        told,
+        kept,
+    )
+
+
+def _as_kept(table: pa.Table) -> pa.Table:
+    """Receipts in their stored form, by record number, one record one row."""
+    columns = {name: stored(table.column(name)) for name in RECEIPT_COLUMNS if name in table.column_names}
+    number = columns.get("record_no")
+    if number is None or number.null_count == len(number):
+        number = int64_array(np.arange(1, len(table) + 1))
+    kept = pa.table({**columns, "record_no": number})
+    if number.null_count:
+        raise RefusedError([Issue("FIELD_MISSING", "record_no")], "receipts refused")
+    numbers = ints(number)
+    if (np.diff(numbers) <= 0).any():
+        kept = kept.sort_by("record_no")
+        numbers = np.sort(numbers)
+        twice = np.unique(numbers[1:][np.diff(numbers) == 0]).tolist()
+        if twice:
+            issues = [Issue("RECORD_TWICE", "record_no", where=Place(record=number)) for number in twice]
+            raise RefusedError(issues, "receipts refused")
+    return kept
+
+
+def _constant(table: pa.Table, name: str) -> str:
+    """What a column says of the whole file."""
+    if name not in table.column_names:
+        return ""
+    values = pc.unique(pc.fill_null(table.column(name).cast(pa.string()), "")).to_pylist()
+    if len(values) > 1:
+        raise RefusedError([Issue("SEVERAL_FILES", name, "one", str(len(values)))], "post one file at a time")
+    return values[0] if values else ""

@@ -1,0 +1,118 @@
+"""Keys: what a bill shares with other bills and with receipts, each as one integer.
+
+A key stands for one of a bill's numbers, its name, or an obligation that it settles. Everything that shares a key is
+judged together. Two texts may by chance have one key: then more is judged together than need be, and judged right,
+for the judgement compares the texts themselves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.columns import Ints, fixed_buffer
+from kokin.ledger._forms import ints, one
+from kokin.matching import NUMBERS
+from kokin.matching._pack import Keys, pack, pack_text
+
+_KINDS = (*NUMBERS, "obligation_id", "bill_id", "provider_key", "receipt")
+
+#: What decides to which others a bill or a receipt belongs.
+NUMBER_COLUMNS = (
+    "payee_code",
+    "item_code",
+    "case_key",
+    "confirmation",
+    "barcode",
+    "customer_number",
+    "virtual_account",
+)
+
+_ODD = np.random.default_rng(20_26).integers(0, 2**63, 128, np.uint64) * np.uint64(2) + np.uint64(1)
+_STIR = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFT = np.uint64(31)
+_CHUNK = 65_536
+
+
+def bill_keys(bills: pa.Table) -> tuple[Ints, Ints]:
+    """All keys of bills as they are kept, and the row that has each: int64 (k,) and (k,)."""
+    keys, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+
+    def add(kind: str, packed: Keys, owner: Ints) -> None:
+        keys.append(_mixed(kind, packed.words[packed.present]))
+        rows.append(owner[packed.present])
+
+    for start in range(0, len(bills), _CHUNK):
+        part = bills.slice(start, _CHUNK)
+        all_rows = np.arange(start, start + len(part))
+        for kind, packed in _numbers(part).items():
+            add(kind, packed, all_rows)
+        for name in ("bill_id", "obligation_id"):
+            add(name, _packed_text(_column(part, name)), all_rows)
+        lists = pc.split_pattern(pc.fill_null(_column(part, "covers"), ""), "\n")
+        owner = fixed_buffer(pc.list_parent_indices(lists), np.int64)
+        add("obligation_id", _packed_text(lists.flatten()), all_rows[owner])
+    return np.concatenate(keys), np.concatenate(rows)
+
+
+def text_keys(kind: str, texts: pa.Array | pa.ChunkedArray) -> Ints:
+    """The keys of texts of one kind, without those of nothing: int64 (k,)."""
+    keys = [np.empty(0, np.int64)]
+    for start in range(0, len(texts), _CHUNK):
+        packed = _packed_text(one(texts.slice(start, _CHUNK)))
+        keys.append(_mixed(kind, packed.words[packed.present]))
+    return np.concatenate(keys)
+
+
+def receipt_keys(receipts: pa.Table) -> Ints:
+    """The key of each receipt as it is kept, with its ``id``: int64 (n,).
+
+    It is that of the number by which the receipt is looked up; without one, that of the operator's own key, by which
+    it may still be known as told twice; without that, one of its own.
+    """
+    keys = [np.empty(0, np.int64)]
+    for start in range(0, len(receipts), _CHUNK):
+        part = receipts.slice(start, _CHUNK)
+        words = ints(part.column("id")).view(np.uint64).reshape(-1, 1)
+        key = _mixed("receipt", words)
+        found = np.zeros(len(part), np.bool_)
+        for kind, packed in [*_numbers(part).items(), ("provider_key", _packed_text(_column(part, "provider_key")))]:
+            rows = np.flatnonzero(packed.present & ~found)
+            key[rows] = _mixed(kind, packed.words[rows])
+            found[rows] = True
+        keys.append(key)
+    return np.concatenate(keys)
+
+
+def _numbers(part: pa.Table) -> dict[str, Keys]:
+    """The numbers of a few rows by their kind, in the order in which a receipt's are looked at."""
+    columns = {name: _column(part, name) for name in NUMBER_COLUMNS}
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    return pack(batch, _words(columns["customer_number"]))
+
+
+def _column(part: pa.Table, name: str) -> pa.Array:
+    return one(part.column(name)) if name in part.column_names else pa.nulls(len(part), pa.string())
+
+
+def _words(texts: pa.Array) -> int:
+    return -(-(pc.max(pc.binary_length(texts)).as_py() or 0) // 8) or 1
+
+
+def _packed_text(texts: pa.Array) -> Keys:
+    return pack_text(texts, _words(texts))
+
+
+def _mixed(kind: str, words: npt.NDArray[np.uint64]) -> Ints:
+    """The integer of each packed text, uint64 (n, words): int64 (n,). Words of zeros at the end do not change it."""
+    state = np.full(len(words), np.uint64(_KINDS.index(kind)), np.uint64)
+    state *= _ODD[-1]
+    for column in range(words.shape[1]):
+        state += words[:, column] * _ODD[column]
+    for odd in _STIR:
+        state ^= state >> _SHIFT
+        state *= odd
+    state ^= state >> _SHIFT
+    return state.view(np.int64)

@@ -1,0 +1,344 @@
+"""The ledger (収納台帳): what was posted stays posted, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import inspect, make_url, select
+from sqlalchemy.engine import URL
+
+from kokin import bills as bill_files
+from kokin.columns import int64_array
+from kokin.issues import Issue, RefusedError, from_table
+from kokin.ledger import _history, _read
+from kokin.ledger._bills import Load
+from kokin.ledger._circles import standing
+from kokin.ledger._databases import LedgerError, store_for
+from kokin.ledger._entry import Entry, EntryKind, Written
+from kokin.ledger._files import given
+from kokin.ledger._history import History
+from kokin.ledger._journal import Journal, last_entry
+from kokin.ledger._keys import receipt_keys
+from kokin.ledger._links import make_links
+from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting, standing_file
+from kokin.ledger._schema import TABLES, VERSION
+from kokin.ledger._settle import Fresh, settle
+from kokin.ledger._store import Session, Store
+from kokin.ledger._verify import Verification, verify
+from kokin.receipts import ReceiptFile
+from kokin.reconcile import Policy
+
+_ENTRIES = TABLES["entries"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """A ledger in a database; made by :meth:`open`.
+
+    Several may be open on one database, in any number of processes: writers wait for one another, readers for nobody.
+    """
+
+    def __init__(self, store: Store, policy: Policy, clock: Callable[[], datetime]) -> None:
+        self._store, self.policy, self._clock = store, policy, clock
+
+    @classmethod
+    def open(
+        cls,
+        url: str | URL,
+        *,
+        create: bool = True,
+        policy: Policy | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> Self:
+        """Open a ledger.
+
+        Args:
+            url: ``sqlite:///city.db`` or ``postgresql://user@host/database``.
+            create: make the ledger where there is none yet.
+            policy: the body's choices. What decides on outcomes (``pair_by``) is written down when the ledger is made;
+                later it must be the same.
+            clock: tells the time of entries that are not given one.
+
+        Raises:
+            LedgerError: there is no ledger, or one of another form.
+            RefusedError: the policy is not the ledger's.
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
+        """
+        place = make_url(url)
+        store = store_for(place)
+        with store.reading() as connection:
+            exists = inspect(connection).has_table("entries")
+        if not exists and not create:
+            raise LedgerError(f"there is no ledger in {place!r}; `kokin ledger init` makes one")
+        if not exists:
+            _create(store, policy or Policy(), clock())
+        with store.reading() as connection:
+            told = json.loads(connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).scalar_one())
+        if told["form"] != VERSION:
+            raise LedgerError(f"the ledger in {place!r} has form {told['form']}; this version reads {VERSION}")
+        kept = Policy(pair_by=told["pair_by"])
+        if policy and policy.pair_by != kept.pair_by:
+            expected, found = (", ".join(some.pair_by) for some in (kept, policy))
+            raise RefusedError([Issue("POLICY_DIFFERS", "pair_by", expected, found)], "another policy")
+        return cls(store, policy or kept, clock)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._store.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add_bills(
+        self,
+        bills: Any | Iterable[Any],
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> Written:
+        """Add bills, and new versions of bills that have changed; receipts that they concern are judged anew.
+
+        A bill that is there unchanged is passed over, so a whole register can be sent again. ``told`` of the entry
+        has ``given = new + changed + unchanged``.
+
+        Args:
+            bills: a table with the columns of :class:`~kokin.model.Bill`, or several one after another, as
+                :func:`kokin.bills.batches` gives them.
+            actor: who does it.
+            source: the name of the file that they come from.
+            reason: why, where that is not plain.
+            at: when; by default now, by the ledger's clock.
+
+        Raises:
+            RefusedError: a row is no bill, or the bills do not hold together; nothing was added.
+        """
+        with self._writing() as journal:
+            load = Load(journal, self.policy)
+            for piece in _pieces(bills):
+                load.add(piece)
+            rejudged = load.finish()
+            told = {"given": load.given, "new": load.new, "changed": load.changed, "unchanged": load.unchanged}
+            self._seal(journal, EntryKind.BILLS, at, actor=actor, reason=reason, source=source, told=told)
+            return Written(_entry(journal), True, {}, rejudged)
+
+    def post(
+        self,
+        receipts: ReceiptFile | Any,
+        *,
+        actor: str,
+        source: str | None = None,
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> Written:
+        """Post the receipts of one file: all of it or, if anything fails, nothing.
+
+        A file that stands in the ledger already, by its SHA-256, is not posted again. What the receipts say of earlier
+        ones is settled with them: the ledger then stands as if all its files had come at once.
+
+        Args:
+            receipts: an open receipt file, or a table of the receipts of one.
+            actor: who does it.
+            source: the name of the file, if another than its own.
+            reason: why, where that is not plain.
+            at: when; by default now, by the ledger's clock.
+
+        Raises:
+            FileRefused: a total does not agree, a record is cut: nothing was posted.
+            RefusedError: the table is none of receipts.
+        """
+        file = given(receipts, source)
+        with self._writing() as journal:
+            stands = standing_file(journal, file.digest)
+            if stands:
+                return Written(stands, False, {}, 0)
+            ids = journal.add("receipts", {name: file.receipts.column(name) for name in file.receipts.column_names})
+            fresh = file.receipts.append_column("id", int64_array(ids))
+            fresh = fresh.append_column("entry", int64_array(np.full(len(ids), journal.entry)))
+            fresh = fresh.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
+            keys = receipt_keys(fresh)
+            journal.link("receipt_links", keys, ids)
+            done = settle(journal, self.policy, keys, Fresh(fresh, keys))
+            about = {"source": file.source, "layout": file.layout, "digest": file.digest, "told": file.told}
+            self._seal(journal, EntryKind.FILE, at, actor=actor, reason=reason, **about)
+            return Written(_entry(journal), True, done.outcomes, done.rejudged)
+
+    def reverse(
+        self,
+        entry: int | None = None,
+        *,
+        posting: int | None = None,
+        reason: str,
+        actor: str,
+        at: datetime | None = None,
+    ) -> Written:
+        """Take back a file, a posting (a dishonoured 証券), or a reversal: what a reversal took out is put back.
+
+        Nothing is deleted. Each posting that is taken back gets a row that names it, and whatever else was judged by
+        it is judged anew.
+
+        Args:
+            entry: the entry of a file or of a reversal.
+            posting: one posting, instead of an entry: the last one of its receipt.
+            reason: why; it is required.
+            actor: who does it.
+            at: when; by default now, by the ledger's clock.
+
+        Raises:
+            RefusedError: no reason, no such entry or posting, one that is taken back already or has been replaced, or
+                a file that has been posted again since.
+        """
+        if not reason.strip():
+            raise RefusedError([Issue("FIELD_MISSING", "reason")], "nothing was reversed")
+        with self._writing() as journal:
+            change = reversal_of_posting(journal, posting) if posting is not None else reversal_of_entry(journal, entry)
+            concerned = standing(journal, np.concatenate([change.withdrawn, change.restored]))
+            done = settle(journal, self.policy, receipt_keys(concerned), change=change)
+            about = {"reverses": entry, "reverses_posting": posting}
+            self._seal(journal, EntryKind.REVERSAL, at, actor=actor, reason=reason, **about)
+            return Written(_entry(journal), True, {}, done.rejudged)
+
+    def balances(self, as_of: date | datetime | None = None) -> pa.Table:
+        """How every bill stands: ``bill_id, amount, paid, residual, status`` (yen), by ``bill_id``.
+
+        Args:
+            as_of: what the ledger said at that moment, or at the end of that day in Japan; by default now.
+        """
+        with self._reading() as session:
+            return _read.balances(session, as_of)
+
+    def outcomes(self, entry: int | None = None) -> pa.Table:
+        """The verdict that stands on each receipt, of one file's entry or of all.
+
+        A row per receipt, by source, digest and record_no, with the columns of
+        :attr:`kokin.reconcile.Reconciliation.outcomes`. Receipts that have been reversed are not there.
+        """
+        with self._reading() as session:
+            return _read.outcomes(session, entry)
+
+    def bills(self, as_of: date | datetime | None = None) -> pa.Table:
+        """The bills in the version that is in force, with the columns of :class:`~kokin.model.Bill`, by ``bill_id``."""
+        with self._reading() as session:
+            return _read.bills(session, as_of)
+
+    def receipts(self, as_of: date | datetime | None = None) -> pa.Table:
+        """The receipts that have not been reversed, with the columns of :class:`~kokin.model.Receipt`.
+
+        ``reconcile(ledger.bills(), ledger.receipts())`` says what the ledger says.
+        """
+        with self._reading() as session:
+            return _read.receipts(session, as_of)
+
+    def history(self, bill_id: str) -> History:
+        """Everything that the ledger has on one bill.
+
+        Raises:
+            RefusedError: there is no such bill.
+        """
+        with self._reading() as session:
+            return _history.history(session, bill_id)
+
+    def entries(self) -> list[Entry]:
+        """Every entry, first to last."""
+        with self._reading() as session:
+            rows = session.connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.id)).mappings()
+            return [Entry.of(row) for row in rows]
+
+    def status(self) -> dict[str, Any]:
+        """How the ledger stands, for JSON.
+
+        Counts of ``entries, files, bills, receipts, postings, balances``; ``outcomes`` and ``bins`` of the receipts
+        that stand; ``controls``; ``at`` and ``hash`` of the last entry.
+
+        ``hash`` seals all of it: written down elsewhere, it proves later that nothing before it was changed.
+        """
+        with self._reading() as session:
+            return _history.status(session)
+
+    def verify(self, *, sealed: str = "", again: bool = False) -> Verification:
+        """Walk the chains in bounded memory, and name the first row of each table that is not what was written.
+
+        The links are compared with the journal, too; :meth:`relink` makes them anew.
+
+        Args:
+            sealed: the ``hash`` of an entry as it was written down outside the ledger: it must be there still. Without
+                it, whoever owns the database could cut off its end, or write all of it again, and not be noticed.
+            again: also judge all receipts again, and compare with the verdicts and balances that stand.
+        """
+        with self._reading() as session:
+            return verify(session, self.policy, sealed=sealed, again=again)
+
+    def relink(self) -> None:
+        """Make the links anew from the journal."""
+        with self._writing() as journal:
+            make_links(journal)
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Write the journal as CSV (UTF-8), a file per table, in bounded memory; names of persons are left out.
+
+        The journal itself (``journal.csv``) is the audit log: who, when, which file, which rule and version, and the
+        hashes.
+        """
+        with self._reading() as session:
+            return _history.export(session, Path(folder))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with self._store.reading() as connection:
+            yield Session(self._store, connection)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Journal]:
+        with self._store.writing() as connection:
+            yield Journal(self._store, connection)
+
+    def _seal(self, journal: Journal, kind: EntryKind, at: datetime | None, **told: Any) -> None:
+        if not told["actor"].strip():
+            raise RefusedError([Issue("FIELD_MISSING", "actor")], "nothing was written")
+        journal.seal(kind.value, at or self._clock(), strict=at is not None, **told)
+
+
+def _create(store: Store, policy: Policy, at: datetime) -> None:
+    with store.writing() as connection:
+        if inspect(connection).has_table("entries"):
+            return  # another process was faster
+        store.create(connection)
+        told = {"form": VERSION, "pair_by": list(policy.pair_by)}
+        Journal(store, connection).seal(EntryKind.OPENED.value, at, strict=False, actor="", told=told)
+
+
+def _pieces(bills: Any) -> Iterator[pa.Table]:
+    """Checked tables of bills.
+
+    Raises:
+        RefusedError: a row is no bill.
+    """
+    if hasattr(bills, "__arrow_c_stream__"):
+        bills = [bills]
+    first = 1
+    for piece in bills:
+        checked = piece if isinstance(piece, bill_files.Checked) else bill_files.check(piece, first=first)
+        if checked.rejected:
+            raise RefusedError(from_table(checked.issues), f"{checked.rejected} bills are wrong; nothing was added")
+        first += len(checked.table)
+        yield checked.table
+
+
+def _entry(journal: Journal) -> Entry:
+    row = last_entry(journal.connection)
+    assert row is not None
+    return Entry.of(row)

@@ -1,0 +1,65 @@
+"""SQLite: a file beside the programs that use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event, func
+
+from kokin.columns import Ints
+from kokin.ledger._store import Store, Wanted
+
+#: Seconds that a writer waits for another.
+_PATIENCE = 600
+
+
+class SqliteStore(Store):
+    """A ledger in a file, in write-ahead mode: readers and one writer do not wait for each other.
+
+    ``synchronous=FULL``: what ``post`` has returned from is on the disk, even if the power fails in the next instant.
+    """
+
+    write_options = {"begins": "BEGIN IMMEDIATE"}  # noqa: RUF012 (read only)
+    read_options = {"begins": "BEGIN"}  # noqa: RUF012
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(create_engine(url, connect_args={"timeout": _PATIENCE}))
+        event.listen(self.engine, "connect", _prepare)
+        event.listen(self.engine, "begin", _begin)
+
+    def lock(self, connection: Connection) -> None:
+        """``BEGIN IMMEDIATE`` has done it."""
+
+    def guards(self, table: str) -> list[str]:
+        return [
+            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'the rows of {table} are never changed'); END"
+            for change in ("UPDATE", "DELETE")
+        ]
+
+    def insert(self, connection: Connection, table: str, rows: pa.Table) -> None:
+        names = ", ".join(rows.column_names)
+        places = ", ".join("?" * rows.num_columns)
+        cursor = connection.connection.cursor()
+        for part in rows.to_batches(max_chunksize=1 << 16):
+            values = (values.to_pylist() for values in part.columns)
+            cursor.executemany(
+                f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 (names of our own)
+                list(zip(*values, strict=True)),
+            )
+        cursor.close()
+
+    def wanted(self, keys: Ints) -> Wanted:
+        return func.json_each(str(keys.tolist())).table_valued(column("value", BigInteger), name="wanted")
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # sqlite3 begins no transaction of its own
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -65536")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begins", "BEGIN"))

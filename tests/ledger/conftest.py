@@ -1,0 +1,130 @@
+"""A fresh ledger in either database, and small cities for it."""
+
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from kokin.ledger import Ledger
+from kokin.model import Bill, Receipt, schema
+
+_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A PostgreSQL server of our own on a socket in a temporary folder; its folder."""
+    pg_ctl = shutil.which("pg_ctl") or (str(_BINARIES[-1]) if _BINARIES else None)
+    if pg_ctl is None:
+        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="no psycopg here: pip install 'kokin[postgres]'")
+    folder = tmp_path_factory.mktemp("pg")
+    user = None
+    if os.getuid() == 0:  # the server refuses to run as root
+        user = next(entry.pw_name for entry in pwd.getpwall() if entry.pw_name in ("postgres", "nobody"))
+        for parent in (folder, *folder.parents[:2]):
+            parent.chmod(0o755)
+        shutil.chown(folder, user)
+
+    def run(*arguments):
+        subprocess.run([pg_ctl, *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+
+    run("-D", f"{folder}/data", "-o", "-U kokin -A trust -E UTF8 --locale=C --no-sync", "-s", "init")
+    options = f"-k {folder} -c listen_addresses='' -c max_connections=40"
+    run("-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "-s", "start")
+    yield folder
+    run("-D", f"{folder}/data", "-m", "immediate", "-s", "stop")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_place(request, tmp_path):
+    """A function that gives the URL of an empty database."""
+    numbers = itertools.count()
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{tmp_path}/{next(numbers)}.db"
+    cluster = request.getfixturevalue("cluster")
+    import psycopg
+
+    def create():
+        name = f"t{os.getpid()}_{next(_DATABASES)}"
+        with psycopg.connect(host=str(cluster), user="kokin", dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        return f"postgresql+psycopg://kokin@/{name}?host={cluster}"
+
+    return create
+
+
+_DATABASES = itertools.count()
+
+
+@pytest.fixture
+def place(new_place):
+    """The URL of an empty database."""
+    return new_place()
+
+
+@pytest.fixture
+def ledger(place):
+    """An empty ledger."""
+    with Ledger.open(place) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def cities():
+    """The random cities of the reconciliation's tests."""
+    path = Path(__file__).parents[1] / "reconcile" / "cities.py"
+    spec = importlib.util.spec_from_file_location("kokin_tests_cities", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+
+
+@pytest.fixture(scope="session")
+def bills():
+    """Bills from ``name=yen`` and what else is told of all of them."""
+
+    def make(more=None, **amounts):
+        rows = [
+            {"bill_id": name, "case_key": name[1:].zfill(20), "amount": yen, "due_on": date(2026, 6, 1)}
+            for name, yen in amounts.items()
+        ]
+        rows = [{**SLIP, **row, **(more or {})} for row in rows]
+        return pa.Table.from_pylist(rows, pa.schema([schema(Bill).field(name) for name in rows[0]]))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def receipts():
+    """Receipts of one file, from rows of bill, yen, day and what else is told."""
+
+    def make(source, *rows):
+        told = [
+            {
+                **SLIP,
+                "source": source,
+                "digest": f"digest of {source}",
+                "record_no": number,
+                "case_key": name[1:].zfill(20),
+                "amount": yen,
+                "paid_on": date(2026, 5, day),
+                **(more[0] if more else {}),
+            }
+            for number, (name, yen, day, *more) in enumerate(rows, 1)
+        ]
+        return pa.Table.from_pylist(told, schema(Receipt))
+
+    return make

@@ -1,0 +1,313 @@
+"""Posting in days equals reconciling at once; reversals restore; what is refused leaves nothing behind."""
+
+import random
+from datetime import UTC, date, datetime, time
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kokin import receipts as receipt_files
+from kokin.issues import RefusedError
+from kokin.ledger import EntryKind, Ledger
+from kokin.model import Bill, Receipt, schema
+from kokin.reconcile import reconcile
+
+ANY_PLACE = [HealthCheck.function_scoped_fixture]
+
+
+def city_in_files(cities, seed):
+    """A small random city: its bills, and its receipts in a few files."""
+    rng = random.Random(seed)
+    bills, receipts = cities.city(rng.choice, rng.randrange(1, 14), rng.randrange(40))
+    rng.shuffle(receipts)
+    count = rng.randrange(1, 5)
+    files = []
+    for number in range(count):
+        rows = receipts[number::count]
+        where = {"source": f"{rng.choice('ab')}{number}.csv", "digest": f"d{number}"}
+        told = [{**row, **where, "record_no": record} for record, row in enumerate(rows, 1)]
+        files.append(pa.Table.from_pylist(told, schema(Receipt)))
+    return rng, bills, files
+
+
+def as_table(bills):
+    return pa.Table.from_pylist(bills, schema(Bill))
+
+
+def assert_same(ledger, bills, files):
+    want = reconcile(as_table(bills), [schema(Receipt).empty_table(), *files])
+    assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
+    assert ledger.balances().to_pylist() == want.balances.to_pylist()
+    status = ledger.status()
+    assert status["bins"] == want.summary["bins"]
+    assert status["controls"]["T4"]["holds"] is True
+
+
+@settings(max_examples=20, suppress_health_check=ANY_PLACE)
+@given(seed=st.integers(0, 2**32))
+def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, seed):
+    rng, bills, files = city_in_files(cities, seed)
+    rng.shuffle(files)
+    # A covering slip cannot come before the obligations that it covers.
+    cut = rng.randrange(len(bills) + 1) if not any(bill["covers"] for bill in bills) else len(bills)
+    with Ledger.open(new_place()) as ledger:
+        ledger.add_bills(as_table(bills[:cut]), actor="clerk")
+        for file in files:
+            if file is files[-1]:
+                ledger.add_bills(as_table(bills[cut:]), actor="clerk")
+            ledger.post(file, actor="batch", source="none" if not len(file) else None)
+        assert_same(ledger, bills, files)
+        found = ledger.verify(again=True)
+        assert found.is_clean, found.issues
+        again = reconcile(ledger.bills(), ledger.receipts())
+        assert again.outcomes.to_pylist() == ledger.outcomes().to_pylist()
+
+
+@settings(max_examples=12, suppress_health_check=ANY_PLACE)
+@given(seed=st.integers(0, 2**32))
+def test_a_reversal_takes_out_and_its_reversal_restores(new_place, cities, seed):
+    rng, bills, files = city_in_files(cities, seed)
+    files = [file for file in files if len(file)]
+    with Ledger.open(new_place()) as ledger:
+        ledger.add_bills(as_table(bills), actor="clerk")
+        entries = {ledger.post(file, actor="batch").entry.id: file for file in files}
+        stands = dict.fromkeys(entries, True)
+        handle = {entry: entry for entry in entries}  # what to reverse to flip each file
+        for _ in range(4 if files else 0):
+            entry = rng.choice(sorted(entries))
+            handle[entry] = ledger.reverse(handle[entry], reason="wrong file", actor="chief").entry.id
+            stands[entry] = not stands[entry]
+            assert_same(ledger, bills, [file for entry, file in entries.items() if stands[entry]])
+        found = ledger.verify(again=True)
+        assert found.is_clean, found.issues
+
+
+@settings(max_examples=12, suppress_health_check=ANY_PLACE)
+@given(seed=st.integers(0, 2**32))
+def test_changed_bills_are_judged_as_if_they_had_always_been_so(new_place, cities, seed):
+    rng, bills, files = city_in_files(cities, seed)
+    with Ledger.open(new_place()) as ledger:
+        ledger.add_bills(as_table(bills), actor="clerk")
+        for file in files:
+            ledger.post(file, actor="batch", source="none" if not len(file) else None)
+        for bill in rng.sample(bills, len(bills) // 2):
+            # Its obligation stays, for others may cover it.
+            bill.update(rng.choice([{"amount": 700}, {"status": "cancelled"}, {"case_key": "99"}, {"barcode": None}]))
+        done = ledger.add_bills(as_table(bills), actor="clerk")
+        told = done.entry.told
+        assert told["given"] == len(bills) == told["changed"] + told["unchanged"]
+        assert_same(ledger, bills, files)
+        found = ledger.verify(again=True)
+        assert found.is_clean, found.issues
+
+
+def test_the_three_way_example(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000, B2=10_000, B3=10_000), actor="clerk")
+    ledger.post(receipts("mon.csv", ("B1", 10_000, 1), ("B1", 10_000, 2)), actor="batch")
+    done = ledger.post(receipts("tue.csv", ("B2", 9_500, 3)), actor="batch")
+    assert done.outcomes == {"UNDERPAID": {"count": 1, "amount": 9_500}}
+    assert ledger.status()["bins"] == {
+        "applied": 19_500,
+        "excess": 10_000,
+        "suspense": 0,
+        "provisional": 0,
+        "void": 0,
+    }
+    rows = [(row["bill_id"], row["residual"], row["status"]) for row in ledger.balances().to_pylist()]
+    assert rows == [("B1", 0, "settled"), ("B2", 500, "partial"), ("B3", 10_000, "expected")]
+
+
+def test_a_payment_that_was_made_earlier_but_told_later_is_the_first(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    ledger.post(receipts("tue.csv", ("B1", 10_000, 9)), actor="batch")
+    done = ledger.post(receipts("wed.csv", ("B1", 10_000, 2)), actor="batch")
+    assert done.rejudged == 1
+    story = ledger.history("B1")
+    told = [(row["entry"], row["rule"], row["outcome"], row["applied"]) for row in story.postings.to_pylist()]
+    assert told == [
+        (3, "posted", "MATCHED", 10_000),
+        (4, "rejudged", "MATCHED", -10_000),
+        (4, "rejudged", "DUPLICATE_PAYMENT", 0),
+        (4, "posted", "MATCHED", 10_000),
+    ]
+    assert story.postings.column("reverses").to_pylist() == [None, 1, None, None]
+
+
+def test_a_report_from_the_till_its_final_and_its_cancel_on_three_days(ledger, bills, receipts):
+    till = {"paid_at": time(9, 30), "store_code": "100"}
+    ledger.add_bills(bills(B1=10_000, B2=5_000), actor="clerk")
+    ledger.post(
+        receipts(
+            "mon.csv",
+            ("B1", 10_000, 1, {"kind": "provisional", **till}),
+            ("B2", 5_000, 1, {"kind": "provisional", **till}),
+        ),
+        actor="batch",
+    )
+    assert ledger.balances().column("status").to_pylist() == ["provisional", "provisional"]
+    assert ledger.status()["bins"]["provisional"] == 15_000
+    ledger.post(receipts("tue.csv", ("B2", 5_000, 1, {"kind": "cancel", **till})), actor="batch")
+    ledger.post(receipts("fri.csv", ("B1", 10_000, 1, till)), actor="batch")
+    assert ledger.balances().column("status").to_pylist() == ["settled", "expected"]
+    outcomes = ["SUPERSEDED", "CANCELLED", "CANCEL", "MATCHED"]
+    assert sorted(ledger.outcomes().column("outcome").to_pylist()) == sorted(outcomes)
+
+
+def test_the_same_file_again_adds_no_row(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    first = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch")
+    before = ledger.status()
+    again = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch")
+    assert (first.is_new, again.is_new, again.entry.id) == (True, False, first.entry.id)
+    assert ledger.status() == before
+
+
+def test_a_reversed_file_may_be_posted_again_but_then_not_restored(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    mon = receipts("mon.csv", ("B1", 10_000, 1))
+    taken_back = ledger.reverse(ledger.post(mon, actor="batch").entry.id, reason="wrong layout", actor="chief")
+    assert ledger.balances().column("status").to_pylist() == ["expected"]
+    assert ledger.post(mon, actor="batch").is_new
+    with pytest.raises(RefusedError, match="FILE_STANDS"):
+        ledger.reverse(taken_back.entry.id, reason="by mistake", actor="chief")
+    assert ledger.status()["outcomes"] == {"MATCHED": {"count": 1, "amount": 10_000}}
+
+
+def test_the_same_payment_in_another_file_is_no_money(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    key = {"provider_key": "EL1"}
+    ledger.post(receipts("mon.csv", ("B1", 10_000, 1, key)), actor="batch")
+    done = ledger.post(receipts("tue.csv", ("B1", 10_000, 1, key)), actor="batch")
+    outcomes = ledger.outcomes().column("outcome").to_pylist()
+    assert sorted(outcomes) == ["DUPLICATE_RECORD", "MATCHED"]
+    assert done.entry.kind is EntryKind.FILE
+    assert ledger.status()["bins"]["void"] == 10_000
+
+
+def test_a_dishonoured_payment_is_reversed_alone(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    ledger.post(receipts("mon.csv", ("B1", 10_000, 1), ("B1", 10_000, 2)), actor="batch")
+    posting = ledger.history("B1").postings.to_pylist()[0]["id"]
+    done = ledger.reverse(posting=posting, reason="dishonoured", actor="chief")
+    assert done.rejudged == 1
+    assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED"]
+    with pytest.raises(RefusedError, match="POSTING_REPLACED"):
+        ledger.reverse(posting=posting, reason="again", actor="chief")
+    ledger.reverse(done.entry.id, reason="honoured after all", actor="chief")
+    assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED", "DUPLICATE_PAYMENT"]
+
+
+def test_reversals_need_a_reason_and_something_to_reverse(ledger, bills, receipts):
+    loaded = ledger.add_bills(bills(B1=10_000), actor="clerk").entry.id
+    entry = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch").entry.id
+    before = ledger.status()
+    for arguments, code in (
+        ({"entry": entry, "reason": " "}, "FIELD_MISSING"),
+        ({"entry": 99, "reason": "x"}, "ENTRY_UNKNOWN"),
+        ({"posting": 99, "reason": "x"}, "ENTRY_UNKNOWN"),
+        ({"entry": loaded, "reason": "x"}, "ENTRY_KIND"),
+    ):
+        with pytest.raises(RefusedError, match=code):
+            ledger.reverse(**arguments, actor="chief")
+    assert ledger.status() == before
+    ledger.reverse(entry, reason="wrong file", actor="chief")
+    with pytest.raises(RefusedError, match="ENTRY_REVERSED"):
+        ledger.reverse(entry, reason="wrong file", actor="chief")
+
+
+def test_a_receipt_without_any_number_can_be_reversed_too(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    nothing = dict.fromkeys(("payee_code", "item_code", "case_key", "confirmation"))
+    entry = ledger.post(receipts("mon.csv", ("B1", 10_000, 1, nothing)), actor="batch").entry.id
+    assert ledger.outcomes().column("outcome").to_pylist() == ["KEY_MISSING"]
+    ledger.reverse(entry, reason="wrong file", actor="chief")
+    assert len(ledger.outcomes()) == 0
+    assert ledger.status()["bins"]["suspense"] == 0
+
+
+def test_a_refused_file_leaves_nothing(ledger, tmp_path):
+    path = tmp_path / "cut.csv"
+    path.write_text("payee_code,item_code,case_key,confirmation,amount,paid_on\n99999,127,1,123456,100,2026-05-01\n99999,12")
+    before = ledger.status()
+    with pytest.raises(receipt_files.FileRefused, match="RECORD_TRUNCATED"):
+        ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch")
+    assert ledger.status() == before
+
+
+def test_a_file_with_its_totals(ledger, bills, tmp_path):
+    path = tmp_path / "mon.csv"
+    path.write_text(
+        "payee_code,item_code,case_key,confirmation,amount,paid_on\n"
+        "99999,127,1,123456,100,2026-05-01\n99999,127,2,123456,1O0,2026-05-01\n"
+    )
+    ledger.add_bills(bills(B1=100), actor="clerk")
+    entry = ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch").entry
+    assert (entry.source, entry.layout, len(entry.digest)) == ("mon.csv", "kokin-csv", 64)
+    assert (entry.told["read"], entry.told["accepted"], entry.told["rejected"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([{"record_no": 1}, {"record_no": 1}], "RECORD_TWICE"),
+        ([{"source": "a"}, {"source": "b"}], "SEVERAL_FILES"),
+        ([{"digest": "a"}, {"digest": "b"}], "SEVERAL_FILES"),
+        ([{"record_no": None}, {}], "FIELD_MISSING"),
+        ([{"channel": "a\x1fb"}, {}], "CHARACTER"),
+    ],
+)
+def test_a_table_that_is_no_file_is_refused(tmp_path, receipts, rows, code):
+    with Ledger.open(f"sqlite:///{tmp_path}/city.db") as ledger:
+        before = ledger.status()
+        with pytest.raises(RefusedError, match=code):
+            ledger.post(receipts("mon.csv", *(("B1", 100, 1, row) for row in rows)), actor="batch")
+        assert ledger.status() == before
+
+
+def test_wrong_bills_are_refused_whole(ledger, bills):
+    twice = pa.concat_tables([bills(B1=1, B2=2), bills(B1=3)])
+    for wrong, code in (
+        (twice, "BILL_REPEATED"),
+        ([bills(B1=1), bills(B1=1)], "BILL_REPEATED"),
+        (bills({"covers": ["O9"]}, B1=1), "OBLIGATION_UNKNOWN"),
+        (bills({"confirmation": "12"}, B1=1), "WIDTH"),
+    ):
+        with pytest.raises(RefusedError, match=code):
+            ledger.add_bills(wrong, actor="clerk")
+    assert ledger.status()["entries"] == 1
+
+
+def test_balances_as_of_any_day(place, bills, receipts):
+    days = iter([datetime(2026, 5, day, 14, 59, tzinfo=UTC) for day in (1, 2, 3, 4, 5)])
+    with Ledger.open(place, clock=lambda: next(days)) as ledger:
+        ledger.add_bills(bills(B1=10_000), actor="clerk")
+        entry = ledger.post(receipts("mon.csv", ("B1", 4_000, 1)), actor="batch").entry.id
+        ledger.add_bills(bills(B1=8_000, B2=1_000), actor="clerk")
+        ledger.reverse(entry, reason="wrong file", actor="chief")
+        told = {
+            day: [tuple(row.values())[1:] for row in ledger.balances(date(2026, 5, day)).to_pylist()]
+            for day in (1, 2, 3, 4, 5)
+        }
+    assert told == {
+        1: [],
+        2: [(10_000, 0, 10_000, "expected")],
+        3: [(10_000, 4_000, 6_000, "partial")],
+        4: [(8_000, 4_000, 4_000, "partial"), (1_000, 0, 1_000, "expected")],
+        5: [(8_000, 0, 8_000, "expected"), (1_000, 0, 1_000, "expected")],
+    }
+
+
+def test_time_does_not_run_back(ledger, bills):
+    ledger.add_bills(bills(B1=1), actor="clerk", at=datetime(2100, 1, 1, tzinfo=UTC))
+    with pytest.raises(RefusedError, match="LEDGER_TIME"):
+        ledger.add_bills(bills(B2=1), actor="clerk", at=datetime(2099, 1, 1, tzinfo=UTC))
+    # The clock of another host may be behind: then the entry has the time of the one before it.
+    assert ledger.add_bills(bills(B2=1), actor="clerk").entry.at == datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def test_every_entry_has_an_actor(ledger, bills):
+    with pytest.raises(RefusedError, match="actor"):
+        ledger.add_bills(bills(B1=1), actor="")
+    assert ledger.status()["entries"] == 1
