@@ -3,8 +3,8 @@
     python benchmarks/matching.py [core | job | daily | roofline ...] [--bills N] [--receipts N] [--runs N]
                                   [--form fixed | csv] [--peers Polars,DuckDB]
 
-``core``: tables in memory to the outcome table. ``job``: a receipt file (200-byte records, or CSV) and bills (Parquet, or
-CSV) to outcomes.csv and balances.csv, each run in a fresh process, with its peak memory. ``daily``: a receipt file
+``core``: tables in memory to the outcome table. ``job``: a receipt file (200-byte records, or CSV) and bills (Parquet,
+or CSV) to outcomes.csv and balances.csv, each run in a fresh process, with its peak memory. ``daily``: a receipt file
 against a prepared index, from the start of the process. Rounds are paired: each runs every contender once, in
 turn; the table gives medians, and every contender's outcomes are compared with Kokin's before a time is told.
 """
@@ -29,20 +29,28 @@ PACKAGES = ("numpy", "pyarrow", "polars", "duckdb", "pandas")
 
 
 def kokin_job(folder: Path, form: str, out: Path) -> None:
-    """The public way: read, reconcile, write."""
+    """The public way: the bills are prepared while the receipts are read; then reconcile, and write."""
+    from concurrent.futures import ThreadPoolExecutor
+
     import pyarrow.parquet as pq
 
     from kokin import bills, receipts
     from kokin.columns import write_csv
+    from kokin.matching import Index
     from kokin.reconcile import reconcile
 
-    if form == "csv":
-        billed = bills.read(folder / "bills.csv").table
-        taken = receipts.read(folder / "receipts.csv", layout="kokin-csv")
-    else:
-        billed = pq.read_table(folder / "bills.parquet")
-        taken = receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml"))
-    done = reconcile(billed, taken)
+    def prepared() -> Index:
+        return Index.build(
+            bills.read(folder / "bills.csv").table if form == "csv" else pq.read_table(folder / "bills.parquet")
+        )
+
+    with ThreadPoolExecutor(1) as pool:
+        index = pool.submit(prepared)
+        if form == "csv":
+            taken = receipts.read(folder / "receipts.csv", layout="kokin-csv")
+        else:
+            taken = receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml"))
+    done = reconcile(index.result(), taken)
     write_csv(done.outcomes, out / "outcomes.csv")
     write_csv(done.balances, out / "balances.csv")
 
@@ -74,7 +82,6 @@ def run_job(name: str, folder: Path, form: str) -> tuple[float, float]:
 def one(name: str, folder: str, form: str, out: str) -> None:
     """The inside of :func:`run_job`."""
     if name == KOKIN:
-
         job: Callable[..., None] = kokin_job
     else:
         import matching_peers
@@ -98,6 +105,7 @@ def compare_files(name: str) -> None:
 
 
 def bench_job(folder: Path, form: str, peers: list[str], runs: int) -> None:
+    """From files to files; the tables are compared once."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in [KOKIN, *peers]}
     for round_no in range(runs):
         for name, found in times.items():
@@ -109,6 +117,7 @@ def bench_job(folder: Path, form: str, peers: list[str], runs: int) -> None:
 
 
 def bench_core(folder: Path, peers: list[str], runs: int) -> None:
+    """From tables in memory, each in its engine's own form, to the outcome table."""
     import matching_peers
     import polars as pl
     import pyarrow.parquet as pq
@@ -169,12 +178,10 @@ def bench_roofline(folder: Path) -> None:
     streamed = bills * (34 + 8 + 16 + 8) + receipts * (34 + 8 + 1 + 3 * 8 + 4 + 10)
     touched = bills * 2 + receipts * 5
     print(f"reading {1e-9 / read:.1f} GB/s, random reads {gather * 1e9:.1f} ns each, one core")
-    print(
-        f"streamed {streamed / 1e6:.0f} MB: {streamed * read * 1e3:.0f} ms; {touched / 1e6:.1f} M random: {touched * gather * 1e3:.0f} ms"
-    )
-    print(
-        f"roofline on {os.cpu_count()} cores: {(streamed * read + touched * gather) / (os.cpu_count() or 1) * 1e3:.0f} ms"
-    )
+    print(f"streamed {streamed / 1e6:.0f} MB: {streamed * read * 1e3:.0f} ms")
+    print(f"random {touched / 1e6:.1f} M: {touched * gather * 1e3:.0f} ms")
+    cores = os.cpu_count() or 1
+    print(f"roofline on {cores} cores: {(streamed * read + touched * gather) / cores * 1e3:.0f} ms")
 
 
 def peak_gb() -> float:
@@ -184,6 +191,7 @@ def peak_gb() -> float:
 
 
 def timed(run: Callable[[], object]) -> float:
+    """Seconds of one call."""
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
@@ -214,6 +222,7 @@ def machine() -> str:
 
 
 def main() -> None:
+    """Read the arguments and run what they name."""
     if sys.argv[1:2] == ["--one"]:
         one(*sys.argv[2:])
         return

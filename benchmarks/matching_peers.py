@@ -1,8 +1,8 @@
 """What a good engineer would write instead: the benchmark's job on other engines, tuned by hand.
 
 Every peer reads the same files, throws out the rows whose number is none, gives the same outcome and balance tables
-(checked by ``matching.py``), and may leave their rows in any order. The rule is the part that the benchmark's city needs:
-finals by eL number, one debt per slip. Only the few bills that are paid more than once go through a window.
+(checked by ``matching.py``), and may leave their rows in any order. The rule is the part that the benchmark's city
+needs: finals by eL number, one debt per slip. Only the few bills that are paid more than once go through a window.
 """
 
 from __future__ import annotations
@@ -139,6 +139,7 @@ def polars_job(folder: Path, form: str, out: Path) -> None:
 
 
 def polars_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    """Both tables stand in Polars' own form before the clock runs."""
     left, right = pl.from_arrow(receipts).lazy(), pl.from_arrow(bills).lazy()
     return lambda: polars_judged(left, right).collect(engine="streaming").to_arrow()
 
@@ -166,13 +167,16 @@ from judged
 BALANCE_SQL = """
 select bill_id, amount, coalesce(paid, 0) as paid, amount - coalesce(paid, 0) as residual,
   case when amount = paid then 'settled' when paid > 0 then 'partial' else 'expected' end as status
-from bills left join (select bill_id, sum(applied) as paid from outcomes where applied > 0 group by bill_id) using (bill_id)
+from bills
+left join (select bill_id, sum(applied) as paid from outcomes where applied > 0 group by bill_id) using (bill_id)
 """
+PLAIN = "auto_detect = false, quote = ''"
 WORDS = {"key": ", ".join(KEY), "order": ", ".join(ORDER)}
 DUCK_JUDGE = JUDGE_SQL.format(**WORDS, least="least", greatest="greatest")
 
 
 def duckdb_connection() -> duckdb.DuckDBPyConnection:
+    """A database in memory that may forget the order of rows."""
     connection = duckdb.connect()
     connection.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
     return connection
@@ -182,10 +186,11 @@ def duckdb_receipts(folder: Path, form: str) -> str:
     """The receipts that have a number, as a query. Fixed-length records are read as one text column."""
     if form == "csv":
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in FIELDS)
-        read = f"read_csv('{folder}/receipts.csv', header = true, auto_detect = false, quote = '', columns = {{{columns}}})"
+        read = f"read_csv('{folder}/receipts.csv', header = true, {PLAIN}, columns = {{{columns}}})"
         fields, day = ", ".join(FIELDS), "%Y-%m-%d"
     else:
-        read = f"read_csv('{folder}/receipts.dat', header = false, auto_detect = false, quote = '', delim = '\x1f', columns = {{'record': 'VARCHAR'}})"
+        columns = "delim = '\x1f', columns = {'record': 'VARCHAR'}"
+        read = f"read_csv('{folder}/receipts.dat', header = false, {PLAIN}, {columns})"
         fields = ", ".join(f"record[{start + 1}:{end}] as {name}" for name, (start, end) in FIELDS.items())
         day = "%Y%m%d"
     digits = " and ".join(f"regexp_full_match({name}, '[0-9]+')" for name in KEY)
@@ -198,16 +203,15 @@ def duckdb_receipts(folder: Path, form: str) -> str:
 
 
 def duckdb_job(folder: Path, form: str, out: Path) -> None:
+    """The receipts and their outcomes are kept as tables; both files are copied out of them."""
     connection = duckdb_connection()
     columns = ", ".join(
         f"'{name}': '{kind}'"
         for name, kind in zip(["bill_id", *KEY, "amount", "due_on"], [*["VARCHAR"] * 5, "BIGINT", "DATE"], strict=True)
     )
-    bills = (
-        f"read_csv('{folder}/bills.csv', header = true, auto_detect = false, quote = '', columns = {{{columns}}})"
-        if form == "csv"
-        else f"read_parquet('{folder}/bills.parquet')"
-    )
+    bills = f"read_csv('{folder}/bills.csv', header = true, {PLAIN}, columns = {{{columns}}})"
+    if form != "csv":
+        bills = f"read_parquet('{folder}/bills.parquet')"
     connection.execute(f"create view bills as select * from {bills}")
     connection.execute(f"create temp table receipts as {duckdb_receipts(folder, form)}")
     connection.execute(f"create temp table outcomes as {DUCK_JUDGE}")
@@ -248,7 +252,9 @@ def arrow_receipts(folder: Path, form: str) -> pa.Table:
     else:
         table = pa.table(fixed_columns(folder))
     numbers = np.arange(1, len(table) + 1)
-    table = table.append_column("record_no", pa.Array.from_buffers(pa.int64(), len(table), [None, pa.py_buffer(numbers)]))
+    table = table.append_column(
+        "record_no", pa.Array.from_buffers(pa.int64(), len(table), [None, pa.py_buffer(numbers)])
+    )
     good = pc.utf8_is_digit(table["amount"])
     for name in KEY:
         good = pc.and_(good, pc.ascii_is_decimal(table[name]))
@@ -262,6 +268,7 @@ def arrow_receipts(folder: Path, form: str) -> pa.Table:
 
 
 def arrow_bills(folder: Path, form: str) -> pa.Table:
+    """The bills, by Arrow's own readers."""
     if form == "csv":
         types = {name: pa.string() for name in ["bill_id", *KEY]}
         return pa_csv.read_csv(folder / "bills.csv", convert_options=pa_csv.ConvertOptions(column_types=types))
@@ -269,6 +276,7 @@ def arrow_bills(folder: Path, form: str) -> pa.Table:
 
 
 def pandas_judged(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
+    """Merge, and a running sum over the bills that come more than once."""
     joined = receipts.merge(bills[[*KEY, "bill_id", "amount"]].rename(columns={"amount": "billed"}), on=KEY, how="left")
     known = joined["bill_id"].notna()
     met = joined["billed"].astype("Int64")
@@ -286,6 +294,7 @@ def pandas_judged(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
 
 
 def pandas_job(folder: Path, form: str, out: Path) -> None:
+    """Columns of Arrow texts, which pandas 3 has by default."""
     bills = arrow_bills(folder, form).to_pandas()
     outcomes = pandas_judged(arrow_receipts(folder, form).to_pandas(), bills)
     outcomes.insert(0, "source", "receipts")
@@ -300,6 +309,7 @@ def pandas_job(folder: Path, form: str, out: Path) -> None:
 
 
 def pandas_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    """Both tables are data frames before the clock runs."""
     left, right = receipts.to_pandas(), bills.to_pandas()
     return lambda: pa.Table.from_pandas(pandas_judged(left, right), preserve_index=False)
 
@@ -308,6 +318,7 @@ def pandas_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
 
 
 def acero_judged(receipts: pa.Table, bills: pa.Table) -> pa.Table:
+    """Acero's hash join and aggregation; numpy where it has no window."""
     billed = bills.select([*KEY, "bill_id", "amount"]).rename_columns([*KEY, "bill_id", "billed"])
     joined = receipts.select([*KEY, *ORDER, "amount"]).join(billed, KEY, join_type="left outer")
     counts = joined.filter(pc.is_valid(joined["bill_id"])).group_by("bill_id").aggregate([([], "count_all")])
@@ -342,6 +353,7 @@ def acero_judged(receipts: pa.Table, bills: pa.Table) -> pa.Table:
 
 
 def acero_job(folder: Path, form: str, out: Path) -> None:
+    """Arrow's readers, kernels and CSV writer."""
     bills = arrow_bills(folder, form)
     outcomes = acero_judged(arrow_receipts(folder, form), bills)
     plain = pa_csv.WriteOptions(quoting_style="none")
@@ -364,6 +376,7 @@ def acero_job(folder: Path, form: str, out: Path) -> None:
 
 
 def acero_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    """The tables are Arrow's already."""
     return lambda: acero_judged(receipts, bills)
 
 
@@ -395,6 +408,7 @@ SQLITE_JUDGE = JUDGE_SQL.format(**WORDS, least="min", greatest="max").replace(
 
 
 def sqlite_job(folder: Path, form: str, out: Path) -> None:
+    """Rows go in and out through Python, as its module has it."""
     connection = sqlite_connection(arrow_bills(folder, form), arrow_receipts(folder, form))
     connection.execute(f"create table outcomes as {SQLITE_JUDGE}")
     for name, query in (("outcomes", "select 'receipts' as source, * from outcomes"), ("balances", BALANCE_SQL)):
@@ -405,6 +419,7 @@ def sqlite_job(folder: Path, form: str, out: Path) -> None:
 
 
 def sqlite_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
+    """Both tables are filled, and the bills indexed, before the clock runs."""
     connection = sqlite_connection(bills, receipts)
 
     def run() -> pa.Table:

@@ -50,7 +50,7 @@ def assert_conserved(done, bills, receipts, debts):
     assert {name for name, told in done.summary["controls"].items() if told["holds"] is True} == {"T4", "T5"}
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_equals_the_reference(data):
     seed = data.draw(st.integers(0, 2**32))
@@ -58,12 +58,12 @@ def test_equals_the_reference(data):
     assert_equal(*cities.city(random.Random(seed).choice, *sizes))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_equals_the_reference_on_a_bigger_city(seed):
-    assert_equal(*cities.city(random.Random(seed).choice, 60 * 10 ** (seed % 2), 1500))
+    assert_equal(*cities.city(random.Random(seed).choice, 60 * 10 ** (seed % 2), 1000))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(0, 12), st.integers(0, 40))
 def test_order_and_split_do_not_show(seed, bill_count, receipt_count):
     rng = random.Random(seed)

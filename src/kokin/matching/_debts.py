@@ -23,6 +23,11 @@ class Debts:
     """The obligations of a batch of slips, and how the slips lead to them.
 
     ``n`` slips, ``m`` obligations, ``c`` slips that cover several obligations (全期).
+
+    Slips with the same ``obligation_id`` share an obligation; a slip without one is its own; a covering slip has none
+    of its own, whatever its ``obligation_id``. The open slips of an obligation say what is owed (the largest amount)
+    and when (the earliest ``due_on``: its term); all of them say what was paid before (the largest ``paid_before``).
+    Terms of one day are taken in the order of their ``obligation_id``.
     """
 
     #: int64 (m,): yen billed on the obligation, the largest amount among its open slips; 0 without one.
