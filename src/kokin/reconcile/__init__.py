@@ -31,6 +31,7 @@ from kokin.reconcile._controls import Control
 from kokin.reconcile._overpayments import OverpaymentKind
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._reconcile import Reconciliation, reconcile
+from kokin.reconcile._reversals import Reversal, standing
 from kokin.reconcile._settlement import Credit, OperatorReport, bank_credits
 from kokin.reconcile._tables import BalanceStatus
 
@@ -43,7 +44,9 @@ __all__ = [
     "OverpaymentKind",
     "Policy",
     "Reconciliation",
+    "Reversal",
     "bank_credits",
     "reconcile",
     "settle_accounts",
+    "standing",
 ]

@@ -1,0 +1,178 @@
+"""What law and policy find beside the outcomes, and what the accounts are made from."""
+
+from datetime import date
+
+import pytest
+from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
+
+from kokin.catalog import CATALOG
+from kokin.issues import RefusedError
+from kokin.model import Receipt
+from kokin.reconcile import Policy, Reversal, reconcile, settle_accounts, standing
+
+# --- other findings --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"period": "02"}, [("WRONG_TERM", "period", "01", "02")]),
+        ({"levy_year": 2025}, [("WRONG_TERM", "levy_year", "2026", "2025")]),
+        ({"tax_year": 2024}, [("WRONG_TERM", "tax_year", "2026", "2024")]),
+        ({"period": "01", "levy_year": 2026, "tax_year": 2026}, []),
+        ({"day": date(2026, 7, 11)}, [("EXPIRED", "paid_on", "2026-07-10", "2026-07-11")]),
+        ({"day": date(2026, 7, 10)}, []),
+        ({"day": date(2026, 7, 11), "payable_until": date(2026, 8, 1)}, []),
+        ({"payee_code": "77777"}, [("WRONG_BODY", "payee_code", "99999", "77777")]),
+        ({"kind": "provisional"}, [("STALE_PROVISIONAL", "paid_on", "2026-06-16 or later", "2026-05-01")]),
+        ({"kind": "provisional", "day": date(2026, 6, 16)}, []),
+    ],
+)
+def test_findings_beside_the_outcome(more, expected):
+    bill = slip(1, period="01", levy_year=2026, tax_year=2026, payable_until=date(2026, 7, 10))
+    assert (
+        told(books([bill], [{**paid(bill), "paid_on": more.pop("day", MAY_1), **more}], as_of=date(2026, 7, 16)))
+        == expected
+    )
+
+
+def test_exceptions_are_those_of_the_run_and_the_findings():
+    bill = slip(1, payable_until=date(2026, 4, 1))
+    accounts = books([bill], [paid(bill, 9_000)])
+    assert accounts.exceptions["outcome"].to_pylist() == ["UNDERPAID", "EXPIRED"]
+    assert accounts.summary["findings"] == {"EXPIRED": 1}
+    assert accounts.summary["as_of"] == "2026-05-01"
+
+
+# --- by hand, and undone ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["deduction", "manual"])
+def test_receipts_by_hand_tell_who_and_why(kind):
+    with pytest.raises(RefusedError) as caught:
+        Receipt(kind=kind, paid_on=MAY_1, amount=1)
+    assert [(issue.code, issue.field) for issue in caught.value.issues] == [
+        ("FIELD_MISSING", "actor"),
+        ("FIELD_MISSING", "reason"),
+    ]
+    assert Receipt(kind=kind, paid_on=MAY_1, amount=1, actor="clerk 7", reason="児童手当法21").kind.is_by_hand
+
+
+@pytest.mark.parametrize("kind", ["deduction", "manual"])
+def test_receipts_by_hand_settle_and_reach_no_bank(kind):
+    receipt = paid(BILLS[0], kind=kind, actor="clerk 7", reason="児童手当法21")
+    accounts = books(BILLS, [receipt], credits=credit(1).slice(0, 0), as_of=date(2026, 12, 31))
+    assert rows(accounts.totals, "revenue") == [(10_000,)]
+    assert (len(accounts.settlements), accounts.controls[2].holds) == (0, True)
+
+
+def reversal(name, **target):
+    return Reversal(reversal_id=name, actor="clerk 7", reason="dishonoured", reversed_on=JUNE_1, **target)
+
+
+def test_reversing_a_reversal_gives_back_the_state():
+    bills = table(BILLS)
+    for number, row in enumerate(NIGHT, 1):
+        row.update(record_no=number, digest="ab" * 32)
+    before = reconcile(bills, table(NIGHT))
+    bounced = reversal("R1", digest="ab" * 32, record_no=1)
+    undone = reconcile(bills, standing(table(NIGHT), [bounced]))
+    assert undone.outcomes["outcome"].to_pylist() == ["MATCHED", "UNDERPAID"]
+    chain = [bounced]
+    for number, state in ((2, before), (3, undone), (4, before)):
+        chain.append(reversal(f"R{number}", reverses=f"R{number - 1}"))
+        again = reconcile(bills, standing(table(NIGHT), chain))
+        assert again.outcomes.equals(state.outcomes)
+        assert again.summary == state.summary
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [{"digest": "ab" * 32, "record_no": 9}],
+        [{"reverses": "R9"}],
+        [{"digest": "ab" * 32, "record_no": 1}, {"digest": "ab" * 32, "record_no": 1}],
+        [{"digest": "ab" * 32, "record_no": 1}, {"reverses": "R1"}, {"reverses": "R1"}],
+        [{}],
+    ],
+)
+def test_only_what_stands_is_reversed(chain):
+    rows = table([{**row, "record_no": number, "digest": "ab" * 32} for number, row in enumerate(NIGHT, 1)])
+    with pytest.raises(RefusedError, match="REVERSAL_TARGET") as caught:
+        standing(rows, [reversal(f"R{number}", **target) for number, target in enumerate(chain, 1)])
+    assert caught.value.issues[-1].where.record == len(chain)
+
+
+def test_a_record_that_counts_twice_breaks_t6():
+    again = [paid(BILLS[0]), paid(BILLS[0])]
+    for row in again:
+        row["record_no"] = 1
+    assert books(BILLS, again).controls[5].holds is False
+    known = [{**row, "provider_key": "K1"} for row in again]
+    assert books(BILLS, known).controls[5].holds is True  # told again, and no money
+
+
+# --- input -----------------------------------------------------------------------------------------------------------
+
+
+def test_other_bills_are_refused():
+    done = reconcile(table(BILLS), table([paid(BILLS[0])]))
+    for bills in (table(BILLS[:2]), table(BILLS[::-1])):
+        with pytest.raises(RefusedError, match="BILLS_DIFFER"):
+            settle_accounts(done, bills)
+
+
+@pytest.mark.parametrize("change", [{"amount": None}, {"credited_on": None}, {"amount": "x"}])
+def test_bad_credits_are_refused(change):
+    with pytest.raises(RefusedError, match=r"FIELD_(MISSING|TYPE)"):
+        books(BILLS, [paid(BILLS[0])], credits=table([{"credited_on": MAY_1, "amount": 1, **change}]))
+
+
+def test_no_receipts_and_no_bills():
+    empty = reconcile(table(BILLS), table([paid(BILLS[0])]).slice(0, 0))
+    accounts = settle_accounts(empty, table(BILLS), catalog=CATALOG)
+    assert accounts.as_of == JUNE_1
+    assert rows(accounts.receivables, "billed", "unpaid") == [(30_000, 30_000)]
+    for name in ("parts", "totals", "overpayments", "offers", "settlements", "exceptions"):
+        assert len(getattr(accounts, name)) == 0
+    nothing = table(BILLS).slice(0, 0)
+    lost = settle_accounts(reconcile(nothing, table([paid(BILLS[0])])), nothing)
+    assert rows(lost.totals, "received", "suspense") == [(10_000, 10_000)]
+    assert {control.holds for control in lost.controls} == {True, None}
+
+
+# --- policy ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_policy_from_a_file(tmp_path):
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        'pair_by = ["paid_on"]\nfee = "netted"\n[split]\nwater-charge = "water_first"\n[fees]\n"" = 66\n"010" = 60\n',
+        encoding="utf-8",
+    )
+    policy = Policy.load(file)
+    assert policy == Policy(
+        pair_by=("paid_on",), fee="netted", split={"water-charge": "water_first"}, fees={"": 66, "010": 60}
+    )
+    told = reconcile(table(BILLS), table([paid(BILLS[0])]), policy).summary["policy"]
+    assert Policy(**told) == policy  # a run can be repeated from its summary
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "field"),
+    [
+        ("fee = 'none'", "FIELD_TYPE", "fee"),
+        ("stale_after = -1", "AMOUNT_RANGE", "stale_after"),
+        ("payee_codes = ['123']", "WIDTH", "payee_codes.0"),
+        ("fees = { x = 1.5 }", "FIELD_TYPE", "fees.x"),
+        ("[split]\nwater-charge = 'half'", "FIELD_TYPE", "split.water-charge"),
+        ("colour = 'red'", "FIELD_UNKNOWN", "colour"),
+        ("fee = ", "TOML_INVALID", ""),
+    ],
+)
+def test_a_bad_policy_is_refused(tmp_path, text, code, field):
+    file = tmp_path / "policy.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(RefusedError) as caught:
+        Policy.load(file)
+    assert [(i.code, i.field, i.where.file) for i in caught.value.issues] == [(code, field, "policy.toml")]

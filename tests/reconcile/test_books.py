@@ -1,0 +1,204 @@
+"""The accounts in columns equal the accounts in plain Python, on a city over every charge, and T1 to T6 hold on it."""
+
+import random
+from collections import Counter, defaultdict
+from datetime import date
+
+import books_city
+import books_reference
+import pyarrow as pa
+import pytest
+import reference
+
+from kokin.catalog import CATALOG
+from kokin.receipts import Totals
+from kokin.reconcile import Policy, reconcile, settle_accounts
+
+AS_OF = date(2026, 6, 15)
+FEES = {"": 66, "010": 60}
+POLICIES = {
+    "default": Policy(),
+    "other": Policy(
+        payee_codes=("99999",),
+        stale_after=5,
+        year_closed="crossing",
+        split={"water-charge": "water_first", "individual-resident-tax": "reject", "fixed-asset-tax": "reject"},
+        refund_interest_from="payment",
+        fee="netted",
+        fees=FEES,
+    ),
+}
+
+
+class Night:
+    """A city's run, and the same in plain Python."""
+
+    def __init__(self, seed, households, policy):
+        self.policy = policy
+        self.bills, self.receipts = books_city.city(seed, households)
+        self.tables = books_city.tables(self.bills, self.receipts)
+        self.done = reconcile(*self.tables, policy)
+        self.lines = [
+            {**row, "payee_code_told": row["payee_code"], **told}
+            for told in self.done.outcomes.to_pylist()
+            for row in [self.receipts[told["record_no"] - 1]]
+        ]
+        self.accounts = settle_accounts(
+            self.done,
+            self.tables[0],
+            catalog=books_city.BODY,
+            credits=table(self.credits()),
+            reports=table(self.reports()),
+            files=self.files(),
+            as_of=AS_OF,
+        )
+        debts = reference.Debts(self.bills)
+        order = reference.order_of_finals
+        self.books = books_reference.Books(self.bills, self.lines, policy, books_city.BODY, AS_OF, debts, order)
+
+    def money(self):
+        """What came through operators and banks, with the day on which it is due there."""
+        for line in self.lines:
+            void = ("CANCEL", "CANCELLED", "SUPERSEDED", "DUPLICATE_RECORD", "CANCEL_WITHOUT_PROVISIONAL")
+            if line["kind"] in ("final", "correction") and line["outcome"] not in void:
+                yield line, line["settled_on"] or line["received_on"]
+
+    def credits(self):
+        """What the bank has if everybody pays over what he should."""
+        due = Counter()
+        for line, day in self.money():
+            fee = FEES.get(line["agent_code"], FEES[""]) if self.policy.fee == "netted" else 0
+            due[day, line["agent_code"]] += line["amount"] - fee
+        for line in self.lines:
+            if line["kind"] == "cancel" and line["settled_on"] and line["outcome"] != "DUPLICATE_RECORD":
+                due[line["settled_on"], line["agent_code"]] -= line["amount"]
+        return [{"credited_on": day, "agent_code": agent, "amount": yen} for (day, agent), yen in due.items() if day]
+
+    def reports(self):
+        sums = defaultdict(list)
+        for line, _ in self.money():
+            sums[line["agent_code"], line["paid_on"].year].append(line["amount"])
+        return [
+            {
+                "agent_code": agent,
+                "first_day": date(year, 1, 1),
+                "last_day": date(year, 12, 31),
+                "count": len(yen),
+                "amount": sum(yen),
+            }
+            for (agent, year), yen in sums.items()
+            if agent
+        ]
+
+    def files(self):
+        totals = defaultdict(lambda: Totals(complete=True))
+        for row in self.receipts:
+            totals[row["digest"]].accepted += 1
+            totals[row["digest"]].accepted_yen += row["amount"]
+        return totals
+
+
+def table(rows):
+    return pa.Table.from_pylist(rows)
+
+
+def rows(told, *names):
+    return Counter(tuple(row.values()) for row in told.select(list(names)).to_pylist())
+
+
+@pytest.fixture(scope="module", params=POLICIES)
+def night(request):
+    return Night(6, 6_000, POLICIES[request.param])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_million_receipts(policy):
+    night = Night(1, 400_000, POLICIES[policy])
+    assert len(night.receipts) > 1_000_000
+    for test in (same_parts, same_totals, same_receivables, same_overpayments, same_offers, same_findings, all_hold):
+        test(night)
+
+
+def same_parts(night):
+    names = ("record_no", "bill_id", "charge", "account", "fiscal_year", "year_class", "applied")
+    assert rows(night.accounts.parts, *names) == night.books.parts()
+    applied = sum(night.done.outcomes["applied"].to_pylist())
+    assert sum(night.accounts.parts["applied"].to_pylist()) == applied
+
+
+def same_totals(night):
+    told = night.accounts.totals
+    assert rows(told, *told.column_names) == Counter(night.books.totals())
+    bins = night.done.summary["bins"]
+    sums = {name: sum(told[name].to_pylist()) for name in ("revenue", "overpaid", "suspense")}
+    assert list(sums.values()) == [bins[name] for name in ("applied", "excess", "suspense")]
+
+
+def same_receivables(night):
+    told = night.accounts.receivables
+    assert rows(told, *told.column_names) == Counter(night.books.receivables())
+
+
+def same_overpayments(night):
+    told = night.accounts.overpayments
+    assert rows(told, "record_no", "kind", "excess", "interest", "offered") == night.books.overpayments()
+
+
+def same_offers(night):
+    told = night.accounts.offers
+    names = ("record_no", "debt_bill_id", "kind", "residual", "offered", "consent")
+    assert rows(told, *names) == night.books.offers()[0]
+
+
+def same_findings(night):
+    told = night.accounts.findings
+    assert rows(told, "record_no", "outcome", "field", "expected", "found") == night.books.findings() + late(night)
+
+
+def late(night):
+    """Money of which nobody says when it is paid over."""
+    return Counter(
+        (line["record_no"], "MISSING_SETTLEMENT", "settled_on", "a day", str(line["paid_on"]))
+        for line, day in night.money()
+        if day is None and (AS_OF - line["paid_on"]).days > night.policy.settlement_days
+    )
+
+
+def all_hold(night):
+    assert {control.name: (control.holds, control.broken) for control in night.accounts.controls} == {
+        f"T{number}": (True, ()) for number in range(1, 7)
+    }
+
+
+@pytest.mark.parametrize(
+    "test", [same_parts, same_totals, same_receivables, same_overpayments, same_offers, same_findings, all_hold]
+)
+def test_a_city_over_every_charge(night, test):
+    test(night)
+
+
+def test_the_city_shows_everything(night):
+    found = set(night.accounts.findings["outcome"].to_pylist())
+    expected = {"WRONG_TERM", "EXPIRED", "WRONG_BODY", "YEAR_CLOSED", "STALE_PROVISIONAL", "SPLIT_MISMATCH"}
+    assert expected | {"MISSING_SETTLEMENT"} == found
+    assert set(night.accounts.offers["kind"].to_pylist()) == {"overpaid", "double", "mistaken", "wrong_term"}
+    assert {True, False} == set(night.accounts.offers["consent"].to_pylist())
+    assert {"current", "past", "carried_over", None} == set(night.accounts.totals["year_class"].to_pylist())
+    parts_only = {"city-planning-tax"}
+    own = {charge for charge in CATALOG.charges if "resident-tax" not in charge or charge.startswith("ind")}
+    assert own - parts_only <= set(night.accounts.totals["charge"].to_pylist())
+
+
+def test_order_of_the_input_does_not_show(night):
+    rng = random.Random(1)
+    bills, receipts = list(night.bills), list(night.receipts)
+    rng.shuffle(bills)
+    rng.shuffle(receipts)
+    billed, received = books_city.tables(bills, receipts)
+    done = reconcile(billed, [received.slice(0, 1_000), received.slice(1_000)], night.policy)
+    more = {"credits": table(night.credits()), "reports": table(night.reports()), "files": night.files()}
+    again = settle_accounts(done, billed, catalog=books_city.BODY, as_of=AS_OF, **more)
+    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
+        assert getattr(again, name).equals(getattr(night.accounts, name)), name
+    assert again.summary == night.accounts.summary

@@ -1,0 +1,131 @@
+"""Files, operators and the bank against the receipts: the controls T1, T2 and T3."""
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pytest
+from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
+
+from kokin import receipts as files
+from kokin.reconcile import Policy, bank_credits, reconcile, settle_accounts
+
+# --- the three-way example -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fee", "credited"), [("netted", 29_302), ("gross", 29_500)])
+def test_three_way_example(fee, credited):
+    accounts = books(BILLS, NIGHT, Policy(fees={"": 66}, fee=fee), credits=credit(credited), as_of=JUNE_1)
+    assert {control.name: control.holds for control in accounts.controls} == {
+        **dict.fromkeys(("T3", "T4", "T5", "T6"), True),
+        **dict.fromkeys(("T1", "T2"), None),
+    }
+    assert rows(accounts.settlements, "receipts", "settled", "fee", "expected", "credited") == [
+        (3, 29_500, 198, credited, credited)
+    ]
+    assert rows(accounts.receivables, "billed", "received", "overpaid", "unpaid") == [(30_000, 29_500, 10_000, 10_500)]
+    assert sum(accounts.totals["received"].to_pylist()) == 29_500
+    assert rows(accounts.overpayments, "bill_id", "kind", "excess") == [("B1", "double", 10_000)]
+    assert told(accounts) == []
+    assert accounts.summary["controls"]["T3"]["holds"] is True
+
+
+@pytest.mark.parametrize(
+    ("more", "finding"),
+    [
+        ({"amount": 29_301}, ("SETTLEMENT_MISMATCH", "settled_on 2026-05-20", "29302", "29301")),
+        (
+            {"amount": 29_302, "credited_on": date(2026, 5, 21)},
+            ("MISSING_SETTLEMENT", "settled_on 2026-05-20", "29302", ""),
+        ),
+        (
+            {"amount": 29_301, "agent_code": "010"},
+            ("SETTLEMENT_MISMATCH", "settled_on 2026-05-20 010", "29302", "29301"),
+        ),
+    ],
+)
+def test_a_bank_that_says_otherwise(more, finding):
+    banked = table([{"credited_on": date(2026, 5, 20), **more}])
+    accounts = books(BILLS, NIGHT, Policy(fees={"": 66}, fee="netted"), credits=banked, as_of=JUNE_1)
+    assert finding in told(accounts)
+    control = accounts.controls[2]
+    assert (control.holds, "2026-05-20" in control.broken) == (False, True)
+
+
+def test_days_to_come_are_not_missing_yet():
+    accounts = books(BILLS, NIGHT, credits=credit(1).slice(0, 0), as_of=date(2026, 5, 19))
+    assert (told(accounts), accounts.controls[2].holds) == ([], True)
+
+
+def test_money_without_a_day_is_missing_after_a_month():
+    accounts = books(
+        BILLS, [paid(BILLS[0]), paid(BILLS[1], day=MAY_1 + timedelta(1))], credits=credit(1).slice(0, 0), as_of=JUNE_1
+    )
+    assert told(accounts, "outcome", "record_no", "found") == [("MISSING_SETTLEMENT", 1, "2026-05-01")]
+
+
+@pytest.mark.parametrize("layout", ["zengin-01", "zengin-03"])
+def test_credits_from_a_bank_file(tmp_path, layout):
+    sums = [{"paid_on": day, "amount": yen} for day, yen in ((date(2026, 5, 20), 29_000), (date(2026, 5, 20), 500))]
+    extra = {"direction": "1", "transaction": "11"} if layout == "zengin-03" else {}
+    files.write([{**row, **extra} for row in sums], tmp_path / "bank.txt", layout)
+    banked = bank_credits(files.read(tmp_path / "bank.txt", layout, reference_date=MAY_1))
+    assert rows(banked, "credited_on", "amount") == [(row["paid_on"], row["amount"]) for row in sums]
+    assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
+
+
+def test_a_cancelled_transfer_takes_its_credit_back():
+    given = table(
+        [{"paid_on": MAY_1, "amount": 100, "kind": "cancel"}, {"paid_on": MAY_1, "amount": 100, "kind": "final"}]
+    )
+    assert bank_credits(given)["amount"].to_pylist() == [-100, 100]
+
+
+# --- files and reports -----------------------------------------------------------------------------------------------
+
+
+def test_a_file_and_its_run(tmp_path):
+    bills = [slip(n, customer_number=f"C{n}") for n in (1, 2)]
+    debits = [
+        {
+            "paid_on": MAY_1,
+            "amount": 10_000,
+            "customer_number": f"C{n}",
+            "bank_code": "9999",
+            "branch_code": "001",
+            "account_number": "1",
+            "result": "0",
+        }
+        for n in (1, 2)
+    ]
+    files.write(debits, tmp_path / "debit.txt", "zengin-91", header={"consignor_name": "ﾃｽﾄｼ"})
+    file = files.open(tmp_path / "debit.txt", "zengin-91", reference_date=MAY_1)
+    read = pa.Table.from_batches(list(file.batches()))
+    billed = table(bills)
+    whole = settle_accounts(reconcile(billed, read), billed, files={file.digest: file.totals})
+    assert (whole.controls[0].left, whole.controls[0].holds) == (20_000, True)
+    lost = settle_accounts(reconcile(billed, read.slice(1)), billed, files={file.digest: file.totals})
+    assert lost.controls[0].broken == ("debit.txt records", "debit.txt amount")
+    assert told(lost, "outcome", "source", "field", "expected", "found") == [
+        ("TOTAL_MISMATCH", "debit.txt", "records", "2", "1"),
+        ("TOTAL_MISMATCH", "debit.txt", "amount", "20000", "10000"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({}, []),
+        ({"amount": 29_499}, [("TOTAL_MISMATCH", 1, "report.amount", "29500", "29499")]),
+        ({"count": 2}, [("TOTAL_MISMATCH", 1, "report.count", "3", "2")]),
+        ({"last_day": MAY_1, "count": 2, "amount": 19_500}, []),
+        ({"agent_code": "010"}, []),
+        ({"settled_on": date(2026, 5, 20)}, []),
+        ({"agent_code": "020", "count": 0, "amount": 0}, []),
+    ],
+)
+def test_an_operators_report(change, wrong):
+    report = {"first_day": MAY_1, "last_day": date(2026, 5, 31), "count": 3, "amount": 29_500, **change}
+    accounts = books(BILLS, NIGHT, reports=table([report]))
+    assert told(accounts, "outcome", "record_no", "field", "expected", "found") == wrong
+    assert accounts.controls[1].holds is (not wrong)
+    assert accounts.controls[1].broken == (("report 1",) if wrong else ())
