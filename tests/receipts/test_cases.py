@@ -329,3 +329,23 @@ def test_names_are_masked_in_everything_shown() -> None:
     report = receipts.check(io.BytesIO(bad), "zengin-91", reference_date=REFERENCE)
     assert report.issues.total
     assert "ﾊﾅｺ" not in str(report.as_dict()) + str(report.as_sarif()) + repr(report)
+
+
+@pytest.mark.parametrize(
+    ("layout", "newline"), [("zengin-91", ""), ("zengin-91", "CRLF"), ("dsk-csv", None), ("zengin-21", "LF")]
+)
+def test_a_record_that_stands_twice_is_told(layout: str, newline: str | None) -> None:
+    content = synthetic(layout, newline=newline)
+    width = 120 + len({"CRLF": "xx", "LF": "x"}.get(newline or "", ""))
+    if layout == "dsk-csv":
+        lines = content.split(b"\r\n")
+        content = b"\r\n".join([*lines[:4], lines[3], lines[2], *lines[4:]])
+        expected = [(4, "record 3"), (5, "record 2")]
+    else:
+        lines = [content[at : at + width] for at in range(0, len(content), width)]
+        content = b"".join([*lines[:4], lines[3], lines[2], *lines[4:]])
+        expected = [(5, "record 4"), (6, "record 3")]
+    report = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
+    told = [(issue.where.record, issue.found) for issue in report.issues if issue.code == "RECORD_REPEATED"]
+    assert told == expected
+    assert not receipts.check(io.BytesIO(synthetic(layout)), layout, reference_date=REFERENCE).issues

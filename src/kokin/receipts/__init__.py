@@ -1,9 +1,37 @@
-"""Receipt files (収納データ)."""
+"""Receipt files (収納データ): what banks, stores and operators say has been paid, exact to the byte.
+
+A file is read by a named layout. Here a store's file is invented, and read:
+
+>>> import io
+>>> content = io.BytesIO()
+>>> synthesize(content, "dsk-csv", 3, seed=3)
+3
+>>> file = open(content, "dsk-csv")
+>>> [(receipt.kind.value, receipt.paid_on.isoformat(), receipt.amount) for receipt in file]
+[('final', '2026-04-05', 283726), ('correction', '2026-04-12', 288265), ('correction', '2026-04-30', 249846)]
+>>> file.totals.read, file.totals.accepted, file.totals.rejected
+(3, 3, 0)
+
+Batches are for machines, and :func:`read` gives all of a file or nothing of it:
+
+>>> read(content, "dsk-csv").column("amount").to_pylist()
+[283726, 288265, 249846]
+
+A bad record is kept out and told; a file that is not whole is refused:
+
+>>> report = check(io.BytesIO(content.getvalue()[:-3]), "dsk-csv")
+>>> [(issue.code, issue.where.record) for issue in report.refused]
+[('RECORD_TRUNCATED', 3)]
+
+:func:`check` says the same as a report, :func:`write` makes files of any layout but XML, and
+:mod:`kokin.receipts.layouts` holds the layouts.
+"""
 
 from kokin.receipts import layouts
 from kokin.receipts._check import Report, check
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts._file import FileRefused, ReceiptFile, open, read  # noqa: A004
+from kokin.receipts._frames import Framing
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._rewrite import rewrite
 from kokin.receipts._synthesize import synthesize
@@ -13,6 +41,7 @@ from kokin.receipts._write import write
 __all__ = [
     "Declared",
     "FileRefused",
+    "Framing",
     "IssueLog",
     "LayoutRecord",
     "ReceiptFile",

@@ -44,20 +44,17 @@ def texts(cells: Bytes) -> pa.Array:
 
 
 def trimmed(cells: Bytes, *, utf_8: bool = False) -> pa.Array:
-    """The texts in a byte matrix of cp932 (or UTF-8) fields, blanks cut off; null where nothing is left.
+    """The texts in a byte matrix of half-width or cp932 fields (or UTF-8), blanks cut off; null where nothing is left.
 
-    Raises:
-        UnicodeDecodeError: some field is no cp932.
+    The bytes are known to be of their character set.
     """
     cells = np.ascontiguousarray(_narrowed(cells))
-    ascii_only = not len(cells) or cells.max() < 0x80
-    if ascii_only and len(cells) and cells.min() > 0x20:
-        return texts(cells)
-    column = (
-        pc.ascii_trim(texts(cells), " ")
-        if ascii_only
-        else pc.utf8_trim(texts(cells) if utf_8 else _decoded(cells), " \u3000")
-    )
+    if not len(cells) or cells.max() < 0x80:
+        if len(cells) and cells.min() > 0x20:
+            return texts(cells)
+        column = pc.ascii_trim(texts(cells), " ")
+    else:
+        column = pc.utf8_trim(texts(cells) if utf_8 else _decoded(cells), " \u3000")
     empty = pc.equal(pc.binary_length(column), 0)
     return pc.if_else(empty, pa.scalar(None, pa.string()), column)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kokin.issues import Issue, Severity
+from kokin.receipts._duplicates import duplicates
 from kokin.receipts._file import FileRefused, open  # noqa: A004
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._totals import Totals
@@ -124,6 +125,8 @@ def check(
 ) -> Report:
     """Read a file to its end and report; a refused file is reported, not raised.
 
+    Besides what a reader finds, detail records that stand twice in the file are named.
+
     Raises:
         RefusedError: no such layout, a wrong one, or a reference date is needed.
         OSError: the file cannot be opened.
@@ -131,6 +134,8 @@ def check(
     file = open(path, layout, lenient=lenient, reference_date=reference_date, most_issues=most_issues)
     with suppress(FileRefused):  # it stands in file.refused
         file.finish()
+    if file.totals.complete:
+        file.issues.add(duplicates(file))
     return Report(
         source=file.source,
         layout=file.layout.name,

@@ -82,6 +82,8 @@ def integer(rows: Bytes, start: int, length: int) -> npt.NDArray[np.int64]:
 
 def equals(rows: Bytes, start: int, length: int, text: bytes) -> Mask:
     """Whether each field is this text, filled with blanks on the right."""
+    if length == 1:
+        return np.asarray(rows[:, SPARE + start] == ord(text or b" "))
     text = text.ljust(length)
     same = np.ones(len(rows), np.bool_)
     for end, size in pieces(start, length):
