@@ -1,11 +1,11 @@
 """The matching core and the whole job, against what a good engineer would write instead.
 
     python benchmarks/matching.py [core | job | daily | roofline ...] [--bills N] [--receipts N] [--runs N]
-                                  [--form fixed | csv] [--peers Polars,DuckDB]
+                                  [--form parquet | csv] [--peers Polars,DuckDB]
 
-``core``: tables in memory to the outcome table. ``job``: a receipt file (200-byte records, or CSV) and bills (Parquet,
-or CSV) to outcomes.csv and balances.csv, each run in a fresh process, with its peak memory. ``daily``: a receipt file
-against a prepared index, from the start of the process. Rounds are paired: each runs every contender once, in
+``core``: tables in memory to the outcome table. ``job``: a receipt file (200-byte records) and bills (Parquet or CSV)
+to outcomes.csv and balances.csv, each run in a fresh process, with its peak memory. ``daily``: a receipt file against
+a prepared index, from the start of the process. Rounds are paired: each runs every contender once, in
 turn; the table gives medians, and every contender's outcomes are compared with Kokin's before a time is told.
 """
 
@@ -46,10 +46,7 @@ def kokin_job(folder: Path, form: str, out: Path) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         index = pool.submit(prepared)
-        if form == "csv":
-            taken = receipts.read(folder / "receipts.csv", layout="kokin-csv")
-        else:
-            taken = receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml"))
+        taken = receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml"))
     done = reconcile(index.result(), taken)
     write_csv(done.outcomes, out / "outcomes.csv")
     write_csv(done.balances, out / "balances.csv")
@@ -113,7 +110,7 @@ def bench_job(folder: Path, form: str, peers: list[str], runs: int) -> None:
         if round_no == 0:
             for name in peers:
                 compare_files(name)
-    tell(times, f"whole job, {form}")
+    tell(times, f"whole job, bills in {form}")
 
 
 def bench_core(folder: Path, peers: list[str], runs: int) -> None:
@@ -125,7 +122,7 @@ def bench_core(folder: Path, peers: list[str], runs: int) -> None:
     from kokin.reconcile import reconcile
 
     bills = pq.read_table(folder / "bills.parquet")
-    receipts = matching_peers.arrow_receipts(folder, "fixed")
+    receipts = matching_peers.arrow_receipts(folder)
     contenders: dict[str, Callable[[], object]] = {KOKIN: lambda: reconcile(bills, receipts).outcomes}
     contenders |= {name: matching_peers.CORES[name](bills, receipts) for name in peers}
     expected = pl.from_arrow(contenders[KOKIN]()).select(matching_peers.OUTCOME).sort("record_no")
@@ -236,7 +233,7 @@ def main() -> None:
     options.add_argument("--receipts", type=int, default=1_000_000)
     options.add_argument("--rows", type=int, help="as many bills as receipts")
     options.add_argument("--runs", type=int, default=5)
-    options.add_argument("--form", choices=["fixed", "csv"], default="fixed")
+    options.add_argument("--form", choices=["parquet", "csv"], default="parquet")
     options.add_argument("--peers", default="Polars,DuckDB")
     given = options.parse_args()
     from matching_city import make

@@ -74,7 +74,7 @@ FIRST_DAY = 20_544
 
 
 def make(folder: Path, bills: int, receipts: int, seed: int = 20_26) -> Path:
-    """The city's folder: ``bills.parquet, bills.csv, receipts.dat, receipts.csv, layout.toml``; made once."""
+    """The city's folder: ``bills.parquet, bills.csv, receipts.dat, layout.toml``; made once."""
     folder = folder / f"matching-{bills}-{receipts}-{seed}"
     if (folder / "done").exists():
         return folder
@@ -149,9 +149,7 @@ def _receipts(
 ) -> None:
     wrong = np.zeros(len(key), np.bool_)
     wrong[invalid] = True
-    header = "payee_code,item_code,case_key,confirmation,paid_on,received_on,amount,channel,store_code\n"
-    with (folder / "receipts.dat").open("wb") as fixed, (folder / "receipts.csv").open("wb") as csv:
-        csv.write(header.encode())
+    with (folder / "receipts.dat").open("wb") as file:
         for start in range(0, len(key), CHUNK):
             rows = slice(start, start + CHUNK)
             size = len(key[rows])
@@ -171,17 +169,4 @@ def _receipts(
             for name, (first, end) in FIELDS.items():
                 record[:, first:end] = to_digits(values[name].astype(np.int64), end - first)
             record[wrong[rows], FIELDS["confirmation"][0] + 2] = ord("X")
-            fixed.write(record.tobytes())
-            csv.write(_csv_lines(record))
-
-
-def _csv_lines(record: np.ndarray) -> bytes:
-    columns = []
-    for name, (first, end) in FIELDS.items():
-        text = record[:, first:end]
-        if name.endswith("_on"):
-            dash = np.full((len(text), 1), ord("-"), np.uint8)
-            text = np.concatenate([text[:, :4], dash, text[:, 4:6], dash, text[:, 6:]], axis=1)
-        columns += [text, np.full((len(text), 1), ord(","), np.uint8)]
-    columns[-1] = np.full((len(record), 1), ord("\n"), np.uint8)
-    return np.concatenate(columns, axis=1).tobytes()
+            file.write(record.tobytes())

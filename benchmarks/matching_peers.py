@@ -42,28 +42,22 @@ TEXT_COLUMNS = dict.fromkeys(FIELDS, pl.String)
 # --- Polars ---------------------------------------------------------------------------------------------------------
 
 
-def polars_receipts(folder: Path, form: str) -> pl.LazyFrame:
-    """The receipts that have a number; a fixed-length record is cut from one text column."""
-    if form == "csv":
-        rows = pl.scan_csv(
-            folder / "receipts.csv", schema_overrides=TEXT_COLUMNS, row_index_name="record_no", row_index_offset=1
-        )
-        days = [pl.col(name).str.to_date("%Y-%m-%d", strict=False) for name in sorted(DAY)]
-    else:
-        rows = pl.scan_csv(
-            folder / "receipts.dat",
-            has_header=False,
-            separator="\x1f",
-            quote_char=None,
-            new_columns=["record"],
-            schema_overrides=[pl.String],
-            row_index_name="record_no",
-            row_index_offset=1,
-        ).select(
-            "record_no",
-            *(pl.col("record").str.slice(start, end - start).alias(name) for name, (start, end) in FIELDS.items()),
-        )
-        days = [pl.col(name).str.to_date("%Y%m%d", strict=False) for name in sorted(DAY)]
+def polars_receipts(folder: Path) -> pl.LazyFrame:
+    """The receipts that have a number; a record is cut from one text column."""
+    rows = pl.scan_csv(
+        folder / "receipts.dat",
+        has_header=False,
+        separator="\x1f",
+        quote_char=None,
+        new_columns=["record"],
+        schema_overrides=[pl.String],
+        row_index_name="record_no",
+        row_index_offset=1,
+    ).select(
+        "record_no",
+        *(pl.col("record").str.slice(start, end - start).alias(name) for name, (start, end) in FIELDS.items()),
+    )
+    days = [pl.col(name).str.to_date("%Y%m%d", strict=False) for name in sorted(DAY)]
     digits = pl.all_horizontal(pl.col(name).str.contains(r"^\d+$") for name in KEY)
     return (
         rows.filter(digits)
@@ -130,7 +124,7 @@ def polars_job(folder: Path, form: str, out: Path) -> None:
         if form == "csv"
         else pl.scan_parquet(folder / "bills.parquet")
     )
-    outcomes = polars_judged(polars_receipts(folder, form), scan).collect(engine="streaming").lazy()
+    outcomes = polars_judged(polars_receipts(folder), scan).collect(engine="streaming").lazy()
     sinks = [
         outcomes.select(pl.lit("receipts").alias("source"), *OUTCOME).sink_csv(out / "outcomes.csv", lazy=True),
         polars_balances(outcomes, scan).sink_csv(out / "balances.csv", lazy=True),
@@ -182,17 +176,12 @@ def duckdb_connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def duckdb_receipts(folder: Path, form: str) -> str:
-    """The receipts that have a number, as a query. Fixed-length records are read as one text column."""
-    if form == "csv":
-        columns = ", ".join(f"'{name}': 'VARCHAR'" for name in FIELDS)
-        read = f"read_csv('{folder}/receipts.csv', header = true, {PLAIN}, columns = {{{columns}}})"
-        fields, day = ", ".join(FIELDS), "%Y-%m-%d"
-    else:
-        columns = "delim = '\x1f', columns = {'record': 'VARCHAR'}"
-        read = f"read_csv('{folder}/receipts.dat', header = false, {PLAIN}, {columns})"
-        fields = ", ".join(f"record[{start + 1}:{end}] as {name}" for name, (start, end) in FIELDS.items())
-        day = "%Y%m%d"
+def duckdb_receipts(folder: Path) -> str:
+    """The receipts that have a number, as a query; records are read as one text column."""
+    columns = "delim = '\x1f', columns = {'record': 'VARCHAR'}"
+    read = f"read_csv('{folder}/receipts.dat', header = false, {PLAIN}, {columns})"
+    fields = ", ".join(f"record[{start + 1}:{end}] as {name}" for name, (start, end) in FIELDS.items())
+    day = "%Y%m%d"
     digits = " and ".join(f"regexp_full_match({name}, '[0-9]+')" for name in KEY)
     return f"""
       select record_no, {", ".join(KEY)}, try_cast(amount as bigint) as amount,
@@ -213,7 +202,7 @@ def duckdb_job(folder: Path, form: str, out: Path) -> None:
     if form != "csv":
         bills = f"read_parquet('{folder}/bills.parquet')"
     connection.execute(f"create view bills as select * from {bills}")
-    connection.execute(f"create temp table receipts as {duckdb_receipts(folder, form)}")
+    connection.execute(f"create temp table receipts as {duckdb_receipts(folder)}")
     connection.execute(f"create temp table outcomes as {DUCK_JUDGE}")
     connection.execute(f"copy (select 'receipts' as source, * from outcomes) to '{out}/outcomes.csv' (header)")
     connection.execute(f"copy ({BALANCE_SQL}) to '{out}/balances.csv' (header)")
@@ -244,13 +233,9 @@ def fixed_columns(folder: Path) -> dict[str, pa.Array]:
     return columns
 
 
-def arrow_receipts(folder: Path, form: str) -> pa.Table:
-    """The receipts that have a number, by Arrow's own readers and kernels."""
-    if form == "csv":
-        types = {name: pa.string() for name in FIELDS}
-        table = pa_csv.read_csv(folder / "receipts.csv", convert_options=pa_csv.ConvertOptions(column_types=types))
-    else:
-        table = pa.table(fixed_columns(folder))
+def arrow_receipts(folder: Path) -> pa.Table:
+    """The receipts that have a number, by Arrow's own kernels."""
+    table = pa.table(fixed_columns(folder))
     numbers = np.arange(1, len(table) + 1)
     table = table.append_column(
         "record_no", pa.Array.from_buffers(pa.int64(), len(table), [None, pa.py_buffer(numbers)])
@@ -259,9 +244,8 @@ def arrow_receipts(folder: Path, form: str) -> pa.Table:
     for name in KEY:
         good = pc.and_(good, pc.ascii_is_decimal(table[name]))
     table = table.filter(good)
-    form_of_day = "%Y-%m-%d" if form == "csv" else "%Y%m%d"
     for name in DAY:
-        days = pc.strptime(table[name], form_of_day, "s", error_is_null=True).cast(pa.date32())
+        days = pc.strptime(table[name], "%Y%m%d", "s", error_is_null=True).cast(pa.date32())
         table = table.set_column(table.schema.get_field_index(name), name, days)
     amount = pc.cast(pc.utf8_ltrim(table["amount"], "0"), pa.int64())
     return table.set_column(table.schema.get_field_index("amount"), "amount", amount)
@@ -296,7 +280,7 @@ def pandas_judged(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
 def pandas_job(folder: Path, form: str, out: Path) -> None:
     """Columns of Arrow texts, which pandas 3 has by default."""
     bills = arrow_bills(folder, form).to_pandas()
-    outcomes = pandas_judged(arrow_receipts(folder, form).to_pandas(), bills)
+    outcomes = pandas_judged(arrow_receipts(folder).to_pandas(), bills)
     outcomes.insert(0, "source", "receipts")
     outcomes.to_csv(out / "outcomes.csv", index=False)
     paid = outcomes[outcomes["applied"] > 0].groupby("bill_id")["applied"].sum()
@@ -355,7 +339,7 @@ def acero_judged(receipts: pa.Table, bills: pa.Table) -> pa.Table:
 def acero_job(folder: Path, form: str, out: Path) -> None:
     """Arrow's readers, kernels and CSV writer."""
     bills = arrow_bills(folder, form)
-    outcomes = acero_judged(arrow_receipts(folder, form), bills)
+    outcomes = acero_judged(arrow_receipts(folder), bills)
     plain = pa_csv.WriteOptions(quoting_style="none")
     pa_csv.write_csv(
         outcomes.add_column(0, "source", pa.repeat("receipts", len(outcomes))), out / "outcomes.csv", plain
@@ -409,7 +393,7 @@ SQLITE_JUDGE = JUDGE_SQL.format(**WORDS, least="min", greatest="max").replace(
 
 def sqlite_job(folder: Path, form: str, out: Path) -> None:
     """Rows go in and out through Python, as its module has it."""
-    connection = sqlite_connection(arrow_bills(folder, form), arrow_receipts(folder, form))
+    connection = sqlite_connection(arrow_bills(folder, form), arrow_receipts(folder))
     connection.execute(f"create table outcomes as {SQLITE_JUDGE}")
     for name, query in (("outcomes", "select 'receipts' as source, * from outcomes"), ("balances", BALANCE_SQL)):
         cursor = connection.execute(query)
