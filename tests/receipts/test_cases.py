@@ -349,3 +349,12 @@ def test_a_record_that_stands_twice_is_told(layout: str, newline: str | None) ->
     told = [(issue.where.record, issue.found) for issue in report.issues if issue.code == "RECORD_REPEATED"]
     assert told == expected
     assert not receipts.check(io.BytesIO(synthetic(layout)), layout, reference_date=REFERENCE).issues
+
+
+def test_a_bad_last_record_of_a_short_body_is_not_cut() -> None:
+    content = b"".join(record[:118] + b"\r\n" for record in RECORDS)[:-2]
+    last = content.rfind(b"\r\n") + 2
+    file = opened(content[:last] + b"8" + content[last + 1 :])
+    with pytest.raises(receipts.FileRefused):
+        file.finish()
+    assert "RECORD_TRUNCATED" not in [issue.code for issue in file.refused]

@@ -193,3 +193,10 @@ def test_what_is_taken_down_by_hand_needs_a_name_and_a_reason() -> None:
         ("FIELD_MISSING", "actor", 2),
         ("FIELD_MISSING", "reason", 2),
     ]
+
+
+def test_a_file_is_refused_even_where_no_issue_is_kept() -> None:
+    file = opened(SAMPLE_91[:-200], "zengin-91", most_issues=0)
+    with pytest.raises(receipts.FileRefused):
+        file.finish()
+    assert (len(file.refused), bool(file.refused)) == (0, True)

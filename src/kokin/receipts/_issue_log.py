@@ -34,6 +34,9 @@ class IssueLog(Sequence[Issue]):
         """How many are counted but not kept."""
         return self.total - len(self._kept)
 
+    def __bool__(self) -> bool:
+        return self.total > 0
+
     def __len__(self) -> int:
         return len(self._kept)
 

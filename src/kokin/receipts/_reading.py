@@ -59,7 +59,7 @@ class Reading:
         assert isinstance(self.decoder, Decoder)
         self.totals.records += 1
         record = self.decoder.decode(frame)
-        if self._is_cut(frame, record):
+        if self._is_cut(self.decoder, frame, record):
             self.refuse([Issue("RECORD_TRUNCATED", where=Place(self.decoder.file, record.number, record.offset))])
         kind = self.layout.kinds.get(record.kind)
         if kind is None or kind.role == "data":
@@ -89,16 +89,15 @@ class Reading:
         totals.unpaid_yen += yen[1]
         self._control.details(accepted + unpaid, unpaid, added)
 
-    def _is_cut(self, frame: Frame, record: LayoutRecord) -> bool:
+    def _is_cut(self, decoder: Decoder, frame: Frame, record: LayoutRecord) -> bool:
         """Whether the last record ends too early; a CSV is cut if its last cell is missing or wrong."""
         if frame.closed or record.is_good:
             return False
-        width = self.layout.width
-        if width:
-            return len(frame.raw) < width
+        if decoder.framing.width:
+            return len(frame.raw) < decoder.framing.width
         wrong = [issue for issue in record.issues if issue.is_error]
         return any(issue.code in ("WIDTH", "QUOTES") and not issue.field for issue in wrong) or any(
-            issue.field == self.decoder.columns[-1] for issue in wrong
+            issue.field == decoder.columns[-1] for issue in wrong
         )
 
     def _frame_record(self, record: LayoutRecord, *, is_header: bool) -> None:

@@ -18,26 +18,19 @@ from kokin.issues import Issue, Place, RefusedError
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts._totals import Declared
 from kokin.receipts._values import Reader, found, reader, wrong
+from kokin.receipts._xml_paths import Paths, Texts, forget
+from kokin.receipts._xml_segments import BETWEEN, segments
 from kokin.receipts.layouts import Field, FieldType, Layout
 from kokin.text import UndecodableError, decode_cp932
 
-_CHUNK = 1 << 16
-_MARKS = re.compile(rb"<\?xml\s|<(?:[\w.-]+:)?Ntry[\s/>]")
-# No mark is longer, so that one at the end of a chunk is seen whole with the next.
-_LONGEST_MARK = 256
-_DECLARATION = re.compile(rb"<\?xml\s[^>]{0,200}?\?>")
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"']([\w.:-]+)[\"']")
 _SHIFT_JIS = frozenset({"shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "ms932", "cp932", "ms_kanji"})
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
-# May stand before, between and after documents: byte order marks, blanks, host fillers.
-_BETWEEN = b"\xef\xbb\xbf \t\r\n\x1a\x00"
 _MONEY = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,5}))?")
 _JST = timezone(timedelta(hours=9))
 _NAMESPACE = re.compile(r"\{urn:[^}]*:(camt\.\d{3})\.\d{3}\.\d{2}\}Document")
 _HEADER = re.compile(r"\{[^}]*\}AppHdr")
 _TAGS = ["{*}Document", "{*}AppHdr", "{*}Ntry", "{*}TxDtls", "{*}TxsSummry", "{*}Ntfctn", "{*}Rpt", "{*}Stmt"]
-
-Texts = dict[str, str]
 
 
 class XmlRefusedError(RefusedError):
@@ -56,7 +49,6 @@ class XmlDecoder:
         self.warnings: list[Issue] = []
         self.declared: list[Declared] = []
         self._number = 0
-        self._offset = 0
 
     def place(self, record: LayoutRecord, field_id: str) -> Place:
         """Where the entry of a record begins."""
@@ -69,15 +61,15 @@ class XmlDecoder:
             XmlRefusedError: the file cannot be read any further.
         """
         document: _Document | None = None
-        for kind, offset, content in _segments(stream):
+        for kind, offset, content in segments(stream):
             if kind == "document":
                 if document:
                     yield from document.close()
                 document = _Document(self, content, offset)
             elif document is None:
-                if content.strip(_BETWEEN):
+                if content.strip(BETWEEN):
                     document = _Document(self, b"", offset)
-                    yield from document.feed(content.lstrip(_BETWEEN), offset)
+                    yield from document.feed(content.lstrip(BETWEEN), offset)
             else:
                 yield from document.feed(content, offset)
         if document:
@@ -211,8 +203,8 @@ class _Document:
         self._known = False
         self._entry: _Entry | None = None
         self._report = _Report()
-        self._of_entry: _Paths = _Paths([], "")
-        self._of_transaction: _Paths = _Paths([], "")
+        self._of_entry: Paths = Paths([], "")
+        self._of_transaction: Paths = Paths([], "")
 
     def _refused(self, code: str, expected: str = "", found: str = "", at: int | None = None) -> XmlRefusedError:
         place = Place(self._decoder.file, byte=self._start if at is None else at)
@@ -223,7 +215,7 @@ class _Document:
         self._at = offset
         offset -= len(self._rest)
         content = self._rest + content
-        kept = content.rstrip(_BETWEEN)
+        kept = content.rstrip(BETWEEN)
         self._rest = content[len(kept) :]
         if not self._known and b"<!DOCTYPE" in kept:
             raise self._refused("XML_DOCTYPE", at=offset + kept.index(b"<!DOCTYPE"))
@@ -249,7 +241,7 @@ class _Document:
 
     def close(self) -> Iterator[LayoutRecord]:
         """The end of the document."""
-        if self._rest.strip(_BETWEEN):
+        if self._rest.strip(BETWEEN):
             raise self._refused("BYTE_UNKNOWN", "cp932", at=self._at)
         try:
             self._parser.close()
@@ -290,9 +282,9 @@ class _Document:
             self._known = True
             paths = [path for f in self._decoder.layout.data.fields for path in f.path]
             namespace = element.tag.rpartition("}")[0] + "}"
-            self._of_entry = _Paths([path for path in paths if not path.startswith("TxDtls/")], namespace)
+            self._of_entry = Paths([path for path in paths if not path.startswith("TxDtls/")], namespace)
             inside = [path.removeprefix("TxDtls/") for path in paths if path.startswith("TxDtls/")]
-            self._of_transaction = _Paths(inside, namespace)
+            self._of_transaction = Paths(inside, namespace)
 
     def _transaction(self, element: Any) -> Iterator[LayoutRecord]:
         entry = self._entry
@@ -301,7 +293,7 @@ class _Document:
         if entry.texts is None:
             entry.texts = self._of_entry.texts(element.getparent().getparent())
         texts = {f"TxDtls/{path}": text for path, text in self._of_transaction.texts(element).items()}
-        _forget(element)
+        forget(element)
         entry.transactions += 1
         if entry.transactions == 1:
             entry.held = texts
@@ -337,7 +329,7 @@ class _Document:
                     self._report.counts[direction] += 1
                     self._report.sums[direction] += amount
         self._entry = None
-        _forget(element)
+        forget(element)
 
     def _mismatch(self, name: str, counted: int, declared: int) -> None:
         place = Place(self._decoder.file, byte=self._entry.offset if self._entry else self._start)
@@ -362,77 +354,3 @@ class _Document:
                 self._decoder.warnings.append(issue)
             elif declared != counted:
                 self._mismatch(name, counted, declared)
-
-
-class _Paths:
-    """The texts of chosen elements below one, in a single walk over it."""
-
-    def __init__(self, paths: list[str], namespace: str) -> None:
-        self._tree: dict[str, Any] = {}
-        for path in paths:
-            node = self._tree
-            for step in path.split("/"):
-                node = node.setdefault(namespace + step, {})
-            node[""] = path
-
-    def texts(self, element: Any) -> Texts:
-        """Path to text; ``path@Ccy`` to the currency of an amount. What stands several times is joined by a blank."""
-        texts: Texts = {}
-        _walk(element, self._tree, texts)
-        return texts
-
-
-def _walk(element: Any, tree: Mapping[str, Any], texts: Texts) -> None:
-    for child in element:
-        node = tree.get(child.tag)
-        if node is None:
-            continue
-        path = node.get("")
-        if path is not None and child.text:
-            text = child.text.strip()
-            texts[path] = f"{texts[path]} {text}" if path in texts else text
-            currency = child.get("Ccy")
-            if currency:
-                texts[path + "@Ccy"] = currency
-        if len(node) > 1 or path is None:
-            _walk(child, node, texts)
-
-
-def _forget(element: Any) -> None:
-    """Free an element that has been read, and what stood before it beside it."""
-    element.clear(keep_tail=False)
-    parent = element.getparent()
-    while element.getprevious() is not None:
-        del parent[0]
-
-
-def _segments(stream: BinaryIO) -> Iterator[tuple[str, int, bytes]]:
-    """A file cut at declarations and at the beginning of entries: ``(kind, offset, bytes)``.
-
-    ``kind`` is ``document`` for a declaration, ``content`` for all else. A mark in a comment or in CDATA cuts too,
-    which is harmless.
-    """
-    held, offset = b"", 0
-    while True:
-        chunk = stream.read(_CHUNK)
-        content = held + chunk
-        # A mark at the very end may go on in the next chunk.
-        end = len(content) - _LONGEST_MARK if chunk else len(content)
-        at = 0
-        for mark in _MARKS.finditer(content):
-            start = mark.start()
-            if start >= end:
-                break
-            if start > at:
-                yield "content", offset + at, content[at:start]
-            at = start
-            if mark[0].startswith(b"<?xml"):
-                declaration = _DECLARATION.match(content, start)
-                at = declaration.end() if declaration else mark.end()
-                yield "document", offset + start, content[start:at]
-        if at < end:
-            yield "content", offset + at, content[at:end]
-            at = end
-        held, offset = content[at:], offset + at
-        if not chunk:
-            return
