@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kokin import receipts
 from kokin.model import Receipt
 from kokin.receipts import layouts
+from kokin.receipts.layouts import Layout
 
 REFERENCE = date(2026, 4, 15)
 LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt]
@@ -24,7 +25,7 @@ def synthetic(layout: str, rows: int = 60, seed: int = 1, newline: str | None = 
     return content.getvalue()
 
 
-def answers(content: bytes, layout: str, **options: Any) -> tuple[Any, Any]:
+def answers(content: bytes, layout: str | Layout, **options: Any) -> tuple[Any, Any]:
     """What each reader says: receipts, totals, issues and refusals."""
     told = []
     for by_record in (True, False):
@@ -46,7 +47,7 @@ def answers(content: bytes, layout: str, **options: Any) -> tuple[Any, Any]:
     return told[0], told[1]
 
 
-def agree(content: bytes, layout: str, **options: Any) -> Any:
+def agree(content: bytes, layout: str | Layout, **options: Any) -> Any:
     by_record, by_batch = answers(content, layout, **options)
     names = by_batch[0][0].keys() if by_batch[0] else ()
     assert [{name: row[name] for name in names} for row in by_record[0]] == by_batch[0]
@@ -156,3 +157,44 @@ def test_both_readers_agree_on_many_damaged_files(
     data: st.DataObject, layout: str, newline: str, lenient: bool
 ) -> None:
     test_both_readers_agree_on_damaged_files.hypothesis.inner_test(data, layout, newline, lenient)  # type: ignore[attr-defined]
+
+
+CONSTANT_CSV = """
+ja = "x"
+en = "x"
+format = "csv"
+encoding = "cp932"
+newline = "LF"
+verified = true
+source = ["x"]
+[csv]
+header = "none"
+[records.data]
+role = "data"
+ja = "x"
+en = "x"
+fields = [
+  { id = "mark", ja = "x", en = "x", type = "text", length = 4, const = "AB" },
+  { id = "code", ja = "x", en = "x", type = "digits", length = 2, const = "07" },
+  { id = "day", ja = "x", en = "x", type = "date", format = "YYYYMMDD", length = 8 },
+  { id = "amount", ja = "x", en = "x", type = "yen", length = 11 },
+]
+[receipt]
+paid_on = "day"
+amount = "amount"
+"""
+
+
+@pytest.mark.parametrize("channel", ["", 'channel = "mark"\n', 'channel = "code"\n'])
+def test_constants_of_a_csv(channel: str) -> None:
+    rows = [
+        "AB,07,20260401,5",
+        "ABC,07,20260401,5",
+        "AB,7,20260401,5",
+        "AB,08,20260401,5",
+        'AB,"07","20260401",5',
+        "AB ,07,20260401,5",
+    ]
+    layout = layouts.parse(CONSTANT_CSV + channel, "constant")
+    found, totals, *_ = agree("\n".join(rows * 4).encode() + b"\n", layout)
+    assert (len(found), totals.rejected) == (8, 16)

@@ -52,23 +52,19 @@ class Batches:
             [field for field in batch_schema(reading.mapping, raw=raw) if field.name not in CONSTANT]
         )
         self.layout = reading.layout
+        self._matrix = CsvMatrix(self.layout, reading.decoder.columns) if self.layout.csv else None
         data = [kind for kind in self.layout.kinds.values() if kind.role == "data"]
-        self._kinds = data if all(can_read(self.layout, kind) for kind in data) else []
+        self._kinds = [self._matrix.kind] if self._matrix else data
+        if self.layout.xml or not all(can_read(self.layout, kind) for kind in self._kinds):
+            self._kinds = []
         width = self.layout.width or 0
-        stride = SPARE + -(-width // 8) * 8
+        stride = self._matrix.stride if self._matrix else SPARE + -(-width // 8) * 8
         self._scratch = np.full((0, stride), 0x20, np.uint8)
-        kanji = [
-            (kind.offsets[f.id], f.length) for kind in self._kinds for f in kind.fields if f.type is FieldType.KANJI
-        ]
+        kanji = [(kind.offsets[f.id], f.length) for kind in data for f in kind.fields if f.type is FieldType.KANJI]
         self._legal = LegalTest(stride, width, kanji)
         self._readers = [
             ColumnReader(self.layout, kind, reading.mapping, reference_date, stride) for kind in self._kinds
         ]
-        self._matrix: CsvMatrix | None = None
-        if self.layout.csv:
-            self._matrix = CsvMatrix(self.layout, reading.decoder.columns)
-            kind = self._matrix.kind
-            self._readers = [ColumnReader(self.layout, kind, reading.mapping, reference_date, self._matrix.stride)]
 
     def read(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
         """The receipts of a file, batch by batch, in the order of the file."""

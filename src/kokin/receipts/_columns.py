@@ -302,10 +302,15 @@ class ColumnReader:
 def can_read(layout: Layout, kind: RecordKind) -> bool:
     """Whether records of a kind can be read in columns; if not, the record reader takes them all."""
     amount = layout.receipt.get("amount")
-    if layout.format != "fixed" or amount is None or not amount.field or amount.field.startswith("header."):
+    if amount is None or not amount.field or amount.field.startswith("header."):
         return False
-    mapped = [source for source in layout.receipt.values() if source.values]
-    if any(source.field.startswith("header.") for source in mapped):
+    if layout.format == "fixed" and layout.encoding != "half-width":
+        return False
+    if any(source.values and source.field.startswith("header.") for source in layout.receipt.values()):
+        return False
+    # A constant is tested on the bytes of a record, and has no column of its own.
+    consts = [field for field in kind.fields if field.const is not None]
+    if consts and (layout.csv or any(field.id in layout.mapped for field in consts)):
         return False
     return all(_can_read(field) for field in kind.fields)
 
