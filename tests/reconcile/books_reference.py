@@ -21,7 +21,7 @@ KINDS = {
 class Books:
     """``lines``: the receipts with their outcomes, in the outcomes' order."""
 
-    def __init__(self, bills, lines, policy, catalog, as_of, debts, rank):
+    def __init__(self, bills, lines, policy, catalog, as_of, debts, rank, given_up):
         self.policy, self.catalog, self.as_of = policy, catalog, as_of
         self.bills = {bill["bill_id"]: bill for bill in bills}
         self.served = sorted(policy.payee_codes or {bill["payee_code"] for bill in bills})
@@ -35,6 +35,8 @@ class Books:
         self.debts = debts  # before the run
         self.whole = debts.billed
         self.replay(rank)
+        self.given_up = {self.bills[row["bill_id"]]["debts"][0]: row["amount"] for row in given_up}
+        self.unpaid = {debt: yen - self.given_up.get(debt, 0) for debt, yen in self.open.items()}
 
     # --- obligations -------------------------------------------------------------------------------------------------
 
@@ -162,14 +164,15 @@ class Books:
             return rows[self.charge(slip), slip["item_code"], self.years(slip, self.as_of)[1]]
 
         for debt, billed in self.whole.items():
-            row, before = of(debt), self.debts.balance[debt]
-            row.update(billed=billed, paid_before=billed - before, unpaid=self.open[debt])
+            row, before, given_up = of(debt), self.debts.balance[debt], self.given_up.get(debt, 0)
+            row.update(billed=billed, paid_before=billed - before, written_off=given_up)
+            row["unpaid"] += self.unpaid[debt]
         for _, debt, yen, _ in self.shares:
             of(debt)["received"] += yen
         for line in self.lines:
             if line["excess"]:
                 of(line["bill"]["debts"][0]).update(received=line["excess"], overpaid=line["excess"])
-        names = ("billed", "paid_before", "received", "overpaid", "unpaid")
+        names = ("billed", "paid_before", "received", "overpaid", "written_off", "unpaid")
         return {(*key, *(row[name] for name in names)) for key, row in rows.items()}
 
     # --- overpayments and offers --------------------------------------------------------------------------------------
@@ -180,13 +183,13 @@ class Books:
 
     def due_debts(self):
         """Open debts that are due: [slip, still open], by term and bill_id."""
-        slips = [self.own_slip(debt) for debt, yen in self.open.items() if yen]
+        slips = [self.own_slip(debt) for debt, yen in self.unpaid.items() if yen]
         found = [s for s in slips if s["due_on"] <= self.as_of and s["payer_key"]]
         return sorted(found, key=lambda slip: (slip["due_on"], slip["bill_id"]))
 
     def offers(self):
         debts = self.due_debts()
-        still = {slip["bill_id"]: self.open[slip["debts"][0]] for slip in debts}
+        still = {slip["bill_id"]: self.unpaid[slip["debts"][0]] for slip in debts}
         by_payer = defaultdict(list)
         for slip in debts:
             by_payer[slip["payee_code"], slip["payer_key"]].append(slip)
@@ -197,7 +200,7 @@ class Books:
             yen = min(most, still[slip["bill_id"]])
             if yen:
                 still[slip["bill_id"]] -= yen
-                rows.append((line["record_no"], slip["bill_id"], kind, self.open[slip["debts"][0]], yen, consent))
+                rows.append((line["record_no"], slip["bill_id"], kind, self.unpaid[slip["debts"][0]], yen, consent))
             return yen
 
         for consent in (False, True):

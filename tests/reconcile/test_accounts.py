@@ -1,6 +1,8 @@
 """What law and policy find beside the outcomes, and what the accounts are made from."""
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
@@ -128,6 +130,31 @@ def test_bad_credits_are_refused(change):
         books(BILLS, [paid(BILLS[0])], credits=table([{"credited_on": MAY_1, "amount": 1, **change}]))
 
 
+def test_what_is_written_off_is_not_asked_for():
+    bills = [slip(1), slip(2), slip(3, 4_000)]
+    receipts = [paid(bills[0]), paid(bills[0], day=date(2026, 5, 2)), paid(bills[1], 3_000)]
+    given_up = table([{"bill_id": "B2", "amount": 6_000}, {"bill_id": "B2", "amount": 500}])
+    accounts = books(bills, receipts, write_offs=given_up, as_of=JUNE_1)
+    names = ("billed", "received", "overpaid", "written_off", "unpaid")
+    assert rows(accounts.receivables, *names) == [(24_000, 23_000, 10_000, 6_500, 4_500)]
+    assert accounts.controls[4].holds is True
+    assert rows(accounts.offers, "debt_bill_id", "offered") == [("B2", 500), ("B3", 4_000)]
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"amount": 10_001}, ("AMOUNT_RANGE", "amount")),
+        ({"amount": 0}, ("AMOUNT_RANGE", "amount")),
+        ({"bill_id": "B9"}, ("CODE_UNKNOWN", "bill_id")),
+    ],
+)
+def test_only_what_is_open_is_written_off(more, problem):
+    with pytest.raises(RefusedError) as caught:
+        books([slip(1)], [paid(slip(1), 1)], write_offs=table([{"bill_id": "B1", "amount": 1, **more}]))
+    assert [(issue.code, issue.field) for issue in caught.value.issues] == [problem]
+
+
 def test_no_receipts_and_no_bills():
     empty = reconcile(table(BILLS), table([paid(BILLS[0])]).slice(0, 0))
     accounts = settle_accounts(empty, table(BILLS), catalog=CATALOG)
@@ -176,3 +203,9 @@ def test_a_bad_policy_is_refused(tmp_path, text, code, field):
     with pytest.raises(RefusedError) as caught:
         Policy.load(file)
     assert [(i.code, i.field, i.where.file) for i in caught.value.issues] == [(code, field, "policy.toml")]
+
+
+def test_every_choice_is_argued_in_the_docs():
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "what-kokin-decides.md"
+    argued = set(re.findall(r"^\| `(\w+)`", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert argued == Policy.model_fields.keys()

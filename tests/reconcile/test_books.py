@@ -50,11 +50,14 @@ class Night:
             credits=table(self.credits()),
             reports=table(self.reports()),
             files=self.files(),
+            write_offs=table(self.given_up()),
             as_of=AS_OF,
         )
         debts = reference.Debts(self.bills)
         order = reference.order_of_finals
-        self.books = books_reference.Books(self.bills, self.lines, policy, books_city.BODY, AS_OF, debts, order)
+        self.books = books_reference.Books(
+            self.bills, self.lines, policy, books_city.BODY, AS_OF, debts, order, self.given_up()
+        )
 
     def money(self):
         """What came through operators and banks, with the day on which it is due there."""
@@ -90,6 +93,12 @@ class Night:
             if agent
         ]
 
+    def given_up(self):
+        """A part of what stayed open on some terms."""
+        open_yen = {row["bill_id"]: row["residual"] for row in self.done.balances.to_pylist()}
+        terms = [bill["bill_id"] for bill in self.bills[::7] if bill["period"] != "00" and open_yen[bill["bill_id"]]]
+        return [{"bill_id": name, "amount": open_yen[name] // 2 + 1} for name in terms]
+
     def files(self):
         totals = defaultdict(lambda: Totals(complete=True))
         for row in self.receipts:
@@ -112,9 +121,8 @@ def night(request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", POLICIES)
-def test_a_million_receipts(policy):
-    night = Night(1, 400_000, POLICIES[policy])
+def test_a_million_receipts():
+    night = Night(1, 530_000, POLICIES["other"])
     assert len(night.receipts) > 1_000_000
     for test in (same_parts, same_totals, same_receivables, same_overpayments, same_offers, same_findings, all_hold):
         test(night)
@@ -198,6 +206,7 @@ def test_order_of_the_input_does_not_show(night):
     billed, received = books_city.tables(bills, receipts)
     done = reconcile(billed, [received.slice(0, 1_000), received.slice(1_000)], night.policy)
     more = {"credits": table(night.credits()), "reports": table(night.reports()), "files": night.files()}
+    more["write_offs"] = table(night.given_up())
     again = settle_accounts(done, billed, catalog=books_city.BODY, as_of=AS_OF, **more)
     for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
         assert getattr(again, name).equals(getattr(night.accounts, name)), name

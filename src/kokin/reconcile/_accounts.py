@@ -25,6 +25,7 @@ from kokin.reconcile._parts import Mismatches, Pieces, cut
 from kokin.reconcile._reconcile import Reconciliation
 from kokin.reconcile._shares import Shares, share
 from kokin.reconcile._totals import part_table, receivables, totals
+from kokin.reconcile._write_offs import WriteOff, written_off
 
 if TYPE_CHECKING:
     from kokin.receipts import Totals
@@ -44,11 +45,17 @@ class Accounts:
         credits_: pa.Table | None,
         reports: pa.Table | None,
         files: Mapping[str, Totals] | None,
+        write_offs: pa.Table | None,
         as_of: date | None,
     ) -> None:
         self._result, self._policy = result, result._policy
         self._billed = Billed(bills, result._index, catalog)
         self._lines = Lines(result)
+        self._written_off: Ints = np.zeros_like(result._open)
+        if write_offs is not None:
+            self._written_off = written_off(write_offs, self._billed, result._open)
+        #: int64 (m,): what is still asked for on each obligation.
+        self._unpaid = result._open - self._written_off
         self._credits, self._reports, self._files = credits_, reports, files
         self._day = np.datetime64(as_of or self._last_day(), "D")
 
@@ -130,12 +137,13 @@ class Accounts:
 
     @cached_property
     def receivables(self) -> pa.Table:
-        """調定収納照合表: ``charge, item_code, year_class, billed, paid_before, received, overpaid, unpaid``.
+        """調定収納照合表, by ``charge, item_code, year_class``: how what was billed explains what is open.
 
-        ``billed - paid_before - (received - overpaid) = unpaid``. The class is the debt's on the day of the run.
+        Yen: ``billed, paid_before, received, overpaid, written_off, unpaid``, with ``billed - paid_before - (received -
+        overpaid) - written_off = unpaid``. ``received`` is everything that came for known bills; suspense is of no
+        bill. The class is the debt's on the day of the run: what is open when its accounts have closed is carried over.
         """
-        balance = self._result._open
-        return receivables(self._lines, self._billed, self._shares, balance, self._day)
+        return receivables(self._lines, self._billed, self._shares, self._written_off, self._unpaid, self._day)
 
     @cached_property
     def overpayments(self) -> pa.Table:
@@ -163,7 +171,7 @@ class Accounts:
         twice. ``consent`` says that law alone does not allow it: only debts among local taxes, or of one charge, are
         set off without asking (地方税法17の2, 自治法231の3④).
         """
-        return offer_table(self._offers, self._lines, self._billed, self._result._open)
+        return offer_table(self._offers, self._lines, self._billed, self._unpaid)
 
     @cached_property
     def settlements(self) -> pa.Table:
@@ -199,7 +207,7 @@ class Accounts:
 
     def _receivables_control(self, told: Control) -> Control:
         yen = {name: integers(self.receivables.column(name), 0) for name in self.receivables.column_names[3:]}
-        explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"])
+        explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"]) - yen["written_off"]
         wrong = self.receivables.take(pa.array(np.flatnonzero(explained != yen["unpaid"]).tolist(), pa.int64()))
         names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong.to_pylist())
         return Control("T5", told.statement, int(explained.sum()), int(yen["unpaid"].sum()), names)
@@ -241,7 +249,7 @@ class Accounts:
 
     @cached_property
     def _open_debts(self) -> OpenDebts:
-        return open_debts(self._billed, self._result._open, self._day)
+        return open_debts(self._billed, self._unpaid, self._day)
 
     @cached_property
     def _wrong_terms(self) -> WrongTerms:
@@ -269,6 +277,7 @@ def settle_accounts(
     credits: Any = None,  # noqa: A002 (入金: the field's word)
     reports: Any = None,
     files: Mapping[str, Totals] | None = None,
+    write_offs: Any = None,
     as_of: date | None = None,
 ) -> Accounts:
     """What a reconciliation means for the books, by law and by the policy it was made with.
@@ -281,12 +290,15 @@ def settle_accounts(
             file. Without them nothing is said about settlement.
         reports: what operators report, with the columns of :class:`OperatorReport`.
         files: the totals of the receipt files that were read, by SHA-256: ``{file.digest: file.totals}``.
+        write_offs: what the body has given up, with the columns of :class:`WriteOff`.
         as_of: the day of the run: until which debts are due and 速報 waited for, and on which refunds are decided. By
             default the latest day that a receipt tells, so that a run can be repeated.
 
     Raises:
-        RefusedError: the bills are others than those of the result, or a table lacks a column.
+        RefusedError: the bills are others than those of the result, a table lacks a column, or more is written off than
+            is open.
     """
     credits_ = None if credits is None else bank.checked(credits, bank.Credit)
     told = None if reports is None else bank.checked(reports, bank.OperatorReport)
-    return Accounts(result, bills, catalog, credits_, told, files, as_of)
+    given_up = None if write_offs is None else bank.checked(write_offs, WriteOff)
+    return Accounts(result, bills, catalog, credits_, told, files, given_up, as_of)

@@ -133,22 +133,21 @@ def _entries(lines: Lines, billed: Billed, line: Ints, years: pa.Table, **yen: I
     return pa.table(columns)
 
 
-def receivables(lines: Lines, billed: Billed, shares: Shares, balance: Ints, as_of: np.datetime64) -> pa.Table:
-    """調定収納照合表: what was billed, and what explains what is open, by ``charge, item_code, year_class``.
-
-    ``billed - paid_before - (received - overpaid) = unpaid``: ``received`` is everything that came for known bills,
-    ``unpaid`` what the balances say. The class is the debt's on the day: what is open after its accounts have closed is
-    carried over. Suspense is of no bill and stands in no row.
+def receivables(
+    lines: Lines, billed: Billed, shares: Shares, written_off: Ints, unpaid: Ints, as_of: np.datetime64
+) -> pa.Table:
+    """調定収納照合表: what explains what is open; see :attr:`kokin.reconcile.Accounts.receivables`.
 
     Args:
         lines: the receipts.
         billed: the bills.
         shares: what was paid on each obligation.
-        balance: int64 (m,): yen open on each obligation after the run.
+        written_off: int64 (m,): yen written off on each obligation (不納欠損).
+        unpaid: int64 (m,): yen still open on each.
         as_of: the day.
     """
     debts = billed.index.debts
-    received, excess = np.zeros(len(balance), np.int64), np.zeros(len(balance), np.int64)
+    received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)
     at = overpaid(lines)
     first = billed.obligation_of(lines.slip[at])
     np.add.at(excess, first, lines.excess[at])
@@ -164,7 +163,8 @@ def receivables(lines: Lines, billed: Billed, shares: Shares, balance: Ints, as_
         "paid_before": debts.billed - debts.open,
         "received": received,
         "overpaid": excess,
-        "unpaid": balance,
+        "written_off": written_off,
+        "unpaid": unpaid,
     }
     by = ["charge", "item_code", "year_class"]
     yen = [name for name in columns if name not in by]

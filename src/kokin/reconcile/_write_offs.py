@@ -1,0 +1,55 @@
+"""Write-offs (不納欠損): debts that the body has given up. The bill stays; nothing is asked for any more."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.issues import Issue, Place, RefusedError
+from kokin.matching._columns import Ints, integers
+from kokin.model import Day, Record, Text, Yen
+from kokin.reconcile._billed import Billed, in_one
+
+
+class WriteOff(Record):
+    """Yen of one bill that are written off."""
+
+    bill_id: Annotated[str, Text(64, least=1)]
+    """The bill; one that covers several stands for the first of them."""
+    amount: Annotated[int, Yen(1)]
+    """Yen, at most what is open after the run."""
+    decided_on: Annotated[date, Day()] | None = None
+    """The day of the decision."""
+    reason: Annotated[str, Text(200)] | None = None
+    """Why (消滅時効, 執行停止), without personal data."""
+
+
+def written_off(rows: pa.Table, billed: Billed, balance: Ints) -> Ints:
+    """Yen written off on each obligation, int64 (m,); ``balance``, int64 (m,), is open on each after the run.
+
+    Raises:
+        RefusedError: a bill that is not in the run, or more than is open on it.
+    """
+    slip = integers(
+        pc.index_in(in_one(rows.column("bill_id")).cast(billed.index.bill_id.type), value_set=billed.index.bill_id), -1
+    )
+    amount = integers(rows.column("amount"), 0)
+    obligation = billed.obligation_of(slip)
+    yen = np.zeros(len(balance), np.int64)
+    np.add.at(yen, obligation[slip >= 0], amount[slip >= 0])
+    too_much = (slip >= 0) & ((yen > balance)[obligation] | (amount < 1))
+    issues = [
+        Issue("AMOUNT_RANGE", "amount", f"1 to {balance[obligation[row]]}", str(amount[row]), Place(record=row + 1))
+        if too_much[row]
+        else Issue(
+            "CODE_UNKNOWN", "bill_id", "a bill of the run", str(rows.column("bill_id")[row]), Place(record=row + 1)
+        )
+        for row in np.flatnonzero((slip < 0) | too_much).tolist()
+    ]
+    if issues:
+        raise RefusedError(issues, "write-offs refused")
+    return yen
