@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -27,40 +28,41 @@ def duplicates(file: ReceiptFile) -> Iterator[Issue]:
     if file.layout.xml:
         return
     with file.opened() as stream:
-        if file.framing.width:
-            marked = [
-                _block(piece) if isinstance(piece, Block) else _frame(piece) for piece in blocks(stream, file.framing)
-            ]
+        marks, numbers, offsets = _marked(file, stream)
+        order = np.argsort(marks)
+        equal = np.diff(marks[order]) == 0
+        twice = np.zeros(len(marks), np.bool_)
+        twice[order[1:][equal]] = True
+        twice[order[:-1][equal]] = True
+        yield from _compared(file, stream, zip(offsets[twice].tolist(), numbers[twice].tolist(), strict=True))
+
+
+def _marked(file: ReceiptFile, stream: BinaryIO) -> _Marks:
+    """A mark, the number and the first byte of every record."""
+    marks, numbers, offsets = array("Q"), array("q"), array("q")
+    for piece in blocks(stream, file.framing) if file.framing.width else frames(stream, file.framing):
+        if isinstance(piece, Block):
+            at = np.arange(piece.count)
+            marks.frombytes(_block_marks(piece).tobytes())
+            numbers.frombytes((piece.number + at).tobytes())
+            offsets.frombytes(piece.offsets(at).tobytes())
         else:
-            marked = [_frame(frame) for frame in frames(stream, file.framing)]
-        if not marked:
-            return
-        marks, numbers, offsets = (np.concatenate(parts) for parts in zip(*marked, strict=True))
-        order = np.lexsort((numbers, marks))
-        marks = marks[order]
-        equal = marks[1:] == marks[:-1]
-        twice = order[np.append(equal, False) | np.insert(equal, 0, False)]
-        suspects = [(int(offsets[i]), int(numbers[i])) for i in twice.tolist()]
-        yield from sorted(_compared(file, stream, suspects), key=lambda issue: issue.where.record or 0)
+            marks.append(int.from_bytes(hashlib.blake2b(piece.raw, digest_size=8).digest(), "little"))
+            numbers.append(piece.number)
+            offsets.append(piece.offset)
+    return np.frombuffer(marks, np.uint64), np.frombuffer(numbers, np.int64), np.frombuffer(offsets, np.int64)
 
 
-def _block(block: Block) -> _Marks:
-    """A mark for each record of a block: its words, each times a number of its own, added up modulo 2**64."""
+def _block_marks(block: Block) -> npt.NDArray[np.uint64]:
+    """The words of each record, each times a number of its own, added up modulo 2**64."""
     content = np.frombuffer(block.content, np.uint8, block.count * block.pitch).reshape(block.count, block.pitch)
     words = np.zeros((block.count, -(-block.width // 8) * 8), np.uint8)
     words[:, : block.width] = content[:, : block.width]
     values = words.view("<u8")
-    marks = (values * np.resize(_MULTIPLIERS, values.shape[1])).sum(axis=1, dtype=np.uint64)
-    at = np.arange(block.count)
-    return marks, block.number + at, block.offsets(at)
+    return np.asarray((values * np.resize(_MULTIPLIERS, values.shape[1])).sum(axis=1, dtype=np.uint64))
 
 
-def _frame(frame: Frame) -> _Marks:
-    mark = int.from_bytes(hashlib.blake2b(frame.raw, digest_size=8).digest(), "little")
-    return np.array([mark], np.uint64), np.array([frame.number]), np.array([frame.offset])
-
-
-def _compared(file: ReceiptFile, stream: BinaryIO, suspects: list[tuple[int, int]]) -> Iterator[Issue]:
+def _compared(file: ReceiptFile, stream: BinaryIO, suspects: Iterable[tuple[int, int]]) -> Iterator[Issue]:
     """Those suspects that are detail records and the same as one before them."""
     first: dict[bytes, int] = {}
     decoder = file.decoder()
