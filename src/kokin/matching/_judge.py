@@ -107,23 +107,23 @@ def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Bools:
     """Receipts that may concern another, so that :func:`judge` must see them: bool (n,).
 
     All others are finals on a slip that settles one obligation, and no other receipt has to do with its circle.
-    Every receipt writes its row into the place of its circle; whoever does not find itself there has company. Two
-    circles may have one place: a receipt too many is judged just as well, only slower.
+    Every receipt writes its row into the place of its circle; who finds another there, before or after, has company.
+    Two circles may have one place: a receipt too many is judged just as well, only slower.
     """
     size = min(len(debts.billed), _ROOM * len(slip))
     nowhere = np.int32(size)
     place = np.full(len(slip), nowhere, np.int32)
-    last_here = np.empty(size + 1, np.int32)
-    rows = np.arange(len(slip), dtype=np.int32)
+    last_here = np.full(size + 1, -1, np.int32)
+    company = np.zeros(size + 1, np.bool_)
+    company[size] = True
     for some in stretches(len(slip)):
         found = np.flatnonzero(slip[some] >= 0)
         circle = debts.circle(slip[some].take(found))
         place[some][found] = circle if size == len(debts.billed) else circle % nowhere
-        last_here[place[some]] = rows[some]
-    company = np.zeros(size + 1, np.bool_)
-    company[size] = True
-    for some in stretches(len(slip)):
-        company[place[some][last_here.take(place[some]) != rows[some]]] = True
+        here, rows = place[some], np.arange(some.start, some.stop, dtype=np.int32)
+        before = last_here.take(here)
+        last_here[here] = rows
+        company[here[(before >= 0) | (last_here.take(here) != rows)]] = True
     told = np.empty(len(slip), np.bool_)
     for some in stretches(len(slip)):
         told[some] = company.take(place[some])
