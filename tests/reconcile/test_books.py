@@ -6,13 +6,18 @@ from datetime import date
 
 import books_city
 import books_reference
+import cities
+import numpy as np
 import pyarrow as pa
 import pytest
 import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kokin.catalog import CATALOG
 from kokin.receipts import Totals
 from kokin.reconcile import Policy, reconcile, settle_accounts
+from kokin.reconcile._offers import overlap
 
 AS_OF = date(2026, 6, 15)
 FEES = {"": 66, "010": 60}
@@ -211,3 +216,36 @@ def test_order_of_the_input_does_not_show(night):
     for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
         assert getattr(again, name).equals(getattr(night.accounts, name)), name
     assert again.summary == night.accounts.summary
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 2**32), st.integers(1, 12), st.integers(0, 30))
+def test_nothing_is_lost_in_any_city(seed, bill_count, receipt_count):
+    """Numbers that several slips share, slips that cover each other's obligations: every yen is told once."""
+    bills, receipts = cities.city(random.Random(seed).choice, bill_count, receipt_count)
+    tables = cities.tables(bills, receipts)
+    done = reconcile(*tables)
+    accounts = settle_accounts(done, tables[0], as_of=AS_OF)
+    assert sum(accounts.parts["applied"].to_pylist()) == done.summary["bins"]["applied"]
+    assert min(accounts.parts["applied"].to_pylist(), default=1) > 0
+    received = sum(accounts.totals["received"].to_pylist())
+    assert received == sum(done.summary["bins"][name] for name in ("applied", "excess", "suspense"))
+    assert accounts.controls[4].holds is True
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 9))),
+    st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 9))),
+)
+def test_money_laid_against_debts(money, debts):
+    """The plain twin: every sum goes along the debts of its group until it is used up."""
+    expected, still = [], [yen for _, yen in debts]
+    for row, (group, left) in enumerate(money):
+        for debt, (other, _) in enumerate(debts):
+            if group == other >= 0 and min(left, still[debt]):
+                expected.append((row, debt, min(left, still[debt])))
+                left, still[debt] = left - expected[-1][2], still[debt] - expected[-1][2]
+    columns = [np.array([pair[at] for pair in pairs], np.int64) for pairs in (money, debts) for at in (0, 1)]
+    found = list(zip(*(column.tolist() for column in overlap(*columns)), strict=True))
+    assert sorted(found) == expected

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kokin.catalog import CATALOG, Catalog
-from kokin.matching._columns import Ints, integers
+from kokin.matching._columns import Ints, to_arrow
 from kokin.model import Finding, schema
 from kokin.reconcile import _files as files_of
 from kokin.reconcile import _findings as findings
@@ -24,7 +24,7 @@ from kokin.reconcile._overpayments import overpaid, overpayments
 from kokin.reconcile._parts import Mismatches, Pieces, cut
 from kokin.reconcile._reconcile import Reconciliation
 from kokin.reconcile._shares import Shares, share
-from kokin.reconcile._totals import part_table, receivables, totals
+from kokin.reconcile._totals import part_table, receivables, receivables_control, totals
 from kokin.reconcile._write_offs import WriteOff, written_off
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Accounts:
         period = self._billed.period
         line, debt = self._wrong_terms
         due, paid = self._open_debts.slip[debt], self._lines.slip[line]
-        expected, found = (period.take(pa.array(slips.tolist(), pa.int32())) for slips in (due, paid))
+        expected, found = (period.take(to_arrow(slips, pa.int32())) for slips in (due, paid))
         return findings.of_lines(Finding.WRONG_TERM, self._lines, line, "period", expected, found)
 
     def _split_findings(self, field: str, some: Mismatches) -> pa.Table:
@@ -186,38 +186,15 @@ class Accounts:
     @cached_property
     def controls(self) -> list[Control]:
         """The control equations T1 to T6; one whose other side was not given is not checked."""
-        told = {control.name: control for control in self._result.controls}
-        told["T5"] = self._receivables_control(told["T5"])
-        left, right = files_of.record_rows(self._lines)
-        told["T6"] = Control("T6", "records = different records: no file counts twice", left, right)
+        checked = [receivables_control(self.receivables), files_of.record_control(self._lines)]
         if self._files is not None:
-            wrong = tuple(f"{t.file} {t.field}" for t in self._file_totals if t.expected != t.found)
-            yen = [t for t in self._file_totals if t.field == "amount"]
-            sums = sum(t.found for t in yen), sum(t.expected for t in yen)
-            told["T1"] = Control("T1", told["T1"].statement, *sums, wrong)
+            checked.append(files_of.file_control(self._file_totals))
         if self._reports is not None:
-            sums = self._report_sums
-            ours, theirs = integers(sums.column("summed"), 0), integers(sums.column("amount"), 0)
-            wrong_rows = (ours != theirs) | (integers(sums.column("counted"), 0) != integers(sums.column("count"), 0))
-            wrong = tuple(f"report {row + 1}" for row in np.flatnonzero(wrong_rows).tolist())
-            told["T2"] = Control("T2", told["T2"].statement, int(theirs.sum()), int(ours.sum()), wrong)
+            checked.append(bank.report_control(self._report_sums))
         if self._credits is not None:
-            told["T3"] = self._settlement_control(told["T3"])
+            checked.append(bank.settlement_control(self.settlements, self._day))
+        told = {control.name: control for control in (*self._result.controls, *checked)}
         return list(told.values())
-
-    def _receivables_control(self, told: Control) -> Control:
-        yen = {name: integers(self.receivables.column(name), 0) for name in self.receivables.column_names[3:]}
-        explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"]) - yen["written_off"]
-        wrong = self.receivables.take(pa.array(np.flatnonzero(explained != yen["unpaid"]).tolist(), pa.int64()))
-        names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong.to_pylist())
-        return Control("T5", told.statement, int(explained.sum()), int(yen["unpaid"].sum()), names)
-
-    def _settlement_control(self, told: Control) -> Control:
-        due = bank.due_days(self.settlements, self._day)
-        credited, expected = (integers(self.settlements.column(name), 0)[due] for name in ("credited", "expected"))
-        days = self.settlements.column("settled_on").filter(pa.array(due.tolist(), pa.bool_()))
-        names = tuple(str(days[row]) for row in np.flatnonzero(credited != expected).tolist())
-        return Control("T3", told.statement, int(credited.sum()), int(expected.sum()), names)
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from kokin.model import Finding, Outcome
 from kokin.reconcile._billed import coded
+from kokin.reconcile._controls import Control
 from kokin.reconcile._findings import of_sources
 from kokin.reconcile._lines import Lines
 
@@ -51,6 +52,23 @@ def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
     return told
 
 
+def file_control(told: list[FileTotal]) -> Control:
+    """T1: the yen of the run's records against what was accepted; broken by any total that does not agree."""
+    yen = [total for total in told if total.field == "amount"]
+    wrong = tuple(f"{total.file} {total.field}" for total in told if total.expected != total.found)
+    left, right = sum(total.found for total in yen), sum(total.expected for total in yen)
+    return Control("T1", "detail = trailer, per file", left, right, wrong)
+
+
+def record_control(lines: Lines) -> Control:
+    """T6: the records that count, and how many different ones they are."""
+    digest, record = coded(lines.text("digest")).codes, lines.whole("record_no")
+    known = (digest >= 0) & (record > 0) & ~lines.are(Outcome.DUPLICATE_RECORD)
+    # A record number fits 37 bits.
+    names = (digest[known].astype(np.int64) << 37) + record[known]
+    return Control("T6", "records = different records: no file counts twice", len(names), len(np.unique(names)))
+
+
 def file_findings(told: list[FileTotal]) -> pa.Table:
     """The totals that do not agree."""
     wrong = [total for total in told if total.expected != total.found]
@@ -60,12 +78,3 @@ def file_findings(told: list[FileTotal]) -> pa.Table:
     )
     record_no = pa.array([total.record_no for total in wrong], pa.int64())
     return of_sources(Finding.TOTAL_MISMATCH, file, field, expected, found, len(wrong), record_no)
-
-
-def record_rows(lines: Lines) -> tuple[int, int]:
-    """How many lines name their file and record and count, and how many different records they name."""
-    digest, record = coded(lines.text("digest")).codes, lines.whole("record_no")
-    known = (digest >= 0) & (record > 0) & ~lines.are(Outcome.DUPLICATE_RECORD)
-    # A record number fits 37 bits.
-    names = (digest[known].astype(np.int64) << 37) + record[known]
-    return len(names), len(np.unique(names))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import flags_of
+from kokin.columns import bool_array, flags_of
 from kokin.matching._columns import Bools, Ints, Rows, to_arrow
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._lines import Lines
@@ -73,23 +73,21 @@ def offer(lines: Lines, billed: Billed, debts: OpenDebts, wrong: WrongTerms) -> 
     slip = lines.slip[at]
     found = []
     for consent in (False, True):
-        whose, theirs = (_accounts(billed, slips, by_family=not consent) for slips in (slip, debts.slip))
+        whose, theirs = (_pockets(billed, slips, by_family=not consent) for slips in (slip, debts.slip))
         money, debt, yen = overlap(whose, left, theirs, still)
         np.subtract.at(left, money, yen)
         np.subtract.at(still, debt, yen)
-        found.append(Offers(at[money], debts.slip[debt], yen, np.full(len(yen), consent), np.zeros(len(yen), np.bool_)))
+        found.append((at[money], debts.slip[debt], yen, np.full(len(yen), consent), np.zeros(len(yen), np.bool_)))
     yen = _in_turn(wrong.debt, lines.applied[wrong.line], still)
-    line, debt, yen = (column[yen > 0] for column in (*wrong, yen))
-    found.append(Offers(line, debts.slip[debt], yen, np.zeros(len(yen), np.bool_), np.ones(len(yen), np.bool_)))
-    columns: list[Any] = [np.concatenate(column) for column in zip(*found, strict=True)]
-    whole = Offers(*columns)
-    due_on = billed.terms.due_on[whole.slip]
-    order = np.lexsort((billed.rank[whole.slip], due_on, whole.consent, whole.wrong_term, whole.line))
-    line, slip, yen, consent, wrong_term = (column[order] for column in columns)
-    return Offers(line, slip, yen, consent, wrong_term)
+    some = yen > 0
+    line, slip, yen = wrong.line[some], debts.slip[wrong.debt[some]], yen[some]
+    found.append((line, slip, yen, np.zeros(len(yen), np.bool_), np.ones(len(yen), np.bool_)))
+    line, slip, yen, by_consent, wrong_term = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((billed.rank[slip], billed.terms.due_on[slip], by_consent, wrong_term, line))
+    return Offers(line[order], slip[order], yen[order], by_consent[order], wrong_term[order])
 
 
-def _accounts(billed: Billed, slips: Rows, *, by_family: bool) -> Ints:
+def _pockets(billed: Billed, slips: Rows, *, by_family: bool) -> Ints:
     """A number for what may be laid against each other: int64 (k,); -1 where the payer is not known."""
     payer = billed.payer[slips].astype(np.int64)
     if not by_family:
@@ -124,13 +122,27 @@ def _levies(billed: Billed, slips: Rows) -> Ints:
     is_term = flags_of(pc.not_equal(billed.period.take(to_arrow(slips, pa.int32())), "00"))
     item, levy, tax = (column[slips] for column in (billed.item.codes, billed.terms.levy_year, billed.terms.tax_year))
     kinds, kind = np.unique((item * np.int64(10_000) + levy) * 10_000 + tax, return_inverse=True)
-    account = _accounts(billed, slips, by_family=True)
-    return np.where(is_term & (account >= 0), account * len(kinds) + kind, -1)
+    pocket = _pockets(billed, slips, by_family=True)
+    return np.where(is_term & (pocket >= 0), pocket * len(kinds) + kind, -1)
 
 
 def _joined(group: Ints, day: Ints) -> Ints:
     """A group and a day as one number to search for; a day and its sign fit 24 bits."""
     return (group << 24) + day + (1 << 23)
+
+
+class _Ruler(NamedTuple):
+    """Sums of yen laid end to end inside their groups, ``n`` rows by group."""
+
+    #: int64 (n,): the row that each stands for.
+    row: Ints
+    #: int64 (n,): the number of its group.
+    group: Ints
+    #: int64 (n,): its yen, and where it ends.
+    yen: Ints
+    end: Ints
+    #: int64 (groups,): where the last one ends.
+    length: Ints
 
 
 def overlap(whose: Ints, money: Ints, theirs: Ints, debt: Ints) -> tuple[Ints, Ints, Ints]:
@@ -142,31 +154,34 @@ def overlap(whose: Ints, money: Ints, theirs: Ints, debt: Ints) -> tuple[Ints, I
         The row of the money, the row of the debt, and the yen that both cover: int64 (k,) each.
     """
     groups = np.intersect1d(whose[(whose >= 0) & (money > 0)], theirs[(theirs >= 0) & (debt > 0)])
-    rulers = []
-    for group, yen in ((whose, money), (theirs, debt)):
-        rows = np.flatnonzero(np.isin(group, groups) & (yen > 0))
-        rows = rows[np.argsort(group[rows], kind="stable")]
-        rulers.append((rows, np.searchsorted(groups, group[rows]), yen[rows]))
-    totals = [np.zeros(len(groups), np.int64) for _ in rulers]
-    for total, (_, group, yen) in zip(totals, rulers, strict=True):
-        np.add.at(total, group, yen)
-    room = np.maximum(*totals)
-    starts = np.cumsum(room) - room
-    ends = []
-    for total, (_, group, yen) in zip(totals, rulers, strict=True):
-        before = np.cumsum(total) - total
-        ends.append(starts[group] + np.cumsum(yen) - before[group])
-    marks = np.unique(np.concatenate([starts, *ends]))
+    if not len(groups):
+        return (np.empty(0, np.int64),) * 3
+    rulers = [_ruler(whose, money, groups), _ruler(theirs, debt, groups)]
+    room = np.maximum(rulers[0].length, rulers[1].length)
+    start = np.cumsum(room) - room
+    marks = np.unique(np.concatenate([start, *(start[ruler.group] + ruler.end for ruler in rulers)]))
     begin, length = marks[:-1], np.diff(marks)
-    places, inside = [], np.ones(len(begin), np.bool_)
-    for end, (rows, _, yen) in zip(ends, rulers, strict=True):
-        place = np.searchsorted(end, begin, side="right")
-        inside &= place < len(rows)
-        place = np.minimum(place, max(len(rows) - 1, 0))
-        if len(rows):
-            inside &= begin >= (end - yen)[place]
-        places.append(rows[place] if len(rows) else np.zeros(len(begin), np.int64))
-    return places[0][inside], places[1][inside], length[inside]
+    (one, there), (other, here) = (_lying_at(begin, ruler, start) for ruler in rulers)
+    both = there & here
+    return rulers[0].row[one[both]], rulers[1].row[other[both]], length[both]
+
+
+def _ruler(group: Ints, yen: Ints, groups: Ints) -> _Ruler:
+    """The rows of some groups, every one of which has a row with yen."""
+    row = np.flatnonzero(np.isin(group, groups) & (yen > 0))
+    row = row[np.argsort(group[row], kind="stable")]
+    number, sums = np.searchsorted(groups, group[row]), np.cumsum(yen[row])
+    head = np.searchsorted(number, np.arange(len(groups)))
+    before = sums[head] - yen[row][head]
+    last = np.append(head[1:], len(row)) - 1
+    return _Ruler(row, number, yen[row], sums - before[number], sums[last] - before)
+
+
+def _lying_at(place: Ints, ruler: _Ruler, start: Ints) -> tuple[Ints, Bools]:
+    """Which piece of a ruler lies at each place, and whether one does at all."""
+    end = start[ruler.group] + ruler.end
+    piece = np.minimum(np.searchsorted(end, place, side="right"), len(end) - 1)
+    return piece, (place < end[piece]) & (place >= end[piece] - ruler.yen[piece])
 
 
 def _in_turn(debt: Ints, wanted: Ints, open_yen: Ints) -> Ints:
@@ -197,6 +212,6 @@ def offer_table(offers: Offers, lines: Lines, billed: Billed, balance: Ints) -> 
             "due_on": billed.table.column("due_on").take(slip),
             "residual": to_arrow(residual, pa.int64()),
             "offered": to_arrow(offers.yen, pa.int64()),
-            "consent": pa.array(offers.consent.tolist(), pa.bool_()),
+            "consent": bool_array(offers.consent),
         }
     )

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import flags_of
+from kokin.columns import bool_array, flags_of
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._columns import Bools, Ints, as_table, integers, to_arrow
 from kokin.matching._rows import conform
 from kokin.model import Day, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
 from kokin.reconcile._billed import coded, day_column, days_array, in_one, text_column
+from kokin.reconcile._controls import Control
 from kokin.reconcile._findings import of_lines, of_sources, texts_of
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._policy import Policy
@@ -161,7 +162,7 @@ def settlement_findings(lines: Lines, told: pa.Table, policy: Policy, as_of: np.
     some = integers(told.column("credits"), 0) > 0
     tables = []
     for finding, rows in ((Finding.SETTLEMENT_MISMATCH, differs & some), (Finding.MISSING_SETTLEMENT, differs & ~some)):
-        day = told.filter(pa.array(rows.tolist(), pa.bool_()))
+        day = told.filter(bool_array(rows))
         agent = pc.fill_null(pc.binary_join_element_wise(" ", in_one(day.column("agent_code")), ""), "")
         field = pc.binary_join_element_wise(
             "settled_on ", in_one(day.column("settled_on")).cast(pa.string()), agent, ""
@@ -178,6 +179,16 @@ def due_days(told: pa.Table, as_of: np.datetime64) -> Bools:
     """Which rows of the settlements are of a day that has come: bool (k,)."""
     day = day_column(told, "settled_on")
     return ~np.isnat(day) & (day <= as_of)
+
+
+def settlement_control(told: pa.Table, as_of: np.datetime64) -> Control:
+    """T3: what came to the bank until a day, and what should have."""
+    due = due_days(told, as_of)
+    credited, expected = (integers(told.column(name), 0)[due] for name in ("credited", "expected"))
+    days = told.column("settled_on").filter(bool_array(due))
+    wrong = tuple(str(days[row]) for row in np.flatnonzero(credited != expected).tolist())
+    statement = "bank credit = settled - cancels - netted fee"
+    return Control("T3", statement, int(credited.sum()), int(expected.sum()), wrong)
 
 
 def report_sums(lines: Lines, reports: pa.Table) -> pa.Table:
@@ -211,6 +222,13 @@ def report_sums(lines: Lines, reports: pa.Table) -> pa.Table:
             "summed": pa.array(summed, pa.int64()),
         }
     )
+
+
+def report_control(sums: pa.Table) -> Control:
+    """T2: what operators report, and what the receipts add up to."""
+    count, amount, counted, summed = (integers(column, 0) for column in sums.columns)
+    wrong = tuple(f"report {row + 1}" for row in np.flatnonzero((count != counted) | (amount != summed)).tolist())
+    return Control("T2", "operator's report = items", int(amount.sum()), int(summed.sum()), wrong)
 
 
 def report_findings(sums: pa.Table) -> list[pa.Table]:

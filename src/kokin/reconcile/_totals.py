@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from kokin.catalog import Catalog
 from kokin.matching._columns import Ints, integers, to_arrow
 from kokin.reconcile._billed import Billed, days_array, in_one, words_of
+from kokin.reconcile._controls import Control
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._overpayments import overpaid
 from kokin.reconcile._parts import Pieces
@@ -171,3 +172,13 @@ def receivables(
     table = pa.table({name: column if name in by else to_arrow(column, pa.int64()) for name, column in columns.items()})
     sums = table.group_by(by).aggregate([(name, "sum") for name in yen]).select([*by, *(f"{name}_sum" for name in yen)])
     return sums.rename_columns([*by, *yen]).sort_by([(name, "ascending") for name in by])
+
+
+def receivables_control(told: pa.Table) -> Control:
+    """T5: what explains what is open, and what is open, by charge and year class."""
+    yen = {name: integers(told.column(name), 0) for name in told.column_names[3:]}
+    explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"]) - yen["written_off"]
+    wrong = told.take(to_arrow(np.flatnonzero(explained != yen["unpaid"]), pa.int64())).to_pylist()
+    names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong)
+    statement = "billed - (paid - excess) - written off = open"
+    return Control("T5", statement, int(explained.sum()), int(yen["unpaid"].sum()), names)
