@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from kokin.model import Finding, Outcome
-from kokin.reconcile._billed import coded
+from kokin.reconcile._columns import coded
 from kokin.reconcile._controls import Control
 from kokin.reconcile._findings import of_sources
 from kokin.reconcile._lines import Lines

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from kokin.columns import bool_array, flags_of
 from kokin.matching._columns import Bools, Ints, to_arrow
 from kokin.model import Finding, Outcome
-from kokin.reconcile._billed import Billed, days_array
+from kokin.reconcile._billed import Billed
+from kokin.reconcile._columns import days_array
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import EXCEPTION_COLUMNS

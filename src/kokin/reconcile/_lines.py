@@ -11,8 +11,7 @@ import pyarrow as pa
 from kokin.matching import KINDS, OUTCOMES
 from kokin.matching._columns import Bools, Bytes, Ints, Rows, integers, to_arrow
 from kokin.model import Outcome, ReceiptKind
-from kokin.reconcile._billed import day_column, text_column
-from kokin.reconcile._years import Days
+from kokin.reconcile._columns import Days, day_column, text_column
 
 if TYPE_CHECKING:
     from kokin.reconcile._reconcile import Reconciliation

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from kokin.columns import bool_array, flags_of
 from kokin.matching._columns import Bools, Ints, Rows, to_arrow
 from kokin.reconcile._billed import Billed
+from kokin.reconcile._columns import Days
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._overpayments import kind_texts, overpaid
-from kokin.reconcile._years import Days
 
 
 class OpenDebts(NamedTuple):

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from kokin.matching._columns import Bools, Ints, to_arrow
 from kokin.model import Outcome
-from kokin.reconcile._billed import Billed, days_array, words_of
+from kokin.reconcile._billed import Billed
+from kokin.reconcile._columns import Days, days_array, words_of
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._years import Days
 from kokin.rules import columns
 
 

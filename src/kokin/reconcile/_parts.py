@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kokin.matching._columns import Bytes, Ints, Rows
-from kokin.reconcile._billed import Billed, Coded
+from kokin.reconcile._billed import Billed
+from kokin.reconcile._columns import Coded
 from kokin.reconcile._shares import Shares
 from kokin.rules import Split, columns
 

@@ -13,7 +13,7 @@ from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._columns import as_table
 from kokin.matching._rows import conform
 from kokin.model import Day, Receipt, Record, Text, Yen
-from kokin.reconcile._billed import in_one, text_column
+from kokin.reconcile._columns import in_one, text_column
 
 
 class Reversal(Record):

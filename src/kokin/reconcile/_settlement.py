@@ -14,12 +14,13 @@ from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._columns import Bools, Ints, as_table, integers, to_arrow
 from kokin.matching._rows import conform
 from kokin.model import Day, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
-from kokin.reconcile._billed import coded, day_column, days_array, in_one, text_column
+from kokin.reconcile._columns import Days, coded, day_column, days_array, in_one, summed, text_column
 from kokin.reconcile._controls import Control
 from kokin.reconcile._findings import of_lines, of_sources, texts_of
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._years import Days
+
+_SETTLED = ("receipts", "settled", "cancelled", "fee", "credits", "credited")
 
 
 class Credit(Record):
@@ -107,43 +108,46 @@ def settlements(lines: Lines, credits_: pa.Table, policy: Policy) -> pa.Table:
     ``settled - cancelled``, less ``fee`` where it is netted. ``agent_code`` is null throughout where the credits do not
     tell operators apart. Receipts of which nobody says when they are paid over stand under no day.
     """
-    agents = text_column(credits_, "agent_code")
-    apart = agents.null_count < len(agents)
-    money = by_operators(lines)
-    # Most cancels void what was never settled; one that names its transfer was taken out of it.
-    cancels = lines.come_as(ReceiptKind.CANCEL) & ~lines.are(Outcome.DUPLICATE_RECORD)
-    cancels &= ~np.isnat(lines.days("settled_on"))
-    at = np.flatnonzero(money | cancels)
-    agent = lines.text("agent_code").take(to_arrow(at, pa.int64()))
-    due = money[at].astype(np.int64)
-    columns = {
-        "receipts": due,
-        "settled": due * lines.amount[at],
-        "cancelled": (1 - due) * lines.amount[at],
-        "fee": due * _fees(agent, policy),
-        "credits": np.zeros(len(at), np.int64),
-        "credited": np.zeros(len(at), np.int64),
-    }
-    from_lines = {"settled_on": days_array(settled_on(lines)[at]), "agent_code": agent}
-    from_bank = {"settled_on": in_one(credits_.column("credited_on")), "agent_code": agents}
-    nothing = np.zeros(len(credits_), np.int64)
-    counted = {"credits": nothing + 1, "credited": integers(credits_.column("amount"), 0)}
-    entries = pa.concat_tables(
-        [
-            pa.table({**from_lines, **{name: to_arrow(yen, pa.int64()) for name, yen in columns.items()}}),
-            pa.table({**from_bank, **{name: to_arrow(counted.get(name, nothing), pa.int64()) for name in columns}}),
-        ]
-    )
-    if not apart:
-        entries = entries.set_column(1, "agent_code", pa.nulls(len(entries), pa.string()))
-    by = ["settled_on", "agent_code"]
-    sums = entries.group_by(by).aggregate([(name, "sum") for name in columns])
-    told = sums.select([*by, *(f"{name}_sum" for name in columns)]).rename_columns([*by, *columns])
-    told = told.sort_by([(name, "ascending") for name in by])
+    entries = pa.concat_tables([_due(lines, policy), _came(credits_)], promote_options="default")
+    agents = credits_.column("agent_code") if "agent_code" in credits_.schema.names else None
+    if agents is None or agents.null_count == len(agents):
+        place = entries.column_names.index("agent_code")
+        entries = entries.set_column(place, "agent_code", pa.nulls(len(entries), pa.string()))
+    told = summed(entries, ("settled_on", "agent_code"), _SETTLED)
     expected = pc.subtract(told.column("settled"), told.column("cancelled"))
     if policy.fee == "netted":
         expected = pc.subtract(expected, told.column("fee"))
     return told.add_column(told.column_names.index("credits"), "expected", expected)
+
+
+def _due(lines: Lines, policy: Policy) -> pa.Table:
+    """What each receipt, and each cancel of one, should bring to the bank or take from it."""
+    money = by_operators(lines)
+    # Most cancels void what was never settled; one that names its transfer was taken out of it.
+    cancels = lines.come_as(ReceiptKind.CANCEL) & ~lines.are(Outcome.DUPLICATE_RECORD)
+    at = np.flatnonzero(money | (cancels & ~np.isnat(lines.days("settled_on"))))
+    agent = lines.text("agent_code").take(to_arrow(at, pa.int64()))
+    is_money = money[at].astype(np.int64)
+    yen = {
+        "receipts": is_money,
+        "settled": is_money * lines.amount[at],
+        "cancelled": (1 - is_money) * lines.amount[at],
+        "fee": is_money * _fees(agent, policy),
+    }
+    columns = {name: to_arrow(values, pa.int64()) for name, values in yen.items()}
+    return pa.table({"settled_on": days_array(settled_on(lines)[at]), "agent_code": agent, **columns})
+
+
+def _came(credits_: pa.Table) -> pa.Table:
+    """What came to the bank."""
+    return pa.table(
+        {
+            "settled_on": credits_.column("credited_on"),
+            "agent_code": text_column(credits_, "agent_code"),
+            "credits": to_arrow(np.ones(len(credits_), np.int64), pa.int64()),
+            "credited": credits_.column("amount"),
+        }
+    )
 
 
 def _fees(agent: pa.Array, policy: Policy) -> Ints:

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from kokin.catalog import Catalog
 from kokin.matching._columns import Ints, integers, to_arrow
-from kokin.reconcile._billed import Billed, days_array, in_one, words_of
+from kokin.reconcile._billed import Billed
+from kokin.reconcile._columns import days_array, in_one, summed, words_of
 from kokin.reconcile._controls import Control
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._overpayments import overpaid
@@ -102,15 +103,14 @@ def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Ints) -> p
         ],
         promote_options="default",
     )
-    sums = entries.group_by(list(_BY)).aggregate([("line", "count_distinct"), *((name, "sum") for name in _YEN)])
-    sums = sums.select([*_BY, "line_count_distinct", *(f"{name}_sum" for name in _YEN)])
-    told = sums.rename_columns([*_BY, "receipts", *_YEN]).sort_by([(name, "ascending") for name in _BY])
+    told = summed(entries, _BY, _YEN, "line")
     charge = in_one(told.column("charge"))
     received = pc.add(pc.add(told.column("revenue"), told.column("overpaid")), told.column("suspense"))
     return pa.table(
         {
             **{name: of_charge(charge, billed.catalog, name) for name in ("account", "system")},
-            **{name: told.column(name) for name in (*_BY, "receipts")},
+            **{name: told.column(name) for name in _BY},
+            "receipts": told.column("line"),
             "received": received,
             **{name: told.column(name) for name in _YEN},
         }
@@ -129,8 +129,7 @@ def _entries(lines: Lines, billed: Billed, line: Ints, years: pa.Table, **yen: I
     columns["channel"] = lines.text("channel").take(of_line)
     columns["received_on"] = days_array(lines.received_on[line])
     columns["line"] = of_line
-    nothing = np.zeros(len(line), np.int64)
-    columns.update({name: to_arrow(yen.get(name, nothing), pa.int64()) for name in _YEN})
+    columns.update({name: to_arrow(values, pa.int64()) for name, values in yen.items()})
     return pa.table(columns)
 
 
@@ -156,10 +155,12 @@ def receivables(
     received += excess
     slip = billed.slip_of
     day = np.broadcast_to(as_of, len(slip))
-    columns = {
+    by = {
         "charge": billed.charge.texts(slip),
         "item_code": billed.item.texts(slip),
         "year_class": year_class_texts(book(billed.terms_of(slip), day).year_class),
+    }
+    yen = {
         "billed": debts.billed,
         "paid_before": debts.billed - debts.open,
         "received": received,
@@ -167,11 +168,8 @@ def receivables(
         "written_off": written_off,
         "unpaid": unpaid,
     }
-    by = ["charge", "item_code", "year_class"]
-    yen = [name for name in columns if name not in by]
-    table = pa.table({name: column if name in by else to_arrow(column, pa.int64()) for name, column in columns.items()})
-    sums = table.group_by(by).aggregate([(name, "sum") for name in yen]).select([*by, *(f"{name}_sum" for name in yen)])
-    return sums.rename_columns([*by, *yen]).sort_by([(name, "ascending") for name in by])
+    columns = {name: to_arrow(values, pa.int64()) for name, values in yen.items()}
+    return summed(pa.table({**by, **columns}), list(by), list(yen))
 
 
 def receivables_control(told: pa.Table) -> Control:

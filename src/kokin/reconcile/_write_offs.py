@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._columns import Ints, integers
 from kokin.model import Day, Record, Text, Yen
-from kokin.reconcile._billed import Billed, in_one
+from kokin.reconcile._billed import Billed
+from kokin.reconcile._columns import in_one
 
 
 class WriteOff(Record):

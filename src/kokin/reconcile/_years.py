@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kokin.matching._columns import Bools, Ints
+from kokin.reconcile._columns import Days
 from kokin.rules import columns
-
-Days = npt.NDArray[np.datetime64]
 
 
 class Terms(NamedTuple):

@@ -1,0 +1,75 @@
+"""Columns of a run: texts as codes, days as numpy has them, and sums by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.matching._columns import Rows, integers, to_arrow
+
+Days = npt.NDArray[np.datetime64]
+
+_NOT_A_DAY = np.iinfo(np.int64).min
+
+
+class Coded(NamedTuple):
+    """A column of few words as codes: int32 (n,), -1 for none; and the words."""
+
+    codes: Rows
+    words: Sequence[str]
+
+    def texts(self, rows: npt.NDArray[Any]) -> pa.Array:
+        """The words of some rows; null for none."""
+        return words_of(self.codes[rows], self.words)
+
+
+def text_column(table: pa.Table, name: str) -> pa.Array:
+    """A text column in one piece, null where the table has none."""
+    if name not in table.schema.names:
+        return pa.nulls(len(table), pa.string())
+    return in_one(table.column(name).cast(pa.string()))
+
+
+def in_one(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    whole = column.combine_chunks()
+    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+
+
+def day_column(table: pa.Table, name: str) -> Days:
+    """A column of days, datetime64[D] (n,); NaT for a null, or where the table has none."""
+    if name not in table.schema.names:
+        return np.full(len(table), _NOT_A_DAY).view("datetime64[D]")
+    column = table.column(name).cast(pa.date32())
+    numbers = integers(column.cast(pa.int32()).cast(pa.int64()), _NOT_A_DAY)
+    return numbers.view("datetime64[D]")
+
+
+def days_array(days: Days) -> pa.Array:
+    """Days as date32; null for NaT."""
+    known = ~np.isnat(days)
+    return to_arrow(np.where(known, days.view(np.int64), 0).astype(np.int32), pa.date32(), known)
+
+
+def coded(texts: pa.Array) -> Coded:
+    """Texts as codes; an empty one is none."""
+    some = pc.if_else(pc.equal(texts, ""), None, texts).dictionary_encode()
+    return Coded(integers(some.indices.cast(pa.int32()), -1), some.dictionary.to_pylist())
+
+
+def words_of(codes: npt.NDArray[Any], words: Sequence[str]) -> pa.Array:
+    """The words of codes; null for -1."""
+    return pa.array(words, pa.string()).take(to_arrow(codes.astype(np.int32), pa.int32(), codes >= 0))
+
+
+def summed(table: pa.Table, by: Sequence[str], yen: Sequence[str], *counts: str) -> pa.Table:
+    """Yen summed by some columns (a null is nothing), and different values counted, in the order of ``by``."""
+    wanted = [(name, "sum", pc.ScalarAggregateOptions(min_count=0)) for name in yen]
+    wanted += [(name, "count_distinct", None) for name in counts]
+    sums = table.group_by(list(by)).aggregate(wanted).select([*by, *(f"{name}_{how}" for name, how, _ in wanted)])
+    return sums.rename_columns([*by, *yen, *counts]).sort_by([(name, "ascending") for name in by])
