@@ -22,4 +22,11 @@ def store_for(url: URL) -> Store:
     match url.get_backend_name():
         case "sqlite":
             return SqliteStore(url)
+        case "postgresql":
+            try:
+                from kokin.ledger._postgres import PostgresStore
+
+                return PostgresStore(url)
+            except ModuleNotFoundError as error:
+                raise LedgerError("PostgreSQL needs its driver: pip install 'kokin[postgres]'") from error
     raise LedgerError(f"a ledger is kept in SQLite or PostgreSQL, not in {url.get_backend_name()}")

@@ -76,17 +76,27 @@ class Ledger:
         """
         place = make_url(url)
         store = store_for(place)
+        try:
+            return cls._of(store, create, policy, clock)
+        except BaseException:
+            store.engine.dispose()
+            raise
+
+    @classmethod
+    def _of(cls, store: Store, create: bool, policy: Policy | None, clock: Callable[[], datetime]) -> Self:
         with store.reading() as connection:
             exists = inspect(connection).has_table("entries")
         if not exists and not create:
-            raise LedgerError(f"there is no ledger in {place!r}; `kokin ledger init` makes one")
+            raise LedgerError(f"there is no ledger in {store.engine.url!r}; `kokin ledger init` makes one")
         if not exists:
             _create(store, policy or Policy(), clock())
         with store.reading() as connection:
             told = json.loads(connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).scalar_one())
         if told["form"] != VERSION:
-            raise LedgerError(f"the ledger in {place!r} has form {told['form']}; this version reads {VERSION}")
-        kept = Policy(pair_by=told["pair_by"])
+            raise LedgerError(
+                f"the ledger in {store.engine.url!r} has form {told['form']}; this version reads {VERSION}"
+            )
+        kept = Policy(pair_by=tuple(told["pair_by"]))
         if policy and policy.pair_by != kept.pair_by:
             expected, found = (", ".join(some.pair_by) for some in (kept, policy))
             raise RefusedError([Issue("POLICY_DIFFERS", "pair_by", expected, found)], "another policy")

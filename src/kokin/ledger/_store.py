@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, FromClause, Integer, Select, TableValuedAlias
+from sqlalchemy import Connection, Engine, FromClause, Integer, Row, Select, TableValuedAlias
 
 from kokin.columns import Ints
 from kokin.ledger._forms import concat
@@ -74,9 +74,7 @@ class Store(abc.ABC):
         """The rows of a statement whose columns are whole numbers and texts, some at a time."""
         columns = _columns(statement)
         result = connection.execute(statement, execution_options={"yield_per": ROWS})
-        for rows in result.partitions():
-            values = zip(zip(*rows, strict=True), columns, strict=True)
-            yield pa.Table.from_arrays([pa.array(column, field.type) for column, field in values], schema=columns)
+        yield from (_as_table(rows, columns) for rows in result.partitions())
 
     def table(self, connection: Connection, statement: Select[Any]) -> pa.Table:
         """All rows of a statement, each column in one chunk."""
@@ -85,10 +83,19 @@ class Store(abc.ABC):
     def look_up(self, connection: Connection, keys: Ints, statement: Callable[[Wanted], Select[Any]]) -> pa.Table:
         """The rows of a statement about many integers, which are asked for in their order and some at a time."""
         keys = np.sort(keys)
-        tables: list[pa.Table] = []
+        columns = _columns(statement(self.wanted(keys[:0])))
+        tables = []
         for start in range(0, len(keys), ROWS):
-            tables += self.query(connection, statement(self.wanted(keys[start : start + ROWS])))
-        return concat(tables, _columns(statement(self.wanted(keys[:0]))))
+            rows = connection.execute(statement(self.wanted(keys[start : start + ROWS]))).all()
+            tables.append(_as_table(rows, columns))
+        return concat(tables, columns)
+
+
+def _as_table(rows: Sequence[Row[Any]], columns: pa.Schema) -> pa.Table:
+    if not rows:
+        return columns.empty_table()
+    values = zip(zip(*rows, strict=True), columns, strict=True)
+    return pa.Table.from_arrays([pa.array(column, field.type) for column, field in values], schema=columns)
 
 
 @dataclass

@@ -217,6 +217,7 @@ def _arrow_types() -> dict[Any, Callable[[], pa.DataType]]:
     }
 
 
+@functools.cache
 def schema(record: type[Record]) -> pa.Schema:
     """The Arrow schema of a batch of records: a column per field, in the order of the fields.
 

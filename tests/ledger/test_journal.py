@@ -1,0 +1,211 @@
+"""What is written is never changed, and a change behind the ledger's back is found and named."""
+
+import json
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+from sqlalchemy import BigInteger, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from kokin.issues import RefusedError
+from kokin.ledger import Ledger, LedgerError
+from kokin.ledger._schema import CHAINS, JOURNAL, TABLES
+from kokin.reconcile import Policy
+
+
+@pytest.fixture
+def raw(place):
+    """The same database, without the ledger's eyes."""
+    url = make_url(place)
+    engine = create_engine(url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def filled(ledger, bills, receipts):
+    """A ledger with something in every table."""
+    ledger.add_bills(bills({"payer_key": "P1"}, B1=10_000, B2=5_000), actor="clerk")
+    ledger.post(receipts("mon.csv", ("B1", 10_000, 9), ("B2", 1_000, 1)), actor="batch", reason="night")
+    ledger.post(receipts("tue.csv", ("B1", 10_000, 2), ("B9", 77, 3)), actor="batch")
+    ledger.reverse(3, reason="wrong file", actor="chief")
+    ledger.add_bills(bills(B2=4_000), actor="clerk")
+    return ledger
+
+
+def unguarded(raw):
+    """Take the triggers away, as only the owner of the database can."""
+    with raw.begin() as connection:
+        for table in JOURNAL:
+            if raw.dialect.name == "sqlite":
+                for change in ("update", "delete"):
+                    connection.execute(text(f"DROP TRIGGER {table}_no_{change}"))
+            else:
+                connection.execute(text(f"DROP TRIGGER {table}_only_grows ON {table}"))
+
+
+@pytest.mark.parametrize("table", JOURNAL)
+def test_rows_are_never_changed(filled, raw, table):
+    statements = [f"UPDATE {table} SET id = id", f"DELETE FROM {table}"]
+    if raw.dialect.name == "postgresql":
+        statements.append(f"TRUNCATE {table}")
+    for statement in statements:
+        with pytest.raises(DBAPIError, match="never changed"), raw.begin() as connection:
+            connection.execute(text(statement))
+    assert filled.verify(again=True).is_clean
+
+
+def test_every_changed_value_is_found_and_its_row_is_named(filled, raw):
+    unguarded(raw)
+    assert filled.verify().is_clean
+    for name in JOURNAL:
+        table = TABLES[name]
+        for row in (1, 2):
+            for column in table.c:
+                if column.name == "id":
+                    continue
+                number = isinstance(column.type, BigInteger)
+                with raw.begin() as connection:
+                    kept = connection.execute(table.select().where(table.c.id == row)).mappings().one()
+                    other = (kept[column.name] or 0) + 1 if number else (kept[column.name] or "") + "x"
+                    change = table.update().where(table.c.id == row)
+                    connection.execute(change.values({column.name: other}))
+                found = filled.verify()
+                where = [(issue.where.file, issue.where.record) for issue in found.issues]
+                assert where == [(name, row)], (name, column.name)
+                with raw.begin() as connection:
+                    connection.execute(change.values(dict(kept)))
+    assert filled.verify(again=True).is_clean
+
+
+def test_nothing_is_not_an_empty_text_nor_a_sign(filled, raw):
+    unguarded(raw)
+    for other in ("", "\x1e", "a\x1fb"):
+        with raw.begin() as connection:
+            connection.execute(text("UPDATE bills SET charge = :other WHERE id = 2"), {"other": other})
+        issue = filled.verify().issues[0]
+        assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_CHANGED", "bills", 2)
+
+
+@pytest.mark.parametrize("table", CHAINS)
+def test_missing_and_added_rows_are_named(filled, raw, table):
+    unguarded(raw)
+    last = filled.status()[table]
+    columns = ", ".join(name for name in JOURNAL[table].names if name != "id")
+    with raw.begin() as connection:
+        copy = f"SELECT id + 1, {columns} FROM {table} WHERE id = {last}"
+        connection.execute(text(f"INSERT INTO {table} (id, {columns}) {copy}"))
+    assert filled.verify().issues[0].where.record == last + 1
+    with raw.begin() as connection:
+        connection.execute(text(f"DELETE FROM {table} WHERE id >= {last}"))
+    issue = filled.verify().issues[0]
+    assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_MISSING", table, last)
+    with raw.begin() as connection:
+        connection.execute(text(f"DELETE FROM {table} WHERE id = 1"))
+    issue = filled.verify().issues[0]
+    assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_MISSING", table, 1)
+
+
+def test_a_ledger_that_was_cut_off_is_found_by_its_seal(filled, raw):
+    seal = filled.status()["hash"]
+    assert filled.verify(sealed=seal).is_clean
+    unguarded(raw)
+    with raw.begin() as connection:
+        for table in CHAINS:
+            connection.execute(text(f"DELETE FROM {table} WHERE entry = 6"))
+        connection.execute(text("DELETE FROM entries WHERE id = 6"))
+    filled.relink()
+    assert filled.verify().is_clean
+    assert [issue.code for issue in filled.verify(sealed=seal).issues] == ["LEDGER_SEAL"]
+
+
+def test_broken_links_are_found_and_made_anew(filled, raw):
+    for broken in ("DELETE FROM bill_links WHERE bill = 1", "INSERT INTO receipt_links VALUES (5, 1)"):
+        with raw.begin() as connection:
+            connection.execute(text(broken))
+        assert [issue.code for issue in filled.verify().issues] == ["LEDGER_LINKS"]
+        filled.relink()
+        assert filled.verify(again=True).is_clean
+
+
+def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts, monkeypatch):
+    from kokin.ledger import _settle
+
+    honest = _settle.verdict
+
+    def generous(*arguments):
+        found, balances = honest(*arguments)
+        place = found.column_names.index("outcome")
+        return found.set_column(place, "outcome", pa.array(["MATCHED"] * len(found))), balances
+
+    monkeypatch.setattr(_settle, "verdict", generous)
+    filled.post(receipts("fri.csv", ("B2", 1, 5)), actor="batch")
+    assert filled.verify().is_clean
+    assert {issue.code for issue in filled.verify(again=True).issues} == {"LEDGER_VERDICT"}
+
+
+def test_the_audit_log_says_who_when_and_what_was_before(filled, tmp_path):
+    rows = filled.history("B1").postings.to_pylist()
+    assert [row["rule"] for row in rows] == ["posted", "rejudged", "rejudged", "posted", "reversed"]
+    last = rows[-1]
+    assert (last["actor"], last["reason"], last["source"]) == ("chief", "wrong file", "mon.csv")
+    assert (last["outcome"], last["applied"], last["excess"], last["reverses"]) == ("DUPLICATE_PAYMENT", 0, -10_000, 4)
+    paths = {path.name: path.read_text() for path in filled.export(tmp_path)}
+    assert set(paths) == {f"{name}.csv" for name in ("journal", *JOURNAL)}
+    log = paths["journal.csv"].splitlines()
+    assert len(log) == filled.status()["postings"] + 1
+    first, second = (dict(zip(log[0].split(","), line.replace('"', "").split(","), strict=True)) for line in log[1:3])
+    assert first["hash"] == second["hash_before"]
+
+
+def test_names_are_not_exported_and_formulas_are_defused(ledger, bills, receipts, tmp_path):
+    ledger.add_bills(bills(B1=100), actor="=clerk()")
+    ledger.post(receipts("mon.csv", ("B1", 100, 1, {"name": "ｺｳｷﾝ ﾊﾅｺ"})), actor="batch")
+    written = "".join(path.read_text() for path in ledger.export(tmp_path))
+    assert "ﾊﾅｺ" not in written
+    assert "'=clerk()" in written
+    assert '"=clerk()' not in written
+
+
+def test_status_is_json_and_its_controls_hold(filled):
+    status = json.loads(json.dumps(filled.status()))
+    assert (status["entries"], status["files"], status["receipts"]) == (6, 2, 4)
+    assert {name: control["holds"] for name, control in status["controls"].items()} == {"T1": True, "T4": True}
+    assert [entry.kind for entry in filled.entries()] == ["opened", "bills", "file", "file", "reversal", "bills"]
+
+
+def test_a_bill_that_is_not_there_has_no_history(filled):
+    with pytest.raises(RefusedError, match="BILL_UNKNOWN"):
+        filled.history("B7")
+
+
+def test_a_ledger_is_not_made_by_mistake(new_place):
+    with pytest.raises(LedgerError, match="no ledger"):
+        Ledger.open(new_place(), create=False)
+    with pytest.raises(LedgerError, match="mysql"):
+        Ledger.open("mysql://host/city")
+
+
+def test_the_policy_that_decides_outcomes_is_the_ledgers_own(place):
+    loose = Policy(pair_by=("paid_on",))
+    with Ledger.open(place, policy=loose):
+        pass
+    with Ledger.open(place) as again:
+        assert again.policy == loose
+    with pytest.raises(RefusedError, match="POLICY_DIFFERS"):
+        Ledger.open(place, policy=Policy())
+
+
+def test_a_ledger_of_another_form_is_not_opened(place, ledger, raw):
+    unguarded(raw)
+    with raw.begin() as connection:
+        connection.execute(text("UPDATE entries SET told = replace(told, '\"form\": 1', '\"form\": 2')"))
+    with pytest.raises(LedgerError, match="form 2"):
+        Ledger.open(place)
+
+
+def test_the_rooms_above_stay_light():
+    code = "import kokin, sys; print(sorted({'sqlalchemy', 'pyarrow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
