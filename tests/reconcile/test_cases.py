@@ -252,6 +252,11 @@ def test_a_column_of_the_wrong_type_is_refused(change):
         run([{**B, **change}], [paid(B)])
 
 
+def test_columns_that_nobody_matches_on_may_be_of_any_type():
+    bills = pa.Table.from_pylist([{**B, "parts": [{"water": 1}], "levy_year": "R8", "colour": 1.5}])
+    assert told(reconcile(bills, table_of([paid(B)])))[0][0] == "MATCHED"
+
+
 def test_no_receipts_leave_every_bill_expected():
     done = reconcile(pa.Table.from_pylist([B]), pa.Table.from_pylist([paid(B)]).slice(0, 0))
     assert len(done.outcomes) == 0

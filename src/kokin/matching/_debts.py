@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import bool_array
 from kokin.issues import Issue, Place
 from kokin.matching._columns import Bools, Bytes, Ints, Rows, integers
 
@@ -36,12 +37,12 @@ class Debts:
     open: Ints
     #: int32 (n,): the obligation that a slip settles, ``-1 - i`` for the i-th covering slip; None: slip i settles
     #: obligation i.
-    of_slip: Rows | None
+    of_slip: Rows | None = None
     #: int32 (c + 1,) and int32 (k,): the obligations of the covering slips in the order of their terms.
-    offsets: Rows
-    covered: Rows
+    offsets: Rows = field(default_factory=lambda: np.zeros(1, np.int32))
+    covered: Rows = field(default_factory=lambda: np.empty(0, np.int32))
     #: int32 (m,): obligations that a covering slip connects have the same circle; None: each is a circle by itself.
-    circles: Rows | None
+    circles: Rows | None = None
 
     def of_slips(self, per_obligation: Ints, slips: Rows) -> Ints:
         """Yen per obligation as yen per slip, summed where a slip covers several: int64 (k,)."""
@@ -58,17 +59,16 @@ class Debts:
         lead = self.lead(slips)
         if self.circles is None:
             return lead
-        first = self.covered[self.offsets[np.where(lead < 0, -1 - lead, 0)]] if len(self.covered) else lead
+        first = self.covered[self.offsets[np.where(lead < 0, -1 - lead, 0)]]
         return self.circles[np.where(lead < 0, first, lead)]
 
     def spread(self, leads: Rows) -> tuple[Ints, Rows]:
         """The obligations of slips, one after another: how many each has, int64 (k,), and which, int32 (Σ,)."""
         covering = leads < 0
         slip = np.where(covering, -1 - leads, 0)
-        count = np.where(covering, self.offsets[slip + 1] - self.offsets[slip], 1) if len(self.covered) else None
-        if count is None:
+        if not len(self.covered):
             return np.ones(len(leads), np.int64), leads
-        count = count.astype(np.int64)
+        count = np.where(covering, self.offsets[slip + 1] - self.offsets[slip], 1).astype(np.int64)
         row = np.repeat(np.arange(len(leads)), count)
         nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
         place = np.where(covering[row], self.offsets[slip[row]] + nth, 0)
@@ -76,64 +76,53 @@ class Debts:
 
 
 #: The names of the arrays.
-DEBT_ARRAYS = tuple(field.name for field in fields(Debts))
+DEBT_ARRAYS = tuple(one.name for one in fields(Debts))
 
 
 def find_debts(bills: pa.Table, amount: Ints, status: Bytes, problems: list[Issue]) -> Debts:
     """The debts of a table of bills; what does not hold together is added to the problems."""
-    before = integers(bills.column("paid_before"), 0) if "paid_before" in bills.schema.names else None
     names = set(bills.schema.names)
-    count, named = _covers(bills.column("covers")) if "covers" in names else (None, None)
-    covering = count > 0 if count is not None else np.zeros(len(bills), np.bool_)
+    before = integers(bills.column("paid_before"), 0) if "paid_before" in names else None
+    count, named = _covers(bills.column("covers")) if "covers" in names else (np.zeros(len(bills), np.int64), None)
+    covering = count > 0
     if "obligation_id" not in names and not covering.any():
         billed = np.where(status == OPEN, amount, 0) if status.any() else amount
-        return Debts(
-            billed,
-            billed if before is None else np.maximum(billed - before, 0),
-            None,
-            np.zeros(1, np.int32),
-            np.empty(0, np.int32),
-            None,
-        )
+        return Debts(billed, billed if before is None else np.maximum(billed - before, 0))
 
     lead, known = _obligations(bills, covering)
     total = int(lead.max(initial=-1)) + 1
-    own = ~covering
     billed, settled = np.zeros(total, np.int64), np.zeros(total, np.int64)
-    due = np.full(total, _NEVER, np.int32)
-    is_open = own & (status == OPEN)
-    np.maximum.at(billed, lead[is_open], amount[is_open])
-    np.minimum.at(due, lead[is_open], integers(bills.column("due_on"), 0)[is_open])
+    own, counts = np.flatnonzero(~covering), np.flatnonzero(~covering & (status == OPEN))
+    np.maximum.at(billed, lead[counts], amount[counts])
     if before is not None:
         np.maximum.at(settled, lead[own], before[own])
-    still = np.maximum(billed - settled, 0)
-    if count is None or not covering.any():
-        return Debts(billed, still, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+    debts = Debts(billed, np.maximum(billed - settled, 0), lead)
+    if not covering.any():
+        return debts
 
     slip = np.repeat(np.flatnonzero(covering), count[covering])
-    found = pc.index_in(named, value_set=known)
-    target = integers(found, -1)
-    for row in np.flatnonzero(target < 0).tolist():
-        where = Place(record=int(slip[row]) + 1)
+    target = integers(pc.index_in(named, value_set=known), -1)
+    for row in slip[target < 0].tolist():
+        where = Place(record=row + 1)
         problems.append(Issue("OBLIGATION_UNKNOWN", "covers", "the obligation_id of another slip", "", where))
     if (target < 0).any():
-        return Debts(billed, still, lead, np.zeros(1, np.int32), np.empty(0, np.int32), None)
+        return debts
+    due = np.full(total, _NEVER, np.int32)
+    np.minimum.at(due, lead[counts], integers(bills.column("due_on"), 0)[counts])
     rank = np.empty(len(known), np.int32)
     rank[integers(pc.sort_indices(known).cast(pa.int64()), 0)] = np.arange(len(known))
     order = np.lexsort((rank[target], due[target], slip))
-    slip, target = slip[order], target[order]
+    slip, target = slip[order], target[order].astype(np.int32)
     fresh = np.ones(len(slip), np.bool_)
     fresh[1:] = (slip[1:] != slip[:-1]) | (target[1:] != target[:-1])
-    slip, target = slip[fresh], target[fresh].astype(np.int32)
+    slip, target = slip[fresh], target[fresh]
     offsets = np.searchsorted(slip, np.append(np.flatnonzero(covering), len(bills))).astype(np.int32)
-    return Debts(billed, still, lead, offsets, target, connect(total, offsets, target))
+    return replace(debts, offsets=offsets, covered=target, circles=connect(total, offsets, target))
 
 
 def _covers(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     """How many obligations each slip covers, and their names one after another."""
     lists = column.combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):
-        lists = pa.concat_arrays(lists.chunks)
     count = integers(pc.list_value_length(lists).cast(pa.int64()), 0)
     return count, lists.flatten().cast(pa.string())
 
@@ -145,21 +134,14 @@ def _obligations(bills: pa.Table, covering: Bools) -> tuple[Rows, pa.Array]:
     known = pa.array([], pa.string())
     if "obligation_id" in bills.schema.names:
         column = bills.column("obligation_id").cast(pa.string())
-        own = pc.and_(pc.fill_null(pc.not_equal(column, ""), False), _mask(~covering))
-        coded = pc.if_else(own, column, None).combine_chunks()
-        if isinstance(coded, pa.ChunkedArray):
-            coded = pa.concat_arrays(coded.chunks)
-        coded = coded.dictionary_encode()
+        own = pc.and_(pc.fill_null(pc.not_equal(column, ""), False), bool_array(~covering))
+        coded = pc.if_else(own, column, None).combine_chunks().dictionary_encode()
         known = coded.dictionary
         lead = integers(coded.indices, -1).copy()
     alone = (lead < 0) & ~covering
     lead[alone] = len(known) + np.arange(np.count_nonzero(alone))
     lead[covering] = -1 - np.arange(np.count_nonzero(covering))
     return lead, known
-
-
-def _mask(values: Bools) -> pa.Array:
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(np.packbits(values, bitorder="little"))])
 
 
 def connect(total: int, offsets: Rows, covered: Rows) -> Rows:

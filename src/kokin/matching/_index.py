@@ -26,13 +26,16 @@ from kokin.matching._columns import (
 )
 from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
-from kokin.matching._pack import NUMBERS, Keys, pack, pack_text, unpack
+from kokin.matching._pack import EL_FIELDS, NUMBERS, Keys, pack, pack_text, unpack
 from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
 
 _TEXT_WORDS = 3
+
+# What bills are matched on, and what is owed on them; the rest of a bill is for other rooms.
+_USED = {"bill_id", "amount", "due_on", "status", "obligation_id", "covers", "paid_before", *EL_FIELDS, *NUMBERS}
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Index:
             RefusedError: ``.issues`` names every row that is no bill, every ``bill_id`` that is there twice, and every
                 covered obligation that no slip of its own bills.
         """
-        table = conform(as_table(bills), Bill)
+        table = conform(as_table(bills), Bill, _USED)
         bill_id = one(table.column("bill_id"))
         amount = integers(table.column("amount"), 0)
         status = np.zeros(len(table), np.uint8)

@@ -157,12 +157,6 @@ def _span(rows: Bytes, start: int, count: int) -> Words:
     if start + 8 <= width:
         # What follows the digits is shifted out at the top.
         word: Words = rows[:, start : start + 8].view("<u8")[:, 0] ^ _ZEROS
-    elif width >= 8:
-        # What comes before them is shifted out at the bottom, and zeros come back.
-        before = np.uint64(8 * (8 - count))
-        word = rows[:, width - 8 :].view("<u8")[:, 0] ^ _ZEROS
-        word >>= before
-        return word << before if start + count == width else _span(np.ascontiguousarray(rows[:, start:]), 0, count)
     else:
         spare = np.zeros(total * width + 8, np.uint8)
         spare[: total * width] = rows.reshape(-1)

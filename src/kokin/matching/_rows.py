@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from kokin.model import Record, schema
 UNKNOWN = 255
 
 
-def conform(table: pa.Table, record: type[Record]) -> pa.Table:
-    """The columns of a table that the record knows, in the types of its schema.
+def conform(table: pa.Table, record: type[Record], used: Container[str] | None = None) -> pa.Table:
+    """The columns of a table that the record knows (or of these, the used ones), in the types of its schema.
 
     A text column may stay ``large_string`` or a dictionary of texts; views, which cannot be taken from, are copied.
 
@@ -32,6 +32,8 @@ def conform(table: pa.Table, record: type[Record]) -> pa.Table:
         if field.name not in table.schema.names:
             if record.model_fields[field.name].is_required():
                 problems.append(Issue("FIELD_MISSING", field.name, "a column of this name"))
+            continue
+        if used is not None and field.name not in used:
             continue
         column = table.column(field.name)
         kind = column.type.value_type if pt.is_dictionary(column.type) else column.type
@@ -65,11 +67,6 @@ def codes(column: pa.ChunkedArray, words: tuple[str, ...], null: int) -> Bytes:
     return np.concatenate(parts)
 
 
-def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A text column as plain ``string``, empty for a null."""
-    return pc.fill_null(column.cast(pa.string()), "")
-
-
 def problems(table: pa.Table, record: type[Record], suspects: Bools, place: Any = Place) -> Iterable[Issue]:
     """What is wrong in the suspected rows, each told by the record itself.
 
@@ -77,9 +74,8 @@ def problems(table: pa.Table, record: type[Record], suspects: Bools, place: Any 
     """
     for row in np.flatnonzero(suspects).tolist():
         values = {name: value for name, value in table.slice(row, 1).to_pylist()[0].items() if value not in (None, "")}
-        for name, change in (("covers", tuple), ("parts", dict)):
-            if name in values:
-                values[name] = change(values[name])
+        if "covers" in values:
+            values["covers"] = tuple(values["covers"])
         try:
             record(**values)
         except RefusedError as error:
