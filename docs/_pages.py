@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from kokin.cli import app
 from kokin.issues import CODES
-from kokin.model import Outcome
+from kokin.model import Finding, Outcome
 from kokin.receipts import layouts
 
 
@@ -41,6 +41,8 @@ def _outcomes() -> Iterator[str]:
     yield "|---|---|"
     for outcome in Outcome:
         yield f"| `{outcome}` | {'yes' if outcome.is_exception else 'no'} |"
+    yield ""
+    yield "Law, policy and bank may add findings beside it, which move no yen: " + ", ".join(f"`{f}`" for f in Finding) + "."
 
 
 def _commands() -> Iterator[str]:

@@ -70,7 +70,7 @@ nitpick_ignore_regex = [
     ),
     # Private modules, aliases of array types, and constants, which have no page entry of their own.
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
-    (r"py:class", r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Modules|Dots|Language)"),
+    (r"py:class", r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|Dots|Language|dict\[str)"),
     (r"py:(data|obj)", r".*"),
     # What pydantic writes into signatures.
     (r"py:class", r"(annotated_types\.)?(_Pydantic\w+|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen)"),
