@@ -42,7 +42,8 @@ def _outcomes() -> Iterator[str]:
     for outcome in Outcome:
         yield f"| `{outcome}` | {'yes' if outcome.is_exception else 'no'} |"
     yield ""
-    yield "Law, policy and bank may add findings beside it, which move no yen: " + ", ".join(f"`{f}`" for f in Finding) + "."
+    findings = ", ".join(f"`{finding}`" for finding in Finding)
+    yield f"Law, policy and bank may add findings beside it, which move no yen: {findings}."
 
 
 def _commands() -> Iterator[str]:
