@@ -237,28 +237,50 @@ rows = sum(batch.num_rows for batch in file.batches())
 assert rows > 0
 """
 TREE = """
+import re
+from datetime import date
+import pyarrow as pa
 from lxml import etree
 fields = {fields!r}
 space = {{"c": "urn:iso:std:iso:20022:tech:xsd:camt.054.001.08"}}
+el_number = re.compile("([0-9]{{5}})-([0-9]{{20}})-([0-9]{{6}})-([0-9]{{3}})")
 tree = etree.parse({path!r}, etree.XMLParser(huge_tree=True))
-rows = 0
+rows = []
 for entry in tree.iterfind(".//c:Ntry", space):
-    values = [entry.xpath(path, namespaces=space) for path in fields]
-    rows += values[1] == "CRDT"
-assert rows > 0
+    values = {{name: entry.xpath(path, namespaces=space).strip() for name, path in fields.items()}}
+    if values["direction"] != "CRDT" or values["currency"] != "JPY":
+        continue
+    number = el_number.search(values["remittance"])
+    rows.append({{
+        "amount": int(values["amount"]),
+        "paid_on": date.fromisoformat(values["booked_day"]),
+        "settled_on": date.fromisoformat(values["value_day"]) if values["value_day"] else None,
+        "provider_key": values["servicer_reference"] or None,
+        "bank_code": values["debtor_bank"] or None,
+        "branch_code": values["debtor_branch"] or None,
+        "name": values["debtor_name"] or None,
+        "kind": "provisional" if values["status"] == "PDNG" else "final",
+        "payee_code": number and number[1],
+        "case_key": number and number[2],
+        "confirmation": number and number[3],
+        "item_code": number and number[4],
+    }})
+table = pa.Table.from_pylist(rows)
+assert table.num_rows > 0
 """
 
 
-def tree_fields() -> list[str]:
+def tree_fields() -> dict[str, str]:
     """An XPath for every field of the layout, where it stands in version 8."""
-    last = {"amount": "Amt", "direction": "CdtDbtInd", "status": "Sts/Cd", "debtor_name": None}
-    paths = []
+    elsewhere = {"amount": "Amt", "direction": "CdtDbtInd", "status": "Sts/Cd"}
+    paths = {"currency": "string(c:Amt/@Ccy)"}
     for field in layouts.load("camt.054").data.fields:
-        if field.path and not field.id.startswith("el_"):
-            path = last.get(field.id) or (field.path[-1] if field.id == "debtor_name" else field.path[0])
+        if field.path:
+            name = "remittance" if field.id.startswith("el_") else field.id
+            path = elsewhere.get(name) or field.path[-1 if name == "debtor_name" else 0]
             steps = path.replace("TxDtls", "NtryDtls/TxDtls").split("/")
-            paths.append("string(" + "/".join(f"c:{step}" for step in steps) + ")")
-    return [*paths, "string(c:NtryDtls/c:TxDtls/c:RmtInf/c:Ustrd)"]
+            paths[name] = "string(" + "/".join(f"c:{step}" for step in steps) + ")"
+    return paths
 
 
 def timed(function: Callable[[], Any]) -> float:

@@ -15,7 +15,7 @@ from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LayoutRecord:
     """One record of a file in the words of its layout, of any kind: header, data, trailer or end."""
 
@@ -34,7 +34,7 @@ class LayoutRecord:
     @property
     def is_good(self) -> bool:
         """Whether there is no error in it."""
-        return not any(issue.is_error for issue in self.issues)
+        return not self.issues or not any(issue.is_error for issue in self.issues)
 
 
 @dataclass(slots=True)

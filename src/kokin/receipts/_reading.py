@@ -24,6 +24,7 @@ class Reading:
         self.decoder, self.mapping = decoder, mapping
         self.layout = decoder.layout
         self.totals = Totals()
+        self._amount_field = self.layout.receipt["amount"].field if self.layout.receipt else "amount"
         self.issues = IssueLog(most_issues)
         self.refused = IssueLog(most_issues)
         self.header: Mapping[str, Any] = {}
@@ -127,16 +128,12 @@ class Reading:
         else:
             totals.rejected += 1
             totals.rejected_yen += amount
-        self.issues.add(record.issues)
-        if not self.decoder.lenient:
-            self.refused.add(issue for issue in record.issues if issue.code in _REFUSING)
+        if record.issues:
+            self.issues.add(record.issues)
+            if not self.decoder.lenient:
+                self.refused.add(issue for issue in record.issues if issue.code in _REFUSING)
         self._control.detail(record, unpaid=unpaid)
         return receipt
-
-    @property
-    def _amount_field(self) -> str:
-        source = self.layout.receipt.get("amount")
-        return source.field if source else "amount"
 
     def _receipt(self, record: LayoutRecord) -> dict[str, Any] | None:
         """The canonical values of a good record, or ``None`` where they make no receipt; its issues grow."""

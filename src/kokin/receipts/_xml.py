@@ -80,20 +80,20 @@ class XmlDecoder:
         self._number += 1
         values: dict[str, Any] = {}
         issues: list[Issue] = []
-        place = Place(self.file, self._number, entry.offset)
         for f, read, search, paths in self._readers:
             # What stands at the entry is the sum of its transactions: it is the amount of one that stands alone.
             if not alone and f.type is FieldType.MONEY:
                 paths = [path for path in paths if path.startswith("TxDtls/")]
             text = path = ""
             for path in paths:
-                if text := texts.get(path, ""):
+                if path in texts:
+                    text = texts[path]
                     break
-            if search and text:
+            if text and search:
                 match = search(text)
                 text = match[1] if match else ""
-            if not text and f.type is FieldType.TEXT:
-                values[f.id] = None
+            if f.type is FieldType.TEXT and not f.codes and _is_plain(text, f.length):
+                values[f.id] = text or None
                 continue
             try:
                 if f.type is FieldType.MONEY:
@@ -101,11 +101,17 @@ class XmlDecoder:
                 else:
                     values[f.id] = read(text.encode(), issues)
             except RefusedError as error:
-                issues += [Issue(one.code, f.id, one.expected, one.found, place) for one in error.issues]
+                issues += [Issue(one.code, f.id, one.expected, one.found) for one in error.issues]
         if values.get("direction") is None:
-            issues.append(Issue("FIELD_MISSING", "direction", where=place))
+            issues.append(Issue("FIELD_MISSING", "direction"))
+        issues = [issue.at(Place(self.file, self._number, entry.offset)) for issue in issues]
         values["event"] = _event(values)
         return LayoutRecord("data", self._number, entry.offset, b"", values, issues)
+
+
+def _is_plain(text: str, length: int) -> bool:
+    """Whether a text needs no closer look: most do not, and there are many."""
+    return not text or (text.isascii() and text.isprintable() and len(text) <= length)
 
 
 def _event(values: Mapping[str, Any]) -> str:
@@ -284,7 +290,7 @@ class _Document:
             namespace = element.tag.rpartition("}")[0] + "}"
             self._of_entry = Paths([path for path in paths if not path.startswith("TxDtls/")], namespace)
             inside = [path.removeprefix("TxDtls/") for path in paths if path.startswith("TxDtls/")]
-            self._of_transaction = Paths(inside, namespace)
+            self._of_transaction = Paths(inside, namespace, "TxDtls/")
 
     def _transaction(self, element: Any) -> Iterator[LayoutRecord]:
         entry = self._entry
@@ -292,7 +298,7 @@ class _Document:
             return
         if entry.texts is None:
             entry.texts = self._of_entry.texts(element.getparent().getparent())
-        texts = {f"TxDtls/{path}": text for path, text in self._of_transaction.texts(element).items()}
+        texts = self._of_transaction.texts(element)
         forget(element)
         entry.transactions += 1
         if entry.transactions == 1:

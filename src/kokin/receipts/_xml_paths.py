@@ -9,38 +9,49 @@ from typing import Any
 Texts = dict[str, str]
 
 
-class Paths:
-    """The texts of chosen elements below one, in a single walk over it."""
+class _Node:
+    """An element on the way to a chosen one, or the chosen one itself."""
 
-    def __init__(self, paths: list[str], namespace: str) -> None:
-        self._tree: dict[str, Any] = {}
+    __slots__ = ("children", "path")
+
+    def __init__(self) -> None:
+        self.path = ""
+        self.children: dict[str, _Node] = {}
+
+
+class Paths:
+    """The texts of chosen elements below one. ``prefix`` goes before each path in the result."""
+
+    def __init__(self, paths: list[str], namespace: str, prefix: str = "") -> None:
+        self._root = _Node()
         for path in paths:
-            node = self._tree
+            node = self._root
             for step in path.split("/"):
-                node = node.setdefault(namespace + step, {})
-            node[""] = path
+                node = node.children.setdefault(namespace + step, _Node())
+            node.path = prefix + path
 
     def texts(self, element: Any) -> Texts:
-        """Path to text; ``path@Ccy`` to the currency of an amount. What stands several times is joined by a blank."""
+        """The texts; what stands several times is joined by a blank."""
         texts: Texts = {}
-        _walk(element, self._tree, texts)
+        _walk(element, self._root.children, texts)
         return texts
 
 
-def _walk(element: Any, tree: Mapping[str, Any], texts: Texts) -> None:
+def _walk(element: Any, nodes: Mapping[str, _Node], texts: Texts) -> None:
     for child in element:
-        node = tree.get(child.tag)
+        node = nodes.get(child.tag)
         if node is None:
             continue
-        path = node.get("")
-        if path is not None and child.text:
-            text = child.text.strip()
-            texts[path] = f"{texts[path]} {text}" if path in texts else text
+        path = node.path
+        if path and (text := child.text):
+            text = text.strip()
+            if text:
+                texts[path] = f"{texts[path]} {text}" if path in texts else text
             currency = child.get("Ccy")
             if currency:
                 texts[path + "@Ccy"] = currency
-        if len(node) > 1 or path is None:
-            _walk(child, node, texts)
+        if node.children:
+            _walk(child, node.children, texts)
 
 
 def forget(element: Any) -> None:
