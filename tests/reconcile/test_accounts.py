@@ -209,3 +209,16 @@ def test_every_choice_is_argued_in_the_docs():
     page = Path(__file__).parents[2] / "docs" / "explanation" / "what-kokin-decides.md"
     argued = set(re.findall(r"^\| `(\w+)`", page.read_text(encoding="utf-8"), re.MULTILINE))
     assert argued == Policy.model_fields.keys()
+
+
+@pytest.mark.parametrize("module", ["polars", "pandas", "duckdb"])
+def test_anything_that_speaks_arrow_is_taken(module):
+    library = pytest.importorskip(module)
+    plain = [table(BILLS), table(NIGHT), credit(29_500)]
+    bills, receipts, banked = [
+        given.to_pandas() if module == "pandas" else library.from_arrow(given) for given in plain
+    ]
+    told = settle_accounts(reconcile(bills, receipts), bills, credits=banked)
+    same = settle_accounts(reconcile(*plain[:2]), plain[0], credits=plain[2])
+    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
+        assert getattr(told, name).equals(getattr(same, name)), name
