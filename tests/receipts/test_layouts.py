@@ -117,6 +117,13 @@ def test_a_wrong_layout_is_refused_at_its_table_and_key(before: str, after: str,
     assert {issue.code for issue in caught.value.issues} == {"LAYOUT_INVALID"}
 
 
+def test_a_csv_has_one_kind_of_row() -> None:
+    text = layouts.template("ours").replace('format = "fixed"', 'format = "csv"').replace("width = 40", "")
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.parse(text + '\n[csv]\nheader = "none"\n', "ours")
+    assert "records" in [issue.field for issue in caught.value.issues]
+
+
 def test_no_such_layout() -> None:
     with pytest.raises(layouts.LayoutError) as caught:
         layouts.load("zengin-92")

@@ -263,6 +263,8 @@ class Layout(_Table):
             yield _invalid("format", "width for fixed, a table [csv] for csv, [xml] for xml; one of them", self.format)
         if not any(kind.role == "data" for kind in self.records.values()):
             yield _invalid("records", 'a record with role = "data"')
+        if self.format != "fixed" and len(self.records) > 1:
+            yield _invalid("records", "one kind of record: rows and entries are all alike")
         for name, kind in self.records.items():
             where = f"records.{name}"
             if self.width is not None and kind.width != self.width:
