@@ -71,7 +71,9 @@ def test_published_samples_reconcile(here: Path) -> None:
         *("-l", "zengin-91", "-l", "dsk-csv", "--reference-date", "2026-11-01"),
         cwd=here,
     )
-    assert done.returncode == 0, done.stderr
+    # The store's report is of 2024 and its money never came: all else is clean.
+    assert done.returncode == 1, done.stderr
+    assert [row["outcome"] for row in rows(here / "out" / "exceptions.csv")] == ["STALE_PROVISIONAL"]
     found = {(row["bill_id"], row["outcome"], row["applied"]) for row in rows(here / "out" / "outcomes.csv")}
     assert found == {("W1", "MATCHED", "4320"), ("S1", "PROVISIONAL", "0")}
     assert {row["bill_id"]: row["residual"] for row in rows(here / "out" / "balances.csv")} == {

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 
 from kokin.issues import Issue, to_table
-from kokin.reconcile import Reconciliation, reconcile
+from kokin.reconcile import Accounts, Reconciliation, reconcile, settle_accounts
 from kokin.reports import FileFunnel, write_csv, write_run
 
 FUNNEL = FileFunnel("day.csv", "kokin-csv", "ab" * 32, read=4, accepted=3, unpaid=0, rejected=1, amount=29_500)
 
 
-def example() -> Reconciliation:
+def example() -> tuple[Reconciliation, Accounts]:
     """The worked example: three bills of 10,000; paid, paid again, and paid in part."""
     slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
     bills = [
@@ -29,11 +29,13 @@ def example() -> Reconciliation:
         {"source": "<day>.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
         for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))
     ]
-    return reconcile(pa.Table.from_pylist(bills), pa.Table.from_pylist(receipts))
+    billed = pa.Table.from_pylist(bills)
+    result = reconcile(billed, pa.Table.from_pylist(receipts))
+    return result, settle_accounts(result, billed)
 
 
 def write(out: Path) -> None:
-    write_run(example(), [FUNNEL], to_table([Issue("NOT_DIGITS", "amount", found="<b>")]), out)
+    write_run(*example(), [FUNNEL], to_table([Issue("NOT_DIGITS", "amount", found="<b>")]), out)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

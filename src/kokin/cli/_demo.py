@@ -31,7 +31,7 @@ def demo(
     from kokin.cli import _files, _reconcile
     from kokin.demo import write_city
     from kokin.issues import to_table
-    from kokin.reconcile import reconcile
+    from kokin.reconcile import reconcile, settle_accounts
     from kokin.reports import write_run
 
     with _show.progress("the city"):
@@ -45,7 +45,8 @@ def demo(
     paths, layouts = [path for path, _ in city.receipts], [layout for _, layout in city.receipts]
     taken = _files.take(paths, layouts, lenient=False, reference_date=city.reference_date)
     result = reconcile(billed.table, taken.tables)
-    summary = write_run(result, taken.funnels, to_table(taken.issues), out / "result")
+    accounts = settle_accounts(result, billed.table, files=taken.totals)
+    summary = write_run(result, accounts, taken.funnels, to_table(taken.issues), out / "result")
     _show.issues(taken.issues)
     _show.line()
     _reconcile.show(summary)

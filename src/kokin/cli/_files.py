@@ -25,6 +25,8 @@ class Taken:
 
     tables: list[pa.Table] = field(default_factory=list)
     funnels: list[FileFunnel] = field(default_factory=list)
+    totals: dict[str, receipts.Totals] = field(default_factory=dict)
+    """The totals of each file, by its SHA-256."""
     issues: list[Issue] = field(default_factory=list)
 
 
@@ -67,6 +69,7 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
             continue
         taken.tables.append(pa.Table.from_batches(batches, file.schema()))
         taken.funnels.append(funnel(file))
+        taken.totals[file.digest] = file.totals
         taken.issues += file.issues
     if refused:
         raise RefusedError(refused, "nothing was written")

@@ -22,6 +22,8 @@ def reconcile(
     layout: LayoutNames,
     out: Annotated[Path, typer.Option(help="The folder to write into.", show_default=False)],
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More receipt files.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="The body's choices: a TOML file.", show_default=False)] = None,
+    catalog: Annotated[Path | None, typer.Option(help="The body's charges: a TOML file.", show_default=False)] = None,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
 ) -> Exit:
@@ -30,21 +32,22 @@ def reconcile(
     A file with a wrong total, an unknown byte or a missing end is refused, and nothing is written.
     """
     from kokin import reports
+    from kokin.catalog import CATALOG, load
     from kokin.cli import _files
+    from kokin.issues import to_table
+    from kokin.reconcile import Policy, settle_accounts
     from kokin.reconcile import reconcile as settle
 
     billed = _bills(bills)
     taken = _files.take([*receipts, *(more or [])], layout, lenient=lenient, reference_date=day_of(reference_date))
-    result = settle(billed, taken.tables)
-    from kokin.issues import to_table
-
-    summary = reports.write_run(result, taken.funnels, to_table(taken.issues), out)
+    result = settle(billed, taken.tables, Policy.load(policy) if policy else None)
+    accounts = settle_accounts(result, billed, catalog=load(catalog) if catalog else CATALOG, files=taken.totals)
+    summary = reports.write_run(result, accounts, taken.funnels, to_table(taken.issues), out)
     _show.issues(taken.issues)
     show(summary)
     _show.line()
     _show.line(f"written to {out}")
-    looked_at = len(result.exceptions) or taken.issues
-    return Exit.EXCEPTIONS if looked_at else Exit.CLEAN
+    return Exit.EXCEPTIONS if len(accounts.exceptions) or taken.issues else Exit.CLEAN
 
 
 def _bills(path: Path) -> pa.Table:
@@ -72,6 +75,9 @@ def show(summary: dict[str, Any]) -> None:
     _show.grid(("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in told])
     _show.line()
     _show.grid(("bin", "yen"), list(summary["bins"].items()))
+    if summary["findings"]:
+        _show.line()
+        _show.grid(("also to look at", "receipts"), list(summary["findings"].items()))
     _show.line()
     rows = []
     for name, control in summary["controls"].items():

@@ -50,8 +50,8 @@ LEVIES = (
         whole_year=True,
     ),
     Levy(
-        "resident-tax",
-        "resident-tax",
+        "individual-resident-tax",
+        "individual-resident-tax",
         "902",
         20,
         5_000,
@@ -60,10 +60,18 @@ LEVIES = (
         whole_year=True,
     ),
     Levy("light-vehicle-tax", "light-vehicle-tax", "903", 15, 2_000, 12_900, (date(2026, 5, 31),)),
-    Levy("national-health-insurance", "health-insurance-premium", "911", 10, 3_000, 90_000, (date(2026, 10, 31),)),
-    Levy("long-term-care-insurance", "care-insurance-premium", "912", 10, 2_000, 20_000, (date(2026, 10, 31),)),
+    Levy(
+        "national-health-insurance",
+        "national-health-insurance-premium",
+        "911",
+        10,
+        3_000,
+        90_000,
+        (date(2026, 10, 31),),
+    ),
+    Levy("long-term-care-insurance", "long-term-care-premium", "912", 10, 2_000, 20_000, (date(2026, 10, 31),)),
     Levy("water", "water-charge", "921", 20, 2_000, 40_000, (DEBITED_ON,), debit=0.6),
-    Levy("childcare", "nursery-fee", "931", 5, 5_000, 60_000, (DEBITED_ON,), debit=0.8),
+    Levy("childcare-support", "childcare-fee", "931", 5, 5_000, 60_000, (DEBITED_ON,), debit=0.8),
 )
 
 
@@ -131,5 +139,5 @@ def _slip(levy: Levy, bill_id: str, household: int, amount: int, last_day: date,
         payer_key=f"P{household:07d}",
         system=levy.system,
         charge=levy.charge,
-        parts={"water": water, "sewerage": amount - water} if levy.system == "water" else {},
+        parts={"water-charge": water, "sewerage-charge": amount - water} if levy.system == "water" else {},
     )

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 import kokin
 from kokin.model import Bin, Outcome
-from kokin.reconcile import Reconciliation
 
 _TONES = {Bin.APPLIED: "good", Bin.EXCESS: "warn", Bin.SUSPENSE: "bad", Bin.PROVISIONAL: "calm", Bin.VOID: "mute"}
 _BIN_NAMES = {
@@ -24,30 +23,30 @@ _BIN_NAMES = {
 }
 
 
-def page(summary: Mapping[str, Any], result: Reconciliation, issues: pa.Table, rows: int) -> str:
+def page(summary: Mapping[str, Any], exceptions: pa.Table, issues: pa.Table, rows: int) -> str:
     """The page of a run; ``rows`` exceptions and issues at most."""
     template = Template((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
     bins = {Bin(name): yen for name, yen in summary["bins"].items()}
     t4 = summary["controls"]["T4"]
     return template.substitute(
         version=escape(kokin.__version__),
-        cards=_cards(summary, result),
+        cards=_cards(summary, exceptions),
         bins=_stack(bins),
         bins_note=f"{t4['left']:,} {'=' if t4['holds'] is True else '≠'} {t4['right']:,} yen",
         files=_files(summary["files"]),
         outcomes=_outcomes(summary["outcomes"]),
         controls=_controls(summary["controls"]),
-        exceptions=_rows(result.exceptions, rows, "exceptions.csv"),
+        exceptions=_rows(exceptions, rows, "exceptions.csv"),
         issues=_rows(issues, rows, "issues.csv"),
     )
 
 
-def _cards(summary: Mapping[str, Any], result: Reconciliation) -> str:
+def _cards(summary: Mapping[str, Any], exceptions: pa.Table) -> str:
     facts = (
         ("bills 調定", f"{summary['bills']:,}"),
         ("receipts 収納", f"{summary['receipts']:,}"),
         ("yen received", f"{summary['amount']:,}"),
-        ("to look at", f"{len(result.exceptions):,}"),
+        ("to look at", f"{len(exceptions):,}"),
     )
     return "".join(f'<div class="card"><span>{name}</span><b>{value}</b></div>' for name, value in facts)
 

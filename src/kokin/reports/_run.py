@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 import kokin
-from kokin.reconcile import Reconciliation
+from kokin.reconcile import Accounts, Reconciliation
 from kokin.reports._csv import write_csv
 from kokin.reports._page import page
 
@@ -41,12 +41,19 @@ class FileFunnel:
 
 
 def write_run(
-    result: Reconciliation, files: Sequence[FileFunnel], issues: pa.Table, out: str | Path, *, page_rows: int = 500
+    result: Reconciliation,
+    accounts: Accounts,
+    files: Sequence[FileFunnel],
+    issues: pa.Table,
+    out: str | Path,
+    *,
+    page_rows: int = 500,
 ) -> dict[str, Any]:
     """Write ``outcomes.csv, balances.csv, exceptions.csv, issues.csv, summary.json`` and ``report.html`` into a folder.
 
     Args:
         result: the reconciliation.
+        accounts: what it means for the books; its findings stand in ``exceptions.csv`` after the outcomes.
         files: how each receipt file went in.
         issues: the problems of the records that were kept out or flagged, with ``ISSUE_COLUMNS``.
         out: the folder; it is made where it is not there. Files of an earlier run in it are replaced.
@@ -61,16 +68,16 @@ def write_run(
     """
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **result.summary}
+    summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary}
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         write_csv(result.outcomes, draft / "outcomes.csv")
         write_csv(result.balances, draft / "balances.csv")
-        write_csv(result.exceptions, draft / "exceptions.csv")
+        write_csv(accounts.exceptions, draft / "exceptions.csv")
         write_csv(issues, draft / "issues.csv")
         text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
         (draft / _LAST).write_text(text + "\n", encoding="utf-8")
-        (draft / "report.html").write_text(page(summary, result, issues, page_rows), encoding="utf-8")
+        (draft / "report.html").write_text(page(summary, accounts.exceptions, issues, page_rows), encoding="utf-8")
         _move(draft, out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -24,8 +24,8 @@ class SlipWords(Record):
 
         [items.921]
         charge = "水道料金・下水道使用料"
-        labels = { water = "水道料金", sewerage = "下水道使用料" }
-        registrations = { water = "T0000000000001", sewerage = "T0000000000002" }
+        labels = { water-charge = "水道料金", sewerage-charge = "下水道使用料" }
+        registrations = { water-charge = "T0000000000001", sewerage-charge = "T0000000000002" }
 
     The keys are the fields of :class:`SlipTexts`; ``labels`` names the parts of a bill as they are printed.
     """
