@@ -141,10 +141,15 @@ def test_what_is_written_off_is_not_asked_for():
     assert rows(accounts.offers, "debt_bill_id", "offered") == [("B2", 500), ("B3", 4_000)]
 
 
+def test_all_that_is_open_may_be_written_off():
+    accounts = books([slip(1)], [paid(slip(1), 1)], write_offs=table([{"bill_id": "B1", "amount": 9_999}]))
+    assert rows(accounts.receivables, "received", "written_off", "unpaid") == [(1, 9_999, 0)]
+
+
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ({"amount": 10_001}, ("AMOUNT_RANGE", "amount")),
+        ({"amount": 10_000}, ("AMOUNT_RANGE", "amount")),
         ({"amount": 0}, ("AMOUNT_RANGE", "amount")),
         ({"bill_id": "B9"}, ("CODE_UNKNOWN", "bill_id")),
     ],

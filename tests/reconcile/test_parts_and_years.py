@@ -129,7 +129,8 @@ def test_the_year_of_a_receipt(bill, received, expected):
         ("all", date(2026, 7, 1), date(2026, 7, 2), True),
         ("all", date(2026, 5, 29), date(2026, 5, 31), False),
         ("crossing", date(2026, 5, 29), date(2026, 6, 2), True),
-        ("crossing", date(2026, 7, 1), date(2026, 7, 2), False),
+        ("crossing", date(2026, 5, 31), date(2026, 6, 2), True),
+        ("crossing", date(2026, 6, 1), date(2026, 6, 2), False),
     ],
 )
 def test_closed_years(policy, paid_on, received_on, found):

@@ -62,8 +62,8 @@ def term_ends_on(terms: Terms) -> Days:
     31 March moves to is taken to end on 31 March. No holiday lies near, so weekends alone move it (地方税法20の5).
     """
     march_31 = _day_of(columns.fiscal_year(terms.due_on), 3) - 1
-    moved = (terms.levy_year == columns.fiscal_year(march_31)) & (terms.due_on > march_31)
-    moved &= np.busday_offset(march_31, 0, "forward") == terms.due_on
+    moved = np.busday_offset(march_31, 0, "forward") == terms.due_on
+    moved &= terms.levy_year == columns.fiscal_year(march_31)
     return np.where(moved, march_31, terms.due_on)
 
 
