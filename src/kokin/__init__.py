@@ -36,6 +36,7 @@ __all__ = [
     "reports",
     "rules",
     "slips",
+    "spark",
     "text",
 ]
 
