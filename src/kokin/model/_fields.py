@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic import GetCoreSchemaHandler as Handler
@@ -194,12 +194,21 @@ def _as_issue(problem: Any) -> Issue:
 def kinds(record: type[Record]) -> dict[str, Kind]:
     """The kind of each field that has one: what a batch reader checks its columns by."""
     found = {}
-    for name, hint in typing.get_type_hints(record, include_extras=True).items():
-        members = [hint, *typing.get_args(hint)]
-        marks = [mark for member in members for mark in getattr(member, "__metadata__", ()) if isinstance(mark, Kind)]
-        if marks and name in record.model_fields:
+    for name, field in record.model_fields.items():
+        inner = [mark for member in typing.get_args(field.annotation) for mark in getattr(member, "__metadata__", ())]
+        marks = [mark for mark in (*field.metadata, *inner) if isinstance(mark, Kind)]
+        if marks:
             found[name] = marks[0]
     return found
+
+
+def _without_marks(hint: Any) -> Any:
+    """A type without the kinds that are noted in it: ``tuple[Annotated[str, ...], ...]`` is ``tuple[str, ...]``."""
+    if typing.get_origin(hint) is Annotated:
+        return _without_marks(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in (tuple, dict):
+        return typing.get_origin(hint)[tuple(_without_marks(part) for part in typing.get_args(hint))]
+    return hint
 
 
 def _arrow_types() -> dict[Any, Callable[[], pa.DataType]]:
@@ -228,12 +237,12 @@ def schema(record: type[Record]) -> pa.Schema:
 
     types = _arrow_types()
     columns = []
-    hints = typing.get_type_hints(record)
-    for name in record.model_fields:
-        kind: Any = hints[name]
+    for name, field in record.model_fields.items():
+        kind: Any = field.annotation
         nullable = typing.get_origin(kind) in (typing.Union, UnionType)
         if nullable:
             kind = next(member for member in typing.get_args(kind) if member is not NoneType)
+        kind = _without_marks(kind)
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             kind = str
         columns.append(pa.field(name, types[kind](), nullable=nullable))
