@@ -127,7 +127,7 @@ def payment(rng, row):
     if change < 0.05:
         paid.update(kind=rng.choice(("provisional", "cancel", "correction")), store_code="1")
     elif change < 0.1:
-        paid.update(kind="final", actor="a clerk", reason="by law", settled_on=None)
+        paid.update(kind=rng.choice(("deduction", "manual")), actor="a clerk", reason="by law", settled_on=None)
     elif change < 0.15:
         paid.update(period=rng.choice(("01", "02")), levy_year=rng.choice((2025, None)), tax_year=2024)
     elif change < 0.2:

@@ -60,6 +60,25 @@ def test_receipts_by_hand_tell_who_and_why(kind):
     assert Receipt(kind=kind, paid_on=MAY_1, amount=1, actor="clerk 7", reason="児童手当法21").kind.is_by_hand
 
 
+@pytest.mark.parametrize("more", [{}, {"actor": "clerk 7"}, {"actor": "clerk 7", "reason": ""}])
+def test_a_run_refuses_receipts_that_nobody_answers_for(more):
+    with pytest.raises(RefusedError) as caught:
+        books(BILLS, [paid(BILLS[0]), paid(BILLS[1], kind="manual", **more)])
+    expected = [(2, name) for name in ("actor", "reason") if not more.get(name)]
+    assert [(issue.where.record, issue.field) for issue in caught.value.issues] == expected
+
+
+def test_receipts_by_hand_come_in_their_order():
+    """A deduction of 5 May meets what a payment of 1 May has left, whichever stands first in the files."""
+    terms = [slip(n, 4_000, obligation_id=f"O{n}", covers=[], due_on=date(2026, n, 1)) for n in (6, 8)]
+    year = slip(9, 8_000, covers=["O6", "O8"], obligation_id=None)
+    by_hand = {"kind": "deduction", "actor": "clerk 7", "reason": "生活保護法78の2"}
+    receipts = [paid(terms[0], day=date(2026, 5, 5), **by_hand), paid(year, 6_000)]
+    done = books([*terms, year], receipts)
+    assert rows(done.parts, "record_no", "bill_id", "applied") == [(2, "B6", 4_000), (2, "B8", 2_000)]
+    assert rows(done.overpayments, "record_no", "kind") == [(1, "double")]
+
+
 @pytest.mark.parametrize("kind", ["deduction", "manual"])
 def test_receipts_by_hand_settle_and_reach_no_bank(kind):
     receipt = paid(BILLS[0], kind=kind, actor="clerk 7", reason="児童手当法21")

@@ -13,8 +13,8 @@ import pyarrow.types as pt
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching import KINDS, NUMBERS, Claims, Index, crowded
-from kokin.matching._columns import CHUNK, Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
-from kokin.matching._judge import CORRECTION, FINAL, group
+from kokin.matching._columns import CHUNK, Bools, Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
+from kokin.matching._judge import CANCEL, FINAL, PROVISIONAL, group
 from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.model import Receipt
 from kokin.reconcile._policy import Policy
@@ -32,6 +32,7 @@ _NUMBER_FIELDS = (
     "customer_number",
     "virtual_account",
 )
+_BY_HAND = [code for code, kind in enumerate(KINDS) if kind.is_by_hand]
 _NONE = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.bool_))
 _BEFORE_ALL = np.iinfo(np.int32).min
 
@@ -56,6 +57,7 @@ class Receipts:
         self.by: Bytes = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
         suspects |= (self.kind == UNKNOWN) | (self.amount < 0) | ~there(self.table.column("paid_on"))
+        suspects |= self._by_nobody()
         if suspects.any() and (issues := list(problems(self.table, Receipt, suspects, self._place))):
             raise RefusedError(issues, "receipts refused")
 
@@ -66,6 +68,13 @@ class Receipts:
         if "kind" not in self.table.schema.names:
             return np.full(len(self.table), FINAL, np.uint8)
         return codes(self.table.column("kind"), tuple(KINDS), FINAL)
+
+    def _by_nobody(self) -> Bools:
+        """Receipts by hand (天引き, 手消込) for which nobody answers: bool (n,)."""
+        wrong = np.isin(self.kind, _BY_HAND)
+        if wrong.any() and {"actor", "reason"} <= set(self.table.schema.names):
+            wrong &= ~(there(self.table.column("actor")) & there(self.table.column("reason")))
+        return wrong
 
     def _place(self, record: int) -> Place:
         row = self.table.slice(record - 1, 1).to_pylist()[0]
@@ -84,7 +93,7 @@ class Receipts:
             numbers = self.number_texts(self.table.take(to_arrow(rows[lost], pa.int64())), by[lost])
             place[lost] = -1 - group(by[lost], code_texts(pa.chunked_array([numbers])))
         # Only among copies, and where money meets other money, is there an order to ask for.
-        money = np.flatnonzero((kind == FINAL) | (kind == CORRECTION))
+        money = np.flatnonzero((kind != PROVISIONAL) & (kind != CANCEL))
         ordered = copy >= 0
         ordered[money] |= crowded(np.full(len(money), FINAL, np.uint8), slip[money], self.debts)
         rank = np.zeros(len(rows), np.int64)
