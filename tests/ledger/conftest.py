@@ -56,21 +56,26 @@ def quick_folder(tmp_path):
         yield Path(folder)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_place(request, quick_folder):
-    """A function that gives the URL of an empty database."""
-    if request.param == "sqlite":
-        return lambda: f"sqlite:///{quick_folder}/{next(_DATABASES)}.db"
-    cluster = request.getfixturevalue("cluster")
+@pytest.fixture
+def new_postgres(cluster):
+    """A function that gives the URL of an empty database of the server."""
     import psycopg
 
     def create():
         name = f"t{os.getpid()}_{next(_DATABASES)}"
         with psycopg.connect(host=str(cluster), user="kokin", dbname="postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        return f"postgresql+psycopg://kokin@/{name}?host={cluster}"
+        return f"postgresql://kokin@/{name}?host={cluster}"
 
     return create
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_place(request, quick_folder):
+    """A function that gives the URL of an empty database."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("new_postgres")
+    return lambda: f"sqlite:///{quick_folder}/{next(_DATABASES)}.db"
 
 
 _DATABASES = itertools.count()

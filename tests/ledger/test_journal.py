@@ -62,21 +62,20 @@ def test_every_changed_value_is_found_and_its_row_is_named(filled, raw):
     assert filled.verify().is_clean
     for name in JOURNAL:
         table = TABLES[name]
-        for row in (1, 2):
-            for column in table.c:
-                if column.name == "id":
-                    continue
+        for column in table.c:
+            if column.name == "id":
+                continue
+            with raw.begin() as connection:
+                kept = connection.execute(table.select().where(table.c.id == 2)).mappings().one()
                 number = isinstance(column.type, BigInteger)
-                with raw.begin() as connection:
-                    kept = connection.execute(table.select().where(table.c.id == row)).mappings().one()
-                    other = (kept[column.name] or 0) + 1 if number else (kept[column.name] or "") + "x"
-                    change = table.update().where(table.c.id == row)
-                    connection.execute(change.values({column.name: other}))
-                found = filled.verify()
-                where = [(issue.where.file, issue.where.record) for issue in found.issues]
-                assert where == [(name, row)], (name, column.name)
-                with raw.begin() as connection:
-                    connection.execute(change.values(dict(kept)))
+                other = (kept[column.name] or 0) + 1 if number else (kept[column.name] or "") + "x"
+                change = table.update().where(table.c.id == 2)
+                connection.execute(change.values({column.name: other}))
+            found = filled.verify()
+            where = [(issue.where.file, issue.where.record) for issue in found.issues]
+            assert where == [(name, 2)], (name, column.name)
+            with raw.begin() as connection:
+                connection.execute(change.values(dict(kept)))
     assert filled.verify(again=True).is_clean
 
 

@@ -45,7 +45,7 @@ def assert_same(ledger, bills, files):
     assert status["controls"]["T4"]["holds"] is True
 
 
-@settings(max_examples=12, suppress_health_check=ANY_PLACE)
+@settings(max_examples=6, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
 def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
@@ -65,7 +65,7 @@ def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, s
         assert again.outcomes.to_pylist() == ledger.outcomes().to_pylist()
 
 
-@settings(max_examples=6, suppress_health_check=ANY_PLACE)
+@settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
 def test_a_reversal_takes_out_and_its_reversal_restores(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
@@ -84,7 +84,7 @@ def test_a_reversal_takes_out_and_its_reversal_restores(new_place, cities, seed)
         assert found.is_clean, found.issues
 
 
-@settings(max_examples=6, suppress_health_check=ANY_PLACE)
+@settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
 def test_changed_bills_are_judged_as_if_they_had_always_been_so(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)

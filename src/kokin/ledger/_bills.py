@@ -15,6 +15,7 @@ from kokin.ledger._forms import flags, ints, stored
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, text_keys
 from kokin.ledger._schema import JOURNAL, TABLES
+from kokin.ledger._sets import distinct, without
 from kokin.ledger._settle import settle
 from kokin.ledger._store import Wanted, joined
 from kokin.ledger._verdict import differs
@@ -28,6 +29,8 @@ _DEFAULTS = {
     for name, field in Bill.model_fields.items()
     if isinstance(field.default, str | int)
 }
+# Links are written in the order of their keys, and the more at once, the fewer pages of the index are gone over.
+_MOST_LINKS = 4_000_000
 _NO_TEXT, _NO_NUMBER = pa.scalar(None, pa.string()), pa.scalar(None, pa.int64())
 
 
@@ -41,6 +44,8 @@ class Load:
         nothing = np.empty(0, np.int64)
         #: Keys of the bills' names, of obligations that slips of their own bill, and of those that others cover.
         self._names, self._owned, self._covered = [nothing], [nothing], [nothing]
+        #: Links that are still to be written: keys and rows.
+        self._links: list[tuple[Ints, Ints]] = []
         #: Keys whose circles have to be settled anew.
         self._stirred = [nothing]
 
@@ -60,14 +65,22 @@ class Load:
             columns["previous"] = pc.if_else(bool_array(previous > 0), int64_array(previous), _NO_NUMBER)
         ids = self.journal.add("bills", columns)
         keys, rows = bill_keys(table)
-        self.journal.link("bill_links", keys, ids[rows])
+        self._links.append((keys, ids[rows]))
+        if sum(len(some) for some, _ in self._links) > _MOST_LINKS:
+            self._link()
         covers = _text(table, "covers")
         obligations = pc.if_else(covers.is_null(), _text(table, "obligation_id"), _NO_TEXT)
-        self._owned.append(np.unique(text_keys("obligation_id", obligations)))
+        self._owned.append(distinct(text_keys("obligation_id", obligations)))
         covered = pc.split_pattern(covers.drop_null(), "\n")
-        self._covered.append(np.unique(text_keys("obligation_id", pc.list_flatten(covered))))
+        self._covered.append(distinct(text_keys("obligation_id", pc.list_flatten(covered))))
         if self.journal.receipts_before:
             self._stirred.append(keys)
+
+    def _link(self) -> None:
+        keys, rows = ([part[side] for part in self._links] for side in (0, 1))
+        if keys:
+            self.journal.link("bill_links", np.concatenate(keys), np.concatenate(rows))
+        self._links.clear()
 
     def finish(self) -> int:
         """Check what only the whole load can tell, and settle what it has changed.
@@ -78,11 +91,12 @@ class Load:
         Raises:
             RefusedError: a ``bill_id`` stands twice, or a covered obligation is billed by no slip of its own.
         """
-        names, count = np.unique(np.concatenate(self._names), return_counts=True)
-        self._refuse("BILL_REPEATED", "bill_id", names[count > 1])
-        missing = np.setdiff1d(np.concatenate(self._covered), np.concatenate(self._owned))
+        self._link()
+        names = np.sort(np.concatenate(self._names))
+        self._refuse("BILL_REPEATED", "bill_id", distinct(names[1:][names[1:] == names[:-1]]))
+        missing = without(distinct(np.concatenate(self._covered)), distinct(np.concatenate(self._owned)))
         found = self.journal.look_up(missing, _owned_obligations).column("key")
-        self._refuse("OBLIGATION_UNKNOWN", "covers", np.setdiff1d(missing, ints(found)))
+        self._refuse("OBLIGATION_UNKNOWN", "covers", without(missing, distinct(ints(found))))
         return settle(self.journal, self.policy, np.concatenate(self._stirred)).rejudged
 
     def _refuse(self, code: str, field: str, keys: Ints) -> None:
@@ -101,7 +115,7 @@ class Load:
         previous, same = np.zeros(len(table), np.int64), np.zeros(len(table), np.bool_)
         if not self._before:
             return previous, same
-        found = np.unique(ints(self.journal.look_up(np.unique(names), _bills_of).column("bill")))
+        found = distinct(ints(self.journal.look_up(distinct(names), _bills_of).column("bill")))
         old = self.journal.look_up(found[found <= self._before], _whole_bills)
         place = pc.index_in(_text(table, "bill_id"), value_set=old.column("bill_id"))
         rows = np.flatnonzero(~flags(place.is_null()))

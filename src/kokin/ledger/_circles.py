@@ -16,6 +16,7 @@ from kokin.columns import Ints
 from kokin.ledger._forms import concat, ints
 from kokin.ledger._keys import NUMBER_COLUMNS, bill_keys
 from kokin.ledger._schema import JOURNAL, TABLES
+from kokin.ledger._sets import distinct, union, without
 from kokin.ledger._store import Session, Wanted, joined
 from kokin.ledger._verdict import VERDICT
 from kokin.model import Receipt
@@ -56,22 +57,20 @@ STANDING = ("posting", "reverses", *VERDICT)
 
 def circles(session: Session, keys: Ints, last_receipt: int) -> Circles:
     """The circles that keys belong to, with the receipts up to the last one; a key may be a circle by itself."""
-    seen = fresh = np.unique(keys)
+    seen = fresh = distinct(keys)
     bills: list[pa.Table] = []
     known = np.empty(0, np.int64)
     while len(fresh):
-        found = np.unique(ints(session.look_up(fresh, _bills_of).column("bill")))
-        found = found[~np.isin(found, known)]
+        found = without(distinct(ints(session.look_up(fresh, _bills_of).column("bill"))), known)
         if not len(found):
             break
-        known = np.concatenate([known, found])
+        known = union(known, found)
         bills.append(session.look_up(found, _bills))
-        more = np.unique(bill_keys(bills[-1])[0])
-        fresh = more[~np.isin(more, seen)]
-        seen = np.union1d(seen, fresh)
+        fresh = without(distinct(bill_keys(bills[-1], named=False)[0]), seen)
+        seen = union(seen, fresh)
     receipts = np.empty(0, np.int64)
     if last_receipt:
-        receipts = np.unique(ints(session.look_up(seen, _receipts_of).column("receipt")))
+        receipts = distinct(ints(session.look_up(seen, _receipts_of).column("receipt")))
     receipts = receipts[receipts <= last_receipt]
     return Circles(seen, concat(bills, _schema_of_bills()), standing(session, receipts))
 

@@ -36,8 +36,11 @@ _SHIFT = np.uint64(31)
 _CHUNK = 65_536
 
 
-def bill_keys(bills: pa.Table) -> tuple[Ints, Ints]:
-    """All keys of bills as they are kept, and the row that has each: int64 (k,) and (k,)."""
+def bill_keys(bills: pa.Table, *, named: bool = True) -> tuple[Ints, Ints]:
+    """All keys of bills as they are kept, and the row that has each: int64 (k,) and (k,).
+
+    ``named`` includes the key of the ``bill_id``, by which its next version finds it.
+    """
     keys, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
 
     def add(kind: str, packed: Keys, owner: Ints) -> None:
@@ -49,7 +52,7 @@ def bill_keys(bills: pa.Table) -> tuple[Ints, Ints]:
         all_rows = np.arange(start, start + len(part))
         for kind, packed in _numbers(part).items():
             add(kind, packed, all_rows)
-        for name in ("bill_id", "obligation_id"):
+        for name in ("bill_id", "obligation_id") if named else ("obligation_id",):
             add(name, _packed_text(_column(part, name)), all_rows)
         lists = pc.split_pattern(pc.fill_null(_column(part, "covers"), ""), "\n")
         owner = fixed_buffer(pc.list_parent_indices(lists), np.int64)

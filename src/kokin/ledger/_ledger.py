@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import inspect, make_url, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from kokin import bills as bill_files
 from kokin.columns import int64_array
@@ -308,13 +309,26 @@ class Ledger:
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        with self._store.reading() as connection:
+        with self._failures_told(), self._store.reading() as connection:
             yield Session(self._store, connection)
 
     @contextmanager
     def _writing(self) -> Iterator[Journal]:
-        with self._store.writing() as connection:
+        with self._failures_told(), self._store.writing() as connection:
             yield Journal(self._store, connection)
+
+    @contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        """One error for whatever a database may fail with; the driver's own words do not hold a row."""
+        dialect = self._store.engine.dialect
+        driver: Any = dialect.loaded_dbapi
+        try:
+            yield
+        except (SQLAlchemyError, driver.Error) as error:
+            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            raise LedgerError(
+                f"the database failed ({reason}); do it again: a file that was posted is not posted twice"
+            ) from error
 
     def _seal(self, journal: Journal, kind: EntryKind, at: datetime | None, **told: Any) -> None:
         if not told["actor"].strip():

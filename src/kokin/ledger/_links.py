@@ -17,6 +17,7 @@ from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, receipt_keys
 from kokin.ledger._read import in_force
 from kokin.ledger._schema import LINKS, TABLES
+from kokin.ledger._sets import distinct, within
 from kokin.ledger._store import ROWS, Session, Wanted, joined
 
 _BILLS, _RECEIPTS = TABLES["bills"], TABLES["receipts"]
@@ -47,11 +48,10 @@ def check_links(session: Session, table: str) -> Issue | None:
     count = 0
     to = LINKS[table].names[1]
     for keys, rows in _made(session, table):
-        pairs = np.unique(_paired(keys, rows), return_index=True)[1]
-        keys, rows = keys[pairs], rows[pairs]
-        count += len(keys)
-        there = session.look_up(np.unique(keys), lambda wanted: _links_of(table, wanted))
-        missing = rows[~np.isin(_paired(keys, rows), _paired(ints(there.column("key")), ints(there.column(to))))]
+        count += len(distinct(_paired(keys, rows)))
+        there = session.look_up(distinct(keys), lambda wanted: _links_of(table, wanted))
+        known = distinct(_paired(ints(there.column("key")), ints(there.column(to))))
+        missing = rows[~within(_paired(keys, rows), known)]
         if len(missing):
             return Issue("LEDGER_LINKS", to, where=Place(table, int(missing.min())))
     found = session.connection.execute(select(func.count()).select_from(TABLES[table])).scalar_one()

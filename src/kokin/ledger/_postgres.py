@@ -26,7 +26,7 @@ class PostgresStore(Store):
     read_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # noqa: RUF012
 
     def __init__(self, url: URL) -> None:
-        super().__init__(create_engine(url.set(drivername="postgresql+psycopg")))
+        super().__init__(create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True))
 
     def lock(self, connection: Connection) -> None:
         """It is held to the end of the transaction; what was committed before it is seen after it."""

@@ -16,6 +16,7 @@ from kokin.ledger._circles import Circles, circles
 from kokin.ledger._forms import ints
 from kokin.ledger._journal import Journal
 from kokin.ledger._schema import TABLES
+from kokin.ledger._sets import distinct, within, without
 from kokin.ledger._store import ROWS, Wanted
 from kokin.ledger._verdict import VERDICT, differs, verdict, yen_back
 from kokin.reconcile import Policy
@@ -50,7 +51,7 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Change:
-    """Earlier receipts to take out and to put back, by id."""
+    """Earlier receipts to take out and to put back: sets of ids."""
 
     withdrawn: Ints
     restored: Ints
@@ -83,10 +84,10 @@ def settle(
     order = np.argsort(fresh.keys, kind="stable")
     sorted_keys = fresh.keys[order]
     done = Settled()
-    pending = np.unique(keys)
+    pending = distinct(keys)
     while len(pending):
         some = circles(journal, pending[:ROWS], journal.receipts_before)
-        pending = np.setdiff1d(pending, some.keys, assume_unique=True)
+        pending = without(pending, some.keys)
         first, end = (np.searchsorted(sorted_keys, some.keys, side) for side in ("left", "right"))
         rows = np.sort(order[_spread(first, end)])
         _settle(journal, policy, some, fresh.receipts.take(int64_array(rows)), change, done)
@@ -103,8 +104,8 @@ def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, ch
     earlier = some.receipts
     ids = ints(earlier.column("id"))
     stood = ints(earlier.column("reverses"), -1) < 0
-    withdrawn = stood & np.isin(ids, change.withdrawn)
-    restored = ~stood & np.isin(ids, change.restored)
+    withdrawn = stood & within(ids, change.withdrawn)
+    restored = ~stood & within(ids, change.restored)
     takes_part = (stood & ~withdrawn) | restored
     old = earlier.filter(bool_array(takes_part))
     shared = [name for name in fresh.column_names if name in earlier.column_names]

@@ -24,7 +24,7 @@ class SqliteStore(Store):
     read_options = {"begins": "BEGIN"}  # noqa: RUF012
 
     def __init__(self, url: URL) -> None:
-        super().__init__(create_engine(url, connect_args={"timeout": _PATIENCE}))
+        super().__init__(create_engine(url, connect_args={"timeout": _PATIENCE}, hide_parameters=True))
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
 
@@ -41,12 +41,12 @@ class SqliteStore(Store):
     def insert(self, connection: Connection, table: str, rows: pa.Table) -> None:
         names = ", ".join(rows.column_names)
         places = ", ".join("?" * rows.num_columns)
-        cursor = connection.connection.cursor()
+        cursor: Any = connection.connection.cursor()
         for part in rows.to_batches(max_chunksize=1 << 16):
             values = (values.to_pylist() for values in part.columns)
             cursor.executemany(
                 f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 (names of our own)
-                list(zip(*values, strict=True)),
+                zip(*values, strict=True),
             )
         cursor.close()
 

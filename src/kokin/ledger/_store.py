@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, FromClause, Integer, Row, Select, TableValuedAlias
+from sqlalchemy import Connection, CursorResult, Engine, FromClause, Integer, Select, TableValuedAlias
 
 from kokin.columns import Ints
 from kokin.ledger._forms import concat
@@ -86,12 +86,16 @@ class Store(abc.ABC):
         columns = _columns(statement(self.wanted(keys[:0])))
         tables = []
         for start in range(0, len(keys), ROWS):
-            rows = connection.execute(statement(self.wanted(keys[start : start + ROWS]))).all()
-            tables.append(_as_table(rows, columns))
+            result = connection.execute(statement(self.wanted(keys[start : start + ROWS])))
+            # The driver's own rows: there are no types to adapt, and SQLAlchemy would make an object of each.
+            assert isinstance(result, CursorResult)
+            assert result.cursor is not None
+            tables.append(_as_table(result.cursor.fetchall(), columns))
+            result.close()
         return concat(tables, columns)
 
 
-def _as_table(rows: Sequence[Row[Any]], columns: pa.Schema) -> pa.Table:
+def _as_table(rows: Sequence[Sequence[Any]], columns: pa.Schema) -> pa.Table:
     if not rows:
         return columns.empty_table()
     values = zip(zip(*rows, strict=True), columns, strict=True)

@@ -17,6 +17,7 @@ from kokin.ledger._forms import ints
 from kokin.ledger._keys import receipt_keys
 from kokin.ledger._links import check_links, pages
 from kokin.ledger._schema import CHAINS, JOURNAL, LINKS, TABLES
+from kokin.ledger._sets import distinct, union, without
 from kokin.ledger._settle import BALANCE, last_balances
 from kokin.ledger._store import ROWS, Session
 from kokin.ledger._verdict import VERDICT, differs, verdict
@@ -114,9 +115,9 @@ def _judge_again(session: Session, policy: Policy, last_receipt: int) -> Iterato
     table = TABLES["receipts"]
     seen = np.empty(0, np.int64)
     for page in pages(session, select(*(table.c[name] for name in ("id", *RECEIPT_COLUMNS))), table.c.id):
-        keys = np.setdiff1d(receipt_keys(page), seen)
+        keys = without(distinct(receipt_keys(page)), seen)
         some = circles(session, keys, last_receipt)
-        seen = np.union1d(seen, some.keys)
+        seen = union(seen, some.keys)
         stand = some.receipts.filter(bool_array(ints(some.receipts.column("reverses"), -1) < 0))
         said, balances = verdict(some.bills, stand, policy)
         for posting in stand.column("posting").filter(bool_array(differs(said, stand, VERDICT))).to_pylist():

@@ -1,0 +1,138 @@
+"""The ledger at speed: bills loaded, a big file posted, and then a day's file against all of it.
+
+Bills have an eL number and a barcode; receipts pay by the eL number: most to the yen, some twice, in part, for nothing.
+Each step is one run, for a ledger is made once: the machine's own noise is in the figures.
+
+    python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL]
+
+Without ``--url`` the ledger is an SQLite file in ``benchmarks/_work``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.ledger import Ledger
+
+WORK = Path(__file__).parent / "_work"
+PIECE = 1 << 17
+FIRST_DAY = date(2026, 5, 1)
+
+
+def slip(numbers: np.ndarray) -> dict[str, pa.Array]:
+    """The eL numbers of some bills: no two alike, and in no order."""
+    spread = pa.array((numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(4))
+    constant = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+    columns = {name: pa.repeat(pa.scalar(value), len(numbers)) for name, value in constant.items()}
+    return {**columns, "case_key": pc.utf8_lpad(spread.cast(pa.string()), 20, "0")}
+
+
+def bills(count: int) -> Iterator[pa.Table]:
+    """Bills of 1,000 to 99,999 yen."""
+    for start in range(0, count, PIECE):
+        numbers = np.arange(start, min(start + PIECE, count))
+        texts = pa.array(numbers).cast(pa.string())
+        free = pc.utf8_lpad(texts, 21, "0")
+        barcode = pc.binary_join_element_wise("91929999", free, "0999999", "000000", "00", "")
+        yield pa.table(
+            {
+                "bill_id": pc.binary_join_element_wise("B", pc.utf8_lpad(texts, 9, "0"), ""),
+                **slip(numbers),
+                "amount": pa.array(amount_of(numbers)),
+                "due_on": pa.repeat(pa.scalar(date(2026, 6, 1)), len(numbers)),
+                "barcode": barcode,
+            }
+        )
+
+
+def amount_of(numbers: np.ndarray) -> np.ndarray:
+    """Yen of each bill."""
+    return 1_000 + numbers * 7_919 % 99_000
+
+
+def receipts(count: int, bill_count: int, day: int, seed: int) -> pa.Table:
+    """The receipts of one file."""
+    random = np.random.default_rng(seed)
+    paid = random.permutation(bill_count)[:count] if count <= bill_count else random.integers(0, bill_count, count)
+    fate = random.random(count)
+    paid[1:][fate[1:] < 0.01] = paid[:-1][fate[1:] < 0.01]
+    amount = amount_of(paid)
+    amount[fate > 0.99] //= 2
+    paid[(fate > 0.98) & (fate < 0.985)] += bill_count
+    days = pa.array([FIRST_DAY + timedelta(days=day + n) for n in range(3)])
+    return pa.table(
+        {
+            "source": pa.repeat(pa.scalar(f"day-{day}.csv"), count),
+            "digest": pa.repeat(pa.scalar(f"{seed:064x}"), count),
+            **slip(paid),
+            "amount": pa.array(amount),
+            "paid_on": days.take(pa.array(random.integers(0, 3, count))),
+            "channel": pa.repeat(pa.scalar("app"), count),
+            "provider_key": pc.binary_join_element_wise(
+                "EL", pc.utf8_lpad(pa.array(np.arange(count) + seed * 10**8).cast(pa.string()), 12, "0"), ""
+            ),
+        }
+    )
+
+
+def timed(name: str, count: int, work: Callable[[], Any]) -> None:
+    """Do a step and print its row."""
+    start = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"| {name} | {count:,} | {seconds:.2f} | {count / seconds:,.0f} | {peak:,.0f} |", flush=True)
+
+
+def main() -> None:
+    """Run all steps."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bills", type=int, default=1_000_000)
+    parser.add_argument("--receipts", type=int, default=1_000_000)
+    parser.add_argument("--daily", type=int, default=100_000)
+    parser.add_argument("--url", default="")
+    options = parser.parse_args()
+    WORK.mkdir(exist_ok=True)
+    if not options.url:
+        for path in WORK.glob("ledger.db*"):
+            path.unlink()
+    url = options.url or f"sqlite:///{WORK}/ledger.db"
+    cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ":")
+    print(f"{cpu.split(':')[1].strip()}, {os.cpu_count()} cores; Python {platform.python_version()}, ", end="")
+    print(f"SQLite {sqlite3.sqlite_version}, pyarrow {pa.__version__}\n")
+    print("| step | rows | s | rows/s | peak MB so far |\n|---|---|---|---|---|")
+    with Ledger.open(url) as ledger:
+        timed("load bills", options.bills, lambda: ledger.add_bills(bills(options.bills), actor="clerk"))
+        daily = receipts(options.daily, options.bills, 0, 1)
+        timed("post a day's file", options.daily, lambda: ledger.post(daily, actor="batch"))
+        big = receipts(options.receipts, options.bills, 3, 2)
+        timed("post a big file", options.receipts, lambda: ledger.post(big, actor="batch"))
+        again = receipts(options.daily, options.bills, 6, 3)
+        timed("post another day's file", options.daily, lambda: ledger.post(again, actor="batch"))
+        timed("the same file again", options.daily, lambda: ledger.post(again, actor="batch"))
+        rows = sum(ledger.status()[name] for name in ("bills", "receipts", "postings", "balances"))
+        timed("verify", rows, lambda: print_unless_clean(ledger))
+
+
+def print_unless_clean(ledger: Ledger) -> None:
+    """Verify."""
+    found = ledger.verify()
+    if not found.is_clean:
+        print(found.issues)
+
+
+if __name__ == "__main__":
+    main()
