@@ -58,7 +58,8 @@ napoleon._process_docstring = _process_all_but_attributes
 
 # Types of other projects, which the docs cannot link to without a network.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(pa|pyarrow|np|numpy|npt|segno|pydantic|pydantic_core|typing|typing_extensions|collections|lxml|sqlalchemy)\..*"),
+    (r"py:.*", r"(pa|pyarrow|np|numpy|npt|segno|pydantic|pydantic_core|typing|typing_extensions)\..*"),
+    (r"py:.*", r"(collections|lxml|sqlalchemy)\..*"),
     (
         r"py:.*",
         r"(date|time|datetime|Path|Any|Decimal|Fraction|Enum|IntEnum|StrEnum|Self|Literal|Iterator|Iterable|Sequence|Mapping|Callable)",

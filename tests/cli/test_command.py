@@ -173,6 +173,13 @@ def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
     assert sorted(path.name for path in here.iterdir()) == ["bills.csv", "damaged.txt", "debit.txt", "stores.csv"]
 
 
+def test_a_file_of_another_layout_is_refused_as_a_whole(here: Path) -> None:
+    (here / "eltax.csv").write_text("payee_code,item_code,amount,paid_on\n99999,127,1,2026-06-01\n", encoding="utf-8")
+    done = kokin("check", "eltax.csv", "-l", "dsk-csv", cwd=here)
+    assert done.returncode == 3
+    assert "eltax.csv, byte 0: COLUMNS_COUNT" in done.stderr
+
+
 def test_bad_bills_are_refused_before_anything_is_written(here: Path) -> None:
     (here / "bills.csv").write_text(BILLS.replace("4320", "43x0"), encoding="utf-8")
     done = kokin(

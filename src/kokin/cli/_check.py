@@ -39,10 +39,8 @@ def check(
     from kokin.cli._files import layouts_for
 
     day = day_of(reference_date)
-    found = [receipts.layouts.load(name) for name in layouts_for(files, layout)]
-    _show.unverified(found)
-    pairs = zip(files, found, strict=True)
-    reports = [receipts.check(path, each, lenient=lenient, reference_date=day) for path, each in pairs]
+    named = zip(files, layouts_for(files, layout), strict=True)
+    reports = [receipts.check(path, name, lenient=lenient, reference_date=day) for path, name in named]
     match output:
         case Format.TEXT:
             _print(reports)

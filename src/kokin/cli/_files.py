@@ -11,7 +11,6 @@ import pyarrow as pa
 import typer
 
 from kokin import receipts
-from kokin.cli import _show
 from kokin.issues import Issue, Place, RefusedError
 from kokin.reports import FileFunnel
 
@@ -54,9 +53,7 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
     taken = Taken()
     refused: list[Issue] = []
     seen: dict[str, str] = {}
-    found = [receipts.layouts.load(name) for name in layouts_for(files, layouts)]
-    _show.unverified(found)
-    for path, layout in zip(files, found, strict=True):
+    for path, layout in zip(files, layouts_for(files, layouts), strict=True):
         file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, most_issues=_MOST_ISSUES)
         if file.digest in seen:
             taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(path.name)))

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import typer
 from rich.console import Console
@@ -21,9 +21,6 @@ _PIPE_WIDTH = 200
 
 results = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-if TYPE_CHECKING:
-    from kokin.receipts.layouts import Layout
 
 # As many issues as one reads; all of them are in the files that a command writes, or in --format json.
 _MOST = 20
@@ -44,12 +41,6 @@ def issues(found: Iterable[Issue], most: int = _MOST, total: int | None = None) 
         errors.print(issue.describe(language()), style=style, markup=False)
     if total > most:
         errors.print(f"... {total - most:,} more", markup=False)
-
-
-def unverified(layouts: Iterable[Layout]) -> None:
-    """Say loudly which layouts nobody has compared with a specification."""
-    for layout in dict.fromkeys(layout.name for layout in layouts if not layout.verified):
-        errors.print(f"layout {layout} is UNVERIFIED 未検証", style="bold yellow", markup=False)
 
 
 def refusal(error: RefusedError) -> None:

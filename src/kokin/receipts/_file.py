@@ -120,6 +120,10 @@ class ReceiptFile:
         if csv.header == "names":
             wrong = self._decoder(framing).name_columns(names)
             self._first_refused += [issue.at(place) for issue in wrong]
+        elif len(cells) != len(self.layout.data.fields):
+            # A header row of other columns is another layout's: each of its rows would be told as wrong.
+            expected = f"{len(self.layout.data.fields)} columns"
+            self._first_refused.append(Issue("COLUMNS_COUNT", "", expected, f"{len(cells)} columns", place))
         return replace(framing, start=framing.start + len(row)), cells
 
     def decoder(self) -> Decoder:
