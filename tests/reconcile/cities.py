@@ -61,7 +61,9 @@ def receipt(pick, number, bills):
     if by == "none":
         row.update(payee_code=BODY, case_key=pick((None, "7")))
     row.update(
-        kind=pick(("final", "final", "final", "provisional", "provisional", "cancel", "correction")),
+        kind=pick(("final", "final", "final", "provisional", "provisional", "cancel", "correction", "manual")),
+        actor="clerk 7",
+        reason="手消込",
         amount=pick((0, 1, 200, 500, 800, 1000, 3000, *([target["amount"]] * 6 if target else ()))),
         paid_on=pick(DAYS),
         paid_at=pick(TIMES),

@@ -223,3 +223,8 @@ def test_split_water_refused() -> None:
 def test_allocate_refuses_a_stranger() -> None:
     with pytest.raises(RefusedError, match="demand_fee"):
         columns.allocate(100, {"demand_fee": 100}, rules.ORDERS["tax"])
+
+
+@given(st.lists(st.dates(D("1990-01-01"), D("2060-12-31")), min_size=1), st.integers(0, 60))
+def test_period_end(days: list[date], months: int) -> None:
+    assert columns.period_end(day_column(days), months).tolist() == [rules.period_end(day, months) for day in days]
