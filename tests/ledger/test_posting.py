@@ -268,6 +268,15 @@ def test_a_table_that_is_no_file_is_refused(tmp_path, receipts, rows, code):
         assert ledger.status() == before
 
 
+def test_a_row_that_is_no_receipt_is_told_by_its_place(ledger, receipts):
+    before = ledger.status()
+    with pytest.raises(RefusedError) as refused:
+        ledger.post(receipts("mon.csv", ("B1", 100, 1), ("B1", 100, 1, {"confirmation": "12"})), actor="batch")
+    places = [(issue.code, issue.field, issue.where.file, issue.where.record) for issue in refused.value.issues]
+    assert places == [("WIDTH", "confirmation", "mon.csv", 2)]
+    assert ledger.status() == before
+
+
 def test_wrong_bills_are_refused_whole(ledger, bills):
     twice = pa.concat_tables([bills(B1=1, B2=2), bills(B1=3)])
     for wrong, code in (

@@ -24,11 +24,7 @@ from kokin.reconcile import Policy
 
 _BILLS, _LINKS = TABLES["bills"], TABLES["bill_links"]
 _CONTENT = tuple(name for name in JOURNAL["bills"].names if name in Bill.model_fields)
-_DEFAULTS = {
-    name: str(field.default) if isinstance(field.default, str) else field.default
-    for name, field in Bill.model_fields.items()
-    if isinstance(field.default, str | int)
-}
+_DEFAULTS = {name: field.default for name, field in Bill.model_fields.items() if isinstance(field.default, str | int)}
 # Links are written in the order of their keys, and the more at once, the fewer pages of the index are gone over.
 _MOST_LINKS = 4_000_000
 _NO_TEXT, _NO_NUMBER = pa.scalar(None, pa.string()), pa.scalar(None, pa.int64())
@@ -142,7 +138,10 @@ def _as_kept(bills: pa.Table) -> pa.Table:
     columns = {name: stored(bills.column(name)) for name in bills.column_names if name in _CONTENT}
     for name, default in _DEFAULTS.items():
         if name not in columns:
-            columns[name] = pa.repeat(pa.scalar(default, JOURNAL["bills"].field(name).type), len(bills))
+            columns[name] = pa.repeat(
+                pa.scalar(str(default) if isinstance(default, str) else default, JOURNAL["bills"].field(name).type),
+                len(bills),
+            )
     return pa.table(columns)
 
 

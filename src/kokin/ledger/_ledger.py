@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kokin import bills as bill_files
 from kokin.columns import int64_array
-from kokin.issues import Issue, RefusedError, from_table
+from kokin.issues import Issue, Place, RefusedError, from_table
 from kokin.ledger import _history, _read
 from kokin.ledger._bills import Load
 from kokin.ledger._circles import standing
@@ -183,7 +183,13 @@ class Ledger:
             fresh = fresh.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
             keys = receipt_keys(fresh)
             journal.link("receipt_links", keys, ids)
-            done = settle(journal, self.policy, keys, Fresh(fresh, keys))
+            try:
+                done = settle(journal, self.policy, keys, Fresh(fresh, keys))
+            except RefusedError as error:
+                # The circles know files by their entries; only this one can be wrong.
+                places = (Place(file.source, issue.where.record) for issue in error.issues)
+                issues = [issue.at(place) for issue, place in zip(error.issues, places, strict=True)]
+                raise RefusedError(issues, "nothing was posted") from error
             about = {"source": file.source, "layout": file.layout, "digest": file.digest, "told": file.told}
             self._seal(journal, EntryKind.FILE, at, actor=actor, reason=reason, **about)
             return Written(_entry(journal), True, done.outcomes, done.rejudged)
