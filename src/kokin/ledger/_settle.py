@@ -108,8 +108,8 @@ def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, ch
     restored = ~stood & within(ids, change.restored)
     takes_part = (stood & ~withdrawn) | restored
     old = earlier.filter(bool_array(takes_part))
-    shared = [name for name in fresh.column_names if name in earlier.column_names]
-    judged = pa.concat_tables([old.select(shared), fresh.select(shared)]) if len(fresh) else old
+    # Files of different layouts have different columns.
+    judged = pa.concat_tables([old, fresh], promote_options="default") if len(fresh) else old
     found, balances = verdict(some.bills, judged.combine_chunks(), policy)
 
     again, new = found.slice(0, len(old)), found.slice(len(old))
