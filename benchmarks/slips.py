@@ -184,7 +184,7 @@ def main() -> None:
         same = (ours[: len(others)].modules() == others).all(axis=(1, 2))
         assert name != "segno" or same.all()
         print(f"{same.sum()} of {len(others)} symbols have the same modules as those of {name}.")
-    print("The rest have another mask: the standard leaves open where a finder-like pattern counts (N3).")
+    print("The rest were looked at in a sample: they have another mask, and no other difference.")
     measure(
         "payloads",
         "payloads",

@@ -6,11 +6,12 @@ import csv
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from kokin import elqr
+from kokin import elqr, receipts
 
 # The published test row of a store agency, and the direct-debit sample, with · for a blank.
 DSK = (
@@ -63,6 +64,8 @@ def test_published_samples_check_clean(here: Path) -> None:
     assert len(file["declared"]) == 6
     assert all(each["agrees"] for each in file["declared"])
     assert "ﾀﾛｳ" not in told.stdout + done.stdout
+    assert "ｻﾝﾌﾟﾙｼ" not in done.stdout
+    assert "ｻﾝﾌﾟﾙｼ" in kokin("check", "debit.txt", "-l", "zengin-91", "--unmasked", cwd=here).stdout
 
 
 def test_published_samples_reconcile(here: Path) -> None:
@@ -91,6 +94,25 @@ def test_published_samples_reconcile(here: Path) -> None:
         "report.html",
         "summary.json",
     ]
+
+
+def test_the_bank_s_credits_are_compared(here: Path) -> None:
+    reference = ("--reference-date", "2026-11-01")
+    (here / "receipts.csv").write_text(
+        "payee_code,item_code,case_key,confirmation,amount,paid_on,settled_on\n"
+        "99999,921,1,000001,4320,2026-10-01,2026-10-20\n99999,921,2,000002,12000,2026-10-01,2026-10-20\n",
+        encoding="utf-8",
+    )
+    for credited, holds in ((16_320, True), (16_319, False)):
+        receipts.write([{"received_on": date(2026, 10, 20), "amount": credited}], here / "bank.dat", "zengin-01")
+        done = kokin(
+            *("reconcile", "--bills", "bills.csv", "--receipts", "receipts.csv", "-l", "kokin-csv", "--out", "out"),
+            *("--credits", "bank.dat", *reference),
+            cwd=here,
+        )
+        assert done.returncode == (0 if holds else 1), done.stderr + done.stdout
+        summary = json.loads((here / "out" / "summary.json").read_text(encoding="utf-8"))
+        assert (summary["controls"]["T3"]["right"], summary["controls"]["T3"]["holds"]) == (16_320, holds)
 
 
 def test_a_second_run_writes_the_same_bytes(here: Path) -> None:

@@ -13,9 +13,10 @@ import typer
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
 from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
+from kokin.text import mask
 
 if TYPE_CHECKING:
-    from kokin.receipts import Report
+    from kokin.receipts import ReceiptFile, Report
 
 
 class Format(StrEnum):
@@ -33,23 +34,41 @@ def check(
     output: Annotated[Format, typer.Option("--format", help="How the result is written.")] = Format.TEXT,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
+    unmasked: Annotated[bool, typer.Option("--unmasked", help="Show names and account numbers of the header.")] = False,
 ) -> Exit:
-    """Check receipt files: totals, every record, every byte. Nothing is written, no name is shown."""
+    """Check receipt files: totals, every record, every byte. Nothing is written, and names are masked."""
     from kokin import receipts
     from kokin.cli._files import layouts_for
 
     day = day_of(reference_date)
-    named = zip(files, layouts_for(files, layout), strict=True)
+    named = list(zip(files, layouts_for(files, layout), strict=True))
     reports = [receipts.check(path, name, lenient=lenient, reference_date=day) for path, name in named]
     match output:
         case Format.TEXT:
             _print(reports)
+            for path, name in named:
+                _print_header(receipts.open(path, name, lenient=lenient, reference_date=day), unmasked)
         case Format.JSON:
             _show.line(_as_json([report.as_dict(_show.language()) for report in reports]))
         case Format.SARIF:
             logs = [report.as_sarif(_show.language()) for report in reports]
             _show.line(_as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]}))
     return Exit(max(report.exit_code for report in reports))
+
+
+def _print_header(file: ReceiptFile, unmasked: bool) -> None:
+    """Whose file it is and of when: the fields of its header, what is personal or a name masked."""
+    kind = file.layout.role("header")
+    rows = []
+    for field in kind.fields if kind else ():
+        value = file.header.get(field.id)
+        if value in (None, "") or field.type == "filler" or field.const is not None:
+            continue
+        hidden = not unmasked and (field.sensitive or field.id.endswith("_name"))
+        rows.append((field.id, field.ja, mask(str(value)) if hidden else str(value)))
+    if rows:
+        _show.line()
+        _show.grid((f"{file.source} header", "項目", "content"), rows)
 
 
 def _as_json(value: object) -> str:

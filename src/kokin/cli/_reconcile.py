@@ -24,6 +24,10 @@ def reconcile(
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More receipt files.")] = None,
     policy: Annotated[Path | None, typer.Option(help="The body's choices: a TOML file.", show_default=False)] = None,
     catalog: Annotated[Path | None, typer.Option(help="The body's charges: a TOML file.", show_default=False)] = None,
+    credits_file: Annotated[
+        Path | None, typer.Option("--credits", help="A bank's credit file, for control T3.", show_default=False)
+    ] = None,
+    credits_layout: Annotated[str, typer.Option(help="The layout of the credit file.")] = "zengin-01",
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
 ) -> Exit:
@@ -31,17 +35,23 @@ def reconcile(
 
     A file with a wrong total, an unknown byte or a missing end is refused, and nothing is written.
     """
+    from kokin import receipts as receipts_room
     from kokin import reports
     from kokin.catalog import CATALOG, load
     from kokin.cli import _files
     from kokin.issues import to_table
-    from kokin.reconcile import Policy, settle_accounts
+    from kokin.reconcile import Policy, bank_credits, settle_accounts
     from kokin.reconcile import reconcile as settle
 
+    day = day_of(reference_date)
     billed = _bills(bills)
-    taken = _files.take([*receipts, *(more or [])], layout, lenient=lenient, reference_date=day_of(reference_date))
+    taken = _files.take([*receipts, *(more or [])], layout, lenient=lenient, reference_date=day)
     result = settle(billed, taken.tables, Policy.load(policy) if policy else None)
-    accounts = settle_accounts(result, billed, catalog=load(catalog) if catalog else CATALOG, files=taken.totals)
+    credited = None
+    if credits_file:
+        credited = bank_credits(receipts_room.read(credits_file, credits_layout, lenient=lenient, reference_date=day))
+    charges = load(catalog) if catalog else CATALOG
+    accounts = settle_accounts(result, billed, catalog=charges, credits=credited, files=taken.totals)
     summary = reports.write_run(result, accounts, taken.funnels, to_table(taken.issues), out)
     _show.issues(taken.issues)
     show(summary)
