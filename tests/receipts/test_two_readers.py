@@ -147,6 +147,13 @@ def test_both_readers_agree_on_cells_of_every_sort(
     agree((newline.join(lines) + end).encode(), "kokin-csv")
 
 
+def test_a_quoted_cell_over_two_rows_is_no_text_to_either_reader() -> None:
+    head = "payee_code,item_code,case_key,confirmation,provider_key,amount,paid_on"
+    good, opened, closed = (f"99999,127,1,123456,{key},1,2026-04-01" for key in ("", '"a', 'b"'))
+    rows, _, issues, refused = agree("\n".join([head, good, opened, closed, good, ""]).encode(), "kokin-csv")
+    assert (len(rows), len(issues), len(refused)) == (2, 1, 0)
+
+
 CELLS_IN_ORDER = [cells for _, cells in sorted(CELLS.items())]
 
 

@@ -38,7 +38,7 @@ from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Source,
 _UNKNOWN, _NONE = np.iinfo(np.int32).min, np.iinfo(np.int32).min + 1
 _EPOCH = date(1970, 1, 1)
 # What a two-byte field may hold and yet needs a closer look: control characters and the private area.
-_SUSPECT = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\uf8ff]")
+_SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\uf8ff]")
 _NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 _DATED = (FieldType.DATE, FieldType.TIME)
 _MOST_DIGITS = 18
