@@ -54,10 +54,10 @@ def failure(error: Exception) -> None:
     errors.print(f"failed: {error}", style="bold red", markup=False)
 
 
-def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table on stdout; numbers stand on the right, with thousands separated."""
     rows = [list(row) for row in rows]
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for at, name in enumerate(columns):
         right = bool(rows) and all(isinstance(row[at], int) or row[at] is None for row in rows)
         table.add_column(name, justify="right" if right else "left", header_style="bold", no_wrap=right)
