@@ -1,7 +1,8 @@
-"""The Sphinx project. It needs no network: everything it links to is in it."""
+"""The Sphinx project. It needs no network: everything it links to is in it, unless it is asked for more."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -21,12 +22,26 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
+# Links into the docs of other projects need their inventories, which a closed network cannot fetch and which would be out of
+# date as a copy in this repository. So the docs are whole without them, and a build for the web asks for them:
+# `KOKIN_DOCS_ONLINE=1 sphinx-build ...`. Names that would be links then are plain text otherwise (`nitpick_ignore_regex`).
+if os.environ.get("KOKIN_DOCS_ONLINE"):
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "pyarrow": ("https://arrow.apache.org/docs", None),
+        "pydantic": ("https://docs.pydantic.dev/latest", None),
+        "sqlalchemy": ("https://docs.sqlalchemy.org/en/20", None),
+        "segno": ("https://segno.readthedocs.io/en/latest", None),
+    }
+
 # Included by the pages of the same names.
-exclude_patterns = ["_build", *(f"reference/_generated/{name}.md" for name in ("cli", "issues", "outcomes"))]
+exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in ("cli", "issues", "outcomes"))]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"
@@ -34,10 +49,29 @@ copybutton_exclude = ".linenos, .gp, .go"
 # The blocks of docstrings are run by pytest, in their own modules.
 doctest_test_doctest_blocks = ""
 
+# Two languages. English is the source; Japanese is in locale/ja, one catalogue for each page (see _translation.py).
+# Both builds stand side by side when they are made with `-t bilingual`: then each page links to its twin.
+language = "en"
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_location = False
+templates_path = ["_templates"]
+
 html_theme = "furo"
 html_title = f"Kokin {release}"
 html_static_path = ["_static"]
 html_css_files = ["kokin.css"]
+html_context = {"bilingual": tags.has("bilingual")}  # noqa: F821 (Sphinx gives the tags)
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/language.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
