@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kokin.columns import day_numbers, int64_array, string_array, to_digits, with_nulls
+from kokin.columns import day_numbers, int64_array, string_array, to_arrow, to_digits
 
 CHUNK = 1_000_000
 RECORD = 200
@@ -125,7 +125,7 @@ def _bills(folder: Path, number: np.ndarray, confirmation: np.ndarray, item: np.
                 "case_key": _texts(_key(number[rows]), 20),
                 "confirmation": _texts(confirmation[rows], 6),
                 "amount": int64_array(amount[rows].astype(np.int64)),
-                "due_on": with_nulls(np.full(size, FIRST_DAY + 60), np.ones(size, np.bool_), pa.date32()),
+                "due_on": to_arrow(np.full(size, FIRST_DAY + 60), pa.date32()),
             }
         )
         parquet = parquet or pq.ParquetWriter(folder / "bills.parquet", table.schema)

@@ -19,7 +19,7 @@ from kokin.columns import (
     int64_array,
     string_array,
     text_column,
-    with_nulls,
+    to_arrow,
     yen_column,
 )
 from kokin.issues import Issue, RefusedError, to_table
@@ -114,9 +114,9 @@ def _checked(name: str, column: pa.Array, problems: Problems) -> pa.Array:
             return string_array(digits_column(column, rule, name, problems, None), known)
         case Yen():
             column = column if pa.types.is_string(column.type) else column.cast(pa.int64())
-            return with_nulls(yen_column(column, rule, name, problems), known, pa.int64())
+            return to_arrow(yen_column(column, rule, name, problems), pa.int64(), known)
         case Day():
-            return with_nulls(day_column(column, name, problems)[0], known, pa.date32())
+            return to_arrow(day_column(column, name, problems)[0], pa.date32(), known)
     texts = text_column(column, cast(Text, rule), name, problems)
     return texts if known.all() else pc.if_else(bool_array(known), texts, pa.scalar(None, pa.string()))
 

@@ -17,13 +17,22 @@ from kokin.columns._arrow import (
     Bytes,
     Flags,
     Ints,
+    Rows,
+    Words,
+    as_table,
     bool_array,
+    chunks,
     fixed_buffer,
     flags_of,
+    in_one,
     int64_array,
+    integers,
     string_array,
     text_buffers,
-    with_nulls,
+    texts_in_one,
+    there,
+    to_arrow,
+    valid,
 )
 from kokin.columns._checks import (
     counted,
@@ -34,33 +43,80 @@ from kokin.columns._checks import (
     with_foreign_bytes,
     yen_column,
 )
-from kokin.columns._csv import write_csv
-from kokin.columns._digits import day_numbers, days_since_1970, from_digits, to_digits
-from kokin.columns._problems import Problems, issue_schema
+from kokin.columns._csv import (
+    write_csv,
+)
+from kokin.columns._digits import (
+    day_numbers,
+    days_since_1970,
+    from_digits,
+    to_digits,
+)
+from kokin.columns._problems import (
+    Problems,
+    issue_schema,
+)
+from kokin.columns._rows import (
+    UNKNOWN_WORD,
+    conform,
+    record_problems,
+    word_codes,
+)
+from kokin.columns._sets import (
+    distinct,
+    union,
+    within,
+    without,
+)
+from kokin.columns._stretches import (
+    CHUNK,
+    in_threads,
+    stretches,
+)
 
 __all__ = [
+    "CHUNK",
+    "UNKNOWN_WORD",
     "Bytes",
     "Flags",
     "Ints",
     "Problems",
+    "Rows",
+    "Words",
+    "as_table",
     "bool_array",
+    "chunks",
+    "conform",
     "counted",
     "day_column",
     "day_numbers",
     "days_since_1970",
     "digits_column",
+    "distinct",
     "fixed_buffer",
     "flags_of",
     "from_digits",
+    "in_one",
+    "in_threads",
     "int64_array",
+    "integers",
     "issue_schema",
+    "record_problems",
     "shown_of",
+    "stretches",
     "string_array",
     "text_buffers",
     "text_column",
+    "texts_in_one",
+    "there",
+    "to_arrow",
     "to_digits",
+    "union",
+    "valid",
     "with_foreign_bytes",
-    "with_nulls",
+    "within",
+    "without",
+    "word_codes",
     "write_csv",
     "yen_column",
 ]

@@ -1,4 +1,4 @@
-"""Between numpy and Arrow over the same memory.
+"""Between numpy and Arrow over the same memory, without a Python object per value.
 
 ``pa.array`` of a numpy array and ``to_numpy`` import pandas where it is installed, which takes longer than the work.
 """
@@ -10,48 +10,75 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
+#: Row numbers.
+Rows: TypeAlias = npt.NDArray[np.int32]
+#: Packed keys.
+Words: TypeAlias = npt.NDArray[np.uint64]
+
+# The offsets of a `string` array are int32.
+_MOST_TEXT = 1 << 31
+
+# How numpy holds the columns of fixed width that are used here.
+_DTYPES: dict[pa.DataType, type[np.integer[Any]]] = {
+    pa.uint8(): np.uint8,
+    pa.int8(): np.int8,
+    pa.int32(): np.int32,
+    pa.int64(): np.int64,
+    pa.date32(): np.int32,
+    pa.time32("s"): np.int32,
+}
+
+
+def as_table(rows: Any) -> pa.Table:
+    """Rows in any form that Arrow takes: a table, a record batch, or an object with ``__arrow_c_stream__``."""
+    if isinstance(rows, pa.Table):
+        return rows
+    if isinstance(rows, pa.RecordBatch):
+        return pa.Table.from_batches([rows])
+    return pa.table(rows)
+
+
+def chunks(column: pa.ChunkedArray | pa.Array) -> list[pa.Array]:
+    """The arrays that a column is made of."""
+    return list(column.chunks) if isinstance(column, pa.ChunkedArray) else [column]
+
+
+def in_one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column as one array."""
+    if isinstance(column, pa.Array):
+        return column
+    whole = column.combine_chunks()
+    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+
+
+def texts_in_one(column: pa.ChunkedArray) -> pa.Array:
+    """A text column as one array, ``large_string`` where it is too long for ``string``; an empty text for a null."""
+    column = column.cast(pa.large_string() if column.nbytes >= _MOST_TEXT else pa.string())
+    array = column.chunk(0) if column.num_chunks == 1 else in_one(column)
+    return pc.fill_null(array, "") if array.null_count else array
+
+
+def to_arrow(values: npt.NDArray[Any], kind: pa.DataType, known: Flags | None = None) -> pa.Array:
+    """Whole numbers as an array of fixed width, null where not ``known``; not copied where they have that width."""
+    values = np.ascontiguousarray(values, _DTYPES[kind])
+    validity = None if known is None or known.all() else bitmap(known)
+    return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(values)])
 
 
 def int64_array(numbers: Ints) -> pa.Array:
     """An int64 array."""
-    return pa.Array.from_buffers(
-        pa.int64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers, np.int64))]
-    )
+    return to_arrow(numbers, pa.int64())
 
 
 def bool_array(flags: Flags) -> pa.Array:
     """A boolean array."""
     return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bitmap(flags)])
-
-
-def bitmap(flags: Flags) -> pa.Buffer:
-    """Flags as Arrow keeps them: a bit each, lowest first."""
-    return pa.py_buffer(np.packbits(flags, bitorder="little"))
-
-
-def flags_of(column: pa.Array) -> Flags:
-    """A boolean array without nulls as numpy flags."""
-    bits = np.frombuffer(column.buffers()[1], np.uint8)
-    return np.unpackbits(bits, count=column.offset + len(column), bitorder="little")[column.offset :].view(np.bool_)
-
-
-def fixed_buffer(column: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """The values of a column of fixed width without nulls."""
-    buffer = column.buffers()[1]
-    return np.frombuffer(buffer if len(column) else b"", dtype)[column.offset :][: len(column)]
-
-
-def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[np.int32], Bytes]:
-    """The offsets, int32 (n + 1) from 0, and the bytes of a string array without nulls."""
-    _, offsets, letters = texts.buffers()
-    if not len(texts):
-        return np.zeros(1, np.int32), np.zeros(0, np.uint8)
-    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return bounds - bounds[0], np.frombuffer(letters or b"", np.uint8)[bounds[0] : bounds[-1]]
 
 
 def string_array(letters: Bytes, known: Flags | None = None) -> pa.Array:
@@ -62,8 +89,72 @@ def string_array(letters: Bytes, known: Flags | None = None) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(letters)])
 
 
-def with_nulls(numbers: Ints, known: Flags, kind: pa.DataType) -> pa.Array:
-    """Numbers as an int64 or date32 array; null where not ``known``."""
-    kept = numbers.astype(np.int64 if kind == pa.int64() else np.int32, copy=False)
-    validity = None if known.all() else bitmap(known)
-    return pa.Array.from_buffers(kind, len(kept), [validity, pa.py_buffer(np.ascontiguousarray(kept))])
+def bitmap(flags: Flags) -> pa.Buffer:
+    """Flags as Arrow keeps them: a bit each, lowest first."""
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
+
+
+def fixed_buffer(array: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """The values of an array of fixed width; what stands under a null has no meaning."""
+    buffer = array.buffers()[1]
+    return np.frombuffer(buffer if len(array) else b"", dtype)[array.offset :][: len(array)]
+
+
+def integers(column: pa.ChunkedArray | pa.Array, null: int) -> npt.NDArray[Any]:
+    """The values of a column of whole numbers, days or seconds in their own width, with ``null`` for a null: (n,).
+
+    A single chunk without nulls is not copied.
+    """
+    dtype = _DTYPES[column.type]
+    parts = []
+    for array in chunks(column):
+        values = fixed_buffer(array, dtype)
+        parts.append(np.where(valid(array), values, dtype(null)) if array.null_count else values)
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.empty(0, dtype)
+
+
+def flags_of(array: pa.Array) -> Flags:
+    """A boolean array without nulls as numpy flags: bool (n,)."""
+    return _bits(array.buffers()[1], array)
+
+
+def valid(array: pa.Array) -> Flags:
+    """Which values are not null: bool (n,)."""
+    validity = array.buffers()[0]
+    return np.ones(len(array), np.bool_) if validity is None or not array.null_count else _bits(validity, array)
+
+
+def _bits(buffer: pa.Buffer, array: pa.Array) -> Flags:
+    """The bits of an array's rows."""
+    first, spare = divmod(array.offset, 8)
+    held = np.frombuffer(buffer if len(array) else b"", np.uint8)[first : first + -(-(spare + len(array)) // 8)]
+    return np.unpackbits(held, count=spare + len(array), bitorder="little")[spare:].view(np.bool_)
+
+
+def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[Any], Bytes]:
+    """The offsets of texts, (n + 1,) from 0, and their bytes; what stands under a null has no meaning.
+
+    ``string`` (int32 offsets) and ``large_string`` (int64) are not copied, other forms of text become ``string``.
+    """
+    if texts.type not in (pa.string(), pa.large_string()):
+        texts = texts.cast(pa.string())
+    offset_type = np.int64 if texts.type == pa.large_string() else np.int32
+    if not len(texts):
+        return np.zeros(1, offset_type), np.zeros(0, np.uint8)
+    _, offsets, letters = texts.buffers()
+    bounds = np.frombuffer(offsets, offset_type)[texts.offset : texts.offset + len(texts) + 1]
+    letters = np.frombuffer(letters or b"", np.uint8)[bounds[0] : bounds[-1]]
+    return bounds - bounds[0] if bounds[0] else bounds, letters
+
+
+def there(column: pa.ChunkedArray | pa.Array) -> Flags:
+    """Which values are neither null nor an empty text: bool (n,)."""
+    parts = [np.empty(0, np.bool_)]
+    for array in chunks(column):
+        known = valid(array)
+        if not pt.is_date(array.type):
+            known &= np.diff(text_buffers(array)[0]) > 0
+        parts.append(known)
+    return np.concatenate(parts)

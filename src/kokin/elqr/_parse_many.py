@@ -18,8 +18,8 @@ from kokin.columns import (
     int64_array,
     issue_schema,
     string_array,
+    to_arrow,
     to_digits,
-    with_nulls,
 )
 from kokin.elqr._batch_checks import checker
 from kokin.elqr._batches import as_worked_on, on_threads, stretches
@@ -102,7 +102,7 @@ def _parse(column: pa.Array, first: int) -> tuple[pa.RecordBatch, pa.Table]:
     for field in _FIELDS:
         if field.name in values:
             numbers, there = values[field.name]
-            arrays.append(with_nulls(numbers, known & there, field.type))
+            arrays.append(to_arrow(numbers, field.type, known & there))
         else:
             digits = payloads[:, PARTS[field.name].span]
             arrays.append(string_array(np.ascontiguousarray(digits), known))

@@ -9,13 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Select, bindparam, delete, select
 
-from kokin.columns import Flags, Ints, bool_array, int64_array
+from kokin.columns import Flags, Ints, bool_array, distinct, int64_array, without
 from kokin.issues import Issue, RefusedError
 from kokin.ledger._forms import flags, ints, stored
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, text_keys
 from kokin.ledger._schema import JOURNAL, TABLES
-from kokin.ledger._sets import distinct, without
 from kokin.ledger._settle import settle
 from kokin.ledger._store import Wanted, joined
 from kokin.ledger._verdict import differs

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Select, func, select
 
-from kokin.columns import Ints
+from kokin.columns import Ints, distinct, union, without
 from kokin.ledger._forms import concat, ints
-from kokin.ledger._keys import NUMBER_COLUMNS, bill_keys
+from kokin.ledger._keys import bill_keys
 from kokin.ledger._schema import JOURNAL, TABLES
-from kokin.ledger._sets import distinct, union, without
 from kokin.ledger._store import Session, Wanted, joined
 from kokin.ledger._verdict import VERDICT
+from kokin.matching import NUMBER_COLUMNS
 from kokin.model import Receipt
 
 #: What decides on a bill, its row first.

@@ -11,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import int64_array
+from kokin.columns import conform, int64_array
 from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger._chain import row_bytes
 from kokin.ledger._circles import RECEIPT_COLUMNS
 from kokin.ledger._forms import ints, stored
 from kokin.ledger._schema import JOURNAL
-from kokin.matching._rows import conform
 from kokin.model import Receipt
 from kokin.receipts import ReceiptFile
 

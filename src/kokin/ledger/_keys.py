@@ -14,21 +14,9 @@ import pyarrow.compute as pc
 
 from kokin.columns import Ints, fixed_buffer
 from kokin.ledger._forms import ints, one
-from kokin.matching import NUMBERS
-from kokin.matching._pack import Keys, pack, pack_text
+from kokin.matching import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
 
 _KINDS = (*NUMBERS, "obligation_id", "bill_id", "provider_key", "receipt")
-
-#: What decides to which others a bill or a receipt belongs.
-NUMBER_COLUMNS = (
-    "payee_code",
-    "item_code",
-    "case_key",
-    "confirmation",
-    "barcode",
-    "customer_number",
-    "virtual_account",
-)
 
 _ODD = np.random.default_rng(20_26).integers(0, 2**63, 128, np.uint64) * np.uint64(2) + np.uint64(1)
 _STIR = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Select, delete, func, select
 
-from kokin.columns import Ints
+from kokin.columns import Ints, distinct, within
 from kokin.issues import Issue, Place
 from kokin.ledger._circles import BILL_COLUMNS, RECEIPT_COLUMNS
 from kokin.ledger._forms import ints
@@ -17,7 +17,6 @@ from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, receipt_keys
 from kokin.ledger._read import in_force
 from kokin.ledger._schema import LINKS, TABLES
-from kokin.ledger._sets import distinct, within
 from kokin.ledger._store import ROWS, Session, Wanted, joined
 
 _BILLS, _RECEIPTS = TABLES["bills"], TABLES["receipts"]

@@ -11,12 +11,11 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Select, func, select
 
-from kokin.columns import Ints, bool_array, int64_array
+from kokin.columns import Ints, bool_array, distinct, int64_array, within, without
 from kokin.ledger._circles import Circles, circles
 from kokin.ledger._forms import ints
 from kokin.ledger._journal import Journal
 from kokin.ledger._schema import TABLES
-from kokin.ledger._sets import distinct, within, without
 from kokin.ledger._store import ROWS, Wanted
 from kokin.ledger._verdict import VERDICT, differs, verdict, yen_back
 from kokin.reconcile import Policy

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from kokin.columns import bool_array
+from kokin.columns import bool_array, distinct, union, without
 from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger._chain import START, follows, row_bytes
 from kokin.ledger._circles import RECEIPT_COLUMNS, circles
@@ -17,7 +17,6 @@ from kokin.ledger._forms import ints
 from kokin.ledger._keys import receipt_keys
 from kokin.ledger._links import check_links, pages
 from kokin.ledger._schema import CHAINS, JOURNAL, LINKS, TABLES
-from kokin.ledger._sets import distinct, union, without
 from kokin.ledger._settle import BALANCE, last_balances
 from kokin.ledger._store import ROWS, Session
 from kokin.ledger._verdict import VERDICT, differs, verdict

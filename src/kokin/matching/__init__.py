@@ -30,19 +30,36 @@ A receipt that concerns no other is judged at a stroke; :func:`crowded` finds th
 
 from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Debts
 from kokin.matching._index import Index
-from kokin.matching._judge import KINDS, NO_BALANCE, OUTCOMES, Claims, Judgement, crowded, judge, judge_alone
+from kokin.matching._judge import (
+    CANCEL,
+    FINAL,
+    KINDS,
+    NO_BALANCE,
+    OUTCOMES,
+    PROVISIONAL,
+    Claims,
+    Judgement,
+    crowded,
+    group,
+    judge,
+    judge_alone,
+)
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
-from kokin.matching._pack import NUMBERS
+from kokin.matching._pack import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
 
 __all__ = [
+    "CANCEL",
     "CANCELLED",
+    "FINAL",
     "KINDS",
     "NO_BALANCE",
     "NO_BILL",
     "NO_NUMBER",
     "NUMBERS",
+    "NUMBER_COLUMNS",
     "OPEN",
     "OUTCOMES",
+    "PROVISIONAL",
     "SEVERAL",
     "STATUSES",
     "SUPERSEDED",
@@ -50,7 +67,11 @@ __all__ = [
     "Debts",
     "Index",
     "Judgement",
+    "Keys",
     "crowded",
+    "group",
     "judge",
     "judge_alone",
+    "pack",
+    "pack_text",
 ]

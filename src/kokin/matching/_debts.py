@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import bool_array
+from kokin.columns import Bytes, Flags, Ints, Rows, bool_array, integers
 from kokin.issues import Issue, Place
-from kokin.matching._columns import Bools, Bytes, Ints, Rows, integers
 
 #: The status of a slip as a code, in the order in which slips of one number are preferred.
 STATUSES = ("open", "superseded", "cancelled")
@@ -127,7 +126,7 @@ def _covers(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     return count, lists.flatten().cast(pa.string())
 
 
-def _obligations(bills: pa.Table, covering: Bools) -> tuple[Rows, pa.Array]:
+def _obligations(bills: pa.Table, covering: Flags) -> tuple[Rows, pa.Array]:
     """The lead of every slip (see :class:`Debts`), and the names of the obligations that have one."""
     count = len(bills)
     lead = np.full(count, -1, np.int32)

@@ -10,24 +10,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._columns import (
+from kokin.columns import (
     CHUNK,
-    Bools,
+    UNKNOWN_WORD,
     Bytes,
+    Flags,
     Ints,
     Rows,
     as_table,
+    conform,
     in_threads,
     integers,
-    one,
+    record_problems,
+    texts_in_one,
     there,
     to_arrow,
+    word_codes,
 )
+from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
 from kokin.matching._pack import EL_FIELDS, NUMBERS, Keys, pack, pack_text, unpack
-from kokin.matching._rows import UNKNOWN, codes, conform, problems
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
@@ -72,13 +75,13 @@ class Index:
                 covered obligation that no slip of its own bills.
         """
         table = conform(as_table(bills), Bill, _USED)
-        bill_id = one(table.column("bill_id"))
+        bill_id = texts_in_one(table.column("bill_id"))
         amount = integers(table.column("amount"), 0)
         status = np.zeros(len(table), np.uint8)
         if "status" in table.schema.names:
-            status = codes(table.column("status"), STATUSES, OPEN)
+            status = word_codes(table.column("status"), STATUSES, OPEN)
         keys = pack_table(table, _text_words(table))
-        found = list(problems(table, Bill, _suspects(table, amount, status, keys)))
+        found = list(record_problems(table, Bill, _suspects(table, amount, status, keys)))
         in_order = _ascending(bill_id)
         if not in_order:
             found += _repeated(bill_id)
@@ -108,7 +111,7 @@ class Index:
         arrays, names, more = load(Path(folder))
         debts = Debts(**{name: arrays[name] for name in DEBT_ARRAYS})
         lookups = {kind: Lookup(*(arrays[f"{kind}.{name}"] for name in Lookup._fields)) for kind in more["kinds"]}
-        bill_id = one(names.column("bill_id"))
+        bill_id = texts_in_one(names.column("bill_id"))
         return cls(bill_id, more["in_order"], arrays["amount"], arrays["status"], debts, lookups)
 
     def release(self) -> None:
@@ -121,7 +124,7 @@ class Index:
         """The eL numbers of slips by their fields, ``payee_code, item_code, confirmation, case_key``."""
         return unpack(gather(self.lookups["el_number"].words, slips))
 
-    def find(self, receipts: pa.RecordBatch) -> tuple[Rows, Bytes, Bools]:
+    def find(self, receipts: pa.RecordBatch) -> tuple[Rows, Bytes, Flags]:
         """The slip of each receipt, by the first number that it carries.
 
         Returns:
@@ -142,10 +145,10 @@ class Index:
         return slip, by, wrong
 
 
-def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Bools:
+def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Flags:
     """Rows that may be no bills: bool (n,)."""
     wrong = (amount < 1) | ~keys["el_number"].present
-    wrong |= status == UNKNOWN
+    wrong |= status == UNKNOWN_WORD
     wrong |= ~there(table.column("bill_id")) | ~there(table.column("due_on"))
     if "paid_before" in table.schema.names:
         wrong |= integers(table.column("paid_before"), 0) < 0
@@ -183,14 +186,14 @@ def _text_words(table: pa.Table) -> int:
     return max(_TEXT_WORDS, -(-longest // 8))
 
 
-def _ascending(texts_in_one: pa.Array) -> bool:
+def _ascending(texts: pa.Array) -> bool:
     """Whether each text is less than the one after it; then no two are the same."""
-    count = len(texts_in_one) - 1
+    count = len(texts) - 1
     starts = range(0, max(count, 0), CHUNK)
 
     def ascends(start: int) -> bool:
         size = min(CHUNK, count - start)
-        return bool(pc.all(pc.less(texts_in_one.slice(start, size), texts_in_one.slice(start + 1, size))).as_py())
+        return bool(pc.all(pc.less(texts.slice(start, size), texts.slice(start + 1, size))).as_py())
 
     return all(in_threads(ascends, starts))
 

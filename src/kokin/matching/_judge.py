@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kokin.matching._columns import Bools, Bytes, Ints, Rows, stretches
+from kokin.columns import Bytes, Flags, Ints, Rows, stretches
 from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
 from kokin.model import Outcome, ReceiptKind
@@ -103,7 +103,7 @@ def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
     return Judgement(outcome, applied, excess, expected, touched, left)
 
 
-def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Bools:
+def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Flags:
     """Receipts that may concern another, so that :func:`judge` must see them: bool (n,).
 
     All others are finals on a slip that settles one obligation, and no other receipt has to do with its circle.
@@ -137,7 +137,7 @@ def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Bools:
 _ROOM = 8
 
 
-def judge_alone(slip: Rows, amount: Ints, alone: Bools, debts: Debts, status: Bytes | None) -> Judgement:
+def judge_alone(slip: Rows, amount: Ints, alone: Flags, debts: Debts, status: Bytes | None) -> Judgement:
     """The rule of matching on receipts that concern no other (see :func:`crowded`): each meets a whole balance.
 
     ``alone``, bool (n,), says which they are; what is told of the others has no meaning. ``status`` may be None where
@@ -201,7 +201,7 @@ def last(groups: Ints, rows: Rows, *order: npt.NDArray[Any]) -> Rows:
     return rows[ends]
 
 
-def copies(copy: Ints, rank: Ints) -> Bools:
+def copies(copy: Ints, rank: Ints) -> Flags:
     """DUPLICATE_RECORD: all rows of a copy group but the first in the order of finals. bool (n,)."""
     found = copy >= 0
     rows = np.flatnonzero(found).astype(np.int32)
@@ -209,13 +209,13 @@ def copies(copy: Ints, rank: Ints) -> Bools:
     return found
 
 
-def corrected(claims: Claims, live: Bools) -> Bools:
+def corrected(claims: Claims, live: Flags) -> Flags:
     """SUPERSEDED by a correction (訂正): bool (n,).
 
     The corrections of one place and moment restate one payment. The last of them stands for it, the others are
     replaced; so is the final it restates: the last of another amount, or else the last.
     """
-    found: Bools = live & (claims.kind == CORRECTION)
+    found: Flags = live & (claims.kind == CORRECTION)
     if not found.any():
         return found
     where = group(claims.place, claims.moment)
@@ -229,7 +229,7 @@ def corrected(claims: Claims, live: Bools) -> Bools:
     return found
 
 
-def pair_up(claims: Claims, live: Bools, outcome: Bytes) -> None:
+def pair_up(claims: Claims, live: Flags, outcome: Bytes) -> None:
     """Provisionals (速報) and cancels (取消): judged by what else is in their pair; written into ``outcome``.
 
     A pair is place, moment and amount. It is enough that the other is there: three cancels may meet one provisional.

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.matching._columns import Bytes, Ints, Rows, Words, integers, to_arrow
+from kokin.columns import Bytes, Ints, Rows, Words, integers, to_arrow
 from kokin.matching._debts import OPEN, Debts
 from kokin.matching._pack import Keys
 from kokin.matching._slots import fill, probe

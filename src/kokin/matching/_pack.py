@@ -13,14 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from kokin.columns import string_array, to_digits
-from kokin.matching._columns import Bools, Bytes, Ints, Words, integers, text_buffers
+from kokin.columns import Bytes, Flags, Ints, Words, integers, string_array, text_buffers, to_digits, valid
 
 #: The numbers by which a slip is known, in the order in which a receipt's are looked at.
 NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
 
 #: The fields of the eL number and their digits; a shorter case key is filled with zeros.
 EL_FIELDS: Mapping[str, int] = {"payee_code": 5, "item_code": 3, "case_key": 20, "confirmation": 6}
+
+#: The columns that say a number of any kind.
+NUMBER_COLUMNS = (*EL_FIELDS, *NUMBERS[1:])
 
 _BARCODE = 44
 _ACCOUNT = 10
@@ -37,9 +39,9 @@ class Keys(NamedTuple):
     #: uint64 (n, words); without meaning where there is no number.
     words: Words
     #: bool (n,): the row has a number.
-    present: Bools
+    present: Flags
     #: bool (n,): what stands there is no such number.
-    wrong: Bools
+    wrong: Flags
 
 
 def pack(batch: pa.RecordBatch, text_words: int) -> dict[str, Keys]:
@@ -114,7 +116,7 @@ def pack_text(array: pa.Array, count: int) -> Keys:
     return Keys(words, lengths > 0, wrong)
 
 
-def _digits(array: pa.Array, width: int, *, shorter: bool = False) -> tuple[Bytes, Bools, Bools]:
+def _digits(array: pa.Array, width: int, *, shorter: bool = False) -> tuple[Bytes, Flags, Flags]:
     """A digit column in rows of one width, which rows have something, and where its width is wrong."""
     rows, lengths = justify(array, width, right=True)
     there = lengths > 0
@@ -135,11 +137,13 @@ def justify(array: pa.Array, width: int, *, right: bool) -> tuple[Bytes, Ints]:
         rows = np.concatenate([rows, np.full((1, width), ord("0") if right else 0, np.uint8)])
         index = integers(array.indices.cast(pa.int64()), len(lengths))
         return rows[index], np.append(lengths, 0)[index]
-    offsets, text, lengths = text_buffers(array)
-    count = len(lengths)
+    offsets, text = text_buffers(array)
+    count = len(array)
+    lengths = np.diff(offsets).astype(np.int64)
+    if array.null_count:
+        lengths[~valid(array)] = 0
     if count and (lengths == width).all():
-        first = int(offsets[0])
-        return text[first : first + count * width].reshape(count, width), lengths
+        return text.reshape(count, width), lengths
     rows = np.full((count, width), ord("0") if right else 0, np.uint8)
     size = np.where(lengths > width, 0, lengths)
     row = np.repeat(np.arange(count), size)
@@ -173,7 +177,7 @@ def _joined(left: Words, count: int, right: Words) -> Words:
     return left
 
 
-def _odd(*spans: Words) -> Bools:
+def _odd(*spans: Words) -> Flags:
     """Where a span has a byte that is no digit: bool (n,)."""
     found = np.zeros(len(spans[0]), np.uint64)
     for span in spans:

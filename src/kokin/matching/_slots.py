@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kokin.matching._columns import Bools, Ints, Rows, Words, stretches
+from kokin.columns import Flags, Ints, Rows, Words, stretches
 
 #: Slots per key: two of three stay empty, so five of six searches end at their first slot.
 SPARE = 3
@@ -48,15 +48,15 @@ def gather(words: Words, rows: npt.NDArray[Any]) -> Words:
     return words.take(rows, axis=0, mode="clip")
 
 
-def equal(left: Words, right: Words) -> Bools:
+def equal(left: Words, right: Words) -> Flags:
     """Whether keys are the same number, row by row: bool (k,)."""
-    same: Bools = left[:, 0] == right[:, 0]
+    same: Flags = left[:, 0] == right[:, 0]
     for column in range(1, left.shape[1]):
         same &= left[:, column] == right[:, column]
     return same
 
 
-def fill(words: Words, present: Bools) -> tuple[Rows, Rows, Rows]:
+def fill(words: Words, present: Flags) -> tuple[Rows, Rows, Rows]:
     """A table over the keys that are present.
 
     Rows are written by the stretch; the losers of a slot are found by reading back, and moved on in the next round.

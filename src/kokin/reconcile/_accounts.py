@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kokin.catalog import CATALOG, Catalog
-from kokin.matching._columns import Ints, to_arrow
+from kokin.columns import Ints, to_arrow
 from kokin.model import Finding, schema
 from kokin.reconcile import _files as files_of
 from kokin.reconcile import _findings as findings

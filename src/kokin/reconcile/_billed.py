@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.catalog import Catalog, Charge, LateChargeBasis
+from kokin.columns import Ints, Rows, as_table, conform, in_one, integers, texts_in_one
 from kokin.issues import Issue, RefusedError
 from kokin.matching import Index
-from kokin.matching._columns import Ints, Rows, as_table, integers, one
-from kokin.matching._rows import conform
 from kokin.model import Bill
-from kokin.reconcile._columns import Coded, Days, coded, day_column, in_one, text_column, words_of
+from kokin.reconcile._columns import Coded, Days, coded, day_column, text_column, words_of
 from kokin.reconcile._years import Terms
 
 
@@ -41,7 +40,7 @@ class Billed:
     def __init__(self, bills: Any, index: Index, catalog: Catalog) -> None:
         self.table = conform(as_table(bills), Bill)
         self.index, self.catalog = index, catalog
-        if not one(self.table.column("bill_id")).equals(index.bill_id):
+        if not texts_in_one(self.table.column("bill_id")).equals(index.bill_id):
             raise RefusedError([Issue("BILLS_DIFFER", "bill_id", f"{len(index)} bills", f"{len(self.table)} bills")])
 
     def __len__(self) -> int:

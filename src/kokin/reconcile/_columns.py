@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.matching._columns import Rows, integers, to_arrow
+from kokin.columns import Rows, in_one, integers, to_arrow
 
 Days = npt.NDArray[np.datetime64]
 
@@ -33,12 +33,6 @@ def text_column(table: pa.Table, name: str) -> pa.Array:
     if name not in table.schema.names:
         return pa.nulls(len(table), pa.string())
     return in_one(table.column(name).cast(pa.string()))
-
-
-def in_one(column: pa.ChunkedArray) -> pa.Array:
-    """A column in one piece."""
-    whole = column.combine_chunks()
-    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
 
 
 def day_column(table: pa.Table, name: str) -> Days:

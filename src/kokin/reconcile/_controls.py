@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kokin.matching import OUTCOMES, Debts, Judgement
-from kokin.matching._judge import CANCEL, PROVISIONAL
+from kokin.matching import CANCEL, OUTCOMES, PROVISIONAL, Debts, Judgement
 from kokin.model import Bin, Outcome
 from kokin.reconcile._receipts import Receipts
 

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import bool_array, flags_of
-from kokin.matching._columns import Bools, Ints, to_arrow
+from kokin.columns import Flags, Ints, bool_array, flags_of, to_arrow
 from kokin.model import Finding, Outcome
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import days_array
@@ -148,5 +147,5 @@ def told_parts(lines: Lines) -> pa.Table:
     return of_lines(Finding.SPLIT_MISMATCH, lines, at, " + ".join(_TOLD_PARTS), expected, found)
 
 
-def _where(flags: Bools) -> Ints:
+def _where(flags: Flags) -> Ints:
     return np.flatnonzero(flags)

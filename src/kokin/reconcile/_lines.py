@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from kokin.columns import Bytes, Flags, Ints, Rows, integers, to_arrow
 from kokin.matching import KINDS, OUTCOMES
-from kokin.matching._columns import Bools, Bytes, Ints, Rows, integers, to_arrow
 from kokin.model import Outcome, ReceiptKind
 from kokin.reconcile._columns import Days, day_column, text_column
 
@@ -42,26 +42,26 @@ class Lines:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def are(self, *outcomes: Outcome) -> Bools:
+    def are(self, *outcomes: Outcome) -> Flags:
         """Which lines have one of these outcomes: bool (n,)."""
         return np.isin(self.code, [OUTCOMES.index(outcome) for outcome in outcomes])
 
-    def come_as(self, *kinds: ReceiptKind) -> Bools:
+    def come_as(self, *kinds: ReceiptKind) -> Flags:
         """Which lines are of one of these kinds: bool (n,)."""
         return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
 
     @cached_property
-    def suspense(self) -> Bools:
+    def suspense(self) -> Flags:
         """Money that nobody knows for what (不明金): bool (n,)."""
         return self.are(*_UNKNOWN) & ~self.come_as(*_NO_MONEY)
 
     @cached_property
-    def booked(self) -> Bools:
+    def booked(self) -> Flags:
         """Money for a known bill: bool (n,)."""
         return self.are(*_BALANCED, *_CLOSED)
 
     @property
-    def money(self) -> Bools:
+    def money(self) -> Flags:
         """Everything that is money, once: bool (n,)."""
         return self.booked | self.suspense
 

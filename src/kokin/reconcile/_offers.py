@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import bool_array, flags_of
-from kokin.matching._columns import Bools, Ints, Rows, to_arrow
+from kokin.columns import Flags, Ints, Rows, bool_array, flags_of, to_arrow
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import Days
 from kokin.reconcile._lines import Lines
@@ -46,9 +45,9 @@ class Offers(NamedTuple):
     #: int64 (k,): yen.
     yen: Ints
     #: bool (k,): only with the payer's consent.
-    consent: Bools
+    consent: Flags
     #: bool (k,): the money settled another term, and is not owed back unless the payer says so.
-    wrong_term: Bools
+    wrong_term: Flags
 
 
 def open_debts(billed: Billed, balance: Ints, as_of: np.datetime64) -> OpenDebts:
@@ -177,7 +176,7 @@ def _ruler(group: Ints, yen: Ints, groups: Ints) -> _Ruler:
     return _Ruler(row, number, yen[row], sums - before[number], sums[last] - before)
 
 
-def _lying_at(place: Ints, ruler: _Ruler, start: Ints) -> tuple[Ints, Bools]:
+def _lying_at(place: Ints, ruler: _Ruler, start: Ints) -> tuple[Ints, Flags]:
     """Which piece of a ruler lies at each place, and whether one does at all."""
     end = start[ruler.group] + ruler.end
     piece = np.minimum(np.searchsorted(end, place, side="right"), len(end) - 1)

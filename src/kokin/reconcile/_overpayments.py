@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
-from kokin.matching._columns import Bools, Ints, to_arrow
+from kokin.columns import Flags, Ints, to_arrow
 from kokin.model import Outcome
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import Days, days_array, words_of
@@ -43,7 +43,7 @@ def overpaid(lines: Lines) -> Ints:
     return np.flatnonzero(lines.excess > 0)
 
 
-def kind_texts(lines: Lines, at: Ints, wrong_term: Bools | None = None) -> pa.Array:
+def kind_texts(lines: Lines, at: Ints, wrong_term: Flags | None = None) -> pa.Array:
     """Why the money of some lines is owed back, or offered."""
     kind = np.full(len(at), _KINDS.index(OverpaymentKind.WRONG_TERM))
     for outcome, name in _BY_OUTCOME.items():

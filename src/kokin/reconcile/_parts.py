@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kokin.matching._columns import Bytes, Ints, Rows
+from kokin.columns import Bytes, Ints, Rows
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import Coded
 from kokin.reconcile._shares import Shares

@@ -11,11 +11,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from kokin.columns import (
+    CHUNK,
+    UNKNOWN_WORD,
+    Bytes,
+    Flags,
+    Ints,
+    Rows,
+    as_table,
+    conform,
+    in_threads,
+    integers,
+    record_problems,
+    there,
+    to_arrow,
+    word_codes,
+)
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching import KINDS, NUMBERS, Claims, Index, crowded
-from kokin.matching._columns import CHUNK, Bools, Bytes, Ints, Rows, as_table, in_threads, integers, there, to_arrow
-from kokin.matching._judge import CANCEL, FINAL, PROVISIONAL, group
-from kokin.matching._rows import UNKNOWN, codes, conform, problems
+from kokin.matching import CANCEL, FINAL, KINDS, NUMBER_COLUMNS, NUMBERS, PROVISIONAL, Claims, Index, crowded, group
 from kokin.model import Receipt
 from kokin.reconcile._policy import Policy
 
@@ -23,15 +36,6 @@ from kokin.reconcile._policy import Policy
 _PLACE = ("layout", "source", "digest", "record_no", "byte_offset", "raw")
 _CONTENT = tuple(name for name in Receipt.model_fields if name not in _PLACE)
 
-_NUMBER_FIELDS = (
-    "payee_code",
-    "item_code",
-    "case_key",
-    "confirmation",
-    "barcode",
-    "customer_number",
-    "virtual_account",
-)
 _BY_HAND = [code for code, kind in enumerate(KINDS) if kind.is_by_hand]
 _NONE = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.bool_))
 _BEFORE_ALL = np.iinfo(np.int32).min
@@ -56,9 +60,9 @@ class Receipts:
         #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
         self.by: Bytes = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
-        suspects |= (self.kind == UNKNOWN) | (self.amount < 0) | ~there(self.table.column("paid_on"))
+        suspects |= (self.kind == UNKNOWN_WORD) | (self.amount < 0) | ~there(self.table.column("paid_on"))
         suspects |= self._by_nobody()
-        if suspects.any() and (issues := list(problems(self.table, Receipt, suspects, self._place))):
+        if suspects.any() and (issues := list(record_problems(self.table, Receipt, suspects, self._place))):
             raise RefusedError(issues, "receipts refused")
 
     def __len__(self) -> int:
@@ -67,9 +71,9 @@ class Receipts:
     def _kinds(self) -> Bytes:
         if "kind" not in self.table.schema.names:
             return np.full(len(self.table), FINAL, np.uint8)
-        return codes(self.table.column("kind"), tuple(KINDS), FINAL)
+        return word_codes(self.table.column("kind"), tuple(KINDS), FINAL)
 
-    def _by_nobody(self) -> Bools:
+    def _by_nobody(self) -> Flags:
         """Receipts by hand (天引き, 手消込) for which nobody answers: bool (n,)."""
         wrong = np.isin(self.kind, _BY_HAND)
         if wrong.any() and {"actor", "reason"} <= set(self.table.schema.names):
@@ -206,5 +210,5 @@ def _ranks(some: Columns) -> Ints:
     """The order of finals; ties are broken by everything that is told of a receipt, so that no order of input shows."""
     rank = group(*map(some.rank, ("paid_on", "paid_at", "received_on", "provider_key", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
-        return group(rank, *map(some.rank, ("source", "amount", "kind", *_NUMBER_FIELDS)))
+        return group(rank, *map(some.rank, ("source", "amount", "kind", *NUMBER_COLUMNS)))
     return rank

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kokin.columns import Ints, Rows, in_threads, stretches
 from kokin.matching import OUTCOMES, Index, Judgement, crowded, judge, judge_alone
-from kokin.matching._columns import Ints, Rows, in_threads, stretches
 from kokin.model import Outcome
 from kokin.reconcile._controls import Control, bins, controls
 from kokin.reconcile._policy import Policy

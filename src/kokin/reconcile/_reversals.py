@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import as_table, conform, in_one
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._columns import as_table
-from kokin.matching._rows import conform
 from kokin.model import Day, Receipt, Record, Text, Yen
-from kokin.reconcile._columns import in_one, text_column
+from kokin.reconcile._columns import text_column
 
 
 class Reversal(Record):

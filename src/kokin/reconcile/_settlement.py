@@ -9,12 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import bool_array, flags_of
+from kokin.columns import Flags, Ints, as_table, bool_array, conform, flags_of, in_one, integers, to_arrow
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._columns import Bools, Ints, as_table, integers, to_arrow
-from kokin.matching._rows import conform
 from kokin.model import Day, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
-from kokin.reconcile._columns import Days, coded, day_column, days_array, in_one, summed, text_column
+from kokin.reconcile._columns import Days, coded, day_column, days_array, summed, text_column
 from kokin.reconcile._controls import Control
 from kokin.reconcile._findings import of_lines, of_sources, texts_of
 from kokin.reconcile._lines import Lines
@@ -56,9 +54,12 @@ class OperatorReport(Record):
 def bank_credits(receipts: Any) -> pa.Table:
     """The credits of a bank file that has been read as receipts (``zengin-01``, ``zengin-03``, ``camt.054``).
 
-    A record is a credit of the day on which it was received; one of kind ``cancel`` takes it back.
+    A record is a credit of the day on which it was received; one of kind ``cancel`` takes it back. A provisional one,
+    such as an entry that is still pending, is no money yet and left out.
     """
     table = conform(as_table(receipts), Receipt)
+    kind = pc.fill_null(text_column(table, "kind"), ReceiptKind.FINAL.value)
+    table = table.filter(pc.not_equal(kind, ReceiptKind.PROVISIONAL.value))
     received = day_column(table, "received_on")
     cancelled = flags_of(pc.equal(pc.fill_null(text_column(table, "kind"), ""), ReceiptKind.CANCEL.value))
     amount = integers(table.column("amount"), 0)
@@ -90,7 +91,7 @@ def checked(rows: Any, record: type[Record]) -> pa.Table:
     return table
 
 
-def by_operators(lines: Lines) -> Bools:
+def by_operators(lines: Lines) -> Flags:
     """Money that comes through an operator or a bank, not by deduction or by hand: bool (n,)."""
     return lines.money & ~lines.come_as(ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
 
@@ -179,7 +180,7 @@ def settlement_findings(lines: Lines, told: pa.Table, policy: Policy, as_of: np.
     return [*tables, of_lines(Finding.MISSING_SETTLEMENT, lines, late, "settled_on", "a day", paid_on)]
 
 
-def due_days(told: pa.Table, as_of: np.datetime64) -> Bools:
+def due_days(told: pa.Table, as_of: np.datetime64) -> Flags:
     """Which rows of the settlements are of a day that has come: bool (k,)."""
     day = day_column(told, "settled_on")
     return ~np.isnat(day) & (day <= as_of)

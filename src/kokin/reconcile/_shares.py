@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kokin.columns import Ints, Rows
 from kokin.matching import Debts
-from kokin.matching._columns import Ints, Rows
 
 
 class Shares(NamedTuple):

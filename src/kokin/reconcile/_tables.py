@@ -9,10 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import bool_array
-from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, Judgement
-from kokin.matching._columns import CHUNK, Bools, Ints, Rows, in_threads, stretches, to_arrow
-from kokin.matching._judge import group
+from kokin.columns import CHUNK, Flags, Ints, Rows, bool_array, in_one, in_threads, stretches, to_arrow
+from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, Judgement, group
 from kokin.model import Outcome
 from kokin.reconcile._receipts import Columns, Receipts
 
@@ -107,11 +105,6 @@ def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
     return batch.column(name).cast(kind) if name in batch.schema.names else pa.nulls(len(batch), kind)
 
 
-def in_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A column in one chunk."""
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
 def _canonical(receipts: pa.Table, outcomes: pa.Table) -> npt.NDArray[np.int64] | None:
     """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
     places = [Columns(receipts).rank(name) for name in ("source", "digest", "record_no")]
@@ -144,7 +137,7 @@ def balance_table(index: Index, balance: Ints, waiting: Rows, slips: Rows | None
     return table if index.in_order else table.sort_by("bill_id")
 
 
-def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Bools) -> pa.RecordBatch:
+def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Flags) -> pa.RecordBatch:
     billed = index.debts.of_slips(index.debts.billed, slips)
     residual = index.debts.of_slips(balance, slips)
     status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
@@ -199,17 +192,17 @@ def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: 
     some = receipts.table.take(to_arrow(rows, pa.int64()))
     by = receipts.by[rows]
     columns = {
-        "{expected}": table.column("expected").cast(pa.string()),
-        "{amount}": table.column("amount").cast(pa.string()),
+        "{expected}": in_one(table.column("expected")).cast(pa.string()),
+        "{amount}": in_one(table.column("amount")).cast(pa.string()),
         "{field}": pa.array(NUMBERS).take(to_arrow(by, pa.uint8())),
         "{number}": receipts.number_texts(some, by),
-        "{provider_key}": some.column("provider_key") if "provider_key" in some.schema.names else "",
+        "{provider_key}": in_one(some.column("provider_key")) if "provider_key" in some.schema.names else "",
     }
     for place, name in enumerate(("field", "expected", "found")):
         told = [_TOLD.get(outcome, ("", "", ""))[place] for outcome in OUTCOMES]
         words = sorted(set(told))
         choice = np.array([words.index(word) for word in told])[code]
-        values = [in_one(columns.get(word, pa.scalar(word))) for word in words]
+        values = [columns.get(word, word) for word in words]
         chosen = pc.choose(to_arrow(choice, pa.int64()), *values)
         table = table.append_column(pa.field(name + "_", pa.string()), pc.fill_null(chosen, ""))
     return table.select([*EXCEPTION_COLUMNS, "field_", "expected_", "found_"]).rename_columns(

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.catalog import Catalog
-from kokin.matching._columns import Ints, integers, to_arrow
+from kokin.columns import Ints, in_one, integers, to_arrow
 from kokin.reconcile._billed import Billed
-from kokin.reconcile._columns import days_array, in_one, summed, words_of
+from kokin.reconcile._columns import days_array, summed, words_of
 from kokin.reconcile._controls import Control
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._overpayments import overpaid

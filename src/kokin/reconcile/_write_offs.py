@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import Ints, in_one, integers
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._columns import Ints, integers
 from kokin.model import Day, Record, Text, Yen
 from kokin.reconcile._billed import Billed
-from kokin.reconcile._columns import in_one
 
 
 class WriteOff(Record):

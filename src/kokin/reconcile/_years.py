@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kokin.matching._columns import Bools, Ints
+from kokin.columns import Flags, Ints
 from kokin.reconcile._columns import Days
 from kokin.rules import columns
 
@@ -22,7 +22,7 @@ class Terms(NamedTuple):
     #: int64 (n,): 課税年度, for which it was charged; 0: not told.
     tax_year: Ints
     #: bool (n,): of an enterprise account (公営企業会計), on accrual and without 出納整理期間.
-    enterprise: Bools
+    enterprise: Flags
 
 
 class Booked(NamedTuple):
@@ -33,7 +33,7 @@ class Booked(NamedTuple):
     #: str (n,): a value of :class:`~kokin.rules.YearClass`.
     year_class: npt.NDArray[np.str_]
     #: bool (n,): it came after the accounts of its term's year had closed.
-    after_closing: Bools
+    after_closing: Flags
     #: datetime64[D] (n,): the day on which they closed; without meaning for an enterprise.
     closed_on: Days
 

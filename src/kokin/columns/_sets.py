@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kokin.columns import Flags, Ints
+from kokin.columns._arrow import Flags, Ints
 
 
 def distinct(numbers: Ints) -> Ints:

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from kokin.columns._arrow import Bytes, Flags, chunks
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._columns import Bools, Bytes, chunks
 from kokin.model import Record, schema
 
-#: What :func:`codes` says for a word that is not in the list.
-UNKNOWN = 255
+#: What :func:`word_codes` says for a word that is not in the list.
+UNKNOWN_WORD = 255
 
 
 def conform(table: pa.Table, record: type[Record], used: Container[str] | None = None) -> pa.Table:
@@ -56,18 +56,18 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pt.is_string(kind) or pt.is_large_string(kind))
 
 
-def codes(column: pa.ChunkedArray, words: tuple[str, ...], null: int) -> Bytes:
-    """A column of few words as their places in a list: uint8 (n,), :data:`UNKNOWN` for another word."""
+def word_codes(column: pa.ChunkedArray, words: tuple[str, ...], null: int) -> Bytes:
+    """A column of few words as their places in a list: uint8 (n,), :data:`UNKNOWN_WORD` for another word."""
     parts = [np.empty(0, np.uint8)]
     for array in chunks(column):
         coded = array if pt.is_dictionary(array.type) else pc.dictionary_encode(array)
-        known = [words.index(word) if word in words else UNKNOWN for word in coded.dictionary.to_pylist()]
+        known = [words.index(word) if word in words else UNKNOWN_WORD for word in coded.dictionary.to_pylist()]
         indices = coded.indices.cast(pa.int64()).fill_null(len(known))
         parts.append(np.array([*known, null], np.uint8)[np.frombuffer(indices.buffers()[1] or b"", np.int64)])
     return np.concatenate(parts)
 
 
-def problems(table: pa.Table, record: type[Record], suspects: Bools, place: Any = Place) -> Iterable[Issue]:
+def record_problems(table: pa.Table, record: type[Record], suspects: Flags, place: Any = Place) -> Iterable[Issue]:
     """What is wrong in the suspected rows, each told by the record itself.
 
     ``place`` makes the place of a row from its number, counted from 1.

@@ -1,0 +1,27 @@
+"""A batch by stretches, on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+#: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
+CHUNK = 131_072
+
+
+def stretches(count: int) -> list[slice]:
+    """The rows of a batch, :data:`CHUNK` at a time, so that what is between two steps stays small."""
+    return [slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+
+
+def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """The results of independent pieces of work, in their order. numpy and Arrow free the lock for most of it."""
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(work, items))
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
