@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
+from decimal import Decimal
+from importlib import resources
 from pathlib import Path
 
 import typer
 from _figures import el_qr_digits, judgement
 from typer.main import get_command
 
+from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
 from kokin.issues import CODES
 from kokin.model import Finding, Outcome
 from kokin.receipts import layouts
+from kokin.rules import RATES
 
 
 def write_generated_pages(source: Path) -> None:
@@ -20,6 +25,7 @@ def write_generated_pages(source: Path) -> None:
     folder = source / "reference" / "_generated"
     folder.mkdir(parents=True, exist_ok=True)
     pages = {"issues.md": _issue_codes(), "outcomes.md": _outcomes(), "cli.md": _commands()}
+    pages |= {"charges.md": _charges(), "rates.md": _rates()}
     pages |= {"el-qr-digits.svg": [el_qr_digits().strip()], "judgement.svg": [judgement().strip()]}
     pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
     for name, lines in pages.items():
@@ -44,6 +50,44 @@ def _outcomes() -> Iterator[str]:
     yield ""
     findings = ", ".join(f"`{finding}`" for finding in Finding)
     yield f"Law, policy and bank may add findings beside it, which move no yen: {findings}."
+
+
+_CLAIMS = {ClaimClass.COMPULSORY: "強制徴収公債権", ClaimClass.PUBLIC: "非強制徴収公債権", ClaimClass.PRIVATE: "私債権"}
+
+
+def _charges() -> Iterator[str]:
+    yield "| charge | 項目 | claim | account | basis | 時効 | 延滞金 | order |"
+    yield "|---|---|---|---|---|--:|---|---|"
+    for charge in CATALOG.charges.values():
+        account = CATALOG.accounts[charge.account].ja
+        claim = f"{charge.claim} {_CLAIMS[charge.claim]}"
+        law = f"{charge.basis} | {charge.limitation_years} | {charge.late_charge} | {charge.allocation}"
+        yield f"| `{charge.id}`<br>{charge.en} | {charge.ja} | {claim} | {account} | {law} |"
+    yield ""
+    yield "| system | システム | charges |"
+    yield "|---|---|---|"
+    for system in CATALOG.systems.values():
+        charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or system.collects_nothing
+        yield f"| `{system.id}`<br>{system.en} | {system.ja} | {charges} |"
+
+
+def _rates() -> Iterator[str]:
+    told = tomllib.loads((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"))
+    yield f"Source: {told['source']}. {'Verified' if told['verified'] else 'Not verified'}."
+    yield ""
+    yield "| year | 延滞金, first month % | 延滞金, later % | 還付加算金 % |"
+    yield "|---|--:|--:|--:|"
+    for year, rates in RATES.years.items():
+        yield f"| {year} | " + " | ".join(f"{Decimal(rate) / 100:.1f}" for rate in rates) + " |"
+    yield ""
+    yield "## Orders of allocation (充当の順序)"
+    yield ""
+    yield "| order | parts, first to last | source | verified |"
+    yield "|---|---|---|---|"
+    orders = tomllib.loads((resources.files("kokin.rules") / "orders.toml").read_text(encoding="utf-8"))
+    for name, row in orders.items():
+        parts = " → ".join(f"`{part}`" for part in row["order"])
+        yield f"| `{name}` | {parts} | {row['source']} | {'yes' if row['verified'] else 'no'} |"
 
 
 def _commands() -> Iterator[str]:

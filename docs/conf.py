@@ -27,9 +27,9 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-# Links into the docs of other projects need their inventories, which a closed network cannot fetch and which would be out of
-# date as a copy in this repository. So the docs are whole without them, and a build for the web asks for them:
-# `KOKIN_DOCS_ONLINE=1 sphinx-build ...`. Names that would be links then are plain text otherwise (`nitpick_ignore_regex`).
+# Links into the docs of other projects need their inventories, which a closed network cannot fetch and which would be
+# out of date as a copy in this repository. So the docs are whole without them, and a build for the web asks for them:
+# `KOKIN_DOCS_ONLINE=1 sphinx-build ...`. Names that would be links then are plain text otherwise.
 if os.environ.get("KOKIN_DOCS_ONLINE"):
     intersphinx_mapping = {
         "python": ("https://docs.python.org/3", None),
@@ -41,7 +41,8 @@ if os.environ.get("KOKIN_DOCS_ONLINE"):
     }
 
 # Included by the pages of the same names.
-exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in ("cli", "issues", "outcomes"))]
+_included = ("charges", "cli", "issues", "outcomes", "rates")
+exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in _included)]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"

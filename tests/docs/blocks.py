@@ -1,0 +1,165 @@
+"""The code blocks of a page, and how each kind is run: in order, in one folder, as a reader would type them.
+
+- ``sh``: the lines that begin with ``kokin``; a comment ``# exit code 1`` says how one ends, where it is not 0.
+- ``text`` after it: lines of its output, in order; ``…`` stands for anything.
+- ``python`` and ``pycon``: one program down the page; what a ``pycon`` shows is compared.
+- a block with ``:caption: NAME`` is the file of that name; so is what is included and is no Python.
+- a line ``% not run: why`` before a block passes it over. A line ``% with: demo`` puts the demo's city into the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import re
+import shlex
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kokin.cli import app
+
+_FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<word>\{[\w-]+\}|[\w-]+)[ ]*(?P<argument>.*)$")
+_CODE = ("code-block", "doctest", "literalinclude")
+_NOT_RUN = "% not run:"
+
+
+@dataclass
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    line: int
+    lines: list[str]
+    options: dict[str, str]
+    included: str = ""
+    excuse: str = ""
+    """Why it is not run."""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+
+def blocks(page: str) -> list[Block]:
+    """The blocks of code of a page; other directives are prose."""
+    found = []
+    lines = page.splitlines()
+    at = 0
+    excuse = ""
+    while at < len(lines):
+        fence = _FENCE.match(lines[at])
+        if fence is None:
+            excuse = lines[at].removeprefix(_NOT_RUN).strip() if lines[at].startswith(_NOT_RUN) else excuse
+            excuse = "" if lines[at] and not lines[at].startswith("%") else excuse
+            at += 1
+            continue
+        end = next(row for row in range(at + 1, len(lines)) if lines[row] == fence["fence"])
+        body = lines[at + 1 : end]
+        options = {}
+        word = fence["word"]
+        if word.startswith("{"):
+            while body and (option := re.match(r":([\w-]+):\s*(.*)", body[0])):
+                options[option[1]] = option[2]
+                body.pop(0)
+        name = word.strip("{}")
+        if not word.startswith("{"):
+            found.append(Block(word, at + 1, body, {}, excuse=excuse))
+        elif name in _CODE:
+            language = {"doctest": "pycon", "literalinclude": options.get("language", "")}.get(name, fence["argument"])
+            included = fence["argument"] if name == "literalinclude" else ""
+            found.append(Block(language, at + 1, body, options, included, excuse))
+        excuse = ""
+        at = end + 1
+    return found
+
+
+@dataclass
+class Reader:
+    """Somebody who types a page down to its end."""
+
+    page: Path
+    folder: Path
+    names: dict[str, Any] = field(default_factory=dict)
+    output: str = ""
+    """Of the last shell block."""
+    ran: int = 0
+
+    def run(self) -> None:
+        """Run every block.
+
+        Raises:
+            AssertionError: a block does not do what the page says.
+        """
+        for block in blocks(self.page.read_text(encoding="utf-8")):
+            if block.excuse:
+                continue
+            try:
+                self._run(block)
+            except Exception as error:
+                raise AssertionError(f"{self.page.name}, line {block.line}: {error!r}\n{self.output}") from error
+
+    def _run(self, block: Block) -> None:
+        self.ran += 1
+        if block.included:
+            source = self.page.parent / block.included
+            if source.suffix != ".py":  # the examples are run as they are
+                shutil.copy(source, self.folder)
+        elif "caption" in block.options:
+            (self.folder / block.options["caption"]).write_text(block.text, encoding="utf-8")
+        elif block.language == "sh":
+            self._shell(block)
+        elif block.language == "text":
+            self._compare(block)
+        elif block.language == "python":
+            exec(compile(block.text, f"{self.page.name}:{block.line}", "exec"), self.names)
+        elif block.language == "pycon":
+            self._session(block)
+        else:
+            self.ran -= 1
+            assert block.language in ("toml", "csv", "sql"), f"a block of {block.language!r} is not run"
+
+    def _shell(self, block: Block) -> None:
+        self.output = ""
+        for line in block.text.replace("\\\n", " ").splitlines():
+            command, _, remark = line.partition("  #")
+            if not command.strip() or command.startswith("#"):
+                continue
+            command, _, target = command.partition(" > ")
+            words = shlex.split(command)
+            assert words[0] in ("kokin", ".venv/bin/kokin"), f"{words[0]!r} is not run"
+            said = re.search(r"exit code (\d)", remark)
+            output, code = _kokin(words[1:])
+            if target:
+                Path(target.strip()).write_text(output, encoding="utf-8")
+            self.output += output
+            assert code == int(said[1] if said else 0), f"{line}: exit code {code}"
+
+    def _compare(self, block: Block) -> None:
+        shown = [" ".join(line.split()) for line in block.lines if line.strip()]
+        printed = [" ".join(line.split()) for line in self.output.splitlines()]
+        at = 0
+        for line in shown:
+            pattern = ".*".join(re.escape(part) for part in map(str.strip, line.split("…")))
+            at = next((row + 1 for row in range(at, len(printed)) if re.fullmatch(pattern, printed[row])), -1)
+            assert at > 0, f"not printed: {line}"
+
+    def _session(self, block: Block) -> None:
+        test = doctest.DocTestParser().get_doctest(block.text, self.names, self.page.name, None, block.line)
+        told = io.StringIO()
+        failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=told.write, clear_globs=False)
+        self.names.update(test.globs)
+        assert not failed, told.getvalue()
+
+
+def _kokin(arguments: list[str]) -> tuple[str, int]:
+    """What a command prints, and its exit code."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            app(arguments)
+        except SystemExit as end:
+            return printed.getvalue(), int(end.code or 0)
+    raise AssertionError("a command always exits")
