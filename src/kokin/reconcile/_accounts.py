@@ -25,6 +25,7 @@ from kokin.reconcile._parts import Mismatches, Pieces, cut
 from kokin.reconcile._reconcile import Reconciliation
 from kokin.reconcile._shares import Shares, share
 from kokin.reconcile._totals import part_table, receivables, receivables_control, totals
+from kokin.reconcile._waiting import arrears, pending
 from kokin.reconcile._write_offs import WriteOff, written_off
 
 if TYPE_CHECKING:
@@ -182,6 +183,26 @@ class Accounts:
         """
         credits_ = schema(bank.Credit).empty_table() if self._credits is None else self._credits
         return bank.settlements(self._lines, credits_, self._policy)
+
+    @cached_property
+    def pending(self) -> pa.Table:
+        """未着・滞留一覧: money that is not at its end yet, by ``kind`` (:class:`PendingKind`), the oldest first.
+
+        ``kind, source, record_no, outcome, bill_id, payee_code, item_code, case_key, agent_code, since, days, age,
+        amount``. ``age`` is ``0-7``, ``8-30``, ``31-90`` or ``91+`` days. A 速報 waits since it was paid, 不明金 since
+        it was received. What is unsettled is a day and an operator, and is told where the bank's credits are given.
+        """
+        return pending(self._lines, None if self._credits is None else self.settlements, self._day)
+
+    @cached_property
+    def arrears(self) -> pa.Table:
+        """未納一覧: every debt whose day has passed, by its day; 督促 and 滞納管理 start from it.
+
+        ``bill_id, payee_code, item_code, case_key, payer_key, system, charge, claim, levy_year, tax_year, period,
+        year_class, due_on, days, age, billed, paid, unpaid, reported``. ``bill_id`` is the slip that stands for the
+        debt, ``paid`` what ever came for it, ``reported`` says that a 速報 waits on it: do not remind.
+        """
+        return arrears(self._billed, self._unpaid, self._written_off, self._result._waiting, self._day)
 
     @cached_property
     def controls(self) -> list[Control]:

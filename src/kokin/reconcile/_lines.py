@@ -56,6 +56,11 @@ class Lines:
         return self.are(*_UNKNOWN) & ~self.come_as(*_NO_MONEY)
 
     @cached_property
+    def waiting(self) -> Flags:
+        """速報 that wait for their 確報, also those that no bill is known for: bool (n,)."""
+        return self.are(Outcome.PROVISIONAL) | (self.are(*_UNKNOWN) & self.come_as(ReceiptKind.PROVISIONAL))
+
+    @cached_property
     def booked(self) -> Flags:
         """Money for a known bill: bool (n,)."""
         return self.are(*_BALANCED, *_CLOSED)
