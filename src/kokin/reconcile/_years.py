@@ -11,6 +11,8 @@ from kokin.columns import Flags, Ints
 from kokin.reconcile._columns import Days
 from kokin.rules import columns
 
+_DAY = np.timedelta64(1, "D")
+
 
 class Terms(NamedTuple):
     """What decides the years of a debt, a row each."""
@@ -61,7 +63,7 @@ def term_ends_on(terms: Terms) -> Days:
     A slip tells only the moved day, and only over 31 March does it matter: a bill of the year before whose day is where
     31 March moves to is taken to end on 31 March. No holiday lies near, so weekends alone move it (地方税法20の5).
     """
-    march_31 = _day_of(columns.fiscal_year(terms.due_on), 3) - 1
+    march_31 = _day_of(columns.fiscal_year(terms.due_on), 3) - _DAY
     moved = np.busday_offset(march_31, 0, "forward") == terms.due_on
     moved &= terms.levy_year == columns.fiscal_year(march_31)
     return np.where(moved, march_31, terms.due_on)
@@ -69,7 +71,7 @@ def term_ends_on(terms: Terms) -> Days:
 
 def closes_on(fiscal_year: Ints) -> Days:
     """The days of 出納閉鎖 (自治法235の5), datetime64[D] (n,); see :func:`kokin.rules.accounts_close_on`."""
-    return _day_of(fiscal_year + 1, 5) - 1
+    return _day_of(fiscal_year + 1, 5) - _DAY
 
 
 def _day_of(year: Ints, months: int) -> Days:

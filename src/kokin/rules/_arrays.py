@@ -20,6 +20,8 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 #: Stands for a day that never came: later than every payment.
 NEVER = np.datetime64(date.max, "D")
 
+DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
+
 # A refusal names so many rows; the rest would tell nothing new.
 _TOLD = 20
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kokin.rules import _allocation as one_payment
-from kokin.rules._arrays import Column, Days, Ints, refuse, take
+from kokin.rules._arrays import DAY, MONTH, Column, Days, Ints, refuse, take
 from kokin.rules._calendar import CALENDARS, Calendar, check_years, days_off
 from kokin.rules._checks import check_name
 from kokin.rules._late_charge import LOCAL_TAX, REFUND, LateChargeRule
@@ -113,8 +113,8 @@ def _accrue(base: Ints, after: Days, last: Days, rate_of: Callable[[int], int], 
         return total
     base, after, last = base[accruing], after[accruing], last[accruing]
     yen = np.zeros(len(base), np.int64)
-    for run in runs(rate_of, (after.min() + 1).item().year, last.max().item().year, segment):
-        before, closes = np.datetime64(run.first_day, "D") - 1, np.datetime64(run.last_day, "D")
+    for run in runs(rate_of, (after.min() + DAY).item().year, last.max().item().year, segment):
+        before, closes = np.datetime64(run.first_day, "D") - DAY, np.datetime64(run.last_day, "D")
         rows = np.flatnonzero((after < closes) & (last > before))
         days = (np.minimum(last[rows], closes) - np.maximum(after[rows], before)).view(np.int64)
         # floor(base × rate × days / year), without a product that could leave 64 bits.
@@ -151,7 +151,7 @@ def _first_month_ends(after: Days) -> Days:
 
     They depend on the day alone, and a stretch of rows has fewer days than rows as a rule: one table serves all.
     """
-    opens, closes = after.min(), after.max() + 1
+    opens, closes = after.min(), after.max() + DAY
     if (closes - opens).astype(np.int64) > len(after):
         return _period_end(after, 1)
     ends: Days = _period_end(np.arange(opens, closes), 1)[(after - opens).view(np.int64)]
@@ -160,11 +160,12 @@ def _first_month_ends(after: Days) -> Days:
 
 def _period_end(after: Days, months: int | Ints) -> Days:
     """The last days of periods of months that begin on the day after ``after`` (民法143②), datetime64[D] (n)."""
-    first = after + 1
+    first = after + DAY
     month = first.astype("datetime64[M]")
-    opens = (month + months).astype("datetime64[D]")
-    length = (month + months + 1).astype("datetime64[D]") - opens
-    end: Days = opens + np.minimum(first - month.astype("datetime64[D]"), length) - 1
+    closing = month + months * MONTH
+    opens = closing.astype("datetime64[D]")
+    length = (closing + MONTH).astype("datetime64[D]") - opens
+    end: Days = opens + np.minimum(first - month.astype("datetime64[D]"), length) - DAY
     return end
 
 
