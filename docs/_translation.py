@@ -1,0 +1,112 @@
+"""The Japanese catalogues: the English messages of the pages, and the translations carried over to them.
+
+After a change of an English page, run this and translate what it names:
+
+    python docs/_translation.py
+
+A message that is new stands without a translation, one that has changed keeps the old translation and is marked fuzzy.
+Index, tutorial and guides are translated whole, every other page by its title, which the navigation shows.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import read_po, write_po
+
+DOCS = Path(__file__).parent
+CATALOGS = DOCS / "locale" / "ja" / "LC_MESSAGES"
+
+# The API is docstrings, generated pages are made of data, and decisions are for those who build Kokin.
+_WITHOUT_MESSAGES = ("_build", "adr/0*", "reference/api.md", "reference/_generated/*")
+
+_HEADER = rb"""msgid ""
+msgstr ""
+"Language: ja\n"
+"MIME-Version: 1.0\n"
+"Content-Type: text/plain; charset=UTF-8\n"
+"Content-Transfer-Encoding: 8bit\n"
+
+"""
+
+# Code, roles, targets of links, and values of a {role}: the same in every language.
+_MARKUP = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)")
+
+
+def is_whole(page: str) -> bool:
+    """Whether a page is translated whole, not only by its title."""
+    return page in ("index", "tutorial") or page.startswith("guides/")
+
+
+def extract() -> dict[str, Catalog]:
+    """The messages to translate, by page, as the pages have them now."""
+    with TemporaryDirectory() as folder:
+        excluded = "exclude_patterns=" + ",".join(_WITHOUT_MESSAGES)
+        build = [sys.executable, "-m", "sphinx", "-Q", "-b", "gettext", "-D", excluded, str(DOCS), folder]
+        subprocess.run(build, check=True)
+        found = {}
+        for path in sorted(Path(folder).rglob("*.pot")):
+            page = path.relative_to(folder).with_suffix("").as_posix()
+            catalog = read_catalog(path)
+            found[page] = catalog if is_whole(page) else _title_alone(catalog)
+        return found
+
+
+def read_catalog(path: Path) -> Catalog:
+    """The catalogue of one file."""
+    with path.open("rb") as file:
+        return read_po(file, locale="ja", abort_invalid=True)
+
+
+def messages(catalog: Catalog) -> list[Message]:
+    """The messages of a catalogue without its header."""
+    return [message for message in catalog if message.id]
+
+
+def markup(text: str) -> list[str]:
+    """What a translation has to keep of a message: code, roles and targets of links, sorted."""
+    return sorted(_MARKUP.findall(text))
+
+
+def update() -> list[str]:
+    """Bring the catalogues to the pages' messages; returns the messages without a valid translation."""
+    pages = extract()
+    for path in set(CATALOGS.rglob("*.po")) - {CATALOGS / "sphinx.po", *(CATALOGS / f"{page}.po" for page in pages)}:
+        path.unlink()
+    open_messages = []
+    for page, template in pages.items():
+        path = CATALOGS / f"{page}.po"
+        catalog = read_catalog(path) if path.exists() else Catalog(locale="ja")
+        catalog.update(template)
+        catalog.obsolete.clear()
+        for message in messages(catalog):
+            if not message.string and not _has_words(str(message.id)):
+                message.string = message.id
+            if not message.string or message.fuzzy:
+                open_messages.append(f"{page}: {message.id}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(_HEADER)
+            write_po(file, catalog, width=None, omit_header=True)
+    return open_messages
+
+
+def _title_alone(catalog: Catalog) -> Catalog:
+    title = Catalog(locale="ja")
+    title.add(messages(catalog)[0].id)
+    return title
+
+
+def _has_words(text: str) -> bool:
+    return re.search("[A-Za-z]", _MARKUP.sub("", text)) is not None
+
+
+if __name__ == "__main__":
+    left = update()
+    print("\n".join(left))
+    print(f"{len(left)} messages to translate", file=sys.stderr)
