@@ -162,7 +162,7 @@ def test_the_drawings(module_mm: float) -> None:
     assert width <= 60
     assert height == pytest.approx(16, abs=0.01)
     assert read(page.render(scale=300 / 72).to_pil()) == [(f"(91){SAMPLES[0][2:]}", "GS1")]
-    text = page.get_textpage().get_text_range()
+    text = page.get_textpage().get_text_bounded()
     assert text.split() == list(code.lines)
 
     svg = gs1_128.svg(code, module_mm)

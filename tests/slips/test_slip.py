@@ -80,7 +80,7 @@ def read(page: Any) -> dict[str, list[str]]:
 
 
 def words(page: Any) -> str:
-    return re.sub(r"\s+", "", page.get_textpage().get_text_range())
+    return re.sub(r"\s+", "", page.get_textpage().get_text_bounded())
 
 
 @pytest.mark.parametrize(("template", "size"), [("strip", (297, 114)), ("a4", (210, 297))])

@@ -128,7 +128,7 @@ def year_closed(lines: Lines, billed: Billed, policy: Policy) -> pa.Table:
 
 def stale_provisional(lines: Lines, policy: Policy, as_of: np.datetime64) -> pa.Table:
     """速報 that have waited for longer than the policy lets them."""
-    last_day = as_of - policy.stale_after
+    last_day = as_of - np.timedelta64(policy.stale_after, "D")
     at = _where(lines.are(Outcome.PROVISIONAL) & (lines.paid_on < last_day))
     found = texts_of(lines.paid_on[at])
     return of_lines(Finding.STALE_PROVISIONAL, lines, at, "paid_on", f"{last_day} or later", found)

@@ -174,7 +174,7 @@ def settlement_findings(lines: Lines, told: pa.Table, policy: Policy, as_of: np.
         )
         found = day.column("credited") if finding is Finding.SETTLEMENT_MISMATCH else pa.repeat("", len(day))
         tables.append(of_sources(finding, "", field, day.column("expected"), found, len(day)))
-    last_day = as_of - policy.settlement_days
+    last_day = as_of - np.timedelta64(policy.settlement_days, "D")
     late = np.flatnonzero(by_operators(lines) & np.isnat(settled_on(lines)) & (lines.paid_on < last_day))
     paid_on = texts_of(lines.paid_on[late])
     return [*tables, of_lines(Finding.MISSING_SETTLEMENT, lines, late, "settled_on", "a day", paid_on)]
