@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from blocks import Reader, blocks
+from blocks import Reader, blocks, wanted
 
 from kokin.demo import write_city
 
@@ -15,10 +15,14 @@ PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_generated", "locale
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_what_a_page_shows_is_what_happens(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if "% with: demo" in page.read_text(encoding="utf-8"):
+    needs = wanted(page.read_text(encoding="utf-8"))
+    if "demo" in needs:
         write_city(tmp_path, 500, 1)
+    if "postgresql" in needs:
+        monkeypatch.setenv("PGHOST", str(request.getfixturevalue("cluster")))
+        monkeypatch.setenv("PGUSER", "kokin")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KOKIN_LANG", "en")
     Reader(page, tmp_path).run()
