@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.receipts._words import Bytes, Mask
+from kokin.receipts._words import LEAST_STRIDE, Bytes, Mask, are_blank, cut
 
 
 def numbers(values: npt.NDArray[Any], kind: pa.DataType, null: Mask | None = None) -> pa.Array:
     """An array of numbers, days or times; ``null`` says where there is none."""
-    values = np.ascontiguousarray(values)
-    validity = None if null is None or not null.any() else pa.py_buffer(np.packbits(~null, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(values)])
+    return pa.Array.from_buffers(kind, len(values), [_validity(null), pa.py_buffer(values)])
 
 
-def booleans(values: Mask) -> pa.Array:
-    """An array of truths."""
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(np.packbits(values, bitorder="little"))])
+def _validity(null: Mask | None) -> pa.Buffer | None:
+    return None if null is None or not null.any() else pa.py_buffer(np.packbits(~null, bitorder="little"))
 
 
 def same(value: Any, count: int, kind: pa.DataType) -> pa.Array:
@@ -35,36 +33,46 @@ def constant(value: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.string()))
 
 
-def texts(cells: Bytes) -> pa.Array:
-    """The ASCII texts in a byte matrix of shape (n, width), each of the full width."""
-    cells = np.ascontiguousarray(cells)
+def texts(cells: Bytes, null: Mask | None = None) -> pa.Array:
+    """The ASCII texts in a byte matrix of shape (n, width), each of the full width; none where ``null``."""
     count, width = cells.shape
-    offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(cells)])
+    offsets = _offsets(width, 1 << count.bit_length())[: count + 1]
+    return pa.Array.from_buffers(pa.string(), count, [_validity(null), pa.py_buffer(offsets), pa.py_buffer(cells)])
 
 
-def trimmed(cells: Bytes, *, utf_8: bool = False) -> pa.Array:
-    """The texts in a byte matrix of half-width or cp932 fields (or UTF-8), blanks cut off; null where nothing is left.
+@lru_cache(64)
+def _offsets(width: int, count: int) -> npt.NDArray[np.int32]:
+    """Where texts of one width begin; shared by all columns that have it."""
+    offsets = np.arange(0, count * width + 1, width, dtype=np.int32)
+    offsets.flags.writeable = False
+    return offsets
 
-    The bytes are known to be of their character set.
-    """
-    cells = np.ascontiguousarray(_narrowed(cells))
-    if not len(cells) or cells.max() < 0x80:
-        if len(cells) and cells.min() > 0x20:
+
+def zero_filled(cells: Bytes, width: int) -> Bytes:
+    """The texts in a byte matrix with zeros before them, of at least ``width`` characters."""
+    count, missing = len(cells), width - cells.shape[1]
+    return np.hstack([np.full((count, missing), ord("0"), np.uint8), cells]) if missing > 0 else cells
+
+
+def trimmed(cells: Bytes, encoding: str) -> pa.Array:
+    """The texts in a byte matrix of bytes known to be of an encoding, blanks cut off; null where nothing is left."""
+    cells = _narrowed(cells)
+    if cells.max() < 0x80:
+        if cells.min() > 0x20:
             return texts(cells)
         column = pc.ascii_trim(texts(cells), " ")
     else:
-        column = pc.utf8_trim(texts(cells) if utf_8 else _decoded(cells), " \u3000")
+        column = pc.utf8_trim(texts(cells) if encoding == "utf-8" else _decoded(cells), " \u3000")
     empty = pc.equal(pc.binary_length(column), 0)
-    return pc.if_else(empty, pa.scalar(None, pa.string()), column)
+    return pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column
 
 
 def _narrowed(cells: Bytes) -> Bytes:
     """The cells without what is blank in all of them, eight columns at a time: names seldom fill their field."""
     width = cells.shape[1]
-    while width > 8 and not (cells[:, width - 8 : width] != 0x20).any():
+    while width > LEAST_STRIDE and are_blank(cells, width - 8, 8):
         width -= 8
-    return cells[:, :width]
+    return cells if width == cells.shape[1] else cut(cells, 0, width)
 
 
 def _decoded(cells: Bytes) -> pa.Array:
@@ -72,7 +80,7 @@ def _decoded(cells: Bytes) -> pa.Array:
     count, width = cells.shape
     lines = np.full((count, width + 1), 0x0A, np.uint8)
     lines[:, :width] = cells
-    encoded = lines.tobytes().decode("cp932").encode()
+    encoded = str(lines.data, "cp932").encode()
     ends = np.flatnonzero(np.frombuffer(encoded, np.uint8) == 0x0A)
     offsets = np.zeros(count + 1, np.int32)
     offsets[1:] = ends - np.arange(count)

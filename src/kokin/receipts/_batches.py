@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from itertools import islice, pairwise
 from typing import Any, BinaryIO
@@ -20,7 +20,7 @@ from kokin.receipts._csv_columns import CsvMatrix, Rows
 from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import CHUNK, Block, Frame, Framing, blocks, rows
 from kokin.receipts._reading import Reading
-from kokin.receipts._words import SPARE, Bytes, LegalTest, Mask, digits_or_blank, equals
+from kokin.receipts._words import Bytes, LegalTest, Mask, equals, not_digits
 from kokin.receipts.layouts import FieldType
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
@@ -57,14 +57,11 @@ class Batches:
         self._kinds = [self._matrix.kind] if self._matrix else data
         if self.layout.xml or not all(can_read(self.layout, kind) for kind in self._kinds):
             self._kinds = []
-        width = self.layout.width or 0
-        stride = self._matrix.stride if self._matrix else SPARE + -(-width // 8) * 8
-        self._scratch = np.full((0, stride), 0x20, np.uint8)
-        kanji = [(kind.offsets[f.id], f.length) for kind in data for f in kind.fields if f.type is FieldType.KANJI]
-        self._legal = LegalTest(stride, width, kanji)
-        self._readers = [
-            ColumnReader(self.layout, kind, reading.mapping, reference_date, stride) for kind in self._kinds
+        self._legal = [
+            LegalTest(kind.width, [(kind.offsets[f.id], f.length) for f in kind.fields if f.type is FieldType.KANJI])
+            for kind in self._kinds
         ]
+        self._readers = [ColumnReader(self.layout, kind, reading.mapping, reference_date) for kind in self._kinds]
 
     def read(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
         """The receipts of a file, batch by batch, in the order of the file."""
@@ -112,14 +109,14 @@ class Batches:
         for frame in rows(stream, offset, number - 1):
             yield from self._judge(frame)
 
-    def _judge(self, frame: Frame) -> Iterator[Judged]:
-        record, receipt = self.reading.judge(frame)
+    def _judge(self, frame: Frame, doubtful: Collection[str] = ()) -> Iterator[Judged]:
+        record, receipt = self.reading.judge(frame, doubtful)
         if receipt is not None:
             yield record, receipt
 
     def _block(self, block: Block) -> Iterator[pa.RecordBatch | Judged]:
         """A block stretch by stretch: records of one kind in columns, headers, trailers and strange ones singly."""
-        rows = self._aligned(block)
+        rows = _FROM_EBCDIC.take(block.rows[:, : block.width]) if self._ebcdic else block.rows
         kinds = self._kinds_of(rows)
         edges = np.flatnonzero(np.diff(kinds, prepend=-2, append=-2)).tolist()
         for start, end in pairwise(edges):
@@ -128,31 +125,22 @@ class Batches:
                 for i in range(start, end):
                     yield from self._judge(block.frame(i))
             else:
-                yield from self._run(self._readers[kind], rows[start:end], block, start)
-
-    def _aligned(self, block: Block) -> Bytes:
-        """The records of a block as the rows of a matrix whose stride is a multiple of eight; reused."""
-        if len(self._scratch) < block.count:
-            self._scratch = np.full((block.count, self._scratch.shape[1]), 0x20, np.uint8)
-        content = np.frombuffer(block.content, np.uint8, block.count * block.pitch).reshape(block.count, block.pitch)
-        rows = self._scratch[: block.count]
-        records = content[:, : block.width]
-        rows[:, SPARE : SPARE + block.width] = _FROM_EBCDIC.take(records) if self._ebcdic else records
-        return rows
+                illegal = self._legal[kind].illegal(rows[start:end], rows.shape[1] - block.width)
+                yield from self._run(self._readers[kind], rows[start:end], block, start, illegal)
 
     def _kinds_of(self, rows: Bytes) -> npt.NDArray[np.int8]:
-        """Which of the readers takes each record, from 0; -1 for none. A block with an unknown byte is for none."""
+        """Which of the readers takes each record, from 0; -1 for none."""
         kinds = np.full(len(rows), -1, np.int8)
-        if not self._legal.holds(rows):
-            return kinds
         for i, kind in reversed(list(enumerate(self._kinds))):
-            same = np.ones(len(rows), np.bool_)
+            other = np.zeros(len(rows), np.bool_)
             for name in kind.tell_by:
                 const = (kind.by_id[name].const or "").encode()
-                same &= equals(rows, kind.offsets[name], len(const), const)
+                other |= ~equals(rows, kind.offsets[name], len(const), const)
             for name in kind.digits:
-                same &= digits_or_blank(rows, kind.offsets[name], kind.by_id[name].length)[0]
-            kinds[same] = i
+                wrong = not_digits(rows, kind.offsets[name], kind.by_id[name].length)
+                if wrong is not None:
+                    other |= wrong
+            kinds[~other] = i
         return kinds
 
     def _header_is_whole(self) -> bool:
@@ -166,22 +154,24 @@ class Batches:
     ) -> Iterator[pa.RecordBatch]:
         """Records of one kind, ``start`` being the first one's index in the piece."""
         run = reader.parse(rows, suspect)
-        unpaid = run.good & ~run.paid
-        counts = int(np.count_nonzero(run.paid)), int(np.count_nonzero(unpaid))
+        paid, amounts = reader.paid(run), reader.amounts(run)
+        unpaid = run.good & ~paid
+        count = int(np.count_nonzero(paid))
         self.reading.accept(
-            yen=(int(run.amounts[run.paid].sum()), int(run.amounts[unpaid].sum())),
-            counts=counts,
+            yen=(int(amounts[paid].sum()), int(amounts[unpaid].sum())),
+            counts=(count, int(np.count_nonzero(unpaid))),
             added=[reader.total(total, run) if total.of == "data" else 0 for total in self.layout.totals],
         )
+        # Not for a CSV, where an unknown byte is looked for in the row as a whole.
+        doubtful = run.doubtful if isinstance(piece, Block) else lambda _: ()
         odd = np.flatnonzero(~run.good).tolist()
-        judged = [found for i in odd for found in self._judge(piece.frame(start + i))]
-        chosen = None if counts[0] == len(rows) else np.flatnonzero(run.paid)
-        columns = reader.arrays(rows, run, chosen, self.reading.header) if counts[0] else {}
-        at = start + (np.arange(len(rows)) if chosen is None else chosen)
-        if not counts[0]:
+        judged = [found for i in odd for found in self._judge(piece.frame(start + i), doubtful(i))]
+        if not count:
             if judged:
                 yield self._batch(judged)
             return
+        columns = reader.arrays(run, None if count == len(rows) else paid, self.reading.header)
+        at = start + np.flatnonzero(paid)
         columns["record_no"] = arrow.numbers(piece.number + at, pa.int64())
         columns["byte_offset"] = arrow.numbers(piece.offsets(at), pa.int64())
         if self.raw:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Any
 
@@ -24,13 +24,15 @@ from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._values import Reader, reader
 from kokin.receipts._words import (
-    SPARE,
+    LEAST_STRIDE,
     Bytes,
     Mask,
-    RowTest,
-    digits_or_blank,
+    cells_not_digits,
+    cut,
     equals,
+    fits_gs1,
     integer,
+    not_digits,
     which,
 )
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Source, Total
@@ -48,8 +50,9 @@ _BY_HAND = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
 
 @dataclass
 class Parsed:
-    """One field of n records: its numbers where it has such, and where it says nothing."""
+    """One field of n records: its cells or its numbers where they are asked for, and where it says nothing."""
 
+    cells: Bytes | None = None
     numbers: npt.NDArray[Any] | None = None
     null: Mask | None = None
     codes: npt.NDArray[np.int8] | None = None
@@ -58,13 +61,25 @@ class Parsed:
 
 @dataclass
 class Run:
-    """What became of n detail records in a row: masks and indices over them."""
+    """What becomes of n detail records in a row: masks over them, and their fields."""
 
+    rows: Bytes
     good: Mask
     """Plainly good; the others must be read one by one."""
-    paid: Mask
-    amounts: npt.NDArray[np.int64]
-    parsed: dict[str, Parsed]
+    parsed: dict[str, Parsed] = field(default_factory=dict)
+    doubts: dict[str, Mask] = field(default_factory=dict)
+    """By field, where it is not plainly good; under the empty name, where the record as a whole is not."""
+
+    def doubt(self, name: str, wrong: Mask | None) -> None:
+        """Take records in which a field is not plainly good out of the good ones."""
+        if wrong is not None and wrong.any():
+            self.good &= ~wrong
+            self.doubts[name] = self.doubts[name] | wrong if name in self.doubts else wrong
+
+    def doubtful(self, at: int) -> frozenset[str]:
+        """The fields of a record that alone are not plainly good; none where that cannot be said."""
+        names = frozenset(name for name, wrong in self.doubts.items() if wrong[at])
+        return names if "" not in names else frozenset()
 
 
 class _Calendar:
@@ -109,9 +124,7 @@ class _Calendar:
 class ColumnReader:
     """Reads detail records of one kind. ``kind`` must be one that :func:`can_read` says yes to."""
 
-    def __init__(
-        self, layout: Layout, kind: RecordKind, mapping: ReceiptMapping, reference_date: date | None, stride: int
-    ) -> None:
+    def __init__(self, layout: Layout, kind: RecordKind, mapping: ReceiptMapping, reference_date: date | None) -> None:
         self.layout, self.kind, self.mapping = layout, kind, mapping
         self._codes = {f.id: _known_codes(f, layout) for f in kind.fields}
         self._calendars = {
@@ -119,103 +132,114 @@ class ColumnReader:
             for f in kind.fields
             if f.type in _DATED
         }
-        plain = [f for f in kind.fields if _is_plain_digits(f)]
-        self._test = RowTest(
-            stride,
-            [(kind.offsets[f.id], f.length) for f in plain],
-            [(kind.offsets[f.id], f.const.encode()) for f in kind.fields if f.const is not None],
-        )
-        self._utf_8 = layout.encoding == "utf-8"
+        self._encoding = "utf-8" if layout.encoding == "utf-8" else "cp932"
         self._amount = layout.receipt["amount"].field
         types = schema(Receipt)
         self._types = {name: types.field(name).type for name in mapping.sources}
         self._sums = {total.sum for total in layout.totals if total.sum} | {self._amount}
 
     def parse(self, rows: Bytes, suspect: Mask | None = None) -> Run:
-        """Test and read ``rows``: uint8 (n, stride), each record at :data:`SPARE`, all of this kind.
+        """Test and read ``rows``, all of this kind; ``suspect`` are records that are known not to be plainly good."""
+        run = Run(rows, np.ones(len(rows), np.bool_))
+        run.doubt("", suspect)
+        for f in self.kind.fields:
+            run.parsed[f.id] = self._field(f, run)
+        self._check_canonical(run)
+        return run
 
-        ``suspect`` are records that are known not to be plainly good.
-        """
-        bad = self._test.bad_rows(rows)
-        good: Mask = np.ones(len(rows), np.bool_) if bad is None else ~bad
-        if suspect is not None:
-            good &= ~suspect
-        parsed = {f.id: self._field(f, rows, good) for f in self.kind.fields if f.const is None}
-        self._check_canonical(parsed, good)
-        paid = good.copy()
-        if self.layout.paid:
-            wanted = self._codes[self.layout.paid.field]
-            paid &= _one_of(parsed[self.layout.paid.field], wanted, self.layout.paid.codes)
-        amounts = parsed[self._amount].numbers
+    def paid(self, run: Run) -> Mask:
+        """Which of the plainly good records report a payment."""
+        if not self.layout.paid:
+            return run.good
+        name, codes = self.layout.paid.field, self.layout.paid.codes
+        return run.good & _one_of(run.parsed[name], self._codes[name], codes)
+
+    def amounts(self, run: Run) -> npt.NDArray[np.int64]:
+        """The yen of each record; meaningless where it is not plainly good."""
+        amounts = run.parsed[self._amount].numbers
         assert amounts is not None
-        return Run(good, paid, amounts, parsed)
+        return amounts
 
-    def _field(self, field: Field, rows: Bytes, good: Mask) -> Parsed:
-        """Read one field; records in which it is not plainly good are taken out of ``good``."""
-        start, length = self.kind.offsets[field.id], field.length
+    def _field(self, f: Field, run: Run) -> Parsed:
+        """Read one field, and doubt the records in which it is not plainly good."""
+        rows, start, length = run.rows, self.kind.offsets[f.id], f.length
         parsed = Parsed()
-        if field.type in _NUMERIC or field.type in _DATED:
-            if field.blank:
-                digits, blank = digits_or_blank(rows, start, length)
-                good &= digits | blank
+        if f.const is not None:
+            run.doubt(f.id, ~equals(rows, start, length, f.const.encode()))
+            return parsed
+        if f.type in _NUMERIC or f.type in _DATED:
+            if f.blank and (blank := equals(rows, start, length, b"")).any():
                 parsed.null = blank
-            if field.none and field.type in _NUMERIC:
-                none = equals(rows, start, length, field.none.encode())
+            wrong = self._digits(f, rows, parsed)
+            if wrong is not None and parsed.null is not None:
+                wrong &= ~parsed.null
+            run.doubt(f.id, wrong)
+            if f.none and f.type in _NUMERIC:
+                none = equals(rows, start, length, f.none.encode())
                 parsed.null = none if parsed.null is None else parsed.null | none
-        if codes := self._codes[field.id]:
+        if codes := self._codes[f.id]:
             parsed.codes = which(rows, start, length, codes)
-            if field.codes and not field.open:
-                good &= parsed.codes >= 0
-        match field.type:
-            case FieldType.NUMBER | FieldType.YEN if field.id in self._sums or field.id in self.layout.mapped:
-                parsed.numbers = integer(rows, start, length)
-            case FieldType.DATE | FieldType.TIME:
-                self._dated(field, rows, good, parsed)
-            case FieldType.BARCODE:
-                good &= _barcodes_fit(rows, start) | (parsed.null if parsed.null is not None else False)
-            case FieldType.KANJI:
-                good &= ~_suspects(rows[:, SPARE + start : SPARE + start + length], "utf-8" if self._utf_8 else "cp932")
+            if f.codes and not f.open:
+                run.doubt(f.id, parsed.codes < 0)
+        if f.type in _DATED:
+            self._dated(f, run, parsed)
+        elif f.type is FieldType.BARCODE:
+            unfit = ~fits_gs1(rows, start, length)
+            run.doubt(f.id, unfit if parsed.null is None else unfit & ~parsed.null)
+        elif f.type is FieldType.KANJI:
+            parsed.cells = cut(rows, start, length)
+            run.doubt(f.id, _suspects(parsed.cells, self._encoding))
         return parsed
 
-    def _dated(self, field: Field, rows: Bytes, good: Mask, parsed: Parsed) -> None:
-        written = integer(rows, self.kind.offsets[field.id], field.length)
-        if field.blank and field.type is FieldType.DATE:
-            assert parsed.null is not None
-            parsed.null |= written == 0
-        written[~good] = 0
-        days = self._calendars[field.id].days(written)
-        wrong = days == _NONE
-        if parsed.null is not None:
-            wrong &= ~parsed.null
-        good &= ~wrong
-        parsed.numbers = days
+    def _digits(self, f: Field, rows: Bytes, parsed: Parsed) -> Mask | None:
+        """Read digits as cells or as numbers; in which records something else stands there."""
+        start, length = self.kind.offsets[f.id], f.length
+        if f.type in (FieldType.DIGITS, FieldType.BARCODE):
+            parsed.cells = cut(rows, start, length)
+            return cells_not_digits(parsed.cells)
+        if f.type in _DATED or f.id in self._sums or f.id in self.layout.mapped:
+            parsed.numbers, wrong = integer(rows, start, length)
+            return wrong
+        return not_digits(rows, start, length)
 
-    def _check_canonical(self, parsed: Mapping[str, Parsed], good: Mask) -> None:
-        """Take out what a receipt may not hold: no day, no amount, too many yen, a number in part."""
+    def _dated(self, f: Field, run: Run, parsed: Parsed) -> None:
+        """Numbers as they are written to days or seconds."""
+        written = parsed.numbers
+        assert written is not None
+        for wrong in (run.doubts.get(f.id), parsed.null):
+            if wrong is not None:
+                written[wrong] = 0
+        if f.blank and f.type is FieldType.DATE and (zero := written == 0).any():
+            parsed.null = zero
+        parsed.numbers = self._calendars[f.id].days(written)
+        wrong = parsed.numbers == _NONE
+        run.doubt(f.id, wrong if parsed.null is None else wrong & ~parsed.null)
+
+    def _check_canonical(self, run: Run) -> None:
+        """Doubt what a receipt may not hold: no day, no amount, too many yen, a number in part."""
         known = kinds(Receipt)
         for name, source in self.mapping.sources.items():
             if not source.field or source.field.startswith("header."):
                 continue
-            field = parsed[source.field]
-            if name in ("paid_on", "amount") and field.null is not None:
-                good &= ~field.null
+            parsed = run.parsed[source.field]
+            if name in ("paid_on", "amount"):
+                run.doubt("", parsed.null)
             kind = known.get(name)
-            if isinstance(kind, Yen) and field.numbers is not None:
-                good &= field.numbers <= kind.most
-            if source.values:
-                wanted = [code for code, value in source.values.items() if value in _BY_HAND]
-                good &= ~_one_of(field, self._codes[source.field], wanted)
+            if isinstance(kind, Yen) and parsed.numbers is not None:
+                run.doubt("", parsed.numbers > kind.most)
+            if wanted := [code for code, value in source.values.items() if value in _BY_HAND]:
+                run.doubt("", _one_of(parsed, self._codes[source.field], wanted))
         for members in self.layout.together.values():
-            missing = [self._missing(name, parsed, len(good)) for name in members]
-            good &= np.logical_and.reduce(missing) | ~np.logical_or.reduce(missing)
+            missing = [self._missing(name, run) for name in members]
+            run.doubt("", np.logical_or.reduce(missing) & ~np.logical_and.reduce(missing))
 
-    def _missing(self, name: str, parsed: Mapping[str, Parsed], count: int) -> Mask:
+    def _missing(self, name: str, run: Run) -> Mask:
         """In which records a canonical value is not given."""
         source = self.mapping.sources.get(name)
         if source is None:
-            return np.ones(count, np.bool_)
-        null = parsed[source.field].null if source.field in parsed else None
-        return np.zeros(count, np.bool_) if null is None else null
+            return np.ones(len(run.good), np.bool_)
+        null = run.parsed[source.field].null if source.field in run.parsed else None
+        return np.zeros(len(run.good), np.bool_) if null is None else null
 
     def total(self, total: Total, run: Run) -> int:
         """What the plainly good records add to a declared total."""
@@ -230,73 +254,54 @@ class ColumnReader:
         chosen = chosen if null is None else chosen & ~null
         return int(numbers[chosen].sum())
 
-    def arrays(
-        self, rows: Bytes, run: Run, chosen: npt.NDArray[np.intp] | None, header: Mapping[str, Any]
-    ) -> dict[str, pa.Array]:
+    def arrays(self, run: Run, chosen: Mask | None, header: Mapping[str, Any]) -> dict[str, pa.Array]:
         """The canonical columns of the chosen records (all where ``chosen`` is ``None``)."""
-        if chosen is not None:
-            rows = rows[chosen]
+        count = len(run.good) if chosen is None else int(np.count_nonzero(chosen))
         columns = {}
         for name, source in self.mapping.sources.items():
-            columns[name] = self._column(name, source, self._types[name], rows, run, chosen, header)
+            kind = self._types[name]
+            if source.join:
+                parts = [self._column(path, run, chosen, count, header).cast(pa.string()) for path in source.join]
+                columns[name] = pc.binary_join_element_wise(*parts, "-")
+            elif not source.field:
+                columns[name] = arrow.same(source.const, count, kind)
+            elif source.values:
+                columns[name] = self._from_codes(source, run.parsed[source.field], chosen, kind)
+            else:
+                wanted = kinds(Receipt).get(name)
+                width = wanted.width if isinstance(wanted, Digits) and wanted.pad else 0
+                columns[name] = self._column(source.field, run, chosen, count, header, width)
         return columns
 
     def _column(
-        self,
-        name: str,
-        source: Source,
-        kind: pa.DataType,
-        rows: Bytes,
-        run: Run,
-        chosen: npt.NDArray[np.intp] | None,
-        header: Mapping[str, Any],
+        self, path: str, run: Run, chosen: Mask | None, count: int, header: Mapping[str, Any], width: int = 0
     ) -> pa.Array:
-        if source.join:
-            parts = [self._field_column(path, rows, run, chosen, header).cast(pa.string()) for path in source.join]
-            return pc.binary_join_element_wise(*parts, "-")
-        if not source.field:
-            return arrow.same(source.const, len(rows), kind)
-        if source.values:
-            return self._from_codes(source, run.parsed[source.field], chosen, kind)
-        column = self._field_column(source.field, rows, run, chosen, header)
-        wanted = kinds(Receipt).get(name)
-        if isinstance(wanted, Digits) and wanted.pad and not source.field.startswith("header."):
-            missing = wanted.width - self.kind.by_id[source.field].length
-            if missing:
-                column = pc.binary_join_element_wise("0" * missing, column, "")
-        return column
-
-    def _field_column(
-        self, path: str, rows: Bytes, run: Run, chosen: npt.NDArray[np.intp] | None, header: Mapping[str, Any]
-    ) -> pa.Array:
-        """A field of the chosen records as the record reader would give it."""
+        """A field of the chosen records as the record reader would give it, padded to ``width`` with zeros."""
         if path.startswith("header."):
             value = header.get(path.removeprefix("header."))
-            return arrow.same(value, len(rows), pa.scalar(value).type if value is not None else pa.null())
-        field, parsed = self.kind.by_id[path], run.parsed[path]
+            return arrow.same(value, count, pa.scalar(value).type if value is not None else pa.null())
+        f, parsed = self.kind.by_id[path], run.parsed[path]
         null = _chosen(parsed.null, chosen)
-        match field.type:
+        match f.type:
             case FieldType.NUMBER | FieldType.YEN:
                 return arrow.numbers(_chosen(parsed.numbers, chosen), pa.int64(), null)
             case FieldType.DATE:
                 return arrow.numbers(_chosen(parsed.numbers, chosen), pa.date32(), null)
             case FieldType.TIME:
                 return arrow.numbers(_chosen(parsed.numbers, chosen), pa.time32("s"), null)
-        start = SPARE + self.kind.offsets[field.id]
-        cells = rows[:, start : start + field.length]
-        if field.type in (FieldType.TEXT, FieldType.KANJI):
-            return arrow.trimmed(cells, utf_8=self._utf_8)
-        column = arrow.texts(cells)
-        return column if null is None else pc.if_else(arrow.booleans(null), pa.scalar(None, pa.string()), column)
+        if parsed.cells is None:
+            cells = cut(run.rows, self.kind.offsets[path], f.length, chosen)
+        else:
+            cells = parsed.cells if chosen is None else cut(parsed.cells, 0, f.length, chosen)
+        if f.type in (FieldType.TEXT, FieldType.KANJI):
+            return arrow.trimmed(cells, self._encoding)
+        return arrow.texts(arrow.zero_filled(cells, width), null)
 
-    def _from_codes(
-        self, source: Source, parsed: Parsed, chosen: npt.NDArray[np.intp] | None, kind: pa.DataType
-    ) -> pa.Array:
+    def _from_codes(self, source: Source, parsed: Parsed, chosen: Mask | None, kind: pa.DataType) -> pa.Array:
         """Canonical values by the code that stands in a field."""
         known = self._codes[source.field]
         values = pa.array([source.values.get(code, source.blank if not code else None) for code in known], kind)
-        codes = _chosen(parsed.codes, chosen)
-        return values.take(arrow.numbers(codes, pa.int8()))
+        return values.take(arrow.numbers(_chosen(parsed.codes, chosen), pa.int8()))
 
 
 def can_read(layout: Layout, kind: RecordKind) -> bool:
@@ -304,35 +309,31 @@ def can_read(layout: Layout, kind: RecordKind) -> bool:
     amount = layout.receipt.get("amount")
     if amount is None or not amount.field or amount.field.startswith("header."):
         return False
-    if layout.format == "fixed" and layout.encoding != "half-width":
+    if layout.width is not None and (layout.encoding != "half-width" or layout.width < LEAST_STRIDE):
         return False
     if any(source.values and source.field.startswith("header.") for source in layout.receipt.values()):
         return False
     # A constant is tested on the bytes of a record, and has no column of its own.
-    consts = [field for field in kind.fields if field.const is not None]
-    if consts and (layout.csv or any(field.id in layout.mapped for field in consts)):
+    consts = [f for f in kind.fields if f.const is not None]
+    if consts and (layout.csv or any(f.id in layout.mapped for f in consts)):
         return False
-    return all(_can_read(field) for field in kind.fields)
+    return all(_can_read(f) for f in kind.fields)
 
 
-def _can_read(field: Field) -> bool:
-    if field.prefix or (field.format and not field.format.removeprefix("wareki ").isalpha()):
+def _can_read(f: Field) -> bool:
+    if f.prefix or (f.format and not f.format.removeprefix("wareki ").isalpha()):
         return False
-    return field.type not in (FieldType.NUMBER, FieldType.YEN) or field.length <= _MOST_DIGITS
+    return f.type not in (FieldType.NUMBER, FieldType.YEN) or f.length <= _MOST_DIGITS
 
 
-def _is_plain_digits(field: Field) -> bool:
-    return field.const is None and not field.blank and (field.type in _NUMERIC or field.type in _DATED)
-
-
-def _known_codes(field: Field, layout: Layout) -> list[str]:
+def _known_codes(f: Field, layout: Layout) -> list[str]:
     """Every code of a field that anything asks for; the empty text for a blank."""
-    codes = list(field.codes) if not field.open else []
-    codes += [code for total in layout.totals for code in total.where.get(field.id, [])]
-    codes += layout.paid.codes if layout.paid and layout.paid.field == field.id else []
-    mapped = [source for source in layout.receipt.values() if source.values and source.field == field.id]
+    codes = list(f.codes) if not f.open else []
+    codes += [code for total in layout.totals for code in total.where.get(f.id, [])]
+    codes += layout.paid.codes if layout.paid and layout.paid.field == f.id else []
+    mapped = [source for source in layout.receipt.values() if source.values and source.field == f.id]
     codes += [code for source in mapped for code in source.values]
-    if codes and (field.blank or field.type in (FieldType.TEXT, FieldType.KANJI)):
+    if codes and (f.blank or f.type in (FieldType.TEXT, FieldType.KANJI)):
         codes.append("")
     return list(dict.fromkeys(codes))
 
@@ -344,16 +345,8 @@ def _one_of(parsed: Parsed, known: list[str], codes: list[str]) -> Mask:
     return wanted.take(parsed.codes)
 
 
-def _chosen(values: Any, chosen: npt.NDArray[np.intp] | None) -> Any:
+def _chosen(values: Any, chosen: Mask | None) -> Any:
     return values if values is None or chosen is None else values[chosen]
-
-
-def _barcodes_fit(rows: Bytes, start: int) -> Mask:
-    """Whether the check digit of each barcode fits: 44 digits, weights 3 and 1 from the right, none for the last."""
-    digits = rows[:, SPARE + start : SPARE + start + 44].astype(np.int32)
-    total = 3 * digits[:, 42::-2].sum(axis=1) + digits[:, 41::-2].sum(axis=1) + digits[:, 43] - 48 * (3 * 22 + 21 + 1)
-    fits: Mask = total % 10 == 0
-    return fits
 
 
 def _suspects(cells: Bytes, encoding: str) -> Mask:

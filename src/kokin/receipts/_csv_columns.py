@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kokin.model import Digits, Receipt, Text, kinds
 from kokin.receipts._frames import Frame
-from kokin.receipts._words import SPARE, Bytes, Mask
+from kokin.receipts._words import LEAST_STRIDE, Bytes, Mask
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 
 _COMMA, _NEWLINE, _RETURN, _QUOTE, _BLANK, _ZERO = b',\n\r" 0'
@@ -72,7 +72,7 @@ class CsvMatrix:
         self._utf_8 = layout.encoding == "utf-8"
         #: The record that a row becomes.
         self.kind = RecordKind(role="data", ja="", en="", fields=[self._placed(field) for field in self._fields])
-        self.stride = SPARE + -(-self.kind.width // 8) * 8
+        self.stride = max(self.kind.width, LEAST_STRIDE)
 
     def _placed(self, field: Field) -> Field:
         """A field of the row as it stands in the record of fixed width."""
@@ -130,7 +130,7 @@ class CsvMatrix:
         suspect |= self._unquote(buffer, quotes, rows, starts, lengths)
         for i, field in enumerate(self._fields):
             cells = _Cells(starts[:, i], lengths[:, i])
-            at = SPARE + self.kind.offsets[field.id]
+            at = self.kind.offsets[field.id]
             suspect |= self._place(field, buffer, cells, matrix[:, at : at + self.kind.by_id[field.id].length])
         return matrix, suspect
 

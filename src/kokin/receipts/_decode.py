@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -35,6 +35,10 @@ class LayoutRecord:
     def is_good(self) -> bool:
         """Whether there is no error in it."""
         return not self.issues or not any(issue.is_error for issue in self.issues)
+
+
+#: A field, what reads it, and what stands in it.
+_Cell = tuple[Field, Reader, bytes]
 
 
 @dataclass(slots=True)
@@ -77,12 +81,12 @@ class Decoder:
         """The fields of a detail record that the file has."""
         return [f.id for kind in self._kinds if kind.kind.role == "data" for f, _ in kind.readers]
 
-    def decode(self, frame: Frame) -> LayoutRecord:
-        """The record of a frame, with everything that is wrong with it."""
+    def decode(self, frame: Frame, only: Collection[str] | None = None) -> LayoutRecord:
+        """The record of a frame, of a fixed-length one with ``only`` some fields, and all that is wrong with it."""
         issues: list[Issue] = []
         name, values = "", {}
         try:
-            kind, cells = self._row(frame) if not self.framing.width else self._slices(frame, issues)
+            kind, cells = self._slices(frame, issues, only) if self.framing.width else self._row(frame)
             name = kind.name
             values = self._values(kind, cells, frame, issues)
         except RefusedError as error:
@@ -93,13 +97,13 @@ class Decoder:
         """A CSV has one kind of row, and a row that cannot be split is still one."""
         return "" if self.framing.width else self._kinds[0].name
 
-    def _row(self, frame: Frame) -> tuple[_Kind, list[bytes]]:
+    def _row(self, frame: Frame) -> tuple[_Kind, list[_Cell]]:
         kind, cells = self._kinds[0], split_row(frame.raw)[0]
         if len(cells) != len(kind.readers):
             raise wrong("WIDTH", f"{len(kind.readers)} columns", str(len(cells)))
-        return kind, cells
+        return kind, [(f, read, cell) for (f, read), cell in zip(kind.readers, cells, strict=True)]
 
-    def _slices(self, frame: Frame, issues: list[Issue]) -> tuple[_Kind, list[bytes]]:
+    def _slices(self, frame: Frame, issues: list[Issue], only: Collection[str] | None) -> tuple[_Kind, list[_Cell]]:
         body = frame.raw.translate(EBCDIC_TO_HALF_WIDTH) if self.framing.ebcdic else frame.raw
         kind = next((kind for kind in self._kinds if _is(kind.kind, body)), None)
         if kind is None:
@@ -115,10 +119,12 @@ class Decoder:
             return kind, []
         body = body.ljust(kind.kind.width)
         return kind, [
-            body[at : at + f.length] for f, at in zip(kind.kind.fields, kind.kind.offsets.values(), strict=True)
+            (f, read, body[at : at + f.length])
+            for (f, read), at in zip(kind.readers, kind.kind.offsets.values(), strict=True)
+            if only is None or f.id in only
         ]
 
-    def _values(self, kind: _Kind, cells: list[bytes], frame: Frame, issues: list[Issue]) -> dict[str, Any]:
+    def _values(self, kind: _Kind, cells: list[_Cell], frame: Frame, issues: list[Issue]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         if not cells:
             return values
@@ -126,7 +132,7 @@ class Decoder:
         if unknown:
             issues.append(unknown)
         warnings: list[Issue] = []
-        for (f, read), cell in zip(kind.readers, cells, strict=True):
+        for f, read, cell in cells:
             try:
                 values[f.id] = read(cell, warnings)
             except RefusedError as error:
@@ -137,16 +143,16 @@ class Decoder:
                 warnings.clear()
         return values
 
-    def _unknown_byte(self, kind: _Kind, cells: list[bytes], frame: Frame) -> Issue | None:
+    def _unknown_byte(self, kind: _Kind, cells: list[_Cell], frame: Frame) -> Issue | None:
         """The first byte of a record that its character set does not have: the file is not what it seems."""
         if not kind.has_kanji:
             try:
-                text_of(b"".join(cells), self.layout.encoding)
+                text_of(b"".join([cell for _, _, cell in cells]), self.layout.encoding)
             except RefusedError:
                 pass  # the loop below finds where
             else:
                 return None
-        for (f, _), cell in zip(kind.readers, cells, strict=True):
+        for f, _, cell in cells:
             try:
                 text_of(cell, "cp932" if f.type is FieldType.KANJI else self.layout.encoding)
             except RefusedError as error:

@@ -55,9 +55,8 @@ def _marked(file: ReceiptFile, stream: BinaryIO) -> _Marks:
 
 def _block_marks(block: Block) -> npt.NDArray[np.uint64]:
     """The words of each record, each times a number of its own, added up modulo 2**64."""
-    content = np.frombuffer(block.content, np.uint8, block.count * block.pitch).reshape(block.count, block.pitch)
     words = np.zeros((block.count, -(-block.width // 8) * 8), np.uint8)
-    words[:, : block.width] = content[:, : block.width]
+    words[:, : block.width] = block.rows[:, : block.width]
     values = words.view("<u8")
     return np.asarray((values * np.resize(_MULTIPLIERS, values.shape[1])).sum(axis=1, dtype=np.uint64))
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kokin.receipts._words import Bytes, count_of
 from kokin.receipts.layouts import FieldType, Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
@@ -21,8 +22,8 @@ _END_OF_FILE = b"\x1a"
 _NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A line that is longer is no record; it comes in pieces of this size, each of them wrong.
 _LONGEST_LINE = 1 << 16
-# Records in a block: what fits the processor's caches together with what is made of it.
-_BLOCK = 8192
+# Records in a block, but no more than so many bytes.
+_BLOCK, _BLOCK_BYTES = 1 << 16, 1 << 24
 
 
 class Frame(NamedTuple):
@@ -124,6 +125,11 @@ class Block:
         at = i * self.pitch
         return Frame(self.number + i, self.offset + i * self.step, self.content[at : at + self.width], True)
 
+    @property
+    def rows(self) -> Bytes:
+        """The records as a matrix of bytes, uint8 (count, pitch)."""
+        return np.frombuffer(self.content, np.uint8, self.count * self.pitch).reshape(self.count, self.pitch)
+
     def offsets(self, at: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """The first byte of each of some records in the file."""
         return self.offset + at * self.step
@@ -138,7 +144,8 @@ def blocks(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame]:
     newline, width = framing.newline, framing.width
     step = width + len(newline)
     number, offset, rest = 1, framing.start, b""
-    while chunk := stream.read(_BLOCK * step):
+    size = max(1, min(_BLOCK, _BLOCK_BYTES // step)) * step
+    while chunk := stream.read(size):
         content = rest + chunk
         count = len(content) // step
         if _is_regular(content, count, framing):
@@ -161,12 +168,12 @@ def blocks(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame]:
 
 def _is_regular(content: bytes, count: int, framing: Framing) -> bool:
     """Whether each of the first ``count`` records has its width: a newline behind each, and none within."""
-    newline = framing.newline
-    if not newline:
-        return True
-    step, end = framing.width + len(newline), count * (framing.width + len(newline))
-    behind = all(content[framing.width + i : end : step] == newline[i : i + 1] * count for i in range(len(newline)))
-    return behind and content.count(newline[-1:], 0, end) == count
+    newline, width = framing.newline, framing.width
+    if not newline or not count:
+        return not newline
+    rows = np.frombuffer(content, np.uint8, count * (width + len(newline))).reshape(count, -1)
+    behind = all((rows[:, width + i] == byte).all() for i, byte in enumerate(newline))
+    return behind and count_of(rows.ravel(), newline[-1]) == count
 
 
 def _grouped(lines: list[bytes], number: int, offset: int, framing: Framing) -> Iterator[Block | Frame]:

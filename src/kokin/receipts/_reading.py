@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from kokin.issues import Issue, Place
@@ -25,6 +25,9 @@ class Reading:
         self.layout = decoder.layout
         self.totals = Totals()
         self._amount_field = self.layout.receipt["amount"].field if self.layout.receipt else "amount"
+        # What the count of a record asks for.
+        self._counted = {self._amount_field, *(name for total in self.layout.totals for name in total.where)}
+        self._counted |= {total.sum for total in self.layout.totals if total.sum}
         self.issues = IssueLog(most_issues)
         self.refused = IssueLog(most_issues)
         self.header: Mapping[str, Any] = {}
@@ -55,11 +58,17 @@ class Reading:
         self.refuse(decoder.refused)
         self.issues.add(decoder.warnings)
 
-    def judge(self, frame: Frame) -> tuple[LayoutRecord, dict[str, Any] | None]:
-        """Decode a frame and count it."""
+    def judge(self, frame: Frame, doubtful: Collection[str] = ()) -> tuple[LayoutRecord, dict[str, Any] | None]:
+        """Decode a frame and count it.
+
+        ``doubtful`` may name the fields of a fixed-length detail record without which it is known to be good: if one of
+        them is wrong, the others need not be read.
+        """
         assert isinstance(self.decoder, Decoder)
         self.totals.records += 1
-        record = self.decoder.decode(frame)
+        record = self.decoder.decode(frame, {*doubtful, *self._counted}) if doubtful else None
+        if record is None or record.is_good:
+            record = self.decoder.decode(frame)
         if self._is_cut(self.decoder, frame, record):
             self.refuse([Issue("RECORD_TRUNCATED", where=Place(self.decoder.file, record.number, record.offset))])
         kind = self.layout.kinds.get(record.kind)

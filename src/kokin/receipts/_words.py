@@ -1,12 +1,10 @@
-"""Digits eight at a time: a run of ASCII digits is one little-endian word, tested and read by a few operations.
+"""Fields of many records at once: cut out of the rows of a byte matrix, tested, and read eight digits at a time.
 
-Records stand as rows of a byte matrix, each behind eight spare bytes, so that every field ends at least eight bytes
-from the start of its row.
+Eight ASCII digits are one little-endian word, tested and read by a few operations. ``rows`` is everywhere uint8 of
+shape (n, stride), the bytes of a row side by side; a record begins with its row and is followed by what may be ignored.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,42 +13,44 @@ Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
-#: Spare bytes before each record.
-SPARE = 8
+#: Rows must be so long that every field ends or begins eight bytes within them.
+LEAST_STRIDE = 16
 
-ZEROS = np.uint64(0x3030303030303030)
-BLANKS = np.uint64(0x2020202020202020)
+_ZEROS = np.uint64(0x3030303030303030)
+_BLANKS = np.uint64(0x2020202020202020)
 _CARRY = np.uint64(0x7676767676767676)
 _HIGH_BITS = np.uint64(0x8080808080808080)
+_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
+# Bytes looked at together: they and what is made of them stay in the processor's cache.
+_PIECE = 1 << 18
 
 
-def word(rows: Bytes, end: int, length: int, filler: np.uint64 = ZEROS) -> Words:
-    """The last ``length`` (at most eight) bytes before ``end`` of each record, as a word; what is short is filled.
+def cut(rows: Bytes, start: int, length: int, chosen: Mask | None = None) -> Bytes:
+    """A field of each record, or of the chosen ones: uint8 (n, length), in memory of its own."""
+    fields = rows[:, start : start + length].view(np.dtype((np.void, length)))[:, 0]
+    picked = fields.copy() if chosen is None else fields[chosen]
+    return picked.view(np.uint8).reshape(-1, length)
 
-    ``rows``: uint8 of shape (n, stride), C-contiguous, a record's first byte at :data:`SPARE`. Returns uint64 (n,).
+
+def word(rows: Bytes, end: int, length: int, filler: np.uint64 = _ZEROS) -> Words:
+    """The ``length`` (at most eight) bytes before ``end`` of each record, as a word; what is short is filled.
+
+    Returns uint64 (n,).
     """
-    loaded: Words = np.ndarray((len(rows),), np.dtype("<u8"), rows.data, SPARE + end - 8, (rows.strides[0],)).copy()
-    if length < 8:
-        low = np.uint64((1 << (8 * (8 - length))) - 1)
-        loaded &= ~low
-        loaded |= filler & low
-    return loaded
+    if end >= 8:
+        words: Words = rows[:, end - 8 : end].view("<u8")[:, 0].copy()
+        if length == 8:
+            return words
+        words &= ~_low(length)
+    else:
+        words = rows[:, end - length : end - length + 8].view("<u8")[:, 0] << np.uint64(8 * (8 - length))
+    words |= filler & _low(length)
+    return words
 
 
-def are_digits(words: Words) -> Mask:
-    """Whether all eight bytes of each word are digits."""
-    digits = words ^ ZEROS
-    same: Mask = (((digits + _CARRY) | digits) & _HIGH_BITS) == 0
-    return same
-
-
-def number(words: Words) -> npt.NDArray[np.int64]:
-    """The number that the eight digits of each word are; meaningless where they are no digits."""
-    digits = words ^ ZEROS
-    digits = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    digits = (digits * np.uint64(100) + (digits >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-    digits = (digits * np.uint64(10_000) + (digits >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
-    return digits.view(np.int64)
+def _low(length: int) -> np.uint64:
+    """The bytes of a word before its last ``length`` ones."""
+    return np.uint64((1 << (8 * (8 - length))) - 1)
 
 
 def pieces(start: int, length: int) -> list[tuple[int, int]]:
@@ -59,36 +59,86 @@ def pieces(start: int, length: int) -> list[tuple[int, int]]:
     return [(at, min(8, at - start)) for at in range(end, start, -8)]
 
 
-def digits_or_blank(rows: Bytes, start: int, length: int) -> tuple[Mask, Mask]:
-    """Whether each field is all digits, and whether it is all blanks."""
-    digits = np.ones(len(rows), np.bool_)
-    blank = np.ones(len(rows), np.bool_)
-    for end, size in pieces(start, length):
-        digits &= are_digits(word(rows, end, size))
-        blank &= word(rows, end, size, BLANKS) == BLANKS
-    return digits, blank
+def integer(rows: Bytes, start: int, length: int) -> tuple[npt.NDArray[np.int64], Mask | None]:
+    """The number in each field, of at most 18 digits, and where there is none; ``None`` where that is nowhere.
 
-
-def integer(rows: Bytes, start: int, length: int) -> npt.NDArray[np.int64]:
-    """The number in each field, of at most 18 digits; meaningless where it is none."""
-    total = np.zeros(len(rows), np.int64)
+    What stands where there is no number is meaningless.
+    """
+    total: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+    wrong: Mask | None = None
     scale = 1
     for end, size in pieces(start, length):
-        part = number(word(rows, end, size))
-        total += part * scale if scale > 1 else part
+        digits = word(rows, end, size) ^ _ZEROS
+        part = _number(digits)
+        total = part if scale == 1 else total + part * scale
+        wrong = _either(wrong, _not_digits(digits))
         scale *= 10**size
-    return total
+    return total, wrong
+
+
+def _number(digits: Words) -> npt.NDArray[np.int64]:
+    """The number that eight digits, each a byte from 0 to 9, are."""
+    digits = (digits * np.uint64(10) + (digits >> np.uint64(8))) & _EVEN_BYTES
+    digits = (digits * np.uint64(100) + (digits >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    digits = (digits * np.uint64(10_000) + (digits >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+    return digits.view(np.int64)
+
+
+def _not_digits(digits: Words) -> Mask | None:
+    """Which words hold a byte over 9; ``None`` where none does."""
+    over = ((digits + _CARRY) | digits) & _HIGH_BITS
+    return over != 0 if over.any() else None
+
+
+def _either(one: Mask | None, other: Mask | None) -> Mask | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one | other
+
+
+def not_digits(rows: Bytes, start: int, length: int) -> Mask | None:
+    """In which records a field is not all digits; ``None`` where that is nowhere."""
+    wrong: Mask | None = None
+    for end, size in pieces(start, length):
+        wrong = _either(wrong, _not_digits(word(rows, end, size) ^ _ZEROS))
+    return wrong
+
+
+def cells_not_digits(cells: Bytes) -> Mask | None:
+    """:func:`not_digits` of fields that are cut out."""
+    moved = cells - np.uint8(ord("0"))
+    if moved.max() <= 9:
+        return None
+    wrong = np.zeros(len(cells), np.bool_)
+    wrong[np.flatnonzero(moved > 9) // cells.shape[1]] = True
+    return wrong
+
+
+def fits_gs1(rows: Bytes, start: int, length: int) -> Mask:
+    """Whether the check digit at the end of each number fits: weights 3 and 1 from the right, 1 for itself.
+
+    Meaningless where there are no digits. ``length``: even, at most 100.
+    """
+    lanes = np.zeros(len(rows), np.uint64)
+    for end, size in pieces(start, length):
+        digits = word(rows, end, size) ^ _ZEROS
+        lanes += (digits & _EVEN_BYTES) * np.uint64(3) + ((digits >> np.uint64(8)) & _EVEN_BYTES)
+    sums = (lanes * np.uint64(0x0001000100010001)) >> np.uint64(48)
+    fits: Mask = sums % np.uint64(10) == 0
+    return fits
 
 
 def equals(rows: Bytes, start: int, length: int, text: bytes) -> Mask:
     """Whether each field is this text, filled with blanks on the right."""
     if length == 1:
-        return np.asarray(rows[:, SPARE + start] == ord(text or b" "))
+        return np.asarray(rows[:, start] == ord(text or b" "))
     text = text.ljust(length)
-    same = np.ones(len(rows), np.bool_)
+    same: Mask | None = None
     for end, size in pieces(start, length):
         wanted = text[end - size - start : end - start].rjust(8, b"0")
-        same &= word(rows, end, size) == np.uint64(int.from_bytes(wanted, "little"))
+        here = word(rows, end, size) == np.uint64(int.from_bytes(wanted, "little"))
+        same = here if same is None else same & here
+    assert same is not None
     return same
 
 
@@ -98,69 +148,49 @@ def which(rows: Bytes, start: int, length: int, texts: list[str]) -> npt.NDArray
         table = np.full(256, -1, np.int8)
         for i, text in enumerate(texts):
             table[ord(text or " ")] = i
-        return table.take(rows[:, SPARE + start])
+        return table.take(rows[:, start])
     found = np.full(len(rows), -1, np.int8)
     for i, text in enumerate(texts):
         found[equals(rows, start, length, text.encode())] = i
     return found
 
 
-class RowTest:
-    """Tests that every record of a kind must pass, on all its bytes at once: digits, constants, legal bytes.
+def are_blank(rows: Bytes, start: int, length: int) -> bool:
+    """Whether a field is blank in every record."""
+    return all(bool((word(rows, end, size, _BLANKS) == _BLANKS).all()) for end, size in pieces(start, length))
 
-    ``scratch`` is kept between calls, for fresh memory costs more than the tests.
-    """
 
-    def __init__(self, stride: int, digits: list[tuple[int, int]], consts: list[tuple[int, bytes]]) -> None:
-        self._digits = _mask(stride, digits)
-        self._const_mask = _mask(stride, [(start, len(text)) for start, text in consts])
-        const = np.zeros(stride, np.uint8)
-        for start, text in consts:
-            const[SPARE + start : SPARE + start + len(text)] = np.frombuffer(text, np.uint8)
-        self._const = const.view("<u8")
-        self._scratch: tuple[Words, Words] = (np.empty((0, 0), np.uint64), np.empty((0, 0), np.uint64))
-
-    def bad_rows(self, rows: Bytes) -> Mask | None:
-        """Which records fail, or ``None`` where none does."""
-        words = rows.view("<u8")
-        if len(self._scratch[0]) < len(words):
-            self._scratch = (np.empty_like(words), np.empty_like(words))
-        a, b = self._scratch[0][: len(words)], self._scratch[1][: len(words)]
-        np.bitwise_xor(words, ZEROS, out=a)
-        np.add(a, _CARRY, out=b)
-        np.bitwise_or(a, b, out=a)
-        np.bitwise_and(a, self._digits & _HIGH_BITS, out=a)
-        np.bitwise_xor(words, self._const, out=b)
-        np.bitwise_and(b, self._const_mask, out=b)
-        np.bitwise_or(a, b, out=a)
-        return np.asarray(a.any(axis=1)) if a.any() else None
+def count_of(content: Bytes, byte: int) -> int:
+    """How often a byte stands in a text, uint8 (m,)."""
+    return sum(int(np.count_nonzero(content[at : at + _PIECE] == byte)) for at in range(0, len(content), _PIECE))
 
 
 class LegalTest:
-    """Whether every byte of a block is one of JIS X 0201, leaving out the fields that have their own character set."""
+    """Which records have a byte that is none of JIS X 0201, but for the fields that have their own character set."""
 
-    def __init__(self, stride: int, width: int, kanji: list[tuple[int, int]]) -> None:
-        self._looked_at = np.zeros(stride, np.bool_)
-        self._looked_at[SPARE : SPARE + width] = True
+    def __init__(self, width: int, kanji: list[tuple[int, int]]) -> None:
+        self._looked_at = np.ones(width, np.bool_)
         for start, length in kanji:
-            self._looked_at[SPARE + start : SPARE + start + length] = False
-        self._scratch: tuple[Any, ...] = ()
+            self._looked_at[start : start + length] = False
 
-    def holds(self, rows: Bytes) -> bool:
-        """Whether all is legal."""
-        if not self._scratch or len(self._scratch[0]) < len(rows):
-            self._scratch = (np.empty_like(rows), np.empty(rows.shape, np.bool_), np.empty(rows.shape, np.bool_))
-        moved, a, b = (array[: len(rows)] for array in self._scratch)
-        np.subtract(rows, np.uint8(0x20), out=moved)
-        np.greater(moved, np.uint8(0x5E), out=a)
-        np.subtract(rows, np.uint8(0xA1), out=moved)
-        np.greater(moved, np.uint8(0x3E), out=b)
-        np.bitwise_and(a, b, out=a)
-        return not (a.any() and (a & self._looked_at).any())
+    def illegal(self, rows: Bytes, newline: int) -> Mask | None:
+        """Those records, or ``None`` where there are none; ``newline`` bytes at the end of each row are no text."""
+        wrong = np.zeros(len(rows), np.bool_)
+        step = max(1, _PIECE // rows.shape[1])
+        for at in range(0, len(rows), step):
+            piece = rows[at : at + step]
+            strange = _strange(piece)
+            # The newlines are strange too, so that mostly a count tells enough.
+            if np.count_nonzero(strange) != len(piece) * newline:
+                width = rows.shape[1] - newline
+                wrong[at : at + step] = (strange[:, :width] & self._looked_at[:width]).any(axis=1)
+        return wrong if wrong.any() else None
 
 
-def _mask(stride: int, spans: list[tuple[int, int]]) -> Any:
-    mask = np.zeros(stride, np.uint8)
-    for start, length in spans:
-        mask[SPARE + start : SPARE + start + length] = 0xFF
-    return mask.view("<u8")
+def _strange(content: Bytes) -> Mask:
+    """Which bytes are outside 20-7E and A1-DF."""
+    if content.max() < 0x7F:
+        return content < 0x20
+    strange: Mask = (content - np.uint8(0x20)) > 0x5E
+    strange &= (content - np.uint8(0xA1)) > 0x3E
+    return strange
