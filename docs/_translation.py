@@ -85,8 +85,9 @@ def update() -> list[str]:
         catalog.update(template)
         catalog.obsolete.clear()
         for message in messages(catalog):
-            if not message.string and not _has_words(str(message.id)):
+            if not _has_words(str(message.id)):
                 message.string = message.id
+                message.flags.discard("fuzzy")
             if not message.string or message.fuzzy:
                 open_messages.append(f"{page}: {message.id}")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +104,8 @@ def _title_alone(catalog: Catalog) -> Catalog:
 
 
 def _has_words(text: str) -> bool:
-    return re.search("[A-Za-z]", _MARKUP.sub("", text)) is not None
+    """Whether there is something to translate: not in the name of a file, in code, or in a link that shows a title."""
+    return not re.fullmatch(r"[\w-]+\.\w+", text) and bool(re.search("[A-Za-z]", _MARKUP.sub("", text)))
 
 
 if __name__ == "__main__":
