@@ -2,7 +2,7 @@
 
 - ``sh``: the lines, by a shell; those that begin with ``kokin`` in this process, for speed. A comment ``# exit code 1``
   says how a line ends, where it is not 0.
-- ``text`` after it: lines of its output, in order; ``…`` stands for anything.
+- ``text`` after it: lines of its output, in order; ``…`` stands for anything. Where no shell has run, it is a drawing.
 - ``python`` and ``pycon``: one program down the page; what a ``pycon`` shows is compared.
 - a block with ``:caption: NAME`` is the file of that name; so is what is included and is no Python.
 - a line ``% not run: why`` before a block passes it over.
@@ -124,7 +124,8 @@ class Reader:
         elif block.language == "sh":
             self._shell(block)
         elif block.language == "text":
-            self._compare(block)
+            if self.output:
+                self._compare(block)
         elif block.language == "python":
             exec(compile(block.text, f"{self.page.name}:{block.line}", "exec"), self.names)
         elif block.language == "pycon":
