@@ -115,7 +115,7 @@ def test_a_second_run_replaces_the_first_and_leaves_what_is_not_its_own(tmp_path
 
 
 def test_a_failure_leaves_no_half_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.reports._run.page", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("kokin.reports._run.write_csv", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

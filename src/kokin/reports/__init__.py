@@ -1,9 +1,48 @@
-"""What people read after a run: CSV, JSON and one self-contained HTML page.
+"""What people read after a run: CSV, workbooks, JSON and one self-contained HTML page.
 
-A folder of reports is complete or absent: every file is written beside the folder first and moved into it at the end.
+A :class:`Report` holds the eleven outputs of a batch as plain Arrow tables (:data:`TABLES`), made from a run or from a
+ledger, and writes them in the forms that people want. A folder of reports is complete or as it was: every file is
+written beside it first and moved into it at the end.
+
+>>> import pyarrow as pa, tempfile, pathlib
+>>> from datetime import date
+>>> from kokin.reconcile import reconcile, settle_accounts
+>>> slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "charge": "light-vehicle-tax"}
+>>> bills = pa.Table.from_pylist([
+...     {"bill_id": f"B{n}", "case_key": str(n), "amount": 10_000, "due_on": date(2026, 6, 1), **slip}
+...     for n in (1, 2, 3)])
+>>> del slip["charge"]
+>>> receipts = pa.Table.from_pylist([
+...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
+...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
+>>> done = reconcile(bills, receipts)
+>>> report = of_run(done, settle_accounts(done, bills, as_of=date(2026, 6, 15)))
+>>> report.tables["receivables"].select(["charge", "billed", "received", "unpaid", "rate"]).to_pylist()
+[{'charge': 'light-vehicle-tax', 'billed': 30000, 'received': 29500, 'unpaid': 10500, 'rate': Decimal('65.00')}]
+>>> report.tables["arrears"].select(["bill_id", "due_on", "days", "unpaid"]).to_pylist()[1]
+{'bill_id': 'B3', 'due_on': datetime.date(2026, 6, 1), 'days': 14, 'unpaid': 10000}
+>>> folder = pathlib.Path(tempfile.mkdtemp())
+>>> report.write(folder / "out", ["csv", "html"], encoding="cp932", headings="words")
+[]
+>>> (folder / "out" / "pending.csv").read_text(encoding="cp932")[:8]
+'区分,ファイル,'
 """
 
-from kokin.reports._csv import write_csv
-from kokin.reports._run import FileFunnel, write_run
+from kokin.reports._csv import CsvEncoding, write_csv
+from kokin.reports._files import FileFunnel
+from kokin.reports._report import TABLES, Format, Report, of_ledger, of_run
+from kokin.reports._run import write_run
+from kokin.reports._words import Language
 
-__all__ = ["FileFunnel", "write_csv", "write_run"]
+__all__ = [
+    "TABLES",
+    "CsvEncoding",
+    "FileFunnel",
+    "Format",
+    "Language",
+    "Report",
+    "of_ledger",
+    "of_run",
+    "write_csv",
+    "write_run",
+]

@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-import kokin
+from kokin.catalog import CATALOG, Catalog
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.reports._csv import write_csv
-from kokin.reports._page import page
-
-_LAST = "summary.json"
-
-
-@dataclass(frozen=True, slots=True)
-class FileFunnel:
-    """How one receipt file went in: ``read = accepted + unpaid + rejected``, counted in records of payments."""
-
-    source: str
-    layout: str
-    digest: str
-    """SHA-256, hexadecimal."""
-    read: int
-    accepted: int
-    unpaid: int
-    """Told as not paid (振替不能)."""
-    rejected: int
-    amount: int
-    """Yen of the accepted records."""
-
-    def __post_init__(self) -> None:
-        assert self.read == self.accepted + self.unpaid + self.rejected
+from kokin.reports._files import FileFunnel
+from kokin.reports._folder import replaced
+from kokin.reports._report import of_run
+from kokin.reports._words import Language
 
 
 def write_run(
@@ -48,8 +26,13 @@ def write_run(
     out: str | Path,
     *,
     page_rows: int = 500,
+    language: Language = "ja",
+    catalog: Catalog = CATALOG,
 ) -> dict[str, Any]:
     """Write ``outcomes.csv, balances.csv, exceptions.csv, issues.csv, summary.json`` and ``report.html`` into a folder.
+
+    The CSV are UTF-8 without a byte order mark, with the stable names of columns and codes, for programs. All the
+    other tables of a run, in the forms that people want, are written by :meth:`Report.write`.
 
     Args:
         result: the reconciliation.
@@ -57,7 +40,9 @@ def write_run(
         files: how each receipt file went in.
         issues: the problems of the records that were kept out or flagged, with ``ISSUE_COLUMNS``.
         out: the folder; it is made where it is not there. Files of an earlier run in it are replaced.
-        page_rows: how many exceptions stand on the page; all of them are in ``exceptions.csv``.
+        page_rows: how many rows of a long list stand on the page; all of them are in the CSV.
+        language: of the page.
+        catalog: how the charges are called there; the one that the accounts were made with.
 
     Returns the summary as it was written. The same input gives the same bytes: no clock is read.
 
@@ -66,30 +51,12 @@ def write_run(
     Raises:
         OSError: the folder cannot be written.
     """
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary}
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        write_csv(result.outcomes, draft / "outcomes.csv")
-        write_csv(result.balances, draft / "balances.csv")
-        write_csv(accounts.exceptions, draft / "exceptions.csv")
-        write_csv(issues, draft / "issues.csv")
+    report = of_run(result, accounts, files=files, issues=issues, catalog=catalog)
+    summary = dict(report.summary)
+    with replaced(Path(out), last="summary.json") as draft:
+        for name in ("outcomes", "balances", "exceptions", "issues"):
+            write_csv(report.tables[name], draft / f"{name}.csv")
+        (draft / "report.html").write_text(report.page(language=language, rows=page_rows), encoding="utf-8")
         text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
-        (draft / _LAST).write_text(text + "\n", encoding="utf-8")
-        (draft / "report.html").write_text(page(summary, accounts.exceptions, issues, page_rows), encoding="utf-8")
-        _move(draft, out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
     return summary
-
-
-def _move(draft: Path, out: Path) -> None:
-    """A finished folder to its place: at once where it is new, else file by file with the summary last."""
-    draft.chmod(0o755)
-    if not out.exists():
-        draft.rename(out)
-        return
-    (out / _LAST).unlink(missing_ok=True)
-    for path in sorted(draft.iterdir(), key=lambda path: path.name == _LAST):
-        path.replace(out / path.name)

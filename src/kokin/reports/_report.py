@@ -1,0 +1,210 @@
+"""A report: the tables of a run or of a ledger, and the forms that people take them in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import pyarrow as pa
+
+import kokin
+from kokin.catalog import CATALOG, Catalog
+from kokin.columns import issue_schema
+from kokin.issues import Issue
+from kokin.reconcile import Accounts, Reconciliation, reconcile, settle_accounts
+from kokin.reports import _files
+from kokin.reports._csv import CsvEncoding, write_csv
+from kokin.reports._files import FileFunnel
+from kokin.reports._folder import replaced
+from kokin.reports._open_data import LEAST, open_data
+from kokin.reports._page import page
+from kokin.reports._tables import tables_of
+from kokin.reports._words import Language, Words
+from kokin.reports._xlsx import write_xlsx
+
+if TYPE_CHECKING:
+    from kokin.ledger import Ledger
+
+Format: TypeAlias = Literal["csv", "xlsx", "html"]
+
+#: The tables of a report by name: the eleven outputs of a batch in their order, then what stands beside them.
+TABLES = (
+    "files",
+    "outcomes",
+    "exceptions",
+    "overpayments",
+    "daily",
+    "monthly",
+    "receivables",
+    "revenue",
+    "settlements",
+    "pending",
+    "audit",
+    "balances",
+    "offers",
+    "arrears",
+    "issues",
+    "open_data",
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What people read of a run or of a ledger, as plain Arrow tables; made by :func:`of_run` or :func:`of_ledger`."""
+
+    as_of: date
+    """The day that it speaks of."""
+    summary: Mapping[str, Any]
+    """Counts, yen and controls, for JSON."""
+    tables: Mapping[str, pa.Table]
+    """By the names of :data:`TABLES`; the columns are told there."""
+    catalog: Catalog = field(default=CATALOG, repr=False)
+    """How the charges are called."""
+
+    def page(self, *, language: Language = "ja", rows: int = 500) -> str:
+        """The report as one HTML page that needs nothing from outside.
+
+        Args:
+            language: of all that is said.
+            rows: how many rows of a long list stand on the page; it says so, and names the file that has all.
+        """
+        return page(self.summary, self.tables["exceptions"], self.tables["issues"], rows)
+
+    def write(
+        self,
+        folder: str | Path,
+        formats: Collection[Format] = ("csv", "xlsx", "html"),
+        *,
+        tables: Collection[str] = TABLES,
+        language: Language = "ja",
+        encoding: CsvEncoding = "utf-8-sig",
+        headings: Literal["names", "words"] = "names",
+        geta: bool = False,
+        rows: int = 500,
+    ) -> list[Issue]:
+        """Write ``<table>.csv`` for each table, ``report.xlsx``, ``report.html`` and, last of all, ``summary.json``.
+
+        Args:
+            folder: it is made where it is not there. Files of an earlier report in it are replaced; it is complete or,
+                if anything fails, as it was.
+            formats: which forms.
+            tables: which tables, for CSV and workbook.
+            language: of the workbook and the page.
+            encoding: of the CSV: ``utf-8-sig`` and ``cp932`` open in a spreadsheet by a double click.
+            headings: the CSV's header has the stable ``names`` of the columns and the codes themselves, for programs;
+                or both in ``words`` of the language, for people.
+            geta: write 〓 for a character that cp932 lacks, instead of refusing it.
+            rows: how many rows of a long list stand on the page.
+
+        Returns the characters that stand as 〓.
+
+        Raises:
+            RefusedError: cp932 lacks a character, or a text is too long for a cell.
+            KokinError: a workbook is asked for and XlsxWriter is not installed (the extra ``xlsx``).
+            OSError: the folder cannot be written.
+        """
+        words = Words(language, self.catalog)
+        some = {name: self.tables[name] for name in TABLES if name in tables}
+        issues = []
+        with replaced(Path(folder), last="summary.json") as draft:
+            if "csv" in formats:
+                for name, table in some.items():
+                    told = words.in_words(name, table) if headings == "words" else table
+                    issues += write_csv(told, draft / f"{name}.csv", encoding, geta=geta)
+            if "xlsx" in formats:
+                write_xlsx(some, draft / "report.xlsx", words)
+            if "html" in formats:
+                (draft / "report.html").write_text(self.page(language=language, rows=rows), encoding="utf-8")
+            text = json.dumps(self.summary, ensure_ascii=False, indent=2, default=str)
+            (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        return issues
+
+
+def of_run(
+    result: Reconciliation,
+    accounts: Accounts,
+    *,
+    files: Sequence[FileFunnel] = (),
+    issues: pa.Table | None = None,
+    catalog: Catalog = CATALOG,
+    least: int = LEAST,
+) -> Report:
+    """The report of a run.
+
+    Args:
+        result: the reconciliation.
+        accounts: what it means for the books.
+        files: how each receipt file went in.
+        issues: the problems of the records that were kept out or flagged, with ``ISSUE_COLUMNS``.
+        catalog: how the charges are called; the one that the accounts were made with.
+        least: the fewest receipts that a cell of the open data may tell; see :func:`open_data`.
+    """
+    summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary}
+    return _report(result, accounts, summary, files, _files.run_audit(files), issues, catalog, least)
+
+
+def of_ledger(
+    ledger: Ledger,
+    *,
+    as_of: date | None = None,
+    catalog: Catalog = CATALOG,
+    credits: Any = None,  # noqa: A002 (入金: the field's word)
+    reports: Any = None,
+    write_offs: Any = None,
+    least: int = LEAST,
+) -> Report:
+    """The report of a ledger: all its receipts against all its bills, as the books stood at the end of a day in Japan.
+
+    Args:
+        ledger: the ledger.
+        as_of: the day; by default that of its last entry.
+        catalog: the charges, with the body's own 税目・料金番号.
+        credits: what reached the bank; see :func:`kokin.reconcile.settle_accounts`.
+        reports: what operators report.
+        write_offs: what the body has given up.
+        least: the fewest receipts that a cell of the open data may tell; see :func:`open_data`.
+
+    Raises:
+        LedgerError: the database failed.
+        RefusedError: a table lacks a column, or more is written off than is open.
+    """
+    entries = ledger.entries()
+    day = as_of or _files.day_in_japan(entries[-1])
+    entries = [entry for entry in entries if _files.day_in_japan(entry) <= day]
+    files = _files.ledger_files(entries)
+    bills = ledger.bills(day)
+    result = reconcile(bills, ledger.receipts(day), ledger.policy)
+    accounts = settle_accounts(
+        result, bills, catalog=catalog, credits=credits, reports=reports, write_offs=write_offs, as_of=day
+    )
+    told = accounts.summary
+    controls = {**told["controls"], "T1": ledger.status()["controls"]["T1"]}
+    summary = {
+        "kokin": kokin.__version__,
+        "files": [asdict(file) for file in files],
+        **told,
+        "controls": controls,
+        "entries": len(entries),
+        "hash": entries[-1].hash if entries else "",
+    }
+    return _report(result, accounts, summary, files, _files.ledger_audit(entries), None, catalog, least)
+
+
+def _report(
+    result: Reconciliation,
+    accounts: Accounts,
+    summary: Mapping[str, Any],
+    files: Sequence[FileFunnel],
+    audit: pa.Table,
+    issues: pa.Table | None,
+    catalog: Catalog,
+    least: int,
+) -> Report:
+    told = issue_schema().empty_table() if issues is None else issues
+    tables = tables_of(result, accounts, _files.file_table(files), audit, told)
+    tables["open_data"] = open_data(tables["daily"], accounts.as_of, least)
+    return Report(accounts.as_of, summary, {name: tables[name] for name in TABLES}, catalog)

@@ -1,0 +1,168 @@
+"""The tables that people read, made from the accounts of a run: plain Arrow tables by stable names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.columns import Ints, int64_array, integers
+from kokin.reconcile import Accounts, Reconciliation
+from kokin.rules import RateMissingError
+
+#: By what receipts are added up: ⑤ day × item × year class × channel.
+_KEYS = ("account", "charge", "item_code", "fiscal_year", "year_class", "channel")
+_SUMS = ("receipts", "received", "revenue", "overpaid", "suspense")
+_TO_DATE = ("receipts", "received", "revenue")
+
+_OVERPAYMENTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("record_no", pa.int64()),
+        ("outcome", pa.string()),
+        ("bill_id", pa.string()),
+        ("payer_key", pa.string()),
+        ("charge", pa.string()),
+        ("item_code", pa.string()),
+        ("paid_on", pa.date32()),
+        ("kind", pa.string()),
+        ("excess", pa.int64()),
+        ("interest", pa.int64()),
+        ("offered", pa.int64()),
+    ]
+)
+
+
+def tables_of(
+    result: Reconciliation, accounts: Accounts, files: pa.Table, audit: pa.Table, issues: pa.Table
+) -> dict[str, pa.Table]:
+    """The eleven outputs of a run and what stands beside them, all but the open data."""
+    by_day = daily(accounts.totals)
+    credited = next(control for control in accounts.controls if control.name == "T3").holds is not None
+    return {
+        "files": files,
+        "outcomes": result.outcomes,
+        "exceptions": accounts.exceptions,
+        "overpayments": _overpayments(result, accounts),
+        "daily": by_day,
+        "monthly": monthly(by_day),
+        "receivables": _with_rate(accounts.receivables),
+        "revenue": sums(accounts.totals, ("account", "system", *_KEYS[1:-1]), _SUMS),
+        "settlements": _with_difference(accounts.settlements, credited),
+        "pending": accounts.pending,
+        "audit": audit,
+        "balances": result.balances,
+        "offers": accounts.offers,
+        "arrears": accounts.arrears,
+        "issues": issues,
+    }
+
+
+def sums(table: pa.Table, by: Sequence[str], what: Sequence[str]) -> pa.Table:
+    """Whole numbers summed by some columns, in their order; a null is nothing."""
+    wanted = [(name, "sum", pc.ScalarAggregateOptions(min_count=0)) for name in what]
+    told = table.group_by(list(by)).aggregate(wanted).select([*by, *(f"{name}_sum" for name in what)])
+    return told.rename_columns([*by, *what]).sort_by([(name, "ascending") for name in by])
+
+
+def daily(totals: pa.Table) -> pa.Table:
+    """⑤ 収納日計表, from :attr:`kokin.reconcile.Accounts.totals`."""
+    by = ("received_on", *_KEYS)
+    return totals.select([*by, *_SUMS]).sort_by([(name, "ascending") for name in by])
+
+
+def monthly(by_day: pa.Table) -> pa.Table:
+    """⑥ 月計・累計: each month, and how much of its fiscal year (会計年度) has come up to its end.
+
+    A row stands for every month from the first receipt of its kind to the last one of the fiscal year, so that the
+    ``_to_date`` columns of a year's last month add up to all of that year.
+    """
+    entries = by_day.append_column("month", int64_array(months_of(by_day.column("received_on"))))
+    told = sums(entries, (*_KEYS, "month"), _SUMS)
+    if not len(told):
+        return _monthly_table(
+            told.select(_KEYS), np.empty(0, np.int64), dict.fromkeys(_SUMS, np.empty(0, np.int64)), {}
+        )
+    month = integers(told.column("month"), 0)
+    codes = np.column_stack([_codes(told.column(name)) for name in _KEYS])
+    head = np.ones(len(told), np.bool_)
+    head[1:] = (codes[1:] != codes[:-1]).any(axis=1)
+    group = np.cumsum(head) - 1
+    year = codes[:, _KEYS.index("fiscal_year")]
+    last = np.full(year.max() + 2, np.iinfo(np.int64).min)
+    np.maximum.at(last, year, month)
+    first = month[head]
+    count = last[year[head]] - first + 1
+    start = np.cumsum(count) - count
+    kind = np.repeat(np.arange(len(first)), count)
+    place = start[group] + month - first[group]
+    filled = {name: np.zeros(len(kind), np.int64) for name in _SUMS}
+    for name, values in filled.items():
+        values[place] = integers(told.column(name), 0)
+    to_date = {}
+    for name in _TO_DATE:
+        running = np.cumsum(filled[name])
+        to_date[f"{name}_to_date"] = running - (running - filled[name])[start][kind]
+    keys = told.select(_KEYS).take(int64_array(np.flatnonzero(head)[kind]))
+    return _monthly_table(keys, np.arange(len(kind)) - start[kind] + first[kind], filled, to_date)
+
+
+def _monthly_table(keys: pa.Table, month: Ints, filled: Mapping[str, Ints], to_date: Mapping[str, Ints]) -> pa.Table:
+    texts = month_texts(month)
+    yen = {**filled, **{f"{name}_to_date": to_date.get(f"{name}_to_date", np.empty(0, np.int64)) for name in _TO_DATE}}
+    columns = {name: keys.column(name) for name in _KEYS} | {name: int64_array(values) for name, values in yen.items()}
+    return pa.table({"month": texts, **columns}).sort_by([(name, "ascending") for name in ("month", *_KEYS)])
+
+
+def months_of(days: pa.ChunkedArray) -> Ints:
+    """The months of days, as months since 1970: int64 (n,)."""
+    numbers = integers(days, 0).astype("datetime64[D]")
+    months: Ints = numbers.astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+def month_texts(months: Ints) -> pa.Array:
+    """Months since 1970 as ``YYYY-MM``."""
+    return pa.array(np.datetime_as_string(months.astype("datetime64[M]")), pa.string())
+
+
+def _codes(column: pa.ChunkedArray) -> Ints:
+    """Numbers that are equal where values are; 0 for a null."""
+    coded = column.combine_chunks().dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = pa.concat_arrays(coded.unify_dictionaries().chunks)
+    codes: Ints = integers(coded.indices, -1).astype(np.int64) + 1
+    return codes
+
+
+def _with_rate(receivables: pa.Table) -> pa.Table:
+    """⑦ with the 収納率 in percent, cut after two digits: 100.00 says that all has come."""
+    billed, before, received, overpaid = (
+        receivables.column(name).to_pylist() for name in ("billed", "paid_before", "received", "overpaid")
+    )
+    rates = [
+        Decimal((paid + came - back) * 10_000 // asked).scaleb(-2) if asked else None
+        for asked, paid, came, back in zip(billed, before, received, overpaid, strict=True)
+    ]
+    return receivables.append_column("rate", pa.array(rates, pa.decimal128(5, 2)))
+
+
+def _with_difference(settlements: pa.Table, credited: bool) -> pa.Table:
+    """⑨ with what came too much (or too little, negative); null where the bank has not been asked."""
+    difference = pc.subtract(settlements.column("credited"), settlements.column("expected"))
+    if not credited:
+        difference = pa.nulls(len(settlements), pa.int64())
+    return settlements.append_column("difference", difference)
+
+
+def _overpayments(result: Reconciliation, accounts: Accounts) -> pa.Table:
+    """④ 過誤納一覧; where the rate of a year is not known yet, without what needs it."""
+    try:
+        return accounts.overpayments
+    except RateMissingError:
+        some = result.outcomes.filter(pc.greater(result.outcomes.column("excess"), 0))
+        told = {name: some.column(name) for name in some.column_names}
+        return pa.table([told.get(f.name, pa.nulls(len(some), f.type)) for f in _OVERPAYMENTS], _OVERPAYMENTS)

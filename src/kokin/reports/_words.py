@@ -1,0 +1,67 @@
+"""What tables, columns and codes are called, in Japanese and in English (``words.toml``)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin.catalog import CATALOG, Catalog
+
+Language: TypeAlias = Literal["en", "ja"]
+
+
+@cache
+def _told() -> Mapping[str, Any]:
+    return tomllib.loads((resources.files(__package__) / "words.toml").read_text(encoding="utf-8"))
+
+
+class Words:
+    """The words of one language, with the names of a body's own charges."""
+
+    def __init__(self, language: Language = "ja", catalog: Catalog = CATALOG) -> None:
+        self.language = language
+        named = {"system": catalog.systems, "charge": catalog.charges, "account": catalog.accounts}
+        self._codes: dict[str, Mapping[str, str]] = {
+            **{name: {code: getattr(row, language) for code, row in rows.items()} for name, rows in named.items()},
+            **{name: {code: row[language] for code, row in rows.items()} for name, rows in _told()["values"].items()},
+        }
+
+    def table(self, name: str) -> str:
+        """What a table is called, with its number among the eleven."""
+        row = _told()["tables"][name]
+        return f"{row.get('number', '')}{row[self.language]}"
+
+    def column(self, table: str, name: str) -> str:
+        """What a column is called; a few are called otherwise in one table."""
+        columns = _told()["columns"]
+        return str(columns.get(f"{table}.{name}", columns[name])[self.language])
+
+    def value(self, column: str, code: Any) -> Any:
+        """A coded value in words; any other as it is."""
+        return self._codes.get(column, {}).get(code, code)
+
+    def values(self, column: str, codes: pa.ChunkedArray) -> pa.ChunkedArray:
+        """A column with its coded values in words; any other as it is."""
+        if pa.types.is_boolean(codes.type):
+            yes, no = (self.say(word) for word in ("yes", "no"))
+            return pc.if_else(codes, yes, no)
+        if column not in self._codes or not pa.types.is_string(codes.type):
+            return codes
+        coded = codes.combine_chunks().dictionary_encode()
+        words = pa.array([self.value(column, code) for code in coded.dictionary.to_pylist()], pa.string())
+        return pa.chunked_array([words.take(coded.indices)])
+
+    def in_words(self, name: str, table: pa.Table) -> pa.Table:
+        """A table with its headings and coded values in words."""
+        columns = [self.values(column, table.column(column)) for column in table.column_names]
+        return pa.table(columns, [self.column(name, column) for column in table.column_names])
+
+    def say(self, key: str, **values: Any) -> str:
+        """A sentence of the page, with its values."""
+        return str(_told()["page"][key][self.language]).format(**values)
