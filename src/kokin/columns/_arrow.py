@@ -44,6 +44,11 @@ def as_table(rows: Any) -> pa.Table:
     return pa.table(rows)
 
 
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch without rows."""
+    return pa.record_batch([pa.nulls(0, kind) for kind in schema.types], schema=schema)
+
+
 def chunks(column: pa.ChunkedArray | pa.Array) -> list[pa.Array]:
     """The arrays that a column is made of."""
     return list(column.chunks) if isinstance(column, pa.ChunkedArray) else [column]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
 from kokin.columns._arrow import Flags, Ints
 
+Number = TypeVar("Number", bound=np.integer[Any])
 
-def distinct(numbers: Ints) -> Ints:
-    """Each number once, in order: int64 (k,)."""
+
+def distinct(numbers: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Each number once, in order: (k,)."""
     numbers = np.sort(numbers)
     fresh = np.ones(len(numbers), np.bool_)
     fresh[1:] = numbers[1:] != numbers[:-1]

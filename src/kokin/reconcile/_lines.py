@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from kokin.columns import Bytes, Flags, Ints, Rows, integers, to_arrow
-from kokin.matching import KINDS, OUTCOMES
+from kokin.matching import KINDS, NO_BALANCE, OUTCOMES
 from kokin.model import Outcome, ReceiptKind
 from kokin.reconcile._columns import Days, day_column, text_column
 
@@ -26,18 +26,18 @@ class Lines:
     """The receipts in the order of ``Reconciliation.outcomes``, ``n`` lines."""
 
     def __init__(self, result: Reconciliation) -> None:
-        taken, judged = result._receipts, result._judged
+        taken = result._receipts
         #: The outcomes, and the receipt of each: int64 (n,).
         self.told, self.rows = result._in_order
         self._table = taken.table
         self.kind: Bytes = taken.kind[self.rows]
         self.slip: Rows = taken.slip[self.rows]
-        self.code: Bytes = judged.outcome[self.rows]
+        self.code: Bytes = result._judged.outcome[self.rows]
         #: int64 (n,) each: yen.
         self.amount: Ints = taken.amount[self.rows]
-        self.applied: Ints = judged.applied[self.rows]
-        self.excess: Ints = judged.excess[self.rows]
-        self.met: Ints = judged.expected[self.rows]
+        self.applied: Ints = integers(self.told.column("applied"), 0)
+        self.excess: Ints = integers(self.told.column("excess"), 0)
+        self.met: Ints = integers(self.told.column("expected"), NO_BALANCE)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns import Ints, Rows, in_threads, stretches
-from kokin.matching import OUTCOMES, Index, Judgement, crowded, judge, judge_alone
+from kokin.columns import Ints, Rows, distinct
+from kokin.matching import OUTCOMES, Index
 from kokin.model import Outcome
 from kokin.reconcile._controls import Control, bins, controls
+from kokin.reconcile._judged import Judged
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._receipts import Receipts
-from kokin.reconcile._tables import balance_table, exception_table, outcome_table
+from kokin.reconcile._tables import balance_batches, balance_table, exception_table, outcome_batches, outcome_table
 
 
 class Reconciliation:
@@ -23,7 +25,7 @@ class Reconciliation:
     Each table is made when it is first asked for.
     """
 
-    def __init__(self, index: Index, receipts: Receipts, judged: Judgement, policy: Policy) -> None:
+    def __init__(self, index: Index, receipts: Receipts, judged: Judged, policy: Policy) -> None:
         self._index, self._receipts, self._judged, self._policy = index, receipts, judged, policy
 
     @cached_property
@@ -43,8 +45,16 @@ class Reconciliation:
     @cached_property
     def changes(self) -> pa.Table:
         """The rows of :attr:`balances` whose slips the receipts of this run led to."""
-        slips = np.unique(self._receipts.slip)
+        slips = distinct(self._receipts.slip)
         return balance_table(self._index, self._open, self._waiting, slips[slips >= 0])
+
+    def outcome_batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows of :attr:`outcomes` by the stretch: no table of them is held."""
+        return outcome_batches(self._receipts, self._index, self._judged)
+
+    def balance_batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows of :attr:`balances` by the stretch."""
+        return balance_batches(self._index, self._open, self._waiting)
 
     @cached_property
     def exceptions(self) -> pa.Table:
@@ -83,12 +93,10 @@ class Reconciliation:
         """The outcomes, and the receipt of each row."""
         return outcome_table(self._receipts, self._index, self._judged)
 
-    @cached_property
+    @property
     def _open(self) -> Ints:
         """What is open on each obligation after the run."""
-        after = np.array(self._index.debts.open)
-        after[self._judged.touched] = self._judged.left
-        return after
+        return self._judged.open
 
     @property
     def _waiting(self) -> Rows:
@@ -114,23 +122,4 @@ def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconc
     policy = policy or Policy()
     index = bills if isinstance(bills, Index) else Index.build(bills)
     taken = Receipts(receipts, index)
-    return Reconciliation(index, taken, decide(index, taken, policy), policy)
-
-
-def decide(index: Index, taken: Receipts, policy: Policy) -> Judgement:
-    """The judgement of all receipts: at a stroke where a receipt concerns no other, by the whole rule elsewhere."""
-    company = crowded(taken.kind, taken.slip, index.debts)
-    rows = np.flatnonzero(company)
-    some = judge(taken.claims(rows, policy), index.debts, index.status)
-    if len(rows) == len(taken):
-        return some
-    parts = in_threads(
-        lambda part: judge_alone(taken.slip[part], taken.amount[part], ~company[part], index.debts, index.status),
-        stretches(len(taken)),
-    )
-    outcome, applied, excess, expected = (np.concatenate([part[column] for part in parts]) for column in range(4))
-    for whole, part in zip((outcome, applied, excess, expected), some[:4], strict=True):
-        whole[rows] = part
-    touched = np.concatenate([*(part.touched for part in parts), some.touched])
-    left = np.concatenate([*(part.left for part in parts), some.left])
-    return Judgement(outcome, applied, excess, expected, touched, left)
+    return Reconciliation(index, taken, Judged(index, taken, policy), policy)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
-from kokin.columns import CHUNK, Flags, Ints, Rows, bool_array, in_one, in_threads, stretches, to_arrow
-from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, Judgement, group
+from kokin.columns import (
+    CHUNK,
+    Flags,
+    Ints,
+    Rows,
+    bool_array,
+    chunks,
+    in_one,
+    in_threads,
+    int64_array,
+    integers,
+    no_rows,
+    stretches,
+    to_arrow,
+)
+from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, group
 from kokin.model import Outcome
+from kokin.reconcile._judged import Judged
 from kokin.reconcile._receipts import Columns, Receipts
 
 OUTCOME_SCHEMA = pa.schema(
@@ -58,28 +75,42 @@ class BalanceStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
-def outcome_table(receipts: Receipts, index: Index, judged: Judgement) -> tuple[pa.Table, Ints]:
+def outcome_table(receipts: Receipts, index: Index, judged: Judged) -> tuple[pa.Table, Ints]:
     """The outcomes in canonical order (source, digest, record_no), and the receipt of each row: int64 (n,)."""
-    batches = receipts.table.to_batches(max_chunksize=CHUNK)
+    told = in_threads(
+        lambda piece: _outcome_batch(piece[0], piece[1], receipts, index, judged), _pieces(receipts.table)
+    )
+    table = pa.Table.from_batches(told, OUTCOME_SCHEMA)
+    order = None if _in_canonical_order(receipts.table) else _canonical(receipts.table, table)
+    return (table, np.arange(len(table))) if order is None else (table.take(int64_array(order)), order)
+
+
+def outcome_batches(receipts: Receipts, index: Index, judged: Judged) -> Iterator[pa.RecordBatch]:
+    """The rows of :func:`outcome_table`, at least one batch; where receipts stand in that order, by the stretch."""
+    if _in_canonical_order(receipts.table):
+        for batch, rows in _pieces(receipts.table):
+            yield _outcome_batch(batch, rows, receipts, index, judged)
+    else:
+        yield from outcome_table(receipts, index, judged)[0].to_batches(max_chunksize=CHUNK)
+
+
+def _pieces(table: pa.Table) -> list[tuple[pa.RecordBatch, slice]]:
+    """The batches of a table, at least one, and the rows of each."""
+    batches = table.to_batches(max_chunksize=CHUNK) or [no_rows(table.schema)]
     ends = np.cumsum([len(batch) for batch in batches]).tolist()
-
-    def told(piece: tuple[pa.RecordBatch, int]) -> pa.RecordBatch:
-        batch, end = piece
-        rows = slice(end - len(batch), end)
-        return _outcome_batch(batch, receipts.slip[rows], index, judged.part(rows))
-
-    table = pa.Table.from_batches(in_threads(told, zip(batches, ends, strict=True)), OUTCOME_SCHEMA)
-    order = _canonical(receipts.table, table)
-    return (table, np.arange(len(table))) if order is None else (table.take(to_arrow(order, pa.int64())), order)
+    return [(batch, slice(end - len(batch), end)) for batch, end in zip(batches, ends, strict=True)]
 
 
-def _outcome_batch(batch: pa.RecordBatch, slip: Rows, index: Index, judged: Judgement) -> pa.RecordBatch:
+def _outcome_batch(
+    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, judged: Judged
+) -> pa.RecordBatch:
     """A stretch of outcomes; a number that the receipt does not carry is told as the bill has it."""
+    slip, told = receipts.slip[rows], judged.part(rows)
     bill = to_arrow(np.maximum(slip, 0), pa.int32(), slip >= 0)
     columns = [
         _column(batch, "source", pa.string()).fill_null(""),
         _column(batch, "record_no", pa.int64()),
-        pa.array([outcome.value for outcome in OUTCOMES], pa.string()).take(to_arrow(judged.outcome, pa.uint8())),
+        pa.array([outcome.value for outcome in OUTCOMES], pa.string()).take(to_arrow(told.outcome, pa.uint8())),
         index.bill_id.take(bill).cast(pa.string()),
     ]
     widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
@@ -94,9 +125,9 @@ def _outcome_batch(batch: pa.RecordBatch, slip: Rows, index: Index, judged: Judg
         columns.append(column)
     columns += [
         _column(batch, "amount", pa.int64()),
-        to_arrow(judged.applied, pa.int64()),
-        to_arrow(judged.excess, pa.int64()),
-        to_arrow(judged.expected, pa.int64(), judged.expected != NO_BALANCE),
+        to_arrow(told.applied, pa.int64()),
+        to_arrow(told.excess, pa.int64()),
+        to_arrow(told.expected, pa.int64(), told.expected != NO_BALANCE),
     ]
     return pa.record_batch(columns, OUTCOME_SCHEMA)
 
@@ -105,13 +136,30 @@ def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
     return batch.column(name).cast(kind) if name in batch.schema.names else pa.nulls(len(batch), kind)
 
 
-def _canonical(receipts: pa.Table, outcomes: pa.Table) -> npt.NDArray[np.int64] | None:
+def _in_canonical_order(receipts: pa.Table) -> bool:
+    """Whether receipts are all of one file and stand in the order of their record numbers, as far as a glance tells."""
+    names = set(receipts.schema.names)
+    one_file = all(_is_constant(receipts.column(name)) for name in {"source", "digest"} & names)
+    return one_file and "record_no" in names and _is_ascending(receipts.column("record_no"))
+
+
+def _is_constant(column: pa.ChunkedArray) -> bool:
+    words: set[str] = set()
+    for array in chunks(column):
+        known = array.dictionary.to_pylist() if pt.is_dictionary(array.type) else pc.min_max(array).as_py().values()
+        words.update(known)
+    return len(words) <= 1 and not column.null_count
+
+
+def _is_ascending(column: pa.ChunkedArray) -> bool:
+    parts = [integers(array, -1)[some] for array in chunks(column) for some in stretches(len(array))]
+    each = all((part[1:] > part[:-1]).all() for part in parts)
+    return each and all(left[-1] < right[0] for left, right in pairwise(parts))
+
+
+def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Ints | None:
     """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
-    places = [Columns(receipts).rank(name) for name in ("source", "digest", "record_no")]
-    varying = [column for column in places if (column != column[:1]).any()]
-    if len(varying) == 1 and (np.diff(varying[0]) > 0).all():
-        return None
-    rank = group(*places)
+    rank = group(*(Columns(receipts).rank(name) for name in ("source", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
         rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names))
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
@@ -130,11 +178,26 @@ def balance_table(index: Index, balance: Ints, waiting: Rows, slips: Rows | None
         slips: the slips to tell of; None: all.
     """
     rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
-    waits = np.zeros(len(index), np.bool_)
-    waits[waiting] = True
+    waits = _marked(waiting, len(index))
     parts = in_threads(lambda some: _balance_batch(rows[some], index, balance, waits), stretches(len(rows)))
     table = pa.Table.from_batches(parts, BALANCE_SCHEMA)
     return table if index.in_order else table.sort_by("bill_id")
+
+
+def balance_batches(index: Index, balance: Ints, waiting: Rows) -> Iterator[pa.RecordBatch]:
+    """The rows of :func:`balance_table` for all slips, at least one batch; by the stretch where slips are in order."""
+    if not index.in_order:
+        yield from balance_table(index, balance, waiting).to_batches(max_chunksize=CHUNK)
+        return
+    waits = _marked(waiting, len(index))
+    for some in stretches(len(index)) or [slice(0, 0)]:
+        yield _balance_batch(np.arange(some.start, some.stop, dtype=np.int32), index, balance, waits)
+
+
+def _marked(rows: Rows, count: int) -> Flags:
+    marked = np.zeros(count, np.bool_)
+    marked[rows] = True
+    return marked
 
 
 def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Flags) -> pa.RecordBatch:
@@ -180,7 +243,7 @@ _TOLD = {
 }
 
 
-def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: Judgement) -> pa.Table:
+def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: Judged) -> pa.Table:
     """The outcomes that somebody has to look at, with the field, what was expected and what came.
 
     ``rows`` are the receipts of the outcomes' rows.
