@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
 from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
+from kokin.cli._words import heads, help_text, language, tell
 from kokin.text import mask
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ class Format(StrEnum):
 
 @exits
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Receipt files.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(help=help_text("Receipt files."), show_default=False)],
     layout: LayoutNames,
-    output: Annotated[Format, typer.Option("--format", help="How the result is written.")] = Format.TEXT,
+    output: Annotated[Format, typer.Option("--format", help=help_text("How the result is written."))] = Format.TEXT,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
-    unmasked: Annotated[bool, typer.Option("--unmasked", help="Show names and account numbers of the header.")] = False,
+    unmasked: Annotated[
+        bool, typer.Option("--unmasked", help=help_text("Show names and account numbers of the header."))
+    ] = False,
 ) -> Exit:
     """Check receipt files: totals, every record, every byte. Nothing is written, and names are masked."""
     from kokin import receipts
@@ -49,10 +51,10 @@ def check(
             for path, name in named:
                 _print_header(receipts.open(path, name, lenient=lenient, reference_date=day), unmasked)
         case Format.JSON:
-            _show.line(_as_json([report.as_dict(_show.language()) for report in reports]))
+            _show.as_json([report.as_dict(language()) for report in reports])
         case Format.SARIF:
-            logs = [report.as_sarif(_show.language()) for report in reports]
-            _show.line(_as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]}))
+            logs = [report.as_sarif(language()) for report in reports]
+            _show.as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]})
     return Exit(max(report.exit_code for report in reports))
 
 
@@ -68,11 +70,7 @@ def _print_header(file: ReceiptFile, unmasked: bool) -> None:
         rows.append((field.id, field.ja, mask(str(value)) if hidden else str(value)))
     if rows:
         _show.line()
-        _show.grid((f"{file.source} header", "項目", "content"), rows)
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+        _show.grid((tell("{file} header", file=file.source), "項目", tell("content")), rows)
 
 
 def _print(reports: Sequence[Report]) -> None:
@@ -80,14 +78,15 @@ def _print(reports: Sequence[Report]) -> None:
     for report in reports:
         totals = report.totals
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
-        rows.append((report.source, report.layout, *counts, "refused" if report.refused else "taken"))
-    _show.grid(("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
+        rows.append((report.source, report.layout, *counts, tell("refused" if report.refused else "taken")))
+    _show.grid(heads("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
     for report in reports:
         declared = [
-            (each.field, each.declared, each.counted, "agrees" if each.agrees else "DIFFERS")
+            (each.field, each.declared, each.counted, tell("agrees" if each.agrees else "DIFFERS"))
             for each in report.totals.declared
         ]
         if declared:
             _show.line()
-            _show.grid((f"{report.source} declares", "declared", "counted", ""), declared)
+            heading = tell("{file} declares", file=report.source)
+            _show.grid((heading, *heads("declared", "counted", "")), declared)
         _show.issues(report.issues, total=report.issues.total)

@@ -10,6 +10,7 @@ import typer
 
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
+from kokin.cli._words import help_text, tell
 
 # Slips drawn for the eye; the command for all of them is printed.
 _DRAWN = 12
@@ -17,9 +18,11 @@ _DRAWN = 12
 
 @exits
 def demo(
-    bills: Annotated[int, typer.Option(help="How many slips the city sends.", min=1, max=10_000_000)] = 10_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same city.")] = 1,
-    out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("kokin-demo"),
+    bills: Annotated[
+        int, typer.Option(help=help_text("How many slips the city sends."), min=1, max=10_000_000)
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(help=help_text("The same seed gives the same city."))] = 1,
+    out: Annotated[Path, typer.Option(help=help_text("The folder to write into."))] = Path("kokin-demo"),
 ) -> Exit:
     """Make an invented city, draw slips, read its receipt files and reconcile them.
 
@@ -34,14 +37,15 @@ def demo(
     from kokin.reconcile import reconcile, settle_accounts
     from kokin.reports import write_run
 
-    with _show.progress("the city"):
+    with _show.progress(tell("the city")):
         city = write_city(out, bills, seed)
     billed = bill_files.read(city.bills)
     few = out / "few-bills.csv"
     bill_files.write(billed.table.slice(0, _DRAWN), few)
     shutil.rmtree(out / "slips", ignore_errors=True)
     made = slips.make(few, out / "slips", "png")
-    _show.line(f"bills    {city.bills}: {len(billed.table):,} slips, {made.made} of them drawn in {out / 'slips'}")
+    counts = {"count": len(billed.table), "drawn": made.made, "folder": out / "slips"}
+    _show.line(tell("{bills}: {count:,} slips, {drawn} of them drawn in {folder}", bills=city.bills, **counts))
     paths, layouts = [path for path, _ in city.receipts], [layout for _, layout in city.receipts]
     taken = _files.take(paths, layouts, lenient=False, reference_date=city.reference_date)
     result = reconcile(billed.table, taken.tables)
@@ -51,9 +55,9 @@ def demo(
     _show.line()
     _reconcile.show(summary)
     t4 = summary["controls"]["T4"]
-    sign = "=" if t4["holds"] is True else "≠"
     _show.line()
-    _show.line(f"T4: received {t4['left']:,} {sign} {t4['right']:,} yen in the bins, every yen in exactly one")
-    _show.line(f"Open {out / 'result' / 'report.html'} to look at it, and try:")
+    equation = f"{t4['left']:,} {'=' if t4['holds'] is True else '≠'} {t4['right']:,}"
+    _show.line(tell("T4: received = in the bins, every yen in exactly one: {equation}", equation=equation))
+    _show.line(tell("Open {page} to look at it, and try:", page=out / "result" / "report.html"))
     _show.line(f"  kokin qr read {out / 'slips' / 'part-00001' / '000000001.png'}")
     return Exit.CLEAN if t4["holds"] is True else Exit.FAILED

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from typing import ParamSpec
@@ -10,6 +12,7 @@ from typing import ParamSpec
 import typer
 
 from kokin.cli import _show
+from kokin.cli._words import page, tell
 from kokin.issues import KokinError, RefusedError
 
 _Arguments = ParamSpec("_Arguments")
@@ -26,10 +29,14 @@ class Exit(IntEnum):
     REFUSED = 3
     #: A file, or the ledger, could not be read or written.
     FAILED = 4
+    #: By Ctrl-C; as shells have it, 128 and the signal.
+    INTERRUPTED = 130
+    #: Whoever read the output has gone.
+    UNREAD = 141
 
 
 def exits(command: Callable[_Arguments, Exit]) -> Callable[_Arguments, None]:
-    """A command that returns its exit code, with the codes of what it may raise."""
+    """A command that returns its exit code, with the codes of what it may raise, and its help in both languages."""
 
     @functools.wraps(command)
     def run(*args: _Arguments.args, **options: _Arguments.kwargs) -> None:
@@ -38,9 +45,22 @@ def exits(command: Callable[_Arguments, Exit]) -> Callable[_Arguments, None]:
         except RefusedError as error:
             _show.refusal(error)
             code = Exit.REFUSED
+        except BrokenPipeError:
+            _show.silence()
+            code = Exit.UNREAD
         except (KokinError, OSError) as error:
             _show.failure(error)
             code = Exit.FAILED
+        except KeyboardInterrupt:
+            _show.note(tell("interrupted; do it again, nothing is done twice"))
+            code = Exit.INTERRUPTED
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except Exception:
+            # Python ends with 1, which would tell a batch job that all is done.
+            traceback.print_exc()
+            code = Exit.FAILED
         raise typer.Exit(code)
 
+    run.__doc__ = page(inspect.getdoc(command) or "")
     return run

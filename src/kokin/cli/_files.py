@@ -11,6 +11,7 @@ import pyarrow as pa
 import typer
 
 from kokin import receipts
+from kokin.cli._words import tell
 from kokin.issues import Issue, Place, RefusedError
 from kokin.reports import FileFunnel
 
@@ -22,6 +23,7 @@ _MOST_ISSUES = 1_000_000
 class Taken:
     """What came out of the files of one run."""
 
+    files: list[receipts.ReceiptFile] = field(default_factory=list)
     tables: list[pa.Table] = field(default_factory=list)
     funnels: list[FileFunnel] = field(default_factory=list)
     totals: dict[str, receipts.Totals] = field(default_factory=dict)
@@ -38,7 +40,8 @@ def layouts_for(files: Sequence[Path], layouts: Sequence[str]) -> list[str]:
     if len(layouts) == 1:
         return [*layouts] * len(files)
     if len(layouts) != len(files):
-        message = f"give one layout for all {len(files)} files, or one for each in their order; not {len(layouts)}"
+        counts = {"files": len(files), "layouts": len(layouts)}
+        message = tell("give one layout for all {files} files, or one for each in their order; not {layouts}", **counts)
         raise typer.BadParameter(message, param_hint="--layout")
     return list(layouts)
 
@@ -64,6 +67,7 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
         except receipts.FileRefused as error:
             refused += error.issues
             continue
+        taken.files.append(file)
         taken.tables.append(pa.Table.from_batches(batches, file.schema()))
         taken.funnels.append(funnel(file))
         taken.totals[file.digest] = file.totals

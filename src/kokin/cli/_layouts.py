@@ -10,12 +10,15 @@ from rich.markdown import Markdown
 
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
+from kokin.cli._words import heads, help_text, tell
 
 
 @exits
 def layouts(
-    name: Annotated[str | None, typer.Argument(help="A layout's name, or the path of its TOML file.")] = None,
-    new: Annotated[bool, typer.Option("--new", help="Print a commented layout file to begin from.")] = False,
+    name: Annotated[
+        str | None, typer.Argument(help=help_text("A layout's name, or the path of its TOML file."))
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help=help_text("Print a commented layout file to begin from."))] = False,
 ) -> Exit:
     """List the layouts of receipt files, or print the byte table of one."""
     from kokin.receipts import layouts as room
@@ -26,8 +29,8 @@ def layouts(
         rows = []
         for each in room.names():
             layout = room.load(each)
-            rows.append((each, layout.ja, layout.en, layout.format, "yes" if layout.verified else "NO"))
-        _show.grid(("name", "名称", "what", "format", "verified"), rows)
+            rows.append((each, layout.ja, layout.en, layout.format, tell("yes" if layout.verified else "NO")))
+        _show.grid((*heads("name"), "名称", *heads("what", "format", "verified")), rows)
     else:
         text = room.table(room.load(name))
         console = Console(highlight=False)

@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import getpass
+from datetime import date, datetime, timedelta, timezone
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kokin.cli._words import help_text, tell
+
+JAPAN = timezone(timedelta(hours=9))
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 LayoutNames = Annotated[
     list[str],
-    typer.Option("--layout", "-l", help="Layout of the files: a name or a TOML file; once for all, or once per file."),
+    typer.Option(
+        "--layout",
+        "-l",
+        help=help_text("Layout of the files: a name or a TOML file; once for all, or once per file."),
+        show_default=False,
+    ),
 ]
-Lenient = Annotated[bool, typer.Option("--lenient", help="Repair what can be repaired, and report each repair.")]
+Lenient = Annotated[
+    bool, typer.Option("--lenient", help=help_text("Repair what can be repaired, and report each repair."))
+]
 ReferenceDate = Annotated[
     datetime | None,
     typer.Option(
         formats=["%Y-%m-%d"],
-        help="The day that days without a year or era are nearest to; today by default.",
+        help=help_text("The day that days without a year or era are nearest to; today by default."),
+        show_default=False,
+    ),
+]
+As = Annotated[Format, typer.Option("--format", help=help_text("How the result is written."))]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", help=help_text("The body's choices: a TOML file."), show_default=False)
+]
+CatalogFile = Annotated[
+    Path | None, typer.Option("--catalog", help=help_text("The body's charges: a TOML file."), show_default=False)
+]
+Actor = Annotated[str, typer.Option(help=help_text("Who does it; the login name by default."), show_default=False)]
+At = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%dT%H:%M"],
+        help=help_text("When it counts as done, in Japan's time; now by default. Never before the last entry."),
         show_default=False,
     ),
 ]
@@ -25,3 +63,20 @@ ReferenceDate = Annotated[
 def day_of(given: datetime | None) -> date:
     """The given day, or today."""
     return given.date() if given else date.today()
+
+
+def moment_of(given: datetime | None) -> datetime | None:
+    """The given moment, which is Japan's."""
+    return given and given.replace(tzinfo=JAPAN)
+
+
+def actor_of(given: str) -> str:
+    """The given name, or that of the login.
+
+    Raises:
+        BadParameter: nobody is logged in.
+    """
+    try:
+        return given or getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise typer.BadParameter(tell("say who does it: nobody is logged in"), param_hint="--actor") from error

@@ -11,8 +11,9 @@ import typer
 
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
+from kokin.cli._words import heads, help_text, page, tell
 
-app = typer.Typer(help="Make and read the eL-QR (地方税統一QRコード).", no_args_is_help=True)
+app = typer.Typer(help=page("Make and read the eL-QR (地方税統一QRコード)."), no_args_is_help=True)
 
 
 class Form(StrEnum):
@@ -28,25 +29,32 @@ class Form(StrEnum):
 @app.command()
 @exits
 def make(
-    bills: Annotated[Path, typer.Argument(help="Bills: CSV (UTF-8 or cp932) or Parquet.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The folder to write into.", show_default=False)],
-    form: Annotated[Form, typer.Option("--format", help="What is written for each bill.")] = Form.SVG,
-    module_mm: Annotated[float, typer.Option(help="The side of a module in mm.", min=0.05)] = 25.4 / 60,
-    quiet: Annotated[int, typer.Option(help="The light margin, in modules.", min=0)] = 4,
-    dpi: Annotated[int, typer.Option(help="Dots per inch of PNG and PBM.", min=72)] = 600,
+    bills: Annotated[
+        Path, typer.Argument(help=help_text("Bills: CSV (UTF-8 or cp932) or Parquet."), show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help=help_text("The folder to write into."), show_default=False)],
+    form: Annotated[Form, typer.Option("--format", help=help_text("What is written for each bill."))] = Form.SVG,
+    module_mm: Annotated[float, typer.Option(help=help_text("The side of a module in mm."), min=0.05)] = 25.4 / 60,
+    quiet: Annotated[int, typer.Option(help=help_text("The light margin, in modules."), min=0)] = 4,
+    dpi: Annotated[int, typer.Option(help=help_text("Dots per inch of PNG and PBM."), min=72)] = 600,
     words: Annotated[
-        Path | None, typer.Option(help="Of PDF: a TOML with the payee and the charges in words.", show_default=False)
+        Path | None,
+        typer.Option(help=help_text("Of PDF: a TOML with the payee and the charges in words."), show_default=False),
     ] = None,
-    template: Annotated[str, typer.Option(help="Of PDF: strip, a4, or a TOML file with the geometry.")] = "strip",
-    font: Annotated[Path | None, typer.Option(help="Of PDF: a TrueType font to embed.", show_default=False)] = None,
+    template: Annotated[
+        str, typer.Option(help=help_text("Of PDF: strip, a4, or a TOML file with the geometry."))
+    ] = "strip",
+    font: Annotated[
+        Path | None, typer.Option(help=help_text("Of PDF: a TrueType font to embed."), show_default=False)
+    ] = None,
     issued_on: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Reject a deadline before this day.", show_default=False),
+        typer.Option(formats=["%Y-%m-%d"], help=help_text("Reject a deadline before this day."), show_default=False),
     ] = None,
     no_deadline: Annotated[
-        bool, typer.Option("--no-deadline", help="Write zeros where a bill has no 支払期限.")
+        bool, typer.Option("--no-deadline", help=help_text("Write zeros where a bill has no 支払期限."))
     ] = False,
-    part_rows: Annotated[int, typer.Option(help="Rows of the bills per part.", min=1)] = 10_000,
+    part_rows: Annotated[int, typer.Option(help=help_text("Rows of the bills per part."), min=1)] = 10_000,
 ) -> Exit:
     """Make the eL-QR of every bill, in numbered parts with a manifest.
 
@@ -56,7 +64,7 @@ def make(
     from kokin import slips
 
     look = slips.Look(module_mm=module_mm, quiet=quiet)
-    with _show.progress("slips") as done:
+    with _show.progress(tell("slips")) as done:
         day = issued_on and issued_on.date()
         made = slips.make(
             bills,
@@ -72,22 +80,25 @@ def make(
             part_rows=part_rows,
             done=done,
         )
-    _show.line(f"read {made.read:,} = made {made.made:,} + rejected {made.rejected:,}")
+    counts = {"read": made.read, "made": made.made, "rejected": made.rejected}
+    _show.line(tell("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
     if form is not Form.PAYLOAD:
         side = look.side_mm if form is Form.SVG else look.printed_mm(dpi)
-        _show.line(f"each {side:g} mm wide, quiet zone of {quiet} modules included")
+        _show.line(tell("each {side:g} mm wide, quiet zone of {quiet} modules included", side=side, quiet=quiet))
     if made.resumed:
-        _show.line(f"{made.resumed:,} parts were there already")
-    _show.line(f"written to {out}")
+        _show.line(tell("{parts:,} parts were there already", parts=made.resumed))
+    _show.line(tell("written to {out}", out=out))
     if (out / "issues.csv").exists():
-        _show.errors.print(f"issues are in {out / 'issues.csv'}", style="yellow", markup=False)
+        _show.note(tell("issues are in {file}", file=out / "issues.csv"))
     return Exit.EXCEPTIONS if made.rejected else Exit.CLEAN
 
 
 @app.command()
 @exits
 def read(
-    code: Annotated[str, typer.Argument(help="The 255 digits, or the path of a picture.", show_default=False)],
+    code: Annotated[
+        str, typer.Argument(help=help_text("The 255 digits, or the path of a picture."), show_default=False)
+    ],
 ) -> Exit:
     """Read an eL-QR from its digits or from a picture: every field and every problem."""
     from kokin import elqr
@@ -98,7 +109,7 @@ def read(
         if len(digits) == elqr.LENGTH:
             parts = [(part.name, part.ja, digits[part.span]) for part in elqr.PARTS.values() if not part.const]
             number = [] if issues else [("el_number", "eL番号", elqr.parse(digits).el_number)]
-            _show.grid(("field", "項目", "digits"), parts + number)
+            _show.grid((*heads("field"), "項目", *heads("digits")), parts + number)
         _show.issues(issues, most=len(issues))
         problems += len(issues)
     return Exit.REFUSED if problems else Exit.CLEAN

@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
 import typer
 
 from kokin.cli import _show
+from kokin.cli._address import opened, shown
 from kokin.cli._exits import Exit, exits
-from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
+from kokin.cli._options import (
+    Actor,
+    CatalogFile,
+    LayoutNames,
+    Lenient,
+    PolicyFile,
+    ReferenceDate,
+    actor_of,
+    day_of,
+)
+from kokin.cli._words import heads, help_text, tell
+
+if TYPE_CHECKING:
+    from kokin.ledger import Ledger
+    from kokin.receipts import ReceiptFile
 
 
 @exits
 def reconcile(
-    bills: Annotated[Path, typer.Option(help="Bills: CSV (UTF-8 or cp932) or Parquet.", show_default=False)],
+    bills: Annotated[Path, typer.Option(help=help_text("Bills: CSV (UTF-8 or cp932) or Parquet."), show_default=False)],
     receipts: Annotated[
-        list[Path], typer.Option(help="A receipt file; may be given more than once.", show_default=False)
+        list[Path], typer.Option(help=help_text("A receipt file; may be given more than once."), show_default=False)
     ],
     layout: LayoutNames,
-    out: Annotated[Path, typer.Option(help="The folder to write into.", show_default=False)],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More receipt files.")] = None,
-    policy: Annotated[Path | None, typer.Option(help="The body's choices: a TOML file.", show_default=False)] = None,
-    catalog: Annotated[Path | None, typer.Option(help="The body's charges: a TOML file.", show_default=False)] = None,
+    out: Annotated[Path, typer.Option(help=help_text("The folder to write into."), show_default=False)],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help=help_text("More receipt files."))] = None,
+    policy: PolicyFile = None,
+    catalog: CatalogFile = None,
     credits_file: Annotated[
-        Path | None, typer.Option("--credits", help="A bank's credit file, for control T3.", show_default=False)
+        Path | None,
+        typer.Option("--credits", help=help_text("A bank's credit file, for control T3."), show_default=False),
     ] = None,
-    credits_layout: Annotated[str, typer.Option(help="The layout of the credit file.")] = "zengin-01",
+    credits_layout: Annotated[str, typer.Option(help=help_text("The layout of the credit file."))] = "zengin-01",
+    ledger: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help=help_text("Post the bills and receipts here, too."), show_default=False),
+    ] = None,
+    actor: Actor = "",
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
 ) -> Exit:
     """Settle receipts against bills, every yen in exactly one outcome.
 
-    A file with a wrong total, an unknown byte or a missing end is refused, and nothing is written.
+    A file with a wrong total, an unknown byte or a missing end is refused, and nothing is written or posted.
+
+    With --ledger all is read and judged first; then the bills and each file are posted, one after another, and the
+    folder is written last. If the ledger fails in between, do it again: what is posted already is passed over. The
+    folder tells of this run alone; `kokin report` tells of all that the ledger holds.
     """
     from kokin import receipts as receipts_room
     from kokin import reports
@@ -44,19 +70,25 @@ def reconcile(
     from kokin.reconcile import reconcile as settle
 
     day = day_of(reference_date)
+    choices = Policy.load(policy) if policy else None
     billed = _bills(bills)
     taken = _files.take([*receipts, *(more or [])], layout, lenient=lenient, reference_date=day)
-    result = settle(billed, taken.tables, Policy.load(policy) if policy else None)
+    result = settle(billed, taken.tables, choices)
     credited = None
     if credits_file:
         credited = bank_credits(receipts_room.read(credits_file, credits_layout, lenient=lenient, reference_date=day))
     charges = load(catalog) if catalog else CATALOG
     accounts = settle_accounts(result, billed, catalog=charges, credits=credited, files=taken.totals)
+    if ledger:
+        with opened(ledger, policy=choices) as kept:
+            _post(kept, bills, billed, taken.files, actor_of(actor))
     summary = reports.write_run(result, accounts, taken.funnels, to_table(taken.issues), out)
     _show.issues(taken.issues)
     show(summary)
     _show.line()
-    _show.line(f"written to {out}")
+    if ledger:
+        _show.line(tell("posted to {place}", place=shown(ledger)))
+    _show.line(tell("written to {out}", out=out))
     return Exit.EXCEPTIONS if len(accounts.exceptions) or taken.issues else Exit.CLEAN
 
 
@@ -67,9 +99,19 @@ def _bills(path: Path) -> pa.Table:
     found = bills.read(path)
     issues = from_table(found.issues)
     if found.rejected:
-        raise RefusedError(issues, f"{path}: {found.rejected:,} bills are wrong; nothing was written")
+        count = tell("{count:,} bills of {file} are wrong; nothing was written", count=found.rejected, file=path)
+        raise RefusedError(issues, count)
     _show.issues(issues)
     return found.table
+
+
+def _post(ledger: Ledger, bills: Path, billed: pa.Table, files: Sequence[ReceiptFile], actor: str) -> None:
+    with _show.progress(tell("ledger"), len(files) + 1) as done:
+        ledger.add_bills(billed, actor=actor, source=bills.name)
+        done(1)
+        for file in files:
+            ledger.post(file, actor=actor)
+            done(1)
 
 
 def show(summary: dict[str, Any]) -> None:
@@ -78,19 +120,15 @@ def show(summary: dict[str, Any]) -> None:
     names = ("read", "accepted", "unpaid", "rejected", "amount")
     rows = [(file["source"], file["layout"], *(file[name] for name in names)) for file in files]
     if len(files) > 1:
-        rows.append(("total", "", *(sum(file[name] for file in files) for name in names)))
-    _show.grid(("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen"), rows)
+        rows.append((tell("total"), "", *(sum(file[name] for file in files) for name in names)))
+    _show.grid(heads("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen"), rows)
     _show.line()
     told = sorted(summary["outcomes"].items(), key=lambda item: -item[1]["count"])
-    _show.grid(("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in told])
+    _show.grid(heads("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in told])
     _show.line()
-    _show.grid(("bin", "yen"), list(summary["bins"].items()))
+    _show.grid(heads("bin", "yen"), [(tell(name), yen) for name, yen in summary["bins"].items()])
     if summary["findings"]:
         _show.line()
-        _show.grid(("also to look at", "receipts"), list(summary["findings"].items()))
+        _show.grid(heads("also to look at", "receipts"), list(summary["findings"].items()))
     _show.line()
-    rows = []
-    for name, control in summary["controls"].items():
-        said = {True: "holds", False: "BROKEN"}.get(control["holds"], "not checked")
-        rows.append((name, control["statement"], control["left"], control["right"], said))
-    _show.grid(("", "control", "left", "right", ""), rows)
+    _show.controls(summary["controls"])

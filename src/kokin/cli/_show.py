@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import locale
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from kokin.cli._words import heads, language, tell, told_elsewhere
 from kokin.issues import Issue, RefusedError, Severity
 
 # A pipe has no width: what is written into it is not folded.
 _PIPE_WIDTH = 200
 
-results = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """A console that leaves it to :mod:`kokin.cli._exits` how a command ends whose reader has gone."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+results = _Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+errors = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 # As many issues as one reads; all of them are in the files that a command writes, or in --format json.
 _MOST = 20
-
-
-def language() -> Literal["en", "ja"]:
-    """The language of messages: KOKIN_LANG, else the locale."""
-    named = os.environ.get("KOKIN_LANG") or locale.getlocale()[0] or ""
-    return "ja" if named.lower().startswith("ja") else "en"
 
 
 def issues(found: Iterable[Issue], most: int = _MOST, total: int | None = None) -> None:
@@ -40,18 +43,29 @@ def issues(found: Iterable[Issue], most: int = _MOST, total: int | None = None) 
         style = "red" if issue.severity is Severity.ERROR else "yellow"
         errors.print(issue.describe(language()), style=style, markup=False)
     if total > most:
-        errors.print(f"... {total - most:,} more", markup=False)
+        errors.print(tell("... {more:,} more", more=total - most), markup=False)
 
 
 def refusal(error: RefusedError) -> None:
     """Why an input was refused."""
-    errors.print(f"refused: {error.summary}" if error.summary else "refused", style="bold red", markup=False)
+    why = told_elsewhere(error.summary)
+    said = tell("refused: {why}", why=why) if why else tell("refused")
+    errors.print(said, style="bold red", markup=False)
     issues(error.issues)
 
 
 def failure(error: Exception) -> None:
-    """Why a file could not be read or written."""
-    errors.print(f"failed: {error}", style="bold red", markup=False)
+    """Why a file or the ledger could not be read or written."""
+    if isinstance(error, OSError) and error.strerror:
+        why = f"{error.filename}: {tell(error.strerror)}" if error.filename else tell(error.strerror)
+    else:
+        why = tell(str(error))
+    errors.print(tell("failed: {why}", why=why), style="bold red", markup=False)
+
+
+def note(text: str) -> None:
+    """A line on stderr for whoever watches."""
+    errors.print(text, style="yellow", markup=False)
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -63,12 +77,33 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(name, justify="right" if right else "left", header_style="bold", no_wrap=right)
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str("" if cell is None else cell) for cell in row))
-    results.print(table)
+    results.print(table, markup=False)
+
+
+def controls(told: Mapping[str, Mapping[str, Any]]) -> None:
+    """The equations of a run or of a ledger."""
+    rows = []
+    for name, control in told.items():
+        said = {True: tell("holds"), False: tell("BROKEN")}.get(control["holds"], tell("not checked"))
+        rows.append((name, tell(control["statement"]), control["left"], control["right"], said))
+    grid(heads("", "control", "left", "right", ""), rows)
 
 
 def line(text: str = "") -> None:
     """A line on stdout."""
     typer.echo(text)
+
+
+def as_json(value: object) -> None:
+    """A value as JSON on stdout, for programs: its words are never translated, but for the messages of issues."""
+    line(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def issue_dict(issue: Issue) -> dict[str, Any]:
+    """An issue for JSON."""
+    where = {"file": issue.where.file, "record": issue.where.record, "byte": issue.where.byte}
+    about = {"code": issue.code, "severity": issue.severity.value, **where, **issue.params}
+    return {**about, "message": issue.message(language())}
 
 
 @contextmanager
@@ -78,3 +113,8 @@ def progress(what: str, total: int | None = None) -> Iterator[Any]:
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.update(task, advance=done)
+
+
+def silence() -> None:
+    """Write no more on stdout, whose reader has gone: not even what is still in its buffer."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

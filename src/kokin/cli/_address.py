@@ -1,0 +1,120 @@
+"""Which ledger a command is about: a URL as its first argument, or KOKIN_LEDGER."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
+
+import typer
+
+from kokin.cli._words import help_text, tell
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from kokin.ledger import Ledger
+    from kokin.reconcile import Policy
+
+#: Names the ledger where a command does not; a password is better kept in PGPASSWORD or .pgpass than in any URL.
+VARIABLE = "KOKIN_LEDGER"
+
+LedgerUrl = Annotated[
+    str | None,
+    typer.Argument(metavar="URL", help=help_text("The ledger; else KOKIN_LEDGER names it."), show_default=False),
+]
+
+# A URL with a password: what stands before it, it, and what follows.
+_PASSWORD = re.compile(r"(postgresql[^:/]*://[^:/@]*):([^/]*)(@.*)")
+
+
+def address(first: str | None, *more: str) -> tuple[str, list[str]]:
+    """The URL of the ledger and the arguments that follow it; ``first`` is one of them where KOKIN_LEDGER has the URL.
+
+    Raises:
+        BadParameter: no ledger is named.
+    """
+    if first and "://" in first:
+        return first, list(more)
+    if named := os.environ.get(VARIABLE):
+        return named, [first, *more] if first else []
+    message = tell("name the ledger here or in KOKIN_LEDGER: sqlite:///city.db or postgresql://user@host/database")
+    raise typer.BadParameter(message, param_hint="URL")
+
+
+def only(given: str | None) -> str:
+    """The URL of the ledger, after which nothing follows.
+
+    Raises:
+        BadParameter: no ledger is named, or something else.
+    """
+    url, rest = address(given)
+    if rest:
+        raise typer.BadParameter(tell("this command takes no more than the ledger's URL"), param_hint="URL")
+    return url
+
+
+def without_passwords(arguments: Sequence[str]) -> list[str]:
+    """The arguments of the command; a password in one goes to PGPASSWORD before any message can repeat it."""
+    kept = []
+    for argument in arguments:
+        if found := _PASSWORD.fullmatch(argument):
+            os.environ["PGPASSWORD"] = unquote(found[2])
+            argument = found[1] + found[3]
+        kept.append(argument)
+    return kept
+
+
+@contextmanager
+def opened(url: str, *, create: bool = False, policy: Policy | None = None) -> Iterator[Ledger]:
+    """The ledger of a URL.
+
+    Raises:
+        BadParameter: it is no URL of a database that outlives the command.
+        LedgerError: there is no ledger, or it cannot be reached.
+        RefusedError: the policy is not the ledger's.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from kokin.ledger import Ledger, LedgerError
+
+    place = _parsed(url)
+    file = Path(place.database or "") if place.get_backend_name() == "sqlite" else None
+    if file and not create and not file.exists():
+        raise LedgerError(tell("there is no ledger in {place}; `kokin ledger init` makes one", place=shown(url)))
+    try:
+        ledger = Ledger.open(place, create=create, policy=policy)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        message = tell("the ledger in {place} cannot be opened: {reason}", place=shown(url), reason=reason)
+        raise LedgerError(message) from error
+    with ledger:
+        yield ledger
+
+
+def shown(url: str) -> str:
+    """A URL as it may be printed, its password masked."""
+    return _parsed(url).render_as_string(hide_password=True)
+
+
+def _parsed(url: str) -> URL:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError):
+        # The error's own words may hold the password.
+        message = tell("this is no URL of a database: sqlite:///city.db or postgresql://user@host/database")
+        raise typer.BadParameter(message, param_hint="URL") from None
+    if place.get_backend_name() == "sqlite" and place.database in (None, "", ":memory:"):
+        message = tell("a ledger in memory is gone when the command ends; name a file: sqlite:///city.db")
+        raise typer.BadParameter(message, param_hint="URL")
+    hidden = place.query.get("password")
+    # Beside the name of the user a password is masked wherever the URL is printed; as a parameter it is not.
+    return place.difference_update_query(["password"]).set(password=str(hidden)) if hidden else place

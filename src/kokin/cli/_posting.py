@@ -1,0 +1,118 @@
+"""Files written into a ledger one by one: what became of each, told to people and to programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kokin.cli import _show
+from kokin.cli._exits import Exit
+from kokin.cli._options import Format
+from kokin.cli._words import heads, tell
+from kokin.issues import Issue, RefusedError
+from kokin.model import Outcome
+
+if TYPE_CHECKING:
+    from kokin.ledger import Written
+
+
+class State(StrEnum):
+    """What became of a file."""
+
+    POSTED = "posted"
+    #: It stood in the ledger already; nothing was written.
+    THERE = "there already"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+
+
+@dataclass
+class Done:
+    """What became of one file."""
+
+    file: str
+    state: State
+    written: Written | None = None
+    issues: list[Issue] = field(default_factory=list)
+    why: str = ""
+
+    @property
+    def exceptions(self) -> int:
+        """How many of its receipts are to be looked at."""
+        outcomes = self.written.outcomes if self.written else {}
+        return sum(told["count"] for name, told in outcomes.items() if Outcome(name).is_exception)
+
+    @property
+    def code(self) -> Exit:
+        """The exit code that the file alone would give."""
+        if self.state is State.REFUSED:
+            return Exit.REFUSED
+        if self.state is State.UNREADABLE:
+            return Exit.FAILED
+        return Exit.EXCEPTIONS if self.exceptions or self.issues else Exit.CLEAN
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        told: dict[str, Any] = {"file": self.file, "state": self.state.value}
+        if self.written:
+            entry = self.written.entry
+            told |= {"entry": entry.id, "at": entry.at, "hash": entry.hash, "told": dict(entry.told)}
+            told |= {"outcomes": dict(self.written.outcomes), "rejudged": self.written.rejudged}
+        return told | {"why": self.why, "issues": [_show.issue_dict(issue) for issue in self.issues]}
+
+
+def write_each(paths: Sequence[Path], write: Callable[[Path], tuple[Written, Iterable[Issue]]], output: Format) -> Exit:
+    """Write files, each by itself: one that is refused or cannot be read keeps no other out.
+
+    What became of them is told even if the ledger fails in between. Returns the gravest of their exit codes.
+    """
+    done: list[Done] = []
+    try:
+        with _show.progress(tell("files"), len(paths) if len(paths) > 1 else None) as one:
+            for path in paths:
+                done.append(_written(path, write))
+                one(1)
+    finally:
+        if done:
+            _show_all(done, output)
+    return max(each.code for each in done)
+
+
+def _written(path: Path, write: Callable[[Path], tuple[Written, Iterable[Issue]]]) -> Done:
+    try:
+        written, issues = write(path)
+    except RefusedError as error:
+        return Done(path.name, State.REFUSED, issues=error.issues)
+    except OSError as error:
+        return Done(path.name, State.UNREADABLE, why=error.strerror or str(error))
+    return Done(path.name, State.POSTED if written.is_new else State.THERE, written, list(issues))
+
+
+def _show_all(done: Sequence[Done], output: Format) -> None:
+    if output is Format.JSON:
+        _show.as_json([each.as_dict() for each in done])
+        return
+    rows = []
+    for each in done:
+        written = each.written
+        told = written.entry.told if written else {}
+        counts = [told.get("given", told.get("read")), told.get("accepted_yen"), each.exceptions or None]
+        rejudged = written.rejudged or None if written else None
+        rows.append((each.file, tell(each.state), written and written.entry.id, *counts, rejudged))
+    _show.grid(heads("file", "", "entry", "read", "yen", "to look at", "judged anew"), rows)
+    outcomes: dict[str, list[int]] = {}
+    for each in done:
+        for name, told in (each.written.outcomes if each.written else {}).items():
+            count, amount = outcomes.get(name, (0, 0))
+            outcomes[name] = [count + told["count"], amount + told["amount"]]
+    if outcomes:
+        _show.line()
+        _show.grid(heads("outcome", "receipts", "yen"), [(name, *told) for name, told in sorted(outcomes.items())])
+    for each in done:
+        if each.code in (Exit.REFUSED, Exit.FAILED):
+            why = f" ({tell(each.why)})" if each.why else ""
+            _show.note(tell("{file}: {state}", file=each.file, state=tell(each.state)) + why)
+        _show.issues(each.issues)

@@ -1,0 +1,117 @@
+"""Every word of the command stands in both languages, and no translation is left over."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import string
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from rich.cells import cell_len
+
+import kokin
+from kokin.cli import app
+from kokin.cli._words import language, tell
+
+PACKAGE = Path(kokin.__file__).parent
+CATALOGUE = tomllib.loads((PACKAGE / "cli" / "words.toml").read_text(encoding="utf-8"))
+OURS = {
+    english: japanese for name, table in CATALOGUE.items() if name != "elsewhere" for english, japanese in table.items()
+}
+WITH_WORDS = ("tell", "help_text", "heads", "page")
+
+
+def constants(node: ast.expr) -> Iterator[str]:
+    """The texts that an argument may be: itself, or either side of a choice."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from constants(node.body)
+        yield from constants(node.orelse)
+
+
+def paragraphs(text: str) -> list[str]:
+    return [" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n")]
+
+
+def texts() -> set[str]:
+    """Everything that the command says."""
+    said: set[str] = set()
+    for path in (PACKAGE / "cli").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WITH_WORDS:
+                found = [text for each in node.args for text in constants(each)]
+                said.update(*map(paragraphs, found)) if node.func.id == "page" else said.update(found)
+            if isinstance(node, ast.FunctionDef) and any(ast.unparse(each) == "exits" for each in node.decorator_list):
+                said.update(paragraphs(ast.get_docstring(node) or ""))
+            if isinstance(node, ast.ClassDef) and node.name == "State":
+                said.update(ast.literal_eval(each.value) for each in node.body if isinstance(each, ast.Assign))
+    return {text for text in said if text.strip()}
+
+
+def test_both_languages_are_complete() -> None:
+    said = texts()
+    assert len(said) > 150
+    assert said - OURS.keys() - CATALOGUE["elsewhere"].keys() == set()
+    assert OURS.keys() - said == set()
+
+
+def test_what_others_say_is_said_somewhere() -> None:
+    system = {os.strerror(number) for number in range(1, 140)}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    assert {text for text in CATALOGUE["elsewhere"] if f'"{text}"' not in source and text not in system} == set()
+
+
+def test_no_word_stands_twice() -> None:
+    assert sum(map(len, CATALOGUE.values())) == len({text for table in CATALOGUE.values() for text in table})
+
+
+@pytest.mark.parametrize(("english", "japanese"), [pair for table in CATALOGUE.values() for pair in table.items()])
+def test_values_are_the_same(english: str, japanese: str) -> None:
+    def values(text: str) -> set[tuple[str, str]]:
+        return {(name, form or "") for _, name, form, _ in string.Formatter().parse(text) if name}
+
+    assert values(english) == values(japanese)
+    assert japanese.strip()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"KOKIN_LANG": "ja", "LC_ALL": "en_US.UTF-8"}, "ja"),
+        ({"LC_ALL": "en_US.UTF-8", "LANG": "ja_JP.UTF-8"}, "en"),
+        ({"LC_MESSAGES": "ja_JP.UTF-8", "LANG": "C"}, "ja"),
+        ({"LC_ALL": "", "LANG": "ja_JP.eucJP"}, "ja"),
+        ({"LANG": "C"}, "en"),
+    ],
+)
+def test_the_locale_decides(environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KOKIN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert language() == expected
+    assert tell("written to {out}", out="x") == {"en": "written to x", "ja": "出力先: x"}[expected]
+
+
+def commands(command: object, *names: str) -> Iterator[tuple[str, ...]]:
+    yield names
+    for name, child in getattr(command, "commands", {}).items():
+        yield from commands(child, *names, name)
+
+
+@pytest.mark.parametrize("names", list(commands(typer.main.get_command(app))), ids=" ".join)
+def test_help_is_japanese_and_fits_the_terminal(names: tuple[str, ...]) -> None:
+    call = [sys.executable, "-c", "from kokin.cli import main; main()", *names, "--help"]
+    environment = {**os.environ, "KOKIN_LANG": "ja", "COLUMNS": "80", "PYTHONUTF8": "1"}
+    told = subprocess.run(call, capture_output=True, text=True, encoding="utf-8", env=environment, check=True).stdout
+    assert any("\u3040" <= sign <= "\u30ff" for sign in told)
+    # What typer adds in brackets is its own.
+    assert [line for line in told.splitlines() if cell_len(line.partition("  [")[0]) > 80] == []
