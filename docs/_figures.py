@@ -1,4 +1,7 @@
-"""Drawings for the docs, made from the package's own tables."""
+"""Drawings for the docs, made from the package's own tables where they show any.
+
+A drawing is inlined into its page and takes its colours from ``_static/kokin.css``, so it is right by day and by night.
+"""
 
 from __future__ import annotations
 
@@ -19,53 +22,17 @@ _SAMPLE = elqr.ElQr(
     due_on="2026-06-01",
     payable_until="2026-07-10",
 )
-_FONT = "font-family=\"ui-monospace, 'SF Mono', Consolas, 'Noto Sans Mono CJK JP', monospace\""
-_SANS = "font-family=\"system-ui, 'Hiragino Sans', 'Noto Sans CJK JP', sans-serif\""
 
 # Group, colour, and the parts in it by their names; what is in no group is fixed.
 _GROUPS = (
-    ("check digits, CRC 検査数字", "#e8b4b0", {"upper_check", "lower_check", "crc"}),
-    ("amount, twice 金額", "#f2d491", {"mpn_amount", "amount"}),
-    ("what is paid 税目・案件特定キー・確認番号", "#a9d3b5", {"item_code", "case_key", "confirmation"}),
-    ("to whom 機関・事務所", "#a8c6e8", {"payee_code", "office_code", "account"}),
-    ("years and days 年度・期別・期限", "#cdbbe6", {"levy_year", "tax_year", "period", "due_on", "payable_until"}),
-    ("opaque 付加情報２", "#e4e0d7", {"additional"}),
-    ("always the same 固定", "#f6f4ef", set()),
+    ("check digits, CRC 検査数字", "red", {"upper_check", "lower_check", "crc"}),
+    ("amount, twice 金額", "amber", {"mpn_amount", "amount"}),
+    ("what is paid 税目・案件特定キー・確認番号", "green", {"item_code", "case_key", "confirmation"}),
+    ("to whom 機関・事務所", "blue", {"payee_code", "office_code", "account"}),
+    ("years and days 年度・期別・期限", "violet", {"levy_year", "tax_year", "period", "due_on", "payable_until"}),
+    ("opaque 付加情報２", "grey", {"additional"}),
+    ("always the same 固定", "plain", set()),
 )
-
-
-def el_qr_digits() -> str:
-    """The 255 digits of a sample, coloured by what they say, a row of 45 each."""
-    per_row, cell, line = 45, 16, 34
-    colours = {name: colour for _, colour, names in _GROUPS for name in names}
-    payload = _SAMPLE.payload
-    drawn = []
-    for part in elqr.PARTS.values():
-        colour = colours.get(part.name, _GROUPS[-1][1])
-        for at in range(part.start, part.start + part.width):
-            x, y = 34 + at % per_row * cell, 14 + at // per_row * line
-            drawn.append(f'<rect x="{x}" y="{y}" width="{cell}" height="24" fill="{colour}"/>')
-            drawn.append(f'<text x="{x + cell / 2}" y="{y + 17}" text-anchor="middle">{payload[at]}</text>')
-        first = 34 + part.start % per_row * cell, 14 + part.start // per_row * line
-        drawn.append(f'<path d="M{first[0]} {first[1]}v24" stroke="#8a8578"/>')
-    rows = -(-len(payload) // per_row)
-    numbers = "".join(
-        f'<text x="28" y="{31 + row * line}" text-anchor="end" font-size="10" fill="#8a8578">{row * per_row}</text>'
-        for row in range(rows)
-    )
-    legend = []
-    for at, (name, colour, _) in enumerate(_GROUPS):
-        x, y = 34 + at % 2 * 370, 26 + rows * line + at // 2 * 22
-        legend.append(
-            f'<rect x="{x}" y="{y}" width="14" height="14" rx="3" fill="{colour}" stroke="#8a8578" stroke-width=".5"/>'
-        )
-        legend.append(f'<text x="{x + 22}" y="{y + 12}" {_SANS}>{escape(name)}</text>')
-    height = 36 + rows * line + 4 * 22
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 {height}" font-size="13" {_FONT}>'
-        f'<rect width="780" height="{height}" rx="10" fill="#fff"/>{"".join(drawn)}{numbers}{"".join(legend)}</svg>\n'
-    )
-
 
 # A question of the judgement, and the outcomes that leave it.
 _STEPS = (
@@ -79,22 +46,165 @@ _STEPS = (
 )
 
 
+def _sheet(height: int, label: str, *drawn: str) -> str:
+    """A drawing of 780 by ``height``; ``label`` is what a screen reader says."""
+    size = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
+    tip = f'<defs><marker id="tip" {size} orient="auto"><path d="M0 0l8 4-8 4z" class="tip"/></marker></defs>'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 {height}" role="img" aria-label="{escape(label)}">'
+    )
+    return f'<div class="figure">{head}{tip}{"".join(drawn)}</svg></div>\n'
+
+
+def _text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") -> str:
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" class="{kind}">{escape(words)}</text>'
+
+
+def _box(x: float, y: float, width: float, height: float, colour: str, *lines: str) -> str:
+    """A box with lines of text in its middle, the first of them strong."""
+    first = y + height / 2 + 5 - 9 * (len(lines) - 1)
+    said = [
+        _text(x + width / 2, first + 18 * at, line, "middle", "" if at else "strong") for at, line in enumerate(lines)
+    ]
+    rect = f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="8" class="{colour} edge"/>'
+    return rect + "".join(said)
+
+
+def _arrow(*points: tuple[float, float]) -> str:
+    steps = "L".join(f"{x:g} {y:g}" for x, y in points)
+    return f'<path d="M{steps}" class="line" marker-end="url(#tip)"/>'
+
+
+def el_qr_digits() -> str:
+    """The 255 digits of a sample, coloured by what they say, a row of 45 each."""
+    per_row, cell, line = 45, 16, 34
+    colours = {name: colour for _, colour, names in _GROUPS for name in names}
+    drawn = []
+    for part in elqr.PARTS.values():
+        colour = colours.get(part.name, "plain")
+        for at in range(part.start, part.start + part.width):
+            x, y = 34 + at % per_row * cell, 14 + at // per_row * line
+            drawn.append(f'<rect x="{x}" y="{y}" width="{cell}" height="24" class="{colour}"/>')
+            drawn.append(_text(x + cell / 2, y + 17, _SAMPLE.payload[at], "middle", "code"))
+        x, y = 34 + part.start % per_row * cell, 14 + part.start // per_row * line
+        drawn.append(f'<path d="M{x} {y}v24" class="line"/>')
+    rows = -(-len(_SAMPLE.payload) // per_row)
+    drawn += [_text(28, 31 + row * line, str(row * per_row), "end", "small") for row in range(rows)]
+    for at, (name, colour, _) in enumerate(_GROUPS):
+        x, y = 34 + at % 2 * 370, 26 + rows * line + at // 2 * 22
+        drawn.append(f'<rect x="{x}" y="{y}" width="14" height="14" rx="3" class="{colour} edge"/>')
+        drawn.append(_text(x + 22, y + 12, name))
+    return _sheet(30 + rows * line + 4 * 22, "The 255 digits of an eL-QR, coloured by what they say.", *drawn)
+
+
 def judgement() -> str:
     """The questions that a receipt is asked, from the top; the first that fits decides."""
     line = 56
     drawn = []
     for at, (question, outcomes) in enumerate(_STEPS):
-        y = 16 + at * line
-        drawn.append(f'<rect x="16" y="{y}" width="340" height="36" rx="8" fill="#eef3f8" stroke="#a8c6e8"/>')
-        drawn.append(f'<text x="32" y="{y + 23}">{escape(question)}</text>')
-        drawn.append(f'<path d="M356 {y + 18}h28" stroke="#8a8578" marker-end="url(#tip)"/>')
-        drawn.append(f'<text x="396" y="{y + 23}" {_FONT} font-size="12">{escape(outcomes)}</text>')
+        y = 8 + at * line
+        drawn.append(f'<rect x="8" y="{y}" width="340" height="36" rx="8" class="blue edge"/>')
+        drawn += [_text(24, y + 23, question), _arrow((348, y + 18), (376, y + 18))]
+        drawn.append(_text(388, y + 23, outcomes, kind="code"))
         if at + 1 < len(_STEPS):
-            drawn.append(f'<path d="M186 {y + 36}v{line - 40}" stroke="#8a8578" marker-end="url(#tip)"/>')
-    height = 8 + len(_STEPS) * line
-    size = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
-    tip = f'<marker id="tip" {size} orient="auto"><path d="M0 0l8 4-8 4z" fill="#8a8578"/></marker>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 {height}" font-size="13" {_SANS} fill="#1d2430">'
-        f'<defs>{tip}</defs><rect width="780" height="{height}" rx="10" fill="#fff"/>{"".join(drawn)}</svg>\n'
+            drawn.append(_arrow((178, y + 36), (178, y + line)))
+    return _sheet(len(_STEPS) * line, "The questions that a receipt is asked, in their order.", *drawn)
+
+
+def way_of_the_data() -> str:
+    """From the bill to the report."""
+    row = (
+        (8, "green", "bills", "調定"),
+        (168, "green", "slip, eL-QR", "納付書"),
+        (328, "plain", "payment", "納付"),
+        (488, "amber", "receipt file", "収納データ"),
+        (648, "amber", "check", "bytes, totals"),
     )
+    drawn = [_box(x, 10, 124, 54, colour, *lines) for x, colour, *lines in row]
+    drawn += [_arrow((x + 124, 37), (x + 160, 37)) for x, *_ in row[:-1]]
+    drawn += [_arrow((70, 64), (70, 129), (288, 129)), _arrow((710, 64), (710, 129), (492, 129))]
+    drawn.append(_box(290, 100, 200, 58, "blue", "reconciliation", "消込"))
+    drawn += [_text(80, 122, "what is owed", kind="small"), _text(700, 122, "what was paid", "end", "small")]
+    results = (
+        (8, "plain", "bank credits", "入金"),
+        (168, "violet", "controls", "T1–T6"),
+        (328, "violet", "outcomes", "and balances"),
+        (488, "red", "ledger", "台帳"),
+        (648, "violet", "reports", "帳票"),
+    )
+    drawn += [_box(x, 200, 124, 54, colour, *lines) for x, colour, *lines in results]
+    drawn += [_arrow((390, 158), (390, 200)), _arrow((330, 158), (230, 200))]
+    drawn += [_arrow((x + 124, 227), (x + 160, 227)) for x in (8, 328, 488)]
+    return _sheet(
+        262, "From bills to slips, to payments, to receipt files, to reconciliation, ledger and reports.", *drawn
+    )
+
+
+def life_of_a_payment() -> str:
+    """One payment on its days, and what each day decides."""
+    days = (
+        (70, "6/20", "paid at a store", "領収日"),
+        (180, "6/21", "told", "速報"),
+        (290, "6/26", "told again", "確報"),
+        (400, "6/30", "term ends", "納期限"),
+        (520, "7/10", "money comes", "払込日・収入日"),
+        (690, "5/31", "accounts close", "出納閉鎖"),
+    )
+    drawn = ['<path d="M20 70H590" class="line"/><path d="M590 70H650" class="line" stroke-dasharray="4 5"/>']
+    drawn.append(_arrow((650, 70), (764, 70)))
+    for x, day, what, name in days:
+        drawn.append(f'<circle cx="{x}" cy="70" r="5" class="tip"/>')
+        drawn += [_text(x, 52, day, "middle", "strong"), _text(x, 92, what, "middle"), _text(x, 110, name, "middle")]
+    drawn += [_text(70, 30, "2026", "middle", "small"), _text(690, 30, "2027", "middle", "small")]
+    decided = (
+        (8, 210, "amber", "paid_on", "in time? 延滞金 until when?"),
+        (228, 240, "grey", "provisional, then final", "速報 stops 督促; only 確報 is money"),
+        (478, 294, "green", "received_on, settled_on", "fiscal year, 日計; bank credit (T3)"),
+    )
+    drawn += [_box(x, 150, width, 54, colour, *lines) for x, width, colour, *lines in decided]
+    drawn += [_arrow((x, 116), (x, 148)) for x in (70, 520)]
+    drawn += [_arrow((180, 116), (262, 148)), _arrow((290, 116), (320, 148)), _arrow((690, 116), (690, 148))]
+    return _sheet(212, "A payment on its days: paid, told, told again, settled; and what each day decides.", *drawn)
+
+
+def hash_chain() -> str:
+    """Rows, the entries that seal them, and the hash that is kept elsewhere."""
+    drawn = []
+    for at in range(4):
+        x = 8 + at * 150
+        drawn.append(_box(x, 10, 118, 54, "grey", f"row {at + 1}", f"hash {at + 1}"))
+        if at < 3:
+            drawn.append(_arrow((x + 118, 37), (x + 150, 37)))
+    drawn.append(_text(618, 32, "hash 3 = SHA-256 of", kind="code"))
+    drawn.append(_text(618, 50, "hash 2 and row 3", kind="code"))
+    for x, name, end in ((158, "entry 1", "its last row: 2"), (458, "entry 2", "its last row: 4")):
+        drawn.append(_box(x, 110, 118, 54, "red", name, end))
+        drawn.append(_arrow((x + 59, 64), (x + 59, 108)))
+    drawn += [_arrow((276, 137), (456, 137)), _text(366, 130, "chained too", "middle", "small")]
+    drawn += [_arrow((576, 137), (626, 137)), _box(628, 110, 144, 54, "green", "kept elsewhere", "the hash of entry 2")]
+    return _sheet(
+        172, "Each row holds the hash of the one before; entries seal rows; a hash is kept elsewhere.", *drawn
+    )
+
+
+def first_month() -> str:
+    """The two rates of a late charge on a line of days."""
+    drawn = ['<rect x="110" y="40" width="180" height="28" class="green"/>']
+    drawn.append('<rect x="290" y="40" width="350" height="28" class="amber"/>')
+    drawn += [_text(200, 59, "lower rate", "middle"), _text(465, 59, "higher rate", "middle")]
+    for x, name in ((110, "納期限"), (290, "end of the first month"), (640, "payment")):
+        drawn += [f'<path d="M{x} 32V76" class="line"/>', _text(x, 24, name, "middle", "strong")]
+    drawn += [_text(112, 94, "from the next day", kind="small"), _text(292, 94, "from the day after", kind="small")]
+    drawn.append(_text(640, 94, "the day itself counts", "middle", "small"))
+    return _sheet(104, "The lower rate in the first month after the due date, the higher one after it.", *drawn)
+
+
+#: Name of the file to what is drawn in it.
+FIGURES = {
+    "el-qr-digits": el_qr_digits,
+    "first-month": first_month,
+    "hash-chain": hash_chain,
+    "judgement": judgement,
+    "life-of-a-payment": life_of_a_payment,
+    "way-of-the-data": way_of_the_data,
+}

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import typer
-from _figures import el_qr_digits, judgement
+from _figures import FIGURES
 from typer.main import get_command
 
 from kokin.catalog import CATALOG, ClaimClass
@@ -26,7 +26,7 @@ def write_generated_pages(source: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pages = {"issues.md": _issue_codes(), "outcomes.md": _outcomes(), "cli.md": _commands()}
     pages |= {"charges.md": _charges(), "rates.md": _rates()}
-    pages |= {"el-qr-digits.svg": [el_qr_digits().strip()], "judgement.svg": [judgement().strip()]}
+    pages |= {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
     pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
     for name, lines in pages.items():
         text = "\n".join(lines) + "\n"
