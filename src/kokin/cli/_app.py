@@ -16,6 +16,7 @@ from kokin.cli._layouts import layouts
 from kokin.cli._ledger import app as ledger
 from kokin.cli._qr import app as qr
 from kokin.cli._reconcile import reconcile
+from kokin.cli._report import report
 from kokin.cli._words import help_text, page
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ app.command()(layouts)
 app.command()(check)
 app.command()(reconcile)
 app.add_typer(ledger, name="ledger")
+app.command()(report)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import typer
 from kokin import receipts
 from kokin.cli._words import tell
 from kokin.issues import Issue, Place, RefusedError
+from kokin.reconcile import bank_credits
 from kokin.reports import FileFunnel
 
 # Every rejected record stands in issues.csv; a file with more of them is another layout's.
@@ -90,3 +91,15 @@ def funnel(file: receipts.ReceiptFile) -> FileFunnel:
         totals.rejected,
         totals.accepted_yen,
     )
+
+
+def credited(path: Path | None, layout: str, *, lenient: bool, reference_date: date) -> pa.Table | None:
+    """What reached the bank, by its credit file (入金); nothing where none is given.
+
+    Raises:
+        RefusedError: the file is refused.
+        OSError: it cannot be read.
+    """
+    if path is None:
+        return None
+    return bank_credits(receipts.read(path, layout, lenient=lenient, reference_date=reference_date))

@@ -12,20 +12,11 @@ import typer
 from kokin.cli import _show
 from kokin.cli._address import LedgerUrl, address, only, opened, shown
 from kokin.cli._exits import Exit, exits
-from kokin.cli._options import JAPAN, As, Format, day_of
+from kokin.cli._options import JAPAN, As, AsOf, Format, day_of
 from kokin.cli._words import heads, help_text, tell
 
 if TYPE_CHECKING:
     from kokin.ledger import Entry
-
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"],
-        help=help_text("As the ledger stood at the end of this day in Japan; now by default."),
-        show_default=False,
-    ),
-]
 
 
 @exits

@@ -49,6 +49,19 @@ PolicyFile = Annotated[
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", help=help_text("The body's charges: a TOML file."), show_default=False)
 ]
+CreditsFile = Annotated[
+    Path | None,
+    typer.Option("--credits", help=help_text("A bank's credit file, for control T3."), show_default=False),
+]
+CreditsLayout = Annotated[str, typer.Option(help=help_text("The layout of the credit file."))]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        help=help_text("As the ledger stood at the end of this day in Japan; now by default."),
+        show_default=False,
+    ),
+]
 Actor = Annotated[str, typer.Option(help=help_text("Who does it; the login name by default."), show_default=False)]
 At = Annotated[
     datetime | None,

@@ -15,6 +15,8 @@ from kokin.cli._exits import Exit, exits
 from kokin.cli._options import (
     Actor,
     CatalogFile,
+    CreditsFile,
+    CreditsLayout,
     LayoutNames,
     Lenient,
     PolicyFile,
@@ -40,11 +42,8 @@ def reconcile(
     more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help=help_text("More receipt files."))] = None,
     policy: PolicyFile = None,
     catalog: CatalogFile = None,
-    credits_file: Annotated[
-        Path | None,
-        typer.Option("--credits", help=help_text("A bank's credit file, for control T3."), show_default=False),
-    ] = None,
-    credits_layout: Annotated[str, typer.Option(help=help_text("The layout of the credit file."))] = "zengin-01",
+    credits_file: CreditsFile = None,
+    credits_layout: CreditsLayout = "zengin-01",
     ledger: Annotated[
         str | None,
         typer.Option(metavar="URL", help=help_text("Post the bills and receipts here, too."), show_default=False),
@@ -61,12 +60,11 @@ def reconcile(
     folder is written last. If the ledger fails in between, do it again: what is posted already is passed over. The
     folder tells of this run alone; `kokin report` tells of all that the ledger holds.
     """
-    from kokin import receipts as receipts_room
     from kokin import reports
     from kokin.catalog import CATALOG, load
     from kokin.cli import _files
     from kokin.issues import to_table
-    from kokin.reconcile import Policy, bank_credits, settle_accounts
+    from kokin.reconcile import Policy, settle_accounts
     from kokin.reconcile import reconcile as settle
 
     day = day_of(reference_date)
@@ -74,11 +72,9 @@ def reconcile(
     billed = _bills(bills)
     taken = _files.take([*receipts, *(more or [])], layout, lenient=lenient, reference_date=day)
     result = settle(billed, taken.tables, choices)
-    credited = None
-    if credits_file:
-        credited = bank_credits(receipts_room.read(credits_file, credits_layout, lenient=lenient, reference_date=day))
+    money = _files.credited(credits_file, credits_layout, lenient=lenient, reference_date=day)
     charges = load(catalog) if catalog else CATALOG
-    accounts = settle_accounts(result, billed, catalog=charges, credits=credited, files=taken.totals)
+    accounts = settle_accounts(result, billed, catalog=charges, credits=money, files=taken.totals)
     if ledger:
         with opened(ledger, policy=choices) as kept:
             _post(kept, bills, billed, taken.files, actor_of(actor))
