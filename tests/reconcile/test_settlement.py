@@ -73,6 +73,36 @@ def test_credits_from_a_bank_file(tmp_path, layout):
     assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
 
 
+NOTICE = """<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.054.001.08"><BkToCstmrDbtCdtNtfctn>
+<GrpHdr><MsgId>M1</MsgId></GrpHdr><Ntfctn><Id>1</Id>{entries}</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"""
+
+
+def entry(yen, direction="CRDT", status="BOOK", reversal="false", reference="R1"):
+    return (
+        f'<Ntry><Amt Ccy="JPY">{yen}</Amt><CdtDbtInd>{direction}</CdtDbtInd><RvslInd>{reversal}</RvslInd>'
+        f"<Sts><Cd>{status}</Cd></Sts><BookgDt><Dt>2026-05-20</Dt></BookgDt>"
+        f"<NtryDtls><TxDtls><Refs><AcctSvcrRef>{reference}</AcctSvcrRef></Refs></TxDtls></NtryDtls></Ntry>"
+    )
+
+
+def test_credits_from_a_notice_of_the_bank(tmp_path):
+    entries = [
+        entry(29_500, status="PDNG"),
+        entry(29_500),
+        entry(1_000, reference="R2"),
+        entry(1_000, "DBIT", reversal="true", reference="R3"),
+    ]
+    (tmp_path / "notice.xml").write_text(NOTICE.format(entries="".join(entries)), encoding="utf-8")
+    banked = bank_credits(files.read(tmp_path / "notice.xml", "camt.054"))
+    assert rows(banked, "credited_on", "amount", "reference") == [
+        (date(2026, 5, 20), 29_500, "R1"),
+        (date(2026, 5, 20), 1_000, "R2"),
+        (date(2026, 5, 20), -1_000, "R3"),
+    ]
+    assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
+
+
 def test_a_cancelled_transfer_takes_its_credit_back():
     given = table(
         [{"paid_on": MAY_1, "amount": 100, "kind": "cancel"}, {"paid_on": MAY_1, "amount": 100, "kind": "final"}]
