@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-import typer
 from _figures import FIGURES
+from sphinx.pycode import ModuleAnalyzer
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
 from kokin.issues import CODES
-from kokin.model import Finding, Outcome
+from kokin.model import Bill, BillStatus, Bin, Finding, Outcome, Receipt, ReceiptKind, schema
 from kokin.receipts import layouts
+from kokin.reconcile import BalanceStatus, OverpaymentKind
 from kokin.rules import RATES
 
 
@@ -24,32 +29,95 @@ def write_generated_pages(source: Path) -> None:
     """Write the generated pages below ``reference/_generated``; a page that has not changed is left alone."""
     folder = source / "reference" / "_generated"
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"issues.md": _issue_codes(), "outcomes.md": _outcomes(), "cli.md": _commands()}
-    pages |= {"charges.md": _charges(), "rates.md": _rates()}
-    pages |= {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
-    pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
-    for name, lines in pages.items():
+    for name, lines in generated().items():
         text = "\n".join(lines) + "\n"
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
 
 
+def generated() -> dict[str, Iterable[str]]:
+    """The lines of every generated file, by its name."""
+    pages: dict[str, Iterable[str]] = {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
+    pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
+    return pages | {
+        "charges.md": _charges(),
+        "cli.md": _commands(),
+        "issues.md": _issue_codes(),
+        "layouts.md": _layouts(),
+        "outcomes.md": _outcomes(),
+        "rates.md": _rates(),
+        "records.md": _records(),
+    }
+
+
+def _said(kind: type) -> dict[str, str]:
+    """What the docstrings and comments of a class say of its attributes."""
+    told = ModuleAnalyzer.for_module(kind.__module__).find_attr_docs()
+    return {name: " ".join(lines).strip() for (owner, name), lines in told.items() if owner == kind.__qualname__}
+
+
+def _as_markdown(text: str) -> str:
+    """A docstring's sentence for a cell of a table: roles become code."""
+    return re.sub(r":\w+:`~?\.?([^`]*)`", r"`\1`", text).replace("``", "`").replace("|", "\\|")
+
+
 def _issue_codes() -> Iterator[str]:
     yield "| code | weight | meaning | 意味 |"
     yield "|---|---|---|---|"
-    for code in CODES.values():
-        yield f"| `{code.name}` | {code.severity} | {code.en} | {code.ja} |"
+    for code in sorted(CODES.values(), key=lambda code: code.name):
+        yield f"| `{code.name}` | {code.severity} | {_as_markdown(code.en)} | {code.ja} |"
 
 
 def _outcomes() -> Iterator[str]:
-    yield "| outcome | to look at |"
-    yield "|---|---|"
-    for outcome in Outcome:
-        yield f"| `{outcome}` | {'yes' if outcome.is_exception else 'no'} |"
+    yield from _members("outcome", Outcome, "to look at", lambda one: "yes" if one.is_exception else "no")
     yield ""
-    findings = ", ".join(f"`{finding}`" for finding in Finding)
-    yield f"Law, policy and bank may add findings beside it, which move no yen: {findings}."
+    yield "## Findings"
+    yield ""
+    yield "Law, policy and bank may add findings beside an outcome. They move no yen, and are to be looked at."
+    yield ""
+    yield from _members("finding", Finding)
+    yield ""
+    yield "## Bins"
+    yield ""
+    yield "Every yen of every receipt stands in exactly one of them (control T4)."
+    yield ""
+    yield from _members("bin", Bin)
+    yield ""
+    yield "## How a bill stands"
+    yield ""
+    yield from _members("status", BalanceStatus)
+    yield ""
+    yield "## Why money is owed back, or offered"
+    yield ""
+    yield from _members("kind", OverpaymentKind)
+
+
+def _members(head: str, kind: type[StrEnum], more: str = "", tell: Callable[[Any], str] | None = None) -> Iterator[str]:
+    """A table of an enumeration, each member with what its comment says."""
+    said = _said(kind)
+    yield f"| {head} | meaning |" + (f" {more} |" if tell else "")
+    yield "|---|---|" + ("---|" if tell else "")
+    for one in kind:
+        yield f"| `{one.value}` | {_as_markdown(said[one.name])} |" + (f" {tell(one)} |" if tell else "")
+
+
+def _records() -> Iterator[str]:
+    for record in (Bill, Receipt):
+        said, columns = _said(record), schema(record)
+        yield f"## {record.__name__}"
+        yield ""
+        yield "| column | needed | type | meaning |"
+        yield "|---|---|---|---|"
+        for name, field in record.model_fields.items():
+            needed = "yes" if field.is_required() else ""
+            yield f"| `{name}` | {needed} | {columns.field(name).type} | {_as_markdown(said[name])} |"
+        yield ""
+    for kind in (BillStatus, ReceiptKind):
+        yield f"## {kind.__name__}"
+        yield ""
+        yield from _members("value", kind)
+        yield ""
 
 
 _CLAIMS = {ClaimClass.COMPULSORY: "強制徴収公債権", ClaimClass.PUBLIC: "非強制徴収公債権", ClaimClass.PRIVATE: "私債権"}
@@ -91,20 +159,30 @@ def _rates() -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    root = get_command(app)
-    yield from _help(root, "kokin")
+    yield from _help(get_command(app), ())
 
 
-def _help(command, name: str) -> Iterator[str]:
-    context = typer.Context(command, info_name=name)
-    yield f"## {name}"
+def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
+    """What ``--help`` prints, of a command and of those below it."""
+    yield f"## {' '.join(('kokin', *names))}"
     yield ""
     yield "```text"
-    yield command.get_help(context).strip()
+    yield CliRunner().invoke(app, [*names, "--help"], prog_name="kokin", terminal_width=80).stdout.strip()
     yield "```"
     yield ""
-    for sub, child in sorted(getattr(command, "commands", {}).items()):
-        yield from _help(child, f"{name} {sub}")
+    for name, child in sorted(getattr(command, "commands", {}).items()):
+        yield from _help(child, (*names, name))
+
+
+def _layouts() -> Iterator[str]:
+    yield "| layout | 名称 | what | form | verified | source |"
+    yield "|---|---|---|---|---|---|"
+    for layout in map(layouts.load, layouts.names()):
+        form = f"{layout.format}, {layout.width} bytes" if layout.width else layout.format
+        sources = "<br>".join(layout.source)
+        link = f"[`{layout.name}`](_generated/layout-{layout.name}.md)"
+        verified = "yes" if layout.verified else "**no**"
+        yield f"| {link} | {layout.ja} | {layout.en} | {form} | {verified} | {sources} |"
 
 
 def _layout(name: str) -> Iterator[str]:

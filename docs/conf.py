@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sphinx.ext.napoleon as napoleon
 
+os.environ["KOKIN_LANG"] = "en"  # the help of the commands stands on a page
 import kokin
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -41,7 +42,7 @@ if os.environ.get("KOKIN_DOCS_ONLINE"):
     }
 
 # Included by the pages of the same names.
-_included = ("charges", "cli", "issues", "outcomes", "rates")
+_included = ("charges", "cli", "issues", "layouts", "outcomes", "rates", "records")
 exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in _included)]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3

@@ -14,6 +14,7 @@ from kokin.model._fields import Day, Digits, Name, Record, Text, Yen
 class BillStatus(StrEnum):
     """Whether a slip can still be paid."""
 
+    #: 有効: it can be paid.
     OPEN = "open"
     #: 調定取消: nothing is owed any more.
     CANCELLED = "cancelled"
