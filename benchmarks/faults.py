@@ -184,7 +184,7 @@ def disk_full(base: str, rng: random.Random, count: int) -> Found:
         some, url = city(rng), next(new_place)
         with Ledger.open(url) as ledger:
             ledger.add_bills(some.bills, actor="clerk")
-            room = rng.randrange(1, 60)
+            room = rng.randrange(1, 30)
 
             def limit(connection: Any, _: Any, room: int = room) -> None:
                 pages = connection.execute("PRAGMA page_count").fetchone()[0]

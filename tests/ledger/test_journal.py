@@ -1,16 +1,19 @@
 """What is written is never changed, and a change behind the ledger's back is found and named."""
 
 import json
+import struct
 import subprocess
 import sys
+from datetime import date
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import BigInteger, create_engine, make_url, text
+from sqlalchemy import BigInteger, LargeBinary, Text, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from kokin.issues import RefusedError
 from kokin.ledger import Ledger, LedgerError
+from kokin.ledger._links import KINDS
 from kokin.ledger._schema import CHAINS, JOURNAL, TABLES
 from kokin.reconcile import Policy
 
@@ -32,7 +35,16 @@ def filled(ledger, bills, receipts):
     ledger.post(receipts("tue.csv", ("B1", 10_000, 2), ("B9", 77, 3)), actor="batch")
     ledger.reverse(3, reason="wrong file", actor="chief")
     ledger.add_bills(bills(B2=4_000), actor="clerk")
+    sums = [{"credited_on": date(2026, 5, day), "amount": 11_000, "agent_code": "A1"} for day in (4, 5)]
+    ledger.add_credits(pa.Table.from_pylist(sums), actor="clerk", source="bank.txt")
+    days = [{"first_day": date(2026, 5, day), "last_day": date(2026, 5, day)} for day in (2, 3)]
+    told = [{**row, "count": 1, "amount": 10_000, "agent_code": "A1"} for row in days]
+    ledger.add_reports(pa.Table.from_pylist(told), actor="clerk", source="report.xlsx")
     return ledger
+
+
+#: What a value becomes that is nothing, and what is added to it.
+_MORE = {BigInteger: (0, 1), Text: ("", "x"), LargeBinary: (b"", b"x")}
 
 
 def unguarded(raw):
@@ -67,8 +79,8 @@ def test_every_changed_value_is_found_and_its_row_is_named(filled, raw):
                 continue
             with raw.begin() as connection:
                 kept = connection.execute(table.select().where(table.c.id == 2)).mappings().one()
-                number = isinstance(column.type, BigInteger)
-                other = (kept[column.name] or 0) + 1 if number else (kept[column.name] or "") + "x"
+                nothing, more = _MORE[type(column.type)]
+                other = (kept[column.name] or nothing) + more
                 change = table.update().where(table.c.id == 2)
                 connection.execute(change.values({column.name: other}))
             found = filled.verify()
@@ -83,9 +95,9 @@ def test_nothing_is_not_an_empty_text_nor_a_sign(filled, raw):
     unguarded(raw)
     for other in ("", "\x1e", "a\x1fb"):
         with raw.begin() as connection:
-            connection.execute(text("UPDATE bills SET charge = :other WHERE id = 2"), {"other": other})
+            connection.execute(text("UPDATE postings SET outcome = :other WHERE id = 2"), {"other": other})
         issue = filled.verify().issues[0]
-        assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_CHANGED", "bills", 2)
+        assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_CHANGED", "postings", 2)
 
 
 @pytest.mark.parametrize("table", CHAINS)
@@ -113,17 +125,24 @@ def test_a_ledger_that_was_cut_off_is_found_by_its_seal(filled, raw):
     unguarded(raw)
     with raw.begin() as connection:
         for table in CHAINS:
-            connection.execute(text(f"DELETE FROM {table} WHERE entry = 6"))
-        connection.execute(text("DELETE FROM entries WHERE id = 6"))
+            connection.execute(text(f"DELETE FROM {table} WHERE entry = 8"))
+        connection.execute(text("DELETE FROM entries WHERE id = 8"))
     filled.relink()
     assert filled.verify().is_clean
     assert [issue.code for issue in filled.verify(sealed=seal).issues] == ["LEDGER_SEAL"]
 
 
 def test_broken_links_are_found_and_made_anew(filled, raw):
-    for broken in ("DELETE FROM bill_links WHERE bill = 1", "INSERT INTO receipt_links VALUES (5, 1)"):
+    links = TABLES["links"]
+    surplus = {"id": 999, "run": 999, "low": 5, "high": 5, "pairs": struct.pack("<qq", 5, 1)}
+    broken = [
+        change
+        for kind in KINDS
+        for change in (links.delete().where(links.c.kind == kind), links.insert().values(kind=kind, **surplus))
+    ]
+    for change in broken:
         with raw.begin() as connection:
-            connection.execute(text(broken))
+            connection.execute(change)
         assert [issue.code for issue in filled.verify().issues] == ["LEDGER_LINKS"]
         filled.relink()
         assert filled.verify(again=True).is_clean
@@ -135,9 +154,9 @@ def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts
     honest = _settle.verdict
 
     def generous(*arguments):
-        found, balances = honest(*arguments)
+        found = honest(*arguments)
         place = found.column_names.index("outcome")
-        return found.set_column(place, "outcome", pa.array(["MATCHED"] * len(found))), balances
+        return found.set_column(place, "outcome", pa.array(["MATCHED"] * len(found)))
 
     monkeypatch.setattr(_settle, "verdict", generous)
     filled.post(receipts("fri.csv", ("B2", 1, 5)), actor="batch")
@@ -170,9 +189,10 @@ def test_names_are_not_exported_and_formulas_are_defused(ledger, bills, receipts
 
 def test_status_is_json_and_its_controls_hold(filled):
     status = json.loads(json.dumps(filled.status()))
-    assert (status["entries"], status["files"], status["receipts"]) == (6, 2, 4)
+    assert (status["entries"], status["files"], status["receipts"], status["credits"]) == (8, 2, 4, 2)
     assert {name: control["holds"] for name, control in status["controls"].items()} == {"T1": True, "T4": True}
-    assert [entry.kind for entry in filled.entries()] == ["opened", "bills", "file", "file", "reversal", "bills"]
+    kinds = ["opened", "bills", "file", "file", "reversal", "bills", "credits", "reports"]
+    assert [entry.kind for entry in filled.entries()] == kinds
 
 
 def test_a_bill_that_is_not_there_has_no_history(filled):
@@ -200,8 +220,8 @@ def test_the_policy_that_decides_outcomes_is_the_ledgers_own(place):
 def test_a_ledger_of_another_form_is_not_opened(place, ledger, raw):
     unguarded(raw)
     with raw.begin() as connection:
-        connection.execute(text("UPDATE entries SET told = replace(told, '\"form\": 1', '\"form\": 2')"))
-    with pytest.raises(LedgerError, match="form 2"):
+        connection.execute(text("UPDATE entries SET told = replace(told, '\"form\": 2', '\"form\": 3')"))
+    with pytest.raises(LedgerError, match="form 3"):
         Ledger.open(place)
 
 

@@ -2,31 +2,112 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Select, bindparam, delete, select
 
-from kokin.columns import Flags, Ints, bool_array, distinct, int64_array, without
-from kokin.issues import Issue, RefusedError
-from kokin.ledger._forms import flags, ints, stored
+from kokin import bills as bill_files
+from kokin.columns import Flags, Ints, bool_array, distinct, in_one, int64_array, integers, without
+from kokin.issues import Issue, RefusedError, from_table
+from kokin.ledger._bodies import bodies, facts
+from kokin.ledger._circles import bills_by_id, in_force
+from kokin.ledger._forms import ITEMS, flags, stored
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, text_keys
-from kokin.ledger._schema import JOURNAL, TABLES
+from kokin.ledger._links import find
+from kokin.ledger._schema import FACTS
 from kokin.ledger._settle import settle
-from kokin.ledger._store import Wanted, joined
-from kokin.ledger._verdict import differs
-from kokin.model import Bill
 from kokin.reconcile import Policy
 
-_BILLS, _LINKS = TABLES["bills"], TABLES["bill_links"]
-_CONTENT = tuple(name for name in JOURNAL["bills"].names if name in Bill.model_fields)
-_DEFAULTS = {name: field.default for name, field in Bill.model_fields.items() if isinstance(field.default, str | int)}
-# Links are written in the order of their keys, and the more at once, the fewer pages of the index are gone over.
-_MOST_LINKS = 4_000_000
+# Bills that are made ready at once.
+_PIECE = 1 << 17
+
+_NOTHING = np.empty(0, np.int64)
 _NO_TEXT, _NO_NUMBER = pa.scalar(None, pa.string()), pa.scalar(None, pa.int64())
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some bills that have passed the check, made ready outside the transaction."""
+
+    names: pa.Array
+    """Their ``bill_id``."""
+    bodies: pa.Array
+    name_keys: Ints
+    keys: Ints
+    """All other keys, and the row that has each."""
+    rows: Ints
+    owned: Ints
+    """Keys of the obligations that slips of their own bill."""
+    covered: Ints
+    """Keys of the obligations that slips for several cover."""
+
+
+def pieces(given: Any) -> Iterator[Piece]:
+    """Bills as the ledger takes them; each piece is made ready while the one before it is written.
+
+    Args:
+        given: a table of bills, or several, checked or not.
+
+    Raises:
+        RefusedError: a row is no bill.
+    """
+    first = 1
+    with ThreadPoolExecutor(1) as pool:
+        coming: deque[Future[Piece]] = deque()
+        for part in _parts([given] if hasattr(given, "__arrow_c_stream__") else given):
+            coming.append(pool.submit(_ready, part, first))
+            first += len(part)
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def _parts(tables: Iterable[Any]) -> Iterator[pa.Table]:
+    """Tables cut small, which are still to be checked; a checked one is as good when it is checked again."""
+    for table in tables:
+        if isinstance(table, bill_files.Checked):
+            _refuse_wrong(table)
+            table = table.table
+        table = pa.table(table)
+        yield from (table.slice(start, _PIECE) for start in range(0, max(len(table), 1), _PIECE))
+
+
+def _refuse_wrong(checked: bill_files.Checked) -> None:
+    if checked.rejected:
+        raise RefusedError(from_table(checked.issues), f"{checked.rejected} bills are wrong; nothing was added")
+
+
+def _ready(part: pa.Table, first: int) -> Piece:
+    """A piece from some bills, of which the first has a number in the whole."""
+    checked = bill_files.check(part, first=first)
+    _refuse_wrong(checked)
+    bills = checked.table
+    table = pa.table({name: stored(bills.column(name)) for name in bills.column_names if name in FACTS["bills"].names})
+    told = {name: in_one(table.column(name)) for name in table.column_names}
+    keys, rows = bill_keys(table)
+    owned, covered = _obligations(table)
+    name_keys = text_keys("bill_id", table.column("bill_id"))
+    return Piece(told["bill_id"], bodies("bills", told), name_keys, keys, rows, owned, covered)
+
+
+def _obligations(bills: pa.Table) -> tuple[Ints, Ints]:
+    """The keys of obligations that bills as they are kept have for their own, and that they cover: sets."""
+    names = bills.column_names
+    covers = in_one(bills.column("covers")) if "covers" in names else pa.nulls(len(bills), pa.string())
+    own = _NOTHING
+    if "obligation_id" in names:
+        texts = pc.if_else(covers.is_null(), in_one(bills.column("obligation_id")), _NO_TEXT)
+        own = distinct(text_keys("obligation_id", texts))
+    covered = pc.list_flatten(pc.split_pattern(covers.drop_null(), ITEMS))
+    return own, distinct(text_keys("obligation_id", covered))
 
 
 class Load:
@@ -35,47 +116,35 @@ class Load:
     def __init__(self, journal: Journal, policy: Policy) -> None:
         self.journal, self.policy = journal, policy
         self.given = self.new = self.changed = self.unchanged = 0
-        self._before = journal.last["bills"]
-        nothing = np.empty(0, np.int64)
         #: Keys of the bills' names, of obligations that slips of their own bill, and of those that others cover.
-        self._names, self._owned, self._covered = [nothing], [nothing], [nothing]
-        #: Links that are still to be written: keys and rows.
-        self._links: list[tuple[Ints, Ints]] = []
+        self._names, self._owned, self._covered = [_NOTHING], [_NOTHING], [_NOTHING]
         #: Keys whose circles have to be settled anew.
-        self._stirred = [nothing]
+        self._stirred = [_NOTHING]
 
-    def add(self, bills: pa.Table) -> None:
-        """Add some bills, which have passed the check."""
-        table = _as_kept(bills)
-        names = text_keys("bill_id", table.column("bill_id"))
-        self._names.append(names)
-        previous, same = self._versions_before(table, names)
-        table, previous = table.filter(bool_array(~same)), previous[~same]
-        self.given += len(bills)
-        self.unchanged += len(bills) - len(table)
-        self.changed += int(np.count_nonzero(previous))
-        self.new += int(np.count_nonzero(previous == 0))
-        columns = {name: table.column(name) for name in table.column_names}
+    def add(self, piece: Piece) -> None:
+        """Add some bills."""
+        self._names.append(piece.name_keys)
+        self._owned.append(piece.owned)
+        self._covered.append(piece.covered)
+        previous, same = self._versions_before(piece)
+        fresh = ~same
+        self.given += len(same)
+        self.unchanged += int(np.count_nonzero(same))
+        self.changed += int(np.count_nonzero(previous[fresh]))
+        self.new += int(np.count_nonzero(previous[fresh] == 0))
+        columns = {"body": piece.bodies if fresh.all() else piece.bodies.filter(bool_array(fresh))}
         if previous.any():
-            columns["previous"] = pc.if_else(bool_array(previous > 0), int64_array(previous), _NO_NUMBER)
-        ids = self.journal.add("bills", columns)
-        keys, rows = bill_keys(table)
-        self._links.append((keys, ids[rows]))
-        if sum(len(some) for some, _ in self._links) > _MOST_LINKS:
-            self._link()
-        covers = _text(table, "covers")
-        obligations = pc.if_else(covers.is_null(), _text(table, "obligation_id"), _NO_TEXT)
-        self._owned.append(distinct(text_keys("obligation_id", obligations)))
-        covered = pc.split_pattern(covers.drop_null(), "\n")
-        self._covered.append(distinct(text_keys("obligation_id", pc.list_flatten(covered))))
-        if self.journal.receipts_before:
-            self._stirred.append(keys)
-
-    def _link(self) -> None:
-        keys, rows = ([part[side] for part in self._links] for side in (0, 1))
-        if keys:
-            self.journal.link("bill_links", np.concatenate(keys), np.concatenate(rows))
-        self._links.clear()
+            before = previous[fresh]
+            columns["previous"] = pc.if_else(bool_array(before > 0), int64_array(before), _NO_NUMBER)
+        ids = np.zeros(len(same), np.int64)
+        ids[fresh] = self.journal.add("bills", columns)
+        self.journal.link("names", piece.name_keys[fresh], ids[fresh])
+        written = fresh[piece.rows]
+        keys = piece.keys[written]
+        self.journal.link("bills", keys, ids[piece.rows[written]])
+        if self.journal.before["receipts"]:
+            self._stirred.append(distinct(keys))
+        self.journal.progress(len(same))
 
     def finish(self) -> int:
         """Check what only the whole load can tell, and settle what it has changed.
@@ -86,81 +155,40 @@ class Load:
         Raises:
             RefusedError: a ``bill_id`` stands twice, or a covered obligation is billed by no slip of its own.
         """
-        self._link()
+        self.journal.write_links()
         names = np.sort(np.concatenate(self._names))
-        self._refuse("BILL_REPEATED", "bill_id", distinct(names[1:][names[1:] == names[:-1]]))
+        twice = distinct(names[1:][names[1:] == names[:-1]])
+        self._refuse("BILL_REPEATED", "bill_id", find(self.journal, "names", twice[:100])[1])
         missing = without(distinct(np.concatenate(self._covered)), distinct(np.concatenate(self._owned)))
-        found = self.journal.look_up(missing, _owned_obligations).column("key")
-        self._refuse("OBLIGATION_UNKNOWN", "covers", without(missing, distinct(ints(found))))
+        keys, bills = find(self.journal, "bills", missing)
+        table = bills_by_id(self.journal, in_force(self.journal, distinct(bills)), ("obligation_id", "covers"))
+        missing = without(missing, _obligations(table)[0])
+        self._refuse("OBLIGATION_UNKNOWN", "covers", bills[np.isin(keys, missing[:100])])
         return settle(self.journal, self.policy, np.concatenate(self._stirred)).rejudged
 
-    def _refuse(self, code: str, field: str, keys: Ints) -> None:
-        """Refuse the load if there are such keys; tells the bills that have them."""
-        if not len(keys):
-            return
-        told = self.journal.look_up(keys[:100], _named_bills)
-        names = sorted(set(told.column("bill_id").to_pylist()))
-        raise RefusedError([Issue(code, field, "", name) for name in names], "bills refused")
+    def _refuse(self, code: str, field: str, bills: Ints) -> None:
+        """Refuse the load if there are such bills."""
+        if len(bills):
+            names = set(bills_by_id(self.journal, bills, ("bill_id",)).column("bill_id").to_pylist())
+            raise RefusedError([Issue(code, field, "", name) for name in sorted(names)], "bills refused")
 
-    def _versions_before(self, table: pa.Table, names: Ints) -> tuple[Ints, Flags]:
-        """The row of each bill's version before, 0 without one: int64 (n,); and whether nothing has changed: bool (n,).
-
-        The links of versions that are replaced go away: a key leads to bills as they are.
-        """
-        previous, same = np.zeros(len(table), np.int64), np.zeros(len(table), np.bool_)
-        if not self._before:
+    def _versions_before(self, piece: Piece) -> tuple[Ints, Flags]:
+        """The row of each bill's version before, 0 without one: int64 (n,); whether nothing has changed: bool (n,)."""
+        previous, same = np.zeros(len(piece.names), np.int64), np.zeros(len(piece.names), np.bool_)
+        if not self.journal.before["bills"]:
             return previous, same
-        found = distinct(ints(self.journal.look_up(distinct(names), _bills_of).column("bill")))
-        old = self.journal.look_up(found[found <= self._before], _whole_bills)
-        place = pc.index_in(_text(table, "bill_id"), value_set=old.column("bill_id"))
+        found = distinct(find(self.journal, "names", distinct(piece.name_keys))[1])
+        # What this very load has written has the name twice, and is refused in the end.
+        found = in_force(self.journal, found[found <= self.journal.before["bills"]])
+        old = self.journal.rows("bills", found, ("body",))
+        if not len(old):
+            return previous, same
+        names = facts("bills", old.column("body"), ("bill_id",)).column("bill_id")
+        place = pc.index_in(piece.names, value_set=in_one(names))
         rows = np.flatnonzero(~flags(place.is_null()))
-        old, now = old.take(place.drop_null()), table.take(int64_array(rows))
-        for name in set(_CONTENT) - set(now.column_names):
-            now = now.append_column(name, pa.nulls(len(now), JOURNAL["bills"].field(name).type))
-        same[rows] = ~differs(now, old, _CONTENT)
-        previous[rows] = ints(old.column("id"))
-        self._unlink(old.filter(bool_array(~same[rows])))
+        at = place.drop_null()
+        same[rows] = flags(pc.equal(in_one(old.column("body")).take(at), piece.bodies.take(int64_array(rows))))
+        previous[rows] = integers(old.column("id").take(at), 0)
+        replaced = bills_by_id(self.journal, previous[rows][~same[rows]])
+        self._stirred.append(distinct(bill_keys(replaced)[0]))
         return previous, same
-
-    def _unlink(self, replaced: pa.Table) -> None:
-        if not len(replaced):
-            return
-        keys, rows = bill_keys(replaced)
-        self._stirred.append(keys)
-        pairs = zip(keys.tolist(), ints(replaced.column("id"))[rows].tolist(), strict=True)
-        one_link = (_LINKS.c.key == bindparam("k"), _LINKS.c.bill == bindparam("b"))
-        self.journal.connection.execute(delete(_LINKS).where(*one_link), [{"k": key, "b": bill} for key, bill in pairs])
-
-
-def _as_kept(bills: pa.Table) -> pa.Table:
-    """Bills in their stored form, with every default written out."""
-    columns = {name: stored(bills.column(name)) for name in bills.column_names if name in _CONTENT}
-    for name, default in _DEFAULTS.items():
-        if name not in columns:
-            columns[name] = pa.repeat(
-                pa.scalar(str(default) if isinstance(default, str) else default, JOURNAL["bills"].field(name).type),
-                len(bills),
-            )
-    return pa.table(columns)
-
-
-def _text(table: pa.Table, name: str) -> Any:
-    return table.column(name).combine_chunks() if name in table.column_names else pa.nulls(len(table), pa.string())
-
-
-def _bills_of(wanted: Wanted) -> Select[Any]:
-    return select(_LINKS.c.bill).select_from(joined(wanted, _LINKS, "key"))
-
-
-def _whole_bills(wanted: Wanted) -> Select[Any]:
-    return select(*(_BILLS.c[name] for name in ("id", *_CONTENT))).select_from(joined(wanted, _BILLS, "id"))
-
-
-def _named_bills(wanted: Wanted) -> Select[Any]:
-    tables = joined(wanted, _LINKS, "key").join(_BILLS, _BILLS.c.id == _LINKS.c.bill)
-    return select(_BILLS.c.bill_id).select_from(tables)
-
-
-def _owned_obligations(wanted: Wanted) -> Select[Any]:
-    tables = joined(wanted, _LINKS, "key").join(_BILLS, _BILLS.c.id == _LINKS.c.bill)
-    return select(_LINKS.c.key).select_from(tables).where(_BILLS.c.covers.is_(None))

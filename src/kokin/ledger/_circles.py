@@ -7,23 +7,24 @@ receipts. What is outside a circle has no part in its judgement.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
-from kokin.columns import Ints, distinct, union, without
-from kokin.ledger._forms import concat, ints
+from kokin.columns import Ints, distinct, int64_array, integers, union, without
+from kokin.ledger._bodies import facts
+from kokin.ledger._forms import concat
 from kokin.ledger._keys import bill_keys
-from kokin.ledger._schema import JOURNAL, TABLES
-from kokin.ledger._store import Session, Wanted, joined
+from kokin.ledger._links import find
+from kokin.ledger._schema import FACTS, SUMMED, TABLES
+from kokin.ledger._store import Session, Wanted
 from kokin.ledger._verdict import VERDICT
 from kokin.matching import NUMBER_COLUMNS
-from kokin.model import Receipt
 
-#: What decides on a bill, its row first.
+#: What decides on a bill.
 BILL_COLUMNS = (
-    "id",
     "bill_id",
     *NUMBER_COLUMNS,
     "amount",
@@ -34,9 +35,12 @@ BILL_COLUMNS = (
     "paid_before",
 )
 #: What decides on a receipt: all that it says.
-RECEIPT_COLUMNS = tuple(name for name in JOURNAL["receipts"].names if name in Receipt.model_fields)
+RECEIPT_COLUMNS = tuple(FACTS["receipts"].names)
+#: Of a receipt's last posting. Where it reverses another, the receipt has no part in anything.
+STANDING = ("reverses", *VERDICT)
 
-_BILLS, _RECEIPTS, _POSTINGS = TABLES["bills"], TABLES["receipts"], TABLES["postings"]
+_NOTHING = np.empty(0, np.int64)
+_ID = pa.field("id", pa.int64())
 
 
 @dataclass(frozen=True)
@@ -46,71 +50,71 @@ class Circles:
     keys: Ints
     """Every key in them, in order."""
     bills: pa.Table
-    """Their bills, as they are now."""
-    receipts: pa.Table
-    """Their receipts, with ``digest`` and the columns of :data:`STANDING`."""
+    """Their bills, as they are now: ``id`` and :data:`BILL_COLUMNS`."""
+    receipts: Ints
+    """The ids of their receipts, in order."""
 
 
-#: Of a receipt's last posting. Where it reverses another, the receipt has no part in anything.
-STANDING = ("posting", "reverses", *VERDICT)
+def circles(session: Session, keys: Ints, *, replaced: bool = False) -> Circles:
+    """The circles that keys belong to; a key may be a circle by itself.
 
-
-def circles(session: Session, keys: Ints, last_receipt: int) -> Circles:
-    """The circles that keys belong to, with the receipts up to the last one; a key may be a circle by itself."""
+    ``replaced`` takes in the versions of bills that others have replaced.
+    """
     seen = fresh = distinct(keys)
     bills: list[pa.Table] = []
-    known = np.empty(0, np.int64)
+    known = _NOTHING
     while len(fresh):
-        found = without(distinct(ints(session.look_up(fresh, _bills_of).column("bill"))), known)
+        found = without(distinct(find(session, "bills", fresh)[1]), known)
         if not len(found):
             break
         known = union(known, found)
-        bills.append(session.look_up(found, _bills))
-        fresh = without(distinct(bill_keys(bills[-1], named=False)[0]), seen)
+        bills.append(bills_by_id(session, found if replaced else in_force(session, found)))
+        fresh = without(distinct(bill_keys(bills[-1])[0]), seen)
         seen = union(seen, fresh)
-    receipts = np.empty(0, np.int64)
-    if last_receipt:
-        receipts = distinct(ints(session.look_up(seen, _receipts_of).column("receipt")))
-    receipts = receipts[receipts <= last_receipt]
-    return Circles(seen, concat(bills, _schema_of_bills()), standing(session, receipts))
+    columns = pa.schema([_ID, *(FACTS["bills"].field(name) for name in BILL_COLUMNS)])
+    return Circles(seen, concat(bills, columns), distinct(find(session, "receipts", seen)[1]))
 
 
-def standing(session: Session, receipts: Ints) -> pa.Table:
-    """Receipts by their ids, in order, with their last postings."""
-    table = session.look_up(receipts, _receipts)
-    last = session.look_up(receipts, _last_postings)
-    for name in STANDING:
-        table = table.append_column(name, last.column(name))
-    return table
+def in_force(session: Session, bills: Ints) -> Ints:
+    """Those of some bills, by their ids, that no version has replaced."""
+    of = TABLES["bills"]
+
+    def replaced(wanted: Wanted) -> Select[Any]:
+        return select(of.c.previous).select_from(wanted.join(of, of.c.previous == wanted.c.value))
+
+    return without(bills, distinct(integers(session.look_up(bills, replaced).column("previous"), 0)))
 
 
-def _schema_of_bills() -> pa.Schema:
-    return pa.schema([JOURNAL["bills"].field(name) for name in BILL_COLUMNS])
+def bills_by_id(session: Session, ids: Ints, columns: tuple[str, ...] = BILL_COLUMNS) -> pa.Table:
+    """Bills by their ids, in the order of these: ``id`` and some facts."""
+    rows = session.rows("bills", ids, ("body",))
+    return facts("bills", rows.column("body"), columns).add_column(0, _ID, rows.column("id"))
 
 
-def _bills_of(wanted: Wanted) -> Select[tuple[int]]:
-    links = TABLES["bill_links"]
-    return select(links.c.bill).select_from(joined(wanted, links, "key"))
-
-
-def _receipts_of(wanted: Wanted) -> Select[tuple[int]]:
-    links = TABLES["receipt_links"]
-    return select(links.c.receipt).select_from(joined(wanted, links, "key"))
-
-
-def _bills(wanted: Wanted) -> Select[tuple[object, ...]]:
-    return select(*(_BILLS.c[name] for name in BILL_COLUMNS)).select_from(joined(wanted, _BILLS, "id"))
-
-
-def _receipts(wanted: Wanted) -> Select[tuple[object, ...]]:
+def receipts_by_id(session: Session, ids: Ints) -> pa.Table:
+    """Receipts by their ids, in the order of these: ``id``, ``entry``, what they say, and their file's ``digest``."""
     entries = TABLES["entries"]
-    columns = (_RECEIPTS.c[name] for name in ("id", "entry", *RECEIPT_COLUMNS))
-    tables = joined(wanted, _RECEIPTS, "id").join(entries, entries.c.id == _RECEIPTS.c.entry)
-    return select(*columns, entries.c.digest).select_from(tables).order_by(_RECEIPTS.c.id)
+    rows = session.rows("receipts", ids, ("entry", SUMMED, "body"))
+    table = facts("receipts", rows.column("body"))
+    table = table.set_column(table.column_names.index(SUMMED), SUMMED, rows.column(SUMMED))
+    wrote = integers(rows.column("entry"), 0)
+    files = session.rows("entries", wrote, (entries.c.digest.name,))
+    place = np.searchsorted(integers(files.column("id"), 0), wrote)
+    for name, column in (("digest", files.column("digest").take(int64_array(place))), ("entry", rows.column("entry"))):
+        table = table.add_column(0, name, column)
+    return table.add_column(0, _ID, rows.column("id"))
 
 
-def _last_postings(wanted: Wanted) -> Select[tuple[object, ...]]:
-    others = _POSTINGS.alias()
-    last = select(func.max(others.c.id)).where(others.c.receipt == wanted.c.value).scalar_subquery()
-    columns = [_POSTINGS.c.id.label("posting"), *(_POSTINGS.c[name] for name in STANDING[1:])]
-    return select(*columns).select_from(wanted.join(_POSTINGS, _POSTINGS.c.id == last)).order_by(_POSTINGS.c.receipt)
+def standing(session: Session, ids: Ints) -> pa.Table:
+    """Receipts by their ids, in the order of these, with their last ``posting`` and its :data:`STANDING`."""
+    table = receipts_by_id(session, ids)
+    receipts, postings = find(session, "postings", distinct(ids))
+    last = np.ones(len(receipts), np.bool_)
+    last[:-1] = receipts[1:] != receipts[:-1]
+    found = session.rows("postings", postings[last], STANDING)
+    # The last postings are in the order of their own ids, and are wanted in that of their receipts.
+    found = found.take(int64_array(np.searchsorted(np.sort(postings[last]), postings[last])))
+    table = table.append_column("posting", found.column("id"))
+    for name in STANDING:
+        table = table.append_column(name, found.column(name))
+    return table

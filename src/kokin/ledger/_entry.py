@@ -21,8 +21,16 @@ class EntryKind(StrEnum):
     BILLS = "bills"
     #: 収納: the receipts of one file.
     FILE = "file"
-    #: 取消: takes back a file, a posting or another reversal.
+    #: 入金: what reached the bank.
+    CREDITS = "credits"
+    #: 収納報告: what an operator says that it has collected.
+    REPORTS = "reports"
+    #: 取消: takes back a file, a posting, credits, reports or another reversal.
     REVERSAL = "reversal"
+
+
+#: The entries that are made of a file, which is not taken twice.
+OF_FILES = (EntryKind.FILE, EntryKind.CREDITS, EntryKind.REPORTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +65,17 @@ class Entry:
             id=row["id"],
             kind=EntryKind(row["kind"]),
             at=datetime.fromisoformat(row["at"]),
-            **{name: row[name] or "" for name in ("actor", "reason", "version", "source", "layout", "digest", "hash")},
+            **{name: row[name] or "" for name in ("actor", "reason", "version", "source", "layout", "digest")},
             reverses=row["reverses"],
             reverses_posting=row["reverses_posting"],
             told=json.loads(row["told"] or "{}"),
+            hash=row["hash"].hex(),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What ``add_bills``, ``post`` or ``reverse`` has done."""
+    """What an entry has done."""
 
     entry: Entry
     is_new: bool

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import conform, int64_array
+from kokin.columns import conform, in_one, int64_array, integers
 from kokin.issues import Issue, Place, RefusedError
-from kokin.ledger._chain import row_bytes
+from kokin.ledger._bodies import bodies
 from kokin.ledger._circles import RECEIPT_COLUMNS
-from kokin.ledger._forms import ints, stored
-from kokin.ledger._schema import JOURNAL
+from kokin.ledger._forms import stored
+from kokin.ledger._schema import SUMMED
 from kokin.model import Receipt
 from kokin.receipts import ReceiptFile
 
@@ -58,12 +58,12 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
         return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, told, _as_kept(table))
     table = conform(pa.table(receipts), Receipt)
     kept = _as_kept(table)
-    amount = int(ints(kept.column("amount")).sum())
+    amount = int(integers(kept.column(SUMMED), 0).sum())
     told = {"read": len(kept), "accepted": len(kept), "accepted_yen": amount}
     return GivenFile(
         source or _constant(table, "source"),
         _constant(table, "layout"),
-        _constant(table, "digest") or sha256(b"\n".join(row_bytes(kept, JOURNAL["receipts"]))).hexdigest(),
+        _constant(table, "digest") or digest("receipts", kept),
         told,
         kept,
     )
@@ -78,7 +78,7 @@ def _as_kept(table: pa.Table) -> pa.Table:
     kept = pa.table({**columns, "record_no": number})
     if number.null_count:
         raise RefusedError([Issue("FIELD_MISSING", "record_no")], "receipts refused")
-    numbers = ints(number)
+    numbers = integers(number, 0)
     if (np.diff(numbers) <= 0).any():
         kept = kept.sort_by("record_no")
         numbers = np.sort(numbers)
@@ -87,6 +87,14 @@ def _as_kept(table: pa.Table) -> pa.Table:
             issues = [Issue("RECORD_TWICE", "record_no", where=Place(record=number)) for number in twice]
             raise RefusedError(issues, "receipts refused")
     return kept
+
+
+def digest(table: str, kept: pa.Table) -> str:
+    """SHA-256 of what rows in their stored form say, for rows that come from no file; in hexadecimal."""
+    told = {name: in_one(kept.column(name)) for name in kept.column_names}
+    lines = bodies(table, {name: column for name, column in told.items() if name != SUMMED})
+    whole = pc.binary_join_element_wise(told[SUMMED].cast(pa.string()), lines, " ")
+    return sha256("\n".join(whole.to_pylist()).encode()).hexdigest()
 
 
 def _constant(table: pa.Table, name: str) -> str:

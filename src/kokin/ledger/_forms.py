@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns import Flags, Ints, fixed_buffer, flags_of
+from kokin.columns import Flags, bool_array, fixed_buffer, flags_of, in_one, to_arrow, valid
 from kokin.model import Record, schema
 
 #: Between the items of a list. No text of a record has one, for control characters are refused there.
-_ITEMS = "\n"
+ITEMS = "\n"
 _OF_YEN = "="
 
 
 def stored(column: pa.ChunkedArray) -> pa.Array:
     """A column as int64 or string: days and times in ISO form, lists an item a line, maps ``name=yen`` a line."""
-    array = one(column)
+    array = in_one(column)
     kind = array.type
     if pt.is_dictionary(kind):
         return array.cast(kind.value_type).cast(pa.string())
@@ -29,7 +27,7 @@ def stored(column: pa.ChunkedArray) -> pa.Array:
         array = pa.ListArray.from_arrays(array.offsets, pairs)
         kind = array.type
     if pt.is_list(kind):
-        return _emptied(pc.binary_join(array.cast(pa.list_(pa.string())), _ITEMS))
+        return _emptied(pc.binary_join(array.cast(pa.list_(pa.string())), ITEMS))
     return array.cast(pa.int64() if pt.is_boolean(kind) or pt.is_integer(kind) else pa.string())
 
 
@@ -39,13 +37,15 @@ def _emptied(texts: pa.Array) -> pa.Array:
 
 
 def restored(table: pa.Table, record: type[Record]) -> pa.Table:
-    """The columns of a record in the types of its schema. ``parts``, which decide nothing here, stay behind."""
+    """The columns of a record in the types of its schema."""
     columns = {}
     for field in schema(record):
-        if field.name not in table.column_names or pt.is_map(field.type):
+        if field.name not in table.column_names:
             continue
         column = table.column(field.name)
-        if pt.is_list(field.type):
+        if pt.is_map(field.type):
+            column = _yen_by_name(_items(column))
+        elif pt.is_list(field.type):
             column = _items(column)
         elif pt.is_time(field.type):
             column = _times(column)
@@ -53,10 +53,20 @@ def restored(table: pa.Table, record: type[Record]) -> pa.Table:
     return pa.table(columns)
 
 
-def _items(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def _items(texts: pa.ChunkedArray) -> pa.ListArray:
     """Lines as lists; nothing is an empty one."""
-    lists = pc.split_pattern(pc.fill_null(texts, ""), _ITEMS)
-    return pc.if_else(pc.equal(pc.list_element(lists, 0), ""), pa.scalar([], pa.list_(pa.string())), lists)
+    texts = in_one(texts)
+    lists = pc.split_pattern(texts.drop_null(), ITEMS)
+    ends = np.zeros(len(texts) + 1, np.int32)
+    ends[1:][valid(texts)] = fixed_buffer(pc.list_value_length(lists), np.int32)
+    return pa.ListArray.from_arrays(to_arrow(np.cumsum(ends), pa.int32()), lists.flatten())
+
+
+def _yen_by_name(lists: pa.ListArray) -> pa.MapArray:
+    """Lists of ``name=yen`` as maps."""
+    sides = pc.split_pattern(lists.flatten(), _OF_YEN, max_splits=1, reverse=True)
+    names, yen = (pc.list_element(sides, side) for side in (0, 1))
+    return pa.MapArray.from_arrays(lists.offsets, names, yen.cast(pa.int64()))
 
 
 def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -69,25 +79,16 @@ def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.add(hours, pc.add(minutes, seconds))
 
 
-def one(column: pa.ChunkedArray | pa.Array) -> Any:
-    """A column as one array."""
-    if isinstance(column, pa.Array):
-        return column
-    column = column.combine_chunks()
-    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
-
-
 def flags(column: pa.ChunkedArray | pa.Array) -> Flags:
-    """A column of flags without nulls as numpy."""
-    return flags_of(one(column))
+    """A column of flags without nulls as numpy: bool (n,)."""
+    return flags_of(in_one(column))
+
+
+def chosen(table: pa.Table, rows: Flags) -> pa.Table:
+    """The rows of a table that are flagged; the table itself where all are."""
+    return table if rows.all() else table.filter(bool_array(rows))
 
 
 def concat(tables: list[pa.Table], columns: pa.Schema) -> pa.Table:
     """Tables of the same columns as one, in one chunk a column; none at all as an empty one."""
     return pa.concat_tables([columns.empty_table(), *tables]).combine_chunks()
-
-
-def ints(column: pa.ChunkedArray | pa.Array, null: int = 0) -> Ints:
-    """An int64 column as numpy, with ``null`` for nothing."""
-    array = one(column)
-    return fixed_buffer(array.fill_null(null) if array.null_count else array, np.int64)

@@ -5,28 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 from sqlalchemy import Select, func, select
 
+from kokin.columns import bool_array, distinct, in_one, int64_array, integers, within, without, write_csv
 from kokin.issues import Issue, RefusedError
-from kokin.ledger._circles import circles
+from kokin.ledger._bodies import facts
+from kokin.ledger._chain import hexadecimal
+from kokin.ledger._circles import BILL_COLUMNS, Circles, bills_by_id, circles, receipts_by_id
 from kokin.ledger._entry import EntryKind
-from kokin.ledger._forms import ints
+from kokin.ledger._forms import restored
 from kokin.ledger._journal import last_entry
 from kokin.ledger._keys import bill_keys, text_keys
+from kokin.ledger._links import find
 from kokin.ledger._read import standing_postings
 from kokin.ledger._schema import AUDIT_LOG, CHAINS, TABLES
-from kokin.ledger._store import Session, Wanted, joined
+from kokin.ledger._store import Session, Wanted
 from kokin.ledger._verdict import BINS
-from kokin.reconcile import Control
+from kokin.model import Bill, Receipt
+from kokin.reconcile import Control, Policy, reconcile
 
 _BILLS, _ENTRIES, _POSTINGS, _RECEIPTS = (TABLES[name] for name in ("bills", "entries", "postings", "receipts"))
-_LINKS, _BALANCES = TABLES["bill_links"], TABLES["balances"]
+
+#: Personal: kept in the ledger, and never exported.
+_NOT_SHOWN = ("name",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +49,49 @@ class History:
     """How it stood after each change."""
 
 
-def history(session: Session, bill_id: str) -> History:
+def history(session: Session, bill_id: str, policy: Policy) -> History:
     """See :meth:`kokin.ledger.Ledger.history`."""
     key = text_keys("bill_id", pa.array([bill_id]))
-    found = session.look_up(key, _bills_of)
-    found = found.filter(pc.equal(found.column("bill_id"), bill_id))
-    if not len(found):
+    named = bills_by_id(session, find(session, "names", key)[1], ("bill_id",))
+    ids = integers(named.column("id").filter(pc.equal(named.column("bill_id"), bill_id)), 0)
+    if not len(ids):
         raise RefusedError([Issue("BILL_UNKNOWN", "bill_id", "", bill_id)], "no history")
-    versions = [found]
-    while (before := ints(versions[-1].column("previous"))[0]) > 0:
-        versions.append(session.table(select(_BILLS).where(_BILLS.c.id == before)))
-    bills = pa.concat_tables(versions[::-1]).combine_chunks()
-    ids = bills.column("id")
+    versions = shown("bills", session.rows("bills", ids, ("entry", "previous", "body")))
     # A posting is on a bill whose number led to it: its receipt is in the circle of one of the versions.
-    receipts = circles(session, bill_keys(bills)[0], _last_receipt(session)).receipts.column("id")
-    postings = session.look_up(ints(receipts), _log_of)
-    postings = postings.filter(pc.is_in(postings.column("bill"), value_set=ids)).sort_by("id")
-    balances = session.look_up(ints(ids), _balances_of).sort_by("id")
-    return History(bills.drop_columns("hash"), postings, balances)
-
-
-def _last_receipt(session: Session) -> int:
-    last = last_entry(session.connection)
-    return int(last["receipts"]) if last else 0
-
-
-def _bills_of(wanted: Wanted) -> Select[Any]:
-    return select(_BILLS).select_from(joined(wanted, _LINKS, "key").join(_BILLS, _BILLS.c.id == _LINKS.c.bill))
+    some = circles(session, bill_keys(bills_by_id(session, ids))[0], replaced=True)
+    log = session.look_up(some.receipts, _log_of).sort_by("id")
+    mine = pc.is_in(log.column("bill"), value_set=int64_array(ids))
+    return History(versions, log.filter(mine), _balances(session, some, log, bill_id, policy))
 
 
 def _log_of(wanted: Wanted) -> Select[Any]:
-    return select(AUDIT_LOG).select_from(joined(wanted, AUDIT_LOG, "receipt"))
+    return select(AUDIT_LOG).select_from(wanted.join(AUDIT_LOG, AUDIT_LOG.c.receipt == wanted.c.value))
 
 
-def _balances_of(wanted: Wanted) -> Select[Any]:
-    names = ("id", "entry", "bill", "amount", "paid", "residual", "status")
-    return select(*(_BALANCES.c[name] for name in names)).select_from(joined(wanted, _BALANCES, "bill"))
+def _balances(session: Session, some: Circles, log: pa.Table, bill_id: str, policy: Policy) -> pa.Table:
+    """How a bill stood after each entry that concerned its circle, where that is another way than before."""
+    bills = session.rows("bills", integers(some.bills.column("id"), 0), ("entry", "previous", "body"))
+    receipts = receipts_by_id(session, some.receipts)
+    billed, previous = integers(bills.column("entry"), 0), integers(bills.column("previous"), 0)
+    posted, reverses = integers(log.column("entry"), 0), integers(log.column("reverses"), 0)
+    told = []
+    for entry in distinct(np.concatenate([billed, posted])).tolist():
+        there = within(
+            integers(bills.column("id"), 0), without(integers(bills.column("id"), 0), previous[billed <= entry])
+        )
+        known = restored(
+            facts("bills", bills.column("body").filter(bool_array(there & (billed <= entry))), BILL_COLUMNS), Bill
+        )
+        stand = (posted <= entry) & (reverses == 0)
+        stand &= ~within(integers(log.column("id"), 0), np.sort(reverses[posted <= entry]))
+        paid = np.sort(integers(log.column("receipt"), 0)[stand])
+        taken = restored(receipts.filter(bool_array(within(integers(receipts.column("id"), 0), paid))), Receipt)
+        balance = reconcile(known, taken, policy).balances
+        told += [{"entry": entry, **row} for row in balance.to_pylist() if row["bill_id"] == bill_id]
+    changed = [
+        row for row, before in zip(told, [{}, *told], strict=False) if {**row, "entry": 0} != {**before, "entry": 0}
+    ]
+    return pa.Table.from_pylist(changed)
 
 
 def status(session: Session) -> dict[str, Any]:
@@ -104,7 +119,7 @@ def status(session: Session) -> dict[str, Any]:
         "bins": bins,
         "controls": {control.name: control.as_dict() for control in _controls(session, outcomes, bins)},
         "at": last["at"],
-        "hash": last["hash"],
+        "hash": last["hash"].hex(),
     }
 
 
@@ -116,6 +131,19 @@ def _controls(session: Session, outcomes: dict[str, dict[str, int]], bins: dict[
     yield Control("T1", "accepted by the files = receipts", brought, int(kept))
     stand = sum(row["amount"] for row in outcomes.values())
     yield Control("T4", "standing receipts = sum of all bins", stand, sum(bins.values()))
+
+
+def shown(table: str, rows: pa.Table) -> pa.Table:
+    """Rows with their facts in columns instead of a body, hashes in hexadecimal, and no names."""
+    columns: dict[str, pa.Array] = {}
+    for name in rows.column_names:
+        column = in_one(rows.column(name))
+        if name == "body":
+            told = facts(table, column)
+            columns |= {fact: told.column(fact) for fact in told.column_names if fact not in (*columns, *_NOT_SHOWN)}
+        else:
+            columns[name] = hexadecimal(column) if column.type == pa.binary() else column
+    return pa.table(columns)
 
 
 def _defused(rows: pa.Table) -> pa.Table:
@@ -133,15 +161,17 @@ def export(session: Session, folder: Path) -> list[Path]:
     """See :meth:`kokin.ledger.Ledger.export`."""
     folder.mkdir(parents=True, exist_ok=True)
     statements: dict[str, Select[Any]] = {"journal": select(AUDIT_LOG).order_by(AUDIT_LOG.c.id)}
-    for name in ("entries", *CHAINS):
-        columns = [column for column in TABLES[name].c if column.name != "name"]
-        statements[name] = select(*columns).order_by(TABLES[name].c.id)
+    statements |= {name: select(TABLES[name]).order_by(TABLES[name].c.id) for name in ("entries", *CHAINS)}
     written = []
     for name, statement in statements.items():
         path = folder / f"{name}.csv"
-        with path.open("wb") as file:
-            file.write(",".join(statement.selected_columns.keys()).encode() + b"\n")
-            for rows in session.store.query(session.connection, statement):
-                pa_csv.write_csv(_defused(rows), file, pa_csv.WriteOptions(include_header=False))
+        write_csv(partial(_exported, session, name, statement), path)
         written.append(path)
     return written
+
+
+def _exported(session: Session, table: str, statement: Select[Any]) -> Iterator[pa.RecordBatch]:
+    """What is written of a table."""
+    for rows in session.store.query(session.connection, statement):
+        told = _defused(shown(table, rows))
+        yield pa.record_batch([in_one(column) for column in told.columns], told.schema)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +12,12 @@ import pyarrow as pa
 from sqlalchemy import Connection, RowMapping, select
 
 import kokin
-from kokin.columns import Ints, int64_array
+from kokin.columns import Ints, in_one, int64_array
 from kokin.issues import Issue, RefusedError
+from kokin.ledger import _links
+from kokin.ledger._bodies import bodies
 from kokin.ledger._chain import START, chained, row_bytes
-from kokin.ledger._schema import CHAINS, JOURNAL, LINKS, TABLES
+from kokin.ledger._schema import CHAINS, FACTS, JOURNAL, SUMMED, TABLES
 from kokin.ledger._store import ROWS, Session, Store
 
 _ENTRIES = TABLES["entries"]
@@ -24,17 +26,21 @@ _ENTRIES = TABLES["entries"]
 class Journal(Session):
     """One entry in the making, inside a transaction of the only writer."""
 
-    def __init__(self, store: Store, connection: Connection) -> None:
+    def __init__(self, store: Store, connection: Connection, progress: Callable[[int], None] | None = None) -> None:
         super().__init__(store, connection)
+        #: Is told how many of the given rows are done, some at a time.
+        self.progress = progress or (lambda _: None)
         before = last_entry(connection)
         self.entry: int = before["id"] + 1 if before else 1
         self._hash = before["hash"] if before else START
         self._at = before["at"] if before else ""
         #: The last row of each table, and its hash.
         self.last: dict[str, int] = {name: before[name] if before else 0 for name in CHAINS}
-        self._hashes = {name: before[f"{name}_hash"] if before else START for name in CHAINS}
-        #: The last receipt of the entries before.
-        self.receipts_before = self.last["receipts"]
+        self._hashes = {name: before[f"{name}_hash"] if before and before[name] else START for name in CHAINS}
+        #: The last row of each table before the entry.
+        self.before = dict(self.last)
+        #: Links that are still to be written: keys and rows.
+        self._links: dict[str, list[tuple[Ints, Ints]]] = {kind: [] for kind in _links.KINDS}
 
     def add(self, table: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> Ints:
         """Add rows to a table, and return their ids. Columns are in their stored form; the rest holds nothing."""
@@ -48,23 +54,41 @@ class Journal(Session):
                 "entry": int64_array(np.full(len(part), self.entry)),
                 **{name: part.column(name) for name in part.column_names},
             }
-            hashes = chained(self._hashes[table], row_bytes(pa.table(made), JOURNAL[table]))
+            whole = pa.table(made)
+            hashes = chained(self._hashes[table], row_bytes(whole, JOURNAL[table]))
             self._hashes[table] = hashes[-1]
-            self.store.insert(self.connection, table, pa.table({**made, "hash": pa.array(hashes, pa.string())}))
+            self.store.insert(self.connection, table, whole, hashes)
         self.last[table] += len(rows)
         return ids
 
-    def link(self, table: str, keys: Ints, rows: Ints) -> None:
-        """Add links from keys to rows; a key that leads to a row twice does so once."""
-        order = np.lexsort((rows, keys))
-        keys, rows = keys[order], rows[order]
-        fresh = np.ones(len(keys), np.bool_)
-        fresh[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
-        arrays = [int64_array(keys[fresh]), int64_array(rows[fresh])]
-        self.store.insert(self.connection, table, pa.table(arrays, names=LINKS[table].names))
+    def add_facts(self, table: str, facts: pa.Table) -> Ints:
+        """Add rows of a table with a body, from facts in stored form; their ids."""
+        ids = [np.empty(0, np.int64)]
+        for start in range(0, len(facts), ROWS):
+            part = facts.slice(start, ROWS)
+            told = {name: in_one(part.column(name)) for name in part.column_names if name in FACTS[table].names}
+            summed = {SUMMED: told.pop(SUMMED)}
+            ids.append(self.add(table, {**summed, "body": bodies(table, told)}))
+        return np.concatenate(ids)
+
+    def link(self, kind: str, keys: Ints, rows: Ints) -> None:
+        """Add links from keys to rows; they are found after :meth:`write_links`."""
+        self._links[kind].append((keys, rows))
+        if sum(len(some) for some, _ in self._links[kind]) > _links.MOST:
+            self._write(kind)
+
+    def write_links(self) -> None:
+        """Write the links that have been added."""
+        for kind in _links.KINDS:
+            self._write(kind)
+
+    def _write(self, kind: str) -> None:
+        pending, self._links[kind] = self._links[kind], []
+        if pending:
+            _links.add(self, kind, *(np.concatenate([part[side] for part in pending]) for side in (0, 1)))
 
     def seal(self, kind: str, at: datetime, *, strict: bool, **told: Any) -> None:
-        """Write the entry itself, with the last row and hash of every table.
+        """Write the links, and the entry itself with the last row and hash of every table.
 
         Args:
             kind: what was done.
@@ -75,6 +99,7 @@ class Journal(Session):
         Raises:
             RefusedError: the time is earlier than the last entry's.
         """
+        self.write_links()
         moment = as_text(at)
         if moment < self._at:
             if strict:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Ints, fixed_buffer
-from kokin.ledger._forms import ints, one
+from kokin.columns import Ints, fixed_buffer, in_one, integers
+from kokin.ledger._forms import ITEMS
 from kokin.matching import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
 
 _KINDS = (*NUMBERS, "obligation_id", "bill_id", "provider_key", "receipt")
@@ -24,11 +24,8 @@ _SHIFT = np.uint64(31)
 _CHUNK = 65_536
 
 
-def bill_keys(bills: pa.Table, *, named: bool = True) -> tuple[Ints, Ints]:
-    """All keys of bills as they are kept, and the row that has each: int64 (k,) and (k,).
-
-    ``named`` includes the key of the ``bill_id``, by which its next version finds it.
-    """
+def bill_keys(bills: pa.Table) -> tuple[Ints, Ints]:
+    """The keys of bills as they are kept, but their names', and the row that has each: int64 (k,) and (k,)."""
     keys, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
 
     def add(kind: str, packed: Keys, owner: Ints) -> None:
@@ -40,11 +37,12 @@ def bill_keys(bills: pa.Table, *, named: bool = True) -> tuple[Ints, Ints]:
         all_rows = np.arange(start, start + len(part))
         for kind, packed in _numbers(part).items():
             add(kind, packed, all_rows)
-        for name in ("bill_id", "obligation_id") if named else ("obligation_id",):
-            add(name, _packed_text(_column(part, name)), all_rows)
-        lists = pc.split_pattern(pc.fill_null(_column(part, "covers"), ""), "\n")
-        owner = fixed_buffer(pc.list_parent_indices(lists), np.int64)
-        add("obligation_id", _packed_text(lists.flatten()), all_rows[owner])
+        if _tells(part, "obligation_id"):
+            add("obligation_id", _packed_text(in_one(part.column("obligation_id"))), all_rows)
+        if _tells(part, "covers"):
+            lists = pc.split_pattern(pc.fill_null(in_one(part.column("covers")), ""), ITEMS)
+            owner = fixed_buffer(pc.list_parent_indices(lists), np.int64)
+            add("obligation_id", _packed_text(lists.flatten()), all_rows[owner])
     return np.concatenate(keys), np.concatenate(rows)
 
 
@@ -52,7 +50,7 @@ def text_keys(kind: str, texts: pa.Array | pa.ChunkedArray) -> Ints:
     """The keys of texts of one kind, without those of nothing: int64 (k,)."""
     keys = [np.empty(0, np.int64)]
     for start in range(0, len(texts), _CHUNK):
-        packed = _packed_text(one(texts.slice(start, _CHUNK)))
+        packed = _packed_text(in_one(texts.slice(start, _CHUNK)))
         keys.append(_mixed(kind, packed.words[packed.present]))
     return np.concatenate(keys)
 
@@ -66,26 +64,34 @@ def receipt_keys(receipts: pa.Table) -> Ints:
     keys = [np.empty(0, np.int64)]
     for start in range(0, len(receipts), _CHUNK):
         part = receipts.slice(start, _CHUNK)
-        words = ints(part.column("id")).view(np.uint64).reshape(-1, 1)
-        key = _mixed("receipt", words)
-        found = np.zeros(len(part), np.bool_)
-        for kind, packed in [*_numbers(part).items(), ("provider_key", _packed_text(_column(part, "provider_key")))]:
+        key, found = np.empty(len(part), np.int64), np.zeros(len(part), np.bool_)
+        for kind, packed in _numbers(part).items():
             rows = np.flatnonzero(packed.present & ~found)
             key[rows] = _mixed(kind, packed.words[rows])
             found[rows] = True
+        if not found.all() and _tells(part, "provider_key"):
+            packed = _packed_text(in_one(part.column("provider_key")))
+            rows = np.flatnonzero(packed.present & ~found)
+            key[rows] = _mixed("provider_key", packed.words[rows])
+            found[rows] = True
+        alone = np.flatnonzero(~found)
+        ids = integers(part.column("id"), 0)[alone]
+        key[alone] = _mixed("receipt", ids.view(np.uint64).reshape(-1, 1))
         keys.append(key)
     return np.concatenate(keys)
 
 
 def _numbers(part: pa.Table) -> dict[str, Keys]:
     """The numbers of a few rows by their kind, in the order in which a receipt's are looked at."""
-    columns = {name: _column(part, name) for name in NUMBER_COLUMNS}
+    columns = {name: in_one(part.column(name)) for name in NUMBER_COLUMNS if _tells(part, name)}
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-    return pack(batch, _words(columns["customer_number"]))
+    texts = columns.get("customer_number")
+    return pack(batch, 1 if texts is None else _words(texts))
 
 
-def _column(part: pa.Table, name: str) -> pa.Array:
-    return one(part.column(name)) if name in part.column_names else pa.nulls(len(part), pa.string())
+def _tells(part: pa.Table, name: str) -> bool:
+    """Whether a column is there and holds anything."""
+    return name in part.column_names and part.column(name).null_count < len(part)
 
 
 def _words(texts: pa.Array) -> int:

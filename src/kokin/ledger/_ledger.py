@@ -15,11 +15,10 @@ from sqlalchemy import inspect, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from kokin import bills as bill_files
 from kokin.columns import int64_array
-from kokin.issues import Issue, Place, RefusedError, from_table
+from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger import _history, _read
-from kokin.ledger._bills import Load
+from kokin.ledger._bills import Load, pieces
 from kokin.ledger._circles import standing
 from kokin.ledger._databases import LedgerError, store_for
 from kokin.ledger._entry import Entry, EntryKind, Written
@@ -27,14 +26,15 @@ from kokin.ledger._files import given
 from kokin.ledger._history import History
 from kokin.ledger._journal import Journal, last_entry
 from kokin.ledger._keys import receipt_keys
-from kokin.ledger._links import make_links
+from kokin.ledger._relink import make_links
 from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting, standing_file
 from kokin.ledger._schema import TABLES, VERSION
 from kokin.ledger._settle import Fresh, settle
+from kokin.ledger._settlements import settlements
 from kokin.ledger._store import Session, Store
 from kokin.ledger._verify import Verification, verify
 from kokin.receipts import ReceiptFile
-from kokin.reconcile import Policy
+from kokin.reconcile import Credit, OperatorReport, Policy
 
 _ENTRIES = TABLES["entries"]
 
@@ -121,6 +121,7 @@ class Ledger:
         source: str = "",
         reason: str = "",
         at: datetime | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> Written:
         """Add bills, and new versions of bills that have changed; receipts that they concern are judged anew.
 
@@ -134,13 +135,14 @@ class Ledger:
             source: the name of the file that they come from.
             reason: why, where that is not plain.
             at: when; by default now, by the ledger's clock.
+            progress: is told how many bills have been added, some at a time.
 
         Raises:
             RefusedError: a row is no bill, or the bills do not hold together; nothing was added.
         """
-        with self._writing() as journal:
+        with self._writing(progress) as journal:
             load = Load(journal, self.policy)
-            for piece in _pieces(bills):
+            for piece in pieces(bills):
                 load.add(piece)
             rejudged = load.finish()
             told = {"given": load.given, "new": load.new, "changed": load.changed, "unchanged": load.unchanged}
@@ -155,6 +157,7 @@ class Ledger:
         source: str | None = None,
         reason: str = "",
         at: datetime | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> Written:
         """Post the receipts of one file: all of it or, if anything fails, nothing.
 
@@ -167,22 +170,22 @@ class Ledger:
             source: the name of the file, if another than its own.
             reason: why, where that is not plain.
             at: when; by default now, by the ledger's clock.
+            progress: is told how many receipts have been judged, some at a time.
 
         Raises:
             FileRefused: a total does not agree, a record is cut: nothing was posted.
             RefusedError: the table is none of receipts.
         """
         file = given(receipts, source)
-        with self._writing() as journal:
-            stands = standing_file(journal, file.digest)
+        with self._writing(progress) as journal:
+            stands = standing_file(journal, EntryKind.FILE, file.digest)
             if stands:
                 return Written(stands, False, {}, 0)
-            ids = journal.add("receipts", {name: file.receipts.column(name) for name in file.receipts.column_names})
+            ids = journal.add_facts("receipts", file.receipts)
             fresh = file.receipts.append_column("id", int64_array(ids))
             fresh = fresh.append_column("entry", int64_array(np.full(len(ids), journal.entry)))
             fresh = fresh.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
             keys = receipt_keys(fresh)
-            journal.link("receipt_links", keys, ids)
             try:
                 done = settle(journal, self.policy, keys, Fresh(fresh, keys))
             except RefusedError as error:
@@ -190,9 +193,59 @@ class Ledger:
                 places = (Place(file.source, issue.where.record) for issue in error.issues)
                 issues = [issue.at(place) for issue, place in zip(error.issues, places, strict=True)]
                 raise RefusedError(issues, "nothing was posted") from error
+            journal.link("receipts", keys, ids)
             about = {"source": file.source, "layout": file.layout, "digest": file.digest, "told": file.told}
             self._seal(journal, EntryKind.FILE, at, actor=actor, reason=reason, **about)
             return Written(_entry(journal), True, done.outcomes, done.rejudged)
+
+    def add_credits(
+        self, credits_: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
+    ) -> Written:
+        """Write down what reached the bank (入金); the same source again adds nothing.
+
+        Args:
+            credits_: a table with the columns of :class:`kokin.reconcile.Credit`;
+                :func:`kokin.reconcile.bank_credits` makes one of a bank file.
+            actor: who does it.
+            source: the name of the file that they come from. The same rows from another source are other money.
+            reason: why, where that is not plain.
+            at: when; by default now, by the ledger's clock.
+
+        Raises:
+            RefusedError: the table is none of credits; nothing was added.
+        """
+        return self._add_settlements(EntryKind.CREDITS, credits_, actor, source, reason, at)
+
+    def add_reports(
+        self, reports: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
+    ) -> Written:
+        """Write down what an operator reports to have collected (収納報告); the same source again adds nothing.
+
+        Args:
+            reports: a table with the columns of :class:`kokin.reconcile.OperatorReport`.
+            actor: who does it.
+            source: the name of the report.
+            reason: why, where that is not plain.
+            at: when; by default now, by the ledger's clock.
+
+        Raises:
+            RefusedError: the table is none of reports; nothing was added.
+        """
+        return self._add_settlements(EntryKind.REPORTS, reports, actor, source, reason, at)
+
+    def _add_settlements(
+        self, kind: EntryKind, rows: Any, actor: str, source: str, reason: str, at: datetime | None
+    ) -> Written:
+        given = settlements(kind, rows, source)
+        with self._writing() as journal:
+            stands = standing_file(journal, kind, given.digest)
+            if stands:
+                return Written(stands, False, {}, 0)
+            journal.add_facts(kind.value, given.rows)
+            self._seal(
+                journal, kind, at, actor=actor, reason=reason, source=source, digest=given.digest, told=given.told
+            )
+            return Written(_entry(journal), True, {}, 0)
 
     def reverse(
         self,
@@ -203,13 +256,13 @@ class Ledger:
         actor: str,
         at: datetime | None = None,
     ) -> Written:
-        """Take back a file, a posting (a dishonoured 証券), or a reversal: what a reversal took out is put back.
+        """Take back a file, credits, reports, a posting (a dishonoured 証券), or a reversal, which restores.
 
         Nothing is deleted. Each posting that is taken back gets a row that names it, and whatever else was judged by
         it is judged anew.
 
         Args:
-            entry: the entry of a file or of a reversal.
+            entry: the entry of a file, of credits or reports, or of a reversal.
             posting: one posting, instead of an entry: the last one of its receipt.
             reason: why; it is required.
             actor: who does it.
@@ -232,11 +285,13 @@ class Ledger:
     def balances(self, as_of: date | datetime | None = None) -> pa.Table:
         """How every bill stands: ``bill_id, amount, paid, residual, status`` (yen), by ``bill_id``.
 
+        They follow from the bills in force and the receipts that stand, by the rule of today.
+
         Args:
-            as_of: what the ledger said at that moment, or at the end of that day in Japan; by default now.
+            as_of: of what the ledger held at that moment, or at the end of that day in Japan; by default now.
         """
         with self._reading() as session:
-            return _read.balances(session, as_of)
+            return _read.balances(session, as_of, self.policy)
 
     def outcomes(self, entry: int | None = None) -> pa.Table:
         """The verdict that stands on each receipt, of one file's entry or of all.
@@ -260,6 +315,19 @@ class Ledger:
         with self._reading() as session:
             return _read.receipts(session, as_of)
 
+    def credits(self, as_of: date | datetime | None = None) -> pa.Table:
+        """What reached the bank and has not been taken back, with the columns of :class:`kokin.reconcile.Credit`.
+
+        With :meth:`reports` it is what :func:`kokin.reconcile.settle_accounts` compares the receipts with.
+        """
+        with self._reading() as session:
+            return _read.settlements(session, EntryKind.CREDITS, Credit, as_of)
+
+    def reports(self, as_of: date | datetime | None = None) -> pa.Table:
+        """What operators report and nobody took back, with the columns of :class:`kokin.reconcile.OperatorReport`."""
+        with self._reading() as session:
+            return _read.settlements(session, EntryKind.REPORTS, OperatorReport, as_of)
+
     def history(self, bill_id: str) -> History:
         """Everything that the ledger has on one bill.
 
@@ -267,7 +335,7 @@ class Ledger:
             RefusedError: there is no such bill.
         """
         with self._reading() as session:
-            return _history.history(session, bill_id)
+            return _history.history(session, bill_id, self.policy)
 
     def entries(self) -> list[Entry]:
         """Every entry, first to last."""
@@ -278,8 +346,8 @@ class Ledger:
     def status(self) -> dict[str, Any]:
         """How the ledger stands, for JSON.
 
-        Counts of ``entries, files, bills, receipts, postings, balances``; ``outcomes`` and ``bins`` of the receipts
-        that stand; ``controls``; ``at`` and ``hash`` of the last entry.
+        Counts of ``entries, files, bills, receipts, postings, credits, reports``; ``outcomes`` and ``bins`` of the
+        receipts that stand; ``controls``; ``at`` and ``hash`` of the last entry.
 
         ``hash`` seals all of it: written down elsewhere, it proves later that nothing before it was changed.
         """
@@ -294,7 +362,7 @@ class Ledger:
         Args:
             sealed: the ``hash`` of an entry as it was written down outside the ledger: it must be there still. Without
                 it, whoever owns the database could cut off its end, or write all of it again, and not be noticed.
-            again: also judge all receipts again, and compare with the verdicts and balances that stand.
+            again: also judge all receipts again, and compare with the verdicts that stand.
         """
         with self._reading() as session:
             return verify(session, self.policy, sealed=sealed, again=again)
@@ -319,9 +387,9 @@ class Ledger:
             yield Session(self._store, connection)
 
     @contextmanager
-    def _writing(self) -> Iterator[Journal]:
+    def _writing(self, progress: Callable[[int], None] | None = None) -> Iterator[Journal]:
         with self._failures_told(), self._store.writing() as connection:
-            yield Journal(self._store, connection)
+            yield Journal(self._store, connection, progress)
 
     @contextmanager
     def _failures_told(self) -> Iterator[None]:
@@ -349,23 +417,6 @@ def _create(store: Store, policy: Policy, at: datetime) -> None:
         store.create(connection)
         told = {"form": VERSION, "pair_by": list(policy.pair_by)}
         Journal(store, connection).seal(EntryKind.OPENED.value, at, strict=False, actor="", told=told)
-
-
-def _pieces(bills: Any) -> Iterator[pa.Table]:
-    """Checked tables of bills.
-
-    Raises:
-        RefusedError: a row is no bill.
-    """
-    if hasattr(bills, "__arrow_c_stream__"):
-        bills = [bills]
-    first = 1
-    for piece in bills:
-        checked = piece if isinstance(piece, bill_files.Checked) else bill_files.check(piece, first=first)
-        if checked.rejected:
-            raise RefusedError(from_table(checked.issues), f"{checked.rejected} bills are wrong; nothing was added")
-        first += len(checked.table)
-        yield checked.table
 
 
 def _entry(journal: Journal) -> Entry:

@@ -1,74 +1,122 @@
-"""The links: which rows a key leads to. They follow from the journal, and can be compared with it or made anew."""
+"""Links: which rows an integer leads to. They follow from the journal, and can be compared with it or made anew.
+
+A *run* is a set of links in order, cut into pages: a row of the table ``links`` has some thousand keys and, after
+them, the rows that they lead to. A run is never changed; a new one takes in those before it that are not much larger,
+so that there are few. Small lookups read the pages that can have the key, large ones go through a run from end to end:
+either is cheaper by far than an index with an entry per key, which would cost as much as the row itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select
 
-from kokin.columns import Ints, distinct, within
-from kokin.issues import Issue, Place
-from kokin.ledger._circles import BILL_COLUMNS, RECEIPT_COLUMNS
-from kokin.ledger._forms import ints
-from kokin.ledger._journal import Journal
-from kokin.ledger._keys import bill_keys, receipt_keys
-from kokin.ledger._read import in_force
-from kokin.ledger._schema import LINKS, TABLES
-from kokin.ledger._store import ROWS, Session, Wanted, joined
+from kokin.columns import Ints, integers
+from kokin.ledger._schema import TABLES
+from kokin.ledger._store import Session
 
-_BILLS, _RECEIPTS = TABLES["bills"], TABLES["receipts"]
+#: From the key of a bill's name, number or obligation to the bill; of a receipt to it; from a receipt to its postings.
+KINDS = ("names", "bills", "receipts", "postings")
 
+#: Links that are written at once, and the most of one run.
+MOST = 1 << 22
 
-def pages(session: Session, statement: Select[Any], key: Any, rows: int = ROWS) -> Iterator[pa.Table]:
-    """The rows of a statement in the order of a key, so many at a time, each page asked for by itself."""
-    last = 0
-    while len(page := session.table(statement.where(key > last).order_by(None).order_by(key).limit(rows))):
-        yield page
-        last = int(ints(page.column("id"))[-1])
+_LINKS = TABLES["links"]
+
+# Links of a page: so many bytes cost little more to fetch than one.
+_PAGE = 1 << 13
+# Pages that are fetched at once.
+_PAGES = 1 << 8
 
 
-def _made(session: Session, table: str) -> Iterator[tuple[Ints, Ints]]:
-    """The links that the journal asks for: keys and the rows that they lead to, some at a time."""
-    if table == "bill_links":
-        for bills in pages(session, in_force(None, BILL_COLUMNS), _BILLS.c.id):
-            keys, rows = bill_keys(bills)
-            yield keys, ints(bills.column("id"))[rows]
-    else:
-        columns = (_RECEIPTS.c[name] for name in ("id", *RECEIPT_COLUMNS))
-        for receipts in pages(session, select(*columns), _RECEIPTS.c.id):
-            yield receipt_keys(receipts), ints(receipts.column("id"))
+def find(session: Session, kind: str, keys: Ints) -> tuple[Ints, Ints]:
+    """The links of some keys, which are a set in order: the keys, in order, and the rows: int64 (k,) and (k,)."""
+    found = [np.empty((2, 0), np.int64)]
+    for pairs in _pages(session, kind, keys):
+        first, end = np.searchsorted(keys, pairs[0, [0, -1]])
+        if end - first < pairs.shape[1]:
+            found.append(_taken(pairs, keys[first : end + 1]))
+        else:
+            place = np.searchsorted(keys[first : end + 1], pairs[0])
+            found.append(pairs[:, keys[first : end + 1].take(place, mode="clip") == pairs[0]])
+    return ordered(*np.concatenate(found, axis=1))
 
 
-def check_links(session: Session, table: str) -> Issue | None:
-    """The first row to which a link is missing, or the surplus of links; None: they are as the journal asks."""
-    count = 0
-    to = LINKS[table].names[1]
-    for keys, rows in _made(session, table):
-        count += len(distinct(_paired(keys, rows)))
-        there = session.look_up(distinct(keys), lambda wanted: _links_of(table, wanted))
-        known = distinct(_paired(ints(there.column("key")), ints(there.column(to))))
-        missing = rows[~within(_paired(keys, rows), known)]
-        if len(missing):
-            return Issue("LEDGER_LINKS", to, where=Place(table, int(missing.min())))
-    found = session.connection.execute(select(func.count()).select_from(TABLES[table])).scalar_one()
-    return Issue("LEDGER_LINKS", "", str(count), str(found), Place(table)) if found != count else None
+def _taken(pairs: Ints, keys: Ints) -> Ints:
+    """The pairs of a few keys."""
+    first, end = (np.searchsorted(pairs[0], keys, side) for side in ("left", "right"))
+    return pairs[:, spread(first, end)]
 
 
-def _paired(keys: Ints, rows: Ints) -> Ints:
-    """Two integers as one; two pairs become the same as good as never, and never by themselves."""
-    return keys + rows * np.int64(0x1E3779B97F4A7C15)
+def spread(first: Ints, end: Ints) -> Ints:
+    """All the integers from each first one to before its end."""
+    count = end - first
+    return np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
 
 
-def _links_of(table: str, wanted: Wanted) -> Select[Any]:
-    return select(TABLES[table]).select_from(joined(wanted, TABLES[table], "key"))
+def _pages(session: Session, kind: str, keys: Ints) -> Iterator[Ints]:
+    """The pages that may have one of some keys: int64 (2, n) each, keys and rows."""
+    if not len(keys):
+        return
+    told = select(_LINKS.c.id, _LINKS.c.low, _LINKS.c.high).where(_LINKS.c.kind == kind)
+    ids, low, high = (integers(column, 0) for column in session.table(told.order_by(_LINKS.c.id)).columns)
+    ids = ids[np.searchsorted(keys, low) < np.searchsorted(keys, high, "right")]
+    for start in range(0, len(ids), _PAGES):
+        yield from _fetched(session, ids[start : start + _PAGES])
 
 
-def make_links(journal: Journal) -> None:
-    """Throw the links away and make them from the journal."""
-    for table in LINKS:
-        journal.connection.execute(delete(TABLES[table]))
-        for keys, rows in _made(journal, table):
-            journal.link(table, keys, rows)
+def _fetched(session: Session, ids: Ints) -> Iterator[Ints]:
+    of = session.rows("links", ids, ("pairs",))
+    for pairs in of.column("pairs").chunk(0):
+        yield np.frombuffer(pairs.as_buffer(), "<i8").reshape(2, -1)
+
+
+def ordered(keys: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Links in the order of key and row, each once."""
+    if len(keys) > 1 and not (keys[1:] > keys[:-1]).all():
+        order = np.argsort(keys, kind="stable")
+        keys, rows = keys[order], rows[order]
+        if (keys[1:] == keys[:-1]).any():
+            order = np.lexsort((rows, keys))
+            keys, rows = keys[order], rows[order]
+            fresh = np.ones(len(keys), np.bool_)
+            fresh[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
+            keys, rows = keys[fresh], rows[fresh]
+    return keys, rows
+
+
+def add(session: Session, kind: str, keys: Ints, rows: Ints) -> None:
+    """Write links as a run, together with those before it that are small."""
+    runs = (
+        select(_LINKS.c.run, func.count().label("pages"), func.sum(func.length(_LINKS.c.pairs)).label("size"))
+        .where(_LINKS.c.kind == kind)
+        .group_by(_LINKS.c.run)
+        .order_by(_LINKS.c.run.desc())
+    )
+    parts = [np.stack([keys, rows])]
+    size = len(keys)
+    for run, _, length in session.connection.execute(runs).all():
+        count = int(length) // 16
+        if count > size or size + count > MOST:
+            break
+        ids = session.table(select(_LINKS.c.id).where(_LINKS.c.kind == kind, _LINKS.c.run == run))
+        parts += list(_fetched(session, integers(ids.column("id"), 0)))
+        session.connection.execute(delete(_LINKS).where(_LINKS.c.kind == kind, _LINKS.c.run == run))
+        size += count
+    keys, rows = ordered(*np.concatenate(parts, axis=1))
+    last = session.connection.execute(select(func.max(_LINKS.c.id))).scalar_one() or 0
+    pages = [
+        {
+            "id": last + 1 + start // _PAGE,
+            "kind": kind,
+            "run": last + 1,
+            "low": int(keys[start]),
+            "high": int(keys[min(start + _PAGE, len(keys)) - 1]),
+            "pairs": np.stack([keys[start : start + _PAGE], rows[start : start + _PAGE]]).astype("<i8").tobytes(),
+        }
+        for start in range(0, len(keys), _PAGE)
+    ]
+    if pages:
+        session.connection.execute(_LINKS.insert(), pages)

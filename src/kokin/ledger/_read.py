@@ -9,17 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, Select, and_, func, select, true
 
-from kokin.columns import bool_array
-from kokin.ledger._circles import BILL_COLUMNS, RECEIPT_COLUMNS
-from kokin.ledger._forms import flags, restored
+from kokin.columns import in_one
+from kokin.ledger._bodies import facts
+from kokin.ledger._entry import EntryKind
+from kokin.ledger._forms import concat, restored
 from kokin.ledger._journal import as_text
-from kokin.ledger._schema import JOURNAL, TABLES
-from kokin.ledger._settle import BALANCE
+from kokin.ledger._reversals import stands
+from kokin.ledger._schema import SUMMED, TABLES
 from kokin.ledger._store import Session
-from kokin.model import Bill, Receipt, schema
-from kokin.reconcile import reconcile
+from kokin.model import Bill, Receipt, Record
+from kokin.reconcile import Policy, reconcile
 
-_BILLS, _BALANCES, _ENTRIES = TABLES["bills"], TABLES["balances"], TABLES["entries"]
+_BILLS, _ENTRIES = TABLES["bills"], TABLES["entries"]
 _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
 
 _PLACE = [(name, "ascending") for name in ("source", "digest", "record_no")]
@@ -36,66 +37,61 @@ def entry_of(session: Session, as_of: date | datetime | None) -> int | None:
     return session.connection.execute(last).scalar_one() or 0
 
 
-def in_force(last: int | None, columns: tuple[str, ...]) -> Select[Any]:
-    """The versions of bills that had not been replaced by the end of an entry."""
-    replaced = select(_BILLS.c.previous).where(_BILLS.c.previous.is_not(None), _up_to(_BILLS.c.entry, last))
-    chosen = select(*(_BILLS.c[name] for name in columns))
-    return chosen.where(_BILLS.c.id.not_in(replaced), _up_to(_BILLS.c.entry, last)).order_by(_BILLS.c.id)
-
-
-def bills(session: Session, as_of: date | datetime | None) -> pa.Table:
-    """The bills in force, with the columns of the record, by ``bill_id``."""
-    columns = tuple(name for name in JOURNAL["bills"].names if name in Bill.model_fields)
-    kept = session.table(in_force(entry_of(session, as_of), columns))
-    return restored(kept, Bill).sort_by("bill_id").combine_chunks()
-
-
-def balances(session: Session, as_of: date | datetime | None) -> pa.Table:
-    """How every bill stands: ``bill_id, amount, paid, residual, status``, by ``bill_id``; yen."""
-    last = entry_of(session, as_of)
-    billed = session.table(in_force(last, BILL_COLUMNS))
-    noted = session.table(_noted(last))
-    place = pc.index_in(billed.column("id"), value_set=noted.column("bill"))
-    known = ~flags(place.is_null())
-    names = billed.column("bill_id")
-    table = noted.take(place.drop_null()).select(BALANCE).add_column(0, "bill_id", names.filter(bool_array(known)))
-    if not known.all():
-        # A bill that no receipt has ever met stands as it was billed; its obligations may be others' too.
-        untouched = reconcile(restored(billed, Bill), schema(Receipt).empty_table()).balances
-        alone = pc.is_in(untouched.column("bill_id"), value_set=names.filter(bool_array(~known)))
-        table = pa.concat_tables([table, untouched.filter(alone)])
-    return table.sort_by("bill_id").combine_chunks()
-
-
-def standing_postings(last: int | None) -> ColumnElement[bool]:
-    """Whether a posting stands at the end of an entry: it reverses none, and none comes after it."""
-    later = _POSTINGS.alias()
-    after = select(later.c.id).where(later.c.receipt == _POSTINGS.c.receipt, later.c.id > _POSTINGS.c.id)
-    return and_(
-        _POSTINGS.c.reverses.is_(None),
-        _up_to(_POSTINGS.c.entry, last),
-        ~after.where(_up_to(later.c.entry, last)).exists(),
-    )
-
-
-def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:
-    """The receipts that stand, with the columns of the record, by source, digest and record number."""
-    columns = [_ENTRIES.c[name] for name in ("layout", "source", "digest")]
-    columns += [_RECEIPTS.c[name] for name in RECEIPT_COLUMNS]
-    tables = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt)
-    tables = tables.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry)
-    statement = select(*columns).select_from(tables).where(standing_postings(entry_of(session, as_of)))
-    return restored(session.table(statement), Receipt).sort_by(_PLACE).combine_chunks()
-
-
 def _up_to(entry: ColumnElement[int], last: int | None) -> ColumnElement[bool]:
     return true() if last is None else entry <= last
 
 
-def _noted(last: int | None) -> Select[Any]:
-    """The balance noted last of each bill, up to an entry."""
-    newest = select(func.max(_BALANCES.c.id)).where(_up_to(_BALANCES.c.entry, last)).group_by(_BALANCES.c.bill)
-    return select(*(_BALANCES.c[name] for name in ("bill", *BALANCE))).where(_BALANCES.c.id.in_(newest))
+def _told(session: Session, table: str, record: type[Record], statement: Select[Any]) -> pa.Table:
+    """The rows of a statement with their bodies as the columns of a record, and whatever else it asks for."""
+    parts = []
+    for rows in session.store.query(session.connection, statement):
+        told = facts(table, rows.column("body"))
+        for name in rows.column_names:
+            if name in told.column_names:
+                told = told.set_column(told.column_names.index(name), name, rows.column(name))
+            elif name != "body":
+                told = told.append_column(name, rows.column(name))
+        parts.append(restored(told, record))
+    return concat(parts, parts[0].schema)
+
+
+def bills(session: Session, as_of: date | datetime | None) -> pa.Table:
+    """The bills in force, with the columns of the record, by ``bill_id``."""
+    last = entry_of(session, as_of)
+    replaced = select(_BILLS.c.previous).where(_BILLS.c.previous.is_not(None), _up_to(_BILLS.c.entry, last))
+    statement = select(_BILLS.c.body).where(_BILLS.c.id.not_in(replaced), _up_to(_BILLS.c.entry, last))
+    return _told(session, "bills", Bill, statement.order_by(_BILLS.c.id)).sort_by("bill_id").combine_chunks()
+
+
+def balances(session: Session, as_of: date | datetime | None, policy: Policy) -> pa.Table:
+    """How every bill stands: ``bill_id, amount, paid, residual, status``, by ``bill_id``; yen."""
+    return reconcile(bills(session, as_of), receipts(session, as_of), policy).balances
+
+
+def standing_postings(last: int | None) -> ColumnElement[bool]:
+    """Whether a posting stands at the end of an entry: it reverses none, and is reversed by none."""
+    of = _POSTINGS.alias()
+    reversed_ones = select(of.c.reverses).where(of.c.reverses.is_not(None), _up_to(of.c.entry, last))
+    return and_(_POSTINGS.c.reverses.is_(None), _up_to(_POSTINGS.c.entry, last), _POSTINGS.c.id.not_in(reversed_ones))
+
+
+def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:
+    """The receipts that stand, with the columns of the record, by source, digest and record number."""
+    columns = [_ENTRIES.c[name] for name in ("layout", "source", "digest")] + [_RECEIPTS.c.amount, _RECEIPTS.c.body]
+    tables = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt)
+    tables = tables.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry)
+    statement = select(*columns).select_from(tables).where(standing_postings(entry_of(session, as_of)))
+    return _told(session, "receipts", Receipt, statement).sort_by(_PLACE).combine_chunks()
+
+
+def settlements(session: Session, kind: EntryKind, record: type[Record], as_of: date | datetime | None) -> pa.Table:
+    """The credits or reports whose entries stand, with the columns of the record, in the order of their rows."""
+    last = entry_of(session, as_of)
+    entries = select(_ENTRIES.c.id).where(_ENTRIES.c.kind == kind.value, _up_to(_ENTRIES.c.id, last))
+    ids = [entry for entry in session.connection.execute(entries).scalars().all() if stands(session, entry, last)]
+    table = TABLES[kind.value]
+    statement = select(table.c[SUMMED], table.c.body).where(table.c.entry.in_(ids)).order_by(table.c.id)
+    return _told(session, kind.value, record, statement)
 
 
 def outcomes(session: Session, entry: int | None) -> pa.Table:
@@ -103,20 +99,17 @@ def outcomes(session: Session, entry: int | None) -> pa.Table:
 
     The columns are those of :attr:`kokin.reconcile.Reconciliation.outcomes`.
     """
-    names = ("payee_code", "item_code", "case_key")
-    number = [func.coalesce(_RECEIPTS.c[name], _BILLS.c[name]).label(name) for name in names]
     statement = (
         select(
             _ENTRIES.c.source,
             _ENTRIES.c.digest,
-            _RECEIPTS.c.record_no,
             _POSTINGS.c.outcome,
-            _BILLS.c.bill_id,
-            *number,
             _RECEIPTS.c.amount,
             _POSTINGS.c.applied,
             _POSTINGS.c.excess,
             _POSTINGS.c.expected,
+            _RECEIPTS.c.body,
+            func.coalesce(_BILLS.c.body, "{}").label("billed"),
         )
         .select_from(_POSTINGS)
         .join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt)
@@ -126,7 +119,18 @@ def outcomes(session: Session, entry: int | None) -> pa.Table:
     )
     if entry is not None:
         statement = statement.where(_RECEIPTS.c.entry == entry)
-    table = session.table(statement)
-    padded = pc.utf8_lpad(table.column("case_key"), 20, "0")
-    table = table.set_column(table.column_names.index("case_key"), "case_key", padded)
-    return table.sort_by(_PLACE).drop_columns("digest").combine_chunks()
+    parts = [_outcomes(rows) for rows in session.store.query(session.connection, statement)]
+    return concat(parts, parts[0].schema).sort_by(_PLACE).drop_columns("digest").combine_chunks()
+
+
+def _outcomes(rows: pa.Table) -> pa.Table:
+    """The columns of outcomes; a number that the receipt does not carry is told as the bill has it."""
+    names = ("payee_code", "item_code", "case_key")
+    told = facts("receipts", rows.column("body"), ("record_no", *names))
+    billed = facts("bills", rows.column("billed"), ("bill_id", *names))
+    columns = {name: rows.column(name) for name in ("source", "digest")}
+    columns |= {"record_no": told.column("record_no"), "outcome": rows.column("outcome")}
+    columns["bill_id"] = billed.column("bill_id")
+    columns |= {name: pc.coalesce(in_one(told.column(name)), in_one(billed.column(name))) for name in names}
+    columns["case_key"] = pc.utf8_lpad(columns["case_key"], 20, "0")
+    return pa.table({**columns, **{name: rows.column(name) for name in (SUMMED, "applied", "excess", "expected")}})

@@ -1,86 +1,101 @@
-"""What a reversal takes out or puts back, and which files stand."""
+"""What a reversal takes out or puts back, and which entries stand."""
 
 from __future__ import annotations
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from kokin.columns import Ints
+from kokin.columns import Ints, integers
 from kokin.issues import Issue, RefusedError
 from kokin.ledger._circles import standing
-from kokin.ledger._entry import Entry, EntryKind
-from kokin.ledger._forms import ints
-from kokin.ledger._journal import Journal
+from kokin.ledger._entry import OF_FILES, Entry, EntryKind
 from kokin.ledger._schema import TABLES
 from kokin.ledger._settle import Change, Rule
+from kokin.ledger._store import Session
 
-_ENTRIES, _POSTINGS, _RECEIPTS = TABLES["entries"], TABLES["postings"], TABLES["receipts"]
+_ENTRIES, _POSTINGS = TABLES["entries"], TABLES["postings"]
+
+_NONE = np.empty(0, np.int64)
 
 
-def standing_file(journal: Journal, digest: str) -> Entry | None:
+def stands(session: Session, entry: int, last: int | None = None) -> bool:
+    """Whether no reversal of an entry stands, up to the last entry that counts."""
+    reversals = select(_ENTRIES.c.id).where(_ENTRIES.c.reverses == entry)
+    if last is not None:
+        reversals = reversals.where(_ENTRIES.c.id <= last)
+    return not any(stands(session, found, last) for found in session.connection.execute(reversals).scalars().all())
+
+
+def standing_file(session: Session, kind: EntryKind, digest: str) -> Entry | None:
     """The entry by which a file stands in the ledger; None: it was never posted, or has been taken back."""
-    rows = journal.connection.execute(
-        select(_ENTRIES).where(_ENTRIES.c.kind == EntryKind.FILE.value, _ENTRIES.c.digest == digest)
+    rows = session.connection.execute(
+        select(_ENTRIES).where(_ENTRIES.c.kind == kind.value, _ENTRIES.c.digest == digest)
     )
-    standing_rows = [row for row in rows.mappings().all() if _stands(journal, row["id"])]
+    standing_rows = [row for row in rows.mappings().all() if stands(session, row["id"])]
     return Entry.of(standing_rows[0]) if standing_rows else None
 
 
-def _stands(journal: Journal, entry: int) -> bool:
-    """Whether no reversal of an entry stands."""
-    reversals = journal.connection.execute(select(_ENTRIES.c.id).where(_ENTRIES.c.reverses == entry)).scalars().all()
-    return not any(_stands(journal, reversal) for reversal in reversals)
-
-
-def reversal_of_entry(journal: Journal, entry: int | None) -> Change:
-    """What taking back a file or a reversal changes.
+def reversal_of_entry(session: Session, entry: int | None) -> Change:
+    """What taking back an entry changes.
 
     Raises:
         RefusedError: there is no such entry, it cannot be taken back, or it has been.
     """
-    row = journal.connection.execute(select(_ENTRIES).where(_ENTRIES.c.id == entry)).mappings().first()
+    row = session.connection.execute(select(_ENTRIES).where(_ENTRIES.c.id == entry)).mappings().first()
     if row is None:
         raise _refused("ENTRY_UNKNOWN", "entry", str(entry))
-    if row["kind"] not in (EntryKind.FILE, EntryKind.REVERSAL):
+    if row["kind"] not in (*OF_FILES, EntryKind.REVERSAL):
         raise _refused("ENTRY_KIND", "entry", row["kind"])
-    if not _stands(journal, row["id"]):
+    if not stands(session, row["id"]):
         raise _refused("ENTRY_REVERSED", "entry", str(entry))
     statement = select(_POSTINGS.c.receipt, _POSTINGS.c.rule).where(_POSTINGS.c.entry == entry)
-    postings = journal.table(statement.where(_POSTINGS.c.rule != Rule.REJUDGED.value))
-    rules = np.array(postings.column("rule").to_pylist(), np.str_)
-    receipts = ints(postings.column("receipt"))
-    taken_out = rules == Rule.REVERSED.value
-    return _change(journal, withdrawn=np.sort(receipts[~taken_out]), restored=np.sort(receipts[taken_out]))
+    postings = session.table(statement.where(_POSTINGS.c.rule != Rule.REJUDGED.value))
+    receipts = integers(postings.column("receipt"), 0)
+    taken_out = np.array(postings.column("rule").to_pylist(), np.str_) == Rule.REVERSED.value
+    if row["reverses"] is not None and not len(receipts):
+        _refuse_second(session, _origin(session, row["reverses"]))
+    return _change(session, withdrawn=np.sort(receipts[~taken_out]), restored=np.sort(receipts[taken_out]))
 
 
-def reversal_of_posting(journal: Journal, posting: int) -> Change:
+def _origin(session: Session, entry: int) -> int:
+    """The entry that a chain of reversals began with."""
+    reverses = session.connection.execute(select(_ENTRIES.c.reverses).where(_ENTRIES.c.id == entry)).scalar_one()
+    return entry if reverses is None else _origin(session, reverses)
+
+
+def reversal_of_posting(session: Session, posting: int) -> Change:
     """What taking back one posting changes.
 
     Raises:
         RefusedError: there is no such posting, or it is not the last one of its receipt.
     """
     statement = select(_POSTINGS.c.receipt, _POSTINGS.c.reverses).where(_POSTINGS.c.id == posting)
-    row = journal.connection.execute(statement).first()
+    row = session.connection.execute(statement).first()
     if row is None:
         raise _refused("ENTRY_UNKNOWN", "posting", str(posting))
-    last = select(func.max(_POSTINGS.c.id)).where(_POSTINGS.c.receipt == row.receipt)
-    if (found := journal.connection.execute(last).scalar_one()) != posting:
-        raise RefusedError([Issue("POSTING_REPLACED", "posting", str(found), str(posting))], "nothing was reversed")
-    one, none = np.array([row.receipt]), np.empty(0, np.int64)
-    return _change(journal, *((one, none) if row.reverses is None else (none, one)))
+    one = np.array([row.receipt])
+    last = integers(standing(session, one).column("posting"), 0)[0]
+    if last != posting:
+        raise RefusedError([Issue("POSTING_REPLACED", "posting", str(last), str(posting))], "nothing was reversed")
+    return _change(session, *((one, _NONE) if row.reverses is None else (_NONE, one)))
 
 
-def _change(journal: Journal, withdrawn: Ints, restored: Ints) -> Change:
+def _change(session: Session, withdrawn: Ints, restored: Ints) -> Change:
     """The receipts of which it is still true: one that was taken out alone stays out with its file, and after it."""
-    taking, putting = (standing(journal, some) for some in (withdrawn, restored))
-    withdrawn = withdrawn[ints(taking.column("reverses"), -1) < 0]
-    restored = restored[ints(putting.column("reverses"), -1) >= 0]
-    for entry in np.unique(ints(putting.column("entry"))).tolist():
-        digest = journal.connection.execute(select(_ENTRIES.c.digest).where(_ENTRIES.c.id == entry)).scalar_one()
-        stands = standing_file(journal, digest)
-        if stands and stands.id != entry:
-            raise _refused("FILE_STANDS", "entry", str(stands.id))
+    taking, putting = (standing(session, some) for some in (withdrawn, restored))
+    withdrawn = withdrawn[integers(taking.column("reverses"), -1) < 0]
+    restored = restored[integers(putting.column("reverses"), -1) >= 0]
+    for entry in np.unique(integers(putting.column("entry"), 0)).tolist():
+        _refuse_second(session, entry)
     return Change(withdrawn, restored)
+
+
+def _refuse_second(session: Session, entry: int) -> None:
+    """Refuse to put back an entry whose file has been posted again."""
+    row = session.connection.execute(select(_ENTRIES.c.kind, _ENTRIES.c.digest).where(_ENTRIES.c.id == entry)).one()
+    again = standing_file(session, EntryKind(row.kind), row.digest)
+    if again and again.id != entry:
+        raise _refused("FILE_STANDS", "entry", str(again.id))
 
 
 def _refused(code: str, field: str, found: str) -> RefusedError:

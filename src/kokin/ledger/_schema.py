@@ -1,20 +1,25 @@
 """The tables of the ledger: one definition for both databases.
 
-Five journal tables whose rows are never changed, and two of links, which say where to look and can be made again from
-the journal. Every value is a whole number or a text: days are ``YYYY-MM-DD``, times ``HH:MM:SS``, hashes hexadecimal.
+Five journal tables whose rows are never changed, and one of links, which says where to look and can be made again from
+the journal. A row has what the database itself sums, joins or looks for in columns of their own; everything else that
+was said stands in its ``body``, one JSON object.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
-from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text, column, table
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, column, table
+from sqlalchemy.types import TypeEngine
 
 from kokin.model import Bill, Receipt, Record, schema
+from kokin.reconcile import Credit, OperatorReport
 
 #: The form of the tables; a ledger of another form is not opened.
-VERSION = 1
+VERSION = 2
 
-_INT, _TEXT = pa.int64(), pa.string()
+_INT, _TEXT, _BYTES = pa.int64(), pa.string(), pa.binary()
 
 #: What an entry tells of the file; the rest of a receipt stands in its own row.
 _TOLD_BY_ENTRY = ("layout", "source", "digest", "raw")
@@ -22,16 +27,30 @@ _TOLD_BY_ENTRY = ("layout", "source", "digest", "raw")
 _NOT_KEPT = ("name",)
 
 
-def _of(record: type[Record], without: tuple[str, ...]) -> list[pa.Field]:
-    """The fields of a record as numbers and texts."""
+def _facts(record: type[Record], without: tuple[str, ...] = ()) -> pa.Schema:
+    """The fields of a record as numbers and texts, those that are always told first."""
     fields = [field for field in schema(record) if field.name not in without]
-    return [pa.field(field.name, _INT if field.type in (_INT, pa.bool_()) else _TEXT) for field in fields]
+    fields.sort(key=lambda field: not record.model_fields[field.name].is_required())
+    return pa.schema([(field.name, _INT if field.type in (_INT, pa.bool_()) else _TEXT) for field in fields])
 
 
-#: The journal: each table's columns. The last one is the hash that chains its rows.
-JOURNAL: dict[str, pa.Schema] = {
-    "bills": pa.schema([("id", _INT), ("entry", _INT), ("previous", _INT), *_of(Bill, _NOT_KEPT), ("hash", _TEXT)]),
-    "receipts": pa.schema([("id", _INT), ("entry", _INT), *_of(Receipt, _TOLD_BY_ENTRY), ("hash", _TEXT)]),
+#: What the rows of each table say beside the verdicts: days are ``YYYY-MM-DD``, times ``HH:MM:SS``.
+FACTS = {
+    "bills": _facts(Bill, _NOT_KEPT),
+    "receipts": _facts(Receipt, _TOLD_BY_ENTRY),
+    "credits": _facts(Credit),
+    "reports": _facts(OperatorReport),
+}
+
+#: Yen of a table that the database sums; the body leaves them out.
+SUMMED = "amount"
+
+_SETTLEMENT = pa.schema([("id", _INT), ("entry", _INT), (SUMMED, _INT), ("body", _TEXT), ("hash", _BYTES)])
+
+#: The tables whose rows an entry adds. The last column is the hash that chains the rows of a table.
+CHAINED: dict[str, pa.Schema] = {
+    "bills": pa.schema([("id", _INT), ("entry", _INT), ("previous", _INT), ("body", _TEXT), ("hash", _BYTES)]),
+    "receipts": _SETTLEMENT,
     "postings": pa.schema(
         [
             ("id", _INT),
@@ -47,79 +66,64 @@ JOURNAL: dict[str, pa.Schema] = {
             ("provisional", _INT),
             ("void", _INT),
             ("expected", _INT),
-            ("hash", _TEXT),
+            ("hash", _BYTES),
         ]
     ),
-    "balances": pa.schema(
-        [
-            ("id", _INT),
-            ("entry", _INT),
-            ("bill", _INT),
-            ("amount", _INT),
-            ("paid", _INT),
-            ("residual", _INT),
-            ("status", _TEXT),
-            ("hash", _TEXT),
-        ]
-    ),
-    "entries": pa.schema(
-        [
-            ("id", _INT),
-            ("kind", _TEXT),
-            ("at", _TEXT),
-            ("actor", _TEXT),
-            ("reason", _TEXT),
-            ("version", _TEXT),
-            ("source", _TEXT),
-            ("layout", _TEXT),
-            ("digest", _TEXT),
-            ("reverses", _INT),
-            ("reverses_posting", _INT),
-            ("told", _TEXT),
-            ("bills", _INT),
-            ("bills_hash", _TEXT),
-            ("receipts", _INT),
-            ("receipts_hash", _TEXT),
-            ("postings", _INT),
-            ("postings_hash", _TEXT),
-            ("balances", _INT),
-            ("balances_hash", _TEXT),
-            ("hash", _TEXT),
-        ]
-    ),
+    "credits": _SETTLEMENT,
+    "reports": _SETTLEMENT,
 }
+CHAINS = tuple(CHAINED)
 
-#: The tables whose rows an entry adds.
-CHAINS = ("bills", "receipts", "postings", "balances")
+_ENTRIES = pa.schema(
+    [
+        ("id", _INT),
+        ("kind", _TEXT),
+        ("at", _TEXT),
+        ("actor", _TEXT),
+        ("reason", _TEXT),
+        ("version", _TEXT),
+        ("source", _TEXT),
+        ("layout", _TEXT),
+        ("digest", _TEXT),
+        ("reverses", _INT),
+        ("reverses_posting", _INT),
+        ("told", _TEXT),
+        *(field for name in CHAINS for field in ((name, _INT), (f"{name}_hash", _BYTES))),
+        ("hash", _BYTES),
+    ]
+)
 
-#: From what a bill or a receipt shares with others to its row.
-LINKS: dict[str, pa.Schema] = {
-    "bill_links": pa.schema([("key", _INT), ("bill", _INT)]),
-    "receipt_links": pa.schema([("key", _INT), ("receipt", _INT)]),
-}
+#: The journal: each table's columns.
+JOURNAL = {**CHAINED, "entries": _ENTRIES}
+
+#: Where to look: see :mod:`kokin.ledger._links`.
+_LINKS = pa.schema([("id", _INT), ("kind", _TEXT), ("run", _INT), ("low", _INT), ("high", _INT), ("pairs", _BYTES)])
 
 METADATA = MetaData()
+_KINDS: dict[pa.DataType, type[TypeEngine[Any]]] = {_INT: BigInteger, _TEXT: Text, _BYTES: LargeBinary}
+_ALWAYS = ("id", "entry", "hash", "body", "kind", "run", "low", "high", "pairs")
 
 
-def _table(name: str, columns: pa.Schema, key: tuple[str, ...], *, with_rowid: bool = True) -> Table:
+def _table(name: str, columns: pa.Schema) -> Table:
     made = [
         Column(
             field.name,
-            BigInteger() if field.type == _INT else Text(),
-            primary_key=field.name in key,
+            _KINDS[field.type](),
+            primary_key=field.name == "id",
             autoincrement=False,
-            nullable=field.name not in ("id", "entry", "hash", *key),
+            nullable=field.name not in _ALWAYS,
         )
         for field in columns
     ]
-    return Table(name, METADATA, *made, sqlite_with_rowid=with_rowid)
+    return Table(name, METADATA, *made)
 
 
-TABLES = {name: _table(name, columns, ("id",)) for name, columns in JOURNAL.items()}
-TABLES |= {name: _table(name, columns, tuple(columns.names), with_rowid=False) for name, columns in LINKS.items()}
+TABLES = {name: _table(name, columns) for name, columns in {**JOURNAL, "links": _LINKS}.items()}
 
-Index("postings_of_receipt", TABLES["postings"].c.receipt, TABLES["postings"].c.id)
-Index("balances_of_bill", TABLES["balances"].c.bill, TABLES["balances"].c.id)
+# Few rows replace or reverse another; an index over all would cost every row.
+for _name, _of in (("bills", "previous"), ("postings", "reverses")):
+    _some = TABLES[_name].c[_of]
+    Index(f"{_name}_{_of}", _some, sqlite_where=_some.is_not(None), postgresql_where=_some.is_not(None))
 
 #: The columns of the audit log: each posting with who, when, by which file, rule and version, and the hash before it.
 _LOG = pa.schema(
@@ -133,15 +137,17 @@ _LOG = pa.schema(
         ("bill", _INT),
         ("bill_id", _TEXT),
         *((name, _INT) for name in ("applied", "excess", "suspense", "provisional", "void", "expected")),
-        *((name, _TEXT) for name in ("hash_before", "hash")),
+        *((name, _BYTES) for name in ("hash_before", "hash")),
     ]
 )
-AUDIT_LOG = table("journal", *(column(field.name, BigInteger() if field.type == _INT else Text()) for field in _LOG))
+AUDIT_LOG = table("journal", *(column(field.name, _KINDS[field.type]()) for field in _LOG))
 
+#: ``{}`` stands for how the database takes a text out of a body.
 AUDIT_LOG_VIEW = """
 CREATE VIEW journal AS
-SELECT p.id, p.entry, e.at, e.actor, e.reason, e.version, f.source, f.digest, r.record_no, p.receipt,
-       p.rule, p.reverses, p.outcome, p.bill, b.bill_id,
+SELECT p.id, p.entry, e.at, e.actor, e.reason, e.version, f.source, f.digest,
+       CAST({record_no} AS BIGINT) AS record_no, p.receipt,
+       p.rule, p.reverses, p.outcome, p.bill, {bill_id} AS bill_id,
        p.applied, p.excess, p.suspense, p.provisional, p.void, p.expected,
        before.hash AS hash_before, p.hash
 FROM postings p

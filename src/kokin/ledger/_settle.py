@@ -9,21 +9,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Select, func, select
 
-from kokin.columns import Ints, bool_array, distinct, int64_array, within, without
-from kokin.ledger._circles import Circles, circles
-from kokin.ledger._forms import ints
+from kokin.columns import Ints, distinct, int64_array, integers, within, without
+from kokin.ledger._circles import Circles, circles, standing
+from kokin.ledger._forms import chosen
 from kokin.ledger._journal import Journal
-from kokin.ledger._schema import TABLES
-from kokin.ledger._store import ROWS, Wanted
+from kokin.ledger._links import spread
 from kokin.ledger._verdict import VERDICT, differs, verdict, yen_back
 from kokin.reconcile import Policy
 
 _NONE = np.empty(0, np.int64)
 
-#: How a bill stands.
-BALANCE = ("amount", "paid", "residual", "status")
+# Keys that are settled at once: the more, the fewer times the links are gone through; in columns a million take 1 GB.
+_AT_ONCE = 1 << 18
 
 
 class Rule(StrEnum):
@@ -72,7 +70,7 @@ def settle(
     """Settle the circles of some keys.
 
     Args:
-        journal: the entry in the making.
+        journal: the entry in the making, its links to bills written.
         policy: the body's choices.
         keys: every key of a fresh or changed receipt or bill is among them.
         fresh: new receipts.
@@ -85,42 +83,38 @@ def settle(
     done = Settled()
     pending = distinct(keys)
     while len(pending):
-        some = circles(journal, pending[:ROWS], journal.receipts_before)
+        some = circles(journal, pending[:_AT_ONCE])
         pending = without(pending, some.keys)
         first, end = (np.searchsorted(sorted_keys, some.keys, side) for side in ("left", "right"))
-        rows = np.sort(order[_spread(first, end)])
+        rows = np.sort(order[spread(first, end)])
         _settle(journal, policy, some, fresh.receipts.take(int64_array(rows)), change, done)
+        journal.progress(len(rows))
     return done
 
 
-def _spread(first: Ints, end: Ints) -> Ints:
-    """All the integers from each first one to before its end."""
-    count = end - first
-    return np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
-
-
 def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, change: Change, done: Settled) -> None:
-    earlier = some.receipts
-    ids = ints(earlier.column("id"))
-    stood = ints(earlier.column("reverses"), -1) < 0
+    if not len(some.receipts) + len(fresh):
+        return
+    earlier = standing(journal, some.receipts)
+    ids = integers(earlier.column("id"), 0)
+    stood = integers(earlier.column("reverses"), -1) < 0
     withdrawn = stood & within(ids, change.withdrawn)
     restored = ~stood & within(ids, change.restored)
     takes_part = (stood & ~withdrawn) | restored
-    old = earlier.filter(bool_array(takes_part))
+    old = chosen(earlier, takes_part)
     # Files of different layouts have different columns.
-    judged = pa.concat_tables([old, fresh], promote_options="default") if len(fresh) else old
-    found, balances = verdict(some.bills, judged.combine_chunks(), policy)
+    parts = [part for part in (old, fresh) if len(part)] or [old]
+    found = verdict(some.bills, pa.concat_tables(parts, promote_options="default").combine_chunks(), policy)
 
     again, new = found.slice(0, len(old)), found.slice(len(old))
     back = restored[takes_part]
     changed = differs(again, old, VERDICT) & ~back
     for rule, among, mask in ((Rule.REVERSED, earlier, withdrawn), (Rule.REJUDGED, old, changed)):
-        gone = among.filter(bool_array(mask))
+        gone = chosen(among, mask)
         _post(journal, rule, gone.column("id"), {"reverses": gone.column("posting"), **yen_back(gone)})
     for rule, mask in ((Rule.REJUDGED, changed), (Rule.RESTORED, back)):
-        _post(journal, rule, old.column("id").filter(bool_array(mask)), _columns(again.filter(bool_array(mask))))
+        _post(journal, rule, chosen(old, mask).column("id"), _columns(chosen(again, mask)))
     _post(journal, Rule.POSTED, fresh.column("id"), _columns(new))
-    _note(journal, balances, met=len(earlier) + len(fresh) > 0)
     done.rejudged += int(np.count_nonzero(changed))
     _count(done, new, fresh)
 
@@ -142,28 +136,5 @@ def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
 def _post(journal: Journal, rule: Rule, receipts: pa.ChunkedArray, columns: Mapping[str, Any]) -> None:
     if len(receipts):
         rules = pa.repeat(pa.scalar(rule.value), len(receipts))
-        journal.add("postings", {"receipt": receipts, "rule": rules, **columns})
-
-
-def _note(journal: Journal, balances: pa.Table, *, met: bool) -> None:
-    """Add the balances that are not what was noted last; none where no receipt has ever met the bills."""
-    balances = balances.sort_by("bill")
-    bills = ints(balances.column("bill"))
-    noted = journal.look_up(bills if journal.last["balances"] else _NONE, last_balances)
-    if not (met or len(noted)):
-        return
-    place = np.searchsorted(bills, ints(noted.column("bill")))
-    same = np.zeros(len(bills), np.bool_)
-    same[place] = ~differs(balances.take(int64_array(place)), noted, BALANCE)
-    fresh = balances.filter(bool_array(~same))
-    if len(fresh):
-        journal.add("balances", _columns(fresh))
-
-
-def last_balances(wanted: Wanted) -> Select[tuple[object, ...]]:
-    """The balance that was noted last of each wanted bill."""
-    table = TABLES["balances"]
-    others = table.alias()
-    last = select(func.max(others.c.id)).where(others.c.bill == wanted.c.value).scalar_subquery()
-    columns = (table.c[name] for name in ("bill", *BALANCE))
-    return select(*columns).select_from(wanted.join(table, table.c.id == last))
+        ids = journal.add("postings", {"receipt": receipts, "rule": rules, **columns})
+        journal.link("postings", integers(receipts, 0), ids)

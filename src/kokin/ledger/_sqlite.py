@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event, func
 
-from kokin.columns import Ints
+from kokin.columns import Ints, in_one, integers
 from kokin.ledger._store import Store, Wanted
+
+_INT = pa.int64()
 
 #: Seconds that a writer waits for another.
 _PATIENCE = 600
+
+# Bytes of a page: a bill with its hash takes some 300, and so the tree over them stays low.
+_PAGE = 16_384
 
 
 class SqliteStore(Store):
@@ -38,24 +46,38 @@ class SqliteStore(Store):
             for change in ("UPDATE", "DELETE")
         ]
 
-    def insert(self, connection: Connection, table: str, rows: pa.Table) -> None:
-        names = ", ".join(rows.column_names)
-        places = ", ".join("?" * rows.num_columns)
+    def insert(self, connection: Connection, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
+        columns = {name: in_one(rows.column(name)) for name in rows.column_names}
+        told = {name: values for name, values in columns.items() if values.null_count < len(values)}
+        names = ", ".join((*told, "hash"))
+        places = ", ".join("?" * (len(told) + 1))
         cursor: Any = connection.connection.cursor()
-        for part in rows.to_batches(max_chunksize=1 << 16):
-            values = (values.to_pylist() for values in part.columns)
-            cursor.executemany(
-                f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 (names of our own)
-                zip(*values, strict=True),
-            )
+        cursor.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 (names of our own)
+            zip(*map(_objects, told.values()), hashes, strict=False),
+        )
         cursor.close()
 
     def wanted(self, keys: Ints) -> Wanted:
         return func.json_each(str(keys.tolist())).table_valued(column("value", BigInteger), name="wanted")
 
+    def fact(self, body: str, name: str) -> str:
+        return f"json_extract({body}, '$.{name}')"
+
+
+def _objects(values: pa.Array) -> Iterable[Any]:
+    """The values of an array; one that is the same throughout is made once."""
+    if not values.null_count and pc.all(pc.equal(values, values[0])).as_py():
+        return repeat(values[0].as_py())
+    objects: list[Any] = (
+        values.to_pylist() if values.null_count or values.type != _INT else integers(values, 0).tolist()
+    )
+    return objects
+
 
 def _prepare(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # sqlite3 begins no transaction of its own
+    connection.execute(f"PRAGMA page_size = {_PAGE}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")

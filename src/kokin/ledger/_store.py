@@ -1,4 +1,4 @@
-"""A database as the ledger uses it: one writer at a time, rows by the hundred thousand, columns in and out."""
+"""A database that holds a ledger: how rows get in, and how many are looked up at once."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, CursorResult, Engine, FromClause, Integer, Select, TableValuedAlias
+from sqlalchemy import Connection, CursorResult, Engine, Integer, LargeBinary, Select, TableValuedAlias, select
 
-from kokin.columns import Ints
-from kokin.ledger._forms import concat
-from kokin.ledger._schema import AUDIT_LOG_VIEW, JOURNAL, METADATA
+from kokin.columns import Ints, distinct, integers, within
+from kokin.ledger._forms import chosen, concat
+from kokin.ledger._schema import AUDIT_LOG_VIEW, JOURNAL, METADATA, TABLES
 
 #: Integers as a table; see :meth:`Store.wanted`.
 Wanted: TypeAlias = TableValuedAlias
 
 #: Rows that are read, written or looked for at once.
 ROWS = 65_536
+
+# Where at least one row of so many is wanted, all of them are read in their order.
+_DENSE = 4
 
 
 class Store(abc.ABC):
@@ -55,12 +57,16 @@ class Store(abc.ABC):
         """The statements that make a table refuse every change but new rows."""
 
     @abc.abstractmethod
-    def insert(self, connection: Connection, table: str, rows: pa.Table) -> None:
-        """Add rows; columns that are not there hold nothing."""
+    def insert(self, connection: Connection, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
+        """Add rows with their hashes; columns that are not there hold nothing."""
 
     @abc.abstractmethod
     def wanted(self, keys: Ints) -> Wanted:
         """Integers as a table of one column, ``value``."""
+
+    @abc.abstractmethod
+    def fact(self, body: str, name: str) -> str:
+        """How a statement takes a fact out of a body."""
 
     def create(self, connection: Connection) -> None:
         """The tables of a new ledger."""
@@ -68,31 +74,34 @@ class Store(abc.ABC):
         for table in JOURNAL:
             for statement in self.guards(table):
                 connection.exec_driver_sql(statement)
-        connection.exec_driver_sql(AUDIT_LOG_VIEW)
+        told = {name: self.fact(body, name) for body, name in (("r.body", "record_no"), ("b.body", "bill_id"))}
+        connection.exec_driver_sql(AUDIT_LOG_VIEW.format(**told))
 
     def query(self, connection: Connection, statement: Select[Any]) -> Iterator[pa.Table]:
-        """The rows of a statement whose columns are whole numbers and texts, some at a time."""
+        """The rows of a statement, some at a time and first none; its columns are whole numbers, texts and bytes."""
         columns = _columns(statement)
+        yield columns.empty_table()
         result = connection.execute(statement, execution_options={"yield_per": ROWS})
         yield from (_as_table(rows, columns) for rows in result.partitions())
 
     def table(self, connection: Connection, statement: Select[Any]) -> pa.Table:
         """All rows of a statement, each column in one chunk."""
-        return concat(list(self.query(connection, statement)), _columns(statement))
+        columns = _columns(statement)
+        result = connection.execute(statement)
+        # The driver's own rows: there are no types to adapt, and SQLAlchemy would make an object of each.
+        assert isinstance(result, CursorResult)
+        assert result.cursor is not None
+        tables = []
+        while rows := result.cursor.fetchmany(ROWS):
+            tables.append(_as_table(rows, columns))
+        result.close()
+        return concat(tables, columns)
 
     def look_up(self, connection: Connection, keys: Ints, statement: Callable[[Wanted], Select[Any]]) -> pa.Table:
-        """The rows of a statement about many integers, which are asked for in their order and some at a time."""
-        keys = np.sort(keys)
+        """The rows of a statement about some integers, some of them at a time."""
         columns = _columns(statement(self.wanted(keys[:0])))
-        tables = []
-        for start in range(0, len(keys), ROWS):
-            result = connection.execute(statement(self.wanted(keys[start : start + ROWS])))
-            # The driver's own rows: there are no types to adapt, and SQLAlchemy would make an object of each.
-            assert isinstance(result, CursorResult)
-            assert result.cursor is not None
-            tables.append(_as_table(result.cursor.fetchall(), columns))
-            result.close()
-        return concat(tables, columns)
+        parts = (keys[start : start + ROWS] for start in range(0, len(keys), ROWS))
+        return concat([self.table(connection, statement(self.wanted(part))) for part in parts], columns)
 
 
 def _as_table(rows: Sequence[Sequence[Any]], columns: pa.Schema) -> pa.Table:
@@ -117,12 +126,33 @@ class Session:
         """See :meth:`Store.table`."""
         return self.store.table(self.connection, statement)
 
+    def rows(self, table: str, ids: Ints, names: tuple[str, ...]) -> pa.Table:
+        """Rows of a table by their ids, in the order of these: ``id`` and the named columns."""
+        ids = distinct(ids)
+        of = TABLES[table]
+        columns = select(*(of.c[name] for name in ("id", *names)))
+
+        def joined(wanted: Wanted) -> Select[Any]:
+            return columns.select_from(wanted.join(of, of.c.id == wanted.c.value)).order_by(of.c.id)
+
+        tables = []
+        for start in range(0, len(ids), ROWS):
+            part = ids[start : start + ROWS]
+            first, last = int(part[0]), int(part[-1])
+            if last - first < _DENSE * len(part):
+                found = self.table(columns.where(of.c.id.between(first, last)).order_by(of.c.id))
+                tables.append(chosen(found, within(integers(found.column("id"), 0), part)))
+            else:
+                tables.append(self.look_up(part, joined))
+        return concat(tables, _columns(columns))
+
 
 def _columns(statement: Select[Any]) -> pa.Schema:
     kinds = {column.key: column.type for column in statement.selected_columns}
-    return pa.schema([(name, pa.int64() if isinstance(kind, Integer) else pa.string()) for name, kind in kinds.items()])
+    return pa.schema([(name, _arrow_type(kind)) for name, kind in kinds.items()])
 
 
-def joined(wanted: Wanted, table: FromClause, column: str) -> FromClause:
-    """The rows of a table whose column holds a wanted integer."""
-    return wanted.join(table, table.c[column] == wanted.c.value)
+def _arrow_type(kind: Any) -> pa.DataType:
+    if isinstance(kind, Integer):
+        return pa.int64()
+    return pa.binary() if isinstance(kind, LargeBinary) else pa.string()

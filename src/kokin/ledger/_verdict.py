@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Flags, int64_array
-from kokin.ledger._forms import flags, ints, restored
+from kokin.columns import Flags, int64_array, integers
+from kokin.ledger._forms import flags, restored
 from kokin.model import Bill, Bin, Outcome, Receipt, ReceiptKind
 from kokin.reconcile import Policy, reconcile
 
@@ -20,7 +20,7 @@ VERDICT = ("outcome", "bill", *BINS, "expected")
 _UNKNOWN = pa.array([Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING], pa.string())
 
 
-def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> tuple[pa.Table, pa.Table]:
+def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
     """Judge receipts against bills; both hold whole circles, as they are kept.
 
     Args:
@@ -29,8 +29,7 @@ def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> tuple[pa.Tab
         policy: the body's choices.
 
     Returns:
-        The columns of :data:`VERDICT`, a row per receipt; ``bill`` is the id of the bill's row. The balances of the
-        bills: ``bill, amount, paid, residual, status``.
+        The columns of :data:`VERDICT`, a row per receipt; ``bill`` is the id of the bill's row.
     """
     # The outcomes come in the order of source, digest and record number: by their entries they come in that of ids.
     source = pc.utf8_lpad(receipts.column("entry").cast(pa.string()), 19, "0")
@@ -46,8 +45,7 @@ def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> tuple[pa.Tab
         **_bins(outcomes, pc.fill_null(kind, ReceiptKind.FINAL.value)),
         "expected": outcomes.column("expected"),
     }
-    balances = done.balances.append_column("bill", _rows_of(done.balances.column("bill_id"), bills))
-    return pa.table(columns).select(VERDICT), balances.select(["bill", "amount", "paid", "residual", "status"])
+    return pa.table(columns).select(VERDICT)
 
 
 def _rows_of(names: pa.ChunkedArray, bills: pa.Table) -> pa.ChunkedArray:
@@ -56,7 +54,7 @@ def _rows_of(names: pa.ChunkedArray, bills: pa.Table) -> pa.ChunkedArray:
 
 def _bins(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:
     """The yen of each receipt by bin; a receipt of which none is money is void."""
-    amount, applied, excess = (ints(outcomes.column(name)) for name in ("amount", "applied", "excess"))
+    amount, applied, excess = (integers(outcomes.column(name), 0) for name in ("amount", "applied", "excess"))
     unknown = flags(pc.is_in(outcomes.column("outcome"), value_set=_UNKNOWN))
     told = flags(pc.equal(kind, ReceiptKind.PROVISIONAL.value))
     waits = flags(pc.equal(outcomes.column("outcome"), Outcome.PROVISIONAL.value)) | (unknown & told)
@@ -78,7 +76,7 @@ def differs(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> Flags:
     for name in names:
         left, right = one.column(name), other.column(name)
         if left.type == pa.int64():
-            found |= ints(left, -1) != ints(right, -1)
+            found |= integers(left, -1) != integers(right, -1)
         else:
             found |= ~flags(pc.equal(pc.fill_null(left, ""), pc.fill_null(right, "")))
     return found
@@ -87,5 +85,6 @@ def differs(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> Flags:
 def yen_back(standing: pa.Table) -> dict[str, pa.Array]:
     """What takes a posting back: the same verdict, its yen negative."""
     return {
-        name: int64_array(-ints(standing.column(name))) if name in BINS else standing.column(name) for name in VERDICT
+        name: int64_array(-integers(standing.column(name), 0)) if name in BINS else standing.column(name)
+        for name in VERDICT
     }

@@ -1,0 +1,79 @@
+"""Links compared with the journal that they follow from, or made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Select, delete, func, select
+
+from kokin.columns import Ints, distinct, in_one, integers, within
+from kokin.issues import Issue, Place
+from kokin.ledger._bodies import facts
+from kokin.ledger._circles import BILL_COLUMNS
+from kokin.ledger._journal import Journal
+from kokin.ledger._keys import bill_keys, receipt_keys, text_keys
+from kokin.ledger._links import KINDS, find
+from kokin.ledger._schema import TABLES
+from kokin.ledger._store import ROWS, Session
+
+_LINKS = TABLES["links"]
+#: The table whose rows each kind of links leads to.
+_LEADS_TO = dict(zip(KINDS, ("bills", "bills", "receipts", "postings"), strict=True))
+
+
+def pages(session: Session, statement: Select[Any], key: Any, rows: int = ROWS) -> Iterator[pa.Table]:
+    """The rows of a statement in the order of a key, so many at a time, each page asked for by itself."""
+    last = 0
+    while len(page := session.table(statement.where(key > last).order_by(None).order_by(key).limit(rows))):
+        yield page
+        last = int(integers(page.column("id"), 0)[-1])
+
+
+def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
+    """The links that the journal asks for: keys and the rows that they lead to, some at a time."""
+    table = TABLES[_LEADS_TO[kind]]
+    columns = ("id", "receipt") if kind == "postings" else ("id", "body")
+    for page in pages(session, select(*(table.c[name] for name in columns)), table.c.id):
+        ids = integers(page.column("id"), 0)
+        match kind:
+            case "names":
+                yield text_keys("bill_id", facts("bills", page.column("body"), ("bill_id",)).column("bill_id")), ids
+            case "bills":
+                keys, rows = bill_keys(facts("bills", page.column("body"), BILL_COLUMNS))
+                yield keys, ids[rows]
+            case "receipts":
+                told = facts("receipts", page.column("body"))
+                yield receipt_keys(told.append_column("id", in_one(page.column("id")))), ids
+            case _:
+                yield integers(page.column("receipt"), 0), ids
+
+
+def check_links(session: Session, kind: str) -> Issue | None:
+    """The first row to which a link is missing, or the surplus of links; None: they are as the journal asks."""
+    count = 0
+    for keys, rows in _made(session, kind):
+        asked = distinct(_paired(keys, rows))
+        count += len(asked)
+        missing = rows[~within(_paired(keys, rows), np.sort(_paired(*find(session, kind, distinct(keys)))))]
+        if len(missing):
+            return Issue("LEDGER_LINKS", kind, where=Place(_LEADS_TO[kind], int(missing.min())))
+    size = select(func.sum(func.length(_LINKS.c.pairs))).where(_LINKS.c.kind == kind)
+    found = int(session.connection.execute(size).scalar_one() or 0) // 16
+    return Issue("LEDGER_LINKS", kind, str(count), str(found), Place("links")) if found != count else None
+
+
+def _paired(keys: Ints, rows: Ints) -> Ints:
+    """Two integers as one; two pairs become the same as good as never, and never by themselves."""
+    return keys + rows * np.int64(0x1E3779B97F4A7C15)
+
+
+def make_links(journal: Journal) -> None:
+    """Throw the links away and make them from the journal."""
+    journal.connection.execute(delete(_LINKS))
+    for kind in KINDS:
+        for keys, rows in _made(journal, kind):
+            journal.link(kind, keys, rows)
+    journal.write_links()
