@@ -1,7 +1,10 @@
-"""Arrow arrays from plain memory. Built from buffers, for ``pa.array`` of a numpy array imports pandas where it can."""
+"""Arrow arrays from plain memory, built from buffers: ``pa.array`` and ``pa.scalar`` import pandas where they can."""
 
 from __future__ import annotations
 
+from codecs import charmap_decode
+from collections.abc import Sequence
+from datetime import date, time
 from functools import lru_cache
 from typing import Any
 
@@ -10,34 +13,59 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import bool_array, text_buffers, to_arrow
 from kokin.receipts._words import LEAST_STRIDE, Bytes, Mask, are_blank, cut
 
-
-def numbers(values: npt.NDArray[Any], kind: pa.DataType, null: Mask | None = None) -> pa.Array:
-    """An array of numbers, days or times; ``null`` says where there is none."""
-    return pa.Array.from_buffers(kind, len(values), [_validity(null), pa.py_buffer(values)])
-
-
-def _validity(null: Mask | None) -> pa.Buffer | None:
-    return None if null is None or not null.any() else pa.py_buffer(np.packbits(~null, bitorder="little"))
+_EPOCH = date(1970, 1, 1)
+_TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), date: pa.date32(), time: pa.time32("s")}
+# What each byte of a half-width text is; those that are none have no meaning here.
+_HALF_WIDTH = "".join(bytes([byte]).decode("cp932", "replace") for byte in range(256))
 
 
-def same(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+def few(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """A few Python values as an array; ``None`` becomes a null."""
+    known = np.array([value is not None for value in values])
+    if kind == pa.string():
+        parts = [b"" if value is None else value.encode() for value in values]
+        offsets = np.cumsum([0, *map(len, parts)], dtype=np.int32)
+        buffers = [_bitmap(known), pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))]
+        return pa.Array.from_buffers(kind, len(values), buffers)
+    numbers = np.array([as_number(value) for value in values])
+    if kind == pa.bool_():
+        return pa.Array.from_buffers(kind, len(values), [_bitmap(known), _bitmap(numbers != 0)])
+    return to_arrow(numbers, kind, known)
+
+
+def _bitmap(flags: Mask) -> pa.Buffer:
+    return bool_array(flags).buffers()[1]
+
+
+def as_number(value: Any) -> int:
+    """How Arrow counts a value: days since 1970, seconds since midnight."""
+    match value:
+        case date():
+            return (value - _EPOCH).days
+        case time():
+            return value.hour * 3600 + value.minute * 60 + value.second
+    return int(value or 0)
+
+
+def same(value: Any, count: int) -> pa.Array:
     """One value again and again."""
-    return pa.repeat(pa.scalar(value, kind), count)
+    return pa.nulls(count) if value is None else pa.repeat(few([value], _TYPES[type(value)])[0], count)
 
 
 def constant(value: str, count: int) -> pa.Array:
     """One text again and again, dictionary-encoded."""
-    indices = pa.Array.from_buffers(pa.int8(), count, [None, pa.py_buffer(np.zeros(count, np.int8))])
-    return pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.string()))
+    return pa.DictionaryArray.from_arrays(to_arrow(np.zeros(count, np.int8), pa.int8()), few([value], pa.string()))
 
 
-def texts(cells: Bytes, null: Mask | None = None) -> pa.Array:
-    """The ASCII texts in a byte matrix of shape (n, width), each of the full width; none where ``null``."""
+def texts(cells: Bytes, known: Mask | None = None) -> pa.Array:
+    """The texts in a byte matrix of shape (n, width), each of the full width; null where not ``known``."""
     count, width = cells.shape
     offsets = _offsets(width, 1 << count.bit_length())[: count + 1]
-    return pa.Array.from_buffers(pa.string(), count, [_validity(null), pa.py_buffer(offsets), pa.py_buffer(cells)])
+    validity = None if known is None else _bitmap(known)
+    return pa.Array.from_buffers(pa.string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(cells)])
 
 
 @lru_cache(64)
@@ -61,10 +89,14 @@ def trimmed(cells: Bytes, encoding: str) -> pa.Array:
         if cells.min() > 0x20:
             return texts(cells)
         column = pc.ascii_trim(texts(cells), " ")
+    elif encoding == "half-width":
+        column = pc.ascii_trim(_decoded(cells, encoding), " ")
     else:
-        column = pc.utf8_trim(texts(cells) if encoding == "utf-8" else _decoded(cells), " \u3000")
-    empty = pc.equal(pc.binary_length(column), 0)
-    return pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column
+        column = pc.utf8_trim(texts(cells) if encoding == "utf-8" else _decoded(cells, encoding), " \u3000")
+    filled = np.diff(text_buffers(column)[0]) > 0
+    if filled.all():
+        return column
+    return pa.Array.from_buffers(pa.string(), len(column), [_bitmap(filled), *column.buffers()[1:]])
 
 
 def _narrowed(cells: Bytes) -> Bytes:
@@ -75,12 +107,14 @@ def _narrowed(cells: Bytes) -> Bytes:
     return cells if width == cells.shape[1] else cut(cells, 0, width)
 
 
-def _decoded(cells: Bytes) -> pa.Array:
-    """cp932 to UTF-8 in one call: a newline, which no field holds, ends each."""
+def _decoded(cells: Bytes, encoding: str) -> pa.Array:
+    """Half-width or cp932 to UTF-8 in one call: a newline, which no field holds, ends each."""
     count, width = cells.shape
     lines = np.full((count, width + 1), 0x0A, np.uint8)
     lines[:, :width] = cells
-    encoded = str(lines.data, "cp932").encode()
+    # Both say the same of half-width bytes, one of them four times as fast.
+    text = charmap_decode(lines.data, "strict", _HALF_WIDTH)[0] if encoding == "half-width" else str(lines.data, "cp932")
+    encoded = text.encode()
     ends = np.flatnonzero(np.frombuffer(encoded, np.uint8) == 0x0A)
     offsets = np.zeros(count + 1, np.int32)
     offsets[1:] = ends - np.arange(count)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import int64_array
 from kokin.model import Receipt, schema
 from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import ReceiptMapping
@@ -172,8 +173,8 @@ class Batches:
             return
         columns = reader.arrays(run, None if count == len(rows) else paid, self.reading.header)
         at = start + np.flatnonzero(paid)
-        columns["record_no"] = arrow.numbers(piece.number + at, pa.int64())
-        columns["byte_offset"] = arrow.numbers(piece.offsets(at), pa.int64())
+        columns["record_no"] = int64_array(piece.number + at)
+        columns["byte_offset"] = int64_array(piece.offsets(at))
         if self.raw:
             columns["raw"] = pa.array([piece.frame(i).raw for i in at.tolist()], pa.binary())
         batch = self._in_order(columns)

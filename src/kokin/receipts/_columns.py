@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import to_arrow
 from kokin.issues import RefusedError
 from kokin.model import Digits, Receipt, ReceiptKind, Yen, kinds, schema
 from kokin.receipts import _arrow as arrow
@@ -38,11 +39,16 @@ from kokin.receipts._words import (
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Source, Total
 
 _UNKNOWN, _NONE = np.iinfo(np.int32).min, np.iinfo(np.int32).min + 1
-_EPOCH = date(1970, 1, 1)
 # What a two-byte field may hold and yet needs a closer look: control characters and the private area.
 _SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\uf8ff]")
 _NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 _DATED = (FieldType.DATE, FieldType.TIME)
+_NUMBERS = {
+    FieldType.NUMBER: pa.int64(),
+    FieldType.YEN: pa.int64(),
+    FieldType.DATE: pa.date32(),
+    FieldType.TIME: pa.time32("s"),
+}
 _MOST_DIGITS = 18
 # These need an actor and a reason, which is for the record reader to see to.
 _BY_HAND = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
@@ -102,7 +108,8 @@ class _Calendar:
         days = self._days.take(at)
         unknown = days == _UNKNOWN
         if unknown.any():
-            for value in np.unique(at[unknown]).tolist():
+            new = at[unknown]
+            for value in np.unique(new[np.diff(new, prepend=-1) != 0]).tolist():
                 self._days[value] = self._day(value + self._base)
             days = self._days.take(at)
         days[outside] = _NONE
@@ -112,13 +119,8 @@ class _Calendar:
         try:
             day = self._read(f"{value:0{self._length}d}".encode(), [])
         except RefusedError:
-            return int(_NONE)
-        match day:
-            case date():
-                return (day - _EPOCH).days
-            case time():
-                return day.hour * 3600 + day.minute * 60 + day.second
-        return int(_NONE)
+            day = None
+        return int(_NONE) if day is None else arrow.as_number(day)
 
 
 class ColumnReader:
@@ -132,7 +134,6 @@ class ColumnReader:
             for f in kind.fields
             if f.type in _DATED
         }
-        self._encoding = "utf-8" if layout.encoding == "utf-8" else "cp932"
         self._amount = layout.receipt["amount"].field
         types = schema(Receipt)
         self._types = {name: types.field(name).type for name in mapping.sources}
@@ -188,8 +189,12 @@ class ColumnReader:
             run.doubt(f.id, unfit if parsed.null is None else unfit & ~parsed.null)
         elif f.type is FieldType.KANJI:
             parsed.cells = cut(rows, start, length)
-            run.doubt(f.id, _suspects(parsed.cells, self._encoding))
+            run.doubt(f.id, _suspects(parsed.cells, self._encoding(f)))
         return parsed
+
+    def _encoding(self, f: Field) -> str:
+        kanji = f.type is FieldType.KANJI and self.layout.encoding == "half-width"
+        return "cp932" if kanji else self.layout.encoding
 
     def _digits(self, f: Field, rows: Bytes, parsed: Parsed) -> Mask | None:
         """Read digits as cells or as numbers; in which records something else stands there."""
@@ -227,8 +232,11 @@ class ColumnReader:
             kind = known.get(name)
             if isinstance(kind, Yen) and parsed.numbers is not None:
                 run.doubt("", parsed.numbers > kind.most)
-            if wanted := [code for code, value in source.values.items() if value in _BY_HAND]:
-                run.doubt("", _one_of(parsed, self._codes[source.field], wanted))
+            if source.values:
+                codes = self._codes[source.field]
+                by_hand = [code for code, value in source.values.items() if value in _BY_HAND]
+                taken = [code for code in codes if not code or (code in source.values and code not in by_hand)]
+                run.doubt("", ~_one_of(parsed, codes, taken))
         for members in self.layout.together.values():
             missing = [self._missing(name, run) for name in members]
             run.doubt("", np.logical_or.reduce(missing) & ~np.logical_and.reduce(missing))
@@ -264,7 +272,7 @@ class ColumnReader:
                 parts = [self._column(path, run, chosen, count, header).cast(pa.string()) for path in source.join]
                 columns[name] = pc.binary_join_element_wise(*parts, "-")
             elif not source.field:
-                columns[name] = arrow.same(source.const, count, kind)
+                columns[name] = arrow.same(source.const, count)
             elif source.values:
                 columns[name] = self._from_codes(source, run.parsed[source.field], chosen, kind)
             else:
@@ -278,30 +286,24 @@ class ColumnReader:
     ) -> pa.Array:
         """A field of the chosen records as the record reader would give it, padded to ``width`` with zeros."""
         if path.startswith("header."):
-            value = header.get(path.removeprefix("header."))
-            return arrow.same(value, count, pa.scalar(value).type if value is not None else pa.null())
+            return arrow.same(header.get(path.removeprefix("header.")), count)
         f, parsed = self.kind.by_id[path], run.parsed[path]
-        null = _chosen(parsed.null, chosen)
-        match f.type:
-            case FieldType.NUMBER | FieldType.YEN:
-                return arrow.numbers(_chosen(parsed.numbers, chosen), pa.int64(), null)
-            case FieldType.DATE:
-                return arrow.numbers(_chosen(parsed.numbers, chosen), pa.date32(), null)
-            case FieldType.TIME:
-                return arrow.numbers(_chosen(parsed.numbers, chosen), pa.time32("s"), null)
+        known = None if parsed.null is None else ~_chosen(parsed.null, chosen)
+        if f.type in _NUMBERS:
+            return to_arrow(_chosen(parsed.numbers, chosen), _NUMBERS[f.type], known)
         if parsed.cells is None:
             cells = cut(run.rows, self.kind.offsets[path], f.length, chosen)
         else:
             cells = parsed.cells if chosen is None else cut(parsed.cells, 0, f.length, chosen)
         if f.type in (FieldType.TEXT, FieldType.KANJI):
-            return arrow.trimmed(cells, self._encoding)
-        return arrow.texts(arrow.zero_filled(cells, width), null)
+            return arrow.trimmed(cells, self._encoding(f))
+        return arrow.texts(arrow.zero_filled(cells, width), known)
 
     def _from_codes(self, source: Source, parsed: Parsed, chosen: Mask | None, kind: pa.DataType) -> pa.Array:
         """Canonical values by the code that stands in a field."""
         known = self._codes[source.field]
-        values = pa.array([source.values.get(code, source.blank if not code else None) for code in known], kind)
-        return values.take(arrow.numbers(_chosen(parsed.codes, chosen), pa.int8()))
+        values = arrow.few([source.values.get(code, source.blank if not code else None) for code in known], kind)
+        return values.take(to_arrow(_chosen(parsed.codes, chosen), pa.int8()))
 
 
 def can_read(layout: Layout, kind: RecordKind) -> bool:

@@ -159,7 +159,7 @@ class _Writer:
     def _details(self, table: pa.Table, fields: list[Field], sums: list[int]) -> bytes:
         """Many detail records, column by column; their totals are added to ``sums``."""
         values = self._own_columns(table)
-        nothing = [None] * table.num_rows
+        nothing: Sequence[Any] = [None] * table.num_rows
         cells = {field.id: self._cells(field, values.get(field.id, nothing)) for field in fields}
         for i, total in enumerate(self.layout.totals):
             sums[i] += _sum(total, cells, table.num_rows)

@@ -22,7 +22,7 @@ class LayoutError(RefusedError):
 @functools.cache
 def names() -> tuple[str, ...]:
     """The names of the built-in layouts, sorted."""
-    files = (item.name for item in resources.files(__package__).iterdir())
+    files = (item.name for item in resources.files("kokin.receipts.layouts").iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
 
 
@@ -46,7 +46,7 @@ def load(name: str | Path) -> Layout:
 
 @functools.cache
 def _built_in(name: str) -> Layout:
-    return parse((resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8"), name)
+    return parse((resources.files("kokin.receipts.layouts") / f"{name}.toml").read_text(encoding="utf-8"), name)
 
 
 def parse(text: str, name: str) -> Layout:
@@ -78,7 +78,7 @@ def _tables(name: str) -> dict[str, Any]:
     """The tables of a built-in layout on which another is based."""
     if name not in names():
         raise LayoutError([Issue("LAYOUT_UNKNOWN", "base", ", ".join(names()), name)])
-    tables = tomllib.loads((resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads((resources.files("kokin.receipts.layouts") / f"{name}.toml").read_text(encoding="utf-8"))
     return {**_tables(str(tables.pop("base"))), **tables} if "base" in tables else tables
 
 
