@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from _figures import FIGURES
 from sphinx.pycode import ModuleAnalyzer
 from typer.main import get_command
@@ -21,7 +23,9 @@ from kokin.cli import app
 from kokin.issues import CODES
 from kokin.model import Bill, BillStatus, Bin, Finding, Outcome, Receipt, ReceiptKind, schema
 from kokin.receipts import layouts
-from kokin.reconcile import BalanceStatus, OverpaymentKind
+from kokin.reconcile import BalanceStatus, OverpaymentKind, reconcile, settle_accounts
+from kokin.reports import TABLES, of_run
+from kokin.reports._words import Words
 from kokin.rules import RATES
 
 
@@ -48,6 +52,7 @@ def generated() -> dict[str, Iterable[str]]:
         "outcomes.md": _outcomes(),
         "rates.md": _rates(),
         "records.md": _records(),
+        "reports.md": _reports(),
     }
 
 
@@ -156,6 +161,24 @@ def _rates() -> Iterator[str]:
     for name, row in orders.items():
         parts = " → ".join(f"`{part}`" for part in row["order"])
         yield f"| `{name}` | {parts} | {row['source']} | {'yes' if row['verified'] else 'no'} |"
+
+
+def _reports() -> Iterator[str]:
+    """The tables of a report and their columns, told by a report of one bill."""
+    slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "case_key": "1"}
+    bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
+    paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
+    done = reconcile(bills, paid)
+    tables = of_run(done, settle_accounts(done, bills)).tables
+    words = [Words(language) for language in ("en", "ja")]
+    for name in TABLES:
+        english, japanese = (some.table(name) for some in words)
+        yield f"## {japanese} {english.lstrip(japanese[0])}"
+        yield ""
+        yield f"`{name}.csv`: " + " · ".join(
+            f"`{column}` {words[1].column(name, column)}" for column in tables[name].column_names
+        )
+        yield ""
 
 
 def _commands() -> Iterator[str]:

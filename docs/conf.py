@@ -42,7 +42,7 @@ if os.environ.get("KOKIN_DOCS_ONLINE"):
     }
 
 # Included by the pages of the same names.
-_included = ("charges", "cli", "issues", "layouts", "outcomes", "rates", "records")
+_included = ("charges", "cli", "issues", "layouts", "outcomes", "rates", "records", "reports")
 exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in _included)]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
