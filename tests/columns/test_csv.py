@@ -37,3 +37,12 @@ def test_batches_of_no_rows_leave_no_trace(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_bytes() == b"a\nx\nx\n"
     write_csv(some.slice(0, 0), tmp_path / "none.csv")
     assert (tmp_path / "none.csv").read_bytes() == b"a\n"
+
+
+@pytest.mark.parametrize("last", ["plain", 'a "quoted" one', "one, two"])
+def test_batches_are_written_as_their_table(tmp_path: Path, last: str) -> None:
+    table = pa.concat_tables([pa.table({"a": ["x"] * 9}), pa.table({"a": [last]})])
+    write_csv(table, tmp_path / "table.csv")
+    write_csv(lambda: table.to_batches(max_chunksize=2), tmp_path / "batches.csv")
+    assert (tmp_path / "batches.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
+    assert (tmp_path / "table.csv").read_bytes().startswith(b"a\nx\n" if last == "plain" else b'a\n"x"\n')

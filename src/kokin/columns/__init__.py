@@ -20,6 +20,7 @@ from kokin.columns._arrow import (
     Rows,
     Words,
     as_table,
+    batches_of,
     bool_array,
     chunks,
     fixed_buffer,
@@ -72,6 +73,7 @@ from kokin.columns._sets import (
 from kokin.columns._stretches import (
     CHUNK,
     in_threads,
+    in_turn,
     stretches,
 )
 
@@ -85,6 +87,7 @@ __all__ = [
     "Rows",
     "Words",
     "as_table",
+    "batches_of",
     "bool_array",
     "chunks",
     "conform",
@@ -99,6 +102,7 @@ __all__ = [
     "from_digits",
     "in_one",
     "in_threads",
+    "in_turn",
     "int64_array",
     "integers",
     "issue_schema",

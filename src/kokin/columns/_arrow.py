@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,6 +43,20 @@ def as_table(rows: Any) -> pa.Table:
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows])
     return pa.table(rows)
+
+
+def batches_of(rows: Any, size: int) -> Iterator[pa.RecordBatch]:
+    """The same rows by the batch of at most ``size``, and at least one; of a stream, only the batch at hand is read."""
+    if isinstance(rows, pa.RecordBatchReader):
+        source = rows
+    elif isinstance(rows, pa.Table | pa.RecordBatch) or not hasattr(rows, "__arrow_c_stream__"):
+        source = as_table(rows).to_reader()
+    else:
+        source = pa.RecordBatchReader.from_stream(rows)
+    yield no_rows(source.schema)
+    for batch in source:
+        for start in range(0, len(batch), size):
+            yield batch.slice(start, size)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from kokin.columns._arrow import no_rows
-from kokin.columns._stretches import cores
+from kokin.columns._stretches import in_turn
 
 # Rows that are formatted at once.
 _ROWS = 1 << 16
@@ -64,10 +62,4 @@ def _write(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: str, enco
     batches = iter(batches)
     first = next(batches)
     file.write((",".join(first.schema.names) + "\n").encode(encoding))
-    waiting: deque[Future[pa.Buffer | bytes]] = deque()
-    with ThreadPoolExecutor(cores()) as pool:
-        for batch in chain([first], batches):
-            waiting.append(pool.submit(lines, batch))
-            if len(waiting) > 2 * cores():
-                file.write(waiting.popleft().result())
-        file.writelines(late.result() for late in waiting)
+    file.writelines(in_turn(lines, chain([first], batches)))

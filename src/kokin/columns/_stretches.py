@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 #: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
@@ -18,8 +19,19 @@ def stretches(count: int) -> list[slice]:
 
 def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     """The results of independent pieces of work, in their order. numpy and Arrow free the lock for most of it."""
+    return list(in_turn(work, items))
+
+
+def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """What :func:`in_threads` tells, one after another: only a few pieces are taken before they are asked for."""
+    waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(work, items))
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > 2 * cores():
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def cores() -> int:

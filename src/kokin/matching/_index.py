@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,11 @@ from kokin.columns import (
     Flags,
     Ints,
     Rows,
-    as_table,
+    batches_of,
     conform,
     in_threads,
     integers,
+    no_rows,
     record_problems,
     texts_in_one,
     there,
@@ -30,7 +32,7 @@ from kokin.columns import (
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
-from kokin.matching._pack import EL_FIELDS, NUMBERS, Keys, pack, pack_text, unpack
+from kokin.matching._pack import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text, unpack
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
@@ -38,7 +40,11 @@ from kokin.model import Bill
 _TEXT_WORDS = 3
 
 # What bills are matched on, and what is owed on them; the rest of a bill is for other rooms.
-_USED = {"bill_id", "amount", "due_on", "status", "obligation_id", "covers", "paid_before", *EL_FIELDS, *NUMBERS}
+_OF_DEBTS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
+_USED = {"amount", "status", *_OF_DEBTS, *NUMBER_COLUMNS}
+
+# Bills that are packed at a time.
+_STRETCH = CHUNK // 4
 
 
 @dataclass(frozen=True)
@@ -70,22 +76,22 @@ class Index:
     def build(cls, bills: Any) -> Self:
         """Prepare a table of bills (the columns of :class:`~kokin.model.Bill`; one row is one slip).
 
+        Of a stream, such as a :class:`pyarrow.RecordBatchReader`, only what is matched on is held.
+
         Raises:
             RefusedError: ``.issues`` names every row that is no bill, every ``bill_id`` that is there twice, and every
                 covered obligation that no slip of its own bills.
         """
-        table = conform(as_table(bills), Bill, _USED)
-        bill_id = texts_in_one(table.column("bill_id"))
-        amount = integers(table.column("amount"), 0)
-        status = np.zeros(len(table), np.uint8)
-        if "status" in table.schema.names:
-            status = word_codes(table.column("status"), STATUSES, OPEN)
-        keys = pack_table(table, _text_words(table))
-        found = list(record_problems(table, Bill, _suspects(table, amount, status, keys)))
+        parts = in_threads(_read, _counted(batches_of(bills, _STRETCH)))
+        rows = pa.concat_tables([part.rows for part in parts])
+        bill_id = texts_in_one(rows.column("bill_id"))
+        amount, status = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
+        keys = {kind: _joined([part.keys[kind] for part in parts]) for kind in parts[0].keys}
+        found = [issue for part in parts for issue in part.issues]
         in_order = _ascending(bill_id)
         if not in_order:
             found += _repeated(bill_id)
-        debts = find_debts(table, amount, status, found)
+        debts = find_debts(rows, amount, status, found)
         if found:
             raise RefusedError(found, "bills refused")
         lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
@@ -145,6 +151,37 @@ class Index:
         return slip, by, wrong
 
 
+class _Part(NamedTuple):
+    """A stretch of bills: what debts are found by, yen, standing, numbers, and what is wrong."""
+
+    rows: pa.Table
+    amount: Ints
+    status: Bytes
+    keys: dict[str, Keys]
+    issues: list[Issue]
+
+
+def _counted(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Batches, and how many rows come before each."""
+    before = 0
+    for batch in batches:
+        yield batch, before
+        before += len(batch)
+
+
+def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
+    batch, before = piece
+    table = conform(pa.Table.from_batches([batch]), Bill, _USED)
+    amount = integers(table.column("amount"), 0)
+    status = np.zeros(len(table), np.uint8)
+    if "status" in table.schema.names:
+        status = word_codes(table.column("status"), STATUSES, OPEN)
+    keys = pack(table.combine_chunks().to_batches()[0] if len(table) else no_rows(table.schema), _text_words(table))
+    wrong = _suspects(table, amount, status, keys)
+    issues = list(record_problems(table, Bill, wrong, lambda record: Place(record=before + record)))
+    return _Part(table.select([name for name in _OF_DEBTS if name in table.schema.names]), amount, status, keys, issues)
+
+
 def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Flags:
     """Rows that may be no bills: bool (n,)."""
     wrong = (amount < 1) | ~keys["el_number"].present
@@ -157,33 +194,22 @@ def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys
     return wrong
 
 
-def pack_table(table: pa.Table, text_words: int) -> dict[str, Keys]:
-    """The numbers of a whole table, chunk by chunk; see :func:`kokin.matching._pack.pack`."""
-    count = len(table)
-    packed = {
-        kind: Keys(
-            np.empty((count, keys.words.shape[1]), np.uint64), np.empty(count, np.bool_), np.empty(count, np.bool_)
-        )
-        for kind, keys in pack(pa.RecordBatch.from_pylist([], table.schema), text_words).items()
-    }
-    batches = table.to_batches(max_chunksize=CHUNK // 4)
-    ends = np.cumsum([len(batch) for batch in batches]).tolist()
-
-    def write(piece: tuple[pa.RecordBatch, int]) -> None:
-        batch, end = piece
-        for kind, keys in pack(batch, text_words).items():
-            for whole, part in zip(packed[kind], keys, strict=True):
-                whole[end - len(batch) : end] = part
-
-    in_threads(write, zip(batches, ends, strict=True))
-    return packed
-
-
 def _text_words(table: pa.Table) -> int:
     if "customer_number" not in table.schema.names:
         return _TEXT_WORDS
     longest = pc.max(pc.binary_length(table.column("customer_number").cast(pa.string()))).as_py() or 0
     return max(_TEXT_WORDS, -(-longest // 8))
+
+
+def _joined(parts: list[Keys]) -> Keys:
+    """The numbers of one kind, a stretch after another, all in as many words as the longest needs."""
+    words = np.zeros((sum(len(part.present) for part in parts), max(part.words.shape[1] for part in parts)), np.uint64)
+    end = 0
+    for part in parts:
+        start, end = end, end + len(part.present)
+        words[start:end, : part.words.shape[1]] = part.words
+    present, wrong = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
+    return Keys(words, present, wrong)
 
 
 def _ascending(texts: pa.Array) -> bool:

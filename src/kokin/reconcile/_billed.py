@@ -105,7 +105,7 @@ class Billed:
 
     def terms_of(self, slips: npt.NDArray[Any]) -> Terms:
         """The same of some slips."""
-        return Terms(*(column[slips] for column in self.terms))
+        return Terms._make(column[slips] for column in self.terms)
 
     def _year(self, name: str) -> Ints:
         if name not in self.table.schema.names:

@@ -154,7 +154,8 @@ def overlap(whose: Ints, money: Ints, theirs: Ints, debt: Ints) -> tuple[Ints, I
     """
     groups = np.intersect1d(whose[(whose >= 0) & (money > 0)], theirs[(theirs >= 0) & (debt > 0)])
     if not len(groups):
-        return (np.empty(0, np.int64),) * 3
+        nothing = np.empty(0, np.int64)
+        return nothing, nothing, nothing
     rulers = [_ruler(whose, money, groups), _ruler(theirs, debt, groups)]
     room = np.maximum(rulers[0].length, rulers[1].length)
     start = np.cumsum(room) - room

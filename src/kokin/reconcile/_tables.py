@@ -207,16 +207,14 @@ def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Flags) -> pa
     status[billed > residual] = _STATUSES.index(BalanceStatus.PARTIAL)
     status[waits[slips]] = _STATUSES.index(BalanceStatus.PROVISIONAL)
     status[residual == 0] = _STATUSES.index(BalanceStatus.SETTLED)
+    paid = billed - residual
     if index.status is not None:
         standing = index.status[slips]
         status[standing == CANCELLED] = _STATUSES.index(BalanceStatus.CANCELLED)
         status[standing == SUPERSEDED] = _STATUSES.index(BalanceStatus.SUPERSEDED)
         closed = np.flatnonzero(standing != OPEN)
         billed[closed] = index.amount[slips[closed]]
-        residual[closed] = 0
-    paid = billed - residual
-    if index.status is not None:
-        paid[closed] = 0
+        residual[closed] = paid[closed] = 0
     columns = [
         index.bill_id.take(to_arrow(slips, pa.int32())).cast(pa.string()),
         *(to_arrow(yen, pa.int64()) for yen in (billed, paid, residual)),

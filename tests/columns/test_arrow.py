@@ -1,0 +1,93 @@
+"""Columns as numpy sees them, held to Python's own values, whatever chunks and offsets they come in."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kokin.columns import (
+    batches_of,
+    bool_array,
+    distinct,
+    flags_of,
+    in_one,
+    in_threads,
+    integers,
+    text_buffers,
+    texts_in_one,
+    there,
+    to_arrow,
+    union,
+    valid,
+    within,
+    without,
+)
+
+KINDS = [pa.int8(), pa.int32(), pa.int64(), pa.date32(), pa.time32("s")]
+TEXT_KINDS = [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
+cuts = st.tuples(st.integers(0, 9), st.integers(0, 30), st.integers(0, 30))
+
+
+def chunked(values: list[Any], kind: pa.DataType, cut: tuple[int, int, int]) -> pa.ChunkedArray:
+    """A column in three chunks, the first two of them slices that do not begin at a byte of the bitmap."""
+    array = pa.array(values, kind)[cut[0] :]
+    bounds = sorted(min(place, len(array)) for place in cut[1:])
+    return pa.chunked_array([array[: bounds[0]], array[bounds[0] : bounds[1]], array[bounds[1] :]], kind)
+
+
+@given(st.lists(st.none() | st.integers(0, 99), max_size=40), st.sampled_from(KINDS), cuts)
+def test_numbers(values: list[int | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
+    column = chunked(values, pa.int32(), cut).cast(pa.int8() if kind == pa.int8() else pa.int32()).cast(kind)
+    expected = [-1 if value is None else value for value in values[cut[0] :]]
+    assert integers(column, -1).tolist() == integers(in_one(column), -1).tolist() == expected
+    known = np.array([value is not None for value in values[cut[0] :]], np.bool_)
+    assert valid(in_one(column)).tolist() == known.tolist()
+    assert to_arrow(integers(column, 0), kind, known) == in_one(column)
+
+
+@given(st.lists(st.none() | st.text("ab寿", max_size=3), max_size=40), st.sampled_from(TEXT_KINDS), cuts)
+def test_texts(values: list[str | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
+    column = chunked(values, kind, cut)
+    kept = values[cut[0] :]
+    assert there(column).tolist() == [bool(value) for value in kept]
+    assert texts_in_one(column).to_pylist() == [value or "" for value in kept]
+    for array in column.chunks:
+        offsets, letters = text_buffers(array)
+        told = [letters[a:b].tobytes().decode() for a, b in pairwise(offsets)]
+        assert [text for text, value in zip(told, array.to_pylist(), strict=True) if value is not None] == [
+            value for value in array.to_pylist() if value is not None
+        ]
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(0, 20))
+def test_flags(flags: list[bool], start: int) -> None:
+    array = pa.array(flags, pa.bool_())[start:]
+    assert flags_of(array).tolist() == flags[start:]
+    assert bool_array(flags_of(array)).equals(array)
+
+
+@given(st.lists(st.integers(-5, 5)), st.lists(st.integers(-5, 5)))
+def test_sets(one: list[int], other: list[int]) -> None:
+    left, right = np.array(one, np.int64), distinct(np.array(other, np.int64))
+    assert distinct(left).tolist() == sorted(set(one))
+    assert within(left, right).tolist() == [number in other for number in one]
+    assert without(left, right).tolist() == [number for number in one if number not in other]
+    assert union(left, right).tolist() == sorted({*one, *other})
+
+
+@pytest.mark.parametrize("form", [lambda t: t, lambda t: t.to_reader(), lambda t: t.combine_chunks().to_batches()[0]])
+def test_batches(form: Any) -> None:
+    table = pa.table({"a": list(range(10))})
+    batches = list(batches_of(form(table), 4))
+    assert [len(batch) for batch in batches] == [0, 4, 4, 2]
+    assert pa.Table.from_batches(batches) == table
+
+
+def test_pieces_of_work_keep_their_order() -> None:
+    assert in_threads(lambda number: number * 2, range(100)) == list(range(0, 200, 2))
