@@ -20,6 +20,25 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kokin import (
+        bills,
+        catalog,
+        elqr,
+        issues,
+        ledger,
+        matching,
+        model,
+        receipts,
+        reconcile,
+        reports,
+        rules,
+        slips,
+        spark,
+        text,
+    )
 
 __version__ = "0.1.0"
 

@@ -103,6 +103,7 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
 
 def _encoding_of(path: Path) -> str:
     """UTF-8 where the whole file is, else cp932; a file that is neither is refused with its first wrong byte."""
+    place = Place(path.name)
     for encoding in ("utf-8", "cp932"):
         decoder = codecs.getincrementaldecoder(encoding)()
         offset = 0

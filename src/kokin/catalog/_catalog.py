@@ -148,7 +148,7 @@ def _loose_ends(catalog: Catalog) -> list[Issue]:
 
 
 def _shipped() -> Catalog:
-    tables = tomllib.loads((resources.files(__package__) / "charges.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads((resources.files("kokin.catalog") / "charges.toml").read_text(encoding="utf-8"))
     empty = Catalog({}, {}, {}, {})
     return _extended(empty, tables, "charges.toml", _PROVENANCE | {"systems", "accounts", "charges"})
 

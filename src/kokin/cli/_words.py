@@ -55,7 +55,7 @@ def page(text: str) -> str:
 
 @cache
 def _japanese() -> Mapping[str, str]:
-    tables = tomllib.loads((resources.files(__package__) / "words.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads((resources.files("kokin.cli") / "words.toml").read_text(encoding="utf-8"))
     return {english: japanese for table in tables.values() for english, japanese in table.items()}
 
 

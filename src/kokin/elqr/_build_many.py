@@ -147,7 +147,7 @@ def _build(
                 digits = digits_column(column, rule, name, problems, _DEFAULTS.get(name))
             case Yen():
                 digits = to_digits(yen_column(column, rule, name, problems), PARTS[name].width)
-            case Day():
+            case _:  # a day
                 required = name == "due_on" or not no_deadline
                 days[name] = day_column(column, name, problems, required)
                 digits = to_digits(np.where(days[name][1], day_numbers(days[name][0]), 0), _DAY_WIDTH)

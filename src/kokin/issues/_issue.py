@@ -31,7 +31,7 @@ class Code:
 
 
 def _load_codes() -> Mapping[str, Code]:
-    rows = tomllib.loads((resources.files(__package__) / "codes.toml").read_text(encoding="utf-8"))
+    rows = tomllib.loads((resources.files("kokin.issues") / "codes.toml").read_text(encoding="utf-8"))
     return MappingProxyType(
         {name: Code(name, Severity(row["severity"]), row["en"], row["ja"]) for name, row in sorted(rows.items())}
     )

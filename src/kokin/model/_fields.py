@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic import GetCoreSchemaHandler as Handler
@@ -39,7 +39,7 @@ def shown(value: str) -> str:
     return value[:_MOST_SHOWN] if value.isascii() and value.isprintable() else mask(value)
 
 
-def _problem(code: str, expected: str, found: object) -> PydanticCustomError:
+def _problem(code: LiteralString, expected: str, found: object) -> PydanticCustomError:
     # The issue is made from the context; pydantic wants a message template of its own.
     context = {"expected": expected, "found": shown(str(found))}
     return PydanticCustomError(code, "{expected}, {found}", context)

@@ -23,7 +23,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         name: tuple(row["order"])
         for name, row in tomllib.loads(
-            (resources.files(__package__) / "orders.toml").read_text(encoding="utf-8")
+            (resources.files("kokin.rules") / "orders.toml").read_text(encoding="utf-8")
         ).items()
     }
 )

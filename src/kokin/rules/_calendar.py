@@ -17,7 +17,7 @@ Calendar: TypeAlias = Literal["public", "bank"]
 
 CALENDARS = ("public", "bank")
 
-_TABLE: dict[str, Any] = tomllib.loads((resources.files(__package__) / "calendars.toml").read_text(encoding="utf-8"))
+_TABLE: dict[str, Any] = tomllib.loads((resources.files("kokin.rules") / "calendars.toml").read_text(encoding="utf-8"))
 
 #: The first and the last year for which the holidays (祝日) are trusted.
 CALENDAR_YEARS: tuple[int, int] = (_TABLE["years"][0], _TABLE["years"][1])

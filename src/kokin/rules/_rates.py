@@ -124,7 +124,7 @@ def _problems_of(row: Mapping[str, Any], where: Place) -> list[Issue]:
 
 
 #: The rates that Kokin ships (``rates.toml``).
-RATES = RateTable(_parse((resources.files(__package__) / "rates.toml").read_text(encoding="utf-8"), "rates.toml"))
+RATES = RateTable(_parse((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"), "rates.toml"))
 
 
 def load_rates(path: str | os.PathLike[str]) -> RateTable:

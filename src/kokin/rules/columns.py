@@ -163,9 +163,9 @@ def _period_end(after: Days, months: int | Ints) -> Days:
     first = after + DAY
     month = first.astype("datetime64[M]")
     closing = month + months * MONTH
-    opens = closing.astype("datetime64[D]")
+    opens: Days = closing.astype("datetime64[D]")
     length = (closing + MONTH).astype("datetime64[D]") - opens
-    end: Days = opens + np.minimum(first - month.astype("datetime64[D]"), length) - DAY
+    end: Days = opens - DAY + np.minimum(first - month.astype("datetime64[D]"), length)
     return end
 
 

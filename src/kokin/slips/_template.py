@@ -97,7 +97,7 @@ def load_template(name: str | Path) -> Template:
     Raises:
         RefusedError: no such template, or a file that is none.
     """
-    built_in = resources.files(__package__) / "templates"
+    built_in = resources.files("kokin.slips") / "templates"
     known = sorted(entry.name.removesuffix(".toml") for entry in built_in.iterdir() if entry.name.endswith(".toml"))
     if name in known:
         return Template(**tomllib.loads((built_in / f"{name}.toml").read_text(encoding="utf-8")))
