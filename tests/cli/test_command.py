@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kokin import elqr, receipts
+
+Kokin = Callable[..., Any]
 
 # The published test row of a store agency, and the direct-debit sample, with · for a blank.
 DSK = (
@@ -35,12 +37,6 @@ S1,99999,931,3,000003,10605,2026-10-31,2026-11-30,2026,2026,,9192902325207000001
 """
 
 
-def kokin(*args: object, cwd: Path | None = None, lang: str = "en") -> subprocess.CompletedProcess[str]:
-    environment = {"KOKIN_LANG": lang, "PATH": "", "COLUMNS": "200", "PYTHONUTF8": "1"}
-    command = [sys.executable, "-c", "from kokin.cli import main; main()", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
-
-
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
     (tmp_path / "bills.csv").write_text(BILLS, encoding="utf-8")
@@ -54,7 +50,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_published_samples_check_clean(here: Path) -> None:
+def test_published_samples_check_clean(kokin: Kokin, here: Path) -> None:
     done = kokin("check", "debit.txt", "stores.csv", "-l", "zengin-91", "-l", "dsk-csv", cwd=here)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -68,7 +64,7 @@ def test_published_samples_check_clean(here: Path) -> None:
     assert "ｻﾝﾌﾟﾙｼ" in kokin("check", "debit.txt", "-l", "zengin-91", "--unmasked", cwd=here).stdout
 
 
-def test_published_samples_reconcile(here: Path) -> None:
+def test_published_samples_reconcile(kokin: Kokin, here: Path) -> None:
     done = kokin(
         *("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "stores.csv", "--out", "out"),
         *("-l", "zengin-91", "-l", "dsk-csv", "--reference-date", "2026-11-01"),
@@ -96,7 +92,7 @@ def test_published_samples_reconcile(here: Path) -> None:
     ]
 
 
-def test_the_bank_s_credits_are_compared(here: Path) -> None:
+def test_the_bank_s_credits_are_compared(kokin: Kokin, here: Path) -> None:
     reference = ("--reference-date", "2026-11-01")
     (here / "receipts.csv").write_text(
         "payee_code,item_code,case_key,confirmation,amount,paid_on,settled_on\n"
@@ -115,7 +111,7 @@ def test_the_bank_s_credits_are_compared(here: Path) -> None:
         assert (summary["controls"]["T3"]["right"], summary["controls"]["T3"]["holds"]) == (16_320, holds)
 
 
-def test_a_second_run_writes_the_same_bytes(here: Path) -> None:
+def test_a_second_run_writes_the_same_bytes(kokin: Kokin, here: Path) -> None:
     arguments = ("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91")
     for out in ("a", "b", "b"):
         kokin(*arguments, "--reference-date", "2026-11-01", "--out", out, cwd=here)
@@ -123,7 +119,7 @@ def test_a_second_run_writes_the_same_bytes(here: Path) -> None:
     assert {path.name: path.read_bytes() for path in (here / "b").iterdir()} == first
 
 
-def test_the_same_file_twice_adds_nothing(here: Path) -> None:
+def test_the_same_file_twice_adds_nothing(kokin: Kokin, here: Path) -> None:
     (here / "copy.txt").write_bytes((here / "debit.txt").read_bytes())
     done = kokin(
         *("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "copy.txt", "--out", "out"),
@@ -165,7 +161,7 @@ def broken(name: str, content: bytes) -> bytes:
     ],
 )
 def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
-    here: Path, name: str, code: str, byte: int
+    kokin: Kokin, here: Path, name: str, code: str, byte: int
 ) -> None:
     damaged = here / "damaged.txt"
     damaged.write_bytes(broken(name, (here / "debit.txt").read_bytes()))
@@ -195,14 +191,14 @@ def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
     assert sorted(path.name for path in here.iterdir()) == ["bills.csv", "damaged.txt", "debit.txt", "stores.csv"]
 
 
-def test_a_file_of_another_layout_is_refused_as_a_whole(here: Path) -> None:
+def test_a_file_of_another_layout_is_refused_as_a_whole(kokin: Kokin, here: Path) -> None:
     (here / "eltax.csv").write_text("payee_code,item_code,amount,paid_on\n99999,127,1,2026-06-01\n", encoding="utf-8")
     done = kokin("check", "eltax.csv", "-l", "dsk-csv", cwd=here)
     assert done.returncode == 3
     assert "eltax.csv, byte 0: COLUMNS_COUNT" in done.stderr
 
 
-def test_bad_bills_are_refused_before_anything_is_written(here: Path) -> None:
+def test_bad_bills_are_refused_before_anything_is_written(kokin: Kokin, here: Path) -> None:
     (here / "bills.csv").write_text(BILLS.replace("4320", "43x0"), encoding="utf-8")
     done = kokin(
         "reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91", "--out", "out", cwd=here
@@ -230,18 +226,18 @@ def test_bad_bills_are_refused_before_anything_is_written(here: Path) -> None:
         (["--version"], 0),
     ],
 )
-def test_exit_codes(here: Path, args: list[str], code: int) -> None:
+def test_exit_codes(kokin: Kokin, here: Path, args: list[str], code: int) -> None:
     done = kokin(*args, cwd=here)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert bool(done.stderr) == (code != 0)
 
 
-def test_messages_follow_the_language(here: Path) -> None:
-    assert "桁" in kokin("qr", "read", "123", cwd=here, lang="ja_JP.UTF-8").stderr
+def test_messages_follow_the_language(kokin: Kokin, here: Path) -> None:
+    assert "桁" in kokin("qr", "read", "123", cwd=here, kokin_lang="ja_JP.UTF-8").stderr
 
 
-def test_a_slip_is_made_and_read_back(here: Path) -> None:
+def test_a_slip_is_made_and_read_back(kokin: Kokin, here: Path) -> None:
     zxingcpp = pytest.importorskip("zxingcpp", reason="pip install 'kokin[decode]'")
     images = pytest.importorskip("PIL.Image", reason="pip install 'kokin[decode]'")
     assert kokin("qr", "make", "bills.csv", "--out", "slips", "--format", "png", cwd=here).returncode == 0
@@ -256,7 +252,7 @@ def test_a_slip_is_made_and_read_back(here: Path) -> None:
         assert elqr.parse(found.text).el_number in read.stdout
 
 
-def test_demo_accounts_for_every_yen(tmp_path: Path) -> None:
+def test_demo_accounts_for_every_yen(kokin: Kokin, tmp_path: Path) -> None:
     done = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "every yen in exactly one" in done.stdout
