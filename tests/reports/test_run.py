@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html.parser
 import json
 from datetime import date
 from pathlib import Path
@@ -73,36 +72,6 @@ def test_values_with_commas_come_back(tmp_path: Path) -> None:
     texts = ["a,b", 'say "yes"', "two\nlines", "plain"]
     write_csv(pa.table({"text": texts}), tmp_path / "t.csv")
     assert [row["text"] for row in rows(tmp_path / "t.csv")] == texts
-
-
-class _Page(html.parser.HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.links: list[str] = []
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def test_the_page_needs_nothing_from_outside_and_escapes_what_it_shows(tmp_path: Path) -> None:
-    write(tmp_path / "out")
-    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    page = _Page()
-    page.feed(text)
-    assert page.open == []
-    assert page.links == []
-    assert not page.tags & {"script", "img", "link", "iframe"}
-    assert "&lt;day&gt;.csv" in text
-    assert "<b>" not in text.split("<h2>Records kept out")[1]
-    assert "29,500 = 29,500 yen" in text
 
 
 def test_a_second_run_replaces_the_first_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:

@@ -65,14 +65,15 @@ class Report:
     catalog: Catalog = field(default=CATALOG, repr=False)
     """How the charges are called."""
 
-    def page(self, *, language: Language = "ja", rows: int = 500) -> str:
+    def page(self, *, language: Language = "ja", rows: int = 500, files: Collection[str] = ()) -> str:
         """The report as one HTML page that needs nothing from outside.
 
         Args:
             language: of all that is said.
-            rows: how many rows of a long list stand on the page; it says so, and names the file that has all.
+            rows: how many rows of a long list stand on the page; it says where there are more.
+            files: the tables whose CSV stands beside the page, and is named where a list is cut.
         """
-        return page(self.summary, self.tables["exceptions"], self.tables["issues"], rows)
+        return page(self, Words(language, self.catalog), rows, files)
 
     def write(
         self,
@@ -118,7 +119,8 @@ class Report:
             if "xlsx" in formats:
                 write_xlsx(some, draft / "report.xlsx", words)
             if "html" in formats:
-                (draft / "report.html").write_text(self.page(language=language, rows=rows), encoding="utf-8")
+                told_in = some if "csv" in formats else ()
+                (draft / "report.html").write_text(page(self, words, rows, told_in), encoding="utf-8")
             text = json.dumps(self.summary, ensure_ascii=False, indent=2, default=str)
             (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
         return issues

@@ -17,6 +17,8 @@ from kokin.reports._folder import replaced
 from kokin.reports._report import of_run
 from kokin.reports._words import Language
 
+_TABLES = ("outcomes", "balances", "exceptions", "issues")
+
 
 def write_run(
     result: Reconciliation,
@@ -54,9 +56,10 @@ def write_run(
     report = of_run(result, accounts, files=files, issues=issues, catalog=catalog)
     summary = dict(report.summary)
     with replaced(Path(out), last="summary.json") as draft:
-        for name in ("outcomes", "balances", "exceptions", "issues"):
+        for name in _TABLES:
             write_csv(report.tables[name], draft / f"{name}.csv")
-        (draft / "report.html").write_text(report.page(language=language, rows=page_rows), encoding="utf-8")
+        page = report.page(language=language, rows=page_rows, files=_TABLES)
+        (draft / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
         (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
     return summary

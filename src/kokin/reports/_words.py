@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
@@ -15,10 +16,18 @@ from kokin.catalog import CATALOG, Catalog
 
 Language: TypeAlias = Literal["en", "ja"]
 
+#: Whole numbers that are names or years, and no quantity: their thousands are not separated.
+UNGROUPED = frozenset(
+    {"record_no", "fiscal_year", "levy_year", "tax_year", "entry", "reverses", "reverses_posting", "record", "byte"}
+)
+_WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+# Large sums in short: from how many yen, and by what.
+_UNITS = {"ja": ((10**8, "億円"), (10**4, "万円")), "en": ((10**9, "bn"), (10**6, "m"), (10**3, "k"))}
+
 
 @cache
 def _told() -> Mapping[str, Any]:
-    return tomllib.loads((resources.files(__package__) / "words.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((resources.files("kokin.reports") / "words.toml").read_text(encoding="utf-8"))
 
 
 class Words:
@@ -27,10 +36,12 @@ class Words:
     def __init__(self, language: Language = "ja", catalog: Catalog = CATALOG) -> None:
         self.language = language
         named = {"system": catalog.systems, "charge": catalog.charges, "account": catalog.accounts}
-        self._codes: dict[str, Mapping[str, str]] = {
-            **{name: {code: getattr(row, language) for code, row in rows.items()} for name, rows in named.items()},
-            **{name: {code: row[language] for code, row in rows.items()} for name, rows in _told()["values"].items()},
+        self._codes = {
+            name: {code: getattr(row, language) for code, row in rows.items()} for name, rows in named.items()
         }
+        for name, rows in _told()["values"].items():
+            self._codes[name] = {code: row[language] for code, row in rows.items()}
+        self._codes["field"] |= {code: row[language] for code, row in _told()["columns"].items()}
 
     def table(self, name: str) -> str:
         """What a table is called, with its number among the eleven."""
@@ -65,3 +76,24 @@ class Words:
     def say(self, key: str, **values: Any) -> str:
         """A sentence of the page, with its values."""
         return str(_told()["page"][key][self.language]).format(**values)
+
+    def yen(self, yen: int) -> str:
+        """Yen in full."""
+        sign, size = "−" if yen < 0 else "", f"{abs(yen):,}"
+        return f"{sign}{size}円" if self.language == "ja" else f"{sign}¥{size}"
+
+    def short_yen(self, yen: int) -> str:
+        """Yen as the scale of a chart tells them, to a tenth of their unit."""
+        sign = "" if self.language == "ja" else "¥"
+        for unit, name in _UNITS[self.language]:
+            if yen >= unit:
+                whole, tenth = divmod(yen * 10 // unit, 10)
+                return f"{sign}{whole:,}{f'.{tenth}' if tenth else ''}{name}"
+        return self.yen(yen)
+
+    def day(self, day: date) -> str:
+        """A day with its day of the week."""
+        weekday = _WEEKDAYS[self.language][day.weekday()]
+        if self.language == "ja":
+            return f"{day.year}年{day.month}月{day.day}日 ({weekday})"
+        return f"{weekday}, {day.isoformat()}"

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from kokin.issues import Issue, KokinError, Place, RefusedError
 from kokin.reports._csv import FORMULA
-from kokin.reports._words import Words
+from kokin.reports._words import UNGROUPED, Words
 
 #: Rows of a sheet below its headings; a longer table goes on on another sheet.
 MOST_ROWS = 1_048_576 - 1
@@ -26,8 +26,6 @@ _A4 = 9
 _DAY_0, _FIRST_DAY = 25_569, 61
 
 _YEN, _PLAIN, _DAY, _RATE = "#,##0", "0", "yyyy-mm-dd", "0.00"
-# Whole numbers that are names or years, and no quantity.
-_UNGROUPED = frozenset({"record_no", "fiscal_year", "levy_year", "tax_year", "entry", "reverses", "record", "byte"})
 
 
 def write_xlsx(tables: Mapping[str, pa.Table], path: Path, words: Words, *, most_rows: int = MOST_ROWS) -> None:
@@ -116,7 +114,7 @@ class _Sheets:
 
             return write
         code = _DAY if kind == pa.date32() else _RATE if pa.types.is_decimal(kind) else _YEN
-        shown = self.formats[_PLAIN if name in _UNGROUPED else code]
+        shown = self.formats[_PLAIN if name in UNGROUPED else code]
 
         def write_number(row: int, at: int, value: float) -> None:
             sheet.write_number(row, at, value, shown)

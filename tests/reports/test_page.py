@@ -1,0 +1,186 @@
+"""The page: nothing in it comes from outside or stands unescaped, and it says first what is asked first."""
+
+import html.parser
+import re
+from base64 import b64encode
+from collections import Counter
+from datetime import date
+from hashlib import sha256
+
+import pyarrow as pa
+import pytest
+
+from kokin.issues import Issue, Place, to_table
+from kokin.reconcile import reconcile, settle_accounts
+from kokin.reports import FileFunnel, Report, of_run
+
+HOSTILE = "</script><img onerror=alert(1) src=x>\"'&{}$x`"
+DAY = date(2026, 6, 15)
+
+
+def hostile_report(evil=HOSTILE):
+    """A report with the same text in every field that takes one."""
+    slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "due_on": date(2026, 5, 1)}
+    bills = [
+        {
+            "bill_id": f"{evil}{n}",
+            "case_key": str(n),
+            "amount": 10_000,
+            "charge": evil[:40],
+            "system": evil[:40],
+            "payer_key": evil,
+            "name": f"山田{evil}",
+            "obligation_id": f"{evil}{n}",
+            "period": "01",
+            **slip,
+        }
+        for n in (1, 2, 3)
+    ]
+    number = {name: slip[name] for name in ("payee_code", "item_code", "confirmation")}
+    told = {"source": evil, "layout": evil[:40], "digest": evil, "channel": evil[:20], "agent_code": evil[:20]}
+    told |= {"provider_key": evil, "name": f"山田{evil}", "store_code": evil[:20], "actor": evil, "reason": evil}
+    receipts = [
+        {"record_no": n, "case_key": case, "amount": yen, "kind": kind, "paid_on": date(2026, 5, n), **told, **number}
+        for n, case, yen, kind in (
+            (1, "1", 10_000, "final"),
+            (2, "1", 9_000, "final"),
+            (3, "2", 400, "final"),
+            (4, "9", 700, "final"),
+            (5, "3", 10_000, "provisional"),
+        )
+    ]
+    receipts.append(dict(receipts[0], record_no=6))
+    billed = pa.Table.from_pylist(bills)
+    done = reconcile(billed, pa.Table.from_pylist(receipts))
+    credits_ = pa.table({"credited_on": [date(2026, 5, 1)], "amount": [1], "agent_code": [evil[:20]]})
+    accounts = settle_accounts(done, billed, as_of=DAY, credits=credits_)
+    file = FileFunnel(evil, evil, evil, read=7, accepted=6, unpaid=0, rejected=1, amount=30_100)
+    issues = to_table([Issue("NOT_DIGITS", evil, evil, evil, Place(evil, 1))])
+    return of_run(done, accounts, files=[file], issues=issues)
+
+
+class Parsed(html.parser.HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.texts, self.codes = Counter(), [], [], {}
+        self.meta, self._open = {}, []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "meta":
+            given = dict(attrs)
+            self.meta[given.get("http-equiv") or given.get("name")] = given.get("content")
+        if tag not in ("meta", "link", "line", "path"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in ("line", "path"):
+            assert self._open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags[tag] += 1
+
+    def handle_data(self, text):
+        if self._open and self._open[-1] in ("script", "style"):
+            self.codes[self._open[-1]] = self.codes.get(self._open[-1], "") + text
+        else:
+            self.texts.append(text)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_hostile_text_stays_text(language):
+    page = hostile_report().page(language=language)
+    calm = hostile_report("calm").page(language=language)
+    evil, plain = Parsed(page), Parsed(calm)
+    # Another text in every field, and the page has the same elements; only the text itself is on it.
+    assert evil.tags == plain.tags
+    assert (evil.tags["script"], evil.tags["style"], evil.tags["img"]) == (1, 1, 0)
+    assert evil.codes == plain.codes
+    assert [(tag, name) for tag, name, _ in evil.attributes] == [(tag, name) for tag, name, _ in plain.attributes]
+    assert not [name for _, name, _ in evil.attributes if name.startswith("on") or name == "style"]
+    assert HOSTILE in evil.texts
+    assert "山田" not in page
+
+
+def test_the_page_allows_itself_nothing_but_its_own_style_and_script():
+    page = Parsed(hostile_report().page())
+    hashes = {name: "sha256-" + b64encode(sha256(code.encode()).digest()).decode() for name, code in page.codes.items()}
+    rules = dict(rule.strip().split(" ", 1) for rule in page.meta["Content-Security-Policy"].split(";"))
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": f"'{hashes['style']}'",
+        "script-src": f"'{hashes['script']}'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    links = [value for _, name, value in page.attributes if name in ("href", "src", "action", "data")]
+    assert all(link == "data:," or link.startswith("#") for link in links)
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert sorted(link[1:] for link in links if link[0] == "#") == sorted(ids)
+    assert not re.search(r"@import|url\(|fetch|XMLHttp|WebSocket|eval|innerHTML", "".join(page.codes.values()))
+
+
+def lines(report: Report, **choices):
+    return "\n".join(Parsed(report.page(**choices)).texts)
+
+
+def test_first_comes_the_answer():
+    report = hostile_report()
+    text = lines(report)
+    assert text.index("照合が合っていません: T3") < text.index("未照合: T1, T2") < text.index("二重納付")
+    summary = {**report.summary, "controls": {"T4": {"holds": True, "left": 30_100, "right": 30_100}}}
+    good = Report(DAY, summary, report.tables)
+    assert "すべての円の行き先が決まっています。" in lines(good)
+    assert "Every yen is accounted for." in lines(good, language="en")
+    assert "2026年6月15日 (月) 現在" in text
+    assert "Mon, 2026-06-15" in lines(good, language="en")
+
+
+def test_a_long_list_is_cut_says_so_and_names_the_file():
+    report = hostile_report()
+    tables = dict(report.tables)
+    tables["exceptions"] = pa.concat_tables([tables["exceptions"]] * 300)
+    long = Report(DAY, report.summary, tables)
+    count = len(tables["exceptions"])
+    assert f"全{count:,}件のうち 7件を表示しています。すべては exceptions.csv" in lines(
+        long, rows=7, files=["exceptions"]
+    )
+    assert f"7 of {count:,} rows." in lines(long, rows=7, language="en")
+    assert len(long.page(rows=7)) < len(report.page()) * 2
+
+
+def test_the_largest_sums_come_first_whatever_is_cut():
+    report = hostile_report()
+    text = report.page(rows=1)
+    rows = re.search(r'id="look".*?<tbody>.*?</tbody>.*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
+    assert rows.count("<tr>") == 1
+    largest = max(amount for amount in report.tables["exceptions"]["amount"].to_pylist() if amount is not None)
+    assert f'<td class="n">{largest:,}</td>' in rows
+
+
+def test_a_report_of_nothing_is_a_page_too():
+    bills = pa.table(
+        {
+            name: pa.array([], kind)
+            for name, kind in (
+                ("bill_id", "string"),
+                ("payee_code", "string"),
+                ("item_code", "string"),
+                ("case_key", "string"),
+                ("confirmation", "string"),
+                ("amount", "int64"),
+                ("due_on", "date32"),
+            )
+        }
+    )
+    receipts = pa.table({"amount": pa.array([], "int64"), "paid_on": pa.array([], "date32")})
+    done = reconcile(bills, receipts)
+    report = of_run(done, settle_accounts(done, bills, as_of=DAY))
+    assert "ありません。" in lines(report)
+    assert "None." in lines(report, language="en")
