@@ -113,7 +113,9 @@ def _decoded(cells: Bytes, encoding: str) -> pa.Array:
     lines = np.full((count, width + 1), 0x0A, np.uint8)
     lines[:, :width] = cells
     # Both say the same of half-width bytes, one of them four times as fast.
-    text = charmap_decode(lines.data, "strict", _HALF_WIDTH)[0] if encoding == "half-width" else str(lines.data, "cp932")
+    text = (
+        charmap_decode(lines.data, "strict", _HALF_WIDTH)[0] if encoding == "half-width" else str(lines.data, "cp932")
+    )
     encoded = text.encode()
     ends = np.flatnonzero(np.frombuffer(encoded, np.uint8) == 0x0A)
     offsets = np.zeros(count + 1, np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import islice, pairwise
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._columns import ColumnReader, can_read
 from kokin.receipts._csv_columns import CsvMatrix, Rows
 from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import CHUNK, Block, Frame, Framing, blocks, rows
+from kokin.receipts._frames import Block, Frame, Framing, blocks, rows
 from kokin.receipts._reading import Reading
 from kokin.receipts._words import Bytes, LegalTest, Mask, equals, not_digits
 from kokin.receipts.layouts import FieldType
@@ -30,6 +30,8 @@ CONSTANT = ("layout", "source", "digest")
 # Below this many records in a row, columns cost more than they save.
 _FEW = 16
 _ROWS = 8192
+# Bytes of a CSV that are looked at together; what is made of them takes ten times as much memory.
+_CSV_CHUNK = 1 << 22
 _FROM_EBCDIC = np.frombuffer(EBCDIC_TO_HALF_WIDTH, np.uint8)
 
 Judged = tuple[LayoutRecord, dict[str, Any]]
@@ -98,19 +100,20 @@ class Batches:
         assert self._matrix is not None
         stream.seek(offset)
         number, rest = 1, b""
-        while chunk := stream.read(CHUNK):
+        while chunk := stream.read(_CSV_CHUNK):
             content = rest + chunk
             end = content.rfind(b"\n") + 1
             found = self._matrix.rows(content[:end], number, offset) if end else None
             if found is None:
                 break
-            piece, matrix, suspect = found
-            yield from self._run(self._readers[0], matrix, piece, 0, suspect)
-            number, offset, rest = number + len(matrix), offset + end, content[end:]
+            for part in found.parts():
+                matrix, suspect = self._matrix.matrix(part)
+                yield from self._run(self._readers[0], matrix, part, 0, suspect)
+            number, offset, rest = number + len(found.starts), offset + end, content[end:]
         for frame in rows(stream, offset, number - 1):
             yield from self._judge(frame)
 
-    def _judge(self, frame: Frame, doubtful: Collection[str] = ()) -> Iterator[Judged]:
+    def _judge(self, frame: Frame, doubtful: frozenset[str] = frozenset()) -> Iterator[Judged]:
         record, receipt = self.reading.judge(frame, doubtful)
         if receipt is not None:
             yield record, receipt
@@ -164,7 +167,7 @@ class Batches:
             added=[reader.total(total, run) if total.of == "data" else 0 for total in self.layout.totals],
         )
         # Not for a CSV, where an unknown byte is looked for in the row as a whole.
-        doubtful = run.doubtful if isinstance(piece, Block) else lambda _: ()
+        doubtful = run.doubtful if isinstance(piece, Block) else lambda _: frozenset()
         odd = np.flatnonzero(~run.good).tolist()
         judged = [found for i in odd for found in self._judge(piece.frame(start + i), doubtful(i))]
         if not count:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import to_arrow
+from kokin.columns import fixed_buffer, to_arrow
 from kokin.issues import RefusedError
 from kokin.model import Digits, Receipt, ReceiptKind, Yen, kinds, schema
 from kokin.receipts import _arrow as arrow
@@ -351,17 +351,19 @@ def _chosen(values: Any, chosen: Mask | None) -> Any:
     return values if values is None or chosen is None else values[chosen]
 
 
-def _suspects(cells: Bytes, encoding: str) -> Mask:
+def _suspects(cells: Bytes, encoding: str) -> Mask | None:
     """Which fields hold what is not plainly text: bytes of no character, a control character, a 外字."""
-    suspects = np.zeros(len(cells), np.bool_)
-    if not len(cells) or (cells.max() < 0x7F and cells.min() >= 0x20):
-        return suspects
-    content, width = cells.tobytes(), cells.shape[1]
-    for i in np.flatnonzero(((cells >= 0x7F) | (cells < 0x20)).any(axis=1)).tolist():
-        try:
-            text = content[i * width : (i + 1) * width].decode(encoding)
-        except UnicodeDecodeError:
-            suspects[i] = True
-        else:
-            suspects[i] = _SUSPECT.search(text) is not None
-    return suspects
+    if cells.max() < 0x7F and cells.min() >= 0x20:
+        return None
+    # Most columns have few texts, such as the names of stores.
+    texts = pa.Array.from_buffers(pa.binary(cells.shape[1]), len(cells), [None, pa.py_buffer(cells)])
+    texts = texts.dictionary_encode()
+    suspects = np.array([_is_suspect(text, encoding) for text in texts.dictionary.to_pylist()])
+    return np.asarray(suspects[fixed_buffer(texts.indices, np.int32)])
+
+
+def _is_suspect(text: bytes, encoding: str) -> bool:
+    try:
+        return _SUSPECT.search(text.decode(encoding)) is not None
+    except UnicodeDecodeError:
+        return True

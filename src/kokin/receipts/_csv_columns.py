@@ -7,7 +7,8 @@ plainly fit (a doubled quote, a cell too long, a hyphen missing in a day) is mar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,36 +23,69 @@ _COMMA, _NEWLINE, _RETURN, _QUOTE, _BLANK, _ZERO = b',\n\r" 0'
 _DAY, _DAY_SIGNS = [0, 1, 2, 3, 5, 6, 8, 9], {4: ord("-"), 7: ord("-")}
 _TIME, _TIME_SIGNS = [0, 1, 3, 4, 6, 7], {2: ord(":"), 5: ord(":")}
 _RIGHT = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE, FieldType.DATE, FieldType.TIME)
+#: Bytes of a chunk, int64: of shape (n,) for a column, (n, columns) for its rows.
+Places = npt.NDArray[np.int64]
+# Rows in a matrix.
+_MOST_ROWS = 1 << 16
 # A row this long is none.
 _LONGEST_ROW = 1 << 14
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """The bytes of a chunk with a margin around them, so that more may be cut out than a cell holds."""
+
+    bytes: Bytes
+    margin: int
+
+    def byte(self, places: Places) -> Bytes:
+        """One byte at each place."""
+        return self.bytes[places + self.margin]
+
+    def cut(self, starts: Places, width: int) -> Bytes:
+        """So many bytes from each start, uint8 (n, width)."""
+        kind = np.dtype((np.void, width))
+        at_every_byte = np.ndarray((len(self.bytes) - width + 1,), kind, self.bytes.data, 0, (1,))
+        return at_every_byte[starts + self.margin].view(np.uint8).reshape(-1, width)
+
+
+@dataclass(frozen=True)
 class Rows:
-    """The rows of a chunk: where each begins and ends in it, and in the file."""
+    """Rows of a chunk: where each begins and ends in it, and what is in it."""
 
     number: int
+    """Of the first row, from 1."""
     offset: int
+    """Of the chunk in the file."""
     content: bytes
-    starts: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
+    chunk: Chunk
+    starts: Places
+    ends: Places
+    """Without the newline."""
+    separators: Places
+    """Every comma and newline of the chunk that stands outside of quotes."""
+    last: Places
+    """Which of them ends each row."""
+    cells: Places
+    """How many each row has."""
+    quotes: Places
+    """How many quotes stand in each row."""
+
+    def parts(self) -> Iterator[Rows]:
+        """The same rows, not too many at a time: a chunk of nothing but newlines has as many rows as bytes."""
+        for at in range(0, len(self.starts), _MOST_ROWS):
+            each = ("starts", "ends", "last", "cells", "quotes")
+            part = {name: getattr(self, name)[at : at + _MOST_ROWS] for name in each}
+            yield replace(self, number=self.number + at, **part)
 
     def frame(self, i: int) -> Frame:
         """One of the rows, from 0."""
         start = int(self.starts[i])
         return Frame(self.number + i, self.offset + start, self.content[start : int(self.ends[i])], True)
 
-    def offsets(self, at: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    def offsets(self, at: Places) -> Places:
         """The first byte of each of some rows in the file."""
         return self.offset + self.starts[at]
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """The cells of the plain rows: first byte and length, int64 of shape (n, columns)."""
-
-    starts: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
 
 
 class CsvMatrix:
@@ -73,6 +107,7 @@ class CsvMatrix:
         #: The record that a row becomes.
         self.kind = RecordKind(role="data", ja="", en="", fields=[self._placed(field) for field in self._fields])
         self.stride = max(self.kind.width, LEAST_STRIDE)
+        self._margin = 2 * max(field.length for field in self._fields)
 
     def _placed(self, field: Field) -> Field:
         """A field of the row as it stands in the record of fixed width."""
@@ -85,108 +120,94 @@ class CsvMatrix:
             changed["type"] = FieldType.KANJI  # of any character set, so it is decoded and looked at
         return field.model_copy(update=changed)
 
-    def rows(self, content: bytes, number: int, offset: int) -> tuple[Rows, Bytes, Mask] | None:
-        """The rows of a chunk that ends in a newline, the records that they become, and which of them are suspect.
+    def rows(self, content: bytes, number: int, offset: int) -> Rows | None:
+        """The rows of a chunk that ends in a newline.
 
         ``None`` where quotes do not close within the chunk, or a row is too long to be one.
         """
         buffer = np.frombuffer(content, np.uint8)
-        quotes = np.cumsum(buffer == _QUOTE, dtype=np.int32)
+        marks = np.flatnonzero((buffer == _COMMA) | (buffer == _NEWLINE) | (buffer == _QUOTE))
+        kinds = buffer[marks]
+        quotes = np.cumsum(kinds == _QUOTE)
         if quotes[-1] % 2:
             return None
-        outside = quotes % 2 == 0
-        separators = np.flatnonzero(((buffer == _COMMA) | (buffer == _NEWLINE)) & outside)
-        last = np.flatnonzero(buffer[separators] == _NEWLINE)
+        outside = (kinds != _QUOTE) & (quotes % 2 == 0)
+        separators = marks[outside]
+        last = np.flatnonzero(kinds[outside] == _NEWLINE)
         ends = separators[last]
         starts = np.concatenate([[0], ends[:-1] + 1])
         if (ends - starts).max() > _LONGEST_ROW:
             return None
-        cut = ends - ((ends > starts) & (buffer[ends - 1] == _RETURN))
-        rows = Rows(number, offset, content, starts, cut)
-        return rows, *self._matrix(buffer, quotes, separators, last, rows)
+        margin = b"\0" * self._margin
+        return Rows(
+            number=number,
+            offset=offset,
+            content=content,
+            chunk=Chunk(np.frombuffer(margin + content + margin, np.uint8), self._margin),
+            starts=starts,
+            ends=ends - ((ends > starts) & (buffer[ends - 1] == _RETURN)),
+            separators=separators,
+            last=last,
+            cells=np.diff(last, prepend=-1),
+            quotes=np.diff(quotes[outside][last], prepend=0),
+        )
 
-    def _matrix(
-        self,
-        buffer: Bytes,
-        quotes: npt.NDArray[np.int32],
-        separators: npt.NDArray[np.intp],
-        last: npt.NDArray[np.intp],
-        rows: Rows,
-    ) -> tuple[Bytes, Mask]:
+    def matrix(self, rows: Rows) -> tuple[Bytes, Mask]:
+        """The records that rows become, and which of them are suspect."""
         columns = len(self._fields)
-        count = np.diff(last, prepend=-1)
-        suspect: Mask = count != columns
-        # A row with another number of cells gets those of the first row that has the right one; it is suspect anyway.
-        first = last - columns + 1
-        first[suspect] = 0
-        matrix = np.full((len(rows.starts), self.stride), _BLANK, np.uint8)
+        suspect: Mask = rows.cells != columns
+        matrix = np.full((len(suspect), self.stride), _BLANK, np.uint8)
         if suspect.all():
             return matrix, suspect
-        behind = separators[np.minimum(first[:, None] + np.arange(columns), len(separators) - 1)]
+        # A row with another number of cells gets those of the first row of the chunk; it is suspect anyway.
+        first = np.where(suspect, 0, rows.last - columns + 1)
+        behind = rows.separators[np.minimum(first[:, None] + np.arange(columns), len(rows.separators) - 1)]
         starts = np.empty_like(behind)
         starts[:, 0], starts[:, 1:] = rows.starts, behind[:, :-1] + 1
         behind[:, -1] = rows.ends
         lengths = np.maximum(behind - starts, 0)
-        suspect |= self._unquote(buffer, quotes, rows, starts, lengths)
+        if rows.quotes.any():
+            suspect |= rows.quotes != 2 * _unquote(rows.chunk, starts, lengths)
         for i, field in enumerate(self._fields):
-            cells = _Cells(starts[:, i], lengths[:, i])
             at = self.kind.offsets[field.id]
-            suspect |= self._place(field, buffer, cells, matrix[:, at : at + self.kind.by_id[field.id].length])
+            to = matrix[:, at : at + self.kind.by_id[field.id].length]
+            suspect |= self._place(field, rows.chunk, starts[:, i], lengths[:, i], to)
         return matrix, suspect
 
-    def _unquote(
-        self,
-        buffer: Bytes,
-        quotes: npt.NDArray[np.int32],
-        rows: Rows,
-        starts: npt.NDArray[np.int64],
-        lengths: npt.NDArray[np.int64],
-    ) -> Mask:
-        """Take the quotes off the cells, in place; suspect are rows with a quote anywhere else."""
-        before = np.concatenate([[0], quotes])
-        here = before[rows.ends] - before[rows.starts]
-        if not here.any():
-            return np.zeros(len(here), np.bool_)
-        whole = (lengths >= 2) & (buffer[np.minimum(starts, len(buffer) - 1)] == _QUOTE)
-        whole &= buffer[np.clip(starts + lengths - 1, 0, len(buffer) - 1)] == _QUOTE
-        starts += whole
-        lengths -= 2 * whole
-        stray: Mask = here != 2 * whole.sum(axis=1)
-        return stray
-
-    def _place(self, field: Field, buffer: Bytes, cells: _Cells, to: Bytes) -> Mask:
+    def _place(self, field: Field, chunk: Chunk, starts: Places, lengths: Places, to: Bytes) -> Mask:
         """Copy the cells of a column to their field; which of them do not fit."""
-        starts, lengths, size = cells.starts, cells.lengths, field.length
-        suspect: Mask = lengths > size
+        suspect: Mask = lengths > field.length
         width = to.shape[1]
         if field.type not in _RIGHT:
-            copied, inside = _copied(buffer, starts, lengths, width)
+            copied = chunk.cut(starts, width)
+            inside = np.arange(width) < lengths[:, None]
             to[:] = np.where(inside, copied, _BLANK)
             return suspect | self._too_long(field, copied, inside, lengths)
         empty = lengths == 0
         if field.prefix:
-            prefix, inside = _copied(buffer, starts, lengths, len(field.prefix))
-            suspect |= ~empty & (~inside | (prefix != np.frombuffer(field.prefix.encode(), np.uint8))).any(axis=1)
-            starts, lengths = starts + len(field.prefix), np.maximum(lengths - len(field.prefix), 0)
+            size = len(field.prefix)
+            prefix = chunk.cut(starts, size) != np.frombuffer(field.prefix.encode(), np.uint8)
+            suspect |= ~empty & ((lengths < size) | prefix.any(axis=1))
+            starts, lengths = starts + size, np.maximum(lengths - size, 0)
         if ":" in str(field.format) or "-" in str(field.format):
-            digits, wrong = _without_signs(field, buffer, _Cells(starts, lengths))
-            to[:] = digits
+            to[:], wrong = _without_signs(field, chunk, starts, lengths)
             suspect |= wrong & ~empty
         else:
-            moved = starts + lengths - width
-            copied = buffer[np.clip(moved[:, None] + np.arange(width), 0, len(buffer) - 1)]
-            to[:] = np.where(np.arange(width) >= width - lengths[:, None], copied, _ZERO)
+            to[:] = chunk.cut(starts + lengths - width, width)
+            if (shorter := lengths < width).any():
+                to[shorter] = np.where(np.arange(width) >= width - lengths[shorter, None], to[shorter], _ZERO)
             # A shorter number is the same amount, and a shorter 番号 another one; a day has its digits or one zero.
             if field.type is FieldType.DIGITS and field.id not in self._padded:
-                suspect |= (lengths < width) & ~empty
+                suspect |= shorter & ~empty
             if field.type in (FieldType.BARCODE, FieldType.TIME):
                 suspect |= (lengths != width) & ~empty
             if field.type is FieldType.DATE:
                 suspect |= (lengths != width) & (lengths != 1) & ~empty
-        to[empty] = _BLANK
+        if empty.any():
+            to[empty] = _BLANK
         return suspect
 
-    def _too_long(self, field: Field, copied: Bytes, inside: Mask, lengths: npt.NDArray[np.int64]) -> Mask:
+    def _too_long(self, field: Field, copied: Bytes, inside: Mask, lengths: Places) -> Mask:
         """Which texts may have more characters than a receipt holds; in UTF-8 only first bytes count."""
         most = self._most.get(field.id, field.length)
         if most >= field.length:
@@ -196,21 +217,22 @@ class CsvMatrix:
         return np.asarray(lengths > most)
 
 
-def _copied(
-    buffer: Bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], width: int
-) -> tuple[Bytes, Mask]:
-    """The first ``width`` bytes from each start, uint8 (n, width), and which of them belong to the cell."""
-    places = np.arange(width)
-    return buffer[np.minimum(starts[:, None] + places, len(buffer) - 1)], places < lengths[:, None]
+def _unquote(chunk: Chunk, starts: Places, lengths: Places) -> npt.NDArray[np.intp]:
+    """Take the quotes off the cells that stand in them, in place; how many cells of each row do."""
+    whole = (lengths >= 2) & (chunk.byte(starts) == _QUOTE) & (chunk.byte(starts + lengths - 1) == _QUOTE)
+    starts += whole
+    lengths -= 2 * whole
+    return np.asarray(whole.sum(axis=1))
 
 
-def _without_signs(field: Field, buffer: Bytes, cells: _Cells) -> tuple[Bytes, Mask]:
+def _without_signs(field: Field, chunk: Chunk, starts: Places, lengths: Places) -> tuple[Bytes, Mask]:
     """The digits of days and times that are written with signs; seconds may be missing."""
     places, signs = (_DAY, _DAY_SIGNS) if field.type is FieldType.DATE else (_TIME, _TIME_SIGNS)
-    copied, inside = _copied(buffer, cells.starts, cells.lengths, field.length)
-    copied = np.where(inside, copied, _ZERO)
-    short = (cells.lengths == 5) & (field.type is FieldType.TIME)
-    wrong: Mask = (cells.lengths != field.length) & ~short
+    copied = chunk.cut(starts, field.length)
+    short = (lengths == 5) & (field.type is FieldType.TIME)
+    wrong: Mask = (lengths != field.length) & ~short
     for place, sign in signs.items():
         wrong |= (copied[:, place] != sign) & ~(short & (place > 4))
-    return copied[:, places], wrong
+    digits = copied[:, places]
+    digits[short, 4:] = _ZERO
+    return digits, wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -47,6 +47,17 @@ class _Kind:
     kind: RecordKind
     readers: list[tuple[Field, Reader]]
     has_kanji: bool
+    _spans: dict[frozenset[str] | None, list[tuple[Field, Reader, slice]]] = field(default_factory=dict)
+
+    def spans(self, only: frozenset[str] | None) -> list[tuple[Field, Reader, slice]]:
+        """The fields of a fixed-length record, all or ``only`` some, and where they stand."""
+        if only not in self._spans:
+            self._spans[only] = [
+                (f, read, slice(at, at + f.length))
+                for (f, read), at in zip(self.readers, self.kind.offsets.values(), strict=True)
+                if only is None or f.id in only
+            ]
+        return self._spans[only]
 
 
 class Decoder:
@@ -81,7 +92,7 @@ class Decoder:
         """The fields of a detail record that the file has."""
         return [f.id for kind in self._kinds if kind.kind.role == "data" for f, _ in kind.readers]
 
-    def decode(self, frame: Frame, only: Collection[str] | None = None) -> LayoutRecord:
+    def decode(self, frame: Frame, only: frozenset[str] | None = None) -> LayoutRecord:
         """The record of a frame, of a fixed-length one with ``only`` some fields, and all that is wrong with it."""
         issues: list[Issue] = []
         name, values = "", {}
@@ -103,7 +114,7 @@ class Decoder:
             raise wrong("WIDTH", f"{len(kind.readers)} columns", str(len(cells)))
         return kind, [(f, read, cell) for (f, read), cell in zip(kind.readers, cells, strict=True)]
 
-    def _slices(self, frame: Frame, issues: list[Issue], only: Collection[str] | None) -> tuple[_Kind, list[_Cell]]:
+    def _slices(self, frame: Frame, issues: list[Issue], only: frozenset[str] | None) -> tuple[_Kind, list[_Cell]]:
         body = frame.raw.translate(EBCDIC_TO_HALF_WIDTH) if self.framing.ebcdic else frame.raw
         kind = next((kind for kind in self._kinds if _is(kind.kind, body)), None)
         if kind is None:
@@ -118,11 +129,7 @@ class Decoder:
             issues.append(self._placed(Issue("WIDTH", "", f"{width} bytes", str(len(body))), frame))
             return kind, []
         body = body.ljust(kind.kind.width)
-        return kind, [
-            (f, read, body[at : at + f.length])
-            for (f, read), at in zip(kind.readers, kind.kind.offsets.values(), strict=True)
-            if only is None or f.id in only
-        ]
+        return kind, [(f, read, body[span]) for f, read, span in kind.spans(only)]
 
     def _values(self, kind: _Kind, cells: list[_Cell], frame: Frame, issues: list[Issue]) -> dict[str, Any]:
         values: dict[str, Any] = {}

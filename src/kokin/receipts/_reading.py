@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from kokin.issues import Issue, Place
@@ -26,8 +26,8 @@ class Reading:
         self.totals = Totals()
         self._amount_field = self.layout.receipt["amount"].field if self.layout.receipt else "amount"
         # What the count of a record asks for.
-        self._counted = {self._amount_field, *(name for total in self.layout.totals for name in total.where)}
-        self._counted |= {total.sum for total in self.layout.totals if total.sum}
+        sums = {total.sum for total in self.layout.totals if total.sum}
+        self._counted = frozenset({self._amount_field}).union(sums, *(total.where for total in self.layout.totals))
         self.issues = IssueLog(most_issues)
         self.refused = IssueLog(most_issues)
         self.header: Mapping[str, Any] = {}
@@ -58,7 +58,7 @@ class Reading:
         self.refuse(decoder.refused)
         self.issues.add(decoder.warnings)
 
-    def judge(self, frame: Frame, doubtful: Collection[str] = ()) -> tuple[LayoutRecord, dict[str, Any] | None]:
+    def judge(self, frame: Frame, doubtful: frozenset[str] = frozenset()) -> tuple[LayoutRecord, dict[str, Any] | None]:
         """Decode a frame and count it.
 
         ``doubtful`` may name the fields of a fixed-length detail record without which it is known to be good: if one of
@@ -66,7 +66,7 @@ class Reading:
         """
         assert isinstance(self.decoder, Decoder)
         self.totals.records += 1
-        record = self.decoder.decode(frame, {*doubtful, *self._counted}) if doubtful else None
+        record = self.decoder.decode(frame, doubtful | self._counted) if doubtful else None
         if record is None or record.is_good:
             record = self.decoder.decode(frame)
         if self._is_cut(self.decoder, frame, record):

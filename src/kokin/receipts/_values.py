@@ -139,7 +139,7 @@ def _by_type(field: Field, layout: Layout, reference_date: date | None) -> Reade
 
 def not_digits(cell: bytes, field: Field) -> RefusedError:
     """The problem of a cell that should be digits, with the first byte that is none."""
-    at = next(i for i, byte in enumerate(cell) if not 48 <= byte <= 57)
+    at = len(cell) - len(cell.lstrip(b"0123456789"))
     return wrong("NOT_DIGITS", "digits", found(cell, field), at)
 
 
