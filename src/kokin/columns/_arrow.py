@@ -14,8 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+#: Bytes.
 Bytes: TypeAlias = npt.NDArray[np.uint8]
+#: Yen, counts and days.
 Ints: TypeAlias = npt.NDArray[np.int64]
+#: A yes or no for each row.
 Flags: TypeAlias = npt.NDArray[np.bool_]
 #: Row numbers.
 Rows: TypeAlias = npt.NDArray[np.int32]

@@ -13,6 +13,7 @@ from kokin.issues import Issue, Place
 
 #: The status of a slip as a code, in the order in which slips of one number are preferred.
 STATUSES = ("open", "superseded", "cancelled")
+#: A place in :data:`STATUSES`.
 OPEN, SUPERSEDED, CANCELLED = range(3)
 
 _NEVER = np.iinfo(np.int32).max

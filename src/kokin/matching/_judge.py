@@ -17,11 +17,13 @@ from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
 from kokin.model import Outcome, ReceiptKind
 
-#: The outcomes by code, and the kinds of receipt by code.
+#: The outcomes by code.
 OUTCOMES = tuple(Outcome)
+#: The kinds of receipt by code.
 KINDS = tuple(ReceiptKind)
 
 CODE = {outcome: np.uint8(code) for code, outcome in enumerate(OUTCOMES)}
+#: A place in :data:`KINDS`.
 PROVISIONAL, FINAL, CANCEL, CORRECTION = (
     KINDS.index(kind)
     for kind in (ReceiptKind.PROVISIONAL, ReceiptKind.FINAL, ReceiptKind.CANCEL, ReceiptKind.CORRECTION)

@@ -29,6 +29,7 @@ from kokin.reports._xlsx import write_xlsx
 if TYPE_CHECKING:
     from kokin.ledger import Ledger
 
+#: The forms of a report.
 Format: TypeAlias = Literal["csv", "xlsx", "html"]
 
 #: The tables of a report by name: the eleven outputs of a batch in their order, then what stands beside them.
@@ -143,7 +144,7 @@ def of_run(
         files: how each receipt file went in.
         issues: the problems of the records that were kept out or flagged, with ``ISSUE_COLUMNS``.
         catalog: how the charges are called; the one that the accounts were made with.
-        least: the fewest receipts that a cell of the open data may tell; see :func:`open_data`.
+        least: the fewest receipts that a cell of the open data may tell; see the table ``open_data``.
     """
     summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary}
     return _report(result, accounts, summary, files, _files.run_audit(files), issues, catalog, least)
@@ -168,7 +169,7 @@ def of_ledger(
         credits: what reached the bank; see :func:`kokin.reconcile.settle_accounts`.
         reports: what operators report.
         write_offs: what the body has given up.
-        least: the fewest receipts that a cell of the open data may tell; see :func:`open_data`.
+        least: the fewest receipts that a cell of the open data may tell; see the table ``open_data``.
 
     Raises:
         LedgerError: the database failed.

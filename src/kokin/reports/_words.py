@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from kokin.catalog import CATALOG, Catalog
 
+#: Of the words that people read.
 Language: TypeAlias = Literal["en", "ja"]
 
 #: Whole numbers that are names or years, and no quantity: their thousands are not separated.
