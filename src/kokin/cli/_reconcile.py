@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 import typer
 
 from kokin.cli import _show
@@ -27,6 +26,8 @@ from kokin.cli._options import (
 from kokin.cli._words import heads, help_text, tell
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from kokin.ledger import Ledger
     from kokin.receipts import ReceiptFile
 

@@ -1,0 +1,113 @@
+"""The names that others rely on: told in ``__all__``, sorted, complete, each with one home."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import kokin
+
+PACKAGE = Path(kokin.__file__).parent
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+def room(name: str) -> ModuleType:
+    return importlib.import_module(f"kokin.{name}")
+
+
+def names_bound(module: ModuleType) -> set[str]:
+    """What the room itself defines or takes from its own modules, by a name without an underscore."""
+    bound: set[str] = set()
+    for node in ast.parse(inspect.getsource(module)).body:
+        match node:
+            case ast.ImportFrom(module=str(home), names=names) if home.startswith(module.__name__):
+                bound |= {name.asname or name.name for name in names}
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                bound.add(name)
+    return {name for name in bound if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_all_is_sorted_and_complete(name: str) -> None:
+    module = room(name)
+    names = module.__all__
+    # As the linter sorts them: CONSTANTS, Classes, functions.
+    assert names == sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert names_bound(module) <= set(names)
+    assert all(hasattr(module, name) for name in names)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_every_public_name_says_what_it_is(name: str) -> None:
+    module = room(name)
+    told = (getattr(module, name) for name in module.__all__)
+    assert module.__doc__
+    assert [
+        item for item in told if (inspect.isclass(item) or inspect.isroutine(item)) and not inspect.getdoc(item)
+    ] == []
+
+
+def test_each_thing_has_one_home() -> None:
+    homes: dict[object, list[str]] = defaultdict(list)
+    for name in ROOMS:
+        for public in room(name).__all__:
+            item = getattr(room(name), public)
+            if inspect.isclass(item) or inspect.isfunction(item):
+                homes[item].append(f"{name}.{public}")
+    assert [names for names in homes.values() if len(names) > 1] == []
+
+
+def test_the_top_names_the_rooms_that_others_import() -> None:
+    # Columns serve the other rooms, the demo and the command serve the shell.
+    assert sorted({*kokin.__all__, "cli", "columns", "demo"}) == ROOMS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "elqr.ElQr",
+        "elqr.PayloadError",
+        "elqr.build_many",
+        "elqr.check",
+        "elqr.parse",
+        "ledger.Ledger.add_bills",
+        "ledger.Ledger.balances",
+        "ledger.Ledger.open",
+        "ledger.Ledger.post",
+        "ledger.Ledger.reverse",
+        "ledger.Ledger.verify",
+        "receipts.open",
+        "receipts.read",
+        "reconcile.Reconciliation",
+        "reconcile.reconcile",
+        "rules.instalments",
+        "rules.late_charge",
+        "rules.refund_interest",
+        "rules.shift_due_date",
+        "slips.gs1_128.build",
+        "slips.gs1_128.parse",
+        "slips.mpn_lines",
+        "slips.pdf",
+        "slips.png",
+        "slips.svg",
+        "slips.symbol",
+        "text.body_code",
+    ],
+)
+def test_the_contract(name: str) -> None:
+    item: object = kokin
+    for part in name.split("."):
+        item = getattr(item, part)
+    assert callable(item)
+
+
+def test_a_type_checker_may_look_inside() -> None:
+    assert (PACKAGE / "py.typed").exists()
