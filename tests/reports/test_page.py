@@ -4,59 +4,14 @@ import html.parser
 import re
 from base64 import b64encode
 from collections import Counter
-from datetime import date
 from hashlib import sha256
 
 import pyarrow as pa
 import pytest
+from hostile import DAY, HOSTILE, hostile_report
 
-from kokin.issues import Issue, Place, to_table
 from kokin.reconcile import reconcile, settle_accounts
-from kokin.reports import FileFunnel, Report, of_run
-
-HOSTILE = "</script><img onerror=alert(1) src=x>\"'&{}$x`"
-DAY = date(2026, 6, 15)
-
-
-def hostile_report(evil=HOSTILE):
-    """A report with the same text in every field that takes one."""
-    slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "due_on": date(2026, 5, 1)}
-    bills = [
-        {
-            "bill_id": f"{evil}{n}",
-            "case_key": str(n),
-            "amount": 10_000,
-            "charge": evil[:40],
-            "system": evil[:40],
-            "payer_key": evil,
-            "name": f"山田{evil}",
-            "obligation_id": f"{evil}{n}",
-            "period": "01",
-            **slip,
-        }
-        for n in (1, 2, 3)
-    ]
-    number = {name: slip[name] for name in ("payee_code", "item_code", "confirmation")}
-    told = {"source": evil, "layout": evil[:40], "digest": evil, "channel": evil[:20], "agent_code": evil[:20]}
-    told |= {"provider_key": evil, "name": f"山田{evil}", "store_code": evil[:20], "actor": evil, "reason": evil}
-    receipts = [
-        {"record_no": n, "case_key": case, "amount": yen, "kind": kind, "paid_on": date(2026, 5, n), **told, **number}
-        for n, case, yen, kind in (
-            (1, "1", 10_000, "final"),
-            (2, "1", 9_000, "final"),
-            (3, "2", 400, "final"),
-            (4, "9", 700, "final"),
-            (5, "3", 10_000, "provisional"),
-        )
-    ]
-    receipts.append(dict(receipts[0], record_no=6))
-    billed = pa.Table.from_pylist(bills)
-    done = reconcile(billed, pa.Table.from_pylist(receipts))
-    credits_ = pa.table({"credited_on": [date(2026, 5, 1)], "amount": [1], "agent_code": [evil[:20]]})
-    accounts = settle_accounts(done, billed, as_of=DAY, credits=credits_)
-    file = FileFunnel(evil, evil, evil, read=7, accepted=6, unpaid=0, rejected=1, amount=30_100)
-    issues = to_table([Issue("NOT_DIGITS", evil, evil, evil, Place(evil, 1))])
-    return of_run(done, accounts, files=[file], issues=issues)
+from kokin.reports import Report, of_run
 
 
 class Parsed(html.parser.HTMLParser):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import kokin
 from kokin.catalog import CATALOG, Catalog
 from kokin.columns import issue_schema
-from kokin.issues import Issue
+from kokin.issues import Issue, RefusedError
 from kokin.reconcile import Accounts, Reconciliation, reconcile, settle_accounts
 from kokin.reports import _files
 from kokin.reports._csv import CsvEncoding, write_csv
@@ -105,10 +105,14 @@ class Report:
         Returns the characters that stand as 〓.
 
         Raises:
-            RefusedError: cp932 lacks a character, or a text is too long for a cell.
+            RefusedError: there is no such table, cp932 lacks a character, or a text is too long for a cell.
             KokinError: a workbook is asked for and XlsxWriter is not installed (the extra ``xlsx``).
             OSError: the folder cannot be written.
         """
+        unknown = set(tables) - set(TABLES)
+        if unknown:
+            expected = " | ".join(TABLES)
+            raise RefusedError([Issue("CODE_UNKNOWN", "tables", expected, name) for name in sorted(unknown)])
         words = Words(language, self.catalog)
         some = {name: self.tables[name] for name in TABLES if name in tables}
         issues = []

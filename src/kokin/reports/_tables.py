@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Ints, int64_array, integers
+from kokin.columns import Ints, in_one, int64_array, integers
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.rules import RateMissingError
 
@@ -131,9 +131,7 @@ def month_texts(months: Ints) -> pa.Array:
 
 def _codes(column: pa.ChunkedArray) -> Ints:
     """Numbers that are equal where values are; 0 for a null."""
-    coded = column.combine_chunks().dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = pa.concat_arrays(coded.unify_dictionaries().chunks)
+    coded = in_one(column).dictionary_encode()
     codes: Ints = integers(coded.indices, -1).astype(np.int64) + 1
     return codes
 

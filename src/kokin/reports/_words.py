@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.catalog import CATALOG, Catalog
+from kokin.columns import in_one
 
 #: Of the words that people read.
 Language: TypeAlias = Literal["en", "ja"]
@@ -63,9 +64,11 @@ class Words:
         if pa.types.is_boolean(codes.type):
             yes, no = (self.say(word) for word in ("yes", "no"))
             return pc.if_else(codes, yes, no)
+        if pa.types.is_dictionary(codes.type):
+            codes = codes.cast(codes.type.value_type)
         if column not in self._codes or not pa.types.is_string(codes.type):
             return codes
-        coded = codes.combine_chunks().dictionary_encode()
+        coded = in_one(codes).dictionary_encode()
         words = pa.array([self.value(column, code) for code in coded.dictionary.to_pylist()], pa.string())
         return pa.chunked_array([words.take(coded.indices)])
 

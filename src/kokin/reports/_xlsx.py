@@ -128,8 +128,6 @@ def _cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
         days = pc.add(column.cast(pa.int32()), _DAY_0)
         first = pc.min(days).as_py()
         return column.cast(pa.string()) if first is not None and first < _FIRST_DAY else days
-    if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
     return column
 
 
