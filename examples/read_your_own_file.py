@@ -1,0 +1,29 @@
+"""A file that Kokin does not know, read by a layout of your own: TOML in place of code."""
+
+import tempfile
+from pathlib import Path
+
+from kokin import receipts
+
+LAYOUT = Path(__file__).parent / "app-payments.toml"
+
+today = Path(tempfile.mkdtemp()) / "today.csv"
+today.write_text(
+    "state,paid_day,customer,amount,number\n"
+    "PAID,2026-06-01,A-0001,4320,T-1\n"
+    "PAID,2026-06-01,A-0002,12O00,T-2\n"  # a letter in the amount
+    "PAID,2026-06-31,A-0003,800,T-3\n"
+)
+
+file = receipts.open(today, LAYOUT)
+for receipt in file:
+    print(receipt.customer_number, receipt.paid_on, f"{receipt.amount:,} yen")
+
+# A bad record is kept out and told with its place; the rest is read on.
+assert file.totals.read == file.totals.accepted + file.totals.unpaid + file.totals.rejected == 3
+for issue in file.issues:
+    print(issue)
+
+# Before the first real file comes, make one of the same form, to try the rest of your system on.
+receipts.synthesize(today.with_name("sample.csv"), LAYOUT, 1_000, seed=1)
+print(f"{len(receipts.read(today.with_name('sample.csv'), LAYOUT)):,} invented receipts")

@@ -1,0 +1,39 @@
+"""A nation in place of a city: the same reconciliation on Spark (pip install 'kokin[spark]', and Java 17)."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from kokin import bills, receipts, reconcile, spark
+from kokin.demo import write_city
+
+folder = Path(tempfile.mkdtemp())
+city = write_city(folder, count=2_000, seed=1)
+billed = bills.read(city.bills).table
+paid = [receipts.read(path, layout, reference_date=city.reference_date) for path, layout in city.receipts]
+
+# On a cluster the files lie in its storage, and the session is given.
+(folder / "receipts").mkdir()
+pq.write_table(billed, folder / "bills.parquet")
+for number, table in enumerate(paid):
+    if "paid_at" in table.column_names:  # Spark reads no time of day from Parquet
+        times = table.column("paid_at").cast(pa.string())
+        table = table.drop_columns("paid_at").append_column("paid_at", times)
+    pq.write_table(table, folder / "receipts" / f"{number}.parquet")
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.sql.shuffle.partitions": "2"}
+session = SparkSession.builder.master("local[2]").config(map=quiet).getOrCreate()
+session.sparkContext.setLogLevel("ERROR")
+
+# A column that one file lacks holds nothing for it.
+all_receipts = session.read.option("mergeSchema", "true").parquet(str(folder / "receipts"))
+done = spark.reconcile(session.read.parquet(str(folder / "bills.parquet")), all_receipts)
+print(done.summary()["bins"])
+done.outcomes.write.parquet(str(folder / "outcomes"))
+assert done.summary()["bins"] == reconcile.reconcile(billed, paid).summary["bins"]
+session.stop()
