@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
@@ -10,9 +11,11 @@ from decimal import Decimal
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal, get_origin
 
 import pyarrow as pa
+from _complete import constants, rooms
 from _figures import FIGURES
 from sphinx.pycode import ModuleAnalyzer
 from typer.main import get_command
@@ -44,6 +47,7 @@ def generated() -> dict[str, Iterable[str]]:
     """The lines of every generated file, by its name."""
     pages: dict[str, Iterable[str]] = {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
     pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
+    pages |= {f"api-{room.__name__}.md": _room(room) for room in rooms()}
     return pages | {
         "charges.md": _charges(),
         "cli.md": _commands(),
@@ -54,6 +58,23 @@ def generated() -> dict[str, Iterable[str]]:
         "records.md": _records(),
         "reports.md": _reports(),
     }
+
+
+def _room(room: ModuleType) -> Iterator[str]:
+    """A page of the API: a room with all its names, constants last."""
+    yield f"# {room.__name__}"
+    yield ""
+    yield "```{eval-rst}"
+    yield f".. automodule:: {room.__name__}"
+    for name, said in constants(room).items():
+        value = getattr(room, name)
+        yield ""
+        yield f".. py:data:: {name}"
+        if isinstance(value, int | str) or get_origin(value) is Literal:
+            yield f"   :value: {str(value).replace('typing.', '') if get_origin(value) else repr(value)}"
+        yield ""
+        yield textwrap.indent(said, "   ")
+    yield "```"
 
 
 def _said(kind: type) -> dict[str, str]:

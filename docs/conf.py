@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import Enum
 from pathlib import Path
 
 import sphinx.ext.napoleon as napoleon
+from sphinx.util import logging
 
 os.environ["KOKIN_LANG"] = "en"  # the help of the commands stands on a page
 import kokin
 
 sys.path.insert(0, str(Path(__file__).parent))
+from _complete import problems
 from _pages import write_generated_pages
 
 project = "Kokin"
@@ -78,7 +81,12 @@ html_sidebars = {
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {
+    "members": True,
+    "undoc-members": True,
+    "show-inheritance": True,
+    "exclude-members": "model_config",
+}
 napoleon_numpy_docstring = False
 
 # An attribute's docstring is prose: napoleon would take what stands before its first colon for a type.
@@ -107,8 +115,10 @@ nitpick_ignore_regex = [
     ),
     # Private modules, aliases of array types, and constants, which have no page entry of their own.
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
-    (r"py:class", r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|Dots|Language|dict\[str)"),
-    (r"py:(data|obj)", r".*"),
+    (
+        r"py:class",
+        r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|Dots|Language|DateFormat|TimeFormat|dict\[str)",
+    ),
     # What pydantic writes into signatures.
     (r"py:class", r"(annotated_types\.)?(_Pydantic\w+|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen)"),
     (r"py:class", r"DataFrame"),
@@ -117,3 +127,29 @@ nitpick_ignore_regex = [
 
 def setup(app) -> None:
     app.connect("builder-inited", lambda app: write_generated_pages(Path(app.srcdir)))
+    app.connect("autodoc-process-signature", _fields_alone)
+    app.connect("env-check-consistency", _warn_of_names)
+
+
+def _fields_alone(app, what, name, obj, options, signature, returns):
+    """The signature of a pydantic model: its fields and their defaults; the types stand at the fields below."""
+    if what not in ("class", "exception") or not hasattr(obj, "model_fields"):
+        return None
+    fields = (
+        field_name if field.is_required() else f"{field_name}={_default(field)}"
+        for field_name, field in obj.model_fields.items()
+    )
+    return f"(*, {', '.join(fields)})", None
+
+
+def _default(field) -> str:
+    default = field.get_default(call_default_factory=True)
+    return repr(default.value if isinstance(default, Enum) else default)
+
+
+def _warn_of_names(app, env) -> None:
+    """A warning, and with ``-W`` an error, for each public name that has no entry."""
+    # Each class has a second entry by the private module that it is written in.
+    told = {name for name, entry in env.get_domain("py").objects.items() if not entry.aliased}
+    for problem in problems(told):
+        logging.getLogger(__name__).warning(problem, type="kokin")
