@@ -91,7 +91,7 @@ def test_first_comes_the_answer():
     assert text.index("照合が合っていません: T3") < text.index("未照合: T1, T2") < text.index("二重納付")
     summary = {**report.summary, "controls": {"T4": {"holds": True, "left": 30_100, "right": 30_100}}}
     good = Report(DAY, summary, report.tables)
-    assert "すべての円の行き先が決まっています。" in lines(good)
+    assert "全額の行き先が決まっています。" in lines(good)
     assert "Every yen is accounted for." in lines(good, language="en")
     assert "2026年6月15日 (月) 現在" in text
     assert "Mon, 2026-06-15" in lines(good, language="en")

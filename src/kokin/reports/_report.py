@@ -33,6 +33,33 @@ if TYPE_CHECKING:
 Format: TypeAlias = Literal["csv", "xlsx", "html"]
 
 #: The tables of a report by name: the eleven outputs of a batch in their order, then what stands beside them.
+#:
+#: - ① ``files``, 取込結果票: ``source, layout, digest, read, accepted, unpaid, rejected, amount``.
+#: - ② ``outcomes``, 消込結果一覧: :attr:`kokin.reconcile.Reconciliation.outcomes`.
+#: - ③ ``exceptions``, 消込エラーリスト: :attr:`kokin.reconcile.Accounts.exceptions`.
+#: - ④ ``overpayments``, 過誤納一覧: :attr:`kokin.reconcile.Accounts.overpayments`; where the rate of a year is not
+#:   known yet, without what needs it.
+#: - ⑤ ``daily``, 収納日計表: ``receipts`` and the yen of :attr:`kokin.reconcile.Accounts.totals` by ``received_on,
+#:   account, charge, item_code, fiscal_year, year_class, channel``.
+#: - ⑥ ``monthly``, 月計・累計表: the same by ``month``, with ``receipts_to_date, received_to_date, revenue_to_date``
+#:   of the fiscal year. Each kind has a row for every month from its first.
+#: - ⑦ ``receivables``, 調定収納照合表: :attr:`kokin.reconcile.Accounts.receivables` with ``rate``, the 収納率 in
+#:   percent, cut after two digits.
+#: - ⑧ ``revenue``, 歳入科目別集計表: the same sums as ⑤ by ``account, system, charge, item_code, fiscal_year,
+#:   year_class``.
+#: - ⑨ ``settlements``, 払込照合表: :attr:`kokin.reconcile.Accounts.settlements` with ``difference``, what the bank
+#:   has more (or less, negative); null without its credits.
+#: - ⑩ ``pending``, 未着・滞留一覧: :attr:`kokin.reconcile.Accounts.pending`.
+#: - ⑪ ``audit``, 監査ログ: every entry of the ledger with its time in Japan, ``actor, reason, version, digest`` and
+#:   ``hash``, and whether it ``stands``; of a run without a ledger its files. The journal row by row is written by
+#:   :meth:`kokin.ledger.Ledger.export`.
+#: - ``balances``, 残高一覧: :attr:`kokin.reconcile.Reconciliation.balances`.
+#: - ``offers``, 充当候補一覧: :attr:`kokin.reconcile.Accounts.offers`.
+#: - ``arrears``, 未納一覧: :attr:`kokin.reconcile.Accounts.arrears`.
+#: - ``issues``, 取込エラー: the records that were kept out or flagged, with ``ISSUE_COLUMNS``.
+#: - ``open_data``, オープンデータ: ``month, charge, channel, receipts, amount, suppressed`` of every month that is
+#:   over; ``*`` stands for all. A cell of fewer receipts than ``least`` (by default 10) is suppressed, its numbers
+#:   null, and as many others with it as it takes that no total tells it.
 TABLES = (
     "files",
     "outcomes",
