@@ -1,0 +1,43 @@
+"""Holds what is published to what is committed: the wheel and the sdist in a folder have these files and no others.
+
+    python .ci/distributions.py DIST
+
+DIST holds the sdist, the wheel that was made from it, and in ``tree/`` the wheel that was made from the checkout.
+"""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+# What an sdist has beside the package: enough to read, test, document and measure it.
+FOLDERS = ("benchmarks/", "docs/", "examples/", "src/", "tests/", "typings/")
+PAGES = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md", "pyproject.toml"}
+
+
+def main(folder: Path) -> str:
+    """Checks the distributions, and tells what they are."""
+    (sdist,), (wheel,), (direct,) = folder.glob("*.tar.gz"), folder.glob("*.whl"), folder.glob("tree/*.whl")
+    tracked = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.splitlines()
+    package = {name.removeprefix("src/") for name in tracked if name.startswith("src/")}
+    written = {name for name in tracked if name.startswith(FOLDERS)} | PAGES
+    with tarfile.open(sdist) as archive:
+        packed = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    agree(sdist, packed, written | {"PKG-INFO", ".gitignore"})
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    agree(wheel, packed, package)
+    if wheel.read_bytes() != direct.read_bytes():
+        raise SystemExit("the sdist builds another wheel than the checkout")
+    return f"{sdist.name} {sdist.stat().st_size:,} bytes; {wheel.name} {wheel.stat().st_size:,} bytes"
+
+
+def agree(path: Path, packed: set[str], wanted: set[str]) -> None:
+    """Stops where a file is too many or missing."""
+    if packed != wanted:
+        raise SystemExit(f"{path.name}: too many {sorted(packed - wanted)}, missing {sorted(wanted - packed)}")
+
+
+if __name__ == "__main__":
+    print(main(Path(sys.argv[1])))
