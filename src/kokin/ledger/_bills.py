@@ -138,7 +138,7 @@ class Load:
             columns["previous"] = pc.if_else(bool_array(before > 0), int64_array(before), _NO_NUMBER)
         ids = np.zeros(len(same), np.int64)
         ids[fresh] = self.journal.add("bills", columns)
-        self.journal.link("names", piece.name_keys[fresh], ids[fresh])
+        self.journal.link("bills", piece.name_keys[fresh], ids[fresh])
         written = fresh[piece.rows]
         keys = piece.keys[written]
         self.journal.link("bills", keys, ids[piece.rows[written]])
@@ -158,10 +158,10 @@ class Load:
         self.journal.write_links()
         names = np.sort(np.concatenate(self._names))
         twice = distinct(names[1:][names[1:] == names[:-1]])
-        self._refuse("BILL_REPEATED", "bill_id", find(self.journal, "names", twice[:100])[1])
+        self._refuse("BILL_REPEATED", "bill_id", find(self.journal, "bills", twice[:100])[1])
         missing = without(distinct(np.concatenate(self._covered)), distinct(np.concatenate(self._owned)))
         keys, bills = find(self.journal, "bills", missing)
-        table = bills_by_id(self.journal, in_force(self.journal, distinct(bills)), ("obligation_id", "covers"))
+        table = bills_by_id(self.journal, bills, ("obligation_id", "covers"))
         missing = without(missing, _obligations(table)[0])
         self._refuse("OBLIGATION_UNKNOWN", "covers", bills[np.isin(keys, missing[:100])])
         return settle(self.journal, self.policy, np.concatenate(self._stirred)).rejudged
@@ -169,7 +169,7 @@ class Load:
     def _refuse(self, code: str, field: str, bills: Ints) -> None:
         """Refuse the load if there are such bills."""
         if len(bills):
-            names = set(bills_by_id(self.journal, bills, ("bill_id",)).column("bill_id").to_pylist())
+            names = set(bills_by_id(self.journal, bills, ("bill_id",), replaced=True).column("bill_id").to_pylist())
             raise RefusedError([Issue(code, field, "", name) for name in sorted(names)], "bills refused")
 
     def _versions_before(self, piece: Piece) -> tuple[Ints, Flags]:
@@ -177,10 +177,10 @@ class Load:
         previous, same = np.zeros(len(piece.names), np.int64), np.zeros(len(piece.names), np.bool_)
         if not self.journal.before["bills"]:
             return previous, same
-        found = distinct(find(self.journal, "names", distinct(piece.name_keys))[1])
+        found = distinct(find(self.journal, "bills", distinct(piece.name_keys))[1])
         # What this very load has written has the name twice, and is refused in the end.
-        found = in_force(self.journal, found[found <= self.journal.before["bills"]])
-        old = self.journal.rows("bills", found, ("body",))
+        found = found[found <= self.journal.before["bills"]]
+        old = self.journal.rows("bills", found, ("body",), in_force())
         if not len(old):
             return previous, same
         names = facts("bills", old.column("body"), ("bill_id",)).column("bill_id")

@@ -7,11 +7,10 @@ receipts. What is outside a circle has no part in its judgement.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, select
 
 from kokin.columns import Ints, distinct, int64_array, integers, union, without
 from kokin.ledger._bodies import facts
@@ -19,7 +18,7 @@ from kokin.ledger._forms import concat
 from kokin.ledger._keys import bill_keys
 from kokin.ledger._links import find
 from kokin.ledger._schema import FACTS, SUMMED, TABLES
-from kokin.ledger._store import Session, Wanted
+from kokin.ledger._store import Session
 from kokin.ledger._verdict import VERDICT
 from kokin.matching import NUMBER_COLUMNS
 
@@ -68,26 +67,24 @@ def circles(session: Session, keys: Ints, *, replaced: bool = False) -> Circles:
         if not len(found):
             break
         known = union(known, found)
-        bills.append(bills_by_id(session, found if replaced else in_force(session, found)))
+        bills.append(bills_by_id(session, found, replaced=replaced))
         fresh = without(distinct(bill_keys(bills[-1])[0]), seen)
         seen = union(seen, fresh)
     columns = pa.schema([_ID, *(FACTS["bills"].field(name) for name in BILL_COLUMNS)])
     return Circles(seen, concat(bills, columns), distinct(find(session, "receipts", seen)[1]))
 
 
-def in_force(session: Session, bills: Ints) -> Ints:
-    """Those of some bills, by their ids, that no version has replaced."""
-    of = TABLES["bills"]
-
-    def replaced(wanted: Wanted) -> Select[Any]:
-        return select(of.c.previous).select_from(wanted.join(of, of.c.previous == wanted.c.value))
-
-    return without(bills, distinct(integers(session.look_up(bills, replaced).column("previous"), 0)))
+def in_force() -> ColumnElement[bool]:
+    """Whether a bill has not been replaced by another version."""
+    later = TABLES["bills"].alias()
+    return ~select(later.c.id).where(later.c.previous == TABLES["bills"].c.id).exists()
 
 
-def bills_by_id(session: Session, ids: Ints, columns: tuple[str, ...] = BILL_COLUMNS) -> pa.Table:
-    """Bills by their ids, in the order of these: ``id`` and some facts."""
-    rows = session.rows("bills", ids, ("body",))
+def bills_by_id(
+    session: Session, ids: Ints, columns: tuple[str, ...] = BILL_COLUMNS, *, replaced: bool = False
+) -> pa.Table:
+    """Bills by their ids, in the order of these: ``id`` and some facts; ``replaced`` too, or only those in force."""
+    rows = session.rows("bills", ids, ("body",), None if replaced else in_force())
     return facts("bills", rows.column("body"), columns).add_column(0, _ID, rows.column("id"))
 
 

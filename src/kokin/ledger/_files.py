@@ -18,7 +18,7 @@ from kokin.ledger._circles import RECEIPT_COLUMNS
 from kokin.ledger._forms import stored
 from kokin.ledger._schema import SUMMED
 from kokin.model import Receipt
-from kokin.receipts import ReceiptFile
+from kokin.receipts import Declared, ReceiptFile, Totals
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
         table = pa.Table.from_batches(list(receipts.batches()), receipts.schema())
         told = asdict(receipts.totals)
         told["declared"] = [
-            {"field": total.field, "declared": total.declared, "counted": total.counted}
-            for total in receipts.totals.declared
+            {**asdict(total), "where": {"record": total.where.record}} for total in receipts.totals.declared
         ]
         del told["complete"]
         return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, told, _as_kept(table))
@@ -67,6 +66,12 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
         told,
         kept,
     )
+
+
+def totals_of(told: Mapping[str, Any]) -> Totals:
+    """The totals of a file from what its entry tells."""
+    declared = [Declared(**{**row, "where": Place(**row["where"])}) for row in told.get("declared", [])]
+    return Totals(**{**told, "declared": declared}, complete=True)
 
 
 def _as_kept(table: pa.Table) -> pa.Table:

@@ -38,10 +38,9 @@ def _emptied(texts: pa.Array) -> pa.Array:
 
 def restored(table: pa.Table, record: type[Record]) -> pa.Table:
     """The columns of a record in the types of its schema."""
-    columns = {}
-    for field in schema(record):
-        if field.name not in table.column_names:
-            continue
+    fields = pa.schema([field for field in schema(record) if field.name in table.column_names])
+    columns = []
+    for field in fields:
         column = table.column(field.name)
         if pt.is_map(field.type):
             column = _yen_by_name(_items(column))
@@ -49,8 +48,8 @@ def restored(table: pa.Table, record: type[Record]) -> pa.Table:
             column = _items(column)
         elif pt.is_time(field.type):
             column = _times(column)
-        columns[field.name] = column.cast(field.type)
-    return pa.table(columns)
+        columns.append(column.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=fields)
 
 
 def _items(texts: pa.ChunkedArray) -> pa.ListArray:

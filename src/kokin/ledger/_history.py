@@ -52,13 +52,13 @@ class History:
 def history(session: Session, bill_id: str, policy: Policy) -> History:
     """See :meth:`kokin.ledger.Ledger.history`."""
     key = text_keys("bill_id", pa.array([bill_id]))
-    named = bills_by_id(session, find(session, "names", key)[1], ("bill_id",))
+    named = bills_by_id(session, find(session, "bills", key)[1], ("bill_id",), replaced=True)
     ids = integers(named.column("id").filter(pc.equal(named.column("bill_id"), bill_id)), 0)
     if not len(ids):
         raise RefusedError([Issue("BILL_UNKNOWN", "bill_id", "", bill_id)], "no history")
     versions = shown("bills", session.rows("bills", ids, ("entry", "previous", "body")))
     # A posting is on a bill whose number led to it: its receipt is in the circle of one of the versions.
-    some = circles(session, bill_keys(bills_by_id(session, ids))[0], replaced=True)
+    some = circles(session, bill_keys(bills_by_id(session, ids, replaced=True))[0], replaced=True)
     log = session.look_up(some.receipts, _log_of).sort_by("id")
     mine = pc.is_in(log.column("bill"), value_set=int64_array(ids))
     return History(versions, log.filter(mine), _balances(session, some, log, bill_id, policy))

@@ -18,6 +18,9 @@ from kokin.matching import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
 
 _KINDS = (*NUMBERS, "obligation_id", "bill_id", "provider_key", "receipt")
 
+# The sign is not among them: there are eight kinds.
+_BITS_OF_KIND = 4
+
 _ODD = np.random.default_rng(20_26).integers(0, 2**63, 128, np.uint64) * np.uint64(2) + np.uint64(1)
 _STIR = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _SHIFT = np.uint64(31)
@@ -103,13 +106,16 @@ def _packed_text(texts: pa.Array) -> Keys:
 
 
 def _mixed(kind: str, words: npt.NDArray[np.uint64]) -> Ints:
-    """The integer of each packed text, uint64 (n, words): int64 (n,). Words of zeros at the end do not change it."""
-    state = np.full(len(words), np.uint64(_KINDS.index(kind)), np.uint64)
-    state *= _ODD[-1]
+    """The integer of each packed text, uint64 (n, words): int64 (n,). Words of zeros at the end do not change it.
+
+    Keys of one kind lie together, so that who looks for some need not go through the others.
+    """
+    state = np.zeros(len(words), np.uint64)
     for column in range(words.shape[1]):
         state += words[:, column] * _ODD[column]
     for odd in _STIR:
         state ^= state >> _SHIFT
         state *= odd
-    state ^= state >> _SHIFT
+    state >>= np.uint64(_BITS_OF_KIND)
+    state |= np.uint64(_KINDS.index(kind)) << np.uint64(64 - _BITS_OF_KIND)
     return state.view(np.int64)

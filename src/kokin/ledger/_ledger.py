@@ -22,7 +22,7 @@ from kokin.ledger._bills import Load, pieces
 from kokin.ledger._circles import standing
 from kokin.ledger._databases import LedgerError, store_for
 from kokin.ledger._entry import Entry, EntryKind, Written
-from kokin.ledger._files import given
+from kokin.ledger._files import given, totals_of
 from kokin.ledger._history import History
 from kokin.ledger._journal import Journal, last_entry
 from kokin.ledger._keys import receipt_keys
@@ -33,7 +33,7 @@ from kokin.ledger._settle import Fresh, settle
 from kokin.ledger._settlements import settlements
 from kokin.ledger._store import Session, Store
 from kokin.ledger._verify import Verification, verify
-from kokin.receipts import ReceiptFile
+from kokin.receipts import ReceiptFile, Totals
 from kokin.reconcile import Credit, OperatorReport, Policy
 
 _ENTRIES = TABLES["entries"]
@@ -315,11 +315,17 @@ class Ledger:
         with self._reading() as session:
             return _read.receipts(session, as_of)
 
-    def credits(self, as_of: date | datetime | None = None) -> pa.Table:
-        """What reached the bank and has not been taken back, with the columns of :class:`kokin.reconcile.Credit`.
+    def totals(self, as_of: date | datetime | None = None) -> dict[str, Totals]:
+        """The totals of the files that stand, by their SHA-256.
 
-        With :meth:`reports` it is what :func:`kokin.reconcile.settle_accounts` compares the receipts with.
+        With :meth:`bills`, :meth:`receipts`, :meth:`credits` and :meth:`reports` they are all that
+        :func:`kokin.reconcile.settle_accounts` takes for the controls T1 to T5.
         """
+        with self._reading() as session:
+            return {entry.digest: totals_of(entry.told) for entry in _read.entries(session, EntryKind.FILE, as_of)}
+
+    def credits(self, as_of: date | datetime | None = None) -> pa.Table:
+        """What reached the bank and was not taken back, with the columns of :class:`kokin.reconcile.Credit`."""
         with self._reading() as session:
             return _read.settlements(session, EntryKind.CREDITS, Credit, as_of)
 

@@ -18,7 +18,7 @@ from kokin.ledger._schema import TABLES
 from kokin.ledger._store import Session
 
 #: From the key of a bill's name, number or obligation to the bill; of a receipt to it; from a receipt to its postings.
-KINDS = ("names", "bills", "receipts", "postings")
+KINDS = ("bills", "receipts", "postings")
 
 #: Links that are written at once, and the most of one run.
 MOST = 1 << 22

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select, true
 
 from kokin.columns import in_one
 from kokin.ledger._bodies import facts
-from kokin.ledger._entry import EntryKind
+from kokin.ledger._entry import Entry, EntryKind
 from kokin.ledger._forms import concat, restored
 from kokin.ledger._journal import as_text
 from kokin.ledger._reversals import stands
@@ -84,11 +84,17 @@ def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:
     return _told(session, "receipts", Receipt, statement).sort_by(_PLACE).combine_chunks()
 
 
+def entries(session: Session, kind: EntryKind, as_of: date | datetime | None) -> list[Entry]:
+    """The entries of a kind that stand."""
+    last = entry_of(session, as_of)
+    statement = select(_ENTRIES).where(_ENTRIES.c.kind == kind.value, _up_to(_ENTRIES.c.id, last))
+    rows = session.connection.execute(statement.order_by(_ENTRIES.c.id)).mappings().all()
+    return [Entry.of(row) for row in rows if stands(session, row["id"], last)]
+
+
 def settlements(session: Session, kind: EntryKind, record: type[Record], as_of: date | datetime | None) -> pa.Table:
     """The credits or reports whose entries stand, with the columns of the record, in the order of their rows."""
-    last = entry_of(session, as_of)
-    entries = select(_ENTRIES.c.id).where(_ENTRIES.c.kind == kind.value, _up_to(_ENTRIES.c.id, last))
-    ids = [entry for entry in session.connection.execute(entries).scalars().all() if stands(session, entry, last)]
+    ids = [entry.id for entry in entries(session, kind, as_of)]
     table = TABLES[kind.value]
     statement = select(table.c[SUMMED], table.c.body).where(table.c.entry.in_(ids)).order_by(table.c.id)
     return _told(session, kind.value, record, statement)

@@ -15,13 +15,11 @@ from kokin.ledger._bodies import facts
 from kokin.ledger._circles import BILL_COLUMNS
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, receipt_keys, text_keys
-from kokin.ledger._links import KINDS, find
+from kokin.ledger._links import KINDS, MOST, find
 from kokin.ledger._schema import TABLES
 from kokin.ledger._store import ROWS, Session
 
 _LINKS = TABLES["links"]
-#: The table whose rows each kind of links leads to.
-_LEADS_TO = dict(zip(KINDS, ("bills", "bills", "receipts", "postings"), strict=True))
 
 
 def pages(session: Session, statement: Select[Any], key: Any, rows: int = ROWS) -> Iterator[pa.Table]:
@@ -34,16 +32,16 @@ def pages(session: Session, statement: Select[Any], key: Any, rows: int = ROWS) 
 
 def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
     """The links that the journal asks for: keys and the rows that they lead to, some at a time."""
-    table = TABLES[_LEADS_TO[kind]]
+    table = TABLES[kind]
     columns = ("id", "receipt") if kind == "postings" else ("id", "body")
     for page in pages(session, select(*(table.c[name] for name in columns)), table.c.id):
         ids = integers(page.column("id"), 0)
         match kind:
-            case "names":
-                yield text_keys("bill_id", facts("bills", page.column("body"), ("bill_id",)).column("bill_id")), ids
             case "bills":
-                keys, rows = bill_keys(facts("bills", page.column("body"), BILL_COLUMNS))
+                bills = facts("bills", page.column("body"), BILL_COLUMNS)
+                keys, rows = bill_keys(bills)
                 yield keys, ids[rows]
+                yield text_keys("bill_id", bills.column("bill_id")), ids
             case "receipts":
                 told = facts("receipts", page.column("body"))
                 yield receipt_keys(told.append_column("id", in_one(page.column("id")))), ids
@@ -54,15 +52,31 @@ def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
 def check_links(session: Session, kind: str) -> Issue | None:
     """The first row to which a link is missing, or the surplus of links; None: they are as the journal asks."""
     count = 0
-    for keys, rows in _made(session, kind):
-        asked = distinct(_paired(keys, rows))
-        count += len(asked)
+    for keys, rows in _many(_made(session, kind)):
+        count += len(distinct(_paired(keys, rows)))
         missing = rows[~within(_paired(keys, rows), np.sort(_paired(*find(session, kind, distinct(keys)))))]
         if len(missing):
-            return Issue("LEDGER_LINKS", kind, where=Place(_LEADS_TO[kind], int(missing.min())))
+            return Issue("LEDGER_LINKS", kind, where=Place(kind, int(missing.min())))
     size = select(func.sum(func.length(_LINKS.c.pairs))).where(_LINKS.c.kind == kind)
     found = int(session.connection.execute(size).scalar_one() or 0) // 16
     return Issue("LEDGER_LINKS", kind, str(count), str(found), Place("links")) if found != count else None
+
+
+def _many(links: Iterator[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
+    """The same links, many at a time: each time that some are looked for, all may have to be gone through."""
+    held: list[tuple[Ints, Ints]] = []
+    for some in links:
+        held.append(some)
+        if sum(len(keys) for keys, _ in held) > MOST:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    keys, rows = (np.concatenate([part[side] for part in held]) for side in (0, 1))
+    return keys, rows
 
 
 def _paired(keys: Ints, rows: Ints) -> Ints:

@@ -18,10 +18,6 @@ _INT = pa.int64()
 #: Seconds that a writer waits for another.
 _PATIENCE = 600
 
-# Bytes of a page: a bill with its hash takes some 300, and so the tree over them stays low.
-_PAGE = 16_384
-
-
 class SqliteStore(Store):
     """A ledger in a file, in write-ahead mode: readers and one writer do not wait for each other.
 
@@ -77,7 +73,6 @@ def _objects(values: pa.Array) -> Iterable[Any]:
 
 def _prepare(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # sqlite3 begins no transaction of its own
-    connection.execute(f"PRAGMA page_size = {_PAGE}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-from sqlalchemy import Connection, CursorResult, Engine, Integer, LargeBinary, Select, TableValuedAlias, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Integer,
+    LargeBinary,
+    Select,
+    TableValuedAlias,
+    select,
+    true,
+)
 
 from kokin.columns import Ints, distinct, integers, within
 from kokin.ledger._forms import chosen, concat
@@ -22,7 +33,7 @@ Wanted: TypeAlias = TableValuedAlias
 ROWS = 65_536
 
 # Where at least one row of so many is wanted, all of them are read in their order.
-_DENSE = 4
+_DENSE = 2
 
 
 class Store(abc.ABC):
@@ -126,11 +137,14 @@ class Session:
         """See :meth:`Store.table`."""
         return self.store.table(self.connection, statement)
 
-    def rows(self, table: str, ids: Ints, names: tuple[str, ...]) -> pa.Table:
-        """Rows of a table by their ids, in the order of these: ``id`` and the named columns."""
+    def rows(self, table: str, ids: Ints, names: tuple[str, ...], only: ColumnElement[bool] | None = None) -> pa.Table:
+        """Rows of a table by their ids, in the order of these: ``id`` and the named columns.
+
+        ``only`` says which of them.
+        """
         ids = distinct(ids)
         of = TABLES[table]
-        columns = select(*(of.c[name] for name in ("id", *names)))
+        columns = select(*(of.c[name] for name in ("id", *names))).where(true() if only is None else only)
 
         def joined(wanted: Wanted) -> Select[Any]:
             return columns.select_from(wanted.join(of, of.c.id == wanted.c.value)).order_by(of.c.id)

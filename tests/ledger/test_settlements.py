@@ -1,0 +1,96 @@
+"""What the bank and the operators say, as rows of the journal: once, as of a day, taken back and put back."""
+
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+
+from kokin.issues import RefusedError
+from kokin.ledger import EntryKind, Ledger
+from kokin.model import schema
+from kokin.reconcile import Credit, OperatorReport
+
+ADDING = [("credits", "add_credits"), ("reports", "add_reports")]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """A credit, or a report, of some yen."""
+
+    def make(kind, *amounts):
+        if kind == "credits":
+            told = [{"credited_on": date(2026, 5, 20), "amount": yen, "reference": "照会 1"} for yen in amounts]
+            return pa.Table.from_pylist(told, schema(Credit))
+        days = {"first_day": date(2026, 5, 1), "last_day": date(2026, 5, 31)}
+        told = [{**days, "count": 1, "amount": yen, "agent_code": "010"} for yen in amounts]
+        return pa.Table.from_pylist(told, schema(OperatorReport))
+
+    return make
+
+
+@pytest.mark.parametrize(("kind", "add"), ADDING)
+def test_they_are_kept_and_come_back_as_they_were(ledger, rows, kind, add, tmp_path):
+    given = rows(kind, 29_302, 500)
+    done = getattr(ledger, add)(given, actor="clerk", source="may")
+    assert (done.is_new, done.entry.kind, done.entry.source) == (True, EntryKind(kind), "may")
+    assert done.entry.told == {"given": 2, "yen": 29_802}
+    assert getattr(ledger, kind)().equals(given)
+    assert ledger.status()[kind] == 2
+    ledger.export(tmp_path)
+    header, *lines = (tmp_path / f"{kind}.csv").read_text().splitlines()
+    assert header.split(",")[:3] == ["id", "entry", "amount"]
+    assert [line.split(",")[2] for line in lines] == ["29302", "500"]
+    assert ledger.verify(again=True).is_clean
+
+
+@pytest.mark.parametrize(("kind", "add"), ADDING)
+def test_the_same_source_adds_nothing_and_another_is_other_money(ledger, rows, kind, add):
+    adding = getattr(ledger, add)
+    first = adding(rows(kind, 100), actor="clerk", source="monday")
+    again = adding(rows(kind, 100), actor="clerk", source="monday")
+    assert (again.is_new, again.entry.id) == (False, first.entry.id)
+    assert adding(rows(kind, 100), actor="clerk", source="tuesday").is_new
+    assert getattr(ledger, kind)().column("amount").to_pylist() == [100, 100]
+
+
+@pytest.mark.parametrize(("kind", "add"), ADDING)
+def test_they_are_corrected_by_a_reversal_and_seen_as_of_a_day(place, rows, kind, add):
+    days = iter([datetime(2026, 5, day, 3, tzinfo=UTC) for day in range(1, 9)])
+
+    def amounts(day=None):
+        return getattr(ledger, kind)(day and date(2026, 5, day)).column("amount").to_pylist()
+
+    with Ledger.open(place, clock=lambda: next(days)) as ledger:
+        entry = getattr(ledger, add)(rows(kind, 1), actor="clerk", source="may").entry.id
+        taken_back = ledger.reverse(entry, reason="misread", actor="chief").entry.id
+        getattr(ledger, add)(rows(kind, 100), actor="clerk", source="may")
+        assert (amounts(2), amounts(3), amounts(4), amounts()) == ([1], [], [100], [100])
+        ledger.reverse(taken_back, reason="it was right", actor="chief")
+        assert (amounts(4), amounts()) == ([100], [1, 100])
+        with pytest.raises(RefusedError, match="ENTRY_REVERSED"):
+            ledger.reverse(taken_back, reason="again", actor="chief")
+
+
+@pytest.mark.parametrize(("kind", "add"), ADDING)
+def test_a_source_that_stands_again_is_not_put_back_beside_it(ledger, rows, kind, add):
+    entry = getattr(ledger, add)(rows(kind, 1), actor="clerk").entry.id
+    taken_back = ledger.reverse(entry, reason="misread", actor="chief").entry.id
+    assert getattr(ledger, add)(rows(kind, 1), actor="clerk").is_new
+    with pytest.raises(RefusedError, match="FILE_STANDS"):
+        ledger.reverse(taken_back, reason="it was right", actor="chief")
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        (pa.table({"amount": [1]}), "FIELD_MISSING"),
+        (pa.table({"amount": [1.5], "credited_on": [date(2026, 5, 1)]}), "FIELD_TYPE"),
+        (pa.table({"amount": [1, None], "credited_on": [date(2026, 5, 1)] * 2}), "FIELD_MISSING"),
+        (pa.table({"amount": [1], "credited_on": [date(2026, 5, 1)], "reference": ["a\x00"]}), "CHARACTER"),
+    ],
+)
+def test_what_is_no_credit_is_refused(ledger, table, code):
+    before = ledger.status()
+    with pytest.raises(RefusedError, match=code):
+        ledger.add_credits(table, actor="clerk")
+    assert ledger.status() == before
