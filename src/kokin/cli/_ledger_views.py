@@ -65,11 +65,11 @@ def _told(entry: Entry) -> tuple[str, str]:
     done = tell(entry.kind)
     if entry.reverses or entry.reverses_posting:
         done += f" {entry.reverses or tell('posting {number}', number=entry.reverses_posting)}"
-    return done, _when(entry.at)
+    return done, _when(entry.at.isoformat())
 
 
-def _when(at: datetime) -> str:
-    return f"{at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
+def _when(at: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
 
 
 @exits
@@ -108,9 +108,11 @@ def history(
     _show.grid(heads("entry", "due on", "yen", ""), versions)
     if tables["postings"]:
         _show.line()
-        who = heads("no.", "entry", "when (Japan)", "who", "file", "record")
-        what = heads("", "outcome", "applied", "excess", "reverses", "reason")
-        _show.grid(who + what, [_posting(row) for row in tables["postings"]])
+        heading = heads("no.", "entry", "receipt", "", "outcome", "applied", "excess")
+        _show.grid(heading, [_posting(row) for row in tables["postings"]])
+        _show.line()
+        entries = {row["entry"]: (_when(row["at"]), row["actor"], row["reason"]) for row in tables["postings"]}
+        _show.grid(heads("entry", "when (Japan)", "who", "reason"), [(str(key), *row) for key, row in entries.items()])
     _show.line()
     yen = ("amount", "paid", "residual")
     rows = [(str(row["entry"]), *(row[name] for name in yen), tell(row["status"])) for row in tables["balances"]]
@@ -119,10 +121,10 @@ def history(
 
 
 def _posting(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    at = _when(datetime.fromisoformat(row["at"]))
-    who = (str(row["id"]), str(row["entry"]), at, row["actor"], row["source"], str(row["record_no"]))
-    what = (tell(row["rule"]), row["outcome"], row["applied"], row["excess"])
-    return (*who, *what, str(row["reverses"] or ""), row["reason"])
+    """A posting by the place of its receipt; one that reverses another names it."""
+    done = tell(row["rule"]) + (f" {row['reverses']}" if row["reverses"] else "")
+    place = f"{row['source']}:{row['record_no']}"
+    return (str(row["id"]), str(row["entry"]), place, done, row["outcome"], row["applied"], row["excess"])
 
 
 @exits

@@ -74,7 +74,9 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for at, name in enumerate(columns):
         right = bool(rows) and all(isinstance(row[at], int) or row[at] is None for row in rows)
-        table.add_column(name, justify="right" if right else "left", header_style="bold", no_wrap=right)
+        table.add_column(
+            name, justify="right" if right else "left", header_style="bold", no_wrap=right, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str("" if cell is None else cell) for cell in row))
     results.print(table, markup=False)
