@@ -36,7 +36,10 @@ def write_generated_pages(source: Path) -> None:
     """Write the generated pages below ``reference/_generated``; a page that has not changed is left alone."""
     folder = source / "reference" / "_generated"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, lines in generated().items():
+    pages = generated()
+    for stale in {path.name for path in folder.iterdir()} - pages.keys():
+        (folder / stale).unlink()
+    for name, lines in pages.items():
         text = "\n".join(lines) + "\n"
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -219,14 +222,12 @@ def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _layouts() -> Iterator[str]:
-    yield "| layout | 名称 | what | form | verified | source |"
-    yield "|---|---|---|---|---|---|"
+    yield "| layout | 名称 | what | form | verified |"
+    yield "|---|---|---|---|---|"
     for layout in map(layouts.load, layouts.names()):
         form = f"{layout.format}, {layout.width} bytes" if layout.width else layout.format
-        sources = "<br>".join(layout.source)
         link = f"[`{layout.name}`](_generated/layout-{layout.name}.md)"
-        verified = "yes" if layout.verified else "**no**"
-        yield f"| {link} | {layout.ja} | {layout.en} | {form} | {verified} | {sources} |"
+        yield f"| {link} | {layout.ja} | {layout.en} | {form} | {'yes' if layout.verified else '**no**'} |"
 
 
 def _layout(name: str) -> Iterator[str]:

@@ -1,0 +1,279 @@
+"""The docs tell everything that there is, and nothing that is not there: held against the code, without a build."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blocks import blocks
+from typer.main import get_command
+
+from kokin.catalog import CATALOG
+from kokin.cli import app
+from kokin.issues import CODES
+from kokin.model import Bill, BillStatus, Bin, Finding, Outcome, Receipt, ReceiptKind
+from kokin.receipts import layouts
+from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
+from kokin.reports import TABLES
+from kokin.rules import ORDERS, RATES
+
+pytest.importorskip("sphinx", reason="the docs' tools are not installed: pip install 'kokin[docs]'")
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS))
+import _complete  # noqa: E402
+import _pages  # noqa: E402
+
+GENERATED = {name: "\n".join(lines) for name, lines in _pages.generated().items()}
+WRITTEN = {
+    str(path.relative_to(DOCS)): path.read_text(encoding="utf-8")
+    for path in sorted(DOCS.rglob("*.md"))
+    if not {"_generated", "locale"} & set(path.parts)
+}
+WRITTEN["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
+PROSE = "\n".join(WRITTEN.values())
+
+
+def first_cells(page: str, heading: str = "") -> list[str]:
+    """The code in the first cell of each row, of a whole generated page or of one of its sections."""
+    text = GENERATED[page].partition(f"## {heading}\n")[2].partition("\n## ")[0] if heading else GENERATED[page]
+    return re.findall(r"^\| \[?`([^`]+)`", text, re.MULTILINE)
+
+
+def inline_code(page: str) -> list[str]:
+    """The code between words, outside of blocks."""
+    prose = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"(?<![`}])`([^`\n]+)`", prose)
+
+
+# --- what is generated holds all of it --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "names"),
+    [
+        ("issues.md", "", sorted(CODES)),
+        ("layouts.md", "", layouts.names()),
+        ("records.md", "Bill", list(Bill.model_fields)),
+        ("records.md", "Receipt", list(Receipt.model_fields)),
+        ("records.md", "BillStatus", list(BillStatus)),
+        ("records.md", "ReceiptKind", list(ReceiptKind)),
+        ("outcomes.md", "Findings", list(Finding)),
+        ("outcomes.md", "Bins", list(Bin)),
+        ("outcomes.md", "How a bill stands", list(BalanceStatus)),
+        ("outcomes.md", "Why money is owed back, or offered", list(OverpaymentKind)),
+        ("rates.md", "Orders of allocation (充当の順序)", list(ORDERS)),
+        ("charges.md", "", [*CATALOG.charges, *CATALOG.systems]),
+    ],
+)
+def test_a_table_has_every_name(page: str, heading: str, names: list[str]) -> None:
+    assert first_cells(page, heading) == [str(name) for name in names]
+
+
+def test_every_outcome_year_report_and_layout_is_there() -> None:
+    assert first_cells("outcomes.md")[: len(Outcome)] == [outcome.value for outcome in Outcome]
+    assert re.findall(r"^\| (\d{4}) \|", GENERATED["rates.md"], re.MULTILINE) == [str(year) for year in RATES.years]
+    assert re.findall(r"^`(\w+)\.csv`", GENERATED["reports.md"], re.MULTILINE) == list(TABLES)
+    pages = {name for name in GENERATED if name.startswith("layout-")}
+    assert pages == {f"layout-{name}.md" for name in layouts.names()}
+
+
+def test_every_generated_text_stands_on_a_page() -> None:
+    shown = re.findall(r"_generated/([\w.-]+)", PROSE)
+    own = {name for name in GENERATED if not name.startswith(("api-", "layout-"))}
+    assert own <= set(shown)
+    assert {"_generated/api-*", "_generated/layout-*"} <= set(PROSE.split())
+
+
+# --- public names -----------------------------------------------------------------------------------------------------
+
+
+def test_the_api_has_a_page_and_a_line_for_every_room() -> None:
+    rooms = {room.__name__ for room in _complete.rooms()}
+    assert set(re.findall(r"\{mod\}`([\w.]+)`", WRITTEN["reference/api.md"])) == rooms
+    assert {name[4:-3] for name in GENERATED if name.startswith("api-")} == rooms
+
+
+@pytest.mark.parametrize("room", list(_complete.rooms()), ids=lambda room: room.__name__)
+def test_every_public_name_says_what_it_is(room: Any) -> None:
+    assert room.__doc__
+    constants = _complete.constants(room)
+    for name in getattr(room, "__all__", []):
+        value = getattr(room, name)
+        assert name in constants or (value.__doc__ or "").strip(), f"{room.__name__}.{name} has no docstring"
+        if isinstance(value, type):
+            silent = [
+                part for part, made in vars(value).items() if not part.startswith("_") and is_silent(value, part, made)
+            ]
+            assert not silent, f"{room.__name__}.{name}: no docstring of {', '.join(silent)}"
+
+
+def is_silent(owner: type, name: str, made: Any) -> bool:
+    """Whether a method or property has no docstring, and overrides none that has one."""
+    inner = getattr(made, "fget", None) or getattr(made, "func", None) or getattr(made, "__func__", made)
+    if getattr(inner, "__module__", "") != owner.__module__ or not callable(inner) or isinstance(inner, type):
+        return False
+    return not inner.__doc__ and not any(name in vars(base) for base in owner.__mro__[1:])
+
+
+def test_a_name_too_many_or_too_few_is_found() -> None:
+    names = _complete.public_names()
+    assert not _complete.problems(names | {"kokin.ledger.Ledger.post"})
+    assert _complete.problems(names - {"kokin.elqr.parse"}) == ["kokin.elqr.parse is public and not documented"]
+    assert _complete.problems(names | {"kokin.elqr.pars"}) == ["kokin.elqr.pars is documented and not public"]
+
+
+def test_names_in_prose_are_there() -> None:
+    """``rules.load_rates`` between words is an attribute of its room."""
+    rooms = {room.__name__.removeprefix("kokin."): room for room in _complete.rooms()}
+    for name, page in WRITTEN.items():
+        for code in inline_code(page):
+            room, _, attribute = re.sub(r"\(.*", "", code.removeprefix("kokin.")).rpartition(".")
+            if room in rooms and attribute.isidentifier() and Path(code).suffix not in (".csv", ".md", ".py", ".toml"):
+                assert hasattr(rooms[room], attribute), f"{name}: {code}"
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def commands(command: Any = None, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, by its words."""
+    command = command or get_command(app)
+    children = getattr(command, "commands", {})
+    if not children:
+        yield names, command
+    for name, child in children.items():
+        yield from commands(child, (*names, name))
+
+
+COMMANDS = dict(commands())
+
+
+def calls() -> Iterator[tuple[str, list[str]]]:
+    """Every call of the command that a page shows, in a block or between words: the page, and the words after it."""
+    for name, page in WRITTEN.items():
+        shown = [block.text for block in blocks(page) if block.language in ("sh", "bash", "text")]
+        lines = [line for text in shown for line in text.replace("\\\n", " ").splitlines()] + inline_code(page)
+        for line in lines:
+            found = re.match(r"(?:run |\$ |[\w./-]*bin/)?kokin (\w.*)", line.strip())
+            if found:
+                # What a comment says and what a shell adds is no argument.
+                yield name, shlex.split(re.split(r"  #| #|[|>]|\$\(", found[1])[0].replace("'", ""))
+
+
+def test_every_call_in_the_docs_is_one() -> None:
+    for page, words in calls():
+        known = [names for names in COMMANDS if list(names) == words[: len(names)]]
+        # `kokin ledger` and `kokin qr` are said of groups.
+        group = [names for names in COMMANDS if list(names[: len(words)]) == words]
+        assert known or group, f"{page}: kokin {' '.join(words)}"
+        if known:
+            options = {option for parameter in COMMANDS[known[0]].params for option in parameter.opts} | {
+                "-h",
+                "--help",
+            }
+            strange = [word for word in words if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in options]
+            assert not strange, f"{page}: kokin {' '.join(words)}"
+
+
+def test_every_command_is_shown_and_every_option_told() -> None:
+    used = {names for _, words in calls() for names in COMMANDS if list(names) == words[: len(names)]}
+    assert set(COMMANDS) == used, "no page shows how it is called"
+    for names, command in COMMANDS.items():
+        (told,) = re.findall(
+            rf"^## kokin {' '.join(names)}\n\n```text\n(.*?)```", GENERATED["cli.md"], re.MULTILINE | re.DOTALL
+        )
+        said = " ".join(told.split())
+        for parameter in command.params:
+            # An argument stands there by its place: its help tells it.
+            label = parameter.opts[0] if parameter.opts[0].startswith("-") else " ".join(parameter.help.split()[:6])
+            assert label in said, f"kokin {' '.join(names)}: {label}"
+            assert parameter.help, f"kokin {' '.join(names)}: {label} has no help"
+
+
+# --- words in prose ---------------------------------------------------------------------------------------------------
+
+
+def test_codes_in_prose_are_codes() -> None:
+    known = {*CODES, *(outcome.value for outcome in Outcome), *(finding.value for finding in Finding)}
+    # Of Python, of the environment, of SQL and of other formats.
+    known |= {"CATALOG", "ORDERS", "RATES", "LOCAL_TAX", "CALENDAR_YEARS", "TABLES", "CODES", "ISSUE_COLUMNS", "KINDS"}
+    known |= {"KOKIN_LANG", "KOKIN_LEDGER", "LANG", "PGHOST", "PGPORT", "PGSSLMODE", "PGPASSWORD", "PYSPARK_PYTHON"}
+    known |= {
+        "SECURITY",
+        "README",
+        "CHANGELOG",
+        "DOCTYPE",
+        "HASH",
+        "MMDD",
+        "SHA256SUMS",
+        "EXPECTED",
+        "FULL",
+        "NORMAL",
+        "YYYY",
+    }
+    for name, page in WRITTEN.items():
+        if name.startswith("adr/"):
+            continue
+        for code in inline_code(page):
+            for word in re.findall(r"(?<![\w.-])[A-Z][A-Z_]{3,}(?![\w.(])", code):
+                assert word in known, f"{name}: {word}"
+
+
+def test_every_outcome_and_finding_is_explained() -> None:
+    rule = WRITTEN["explanation/matching.md"]
+    assert [outcome.value for outcome in Outcome if f"`{outcome}`" not in rule] == []
+    others = "\n".join(page for name, page in WRITTEN.items() if name.startswith(("guides/", "explanation/")))
+    assert [finding.value for finding in Finding if finding not in others] == []
+
+
+def test_every_choice_of_the_policy_has_its_reason() -> None:
+    page = WRITTEN["explanation/what-kokin-decides.md"].partition("## A run")[2].partition("\n```")[0]
+    assert set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == set(Policy.model_fields)
+
+
+def test_layouts_in_prose_are_layouts() -> None:
+    names = set(layouts.names())
+    for name, page in WRITTEN.items():
+        for code in inline_code(page):
+            for word in re.findall(r"^(?:zengin|camt|eltax|dsk|kokin)[-.][\w.-]+$", code):
+                known = word in names or word.startswith("kokin.") or Path(word).suffix in (".toml", ".csv", ".py")
+                assert known, f"{name}: {word}"
+    for page, words in calls():
+        for option, value in pairwise(words):
+            if option in ("-l", "--layout", "--credits-layout") and not value.endswith(".toml"):
+                assert value in names, f"{page}: {value}"
+
+
+# --- the glossary -----------------------------------------------------------------------------------------------------
+
+
+def glossary() -> list[list[str]]:
+    """The terms of each entry."""
+    body = WRITTEN["reference/glossary.md"].partition("```{glossary}\n")[2].partition("\n```")[0]
+    return [[line for line in entry.splitlines() if not line.startswith(" ")] for entry in body.split("\n\n")]
+
+
+def test_the_glossary_is_sorted_and_in_both_languages() -> None:
+    english = [terms[0].lower() for terms in glossary()]
+    assert english == sorted(english)
+    for terms in glossary():
+        assert terms[0].isascii(), terms
+        assert len(terms) > 1, terms
+        assert not any(term.isascii() for term in terms[1:]), terms
+
+
+def test_a_term_of_the_glossary_is_used() -> None:
+    others = "\n".join(page for name, page in WRITTEN.items() if name != "reference/glossary.md")
+    source = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.*") if path.suffix in (".py", ".toml")
+    )
+    for terms in glossary():
+        assert any(term.lower() in (others + source).lower() for term in terms), terms
