@@ -187,7 +187,7 @@ def test_verify_names_the_first_broken_row(kokin: Kokin, here: Path) -> None:
 
 def test_links_are_made_anew(kokin: Kokin, here: Path) -> None:
     with sqlite3.connect(here / "city.db") as database:
-        database.execute("DELETE FROM bill_links")
+        database.execute("DELETE FROM links")
     assert "LEDGER_LINKS" in kokin("ledger", "verify", URL, cwd=here).stderr
     assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
     assert kokin("ledger", "verify", URL, cwd=here).returncode == 0
