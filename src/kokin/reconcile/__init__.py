@@ -34,10 +34,11 @@ from kokin.reconcile._reconcile import Reconciliation, reconcile
 from kokin.reconcile._reversals import Reversal, standing
 from kokin.reconcile._settlement import Credit, OperatorReport, bank_credits
 from kokin.reconcile._tables import BalanceStatus
-from kokin.reconcile._waiting import PendingKind
+from kokin.reconcile._waiting import AGES, PendingKind
 from kokin.reconcile._write_offs import WriteOff
 
 __all__ = [
+    "AGES",
     "Accounts",
     "BalanceStatus",
     "Control",

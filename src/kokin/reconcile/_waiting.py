@@ -30,7 +30,7 @@ class PendingKind(StrEnum):
 
 _KINDS = [kind.value for kind in PendingKind]
 
-#: How long something waits, in days (spec: 滞留).
+#: How long something waits (経過日数), in days.
 AGES = ("0-7", "8-30", "31-90", "91+")
 _AGE_ENDS = (7, 30, 90)
 

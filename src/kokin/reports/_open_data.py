@@ -45,7 +45,8 @@ def open_data(by_day: pa.Table, as_of: date, least: int = LEAST) -> pa.Table:
     together; where that cannot be, the total is hidden with them, and its own neighbours are looked at in the same way.
     A month is told when it is over, so that two editions of one month do not differ by a single payment.
 
-    A receipt with several parts counts with each of their charges, in the totals too.
+    A receipt with several parts counts with each of their charges, in the totals too. Counts alone decide: a cell in
+    which one payment of many is by far the largest is told.
 
     Args:
         by_day: the table of :func:`kokin.reports._tables.daily`.

@@ -127,7 +127,7 @@ def funnel(report: Report, words: Words, most: int, files: Collection[str]) -> H
     highest = max(count for _, count, _ in stages)
     rows = []
     for name, count, drops in stages:
-        lost = " · ".join(words.say(f"drop_{why}", n=f"{number:,}") for why, number in drops if number)
+        lost = " · ".join(words.say(f"drop_{why}", n=f"{number:,}") for why, number in drops if number > 0)
         rows.append((words.say(f"stage_{name}"), count, meter(count, highest, "s0"), lost))
     heads = [("", ""), (words.say("count"), "n"), ("", "wide"), ("", "soft")]
     return html(grid(heads, rows), tag("h3", words.table("outcomes")), outcomes(report, words))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.reconcile import PendingKind
+from kokin.reconcile import AGES, PendingKind
 from kokin.reports._charts import columns, meter, stacked
 from kokin.reports._html import Html, html, tag
 from kokin.reports._lists import grid, listed
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _DAYS, _MONTHS = 45, 24
 # Places where a control is broken, that are named beside it.
 _PLACES = 8
-_AGES = ("0-7", "8-30", "31-90", "91+")
 _HOLDS = {True: ("good", "holds"), False: ("bad", "differs")}
 
 
@@ -67,7 +66,9 @@ def _pivot(table: pa.Table, by: str, name: str, most: int, last: pa.Scalar, word
     told = told.filter(pc.less_equal(told.column(by), last))
     rows: dict[str, dict[str, int]] = {}
     for row in told.to_pylist():
-        rows.setdefault(str(row[by]), {})[words.value(name, row[name]) or ""] = row["received"]
+        yen = rows.setdefault(str(row[by]), {})
+        word = words.value(name, row[name]) or ""
+        yen[word] = yen.get(word, 0) + row["received"]
     return {label: rows[label] for label in sorted(rows)[-most:]}
 
 
@@ -82,12 +83,12 @@ def rates(report: Report, words: Words, most: int, files: Collection[str]) -> Ht
         rate = f"{hundredths // 100}.{hundredths % 100:02}%" if row["billed"] else "–"
         name = words.value("charge", row["charge"]) or words.say("by_charge_unknown")
         rows.append((name, row["billed"], paid, row["unpaid"], rate, meter(hundredths, 10_000, "good")))
-    heads = [(words.column("receivables", name), "n") for name in ("billed", "unpaid", "rate")]
     heads = [
         (words.column("receivables", "charge"), ""),
-        heads[0],
+        (words.column("receivables", "billed"), "n"),
         (words.say("collected"), "n"),
-        *heads[1:],
+        (words.column("receivables", "unpaid"), "n"),
+        (words.column("receivables", "rate"), "n"),
         ("", "wide"),
     ]
     return html(
@@ -130,7 +131,7 @@ def waiting(report: Report, words: Words, most: int, files: Collection[str]) -> 
         for kind in PendingKind
     ]
     rows = [_by_age(name, some, yen, words) for name, some, yen in (*kinds, (words.say("arrears"), arrears, "unpaid"))]
-    ages = [(words.say("days_of", age=age), "n age") for age in _AGES]
+    ages = [(words.say("days_of", age=age), "n age") for age in AGES]
     return html(
         grid([("", ""), *ages, (words.say("total"), "n age")], rows),
         tag("h3", words.table("pending")),
@@ -151,16 +152,14 @@ def waiting(report: Report, words: Words, most: int, files: Collection[str]) -> 
 def _by_age(name: str, some: pa.Table, yen: str, words: Words) -> list[Html]:
     """A row of sums by age, with how many there are."""
     told = {row["age"]: row for row in some.group_by("age").aggregate([(yen, "sum"), ([], "count_all")]).to_pylist()}
-    cells = [(told[age][f"{yen}_sum"], told[age]["count_all"]) if age in told else (0, 0) for age in _AGES]
+    cells = [(told[age][f"{yen}_sum"], told[age]["count_all"]) if age in told else (0, 0) for age in AGES]
     highest = max(amount for amount, _ in cells)
     whole = (sum(amount for amount, _ in cells), sum(count for _, count in cells))
 
     def cell(amount: int, count: int, bar: Html) -> Html:
-        return (
-            html(tag("b", words.yen(amount)), tag("small", words.say("rows_of", n=f"{count:,}")), bar)
-            if count
-            else html("–")
-        )
+        if not count:
+            return html("–")
+        return html(tag("b", words.yen(amount)), tag("small", words.say("rows_of", n=f"{count:,}")), bar)
 
     tones = ("calm", "calm", "warn", "bad")
     bars = [meter(amount, highest, tone) for (amount, _), tone in zip(cells, tones, strict=True)]

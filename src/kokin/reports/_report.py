@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 
@@ -132,14 +132,12 @@ class Report:
         Returns the characters that stand as 〓.
 
         Raises:
-            RefusedError: there is no such table, cp932 lacks a character, or a text is too long for a cell.
+            RefusedError: there is no such table or form, cp932 lacks a character, or a text is too long for a cell.
             KokinError: a workbook is asked for and XlsxWriter is not installed (the extra ``xlsx``).
             OSError: the folder cannot be written.
         """
-        unknown = set(tables) - set(TABLES)
-        if unknown:
-            expected = " | ".join(TABLES)
-            raise RefusedError([Issue("CODE_UNKNOWN", "tables", expected, name) for name in sorted(unknown)])
+        _check_names("tables", tables, TABLES)
+        _check_names("formats", formats, get_args(Format))
         words = Words(language, self.catalog)
         some = {name: self.tables[name] for name in TABLES if name in tables}
         issues = []
@@ -156,6 +154,12 @@ class Report:
             text = json.dumps(self.summary, ensure_ascii=False, indent=2, default=str)
             (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
         return issues
+
+
+def _check_names(field_name: str, given: Collection[str], known: Collection[str]) -> None:
+    issues = [Issue("CODE_UNKNOWN", field_name, " | ".join(known), name) for name in given if name not in known]
+    if issues:
+        raise RefusedError(issues, "nothing was written")
 
 
 def of_run(
@@ -209,9 +213,11 @@ def of_ledger(
     entries = ledger.entries()
     day = as_of or _files.day_in_japan(entries[-1])
     entries = [entry for entry in entries if _files.day_in_japan(entry) <= day]
+    # Up to an entry the ledger never changes, whatever is posted meanwhile.
+    moment = entries[-1].at if entries else day
     files = _files.ledger_files(entries)
-    bills = ledger.bills(day)
-    result = reconcile(bills, ledger.receipts(day), ledger.policy)
+    bills = ledger.bills(moment)
+    result = reconcile(bills, ledger.receipts(moment), ledger.policy)
     accounts = settle_accounts(
         result, bills, catalog=catalog, credits=credits, reports=reports, write_offs=write_offs, as_of=day
     )

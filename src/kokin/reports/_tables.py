@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -82,17 +82,13 @@ def monthly(by_day: pa.Table) -> pa.Table:
     """
     entries = by_day.append_column("month", int64_array(months_of(by_day.column("received_on"))))
     told = sums(entries, (*_KEYS, "month"), _SUMS)
-    if not len(told):
-        return _monthly_table(
-            told.select(_KEYS), np.empty(0, np.int64), dict.fromkeys(_SUMS, np.empty(0, np.int64)), {}
-        )
     month = integers(told.column("month"), 0)
     codes = np.column_stack([_codes(told.column(name)) for name in _KEYS])
     head = np.ones(len(told), np.bool_)
     head[1:] = (codes[1:] != codes[:-1]).any(axis=1)
     group = np.cumsum(head) - 1
     year = codes[:, _KEYS.index("fiscal_year")]
-    last = np.full(year.max() + 2, np.iinfo(np.int64).min)
+    last = np.full(year.max(initial=0) + 1, np.iinfo(np.int64).min)
     np.maximum.at(last, year, month)
     first = month[head]
     count = last[year[head]] - first + 1
@@ -102,19 +98,13 @@ def monthly(by_day: pa.Table) -> pa.Table:
     filled = {name: np.zeros(len(kind), np.int64) for name in _SUMS}
     for name, values in filled.items():
         values[place] = integers(told.column(name), 0)
-    to_date = {}
     for name in _TO_DATE:
         running = np.cumsum(filled[name])
-        to_date[f"{name}_to_date"] = running - (running - filled[name])[start][kind]
+        filled[f"{name}_to_date"] = running - (running - filled[name])[start][kind]
     keys = told.select(_KEYS).take(int64_array(np.flatnonzero(head)[kind]))
-    return _monthly_table(keys, np.arange(len(kind)) - start[kind] + first[kind], filled, to_date)
-
-
-def _monthly_table(keys: pa.Table, month: Ints, filled: Mapping[str, Ints], to_date: Mapping[str, Ints]) -> pa.Table:
-    texts = month_texts(month)
-    yen = {**filled, **{f"{name}_to_date": to_date.get(f"{name}_to_date", np.empty(0, np.int64)) for name in _TO_DATE}}
-    columns = {name: keys.column(name) for name in _KEYS} | {name: int64_array(values) for name, values in yen.items()}
-    return pa.table({"month": texts, **columns}).sort_by([(name, "ascending") for name in ("month", *_KEYS)])
+    months = month_texts(np.arange(len(kind)) - start[kind] + first[kind])
+    columns = {name: keys.column(name) for name in _KEYS} | {name: int64_array(yen) for name, yen in filled.items()}
+    return pa.table({"month": months, **columns}).sort_by([(name, "ascending") for name in ("month", *_KEYS)])
 
 
 def months_of(days: pa.ChunkedArray) -> Ints:
