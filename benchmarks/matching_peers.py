@@ -18,26 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
-from matching_city import FIELDS, RECORD
-
-KEY = ["payee_code", "item_code", "case_key", "confirmation"]
-ORDER = ["paid_on", "received_on", "record_no"]
-OUTCOME = [
-    "record_no",
-    "outcome",
-    "bill_id",
-    "payee_code",
-    "item_code",
-    "case_key",
-    "amount",
-    "applied",
-    "excess",
-    "expected",
-]
-DAY = {"paid_on", "received_on"}
-TEXT_COLUMNS = dict.fromkeys(FIELDS, pl.String)
-
+from matching_city import FIELDS
+from matching_inputs import DAY, KEY, ORDER, OUTCOME, arrow_bills, arrow_receipts
 
 # --- Polars ---------------------------------------------------------------------------------------------------------
 
@@ -220,45 +202,6 @@ def duckdb_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
 # --- pandas ---------------------------------------------------------------------------------------------------------
 
 
-def fixed_columns(folder: Path) -> dict[str, pa.Array]:
-    """The fields of the fixed-length file as Arrow texts, cut by numpy: for peers that cannot read it themselves."""
-    rows = np.fromfile(folder / "receipts.dat", np.uint8).reshape(-1, RECORD)
-    columns = {}
-    for name, (start, end) in FIELDS.items():
-        letters = np.ascontiguousarray(rows[:, start:end])
-        kind = pa.binary(end - start)
-        columns[name] = (
-            pa.Array.from_buffers(kind, len(rows), [None, pa.py_buffer(letters)]).cast(pa.binary()).view(pa.string())
-        )
-    return columns
-
-
-def arrow_receipts(folder: Path) -> pa.Table:
-    """The receipts that have a number, by Arrow's own kernels."""
-    table = pa.table(fixed_columns(folder))
-    numbers = np.arange(1, len(table) + 1)
-    table = table.append_column(
-        "record_no", pa.Array.from_buffers(pa.int64(), len(table), [None, pa.py_buffer(numbers)])
-    )
-    good = pc.utf8_is_digit(table["amount"])
-    for name in KEY:
-        good = pc.and_(good, pc.ascii_is_decimal(table[name]))
-    table = table.filter(good)
-    for name in DAY:
-        days = pc.strptime(table[name], "%Y%m%d", "s", error_is_null=True).cast(pa.date32())
-        table = table.set_column(table.schema.get_field_index(name), name, days)
-    amount = pc.cast(pc.utf8_ltrim(table["amount"], "0"), pa.int64())
-    return table.set_column(table.schema.get_field_index("amount"), "amount", amount)
-
-
-def arrow_bills(folder: Path, form: str) -> pa.Table:
-    """The bills, by Arrow's own readers."""
-    if form == "csv":
-        types = {name: pa.string() for name in ["bill_id", *KEY]}
-        return pa_csv.read_csv(folder / "bills.csv", convert_options=pa_csv.ConvertOptions(column_types=types))
-    return pq.read_table(folder / "bills.parquet")
-
-
 def pandas_judged(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
     """Merge, and a running sum over the bills that come more than once."""
     joined = receipts.merge(bills[[*KEY, "bill_id", "amount"]].rename(columns={"amount": "billed"}), on=KEY, how="left")
@@ -374,14 +317,14 @@ def sqlite_connection(bills: pa.Table, receipts: pa.Table) -> sqlite3.Connection
         ("bills", bills.select(["bill_id", *KEY, "amount"])),
         ("receipts", receipts.select([*KEY, *ORDER, "amount"])),
     ):
-        columns = ", ".join(table.column_names)
-        connection.execute(f"create table {name} ({columns})")
+        connection.execute(f"create table {name} ({', '.join(table.column_names)})")
         values = ", ".join("?" * table.num_columns)
-        rows = zip(
-            *(table[c].cast(pa.string()).to_pylist() if c in DAY else table[c].to_pylist() for c in table.column_names),
-            strict=True,
-        )
-        connection.executemany(f"insert into {name} values ({values})", rows)
+        for batch in table.to_batches(max_chunksize=100_000):
+            columns = [
+                column.cast(pa.string()) if pa.types.is_date(column.type) else column for column in batch.columns
+            ]
+            rows = zip(*(column.to_pylist() for column in columns), strict=True)
+            connection.executemany(f"insert into {name} values ({values})", rows)
     connection.execute(f"create index number on bills ({', '.join([*reversed(KEY), 'bill_id', 'amount'])})")
     return connection
 

@@ -1,11 +1,12 @@
 """Between numpy and Arrow over the same memory, without a Python object per value.
 
-``pa.array`` of a numpy array and ``to_numpy`` import pandas where it is installed, which takes longer than the work.
+``pa.array``, ``pa.scalar``, whatever makes one of a Python value, and ``to_numpy`` import pandas where it is installed,
+which takes longer than the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -84,7 +85,7 @@ def texts_in_one(column: pa.ChunkedArray) -> pa.Array:
     """A text column as one array, ``large_string`` where it is too long for ``string``; an empty text for a null."""
     column = column.cast(pa.large_string() if column.nbytes >= _MOST_TEXT else pa.string())
     array = column.chunk(0) if column.num_chunks == 1 else in_one(column)
-    return pc.fill_null(array, "") if array.null_count else array
+    return pc.fill_null(array, _EMPTY) if array.null_count else array
 
 
 def to_arrow(values: npt.NDArray[Any], kind: pa.DataType, known: Flags | None = None) -> pa.Array:
@@ -110,6 +111,13 @@ def string_array(letters: Bytes, known: Flags | None = None) -> pa.Array:
     offsets = np.arange(count + 1, dtype=np.int32) * np.int32(width)
     validity = None if known is None or known.all() else bitmap(known)
     return pa.Array.from_buffers(pa.string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(letters)])
+
+
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """Texts of Python as an array, for a few of them; ``text_array(["x"])[0]`` is a scalar."""
+    letters = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, letters)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(letters), pa.py_buffer(offsets), pa.py_buffer(b"".join(letters)))
 
 
 def bitmap(flags: Flags) -> pa.Buffer:
@@ -181,3 +189,6 @@ def there(column: pa.ChunkedArray | pa.Array) -> Flags:
             known &= np.diff(text_buffers(array)[0]) > 0
         parts.append(known)
     return np.concatenate(parts)
+
+
+_EMPTY = text_array([""])[0]

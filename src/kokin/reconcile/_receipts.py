@@ -23,6 +23,7 @@ from kokin.columns import (
     in_threads,
     integers,
     record_problems,
+    text_array,
     there,
     to_arrow,
     word_codes,
@@ -161,7 +162,7 @@ def code_texts(column: pa.ChunkedArray) -> Ints:
     """Integers that are equal where texts are, or other values as texts; a null is an empty text: int64 (n,)."""
     if pt.is_dictionary(column.type):  # which may hold a word twice
         return rank_texts(column)
-    coded = pc.fill_null(column.cast(pa.string()), "").combine_chunks().dictionary_encode()
+    coded = pc.fill_null(column.cast(pa.string()), text_array([""])[0]).combine_chunks().dictionary_encode()
     return integers(coded.indices.cast(pa.int64()), -1)
 
 
@@ -170,7 +171,7 @@ def rank_texts(column: pa.ChunkedArray) -> Ints:
     if not pt.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     coded = column.unify_dictionaries().combine_chunks()
-    words = pa.concat_arrays([coded.dictionary.cast(pa.string()), pa.array([""])])
+    words = pa.concat_arrays([coded.dictionary.cast(pa.string()), text_array([""])])
     order = integers(pc.rank(words, tiebreaker="dense").cast(pa.int64()), 0)
     return order.take(integers(coded.indices.cast(pa.int64()), len(words) - 1))
 

@@ -24,6 +24,7 @@ from kokin.columns import (
     integers,
     no_rows,
     stretches,
+    text_array,
     to_arrow,
 )
 from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, group
@@ -55,6 +56,8 @@ BALANCE_SCHEMA = pa.schema(
         ("status", pa.string()),
     ]
 )
+_OUTCOME_TEXTS = text_array(OUTCOMES)
+_NO_TEXT = text_array([""])[0]
 EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key", "amount")
 
 
@@ -108,9 +111,9 @@ def _outcome_batch(
     slip, told = receipts.slip[rows], judged.part(rows)
     bill = to_arrow(np.maximum(slip, 0), pa.int32(), slip >= 0)
     columns = [
-        _column(batch, "source", pa.string()).fill_null(""),
+        _column(batch, "source", pa.string()).fill_null(_NO_TEXT),
         _column(batch, "record_no", pa.int64()),
-        pa.array([outcome.value for outcome in OUTCOMES], pa.string()).take(to_arrow(told.outcome, pa.uint8())),
+        _OUTCOME_TEXTS.take(to_arrow(told.outcome, pa.uint8())),
         index.bill_id.take(bill).cast(pa.string()),
     ]
     widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
@@ -218,12 +221,13 @@ def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Flags) -> pa
     columns = [
         index.bill_id.take(to_arrow(slips, pa.int32())).cast(pa.string()),
         *(to_arrow(yen, pa.int64()) for yen in (billed, paid, residual)),
-        pa.array([name.value for name in _STATUSES], pa.string()).take(to_arrow(status, pa.uint8())),
+        _STATUS_TEXTS.take(to_arrow(status, pa.uint8())),
     ]
     return pa.record_batch(columns, BALANCE_SCHEMA)
 
 
 _STATUSES = tuple(BalanceStatus)
+_STATUS_TEXTS = text_array(_STATUSES)
 
 
 # What each exception tells: the field, what was expected there, and what came. A word in braces is a column.
