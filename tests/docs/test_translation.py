@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("furo")
 pytest.importorskip("myst_parser")
+jinja2 = pytest.importorskip("jinja2")
 markdown_it = pytest.importorskip("markdown_it")
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -100,3 +101,18 @@ def test_markup_finds_what_a_translation_could_lose():
     text = "See {func}`a.b`, `code` and [the page](x.md#y)."
     assert translation.markup(text) == ["](x.md#y)", "`code`", "{func}`a.b`"]
     assert translation.markup(text.replace("x.md", "z.md")) != translation.markup(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "bilingual", "links"),
+    [
+        ("en", True, ["../ja/guides/x.html"]),
+        ("ja", True, ["../../guides/x.html"]),
+        ("en", False, []),
+        ("ja", False, []),
+    ],
+)
+def test_a_page_links_to_its_twin_only_where_there_is_one(language, bilingual, links):
+    template = jinja2.Template((DOCS / "_templates" / "sidebar" / "language.html").read_text(encoding="utf-8"))
+    page = template.render(language=language, bilingual=bilingual, pagename="guides/x", content_root="../")
+    assert re.findall('href="([^"]*)"', page) == links
