@@ -12,7 +12,7 @@ from kokin import reports
 from kokin.catalog import CATALOG
 from kokin.demo import write_city
 from kokin.issues import RefusedError
-from kokin.ledger import Ledger
+from kokin.ledger import EntryKind, Ledger
 from kokin.model import Bin, Finding, Outcome
 from kokin.receipts import read
 from kokin.reconcile import BalanceStatus, OverpaymentKind, PendingKind, reconcile, settle_accounts
@@ -144,15 +144,24 @@ def test_a_ledger_s_report_is_that_of_its_receipts(city, report: Report, tmp_pat
         assert first.tables["outcomes"].equals(alone.outcomes)
         assert len(first.tables["files"]) == 1
 
+        day = report.tables["settlements"].to_pylist()[0]
+        credits_ = pa.table({"credited_on": [day["settled_on"]], "amount": [day["expected"]]})
+        ledger.add_credits(credits_, actor="batch")
+        asked = of_ledger(ledger, as_of=AS_OF).tables["settlements"].to_pylist()
+        assert {row["settled_on"]: row["difference"] for row in asked}[day["settled_on"]] == 0
+        ledger.reverse(ledger.entries()[-1].id, reason="of another account", actor="chief")
+
         file = ledger.entries()[2].id
         back = ledger.reverse(file, reason="another body's file", actor="chief").entry.id
-        assert of_ledger(ledger).as_of == date(2026, 11, 7)
+        assert of_ledger(ledger).as_of == date(2026, 11, 9)
         gone = of_ledger(ledger, as_of=AS_OF)
         assert len(gone.tables["files"]) == 2
-        assert gone.tables["audit"]["stands"].to_pylist() == [True, True, False, True, True, True]
+        assert gone.tables["audit"]["stands"].to_pylist() == [*(True, True, False, True, True, False, True, True)]
         ledger.reverse(back, reason="it was ours", actor="chief")
         again = of_ledger(ledger, as_of=AS_OF)
-        assert again.tables["audit"]["stands"].to_pylist() == [True, True, True, True, True, False, True]
+        assert again.tables["audit"]["stands"].to_pylist() == [
+            *(True, True, True, True, True, False, True, False, True)
+        ]
         assert again.tables["outcomes"].equals(report.tables["outcomes"])
         assert {name: control["holds"] for name, control in again.summary["controls"].items() if name != "T2"} == {
             **dict.fromkeys(("T1", "T4", "T5", "T6"), True),
@@ -173,7 +182,7 @@ def test_every_table_column_and_code_has_its_own_words(report: Report, language)
         assert len(words.table(name)) <= 25
     codes = {
         "outcome": [*Outcome, *Finding],
-        "kind": [*OverpaymentKind, *PendingKind],
+        "kind": [*OverpaymentKind, *PendingKind, *EntryKind],
         "bin": Bin,
         "status": BalanceStatus,
         "year_class": YearClass,

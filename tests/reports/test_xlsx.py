@@ -6,7 +6,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import openpyxl
 import pyarrow as pa
 import pytest
 from hostile import hostile_report
@@ -15,6 +14,9 @@ from kokin.issues import KokinError, RefusedError
 from kokin.reports import TABLES
 from kokin.reports._words import Words
 from kokin.reports._xlsx import write_xlsx
+
+openpyxl = pytest.importorskip("openpyxl", reason="reads workbooks as a witness: pip install openpyxl")
+pytest.importorskip("xlsxwriter", reason="needs the extra: pip install 'kokin[xlsx]'")
 
 TEXTS = ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "＝1", "0000012", "公金 花子", None]
 TABLE = pa.table(
@@ -30,7 +32,7 @@ TABLE = pa.table(
 )
 
 
-def book(tables: dict[str, pa.Table], path: Path, language: str = "ja", **choices: int) -> openpyxl.Workbook:
+def book(tables: dict[str, pa.Table], path: Path, language: str = "ja", **choices: int):
     write_xlsx(tables, path, Words(language), **choices)
     return openpyxl.load_workbook(path)
 

@@ -201,8 +201,9 @@ def of_ledger(
         ledger: the ledger.
         as_of: the day; by default that of its last entry.
         catalog: the charges, with the body's own 税目・料金番号.
-        credits: what reached the bank; see :func:`kokin.reconcile.settle_accounts`.
-        reports: what operators report.
+        credits: what reached the bank, with the columns of :class:`kokin.reconcile.Credit`; by default what the ledger
+            holds.
+        reports: what operators report, with the columns of :class:`kokin.reconcile.OperatorReport`; likewise.
         write_offs: what the body has given up.
         least: the fewest receipts that a cell of the open data may tell; see the table ``open_data``.
 
@@ -219,8 +220,15 @@ def of_ledger(
     bills = ledger.bills(moment)
     result = reconcile(bills, ledger.receipts(moment), ledger.policy)
     accounts = settle_accounts(
-        result, bills, catalog=catalog, credits=credits, reports=reports, write_offs=write_offs, as_of=day
+        result,
+        bills,
+        catalog=catalog,
+        credits=_given(credits, ledger.credits(moment)),
+        reports=_given(reports, ledger.reports(moment)),
+        write_offs=write_offs,
+        as_of=day,
     )
+    # A receipt that was reversed alone is missing in its file: T1 is asked of the journal, which still has it.
     told = accounts.summary
     controls = {**told["controls"], "T1": ledger.status()["controls"]["T1"]}
     summary = {
@@ -232,6 +240,11 @@ def of_ledger(
         "hash": entries[-1].hash if entries else "",
     }
     return _report(result, accounts, summary, files, _files.ledger_audit(entries), None, catalog, least)
+
+
+def _given(rows: Any, kept: pa.Table) -> Any:
+    """What a caller gives, or what the ledger holds; None: nobody knows."""
+    return kept if rows is None and len(kept) else rows
 
 
 def _report(
