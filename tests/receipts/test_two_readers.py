@@ -205,3 +205,36 @@ def test_constants_of_a_csv(channel: str) -> None:
     layout = layouts.parse(CONSTANT_CSV + channel, "constant")
     found, totals, *_ = agree("\n".join(rows * 4).encode() + b"\n", layout)
     assert (len(found), totals.rejected) == (8, 16)
+
+
+MAPPED_CODES = """
+ja = "x"
+en = "x"
+format = "fixed"
+encoding = "half-width"
+width = 24
+newline = "LF"
+verified = true
+source = ["x"]
+[records.data]
+role = "data"
+ja = "x"
+en = "x"
+fields = [
+  { id = "mark", ja = "x", en = "x", type = "digits", length = 1%s },
+  { id = "day", ja = "x", en = "x", type = "date", format = "YYYYMMDD", length = 8 },
+  { id = "amount", ja = "x", en = "x", type = "yen", length = 11 },
+  { id = "filler", ja = "x", en = "x", type = "filler", length = 4 },
+]
+[receipt]
+kind = { field = "mark", values = { 1 = "final", 2 = "cancel" } }
+paid_on = "day"
+amount = "amount"
+"""
+
+
+@pytest.mark.parametrize("codes", ["", ', codes = { 1 = "x", 2 = "x", 3 = "x" }', ', open = true, codes = { 3 = "x" }'])
+def test_a_code_that_the_mapping_does_not_know(codes: str) -> None:
+    rows = [f"{i % 5}2026040100000000{i:03d}    \n" for i in range(100)]
+    found, totals, issues, _ = agree("".join(rows).encode(), layouts.parse(MAPPED_CODES % codes, "mapped"))
+    assert (len(found), totals.rejected, {issue.code for issue in issues}) == (40, 60, {"CODE_UNKNOWN"})

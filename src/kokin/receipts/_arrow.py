@@ -25,8 +25,8 @@ _HALF_WIDTH = "".join(bytes([byte]).decode("cp932", "replace") for byte in range
 def few(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """A few Python values as an array; ``None`` becomes a null."""
     known = np.array([value is not None for value in values])
-    if kind == pa.string():
-        parts = [b"" if value is None else value.encode() for value in values]
+    if kind in (pa.string(), pa.binary()):
+        parts = [value.encode() if isinstance(value, str) else value or b"" for value in values]
         offsets = np.cumsum([0, *map(len, parts)], dtype=np.int32)
         buffers = [_bitmap(known), pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))]
         return pa.Array.from_buffers(kind, len(values), buffers)

@@ -179,7 +179,7 @@ class Batches:
         columns["record_no"] = int64_array(piece.number + at)
         columns["byte_offset"] = int64_array(piece.offsets(at))
         if self.raw:
-            columns["raw"] = pa.array([piece.frame(i).raw for i in at.tolist()], pa.binary())
+            columns["raw"] = arrow.few([piece.frame(i).raw for i in at.tolist()], pa.binary())
         batch = self._in_order(columns)
         yield self._merged(batch, self._batch(judged)) if judged else batch
 
@@ -191,15 +191,14 @@ class Batches:
 
     def _batch(self, judged: list[Judged]) -> pa.RecordBatch:
         """A batch of what the record reader has read."""
-        columns = {
-            "record_no": pa.array([record.number for record, _ in judged], pa.int64()),
-            "byte_offset": pa.array([record.offset for record, _ in judged], pa.int64()),
+        columns: dict[str, list[Any]] = {
+            "record_no": [record.number for record, _ in judged],
+            "byte_offset": [record.offset for record, _ in judged],
+            "raw": [record.raw for record, _ in judged],
         }
-        if self.raw:
-            columns["raw"] = pa.array([record.raw for record, _ in judged], pa.binary())
         for name in self.reading.mapping.sources:
-            columns[name] = pa.array([receipt[name] for _, receipt in judged], self.schema.field(name).type)
-        return self._in_order(columns)
+            columns[name] = [receipt[name] for _, receipt in judged]
+        return self._in_order({field.name: arrow.few(columns[field.name], field.type) for field in self.schema})
 
     def _in_order(self, columns: dict[str, pa.Array]) -> pa.RecordBatch:
         return pa.record_batch([columns[name] for name in self.schema.names], schema=self.schema)

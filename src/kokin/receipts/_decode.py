@@ -9,7 +9,7 @@ from typing import Any
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.receipts._frames import Frame, Framing
-from kokin.receipts._rows import split_row
+from kokin.receipts._rows import cell_starts, split_row
 from kokin.receipts._values import Reader, reader, text_of, wrong
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 from kokin.text import EBCDIC_TO_HALF_WIDTH
@@ -109,7 +109,7 @@ class Decoder:
         return "" if self.framing.width else self._kinds[0].name
 
     def _row(self, frame: Frame) -> tuple[_Kind, list[_Cell]]:
-        kind, cells = self._kinds[0], split_row(frame.raw)[0]
+        kind, cells = self._kinds[0], split_row(frame.raw)
         if len(cells) != len(kind.readers):
             raise wrong("WIDTH", f"{len(kind.readers)} columns", str(len(cells)))
         return kind, [(f, read, cell) for (f, read), cell in zip(kind.readers, cells, strict=True)]
@@ -176,7 +176,7 @@ class Decoder:
             start = kind.kind.offsets.get(field_id, 0)
         else:
             ids = [f.id for f, _ in kind.readers]
-            start = split_row(frame.raw)[1][ids.index(field_id)] if field_id in ids else 0
+            start = cell_starts(frame.raw)[ids.index(field_id)] if field_id in ids else 0
         return Place(self.file, frame.number, frame.offset + start + inner)
 
     def _at_field(self, issue: Issue, field_id: str, frame: Frame, kind: _Kind) -> Issue:

@@ -110,7 +110,7 @@ class ReceiptFile:
             return framing, None
         row = head.split(b"\n")[0] + (b"\n" if b"\n" in head else b"")
         try:
-            cells = split_row(row.rstrip(b"\r\n"))[0]
+            cells = split_row(row.rstrip(b"\r\n"))
             names = [text_of(cell, self.layout.encoding).strip() for cell in cells]
         except RefusedError as error:
             self._first_refused += [issue.at(place) for issue in error.issues]

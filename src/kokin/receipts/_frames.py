@@ -20,7 +20,7 @@ _ASCII_NEWLINES = (b"\r\n", b"\n", b"\r")
 _EBCDIC_NEWLINES = (b"\r\x25", b"\x25", b"\x15", b"\r")
 _END_OF_FILE = b"\x1a"
 _NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
-# A line that is longer is no record; it comes in pieces of this size, each of them wrong.
+# A line that is longer is no record, unless all are.
 _LONGEST_LINE = 1 << 16
 # Records in a block, but no more than so many bytes.
 _BLOCK, _BLOCK_BYTES = 1 << 16, 1 << 24
@@ -50,6 +50,11 @@ class Framing:
     ebcdic: bool = False
     start: int = 0
     """Bytes before the first record: a header row, or a byte order mark that a lenient reader passes over."""
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest line that is taken for one; a longer one comes in pieces, each of them wrong."""
+        return max(_LONGEST_LINE, self.width)
 
     def describe(self) -> str:
         """The framing in words.
@@ -149,18 +154,19 @@ def blocks(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame]:
         content = rest + chunk
         count = len(content) // step
         if _is_regular(content, count, framing):
-            block = Block(number, offset, step, width, content, step, count)
-            pieces: Iterable[Block | Frame] = [block] if count else []
+            pieces: Iterable[Block | Frame] = [Block(number, offset, step, width, content, step, count)][:count]
             rest = content[count * step :]
-            number, offset = number + count, offset + count * step
         else:
             *lines, rest = content.split(newline)
             pieces = _grouped(lines, number, offset, framing)
-            number, offset = number + len(lines), offset + len(content) - len(rest)
-        yield from pieces
-        if newline and len(rest) > _LONGEST_LINE:
-            yield Frame(number, offset, rest, True)
-            number, offset, rest = number + 1, offset + len(rest), b""
+        for piece in pieces:
+            yield piece
+            number += piece.count if isinstance(piece, Block) else 1
+        offset += len(content) - len(rest)
+        # All but one byte of a newline may stand at the end of the rest.
+        while newline and len(rest) >= framing.longest + len(newline):
+            yield Frame(number, offset, rest[: framing.longest], True)
+            number, offset, rest = number + 1, offset + framing.longest, rest[framing.longest :]
     rest = rest.rstrip(_END_OF_FILE) if newline else rest
     if rest.strip(b"" if newline else b"\r\n\x25" + _END_OF_FILE):
         yield Frame(number, offset, rest, False)
@@ -186,8 +192,10 @@ def _grouped(lines: list[bytes], number: int, offset: int, framing: Framing) -> 
             number, offset = number + len(members), offset + step * len(members)
             continue
         for line in members:
-            yield Frame(number, offset, line, True)
-            number, offset = number + 1, offset + len(line) + len(framing.newline)
+            for at in range(0, len(line) or 1, framing.longest):
+                yield Frame(number, offset + at, line[at : at + framing.longest], True)
+                number += 1
+            offset += len(line) + len(framing.newline)
 
 
 def rows(stream: BinaryIO, offset: int, number: int = 0) -> Iterator[Frame]:

@@ -11,7 +11,7 @@ from kokin.receipts._cells import cell_writer
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._frames import CHUNK, frames
-from kokin.receipts._rows import join_row, split_row
+from kokin.receipts._rows import cell_starts, join_row, split_row
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
 #: What to change in a record: its fields and their new values, or nothing.
@@ -77,7 +77,7 @@ def _spliced(file: ReceiptFile, columns: list[str], record: LayoutRecord, values
                 [Issue(one.code, name, one.expected, one.found, place) for one in error.issues]
             ) from None
     if not file.layout.width:
-        row, starts = split_row(record.raw)
+        row, starts = split_row(record.raw), cell_starts(record.raw)
         quoted = [record.raw[start - 1 : start] == b'"' and start > 0 for start in starts]
         return join_row([cells.get(name, cell) for name, cell in zip(columns, row, strict=True)], quoted)
     body = bytearray(record.raw)

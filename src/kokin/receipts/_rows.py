@@ -6,6 +6,7 @@ Neither comma nor quote is ever the second byte of a cp932 character, and none i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from kokin.issues import Issue, Place, RefusedError
 
@@ -13,37 +14,40 @@ from kokin.issues import Issue, Place, RefusedError
 _CELL = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
 
 
-def split_row(row: bytes) -> tuple[list[bytes], list[int]]:
-    """The cells of a row, without quotes, and the first byte of each.
+def split_row(row: bytes) -> list[bytes]:
+    """The cells of a row, without quotes.
 
     Raises:
         RefusedError: a quote that does not close, or stands inside a value.
 
     >>> split_row(b'01,"a, b",')
-    ([b'01', b'a, b', b''], [0, 4, 10])
+    [b'01', b'a, b', b'']
     """
-    if b'"' not in row:
-        cells = row.split(b",")
-        return cells, _starts(cells)
-    cells, starts, at = [], [], 0
-    for cell in _CELL.finditer(row):
-        if cell.start() != at:
+    return [cell for _, cell in _quoted_cells(row)] if b'"' in row else row.split(b",")
+
+
+def cell_starts(row: bytes) -> list[int]:
+    """The first byte of each cell that :func:`split_row` gives.
+
+    >>> cell_starts(b'01,"a, b",')
+    [0, 4, 10]
+    """
+    if b'"' in row:
+        return [start for start, _ in _quoted_cells(row)]
+    return [0, *(comma.end() for comma in re.finditer(b",", row))]
+
+
+def _quoted_cells(row: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    for found in _CELL.finditer(row):
+        if found.start() != at:
             break
-        quoted, plain, end = cell.groups()
-        cells.append(plain if quoted is None else quoted.replace(b'""', b'"'))
-        starts.append(at if quoted is None else at + 1)
-        at = cell.end()
+        quoted, plain, end = found.groups()
+        yield (at, plain) if quoted is None else (at + 1, quoted.replace(b'""', b'"'))
+        at = found.end()
         if not end:
-            return cells, starts
+            return
     raise RefusedError([Issue("QUOTES", where=Place(byte=at))])
-
-
-def _starts(cells: list[bytes]) -> list[int]:
-    starts, at = [], 0
-    for cell in cells:
-        starts.append(at)
-        at += len(cell) + 1
-    return starts
 
 
 def join_row(cells: list[bytes], quoted: list[bool]) -> bytes:

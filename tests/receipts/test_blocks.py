@@ -1,0 +1,90 @@
+"""Files are read block by block: where a block ends says nothing about what is read."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kokin import receipts
+from kokin.receipts import _batches, _csv_columns, _frames, _words, layouts
+
+REFERENCE = date(2026, 4, 15)
+LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt and layouts.load(name).format != "xml"]
+# Small ones, so that a file of some hundred records has many of each.
+SIZES: list[tuple[Any, str, int]] = [
+    (_frames, "_BLOCK", 37),
+    (_batches, "_CSV_CHUNK", 5000),
+    (_csv_columns, "_MOST_ROWS", 20),
+    (_words, "_PIECE", 700),
+]
+
+
+def told(content: bytes, layout: str, *, lenient: bool) -> tuple[Any, ...]:
+    """Everything that a reading says."""
+    file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE, lenient=lenient)
+    rows: list[dict[str, Any]] = []
+    refused = False
+    try:
+        for batch in file.batches():
+            rows += batch.to_pylist()
+    except receipts.FileRefused:
+        refused = True
+    return rows, refused, file.totals, list(file.issues), list(file.refused)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data(), st.sampled_from(LAYOUTS), st.sampled_from(["CRLF", "LF", ""]), st.booleans())
+def test_small_blocks_say_the_same(data: st.DataObject, layout: str, newline: str, lenient: bool) -> None:
+    stream = io.BytesIO()
+    fixed = layouts.load(layout).format == "fixed"
+    receipts.synthesize(stream, layout, 300, seed=3, newline=newline if fixed else newline or "LF")
+    content = bytearray(stream.getvalue())
+    for _ in range(data.draw(st.integers(0, 8))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 1))] = data.draw(
+            st.sampled_from([b"X", b" ", b"\n", b"0", b'"', b"\xff", b"\xb1"])
+        )
+    whole = told(bytes(content), layout, lenient=lenient)
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, size in SIZES:
+            patch.setattr(module, name, size)
+        assert told(bytes(content), layout, lenient=lenient) == whole
+
+
+def test_a_chunk_may_have_as_many_rows_as_bytes() -> None:
+    head = b"payee_code,item_code,case_key,confirmation,amount,paid_on\n"
+    good = b"99999,127,1,123456,7,2026-04-01\n"
+    content = head + good + b"\n" * 70_000 + good
+    rows, refused, totals, issues, _ = told(content, "kokin-csv", lenient=False)
+    assert ([row["record_no"] for row in rows], refused) == ([1, 70_002], False)
+    assert (totals.rejected, len(issues)) == (70_000, 10_000)
+
+
+def test_reading_does_not_import_pandas(tmp_path: Path) -> None:
+    """Arrow imports it where it makes arrays of Python values, and that takes longer than to read a day's file."""
+    for layout in ("zengin-91", "dsk-csv"):
+        receipts.synthesize(tmp_path / layout, layout, 100)
+    code = """
+import sys
+from datetime import date
+from pathlib import Path
+from kokin import receipts
+
+class Asked:
+    def find_spec(self, name, path, target=None):
+        assert name != "pandas"
+
+sys.meta_path.insert(0, Asked())
+for path in Path(sys.argv[1]).iterdir():
+    assert receipts.read(path, path.name, reference_date=date(2026, 4, 15)).num_rows
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
