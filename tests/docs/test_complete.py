@@ -92,6 +92,12 @@ def test_every_generated_text_stands_on_a_page() -> None:
     assert {"_generated/api-*", "_generated/layout-*"} <= set(PROSE.split())
 
 
+def test_every_example_stands_on_a_page() -> None:
+    shown = {Path(path).name for path in re.findall(r"\.\./examples/([\w./-]+)", PROSE)}
+    there = {path.name for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert shown == there
+
+
 # --- public names -----------------------------------------------------------------------------------------------------
 
 
