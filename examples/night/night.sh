@@ -3,6 +3,7 @@
 #
 #     $KOKIN_NIGHT/inbox/bills/       bills: CSV or Parquet, the whole register or what is new
 #     $KOKIN_NIGHT/inbox/LAYOUT/      receipt files; the folder's name is their layout, such as zengin-91
+#     $KOKIN_NIGHT/inbox/credits/     a bank's credit files (zengin-01), where the bank is to be compared
 #     $KOKIN_NIGHT/done/DAY/          what stands in the ledger
 #     $KOKIN_NIGHT/refused/DAY/       what was refused; nothing of it was posted
 #     $KOKIN_NIGHT/reports/DAY/       the reports
@@ -74,12 +75,19 @@ done <"$KOKIN_NIGHT/.files"
 
 for folder in "$KOKIN_NIGHT"/inbox/*/; do
     layout=$(basename "$folder")
-    [ "$layout" != bills ] || continue
+    case $layout in
+    bills | credits) continue ;;
+    esac
     each "$layout" >"$KOKIN_NIGHT/.files"
     while IFS= read -r file; do
         take "$file" "$layout" kokin ledger post --layout "$layout" "$KOKIN_LEDGER" </dev/null
     done <"$KOKIN_NIGHT/.files"
 done
+
+each credits >"$KOKIN_NIGHT/.files"
+while IFS= read -r file; do
+    take "$file" credits kokin ledger credits "$KOKIN_LEDGER" </dev/null
+done <"$KOKIN_NIGHT/.files"
 
 # Is everything that was ever written still there? The last night's hash says so.
 log verify

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kokin import reports
+from kokin import receipts, reports
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
 
@@ -191,6 +192,21 @@ def test_links_are_made_anew(kokin: Kokin, here: Path) -> None:
     assert "LEDGER_LINKS" in kokin("ledger", "verify", URL, cwd=here).stderr
     assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
     assert kokin("ledger", "verify", URL, cwd=here).returncode == 0
+
+
+def test_the_bank_s_credits_stand_in_the_report(kokin: Kokin, here: Path) -> None:
+    columns, row = HEADER.strip() + ",settled_on\n", "99999,127,2,000002,2000,2026-06-02,2026-06-09\n"
+    (here / "tuesday.csv").write_text(columns + row, encoding="utf-8")
+    assert kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here).returncode == 0
+    receipts.write([{"received_on": date(2026, 6, 9), "amount": 1_999}], here / "bank.dat", "zengin-01")
+    credited = ("ledger", "credits", URL, "bank.dat", "--reference-date", "2026-06-30")
+    assert kokin(*credited, cwd=here).returncode == 0
+    assert "there already" in kokin(*credited, cwd=here).stdout
+    assert kokin("ledger", "credits", URL, "missing.dat", cwd=here).returncode == 4
+    assert kokin("report", URL, "--out", "out", cwd=here).returncode == 1  # a yen is missing
+    with (here / "out" / "settlements.csv").open(encoding="utf-8-sig", newline="") as file:
+        days = {told["settled_on"]: (told["expected"], told["credited"]) for told in csv.DictReader(file)}
+    assert days["2026-06-09"] == ("2000", "1999")
 
 
 def test_reconcile_posts_what_it_settles(kokin: Kokin, here: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
-from kokin.cli._words import help_text, tell
+from kokin.cli._words import help_text, language, tell
 
 # Slips drawn for the eye; the command for all of them is printed.
 _DRAWN = 12
@@ -50,7 +50,8 @@ def demo(
     taken = _files.take(paths, layouts, lenient=False, reference_date=city.reference_date)
     result = reconcile(billed.table, taken.tables)
     accounts = settle_accounts(result, billed.table, files=taken.totals)
-    summary = write_run(result, accounts, taken.funnels, to_table(taken.issues), out / "result")
+    issues = to_table(taken.issues)
+    summary = write_run(result, accounts, taken.funnels, issues, out / "result", language=language())
     _show.issues(taken.issues)
     _show.line()
     _reconcile.show(summary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ from kokin.cli._options import (
     Actor,
     As,
     At,
+    CreditsLayout,
     Format,
     LayoutNames,
     Lenient,
@@ -92,10 +93,11 @@ def bills(
     who = actor_of(actor)
     with opened(url) as kept:
 
-        def add(path: Path) -> tuple[Written, Iterable[Issue]]:
+        def add(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
             warnings: list[Issue] = []
             pieces = _watched(room.batches(path), warnings)
-            return kept.add_bills(pieces, actor=who, source=path.name, reason=reason, at=moment_of(at)), warnings
+            about = {"actor": who, "source": path.name, "reason": reason}
+            return kept.add_bills(pieces, **about, at=moment_of(at), progress=rows), warnings
 
         return write_each(paths, add, output)
 
@@ -134,12 +136,49 @@ def post(
     layout_of = {path: known[name] for path, name in zip(paths, named, strict=True)}
     with opened(url) as kept:
 
-        def write(path: Path) -> tuple[Written, Iterable[Issue]]:
+        def write(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
             file = receipts.open(path, layout_of[path], lenient=lenient, reference_date=day)
-            written = kept.post(file, actor=who, reason=reason, at=moment_of(at))
+            written = kept.post(file, actor=who, reason=reason, at=moment_of(at), progress=rows)
             return written, file.issues if written.is_new else ()
 
         return write_each(paths, write, output)
+
+
+@app.command("credits")
+@exits
+def add_credits(
+    ledger: LedgerUrl = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE", help=help_text("A bank's credit files."), show_default=False),
+    ] = None,
+    layout: CreditsLayout = "zengin-01",
+    actor: Actor = "",
+    reason: Reason = "",
+    at: At = None,
+    lenient: Lenient = False,
+    reference_date: ReferenceDate = None,
+    output: As = Format.TEXT,
+) -> Exit:
+    """Write down what reached the bank, by its credit files; the reports compare it with the receipts.
+
+    A file that is there already, by its name and content, adds nothing.
+    """
+    from kokin import receipts
+    from kokin.cli._posting import write_each
+    from kokin.reconcile import bank_credits
+
+    url, paths = _files(ledger, files)
+    who, day = actor_of(actor), day_of(reference_date)
+    with opened(url) as kept:
+
+        def add(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
+            file = receipts.open(path, layout, lenient=lenient, reference_date=day)
+            money = bank_credits(file.table())
+            written = kept.add_credits(money, actor=who, source=path.name, reason=reason, at=moment_of(at))
+            return written, file.issues if written.is_new else ()
+
+        return write_each(paths, add, output)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kokin.cli import _show
 from kokin.cli._exits import Exit
@@ -17,6 +17,9 @@ from kokin.model import Outcome
 
 if TYPE_CHECKING:
     from kokin.ledger import Written
+
+#: Writes a file, and tells as it goes how many more rows are done.
+Write: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[Written, Iterable[Issue]]]"
 
 
 class State(StrEnum):
@@ -64,26 +67,25 @@ class Done:
         return told | {"why": self.why, "issues": [_show.issue_dict(issue) for issue in self.issues]}
 
 
-def write_each(paths: Sequence[Path], write: Callable[[Path], tuple[Written, Iterable[Issue]]], output: Format) -> Exit:
+def write_each(paths: Sequence[Path], write: Write, output: Format) -> Exit:
     """Write files, each by itself: one that is refused or cannot be read keeps no other out.
 
     What became of them is told even if the ledger fails in between. Returns the gravest of their exit codes.
     """
     done: list[Done] = []
     try:
-        with _show.progress(tell("files"), len(paths) if len(paths) > 1 else None) as one:
-            for path in paths:
-                done.append(_written(path, write))
-                one(1)
+        for path in paths:
+            with _show.progress(path.name) as rows:
+                done.append(_written(path, write, rows))
     finally:
         if done:
             _show_all(done, output)
     return max(each.code for each in done)
 
 
-def _written(path: Path, write: Callable[[Path], tuple[Written, Iterable[Issue]]]) -> Done:
+def _written(path: Path, write: Write, rows: Callable[[int], None]) -> Done:
     try:
-        written, issues = write(path)
+        written, issues = write(path, rows)
     except RefusedError as error:
         return Done(path.name, State.REFUSED, issues=error.issues)
     except OSError as error:
@@ -99,7 +101,7 @@ def _show_all(done: Sequence[Done], output: Format) -> None:
     for each in done:
         written = each.written
         told = written.entry.told if written else {}
-        counts = [told.get("given", told.get("read")), told.get("accepted_yen"), each.exceptions or None]
+        counts = [told.get("given", told.get("read")), told.get("yen", told.get("accepted_yen")), each.exceptions or None]
         rejudged = written.rejudged or None if written else None
         rows.append((each.file, tell(each.state), written and written.entry.id, *counts, rejudged))
     _show.grid(heads("file", "", "entry", "read", "yen", "to look at", "judged anew"), rows)

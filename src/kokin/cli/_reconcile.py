@@ -23,7 +23,7 @@ from kokin.cli._options import (
     actor_of,
     day_of,
 )
-from kokin.cli._words import heads, help_text, tell
+from kokin.cli._words import heads, help_text, language, tell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,7 +79,8 @@ def reconcile(
     if ledger:
         with opened(ledger, policy=choices) as kept:
             _post(kept, bills, billed, taken.files, actor_of(actor))
-    summary = reports.write_run(result, accounts, taken.funnels, to_table(taken.issues), out)
+    issues = to_table(taken.issues)
+    summary = reports.write_run(result, accounts, taken.funnels, issues, out, language=language(), catalog=charges)
     _show.issues(taken.issues)
     show(summary)
     _show.line()

@@ -14,11 +14,7 @@ from kokin.cli._exits import Exit, exits
 from kokin.cli._options import (
     AsOf,
     CatalogFile,
-    CreditsFile,
-    CreditsLayout,
-    Lenient,
     PolicyFile,
-    ReferenceDate,
     day_of,
 )
 from kokin.cli._words import heads, help_text, language, tell
@@ -56,10 +52,6 @@ def report(
     ] = False,
     catalog: CatalogFile = None,
     policy: PolicyFile = None,
-    credits_file: CreditsFile = None,
-    credits_layout: CreditsLayout = "zengin-01",
-    lenient: Lenient = False,
-    reference_date: ReferenceDate = None,
 ) -> Exit:
     """Write the reports of a ledger: outcomes, exceptions, totals, arrears, the page to look at, and the rest.
 
@@ -67,16 +59,17 @@ def report(
     a ledger always has some; with 1 if a control does not hold, or a character was replaced.
     """
     from kokin.catalog import CATALOG, load
-    from kokin.cli._files import credited
     from kokin.reconcile import Policy
     from kokin.reports import of_ledger
 
     formats = _formats(forms)
     url, choices = only(ledger), Policy.load(policy) if policy else None
-    money = credited(credits_file, credits_layout, lenient=lenient, reference_date=day_of(reference_date))
     with opened(url, policy=choices) as kept, _show.progress(tell("report")):
-        charges = load(catalog) if catalog else CATALOG
-        made = of_ledger(kept, as_of=as_of and day_of(as_of), catalog=charges, credits=money)
+        day, charges = as_of and day_of(as_of), load(catalog) if catalog else CATALOG
+        money, told = kept.credits(day), kept.reports(day)
+        made = of_ledger(
+            kept, as_of=day, catalog=charges, credits=money if len(money) else None, reports=told if len(told) else None
+        )
         replaced = made.write(
             out, formats, language=language(), encoding=encoding.value, headings=headings.value, geta=geta
         )
