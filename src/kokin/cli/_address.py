@@ -91,7 +91,11 @@ def opened(url: str, *, create: bool = False, policy: Policy | None = None) -> I
         ledger = Ledger.open(place, create=create, policy=policy)
     except (SQLAlchemyError, sqlite3.Error) as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        message = tell("the ledger in {place} cannot be opened: {reason}", place=shown(url), reason=reason)
+        message = tell(
+            "the ledger in {place} cannot be opened: {reason}; check the URL, the rights and the disk",
+            place=shown(url),
+            reason=reason,
+        )
         raise LedgerError(message) from error
     with ledger:
         yield ledger

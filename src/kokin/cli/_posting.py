@@ -84,13 +84,14 @@ def write_each(paths: Sequence[Path], write: Write, output: Format) -> Exit:
 
 
 def _written(path: Path, write: Write, rows: Callable[[int], None]) -> Done:
+    name = path.name or str(path)
     try:
         written, issues = write(path, rows)
     except RefusedError as error:
-        return Done(path.name, State.REFUSED, issues=error.issues)
+        return Done(name, State.REFUSED, issues=error.issues)
     except OSError as error:
-        return Done(path.name, State.UNREADABLE, why=error.strerror or str(error))
-    return Done(path.name, State.POSTED if written.is_new else State.THERE, written, list(issues))
+        return Done(name, State.UNREADABLE, why=error.strerror or str(error))
+    return Done(name, State.POSTED if written.is_new else State.THERE, written, list(issues))
 
 
 def _show_all(done: Sequence[Done], output: Format) -> None:
@@ -101,7 +102,11 @@ def _show_all(done: Sequence[Done], output: Format) -> None:
     for each in done:
         written = each.written
         told = written.entry.told if written else {}
-        counts = [told.get("given", told.get("read")), told.get("yen", told.get("accepted_yen")), each.exceptions or None]
+        counts = [
+            told.get("given", told.get("read")),
+            told.get("yen", told.get("accepted_yen")),
+            each.exceptions or None,
+        ]
         rejudged = written.rejudged or None if written else None
         rows.append((each.file, tell(each.state), written and written.entry.id, *counts, rejudged))
     _show.grid(heads("file", "", "entry", "read", "yen", "to look at", "judged anew"), rows)
