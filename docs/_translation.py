@@ -5,7 +5,7 @@ After a change of an English page, run this and translate what it names:
     python docs/_translation.py
 
 A message that is new stands without a translation, one that has changed keeps the old translation and is marked fuzzy.
-Index, tutorial and guides are translated whole, every other page by its title, which the navigation shows.
+Index, tutorial, guides and explanations are translated whole, every other page by its title, which the navigation shows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MARKUP = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)")
 
 def is_whole(page: str) -> bool:
     """Whether a page is translated whole, not only by its title."""
-    return page in ("index", "tutorial") or page.startswith("guides/")
+    return page in ("index", "tutorial") or page.startswith(("guides/", "explanation/"))
 
 
 def extract() -> dict[str, Catalog]:

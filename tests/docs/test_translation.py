@@ -90,6 +90,14 @@ def _inline(text: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("page", CATALOGS)
+def test_a_translation_is_one_paragraph(page):
+    r"""Sphinx passes over what is more: `1. ...` would begin a list, and is written `1\. ...`."""
+    for message in _translated(page):
+        blocks = [token.type for token in markdown_it.MarkdownIt().parse(message.string)]
+        assert blocks == ["paragraph_open", "inline", "paragraph_close"], message.string
+
+
+@pytest.mark.parametrize("page", CATALOGS)
 def test_sentences_are_not_copied(page):
     for message in _translated(page):
         prose = re.sub(r"`[^`]*`|\([^)]*\)", "", message.id)
