@@ -153,19 +153,19 @@ _CLAIMS = {ClaimClass.COMPULSORY: "強制徴収公債権", ClaimClass.PUBLIC: "�
 
 
 def _charges() -> Iterator[str]:
-    yield "| charge | 項目 | claim | account | basis | 時効 | 延滞金 | order |"
-    yield "|---|---|---|---|---|--:|---|---|"
+    yield "| charge | claim | account, basis | 時効 | 延滞金 | order |"
+    yield "|---|---|---|--:|---|---|"
     for charge in CATALOG.charges.values():
-        account = CATALOG.accounts[charge.account].ja
-        claim = f"{charge.claim} {_CLAIMS[charge.claim]}"
-        law = f"{charge.basis} | {charge.limitation_years} | {charge.late_charge} | {charge.allocation}"
-        yield f"| `{charge.id}`<br>{charge.en} | {charge.ja} | {claim} | {account} | {law} |"
+        name = f"`{charge.id}`<br>{charge.ja}<br>{charge.en}"
+        claim = f"{charge.claim}<br>{_CLAIMS[charge.claim]}"
+        law = f"{CATALOG.accounts[charge.account].ja}<br>{charge.basis}"
+        yield f"| {name} | {claim} | {law} | {charge.limitation_years} | {charge.late_charge} | {charge.allocation} |"
     yield ""
-    yield "| system | システム | charges |"
-    yield "|---|---|---|"
+    yield "| system | charges |"
+    yield "|---|---|"
     for system in CATALOG.systems.values():
         charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or system.collects_nothing
-        yield f"| `{system.id}`<br>{system.en} | {system.ja} | {charges} |"
+        yield f"| `{system.id}`<br>{system.ja}<br>{system.en} | {charges} |"
 
 
 def _rates() -> Iterator[str]:
@@ -222,12 +222,12 @@ def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _layouts() -> Iterator[str]:
-    yield "| layout | 名称 | what | form | verified |"
-    yield "|---|---|---|---|---|"
+    yield "| layout | what | form | verified |"
+    yield "|---|---|---|---|"
     for layout in map(layouts.load, layouts.names()):
         form = f"{layout.format}, {layout.width} bytes" if layout.width else layout.format
         link = f"[`{layout.name}`](_generated/layout-{layout.name}.md)"
-        yield f"| {link} | {layout.ja} | {layout.en} | {form} | {'yes' if layout.verified else '**no**'} |"
+        yield f"| {link} | {layout.ja}<br>{layout.en} | {form} | {'yes' if layout.verified else '**no**'} |"
 
 
 def _layout(name: str) -> Iterator[str]:
