@@ -88,3 +88,17 @@ for path in Path(sys.argv[1]).iterdir():
 assert "pandas" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("layout", ["zengin-91", "kokin-csv"])
+def test_a_line_too_long_for_a_record_comes_in_pieces(layout: str) -> None:
+    stream = io.BytesIO()
+    receipts.synthesize(stream, layout, 20, newline="LF")
+    lines = stream.getvalue().splitlines(keepends=True)
+    content = b"".join([*lines[:5], b"2," * 100_000, b"\n", *lines[5:]])
+    issues = told(content, layout, lenient=False)[3]
+    wrong = {issue.where.record: (issue.where.byte or 0) - sum(map(len, lines[:5])) for issue in issues}
+    first = 6 if layout == "zengin-91" else 5  # a header row is none
+    assert {record: at for record, at in wrong.items() if record and record < 20} == {
+        first + i: i * 65_536 for i in range(4)
+    }

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kokin.issues import Issue, Place
 from kokin.receipts._file import ReceiptFile
-from kokin.receipts._frames import Block, Frame, blocks, frames
+from kokin.receipts._frames import Block, Frame, blocks, frames, rows
 
 # Odd multipliers, one for each word of a record, the same in every run.
 _MULTIPLIERS = np.random.default_rng(seed=4711).integers(1, 1 << 62, 4096, np.uint64) * np.uint64(2) + np.uint64(1)
@@ -66,9 +66,12 @@ def _compared(file: ReceiptFile, stream: BinaryIO, suspects: Iterable[tuple[int,
     first: dict[bytes, int] = {}
     decoder = file.decoder()
     for offset, number in suspects:
-        stream.seek(offset)
-        raw = stream.read(file.framing.width) if file.framing.width else stream.readline().rstrip(b"\r\n")
-        before = first.setdefault(raw, number)
-        kind = file.layout.kinds.get(decoder.decode(Frame(number, offset, raw, True)).kind)
+        if file.framing.width:
+            stream.seek(offset)
+            frame = Frame(number, offset, stream.read(file.framing.width), True)
+        else:
+            frame = next(rows(stream, offset, number - 1))
+        before = first.setdefault(frame.raw, number)
+        kind = file.layout.kinds.get(decoder.decode(frame).kind)
         if before != number and kind and kind.role == "data":
             yield Issue("RECORD_REPEATED", found=f"record {before}", where=Place(file.source, number, offset))
