@@ -60,8 +60,4 @@ def hexadecimal(hashes: pa.Array) -> pa.Array:
 
 def chained(before: bytes, rows: list[bytes]) -> list[bytes]:
     """The hash of each row, ``before`` being that of the row before the first."""
-    hashes = []
-    for row in rows:
-        before = sha256(before + row).digest()
-        hashes.append(before)
-    return hashes
+    return [before := sha256(before + row).digest() for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -11,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import inspect, make_url, select
+from sqlalchemy import make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,9 +25,10 @@ from kokin.ledger._files import given, totals_of
 from kokin.ledger._history import History
 from kokin.ledger._journal import Journal, last_entry
 from kokin.ledger._keys import receipt_keys
+from kokin.ledger._opening import opened
 from kokin.ledger._relink import make_links
 from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting, standing_file
-from kokin.ledger._schema import TABLES, VERSION
+from kokin.ledger._schema import TABLES
 from kokin.ledger._settle import Fresh, settle
 from kokin.ledger._settlements import settlements
 from kokin.ledger._store import Session, Store
@@ -78,30 +78,10 @@ class Ledger:
         place = make_url(url)
         store = store_for(place)
         try:
-            return cls._of(store, create, policy, clock)
+            return cls(store, opened(store, policy, clock if create else None), clock)
         except BaseException:
             store.engine.dispose()
             raise
-
-    @classmethod
-    def _of(cls, store: Store, create: bool, policy: Policy | None, clock: Callable[[], datetime]) -> Self:
-        with store.reading() as connection:
-            exists = inspect(connection).has_table("entries")
-        if not exists and not create:
-            raise LedgerError(f"there is no ledger in {store.engine.url!r}; `kokin ledger init` makes one")
-        if not exists:
-            _create(store, policy or Policy(), clock())
-        with store.reading() as connection:
-            told = json.loads(connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).scalar_one())
-        if told["form"] != VERSION:
-            raise LedgerError(
-                f"the ledger in {store.engine.url!r} has form {told['form']}; this version reads {VERSION}"
-            )
-        kept = Policy(pair_by=tuple(told["pair_by"]))
-        if policy and policy.pair_by != kept.pair_by:
-            expected, found = (", ".join(some.pair_by) for some in (kept, policy))
-            raise RefusedError([Issue("POLICY_DIFFERS", "pair_by", expected, found)], "another policy")
-        return cls(store, policy or kept, clock)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -414,15 +394,6 @@ class Ledger:
         if not told["actor"].strip():
             raise RefusedError([Issue("FIELD_MISSING", "actor")], "nothing was written")
         journal.seal(kind.value, at or self._clock(), strict=at is not None, **told)
-
-
-def _create(store: Store, policy: Policy, at: datetime) -> None:
-    with store.writing() as connection:
-        if inspect(connection).has_table("entries"):
-            return  # another process was faster
-        store.create(connection)
-        told = {"form": VERSION, "pair_by": list(policy.pair_by)}
-        Journal(store, connection).seal(EntryKind.OPENED.value, at, strict=False, actor="", told=told)
 
 
 def _entry(journal: Journal) -> Entry:

@@ -19,6 +19,9 @@ CREATE FUNCTION rows_are_never_changed() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the rows of %% are never changed', TG_TABLE_NAME; END $$
 """
 
+# A writer looks rows up by their ids, some ten thousand at a time: the planner would rather go through the whole table.
+_BY_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+
 # Of COPY: the server reads while the next rows are put together.
 _SENT = 1 << 20
 
@@ -34,6 +37,7 @@ class PostgresStore(Store):
 
     def lock(self, connection: Connection) -> None:
         """It is held to the end of the transaction; what was committed before it is seen after it."""
+        connection.exec_driver_sql(_BY_INDEX)
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
     def create(self, connection: Connection) -> None:

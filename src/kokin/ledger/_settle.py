@@ -21,7 +21,7 @@ from kokin.reconcile import Policy
 _NONE = np.empty(0, np.int64)
 
 # Keys that are settled at once: the more, the fewer times the links are gone through; in columns a million take 1 GB.
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 19
 
 
 class Rule(StrEnum):
