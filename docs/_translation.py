@@ -5,7 +5,7 @@ After a change of an English page, run this and translate what it names:
     python docs/_translation.py
 
 A message that is new stands without a translation, one that has changed keeps the old translation and is marked fuzzy.
-Index, tutorial, guides and explanations are translated whole, every other page by its title, which the navigation shows.
+Index, tutorial, guides and explanations are translated whole, other pages by their titles, which the navigation shows.
 """
 
 from __future__ import annotations
