@@ -272,10 +272,12 @@ def test_a_ledger_that_is_none(kokin: Kokin, here: Path, url: str, code: int) ->
     assert set(here.iterdir()) == files
 
 
-@pytest.mark.parametrize("args", [["ledger", "URL", "status"], ["ledger", "status", "x", "URL"], ["URL"]])
+@pytest.mark.parametrize(
+    "args", [["ledger", "URL", "status"], ["ledger", "status", "x", "URL"], ["URL"], ["reconcile", "--ledger=URL", "x"]]
+)
 def test_a_password_is_not_repeated(kokin: Kokin, here: Path, args: list[str]) -> None:
     url = "postgresql+psycopg://user:se%40cret@host/city"
-    done = kokin(*(url if arg == "URL" else arg for arg in args), cwd=here)
+    done = kokin(*(arg.replace("URL", url) for arg in args), cwd=here)
     assert done.returncode == 2
     assert "cret" not in done.stdout + done.stderr
 

@@ -29,8 +29,8 @@ LedgerUrl = Annotated[
     typer.Argument(metavar="URL", help=help_text("The ledger; else KOKIN_LEDGER names it."), show_default=False),
 ]
 
-# A URL with a password: what stands before it, it, and what follows.
-_PASSWORD = re.compile(r"(postgresql[^:/]*://[^:/@]*):([^/]*)(@.*)")
+# A URL with a password: what stands before it, it, and what follows up to the next @.
+_PASSWORD = re.compile(r"(.*\w://[^:/@]*):([^?]*)(@[^@]*)")
 
 
 def address(first: str | None, *more: str) -> tuple[str, list[str]]:

@@ -188,7 +188,9 @@ def reverse(
     ledger: LedgerUrl = None,
     entry: Annotated[
         int | None,
-        typer.Option(help=help_text("The entry of a file or of a reversal; `status` lists them."), show_default=False),
+        typer.Option(
+            help=help_text("The entry of a file, of credits or of a reversal; `status` lists them."), show_default=False
+        ),
     ] = None,
     posting: Annotated[
         int | None,
@@ -197,7 +199,7 @@ def reverse(
     actor: Actor = "",
     at: At = None,
 ) -> Exit:
-    """Take back a file, a posting, or a reversal: what a reversal took out is put back.
+    """Take back a file, a posting, credits, or a reversal: what a reversal took out is put back.
 
     Nothing is deleted; whatever else was judged by it is judged anew.
     """

@@ -62,7 +62,7 @@ class Done:
         told: dict[str, Any] = {"file": self.file, "state": self.state.value}
         if self.written:
             entry = self.written.entry
-            told |= {"entry": entry.id, "at": entry.at, "hash": entry.hash, "told": dict(entry.told)}
+            told |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "told": dict(entry.told)}
             told |= {"outcomes": dict(self.written.outcomes), "rejudged": self.written.rejudged}
         return told | {"why": self.why, "issues": [_show.issue_dict(issue) for issue in self.issues]}
 
@@ -102,13 +102,9 @@ def _show_all(done: Sequence[Done], output: Format) -> None:
     for each in done:
         written = each.written
         told = written.entry.told if written else {}
-        counts = [
-            told.get("given", told.get("read")),
-            told.get("yen", told.get("accepted_yen")),
-            each.exceptions or None,
-        ]
-        rejudged = written.rejudged or None if written else None
-        rows.append((each.file, tell(each.state), written and written.entry.id, *counts, rejudged))
+        read, yen = told.get("given", told.get("read")), told.get("yen", told.get("accepted_yen"))
+        look = (each.exceptions or None, (written and written.rejudged) or None)
+        rows.append((each.file, tell(each.state), written and written.entry.id, read, yen, *look))
     _show.grid(heads("file", "", "entry", "read", "yen", "to look at", "judged anew"), rows)
     outcomes: dict[str, list[int]] = {}
     for each in done:

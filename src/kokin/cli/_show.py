@@ -11,7 +11,15 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from kokin.cli._words import heads, language, tell, told_elsewhere
@@ -111,8 +119,17 @@ def issue_dict(issue: Issue) -> dict[str, Any]:
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Any]:
     """A bar on stderr where that is a terminal; called with the number of rows that are done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+    far: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), TimeRemainingColumn())
+    if total is None:
+        far = (TextColumn("{task.completed:,}"), TimeElapsedColumn())
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *far,
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    ) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.update(task, advance=done)
 
