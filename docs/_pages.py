@@ -98,28 +98,25 @@ def _issue_codes() -> Iterator[str]:
         yield f"| `{code.name}` | {code.severity} | {_as_markdown(code.en)} | {code.ja} |"
 
 
+# Heading, what is said under it, what its members are called, and the members.
+_BESIDE_OUTCOMES = (
+    (
+        "Findings",
+        "Law, policy and bank may add findings beside an outcome. They move no yen, and are to be looked at.",
+        "finding",
+        Finding,
+    ),
+    ("Bins", "Every yen of every receipt stands in exactly one of them (control T4).", "bin", Bin),
+    ("How a bill stands", "In `balances.csv`.", "status", BalanceStatus),
+    ("Why money is owed back, or offered", "In `overpayments.csv` and `offers.csv`.", "kind", OverpaymentKind),
+)
+
+
 def _outcomes() -> Iterator[str]:
     yield from _members("outcome", Outcome, "to look at", lambda one: "yes" if one.is_exception else "no")
-    yield ""
-    yield "## Findings"
-    yield ""
-    yield "Law, policy and bank may add findings beside an outcome. They move no yen, and are to be looked at."
-    yield ""
-    yield from _members("finding", Finding)
-    yield ""
-    yield "## Bins"
-    yield ""
-    yield "Every yen of every receipt stands in exactly one of them (control T4)."
-    yield ""
-    yield from _members("bin", Bin)
-    yield ""
-    yield "## How a bill stands"
-    yield ""
-    yield from _members("status", BalanceStatus)
-    yield ""
-    yield "## Why money is owed back, or offered"
-    yield ""
-    yield from _members("kind", OverpaymentKind)
+    for heading, text, head, kind in _BESIDE_OUTCOMES:
+        yield from ("", f"## {heading}", "", text, "")
+        yield from _members(head, kind)
 
 
 def _members(head: str, kind: type[StrEnum], more: str = "", tell: Callable[[Any], str] | None = None) -> Iterator[str]:
