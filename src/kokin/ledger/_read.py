@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, Select, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select, true
 
 from kokin.columns import in_one
 from kokin.ledger._bodies import facts
@@ -19,6 +19,9 @@ from kokin.ledger._schema import SUMMED, TABLES
 from kokin.ledger._store import Session
 from kokin.model import Bill, Receipt, Record
 from kokin.reconcile import Policy, reconcile
+
+if TYPE_CHECKING:
+    from kokin.ledger._store import Statement
 
 _BILLS, _ENTRIES = TABLES["bills"], TABLES["entries"]
 _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
@@ -41,7 +44,7 @@ def _up_to(entry: ColumnElement[int], last: int | None) -> ColumnElement[bool]:
     return true() if last is None else entry <= last
 
 
-def _told(session: Session, table: str, record: type[Record], statement: Select[Any]) -> pa.Table:
+def _told(session: Session, table: str, record: type[Record], statement: Statement) -> pa.Table:
     """The rows of a statement with their bodies as the columns of a record, and whatever else it asks for."""
     parts = []
     for rows in session.store.query(session.connection, statement):

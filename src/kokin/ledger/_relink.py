@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select
 
 from kokin.columns import Ints, distinct, in_one, integers, within
 from kokin.issues import Issue, Place
@@ -19,10 +19,13 @@ from kokin.ledger._links import KINDS, MOST, find
 from kokin.ledger._schema import TABLES
 from kokin.ledger._store import ROWS, Session
 
+if TYPE_CHECKING:
+    from kokin.ledger._store import Statement
+
 _LINKS = TABLES["links"]
 
 
-def pages(session: Session, statement: Select[Any], key: Any, rows: int = ROWS) -> Iterator[pa.Table]:
+def pages(session: Session, statement: Statement, key: Any, rows: int = ROWS) -> Iterator[pa.Table]:
     """The rows of a statement in the order of a key, so many at a time, each page asked for by itself."""
     last = 0
     while len(page := session.table(statement.where(key > last).order_by(None).order_by(key).limit(rows))):

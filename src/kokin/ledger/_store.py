@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 from sqlalchemy import (
@@ -16,7 +16,6 @@ from sqlalchemy import (
     Engine,
     Integer,
     LargeBinary,
-    Select,
     TableValuedAlias,
     select,
     true,
@@ -28,6 +27,12 @@ from kokin.ledger._schema import AUDIT_LOG_VIEW, JOURNAL, METADATA, TABLES
 
 #: Integers as a table; see :meth:`Store.wanted`.
 Wanted: TypeAlias = TableValuedAlias
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    #: A query, whatever it asks for. When it runs, SQLAlchemy 2.0 does not know this form.
+    Statement: TypeAlias = Select[*tuple[Any, ...]]
 
 #: Rows that are read, written or looked for at once.
 ROWS = 65_536
@@ -88,14 +93,14 @@ class Store(abc.ABC):
         told = {name: self.fact(body, name) for body, name in (("r.body", "record_no"), ("b.body", "bill_id"))}
         connection.exec_driver_sql(AUDIT_LOG_VIEW.format(**told))
 
-    def query(self, connection: Connection, statement: Select[Any]) -> Iterator[pa.Table]:
+    def query(self, connection: Connection, statement: Statement) -> Iterator[pa.Table]:
         """The rows of a statement, some at a time and first none; its columns are whole numbers, texts and bytes."""
         columns = _columns(statement)
         yield columns.empty_table()
         result = connection.execute(statement, execution_options={"yield_per": ROWS})
         yield from (_as_table(rows, columns) for rows in result.partitions())
 
-    def table(self, connection: Connection, statement: Select[Any]) -> pa.Table:
+    def table(self, connection: Connection, statement: Statement) -> pa.Table:
         """All rows of a statement, each column in one chunk."""
         columns = _columns(statement)
         result = connection.execute(statement)
@@ -108,7 +113,7 @@ class Store(abc.ABC):
         result.close()
         return concat(tables, columns)
 
-    def look_up(self, connection: Connection, keys: Ints, statement: Callable[[Wanted], Select[Any]]) -> pa.Table:
+    def look_up(self, connection: Connection, keys: Ints, statement: Callable[[Wanted], Statement]) -> pa.Table:
         """The rows of a statement about some integers, some of them at a time."""
         columns = _columns(statement(self.wanted(keys[:0])))
         parts = (keys[start : start + ROWS] for start in range(0, len(keys), ROWS))
@@ -129,11 +134,11 @@ class Session:
     store: Store
     connection: Connection
 
-    def look_up(self, keys: Ints, statement: Callable[[Wanted], Select[Any]]) -> pa.Table:
+    def look_up(self, keys: Ints, statement: Callable[[Wanted], Statement]) -> pa.Table:
         """See :meth:`Store.look_up`."""
         return self.store.look_up(self.connection, keys, statement)
 
-    def table(self, statement: Select[Any]) -> pa.Table:
+    def table(self, statement: Statement) -> pa.Table:
         """See :meth:`Store.table`."""
         return self.store.table(self.connection, statement)
 
@@ -146,7 +151,7 @@ class Session:
         of = TABLES[table]
         columns = select(*(of.c[name] for name in ("id", *names))).where(true() if only is None else only)
 
-        def joined(wanted: Wanted) -> Select[Any]:
+        def joined(wanted: Wanted) -> Statement:
             return columns.select_from(wanted.join(of, of.c.id == wanted.c.value)).order_by(of.c.id)
 
         tables = []
@@ -161,7 +166,7 @@ class Session:
         return concat(tables, _columns(columns))
 
 
-def _columns(statement: Select[Any]) -> pa.Schema:
+def _columns(statement: Statement) -> pa.Schema:
     kinds = {column.key: column.type for column in statement.selected_columns}
     return pa.schema([(name, _arrow_type(kind)) for name, kind in kinds.items()])
 

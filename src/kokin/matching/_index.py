@@ -208,8 +208,8 @@ def _joined(parts: list[Keys]) -> Keys:
     for part in parts:
         start, end = end, end + len(part.present)
         words[start:end, : part.words.shape[1]] = part.words
-    present, wrong = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
-    return Keys(words, present, wrong)
+    present, wrong = [part.present for part in parts], [part.wrong for part in parts]
+    return Keys(words, np.concatenate(present), np.concatenate(wrong))
 
 
 def _ascending(texts: pa.Array) -> bool:
