@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.columns import bool_array, text_buffers, to_arrow
-from kokin.receipts._words import LEAST_STRIDE, Bytes, Mask, are_blank, cut
+from kokin.receipts._words import Bytes, Mask
 
 _EPOCH = date(1970, 1, 1)
 _TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), date: pa.date32(), time: pa.time32("s")}
@@ -84,7 +84,6 @@ def zero_filled(cells: Bytes, width: int) -> Bytes:
 
 def trimmed(cells: Bytes, encoding: str) -> pa.Array:
     """The texts in a byte matrix of bytes known to be of an encoding, blanks cut off; null where nothing is left."""
-    cells = _narrowed(cells)
     if cells.max() < 0x80:
         if cells.min() > 0x20:
             return texts(cells)
@@ -99,14 +98,6 @@ def trimmed(cells: Bytes, encoding: str) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(column), [_bitmap(filled), *column.buffers()[1:]])
 
 
-def _narrowed(cells: Bytes) -> Bytes:
-    """The cells without what is blank in all of them, eight columns at a time: names seldom fill their field."""
-    width = cells.shape[1]
-    while width > LEAST_STRIDE and are_blank(cells, width - 8, 8):
-        width -= 8
-    return cells if width == cells.shape[1] else cut(cells, 0, width)
-
-
 def _decoded(cells: Bytes, encoding: str) -> pa.Array:
     """Half-width or cp932 to UTF-8 in one call: a newline, which no field holds, ends each."""
     count, width = cells.shape
@@ -114,7 +105,9 @@ def _decoded(cells: Bytes, encoding: str) -> pa.Array:
     lines[:, :width] = cells
     # Both say the same of half-width bytes, one of them four times as fast.
     text = (
-        charmap_decode(lines.data, "strict", _HALF_WIDTH)[0] if encoding == "half-width" else str(lines.data, "cp932")
+        charmap_decode(lines.data, "strict", _HALF_WIDTH)[0]  # pyright: ignore[reportArgumentType] # a str is a table too
+        if encoding == "half-width"
+        else str(lines.data, "cp932")
     )
     encoded = text.encode()
     ends = np.flatnonzero(np.frombuffer(encoded, np.uint8) == 0x0A)

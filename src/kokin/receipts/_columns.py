@@ -34,6 +34,7 @@ from kokin.receipts._words import (
     fits_gs1,
     integer,
     not_digits,
+    used,
     which,
 )
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Source, Total
@@ -188,7 +189,7 @@ class ColumnReader:
             unfit = ~fits_gs1(rows, start, length)
             run.doubt(f.id, unfit if parsed.null is None else unfit & ~parsed.null)
         elif f.type is FieldType.KANJI:
-            parsed.cells = cut(rows, start, length)
+            parsed.cells = cut(rows, start, used(rows, start, length))
             run.doubt(f.id, _suspects(parsed.cells, self._encoding(f)))
         return parsed
 
@@ -291,10 +292,11 @@ class ColumnReader:
         known = None if parsed.null is None else ~_chosen(parsed.null, chosen)
         if f.type in _NUMBERS:
             return to_arrow(_chosen(parsed.numbers, chosen), _NUMBERS[f.type], known)
-        if parsed.cells is None:
-            cells = cut(run.rows, self.kind.offsets[path], f.length, chosen)
-        else:
-            cells = parsed.cells if chosen is None else cut(parsed.cells, 0, f.length, chosen)
+        cells, start = parsed.cells, self.kind.offsets[path]
+        if cells is None:
+            cells = cut(run.rows, start, used(run.rows, start, f.length), chosen)
+        elif chosen is not None:
+            cells = cut(cells, 0, cells.shape[1], chosen)
         if f.type in (FieldType.TEXT, FieldType.KANJI):
             return arrow.trimmed(cells, self._encoding(f))
         return arrow.texts(arrow.zero_filled(cells, width), known)

@@ -179,10 +179,13 @@ class CsvMatrix:
         suspect: Mask = lengths > field.length
         width = to.shape[1]
         if field.type not in _RIGHT:
-            copied = chunk.cut(starts, width)
-            inside = np.arange(width) < lengths[:, None]
-            to[:] = np.where(inside, copied, _BLANK)
-            return suspect | self._too_long(field, copied, inside, lengths)
+            longest = min(width, int(lengths.max()))
+            if longest:
+                copied = chunk.cut(starts, longest)
+                inside = np.arange(longest) < lengths[:, None]
+                to[:, :longest] = np.where(inside, copied, _BLANK)
+                suspect |= self._too_long(field, copied, inside, lengths)
+            return suspect
         empty = lengths == 0
         if field.prefix:
             size = len(field.prefix)
@@ -210,7 +213,7 @@ class CsvMatrix:
     def _too_long(self, field: Field, copied: Bytes, inside: Mask, lengths: Places) -> Mask:
         """Which texts may have more characters than a receipt holds; in UTF-8 only first bytes count."""
         most = self._most.get(field.id, field.length)
-        if most >= field.length:
+        if most >= copied.shape[1]:
             return np.zeros(len(lengths), np.bool_)
         if self._utf_8:
             lengths = lengths - (inside & (copied & 0xC0 == 0x80)).sum(axis=1)
