@@ -336,3 +336,37 @@ def test_every_entry_has_an_actor(ledger, bills):
     with pytest.raises(RefusedError, match="actor"):
         ledger.add_bills(bills(B1=1), actor="")
     assert ledger.status()["entries"] == 1
+
+
+def test_a_bills_story_tells_how_it_stood_after_each_change(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000, B2=1), actor="clerk")
+    entry = ledger.post(receipts("mon.csv", ("B1", 4_000, 1), ("B2", 1, 1)), actor="batch").entry.id
+    ledger.post(receipts("tue.csv", ("B2", 1, 2)), actor="batch")
+    ledger.add_bills(bills(B1=8_000), actor="clerk")
+    ledger.add_bills(bills({"case_key": "9".zfill(20)}, B1=8_000), actor="clerk")
+    ledger.add_bills(bills(B1=8_000), actor="clerk")
+    ledger.reverse(entry, reason="wrong file", actor="chief")
+    story = ledger.history("B1")
+    assert story.versions.column("amount").to_pylist() == [10_000, 8_000, 8_000, 8_000]
+    assert [tuple(row.values()) for row in story.balances.to_pylist()] == [
+        (2, "B1", 10_000, 0, 10_000, "expected"),
+        (3, "B1", 10_000, 4_000, 6_000, "partial"),
+        (5, "B1", 8_000, 4_000, 4_000, "partial"),
+        (6, "B1", 8_000, 0, 8_000, "expected"),
+        (7, "B1", 8_000, 4_000, 4_000, "partial"),
+        (8, "B1", 8_000, 0, 8_000, "expected"),
+    ]
+
+
+@settings(max_examples=4, suppress_health_check=ANY_PLACE)
+@given(seed=st.integers(0, 2**32))
+def test_the_last_balance_of_a_story_is_the_bills_balance(new_place, cities, seed):
+    rng, bills, files = city_in_files(cities, seed)
+    with Ledger.open(new_place()) as ledger:
+        ledger.add_bills(as_table(bills), actor="clerk")
+        for file in files:
+            ledger.post(file, actor="batch", source="none" if not len(file) else None)
+        bill = rng.choice(bills)["bill_id"]
+        (now,) = [row for row in ledger.balances().to_pylist() if row["bill_id"] == bill]
+        last = ledger.history(bill).balances.to_pylist()[-1]
+        assert {name: last[name] for name in now} == now

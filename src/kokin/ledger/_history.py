@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Select, func, select
 
-from kokin.columns import bool_array, distinct, in_one, int64_array, integers, within, without, write_csv
+from kokin.columns import distinct, in_one, int64_array, integers, write_csv
 from kokin.issues import Issue, RefusedError
 from kokin.ledger._bodies import facts
 from kokin.ledger._chain import hexadecimal
-from kokin.ledger._circles import BILL_COLUMNS, Circles, bills_by_id, circles, receipts_by_id
+from kokin.ledger._circles import Circles, bills_by_id, circles, receipts_by_id
 from kokin.ledger._entry import EntryKind
 from kokin.ledger._forms import restored
 from kokin.ledger._journal import last_entry
@@ -70,28 +70,26 @@ def _log_of(wanted: Wanted) -> Select[Any]:
 
 def _balances(session: Session, some: Circles, log: pa.Table, bill_id: str, policy: Policy) -> pa.Table:
     """How a bill stood after each entry that concerned its circle, where that is another way than before."""
-    bills = session.rows("bills", integers(some.bills.column("id"), 0), ("entry", "previous", "body"))
+    kept = session.rows("bills", integers(some.bills.column("id"), 0), ("entry", "previous"))
+    bills = some.bills.append_column("entry", kept.column("entry")).append_column("previous", kept.column("previous"))
     receipts = receipts_by_id(session, some.receipts)
-    billed, previous = integers(bills.column("entry"), 0), integers(bills.column("previous"), 0)
-    posted, reverses = integers(log.column("entry"), 0), integers(log.column("reverses"), 0)
-    told = []
-    for entry in distinct(np.concatenate([billed, posted])).tolist():
-        there = within(
-            integers(bills.column("id"), 0), without(integers(bills.column("id"), 0), previous[billed <= entry])
-        )
-        known = restored(
-            facts("bills", bills.column("body").filter(bool_array(there & (billed <= entry))), BILL_COLUMNS), Bill
-        )
-        stand = (posted <= entry) & (reverses == 0)
-        stand &= ~within(integers(log.column("id"), 0), np.sort(reverses[posted <= entry]))
-        paid = np.sort(integers(log.column("receipt"), 0)[stand])
-        taken = restored(receipts.filter(bool_array(within(integers(receipts.column("id"), 0), paid))), Receipt)
-        balance = reconcile(known, taken, policy).balances
-        told += [{"entry": entry, **row} for row in balance.to_pylist() if row["bill_id"] == bill_id]
-    changed = [
-        row for row, before in zip(told, [{}, *told], strict=False) if {**row, "entry": 0} != {**before, "entry": 0}
-    ]
-    return pa.Table.from_pylist(changed)
+    told: list[dict[str, Any]] = []
+    for entry in distinct(np.concatenate([integers(some.column("entry"), 0) for some in (bills, log)])).tolist():
+        stand = _standing(log, entry, "reverses")
+        stand = stand.filter(stand.column("reverses").is_null())
+        paid = receipts.filter(pc.is_in(receipts.column("id"), value_set=in_one(stand.column("receipt"))))
+        in_force = restored(_standing(bills, entry, "previous"), Bill)
+        balances = reconcile(in_force, restored(paid, Receipt), policy).balances
+        for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
+            if not told or {**told[-1], **row} != told[-1]:
+                told.append({"entry": entry, **row})
+    return pa.Table.from_pylist(told)
+
+
+def _standing(rows: pa.Table, entry: int, takes_away: str) -> pa.Table:
+    """The rows up to an entry whose ids no such row takes away."""
+    known = rows.filter(pc.less_equal(rows.column("entry"), entry))
+    return known.filter(pc.invert(pc.is_in(known.column("id"), value_set=in_one(known.column(takes_away)))))
 
 
 def status(session: Session) -> dict[str, Any]:
