@@ -1,11 +1,13 @@
-"""What a type checker sees of the public names. Checked by mypy, never run."""
+"""What a type checker sees of the public names. Checked by mypy and pyright, never run."""
 
 from collections.abc import Iterator
 from datetime import date
+from typing import assert_type
 
 import pyarrow as pa
 
-from kokin import bills, elqr, receipts, reconcile, rules, slips, text
+import kokin
+from kokin import bills, elqr, ledger, receipts, reconcile, reports, rules, slips, text
 from kokin.issues import Issue, RefusedError
 from kokin.model import Bill, Receipt
 
@@ -41,6 +43,20 @@ def a_night() -> dict[str, object]:
     done: reconcile.Reconciliation = reconcile.reconcile(billed.table, receipts.read("r.csv", layout="kokin-csv"))
     held: bool | None = done.controls[3].holds
     return {"held": held, **done.summary}
+
+
+def a_ledger() -> str:
+    with ledger.Ledger.open("sqlite:///city.db") as city:
+        night: ledger.Written = city.post(receipts.read("r.csv", layout="kokin-csv"), source="r.csv", actor="batch")
+        city.reverse(night.entry.id, reason="the wrong body's file", actor="chief")
+        checked: ledger.Verification = city.verify()
+        told: list[Issue] = reports.of_ledger(city).write("reports", ["csv", "html"])
+    return f"{checked.is_clean} {told}"
+
+
+def by_the_top(body: bytes) -> None:
+    assert_type(kokin.elqr.parse(body.decode()), elqr.ElQr)
+    assert_type(kokin.text.body_code("08233"), str)
 
 
 yen: int = rules.late_charge(56_400, due_on=date(2026, 2, 2), paid_on=date(2026, 5, 29))
