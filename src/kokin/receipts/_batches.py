@@ -21,8 +21,7 @@ from kokin.receipts._csv_columns import CsvMatrix, Rows
 from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import Block, Frame, Framing, blocks, rows
 from kokin.receipts._reading import Reading
-from kokin.receipts._words import Bytes, LegalTest, Mask, equals, not_digits
-from kokin.receipts.layouts import FieldType
+from kokin.receipts._words import Bytes, Mask, equals, not_digits
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 #: What is the same for a whole file.
@@ -60,10 +59,6 @@ class Batches:
         self._kinds = [self._matrix.kind] if self._matrix else data
         if self.layout.xml or not all(can_read(self.layout, kind) for kind in self._kinds):
             self._kinds = []
-        self._legal = [
-            LegalTest(kind.width, [(kind.offsets[f.id], f.length) for f in kind.fields if f.type is FieldType.KANJI])
-            for kind in self._kinds
-        ]
         self._readers = [ColumnReader(self.layout, kind, reading.mapping, reference_date) for kind in self._kinds]
 
     def read(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
@@ -129,8 +124,9 @@ class Batches:
                 for i in range(start, end):
                     yield from self._judge(block.frame(i))
             else:
-                illegal = self._legal[kind].illegal(rows[start:end], rows.shape[1] - block.width)
-                yield from self._run(self._readers[kind], rows[start:end], block, start, illegal)
+                reader = self._readers[kind]
+                illegal = reader.legal.illegal(rows[start:end], rows.shape[1] - block.width)
+                yield from self._run(reader, rows[start:end], block, start, illegal)
 
     def _kinds_of(self, rows: Bytes) -> npt.NDArray[np.int8]:
         """Which of the readers takes each record, from 0; -1 for none."""

@@ -14,7 +14,8 @@ from kokin.model import Receipt, ReceiptKind, Text, kinds
 from kokin.receipts.layouts import Layout, Source
 
 Values = Mapping[str, Any]
-_BY_HAND = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
+#: Kinds that need an actor and a reason.
+BY_HAND = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class ReceiptMapping:
                     value = self._over(step, value, problem, issues)
             values[step.name] = value
         issues += [Issue("FIELD_MISSING", name) for name in ("paid_on", "amount") if values.get(name) is None]
-        if values.get("kind") in _BY_HAND:
+        if values.get("kind") in BY_HAND:
             issues += [Issue("FIELD_MISSING", name) for name in ("actor", "reason") if values.get(name) is None]
         if self.layout.together:
             issues += self._incomplete(values)

@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 
 from kokin.columns import fixed_buffer, to_arrow
 from kokin.issues import RefusedError
-from kokin.model import Digits, Receipt, ReceiptKind, Yen, kinds, schema
+from kokin.model import Digits, Receipt, Yen, kinds, schema
 from kokin.receipts import _arrow as arrow
-from kokin.receipts._canonical import ReceiptMapping
+from kokin.receipts._canonical import BY_HAND, ReceiptMapping
 from kokin.receipts._values import Reader, reader
 from kokin.receipts._words import (
     LEAST_STRIDE,
     Bytes,
+    LegalTest,
     Mask,
     cells_not_digits,
     cut,
@@ -51,8 +52,8 @@ _NUMBERS = {
     FieldType.TIME: pa.time32("s"),
 }
 _MOST_DIGITS = 18
-# These need an actor and a reason, which is for the record reader to see to.
-_BY_HAND = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
+# A newline of two bytes may be part of the width.
+_LEAST_WIDTH = LEAST_STRIDE + 2
 
 
 @dataclass
@@ -135,6 +136,9 @@ class ColumnReader:
             for f in kind.fields
             if f.type in _DATED
         }
+        kanji = [(kind.offsets[f.id], f.length) for f in kind.fields if f.type is FieldType.KANJI]
+        #: For the records of a fixed-length file.
+        self.legal = LegalTest(kind.width, kanji)
         self._amount = layout.receipt["amount"].field
         types = schema(Receipt)
         self._types = {name: types.field(name).type for name in mapping.sources}
@@ -222,7 +226,7 @@ class ColumnReader:
         run.doubt(f.id, wrong if parsed.null is None else wrong & ~parsed.null)
 
     def _check_canonical(self, run: Run) -> None:
-        """Doubt what a receipt may not hold: no day, no amount, too many yen, a number in part."""
+        """Doubt what a receipt may not hold: no day, no amount, too many yen, a number in part, nobody who answers."""
         known = kinds(Receipt)
         for name, source in self.mapping.sources.items():
             if not source.field or source.field.startswith("header."):
@@ -235,7 +239,7 @@ class ColumnReader:
                 run.doubt("", parsed.numbers > kind.most)
             if source.values:
                 codes = self._codes[source.field]
-                by_hand = [code for code, value in source.values.items() if value in _BY_HAND]
+                by_hand = [code for code, value in source.values.items() if value in BY_HAND]
                 taken = [code for code in codes if not code or (code in source.values and code not in by_hand)]
                 run.doubt("", ~_one_of(parsed, codes, taken))
         for members in self.layout.together.values():
@@ -313,7 +317,7 @@ def can_read(layout: Layout, kind: RecordKind) -> bool:
     amount = layout.receipt.get("amount")
     if amount is None or not amount.field or amount.field.startswith("header."):
         return False
-    if layout.width is not None and (layout.encoding != "half-width" or layout.width < LEAST_STRIDE):
+    if layout.width is not None and (layout.encoding != "half-width" or layout.width < _LEAST_WIDTH):
         return False
     if any(source.values and source.field.startswith("header.") for source in layout.receipt.values()):
         return False

@@ -251,7 +251,7 @@ class ReceiptFile:
             FileRefused: the file is refused, and nothing of it is returned.
         """
         with ThreadPoolExecutor(1) as pool:
-            # The digest costs a sixth of the reading; on a file of its own it is taken meanwhile.
+            # The digest costs half as much as the reading; on a file of its own it is taken meanwhile.
             apart = pool.submit(lambda: self.digest) if isinstance(self.path, str | Path) else None
             batches = list(self._batches(raw=raw))
             if apart:
