@@ -23,7 +23,7 @@ from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
 from kokin.reports import TABLES
 from kokin.rules import ORDERS, RATES
 
-pytest.importorskip("sphinx", reason="the docs' tools are not installed: pip install 'kokin[docs]'")
+pytest.importorskip("furo", reason="no furo here: pip install 'kokin[docs]'")
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
