@@ -192,7 +192,7 @@ def first_month() -> str:
     drawn = ['<rect x="110" y="40" width="180" height="28" class="green"/>']
     drawn.append('<rect x="290" y="40" width="350" height="28" class="amber"/>')
     drawn += [_text(200, 59, "lower rate", "middle"), _text(465, 59, "higher rate", "middle")]
-    for x, name in ((110, "納期限"), (290, "end of the first month"), (640, "payment")):
+    for x, name in ((110, "納期限"), (290, "end of the first month"), (640, "day of payment")):
         drawn += [f'<path d="M{x} 32V76" class="line"/>', _text(x, 24, name, "middle", "strong")]
     drawn += [_text(112, 94, "from the next day", kind="small"), _text(292, 94, "from the day after", kind="small")]
     drawn.append(_text(640, 94, "the day itself counts", "middle", "small"))

@@ -13,11 +13,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from html import escape, unescape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from _figures import FIGURES
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
+from docutils import nodes
 
 DOCS = Path(__file__).parent
 CATALOGS = DOCS / "locale" / "ja" / "LC_MESSAGES"
@@ -38,18 +41,22 @@ msgstr ""
 _MARKUP = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)")
 
 
+# What a drawing says: its words, and its label for screen readers.
+_DRAWN = re.compile(r'(?<=>)[^<>]+(?=</text>)|(?<=aria-label=")[^"]+')
+
+
 def is_whole(page: str) -> bool:
     """Whether a page is translated whole, not only by its title."""
     return page in ("index", "tutorial") or page.startswith(("guides/", "explanation/"))
 
 
 def extract() -> dict[str, Catalog]:
-    """The messages to translate, by page, as the pages have them now."""
+    """The messages to translate, by page, as the pages have them now; those of all drawings under ``figures``."""
     with TemporaryDirectory() as folder:
         excluded = "exclude_patterns=" + ",".join(_WITHOUT_MESSAGES)
         build = [sys.executable, "-m", "sphinx", "-Q", "-b", "gettext", "-D", excluded, str(DOCS), folder]
         subprocess.run(build, check=True)
-        found = {}
+        found = {"figures": _drawn()}
         for path in sorted(Path(folder).rglob("*.pot")):
             page = path.relative_to(folder).with_suffix("").as_posix()
             catalog = read_catalog(path)
@@ -95,6 +102,25 @@ def update() -> list[str]:
             file.write(_HEADER)
             write_po(file, catalog, width=None, omit_header=True)
     return open_messages
+
+
+def translate_figures(app, doctree: nodes.Element) -> None:
+    """Let the drawings of a page speak the language of the build."""
+    if app.config.language == "en":
+        return
+    words = {message.id: message.string for message in messages(read_catalog(CATALOGS / "figures.po"))}
+    for raw in list(doctree.findall(nodes.raw)):
+        drawn = _DRAWN.sub(lambda found: escape(words.get(unescape(found[0]), "") or unescape(found[0])), raw.astext())
+        raw.replace_self(nodes.raw("", drawn, format="html"))
+
+
+def _drawn() -> Catalog:
+    catalog = Catalog(locale="ja")
+    for draw in FIGURES.values():
+        for found in _DRAWN.findall(draw()):
+            if re.search("[a-z]{2}", re.sub(r"\w*_\w*", "", found)):  # not in names of fields and outcomes
+                catalog.add(unescape(found))
+    return catalog
 
 
 def _title_alone(catalog: Catalog) -> Catalog:

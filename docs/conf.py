@@ -16,6 +16,7 @@ import kokin
 sys.path.insert(0, str(Path(__file__).parent))
 from _complete import problems
 from _pages import write_generated_pages
+from _translation import translate_figures
 
 project = "Kokin"
 author = "the Kokin maintainers"
@@ -126,6 +127,7 @@ nitpick_ignore_regex = [
 
 
 def setup(app) -> None:
+    app.connect("doctree-read", translate_figures)
     app.connect("builder-inited", lambda app: write_generated_pages(Path(app.srcdir)))
     app.connect("autodoc-process-signature", _fields_alone)
     app.connect("env-check-consistency", _warn_of_names)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("furo")
 pytest.importorskip("myst_parser")
+nodes = pytest.importorskip("docutils.nodes")
 jinja2 = pytest.importorskip("jinja2")
 markdown_it = pytest.importorskip("markdown_it")
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-
-def _load_translation():
-    spec = importlib.util.spec_from_file_location("_translation", DOCS / "_translation.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["_translation"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-translation = _load_translation()
+sys.path.insert(0, str(DOCS))
+translation = importlib.import_module("_translation")
 CATALOGS = {
     path.relative_to(translation.CATALOGS).with_suffix("").as_posix(): translation.read_catalog(path)
     for path in sorted(translation.CATALOGS.rglob("*.po"))
@@ -103,6 +97,20 @@ def test_sentences_are_not_copied(page):
         prose = re.sub(r"`[^`]*`|\([^)]*\)", "", message.id)
         if re.search(r"[a-z]+ [a-z]+ [a-z]+", prose):
             assert message.string != message.id
+
+
+def test_drawings_speak_the_language_of_the_build():
+    drawn = next(iter(translation.FIGURES.values()))()
+    said = {}
+    for language in ("en", "ja"):
+        page = nodes.container("", nodes.raw("", drawn, format="html"))
+        translation.translate_figures(SimpleNamespace(config=SimpleNamespace(language=language)), page)
+        said[language] = page.astext()
+    assert said["en"] == drawn
+    assert re.search("[ぁ-ん]", said["ja"])
+    assert re.sub("<text.*?</text>|aria-label=.*?>", "", said["ja"]) == re.sub(
+        "<text.*?</text>|aria-label=.*?>", "", drawn
+    )
 
 
 def test_markup_finds_what_a_translation_could_lose():
