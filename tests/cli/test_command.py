@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from kokin import elqr, receipts
+from kokin.cli._exits import Exit, exits
 
 Kokin = Callable[..., Any]
 
@@ -231,6 +233,17 @@ def test_exit_codes(kokin: Kokin, here: Path, args: list[str], code: int) -> Non
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert bool(done.stderr) == (code != 0)
+
+
+def test_a_defect_does_not_look_like_success(capsys: pytest.CaptureFixture[str]) -> None:
+    @exits
+    def broken() -> Exit:
+        raise ZeroDivisionError
+
+    with pytest.raises(typer.Exit) as ended:
+        broken()
+    assert ended.value.exit_code == 4
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_messages_follow_the_language(kokin: Kokin, here: Path) -> None:

@@ -24,8 +24,9 @@ app = typer.Typer(
     help=page("""The public money of Japanese local governments: slips out, receipts in, reconciled to the yen.
 
     Exit codes: 0 clean; 1 done, with exceptions to look at; 2 wrong usage; 3 input refused, nothing of it written;
-    4 a file or the ledger could not be read or written. Messages are Japanese where the locale is (LANG, or
-    KOKIN_LANG=ja|en)."""),
+    4 a file or the ledger could not be read or written; 130 interrupted; 141 nobody reads the output any more.
+
+    Messages are Japanese where the locale is (LANG, or KOKIN_LANG=ja|en)."""),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

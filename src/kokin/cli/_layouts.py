@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markdown import Markdown
 
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
@@ -21,6 +19,9 @@ def layouts(
     new: Annotated[bool, typer.Option("--new", help=help_text("Print a commented layout file to begin from."))] = False,
 ) -> Exit:
     """List the layouts of receipt files, or print the byte table of one."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
     from kokin.receipts import layouts as room
 
     if new:
