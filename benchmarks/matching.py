@@ -9,8 +9,8 @@ outcomes.csv and balances.csv; ``csv``: the same, bills in CSV (smallest case on
 receipts against ten million prepared bills, from the start of the process to its end.
 
 Every run is a process of its own, so that its peak memory is told, and rounds are paired: each runs every contender
-once, in turn. The clock runs when everything is imported; the core is timed on its second run. Before a time is told,
-the outcomes of the first round are compared with Kokin's, whatever the order of rows. From five million rows on, peers
+once, in turn. The clock runs when everything is imported; the core is timed on its second run. The outcomes of the
+first round are compared with Kokin's, whatever the order of rows. From five million rows on, peers
 that take minutes run but once (``--quick``: all peers once, Kokin and the two best three times); the tables say so.
 """
 
@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 WORK = Path(__file__).parent / "_work"
 OUT = WORK / "out"
@@ -38,6 +38,8 @@ BEST = {KOKIN, "Polars", "DuckDB"}
 PARTS = ("core", "job", "csv", "daily", "profile", "roofline")
 PACKAGES = ("numpy", "pyarrow", "polars", "duckdb", "pandas")
 MANY = 5_000_000
+#: What the runs of a contender told, or why it has none.
+Runs: TypeAlias = list[dict[str, Any]] | str
 
 
 @dataclass(frozen=True)
@@ -171,23 +173,23 @@ def one_run(*arguments: str, limit_gb: float) -> dict[str, Any] | None:
     return json.loads(told)
 
 
-def rounds(part: str, case: Case, given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """Paired rounds of all contenders; an empty list for one that ran out of memory."""
+def rounds(part: str, case: Case, given: argparse.Namespace) -> dict[str, Runs]:
+    """Paired rounds of all contenders; of one that drops out, why."""
     folder = str(case.folder)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in (KOKIN, *given.peers)}
+    found: dict[str, Runs] = {name: [] for name in (KOKIN, *given.peers)}
     wanted = {name: times(name, case, given) for name in found}
     for nth in range(max(wanted.values())):
         for name, runs in found.items():
-            if nth >= wanted[name] or (nth and not runs):
+            if nth >= wanted[name] or isinstance(runs, str):
                 continue
             print(f"{case.name} {part} {name} {nth + 1}/{wanted[name]}", file=sys.stderr)
             told = one_run(part, name, folder, "" if nth else "check", limit_gb=given.memory)
-            if told:
+            if told is None:
+                found[name] = f"out of memory ({given.memory:g} GB)"
+            elif nth == 0 and name != KOKIN and told["digest"] != found[KOKIN][0]["digest"]:
+                found[name] = "tells **other outcomes** than Kokin"
+            else:
                 runs.append(told)
-        if nth == 0:
-            for name, runs in found.items():
-                if runs and runs[0]["digest"] != found[KOKIN][0]["digest"]:
-                    raise SystemExit(f"{case.name} {part}: {name} tells other outcomes than Kokin")
     return found
 
 
@@ -199,14 +201,14 @@ def times(name: str, case: Case, given: argparse.Namespace) -> int:
     return 1 if large and name not in BEST else given.runs
 
 
-def tell(title: str, found: dict[str, list[dict[str, Any]]], limit_gb: float) -> float:
+def tell(title: str, found: dict[str, Runs]) -> float:
     """A Markdown table of medians, ratios and peaks; Kokin's median."""
     ours = statistics.median(run["seconds"] for run in found[KOKIN])
     print(f"\n### {title}\n")
     print("| | seconds | ratio | from, to | CPU | peak GB | runs |\n|---|--:|--:|--:|--:|--:|--:|")
     for name, runs in found.items():
-        if not runs:
-            print(f"| {name} | out of memory ({limit_gb:g} GB) | | | | | 1 |")
+        if isinstance(runs, str):
+            print(f"| {name} | {runs} | | | | | 1 |")
             continue
         wall = sorted(run["seconds"] for run in runs)
         middle, cpu = statistics.median(wall), statistics.median(run["cpu"] for run in runs)
@@ -231,7 +233,7 @@ def tell_daily(case: Case, runs: int) -> None:
             [sys.executable, __file__, "--day", str(case.folder), str(out)], check=True, capture_output=True, text=True
         )
         found.append({"seconds": time.perf_counter() - start, **json.loads(told.stdout)})
-    tell(f"A day's file, the whole process with its start: {case.title}", {KOKIN: found}, 0)
+    tell(f"A day's file, the whole process with its start: {case.title}", {KOKIN: found})
 
 
 def tell_profile(cases: list[Case], runs: int) -> None:
@@ -300,15 +302,14 @@ def main() -> None:
         for part, title in (("core", "Core alone"), ("job", "Whole job, bills in Parquet")):
             if part in given.parts:
                 found = rounds(part, each, given)
-                medians[part, each.name] = tell(f"{title}: {each.title}", found, given.memory)
+                medians[part, each.name] = tell(f"{title}: {each.title}", found)
         if "roofline" in given.parts:
             seconds, how = roofline(each.bills, each.receipts)
             ours = medians.get(("core", each.name))
-            print(
-                f"\nRoofline of the core: {seconds:.3f} s ({how}){f'; Kokin {ours / seconds:.1f} times' if ours else ''}."
-            )
+            over = f"; Kokin takes {ours / seconds:.1f} times as long" if ours else ""
+            print(f"\nRoofline of the core: {seconds:.3f} s ({how}){over}.")
         if "csv" in given.parts and each is cases[0]:
-            tell(f"Whole job, bills in CSV: {each.title}", rounds("csv", each, given), given.memory)
+            tell(f"Whole job, bills in CSV: {each.title}", rounds("csv", each, given))
     tell_growth(medians)
     if "profile" in given.parts:
         tell_profile(cases, 3 if given.quick else given.runs)

@@ -35,31 +35,37 @@ def polars_receipts(folder: Path) -> pl.LazyFrame:
         schema_overrides=[pl.String],
         row_index_name="record_no",
         row_index_offset=1,
-    ).select(
-        "record_no",
-        *(pl.col("record").str.slice(start, end - start).alias(name) for name, (start, end) in FIELDS.items()),
-    )
+    ).filter(pl.col("record").str.contains("^2[0-9]{34}"))
     days = [pl.col(name).str.to_date("%Y%m%d", strict=False) for name in sorted(DAY)]
-    digits = pl.all_horizontal(pl.col(name).str.contains(r"^\d+$") for name in KEY)
     return (
-        rows.filter(digits)
+        rows.select(
+            "record_no",
+            *(pl.col("record").str.slice(FIELDS[name][0], length(name)).alias(name) for name in [*KEY, "amount", *DAY]),
+        )
         .with_columns(*days, pl.col("amount").cast(pl.Int64, strict=False))
         .filter(pl.all_horizontal(pl.col("amount", *DAY).is_not_null()))
     )
 
 
-def polars_judged(receipts: pl.LazyFrame, bills: pl.LazyFrame) -> pl.LazyFrame:
-    """The outcome of every receipt: join, single payments at a stroke, the others by a running sum."""
-    bills = bills.select(*KEY, "bill_id", pl.col("amount").alias("billed"))
-    joined = receipts.join(bills, on=KEY, how="left", maintain_order="none")
-    again = joined.drop_nulls("bill_id").group_by("bill_id").len().filter(pl.col("len") > 1).select("bill_id")
-    alone = joined.join(again, on="bill_id", how="anti").with_columns(met=pl.col("billed"))
-    earlier = pl.col("amount").cum_sum().over("bill_id") - pl.col("amount")
-    several = (
-        joined.join(again, on="bill_id", how="semi")
-        .sort(ORDER)
-        .with_columns(met=(pl.col("billed") - earlier).clip(lower_bound=0))
-    )
+def length(name: str) -> int:
+    """The bytes of a field."""
+    start, end = FIELDS[name]
+    return end - start
+
+
+def polars_judged(receipts: pl.LazyFrame, bills: pl.LazyFrame, engine: str) -> pl.LazyFrame:
+    """The outcome of every receipt: join, single payments at a stroke, the others by a running sum.
+
+    A bill is told by its row, which is sooner compared than its name; the join is made once.
+    """
+    bills = bills.with_row_index("bill").select(*KEY, "bill", "bill_id", pl.col("amount").alias("billed"))
+    joined = receipts.join(bills, on=KEY, how="left", maintain_order="none").collect(engine=engine)
+    paid = joined["bill"].drop_nulls()
+    again = paid.filter(paid.is_duplicated()).unique()
+    joined = joined.with_columns(again=pl.col("bill").is_in(again.implode()).fill_null(False)).lazy()
+    alone = joined.filter(~pl.col("again")).with_columns(met=pl.col("billed"))
+    earlier = pl.col("amount").cum_sum().over("bill") - pl.col("amount")
+    several = joined.filter("again").sort(ORDER).with_columns(met=(pl.col("billed") - earlier).clip(lower_bound=0))
     known, amount, met = pl.col("bill_id").is_not_null(), pl.col("amount"), pl.col("met")
     return (
         pl.concat([alone, several])
@@ -106,7 +112,7 @@ def polars_job(folder: Path, form: str, out: Path) -> None:
         if form == "csv"
         else pl.scan_parquet(folder / "bills.parquet")
     )
-    outcomes = polars_judged(polars_receipts(folder), scan).collect(engine="streaming").lazy()
+    outcomes = polars_judged(polars_receipts(folder), scan, "streaming").collect(engine="streaming").lazy()
     sinks = [
         outcomes.select(pl.lit("receipts").alias("source"), *OUTCOME).sink_csv(out / "outcomes.csv", lazy=True),
         polars_balances(outcomes, scan).sink_csv(out / "balances.csv", lazy=True),
@@ -117,20 +123,22 @@ def polars_job(folder: Path, form: str, out: Path) -> None:
 def polars_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
     """Both tables stand in Polars' own form before the clock runs."""
     left, right = pl.from_arrow(receipts).lazy(), pl.from_arrow(bills).lazy()
-    return lambda: polars_judged(left, right).collect(engine="streaming").to_arrow()
+    return lambda: polars_judged(left, right, "in-memory").collect().to_arrow()
 
 
 # --- DuckDB ---------------------------------------------------------------------------------------------------------
 
 JUDGE_SQL = """
-with joined as (select r.*, b.bill_id, b.amount as billed from receipts r left join bills b using ({key})),
-again as (select bill_id from joined where bill_id is not null group by bill_id having count(*) > 1),
+with joined as (
+  select r.*, b.bill_id, b.amount as billed, b.{bill} as bill from receipts r left join bills b using ({key})
+),
+again as (select bill from joined where bill is not null group by bill having count(*) > 1),
 judged as (
-  select *, billed as met from joined where bill_id is null or bill_id not in (select bill_id from again)
+  select *, billed as met from joined where not exists (select 1 from again where again.bill = joined.bill)
   union all
-  select *, {greatest}(0, billed - coalesce(sum(amount) over (partition by bill_id order by {order}
+  select *, {greatest}(0, billed - coalesce(sum(amount) over (partition by bill order by {order}
     rows between unbounded preceding and 1 preceding), 0)) as met
-  from joined where bill_id in (select bill_id from again)
+  from joined where bill in (select bill from again)
 )
 select record_no,
   case when bill_id is null then 'NO_BILL' when met = 0 then 'DUPLICATE_PAYMENT' when amount = met then 'MATCHED'
@@ -148,7 +156,7 @@ left join (select bill_id, sum(applied) as paid from outcomes where applied > 0 
 """
 PLAIN = "auto_detect = false, quote = ''"
 WORDS = {"key": ", ".join(KEY), "order": ", ".join(ORDER)}
-DUCK_JUDGE = JUDGE_SQL.format(**WORDS, least="least", greatest="greatest")
+DUCK_JUDGE = JUDGE_SQL.format(**WORDS, bill="bill", least="least", greatest="greatest")
 
 
 def duckdb_connection() -> duckdb.DuckDBPyConnection:
@@ -180,10 +188,11 @@ def duckdb_job(folder: Path, form: str, out: Path) -> None:
         f"'{name}': '{kind}'"
         for name, kind in zip(["bill_id", *KEY, "amount", "due_on"], [*["VARCHAR"] * 5, "BIGINT", "DATE"], strict=True)
     )
-    bills = f"read_csv('{folder}/bills.csv', header = true, {PLAIN}, columns = {{{columns}}})"
-    if form != "csv":
-        bills = f"read_parquet('{folder}/bills.parquet')"
-    connection.execute(f"create view bills as select * from {bills}")
+    bills = f"*, file_row_number as bill from read_parquet('{folder}/bills.parquet', file_row_number = true)"
+    if form == "csv":
+        read = f"read_csv('{folder}/bills.csv', header = true, {PLAIN}, columns = {{{columns}}})"
+        bills = f"*, row_number() over () as bill from {read}"
+    connection.execute(f"create view bills as select {bills}")
     connection.execute(f"create temp table receipts as {duckdb_receipts(folder)}")
     connection.execute(f"create temp table outcomes as {DUCK_JUDGE}")
     connection.execute(f"copy (select 'receipts' as source, * from outcomes) to '{out}/outcomes.csv' (header)")
@@ -195,7 +204,8 @@ def duckdb_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
     connection = duckdb_connection()
     for name, table in (("bills", bills), ("receipts", receipts)):
         connection.register("given", table)
-        connection.execute(f"create temp table {name} as select * from given")
+        number = ", row_number() over () as bill" if name == "bills" else ""
+        connection.execute(f"create temp table {name} as select *{number} from given")
     return lambda: connection.sql(DUCK_JUDGE).to_arrow_table()
 
 
@@ -329,7 +339,7 @@ def sqlite_connection(bills: pa.Table, receipts: pa.Table) -> sqlite3.Connection
     return connection
 
 
-SQLITE_JUDGE = JUDGE_SQL.format(**WORDS, least="min", greatest="max").replace(
+SQLITE_JUDGE = JUDGE_SQL.format(**WORDS, bill="rowid", least="min", greatest="max").replace(
     "with joined as (", "with joined as materialized ("
 )
 
