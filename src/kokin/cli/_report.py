@@ -65,16 +65,12 @@ def report(
     formats = _formats(forms)
     url, choices = only(ledger), Policy.load(policy) if policy else None
     with opened(url, policy=choices) as kept, _show.progress(tell("report")):
-        day, charges = as_of and day_of(as_of), load(catalog) if catalog else CATALOG
-        money, told = kept.credits(day), kept.reports(day)
-        made = of_ledger(
-            kept, as_of=day, catalog=charges, credits=money if len(money) else None, reports=told if len(told) else None
-        )
+        charges = load(catalog) if catalog else CATALOG
+        made = of_ledger(kept, as_of=as_of and day_of(as_of), catalog=charges)
         replaced = made.write(
             out, formats, language=language(), encoding=encoding.value, headings=headings.value, geta=geta
         )
-    names = ("receipts", "exceptions", "overpayments", "arrears")
-    counts = (made.summary["receipts"], *(len(made.tables[name]) for name in names[1:]))
+    counts = [made.summary["receipts"], *(len(made.tables[name]) for name in ("exceptions", "overpayments", "arrears"))]
     _show.line(tell("as of {day}", day=made.as_of))
     _show.line()
     _show.grid(heads("receipts", "to look at", "overpaid", "in arrears"), [counts])
