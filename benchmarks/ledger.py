@@ -2,8 +2,8 @@
 
 Bills have an eL number and a barcode; receipts pay by the eL number: most to the yen, some twice, in part, in vain.
 Each step is one run, for a ledger is made once: the machine's own noise is in the figures. What is given is made before
-the clock starts: bills lie in an Arrow file, which is read a stretch at a time, receipts in a table. CPU is that of this
-process; a server has its own beside it.
+the clock starts: bills lie in an Arrow file, which is read a stretch at a time, receipts in a table. The CPU time is of
+this process; a server has its own beside it.
 
     python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL]
 

@@ -8,7 +8,8 @@ Files posted day by day stand as if all had come at once, for what a receipt say
 >>> slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "case_key": "1"}
 >>> bill = {"bill_id": "B1", "amount": 10_000, "due_on": date(2026, 6, 1), **slip}
 >>> def file(day):
-...     return pa.Table.from_pylist([{"amount": 10_000, "paid_on": date(2026, 5, day), **slip}])
+...     days = {"paid_on": date(2026, 5, day), "received_on": date(2026, 5, 12)}
+...     return pa.Table.from_pylist([{"amount": 10_000, **days, **slip}])
 >>> folder = tempfile.TemporaryDirectory()
 >>> ledger = Ledger.open(f"sqlite:///{folder.name}/city.db")
 >>> _ = ledger.add_bills(pa.Table.from_pylist([bill]), actor="clerk")
@@ -31,6 +32,17 @@ On Wednesday comes a payment that was made before Tuesday's. It is the first now
 >>> _ = ledger.reverse(tuesday.entry.id, reason="the wrong body's file", actor="chief")
 >>> ledger.balances().to_pylist()
 [{'bill_id': 'B1', 'amount': 10000, 'paid': 10000, 'residual': 0, 'status': 'settled'}]
+
+What the bank and the operators say is written down beside them, and what all of it means for the books follows:
+
+>>> money = pa.table({"credited_on": [date(2026, 5, 12)], "amount": [10_000]})
+>>> ledger.add_credits(money, source="bank.txt", actor="clerk").entry.kind
+<EntryKind.CREDITS: 'credits'>
+>>> from kokin.reconcile import reconcile, settle_accounts
+>>> bills, told = ledger.bills(), {"credits": ledger.credits(), "files": ledger.totals()}
+>>> accounts = settle_accounts(reconcile(bills, ledger.receipts()), bills, **told)
+>>> [control.name for control in accounts.controls if control.holds]
+['T1', 'T3', 'T4', 'T5', 'T6']
 >>> ledger.verify(again=True).is_clean
 True
 >>> ledger.close(); folder.cleanup()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, true
 
 from kokin.columns import Ints, distinct, int64_array, integers, union, without
 from kokin.ledger._bodies import facts
@@ -74,10 +74,15 @@ def circles(session: Session, keys: Ints, *, replaced: bool = False) -> Circles:
     return Circles(seen, concat(bills, columns), distinct(find(session, "receipts", seen)[1]))
 
 
-def in_force() -> ColumnElement[bool]:
-    """Whether a bill has not been replaced by another version."""
+def in_force(last: int | None = None) -> ColumnElement[bool]:
+    """Whether a bill had not been replaced by another version at the end of an entry."""
     later = TABLES["bills"].alias()
-    return ~select(later.c.id).where(later.c.previous == TABLES["bills"].c.id).exists()
+    return ~select(later.c.id).where(later.c.previous == TABLES["bills"].c.id, up_to(later.c.entry, last)).exists()
+
+
+def up_to(entry: ColumnElement[int], last: int | None) -> ColumnElement[bool]:
+    """Whether an entry is one of those that count; None: all of them do."""
+    return true() if last is None else entry <= last
 
 
 def bills_by_id(

@@ -59,13 +59,13 @@ def history(session: Session, bill_id: str, policy: Policy) -> History:
     versions = shown("bills", session.rows("bills", ids, ("entry", "previous", "body")))
     # A posting is on a bill whose number led to it: its receipt is in the circle of one of the versions.
     some = circles(session, bill_keys(bills_by_id(session, ids, replaced=True))[0], replaced=True)
-    log = session.look_up(some.receipts, _log_of).sort_by("id")
+    log = session.look_up(np.sort(find(session, "postings", some.receipts)[1]), _log_of).sort_by("id")
     mine = pc.is_in(log.column("bill"), value_set=int64_array(ids))
     return History(versions, log.filter(mine), _balances(session, some, log, bill_id, policy))
 
 
 def _log_of(wanted: Wanted) -> Select[Any]:
-    return select(AUDIT_LOG).select_from(wanted.join(AUDIT_LOG, AUDIT_LOG.c.receipt == wanted.c.value))
+    return select(AUDIT_LOG).select_from(wanted.join(AUDIT_LOG, AUDIT_LOG.c.id == wanted.c.value))
 
 
 def _balances(session: Session, some: Circles, log: pa.Table, bill_id: str, policy: Policy) -> pa.Table:

@@ -119,6 +119,19 @@ def last_entry(connection: Connection) -> RowMapping | None:
     return connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.id.desc()).limit(1)).mappings().first()
 
 
+def last_row(session: Session, table: str) -> int:
+    """The id of the last row of a table."""
+    last = last_entry(session.connection)
+    return int(last[table]) if last else 0
+
+
+def written_by(session: Session, table: str, entry: int) -> Ints:
+    """The ids of the rows of a table that an entry has written; none where there is no such entry."""
+    ends = select(_ENTRIES.c.id, _ENTRIES.c[table]).where(_ENTRIES.c.id.in_((entry - 1, entry)))
+    last = {row[0]: row[1] for row in session.connection.execute(ends)}
+    return np.arange(last.get(entry - 1, 0) + 1, last.get(entry, last.get(entry - 1, 0)) + 1)
+
+
 def as_text(at: datetime) -> str:
     """A moment as it is kept: UTC, to the microsecond, so that the order of texts is the order of time."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

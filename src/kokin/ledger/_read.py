@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select
 
-from kokin.columns import in_one
+from kokin.columns import Ints, in_one, integers
 from kokin.ledger._bodies import facts
+from kokin.ledger._circles import bills_by_id, in_force, standing, up_to
 from kokin.ledger._entry import Entry, EntryKind
-from kokin.ledger._forms import concat, restored
-from kokin.ledger._journal import as_text
+from kokin.ledger._forms import chosen, concat, restored
+from kokin.ledger._journal import as_text, last_row, written_by
 from kokin.ledger._reversals import stands
 from kokin.ledger._schema import SUMMED, TABLES
-from kokin.ledger._store import Session
+from kokin.ledger._store import ROWS, Session
 from kokin.model import Bill, Receipt, Record
 from kokin.reconcile import Policy, reconcile
 
@@ -40,10 +42,6 @@ def entry_of(session: Session, as_of: date | datetime | None) -> int | None:
     return session.connection.execute(last).scalar_one() or 0
 
 
-def _up_to(entry: ColumnElement[int], last: int | None) -> ColumnElement[bool]:
-    return true() if last is None else entry <= last
-
-
 def _told(session: Session, table: str, record: type[Record], statement: Statement) -> pa.Table:
     """The rows of a statement with their bodies as the columns of a record, and whatever else it asks for."""
     parts = []
@@ -61,8 +59,7 @@ def _told(session: Session, table: str, record: type[Record], statement: Stateme
 def bills(session: Session, as_of: date | datetime | None) -> pa.Table:
     """The bills in force, with the columns of the record, by ``bill_id``."""
     last = entry_of(session, as_of)
-    replaced = select(_BILLS.c.previous).where(_BILLS.c.previous.is_not(None), _up_to(_BILLS.c.entry, last))
-    statement = select(_BILLS.c.body).where(_BILLS.c.id.not_in(replaced), _up_to(_BILLS.c.entry, last))
+    statement = select(_BILLS.c.body).where(in_force(last), up_to(_BILLS.c.entry, last))
     return _told(session, "bills", Bill, statement.order_by(_BILLS.c.id)).sort_by("bill_id").combine_chunks()
 
 
@@ -73,9 +70,9 @@ def balances(session: Session, as_of: date | datetime | None, policy: Policy) ->
 
 def standing_postings(last: int | None) -> ColumnElement[bool]:
     """Whether a posting stands at the end of an entry: it reverses none, and is reversed by none."""
-    of = _POSTINGS.alias()
-    reversed_ones = select(of.c.reverses).where(of.c.reverses.is_not(None), _up_to(of.c.entry, last))
-    return and_(_POSTINGS.c.reverses.is_(None), _up_to(_POSTINGS.c.entry, last), _POSTINGS.c.id.not_in(reversed_ones))
+    later = _POSTINGS.alias()
+    is_reversed = select(later.c.id).where(later.c.reverses == _POSTINGS.c.id, up_to(later.c.entry, last)).exists()
+    return and_(_POSTINGS.c.reverses.is_(None), up_to(_POSTINGS.c.entry, last), ~is_reversed)
 
 
 def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:
@@ -90,7 +87,7 @@ def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:
 def entries(session: Session, kind: EntryKind, as_of: date | datetime | None) -> list[Entry]:
     """The entries of a kind that stand."""
     last = entry_of(session, as_of)
-    statement = select(_ENTRIES).where(_ENTRIES.c.kind == kind.value, _up_to(_ENTRIES.c.id, last))
+    statement = select(_ENTRIES).where(_ENTRIES.c.kind == kind.value, up_to(_ENTRIES.c.id, last))
     rows = session.connection.execute(statement.order_by(_ENTRIES.c.id)).mappings().all()
     return [Entry.of(row) for row in rows if stands(session, row["id"], last)]
 
@@ -108,38 +105,25 @@ def outcomes(session: Session, entry: int | None) -> pa.Table:
 
     The columns are those of :attr:`kokin.reconcile.Reconciliation.outcomes`.
     """
-    statement = (
-        select(
-            _ENTRIES.c.source,
-            _ENTRIES.c.digest,
-            _POSTINGS.c.outcome,
-            _RECEIPTS.c.amount,
-            _POSTINGS.c.applied,
-            _POSTINGS.c.excess,
-            _POSTINGS.c.expected,
-            _RECEIPTS.c.body,
-            func.coalesce(_BILLS.c.body, "{}").label("billed"),
-        )
-        .select_from(_POSTINGS)
-        .join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt)
-        .join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry)
-        .outerjoin(_BILLS, _BILLS.c.id == _POSTINGS.c.bill)
-        .where(standing_postings(None))
-    )
-    if entry is not None:
-        statement = statement.where(_RECEIPTS.c.entry == entry)
-    parts = [_outcomes(rows) for rows in session.store.query(session.connection, statement)]
+    ids = np.arange(1, last_row(session, "receipts") + 1) if entry is None else written_by(session, "receipts", entry)
+    parts = [_outcomes(session, ids[start : start + ROWS]) for start in range(0, max(len(ids), 1), ROWS)]
     return concat(parts, parts[0].schema).sort_by(_PLACE).drop_columns("digest").combine_chunks()
 
 
-def _outcomes(rows: pa.Table) -> pa.Table:
-    """The columns of outcomes; a number that the receipt does not carry is told as the bill has it."""
+def _outcomes(session: Session, ids: Ints) -> pa.Table:
+    """The columns of outcomes, of some receipts; a number that one does not carry is told as the bill has it."""
     names = ("payee_code", "item_code", "case_key")
-    told = facts("receipts", rows.column("body"), ("record_no", *names))
-    billed = facts("bills", rows.column("billed"), ("bill_id", *names))
-    columns = {name: rows.column(name) for name in ("source", "digest")}
-    columns |= {"record_no": told.column("record_no"), "outcome": rows.column("outcome")}
-    columns["bill_id"] = billed.column("bill_id")
-    columns |= {name: pc.coalesce(in_one(told.column(name)), in_one(billed.column(name))) for name in names}
+    stand = standing(session, ids)
+    stand = chosen(stand, integers(stand.column("reverses"), -1) < 0)
+    files = session.rows("entries", integers(stand.column("entry"), 0), ("source",))
+    bill_ids = integers(stand.column("bill"), 0)
+    bills = bills_by_id(session, bill_ids[bill_ids > 0], ("bill_id", *names), replaced=True)
+    billed = bills.take(pc.index_in(stand.column("bill"), value_set=in_one(bills.column("id"))))
+    columns = {
+        "source": files.column("source").take(pc.index_in(stand.column("entry"), value_set=in_one(files.column("id")))),
+        **{name: stand.column(name) for name in ("digest", "record_no", "outcome")},
+        "bill_id": billed.column("bill_id"),
+        **{name: pc.coalesce(in_one(stand.column(name)), in_one(billed.column(name))) for name in names},
+    }
     columns["case_key"] = pc.utf8_lpad(columns["case_key"], 20, "0")
-    return pa.table({**columns, **{name: rows.column(name) for name in (SUMMED, "applied", "excess", "expected")}})
+    return pa.table({**columns, **{name: stand.column(name) for name in (SUMMED, "applied", "excess", "expected")}})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.compute as pc
 from sqlalchemy import select
 
 from kokin.columns import Ints, integers
 from kokin.issues import Issue, RefusedError
 from kokin.ledger._circles import standing
 from kokin.ledger._entry import OF_FILES, Entry, EntryKind
+from kokin.ledger._forms import flags
+from kokin.ledger._journal import written_by
 from kokin.ledger._schema import TABLES
 from kokin.ledger._settle import Change, Rule
 from kokin.ledger._store import Session
@@ -48,10 +51,10 @@ def reversal_of_entry(session: Session, entry: int | None) -> Change:
         raise _refused("ENTRY_KIND", "entry", row["kind"])
     if not stands(session, row["id"]):
         raise _refused("ENTRY_REVERSED", "entry", str(entry))
-    statement = select(_POSTINGS.c.receipt, _POSTINGS.c.rule).where(_POSTINGS.c.entry == entry)
-    postings = session.table(statement.where(_POSTINGS.c.rule != Rule.REJUDGED.value))
+    own = _POSTINGS.c.rule != Rule.REJUDGED.value
+    postings = session.rows("postings", written_by(session, "postings", row["id"]), ("receipt", "rule"), own)
     receipts = integers(postings.column("receipt"), 0)
-    taken_out = np.array(postings.column("rule").to_pylist(), np.str_) == Rule.REVERSED.value
+    taken_out = flags(pc.equal(postings.column("rule"), Rule.REVERSED.value))
     if row["reverses"] is not None and not len(receipts):
         _refuse_second(session, _origin(session, row["reverses"]))
     return _change(session, withdrawn=np.sort(receipts[~taken_out]), restored=np.sort(receipts[taken_out]))
