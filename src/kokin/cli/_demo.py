@@ -60,5 +60,5 @@ def demo(
     equation = f"{t4['left']:,} {'=' if t4['holds'] is True else '≠'} {t4['right']:,}"
     _show.line(tell("T4: received = in the bins, every yen in exactly one: {equation}", equation=equation))
     _show.line(tell("Open {page} to look at it, and try:", page=out / "result" / "report.html"))
-    _show.line(f"  kokin qr read {out / 'slips' / 'part-00001' / '000000001.png'}")
+    _show.line(f"  kokin check {out / 'debit.txt'} --layout zengin-91")
     return Exit.CLEAN if t4["holds"] is True else Exit.FAILED
