@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 
 from kokin.columns import (
     Problems,
+    as_table,
     bool_array,
     day_column,
     digits_column,
     flags_of,
     int64_array,
     string_array,
+    text_array,
     text_column,
     to_arrow,
     yen_column,
@@ -60,7 +62,7 @@ def check(table: Any, *, file: str = "", first: int = 1) -> Checked:
     Raises:
         RefusedError: a required column is missing, stands twice, or is of a type that could lose something.
     """
-    table = pa.table(table)
+    table = as_table(table)
     names = table.column_names
     missing = [Issue("FIELD_MISSING", name) for name in _REQUIRED if name not in names]
     missing += [Issue("COLUMN_TWICE", name) for name in sorted({name for name in names if names.count(name) > 1})]
@@ -75,7 +77,8 @@ def check(table: Any, *, file: str = "", first: int = 1) -> Checked:
     issues = [problems.table()]
     if first == 1:  # said once, not with every stretch of a file
         unread = [Issue("COLUMN_UNKNOWN", name) for name in names if name not in Bill.model_fields]
-        issues.insert(0, to_table(unread))
+        if unread:
+            issues.insert(0, to_table(unread))
     accepted = pa.table(columns, schema=pa.schema([schema(Bill).field(name) for name in columns]))
     return Checked(
         accepted if kept.all() else accepted.filter(bool_array(kept)),
@@ -145,7 +148,7 @@ def _as(text: str, given: pa.DataType) -> Any:
 
 
 def _status(column: pa.Array, problems: Problems) -> pa.Array:
-    unknown = ~flags_of(pc.is_in(column, value_set=pa.array(_STATUSES)))
+    unknown = ~flags_of(pc.is_in(column, value_set=text_array(_STATUSES)))
     problems.add("CODE_UNKNOWN", "status", unknown, " | ".join(_STATUSES), column.filter(bool_array(unknown)))
     return column
 

@@ -28,7 +28,7 @@ def read(path: str | Path, *, encoding: str | None = None) -> Checked:
     return Checked(
         pa.concat_tables([piece.table for piece in pieces]),
         pa.concat_arrays([piece.records for piece in pieces]),
-        pa.concat_tables([issue_schema().empty_table(), *(piece.issues for piece in pieces)]),
+        pa.concat_tables([pa.Table.from_batches([], issue_schema()), *(piece.issues for piece in pieces)]),
         sum(piece.rejected for piece in pieces),
     )
 
@@ -140,7 +140,7 @@ def _csv(path: Path, encoding: str) -> Iterator[pa.Table]:
                 quoted_strings_can_be_null=True,
             ),
         )
-        yield reader.schema.empty_table()  # a file may have a header and nothing more
+        yield pa.Table.from_batches([], reader.schema)  # a file may have a header and nothing more
         for batch in reader:
             if ragged:
                 break
@@ -157,7 +157,7 @@ def _csv(path: Path, encoding: str) -> Iterator[pa.Table]:
 def _parquet(path: Path) -> Iterator[pa.Table]:
     try:
         with pq.ParquetFile(path) as file:
-            yield file.schema_arrow.empty_table()
+            yield pa.Table.from_batches([], file.schema_arrow)
             yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(batch_size=_ROWS))
     except pa.ArrowInvalid as error:
         raise RefusedError([Issue("FILE_FORM", "", "Parquet", where=Place(path.name))]) from error

@@ -11,7 +11,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns._arrow import Bytes, Flags, Ints, bool_array, fixed_buffer, flags_of, int64_array, text_buffers
+from kokin.columns._arrow import (
+    Bytes,
+    Flags,
+    Ints,
+    bool_array,
+    fixed_buffer,
+    flags_of,
+    int64_array,
+    integers,
+    text_buffers,
+)
 from kokin.columns._digits import FIRST_DAY, LAST_DAY, days_since_1970, from_digits
 from kokin.columns._problems import Problems
 from kokin.model import Day, Digits, Text, Yen, shown
@@ -59,11 +69,14 @@ def _numbers_of(texts: pa.Array, rule: Yen, name: str, problems: Problems) -> pa
     """Texts of digits as int64; a text that is none, or far too long, is told and becomes the least amount."""
     offsets, ascii_bytes = text_buffers(texts)
     foreign = with_foreign_bytes(offsets, ascii_bytes) | (np.diff(offsets) == 0)
-    problems.add("NOT_DIGITS", name, foreign, "digits", shown_of(texts, foreign))
+    if foreign.any():
+        problems.add("NOT_DIGITS", name, foreign, "digits", shown_of(texts, foreign))
     texts = pc.ascii_ltrim(texts, "0")
     too_long = (np.diff(text_buffers(texts)[0]) > _SAFE_DIGITS) & ~foreign
-    problems.add("AMOUNT_RANGE", name, too_long, rule.expected, shown_of(texts, too_long))
-    texts = pc.if_else(bool_array(foreign | too_long), str(rule.least), texts)
+    if too_long.any():
+        problems.add("AMOUNT_RANGE", name, too_long, rule.expected, shown_of(texts, too_long))
+    if foreign.any() or too_long.any():
+        texts = pc.if_else(bool_array(foreign | too_long), str(rule.least), texts)
     return pc.ascii_lpad(texts, 1, "0").cast(pa.int64())
 
 
@@ -72,16 +85,16 @@ def day_column(column: pa.Array, name: str, problems: Problems, required: bool =
     known = ~flags_of(column.is_null())
     if required:
         problems.add("FIELD_MISSING", name, ~known)
+    texts = None
     if pa.types.is_string(column.type):
-        texts = column.fill_null(_SOME_DAY)
+        texts = column.fill_null(_SOME_DAY) if column.null_count else column
         days, good = _days_of(texts)
-        found = shown_of(texts, ~good)
     else:
-        column = column.fill_null(0)
-        days = fixed_buffer(column, np.int32).astype(np.int64)
+        days = integers(column, 0).astype(np.int64)
         good = (days >= FIRST_DAY) & (days <= LAST_DAY)
-        found = int64_array(days[~good]).cast(pa.string())
-    problems.add("DATE_INVALID", name, ~good, Day.expected, found)
+    if not good.all():
+        found = shown_of(texts, ~good) if texts is not None else int64_array(days[~good]).cast(pa.string())
+        problems.add("DATE_INVALID", name, ~good, Day.expected, found)
     return np.where(good, days, 0), known & good
 
 
@@ -140,7 +153,8 @@ def text_column(column: pa.Array, rule: Text, name: str, problems: Problems) -> 
     texts = _told_and_filled(column, "?" * max(rule.least, 0), name, problems)
     lengths = fixed_buffer(pc.utf8_length(texts), np.int32).astype(np.int64)
     wrong = (lengths < rule.least) | (lengths > rule.width)
-    problems.add("WIDTH", name, wrong, rule.expected, counted(lengths[wrong], "characters"))
+    if wrong.any():
+        problems.add("WIDTH", name, wrong, rule.expected, counted(lengths[wrong], "characters"))
     _, letters = text_buffers(texts)
     if len(letters) and (letters.min() < ord(" ") or letters.max() > ord("~")):
         # Rare enough to be asked in Python's own words; only the texts that are not plain ASCII are asked.

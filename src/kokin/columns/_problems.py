@@ -61,7 +61,7 @@ class Problems:
             ]
             blocks.append(pa.table(filled, schema=issue_schema()))
         if not blocks:
-            return issue_schema().empty_table()
+            return pa.Table.from_batches([], issue_schema())
         order = np.argsort(np.concatenate([where for *_, where, _, _ in self._blocks]), kind="stable")
         return pa.concat_tables(blocks).take(int64_array(order))
 
