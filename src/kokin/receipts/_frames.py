@@ -23,7 +23,7 @@ _NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A line that is longer is no record, unless all are.
 _LONGEST_LINE = 1 << 16
 # Records in a block, but no more than so many bytes.
-_BLOCK, _BLOCK_BYTES = 1 << 16, 1 << 24
+_BLOCK, _BLOCK_BYTES = 1 << 16, 1 << 23
 
 
 class Frame(NamedTuple):
