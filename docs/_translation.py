@@ -40,7 +40,6 @@ msgstr ""
 # Code, roles, targets of links, and values of a {role}: the same in every language.
 _MARKUP = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)")
 
-
 # What a drawing says: its words, and its label for screen readers.
 _DRAWN = re.compile(r'(?<=>)[^<>]+(?=</text>)|(?<=aria-label=")[^"]+')
 
@@ -106,11 +105,12 @@ def update() -> list[str]:
 
 def translate_figures(app, doctree: nodes.Element) -> None:
     """Let the drawings of a page speak the language of the build."""
-    if app.config.language == "en":
+    drawings = [raw for raw in doctree.findall(nodes.raw) if 'class="figure"' in raw.astext()]
+    if app.config.language != "ja" or not drawings:
         return
     words = {message.id: message.string for message in messages(read_catalog(CATALOGS / "figures.po"))}
-    for raw in list(doctree.findall(nodes.raw)):
-        drawn = _DRAWN.sub(lambda found: escape(words.get(unescape(found[0]), "") or unescape(found[0])), raw.astext())
+    for raw in drawings:
+        drawn = _DRAWN.sub(lambda found: escape(words.get(unescape(found[0]), unescape(found[0]))), raw.astext())
         raw.replace_self(nodes.raw("", drawn, format="html"))
 
 
