@@ -199,7 +199,7 @@ def test_every_command_is_shown_and_every_option_told() -> None:
         # Lines are folded, and Japanese ones between any two characters.
         said = "".join(told.split())
         for parameter in command.params:
-            # A \\b keeps a paragraph as it is folded.
+            # A backspace tells click to keep a paragraph as it is folded.
             help_text = "".join((parameter.help or "").replace("\b", "").split())
             assert help_text, f"kokin {' '.join(names)}: {parameter.name} has no help"
             assert help_text in said, f"kokin {' '.join(names)}: {help_text}"
