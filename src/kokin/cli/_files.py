@@ -59,17 +59,17 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
     seen: dict[str, str] = {}
     for path, layout in zip(files, layouts_for(files, layouts), strict=True):
         file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, most_issues=_MOST_ISSUES)
+        try:
+            table = file.table()
+        except receipts.FileRefused as error:
+            refused += error.issues
+            continue
         if file.digest in seen:
             taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(path.name)))
             continue
         seen[file.digest] = path.name
-        try:
-            batches = list(file.batches())
-        except receipts.FileRefused as error:
-            refused += error.issues
-            continue
         taken.files.append(file)
-        taken.tables.append(pa.Table.from_batches(batches, file.schema()))
+        taken.tables.append(table)
         taken.funnels.append(funnel(file))
         taken.totals[file.digest] = file.totals
         taken.issues += file.issues
