@@ -20,7 +20,7 @@ from kokin.ledger._circles import bills_by_id, in_force
 from kokin.ledger._forms import ITEMS, flags, stored
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, text_keys
-from kokin.ledger._links import find
+from kokin.ledger._links import MOST, find
 from kokin.ledger._schema import FACTS
 from kokin.ledger._settle import settle
 from kokin.reconcile import Policy
@@ -164,7 +164,16 @@ class Load:
         table = bills_by_id(self.journal, bills, ("obligation_id", "covers"))
         missing = without(missing, _obligations(table)[0])
         self._refuse("OBLIGATION_UNKNOWN", "covers", bills[np.isin(keys, missing[:100])])
-        return settle(self.journal, self.policy, np.concatenate(self._stirred)).rejudged
+        return settle(self.journal, self.policy, self._concerned(distinct(np.concatenate(self._stirred)))).rejudged
+
+    def _concerned(self, keys: Ints) -> Ints:
+        """Those of the stirred keys that lead to receipts or to bills of before: the others stirred nobody else."""
+        found = [_NOTHING]
+        for start in range(0, len(keys), MOST):
+            part = keys[start : start + MOST]
+            leading, bills = find(self.journal, "bills", part)
+            found += [find(self.journal, "receipts", part)[0], leading[bills <= self.journal.before["bills"]]]
+        return distinct(np.concatenate(found))
 
     def _refuse(self, code: str, field: str, bills: Ints) -> None:
         """Refuse the load if there are such bills."""
