@@ -25,6 +25,9 @@ MOST = 1 << 22
 
 _LINKS = TABLES["links"]
 
+#: Bytes of a link.
+BYTES = 16
+
 # Links of a page: so many bytes cost little more to fetch than one.
 _PAGE = 1 << 13
 # Pages that are fetched at once.
@@ -90,15 +93,15 @@ def ordered(keys: Ints, rows: Ints) -> tuple[Ints, Ints]:
 def add(session: Session, kind: str, keys: Ints, rows: Ints) -> None:
     """Write links as a run, together with those before it that are small."""
     runs = (
-        select(_LINKS.c.run, func.count().label("pages"), func.sum(func.length(_LINKS.c.pairs)).label("size"))
+        select(_LINKS.c.run, func.sum(func.length(_LINKS.c.pairs)))
         .where(_LINKS.c.kind == kind)
         .group_by(_LINKS.c.run)
         .order_by(_LINKS.c.run.desc())
     )
     parts = [np.stack([keys, rows])]
     size = len(keys)
-    for run, _, length in session.connection.execute(runs).all():
-        count = int(length) // 16
+    for run, length in session.connection.execute(runs).all():
+        count = int(length) // BYTES
         if count > size or size + count > MOST:
             break
         ids = session.table(select(_LINKS.c.id).where(_LINKS.c.kind == kind, _LINKS.c.run == run))

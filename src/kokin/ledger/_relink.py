@@ -15,7 +15,7 @@ from kokin.ledger._bodies import facts
 from kokin.ledger._circles import BILL_COLUMNS
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, receipt_keys, text_keys
-from kokin.ledger._links import KINDS, MOST, find
+from kokin.ledger._links import BYTES, KINDS, MOST, find
 from kokin.ledger._schema import TABLES
 from kokin.ledger._store import ROWS, Session
 
@@ -61,7 +61,7 @@ def check_links(session: Session, kind: str) -> Issue | None:
         if len(missing):
             return Issue("LEDGER_LINKS", kind, where=Place(kind, int(missing.min())))
     size = select(func.sum(func.length(_LINKS.c.pairs))).where(_LINKS.c.kind == kind)
-    found = int(session.connection.execute(size).scalar_one() or 0) // 16
+    found = int(session.connection.execute(size).scalar_one() or 0) // BYTES
     return Issue("LEDGER_LINKS", kind, str(count), str(found), Place("links")) if found != count else None
 
 
