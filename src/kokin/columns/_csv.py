@@ -48,7 +48,8 @@ def _batches_of(table: pa.Table) -> list[pa.RecordBatch]:
 
 def _write(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: str, encoding: str) -> None:
     """The header, and the lines of batches in their order."""
-    options = pa_csv.WriteOptions(include_header=False, quoting_style=quoting)
+    # In the smaller batches that pyarrow takes by default, a fifth of the time goes.
+    options = pa_csv.WriteOptions(include_header=False, batch_size=_ROWS, quoting_style=quoting)
 
     def lines(batch: pa.RecordBatch) -> pa.Buffer | bytes:
         sink = pa.BufferOutputStream()

@@ -170,6 +170,7 @@ def _counted(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch
 
 
 def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
+    """A stretch of bills, checked and packed; ``piece`` says how many rows come before it."""
     batch, before = piece
     table = conform(pa.Table.from_batches([batch]), Bill, _USED)
     amount = integers(table.column("amount"), 0)
