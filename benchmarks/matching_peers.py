@@ -293,7 +293,7 @@ def acero_job(folder: Path, form: str, out: Path) -> None:
     """Arrow's readers, kernels and CSV writer."""
     bills = arrow_bills(folder, form)
     outcomes = acero_judged(arrow_receipts(folder), bills)
-    plain = pa_csv.WriteOptions(quoting_style="none")
+    plain = pa_csv.WriteOptions(quoting_style="none", batch_size=1 << 16)
     pa_csv.write_csv(
         outcomes.add_column(0, "source", pa.repeat("receipts", len(outcomes))), out / "outcomes.csv", plain
     )
