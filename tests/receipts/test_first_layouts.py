@@ -200,3 +200,12 @@ def test_a_file_is_refused_even_where_no_issue_is_kept() -> None:
     with pytest.raises(receipts.FileRefused):
         file.finish()
     assert (len(file.refused), bool(file.refused)) == (0, True)
+
+
+def test_a_cell_of_a_file_without_a_header_is_not_echoed() -> None:
+    file = opened("山田太郎,99999,paid_om,12300\n".encode(), "kokin-csv")
+    with pytest.raises(receipts.FileRefused) as refused:
+        file.finish()
+    strangers = [issue.field for issue in refused.value.issues if issue.code == "FIELD_UNKNOWN"]
+    assert strangers == ["column 1", "column 2", "paid_om", "column 4"]
+    assert "山田" not in repr(refused.value) + str(refused.value)
