@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,9 +18,12 @@ from kokin.ledger import _links
 from kokin.ledger._bodies import bodies
 from kokin.ledger._chain import START, chained, row_bytes
 from kokin.ledger._schema import CHAINS, FACTS, JOURNAL, SUMMED, TABLES
-from kokin.ledger._store import ROWS, Session, Store
+from kokin.ledger._store import ROWS, Chained, Session, Store
 
 _ENTRIES = TABLES["entries"]
+
+# Rows that are hashed before they are written.
+_PART = 1 << 14
 
 
 class Journal(Session):
@@ -47,8 +50,14 @@ class Journal(Session):
         rows = pa.table(dict(columns))
         first = self.last[table] + 1
         ids = np.arange(first, first + len(rows))
-        for start in range(0, len(rows), ROWS):
-            part = rows.slice(start, ROWS)
+        self.store.insert(self.connection, table, self._chained(table, rows, ids))
+        self.last[table] += len(rows)
+        return ids
+
+    def _chained(self, table: str, rows: pa.Table, ids: Ints) -> Iterator[Chained]:
+        """The whole rows with their hashes, some at a time."""
+        for start in range(0, len(rows), _PART):
+            part = rows.slice(start, _PART)
             made = {
                 "id": int64_array(ids[start : start + len(part)]),
                 "entry": int64_array(np.full(len(part), self.entry)),
@@ -57,9 +66,7 @@ class Journal(Session):
             whole = pa.table(made)
             hashes = chained(self._hashes[table], row_bytes(whole, JOURNAL[table]))
             self._hashes[table] = hashes[-1]
-            self.store.insert(self.connection, table, whole, hashes)
-        self.last[table] += len(rows)
-        return ids
+            yield whole, hashes
 
     def add_facts(self, table: str, facts: pa.Table) -> Ints:
         """Add rows of a table with a body, from facts in stored form; their ids."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.copy import QueuedLibpqWriter
 from sqlalchemy import ARRAY, URL, BigInteger, Connection, cast, column, create_engine, func, literal, select
 
 from kokin.columns import Ints, in_one, string_array
-from kokin.ledger._store import Store, Wanted
+from kokin.ledger._store import Chained, Store, Wanted
 
 # Any number, the same for all writers: "kokin" in ASCII.
 _LOCK = int.from_bytes(b"kokin")
@@ -21,9 +26,6 @@ $$ BEGIN RAISE EXCEPTION 'the rows of %% are never changed', TG_TABLE_NAME; END 
 
 # A writer looks rows up by their ids, some ten thousand at a time: the planner would rather go through the whole table.
 _BY_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
-
-# Of COPY: the server reads while the next rows are put together.
-_SENT = 1 << 20
 
 
 class PostgresStore(Store):
@@ -52,12 +54,16 @@ class PostgresStore(Store):
             "EXECUTE FUNCTION rows_are_never_changed()"
         ]
 
-    def insert(self, connection: Connection, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
-        statement = f"COPY {table} ({', '.join((*rows.column_names, 'hash'))}) FROM STDIN"
-        lines = memoryview(_copied(rows, hashes))
-        with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]
-            for start in range(0, len(lines), _SENT):
-                copy.write(lines[start : start + _SENT])
+    def insert(self, connection: Connection, table: str, parts: Iterator[Chained]) -> None:
+        first = next(parts, None)
+        if first is None:
+            return
+        statement = f"COPY {table} ({', '.join((*first[0].column_names, 'hash'))}) FROM STDIN"
+        cursor: Any = connection.connection.cursor()
+        # A thread of the writer's sends; what comes next is hashed in the meantime.
+        with cursor, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
+            for rows, hashes in chain([first], parts):
+                copy.write(_copied(rows, hashes).to_pybytes())
 
     def wanted(self, keys: Ints) -> Wanted:
         array = cast(literal(keys.tolist(), ARRAY(BigInteger)), ARRAY(BigInteger))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event, func
 
 from kokin.columns import Ints, in_one, integers
-from kokin.ledger._store import Store, Wanted
+from kokin.ledger._store import Chained, Store, Wanted
 
 _INT = pa.int64()
 
@@ -46,23 +46,27 @@ class SqliteStore(Store):
             for change in ("UPDATE", "DELETE")
         ]
 
-    def insert(self, connection: Connection, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
-        columns = {name: in_one(rows.column(name)) for name in rows.column_names}
-        told = {name: values for name, values in columns.items() if values.null_count < len(values)}
-        names = ", ".join((*told, "hash"))
-        places = ", ".join("?" * (len(told) + 1))
-        cursor: Any = connection.connection.cursor()
-        cursor.executemany(
-            f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 (names of our own)
-            zip(*map(_objects, told.values()), hashes, strict=False),
-        )
-        cursor.close()
+    def insert(self, connection: Connection, table: str, parts: Iterator[Chained]) -> None:
+        for rows, hashes in parts:
+            _insert(connection.connection.cursor(), table, rows, hashes)
 
     def wanted(self, keys: Ints) -> Wanted:
         return func.json_each(str(keys.tolist())).table_valued(column("value", BigInteger), name="wanted")
 
     def fact(self, body: str, name: str) -> str:
         return f"json_extract({body}, '$.{name}')"
+
+
+def _insert(cursor: Any, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
+    columns = {name: in_one(rows.column(name)) for name in rows.column_names}
+    told = {name: values for name, values in columns.items() if values.null_count < len(values)}
+    names = ", ".join((*told, "hash"))
+    places = ", ".join("?" * (len(told) + 1))
+    cursor.executemany(
+        f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 (names of our own)
+        zip(*map(_objects, told.values()), hashes, strict=False),
+    )
+    cursor.close()
 
 
 def _objects(values: pa.Array) -> Iterable[Any]:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     #: A query, whatever it asks for. When it runs, SQLAlchemy 2.0 does not know this form.
     Statement: TypeAlias = Select[*tuple[Any, ...]]
 
+#: Rows and their hashes.
+Chained: TypeAlias = tuple[pa.Table, list[bytes]]
+
 #: Rows that are read, written or looked for at once.
 ROWS = 65_536
 
@@ -73,8 +76,8 @@ class Store(abc.ABC):
         """The statements that make a table refuse every change but new rows."""
 
     @abc.abstractmethod
-    def insert(self, connection: Connection, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
-        """Add rows with their hashes; columns that are not there hold nothing."""
+    def insert(self, connection: Connection, table: str, parts: Iterator[Chained]) -> None:
+        """Add rows with their hashes; columns that are not there hold nothing. All parts have the same columns."""
 
     @abc.abstractmethod
     def wanted(self, keys: Ints) -> Wanted:
