@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ def test_verify_names_the_first_broken_row(kokin: Kokin, here: Path) -> None:
     assert kokin("ledger", "verify", URL, "--sealed", told["hash"], cwd=here).returncode == 0
     other = kokin("ledger", "verify", URL, "--sealed", "0" * 64, cwd=here)
     assert (other.returncode, "LEDGER_SEAL" in other.stderr) == (4, True)
-    with sqlite3.connect(here / "city.db") as database:
+    with closing(sqlite3.connect(here / "city.db")) as database, database:
         database.execute("DROP TRIGGER receipts_no_update")
         database.execute("UPDATE receipts SET amount = 999 WHERE id = 1")
     broken = kokin("ledger", "verify", URL, cwd=here)
@@ -187,7 +188,7 @@ def test_verify_names_the_first_broken_row(kokin: Kokin, here: Path) -> None:
 
 
 def test_links_are_made_anew(kokin: Kokin, here: Path) -> None:
-    with sqlite3.connect(here / "city.db") as database:
+    with closing(sqlite3.connect(here / "city.db")) as database, database:
         database.execute("DELETE FROM links")
     assert "LEDGER_LINKS" in kokin("ledger", "verify", URL, cwd=here).stderr
     assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
