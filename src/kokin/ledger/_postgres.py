@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg.copy import QueuedLibpqWriter
 from sqlalchemy import ARRAY, URL, BigInteger, Connection, cast, column, create_engine, func, literal, select
 
 from kokin.columns import Ints, in_one, string_array
@@ -58,6 +57,8 @@ class PostgresStore(Store):
         first = next(parts, None)
         if first is None:
             return
+        from psycopg.copy import QueuedLibpqWriter  # of the extra `postgres`
+
         statement = f"COPY {table} ({', '.join((*first[0].column_names, 'hash'))}) FROM STDIN"
         cursor: Any = connection.connection.cursor()
         # A thread of the writer's sends; what comes next is hashed in the meantime.
