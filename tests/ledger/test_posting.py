@@ -1,6 +1,10 @@
 """Posting in days equals reconciling at once; reversals restore; what is refused leaves nothing behind."""
 
+import _thread
 import random
+import sqlite3
+import threading
+from contextlib import closing
 from datetime import UTC, date, datetime, time
 
 import pyarrow as pa
@@ -370,3 +374,15 @@ def test_the_last_balance_of_a_story_is_the_bills_balance(new_place, cities, see
         (now,) = [row for row in ledger.balances().to_pylist() if row["bill_id"] == bill]
         last = ledger.history(bill).balances.to_pylist()[-1]
         assert {name: last[name] for name in now} == now
+
+
+def test_a_writer_that_waits_can_be_stopped(quick_folder, bills):
+    place = quick_folder / "busy.db"
+    with Ledger.open(f"sqlite:///{place}") as ledger, closing(sqlite3.connect(place, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        stop = threading.Timer(0.3, _thread.interrupt_main)
+        stop.start()
+        with pytest.raises(KeyboardInterrupt):
+            ledger.add_bills(bills(B1=1), actor="clerk")
+        other.execute("ROLLBACK")
+        assert ledger.add_bills(bills(B1=1), actor="clerk").is_new

@@ -110,7 +110,9 @@ class Journal(Session):
         moment = as_text(at)
         if moment < self._at:
             if strict:
-                raise RefusedError([Issue("LEDGER_TIME", "at", f"{self._at} or later", moment)], "the time runs back")
+                earliest = datetime.fromisoformat(self._at).astimezone(at.tzinfo)
+                issue = Issue("LEDGER_TIME", "at", f"{earliest.isoformat()} or later", at.isoformat())
+                raise RefusedError([issue], "the time runs back")
             moment = self._at
         values: dict[str, Any] = {"id": self.entry, "kind": kind, "at": moment, "version": kokin.__version__}
         values |= {key: _as_json(value) if isinstance(value, Mapping) else value for key, value in told.items()}

@@ -40,7 +40,10 @@ def opened(store: Store, policy: Policy | None, clock: Callable[[], datetime] | 
     with store.reading() as connection:
         told = json.loads(connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).scalar_one())
     if told["form"] != VERSION:
-        raise LedgerError(f"the ledger in {store.engine.url!r} has form {told['form']}; this version reads {VERSION}")
+        raise LedgerError(
+            f"the ledger in {store.engine.url!r} has form {told['form']}; this version of kokin reads {VERSION}: "
+            "use the version that made it, or give the bills and the files to a new ledger in their order"
+        )
     kept = Policy(pair_by=tuple(told["pair_by"]))
     if policy and policy.pair_by != kept.pair_by:
         expected, found = (", ".join(some.pair_by) for some in (kept, policy))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import repeat
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event, func
+from sqlalchemy.exc import OperationalError
 
 from kokin.columns import Ints, in_one, integers
 from kokin.ledger._store import Chained, Store, Wanted
 
 _INT = pa.int64()
 
-#: Seconds that a writer waits for another.
-_PATIENCE = 600
+#: Seconds that a writer waits for another, and after how many it looks whether it was told to stop.
+_PATIENCE, _GLANCE = 600, 1
 
 # Bytes of a page: larger ones are written faster, smaller ones hold less that a day's file does not ask for.
 _PAGE = 8_192
@@ -88,4 +91,15 @@ def _prepare(connection: Any, _: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begins", "BEGIN"))
+    begins = connection.get_execution_options().get("begins", "BEGIN")
+    # SQLite waits in C, where no Ctrl-C is seen.
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_GLANCE * 1000}")
+    latest = monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.exec_driver_sql(begins)
+            break
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > latest:
+                raise
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
