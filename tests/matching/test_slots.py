@@ -15,14 +15,22 @@ def keys(rows, width):
     return np.array(rows, np.uint64).reshape(len(rows), width)
 
 
-@given(st.integers(1, 3), st.data())
-def test_equals_a_dictionary(width, data):
+@pytest.mark.parametrize("step", [1, 3, 1_000])
+@given(width=st.integers(1, 3), crowd=st.booleans(), data=st.data())
+def test_equals_a_dictionary(step, width, crowd, data):
     row = st.lists(small, min_size=width, max_size=width)
     rows = data.draw(st.lists(row, max_size=60))
     asked = data.draw(st.lists(row, max_size=60))
     present = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), np.bool_)
-    slots, again, first = fill(keys(rows, width), present)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_slots, "stretches", lambda n: [slice(i, min(i + step, n)) for i in range(0, n, step)])
+        if crowd:  # few hashes, so that numbers share them
+            patch.setattr(_slots, "hashes", lambda words: (words.sum(axis=1) % 4).astype(np.uint64) << np.uint64(62))
+        check(rows, asked, present, width)
 
+
+def check(rows, asked, present, width):
+    slots, again, first = fill(keys(rows, width), present)
     holder = {}
     for number in np.flatnonzero(present).tolist():
         holder.setdefault(tuple(rows[number]), set()).add(number)
@@ -36,7 +44,7 @@ def test_equals_a_dictionary(width, data):
 
 
 def test_full_collision_is_only_slow(monkeypatch):
-    monkeypatch.setattr(_slots, "places", lambda words, size: np.full(len(words), size - 1))
+    monkeypatch.setattr(_slots, "hashes", lambda words: np.full(len(words), 2**64 - 1, np.uint64))
     rows = keys([[n, n] for n in range(50)], 2)
     slots, again, _ = fill(rows, np.ones(50, np.bool_))
     assert probe(slots, rows, rows).tolist() == list(range(50))
@@ -47,7 +55,7 @@ def test_full_collision_is_only_slow(monkeypatch):
 @pytest.mark.parametrize("size", [1, 100_003])
 def test_places_are_spread(size):
     words = np.stack([np.full(100_000, 9999912700000012), np.arange(100_000)], axis=1).astype(np.uint64)
-    place = _slots.places(words, size)
+    place = _slots.places(_slots.hashes(words), size)
     assert place.min() >= 0
     assert place.max() < size
     if size > 1:

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from kokin.columns._stretches import in_threads, stretches
+
 #: Bytes.
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 #: Yen, counts and days.
@@ -178,6 +180,26 @@ def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[Any], Bytes]:
     bounds = np.frombuffer(offsets, offset_type)[texts.offset : texts.offset + len(texts) + 1]
     letters = np.frombuffer(letters or b"", np.uint8)[bounds[0] : bounds[-1]]
     return bounds - bounds[0] if bounds[0] else bounds, letters
+
+
+def common_width(texts: pa.Array) -> int | None:
+    """The bytes of each text where all have as many."""
+    offsets, _ = text_buffers(texts)
+    width = int(offsets[:2][-1])
+
+    def has_it(some: slice) -> bool:
+        return bool((np.diff(offsets[some.start : some.stop + 1]) == width).all())
+
+    return width if not texts.null_count and all(in_threads(has_it, stretches(len(texts)))) else None
+
+
+def take_texts(texts: pa.Array, width: int | None, rows: Rows) -> pa.Array:
+    """Some texts as ``string``, null for a row below 0. Where all have a ``width``, several times faster than Arrow."""
+    known = rows >= 0
+    if width is None or not len(texts):
+        return texts.take(to_arrow(rows, pa.int32(), known)).cast(pa.string())
+    _, letters = text_buffers(texts)
+    return string_array(letters.reshape(-1, width).take(rows, axis=0, mode="clip"), known)
 
 
 def there(column: pa.ChunkedArray | pa.Array) -> Flags:

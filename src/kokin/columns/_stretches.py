@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 #: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
 CHUNK = 131_072
 
@@ -32,6 +35,14 @@ def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def sort(values: npt.NDArray[Any]) -> None:
+    """Sort an array where it stands, on all cores."""
+    ends = [len(values) * part // cores() for part in range(1, cores())] if len(values) > CHUNK else []
+    if ends:
+        values.partition(ends)
+    in_threads(np.ndarray.sort, np.split(values, ends))
 
 
 def cores() -> int:

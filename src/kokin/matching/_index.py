@@ -19,14 +19,15 @@ from kokin.columns import (
     Ints,
     Rows,
     batches_of,
+    common_width,
     conform,
     in_threads,
     integers,
     no_rows,
     record_problems,
+    take_texts,
     texts_in_one,
     there,
-    to_arrow,
     word_codes,
 )
 from kokin.issues import Issue, Place, RefusedError
@@ -44,7 +45,7 @@ _OF_DEBTS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
 _USED = {"amount", "status", *_OF_DEBTS, *NUMBER_COLUMNS}
 
 # Bills that are packed at a time.
-_STRETCH = CHUNK // 4
+_STRETCH = CHUNK
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class Index:
     is taken, the same balance is settled.
     """
 
-    #: The ``bill_id`` of each slip, and whether they stand in their order.
+    #: The ``bill_id`` of each slip, whether they stand in their order, and the bytes of each where all have as many.
     bill_id: pa.Array
     in_order: bool
+    width: int | None
     #: int64 (n,): yen printed on the slip.
     amount: Ints
     #: uint8 (n,): a code of ``STATUSES``; None where all slips are open.
@@ -95,7 +97,8 @@ class Index:
         if found:
             raise RefusedError(found, "bills refused")
         lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
-        return cls(bill_id, in_order, amount, status if status.any() else None, debts, lookups)
+        status_told = status if status.any() else None
+        return cls(bill_id, in_order, common_width(bill_id), amount, status_told, debts, lookups)
 
     def save(self, folder: str | Path) -> None:
         """Write the index into a folder, to be used by :meth:`load` on a machine of the same byte order."""
@@ -104,7 +107,8 @@ class Index:
         for kind, lookup in self.lookups.items():
             arrays.update({f"{kind}.{name}": part for name, part in zip(Lookup._fields, lookup, strict=True)})
         names = pa.table({"bill_id": self.bill_id})
-        save(Path(folder), arrays, names, {"in_order": self.in_order, "kinds": list(self.lookups)})
+        more = {"in_order": self.in_order, "width": self.width, "kinds": list(self.lookups)}
+        save(Path(folder), arrays, names, more)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -118,13 +122,17 @@ class Index:
         debts = Debts(**{name: arrays[name] for name in DEBT_ARRAYS})
         lookups = {kind: Lookup(*(arrays[f"{kind}.{name}"] for name in Lookup._fields)) for kind in more["kinds"]}
         bill_id = texts_in_one(names.column("bill_id"))
-        return cls(bill_id, more["in_order"], arrays["amount"], arrays["status"], debts, lookups)
+        return cls(bill_id, more["in_order"], more["width"], arrays["amount"], arrays["status"], debts, lookups)
 
     def release(self) -> None:
         """Give back the memory of the lookups where they are mapped; a day's run needs them once."""
         for lookup in self.lookups.values():
             release(lookup.words)
             release(lookup.slots)
+
+    def names(self, slips: Rows) -> pa.Array:
+        """The ``bill_id`` of slips, null for what is no slip (below 0): string (k,)."""
+        return take_texts(self.bill_id, self.width, slips)
 
     def el_fields(self, slips: Rows) -> dict[str, pa.Array]:
         """The eL numbers of slips by their fields, ``payee_code, item_code, confirmation, case_key``."""
@@ -144,10 +152,11 @@ class Index:
         packed = pack(receipts, lookup.words.shape[1] if lookup else _TEXT_WORDS)
         for kind, keys in packed.items():
             wrong |= keys.wrong
-            rows = np.flatnonzero(keys.present & (slip == NO_NUMBER))
-            asked = keys if len(rows) == count else Keys(keys.words[rows], keys.present[rows], keys.wrong[rows])
+            asked = keys.present & (slip == NO_NUMBER)
+            rows = slice(None) if asked.all() else np.flatnonzero(asked)
             by[rows] = NUMBERS.index(kind)
-            slip[rows] = self.lookups[kind].find(asked) if kind in self.lookups else NO_BILL
+            asked_keys = Keys(keys.words[rows], keys.present[rows], keys.wrong[rows])
+            slip[rows] = self.lookups[kind].find(asked_keys) if kind in self.lookups else NO_BILL
         return slip, by, wrong
 
 
@@ -232,7 +241,7 @@ def _repeated(bill_id: pa.Array) -> list[Issue]:
     _, again, first = fill(keys.words, keys.present)
     rows = np.unique(np.concatenate([again, first]))
     issues, seen = [], set()
-    for row, text in zip(rows.tolist(), bill_id.take(to_arrow(rows, pa.int32())).to_pylist(), strict=True):
+    for row, text in zip(rows.tolist(), take_texts(bill_id, None, rows).to_pylist(), strict=True):
         if text in seen:
             issues.append(Issue("BILL_REPEATED", "bill_id", "", text, Place(record=row + 1)))
         seen.add(text)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns import Bytes, Flags, Ints, Rows
+from kokin.columns import Bytes, Flags, Ints, Rows, in_threads, sort, stretches
 from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Debts
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
 from kokin.model import Outcome, ReceiptKind
@@ -110,19 +110,27 @@ def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Flags:
 
     All others are finals on a slip that settles one obligation, and no other receipt has to do with its circle.
     """
-    told: Flags = (slip < 0) | (kind != FINAL)
     if not len(debts.billed):
         return np.ones(len(slip), np.bool_)
-    place = np.maximum(slip, 0)
-    circle = debts.circle(place)
+    company, told = np.zeros(len(debts.billed), np.bool_), np.empty(len(slip), np.bool_)
+    circles = np.empty(len(slip), np.int32)
+
+    def note(rows: slice) -> None:
+        circles[rows] = np.where(slip[rows] < 0, NO_BILL, debts.circle(np.maximum(slip[rows], 0)))
+
+    def tell(rows: slice) -> None:
+        some = np.maximum(slip[rows], 0)
+        told[rows] = (slip[rows] < 0) | (kind[rows] != FINAL) | company.take(debts.circle(some))
+        if len(debts.covered):
+            told[rows] |= debts.lead(some) < 0
+
+    in_threads(note, stretches(len(slip)))
     # Vectors are sorted faster than memory is reached in no order.
-    ordered = np.sort(np.where(slip < 0, np.int32(-1), circle))
-    ordered = ordered[np.searchsorted(ordered, 0) :]
-    company = np.zeros(len(debts.billed), np.bool_)
-    company[ordered[1:][ordered[1:] == ordered[:-1]]] = True
-    told |= company.take(circle)
-    if len(debts.covered):
-        told |= debts.lead(place) < 0
+    sort(circles)
+    for some in stretches(len(circles) - 1):
+        part = circles[some]
+        company[part[(part == circles[some.start + 1 : some.stop + 1]) & (part >= 0)]] = True
+    in_threads(tell, stretches(len(slip)))
     return told
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from kokin.issues import Issue, Place, RefusedError
 
-_VERSION = 1
+_VERSION = 2
 _HEAD = "index.json"
 _NAMES = "bills.arrow"
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns import Flags, Ints, Rows, Words, stretches
+from kokin.columns import CHUNK, Flags, Ints, Rows, Words, in_threads, sort, stretches
 
 #: Slots per key: two of three stay empty, so five of six searches end at their first slot.
 SPARE = 3
@@ -23,11 +23,8 @@ _STIR = np.uint64(0xBF58476D1CE4E5B9)
 _HALF = np.uint64(32)
 
 
-def places(words: Words, size: int) -> Ints:
-    """The slot at which the search for each key begins, 0 to ``size - 1``: int64 (n,).
-
-    Multiply, xor and shift the words of a key; then the upper half is scaled to the size.
-    """
+def hashes(words: Words) -> Words:
+    """The words of each key multiplied, xored and shifted into one: uint64 (n,)."""
     state = words[:, 0] * _SPREAD
     for column in range(1, words.shape[1]):
         state ^= state >> _HALF
@@ -35,7 +32,12 @@ def places(words: Words, size: int) -> Ints:
         state *= _SPREAD
     state ^= state >> _HALF
     state *= _STIR
-    state >>= _HALF
+    return state
+
+
+def places(hashed: Words, size: int) -> Ints:
+    """The slot at which the search for each key begins, 0 to ``size - 1``: int64 (n,). In the order of the hashes."""
+    state = hashed >> _HALF
     state *= np.uint64(size)
     state >>= _HALF
     return state.view(np.int64)
@@ -59,34 +61,81 @@ def equal(left: Words, right: Words) -> Flags:
 def fill(words: Words, present: Flags) -> tuple[Rows, Rows, Rows]:
     """A table over the keys that are present.
 
-    Rows are written by the stretch; the losers of a slot are found by reading back, and moved on in the next round.
+    Sorted by their hashes, keys come in the order of their slots: each gets its own or, if that is taken, the one after
+    the key before it. So memory is written from one end to the other, by several threads.
 
     Returns:
         The slots: int32 (:data:`SPARE` times the keys,). Rows whose number another row has put there already, and those
         other rows: int32 (k,) each.
     """
-    rows = np.flatnonzero(present).astype(np.int32)
-    slots = np.full(SPARE * len(rows) + 1, EMPTY, np.int32)
-    place: Ints | None = None
+    ordered, bits = _ordered(words, present)
+    slots = np.full(SPARE * len(ordered) + 1, EMPTY, np.int32)
+    ordered, again, first = _without_repeated(ordered, words, bits)
+    count, row_bits = np.arange(CHUNK), np.uint64((1 << bits) - 1)
+
+    def put(some: slice) -> tuple[Rows, int]:
+        """Fill the slots up to the first one of the next stretch; the keys that find none, and that slot."""
+        keys = ordered[some]
+        rows, place = (keys & row_bits).astype(np.int32), places(keys, len(slots))
+        place -= count[: len(place)]
+        np.maximum.accumulate(place, out=place)
+        place += count[: len(place)]
+        end = int(places(ordered[some.stop : some.stop + 1], len(slots)).min(initial=len(slots)))
+        fits = np.searchsorted(place, end)
+        slots[place[:fits]] = rows[:fits]
+        return rows[fits:], end
+
+    for rows, place in in_threads(put, stretches(len(ordered))):
+        for row in rows:
+            while slots[place % len(slots)] != EMPTY:
+                place += 1
+            slots[place % len(slots)] = row
+    return slots, again, first
+
+
+def _ordered(words: Words, present: Flags) -> tuple[Words, int]:
+    """Hash and row of the keys that are present, in one word each, sorted: uint64 (k,); the bits that the row takes."""
+    rows = np.flatnonzero(present)
+    bits = len(words).bit_length()
+    keys = np.empty(len(rows), np.uint64)
+
+    def note(some: slice) -> None:
+        keys[some] = hashes(gather(words, rows[some])) >> np.uint64(bits) << np.uint64(bits)
+        keys[some] |= rows[some].view(np.uint64)
+
+    in_threads(note, stretches(len(rows)))
+    sort(keys)
+    return keys, bits
+
+
+def _without_repeated(ordered: Words, words: Words, bits: int) -> tuple[Words, Rows, Rows]:
+    """Sorted hashes with their rows, each number once; rows that repeat a number, and the rows that keep it."""
     again, first = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
-    while len(rows):
-        left_rows, left_places = [], []
-        for some in stretches(len(rows)):
-            pending = rows[some]
-            at = places(gather(words, pending), len(slots)) if place is None else place[some]
-            free = np.flatnonzero(slots.take(at) == EMPTY)
-            slots[at.take(free)] = pending.take(free)
-            holder = slots.take(at)
-            lost = np.flatnonzero(holder != pending)
-            pending, at, holder = pending.take(lost), at.take(lost), holder.take(lost)
-            same = equal(gather(words, pending), gather(words, holder))
-            again.append(pending[same])
-            first.append(holder[same])
-            others = np.flatnonzero(~same)
-            left_rows.append(pending.take(others))
-            left_places.append(following(at.take(others), len(slots)))
-        rows, place = np.concatenate(left_rows), np.concatenate(left_places)
-    return slots, np.concatenate(again), np.concatenate(first)
+    keep = np.ones(len(ordered), np.bool_)
+    later = _alike(ordered, bits)
+    run = ordered[later] >> np.uint64(bits)
+    rows = (ordered[later] & np.uint64((1 << bits) - 1)).astype(np.int32)
+    while len(later):
+        head = np.ones(len(later), np.bool_)
+        head[1:] = run[1:] != run[:-1]
+        holder = rows[head][np.cumsum(head) - 1]
+        same = equal(gather(words, rows), gather(words, holder)) & ~head
+        again.append(rows[same])
+        first.append(holder[same])
+        keep[later[same]] = False
+        others = ~(same | head)
+        later, run, rows = later[others], run[others], rows[others]
+    found = np.concatenate(again)
+    return ordered[keep] if len(found) else ordered, found, np.concatenate(first)
+
+
+def _alike(ordered: Words, bits: int) -> Ints:
+    """Places in a sorted column whose hash a neighbour has too: int64 (k,)."""
+    found = [np.empty(0, np.int64)]
+    for some in stretches(len(ordered) - 1):
+        pair = np.flatnonzero((ordered[some] ^ ordered[some.start + 1 : some.stop + 1]) >> np.uint64(bits) == 0)
+        found += [pair + some.start, pair + some.start + 1]
+    return np.unique(np.concatenate(found))
 
 
 def probe(slots: Rows, words: Words, asked: Words) -> Rows:
@@ -94,7 +143,7 @@ def probe(slots: Rows, words: Words, asked: Words) -> Rows:
 
     Misses are carried to the next slot until they meet an empty one.
     """
-    place = places(asked, len(slots))
+    place = places(hashes(asked), len(slots))
     answer = slots.take(place)
     wrong = equal(gather(words, answer), asked)
     np.logical_not(wrong, out=wrong)

@@ -109,12 +109,11 @@ def _outcome_batch(
 ) -> pa.RecordBatch:
     """A stretch of outcomes; a number that the receipt does not carry is told as the bill has it."""
     slip, told = receipts.slip[rows], judged.part(rows)
-    bill = to_arrow(np.maximum(slip, 0), pa.int32(), slip >= 0)
     columns = [
         _column(batch, "source", pa.string()).fill_null(_NO_TEXT),
         _column(batch, "record_no", pa.int64()),
         _OUTCOME_TEXTS.take(to_arrow(told.outcome, pa.uint8())),
-        index.bill_id.take(bill).cast(pa.string()),
+        index.names(slip),
     ]
     widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
     own = {name: _column(batch, name, pa.string()) for name in widths}
@@ -219,7 +218,7 @@ def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Flags) -> pa
         billed[closed] = index.amount[slips[closed]]
         residual[closed] = paid[closed] = 0
     columns = [
-        index.bill_id.take(to_arrow(slips, pa.int32())).cast(pa.string()),
+        index.names(slips),
         *(to_arrow(yen, pa.int64()) for yen in (billed, paid, residual)),
         _STATUS_TEXTS.take(to_arrow(status, pa.uint8())),
     ]

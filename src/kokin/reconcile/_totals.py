@@ -46,7 +46,7 @@ def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, pay
         {
             "source": told.column("source"),
             "record_no": told.column("record_no"),
-            "bill_id": billed.index.bill_id.take(to_arrow(slip, pa.int32())),
+            "bill_id": billed.index.names(slip),
             "charge": charge,
             "account": of_charge(charge, billed.catalog, "account"),
             "fiscal_year": to_arrow(years.fiscal_year, pa.int64()),

@@ -129,7 +129,7 @@ def arrears(billed: Billed, unpaid: Ints, written_off: Ints, waiting: Rows, as_o
     day = np.broadcast_to(as_of, len(slip))
     return pa.table(
         {
-            "bill_id": billed.index.bill_id.take(of_slip).cast(pa.string()),
+            "bill_id": billed.index.names(slip),
             **{name: billed.text(name).take(of_slip) for name in ("payee_code", "item_code")},
             "case_key": pc.utf8_lpad(billed.text("case_key").take(of_slip), 20, "0"),
             "payer_key": billed.text("payer_key").take(of_slip),
