@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import repeat
+from itertools import chain, islice, repeat
 from time import monotonic
 from typing import Any
 
@@ -20,6 +20,9 @@ _INT = pa.int64()
 
 #: Seconds that a writer waits for another, and after how many it looks whether it was told to stop.
 _PATIENCE, _GLANCE = 600, 1
+
+# Rows of one statement: a statement has its price, and at most 999 values on older versions.
+_TOGETHER = 50
 
 # Bytes of a page: larger ones are written faster, smaller ones hold less that a day's file does not ask for.
 _PAGE = 8_192
@@ -63,12 +66,12 @@ class SqliteStore(Store):
 def _insert(cursor: Any, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
     columns = {name: in_one(rows.column(name)) for name in rows.column_names}
     told = {name: values for name, values in columns.items() if values.null_count < len(values)}
-    names = ", ".join((*told, "hash"))
-    places = ", ".join("?" * (len(told) + 1))
-    cursor.executemany(
-        f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 (names of our own)
-        zip(*map(_objects, told.values()), hashes, strict=False),
-    )
+    insert = f"INSERT INTO {table} ({', '.join((*told, 'hash'))}) VALUES "  # noqa: S608 (names of our own)
+    row = f"({', '.join('?' * (len(told) + 1))})"
+    values = zip(*map(_objects, told.values()), hashes, strict=False)
+    together = (tuple(chain.from_iterable(islice(values, _TOGETHER))) for _ in range(len(rows) // _TOGETHER))
+    cursor.executemany(insert + ", ".join([row] * _TOGETHER), together)
+    cursor.executemany(insert + row, values)
     cursor.close()
 
 
