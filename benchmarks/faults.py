@@ -205,23 +205,28 @@ def disk_full(base: str, rng: random.Random, count: int) -> Found:
 
 
 def connection_cut(base: str, rng: random.Random, count: int) -> Found:
-    """The server ends the posting's connection at a random moment (PostgreSQL)."""
+    """The server ends the posting's connection at a random moment (PostgreSQL), until it has hit so many times."""
     found, new_place = Found(), places(base)
     ours = make_url(base).set(drivername="postgresql+psycopg")
-    for _ in range(count):
+    typical = 0.5
+    while found.hit < count:
         some, url = city(rng), next(new_place)
         with Ledger.open(url) as ledger:
             ledger.add_bills(some.bills, actor="clerk")
         worker = FORK.Process(target=post_all_or_stop, args=(url, some.files))
+        start = time.perf_counter()
         worker.start()
-        worker.join(rng.random())
+        worker.join(rng.random() * typical)
         engine = create_engine(ours)
         with engine.begin() as connection:
             others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
         engine.dispose()
         worker.join()
-        found.hit += worker.exitcode != 0
+        if worker.exitcode:
+            found.hit += 1
+        else:
+            typical = (typical + time.perf_counter() - start) / 2
         found.rounds += 1
         check(url, found)
         post_all(url, some.files)

@@ -35,4 +35,4 @@ def test_a_full_disk_leaves_what_was_posted(faults, quick_folder):
 
 def test_a_cut_connection_leaves_what_was_posted(faults, new_postgres):
     found = faults.connection_cut(new_postgres(), random.Random(7), 2)
-    assert found.broken == 0
+    assert (found.broken, found.hit) == (0, 2)
