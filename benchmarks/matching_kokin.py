@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from kokin import bills, receipts
 from kokin.columns import CHUNK, write_csv
+from kokin.issues import RefusedError
 from kokin.matching import Index
 from kokin.reconcile import reconcile
 
@@ -52,8 +53,10 @@ def daily(folder: Path, out: Path) -> None:
 
 
 def prepare_daily(folder: Path) -> None:
-    """The index of the folder's bills on disk, made once."""
-    if not (folder / "index" / "index.json").exists():
+    """The index of the folder's bills on disk, made once for each version of its form."""
+    try:
+        Index.load(folder / "index")
+    except RefusedError:
         prepared(folder, "parquet").save(folder / "index")
 
 

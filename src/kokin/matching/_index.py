@@ -44,9 +44,6 @@ _TEXT_WORDS = 3
 _OF_DEBTS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
 _USED = {"amount", "status", *_OF_DEBTS, *NUMBER_COLUMNS}
 
-# Bills that are packed at a time.
-_STRETCH = CHUNK
-
 
 @dataclass(frozen=True)
 class Index:
@@ -84,7 +81,7 @@ class Index:
             RefusedError: ``.issues`` names every row that is no bill, every ``bill_id`` that is there twice, and every
                 covered obligation that no slip of its own bills.
         """
-        parts = in_threads(_read, _counted(batches_of(bills, _STRETCH)))
+        parts = in_threads(_read, _counted(batches_of(bills, CHUNK)))
         rows = pa.concat_tables([part.rows for part in parts])
         bill_id = texts_in_one(rows.column("bill_id"))
         amount, status = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
