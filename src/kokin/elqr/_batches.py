@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from kokin.model import Day, Kind, Yen
 
-# Rows worked on at once: 255 bytes each.
-_STRETCH = 16384
+# Rows worked on at once, 255 bytes each: few enough for the cache, enough that threads seldom wait for Python's lock.
+_STRETCH = 49_152
 
 _Done = TypeVar("_Done")
 
