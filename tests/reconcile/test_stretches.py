@@ -16,8 +16,8 @@ TABLES = ("outcomes", "balances", "changes", "exceptions", "summary")
 @pytest.fixture
 def short(monkeypatch):
     """A few rows at a time."""
-    for module, name in ((_receipts, "CHUNK"), (_tables, "CHUNK"), (_index, "_STRETCH")):
-        monkeypatch.setattr(module, name, 7)
+    for module in (_receipts, _tables, _index):
+        monkeypatch.setattr(module, "CHUNK", 7)
     monkeypatch.setattr("kokin.columns._stretches.CHUNK", 5)
 
 
