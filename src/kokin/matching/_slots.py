@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns import CHUNK, Flags, Ints, Rows, Words, in_threads, sort, stretches
+from kokin.columns import CHUNK, Flags, Ints, Rows, Words, distinct, in_threads, sort, stretches
 
 #: Slots per key: two of three stay empty, so five of six searches end at their first slot.
 SPARE = 3
@@ -71,12 +71,12 @@ def fill(words: Words, present: Flags) -> tuple[Rows, Rows, Rows]:
     ordered, bits = _ordered(words, present)
     slots = np.full(SPARE * len(ordered) + 1, EMPTY, np.int32)
     ordered, again, first = _without_repeated(ordered, words, bits)
-    count, row_bits = np.arange(CHUNK), np.uint64((1 << bits) - 1)
+    count = np.arange(CHUNK)
 
     def put(some: slice) -> tuple[Rows, int]:
         """Fill the slots up to the first one of the next stretch; the keys that find none, and that slot."""
         keys = ordered[some]
-        rows, place = (keys & row_bits).astype(np.int32), places(keys, len(slots))
+        rows, place = _rows_of(keys, bits), places(keys, len(slots))
         place -= count[: len(place)]
         np.maximum.accumulate(place, out=place)
         place += count[: len(place)]
@@ -114,7 +114,7 @@ def _without_repeated(ordered: Words, words: Words, bits: int) -> tuple[Words, R
     keep = np.ones(len(ordered), np.bool_)
     later = _alike(ordered, bits)
     run = ordered[later] >> np.uint64(bits)
-    rows = (ordered[later] & np.uint64((1 << bits) - 1)).astype(np.int32)
+    rows = _rows_of(ordered[later], bits)
     while len(later):
         head = np.ones(len(later), np.bool_)
         head[1:] = run[1:] != run[:-1]
@@ -135,7 +135,12 @@ def _alike(ordered: Words, bits: int) -> Ints:
     for some in stretches(len(ordered) - 1):
         pair = np.flatnonzero((ordered[some] ^ ordered[some.start + 1 : some.stop + 1]) >> np.uint64(bits) == 0)
         found += [pair + some.start, pair + some.start + 1]
-    return np.unique(np.concatenate(found))
+    return distinct(np.concatenate(found))
+
+
+def _rows_of(keys: Words, bits: int) -> Rows:
+    """The rows that stand in the lowest bits: int32 (n,)."""
+    return (keys & np.uint64((1 << bits) - 1)).astype(np.int32)
 
 
 def probe(slots: Rows, words: Words, asked: Words) -> Rows:
