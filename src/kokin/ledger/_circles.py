@@ -76,8 +76,13 @@ def circles(session: Session, keys: Ints, *, replaced: bool = False) -> Circles:
 
 def in_force(last: int | None = None) -> ColumnElement[bool]:
     """Whether a bill had not been replaced by another version at the end of an entry."""
-    later = TABLES["bills"].alias()
-    return ~select(later.c.id).where(later.c.previous == TABLES["bills"].c.id, up_to(later.c.entry, last)).exists()
+    return named_by_none("bills", "previous", last)
+
+
+def named_by_none(table: str, column: str, last: int | None) -> ColumnElement[bool]:
+    """Whether no row of the same table names a row in a column, up to the end of an entry."""
+    of, later = TABLES[table], TABLES[table].alias()
+    return ~select(later.c.id).where(later.c[column] == of.c.id, up_to(later.c.entry, last)).exists()
 
 
 def up_to(entry: ColumnElement[int], last: int | None) -> ColumnElement[bool]:

@@ -92,7 +92,7 @@ class Journal(Session):
     def _write(self, kind: str) -> None:
         pending, self._links[kind] = self._links[kind], []
         if pending:
-            _links.add(self, kind, *(np.concatenate([part[side] for part in pending]) for side in (0, 1)))
+            _links.add(self, kind, *_links.joined(pending))
 
     def seal(self, kind: str, at: datetime, *, strict: bool, **told: Any) -> None:
         """Write the links, and the entry itself with the last row and hash of every table.

@@ -8,7 +8,7 @@ either is cheaper by far than an index with an entry per key, which would cost a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sqlalchemy import delete, func, select
@@ -88,6 +88,11 @@ def ordered(keys: Ints, rows: Ints) -> tuple[Ints, Ints]:
             fresh[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
             keys, rows = keys[fresh], rows[fresh]
     return keys, rows
+
+
+def joined(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    """The keys and rows of some links, one part after another: at least one."""
+    return np.concatenate([keys for keys, _ in parts]), np.concatenate([rows for _, rows in parts])
 
 
 def add(session: Session, kind: str, keys: Ints, rows: Ints) -> None:

@@ -33,9 +33,9 @@ def opened(store: Store, policy: Policy | None, clock: Callable[[], datetime] | 
     """
     with store.reading() as connection:
         exists = inspect(connection).has_table("entries")
-    if not exists and clock is None:
-        raise LedgerError(f"there is no ledger in {store.engine.url!r}; `kokin ledger init` makes one")
-    if not exists and clock is not None:
+    if not exists:
+        if clock is None:
+            raise LedgerError(f"there is no ledger in {store.engine.url!r}; `kokin ledger init` makes one")
         _make(store, policy or Policy(), clock())
     with store.reading() as connection:
         told = json.loads(connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).scalar_one())

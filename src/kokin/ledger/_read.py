@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from kokin.columns import Ints, in_one, integers
 from kokin.ledger._bodies import facts
-from kokin.ledger._circles import bills_by_id, in_force, standing, up_to
+from kokin.ledger._circles import bills_by_id, in_force, named_by_none, standing, up_to
 from kokin.ledger._entry import Entry, EntryKind
 from kokin.ledger._forms import chosen, concat, restored
 from kokin.ledger._journal import as_text, last_row, written_by
@@ -70,9 +70,8 @@ def balances(session: Session, as_of: date | datetime | None, policy: Policy) ->
 
 def standing_postings(last: int | None) -> ColumnElement[bool]:
     """Whether a posting stands at the end of an entry: it reverses none, and is reversed by none."""
-    later = _POSTINGS.alias()
-    is_reversed = select(later.c.id).where(later.c.reverses == _POSTINGS.c.id, up_to(later.c.entry, last)).exists()
-    return and_(_POSTINGS.c.reverses.is_(None), up_to(_POSTINGS.c.entry, last), ~is_reversed)
+    reversed_by_none = named_by_none("postings", "reverses", last)
+    return and_(_POSTINGS.c.reverses.is_(None), up_to(_POSTINGS.c.entry, last), reversed_by_none)
 
 
 def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:

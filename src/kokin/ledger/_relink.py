@@ -15,7 +15,7 @@ from kokin.ledger._bodies import facts
 from kokin.ledger._circles import BILL_COLUMNS
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, receipt_keys, text_keys
-from kokin.ledger._links import BYTES, KINDS, MOST, find
+from kokin.ledger._links import BYTES, KINDS, MOST, find, joined
 from kokin.ledger._schema import TABLES
 from kokin.ledger._store import ROWS, Session
 
@@ -71,15 +71,10 @@ def _many(links: Iterator[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
     for some in links:
         held.append(some)
         if sum(len(keys) for keys, _ in held) > MOST:
-            yield _joined(held)
+            yield joined(held)
             held = []
     if held:
-        yield _joined(held)
-
-
-def _joined(held: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    keys, rows = (np.concatenate([part[side] for part in held]) for side in (0, 1))
-    return keys, rows
+        yield joined(held)
 
 
 def _paired(keys: Ints, rows: Ints) -> Ints:
