@@ -14,6 +14,7 @@ breaks its rule is told in the same words, and a harmless one stands in its plac
 """
 
 from kokin.columns._arrow import (
+    NO_TEXT,
     Bytes,
     Flags,
     Ints,
@@ -83,6 +84,7 @@ from kokin.columns._stretches import (
 
 __all__ = [
     "CHUNK",
+    "NO_TEXT",
     "UNKNOWN_WORD",
     "Bytes",
     "Flags",

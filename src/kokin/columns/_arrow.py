@@ -28,6 +28,7 @@ Rows: TypeAlias = npt.NDArray[np.int32]
 #: Packed keys.
 Words: TypeAlias = npt.NDArray[np.uint64]
 
+_STRING = pa.string()
 # The offsets of a `string` array are int32.
 _MOST_TEXT = 1 << 31
 
@@ -87,7 +88,7 @@ def texts_in_one(column: pa.ChunkedArray) -> pa.Array:
     """A text column as one array, ``large_string`` where it is too long for ``string``; an empty text for a null."""
     column = column.cast(pa.large_string() if column.nbytes >= _MOST_TEXT else pa.string())
     array = column.chunk(0) if column.num_chunks == 1 else in_one(column)
-    return pc.fill_null(array, _EMPTY) if array.null_count else array
+    return pc.fill_null(array, NO_TEXT) if array.null_count else array
 
 
 def to_arrow(values: npt.NDArray[Any], kind: pa.DataType, known: Flags | None = None) -> pa.Array:
@@ -115,11 +116,13 @@ def string_array(letters: Bytes, known: Flags | None = None) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(letters)])
 
 
-def text_array(texts: Sequence[str]) -> pa.Array:
-    """Texts of Python as an array, for a few of them; ``text_array(["x"])[0]`` is a scalar."""
-    letters = [text.encode() for text in texts]
+def text_array(texts: Sequence[str | bytes | None], kind: pa.DataType = _STRING) -> pa.Array:
+    """A few texts of Python as an array, or bytes as ``pa.binary()``; ``text_array(["x"])[0]`` is a scalar."""
+    known = np.array([text is not None for text in texts], np.bool_)
+    letters = [text.encode() if isinstance(text, str) else text or b"" for text in texts]
     offsets = np.cumsum([0, *map(len, letters)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(letters), pa.py_buffer(offsets), pa.py_buffer(b"".join(letters)))
+    buffers = [None if known.all() else bitmap(known), pa.py_buffer(offsets), pa.py_buffer(b"".join(letters))]
+    return pa.Array.from_buffers(kind, len(texts), buffers)
 
 
 def bitmap(flags: Flags) -> pa.Buffer:
@@ -213,4 +216,5 @@ def there(column: pa.ChunkedArray | pa.Array) -> Flags:
     return np.concatenate(parts)
 
 
-_EMPTY = text_array([""])[0]
+#: The empty text as a scalar.
+NO_TEXT = text_array([""])[0]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import bool_array, text_buffers, to_arrow
+from kokin.columns import bool_array, text_array, text_buffers, to_arrow
 from kokin.receipts._words import Bytes, Mask
 
 _EPOCH = date(1970, 1, 1)
@@ -24,12 +24,9 @@ _HALF_WIDTH = "".join(bytes([byte]).decode("cp932", "replace") for byte in range
 
 def few(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """A few Python values as an array; ``None`` becomes a null."""
-    known = np.array([value is not None for value in values])
     if kind in (pa.string(), pa.binary()):
-        parts = [value.encode() if isinstance(value, str) else value or b"" for value in values]
-        offsets = np.cumsum([0, *map(len, parts)], dtype=np.int32)
-        buffers = [_bitmap(known), pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))]
-        return pa.Array.from_buffers(kind, len(values), buffers)
+        return text_array(values, kind)
+    known = np.array([value is not None for value in values])
     numbers = np.array([as_number(value) for value in values])
     if kind == pa.bool_():
         return pa.Array.from_buffers(kind, len(values), [_bitmap(known), _bitmap(numbers != 0)])

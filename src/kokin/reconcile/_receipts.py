@@ -13,6 +13,7 @@ import pyarrow.types as pt
 
 from kokin.columns import (
     CHUNK,
+    NO_TEXT,
     UNKNOWN_WORD,
     Bytes,
     Flags,
@@ -162,7 +163,7 @@ def code_texts(column: pa.ChunkedArray) -> Ints:
     """Integers that are equal where texts are, or other values as texts; a null is an empty text: int64 (n,)."""
     if pt.is_dictionary(column.type):  # which may hold a word twice
         return rank_texts(column)
-    coded = pc.fill_null(column.cast(pa.string()), text_array([""])[0]).combine_chunks().dictionary_encode()
+    coded = pc.fill_null(column.cast(pa.string()), NO_TEXT).combine_chunks().dictionary_encode()
     return integers(coded.indices.cast(pa.int64()), -1)
 
 

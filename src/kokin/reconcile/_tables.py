@@ -13,6 +13,7 @@ import pyarrow.types as pt
 
 from kokin.columns import (
     CHUNK,
+    NO_TEXT,
     Flags,
     Ints,
     Rows,
@@ -57,7 +58,6 @@ BALANCE_SCHEMA = pa.schema(
     ]
 )
 _OUTCOME_TEXTS = text_array(OUTCOMES)
-_NO_TEXT = text_array([""])[0]
 EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key", "amount")
 
 
@@ -110,7 +110,7 @@ def _outcome_batch(
     """A stretch of outcomes; a number that the receipt does not carry is told as the bill has it."""
     slip, told = receipts.slip[rows], judged.part(rows)
     columns = [
-        _column(batch, "source", pa.string()).fill_null(_NO_TEXT),
+        _column(batch, "source", pa.string()).fill_null(NO_TEXT),
         _column(batch, "record_no", pa.int64()),
         _OUTCOME_TEXTS.take(to_arrow(told.outcome, pa.uint8())),
         index.names(slip),
