@@ -10,8 +10,9 @@ record 7, case_key: NOT_DIGITS: only digits 0-9 may stand here; expected 20 digi
 レコード 7, case_key: NOT_DIGITS: 数字 0-9 だけを使えます (期待値 20 digits, 実際 12A4)
 """
 
-from kokin.issues._errors import KokinError, RefusedError
+from kokin.issues._errors import KokinError, RefusedError, RejectedRecordsError
 from kokin.issues._issue import CODES, Code, Issue, Place, Severity
+from kokin.issues._result import ReadResult
 from kokin.issues._table import ISSUE_COLUMNS, from_table, to_table
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "Issue",
     "KokinError",
     "Place",
+    "ReadResult",
     "RefusedError",
+    "RejectedRecordsError",
     "Severity",
     "from_table",
     "to_table",

@@ -31,3 +31,10 @@ class RefusedError(KokinError):
         if len(self.issues) > _SHOWN:
             lines.append(f"... and {len(self.issues) - _SHOWN} more in .issues")
         return "\n".join(lines)
+
+
+class RejectedRecordsError(RefusedError):
+    """A file of which some records were rejected; ``issues`` names each of them.
+
+    ``read(..., on_error="skip")`` returns the accepted records instead, with the issues in the result.
+    """

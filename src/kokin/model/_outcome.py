@@ -51,8 +51,14 @@ class Outcome(StrEnum):
     CANCEL = "CANCEL"
     #: 取消の対象がない.
     CANCEL_WITHOUT_PROVISIONAL = "CANCEL_WITHOUT_PROVISIONAL"
-    #: 再取込: the same payment told a second time.
+    #: 再取込: the same payment in a second record.
     DUPLICATE_RECORD = "DUPLICATE_RECORD"
+    #: 入金取消済: booked money that the bank or agent took back.
+    REVERSED = "REVERSED"
+    #: 入金取消: the record that takes it back.
+    REVERSAL = "REVERSAL"
+    #: 取消対象なし: money was taken back, and no booked payment fits.
+    REVERSAL_WITHOUT_PAYMENT = "REVERSAL_WITHOUT_PAYMENT"
 
     @property
     def is_exception(self) -> bool:
@@ -96,3 +102,7 @@ class Finding(StrEnum):
     SETTLEMENT_MISMATCH = "SETTLEMENT_MISMATCH"
     #: 払込未着: money was reported and has not come to the bank.
     MISSING_SETTLEMENT = "MISSING_SETTLEMENT"
+    #: 識別番号の重複: payments with one provider key and different content.
+    KEY_REUSED = "KEY_REUSED"
+    #: ファイルの重複: a file repeats payments of another file.
+    FILE_OVERLAPS = "FILE_OVERLAPS"

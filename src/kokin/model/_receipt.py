@@ -21,8 +21,10 @@ class ReceiptKind(StrEnum):
     FINAL = "final"
     #: 速報取消: voided at the till.
     CANCEL = "cancel"
-    #: 訂正: stands in place of a final that was reported with another amount.
+    #: 訂正: replaces a final that was reported with another amount.
     CORRECTION = "correction"
+    #: 入金取消・訂正・不渡り: the bank or agent takes booked money back.
+    REVERSAL = "reversal"
     #: 天引き: deducted at source from what the body pays out (児童手当法21・22, 生活保護法78の2); no slip is used.
     DEDUCTION = "deduction"
     #: 手消込: taken down by hand, for money that no file tells.
@@ -67,6 +69,8 @@ class Receipt(Record):
     """顧客番号 of a direct-debit file."""
     virtual_account: Annotated[str, Digits(10)] | None = None
     """Virtual account that the money came to: branch 3 + number 7."""
+    other_keys: Annotated[str, Text(400)] | None = None
+    """The other keys that the text of the payment names, joined by ``;``: which of the bills was paid is not known."""
     levy_year: Annotated[int, Yen(0, 9999)] | None = None
     """賦課年度."""
     tax_year: Annotated[int, Yen(0, 9999)] | None = None
@@ -104,7 +108,16 @@ class Receipt(Record):
     payable_until: Annotated[date, Day()] | None = None
     """支払期限 as the receipt carries it."""
     provider_key: Annotated[str, Text(128)] | None = None
-    """The operator's own unique number for the payment: what makes a second delivery a duplicate."""
+    """What identifies the payment: the reference that the bank or agent assigned to it, or the fields that its layout
+    declares (``[identity]``). Records of several files with the same key and the same content are one payment."""
+    key_composed: bool | None = None
+    """Whether ``provider_key`` was composed of fields, not assigned to one payment: equal records of one file are then
+    different payments, numbered in their order. Without ``provider_key`` every field counts, and the same holds."""
+    batch_key: Annotated[str, Text(128)] | None = None
+    """The reference of the booking that contains this payment (一括入金): a record of the whole booking, whose
+    ``provider_key`` this is, is the same money."""
+    cancels: Annotated[str, Text(128)] | None = None
+    """Of a reversal: the ``provider_key`` of the payment that it takes back (元取引), where the file has it."""
     name: Annotated[str, Name(80)] | None = None
     """氏名, masked wherever it is shown."""
     actor: Annotated[str, Text(80, least=1)] | None = None
