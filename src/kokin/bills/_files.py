@@ -15,6 +15,7 @@ from kokin.bills._check import Checked, check
 from kokin.columns import issue_schema, write_csv
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Bill, schema
+from kokin.text import file_name
 
 # Bytes of CSV, or rows of Parquet, that are worked on at once.
 _BLOCK = 1 << 24
@@ -56,7 +57,7 @@ def batches(path: str | Path, *, encoding: str | None = None, rows: int = _ROWS)
     tables = _parquet(path) if head == _PARQUET_MAGIC else _csv(path, encoding or _encoding_of(path))
     first = 1
     for table in _cut(tables, rows):
-        yield check(table, file=path.name, first=first)
+        yield check(table, file=file_name(path), first=first)
         first += len(table)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kokin.cli import _show
-from kokin.cli._exits import Exit, exits
+from kokin.cli._exits import Exit, exits, with_controls
 from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
 from kokin.cli._words import heads, help_text, language, tell
 from kokin.text import mask
@@ -55,7 +55,17 @@ def check(
         case Format.SARIF:
             logs = [report.as_sarif(language()) for report in reports]
             _show.as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]})
-    return Exit(max(report.exit_code for report in reports))
+    return with_controls(Exit(max(report.exit_code for report in reports)), _controls(reports))
+
+
+def _controls(reports: Sequence[Report]) -> dict[str, Any]:
+    """T1 of the files that are not rejected: what each declares is what was counted in it."""
+    from kokin.reconcile import Control
+
+    totals = [(report.source, total) for report in reports if not report.refused for total in report.totals.declared]
+    wrong = tuple(f"{source} {total.field}" for source, total in totals if not total.agrees)
+    left, right = (sum(getattr(total, name) for _, total in totals) for name in ("counted", "declared"))
+    return {"T1": Control("T1", "detail = trailer, per file", left, right, wrong).as_dict()}
 
 
 def _print_header(file: ReceiptFile, unmasked: bool) -> None:

@@ -65,9 +65,9 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
             refused += error.issues
             continue
         if file.digest in seen:
-            taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(path.name)))
+            taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(file.source)))
             continue
-        seen[file.digest] = path.name
+        seen[file.digest] = file.source
         taken.files.append(file)
         taken.tables.append(table)
         taken.funnels.append(funnel(file))

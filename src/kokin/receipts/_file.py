@@ -27,6 +27,7 @@ from kokin.receipts._totals import Totals
 from kokin.receipts._values import text_of
 from kokin.receipts._xml import XmlDecoder
 from kokin.receipts.layouts import Layout, load
+from kokin.text import file_name
 
 # Enough to find out the framing, and to hold the header row of any CSV.
 _HEAD = 1 << 16
@@ -58,7 +59,7 @@ class ReceiptFile:
             raise RefusedError([Issue("REFERENCE_DATE_MISSING", "reference_date")], f"layout {layout.name}")
         self.path, self.layout = path, layout
         self.lenient, self.reference_date, self.most_issues = lenient, reference_date, most_issues
-        self.source = Path(str(getattr(path, "name", "") if hasattr(path, "read") else path)).name
+        self.source = file_name(str(getattr(path, "name", "") if hasattr(path, "read") else path))
         # What is seen before the first record is read.
         self._first_refused: list[Issue] = []
         self._first_issues: list[Issue] = []

@@ -25,6 +25,7 @@ from kokin.text._encodings import (
     gaiji,
 )
 from kokin.text._masking import mask
+from kokin.text._printable import file_name, printable
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -40,8 +41,10 @@ __all__ = [
     "encode_half_width",
     "era_day",
     "era_text",
+    "file_name",
     "gaiji",
     "gs1_check_digit",
     "is_my_number",
     "mask",
+    "printable",
 ]

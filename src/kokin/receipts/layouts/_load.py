@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from kokin.issues import Issue, RefusedError
 from kokin.receipts.layouts._model import Layout
+from kokin.text import file_name
 
 
 class LayoutError(RefusedError):
@@ -41,7 +42,7 @@ def load(name: str | Path) -> Layout:
         raise LayoutError([Issue("LAYOUT_UNKNOWN", found=str(name))]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise LayoutError([Issue("LAYOUT_INVALID", found=f"{name}: {error}")]) from None
-    return parse(text, path.name.removesuffix(".toml"))
+    return parse(text, file_name(path).removesuffix(".toml"))
 
 
 @functools.cache
