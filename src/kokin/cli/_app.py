@@ -86,6 +86,11 @@ def run(arguments: Sequence[str]) -> int:
     except _UsageError as error:
         _show.usage(error)
         return Exit.USAGE
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the help or the version could not be written
+        _show.failure(error)
+        return Exit.FAILED
     return Exit.CLEAN
 
 
