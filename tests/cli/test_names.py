@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,17 @@ def test_results_have_the_mode_of_the_umask(kokin: Kokin, tmp_path: Path, mask: 
     }
     assert set(modes.values()) == {file}
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("out", "morning")} == {folder}
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMES, ids=lambda name: repr(name))
+def test_a_layout_of_such_a_name(kokin: Kokin, tmp_path: Path, name: str, shown: str) -> None:
+    layout = resources.files("kokin.receipts.layouts") / "kokin-csv.toml"
+    (tmp_path / f"{name}.toml").write_bytes(layout.read_bytes())
+    (tmp_path / "bills.csv").write_text(BILLS.format(bill_id="B1"), encoding="utf-8")
+    (tmp_path / "paid.csv").write_text(HEADER + ROW, encoding="utf-8")
+    run = ("reconcile", "--bills", "bills.csv", "--receipts", "paid.csv", "--out", "out", "-l", f"{name}.toml")
+    done = kokin(*run, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_clean(done)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert [file["layout"] for file in summary["files"]] == [shown]

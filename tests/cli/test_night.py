@@ -33,6 +33,10 @@ class Night:
         self.command(REAL)
         self.url = f"sqlite:///{self.folder}/city.db"
 
+    def create(self) -> None:
+        """Create the ledger."""
+        Ledger.open(self.url).close()
+
     def command(self, script: str) -> None:
         path = self.bin / "kokin"
         path.write_text(f"#!/bin/sh\n{script}\n")
@@ -83,7 +87,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     night.bring(city["bills"], "bills")
     night.bring(city["kokin-csv"], "kokin-csv")
     night.bring(city["damaged"], "zengin-91", "a-damaged.txt")
@@ -117,7 +121,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
 
 @pytest.mark.parametrize("code", [2, 127, 130, 137])
 def test_a_night_that_breaks_off_leaves_the_files(night: Night, city: dict[str, Path], code: int) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
     night.bring(city["kokin-csv"], "kokin-csv", "b.csv")
     night.fail("post", f"exit {code}")
@@ -132,7 +136,7 @@ def test_a_night_that_breaks_off_leaves_the_files(night: Night, city: dict[str, 
 def test_a_file_that_the_ledger_does_not_have_stays_in_the_inbox(
     night: Night, city: dict[str, Path], code: int
 ) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
     night.bring(city["dsk-csv"], "dsk-csv", "b.csv")
     night.fail("a.csv", f"exit {code}")
@@ -147,7 +151,7 @@ def test_a_file_that_the_ledger_does_not_have_stays_in_the_inbox(
 
 
 def test_a_broken_installation_moves_no_file(night: Night, city: dict[str, Path]) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     night.bring(city["kokin-csv"], "kokin-csv")
     (night.bin / "rich.py").write_text("raise ImportError('half an upgrade')")
     night.command(f"PYTHONPATH='{night.bin}':$PYTHONPATH {REAL}")
@@ -157,14 +161,14 @@ def test_a_broken_installation_moves_no_file(night: Night, city: dict[str, Path]
 
 
 def test_a_night_whose_output_is_closed(night: Night, city: dict[str, Path]) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     night.bring(city["kokin-csv"], "kokin-csv")
     assert night.run(">&-").returncode == 4
     assert night.files("done") == night.sources()
 
 
 def test_names_of_files_are_bytes(night: Night, city: dict[str, Path]) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     names = ["\udc8e\udc8d.csv", "two\nlines.csv", " a 'b' \x1b[31m.csv"]
     for name, layout in zip(names, ("kokin-csv", "dsk-csv", "zengin-91"), strict=True):
         night.bring(city[layout], layout, name)
@@ -185,7 +189,7 @@ def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path])
 
 
 def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     (night.folder / "seals.txt").write_text("2026-11-01 0123456789abcdef\n")
     done = night.run()
     assert done.returncode == 5
