@@ -62,10 +62,13 @@ def _controls(reports: Sequence[Report]) -> dict[str, Any]:
     """T1 of the files that are not rejected: what each declares is what was counted in it."""
     from kokin.reconcile import Control
 
-    totals = [(report.source, total) for report in reports if not report.refused for total in report.totals.declared]
-    wrong = tuple(f"{source} {total.field}" for source, total in totals if not total.agrees)
-    left, right = (sum(getattr(total, name) for _, total in totals) for name in ("counted", "declared"))
-    return {"T1": Control("T1", "detail = trailer, per file", left, right, wrong).as_dict()}
+    good = [report for report in reports if not report.refused]
+    wrong = tuple(
+        f"{report.source} {total.field}" for report in good for total in report.totals.declared if not total.agrees
+    )
+    # Each total is compared by itself: their sum would count yen of one payment several times, and records with them.
+    yen = sum(report.totals.accepted_yen for report in good)
+    return {"T1": Control("T1", "detail = trailer, per file", yen, yen, wrong).as_dict()}
 
 
 def _print_header(file: ReceiptFile, unmasked: bool) -> None:
