@@ -23,7 +23,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kokin.issues import Issue, RefusedError
-from kokin.text import control_character, mask
+from kokin.text import control_character, mask, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,17 +31,9 @@ if TYPE_CHECKING:
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-_MOST_SHOWN = 24
-
-
-def shown(value: str) -> str:
-    """A refused value as an issue may tell it: cut short, and masked where it may be a name in the wrong column."""
-    return value[:_MOST_SHOWN] if value.isascii() and value.isprintable() else mask(value)
-
-
-def _problem(code: LiteralString, expected: str, found: object) -> PydanticCustomError:
+def _problem(code: LiteralString, expected: str, found: object = "") -> PydanticCustomError:
     # The issue is made from the context; pydantic wants a message template of its own.
-    context = {"expected": expected, "found": shown(str(found))}
+    context = {"expected": expected, "found": str(found)}
     return PydanticCustomError(code, "{expected}, {found}", context)
 
 
@@ -77,7 +69,7 @@ class Digits(Kind):
         if not isinstance(value, str):
             return value
         if value and not (value.isascii() and value.isdigit()):
-            raise _problem("NOT_DIGITS", self.expected, value)
+            raise _problem("NOT_DIGITS", self.expected, shown(value))
         if len(value) > self.width or not value or (len(value) < self.width and not (self.pad or self.shorter)):
             raise _problem("WIDTH", self.expected, f"{len(value)} digits")
         return value.zfill(self.width) if self.pad else value
@@ -101,7 +93,7 @@ class Text(Kind):
         if not self.least <= len(value) <= self.width:
             raise _problem("WIDTH", self.expected, f"{len(value)} characters")
         if control_character(value):
-            raise _problem("CHARACTER", "no control characters", "")
+            raise _problem("CHARACTER", "no control characters")
         return value
 
 
@@ -142,7 +134,7 @@ class Day(Kind):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        raise _problem("DATE_INVALID", self.expected, value)
+        raise _problem("DATE_INVALID", self.expected, shown(value))
 
 
 class Record(BaseModel):

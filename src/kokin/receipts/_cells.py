@@ -15,7 +15,10 @@ _DATES: dict[str, Callable[[date], str]] = {
     "YYYY-MM-DD": lambda day: day.isoformat(),
     "YYYYMMDD": lambda day: f"{day:%Y%m%d}",
     "MMDD": lambda day: f"{day:%m%d}",
+    "YYMMDD": lambda day: f"{day:%y%m%d}",
     "wareki YYMMDD": era_text,
+    "wareki or western YYMMDD": era_text,
+    "wareki EYYMMDD": lambda day: era_text(day, with_era=True),
 }
 _TIMES = {"HHMM": "%H%M", "HHMMSS": "%H%M%S", "HH:MM:SS": "%H:%M:%S"}
 
