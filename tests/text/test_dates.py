@@ -88,11 +88,9 @@ def test_a_western_year_is_never_read_as_an_era() -> None:
 
 @pytest.mark.parametrize("reference", [date(1, 1, 1), date(9999, 12, 31), date(2024, 2, 29)])
 def test_no_reference_date_breaks_the_inference(reference: date) -> None:
-    for assume in (assume_era, assume_century, assume_era_or_century):
-        try:
-            assume("080401", reference)
-        except RefusedError as error:
-            assert {issue.code for issue in error.issues} == {"DATE_TOO_FAR"}
+    if reference.year != 2024:
+        for assume in (assume_era, assume_century, assume_era_or_century):
+            assert refused(assume, "080401", reference).code == "DATE_TOO_FAR"
     assert assume_year(f"{reference:%m%d}", reference) == reference
 
 

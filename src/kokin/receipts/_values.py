@@ -165,8 +165,9 @@ def _assume(style: str, reach: Dates, reference_date: date | None) -> Callable[[
         "wareki YYMMDD": assume_era,
         "wareki or western YYMMDD": assume_era_or_century,
     }.get(style)
-    years = {"years_back": reach.years_back, "years_ahead": reach.years_ahead}
-    return assume and partial(assume, reference=reference_date, **years)
+    if assume is None:
+        return None
+    return partial(assume, reference=reference_date, years_back=reach.years_back, years_ahead=reach.years_ahead)
 
 
 def _date_reader(field: Field, reach: Dates, reference_date: date | None) -> Reader:
