@@ -9,7 +9,7 @@ from typing import Any
 from kokin.issues import Issue, RefusedError
 from kokin.receipts._values import wrong
 from kokin.receipts.layouts import Field, FieldType, Layout
-from kokin.text import encode_half_width, era_text
+from kokin.text import control_character, encode_half_width, era_text
 
 _DATES: dict[str, Callable[[date], str]] = {
     "YYYY-MM-DD": lambda day: day.isoformat(),
@@ -72,6 +72,8 @@ def _text_of(field: Field, layout: Layout) -> Callable[[Any], bytes]:
         return (field.prefix + cell).encode()
 
     def text(value: Any) -> bytes:
+        if control := control_character(str(value)):
+            raise wrong("CHARACTER", "no control characters", ascii(control))
         if encoding == "half-width":
             return encode_half_width(str(value))
         try:
