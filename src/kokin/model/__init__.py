@@ -5,10 +5,9 @@ batch. Both follow from the fields of the record, so they cannot drift apart.
 """
 
 from kokin.model._bill import Bill, BillStatus
-from kokin.model._fields import Day, Digits, Kind, Name, Record, Text, Yen, kinds, schema
+from kokin.model._fields import Day, Digits, Kind, Name, Record, Text, Yen, kinds, schema, shown
 from kokin.model._outcome import Bin, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
-from kokin.text import shown
 
 __all__ = [
     "Bill",

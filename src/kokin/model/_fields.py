@@ -23,12 +23,26 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kokin.issues import Issue, RefusedError
-from kokin.text import control_character, mask, shown
+from kokin.text import control_character, mask
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MAX_SHOWN = 24
+# Everything but ASCII digits, punctuation and the blank; control characters are among what is masked.
+_MASKED = re.compile(r"[^\x20-\x40\x5b-\x60\x7b-\x7e]")
+
+
+def shown(value: str) -> str:
+    """A rejected value as an issue may show it: its digits and punctuation, and ``*`` for any other character.
+
+    Letters of any script are never shown, for a name may be in a column of numbers. At most 24 characters are kept.
+
+    >>> shown("12A4"), shown("YAMADA TARO"), shown("山田 1")
+    ('12*4', '****** ****', '** 1')
+    """
+    return _MASKED.sub("*", value[:_MAX_SHOWN])
 
 
 def _problem(code: LiteralString, expected: str, found: object = "") -> PydanticCustomError:

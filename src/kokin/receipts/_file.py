@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from kokin.issues import Issue, Place, RefusedError
-from kokin.model import Receipt
+from kokin.model import Receipt, shown
 from kokin.receipts._batches import Batches, batch_schema, with_origin
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
@@ -28,7 +28,6 @@ from kokin.receipts._totals import Totals
 from kokin.receipts._values import text_of
 from kokin.receipts._xml import XmlDecoder
 from kokin.receipts.layouts import Layout, load
-from kokin.text import shown
 
 # Enough to find out the framing, and to hold the header row of any CSV.
 _HEAD = 1 << 16
@@ -320,7 +319,8 @@ def open(  # noqa: A001 (receipts.open, as one opens a file)
         layout: A built-in layout's name, the path of a TOML file, or a layout.
         lenient: Repair what can be repaired, and report each repair: blanks stripped by an editor, a UTF-8 byte order
             mark; an unknown byte keeps its record out instead of refusing the file.
-        reference_date: The day that days without year or era are nearest to; the layouts that have such need it.
+        reference_date: The day that days without year, century or era are nearest to; layouts with such days need it.
+            A day that is farther away than the layout's ``[dates]`` allow is an issue, ``DATE_TOO_FAR``.
         most_issues: How many issues are kept in full.
 
     Raises:

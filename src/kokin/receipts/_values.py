@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from kokin.issues import Issue, Place, RefusedError
+from kokin.model import shown
 from kokin.receipts.layouts import Dates, Field, FieldType, Layout
 from kokin.text import (
     assume_century,
@@ -19,7 +20,6 @@ from kokin.text import (
     decode_half_width,
     era_day,
     gaiji,
-    shown,
 )
 
 #: From the bytes of a cell to its value; warnings are added to the list, an error is a ``RefusedError`` of one issue.

@@ -34,7 +34,7 @@ from kokin.text._encodings import (
     encode_half_width,
     gaiji,
 )
-from kokin.text._masking import mask, shown
+from kokin.text._masking import mask
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -59,5 +59,4 @@ __all__ = [
     "gs1_check_digit",
     "is_my_number",
     "mask",
-    "shown",
 ]

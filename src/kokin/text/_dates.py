@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from kokin.issues import Issue, RefusedError
-from kokin.text._masking import shown
 
 # The year before the first of each era, by the digit that files write for it: 明治, 大正, 昭和, 平成, 令和.
 _ERAS = {"1": 1867, "2": 1911, "3": 1925, "4": 1988, "5": 2018}
@@ -31,7 +30,8 @@ MONTHS = 7
 
 
 def _refused(text: str, expected: str) -> RefusedError:
-    return RefusedError([Issue("DATE_INVALID", expected=expected, found=shown(text))])
+    found = text[:12] if text.isascii() and text.isdigit() else ""
+    return RefusedError([Issue("DATE_INVALID", expected=expected, found=found)])
 
 
 def _day(year: int, month_day: str) -> date | None:
@@ -179,5 +179,6 @@ def era_text(day: date, *, with_era: bool = False) -> str:
     """
     era = next((digit for digit, first in _FIRST_DAYS.items() if day >= first), "")
     if not era or day.year - _ERAS[era] > 99:
-        raise _refused(day.isoformat(), f"{_FIRST_DAYS['1']} to {_ERAS['5'] + 99}-12-31")
+        expected = f"{_FIRST_DAYS['1']} to {_ERAS['5'] + 99}-12-31"
+        raise RefusedError([Issue("DATE_INVALID", expected=expected, found=str(day))])
     return f"{era if with_era else ''}{day.year - _ERAS[era]:02d}{day:%m%d}"
