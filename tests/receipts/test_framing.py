@@ -303,7 +303,10 @@ def test_a_row_of_quotes_is_split_in_one_pass(row: bytes) -> None:
 
 ORDINARY = synthetic("kokin-csv", 30_000)
 HEADER, ROW = ORDINARY.split(b"\n", 2)[:2]
+FIXED_LINES = synthetic("zengin-91", newline="CRLF").splitlines(keepends=True)
 BAD = {
+    "empty lines between records": b"".join([*FIXED_LINES[:30], b"\r\n" * 500_000, *FIXED_LINES[30:]]),
+    "a record and an empty line": b"\r\n".join([FIXED_LINES[0], *FIXED_LINES[1:61] * 300, *FIXED_LINES[61:]]),
     "quotes": HEADER + b"\n" + (b'"' + b"a" * 60_000 + b'"a\n') * 50,
     "only quotes": HEADER + b"\n" + b'"' * 3_000_000,
     "empty lines": HEADER + b"\n" * 2_000_000 + ROW,

@@ -86,22 +86,21 @@ class Batches:
     def _records(self, stream: BinaryIO, framing: Framing) -> Iterator[pa.RecordBatch | Judged]:
         for piece in blocks(stream, framing):
             match piece:
+                case Blank():
+                    self.reading.blank(piece)
+                case Frame():
+                    yield from self._judge(piece)
+                case _ if piece.count < _FEW:
+                    for frame in piece:
+                        yield from self._judge(frame)
                 case Block():
                     yield from self._block(piece)
                 case Lines():
                     yield from self._lines(piece)
-                case Blank():
-                    self.reading.blank(piece)
-                case _:
-                    yield from self._judge(piece)
 
     def _lines(self, lines: Lines) -> Iterator[pa.RecordBatch | Judged]:
-        """Lines of a CSV in columns, few ones singly."""
+        """Lines of a CSV in columns."""
         assert self._matrix is not None
-        if lines.count < _FEW:
-            for frame in lines:
-                yield from self._judge(frame)
-            return
         for part in self._matrix.rows(lines).parts():
             matrix, suspect = self._matrix.matrix(part)
             yield from self._run(self._readers[0], matrix, part, 0, suspect)
