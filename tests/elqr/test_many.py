@@ -114,11 +114,11 @@ def test_text_columns_and_other_arrow_types_say_the_same() -> None:
     [
         ("amount", ["0", "-5", "1.5", "", "１２", "00007", "9" * 30], [
             ("AMOUNT_RANGE", "0"), ("NOT_DIGITS", "-5"), ("NOT_DIGITS", "1.5"), ("NOT_DIGITS", ""),
-            ("NOT_DIGITS", "１＊"), None, ("AMOUNT_RANGE", "9" * 24),
+            ("NOT_DIGITS", "**"), None, ("AMOUNT_RANGE", "9" * 24),
         ]),
         ("due_on", ["2026-02-30", "20260601", "2024-02-29", "0000-01-01", "2026-06-1x", "9999-12-31", "山田太郎"], [
             ("DATE_INVALID", "2026-02-30"), ("DATE_INVALID", "20260601"), None, ("DATE_INVALID", "0000-01-01"),
-            ("DATE_INVALID", "2026-06-1x"), None, ("DATE_INVALID", "山＊＊＊"),
+            ("DATE_INVALID", "2026-06-1*"), None, ("DATE_INVALID", "****"),
         ]),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from kokin import receipts
 from kokin.issues import RefusedError
 from kokin.model import ReceiptKind
+from kokin.receipts import layouts
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
 
 REFERENCE = date(2026, 4, 15)
@@ -207,6 +209,66 @@ def test_a_day_without_its_era(reference: date, day: date) -> None:
 def test_a_day_without_its_year_over_new_year(reference: date, day: date) -> None:
     content = written([{"amount": 1, "paid_on": date(1999, 12, 26), "customer_number": "1"}], "zengin-91")
     assert [one.paid_on for one in opened(content, "zengin-91", reference)] == [day]
+
+
+def test_a_western_year_in_a_layout_of_eras_is_an_issue_and_names_both_readings() -> None:
+    content = written([{"amount": 1, "paid_on": date(2014, 4, day)} for day in (1, 3)], "zengin-01")
+    assert content.count(b"2604") == 2
+    file = opened(content, "zengin-01")
+    assert list(file) == []
+    assert file.totals.rejected == 2
+    issue = file.issues[0]
+    assert (issue.code, issue.field, issue.where.record) == ("DATE_TOO_FAR", "account_day", 2)
+    assert issue.found == "260401 = 2014-04-01, western 2026-04-01"
+    assert 'format = "YYMMDD"' in issue.message("en")
+    assert 'format = "YYMMDD"' in issue.message("ja")
+
+
+def test_a_header_day_that_is_too_far_refuses_the_file() -> None:
+    content = written([{"amount": 1, "paid_on": date(2026, 4, 1)}], "zengin-01", header={"made_day": date(2014, 4, 6)})
+    file = opened(content, "zengin-01")
+    with pytest.raises(receipts.FileRefused):
+        file.finish()
+    assert [(issue.code, issue.field, issue.where.record, issue.where.byte) for issue in file.refused] == [
+        ("DATE_TOO_FAR", "made_day", 1, 4)
+    ]
+
+
+def test_a_layout_says_which_years_it_writes_and_how_far_they_reach() -> None:
+    text = resources.files("kokin.receipts.layouts").joinpath("zengin-01.toml").read_text(encoding="utf-8")
+    far = written([{"amount": 1, "paid_on": date(2021, 4, 1)}], "zengin-01")
+    western = far.replace(b"030401", b"260401")
+    days = {
+        ("wareki YYMMDD", ""): (None, None),
+        ("YYMMDD", ""): (None, date(2026, 4, 1)),
+        ("wareki or western YYMMDD", ""): (None, date(2026, 4, 1)),
+        ("wareki YYMMDD", "[dates]\nyears_back = 6\n"): (date(2021, 4, 1), None),
+        ("wareki or western YYMMDD", "[dates]\nyears_back = 6\n"): (date(2021, 4, 1), date(2026, 4, 1)),
+        ('wareki YYMMDD", dates = { years_back = 6 }, note = "', ""): (date(2021, 4, 1), None),
+    }
+    for (style, dates), expected in days.items():
+        layout = layouts.parse(text.replace("wareki YYMMDD", style) + dates, "own")
+        for content, day in zip((far, western), expected, strict=True):
+            for table in (False, True):
+                file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
+                found = file.table()["paid_on"].to_pylist() if table else [one.paid_on for one in file]
+                assert found == ([day] if day else []), (style, dates)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["years_back = 9", "years_ahead = 3", "years_back = -1", "months = 12", "days = 1"],
+)
+def test_a_reach_that_lets_two_readings_in_is_no_layout(wrong: str) -> None:
+    text = resources.files("kokin.receipts.layouts").joinpath("zengin-01.toml").read_text(encoding="utf-8")
+    with pytest.raises(layouts.LayoutError, match="LAYOUT_INVALID"):
+        layouts.parse(f"{text}\n[dates]\n{wrong}\n", "own")
+
+
+def test_a_leap_day_in_no_leap_year_near_is_an_issue() -> None:
+    content = written([{"amount": 1, "paid_on": date(2024, 2, 29), "customer_number": "1"}], "zengin-91")
+    assert [one.paid_on for one in opened(content, reference=date(2024, 3, 1))] == [date(2024, 2, 29)]
+    assert refused(content) == ["DATE_TOO_FAR"]
 
 
 def test_without_a_reference_date_nothing_is_assumed() -> None:

@@ -147,11 +147,16 @@ def test_both_readers_agree_on_cells_of_every_sort(
     agree((newline.join(lines) + end).encode(), "kokin-csv")
 
 
-def test_a_quoted_cell_over_two_rows_is_no_text_to_either_reader() -> None:
+def test_a_quote_that_does_not_close_rejects_its_own_line_only() -> None:
     head = "payee_code,item_code,case_key,confirmation,provider_key,amount,paid_on"
     good, opened, closed = (f"99999,127,1,123456,{key},1,2026-04-01" for key in ("", '"a', 'b"'))
-    rows, _, issues, refused = agree("\n".join([head, good, opened, closed, good, ""]).encode(), "kokin-csv")
-    assert (len(rows), len(issues), len(refused)) == (2, 1, 0)
+    for middle in ([opened, closed], [opened, good, closed], [opened, good], [closed]):
+        lines = [head, *[good] * 20, *middle, *[good] * 20, ""]
+        rows, totals, issues, refused = agree("\n".join(lines).encode(), "kokin-csv")
+        wrong = [21 + i for i, line in enumerate(middle) if line != good]
+        assert [(issue.code, issue.where.record) for issue in issues] == [("QUOTES", number) for number in wrong]
+        assert {row["record_no"] for row in rows} == set(range(1, 41 + len(middle))) - set(wrong)
+        assert (totals.rejected, len(refused)) == (len(wrong), 0)
 
 
 CELLS_IN_ORDER = [cells for _, cells in sorted(CELLS.items())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+import typing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kokin import receipts
 from kokin.issues import RefusedError
 from kokin.model import Bill
 from kokin.receipts import layouts
+from kokin.receipts.layouts._model import DateFormat
 
 REFERENCE = date(2026, 4, 15)
 WRITTEN = [name for name in layouts.names() if layouts.load(name).format != "xml"]
@@ -47,6 +49,22 @@ def test_the_fields_of_a_file_make_the_same_file(layout: str) -> None:
     again = io.BytesIO()
     receipts.write(rows, again, layout, header=header, trailer=trailer)
     assert again.getvalue() == content
+
+
+@pytest.mark.parametrize("style", typing.get_args(DateFormat))
+@pytest.mark.parametrize("day", [date(2026, 4, 1), date(2025, 12, 31)])
+def test_a_day_is_written_as_it_is_read(style: str, day: date) -> None:
+    length = len(style.split()[-1])
+    text = (Path(layouts.__file__).parent / "dsk-csv.toml").read_text(encoding="utf-8")
+    field = 'id = "paid_day", ja = "収納日", en = "day of payment", type = "date", format = "YYYYMMDD", length = 8'
+    assert field in text
+    changed = field.replace("YYYYMMDD", style).replace("length = 8", f"length = {length}")
+    layout = layouts.parse(text.replace(field, changed), "own")
+    content = io.BytesIO()
+    given = receipts.read(io.BytesIO(synthetic("dsk-csv", 1)), "dsk-csv").to_pylist()
+    row = {**given[0], "paid_on": day, "made_day": day, "area_1": "1", "area_2": "1"}
+    receipts.write([row], content, layout)
+    assert [one.paid_on for one in receipts.open(content, layout, reference_date=REFERENCE)] == [day]
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

@@ -329,7 +329,7 @@ def can_read(layout: Layout, kind: RecordKind) -> bool:
 
 
 def _can_read(f: Field) -> bool:
-    if f.prefix or (f.format and not f.format.removeprefix("wareki ").isalpha()):
+    if f.prefix or (f.format and not f.format.split()[-1].isalpha()):
         return False
     return f.type not in (FieldType.NUMBER, FieldType.YEN) or f.length <= _MOST_DIGITS
 

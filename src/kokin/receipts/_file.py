@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +20,7 @@ from kokin.model import Receipt, shown
 from kokin.receipts._batches import Batches, batch_schema, with_origin
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import CHUNK, Framing, byte_order_mark, detect, frames
+from kokin.receipts._frames import CHUNK, Frame, Framing, byte_order_mark, detect, frames, is_blank
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._reading import Reading
 from kokin.receipts._rows import split_row
@@ -82,6 +83,11 @@ class ReceiptFile:
         """The framing of the file and, for a CSV, its header row."""
         with self.opened() as stream:
             head = stream.read(_HEAD)
+            rest = iter(lambda: stream.read(CHUNK), b"")
+            # Only of a file that begins with a whole head of nothing is more than that read.
+            empty = not self.layout.xml and all(
+                is_blank(chunk, self.layout) for chunk in chain([head[len(byte_order_mark(head)) :]], rest)
+            )
         if self.layout.xml:
             if not head.strip(b"\xef\xbb\xbf \t\r\n\x1a"):
                 self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
@@ -94,7 +100,7 @@ class ReceiptFile:
                 self._first_issues.append(Issue("BOM_PASSED_OVER", found=mark.hex(" "), where=place))
             else:
                 self._first_refused.append(Issue("FILE_BOM", found=mark.hex(" "), where=place))
-        if not head[start:].strip(b"\x1a"):
+        if empty:
             self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
         framing = detect(head, self.layout, start)
         if self.layout.csv is None or self._first_refused:
@@ -106,10 +112,14 @@ class ReceiptFile:
         assert csv is not None
         place = Place(self.source, byte=framing.start)
         if csv.error_prefix and head.startswith(csv.error_prefix.encode()):
-            found = shown(head.split(b"\n")[0].decode("cp932", "replace").strip())
+            answer = head.partition(b"\n")[0].removeprefix(csv.error_prefix.encode()).decode("cp932", "replace")
+            found = csv.error_prefix + shown(answer.strip())
             self._first_refused.append(Issue("FILE_ERROR_ANSWER", found=found, where=place))
             return framing, None
-        row = head.split(b"\n")[0] + (b"\n" if b"\n" in head else b"")
+        lines = head.split(b"\n")
+        before = next((i for i, line in enumerate(lines) if not is_blank(line, self.layout)), 0)
+        row = lines[before] + (b"\n" if before < len(lines) - 1 else b"")
+        start = framing.start + sum(len(line) + 1 for line in lines[:before])
         try:
             cells = split_row(row.rstrip(b"\r\n"))
             names = [text_of(cell, self.layout.encoding).strip() for cell in cells]
@@ -125,7 +135,10 @@ class ReceiptFile:
             # A header row of other columns is another layout's: each of its rows would be told as wrong.
             expected = f"{len(self.layout.data.fields)} columns"
             self._first_refused.append(Issue("COLUMNS_COUNT", "", expected, f"{len(cells)} columns", place))
-        return replace(framing, start=framing.start + len(row)), cells
+        if before:
+            found = f"{before} lines" if before > 1 else ""
+            self._first_issues.append(Issue("LINE_BLANK", found=found, where=place))
+        return replace(framing, start=start + len(row)), cells
 
     def decoder(self) -> Decoder:
         """What reads the records of the file one by one."""
@@ -161,7 +174,7 @@ class ReceiptFile:
         if self.layout.role("header") is None or self._first_refused:
             return {}
         with self.opened() as stream:
-            first = next(frames(stream, self.framing), None)
+            first = next((frame for frame in frames(stream, self.framing) if isinstance(frame, Frame)), None)
         record = self.decoder().decode(first) if first else None
         return dict(record.values) if record else {}
 
@@ -307,7 +320,8 @@ def open(  # noqa: A001 (receipts.open, as one opens a file)
         layout: A built-in layout's name, the path of a TOML file, or a layout.
         lenient: Repair what can be repaired, and report each repair: blanks stripped by an editor, a UTF-8 byte order
             mark; an unknown byte keeps its record out instead of refusing the file.
-        reference_date: The day that days without year or era are nearest to; the layouts that have such need it.
+        reference_date: The day that days without year, century or era are nearest to; layouts with such days need it.
+            A day that is farther away than the layout's ``[dates]`` allow is an issue, ``DATE_TOO_FAR``.
         most_issues: How many issues are kept in full.
 
     Raises:

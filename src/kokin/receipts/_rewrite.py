@@ -10,7 +10,7 @@ from kokin.issues import Issue, Place, RefusedError
 from kokin.receipts._cells import cell_writer
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts._file import ReceiptFile
-from kokin.receipts._frames import CHUNK, frames
+from kokin.receipts._frames import CHUNK, Blank, frames
 from kokin.receipts._rows import cell_starts, join_row, split_row
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
@@ -47,6 +47,8 @@ def _pieces(file: ReceiptFile, source: BinaryIO, change: Change | None) -> Itera
         decoder = file.decoder()
         changed = []
         for frame in frames(source, file.framing):
+            if isinstance(frame, Blank):
+                continue
             record = decoder.decode(frame)
             values = change(record)
             if values:

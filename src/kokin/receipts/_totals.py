@@ -97,7 +97,7 @@ class Control:
             case "batch" if "trailer" in self._roles:
                 return ["data", "trailer"]
             case "ended":
-                return []
+                return ["nothing after the end record"]
             case "batch":
                 return ["data", *after, *(["end"] if "end" in self._roles else [])]
             case _:

@@ -12,6 +12,7 @@ A layout of your own is a TOML file whose path stands wherever a name does; :fun
 from kokin.receipts.layouts._load import LayoutError, load, names, parse
 from kokin.receipts.layouts._model import (
     Csv,
+    Dates,
     Field,
     FieldType,
     Layout,
@@ -26,6 +27,7 @@ from kokin.receipts.layouts._table import table, template
 
 __all__ = [
     "Csv",
+    "Dates",
     "Field",
     "FieldType",
     "Layout",

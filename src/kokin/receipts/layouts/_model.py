@@ -12,6 +12,7 @@ from pydantic import Field as Limits
 
 from kokin.issues import Issue
 from kokin.model import Bill, Day, Digits, Receipt, Record, Text, Yen, kinds
+from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -47,11 +48,28 @@ class FieldType(StrEnum):
 
 NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 
-DateFormat = Literal["YYYY-MM-DD", "YYYYMMDD", "MMDD", "wareki YYMMDD", "wareki EYYMMDD"]
+DateFormat = Literal[
+    "YYYY-MM-DD", "YYYYMMDD", "YYMMDD", "MMDD", "wareki YYMMDD", "wareki or western YYMMDD", "wareki EYYMMDD"
+]
 TimeFormat = Literal["HHMM", "HHMMSS", "HH:MM:SS"]
 
-#: Formats that need the caller's reference date, for they write no year or no era.
-ASSUMED_FORMATS = ("MMDD", "wareki YYMMDD")
+#: Formats that need the caller's reference date, for they write no year, no century or no era.
+ASSUMED_FORMATS = ("MMDD", "YYMMDD", "wareki YYMMDD", "wareki or western YYMMDD")
+
+
+class Dates(_Table):
+    """How far from the reference date a day without its full year is accepted; a farther one is ``DATE_TOO_FAR``.
+
+    One day has readings in several eras and centuries, which are at least 11 years apart. The limits keep all but one
+    of them out.
+    """
+
+    years_back: Annotated[int, Limits(ge=0, le=8)] = YEARS_BACK
+    """Years before the reference date, of a day without its era or century."""
+    years_ahead: Annotated[int, Limits(ge=0, le=2)] = YEARS_AHEAD
+    """Years after the reference date, of a day without its era or century."""
+    months: Annotated[int, Limits(ge=0, le=11)] = MONTHS
+    """Months before or after the reference date, of a day without its year."""
 
 
 class Field(_Table):
@@ -73,6 +91,8 @@ class Field(_Table):
     blank: bool = False
     """Whether blanks, or zeros in a date, may stand for nothing."""
     format: DateFormat | TimeFormat | None = None
+    dates: Dates | None = None
+    """How far from the reference date its days may be, instead of the layout's ``[dates]``."""
     prefix: str = ""
     """Letters before the value."""
     none: str = ""
@@ -228,6 +248,8 @@ class Layout(_Table):
     paid: Paid | None = None
     request: Request | None = None
     totals: list[Total] = []
+    dates: Dates = Dates()
+    """How far from the reference date the days without a full year may be."""
     together: dict[str, list[str]] = {}
     """Canonical fields of which a record has all or none."""
 
@@ -348,7 +370,9 @@ def _field_problems(field: Field, seen: set[str], *, fixed: bool) -> Iterator[st
     dated = field.type in (FieldType.DATE, FieldType.TIME)
     if dated != (field.format is not None):
         yield "a format for a date or a time, and for nothing else"
-    if dated and fixed and field.format and len(field.format.removeprefix("wareki ")) != field.length:
+    if field.dates is not None and field.format not in ASSUMED_FORMATS:
+        yield f"dates for one of the formats {', '.join(ASSUMED_FORMATS)}"
+    if dated and fixed and field.format and len(field.format.split()[-1]) != field.length:
         yield f"a length that fits the format {field.format}"
     if field.const is not None and (len(field.const) > field.length or (fixed and len(field.const) != field.length)):
         yield f"a const of {field.length} bytes"

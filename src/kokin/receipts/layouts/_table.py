@@ -79,6 +79,8 @@ fields = [
 ]
 
 # type: digits (a number that is a name), number, yen, text, kanji, date and time (with format), barcode, filler
+# Days without a full year (MMDD, YYMMDD, wareki YYMMDD) are read near the reference date only; a table [dates] with
+# years_back = 3, years_ahead = 1, months = 7 sets how near.
 # codes: the closed list of codes · blank = true: may be empty · sensitive = true: personal data, masked
 [records.data]
 role = "data"
