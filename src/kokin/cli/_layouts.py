@@ -9,7 +9,7 @@ import typer
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
 from kokin.cli._words import heads, help_text, tell
-from kokin.text import printable
+from kokin.issues import printable
 
 
 @exits

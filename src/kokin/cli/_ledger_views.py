@@ -14,7 +14,7 @@ from kokin.cli._address import LedgerUrl, address, only, opened, shown
 from kokin.cli._exits import Exit, exits, with_controls
 from kokin.cli._options import JAPAN, As, AsOf, Format, day_of
 from kokin.cli._words import heads, help_text, tell
-from kokin.text import printable
+from kokin.issues import printable
 
 if TYPE_CHECKING:
     from kokin.ledger import Entry

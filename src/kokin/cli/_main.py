@@ -47,7 +47,7 @@ def _explain(text: str, error: BaseException | None = None) -> None:
         lines = "".join(traceback.format_exception(error)) if error else ""
         with contextlib.suppress(Exception):
             from kokin.cli._words import tell
-            from kokin.text import printable
+            from kokin.issues import printable
 
             why = tell("failed: {why}", why=tell(text, error=repr(error)))
             text, lines = printable(why), printable(lines, keep="\n")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kokin.cli._words import help_text, tell
-from kokin.text import printable
+from kokin.issues import printable
 
 JAPAN = timezone(timedelta(hours=9))
 

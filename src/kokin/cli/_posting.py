@@ -12,9 +12,9 @@ from kokin.cli import _show
 from kokin.cli._exits import Exit, with_controls
 from kokin.cli._options import Format
 from kokin.cli._words import heads, tell
-from kokin.issues import Issue, RefusedError
+from kokin.issues import Issue, RefusedError, printable
 from kokin.model import Outcome
-from kokin.text import file_name, printable
+from kokin.text import file_name
 
 if TYPE_CHECKING:
     from kokin.ledger import Ledger, Written

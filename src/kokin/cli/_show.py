@@ -1,6 +1,6 @@
 """What is printed: results on stdout, everything else on stderr, progress only on a terminal.
 
-File names, ids and messages come from outside: :func:`kokin.text.printable` escapes what a terminal would obey in them.
+File names, ids and messages come from outside: :func:`kokin.issues.printable` escapes what a terminal would obey.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kokin.cli._words import heads, language, tell, told_elsewhere
-from kokin.issues import Issue, RefusedError, Severity
-from kokin.text import printable
+from kokin.issues import Issue, RefusedError, Severity, printable
 
 # A pipe has no width: what is written into it is not folded.
 _PIPE_WIDTH = 200

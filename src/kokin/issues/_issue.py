@@ -10,7 +10,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Literal, cast
 
-from kokin.issues._escape import escape_controls
+from kokin.issues._printable import printable
 
 Language = Literal["en", "ja"]
 
@@ -58,7 +58,7 @@ class Place:
     def describe(self, language: Language = "en") -> str:
         """The place in words, outermost first; empty where nothing is known. Control characters are escaped."""
         record, byte = ("record", "byte") if language == "en" else ("レコード", "バイト")
-        parts = [escape_controls(self.file)] if self.file else []
+        parts = [printable(self.file)] if self.file else []
         if self.record is not None:
             parts.append(f"{record} {self.record}")
         if self.byte is not None:
@@ -105,7 +105,7 @@ class Issue:
     def message(self, language: Language = "en") -> str:
         """What is wrong, without the place, on one line: control characters are escaped."""
         text = cast(str, getattr(CODES[self.code], language))
-        expected, found = escape_controls(self.expected), escape_controls(self.found)
+        expected, found = printable(self.expected), printable(self.found)
         if language == "en":
             details = [f"expected {expected}"] if expected else []
             details += [f"found {found}"] if found else []
@@ -116,7 +116,7 @@ class Issue:
 
     def describe(self, language: Language = "en") -> str:
         """One line: place, field, code and message."""
-        place = ", ".join(part for part in (self.where.describe(language), escape_controls(self.field)) if part)
+        place = ", ".join(part for part in (self.where.describe(language), printable(self.field)) if part)
         line = f"{self.code}: {self.message(language)}"
         return f"{place}: {line}" if place else line
 

@@ -34,8 +34,8 @@ from kokin.text._encodings import (
     encode_half_width,
     gaiji,
 )
+from kokin.text._file_name import file_name
 from kokin.text._masking import mask
-from kokin.text._printable import file_name, printable
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -61,5 +61,4 @@ __all__ = [
     "gs1_check_digit",
     "is_my_number",
     "mask",
-    "printable",
 ]

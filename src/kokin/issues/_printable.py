@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 
 # C0, DEL and C1 controls; marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9); line and
 # paragraph separators; lone surrogates.
@@ -25,14 +24,6 @@ def printable(text: str, keep: str = "") -> str:
     \x1b[2J\u202e.csv \x83e.csv
     """
     return _UNPRINTABLE.sub(lambda found: found[0] if found[0] in keep else _escaped(ord(found[0])), text)
-
-
-def file_name(path: str | PurePath) -> str:
-    """Return the last part of a path as printable text; a name that is not UTF-8 has its bytes escaped.
-
-    It names the file in issues, tables and ledgers. Open the file with its path, not with this name.
-    """
-    return printable(PurePath(path).name)
 
 
 def _escaped(code: int) -> str:
