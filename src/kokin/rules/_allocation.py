@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from kokin.issues import Issue, RefusedError
-from kokin.rules._checks import check_name, check_yen
+from kokin.rules._checks import check_name, check_order, check_yen, check_yens
 
 #: What becomes of a partial payment on a slip of water and sewerage.
 Split: TypeAlias = Literal["prorata", "water_first", "reject"]
@@ -36,15 +36,13 @@ def allocate(paid: int, owed: Mapping[str, int], order: Sequence[str]) -> dict[s
     over stays with the caller as 過誤納: money never moves to another debt on its own (民法488①).
 
     Raises:
-        RefusedError: a part is owed that has no place in the order. Under ``tax`` that is 督促手数料: an item of its
-            own, with a payment of its own.
+        RefusedError: a part is owed that has no place in the order, or the order names a part more than once. Under
+            ``tax`` the part without a place is 督促手数料: an item of its own, with a payment of its own.
 
     >>> allocate(10_500, {"principal": 10_000, "late_charge": 1_200}, ORDERS["tax"])
     {'principal': 10000, 'late_charge': 500}
     """
-    strangers = [name for name in owed if name not in order]
-    if strangers:
-        raise RefusedError([Issue("CODE_UNKNOWN", "owed", " | ".join(order), name) for name in strangers])
+    check_order(owed, order)
     rest = check_yen("paid", paid)
     settled = {}
     for name in order:
@@ -62,8 +60,9 @@ def prorata(paid: int, parts: Sequence[int]) -> list[int]:
     >>> prorata(5_000, [4_400, 3_960])
     [2632, 2368]
     """
-    total = sum(check_yen("parts", part) for part in parts)
-    if check_yen("paid", paid) >= total:
+    check_yens(paid=paid, **{f"parts[{i}]": part for i, part in enumerate(parts)})
+    total = sum(parts)
+    if paid >= total:
         return list(parts)
     shares = [paid * part // total for part in parts]
     by_remainder = sorted(range(len(parts)), key=lambda i: -(paid * parts[i] % total))
@@ -85,6 +84,7 @@ def split_water(paid: int, water: int, sewerage: int, how: Split = "prorata") ->
     ((2632, 2368), (4400, 600))
     """
     check_name("how", how, SPLITS)
+    check_yens(paid=paid, water=water, sewerage=sewerage)
     if how == "reject" and paid < water + sewerage:
         raise RefusedError([Issue("PARTIAL_PAYMENT", "paid", str(water + sewerage), str(paid))])
     if how == "water_first":

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from kokin.issues import Issue, RefusedError
 from kokin.rules._checks import check_name
 from kokin.rules._periods import ONE_DAY
+from kokin.text import require_date
 
 #: Whose days off: those of public offices, or of banks, which are open on 29 and 30 December.
 Calendar: TypeAlias = Literal["public", "bank"]
@@ -50,11 +51,13 @@ def shift_due_date(day: date, calendar: Calendar = "public") -> date:
 
     Raises:
         CalendarRangeError: the day lies outside :data:`CALENDAR_YEARS`.
+        TypeError: a ``datetime``.
 
     >>> shift_due_date(date(2026, 5, 3)), shift_due_date(date(2025, 12, 29), "bank")
     (datetime.date(2026, 5, 7), datetime.date(2025, 12, 29))
     """
     off = days_off(check_name("calendar", calendar, CALENDARS))
+    require_date("day", day)
     check_years("day", day.year, day.year)
     while day.weekday() >= 5 or day in off:
         day += ONE_DAY

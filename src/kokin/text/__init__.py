@@ -25,6 +25,7 @@ from kokin.text._encodings import (
     gaiji,
 )
 from kokin.text._masking import mask
+from kokin.text._require_date import require_date
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -44,4 +45,5 @@ __all__ = [
     "gs1_check_digit",
     "is_my_number",
     "mask",
+    "require_date",
 ]
