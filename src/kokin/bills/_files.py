@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from kokin.bills._check import Checked, check
-from kokin.columns import issue_schema, write_csv
+from kokin.columns import atomic_file, issue_schema, write_csv
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Bill, schema
 
@@ -84,7 +84,8 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
     else:
         table = pa.Table.from_pylist([bill.model_dump() for bill in bills], schema=columns)
     if path.suffix == ".parquet":
-        pq.write_table(table, path)
+        with atomic_file(path) as draft:
+            pq.write_table(table, draft)
         return
     written = {}
     for name in table.column_names:

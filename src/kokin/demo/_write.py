@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kokin import bills as bill_files
 from kokin import receipts
+from kokin.columns import atomic_file
 from kokin.demo._city import bills
 from kokin.demo._payments import broken_line, payments
 
@@ -55,4 +56,5 @@ def _break(path: Path) -> None:
     """Put a broken record in the middle of a CSV."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     lines.insert(len(lines) // 2 + 1, ",".join(broken_line(lines[0].strip().split(","))) + "\n")
-    path.write_text("".join(lines), encoding="utf-8")
+    with atomic_file(path) as draft:
+        draft.write_text("".join(lines), encoding="utf-8")
