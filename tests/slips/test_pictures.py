@@ -10,13 +10,29 @@ import numpy as np
 import pytest
 
 from kokin import slips
+from kokin.elqr import ElQr
 from kokin.issues import RefusedError
 from kokin.slips import Look
 
 zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
 Image = pytest.importorskip("PIL.Image", reason="needs the extra 'decode'")
 
-PAYLOADS = [f"{'0002010102122796000513800018348':0<240}{number:015d}" for number in (1, 20, 300)]
+PAYLOADS = [
+    ElQr(
+        payee_code="99999",
+        office_code="001",
+        item_code="127",
+        case_key=f"{number}",
+        confirmation="123456",
+        amount=number,
+        levy_year=2026,
+        tax_year=2026,
+        period="00",
+        due_on="2026-06-01",
+        payable_until=None,
+    ).payload
+    for number in (1, 20, 300)
+]
 SYMBOLS = slips.symbols(PAYLOADS)
 
 

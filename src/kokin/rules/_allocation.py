@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from kokin.issues import Issue, RefusedError
 from kokin.rules._checks import check_name, check_order, check_yen, check_yens
+from kokin.text import load_toml
 
 #: What becomes of a partial payment on a slip of water and sewerage.
 Split: TypeAlias = Literal["prorata", "water_first", "reject"]
@@ -20,12 +20,7 @@ SPLITS = ("prorata", "water_first", "reject")
 #: (``orders.toml`` tells the source of each). The parts are ``principal`` (本税, 元本), ``late_charge`` (延滞金,
 #: 遅延損害金), ``demand_fee`` (督促手数料) and ``costs`` (費用).
 ORDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        name: tuple(row["order"])
-        for name, row in tomllib.loads(
-            (resources.files("kokin.rules") / "orders.toml").read_text(encoding="utf-8")
-        ).items()
-    }
+    {name: tuple(row["order"]) for name, row in load_toml(resources.files("kokin.rules") / "orders.toml").items()}
 )
 
 

@@ -26,6 +26,7 @@ from kokin.text._encodings import (
 )
 from kokin.text._masking import mask
 from kokin.text._require_date import require_date
+from kokin.text._toml import load_toml, parse_toml
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -44,6 +45,8 @@ __all__ = [
     "gaiji",
     "gs1_check_digit",
     "is_my_number",
+    "load_toml",
     "mask",
+    "parse_toml",
     "require_date",
 ]
