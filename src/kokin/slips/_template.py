@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Record
+from kokin.slips._slip_values import VALUES
 from kokin.text import load_toml
 
 # PDF readers show no page larger than 200 inches.
@@ -60,6 +61,13 @@ class Item(_Geometry):
     """The distance of digits in mm."""
     height: _Size = 10.0
     """The height of bars in mm."""
+
+    @model_validator(mode="after")
+    def _value_is_known(self) -> Self:
+        named = self.kind == "digits" or (self.kind in ("text", "cell") and self.value)
+        if named and self.value not in VALUES:
+            raise RefusedError([Issue("CODE_UNKNOWN", "value", " | ".join(sorted(VALUES)), self.value)])
+        return self
 
 
 class Part(_Geometry):
