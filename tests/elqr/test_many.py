@@ -253,6 +253,13 @@ texts = st.one_of(
     st.builds(spoilt, valid, st.lists(st.tuples(st.integers(0, 254), st.characters(exclude_categories=["Cs"])))),
     st.text("0123456789", min_size=250, max_size=260),
     st.text(max_size=20),
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "]Q1", "]Q6", "]Q7", "]q1", "]C1", "\n"]),
+        valid,
+        st.text("\r\n", max_size=3),
+    ),
+    st.text("]Q1\r\n0", max_size=12),
 )
 
 
