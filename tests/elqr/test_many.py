@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -281,3 +281,16 @@ def test_a_null_is_no_code() -> None:
     parsed = parse_many(pa.array([None, ElQr(**ROW).payload]))
     assert [(issue.code, issue.where.record) for issue in from_table(parsed.issues)] == [("FIELD_MISSING", 1)]
     assert (parsed.accepted, parsed.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize("issued_on", [datetime(2026, 7, 10, 12), "2026-07-10"])
+def test_a_day_of_issue_is_a_date(issued_on: Any) -> None:
+    with pytest.raises(TypeError, match="issued_on must be a date"):
+        build_many(as_table([ROW]), issued_on=issued_on)
+
+
+@pytest.mark.parametrize("field", ["due_on", "payable_until"])
+def test_a_record_takes_no_datetime(field: str) -> None:
+    with pytest.raises(PayloadError) as refused:
+        ElQr(**ROW | {field: datetime(2026, 6, 1)})
+    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("FIELD_TYPE", field)]

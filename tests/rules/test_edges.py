@@ -266,3 +266,9 @@ def test_columns_past_the_last_date(column: Any) -> None:
 def test_unsigned_columns_of_every_width_are_yen() -> None:
     for kind in (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(), pa.int8(), pa.int32()):
         assert columns.prorata(pa.array([100], kind), [pa.array([60], kind), 60]).tolist() == [[50, 50]]
+
+
+@pytest.mark.parametrize("rate", ["１４.6", "14.601", "-1", "nan", "", ".", "20.01"])
+def test_a_rate_that_cannot_be_read_is_refused(rate: str) -> None:
+    with pytest.raises(RefusedError, match=r"later_rate: (FIELD_TYPE|RATE_INVALID)"):
+        rules.LateChargeRule(step="none", later_rate=rate)

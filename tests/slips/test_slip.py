@@ -356,3 +356,8 @@ def test_words_of_another_type_are_refused(tmp_path: Path, text: str, field: str
     assert [(issue.code, issue.field, issue.where.file) for issue in refused.value.issues] == [
         ("FIELD_TYPE", field, "words.toml")
     ]
+
+
+def test_an_elqr_that_does_not_fit_the_page_is_refused() -> None:
+    with pytest.raises(RefusedError, match="module_mm: PRINT_SIZE"):
+        slip_pdf(bill(), TEXTS, look=Look(module_mm=3))

@@ -23,7 +23,7 @@ class Percent(Kind):
     """A yearly rate in percent: a ``Decimal`` or its text, two decimals, 0 to 20."""
 
     def check(self, value: Any) -> Any:
-        if isinstance(value, str) and value.replace(".", "", 1).isdecimal():
+        if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdecimal():
             value = Decimal(value)
         if isinstance(value, Decimal) and not is_rate(value):
             raise PydanticCustomError("RATE_INVALID", "{found}", {"expected": "0.00 to 20.00", "found": str(value)})

@@ -85,6 +85,10 @@ def make(
         OSError: a file cannot be read or written.
     """
     source, out, form, look = Path(source), Path(out), Form(form), look or Look()
+    if part_rows < 1:
+        raise RefusedError([Issue("AMOUNT_RANGE", "part_rows", "1 or more", str(part_rows))])
+    if form in (Form.PNG, Form.PBM):
+        look.dots(dpi)  # refuses a size that cannot be drawn before a folder is made
     writer = writer_of(form, look=look, dpi=dpi, words=words, template=template, font=font)
     files = {"words": words and Path(words), "template": template_file(template), "font": font and Path(font)}
     if form is not Form.PDF:

@@ -130,6 +130,7 @@ def write_designed(
     refused: Callable[[RefusedError], object],
 ) -> int:
     """As :func:`write_slips`, with a design that is loaded already."""
+    _check_symbol_fits(design.geometry, look)
     if isinstance(file, str | Path):
         with atomic_file(Path(file)) as draft:
             return _write(str(draft), slips, design, look, refused)
@@ -155,6 +156,14 @@ def _write(
         paper.end_page()
     paper.save()
     return paper.pages
+
+
+def _check_symbol_fits(geometry: Template, look: Look) -> None:
+    for part in geometry.part:
+        for item in part.items:
+            right, bottom = (part.at[axis] + item.at[axis] + look.side_mm for axis in (0, 1))
+            if item.kind == "symbol" and not (right <= geometry.width and bottom <= geometry.height):
+                raise RefusedError([Issue("PRINT_SIZE", "module_mm", "an eL-QR inside the page", f"{look.side_mm} mm")])
 
 
 def _raise(error: RefusedError) -> None:
