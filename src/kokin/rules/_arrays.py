@@ -23,7 +23,7 @@ DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 
 _FIRST, _LAST = np.datetime64(date.min, "D"), np.datetime64(date.max, "D")
 
-#: Stands for a day that never came: later than every date.
+#: Represents a day that never comes: later than every date.
 NEVER = _LAST + DAY
 
 # A refusal names so many rows; the rest would tell nothing new.

@@ -88,7 +88,7 @@ def make(
     if part_rows < 1:
         raise RefusedError([Issue("AMOUNT_RANGE", "part_rows", "1 or more", str(part_rows))])
     if form in (Form.PNG, Form.PBM):
-        look.dots(dpi)  # refuses a size that cannot be drawn before a folder is made
+        look.dots(dpi)  # refuses a size that cannot be drawn before the folder is created
     writer = writer_of(form, look=look, dpi=dpi, words=words, template=template, font=font)
     files = {"words": words and Path(words), "template": template_file(template), "font": font and Path(font)}
     if form is not Form.PDF:
@@ -149,7 +149,7 @@ def _fingerprint(file: Path | Traversable) -> dict[str, str]:
 
 
 def _finished(out: Path, wanted: Mapping[str, Any]) -> Made | None:
-    """What the run in the folder has made, if it has ended.
+    """Return the result of the run in the folder, if it has ended.
 
     Raises:
         RefusedError: the folder holds another run, or something else.

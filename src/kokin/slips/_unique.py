@@ -66,7 +66,7 @@ def _is_null(keys: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def _repeated(hashes: Ints) -> Ints:
-    """The values that stand more than once, sorted."""
+    """The values that occur more than once, sorted."""
     hashes.sort()
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 

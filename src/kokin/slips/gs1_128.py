@@ -148,7 +148,7 @@ def from_bill(bill: Bill) -> Barcode:
 def check(text: str) -> list[Issue]:
     """Everything that is wrong with 44 digits, with the first digit of the field (from 0) in ``where.byte``.
 
-    The digits may be written as in :func:`parse`; what stands around and between them is not counted.
+    The digits may be written as in :func:`parse`; what comes around and between them is not counted.
     """
     return _read(text)[1]
 
