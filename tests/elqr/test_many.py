@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -253,6 +253,13 @@ texts = st.one_of(
     st.builds(spoilt, valid, st.lists(st.tuples(st.integers(0, 254), st.characters(exclude_categories=["Cs"])))),
     st.text("0123456789", min_size=250, max_size=260),
     st.text(max_size=20),
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "]Q1", "]Q6", "]Q7", "]q1", "]C1", "\n"]),
+        valid,
+        st.text("\r\n", max_size=3),
+    ),
+    st.text("]Q1\r\n0", max_size=12),
 )
 
 
@@ -274,3 +281,16 @@ def test_a_null_is_no_code() -> None:
     parsed = parse_many(pa.array([None, ElQr(**ROW).payload]))
     assert [(issue.code, issue.where.record) for issue in from_table(parsed.issues)] == [("FIELD_MISSING", 1)]
     assert (parsed.accepted, parsed.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize("issued_on", [datetime(2026, 7, 10, 12), "2026-07-10"])
+def test_a_day_of_issue_is_a_date(issued_on: Any) -> None:
+    with pytest.raises(TypeError, match="issued_on must be a date"):
+        build_many(as_table([ROW]), issued_on=issued_on)
+
+
+@pytest.mark.parametrize("field", ["due_on", "payable_until"])
+def test_a_record_takes_no_datetime(field: str) -> None:
+    with pytest.raises(PayloadError) as refused:
+        ElQr(**ROW | {field: datetime(2026, 6, 1)})
+    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("FIELD_TYPE", field)]

@@ -188,3 +188,18 @@ def test_a_request_is_written_with_nothing_done() -> None:
 def test_xml_is_not_written() -> None:
     with pytest.raises(RefusedError, match="LAYOUT_NOT_WRITTEN"):
         receipts.write([], io.BytesIO(), "camt.054")
+
+
+def test_a_bad_value_writes_nothing_to_a_stream_and_keeps_the_old_file(tmp_path: Path) -> None:
+    good = {"payee_code": "99999", "item_code": "127", "case_key": "1", "confirmation": "1", "amount": 1}
+    good |= {"paid_on": date(2026, 6, 1)}
+    stream, path = io.BytesIO(), tmp_path / "out.csv"
+    receipts.write([good], path, "kokin-csv")
+    before = path.read_bytes()
+    for target in (stream, path):
+        with pytest.raises(RefusedError):
+            receipts.write([good, good | {"case_key": "x" * 99}], target, "kokin-csv")
+    assert (stream.getvalue(), path.read_bytes()) == (b"", before)
+    assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
+    receipts.write([good], stream, "kokin-csv")
+    assert stream.getvalue() == before

@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from kokin.bills._check import Checked, check
-from kokin.columns import issue_schema, write_csv
+from kokin.columns import atomic_file, issue_schema, write_csv
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Bill, schema
 from kokin.text import file_name
@@ -86,7 +86,7 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
     else:
         table = pa.Table.from_pylist([bill.model_dump() for bill in bills], schema=columns)
     if path.suffix == ".parquet":
-        with _arrow_file(path, "wb") as file:
+        with atomic_file(path) as draft, _arrow_file(draft, "wb") as file:
             pq.write_table(table, file)
         return
     written = {}

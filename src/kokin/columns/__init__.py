@@ -58,6 +58,7 @@ from kokin.columns._digits import (
     from_digits,
     to_digits,
 )
+from kokin.columns._files import atomic_file, draft_folder, remove_drafts
 from kokin.columns._problems import (
     Problems,
     issue_schema,
@@ -93,6 +94,7 @@ __all__ = [
     "Rows",
     "Words",
     "as_table",
+    "atomic_file",
     "batches_of",
     "bool_array",
     "chunks",
@@ -104,6 +106,7 @@ __all__ = [
     "days_since_1970",
     "digits_column",
     "distinct",
+    "draft_folder",
     "fixed_buffer",
     "flags_of",
     "from_digits",
@@ -115,6 +118,7 @@ __all__ = [
     "issue_schema",
     "no_rows",
     "record_problems",
+    "remove_drafts",
     "shown_of",
     "sort",
     "stretches",

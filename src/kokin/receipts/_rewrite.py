@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kokin.columns import atomic_file
 from kokin.issues import Issue, Place, RefusedError
 from kokin.receipts._cells import cell_writer
 from kokin.receipts._decode import LayoutRecord
@@ -29,15 +30,9 @@ def rewrite(file: ReceiptFile, path: str | Path, change: Change | None = None) -
     """
     if file.layout.xml:
         raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=file.layout.name)])
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with file.opened() as source, part.open("wb") as target:
-            for piece in _pieces(file, source, change):
-                target.write(piece)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_file(Path(path)) as draft, file.opened() as source, draft.open("wb") as target:
+        for piece in _pieces(file, source, change):
+            target.write(piece)
 
 
 def _pieces(file: ReceiptFile, source: BinaryIO, change: Change | None) -> Iterator[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,6 +11,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import atomic_file
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Record
 from kokin.receipts._cells import cell_writer
@@ -16,6 +19,8 @@ from kokin.receipts._rows import join_row
 from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
 
 _NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}
+# Bytes for a stream that are kept in memory until all records are checked; more go to a temporary file.
+_SPOOLED = 1 << 24
 # Rows that are made into bytes at a time.
 _ROWS = 65_536
 
@@ -39,7 +44,7 @@ def write(
         records: A table, anything with the Arrow PyCapsule interface, or an iterable of records or mappings. Columns
             are named by the canonical fields of ``[receipt]`` or ``[bill]``, or by the layout's own fields; a column
             that the layout has no place for is left out.
-        path: The file to write, or a binary stream.
+        path: The file to write, or a binary stream, which gets its bytes when all records are checked.
         layout: A name, a path or a layout.
         header: Values of the header's other fields.
         trailer: Values of the trailer's fields that are no totals.
@@ -50,7 +55,8 @@ def write(
         How many detail records were written.
 
     Raises:
-        RefusedError: a value that its field cannot hold, with its row and field; no file is left then.
+        RefusedError: a value that its field cannot hold, with its row and field; no file is left then,
+            and nothing is written to a stream.
     """
     if not isinstance(layout, Layout):
         layout = load(layout)
@@ -58,17 +64,14 @@ def write(
         raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
     writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
     pieces = writer.pieces(_table(records))
-    if not isinstance(path, str | Path):
-        path.writelines(pieces)
-        return writer.rows
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
+    if isinstance(path, str | Path):
+        with atomic_file(Path(path)) as draft, draft.open("wb") as stream:
             stream.writelines(pieces)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        return writer.rows
+    with tempfile.SpooledTemporaryFile(_SPOOLED) as checked:
+        checked.writelines(pieces)
+        checked.seek(0)
+        shutil.copyfileobj(checked, path)
     return writer.rows
 
 

@@ -36,6 +36,8 @@ from kokin.text._encodings import (
 )
 from kokin.text._file_name import file_name
 from kokin.text._masking import mask
+from kokin.text._require_date import require_date
+from kokin.text._toml import load_toml, parse_toml
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -60,5 +62,8 @@ __all__ = [
     "gaiji",
     "gs1_check_digit",
     "is_my_number",
+    "load_toml",
     "mask",
+    "parse_toml",
+    "require_date",
 ]
