@@ -25,6 +25,7 @@ from kokin.text._encodings import (
     gaiji,
 )
 from kokin.text._masking import mask
+from kokin.text._toml import load_toml, parse_toml
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -43,5 +44,7 @@ __all__ = [
     "gaiji",
     "gs1_check_digit",
     "is_my_number",
+    "load_toml",
     "mask",
+    "parse_toml",
 ]
