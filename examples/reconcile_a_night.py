@@ -14,7 +14,7 @@ city = write_city(Path(tempfile.mkdtemp()), count=2_000, seed=1)
 billed = bills.read(city.bills)
 assert not billed.rejected, billed.issues
 
-paid = [receipts.read(path, layout, reference_date=city.reference_date) for path, layout in city.receipts]
+paid = [receipts.read(path, layout, reference_date=city.reference_date).table for path, layout in city.receipts]
 result = reconcile(billed.table, paid)
 
 for name, told in result.summary["outcomes"].items():

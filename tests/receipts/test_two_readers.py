@@ -51,7 +51,7 @@ def agree(content: bytes, layout: str | Layout, **options: Any) -> Any:
     by_record, by_batch = answers(content, layout, **options)
     names = by_batch[0][0].keys() if by_batch[0] else ()
     assert [{name: row[name] for name in names} for row in by_record[0]] == by_batch[0]
-    empty = Receipt(paid_on=REFERENCE, amount=0).model_dump()
+    empty = Receipt(paid_on=REFERENCE, amount=1).model_dump()
     for row in by_record[0]:  # a column that the batches lack holds its default
         assert all(row[name] == empty[name] for name in row.keys() - names)
     assert by_record[1:] == by_batch[1:]
@@ -186,6 +186,9 @@ fields = [
   { id = "day", ja = "x", en = "x", type = "date", format = "YYYYMMDD", length = 8 },
   { id = "amount", ja = "x", en = "x", type = "yen", length = 11 },
 ]
+[identity]
+fields = ["day", "amount"]
+
 [receipt]
 paid_on = "day"
 amount = "amount"
@@ -226,6 +229,9 @@ fields = [
   { id = "amount", ja = "x", en = "x", type = "yen", length = 11 },
   { id = "filler", ja = "x", en = "x", type = "filler", length = 4 },
 ]
+[identity]
+fields = ["day", "amount"]
+
 [receipt]
 kind = { field = "mark", values = { 1 = "final", 2 = "cancel" } }
 paid_on = "day"
@@ -235,6 +241,6 @@ amount = "amount"
 
 @pytest.mark.parametrize("codes", ["", ', codes = { 1 = "x", 2 = "x", 3 = "x" }', ', open = true, codes = { 3 = "x" }'])
 def test_a_code_that_the_mapping_does_not_know(codes: str) -> None:
-    rows = [f"{i % 5}2026040100000000{i:03d}    \n" for i in range(100)]
+    rows = [f"{i % 5}2026040100000000{i + 1:03d}    \n" for i in range(100)]
     found, totals, issues, _ = agree("".join(rows).encode(), layouts.parse(MAPPED_CODES % codes, "mapped"))
     assert (len(found), totals.rejected, {issue.code for issue in issues}) == (40, 60, {"CODE_UNKNOWN"})

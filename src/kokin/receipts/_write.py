@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -13,9 +15,11 @@ from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Record
 from kokin.receipts._cells import cell_writer
 from kokin.receipts._rows import join_row
-from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
+from kokin.receipts.layouts import Field, Identity, Layout, RecordKind, Source, Total, load
 
 _NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}
+# Bytes that wait in memory for a stream; more wait in a temporary file.
+_IN_MEMORY = 1 << 24
 # Rows that are made into bytes at a time.
 _ROWS = 65_536
 
@@ -50,7 +54,8 @@ def write(
         How many detail records were written.
 
     Raises:
-        RefusedError: a value that its field cannot hold, with its row and field; no file is left then.
+        RefusedError: a value that its field cannot hold, with its row and field, or another newline; no file is left
+            then, and nothing is written to a stream.
     """
     if not isinstance(layout, Layout):
         layout = load(layout)
@@ -59,7 +64,11 @@ def write(
     writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
     pieces = writer.pieces(_table(records))
     if not isinstance(path, str | Path):
-        path.writelines(pieces)
+        # Written to the stream when every value is known to be good.
+        with SpooledTemporaryFile(_IN_MEMORY) as whole:
+            whole.writelines(pieces)
+            whole.seek(0)
+            shutil.copyfileobj(whole, path)
         return writer.rows
     path = Path(path)
     part = path.with_name(path.name + ".part")
@@ -80,13 +89,28 @@ def _table(records: Any) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
 
 
+def _newline(name: str) -> bytes:
+    if name not in _NEWLINES:
+        raise RefusedError([Issue("CODE_UNKNOWN", "newline", ", ".join(map(repr, _NEWLINES)), ascii(name)[:24])])
+    return _NEWLINES[name]
+
+
+def _references(layout: Layout) -> dict[str, Source]:
+    """Where an assigned reference stands that is the key as it is. Keys of several fields are not taken apart."""
+    key = layout.identity
+    if not isinstance(key, Identity) or key.fields or key.scope:
+        return {}
+    named = {"provider_key": key.assigned, "cancels": key.cancels}
+    return {name: Source(field=paths[0]) for name, paths in named.items() if paths}
+
+
 class _Writer:
     def __init__(
         self, layout: Layout, header: dict[str, Any], trailer: dict[str, Any], newline: str | None, *, request: bool
     ) -> None:
         self.layout, self.header, self.trailer, self.request = layout, header, trailer, request
-        self.newline = _NEWLINES[layout.newline if newline is None else newline]
-        self.mapping: Mapping[str, Source] = layout.receipt or layout.bill
+        self.newline = _newline(layout.newline if newline is None else newline)
+        self.mapping: Mapping[str, Source] = {**_references(layout), **(layout.receipt or layout.bill)}
         self.rows = self.records = self.batches = 0
         self._file_sums = [0] * len(layout.totals)
 
@@ -121,7 +145,7 @@ class _Writer:
         fields = self.layout.data.fields
         if not self.layout.csv or self.layout.csv.header != "names":
             return fields
-        own = {self.mapping[name].field if name in self.mapping else name for name in given}
+        own = {path for name in given for path in (self.mapping[name].ids if name in self.mapping else [name])}
         return [field for field in fields if field.required or field.id in own]
 
     def _batches(self, table: pa.Table) -> Iterator[tuple[dict[str, Any], pa.Table]]:
@@ -184,6 +208,10 @@ class _Writer:
                 codes = {value: code for code, value in reversed(source.values.items())}
                 column = table[name].to_pylist()
                 columns[source.field] = [codes.get(value, value) for value in column] if codes else column
+        for name in table.column_names:
+            # A day that is the first of several fields stands in each of them that nothing else fills.
+            for path in self.mapping[name].first if name in self.mapping else []:
+                columns.setdefault(path, table[name].to_pylist())
         return columns
 
     def _cells(self, field: Field, column: Sequence[Any]) -> list[bytes]:
