@@ -310,9 +310,7 @@ class ColumnReader:
                 wanted = kinds(Receipt).get(name)
                 width = wanted.width if isinstance(wanted, Digits) and wanted.pad else 0
                 columns[name] = self._column(source.field, run, chosen, count, header, width)
-        return columns | self.mapping.key.arrays(
-            lambda path: self._column(path, run, chosen, count, header), header
-        )
+        return columns | self.mapping.key.arrays(lambda path: self._column(path, run, chosen, count, header), header)
 
     def _from_rules(self, run: Run, chosen: Mask | None, kind: pa.DataType) -> pa.Array:
         """The value of the first rule that each record meets."""

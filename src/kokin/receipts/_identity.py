@@ -38,7 +38,7 @@ class PaymentKey:
     """Composes ``provider_key``, ``key_composed`` and ``cancels`` from the ``fields`` that a file has."""
 
     def __init__(self, layout: Layout, fields: Collection[str]) -> None:
-        identity = layout.identity if isinstance(layout.identity, Identity) else Identity()
+        identity = layout.identity or Identity()
         has = {path: path.startswith("header.") or path in fields for path in identity.ids}
         self._none = identity.none
         self._fixed = [*identity.fields, *identity.scope]

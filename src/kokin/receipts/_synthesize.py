@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from kokin.receipts._write import write
-from kokin.receipts.layouts import Field, FieldType, Identity, Layout, load
+from kokin.receipts.layouts import Field, FieldType, Layout, load
 from kokin.text import gs1_check_digit
 
 _FIRST_DAY = date(2026, 4, 1)
@@ -52,7 +52,7 @@ def synthesize(
 
 def _left_empty(layout: Layout) -> set[str]:
     """The fields that make a record the reversal of another."""
-    cancels = layout.identity.cancels if isinstance(layout.identity, Identity) else []
+    cancels = layout.identity.cancels if layout.identity else []
     rules = [rule for source in layout.receipt.values() for rule in source.rules]
     return {*cancels, *(rule.given for rule in rules if rule.given)}
 

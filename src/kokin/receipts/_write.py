@@ -15,7 +15,7 @@ from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Record
 from kokin.receipts._cells import cell_writer
 from kokin.receipts._rows import join_row
-from kokin.receipts.layouts import Field, Identity, Layout, RecordKind, Source, Total, load
+from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
 
 _NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}
 # Bytes that wait in memory for a stream; more wait in a temporary file.
@@ -98,7 +98,7 @@ def _newline(name: str) -> bytes:
 def _references(layout: Layout) -> dict[str, Source]:
     """Where an assigned reference stands that is the key as it is. Keys of several fields are not taken apart."""
     key = layout.identity
-    if not isinstance(key, Identity) or key.fields or key.scope:
+    if key is None or key.fields or key.scope:
         return {}
     named = {"provider_key": key.assigned, "cancels": key.cancels}
     return {name: Source(field=paths[0]) for name, paths in named.items() if paths}

@@ -182,6 +182,8 @@ class Identity(_Table):
     all of its canonical fields, as with ``identity = "content"``.
     """
 
+    content: bool = False
+    """``identity = "content"``: no field identifies a payment, all canonical fields together do."""
     assigned: list[str] = []
     """The fields of the reference: the first that is not empty counts."""
     scope: list[str] = []
@@ -205,8 +207,8 @@ class Identity(_Table):
         return [*self.scope, *self.assigned, *self.fields, *self.cancels]
 
 
-#: What stands for an ``[identity]`` table in a layout whose files have no such fields.
-CONTENT = "content"
+def _content(value: Any) -> Any:
+    return {"content": True} if value == "content" else value
 
 
 class Paid(_Table):
@@ -281,8 +283,8 @@ class Layout(_Table):
     records: Annotated[dict[Name, RecordKind], Limits(min_length=1)]
     receipt: dict[str, Mapped] = {}
     """Canonical field to where it comes from."""
-    identity: Identity | Literal["content"] | None = None
-    """What identifies a payment; ``"content"``: all of its canonical fields together. A layout of receipts needs it."""
+    identity: Annotated[Identity | None, BeforeValidator(_content)] = None
+    """What identifies a payment: a table, or ``"content"``. A layout of receipts needs it."""
     bill: dict[str, Mapped] = {}
     """Field of a bill to where it goes to, for layouts that a body uploads."""
     paid: Paid | None = None
@@ -341,16 +343,12 @@ class Layout(_Table):
             if kind.role == "data" and (missing := self.mapped - kind.by_id.keys()):
                 yield _invalid(where, "every data record has the mapped fields", ", ".join(sorted(missing)))
 
-    @property
-    def _key(self) -> Identity | None:
-        return self.identity if isinstance(self.identity, Identity) else None
-
     @cached_property
     def mapped(self) -> set[str]:
         """The fields of the data record that a mapping, a total or a condition reads."""
         sources = [*self.receipt.values(), *self.bill.values()]
         mapped = {path for source in sources for path in source.ids if not path.startswith("header.")}
-        mapped |= {path for path in self._key.ids if not path.startswith("header.")} if self._key else set()
+        mapped |= {path for path in self.identity.ids if not path.startswith("header.")} if self.identity else set()
         mapped |= {name for total in self.totals for name in ([total.sum] if total.sum else []) + list(total.where)}
         return mapped | ({self.paid.field} if self.paid else set())
 
@@ -407,17 +405,21 @@ class Layout(_Table):
             listed = ", ".join(f'"{path}"' for path in fields)
             expected = f'[identity] with {many} = [{listed}], or identity = "content"'
             yield Issue("IDENTITY_MISSING", "identity", expected)
-        key = self._key
-        if key is None:
             return
-        if bool(key.assigned) == bool(key.fields):
-            yield _invalid("identity", "assigned or fields, one of them")
+        key = self.identity
+        if [key.content, bool(key.assigned), bool(key.fields)].count(True) != 1:
+            yield _invalid("identity", 'a table with assigned or fields, or "content"')
         if key.scope and key.fields:
             yield _invalid("identity.scope", "scope beside assigned only")
         for path in key.ids:
-            if self.field_of(path) is None:
+            if (field := self.field_of(path)) is None or field.type is FieldType.FILLER:
                 yield _invalid("identity", _A_FIELD, path)
-        for path in key.none.keys() - set(key.ids):
+        for name in ("fields", "assigned", "cancels"):
+            paths = getattr(key, name)
+            own = [path for path in paths if not path.startswith("header.")]
+            if paths and (not own if name != "assigned" else own != paths):
+                yield _invalid(f"identity.{name}", "a field of the data record, not of its header alone")
+        for path in sorted(key.none.keys() - set(key.ids)):
             yield _invalid("identity.none", "fields of [identity]", path)
         needed = len(key.fields) or len(key.scope) + 1
         if key.cancels and len(key.cancels) != needed:

@@ -46,9 +46,9 @@ def _condition(rule: Rule) -> str:
     return " and ".join([*tests, *([f"{rule.given} given"] if rule.given else [])]) or "any other"
 
 
-def _identity(identity: Identity | str) -> list[str]:
+def _identity(identity: Identity) -> list[str]:
     """What identifies a payment, in words."""
-    if isinstance(identity, str):
+    if identity.content:
         return ["All canonical fields together; n-th equal record of a file."]
     if identity.fields:
         lines = [f"Composed of {' + '.join(identity.fields)}; n-th equal record of a file."]
