@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from importlib import resources
 from datetime import date
+from importlib import resources
 from pathlib import Path
 
 import pytest
