@@ -203,13 +203,8 @@ def test_a_payment_that_is_taken_back_is_named_as_it_was_keyed(count: int) -> No
         | {"original_center": "0000000001", "original_day": DAY, "original_serial": f"{i + 1:08}"}
         for i in range(count)
     ]
-    found = keys(
-        written(paid + back, "eltax-example", header={"made_day": DAY, "payee_code": "99999"}),
-        "eltax-example",
-        "provider_key",
-        "cancels",
-        "kind",
-    )
+    content = written(paid + back, "eltax-example", header={"made_day": DAY, "payee_code": "99999"})
+    found = keys(content, "eltax-example", "provider_key", "cancels", "kind")
     assert [cancels for _, cancels, _ in found[:count]] == [None] * count
     assert [cancels for _, cancels, _ in found[count:]] == [key for key, _, _ in found[:count]]
     assert [kind for *_, kind in found[count:]] == ["reversal"] * count

@@ -195,9 +195,9 @@ def test_another_newline_is_refused(layout: str, newline: str) -> None:
 def test_a_day_of_payment_fills_every_day_that_the_caller_leaves_open() -> None:
     one, two = date(2026, 4, 1), date(2026, 4, 3)
     rows = [{"amount": 1, "paid_on": one, "received_on": two}]
-    for given, received in ((rows, two), ([{"amount": 1, "paid_on": one}], one)):
+    for each, received in ((rows, two), ([{"amount": 1, "paid_on": one}], one)):
         stream = io.BytesIO()
-        receipts.write(given, stream, "zengin-01")
+        receipts.write(each, stream, "zengin-01")
         (receipt,) = receipts.open(stream, "zengin-01", reference_date=REFERENCE)
         assert (receipt.paid_on, receipt.received_on) == (one, received)
 

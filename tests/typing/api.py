@@ -47,9 +47,8 @@ def a_night() -> dict[str, object]:
 
 def a_ledger() -> str:
     with ledger.Ledger.open("sqlite:///city.db") as city:
-        night: ledger.Written = city.post(
-            receipts.read("r.csv", layout="kokin-csv").table, source="r.csv", actor="batch"
-        )
+        paid = receipts.read("r.csv", layout="kokin-csv").table
+        night: ledger.Written = city.post(paid, source="r.csv", actor="batch")
         city.reverse(night.entry.id, reason="the wrong body's file", actor="chief")
         checked: ledger.Verification = city.verify()
         told: list[Issue] = reports.of_ledger(city).write("reports", ["csv", "html"])

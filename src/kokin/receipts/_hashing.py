@@ -14,7 +14,10 @@ _FLUSH = 1 << 18
 
 def digest_of(stream: BinaryIO) -> str:
     """Return the SHA-256 of a stream from where it is to its end, in hexadecimal."""
-    return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while content := stream.read(_CHUNK):
+        digest.update(content)
+    return digest.hexdigest()
 
 
 class HashedStream:
