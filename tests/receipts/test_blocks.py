@@ -84,7 +84,7 @@ class Asked:
 
 sys.meta_path.insert(0, Asked())
 for path in Path(sys.argv[1]).iterdir():
-    assert receipts.read(path, path.name, reference_date=date(2026, 4, 15)).num_rows
+    assert receipts.read(path, path.name, reference_date=date(2026, 4, 15)).table.num_rows
 assert "pandas" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

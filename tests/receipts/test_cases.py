@@ -151,18 +151,56 @@ def test_01_form_a_and_form_b() -> None:
     assert not file.issues
 
 
-def test_01_a_cancelled_transfer_is_a_cancel_with_a_positive_amount() -> None:
-    rows = [{"amount": 500, "paid_on": date(2026, 4, 1), "kind": kind} for kind in ("final", "cancel", "final")]
+def test_01_a_cancelled_transfer_is_a_reversal_with_a_positive_amount() -> None:
+    kinds = (ReceiptKind.FINAL, ReceiptKind.REVERSAL, ReceiptKind.FINAL)
+    rows = [{"amount": 500, "paid_on": date(2026, 4, 1), "kind": kind.value} for kind in kinds]
     header: dict[str, Any] = {"branch_code": "001"}
     file = opened(written(rows, "zengin-01", header=header), "zengin-01")
-    assert [(one.kind, one.amount) for one in file] == [
-        (ReceiptKind.FINAL, 500),
-        (ReceiptKind.CANCEL, 500),
-        (ReceiptKind.FINAL, 500),
-    ]
+    assert [(one.kind, one.amount) for one in file] == [(kind, 500) for kind in kinds]
     counted = {total.field: total.counted for total in file.totals.declared}
     assert counted["trailer.transfer_count"] == 2
     assert counted["trailer.cancel_amount"] == 500
+
+
+@pytest.mark.parametrize("layout", ["zengin-01", "zengin-03"])
+@pytest.mark.parametrize("value_day", [date(2026, 3, 28), None])
+def test_a_transfer_is_paid_on_its_value_day_and_received_on_the_day_of_account(
+    layout: str, value_day: date | None
+) -> None:
+    """起算日 is a Saturday, 勘定日 the Monday after it."""
+    monday = date(2026, 3, 30)
+    rows = [{"amount": 500, "value_day": value_day, "account_day": monday, "direction": "1", "transaction": "11"}]
+    file = opened(written(rows, layout), layout)
+    expected = [(value_day or monday, monday)]
+    assert [(one.paid_on, one.received_on) for one in file] == expected
+    table = file.table()
+    assert list(zip(table["paid_on"].to_pylist(), table["received_on"].to_pylist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("direction", "transaction", "returned_day", "kind"),
+    [
+        ("1", "11", None, "final"),
+        ("1", "19", None, "final"),
+        ("1", "12", date(2026, 4, 2), "final"),
+        ("2", "11", None, None),
+        ("2", "19", None, "reversal"),
+        ("2", "13", date(2026, 4, 2), "reversal"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 20])
+def test_03_a_correction_or_a_returned_bill_that_goes_out_is_a_reversal(
+    direction: str, transaction: str, returned_day: date | None, kind: str | None, count: int
+) -> None:
+    row = {"amount": 500, "paid_on": date(2026, 4, 1), "direction": direction, "transaction": transaction}
+    content = written([row | {"returned_day": returned_day, "reference": "00000001"}] * count, "zengin-03")
+    for kinds in (
+        [one.kind.value for one in opened(content, "zengin-03")],
+        opened(content, "zengin-03").table()["kind"].to_pylist(),
+    ):
+        assert kinds == [kind] * count * (kind is not None)
+    totals = opened(content, "zengin-03").finish()
+    assert totals.unpaid == count * (kind is None)
 
 
 def test_03_what_went_out_is_no_receipt_and_the_count_of_all_records_only_warns() -> None:

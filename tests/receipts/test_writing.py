@@ -203,3 +203,46 @@ def test_a_bad_value_writes_nothing_to_a_stream_and_keeps_the_old_file(tmp_path:
     assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
     receipts.write([good], stream, "kokin-csv")
     assert stream.getvalue() == before
+
+
+def test_a_stream_gets_the_whole_file_or_nothing() -> None:
+    rows = [{"customer_number": "1", "amount": amount, "paid_on": REFERENCE} for amount in (10, -1)]
+    stream = io.BytesIO()
+    with pytest.raises(RefusedError):
+        receipts.write(rows, stream, "kokin-csv")
+    assert stream.getvalue() == b""
+    receipts.write(rows[:1], stream, "kokin-csv")
+    assert stream.getvalue().count(b"\n") == 2
+
+
+@pytest.mark.parametrize("layout", ["zengin-91", "dsk-csv", "kokin-csv"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "lf", "NEL"])
+def test_another_newline_is_refused(layout: str, newline: str) -> None:
+    stream = io.BytesIO()
+    with pytest.raises(RefusedError) as caught:
+        receipts.synthesize(stream, layout, 2, newline=newline)
+    assert [(issue.code, issue.field) for issue in caught.value.issues] == [("CODE_UNKNOWN", "newline")]
+    assert stream.getvalue() == b""
+
+
+def test_a_day_of_payment_fills_every_day_that_the_caller_leaves_open() -> None:
+    one, two = date(2026, 4, 1), date(2026, 4, 3)
+    rows = [{"amount": 1, "paid_on": one, "received_on": two}]
+    for each, received in ((rows, two), ([{"amount": 1, "paid_on": one}], one)):
+        stream = io.BytesIO()
+        receipts.write(each, stream, "zengin-01")
+        (receipt,) = receipts.open(stream, "zengin-01", reference_date=REFERENCE)
+        assert (receipt.paid_on, receipt.received_on) == (one, received)
+
+
+def test_an_assigned_reference_is_written_to_its_field() -> None:
+    text = layouts.template("ours").replace(
+        'fields = ["type", "paid_day", "customer_number"]', 'assigned = ["customer_number"]'
+    )
+    layout = layouts.parse(text.replace('customer_number = "customer_number"\n', ""), "ours")
+    stream = io.BytesIO()
+    header = {"made_day": REFERENCE}
+    receipts.write(
+        [{"kind": "final", "amount": 1, "paid_on": REFERENCE, "provider_key": "K-1"}], stream, layout, header=header
+    )
+    assert [one.provider_key for one in receipts.open(stream, layout)] == ["K-1"]

@@ -36,7 +36,7 @@ Judged = tuple[LayoutRecord, dict[str, Any]]
 
 def batch_schema(mapping: ReceiptMapping, *, raw: bool) -> pa.Schema:
     """The columns of a file's batches, in the order of ``schema(Receipt)``."""
-    names = {*CONSTANT, "record_no", "byte_offset", *mapping.sources, *(["raw"] if raw else [])}
+    names = {*CONSTANT, "record_no", "byte_offset", *mapping.columns, *(["raw"] if raw else [])}
     constant = pa.dictionary(pa.int8(), pa.string())
     fields = [field for field in schema(Receipt) if field.name in names]
     return pa.schema([pa.field(field.name, constant) if field.name in CONSTANT else field for field in fields])
@@ -189,7 +189,7 @@ class Batches:
             "byte_offset": [record.offset for record, _ in judged],
             "raw": [record.raw for record, _ in judged],
         }
-        for name in self.reading.mapping.sources:
+        for name in self.reading.mapping.columns:
             columns[name] = [receipt[name] for _, receipt in judged]
         return self._in_order({field.name: arrow.few(columns[field.name], field.type) for field in self.schema})
 

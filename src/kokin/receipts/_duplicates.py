@@ -27,7 +27,7 @@ def duplicates(file: ReceiptFile) -> Iterator[Issue]:
     """
     if file.layout.xml:
         return
-    with file.opened() as stream:
+    with file.hashed() as stream:
         marks, numbers, offsets = _marked(file, stream)
         order = np.argsort(marks)
         equal = np.diff(marks[order]) == 0

@@ -10,7 +10,7 @@ from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
 from kokin.receipts._frames import Blank, Frame, frames
 from kokin.receipts._issue_log import IssueLog
-from kokin.receipts._totals import Control, Totals, as_code
+from kokin.receipts._totals import Control, Totals
 from kokin.receipts._xml import XmlDecoder, XmlRefusedError
 
 #: What makes the whole file suspect, not only its record.
@@ -134,13 +134,13 @@ class Reading:
         self._control.record(record)
 
     def _detail(self, record: LayoutRecord) -> dict[str, Any] | None:
-        totals, paid = self.totals, self.layout.paid
+        totals = self.totals
         totals.read += 1
         amount = record.values.get(self._amount_field) or 0
         receipt: dict[str, Any] | None = None
         unpaid = False
         if record.is_good:
-            unpaid = paid is not None and as_code(record.values.get(paid.field)) not in paid.codes
+            unpaid = not self.mapping.pays(record.values)
             if not unpaid:
                 receipt = self._receipt(record)
         if unpaid:
