@@ -48,8 +48,8 @@ def details(*transactions: str) -> str:
 
 
 def yen(amount: str, direction: str = "", currency: str = "JPY") -> str:
-    told = f"<CdtDbtInd>{direction}</CdtDbtInd>" if direction else ""
-    return f'<Amt Ccy="{currency}">{amount}</Amt>{told}'
+    indicator = f"<CdtDbtInd>{direction}</CdtDbtInd>" if direction else ""
+    return f'<Amt Ccy="{currency}">{amount}</Amt>{indicator}'
 
 
 def text(*lines: str) -> str:
@@ -264,8 +264,8 @@ def test_blanks_around_and_newlines_within_a_text() -> None:
 
 
 def charge(amount: str, direction: str = "DBIT", currency: str = "JPY") -> str:
-    told = f"<CdtDbtInd>{direction}</CdtDbtInd>" if direction else ""
-    return f'<Chrgs><Rcrd><Amt Ccy="{currency}">{amount}</Amt>{told}</Rcrd></Chrgs>'
+    indicator = f"<CdtDbtInd>{direction}</CdtDbtInd>" if direction else ""
+    return f'<Chrgs><Rcrd><Amt Ccy="{currency}">{amount}</Amt>{indicator}</Rcrd></Chrgs>'
 
 
 def total_charge(amount: str) -> str:

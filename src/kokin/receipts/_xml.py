@@ -152,7 +152,7 @@ class XmlDecoder:
             issues.append(Issue("FIELD_MISSING", "direction"))
         for f in self._others:
             values[f.id] = _other_values([column for column in columns if column.name in f.others], texts, f.length)
-        _tell_references_apart(values, alone=alone)
+        _separate_references(values, alone=alone)
         values["event"] = _event(values)
         place = Place(self.file, self._number, offset)
         return LayoutRecord("data", self._number, offset, b"", values, [issue.at(place) for issue in issues])
@@ -206,8 +206,8 @@ def _value(f: Field, layout: Layout, pattern: re.Pattern[str] | None) -> _Value:
 
 def _amount(texts: Texts, paths: Sequence[str]) -> int:
     """The amount at the first path that has it in yen; a transfer from abroad may have it in other currencies too."""
-    given = [path for path in paths if path in texts.values]
-    path = next((path for path in given if texts.currencies.get(path) == {"JPY"}), given[0] if given else "")
+    present = [path for path in paths if path in texts.values]
+    path = next((path for path in present if texts.currencies.get(path) == {"JPY"}), present[0] if present else "")
     return yen_of(" ".join(texts.values.get(path, ())), texts.currencies.get(path, ()))
 
 
@@ -224,7 +224,7 @@ def _is_plain(text: str, length: int) -> bool:
     return not text or (text.isascii() and text.isprintable() and len(text) <= length)
 
 
-def _tell_references_apart(values: dict[str, Any], *, alone: bool) -> None:
+def _separate_references(values: dict[str, Any], *, alone: bool) -> None:
     """Keep the reference of the entry as that of the batch, and never as that of one of its several transactions."""
     batch = values.get("batch_reference")
     if batch is not None and values.get("servicer_reference") == batch:
@@ -259,7 +259,7 @@ def _charges(element: Any, entry: Any, namespace: str) -> _Charges | None:
     """The charges of a transaction or of the entry itself. One that cannot be read explains nothing.
 
     Versions .02 have ``Chrgs/Amt``, later ones ``Chrgs/Rcrd/Amt``. A charge without a direction is deducted; one of an
-    entry that is taken back is given back.
+    entry that is reversed is credited.
     """
     charges = None
     for each in element.iterchildren(f"{namespace}Chrgs"):
@@ -448,7 +448,7 @@ class _Document:
 
     def _transaction(self, element: Any) -> Iterator[LayoutRecord]:
         entry = self._entry
-        assert entry is not None  # _begin has seen to it
+        assert entry is not None  # checked in _begin
         entry.count += 1
         texts = self._of_transaction.texts(element)
         whole = element.getparent().getparent()

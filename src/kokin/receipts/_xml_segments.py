@@ -60,16 +60,16 @@ def segments(stream: BinaryIO) -> Iterator[tuple[str, int, bytes | str]]:
             _refuse_signature(content)
         # A mark at the very end may go on in the next chunk.
         end = max(len(content) - _LONGEST_MARK, 0) if chunk else len(content)
-        at = here = 0
-        while here < end:
+        at = position = 0
+        while position < end:
             if closer:
-                found = _find(content, closer, here, encoding)
-                here, closer = (end, closer) if found < 0 else (found + len(closer), b"")
+                found = _find(content, closer, position, encoding)
+                position, closer = (end, closer) if found < 0 else (found + len(closer), b"")
                 continue
-            mark = _MARKS.search(content, here)
+            mark = _MARKS.search(content, position)
             if mark is None or mark.start() >= end:
                 break
-            start, here, text = mark.start(), mark.end(), mark[0]
+            start, position, text = mark.start(), mark.end(), mark[0]
             if text in _CLOSERS:
                 closer = _CLOSERS[text]
                 continue
@@ -80,9 +80,9 @@ def segments(stream: BinaryIO) -> Iterator[tuple[str, int, bytes | str]]:
                 yield "doctype", offset + start, b""
             elif text.startswith(b"<?xml"):
                 encoding, at = _declared(content, start, offset)
-                here = at
+                position = at
                 yield "document", offset + start, encoding
-        end = max(end, here)
+        end = max(end, position)
         if at < end:
             yield "content", offset + at, content[at:end]
         held, offset = content[end:], offset + end
