@@ -99,8 +99,6 @@ class ReceiptFile:
             )
         self._head_digest = hashlib.sha256(head).hexdigest()
         if self.layout.xml:
-            if not head.strip(b"\xef\xbb\xbf \t\r\n\x1a"):
-                self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
             return Framing(b"", 0), None
         start = 0
         if mark := byte_order_mark(head):

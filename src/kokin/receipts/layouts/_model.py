@@ -107,7 +107,11 @@ class Field(_Table):
     path: list[str] = []
     """Where it stands in an XML entry: the first of these that has text."""
     pattern: str = ""
-    """A regular expression for XML text; its group is the value, and where it does not match there is none."""
+    """A regular expression for XML text; its group is the value. The first match counts, in the order of the paths."""
+    alone: bool = False
+    """Whether an XML path outside ``TxDtls/`` counts only for an entry with one transaction at most, as for amounts."""
+    others: list[Name] = []
+    """Fields with a pattern: the field is what they find in the XML beside their own values, joined by ``;``."""
     sensitive: bool = False
     """Whether it is personal data, masked wherever it is shown."""
     note: str = ""
@@ -362,6 +366,11 @@ class Layout(_Table):
                 for text in _field_problems(field, seen, fixed=self.format == "fixed"):
                     yield _invalid(f"{where}.fields[{i}] ({field.id})", text)
                 seen.add(field.id)
+                for other in field.others:
+                    if other not in kind.by_id or not (kind.by_id[other].pattern and kind.by_id[other].path):
+                        yield _invalid(
+                            f"{where}.fields[{i}] ({field.id}).others", "fields with path and pattern", other
+                        )
             if kind.role == "data" and (missing := self.mapped - kind.by_id.keys()):
                 yield _invalid(where, "every data record has the mapped fields", ", ".join(sorted(missing)))
 
