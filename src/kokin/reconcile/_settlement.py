@@ -54,8 +54,8 @@ class OperatorReport(Record):
 def bank_credits(receipts: Any) -> pa.Table:
     """The credits of a bank file that has been read as receipts (``zengin-01``, ``zengin-03``, ``camt.054``).
 
-    A record is a credit of the day on which it was received; one of kind ``reversal`` or ``cancel`` takes it back. A provisional one,
-    such as an entry that is still pending, is no money yet and left out.
+    A record is a credit of the day on which it was received; one of kind ``reversal`` or ``cancel`` takes it
+    back. A provisional one, such as an entry that is still pending, is no money yet and left out.
     """
     table = conform(as_table(receipts), Receipt)
     kind = pc.fill_null(text_column(table, "kind"), ReceiptKind.FINAL.value)
