@@ -54,19 +54,21 @@ class OperatorReport(Record):
 def bank_credits(receipts: Any) -> pa.Table:
     """The credits of a bank file that has been read as receipts (``zengin-01``, ``zengin-03``, ``camt.054``).
 
-    A record is a credit of the day on which it was received; one of kind ``cancel`` takes it back. A provisional one,
-    such as an entry that is still pending, is no money yet and left out.
+    A record is a credit of the day on which it was received; one of kind ``reversal`` or ``cancel`` takes it
+    back. A provisional one, such as an entry that is still pending, is no money yet and left out.
     """
     table = conform(as_table(receipts), Receipt)
     kind = pc.fill_null(text_column(table, "kind"), ReceiptKind.FINAL.value)
     table = table.filter(pc.not_equal(kind, ReceiptKind.PROVISIONAL.value))
     received = day_column(table, "received_on")
-    cancelled = flags_of(pc.equal(pc.fill_null(text_column(table, "kind"), ""), ReceiptKind.CANCEL.value))
+    taken_back = flags_of(
+        pc.is_in(text_column(table, "kind"), pa.array([ReceiptKind.CANCEL.value, ReceiptKind.REVERSAL.value]))
+    )
     amount = integers(table.column("amount"), 0)
     return pa.table(
         {
             "credited_on": days_array(np.where(np.isnat(received), day_column(table, "paid_on"), received)),
-            "amount": to_arrow(np.where(cancelled, -amount, amount), pa.int64()),
+            "amount": to_arrow(np.where(taken_back, -amount, amount), pa.int64()),
             "agent_code": text_column(table, "agent_code"),
             "reference": pc.coalesce(*(text_column(table, name) for name in ("provider_key", "virtual_account"))),
         }
