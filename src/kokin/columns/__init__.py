@@ -24,6 +24,7 @@ from kokin.columns._arrow import (
     batches_of,
     bool_array,
     chunks,
+    column_label,
     common_width,
     fixed_buffer,
     flags_of,
@@ -58,6 +59,16 @@ from kokin.columns._digits import (
     from_digits,
     to_digits,
 )
+from kokin.columns._fields import (
+    check_amounts,
+    check_paid_before,
+    field_column,
+)
+from kokin.columns._normalize import (
+    normalize,
+    normalize_column,
+    type_issue,
+)
 from kokin.columns._problems import (
     Problems,
     issue_schema,
@@ -65,6 +76,7 @@ from kokin.columns._problems import (
 from kokin.columns._rows import (
     UNKNOWN_WORD,
     conform,
+    conformed,
     record_problems,
     word_codes,
 )
@@ -95,15 +107,20 @@ __all__ = [
     "as_table",
     "batches_of",
     "bool_array",
+    "check_amounts",
+    "check_paid_before",
     "chunks",
+    "column_label",
     "common_width",
     "conform",
+    "conformed",
     "counted",
     "day_column",
     "day_numbers",
     "days_since_1970",
     "digits_column",
     "distinct",
+    "field_column",
     "fixed_buffer",
     "flags_of",
     "from_digits",
@@ -114,6 +131,8 @@ __all__ = [
     "integers",
     "issue_schema",
     "no_rows",
+    "normalize",
+    "normalize_column",
     "record_problems",
     "shown_of",
     "sort",
@@ -127,6 +146,7 @@ __all__ = [
     "there",
     "to_arrow",
     "to_digits",
+    "type_issue",
     "union",
     "valid",
     "with_foreign_bytes",

@@ -10,7 +10,7 @@ import abc
 import functools
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
@@ -33,10 +33,14 @@ _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 _MOST_SHOWN = 24
 
+# Two letters in a row may be a name in the wrong column; one letter among digits is a typing error.
+_LETTERS = re.compile("[A-Za-z]{2}")
+
 
 def shown(value: str) -> str:
-    """A refused value as an issue may tell it: cut short, and masked where it may be a name in the wrong column."""
-    return value[:_MOST_SHOWN] if value.isascii() and value.isprintable() else mask(value)
+    """Return a rejected value for an issue: cut short, and masked where it may be a name in the wrong column."""
+    plain = value.isascii() and value.isprintable() and not _LETTERS.search(value)
+    return value[:_MOST_SHOWN] if plain else mask(value)
 
 
 def _problem(code: LiteralString, expected: str, found: object) -> PydanticCustomError:
@@ -145,6 +149,81 @@ class Day(Kind):
         raise _problem("DATE_INVALID", self.expected, value)
 
 
+_NAME_FORBIDDEN = re.compile("[;=]")
+
+
+def _check_name(name: Any, rule: Text) -> str:
+    """A name inside ``covers`` or ``parts``, without the spaces around it."""
+    if not isinstance(name, str):
+        raise _problem("FIELD_TYPE", "text", type(name).__name__)
+    name = name.strip(" \u3000")
+    rule.check(name)
+    if _NAME_FORBIDDEN.search(name):
+        raise _problem("CHARACTER", "no ; and no =, which separate names in a file", "")
+    return name
+
+
+@dataclass(frozen=True)
+class Names(Kind):
+    """Several names, each by the rule ``name``: a tuple or a list of texts, or one text ``a;b``.
+
+    Spaces around a name are removed. A name has no ``;`` and no ``=``, so the names can be written as one text.
+    """
+
+    name: Text
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [name for name in value.split(";") if name.strip(" \u3000")]
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(_check_name(name, self.name) for name in value)
+
+
+@dataclass(frozen=True)
+class Amounts(Kind):
+    """Yen by name, each by the rules ``name`` and ``yen``: a mapping, pairs, or one text ``name=yen;name=yen``.
+
+    It is kept as pairs in their order. Names are as in :class:`Names`, and each is there once.
+    """
+
+    name: Text
+    yen: Yen
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = _amounts_of(value)
+        elif isinstance(value, Mapping):
+            value = tuple(value.items())
+        if not isinstance(value, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in value):
+            return value
+        names = []
+        for name, yen in value:
+            if type(yen) is not int:
+                raise _problem("FIELD_TYPE", "whole yen", type(yen).__name__)
+            self.yen.check(yen)
+            names.append(_check_name(name, self.name))
+        if len(set(names)) < len(names):
+            raise _problem("PARTS_DUPLICATE", "each name once", "")
+        return tuple(zip(names, (yen for _, yen in value), strict=True))
+
+
+def _amounts_of(text: str) -> list[tuple[str, int]]:
+    """The pairs of a text ``name=yen;name=yen``."""
+    pairs = []
+    for part in text.split(";"):
+        name, equals, yen = (side.strip(" \u3000") for side in part.partition("="))
+        if not (name or equals or yen):
+            continue
+        if not (equals and yen.isascii() and yen.isdigit() and len(yen) <= _MAX_YEN_DIGITS):
+            raise _problem("PARTS_FORM", "name=yen;name=yen", "")
+        pairs.append((name, int(yen)))
+    return pairs
+
+
+_MAX_YEN_DIGITS = 18
+
+
 class Record(BaseModel):
     """The base of every frozen record: strict types, no unknown field, every problem named at once.
 
@@ -206,8 +285,8 @@ def _without_marks(hint: Any) -> Any:
     """A type without the kinds that are noted in it: ``tuple[Annotated[str, ...], ...]`` is ``tuple[str, ...]``."""
     if typing.get_origin(hint) is Annotated:
         return _without_marks(typing.get_args(hint)[0])
-    if typing.get_origin(hint) in (tuple, dict):
-        return typing.get_origin(hint)[tuple(_without_marks(part) for part in typing.get_args(hint))]
+    if typing.get_origin(hint) is tuple:
+        return tuple[tuple(_without_marks(part) for part in typing.get_args(hint))]  # type: ignore[misc]
     return hint
 
 
@@ -222,7 +301,7 @@ def _arrow_types() -> dict[Any, Callable[[], pa.DataType]]:
         date: pa.date32,
         time: lambda: pa.time32("s"),
         tuple[str, ...]: lambda: pa.list_(pa.string()),
-        dict[str, int]: lambda: pa.map_(pa.string(), pa.int64()),
+        tuple[tuple[str, int], ...]: lambda: pa.map_(pa.string(), pa.int64()),
     }
 
 
