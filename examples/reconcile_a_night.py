@@ -12,10 +12,10 @@ from kokin.reconcile import reconcile
 city = write_city(Path(tempfile.mkdtemp()), count=2_000, seed=1)
 
 billed = bills.read(city.bills)
-assert not billed.rejected, billed.issues
+assert billed.totals.accepted == billed.totals.read, billed.issues
 
 paid = [receipts.read(path, layout, reference_date=city.reference_date) for path, layout in city.receipts]
-result = reconcile(billed.table, paid)
+result = reconcile(billed, paid)
 
 for name, told in result.summary["outcomes"].items():
     print(f"{name:28}{told['count']:8,}{told['amount']:16,} yen")

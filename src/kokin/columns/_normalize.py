@@ -84,12 +84,17 @@ _EXPECTED = {
 def normalize_column(column: pa.ChunkedArray | pa.Array, wanted: pa.DataType) -> pa.ChunkedArray | None:
     """Return a column in the type ``wanted`` or as text (see :func:`normalize`); None where it could lose something."""
     column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-    if column.null_count == len(column):
+    converted = None if pt.is_null(column.type) else _converted(column, wanted)
+    if converted is None and column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column), wanted)])
+    return converted
+
+
+def _converted(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray | None:
     if pt.is_run_end_encoded(column.type):
         column = _map_chunks(pc.run_end_decode, column)
     if pt.is_dictionary(column.type):
-        if wanted == pa.string() and is_text(column.type.value_type) and not _has_null_values(column):
+        if wanted == pa.string() and is_text(column.type.value_type):
             return _map_chunks(_plain_dictionary, column)
         column = _map_chunks(_decoded, column)
     if is_text(column.type):
@@ -115,12 +120,10 @@ def _map_chunks(function: Callable[[pa.Array], pa.Array], column: pa.ChunkedArra
     return pa.chunked_array(arrays or [function(pa.nulls(0, column.type))])
 
 
-def _has_null_values(column: pa.ChunkedArray) -> bool:
-    return any(array.dictionary.null_count for array in chunks(column))
-
-
 def _plain_dictionary(array: pa.DictionaryArray) -> pa.DictionaryArray:
-    """A dictionary of texts with int32 indices and values of ``string``."""
+    """A dictionary of texts with int32 indices and values of ``string``, none of them null."""
+    if array.dictionary.null_count:
+        return _decoded(array).dictionary_encode()
     return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary.cast(pa.string()))
 
 

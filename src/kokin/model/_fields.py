@@ -43,9 +43,9 @@ def shown(value: str) -> str:
     return value[:_MOST_SHOWN] if plain else mask(value)
 
 
-def _problem(code: LiteralString, expected: str, found: object) -> PydanticCustomError:
+def _problem(code: LiteralString, expected: str, found: str) -> PydanticCustomError:
     # The issue is made from the context; pydantic wants a message template of its own.
-    context = {"expected": expected, "found": shown(str(found))}
+    context = {"expected": expected, "found": found}
     return PydanticCustomError(code, "{expected}, {found}", context)
 
 
@@ -81,7 +81,7 @@ class Digits(Kind):
         if not isinstance(value, str):
             return value
         if value and not (value.isascii() and value.isdigit()):
-            raise _problem("NOT_DIGITS", self.expected, value)
+            raise _problem("NOT_DIGITS", self.expected, shown(value))
         if len(value) > self.width or not value or (len(value) < self.width and not (self.pad or self.shorter)):
             raise _problem("WIDTH", self.expected, f"{len(value)} digits")
         return value.zfill(self.width) if self.pad else value
@@ -128,7 +128,7 @@ class Yen(Kind):
 
     def check(self, value: Any) -> Any:
         if type(value) is int and not self.least <= value <= self.most:
-            raise _problem("AMOUNT_RANGE", self.expected, value)
+            raise _problem("AMOUNT_RANGE", self.expected, shown(str(value)))
         return value
 
 
@@ -146,17 +146,17 @@ class Day(Kind):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        raise _problem("DATE_INVALID", self.expected, value)
+        raise _problem("DATE_INVALID", self.expected, shown(value))
 
 
 _NAME_FORBIDDEN = re.compile("[;=]")
 
 
-def _check_name(name: Any, rule: Text) -> str:
+def _check_name(value: Any, rule: Text) -> str:
     """A name inside ``covers`` or ``parts``, without the spaces around it."""
-    if not isinstance(name, str):
-        raise _problem("FIELD_TYPE", "text", type(name).__name__)
-    name = name.strip(" \u3000")
+    if not isinstance(value, str):
+        raise _problem("FIELD_TYPE", "text", type(value).__name__)
+    name = value.strip(" \u3000")
     rule.check(name)
     if _NAME_FORBIDDEN.search(name):
         raise _problem("CHARACTER", "no ; and no =, which separate names in a file", "")

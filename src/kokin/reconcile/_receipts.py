@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from kokin.columns import (
     Ints,
     Rows,
     as_table,
-    conform,
+    conformed,
     in_threads,
     integers,
     record_problems,
@@ -51,7 +52,7 @@ class Receipts:
     """
 
     def __init__(self, receipts: Any, index: Index) -> None:
-        self.table = gather(receipts)
+        self.table, issues = gather(receipts)
         self.debts = index.debts
         self.kind = self._kinds()
         self.amount: Ints = integers(self.table.column("amount"), -1)
@@ -64,7 +65,9 @@ class Receipts:
         suspects = np.concatenate([wrong for _, _, wrong in found])
         suspects |= (self.kind == UNKNOWN_WORD) | (self.amount < 0) | ~there(self.table.column("paid_on"))
         suspects |= self._by_nobody()
-        if suspects.any() and (issues := list(record_problems(self.table, Receipt, suspects, self._place))):
+        issues += record_problems(self.table, Receipt, suspects, self._place)
+        if issues:
+            issues.sort(key=lambda issue: (issue.where.file, issue.where.record or 0))
             raise RefusedError(issues, "receipts refused")
 
     def __len__(self) -> int:
@@ -83,8 +86,7 @@ class Receipts:
         return wrong
 
     def _place(self, record: int) -> Place:
-        row = self.table.slice(record - 1, 1).to_pylist()[0]
-        return Place(row.get("source") or "", row.get("record_no") or record)
+        return _place_of(self.table, record)
 
     def claims(self, rows: Ints, policy: Policy) -> Claims:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
@@ -177,16 +179,26 @@ def rank_texts(column: pa.ChunkedArray) -> Ints:
     return order.take(integers(coded.indices.cast(pa.int64()), len(words) - 1))
 
 
-def gather(receipts: Any) -> pa.Table:
-    """One table of receipts, or one per file, as one table in the columns and types of the schema."""
-    several = receipts if isinstance(receipts, Sequence) else [receipts]
-    tables = [conform(as_table(table), Receipt) for table in several]
+def gather(receipts: Any) -> tuple[pa.Table, list[Issue]]:
+    """One table of receipts, or one per file, as one table in the columns and types of the schema, and its issues.
+
+    The numbers are checked where they are looked up.
+    """
+    several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
+    found = [conformed(table, Receipt, unchecked=NUMBER_COLUMNS, place=partial(_place_of, table)) for table in several]
+    tables, issues = [table for table, _ in found], [issue for _, some in found for issue in some]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
-        return pa.concat_tables(plain, promote_options="default")
-    return pa.concat_tables(tables)
+        return pa.concat_tables(plain, promote_options="default"), issues
+    return pa.concat_tables(tables), issues
+
+
+def _place_of(table: pa.Table, row: int) -> Place:
+    told = [name for name in ("source", "record_no") if name in table.schema.names]
+    values = table.select(told).slice(row - 1, 1).to_pylist()[0] if told else {}
+    return Place(values.get("source") or "", values.get("record_no") or row)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
