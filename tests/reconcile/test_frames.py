@@ -89,7 +89,7 @@ FORMS: dict[str, Callable[[pa.Table], Any]] = {
     "reader": lambda table: table.to_reader(),
     "chunks": lambda table: pa.concat_tables([table.slice(0, 1), table.slice(1)]),
     "large_string": cast({pa.string(): pa.large_string(), pa.list_(pa.string()): pa.large_list(pa.large_string())}),
-    "string_view": cast({pa.string(): pa.string_view(), pa.list_(pa.string()): pa.list_view(pa.string())}),
+    "string_view": cast({pa.string(): pa.string_view(), pa.list_(pa.string()): pa.list_(pa.string_view())}),
     "dictionary of views": views_in_dictionaries,
     "date64, uint64": cast({pa.date32(): pa.date64(), pa.int64(): pa.uint64()}),
     "midnight, decimal": cast({pa.date32(): pa.timestamp("ns"), pa.int64(): pa.decimal128(38, 0)}),
@@ -126,7 +126,7 @@ FORMS: dict[str, Callable[[pa.Table], Any]] = {
 def test_a_data_frame_as_it_is(form: str) -> None:
     plain = arrow(BILL, Bill), arrow(PAID, Receipt)
     expected = reconcile(*plain)
-    assert expected.outcomes["outcome"].to_pylist() == ["MATCHED", "NO_BILL"] or len(expected.outcomes) == 2
+    assert expected.outcomes["outcome"].to_pylist() == ["MATCHED", "MATCHED"]
     for billed, paid in ((FORMS[form](plain[0]), plain[1]), (plain[0], FORMS[form](plain[1]))):
         found = reconcile(billed, paid)
         assert found.outcomes.equals(expected.outcomes)

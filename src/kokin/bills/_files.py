@@ -267,17 +267,22 @@ def _parsed(lines: _Lines, path: Path) -> pa.Table:
 
 
 def _parquet(path: Path) -> Iterator[pa.Table]:
+    damaged = RefusedError([Issue("FILE_FORM", "", "Parquet", where=Place(path.name))], f"{path.name} refused")
+    rows = 0
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield pa.Table.from_batches([], file.schema_arrow)
-            yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(batch_size=_ROWS))
+            for batch in file.iter_batches(batch_size=_ROWS):
+                rows += len(batch)
+                yield pa.Table.from_batches([batch])
+            expected = file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         # pyarrow reports damaged content as any of these, an OSError without the number of a failed system call.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise RefusedError(
-            [Issue("FILE_FORM", "", "Parquet", where=Place(path.name))], f"{path.name} refused"
-        ) from None
+        raise damaged from None
+    if rows != expected:  # of a damaged page header pyarrow reads no rows, and says nothing
+        raise damaged
 
 
 def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:

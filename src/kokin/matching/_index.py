@@ -33,7 +33,7 @@ from kokin.columns import (
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts, overpaid
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
-from kokin.matching._pack import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text, unpack
+from kokin.matching._pack import DIGIT_COLUMNS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text, unpack
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
@@ -187,7 +187,7 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
     batch, before = piece
     rows = pa.Table.from_batches([batch])
     # The numbers are checked where they are packed.
-    table, issues = conformed(rows, Bill, _USED, unchecked=NUMBER_COLUMNS, place=lambda row: Place(record=before + row))
+    table, issues = conformed(rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row))
     amount = integers(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:
@@ -195,7 +195,8 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
     keys = pack(table.combine_chunks().to_batches()[0] if len(table) else no_rows(table.schema), _text_words(table))
     wrong = _suspects(table, amount, status, keys)
     issues += record_problems(table, Bill, wrong, lambda record: Place(record=before + record))
-    return _Part(table.select([name for name in _OF_DEBTS if name in table.schema.names]), amount, status, keys, issues)
+    rows = table.select([name for name in _OF_DEBTS if name in table.schema.names])
+    return _Part(rows, amount, status, keys, list(dict.fromkeys(issues)))
 
 
 def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Flags:

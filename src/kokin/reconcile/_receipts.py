@@ -31,7 +31,19 @@ from kokin.columns import (
     word_codes,
 )
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching import CANCEL, FINAL, KINDS, NUMBER_COLUMNS, NUMBERS, PROVISIONAL, Claims, Index, crowded, group
+from kokin.matching import (
+    CANCEL,
+    DIGIT_COLUMNS,
+    FINAL,
+    KINDS,
+    NUMBER_COLUMNS,
+    NUMBERS,
+    PROVISIONAL,
+    Claims,
+    Index,
+    crowded,
+    group,
+)
 from kokin.model import Receipt
 from kokin.reconcile._policy import Policy
 
@@ -67,8 +79,8 @@ class Receipts:
         suspects |= self._by_nobody()
         issues += record_problems(self.table, Receipt, suspects, self._place)
         if issues:
-            issues.sort(key=lambda issue: (issue.where.file, issue.where.record or 0))
-            raise RefusedError(issues, "receipts refused")
+            by_place = sorted(dict.fromkeys(issues), key=lambda issue: (issue.where.file, issue.where.record or 0))
+            raise RefusedError(by_place, "receipts refused")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -185,7 +197,7 @@ def gather(receipts: Any) -> tuple[pa.Table, list[Issue]]:
     The numbers are checked where they are looked up.
     """
     several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
-    found = [conformed(table, Receipt, unchecked=NUMBER_COLUMNS, place=partial(_place_of, table)) for table in several]
+    found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS, place=partial(_place_of, table)) for table in several]
     tables, issues = [table for table, _ in found], [issue for _, some in found for issue in some]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
