@@ -11,11 +11,13 @@ import pyarrow.types as pt
 from pydantic_core import PydanticCustomError
 
 from kokin.columns._arrow import (
+    NO_TEXT,
     Flags,
     Ints,
     bool_array,
     chunks,
     fixed_buffer,
+    flags_of,
     in_one,
     int64_array,
     integers,
@@ -79,6 +81,8 @@ def _several(column: pa.Array, rule: Names | Amounts, name: str, problems: Probl
 
     Each row that has any is checked by the record's own rule, unless all are plain.
     """
+    if pt.is_string(column.type) and _is_match(column, _PLAIN_ROW[type(rule)]).all():
+        column = _split(column, rule)
     is_text = pt.is_string(column.type)
     lists = column if is_text or isinstance(rule, Names) else column.cast(_PAIRS)
     if not is_text and not column.null_count and not _may_break(lists, rule).any():
@@ -122,18 +126,40 @@ def _may_break(lists: pa.Array, rule: Names | Amounts) -> Flags:
         pairs = np.sort(rows * (len(coded.dictionary) + 1) + integers(coded.indices.cast(pa.int64()), 0))
         twice = pairs[1:][pairs[1:] == pairs[:-1]]
         marked[twice // (len(coded.dictionary) + 1)] = True
-    # Printable ASCII without a space, ; and =, of a length in bytes that fits.
-    good = pc.match_substring_regex(texts, f"^[!-:<>-~]{{1,{rule.name.width}}}$")
-    marked[rows[~_flags(good)]] = True
+    lengths = integers(pc.utf8_length(texts), 0)
+    marked[rows[~_is_match(texts, f"^{_PLAIN_NAME}$") | (lengths > rule.name.width)]] = True
     return marked
+
+
+# A name without a separator, a space or a control character: the record's rule keeps it as it is if it is short enough.
+_PLAIN_NAME = r"[^;=\p{C}\p{Z}]+"
+_PLAIN_AMOUNT = rf"{_PLAIN_NAME}=[0-9]{{1,11}}"
+_PLAIN_ROW: dict[type[Kind], str] = {
+    Names: f"^(?:{_PLAIN_NAME}(?:;{_PLAIN_NAME})*)?$",
+    Amounts: f"^(?:{_PLAIN_AMOUNT}(?:;{_PLAIN_AMOUNT})*)?$",
+}
+
+
+def _split(texts: pa.Array, rule: Names | Amounts) -> pa.Array:
+    """Texts of plain names or amounts as lists or maps; the record's rule does the same, one text at a time."""
+    empty = ~there(texts)
+    lists = pc.split_pattern(pc.if_else(bool_array(empty), _NO_TEXT, texts), ";")
+    items = lists.flatten()
+    offsets = np.concatenate([[0], np.cumsum(integers(pc.list_value_length(lists), 0))])
+    starts = to_arrow(offsets, pa.int32())
+    if isinstance(rule, Names):
+        return pa.ListArray.from_arrays(starts, items)
+    sides = pc.split_pattern(items, "=")
+    yen = pc.list_element(sides, 1).cast(pa.int64())
+    return pa.MapArray.from_arrays(starts, pc.list_element(sides, 0), yen)
 
 
 _PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())]))
 
 
-def _flags(array: pa.Array) -> Flags:
-    """A boolean array as flags, a null as false."""
-    return integers(pc.fill_null(array, False).cast(pa.int8()), 0).astype(np.bool_)
+def _is_match(texts: pa.Array, pattern: str) -> Flags:
+    """Which texts match; a null counts as an empty text."""
+    return flags_of(pc.match_substring_regex(pc.fill_null(texts, NO_TEXT), pattern))
 
 
 def check_column(column: pa.ChunkedArray, field: pa.Field, rule: Kind | None, problems: Problems) -> pa.ChunkedArray:
