@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kokin.issues import RefusedError
+from kokin import bills
+from kokin.issues import RefusedError, from_table
 from kokin.model import Bill, Receipt, schema
 from kokin.reconcile import reconcile
 
@@ -135,8 +136,6 @@ def test_a_data_frame_as_it_is(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_bills_of_a_data_frame(form: str) -> None:
-    from kokin import bills
-
     plain = bills.check(arrow(BILL, Bill))
     assert plain.rejected == 0
     found = bills.check(FORMS[form](arrow(BILL, Bill)))
@@ -157,8 +156,10 @@ def test_bills_of_a_data_frame(form: str) -> None:
 )
 def test_a_bill_of_a_table_is_named_with_its_row(field: str, values: Any, code: str) -> None:
     columns = {name: [BILL[name]] * 2 for name in ("bill_id", *KEYS, "due_on")} | {"amount": [1, 1], field: values}
+    table = pa.table({**columns, "bill_id": ["B1", "B2"]})
     with pytest.raises(RefusedError) as caught:
-        reconcile(pa.table({**columns, "bill_id": ["B1", "B2"]}), arrow(PAID, Receipt))
+        reconcile(table, arrow(PAID, Receipt))
+    assert from_table(bills.check(table).issues) == caught.value.issues
     assert [(issue.code, issue.field, issue.where.record) for issue in caught.value.issues] == [(code, field, 2)]
 
 

@@ -67,7 +67,7 @@ def check(table: Any, *, file: str = "", first: int = 1) -> Checked:
     A column that a bill does not have is not read, with a warning.
 
     Raises:
-        RefusedError: a required column is missing, a column is there twice, or is of a type that could lose something.
+        RefusedError: a required column is missing, a column occurs twice, or has a type that could lose something.
     """
     table = as_table(table)
     bills = normalize(table, Bill)

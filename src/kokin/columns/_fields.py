@@ -41,7 +41,7 @@ _A_DAY = "1970-01-01"
 def field_column(column: pa.Array, rule: Kind, name: str, problems: Problems, required: bool = True) -> pa.Array:
     """Return a column of :func:`normalize` in the type of its field, with the problems of its rows added.
 
-    A row that breaks the rule has a harmless value. A null of a required field is a problem; another one is kept.
+    A row that breaks the rule has a harmless value. A null of a required field is a problem; another one stays null.
     """
     if isinstance(rule, Names | Amounts):
         return _several(column, rule, name, problems)
@@ -90,17 +90,17 @@ def _several(column: pa.Array, rule: Names | Amounts, name: str, problems: Probl
     filled = there(column) if is_text else integers(pc.list_value_length(lists).cast(pa.int64()), 0) > 0
     rows = np.flatnonzero(filled)
     counts = np.zeros(len(column), np.int64)
-    kept: list[Any] = []
+    items: list[Any] = []
     errors: dict[str, dict[int, tuple[str, str]]] = {}
     for row, value in zip(rows.tolist(), column.take(int64_array(rows)).to_pylist(), strict=True):
         try:
-            items = rule.check(value)
+            several = rule.check(value)
         except PydanticCustomError as error:
             context = error.context or {}
             errors.setdefault(error.type, {})[row] = (context["expected"], context["found"])
             continue
-        counts[row] = len(items)
-        kept += items
+        counts[row] = len(several)
+        items += several
     for code, places in errors.items():
         marked = np.zeros(len(column), np.bool_)
         marked[list(places)] = True
@@ -108,8 +108,8 @@ def _several(column: pa.Array, rule: Names | Amounts, name: str, problems: Probl
         problems.add(code, name, marked, text_array(expected), text_array(found))
     offsets = to_arrow(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
     if isinstance(rule, Names):
-        return pa.ListArray.from_arrays(offsets, text_array(kept))
-    names, yen = text_array([pair[0] for pair in kept]), np.array([pair[1] for pair in kept], np.int64)
+        return pa.ListArray.from_arrays(offsets, text_array(items))
+    names, yen = text_array([pair[0] for pair in items]), np.array([pair[1] for pair in items], np.int64)
     return pa.MapArray.from_arrays(offsets, names, int64_array(yen))
 
 

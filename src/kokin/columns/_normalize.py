@@ -2,7 +2,7 @@
 
 Polars sends texts as ``string_view``, ``Categorical`` and ``Enum`` as dictionaries of views, lists as ``large_list``;
 pandas sends ``large_string``, ``category`` as a dictionary, days as timestamps; a database sends yen as decimals. Every
-package that accepts a table calls :func:`normalize` or :func:`normalize_column`, so the list of types is here only.
+package that accepts a table calls :func:`normalize` or :func:`normalize_column`, so the list of types is in one place.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def normalize(table: pa.Table, record: type[Record], used: Container[str] | None
     ``string``. A column that has only nulls has the type of the schema, whatever type it had.
 
     Raises:
-        RefusedError: a required column is missing, a column is there twice, or has a type that could lose something:
+        RefusedError: a required column is missing, a column occurs twice, or has a type that could lose something:
             numbers where a code with zeros is wanted, floats where yen are.
     """
     issues, columns = [], {}
@@ -62,9 +62,9 @@ def normalize(table: pa.Table, record: type[Record], used: Container[str] | None
     return pa.table(columns)
 
 
-def type_issue(name: str, wanted: pa.DataType, given: pa.DataType) -> Issue:
+def type_issue(name: str, wanted: pa.DataType, found: pa.DataType) -> Issue:
     """The issue of a column whose type could lose something."""
-    return Issue("FIELD_TYPE", name, _EXPECTED.get(wanted, str(wanted)), str(given))
+    return Issue("FIELD_TYPE", name, _EXPECTED.get(wanted, str(wanted)), str(found))
 
 
 _LIST = pa.list_(pa.string())
@@ -134,7 +134,7 @@ def _decoded(array: pa.DictionaryArray) -> pa.Array:
 
 
 def _plain_texts(column: pa.ChunkedArray, keep: bool) -> pa.ChunkedArray:
-    """Texts as ``string``; ``large_string`` is kept where ``keep``, and used where the texts are too long for it."""
+    """Texts as ``string``; ``large_string`` stays where ``keep``, and is used where the texts are too long for it."""
     if column.type == pa.string() or (keep and column.type == pa.large_string()):
         return column
     return column.cast(pa.large_string() if column.nbytes >= MAX_TEXT_BYTES else pa.string())

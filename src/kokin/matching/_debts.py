@@ -137,8 +137,8 @@ def overpaid(bills: pa.Table, amount: Ints, status: Bytes, debts: Debts) -> list
     limit = np.where(has_open, debts.billed, largest)
     rows = own[paid[own] > limit[lead[own]]]
     return [
-        Issue("PAID_BEFORE_RANGE", "paid_before", f"at most {most}", str(given), Place(record=row + 1))
-        for row, most, given in zip(rows.tolist(), limit[lead[rows]].tolist(), paid[rows].tolist(), strict=True)
+        Issue("PAID_BEFORE_RANGE", "paid_before", f"at most {most}", str(found), Place(record=row + 1))
+        for row, most, found in zip(rows.tolist(), limit[lead[rows]].tolist(), paid[rows].tolist(), strict=True)
     ]
 
 

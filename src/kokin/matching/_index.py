@@ -83,7 +83,7 @@ class Index:
                 would be in no figure.
 
         Raises:
-            RefusedError: ``.issues`` names every row that is no bill, every ``bill_id`` that is there twice, every
+            RefusedError: ``.issues`` names every row that is no bill, every duplicate ``bill_id``, every
                 covered obligation that no slip of its own bills, and every obligation with more paid than billed.
         """
         parts = in_threads(_read, _counted(batches_of(bills, CHUNK)))

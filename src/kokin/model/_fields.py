@@ -184,7 +184,7 @@ class Names(Kind):
 class Amounts(Kind):
     """Yen by name, each by the rules ``name`` and ``yen``: a mapping, pairs, or one text ``name=yen;name=yen``.
 
-    It is kept as pairs in their order. Names are as in :class:`Names`, and each is there once.
+    It is kept as pairs in their order. Names are as in :class:`Names`, each of them once.
     """
 
     name: Text

@@ -208,8 +208,8 @@ def gather(receipts: Any) -> tuple[pa.Table, list[Issue]]:
 
 
 def _place_of(table: pa.Table, row: int) -> Place:
-    told = [name for name in ("source", "record_no") if name in table.schema.names]
-    values = table.select(told).slice(row - 1, 1).to_pylist()[0] if told else {}
+    names = [name for name in ("source", "record_no") if name in table.schema.names]
+    values = table.select(names).slice(row - 1, 1).to_pylist()[0] if names else {}
     return Place(values.get("source") or "", values.get("record_no") or row)
 
 

@@ -62,8 +62,8 @@ class SlipWords(Record):
         """
         labels = {**self.common.get("labels", {}), **self.items.get(bill.item_code, {}).get("labels", {})}
         named = tuple((labels.get(name, name), yen) for name, yen in bill.parts)
-        there = {name: labels.get(name, name) for name, _ in bill.parts}
-        return bill.model_copy(update={"parts": named}), self._texts(bill.item_code, there)
+        printed = {name: labels.get(name, name) for name, _ in bill.parts}
+        return bill.model_copy(update={"parts": named}), self._texts(bill.item_code, printed)
 
     def _texts(self, item_code: str, parts: dict[str, str]) -> SlipTexts:
         fields = {**self.common, **self.items.get(item_code, {})}
