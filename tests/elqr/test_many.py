@@ -145,9 +145,7 @@ def test_deadlines() -> None:
     assert build_many(table).rejected == 1
 
 
-@pytest.mark.parametrize(
-    ("field", "kind"), [("amount", pa.float64()), ("due_on", pa.time32("s")), ("period", pa.int64())]
-)
+@pytest.mark.parametrize(("field", "kind"), [("amount", pa.float64()), ("due_on", pa.bool_()), ("period", pa.int64())])
 def test_a_column_that_could_lose_something_is_refused(field: str, kind: pa.DataType) -> None:
     table = as_table([ROW]).drop_columns([field]).append_column(field, pa.array([1]).cast(kind))
     with pytest.raises(RefusedError) as refused:
@@ -204,7 +202,7 @@ def test_every_digit_counts() -> None:
             "payable_until": pa.date64(),
             "case_key": pa.string_view(),
         },
-        {"amount": pa.decimal128(20, 2), "levy_year": pa.uint16(), "due_on": pa.string_view(), "tax_year": pa.string()},
+        {"amount": pa.decimal128(24, 2), "levy_year": pa.uint16(), "due_on": pa.string_view(), "tax_year": pa.string()},
     ],
     ids=["wide", "text"],
 )

@@ -190,3 +190,13 @@ def test_more_paid_before_than_an_obligation_bills_is_an_issue(slips: Any, issue
     assert [(issue.code, issue.where.record, issue.expected) for issue in caught.value.issues] == [
         ("PAID_BEFORE_RANGE", *issue) for issue in issues
     ]
+
+
+def test_an_entirely_null_column_of_any_type_is_absent() -> None:
+    plain = arrow(BILL, Bill), arrow(PAID, Receipt)
+    nulls = [pa.nulls(2, kind) for kind in (pa.float64(), pa.null(), pa.bool_(), pa.int8())]
+    for column in nulls:
+        billed = plain[0].drop_columns(["levy_year", "parts"])
+        billed = billed.append_column("paid_before", column).append_column("customer_number", column)
+        paid = plain[1].append_column("provider_key", column).append_column("levy_year", column)
+        assert reconcile(billed, paid).outcomes.equals(reconcile(*plain).outcomes)

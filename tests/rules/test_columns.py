@@ -103,8 +103,10 @@ def test_a_century_at_the_largest_sum_stays_exact() -> None:
         lambda values: pytest.importorskip("polars").Series(values),
         lambda values: pa.array([str(value) for value in values]),
         lambda values: pa.array(values).dictionary_encode(),
-        lambda values: pa.array(values, pa.timestamp("ms") if isinstance(values[0], date) else pa.decimal128(20, 2)),
-        lambda values: pa.array(values, pa.date64() if isinstance(values[0], date) else pa.uint64()),
+        lambda values: pa.array(values).cast(
+            pa.timestamp("ms") if isinstance(values[0], date) else pa.decimal128(24, 2)
+        ),
+        lambda values: pa.array(values).cast(pa.date64() if isinstance(values[0], date) else pa.uint64()),
     ],
     ids=["arrow", "chunked", "sliced", "polars", "text", "dictionary", "wide", "date64"],
 )

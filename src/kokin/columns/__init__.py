@@ -77,6 +77,7 @@ from kokin.columns._rows import (
     UNKNOWN_WORD,
     conform,
     conformed,
+    place_of,
     record_problems,
     word_codes,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "no_rows",
     "normalize",
     "normalize_column",
+    "place_of",
     "record_problems",
     "shown_of",
     "sort",

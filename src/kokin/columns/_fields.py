@@ -34,7 +34,7 @@ from kokin.columns._normalize import times_of
 from kokin.columns._problems import Problems
 from kokin.model import Amounts, Day, Digits, Kind, Names, Text, Yen
 
-_NO_TEXT = pa.scalar(None, pa.string())
+_NULL = text_array([None])[0]
 _A_DAY = "1970-01-01"
 
 
@@ -57,7 +57,7 @@ def field_column(column: pa.Array, rule: Kind, name: str, problems: Problems, re
             return to_arrow(day_column(column, name, problems)[0], pa.date32(), known)
         case Text():
             texts = text_column(column, rule, name, problems)
-            return texts if known.all() else pc.if_else(bool_array(known), texts, _NO_TEXT)
+            return texts if known.all() else pc.if_else(bool_array(known), texts, _NULL)
     raise TypeError(f"no column of {type(rule).__name__}")
 
 
@@ -143,7 +143,7 @@ _PLAIN_ROW: dict[type[Kind], str] = {
 def _split(texts: pa.Array, rule: Names | Amounts) -> pa.Array:
     """Texts of plain names or amounts as lists or maps; the record's rule does the same, one text at a time."""
     empty = ~there(texts)
-    lists = pc.split_pattern(pc.if_else(bool_array(empty), _NO_TEXT, texts), ";")
+    lists = pc.split_pattern(pc.if_else(bool_array(empty), _NULL, texts), ";")
     items = lists.flatten()
     offsets = np.concatenate([[0], np.cumsum(integers(pc.list_value_length(lists), 0))])
     starts = to_arrow(offsets, pa.int32())
@@ -178,7 +178,7 @@ def check_column(column: pa.ChunkedArray, field: pa.Field, rule: Kind | None, pr
             return column
         case Digits() | Text():
             whole = in_one(column.cast(pa.string()))
-            whole = pc.if_else(bool_array(there(whole)), whole, _NO_TEXT)  # an empty text is none
+            whole = pc.if_else(bool_array(there(whole)), whole, _NULL)  # an empty text is none
             field_column(whole, rule, field.name, problems, required=False)
             return column
         case _:
@@ -228,6 +228,8 @@ def check_paid_before(table: dict[str, pa.Array], problems: Problems, rows: Flag
         return
     amount, paid = (fixed_buffer(table[name], np.int64) for name in ("amount", "paid_before"))
     wrong = (paid > amount) & rows
+    if not wrong.any():
+        return
     if "obligation_id" in table:
         wrong &= ~there(table["obligation_id"])
     if "covers" in table:

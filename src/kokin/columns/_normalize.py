@@ -85,7 +85,8 @@ def normalize_column(column: pa.ChunkedArray | pa.Array, wanted: pa.DataType) ->
     """Return a column in the type ``wanted`` or as text (see :func:`normalize`); None where it could lose something."""
     column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     converted = None if pt.is_null(column.type) else _converted(column, wanted)
-    if converted is None and column.null_count == len(column):
+    # Of no rows, the type says what the rows would be.
+    if converted is None and (pt.is_null(column.type) or 0 < column.null_count == len(column)):
         return pa.chunked_array([pa.nulls(len(column), wanted)])
     return converted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def conform(
     used: Container[str] | None = None,
     *,
     unchecked: Container[str] = (),
-    place: Callable[[int], Place] = lambda row: Place(record=row),
+    place: Callable[[int], Place] | None = None,
 ) -> pa.Table:
     """Return the columns of :func:`normalize`, each checked by the rule of its field and in its type.
 
@@ -36,7 +37,7 @@ def conform(
         record: what its rows are.
         used: the columns that are wanted; by default all that the record has.
         unchecked: columns whose rows the caller checks.
-        place: makes the place of a row from its number, counted from 1.
+        place: makes the place of a row from its number, counted from 1; by default :func:`place_of`.
 
     Raises:
         RefusedError: as :func:`normalize` does, or a value breaks the rule of its field.
@@ -53,9 +54,10 @@ def conformed(
     used: Container[str] | None = None,
     *,
     unchecked: Container[str] = (),
-    place: Callable[[int], Place] = lambda row: Place(record=row),
+    place: Callable[[int], Place] | None = None,
 ) -> tuple[pa.Table, list[Issue]]:
     """Return what :func:`conform` does, and the issues of rows, which have a harmless value where they break a rule."""
+    place = place or partial(place_of, table)
     table = normalize(table, record, used)
     problems = Problems(1, np.zeros(len(table), np.bool_))
     rules, fields = kinds(record), schema(record)
@@ -67,6 +69,13 @@ def conformed(
     }
     issues = from_table(problems.table())
     return pa.table(columns), [issue.at(place(issue.where.record or 0)) for issue in issues]
+
+
+def place_of(table: pa.Table, row: int) -> Place:
+    """The place of a row, counted from 1: in its file, where the table has the columns that name it."""
+    names = [name for name in ("source", "record_no") if table.schema.names.count(name) == 1]
+    values = table.select(names).slice(row - 1, 1).to_pylist()[0] if names else {}
+    return Place(values.get("source") or "", values.get("record_no") or row)
 
 
 def word_codes(column: pa.ChunkedArray, words: tuple[str, ...], null: int) -> Bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from kokin.columns import (
     conformed,
     in_threads,
     integers,
+    place_of,
     record_problems,
     text_array,
     there,
@@ -98,7 +98,7 @@ class Receipts:
         return wrong
 
     def _place(self, record: int) -> Place:
-        return _place_of(self.table, record)
+        return place_of(self.table, record)
 
     def claims(self, rows: Ints, policy: Policy) -> Claims:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
@@ -197,7 +197,7 @@ def gather(receipts: Any) -> tuple[pa.Table, list[Issue]]:
     The numbers are checked where they are looked up.
     """
     several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
-    found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS, place=partial(_place_of, table)) for table in several]
+    found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS) for table in several]
     tables, issues = [table for table, _ in found], [issue for _, some in found for issue in some]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
@@ -205,12 +205,6 @@ def gather(receipts: Any) -> tuple[pa.Table, list[Issue]]:
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
         return pa.concat_tables(plain, promote_options="default"), issues
     return pa.concat_tables(tables), issues
-
-
-def _place_of(table: pa.Table, row: int) -> Place:
-    names = [name for name in ("source", "record_no") if name in table.schema.names]
-    values = table.select(names).slice(row - 1, 1).to_pylist()[0] if names else {}
-    return Place(values.get("source") or "", values.get("record_no") or row)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
