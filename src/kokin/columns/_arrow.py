@@ -94,10 +94,13 @@ def batches_of(rows: Any, size: int) -> Iterator[pa.RecordBatch]:
             source = pa.RecordBatchReader.from_stream(rows)
         except pa.ArrowException:
             source = as_table(rows).to_reader()  # names the column
-    yield no_rows(source.schema)
+    is_empty = True
     for batch in source:
         for start in range(0, len(batch), size):
+            is_empty = False
             yield batch.slice(start, size)
+    if is_empty:
+        yield no_rows(source.schema)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:

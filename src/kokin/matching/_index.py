@@ -36,7 +36,7 @@ from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
 from kokin.matching._pack import DIGIT_COLUMNS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text, unpack
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
-from kokin.model import Bill, schema
+from kokin.model import Bill
 
 _TEXT_WORDS = 3
 
@@ -186,9 +186,6 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
     """A stretch of bills, checked and packed; ``piece`` says how many rows come before it."""
     batch, before = piece
     rows = pa.Table.from_batches([batch])
-    if not len(rows):  # the first batch of any; a column of nulls may have any type
-        known = [name for name in schema(Bill).names if rows.schema.names.count(name) == 1]
-        rows = schema(Bill).empty_table().select(known)
     # The numbers are checked where they are packed.
     table, issues = conformed(rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row))
     amount = integers(table.column("amount"), 0)
