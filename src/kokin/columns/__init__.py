@@ -24,6 +24,7 @@ from kokin.columns._arrow import (
     batches_of,
     bool_array,
     chunks,
+    column_label,
     common_width,
     fixed_buffer,
     flags_of,
@@ -58,7 +59,17 @@ from kokin.columns._digits import (
     from_digits,
     to_digits,
 )
+from kokin.columns._fields import (
+    check_amounts,
+    check_paid_before,
+    field_column,
+)
 from kokin.columns._files import atomic_file, draft_folder, remove_drafts
+from kokin.columns._normalize import (
+    normalize,
+    normalize_column,
+    type_issue,
+)
 from kokin.columns._problems import (
     Problems,
     issue_schema,
@@ -66,6 +77,8 @@ from kokin.columns._problems import (
 from kokin.columns._rows import (
     UNKNOWN_WORD,
     conform,
+    conformed,
+    place_of,
     record_problems,
     word_codes,
 )
@@ -97,9 +110,13 @@ __all__ = [
     "atomic_file",
     "batches_of",
     "bool_array",
+    "check_amounts",
+    "check_paid_before",
     "chunks",
+    "column_label",
     "common_width",
     "conform",
+    "conformed",
     "counted",
     "day_column",
     "day_numbers",
@@ -107,6 +124,7 @@ __all__ = [
     "digits_column",
     "distinct",
     "draft_folder",
+    "field_column",
     "fixed_buffer",
     "flags_of",
     "from_digits",
@@ -117,6 +135,9 @@ __all__ = [
     "integers",
     "issue_schema",
     "no_rows",
+    "normalize",
+    "normalize_column",
+    "place_of",
     "record_problems",
     "remove_drafts",
     "shown_of",
@@ -131,6 +152,7 @@ __all__ = [
     "there",
     "to_arrow",
     "to_digits",
+    "type_issue",
     "union",
     "valid",
     "with_foreign_bytes",

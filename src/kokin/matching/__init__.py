@@ -45,11 +45,12 @@ from kokin.matching._judge import (
     judge_alone,
 )
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
-from kokin.matching._pack import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.matching._pack import DIGIT_COLUMNS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
 
 __all__ = [
     "CANCEL",
     "CANCELLED",
+    "DIGIT_COLUMNS",
     "FINAL",
     "KINDS",
     "NO_BALANCE",

@@ -20,9 +20,10 @@ from kokin.columns import (
     Ints,
     Rows,
     as_table,
-    conform,
+    conformed,
     in_threads,
     integers,
+    place_of,
     record_problems,
     text_array,
     there,
@@ -30,7 +31,19 @@ from kokin.columns import (
     word_codes,
 )
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching import CANCEL, FINAL, KINDS, NUMBER_COLUMNS, NUMBERS, PROVISIONAL, Claims, Index, crowded, group
+from kokin.matching import (
+    CANCEL,
+    DIGIT_COLUMNS,
+    FINAL,
+    KINDS,
+    NUMBER_COLUMNS,
+    NUMBERS,
+    PROVISIONAL,
+    Claims,
+    Index,
+    crowded,
+    group,
+)
 from kokin.model import Receipt
 from kokin.reconcile._policy import Policy
 
@@ -51,7 +64,7 @@ class Receipts:
     """
 
     def __init__(self, receipts: Any, index: Index) -> None:
-        self.table = gather(receipts)
+        self.table, issues = gather(receipts)
         self.debts = index.debts
         self.kind = self._kinds()
         self.amount: Ints = integers(self.table.column("amount"), -1)
@@ -64,8 +77,10 @@ class Receipts:
         suspects = np.concatenate([wrong for _, _, wrong in found])
         suspects |= (self.kind == UNKNOWN_WORD) | (self.amount < 0) | ~there(self.table.column("paid_on"))
         suspects |= self._by_nobody()
-        if suspects.any() and (issues := list(record_problems(self.table, Receipt, suspects, self._place))):
-            raise RefusedError(issues, "receipts refused")
+        issues += record_problems(self.table, Receipt, suspects, self._place)
+        if issues:
+            by_place = sorted(dict.fromkeys(issues), key=lambda issue: (issue.where.file, issue.where.record or 0))
+            raise RefusedError(by_place, "receipts refused")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -83,8 +98,7 @@ class Receipts:
         return wrong
 
     def _place(self, record: int) -> Place:
-        row = self.table.slice(record - 1, 1).to_pylist()[0]
-        return Place(row.get("source") or "", row.get("record_no") or record)
+        return place_of(self.table, record)
 
     def claims(self, rows: Ints, policy: Policy) -> Claims:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
@@ -177,16 +191,20 @@ def rank_texts(column: pa.ChunkedArray) -> Ints:
     return order.take(integers(coded.indices.cast(pa.int64()), len(words) - 1))
 
 
-def gather(receipts: Any) -> pa.Table:
-    """One table of receipts, or one per file, as one table in the columns and types of the schema."""
-    several = receipts if isinstance(receipts, Sequence) else [receipts]
-    tables = [conform(as_table(table), Receipt) for table in several]
+def gather(receipts: Any) -> tuple[pa.Table, list[Issue]]:
+    """One table of receipts, or one per file, as one table in the columns and types of the schema, and its issues.
+
+    The numbers are checked where they are looked up.
+    """
+    several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
+    found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS) for table in several]
+    tables, issues = [table for table, _ in found], [issue for _, some in found for issue in some]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
-        return pa.concat_tables(plain, promote_options="default")
-    return pa.concat_tables(tables)
+        return pa.concat_tables(plain, promote_options="default"), issues
+    return pa.concat_tables(tables), issues
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
