@@ -65,6 +65,7 @@ from kokin.columns._problems import (
 from kokin.columns._rows import (
     UNKNOWN_WORD,
     conform,
+    out_of_bounds,
     record_problems,
     word_codes,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "integers",
     "issue_schema",
     "no_rows",
+    "out_of_bounds",
     "record_problems",
     "shown_of",
     "sort",

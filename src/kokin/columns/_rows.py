@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns._arrow import Bytes, Flags, chunks
+from kokin.columns._arrow import Bytes, Flags, chunks, integers
 from kokin.issues import Issue, Place, RefusedError
-from kokin.model import Record, schema
+from kokin.model import Record, Yen, kinds, schema
 
 #: What :func:`word_codes` says for a word that is not in the list.
 UNKNOWN_WORD = 255
@@ -65,6 +65,17 @@ def word_codes(column: pa.ChunkedArray, words: tuple[str, ...], null: int) -> By
         indices = coded.indices.cast(pa.int64()).fill_null(len(known))
         parts.append(np.array([*known, null], np.uint8)[np.frombuffer(indices.buffers()[1] or b"", np.int64)])
     return np.concatenate(parts)
+
+
+def out_of_bounds(table: pa.Table, record: type[Record], names: Container[str] | None = None) -> Flags:
+    """The rows with yen outside the bounds that the record sets, in any of its columns or some: bool (n,)."""
+    found = np.zeros(len(table), np.bool_)
+    for name, kind in kinds(record).items():
+        if isinstance(kind, Yen) and name in table.schema.names and (names is None or name in names):
+            column = table.column(name)
+            yen = np.concatenate([np.empty(0, np.int64), *(integers(array, kind.least) for array in chunks(column))])
+            found |= (yen < kind.least) | (yen > kind.most)
+    return found
 
 
 def record_problems(table: pa.Table, record: type[Record], suspects: Flags, place: Any = Place) -> Iterable[Issue]:

@@ -24,6 +24,7 @@ from kokin.columns import (
     in_threads,
     integers,
     no_rows,
+    out_of_bounds,
     record_problems,
     take_texts,
     texts_in_one,
@@ -45,7 +46,7 @@ _OF_DEBTS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
 _USED = {"amount", "status", *_OF_DEBTS, *NUMBER_COLUMNS}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Index:
     """Bills, prepared for matching: ``n`` slips, the numbers that lead to them, the debts that they lead to.
 
@@ -191,11 +192,9 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
 
 def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Flags:
     """Rows that may be no bills: bool (n,)."""
-    wrong = (amount < 1) | ~keys["el_number"].present
+    wrong = (amount < 1) | out_of_bounds(table, Bill, ("amount", "paid_before")) | ~keys["el_number"].present
     wrong |= status == UNKNOWN_WORD
     wrong |= ~there(table.column("bill_id")) | ~there(table.column("due_on"))
-    if "paid_before" in table.schema.names:
-        wrong |= integers(table.column("paid_before"), 0) < 0
     for kind in keys.values():
         wrong |= kind.wrong
     return wrong

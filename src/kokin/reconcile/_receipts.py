@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from kokin.columns import (
     CHUNK,
-    NO_TEXT,
     UNKNOWN_WORD,
     Bytes,
     Flags,
@@ -23,24 +22,37 @@ from kokin.columns import (
     conform,
     in_threads,
     integers,
+    out_of_bounds,
     record_problems,
-    text_array,
     there,
     to_arrow,
     word_codes,
 )
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching import CANCEL, FINAL, KINDS, NUMBER_COLUMNS, NUMBERS, PROVISIONAL, Claims, Index, crowded, group
+from kokin.matching import (
+    CANCEL,
+    CORRECTION,
+    FINAL,
+    KINDS,
+    NO_NUMBER,
+    NUMBERS,
+    PROVISIONAL,
+    REVERSAL,
+    SEVERAL,
+    Claims,
+    Index,
+    crowded,
+    group,
+    signed,
+)
 from kokin.model import Receipt
+from kokin.reconcile._codes import Columns, code_texts, ranks
+from kokin.reconcile._identity import Identity, code_together, identify, linked, overlap_table
 from kokin.reconcile._policy import Policy
 
-#: Where a receipt stood, not what it says.
-_PLACE = ("layout", "source", "digest", "record_no", "byte_offset", "raw")
-_CONTENT = tuple(name for name in Receipt.model_fields if name not in _PLACE)
-
+_YEN = ("amount", "principal", "late_charge", "demand_fee")
 _BY_HAND = [code for code, kind in enumerate(KINDS) if kind.is_by_hand]
 _NONE = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.bool_))
-_BEFORE_ALL = np.iinfo(np.int32).min
 
 
 class Receipts:
@@ -51,9 +63,11 @@ class Receipts:
     """
 
     def __init__(self, receipts: Any, index: Index) -> None:
-        self.table = gather(receipts)
+        #: The table, and which of the tables given each record came in: int64 (n,).
+        self.table, self.part_of = gather(receipts)
         self.debts = index.debts
-        self.kind = self._kinds()
+        self.kind = kinds_of(self.table)
+        #: int64 (n,): yen as reported; those of a reversal are not negative.
         self.amount: Ints = integers(self.table.column("amount"), -1)
         found = in_threads(index.find, self.table.to_batches(max_chunksize=CHUNK)) or [_NONE]
         index.release()
@@ -62,18 +76,17 @@ class Receipts:
         #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
         self.by: Bytes = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
-        suspects |= (self.kind == UNKNOWN_WORD) | (self.amount < 0) | ~there(self.table.column("paid_on"))
+        suspects |= (self.kind == UNKNOWN_WORD) | ~there(self.table.column("paid_on"))
+        suspects |= (self.amount < (self.kind != CORRECTION)) | out_of_bounds(self.table, Receipt, _YEN)
         suspects |= self._by_nobody()
         if suspects.any() and (issues := list(record_problems(self.table, Receipt, suspects, self._place))):
             raise RefusedError(issues, "receipts refused")
+        columns = Columns(self.table)
+        if columns.has("other_keys"):
+            self.slip[columns.known("other_keys") & (self.slip != NO_NUMBER)] = SEVERAL
 
     def __len__(self) -> int:
         return len(self.table)
-
-    def _kinds(self) -> Bytes:
-        if "kind" not in self.table.schema.names:
-            return np.full(len(self.table), FINAL, np.uint8)
-        return word_codes(self.table.column("kind"), tuple(KINDS), FINAL)
 
     def _by_nobody(self) -> Flags:
         """Receipts by hand (天引き, 手消込) for which nobody answers: bool (n,)."""
@@ -86,11 +99,31 @@ class Receipts:
         row = self.table.slice(record - 1, 1).to_pylist()[0]
         return Place(row.get("source") or "", row.get("record_no") or record)
 
+    @property
+    def yen(self) -> Ints:
+        """int64 (n,): the yen that each brings; those of a reversal are negative."""
+        return signed(self.kind, self.amount)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The payments that all records report."""
+        return identify(Columns(self.table), self.kind, self.part_of)
+
+    @cached_property
+    def overlaps(self) -> pa.Table:
+        """The files that repeat records of others; see :func:`kokin.reconcile.overlaps`."""
+        return overlap_table(Columns(self.table), self.part_of, self.identity)
+
+    def interacting(self) -> Flags:
+        """The receipts for which another one may matter, so that the full rule must see them: bool (n,)."""
+        found = crowded(self.kind, self.slip, self.debts)
+        found |= linked(Columns(self.table), self.kind, self.slip, self.by)
+        return found
+
     def claims(self, rows: Ints, policy: Policy) -> Claims:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
         some = Columns(self.table, to_arrow(rows, pa.int64()))
         kind, slip, by = self.kind[rows], self.slip[rows], self.by[rows]
-        copy = _copies(some)
         place = slip.astype(np.int64)
         moment = np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # else nothing is paired
@@ -98,13 +131,22 @@ class Receipts:
             lost = np.flatnonzero(slip < 0)
             numbers = self.number_texts(self.table.take(to_arrow(rows[lost], pa.int64())), by[lost])
             place[lost] = -1 - group(by[lost], code_texts(pa.chunked_array([numbers])))
-        # Only among copies, and where money meets other money, is there an order to ask for.
+        duplicate = identify(some, kind, self.part_of[rows]).duplicate
+        key = _keys(some, kind)
+        rank = self.order(rows, np.isin(key, key[(kind == REVERSAL) & (key >= 0)]))
+        day = some.code("paid_on").astype(np.int64)
+        return Claims(kind, slip, self.amount[rows], place, moment, duplicate, key, day, rank)
+
+    def order(self, rows: Ints, also: Flags | None = None) -> Ints:
+        """The order of finals of some receipts: int64 (k,); 0 where they meet no other, except ``also``, bool (k,)."""
+        kind, slip = self.kind[rows], self.slip[rows]
+        ordered = np.zeros(len(rows), np.bool_) if also is None else also.copy()
         money = np.flatnonzero((kind != PROVISIONAL) & (kind != CANCEL))
-        ordered = copy >= 0
         ordered[money] |= crowded(np.full(len(money), FINAL, np.uint8), slip[money], self.debts)
         rank = np.zeros(len(rows), np.int64)
-        rank[ordered] = _ranks(some.some(np.flatnonzero(ordered)))
-        return Claims(kind, slip, self.amount[rows], place, moment, copy, rank)
+        some = rows[ordered]
+        rank[ordered] = ranks(Columns(self.table, to_arrow(some, pa.int64())))
+        return rank
 
     @staticmethod
     def number_texts(table: pa.Table, by: Bytes) -> pa.Array:
@@ -124,69 +166,35 @@ class Receipts:
         return pc.fill_null(pc.choose(to_arrow(by.astype(np.int64), pa.int64()), *columns), "")
 
 
-class Columns:
-    """Rows of a table whose columns are asked for as integers; a column that is not there is all null."""
-
-    def __init__(self, table: pa.Table, rows: pa.Array | None = None) -> None:
-        self.table, self.rows = table, rows
-
-    def texts(self, name: str) -> pa.ChunkedArray:
-        """A column of these rows."""
-        column = self.table.column(name)
-        return column if self.rows is None else column.take(self.rows)
-
-    def rank(self, name: str) -> npt.NDArray[Any]:
-        """Integers in the order of the values, nulls (and empty texts) first: (n,)."""
-        return self._integers(name, rank_texts)
-
-    def code(self, name: str) -> npt.NDArray[Any]:
-        """Integers that are equal where the values are, a null being an empty text: (n,)."""
-        return self._integers(name, code_texts)
-
-    def _integers(self, name: str, of_texts: Callable[[pa.ChunkedArray], Ints]) -> npt.NDArray[Any]:
-        if name not in self.table.schema.names:
-            return np.zeros(len(self.table if self.rows is None else self.rows), np.int8)
-        column = self.texts(name)
-        if pt.is_date32(column.type) or pt.is_time32(column.type):
-            return integers(column, _BEFORE_ALL)
-        if pt.is_int64(column.type):
-            return integers(column, -1)
-        return of_texts(column)
-
-    def some(self, rows: Ints) -> Columns:
-        """Some of these rows."""
-        index = to_arrow(rows, pa.int64())
-        return Columns(self.table, index if self.rows is None else self.rows.take(index))
+def kinds_of(table: pa.Table) -> Bytes:
+    """The kind of each receipt as a code of ``KINDS``, ``UNKNOWN_WORD`` for another word: uint8 (n,)."""
+    if "kind" not in table.schema.names:
+        return np.full(len(table), FINAL, np.uint8)
+    return word_codes(table.column("kind"), tuple(KINDS), FINAL)
 
 
-def code_texts(column: pa.ChunkedArray) -> Ints:
-    """Integers that are equal where texts are, or other values as texts; a null is an empty text: int64 (n,)."""
-    if pt.is_dictionary(column.type):  # which may hold a word twice
-        return rank_texts(column)
-    coded = pc.fill_null(column.cast(pa.string()), NO_TEXT).combine_chunks().dictionary_encode()
-    return integers(coded.indices.cast(pa.int64()), -1)
+def _keys(some: Columns, kind: Bytes) -> Ints:
+    """The ``provider_key`` of payments, and of reversals what they cancel, as a number: int64 (n,); -1: none."""
+    reversal = kind == REVERSAL
+    if not (reversal.any() and some.has("cancels") and some.has("provider_key")):
+        named = reversal & some.known("cancels")
+        return np.where(named, 0, -1)
+    own, cancelled = code_together(some, "provider_key", "cancels")
+    known = np.where(reversal, some.known("cancels"), some.known("provider_key"))
+    return np.where(known, np.where(reversal, cancelled, own), -1)
 
 
-def rank_texts(column: pa.ChunkedArray) -> Ints:
-    """Integers in the order of texts, or of other values as texts; a null is an empty text: int64 (n,)."""
-    if not pt.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    coded = column.unify_dictionaries().combine_chunks()
-    words = pa.concat_arrays([coded.dictionary.cast(pa.string()), text_array([""])])
-    order = integers(pc.rank(words, tiebreaker="dense").cast(pa.int64()), 0)
-    return order.take(integers(coded.indices.cast(pa.int64()), len(words) - 1))
-
-
-def gather(receipts: Any) -> pa.Table:
-    """One table of receipts, or one per file, as one table in the columns and types of the schema."""
+def gather(receipts: Any) -> tuple[pa.Table, Ints]:
+    """One table of receipts, or one per file, as one in the columns and types of the schema; the table of each row."""
     several = receipts if isinstance(receipts, Sequence) else [receipts]
     tables = [conform(as_table(table), Receipt) for table in several]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
+    part_of = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
-        return pa.concat_tables(plain, promote_options="default")
-    return pa.concat_tables(tables)
+        return pa.concat_tables(plain, promote_options="default"), part_of
+    return pa.concat_tables(tables), part_of
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -195,22 +203,21 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()) if texts_like else column
 
 
-def _copies(some: Columns) -> Ints:
-    """Rows of the same provider_key and the same content have the same number; -1: alone, or without such a key."""
-    key = some.code("provider_key")
-    copy = np.full(len(key), -1, np.int64)
-    if "provider_key" not in some.table.schema.names:
-        return copy
-    rows = np.flatnonzero((np.bincount(key)[key] > 1) & there(some.texts("provider_key")))
-    if len(rows):
-        alike = some.some(rows)
-        copy[rows] = group(*map(alike.code, _CONTENT))
-    return copy
+def overlaps(receipts: Any) -> pa.Table:
+    """Find the files that repeat records of other files, by the identity of payments.
 
+    Args:
+        receipts: a table with the columns of :class:`~kokin.model.Receipt`, or a list of them, one per file. A file is
+            known by its ``digest``; without one, a ``source`` of one table is a file.
 
-def _ranks(some: Columns) -> Ints:
-    """The order of finals; ties are broken by everything that is told of a receipt, so that no order of input shows."""
-    rank = group(*map(some.rank, ("paid_on", "paid_at", "received_on", "provider_key", "digest", "record_no")))
-    if len(rank) and rank.max() + 1 < len(rank):
-        return group(rank, *map(some.rank, ("source", "amount", "kind", *NUMBER_COLUMNS)))
-    return rank
+    Returns:
+        ``source, digest, records, repeated, other_source, other_digest``: so many of the records of a file are already
+        in the other. Which of two files repeats the other depends on the records alone: the record that counts is the
+        first in the order of finals.
+
+    Raises:
+        RefusedError: a required column is missing, or one is of a wrong type.
+    """
+    table, part_of = gather(receipts)
+    columns = Columns(table)
+    return overlap_table(columns, part_of, identify(columns, kinds_of(table), part_of))
