@@ -72,8 +72,11 @@ def test_order_and_split_do_not_show(seed, bill_count, receipt_count):
     once = reconcile(table, rows)
     rng.shuffle(bills)
     rng.shuffle(receipts)
+    # A record without a digest is of the file of its name in its table, so these stay in one.
+    files = [[row for row in receipts if not row["digest"]]]
+    receipts = [row for row in receipts if row["digest"]]
     cuts = sorted(rng.choices(range(len(receipts) + 1), k=3))
-    files = [receipts[a:b] for a, b in zip([0, *cuts], [*cuts, len(receipts)], strict=True)]
+    files += [receipts[a:b] for a, b in zip([0, *cuts], [*cuts, len(receipts)], strict=True)]
     again = reconcile(
         pa.Table.from_pylist(bills, schema(Bill)), [pa.Table.from_pylist(f, schema(Receipt)) for f in files]
     )

@@ -264,7 +264,9 @@ def latest_first(reversals: Ints, finals: Ints, where: Ints, day: Ints, rank: In
     rows = np.concatenate([finals, reversals])
     takes = np.arange(len(rows)) >= len(finals)
     order = np.lexsort((rank[rows], takes, day[rows], where[rows]))
-    pairs, stack, group_of_stack = [], [], -1
+    pairs: list[tuple[int, int]] = []
+    stack: list[int] = []
+    group_of_stack = -1
     for row, take, at in zip(rows[order].tolist(), takes[order].tolist(), where[rows[order]].tolist(), strict=True):
         if at != group_of_stack:
             stack, group_of_stack = [], at

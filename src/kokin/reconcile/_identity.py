@@ -60,7 +60,8 @@ class Identity(NamedTuple):
     @property
     def duplicate(self) -> Flags:
         """The rows that do not count (DUPLICATE_RECORD): bool (n,)."""
-        return self.counted != np.arange(len(self.counted))
+        repeats: Flags = self.counted != np.arange(len(self.counted))
+        return repeats
 
 
 class _Groups(NamedTuple):
@@ -157,7 +158,7 @@ def _by_content(some: Columns, kind: Bytes, part: Ints, rows: Ints) -> _Groups:
     head = _changes(content[order], file[order])
     # The same record of the same file, in two tables, is one record.
     new = head | _changes(record[order]) | ~one_record[order]
-    nth = np.cumsum(new)
+    nth: Ints = np.cumsum(new)
     nth -= nth[head][np.cumsum(head) - 1]
     number = np.empty(len(rows), np.int64)
     number[order] = nth

@@ -50,20 +50,24 @@ class Lines:
     def _disposition(self) -> Bytes:
         return disposition(self.code, self.kind)
 
+    def _is(self, where: int) -> Flags:
+        found: Flags = self._disposition == where
+        return found
+
     @cached_property
     def suspense(self) -> Flags:
         """Money that nobody knows for what (不明金), and what was taken back of it: bool (n,)."""
-        return self._disposition == SUSPENSE
+        return self._is(SUSPENSE)
 
     @cached_property
     def waiting(self) -> Flags:
         """速報 that wait for their 確報, also those that no bill is known for: bool (n,)."""
-        return self._disposition == PROVISIONAL_YEN
+        return self._is(PROVISIONAL_YEN)
 
     @cached_property
     def booked(self) -> Flags:
         """Money for a known bill: bool (n,)."""
-        return self._disposition == BOOKED
+        return self._is(BOOKED)
 
     @property
     def money(self) -> Flags:

@@ -28,7 +28,7 @@ from kokin.columns import (
     text_array,
     to_arrow,
 )
-from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, group
+from kokin.matching import CANCELLED, NO_BALANCE, NUMBER_COLUMNS, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, group
 from kokin.model import Outcome
 from kokin.reconcile._codes import Columns
 from kokin.reconcile._columns import text_column
@@ -61,6 +61,10 @@ BALANCE_SCHEMA = pa.schema(
 )
 _OUTCOME_TEXTS = text_array(OUTCOMES)
 EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key", "amount")
+
+
+# What exceptions tell of a receipt besides.
+_TOLD_TOO = ("provider_key", "cancels", "other_keys", *NUMBER_COLUMNS)
 
 
 class BalanceStatus(StrEnum):
@@ -165,7 +169,7 @@ def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Ints | None:
     """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
     rank = group(*(Columns(receipts).rank(name) for name in ("source", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
-        rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names))
+        rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names), *map(Columns(receipts).rank, _TOLD_TOO))
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
