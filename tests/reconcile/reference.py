@@ -38,12 +38,13 @@ def order_of_finals(row):
         (row.get("paid_at") is not None, first_null(row.get("paid_at"), time())),
         (row.get("received_on") is not None, first_null(row.get("received_on"), date.min)),
         row.get("provider_key") or "",
-        row.get("digest") or "",
-        first_null(row.get("record_no"), 0),
-        row.get("source") or "",
         row["amount"],
         row["kind"],
         *(row.get(name) or "" for name in ("payee_code", "item_code", "case_key", "confirmation", *NUMBERS[1:])),
+        *by_content(row),
+        row.get("digest") or "",
+        first_null(row.get("record_no"), 0),
+        row.get("source") or "",
     )
 
 
@@ -181,7 +182,7 @@ def identify(rows):
         row["counted"], row["reused"] = row, False
         content = content_of(row)
         row["variant"] = tuple(sorted((name, str(value)) for name, value in content.items()))
-        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row), *by_content(row))
+        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row))
         if row.get("provider_key") and not row.get("key_composed"):
             payments["key", row["provider_key"], row["kind"], row["amount"], row["paid_on"]].append(row)
             continue

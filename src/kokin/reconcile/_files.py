@@ -39,6 +39,11 @@ def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
     """
     digest, source = coded(lines.text("digest")), lines.text("source")
     known = np.flatnonzero(digest.codes >= 0)
+    record = lines.whole("record_no")[known]
+    # A file may be among the receipts more than once; each of its records is one.
+    named = np.where(record > 0, record, -1 - np.arange(len(known)))
+    _, once = np.unique(np.stack([digest.codes[known].astype(np.int64), named]), axis=1, return_index=True)
+    known = known[np.sort(once)]
     codes = digest.codes[known]
     count, yen = np.bincount(codes, minlength=len(digest.words)), np.zeros(len(digest.words), np.int64)
     np.add.at(yen, codes, lines.amount[known])

@@ -238,13 +238,10 @@ def _numbers(some: Columns) -> list[Ints]:
 
 
 def _order(some: Columns, rows: Ints) -> Ints:
-    """The order in which rows of one payment count: with a number first, then the order of finals, then by content."""
+    """The order in which rows of one payment count: with a number first, then the order of finals."""
     columns = some.some(rows)
     named = np.logical_or.reduce([number >= 0 for number in _numbers(columns)])
-    order = group(~named, ranks(columns))
-    if len(order) and order.max() + 1 < len(order):
-        order = group(order, *(columns.rank(name) for name in CONTENT if columns.has(name)))
-    return order
+    return group(~named, ranks(columns))
 
 
 def _first(groups: Ints, order: Ints) -> Ints:

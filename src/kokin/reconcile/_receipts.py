@@ -19,7 +19,9 @@ from kokin.columns import (
     Ints,
     Rows,
     as_table,
+    bool_array,
     conform,
+    in_one,
     in_threads,
     integers,
     out_of_bounds,
@@ -45,7 +47,7 @@ from kokin.matching import (
     group,
     signed,
 )
-from kokin.model import Receipt
+from kokin.model import Receipt, ReceiptKind
 from kokin.reconcile._codes import Columns, code_texts, ranks
 from kokin.reconcile._identity import Identity, code_together, identify, linked, overlap_table
 from kokin.reconcile._policy import Policy
@@ -193,8 +195,19 @@ def gather(receipts: Any) -> tuple[pa.Table, Ints]:
     part_of = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
-        return pa.concat_tables(plain, promote_options="default"), part_of
-    return pa.concat_tables(tables), part_of
+        return _with_kinds(pa.concat_tables(plain, promote_options="default")), part_of
+    return _with_kinds(pa.concat_tables(tables)), part_of
+
+
+def _with_kinds(table: pa.Table) -> pa.Table:
+    """The same, with ``final`` for a kind that is null or empty: they say the same, so they are written the same."""
+    if "kind" not in table.schema.names:
+        return table
+    known = there(table.column("kind"))
+    if known.all():
+        return table
+    kinds = pc.if_else(bool_array(known), in_one(table.column("kind").cast(pa.string())), ReceiptKind.FINAL.value)
+    return table.set_column(table.schema.get_field_index("kind"), "kind", kinds)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
