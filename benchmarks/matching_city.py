@@ -26,6 +26,7 @@ width = 199
 newline = "LF"
 verified = false
 source = ["invented"]
+identity = "content"
 
 [records.data]
 role = "data"

@@ -30,7 +30,7 @@ def prepared(folder: Path, form: str) -> Index:
 
 def taken(folder: Path) -> pa.Table:
     """The receipts that are receipts."""
-    return receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml"))
+    return receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml")).table
 
 
 def job(folder: Path, form: str, out: Path) -> None:

@@ -72,7 +72,7 @@ def make_91(rows: int) -> Path:
 
 def kokin_91(path: Path) -> pa.Table:
     """Kokin's reading."""
-    return receipts.read(path, "zengin-91", reference_date=REFERENCE)
+    return receipts.read(path, "zengin-91", reference_date=REFERENCE).table
 
 
 def polars_91(path: Path) -> pl.DataFrame:

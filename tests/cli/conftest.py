@@ -14,6 +14,7 @@ from unittest import mock
 
 import pytest
 
+import kokin as package
 from kokin.cli import main
 
 
@@ -28,6 +29,7 @@ class Ended:
 
 def environment(**more: str) -> dict[str, str]:
     told = {"KOKIN_LANG": "en", "PATH": "", "COLUMNS": "200", "PYTHONUTF8": "1", "LOGNAME": "tester"}
+    told["PYTHONPATH"] = str(Path(package.__file__).parents[1])  # the package that is tested here
     return told | {name.upper(): value for name, value in more.items()}
 
 

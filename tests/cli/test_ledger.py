@@ -178,12 +178,12 @@ def test_verify_names_the_first_broken_row(kokin: Kokin, here: Path) -> None:
     assert (whole.returncode, told["clean"]) == (0, True)
     assert kokin("ledger", "verify", URL, "--sealed", told["hash"], cwd=here).returncode == 0
     other = kokin("ledger", "verify", URL, "--sealed", "0" * 64, cwd=here)
-    assert (other.returncode, "LEDGER_SEAL" in other.stderr) == (4, True)
+    assert (other.returncode, "LEDGER_SEAL" in other.stderr) == (5, True)
     with closing(sqlite3.connect(here / "city.db")) as database, database:
         database.execute("DROP TRIGGER receipts_no_update")
         database.execute("UPDATE receipts SET amount = 999 WHERE id = 1")
     broken = kokin("ledger", "verify", URL, cwd=here)
-    assert broken.returncode == 4
+    assert broken.returncode == 5
     assert "receipts, record 1: LEDGER_ROW_CHANGED" in broken.stderr
 
 
@@ -204,7 +204,7 @@ def test_the_bank_s_credits_stand_in_the_report(kokin: Kokin, here: Path) -> Non
     assert kokin(*credited, cwd=here).returncode == 0
     assert "there already" in kokin(*credited, cwd=here).stdout
     assert kokin("ledger", "credits", URL, "missing.dat", cwd=here).returncode == 4
-    assert kokin("report", URL, "--out", "out", cwd=here).returncode == 1  # a yen is missing
+    assert kokin("report", URL, "--out", "out", cwd=here).returncode == 5  # a yen is missing
     with (here / "out" / "settlements.csv").open(encoding="utf-8-sig", newline="") as file:
         days = {told["settled_on"]: (told["expected"], told["credited"]) for told in csv.DictReader(file)}
     assert days["2026-06-09"] == ("2000", "1999")

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import kokin
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
 
 FOLDER = Path(__file__).parents[2] / "examples" / "night"
+
+# The command itself, as a line of a shell.
+REAL = f"exec '{sys.executable}' -c 'from kokin.cli import main; main()' \"$@\""
 
 pytestmark = pytest.mark.skipif(not (shutil.which("sh") and shutil.which("flock")), reason="sh and flock are not here")
 
@@ -26,18 +30,34 @@ class Night:
         self.folder, self.bin = folder / "night", folder / "bin"
         (self.folder / "inbox").mkdir(parents=True)
         self.bin.mkdir()
-        self.command(f"exec '{sys.executable}' -c 'from kokin.cli import main; main()' \"$@\"")
+        self.command(REAL)
         self.url = f"sqlite:///{self.folder}/city.db"
+
+    def create(self) -> None:
+        """Create the ledger."""
+        Ledger.open(self.url).close()
 
     def command(self, script: str) -> None:
         path = self.bin / "kokin"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def fail(self, word: str, script: str) -> None:
+        """Run a script in place of the command where its arguments have a word."""
+        self.command(f'case "$*" in *{word}*) {script} ;; *) {REAL} ;; esac')
+
+    def run(self, redirection: str = "") -> subprocess.CompletedProcess[str]:
         environment = {"PATH": f"{self.bin}:/usr/bin:/bin", "KOKIN_NIGHT": str(self.folder), "KOKIN_LANG": "en"}
-        call = ["sh", FOLDER / "night.sh"]
-        return subprocess.run(call, capture_output=True, text=True, env=environment, check=False)
+        environment["PYTHONPATH"] = str(Path(kokin.__file__).parents[1])
+        call = ["sh", "-c", f"'{FOLDER}/night.sh' {redirection}"]
+        return subprocess.run(
+            call, capture_output=True, text=True, errors="surrogateescape", env=environment, check=False
+        )
+
+    def sources(self) -> list[str]:
+        """The receipt files of the ledger, in their order."""
+        with Ledger.open(self.url, create=False) as ledger:
+            return [entry.source for entry in ledger.entries() if entry.kind is EntryKind.FILE]
 
     def bring(self, path: Path, folder: str, name: str = "") -> None:
         (self.folder / "inbox" / folder).mkdir(exist_ok=True)
@@ -67,7 +87,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     night.bring(city["bills"], "bills")
     night.bring(city["kokin-csv"], "kokin-csv")
     night.bring(city["damaged"], "zengin-91", "a-damaged.txt")
@@ -81,9 +101,8 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     assert night.files("refused") == ["a-damaged.txt"]
     assert "TOTAL_MISMATCH" in first.stderr
     with Ledger.open(night.url, create=False) as ledger:
-        sources = [entry.source for entry in ledger.entries() if entry.kind is EntryKind.FILE]
         before = ledger.status()
-    assert sources == ["eltax.csv", "b-debit.txt"]
+    assert night.sources() == ["eltax.csv", "b-debit.txt"]
     (day,) = (night.folder / "reports").iterdir()
     summary = json.loads((day / "summary.json").read_text(encoding="utf-8"))
     assert summary["hash"] == before["hash"] == (night.folder / "seals.txt").read_text().split()[1]
@@ -95,21 +114,69 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     night.bring(city["kokin-csv"], "kokin-csv")
     second = night.run()
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "there already" in second.stdout
     assert night.files("done") == ["again.txt", "b-debit.txt", "bills.csv", "eltax.csv", "eltax.csv.2"]
     with Ledger.open(night.url, create=False) as ledger:
         assert ledger.status() == before
 
 
-@pytest.mark.parametrize("code", [2, 4, 130, 137])
-def test_a_failure_breaks_the_night_off_and_leaves_the_file(night: Night, city: dict[str, Path], code: int) -> None:
+@pytest.mark.parametrize("code", [2, 127, 130, 137])
+def test_a_night_that_breaks_off_leaves_the_files(night: Night, city: dict[str, Path], code: int) -> None:
+    night.create()
     night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
     night.bring(city["kokin-csv"], "kokin-csv", "b.csv")
-    night.command(f"echo \"$@\" >>'{night.folder}/calls'; exit {code}")
+    night.fail("post", f"exit {code}")
     done = night.run()
     assert done.returncode == code
     assert night.files("inbox") == ["a.csv", "b.csv"]
-    assert len((night.folder / "calls").read_text().splitlines()) == 1
+    assert done.stdout.count(".csv: exit code") == 1
+    assert night.sources() == []
+
+
+@pytest.mark.parametrize("code", [0, 1, 4, 5])
+def test_a_file_that_the_ledger_does_not_have_stays_in_the_inbox(
+    night: Night, city: dict[str, Path], code: int
+) -> None:
+    night.create()
+    night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
+    night.bring(city["dsk-csv"], "dsk-csv", "b.csv")
+    night.fail("a.csv", f"exit {code}")
+    done = night.run()
+    # It does not stop the file behind it.
+    assert (night.files("inbox"), night.files("done"), night.sources()) == (["a.csv"], ["b.csv"], ["b.csv"])
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert (night.folder / "reports").exists()
+    night.fail("nothing", "")
+    assert night.run().returncode <= 1
+    assert (night.files("inbox"), night.files("done"), night.sources()) == ([], ["a.csv", "b.csv"], ["b.csv", "a.csv"])
+
+
+def test_a_broken_installation_moves_no_file(night: Night, city: dict[str, Path]) -> None:
+    night.create()
+    night.bring(city["kokin-csv"], "kokin-csv")
+    (night.bin / "rich.py").write_text("raise ImportError('half an upgrade')")
+    night.command(f"PYTHONPATH='{night.bin}':$PYTHONPATH {REAL}")
+    done = night.run()
+    assert done.returncode == 4
+    assert night.files("inbox") == ["eltax.csv"]
+
+
+def test_a_night_whose_output_is_closed(night: Night, city: dict[str, Path]) -> None:
+    night.create()
+    night.bring(city["kokin-csv"], "kokin-csv")
+    assert night.run(">&-").returncode == 4
+    assert night.files("done") == night.sources()
+
+
+def test_names_of_files_are_bytes(night: Night, city: dict[str, Path]) -> None:
+    night.create()
+    names = ["\udc8e\udc8d.csv", "two\nlines.csv", " a 'b' \x1b[31m.csv"]
+    for name, layout in zip(names, ("kokin-csv", "dsk-csv", "zengin-91"), strict=True):
+        night.bring(city[layout], layout, name)
+    done = night.run()
+    assert done.returncode <= 1, done.stdout + done.stderr
+    assert (night.files("inbox"), night.files("done")) == ([], sorted(names))
+    assert sorted(night.sources()) == sorted(["\\x8e\\x8d.csv", "two\\x0alines.csv", " a 'b' \\x1b[31m.csv"])
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path]) -> None:
@@ -122,10 +189,10 @@ def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path])
 
 
 def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
-    Ledger.open(night.url).close()
+    night.create()
     (night.folder / "seals.txt").write_text("2026-11-01 0123456789abcdef\n")
     done = night.run()
-    assert done.returncode == 4
+    assert done.returncode == 5
     assert "LEDGER_SEAL" in done.stderr
     assert not (night.folder / "reports").exists()
 

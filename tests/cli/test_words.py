@@ -25,7 +25,7 @@ CATALOGUE = tomllib.loads((PACKAGE / "cli" / "words.toml").read_text(encoding="u
 OURS = {
     english: japanese for name, table in CATALOGUE.items() if name != "elsewhere" for english, japanese in table.items()
 }
-WITH_WORDS = ("tell", "help_text", "heads", "page")
+WITH_WORDS = ("tell", "help_text", "heads", "page", "_explain")
 
 
 def constants(node: ast.expr) -> Iterator[str]:

@@ -225,6 +225,7 @@ def test_codes_in_prose_are_codes() -> None:
         "EXPECTED",
         "FULL",
         "NORMAL",
+        "YYMMDD",
         "YYYY",
     }
     for name, page in WRITTEN.items():

@@ -182,7 +182,7 @@ def test_every_problem_is_told_at_once_with_field_and_position() -> None:
     [
         ("", {"PAYLOAD_LENGTH", "NOT_DIGITS"}),
         (VECTORS["A"][:-1], {"PAYLOAD_LENGTH"}),
-        (VECTORS["A"] + "\n", {"PAYLOAD_LENGTH", "NOT_DIGITS"}),
+        (VECTORS["A"] + " ", {"PAYLOAD_LENGTH", "NOT_DIGITS"}),
         (VECTORS["A"].replace("12300", "１２３００"), {"NOT_DIGITS"}),
         ("9" * 255, {"PAYLOAD_FORMAT", "CHECK_DIGIT", "DATE_INVALID", "PAYLOAD_CRC"}),
     ],
@@ -210,3 +210,21 @@ def test_a_bill_gives_its_code() -> None:
     with pytest.raises(elqr.PayloadError) as caught:
         elqr.ElQr.from_bill(Bill(bill_id="1", **FIELDS["C"]))
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [("FIELD_MISSING", "payable_until")]
+
+
+@pytest.mark.parametrize("prefix", ["", *(f"]Q{number}" for number in range(7))])
+@pytest.mark.parametrize("suffix", ["", "\r", "\n", "\r\n"])
+def test_what_a_scanner_sends_is_the_code(prefix: str, suffix: str) -> None:
+    payload = VECTORS["A"]
+    assert elqr.parse(f"{prefix}{payload}{suffix}").payload == payload
+    assert elqr.is_elqr(f"{prefix}{payload}{suffix}")
+    wrong = payload.replace("12300213800", "12400213800")
+    assert elqr.check(f"{prefix}{wrong}{suffix}") == elqr.check(wrong) != []
+
+
+@pytest.mark.parametrize(
+    "scan", ["]Q7{}", "]q1{}", "]C1{}", "]Q1]Q1{}", " {}", "{} ", "\n{}", "]Q1\n{}", "{}\x1d", "]E0{}"]
+)
+def test_other_marks_are_refused(scan: str) -> None:
+    assert {issue.code for issue in elqr.check(scan.format(VECTORS["A"]))} == {"PAYLOAD_LENGTH", "NOT_DIGITS"}
+    assert not elqr.is_elqr(scan.format(VECTORS["A"]))

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.issues import CODES, ISSUE_COLUMNS, Issue, KokinError, Place, RefusedError, Severity, from_table, to_table
+from kokin.issues import (
+    CODES,
+    ISSUE_COLUMNS,
+    Issue,
+    KokinError,
+    Place,
+    RefusedError,
+    Severity,
+    from_table,
+    printable,
+    to_table,
+)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 places = st.builds(Place, texts, st.none() | st.integers(1, 2**40), st.none() | st.integers(0, 2**40))
@@ -54,3 +65,21 @@ def test_a_place_is_told_from_the_outside_in() -> None:
     issue = Issue("WIDTH", "amount", "10 digits", "9 digits", Place("a.csv", 3, 120))
     assert str(issue).startswith("a.csv, record 3, byte 120, amount: WIDTH:")
     assert issue.describe("ja").startswith("a.csv, レコード 3, バイト 120, amount: WIDTH: 桁数")
+
+
+@given(st.builds(Issue, st.sampled_from(sorted(CODES)), *[st.text()] * 3, st.builds(Place, st.text())))
+def test_an_issue_is_one_line_without_control_characters(issue: Issue) -> None:
+    for line in (issue.describe("en"), issue.describe("ja"), str(RefusedError([issue]))):
+        assert line == printable(line)
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;x\x07", "a\nb", "\x9b31m", "\u2028", "\u202e"])
+def test_what_a_terminal_acts_on_is_escaped(text: str) -> None:
+    assert printable(text).isascii()
+    assert printable(text).isprintable()
+    assert printable(text).encode().decode("unicode_escape") == text
+
+
+@pytest.mark.parametrize("text", ["", "収納　データ.csv", "ｺｳｷﾝ ﾊﾅｺ", "a\\b"])
+def test_writing_is_not_escaped(text: str) -> None:
+    assert printable(text) == text

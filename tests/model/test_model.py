@@ -6,9 +6,11 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kokin.issues import RefusedError
-from kokin.model import Bill, BillStatus, Digits, Outcome, Receipt, ReceiptKind, kinds, schema
+from kokin.model import Bill, BillStatus, Digits, Outcome, Receipt, ReceiptKind, kinds, schema, shown
 
 BILL = {
     "bill_id": "B1",
@@ -113,3 +115,13 @@ def test_what_is_expected_is_no_exception() -> None:
     assert Outcome.REVERSAL_WITHOUT_PAYMENT.is_exception
     assert Outcome.CANCEL_WITHOUT_PROVISIONAL.is_exception
     assert Outcome.DUPLICATE_PAYMENT.is_exception
+
+
+@given(st.text())
+def test_a_rejected_value_shows_digits_and_punctuation_only(value: str) -> None:
+    text = shown(value)
+    assert len(text) == min(len(value), 24)
+    assert text.isascii()
+    assert text.isprintable()
+    assert not any(character.isalpha() for character in text)
+    assert all(a == b for a, b in zip(text, value, strict=False) if b in "0123456789-/., ")

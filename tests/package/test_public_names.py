@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
@@ -101,3 +103,11 @@ def test_the_contract(name: str) -> None:
 
 def test_a_type_checker_may_look_inside() -> None:
     assert (PACKAGE / "py.typed").exists()
+
+
+@pytest.mark.parametrize("name", ["kokin", *(f"kokin.{name}" for name in ROOMS)])
+def test_dir_lists_the_names_that_load_later(name: str) -> None:
+    """In a process of its own, for a name that was used once is listed anyway."""
+    shown = f"import {name}; print(*sorted(set({name}.__all__) - set(dir({name}))))"
+    run = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from kokin import receipts
 from kokin.issues import RefusedError
 from kokin.model import ReceiptKind
+from kokin.receipts import layouts
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
 
 REFERENCE = date(2026, 4, 15)
@@ -149,18 +151,56 @@ def test_01_form_a_and_form_b() -> None:
     assert not file.issues
 
 
-def test_01_a_cancelled_transfer_is_a_cancel_with_a_positive_amount() -> None:
-    rows = [{"amount": 500, "paid_on": date(2026, 4, 1), "kind": kind} for kind in ("final", "cancel", "final")]
+def test_01_a_cancelled_transfer_is_a_reversal_with_a_positive_amount() -> None:
+    kinds = (ReceiptKind.FINAL, ReceiptKind.REVERSAL, ReceiptKind.FINAL)
+    rows = [{"amount": 500, "paid_on": date(2026, 4, 1), "kind": kind.value} for kind in kinds]
     header: dict[str, Any] = {"branch_code": "001"}
     file = opened(written(rows, "zengin-01", header=header), "zengin-01")
-    assert [(one.kind, one.amount) for one in file] == [
-        (ReceiptKind.FINAL, 500),
-        (ReceiptKind.CANCEL, 500),
-        (ReceiptKind.FINAL, 500),
-    ]
+    assert [(one.kind, one.amount) for one in file] == [(kind, 500) for kind in kinds]
     counted = {total.field: total.counted for total in file.totals.declared}
     assert counted["trailer.transfer_count"] == 2
     assert counted["trailer.cancel_amount"] == 500
+
+
+@pytest.mark.parametrize("layout", ["zengin-01", "zengin-03"])
+@pytest.mark.parametrize("value_day", [date(2026, 3, 28), None])
+def test_a_transfer_is_paid_on_its_value_day_and_received_on_the_day_of_account(
+    layout: str, value_day: date | None
+) -> None:
+    """起算日 is a Saturday, 勘定日 the Monday after it."""
+    monday = date(2026, 3, 30)
+    rows = [{"amount": 500, "value_day": value_day, "account_day": monday, "direction": "1", "transaction": "11"}]
+    file = opened(written(rows, layout), layout)
+    expected = [(value_day or monday, monday)]
+    assert [(one.paid_on, one.received_on) for one in file] == expected
+    table = file.table()
+    assert list(zip(table["paid_on"].to_pylist(), table["received_on"].to_pylist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("direction", "transaction", "returned_day", "kind"),
+    [
+        ("1", "11", None, "final"),
+        ("1", "19", None, "final"),
+        ("1", "12", date(2026, 4, 2), "final"),
+        ("2", "11", None, None),
+        ("2", "19", None, "reversal"),
+        ("2", "13", date(2026, 4, 2), "reversal"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 20])
+def test_03_a_correction_or_a_returned_bill_that_goes_out_is_a_reversal(
+    direction: str, transaction: str, returned_day: date | None, kind: str | None, count: int
+) -> None:
+    row = {"amount": 500, "paid_on": date(2026, 4, 1), "direction": direction, "transaction": transaction}
+    content = written([row | {"returned_day": returned_day, "reference": "00000001"}] * count, "zengin-03")
+    for kinds in (
+        [one.kind.value for one in opened(content, "zengin-03")],
+        opened(content, "zengin-03").table()["kind"].to_pylist(),
+    ):
+        assert kinds == [kind] * count * (kind is not None)
+    totals = opened(content, "zengin-03").finish()
+    assert totals.unpaid == count * (kind is None)
 
 
 def test_03_what_went_out_is_no_receipt_and_the_count_of_all_records_only_warns() -> None:
@@ -207,6 +247,66 @@ def test_a_day_without_its_era(reference: date, day: date) -> None:
 def test_a_day_without_its_year_over_new_year(reference: date, day: date) -> None:
     content = written([{"amount": 1, "paid_on": date(1999, 12, 26), "customer_number": "1"}], "zengin-91")
     assert [one.paid_on for one in opened(content, "zengin-91", reference)] == [day]
+
+
+def test_a_western_year_in_a_layout_of_eras_is_an_issue_and_names_both_readings() -> None:
+    content = written([{"amount": 1, "paid_on": date(2014, 4, day)} for day in (1, 3)], "zengin-01")
+    assert content.count(b"2604") == 2
+    file = opened(content, "zengin-01")
+    assert list(file) == []
+    assert file.totals.rejected == 2
+    issue = file.issues[0]
+    assert (issue.code, issue.field, issue.where.record) == ("DATE_TOO_FAR", "account_day", 2)
+    assert issue.found == "260401 = 2014-04-01, western 2026-04-01"
+    assert 'format = "YYMMDD"' in issue.message("en")
+    assert 'format = "YYMMDD"' in issue.message("ja")
+
+
+def test_a_header_day_that_is_too_far_refuses_the_file() -> None:
+    content = written([{"amount": 1, "paid_on": date(2026, 4, 1)}], "zengin-01", header={"made_day": date(2014, 4, 6)})
+    file = opened(content, "zengin-01")
+    with pytest.raises(receipts.FileRefused):
+        file.finish()
+    assert [(issue.code, issue.field, issue.where.record, issue.where.byte) for issue in file.refused] == [
+        ("DATE_TOO_FAR", "made_day", 1, 4)
+    ]
+
+
+def test_a_layout_says_which_years_it_writes_and_how_far_they_reach() -> None:
+    text = resources.files("kokin.receipts.layouts").joinpath("zengin-01.toml").read_text(encoding="utf-8")
+    far = written([{"amount": 1, "paid_on": date(2021, 4, 1)}], "zengin-01")
+    western = far.replace(b"030401", b"260401")
+    days = {
+        ("wareki YYMMDD", ""): (None, None),
+        ("YYMMDD", ""): (None, date(2026, 4, 1)),
+        ("wareki or western YYMMDD", ""): (None, date(2026, 4, 1)),
+        ("wareki YYMMDD", "[dates]\nyears_back = 6\n"): (date(2021, 4, 1), None),
+        ("wareki or western YYMMDD", "[dates]\nyears_back = 6\n"): (date(2021, 4, 1), date(2026, 4, 1)),
+        ('wareki YYMMDD", dates = { years_back = 6 }, note = "', ""): (date(2021, 4, 1), None),
+    }
+    for (style, dates), expected in days.items():
+        layout = layouts.parse(text.replace("wareki YYMMDD", style) + dates, "own")
+        for content, day in zip((far, western), expected, strict=True):
+            for table in (False, True):
+                file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
+                found = file.table()["paid_on"].to_pylist() if table else [one.paid_on for one in file]
+                assert found == ([day] if day else []), (style, dates)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["years_back = 9", "years_ahead = 3", "years_back = -1", "months = 12", "days = 1"],
+)
+def test_a_reach_that_lets_two_readings_in_is_no_layout(wrong: str) -> None:
+    text = resources.files("kokin.receipts.layouts").joinpath("zengin-01.toml").read_text(encoding="utf-8")
+    with pytest.raises(layouts.LayoutError, match="LAYOUT_INVALID"):
+        layouts.parse(f"{text}\n[dates]\n{wrong}\n", "own")
+
+
+def test_a_leap_day_in_no_leap_year_near_is_an_issue() -> None:
+    content = written([{"amount": 1, "paid_on": date(2024, 2, 29), "customer_number": "1"}], "zengin-91")
+    assert [one.paid_on for one in opened(content, reference=date(2024, 3, 1))] == [date(2024, 2, 29)]
+    assert refused(content) == ["DATE_TOO_FAR"]
 
 
 def test_without_a_reference_date_nothing_is_assumed() -> None:

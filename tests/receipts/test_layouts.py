@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,10 @@ def test_the_example_has_every_field_of_a_receipt() -> None:
     from kokin.model import Receipt
 
     given = {"layout", "source", "digest", "record_no", "byte_offset", "raw", "actor", "reason"}
-    assert layouts.load("eltax-example").receipt.keys() == Receipt.model_fields.keys() - given
+    key = {"provider_key", "key_composed", "cancels"}
+    # The text of a booking names several keys, and a booking has parts, in messages of banks only.
+    given |= {"other_keys", "batch_key"}
+    assert layouts.load("eltax-example").receipt.keys() | key == Receipt.model_fields.keys() - given
 
 
 def test_a_layout_of_ones_own(tmp_path: Path) -> None:
@@ -136,3 +140,54 @@ def test_an_unverified_layout_says_so_each_time() -> None:
     report = receipts.check(content, "eltax-example", reference_date=date(2026, 4, 1))
     assert dict(report.issues.counts) == {"LAYOUT_UNVERIFIED": 1}
     assert report.exit_code == 1
+
+
+CAMT = (resources.files("kokin.receipts.layouts") / "camt.054.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("pattern", ["(", "[0-9]{5}", "(?P<a>x)(?P<a>y)", "(a{99999999999999999999})"])
+def test_a_regular_expression_is_checked_when_the_layout_is_loaded(pattern: str) -> None:
+    before = next(line for line in CAMT.splitlines() if 'id = "el_payee"' in line)
+    after = before.split("pattern = ")[0] + f"pattern = '{pattern}' }},"
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.parse(CAMT.replace(before, after), "ours")
+    assert {issue.code for issue in caught.value.issues} == {"LAYOUT_INVALID"}
+    assert any("(el_payee)" in issue.field for issue in caught.value.issues)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 9_000 + "]" * 9_000,
+        "a = " + "{ a = " * 9_000 + "1" + " }" * 9_000,
+        ".".join("a" * 50_000) + " = 1",
+        "a = " + "9" * 5_000,
+        "a = 1\n" * 200_000,
+        b"a = '\xff'",
+        "a = ",
+    ],
+)
+def test_a_hostile_toml_is_an_invalid_layout(text: str | bytes, tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.load(path)
+    assert [issue.code for issue in caught.value.issues] == ["LAYOUT_INVALID"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [
+        ('{ rules = [ { value = "final", where = { typ = ["1"] } } ] }', "receipt.kind"),
+        ('{ rules = [ { value = "final", given = "customer_number" } ] }', "receipt.kind.rules"),
+        ('{ first = ["type"] }', "receipt.kind.first"),
+    ],
+)
+def test_a_wrong_rule_is_refused_at_its_key(kind: str, where: str) -> None:
+    text = layouts.template("ours").replace('{ field = "type", values = { 1 = "provisional", 2 = "final" } }', kind)
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.parse(text, "ours")
+    assert where in [issue.field for issue in caught.value.issues]
+    paid = text.replace(kind, '{ rules = [ { value = "final", where = { type = ["1"] } } ] }')
+    with pytest.raises(layouts.LayoutError, match=r"receipt\.kind\.rules"):
+        layouts.parse(paid + '\n[paid]\nfield = "type"\ncodes = ["1"]\n', "ours")

@@ -51,7 +51,7 @@ def agree(content: bytes, layout: str | Layout, **options: Any) -> Any:
     by_record, by_batch = answers(content, layout, **options)
     names = by_batch[0][0].keys() if by_batch[0] else ()
     assert [{name: row[name] for name in names} for row in by_record[0]] == by_batch[0]
-    empty = Receipt(paid_on=REFERENCE, amount=0).model_dump()
+    empty = Receipt(paid_on=REFERENCE, amount=1).model_dump()
     for row in by_record[0]:  # a column that the batches lack holds its default
         assert all(row[name] == empty[name] for name in row.keys() - names)
     assert by_record[1:] == by_batch[1:]
@@ -97,7 +97,7 @@ CELLS = {
     "item_code": ["127", "", "12"],
     "case_key": ["00000000001234567890", "1234567890", "", "0", "123456789012345678901", "12 4"],
     "confirmation": ["123456", "", "12345"],
-    "amount": ["1", "00100", "99999999999", "100000000000", "", "1,000", "-1", "1.0", " 1"],
+    "amount": ["1", "0", "00100", "99999999999", "100000000000", "", "1,000", "-1", "1.0", " 1"],
     "paid_on": ["2026-04-01", "2026-02-30", "20260401", "2026/04/01", "0000-00-00", "", "2026-4-1", "1899-12-31"],
     "barcode": [
         "",
@@ -106,7 +106,7 @@ CELLS = {
         "91",
     ],
     "customer_number": ["", "A-1", " 12 ", "x" * 20, "x" * 21, "番号", "　", "\ta"],
-    "kind": ["", "final", "cancel", "Final", "manual", "final ", '"final"', 'fi"nal'],
+    "kind": ["", "final", "cancel", "correction", "reversal", "Final", "manual", "final ", '"final"', 'fi"nal'],
     "paid_at": ["", "12:00:00", "12:00", "1200", "24:00:00", "12:60", "12-00"],
     "settled_on": ["", "2026-04-05", "0", "-"],
     "channel": [
@@ -122,6 +122,7 @@ CELLS = {
         "é",
     ],
     "provider_key": ["", "k1", '"', '""', '"k"'],
+    "cancels": ["", "k1", "%|"],
     "actor": ["", "会計課"],
 }
 
@@ -147,11 +148,16 @@ def test_both_readers_agree_on_cells_of_every_sort(
     agree((newline.join(lines) + end).encode(), "kokin-csv")
 
 
-def test_a_quoted_cell_over_two_rows_is_no_text_to_either_reader() -> None:
+def test_a_quote_that_does_not_close_rejects_its_own_line_only() -> None:
     head = "payee_code,item_code,case_key,confirmation,provider_key,amount,paid_on"
     good, opened, closed = (f"99999,127,1,123456,{key},1,2026-04-01" for key in ("", '"a', 'b"'))
-    rows, _, issues, refused = agree("\n".join([head, good, opened, closed, good, ""]).encode(), "kokin-csv")
-    assert (len(rows), len(issues), len(refused)) == (2, 1, 0)
+    for middle in ([opened, closed], [opened, good, closed], [opened, good], [closed]):
+        lines = [head, *[good] * 20, *middle, *[good] * 20, ""]
+        rows, totals, issues, refused = agree("\n".join(lines).encode(), "kokin-csv")
+        wrong = [21 + i for i, line in enumerate(middle) if line != good]
+        assert [(issue.code, issue.where.record) for issue in issues] == [("QUOTES", number) for number in wrong]
+        assert {row["record_no"] for row in rows} == set(range(1, 41 + len(middle))) - set(wrong)
+        assert (totals.rejected, len(refused)) == (len(wrong), 0)
 
 
 CELLS_IN_ORDER = [cells for _, cells in sorted(CELLS.items())]
@@ -186,6 +192,9 @@ fields = [
   { id = "day", ja = "x", en = "x", type = "date", format = "YYYYMMDD", length = 8 },
   { id = "amount", ja = "x", en = "x", type = "yen", length = 11 },
 ]
+[identity]
+fields = ["day", "amount"]
+
 [receipt]
 paid_on = "day"
 amount = "amount"
@@ -226,6 +235,9 @@ fields = [
   { id = "amount", ja = "x", en = "x", type = "yen", length = 11 },
   { id = "filler", ja = "x", en = "x", type = "filler", length = 4 },
 ]
+[identity]
+fields = ["day", "amount"]
+
 [receipt]
 kind = { field = "mark", values = { 1 = "final", 2 = "cancel" } }
 paid_on = "day"
@@ -235,6 +247,6 @@ amount = "amount"
 
 @pytest.mark.parametrize("codes", ["", ', codes = { 1 = "x", 2 = "x", 3 = "x" }', ', open = true, codes = { 3 = "x" }'])
 def test_a_code_that_the_mapping_does_not_know(codes: str) -> None:
-    rows = [f"{i % 5}2026040100000000{i:03d}    \n" for i in range(100)]
+    rows = [f"{i % 5}2026040100000000{i + 1:03d}    \n" for i in range(100)]
     found, totals, issues, _ = agree("".join(rows).encode(), layouts.parse(MAPPED_CODES % codes, "mapped"))
     assert (len(found), totals.rejected, {issue.code for issue in issues}) == (40, 60, {"CODE_UNKNOWN"})

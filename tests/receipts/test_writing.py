@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+import typing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kokin import receipts
 from kokin.issues import RefusedError
 from kokin.model import Bill
 from kokin.receipts import layouts
+from kokin.receipts.layouts._model import DateFormat
 
 REFERENCE = date(2026, 4, 15)
 WRITTEN = [name for name in layouts.names() if layouts.load(name).format != "xml"]
@@ -47,6 +49,22 @@ def test_the_fields_of_a_file_make_the_same_file(layout: str) -> None:
     again = io.BytesIO()
     receipts.write(rows, again, layout, header=header, trailer=trailer)
     assert again.getvalue() == content
+
+
+@pytest.mark.parametrize("style", typing.get_args(DateFormat))
+@pytest.mark.parametrize("day", [date(2026, 4, 1), date(2025, 12, 31)])
+def test_a_day_is_written_as_it_is_read(style: str, day: date) -> None:
+    length = len(style.split()[-1])
+    text = (Path(layouts.__file__).parent / "dsk-csv.toml").read_text(encoding="utf-8")
+    field = 'id = "paid_day", ja = "収納日", en = "day of payment", type = "date", format = "YYYYMMDD", length = 8'
+    assert field in text
+    changed = field.replace("YYYYMMDD", style).replace("length = 8", f"length = {length}")
+    layout = layouts.parse(text.replace(field, changed), "own")
+    content = io.BytesIO()
+    given = receipts.read(io.BytesIO(synthetic("dsk-csv", 1)), "dsk-csv").to_pylist()
+    row = {**given[0], "paid_on": day, "made_day": day, "area_1": "1", "area_2": "1"}
+    receipts.write([row], content, layout)
+    assert [one.paid_on for one in receipts.open(content, layout, reference_date=REFERENCE)] == [day]
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -170,3 +188,61 @@ def test_a_request_is_written_with_nothing_done() -> None:
 def test_xml_is_not_written() -> None:
     with pytest.raises(RefusedError, match="LAYOUT_NOT_WRITTEN"):
         receipts.write([], io.BytesIO(), "camt.054")
+
+
+def test_a_bad_value_writes_nothing_to_a_stream_and_keeps_the_old_file(tmp_path: Path) -> None:
+    good = {"payee_code": "99999", "item_code": "127", "case_key": "1", "confirmation": "1", "amount": 1}
+    good |= {"paid_on": date(2026, 6, 1)}
+    stream, path = io.BytesIO(), tmp_path / "out.csv"
+    receipts.write([good], path, "kokin-csv")
+    before = path.read_bytes()
+    for target in (stream, path):
+        with pytest.raises(RefusedError):
+            receipts.write([good, good | {"case_key": "x" * 99}], target, "kokin-csv")
+    assert (stream.getvalue(), path.read_bytes()) == (b"", before)
+    assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
+    receipts.write([good], stream, "kokin-csv")
+    assert stream.getvalue() == before
+
+
+def test_a_stream_gets_the_whole_file_or_nothing() -> None:
+    rows = [{"customer_number": "1", "amount": amount, "paid_on": REFERENCE} for amount in (10, -1)]
+    stream = io.BytesIO()
+    with pytest.raises(RefusedError):
+        receipts.write(rows, stream, "kokin-csv")
+    assert stream.getvalue() == b""
+    receipts.write(rows[:1], stream, "kokin-csv")
+    assert stream.getvalue().count(b"\n") == 2
+
+
+@pytest.mark.parametrize("layout", ["zengin-91", "dsk-csv", "kokin-csv"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "lf", "NEL"])
+def test_another_newline_is_refused(layout: str, newline: str) -> None:
+    stream = io.BytesIO()
+    with pytest.raises(RefusedError) as caught:
+        receipts.synthesize(stream, layout, 2, newline=newline)
+    assert [(issue.code, issue.field) for issue in caught.value.issues] == [("CODE_UNKNOWN", "newline")]
+    assert stream.getvalue() == b""
+
+
+def test_a_day_of_payment_fills_every_day_that_the_caller_leaves_open() -> None:
+    one, two = date(2026, 4, 1), date(2026, 4, 3)
+    rows = [{"amount": 1, "paid_on": one, "received_on": two}]
+    for each, received in ((rows, two), ([{"amount": 1, "paid_on": one}], one)):
+        stream = io.BytesIO()
+        receipts.write(each, stream, "zengin-01")
+        (receipt,) = receipts.open(stream, "zengin-01", reference_date=REFERENCE)
+        assert (receipt.paid_on, receipt.received_on) == (one, received)
+
+
+def test_an_assigned_reference_is_written_to_its_field() -> None:
+    text = layouts.template("ours").replace(
+        'fields = ["type", "paid_day", "customer_number"]', 'assigned = ["customer_number"]'
+    )
+    layout = layouts.parse(text.replace('customer_number = "customer_number"\n', ""), "ours")
+    stream = io.BytesIO()
+    header = {"made_day": REFERENCE}
+    receipts.write(
+        [{"kind": "final", "amount": 1, "paid_on": REFERENCE, "provider_key": "K-1"}], stream, layout, header=header
+    )
+    assert [one.provider_key for one in receipts.open(stream, layout)] == ["K-1"]

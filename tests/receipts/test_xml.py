@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from datetime import date
 
 import pytest
@@ -11,6 +12,7 @@ from lxml import etree
 
 from kokin import receipts
 from kokin.model import ReceiptKind
+from kokin.receipts import _xml_segments
 
 PARTS = {
     "camt.052": ("BkToCstmrAcctRpt", "Rpt"),
@@ -113,10 +115,8 @@ def test_an_unknown_byte_or_encoding_is_refused() -> None:
     at = content.index("公Q".encode("cp932")) + 2
     assert refusal(content[:at] + b"\x80" + content[at + 1 :]) == ("BYTE_UNKNOWN", at)
     assert refusal(message(entry(), encoding="ISO-2022-JP"))[0] == "XML_ENCODING"
-    assert (
-        refusal(message(entry(details=details("1000", name="Q"))).encode().replace(b"<Nm>Q", b"<Nm>\xff"))[0]
-        == "XML_INVALID"
-    )
+    content = message(entry(details=details("1000", name="Q"))).encode().replace(b"<Nm>Q", b"<Nm>\xff")
+    assert refusal(content) == ("BYTE_UNKNOWN", content.index(b"\xff"))
 
 
 @pytest.mark.parametrize(
@@ -142,29 +142,9 @@ def test_an_amount_that_is_no_whole_yen_keeps_its_entry_out(amount: str, currenc
     assert (file.totals.read, file.totals.accepted, file.totals.rejected) == (2, 1, 1)
 
 
-@pytest.mark.parametrize(
-    ("direction", "reversal", "status", "kind"),
-    [
-        ("CRDT", "", "BOOK", "final"),
-        ("CRDT", "false", "BOOK", "final"),
-        ("CRDT", "", "PDNG", "provisional"),
-        ("DBIT", "true", "BOOK", "cancel"),
-        ("DBIT", "", "BOOK", None),
-        ("CRDT", "true", "BOOK", None),
-        ("CRDT", "", "INFO", None),
-    ],
-)
-def test_what_an_entry_means(direction: str, reversal: str, status: str, kind: str | None) -> None:
-    file = opened(message(entry("10", direction, reversal=reversal, status=status)))
-    assert [receipt.kind.value for receipt in file] == ([kind] if kind else [])
-    assert file.totals.unpaid == (kind is None)
-
-
 def test_transactions_of_an_entry_add_up_to_it() -> None:
     several = details("400") + details("600")
     assert [receipt.amount for receipt in opened(message(entry("1000", details=several)))] == [400, 600]
-    content = message(entry("1001", details=several))
-    assert refusal(content) == ("TOTAL_MISMATCH", content.index("<Ntry>"))
     # The amount of the entry is not taken for one of several.
     file = opened(message(entry("1000", details=details("400") + details())))
     assert [receipt.amount for receipt in file] == [400]
@@ -215,8 +195,160 @@ def test_what_is_not_well_formed_is_refused(content: str) -> None:
     assert refusal(content)[0] == "XML_INVALID"
 
 
-def test_an_empty_file_is_refused() -> None:
-    assert refusal(b"\xef\xbb\xbf \n")[0] == "FILE_EMPTY"
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xef\xbb\xbf \n", b"\n" * 200_000, bytes(4096), bytes(200_000), b"\x1a", b" \0\r\n\x1a\xef\xbb\xbf"],
+)
+def test_a_file_without_a_document_is_refused(content: bytes) -> None:
+    assert refusal(content) == ("FILE_EMPTY", 0)
+    assert receipts.check(io.BytesIO(content), "camt.054").exit_code == 3
+
+
+# --- Where a document begins -----------------------------------------------------------------------------------------
+
+HIDDEN = (
+    '<?xml version="1.0" encoding="UTF-16"?>',
+    "<!DOCTYPE Document>",
+    "<Ntry>",
+    "<Ntry/>",
+    "<!- <?xml ->",
+    "encoding='EUC-JP'",
+    '<?xml version="1.0"?><edi><no>7</no></edi>',
+)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("encoding", ["UTF-8", "Shift_JIS"])
+@pytest.mark.parametrize("pad", [0, 65_300, 65_536])
+def test_what_a_comment_or_a_cdata_section_contains_begins_nothing(hidden: str, encoding: str, pad: int) -> None:
+    comment = f"<!-- {'公' * (pad // 3)}{hidden} -->"
+    remittance = f"{EL_NUMBER}<![CDATA[{hidden}]]>"
+    content = message(entry("1", details=details("1", remittance=remittance)) + comment + entry("2"), encoding=encoding)
+    raw = content.replace("<Document", comment + "<Document", 1).encode("cp932" if encoding == "Shift_JIS" else "utf-8")
+    file = opened(raw)
+    found = list(file)
+    assert [(receipt.amount, receipt.case_key) for receipt in found] == [(1, EL_NUMBER[6:26]), (2, None)]
+    assert not file.issues
+    assert [receipt.byte_offset for receipt in found] == [raw.index(b"<Ntry><Amt"), raw.rindex(b"<Ntry><Amt")]
+
+
+@pytest.mark.parametrize("text", ["‐]>", "ー]]", "ソ‐‐]>", "―]]-->"])
+def test_a_second_byte_of_a_character_ends_no_cdata_section(text: str) -> None:
+    # The second byte of ‐ in cp932 is that of ].
+    hidden = f'<![CDATA[{text}<?xml version="1.0"?>]]>'
+    (receipt,) = opened(message(entry(details=details("1000", name=hidden)), encoding="Shift_JIS").encode("cp932"))
+    assert receipt.name == f'{text}<?xml version="1.0"?>'
+
+
+def test_instructions_and_comments_around_a_document() -> None:
+    style = '<?xml-stylesheet type="text/xsl" href="<Ntry>?"?>'
+    one = message(entry("1")).replace("?>\n", "?>" + style, 1)
+    assert [receipt.amount for receipt in opened(one + "<!-- 1 -->\n" + one + style, "zedi")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        (message("<!-- --><?xml version='1.0'?>" + entry()), "XML_INVALID"),
+        ("<!-- 1 -->" + message(entry()), "XML_INVALID"),
+        (message("<!DOCTYPE a>" + entry()), "XML_DOCTYPE"),
+        (message(entry()) + "<!DOCTYPE a>", "XML_DOCTYPE"),
+        ("<!DOCTYPE a>" + message(entry()), "XML_DOCTYPE"),
+        (message(entry()) + "\0" + entry(), "XML_INVALID"),
+        ('<?xml version="1.0" encoding="UTF-8"?>', "XML_INVALID"),
+        (message(entry()).replace(' encoding="UTF-8"', " charset='1'"), "XML_INVALID"),
+        (f'<Envelope xmlns="urn:x">{message(entry()).partition("?>")[2]}</Envelope>', "XML_MESSAGE"),
+    ],
+)
+def test_what_is_no_sequence_of_documents(content: str, refused: str) -> None:
+    assert refusal(content)[0] == refused
+
+
+@pytest.mark.parametrize(
+    ("raw", "refused"),
+    [
+        (message(entry()).encode("utf-16"), ("XML_ENCODING", 0, "UTF-16")),
+        (message(entry()).encode("utf-16-le"), ("XML_ENCODING", 0, "UTF-16")),
+        (message(entry()).encode("utf-16-be"), ("XML_ENCODING", 0, "UTF-16")),
+        (message(entry()).encode("utf-32"), ("XML_ENCODING", 0, "UTF-32")),
+        (message(entry()).encode("cp500"), ("XML_ENCODING", 0, "EBCDIC")),
+        (message(entry(), encoding="UTF-16").encode(), ("XML_ENCODING", 0, "UTF-16")),
+        (message(entry(), encoding="EUC-JP").encode("euc-jp"), ("XML_ENCODING", 0, "EUC-JP")),
+        (b"\xef\xbb\xbf" + message(entry(), encoding="Shift_JIS").encode("cp932"), ("XML_ENCODING", 3, "Shift_JIS")),
+        (b"\n" + message(entry(), encoding="ISO-8859-1").encode(), ("XML_ENCODING", 1, "ISO-8859-1")),
+    ],
+)
+def test_the_encoding_is_decided_once(raw: bytes, refused: tuple[str, int, str]) -> None:
+    file = opened(raw)
+    with pytest.raises(receipts.FileRefused):
+        list(file.batches())
+    assert [(issue.code, issue.where.byte, issue.found) for issue in file.refused] == [refused]
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "",
+        '<?xml version="1.0"?>',
+        "<?xml version='1.0' encoding='utf-8' standalone='yes' ?>",
+        "<?xml\n version = \"1.1\"\n encoding = 'UTF8'?>",
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_every_form_of_a_declaration(declaration: str, mark: str) -> None:
+    content = mark + declaration + message(entry(details=details("1000"))).partition("?>\n")[2]
+    (receipt,) = opened(content)
+    assert (receipt.amount, receipt.name) == (1000, "①㈱髙橋")
+
+
+@pytest.mark.parametrize("chunk", [300, 301, 313, 400])
+def test_the_size_of_what_is_read_at_once_changes_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = '<!-- <?xml version="1.0"?> <Ntry> 公 --><?p <Ntry>?>'
+    entries = [entry(str(n), details=details(str(n), remittance=f"{hidden}{EL_NUMBER}")) for n in range(1, 30)]
+    for encoding in ("utf-8", "cp932"):
+        one = message(hidden.join(entries), encoding="Shift_JIS" if encoding == "cp932" else "UTF-8")
+        raw = (one + " \n" * 200 + one).encode(encoding)
+        monkeypatch.setattr(_xml_segments, "_CHUNK", 1 << 20)
+        whole = [receipt.model_dump() for receipt in opened(raw, "zedi")]
+        monkeypatch.setattr(_xml_segments, "_CHUNK", chunk)
+        assert [receipt.model_dump() for receipt in opened(raw, "zedi")] == whole
+        assert len(whole) == 58
+        assert all(raw[one["byte_offset"] :].startswith(b"<Ntry><Amt") for one in whole)
+
+
+# --- Time is linear in the bytes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(
+            ("<Ntry><NtryDtls><TxDtls><RmtInf>", "<Ustrd>x</Ustrd>", "</RmtInf></TxDtls></NtryDtls></Ntry>"), id="texts"
+        ),
+        pytest.param(("<Ntry><NtryDtls>", "<TxDtls/>", "</NtryDtls></Ntry>"), id="transactions"),
+        pytest.param(("", "<Ntry/>", ""), id="entries"),
+        pytest.param(("<!--", " \n\0"[:2] * 8, "-->"), id="comment"),
+        pytest.param(("", " \n" * 8, ""), id="blanks"),
+        pytest.param(
+            (
+                "<Ntry><NtryDtls><TxDtls><RmtInf><Ustrd>",
+                "99999-00000000001234567890-123456-127 ",
+                "</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>",
+            ),
+            id="keys",
+        ),
+    ],
+)
+def test_time_is_linear(part: tuple[str, str, str]) -> None:
+    def seconds(count: int) -> float:
+        content = message(part[0] + part[1] * count + part[2])
+        start = time.process_time()
+        receipts.check(io.BytesIO(content.encode()), "camt.054")
+        return time.process_time() - start
+
+    seconds(1_000)
+    assert seconds(40_000) < 8 * max(seconds(10_000), 0.05)
 
 
 def test_a_password_of_the_header_is_told_nowhere(caplog: pytest.LogCaptureFixture) -> None:

@@ -139,3 +139,15 @@ def test_a_report_of_nothing_is_a_page_too():
     report = of_run(done, settle_accounts(done, bills, as_of=DAY))
     assert "ありません。" in lines(report)
     assert "None." in lines(report, language="en")
+
+
+@pytest.mark.parametrize(
+    ("holds", "tone", "said"),
+    [(True, "good", "holds"), (False, "bad", "differs"), ("not checked", "mute", "not checked")],
+)
+def test_a_broken_control_is_red_and_one_that_was_not_checked_is_neither(holds, tone, said):
+    report = hostile_report()
+    controls = {"T4": {"holds": holds, "left": 30_100, "right": None if tone == "mute" else 30_100}}
+    page = Report(DAY, {**report.summary, "controls": controls}, report.tables).page(language="en")
+    states = re.findall(r'<span class="tag (\w+)">(holds|differs|not checked)</span>', page)
+    assert states == [(tone, said)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from biip import parse as biip_parse
+from biip.gs1_messages import GS1Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,4 +178,82 @@ def test_a_drawing_out_of_bounds_is_refused() -> None:
     assert [(issue.code, issue.field) for issue in refused.value.issues] == [
         ("PRINT_SIZE", "module_mm"),
         ("PRINT_SIZE", "height_mm"),
+    ]
+
+
+def spellings(code: gs1_128.Barcode) -> dict[str, str]:
+    """One barcode as readers send it and as it is printed."""
+    first, second = code.lines
+    digits = code.digits
+    return {
+        "plain": digits,
+        "line end": f"{digits}\r\n",
+        "symbology": f"]C1{digits}",
+        "symbology and line end": f"]C1{digits}\r",
+        "FNC1 first": f"\x1d{digits}",
+        "FNC1 behind the symbology": f"]C1\x1d{digits}\n",
+        "FNC1 last": f"]C1{digits}\x1d\r\n",
+        "FNC1 inside": f"{digits[:20]}\x1d{digits[20:]}",
+        "printed": f"{first}\n{second}",
+        "printed in one": first + second,
+        "printed with blanks": f"(91) {digits[2:8]} - {digits[8:30]}  {second}\r\n",
+        "printed without hyphens": f"(91){digits[2:]}",
+    }
+
+
+@given(barcodes)
+def test_every_spelling_of_a_barcode_is_the_barcode(code: gs1_128.Barcode) -> None:
+    for spelling in spellings(code).values():
+        assert gs1_128.check(spelling) == []
+        assert gs1_128.parse(spelling) == code
+
+
+@given(barcodes)
+def test_biip_reads_the_same_out_of_a_scan(code: gs1_128.Barcode) -> None:
+    texts = spellings(code)
+    for name in ("plain", "symbology", "FNC1 last"):
+        message = biip_parse(texts[name].rstrip("\r\n")).gs1_message
+        assert message is not None
+        assert f"91{message.element_strings[0].value}" == gs1_128.parse(texts[name]).digits
+    printed = GS1Message.parse_hri(texts["printed without hyphens"])
+    assert f"91{printed.element_strings[0].value}" == gs1_128.parse(texts["printed"]).digits
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("]C0{}", "WIDTH"),
+        ("]Q1{}", "WIDTH"),
+        ("]c1{}", "WIDTH"),
+        ("]C1]C1{}", "WIDTH"),
+        (" {}", "WIDTH"),
+        ("{} ", "WIDTH"),
+        ("(90){}", "WIDTH"),
+        ("(91){}", "WIDTH"),
+        ("{}-", "WIDTH"),
+        ("{}\r\n{}", "WIDTH"),
+        ("", "WIDTH"),
+        ("(91)", "WIDTH"),
+        ("]C1", "WIDTH"),
+    ],
+)
+def test_any_other_text_is_refused(text: str, code: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        gs1_128.parse(text.replace("{}", SAMPLES[0]))
+    assert [issue.code for issue in refused.value.issues] == [code]
+
+
+@given(st.text(st.sampled_from("]C1(9)-\x1d\r\n 0"), max_size=60))
+def test_no_text_raises_anything_else(text: str) -> None:
+    assert gs1_128.check(text)
+
+
+@given(barcodes, st.integers(2, 43), st.integers(1, 9))
+def test_a_wrong_printed_digit_is_found(code: gs1_128.Barcode, place: int, step: int) -> None:
+    digits = code.digits
+    wrong = f"(91){digits[2:place]}{(int(digits[place]) + step) % 10}{digits[place + 1 :]}"
+    issues = gs1_128.check(wrong)
+    assert issues
+    assert [issue.where.byte for issue in issues] == [
+        issue.where.byte for issue in gs1_128.check(wrong.replace("(91)", "91"))
     ]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
+from collections.abc import Iterator
 from datetime import date
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from kokin import bills, elqr, slips
-from kokin.issues import RefusedError
+from kokin.issues import Place, RefusedError
 from kokin.model import Bill
+from kokin.slips import _forms, _unique, gs1_128
 
 HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
 
@@ -178,8 +184,15 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 5)
     slips.make(source, tmp_path / "out", "svg")
     before = everything(tmp_path / "out")
-    with pytest.raises(RefusedError, match="FOLDER_TAKEN"):
+    with pytest.raises(RefusedError) as refused:
         slips.make(source, tmp_path / "out", "png")
+    assert [(issue.code, issue.field, issue.expected, issue.found) for issue in refused.value.issues] == [
+        ("RUN_DIFFERS", "form", '"svg"', '"png"')
+    ]
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "run.json").write_text("[]")
+    with pytest.raises(RefusedError, match="FOLDER_TAKEN"):
+        slips.make(source, tmp_path / "list", "svg")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(RefusedError, match="FOLDER_TAKEN"):
@@ -209,3 +222,190 @@ def test_parquet_makes_the_same_slips(tmp_path: Path) -> None:
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
     told = json.loads((tmp_path / "b" / "run.json").read_text())
     assert told["result"]["made"] == pa.scalar(12).as_py()
+
+
+class StoppedError(Exception):
+    """The run is interrupted after its first part."""
+
+
+def stop(rows_done: int) -> None:
+    raise StoppedError
+
+
+WORDS = 'payee = "例示市"\n[items.127]\ncharge = "自動車税種別割"\n'
+
+
+def print_run(folder: Path, **options: Any) -> slips.Made:
+    files = {"words": folder / "words.toml", "template": folder / "form.toml", "font": folder / "font.ttf"}
+    return slips.make(folder / "bills.csv", folder / "out", "pdf", part_rows=5, **files, **options)
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the inputs of a print run that was interrupted after its first part."""
+    reportlab = pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
+    # The font that reportlab brings along has no Japanese.
+    monkeypatch.setattr("kokin.slips._slip._check_characters", lambda values, has: None)
+    bills_csv(tmp_path, 10)
+    (tmp_path / "words.toml").write_text(WORDS, encoding="utf-8")
+    strip = resources.files("kokin.slips") / "templates" / "strip.toml"
+    (tmp_path / "form.toml").write_bytes(strip.read_bytes())
+    (tmp_path / "font.ttf").write_bytes((Path(reportlab.__file__).parent / "fonts" / "Vera.ttf").read_bytes())
+    with pytest.raises(StoppedError):
+        print_run(tmp_path, done=stop)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "field"),
+    [("bills.csv", "bills"), ("words.toml", "words"), ("form.toml", "template"), ("font.ttf", "font")],
+)
+def test_a_run_is_not_resumed_with_another_input(interrupted: Path, file: str, field: str) -> None:
+    path, before = interrupted / file, everything(interrupted / "out")
+    content = path.read_bytes()
+    path.write_bytes(content + b"\n")
+    with pytest.raises(RefusedError) as refused:
+        print_run(interrupted)
+    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("RUN_DIFFERS", f"{field}.sha256")]
+    assert everything(interrupted / "out") == before
+    path.write_bytes(content)
+    assert (print_run(interrupted).resumed, print_run(interrupted).made) == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"dpi": 300}, "dpi"), ({"look": slips.Look(quiet=5)}, "look.quiet"), ({"no_deadline": True}, "no_deadline")],
+)
+def test_a_run_is_not_resumed_with_another_option(interrupted: Path, options: dict[str, Any], field: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        print_run(interrupted, **options)
+    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("RUN_DIFFERS", field)]
+
+
+def test_a_template_that_changes_during_a_run_changes_no_page_of_it(interrupted: Path) -> None:
+    """All parts are printed with the files as they were when the run began."""
+    shutil.rmtree(interrupted / "out")
+    template = (interrupted / "form.toml").read_text(encoding="utf-8")
+
+    def widen(rows_done: int) -> None:
+        (interrupted / "form.toml").write_text(template.replace("width = 297", "width = 400"), encoding="utf-8")
+        (interrupted / "words.toml").write_text(WORDS.replace("例示市", "別の市"), encoding="utf-8")
+
+    print_run(interrupted, done=widen)
+    pypdfium2 = pytest.importorskip("pypdfium2")
+    widths = {
+        page.get_width()
+        for name in ("part-00001.pdf", "part-00002.pdf")
+        for page in pypdfium2.PdfDocument(interrupted / "out" / name)
+    }
+    assert (interrupted / "form.toml").read_text(encoding="utf-8") != template
+    assert len(widths) == 1
+
+
+def test_bills_that_change_during_a_run_end_it(tmp_path: Path) -> None:
+    source = bills_csv(tmp_path, 10)
+
+    def append(rows_done: int) -> None:
+        with source.open("a") as file:
+            file.write("B11,99999,127,11,000011,111,2026-06-01,2026,2026,2026-07-10\n")
+
+    with pytest.raises(RefusedError, match="bills: RUN_DIFFERS"):
+        slips.make(source, tmp_path / "out", "payload", part_rows=10, done=append)
+    assert not (tmp_path / "out" / "manifest.csv").exists()
+
+
+def test_drafts_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    source = bills_csv(tmp_path, 20)
+    with pytest.raises(StoppedError):
+        slips.make(source, tmp_path / "out", "svg", part_rows=10, done=stop)
+    (tmp_path / "out" / ".part-00002.0123.part").mkdir()
+    (tmp_path / "out" / ".run.json.0123.part").write_text("{")
+    slips.make(source, tmp_path / "out", "svg", part_rows=10)
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_a_failure_in_the_middle_of_a_part_leaves_no_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = bills_csv(tmp_path, 20)
+    kept = _forms.svgs
+
+    def fail_later(*arguments: Any) -> Iterator[str]:
+        yield next(kept(*arguments))
+        raise OSError("disk full")
+
+    monkeypatch.setattr(_forms, "svgs", fail_later)
+    with pytest.raises(OSError, match="disk full"):
+        slips.make(source, tmp_path / "out", "svg")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.json"]
+
+
+# --- no two slips of one number ---------------------------------------------------------------------------------------
+
+COLUMNS = f"{HEADER},barcode"
+
+
+def with_barcodes(count: int) -> list[dict[str, str]]:
+    names = COLUMNS.split(",")
+    made = []
+    for number in range(1, count + 1):
+        code = gs1_128.build(company_code="929999", free=f"{number:021d}", amount=100 + number)
+        values = ["99999", "127", str(number), f"{number:06d}", str(100 + number)]
+        values += ["2026-06-01", "2026", "2026", "2026-07-10", code.digits]
+        made.append(dict(zip(names, [f"B{number}", *values], strict=True)))
+    return made
+
+
+def write_bills(path: Path, made: list[dict[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS.split(","))
+        writer.writeheader()
+        writer.writerows(made)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("field", "copied"),
+    [
+        ("bill_id", ["bill_id"]),
+        ("el_number", ["case_key", "confirmation"]),
+        ("barcode", ["barcode"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["payload", "svg"])
+def test_two_slips_of_one_number_are_refused_before_anything_is_written(
+    tmp_path: Path, form: str, field: str, copied: list[str]
+) -> None:
+    made = with_barcodes(30)
+    made[26] |= {name: made[3][name] for name in copied}
+    source = write_bills(tmp_path / "bills.csv", made)
+    with pytest.raises(RefusedError) as refused:
+        slips.make(source, tmp_path / "out", form, part_rows=10)
+    (issue,) = refused.value.issues
+    assert (issue.code, issue.field, issue.where) == ("SLIP_DUPLICATE", field, Place("bills.csv", 27))
+    assert issue.found == "that of record 4"
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_barcode_of_two_amounts_is_one_number(tmp_path: Path) -> None:
+    made = with_barcodes(2)
+    made[1]["barcode"] = gs1_128.build(company_code="929999", free=f"{1:021d}", amount=102).digits
+    with pytest.raises(RefusedError, match="barcode: SLIP_DUPLICATE"):
+        slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload")
+
+
+def test_equal_hashes_of_different_numbers_are_no_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_unique, "_hashes", lambda keys: np.arange(len(keys), dtype=np.int64) % 3)
+    monkeypatch.setattr(_unique, "_COMPARED", 1)
+    made = with_barcodes(20)
+    assert slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload").made == 20
+    made[16]["bill_id"] = made[1]["bill_id"]
+    with pytest.raises(RefusedError, match="record 17, bill_id: SLIP_DUPLICATE"):
+        slips.make(write_bills(tmp_path / "b.csv", made), tmp_path / "b", "payload")
+
+
+def test_bills_without_barcodes_are_no_duplicates(tmp_path: Path) -> None:
+    made = with_barcodes(3)
+    for row in made[:2]:
+        row["barcode"] = ""
+    assert slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload").made == 3

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from kokin import slips
+from kokin.elqr import ElQr
 from kokin.issues import RefusedError
 from kokin.slips import Look
 
 zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
 Image = pytest.importorskip("PIL.Image", reason="needs the extra 'decode'")
 
-PAYLOADS = [f"{'0002010102122796000513800018348':0<240}{number:015d}" for number in (1, 20, 300)]
+PAYLOADS = [
+    ElQr(
+        payee_code="99999",
+        office_code="001",
+        item_code="127",
+        case_key=f"{number}",
+        confirmation="123456",
+        amount=number,
+        levy_year=2026,
+        tax_year=2026,
+        period="00",
+        due_on="2026-06-01",
+        payable_until=None,
+    ).payload
+    for number in (1, 20, 300)
+]
 SYMBOLS = slips.symbols(PAYLOADS)
+HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on\n"
 
 
 def read(picture: Any) -> str:
@@ -96,7 +114,18 @@ def test_a_look_tells_its_size() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "field"),
-    [({"module_mm": 0}, "module_mm"), ({"quiet": -1}, "quiet"), ({"dark": "black"}, "dark"), ({"light": ""}, "light")],
+    [
+        ({"module_mm": 0}, "module_mm"),
+        ({"module_mm": float("nan")}, "module_mm"),
+        ({"module_mm": float("inf")}, "module_mm"),
+        ({"module_mm": "1"}, "module_mm"),
+        ({"quiet": -1}, "quiet"),
+        ({"quiet": 1.5}, "quiet"),
+        ({"quiet": 10**9}, "quiet"),
+        ({"dark": "black"}, "dark"),
+        ({"dark": None}, "dark"),
+        ({"light": ""}, "light"),
+    ],
 )
 def test_a_look_that_cannot_be_drawn_is_refused(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(RefusedError) as refused:
@@ -107,3 +136,30 @@ def test_a_look_that_cannot_be_drawn_is_refused(wrong: dict[str, Any], field: st
 def test_a_symbol_of_anything_but_255_digits_is_refused() -> None:
     with pytest.raises(RefusedError):
         slips.symbol("1" * 254)
+
+
+@pytest.mark.parametrize(
+    ("look", "dpi"), [(Look(), 0), (Look(), -1), (Look(), 600.5), (Look(), 10**9), (Look(module_mm=50), 600)]
+)
+def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path, look: Look, dpi: Any) -> None:
+    with pytest.raises(RefusedError, match="dpi: PRINT_SIZE"):
+        slips.png(PAYLOADS[0], look, dpi)
+    (tmp_path / "bills.csv").write_text(HEADER)
+    with pytest.raises(RefusedError, match="dpi: PRINT_SIZE"):
+        slips.make(tmp_path / "bills.csv", tmp_path / "out", "png", look=look, dpi=dpi)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("rows", [0, -1])
+def test_parts_of_no_rows_are_refused(tmp_path: Path, rows: int) -> None:
+    (tmp_path / "bills.csv").write_text(HEADER)
+    with pytest.raises(RefusedError, match="part_rows: AMOUNT_RANGE"):
+        slips.make(tmp_path / "bills.csv", tmp_path / "out", part_rows=rows)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_a_picture_that_is_cut_is_refused(tmp_path: Path, share: float) -> None:
+    content = slips.png(PAYLOADS[0])
+    (tmp_path / "cut.png").write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(RefusedError, match="PICTURE_FORM"):
+        slips.decode(tmp_path / "cut.png")

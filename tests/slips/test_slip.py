@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from datetime import date
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
+from kokin import slips
 from kokin.elqr import ElQr
 from kokin.issues import RefusedError
 from kokin.model import Bill
 from kokin.slips import Look, SlipTexts, gs1_128, slip_pdf, write_slips
 from kokin.slips._fonts import load_fonts
 from kokin.slips._paper import _fitted
+from kokin.slips._slip_values import VALUES, slip_values
 from kokin.slips._template import load_template
 
 pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to look at a PDF")
@@ -259,3 +262,102 @@ def test_text_fits_its_box_and_none_is_lost(text: str, width: float, height: flo
     assert len(broken) <= max(lines, text.count("\n") + 1)
     assert all(stringWidth(line, font, size) <= width * 1.000001 for line in broken)
     assert size * (1 + (len(broken) - 1) * 1.18) <= height * 1.000001
+
+
+STRIP = (resources.files("kokin.slips") / "templates" / "strip.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("width = 297", "width = inf"),
+        ("width = 297", "width = nan"),
+        ("width = 297", "width = -1"),
+        ("width = 297", "width = 1e300"),
+        ('tint = "', 'tint = "x'),
+        ('value = "payee"', 'value = "payees"'),
+        ('value = "upper_line"', 'value = ""'),
+        ("font = 11", "font = 0"),
+    ],
+)
+def test_a_template_that_no_page_can_follow_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    assert old in STRIP
+    (tmp_path / "own.toml").write_text(STRIP.replace(old, new), encoding="utf-8")
+    with pytest.raises(RefusedError) as refused:
+        slip_pdf(bill(), TEXTS, template=tmp_path / "own.toml")
+    assert {issue.where.file for issue in refused.value.issues} == {"own.toml"}
+
+
+def test_a_template_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(STRIP, encoding="utf-8")
+    assert load_template(path).width == 297
+    path.write_text(STRIP.replace("width = 297", "width = 400"), encoding="utf-8")
+    assert load_template(path).width == 400
+
+
+def test_a_font_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "font.ttf"
+    path.write_bytes(VERA.read_bytes())
+    before = load_fonts(digits_path=path)
+    assert load_fonts(digits_path=path) == before
+    path.write_bytes((VERA.parent / "VeraBd.ttf").read_bytes())
+    assert stringWidth("1", load_fonts(digits_path=path).digits, 1000) != stringWidth("1", before.digits, 1000)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x" * 100, b"\x00\x01\x00\x00" + b"\xff" * 500, b"OTTO" + bytes(200), b"ttcf"]
+)
+def test_no_font_at_all_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "font.ttf").write_bytes(content)
+    with pytest.raises(RefusedError, match="FONT_FORM"):
+        slip_pdf(bill(), TEXTS, digits_font=tmp_path / "font.ttf")
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_a_mark_that_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "mark.png").write_bytes(content)
+    with pytest.raises(RefusedError, match="mark: PICTURE_FORM"):
+        slip_pdf(bill(), TEXTS, mark=tmp_path / "mark.png")
+
+
+def test_a_slip_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path, stream = tmp_path / "slips.pdf", io.BytesIO()
+    path.write_bytes(b"old")
+    pages = [(bill(), TEXTS), (bill(levy_year=None), TEXTS)]
+    for target in (path, str(path), stream):
+        with pytest.raises(RefusedError, match="FIELD_MISSING"):
+            write_slips(target, pages)
+    assert (path.read_bytes(), stream.getvalue()) == (b"old", b"")
+    assert [file.name for file in tmp_path.iterdir()] == ["slips.pdf"]
+
+
+def test_the_names_of_values_are_those_of_a_slip() -> None:
+    assert slip_values(bill(), ElQr.from_bill(bill()), TEXTS).keys() == VALUES
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("labels = 3", "labels"),
+        ("labels = { water = 1 }", "labels"),
+        ("address = 'one line'", "address"),
+        ("address = [1]", "address"),
+        ("remarks = [1]", "remarks"),
+        ("[items.127]\nregistrations = 3", "items.127.registrations"),
+        ("items = 3", "items"),
+        ("[items]\n127 = 3", "items.127"),
+    ],
+)
+def test_words_of_another_type_are_refused(tmp_path: Path, text: str, field: str) -> None:
+    (tmp_path / "words.toml").write_text(f"payee = 'x'\ncharge = 'x'\n{text}\n", encoding="utf-8")
+    with pytest.raises(RefusedError) as refused:
+        slips.SlipWords.load(tmp_path / "words.toml")
+    assert [(issue.code, issue.field, issue.where.file) for issue in refused.value.issues] == [
+        ("FIELD_TYPE", field, "words.toml")
+    ]
+
+
+def test_an_elqr_that_does_not_fit_the_page_is_refused() -> None:
+    with pytest.raises(RefusedError, match="module_mm: PRINT_SIZE"):
+        slip_pdf(bill(), TEXTS, look=Look(module_mm=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from segno.encoder import mask_scores
 
-from kokin import slips
+from kokin import elqr, slips
+from kokin.elqr import ElQr
 from kokin.issues import RefusedError
 from kokin.slips._matrix import SIDE, pack, tables, unpack
 from kokin.slips._penalty import best_masks, penalties
+from kokin.slips._symbols import draw
 
 PAYLOAD = (
     "000201010212279600051380001834800000000000000000123002138000127000003000000000001234567890123456099999001000000054"
@@ -25,13 +28,16 @@ PAYLOAD = (
 )
 
 
+CODE = elqr.parse(PAYLOAD)
+
+
 def drawn_by_segno(payload: str) -> tuple[Any, int]:
     drawn = segno.make_qr(payload, error="m", version=6, mode="numeric", boost_error=False)
     return np.array(drawn.matrix, np.bool_), drawn.mask
 
 
 def assert_as_segno(payloads: list[str]) -> None:
-    made = slips.symbols(payloads)
+    made = draw(payloads)
     for payload, modules, mask in zip(payloads, made.modules(), made.masks, strict=True):
         expected, expected_mask = drawn_by_segno(payload)
         assert mask == expected_mask
@@ -60,7 +66,7 @@ def test_thousands_of_payloads_are_drawn_as_segno_draws_them() -> None:
 def test_every_mask_is_met() -> None:
     chance = random.Random(7)
     payloads = ["".join(chance.choices("0123456789", k=255)) for _ in range(100)]
-    assert set(slips.symbols(payloads).masks.tolist()) == set(range(8))
+    assert set(draw(payloads).masks.tolist()) == set(range(8))
 
 
 # Rows that are rich in what the penalty looks for: long runs, finder-like patterns that overlap or touch the edge.
@@ -96,7 +102,7 @@ def test_packed_rows_unpack_to_the_same_modules() -> None:
 
 
 def test_every_form_of_a_batch_gives_the_same_symbols() -> None:
-    payloads = [PAYLOAD, PAYLOAD[::-1], "0" * 255]
+    payloads = [PAYLOAD, *(ElQr(**CODE.model_dump() | {"case_key": f"{number}"}).payload for number in (1, 2))]
     expected = slips.symbols(payloads)
     for form in (
         pa.array(payloads),
@@ -113,9 +119,9 @@ def test_every_form_of_a_batch_gives_the_same_symbols() -> None:
 
 def test_more_symbols_than_a_stretch() -> None:
     payloads = [f"{number:0255d}" for number in range(5000)]
-    made = slips.symbols(payloads, threads=2)
+    made = draw(payloads, threads=2)
     for some in (0, 2047, 2048, 4999):
-        np.testing.assert_array_equal(made.rows[some], slips.symbols([payloads[some]]).rows[0])
+        np.testing.assert_array_equal(made.rows[some], draw([payloads[some]]).rows[0])
 
 
 @pytest.mark.parametrize(
@@ -126,3 +132,19 @@ def test_anything_but_255_digits_is_refused(text: str | None, code: str) -> None
     with pytest.raises(RefusedError) as refused:
         slips.symbols(pa.array([PAYLOAD, text]))
     assert [(issue.code, issue.where.record) for issue in refused.value.issues] == [(code, 2)]
+
+
+@pytest.mark.parametrize("digits", ["1" * 255, PAYLOAD.replace("12300213800", "12400213800"), PAYLOAD[:-1] + "0"])
+@pytest.mark.parametrize("drawing", [slips.symbol, slips.svg, slips.png, slips.pdf, lambda text: slips.symbols([text])])
+def test_digits_that_are_no_elqr_are_not_drawn(drawing: Callable[[str], Any], digits: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        drawing(digits)
+    assert [issue.code for issue in refused.value.issues] == [issue.code for issue in elqr.check(digits)]
+    drawing(PAYLOAD)
+
+
+def test_batches_of_symbols_name_the_record_that_is_no_elqr() -> None:
+    batches = slips.symbol_batches([PAYLOAD, PAYLOAD, "1" * 255, PAYLOAD], size=2)
+    with pytest.raises(RefusedError) as refused:
+        next(batches)
+    assert {issue.where.record for issue in refused.value.issues} == {3}

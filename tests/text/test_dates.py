@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
-from kokin.text import assume_era, assume_year, era_day, era_text
+from kokin.issues import Issue, RefusedError
+from kokin.text import assume_century, assume_era, assume_era_or_century, assume_year, era_day, era_text
 
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
 
@@ -21,38 +22,114 @@ DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
         ("010501", date(1989, 6, 1), date(1989, 5, 1)),
         ("320120", date(2020, 1, 10), date(2020, 1, 20)),
         ("640107", date(1989, 1, 8), date(1989, 1, 7)),
-        ("080229", date(2026, 6, 1), date(1996, 2, 29)),
+        ("080229", date(1996, 6, 1), date(1996, 2, 29)),
     ],
 )
 def test_the_era_is_the_nearest(written: str, reference: date, day: date) -> None:
     assert assume_era(written, reference) == day
 
 
-@given(DAYS, st.integers(-300, 300))
+@given(DAYS, st.integers(-300, 1000))
 def test_a_day_is_known_again_from_the_days_around_it(day: date, distance: int) -> None:
     reference = day + timedelta(days=distance)
     assert assume_era(era_text(day), reference) == day
+    assert assume_century(f"{day:%y%m%d}", reference) == day
+    assert assume_era_or_century(era_text(day), reference) == day
+    assert assume_era_or_century(f"{day:%y%m%d}", reference) == day
     if abs(distance) < 180:
         assert assume_year(f"{day:%m%d}", reference) == day
 
 
+ASSUME = {
+    "era": (assume_era, lambda day: era_text(day)),
+    "century": (assume_century, lambda day: f"{day:%y%m%d}"),
+    "either": (assume_era_or_century, lambda day: era_text(day)),
+}
+
+
+def refused(assume: Callable[..., date], text: str, reference: date, **reach: int) -> Issue:
+    with pytest.raises(RefusedError) as caught:
+        assume(text, reference, **reach)
+    (issue,) = caught.value.issues
+    return issue
+
+
+@pytest.mark.parametrize("style", ASSUME)
+@pytest.mark.parametrize(
+    ("day", "reach", "accepted"),
+    [
+        (date(2023, 4, 15), {}, True),
+        (date(2023, 4, 14), {}, False),
+        (date(2027, 4, 15), {}, True),
+        (date(2027, 4, 16), {}, False),
+        (date(2025, 4, 14), {"years_back": 1}, False),
+        (date(2020, 4, 15), {"years_back": 6}, True),
+        (date(2028, 4, 15), {"years_ahead": 2}, True),
+        (date(2026, 4, 16), {"years_ahead": 0}, False),
+    ],
+)
+def test_a_day_without_its_full_year_is_accepted_within_a_set_distance_only(
+    style: str, day: date, reach: dict[str, int], accepted: bool
+) -> None:
+    assume, text = ASSUME[style]
+    if accepted:
+        assert assume(text(day), date(2026, 4, 15), **reach) == day
+    else:
+        assert refused(assume, text(day), date(2026, 4, 15), **reach).code == "DATE_TOO_FAR"
+
+
+def test_a_western_year_is_never_read_as_an_era() -> None:
+    issue = refused(assume_era, "260401", date(2026, 4, 15))
+    assert (issue.code, issue.found) == ("DATE_TOO_FAR", "260401 = 2014-04-01, western 2026-04-01")
+    # No western day is near either, so there is nothing to say about one.
+    assert "western" not in refused(assume_era, "150401", date(2026, 4, 15)).found
+    assert assume_era_or_century("260401", date(2026, 4, 15)) == date(2026, 4, 1)
+
+
+@pytest.mark.parametrize("reference", [date(1, 1, 1), date(9999, 12, 31), date(2024, 2, 29)])
+def test_no_reference_date_breaks_the_inference(reference: date) -> None:
+    if reference.year != 2024:
+        for assume in (assume_era, assume_century, assume_era_or_century):
+            assert refused(assume, "080401", reference).code == "DATE_TOO_FAR"
+    assert assume_year(f"{reference:%m%d}", reference) == reference
+
+
 @given(st.integers(1, 12), st.integers(1, 31), DAYS)
 def test_the_year_is_the_nearest_that_has_the_day(month: int, number: int, reference: date) -> None:
-    around = (reference + timedelta(days=days) for days in range(-3000, 3001))
-    distances = [abs(day - reference) for day in around if (day.month, day.day) == (month, number)]
-    if not distances:
-        with pytest.raises(RefusedError):
-            assume_year(f"{month:02d}{number:02d}", reference)
+    text = f"{month:02d}{number:02d}"
+    days = [reference + timedelta(days=days) for days in range(-3000, 3001)]
+    near = [day for day in days if (day.month, day.day) == (month, number)]
+    if not near:
+        assert refused(assume_year, text, reference).code == "DATE_INVALID"
         return
-    day = assume_year(f"{month:02d}{number:02d}", reference)
-    assert (day.month, day.day) == (month, number)
-    assert abs(day - reference) == min(distances)
+    nearest = min(abs(day - reference) for day in near)
+    if nearest < timedelta(days=200):
+        assert abs(assume_year(text, reference) - reference) == nearest
+    elif nearest > timedelta(days=220):
+        assert refused(assume_year, text, reference).code == "DATE_TOO_FAR"
+
+
+def test_a_leap_day_far_from_a_leap_year_is_an_issue() -> None:
+    assert assume_year("0229", date(2028, 4, 15)) == date(2028, 2, 29)
+    assert refused(assume_year, "0229", date(2026, 4, 15)).code == "DATE_TOO_FAR"
+    assert refused(assume_year, "0229", date(2028, 4, 15), months=1).code == "DATE_TOO_FAR"
+
+
+@pytest.mark.parametrize("day", [date(1800, 1, 1), date(1868, 1, 24), date(2118, 1, 1), date(2119, 1, 1)])
+def test_a_day_before_meiji_or_past_the_99th_year_has_no_text(day: date) -> None:
+    with pytest.raises(RefusedError, match="DATE_INVALID"):
+        era_text(day)
+
+
+@pytest.mark.parametrize("day", [date(1868, 1, 25), date(1912, 7, 29), date(1912, 7, 30), date(2117, 12, 31)])
+def test_every_other_day_has_six_digits_and_comes_back(day: date) -> None:
+    assert len(era_text(day)) == 6
+    assert era_day(era_text(day, with_era=True)) == day
 
 
 @pytest.mark.parametrize("wrong", ["000101", "081301", "080230", "0805", "08050a", "０８０５０１", ""])
 def test_what_is_no_day_of_an_era_is_refused(wrong: str) -> None:
-    with pytest.raises(RefusedError):
-        assume_era(wrong, date(2026, 1, 1))
+    assert refused(assume_era, wrong, date(2026, 1, 1)).code == "DATE_INVALID"
     with pytest.raises(RefusedError):
         era_day("5" + wrong)
 

@@ -40,14 +40,15 @@ def a_file() -> Iterator[Receipt]:
 
 def a_night() -> dict[str, object]:
     billed: bills.Checked = bills.read("bills.csv")
-    done: reconcile.Reconciliation = reconcile.reconcile(billed.table, receipts.read("r.csv", layout="kokin-csv"))
+    done: reconcile.Reconciliation = reconcile.reconcile(billed.table, receipts.read("r.csv", layout="kokin-csv").table)
     held: bool | None = done.controls[3].holds
     return {"held": held, **done.summary}
 
 
 def a_ledger() -> str:
     with ledger.Ledger.open("sqlite:///city.db") as city:
-        night: ledger.Written = city.post(receipts.read("r.csv", layout="kokin-csv"), source="r.csv", actor="batch")
+        paid = receipts.read("r.csv", layout="kokin-csv").table
+        night: ledger.Written = city.post(paid, source="r.csv", actor="batch")
         city.reverse(night.entry.id, reason="the wrong body's file", actor="chief")
         checked: ledger.Verification = city.verify()
         told: list[Issue] = reports.of_ledger(city).write("reports", ["csv", "html"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from kokin.bills._check import Checked, check
-from kokin.columns import issue_schema, write_csv
+from kokin.columns import atomic_file, issue_schema, write_csv
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Bill, schema
+from kokin.text import file_name
 
 # Bytes of CSV, or rows of Parquet, that are worked on at once.
 _BLOCK = 1 << 24
@@ -56,7 +58,7 @@ def batches(path: str | Path, *, encoding: str | None = None, rows: int = _ROWS)
     tables = _parquet(path) if head == _PARQUET_MAGIC else _csv(path, encoding or _encoding_of(path))
     first = 1
     for table in _cut(tables, rows):
-        yield check(table, file=path.name, first=first)
+        yield check(table, file=file_name(path), first=first)
         first += len(table)
 
 
@@ -84,7 +86,8 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
     else:
         table = pa.Table.from_pylist([bill.model_dump() for bill in bills], schema=columns)
     if path.suffix == ".parquet":
-        pq.write_table(table, path)
+        with atomic_file(path) as draft, _arrow_file(draft, "wb") as file:
+            pq.write_table(table, file)
         return
     written = {}
     for name in table.column_names:
@@ -99,6 +102,11 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
             continue
         written[name] = column
     write_csv(pa.table(written), path)
+
+
+def _arrow_file(path: Path, mode: str = "rb") -> pa.OSFile:
+    """A file for Arrow, which by itself opens no name that is not UTF-8."""
+    return pa.OSFile(os.fsencode(path), mode)
 
 
 def _encoding_of(path: Path) -> str:
@@ -130,7 +138,7 @@ def _csv(path: Path, encoding: str) -> Iterator[pa.Table]:
 
     try:
         reader = pa_csv.open_csv(
-            path,
+            _arrow_file(path),
             pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK, encoding=encoding),
             pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
             pa_csv.ConvertOptions(
@@ -156,7 +164,7 @@ def _csv(path: Path, encoding: str) -> Iterator[pa.Table]:
 
 def _parquet(path: Path) -> Iterator[pa.Table]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(_arrow_file(path)) as file:
             yield pa.Table.from_batches([], file.schema_arrow)
             yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(batch_size=_ROWS))
     except pa.ArrowInvalid as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from kokin.catalog._records import Account, Charge, Item, System
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Record
+from kokin.text import load_toml
 
 _Row = TypeVar("_Row", bound=Record)
 
@@ -76,12 +76,13 @@ def load(path: str | os.PathLike[str]) -> Catalog:
 
     Raises:
         CatalogError: the file is not TOML, or a row is wrong; every problem is in ``.issues``.
+        OSError: the file cannot be read.
     """
     file = Path(path)
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CatalogError([Issue("TOML_INVALID", found=str(error), where=Place(file.name))]) from error
+        tables = load_toml(file)
+    except RefusedError as error:
+        raise CatalogError(error.issues, "catalogue refused") from None
     return _extended(CATALOG, tables, file.name, {"items", "charges"})
 
 
@@ -148,7 +149,7 @@ def _loose_ends(catalog: Catalog) -> list[Issue]:
 
 
 def _shipped() -> Catalog:
-    tables = tomllib.loads((resources.files("kokin.catalog") / "charges.toml").read_text(encoding="utf-8"))
+    tables = load_toml(resources.files("kokin.catalog") / "charges.toml")
     empty = Catalog({}, {}, {}, {})
     return _extended(empty, tables, "charges.toml", _PROVENANCE | {"systems", "accounts", "charges"})
 

@@ -1,5 +1,20 @@
 """The ``kokin`` command: arguments, progress and exit codes. No rule and no format lives here."""
 
-from kokin.cli._app import app, main
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kokin.cli._main import main
+
+if TYPE_CHECKING:
+    from kokin.cli._app import app
 
 __all__ = ["app", "main"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "app":  # imported late, so that main can report what fails in it
+        from kokin.cli._app import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

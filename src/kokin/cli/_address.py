@@ -111,6 +111,7 @@ def _parsed(url: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     try:
+        url.encode("utf-8")
         place = make_url(url)
     except (ArgumentError, ValueError):
         # The error's own words may hold the password.

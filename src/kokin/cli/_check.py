@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kokin.cli import _show
-from kokin.cli._exits import Exit, exits
+from kokin.cli._exits import Exit, exits, with_controls
 from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
 from kokin.cli._words import heads, help_text, language, tell
 from kokin.text import mask
@@ -55,7 +55,20 @@ def check(
         case Format.SARIF:
             logs = [report.as_sarif(language()) for report in reports]
             _show.as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]})
-    return Exit(max(report.exit_code for report in reports))
+    return with_controls(Exit(max(report.exit_code for report in reports)), _controls(reports))
+
+
+def _controls(reports: Sequence[Report]) -> dict[str, Any]:
+    """T1 of the files that are not rejected: what each declares is what was counted in it."""
+    from kokin.reconcile import Control
+
+    good = [report for report in reports if not report.refused]
+    wrong = tuple(
+        f"{report.source} {total.field}" for report in good for total in report.totals.declared if not total.agrees
+    )
+    # Each total is compared by itself: their sum would count yen of one payment several times, and records with them.
+    yen = sum(report.totals.accepted_yen for report in good)
+    return {"T1": Control("T1", "detail = trailer, per file", yen, yen, wrong).as_dict()}
 
 
 def _print_header(file: ReceiptFile, unmasked: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kokin.cli import _show
-from kokin.cli._exits import Exit, exits
+from kokin.cli._exits import Exit, exits, with_controls
 from kokin.cli._words import help_text, language, tell
 
 # Slips drawn for the eye; the command for all of them is printed.
@@ -61,4 +61,4 @@ def demo(
     _show.line(tell("T4: received = in the bins, every yen in exactly one: {equation}", equation=equation))
     _show.line(tell("Open {page} to look at it, and try:", page=out / "result" / "report.html"))
     _show.line(f"  kokin check {out / 'debit.txt'} --layout zengin-91")
-    return Exit.CLEAN if t4["holds"] is True else Exit.FAILED
+    return with_controls(Exit.CLEAN, summary["controls"])

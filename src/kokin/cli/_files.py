@@ -60,14 +60,14 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
     for path, layout in zip(files, layouts_for(files, layouts), strict=True):
         file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, most_issues=_MOST_ISSUES)
         try:
-            table = file.table()
+            table = file.table(on_error="skip")  # what was rejected is in the issues
         except receipts.FileRefused as error:
             refused += error.issues
             continue
         if file.digest in seen:
-            taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(path.name)))
+            taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(file.source)))
             continue
-        seen[file.digest] = path.name
+        seen[file.digest] = file.source
         taken.files.append(file)
         taken.tables.append(table)
         taken.funnels.append(funnel(file))
@@ -102,4 +102,4 @@ def credited(path: Path | None, layout: str, *, lenient: bool, reference_date: d
     """
     if path is None:
         return None
-    return bank_credits(receipts.read(path, layout, lenient=lenient, reference_date=reference_date))
+    return bank_credits(receipts.read(path, layout, lenient=lenient, reference_date=reference_date).table)

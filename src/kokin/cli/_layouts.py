@@ -9,6 +9,7 @@ import typer
 from kokin.cli import _show
 from kokin.cli._exits import Exit, exits
 from kokin.cli._words import heads, help_text, tell
+from kokin.issues import printable
 
 
 @exits
@@ -25,7 +26,7 @@ def layouts(
     from kokin.receipts import layouts as room
 
     if new:
-        _show.line(room.template(name or "my-layout"))
+        _show.page(room.template(name or "my-layout"))
     elif name is None:
         rows = []
         for each in room.names():
@@ -33,8 +34,8 @@ def layouts(
             rows.append((each, layout.ja, layout.en, layout.format, tell("yes" if layout.verified else "NO")))
         _show.grid((*heads("name"), "名称", *heads("what", "format", "verified")), rows)
     else:
-        text = room.table(room.load(name))
+        text = printable(room.table(room.load(name)), keep="\n").rstrip()
         console = Console(highlight=False)
         # A pipe gets the text itself, so that it can be kept as a page.
-        console.print(Markdown(text)) if console.is_terminal else _show.line(text.rstrip())
+        console.print(Markdown(text)) if console.is_terminal else _show.page(text)
     return Exit.CLEAN

@@ -23,11 +23,13 @@ from kokin.cli._options import (
     PolicyFile,
     ReferenceDate,
     actor_of,
+    as_printable,
     day_of,
     moment_of,
 )
 from kokin.cli._words import help_text, page, tell
 from kokin.issues import Issue, from_table
+from kokin.text import file_name
 
 if TYPE_CHECKING:
     from kokin.bills import Checked
@@ -41,7 +43,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Reason = Annotated[str, typer.Option(help=help_text("Why, where that is not plain."), show_default=False)]
+Reason = Annotated[
+    str, typer.Option(help=help_text("Why, where that is not plain."), callback=as_printable, show_default=False)
+]
 
 
 @app.command()
@@ -96,10 +100,10 @@ def bills(
         def add(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
             warnings: list[Issue] = []
             pieces = _watched(room.batches(path), warnings)
-            about = {"actor": who, "source": path.name, "reason": reason}
+            about = {"actor": who, "source": file_name(path), "reason": reason}
             return kept.add_bills(pieces, **about, at=moment_of(at), progress=rows), warnings
 
-        return write_each(paths, add, output)
+        return write_each(kept, paths, add, output)
 
 
 @app.command()
@@ -141,7 +145,7 @@ def post(
             written = kept.post(file, actor=who, reason=reason, at=moment_of(at), progress=rows)
             return written, file.issues if written.is_new else ()
 
-        return write_each(paths, write, output)
+        return write_each(kept, paths, write, output)
 
 
 @app.command("credits")
@@ -175,16 +179,18 @@ def add_credits(
         def add(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
             file = receipts.open(path, layout, lenient=lenient, reference_date=day)
             money = bank_credits(file.table())
-            written = kept.add_credits(money, actor=who, source=path.name, reason=reason, at=moment_of(at))
+            written = kept.add_credits(money, actor=who, source=file_name(path), reason=reason, at=moment_of(at))
             return written, file.issues if written.is_new else ()
 
-        return write_each(paths, add, output)
+        return write_each(kept, paths, add, output)
 
 
 @app.command()
 @exits
 def reverse(
-    reason: Annotated[str, typer.Option(help=help_text("Why; it is written down."), show_default=False)],
+    reason: Annotated[
+        str, typer.Option(help=help_text("Why; it is written down."), callback=as_printable, show_default=False)
+    ],
     ledger: LedgerUrl = None,
     entry: Annotated[
         int | None,

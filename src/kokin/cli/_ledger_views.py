@@ -11,9 +11,10 @@ import typer
 
 from kokin.cli import _show
 from kokin.cli._address import LedgerUrl, address, only, opened, shown
-from kokin.cli._exits import Exit, exits
+from kokin.cli._exits import Exit, exits, with_controls
 from kokin.cli._options import JAPAN, As, AsOf, Format, day_of
 from kokin.cli._words import heads, help_text, tell
+from kokin.issues import printable
 
 if TYPE_CHECKING:
     from kokin.ledger import Entry
@@ -36,8 +37,7 @@ def status(
         _show.as_json(told)
     else:
         _print_status(shown(url), told, last)
-    holds = all(control["holds"] for control in told["controls"].values())
-    return Exit.CLEAN if holds else Exit.FAILED
+    return with_controls(Exit.CLEAN, told["controls"])
 
 
 def _print_status(place: str, told: Mapping[str, Any], last: Sequence[Entry]) -> None:
@@ -99,7 +99,7 @@ def history(
     if len(rest) != 1:
         raise typer.BadParameter(tell("name one bill after the ledger"), param_hint="BILL")
     with opened(url) as kept:
-        found = kept.history(rest[0])
+        found = kept.history(printable(rest[0]))
     tables = {name: getattr(found, name).to_pylist() for name in ("versions", "postings", "balances")}
     if output is Format.JSON:
         _show.as_json(tables)
@@ -143,7 +143,7 @@ def verify(
 ) -> Exit:
     """Verify that every row is what was written, and name the first of each table that is not.
 
-    It ends with 0 only if everything is; otherwise with 4, for such a ledger must not be used.
+    The exit code is 0 only if every row is; otherwise 5. Do not use such a ledger.
     """
     with opened(only(ledger)) as kept, _show.progress(tell("verify")):
         found = kept.verify(sealed=sealed, again=again)
@@ -156,7 +156,7 @@ def verify(
         _show.line(f"hash {found.hash}")
         _show.issues(found.issues)
         _show.line(tell("everything is what was written" if found.is_clean else "NOT everything is what was written"))
-    return Exit.CLEAN if found.is_clean else Exit.FAILED
+    return Exit.CLEAN if found.is_clean else Exit.UNBALANCED
 
 
 @exits

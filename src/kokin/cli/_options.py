@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from kokin.cli._words import help_text, tell
+from kokin.issues import printable
 
 JAPAN = timezone(timedelta(hours=9))
 
@@ -73,6 +74,11 @@ At = Annotated[
 ]
 
 
+def as_printable(value: str) -> str:
+    """The callback of an option whose text is stored: one that is not UTF-8 has its bytes escaped."""
+    return printable(value)
+
+
 def day_of(given: datetime | None) -> date:
     """The given day, or today."""
     return given.date() if given else date.today()
@@ -84,12 +90,12 @@ def moment_of(given: datetime | None) -> datetime | None:
 
 
 def actor_of(given: str) -> str:
-    """The given name, or that of the login.
+    """The given name as printable text, or that of the login.
 
     Raises:
         BadParameter: nobody is logged in.
     """
     try:
-        return given or getpass.getuser()
+        return printable(given or getpass.getuser())
     except (KeyError, OSError) as error:
         raise typer.BadParameter(tell("say who does it: nobody is logged in"), param_hint="--actor") from error

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kokin.cli import _show
-from kokin.cli._exits import Exit
+from kokin.cli._exits import Exit, with_controls
 from kokin.cli._options import Format
 from kokin.cli._words import heads, tell
-from kokin.issues import Issue, RefusedError
+from kokin.issues import Issue, RefusedError, printable
 from kokin.model import Outcome
+from kokin.text import file_name
 
 if TYPE_CHECKING:
-    from kokin.ledger import Written
+    from kokin.ledger import Ledger, Written
 
 #: Writes a file, and tells as it goes how many more rows are done.
 Write: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[Written, Iterable[Issue]]]"
@@ -67,24 +68,25 @@ class Done:
         return told | {"why": self.why, "issues": [_show.issue_dict(issue) for issue in self.issues]}
 
 
-def write_each(paths: Sequence[Path], write: Write, output: Format) -> Exit:
-    """Write files, each by itself: one that is refused or cannot be read keeps no other out.
+def write_each(ledger: Ledger, paths: Sequence[Path], write: Write, output: Format) -> Exit:
+    """Write files, each by itself: a rejected or unreadable file does not stop the others.
 
-    What became of them is told even if the ledger fails in between. Returns the gravest of their exit codes.
+    The results are printed even if the ledger fails in between. Returns the highest of their exit codes, and of that of
+    the ledger's controls after them.
     """
     done: list[Done] = []
     try:
         for path in paths:
-            with _show.progress(path.name) as rows:
+            with _show.progress(file_name(path)) as rows:
                 done.append(_written(path, write, rows))
     finally:
         if done:
             _show_all(done, output)
-    return max(each.code for each in done)
+    return with_controls(max(each.code for each in done), ledger.status()["controls"])
 
 
 def _written(path: Path, write: Write, rows: Callable[[int], None]) -> Done:
-    name = path.name or str(path)
+    name = file_name(path) or printable(str(path))
     try:
         written, issues = write(path, rows)
     except RefusedError as error:
@@ -97,7 +99,16 @@ def _written(path: Path, write: Write, rows: Callable[[int], None]) -> Done:
 def _show_all(done: Sequence[Done], output: Format) -> None:
     if output is Format.JSON:
         _show.as_json([each.as_dict() for each in done])
-        return
+    else:
+        _print(done)
+    for each in done:
+        if each.code in (Exit.REFUSED, Exit.FAILED):
+            why = f" ({tell(each.why)})" if each.why else ""
+            _show.note(tell("{file}: {state}", file=each.file, state=tell(each.state)) + why)
+        _show.issues(each.issues)
+
+
+def _print(done: Sequence[Done]) -> None:
     rows = []
     for each in done:
         written = each.written
@@ -114,8 +125,3 @@ def _show_all(done: Sequence[Done], output: Format) -> None:
     if outcomes:
         _show.line()
         _show.grid(heads("outcome", "receipts", "yen"), [(name, *told) for name, told in sorted(outcomes.items())])
-    for each in done:
-        if each.code in (Exit.REFUSED, Exit.FAILED):
-            why = f" ({tell(each.why)})" if each.why else ""
-            _show.note(tell("{file}: {state}", file=each.file, state=tell(each.state)) + why)
-        _show.issues(each.issues)

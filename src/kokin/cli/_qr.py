@@ -122,7 +122,8 @@ def _decoded(code: str) -> list[str]:
         RefusedError: the picture has no QR code.
         OSError: it cannot be read.
     """
-    from kokin import slips
+    from kokin import elqr, slips
 
-    is_picture = not code.isdigit() and (Path(code).suffix or Path(code).exists())
-    return slips.decode(code) if is_picture else [code]
+    digits = elqr.strip_scanner_marks(code)
+    is_picture = not digits.isdigit() and (Path(code).suffix or Path(code).exists())
+    return slips.decode(code) if is_picture else [digits]

@@ -10,7 +10,7 @@ import typer
 
 from kokin.cli import _show
 from kokin.cli._address import opened, shown
-from kokin.cli._exits import Exit, exits
+from kokin.cli._exits import Exit, exits, with_controls
 from kokin.cli._options import (
     Actor,
     CatalogFile,
@@ -24,6 +24,7 @@ from kokin.cli._options import (
     day_of,
 )
 from kokin.cli._words import heads, help_text, language, tell
+from kokin.text import file_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,9 +77,11 @@ def reconcile(
     money = _files.credited(credits_file, credits_layout, lenient=lenient, reference_date=day)
     charges = load(catalog) if catalog else CATALOG
     accounts = settle_accounts(result, billed, catalog=charges, credits=money, files=taken.totals)
+    posted: dict[str, Any] = {}
     if ledger:
         with opened(ledger, policy=choices) as kept:
             _post(kept, bills, billed, taken.files, actor_of(actor))
+            posted = kept.status()["controls"]
     issues = to_table(taken.issues)
     summary = reports.write_run(result, accounts, taken.funnels, issues, out, language=language(), catalog=charges)
     _show.issues(taken.issues)
@@ -87,7 +90,8 @@ def reconcile(
     if ledger:
         _show.line(tell("posted to {place}", place=shown(ledger)))
     _show.line(tell("written to {out}", out=out))
-    return Exit.EXCEPTIONS if len(accounts.exceptions) or taken.issues else Exit.CLEAN
+    code = Exit.EXCEPTIONS if len(accounts.exceptions) or taken.issues else Exit.CLEAN
+    return max(with_controls(code, summary["controls"]), with_controls(code, posted))
 
 
 def _bills(path: Path) -> pa.Table:
@@ -105,7 +109,7 @@ def _bills(path: Path) -> pa.Table:
 
 def _post(ledger: Ledger, bills: Path, billed: pa.Table, files: Sequence[ReceiptFile], actor: str) -> None:
     with _show.progress(tell("ledger"), len(files) + 1) as done:
-        ledger.add_bills(billed, actor=actor, source=bills.name)
+        ledger.add_bills(billed, actor=actor, source=file_name(bills))
         done(1)
         for file in files:
             ledger.post(file, actor=actor)

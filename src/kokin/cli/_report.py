@@ -10,7 +10,7 @@ import typer
 
 from kokin.cli import _show
 from kokin.cli._address import LedgerUrl, only, opened
-from kokin.cli._exits import Exit, exits
+from kokin.cli._exits import Exit, exits, with_controls
 from kokin.cli._options import (
     AsOf,
     CatalogFile,
@@ -55,8 +55,8 @@ def report(
 ) -> Exit:
     """Write the reports of a ledger: outcomes, exceptions, totals, arrears, the page to look at, and the rest.
 
-    The folder is complete or, if anything fails, as it was. It ends with 0 even where receipts are to be looked at, for
-    a ledger always has some; with 1 if a control does not hold, or a character was replaced.
+    The folder is complete or, if anything fails, as it was. The exit code is 0 even if there are exceptions, which a
+    ledger always has; 1 if a character was replaced; 5 if a control is broken.
     """
     from kokin.catalog import CATALOG, load
     from kokin.reconcile import Policy
@@ -79,8 +79,7 @@ def report(
     _show.issues(replaced)
     _show.line()
     _show.line(tell("written to {out}", out=out))
-    broken = any(control["holds"] is False for control in made.summary["controls"].values())
-    return Exit.EXCEPTIONS if replaced or broken else Exit.CLEAN
+    return with_controls(Exit.EXCEPTIONS if replaced else Exit.CLEAN, made.summary["controls"])
 
 
 def _formats(given: str) -> list[Literal["csv", "xlsx", "html"]]:

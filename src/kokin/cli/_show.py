@@ -1,9 +1,12 @@
-"""What is printed: results on stdout, everything else on stderr, progress only on a terminal."""
+"""What is printed: results on stdout, everything else on stderr, progress only on a terminal.
+
+File names, ids and messages come from outside: :func:`kokin.issues.printable` escapes what a terminal would obey.
+"""
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,9 +24,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from kokin.cli._words import heads, language, tell, told_elsewhere
-from kokin.issues import Issue, RefusedError, Severity
+from kokin.issues import Issue, RefusedError, Severity, printable
 
 # A pipe has no width: what is written into it is not folded.
 _PIPE_WIDTH = 200
@@ -49,16 +53,16 @@ def issues(found: Iterable[Issue], most: int = _MOST, total: int | None = None) 
     total = len(found) if total is None else total
     for issue in found[:most]:
         style = "red" if issue.severity is Severity.ERROR else "yellow"
-        errors.print(issue.describe(language()), style=style, markup=False)
+        _error(issue.describe(language()), style)
     if total > most:
-        errors.print(tell("... {more:,} more", more=total - most), markup=False)
+        _error(tell("... {more:,} more", more=total - most))
 
 
 def refusal(error: RefusedError) -> None:
     """Why an input was refused."""
     why = told_elsewhere(error.summary)
     said = tell("refused: {why}", why=why) if why else tell("refused")
-    errors.print(said, style="bold red", markup=False)
+    _error(said, "bold red")
     issues(error.issues)
 
 
@@ -68,12 +72,33 @@ def failure(error: Exception) -> None:
         why = f"{error.filename}: {tell(error.strerror)}" if error.filename else tell(error.strerror)
     else:
         why = tell(str(error))
-    errors.print(tell("failed: {why}", why=why), style="bold red", markup=False)
+    _error(tell("failed: {why}", why=why), "bold red")
+
+
+def broken(controls: Mapping[str, Mapping[str, Any]]) -> None:
+    """The broken control equations, a line each on stderr."""
+    for name, control in controls.items():
+        said = {"name": name, "statement": tell(control["statement"])}
+        sides = {"left": control["left"], "right": control["right"]}
+        line = tell("the books do not balance: {name}, {statement}: {left:,} and {right:,}", **said, **sides)
+        parts = ", ".join(control.get("broken", ())[:_MOST])
+        _error(f"{line} ({parts})" if parts else line, "bold red")
+
+
+def usage(error: Any) -> None:
+    """An error of usage: the usage of the command, and what is wrong with its arguments."""
+    text = io.StringIO()
+    error.show(file=text)
+    sys.stderr.write(printable(text.getvalue(), keep="\n"))
 
 
 def note(text: str) -> None:
     """A line on stderr for whoever watches."""
-    errors.print(text, style="yellow", markup=False)
+    _error(text, "yellow")
+
+
+def _error(text: str, style: str = "") -> None:
+    errors.print(printable(text), style=style, markup=False)
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -86,8 +111,13 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
             name, justify="right" if right else "left", header_style="bold", no_wrap=right, overflow="fold"
         )
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str("" if cell is None else cell) for cell in row))
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else _cell(cell) for cell in row))
     results.print(table, markup=False)
+
+
+def _cell(value: Any) -> Text:
+    # As Text: rich would take a name in square brackets for its markup.
+    return Text("" if value is None else printable(str(value)))
 
 
 def controls(told: Mapping[str, Mapping[str, Any]]) -> None:
@@ -101,12 +131,20 @@ def controls(told: Mapping[str, Mapping[str, Any]]) -> None:
 
 def line(text: str = "") -> None:
     """A line on stdout."""
-    typer.echo(text)
+    typer.echo(printable(text))
+
+
+def page(text: str) -> None:
+    """A text of several lines on stdout."""
+    typer.echo(printable(text, keep="\n"))
 
 
 def as_json(value: object) -> None:
     """A value as JSON on stdout, for programs: its words are never translated, but for the messages of issues."""
-    line(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    # JSON has an escape of its own for the control characters that json.dumps leaves as they are.
+    escapes = {ord(sign): f"\\u{ord(sign):04x}" for sign in set(text) - {"\n"} if printable(sign) != sign}
+    typer.echo(text.translate(escapes))
 
 
 def issue_dict(issue: Issue) -> dict[str, Any]:
@@ -123,17 +161,12 @@ def progress(what: str, total: int | None = None) -> Iterator[Any]:
     if total is None:
         far = (TextColumn("{task.completed:,}"), TimeElapsedColumn())
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *far,
         console=errors,
         transient=True,
         disable=not errors.is_terminal,
     ) as bars:
-        task = bars.add_task(what, total=total)
+        task = bars.add_task(printable(what), total=total)
         yield lambda done: bars.update(task, advance=done)
-
-
-def silence() -> None:
-    """Write no more on stdout, whose reader has gone: not even what is still in its buffer."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,8 +11,6 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from rich.cells import cell_len
-
 # Cells that the help page has beside the names of options, and below the name of a command.
 _BESIDE, _BELOW = 44, 76
 # Where a Japanese line may end: after a sign and what closes it, never inside a word of Latin letters.
@@ -63,6 +61,8 @@ def _folded(text: str, cells: int) -> str:
     """Japanese in lines of so many cells, for the help page counts letters and breaks at blanks. English stays."""
     if text.isascii() or language() == "en":
         return text
+    from rich.cells import cell_len  # late: main reports a broken installation in these words
+
     lines = [""]
     for word in _WORD.findall(text):
         if cell_len(lines[-1] + word) > cells:

@@ -58,6 +58,7 @@ from kokin.columns._digits import (
     from_digits,
     to_digits,
 )
+from kokin.columns._files import atomic_file, draft_folder, remove_drafts
 from kokin.columns._problems import (
     Problems,
     issue_schema,
@@ -94,6 +95,7 @@ __all__ = [
     "Rows",
     "Words",
     "as_table",
+    "atomic_file",
     "batches_of",
     "bool_array",
     "chunks",
@@ -105,6 +107,7 @@ __all__ = [
     "days_since_1970",
     "digits_column",
     "distinct",
+    "draft_folder",
     "fixed_buffer",
     "flags_of",
     "from_digits",
@@ -117,6 +120,7 @@ __all__ = [
     "no_rows",
     "out_of_bounds",
     "record_problems",
+    "remove_drafts",
     "shown_of",
     "sort",
     "stretches",

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from kokin.columns._arrow import no_rows
+from kokin.columns._files import atomic_file
 from kokin.columns._stretches import in_turn
 
 # Rows that are formatted at once.
@@ -26,14 +27,14 @@ def write_csv(rows: pa.Table | Callable[[], Iterable[pa.RecordBatch]], path: Pat
     Args:
         rows: a table, or what gives its batches: at least one, be it empty. Only a few of them are held at a time;
             where a text turns out to need a quote, they are asked for again.
-        path: the file, which is replaced.
+        path: the file, which is replaced when all is written, and left as it was when something raises.
         encoding: the character set.
 
     Raises:
         UnicodeEncodeError: the encoding lacks a character.
     """
     batches = (lambda: _batches_of(rows)) if isinstance(rows, pa.Table) else rows
-    with path.open("wb") as file:
+    with atomic_file(path) as draft, draft.open("wb") as file:
         try:
             _write(batches(), file, "none", encoding)
         except pa.ArrowInvalid:  # so pyarrow tells a text that cannot stand without a quote

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from kokin import bills as bill_files
 from kokin import receipts
+from kokin.columns import atomic_file
 from kokin.demo._city import bills
 from kokin.demo._payments import broken_line, payments
+from kokin.issues import Issue, RefusedError
 
 #: The day near which the city's days without a year are.
 REFERENCE_DATE = date(2026, 10, 31)
@@ -26,14 +28,18 @@ class CityFiles:
     """What MMDD in the direct debit file is nearest to."""
 
 
-def write_city(folder: Path, count: int, seed: int) -> CityFiles:
+def write_city(folder: str | Path, count: int, seed: int) -> CityFiles:
     """Write ``bills.csv`` with ``count`` slips, and the receipt files of those who paid.
 
     One record of ``eltax.csv`` is broken on purpose.
 
     Raises:
+        RefusedError: ``count`` is negative.
         OSError: the folder cannot be written.
     """
+    if count < 0:
+        raise RefusedError([Issue("AMOUNT_RANGE", "count", "0 or more", str(count))])
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     city = list(bills(count, seed))
     bill_files.write(city, folder / "bills.csv")
@@ -55,4 +61,5 @@ def _break(path: Path) -> None:
     """Put a broken record in the middle of a CSV."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     lines.insert(len(lines) // 2 + 1, ",".join(broken_line(lines[0].strip().split(","))) + "\n")
-    path.write_text("".join(lines), encoding="utf-8")
+    with atomic_file(path) as draft:
+        draft.write_text("".join(lines), encoding="utf-8")

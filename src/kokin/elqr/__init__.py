@@ -37,7 +37,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kokin.elqr._check_digits import mpn_check_digits
-from kokin.elqr._code import ElQr, PayloadError, check, is_elqr, parse
+from kokin.elqr._code import ElQr, PayloadError, check, is_elqr, parse, strip_scanner_marks
 from kokin.elqr._parts import LENGTH, PARTS, Part
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ __all__ = [
     "mpn_check_digits",
     "parse",
     "parse_many",
+    "strip_scanner_marks",
 ]
 
 # A single code needs neither numpy nor Arrow, so the batches are imported when they are first named.
@@ -68,3 +69,7 @@ def __getattr__(name: str) -> Any:
     if name in _BATCHES:
         return getattr(import_module(f"{__name__}.{_BATCHES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -31,6 +31,7 @@ from kokin.elqr._code import ElQr
 from kokin.elqr._parts import LENGTH, PARTS
 from kokin.issues import Issue, RefusedError
 from kokin.model import Bill, Day, Digits, Yen, kinds
+from kokin.text import require_date
 
 # Rows per Arrow chunk of the result: its text offsets are 32 bits wide, and 255 x 2^20 fits.
 _CHUNK = 1 << 20
@@ -90,6 +91,8 @@ def build_many(
     Raises:
         RefusedError: a column is missing, stands twice, or is of a type that could lose something, such as a float.
     """
+    if issued_on is not None:
+        require_date("issued_on", issued_on)
     prepared = _prepared(pa.table(table), optional={"payable_until"} if no_deadline else set())
     build = functools.partial(_build, issued_on=issued_on, no_deadline=no_deadline)
     chunks, tables = [], []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from kokin.elqr._check_digits import crc, mpn_check_digits
-from kokin.elqr._parts import HEAD, LENGTH, LOWER_LINE, PARTS, UPPER_LINE
+from kokin.elqr._parts import HEAD, LENGTH, LOWER_LINE, PARTS, SCANNER_MARKS, UPPER_LINE
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Bill, Day, Digits, Record, Yen
 
@@ -110,18 +111,33 @@ def _as_digits(value: Any, width: int) -> str:
             return str(value)
 
 
+def strip_scanner_marks(text: str) -> str:
+    r"""A scanned text without the symbology identifier (``]Q0`` to ``]Q6``) before it and CR and LF behind it.
+
+    The functions of this package that read a text or a column of texts do so themselves.
+
+    >>> strip_scanner_marks("]Q1000201\r\n")
+    '000201'
+    """
+    return re.sub(SCANNER_MARKS, "", text)
+
+
 def is_elqr(text: str) -> bool:
     """Whether a scanned text is an eL-QR at all: 255 digits with its beginning. Nothing else is checked."""
+    text = strip_scanner_marks(text)
     return len(text) == LENGTH and text.startswith(HEAD) and text.isascii() and text.isdigit()
 
 
 def check(text: str) -> list[Issue]:
-    """Everything that is wrong with 255 digits, with the field and the first digit of it (from 0) in ``where.byte``."""
+    """Everything that is wrong with 255 digits, with the field and the first digit of it (from 0) in ``where.byte``.
+
+    What a scanner sends around the digits is accepted and not counted; see :func:`strip_scanner_marks`.
+    """
     return _read(text)[1]
 
 
 def parse(text: str) -> ElQr:
-    """The code that 255 digits say.
+    """The code that 255 digits say, as typed or as a scanner sends them; see :func:`strip_scanner_marks`.
 
     Raises:
         PayloadError: ``.issues`` lists every problem.
@@ -135,6 +151,7 @@ def parse(text: str) -> ElQr:
 def _read(text: str) -> tuple[dict[str, Any], list[Issue]]:
     """The fields as far as they can be read, and the problems in the order of the digits."""
     problems = []
+    text = strip_scanner_marks(text)
     if len(text) != LENGTH:
         problems.append(Issue("PAYLOAD_LENGTH", "payload", f"{LENGTH} digits", f"{len(text)} characters"))
     if not (text.isascii() and text.isdigit()):

@@ -88,6 +88,11 @@ LENGTH = sum(part.width for part in PARTS.values())
 HEAD = "".join(PARTS[name].const for name in ("format", "method", "payee_element"))
 
 
+#: What a reader sends around the digits, as a regular expression: the symbology identifier of a QR Code (ISO/IEC 15424,
+#: ``]Q0`` to ``]Q6``) before them, CR and LF behind them.
+SCANNER_MARKS = r"^\]Q[0-6]|[\r\n]+$"
+
+
 def run(first: str, last: str) -> slice:
     """The digits from one part to another, both included."""
     return slice(PARTS[first].start, PARTS[last].start + PARTS[last].width)

@@ -17,7 +17,7 @@ from kokin.columns import (
     text_buffers,
     with_foreign_bytes,
 )
-from kokin.elqr._parts import LENGTH
+from kokin.elqr._parts import LENGTH, SCANNER_MARKS
 
 # What stands in for a text that is no payload.
 _NO_PAYLOAD = "0" * LENGTH
@@ -30,6 +30,10 @@ def payload_column(column: pa.Array, problems: Problems) -> Bytes:
     texts = column.fill_null(_NO_PAYLOAD)
     offsets, letters = text_buffers(texts)
     lengths = np.diff(offsets)
+    if (lengths != LENGTH).any():
+        texts = pc.replace_substring_regex(texts, SCANNER_MARKS, "")
+        offsets, letters = text_buffers(texts)
+        lengths = np.diff(offsets)
     foreign = with_foreign_bytes(offsets, letters) | (lengths == 0)
     if foreign.any():
         lengths = fixed_buffer(pc.utf8_length(texts), np.int32)

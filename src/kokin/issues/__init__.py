@@ -12,6 +12,7 @@ record 7, case_key: NOT_DIGITS: only digits 0-9 may stand here; expected 20 digi
 
 from kokin.issues._errors import KokinError, RefusedError, RejectedRecordsError
 from kokin.issues._issue import CODES, Code, Issue, Place, Severity
+from kokin.issues._printable import printable
 from kokin.issues._result import ReadResult
 from kokin.issues._table import ISSUE_COLUMNS, from_table, to_table
 
@@ -27,5 +28,6 @@ __all__ = [
     "RejectedRecordsError",
     "Severity",
     "from_table",
+    "printable",
     "to_table",
 ]

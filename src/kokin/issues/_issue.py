@@ -10,6 +10,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Literal, cast
 
+from kokin.issues._printable import printable
+
 Language = Literal["en", "ja"]
 
 
@@ -54,9 +56,9 @@ class Place:
     byte: int | None = None
 
     def describe(self, language: Language = "en") -> str:
-        """The place in words, outermost first; empty where nothing is known."""
+        """The place in words, outermost first; empty where nothing is known. Control characters are escaped."""
         record, byte = ("record", "byte") if language == "en" else ("レコード", "バイト")
-        parts = [self.file] if self.file else []
+        parts = [printable(self.file)] if self.file else []
         if self.record is not None:
             parts.append(f"{record} {self.record}")
         if self.byte is not None:
@@ -101,19 +103,20 @@ class Issue:
         return {"field": self.field, "expected": self.expected, "found": self.found}
 
     def message(self, language: Language = "en") -> str:
-        """What is wrong, without the place."""
+        """What is wrong, without the place, on one line: control characters are escaped."""
         text = cast(str, getattr(CODES[self.code], language))
+        expected, found = printable(self.expected), printable(self.found)
         if language == "en":
-            details = [f"expected {self.expected}"] if self.expected else []
-            details += [f"found {self.found}"] if self.found else []
+            details = [f"expected {expected}"] if expected else []
+            details += [f"found {found}"] if found else []
             return "; ".join([text, ", ".join(details)]) if details else text
-        details = [f"期待値 {self.expected}"] if self.expected else []
-        details += [f"実際 {self.found}"] if self.found else []
+        details = [f"期待値 {expected}"] if expected else []
+        details += [f"実際 {found}"] if found else []
         return f"{text} ({', '.join(details)})" if details else text
 
     def describe(self, language: Language = "en") -> str:
         """One line: place, field, code and message."""
-        place = ", ".join(part for part in (self.where.describe(language), self.field) if part)
+        place = ", ".join(part for part in (self.where.describe(language), printable(self.field)) if part)
         line = f"{self.code}: {self.message(language)}"
         return f"{place}: {line}" if place else line
 

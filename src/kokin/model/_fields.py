@@ -29,19 +29,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-_MOST_SHOWN = 24
+_MAX_SHOWN = 24
+# Everything but ASCII digits, punctuation and the blank; control characters are among what is masked.
+_MASKED = re.compile(r"[^\x20-\x40\x5b-\x60\x7b-\x7e]")
 
 
 def shown(value: str) -> str:
-    """A refused value as an issue may tell it: cut short, and masked where it may be a name in the wrong column."""
-    return value[:_MOST_SHOWN] if value.isascii() and value.isprintable() else mask(value)
+    """A rejected value as an issue may show it: its digits and punctuation, and ``*`` for any other character.
+
+    Letters of any script are never shown, for a name may be in a column of numbers. At most 24 characters are kept.
+
+    >>> shown("12A4"), shown("YAMADA TARO"), shown("山田 1")
+    ('12*4', '****** ****', '** 1')
+    """
+    return _MASKED.sub("*", value[:_MAX_SHOWN])
 
 
-def _problem(code: LiteralString, expected: str, found: object) -> PydanticCustomError:
+def _problem(code: LiteralString, expected: str, found: object = "") -> PydanticCustomError:
     # The issue is made from the context; pydantic wants a message template of its own.
-    context = {"expected": expected, "found": shown(str(found))}
+    context = {"expected": expected, "found": str(found)}
     return PydanticCustomError(code, "{expected}, {found}", context)
 
 
@@ -77,7 +83,7 @@ class Digits(Kind):
         if not isinstance(value, str):
             return value
         if value and not (value.isascii() and value.isdigit()):
-            raise _problem("NOT_DIGITS", self.expected, value)
+            raise _problem("NOT_DIGITS", self.expected, shown(value))
         if len(value) > self.width or not value or (len(value) < self.width and not (self.pad or self.shorter)):
             raise _problem("WIDTH", self.expected, f"{len(value)} digits")
         return value.zfill(self.width) if self.pad else value
@@ -101,7 +107,7 @@ class Text(Kind):
         if not self.least <= len(value) <= self.width:
             raise _problem("WIDTH", self.expected, f"{len(value)} characters")
         if control_character(value):
-            raise _problem("CHARACTER", "no control characters", "")
+            raise _problem("CHARACTER", "no control characters")
         return value
 
 
@@ -142,7 +148,7 @@ class Day(Kind):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        raise _problem("DATE_INVALID", self.expected, value)
+        raise _problem("DATE_INVALID", self.expected, shown(value))
 
 
 class Record(BaseModel):

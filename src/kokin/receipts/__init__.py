@@ -12,12 +12,13 @@ A file is read by a named layout. Here a store's file is invented, and read:
 >>> file.totals.read, file.totals.accepted, file.totals.rejected
 (3, 3, 0)
 
-Batches are for machines, and :func:`read` gives all of a file or nothing of it:
+Batches are for machines, and :func:`read` returns all of a file, or raises if a record was rejected:
 
->>> read(content, "dsk-csv").column("amount").to_pylist()
-[283726, 288265, 249846]
+>>> paid = read(content, "dsk-csv")
+>>> paid.table.column("amount").to_pylist(), len(paid.issues), paid.totals.accepted_yen
+([283726, 288265, 249846], 0, 821837)
 
-A bad record is kept out and told; a file that is not whole is refused:
+A file that is not whole is refused:
 
 >>> report = check(io.BytesIO(content.getvalue()[:-3]), "dsk-csv")
 >>> [(issue.code, issue.where.record) for issue in report.refused]

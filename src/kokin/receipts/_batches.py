@@ -19,7 +19,7 @@ from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._columns import ColumnReader, can_read
 from kokin.receipts._csv_columns import CsvMatrix, Rows
 from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import Block, Frame, Framing, blocks, rows
+from kokin.receipts._frames import Blank, Block, Frame, Framing, Lines, blocks
 from kokin.receipts._reading import Reading
 from kokin.receipts._words import Bytes, Mask, equals, not_digits
 from kokin.text import EBCDIC_TO_HALF_WIDTH
@@ -29,8 +29,6 @@ CONSTANT = ("layout", "source", "digest")
 # Below this many records in a row, columns cost more than they save.
 _FEW = 16
 _ROWS = 8192
-# Bytes of a CSV that are looked at together; what is made of them takes ten times as much memory.
-_CSV_CHUNK = 1 << 22
 _FROM_EBCDIC = np.frombuffer(EBCDIC_TO_HALF_WIDTH, np.uint8)
 
 Judged = tuple[LayoutRecord, dict[str, Any]]
@@ -38,7 +36,7 @@ Judged = tuple[LayoutRecord, dict[str, Any]]
 
 def batch_schema(mapping: ReceiptMapping, *, raw: bool) -> pa.Schema:
     """The columns of a file's batches, in the order of ``schema(Receipt)``."""
-    names = {*CONSTANT, "record_no", "byte_offset", *mapping.sources, *(["raw"] if raw else [])}
+    names = {*CONSTANT, "record_no", "byte_offset", *mapping.columns, *(["raw"] if raw else [])}
     constant = pa.dictionary(pa.int8(), pa.string())
     fields = [field for field in schema(Receipt) if field.name in names]
     return pa.schema([pa.field(field.name, constant) if field.name in CONSTANT else field for field in fields])
@@ -71,9 +69,8 @@ class Batches:
         assert isinstance(self.reading.decoder, Decoder)
         framing = self.reading.decoder.framing
         self._ebcdic = framing.ebcdic
-        found = self._rows(stream, framing.start) if self._matrix else self._records(stream, framing)
         waiting: list[Judged] = []
-        for piece in found:
+        for piece in self._records(stream, framing):
             if isinstance(piece, tuple):
                 waiting.append(piece)
                 if len(waiting) < _ROWS:
@@ -88,25 +85,25 @@ class Batches:
 
     def _records(self, stream: BinaryIO, framing: Framing) -> Iterator[pa.RecordBatch | Judged]:
         for piece in blocks(stream, framing):
-            yield from self._block(piece) if isinstance(piece, Block) else self._judge(piece)
+            match piece:
+                case Blank():
+                    self.reading.blank(piece)
+                case Frame():
+                    yield from self._judge(piece)
+                case _ if piece.count < _FEW:
+                    for frame in piece:
+                        yield from self._judge(frame)
+                case Block():
+                    yield from self._block(piece)
+                case Lines():
+                    yield from self._lines(piece)
 
-    def _rows(self, stream: BinaryIO, offset: int) -> Iterator[pa.RecordBatch | Judged]:
-        """The rows of a CSV, chunk by chunk; from where quotes go astray to the end one by one."""
+    def _lines(self, lines: Lines) -> Iterator[pa.RecordBatch | Judged]:
+        """Lines of a CSV in columns."""
         assert self._matrix is not None
-        stream.seek(offset)
-        number, rest = 1, b""
-        while chunk := stream.read(_CSV_CHUNK):
-            content = rest + chunk
-            end = content.rfind(b"\n") + 1
-            found = self._matrix.rows(content[:end], number, offset) if end else None
-            if found is None:
-                break
-            for part in found.parts():
-                matrix, suspect = self._matrix.matrix(part)
-                yield from self._run(self._readers[0], matrix, part, 0, suspect)
-            number, offset, rest = number + len(found.starts), offset + end, content[end:]
-        for frame in rows(stream, offset, number - 1):
-            yield from self._judge(frame)
+        for part in self._matrix.rows(lines).parts():
+            matrix, suspect = self._matrix.matrix(part)
+            yield from self._run(self._readers[0], matrix, part, 0, suspect)
 
     def _judge(self, frame: Frame, doubtful: frozenset[str] = frozenset()) -> Iterator[Judged]:
         record, receipt = self.reading.judge(frame, doubtful)
@@ -192,7 +189,7 @@ class Batches:
             "byte_offset": [record.offset for record, _ in judged],
             "raw": [record.raw for record, _ in judged],
         }
-        for name in self.reading.mapping.sources:
+        for name in self.reading.mapping.columns:
             columns[name] = [receipt[name] for _, receipt in judged]
         return self._in_order({field.name: arrow.few(columns[field.name], field.type) for field in self.schema})
 

@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
 from kokin.model import Receipt, ReceiptKind, Text, kinds
-from kokin.receipts.layouts import Layout, Source
+from kokin.receipts._identity import PaymentKey
+from kokin.receipts.layouts import Layout, Rule, Source
 
 Values = Mapping[str, Any]
 #: Kinds that need an actor and a reason.
@@ -36,8 +37,11 @@ class ReceiptMapping:
         self.sources: dict[str, Source] = {
             name: source
             for name, source in layout.receipt.items()
-            if all(path.startswith("header.") or path in fields for path in source.ids)
+            if source.rules or all(path.startswith("header.") or path in fields for path in source.ids)
         }
+        self.key = PaymentKey(layout, fields)
+        #: The canonical columns that the file has.
+        self.columns = [*self.sources, *self.key.columns]
         known = kinds(Receipt)
         self._steps = [_Step(name, source, _getter(source), known.get(name)) for name, source in self.sources.items()]
 
@@ -65,12 +69,22 @@ class ReceiptMapping:
                 except PydanticCustomError as problem:
                     value = self._over(step, value, problem, issues)
             values[step.name] = value
+        values |= self.key.values(record, header)
         issues += [Issue("FIELD_MISSING", name) for name in ("paid_on", "amount") if values.get(name) is None]
+        if values.get("amount") == 0 and values.get("kind") != ReceiptKind.CORRECTION:
+            issues.append(Issue("AMOUNT_ZERO", self.sources["amount"].field))
         if values.get("kind") in BY_HAND:
             issues += [Issue("FIELD_MISSING", name) for name in ("actor", "reason") if values.get(name) is None]
         if self.layout.together:
             issues += self._incomplete(values)
         return values, issues
+
+    def pays(self, record: Values) -> bool:
+        """Whether a detail record reports a payment, or money that is taken back."""
+        if self.layout.paid is not None:
+            return as_code(record.get(self.layout.paid.field)) in self.layout.paid.codes
+        rules = self.sources["kind"].rules if "kind" in self.sources else []
+        return not rules or _ruled(rules, record) is not None
 
     def _over(self, step: _Step, value: Any, problem: PydanticCustomError, issues: list[Issue]) -> Any:
         """What becomes of a value that a receipt cannot hold."""
@@ -104,9 +118,30 @@ def _getter(source: Source) -> Callable[[Values, Values], Any]:
             return "-".join(value.isoformat() if isinstance(value, date) else str(value) for value in values)
 
         return joined
+    if source.first:
+        choices = [_getter(Source(field=path)) for path in source.first]
+        return lambda record, header: next(
+            (value for get in choices if (value := get(record, header)) is not None), None
+        )
+    if source.rules:
+        return lambda record, header: _ruled(source.rules, record)
     if not source.field:
         return lambda record, header: source.const
     if source.field.startswith("header."):
         name = source.field.removeprefix("header.")
         return lambda record, header: header.get(name)
     return lambda record, header: record.get(source.field)
+
+
+def as_code(value: Any) -> str:
+    """A value as layouts write it among codes; a blank is the empty text."""
+    return "" if value is None else str(value)
+
+
+def _ruled(rules: list[Rule], record: Values) -> str | None:
+    """The value by the first rule that a record meets."""
+    for rule in rules:
+        meets = all(as_code(record.get(name)) in codes for name, codes in rule.where.items())
+        if meets and (rule.given is None or record.get(rule.given) is not None):
+            return rule.value
+    return None

@@ -9,13 +9,16 @@ from typing import Any
 from kokin.issues import Issue, RefusedError
 from kokin.receipts._values import wrong
 from kokin.receipts.layouts import Field, FieldType, Layout
-from kokin.text import encode_half_width, era_text
+from kokin.text import control_character, encode_half_width, era_text
 
 _DATES: dict[str, Callable[[date], str]] = {
     "YYYY-MM-DD": lambda day: day.isoformat(),
     "YYYYMMDD": lambda day: f"{day:%Y%m%d}",
     "MMDD": lambda day: f"{day:%m%d}",
+    "YYMMDD": lambda day: f"{day:%y%m%d}",
     "wareki YYMMDD": era_text,
+    "wareki or western YYMMDD": era_text,
+    "wareki EYYMMDD": lambda day: era_text(day, with_era=True),
 }
 _TIMES = {"HHMM": "%H%M", "HHMMSS": "%H%M%S", "HH:MM:SS": "%H:%M:%S"}
 
@@ -69,6 +72,8 @@ def _text_of(field: Field, layout: Layout) -> Callable[[Any], bytes]:
         return (field.prefix + cell).encode()
 
     def text(value: Any) -> bytes:
+        if control := control_character(str(value)):
+            raise wrong("CHARACTER", "no control characters", ascii(control))
         if encoding == "half-width":
             return encode_half_width(str(value))
         try:

@@ -135,7 +135,8 @@ def check(
     with suppress(FileRefused):  # it stands in file.refused
         file.finish()
     if file.totals.complete:
-        file.issues.add(duplicates(file))
+        with suppress(FileRefused):  # the file has changed: FILE_CHANGED is in file.refused
+            file.issues.add(duplicates(file))
     return Report(
         source=file.source,
         layout=file.layout.name,

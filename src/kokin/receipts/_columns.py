@@ -38,7 +38,7 @@ from kokin.receipts._words import (
     used,
     which,
 )
-from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Source, Total
+from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source, Total
 
 _UNKNOWN, _NONE = np.iinfo(np.int32).min, np.iinfo(np.int32).min + 1
 # What a two-byte field may hold and yet needs a closer look: control characters and the private area.
@@ -142,6 +142,8 @@ class ColumnReader:
         self._amount = layout.receipt["amount"].field
         types = schema(Receipt)
         self._types = {name: types.field(name).type for name in mapping.sources}
+        kind_source = mapping.sources.get("kind")
+        self._rules = kind_source.rules if kind_source else []
         self._sums = {total.sum for total in layout.totals if total.sum} | {self._amount}
 
     def parse(self, rows: Bytes, suspect: Mask | None = None) -> Run:
@@ -155,6 +157,8 @@ class ColumnReader:
 
     def paid(self, run: Run) -> Mask:
         """Which of the plainly good records report a payment."""
+        if self._rules:
+            return run.good & np.asarray(np.logical_or.reduce([self._meets(rule, run) for rule in self._rules]))
         if not self.layout.paid:
             return run.good
         name, codes = self.layout.paid.field, self.layout.paid.codes
@@ -229,11 +233,13 @@ class ColumnReader:
         """Doubt what a receipt may not hold: no day, no amount, too many yen, a number in part, nobody who answers."""
         known = kinds(Receipt)
         for name, source in self.mapping.sources.items():
+            if name in ("paid_on", "amount"):
+                run.doubt("", self._null(source, run))
             if not source.field or source.field.startswith("header."):
                 continue
             parsed = run.parsed[source.field]
-            if name in ("paid_on", "amount"):
-                run.doubt("", parsed.null)
+            if name == "amount" and parsed.numbers is not None:
+                run.doubt("", parsed.numbers == 0)
             kind = known.get(name)
             if isinstance(kind, Yen) and parsed.numbers is not None:
                 run.doubt("", parsed.numbers > kind.most)
@@ -251,8 +257,24 @@ class ColumnReader:
         source = self.mapping.sources.get(name)
         if source is None:
             return np.ones(len(run.good), np.bool_)
-        null = run.parsed[source.field].null if source.field in run.parsed else None
+        null = self._null(source, run)
         return np.zeros(len(run.good), np.bool_) if null is None else null
+
+    def _null(self, source: Source, run: Run) -> Mask | None:
+        """In which records all fields of a source are empty; ``None`` where that cannot be."""
+        empty = [run.parsed[path].null for path in [source.field, *source.first] if path in run.parsed]
+        nulls = [null for null in empty if null is not None]
+        return np.logical_and.reduce(nulls) if nulls and len(nulls) == len(empty) else None
+
+    def _meets(self, rule: Rule, run: Run) -> Mask:
+        """Which records meet a rule, of those that are plainly good; a column that the file lacks is blank."""
+        meets = np.ones(len(run.good), np.bool_)
+        for name, codes in rule.where.items():
+            meets &= _one_of(run.parsed[name], self._codes[name], codes) if name in run.parsed else "" in codes
+        if rule.given:
+            null = run.parsed[rule.given].null if rule.given in run.parsed else ~np.zeros_like(meets)
+            meets &= np.True_ if null is None else ~null
+        return meets
 
     def total(self, total: Total, run: Run) -> int:
         """What the plainly good records add to a declared total."""
@@ -276,6 +298,10 @@ class ColumnReader:
             if source.join:
                 parts = [self._column(path, run, chosen, count, header).cast(pa.string()) for path in source.join]
                 columns[name] = pc.binary_join_element_wise(*parts, "-")
+            elif source.first:
+                columns[name] = pc.coalesce(*[self._column(path, run, chosen, count, header) for path in source.first])
+            elif source.rules:
+                columns[name] = self._from_rules(run, chosen, kind)
             elif not source.field:
                 columns[name] = arrow.same(source.const, count)
             elif source.values:
@@ -284,7 +310,13 @@ class ColumnReader:
                 wanted = kinds(Receipt).get(name)
                 width = wanted.width if isinstance(wanted, Digits) and wanted.pad else 0
                 columns[name] = self._column(source.field, run, chosen, count, header, width)
-        return columns
+        return columns | self.mapping.key.arrays(lambda path: self._column(path, run, chosen, count, header), header)
+
+    def _from_rules(self, run: Run, chosen: Mask | None, kind: pa.DataType) -> pa.Array:
+        """The value of the first rule that each record meets."""
+        rule = np.select([self._meets(rule, run) for rule in self._rules], range(len(self._rules)), 0)
+        values = arrow.few([rule.value for rule in self._rules], kind)
+        return values.take(to_arrow(_chosen(rule.astype(np.int8), chosen), pa.int8()))
 
     def _column(
         self, path: str, run: Run, chosen: Mask | None, count: int, header: Mapping[str, Any], width: int = 0
@@ -321,6 +353,8 @@ def can_read(layout: Layout, kind: RecordKind) -> bool:
         return False
     if any(source.values and source.field.startswith("header.") for source in layout.receipt.values()):
         return False
+    if any(path.startswith("header.") for source in layout.receipt.values() for path in source.first):
+        return False
     # A constant is tested on the bytes of a record, and has no column of its own.
     consts = [f for f in kind.fields if f.const is not None]
     if consts and (layout.csv or any(f.id in layout.mapped for f in consts)):
@@ -329,7 +363,7 @@ def can_read(layout: Layout, kind: RecordKind) -> bool:
 
 
 def _can_read(f: Field) -> bool:
-    if f.prefix or (f.format and not f.format.removeprefix("wareki ").isalpha()):
+    if f.prefix or (f.format and not f.format.split()[-1].isalpha()):
         return False
     return f.type not in (FieldType.NUMBER, FieldType.YEN) or f.length <= _MOST_DIGITS
 
@@ -339,6 +373,8 @@ def _known_codes(f: Field, layout: Layout) -> list[str]:
     codes = list(f.codes) if not f.open else []
     codes += [code for total in layout.totals for code in total.where.get(f.id, [])]
     codes += layout.paid.codes if layout.paid and layout.paid.field == f.id else []
+    rules = [rule for source in layout.receipt.values() for rule in source.rules]
+    codes += [code for rule in rules for code in rule.where.get(f.id, [])]
     mapped = [source for source in layout.receipt.values() if source.values and source.field == f.id]
     codes += [code for source in mapped for code in source.values]
     if codes and (f.blank or f.type in (FieldType.TEXT, FieldType.KANJI)):

@@ -2,7 +2,8 @@
 
 Commas and newlines are found on whole chunks of bytes; each column's cells are then copied to a field of a record of
 fixed width: numbers to the right with zeros before them, text to the left with blanks behind it. A row that does not
-plainly fit (a doubled quote, a cell too long, a hyphen missing in a day) is marked, and left to the record reader.
+plainly fit (a doubled or a stray quote, a cell too long, a hyphen missing in a day) is marked, and left to the record
+reader.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kokin.model import Digits, Receipt, Text, kinds
-from kokin.receipts._frames import Frame
+from kokin.receipts._frames import Frame, Lines
 from kokin.receipts._words import LEAST_STRIDE, Bytes, Mask
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 
@@ -27,8 +28,6 @@ _RIGHT = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE, 
 Places = npt.NDArray[np.int64]
 # Rows in a matrix.
 _MOST_ROWS = 1 << 16
-# A row this long is none.
-_LONGEST_ROW = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -120,36 +119,35 @@ class CsvMatrix:
             changed["type"] = FieldType.KANJI  # of any character set, so it is decoded and looked at
         return field.model_copy(update=changed)
 
-    def rows(self, content: bytes, number: int, offset: int) -> Rows | None:
-        """The rows of a chunk that ends in a newline.
-
-        ``None`` where quotes do not close within the chunk, or a row is too long to be one.
-        """
+    def rows(self, lines: Lines) -> Rows:
+        """The places of the cells in lines of a CSV; a quote lasts no longer than its line."""
+        content = lines.content
         buffer = np.frombuffer(content, np.uint8)
         marks = np.flatnonzero((buffer == _COMMA) | (buffer == _NEWLINE) | (buffer == _QUOTE))
         kinds = buffer[marks]
+        ends_row = kinds == _NEWLINE
         quotes = np.cumsum(kinds == _QUOTE)
-        if quotes[-1] % 2:
-            return None
-        outside = (kinds != _QUOTE) & (quotes % 2 == 0)
-        separators = marks[outside]
-        last = np.flatnonzero(kinds[outside] == _NEWLINE)
-        ends = separators[last]
+        in_row = np.diff(quotes[ends_row], prepend=0)
+        if in_row.any():
+            of_row = np.cumsum(ends_row) - ends_row
+            before = quotes - np.concatenate([[0], quotes[ends_row]])[of_row]
+            outside = ends_row | ((kinds == _COMMA) & (before % 2 == 0))
+            marks, ends_row = marks[outside], ends_row[outside]
+        last = np.flatnonzero(ends_row)
+        ends = marks[last]
         starts = np.concatenate([[0], ends[:-1] + 1])
-        if (ends - starts).max() > _LONGEST_ROW:
-            return None
         margin = b"\0" * self._margin
         return Rows(
-            number=number,
-            offset=offset,
+            number=lines.number,
+            offset=lines.offset,
             content=content,
             chunk=Chunk(np.frombuffer(margin + content + margin, np.uint8), self._margin),
             starts=starts,
             ends=ends - ((ends > starts) & (buffer[ends - 1] == _RETURN)),
-            separators=separators,
+            separators=marks,
             last=last,
             cells=np.diff(last, prepend=-1),
-            quotes=np.diff(quotes[outside][last], prepend=0),
+            quotes=in_row,
         )
 
     def matrix(self, rows: Rows) -> tuple[Bytes, Mask]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,9 +36,6 @@ class LayoutRecord:
         """Whether there is no error in it."""
         return not self.issues or not any(issue.is_error for issue in self.issues)
 
-
-#: What may be told of a header that is not understood: the name of a column, and surely of nobody.
-_NAME = re.compile("[a-z][a-z0-9_]{0,23}", re.ASCII)
 
 #: A field, what reads it, and what stands in it.
 _Cell = tuple[Field, Reader, bytes]
@@ -85,9 +81,8 @@ class Decoder:
         """Take the columns of a CSV from its header row; what is wrong with the row."""
         rows = self._kinds[0]
         known = {f.id: (f, read) for f, read in rows.readers}
-        # In a file without a header row this is a payment, and a cell of it may be a name (氏名).
-        strangers = [(at, name) for at, name in enumerate(header, 1) if name not in known]
-        issues = [Issue("FIELD_UNKNOWN", name if _NAME.fullmatch(name) else f"column {at}") for at, name in strangers]
+        # In a file without a header row this is a payment, and a cell of it may be a name (氏名): it is never shown.
+        issues = [Issue("FIELD_UNKNOWN", f"column {at}") for at, name in enumerate(header, 1) if name not in known]
         issues += [Issue("COLUMN_TWICE", name) for name in known if header.count(name) > 1]
         issues += [Issue("FIELD_MISSING", f.id) for f, _ in rows.readers if f.required and f.id not in header]
         rows.readers = [known[name] for name in header if name in known]

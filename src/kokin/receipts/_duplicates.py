@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kokin.issues import Issue, Place
 from kokin.receipts._file import ReceiptFile
-from kokin.receipts._frames import Block, Frame, blocks, frames, rows
+from kokin.receipts._frames import Block, Frame, Lines, blocks, frame_at
 
 # Odd multipliers, one for each word of a record, the same in every run.
 _MULTIPLIERS = np.random.default_rng(seed=4711).integers(1, 1 << 62, 4096, np.uint64) * np.uint64(2) + np.uint64(1)
@@ -27,7 +27,7 @@ def duplicates(file: ReceiptFile) -> Iterator[Issue]:
     """
     if file.layout.xml:
         return
-    with file.opened() as stream:
+    with file.hashed() as stream:
         marks, numbers, offsets = _marked(file, stream)
         order = np.argsort(marks)
         equal = np.diff(marks[order]) == 0
@@ -40,16 +40,17 @@ def duplicates(file: ReceiptFile) -> Iterator[Issue]:
 def _marked(file: ReceiptFile, stream: BinaryIO) -> _Marks:
     """A mark, the number and the first byte of every record."""
     marks, numbers, offsets = array("Q"), array("q"), array("q")
-    for piece in blocks(stream, file.framing) if file.framing.width else frames(stream, file.framing):
+    for piece in blocks(stream, file.framing):
         if isinstance(piece, Block):
             at = np.arange(piece.count)
             marks.frombytes(_block_marks(piece).tobytes())
             numbers.frombytes((piece.number + at).tobytes())
             offsets.frombytes(piece.offsets(at).tobytes())
-        else:
-            marks.append(int.from_bytes(hashlib.blake2b(piece.raw, digest_size=8).digest(), "little"))
-            numbers.append(piece.number)
-            offsets.append(piece.offset)
+            continue
+        for frame in piece if isinstance(piece, Lines) else [piece] if isinstance(piece, Frame) else []:
+            marks.append(int.from_bytes(hashlib.blake2b(frame.raw, digest_size=8).digest(), "little"))
+            numbers.append(frame.number)
+            offsets.append(frame.offset)
     return np.frombuffer(marks, np.uint64), np.frombuffer(numbers, np.int64), np.frombuffer(offsets, np.int64)
 
 
@@ -66,11 +67,7 @@ def _compared(file: ReceiptFile, stream: BinaryIO, suspects: Iterable[tuple[int,
     first: dict[bytes, int] = {}
     decoder = file.decoder()
     for offset, number in suspects:
-        if file.framing.width:
-            stream.seek(offset)
-            frame = Frame(number, offset, stream.read(file.framing.width), True)
-        else:
-            frame = next(rows(stream, offset, number - 1))
+        frame = frame_at(stream, file.framing, number, offset)
         before = first.setdefault(frame.raw, number)
         kind = file.layout.kinds.get(decoder.decode(frame).kind)
         if before != number and kind and kind.role == "data":

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import Issue, Place, ReadResult, RefusedError, RejectedRecordsError
 from kokin.model import Receipt, shown
 from kokin.receipts._batches import Batches, batch_schema, with_origin
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import CHUNK, Framing, byte_order_mark, detect, frames
+from kokin.receipts._frames import CHUNK, Frame, Framing, byte_order_mark, detect, frames, is_blank
+from kokin.receipts._hashing import HashedStream, digest_of
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._reading import Reading
 from kokin.receipts._rows import split_row
@@ -27,9 +28,13 @@ from kokin.receipts._totals import Totals
 from kokin.receipts._values import text_of
 from kokin.receipts._xml import XmlDecoder
 from kokin.receipts.layouts import Layout, load
+from kokin.text import file_name
 
 # Enough to find out the framing, and to hold the header row of any CSV.
 _HEAD = 1 << 16
+
+#: What a reader does about rejected records: raise an error that names them, or return the others.
+OnError = Literal["raise", "skip"]
 
 
 class FileRefused(RefusedError):  # noqa: N818 (the file is what is refused)
@@ -41,8 +46,13 @@ class ReceiptFile:
 
     Every call of :meth:`batches`, :meth:`records` or ``iter`` reads the file from its beginning, in constant memory;
     ``issues``, ``refused`` and ``totals`` are those of the last reading. A reading ends with :exc:`FileRefused` if the
-    file is refused. Totals stand at the end of a file, so **whatever is yielded is provisional** until the reading has
-    ended without it; :func:`read` gives nothing before that.
+    file is refused. The totals are at the end of a file, so **whatever is yielded is provisional** until the reading
+    has ended without it; :func:`read` returns nothing before that.
+
+    :meth:`batches` and ``iter`` yield the accepted receipts and do not raise for rejected records: look at ``totals``
+    and ``issues`` when they have ended. :meth:`table` and :func:`read` raise.
+
+    The file must stay as it is: if its bytes change after it was opened, the reading is refused (``FILE_CHANGED``).
     """
 
     def __init__(
@@ -58,10 +68,11 @@ class ReceiptFile:
             raise RefusedError([Issue("REFERENCE_DATE_MISSING", "reference_date")], f"layout {layout.name}")
         self.path, self.layout = path, layout
         self.lenient, self.reference_date, self.most_issues = lenient, reference_date, most_issues
-        self.source = Path(str(getattr(path, "name", "") if hasattr(path, "read") else path)).name
+        self.source = file_name(str(getattr(path, "name", "") if hasattr(path, "read") else path))
         # What is seen before the first record is read.
         self._first_refused: list[Issue] = []
         self._first_issues: list[Issue] = []
+        self._head_digest = self._digest = ""
         if not layout.verified:
             self._first_issues.append(Issue("LAYOUT_UNVERIFIED", found=layout.name, where=Place(self.source)))
         self.framing, self.header_row = self._look()
@@ -81,9 +92,13 @@ class ReceiptFile:
         """The framing of the file and, for a CSV, its header row."""
         with self.opened() as stream:
             head = stream.read(_HEAD)
+            rest = iter(lambda: stream.read(CHUNK), b"")
+            # Only of a file that begins with a whole head of nothing is more than that read.
+            empty = not self.layout.xml and all(
+                is_blank(chunk, self.layout) for chunk in chain([head[len(byte_order_mark(head)) :]], rest)
+            )
+        self._head_digest = hashlib.sha256(head).hexdigest()
         if self.layout.xml:
-            if not head.strip(b"\xef\xbb\xbf \t\r\n\x1a"):
-                self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
             return Framing(b"", 0), None
         start = 0
         if mark := byte_order_mark(head):
@@ -93,7 +108,7 @@ class ReceiptFile:
                 self._first_issues.append(Issue("BOM_PASSED_OVER", found=mark.hex(" "), where=place))
             else:
                 self._first_refused.append(Issue("FILE_BOM", found=mark.hex(" "), where=place))
-        if not head[start:].strip(b"\x1a"):
+        if empty:
             self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
         framing = detect(head, self.layout, start)
         if self.layout.csv is None or self._first_refused:
@@ -105,10 +120,14 @@ class ReceiptFile:
         assert csv is not None
         place = Place(self.source, byte=framing.start)
         if csv.error_prefix and head.startswith(csv.error_prefix.encode()):
-            found = shown(head.split(b"\n")[0].decode("cp932", "replace").strip())
+            answer = head.partition(b"\n")[0].removeprefix(csv.error_prefix.encode()).decode("cp932", "replace")
+            found = csv.error_prefix + shown(answer.strip())
             self._first_refused.append(Issue("FILE_ERROR_ANSWER", found=found, where=place))
             return framing, None
-        row = head.split(b"\n")[0] + (b"\n" if b"\n" in head else b"")
+        lines = head.split(b"\n")
+        before = next((i for i, line in enumerate(lines) if not is_blank(line, self.layout)), 0)
+        row = lines[before] + (b"\n" if before < len(lines) - 1 else b"")
+        start = framing.start + sum(len(line) + 1 for line in lines[:before])
         try:
             cells = split_row(row.rstrip(b"\r\n"))
             names = [text_of(cell, self.layout.encoding).strip() for cell in cells]
@@ -124,7 +143,10 @@ class ReceiptFile:
             # A header row of other columns is another layout's: each of its rows would be told as wrong.
             expected = f"{len(self.layout.data.fields)} columns"
             self._first_refused.append(Issue("COLUMNS_COUNT", "", expected, f"{len(cells)} columns", place))
-        return replace(framing, start=framing.start + len(row)), cells
+        if before:
+            found = f"{before} lines" if before > 1 else ""
+            self._first_issues.append(Issue("LINE_BLANK", found=found, where=place))
+        return replace(framing, start=start + len(row)), cells
 
     def decoder(self) -> Decoder:
         """What reads the records of the file one by one."""
@@ -145,22 +167,51 @@ class ReceiptFile:
         reading.issues.add(self._first_issues)
         return reading
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """The SHA-256 of the file, in hexadecimal: what makes a second import of it known."""
+        if not self._digest:
+            with self.opened() as stream:
+                self._digest = digest_of(stream)
+        return self._digest
+
+    @contextmanager
+    def hashed(self, reading: Reading | None = None, *, digest_first: bool = False) -> Iterator[BinaryIO]:
+        """Its bytes from the beginning, hashed while they are read.
+
+        Args:
+            reading: Is refused if the bytes are not those that the file had before.
+            digest_first: Compute :attr:`digest` before the first byte is read, from the same open file.
+
+        Raises:
+            FileRefused: the file has changed.
+        """
+        reading = reading or self._reading
         with self.opened() as stream:
-            digest = hashlib.sha256()
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+            if hashlib.sha256(stream.read(_HEAD)).hexdigest() != self._head_digest:
+                self._refuse_changed(reading)
+            stream.seek(0)
+            if digest_first and not self._digest:
+                self._digest = digest_of(stream)
+                stream.seek(0)
+            with HashedStream(stream) as hashed:
+                yield cast("BinaryIO", hashed)
+                found = hashed.digest()
+            self._digest = self._digest or found
+            if found != self._digest:
+                self._refuse_changed(reading)
+
+    def _refuse_changed(self, reading: Reading) -> None:
+        reading.refuse([Issue("FILE_CHANGED", where=Place(self.source))])
+        raise FileRefused(reading.refused, f"{self.source} is refused")
 
     @cached_property
     def header(self) -> Mapping[str, Any]:
         """The fields of the first header record (ヘッダー); empty where the layout has none. Personal data unmasked."""
         if self.layout.role("header") is None or self._first_refused:
             return {}
-        with self.opened() as stream:
-            first = next(frames(stream, self.framing), None)
+        with self.hashed() as stream:
+            first = next((frame for frame in frames(stream, self.framing) if isinstance(frame, Frame)), None)
         record = self.decoder().decode(first) if first else None
         return dict(record.values) if record else {}
 
@@ -180,8 +231,6 @@ class ReceiptFile:
         return self._reading.totals
 
     def _begin(self) -> Reading:
-        if not isinstance(self.path, str | Path):
-            _ = self.digest  # now, for the one stream will be at work
         self._reading = self._new_reading()
         return self._reading
 
@@ -191,10 +240,10 @@ class ReceiptFile:
         if reading.refused:
             raise FileRefused(reading.refused, f"{self.source} is refused")
 
-    def _read(self) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+    def _read(self, *, digest_first: bool = False) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
         reading = self._begin()
         if not self._first_refused:
-            with self.opened() as stream:
+            with self.hashed(reading, digest_first=digest_first) as stream:
                 yield from reading.records(stream)
         self._end(reading)
 
@@ -211,13 +260,13 @@ class ReceiptFile:
             raise RefusedError([Issue("LAYOUT_NOT_RECEIPTS", found=self.layout.name)])
 
     def __iter__(self) -> Iterator[Receipt]:
-        """The receipts, one by one.
+        """The accepted receipts, one by one; which records were rejected is in :attr:`issues`.
 
         Raises:
             FileRefused: at the end, if the file is refused.
         """
         self._must_hold_receipts()
-        for record, receipt in self._read():
+        for record, receipt in self._read(digest_first=True):
             if receipt is None:
                 continue
             yield Receipt(
@@ -230,7 +279,7 @@ class ReceiptFile:
             )
 
     def batches(self, rows: int = 65_536, *, raw: bool = False) -> Iterator[pa.RecordBatch]:
-        """The receipts as Arrow batches of at most ``rows`` rows.
+        """The accepted receipts as Arrow batches of at most ``rows`` rows; rejected records are in :attr:`issues`.
 
         The columns are those of ``schema(Receipt)`` that the layout fills, with ``layout, source, digest``
         (dictionary-encoded), ``record_no`` and ``byte_offset``, and the record itself where ``raw`` asks for it.
@@ -239,23 +288,31 @@ class ReceiptFile:
             FileRefused: at the end, if the file is refused.
         """
         wanted = self.schema(raw=raw)
-        for batch in self._batches(raw=raw):
+        for batch in self._batches(raw=raw, digest_first=True):
             whole = with_origin(batch, wanted, self._origin)
             for at in range(0, whole.num_rows, rows):
                 yield whole.slice(at, rows)
 
-    def table(self, *, raw: bool = False) -> pa.Table:
+    def table(self, *, raw: bool = False, on_error: OnError = "raise") -> pa.Table:
         """All receipts, with the columns of :meth:`batches`.
 
+        Args:
+            raw: With the record itself, as bytes.
+            on_error: ``"skip"`` returns the accepted receipts though some records were rejected.
+
         Raises:
+            RejectedRecordsError: a record was rejected; ``.issues`` names each of them.
             FileRefused: the file is refused, and nothing of it is returned.
         """
-        with ThreadPoolExecutor(1) as pool:
-            # The digest costs half as much as the reading; on a file of its own it is taken meanwhile.
-            apart = pool.submit(lambda: self.digest) if isinstance(self.path, str | Path) else None
-            batches = list(self._batches(raw=raw))
-            if apart:
-                apart.result()
+        if on_error not in ("raise", "skip"):
+            raise RefusedError([Issue("CODE_UNKNOWN", "on_error", "raise, skip", ascii(on_error)[:24])])
+        batches = list(self._batches(raw=raw))
+        if self.totals.rejected and on_error == "raise":
+            raise RejectedRecordsError(
+                self.issues,
+                f"{self.source}: {self.totals.rejected:,} of {self.totals.read:,} records rejected; correct them, or "
+                'read the others with on_error="skip"',
+            )
         wanted = self.schema(raw=raw)
         return pa.Table.from_batches([with_origin(batch, wanted, self._origin) for batch in batches], schema=wanted)
 
@@ -263,11 +320,11 @@ class ReceiptFile:
     def _origin(self) -> dict[str, str]:
         return {"layout": self.layout.name, "source": self.source, "digest": self.digest}
 
-    def _batches(self, *, raw: bool) -> Iterator[pa.RecordBatch]:
+    def _batches(self, *, raw: bool, digest_first: bool = False) -> Iterator[pa.RecordBatch]:
         self._must_hold_receipts()
         reading = self._begin()
         if not self._first_refused:
-            with self.opened() as stream:
+            with self.hashed(reading, digest_first=digest_first) as stream:
                 yield from Batches(reading, self.reference_date, raw=raw).read(stream)
         self._end(reading)
 
@@ -306,7 +363,8 @@ def open(  # noqa: A001 (receipts.open, as one opens a file)
         layout: A built-in layout's name, the path of a TOML file, or a layout.
         lenient: Repair what can be repaired, and report each repair: blanks stripped by an editor, a UTF-8 byte order
             mark; an unknown byte keeps its record out instead of refusing the file.
-        reference_date: The day that days without year or era are nearest to; the layouts that have such need it.
+        reference_date: The day that days without year, century or era are nearest to; layouts with such days need it.
+            A day that is farther away than the layout's ``[dates]`` allow is an issue, ``DATE_TOO_FAR``.
         most_issues: How many issues are kept in full.
 
     Raises:
@@ -325,13 +383,25 @@ def read(
     lenient: bool = False,
     reference_date: date | None = None,
     raw: bool = False,
-) -> pa.Table:
-    """All receipts of a file, or none: a table with the columns of :meth:`ReceiptFile.batches`.
+    on_error: OnError = "raise",
+) -> ReadResult[Totals]:
+    """All receipts of a file: ``.table`` with the columns of :meth:`ReceiptFile.batches`, ``.issues`` and ``.totals``.
 
-    Records with an error are left out; :func:`open` tells which they are.
+    The result is an Arrow stream itself, so it is accepted wherever a table is.
+
+    Args:
+        path: The file, or a seekable binary stream.
+        layout: As for :func:`open`.
+        lenient: As for :func:`open`.
+        reference_date: As for :func:`open`.
+        raw: With the record itself, as bytes.
+        on_error: ``"skip"`` returns the accepted receipts though some records were rejected; ``.issues`` names those.
 
     Raises:
+        RejectedRecordsError: a record was rejected; ``.issues`` names each of them.
         FileRefused: the file is refused, and nothing of it is returned.
         RefusedError: as :func:`open`.
     """
-    return open(path, layout, lenient=lenient, reference_date=reference_date).table(raw=raw)
+    file = open(path, layout, lenient=lenient, reference_date=reference_date)
+    table = file.table(raw=raw, on_error=on_error)
+    return ReadResult(table, file.issues, file.totals)

@@ -10,7 +10,11 @@ from kokin.issues import Issue
 
 
 class IssueLog(Sequence[Issue]):
-    """A sequence of the first ``most`` issues; ``counts`` and ``total`` know of all, so a million fit in memory."""
+    """A sequence of the first ``most`` issues; ``counts`` and ``total`` know of all, so a million fit in memory.
+
+    Its length is that of the issues that are kept, and it is true if there were any, so that ``if file.issues`` holds
+    with ``most=0``, too.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most

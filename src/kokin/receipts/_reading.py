@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 from kokin.issues import Issue, Place
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import Frame, frames
+from kokin.receipts._frames import Blank, Frame, frames
 from kokin.receipts._issue_log import IssueLog
-from kokin.receipts._totals import Control, Totals, as_code
+from kokin.receipts._totals import Control, Totals
 from kokin.receipts._xml import XmlDecoder, XmlRefusedError
 
 #: What makes the whole file suspect, not only its record.
@@ -45,7 +45,23 @@ class Reading:
             yield from self._entries(self.decoder, stream)
             return
         for frame in frames(stream, self.decoder.framing):
-            yield self.judge(frame)
+            if isinstance(frame, Blank):
+                self.blank(frame)
+            else:
+                yield self.judge(frame)
+
+    def blank(self, blank: Blank) -> None:
+        """Take blank lines between records: they are no records, and those with NUL or SUB bytes are damage."""
+        place = Place(self.decoder.file, blank.number, blank.offset)
+        found = ", ".join(["NUL or SUB"] * blank.damaged + [f"{blank.count} lines"] * (blank.count > 1))
+        if not blank.damaged:
+            self.issues.add([Issue("LINE_BLANK", found=found, where=place)])
+        elif self.decoder.lenient:
+            self.issues.add([Issue("BYTE_UNKNOWN", found=found, where=place)])
+            self.totals.read += blank.count
+            self.totals.rejected += blank.count
+        else:
+            self.refuse([Issue("BYTE_UNKNOWN", found=found, where=place)])
 
     def _entries(self, decoder: XmlDecoder, stream: BinaryIO) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
         try:
@@ -100,15 +116,14 @@ class Reading:
         self._control.details(accepted + unpaid, unpaid, added)
 
     def _is_cut(self, decoder: Decoder, frame: Frame, record: LayoutRecord) -> bool:
-        """Whether the last record ends too early; a CSV is cut if its last cell is missing or wrong."""
+        """Whether the last record ends too early; a CSV is cut if its last cell is missing or invalid."""
         if frame.closed or record.is_good:
             return False
         if decoder.framing.width:
             return len(frame.raw) < decoder.framing.width
-        wrong = [issue for issue in record.issues if issue.is_error]
-        return any(issue.code in ("WIDTH", "QUOTES") and not issue.field for issue in wrong) or any(
-            issue.field == decoder.columns[-1] for issue in wrong
-        )
+        if frame.raw.count(b",") < len(decoder.columns) - 1:
+            return True
+        return any(issue.field == decoder.columns[-1] for issue in record.issues if issue.is_error)
 
     def _frame_record(self, record: LayoutRecord, *, is_header: bool) -> None:
         errors = [issue for issue in record.issues if issue.is_error]
@@ -119,13 +134,13 @@ class Reading:
         self._control.record(record)
 
     def _detail(self, record: LayoutRecord) -> dict[str, Any] | None:
-        totals, paid = self.totals, self.layout.paid
+        totals = self.totals
         totals.read += 1
         amount = record.values.get(self._amount_field) or 0
         receipt: dict[str, Any] | None = None
         unpaid = False
         if record.is_good:
-            unpaid = paid is not None and as_code(record.values.get(paid.field)) not in paid.codes
+            unpaid = not self.mapping.pays(record.values)
             if not unpaid:
                 receipt = self._receipt(record)
         if unpaid:

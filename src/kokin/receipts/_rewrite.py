@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kokin.columns import atomic_file
 from kokin.issues import Issue, Place, RefusedError
 from kokin.receipts._cells import cell_writer
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts._file import ReceiptFile
-from kokin.receipts._frames import CHUNK, frames
+from kokin.receipts._frames import CHUNK, Blank, frames
 from kokin.receipts._rows import cell_starts, join_row, split_row
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
@@ -29,15 +30,9 @@ def rewrite(file: ReceiptFile, path: str | Path, change: Change | None = None) -
     """
     if file.layout.xml:
         raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=file.layout.name)])
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with file.opened() as source, part.open("wb") as target:
-            for piece in _pieces(file, source, change):
-                target.write(piece)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_file(Path(path)) as draft, file.opened() as source, draft.open("wb") as target:
+        for piece in _pieces(file, source, change):
+            target.write(piece)
 
 
 def _pieces(file: ReceiptFile, source: BinaryIO, change: Change | None) -> Iterator[bytes]:
@@ -47,6 +42,8 @@ def _pieces(file: ReceiptFile, source: BinaryIO, change: Change | None) -> Itera
         decoder = file.decoder()
         changed = []
         for frame in frames(source, file.framing):
+            if isinstance(frame, Blank):
+                continue
             record = decoder.decode(frame)
             values = change(record)
             if values:

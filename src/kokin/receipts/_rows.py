@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from kokin.issues import Issue, Place, RefusedError
 
 # A cell in quotes or without, and the comma or the end behind it.
-_CELL = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
+_CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",]*+))(,|\Z)')
 
 
 def split_row(row: bytes) -> list[bytes]:
@@ -39,9 +39,8 @@ def cell_starts(row: bytes) -> list[int]:
 
 def _quoted_cells(row: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
-    for found in _CELL.finditer(row):
-        if found.start() != at:
-            break
+    # Never searched for: what does not match at this very place is no cell, and a search would try every later byte.
+    while found := _CELL.match(row, at):
         quoted, plain, end = found.groups()
         yield (at, plain) if quoted is None else (at + 1, quoted.replace(b'""', b'"'))
         at = found.end()
@@ -57,6 +56,6 @@ def join_row(cells: list[bytes], quoted: list[bool]) -> bytes:
     b'01,"a, b","c"'
     """
     return b",".join(
-        b'"' + cell.replace(b'"', b'""') + b'"' if wanted or b"," in cell or b'"' in cell or b"\n" in cell else cell
+        b'"' + cell.replace(b'"', b'""') + b'"' if wanted or b"," in cell or b'"' in cell else cell
         for cell, wanted in zip(cells, quoted, strict=True)
     )

@@ -25,13 +25,14 @@ def synthesize(
 ) -> int:
     """Write an invented file with ``rows`` detail records, every one of them good, dated within April 2026.
 
-    Keys count up from 1, so that they are unique; banks are 9999 and payees 99999.
+    Keys count up from 1, so that they are unique; banks are 9999 and payees 99999. No record names another payment
+    that it takes back.
 
     Returns:
         How many detail records were written.
 
     Raises:
-        RefusedError: as :func:`kokin.receipts.write`.
+        RefusedError: as :func:`kokin.receipts.write`; of an XML file the newline cannot be chosen.
     """
     if not isinstance(layout, Layout):
         layout = load(layout)
@@ -39,12 +40,21 @@ def synthesize(
     if layout.xml:
         return _write_xml(path, layout.xml.messages[-1], rows, chance)
     kind = layout.data
+    empty = _left_empty(layout)
     columns = {field.id: [_value(field, chance, row) for row in range(rows)] for field in kind.fields}
+    columns = {name: column for name, column in columns.items() if name not in empty}
     header = layout.role("header")
     values = {field.id: _value(field, chance, 0) for field in header.fields} if header else {}
     # All records of an invented file stand in one batch.
     table = pa.table({name: column for name, column in columns.items() if any(value is not None for value in column)})
     return write(table, path, layout, header=values, newline=newline)
+
+
+def _left_empty(layout: Layout) -> set[str]:
+    """The fields that make a record the reversal of another."""
+    cancels = layout.identity.cancels if layout.identity else []
+    rules = [rule for source in layout.receipt.values() for rule in source.rules]
+    return {*cancels, *(rule.given for rule in rules if rule.given)}
 
 
 def _digits(field: Field, chance: random.Random, row: int) -> str:

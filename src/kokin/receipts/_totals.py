@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kokin.issues import Issue, Place
+from kokin.receipts._canonical import as_code
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts.layouts import Layout, Total
 
@@ -97,7 +98,7 @@ class Control:
             case "batch" if "trailer" in self._roles:
                 return ["data", "trailer"]
             case "ended":
-                return []
+                return ["nothing after the end record"]
             case "batch":
                 return ["data", *after, *(["end"] if "end" in self._roles else [])]
             case _:
@@ -187,11 +188,6 @@ class Control:
             and (record.values.get(request.positive) or 0) > 0
             and all(record.values.get(name) == 0 for name in request.zero)
         )
-
-
-def as_code(value: Any) -> str:
-    """A value as layouts write it among codes; a blank is the empty text."""
-    return "" if value is None else str(value)
 
 
 def _add(each: _Sum, values: Mapping[str, Any]) -> None:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, time
+from functools import partial
 from typing import Any
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import shown
-from kokin.receipts.layouts import Field, FieldType, Layout
-from kokin.text import assume_era, assume_year, control_character, decode_cp932, decode_half_width, era_day, gaiji
+from kokin.receipts.layouts import Dates, Field, FieldType, Layout
+from kokin.text import (
+    assume_century,
+    assume_era,
+    assume_era_or_century,
+    assume_year,
+    control_character,
+    decode_cp932,
+    decode_half_width,
+    era_day,
+    gaiji,
+)
 
 #: From the bytes of a cell to its value; warnings are added to the list, an error is a ``RefusedError`` of one issue.
 Reader = Callable[[bytes, list[Issue]], Any]
@@ -82,7 +93,7 @@ def reader(field: Field, layout: Layout, reference_date: date | None) -> Reader:
 
 
 def found(cell: bytes, field: Field) -> str:
-    """A refused cell as an issue may tell it: nothing of what is personal."""
+    """A rejected cell as an issue may show it: nothing of a field that is personal, and no letters of any other."""
     return "" if field.sensitive else shown(cell.decode("cp932", "replace"))
 
 
@@ -130,7 +141,7 @@ def _by_type(field: Field, layout: Layout, reference_date: date | None) -> Reade
         case FieldType.BARCODE:
             return barcode
         case FieldType.DATE:
-            return _date_reader(field, reference_date)
+            return _date_reader(field, field.dates or layout.dates, reference_date)
         case FieldType.TIME:
             return _time_reader(field)
         case _:
@@ -143,8 +154,25 @@ def not_digits(cell: bytes, field: Field) -> RefusedError:
     return wrong("NOT_DIGITS", "digits", found(cell, field), at)
 
 
-def _date_reader(field: Field, reference_date: date | None) -> Reader:
-    style = field.format
+def _assume(style: str, reach: Dates, reference_date: date | None) -> Callable[[str], date] | None:
+    """The function that infers what a day's format leaves out; ``None`` for a format with its full year."""
+    if reference_date is None:
+        return None
+    if style == "MMDD":
+        return partial(assume_year, reference=reference_date, months=reach.months)
+    assume = {
+        "YYMMDD": assume_century,
+        "wareki YYMMDD": assume_era,
+        "wareki or western YYMMDD": assume_era_or_century,
+    }.get(style)
+    if assume is None:
+        return None
+    return partial(assume, reference=reference_date, years_back=reach.years_back, years_ahead=reach.years_ahead)
+
+
+def _date_reader(field: Field, reach: Dates, reference_date: date | None) -> Reader:
+    style = str(field.format)
+    assume = _assume(style, reach, reference_date)
 
     def day(cell: bytes, warnings: list[Issue]) -> date | None:
         if not cell.strip(_NO_DAY):
@@ -156,19 +184,21 @@ def _date_reader(field: Field, reference_date: date | None) -> Reader:
             digits = cell.replace(b"-", b"") if cell[4::3] == b"--" else b""
         if digits.isdigit():
             value = digits.decode()
+            if assume:
+                try:
+                    return assume(value)
+                except RefusedError as error:
+                    (issue,) = error.issues
+                    raise wrong(issue.code, issue.expected, "" if field.sensitive else issue.found) from None
             try:
                 match style:
-                    case "MMDD" if reference_date:
-                        return assume_year(value, reference_date)
-                    case "wareki YYMMDD" if reference_date:
-                        return assume_era(value, reference_date)
                     case "wareki EYYMMDD":
                         return era_day(value)
                     case "YYYYMMDD" | "YYYY-MM-DD" if len(value) == 8:
                         return date(int(value[:4]), int(value[4:6]), int(value[6:]))
             except (ValueError, RefusedError):
                 pass
-        raise wrong("DATE_INVALID", str(style), found(cell, field))
+        raise wrong("DATE_INVALID", style, found(cell, field))
 
     return day
 

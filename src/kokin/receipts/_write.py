@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import atomic_file
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Record
 from kokin.receipts._cells import cell_writer
@@ -16,6 +19,8 @@ from kokin.receipts._rows import join_row
 from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
 
 _NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}
+# Bytes for a stream that are kept in memory until all records are checked; more go to a temporary file.
+_IN_MEMORY = 1 << 24
 # Rows that are made into bytes at a time.
 _ROWS = 65_536
 
@@ -39,7 +44,7 @@ def write(
         records: A table, anything with the Arrow PyCapsule interface, or an iterable of records or mappings. Columns
             are named by the canonical fields of ``[receipt]`` or ``[bill]``, or by the layout's own fields; a column
             that the layout has no place for is left out.
-        path: The file to write, or a binary stream.
+        path: The file to write, or a binary stream, which gets its bytes when all records are checked.
         layout: A name, a path or a layout.
         header: Values of the header's other fields.
         trailer: Values of the trailer's fields that are no totals.
@@ -50,7 +55,8 @@ def write(
         How many detail records were written.
 
     Raises:
-        RefusedError: a value that its field cannot hold, with its row and field; no file is left then.
+        RefusedError: a value that its field cannot hold, with its row and field, or another newline; no file is left
+            then, and nothing is written to a stream.
     """
     if not isinstance(layout, Layout):
         layout = load(layout)
@@ -58,17 +64,14 @@ def write(
         raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
     writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
     pieces = writer.pieces(_table(records))
-    if not isinstance(path, str | Path):
-        path.writelines(pieces)
-        return writer.rows
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
+    if isinstance(path, str | Path):
+        with atomic_file(Path(path)) as draft, draft.open("wb") as stream:
             stream.writelines(pieces)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        return writer.rows
+    with SpooledTemporaryFile(_IN_MEMORY) as checked:
+        checked.writelines(pieces)
+        checked.seek(0)
+        shutil.copyfileobj(checked, path)
     return writer.rows
 
 
@@ -80,13 +83,28 @@ def _table(records: Any) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
 
 
+def _newline(name: str) -> bytes:
+    if name not in _NEWLINES:
+        raise RefusedError([Issue("CODE_UNKNOWN", "newline", ", ".join(map(repr, _NEWLINES)), ascii(name)[:24])])
+    return _NEWLINES[name]
+
+
+def _references(layout: Layout) -> dict[str, Source]:
+    """Where an assigned reference stands that is the key as it is. Keys of several fields are not taken apart."""
+    key = layout.identity
+    if key is None or key.fields or key.scope:
+        return {}
+    named = {"provider_key": key.assigned, "cancels": key.cancels}
+    return {name: Source(field=paths[0]) for name, paths in named.items() if paths}
+
+
 class _Writer:
     def __init__(
         self, layout: Layout, header: dict[str, Any], trailer: dict[str, Any], newline: str | None, *, request: bool
     ) -> None:
         self.layout, self.header, self.trailer, self.request = layout, header, trailer, request
-        self.newline = _NEWLINES[layout.newline if newline is None else newline]
-        self.mapping: Mapping[str, Source] = layout.receipt or layout.bill
+        self.newline = _newline(layout.newline if newline is None else newline)
+        self.mapping: Mapping[str, Source] = {**_references(layout), **(layout.receipt or layout.bill)}
         self.rows = self.records = self.batches = 0
         self._file_sums = [0] * len(layout.totals)
 
@@ -121,7 +139,7 @@ class _Writer:
         fields = self.layout.data.fields
         if not self.layout.csv or self.layout.csv.header != "names":
             return fields
-        own = {self.mapping[name].field if name in self.mapping else name for name in given}
+        own = {path for name in given for path in (self.mapping[name].ids if name in self.mapping else [name])}
         return [field for field in fields if field.required or field.id in own]
 
     def _batches(self, table: pa.Table) -> Iterator[tuple[dict[str, Any], pa.Table]]:
@@ -184,6 +202,10 @@ class _Writer:
                 codes = {value: code for code, value in reversed(source.values.items())}
                 column = table[name].to_pylist()
                 columns[source.field] = [codes.get(value, value) for value in column] if codes else column
+        for name in table.column_names:
+            # A day that is the first of several fields stands in each of them that nothing else fills.
+            for path in self.mapping[name].first if name in self.mapping else []:
+                columns.setdefault(path, table[name].to_pylist())
         return columns
 
     def _cells(self, field: Field, column: Sequence[Any]) -> list[bytes]:

@@ -1,40 +1,72 @@
 """ISO 20022 messages (camt, ZEDI): entries out of XML that may be large, bundled, badly encoded or hostile.
 
-Bytes are split into documents at each declaration and fed to a pull parser without entities, DTDs or network; each
-entry is forgotten when it has been read. Nothing of an application header (BAH) is kept: it may hold a password.
+Bytes are split into documents and fed to a pull parser without entities, DTDs or network; each entry is freed when it
+has been read. Nothing of an application header (BAH) is kept: it may hold a password.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
+from itertools import islice
 from typing import Any, BinaryIO
 
 from lxml import etree
 
 from kokin.issues import Issue, Place, RefusedError
+from kokin.model import shown
 from kokin.receipts._decode import LayoutRecord
 from kokin.receipts._totals import Declared
-from kokin.receipts._values import Reader, found, reader, wrong
-from kokin.receipts._xml_paths import Paths, Texts, forget
-from kokin.receipts._xml_segments import BETWEEN, segments
+from kokin.receipts._values import reader, wrong
+from kokin.receipts._xml_paths import BLANKS, Paths, Texts, forget
+from kokin.receipts._xml_segments import BETWEEN, CP932, UTF_8, segments
+from kokin.receipts._xml_values import amount_of, day_of, decimal_of, yen_of
 from kokin.receipts.layouts import Field, FieldType, Layout
 from kokin.text import UndecodableError, decode_cp932
 
-_ENCODING = re.compile(rb"encoding\s*=\s*[\"']([\w.:-]+)[\"']")
-_SHIFT_JIS = frozenset({"shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "ms932", "cp932", "ms_kanji"})
-_UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
-_MONEY = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,5}))?")
-_JST = timezone(timedelta(hours=9))
 _NAMESPACE = re.compile(r"\{urn:[^}]*:(camt\.\d{3})\.\d{3}\.\d{2}\}Document")
 _HEADER = re.compile(r"\{[^}]*\}AppHdr")
-_TAGS = ["{*}Document", "{*}AppHdr", "{*}Ntry", "{*}TxDtls", "{*}TxsSummry", "{*}Ntfctn", "{*}Rpt", "{*}Stmt"]
+_REPORTS = ("Ntfctn", "Rpt", "Stmt")
+#: Elements that are watched, with the elements that may contain them.
+_PARENTS = {
+    "Ntry": _REPORTS,
+    "NtryDtls": ("Ntry",),
+    "TxDtls": ("NtryDtls",),
+    "TxsSummry": _REPORTS,
+    "CpyDplctInd": _REPORTS,
+}
+_TAGS = [f"{{*}}{name}" for name in ("Document", "AppHdr", *_REPORTS, *_PARENTS)]
+_SUMMARY = {
+    f"{name}/{part}": direction
+    for name, direction in (("TtlNtries", ""), ("TtlCdtNtries", "CRDT"), ("TtlDbtNtries", "DBIT"))
+    for part in ("NbOfNtries", "Sum")
+}
+_SIGNS = {"CRDT": 1, "DBIT": -1}
+_TRUE = ("true", "1")
+_IN_TRANSACTION = "TxDtls/"
+# Transactions of one entry that are held until its amount is compared with theirs.
+_MAX_HELD = 10_000
+
+_Value = Callable[[Texts, Sequence[str], list[Issue]], Any]
 
 
 class XmlRefusedError(RefusedError):
     """An XML file of which nothing more can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """How the value of a field is read."""
+
+    name: str
+    value: _Value
+    paths: Sequence[str]
+    pattern: re.Pattern[str] | None
+    missing: Issue | None
+    """The issue of a record that has nothing at the paths, if it must have something."""
 
 
 class XmlDecoder:
@@ -43,7 +75,10 @@ class XmlDecoder:
     def __init__(self, layout: Layout, *, lenient: bool, file: str) -> None:
         self.layout, self.lenient, self.file = layout, lenient, file
         self.columns = [each.id for each in layout.data.fields]
-        self._readers = [(f, _reader(f, layout), _search(f), f.path) for f in layout.data.fields if f.path]
+        fields = [f for f in layout.data.fields if f.path]
+        #: By whether the transaction is alone in its entry.
+        self._columns = {alone: [_column(f, layout, alone=alone) for f in fields] for alone in (True, False)}
+        self._others = [f for f in layout.data.fields if f.others]
         #: What the file's summaries disagree with; the caller takes it away.
         self.refused: list[Issue] = []
         self.warnings: list[Issue] = []
@@ -61,52 +96,127 @@ class XmlDecoder:
             XmlRefusedError: the file cannot be read any further.
         """
         document: _Document | None = None
-        for kind, offset, content in segments(stream):
+        for kind, offset, content in self._segments(stream):
             if kind == "document":
                 if document:
                     yield from document.close()
                 document = _Document(self, content, offset)
-            elif document is None:
-                if content.strip(BETWEEN):
-                    document = _Document(self, b"", offset)
-                    yield from document.feed(content.lstrip(BETWEEN), offset)
+            elif kind == "doctype":
+                raise self.refusal("XML_DOCTYPE", offset)
             else:
+                if document is None:
+                    start = len(content) - len(content.lstrip(BETWEEN))
+                    if start == len(content):
+                        continue
+                    content, offset = content[start:], offset + start
+                    document = _Document(self, UTF_8, offset)
                 yield from document.feed(content, offset)
-        if document:
-            yield from document.close()
+        if document is None:
+            raise self.refusal("FILE_EMPTY", 0)
+        yield from document.close()
 
-    def record(self, texts: Mapping[str, str], entry: _Entry, *, alone: bool) -> LayoutRecord:
-        """The record of a transaction from the texts of its elements."""
+    def _segments(self, stream: BinaryIO) -> Iterator[tuple[str, int, Any]]:
+        try:
+            yield from segments(stream)
+        except RefusedError as error:
+            (issue,) = error.issues
+            raise XmlRefusedError([issue.at(Place(self.file, byte=issue.where.byte))]) from None
+
+    def refusal(self, code: str, byte: int, expected: str = "", found: str = "") -> XmlRefusedError:
+        """Why nothing more of the file can be read."""
+        return XmlRefusedError([Issue(code, expected=expected, found=found, where=Place(self.file, byte=byte))])
+
+    def record(self, texts: Texts, offset: int, *, alone: bool) -> LayoutRecord:
+        """The record of a transaction from the texts of its elements, and of the entry at ``offset`` that has it.
+
+        What the entry says of its amount, its reference and its text is said of a transaction only where it is alone.
+        """
         self._number += 1
         values: dict[str, Any] = {}
         issues: list[Issue] = []
-        for f, read, search, paths in self._readers:
-            # What stands at the entry is the sum of its transactions: it is the amount of one that stands alone.
-            if not alone and f.type is FieldType.MONEY:
-                paths = [path for path in paths if path.startswith("TxDtls/")]
-            text = path = ""
-            for path in paths:
-                if path in texts:
-                    text = texts[path]
-                    break
-            if text and search:
-                match = search(text)
-                text = match[1] if match else ""
-            if f.type is FieldType.TEXT and not f.codes and _is_plain(text, f.length):
-                values[f.id] = text or None
-                continue
+        present, columns = texts.values.keys(), self._columns[alone]
+        for column in columns:
+            name, paths = column.name, column.paths
             try:
-                if f.type is FieldType.MONEY:
-                    values[f.id] = money(text, texts.get(f"{path}@Ccy", ""))
+                if texts.mixed and not texts.mixed.isdisjoint(paths):
+                    raise wrong("XML_ELEMENT")
+                if not present.isdisjoint(paths):
+                    values[name] = column.value(texts, paths, issues)
+                elif column.missing:
+                    issues.append(column.missing)
                 else:
-                    values[f.id] = read(text.encode(), issues)
+                    values[name] = None
             except RefusedError as error:
-                issues += [Issue(one.code, f.id, one.expected, one.found) for one in error.issues]
-        if values.get("direction") is None:
+                issues += [Issue(one.code, name, one.expected, one.found) for one in error.issues]
+        if values.get("direction", "") is None:
             issues.append(Issue("FIELD_MISSING", "direction"))
-        issues = [issue.at(Place(self.file, self._number, entry.offset)) for issue in issues]
+        for f in self._others:
+            values[f.id] = _other_values([column for column in columns if column.name in f.others], texts, f.length)
+        _separate_references(values, alone=alone)
         values["event"] = _event(values)
-        return LayoutRecord("data", self._number, entry.offset, b"", values, issues)
+        place = Place(self.file, self._number, offset)
+        return LayoutRecord("data", self._number, offset, b"", values, [issue.at(place) for issue in issues])
+
+
+def _other_values(columns: Sequence[_Column], texts: Texts, length: int) -> str | None:
+    """What the columns find beside their own values, as far as the length allows."""
+    joined = ""
+    for column in columns:
+        found = dict.fromkeys(_matches(column.pattern, texts, column.paths))
+        for other in islice(found, 1, None):
+            longer = f"{joined};{other}" if joined else other
+            if len(longer) > length:
+                break
+            joined = longer
+    return joined or None
+
+
+def _column(f: Field, layout: Layout, *, alone: bool) -> _Column:
+    paths = f.path
+    if not alone and (f.alone or f.type is FieldType.MONEY):
+        paths = [path for path in paths if path.startswith(_IN_TRANSACTION)]
+    pattern = re.compile(f.pattern) if f.pattern else None
+    value, missing = _value(f, layout, pattern), None
+    try:
+        value(Texts(), paths, [])
+    except RefusedError as error:
+        missing = replace(error.issues[0], field=f.id)
+    return _Column(f.id, value, paths, pattern, missing)
+
+
+def _value(f: Field, layout: Layout, pattern: re.Pattern[str] | None) -> _Value:
+    """The function that reads a field from the texts at its paths."""
+    if f.type is FieldType.MONEY:
+        return lambda texts, paths, warnings: _amount(texts, paths)
+    read = reader(f, layout, None)
+    is_free = f.type is FieldType.TEXT and not f.codes
+
+    def day(texts: Texts, paths: Sequence[str], warnings: list[Issue]) -> Any:
+        text = texts.first(paths)
+        return day_of(text) if text else read(b"", warnings)
+
+    def text(texts: Texts, paths: Sequence[str], warnings: list[Issue]) -> Any:
+        value = next(_matches(pattern, texts, paths), "") if pattern else texts.first(paths)
+        if is_free and _is_plain(value, f.length):
+            return value or None
+        return read(value.encode(), warnings)
+
+    return day if f.type is FieldType.DATE else text
+
+
+def _amount(texts: Texts, paths: Sequence[str]) -> int:
+    """The amount at the first path that has it in yen; a transfer from abroad may have it in other currencies too."""
+    present = [path for path in paths if path in texts.values]
+    path = next((path for path in present if texts.currencies.get(path) == {"JPY"}), present[0] if present else "")
+    return yen_of(" ".join(texts.values.get(path, ())), texts.currencies.get(path, ()))
+
+
+def _matches(pattern: re.Pattern[str] | None, texts: Texts, paths: Sequence[str]) -> Iterator[str]:
+    """What a pattern finds in each element, in the order of the paths."""
+    if pattern:
+        for path in paths:
+            for text in texts.values.get(path, ()):
+                yield from (match[1] for match in pattern.finditer(text) if match[1])
 
 
 def _is_plain(text: str, length: int) -> bool:
@@ -114,57 +224,63 @@ def _is_plain(text: str, length: int) -> bool:
     return not text or (text.isascii() and text.isprintable() and len(text) <= length)
 
 
-def _event(values: Mapping[str, Any]) -> str:
-    reversed_ = values.get("reversal") in ("true", "1")
-    credit = (values.get("direction") == "CRDT") != reversed_
+def _separate_references(values: dict[str, Any], *, alone: bool) -> None:
+    """Keep the reference of the entry as that of the batch, and never as that of one of its several transactions."""
+    batch = values.get("batch_reference")
+    if batch is not None and values.get("servicer_reference") == batch:
+        values["batch_reference" if alone else "servicer_reference"] = None
+
+
+def _event(values: dict[str, Any]) -> str:
+    is_reversal = values.get("reversal") in _TRUE
+    is_credit = (values.get("direction") == "CRDT") != is_reversal
     status = values.get("status")
-    if not credit or status in ("INFO", "FUTR"):
+    if not is_credit or status in ("INFO", "FUTR"):
         return "other"
-    if reversed_:
-        return "reversed"
-    return "pending" if status == "PDNG" else "credit"
+    if status == "PDNG":
+        return "voided" if is_reversal else "pending"
+    return "reversed" if is_reversal else "credit"
 
 
-def money(text: str, currency: str) -> int:
-    """Whole yen from a decimal amount.
+@dataclass(frozen=True, slots=True)
+class _Charges:
+    """What the charges (Chrgs) add to an amount: debits are negative."""
 
-    Raises:
-        RefusedError: no amount, a fraction, or another currency; always one issue.
+    recorded: int | Fraction = 0
+    """The sum of the single charges."""
+    total: int | Fraction = 0
+    """The sum of ``TtlChrgsAndTaxAmt``, where it is given."""
+
+    def __add__(self, other: _Charges) -> _Charges:
+        return _Charges(self.recorded + other.recorded, self.total + other.total)
+
+
+def _charges(element: Any, entry: Any, namespace: str) -> _Charges | None:
+    """The charges of a transaction or of the entry itself. One that cannot be read explains nothing.
+
+    Versions .02 have ``Chrgs/Amt``, later ones ``Chrgs/Rcrd/Amt``. A charge without a direction is deducted; one of an
+    entry that is reversed is credited.
     """
-    if not text:
-        raise wrong("FIELD_MISSING")
-    match = _MONEY.fullmatch(text)
-    if not match:
-        raise wrong("NOT_DIGITS", "a decimal amount")
-    if currency != "JPY":
-        raise wrong("CURRENCY", "JPY", currency[:8])
-    if match[2] and match[2].strip("0"):
-        raise wrong("AMOUNT_FRACTION", "whole yen", text)
-    return int(match[1])
+    charges = None
+    for each in element.iterchildren(f"{namespace}Chrgs"):
+        is_reversal = (entry.findtext(f"{namespace}RvslInd") or "").strip(BLANKS) in _TRUE
+        without = 1 if is_reversal else -1
+        single = [
+            amount * _SIGNS.get((record.findtext(f"{namespace}CdtDbtInd") or "").strip(BLANKS), without)
+            for record in (each, *each.iterchildren(f"{namespace}Rcrd"))
+            if (amount := _charge(record.find(f"{namespace}Amt"))) is not None
+        ]
+        whole = _charge(each.find(f"{namespace}TtlChrgsAndTaxAmt"))
+        recorded = sum(single)
+        total = recorded if whole is None else whole * without
+        charges = (charges or _Charges()) + _Charges(recorded if single else total, total)
+    return charges
 
 
-def _reader(f: Field, layout: Layout) -> Reader:
-    if f.type is FieldType.MONEY:
-        return lambda cell, warnings: None
-    read = reader(f, layout, None)
-    if f.type is not FieldType.DATE:
-        return read
-
-    def read_day(cell: bytes, warnings: list[Issue]) -> Any:
-        """A day, or the day in Japan of a moment."""
-        if b"T" in cell:
-            try:
-                moment = datetime.fromisoformat(cell.decode())
-            except ValueError:
-                raise wrong("DATE_INVALID", "ISO 8601", found(cell, f)) from None
-            cell = (moment.astimezone(_JST) if moment.tzinfo else moment).date().isoformat().encode()
-        return read(cell, warnings)
-
-    return read_day
-
-
-def _search(f: Field) -> Any:
-    return re.compile(f.pattern).search if f.pattern else None
+def _charge(element: Any) -> int | Fraction | None:
+    if element is None or len(element) or element.get("Ccy") != "JPY":
+        return None
+    return decimal_of((element.text or "").strip(BLANKS))
 
 
 @dataclass
@@ -173,89 +289,109 @@ class _Entry:
 
     offset: int
     texts: Texts | None = None
-    """Of its own elements, once they are needed."""
-    held: Texts | None = None
+    """Of its own elements, once it is known to have several transactions."""
+    first: Texts | None = None
     """The first transaction, until it is known whether it is the only one."""
-    transactions: int = 0
+    records: list[LayoutRecord] = field(default_factory=list)
+    """Its transactions, until their sum is known."""
+    count: int = 0
+    """Transactions so far."""
+    is_released: bool = False
+    """Whether it has so many transactions that the first ones are no longer held."""
     sum: int = 0
+    """Yen of the transactions, debits negative."""
+    charges: _Charges = _Charges()
+    """Of the transactions."""
     unsure: bool = False
+    """Whether a transaction has no amount or direction that can be read."""
 
 
 @dataclass
 class _Report:
     """What a notification, report or statement says about all its entries, and what they are."""
 
-    declared: list[tuple[str, int, str]] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=lambda: {"": 0, "CRDT": 0, "DBIT": 0})
-    sums: dict[str, int] = field(default_factory=lambda: {"": 0, "CRDT": 0, "DBIT": 0})
+    declared: list[tuple[str, str]] = field(default_factory=list)
+    """Path and text of each total."""
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("", *_SIGNS), 0))
+    sums: dict[str, int | Fraction] = field(default_factory=lambda: dict.fromkeys(("", *_SIGNS), 0))
     unsure: bool = False
+
+    def add(self, direction: str, amount: int | Fraction) -> None:
+        """Count an entry."""
+        for each in {"", direction} & self.sums.keys():
+            self.counts[each] += 1
+            self.sums[each] += amount
 
 
 class _Document:
     """One XML document: bytes in, records out."""
 
-    def __init__(self, decoder: XmlDecoder, declaration: bytes, offset: int) -> None:
-        self._decoder, self._start = decoder, offset
-        match = _ENCODING.search(declaration)
-        name = match[1].decode("ascii", "replace").lower() if match else "utf-8"
-        if name not in _UTF_8 | _SHIFT_JIS:
-            raise self._refused("XML_ENCODING", "UTF-8 or Shift_JIS", name[:24])
-        self._recode = name in _SHIFT_JIS
-        self._rest = b""
+    def __init__(self, decoder: XmlDecoder, encoding: str, offset: int) -> None:
+        self._decoder, self._encoding, self._start = decoder, encoding, offset
+        #: Bytes that are fed only when more follow: half a character, or what may be after the document.
+        self._held: list[bytes] = []
         self._parser = etree.XMLPullParser(
-            events=("start", "end"), tag=_TAGS, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+            events=("start", "end"),
+            tag=_TAGS,
+            encoding="utf-8",
+            remove_comments=True,
+            remove_pis=True,
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
         )
         self._at = offset
-        self._known = False
+        #: Of its root, with braces; empty until that is seen.
+        self._namespace = ""
         self._entry: _Entry | None = None
         self._report = _Report()
         self._of_entry: Paths = Paths([], "")
         self._of_transaction: Paths = Paths([], "")
-
-    def _refused(self, code: str, expected: str = "", found: str = "", at: int | None = None) -> XmlRefusedError:
-        place = Place(self._decoder.file, byte=self._start if at is None else at)
-        return XmlRefusedError([Issue(code, expected=expected, found=found, where=place)])
+        self._of_summary: Paths = Paths([], "")
 
     def feed(self, content: bytes, offset: int) -> Iterator[LayoutRecord]:
         """Take the next bytes of the document, at most one entry's beginning among them, at their very start."""
         self._at = offset
-        offset -= len(self._rest)
-        content = self._rest + content
         kept = content.rstrip(BETWEEN)
-        self._rest = content[len(kept) :]
-        if not self._known and b"<!DOCTYPE" in kept:
-            raise self._refused("XML_DOCTYPE", at=offset + kept.index(b"<!DOCTYPE"))
+        if not kept:
+            self._held.append(content)
+            return
+        whole = b"".join([*self._held, kept])
+        offset -= len(whole) - len(kept)
+        ready, half = self._utf_8(whole, offset)
+        self._held = [half, content[len(kept) :]]
         try:
-            self._parser.feed(self._utf_8(kept, offset))
+            self._parser.feed(ready)
             yield from self._events()
         except etree.XMLSyntaxError as error:
             # The message may quote the text, which may be a password: the line must do.
-            raise self._refused("XML_INVALID", found=f"line {error.lineno}", at=offset) from None
+            raise self._decoder.refusal("XML_INVALID", offset, found=f"line {error.lineno}") from None
 
-    def _utf_8(self, content: bytes, offset: int) -> bytes:
+    def _utf_8(self, content: bytes, offset: int) -> tuple[bytes, bytes]:
         """The bytes as the parser takes them; half a character at the end waits for its other half."""
-        if not self._recode:
-            return content
         try:
-            return decode_cp932(content).encode()
+            return (decode_cp932(content) if self._encoding == CP932 else content.decode("utf-8")).encode(), b""
         except UndecodableError as error:
             byte = error.issues[0].where.byte or 0
-            if byte < len(content) - 1:
-                raise self._refused("BYTE_UNKNOWN", "cp932", error.issues[0].found, offset + byte) from None
-            self._rest = content[byte:] + self._rest
-            return decode_cp932(content[:byte]).encode()
+            is_half = byte == len(content) - 1
+        except UnicodeDecodeError as error:
+            byte, is_half = error.start, error.reason == "unexpected end of data"
+        if not is_half:
+            raise self._decoder.refusal("BYTE_UNKNOWN", offset + byte, self._encoding, f"0x{content[byte]:02X}")
+        return self._utf_8(content[:byte], offset)[0], content[byte:]
 
     def close(self) -> Iterator[LayoutRecord]:
         """The end of the document."""
-        if self._rest.strip(BETWEEN):
-            raise self._refused("BYTE_UNKNOWN", "cp932", at=self._at)
+        if b"".join(self._held).strip(BETWEEN):
+            raise self._decoder.refusal("BYTE_UNKNOWN", self._at, self._encoding)
         try:
             self._parser.close()
             yield from self._events()
         except etree.XMLSyntaxError as error:
-            raise self._refused("XML_INVALID", found=f"line {error.lineno}") from None
-        if not self._known:
-            raise self._refused("XML_MESSAGE", ", ".join(self._messages))
+            raise self._decoder.refusal("XML_INVALID", self._start, found=f"line {error.lineno}") from None
+        if not self._namespace:
+            raise self._decoder.refusal("XML_MESSAGE", self._start, ", ".join(self._messages))
 
     @property
     def _messages(self) -> list[str]:
@@ -264,7 +400,9 @@ class _Document:
 
     def _events(self) -> Iterator[LayoutRecord]:
         for event, element in self._parser.read_events():
-            name = element.tag.rpartition("}")[2]
+            namespace, brace, name = element.tag.rpartition("}")
+            if self._namespace and namespace + brace != self._namespace:
+                continue  # in an extension (SplmtryData)
             if event == "start":
                 self._begin(name, element)
             elif name == "TxDtls":
@@ -273,90 +411,143 @@ class _Document:
                 yield from self._end_entry(element)
             elif name == "TxsSummry":
                 self._summary(element)
-            elif name in ("Ntfctn", "Rpt", "Stmt"):
+            elif name == "CpyDplctInd":
+                place = Place(self._decoder.file, byte=self._start)
+                found = shown((element.text or "").strip(BLANKS))
+                self._decoder.warnings.append(Issue("XML_COPY", found=found, where=place))
+            elif name in _REPORTS:
                 self._compare()
 
     def _begin(self, name: str, element: Any) -> None:
-        if name == "Ntry":
-            self._entry = _Entry(self._at)
-        elif not self._known and element.getparent() is None:
-            if element.getroottree().docinfo.doctype:
-                raise self._refused("XML_DOCTYPE")
-            match = _NAMESPACE.fullmatch(element.tag)
-            if not _HEADER.fullmatch(element.tag) and not (match and match[1] in self._messages):
-                raise self._refused("XML_MESSAGE", ", ".join(self._messages), match[1] if match else "")
-            self._known = True
-            paths = [path for f in self._decoder.layout.data.fields for path in f.path]
-            namespace = element.tag.rpartition("}")[0] + "}"
-            self._of_entry = Paths([path for path in paths if not path.startswith("TxDtls/")], namespace)
-            inside = [path.removeprefix("TxDtls/") for path in paths if path.startswith("TxDtls/")]
-            self._of_transaction = Paths(inside, namespace, "TxDtls/")
+        parent = element.getparent()
+        if not self._namespace:
+            self._root(element, is_root=parent is None)
+        elif name in _PARENTS:
+            if parent.tag not in [self._namespace + each for each in _PARENTS[name]]:
+                raise self._misplaced(name, " or ".join(_PARENTS[name]))
+            if name == "Ntry":
+                self._entry = _Entry(self._at)
+        elif len(list(element.iterancestors())) != 2:
+            raise self._misplaced(name, "Document")
+
+    def _misplaced(self, name: str, parent: str) -> XmlRefusedError:
+        return self._decoder.refusal("XML_INVALID", self._at, f"{name} in {parent} only")
+
+    def _root(self, element: Any, *, is_root: bool) -> None:
+        match = _NAMESPACE.fullmatch(element.tag)
+        message = match[1] if match else ""
+        if not is_root or (message not in self._messages and not _HEADER.fullmatch(element.tag)):
+            raise self._decoder.refusal("XML_MESSAGE", self._start, ", ".join(self._messages), message)
+        self._namespace = element.tag.rpartition("}")[0] + "}"
+        paths = [path for f in self._decoder.layout.data.fields for path in f.path]
+        within = {path for path in paths if path.startswith(_IN_TRANSACTION)}
+        inside = [path.removeprefix(_IN_TRANSACTION) for path in within]
+        self._of_entry = Paths({"Amt", "CdtDbtInd", *paths} - within, self._namespace)
+        self._of_transaction = Paths(inside, self._namespace, _IN_TRANSACTION)
+        self._of_summary = Paths(_SUMMARY, self._namespace)
 
     def _transaction(self, element: Any) -> Iterator[LayoutRecord]:
         entry = self._entry
-        if entry is None:
-            return
-        if entry.texts is None:
-            entry.texts = self._of_entry.texts(element.getparent().getparent())
+        assert entry is not None  # checked in _begin
+        entry.count += 1
         texts = self._of_transaction.texts(element)
+        whole = element.getparent().getparent()
+        if charges := _charges(element, whole, self._namespace):
+            entry.charges += charges
+        if entry.count == 1:
+            entry.first = texts
+        else:
+            if entry.texts is None:
+                entry.texts = self._of_entry.texts(whole)
+                self._add(entry, entry.texts.under(entry.first or Texts()), alone=False)
+                entry.first = None
+            self._add(entry, entry.texts.under(texts), alone=False)
         forget(element)
-        entry.transactions += 1
-        if entry.transactions == 1:
-            entry.held = texts
-            return
-        if entry.held is not None:
-            yield self._record(entry, entry.held, alone=False)
-            entry.held = None
-        yield self._record(entry, texts, alone=False)
+        if len(entry.records) > _MAX_HELD:
+            entry.is_released = True
+            yield from entry.records
+            entry.records.clear()
 
-    def _record(self, entry: _Entry, texts: Texts, *, alone: bool) -> LayoutRecord:
-        record = self._decoder.record({**(entry.texts or {}), **texts}, entry, alone=alone)
-        amount = record.values.get("amount")
-        entry.sum += amount or 0
-        entry.unsure |= amount is None
-        return record
+    def _add(self, entry: _Entry, texts: Texts, *, alone: bool) -> None:
+        record = self._decoder.record(texts, entry.offset, alone=alone)
+        amount, sign = record.values.get("amount"), _SIGNS.get(record.values.get("direction") or "")
+        if amount is None or sign is None:
+            entry.unsure = True
+        else:
+            entry.sum += sign * amount
+        entry.records.append(record)
 
     def _end_entry(self, element: Any) -> Iterator[LayoutRecord]:
         entry = self._entry
         assert entry is not None
-        if entry.texts is None:
-            entry.texts = self._of_entry.texts(element)
-        if entry.transactions <= 1:
-            yield self._record(entry, entry.held or {}, alone=True)
+        texts = self._of_entry.texts(element)
+        if entry.count <= 1:
+            self._add(entry, texts.under(entry.first or Texts()), alone=True)
         try:
-            amount = money(entry.texts.get("Amt", ""), entry.texts.get("Amt@Ccy", ""))
-        except RefusedError:
+            if "Amt" in texts.mixed:
+                raise wrong("XML_ELEMENT")
+            amount = amount_of(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
+        except RefusedError as error:
             self._report.unsure = True
+            self._reject(entry, error.issues[0])
         else:
-            if entry.sum != amount and not entry.unsure:
-                self._mismatch("Ntry.Amt", entry.sum, amount)
-            for direction in ("", entry.texts.get("CdtDbtInd", "")):
-                if direction in self._report.sums:
-                    self._report.counts[direction] += 1
-                    self._report.sums[direction] += amount
+            direction = texts.first(["CdtDbtInd"])
+            self._report.add(direction, amount)
+            if not entry.unsure:
+                self._balance(
+                    entry, amount * _SIGNS.get(direction, 0), _charges(element, element, self._namespace) or _Charges()
+                )
+        yield from entry.records
         self._entry = None
         forget(element)
 
-    def _mismatch(self, name: str, counted: int, declared: int) -> None:
-        place = Place(self._decoder.file, byte=self._entry.offset if self._entry else self._start)
-        self._decoder.refused.append(Issue("TOTAL_MISMATCH", name, str(counted), str(declared), place))
+    def _balance(self, entry: _Entry, amount: int | Fraction, charges: _Charges) -> None:
+        """Reject the transactions of an entry that are not its amount, with and without their charges."""
+        difference = amount - entry.sum
+        if not difference:
+            return
+        inner = (0, entry.charges.recorded, entry.charges.total)
+        if any(difference == one + other for one in (0, charges.recorded, charges.total) for other in inner):
+            return
+        self._reject(entry, Issue("TOTAL_MISMATCH", expected=str(entry.sum), found=_shown(amount)))
+
+    def _reject(self, entry: _Entry, issue: Issue) -> None:
+        """Reject the transactions of an entry, or the file where some of them were released already."""
+        place = Place(self._decoder.file, byte=entry.offset)
+        issue = Issue(issue.code, "Ntry.Amt", issue.expected, issue.found, place)
+        if entry.is_released:
+            self._decoder.refused.append(issue)
+        for record in entry.records:
+            if record.is_good:
+                record.issues.append(issue.at(self._decoder.place(record, issue.field)))
 
     def _summary(self, element: Any) -> None:
-        for name, direction in (("TtlNtries", ""), ("TtlCdtNtries", "CRDT"), ("TtlDbtNtries", "DBIT")):
-            for part in ("NbOfNtries", "Sum"):
-                text = element.findtext(f"{{*}}{name}/{{*}}{part}")
-                match = _MONEY.fullmatch(text.strip()) if text else None
-                if match:
-                    self._report.declared.append((f"{name}.{part}", int(match[1]), direction))
+        texts = self._of_summary.texts(element)
+        self._report.declared += [(path, " ".join(texts.values[path])) for path in _SUMMARY if path in texts.values]
+        for path in texts.mixed:
+            self._refuse("XML_ELEMENT", path)
+
+    def _refuse(self, code: str, path: str, expected: str = "", found: str = "") -> None:
+        place = Place(self._decoder.file, byte=self._start)
+        self._decoder.refused.append(Issue(code, path.replace("/", "."), expected, found, place))
 
     def _compare(self) -> None:
         report, self._report = self._report, _Report()
-        for name, declared, direction in report.declared:
-            counted = (report.counts if name.endswith("NbOfNtries") else report.sums)[direction]
-            place = Place(self._decoder.file, byte=self._start)
-            self._decoder.declared.append(Declared(name, declared, counted, place))
-            if declared != counted and report.unsure and declared > counted:
-                issue = Issue("TOTAL_UNSURE", name, str(counted), str(declared), place)
-                self._decoder.warnings.append(issue)
-            elif declared != counted:
-                self._mismatch(name, counted, declared)
+        place = Place(self._decoder.file, byte=self._start)
+        for path, text in report.declared:
+            name, declared = path.replace("/", "."), decimal_of(text)
+            counts: Mapping[str, int | Fraction] = report.counts if name.endswith("NbOfNtries") else report.sums
+            counted = counts[_SUMMARY[path]]
+            if isinstance(declared, int) and counted.denominator == 1:
+                self._decoder.declared.append(Declared(name, declared, int(counted), place))
+            if declared == counted:
+                continue
+            if report.unsure and declared is not None and declared > counted:
+                self._decoder.warnings.append(Issue("TOTAL_UNSURE", name, _shown(counted), shown(text), place))
+            else:
+                self._refuse("TOTAL_MISMATCH", path, _shown(counted), shown(text))
+
+
+def _shown(amount: int | Fraction) -> str:
+    """An amount as an issue shows it: ``12300`` or ``12300.5``."""
+    return str(Decimal(amount.numerator) / Decimal(amount.denominator))

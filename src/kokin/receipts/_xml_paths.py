@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-#: Path to text; ``path@Ccy`` to the currency of an amount.
-Texts = dict[str, str]
+#: Whitespace of XML, which no simple value begins or ends with.
+BLANKS = " \t\r\n"
+_TO_BLANK = str.maketrans(BLANKS, " " * len(BLANKS))
+
+
+@dataclass(slots=True)
+class Texts:
+    """What the chosen elements contain, by path."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    """The texts, one for each element that is not empty: without whitespace around them, newlines within as blanks."""
+    currencies: dict[str, set[str]] = field(default_factory=dict)
+    """The values of the attribute ``Ccy``."""
+    mixed: set[str] = field(default_factory=set)
+    """Paths of elements that should be text and have child elements."""
+
+    def under(self, other: Texts) -> Texts:
+        """These and the other's, as one."""
+        return Texts({**self.values, **other.values}, {**self.currencies, **other.currencies}, self.mixed | other.mixed)
+
+    def first(self, paths: Iterable[str]) -> str:
+        """Return the text at the first path that has one; several elements are joined by a blank."""
+        for path in paths:
+            if path in self.values:
+                return " ".join(self.values[path])
+        return ""
 
 
 class _Node:
@@ -22,7 +47,7 @@ class _Node:
 class Paths:
     """The texts of chosen elements below one. ``prefix`` goes before each path in the result."""
 
-    def __init__(self, paths: list[str], namespace: str, prefix: str = "") -> None:
+    def __init__(self, paths: Iterable[str], namespace: str, prefix: str = "") -> None:
         self._root = _Node()
         for path in paths:
             node = self._root
@@ -31,8 +56,8 @@ class Paths:
             node.path = prefix + path
 
     def texts(self, element: Any) -> Texts:
-        """The texts; what stands several times is joined by a blank."""
-        texts: Texts = {}
+        """Return the texts of the chosen elements below an element."""
+        texts = Texts()
         _walk(element, self._root.children, texts)
         return texts
 
@@ -42,20 +67,23 @@ def _walk(element: Any, nodes: Mapping[str, _Node], texts: Texts) -> None:
         node = nodes.get(child.tag)
         if node is None:
             continue
-        path = node.path
-        if path and (text := child.text):
-            text = text.strip()
-            if text:
-                texts[path] = f"{texts[path]} {text}" if path in texts else text
-            currency = child.get("Ccy")
-            if currency:
-                texts[path + "@Ccy"] = currency
+        if path := node.path:
+            # The parser drops comments and instructions, so this is all text before the first child element.
+            text = (child.text or "").strip(BLANKS)
+            if len(child) and (text or not node.children):
+                texts.mixed.add(path)
+            elif text:
+                if not text.isprintable():
+                    text = text.translate(_TO_BLANK)
+                texts.values.setdefault(path, []).append(text)
+                if currency := child.get("Ccy"):
+                    texts.currencies.setdefault(path, set()).add(currency)
         if node.children:
             _walk(child, node.children, texts)
 
 
 def forget(element: Any) -> None:
-    """Free an element that has been read, and what stood before it beside it."""
+    """Free an element that has been read, and what came before it beside it."""
     element.clear(keep_tail=False)
     parent = element.getparent()
     while element.getprevious() is not None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import Place, RefusedError
 from kokin.model import Digits, Record, Yen
 from kokin.rules import Segment, Split
+from kokin.text import load_toml
 
 PairField: TypeAlias = Literal["paid_on", "paid_at", "store_code"]
 
@@ -82,10 +82,7 @@ class Policy(Record):
         """
         file = Path(path)
         where = Place(file.name)
-        try:
-            choices = tomllib.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RefusedError([Issue("TOML_INVALID", found=str(error), where=where)], "no policy") from error
+        choices = load_toml(file)
         try:
             return cls(**choices)
         except RefusedError as refusal:

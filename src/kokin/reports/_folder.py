@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +17,10 @@ def replaced(out: Path, last: str) -> Iterator[Path]:
     ``last`` comes last: without it the folder holds no complete result.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    draft = out.parent / f".{out.name}-{secrets.token_hex(4)}"
+    draft.mkdir()  # not tempfile.mkdtemp: the folder, which is kept, has the mode that the umask says
     try:
         yield draft
-        draft.chmod(0o755)
         if not out.exists():
             draft.rename(out)
             return

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from kokin.issues import Issue, RefusedError
-from kokin.rules._checks import check_name, check_yen
+from kokin.rules._checks import check_name, check_order, check_yen, check_yens
+from kokin.text import load_toml
 
 #: What becomes of a partial payment on a slip of water and sewerage.
 Split: TypeAlias = Literal["prorata", "water_first", "reject"]
@@ -20,12 +20,7 @@ SPLITS = ("prorata", "water_first", "reject")
 #: (``orders.toml`` tells the source of each). The parts are ``principal`` (本税, 元本), ``late_charge`` (延滞金,
 #: 遅延損害金), ``demand_fee`` (督促手数料) and ``costs`` (費用).
 ORDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        name: tuple(row["order"])
-        for name, row in tomllib.loads(
-            (resources.files("kokin.rules") / "orders.toml").read_text(encoding="utf-8")
-        ).items()
-    }
+    {name: tuple(row["order"]) for name, row in load_toml(resources.files("kokin.rules") / "orders.toml").items()}
 )
 
 
@@ -36,15 +31,13 @@ def allocate(paid: int, owed: Mapping[str, int], order: Sequence[str]) -> dict[s
     over stays with the caller as 過誤納: money never moves to another debt on its own (民法488①).
 
     Raises:
-        RefusedError: a part is owed that has no place in the order. Under ``tax`` that is 督促手数料: an item of its
-            own, with a payment of its own.
+        RefusedError: a part is owed that has no place in the order, or the order names a part more than once. Under
+            ``tax`` the part without a place is 督促手数料: an item of its own, with a payment of its own.
 
     >>> allocate(10_500, {"principal": 10_000, "late_charge": 1_200}, ORDERS["tax"])
     {'principal': 10000, 'late_charge': 500}
     """
-    strangers = [name for name in owed if name not in order]
-    if strangers:
-        raise RefusedError([Issue("CODE_UNKNOWN", "owed", " | ".join(order), name) for name in strangers])
+    check_order(owed, order)
     rest = check_yen("paid", paid)
     settled = {}
     for name in order:
@@ -62,8 +55,9 @@ def prorata(paid: int, parts: Sequence[int]) -> list[int]:
     >>> prorata(5_000, [4_400, 3_960])
     [2632, 2368]
     """
-    total = sum(check_yen("parts", part) for part in parts)
-    if check_yen("paid", paid) >= total:
+    check_yens(paid=paid, **{f"parts[{i}]": part for i, part in enumerate(parts)})
+    total = sum(parts)
+    if paid >= total:
         return list(parts)
     shares = [paid * part // total for part in parts]
     by_remainder = sorted(range(len(parts)), key=lambda i: -(paid * parts[i] % total))
@@ -85,6 +79,7 @@ def split_water(paid: int, water: int, sewerage: int, how: Split = "prorata") ->
     ((2632, 2368), (4400, 600))
     """
     check_name("how", how, SPLITS)
+    check_yens(paid=paid, water=water, sewerage=sewerage)
     if how == "reject" and paid < water + sewerage:
         raise RefusedError([Issue("PARTIAL_PAYMENT", "paid", str(water + sewerage), str(paid))])
     if how == "water_first":

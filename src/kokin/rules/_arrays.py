@@ -11,16 +11,20 @@ import numpy.typing as npt
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.rules._checks import MOST_YEN
+from kokin.rules._periods import DATE_BOUNDS
+from kokin.text import require_date
 
 Column: TypeAlias = Any
 Ints: TypeAlias = npt.NDArray[np.int64]
 Days: TypeAlias = npt.NDArray[np.datetime64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
-#: Stands for a day that never came: later than every payment.
-NEVER = np.datetime64(date.max, "D")
-
 DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
+
+_FIRST, _LAST = np.datetime64(date.min, "D"), np.datetime64(date.max, "D")
+
+#: Represents a day that never comes: later than every date.
+NEVER = _LAST + DAY
 
 # A refusal names so many rows; the rest would tell nothing new.
 _TOLD = 20
@@ -66,7 +70,7 @@ def refuse(code: str, field: str, rows: Flags, expected: str = "", found: npt.ND
 
 
 def _yen(name: str, column: Column) -> Ints:
-    values = _from_arrow(name, column, "int64") if _speaks_arrow(column) else np.atleast_1d(np.asarray(column))
+    values = _from_arrow(name, column, "int64") if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
     if values.dtype.kind not in "iu":
         raise RefusedError([Issue("FIELD_TYPE", name, "int64", str(values.dtype))])
     refuse("AMOUNT_RANGE", name, (values < 0) | (values > MOST_YEN), f"0 to {MOST_YEN}", values)
@@ -82,19 +86,32 @@ def _days(name: str, column: Column) -> Days:
 def _days_or_never(name: str, column: Column) -> Days:
     if column is None:
         return np.atleast_1d(NEVER)
-    values = _from_arrow(name, column, "date32") if _speaks_arrow(column) else np.atleast_1d(_of_date(column))
+    if isinstance(column, date):
+        column = np.array(require_date(name, column), "datetime64[D]")
+    values = _from_arrow(name, column, "date32") if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
     if values.dtype.kind != "M":
         raise RefusedError([Issue("FIELD_TYPE", name, "datetime64[D]", str(values.dtype))])
-    whole = values.astype("datetime64[D]", copy=False)
-    return np.where(np.isnat(whole), NEVER, whole)
+    days = values.astype("datetime64[D]", copy=False)
+    never = np.isnat(days)
+    refuse("DATE_INVALID", name, ~never & (days != values), "a day without a time", values)
+    refuse("DATE_RANGE", name, ~never & ((days < _FIRST) | (days > _LAST)), DATE_BOUNDS, days)
+    return np.where(never, NEVER, days)
+
+
+def within_dates(field: str, days: Days) -> Days:
+    """The days of a result, all of which a ``date`` can be."""
+    refuse("DATE_RANGE", field, (days < _FIRST) | (days > _LAST), DATE_BOUNDS)
+    return days
+
+
+def _one_dimension(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if values.ndim > 1:
+        raise RefusedError([Issue("FIELD_TYPE", name, "one dimension", f"{values.ndim} dimensions")])
+    return np.atleast_1d(values)
 
 
 def _speaks_arrow(column: Column) -> bool:
     return hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__")
-
-
-def _of_date(column: Column) -> npt.NDArray[Any]:
-    return np.array(column, "datetime64[D]") if isinstance(column, date) else np.asarray(column)
 
 
 def _from_arrow(name: str, column: Column, kind: str) -> npt.NDArray[Any]:
@@ -107,9 +124,10 @@ def _from_arrow(name: str, column: Column, kind: str) -> npt.NDArray[Any]:
     fits = pa.types.is_integer(chunks.type) if kind == "int64" else pa.types.is_date32(chunks.type)
     if not fits:
         raise RefusedError([Issue("FIELD_TYPE", name, kind, str(chunks.type))])
-    values = chunks.cast(pa.int64()) if kind == "int64" else chunks.cast(pa.int32()).cast(pa.int64())
+    if kind == "int64":
+        if chunks.null_count:
+            refuse("FIELD_MISSING", name, np.array(chunks.is_null().to_pylist()))
+        return np.asarray(chunks.to_numpy())  # of its own width, so that uint64 is compared before it is cast
     nat = np.iinfo(np.int64).min
-    if kind == "int64" and values.null_count:
-        refuse("FIELD_MISSING", name, np.array(values.is_null().to_pylist()))
-    numbers = fixed_buffer(values.fill_null(nat).combine_chunks(), np.int64)
-    return numbers if kind == "int64" else numbers.view("datetime64[D]")
+    numbers = chunks.cast(pa.int32()).cast(pa.int64()).fill_null(nat).combine_chunks()
+    return fixed_buffer(numbers, np.int64).view("datetime64[D]")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from datetime import date
 from importlib import resources
 from typing import Any, Literal, TypeAlias
@@ -11,13 +10,14 @@ from typing import Any, Literal, TypeAlias
 from kokin.issues import Issue, RefusedError
 from kokin.rules._checks import check_name
 from kokin.rules._periods import ONE_DAY
+from kokin.text import load_toml, require_date
 
 #: Whose days off: those of public offices, or of banks, which are open on 29 and 30 December.
 Calendar: TypeAlias = Literal["public", "bank"]
 
 CALENDARS = ("public", "bank")
 
-_TABLE: dict[str, Any] = tomllib.loads((resources.files("kokin.rules") / "calendars.toml").read_text(encoding="utf-8"))
+_TABLE: dict[str, Any] = load_toml(resources.files("kokin.rules") / "calendars.toml")
 
 #: The first and the last year for which the holidays (祝日) are trusted.
 CALENDAR_YEARS: tuple[int, int] = (_TABLE["years"][0], _TABLE["years"][1])
@@ -50,11 +50,13 @@ def shift_due_date(day: date, calendar: Calendar = "public") -> date:
 
     Raises:
         CalendarRangeError: the day lies outside :data:`CALENDAR_YEARS`.
+        TypeError: a ``datetime``.
 
     >>> shift_due_date(date(2026, 5, 3)), shift_due_date(date(2025, 12, 29), "bank")
     (datetime.date(2026, 5, 7), datetime.date(2025, 12, 29))
     """
     off = days_off(check_name("calendar", calendar, CALENDARS))
+    require_date("day", day)
     check_years("day", day.year, day.year)
     while day.weekday() >= 5 or day in off:
         day += ONE_DAY

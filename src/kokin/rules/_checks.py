@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 from kokin.issues import Issue, RefusedError
@@ -13,13 +14,28 @@ _Name = TypeVar("_Name", bound=str)
 MOST_YEN = 99_999_999_999
 
 
-def check_yen(field: str, value: int) -> int:
+def check_yen(field: str, value: object) -> int:
     """Whole yen from 0 to :data:`MOST_YEN`, or a refusal."""
     if type(value) is not int:
         raise RefusedError([Issue("FIELD_TYPE", field, "int", type(value).__name__)])
     if not 0 <= value <= MOST_YEN:
         raise RefusedError([Issue("AMOUNT_RANGE", field, f"0 to {MOST_YEN}", str(value))])
     return value
+
+
+def check_yens(**amounts: object) -> None:
+    """Whole yen each, or a refusal that names the parameter."""
+    for field, value in amounts.items():
+        check_yen(field, value)
+
+
+def check_order(owed: Iterable[str], order: Collection[str]) -> None:
+    """Refuse an order of allocation that names a part more than once or lacks one that is owed."""
+    repeated = [name for name, count in Counter(order).items() if count > 1]
+    issues = [Issue("PART_REPEATED", "order", found=name) for name in repeated]
+    issues += [Issue("CODE_UNKNOWN", "owed", " | ".join(order), name) for name in owed if name not in order]
+    if issues:
+        raise RefusedError(issues)
 
 
 def check_name(field: str, value: _Name, known: Collection[str]) -> _Name:

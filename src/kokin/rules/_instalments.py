@@ -19,6 +19,8 @@ def instalments(total: int, count: int, unit: int = 1_000) -> list[int]:
     ([26300, 25000, 25000, 25000], [3900, 0, 0, 0])
     """
     check_yen("total", total)
+    for name, value in (("count", count), ("unit", unit)):
+        check_yen(name, value)
     issues = [Issue("AMOUNT_RANGE", n, "1 or more", str(v)) for n, v in (("count", count), ("unit", unit)) if v < 1]
     if issues:
         raise RefusedError(issues)

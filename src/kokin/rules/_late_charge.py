@@ -14,15 +14,16 @@ from pydantic_core import PydanticCustomError
 from kokin.issues import Issue
 from kokin.model import Kind, Record, Yen
 from kokin.rules._checks import check_name, check_yen
-from kokin.rules._periods import ONE_DAY, period_end
+from kokin.rules._periods import ONE_DAY, first_month_end
 from kokin.rules._rates import RATES, SEGMENTS, YEAR_OF_RATE, RateTable, Segment, is_rate, runs
+from kokin.text import require_date
 
 
 class Percent(Kind):
     """A yearly rate in percent: a ``Decimal`` or its text, two decimals, 0 to 20."""
 
     def check(self, value: Any) -> Any:
-        if isinstance(value, str) and value.replace(".", "", 1).isdecimal():
+        if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdecimal():
             value = Decimal(value)
         if isinstance(value, Decimal) and not is_rate(value):
             raise PydanticCustomError("RATE_INVALID", "{found}", {"expected": "0.00 to 20.00", "found": str(value)})
@@ -119,6 +120,7 @@ def late_charge(
     Raises:
         RefusedError: ``principal`` is not 0 to 99,999,999,999 whole yen, or ``segment`` is unknown.
         RateMissingError: a day lies in a year without rates.
+        TypeError: a ``datetime`` is passed for a date.
 
     >>> late_charge(56_400, date(2026, 2, 2), date(2026, 5, 29))
     1300
@@ -150,6 +152,10 @@ def late_charge_segments(
     """
     check_name("segment", segment, SEGMENTS)
     base = rule.base(check_yen("principal", principal))
+    require_date("due_on", due_on)
+    require_date("paid_on", paid_on)
+    if demand_due_on is not None:
+        require_date("demand_due_on", demand_due_on)
     after = due_on if rule.start == "due" else demand_due_on
     if base == 0 or after is None:
         return []
@@ -157,24 +163,27 @@ def late_charge_segments(
     first = partial(rule.rate, "first", rates)
     later = partial(rule.rate, "later", rates)
     return [
-        *_accrue(base, after + ONE_DAY, min(step_on, paid_on), first, segment),
-        *_accrue(base, max(after, step_on) + ONE_DAY, paid_on, later, segment),
+        *_accrue(base, after, min(step_on, paid_on), first, segment),
+        *_accrue(base, max(after, step_on), paid_on, later, segment),
     ]
 
 
 def _last_lower_day(rule: LateChargeRule, after: date, paid_on: date, demand_due_on: date | None) -> date:
     """The last day of the lower rate. Without a demand it has not ended; without a step it never began."""
     if rule.step == "month":
-        return period_end(after, 1)
+        return first_month_end(after)
     return after if rule.step == "none" else demand_due_on or paid_on
 
 
 def _accrue(
-    base: int, first_day: date, last_day: date, rate_of: Callable[[int], int], segment: Segment
+    base: int, after: date, last_day: date, rate_of: Callable[[int], int], segment: Segment
 ) -> list[LateChargeSegment]:
-    """The yen of the days from ``first_day`` to ``last_day``, run by run."""
+    """The yen of the days after ``after`` to ``last_day``, run by run."""
+    if after >= last_day:
+        return []
     lines = []
-    for run in runs(rate_of, first_day.year, last_day.year, segment) if first_day <= last_day else ():
+    first_day = after + ONE_DAY
+    for run in runs(rate_of, first_day.year, last_day.year, segment):
         opens, closes = max(run.first_day, first_day), min(run.last_day, last_day)
         days = (closes - opens).days + 1
         yen = base * run.rate * days // YEAR_OF_RATE
@@ -195,11 +204,14 @@ def refund_interest(
     Raises:
         RefusedError: ``amount`` is not 0 to 99,999,999,999 whole yen, or ``segment`` is unknown.
         RateMissingError: a day lies in a year without rates.
+        TypeError: a ``datetime`` is passed for a date.
 
     >>> refund_interest(200_500, date(2025, 4, 1), date(2026, 3, 31))
     1900
     """
     check_name("segment", segment, SEGMENTS)
     base = REFUND.base(check_yen("amount", amount))
-    lines = _accrue(base, paid_on + ONE_DAY, decided_on, partial(rates.rate, "refund"), segment) if base else []
+    require_date("paid_on", paid_on)
+    require_date("decided_on", decided_on)
+    lines = _accrue(base, paid_on, decided_on, partial(rates.rate, "refund"), segment) if base else []
     return REFUND.settle(sum(line.yen for line in lines))

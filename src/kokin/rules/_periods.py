@@ -5,9 +5,16 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import date, timedelta
 
+from dateutil.relativedelta import relativedelta
+
 from kokin.issues import Issue, RefusedError
+from kokin.rules._checks import check_yen
+from kokin.text import require_date
 
 ONE_DAY = timedelta(days=1)
+
+#: What every result of this package lies within, as an issue says it.
+DATE_BOUNDS = f"{date.min} to {date.max}"
 
 
 def period_end(after: date, months: int) -> date:
@@ -18,15 +25,29 @@ def period_end(after: date, months: int) -> date:
     runs to the end of a month.
 
     Raises:
-        OverflowError: the end lies after the year 9999.
+        RefusedError: ``months`` is negative, or the end lies after the year 9999.
+        TypeError: ``after`` is a ``datetime``.
 
     >>> period_end(date(2024, 1, 30), 1), period_end(date(2026, 4, 30), 1)
     (datetime.date(2024, 2, 29), datetime.date(2026, 5, 31))
     """
-    first = after + ONE_DAY
-    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
-    days_before = min(first.day - 1, monthrange(year, month + 1)[1])
-    return date(year, month + 1, 1) + timedelta(days=days_before) - ONE_DAY
+    return _period_end("months", require_date("after", after), check_yen("months", months))
+
+
+def _period_end(field: str, after: date, months: int) -> date:
+    # The answering day is the one after `after` in the closing month. A period that begins on a first ends with a
+    # month (day=31 is the last day of any); one whose closing month is too short ends with that month, too.
+    begins_on_first = after.day == monthrange(after.year, after.month)[1]
+    try:
+        end: date = after + relativedelta(months=months, day=31 if begins_on_first else None)
+    except (ValueError, OverflowError):  # a year that a date cannot have
+        raise RefusedError([Issue("DATE_RANGE", field, DATE_BOUNDS)]) from None
+    return end
+
+
+def first_month_end(after: date) -> date:
+    """The last day of the first month after a day; the last day of all where that month has no end."""
+    return date.max if (after.year, after.month) == (date.max.year, 12) else _period_end("after", after, 1)
 
 
 def limitation_ends_on(after: date, years: int) -> date:
@@ -37,11 +58,12 @@ def limitation_ends_on(after: date, years: int) -> date:
     is 5 or 2 and stands in the catalogue for each charge. The end is not moved for a holiday.
 
     Raises:
-        RefusedError: ``years`` is not positive.
+        RefusedError: ``years`` is not positive, or the end lies after the year 9999.
+        TypeError: ``after`` is a ``datetime``.
 
     >>> limitation_ends_on(date(2026, 6, 30), 5)
     datetime.date(2031, 6, 30)
     """
-    if years < 1:
+    if check_yen("years", years) < 1:
         raise RefusedError([Issue("AMOUNT_RANGE", "years", "1 or more", str(years))])
-    return period_end(after, 12 * years)
+    return _period_end("years", require_date("after", after), 12 * years)

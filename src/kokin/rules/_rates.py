@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from kokin.issues import Issue, Place, RefusedError
+from kokin.text import load_toml
 
 #: Where one segment ends and is cut to whole yen: at each 31 December, or only where the rate changes.
 Segment: TypeAlias = Literal["year", "rate"]
@@ -96,21 +97,24 @@ def is_rate(percent: Any) -> bool:
     return 0 <= percent <= 20 and percent * 100 == int(percent * 100)
 
 
-def _parse(text: str, file: str) -> dict[int, Rates]:
+def _read(path: Path | Traversable) -> dict[int, Rates]:
     """The rows of a file of rates, by year."""
-    try:
-        rows = tomllib.loads(text, parse_float=Decimal).get("rates")
-    except tomllib.TOMLDecodeError as error:
-        raise RefusedError([Issue("TOML_INVALID", found=str(error), where=Place(file))]) from error
+    rows, file = load_toml(path, parse_float=Decimal).get("rates"), path.name
     if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
         raise RefusedError([Issue("TOML_INVALID", "rates", "[[rates]]", where=Place(file))])
     issues = [issue for record, row in enumerate(rows, start=1) for issue in _problems_of(row, Place(file, record))]
     if issues:
         raise RefusedError(issues, "rates refused")
     years: dict[int, Rates] = {}
-    for row in rows:
+    for record, row in enumerate(rows, start=1):
         first, last = row["years"]
-        years |= dict.fromkeys(range(first, last + 1), Rates(*(int(row[name] * 100) for name in Rates._fields)))
+        span = range(first, last + 1)
+        issues += [
+            Issue("RATE_OVERLAP", "years", found=str(year), where=Place(file, record)) for year in span if year in years
+        ]
+        years |= dict.fromkeys(span, Rates(*(int(row[name] * 100) for name in Rates._fields)))
+    if issues:
+        raise RefusedError(issues, "rates refused")
     return years
 
 
@@ -119,22 +123,25 @@ def _problems_of(row: Mapping[str, Any], where: Place) -> list[Issue]:
     span = row.get("years")
     is_span = isinstance(span, list) and len(span) == 2 and all(type(year) is int for year in span)
     issues = [] if is_span else [Issue("FIELD_TYPE", "years", "[first, last]", where=where)]
+    if isinstance(span, list) and is_span and not 1 <= span[0] <= span[1] <= date.max.year:
+        issues = [Issue("RATE_YEARS", "years", "[first, last]", str(span), where)]
     wrong = [name for name in Rates._fields if not is_rate(row.get(name))]
     return issues + [Issue("RATE_INVALID", name, "0.00 to 20.00", where=where) for name in wrong]
 
 
 #: The rates that Kokin ships (``rates.toml``).
-RATES = RateTable(_parse((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"), "rates.toml"))
+RATES = RateTable(_read(resources.files("kokin.rules") / "rates.toml"))
 
 
 def load_rates(path: str | os.PathLike[str]) -> RateTable:
     """The shipped rates with those of a TOML file over them: how a body adds the year that was just announced.
 
-    The file has rows ``[[rates]]`` with ``years = [first, last]`` and ``first``, ``later``, ``refund`` in percent.
+    The file has rows ``[[rates]]`` with ``years = [first, last]`` and ``first``, ``later``, ``refund`` in percent. The
+    order of the rows has no meaning.
 
     Raises:
-        RefusedError: a row is not of this form.
+        RefusedError: the file is not TOML in UTF-8, a row is not of this form, or two rows have the same year.
+        OSError: the file cannot be read.
         RateMissingError: the file leaves a gap to the years that are known.
     """
-    text = Path(path).read_text(encoding="utf-8")
-    return RateTable({**RATES.years, **_parse(text, Path(path).name)})
+    return RateTable({**RATES.years, **_read(Path(path))})

@@ -6,6 +6,12 @@ from datetime import date
 from enum import StrEnum
 
 from kokin.issues import Issue, RefusedError
+from kokin.rules._checks import check_yen, check_yens
+from kokin.rules._periods import DATE_BOUNDS
+from kokin.text import require_date
+
+# The month and the day of 出納閉鎖, in the calendar year after that in which the fiscal year began.
+_CLOSING = (5, 31)
 
 
 class YearClass(StrEnum):
@@ -25,6 +31,7 @@ def fiscal_year(day: date) -> int:
     >>> fiscal_year(date(2026, 3, 31)), fiscal_year(date(2026, 4, 1))
     (2025, 2026)
     """
+    require_date("day", day)
     return day.year if day.month >= 4 else day.year - 1
 
 
@@ -32,8 +39,13 @@ def accounts_close_on(year: int) -> date:
     """The day on which the accounts of a fiscal year close (出納閉鎖): 31 May after it (自治法235の5).
 
     Enterprise accounts (公営企業: water, sewerage) are on accrual and have no such time after the year.
+
+    Raises:
+        RefusedError: the year is not 0 to 9998.
     """
-    return date(year + 1, 5, 31)
+    if check_yen("year", year) >= date.max.year:
+        raise RefusedError([Issue("DATE_RANGE", "year", DATE_BOUNDS, str(year))])
+    return date(year + 1, *_CLOSING)
 
 
 def revenue_year(term_ends_on: date, received_on: date) -> int:
@@ -46,8 +58,10 @@ def revenue_year(term_ends_on: date, received_on: date) -> int:
     >>> revenue_year(date(2026, 3, 31), date(2026, 5, 31)), revenue_year(date(2026, 3, 31), date(2026, 6, 1))
     (2025, 2026)
     """
-    year = fiscal_year(term_ends_on)
-    return year if received_on <= accounts_close_on(year) else fiscal_year(received_on)
+    year = fiscal_year(require_date("term_ends_on", term_ends_on))
+    received = require_date("received_on", received_on)
+    closed = (received.year, received.month, received.day) > (year + 1, *_CLOSING)
+    return fiscal_year(received) if closed else year
 
 
 def year_class(charged_for: int, assessed_in: int, booked_in: int) -> YearClass:
@@ -56,11 +70,12 @@ def year_class(charged_for: int, assessed_in: int, booked_in: int) -> YearClass:
     What was assessed in a year and not received before its accounts closed is carried over (施行令160).
 
     Raises:
-        RefusedError: the three years are not in this order.
+        RefusedError: the three years are not in this order, or one is negative.
 
     >>> print(year_class(2026, 2026, 2026), year_class(2024, 2026, 2026), year_class(2024, 2025, 2026))
     current past carried_over
     """
+    check_yens(charged_for=charged_for, assessed_in=assessed_in, booked_in=booked_in)
     if not charged_for <= assessed_in <= booked_in:
         found = f"{charged_for}, {assessed_in}, {booked_in}"
         raise RefusedError([Issue("YEAR_ORDER", "charged_for, assessed_in, booked_in", "rising years", found)])

@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kokin.rules import _allocation as one_payment
-from kokin.rules._arrays import DAY, MONTH, Column, Days, Ints, refuse, take
+from kokin.rules._arrays import DAY, MONTH, Column, Days, Ints, refuse, take, within_dates
 from kokin.rules._calendar import CALENDARS, Calendar, check_years, days_off
-from kokin.rules._checks import check_name
+from kokin.rules._checks import check_name, check_order
 from kokin.rules._late_charge import LOCAL_TAX, REFUND, LateChargeRule
 from kokin.rules._rates import RATES, SEGMENTS, YEAR_OF_RATE, RateTable, Segment, runs
 from kokin.rules._years import YearClass
@@ -129,21 +129,21 @@ def limitation_ends_on(after: Column, years: Column) -> Days:
     """The last days before limitation (時効), datetime64[D] (n); see :func:`kokin.rules.limitation_ends_on`.
 
     Raises:
-        RefusedError: a value outside its range, a null, or columns of unequal length.
+        RefusedError: a value outside its range, an end after the year 9999, a null, or columns of unequal length.
     """
     span, first = take(yen={"years": years}, days={"after": after})
     refuse("AMOUNT_RANGE", "years", span < 1, "1 or more", span)
-    return _period_end(first, 12 * span)
+    return within_dates("years", _period_end(first, 12 * span))
 
 
 def period_end(after: Column, months: Column) -> Days:
     """The last days of periods of months, datetime64[D] (n); see :func:`kokin.rules.period_end`.
 
     Raises:
-        RefusedError: a value outside its range, a null, or columns of unequal length.
+        RefusedError: a value outside its range, an end after the year 9999, a null, or columns of unequal length.
     """
     span, first = take(yen={"months": months}, days={"after": after})
-    return _period_end(first, span)
+    return within_dates("months", _period_end(first, span))
 
 
 def _first_month_ends(after: Days) -> Days:
@@ -224,10 +224,10 @@ def allocate(paid: Column, owed: Mapping[str, Column], order: Sequence[str]) -> 
     """The yen of payments on each part of their debts, int64 (n) by part; see :func:`kokin.rules.allocate`.
 
     Raises:
-        RefusedError: a part without a place in the order, a value outside its range, or columns of unequal length.
+        RefusedError: a part without a place in the order or with several, a value outside its range, or columns of
+            unequal length.
     """
-    for name in owed:
-        check_name("owed", name, order)
+    check_order(owed, order)
     names = [name for name in order if name in owed]
     rest, *parts = take(yen={"paid": paid, **{name: owed[name] for name in names}})
     settled = {}
@@ -244,6 +244,8 @@ def prorata(paid: Column, parts: Sequence[Column]) -> Ints:
         RefusedError: a value outside its range, a null, or columns of unequal length.
     """
     yen, *columns = take(yen={"paid": paid, **{f"parts[{i}]": part for i, part in enumerate(parts)}})
+    if not columns:
+        return np.empty((len(yen), 0), np.int64)
     owed = np.stack(columns, axis=1)
     total = owed.sum(axis=1)
     # Yen times yen leaves 64 bits only where both are billions; those few rows go one by one.

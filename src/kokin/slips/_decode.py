@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
 
 from kokin.issues import Issue, KokinError, Place, RefusedError
@@ -20,21 +22,22 @@ def decode(path: str | Path) -> list[str]:
     """
     try:
         import zxingcpp
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError as error:
         raise KokinError("reading pictures needs two more packages: pip install 'kokin[decode]'") from error
     path = Path(path)
     place = Place(path.name)
-    with path.open("rb") as file:
-        try:
-            picture = Image.open(file)
-            if picture.width * picture.height > _MOST_DOTS:
-                raise RefusedError([Issue("PICTURE_FORM", "", f"at most {_MOST_DOTS} dots", where=place)])
-            found = zxingcpp.read_barcodes(
-                picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-            )
-        except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-            raise RefusedError([Issue("PICTURE_FORM", where=place)], f"{path.name} refused") from error
+    content = io.BytesIO(path.read_bytes())
+    try:
+        picture = Image.open(content)
+        if picture.width * picture.height > _MOST_DOTS:
+            raise RefusedError([Issue("PICTURE_FORM", "", f"at most {_MOST_DOTS} dots", where=place)])
+        found = zxingcpp.read_barcodes(
+            picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        )
+    # Pillow raises OSError for a picture that is cut or unknown, and struct.error and others for a damaged one.
+    except (OSError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise RefusedError([Issue("PICTURE_FORM", where=place)], f"{path.name} refused") from error
     if not found:
         raise RefusedError([Issue("PICTURE_EMPTY", where=place)], f"{path.name} refused")
     return [code.text for code in sorted(found, key=lambda code: (code.position.top_left.y, code.position.top_left.x))]

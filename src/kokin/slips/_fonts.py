@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +42,6 @@ class Fonts(NamedTuple):
         return self.bold if bold else self.figures
 
 
-@functools.cache
 def load_fonts(path: str | Path | None = None, digits_path: str | Path | None = None) -> Fonts:
     """The fonts to print with.
 
@@ -50,6 +52,7 @@ def load_fonts(path: str | Path | None = None, digits_path: str | Path | None = 
 
     Raises:
         RefusedError: a font that cannot be embedded.
+        OSError: a file cannot be read.
     """
     if path is None:
         pdfmetrics.registerFont(UnicodeCIDFont(_STANDARD))
@@ -73,12 +76,14 @@ def _in_standard(character: str) -> bool:
     return False
 
 
-@functools.cache
 def _embedded(path: str | Path) -> tuple[str, TTFont]:
-    name = str(path)
-    try:
-        font = TTFont(name, name)
-    except TTFError as error:
-        raise RefusedError([Issue("FONT_FORM", "font", "a TrueType font", Path(path).name)]) from error
-    pdfmetrics.registerFont(font)
-    return name, font
+    """A font by the name of its content, so that another file under the same path is another font."""
+    content = Path(path).read_bytes()
+    name = f"sha256-{hashlib.sha256(content).hexdigest()}"
+    if name not in pdfmetrics.getRegisteredFontNames():
+        try:
+            font = TTFont(name, io.BytesIO(content))
+        except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
+            raise RefusedError([Issue("FONT_FORM", "font", "a TrueType font", Path(path).name)]) from error
+        pdfmetrics.registerFont(font)
+    return name, pdfmetrics.getFont(name)

@@ -14,13 +14,13 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import write_csv
+from kokin.columns import draft_folder, write_csv
 from kokin.issues import Issue, RefusedError
 from kokin.model import Bill
 from kokin.slips._look import Look
 from kokin.slips._pictures import pbms, pngs, svgs
-from kokin.slips._slip import write_slips
-from kokin.slips._symbols import Symbols, symbols
+from kokin.slips._slip import Design, load_design, write_designed
+from kokin.slips._symbols import Symbols, draw
 from kokin.slips._words import SlipWords
 
 
@@ -86,26 +86,20 @@ def writer_of(
         case Form.PDF:
             if words is None:
                 raise RefusedError([Issue("FIELD_MISSING", "words", "a TOML file with the payee and the charges")])
-            said = SlipWords.load(words)
-            return lambda out, part: write_pages(out, part, said, template=template, font=font, look=look)
+            # Loaded once, so that all parts of a run are printed alike whatever happens to the files meanwhile.
+            said, design = SlipWords.load(words), load_design(template, font)
+            return lambda out, part: write_pages(out, part, said, design, look)
 
 
 def drawn(part: Part) -> Symbols:
     """The symbols of a part."""
-    return symbols(part.payloads)
+    return draw(part.payloads)
 
 
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """A CSV that is there whole or not at all."""
-    draft = path.with_name(f".{path.name}")
-    write_csv(table, draft)
-    draft.replace(path)
 
 
 def write_payloads(out: Path, part: Part) -> Written:
@@ -118,50 +112,36 @@ def write_payloads(out: Path, part: Part) -> Written:
         "el_number": pc.binary_join_element_wise(*number, "-"),
         "payload": part.payloads,
     }
-    write_table(path, pa.table(columns))
+    write_csv(pa.table(columns), path)
     count = len(part.bills)
     return Written([path.name] * count, [None] * count, [digest_of(path)] * count, [])
 
 
 def write_pictures(out: Path, part: Part, form: Form, pictures: Iterator[bytes]) -> Written:
     """A folder with a file per slip, named by its record."""
-    draft = out / f".{part.name}"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
     files: list[str | None] = []
     digests: list[str | None] = []
-    for record, picture in zip(part.records.to_pylist(), pictures, strict=True):
-        file = f"{record:09d}.{form}"
-        (draft / file).write_bytes(picture)
-        files.append(f"{part.name}/{file}")
-        digests.append(hashlib.sha256(picture).hexdigest())
-    shutil.rmtree(out / part.name, ignore_errors=True)
-    draft.replace(out / part.name)
+    with draft_folder(out / part.name) as draft:
+        for record, picture in zip(part.records.to_pylist(), pictures, strict=True):
+            file = f"{record:09d}.{form}"
+            (draft / file).write_bytes(picture)
+            files.append(f"{part.name}/{file}")
+            digests.append(hashlib.sha256(picture).hexdigest())
+        shutil.rmtree(out / part.name, ignore_errors=True)
+        draft.rename(out / part.name)
     return Written(files, [None] * len(files), digests, [])
 
 
-def write_pages(
-    out: Path, part: Part, words: SlipWords, *, template: str | Path, font: str | Path | None, look: Look
-) -> Written:
+def write_pages(out: Path, part: Part, words: SlipWords, design: Design, look: Look) -> Written:
     """A PDF with a page per slip that can be printed; none where there is no such slip."""
     path = out / f"{part.name}.pdf"
-    draft = path.with_name(f".{path.name}")
     issues: list[Issue] = []
     slips = (words.of(bill) for bill in _bills(part.bills))
-    count = write_slips(
-        draft,
-        slips,
-        template=template,
-        font=font,
-        look=look,
-        refused=lambda error: issues.extend(error.issues),
-    )
-    path.unlink(missing_ok=True)
+    count = write_designed(path, slips, design, look, refused=lambda error: issues.extend(error.issues))
     if not count:
-        draft.unlink(missing_ok=True)
+        path.unlink()
         nowhere = [None] * len(part.bills)
         return Written([*nowhere], [*nowhere], [*nowhere], issues)
-    draft.replace(path)
     refused = {issue.where.record for issue in issues}
     page = itertools.count(1)
     pages = [None if row in refused else next(page) for row in range(1, len(part.bills) + 1)]

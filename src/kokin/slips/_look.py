@@ -9,6 +9,8 @@ from kokin.issues import Issue, RefusedError
 
 _MM_PER_INCH = 25.4
 _SIDE = 41
+# Far beyond every print: a picture of more dots a side would fill the memory.
+_MAX_MODULE_MM, _MAX_QUIET, _MAX_DPI, _MAX_DOTS = 100, 100, 10_000, 30_000
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -22,7 +24,8 @@ class Look:
     (20.74, 24.5)
 
     Raises:
-        RefusedError: a module without a size, a negative quiet zone, or a colour that is not ``#rrggbb``.
+        RefusedError: a module of no size or above 100 mm, a quiet zone that is not 0 to 100 modules, or a colour that
+            is not ``#rrggbb``.
     """
 
     module_mm: float = _MM_PER_INCH / 60
@@ -36,13 +39,14 @@ class Look:
 
     def __post_init__(self) -> None:
         problems = []
-        if not self.module_mm > 0:
-            problems.append(Issue("PRINT_SIZE", "module_mm", "more than 0", str(self.module_mm)))
-        if self.quiet < 0:
-            problems.append(Issue("PRINT_SIZE", "quiet", "0 or more", str(self.quiet)))
-        for name, colour in (("dark", self.dark), ("light", self.light)):
-            if colour is not None and not _COLOUR.fullmatch(colour):
-                problems.append(Issue("CODE_UNKNOWN", name, "#rrggbb", colour))
+        if not (isinstance(self.module_mm, int | float) and 0 < self.module_mm <= _MAX_MODULE_MM):
+            expected = f"more than 0, at most {_MAX_MODULE_MM}"
+            problems.append(Issue("PRINT_SIZE", "module_mm", expected, str(self.module_mm)))
+        if not (isinstance(self.quiet, int) and 0 <= self.quiet <= _MAX_QUIET):
+            problems.append(Issue("PRINT_SIZE", "quiet", f"0 to {_MAX_QUIET}", str(self.quiet)))
+        for name, colour in (("dark", self.dark), ("light", "#ffffff" if self.light is None else self.light)):
+            if not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
+                problems.append(Issue("CODE_UNKNOWN", name, "#rrggbb", str(colour)))
         if problems:
             raise RefusedError(problems, "no such look")
 
@@ -57,8 +61,18 @@ class Look:
         return round(self.modules * self.module_mm, 2)
 
     def dots(self, dpi: int) -> int:
-        """The dots of a module's side in a raster picture: whole ones, and at least one."""
-        return max(1, round(self.module_mm / _MM_PER_INCH * dpi))
+        """The dots of a module's side in a raster picture: whole ones, and at least one.
+
+        Raises:
+            RefusedError: ``dpi`` is not 1 to 10,000, or the picture would have more than 30,000 dots a side.
+        """
+        if not (isinstance(dpi, int) and 1 <= dpi <= _MAX_DPI):
+            raise RefusedError([Issue("PRINT_SIZE", "dpi", f"1 to {_MAX_DPI}", str(dpi))], "no such picture")
+        dots = max(1, round(self.module_mm / _MM_PER_INCH * dpi))
+        if dots * self.modules > _MAX_DOTS:
+            found = f"{dots * self.modules} dots a side"
+            raise RefusedError([Issue("PRINT_SIZE", "dpi", f"at most {_MAX_DOTS}", found)], "no such picture")
+        return dots
 
     def printed_mm(self, dpi: int) -> float:
         """The side of a raster picture in mm, to a hundredth: what :attr:`side_mm` becomes in whole dots."""

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from importlib.resources.abc import Traversable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 import kokin
 from kokin import bills
-from kokin.columns import bool_array, flags_of
+from kokin.columns import atomic_file, bool_array, flags_of, remove_drafts, write_csv
 from kokin.elqr import build_many
 from kokin.issues import Issue, Place, RefusedError, to_table
-from kokin.slips._forms import Form, Part, Writer, digest_of, write_table, writer_of
+from kokin.slips._forms import Form, Part, Writer, digest_of, writer_of
 from kokin.slips._look import Look
+from kokin.slips._template import template_file
+from kokin.slips._unique import check_unique
+from kokin.text import require_date
 
 _MANIFEST = ("record", "bill_id", "file", "page", "sha256")
 _RUN = "run.json"
@@ -56,7 +62,7 @@ def make(
     The folder gets ``part-00001`` (a folder of pictures), ``part-00001.csv`` or ``.pdf`` and so on; ``manifest.csv``
     (``record, bill_id, file, page, sha256``: which row became which file); ``issues.csv`` if rows were rejected or
     flagged; and ``run.json`` (what was asked for, and the counts). A part is complete or absent. The same call on the
-    same folder goes on where an interrupted one stopped.
+    same folder goes on where an interrupted one stopped; with another input file or option it is refused.
 
     Args:
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
@@ -73,29 +79,37 @@ def make(
         done: called with the number of rows, part by part.
 
     Raises:
-        RefusedError: the bills are no bills at all, a slip cannot be printed in these words, or the folder holds
-            another run.
+        RefusedError: the bills are no bills at all, two of them have one bill_id, eL number or barcode, a slip cannot
+            be printed in these words, the folder holds another run (``RUN_DIFFERS`` names what changed), or the bills
+            changed during the run.
         OSError: a file cannot be read or written.
     """
     source, out, form, look = Path(source), Path(out), Form(form), look or Look()
+    if part_rows < 1:
+        raise RefusedError([Issue("AMOUNT_RANGE", "part_rows", "1 or more", str(part_rows))])
+    if form in (Form.PNG, Form.PBM):
+        look.dots(dpi)  # refuses a size that cannot be drawn before the folder is created
     writer = writer_of(form, look=look, dpi=dpi, words=words, template=template, font=font)
+    files = {"words": words and Path(words), "template": template_file(template), "font": font and Path(font)}
+    if form is not Form.PDF:
+        files = dict.fromkeys(files)
     wanted = {
         "kokin": kokin.__version__,
-        "bills": {"file": source.name, "sha256": digest_of(source)},
+        "bills": _fingerprint(source),
         "form": form.value,
         "look": asdict(look),
         "dpi": dpi,
-        "words": words and digest_of(Path(words)),
-        "template": str(template),
-        "font": font and str(font),
-        "issued_on": issued_on and issued_on.isoformat(),
+        **{name: file and _fingerprint(file) for name, file in files.items()},
+        "issued_on": issued_on and require_date("issued_on", issued_on).isoformat(),
         "no_deadline": no_deadline,
         "part_rows": part_rows,
     }
     pieces = bills.batches(source, rows=part_rows)
     first = next(pieces)  # bills that are none are refused before a folder is made
-    if made := _open_run(out, wanted):
+    if made := _finished(out, wanted):
         return made
+    check_unique(source)
+    _open_run(out, wanted)
     parts, resumed = [], 0
     for number, piece in enumerate(chain([first], pieces), 1):
         finished = out / f"part-{number:05d}.json"
@@ -110,6 +124,10 @@ def make(
     read, done_well, rejected = (sum(getattr(part, name) for part in parts) for name in ("read", "made", "rejected"))
     made = Made(read, done_well, rejected, resumed)
     assert made.read == made.made + made.rejected
+    if _fingerprint(source) != wanted["bills"]:
+        raise RefusedError(
+            [Issue("RUN_DIFFERS", "bills", where=Place(source.name))], "the bills changed during the run"
+        )
     _gather(out, [part.name for part in parts])
     _write_whole(out / _RUN, json.dumps({**wanted, "result": asdict(made)}, indent=2))
     return made
@@ -125,32 +143,55 @@ class _Counts:
     rejected: int
 
 
-def _open_run(out: Path, wanted: dict[str, object]) -> Made | None:
-    """Make the folder, or see that it holds this very run; what that has made, if it has ended.
+def _fingerprint(file: Path | Traversable) -> dict[str, str]:
+    digest = digest_of(file) if isinstance(file, Path) else hashlib.sha256(file.read_bytes()).hexdigest()
+    return {"file": file.name, "sha256": digest}
+
+
+def _finished(out: Path, wanted: Mapping[str, Any]) -> Made | None:
+    """Return the result of the run in the folder, if it has ended.
 
     Raises:
-        RefusedError: it holds another one, or something else.
+        RefusedError: the folder holds another run, or something else.
     """
-    if out.exists() and any(out.iterdir()):
-        try:
-            found = json.loads((out / _RUN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            found = {}
-        result = found.pop("result", None)
-        if found != wanted:
-            raise RefusedError([Issue("FOLDER_TAKEN", "out", where=Place(out.name))], f"{out} was left as it is")
-        if result:
-            return Made(**result)
+    if not (out.exists() and any(out.iterdir())):
+        return None
+    try:
+        found = json.loads((out / _RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise RefusedError([Issue("FOLDER_TAKEN", "out", where=Place(out.name))], f"{out} was left as it was")
+    result = found.pop("result", None)
+    before, now = _flat(found), _flat(wanted)
+    differing = [
+        Issue("RUN_DIFFERS", name, before.get(name, ""), now.get(name, ""), Place(out.name))
+        for name in dict.fromkeys([*now, *before])
+        if before.get(name) != now.get(name)
+    ]
+    if differing:
+        raise RefusedError(differing, f"{out} was left as it was")
+    return Made(**result) if result else None
+
+
+def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested options by dotted names, as text."""
+    flat: dict[str, str] = {}
+    for name, value in options.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: json.dumps(value)}
+    return flat
+
+
+def _open_run(out: Path, wanted: Mapping[str, Any]) -> None:
+    """Make the folder, or take up the interrupted run in it."""
     out.mkdir(parents=True, exist_ok=True)
+    remove_drafts(out)
     _write_whole(out / _RUN, json.dumps(wanted, indent=2))
-    return None
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(text + "\n", encoding="utf-8")
-    draft.replace(path)
+    with atomic_file(path) as draft:
+        draft.write_text(text + "\n", encoding="utf-8")
 
 
 def _write_part(
@@ -164,11 +205,11 @@ def _write_part(
     files, pages = pa.array(written.files, pa.string()), pa.array(written.pages, pa.int64())
     columns = [part.records, part.bills["bill_id"], files, pages, pa.array(written.digests, pa.string())]
     manifest = pa.table(columns, names=_MANIFEST).filter(files.is_valid())
-    write_table(out / f"{name}.manifest", manifest)
+    write_csv(manifest, out / f"{name}.manifest")
     told = [checked.issues, _at(built.issues, checked.records), _at(to_table(written.issues), part.records)]
     issues = pa.concat_tables(told)
     if len(issues):
-        write_table(out / f"{name}.issues", issues)
+        write_csv(issues, out / f"{name}.issues")
     read = len(checked.table) + checked.rejected
     return _Counts(name, read, len(manifest), read - len(manifest))
 
@@ -185,15 +226,13 @@ def _gather(out: Path, parts: Iterable[str]) -> None:
         pieces = [path for part in parts if (path := out / f"{part}.{kind}").exists()]
         if not pieces:
             continue
-        draft = out / f".{kind}.csv"
-        with draft.open("wb") as whole:
+        with atomic_file(out / f"{kind}.csv") as draft, draft.open("wb") as whole:
             for at, piece in enumerate(pieces):
                 with piece.open("rb") as lines:
                     header = lines.readline()
                     if at == 0:
                         whole.write(header)
                     shutil.copyfileobj(lines, whole)
-        draft.replace(out / f"{kind}.csv")
     for part in parts:
         for ending in ("json", "manifest", "issues"):  # without its json a part is made again, and so are its pieces
             (out / f"{part}.{ending}").unlink(missing_ok=True)

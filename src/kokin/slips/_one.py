@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import segno
 
-from kokin.elqr import ElQr
-from kokin.issues import Issue, RefusedError
+from kokin.elqr import ElQr, parse
 from kokin.slips._look import Look
-from kokin.slips._matrix import DIGITS, pack
+from kokin.slips._matrix import pack
 from kokin.slips._pictures import pdfs, pngs, svgs
 from kokin.slips._symbols import Symbols
 
@@ -16,15 +15,13 @@ _PLAIN = Look()
 
 
 def symbol(code: ElQr | str) -> segno.QRCode:
-    """The symbol of a code, or of 255 digits: version 6, level M, numeric mode, mask by the standard's penalty.
+    """The symbol of a code or of its payload: version 6, level M, numeric mode, mask by the standard's penalty.
 
     Raises:
-        RefusedError: a text that is not 255 digits. Whether they are a valid eL-QR is not looked at.
+        PayloadError: a text that is no valid eL-QR; :func:`kokin.elqr.check` lists the same issues.
     """
-    digits = code.payload if isinstance(code, ElQr) else code
-    if len(digits) != DIGITS or not (digits.isascii() and digits.isdigit()):
-        raise RefusedError([Issue("PAYLOAD_LENGTH", "payload", f"{DIGITS} digits", f"{len(digits)} characters")])
-    return segno.make_qr(digits, error="m", version=6, mode="numeric", boost_error=False)
+    code = code if isinstance(code, ElQr) else parse(code)
+    return segno.make_qr(code.payload, error="m", version=6, mode="numeric", boost_error=False)
 
 
 def svg(code: ElQr | str, look: Look = _PLAIN) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from reportlab.lib.colors import HexColor, black
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
@@ -89,10 +91,11 @@ class Paper:
         canvas.setLineWidth(_RULE_PT)
         canvas.line(x * MM, self._height - y * MM, (x + width) * MM, self._height - (y + height) * MM)
 
-    def image(self, path: str, x: float, y: float, width: float, height: float) -> None:
+    def image(self, picture: bytes, x: float, y: float, width: float, height: float) -> None:
         """A picture in the middle of a box, as large as fits."""
         bottom = self._height - (y + height) * MM
-        self._canvas.drawImage(path, x * MM, bottom, width * MM, height * MM, preserveAspectRatio=True, mask="auto")
+        image = ImageReader(io.BytesIO(picture))
+        self._canvas.drawImage(image, x * MM, bottom, width * MM, height * MM, preserveAspectRatio=True, mask="auto")
 
     def text(
         self,

@@ -6,8 +6,9 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, NamedTuple
 
+from kokin.columns import atomic_file
 from kokin.elqr import ElQr
 from kokin.issues import Issue, KokinError, Place, RefusedError
 from kokin.model import Bill
@@ -16,13 +17,56 @@ from kokin.slips._look import Look
 from kokin.slips._pictures import dark_runs
 from kokin.slips._slip_drawing import Slip, draw_frames, draw_slip, fixed_words
 from kokin.slips._slip_values import SlipTexts, debt_lines, slip_values
-from kokin.slips._symbols import symbols
-from kokin.slips._template import load_template
+from kokin.slips._symbols import draw
+from kokin.slips._template import Template, load_template
+
+if TYPE_CHECKING:
+    from kokin.slips._fonts import Fonts
 
 _PLAIN = Look()
 _FORM = "frames"
 # Slips whose symbols are made at once.
 _AT_ONCE = 256
+
+
+class Design(NamedTuple):
+    """What the pages of a document have in common, read from its files."""
+
+    geometry: Template
+    fonts: Fonts
+    mark: bytes | None
+    """A picture of the eL mark."""
+
+
+def load_design(
+    template: str | Path, font: str | Path | None, digits_font: str | Path | None = None, mark: str | Path | None = None
+) -> Design:
+    """Read the template, the fonts and the mark.
+
+    Raises:
+        RefusedError: one of them cannot be used.
+        KokinError: reportlab is not installed (extra ``pdf``).
+        OSError: a file cannot be read.
+    """
+    try:
+        from kokin.slips._fonts import load_fonts
+    except ImportError as error:
+        raise KokinError("printed slips need one more package: pip install 'kokin[pdf]'") from error
+    geometry, fonts = load_template(template), load_fonts(font, digits_font)
+    _check_characters({"template": fixed_words(geometry)}, fonts.has)
+    return Design(geometry, fonts, None if mark is None else _picture(Path(mark)))
+
+
+def _picture(path: Path) -> bytes:
+    """The bytes of a picture that reportlab can read."""
+    from reportlab.lib.utils import ImageReader
+
+    content = path.read_bytes()
+    try:
+        ImageReader(io.BytesIO(content)).getRGBData()
+    except Exception as error:  # Pillow's own, wrapped by reportlab, of many types
+        raise RefusedError([Issue("PICTURE_FORM", "mark", where=Place(path.name))], f"{path.name} refused") from error
+    return content
 
 
 def slip_pdf(
@@ -72,26 +116,54 @@ def write_slips(
         RefusedError: a slip that cannot be printed as it is, where nobody is told; the issues name its record, from 1.
             Nothing is written.
         KokinError: reportlab is not installed (extra ``pdf``).
+        OSError: a file cannot be read or written.
     """
-    try:
-        from kokin.slips._fonts import load_fonts
-        from kokin.slips._paper import Paper
-    except ImportError as error:
-        raise KokinError("printed slips need one more package: pip install 'kokin[pdf]'") from error
+    design = load_design(template, font, digits_font, mark)
+    return write_designed(file, slips, design, look, refused or _raise)
 
-    geometry = load_template(template)
-    fonts = load_fonts(font, digits_font)
-    _check_characters({"template": fixed_words(geometry)}, fonts.has)
-    paper = Paper(str(file) if isinstance(file, Path) else file, geometry, fonts)
+
+def write_designed(
+    file: str | Path | IO[bytes],
+    slips: Iterable[tuple[Bill, SlipTexts]],
+    design: Design,
+    look: Look,
+    refused: Callable[[RefusedError], object],
+) -> int:
+    """As :func:`write_slips`, with a design that is loaded already."""
+    _check_symbol_fits(design.geometry, look)
+    if isinstance(file, str | Path):
+        with atomic_file(Path(file)) as draft:
+            return _write(str(draft), slips, design, look, refused)
+    return _write(file, slips, design, look, refused)
+
+
+def _write(
+    file: str | IO[bytes],
+    slips: Iterable[tuple[Bill, SlipTexts]],
+    design: Design,
+    look: Look,
+    refused: Callable[[RefusedError], object],
+) -> int:
+    from kokin.slips._paper import Paper
+
+    paper = Paper(file, design.geometry, design.fonts)
     paper.begin_form(_FORM)
-    draw_frames(paper, None if mark is None else str(mark))
+    draw_frames(paper, design.mark)
     paper.end_form()
-    for slip in _prepared(slips, fonts.has, look, refused or _raise):
+    for slip in _prepared(slips, design.fonts.has, look, refused):
         paper.put_form(_FORM)
         draw_slip(paper, slip)
         paper.end_page()
     paper.save()
     return paper.pages
+
+
+def _check_symbol_fits(geometry: Template, look: Look) -> None:
+    for part in geometry.part:
+        for item in part.items:
+            right, bottom = (part.at[axis] + item.at[axis] + look.side_mm for axis in (0, 1))
+            if item.kind == "symbol" and not (right <= geometry.width and bottom <= geometry.height):
+                raise RefusedError([Issue("PRINT_SIZE", "module_mm", "an eL-QR inside the page", f"{look.side_mm} mm")])
 
 
 def _raise(error: RefusedError) -> None:
@@ -118,7 +190,7 @@ def _prepared(
                 refuse(_at(error, record))
             else:
                 worded.append((code, values, debts, barcode))
-        drawn = dark_runs(symbols([code for code, *_ in worded]), look.quiet, "x", " ", "y", " ", "length", " 1 re ")
+        drawn = dark_runs(draw([code for code, *_ in worded]), look.quiet, "x", " ", "y", " ", "length", " 1 re ")
         for (_, values, debts, barcode), runs in zip(worded, drawn, strict=True):
             yield Slip(values, debts, barcode, look, runs.decode())
 

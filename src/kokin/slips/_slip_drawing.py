@@ -46,7 +46,7 @@ def fixed_words(template: Template) -> str:
     return "".join([*words, *(heading for heading, *_ in _COLUMNS), _NO_BARCODE])
 
 
-def draw_frames(paper: Paper, mark: str | None) -> None:
+def draw_frames(paper: Paper, mark: bytes | None) -> None:
     """What is the same on every slip; ``mark`` is the picture of the eL mark."""
     for cut in paper.template.cuts:
         paper.cut(*cut)

@@ -16,6 +16,36 @@ _REIWA_BEGINS = date(2019, 5, 1)
 _BEFORE_REIWA = 2018
 
 
+#: The names by which a template calls the values of a slip.
+VALUES = frozenset(
+    {
+        "payee",
+        "charge",
+        "account",
+        "contact",
+        "note",
+        "how_to_pay",
+        "biller",
+        "payment",
+        "confirmation",
+        "category",
+        "bill_id",
+        "amount",
+        "levy_year",
+        "tax_year",
+        "period",
+        "due_on",
+        "payable_until",
+        "el_number",
+        "upper_line",
+        "lower_line",
+        "name",
+        "addressee",
+        "address",
+    }
+)
+
+
 class SlipTexts(Record):
     """The words on a slip that no bill carries.
 

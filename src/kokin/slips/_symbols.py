@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kokin.columns import text_buffers
-from kokin.elqr import ElQr
-from kokin.issues import Issue, Place, RefusedError
+from kokin.elqr import ElQr, parse_many
+from kokin.issues import Issue, Place, RefusedError, from_table
 from kokin.slips._matrix import DIGITS, SIDE, TRIPLETS, Modules, Words, tables, unpack
 from kokin.slips._penalty import best_masks
 
@@ -48,7 +48,27 @@ def symbols(payloads: Any, *, threads: int | None = None) -> Symbols:
     """The symbols of many codes.
 
     ``payloads`` is an Arrow text column or anything that offers one (without nulls: drop the rejected rows first), or a
-    sequence of :class:`~kokin.elqr.ElQr` and texts. 255 digits each; whether they are a valid eL-QR is not looked at.
+    sequence of :class:`~kokin.elqr.ElQr` and texts, each of which must be a valid eL-QR.
+
+    Raises:
+        RefusedError: a text that is no valid eL-QR; the issues name the records.
+    """
+    column = _as_column(payloads)
+    _check(column, threads)
+    return draw(column, threads=threads)
+
+
+def _check(column: pa.ChunkedArray, threads: int | None, start: int = 0) -> None:
+    """Refuse a text that is not the 255 digits of a valid eL-QR; ``start`` rows come before the column."""
+    parsed = parse_many(column, threads=threads)
+    if parsed.rejected:
+        issues = from_table(parsed.issues.slice(0, _MOST_TOLD))
+        moved = [issue.at(replace(issue.where, record=start + (issue.where.record or 0))) for issue in issues]
+        raise RefusedError(moved, f"no symbols: {parsed.rejected} invalid codes")
+
+
+def draw(payloads: Any, *, threads: int | None = None) -> Symbols:
+    """The symbols of any 255 digits; for payloads that were built or checked before.
 
     Raises:
         RefusedError: something else than 255 digits; the issues name the records.
@@ -68,10 +88,15 @@ def symbols(payloads: Any, *, threads: int | None = None) -> Symbols:
 
 
 def symbol_batches(payloads: Any, *, size: int = 1 << 16, threads: int | None = None) -> Iterator[Symbols]:
-    """The symbols of many codes, ``size`` at a time, so that memory stays bounded; see :func:`symbols`."""
+    """The symbols of many codes, ``size`` at a time, so that memory stays bounded; see :func:`symbols`.
+
+    All codes are checked before the first batch is drawn.
+    """
     column = _as_column(payloads)
     for start in range(0, len(column), size):
-        yield symbols(column.slice(start, size), threads=threads)
+        _check(column.slice(start, size), threads, start)
+    for start in range(0, len(column), size):
+        yield draw(column.slice(start, size), threads=threads)
 
 
 def _as_column(payloads: Any) -> pa.ChunkedArray:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import functools
-import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field, model_validator
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Record
+from kokin.slips._slip_values import VALUES
+from kokin.text import load_toml
+
+# PDF readers show no page larger than 200 inches.
+_MAX_MM = 5080
+
+# TOML has inf and nan, and a page has neither.
+_Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False, ge=-_MAX_MM, le=_MAX_MM)]
+_Size: TypeAlias = Annotated[float, Field(allow_inf_nan=False, gt=0, le=_MAX_MM)]
+_Colour: TypeAlias = Annotated[str, Field(pattern=r"\A#[0-9a-fA-F]{6}\z")]
 
 #: A point or a size, in mm.
-Pair: TypeAlias = tuple[float, float]
+Pair: TypeAlias = tuple[_Number, _Number]
 
 
 class _Geometry(Record):
@@ -40,18 +49,25 @@ class Item(_Geometry):
     """Words that stand on every slip."""
     value: str = ""
     """The name of a slip's value that stands here."""
-    font: float = 9.0
+    font: _Size = 9.0
     """The size of the type in points; it shrinks where a value needs it."""
-    lines: int = 1
+    lines: Annotated[int, Field(ge=1, le=100)] = 1
     """The most lines that a value may take."""
     align: Literal["left", "center", "right"] = "left"
     """Where in its width a value stands."""
     bold: bool = False
     """Whether figures are bold."""
-    pitch: float = 2.54
+    pitch: _Size = 2.54
     """The distance of digits in mm."""
-    height: float = 10.0
+    height: _Size = 10.0
     """The height of bars in mm."""
+
+    @model_validator(mode="after")
+    def _value_is_known(self) -> Self:
+        named = self.kind == "digits" or (self.kind in ("text", "cell") and self.value)
+        if named and self.value not in VALUES:
+            raise RefusedError([Issue("CODE_UNKNOWN", "value", " | ".join(sorted(VALUES)), self.value)])
+        return self
 
 
 class Part(_Geometry):
@@ -76,32 +92,46 @@ class Template(_Geometry):
     """Whether it was checked against an official form (様式)."""
     title: str
     """The title of the document."""
-    width: float
+    width: _Size
     """The width of the page in mm."""
-    height: float
+    height: _Size
     """The height of the page in mm."""
-    cuts: tuple[tuple[float, float, float, float], ...] = ()
+    cuts: tuple[tuple[_Number, _Number, _Number, _Number], ...] = ()
     """Where the page is cut: lines from (x, y) to (x, y) in mm."""
-    ink: str
+    ink: _Colour
     """The colour of frames and labels, ``#rrggbb``."""
-    tint: str
+    tint: _Colour
     """The colour behind labels, ``#rrggbb``."""
     part: tuple[Part, ...]
     """The parts in the order in which they are drawn."""
 
 
-@functools.cache
+def template_file(name: str | Path) -> Traversable:
+    """The file of a template by its name (``strip``, ``a4``) or path.
+
+    Raises:
+        RefusedError: no such template.
+    """
+    built_in = resources.files("kokin.slips") / "templates"
+    known = sorted(entry.name.removesuffix(".toml") for entry in built_in.iterdir() if entry.name.endswith(".toml"))
+    if name in known:
+        return built_in / f"{name}.toml"
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise RefusedError([Issue("CODE_UNKNOWN", "template", f"{', '.join(known)} or a TOML file", str(name))])
+    return path
+
+
 def load_template(name: str | Path) -> Template:
     """A template by its name (``strip``, ``a4``) or the path of a TOML file.
 
     Raises:
         RefusedError: no such template, or a file that is none.
+        OSError: the file cannot be read.
     """
-    built_in = resources.files("kokin.slips") / "templates"
-    known = sorted(entry.name.removesuffix(".toml") for entry in built_in.iterdir() if entry.name.endswith(".toml"))
-    if name in known:
-        return Template(**tomllib.loads((built_in / f"{name}.toml").read_text(encoding="utf-8")))
-    path = Path(name)
-    if path.suffix != ".toml":
-        raise RefusedError([Issue("CODE_UNKNOWN", "template", f"{', '.join(known)} or a TOML file", str(name))])
-    return Template(**tomllib.loads(path.read_text(encoding="utf-8")))
+    file = template_file(name)
+    tables = load_toml(file)
+    try:
+        return Template(**tables)
+    except RefusedError as error:
+        raise RefusedError([issue.at(Place(file.name)) for issue in error.issues], "no template") from None

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kokin.issues import Issue, Place, RefusedError
 from kokin.model import Bill, Record
 from kokin.slips._slip_values import SlipTexts
+from kokin.text import load_toml
+
+
+def _is_table_of_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
+
+
+# Fields that are no single text: what is expected, and whether a value of TOML is that.
+_SHAPES: tuple[tuple[str, str, Callable[[object], bool]], ...] = (
+    ("labels", "a table of texts", _is_table_of_texts),
+    ("registrations", "a table of texts", _is_table_of_texts),
+    ("remarks", "a table of texts", _is_table_of_texts),
+    ("address", "a list of texts", _is_list_of_texts),
+)
 
 
 class SlipWords(Record):
@@ -44,15 +62,28 @@ class SlipWords(Record):
             OSError: it cannot be opened.
         """
         path = Path(path)
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RefusedError([Issue("TOML_INVALID", found=str(error), where=Place(path.name))]) from error
+        content = load_toml(path)
         items = content.pop("items", {})
-        words = cls(common=content, items=items)
-        for code in items:
-            words._texts(code, {})
+        try:
+            words = cls(common=content, items=items)
+            for code in items:
+                words._texts(code, {})
+        except RefusedError as error:
+            raise RefusedError([issue.at(Place(path.name)) for issue in error.issues], error.summary) from None
         return words
+
+    @model_validator(mode="after")
+    def _tables_hold_texts(self) -> Self:
+        tables = {"": self.common, **{f"items.{code}.": fields for code, fields in self.items.items()}}
+        issues = [
+            Issue("FIELD_TYPE", prefix + name, expected)
+            for prefix, fields in tables.items()
+            for name, expected, fits in _SHAPES
+            if name in fields and not fits(fields[name])
+        ]
+        if issues:
+            raise RefusedError(issues, "words refused")
+        return self
 
     def of(self, bill: Bill) -> tuple[Bill, SlipTexts]:
         """A bill with its parts named as they are printed, and the words of its slip.

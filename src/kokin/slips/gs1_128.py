@@ -1,4 +1,4 @@
-"""The convenience-store barcode (GS1-128 標準料金代理収納): 44 digits that a till reads.
+r"""The convenience-store barcode (GS1-128 標準料金代理収納): 44 digits that a till reads.
 
 >>> from datetime import date
 >>> code = build(company_code="929023", free="252070000010123499900", amount=10605)
@@ -12,6 +12,12 @@ True
 ...     print(issue.where.byte, issue.field, issue.code, issue.expected)
 43 check_digit CHECK_DIGIT 1
 
+A text is read as it is typed, scanned or printed:
+
+>>> scanned, printed = "]C1" + code.digits + "\r\n", "\n".join(code.lines)
+>>> parse(scanned) == parse(printed) == code
+True
+
 A drawing is at most 60 mm wide with its quiet zones and at least 10 mm high:
 
 >>> width_mm()
@@ -22,6 +28,7 @@ Source: GS1 Japan, GS1-128による標準料金代理収納ガイドライン; v
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Self
 
@@ -53,6 +60,11 @@ _FIELDS = {
     "check_digit": 1,
 }
 _LENGTH = sum(_FIELDS.values())
+
+# The symbology identifier of GS1-128 (ISO/IEC 15424), FNC1 as readers send it, and the ends of lines.
+_SYMBOLOGY, _FNC1, _LINE_ENDS = "]C1", "\x1d", "\r\n"
+# The identifier as it is printed, and what may separate printed digits.
+_PRINTED_IDENTIFIER, _SEPARATORS = f"({_IDENTIFIER})", re.compile(r"[-\s]")
 
 # Two dots at 300 dpi: the whole symbol takes about 52 mm.
 _MODULE_MM = 25.4 / 150
@@ -134,12 +146,18 @@ def from_bill(bill: Bill) -> Barcode:
 
 
 def check(text: str) -> list[Issue]:
-    """Everything that is wrong with 44 digits, with the first digit of the field (from 0) in ``where.byte``."""
+    """Everything that is wrong with 44 digits, with the first digit of the field (from 0) in ``where.byte``.
+
+    The digits may be written as in :func:`parse`; what comes around and between them is not counted.
+    """
     return _read(text)[1]
 
 
 def parse(text: str) -> Barcode:
     """What 44 digits say. A deadline is one of the years 2000 to 2099.
+
+    Accepted are the digits themselves; what a reader sends (``]C1`` before them, FNC1 as 0x1D anywhere, CR and LF
+    behind them); and the printed text (目視文字): ``(91)`` and digits with hyphens, spaces and line ends between them.
 
     Raises:
         RefusedError: ``.issues`` lists every problem.
@@ -148,6 +166,14 @@ def parse(text: str) -> Barcode:
     if problems:
         raise RefusedError(problems, "no valid barcode")
     return Barcode(**values)
+
+
+def _digits_of(text: str) -> str:
+    """The digits of a scanned or printed text; any other text as it is."""
+    text = text.rstrip(_LINE_ENDS).removeprefix(_SYMBOLOGY).replace(_FNC1, "")
+    if text.startswith(_PRINTED_IDENTIFIER):
+        return _IDENTIFIER + _SEPARATORS.sub("", text.removeprefix(_PRINTED_IDENTIFIER))
+    return text
 
 
 def _cut(text: str) -> dict[str, str]:
@@ -160,6 +186,7 @@ def _cut(text: str) -> dict[str, str]:
 
 def _read(text: str) -> tuple[dict[str, Any], list[Issue]]:
     """The fields as far as they can be read, and the problems in the order of the digits."""
+    text = _digits_of(text)
     if len(text) != _LENGTH:
         return {}, [Issue("WIDTH", "barcode", f"{_LENGTH} digits", f"{len(text)} characters")]
     if not (text.isascii() and text.isdigit()):

@@ -12,7 +12,17 @@ datetime.date(2026, 7, 31)
 """
 
 from kokin.text._check_digits import body_code, gs1_check_digit, is_my_number
-from kokin.text._dates import assume_era, assume_year, era_day, era_text
+from kokin.text._dates import (
+    MONTHS,
+    YEARS_AHEAD,
+    YEARS_BACK,
+    assume_century,
+    assume_era,
+    assume_era_or_century,
+    assume_year,
+    era_day,
+    era_text,
+)
 from kokin.text._encodings import (
     EBCDIC_TO_HALF_WIDTH,
     HALF_WIDTH_TO_EBCDIC,
@@ -24,14 +34,22 @@ from kokin.text._encodings import (
     encode_half_width,
     gaiji,
 )
+from kokin.text._file_name import file_name
 from kokin.text._masking import mask
+from kokin.text._require_date import require_date
+from kokin.text._toml import load_toml, parse_toml
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
     "HALF_WIDTH_TO_EBCDIC",
     "JIS_X_0201",
+    "MONTHS",
+    "YEARS_AHEAD",
+    "YEARS_BACK",
     "UndecodableError",
+    "assume_century",
     "assume_era",
+    "assume_era_or_century",
     "assume_year",
     "body_code",
     "control_character",
@@ -40,8 +58,12 @@ __all__ = [
     "encode_half_width",
     "era_day",
     "era_text",
+    "file_name",
     "gaiji",
     "gs1_check_digit",
     "is_my_number",
+    "load_toml",
     "mask",
+    "parse_toml",
+    "require_date",
 ]

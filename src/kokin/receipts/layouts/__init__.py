@@ -12,12 +12,15 @@ A layout of your own is a TOML file whose path stands wherever a name does; :fun
 from kokin.receipts.layouts._load import LayoutError, load, names, parse
 from kokin.receipts.layouts._model import (
     Csv,
+    Dates,
     Field,
     FieldType,
+    Identity,
     Layout,
     Paid,
     RecordKind,
     Request,
+    Rule,
     Source,
     Total,
     Xml,
@@ -26,13 +29,16 @@ from kokin.receipts.layouts._table import table, template
 
 __all__ = [
     "Csv",
+    "Dates",
     "Field",
     "FieldType",
+    "Identity",
     "Layout",
     "LayoutError",
     "Paid",
     "RecordKind",
     "Request",
+    "Rule",
     "Source",
     "Total",
     "Xml",

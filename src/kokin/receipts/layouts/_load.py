@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from kokin.issues import Issue, RefusedError
 from kokin.receipts.layouts._model import Layout
+from kokin.text import file_name, load_toml, parse_toml
 
 
 class LayoutError(RefusedError):
@@ -36,17 +36,23 @@ def load(name: str | Path) -> Layout:
         return _built_in(name)
     path = Path(name)
     try:
-        text = path.read_text(encoding="utf-8")
+        tables = load_toml(path)
     except FileNotFoundError:
         raise LayoutError([Issue("LAYOUT_UNKNOWN", found=str(name))]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # a ValueError: a NUL in the name
         raise LayoutError([Issue("LAYOUT_INVALID", found=f"{name}: {error}")]) from None
-    return parse(text, path.name.removesuffix(".toml"))
+    except RefusedError as error:
+        raise _not_toml(error) from None
+    return _layout(tables, file_name(path).removesuffix(".toml"))
+
+
+def _not_toml(error: RefusedError) -> LayoutError:
+    return LayoutError([Issue("LAYOUT_INVALID", one.where.file, one.expected, one.found) for one in error.issues])
 
 
 @functools.cache
 def _built_in(name: str) -> Layout:
-    return parse((resources.files("kokin.receipts.layouts") / f"{name}.toml").read_text(encoding="utf-8"), name)
+    return _layout(load_toml(resources.files("kokin.receipts.layouts") / f"{name}.toml"), name)
 
 
 def parse(text: str, name: str) -> Layout:
@@ -56,11 +62,20 @@ def parse(text: str, name: str) -> Layout:
         LayoutError: the text is no TOML, or no layout.
     """
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LayoutError([Issue("LAYOUT_INVALID", name, "TOML", str(error))]) from None
+        tables = parse_toml(text, name)
+    except RefusedError as error:
+        raise _not_toml(error) from None
+    return _layout(tables, name)
+
+
+def _layout(tables: dict[str, Any], name: str) -> Layout:
     if "base" in tables:
         tables = {**_tables(str(tables.pop("base"))), **tables}
+    receipt = tables.get("receipt")
+    if tables.get("format") == "xml" and "identity" not in tables and receipt and "provider_key" in receipt:
+        # The camt layouts name their reference in [receipt] until they declare an identity.
+        receipt = dict(receipt)
+        tables = {**tables, "identity": {"assigned": [receipt.pop("provider_key")]}, "receipt": receipt}
     try:
         layout = Layout(**{**tables, "name": name})
     except ValidationError as error:
@@ -78,7 +93,7 @@ def _tables(name: str) -> dict[str, Any]:
     """The tables of a built-in layout on which another is based."""
     if name not in names():
         raise LayoutError([Issue("LAYOUT_UNKNOWN", "base", ", ".join(names()), name)])
-    tables = tomllib.loads((resources.files("kokin.receipts.layouts") / f"{name}.toml").read_text(encoding="utf-8"))
+    tables = load_toml(resources.files("kokin.receipts.layouts") / f"{name}.toml")
     return {**_tables(str(tables.pop("base"))), **tables} if "base" in tables else tables
 
 

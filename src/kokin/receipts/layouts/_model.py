@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -12,6 +13,7 @@ from pydantic import Field as Limits
 
 from kokin.issues import Issue
 from kokin.model import Bill, Day, Digits, Receipt, Record, Text, Yen, kinds
+from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -47,11 +49,28 @@ class FieldType(StrEnum):
 
 NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 
-DateFormat = Literal["YYYY-MM-DD", "YYYYMMDD", "MMDD", "wareki YYMMDD", "wareki EYYMMDD"]
+DateFormat = Literal[
+    "YYYY-MM-DD", "YYYYMMDD", "YYMMDD", "MMDD", "wareki YYMMDD", "wareki or western YYMMDD", "wareki EYYMMDD"
+]
 TimeFormat = Literal["HHMM", "HHMMSS", "HH:MM:SS"]
 
-#: Formats that need the caller's reference date, for they write no year or no era.
-ASSUMED_FORMATS = ("MMDD", "wareki YYMMDD")
+#: Formats that need the caller's reference date, for they write no year, no century or no era.
+ASSUMED_FORMATS = ("MMDD", "YYMMDD", "wareki YYMMDD", "wareki or western YYMMDD")
+
+
+class Dates(_Table):
+    """How far from the reference date a day without its full year is accepted; a farther one is ``DATE_TOO_FAR``.
+
+    One day has readings in several eras and centuries, which are at least 11 years apart. The limits keep all but one
+    of them out.
+    """
+
+    years_back: Annotated[int, Limits(ge=0, le=8)] = YEARS_BACK
+    """Years before the reference date, of a day without its era or century."""
+    years_ahead: Annotated[int, Limits(ge=0, le=2)] = YEARS_AHEAD
+    """Years after the reference date, of a day without its era or century."""
+    months: Annotated[int, Limits(ge=0, le=11)] = MONTHS
+    """Months before or after the reference date, of a day without its year."""
 
 
 class Field(_Table):
@@ -73,6 +92,8 @@ class Field(_Table):
     blank: bool = False
     """Whether blanks, or zeros in a date, may stand for nothing."""
     format: DateFormat | TimeFormat | None = None
+    dates: Dates | None = None
+    """How far from the reference date its days may be, instead of the layout's ``[dates]``."""
     prefix: str = ""
     """Letters before the value."""
     none: str = ""
@@ -86,7 +107,11 @@ class Field(_Table):
     path: list[str] = []
     """Where it stands in an XML entry: the first of these that has text."""
     pattern: str = ""
-    """A regular expression for XML text; its group is the value, and where it does not match there is none."""
+    """A regular expression for XML text; its group is the value. The first match counts, in the order of the paths."""
+    alone: bool = False
+    """Whether an XML path outside ``TxDtls/`` counts only for an entry with one transaction at most, as for amounts."""
+    others: list[Name] = []
+    """Fields with a pattern: the field is what they find in the XML beside their own values, joined by ``;``."""
     sensitive: bool = False
     """Whether it is personal data, masked wherever it is shown."""
     note: str = ""
@@ -124,12 +149,32 @@ class RecordKind(_Table):
         return {field.id: field for field in self.fields}
 
 
+class Rule(_Table):
+    """A value for the records that meet a condition."""
+
+    value: str
+    where: dict[str, list[str]] = {}
+    """Only records in which each of these fields has one of these codes; a blank is the empty text."""
+    given: Name | None = None
+    """Only records in which this field, a date or a number, is not empty."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The fields that it reads."""
+        return [*self.where, *([self.given] if self.given else [])]
+
+
 class Source(_Table):
     """Where a canonical value comes from: a ``field`` of the record or of its ``header.``, several, or a ``const``."""
 
     field: str = ""
     join: list[str] = []
     """Fields whose texts together make the value, joined by hyphens."""
+    first: list[str] = []
+    """Date fields of which the first that is not empty is the value."""
+    rules: list[Rule] = []
+    """Of ``kind`` only: the value by the first rule that a record meets. A record that meets none is no payment and is
+    counted as unpaid."""
     const: str | bool | None = None
     values: dict[str, str | bool] = {}
     """Code in the file to canonical value; a code beyond it is an issue."""
@@ -141,7 +186,8 @@ class Source(_Table):
     @property
     def ids(self) -> list[str]:
         """The fields that it reads."""
-        return [self.field] if self.field else self.join
+        rules = [path for rule in self.rules for path in rule.ids]
+        return [self.field] if self.field else [*self.join, *self.first, *dict.fromkeys(rules)]
 
 
 def _short(value: Any) -> Any:
@@ -149,6 +195,44 @@ def _short(value: Any) -> Any:
 
 
 Mapped = Annotated[Source, BeforeValidator(_short)]
+
+
+class Identity(_Table):
+    """What identifies a payment, so that a record that arrives in two files is counted once.
+
+    Either ``assigned``: a reference that the bank or agent assigns to one payment, unique as it is or within ``scope``.
+    Or ``fields``: fields that together describe a payment, though two payments of one file may agree in all of them.
+    A record in which one of the fields is empty (of ``assigned`` all of them) has no key; its payment is identified by
+    all of its canonical fields, as with ``identity = "content"``.
+    """
+
+    content: bool = False
+    """``identity = "content"``: no field identifies a payment, all canonical fields together do."""
+    assigned: list[str] = []
+    """The fields of the reference: the first that is not empty counts."""
+    scope: list[str] = []
+    """The fields within which an assigned reference is unique, such as the account and the day."""
+    fields: list[str] = []
+    """The fields that a key is composed of."""
+    none: dict[str, list[str]] = {}
+    """Field to values that identify nothing, such as zeros. Blanks never identify anything."""
+    cancels: list[str] = []
+    """The fields that name the payment which a reversal takes back (元取引): one for each of ``scope`` and one for the
+    reference, or one for each of ``fields``, in their order."""
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether equal keys of one file may be different payments."""
+        return bool(self.fields)
+
+    @property
+    def ids(self) -> list[str]:
+        """The fields that it reads."""
+        return [*self.scope, *self.assigned, *self.fields, *self.cancels]
+
+
+def _content(value: Any) -> Any:
+    return {"content": True} if value == "content" else value
 
 
 class Paid(_Table):
@@ -223,11 +307,15 @@ class Layout(_Table):
     records: Annotated[dict[Name, RecordKind], Limits(min_length=1)]
     receipt: dict[str, Mapped] = {}
     """Canonical field to where it comes from."""
+    identity: Annotated[Identity | None, BeforeValidator(_content)] = None
+    """What identifies a payment: a table, or ``"content"``. A layout of receipts needs it."""
     bill: dict[str, Mapped] = {}
     """Field of a bill to where it goes to, for layouts that a body uploads."""
     paid: Paid | None = None
     request: Request | None = None
     totals: list[Total] = []
+    dates: Dates = Dates()
+    """How far from the reference date the days without a full year may be."""
     together: dict[str, list[str]] = {}
     """Canonical fields of which a record has all or none."""
 
@@ -255,6 +343,7 @@ class Layout(_Table):
         yield from self._record_problems()
         yield from self._mapping_problems("receipt", self.receipt, Receipt)
         yield from self._mapping_problems("bill", self.bill, Bill)
+        yield from self._identity_problems()
         yield from self._total_problems()
 
     def _record_problems(self) -> Iterator[Issue]:
@@ -277,6 +366,11 @@ class Layout(_Table):
                 for text in _field_problems(field, seen, fixed=self.format == "fixed"):
                     yield _invalid(f"{where}.fields[{i}] ({field.id})", text)
                 seen.add(field.id)
+                for other in field.others:
+                    if other not in kind.by_id or not (kind.by_id[other].pattern and kind.by_id[other].path):
+                        yield _invalid(
+                            f"{where}.fields[{i}] ({field.id}).others", "fields with path and pattern", other
+                        )
             if kind.role == "data" and (missing := self.mapped - kind.by_id.keys()):
                 yield _invalid(where, "every data record has the mapped fields", ", ".join(sorted(missing)))
 
@@ -285,6 +379,7 @@ class Layout(_Table):
         """The fields of the data record that a mapping, a total or a condition reads."""
         sources = [*self.receipt.values(), *self.bill.values()]
         mapped = {path for source in sources for path in source.ids if not path.startswith("header.")}
+        mapped |= {path for path in self.identity.ids if not path.startswith("header.")} if self.identity else set()
         mapped |= {name for total in self.totals for name in ([total.sum] if total.sum else []) + list(total.where)}
         return mapped | ({self.paid.field} if self.paid else set())
 
@@ -300,11 +395,21 @@ class Layout(_Table):
                 yield _invalid(where, f"a field of {record.__name__}")
                 continue
             if not source.ids and source.const is None:
-                yield _invalid(where, "field, join or const")
+                yield _invalid(where, "field, join, first, rules or const")
+            if source.rules and (canonical != "kind" or self.paid):
+                yield _invalid(f"{where}.rules", "rules for kind only, and no table [paid] beside them")
             for path in source.ids:
                 field = self.field_of(path)
                 if field is None:
-                    yield _invalid(where, "a field of the data record, or header. and one of the header", path)
+                    yield _invalid(where, _A_FIELD, path)
+                elif source.rules:
+                    if path.startswith("header.") or (
+                        path in [rule.given for rule in source.rules]
+                        and field.type not in (*NUMERIC, FieldType.DATE, FieldType.TIME)
+                    ):
+                        yield _invalid(f"{where}.rules", "a field of the data record; given: a date or a number", path)
+                elif source.first and field.type is not FieldType.DATE:
+                    yield _invalid(f"{where}.first", "date fields", path)
                 elif self.format == "fixed" and not source.join and not source.values:
                     fit = _fits(field, kinds(record).get(canonical))
                     if fit:
@@ -313,6 +418,43 @@ class Layout(_Table):
             for needed in ("paid_on", "amount"):
                 if needed not in mapping:
                     yield _invalid(f"{table}.{needed}", "every receipt has one")
+
+    def _identity_problems(self) -> Iterator[Issue]:
+        if not self.receipt:
+            if self.identity:
+                yield _invalid("identity", "a table [receipt] beside it")
+            return
+        for name in ("provider_key", "key_composed", "cancels"):
+            if name not in self.receipt:
+                continue
+            if self.identity:
+                yield _invalid(f"receipt.{name}", "the fields in [identity]")
+        if self.identity is None:
+            found = self.receipt.get("provider_key")
+            fields = found.ids if found else ["...", "..."]
+            many = "fields" if found is None or len(fields) > 1 else "assigned"
+            listed = ", ".join(f'"{path}"' for path in fields)
+            expected = f'[identity] with {many} = [{listed}], or identity = "content"'
+            yield Issue("IDENTITY_MISSING", "identity", expected)
+            return
+        key = self.identity
+        if [key.content, bool(key.assigned), bool(key.fields)].count(True) != 1:
+            yield _invalid("identity", 'a table with assigned or fields, or "content"')
+        if key.scope and key.fields:
+            yield _invalid("identity.scope", "scope beside assigned only")
+        for path in key.ids:
+            if (field := self.field_of(path)) is None or field.type is FieldType.FILLER:
+                yield _invalid("identity", _A_FIELD, path)
+        for name in ("fields", "assigned", "cancels"):
+            paths = getattr(key, name)
+            own = [path for path in paths if not path.startswith("header.")]
+            if paths and (not own if name != "assigned" else own != paths):
+                yield _invalid(f"identity.{name}", "a field of the data record, not of its header alone")
+        for path in sorted(key.none.keys() - set(key.ids)):
+            yield _invalid("identity.none", "fields of [identity]", path)
+        needed = len(key.fields) or len(key.scope) + 1
+        if key.cancels and len(key.cancels) != needed:
+            yield _invalid("identity.cancels", f"{needed} fields, one for each of the key", str(len(key.cancels)))
 
     def _total_problems(self) -> Iterator[Issue]:
         places = [(f"totals[{i}]", total.record, [total.field]) for i, total in enumerate(self.totals)]
@@ -338,6 +480,9 @@ class Layout(_Table):
                 yield _invalid(f"together.{name}", "fields of [receipt]", wrong)
 
 
+_A_FIELD = "a field of the data record, or header. and one of the header"
+
+
 def _invalid(where: str, expected: str, found: str = "") -> Issue:
     return Issue("LAYOUT_INVALID", where, expected, found)
 
@@ -348,7 +493,9 @@ def _field_problems(field: Field, seen: set[str], *, fixed: bool) -> Iterator[st
     dated = field.type in (FieldType.DATE, FieldType.TIME)
     if dated != (field.format is not None):
         yield "a format for a date or a time, and for nothing else"
-    if dated and fixed and field.format and len(field.format.removeprefix("wareki ")) != field.length:
+    if field.dates is not None and field.format not in ASSUMED_FORMATS:
+        yield f"dates for one of the formats {', '.join(ASSUMED_FORMATS)}"
+    if dated and fixed and field.format and len(field.format.split()[-1]) != field.length:
         yield f"a length that fits the format {field.format}"
     if field.const is not None and (len(field.const) > field.length or (fixed and len(field.const) != field.length)):
         yield f"a const of {field.length} bytes"
@@ -357,6 +504,14 @@ def _field_problems(field: Field, seen: set[str], *, fixed: bool) -> Iterator[st
             yield f"codes of {field.length} bytes"
     if field.type is FieldType.BARCODE and field.length != 44 + len(field.prefix):
         yield "44 bytes and the prefix for a barcode"
+    if field.pattern:
+        try:
+            groups = re.compile(field.pattern).groups
+        except (re.error, OverflowError, RecursionError) as error:
+            yield f"a regular expression: {error}"
+        else:
+            if not groups:
+                yield "a pattern with a group, which is the value"
     if field.default and len(field.default) > field.length:
         yield f"a default of {field.length} bytes at most"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kokin.receipts.layouts._model import Field, Layout
+from kokin.receipts.layouts._model import Field, Identity, Layout, Rule, Source
 
 
 def table(layout: Layout) -> str:
@@ -24,13 +24,39 @@ def table(layout: Layout) -> str:
             at = kind.offsets[field.id] if layout.format == "fixed" else i + 1
             cells = [str(at), str(field.length), _type(field), field.id, field.ja, field.en, _content(field)]
             lines.append("| " + " | ".join(cells) + " |")
+    if layout.identity:
+        lines += ["", "## identity", "", *_identity(layout.identity)]
     if layout.receipt or layout.bill:
         lines += ["", f"## {'receipt' if layout.receipt else 'bill'}", "", "| canonical | from |", "|---|---|"]
         for canonical, source in (layout.receipt or layout.bill).items():
             values = ", ".join(f"{code} → {value}" for code, value in source.values.items())
-            origin = " + ".join(source.ids) or f"always {source.const}"
+            origin = _origin(source)
             lines.append(f"| {canonical} | {origin}{f' ({values})' if values else ''} |")
     return "\n".join(lines) + "\n"
+
+
+def _origin(source: Source) -> str:
+    if source.rules:
+        return "; ".join(f"{rule.value}: {_condition(rule)}" for rule in source.rules)
+    return (" or ".join(source.first) or " + ".join(source.ids)) or f"always {source.const}"
+
+
+def _condition(rule: Rule) -> str:
+    tests = [f"{name} = {'/'.join(codes)}" for name, codes in rule.where.items()]
+    return " and ".join([*tests, *([f"{rule.given} given"] if rule.given else [])]) or "any other"
+
+
+def _identity(identity: Identity) -> list[str]:
+    """What identifies a payment, in words."""
+    if identity.content:
+        return ["All canonical fields together; n-th equal record of a file."]
+    if identity.fields:
+        lines = [f"Composed of {' + '.join(identity.fields)}; n-th equal record of a file."]
+    else:
+        within = f" within {' + '.join(identity.scope)}" if identity.scope else ""
+        lines = [f"Assigned by the sender: {' or '.join(identity.assigned)}{within}."]
+    lines += [f"No key where {path} is {' or '.join(values)}." for path, values in identity.none.items()]
+    return lines + ([f"Takes back: {' + '.join(identity.cancels)}."] if identity.cancels else [])
 
 
 def _type(field: Field) -> str:
@@ -79,6 +105,8 @@ fields = [
 ]
 
 # type: digits (a number that is a name), number, yen, text, kanji, date and time (with format), barcode, filler
+# Days without a full year (MMDD, YYMMDD, wareki YYMMDD) are read near the reference date only; a table [dates] with
+# years_back = 3, years_ahead = 1, months = 7 sets how near.
 # codes: the closed list of codes · blank = true: may be empty · sensitive = true: personal data, masked
 [records.data]
 role = "data"
@@ -104,6 +132,14 @@ fields = [
   { id = "amount", ja = "金額", en = "amount", type = "yen", length = 12 },
   { id = "filler", ja = "予備", en = "filler", type = "filler", length = 20 },
 ]
+
+# What identifies a payment, so that one that arrives in two files is counted once:
+#   assigned = ["reference"]: a number that the sender gives to one payment, with scope = [...] if it is unique only
+#     within an account and a day; none = { reference = ["000000"] } for values that identify nothing
+#   fields = [...]: fields that together describe a payment, if there is no such number
+# or, above the first table, identity = "content": all canonical fields together
+[identity]
+fields = ["type", "paid_day", "customer_number"]
 
 # How a data record becomes a receipt: canonical field = field, header.field, or a table with values, join or const.
 # At least paid_on and amount, and one number: the eL number's four fields, barcode, customer_number, virtual_account.

@@ -1,0 +1,60 @@
+"""``kokin qr``: scans as readers send them, and print runs that must not start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kokin.elqr import ElQr
+
+CODE = ElQr(
+    payee_code="99999",
+    office_code="001",
+    item_code="127",
+    case_key="1234567890",
+    confirmation="123456",
+    amount=12300,
+    levy_year=2026,
+    tax_year=2026,
+    period="00",
+    due_on="2026-06-01",
+    payable_until="2026-07-10",
+)
+
+HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
+
+
+def write_bills(folder: Path, *case_keys: str) -> None:
+    lines = [
+        f"B{number},99999,127,{key},000001,100,2026-06-01,2026,2026,2026-07-10"
+        for number, key in enumerate(case_keys, 1)
+    ]
+    (folder / "bills.csv").write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("scan", [CODE.payload, f"]Q1{CODE.payload}", f"]Q1{CODE.payload}\r\n"])
+def test_a_scan_is_read_as_the_reader_sends_it(kokin: Any, tmp_path: Path, scan: str) -> None:
+    done = kokin("qr", "read", scan, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert CODE.el_number in done.stdout
+
+
+def test_two_slips_of_one_number_end_with_3_before_anything_is_written(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "1", "2", "1")
+    done = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "bills.csv, record 3, el_number: SLIP_DUPLICATE" in done.stderr
+    assert "record 1" in done.stderr
+    assert not (tmp_path / "slips").exists()
+
+
+def test_another_run_in_a_folder_ends_with_3_and_names_what_differs(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "1", "2")
+    assert kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path).returncode == 0
+    assert kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path).returncode == 0
+    write_bills(tmp_path, "1", "3")
+    done = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "bills.sha256: RUN_DIFFERS" in done.stderr

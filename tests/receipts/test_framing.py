@@ -1,0 +1,337 @@
+"""What is no record: blank lines, padding and stray quotes. Both readers are asked, and give one answer."""
+
+from __future__ import annotations
+
+import io
+import time
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_two_readers import agree, answers, synthetic
+
+from kokin import receipts
+from kokin.issues import RefusedError
+from kokin.receipts import layouts
+from kokin.receipts._rows import split_row
+from kokin.receipts.layouts import Layout
+from kokin.text import HALF_WIDTH_TO_EBCDIC
+
+REFERENCE = date(2026, 4, 15)
+FIXED = [name for name in layouts.names() if layouts.load(name).format == "fixed" and layouts.load(name).receipt]
+CSV = [name for name in layouts.names() if layouts.load(name).format == "csv" and layouts.load(name).receipt]
+PADDING = [b"\n", b"\r\n", b"\x1a", b"\x1a\r\n", b"\0" * 8, b" ", b" " * 130, b"\0" * 300]
+
+
+def read(content: bytes, layout: str | Layout) -> tuple[Any, ...]:
+    """What both readers say of a file, but for the digest of its bytes."""
+    rows, *rest = agree(content, layout)
+    return [{name: value for name, value in row.items() if name != "digest"} for row in rows], *rest
+
+
+def ebcdic(layout: str, newline: bytes) -> bytes:
+    plain = synthetic(layout, newline="")
+    width = layouts.load(layout).width or 0
+    records = [plain[at : at + width].translate(HALF_WIDTH_TO_EBCDIC) for at in range(0, len(plain), width)]
+    return b"".join(record + newline for record in records)
+
+
+# --- behind the last record -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", [*FIXED, "zengin-21"])
+@pytest.mark.parametrize("newline", ["CRLF", "LF", "CR", ""])
+@pytest.mark.parametrize("tail", PADDING)
+def test_what_follows_the_end_record_is_no_record(layout: str, newline: str, tail: bytes) -> None:
+    content = synthetic(layout, newline=newline)
+    before = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
+    after = receipts.check(io.BytesIO(content + tail), layout, reference_date=REFERENCE)
+    assert (list(after.issues), after.totals, after.exit_code) == (list(before.issues), before.totals, before.exit_code)
+    assert not after.refused
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.sampled_from(FIXED),
+    st.sampled_from(["CRLF", "LF", "CR", ""]),
+    st.booleans(),
+    st.lists(st.sampled_from(PADDING), max_size=6),
+)
+def test_no_padding_changes_anything(layout: str, newline: str, ended: bool, tail: list[bytes]) -> None:
+    content = synthetic(layout, newline=newline)
+    if not ended:
+        content = content.rstrip(b"\r\n")
+    assert read(content + b"".join(tail), layout) == read(content, layout)
+
+
+EBCDIC_PADDING = [b"\x25", b"\r\x25", b"\x15", b"\x40" * 130, b"\0" * 8, b"\x3f", b"\x1a"]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from([b"", b"\r\x25", b"\x25", b"\x15"]), st.lists(st.sampled_from(EBCDIC_PADDING), max_size=5))
+def test_no_padding_changes_anything_in_ebcdic(newline: bytes, tail: list[bytes]) -> None:
+    content = ebcdic("zengin-91", newline)
+    assert read(content + b"".join(tail), "zengin-91") == read(content, "zengin-91")
+
+
+@pytest.mark.parametrize("layout", CSV)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("tail", ["\n", ",,,,\n", '"","",""\n', "\n\n,,\n", ",,,", " \n", "\x1a", "\x1a\n", "\0\0"])
+def test_rows_without_a_value_at_the_end_are_no_records(layout: str, newline: str, tail: str) -> None:
+    content = synthetic(layout, newline={"\n": "LF", "\r\n": "CRLF"}[newline])
+    content = content.rstrip(b"\r\n") + newline.encode()
+    assert read(content + tail.replace("\n", newline).encode(), layout) == read(content, layout)
+
+
+def test_a_layout_without_an_end_record_ends_with_its_last_record() -> None:
+    layout = layouts.parse(NO_END, "own")
+    content = b"".join(b"2026040100000000%03d" % i for i in range(1, 60))
+    for tail in PADDING:
+        assert read(content + tail, layout) == read(content, layout)
+
+
+NO_END = """
+ja = "x"
+en = "x"
+format = "fixed"
+encoding = "half-width"
+width = 19
+newline = ""
+verified = true
+source = ["x"]
+[records.data]
+role = "data"
+ja = "x"
+en = "x"
+fields = [
+  { id = "day", ja = "x", en = "x", type = "date", format = "YYYYMMDD", length = 8 },
+  { id = "amount", ja = "x", en = "x", type = "yen", length = 11 },
+]
+[receipt]
+paid_on = "day"
+amount = "amount"
+"""
+
+
+def test_a_second_end_record_is_named() -> None:
+    content = synthetic("zengin-91", newline="CRLF")
+    end = content[-122:]
+    _, _, issues, refused = agree(content + end, "zengin-91")
+    assert [(issue.code, issue.expected, issue.found, issue.where.byte) for issue in refused] == [
+        ("RECORD_ORDER", "nothing after the end record", "end", len(content))
+    ]
+    assert list(issues) == list(refused)
+
+
+# --- between the records ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("newline", [b"\r\n", b"\n", b"\r", b""])
+@pytest.mark.parametrize("blank", [b"", b" ", b" " * 120])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_blank_line_between_records_is_one_warning(newline: bytes, blank: bytes, count: int) -> None:
+    if not newline and len(blank) < 120:
+        return
+    content = synthetic("zengin-91", newline="")
+    records = [content[at : at + 120] for at in range(0, len(content), 120)]
+    good = answers(b"".join(record + newline for record in records), "zengin-91")[1]
+    records[30:30] = [blank] * count
+    rows, totals, issues, refused = agree(b"".join(record + newline for record in records), "zengin-91")
+    (issue,) = issues
+    assert (issue.code, issue.where.record, issue.found) == ("LINE_BLANK", 31, f"{count} lines" if count > 1 else "")
+    assert issue.where.byte == 30 * (120 + len(newline))
+    assert not issue.is_error
+    assert not refused
+    assert totals.records == good[1].records
+    assert [row["amount"] for row in rows] == [row["amount"] for row in good[0]]
+    assert (totals.read, totals.rejected, totals.accepted_yen) == (60, 0, good[1].accepted_yen)
+    assert all(total.agrees for total in totals.declared)
+    # A number is the number of a line: what follows the blank lines is counted on.
+    assert {row["record_no"] - before["record_no"] for row, before in zip(rows, good[0], strict=True)} == {0, count}
+
+
+@pytest.mark.parametrize("newline", [b"\r\n", b""])
+@pytest.mark.parametrize("hole", [b"\0" * 120, b"\0" * 60 + b" " * 60])
+def test_nul_bytes_between_records_are_damage(newline: bytes, hole: bytes) -> None:
+    content = synthetic("zengin-91", newline="")
+    records = [content[at : at + 120] for at in range(0, len(content), 120)]
+    records.insert(30, hole)
+    *_, refused = agree(b"".join(record + newline for record in records), "zengin-91")
+    assert [(issue.code, issue.where.record, issue.found) for issue in refused] == [("BYTE_UNKNOWN", 31, "NUL or SUB")]
+    _, totals, issues, _ = agree(b"".join(record + newline for record in records), "zengin-91", lenient=True)
+    assert (totals.rejected, [issue.code for issue in issues]) == (1, ["BYTE_UNKNOWN"])
+
+
+@pytest.mark.parametrize("layout", CSV)
+@pytest.mark.parametrize("blank", [b"", b",,,,", b'"",""', b" "])
+def test_a_row_without_a_value_between_rows_is_one_warning(layout: str, blank: bytes) -> None:
+    lines = synthetic(layout, newline="LF").splitlines()
+    good = answers(b"\n".join(lines), layout)[1]
+    lines[31:31] = [blank]
+    rows, totals, issues, refused = agree(b"\n".join(lines), layout)
+    new = [(issue.code, issue.where.record) for issue in issues if issue.code != "LAYOUT_UNVERIFIED"]
+    assert new == [("LINE_BLANK", 31 if layouts.load(layout).csv.header != "none" else 32)]  # type: ignore[union-attr]
+    assert not refused
+    assert totals == good[1]
+    assert [row["amount"] for row in rows] == [row["amount"] for row in good[0]]
+
+
+def test_a_blank_line_before_the_header_row_is_passed_over() -> None:
+    content = synthetic("kokin-csv", newline="LF")
+    rows, totals, issues, _ = agree(b"\n\n" + content, "kokin-csv")
+    good = agree(content, "kokin-csv")
+    assert [row["record_no"] for row in rows] == [row["record_no"] for row in good[0]]
+    assert [(issue.code, issue.found, issue.where.byte) for issue in issues] == [("LINE_BLANK", "2 lines", 0)]
+    assert totals == good[1]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data(), st.sampled_from([*FIXED, *CSV]), st.sampled_from(["CRLF", "LF"]))
+def test_blank_lines_anywhere_change_no_receipt(data: st.DataObject, layout: str, newline: str) -> None:
+    lines = synthetic(layout, newline=newline).splitlines(keepends=True)
+    end = {"CRLF": b"\r\n", "LF": b"\n"}[newline]
+    lines[-1] = lines[-1].rstrip(b"\r\n") + end
+    good = agree(b"".join(lines), layout)
+    for _ in range(data.draw(st.integers(1, 8))):
+        at = data.draw(st.integers(1, len(lines)))
+        lines[at:at] = [end] * data.draw(st.integers(1, 40))
+    rows, totals, issues, refused = agree(b"".join(lines), layout)
+    assert totals.accepted_yen == good[1].accepted_yen
+    assert [row["amount"] for row in rows] == [row["amount"] for row in good[0]]
+    assert {issue.code for issue in issues} <= {"LINE_BLANK", "LAYOUT_UNVERIFIED"}
+    assert not refused
+
+
+# --- files with nothing in them ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", [*FIXED, "zengin-21", *CSV])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x1a", b"\0" * 4096, b" " * 500, b"\r\n" * 9, b"\0\x1a \r\n", b"\0" * 200_000, b"\x40" * 240]
+)
+def test_a_file_with_nothing_in_it_is_empty(layout: str, content: bytes) -> None:
+    if content.startswith(b"\x40") and layouts.load(layout).format == "csv":
+        return
+    file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
+    with pytest.raises(receipts.FileRefused):
+        file.finish()
+    assert [issue.code for issue in file.refused] == ["FILE_EMPTY"]
+
+
+def test_a_record_behind_much_padding_is_not_overlooked() -> None:
+    content = b"\0" * 120_000 + synthetic("zengin-91", newline="")
+    *_, refused = agree(content, "zengin-91")
+    assert [issue.code for issue in refused] == ["BYTE_UNKNOWN"]
+
+
+# --- quotes -----------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data(), st.sampled_from(CSV), st.sampled_from(["CRLF", "LF"]))
+def test_a_stray_quote_changes_at_most_its_own_record(data: st.DataObject, layout: str, newline: str) -> None:
+    content = synthetic(layout, newline=newline)
+    rows = agree(content, layout)[0]
+    header = 0 if layouts.load(layout).csv.header == "none" else content.index(b"\n") + 1  # type: ignore[union-attr]
+    at = data.draw(st.integers(header, len(content)))
+    number = content[header:at].count(b"\n") + 1
+    changed, totals, issues, refused = agree(content[:at] + b'"' + content[at:], layout)
+    if at == len(content) and content.endswith(b"\n"):
+        number = len(rows)  # a line of its own, with nothing in it
+    same = [(row["record_no"], row["amount"]) for row in rows if row["record_no"] != number]
+    assert [(row["record_no"], row["amount"]) for row in changed if row["record_no"] != number] == same
+    assert not refused
+    assert (totals.read, totals.rejected) in ((60, 1), (60, 0))
+    assert {issue.code for issue in issues} <= {"QUOTES", "LAYOUT_UNVERIFIED"}
+
+
+def test_two_rows_with_a_bare_quote_reject_two_rows() -> None:
+    lines = synthetic("dsk-csv", newline="CRLF").split(b"\r\n")
+    for at in (2, 5):
+        lines[at] = lines[at].replace(b'"', b'"AB"', 1)
+    _, totals, issues, _ = agree(b"\r\n".join(lines), "dsk-csv")
+    assert (totals.read, totals.accepted, totals.rejected) == (60, 58, 2)
+    assert [(issue.code, issue.where.record) for issue in issues] == [("QUOTES", 2), ("QUOTES", 5)]
+
+
+def test_a_row_that_is_cut_in_a_quoted_value_still_refuses_the_file() -> None:
+    content = synthetic("dsk-csv", newline="CRLF")
+    *_, refused = agree(content[: content.rindex(b'"')], "dsk-csv")
+    assert [issue.code for issue in refused] == ["RECORD_TRUNCATED"]
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "\x1b[2J"])
+def test_a_control_character_is_never_written(value: str) -> None:
+    row = {"amount": 1, "paid_on": date(2026, 4, 1), "channel": value}
+    with pytest.raises(RefusedError, match="CHARACTER"):
+        receipts.write([row], io.BytesIO(), "kokin-csv")
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["YAMADATARO", "yamada", "山田太郎", "ﾔﾏﾀﾞ ﾀﾛｳ"])
+def test_a_name_in_any_column_is_never_shown(name: str) -> None:
+    good = dict(zip(*(line.split(",") for line in synthetic("kokin-csv").decode().splitlines()[:2]), strict=True))
+    for column in good:
+        lines = [",".join(good), ",".join({**good, column: name}.values())]
+        for content in ("\n".join(lines), lines[1], f"{lines[1]}\n{lines[1]}"):
+            report = receipts.check(io.BytesIO(content.encode()), "kokin-csv", reference_date=REFERENCE)
+            text = "".join(issue.describe(language) for issue in report.issues for language in ("en", "ja"))
+            assert name not in f"{text}{report.as_dict()}{report.as_sarif()}"
+    for at in range(0, 100, 7):
+        content = bytearray(synthetic("zengin-91", newline=""))
+        raw = name.encode("cp932")
+        content[120 + at : 120 + at + len(raw)] = raw
+        report = receipts.check(io.BytesIO(bytes(content)), "zengin-91", reference_date=REFERENCE)
+        assert name not in f"{report.as_dict()}{report.as_sarif()}"
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row", [b'"' + b"a" * 60_000 + b'"a', b'"' * 60_001, b'"a' * 30_000, b',"' * 20_001, b"a" * 60_000 + b'"']
+)
+def test_a_row_of_quotes_is_split_in_one_pass(row: bytes) -> None:
+    """Each of these took the square of its length: minutes."""
+    with pytest.raises(RefusedError, match="QUOTES"):
+        split_row(row)
+
+
+ORDINARY = synthetic("kokin-csv", 30_000)
+HEADER, ROW = ORDINARY.split(b"\n", 2)[:2]
+FIXED_LINES = synthetic("zengin-91", newline="CRLF").splitlines(keepends=True)
+BAD = {
+    "empty lines between records": b"".join([*FIXED_LINES[:30], b"\r\n" * 500_000, *FIXED_LINES[30:]]),
+    "a record and an empty line": b"\r\n".join([FIXED_LINES[0], *FIXED_LINES[1:61] * 300, *FIXED_LINES[61:]]),
+    "quotes": HEADER + b"\n" + (b'"' + b"a" * 60_000 + b'"a\n') * 50,
+    "only quotes": HEADER + b"\n" + b'"' * 3_000_000,
+    "empty lines": HEADER + b"\n" * 2_000_000 + ROW,
+    "a row and an empty line": HEADER + b"\n" + (ROW + b"\n\n") * 20_000,
+    "long fields": HEADER + b"\n" + (b"9" * 60_000 + b"\n") * 50,
+    "one long line": HEADER + b"\n" + b"x" * 5_000_000,
+    "many columns": HEADER + b"\n" + (b"," * 10_000 + b"x\n") * 300,
+    "a header of many columns": b"a," * 30_000 + b"\n" + (ROW + b"\n") * 20_000,
+    "NULs": b"\0" * 5_000_000,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", BAD)
+@pytest.mark.parametrize("layout", ["kokin-csv", "dsk-csv", "zengin-91"])
+def test_no_input_costs_much_more_than_an_ordinary_one(shape: str, layout: str) -> None:
+    def seconds(content: bytes, layout: str) -> float:
+        start = time.perf_counter()
+        file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
+        try:
+            for _ in file:
+                pass
+        except receipts.FileRefused:
+            pass
+        return time.perf_counter() - start
+
+    ordinary = seconds(ORDINARY, "kokin-csv") / len(ORDINARY)
+    assert seconds(BAD[shape], layout) / len(BAD[shape]) < 10 * ordinary + 1e-7

@@ -1,0 +1,173 @@
+"""What reading a file promises: nothing is dropped without a word, and the digest is of the bytes that were parsed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from kokin import receipts
+from kokin.issues import RefusedError, RejectedRecordsError
+from kokin.receipts._hashing import HashedStream
+
+HEAD = "customer_number,amount,paid_on\n"
+GOOD = HEAD + "1,7,2026-04-01\n"
+ONE_BAD = GOOD + "2,9999,2026-02-30\n"
+
+
+# --- rejected records are never dropped silently ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ["2,9999,2026-02-30\n", '2,"1,000",2026-04-01\n', "2,0,2026-04-01\n", "2\n"])
+def test_a_rejected_record_raises_unless_the_caller_skips_it(row: str) -> None:
+    content = (GOOD + row).encode()
+    stream = io.BytesIO(content)
+    stream.name = "paid.csv"  # type: ignore[misc]
+    with pytest.raises(RejectedRecordsError, match=r"paid\.csv: 1 of 2 records rejected") as caught:
+        receipts.read(stream, "kokin-csv")
+    assert [issue.where.record for issue in caught.value.issues] == [2]
+    paid = receipts.read(io.BytesIO(content), "kokin-csv", on_error="skip")
+    assert paid.table["amount"].to_pylist() == [7]
+    assert [issue.code for issue in paid.issues] == [issue.code for issue in caught.value.issues]
+    assert (paid.totals.read, paid.totals.accepted, paid.totals.rejected) == (2, 1, 1)
+
+
+def test_a_result_is_an_arrow_stream_with_its_issues_and_totals() -> None:
+    paid = receipts.read(io.BytesIO(GOOD.encode()), "kokin-csv")
+    assert pa.table(paid).equals(paid.table)
+    assert (len(paid), list(paid.issues), paid.totals.accepted_yen) == (1, [], 7)
+
+
+def test_an_unverified_layout_is_an_issue_of_the_result() -> None:
+    content = io.BytesIO()
+    receipts.synthesize(content, "eltax-example", 3)
+    paid = receipts.read(content, "eltax-example")
+    assert [issue.code for issue in paid.issues] == ["LAYOUT_UNVERIFIED"]
+
+
+def test_a_table_of_a_file_raises_as_read_does_and_an_iteration_does_not() -> None:
+    file = receipts.open(io.BytesIO(ONE_BAD.encode()), "kokin-csv")
+    with pytest.raises(RejectedRecordsError):
+        file.table()
+    assert file.table(on_error="skip").num_rows == len(list(file)) == sum(len(batch) for batch in file.batches()) == 1
+    assert [issue.code for issue in file.issues] == ["DATE_INVALID"]
+
+
+def test_another_choice_on_error_is_refused() -> None:
+    with pytest.raises(RefusedError, match="CODE_UNKNOWN"):
+        receipts.read(io.BytesIO(GOOD.encode()), "kokin-csv", on_error="ignore")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted"),
+    [("final", 0), ("provisional", 0), ("cancel", 0), ("reversal", 0), ("correction", 1)],
+)
+@pytest.mark.parametrize("count", [1, 40])
+def test_only_a_correction_may_be_of_0_yen(kind: str, accepted: int, count: int) -> None:
+    content = ("customer_number,amount,paid_on,kind\n" + f"1,0,2026-04-01,{kind}\n" * count).encode()
+    file = receipts.open(io.BytesIO(content), "kokin-csv")
+    assert file.table(on_error="skip").num_rows == len(list(file)) == accepted * count
+    assert [(issue.code, issue.field, issue.where.record) for issue in file.issues] == [
+        ("AMOUNT_ZERO", "amount", i + 1) for i in range(count * (1 - accepted))
+    ]
+
+
+# --- the digest is of the bytes that were parsed ----------------------------------------------------------------------
+
+# More bytes than the head that is compared before a reading.
+BEFORE, AFTER = (HEAD + f"1,{yen},2026-04-01\n" * 9_000 for yen in (7, 8))
+
+
+def rows_of(file: receipts.ReceiptFile, how: str) -> list[dict[str, Any]]:
+    match how:
+        case "iter":
+            return [{"amount": one.amount, "digest": one.digest} for one in file]
+        case "batches":
+            return [row for batch in file.batches() for row in batch.select(["amount", "digest"]).to_pylist()]
+        case _:
+            return file.table().select(["amount", "digest"]).to_pylist()
+
+
+@pytest.mark.parametrize("how", ["iter", "batches", "table"])
+def test_the_digest_is_that_of_the_file(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "paid.csv"
+    path.write_text(BEFORE, encoding="utf-8")
+    assert {row["digest"] for row in rows_of(receipts.open(path, "kokin-csv"), how)} == {
+        sha256(BEFORE.encode()).hexdigest()
+    }
+
+
+@pytest.mark.parametrize("how", ["iter", "batches", "table", "finish"])
+@pytest.mark.parametrize("same_head", [False, True])
+def test_a_file_that_was_replaced_between_two_readings_is_refused(how: str, same_head: bool, tmp_path: Path) -> None:
+    path = tmp_path / "paid.csv"
+    path.write_text(BEFORE, encoding="utf-8")
+    file = receipts.open(path, "kokin-csv")
+    first = file.table()
+    path.write_text(BEFORE[: len(BEFORE) // 2] + AFTER[len(AFTER) // 2 :] if same_head else AFTER, encoding="utf-8")
+    with pytest.raises(receipts.FileRefused, match="FILE_CHANGED"):
+        _ = file.finish() if how == "finish" else rows_of(file, how)
+    assert [issue.code for issue in file.refused] == ["FILE_CHANGED"]
+    again = receipts.open(path, "kokin-csv").table()
+    assert (
+        set(again["digest"].to_pylist()) == {sha256(path.read_bytes()).hexdigest()} != set(first["digest"].to_pylist())
+    )
+
+
+def test_a_file_that_was_replaced_after_it_was_opened_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "paid.csv"
+    path.write_text(GOOD, encoding="utf-8")
+    file = receipts.open(path, "kokin-csv")
+    path.write_text(GOOD.replace("customer_number,amount", "amount,customer_number"), encoding="utf-8")
+    with pytest.raises(receipts.FileRefused, match="FILE_CHANGED"):
+        file.table()
+
+
+@pytest.mark.parametrize(("how", "size"), [("batches", 40), ("iter", 1)])
+def test_a_file_that_is_overwritten_during_a_reading_is_refused(how: str, size: int, tmp_path: Path) -> None:
+    """The file is larger than what is read ahead."""
+    path = tmp_path / "paid.csv"
+    path.write_text(BEFORE * size, encoding="utf-8")
+    file = receipts.open(path, "kokin-csv")
+    reading = iter(file.batches() if how == "batches" else file)
+    next(reading)
+    path.write_text(AFTER * size, encoding="utf-8")
+    with pytest.raises(receipts.FileRefused):
+        for _ in reading:
+            pass
+    assert "FILE_CHANGED" in file.refused.counts
+
+
+def test_the_digest_of_an_xml_file_is_that_of_its_bytes_too(tmp_path: Path) -> None:
+    path = tmp_path / "paid.xml"
+    receipts.synthesize(path, "camt.054", 30)
+    file = receipts.open(path, "camt.054")
+    assert set(file.table()["digest"].to_pylist()) == {sha256(path.read_bytes()).hexdigest()}
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(receipts.FileRefused, match="FILE_CHANGED"):
+        file.table()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda stream: stream.read(),
+        lambda stream: (stream.seek(5), stream.read(2), stream.seek(1), stream.read(20)),
+        lambda stream: (stream.readline(), stream.readline(3), stream.seek(0), stream.readline()),
+        lambda stream: (stream.seek(1_000_000), stream.read(10)),
+        lambda stream: None,
+    ],
+)
+def test_each_byte_is_hashed_once_in_the_order_of_the_file(steps: Callable[[Any], Any]) -> None:
+    content = bytes(range(256)) * 9000
+    with HashedStream(io.BytesIO(content)) as stream:
+        plain = io.BytesIO(content)
+        assert steps(stream) == steps(plain)
+        assert stream.tell() == plain.tell()
+        assert stream.digest() == sha256(content).hexdigest()
+        assert stream.tell() == plain.tell()

@@ -1,0 +1,274 @@
+"""Every public function at the ends of dates and yen: scalar and column give the same result or the same error."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kokin import rules
+from kokin.issues import RefusedError
+from kokin.rules import columns
+
+SCALARS = {name: f for name in rules.__all__ if inspect.isfunction(f := getattr(rules, name)) and name != "load_rates"}
+TWINS = {
+    name: f
+    for name, f in vars(columns).items()
+    if inspect.isfunction(f) and f.__module__ == columns.__name__ and not name.startswith("_")
+}
+
+DAY = date(2026, 5, 2)
+# A valid argument for each annotation of a parameter without a default.
+VALID = {"date": DAY, "int": 5_000, "Sequence[int]": [5_000, 5_000]}
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(function).parameters)
+
+
+def date_parameters(function: Callable[..., Any]) -> list[str]:
+    return [name for name, one in parameters(function).items() if "date" in str(one.annotation)]
+
+
+def valid_arguments(function: Callable[..., Any]) -> dict[str, Any]:
+    required = {n: one for n, one in parameters(function).items() if one.default is one.empty}
+    arguments = {name: VALID[one.annotation] for name, one in required.items()}
+    if {"months", "years"} & arguments.keys():
+        arguments |= dict.fromkeys({"months", "years"} & arguments.keys(), 5)
+    return arguments
+
+
+WITH_DATES = [(name, one) for name, function in SCALARS.items() for one in date_parameters(function)]
+
+
+def test_the_functions_with_dates_are_found() -> None:
+    assert ("shift_due_date", "day") in WITH_DATES
+    assert ("late_charge", "demand_due_on") in WITH_DATES
+
+
+@pytest.mark.parametrize(("name", "parameter"), WITH_DATES)
+def test_a_datetime_is_no_date(name: str, parameter: str) -> None:
+    function = SCALARS[name]
+    arguments = valid_arguments(function)
+    function(**arguments)
+    with pytest.raises(TypeError, match=f"{parameter} must be a date, not a datetime"):
+        function(**arguments | {parameter: datetime(2026, 5, 3, 12)})
+    with pytest.raises(TypeError, match=f"{parameter} must be a date, not str"):
+        function(**arguments | {parameter: "2026-05-03"})
+
+
+@pytest.mark.parametrize("name", [name for name in TWINS if date_parameters(SCALARS[name])])
+def test_a_column_holds_no_moments(name: str) -> None:
+    scalar, column = SCALARS[name], TWINS[name]
+    renamed = dict(zip(parameters(scalar), parameters(column), strict=True))
+    arguments = {renamed[parameter]: value for parameter, value in valid_arguments(scalar).items()}
+    for of_column in (renamed[parameter] for parameter in date_parameters(scalar)):
+        with pytest.raises(TypeError, match="not a datetime"):
+            column(**arguments | {of_column: datetime(2026, 5, 3, 12)})
+        with pytest.raises(RefusedError, match="DATE_INVALID"):
+            column(**arguments | {of_column: np.array(["2026-05-03T12"], "datetime64[s]")})
+        midnight = column(**arguments | {of_column: np.array(["2026-05-01T00"], "datetime64[ns]")})
+        assert midnight.tolist() == column(**arguments | {of_column: date(2026, 5, 1)}).tolist()
+
+
+def test_every_column_function_has_its_scalar() -> None:
+    assert TWINS.keys() <= SCALARS.keys()
+
+
+# --- the same result or the same error --------------------------------------------------------------------------------
+
+days = st.dates() | st.sampled_from([date.min, date.max, date(9999, 12, 1), date(9999, 11, 30), date(9998, 12, 31)])
+yen = st.integers(0, 99_999_999_999) | st.sampled_from([0, 1, 1_999, 2_000, 99_999_999_999, -1, 100_000_000_000])
+spans = st.integers(-3, 130_000) | st.sampled_from([0, 1, 12, 99_999_999_999, 10**12, -(10**12)])
+CENTURY = rules.LateChargeRule(step="none", later_rate="14.6", rounding=1, minimum=0)
+MONTHLY = rules.LateChargeRule(first_rate="7.3", later_rate="14.6", rounding=1, minimum=0)
+DEMANDED = rules.LateChargeRule(start="demand", first_rate="7.3", later_rate="14.6", rounding=1, minimum=0)
+
+
+def outcome(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """The result as plain values, or the fields of the first issue."""
+    try:
+        result = function(*arguments, **options)
+    except RefusedError as error:
+        issue = error.issues[0]
+        return type(error), issue.code, issue.field, issue.expected
+    if isinstance(result, dict):
+        return {name: outcome_of(value) for name, value in result.items()}
+    return outcome_of(result)
+
+
+def outcome_of(result: Any) -> Any:
+    if isinstance(result, tuple):
+        return tuple(outcome_of(one) for one in result)
+    if isinstance(result, np.ndarray):
+        return result[0].tolist() if result.ndim > 1 else result.tolist()[0]
+    return getattr(result, "value", result)
+
+
+def assert_equal(name: str, *arguments: Any, **options: Any) -> None:
+    assert outcome(TWINS[name], *arguments, **options) == outcome(SCALARS[name], *arguments, **options)
+
+
+@settings(max_examples=300, deadline=None)
+@given(after=days, span=spans)
+@example(date(9999, 12, 1), 1)
+@example(date(9999, 11, 30), 1)
+@example(date.max, 0)
+@example(date(2026, 1, 30), -1)
+def test_periods(after: date, span: int) -> None:
+    assert_equal("period_end", after, span)
+    assert_equal("limitation_ends_on", after, span)
+
+
+@settings(max_examples=200, deadline=None)
+@given(one=days, other=days)
+def test_years(one: date, other: date) -> None:
+    assert_equal("fiscal_year", one)
+    assert_equal("revenue_year", one, other)
+
+
+@settings(max_examples=200, deadline=None)
+@given(day=days, calendar=st.sampled_from(["public", "bank"]))
+def test_due_dates(day: date, calendar: str) -> None:
+    scalar, column = outcome(rules.shift_due_date, day, calendar), outcome(columns.shift_due_date, day, calendar)
+    assert column[:2] == scalar[:2] if isinstance(scalar, tuple) else column == scalar
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    principal=yen,
+    due=days,
+    paid=days,
+    demand=st.none() | days,
+    rule=st.sampled_from([CENTURY, MONTHLY, DEMANDED]),
+    segment=st.sampled_from(["year", "rate"]),
+)
+@example(10_000, date.max, date.max, None, MONTHLY, "year")
+@example(10_000, date(9999, 12, 1), date.max, None, MONTHLY, "year")
+@example(10_000, date(9999, 12, 1), date.max, date.max, DEMANDED, "rate")
+def test_late_charges(
+    principal: int, due: date, paid: date, demand: date | None, rule: rules.LateChargeRule, segment: str
+) -> None:
+    assert_equal("late_charge", principal, due, paid, segment, rule=rule, demand_due_on=demand)
+
+
+@settings(max_examples=100, deadline=None)
+@given(amount=yen, paid=days, decided=days)
+def test_refund_interest(amount: int, paid: date, decided: date) -> None:
+    table = rules.RateTable(dict.fromkeys(range(1, 10_000), rules.Rates(100, 200, 300)))
+    assert_equal("refund_interest", amount, paid, decided, "rate", rates=table)
+
+
+@given(st.tuples(yen, yen, yen))
+def test_year_classes(years: tuple[int, int, int]) -> None:
+    scalar, column = outcome(rules.year_class, *years), outcome(columns.year_class, *years)
+    assert column[:2] == scalar[:2] if isinstance(scalar, tuple) else column == scalar
+
+
+@given(paid=yen, parts=st.lists(yen, max_size=4))
+def test_prorata(paid: int, parts: list[int]) -> None:
+    assert_equal("prorata", paid, parts)
+
+
+@given(paid=yen, water=yen, sewerage=yen, how=st.sampled_from(["prorata", "water_first"]))
+def test_split_water(paid: int, water: int, sewerage: int, how: str) -> None:
+    assert_equal("split_water", paid, water, sewerage, how)
+
+
+NAMES = ["principal", "late_charge", "demand_fee", "costs"]
+
+
+@given(
+    paid=yen,
+    owed=st.dictionaries(st.sampled_from(NAMES), yen),
+    order=st.lists(st.sampled_from(NAMES), max_size=5),
+)
+@example(100, {"principal": 60, "late_charge": 60}, ["principal", "principal", "late_charge"])
+def test_allocations(paid: int, owed: dict[str, int], order: list[str]) -> None:
+    assert_equal("allocate", paid, owed, order)
+
+
+@given(
+    paid=st.integers(0, 99_999_999_999),
+    owed=st.dictionaries(st.sampled_from(NAMES), st.integers(0, 99_999_999_999)),
+    order=st.permutations(NAMES),
+)
+def test_an_allocation_adds_up(paid: int, owed: dict[str, int], order: list[str]) -> None:
+    settled = rules.allocate(paid, owed, order)
+    assert settled.keys() == owed.keys()
+    assert sum(settled.values()) == min(paid, sum(owed.values()))
+    assert all(0 <= yen <= owed[name] for name, yen in settled.items())
+
+
+@pytest.mark.parametrize(
+    ("owed", "order", "code", "found"),
+    [
+        ({"a": 60, "b": 60}, ("a", "a", "b"), "PART_REPEATED", "a"),
+        ({"a": 60, "b": 60}, ("a",), "CODE_UNKNOWN", "b"),
+    ],
+)
+@pytest.mark.parametrize("allocate", [rules.allocate, columns.allocate], ids=["scalar", "column"])
+def test_an_order_names_each_part_once(
+    allocate: Callable[..., Any], owed: dict[str, int], order: tuple[str, ...], code: str, found: str
+) -> None:
+    with pytest.raises(RefusedError) as refused:
+        allocate(100, owed, order)
+    assert [(issue.code, issue.found) for issue in refused.value.issues] == [(code, found)]
+
+
+@pytest.mark.parametrize("allocate", [rules.split_water, columns.split_water], ids=["scalar", "column"])
+def test_a_negative_sum_is_named_before_a_partial_payment(allocate: Callable[..., Any]) -> None:
+    with pytest.raises(RefusedError, match="AMOUNT_RANGE"):
+        allocate(-1, 4_400, 3_960, "reject")
+
+
+@pytest.mark.parametrize("year", [9_999, 10_000, -1])
+def test_accounts_of_a_year_that_has_no_date(year: int) -> None:
+    with pytest.raises(RefusedError, match="RANGE"):
+        rules.accounts_close_on(year)
+    assert rules.accounts_close_on(9_998) == date(9999, 5, 31)
+
+
+@pytest.mark.parametrize("wrong", [1.5, True, "4"])
+def test_instalments_are_counted_in_whole_numbers(wrong: Any) -> None:
+    for arguments in ({"count": wrong}, {"count": 4, "unit": wrong}):
+        with pytest.raises(RefusedError, match="FIELD_TYPE"):
+            rules.instalments(10_000, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("column", "code"),
+    [
+        (pa.array([2**63], pa.uint64()), "AMOUNT_RANGE"),
+        (np.array([2**63], np.uint64), "AMOUNT_RANGE"),
+        (np.array([[1, 2]]), "FIELD_TYPE"),
+        ([2**70], "FIELD_TYPE"),
+    ],
+)
+def test_columns_that_are_no_yen(column: Any, code: str) -> None:
+    with pytest.raises(RefusedError, match=code):
+        columns.late_charge(column, DAY, DAY)
+
+
+@pytest.mark.parametrize("column", [np.array(["10000-01-01"], "datetime64[D]"), pa.array([3_000_000], pa.date32())])
+def test_columns_past_the_last_date(column: Any) -> None:
+    with pytest.raises(RefusedError, match="DATE_RANGE"):
+        columns.fiscal_year(column)
+
+
+def test_unsigned_columns_of_every_width_are_yen() -> None:
+    for kind in (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(), pa.int8(), pa.int32()):
+        assert columns.prorata(pa.array([100], kind), [pa.array([60], kind), 60]).tolist() == [[50, 50]]
+
+
+@pytest.mark.parametrize("rate", ["１４.6", "14.601", "-1", "nan", "", ".", "20.01"])
+def test_a_rate_that_cannot_be_read_is_refused(rate: str) -> None:
+    with pytest.raises(RefusedError, match=r"later_rate: (FIELD_TYPE|RATE_INVALID)"):
+        rules.LateChargeRule(step="none", later_rate=rate)

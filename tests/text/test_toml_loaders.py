@@ -1,0 +1,73 @@
+"""Every loader of a caller's own TOML names what is wrong with the file; none leaks an exception of the parser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kokin import catalog, rules
+from kokin.issues import RefusedError
+from kokin.reconcile import Policy
+from kokin.slips import SlipWords
+from kokin.slips._template import load_template
+from kokin.text import load_toml
+
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    "toml": load_toml,
+    "rates": rules.load_rates,
+    "template": load_template,
+    "words": SlipWords.load,
+    "policy": Policy.load,
+    "catalog": catalog.load,
+}
+
+HOSTILE = {
+    "broken": b"a = ",
+    "cut": b"[[rates",
+    "twice": b"a = 1\na = 2\n",
+    "cp932": "payee = '例示市'".encode("cp932"),
+    "nul": b"a = '\0'",
+    "random": bytes(range(256)),
+    "deep array": b"a = " + b"[" * 5_000 + b"]" * 5_000,
+    "deep table": b"a = " + b"{a = " * 5_000 + b"1" + b"}" * 5_000,
+    "dotted": b"a" + b".a" * 50_000 + b" = 1",
+    "long number": b"a = " + b"9" * 10_000,
+    "large": b"#" * (1 << 20) + b"\n",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
+def test_a_hostile_file_is_refused_by_its_name(tmp_path: Path, load: Callable[[Path], Any], content: bytes) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(content)
+    with pytest.raises(RefusedError) as refused:
+        load(path)
+    assert {issue.code for issue in refused.value.issues} == {"TOML_INVALID"}
+    assert {issue.where.file for issue in refused.value.issues} == {"own.toml"}
+
+
+@pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
+def test_a_missing_file_is_an_error_of_the_system(tmp_path: Path, load: Callable[[Path], Any]) -> None:
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none.toml")
+
+
+def test_a_parse_error_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("a = 1\nb = \n")
+    with pytest.raises(RefusedError, match=r"own\.toml.*line 2"):
+        load_toml(tmp_path / "own.toml")
+
+
+@pytest.mark.parametrize("load", [load for name, load in LOADERS.items() if name not in ("toml", "words")])
+@pytest.mark.parametrize("content", ["x = 1", "rates = 1", "items = 1", "width = nan", "part = [1]", "split = 1"])
+def test_tables_of_another_form_are_refused_with_their_file(
+    tmp_path: Path, load: Callable[[Path], Any], content: str
+) -> None:
+    (tmp_path / "own.toml").write_text(content)
+    with pytest.raises(RefusedError) as refused:
+        load(tmp_path / "own.toml")
+    assert {issue.where.file for issue in refused.value.issues} == {"own.toml"}
