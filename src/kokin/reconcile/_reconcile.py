@@ -81,6 +81,15 @@ class Reconciliation:
         """The files that repeat records of other files; see :func:`overlaps`."""
         return self._receipts.overlaps
 
+    def exceptions_by_record(self) -> list[tuple[pa.Table, Ints]]:
+        """:attr:`exceptions` without those of files, in two tables, with the row of :attr:`outcomes` of each."""
+        looked_at = np.array([outcome.is_exception for outcome in OUTCOMES])[self._judged.outcome[self._in_order[1]]]
+        reused = self._receipts.identity.reused[self._in_order[1]]
+        return [
+            (self._outcome_exceptions.cast(FINDING_SCHEMA), np.flatnonzero(looked_at)),
+            (self._reused_keys, np.flatnonzero(reused)),
+        ]
+
     @cached_property
     def _outcome_exceptions(self) -> pa.Table:
         return exception_table(self._receipts, *self._in_order, self._judged)
