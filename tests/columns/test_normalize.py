@@ -239,7 +239,7 @@ def test_missing_and_duplicate_columns_are_named_together() -> None:
         ({"channel": ["コンビニ", "a\x07"]}, [("CHARACTER", "channel", 2)]),
         ({"levy_year": ["2026", "R8"]}, [("NOT_DIGITS", "levy_year", 2)]),
     ],
-    ids=str,
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value[0][0],
 )
 def test_a_value_that_does_not_fit_is_named_with_its_row(change: dict[str, Any], issues: list[Any]) -> None:
     table = pa.table({"paid_on": [date(2026, 6, 1)] * 2, "amount": [1, 2], **change})

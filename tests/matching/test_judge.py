@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kokin.matching import Debts, crowded
 from kokin.matching._debts import connect
-from kokin.matching._judge import FINAL, OUTCOMES, classify, copies, group, last, settle
+from kokin.matching._judge import FINAL, OUTCOMES, classify, group, last, latest_first, settle
 
 ints = st.integers(0, 4)
 
@@ -34,11 +34,23 @@ def test_last(rows):
     assert sorted(rows[number] for number in found) == sorted(best.values())
 
 
-@given(st.lists(st.tuples(st.integers(-1, 3)), max_size=30))
-def test_copies(rows):
-    copy = [row[0] for row in rows]
-    expected = [number >= 0 and number in copy[:place] for place, number in enumerate(copy)]
-    assert copies(column(copy), np.arange(len(copy))).tolist() == expected
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, 4)), max_size=30), st.randoms())
+def test_latest_first(rows, rng):
+    """A stack takes what a search for the latest one takes; the order of the rows does not show."""
+    takes, where, day = (column([row[place] for row in rows]) for place in range(3))
+    rank = column(rng.sample(range(len(rows)), len(rows)))
+    shuffled = [
+        column(rng.sample(found, len(found))) for found in (np.flatnonzero(takes == flag).tolist() for flag in (1, 0))
+    ]
+    found = sorted(map(tuple, latest_first(*shuffled, where, day, rank).tolist()))
+
+    left, expected = set(shuffled[1].tolist()), []
+    for row in sorted(shuffled[0].tolist(), key=lambda row: (day[row], rank[row])):
+        some = [other for other in left if where[other] == where[row] and day[other] <= day[row]]
+        if some:
+            expected.append((row, max(some, key=lambda other: (day[other], rank[other]))))
+            left.remove(expected[-1][1])
+    assert found == sorted(expected)
 
 
 def test_classify():

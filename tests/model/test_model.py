@@ -126,9 +126,22 @@ def test_names_are_masked_and_never_echoed() -> None:
 
 
 def test_a_receipt_needs_a_day_and_an_amount_and_no_more() -> None:
-    receipt = Receipt(paid_on="2026-06-01", amount=0)
+    receipt = Receipt(paid_on="2026-06-01", amount=1)
     assert receipt.kind is ReceiptKind.FINAL
     assert refused(Receipt) == [("FIELD_MISSING", "paid_on"), ("FIELD_MISSING", "amount")]
+
+
+@pytest.mark.parametrize("kind", ReceiptKind)
+def test_only_a_correction_may_be_of_0_yen(kind: ReceiptKind) -> None:
+    by_hand = {"actor": "clerk 7", "reason": "counter"} if kind.is_by_hand else {}
+    row = {"kind": kind, "paid_on": "2026-06-01", **by_hand}
+    assert Receipt(**row, amount=1).amount == 1
+    if kind is ReceiptKind.CORRECTION:
+        assert Receipt(**row, amount=0).amount == 0
+        return
+    with pytest.raises(RefusedError) as caught:
+        Receipt(**row, amount=0)
+    assert [(issue.code, issue.field) for issue in caught.value.issues] == [("AMOUNT_ZERO", "amount")]
 
 
 def test_kinds_serve_batch_readers() -> None:
@@ -139,6 +152,9 @@ def test_kinds_serve_batch_readers() -> None:
 def test_what_is_expected_is_no_exception() -> None:
     assert not Outcome.MATCHED.is_exception
     assert not Outcome.PROVISIONAL.is_exception
+    assert not Outcome.REVERSAL.is_exception
+    assert Outcome.REVERSED.is_exception
+    assert Outcome.REVERSAL_WITHOUT_PAYMENT.is_exception
     assert Outcome.CANCEL_WITHOUT_PROVISIONAL.is_exception
     assert Outcome.DUPLICATE_PAYMENT.is_exception
 

@@ -34,6 +34,8 @@ def city(seed, households):
         receipts.append(stranger(rng))
     for row in rng.sample(receipts, len(receipts) // 100):
         receipts.append(dict(row))  # delivered twice, with the operator's own number
+    for row in rng.sample(receipts, len(receipts) // 50):
+        receipts.append(taken_back(rng, row))
     rng.shuffle(receipts)
     for number, row in enumerate(receipts, 1):
         row.update(source=rng.choice(("a.csv", "b.csv")), record_no=number)
@@ -135,6 +137,15 @@ def payment(rng, row):
     elif change < 0.25:
         paid.update(payable_until=paid_on - timedelta(days=rng.choice((-1, 0, 1))))
     return paid
+
+
+def taken_back(rng, row):
+    """The bank takes a payment back, named by its number or not; sometimes one that never came."""
+    day = row["paid_on"] + timedelta(days=rng.choice((0, 1, 5)))
+    named = {"cancels": rng.choice((row["provider_key"], None))}
+    missed = rng.choice(({}, {}, {}, {"amount": row["amount"] + 1}))
+    own = {"provider_key": f"R{rng.randrange(10**12):012d}", "settled_on": rng.choice((None, day))}
+    return {**row, "kind": "reversal", "paid_on": day, "received_on": None, **named, **missed, **own}
 
 
 def stranger(rng):

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from kokin import rules
 
 MONEY = {"MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT", "BILL_CHANGED", "CANCELLED_BILL"}
-SUSPENSE = {"NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING"}
+SUSPENSE = {"NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING", "REVERSAL_WITHOUT_PAYMENT"}
 KINDS = {
     "OVERPAID": "overpaid",
     "DUPLICATE_PAYMENT": "double",
@@ -150,7 +150,9 @@ class Books:
                 years = self.years(line["bill"], line["received"])[:2]
                 add(line, line["bill"], None, years, "overpaid", line["excess"])
             if line["suspense"]:
-                add(line, None, None, (None, None), "suspense", line["amount"])
+                taken_back = line["kind"] == "reversal"
+                amount = -line["amount"] if taken_back else line["amount"]
+                add(line, line["bill"] if taken_back else None, None, (None, None), "suspense", amount)
         return {
             (*key, len(receipts[key]), sums.total(), sums["revenue"], sums["overpaid"], sums["suspense"])
             for key, sums in yen.items()
@@ -269,7 +271,8 @@ class Books:
         if line["outcome"] == "PROVISIONAL" and (self.as_of - line["paid_on"]).days > policy.stale_after:
             last_day = self.as_of - timedelta(days=policy.stale_after)
             tell("STALE_PROVISIONAL", "paid_on", f"{last_day} or later", line["paid_on"])
-        if line["principal"] is not None and (line["booked"] or line["suspense"]):
+        is_money = line["booked"] or (line["suspense"] and line["kind"] != "reversal")
+        if line["principal"] is not None and is_money:
             told = sum(line[name] or 0 for name in ("principal", "late_charge", "demand_fee"))
             if told != line["amount"]:
                 tell("SPLIT_MISMATCH", "principal + late_charge + demand_fee", line["amount"], told)

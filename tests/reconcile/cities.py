@@ -11,6 +11,10 @@ DAYS = [date(2026, 5, day) for day in (1, 2)]
 TIMES = [None, time(9, 30), time(18, 15)]
 
 
+KINDS = (*("final",) * 4, "provisional", "provisional", "cancel", "correction", "manual", "reversal")
+KEYS = ("k1", "k2", "k3", "k4", "k5")
+
+
 def barcode(free, amount=0, deadline="999999", reissue="0"):
     head = f"91929999{free:021d}{reissue}{deadline}0{amount:06d}"
     return head + str(-sum(int(d) * (3 if i % 2 == 0 else 1) for i, d in enumerate(reversed(head))) % 10)
@@ -73,19 +77,26 @@ def receipt(pick, number, bills):
     if by == "none":
         row.update(payee_code=BODY, case_key=pick((None, "7")))
     row.update(
-        kind=pick(("final", "final", "final", "provisional", "provisional", "cancel", "correction", "manual")),
+        kind=pick(KINDS),
         actor="clerk 7",
         reason="手消込",
-        amount=pick((0, 1, 200, 500, 800, 1000, 3000, *([target["amount"]] * 6 if target else ()))),
+        amount=pick((1, 200, 500, 800, 1000, 3000, *([target["amount"]] * 6 if target else ()))),
         paid_on=pick(DAYS),
         paid_at=pick(TIMES),
         received_on=pick((None, DAYS[1])),
         store_code=pick((None, "", "100")),
-        provider_key=pick((None, "", "", "k1", "k2", "k3")),
+        provider_key=pick((None, "", "", *KEYS)),
+        key_composed=pick((None, False, True)),
+        batch_key=pick((None, None, None, "", *KEYS)),
+        other_keys=pick((None,) * 9 + ("", "1;2")),
         source=pick(("", "a.csv", "b.csv")),
         digest=pick(("", "d1", "d2")),
         record_no=pick((None, number, number, 1, 2)),
     )
+    if row["kind"] == "correction":
+        row["amount"] = pick((0, row["amount"]))
+    if row["kind"] == "reversal":
+        row["cancels"] = pick((None, None, "", *KEYS))
     return row
 
 
@@ -100,9 +111,23 @@ def city(pick, bill_count, receipt_count):
         twin.update({name: pick((twin[name], 900 + number, None)) for name in ("record_no",)})
         twin.update(
             pick(
-                ({}, {"kind": "final"}, {"kind": "cancel"}, {"kind": "correction", "amount": 500}, {"source": "c.csv"})
+                (
+                    {},
+                    {"kind": "final"},
+                    {"kind": "cancel"},
+                    {"kind": "correction", "amount": 500},
+                    {"kind": "reversal"},
+                    {"kind": "reversal", "cancels": twin["provider_key"]},
+                    {"source": "c.csv"},
+                    {"digest": pick(("d1", "d2"))},
+                    {"channel": "x"},
+                    # The same payment without its number.
+                    dict.fromkeys(("case_key", "barcode", "customer_number", "virtual_account")),
+                )
             )
         )
+        if twin["kind"] != "correction":
+            twin["amount"] = twin["amount"] or 1
         receipts.append(twin)
     return bills, receipts
 

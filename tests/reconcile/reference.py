@@ -7,8 +7,11 @@ from collections import defaultdict
 from datetime import date, time
 from itertools import groupby
 
+from kokin.model import Receipt
+
 NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
 PLACE = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
+CONTENT = [name for name in Receipt.model_fields if name not in PLACE]
 CLOSED = {"cancelled": "CANCELLED_BILL", "superseded": "BILL_CHANGED"}
 
 
@@ -35,12 +38,13 @@ def order_of_finals(row):
         (row.get("paid_at") is not None, first_null(row.get("paid_at"), time())),
         (row.get("received_on") is not None, first_null(row.get("received_on"), date.min)),
         row.get("provider_key") or "",
-        row.get("digest") or "",
-        first_null(row.get("record_no"), 0),
-        row.get("source") or "",
         row["amount"],
         row["kind"],
         *(row.get(name) or "" for name in ("payee_code", "item_code", "case_key", "confirmation", *NUMBERS[1:])),
+        *by_content(row),
+        row.get("digest") or "",
+        first_null(row.get("record_no"), 0),
+        row.get("source") or "",
     )
 
 
@@ -103,22 +107,26 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_at", "store_code")):
             by_number[number].append(bill)
     rows.sort(key=order_of_finals)
 
-    told = set()
     for row in rows:
         row.update(outcome=None, applied=0, excess=0, expected=None)
-        content = tuple(sorted((k, v) for k, v in row.items() if k not in PLACE and v not in (None, "")))
-        if row.get("provider_key") and content in told:
+    identify(rows)
+    for row in rows:
+        if row["counted"] is not row:
             row["outcome"] = "DUPLICATE_RECORD"
-        told.add(content)
         number, row["found"] = find(by_number, row)
+        if row.get("other_keys") and number:
+            row["found"] = "several"
         row["slip"] = row["found"] if isinstance(row["found"], dict) else None
-        if row["outcome"] is None and number is None:
-            row["outcome"] = "KEY_MISSING"
-        where = ("bill", row["slip"]["bill_id"]) if row["slip"] else number
-        row["moment"] = (where, *((row.get(name) or None) for name in pair_by))
+        row["number"] = number
+        row["place"] = ("bill", row["slip"]["bill_id"]) if row["slip"] else number
+        row["moment"] = (row["place"], *((row.get(name) or None) for name in pair_by))
 
-    live = [row for row in rows if row["outcome"] is None]
+    live = [row for row in rows if row["outcome"] is None and row["number"]]
     correct(live)
+    take_back(rows)
+    for row in rows:
+        if row["outcome"] is None and not row["number"]:
+            row["outcome"] = "KEY_MISSING"
     kinds = defaultdict(set)
     for row in live:
         kinds[row["moment"], row["amount"]].add("final" if row["kind"] == "correction" else row["kind"])
@@ -143,7 +151,7 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_at", "store_code")):
                 row["outcome"] = "MATCHED"
             else:
                 row["outcome"] = "UNDERPAID" if row["amount"] < met else "OVERPAID"
-    return outcome_rows(rows), debts, balance_rows(bills, debts, rows)
+    return outcome_rows(rows), debts, balance_rows(bills, debts, rows), rows
 
 
 def correct(live):
@@ -161,6 +169,105 @@ def correct(live):
         other = [row for row in finals if row["amount"] != corrections[-1]["amount"]]
         for row in (other or finals)[-1:]:
             row["outcome"] = "SUPERSEDED"
+
+
+def content_of(row):
+    return {k: v for k, v in row.items() if k in CONTENT and v not in (None, "")}
+
+
+def identify(rows):
+    """Set the row that counts for the payment of each row, ``counted``, and whether its key is ``reused``."""
+    payments, records_of, order = defaultdict(list), defaultdict(list), {}
+    for row in sorted(rows, key=lambda row: (row.get("record_no") or 10**9, row.get("record_no") is None)):
+        row["counted"], row["reused"] = row, False
+        content = content_of(row)
+        row["variant"] = tuple(sorted((name, str(value)) for name, value in content.items()))
+        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row))
+        if row.get("provider_key") and not row.get("key_composed"):
+            payments["key", row["provider_key"], row["kind"], row["amount"], row["paid_on"]].append(row)
+            continue
+        file = row.get("digest") or (row.get("part", 0), row.get("source") or "")
+        records = records_of[row["variant"], file]
+        record = (row["digest"], row["record_no"]) if row.get("digest") and row.get("record_no") else id(row)
+        if record not in records:
+            records.append(record)
+        payments["content", row["variant"], records.index(record)].append(row)
+    for (how, *_), same in payments.items():
+        same.sort(key=lambda row: order[id(row)])
+        for group in apart(same) if how == "key" else [same]:
+            for row in group:
+                row["counted"] = group[0]
+                if how == "key":
+                    row["variant"] = id(group[0])
+    counted = [row for row in rows if row["counted"] is row]
+    keys = defaultdict(set)
+    for row in counted:
+        keys[row.get("provider_key"), row["kind"]].add(row["variant"])
+    for row in counted:
+        row["reused"] = bool(row.get("provider_key")) and len(keys[row["provider_key"], row["kind"]]) > 1
+    for row in counted:
+        own, batch = row.get("provider_key"), row.get("batch_key")
+        if not own or batch not in (None, "", own):
+            continue
+        inside = [o for o in counted if o.get("batch_key") == own != o.get("provider_key") and o["kind"] == row["kind"]]
+        if inside:
+            covered = row["amount"] <= sum(other["amount"] for other in inside)
+            row["reused"] = not covered
+            if covered:
+                row["counted"] = min(inside, key=lambda row: order[id(row)])
+    for row in rows:
+        row["counted"] = row["counted"]["counted"]
+
+
+def by_content(row):
+    for name in CONTENT:
+        value = row.get(name)
+        text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else value
+        yield (text not in (None, ""), text if text not in (None, "") else 0)
+
+
+def apart(same):
+    """Records of one assigned key: one payment, or by the first number of each where two of a kind differ."""
+    values = defaultdict(set)
+    for row in same:
+        for kind, number in numbers_of(row):
+            values[kind].add(number)
+    if all(len(some) < 2 for some in values.values()):
+        return [same]
+    groups = defaultdict(list)
+    first = next(next(numbers_of(row)) for row in same if any(numbers_of(row)))
+    for row in same:
+        groups[next(numbers_of(row), first)].append(row)
+    return list(groups.values())
+
+
+def take_back(rows):
+    """Reversals, in their order: what they name, else the latest final of the place and amount up to their day."""
+    reversals = [row for row in rows if row["kind"] == "reversal" and row["outcome"] is None]
+    reversals.sort(key=lambda row: (row["paid_on"], order_of_finals(row)))
+    for row in reversals:
+        row["outcome"] = "REVERSAL_WITHOUT_PAYMENT"
+    finals = [row for row in rows if row["kind"] in ("final", "correction")]
+    for named in (True, False):
+        for row in reversals:
+            if bool(row.get("cancels")) != named:
+                continue
+            found = [
+                other
+                for other in finals
+                if other["outcome"] is None
+                and other["amount"] == row["amount"]
+                and (
+                    other.get("provider_key") == row["cancels"]
+                    if named
+                    else row["place"] is not None
+                    and other["place"] == row["place"]
+                    and other["paid_on"] <= row["paid_on"]
+                )
+            ]
+            if found:
+                row["outcome"] = "REVERSAL"
+                max(found, key=order_of_finals)["outcome"] = "REVERSED"
 
 
 def outcome_rows(rows):

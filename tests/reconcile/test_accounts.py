@@ -4,13 +4,14 @@ import re
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
 
 from kokin.catalog import CATALOG
 from kokin.issues import RefusedError
 from kokin.model import Receipt
-from kokin.reconcile import Policy, Reversal, reconcile, settle_accounts, standing
+from kokin.reconcile import Policy, Reversal, _receipts, reconcile, settle_accounts, standing
 
 # --- other findings --------------------------------------------------------------------------------------------------
 
@@ -124,13 +125,26 @@ def test_only_what_stands_is_reversed(chain):
     assert caught.value.issues[-1].where.record == len(chain)
 
 
-def test_a_record_that_counts_twice_breaks_t6():
-    again = [paid(BILLS[0]), paid(BILLS[0])]
-    for row in again:
-        row["record_no"] = 1
-    assert books(BILLS, again).controls[5].holds is False
-    known = [{**row, "provider_key": "K1"} for row in again]
-    assert books(BILLS, known).controls[5].holds is True  # told again, and no money
+@pytest.mark.parametrize("key", [{}, {"provider_key": "K1"}, {"provider_key": "K1", "key_composed": True}])
+def test_a_payment_that_counts_twice_breaks_t6(monkeypatch, key):
+    """Both rows are record 1 of one file. The matching counts them once; where it does not, T6 says so."""
+    again = [{**paid(BILLS[0], **key), "record_no": 1} for _ in range(2)]
+    control = books(BILLS, again).controls[5]
+    assert (control.left, control.right, control.holds) == (1, 1, True)
+
+    identify = _receipts.identify
+
+    def finds_nothing(some, *more):
+        """Of some rows nothing is found: what the matching asks, not what T6 asks of all."""
+        found = identify(some, *more)
+        return found if some.rows is None else found._replace(counted=np.arange(len(some)))
+
+    monkeypatch.setattr(_receipts, "identify", finds_nothing)
+    done = books(BILLS, again)
+    control = done.controls[5]
+    assert (control.left, control.right, control.holds, control.broken) == (2, 1, False, (again[0]["source"],))
+    assert done.summary["controls"]["T6"]["holds"] is False
+    assert reconcile(table(BILLS), table(again)).summary["controls"]["T6"]["holds"] is False
 
 
 # --- input -----------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Night:
         )
 
     def money(self):
-        """What came through operators and banks, with the day on which it is due there."""
+        """What came through operators and banks, also if it was taken back, with the day on which it is due there."""
         for line in self.lines:
             void = ("CANCEL", "CANCELLED", "SUPERSEDED", "DUPLICATE_RECORD", "CANCEL_WITHOUT_PROVISIONAL")
             if line["kind"] in ("final", "correction") and line["outcome"] not in void:
@@ -80,6 +80,8 @@ class Night:
         for line in self.lines:
             if line["kind"] == "cancel" and line["settled_on"] and line["outcome"] != "DUPLICATE_RECORD":
                 due[line["settled_on"], line["agent_code"]] -= line["amount"]
+            if line["kind"] == "reversal" and line["outcome"] != "DUPLICATE_RECORD":
+                due[line["settled_on"] or line["received_on"], line["agent_code"]] -= line["amount"]
         return [{"credited_on": day, "agent_code": agent, "amount": yen} for (day, agent), yen in due.items() if day]
 
     def reports(self):
@@ -166,7 +168,23 @@ def same_offers(night):
 
 def same_findings(night):
     told = night.accounts.findings
-    assert rows(told, "record_no", "outcome", "field", "expected", "found") == night.books.findings() + late(night)
+    assert rows(told, "record_no", "outcome", "field", "expected", "found") == night.books.findings() + late(
+        night
+    ) + overlapping(night)
+
+
+def overlapping(night):
+    """The files of records that are in another file already, by the operators' own numbers."""
+    records, found = Counter(line["source"] for line in night.lines), Counter()
+    first = {}
+    for line in sorted(night.lines, key=reference.order_of_finals):
+        other = first.setdefault((line["provider_key"], line["kind"]), line["source"])
+        if other != line["source"]:
+            found[line["source"], other] += 1
+    return Counter(
+        (None, "FILE_OVERLAPS", "records", "in no other file", f"{count} of {records[name]} in {other}")
+        for (name, other), count in found.items()
+    )
 
 
 def late(night):
@@ -174,7 +192,9 @@ def late(night):
     return Counter(
         (line["record_no"], "MISSING_SETTLEMENT", "settled_on", "a day", str(line["paid_on"]))
         for line, day in night.money()
-        if day is None and (AS_OF - line["paid_on"]).days > night.policy.settlement_days
+        if day is None
+        and line["outcome"] != "REVERSED"
+        and (AS_OF - line["paid_on"]).days > night.policy.settlement_days
     )
 
 
@@ -194,7 +214,9 @@ def test_a_city_over_every_charge(night, test):
 def test_the_city_shows_everything(night):
     found = set(night.accounts.findings["outcome"].to_pylist())
     expected = {"WRONG_TERM", "EXPIRED", "WRONG_BODY", "YEAR_CLOSED", "STALE_PROVISIONAL", "SPLIT_MISMATCH"}
-    assert expected | {"MISSING_SETTLEMENT"} == found
+    assert expected | {"MISSING_SETTLEMENT", "FILE_OVERLAPS"} == found
+    outcomes = set(night.done.outcomes["outcome"].to_pylist())
+    assert {"REVERSED", "REVERSAL", "REVERSAL_WITHOUT_PAYMENT", "DUPLICATE_RECORD"} <= outcomes
     assert set(night.accounts.offers["kind"].to_pylist()) == {"overpaid", "double", "mistaken", "wrong_term"}
     assert {True, False} == set(night.accounts.offers["consent"].to_pylist())
     assert {"current", "past", "carried_over", None} == set(night.accounts.totals["year_class"].to_pylist())

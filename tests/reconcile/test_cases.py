@@ -71,6 +71,7 @@ def test_three_way_example():
     assert [(c.name, c.left, c.right, c.holds) for c in done.controls if c.holds is not None] == [
         ("T4", 29_500, 29_500, True),
         ("T5", 10_500, 10_500, True),
+        ("T6", 3, 3, True),
     ]
     assert done.summary["controls"]["T1"]["holds"] == "not checked"
 
@@ -147,7 +148,7 @@ B = slip("B1")
         ([paid(B, 9_000), paid(B, 9_000), paid(B, kind="correction")], ["UNDERPAID", "SUPERSEDED", "OVERPAID"]),
         ([paid(B, kind="correction", amount=1), paid(B, kind="correction")], ["SUPERSEDED", "MATCHED"]),
         ([paid(B, provider_key="k"), paid(B, provider_key="k")], ["MATCHED", "DUPLICATE_RECORD"]),
-        ([paid(B, provider_key="k"), paid(B, provider_key="k", channel="x")], ["MATCHED", "DUPLICATE_PAYMENT"]),
+        ([paid(B, provider_key="k"), paid(B, provider_key="k", channel="x")], ["MATCHED", "DUPLICATE_RECORD"]),
         ([paid(B, provider_key=""), paid(B, provider_key="")], ["MATCHED", "DUPLICATE_PAYMENT"]),
         ([paid(B, case_key=None), paid(B, case_key="77")], ["KEY_MISSING", "NO_BILL"]),
         ([paid(B, kind="provisional", case_key="77")], ["NO_BILL"]),

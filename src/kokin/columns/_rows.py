@@ -42,7 +42,7 @@ def conform(
     Raises:
         RefusedError: as :func:`normalize` does, or a value breaks the rule of its field.
     """
-    columns, issues = conformed(table, record, used, unchecked=unchecked, place=place)
+    columns, issues, _ = conformed(table, record, used, unchecked=unchecked, place=place)
     if issues:
         raise RefusedError(issues, f"no table of {record.__name__.lower()}s")
     return columns
@@ -55,8 +55,11 @@ def conformed(
     *,
     unchecked: Container[str] = (),
     place: Callable[[int], Place] | None = None,
-) -> tuple[pa.Table, list[Issue]]:
-    """Return what :func:`conform` does, and the issues of rows, which have a harmless value where they break a rule."""
+) -> tuple[pa.Table, list[Issue], Flags]:
+    """Return what :func:`conform` does, the issues of rows, and which rows they concern: bool (n,).
+
+    Where a row breaks a rule, its value is replaced by a valid placeholder.
+    """
     place = place or partial(place_of, table)
     table = normalize(table, record, used)
     problems = Problems(1, np.zeros(len(table), np.bool_))
@@ -68,7 +71,7 @@ def conformed(
         for name in table.column_names
     }
     issues = from_table(problems.table())
-    return pa.table(columns), [issue.at(place(issue.where.record or 0)) for issue in issues]
+    return pa.table(columns), [issue.at(place(issue.where.record or 0)) for issue in issues], problems.refused
 
 
 def place_of(table: pa.Table, row: int) -> Place:

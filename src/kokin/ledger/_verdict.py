@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Flags, int64_array, integers
+from kokin.columns import UNKNOWN_WORD, Flags, int64_array, integers, word_codes
 from kokin.ledger._forms import flags, restored
-from kokin.matching import Index
-from kokin.model import Bill, Bin, Outcome, Receipt, ReceiptKind
+from kokin.matching import FINAL, KINDS, OUTCOMES, Index, bins
+from kokin.model import Bill, Bin, Receipt
 from kokin.reconcile import Policy, reconcile
 
 #: Where the yen of a receipt may be.
@@ -17,8 +17,6 @@ BINS = tuple(name.value for name in Bin)
 
 #: What a posting says of its receipt.
 VERDICT = ("outcome", "bill", *BINS, "expected")
-
-_UNKNOWN = pa.array([Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING], pa.string())
 
 
 def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
@@ -44,7 +42,7 @@ def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
     columns = {
         "outcome": outcomes.column("outcome"),
         "bill": _rows_of(outcomes.column("bill_id"), bills),
-        **_bins(outcomes, pc.fill_null(kind, ReceiptKind.FINAL.value)),
+        **_bins(outcomes, kind),
         "expected": outcomes.column("expected"),
     }
     return pa.table(columns).select(VERDICT)
@@ -55,20 +53,10 @@ def _rows_of(names: pa.ChunkedArray, bills: pa.Table) -> pa.ChunkedArray:
 
 
 def _bins(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:
-    """The yen of each receipt by bin; a receipt of which none is money is void."""
+    """The yen of each receipt by bin."""
     amount, applied, excess = (integers(outcomes.column(name), 0) for name in ("amount", "applied", "excess"))
-    unknown = flags(pc.is_in(outcomes.column("outcome"), value_set=_UNKNOWN))
-    told = flags(pc.equal(kind, ReceiptKind.PROVISIONAL.value))
-    waits = flags(pc.equal(outcomes.column("outcome"), Outcome.PROVISIONAL.value)) | (unknown & told)
-    suspense = unknown & ~told & ~flags(pc.equal(kind, ReceiptKind.CANCEL.value))
-    void = ~waits & ~suspense & (applied + excess == 0)
-    yen = {
-        Bin.APPLIED: applied,
-        Bin.EXCESS: excess,
-        Bin.SUSPENSE: np.where(suspense, amount, 0),
-        Bin.PROVISIONAL: np.where(waits, amount, 0),
-        Bin.VOID: np.where(void, amount, 0),
-    }
+    outcome = word_codes(outcomes.column("outcome"), tuple(OUTCOMES), UNKNOWN_WORD)
+    yen = bins(outcome, word_codes(kind, tuple(KINDS), FINAL), amount, applied, excess)
     return {name.value: int64_array(column) for name, column in yen.items()}
 
 

@@ -29,14 +29,17 @@ A receipt that concerns no other is judged at a stroke; :func:`crowded` finds th
 """
 
 from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Debts
+from kokin.matching._disposition import BOOKED, PROVISIONAL_YEN, SUSPENSE, bins, disposition, signed
 from kokin.matching._index import Index
 from kokin.matching._judge import (
     CANCEL,
+    CORRECTION,
     FINAL,
     KINDS,
     NO_BALANCE,
     OUTCOMES,
     PROVISIONAL,
+    REVERSAL,
     Claims,
     Judgement,
     crowded,
@@ -45,12 +48,16 @@ from kokin.matching._judge import (
     judge_alone,
 )
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
-from kokin.matching._pack import DIGIT_COLUMNS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.matching._pack import DIGIT_COLUMNS, EL_FIELDS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.matching._slots import hashes
 
 __all__ = [
+    "BOOKED",
     "CANCEL",
     "CANCELLED",
+    "CORRECTION",
     "DIGIT_COLUMNS",
+    "EL_FIELDS",
     "FINAL",
     "KINDS",
     "NO_BALANCE",
@@ -61,18 +68,25 @@ __all__ = [
     "OPEN",
     "OUTCOMES",
     "PROVISIONAL",
+    "PROVISIONAL_YEN",
+    "REVERSAL",
     "SEVERAL",
     "STATUSES",
     "SUPERSEDED",
+    "SUSPENSE",
     "Claims",
     "Debts",
     "Index",
     "Judgement",
     "Keys",
+    "bins",
     "crowded",
+    "disposition",
     "group",
+    "hashes",
     "judge",
     "judge_alone",
     "pack",
     "pack_text",
+    "signed",
 ]

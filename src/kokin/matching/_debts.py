@@ -19,7 +19,7 @@ OPEN, SUPERSEDED, CANCELLED = range(3)
 _NEVER = np.iinfo(np.int32).max
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Debts:
     """The obligations of a batch of slips, and how the slips lead to them.
 

@@ -45,7 +45,7 @@ _OF_DEBTS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
 _USED = {"amount", "status", *_OF_DEBTS, *NUMBER_COLUMNS}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Index:
     """Bills, prepared for matching: ``n`` slips, the numbers that lead to them, the debts that they lead to.
 
@@ -187,25 +187,24 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
     batch, before = piece
     rows = pa.Table.from_batches([batch])
     # The numbers are checked where they are packed.
-    table, issues = conformed(rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row))
+    table, issues, _ = conformed(
+        rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row)
+    )
     amount = integers(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:
         status = word_codes(table.column("status"), STATUSES, OPEN)
     keys = pack(table.combine_chunks().to_batches()[0] if len(table) else no_rows(table.schema), _text_words(table))
-    wrong = _suspects(table, amount, status, keys)
+    wrong = _suspects(table, status, keys)
     issues += record_problems(table, Bill, wrong, lambda record: Place(record=before + record))
     rows = table.select([name for name in _OF_DEBTS if name in table.schema.names])
     return _Part(rows, amount, status, keys, list(dict.fromkeys(issues)))
 
 
-def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Flags:
+def _suspects(table: pa.Table, status: Bytes, keys: dict[str, Keys]) -> Flags:
     """Rows that may be no bills: bool (n,)."""
-    wrong = (amount < 1) | ~keys["el_number"].present
-    wrong |= status == UNKNOWN_WORD
+    wrong: Flags = ~keys["el_number"].present | (status == UNKNOWN_WORD)
     wrong |= ~there(table.column("bill_id")) | ~there(table.column("due_on"))
-    if "paid_before" in table.schema.names:
-        wrong |= integers(table.column("paid_before"), 0) < 0
     for kind in keys.values():
         wrong |= kind.wrong
     return wrong

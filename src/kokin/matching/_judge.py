@@ -1,4 +1,4 @@
-"""The judgement of receipts that may concern one another: copies, corrections, pairs, and balances in their order.
+"""The outcomes of receipts that may interact: duplicates, corrections, reversals, pairs, and balances in their order.
 
 Columns of integers in, outcomes and yen out. What the integers stand for is the caller's affair: equal texts have
 equal integers, and their order is the texts' order.
@@ -24,9 +24,15 @@ KINDS = tuple(ReceiptKind)
 
 CODE = {outcome: np.uint8(code) for code, outcome in enumerate(OUTCOMES)}
 #: A place in :data:`KINDS`.
-PROVISIONAL, FINAL, CANCEL, CORRECTION = (
+PROVISIONAL, FINAL, CANCEL, CORRECTION, REVERSAL = (
     KINDS.index(kind)
-    for kind in (ReceiptKind.PROVISIONAL, ReceiptKind.FINAL, ReceiptKind.CANCEL, ReceiptKind.CORRECTION)
+    for kind in (
+        ReceiptKind.PROVISIONAL,
+        ReceiptKind.FINAL,
+        ReceiptKind.CANCEL,
+        ReceiptKind.CORRECTION,
+        ReceiptKind.REVERSAL,
+    )
 )
 
 #: ``expected`` of a receipt that met no balance.
@@ -46,8 +52,12 @@ class Claims(NamedTuple):
     place: Ints
     #: int64 (n,): rows with the same integer were paid at the same moment and in the same store.
     moment: Ints
-    #: int64 (n,): rows with the same integer tell the same payment again, by its own number; -1: it has none.
-    copy: Ints
+    #: bool (n,): another row reports the same payment, and that one counts.
+    duplicate: Flags
+    #: int64 (n,): the ``provider_key`` of a payment, or the one that a reversal ``cancels``, as a number; -1: none.
+    key: Ints
+    #: int64 (n,): the day of payment (``paid_on``).
+    day: Ints
     #: int64 (n,): the order of finals. Rows of one rank are alike in everything that is ever told of them.
     rank: Ints
 
@@ -78,10 +88,11 @@ def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
     """The rule of matching on receipts; every receipt that concerns another must be among them."""
     count = len(claims.kind)
     outcome = np.full(count, UNJUDGED, np.uint8)
-    outcome[copies(claims.copy, claims.rank)] = CODE[Outcome.DUPLICATE_RECORD]
-    outcome[(outcome == UNJUDGED) & (claims.slip == NO_NUMBER)] = CODE[Outcome.KEY_MISSING]
-    live = outcome == UNJUDGED
+    outcome[claims.duplicate] = CODE[Outcome.DUPLICATE_RECORD]
+    live = ~claims.duplicate & (claims.slip != NO_NUMBER)
     outcome[corrected(claims, live)] = CODE[Outcome.SUPERSEDED]
+    take_back(claims, outcome)
+    outcome[(outcome == UNJUDGED) & (claims.slip == NO_NUMBER)] = CODE[Outcome.KEY_MISSING]
     pair_up(claims, live, outcome)
 
     money = outcome == UNJUDGED
@@ -198,14 +209,6 @@ def last(groups: Ints, rows: Rows, *order: npt.NDArray[Any]) -> Rows:
     return rows[ends]
 
 
-def copies(copy: Ints, rank: Ints) -> Flags:
-    """DUPLICATE_RECORD: all rows of a copy group but the first in the order of finals. bool (n,)."""
-    found = copy >= 0
-    rows = np.flatnonzero(found).astype(np.int32)
-    found[last(copy, rows, -rank)] = False
-    return found
-
-
 def corrected(claims: Claims, live: Flags) -> Flags:
     """SUPERSEDED by a correction (訂正): bool (n,).
 
@@ -224,6 +227,54 @@ def corrected(claims: Claims, live: Flags) -> Flags:
     differs = claims.amount != value[where]
     found[last(where, finals, differs, claims.rank)] = True
     return found
+
+
+def take_back(claims: Claims, outcome: Bytes) -> None:
+    """Pair reversals (入金取消) with the finals that they take back; written into ``outcome``.
+
+    A reversal that names its payment (``key``) is paired by that key and the amount, and with no other; one that names
+    none by place and amount, with the latest final whose day is not after its own. Each takes one. A payment by hand is
+    not taken back by a file.
+    """
+    open_ = outcome == UNJUDGED
+    reversal = np.flatnonzero(open_ & (claims.kind == REVERSAL))
+    if not len(reversal):
+        return
+    outcome[reversal] = CODE[Outcome.REVERSAL_WITHOUT_PAYMENT]
+    final = open_ & ((claims.kind == FINAL) | (claims.kind == CORRECTION))
+    named, placed = claims.key >= 0, claims.slip != NO_NUMBER
+    by_key, by_place = group(claims.key, claims.amount), group(claims.place, claims.amount)
+    for some, reached, where, day in (
+        (named, named, by_key, np.zeros_like(claims.day)),
+        (placed & ~named, placed, by_place, claims.day),
+    ):
+        finals = np.flatnonzero(final & reached & (outcome == UNJUDGED))
+        pairs = latest_first(reversal[some[reversal]], finals, where, day, claims.rank)
+        outcome[pairs[:, 0]] = CODE[Outcome.REVERSAL]
+        outcome[pairs[:, 1]] = CODE[Outcome.REVERSED]
+
+
+def latest_first(reversals: Ints, finals: Ints, where: Ints, day: Ints, rank: Ints) -> Ints:
+    """Give each reversal, in the order of days and ranks, the latest final of its group that is left: int64 (k, 2).
+
+    Finals up to a day are put on a stack before the reversals of that day take from its top: like brackets, this is the
+    same as searching for the latest one each time.
+    """
+    finals = finals[np.isin(where[finals], where[reversals])]
+    rows = np.concatenate([finals, reversals])
+    takes = np.arange(len(rows)) >= len(finals)
+    order = np.lexsort((rank[rows], takes, day[rows], where[rows]))
+    pairs: list[tuple[int, int]] = []
+    stack: list[int] = []
+    group_of_stack = -1
+    for row, take, at in zip(rows[order].tolist(), takes[order].tolist(), where[rows[order]].tolist(), strict=True):
+        if at != group_of_stack:
+            stack, group_of_stack = [], at
+        if not take:
+            stack.append(row)
+        elif stack:
+            pairs.append((row, stack.pop()))
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def pair_up(claims: Claims, live: Flags, outcome: Bytes) -> None:

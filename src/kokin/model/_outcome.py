@@ -6,7 +6,11 @@ from enum import StrEnum
 
 
 class Bin(StrEnum):
-    """Where the yen of a receipt are counted. Control T4: every yen stands in exactly one bin."""
+    """Where the yen of a receipt are counted. Control T4: every yen is in exactly one bin.
+
+    The yen of a reversal are negative: those of a payment and of its reversal cancel out in VOID, those of a reversal
+    without a payment lower SUSPENSE.
+    """
 
     #: 充当済: lowered a balance.
     APPLIED = "applied"
@@ -16,7 +20,7 @@ class Bin(StrEnum):
     SUSPENSE = "suspense"
     #: 仮消込: reported, not yet money.
     PROVISIONAL = "provisional"
-    #: No money of its own: told again, replaced or voided.
+    #: No effect: repeated, replaced, voided, or taken back.
     VOID = "void"
 
 
@@ -57,7 +61,7 @@ class Outcome(StrEnum):
     REVERSED = "REVERSED"
     #: 入金取消: the record that takes it back.
     REVERSAL = "REVERSAL"
-    #: 取消対象なし: money was taken back, and no booked payment fits.
+    #: 入金取消の対象がない: money was taken back, and no booked payment fits.
     REVERSAL_WITHOUT_PAYMENT = "REVERSAL_WITHOUT_PAYMENT"
 
     @property
@@ -73,6 +77,8 @@ _EXPECTED = frozenset(
         Outcome.SUPERSEDED,
         Outcome.CANCELLED,
         Outcome.CANCEL,
+        # The payment that it takes back is REVERSED, and that is to be looked at: one row for one fact.
+        Outcome.REVERSAL,
     }
 )
 

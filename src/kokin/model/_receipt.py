@@ -86,7 +86,7 @@ class Receipt(Record):
     settled_on: Annotated[date, Day()] | None = None
     """払込日・振込日: the day of the operator's transfer."""
     amount: Annotated[int, Yen()]
-    """Yen."""
+    """Yen; 0 only of a correction. A reversal has the yen that it takes back, not negative."""
     principal: Annotated[int, Yen()] | None = None
     """Yen of 本税 or 元本, where the file tells."""
     late_charge: Annotated[int, Yen()] | None = None
@@ -124,6 +124,12 @@ class Receipt(Record):
     """Who took it down; a deduction and a manual receipt must tell."""
     reason: Annotated[str, Text(200, least=1)] | None = None
     """Why, without personal data; a deduction and a manual receipt must tell."""
+
+    @model_validator(mode="after")
+    def _is_a_payment(self) -> Self:
+        if not self.amount and self.kind is not ReceiptKind.CORRECTION:
+            raise self.refusal([Issue("AMOUNT_ZERO", "amount", "1 or more", "0")], "Receipt refused")
+        return self
 
     @model_validator(mode="after")
     def _name_who_answers(self) -> Self:

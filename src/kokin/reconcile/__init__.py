@@ -30,6 +30,7 @@ from kokin.reconcile._accounts import Accounts, settle_accounts
 from kokin.reconcile._controls import Control
 from kokin.reconcile._overpayments import OverpaymentKind
 from kokin.reconcile._policy import Policy
+from kokin.reconcile._receipts import overlaps
 from kokin.reconcile._reconcile import Reconciliation, reconcile
 from kokin.reconcile._reversals import Reversal, standing
 from kokin.reconcile._settlement import Credit, OperatorReport, bank_credits
@@ -51,6 +52,7 @@ __all__ = [
     "Reversal",
     "WriteOff",
     "bank_credits",
+    "overlaps",
     "reconcile",
     "settle_accounts",
     "standing",

@@ -74,16 +74,18 @@ class Accounts:
     @cached_property
     def exceptions(self) -> pa.Table:
         """Everything to look at: the exceptions of the outcomes, then :attr:`findings`, in the same columns."""
-        return pa.concat_tables([self._result.exceptions.cast(findings.FINDING_SCHEMA), self.findings])
+        return pa.concat_tables([self._result._outcome_exceptions.cast(findings.FINDING_SCHEMA), self.findings])
 
     @cached_property
     def findings(self) -> pa.Table:
-        """What law, policy and bank add, by :class:`~kokin.model.Finding`; see ``Reconciliation.exceptions``.
+        """What the records say of each other, and what law, policy and bank add, by :class:`~kokin.model.Finding`.
 
-        ``outcome`` holds the finding. A finding of a file, a report or a day has no bill and no amount.
+        In the columns of ``Reconciliation.exceptions``; ``outcome`` holds the finding. A finding of a file, a report or
+        a day has no bill and no amount.
         """
         lines, billed, policy = self._lines, self._billed, self._policy
         tables = [
+            self._result.findings,
             *findings.wrong_years_and_term(lines, billed),
             self._wrong_term_findings(),
             findings.expired(lines, billed),
@@ -207,7 +209,7 @@ class Accounts:
     @cached_property
     def controls(self) -> list[Control]:
         """The control equations T1 to T6; one whose other side was not given is not checked."""
-        checked = [receivables_control(self.receivables), files_of.record_control(self._lines)]
+        checked = [receivables_control(self.receivables)]
         if self._files is not None:
             checked.append(files_of.file_control(self._file_totals))
         if self._reports is not None:
@@ -236,10 +238,10 @@ class Accounts:
     @cached_property
     def _shares(self) -> Shares:
         lines, at = self._lines, self._payments
-        index, taken = self._result._index, self._result._receipts
-        several = (index.debts.lead(lines.slip[at]) < 0).any()
-        rank = taken.claims(lines.rows[at], self._policy).rank if several else np.zeros(len(at), np.int64)
-        return share(lines.slip[at], lines.applied[at], lines.met[at], rank, index.debts)
+        debts, taken = self._result._index.debts, self._result._receipts
+        several = (debts.lead(lines.slip[at]) < 0).any()
+        rank = taken.order(lines.rows[at]) if several else np.zeros(len(at), np.int64)
+        return share(lines.slip[at], lines.applied[at], lines.met[at], rank, debts)
 
     @cached_property
     def _cut(self) -> tuple[Pieces, Mismatches, Mismatches]:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from kokin.columns import in_threads, stretches
-from kokin.matching import CANCEL, OUTCOMES, PROVISIONAL, Debts
+from kokin import matching
+from kokin.columns import in_threads, stretches, to_arrow
+from kokin.matching import OUTCOMES, Debts
 from kokin.model import Bin, Outcome
+from kokin.reconcile._columns import text_column, total
 from kokin.reconcile._judged import Judged
 from kokin.reconcile._receipts import Receipts
 
@@ -22,9 +25,9 @@ class Control:
     statement: str
     """What is said to be equal."""
     left: int | None = None
-    """Yen of the left side."""
+    """The left side in yen, of T6 in records."""
     right: int | None = None
-    """Yen of the right side."""
+    """The right side in the same."""
     broken: tuple[str, ...] = ()
     """The files, days or charges whose own sides differ; the sums may agree all the same."""
 
@@ -40,39 +43,51 @@ class Control:
         return {**sides, "broken": list(self.broken)} if self.broken else sides
 
 
-_SUSPENSE = (Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING)
+#: The statements of the control equations, by name.
+STATEMENTS = {
+    "T1": "detail = trailer, per file",
+    "T2": "operator's report = items",
+    "T3": "bank credit = settled - cancels - netted fee",
+    "T4": "receipts - reversals = sum of all bins",
+    "T5": "billed - (paid - excess) = open",
+    "T6": "records that count = different payments: none counts twice",
+}
 
 
 def bins(receipts: Receipts, judged: Judged) -> dict[Bin, int]:
-    """The yen of all receipts, each in one bin.
+    """The yen of all receipts by bin; see :func:`kokin.matching.bins`."""
 
-    A 速報 without a bill is not yet money, so it is provisional and not suspense; a 取消 is never money.
-    """
-    of_nobody = np.array([outcome in _SUSPENSE for outcome in OUTCOMES])
-
-    def of(rows: slice) -> list[int]:
-        told, kind, amount = judged.part(rows), receipts.kind[rows], receipts.amount[rows]
-        unknown = of_nobody[told.outcome]
-        waits = (told.outcome == OUTCOMES.index(Outcome.PROVISIONAL)) | (unknown & (kind == PROVISIONAL))
-        suspense = unknown & (kind != PROVISIONAL) & (kind != CANCEL)
-        void = ~waits & ~suspense & (told.applied + told.excess == 0)
-        yen = (told.applied, told.excess, amount[suspense], amount[waits], amount[void])
-        return [int(column.sum()) for column in yen]
+    def of(rows: slice) -> dict[Bin, int]:
+        told = judged.part(rows)
+        found = matching.bins(told.outcome, receipts.kind[rows], receipts.amount[rows], told.applied, told.excess)
+        return {name: int(yen.sum()) for name, yen in found.items()}
 
     sums = in_threads(of, stretches(len(receipts)))
-    names = (Bin.APPLIED, Bin.EXCESS, Bin.SUSPENSE, Bin.PROVISIONAL, Bin.VOID)
-    return {name: sum(part[place] for part in sums) for place, name in enumerate(names)}
+    return {name: sum(part[name] for part in sums) for name in Bin}
 
 
 def controls(receipts: Receipts, judged: Judged, debts: Debts) -> list[Control]:
     """T1 to T6, as far as bills and receipts alone can tell."""
     yen = bins(receipts, judged)
-    before, after = int(debts.open.sum()), int(judged.open.sum())
-    return [
-        Control("T1", "detail = trailer, per file"),
-        Control("T2", "operator's report = items"),
-        Control("T3", "bank credit = settled - cancels - netted fee"),
-        Control("T4", "receipts = sum of all bins", int(receipts.amount.sum()), sum(yen.values())),
-        Control("T5", "billed - (paid - excess) = open", before - yen[Bin.APPLIED], after),
-        Control("T6", "importing a file again adds nothing"),
-    ]
+    before, after = total(debts.open), total(judged.open)
+    sides = {
+        "T4": (total(receipts.yen), sum(yen.values())),
+        "T5": (before - yen[Bin.APPLIED], after),
+    }
+    checked = {name: Control(name, STATEMENTS[name], *sides.get(name, ())) for name in STATEMENTS}
+    return list((checked | {"T6": payment_control(receipts, judged)}).values())
+
+
+def payment_control(receipts: Receipts, judged: Judged) -> Control:
+    """T6: the records that count, and the payments that all records report; broken by files with one counted twice.
+
+    The right side asks for the identity of all records at once, whatever the matching has looked at.
+    """
+    counts = judged.outcome != OUTCOMES.index(Outcome.DUPLICATE_RECORD)
+    payments = receipts.identity.counted
+    seen = np.bincount(payments[counts], minlength=len(payments))
+    wrong = np.flatnonzero(counts & (seen[payments] > 1))
+    columns = [text_column(receipts.table, name).take(to_arrow(wrong, pa.int64())) for name in ("source", "digest")]
+    files = sorted({source or digest or "" for source, digest in zip(*(c.to_pylist() for c in columns), strict=True)})
+    different = len(payments) - int(np.count_nonzero(receipts.identity.duplicate))
+    return Control("T6", STATEMENTS["T6"], int(np.count_nonzero(counts)), different, tuple(files))

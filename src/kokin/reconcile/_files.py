@@ -1,4 +1,4 @@
-"""The receipt files of a run: what they declare, what was read of them, and what of it stands in the run."""
+"""The receipt files of a run: what they declare, what was read of them, and which of them overlap."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kokin.model import Finding, Outcome
+from kokin.columns import in_one
+from kokin.model import Finding
 from kokin.reconcile._columns import coded
-from kokin.reconcile._controls import Control
+from kokin.reconcile._controls import STATEMENTS, Control
 from kokin.reconcile._findings import of_sources
 from kokin.reconcile._lines import Lines
 
@@ -37,6 +39,11 @@ def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
     """
     digest, source = coded(lines.text("digest")), lines.text("source")
     known = np.flatnonzero(digest.codes >= 0)
+    record = lines.whole("record_no")[known]
+    # A file may be among the receipts more than once; each of its records is one.
+    named = np.where(record > 0, record, -1 - np.arange(len(known)))
+    _, once = np.unique(np.stack([digest.codes[known].astype(np.int64), named]), axis=1, return_index=True)
+    known = known[np.sort(once)]
     codes = digest.codes[known]
     count, yen = np.bincount(codes, minlength=len(digest.words)), np.zeros(len(digest.words), np.int64)
     np.add.at(yen, codes, lines.amount[known])
@@ -57,16 +64,21 @@ def file_control(told: list[FileTotal]) -> Control:
     yen = [total for total in told if total.field == "amount"]
     wrong = tuple(f"{total.file} {total.field}" for total in told if total.expected != total.found)
     left, right = sum(total.found for total in yen), sum(total.expected for total in yen)
-    return Control("T1", "detail = trailer, per file", left, right, wrong)
+    return Control("T1", STATEMENTS["T1"], left, right, wrong)
 
 
-def record_control(lines: Lines) -> Control:
-    """T6: the records that count, and how many different ones they are."""
-    digest, record = coded(lines.text("digest")).codes, lines.whole("record_no")
-    known = (digest >= 0) & (record > 0) & ~lines.are(Outcome.DUPLICATE_RECORD)
-    # A record number fits 37 bits.
-    names = (digest[known].astype(np.int64) << 37) + record[known]
-    return Control("T6", "records = different records: no file counts twice", len(names), len(np.unique(names)))
+def overlap_findings(overlaps: pa.Table) -> pa.Table:
+    """The files that repeat records of others (FILE_OVERLAPS), from the table of :func:`kokin.reconcile.overlaps`."""
+    name, other = (
+        pc.if_else(
+            pc.equal(overlaps.column(f"{prefix}source"), ""),
+            *(overlaps.column(f"{prefix}{field}") for field in ("digest", "source")),
+        )
+        for prefix in ("", "other_")
+    )
+    counts = [overlaps.column(field).cast(pa.string()) for field in ("repeated", "records")]
+    found = pc.binary_join_element_wise(pc.binary_join_element_wise(*counts, " of "), other, " in ")
+    return of_sources(Finding.FILE_OVERLAPS, in_one(name), "records", "in no other file", in_one(found), len(overlaps))
 
 
 def file_findings(told: list[FileTotal]) -> pa.Table:

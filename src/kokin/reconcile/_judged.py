@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from kokin.columns import Bytes, Ints, in_threads, stretches
-from kokin.matching import Index, Judgement, crowded, judge, judge_alone
+from kokin.matching import Index, Judgement, judge, judge_alone
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._receipts import Receipts
 
@@ -21,7 +21,7 @@ class Judged:
 
     def __init__(self, index: Index, taken: Receipts, policy: Policy) -> None:
         self._index, self._taken = index, taken
-        company = crowded(taken.kind, taken.slip, index.debts)
+        company = taken.interacting()
         self._rows = np.flatnonzero(company)
         self._some = judge(taken.claims(self._rows, policy), index.debts, index.status)
         self._alone = np.logical_not(company, out=company)

@@ -9,17 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from kokin.columns import Bytes, Flags, Ints, Rows, integers, to_arrow
-from kokin.matching import KINDS, NO_BALANCE, OUTCOMES
+from kokin.matching import BOOKED, KINDS, NO_BALANCE, OUTCOMES, PROVISIONAL_YEN, SUSPENSE, disposition
 from kokin.model import Outcome, ReceiptKind
 from kokin.reconcile._columns import Days, day_column, text_column
 
 if TYPE_CHECKING:
     from kokin.reconcile._reconcile import Reconciliation
-
-_BALANCED = (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID, Outcome.DUPLICATE_PAYMENT)
-_CLOSED = (Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL)
-_UNKNOWN = (Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING)
-_NO_MONEY = (ReceiptKind.PROVISIONAL, ReceiptKind.CANCEL)
 
 
 class Lines:
@@ -33,8 +28,9 @@ class Lines:
         self.kind: Bytes = taken.kind[self.rows]
         self.slip: Rows = taken.slip[self.rows]
         self.code: Bytes = result._judged.outcome[self.rows]
-        #: int64 (n,) each: yen.
+        #: int64 (n,) each: yen as reported, and with those of reversals negative.
         self.amount: Ints = taken.amount[self.rows]
+        self.yen: Ints = taken.yen[self.rows]
         self.applied: Ints = integers(self.told.column("applied"), 0)
         self.excess: Ints = integers(self.told.column("excess"), 0)
         self.met: Ints = integers(self.told.column("expected"), NO_BALANCE)
@@ -51,24 +47,42 @@ class Lines:
         return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
 
     @cached_property
+    def _disposition(self) -> Bytes:
+        return disposition(self.code, self.kind)
+
+    def _is(self, where: int) -> Flags:
+        found: Flags = self._disposition == where
+        return found
+
+    @cached_property
     def suspense(self) -> Flags:
-        """Money that nobody knows for what (不明金): bool (n,)."""
-        return self.are(*_UNKNOWN) & ~self.come_as(*_NO_MONEY)
+        """Money that nobody knows for what (不明金), and what was taken back of it: bool (n,)."""
+        return self._is(SUSPENSE)
 
     @cached_property
     def waiting(self) -> Flags:
         """速報 that wait for their 確報, also those that no bill is known for: bool (n,)."""
-        return self.are(Outcome.PROVISIONAL) | (self.are(*_UNKNOWN) & self.come_as(ReceiptKind.PROVISIONAL))
+        return self._is(PROVISIONAL_YEN)
 
     @cached_property
     def booked(self) -> Flags:
         """Money for a known bill: bool (n,)."""
-        return self.are(*_BALANCED, *_CLOSED)
+        return self._is(BOOKED)
 
     @property
     def money(self) -> Flags:
         """Everything that is money, once: bool (n,)."""
-        return self.booked | self.suspense
+        return (self.booked | self.suspense) & ~self.reversals
+
+    @cached_property
+    def reversals(self) -> Flags:
+        """What a bank or an agent takes back (入金取消), once: bool (n,)."""
+        return self.are(Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT)
+
+    @property
+    def collected(self) -> Flags:
+        """Money that came, also what was taken back later: bool (n,)."""
+        return self.money | self.are(Outcome.REVERSED)
 
     def text(self, name: str) -> pa.Array:
         """A text column of the receipts; null where there is none."""

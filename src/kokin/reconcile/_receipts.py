@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from kokin.columns import (
     CHUNK,
-    NO_TEXT,
     UNKNOWN_WORD,
     Bytes,
     Flags,
     Ints,
     Rows,
     as_table,
+    bool_array,
     conformed,
+    in_one,
     in_threads,
     integers,
     place_of,
     record_problems,
-    text_array,
     there,
     to_arrow,
     word_codes,
@@ -33,27 +33,28 @@ from kokin.columns import (
 from kokin.issues import Issue, Place, RefusedError
 from kokin.matching import (
     CANCEL,
+    CORRECTION,
     DIGIT_COLUMNS,
     FINAL,
     KINDS,
-    NUMBER_COLUMNS,
+    NO_NUMBER,
     NUMBERS,
     PROVISIONAL,
+    REVERSAL,
+    SEVERAL,
     Claims,
     Index,
     crowded,
     group,
+    signed,
 )
-from kokin.model import Receipt
+from kokin.model import Receipt, ReceiptKind
+from kokin.reconcile._codes import Columns, code_texts, ranks
+from kokin.reconcile._identity import Identity, code_together, identify, linked, overlap_table
 from kokin.reconcile._policy import Policy
-
-#: Where a receipt stood, not what it says.
-_PLACE = ("layout", "source", "digest", "record_no", "byte_offset", "raw")
-_CONTENT = tuple(name for name in Receipt.model_fields if name not in _PLACE)
 
 _BY_HAND = [code for code, kind in enumerate(KINDS) if kind.is_by_hand]
 _NONE = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.bool_))
-_BEFORE_ALL = np.iinfo(np.int32).min
 
 
 class Receipts:
@@ -64,9 +65,11 @@ class Receipts:
     """
 
     def __init__(self, receipts: Any, index: Index) -> None:
-        self.table, issues = gather(receipts)
+        #: The table, and which of the tables given each record came in: int64 (n,).
+        self.table, self.part_of, issues, rejected = gather(receipts)
         self.debts = index.debts
-        self.kind = self._kinds()
+        self.kind = kinds_of(self.table)
+        #: int64 (n,): yen as reported; those of a reversal are not negative.
         self.amount: Ints = integers(self.table.column("amount"), -1)
         found = in_threads(index.find, self.table.to_batches(max_chunksize=CHUNK)) or [_NONE]
         index.release()
@@ -75,20 +78,19 @@ class Receipts:
         #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
         self.by: Bytes = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
-        suspects |= (self.kind == UNKNOWN_WORD) | (self.amount < 0) | ~there(self.table.column("paid_on"))
+        suspects |= (self.kind == UNKNOWN_WORD) | ~there(self.table.column("paid_on"))
+        suspects |= (self.amount < (self.kind != CORRECTION)) & ~rejected
         suspects |= self._by_nobody()
         issues += record_problems(self.table, Receipt, suspects, self._place)
         if issues:
             by_place = sorted(dict.fromkeys(issues), key=lambda issue: (issue.where.file, issue.where.record or 0))
             raise RefusedError(by_place, "receipts refused")
+        columns = Columns(self.table)
+        if columns.has("other_keys"):
+            self.slip[columns.known("other_keys") & (self.slip != NO_NUMBER)] = SEVERAL
 
     def __len__(self) -> int:
         return len(self.table)
-
-    def _kinds(self) -> Bytes:
-        if "kind" not in self.table.schema.names:
-            return np.full(len(self.table), FINAL, np.uint8)
-        return word_codes(self.table.column("kind"), tuple(KINDS), FINAL)
 
     def _by_nobody(self) -> Flags:
         """Receipts by hand (天引き, 手消込) for which nobody answers: bool (n,)."""
@@ -100,11 +102,31 @@ class Receipts:
     def _place(self, record: int) -> Place:
         return place_of(self.table, record)
 
+    @property
+    def yen(self) -> Ints:
+        """int64 (n,): the yen that each brings; those of a reversal are negative."""
+        return signed(self.kind, self.amount)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The payments that all records report."""
+        return identify(Columns(self.table), self.kind, self.part_of)
+
+    @cached_property
+    def overlaps(self) -> pa.Table:
+        """The files that repeat records of others; see :func:`kokin.reconcile.overlaps`."""
+        return overlap_table(Columns(self.table), self.part_of, self.identity)
+
+    def interacting(self) -> Flags:
+        """The receipts for which another one may matter, so that the full rule must see them: bool (n,)."""
+        found = crowded(self.kind, self.slip, self.debts)
+        found |= linked(Columns(self.table), self.kind, self.slip, self.by)
+        return found
+
     def claims(self, rows: Ints, policy: Policy) -> Claims:
         """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
         some = Columns(self.table, to_arrow(rows, pa.int64()))
         kind, slip, by = self.kind[rows], self.slip[rows], self.by[rows]
-        copy = _copies(some)
         place = slip.astype(np.int64)
         moment = np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # else nothing is paired
@@ -112,13 +134,22 @@ class Receipts:
             lost = np.flatnonzero(slip < 0)
             numbers = self.number_texts(self.table.take(to_arrow(rows[lost], pa.int64())), by[lost])
             place[lost] = -1 - group(by[lost], code_texts(pa.chunked_array([numbers])))
-        # Only among copies, and where money meets other money, is there an order to ask for.
+        duplicate = identify(some, kind, self.part_of[rows]).duplicate
+        key = _keys(some, kind)
+        rank = self.order(rows, np.isin(key, key[(kind == REVERSAL) & (key >= 0)]))
+        day = some.code("paid_on").astype(np.int64)
+        return Claims(kind, slip, self.amount[rows], place, moment, duplicate, key, day, rank)
+
+    def order(self, rows: Ints, also: Flags | None = None) -> Ints:
+        """The order of finals of some receipts: int64 (k,); 0 where they meet no other, except ``also``, bool (k,)."""
+        kind, slip = self.kind[rows], self.slip[rows]
+        ordered = np.zeros(len(rows), np.bool_) if also is None else also.copy()
         money = np.flatnonzero((kind != PROVISIONAL) & (kind != CANCEL))
-        ordered = copy >= 0
         ordered[money] |= crowded(np.full(len(money), FINAL, np.uint8), slip[money], self.debts)
         rank = np.zeros(len(rows), np.int64)
-        rank[ordered] = _ranks(some.some(np.flatnonzero(ordered)))
-        return Claims(kind, slip, self.amount[rows], place, moment, copy, rank)
+        some = rows[ordered]
+        rank[ordered] = ranks(Columns(self.table, to_arrow(some, pa.int64())))
+        return rank
 
     @staticmethod
     def number_texts(table: pa.Table, by: Bytes) -> pa.Array:
@@ -138,73 +169,52 @@ class Receipts:
         return pc.fill_null(pc.choose(to_arrow(by.astype(np.int64), pa.int64()), *columns), "")
 
 
-class Columns:
-    """Rows of a table whose columns are asked for as integers; a column that is not there is all null."""
-
-    def __init__(self, table: pa.Table, rows: pa.Array | None = None) -> None:
-        self.table, self.rows = table, rows
-
-    def texts(self, name: str) -> pa.ChunkedArray:
-        """A column of these rows."""
-        column = self.table.column(name)
-        return column if self.rows is None else column.take(self.rows)
-
-    def rank(self, name: str) -> npt.NDArray[Any]:
-        """Integers in the order of the values, nulls (and empty texts) first: (n,)."""
-        return self._integers(name, rank_texts)
-
-    def code(self, name: str) -> npt.NDArray[Any]:
-        """Integers that are equal where the values are, a null being an empty text: (n,)."""
-        return self._integers(name, code_texts)
-
-    def _integers(self, name: str, of_texts: Callable[[pa.ChunkedArray], Ints]) -> npt.NDArray[Any]:
-        if name not in self.table.schema.names:
-            return np.zeros(len(self.table if self.rows is None else self.rows), np.int8)
-        column = self.texts(name)
-        if pt.is_date32(column.type) or pt.is_time32(column.type):
-            return integers(column, _BEFORE_ALL)
-        if pt.is_int64(column.type):
-            return integers(column, -1)
-        return of_texts(column)
-
-    def some(self, rows: Ints) -> Columns:
-        """Some of these rows."""
-        index = to_arrow(rows, pa.int64())
-        return Columns(self.table, index if self.rows is None else self.rows.take(index))
+def kinds_of(table: pa.Table) -> Bytes:
+    """The kind of each receipt as a code of ``KINDS``, ``UNKNOWN_WORD`` for another word: uint8 (n,)."""
+    if "kind" not in table.schema.names:
+        return np.full(len(table), FINAL, np.uint8)
+    return word_codes(table.column("kind"), tuple(KINDS), FINAL)
 
 
-def code_texts(column: pa.ChunkedArray) -> Ints:
-    """Integers that are equal where texts are, or other values as texts; a null is an empty text: int64 (n,)."""
-    if pt.is_dictionary(column.type):  # which may hold a word twice
-        return rank_texts(column)
-    coded = pc.fill_null(column.cast(pa.string()), NO_TEXT).combine_chunks().dictionary_encode()
-    return integers(coded.indices.cast(pa.int64()), -1)
+def _keys(some: Columns, kind: Bytes) -> Ints:
+    """The ``provider_key`` of payments, and of reversals what they cancel, as a number: int64 (n,); -1: none."""
+    reversal = kind == REVERSAL
+    if not (reversal.any() and some.has("cancels") and some.has("provider_key")):
+        named = reversal & some.known("cancels")
+        return np.where(named, 0, -1)
+    own, cancelled = code_together(some, "provider_key", "cancels")
+    known = np.where(reversal, some.known("cancels"), some.known("provider_key"))
+    return np.where(known, np.where(reversal, cancelled, own), -1)
 
 
-def rank_texts(column: pa.ChunkedArray) -> Ints:
-    """Integers in the order of texts, or of other values as texts; a null is an empty text: int64 (n,)."""
-    if not pt.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    coded = column.unify_dictionaries().combine_chunks()
-    words = pa.concat_arrays([coded.dictionary.cast(pa.string()), text_array([""])])
-    order = integers(pc.rank(words, tiebreaker="dense").cast(pa.int64()), 0)
-    return order.take(integers(coded.indices.cast(pa.int64()), len(words) - 1))
+def gather(receipts: Any) -> tuple[pa.Table, Ints, list[Issue], Flags]:
+    """Return one table of receipts from one, or from one per file, in the columns and types of the schema.
 
-
-def gather(receipts: Any) -> tuple[pa.Table, list[Issue]]:
-    """One table of receipts, or one per file, as one table in the columns and types of the schema, and its issues.
-
-    The numbers are checked where they are looked up.
+    Also which table each row came in, int64 (n,), the issues of rows, and which rows they concern, bool (n,). The
+    numbers are checked where they are looked up.
     """
     several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
     found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS) for table in several]
-    tables, issues = [table for table, _ in found], [issue for _, some in found for issue in some]
+    tables, issues = [table for table, *_ in found], [issue for _, some, _ in found for issue in some]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
+    part_of = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    rejected = np.concatenate([rows for *_, rows in found])
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
-        return pa.concat_tables(plain, promote_options="default"), issues
-    return pa.concat_tables(tables), issues
+        return _with_kinds(pa.concat_tables(plain, promote_options="default")), part_of, issues, rejected
+    return _with_kinds(pa.concat_tables(tables)), part_of, issues, rejected
+
+
+def _with_kinds(table: pa.Table) -> pa.Table:
+    """The same, with ``final`` for a kind that is null or empty: they say the same, so they are written the same."""
+    if "kind" not in table.schema.names:
+        return table
+    known = there(table.column("kind"))
+    if known.all():
+        return table
+    kinds = pc.if_else(bool_array(known), in_one(table.column("kind").cast(pa.string())), ReceiptKind.FINAL.value)
+    return table.set_column(table.schema.get_field_index("kind"), "kind", kinds)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -213,22 +223,23 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()) if texts_like else column
 
 
-def _copies(some: Columns) -> Ints:
-    """Rows of the same provider_key and the same content have the same number; -1: alone, or without such a key."""
-    key = some.code("provider_key")
-    copy = np.full(len(key), -1, np.int64)
-    if "provider_key" not in some.table.schema.names:
-        return copy
-    rows = np.flatnonzero((np.bincount(key)[key] > 1) & there(some.texts("provider_key")))
-    if len(rows):
-        alike = some.some(rows)
-        copy[rows] = group(*map(alike.code, _CONTENT))
-    return copy
+def overlaps(receipts: Any) -> pa.Table:
+    """Find the files that repeat records of other files, by the identity of payments.
 
+    Args:
+        receipts: a table with the columns of :class:`~kokin.model.Receipt`, or a list of them, one per file. A file is
+            known by its ``digest``; without one, a ``source`` of one table is a file.
 
-def _ranks(some: Columns) -> Ints:
-    """The order of finals; ties are broken by everything that is told of a receipt, so that no order of input shows."""
-    rank = group(*map(some.rank, ("paid_on", "paid_at", "received_on", "provider_key", "digest", "record_no")))
-    if len(rank) and rank.max() + 1 < len(rank):
-        return group(rank, *map(some.rank, ("source", "amount", "kind", *NUMBER_COLUMNS)))
-    return rank
+    Returns:
+        ``source, digest, records, repeated, other_source, other_digest``: so many of the records of a file are already
+        in the other. Which of two files repeats the other depends on the records alone: the record that counts is the
+        first in the order of finals.
+
+    Raises:
+        RefusedError: a required column is missing or of a wrong type, or a row is no receipt.
+    """
+    table, part_of, issues, _ = gather(receipts)
+    if issues:
+        raise RefusedError(issues, "receipts refused")
+    columns = Columns(table)
+    return overlap_table(columns, part_of, identify(columns, kinds_of(table), part_of))

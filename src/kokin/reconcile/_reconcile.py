@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns import Ints, Rows, distinct
+from kokin.columns import Ints, Rows, distinct, to_arrow
 from kokin.matching import OUTCOMES, Index
-from kokin.model import Outcome
+from kokin.model import Finding, Outcome
+from kokin.reconcile._columns import total
 from kokin.reconcile._controls import Control, bins, controls
+from kokin.reconcile._files import overlap_findings
+from kokin.reconcile._findings import FINDING_SCHEMA, of_lines
 from kokin.reconcile._judged import Judged
+from kokin.reconcile._lines import Lines
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._receipts import Receipts
 from kokin.reconcile._tables import balance_batches, balance_table, exception_table, outcome_batches, outcome_table
@@ -58,11 +62,44 @@ class Reconciliation:
 
     @cached_property
     def exceptions(self) -> pa.Table:
-        """The outcomes to look at, in their order.
+        """Everything to look at: the outcomes that are exceptions, in their order, then :attr:`findings`.
 
         ``source, record_no, outcome, bill_id, payee_code, item_code, case_key, amount, field, expected, found``.
         """
+        return pa.concat_tables([self._outcome_exceptions.cast(FINDING_SCHEMA), self.findings])
+
+    @cached_property
+    def findings(self) -> pa.Table:
+        """What the records say of each other: KEY_REUSED by record, FILE_OVERLAPS by pair of files.
+
+        In the columns of :attr:`exceptions`; ``outcome`` holds the :class:`~kokin.model.Finding`.
+        """
+        return pa.concat_tables([self._reused_keys, overlap_findings(self.overlaps)])
+
+    @cached_property
+    def overlaps(self) -> pa.Table:
+        """The files that repeat records of other files; see :func:`overlaps`."""
+        return self._receipts.overlaps
+
+    def exceptions_by_record(self) -> list[tuple[pa.Table, Ints]]:
+        """:attr:`exceptions` without those of files, in two tables, with the row of :attr:`outcomes` of each."""
+        looked_at = np.array([outcome.is_exception for outcome in OUTCOMES])[self._judged.outcome[self._in_order[1]]]
+        reused = self._receipts.identity.reused[self._in_order[1]]
+        return [
+            (self._outcome_exceptions.cast(FINDING_SCHEMA), np.flatnonzero(looked_at)),
+            (self._reused_keys, np.flatnonzero(reused)),
+        ]
+
+    @cached_property
+    def _outcome_exceptions(self) -> pa.Table:
         return exception_table(self._receipts, *self._in_order, self._judged)
+
+    @cached_property
+    def _reused_keys(self) -> pa.Table:
+        lines = Lines(self)
+        at = np.flatnonzero(self._receipts.identity.reused[lines.rows])
+        key = lines.text("provider_key").take(to_arrow(at, pa.int64()))
+        return of_lines(Finding.KEY_REUSED, lines, at, "provider_key", "one payment", key)
 
     @cached_property
     def controls(self) -> list[Control]:
@@ -71,17 +108,20 @@ class Reconciliation:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Counts and yen, for JSON: ``bills, receipts, amount, outcomes, bins, controls, policy``."""
-        code, amount = self._judged.outcome, self._receipts.amount
+        """Counts and yen, for JSON: ``bills, receipts, amount, outcomes, bins, controls, policy``.
+
+        The yen of reversals are negative: ``amount`` is what came and was not taken back.
+        """
+        code, yen = self._judged.outcome, self._receipts.yen
         told = {
-            OUTCOMES[found].value: {"count": int(count), "amount": int(amount[code == found].sum())}
+            OUTCOMES[found].value: {"count": int(count), "amount": total(yen[code == found])}
             for found, count in enumerate(np.bincount(code))
             if count
         }
         return {
             "bills": len(self._index),
             "receipts": len(self._receipts),
-            "amount": int(amount.sum()),
+            "amount": total(yen),
             "outcomes": told,
             "bins": {name.value: yen for name, yen in bins(self._receipts, self._judged).items()},
             "controls": {control.name: control.as_dict() for control in self.controls},

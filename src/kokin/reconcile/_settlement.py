@@ -9,11 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Flags, Ints, as_table, bool_array, conform, flags_of, in_one, integers, to_arrow
-from kokin.issues import Issue, Place, RefusedError
+from kokin.columns import (
+    Flags,
+    Ints,
+    as_table,
+    bool_array,
+    conform,
+    flags_of,
+    in_one,
+    integers,
+    record_problems,
+    to_arrow,
+)
+from kokin.issues import RefusedError
 from kokin.model import Day, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
-from kokin.reconcile._columns import Days, coded, day_column, days_array, summed, text_column
-from kokin.reconcile._controls import Control
+from kokin.reconcile._columns import Days, coded, day_column, days_array, summed, text_column, total
+from kokin.reconcile._controls import STATEMENTS, Control
 from kokin.reconcile._findings import of_lines, of_sources, texts_of
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._policy import Policy
@@ -54,16 +65,15 @@ class OperatorReport(Record):
 def bank_credits(receipts: Any) -> pa.Table:
     """The credits of a bank file that has been read as receipts (``zengin-01``, ``zengin-03``, ``camt.054``).
 
-    A record is a credit of the day on which it was received; one of kind ``reversal`` or ``cancel`` takes it
-    back. A provisional one, such as an entry that is still pending, is no money yet and left out.
+    A record is a credit of the day on which it was received; one of kind ``reversal`` or ``cancel`` takes it back. A
+    provisional one, such as an entry that is still pending, is no money yet and left out.
     """
     table = conform(as_table(receipts), Receipt)
     kind = pc.fill_null(text_column(table, "kind"), ReceiptKind.FINAL.value)
     table = table.filter(pc.not_equal(kind, ReceiptKind.PROVISIONAL.value))
     received = day_column(table, "received_on")
-    taken_back = flags_of(
-        pc.is_in(text_column(table, "kind"), pa.array([ReceiptKind.CANCEL.value, ReceiptKind.REVERSAL.value]))
-    )
+    takes_back = pa.array([ReceiptKind.CANCEL.value, ReceiptKind.REVERSAL.value])
+    taken_back = flags_of(pc.is_in(text_column(table, "kind"), value_set=takes_back))
     amount = integers(table.column("amount"), 0)
     return pa.table(
         {
@@ -79,23 +89,24 @@ def checked(rows: Any, record: type[Record]) -> pa.Table:
     """A table in the columns of a record.
 
     Raises:
-        RefusedError: a required column is missing, of another type, or has a null.
+        RefusedError: a required column is missing, of another type, or has a null; yen are out of their bounds.
     """
     table = conform(as_table(rows), record)
-    holes = [
-        Issue("FIELD_MISSING", name, where=Place(record=int(row) + 1))
-        for name, field in record.model_fields.items()
-        if field.is_required()
-        for row in np.flatnonzero(flags_of(in_one(table.column(name)).is_null()))
-    ]
-    if holes:
-        raise RefusedError(holes, f"no table of {record.__name__}")
+    wrong = np.zeros(len(table), np.bool_)
+    for name, field in record.model_fields.items():
+        if field.is_required():
+            wrong |= flags_of(in_one(table.column(name)).is_null())
+    if wrong.any():
+        raise RefusedError(list(record_problems(table, record, wrong)), f"no table of {record.__name__}")
     return table
 
 
 def by_operators(lines: Lines) -> Flags:
-    """Money that comes through an operator or a bank, not by deduction or by hand: bool (n,)."""
-    return lines.money & ~lines.come_as(ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
+    """Money that came through an operator or a bank, not by deduction or by hand: bool (n,).
+
+    Also what was taken back later: it was collected and settled, and the reversal is a fact of its own day.
+    """
+    return lines.collected & ~lines.come_as(ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
 
 
 def settled_on(lines: Lines) -> Days:
@@ -124,11 +135,11 @@ def settlements(lines: Lines, credits_: pa.Table, policy: Policy) -> pa.Table:
 
 
 def _due(lines: Lines, policy: Policy) -> pa.Table:
-    """What each receipt, and each cancel of one, should bring to the bank or take from it."""
+    """What each receipt should bring to the bank, and each cancel and reversal take from it, on its own day."""
     money = by_operators(lines)
     # Most cancels void what was never settled; one that names its transfer was taken out of it.
     cancels = lines.come_as(ReceiptKind.CANCEL) & ~lines.are(Outcome.DUPLICATE_RECORD)
-    at = np.flatnonzero(money | (cancels & ~np.isnat(lines.days("settled_on"))))
+    at = np.flatnonzero(money | lines.reversals | (cancels & ~np.isnat(lines.days("settled_on"))))
     agent = lines.text("agent_code").take(to_arrow(at, pa.int64()))
     is_money = money[at].astype(np.int64)
     yen = {
@@ -177,7 +188,7 @@ def settlement_findings(lines: Lines, told: pa.Table, policy: Policy, as_of: np.
         found = day.column("credited") if finding is Finding.SETTLEMENT_MISMATCH else pa.repeat("", len(day))
         tables.append(of_sources(finding, "", field, day.column("expected"), found, len(day)))
     last_day = as_of - np.timedelta64(policy.settlement_days, "D")
-    late = np.flatnonzero(by_operators(lines) & np.isnat(settled_on(lines)) & (lines.paid_on < last_day))
+    late = np.flatnonzero(by_operators(lines) & lines.money & np.isnat(settled_on(lines)) & (lines.paid_on < last_day))
     paid_on = texts_of(lines.paid_on[late])
     return [*tables, of_lines(Finding.MISSING_SETTLEMENT, lines, late, "settled_on", "a day", paid_on)]
 
@@ -194,8 +205,7 @@ def settlement_control(told: pa.Table, as_of: np.datetime64) -> Control:
     credited, expected = (integers(told.column(name), 0)[due] for name in ("credited", "expected"))
     days = told.column("settled_on").filter(bool_array(due))
     wrong = tuple(str(days[row]) for row in np.flatnonzero(credited != expected).tolist())
-    statement = "bank credit = settled - cancels - netted fee"
-    return Control("T3", statement, int(credited.sum()), int(expected.sum()), wrong)
+    return Control("T3", STATEMENTS["T3"], total(credited), total(expected), wrong)
 
 
 def report_sums(lines: Lines, reports: pa.Table) -> pa.Table:
@@ -235,7 +245,7 @@ def report_control(sums: pa.Table) -> Control:
     """T2: what operators report, and what the receipts add up to."""
     count, amount, counted, summed = (integers(column, 0) for column in sums.columns)
     wrong = tuple(f"report {row + 1}" for row in np.flatnonzero((count != counted) | (amount != summed)).tolist())
-    return Control("T2", "operator's report = items", int(amount.sum()), int(summed.sum()), wrong)
+    return Control("T2", STATEMENTS["T2"], total(amount), total(summed), wrong)
 
 
 def report_findings(sums: pa.Table) -> list[pa.Table]:

@@ -28,10 +28,12 @@ from kokin.columns import (
     text_array,
     to_arrow,
 )
-from kokin.matching import CANCELLED, NO_BALANCE, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, group
+from kokin.matching import CANCELLED, NO_BALANCE, NUMBER_COLUMNS, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, group
 from kokin.model import Outcome
+from kokin.reconcile._codes import Columns
+from kokin.reconcile._columns import text_column
 from kokin.reconcile._judged import Judged
-from kokin.reconcile._receipts import Columns, Receipts
+from kokin.reconcile._receipts import Receipts
 
 OUTCOME_SCHEMA = pa.schema(
     [
@@ -59,6 +61,10 @@ BALANCE_SCHEMA = pa.schema(
 )
 _OUTCOME_TEXTS = text_array(OUTCOMES)
 EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key", "amount")
+
+
+# What exceptions tell of a receipt besides.
+_TOLD_TOO = ("provider_key", "cancels", "other_keys", *NUMBER_COLUMNS)
 
 
 class BalanceStatus(StrEnum):
@@ -163,7 +169,7 @@ def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Ints | None:
     """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
     rank = group(*(Columns(receipts).rank(name) for name in ("source", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
-        rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names))
+        rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names), *map(Columns(receipts).rank, _TOLD_TOO))
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
@@ -237,8 +243,10 @@ _TOLD = {
     Outcome.BILL_CHANGED: ("status", "open", "superseded"),
     Outcome.CANCELLED_BILL: ("status", "open", "cancelled"),
     Outcome.NO_BILL: ("{field}", "a bill", "{number}"),
-    Outcome.MULTIPLE_BILLS: ("{field}", "one open bill", "{number}"),
+    Outcome.MULTIPLE_BILLS: ("{field}", "one open bill", "{keys}"),
     Outcome.KEY_MISSING: ("", " | ".join(NUMBERS), ""),
+    Outcome.REVERSED: ("kind", "no reversal", "reversal"),
+    Outcome.REVERSAL_WITHOUT_PAYMENT: ("{reversal}", "a payment of this amount", "{cancels}"),
     Outcome.CANCEL_WITHOUT_PROVISIONAL: ("kind", "a provisional", "cancel"),
     Outcome.DUPLICATE_RECORD: ("provider_key", "once", "{provider_key}"),
 }
@@ -255,12 +263,18 @@ def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: 
     table = outcomes.take(to_arrow(places, pa.int64()))
     some = receipts.table.take(to_arrow(rows, pa.int64()))
     by = receipts.by[rows]
+    number = receipts.number_texts(some, by)
+    texts = {name: text_column(some, name) for name in ("provider_key", "other_keys", "cancels")}
+    texts = {name: pc.if_else(pc.equal(column, ""), None, column) for name, column in texts.items()}
     columns = {
         "{expected}": in_one(table.column("expected")).cast(pa.string()),
         "{amount}": in_one(table.column("amount")).cast(pa.string()),
         "{field}": pa.array(NUMBERS).take(to_arrow(by, pa.uint8())),
-        "{number}": receipts.number_texts(some, by),
-        "{provider_key}": in_one(some.column("provider_key")) if "provider_key" in some.schema.names else "",
+        "{number}": number,
+        "{keys}": pc.coalesce(pc.binary_join_element_wise(number, texts["other_keys"], ";"), number),
+        "{provider_key}": texts["provider_key"],
+        "{reversal}": pc.if_else(texts["cancels"].is_valid(), "cancels", "kind"),
+        "{cancels}": pc.fill_null(texts["cancels"], "reversal"),
     }
     for place, name in enumerate(("field", "expected", "found")):
         told = [_TOLD.get(outcome, ("", "", ""))[place] for outcome in OUTCOMES]

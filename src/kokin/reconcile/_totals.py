@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from kokin.catalog import Catalog
 from kokin.columns import Ints, in_one, integers, to_arrow
 from kokin.reconcile._billed import Billed
-from kokin.reconcile._columns import days_array, summed, words_of
+from kokin.reconcile._columns import days_array, summed, total, words_of
 from kokin.reconcile._controls import Control
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._overpayments import overpaid
@@ -99,7 +99,7 @@ def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Ints) -> p
         [
             _entries(lines, billed, part_lines, revenue, revenue=integers(parts.column("applied"), 0)),
             _entries(lines, billed, excess, owed_back, overpaid=lines.excess[excess]),
-            _entries(lines, billed, suspense, pa.table({}), suspense=lines.amount[suspense]),
+            _entries(lines, billed, suspense, pa.table({}), suspense=lines.yen[suspense]),
         ],
         promote_options="default",
     )
@@ -179,4 +179,4 @@ def receivables_control(told: pa.Table) -> Control:
     wrong = told.take(to_arrow(np.flatnonzero(explained != yen["unpaid"]), pa.int64())).to_pylist()
     names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong)
     statement = "billed - (paid - excess) - written off = open"
-    return Control("T5", statement, int(explained.sum()), int(yen["unpaid"].sum()), names)
+    return Control("T5", statement, total(explained), total(yen["unpaid"]), names)

@@ -66,6 +66,7 @@ def pending(lines: Lines, settlements: pa.Table | None, as_of: np.datetime64) ->
         **{name: told.column(name) for name in _PENDING.names if name in told.column_names},
         "kind": words_of(np.where(waits, 0, 1), _KINDS),
         "agent_code": lines.text("agent_code").take(to_arrow(at, pa.int64())),
+        "amount": to_arrow(lines.yen[at], pa.int64()),
         **_waited(since, as_of),
     }
     tables = [_in_full(columns, len(at))]

@@ -38,17 +38,19 @@ def written_off(rows: pa.Table, billed: Billed, balance: Ints) -> Ints:
         pc.index_in(in_one(rows.column("bill_id")).cast(billed.index.bill_id.type), value_set=billed.index.bill_id), -1
     )
     amount = integers(rows.column("amount"), 0)
-    obligation = billed.obligation_of(slip)
+    known = np.flatnonzero(slip >= 0)
+    obligation = billed.obligation_of(slip[known])
     yen = np.zeros(len(balance), np.int64)
-    np.add.at(yen, obligation[slip >= 0], amount[slip >= 0])
-    too_much = (slip >= 0) & ((yen > balance)[obligation] | (amount < 1))
+    np.add.at(yen, obligation, amount[known])
+    most = np.full(len(slip), -1, np.int64)
+    most[known] = np.where((yen > balance)[obligation] | (amount[known] < 1), balance[obligation], -1)
     issues = [
-        Issue("AMOUNT_RANGE", "amount", f"1 to {balance[obligation[row]]}", str(amount[row]), Place(record=row + 1))
-        if too_much[row]
+        Issue("AMOUNT_RANGE", "amount", f"1 to {most[row]}", str(amount[row]), Place(record=row + 1))
+        if slip[row] >= 0
         else Issue(
             "CODE_UNKNOWN", "bill_id", "a bill of the run", str(rows.column("bill_id")[row]), Place(record=row + 1)
         )
-        for row in np.flatnonzero((slip < 0) | too_much).tolist()
+        for row in np.flatnonzero((slip < 0) | (most >= 0)).tolist()
     ]
     if issues:
         raise RefusedError(issues, "write-offs refused")

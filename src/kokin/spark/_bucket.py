@@ -13,13 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import fixed_buffer, int64_array
+from kokin.columns import fixed_buffer, int64_array, to_arrow
 from kokin.issues import Issue, Place, RefusedError, to_table
 from kokin.matching import Index
-from kokin.model import Bill, Outcome, Receipt, schema
+from kokin.model import Bill, Receipt, schema
 from kokin.reconcile import Policy, reconcile
-
-_EXCEPTIONS = [outcome.value for outcome in Outcome if outcome.is_exception]
 
 
 def settle(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
@@ -48,7 +46,7 @@ def rehearse(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, A
 
 @functools.cache
 def row_schema() -> pa.Schema:
-    """The columns ``outcome, exception, balance, refused, run``; a row has one of them, a struct, and nulls besides."""
+    """The columns ``outcome, exception, balance, overlap, run, refused``: structs, of which each row has one."""
     nothing = _told(schema(Bill).empty_table(), schema(Receipt).empty_table(), Policy())
     nothing["refused"] = to_table([])
     return pa.schema(
@@ -64,11 +62,12 @@ def _told(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, pa.T
     receipts = _with_times(receipts)
     done = reconcile(index, receipts, policy)
     digest = _digests(receipts)
-    looked_at = pc.is_in(done.outcomes.column("outcome"), pa.array(_EXCEPTIONS))
+    exceptions = [(found, digest.take(to_arrow(at, pa.int64()))) for found, at in done.exceptions_by_record()]
     return {
         "outcome": done.outcomes.append_column("digest", digest),
-        "exception": done.exceptions.append_column("digest", digest.filter(looked_at)),
+        "exception": pa.concat_tables([found.append_column("digest", digests) for found, digests in exceptions]),
         "balance": done.balances,
+        "overlap": done.overlaps.drop_columns("records"),
         "run": pa.table({"summary": [json.dumps(done.summary)]}),
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kokin.spark._tokens import SLIP, bill_tokens, number_tokens, receipt_token
+from kokin.spark._tokens import SLIP, bill_tokens, number_tokens, receipt_keys, receipt_token
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -23,10 +23,29 @@ def into_buckets(bills: DataFrame, receipts: DataFrame, count: int) -> tuple[Dat
     slips = bills.selectExpr("*", f"{SLIP} as slip").join(tied, "slip", "left")
     asked = receipts.selectExpr("*", f"{receipt_token(receipts.columns)} as token")
     asked = asked.join(targets(bills, tied), "token", "left")
+    slips = slips.selectExpr(*bills.columns, "coalesce(head, slip) as slip")
+    asked = asked.selectExpr(*receipts.columns, "coalesce(head, token) as slip")
+    if {"provider_key", "batch_key", "cancels"} & set(receipts.columns):
+        linked = links(asked)
+        slips, asked = (
+            rows.join(linked, "slip", "left").selectExpr(*names, "coalesce(head, slip) as slip")
+            for rows, names in ((slips, bills.columns), (asked, receipts.columns))
+        )
     return (
-        slips.selectExpr(*bills.columns, f"pmod(coalesce(head, slip), {count}) as bucket"),
-        asked.selectExpr(*receipts.columns, f"pmod(coalesce(head, token), {count}) as bucket"),
+        slips.selectExpr(*bills.columns, f"pmod(slip, {count}) as bucket"),
+        asked.selectExpr(*receipts.columns, f"pmod(slip, {count}) as bucket"),
     )
+
+
+def links(receipts: DataFrame) -> DataFrame:
+    """The groups that receipts with one key connect: ``slip, head`` as :func:`ties` has them.
+
+    ``receipts`` have the group of each as ``slip``. Nearly every key is of one group, and leaves no edge.
+    """
+    keys = receipts.selectExpr("slip", f"explode({receipt_keys(receipts.columns)}) as key").where("key is not null")
+    several = keys.groupBy("key").agg({"slip": "min", "*": "count"}).toDF("key", "head", "records")
+    edges = keys.join(several.where("records > 1"), "key").where("slip > head").select("slip", "head").distinct()
+    return stars(edges)
 
 
 def ties(bills: DataFrame) -> DataFrame:

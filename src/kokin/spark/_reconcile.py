@@ -46,8 +46,8 @@ class SparkReconciliation:
     """What became of every receipt, and how every bill stands after it; computed when it is first asked for, and kept.
 
     Rows have no order in Spark. Sorted by ``source, digest, record_no``, and by the other columns where these are not
-    unique, the outcomes and exceptions are those of :class:`kokin.reconcile.Reconciliation`; so are the balances,
-    sorted by ``bill_id``.
+    unique, the outcomes and exceptions are those of :class:`kokin.reconcile.Reconciliation`, but for the files that
+    overlap, which have a table of their own; so are the balances, sorted by ``bill_id``.
 
     Where the input is refused, :meth:`summary` tells why. Until then a DataFrame of it fails when it is computed.
     """
@@ -57,7 +57,9 @@ class SparkReconciliation:
     balances: DataFrame
     """A row per slip: the columns of the local balances."""
     exceptions: DataFrame
-    """The outcomes to look at: the columns of the local exceptions, and ``digest``."""
+    """The outcomes to look at and the reused keys: the columns of the local exceptions, and ``digest``."""
+    overlaps: DataFrame
+    """The files that repeat records of others, as :func:`kokin.reconcile.overlaps` tells them."""
     _settled: DataFrame
     _receipts: DataFrame
     _nothing: dict[str, Any]
@@ -77,7 +79,9 @@ class SparkReconciliation:
             refused = told.column("refused").drop_null().combine_chunks()
             issues = dict.fromkeys(from_table(pa.Table.from_struct_array(refused)))
             raise RefusedError(list(issues), "bills or receipts refused")
-        received = self._receipts.selectExpr("coalesce(sum(bigint(amount)), 0)").first()
+        taken_back = "coalesce(kind, '') = 'reversal'" if "kind" in self._receipts.columns else "false"
+        yen = f"if({taken_back}, -bigint(amount), bigint(amount))"
+        received = self._receipts.selectExpr(f"coalesce(sum({yen}), 0)").first()
         assert received is not None
         return add_up(self._nothing, [json.loads(text) for text in told.column("summary").to_pylist()], received[0])
 
@@ -115,8 +119,23 @@ def reconcile(
 
     settled = left.groupBy("bucket").cogroup(right.groupBy("bucket")).applyInArrow(work, _ddl(row_schema())).persist()
     return SparkReconciliation(
-        _rows(settled, "outcome"), _rows(settled, "balance"), _rows(settled, "exception"), settled, receipts, nothing
+        _rows(settled, "outcome"),
+        _rows(settled, "balance"),
+        _rows(settled, "exception"),
+        _overlaps(settled),
+        settled,
+        receipts,
+        nothing,
     )
+
+
+def _overlaps(settled: DataFrame) -> DataFrame:
+    """The overlaps of all buckets, added up, with the number of records of each file."""
+    pairs = _rows(settled, "overlap").groupBy("source", "digest", "other_source", "other_digest").sum("repeated")
+    sizes = _rows(settled, "outcome").groupBy("source", "digest").count()
+    found = pairs.join(sizes, ["source", "digest"])
+    names = ("bigint(count) as records", "bigint(`sum(repeated)`) as repeated")
+    return found.selectExpr("source", "digest", *names, "other_source", "other_digest")
 
 
 def _rows(settled: DataFrame, kind: str) -> DataFrame:

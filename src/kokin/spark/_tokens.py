@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kokin.matching import NUMBERS
+from kokin.model import Receipt
 
 
 def _text(column: str) -> str:
@@ -25,6 +26,7 @@ _TEXTS = {
     "customer_number": _text("customer_number"),
     "virtual_account": _text("virtual_account"),
 }
+_CONTENT = set(Receipt.model_fields) - {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
 _EL_FIELDS = {"payee_code", "item_code", "case_key", "confirmation"}
 
 #: The token by which a slip itself is known: its eL number's. Every bill has one.
@@ -62,14 +64,21 @@ def bill_tokens(columns: Collection[str]) -> str:
 def receipt_token(columns: Collection[str]) -> str:
     """What a receipt is grouped by: SQL of a bigint, never null.
 
-    It is the first of its numbers. A receipt without one can only be the copy of another with the same
-    ``provider_key``; without that either it concerns no other, and goes anywhere.
+    It is the first of its numbers. A receipt without one is grouped by all that it says, so that it meets the records
+    of other files that say the same.
     """
-    choices = number_tokens(columns)
-    if "provider_key" in columns:
-        choices.append(_token("provider_key", _text("provider_key")))
-    anywhere = f"xxhash64({', '.join(columns)})"
-    return f"coalesce({', '.join([*choices, anywhere])})"
+    said = [f"coalesce(string({name}), '')" for name in columns if name in _CONTENT]
+    anything = f"xxhash64({', '.join(said)})"
+    return f"coalesce({', '.join([*number_tokens(columns), anything])})"
+
+
+def receipt_keys(columns: Collection[str]) -> str:
+    """The keys by which a receipt can have to do with one of another number: SQL of an array of bigints, some null.
+
+    They are the ``provider_key`` of a payment, of the booking that contains it, and of the payment that it cancels.
+    """
+    names = [name for name in ("provider_key", "batch_key", "cancels") if name in columns]
+    return f"array({', '.join(_token('key', _text(name)) for name in names)})" if names else "array(bigint(null))"
 
 
 def _token(kind: str, text: str) -> str:

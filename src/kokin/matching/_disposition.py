@@ -1,0 +1,58 @@
+"""The disposition of every yen: in which bin an outcome puts the yen of a receipt. The rule has no other home."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kokin.columns import Bytes, Ints
+from kokin.matching._judge import KINDS, OUTCOMES
+from kokin.model import Bin, Outcome, ReceiptKind
+
+#: What :func:`disposition` returns: money for a known bill (applied and excess), and the other bins.
+BOOKED, SUSPENSE, PROVISIONAL_YEN, NO_EFFECT = range(4)
+
+_BOOKED = {
+    Outcome.MATCHED,
+    Outcome.UNDERPAID,
+    Outcome.OVERPAID,
+    Outcome.DUPLICATE_PAYMENT,
+    Outcome.BILL_CHANGED,
+    Outcome.CANCELLED_BILL,
+}
+_UNKNOWN = {Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING, Outcome.REVERSAL_WITHOUT_PAYMENT}
+
+
+def _disposition(outcome: Outcome, kind: ReceiptKind) -> int:
+    if outcome in _BOOKED:
+        return BOOKED
+    if outcome in _UNKNOWN and kind not in (ReceiptKind.PROVISIONAL, ReceiptKind.CANCEL):
+        return SUSPENSE
+    # A provisional (速報) without a bill is not money yet, so not in suspense; a cancel (速報取消) is never money.
+    waits = outcome is Outcome.PROVISIONAL or (outcome in _UNKNOWN and kind is ReceiptKind.PROVISIONAL)
+    return PROVISIONAL_YEN if waits else NO_EFFECT
+
+
+_TABLE = np.array([[_disposition(outcome, kind) for kind in KINDS] for outcome in OUTCOMES], np.uint8)
+
+
+def disposition(outcome: Bytes, kind: Bytes) -> Bytes:
+    """Return the disposition of receipts, uint8 (n,), from their codes of ``OUTCOMES`` and ``KINDS``."""
+    found: Bytes = _TABLE[outcome, kind]
+    return found
+
+
+def signed(kind: Bytes, amount: Ints) -> Ints:
+    """Return the yen that receipts bring, int64 (n,): those of a reversal are negative."""
+    return np.where(kind == KINDS.index(ReceiptKind.REVERSAL), -amount, amount)
+
+
+def bins(outcome: Bytes, kind: Bytes, amount: Ints, applied: Ints, excess: Ints) -> dict[Bin, Ints]:
+    """Return the yen of each receipt by bin, int64 (n,) each; over all bins they are its :func:`signed` yen."""
+    where, yen = disposition(outcome, kind), signed(kind, amount)
+    return {
+        Bin.APPLIED: applied,
+        Bin.EXCESS: excess,
+        Bin.SUSPENSE: np.where(where == SUSPENSE, yen, 0),
+        Bin.PROVISIONAL: np.where(where == PROVISIONAL_YEN, yen, 0),
+        Bin.VOID: np.where(where == NO_EFFECT, yen, 0),
+    }

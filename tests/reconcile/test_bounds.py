@@ -1,0 +1,96 @@
+"""Yen are bounded at every entrance, and their sums do not wrap."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
+
+from kokin.issues import RefusedError
+from kokin.matching import Index
+from kokin.reconcile import reconcile, settle_accounts
+from kokin.reconcile._columns import total
+
+MOST = 99_999_999_999
+B1 = slip(1)
+OUTSIDE = [MOST + 1, 2**62, 2**63 - 1, -1, -(2**63)]
+
+
+def issues(run):
+    with pytest.raises(RefusedError) as caught:
+        run()
+    return [(issue.code, issue.field, issue.where.record) for issue in caught.value.issues]
+
+
+@pytest.mark.parametrize("yen", OUTSIDE)
+@pytest.mark.parametrize("name", ["amount", "principal", "late_charge", "demand_fee"])
+def test_receipts(name, yen):
+    receipts = [paid(B1), {**paid(B1), name: yen}]
+    assert issues(lambda: reconcile(table([B1]), table(receipts))) == [("AMOUNT_RANGE", name, 2)]
+
+
+@pytest.mark.parametrize("yen", OUTSIDE)
+@pytest.mark.parametrize("name", ["amount", "paid_before"])
+def test_bills(name, yen):
+    assert issues(lambda: Index.build(table([B1, {**slip(2), name: yen}]))) == [("AMOUNT_RANGE", name, 2)]
+
+
+DEPOSIT = {"credited_on": MAY_1, "amount": 1}
+REPORT = {"first_day": MAY_1, "last_day": JUNE_1, "count": 1, "amount": 1}
+
+
+@pytest.mark.parametrize(
+    ("entrance", "row"),
+    [
+        ("credits", {**DEPOSIT, "amount": MOST + 1}),
+        ("credits", {**DEPOSIT, "amount": -MOST - 1}),
+        ("reports", {**REPORT, "amount": MOST + 1}),
+        ("reports", {**REPORT, "amount": -1}),
+        ("reports", {**REPORT, "count": -1}),
+        ("write_offs", {"bill_id": "B1", "amount": MOST + 1}),
+        ("write_offs", {"bill_id": "B1", "amount": 0}),
+    ],
+)
+def test_other_tables(entrance, row):
+    field = "count" if row.get("count") == -1 else "amount"
+    assert issues(lambda: books([B1], [paid(B1)], **{entrance: table([row])})) == [("AMOUNT_RANGE", field, 1)]
+
+
+@pytest.mark.parametrize("kind", ["final", "provisional", "cancel", "reversal", None])
+def test_a_receipt_of_0_yen(kind):
+    receipts = [paid(B1), paid(B1, 0, kind=kind)]
+    assert issues(lambda: reconcile(table([B1]), table(receipts))) == [("AMOUNT_ZERO", "amount", 2)]
+
+
+def test_a_correction_to_0_yen():
+    done = reconcile(table([B1]), table([paid(B1, record_no=1), paid(B1, 0, kind="correction", record_no=2)]))
+    assert Counter(done.outcomes["outcome"].to_pylist()) == {"SUPERSEDED": 1, "UNDERPAID": 1}
+    assert done.balances["residual"].to_pylist() == [10_000]
+
+
+def test_the_most_is_in_bounds():
+    done = reconcile(table([{**B1, "amount": MOST}]), table([paid(B1, MOST)]))
+    assert done.outcomes["outcome"].to_pylist() == ["MATCHED"]
+
+
+def test_sums_do_not_wrap():
+    """More rows of the most yen than int64 holds: 92,233,721 would do."""
+    yen = np.broadcast_to(np.int64(MOST), 100_000_000)
+    assert total(yen) == 100_000_000 * MOST > 2**63
+
+
+def test_write_offs_without_bills():
+    nothing = table([B1]).slice(0, 0)
+    done = reconcile(nothing, table([paid(B1)]))
+    row = {"bill_id": "B1", "amount": 1}
+    assert issues(lambda: settle_accounts(done, nothing, write_offs=table([row]))) == [("CODE_UNKNOWN", "bill_id", 1)]
+    empty = table([row]).slice(0, 0)
+    assert settle_accounts(done, nothing, write_offs=empty).receivables.num_rows == 0
+
+
+def test_indexes_and_debts_are_compared_by_identity():
+    one, other = Index.build(table([B1])), Index.build(table([B1]))
+    assert one == one
+    assert one != other
+    assert one.debts != other.debts
+    assert len({one, other}) == 2
