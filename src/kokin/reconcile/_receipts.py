@@ -78,7 +78,8 @@ class Receipts:
         #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
         self.by: Bytes = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
-        suspects |= (self.kind == UNKNOWN_WORD) | ~there(self.table.column("paid_on"))
+        suspects |= self.kind == UNKNOWN_WORD
+        suspects |= ~there(self.table.column("paid_on")) | ~there(self.table.column("amount"))
         suspects |= (self.amount < (self.kind != CORRECTION)) & ~rejected
         suspects |= self._by_nobody()
         issues += record_problems(self.table, Receipt, suspects, self._place)
