@@ -187,9 +187,9 @@ def test_bad_receipts_are_refused(session):
     with pytest.raises(RefusedError) as caught:
         done.summary()
     assert sorted((issue.where.record, issue.field, issue.code) for issue in caught.value.issues) == [
-        (1, "amount", "AMOUNT_RANGE"),
-        (2, "case_key", "NOT_DIGITS"),
-        (3, "paid_at", "FIELD_TYPE"),
+        (2, "amount", "AMOUNT_RANGE"),
+        (3, "case_key", "NOT_DIGITS"),
+        (4, "paid_at", "FIELD_TYPE"),
     ]
     done.unpersist()
 

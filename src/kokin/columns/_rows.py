@@ -60,7 +60,6 @@ def conformed(
 
     Where a row breaks a rule, its value is replaced by a valid placeholder.
     """
-    place = place or partial(place_of, table)
     table = normalize(table, record, used)
     problems = Problems(1, np.zeros(len(table), np.bool_))
     rules, fields = kinds(record), schema(record)
@@ -70,8 +69,10 @@ def conformed(
         else check_column(table.column(name), fields.field(name), rules.get(name), problems)
         for name in table.column_names
     }
-    issues = from_table(problems.table())
-    return pa.table(columns), [issue.at(place(issue.where.record or 0)) for issue in issues], problems.refused
+    checked = pa.table(columns)
+    place = place or partial(place_of, checked)
+    issues = [issue.at(place(issue.where.record or 0)) for issue in from_table(problems.table())]
+    return checked, issues, problems.refused
 
 
 def place_of(table: pa.Table, row: int) -> Place:

@@ -35,6 +35,7 @@ from kokin.matching import (
     CANCEL,
     CORRECTION,
     DIGIT_COLUMNS,
+    EL_FIELDS,
     FINAL,
     KINDS,
     NO_NUMBER,
@@ -81,7 +82,7 @@ class Receipts:
         suspects |= self.kind == UNKNOWN_WORD
         suspects |= ~there(self.table.column("paid_on")) | ~there(self.table.column("amount"))
         suspects |= (self.amount < (self.kind != CORRECTION)) & ~rejected
-        suspects |= self._by_nobody()
+        suspects |= self._partly_numbered() | self._by_nobody()
         issues += record_problems(self.table, Receipt, suspects, self._place)
         if issues:
             by_place = sorted(dict.fromkeys(issues), key=lambda issue: (issue.where.file, issue.where.record or 0))
@@ -92,6 +93,16 @@ class Receipts:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def _partly_numbered(self) -> Flags:
+        """Receipts with some fields of the eL number but not all, which no look-up checks: bool (n,)."""
+        columns = [self.table.column(name) for name in EL_FIELDS if name in self.table.schema.names]
+        if len(columns) == len(EL_FIELDS) and not any(column.null_count for column in columns):
+            return np.zeros(len(self.table), np.bool_)
+        known = [there(column) for column in columns] or [np.zeros(len(self.table), np.bool_)]
+        whole = np.logical_and.reduce(known) & (len(columns) == len(EL_FIELDS))
+        partly: Flags = np.logical_or.reduce(known) & ~whole
+        return partly
 
     def _by_nobody(self) -> Flags:
         """Receipts by hand (天引き, 手消込) for which nobody answers: bool (n,)."""
