@@ -145,9 +145,7 @@ def test_deadlines() -> None:
     assert build_many(table).rejected == 1
 
 
-@pytest.mark.parametrize(
-    ("field", "kind"), [("amount", pa.float64()), ("due_on", pa.timestamp("s")), ("period", pa.int64())]
-)
+@pytest.mark.parametrize(("field", "kind"), [("amount", pa.float64()), ("due_on", pa.bool_()), ("period", pa.int64())])
 def test_a_column_that_could_lose_something_is_refused(field: str, kind: pa.DataType) -> None:
     table = as_table([ROW]).drop_columns([field]).append_column(field, pa.array([1]).cast(kind))
     with pytest.raises(RefusedError) as refused:
@@ -193,6 +191,33 @@ def test_every_digit_counts() -> None:
     parsed = parse_many(pa.array(payloads))
     assert parsed.table.select(list(rows[0])).to_pylist() == rows
     assert parsed.rejected == 0
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {
+            "amount": pa.uint64(),
+            "due_on": pa.timestamp("ns"),
+            "payable_until": pa.date64(),
+            "case_key": pa.string_view(),
+        },
+        {"amount": pa.decimal128(24, 2), "levy_year": pa.uint16(), "due_on": pa.string_view(), "tax_year": pa.string()},
+    ],
+    ids=["wide", "text"],
+)
+def test_each_type_of_a_value_builds_the_same_code(kinds: dict[str, pa.DataType]) -> None:
+    table = as_table([ROW, ROW | {"amount": 5}])
+    other = pa.table({name: table[name].cast(kinds.get(name, table[name].type)) for name in table.column_names})
+    assert build_many(other).payloads == build_many(table).payloads
+
+
+def test_a_moment_that_is_no_day_is_an_issue_of_its_row() -> None:
+    table = as_table([ROW] * 2)
+    moments = pa.array([datetime(2026, 6, 1), datetime(2026, 6, 1, 9)], pa.timestamp("us"))
+    built = build_many(table.set_column(table.column_names.index("due_on"), "due_on", moments))
+    found = [issue for issue in from_table(built.issues) if issue.is_error]
+    assert [(issue.code, issue.field, issue.where.record) for issue in found] == [("DATE_INVALID", "due_on", 2)]
 
 
 @pytest.mark.parametrize("library", ["polars", "pandas"])

@@ -50,8 +50,16 @@ def test_the_schema_follows_from_the_record(record) -> None:
 def test_a_record_of_a_schema_makes_a_table() -> None:
     bill = Bill(**BILL, parts={"water": 10000, "sewerage": 2300}, covers=("o1", "o2"))
     table = pa.Table.from_pylist([bill.model_dump()], schema=schema(Bill))
-    row = table.to_pylist(maps_as_pydicts="strict")[0]
-    assert Bill(**{**row, "covers": tuple(row["covers"])}) == bill
+    assert [Bill(**row) for row in table.to_pylist(maps_as_pydicts="strict")] == [bill]
+    assert [Bill(**row) for row in table.to_pylist()] == [bill]
+
+
+def test_a_bill_is_frozen_and_hashable() -> None:
+    bill = Bill(**BILL, parts={"water": 10000, "sewerage": 2300}, covers=["o1"])
+    assert dict(bill.parts) == {"water": 10000, "sewerage": 2300}
+    assert {bill, Bill(**BILL, parts="water=10000; sewerage=2300;", covers="o1;")} == {bill}
+    with pytest.raises(TypeError):
+        bill.parts["water"] = 5
 
 
 @pytest.mark.parametrize(
@@ -69,10 +77,44 @@ def test_a_record_of_a_schema_makes_a_table() -> None:
         ({"status": "paid"}, ("CODE_UNKNOWN", "status")),
         ({"colour": "red"}, ("FIELD_UNKNOWN", "colour")),
         ({"charge": "a\x00b"}, ("CHARACTER", "charge")),
+        ({"covers": ["x" * 65]}, ("WIDTH", "covers")),
+        ({"covers": [""]}, ("WIDTH", "covers")),
+        ({"covers": ["a\x07"]}, ("CHARACTER", "covers")),
+        ({"covers": ["2026;1"]}, ("CHARACTER", "covers")),
+        ({"covers": [1]}, ("FIELD_TYPE", "covers")),
+        ({"covers": 1}, ("FIELD_TYPE", "covers")),
+        ({"parts": {"a": -5, "b": 12305}}, ("AMOUNT_RANGE", "parts")),
+        ({"parts": {"a=b": 12300}}, ("CHARACTER", "parts")),
+        ({"parts": {"": 12300}}, ("WIDTH", "parts")),
+        ({"parts": {"a": 12300.0}}, ("FIELD_TYPE", "parts")),
+        ({"parts": [("a", 1), ("a ", 12299)]}, ("PARTS_DUPLICATE", "parts")),
+        ({"parts": "=12300"}, ("WIDTH", "parts")),
+        ({"parts": "a"}, ("PARTS_FORM", "parts")),
+        ({"parts": "a=1.5"}, ("PARTS_FORM", "parts")),
+        ({"parts": {"a": 1}}, ("PARTS_SUM", "parts")),
+        ({"paid_before": 12301}, ("PAID_BEFORE_RANGE", "paid_before")),
     ],
 )
 def test_a_bad_field_is_named(change, problem) -> None:
     assert refused(Bill, **{**BILL, **change}) == [problem]
+
+
+def test_what_was_paid_before_may_exceed_a_slip_of_several() -> None:
+    """The obligation has other slips: whether it is too much is known with them."""
+    assert Bill(**BILL, paid_before=20000, obligation_id="o1").paid_before == 20000
+    assert Bill(**BILL, paid_before=20000, covers=["o1"]).paid_before == 20000
+
+
+def test_an_empty_text_is_none() -> None:
+    assert Bill(**BILL, charge="", obligation_id="") == Bill(**BILL)
+
+
+@pytest.mark.parametrize("name", ["YAMADATARO", "yamada taro", "山田太郎"])
+@pytest.mark.parametrize("field", ["payee_code", "case_key", "due_on", "status"])
+def test_a_name_in_another_field_is_masked(field, name) -> None:
+    with pytest.raises(RefusedError) as caught:
+        Bill(**{**BILL, field: name})
+    assert name[1:] not in str(caught.value)
 
 
 def test_names_are_masked_and_never_echoed() -> None:

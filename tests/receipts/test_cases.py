@@ -251,7 +251,7 @@ def test_a_day_without_its_year_over_new_year(reference: date, day: date) -> Non
 
 def test_a_western_year_in_a_layout_of_eras_is_an_issue_and_names_both_readings() -> None:
     content = written([{"amount": 1, "paid_on": date(2014, 4, day)} for day in (1, 3)], "zengin-01")
-    assert content.count(b"2604") == 2
+    assert content.count(b"2604") == 4
     file = opened(content, "zengin-01")
     assert list(file) == []
     assert file.totals.rejected == 2
@@ -289,7 +289,7 @@ def test_a_layout_says_which_years_it_writes_and_how_far_they_reach() -> None:
         for content, day in zip((far, western), expected, strict=True):
             for table in (False, True):
                 file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
-                found = file.table()["paid_on"].to_pylist() if table else [one.paid_on for one in file]
+                found = file.table(on_error="skip")["paid_on"].to_pylist() if table else [one.paid_on for one in file]
                 assert found == ([day] if day else []), (style, dates)
 
 

@@ -93,6 +93,7 @@ def test_a_layout_without_an_end_record_ends_with_its_last_record() -> None:
 
 
 NO_END = """
+identity = "content"
 ja = "x"
 en = "x"
 format = "fixed"

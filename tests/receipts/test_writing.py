@@ -61,7 +61,7 @@ def test_a_day_is_written_as_it_is_read(style: str, day: date) -> None:
     changed = field.replace("YYYYMMDD", style).replace("length = 8", f"length = {length}")
     layout = layouts.parse(text.replace(field, changed), "own")
     content = io.BytesIO()
-    given = receipts.read(io.BytesIO(synthetic("dsk-csv", 1)), "dsk-csv").to_pylist()
+    given = receipts.read(io.BytesIO(synthetic("dsk-csv", 1)), "dsk-csv").table.to_pylist()
     row = {**given[0], "paid_on": day, "made_day": day, "area_1": "1", "area_2": "1"}
     receipts.write([row], content, layout)
     assert [one.paid_on for one in receipts.open(content, layout, reference_date=REFERENCE)] == [day]

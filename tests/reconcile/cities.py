@@ -47,6 +47,18 @@ def add_covers(pick, bills):
             row["covers"] = [pick(named) for _ in range(pick((1, 2, 3)))]
 
 
+def pay_at_most_what_is_billed(bills):
+    """Lower ``paid_before`` to what is billed on the obligation; a table with more is refused."""
+    slips = {}
+    for row in bills:
+        slips.setdefault(row["obligation_id"] or row["bill_id"], []).append(row)
+    for several in slips.values():
+        own = [row for row in several if not row["covers"]]
+        amounts = [row["amount"] for row in own if row["status"] == "open"] or [row["amount"] for row in own]
+        for row in several:
+            row["paid_before"] = min(row["paid_before"], max(amounts, default=0))
+
+
 def receipt(pick, number, bills):
     row = dict.fromkeys(schema(Receipt).names)
     by = pick(("el", "el", "el", "barcode", "customer_number", "virtual_account", "none", "both", "both", "unknown"))
@@ -92,6 +104,7 @@ def city(pick, bill_count, receipt_count):
     obligations = [f"O{n}" for n in range(max(1, bill_count // 3))]
     bills = [bill(pick, number, obligations) for number in range(bill_count)]
     add_covers(pick, bills)
+    pay_at_most_what_is_billed(bills)
     receipts = [receipt(pick, number + 1, bills) for number in range(receipt_count)]
     for number in range(receipt_count // 3):
         twin = dict(pick(receipts))

@@ -159,7 +159,7 @@ def test_other_bills_are_refused():
 
 @pytest.mark.parametrize("change", [{"amount": None}, {"credited_on": None}, {"amount": "x"}])
 def test_bad_credits_are_refused(change):
-    with pytest.raises(RefusedError, match=r"FIELD_(MISSING|TYPE)"):
+    with pytest.raises(RefusedError, match=r"FIELD_MISSING|NOT_DIGITS"):
         books(BILLS, [paid(BILLS[0])], credits=table([{"credited_on": MAY_1, "amount": 1, **change}]))
 
 

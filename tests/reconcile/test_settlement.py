@@ -103,10 +103,9 @@ def test_credits_from_a_notice_of_the_bank(tmp_path):
     assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
 
 
-def test_a_cancelled_transfer_takes_its_credit_back():
-    given = table(
-        [{"paid_on": MAY_1, "amount": 100, "kind": "cancel"}, {"paid_on": MAY_1, "amount": 100, "kind": "final"}]
-    )
+@pytest.mark.parametrize("kind", ["cancel", "reversal"])
+def test_a_transfer_that_is_taken_back_takes_its_credit_back(kind):
+    given = table([{"paid_on": MAY_1, "amount": 100, "kind": kind}, {"paid_on": MAY_1, "amount": 100, "kind": "final"}])
     assert bank_credits(given)["amount"].to_pylist() == [-100, 100]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -101,8 +101,14 @@ def test_a_century_at_the_largest_sum_stays_exact() -> None:
         lambda values: pa.chunked_array([pa.array(values[:1]), pa.array(values[1:])]),
         lambda values: pa.array([None, *values])[1:],
         lambda values: pytest.importorskip("polars").Series(values),
+        lambda values: pa.array([str(value) for value in values]),
+        lambda values: pa.array(values).dictionary_encode(),
+        lambda values: pa.array(values).cast(
+            pa.timestamp("ms") if isinstance(values[0], date) else pa.decimal128(24, 2)
+        ),
+        lambda values: pa.array(values).cast(pa.date64() if isinstance(values[0], date) else pa.uint64()),
     ],
-    ids=["arrow", "chunked", "sliced", "polars"],
+    ids=["arrow", "chunked", "sliced", "polars", "text", "dictionary", "wide", "date64"],
 )
 def test_forms_of_columns(form) -> None:
     principal, due = [56_400, 123_400, 50_000], [D("2026-02-02"), D("2025-10-31"), D("2024-01-30")]
@@ -126,7 +132,10 @@ def test_a_single_value_stands_for_a_column() -> None:
         ((pa.array([None, 1]), D("2026-06-30"), D("2026-07-31")), "FIELD_MISSING"),
         ((np.array([1]), pa.array([None], pa.date32()), D("2026-07-31")), "FIELD_MISSING"),
         ((np.array([1]), np.array([20_000]), D("2026-07-31")), "FIELD_TYPE"),
-        ((np.array([1]), pa.array(["2026-06-30"]), D("2026-07-31")), "FIELD_TYPE"),
+        ((np.array([1]), pa.array([True]), D("2026-07-31")), "FIELD_TYPE"),
+        ((np.array([1]), pa.array(["2026-06-31"]), D("2026-07-31")), "DATE_INVALID"),
+        ((np.array([1]), pa.array([datetime(2026, 6, 30, 9)]), D("2026-07-31")), "DATE_INVALID"),
+        ((np.array([1]), np.datetime64("2026-06-30T09:00"), D("2026-07-31")), "DATE_INVALID"),
         ((np.array([1, 2]), np.array(["2026-06-30"] * 3, "datetime64[D]"), D("2026-07-31")), "COLUMN_LENGTH"),
     ],
 )

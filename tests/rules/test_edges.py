@@ -257,9 +257,15 @@ def test_columns_that_are_no_yen(column: Any, code: str) -> None:
         columns.late_charge(column, DAY, DAY)
 
 
-@pytest.mark.parametrize("column", [np.array(["10000-01-01"], "datetime64[D]"), pa.array([3_000_000], pa.date32())])
-def test_columns_past_the_last_date(column: Any) -> None:
-    with pytest.raises(RefusedError, match="DATE_RANGE"):
+@pytest.mark.parametrize(
+    ("column", "code"),
+    [
+        (np.array(["10000-01-01"], "datetime64[D]"), "DATE_RANGE"),
+        (pa.array([3_000_000], pa.date32()), "DATE_INVALID"),
+    ],
+)
+def test_columns_past_the_last_date(column: Any, code: str) -> None:
+    with pytest.raises(RefusedError, match=code):
         columns.fiscal_year(column)
 
 

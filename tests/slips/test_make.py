@@ -148,7 +148,7 @@ def test_printed_slips_say_whose_they_are(tmp_path: Path) -> None:
             parts={"water": 1, "sewerage": 2},
         )
     )
-    assert bill.parts == {"水道料金": 1, "sewerage": 2}
+    assert bill.parts == (("水道料金", 1), ("sewerage", 2))
     assert (texts.payee, texts.charge) == ("例示市", "水道料金")
     for wrong, code in (
         ("payee = ", "TOML_INVALID"),

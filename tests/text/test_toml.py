@@ -36,6 +36,6 @@ def test_any_other_file_is_one_issue(content: bytes, expected: str, tmp_path: Pa
     path.write_bytes(content)
     with pytest.raises(RefusedError) as caught:
         load_toml(path)
-    assert [(issue.code, issue.field, issue.expected) for issue in caught.value.issues] == [
+    assert [(issue.code, issue.where.file, issue.expected) for issue in caught.value.issues] == [
         ("TOML_INVALID", "a.toml", expected)
     ]

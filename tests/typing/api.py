@@ -8,7 +8,7 @@ import pyarrow as pa
 
 import kokin
 from kokin import bills, elqr, ledger, receipts, reconcile, reports, rules, slips, text
-from kokin.issues import Issue, RefusedError
+from kokin.issues import Issue, ReadResult, RefusedError
 from kokin.model import Bill, Receipt
 
 
@@ -39,8 +39,8 @@ def a_file() -> Iterator[Receipt]:
 
 
 def a_night() -> dict[str, object]:
-    billed: bills.Checked = bills.read("bills.csv")
-    done: reconcile.Reconciliation = reconcile.reconcile(billed.table, receipts.read("r.csv", layout="kokin-csv").table)
+    billed: ReadResult[bills.BillTotals] = bills.read("bills.csv")
+    done: reconcile.Reconciliation = reconcile.reconcile(billed.table, receipts.read("r.csv", layout="kokin-csv"))
     held: bool | None = done.controls[3].holds
     return {"held": held, **done.summary}
 

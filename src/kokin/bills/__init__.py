@@ -13,6 +13,6 @@
 """
 
 from kokin.bills._check import Checked, check
-from kokin.bills._files import batches, read, write
+from kokin.bills._files import BillTotals, batches, read, write
 
-__all__ = ["Checked", "batches", "check", "read", "write"]
+__all__ = ["BillTotals", "Checked", "batches", "check", "read", "write"]

@@ -96,14 +96,13 @@ def reconcile(
 
 def _bills(path: Path) -> pa.Table:
     from kokin import bills
-    from kokin.issues import RefusedError, from_table
+    from kokin.issues import RefusedError
 
-    found = bills.read(path)
-    issues = from_table(found.issues)
-    if found.rejected:
-        count = tell("{count:,} bills of {file} are wrong; nothing was written", count=found.rejected, file=path)
-        raise RefusedError(issues, count)
-    _show.issues(issues)
+    found = bills.read(path, on_error="skip")
+    if found.totals.rejected:
+        count = tell("{count:,} bills of {file} are wrong; nothing was written", count=found.totals.rejected, file=path)
+        raise RefusedError(found.issues, count)
+    _show.issues(found.issues)
     return found.table
 
 

@@ -24,6 +24,7 @@ from kokin.columns._arrow import (
     batches_of,
     bool_array,
     chunks,
+    column_label,
     common_width,
     fixed_buffer,
     flags_of,
@@ -58,7 +59,17 @@ from kokin.columns._digits import (
     from_digits,
     to_digits,
 )
+from kokin.columns._fields import (
+    check_amounts,
+    check_paid_before,
+    field_column,
+)
 from kokin.columns._files import atomic_file, draft_folder, remove_drafts
+from kokin.columns._normalize import (
+    normalize,
+    normalize_column,
+    type_issue,
+)
 from kokin.columns._problems import (
     Problems,
     issue_schema,
@@ -66,7 +77,8 @@ from kokin.columns._problems import (
 from kokin.columns._rows import (
     UNKNOWN_WORD,
     conform,
-    out_of_bounds,
+    conformed,
+    place_of,
     record_problems,
     word_codes,
 )
@@ -98,9 +110,13 @@ __all__ = [
     "atomic_file",
     "batches_of",
     "bool_array",
+    "check_amounts",
+    "check_paid_before",
     "chunks",
+    "column_label",
     "common_width",
     "conform",
+    "conformed",
     "counted",
     "day_column",
     "day_numbers",
@@ -108,6 +124,7 @@ __all__ = [
     "digits_column",
     "distinct",
     "draft_folder",
+    "field_column",
     "fixed_buffer",
     "flags_of",
     "from_digits",
@@ -118,7 +135,9 @@ __all__ = [
     "integers",
     "issue_schema",
     "no_rows",
-    "out_of_bounds",
+    "normalize",
+    "normalize_column",
+    "place_of",
     "record_problems",
     "remove_drafts",
     "shown_of",
@@ -133,6 +152,7 @@ __all__ = [
     "there",
     "to_arrow",
     "to_digits",
+    "type_issue",
     "union",
     "valid",
     "with_foreign_bytes",

@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from kokin.columns._stretches import in_threads, stretches
+from kokin.issues import Issue, RefusedError
+from kokin.model import Bill, Receipt
 
 #: Bytes.
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -30,7 +32,7 @@ Words: TypeAlias = npt.NDArray[np.uint64]
 
 _STRING = pa.string()
 # The offsets of a `string` array are int32.
-_MOST_TEXT = 1 << 31
+MAX_TEXT_BYTES = 1 << 31
 
 # How numpy holds the columns of fixed width that are used here.
 _DTYPES: dict[pa.DataType, type[np.integer[Any]]] = {
@@ -44,12 +46,41 @@ _DTYPES: dict[pa.DataType, type[np.integer[Any]]] = {
 
 
 def as_table(rows: Any) -> pa.Table:
-    """Rows in any form that Arrow takes: a table, a record batch, or an object with ``__arrow_c_stream__``."""
+    """Return rows as a table: a table, a record batch, or an object with ``__arrow_c_stream__``.
+
+    Raises:
+        RefusedError: a column has no Arrow type, such as Int128 of Polars, or a value does not fit its type.
+    """
     if isinstance(rows, pa.Table):
         return rows
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows])
-    return pa.table(rows)
+    try:
+        return pa.table(rows)
+    except pa.ArrowException:
+        # Arrow's message may contain a value of the table.
+        raise RefusedError(_without_arrow_type(rows), "the table cannot be read") from None
+
+
+def _without_arrow_type(rows: Any) -> list[Issue]:
+    """An issue for each column of a data frame that cannot be read alone."""
+    issues = []
+    for number, name in enumerate(getattr(rows, "columns", ()), 1):
+        try:
+            pa.table(rows[[name]])
+        except pa.ArrowException:
+            issues.append(Issue("FIELD_TYPE", column_label(str(name), number), found=str(rows[name].dtype)))
+        except (TypeError, KeyError, AttributeError):  # no data frame that selects columns like this
+            break
+    return issues or [Issue("FIELD_TYPE", expected="types that Arrow has")]
+
+
+def column_label(name: str, number: int) -> str:
+    """Return how an issue names a column: by its name where a record has it, else by its place.
+
+    Of a file without a header row, the first row is taken as names, so that another name may be a person's.
+    """
+    return name if any(name in record.model_fields for record in (Bill, Receipt)) else f"column {number}"
 
 
 def batches_of(rows: Any, size: int) -> Iterator[pa.RecordBatch]:
@@ -59,11 +90,17 @@ def batches_of(rows: Any, size: int) -> Iterator[pa.RecordBatch]:
     elif isinstance(rows, pa.Table | pa.RecordBatch) or not hasattr(rows, "__arrow_c_stream__"):
         source = as_table(rows).to_reader()
     else:
-        source = pa.RecordBatchReader.from_stream(rows)
-    yield no_rows(source.schema)
+        try:
+            source = pa.RecordBatchReader.from_stream(rows)
+        except pa.ArrowException:
+            source = as_table(rows).to_reader()  # names the column
+    is_empty = True
     for batch in source:
         for start in range(0, len(batch), size):
+            is_empty = False
             yield batch.slice(start, size)
+    if is_empty:
+        yield no_rows(source.schema)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
@@ -86,7 +123,7 @@ def in_one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 def texts_in_one(column: pa.ChunkedArray) -> pa.Array:
     """A text column as one array, ``large_string`` where it is too long for ``string``; an empty text for a null."""
-    column = column.cast(pa.large_string() if column.nbytes >= _MOST_TEXT else pa.string())
+    column = column.cast(pa.large_string() if column.nbytes >= MAX_TEXT_BYTES else pa.string())
     array = column.chunk(0) if column.num_chunks == 1 else in_one(column)
     return pc.fill_null(array, NO_TEXT) if array.null_count else array
 

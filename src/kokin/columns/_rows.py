@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,50 +11,74 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns._arrow import Bytes, Flags, chunks, integers
-from kokin.issues import Issue, Place, RefusedError
-from kokin.model import Record, Yen, kinds, schema
+from kokin.columns._arrow import Bytes, Flags, chunks
+from kokin.columns._fields import check_column
+from kokin.columns._normalize import normalize
+from kokin.columns._problems import Problems
+from kokin.issues import Issue, Place, RefusedError, from_table
+from kokin.model import Record, kinds, schema
 
 #: What :func:`word_codes` says for a word that is not in the list.
 UNKNOWN_WORD = 255
 
 
-def conform(table: pa.Table, record: type[Record], used: Container[str] | None = None) -> pa.Table:
-    """The columns of a table that the record knows (or of these, the used ones), in the types of its schema.
+def conform(
+    table: pa.Table,
+    record: type[Record],
+    used: Container[str] | None = None,
+    *,
+    unchecked: Container[str] = (),
+    place: Callable[[int], Place] | None = None,
+) -> pa.Table:
+    """Return the columns of :func:`normalize`, each checked by the rule of its field and in its type.
 
-    A text column may stay ``large_string`` or a dictionary of texts; views, which cannot be taken from, are copied.
+    Args:
+        table: any table.
+        record: what its rows are.
+        used: the columns that are wanted; by default all that the record has.
+        unchecked: columns whose rows the caller checks.
+        place: makes the place of a row from its number, counted from 1; by default :func:`place_of`.
 
     Raises:
-        RefusedError: a required column is missing, or one is of a type that does not become the schema's without loss.
+        RefusedError: as :func:`normalize` does, or a value breaks the rule of its field.
     """
-    problems = []
-    columns = {}
-    for field in schema(record):
-        if field.name not in table.schema.names:
-            if record.model_fields[field.name].is_required():
-                problems.append(Issue("FIELD_MISSING", field.name, "a column of this name"))
-            continue
-        if used is not None and field.name not in used:
-            continue
-        column = table.column(field.name)
-        kind = column.type.value_type if pt.is_dictionary(column.type) else column.type
-        if pt.is_null(kind) or (kind != field.type and not (_is_text(kind) and _is_text(field.type))):
-            try:
-                # Yen in floats would be rounded before they came here.
-                column = None if pt.is_floating(kind) else column.cast(field.type)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                column = None
-            if column is None:
-                problems.append(Issue("FIELD_TYPE", field.name, str(field.type), str(kind)))
-                continue
-        columns[field.name] = column
-    if problems:
-        raise RefusedError(problems, f"no table of {record.__name__.lower()}s")
-    return pa.table(columns)
+    columns, issues, _ = conformed(table, record, used, unchecked=unchecked, place=place)
+    if issues:
+        raise RefusedError(issues, f"no table of {record.__name__.lower()}s")
+    return columns
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pt.is_string(kind) or pt.is_large_string(kind))
+def conformed(
+    table: pa.Table,
+    record: type[Record],
+    used: Container[str] | None = None,
+    *,
+    unchecked: Container[str] = (),
+    place: Callable[[int], Place] | None = None,
+) -> tuple[pa.Table, list[Issue], Flags]:
+    """Return what :func:`conform` does, the issues of rows, and which rows they concern: bool (n,).
+
+    Where a row breaks a rule, its value is replaced by a valid placeholder.
+    """
+    place = place or partial(place_of, table)
+    table = normalize(table, record, used)
+    problems = Problems(1, np.zeros(len(table), np.bool_))
+    rules, fields = kinds(record), schema(record)
+    columns = {
+        name: table.column(name)
+        if name in unchecked
+        else check_column(table.column(name), fields.field(name), rules.get(name), problems)
+        for name in table.column_names
+    }
+    issues = from_table(problems.table())
+    return pa.table(columns), [issue.at(place(issue.where.record or 0)) for issue in issues], problems.refused
+
+
+def place_of(table: pa.Table, row: int) -> Place:
+    """The place of a row, counted from 1: in its file, where the table has the columns that name it."""
+    names = [name for name in ("source", "record_no") if table.schema.names.count(name) == 1]
+    values = table.select(names).slice(row - 1, 1).to_pylist()[0] if names else {}
+    return Place(values.get("source") or "", values.get("record_no") or row)
 
 
 def word_codes(column: pa.ChunkedArray, words: tuple[str, ...], null: int) -> Bytes:
@@ -67,17 +92,6 @@ def word_codes(column: pa.ChunkedArray, words: tuple[str, ...], null: int) -> By
     return np.concatenate(parts)
 
 
-def out_of_bounds(table: pa.Table, record: type[Record], names: Container[str] | None = None) -> Flags:
-    """The rows with yen outside the bounds that the record sets, in any of its columns or some: bool (n,)."""
-    found = np.zeros(len(table), np.bool_)
-    for name, kind in kinds(record).items():
-        if isinstance(kind, Yen) and name in table.schema.names and (names is None or name in names):
-            column = table.column(name)
-            yen = np.concatenate([np.empty(0, np.int64), *(integers(array, kind.least) for array in chunks(column))])
-            found |= (yen < kind.least) | (yen > kind.most)
-    return found
-
-
 def record_problems(table: pa.Table, record: type[Record], suspects: Flags, place: Any = Place) -> Iterable[Issue]:
     """What is wrong in the suspected rows, each told by the record itself.
 
@@ -85,8 +99,6 @@ def record_problems(table: pa.Table, record: type[Record], suspects: Flags, plac
     """
     for row in np.flatnonzero(suspects).tolist():
         values = {name: value for name, value in table.slice(row, 1).to_pylist()[0].items() if value not in (None, "")}
-        if "covers" in values:
-            values["covers"] = tuple(values["covers"])
         try:
             record(**values)
         except RefusedError as error:

@@ -139,5 +139,5 @@ def _slip(levy: Levy, bill_id: str, household: int, amount: int, last_day: date,
         payer_key=f"P{household:07d}",
         system=levy.system,
         charge=levy.charge,
-        parts={"water-charge": water, "sewerage-charge": amount - water} if levy.system == "water" else {},
+        parts=(("water-charge", water), ("sewerage-charge", amount - water)) if levy.system == "water" else (),
     )

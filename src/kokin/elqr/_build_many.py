@@ -16,21 +16,24 @@ from kokin.columns import (
     Flags,
     Ints,
     Problems,
+    as_table,
     day_column,
     day_numbers,
     digits_column,
     int64_array,
     issue_schema,
+    normalize_column,
     string_array,
     to_digits,
+    type_issue,
     yen_column,
 )
 from kokin.elqr._batch_checks import checker
-from kokin.elqr._batches import as_worked_on, on_threads, stretches
+from kokin.elqr._batches import on_threads, stretches
 from kokin.elqr._code import ElQr
 from kokin.elqr._parts import LENGTH, PARTS
 from kokin.issues import Issue, RefusedError
-from kokin.model import Bill, Day, Digits, Yen, kinds
+from kokin.model import Bill, Digits, Yen, kinds, schema
 from kokin.text import require_date
 
 # Rows per Arrow chunk of the result: its text offsets are 32 bits wide, and 255 x 2^20 fits.
@@ -79,9 +82,9 @@ def build_many(
 
     Args:
         table: an Arrow table, or anything that offers one, with the columns of a bill: ``payee_code, item_code,
-            case_key, confirmation`` (text), ``amount, levy_year, tax_year`` (int64 or text), ``due_on, payable_until``
-            (date32 or text ``YYYY-MM-DD``); ``office_code`` (``000``), ``period`` (``00``), ``account`` and
-            ``additional`` (zeros) may be left out or null. Other columns are not read.
+            case_key, confirmation`` (text), ``amount, levy_year, tax_year`` (whole numbers or text), ``due_on,
+            payable_until`` (days, times at midnight, or text ``YYYY-MM-DD``); ``office_code`` (``000``), ``period``
+            (``00``), ``account`` and ``additional`` (zeros) may be left out or null. Other columns are not read.
         issued_on: the day of issue. A slip whose deadline (支払期限) has passed on it is rejected.
         no_deadline: a null ``payable_until`` writes zeros. Without it such a row is rejected.
         threads: the number of threads; as many as there are processors by default.
@@ -93,7 +96,7 @@ def build_many(
     """
     if issued_on is not None:
         require_date("issued_on", issued_on)
-    prepared = _prepared(pa.table(table), optional={"payable_until"} if no_deadline else set())
+    prepared = _prepared(as_table(table), optional={"payable_until"} if no_deadline else set())
     build = functools.partial(_build, issued_on=issued_on, no_deadline=no_deadline)
     chunks, tables = [], []
     for start in range(0, len(prepared), _CHUNK):
@@ -120,15 +123,17 @@ def _prepared(table: pa.Table, optional: set[str]) -> pa.Table:
         RefusedError: a column is missing, stands twice, or is of a type that is not taken.
     """
     problems, found = [], {}
-    for name, kind in kinds(ElQr).items():
+    for name in kinds(ElQr):
         if table.column_names.count(name) > 1:
             problems.append(Issue("COLUMN_TWICE", name))
         elif name in table.column_names:
-            column = as_worked_on(table[name], kind)
+            wanted = schema(ElQr).field(name).type
+            column = normalize_column(table[name], wanted)
             if column is None:
-                expected = {Digits: "text", Yen: "int64 or text", Day: "date32 or text"}[type(kind)]
-                problems.append(Issue("FIELD_TYPE", name, expected, str(table[name].type)))
-            found[name] = column
+                problems.append(type_issue(name, wanted, table[name].type))
+            else:
+                is_number = column.type == wanted and wanted != pa.string()
+                found[name] = column if is_number else column.cast(pa.string())
         elif name not in _DEFAULTS and name not in optional:
             problems.append(Issue("FIELD_MISSING", name))
     if problems:

@@ -17,17 +17,19 @@ from kokin.columns import (
     from_digits,
     int64_array,
     issue_schema,
+    normalize_column,
     string_array,
     to_arrow,
     to_digits,
+    type_issue,
 )
 from kokin.elqr._batch_checks import checker
-from kokin.elqr._batches import as_worked_on, on_threads, stretches
+from kokin.elqr._batches import on_threads, stretches
 from kokin.elqr._code import ElQr
-from kokin.elqr._parts import LENGTH, PARTS, Part
+from kokin.elqr._parts import PARTS, Part
 from kokin.elqr._payload_column import payload_column
-from kokin.issues import Issue, RefusedError
-from kokin.model import Day, Digits, Yen, kinds, schema
+from kokin.issues import RefusedError
+from kokin.model import Day, Yen, kinds, schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,11 @@ def parse_many(payloads: Any, *, threads: int | None = None) -> Parsed:
         RefusedError: not a column of text.
     """
     given = payloads if isinstance(payloads, pa.ChunkedArray) else pa.chunked_array(payloads)
-    texts = as_worked_on(given, Digits(LENGTH))
+    texts = normalize_column(given, pa.string())
     if texts is None:
-        raise RefusedError([Issue("FIELD_TYPE", "payload", "text", str(given.type))])
-    pieces = [(batch.column(0), 1 + first) for first, batch in stretches(pa.table({"payload": texts}))]
+        raise RefusedError([type_issue("payload", pa.string(), given.type)])
+    table = pa.table({"payload": texts.cast(pa.string())})
+    pieces = [(batch.column(0), 1 + first) for first, batch in stretches(table)]
     parsed = on_threads(_parse, pieces, threads)
     return Parsed(
         pa.Table.from_batches([batch for batch, _ in parsed], _FIELDS),

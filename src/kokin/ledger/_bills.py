@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin import bills as bill_files
-from kokin.columns import Flags, Ints, bool_array, distinct, in_one, int64_array, integers, without
+from kokin.columns import Flags, Ints, as_table, bool_array, distinct, in_one, int64_array, integers, without
 from kokin.issues import Issue, RefusedError, from_table
 from kokin.ledger._bodies import bodies, facts
 from kokin.ledger._circles import bills_by_id, in_force
@@ -76,7 +76,7 @@ def _parts(tables: Iterable[Any]) -> Iterator[pa.Table]:
         if isinstance(table, bill_files.Checked):
             _refuse_wrong(table)
             table = table.table
-        table = pa.table(table)
+        table = as_table(table)
         yield from (table.slice(start, _PIECE) for start in range(0, max(len(table), 1), _PIECE))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import conform, in_one, int64_array, integers
+from kokin.columns import as_table, conform, in_one, int64_array, integers
 from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger._bodies import bodies
 from kokin.ledger._circles import RECEIPT_COLUMNS
@@ -55,7 +55,7 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
         ]
         del told["complete"]
         return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, told, _as_kept(table))
-    table = conform(pa.table(receipts), Receipt)
+    table = conform(as_table(receipts), Receipt)
     kept = _as_kept(table)
     amount = int(integers(kept.column(SUMMED), 0).sum())
     told = {"read": len(kept), "accepted": len(kept), "accepted_yen": amount}

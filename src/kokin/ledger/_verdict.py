@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from kokin.columns import UNKNOWN_WORD, Flags, int64_array, integers, word_codes
 from kokin.ledger._forms import flags, restored
-from kokin.matching import FINAL, KINDS, OUTCOMES, bins
+from kokin.matching import FINAL, KINDS, OUTCOMES, Index, bins
 from kokin.model import Bill, Bin, Receipt
 from kokin.reconcile import Policy, reconcile
 
@@ -34,7 +34,8 @@ def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
     source = pc.utf8_lpad(receipts.column("entry").cast(pa.string()), 19, "0")
     told = restored(receipts, Receipt)
     told = told.append_column("source", source)
-    done = reconcile(restored(bills, Bill), told, policy)
+    # Stored slips may bill less than was paid before them: a correction came later.
+    done = reconcile(Index.build(restored(bills, Bill), check_paid_before=False), told, policy)
     outcomes = done.outcomes
     assert outcomes.column("record_no").equals(receipts.column("record_no"))
     kind = receipts.column("kind") if "kind" in receipts.column_names else pa.nulls(len(receipts), pa.string())

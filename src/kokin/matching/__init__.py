@@ -48,7 +48,7 @@ from kokin.matching._judge import (
     judge_alone,
 )
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
-from kokin.matching._pack import EL_FIELDS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.matching._pack import DIGIT_COLUMNS, EL_FIELDS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
 from kokin.matching._slots import hashes
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "CANCEL",
     "CANCELLED",
     "CORRECTION",
+    "DIGIT_COLUMNS",
     "EL_FIELDS",
     "FINAL",
     "KINDS",

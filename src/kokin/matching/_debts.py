@@ -120,6 +120,28 @@ def find_debts(bills: pa.Table, amount: Ints, status: Bytes, problems: list[Issu
     return replace(debts, offsets=offsets, covered=target, circles=connect(total, offsets, target))
 
 
+def overpaid(bills: pa.Table, amount: Ints, status: Bytes, debts: Debts) -> list[Issue]:
+    """Return an issue for each obligation on which more was paid before than is billed: the excess would vanish.
+
+    What is billed is the largest amount of its open slips, or of all its slips where none is open.
+    """
+    if "paid_before" not in bills.schema.names:
+        return []
+    paid = integers(bills.column("paid_before"), 0)
+    lead = debts.lead(np.arange(len(bills), dtype=np.int32))
+    largest = np.zeros(len(debts.billed), np.int64)
+    own = np.flatnonzero(lead >= 0)
+    np.maximum.at(largest, lead[own], amount[own])
+    has_open = np.zeros(len(largest), np.bool_)
+    has_open[lead[own[status[own] == OPEN]]] = True
+    limit = np.where(has_open, debts.billed, largest)
+    rows = own[paid[own] > limit[lead[own]]]
+    return [
+        Issue("PAID_BEFORE_RANGE", "paid_before", f"at most {most}", str(found), Place(record=row + 1))
+        for row, most, found in zip(rows.tolist(), limit[lead[rows]].tolist(), paid[rows].tolist(), strict=True)
+    ]
+
+
 def _covers(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     """How many obligations each slip covers, and their names one after another."""
     lists = column.combine_chunks()

@@ -20,11 +20,10 @@ from kokin.columns import (
     Rows,
     batches_of,
     common_width,
-    conform,
+    conformed,
     in_threads,
     integers,
     no_rows,
-    out_of_bounds,
     record_problems,
     take_texts,
     texts_in_one,
@@ -32,9 +31,9 @@ from kokin.columns import (
     word_codes,
 )
 from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts
+from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts, overpaid
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
-from kokin.matching._pack import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text, unpack
+from kokin.matching._pack import DIGIT_COLUMNS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text, unpack
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
@@ -73,14 +72,19 @@ class Index:
         return len(self.amount)
 
     @classmethod
-    def build(cls, bills: Any) -> Self:
+    def build(cls, bills: Any, *, check_paid_before: bool = True) -> Self:
         """Prepare a table of bills (the columns of :class:`~kokin.model.Bill`; one row is one slip).
 
         Of a stream, such as a :class:`pyarrow.RecordBatchReader`, only what is matched on is held.
 
+        Args:
+            bills: the table.
+            check_paid_before: refuse an obligation on which more was paid before than its slips bill, for the excess
+                would be in no figure.
+
         Raises:
-            RefusedError: ``.issues`` names every row that is no bill, every ``bill_id`` that is there twice, and every
-                covered obligation that no slip of its own bills.
+            RefusedError: ``.issues`` names every row that is no bill, every duplicate ``bill_id``, every
+                covered obligation that no slip of its own bills, and every obligation with more paid than billed.
         """
         parts = in_threads(_read, _counted(batches_of(bills, CHUNK)))
         rows = pa.concat_tables([part.rows for part in parts])
@@ -92,6 +96,8 @@ class Index:
         if not in_order:
             found += _repeated(bill_id)
         debts = find_debts(rows, amount, status, found)
+        if check_paid_before:
+            found += overpaid(rows, amount, status, debts)
         if found:
             raise RefusedError(found, "bills refused")
         lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
@@ -179,21 +185,25 @@ def _counted(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch
 def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
     """A stretch of bills, checked and packed; ``piece`` says how many rows come before it."""
     batch, before = piece
-    table = conform(pa.Table.from_batches([batch]), Bill, _USED)
+    rows = pa.Table.from_batches([batch])
+    # The numbers are checked where they are packed.
+    table, issues, _ = conformed(
+        rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row)
+    )
     amount = integers(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:
         status = word_codes(table.column("status"), STATUSES, OPEN)
     keys = pack(table.combine_chunks().to_batches()[0] if len(table) else no_rows(table.schema), _text_words(table))
-    wrong = _suspects(table, amount, status, keys)
-    issues = list(record_problems(table, Bill, wrong, lambda record: Place(record=before + record)))
-    return _Part(table.select([name for name in _OF_DEBTS if name in table.schema.names]), amount, status, keys, issues)
+    wrong = _suspects(table, status, keys)
+    issues += record_problems(table, Bill, wrong, lambda record: Place(record=before + record))
+    rows = table.select([name for name in _OF_DEBTS if name in table.schema.names])
+    return _Part(rows, amount, status, keys, list(dict.fromkeys(issues)))
 
 
-def _suspects(table: pa.Table, amount: Ints, status: Bytes, keys: dict[str, Keys]) -> Flags:
+def _suspects(table: pa.Table, status: Bytes, keys: dict[str, Keys]) -> Flags:
     """Rows that may be no bills: bool (n,)."""
-    wrong = (amount < 1) | out_of_bounds(table, Bill, ("amount", "paid_before")) | ~keys["el_number"].present
-    wrong |= status == UNKNOWN_WORD
+    wrong: Flags = ~keys["el_number"].present | (status == UNKNOWN_WORD)
     wrong |= ~there(table.column("bill_id")) | ~there(table.column("due_on"))
     for kind in keys.values():
         wrong |= kind.wrong

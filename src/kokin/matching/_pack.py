@@ -24,6 +24,9 @@ EL_FIELDS: Mapping[str, int] = {"payee_code": 5, "item_code": 3, "case_key": 20,
 #: The columns that say a number of any kind.
 NUMBER_COLUMNS = (*EL_FIELDS, *NUMBERS[1:])
 
+#: Those of digits, which :func:`pack` checks by their record's rule.
+DIGIT_COLUMNS = (*EL_FIELDS, "barcode", "virtual_account")
+
 _BARCODE = 44
 _ACCOUNT = 10
 

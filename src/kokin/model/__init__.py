@@ -4,12 +4,14 @@ A frozen record (:class:`Bill`, :class:`Receipt`) for a person who holds one, an
 batch. Both follow from the fields of the record, so they cannot drift apart.
 """
 
-from kokin.model._bill import Bill, BillStatus
-from kokin.model._fields import Day, Digits, Kind, Name, Record, Text, Yen, kinds, schema, shown
+from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus
+from kokin.model._fields import Amounts, Day, Digits, Kind, Name, Names, Record, Text, Yen, kinds, schema, shown
 from kokin.model._outcome import Bin, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
 
 __all__ = [
+    "OPTIONAL_TEXTS",
+    "Amounts",
     "Bill",
     "BillStatus",
     "Bin",
@@ -18,6 +20,7 @@ __all__ = [
     "Finding",
     "Kind",
     "Name",
+    "Names",
     "Outcome",
     "Receipt",
     "ReceiptKind",

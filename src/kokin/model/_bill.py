@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kokin.model._fields import Day, Digits, Name, Record, Text, Yen
+from kokin.issues import Issue
+from kokin.model._fields import Amounts, Day, Digits, Name, Names, Record, Text, Yen, kinds
 
 
 class BillStatus(StrEnum):
@@ -59,17 +60,45 @@ class Bill(Record):
     """Virtual account: branch 3 + number 7."""
     obligation_id: Annotated[str, Text(64)] | None = None
     """The obligation (調定) that the slip settles; without one the bill is its own."""
-    covers: tuple[Annotated[str, Text(64)], ...] = ()
-    """The obligations that a slip for a whole year (全期) settles."""
+    covers: Annotated[tuple[str, ...], Names(Text(64, least=1))] = ()
+    """The obligations that a slip for a whole year (全期) settles; a list, or a text ``a;b``, is accepted."""
     payer_key: Annotated[str, Text(64)] | None = None
     """宛名番号: who owes; offered for 充当, never matched on."""
     system: Annotated[str, Text(40)] | None = None
     """The standard system that issued the bill (標準準拠システム)."""
     charge: Annotated[str, Text(40)] | None = None
     """The charge (税目・料金) by its name in the catalogue."""
-    parts: dict[str, Annotated[int, Yen()]] = Field(default_factory=dict)
-    """Yen per debt on the slip (水道 and 下水道); they add up to the amount."""
+    parts: Annotated[tuple[tuple[str, int], ...], Amounts(Text(40, least=1), Yen())] = ()
+    """Name and yen of each debt on the slip (水道 and 下水道), as pairs: ``dict(bill.parts)`` looks one up.
+
+    They add up to the amount. A mapping, or a text ``name=yen;name=yen``, is accepted."""
     paid_before: Annotated[int, Yen()] = 0
-    """Yen already settled on the obligation before this batch."""
+    """Yen already settled on the obligation before this batch; at most what is billed on it."""
     name: Annotated[str, Name(80)] | None = None
     """氏名, for the printed slip only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_text_is_none(cls, values: Any) -> Any:
+        """A file cannot tell an empty text from none, so the record does not either."""
+        if not isinstance(values, dict):
+            return values
+        return {name: None if value == "" and name in OPTIONAL_TEXTS else value for name, value in values.items()}
+
+    @model_validator(mode="after")
+    def _check_sums(self) -> Self:
+        issues = []
+        if self.parts and (total := sum(yen for _, yen in self.parts)) != self.amount:
+            issues.append(Issue("PARTS_SUM", "parts", str(self.amount), str(total)))
+        is_own_obligation = self.obligation_id is None and not self.covers
+        if is_own_obligation and self.paid_before > self.amount:
+            issues.append(Issue("PAID_BEFORE_RANGE", "paid_before", f"at most {self.amount}", str(self.paid_before)))
+        if issues:
+            raise self.refusal(issues, "Bill refused")
+        return self
+
+
+#: The fields of free text that may be absent.
+OPTIONAL_TEXTS = frozenset(
+    name for name, kind in kinds(Bill).items() if isinstance(kind, Text) and not Bill.model_fields[name].is_required()
+)

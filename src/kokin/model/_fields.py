@@ -10,7 +10,7 @@ import abc
 import functools
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
@@ -130,7 +130,7 @@ class Yen(Kind):
 
     def check(self, value: Any) -> Any:
         if type(value) is int and not self.least <= value <= self.most:
-            raise _problem("AMOUNT_RANGE", self.expected, value)
+            raise _problem("AMOUNT_RANGE", self.expected, shown(str(value)))
         return value
 
 
@@ -149,6 +149,81 @@ class Day(Kind):
         except ValueError:
             pass
         raise _problem("DATE_INVALID", self.expected, shown(value))
+
+
+_NAME_FORBIDDEN = re.compile("[;=]")
+
+
+def _check_name(value: Any, rule: Text) -> str:
+    """A name inside ``covers`` or ``parts``, without the spaces around it."""
+    if not isinstance(value, str):
+        raise _problem("FIELD_TYPE", "text", type(value).__name__)
+    name = value.strip(" \u3000")
+    rule.check(name)
+    if _NAME_FORBIDDEN.search(name):
+        raise _problem("CHARACTER", "no ; and no =, which separate names in a file", "")
+    return name
+
+
+@dataclass(frozen=True)
+class Names(Kind):
+    """Several names, each by the rule ``name``: a tuple or a list of texts, or one text ``a;b``.
+
+    Spaces around a name are removed. A name has no ``;`` and no ``=``, so the names can be written as one text.
+    """
+
+    name: Text
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [name for name in value.split(";") if name.strip(" \u3000")]
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(_check_name(name, self.name) for name in value)
+
+
+@dataclass(frozen=True)
+class Amounts(Kind):
+    """Yen by name, each by the rules ``name`` and ``yen``: a mapping, pairs, or one text ``name=yen;name=yen``.
+
+    It is kept as pairs in their order. Names are as in :class:`Names`, each of them once.
+    """
+
+    name: Text
+    yen: Yen
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = _amounts_of(value)
+        elif isinstance(value, Mapping):
+            value = tuple(value.items())
+        if not isinstance(value, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in value):
+            return value
+        names = []
+        for name, yen in value:
+            if type(yen) is not int:
+                raise _problem("FIELD_TYPE", "whole yen", type(yen).__name__)
+            self.yen.check(yen)
+            names.append(_check_name(name, self.name))
+        if len(set(names)) < len(names):
+            raise _problem("PARTS_DUPLICATE", "each name once", "")
+        return tuple(zip(names, (yen for _, yen in value), strict=True))
+
+
+def _amounts_of(text: str) -> list[tuple[str, int]]:
+    """The pairs of a text ``name=yen;name=yen``."""
+    pairs = []
+    for part in text.split(";"):
+        name, equals, yen = (side.strip(" \u3000") for side in part.partition("="))
+        if not (name or equals or yen):
+            continue
+        if not (equals and yen.isascii() and yen.isdigit() and len(yen) <= _MAX_YEN_DIGITS):
+            raise _problem("PARTS_FORM", "name=yen;name=yen", "")
+        pairs.append((name, int(yen)))
+    return pairs
+
+
+_MAX_YEN_DIGITS = 18
 
 
 class Record(BaseModel):
@@ -212,8 +287,8 @@ def _without_marks(hint: Any) -> Any:
     """A type without the kinds that are noted in it: ``tuple[Annotated[str, ...], ...]`` is ``tuple[str, ...]``."""
     if typing.get_origin(hint) is Annotated:
         return _without_marks(typing.get_args(hint)[0])
-    if typing.get_origin(hint) in (tuple, dict):
-        return typing.get_origin(hint)[tuple(_without_marks(part) for part in typing.get_args(hint))]
+    if typing.get_origin(hint) is tuple:
+        return tuple[tuple(_without_marks(part) for part in typing.get_args(hint))]  # type: ignore[misc]
     return hint
 
 
@@ -228,7 +303,7 @@ def _arrow_types() -> dict[Any, Callable[[], pa.DataType]]:
         date: pa.date32,
         time: lambda: pa.time32("s"),
         tuple[str, ...]: lambda: pa.list_(pa.string()),
-        dict[str, int]: lambda: pa.map_(pa.string(), pa.int64()),
+        tuple[tuple[str, int], ...]: lambda: pa.map_(pa.string(), pa.int64()),
     }
 
 

@@ -158,7 +158,8 @@ class ColumnReader:
     def paid(self, run: Run) -> Mask:
         """Which of the plainly good records report a payment."""
         if self._rules:
-            return run.good & np.asarray(np.logical_or.reduce([self._meets(rule, run) for rule in self._rules]))
+            any_rule: Mask = np.logical_or.reduce([self._meets(rule, run) for rule in self._rules])
+            return run.good & any_rule
         if not self.layout.paid:
             return run.good
         name, codes = self.layout.paid.field, self.layout.paid.codes

@@ -12,6 +12,7 @@ from datetime import date, time
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -112,8 +113,10 @@ class PaymentKey:
 
     def _escaped_column(self, column: pa.Array) -> pa.Array:
         if self._prefix:
+            content = np.frombuffer(column.buffers()[2] or b"", np.uint8)
             for sign, escape in _ESCAPES:
-                column = pc.replace_substring(column, sign, escape)
+                if (content == ord(sign)).any():  # few columns have one
+                    column = pc.replace_substring(column, sign, escape)
         return column
 
     def _joined_columns(self, parts: list[Any]) -> pa.Array:

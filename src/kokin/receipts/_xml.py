@@ -30,6 +30,8 @@ from kokin.text import UndecodableError, decode_cp932
 _NAMESPACE = re.compile(r"\{urn:[^}]*:(camt\.\d{3})\.\d{3}\.\d{2}\}Document")
 _HEADER = re.compile(r"\{[^}]*\}AppHdr")
 _REPORTS = ("Ntfctn", "Rpt", "Stmt")
+# The codes of CpyDplctInd (CopyDuplicate1Code).
+_COPY_MARKS = ("CODU", "COPY", "DUPL")
 #: Elements that are watched, with the elements that may contain them.
 _PARENTS = {
     "Ntry": _REPORTS,
@@ -413,7 +415,8 @@ class _Document:
                 self._summary(element)
             elif name == "CpyDplctInd":
                 place = Place(self._decoder.file, byte=self._start)
-                found = shown((element.text or "").strip(BLANKS))
+                mark = (element.text or "").strip(BLANKS)
+                found = mark if mark in _COPY_MARKS else shown(mark)
                 self._decoder.warnings.append(Issue("XML_COPY", found=found, where=place))
             elif name in _REPORTS:
                 self._compare()

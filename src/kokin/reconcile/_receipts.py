@@ -20,11 +20,11 @@ from kokin.columns import (
     Rows,
     as_table,
     bool_array,
-    conform,
+    conformed,
     in_one,
     in_threads,
     integers,
-    out_of_bounds,
+    place_of,
     record_problems,
     there,
     to_arrow,
@@ -34,6 +34,7 @@ from kokin.issues import Issue, Place, RefusedError
 from kokin.matching import (
     CANCEL,
     CORRECTION,
+    DIGIT_COLUMNS,
     FINAL,
     KINDS,
     NO_NUMBER,
@@ -52,7 +53,6 @@ from kokin.reconcile._codes import Columns, code_texts, ranks
 from kokin.reconcile._identity import Identity, code_together, identify, linked, overlap_table
 from kokin.reconcile._policy import Policy
 
-_YEN = ("amount", "principal", "late_charge", "demand_fee")
 _BY_HAND = [code for code, kind in enumerate(KINDS) if kind.is_by_hand]
 _NONE = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.bool_))
 
@@ -66,7 +66,7 @@ class Receipts:
 
     def __init__(self, receipts: Any, index: Index) -> None:
         #: The table, and which of the tables given each record came in: int64 (n,).
-        self.table, self.part_of = gather(receipts)
+        self.table, self.part_of, issues, rejected = gather(receipts)
         self.debts = index.debts
         self.kind = kinds_of(self.table)
         #: int64 (n,): yen as reported; those of a reversal are not negative.
@@ -78,11 +78,14 @@ class Receipts:
         #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
         self.by: Bytes = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
-        suspects |= (self.kind == UNKNOWN_WORD) | ~there(self.table.column("paid_on"))
-        suspects |= (self.amount < (self.kind != CORRECTION)) | out_of_bounds(self.table, Receipt, _YEN)
+        suspects |= self.kind == UNKNOWN_WORD
+        suspects |= ~there(self.table.column("paid_on")) | ~there(self.table.column("amount"))
+        suspects |= (self.amount < (self.kind != CORRECTION)) & ~rejected
         suspects |= self._by_nobody()
-        if suspects.any() and (issues := list(record_problems(self.table, Receipt, suspects, self._place))):
-            raise RefusedError(issues, "receipts refused")
+        issues += record_problems(self.table, Receipt, suspects, self._place)
+        if issues:
+            by_place = sorted(dict.fromkeys(issues), key=lambda issue: (issue.where.file, issue.where.record or 0))
+            raise RefusedError(by_place, "receipts refused")
         columns = Columns(self.table)
         if columns.has("other_keys"):
             self.slip[columns.known("other_keys") & (self.slip != NO_NUMBER)] = SEVERAL
@@ -98,8 +101,7 @@ class Receipts:
         return wrong
 
     def _place(self, record: int) -> Place:
-        row = self.table.slice(record - 1, 1).to_pylist()[0]
-        return Place(row.get("source") or "", row.get("record_no") or record)
+        return place_of(self.table, record)
 
     @property
     def yen(self) -> Ints:
@@ -186,17 +188,23 @@ def _keys(some: Columns, kind: Bytes) -> Ints:
     return np.where(known, np.where(reversal, cancelled, own), -1)
 
 
-def gather(receipts: Any) -> tuple[pa.Table, Ints]:
-    """One table of receipts, or one per file, as one in the columns and types of the schema; the table of each row."""
-    several = receipts if isinstance(receipts, Sequence) else [receipts]
-    tables = [conform(as_table(table), Receipt) for table in several]
+def gather(receipts: Any) -> tuple[pa.Table, Ints, list[Issue], Flags]:
+    """Return one table of receipts from one, or from one per file, in the columns and types of the schema.
+
+    Also which table each row came in, int64 (n,), the issues of rows, and which rows they concern, bool (n,). The
+    numbers are checked where they are looked up.
+    """
+    several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
+    found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS) for table in several]
+    tables, issues = [table for table, *_ in found], [issue for _, some, _ in found for issue in some]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
     part_of = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    rejected = np.concatenate([rows for *_, rows in found])
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
-        return _with_kinds(pa.concat_tables(plain, promote_options="default")), part_of
-    return _with_kinds(pa.concat_tables(tables)), part_of
+        return _with_kinds(pa.concat_tables(plain, promote_options="default")), part_of, issues, rejected
+    return _with_kinds(pa.concat_tables(tables)), part_of, issues, rejected
 
 
 def _with_kinds(table: pa.Table) -> pa.Table:
@@ -229,8 +237,10 @@ def overlaps(receipts: Any) -> pa.Table:
         first in the order of finals.
 
     Raises:
-        RefusedError: a required column is missing, or one is of a wrong type.
+        RefusedError: a required column is missing or of a wrong type, or a row is no receipt.
     """
-    table, part_of = gather(receipts)
+    table, part_of, issues, _ = gather(receipts)
+    if issues:
+        raise RefusedError(issues, "receipts refused")
     columns = Columns(table)
     return overlap_table(columns, part_of, identify(columns, kinds_of(table), part_of))

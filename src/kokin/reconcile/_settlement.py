@@ -18,7 +18,6 @@ from kokin.columns import (
     flags_of,
     in_one,
     integers,
-    out_of_bounds,
     record_problems,
     to_arrow,
 )
@@ -74,12 +73,12 @@ def bank_credits(receipts: Any) -> pa.Table:
     table = table.filter(pc.not_equal(kind, ReceiptKind.PROVISIONAL.value))
     received = day_column(table, "received_on")
     takes_back = pa.array([ReceiptKind.CANCEL.value, ReceiptKind.REVERSAL.value])
-    cancelled = flags_of(pc.is_in(text_column(table, "kind"), value_set=takes_back))
+    taken_back = flags_of(pc.is_in(text_column(table, "kind"), value_set=takes_back))
     amount = integers(table.column("amount"), 0)
     return pa.table(
         {
             "credited_on": days_array(np.where(np.isnat(received), day_column(table, "paid_on"), received)),
-            "amount": to_arrow(np.where(cancelled, -amount, amount), pa.int64()),
+            "amount": to_arrow(np.where(taken_back, -amount, amount), pa.int64()),
             "agent_code": text_column(table, "agent_code"),
             "reference": pc.coalesce(*(text_column(table, name) for name in ("provider_key", "virtual_account"))),
         }
@@ -93,7 +92,7 @@ def checked(rows: Any, record: type[Record]) -> pa.Table:
         RefusedError: a required column is missing, of another type, or has a null; yen are out of their bounds.
     """
     table = conform(as_table(rows), record)
-    wrong = out_of_bounds(table, record)
+    wrong = np.zeros(len(table), np.bool_)
     for name, field in record.model_fields.items():
         if field.is_required():
             wrong |= flags_of(in_one(table.column(name)).is_null())

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import Issue, Place, RefusedError, from_table
+from kokin.model import Day, Yen
 from kokin.rules._checks import MOST_YEN
 from kokin.rules._periods import DATE_BOUNDS
 from kokin.text import require_date
@@ -26,8 +27,8 @@ _FIRST, _LAST = np.datetime64(date.min, "D"), np.datetime64(date.max, "D")
 #: Represents a day that never comes: later than every date.
 NEVER = _LAST + DAY
 
-# A refusal names so many rows; the rest would tell nothing new.
-_TOLD = 20
+# The rows that an error names.
+_MAX_ISSUES = 20
 
 
 _NOTHING: Mapping[str, Column] = {}
@@ -64,13 +65,19 @@ def refuse(code: str, field: str, rows: Flags, expected: str = "", found: npt.ND
     if marked.size:
         issues = [
             Issue(code, field, expected, "" if found is None else str(found[row]), Place(record=int(row) + 1))
-            for row in marked[:_TOLD]
+            for row in marked[:_MAX_ISSUES]
         ]
-        raise RefusedError(issues, f"{marked.size} rows refused")
+        raise _refused(issues, marked.size)
+
+
+def _refused(issues: list[Issue], rows: int | None = None) -> RefusedError:
+    return RefusedError(issues[:_MAX_ISSUES], f"{rows or len(issues)} rows refused")
 
 
 def _yen(name: str, column: Column) -> Ints:
-    values = _from_arrow(name, column, "int64") if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
+    if _speaks_arrow(column):
+        return _from_arrow(name, column, Yen(0, MOST_YEN))
+    values = _one_dimension(name, np.asarray(column))
     if values.dtype.kind not in "iu":
         raise RefusedError([Issue("FIELD_TYPE", name, "int64", str(values.dtype))])
     refuse("AMOUNT_RANGE", name, (values < 0) | (values > MOST_YEN), f"0 to {MOST_YEN}", values)
@@ -88,7 +95,7 @@ def _days_or_never(name: str, column: Column) -> Days:
         return np.atleast_1d(NEVER)
     if isinstance(column, date):
         column = np.array(require_date(name, column), "datetime64[D]")
-    values = _from_arrow(name, column, "date32") if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
+    values = _from_arrow(name, column, Day()) if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
     if values.dtype.kind != "M":
         raise RefusedError([Issue("FIELD_TYPE", name, "datetime64[D]", str(values.dtype))])
     days = values.astype("datetime64[D]", copy=False)
@@ -114,20 +121,23 @@ def _speaks_arrow(column: Column) -> bool:
     return hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__")
 
 
-def _from_arrow(name: str, column: Column, kind: str) -> npt.NDArray[Any]:
-    """An Arrow column of integers or of date32 as numpy has it, int64 or datetime64[D]; nulls become ``NaT``."""
+def _from_arrow(name: str, column: Column, rule: Yen | Day) -> npt.NDArray[Any]:
+    """An Arrow column of yen or days as numpy has it, int64 or datetime64[D]; a day that is null becomes ``NaT``."""
     import pyarrow as pa
 
-    from kokin.columns import fixed_buffer
+    from kokin.columns import Problems, field_column, in_one, integers, normalize_column, type_issue, valid
 
-    chunks = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)
-    fits = pa.types.is_integer(chunks.type) if kind == "int64" else pa.types.is_date32(chunks.type)
-    if not fits:
-        raise RefusedError([Issue("FIELD_TYPE", name, kind, str(chunks.type))])
-    if kind == "int64":
-        if chunks.null_count:
-            refuse("FIELD_MISSING", name, np.array(chunks.is_null().to_pylist()))
-        return np.asarray(chunks.to_numpy())  # of its own width, so that uint64 is compared before it is cast
-    nat = np.iinfo(np.int64).min
-    numbers = chunks.cast(pa.int32()).cast(pa.int64()).fill_null(nat).combine_chunks()
-    return fixed_buffer(numbers, np.int64).view("datetime64[D]")
+    wanted = pa.int64() if isinstance(rule, Yen) else pa.date32()
+    given = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)
+    values = normalize_column(given, wanted)
+    if values is None:
+        raise RefusedError([type_issue(name, wanted, given.type)])
+    problems = Problems(1, np.zeros(len(values), np.bool_))
+    checked = field_column(in_one(values), rule, name, problems, required=isinstance(rule, Yen))
+    if problems.refused.any():
+        raise _refused(from_table(problems.table()))
+    days = integers(checked, 0).astype(np.int64)
+    return days if isinstance(rule, Yen) else np.where(valid(checked), days, _NAT).view("datetime64[D]")
+
+
+_NAT = np.iinfo(np.int64).min

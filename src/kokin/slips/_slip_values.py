@@ -90,7 +90,7 @@ def debt_lines(bill: Bill, texts: SlipTexts) -> list[DebtLine]:
     Raises:
         RefusedError: the parts do not add up to the amount, or a text is for a debt that is not on the slip.
     """
-    parts = bill.parts or {texts.charge: bill.amount}
+    parts = dict(bill.parts) or {texts.charge: bill.amount}
     if sum(parts.values()) != bill.amount:
         raise RefusedError([Issue("PARTS_SUM", "parts", str(bill.amount), str(sum(parts.values())))])
     strangers = (texts.registrations.keys() | texts.remarks.keys()) - parts.keys()

@@ -92,9 +92,9 @@ class SlipWords(Record):
             RefusedError: a word is missing, of a wrong name or too long.
         """
         labels = {**self.common.get("labels", {}), **self.items.get(bill.item_code, {}).get("labels", {})}
-        named = {labels.get(name, name): yen for name, yen in bill.parts.items()}
-        there = {name: labels.get(name, name) for name in bill.parts}
-        return bill.model_copy(update={"parts": named}), self._texts(bill.item_code, there)
+        named = tuple((labels.get(name, name), yen) for name, yen in bill.parts)
+        printed = {name: labels.get(name, name) for name, _ in bill.parts}
+        return bill.model_copy(update={"parts": named}), self._texts(bill.item_code, printed)
 
     def _texts(self, item_code: str, parts: dict[str, str]) -> SlipTexts:
         fields = {**self.common, **self.items.get(item_code, {})}
