@@ -178,7 +178,7 @@ def content_of(row):
 def identify(rows):
     """Set the row that counts for the payment of each row, ``counted``, and whether its key is ``reused``."""
     payments, records_of, order = defaultdict(list), defaultdict(list), {}
-    for row in sorted(rows, key=lambda row: (row.get("record_no") or 10**9, row.get("record_no") is None)):
+    for row in sorted(rows, key=lambda row: (row.get("record_no") or 10**9, row.get("source") or "")):
         row["counted"], row["reused"] = row, False
         content = content_of(row)
         row["variant"] = tuple(sorted((name, str(value)) for name, value in content.items()))

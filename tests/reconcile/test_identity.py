@@ -67,6 +67,20 @@ def test_one_record_of_one_file_in_two_tables_is_one_record():
     assert Counter(outcomes(same.slice(0, 1), rest, same.slice(1))) == expected
 
 
+def test_records_without_a_number_do_not_depend_on_the_order_of_rows():
+    """One file under two names, whose records have no numbers, beside another file."""
+    unnumbered = [{**paid(B1), "record_no": None, "digest": "d", "source": name} for name in ("x", "y")]
+    rows = [*unnumbered, {**paid(B1), "record_no": 1, "digest": "a", "source": "z"}]
+    for order in ([0, 1, 2], [1, 0, 2], [2, 1, 0]):
+        done = reconcile(table([B1]), table([rows[at] for at in order]))
+        assert Counter(done.outcomes["outcome"].to_pylist()) == {
+            "MATCHED": 1,
+            "DUPLICATE_PAYMENT": 1,
+            "DUPLICATE_RECORD": 1,
+        }
+        assert done.overlaps["source"].to_pylist() == ["x"]
+
+
 def test_equal_rows_of_one_data_frame_are_two_payments_and_of_two_frames_one():
     row = {**paid(B1), "source": "", "record_no": None}
     assert sorted(outcomes(file("", row, row, digest=False))) == ["DUPLICATE_PAYMENT", "MATCHED"]

@@ -154,7 +154,8 @@ def _by_content(some: Columns, kind: Bytes, part: Ints, rows: Ints) -> _Groups:
     file, in_file = _files(columns, part[rows])
     record = columns.code("record_no").astype(np.int64)
     one_record = in_file & (record > 0)
-    order = np.lexsort((record, record <= 0, file, content))
+    # A file may have several names; records without a number are in the order of these.
+    order = np.lexsort((columns.rank("source"), record, record <= 0, file, content))
     head = _changes(content[order], file[order])
     # The same record of the same file, in two tables, is one record.
     new = head | _changes(record[order]) | ~one_record[order]
