@@ -54,19 +54,24 @@ def digits_column(column: pa.Array, rule: Digits, name: str, problems: Problems,
 def yen_column(column: pa.Array, rule: Yen, name: str, problems: Problems) -> Ints:
     """Whole numbers in their range, int64 (n), from an int64 column or from text of nothing but digits."""
     if pa.types.is_string(column.type):
-        texts = _told_and_filled(column, str(rule.least), name, problems)
+        texts = _told_and_filled(column, str(_placeholder(rule)), name, problems)
         column = _numbers_of(texts, rule, name, problems)
-    values = fixed_buffer(_told_and_filled(column, rule.least, name, problems), np.int64)
+    values = fixed_buffer(_told_and_filled(column, _placeholder(rule), name, problems), np.int64)
     outside = (values < rule.least) | (values > rule.most)
     if outside.any():
         found = int64_array(values[outside]).cast(pa.string())
         problems.add("AMOUNT_RANGE", name, outside, rule.expected, found)
-        values = np.where(outside, rule.least, values)
+        values = np.where(outside, _placeholder(rule), values)
     return values
 
 
+def _placeholder(rule: Yen) -> int:
+    """A number that replaces a rejected one: within the bounds, and not 0, which another rule may reject."""
+    return max(rule.least, 1)
+
+
 def _numbers_of(texts: pa.Array, rule: Yen, name: str, problems: Problems) -> pa.Array:
-    """Texts of digits as int64; a text that is none, or far too long, is told and becomes the least amount."""
+    """Texts of digits as int64; a text that is none, or far too long, is an issue and replaced."""
     offsets, ascii_bytes = text_buffers(texts)
     foreign = with_foreign_bytes(offsets, ascii_bytes) | (np.diff(offsets) == 0)
     if foreign.any():
@@ -76,7 +81,7 @@ def _numbers_of(texts: pa.Array, rule: Yen, name: str, problems: Problems) -> pa
     if too_long.any():
         problems.add("AMOUNT_RANGE", name, too_long, rule.expected, shown_of(texts, too_long))
     if foreign.any() or too_long.any():
-        texts = pc.if_else(bool_array(foreign | too_long), str(rule.least), texts)
+        texts = pc.if_else(bool_array(foreign | too_long), str(_placeholder(rule)), texts)
     return pc.ascii_lpad(texts, 1, "0").cast(pa.int64())
 
 

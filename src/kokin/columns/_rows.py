@@ -42,7 +42,7 @@ def conform(
     Raises:
         RefusedError: as :func:`normalize` does, or a value breaks the rule of its field.
     """
-    columns, issues, _ = conformed(table, record, used, unchecked=unchecked, place=place)
+    columns, issues = conformed(table, record, used, unchecked=unchecked, place=place)
     if issues:
         raise RefusedError(issues, f"no table of {record.__name__.lower()}s")
     return columns
@@ -55,8 +55,8 @@ def conformed(
     *,
     unchecked: Container[str] = (),
     place: Callable[[int], Place] | None = None,
-) -> tuple[pa.Table, list[Issue], Flags]:
-    """Return what :func:`conform` does, the issues of rows, and which rows they concern: bool (n,).
+) -> tuple[pa.Table, list[Issue]]:
+    """Return what :func:`conform` does, and the issues of rows.
 
     Where a row breaks a rule, its value is replaced by a valid placeholder.
     """
@@ -72,7 +72,7 @@ def conformed(
     checked = pa.table(columns)
     place = place or partial(place_of, checked)
     issues = [issue.at(place(issue.where.record or 0)) for issue in from_table(problems.table())]
-    return checked, issues, problems.refused
+    return checked, issues
 
 
 def place_of(table: pa.Table, row: int) -> Place:

@@ -187,9 +187,7 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
     batch, before = piece
     rows = pa.Table.from_batches([batch])
     # The numbers are checked where they are packed.
-    table, issues, _ = conformed(
-        rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row)
-    )
+    table, issues = conformed(rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row))
     amount = integers(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:

@@ -67,7 +67,7 @@ class Receipts:
 
     def __init__(self, receipts: Any, index: Index) -> None:
         #: The table, and which of the tables given each record came in: int64 (n,).
-        self.table, self.part_of, issues, rejected = gather(receipts)
+        self.table, self.part_of, issues = gather(receipts)
         self.debts = index.debts
         self.kind = kinds_of(self.table)
         #: int64 (n,): yen as reported; those of a reversal are not negative.
@@ -81,7 +81,7 @@ class Receipts:
         suspects = np.concatenate([wrong for _, _, wrong in found])
         suspects |= self.kind == UNKNOWN_WORD
         suspects |= ~there(self.table.column("paid_on")) | ~there(self.table.column("amount"))
-        suspects |= (self.amount < (self.kind != CORRECTION)) & ~rejected
+        suspects |= self.amount < (self.kind != CORRECTION)
         suspects |= self._partly_numbered() | self._by_nobody()
         issues += record_problems(self.table, Receipt, suspects, self._place)
         if issues:
@@ -199,23 +199,22 @@ def _keys(some: Columns, kind: Bytes) -> Ints:
     return np.where(known, np.where(reversal, cancelled, own), -1)
 
 
-def gather(receipts: Any) -> tuple[pa.Table, Ints, list[Issue], Flags]:
+def gather(receipts: Any) -> tuple[pa.Table, Ints, list[Issue]]:
     """Return one table of receipts from one, or from one per file, in the columns and types of the schema.
 
-    Also which table each row came in, int64 (n,), the issues of rows, and which rows they concern, bool (n,). The
-    numbers are checked where they are looked up.
+    Also which table each row came in, int64 (n,), and the issues of rows. The numbers are checked where they are looked
+    up.
     """
     several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
     found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS) for table in several]
-    tables, issues = [table for table, *_ in found], [issue for _, some, _ in found for issue in some]
+    tables, issues = [table for table, _ in found], [issue for _, some in found for issue in some]
     if not tables:
         raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
     part_of = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
-    rejected = np.concatenate([rows for *_, rows in found])
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
-        return _with_kinds(pa.concat_tables(plain, promote_options="default")), part_of, issues, rejected
-    return _with_kinds(pa.concat_tables(tables)), part_of, issues, rejected
+        return _with_kinds(pa.concat_tables(plain, promote_options="default")), part_of, issues
+    return _with_kinds(pa.concat_tables(tables)), part_of, issues
 
 
 def _with_kinds(table: pa.Table) -> pa.Table:
@@ -250,7 +249,7 @@ def overlaps(receipts: Any) -> pa.Table:
     Raises:
         RefusedError: a required column is missing or of a wrong type, or a row is no receipt.
     """
-    table, part_of, issues, _ = gather(receipts)
+    table, part_of, issues = gather(receipts)
     if issues:
         raise RefusedError(issues, "receipts refused")
     columns = Columns(table)
