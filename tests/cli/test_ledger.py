@@ -57,7 +57,7 @@ def here(city: Path, tmp_path: Path) -> Path:
 
 
 def residuals(folder: Path) -> dict[str, int]:
-    with Ledger.open(f"sqlite:///{folder}/city.db", create=False) as ledger:
+    with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
         return {row["bill_id"]: row["residual"] for row in ledger.balances().to_pylist()}
 
 

@@ -67,7 +67,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -> None:
-    Ledger.open(night.url).close()
+    Ledger.create(night.url).close()
     night.bring(city["bills"], "bills")
     night.bring(city["kokin-csv"], "kokin-csv")
     night.bring(city["damaged"], "zengin-91", "a-damaged.txt")
@@ -80,7 +80,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     assert night.files("done") == ["b-debit.txt", "bills.csv", "eltax.csv"]
     assert night.files("refused") == ["a-damaged.txt"]
     assert "TOTAL_MISMATCH" in first.stderr
-    with Ledger.open(night.url, create=False) as ledger:
+    with Ledger.open(night.url) as ledger:
         sources = [entry.source for entry in ledger.entries() if entry.kind is EntryKind.FILE]
         before = ledger.status()
     assert sources == ["eltax.csv", "b-debit.txt"]
@@ -97,7 +97,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     assert second.returncode == 0, second.stdout + second.stderr
     assert "there already" in second.stdout
     assert night.files("done") == ["again.txt", "b-debit.txt", "bills.csv", "eltax.csv", "eltax.csv.2"]
-    with Ledger.open(night.url, create=False) as ledger:
+    with Ledger.open(night.url) as ledger:
         assert ledger.status() == before
 
 
@@ -122,7 +122,7 @@ def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path])
 
 
 def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
-    Ledger.open(night.url).close()
+    Ledger.create(night.url).close()
     (night.folder / "seals.txt").write_text("2026-11-01 0123456789abcdef\n")
     done = night.run()
     assert done.returncode == 4

@@ -48,7 +48,7 @@ def a_night() -> dict[str, object]:
 def a_ledger() -> str:
     with ledger.Ledger.open("sqlite:///city.db") as city:
         night: ledger.Written = city.post(receipts.read("r.csv", layout="kokin-csv"), source="r.csv", actor="batch")
-        city.reverse(night.entry.id, reason="the wrong body's file", actor="chief")
+        city.reverse_entry(night.entry.id, reason="the wrong body's file", actor="chief")
         checked: ledger.Verification = city.verify()
         told: list[Issue] = reports.of_ledger(city).write("reports", ["csv", "html"])
     return f"{checked.is_clean} {told}"

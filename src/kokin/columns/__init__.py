@@ -50,6 +50,8 @@ from kokin.columns._checks import (
     yen_column,
 )
 from kokin.columns._csv import (
+    FORMULA,
+    escape_formulas,
     write_csv,
 )
 from kokin.columns._digits import (
@@ -84,6 +86,7 @@ from kokin.columns._stretches import (
 
 __all__ = [
     "CHUNK",
+    "FORMULA",
     "NO_TEXT",
     "UNKNOWN_WORD",
     "Bytes",
@@ -104,6 +107,7 @@ __all__ = [
     "days_since_1970",
     "digits_column",
     "distinct",
+    "escape_formulas",
     "fixed_buffer",
     "flags_of",
     "from_digits",
