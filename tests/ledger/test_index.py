@@ -75,6 +75,12 @@ def test_what_was_posted_against_an_incomplete_index_is_named(paid, raw, receipt
     assert recomputed["broken"] == ["applied", "excess"]
     found = paid.relink()
     assert [(issue.code, issue.where.file) for issue in found.issues] == [("LEDGER_VERDICT", "postings")] * 2
+    # The next entry that concerns them corrects them.
+    back = paid.reverse_entry(done.entry.id, reason="posted against an incomplete index", actor="chief")
+    paid.reverse_entry(back.entry.id, reason="to match it again", actor="chief")
+    assert paid.verify(again=True).is_clean
+    assert paid.status()["controls"]["T7"]["holds"]
+    assert sorted(paid.outcomes().column("outcome").to_pylist()) == ["DUPLICATE_PAYMENT"] * 2 + ["MATCHED"] * 2
 
 
 def test_slips_of_one_obligation_are_bounded_together(ledger, bills, receipts, raw, monkeypatch):

@@ -20,7 +20,7 @@ from kokin.ledger._bills import Load, pieces
 from kokin.ledger._circles import standing
 from kokin.ledger._databases import shown_url, store_for
 from kokin.ledger._entry import Entry, EntryKind, Written
-from kokin.ledger._errors import database_errors
+from kokin.ledger._errors import LedgerError, database_errors
 from kokin.ledger._files import given, totals_of
 from kokin.ledger._history import History
 from kokin.ledger._journal import Journal, last_entry
@@ -414,7 +414,15 @@ class Ledger:
     @contextmanager
     def _reading(self) -> Iterator[Session]:
         with self._errors(), self._store.reading() as connection:
-            yield Session(self._store, connection)
+            session = Session(self._store, connection)
+            try:
+                yield session
+            except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+                # A row that no entry has written can fail anywhere; misuse and faults of Kokin stay what they are.
+                found = verify(session, self.policy, sealed="", again=False)
+                if found.is_clean:
+                    raise
+                raise LedgerError("the ledger was changed; restore a backup", found.issues) from error
 
     @contextmanager
     def _writing(self, progress: Callable[[int], None] | None = None) -> Iterator[Journal]:

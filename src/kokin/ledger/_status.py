@@ -34,7 +34,8 @@ def status(session: Session, as_of: date | datetime | None) -> dict[str, Any]:
     """See :meth:`kokin.ledger.Ledger.status`."""
     last = entry_of(session, as_of)
     newest = select(_ENTRIES).where(up_to(_ENTRIES.c.id, last)).order_by(_ENTRIES.c.id.desc()).limit(1)
-    entry = session.connection.execute(newest).mappings().first()
+    row = session.connection.execute(newest).mappings().first()
+    entry = Entry.of(row) if row else None
     outcomes = outcome_counts(session, last)
     columns = [part for name in BINS for part in yen_parts(_POSTINGS.c[name])]
     sums = session.connection.execute(select(*columns).where(up_to(_POSTINGS.c.entry, last))).one()
@@ -42,14 +43,14 @@ def status(session: Session, as_of: date | datetime | None) -> dict[str, Any]:
     controls = [*_sums(session, last, outcomes, bins), _applied_control(session, last)]
     files = select(func.count()).where(_ENTRIES.c.kind == EntryKind.FILE.value, up_to(_ENTRIES.c.id, last))
     return {
-        "entries": entry["id"] if entry else 0,
-        **{name: entry[name] if entry else 0 for name in CHAINS},
+        "entries": entry.id if entry else 0,
+        **{name: row[name] if row else 0 for name in CHAINS},
         "files": session.connection.execute(files).scalar_one(),
         "outcomes": outcomes,
         "bins": bins,
         "controls": {control.name: control.as_dict() for control in controls},
-        "at": entry["at"] if entry else "",
-        "hash": entry["hash"].hex() if entry else "",
+        "at": row["at"] if row else "",
+        "hash": entry.hash if entry else "",
     }
 
 
