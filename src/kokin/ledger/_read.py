@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -45,14 +46,16 @@ def entry_of(session: Session, as_of: date | datetime | None) -> int | None:
 def _told(session: Session, table: str, record: type[Record], statement: Statement) -> pa.Table:
     """The rows of a statement with their bodies as the columns of a record, and whatever else it asks for."""
     parts = []
-    for rows in session.store.query(session.connection, statement):
-        told = facts(table, rows.column("body"))
-        for name in rows.column_names:
-            if name in told.column_names:
-                told = told.set_column(told.column_names.index(name), name, rows.column(name))
-            elif name != "body":
-                told = told.append_column(name, rows.column(name))
-        parts.append(restored(told, record))
+    # A cursor of the server is closed even if a row cannot be read.
+    with closing(session.store.query(session.connection, statement)) as pages:
+        for rows in pages:
+            told = facts(table, rows.column("body"))
+            for name in rows.column_names:
+                if name in told.column_names:
+                    told = told.set_column(told.column_names.index(name), name, rows.column(name))
+                elif name != "body":
+                    told = told.append_column(name, rows.column(name))
+            parts.append(restored(told, record))
     return concat(parts, parts[0].schema)
 
 

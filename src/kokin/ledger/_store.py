@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -98,12 +98,13 @@ class Store(abc.ABC):
         told = {name: self.fact(body, name) for body, name in (("r.body", "record_no"), ("b.body", "bill_id"))}
         connection.exec_driver_sql(AUDIT_LOG_VIEW.format(**told))
 
-    def query(self, connection: Connection, statement: Statement) -> Iterator[pa.Table]:
+    def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:
         """The rows of a statement, some at a time and first none; its columns are whole numbers, texts and bytes."""
         columns = _columns(statement)
         yield columns.empty_table()
-        result = connection.execute(statement, execution_options={"yield_per": ROWS})
-        yield from (_as_table(rows, columns) for rows in result.partitions())
+        with connection.execute(statement, execution_options={"yield_per": ROWS}) as result:
+            for rows in result.partitions():
+                yield _as_table(rows, columns)
 
     def table(self, connection: Connection, statement: Statement) -> pa.Table:
         """All rows of a statement, each column in one chunk."""
