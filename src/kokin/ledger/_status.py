@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -85,11 +85,10 @@ def _applied_control(session: Session, last: int | None) -> Control:
     groups: dict[tuple[bool, str], _Applied] = {}
     ids = np.array(sorted(applied), np.int64)
     for start in range(0, len(ids), ROWS):
-        for slip in _slips(session, ids[start : start + ROWS]):
-            key = (bool(slip["obligation_id"]), slip["obligation_id"] or slip["bill_id"])
-            group = groups.setdefault(key, _Applied(slip["bill_id"]))
-            group.yen += applied[slip["id"]]
-            group.billed = max(group.billed, slip["amount"])
+        for row, bill_id, amount, obligation in _slips(session, ids[start : start + ROWS]):
+            group = groups.setdefault((bool(obligation), obligation or bill_id), _Applied(bill_id))
+            group.yen += applied[row]
+            group.billed = max(group.billed, amount)
     _ask_unpaid_slips(session, {key[1]: group for key, group in groups.items() if key[0] and group.excess}, last)
     broken = sorted(group.bill_id for group in groups.values() if group.excess)
     left = sum(group.yen for group in groups.values())
@@ -97,7 +96,11 @@ def _applied_control(session: Session, last: int | None) -> Control:
     return Control("T7", "applied to each obligation <= billed on it", left, right, tuple(broken[:_MAX_NAMED]))
 
 
-@dataclass
+#: ``id, bill_id, amount, obligation_id`` of a bill.
+Slip: TypeAlias = tuple[int, str, int, str | None]
+
+
+@dataclass(slots=True)
 class _Applied:
     """What was paid on an obligation."""
 
@@ -112,19 +115,22 @@ class _Applied:
         return max(self.yen - self.billed, 0)
 
 
-def _slips(session: Session, ids: Ints, only: ColumnElement[bool] | None = None) -> list[dict[str, Any]]:
+def _slips(session: Session, ids: Ints, only: ColumnElement[bool] | None = None) -> list[Slip]:
     """``id, bill_id, amount, obligation_id`` of bills by their ids, without those that cover several obligations."""
     rows = session.rows("bills", ids, ("body",), only)
     slips = facts("bills", rows.column("body"), ("bill_id", "amount", "obligation_id", "covers"))
     slips = slips.append_column("id", in_one(rows.column("id")))
-    found: list[dict[str, Any]] = slips.filter(pc.is_null(slips.column("covers"))).to_pylist()
-    return found
+    own = pc.is_null(slips.column("covers"))
+    columns = ("id", "bill_id", "amount", "obligation_id")
+    # Lists of a column each: a mapping per row would take most of the time.
+    values = (column.to_pylist() for column in slips.filter(own).select(columns).columns)
+    return list(zip(*values, strict=True))
 
 
 def _ask_unpaid_slips(session: Session, groups: dict[str, _Applied], last: int | None) -> None:
     """Raise the billed yen of obligations to the largest amount of all their slips, the unpaid ones too."""
     if groups:
         keys = distinct(text_keys("obligation_id", pa.array(groups)))
-        for slip in _slips(session, distinct(find(session, "bills", keys)[1]), in_force(last)):
-            if group := groups.get(slip["obligation_id"]):
-                group.billed = max(group.billed, slip["amount"])
+        for _, _, amount, obligation in _slips(session, distinct(find(session, "bills", keys)[1]), in_force(last)):
+            if group := groups.get(obligation or ""):
+                group.billed = max(group.billed, amount)
