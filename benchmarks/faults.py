@@ -136,7 +136,7 @@ def kills(base: str, rng: random.Random, count: int) -> Found:
     while found.hit < count:
         some = city(rng)
         url = next(new_place)
-        with Ledger.open(url) as ledger:
+        with Ledger.create(url) as ledger:
             ledger.add_bills(some.bills, actor="clerk")
         while True:
             worker = FORK.Process(target=post_all, args=(url, some.files))
@@ -163,7 +163,7 @@ def two_at_once(base: str, rng: random.Random, count: int) -> Found:
     found, new_place = Found(), places(base)
     for _ in range(count):
         some, url = city(rng), next(new_place)
-        with Ledger.open(url) as ledger:
+        with Ledger.create(url) as ledger:
             ledger.add_bills(some.bills, actor="clerk")
         workers = [FORK.Process(target=post_all, args=(url, rng.sample(some.files, len(some.files)))) for _ in range(2)]
         for worker in workers:
@@ -182,7 +182,7 @@ def disk_full(base: str, rng: random.Random, count: int) -> Found:
     found, new_place = Found(), places(base)
     for _ in range(count):
         some, url = city(rng), next(new_place)
-        with Ledger.open(url) as ledger:
+        with Ledger.create(url) as ledger:
             ledger.add_bills(some.bills, actor="clerk")
             room = rng.randrange(1, 30)
 
@@ -211,7 +211,7 @@ def connection_cut(base: str, rng: random.Random, count: int) -> Found:
     typical = 0.5
     while found.hit < count:
         some, url = city(rng), next(new_place)
-        with Ledger.open(url) as ledger:
+        with Ledger.create(url) as ledger:
             ledger.add_bills(some.bills, actor="clerk")
         worker = FORK.Process(target=post_all_or_stop, args=(url, some.files))
         start = time.perf_counter()
@@ -238,7 +238,7 @@ def half_a_file(base: str, rng: random.Random, count: int) -> Found:
     """A direct-debit file of which only a part has arrived; then the whole of it."""
     found, new_place = Found(), places(base)
     for _ in range(count):
-        with tempfile.TemporaryDirectory() as folder, Ledger.open(next(new_place)) as ledger:
+        with tempfile.TemporaryDirectory() as folder, Ledger.create(next(new_place)) as ledger:
             path = Path(folder) / "debit.txt"
             rows = [
                 {

@@ -140,7 +140,7 @@ def main() -> None:
     path = written(options.bills)
     print("| step | given | s | given/s | table rows | table rows/s | CPU µs each | peak MB so far |")
     print("|---|---|---|---|---|---|---|---|")
-    with Ledger.open(url) as ledger:
+    with Ledger.create(url) as ledger:
 
         def rows() -> int:
             status = ledger.status()

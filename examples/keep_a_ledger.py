@@ -11,7 +11,7 @@ folder = Path(tempfile.mkdtemp())
 city = write_city(folder, count=1_000, seed=1)
 
 # A server would be "postgresql://kokin@/city"; what follows is the same.
-with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
+with Ledger.create(f"sqlite:///{folder}/city.db") as ledger:
     ledger.add_bills(bills.batches(city.bills), actor="batch")
     for path, layout in city.receipts:
         file = receipts.open(path, layout, reference_date=city.reference_date)
@@ -23,7 +23,7 @@ with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
     assert not ledger.post(receipts.open(path, layout), actor="batch").is_new
 
     # A mistake is taken back by a row that says so. Nothing is ever deleted.
-    ledger.reverse(done.entry.id, reason="the file of another month", actor="chief")
+    ledger.reverse_entry(done.entry.id, reason="the file of another month", actor="chief")
 
     # Every row is what was written; the hash, kept elsewhere, proves it years later.
     found = ledger.verify()

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ B1,99999,127,1,000001,1000,2026-06-30
 B2,99999,127,2,000002,2000,2026-06-30
 """
 URL = "sqlite:///city.db"
+JAPAN = timezone(timedelta(hours=9))
 
 
 def receipt_file(path: Path, *rows: str) -> Path:
@@ -56,8 +57,13 @@ def here(city: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(city, tmp_path / "here"))
 
 
+def in_a_minute() -> datetime:
+    """A whole minute that is after the entries of a test and not yet in the future of the ledger's clock."""
+    return (datetime.now(UTC) + timedelta(minutes=1)).replace(second=0, microsecond=0)
+
+
 def residuals(folder: Path) -> dict[str, int]:
-    with Ledger.open(f"sqlite:///{folder}/city.db", create=False) as ledger:
+    with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
         return {row["bill_id"]: row["residual"] for row in ledger.balances().to_pylist()}
 
 
@@ -74,9 +80,9 @@ def test_post_tells_each_file_and_stops_for_none(kokin: Kokin, here: Path) -> No
     receipt_file(here / "last.csv", "2,000002,500,2026-06-03")
     shutil.copy(here / "monday.csv", here / "monday-again.csv")
     files = ("monday-again.csv", "good.csv", "broken.csv", "missing.csv", ".", "last.csv")
-    done = kokin(
-        "ledger", "post", URL, *files, "-l", "kokin-csv", "--format", "json", "--at", "2030-01-01T09:00", cwd=here
-    )
+    at = in_a_minute()
+    when = f"{at.astimezone(JAPAN):%Y-%m-%dT%H:%M}"
+    done = kokin("ledger", "post", URL, *files, "-l", "kokin-csv", "--format", "json", "--at", when, cwd=here)
     told = json.loads(done.stdout)
     states = ["there already", "posted", "posted", "unreadable", "unreadable", "posted"]
     assert [each["state"] for each in told] == states
@@ -89,7 +95,56 @@ def test_post_tells_each_file_and_stops_for_none(kokin: Kokin, here: Path) -> No
     assert residuals(here) == {"B1": 0, "B2": 0}
     with Ledger.open(f"sqlite:///{here}/city.db") as ledger:
         last = ledger.entries()[-1]
-    assert (last.actor, last.at.isoformat()) == ("tester", "2030-01-01T00:00:00+00:00")
+    assert (last.actor, last.at) == ("tester", at)
+
+
+@pytest.mark.parametrize(("at", "code"), [("9999-12-31T23:59", 3), ("2001-01-01T00:00", 3), ("0001-01-01T00:00", 2)])
+def test_a_time_that_no_entry_can_have(kokin: Kokin, here: Path, at: str, code: int) -> None:
+    before = (here / "city.db").read_bytes()
+    done = kokin("ledger", "bills", URL, "bills.csv", "--at", at, cwd=here)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert ("LEDGER_TIME" in done.stderr) == (code == 3)
+    assert (here / "city.db").read_bytes() == before
+
+
+def test_numbers_and_hashes_that_are_none(kokin: Kokin, here: Path) -> None:
+    for option in ("--entry", "--posting"):
+        for number in ("0", "99", str(2**63), str(10**30)):
+            done = kokin("ledger", "reverse", URL, option, number, "--reason", "wrong", cwd=here)
+            assert (done.returncode, "ENTRY_UNKNOWN" in done.stderr) == (3, True)
+    for sealed in ("zz", "0" * 63):
+        done = kokin("ledger", "verify", URL, "--sealed", sealed, cwd=here)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_typo_in_the_url_creates_nothing(kokin: Kokin, here: Path) -> None:
+    files = sorted(path.name for path in here.iterdir())
+    for command in (["bills", "sqlite:///typo.db", "bills.csv"], ["status", "sqlite:///typo.db"]):
+        done = kokin("ledger", *command, cwd=here)
+        assert (done.returncode, "typo.db" in done.stderr) == (4, True)
+    assert sorted(path.name for path in here.iterdir()) == files
+
+
+def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, here: Path) -> None:
+    with closing(sqlite3.connect(here / "city.db", isolation_level=None)) as owner:
+        owner.execute("DROP TRIGGER entries_no_update")
+        owner.execute("UPDATE entries SET told = '{}' WHERE id = 1")
+    done = kokin("ledger", "verify", URL, "--format", "json", cwd=here)
+    assert done.returncode == 4
+    assert [(each["file"], each["record"]) for each in json.loads(done.stdout)["issues"]] == [("entries", 1)]
+    assert kokin("ledger", "status", URL, cwd=here).returncode == 4
+
+
+def test_relink_ends_with_0_only_if_every_outcome_is_that_of_the_rule(kokin: Kokin, here: Path) -> None:
+    assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
+    receipt_file(here / "tuesday.csv", "1,000001,1000,2026-06-02")
+    with closing(sqlite3.connect(here / "city.db", isolation_level=None)) as owner:
+        owner.execute("DELETE FROM links WHERE kind = 'receipts'")
+    done = kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here)
+    assert (done.returncode, "LEDGER_LINKS" in done.stderr) == (4, True)
+    assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
+    done = kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here)
+    assert (done.returncode, "DUPLICATE_PAYMENT" in done.stdout) == (1, True)
 
 
 def test_a_refused_file_leaves_nothing_and_keeps_no_other_out(kokin: Kokin, here: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_name_is_shown_escaped_and_stored_as_text(kokin: Kokin, named: tuple[P
     said.encode("utf-8")
     assert shown in said
     assert set(said) & OBEYED == set()
-    with Ledger.open(f"sqlite:///{here}/city.db", create=False) as ledger:
+    with Ledger.open(f"sqlite:///{here}/city.db") as ledger:
         entries = ledger.entries()
     assert [entry.source for entry in entries[1:]] == [shown, shown, shown]
     assert [entry.actor for entry in entries[1:3]] == [shown, shown]

@@ -35,7 +35,7 @@ class Night:
 
     def create(self) -> None:
         """Create the ledger."""
-        Ledger.open(self.url).close()
+        Ledger.create(self.url).close()
 
     def command(self, script: str) -> None:
         path = self.bin / "kokin"
@@ -56,7 +56,7 @@ class Night:
 
     def sources(self) -> list[str]:
         """The receipt files of the ledger, in their order."""
-        with Ledger.open(self.url, create=False) as ledger:
+        with Ledger.open(self.url) as ledger:
             return [entry.source for entry in ledger.entries() if entry.kind is EntryKind.FILE]
 
     def bring(self, path: Path, folder: str, name: str = "") -> None:
@@ -100,7 +100,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     assert night.files("done") == ["b-debit.txt", "bills.csv", "eltax.csv"]
     assert night.files("refused") == ["a-damaged.txt"]
     assert "TOTAL_MISMATCH" in first.stderr
-    with Ledger.open(night.url, create=False) as ledger:
+    with Ledger.open(night.url) as ledger:
         before = ledger.status()
     assert night.sources() == ["eltax.csv", "b-debit.txt"]
     (day,) = (night.folder / "reports").iterdir()
@@ -115,7 +115,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     second = night.run()
     assert second.returncode == 0, second.stdout + second.stderr
     assert night.files("done") == ["again.txt", "b-debit.txt", "bills.csv", "eltax.csv", "eltax.csv.2"]
-    with Ledger.open(night.url, create=False) as ledger:
+    with Ledger.open(night.url) as ledger:
         assert ledger.status() == before
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.columns import write_csv
+from kokin.columns import escape_formulas, write_csv
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 rows = st.lists(st.tuples(texts, st.none() | st.integers(-(2**62), 2**62)), max_size=6)
@@ -46,3 +46,35 @@ def test_batches_are_written_as_their_table(tmp_path: Path, last: str) -> None:
     write_csv(lambda: table.to_batches(max_chunksize=2), tmp_path / "batches.csv")
     assert (tmp_path / "batches.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
     assert (tmp_path / "table.csv").read_bytes().startswith(b"a\nx\n" if last == "plain" else b'a\n"x"\n')
+
+
+FORMULAS = [
+    "=1",
+    "+1",
+    "-1",
+    "@A1",
+    "\t=1",
+    "\tx",
+    "\r1",
+    "＝HYPERLINK(1)",
+    "＋1",
+    "－1",
+    "＠A1",
+    " =1",
+    "\u3000＝1",
+    "\n-1",
+]
+PLAIN = ["", " ", "1-1", "B=1", "'=1", "国民健康保険", "ー", "－".join("ab"), None]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_formulas_are_escaped_in_any_type_of_text(kind):
+    column = pa.chunked_array([pa.array(PLAIN, pa.string()), pa.array(FORMULAS, pa.string())]).cast(kind)
+    assert escape_formulas(column).to_pylist() == [*PLAIN, *(f"'{text}" for text in FORMULAS)]
+
+
+def test_columns_without_formulas_are_not_copied():
+    for column in (pa.chunked_array([PLAIN[2:4]]), pa.chunked_array([[1, -2]]), pa.chunked_array([[b"=1"]])):
+        assert escape_formulas(column) is column

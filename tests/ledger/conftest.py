@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import create_engine, event, make_url, text
 
 from kokin.ledger import Ledger
+from kokin.ledger._schema import JOURNAL
 from kokin.model import Bill, Receipt, schema
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
@@ -78,6 +80,54 @@ def new_place(request, quick_folder):
     return lambda: f"sqlite:///{quick_folder}/{next(_DATABASES)}.db"
 
 
+@pytest.fixture
+def raw(place):
+    """The same database without Kokin."""
+    url = make_url(place)
+    engine = create_engine(url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def unguarded(raw):
+    """A function that removes triggers and constraints, as only the owner of the database can."""
+
+    def remove():
+        with raw.begin() as connection:
+            for table in JOURNAL:
+                if raw.dialect.name == "sqlite":
+                    for change in ("update", "delete", "insert"):
+                        connection.execute(text(f"DROP TRIGGER {table}_no_{change}"))
+                else:
+                    connection.execute(text(f"DROP TRIGGER {table}_only_grows ON {table}"))
+            if raw.dialect.name == "postgresql":
+                checks = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'c'"
+                for table, name in connection.execute(text(f"{checks} AND conrelid <> 0")).all():
+                    connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
+        if raw.dialect.name == "sqlite":
+            raw.dispose()
+            event.listen(raw, "connect", lambda one, _: one.execute("PRAGMA ignore_check_constraints = ON"))
+
+    return remove
+
+
+@pytest.fixture
+def filled(ledger, bills, receipts):
+    """A ledger with rows in every table."""
+    ledger.add_bills(bills({"payer_key": "P1"}, B1=10_000, B2=5_000), actor="clerk")
+    ledger.post(receipts("mon.csv", ("B1", 10_000, 9), ("B2", 1_000, 1)), actor="batch", reason="night")
+    ledger.post(receipts("tue.csv", ("B1", 10_000, 2), ("B9", 77, 3)), actor="batch")
+    ledger.reverse_entry(3, reason="wrong file", actor="chief")
+    ledger.add_bills(bills(B2=4_000), actor="clerk")
+    sums = [{"credited_on": date(2026, 5, day), "amount": 11_000, "agent_code": "A1"} for day in (4, 5)]
+    ledger.add_credits(pa.Table.from_pylist(sums), actor="clerk", source="bank.txt")
+    days = [{"first_day": date(2026, 5, day), "last_day": date(2026, 5, day)} for day in (2, 3)]
+    rows = [{**row, "count": 1, "amount": 10_000, "agent_code": "A1"} for row in days]
+    ledger.add_reports(pa.Table.from_pylist(rows), actor="clerk", source="report.xlsx")
+    return ledger
+
+
 _DATABASES = itertools.count()
 
 
@@ -90,7 +140,7 @@ def place(new_place):
 @pytest.fixture
 def ledger(place):
     """An empty ledger."""
-    with Ledger.open(place) as opened:
+    with Ledger.create(place) as opened:
         yield opened
 
 

@@ -69,7 +69,7 @@ def test_links_are_found_whatever_runs_they_are_in(place, seed, monkeypatch):
     monkeypatch.setattr(_links, "MOST", 60)
     some = [0, 1, -1, 2**63 - 1, -(2**63), *(rng.randrange(-(2**63), 2**63) for _ in range(20))]
     pairs = set()
-    with Ledger.open(place) as ledger, ledger._writing() as journal:
+    with Ledger.create(place) as ledger, ledger._writing() as journal:
         for _ in range(15):
             added = [(rng.choice(some), rng.randrange(100)) for _ in range(rng.randrange(1, 40))]
             pairs |= set(added)

@@ -140,23 +140,23 @@ def test_a_month_of_files(place, tmp_path, count):
     clock = [datetime(2026, 5, 1, 12, tzinfo=UTC)]
     policy = Policy(fees={"": FEE}, fee="netted")
     paths = [write(month, number, tmp_path) for number in range(DAYS)]
-    with Ledger.open(place, policy=policy, clock=lambda: clock[0]) as ledger:
+    with Ledger.create(place, policy=policy, clock=lambda: clock[0]) as ledger:
         ledger.add_bills(month.table(), actor="clerk")
         entries, seals = {}, []
         for number in range(DAYS):
             clock[0] += timedelta(days=1)
             entries[number] = night(ledger, month, number, paths[number])
             if number == 12:
-                wrong = ledger.reverse(entries[11], reason="another body's file", actor="chief").entry.id
+                wrong = ledger.reverse_entry(entries[11], reason="another body's file", actor="chief").entry.id
             if number == 14:
                 before = ledger.status()
-                ledger.reverse(wrong, reason="it was ours", actor="chief")
+                ledger.reverse_entry(wrong, reason="it was ours", actor="chief")
                 assert ledger.status()["receipts"] == before["receipts"]
             if number == 17:
                 month.change()
                 assert ledger.add_bills(month.table(), actor="clerk").entry.told["changed"] == 9
             if number == 21:
-                ledger.reverse(entries[20], reason="the operator takes it back", actor="chief")
+                ledger.reverse_entry(entries[20], reason="the operator takes it back", actor="chief")
             seals.append(ledger.status()["hash"])
         stand = set(range(DAYS)) - {20}
         settle(ledger, month.money(stand))
@@ -174,7 +174,7 @@ def settle(ledger, money):
         sums[key] = sums.get(key, 0) + row["amount"] - FEE
     credited = [{"credited_on": day, "agent_code": agent, "amount": yen} for (day, agent), yen in sorted(sums.items())]
     wrong = ledger.add_credits(as_table([{**credited[0], "amount": 1}]), actor="clerk", source="bank-0.txt").entry.id
-    ledger.reverse(wrong, reason="misread", actor="chief")
+    ledger.reverse_entry(wrong, reason="misread", actor="chief")
     for number, row in enumerate(credited):
         done = ledger.add_credits(as_table([row]), actor="clerk", source=f"bank-{number}.txt")
         assert done.is_new

@@ -5,7 +5,7 @@ import random
 import sqlite3
 import threading
 from contextlib import closing
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pyarrow as pa
 import pytest
@@ -49,7 +49,10 @@ def assert_same(ledger, bills, files):
     assert ledger.balances().to_pylist() == want.balances.to_pylist()
     status = ledger.status()
     assert status["bins"] == want.summary["bins"]
-    assert status["controls"]["T4"]["holds"] is True
+    assert {name: control["holds"] for name, control in status["controls"].items() if name != "T1"} == {
+        "T4": True,
+        "T7": True,
+    }
 
 
 @settings(max_examples=6, suppress_health_check=ANY_PLACE)
@@ -59,12 +62,13 @@ def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, s
     rng.shuffle(files)
     # A covering slip cannot come before the obligations that it covers.
     cut = rng.randrange(len(bills) + 1) if not any(bill["covers"] for bill in bills) else len(bills)
-    with Ledger.open(new_place()) as ledger:
+    with Ledger.create(new_place()) as ledger:
         ledger.add_bills(as_table(bills[:cut]), actor="clerk")
         for file in files:
             if file is files[-1]:
                 ledger.add_bills(as_table(bills[cut:]), actor="clerk")
-            ledger.post(file, actor="batch", source="none" if not len(file) else None)
+            done = ledger.post(file, actor="batch", source="none" if not len(file) else None)
+            assert done.outcomes == counted(ledger.outcomes(done.entry.id))
         assert_same(ledger, bills, files)
         found = ledger.verify(again=True)
         assert found.is_clean, found.issues
@@ -72,19 +76,25 @@ def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, s
         assert again.outcomes.to_pylist() == ledger.outcomes().to_pylist()
 
 
+def counted(outcomes):
+    """``count`` and ``amount`` of each outcome."""
+    rows = outcomes.group_by("outcome").aggregate([("amount", "count"), ("amount", "sum")]).to_pylist()
+    return {row["outcome"]: {"count": row["amount_count"], "amount": row["amount_sum"]} for row in rows}
+
+
 @settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
 def test_a_reversal_takes_out_and_its_reversal_restores(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
     files = [file for file in files if len(file)]
-    with Ledger.open(new_place()) as ledger:
+    with Ledger.create(new_place()) as ledger:
         ledger.add_bills(as_table(bills), actor="clerk")
         entries = {ledger.post(file, actor="batch").entry.id: file for file in files}
         stands = dict.fromkeys(entries, True)
         handle = {entry: entry for entry in entries}  # what to reverse to flip each file
         for _ in range(4 if files else 0):
             entry = rng.choice(sorted(entries))
-            handle[entry] = ledger.reverse(handle[entry], reason="wrong file", actor="chief").entry.id
+            handle[entry] = ledger.reverse_entry(handle[entry], reason="wrong file", actor="chief").entry.id
             stands[entry] = not stands[entry]
             assert_same(ledger, bills, [file for entry, file in entries.items() if stands[entry]])
         found = ledger.verify(again=True)
@@ -95,7 +105,7 @@ def test_a_reversal_takes_out_and_its_reversal_restores(new_place, cities, seed)
 @given(seed=st.integers(0, 2**32))
 def test_changed_bills_are_judged_as_if_they_had_always_been_so(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
-    with Ledger.open(new_place()) as ledger:
+    with Ledger.create(new_place()) as ledger:
         ledger.add_bills(as_table(bills), actor="clerk")
         for file in files:
             ledger.post(file, actor="batch", source="none" if not len(file) else None)
@@ -185,11 +195,11 @@ def test_the_same_file_again_adds_no_row(ledger, bills, receipts):
 def test_a_reversed_file_may_be_posted_again_but_then_not_restored(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     mon = receipts("mon.csv", ("B1", 10_000, 1))
-    taken_back = ledger.reverse(ledger.post(mon, actor="batch").entry.id, reason="wrong layout", actor="chief")
+    taken_back = ledger.reverse_entry(ledger.post(mon, actor="batch").entry.id, reason="wrong layout", actor="chief")
     assert ledger.balances().column("status").to_pylist() == ["expected"]
     assert ledger.post(mon, actor="batch").is_new
     with pytest.raises(RefusedError, match="FILE_STANDS"):
-        ledger.reverse(taken_back.entry.id, reason="by mistake", actor="chief")
+        ledger.reverse_entry(taken_back.entry.id, reason="by mistake", actor="chief")
     assert ledger.status()["outcomes"] == {"MATCHED": {"count": 1, "amount": 10_000}}
 
 
@@ -208,12 +218,12 @@ def test_a_dishonoured_payment_is_reversed_alone(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     ledger.post(receipts("mon.csv", ("B1", 10_000, 1), ("B1", 10_000, 2)), actor="batch")
     posting = ledger.history("B1").postings.to_pylist()[0]["id"]
-    done = ledger.reverse(posting=posting, reason="dishonoured", actor="chief")
+    done = ledger.reverse_posting(posting, reason="dishonoured", actor="chief")
     assert done.rejudged == 1
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED"]
     with pytest.raises(RefusedError, match="POSTING_REPLACED"):
-        ledger.reverse(posting=posting, reason="again", actor="chief")
-    ledger.reverse(done.entry.id, reason="honoured after all", actor="chief")
+        ledger.reverse_posting(posting, reason="again", actor="chief")
+    ledger.reverse_entry(done.entry.id, reason="honoured after all", actor="chief")
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED", "DUPLICATE_PAYMENT"]
 
 
@@ -221,18 +231,19 @@ def test_reversals_need_a_reason_and_something_to_reverse(ledger, bills, receipt
     loaded = ledger.add_bills(bills(B1=10_000), actor="clerk").entry.id
     entry = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch").entry.id
     before = ledger.status()
-    for arguments, code in (
-        ({"entry": entry, "reason": " "}, "FIELD_MISSING"),
-        ({"entry": 99, "reason": "x"}, "ENTRY_UNKNOWN"),
-        ({"posting": 99, "reason": "x"}, "ENTRY_UNKNOWN"),
-        ({"entry": loaded, "reason": "x"}, "ENTRY_KIND"),
+    for reverse, number, reason, code in (
+        (ledger.reverse_entry, entry, " ", "FIELD_MISSING"),
+        (ledger.reverse_entry, loaded, "x", "ENTRY_KIND"),
+        *((ledger.reverse_entry, number, "x", "ENTRY_UNKNOWN") for number in (99, 0, -1, 2**63, 10**30)),
+        *((ledger.reverse_posting, number, "x", "ENTRY_UNKNOWN") for number in (99, 0, -1, 2**63, 10**30)),
     ):
         with pytest.raises(RefusedError, match=code):
-            ledger.reverse(**arguments, actor="chief")
+            reverse(number, reason=reason, actor="chief")
+    assert len(ledger.outcomes(10**30)) == 0
     assert ledger.status() == before
-    ledger.reverse(entry, reason="wrong file", actor="chief")
+    ledger.reverse_entry(entry, reason="wrong file", actor="chief")
     with pytest.raises(RefusedError, match="ENTRY_REVERSED"):
-        ledger.reverse(entry, reason="wrong file", actor="chief")
+        ledger.reverse_entry(entry, reason="wrong file", actor="chief")
 
 
 def test_a_receipt_without_any_number_can_be_reversed_too(ledger, bills, receipts):
@@ -240,7 +251,7 @@ def test_a_receipt_without_any_number_can_be_reversed_too(ledger, bills, receipt
     nothing = dict.fromkeys(("payee_code", "item_code", "case_key", "confirmation"))
     entry = ledger.post(receipts("mon.csv", ("B1", 10_000, 1, nothing)), actor="batch").entry.id
     assert ledger.outcomes().column("outcome").to_pylist() == ["KEY_MISSING"]
-    ledger.reverse(entry, reason="wrong file", actor="chief")
+    ledger.reverse_entry(entry, reason="wrong file", actor="chief")
     assert len(ledger.outcomes()) == 0
     assert ledger.status()["bins"]["suspense"] == 0
 
@@ -279,7 +290,7 @@ def test_a_file_with_its_totals(ledger, bills, tmp_path):
     ],
 )
 def test_a_table_that_is_no_file_is_refused(tmp_path, receipts, rows, code):
-    with Ledger.open(f"sqlite:///{tmp_path}/city.db") as ledger:
+    with Ledger.create(f"sqlite:///{tmp_path}/city.db") as ledger:
         before = ledger.status()
         with pytest.raises(RefusedError, match=code):
             ledger.post(receipts("mon.csv", *(("B1", 100, 1, row) for row in rows)), actor="batch")
@@ -310,11 +321,11 @@ def test_wrong_bills_are_refused_whole(ledger, bills):
 
 def test_balances_as_of_any_day(place, bills, receipts):
     days = iter([datetime(2026, 5, day, 14, 59, tzinfo=UTC) for day in (1, 2, 3, 4, 5)])
-    with Ledger.open(place, clock=lambda: next(days)) as ledger:
+    with Ledger.create(place, clock=lambda: next(days)) as ledger:
         ledger.add_bills(bills(B1=10_000), actor="clerk")
         entry = ledger.post(receipts("mon.csv", ("B1", 4_000, 1)), actor="batch").entry.id
         ledger.add_bills(bills(B1=8_000, B2=1_000), actor="clerk")
-        ledger.reverse(entry, reason="wrong file", actor="chief")
+        ledger.reverse_entry(entry, reason="wrong file", actor="chief")
         told = {
             day: [tuple(row.values())[1:] for row in ledger.balances(date(2026, 5, day)).to_pylist()]
             for day in (1, 2, 3, 4, 5)
@@ -328,12 +339,32 @@ def test_balances_as_of_any_day(place, bills, receipts):
     }
 
 
-def test_time_does_not_run_back(ledger, bills):
-    ledger.add_bills(bills(B1=1), actor="clerk", at=datetime(2100, 1, 1, tzinfo=UTC))
-    with pytest.raises(RefusedError, match="LEDGER_TIME"):
-        ledger.add_bills(bills(B2=1), actor="clerk", at=datetime(2099, 1, 1, tzinfo=UTC))
-    # The clock of another host may be behind: then the entry has the time of the one before it.
-    assert ledger.add_bills(bills(B2=1), actor="clerk").entry.at == datetime(2100, 1, 1, tzinfo=UTC)
+def test_an_entry_is_neither_before_the_last_nor_in_the_future(place, bills):
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    with Ledger.create(place, clock=lambda: noon - timedelta(days=1)) as ledger:
+        before = ledger.status()
+    with Ledger.open(place, clock=lambda: noon) as ledger:
+        for at in (
+            noon - timedelta(days=2),
+            noon + timedelta(minutes=6),
+            datetime(9999, 12, 31, 23, 59, tzinfo=UTC),
+            datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))),  # not a moment of UTC's calendar
+            datetime(2026, 5, 1, 12),
+        ):
+            with pytest.raises(RefusedError, match="LEDGER_TIME"):
+                ledger.add_bills(bills(B1=1), actor="clerk", at=at)
+        assert ledger.status() == before
+        soon = noon + timedelta(minutes=4)  # of a clock that is ahead
+        japan = soon.astimezone(timezone(timedelta(hours=9)))
+        assert ledger.add_bills(bills(B1=1), actor="clerk", at=japan).entry.at == soon
+        # Another clock may be behind: then the entry has the time of the one before it.
+        assert ledger.add_bills(bills(B2=1), actor="clerk").entry.at == soon
+        assert ledger.add_bills(bills(B3=1), actor="clerk", at=soon).entry.at == soon
+    with Ledger.open(place, clock=lambda: datetime(2026, 5, 1)) as ledger:
+        with pytest.raises(RefusedError, match="LEDGER_TIME"):
+            ledger.add_bills(bills(B4=1), actor="clerk")
+        with pytest.raises(RefusedError, match="as_of"):
+            ledger.bills(datetime(2026, 5, 1))
 
 
 def test_every_entry_has_an_actor(ledger, bills):
@@ -349,7 +380,7 @@ def test_a_bills_story_tells_how_it_stood_after_each_change(ledger, bills, recei
     ledger.add_bills(bills(B1=8_000), actor="clerk")
     ledger.add_bills(bills({"case_key": "9".zfill(20)}, B1=8_000), actor="clerk")
     ledger.add_bills(bills(B1=8_000), actor="clerk")
-    ledger.reverse(entry, reason="wrong file", actor="chief")
+    ledger.reverse_entry(entry, reason="wrong file", actor="chief")
     story = ledger.history("B1")
     assert story.versions.column("amount").to_pylist() == [10_000, 8_000, 8_000, 8_000]
     assert [tuple(row.values()) for row in story.balances.to_pylist()] == [
@@ -366,7 +397,7 @@ def test_a_bills_story_tells_how_it_stood_after_each_change(ledger, bills, recei
 @given(seed=st.integers(0, 2**32))
 def test_the_last_balance_of_a_story_is_the_bills_balance(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
-    with Ledger.open(new_place()) as ledger:
+    with Ledger.create(new_place()) as ledger:
         ledger.add_bills(as_table(bills), actor="clerk")
         for file in files:
             ledger.post(file, actor="batch", source="none" if not len(file) else None)
@@ -378,7 +409,7 @@ def test_the_last_balance_of_a_story_is_the_bills_balance(new_place, cities, see
 
 def test_a_writer_that_waits_can_be_stopped(quick_folder, bills):
     place = quick_folder / "busy.db"
-    with Ledger.open(f"sqlite:///{place}") as ledger, closing(sqlite3.connect(place, isolation_level=None)) as other:
+    with Ledger.create(f"sqlite:///{place}") as ledger, closing(sqlite3.connect(place, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         stop = threading.Timer(0.3, _thread.interrupt_main)
         stop.start()

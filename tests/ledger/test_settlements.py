@@ -60,24 +60,24 @@ def test_they_are_corrected_by_a_reversal_and_seen_as_of_a_day(place, rows, kind
     def amounts(day=None):
         return getattr(ledger, kind)(day and date(2026, 5, day)).column("amount").to_pylist()
 
-    with Ledger.open(place, clock=lambda: next(days)) as ledger:
+    with Ledger.create(place, clock=lambda: next(days)) as ledger:
         entry = getattr(ledger, add)(rows(kind, 1), actor="clerk", source="may").entry.id
-        taken_back = ledger.reverse(entry, reason="misread", actor="chief").entry.id
+        taken_back = ledger.reverse_entry(entry, reason="misread", actor="chief").entry.id
         getattr(ledger, add)(rows(kind, 100), actor="clerk", source="may")
         assert (amounts(2), amounts(3), amounts(4), amounts()) == ([1], [], [100], [100])
-        ledger.reverse(taken_back, reason="it was right", actor="chief")
+        ledger.reverse_entry(taken_back, reason="it was right", actor="chief")
         assert (amounts(4), amounts()) == ([100], [1, 100])
         with pytest.raises(RefusedError, match="ENTRY_REVERSED"):
-            ledger.reverse(taken_back, reason="again", actor="chief")
+            ledger.reverse_entry(taken_back, reason="again", actor="chief")
 
 
 @pytest.mark.parametrize(("kind", "add"), ADDING)
 def test_a_source_that_stands_again_is_not_put_back_beside_it(ledger, rows, kind, add):
     entry = getattr(ledger, add)(rows(kind, 1), actor="clerk").entry.id
-    taken_back = ledger.reverse(entry, reason="misread", actor="chief").entry.id
+    taken_back = ledger.reverse_entry(entry, reason="misread", actor="chief").entry.id
     assert getattr(ledger, add)(rows(kind, 1), actor="clerk").is_new
     with pytest.raises(RefusedError, match="FILE_STANDS"):
-        ledger.reverse(taken_back, reason="it was right", actor="chief")
+        ledger.reverse_entry(taken_back, reason="it was right", actor="chief")
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_a_year_without_a_rate_costs_the_interest_and_nothing_else(city) -> None
 def test_a_ledger_s_report_is_that_of_its_receipts(city, report: Report, tmp_path: Path) -> None:
     bills, files = city
     clock = iter(datetime(2026, 11, day, 20, tzinfo=UTC) for day in range(1, 30))  # the next day in Japan
-    with Ledger.open(f"sqlite:///{tmp_path}/city.db", clock=lambda: next(clock)) as ledger:
+    with Ledger.create(f"sqlite:///{tmp_path}/city.db", clock=lambda: next(clock)) as ledger:
         ledger.add_bills(bills, actor="clerk", source="bills.csv")
         for name, table in files.items():
             ledger.post(table, source=name, actor="batch")
@@ -145,28 +145,30 @@ def test_a_ledger_s_report_is_that_of_its_receipts(city, report: Report, tmp_pat
         alone = reconcile(bills, next(iter(files.values())))
         assert first.tables["outcomes"].equals(alone.outcomes)
         assert len(first.tables["files"]) == 1
+        paid = first.summary["controls"]["T4"]["left"]
+        assert {name: first.summary["controls"][name]["left"] for name in ("T1", "T4")} == {"T1": paid, "T4": paid}
 
         day = report.tables["settlements"].to_pylist()[0]
         credits_ = pa.table({"credited_on": [day["settled_on"]], "amount": [day["expected"]]})
         ledger.add_credits(credits_, actor="batch")
         asked = of_ledger(ledger, as_of=AS_OF).tables["settlements"].to_pylist()
         assert {row["settled_on"]: row["difference"] for row in asked}[day["settled_on"]] == 0
-        ledger.reverse(ledger.entries()[-1].id, reason="of another account", actor="chief")
+        ledger.reverse_entry(ledger.entries()[-1].id, reason="of another account", actor="chief")
 
         file = ledger.entries()[2].id
-        back = ledger.reverse(file, reason="another body's file", actor="chief").entry.id
+        back = ledger.reverse_entry(file, reason="another body's file", actor="chief").entry.id
         assert of_ledger(ledger).as_of == date(2026, 11, 9)
         gone = of_ledger(ledger, as_of=AS_OF)
         assert len(gone.tables["files"]) == 2
         assert gone.tables["audit"]["stands"].to_pylist() == [*(True, True, False, True, True, False, True, True)]
-        ledger.reverse(back, reason="it was ours", actor="chief")
+        ledger.reverse_entry(back, reason="it was ours", actor="chief")
         again = of_ledger(ledger, as_of=AS_OF)
         assert again.tables["audit"]["stands"].to_pylist() == [
             *(True, True, True, True, True, False, True, False, True)
         ]
         assert again.tables["outcomes"].equals(report.tables["outcomes"])
         assert {name: control["holds"] for name, control in again.summary["controls"].items() if name != "T2"} == {
-            **dict.fromkeys(("T1", "T4", "T5", "T6"), True),
+            **dict.fromkeys(("T1", "T4", "T5", "T6", "T7"), True),
             "T3": "not checked",
         }
 

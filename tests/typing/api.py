@@ -49,7 +49,7 @@ def a_ledger() -> str:
     with ledger.Ledger.open("sqlite:///city.db") as city:
         paid = receipts.read("r.csv", layout="kokin-csv").table
         night: ledger.Written = city.post(paid, source="r.csv", actor="batch")
-        city.reverse(night.entry.id, reason="the wrong body's file", actor="chief")
+        city.reverse_entry(night.entry.id, reason="the wrong body's file", actor="chief")
         checked: ledger.Verification = city.verify()
         told: list[Issue] = reports.of_ledger(city).write("reports", ["csv", "html"])
     return f"{checked.is_clean} {told}"

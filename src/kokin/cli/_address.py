@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,39 +70,44 @@ def without_passwords(arguments: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def opened(url: str, *, create: bool = False, policy: Policy | None = None) -> Iterator[Ledger]:
-    """The ledger of a URL.
+def opened(url: str, *, policy: Policy | None = None) -> Iterator[Ledger]:
+    """Open the ledger of a URL.
 
     Raises:
         BadParameter: it is no URL of a database that outlives the command.
         LedgerError: there is no ledger, or it cannot be reached.
         RefusedError: the policy is not the ledger's.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     from kokin.ledger import Ledger, LedgerError
 
     place = _parsed(url)
     file = Path(place.database or "") if place.get_backend_name() == "sqlite" else None
-    if file and not create and not file.exists():
+    if file and not file.exists():
         raise LedgerError(tell("there is no ledger in {place}; `kokin ledger init` makes one", place=shown(url)))
-    try:
-        ledger = Ledger.open(place, create=create, policy=policy)
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        message = tell(
-            "the ledger in {place} cannot be opened: {reason}; check the URL, the rights and the disk",
-            place=shown(url),
-            reason=reason,
-        )
-        raise LedgerError(message) from error
-    with ledger:
+    with Ledger.open(place, policy=policy) as ledger:
+        yield ledger
+
+
+@contextmanager
+def created(url: str, actor: str, policy: Policy | None = None) -> Iterator[Ledger]:
+    """Create a ledger at a URL.
+
+    Raises:
+        BadParameter: it is no URL of a database that outlives the command.
+        LedgerExistsError: there is a ledger already.
+        LedgerError: the database cannot be reached.
+    """
+    from kokin.ledger import Ledger
+
+    with Ledger.create(_parsed(url), actor=actor, policy=policy) as ledger:
         yield ledger
 
 
 def shown(url: str) -> str:
-    """A URL as it may be printed, its password masked."""
-    return _parsed(url).render_as_string(hide_password=True)
+    """A URL as it may be printed, its passwords masked."""
+    from kokin.ledger import shown_url
+
+    return shown_url(_parsed(url))
 
 
 def _parsed(url: str) -> URL:

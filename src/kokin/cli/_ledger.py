@@ -10,7 +10,7 @@ import typer
 
 from kokin.cli import _ledger_views as views
 from kokin.cli import _show
-from kokin.cli._address import LedgerUrl, address, only, opened, shown
+from kokin.cli._address import LedgerUrl, address, created, only, opened, shown
 from kokin.cli._exits import Exit, exits
 from kokin.cli._options import (
     Actor,
@@ -50,24 +50,24 @@ Reason = Annotated[
 
 @app.command()
 @exits
-def init(ledger: LedgerUrl = None, policy: PolicyFile = None) -> Exit:
+def init(ledger: LedgerUrl = None, policy: PolicyFile = None, actor: Actor = "") -> Exit:
     """Make a ledger where there is none yet.
 
     What of the policy decides on outcomes is written down with it, and stays.
     """
-    from kokin.ledger import LedgerError
+    from kokin.ledger import LedgerExistsError
     from kokin.reconcile import Policy
 
     url = only(ledger)
     choices = Policy.load(policy) if policy else None
     try:
+        with created(url, actor_of(actor), choices) as kept:
+            status = kept.status()
+        _show.line(tell("the ledger is {place}", place=shown(url)))
+    except LedgerExistsError:
         with opened(url, policy=choices) as kept:
             status = kept.status()
         _show.line(tell("the ledger is there already: {place}", place=shown(url)))
-    except LedgerError:
-        with opened(url, create=True, policy=choices) as kept:
-            status = kept.status()
-        _show.line(tell("the ledger is {place}", place=shown(url)))
     _show.line(f"hash {status['hash']}")
     return Exit.CLEAN
 
@@ -212,7 +212,11 @@ def reverse(
     if (entry is None) == (posting is None):
         raise typer.BadParameter(tell("give either --entry or --posting"), param_hint="--entry")
     with opened(only(ledger)) as kept:
-        done = kept.reverse(entry, posting=posting, reason=reason, actor=actor_of(actor), at=moment_of(at))
+        who, when = actor_of(actor), moment_of(at)
+        if entry is not None:
+            done = kept.reverse_entry(entry, reason=reason, actor=who, at=when)
+        elif posting is not None:
+            done = kept.reverse_posting(posting, reason=reason, actor=who, at=when)
     _show.line(
         tell("reversed by entry {entry}; judged anew: {rejudged:,}", entry=done.entry.id, rejudged=done.rejudged)
     )
@@ -222,11 +226,16 @@ def reverse(
 @app.command()
 @exits
 def relink(ledger: LedgerUrl = None) -> Exit:
-    """Make the links anew from the journal, where `verify` asks for it."""
+    """Rebuild the index from the journal, where `verify` asks for it, and match all receipts again.
+
+    It ends with 0 only if every recorded outcome is that of the rule; what was posted while the index was incomplete
+    can differ.
+    """
     with opened(only(ledger)) as kept, _show.progress(tell("links")):
-        kept.relink()
-    _show.line(tell("the links are made anew"))
-    return Exit.CLEAN
+        found = kept.relink()
+    _show.line(tell("the index was rebuilt"))
+    _show.issues(found.issues)
+    return Exit.CLEAN if found.is_clean else Exit.UNBALANCED
 
 
 for _view in (views.status, views.balances, views.history, views.verify, views.export):

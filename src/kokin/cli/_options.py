@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -68,7 +68,7 @@ At = Annotated[
     datetime | None,
     typer.Option(
         formats=["%Y-%m-%dT%H:%M"],
-        help=help_text("When it counts as done, in Japan's time; now by default. Never before the last entry."),
+        help=help_text("Effective time in Japan; now by default. Not before the last entry, not in the future."),
         show_default=False,
     ),
 ]
@@ -85,8 +85,16 @@ def day_of(given: datetime | None) -> date:
 
 
 def moment_of(given: datetime | None) -> datetime | None:
-    """The given moment, which is Japan's."""
-    return given and given.replace(tzinfo=JAPAN)
+    """The given moment, which is Japan's.
+
+    Raises:
+        BadParameter: it is none in UTC, in the first hours of the year 1.
+    """
+    moment = given and given.replace(tzinfo=JAPAN)
+    try:
+        return moment and moment.astimezone(UTC).astimezone(JAPAN)
+    except OverflowError as error:
+        raise typer.BadParameter(tell("there is no such moment"), param_hint="--at") from error
 
 
 def actor_of(given: str) -> str:

@@ -51,6 +51,8 @@ from kokin.columns._checks import (
     yen_column,
 )
 from kokin.columns._csv import (
+    FORMULA,
+    escape_formulas,
     write_csv,
 )
 from kokin.columns._digits import (
@@ -98,6 +100,7 @@ from kokin.columns._stretches import (
 
 __all__ = [
     "CHUNK",
+    "FORMULA",
     "NO_TEXT",
     "UNKNOWN_WORD",
     "Bytes",
@@ -124,6 +127,7 @@ __all__ = [
     "digits_column",
     "distinct",
     "draft_folder",
+    "escape_formulas",
     "field_column",
     "fixed_buffer",
     "flags_of",

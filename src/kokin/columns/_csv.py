@@ -7,12 +7,20 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from kokin.columns._arrow import no_rows
+from kokin.columns._arrow import chunks, no_rows, text_buffers
 from kokin.columns._files import atomic_file
 from kokin.columns._stretches import in_turn
+
+#: A cell that begins so is a formula to a spreadsheet: a sign, full-width too, after any white space; a tab or a
+#: carriage return. https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = "^(?:[ \t\r\n\u00a0\u3000]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r])"
+# The first bytes of these in UTF-8.
+_FIRST = np.frombuffer(b"=+-@\t\r\n \xc2\xe3\xef", np.uint8)
 
 # Rows that are formatted at once.
 _ROWS = 1 << 16
@@ -41,6 +49,31 @@ def write_csv(rows: pa.Table | Callable[[], Iterable[pa.RecordBatch]], path: Pat
             file.seek(0)
             file.truncate()
             _write(batches(), file, "needed", encoding)
+
+
+def escape_formulas(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Put an apostrophe before each text that a spreadsheet would run as a formula; other columns are not changed.
+
+    Texts of any Arrow type that has a formula become ``string``; dictionaries always do.
+
+    >>> escape_formulas(pa.chunked_array([["=1+1", " ＠SUM(A1)", "B-1", None]])).to_pylist()
+    ["'=1+1", "' ＠SUM(A1)", 'B-1', None]
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    is_text = column.type in (pa.string(), pa.large_string(), pa.string_view())
+    if not is_text or not any(_may_begin_formula(chunk) for chunk in chunks(column)):
+        return column
+    column = column.cast(pa.string())
+    formulas = pc.fill_null(pc.match_substring_regex(column, FORMULA), False)
+    return pc.if_else(formulas, pc.binary_join_element_wise("'", column, ""), column)
+
+
+def _may_begin_formula(texts: pa.Array) -> bool:
+    """Whether any text begins with a byte of a formula's first character: no Latin text does, so most are skipped."""
+    offsets, letters = text_buffers(texts)
+    first = offsets[:-1][np.diff(offsets) > 0]
+    return bool(np.isin(letters[first], _FIRST).any())
 
 
 def _batches_of(table: pa.Table) -> list[pa.RecordBatch]:

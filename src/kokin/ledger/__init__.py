@@ -11,7 +11,7 @@ Files posted day by day stand as if all had come at once, for what a receipt say
 ...     days = {"paid_on": date(2026, 5, day), "received_on": date(2026, 5, 12)}
 ...     return pa.Table.from_pylist([{"amount": 10_000, **days, **slip}])
 >>> folder = tempfile.TemporaryDirectory()
->>> ledger = Ledger.open(f"sqlite:///{folder.name}/city.db")
+>>> ledger = Ledger.create(f"sqlite:///{folder.name}/city.db")
 >>> _ = ledger.add_bills(pa.Table.from_pylist([bill]), actor="clerk")
 >>> tuesday = ledger.post(file(day=9), source="tuesday.csv", actor="batch")
 >>> tuesday.outcomes
@@ -29,7 +29,7 @@ On Wednesday comes a payment that was made before Tuesday's. It is the first now
 2 tuesday.csv rejudged MATCHED -10000 1
 3 tuesday.csv rejudged DUPLICATE_PAYMENT 0 None
 4 wednesday.csv posted MATCHED 10000 None
->>> _ = ledger.reverse(tuesday.entry.id, reason="the wrong body's file", actor="chief")
+>>> _ = ledger.reverse_entry(tuesday.entry.id, reason="the wrong body's file", actor="chief")
 >>> ledger.balances().to_pylist()
 [{'bill_id': 'B1', 'amount': 10000, 'paid': 10000, 'residual': 0, 'status': 'settled'}]
 
@@ -48,11 +48,23 @@ True
 >>> ledger.close(); folder.cleanup()
 """
 
-from kokin.ledger._databases import LedgerError
+from kokin.ledger._databases import shown_url
 from kokin.ledger._entry import Entry, EntryKind, Written
+from kokin.ledger._errors import LedgerError, LedgerExistsError
 from kokin.ledger._history import History
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._settle import Rule
 from kokin.ledger._verify import Verification
 
-__all__ = ["Entry", "EntryKind", "History", "Ledger", "LedgerError", "Rule", "Verification", "Written"]
+__all__ = [
+    "Entry",
+    "EntryKind",
+    "History",
+    "Ledger",
+    "LedgerError",
+    "LedgerExistsError",
+    "Rule",
+    "Verification",
+    "Written",
+    "shown_url",
+]

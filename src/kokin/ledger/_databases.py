@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy.engine import URL
 
-from kokin.issues import KokinError
+from kokin.ledger._errors import LedgerError
 from kokin.ledger._sqlite import SqliteStore
 from kokin.ledger._store import Store
 
 
-class LedgerError(KokinError):
-    """The database cannot be used as a ledger."""
+def shown_url(url: URL) -> str:
+    """A URL as it may be printed: its passwords are masked, those among its parameters too (``sslpassword``)."""
+    secret = {name: "***" for name in url.query if "password" in name.lower()}
+    return url.update_query_dict(secret).render_as_string(hide_password=True)
 
 
 def store_for(url: URL) -> Store:

@@ -11,6 +11,9 @@ from typing import Any, Self
 
 from sqlalchemy import RowMapping
 
+from kokin.issues import Issue, Place
+from kokin.ledger._errors import LedgerError
+
 
 class EntryKind(StrEnum):
     """What an entry does."""
@@ -60,17 +63,25 @@ class Entry:
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
-        """An entry from its row."""
-        return cls(
-            id=row["id"],
-            kind=EntryKind(row["kind"]),
-            at=datetime.fromisoformat(row["at"]),
-            **{name: row[name] or "" for name in ("actor", "reason", "version", "source", "layout", "digest")},
-            reverses=row["reverses"],
-            reverses_posting=row["reverses_posting"],
-            told=json.loads(row["told"] or "{}"),
-            hash=row["hash"].hex(),
-        )
+        """An entry from its row.
+
+        Raises:
+            LedgerError: the row holds what no entry has.
+        """
+        try:
+            return cls(
+                id=row["id"],
+                kind=EntryKind(row["kind"]),
+                at=datetime.fromisoformat(row["at"]),
+                **{name: row[name] or "" for name in ("actor", "reason", "version", "source", "layout", "digest")},
+                reverses=row["reverses"],
+                reverses_posting=row["reverses_posting"],
+                told=dict(json.loads(row["told"] or "{}")),
+                hash=row["hash"].hex(),
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            issue = Issue("LEDGER_ROW_CHANGED", where=Place("entries", row["id"]))
+            raise LedgerError("an entry cannot be read; run `kokin ledger verify`", [issue]) from error
 
 
 @dataclass(frozen=True, slots=True)

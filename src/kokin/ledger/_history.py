@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,24 +11,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
-from kokin.columns import distinct, in_one, int64_array, integers, write_csv
+from kokin.columns import distinct, escape_formulas, in_one, int64_array, integers, write_csv
 from kokin.issues import Issue, RefusedError
 from kokin.ledger._bodies import facts
 from kokin.ledger._chain import hexadecimal
 from kokin.ledger._circles import Circles, bills_by_id, circles, receipts_by_id
-from kokin.ledger._entry import EntryKind
 from kokin.ledger._forms import restored
-from kokin.ledger._journal import last_entry
 from kokin.ledger._keys import bill_keys, text_keys
 from kokin.ledger._links import find
-from kokin.ledger._read import standing_postings
 from kokin.ledger._schema import AUDIT_LOG, CHAINS, TABLES
 from kokin.ledger._store import Session, Wanted
-from kokin.ledger._verdict import BINS
 from kokin.model import Bill, Receipt
-from kokin.reconcile import Control, Policy, reconcile
+from kokin.reconcile import Policy, reconcile
 
 _BILLS, _ENTRIES, _POSTINGS, _RECEIPTS = (TABLES[name] for name in ("bills", "entries", "postings", "receipts"))
 
@@ -92,45 +87,6 @@ def _standing(rows: pa.Table, entry: int, takes_away: str) -> pa.Table:
     return known.filter(pc.invert(pc.is_in(known.column("id"), value_set=in_one(known.column(takes_away)))))
 
 
-def status(session: Session) -> dict[str, Any]:
-    """See :meth:`kokin.ledger.Ledger.status`."""
-    last = last_entry(session.connection)
-    assert last is not None
-    tables = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt)
-    stand = (
-        select(_POSTINGS.c.outcome, func.count().label("count"), func.sum(_RECEIPTS.c.amount).label("amount"))
-        .select_from(tables)
-        .where(standing_postings(None))
-        .group_by(_POSTINGS.c.outcome)
-        .order_by(_POSTINGS.c.outcome)
-    )
-    rows = session.connection.execute(stand).all()
-    outcomes = {row.outcome: {"count": row[1], "amount": int(row[2])} for row in rows}
-    sums = session.connection.execute(select(*(func.sum(_POSTINGS.c[name]) for name in BINS))).one()
-    bins = {name: int(yen or 0) for name, yen in zip(BINS, sums, strict=True)}
-    files = select(func.count()).where(_ENTRIES.c.kind == EntryKind.FILE.value)
-    return {
-        "entries": last["id"],
-        **{name: last[name] for name in CHAINS},
-        "files": session.connection.execute(files).scalar_one(),
-        "outcomes": outcomes,
-        "bins": bins,
-        "controls": {control.name: control.as_dict() for control in _controls(session, outcomes, bins)},
-        "at": last["at"],
-        "hash": last["hash"].hex(),
-    }
-
-
-def _controls(session: Session, outcomes: dict[str, dict[str, int]], bins: dict[str, int]) -> Iterator[Control]:
-    """What the journal alone can tell: every yen that a file brought is in a receipt, and every receipt's in a bin."""
-    told = session.connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.kind == EntryKind.FILE.value)).scalars()
-    brought = sum(json.loads(text)["accepted_yen"] for text in told)
-    kept = session.connection.execute(select(func.sum(_RECEIPTS.c.amount))).scalar_one() or 0
-    yield Control("T1", "accepted by the files = receipts", brought, int(kept))
-    stand = sum(row["amount"] for row in outcomes.values())
-    yield Control("T4", "standing receipts = sum of all bins", stand, sum(bins.values()))
-
-
 def shown(table: str, rows: pa.Table) -> pa.Table:
     """Rows with their facts in columns instead of a body, hashes in hexadecimal, and no names."""
     columns: dict[str, pa.Array] = {}
@@ -142,17 +98,6 @@ def shown(table: str, rows: pa.Table) -> pa.Table:
         else:
             columns[name] = hexadecimal(column) if column.type == pa.binary() else column
     return pa.table(columns)
-
-
-def _defused(rows: pa.Table) -> pa.Table:
-    """The same rows, an apostrophe before a text that a spreadsheet would take for a formula."""
-    for place, field in enumerate(rows.schema):
-        if field.type == pa.string():
-            texts = rows.column(place)
-            formula = pc.fill_null(pc.match_substring_regex(texts, r"^[=+\-@]"), False)
-            harmless = pc.binary_join_element_wise("'", texts, "")
-            rows = rows.set_column(place, field, pc.if_else(formula, harmless, texts))
-    return rows
 
 
 def export(session: Session, folder: Path) -> list[Path]:
@@ -171,5 +116,5 @@ def export(session: Session, folder: Path) -> list[Path]:
 def _exported(session: Session, table: str, statement: Select[Any]) -> Iterator[pa.RecordBatch]:
     """What is written of a table."""
     for rows in session.store.query(session.connection, statement):
-        told = _defused(shown(table, rows))
-        yield pa.record_batch([in_one(column) for column in told.columns], told.schema)
+        told = shown(table, rows)
+        yield pa.record_batch([in_one(escape_formulas(column)) for column in told.columns], told.schema)

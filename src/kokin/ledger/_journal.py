@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,13 @@ from kokin.issues import Issue, RefusedError
 from kokin.ledger import _links
 from kokin.ledger._bodies import bodies
 from kokin.ledger._chain import START, chained, row_bytes
-from kokin.ledger._schema import CHAINS, FACTS, JOURNAL, SUMMED, TABLES
+from kokin.ledger._schema import CHAINS, FACTS, JOURNAL, LINK_KINDS, SUMMED, TABLES, links_column
 from kokin.ledger._store import ROWS, Chained, Session, Store
 
 _ENTRIES = TABLES["entries"]
+
+# How far the clock of whoever gives a time may be ahead.
+_CLOCK_SKEW = timedelta(minutes=5)
 
 # Rows that are hashed before they are written.
 _PART = 1 << 14
@@ -42,8 +45,10 @@ class Journal(Session):
         self._hashes = {name: before[f"{name}_hash"] if before and before[name] else START for name in CHAINS}
         #: The last row of each table before the entry.
         self.before = dict(self.last)
+        #: How many links of each kind there are, by the entries: an incomplete index is no witness.
+        self._links_written = {kind: (before[links_column(kind)] or 0) if before else 0 for kind in LINK_KINDS}
         #: Links that are still to be written: keys and rows.
-        self._links: dict[str, list[tuple[Ints, Ints]]] = {kind: [] for kind in _links.KINDS}
+        self._links: dict[str, list[tuple[Ints, Ints]]] = {kind: [] for kind in LINK_KINDS}
 
     def add(self, table: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> Ints:
         """Add rows to a table, and return their ids. Columns are in their stored form; the rest holds nothing."""
@@ -86,38 +91,44 @@ class Journal(Session):
 
     def write_links(self) -> None:
         """Write the links that have been added."""
-        for kind in _links.KINDS:
+        for kind in LINK_KINDS:
             self._write(kind)
 
     def _write(self, kind: str) -> None:
         pending, self._links[kind] = self._links[kind], []
         if pending:
-            _links.add(self, kind, *_links.joined(pending))
+            self._links_written[kind] += _links.add(self, kind, *_links.joined(pending))
 
-    def seal(self, kind: str, at: datetime, *, strict: bool, **told: Any) -> None:
+    def seal(self, kind: str, now: datetime, at: datetime | None = None, **told: Any) -> None:
         """Write the links, and the entry itself with the last row and hash of every table.
 
         Args:
             kind: what was done.
-            at: when; an entry is never earlier than the one before it.
-            strict: refuse a time that is, instead of taking the other's.
+            now: the time of the clock; where it is behind the last entry's, that one's is written.
+            at: the effective time, if another than that of the clock.
             told: the other columns; a mapping is kept as JSON.
 
         Raises:
-            RefusedError: the time is earlier than the last entry's.
+            RefusedError: ``at`` has no zone, is earlier than the last entry's, or in the future.
         """
         self.write_links()
-        moment = as_text(at)
-        if moment < self._at:
-            if strict:
-                earliest = datetime.fromisoformat(self._at).astimezone(at.tzinfo)
-                issue = Issue("LEDGER_TIME", "at", f"{earliest.isoformat()} or later", at.isoformat())
-                raise RefusedError([issue], "the time runs back")
-            moment = self._at
+        moment = as_text(now, "clock")
+        if at is None:
+            moment = max(moment, self._at)
+        else:
+            latest, moment = as_text(now + _CLOCK_SKEW, "clock"), as_text(at)
+            for expected, limit, invalid in (
+                ("or later", self._at, moment < self._at),
+                ("or earlier", latest, moment > max(latest, self._at)),
+            ):
+                if invalid:
+                    bound = datetime.fromisoformat(limit).astimezone(at.tzinfo)
+                    raise _time_refused("at", f"{bound.isoformat()} {expected}", at)
         values: dict[str, Any] = {"id": self.entry, "kind": kind, "at": moment, "version": kokin.__version__}
         values |= {key: _as_json(value) if isinstance(value, Mapping) else value for key, value in told.items()}
         for name in CHAINS:
             values |= {name: self.last[name], f"{name}_hash": self._hashes[name]}
+        values |= {links_column(kind): count for kind, count in self._links_written.items()}
         row = pa.Table.from_pylist([values], pa.schema([JOURNAL["entries"].field(name) for name in values]))
         values["hash"] = chained(self._hash, row_bytes(row, JOURNAL["entries"]))[0]
         self.connection.execute(_ENTRIES.insert(), values)
@@ -134,16 +145,36 @@ def last_row(session: Session, table: str) -> int:
     return int(last[table]) if last else 0
 
 
+def is_id(number: int) -> bool:
+    """Whether a row can have this number: the databases take no larger one."""
+    return 0 < number < 1 << 63
+
+
 def written_by(session: Session, table: str, entry: int) -> Ints:
     """The ids of the rows of a table that an entry has written; none where there is no such entry."""
+    if not is_id(entry):
+        return np.empty(0, np.int64)
     ends = select(_ENTRIES.c.id, _ENTRIES.c[table]).where(_ENTRIES.c.id.in_((entry - 1, entry)))
     last = {row[0]: row[1] for row in session.connection.execute(ends)}
     return np.arange(last.get(entry - 1, 0) + 1, last.get(entry, last.get(entry - 1, 0)) + 1)
 
 
-def as_text(at: datetime) -> str:
-    """A moment as it is kept: UTC, to the microsecond, so that the order of texts is the order of time."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def as_text(at: datetime, field: str = "at") -> str:
+    """A moment as it is kept: UTC, to the microsecond, so that the order of texts is the order of time.
+
+    Raises:
+        RefusedError: it has no zone, so it would depend on the machine; or it is none in UTC.
+    """
+    if at.tzinfo is None or at.utcoffset() is None:
+        raise _time_refused(field, "a zone, such as 2026-05-01T09:00+09:00", at)
+    try:
+        return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    except OverflowError as error:
+        raise _time_refused(field, "a year from 1 to 9999 in UTC", at) from error
+
+
+def _time_refused(field: str, expected: str, found: datetime) -> RefusedError:
+    return RefusedError([Issue("LEDGER_TIME", field, expected, found.isoformat())], "the time is invalid")
 
 
 def _as_json(value: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -12,24 +12,25 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
 
 from kokin.columns import int64_array
 from kokin.issues import Issue, Place, RefusedError
-from kokin.ledger import _history, _read
+from kokin.ledger import _history, _read, _status
 from kokin.ledger._bills import Load, pieces
 from kokin.ledger._circles import standing
-from kokin.ledger._databases import LedgerError, store_for
+from kokin.ledger._databases import shown_url, store_for
 from kokin.ledger._entry import Entry, EntryKind, Written
+from kokin.ledger._errors import LedgerError, database_errors
 from kokin.ledger._files import given, totals_of
 from kokin.ledger._history import History
 from kokin.ledger._journal import Journal, last_entry
 from kokin.ledger._keys import receipt_keys
-from kokin.ledger._opening import opened
+from kokin.ledger._links import require_complete
+from kokin.ledger._opening import create_ledger, policy_of, require_file
 from kokin.ledger._relink import make_links
 from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting, standing_file
 from kokin.ledger._schema import TABLES
-from kokin.ledger._settle import Fresh, settle
+from kokin.ledger._settle import Change, Fresh, settle
 from kokin.ledger._settlements import settlements
 from kokin.ledger._store import Session, Store
 from kokin.ledger._verify import Verification, verify
@@ -44,7 +45,7 @@ def _now() -> datetime:
 
 
 class Ledger:
-    """A ledger in a database; made by :meth:`open`.
+    """A ledger in a database; see :meth:`create` and :meth:`open`.
 
     Several may be open on one database, in any number of processes: writers wait for one another, readers for nobody.
     """
@@ -53,32 +54,51 @@ class Ledger:
         self._store, self.policy, self._clock = store, policy, clock
 
     @classmethod
-    def open(
+    def create(
         cls,
         url: str | URL,
         *,
-        create: bool = True,
         policy: Policy | None = None,
+        actor: str = "",
         clock: Callable[[], datetime] = _now,
     ) -> Self:
-        """Open a ledger.
+        """Create a ledger in a database without one, and open it.
 
         Args:
             url: ``sqlite:///city.db`` or ``postgresql://user@host/database``.
-            create: make the ledger where there is none yet.
-            policy: the body's choices. What decides on outcomes (``pair_by``) is written down when the ledger is made;
-                later it must be the same.
-            clock: tells the time of entries that are not given one.
+            policy: the choices of the authority. ``pair_by``, which decides on outcomes, is stored with the ledger and
+                cannot be changed later.
+            actor: who creates it.
+            clock: returns the current time, with a zone.
 
         Raises:
-            LedgerError: there is no ledger, or one of another form.
-            RefusedError: the policy is not the ledger's.
-            sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
+            LedgerExistsError: there is a ledger already.
+            LedgerError: the database cannot be reached or written.
         """
-        place = make_url(url)
-        store = store_for(place)
+        return cls._connected(url, clock, lambda store: create_ledger(store, policy or Policy(), clock, actor))
+
+    @classmethod
+    def open(cls, url: str | URL, *, policy: Policy | None = None, clock: Callable[[], datetime] = _now) -> Self:
+        """Open a ledger; nothing is created where there is none.
+
+        Args:
+            url: ``sqlite:///city.db`` or ``postgresql://user@host/database``.
+            policy: the choices of the authority; ``pair_by`` must be the ledger's. By default the ledger's own.
+            clock: returns the current time, with a zone.
+
+        Raises:
+            LedgerError: there is no ledger, one of another schema version, or the database cannot be reached.
+            RefusedError: the policy is not the ledger's.
+        """
+        require_file(make_url(url))
+        return cls._connected(url, clock, lambda store: policy_of(store, policy))
+
+    @classmethod
+    def _connected(cls, url: str | URL, clock: Callable[[], datetime], policy_in: Callable[[Store], Policy]) -> Self:
+        store = store_for(make_url(url))
         try:
-            return cls(store, opened(store, policy, clock if create else None), clock)
+            with _database_errors(store):
+                return cls(store, policy_in(store), clock)
         except BaseException:
             store.engine.dispose()
             raise
@@ -167,7 +187,7 @@ class Ledger:
             fresh = fresh.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
             keys = receipt_keys(fresh)
             try:
-                done = settle(journal, self.policy, keys, Fresh(fresh, keys))
+                rejudged = settle(journal, self.policy, keys, Fresh(fresh, keys))
             except RefusedError as error:
                 # The circles know files by their entries; only this one can be wrong.
                 places = (Place(file.source, issue.where.record) for issue in error.issues)
@@ -176,7 +196,7 @@ class Ledger:
             journal.link("receipts", keys, ids)
             about = {"source": file.source, "layout": file.layout, "digest": file.digest, "told": file.told}
             self._seal(journal, EntryKind.FILE, at, actor=actor, reason=reason, **about)
-            return Written(_entry(journal), True, done.outcomes, done.rejudged)
+            return Written(_entry(journal), True, _read.posted_outcomes(journal, journal.entry), rejudged)
 
     def add_credits(
         self, credits_: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
@@ -227,40 +247,51 @@ class Ledger:
             )
             return Written(_entry(journal), True, {}, 0)
 
-    def reverse(
-        self,
-        entry: int | None = None,
-        *,
-        posting: int | None = None,
-        reason: str,
-        actor: str,
-        at: datetime | None = None,
-    ) -> Written:
-        """Take back a file, credits, reports, a posting (a dishonoured 証券), or a reversal, which restores.
+    def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> Written:
+        """Reverse an entry: a file, credits, reports, or a reversal, whose receipts are then restored.
 
-        Nothing is deleted. Each posting that is taken back gets a row that names it, and whatever else was judged by
-        it is judged anew.
+        Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it, and the receipts
+        that it affects are matched again.
 
         Args:
-            entry: the entry of a file, of credits or reports, or of a reversal.
-            posting: one posting, instead of an entry: the last one of its receipt.
+            entry: its id.
             reason: why; it is required.
             actor: who does it.
-            at: when; by default now, by the ledger's clock.
+            at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            RefusedError: no reason, no such entry or posting, one that is taken back already or has been replaced, or
-                a file that has been posted again since.
+            RefusedError: no reason, no such entry, one that is reversed already or cannot be, or a file that has been
+                posted again since.
         """
+        return self._reverse(lambda journal: reversal_of_entry(journal, entry), reason, actor, at, reverses=entry)
+
+    def reverse_posting(self, posting: int, *, reason: str, actor: str, at: datetime | None = None) -> Written:
+        """Reverse one posting: a payment that was dishonoured (証券の不渡り).
+
+        Args:
+            posting: the id of the last posting of its receipt. If that is itself a reversal, the receipt is restored.
+            reason: why; it is required.
+            actor: who does it.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            RefusedError: no reason, no such posting, or one that a later posting has replaced.
+        """
+        return self._reverse(
+            lambda journal: reversal_of_posting(journal, posting), reason, actor, at, reverses_posting=posting
+        )
+
+    def _reverse(
+        self, change_of: Callable[[Journal], Change], reason: str, actor: str, at: datetime | None, **reversed_row: int
+    ) -> Written:
         if not reason.strip():
             raise RefusedError([Issue("FIELD_MISSING", "reason")], "nothing was reversed")
         with self._writing() as journal:
-            change = reversal_of_posting(journal, posting) if posting is not None else reversal_of_entry(journal, entry)
+            change = change_of(journal)
             concerned = standing(journal, np.concatenate([change.withdrawn, change.restored]))
-            done = settle(journal, self.policy, receipt_keys(concerned), change=change)
-            about = {"reverses": entry, "reverses_posting": posting}
-            self._seal(journal, EntryKind.REVERSAL, at, actor=actor, reason=reason, **about)
-            return Written(_entry(journal), True, {}, done.rejudged)
+            rejudged = settle(journal, self.policy, receipt_keys(concerned), change=change)
+            self._seal(journal, EntryKind.REVERSAL, at, actor=actor, reason=reason, **reversed_row)
+            return Written(_entry(journal), True, {}, rejudged)
 
     def balances(self, as_of: date | datetime | None = None) -> pa.Table:
         """How every bill stands: ``bill_id, amount, paid, residual, status`` (yen), by ``bill_id``.
@@ -280,6 +311,7 @@ class Ledger:
         :attr:`kokin.reconcile.Reconciliation.outcomes`. Receipts that have been reversed are not there.
         """
         with self._reading() as session:
+            require_complete(session, last_entry(session.connection))
             return _read.outcomes(session, entry)
 
     def bills(self, as_of: date | datetime | None = None) -> pa.Table:
@@ -321,6 +353,7 @@ class Ledger:
             RefusedError: there is no such bill.
         """
         with self._reading() as session:
+            require_complete(session, last_entry(session.connection))
             return _history.history(session, bill_id, self.policy)
 
     def entries(self) -> list[Entry]:
@@ -329,34 +362,45 @@ class Ledger:
             rows = session.connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.id)).mappings()
             return [Entry.of(row) for row in rows]
 
-    def status(self) -> dict[str, Any]:
-        """How the ledger stands, for JSON.
+    def status(self, as_of: date | datetime | None = None) -> dict[str, Any]:
+        """The state of the ledger, for JSON.
 
         Counts of ``entries, files, bills, receipts, postings, credits, reports``; ``outcomes`` and ``bins`` of the
-        receipts that stand; ``controls``; ``at`` and ``hash`` of the last entry.
+        receipts that are not reversed; ``controls`` T1, T4 and T7; ``at`` and ``hash`` of the last entry.
 
-        ``hash`` seals all of it: written down elsewhere, it proves later that nothing before it was changed.
+        ``hash`` covers everything before it: written down elsewhere, it proves later that nothing was changed.
+
+        Args:
+            as_of: a moment, or the end of a day in Japan; by default now.
         """
         with self._reading() as session:
-            return _history.status(session)
+            return _status.status(session, as_of)
 
     def verify(self, *, sealed: str = "", again: bool = False) -> Verification:
         """Walk the chains in bounded memory, and name the first row of each table that is not what was written.
 
-        The links are compared with the journal, too; :meth:`relink` makes them anew.
+        Then the index is compared with the journal; :meth:`relink` rebuilds it. Whatever the rows hold, the problems
+        are returned, never raised.
 
         Args:
             sealed: the ``hash`` of an entry as it was written down outside the ledger: it must be there still. Without
                 it, whoever owns the database could cut off its end, or write all of it again, and not be noticed.
-            again: also judge all receipts again, and compare with the verdicts that stand.
+            again: also match all receipts again, and compare with the recorded outcomes.
+
+        Raises:
+            LedgerError: the database failed.
         """
         with self._reading() as session:
             return verify(session, self.policy, sealed=sealed, again=again)
 
-    def relink(self) -> None:
-        """Make the links anew from the journal."""
-        with self._writing() as journal:
-            make_links(journal)
+    def relink(self) -> Verification:
+        """Rebuild the index from the journal, then verify the ledger and match all receipts again.
+
+        What was posted while the index was incomplete can have the wrong outcome: the result names these postings.
+        """
+        with self._errors(), self._store.writing() as connection:
+            make_links(Journal(self._store, connection))
+        return self.verify(again=True)
 
     def export(self, folder: str | Path) -> list[Path]:
         """Write the journal as CSV (UTF-8), a file per table, in bounded memory; names of persons are left out.
@@ -369,31 +413,34 @@ class Ledger:
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        with self._failures_told(), self._store.reading() as connection:
-            yield Session(self._store, connection)
+        with self._errors(), self._store.reading() as connection:
+            session = Session(self._store, connection)
+            try:
+                yield session
+            except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+                # A row that no entry has written can fail anywhere; misuse and faults of Kokin stay what they are.
+                found = verify(session, self.policy, sealed="", again=False)
+                if found.is_clean:
+                    raise
+                raise LedgerError("the ledger was changed; restore a backup", found.issues) from error
 
     @contextmanager
     def _writing(self, progress: Callable[[int], None] | None = None) -> Iterator[Journal]:
-        with self._failures_told(), self._store.writing() as connection:
+        with self._errors(), self._store.writing() as connection:
+            require_complete(Session(self._store, connection), last_entry(connection))
             yield Journal(self._store, connection, progress)
 
-    @contextmanager
-    def _failures_told(self) -> Iterator[None]:
-        """One error for whatever a database may fail with; the driver's own words do not hold a row."""
-        dialect = self._store.engine.dialect
-        driver: Any = dialect.loaded_dbapi
-        try:
-            yield
-        except (SQLAlchemyError, driver.Error) as error:
-            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-            raise LedgerError(
-                f"the database failed ({reason}); do it again: a file that was posted is not posted twice"
-            ) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        return _database_errors(self._store)
 
     def _seal(self, journal: Journal, kind: EntryKind, at: datetime | None, **told: Any) -> None:
         if not told["actor"].strip():
             raise RefusedError([Issue("FIELD_MISSING", "actor")], "nothing was written")
-        journal.seal(kind.value, at or self._clock(), strict=at is not None, **told)
+        journal.seal(kind.value, self._clock(), at, **told)
+
+
+def _database_errors(store: Store) -> AbstractContextManager[None]:
+    return database_errors(store.engine.dialect.loaded_dbapi, lambda: shown_url(store.engine.url))
 
 
 def _entry(journal: Journal) -> Entry:

@@ -8,17 +8,18 @@ either is cheaper by far than an index with an entry per key, which would cost a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, func, select
+import pyarrow as pa
+from sqlalchemy import RowMapping, delete, func, select
 
 from kokin.columns import Ints, integers
-from kokin.ledger._schema import TABLES
+from kokin.issues import Issue, Place
+from kokin.ledger._errors import LedgerError
+from kokin.ledger._schema import LINK_KINDS, TABLES, links_column
 from kokin.ledger._store import Session
-
-#: From the key of a bill's name, number or obligation to the bill; of a receipt to it; from a receipt to its postings.
-KINDS = ("bills", "receipts", "postings")
 
 #: Links that are written at once, and the most of one run.
 MOST = 1 << 22
@@ -72,8 +73,43 @@ def _pages(session: Session, kind: str, keys: Ints) -> Iterator[Ints]:
 
 def _fetched(session: Session, ids: Ints) -> Iterator[Ints]:
     of = session.rows("links", ids, ("pairs",))
-    for pairs in of.column("pairs").chunk(0):
-        yield np.frombuffer(pairs.as_buffer(), "<i8").reshape(2, -1)
+    for row, pairs in zip(of.column("id"), of.column("pairs"), strict=True):
+        page = pairs_of(pairs)
+        if page is None:
+            raise incomplete(Place("links", row.as_py()))
+        yield page
+
+
+def pairs_of(page: pa.BinaryScalar) -> Ints | None:
+    """The keys and rows of a page: int64 (2, n); None: it is cut."""
+    pairs = page.as_buffer()
+    return np.frombuffer(pairs, "<i8").reshape(2, -1) if pairs is not None and pairs.size % BYTES == 0 else None
+
+
+def sizes(session: Session) -> dict[str, int]:
+    """The bytes of all links of each kind."""
+    rows = select(_LINKS.c.kind, func.sum(func.length(_LINKS.c.pairs))).group_by(_LINKS.c.kind)
+    found = {kind: int(size or 0) for kind, size in session.connection.execute(rows).all()}
+    return {kind: found.get(kind, 0) for kind in LINK_KINDS}
+
+
+def require_complete(session: Session, last: Mapping[str, Any] | RowMapping | None) -> None:
+    """Compare the number of links of each kind with that of the last entry.
+
+    Raises:
+        LedgerError: some are missing or were added: matching would not find earlier payments.
+    """
+    if last:
+        for kind, size in sizes(session).items():
+            expected = last[links_column(kind)] or 0
+            if size != expected * BYTES:
+                raise incomplete(Place("links"), kind, str(expected), str(size // BYTES))
+
+
+def incomplete(place: Place, kind: str = "", expected: str = "", found: str = "") -> LedgerError:
+    """The error of an index that must not be used."""
+    issue = Issue("LEDGER_LINKS", kind, expected, found, place)
+    return LedgerError("the index of the ledger is incomplete: nothing was written", [issue])
 
 
 def ordered(keys: Ints, rows: Ints) -> tuple[Ints, Ints]:
@@ -95,8 +131,10 @@ def joined(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     return np.concatenate([keys for keys, _ in parts]), np.concatenate([rows for _, rows in parts])
 
 
-def add(session: Session, kind: str, keys: Ints, rows: Ints) -> None:
-    """Write links as a run, together with those before it that are small."""
+def add(session: Session, kind: str, keys: Ints, rows: Ints) -> int:
+    """Write links as a run, together with those before it that are small; return how many are new."""
+    keys, rows = ordered(keys, rows)
+    added = len(keys)
     runs = (
         select(_LINKS.c.run, func.sum(func.length(_LINKS.c.pairs)))
         .where(_LINKS.c.kind == kind)
@@ -128,3 +166,4 @@ def add(session: Session, kind: str, keys: Ints, rows: Ints) -> None:
     ]
     if pages:
         session.connection.execute(_LINKS.insert(), pages)
+    return added

@@ -1,16 +1,19 @@
-"""Opening a ledger: made where there is none yet, and held to its form and its policy."""
+"""Create a ledger, or open one and compare its schema version and its policy."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import inspect, select
+from sqlalchemy.engine import URL
 
-from kokin.issues import Issue, RefusedError
-from kokin.ledger._databases import LedgerError
+from kokin.issues import Issue, Place, RefusedError
+from kokin.ledger._databases import shown_url
 from kokin.ledger._entry import EntryKind
+from kokin.ledger._errors import LedgerError, LedgerExistsError
 from kokin.ledger._journal import Journal
 from kokin.ledger._schema import TABLES, VERSION
 from kokin.ledger._store import Store
@@ -19,42 +22,68 @@ from kokin.reconcile import Policy
 _ENTRIES = TABLES["entries"]
 
 
-def opened(store: Store, policy: Policy | None, clock: Callable[[], datetime] | None) -> Policy:
+def create_ledger(store: Store, policy: Policy, clock: Callable[[], datetime], actor: str) -> Policy:
+    """Create the tables and the first entry, which holds the policy.
+
+    Raises:
+        LedgerExistsError: the database has a ledger, or another table of this name.
+    """
+    with store.writing() as connection:
+        if inspect(connection).has_table("entries"):
+            raise LedgerExistsError(f"there is a ledger in {shown_url(store.engine.url)} already; open it instead")
+        store.create(connection)
+        told = {"form": VERSION, "pair_by": list(policy.pair_by)}
+        Journal(store, connection).seal(EntryKind.OPENED.value, clock(), actor=actor, told=told)
+    return policy
+
+
+def require_file(url: URL) -> None:
+    """Refuse a path of SQLite where no file is: connecting would create one.
+
+    Raises:
+        LedgerError: there is none.
+    """
+    path = url.database if url.get_backend_name() == "sqlite" else None
+    if path and path != ":memory:" and not path.startswith("file:") and not Path(path).is_file():
+        raise _missing(url)
+
+
+def policy_of(store: Store, policy: Policy | None) -> Policy:
     """The policy of the ledger in a store.
 
     Args:
         store: the database.
-        policy: the body's choices; none: those that the ledger was made with.
-        clock: tells the time of the first entry, where a ledger that is not there is to be made.
+        policy: the expected one; None: whichever the ledger has.
 
     Raises:
-        LedgerError: there is no ledger, or one of another form.
+        LedgerError: there is no ledger, or one of another schema version, or its first entry cannot be read.
         RefusedError: the policy is not the ledger's.
     """
+    url = store.engine.url
     with store.reading() as connection:
-        exists = inspect(connection).has_table("entries")
-    if not exists:
-        if clock is None:
-            raise LedgerError(f"there is no ledger in {store.engine.url!r}; `kokin ledger init` makes one")
-        _make(store, policy or Policy(), clock())
-    with store.reading() as connection:
-        told = json.loads(connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).scalar_one())
-    if told["form"] != VERSION:
+        if not inspect(connection).has_table("entries"):
+            raise _missing(url)
+        missing = {*_ENTRIES.c.keys()} - {column["name"] for column in inspect(connection).get_columns("entries")}
+        if "told" in missing:
+            raise LedgerError(f"the table `entries` in {shown_url(url)} is not of a ledger; name another database")
+        first = connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).first()
+    try:
+        told = json.loads(first.told) if first else {}
+        form, pair_by = told["form"], tuple(told["pair_by"])
+    except (ValueError, TypeError, KeyError) as error:
+        issue = Issue("LEDGER_ROW_CHANGED" if first else "LEDGER_ROW_MISSING", "told", where=Place("entries", 1))
+        raise LedgerError(f"the ledger in {shown_url(url)} cannot be used", [issue]) from error
+    if form != VERSION:
         raise LedgerError(
-            f"the ledger in {store.engine.url!r} has form {told['form']}; this version of kokin reads {VERSION}: "
+            f"the ledger in {shown_url(url)} has form {form}; this version of kokin reads {VERSION}: "
             "use the version that made it, or give the bills and the files to a new ledger in their order"
         )
-    kept = Policy(pair_by=tuple(told["pair_by"]))
+    kept = Policy(pair_by=pair_by)
     if policy and policy.pair_by != kept.pair_by:
         expected, found = (", ".join(some.pair_by) for some in (kept, policy))
         raise RefusedError([Issue("POLICY_DIFFERS", "pair_by", expected, found)], "another policy")
     return policy or kept
 
 
-def _make(store: Store, policy: Policy, at: datetime) -> None:
-    with store.writing() as connection:
-        if inspect(connection).has_table("entries"):
-            return  # another process was faster
-        store.create(connection)
-        told = {"form": VERSION, "pair_by": list(policy.pair_by)}
-        Journal(store, connection).seal(EntryKind.OPENED.value, at, strict=False, actor="", told=told)
+def _missing(url: URL) -> LedgerError:
+    return LedgerError(f"there is no ledger in {shown_url(url)}; create one with `kokin ledger init` or Ledger.create")

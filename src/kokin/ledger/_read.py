@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date, datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,21 +39,23 @@ def entry_of(session: Session, as_of: date | datetime | None) -> int | None:
         return None
     if not isinstance(as_of, datetime):
         as_of = datetime.combine(as_of, time.max, _JAPAN)
-    last = select(func.max(_ENTRIES.c.id)).where(_ENTRIES.c.at <= as_text(as_of))
+    last = select(func.max(_ENTRIES.c.id)).where(_ENTRIES.c.at <= as_text(as_of, "as_of"))
     return session.connection.execute(last).scalar_one() or 0
 
 
 def _told(session: Session, table: str, record: type[Record], statement: Statement) -> pa.Table:
     """The rows of a statement with their bodies as the columns of a record, and whatever else it asks for."""
     parts = []
-    for rows in session.store.query(session.connection, statement):
-        told = facts(table, rows.column("body"))
-        for name in rows.column_names:
-            if name in told.column_names:
-                told = told.set_column(told.column_names.index(name), name, rows.column(name))
-            elif name != "body":
-                told = told.append_column(name, rows.column(name))
-        parts.append(restored(told, record))
+    # A cursor of the server is closed even if a row cannot be read.
+    with closing(session.store.query(session.connection, statement)) as pages:
+        for rows in pages:
+            told = facts(table, rows.column("body"))
+            for name in rows.column_names:
+                if name in told.column_names:
+                    told = told.set_column(told.column_names.index(name), name, rows.column(name))
+                elif name != "body":
+                    told = told.append_column(name, rows.column(name))
+            parts.append(restored(told, record))
     return concat(parts, parts[0].schema)
 
 
@@ -72,6 +75,47 @@ def standing_postings(last: int | None) -> ColumnElement[bool]:
     """Whether a posting stands at the end of an entry: it reverses none, and is reversed by none."""
     reversed_by_none = named_by_none("postings", "reverses", last)
     return and_(_POSTINGS.c.reverses.is_(None), up_to(_POSTINGS.c.entry, last), reversed_by_none)
+
+
+_HIGH = 1 << 32
+
+
+def yen_parts(column: ColumnElement[int]) -> list[ColumnElement[int]]:
+    """The sum of a column of yen as two sums, for SQLite fails at a sum beyond int64; see :func:`whole_yen`.
+
+    Both databases divide toward zero.
+    """
+    return [func.sum(column // _HIGH), func.sum(column % _HIGH)]
+
+
+def whole_yen(high: Any, low: Any) -> int:
+    """The sum itself; 0 of no rows."""
+    return int(high or 0) * _HIGH + int(low or 0)
+
+
+def posted_outcomes(session: Session, entry: int) -> dict[str, dict[str, int]]:
+    """The outcomes that an entry left on the receipts of its own file; see :func:`outcome_counts`."""
+    own = {table: written_by(session, table, entry) for table in ("receipts", "postings")}
+    if not len(own["receipts"]):
+        return {}
+    ranges = (TABLES[table].c.id.between(int(ids[0]), int(ids[-1])) for table, ids in own.items())
+    return outcome_counts(session, None, *ranges)
+
+
+def outcome_counts(session: Session, last: int | None, *only: ColumnElement[bool]) -> dict[str, dict[str, int]]:
+    """``count`` and ``amount`` (yen) of each outcome, of the receipts that are not reversed, at the end of an entry.
+
+    ``only`` says which receipts and postings are counted.
+    """
+    statement = (
+        select(_POSTINGS.c.outcome, func.count(), *yen_parts(_RECEIPTS.c.amount))
+        .select_from(_POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt))
+        .where(standing_postings(last), *only)
+        .group_by(_POSTINGS.c.outcome)
+        .order_by(_POSTINGS.c.outcome)
+    )
+    rows = session.connection.execute(statement).all()
+    return {outcome: {"count": count, "amount": whole_yen(*yen)} for outcome, count, *yen in rows}
 
 
 def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from kokin.columns import Ints, distinct, in_one, integers, within
 from kokin.issues import Issue, Place
@@ -15,8 +15,8 @@ from kokin.ledger._bodies import facts
 from kokin.ledger._circles import BILL_COLUMNS
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, receipt_keys, text_keys
-from kokin.ledger._links import BYTES, KINDS, MOST, find, joined
-from kokin.ledger._schema import TABLES
+from kokin.ledger._links import BYTES, MOST, find, joined, pairs_of, sizes
+from kokin.ledger._schema import LINK_KINDS, TABLES
 from kokin.ledger._store import ROWS, Session
 
 if TYPE_CHECKING:
@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 
 _LINKS = TABLES["links"]
 
+# Pages of links that are read at once: 128 KiB each.
+_PAGES = 64
+# The databases number no row above twice this.
+_MAX_ID = 1 << 62
+
 
 def pages(session: Session, statement: Statement, key: Any, rows: int = ROWS) -> Iterator[pa.Table]:
     """The rows of a statement in the order of a key, so many at a time, each page asked for by itself."""
-    last = 0
-    while len(page := session.table(statement.where(key > last).order_by(None).order_by(key).limit(rows))):
+    ordered = statement.order_by(None).order_by(key).limit(rows)
+    page = session.table(ordered)
+    while len(page):
         yield page
-        last = int(integers(page.column("id"), 0)[-1])
+        page = session.table(ordered.where(key > int(integers(page.column("id"), 0)[-1])))
 
 
 def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
@@ -60,9 +66,24 @@ def check_links(session: Session, kind: str) -> Issue | None:
         missing = rows[~within(_paired(keys, rows), np.sort(_paired(*find(session, kind, distinct(keys)))))]
         if len(missing):
             return Issue("LEDGER_LINKS", kind, where=Place(kind, int(missing.min())))
-    size = select(func.sum(func.length(_LINKS.c.pairs))).where(_LINKS.c.kind == kind)
-    found = int(session.connection.execute(size).scalar_one() or 0) // BYTES
+    found = sizes(session)[kind] // BYTES
     return Issue("LEDGER_LINKS", kind, str(count), str(found), Place("links")) if found != count else None
+
+
+def check_pages(session: Session) -> Issue | None:
+    """The first row of the index that is not a page as it is written; None: all are.
+
+    The index is in no chain of hashes, so its rows can hold anything.
+    """
+    for rows in pages(session, select(_LINKS), _LINKS.c.id, _PAGES):
+        for row in rows.to_pylist():
+            page = pairs_of(pa.scalar(row["pairs"], pa.binary()))
+            is_numbered = 0 < (row["run"] or 0) <= row["id"] <= _MAX_ID
+            if page is None or not page.shape[1] or row["kind"] not in LINK_KINDS or not is_numbered:
+                return Issue("LEDGER_LINKS", "pairs", where=Place("links", row["id"]))
+            if (row["low"], row["high"]) != (page[0, 0], page[0, -1]) or (page[0, 1:] < page[0, :-1]).any():
+                return Issue("LEDGER_LINKS", "low", where=Place("links", row["id"]))
+    return None
 
 
 def _many(links: Iterator[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
@@ -85,7 +106,7 @@ def _paired(keys: Ints, rows: Ints) -> Ints:
 def make_links(journal: Journal) -> None:
     """Throw the links away and make them from the journal."""
     journal.connection.execute(delete(_LINKS))
-    for kind in KINDS:
+    for kind in LINK_KINDS:
         for keys, rows in _made(journal, kind):
             journal.link(kind, keys, rows)
     journal.write_links()

@@ -11,7 +11,7 @@ from kokin.issues import Issue, RefusedError
 from kokin.ledger._circles import standing
 from kokin.ledger._entry import OF_FILES, Entry, EntryKind
 from kokin.ledger._forms import flags
-from kokin.ledger._journal import written_by
+from kokin.ledger._journal import is_id, written_by
 from kokin.ledger._schema import TABLES
 from kokin.ledger._settle import Change, Rule
 from kokin.ledger._store import Session
@@ -38,13 +38,14 @@ def standing_file(session: Session, kind: EntryKind, digest: str) -> Entry | Non
     return Entry.of(standing_rows[0]) if standing_rows else None
 
 
-def reversal_of_entry(session: Session, entry: int | None) -> Change:
+def reversal_of_entry(session: Session, entry: int) -> Change:
     """What taking back an entry changes.
 
     Raises:
         RefusedError: there is no such entry, it cannot be taken back, or it has been.
     """
-    row = session.connection.execute(select(_ENTRIES).where(_ENTRIES.c.id == entry)).mappings().first()
+    statement = select(_ENTRIES).where(_ENTRIES.c.id == entry)
+    row = session.connection.execute(statement).mappings().first() if is_id(entry) else None
     if row is None:
         raise _refused("ENTRY_UNKNOWN", "entry", str(entry))
     if row["kind"] not in (*OF_FILES, EntryKind.REVERSAL):
@@ -73,7 +74,7 @@ def reversal_of_posting(session: Session, posting: int) -> Change:
         RefusedError: there is no such posting, or it is not the last one of its receipt.
     """
     statement = select(_POSTINGS.c.receipt, _POSTINGS.c.reverses).where(_POSTINGS.c.id == posting)
-    row = session.connection.execute(statement).first()
+    row = session.connection.execute(statement).first() if is_id(posting) else None
     if row is None:
         raise _refused("ENTRY_UNKNOWN", "posting", str(posting))
     one = np.array([row.receipt])

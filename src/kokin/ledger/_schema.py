@@ -10,14 +10,26 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, column, table
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    column,
+    table,
+)
 from sqlalchemy.types import TypeEngine
 
-from kokin.model import Bill, Receipt, Record, schema
+from kokin.model import Bill, Bin, Receipt, Record, Yen, schema
 from kokin.reconcile import Credit, OperatorReport
 
 #: The form of the tables; a ledger of another form is not opened.
-VERSION = 2
+VERSION = 3
 
 _INT, _TEXT, _BYTES = pa.int64(), pa.string(), pa.binary()
 
@@ -47,6 +59,9 @@ SUMMED = "amount"
 
 _SETTLEMENT = pa.schema([("id", _INT), ("entry", _INT), (SUMMED, _INT), ("body", _TEXT), ("hash", _BYTES)])
 
+#: The most yen of one record.
+MAX_YEN = Yen().most
+
 #: The tables whose rows an entry adds. The last column is the hash that chains the rows of a table.
 CHAINED: dict[str, pa.Schema] = {
     "bills": pa.schema([("id", _INT), ("entry", _INT), ("previous", _INT), ("body", _TEXT), ("hash", _BYTES)]),
@@ -74,6 +89,16 @@ CHAINED: dict[str, pa.Schema] = {
 }
 CHAINS = tuple(CHAINED)
 
+#: The kinds of links: from the key of a bill's name, number or obligation to the bill; of a receipt to it; from a
+#: receipt to its postings.
+LINK_KINDS = ("bills", "receipts", "postings")
+
+
+def links_column(kind: str) -> str:
+    """The column of an entry with the number of all links of a kind: a writer finds an incomplete index by it."""
+    return f"{kind}_links"
+
+
 _ENTRIES = pa.schema(
     [
         ("id", _INT),
@@ -89,6 +114,7 @@ _ENTRIES = pa.schema(
         ("reverses_posting", _INT),
         ("told", _TEXT),
         *(field for name in CHAINS for field in ((name, _INT), (f"{name}_hash", _BYTES))),
+        *((links_column(kind), _INT) for kind in LINK_KINDS),
         ("hash", _BYTES),
     ]
 )
@@ -100,7 +126,12 @@ JOURNAL = {**CHAINED, "entries": _ENTRIES}
 _LINKS = pa.schema([("id", _INT), ("kind", _TEXT), ("run", _INT), ("low", _INT), ("high", _INT), ("pairs", _BYTES)])
 
 METADATA = MetaData()
-_KINDS: dict[pa.DataType, type[TypeEngine[Any]]] = {_INT: BigInteger, _TEXT: Text, _BYTES: LargeBinary}
+_KINDS: dict[pa.DataType, TypeEngine[Any]] = {
+    # SQLite numbers rows by an INTEGER that is the primary key; one of another name would be a second index.
+    _INT: BigInteger().with_variant(Integer(), "sqlite"),
+    _TEXT: Text(),
+    _BYTES: LargeBinary(),
+}
 _ALWAYS = ("id", "entry", "hash", "body", "kind", "run", "low", "high", "pairs")
 
 
@@ -108,14 +139,37 @@ def _table(name: str, columns: pa.Schema) -> Table:
     made = [
         Column(
             field.name,
-            _KINDS[field.type](),
+            _KINDS[field.type],
             primary_key=field.name == "id",
             autoincrement=False,
             nullable=field.name not in _ALWAYS,
         )
         for field in columns
     ]
-    return Table(name, METADATA, *made)
+    checks = [CheckConstraint(rule) for rule in _rules(name)]
+    # SQLite takes any value in any column.
+    checks += [CheckConstraint(rule).ddl_if(dialect="sqlite") for rule in _storage_classes(columns)]
+    return Table(name, METADATA, *made, *checks)
+
+
+def _rules(name: str) -> list[str]:
+    """What every row of a table fulfils."""
+    rules = ["id > 0"]
+    least = {"receipts": 0, "reports": 0, "credits": -MAX_YEN}.get(name)
+    if least is not None:
+        rules.append(f"{SUMMED} BETWEEN {least} AND {MAX_YEN}")
+    if name == "postings":
+        rules += [f"{each.value} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for each in Bin]
+    if name == "entries":
+        rules.append("reverses IS NULL OR reverses_posting IS NULL")
+        rules.append("(kind = 'reversal') = (reverses IS NOT NULL OR reverses_posting IS NOT NULL)")
+    return rules
+
+
+def _storage_classes(columns: pa.Schema) -> list[str]:
+    """The storage class of every column of SQLite: https://www.sqlite.org/datatype3.html."""
+    classes = {_INT: "integer", _TEXT: "text", _BYTES: "blob"}
+    return [f"typeof({field.name}) IN ('{classes[field.type]}', 'null')" for field in columns]
 
 
 TABLES = {name: _table(name, columns) for name, columns in {**JOURNAL, "links": _LINKS}.items()}
@@ -140,7 +194,7 @@ _LOG = pa.schema(
         *((name, _BYTES) for name in ("hash_before", "hash")),
     ]
 )
-AUDIT_LOG = table("journal", *(column(field.name, _KINDS[field.type]()) for field in _LOG))
+AUDIT_LOG = table("journal", *(column(field.name, _KINDS[field.type]) for field in _LOG))
 
 #: ``{}`` stands for how the database takes a text out of a body.
 AUDIT_LOG_VIEW = """

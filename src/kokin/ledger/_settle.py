@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -54,19 +54,9 @@ class Change:
     restored: Ints
 
 
-@dataclass
-class Settled:
-    """What has come of it."""
-
-    rejudged: int = 0
-    """Earlier receipts with another verdict."""
-    outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Of the fresh receipts: ``count`` and ``amount`` (yen) of each outcome."""
-
-
 def settle(
     journal: Journal, policy: Policy, keys: Ints, fresh: Fresh | None = None, change: Change | None = None
-) -> Settled:
+) -> int:
     """Settle the circles of some keys.
 
     Args:
@@ -75,26 +65,29 @@ def settle(
         keys: every key of a fresh or changed receipt or bill is among them.
         fresh: new receipts.
         change: what becomes of earlier ones.
+
+    Returns:
+        How many earlier receipts have another outcome now.
     """
     fresh = fresh or Fresh(pa.table({"id": pa.array([], pa.int64())}), _NONE)
     change = change or Change(_NONE, _NONE)
     order = np.argsort(fresh.keys, kind="stable")
     sorted_keys = fresh.keys[order]
-    done = Settled()
+    rejudged = 0
     pending = distinct(keys)
     while len(pending):
         some = circles(journal, pending[:_AT_ONCE])
         pending = without(pending, some.keys)
         first, end = (np.searchsorted(sorted_keys, some.keys, side) for side in ("left", "right"))
         rows = np.sort(order[spread(first, end)])
-        _settle(journal, policy, some, fresh.receipts.take(int64_array(rows)), change, done)
+        rejudged += _settle(journal, policy, some, fresh.receipts.take(int64_array(rows)), change)
         journal.progress(len(rows))
-    return done
+    return rejudged
 
 
-def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, change: Change, done: Settled) -> None:
+def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, change: Change) -> int:
     if not len(some.receipts) + len(fresh):
-        return
+        return 0
     earlier = standing(journal, some.receipts)
     ids = integers(earlier.column("id"), 0)
     stood = integers(earlier.column("reverses"), -1) < 0
@@ -115,18 +108,7 @@ def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, ch
     for rule, mask in ((Rule.REJUDGED, changed), (Rule.RESTORED, back)):
         _post(journal, rule, chosen(old, mask).column("id"), _columns(chosen(again, mask)))
     _post(journal, Rule.POSTED, fresh.column("id"), _columns(new))
-    done.rejudged += int(np.count_nonzero(changed))
-    _count(done, new, fresh)
-
-
-def _count(done: Settled, found: pa.Table, fresh: pa.Table) -> None:
-    if not len(fresh):
-        return
-    told = pa.table({"outcome": found.column("outcome"), "amount": fresh.column("amount")})
-    for row in told.group_by("outcome").aggregate([("amount", "count"), ("amount", "sum")]).to_pylist():
-        sums = done.outcomes.setdefault(row["outcome"], {"count": 0, "amount": 0})
-        sums["count"] += row["amount_count"]
-        sums["amount"] += row["amount_sum"]
+    return int(np.count_nonzero(changed))
 
 
 def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 
 from kokin.columns import Ints, distinct, integers, within
+from kokin.ledger._errors import LedgerError, is_undecodable
 from kokin.ledger._forms import chosen, concat
 from kokin.ledger._schema import AUDIT_LOG_VIEW, JOURNAL, METADATA, TABLES
 
@@ -96,12 +98,13 @@ class Store(abc.ABC):
         told = {name: self.fact(body, name) for body, name in (("r.body", "record_no"), ("b.body", "bill_id"))}
         connection.exec_driver_sql(AUDIT_LOG_VIEW.format(**told))
 
-    def query(self, connection: Connection, statement: Statement) -> Iterator[pa.Table]:
+    def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:
         """The rows of a statement, some at a time and first none; its columns are whole numbers, texts and bytes."""
         columns = _columns(statement)
         yield columns.empty_table()
-        result = connection.execute(statement, execution_options={"yield_per": ROWS})
-        yield from (_as_table(rows, columns) for rows in result.partitions())
+        with connection.execute(statement, execution_options={"yield_per": ROWS}) as result:
+            for rows in result.partitions():
+                yield _as_table(rows, columns)
 
     def table(self, connection: Connection, statement: Statement) -> pa.Table:
         """All rows of a statement, each column in one chunk."""
@@ -111,7 +114,7 @@ class Store(abc.ABC):
         assert isinstance(result, CursorResult)
         assert result.cursor is not None
         tables = []
-        while rows := result.cursor.fetchmany(ROWS):
+        while rows := _fetched(result.cursor):
             tables.append(_as_table(rows, columns))
         result.close()
         return concat(tables, columns)
@@ -123,11 +126,34 @@ class Store(abc.ABC):
         return concat([self.table(connection, statement(self.wanted(part))) for part in parts], columns)
 
 
+def _fetched(cursor: Any) -> Sequence[Sequence[Any]]:
+    try:
+        rows: Sequence[Sequence[Any]] = cursor.fetchmany(ROWS)
+    except sqlite3.OperationalError as error:
+        if is_undecodable(error):
+            # Its message quotes the text.
+            raise LedgerError("a text of the ledger is not UTF-8; run `kokin ledger verify`") from None
+        raise
+    return rows
+
+
+_PYTHON_TYPES: dict[pa.DataType, type] = {pa.int64(): int, pa.string(): str, pa.binary(): bytes}
+
+
 def _as_table(rows: Sequence[Sequence[Any]], columns: pa.Schema) -> pa.Table:
+    """Rows as a table, without any conversion: SQLite can hold a value of any type in any column.
+
+    Raises:
+        LedgerError: a value has another type than its column.
+    """
     if not rows:
         return columns.empty_table()
-    values = zip(zip(*rows, strict=True), columns, strict=True)
-    return pa.Table.from_arrays([pa.array(column, field.type) for column, field in values], schema=columns)
+    arrays = []
+    for values, field in zip(zip(*rows, strict=True), columns, strict=True):
+        if not {*map(type, values)} <= {_PYTHON_TYPES[field.type], type(None)}:
+            raise LedgerError(f"a value of `{field.name}` has another type than its column; run `kokin ledger verify`")
+        arrays.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(arrays, schema=columns)
 
 
 @dataclass

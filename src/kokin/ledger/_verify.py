@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from kokin.columns import distinct, in_one, integers, union, without
 from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger._bodies import facts
 from kokin.ledger._chain import START, chained, row_bytes
 from kokin.ledger._circles import circles, standing
+from kokin.ledger._errors import LedgerError
 from kokin.ledger._forms import chosen
 from kokin.ledger._keys import receipt_keys
-from kokin.ledger._links import KINDS
-from kokin.ledger._relink import check_links, pages
-from kokin.ledger._schema import CHAINS, JOURNAL, TABLES
+from kokin.ledger._links import require_complete
+from kokin.ledger._relink import check_links, check_pages, pages
+from kokin.ledger._schema import CHAINS, JOURNAL, LINK_KINDS, TABLES
 from kokin.ledger._store import ROWS, Session
 from kokin.ledger._verdict import VERDICT, differs, verdict
 from kokin.reconcile import Policy
+
+# What reading raises of rows that the chain of hashes confirms and that Kokin cannot have written.
+_UNREADABLE = (pa.ArrowException, LedgerError, RefusedError, ValueError, TypeError, LookupError, OverflowError)
 
 
 @dataclass
@@ -44,8 +50,12 @@ class Verification:
 def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Verification:
     """See :meth:`kokin.ledger.Ledger.verify`."""
     found = Verification()
+    if sealed and not re.fullmatch("[0-9a-fA-F]{64}", sealed):
+        found.issues.append(Issue("LEDGER_SEAL_FORMAT", "sealed", "64 hexadecimal digits", sealed[:64]))
+        return found
     seals: dict[str, dict[int, bytes]] = {name: {} for name in CHAINS}
     known = not sealed
+    last: dict[str, Any] = {}
     for page in _walk(session, "entries", {}, found):
         for name in CHAINS:
             ends, hashes = page.column(name).to_pylist(), page.column(f"{name}_hash").to_pylist()
@@ -53,7 +63,10 @@ def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Ver
         hashes = page.column("hash").to_pylist()
         found.hash = hashes[-1].hex()
         known = known or bytes.fromhex(sealed) in hashes
-    if not known:
+        last = page.slice(len(page) - 1).to_pylist()[0]
+    if not last and found.is_clean:
+        found.issues.append(Issue("LEDGER_ROW_MISSING", where=Place("entries", 1)))
+    if not known and found.is_clean:
         found.issues.append(Issue("LEDGER_SEAL", "hash", sealed, found.hash, Place("entries")))
     if not found.is_clean:
         return found
@@ -61,10 +74,30 @@ def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Ver
         for _ in _walk(session, name, seals[name], found):
             pass
     if found.is_clean:
-        found.issues += filter(None, (check_links(session, kind) for kind in KINDS))
+        found.issues += _check_index(session, last)
     if found.is_clean and again:
-        found.issues += _judge_again(session, policy)
+        try:
+            found.issues += _judge_again(session, policy)
+        except _UNREADABLE:
+            found.issues.append(Issue("LEDGER_ROW_CHANGED", "body", where=Place("receipts")))
     return found
+
+
+def _check_index(session: Session, last: Mapping[str, Any]) -> list[Issue]:
+    """The problems of the index: of its rows, of the number that the last entry has of each kind, of its content."""
+    try:
+        if page := check_pages(session):
+            return [page]
+        require_complete(session, last)
+    except LedgerError as error:
+        return error.issues or [Issue("LEDGER_LINKS", where=Place("links"))]
+    found = []
+    for kind in LINK_KINDS:
+        try:
+            found.append(check_links(session, kind))
+        except _UNREADABLE:
+            found.append(Issue("LEDGER_ROW_CHANGED", "body", where=Place(kind)))
+    return [issue for issue in found if issue]
 
 
 def _walk(session: Session, name: str, seals: dict[int, bytes], found: Verification) -> Iterator[pa.Table]:
@@ -75,27 +108,29 @@ def _walk(session: Session, name: str, seals: dict[int, bytes], found: Verificat
     table = TABLES[name]
     before, last = START, 0
     end = max(seals, default=0)
+    # The first page has no lower bound: there must be no row before the first.
+    rows_after = select(table).order_by(table.c.id)
 
-    def broken(code: str) -> None:
-        found.issues.append(Issue(code, "", where=Place(name, last + 1)))
+    def broken(code: str, row: int) -> None:
+        found.issues.append(Issue(code, "", where=Place(name, row)))
 
     size = ROWS
     while True:
         try:
-            page = session.table(select(table).where(table.c.id > last).order_by(table.c.id).limit(size))
+            page = session.table(rows_after.limit(size))
             rows = row_bytes(page, JOURNAL[name])
-        except (pa.ArrowException, TypeError, RefusedError):
+        except (pa.ArrowException, RefusedError, LedgerError):
             # A value that no column of the ledger can hold: look for its row one by one.
             if size > 1:
                 size = 1
                 continue
-            return broken("LEDGER_ROW_CHANGED")
+            return broken("LEDGER_ROW_CHANGED", last + 1)
         if not len(page):
             break
-        ids = integers(page.column("id"), 0)
+        ids = integers(page.column("id"), 0).tolist()
         hashes = page.column("hash").to_pylist()
         # Up to the first row that is not what was written, what is computed is what stands there.
-        right = zip(ids.tolist(), hashes, chained(before, rows), strict=True)
+        right = zip(ids, hashes, chained(before, rows), strict=True)
         good = 0
         for row_id, hash_of_row, computed in right:
             if row_id != last + 1 or hash_of_row != computed or seals.get(row_id, computed) != computed:
@@ -105,11 +140,18 @@ def _walk(session: Session, name: str, seals: dict[int, bytes], found: Verificat
         if good:
             yield page.slice(0, good)
         if good < len(page):
-            gap = ids[good] != last + 1
-            return broken("LEDGER_ROW_MISSING" if gap else "LEDGER_ROW_CHANGED")
+            row = ids[good]
+            if row <= last:
+                return broken("LEDGER_ROW_ADDED", row)
+            return broken("LEDGER_ROW_MISSING" if row > last + 1 else "LEDGER_ROW_CHANGED", last + 1)
+        rows_after = select(table).where(table.c.id > last).order_by(table.c.id)
     found.rows[name] = last
     if name != "entries" and last != end:
-        broken("LEDGER_ROW_MISSING" if last < end else "LEDGER_ROW_ADDED")
+        return broken("LEDGER_ROW_MISSING" if last < end else "LEDGER_ROW_ADDED", last + 1)
+    # A row without an id, or with that of another, where the owner has removed the primary key.
+    count = session.connection.execute(select(func.count()).select_from(table)).scalar_one()
+    if count != last:
+        broken("LEDGER_ROW_ADDED", last + 1)
     return None
 
 

@@ -10,17 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import flags_of, in_one, text_buffers
+from kokin.columns import escape_formulas, flags_of, in_one, text_buffers
 from kokin.columns import write_csv as write_plain
 from kokin.issues import Issue, Place, RefusedError
 
 #: ``utf-8-sig`` begins with a byte order mark, by which a spreadsheet knows UTF-8; ``cp932`` is what old systems read.
 CsvEncoding: TypeAlias = Literal["utf-8", "utf-8-sig", "cp932"]
-
-# A cell that begins so is a formula to a spreadsheet, full-width signs too.
-FORMULA = "^[=+@\t\r\uff1d\uff0b\uff0d\uff20-]"
-# The first bytes of these in UTF-8.
-_FIRST = np.frombuffer(b"=+-@\t\r\xef", np.uint8)
 
 #: 〓 (下駄): what a printer set where it had no type for a character.
 GETA = "〓"
@@ -45,7 +40,7 @@ def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, g
         RefusedError: cp932 lacks a character; ``.issues`` names every one with its column and row.
         OSError: the file cannot be written.
     """
-    columns = {name: _defused(table[name]) for name in table.column_names}
+    columns = {name: escape_formulas(table[name]) for name in table.column_names}
     lacking: list[Issue] = []
     if encoding == "cp932":
         columns = {name: _in_cp932(column, name, path.name, lacking) for name, column in columns.items()}
@@ -53,22 +48,6 @@ def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, g
         raise RefusedError(lacking, f"{path.name} cannot be written in cp932")
     write_plain(pa.table(columns), path, encoding)
     return [replace(issue, code="CP932_REPLACED") for issue in lacking]
-
-
-def _defused(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not pa.types.is_string(column.type) or not any(_has_formula(chunk) for chunk in column.chunks):
-        return column
-    dangerous = pc.fill_null(pc.match_substring_regex(column, FORMULA), False)
-    return pc.if_else(dangerous, pc.binary_join_element_wise("'", column, ""), column)
-
-
-def _has_formula(texts: pa.Array) -> bool:
-    """Whether any text may begin like a formula; asked of first bytes, because it hardly ever does."""
-    offsets, letters = text_buffers(texts)
-    first = offsets[:-1][np.diff(offsets) > 0]
-    return bool(np.isin(letters[first], _FIRST).any())
 
 
 def _in_cp932(column: pa.ChunkedArray, name: str, file: str, lacking: list[Issue]) -> pa.ChunkedArray:

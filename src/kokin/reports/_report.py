@@ -15,7 +15,7 @@ import kokin
 from kokin.catalog import CATALOG, Catalog
 from kokin.columns import issue_schema
 from kokin.issues import Issue, RefusedError
-from kokin.reconcile import Accounts, Reconciliation, reconcile, settle_accounts
+from kokin.reconcile import Accounts, Control, Reconciliation, reconcile, settle_accounts
 from kokin.reports import _files
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._files import FileFunnel
@@ -229,8 +229,9 @@ def of_ledger(
         as_of=day,
     )
     # A receipt that was reversed alone is missing in its file: T1 is asked of the journal, which still has it.
-    told = accounts.summary
-    controls = {**told["controls"], "T1": ledger.status()["controls"]["T1"]}
+    told, journal = accounts.summary, ledger.status(moment)
+    journal_control = _journal_control(journal["bins"], told["bins"]).as_dict()
+    controls = {**told["controls"], "T1": journal["controls"]["T1"], "T7": journal_control}
     summary = {
         "kokin": kokin.__version__,
         "files": [asdict(file) for file in files],
@@ -240,6 +241,12 @@ def of_ledger(
         "hash": entries[-1].hash if entries else "",
     }
     return _report(result, accounts, summary, files, _files.ledger_audit(entries), None, catalog, least)
+
+
+def _journal_control(posted: Mapping[str, int], recomputed: Mapping[str, int]) -> Control:
+    """T7: the yen of the postings in each bin are those of a reconciliation of everything."""
+    broken = tuple(name for name, yen in recomputed.items() if posted[name] != yen)
+    return Control("T7", "postings = recomputation, per bin", posted["applied"], recomputed["applied"], broken)
 
 
 def _given(rows: Any, kept: pa.Table) -> Any:

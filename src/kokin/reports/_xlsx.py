@@ -11,8 +11,8 @@ from unicodedata import east_asian_width
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin.columns import FORMULA
 from kokin.issues import Issue, KokinError, Place, RefusedError
-from kokin.reports._csv import FORMULA
 from kokin.reports._words import UNGROUPED, Words
 
 #: Rows of a sheet below its headings; a longer table goes on on another sheet.

@@ -1,0 +1,137 @@
+"""Whatever the database or the file does wrong is one kind of error, with advice that is true of it."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from sqlalchemy import event, make_url, text
+
+from kokin.issues import RefusedError
+from kokin.ledger import Ledger, LedgerError, LedgerExistsError, _sqlite, shown_url
+from kokin.reconcile import Policy
+
+
+def refused(call, *arguments, **options):
+    with pytest.raises(LedgerError) as error:
+        call(*arguments, **options)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("call", [Ledger.open, Ledger.create])
+def test_a_server_that_is_not_there(call):
+    pytest.importorskip("psycopg")
+    said = refused(call, "postgresql://nobody:secret@127.0.0.1:1/city?sslpassword=s3cret")
+    assert "no connection" in said
+    assert "secret" not in said
+    assert "s3cret" not in said
+
+
+def test_a_path_without_a_folder_or_a_file(tmp_path):
+    assert "no ledger" in refused(Ledger.open, f"sqlite:///{tmp_path}/typo.db")
+    assert "path" in refused(Ledger.create, f"sqlite:///{tmp_path}/no/such/folder/city.db")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "bills.csv").write_text("bill_id,amount\n" * 1000)
+    assert "not a database" in refused(Ledger.open, f"sqlite:///{tmp_path}/bills.csv")
+
+
+def test_a_database_of_another_program(place, raw):
+    with raw.begin() as connection:
+        connection.execute(text("CREATE TABLE entries (id INTEGER PRIMARY KEY, title TEXT)"))
+    assert "not of a ledger" in refused(Ledger.open, place)
+    with pytest.raises(LedgerExistsError):
+        Ledger.create(place)
+
+
+def test_a_kind_of_database_that_is_not_supported():
+    assert "mysql" in refused(Ledger.create, "mysql://host/city")
+
+
+def test_a_role_without_rights(ledger, raw, bills, receipts):
+    if raw.dialect.name == "sqlite":
+        pytest.skip("SQLite has no roles")
+    ledger.add_bills(bills(B1=1), actor="clerk")
+    with raw.begin() as connection:
+        if not connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = 'auditor'")).first():
+            connection.execute(text("CREATE ROLE auditor LOGIN"))
+        connection.execute(text("GRANT SELECT ON entries, links TO auditor"))
+    with Ledger.open(str(raw.url.set(drivername="postgresql", username="auditor"))) as auditor:
+        for call in (
+            lambda: auditor.add_bills(bills(B2=1), actor="clerk"),
+            auditor.bills,
+            auditor.status,
+            auditor.verify,
+            auditor.relink,
+        ):
+            said = refused(call)
+            assert "rights" in said
+            assert "safe to run again" not in said
+
+
+def test_a_file_that_may_not_be_written(ledger, place, bills, monkeypatch):
+    if not place.startswith("sqlite"):
+        pytest.skip("a file of SQLite")
+    ledger.close()
+    prepare = _sqlite._prepare
+
+    def read_only(connection, record):
+        prepare(connection, record)
+        connection.execute("PRAGMA query_only = ON")
+
+    monkeypatch.setattr(_sqlite, "_prepare", read_only)
+    with Ledger.open(place) as opened:
+        said = refused(opened.add_bills, bills(B1=1), actor="clerk")
+    assert "rights" in said
+    assert "again" not in said
+
+
+def test_another_program_that_does_not_let_go(ledger, place, bills, monkeypatch):
+    if not place.startswith("sqlite"):
+        pytest.skip("a lock of SQLite")
+    monkeypatch.setattr(_sqlite, "_PATIENCE", 0)
+    with closing(sqlite3.connect(place.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        said = refused(ledger.add_bills, bills(B1=1), actor="clerk")
+        assert "nothing was written; safe to run again" in said
+    assert ledger.add_bills(bills(B1=1), actor="clerk").is_new
+
+
+def test_a_connection_that_is_lost(ledger, raw, bills):
+    if raw.dialect.name == "sqlite":
+        pytest.skip("a server's connection")
+
+    def pieces():
+        with raw.begin() as connection:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+        yield bills(B1=1)
+
+    assert "safe to run again" in refused(ledger.add_bills, pieces(), actor="clerk")
+    assert ledger.add_bills(bills(B1=1), actor="clerk").is_new
+
+
+def test_a_full_disk_is_no_reason_to_run_again_at_once(ledger, place, bills):
+    if not place.startswith("sqlite"):
+        pytest.skip("a limit of SQLite")
+
+    def limit(connection, _):
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(ledger._store.engine, "connect", limit)
+    ledger._store.engine.dispose()
+    many = {f"B{number}": 1 for number in range(1, 3000)}
+    said = refused(ledger.add_bills, bills(**many), actor="clerk")
+    assert "free space" in said
+    assert "safe to run again" not in said
+
+
+@pytest.mark.parametrize("parameter", ["password", "sslpassword"])
+def test_passwords_are_masked_wherever_a_url_is_shown(parameter):
+    url = make_url(f"postgresql://user:s3cret@host/city?{parameter}=s3cret&sslmode=require")
+    assert "s3cret" not in shown_url(url)
+    assert "sslmode=require" in shown_url(url)
+
+
+def test_a_policy_that_differs_is_no_error_of_the_database(ledger, place):
+    with pytest.raises(RefusedError, match="POLICY_DIFFERS"):
+        Ledger.open(place, policy=Policy(pair_by=("paid_on",)))
