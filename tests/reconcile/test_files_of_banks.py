@@ -172,7 +172,9 @@ def test_a_transfer_that_names_two_bills_stays_in_suspense(between: str) -> None
 def test_the_day_of_payment_is_the_value_day(layout: str) -> None:
     """A transfer on Saturday 2026-10-31 that the bank books on Monday is in time on a slip payable until Saturday."""
     saturday, monday = date(2026, 10, 31), date(2026, 11, 2)
-    content = written(layout, [transfer(12_300, "0017654321", saturday, received_on=monday, direction="1")])
+    content = written(
+        layout, [transfer(12_300, "0017654321", saturday, received_on=monday, direction="1", transaction="11")]
+    )
     table = receipts.read(io.BytesIO(content), layout, reference_date=date(2026, 11, 3))
     (row,) = table.table.select(["paid_on", "received_on"]).to_pylist()
     assert row == {"paid_on": saturday, "received_on": monday}
