@@ -92,7 +92,7 @@ def test_post_names_the_files_whose_payments_a_file_repeats(kokin: Kokin, here: 
     ]
     assert [issue["code"] for issue in told["issues"]] == ["FILE_OVERLAPS"] * 2
     assert residuals(here) == {"B1": 0, "B2": 0}
-    assert kokin("report", URL, "--out", "report", cwd=here).returncode == 1
+    assert kokin("report", URL, "--out", "report", cwd=here).returncode == 0
     exceptions = (here / "report" / "exceptions.csv").read_text(encoding="utf-8-sig")
     assert exceptions.count("FILE_OVERLAPS") == 2
 
