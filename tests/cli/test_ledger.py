@@ -74,6 +74,29 @@ def test_init_is_told_once(kokin: Kokin, here: Path) -> None:
     assert "already" not in kokin("ledger", "init", "sqlite:///new.db", cwd=here).stdout
 
 
+def test_post_names_the_files_whose_payments_a_file_repeats(kokin: Kokin, here: Path) -> None:
+    again = receipt_file(here / "again.csv", "1,000001,1000,2026-06-01")
+    again.write_bytes(again.read_bytes().replace(b"\n", b"\r\n"))
+    receipt_file(here / "more.csv", "1,000001,1000,2026-06-01", "2,000002,2000,2026-06-02")
+    done = kokin("ledger", "post", URL, "again.csv", "-l", "kokin-csv", cwd=here)
+    assert done.returncode == 1
+    assert "again.csv, records: FILE_OVERLAPS" in done.stderr
+    assert "1 of 1 in monday.csv (entry 3)" in done.stderr
+    done = kokin("ledger", "post", URL, "again.csv", "-l", "kokin-csv", cwd=here)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = kokin("ledger", "post", URL, "more.csv", "-l", "kokin-csv", "--format", "json", cwd=here)
+    (told,) = json.loads(done.stdout)
+    assert [(row["entry"], row["source"], row["repeated"], row["records"]) for row in told["overlaps"]] == [
+        (3, "monday.csv", 1, 2),
+        (4, "again.csv", 1, 2),
+    ]
+    assert [issue["code"] for issue in told["issues"]] == ["FILE_OVERLAPS"] * 2
+    assert residuals(here) == {"B1": 0, "B2": 0}
+    assert kokin("report", URL, "--out", "report", cwd=here).returncode == 0
+    exceptions = (here / "report" / "exceptions.csv").read_text(encoding="utf-8-sig")
+    assert exceptions.count("FILE_OVERLAPS") == 2
+
+
 def test_post_tells_each_file_and_stops_for_none(kokin: Kokin, here: Path) -> None:
     receipt_file(here / "good.csv", "2,000002,1500,2026-06-02")
     receipt_file(here / "broken.csv", "1,000001,1000")

@@ -113,14 +113,14 @@ def test_broken_links_are_found_and_made_anew(filled, raw):
 def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts, monkeypatch):
     from kokin.ledger import _settle
 
-    honest = _settle.verdict
+    honest = _settle.verdict_of
 
     def generous(*arguments):
         found = honest(*arguments)
         place = found.column_names.index("outcome")
         return found.set_column(place, "outcome", pa.array(["MATCHED"] * len(found)))
 
-    monkeypatch.setattr(_settle, "verdict", generous)
+    monkeypatch.setattr(_settle, "verdict_of", generous)
     filled.post(receipts("fri.csv", ("B2", 1, 5)), actor="batch")
     assert filled.verify().is_clean
     assert {issue.code for issue in filled.verify(again=True).issues} == {"LEDGER_VERDICT"}
@@ -147,7 +147,7 @@ def test_names_are_not_exported(ledger, bills, receipts, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "formula", ["=clerk()", "＝HYPERLINK(1)", "\t=1+1", "＋1", "－1", "＠SUM(A1)", " =1", "\u3000-1"]
+    "formula", ["=clerk()", "＝HYPERLINK(1)", "@1+1", "＋1", "－1", "＠SUM(A1)", " =1", "\u3000-1"]
 )
 def test_formulas_are_escaped_in_an_export(ledger, bills, receipts, tmp_path, formula):
     ledger.add_bills(bills(B1=100), actor=formula)
@@ -194,7 +194,7 @@ def test_the_policy_that_decides_outcomes_is_the_ledgers_own(place):
 def test_a_ledger_of_another_form_is_not_opened(place, ledger, raw, unguarded):
     unguarded()
     with raw.begin() as connection:
-        connection.execute(text("UPDATE entries SET told = replace(told, '\"form\": 3', '\"form\": 2')"))
+        connection.execute(text("UPDATE entries SET told = replace(told, '\"form\": 4', '\"form\": 2')"))
     with pytest.raises(LedgerError, match="form 2"):
         Ledger.open(place)
 

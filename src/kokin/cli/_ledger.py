@@ -124,9 +124,10 @@ def post(
 ) -> Exit:
     """Post receipt files, each of them whole or not at all.
 
-    A file that stands in the ledger already, under any name, adds nothing and is told so. One that is refused or cannot
-    be read keeps no other out; the exit code is then 3 or 4, and the rest is posted. After any failure the same command
-    can be given again.
+    A file that is in the ledger already, under any name, adds nothing. One that repeats payments of other files is
+    posted; each payment counts once, and FILE_OVERLAPS names these files. One that is refused or cannot be read keeps
+    no other out; the exit code is then 3 or 4, and the rest is posted. After any failure the same command can be given
+    again.
     """
     from kokin import receipts
     from kokin.cli._files import layouts_for
@@ -143,7 +144,7 @@ def post(
         def write(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
             file = receipts.open(path, layout_of[path], lenient=lenient, reference_date=day)
             written = kept.post(file, actor=who, reason=reason, at=moment_of(at), progress=rows)
-            return written, file.issues if written.is_new else ()
+            return written, [*file.issues, *written.issues] if written.is_new else ()
 
         return write_each(kept, paths, write, output)
 

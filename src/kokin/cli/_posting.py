@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -65,6 +65,7 @@ class Done:
             entry = self.written.entry
             told |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "told": dict(entry.told)}
             told |= {"outcomes": dict(self.written.outcomes), "rejudged": self.written.rejudged}
+            told["overlaps"] = [asdict(overlap) for overlap in self.written.overlaps]
         return told | {"why": self.why, "issues": [_show.issue_dict(issue) for issue in self.issues]}
 
 

@@ -49,7 +49,7 @@ True
 """
 
 from kokin.ledger._databases import shown_url
-from kokin.ledger._entry import Entry, EntryKind, Written
+from kokin.ledger._entry import Entry, EntryKind, Overlap, Written
 from kokin.ledger._errors import LedgerError, LedgerExistsError
 from kokin.ledger._history import History
 from kokin.ledger._ledger import Ledger
@@ -63,6 +63,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LedgerExistsError",
+    "Overlap",
     "Rule",
     "Verification",
     "Written",

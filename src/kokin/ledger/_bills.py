@@ -164,7 +164,7 @@ class Load:
         table = bills_by_id(self.journal, bills, ("obligation_id", "covers"))
         missing = without(missing, _obligations(table)[0])
         self._refuse("OBLIGATION_UNKNOWN", "covers", bills[np.isin(keys, missing[:100])])
-        return settle(self.journal, self.policy, self._concerned(distinct(np.concatenate(self._stirred))))
+        return settle(self.journal, self.policy, self._concerned(distinct(np.concatenate(self._stirred)))).rejudged
 
     def _concerned(self, keys: Ints) -> Ints:
         """Those of the stirred keys that lead to receipts or to bills of before: the others stirred nobody else."""

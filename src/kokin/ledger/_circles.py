@@ -1,7 +1,7 @@
 """Circles: the bills and receipts that may concern one another, found from any of their keys.
 
-A key leads to bills, their other keys to more bills, and so on until nothing new is found; then every key leads to its
-receipts. What is outside a circle has no part in its judgement.
+A key leads to bills and receipts, their other keys to more of both, and so on until nothing new is found. What is
+outside a circle has no part in its judgement.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, select, true
 from kokin.columns import Ints, distinct, int64_array, integers, union, without
 from kokin.ledger._bodies import facts
 from kokin.ledger._forms import concat
-from kokin.ledger._keys import bill_keys
-from kokin.ledger._links import find
+from kokin.ledger._keys import bill_keys, receipt_keys
+from kokin.ledger._links import find, spread
 from kokin.ledger._schema import FACTS, SUMMED, TABLES
 from kokin.ledger._store import Session
 from kokin.ledger._verdict import VERDICT
@@ -50,28 +50,61 @@ class Circles:
     """Every key in them, in order."""
     bills: pa.Table
     """Their bills, as they are now: ``id`` and :data:`BILL_COLUMNS`."""
-    receipts: Ints
-    """The ids of their receipts, in order."""
+    receipts: pa.Table
+    """Their receipts but the fresh ones, as :func:`receipts_by_id` gives them."""
+    fresh: Ints
+    """The rows of their fresh receipts, in order."""
 
 
-def circles(session: Session, keys: Ints, *, replaced: bool = False) -> Circles:
+@dataclass(frozen=True)
+class Fresh:
+    """The receipts of the entry's own file, which need not be read again. Their links are written."""
+
+    receipts: pa.Table
+    """As they are kept, with ``id``, ``entry`` and ``digest``, in the order of ids, at least one."""
+    keys: Ints
+    """All their keys, and the row that has each, by row; see :func:`kokin.ledger._keys.receipt_keys`."""
+    rows: Ints
+
+    @property
+    def first(self) -> int:
+        """The id of the first; all before it are earlier ones."""
+        return int(self.receipts.column("id")[0].as_py())
+
+    def keys_of(self, rows: Ints) -> Ints:
+        """The keys of some rows."""
+        first, end = (np.searchsorted(self.rows, rows, side) for side in ("left", "right"))
+        return self.keys[spread(first, end)]
+
+
+def circles(session: Session, keys: Ints, *, replaced: bool = False, fresh: Fresh | None = None) -> Circles:
     """The circles that keys belong to; a key may be a circle by itself.
 
     ``replaced`` takes in the versions of bills that others have replaced.
     """
-    seen = fresh = distinct(keys)
-    bills: list[pa.Table] = []
-    known = _NOTHING
-    while len(fresh):
-        found = without(distinct(find(session, "bills", fresh)[1]), known)
-        if not len(found):
-            break
-        known = union(known, found)
-        bills.append(bills_by_id(session, found, replaced=replaced))
-        fresh = without(distinct(bill_keys(bills[-1])[0]), seen)
-        seen = union(seen, fresh)
+    seen = new_keys = distinct(keys)
+    bills, receipts = [], [receipts_by_id(session, _NOTHING)]
+    known = {"bills": _NOTHING, "receipts": _NOTHING}
+    end_of_earlier = fresh.first if fresh else np.iinfo(np.int64).max
+    while len(new_keys):
+        found = {kind: without(distinct(find(session, kind, new_keys)[1]), ids) for kind, ids in known.items()}
+        known = {kind: union(ids, found[kind]) for kind, ids in known.items()}
+        keys_found = [_NOTHING]
+        if len(found["bills"]):
+            bills.append(bills_by_id(session, found["bills"], replaced=replaced))
+            keys_found.append(bill_keys(bills[-1])[0])
+        earlier, later = np.split(found["receipts"], [np.searchsorted(found["receipts"], end_of_earlier)])
+        if len(earlier):
+            receipts.append(receipts_by_id(session, earlier))
+            keys_found.append(receipt_keys(receipts[-1])[0])
+        if fresh and len(later):
+            keys_found.append(fresh.keys_of(later - fresh.first))
+        new_keys = without(distinct(np.concatenate(keys_found)), seen)
+        seen = union(seen, new_keys)
     columns = pa.schema([_ID, *(FACTS["bills"].field(name) for name in BILL_COLUMNS)])
-    return Circles(seen, concat(bills, columns), distinct(find(session, "receipts", seen)[1]))
+    by_id = concat(receipts, receipts[0].schema).sort_by("id").combine_chunks()
+    rows = known["receipts"][known["receipts"] >= end_of_earlier] - (fresh.first if fresh else 0)
+    return Circles(seen, concat(bills, columns), by_id, rows)
 
 
 def in_force(last: int | None = None) -> ColumnElement[bool]:
@@ -102,8 +135,7 @@ def receipts_by_id(session: Session, ids: Ints) -> pa.Table:
     """Receipts by their ids, in the order of these: ``id``, ``entry``, what they say, and their file's ``digest``."""
     entries = TABLES["entries"]
     rows = session.rows("receipts", ids, ("entry", SUMMED, "body"))
-    table = facts("receipts", rows.column("body"))
-    table = table.set_column(table.column_names.index(SUMMED), SUMMED, rows.column(SUMMED))
+    table = receipt_facts(rows)
     wrote = integers(rows.column("entry"), 0)
     files = session.rows("entries", wrote, (entries.c.digest.name,))
     place = np.searchsorted(integers(files.column("id"), 0), wrote)
@@ -112,10 +144,20 @@ def receipts_by_id(session: Session, ids: Ints) -> pa.Table:
     return table.add_column(0, _ID, rows.column("id"))
 
 
+def receipt_facts(rows: pa.Table) -> pa.Table:
+    """What receipts say, from their rows in the ledger: ``amount`` and ``body``."""
+    told = facts("receipts", rows.column("body"))
+    return told.set_column(told.column_names.index(SUMMED), SUMMED, rows.column(SUMMED))
+
+
 def standing(session: Session, ids: Ints) -> pa.Table:
     """Receipts by their ids, in the order of these, with their last ``posting`` and its :data:`STANDING`."""
-    table = receipts_by_id(session, ids)
-    receipts, postings = find(session, "postings", distinct(ids))
+    return with_standing(session, receipts_by_id(session, ids))
+
+
+def with_standing(session: Session, table: pa.Table) -> pa.Table:
+    """Receipts in the order of their ids, with their last ``posting`` and its :data:`STANDING`."""
+    receipts, postings = find(session, "postings", integers(table.column("id"), 0))
     last = np.ones(len(receipts), np.bool_)
     last[:-1] = receipts[1:] != receipts[:-1]
     found = session.rows("postings", postings[last], STANDING)

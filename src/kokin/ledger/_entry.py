@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -85,6 +85,27 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much of a file is in another file of the ledger."""
+
+    entry: int
+    """The entry of the other file."""
+    source: str
+    """Its name."""
+    digest: str
+    """Its SHA-256."""
+    repeated: int
+    """The records of the new file whose payments the other file reports too."""
+    records: int
+    """All records of the new file."""
+
+    @property
+    def text(self) -> str:
+        """The counts and the other file, for a message."""
+        return f"{self.repeated} of {self.records} in {self.source or self.digest} (entry {self.entry})"
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What an entry has done."""
 
@@ -95,3 +116,18 @@ class Written:
     """Of a file's own receipts: ``count`` and ``amount`` (yen) of each outcome."""
     rejudged: int
     """Earlier receipts whose verdict has changed."""
+    overlaps: tuple[Overlap, ...] = ()
+    """The files whose payments a file repeats, by entry."""
+    reused_keys: Mapping[str, int] = field(default_factory=dict)
+    """How many records of a file have a ``provider_key`` that another payment has too, by key."""
+
+    @property
+    def issues(self) -> list[Issue]:
+        """The warnings FILE_OVERLAPS, one per other file, and KEY_REUSED, one per key."""
+        where = Place(self.entry.source)
+        found = [
+            Issue("FILE_OVERLAPS", "records", "in no other file", overlap.text, where) for overlap in self.overlaps
+        ]
+        for key, count in sorted(self.reused_keys.items()):
+            found.append(Issue("KEY_REUSED", "provider_key", "one payment", f"{count} records: {key}", where))
+        return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -12,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import as_table, conform, in_one, int64_array, integers, record_problems
+from kokin.columns import as_table, conform, in_one, int64_array, integers
 from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger._bodies import bodies
 from kokin.ledger._circles import RECEIPT_COLUMNS
 from kokin.ledger._forms import stored
 from kokin.ledger._schema import SUMMED
-from kokin.model import Receipt, Record, Yen
+from kokin.model import Receipt
 from kokin.receipts import Declared, ReceiptFile, Totals
 
 
@@ -55,10 +54,8 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
             {**asdict(total), "where": {"record": total.where.record}} for total in receipts.totals.declared
         ]
         del told["complete"]
-        require_amounts(table, Receipt, source or receipts.source)
         return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, told, _as_kept(table))
     table = conform(as_table(receipts), Receipt)
-    require_amounts(table, Receipt, source or _constant(table, "source"))
     kept = _as_kept(table)
     amount = int(integers(kept.column(SUMMED), 0).sum())
     told = {"read": len(kept), "accepted": len(kept), "accepted_yen": amount}
@@ -69,18 +66,6 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
         told,
         kept,
     )
-
-
-def require_amounts(table: pa.Table, record: type[Record], source: str) -> None:
-    """Raise :class:`RefusedError` if an amount is outside the bounds of its record; no sum of the ledger can wrap."""
-    field = record.model_fields[SUMMED]
-    (bounds,) = (kind for kind in field.metadata if isinstance(kind, Yen))
-    amount = integers(table.column(SUMMED), 0)
-    outside = (amount < bounds.least) | (amount > bounds.most)
-    if outside.any():
-        raise RefusedError(
-            list(record_problems(table, record, outside, partial(Place, source))), "an amount is outside its range"
-        )
 
 
 def totals_of(told: Mapping[str, Any]) -> Totals:

@@ -17,7 +17,7 @@ from kokin.columns import distinct, escape_formulas, in_one, int64_array, intege
 from kokin.issues import Issue, RefusedError
 from kokin.ledger._bodies import facts
 from kokin.ledger._chain import hexadecimal
-from kokin.ledger._circles import Circles, bills_by_id, circles, receipts_by_id
+from kokin.ledger._circles import Circles, bills_by_id, circles
 from kokin.ledger._forms import restored
 from kokin.ledger._keys import bill_keys, text_keys
 from kokin.ledger._links import find
@@ -54,7 +54,8 @@ def history(session: Session, bill_id: str, policy: Policy) -> History:
     versions = shown("bills", session.rows("bills", ids, ("entry", "previous", "body")))
     # A posting is on a bill whose number led to it: its receipt is in the circle of one of the versions.
     some = circles(session, bill_keys(bills_by_id(session, ids, replaced=True))[0], replaced=True)
-    log = session.look_up(np.sort(find(session, "postings", some.receipts)[1]), _log_of).sort_by("id")
+    postings = find(session, "postings", integers(some.receipts.column("id"), 0))[1]
+    log = session.look_up(np.sort(postings), _log_of).sort_by("id")
     mine = pc.is_in(log.column("bill"), value_set=int64_array(ids))
     return History(versions, log.filter(mine), _balances(session, some, log, bill_id, policy))
 
@@ -67,12 +68,11 @@ def _balances(session: Session, some: Circles, log: pa.Table, bill_id: str, poli
     """How a bill stood after each entry that concerned its circle, where that is another way than before."""
     kept = session.rows("bills", integers(some.bills.column("id"), 0), ("entry", "previous"))
     bills = some.bills.append_column("entry", kept.column("entry")).append_column("previous", kept.column("previous"))
-    receipts = receipts_by_id(session, some.receipts)
     told: list[dict[str, Any]] = []
-    for entry in distinct(np.concatenate([integers(some.column("entry"), 0) for some in (bills, log)])).tolist():
+    for entry in distinct(np.concatenate([integers(rows.column("entry"), 0) for rows in (bills, log)])).tolist():
         stand = _standing(log, entry, "reverses")
         stand = stand.filter(stand.column("reverses").is_null())
-        paid = receipts.filter(pc.is_in(receipts.column("id"), value_set=in_one(stand.column("receipt"))))
+        paid = some.receipts.filter(pc.is_in(some.receipts.column("id"), value_set=in_one(stand.column("receipt"))))
         in_force = restored(_standing(bills, entry, "previous"), Bill)
         balances = reconcile(in_force, restored(paid, Receipt), policy).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():

@@ -1,22 +1,34 @@
 """Keys: what a bill shares with other bills and with receipts, each as one integer.
 
-A key stands for one of a bill's numbers, its name, or an obligation that it settles. Everything that shares a key is
-judged together. Two texts may by chance have one key: then more is judged together than need be, and judged right,
-for the judgement compares the texts themselves.
+A key is that of a number, of a bill's name, of an obligation that it settles, of a reference that identifies a payment
+(see :func:`receipt_keys`), or of a receipt's content. Everything that shares a key is judged together. Two texts
+may by chance have one key: then more is judged together than need be, and judged right, for the judgement compares the
+texts themselves.
 """
 
 from __future__ import annotations
+
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Ints, fixed_buffer, in_one, integers
+from kokin.columns import Ints, fixed_buffer, in_one, int64_array
 from kokin.ledger._forms import ITEMS
+from kokin.ledger._schema import FACTS
 from kokin.matching import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.model import ReceiptKind
 
-_KINDS = (*NUMBERS, "obligation_id", "bill_id", "provider_key", "receipt")
+_KINDS = (*NUMBERS, "obligation_id", "bill_id", "provider_key", "content")
+
+#: Of a receipt: a record of a booking has the ``provider_key`` that its transactions name as ``batch_key``; a payment
+#: the one that its reversal ``cancels``.
+_REFERENCES = ("provider_key", "batch_key", "cancels")
+
+#: What a receipt says, without where it says so.
+_CONTENT = tuple(name for name in FACTS["receipts"].names if name not in ("record_no", "byte_offset", "key_composed"))
 
 # The sign is not among them: there are eight kinds.
 _BITS_OF_KIND = 4
@@ -58,30 +70,47 @@ def text_keys(kind: str, texts: pa.Array | pa.ChunkedArray) -> Ints:
     return np.concatenate(keys)
 
 
-def receipt_keys(receipts: pa.Table) -> Ints:
-    """The key of each receipt as it is kept, with its ``id``: int64 (n,).
+def receipt_keys(receipts: pa.Table) -> tuple[Ints, Ints]:
+    """The keys of receipts as they are kept, and the row that has each: int64 (k,) and (k,), by row.
 
-    It is that of the number by which the receipt is looked up; without one, that of the operator's own key, by which
-    it may still be known as told twice; without that, one of its own.
+    A receipt has the key of the number by which it is looked up, and those of the references by which records of one
+    payment, a booking and its transactions, a reversal and its payment are found; without any of these, that of its
+    content.
     """
-    keys = [np.empty(0, np.int64)]
+    keys, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for start in range(0, len(receipts), _CHUNK):
         part = receipts.slice(start, _CHUNK)
-        key, found = np.empty(len(part), np.int64), np.zeros(len(part), np.bool_)
+        found = np.zeros(len(part), np.bool_)
         for kind, packed in _numbers(part).items():
-            rows = np.flatnonzero(packed.present & ~found)
-            key[rows] = _mixed(kind, packed.words[rows])
-            found[rows] = True
-        if not found.all() and _tells(part, "provider_key"):
-            packed = _packed_text(in_one(part.column("provider_key")))
-            rows = np.flatnonzero(packed.present & ~found)
-            key[rows] = _mixed("provider_key", packed.words[rows])
-            found[rows] = True
+            new = np.flatnonzero(packed.present & ~found)
+            found[new] = True
+            keys.append(_mixed(kind, packed.words[new]))
+            rows.append(start + new)
+        for name in _REFERENCES:
+            if _tells(part, name):
+                packed = _packed_text(in_one(part.column(name)))
+                found |= packed.present
+                keys.append(_mixed("provider_key", packed.words[packed.present]))
+                rows.append(start + np.flatnonzero(packed.present))
         alone = np.flatnonzero(~found)
-        ids = integers(part.column("id"), 0)[alone]
-        key[alone] = _mixed("receipt", ids.view(np.uint64).reshape(-1, 1))
-        keys.append(key)
-    return np.concatenate(keys)
+        keys.append(_mixed("content", _content(part.take(int64_array(alone)))))
+        rows.append(start + alone)
+    row = np.concatenate(rows)
+    order = np.argsort(row, kind="stable")
+    return np.concatenate(keys)[order], row[order]
+
+
+def _content(receipts: pa.Table) -> npt.NDArray[np.uint64]:
+    """A hash of what each receipt says, without where it says so: uint64 (n, 1); an empty text is no value."""
+    columns = []
+    for name in _CONTENT:
+        known = _tells(receipts, name)
+        texts = in_one(receipts.column(name)).cast(pa.string()) if known else pa.nulls(len(receipts), pa.string())
+        texts = pc.fill_null(texts, "")
+        columns.append(pc.if_else(pc.equal(texts, ""), ReceiptKind.FINAL.value, texts) if name == "kind" else texts)
+    texts = pc.binary_join_element_wise(*columns, ITEMS).to_pylist()
+    digests = b"".join(sha256(text.encode()).digest()[:8] for text in texts)
+    return np.frombuffer(digests, "<u8").reshape(-1, 1)
 
 
 def _numbers(part: pa.Table) -> dict[str, Keys]:

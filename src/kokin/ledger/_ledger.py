@@ -17,7 +17,7 @@ from kokin.columns import int64_array
 from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger import _history, _read, _status
 from kokin.ledger._bills import Load, pieces
-from kokin.ledger._circles import standing
+from kokin.ledger._circles import Fresh, standing
 from kokin.ledger._databases import shown_url, store_for
 from kokin.ledger._entry import Entry, EntryKind, Written
 from kokin.ledger._errors import LedgerError, database_errors
@@ -30,7 +30,7 @@ from kokin.ledger._opening import create_ledger, policy_of, require_file
 from kokin.ledger._relink import make_links
 from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting, standing_file
 from kokin.ledger._schema import TABLES
-from kokin.ledger._settle import Change, Fresh, settle
+from kokin.ledger._settle import Change, settle
 from kokin.ledger._settlements import settlements
 from kokin.ledger._store import Session, Store
 from kokin.ledger._verify import Verification, verify
@@ -161,8 +161,10 @@ class Ledger:
     ) -> Written:
         """Post the receipts of one file: all of it or, if anything fails, nothing.
 
-        A file that stands in the ledger already, by its SHA-256, is not posted again. What the receipts say of earlier
-        ones is settled with them: the ledger then stands as if all its files had come at once.
+        A file that is in the ledger already, by its SHA-256, is not posted again. A file that repeats payments of other
+        files, in whatever bytes, is posted: these records are DUPLICATE_RECORD, and ``overlaps`` of the result names
+        the files. Earlier receipts that the new ones concern are matched again with them: the outcomes and balances are
+        those of all the files at once.
 
         Args:
             receipts: an open receipt file, or a table of the receipts of one.
@@ -185,18 +187,21 @@ class Ledger:
             fresh = file.receipts.append_column("id", int64_array(ids))
             fresh = fresh.append_column("entry", int64_array(np.full(len(ids), journal.entry)))
             fresh = fresh.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
-            keys = receipt_keys(fresh)
+            keys, rows = receipt_keys(fresh)
+            journal.link("receipts", keys, ids[rows])
+            journal.write_links()
             try:
-                rejudged = settle(journal, self.policy, keys, Fresh(fresh, keys))
+                found = settle(journal, self.policy, keys, Fresh(fresh, keys, rows) if len(fresh) else None)
             except RefusedError as error:
                 # The circles know files by their entries; only this one can be wrong.
                 places = (Place(file.source, issue.where.record) for issue in error.issues)
                 issues = [issue.at(place) for issue, place in zip(error.issues, places, strict=True)]
                 raise RefusedError(issues, "nothing was posted") from error
-            journal.link("receipts", keys, ids)
             about = {"source": file.source, "layout": file.layout, "digest": file.digest, "told": file.told}
             self._seal(journal, EntryKind.FILE, at, actor=actor, reason=reason, **about)
-            return Written(_entry(journal), True, _read.posted_outcomes(journal, journal.entry), rejudged)
+            outcomes = _read.posted_outcomes(journal, journal.entry)
+            repeated = _read.overlaps(journal, found.repeated, len(fresh))
+            return Written(_entry(journal), True, outcomes, found.rejudged, repeated, found.reused)
 
     def add_credits(
         self, credits_: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
@@ -289,9 +294,9 @@ class Ledger:
         with self._writing() as journal:
             change = change_of(journal)
             concerned = standing(journal, np.concatenate([change.withdrawn, change.restored]))
-            rejudged = settle(journal, self.policy, receipt_keys(concerned), change=change)
+            found = settle(journal, self.policy, receipt_keys(concerned)[0], change=change)
             self._seal(journal, EntryKind.REVERSAL, at, actor=actor, reason=reason, **reversed_row)
-            return Written(_entry(journal), True, {}, rejudged)
+            return Written(_entry(journal), True, {}, found.rejudged)
 
     def balances(self, as_of: date | datetime | None = None) -> pa.Table:
         """How every bill stands: ``bill_id, amount, paid, residual, status`` (yen), by ``bill_id``.

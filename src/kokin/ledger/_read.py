@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -9,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 
 from kokin.columns import Ints, in_one, integers
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import bills_by_id, in_force, named_by_none, standing, up_to
-from kokin.ledger._entry import Entry, EntryKind
+from kokin.ledger._entry import Entry, EntryKind, Overlap
 from kokin.ledger._forms import chosen, concat, restored
 from kokin.ledger._journal import as_text, last_row, written_by
 from kokin.ledger._reversals import stands
 from kokin.ledger._schema import SUMMED, TABLES
 from kokin.ledger._store import ROWS, Session
-from kokin.model import Bill, Receipt, Record
+from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Policy, reconcile
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _BILLS, _ENTRIES = TABLES["bills"], TABLES["entries"]
 _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
 
 _PLACE = [(name, "ascending") for name in ("source", "digest", "record_no")]
+_OF_REVERSALS = (Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT, Outcome.DUPLICATE_RECORD)
 _JAPAN = timezone(timedelta(hours=9))
 
 
@@ -105,17 +107,35 @@ def posted_outcomes(session: Session, entry: int) -> dict[str, dict[str, int]]:
 def outcome_counts(session: Session, last: int | None, *only: ColumnElement[bool]) -> dict[str, dict[str, int]]:
     """``count`` and ``amount`` (yen) of each outcome, of the receipts that are not reversed, at the end of an entry.
 
-    ``only`` says which receipts and postings are counted.
+    The yen of a payment that the bank takes back (kind ``reversal``) are negative. ``only`` says which receipts and
+    postings are counted.
     """
+    kind: ColumnElement[str] = literal_column(session.store.fact("receipts.body", "kind"))
+    yen = case(
+        # No other outcome is that of a reversal; the body of few receipts is read.
+        (
+            _POSTINGS.c.outcome.in_(_OF_REVERSALS),
+            case((kind == ReceiptKind.REVERSAL.value, -_RECEIPTS.c.amount), else_=_RECEIPTS.c.amount),
+        ),
+        else_=_RECEIPTS.c.amount,
+    )
     statement = (
-        select(_POSTINGS.c.outcome, func.count(), *yen_parts(_RECEIPTS.c.amount))
+        select(_POSTINGS.c.outcome, func.count(), *yen_parts(yen))
         .select_from(_POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt))
         .where(standing_postings(last), *only)
         .group_by(_POSTINGS.c.outcome)
         .order_by(_POSTINGS.c.outcome)
     )
     rows = session.connection.execute(statement).all()
-    return {outcome: {"count": count, "amount": whole_yen(*yen)} for outcome, count, *yen in rows}
+    return {outcome: {"count": count, "amount": whole_yen(*parts)} for outcome, count, *parts in rows}
+
+
+def overlaps(session: Session, repeated: Mapping[int, int], records: int) -> tuple[Overlap, ...]:
+    """The files of some entries, with the records of a new file that they have too."""
+    rows = session.rows("entries", np.array(sorted(repeated), np.int64), ("source", "digest")).to_pylist()
+    return tuple(
+        Overlap(row["id"], row["source"] or "", row["digest"] or "", repeated[row["id"]], records) for row in rows
+    )
 
 
 def receipts(session: Session, as_of: date | datetime | None) -> pa.Table:

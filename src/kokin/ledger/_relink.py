@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, select
 
-from kokin.columns import Ints, distinct, in_one, integers, within
+from kokin.columns import Ints, distinct, integers, within
 from kokin.issues import Issue, Place
 from kokin.ledger._bodies import facts
-from kokin.ledger._circles import BILL_COLUMNS
+from kokin.ledger._circles import BILL_COLUMNS, receipt_facts
 from kokin.ledger._journal import Journal
 from kokin.ledger._keys import bill_keys, receipt_keys, text_keys
 from kokin.ledger._links import BYTES, MOST, find, joined, pairs_of, sizes
-from kokin.ledger._schema import LINK_KINDS, TABLES
+from kokin.ledger._schema import LINK_KINDS, SUMMED, TABLES
 from kokin.ledger._store import ROWS, Session
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def pages(session: Session, statement: Statement, key: Any, rows: int = ROWS) ->
 def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
     """The links that the journal asks for: keys and the rows that they lead to, some at a time."""
     table = TABLES[kind]
-    columns = ("id", "receipt") if kind == "postings" else ("id", "body")
+    columns = {"bills": ("id", "body"), "receipts": ("id", SUMMED, "body"), "postings": ("id", "receipt")}[kind]
     for page in pages(session, select(*(table.c[name] for name in columns)), table.c.id):
         ids = integers(page.column("id"), 0)
         match kind:
@@ -52,8 +52,8 @@ def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
                 yield keys, ids[rows]
                 yield text_keys("bill_id", bills.column("bill_id")), ids
             case "receipts":
-                told = facts("receipts", page.column("body"))
-                yield receipt_keys(told.append_column("id", in_one(page.column("id")))), ids
+                keys, rows = receipt_keys(receipt_facts(page))
+                yield keys, ids[rows]
             case _:
                 yield integers(page.column("receipt"), 0), ids
 

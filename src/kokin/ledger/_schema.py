@@ -29,7 +29,7 @@ from kokin.model import Bill, Bin, Receipt, Record, Yen, schema
 from kokin.reconcile import Credit, OperatorReport
 
 #: The form of the tables; a ledger of another form is not opened.
-VERSION = 3
+VERSION = 4
 
 _INT, _TEXT, _BYTES = pa.int64(), pa.string(), pa.binary()
 
@@ -89,8 +89,8 @@ CHAINED: dict[str, pa.Schema] = {
 }
 CHAINS = tuple(CHAINED)
 
-#: The kinds of links: from the key of a bill's name, number or obligation to the bill; of a receipt to it; from a
-#: receipt to its postings.
+#: The kinds of links: from the key of a bill's name, number or obligation to the bill; of a receipt to it;
+#: from a receipt to its postings. Bills and receipts have several keys.
 LINK_KINDS = ("bills", "receipts", "postings")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -11,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from kokin.columns import Ints, distinct, int64_array, integers, within, without
-from kokin.ledger._circles import Circles, circles, standing
+from kokin.ledger._circles import Circles, Fresh, circles, with_standing
 from kokin.ledger._forms import chosen
 from kokin.ledger._journal import Journal
-from kokin.ledger._links import spread
-from kokin.ledger._verdict import VERDICT, differs, verdict, yen_back
-from kokin.reconcile import Policy
+from kokin.ledger._verdict import VERDICT, differs, matched, verdict_of, yen_back
+from kokin.reconcile import Policy, Reconciliation
 
 _NONE = np.empty(0, np.int64)
+_NO_RECEIPTS = pa.table({"id": pa.array([], pa.int64())})
 
 # Keys that are settled at once: the more, the fewer times the links are gone through; in columns a million take 1 GB.
 _AT_ONCE = 1 << 19
@@ -38,15 +39,6 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """The receipts of the entry's own file."""
-
-    receipts: pa.Table
-    """As they are kept, with ``id``, ``entry`` and ``digest``, in the order of ids."""
-    keys: Ints
-
-
-@dataclass(frozen=True)
 class Change:
     """Earlier receipts to take out and to put back: sets of ids."""
 
@@ -54,41 +46,46 @@ class Change:
     restored: Ints
 
 
+@dataclass
+class Settled:
+    """What settling has changed, and what the fresh receipts have in common with earlier ones."""
+
+    rejudged: int = 0
+    """Earlier receipts that have another outcome now."""
+    repeated: Counter[int] = field(default_factory=Counter)
+    """How many fresh receipts report a payment that is in the file of an earlier entry, by that entry."""
+    reused: Counter[str] = field(default_factory=Counter)
+    """How many fresh receipts have a ``provider_key`` that another payment has too, by that key."""
+
+
 def settle(
     journal: Journal, policy: Policy, keys: Ints, fresh: Fresh | None = None, change: Change | None = None
-) -> int:
+) -> Settled:
     """Settle the circles of some keys.
 
     Args:
-        journal: the entry in the making, its links to bills written.
+        journal: the entry in the making, its links to bills and receipts written.
         policy: the body's choices.
         keys: every key of a fresh or changed receipt or bill is among them.
         fresh: new receipts.
         change: what becomes of earlier ones.
-
-    Returns:
-        How many earlier receipts have another outcome now.
     """
-    fresh = fresh or Fresh(pa.table({"id": pa.array([], pa.int64())}), _NONE)
     change = change or Change(_NONE, _NONE)
-    order = np.argsort(fresh.keys, kind="stable")
-    sorted_keys = fresh.keys[order]
-    rejudged = 0
+    found = Settled()
     pending = distinct(keys)
     while len(pending):
-        some = circles(journal, pending[:_AT_ONCE])
+        some = circles(journal, pending[:_AT_ONCE], fresh=fresh)
         pending = without(pending, some.keys)
-        first, end = (np.searchsorted(sorted_keys, some.keys, side) for side in ("left", "right"))
-        rows = np.sort(order[spread(first, end)])
-        rejudged += _settle(journal, policy, some, fresh.receipts.take(int64_array(rows)), change)
-        journal.progress(len(rows))
-    return rejudged
+        _settle(journal, policy, some, fresh, change, found)
+        journal.progress(len(some.fresh))
+    return found
 
 
-def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, change: Change) -> int:
-    if not len(some.receipts) + len(fresh):
-        return 0
-    earlier = standing(journal, some.receipts)
+def _settle(journal: Journal, policy: Policy, some: Circles, new: Fresh | None, change: Change, found: Settled) -> None:
+    if not len(some.receipts) + len(some.fresh):
+        return
+    fresh = new.receipts.take(int64_array(some.fresh)) if new else _NO_RECEIPTS
+    earlier = with_standing(journal, some.receipts)
     ids = integers(earlier.column("id"), 0)
     stood = integers(earlier.column("reverses"), -1) < 0
     withdrawn = stood & within(ids, change.withdrawn)
@@ -97,9 +94,13 @@ def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, ch
     old = chosen(earlier, takes_part)
     # Files of different layouts have different columns.
     parts = [part for part in (old, fresh) if len(part)] or [old]
-    found = verdict(some.bills, pa.concat_tables(parts, promote_options="default").combine_chunks(), policy)
+    together = pa.concat_tables(parts, promote_options="default").combine_chunks()
+    done = matched(some.bills, together, policy)
+    said = verdict_of(done, some.bills, together)
+    if len(fresh):
+        _compare(together, done, len(old), found)
 
-    again, new = found.slice(0, len(old)), found.slice(len(old))
+    again = said.slice(0, len(old))
     back = restored[takes_part]
     changed = differs(again, old, VERDICT) & ~back
     for rule, among, mask in ((Rule.REVERSED, earlier, withdrawn), (Rule.REJUDGED, old, changed)):
@@ -107,8 +108,23 @@ def _settle(journal: Journal, policy: Policy, some: Circles, fresh: pa.Table, ch
         _post(journal, rule, gone.column("id"), {"reverses": gone.column("posting"), **yen_back(gone)})
     for rule, mask in ((Rule.REJUDGED, changed), (Rule.RESTORED, back)):
         _post(journal, rule, chosen(old, mask).column("id"), _columns(chosen(again, mask)))
-    _post(journal, Rule.POSTED, fresh.column("id"), _columns(new))
-    return int(np.count_nonzero(changed))
+    _post(journal, Rule.POSTED, fresh.column("id"), _columns(said.slice(len(old))))
+    found.rejudged += int(np.count_nonzero(changed))
+
+
+def _compare(receipts: pa.Table, done: Reconciliation, earlier: int, found: Settled) -> None:
+    """Count the fresh receipts, those after the earlier ones, that repeat others, and those that reuse a key."""
+    fresh_of = np.bincount(done.payments[earlier:], minlength=len(receipts))
+    again = np.flatnonzero(fresh_of[done.payments[:earlier]])
+    if len(again):
+        entry = integers(receipts.column("entry"), 0)[again]
+        # A file may have several records of one payment.
+        pairs = np.unique(np.stack([entry, done.payments[again]]), axis=1)
+        for wrote, payment in pairs.T.tolist():
+            found.repeated[wrote] += int(fresh_of[payment])
+    reused = np.flatnonzero(done.reused[earlier:]) + earlier
+    if len(reused):
+        found.reused.update(receipts.column("provider_key").take(int64_array(reused)).to_pylist())
 
 
 def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:

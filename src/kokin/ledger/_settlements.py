@@ -12,7 +12,7 @@ import pyarrow as pa
 from kokin.columns import as_table, conform, flags_of, in_one, integers
 from kokin.issues import Issue, Place, RefusedError
 from kokin.ledger._entry import EntryKind
-from kokin.ledger._files import digest, require_amounts
+from kokin.ledger._files import digest
 from kokin.ledger._forms import stored
 from kokin.ledger._schema import FACTS, SUMMED
 from kokin.model import Record
@@ -39,7 +39,6 @@ def settlements(kind: EntryKind, given: Any, source: str) -> Settlements:
     records: dict[EntryKind, type[Record]] = {EntryKind.CREDITS: Credit, EntryKind.REPORTS: OperatorReport}
     record = records[kind]
     table = conform(as_table(given), record)
-    require_amounts(table, record, source)
     rows = pa.table(
         {name: stored(table.column(name)) for name in FACTS[kind.value].names if name in table.column_names}
     )

@@ -10,7 +10,7 @@ from kokin.columns import UNKNOWN_WORD, Flags, int64_array, integers, word_codes
 from kokin.ledger._forms import flags, restored
 from kokin.matching import FINAL, KINDS, OUTCOMES, Index, bins
 from kokin.model import Bill, Bin, Receipt
-from kokin.reconcile import Policy, reconcile
+from kokin.reconcile import Policy, Reconciliation, reconcile
 
 #: Where the yen of a receipt may be.
 BINS = tuple(name.value for name in Bin)
@@ -20,6 +20,11 @@ VERDICT = ("outcome", "bill", *BINS, "expected")
 
 
 def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
+    """The columns of :data:`VERDICT`, a row per receipt; see :func:`matched`. ``bill`` is the id of the bill's row."""
+    return verdict_of(matched(bills, receipts, policy), bills, receipts)
+
+
+def matched(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Reconciliation:
     """Judge receipts against bills; both hold whole circles, as they are kept.
 
     Args:
@@ -28,7 +33,7 @@ def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
         policy: the body's choices.
 
     Returns:
-        The columns of :data:`VERDICT`, a row per receipt; ``bill`` is the id of the bill's row.
+        The result; its outcomes are in the order of the receipts.
     """
     # The outcomes come in the order of source, digest and record number: by their entries they come in that of ids.
     source = pc.utf8_lpad(receipts.column("entry").cast(pa.string()), 19, "0")
@@ -36,8 +41,13 @@ def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
     told = told.append_column("source", source)
     # Stored slips may bill less than was paid before them: a correction came later.
     done = reconcile(Index.build(restored(bills, Bill), check_paid_before=False), told, policy)
+    assert done.outcomes.column("record_no").equals(receipts.column("record_no"))
+    return done
+
+
+def verdict_of(done: Reconciliation, bills: pa.Table, receipts: pa.Table) -> pa.Table:
+    """The columns of :data:`VERDICT`, a row per receipt; see :func:`matched`."""
     outcomes = done.outcomes
-    assert outcomes.column("record_no").equals(receipts.column("record_no"))
     kind = receipts.column("kind") if "kind" in receipts.column_names else pa.nulls(len(receipts), pa.string())
     columns = {
         "outcome": outcomes.column("outcome"),

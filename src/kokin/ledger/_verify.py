@@ -11,17 +11,16 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from kokin.columns import distinct, in_one, integers, union, without
+from kokin.columns import distinct, integers, union, without
 from kokin.issues import Issue, Place, RefusedError
-from kokin.ledger._bodies import facts
 from kokin.ledger._chain import START, chained, row_bytes
-from kokin.ledger._circles import circles, standing
+from kokin.ledger._circles import circles, receipt_facts, with_standing
 from kokin.ledger._errors import LedgerError
 from kokin.ledger._forms import chosen
 from kokin.ledger._keys import receipt_keys
 from kokin.ledger._links import require_complete
 from kokin.ledger._relink import check_links, check_pages, pages
-from kokin.ledger._schema import CHAINS, JOURNAL, LINK_KINDS, TABLES
+from kokin.ledger._schema import CHAINS, JOURNAL, LINK_KINDS, SUMMED, TABLES
 from kokin.ledger._store import ROWS, Session
 from kokin.ledger._verdict import VERDICT, differs, verdict
 from kokin.reconcile import Policy
@@ -159,11 +158,10 @@ def _judge_again(session: Session, policy: Policy) -> Iterator[Issue]:
     """Where the verdicts that stand are not what the rule says of the receipts that stand."""
     table = TABLES["receipts"]
     seen = np.empty(0, np.int64)
-    for page in pages(session, select(table.c.id, table.c.body), table.c.id):
-        told = facts("receipts", page.column("body")).append_column("id", in_one(page.column("id")))
-        some = circles(session, without(distinct(receipt_keys(told)), seen))
+    for page in pages(session, select(table.c.id, table.c[SUMMED], table.c.body), table.c.id):
+        some = circles(session, without(distinct(receipt_keys(receipt_facts(page))[0]), seen))
         seen = union(seen, some.keys)
-        receipts = standing(session, some.receipts)
+        receipts = with_standing(session, some.receipts)
         stand = chosen(receipts, integers(receipts.column("reverses"), -1) < 0)
         said = verdict(some.bills, stand, policy)
         for posting in chosen(stand, differs(said, stand, VERDICT)).column("posting").to_pylist():

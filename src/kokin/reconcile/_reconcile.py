@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns import Ints, Rows, distinct, to_arrow
+from kokin.columns import Flags, Ints, Rows, distinct, to_arrow
 from kokin.matching import OUTCOMES, Index
 from kokin.model import Finding, Outcome
 from kokin.reconcile._columns import total
@@ -84,11 +84,23 @@ class Reconciliation:
     def exceptions_by_record(self) -> list[tuple[pa.Table, Ints]]:
         """:attr:`exceptions` without those of files, in two tables, with the row of :attr:`outcomes` of each."""
         looked_at = np.array([outcome.is_exception for outcome in OUTCOMES])[self._judged.outcome[self._in_order[1]]]
-        reused = self._receipts.identity.reused[self._in_order[1]]
         return [
             (self._outcome_exceptions.cast(FINDING_SCHEMA), np.flatnonzero(looked_at)),
-            (self._reused_keys, np.flatnonzero(reused)),
+            (self._reused_keys, np.flatnonzero(self.reused)),
         ]
+
+    @cached_property
+    def payments(self) -> Ints:
+        """For each row of :attr:`outcomes` the row that counts for its payment, mostly itself: int64 (n,)."""
+        rows = self._in_order[1]
+        place = np.empty(len(rows), np.int64)
+        place[rows] = np.arange(len(rows))
+        return place.take(self._receipts.identity.counted[rows])
+
+    @property
+    def reused(self) -> Flags:
+        """The rows of :attr:`outcomes` whose ``provider_key`` other payments have too (KEY_REUSED): bool (n,)."""
+        return self._receipts.identity.reused[self._in_order[1]]
 
     @cached_property
     def _outcome_exceptions(self) -> pa.Table:
