@@ -541,11 +541,12 @@ class _Document:
             name, declared = path.replace("/", "."), decimal_of(text)
             counts: Mapping[str, int | Fraction] = report.counts if name.endswith("NbOfNtries") else report.sums
             counted = counts[_SUMMARY[path]]
+            unsure = report.unsure and declared is not None and declared > counted
             if isinstance(declared, int) and counted.denominator == 1:
-                self._decoder.declared.append(Declared(name, declared, int(counted), place))
+                self._decoder.declared.append(Declared(name, declared, int(counted), place, unsure))
             if declared == counted:
                 continue
-            if report.unsure and declared is not None and declared > counted:
+            if unsure:
                 self._decoder.warnings.append(Issue("TOTAL_UNSURE", name, _shown(counted), shown(text), place))
             else:
                 self._refuse("TOTAL_MISMATCH", path, _shown(counted), shown(text))
