@@ -105,7 +105,12 @@ take_all credits kokin ledger credits "$KOKIN_LEDGER"
 
 # Was any row changed? The last night's hash must still be in the ledger.
 log verify
-sealed=$(tail -n 1 "$KOKIN_NIGHT/seals.txt" 2>/dev/null | cut -d ' ' -f 2)
+sealed=
+if [ -e "$KOKIN_NIGHT/seals.txt" ]; then
+    # Without a hash `verify` would compare nothing: a damaged file is not passed over.
+    sealed=$(tail -n 1 "$KOKIN_NIGHT/seals.txt" | sed -nE 's/^[0-9]{4}-[0-9]{2}-[0-9]{2} ([0-9a-f]{64})$/\1/p')
+    [ -n "$sealed" ] || break_off 4 "the last line of seals.txt is not a day and a hash; restore it from its copy"
+fi
 kokin ledger verify "$KOKIN_LEDGER" ${sealed:+--sealed "$sealed"} >"$KOKIN_NIGHT/.verified"
 code=$?
 hash=$(sed -n 's/^hash //p' "$KOKIN_NIGHT/.verified")

@@ -36,6 +36,8 @@ W2,99999,921,2,000002,12000,2026-10-31,2026-11-30,2026,2026,00000000000000012346
 S1,99999,931,3,000003,10605,2026-10-31,2026-11-30,2026,2026,,91929023252070000010123499900199999900106050
 """
 
+RECEIPT_COLUMNS = "payee_code,item_code,case_key,confirmation,amount,paid_on"
+
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
@@ -189,6 +191,57 @@ def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
     assert code in done.stderr
     assert f"byte {byte}" in done.stderr
     assert sorted(path.name for path in here.iterdir()) == ["bills.csv", "damaged.txt", "debit.txt", "stores.csv"]
+
+
+def test_a_file_that_repeats_payments_of_another_is_named(kokin: Kokin, here: Path) -> None:
+    header, first, second, third = (
+        f"{RECEIPT_COLUMNS}\n",
+        *(f"99999,127,{n},00000{n},1000,2026-06-0{n}\n" for n in (1, 2, 3)),
+    )
+    (here / "a.csv").write_text(header + first + second, encoding="utf-8")
+    (here / "b.csv").write_text(header + second + third, encoding="utf-8")
+    check = ("check", "a.csv", "b.csv", "stores.csv", "-l", "kokin-csv", "-l", "kokin-csv", "-l", "dsk-csv")
+    done = kokin(*check, cwd=here)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if "FILE_OVERLAPS" in line]
+    repeating, other = ("a.csv", "b.csv") if lines[0].startswith("a") else ("b.csv", "a.csv")
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{repeating}, records: FILE_OVERLAPS: ")
+    assert lines[0].endswith(f"found 1 of 2 in {other}")
+    files = json.loads(kokin(*check, "--format", "json", cwd=here).stdout)
+    assert {file["source"]: file["issue_counts"] for file in files if file["issue_counts"]} == {
+        repeating: {"FILE_OVERLAPS": 1}
+    }
+    sarif = json.loads(kokin(*check, "--format", "sarif", cwd=here).stdout)
+    found = [(result["ruleId"], result["level"]) for run in sarif["runs"] for result in run["results"]]
+    assert found == [("FILE_OVERLAPS", "warning")]
+    run = ("--bills", "bills.csv", "--receipts", "a.csv", "b.csv", "-l", "kokin-csv", "--out", "out")
+    reconciled = kokin("reconcile", *run, cwd=here)
+    assert reconciled.returncode == 1
+    assert lines[0] in reconciled.stderr
+    for alone in ("a.csv", "b.csv"):
+        assert kokin("check", alone, "-l", "kokin-csv", cwd=here).returncode == 0
+
+
+def test_a_total_that_unreadable_records_may_explain_is_not_checked(kokin: Kokin, here: Path) -> None:
+    content = (here / "debit.txt").read_bytes()
+    debit = content.replace(b"0000012000", b"000001200O", 1).replace(b"0000004320", b"000000432O", 1)
+    (here / "debit.txt").write_bytes(debit)
+    checked = kokin("check", "debit.txt", "-l", "zengin-91", "--format", "json", cwd=here)
+    assert checked.returncode == 1, checked.stderr
+    (file,) = json.loads(checked.stdout)
+    assert "TOTAL_UNSURE" in file["issue_counts"]
+    assert None in {total["agrees"] for total in file["declared"]}
+    assert False not in {total["agrees"] for total in file["declared"]}
+    run = ("--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91", "--out", "out")
+    assert kokin("reconcile", *run, cwd=here).returncode == 1
+    control = json.loads((here / "out/summary.json").read_text(encoding="utf-8"))["controls"]["T1"]
+    assert control["holds"] == "not checked"
+    assert control["unsure"]
+    assert kokin("ledger", "init", "sqlite:///city.db", cwd=here).returncode == 0
+    assert kokin("ledger", "bills", "sqlite:///city.db", "bills.csv", cwd=here).returncode == 0
+    assert kokin("ledger", "post", "sqlite:///city.db", "debit.txt", "-l", "zengin-91", cwd=here).returncode == 1
+    assert kokin("report", "sqlite:///city.db", "--out", "morning", cwd=here).returncode == 0
 
 
 def test_a_file_of_another_layout_is_refused_as_a_whole(kokin: Kokin, here: Path) -> None:

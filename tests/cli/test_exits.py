@@ -45,6 +45,7 @@ CONTROLLED = [
     (RECONCILE, "T6"),
     (("demo", "--bills", "50", "--out", "city"), "T5"),
     (("check", "paid.csv", "bills.csv", "-l", "kokin-csv", "-l", "kokin-csv"), "T1"),
+    (("check", "paid.csv", "unknown.csv", "-l", "kokin-csv"), "T6"),
     (("ledger", "bills", URL, "bills.csv"), "T4"),
     (("ledger", "post", URL, "paid.csv", "-l", "kokin-csv"), "T1"),
     (("ledger", "post", URL, "paid.csv", "-l", "kokin-csv", "--format", "json"), "T4"),

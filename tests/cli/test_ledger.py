@@ -153,7 +153,7 @@ def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, here: Path) ->
         owner.execute("DROP TRIGGER entries_no_update")
         owner.execute("UPDATE entries SET told = '{}' WHERE id = 1")
     done = kokin("ledger", "verify", URL, "--format", "json", cwd=here)
-    assert done.returncode == 4
+    assert done.returncode == 5
     assert [(each["file"], each["record"]) for each in json.loads(done.stdout)["issues"]] == [("entries", 1)]
     assert kokin("ledger", "status", URL, cwd=here).returncode == 4
 

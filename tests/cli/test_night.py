@@ -190,11 +190,22 @@ def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path])
 
 def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
     night.create()
-    (night.folder / "seals.txt").write_text("2026-11-01 0123456789abcdef\n")
+    (night.folder / "seals.txt").write_text(f"2026-11-01 {'0123456789abcdef' * 4}\n")
     done = night.run()
     assert done.returncode == 5
     assert "LEDGER_SEAL" in done.stderr
     assert not (night.folder / "reports").exists()
+
+
+@pytest.mark.parametrize("seals", ["", "\n", "2026-11-01\n", "2026-11-01 0123456789abcdef\n", f"{'0' * 64}\n"])
+def test_a_damaged_file_of_seals_breaks_the_night_off(night: Night, seals: str) -> None:
+    night.create()
+    assert night.run().returncode == 0
+    (night.folder / "seals.txt").write_text(seals)
+    done = night.run()
+    assert done.returncode == 4
+    assert "seals.txt is not a day and a hash" in done.stdout
+    assert (night.folder / "seals.txt").read_text() == seals
 
 
 def test_units_name_the_files_that_are_there() -> None:

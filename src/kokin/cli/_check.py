@@ -38,37 +38,58 @@ def check(
         bool, typer.Option("--unmasked", help=help_text("Show names and account numbers of the header."))
     ] = False,
 ) -> Exit:
-    """Check receipt files: totals, every record, every byte. Nothing is written, and names are masked."""
+    """Check receipt files: totals, every record, every byte. Nothing is written, and names are masked.
+
+    Several files are also compared with one another: a file that repeats payments of another one is named.
+    """
     from kokin import receipts
     from kokin.cli._files import layouts_for
 
     day = day_of(reference_date)
     named = list(zip(files, layouts_for(files, layout), strict=True))
     reports = [receipts.check(path, name, lenient=lenient, reference_date=day) for path, name in named]
+    opened = [receipts.open(path, name, lenient=lenient, reference_date=day) for path, name in named]
+    controls = {"T1": _totals_control(reports), **_compare(reports, opened)}
     match output:
         case Format.TEXT:
             _print(reports)
-            for path, name in named:
-                _print_header(receipts.open(path, name, lenient=lenient, reference_date=day), unmasked)
+            for file in opened:
+                _print_header(file, unmasked)
         case Format.JSON:
             _show.as_json([report.as_dict(language()) for report in reports])
         case Format.SARIF:
             logs = [report.as_sarif(language()) for report in reports]
             _show.as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]})
-    return with_controls(Exit(max(report.exit_code for report in reports)), _controls(reports))
+    return with_controls(Exit(max(report.exit_code for report in reports)), controls)
 
 
-def _controls(reports: Sequence[Report]) -> dict[str, Any]:
+def _totals_control(reports: Sequence[Report]) -> dict[str, Any]:
     """T1 of the files that are not rejected: what each declares is what was counted in it."""
     from kokin.reconcile import Control
 
     good = [report for report in reports if not report.refused]
-    wrong = tuple(
-        f"{report.source} {total.field}" for report in good for total in report.totals.declared if not total.agrees
-    )
+    totals = [(f"{report.source} {total.field}", total.agrees) for report in good for total in report.totals.declared]
+    wrong, unsure = (tuple(name for name, agrees in totals if agrees is found) for found in (False, None))
     # Each total is compared by itself: their sum would count yen of one payment several times, and records with them.
     yen = sum(report.totals.accepted_yen for report in good)
-    return {"T1": Control("T1", "detail = trailer, per file", yen, yen, wrong).as_dict()}
+    return Control("T1", "detail = trailer, per file", yen, yen, wrong, unsure).as_dict()
+
+
+def _compare(reports: Sequence[Report], files: Sequence[ReceiptFile]) -> dict[str, Any]:
+    """T6 of several files with receipts; a file that repeats payments of another one gets an issue (FILE_OVERLAPS)."""
+    from kokin.cli._files import overlaps
+    from kokin.model import Bill, schema
+    from kokin.reconcile import reconcile
+
+    good = [file for file, report in zip(files, reports, strict=True) if file.layout.receipt and not report.refused]
+    if len(good) < 2:
+        return {}
+    # Without bills: which records report one payment depends on the records alone.
+    result = reconcile(schema(Bill).empty_table(), [file.table(on_error="skip") for file in good])
+    for digest, issue in overlaps(result):
+        report = next(one for one in reports if (one.source, one.digest) == (issue.where.file, digest))
+        report.issues.add([issue])
+    return {control.name: control.as_dict() for control in result.controls if control.name == "T6"}
 
 
 def _print_header(file: ReceiptFile, unmasked: bool) -> None:
@@ -95,7 +116,12 @@ def _print(reports: Sequence[Report]) -> None:
     _show.grid(heads("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
     for report in reports:
         declared = [
-            (each.field, each.declared, each.counted, tell("agrees" if each.agrees else "DIFFERS"))
+            (
+                each.field,
+                each.declared,
+                each.counted,
+                tell("not checked" if each.agrees is None else "agrees" if each.agrees else "DIFFERS"),
+            )
             for each in report.totals.declared
         ]
         if declared:

@@ -21,11 +21,14 @@ class Declared:
     declared: int
     counted: int
     where: Place
+    unsure: bool = False
+    """Whether a difference need not be an error: values of rejected records may be missing in ``counted``
+    (``TOTAL_UNSURE``), or senders count differently (``TOTAL_DIFFERS``)."""
 
     @property
-    def agrees(self) -> bool:
-        """Whether the two are the same."""
-        return self.declared == self.counted
+    def agrees(self) -> bool | None:
+        """Whether the two are the same; None: that cannot be known."""
+        return None if self.unsure else self.declared == self.counted
 
 
 @dataclass
@@ -167,11 +170,16 @@ class Control:
                 continue
             start = self.layout.kinds[record.kind].offsets[total.field]
             where = Place(self.file, record.number, record.offset + start)
-            self.totals.declared.append(Declared(f"{record.kind}.{total.field}", declared, each.exact, where))
-            if declared == each.exact and not each.unsure:
+            name, differs = f"{record.kind}.{total.field}", declared != each.exact
+            # A record without a value may be missing in a count; with how much in a sum is not known.
+            most = declared if total.sum else each.exact + each.unsure
+            explained = each.unsure > 0 and each.exact <= declared <= most
+            unsure = explained or (differs and total.warn)
+            self.totals.declared.append(Declared(name, declared, each.exact, where, unsure))
+            if not differs and not each.unsure:
                 continue
-            told = (f"{record.kind}.{total.field}", str(each.exact), str(declared), where)
-            if each.exact <= declared and each.unsure and (total.sum or declared <= each.exact + each.unsure):
+            told = (name, str(each.exact), str(declared), where)
+            if explained:
                 self.warnings.append(Issue("TOTAL_UNSURE", *told))
             elif total.warn:
                 self.warnings.append(Issue("TOTAL_DIFFERS", *told))

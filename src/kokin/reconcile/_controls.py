@@ -19,7 +19,7 @@ from kokin.reconcile._receipts import Receipts
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control equation. ``holds`` is None where the run lacks one side: that is not a pass."""
+    """One control equation. ``holds`` is None where one side is missing or not known: that is not a pass."""
 
     name: str
     statement: str
@@ -30,17 +30,24 @@ class Control:
     """The right side in the same."""
     broken: tuple[str, ...] = ()
     """The files, days or charges whose own sides differ; the sums may agree all the same."""
+    unsure: tuple[str, ...] = ()
+    """The totals that cannot be compared; see :attr:`kokin.receipts.Declared.unsure`."""
 
     @property
     def holds(self) -> bool | None:
-        """Whether both sides are equal, and those of every part; None: not checked."""
-        return None if self.left is None or self.right is None else self.left == self.right and not self.broken
+        """Whether both sides are equal, and those of every part; None: not checked, or not all of it could be."""
+        if self.left is None or self.right is None:
+            return None
+        if self.left != self.right or self.broken:
+            return False
+        return None if self.unsure else True
 
     def as_dict(self) -> dict[str, Any]:
-        """The control as JSON has it; ``holds`` is ``"not checked"`` where a side is missing."""
+        """The control as JSON has it; ``holds`` is ``"not checked"`` for None, and empty lists are left out."""
         holds = "not checked" if self.holds is None else self.holds
         sides = {"statement": self.statement, "left": self.left, "right": self.right, "holds": holds}
-        return {**sides, "broken": list(self.broken)} if self.broken else sides
+        parts = {"broken": self.broken, "unsure": self.unsure}
+        return {**sides, **{name: list(names) for name, names in parts.items() if names}}
 
 
 #: The statements of the control equations, by name.

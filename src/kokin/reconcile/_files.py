@@ -28,6 +28,13 @@ class FileTotal(NamedTuple):
     field: str
     expected: int
     found: int
+    unsure: bool = False
+    """Whether the two cannot be compared; see :attr:`kokin.receipts.Declared.unsure`."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two are known to be different."""
+        return self.expected != self.found and not self.unsure
 
 
 def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
@@ -53,7 +60,7 @@ def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
         code = digest.words.index(name) if name in digest.words else None
         file = name if code is None else source[int(known[first[code]])].as_py() or name
         here = (0, 0) if code is None else (int(count[code]), int(yen[code]))
-        told += [FileTotal(file, t.where.record, t.field, t.declared, t.counted) for t in totals.declared]
+        told += [FileTotal(file, t.where.record, t.field, t.declared, t.counted, t.unsure) for t in totals.declared]
         told.append(FileTotal(file, None, "records", totals.accepted, here[0]))
         told.append(FileTotal(file, None, "amount", totals.accepted_yen, here[1]))
     return told
@@ -62,9 +69,11 @@ def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
 def file_control(told: list[FileTotal]) -> Control:
     """T1: the yen of the run's records against what was accepted; broken by any total that does not agree."""
     yen = [total for total in told if total.field == "amount"]
-    wrong = tuple(f"{total.file} {total.field}" for total in told if total.expected != total.found)
+    wrong, unsure = (
+        tuple(f"{total.file} {total.field}" for total in told if getattr(total, name)) for name in ("differs", "unsure")
+    )
     left, right = sum(total.found for total in yen), sum(total.expected for total in yen)
-    return Control("T1", STATEMENTS["T1"], left, right, wrong)
+    return Control("T1", STATEMENTS["T1"], left, right, wrong, unsure)
 
 
 def overlap_findings(overlaps: pa.Table) -> pa.Table:
@@ -83,7 +92,7 @@ def overlap_findings(overlaps: pa.Table) -> pa.Table:
 
 def file_findings(told: list[FileTotal]) -> pa.Table:
     """The totals that do not agree."""
-    wrong = [total for total in told if total.expected != total.found]
+    wrong = [total for total in told if total.differs]
     file, field, expected, found = (
         pa.array([str(getattr(total, name)) for total in wrong], pa.string())
         for name in ("file", "field", "expected", "found")

@@ -105,7 +105,7 @@ def controls(report: Report, words: Words, most: int, files: Collection[str]) ->
     rows = []
     for name, control in report.summary["controls"].items():
         tone, said = _HOLDS.get(control["holds"], ("mute", "not_checked"))
-        places = control.get("broken", [])
+        places = [*control.get("broken", []), *control.get("unsure", [])]
         where = " · ".join(places[:_PLACES]) + (" …" if len(places) > _PLACES else "")
         statement = html(words.value("control", name), tag("small", where) if places else None)
         state = tag("span", words.say(said), class_=f"tag {tone}")
