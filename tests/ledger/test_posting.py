@@ -275,6 +275,27 @@ def test_a_refused_file_leaves_nothing(ledger, tmp_path):
     assert ledger.status() == before
 
 
+def test_a_part_of_a_file_does_not_hide_the_rest(ledger, bills, tmp_path):
+    """The digest of a table is that of its file, though the table may hold a part of it."""
+    ledger.add_bills(bills(B1=1000, B2=1000, B3=1000), actor="batch")
+    path = tmp_path / "eltax.csv"
+    rows = [f"99999,127,{n},123456,1000,2026-05-29" for n in (1, 2)]
+    header = "payee_code,item_code,case_key,confirmation,amount,paid_on"
+    path.write_text("\n".join([header, *rows, "99999,127,3,123456,1000,2026-02-30", ""]), encoding="utf-8")
+    result = receipt_files.read(path, "kokin-csv", on_error="skip")
+    entry = ledger.post(result.table.slice(0, 1), actor="batch").entry
+    for whole in (receipt_files.open(path, "kokin-csv"), result, result.table.slice(1)):
+        with pytest.raises(RefusedError) as caught:
+            ledger.post(whole, actor="batch", source="eltax.csv")
+        assert [issue.code for issue in caught.value.issues] == ["FILE_PART"]
+    ledger.reverse_entry(entry.id, reason="a part of the file", actor="chief")
+    # The result of reading a file is posted with its totals, rejected records included.
+    posted = ledger.post(result, actor="batch")
+    assert (posted.entry.told["read"], posted.entry.told["rejected"], posted.entry.source) == (3, 1, "eltax.csv")
+    assert not ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch").is_new
+    assert [row["paid"] for row in ledger.balances().to_pylist()] == [1000, 1000, 0]
+
+
 def test_a_file_with_its_totals(ledger, bills, tmp_path):
     path = tmp_path / "mon.csv"
     path.write_text(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.columns import as_table, conform, in_one, int64_array, integers
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import Issue, Place, ReadResult, RefusedError
 from kokin.ledger._bodies import bodies
 from kokin.ledger._circles import RECEIPT_COLUMNS
 from kokin.ledger._forms import stored
@@ -35,12 +35,13 @@ class GivenFile:
     """As they are kept, by record number."""
 
 
-def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
-    """Take receipts.
+def given(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str | None) -> GivenFile:
+    """Return the receipts of a file, or of a table, as the ledger keeps them.
 
     Args:
-        receipts: a receipt file, which is read to its end; or a table of receipts of one file, in any form that Arrow
-            takes. A table without ``digest`` has that of its rows, one without ``record_no`` is counted from 1.
+        receipts: a receipt file, which is read to its end; the result of reading one; or a table of receipts of one
+            file, in any form that Arrow takes. A table without ``digest`` has that of its rows, one without
+            ``record_no`` is counted from 1.
         source: the name of the file, if another than its own.
 
     Raises:
@@ -49,14 +50,13 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
     """
     if isinstance(receipts, ReceiptFile):
         table = pa.Table.from_batches(list(receipts.batches()), receipts.schema())
-        told = asdict(receipts.totals)
-        told["declared"] = [
-            {**asdict(total), "where": {"record": total.where.record}} for total in receipts.totals.declared
-        ]
-        del told["complete"]
-        return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, told, _as_kept(table))
+        totals = _stored_totals(receipts.totals)
+        return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, totals, _as_kept(table))
     table = conform(as_table(receipts), Receipt)
     kept = _as_kept(table)
+    if isinstance(receipts, ReadResult) and isinstance(receipts.totals, Totals) and len(kept):
+        place = (source or _constant(table, "source"), _constant(table, "layout"), _constant(table, "digest"))
+        return GivenFile(*place, _stored_totals(receipts.totals), kept)
     amount = int(integers(kept.column(SUMMED), 0).sum())
     told = {"read": len(kept), "accepted": len(kept), "accepted_yen": amount}
     return GivenFile(
@@ -66,6 +66,16 @@ def given(receipts: ReceiptFile | Any, source: str | None) -> GivenFile:
         told,
         kept,
     )
+
+
+def _stored_totals(totals: Totals) -> dict[str, Any]:
+    """The totals of a file as its entry keeps them."""
+    stored_totals = asdict(totals)
+    stored_totals["declared"] = [
+        {**asdict(total), "where": {"record": total.where.record}} for total in totals.declared
+    ]
+    del stored_totals["complete"]
+    return stored_totals
 
 
 def totals_of(told: Mapping[str, Any]) -> Totals:
@@ -97,8 +107,14 @@ def _as_kept(table: pa.Table) -> pa.Table:
 def digest(table: str, kept: pa.Table) -> str:
     """SHA-256 of what rows in their stored form say, for rows that come from no file; in hexadecimal."""
     told = {name: in_one(kept.column(name)) for name in kept.column_names}
-    lines = bodies(table, {name: column for name, column in told.items() if name != SUMMED})
-    whole = pc.binary_join_element_wise(told[SUMMED].cast(pa.string()), lines, " ")
+    return digest_of_stored(
+        told[SUMMED], bodies(table, {name: column for name, column in told.items() if name != SUMMED})
+    )
+
+
+def digest_of_stored(amounts: pa.Array | pa.ChunkedArray, lines: pa.Array | pa.ChunkedArray) -> str:
+    """SHA-256 of the amounts and bodies of rows as the ledger keeps them; in hexadecimal."""
+    whole = pc.binary_join_element_wise(amounts.cast(pa.string()), lines, " ")
     return sha256("\n".join(whole.to_pylist()).encode()).hexdigest()
 
 

@@ -21,15 +21,15 @@ from kokin.ledger._circles import Fresh, standing
 from kokin.ledger._databases import shown_url, store_for
 from kokin.ledger._entry import Entry, EntryKind, Written
 from kokin.ledger._errors import LedgerError, database_errors
-from kokin.ledger._files import given, totals_of
+from kokin.ledger._files import GivenFile, digest, digest_of_stored, given, totals_of
 from kokin.ledger._history import History
-from kokin.ledger._journal import Journal, last_entry
+from kokin.ledger._journal import Journal, last_entry, written_by
 from kokin.ledger._keys import receipt_keys
 from kokin.ledger._links import require_complete
 from kokin.ledger._opening import create_ledger, policy_of, require_file
 from kokin.ledger._relink import make_links
 from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting, standing_file
-from kokin.ledger._schema import TABLES
+from kokin.ledger._schema import SUMMED, TABLES
 from kokin.ledger._settle import Change, settle
 from kokin.ledger._settlements import settlements
 from kokin.ledger._store import Session, Store
@@ -167,7 +167,7 @@ class Ledger:
         those of all the files at once.
 
         Args:
-            receipts: an open receipt file, or a table of the receipts of one.
+            receipts: an open receipt file, the result of reading one, or a table of the receipts of one.
             actor: who does it.
             source: the name of the file, if another than its own.
             reason: why, where that is not plain.
@@ -176,12 +176,13 @@ class Ledger:
 
         Raises:
             FileRefused: a total does not agree, a record is cut: nothing was posted.
-            RefusedError: the table is none of receipts.
+            RefusedError: the table is none of receipts, or the ledger has another part of the same file.
         """
         file = given(receipts, source)
         with self._writing(progress) as journal:
             stands = standing_file(journal, EntryKind.FILE, file.digest)
             if stands:
+                self._require_same_records(journal, stands, file)
                 return Written(stands, False, {}, 0)
             ids = journal.add_facts("receipts", file.receipts)
             fresh = file.receipts.append_column("id", int64_array(ids))
@@ -202,6 +203,19 @@ class Ledger:
             outcomes = _read.posted_outcomes(journal, journal.entry)
             repeated = _read.overlaps(journal, found.repeated, len(fresh))
             return Written(_entry(journal), True, outcomes, found.rejudged, repeated, found.reused)
+
+    @staticmethod
+    def _require_same_records(session: Session, entry: Entry, file: GivenFile) -> None:
+        """Raise :class:`RefusedError` if the ledger has a file with other records than it is given now.
+
+        The digest is the same, so one of the two is a table with a part of the file.
+        """
+        rows = session.rows("receipts", written_by(session, "receipts", entry.id), (SUMMED, "body"))
+        posted = digest_of_stored(rows.column(SUMMED), rows.column("body"))
+        if posted != digest("receipts", file.receipts):
+            counts = f"{len(rows):,} records", f"{len(file.receipts):,}"
+            issue = Issue("FILE_PART", f"entry {entry.id}", *counts, where=Place(file.source))
+            raise RefusedError([issue], "nothing was posted")
 
     def add_credits(
         self, credits_: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
