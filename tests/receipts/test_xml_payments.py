@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import date
 from pathlib import Path
 
@@ -522,6 +523,38 @@ def test_what_an_entry_means(direction: str, reversal: str, status: str, kind: s
     file = opened(message(entry("10", E, direction=direction, reversal=reversal, status=status)))
     assert [(receipt.kind.value, receipt.cancels) for receipt in file] == ([(kind, None)] if kind else [])
     assert file.totals.unpaid == (kind is None)
+
+
+@pytest.mark.parametrize(
+    ("status", "kinds"),
+    [
+        ("<Sts>BOOK</Sts>", ["final"]),
+        ("<Sts><Cd>PDNG</Cd></Sts>", ["provisional"]),
+        ("<Sts><Prtry>BOOK</Prtry></Sts>", ["final"]),
+        ("<Sts><Prtry>PDNG</Prtry></Sts>", ["provisional"]),
+        ("", ["final"]),
+    ],
+)
+def test_every_form_of_a_status(status: str, kinds: list[str]) -> None:
+    content = message(entry().replace("<Sts><Cd>BOOK</Cd></Sts>", status))
+    assert [receipt.kind.value for receipt in opened(content)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("<Sts><Prtry>HOLD</Prtry></Sts>", "CODE_UNKNOWN"),
+        ("<Sts><Prtry>REVIEW</Prtry></Sts>", "WIDTH"),
+        ("<Sts>book</Sts>", "CODE_UNKNOWN"),
+        ("<Sts>BOOK<Cd>PDNG</Cd></Sts>", "XML_ELEMENT"),
+        ("<Sts>INFO</Sts><Sts><Cd>BOOK</Cd></Sts>", "XML_ELEMENT"),
+        ("<Sts><Cd>INFO</Cd></Sts><Sts>BOOK</Sts>", "XML_ELEMENT"),
+        ("<Sts><Cd>INFO</Cd></Sts><Sts><Cd>BOOK</Cd></Sts>", "XML_ELEMENT"),
+    ],
+)
+def test_a_status_that_is_not_known_or_not_one_rejects_the_record(status: str, code: str) -> None:
+    content = message(entry().replace("<Sts><Cd>BOOK</Cd></Sts>", status))
+    assert rejections(content) == [(1, code, "status")]
 
 
 @pytest.mark.parametrize("amount", ["0", ".0", "0.00"])

@@ -80,7 +80,9 @@ def _walk(element: Any, nodes: Mapping[str, _Node], texts: Texts, namespace: str
         if path := node.path:
             # The parser drops comments and instructions, so this is all text before the first child element.
             text = (child.text or "").strip(BLANKS)
-            if len(child) and (text or not node.children):
+            # Text or a child element, but once only: neither of two values counts before the other.
+            is_repeated = bool(node.children) and not texts.values.keys().isdisjoint(node.paths())
+            if is_repeated or (len(child) and (text or not node.children)):
                 texts.mixed.add(path)
             elif text:
                 if not text.isprintable():
