@@ -13,6 +13,7 @@ import pytest
 
 from kokin import receipts
 from kokin.issues import RefusedError, RejectedRecordsError
+from kokin.receipts import layouts
 from kokin.receipts._hashing import HashedStream
 
 HEAD = "customer_number,amount,paid_on\n"
@@ -75,6 +76,26 @@ def test_only_a_correction_may_be_of_0_yen(kind: str, accepted: int, count: int)
     assert [(issue.code, issue.field, issue.where.record) for issue in file.issues] == [
         ("AMOUNT_ZERO", "amount", i + 1) for i in range(count * (1 - accepted))
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new", "code"),
+    [
+        ("amount", 'type = "yen", length = 11', 'type = "yen", length = 15', "AMOUNT_RANGE"),
+        ("case_key", 'type = "digits", length = 20', 'type = "text", length = 21', "NOT_DIGITS"),
+        ("kind", '訂正"', '訂正", other = "他"', "CODE_UNKNOWN"),
+    ],
+)
+def test_a_value_that_was_rejected_is_not_missing(field: str, old: str, new: str, code: str) -> None:
+    text = (Path(layouts.__file__).parent / "kokin-csv.toml").read_text(encoding="utf-8")
+    start = text.index(f'id = "{field}"')
+    layout = layouts.parse(text[:start] + text[start:].replace(old, new, 1), "kokin-csv")
+    row = {"payee_code": "99999", "item_code": "127", "case_key": "1" * 20, "confirmation": "123456"}
+    row |= {"amount": "1", "paid_on": "2026-04-01", "kind": "final"}
+    row[field] = {"amount": "100000000000", "case_key": "1" * 19 + "X", "kind": "other"}[field]
+    file = receipts.open(io.BytesIO(f"{','.join(row)}\n{','.join(row.values())}\n".encode()), layout)
+    assert list(file) == []
+    assert [(issue.code, issue.field) for issue in file.issues] == [(code, field)]
 
 
 # --- the digest is of the bytes that were parsed ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import date
 from pathlib import Path
 
@@ -240,7 +241,7 @@ def test_what_is_no_amount(amount: str, code: str) -> None:
 
 
 def test_an_amount_beyond_the_most() -> None:
-    assert rejections(message(entry("100000000000")))[0] == (1, "AMOUNT_RANGE", "amount")
+    assert rejections(message(entry("100000000000"))) == [(1, "AMOUNT_RANGE", "amount")]
 
 
 @pytest.mark.parametrize(
@@ -573,6 +574,176 @@ def test_what_an_entry_means(direction: str, reversal: str, status: str, kind: s
     assert file.totals.unpaid == (kind is None)
 
 
+@pytest.mark.parametrize(
+    ("status", "kinds"),
+    [
+        ("<Sts>BOOK</Sts>", ["final"]),
+        ("<Sts><Cd>PDNG</Cd></Sts>", ["provisional"]),
+        ("<Sts><Prtry>BOOK</Prtry></Sts>", ["final"]),
+        ("<Sts><Prtry>PDNG</Prtry></Sts>", ["provisional"]),
+        ("", ["final"]),
+    ],
+)
+def test_every_form_of_a_status(status: str, kinds: list[str]) -> None:
+    content = message(entry().replace("<Sts><Cd>BOOK</Cd></Sts>", status))
+    assert [receipt.kind.value for receipt in opened(content)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("<Sts><Prtry>HOLD</Prtry></Sts>", "CODE_UNKNOWN"),
+        ("<Sts><Prtry>REVIEW</Prtry></Sts>", "WIDTH"),
+        ("<Sts>book</Sts>", "CODE_UNKNOWN"),
+        ("<Sts>BOOK<Cd>PDNG</Cd></Sts>", "XML_ELEMENT"),
+        ("<Sts>INFO</Sts><Sts><Cd>BOOK</Cd></Sts>", "XML_ELEMENT"),
+        ("<Sts><Cd>INFO</Cd></Sts><Sts>BOOK</Sts>", "XML_ELEMENT"),
+        ("<Sts><Cd>INFO</Cd></Sts><Sts><Cd>BOOK</Cd></Sts>", "XML_ELEMENT"),
+    ],
+)
+def test_a_status_that_is_not_known_or_not_one_rejects_the_record(status: str, code: str) -> None:
+    content = message(entry().replace("<Sts><Cd>BOOK</Cd></Sts>", status))
+    assert rejections(content) == [(1, code, "status")]
+
+
 @pytest.mark.parametrize("amount", ["0", ".0", "0.00"])
 def test_an_entry_of_0_yen_is_rejected(amount: str) -> None:
     assert rejections(message(entry(amount, after=details(text(A))))) == [(1, "AMOUNT_ZERO", "amount")]
+
+
+# --- Structure -------------------------------------------------------------------------------------------------------
+
+OTHER = 'xmlns="urn:x"'
+ENTRY = entry("12300", after=details(yen("12300") + text(A)))
+SUMMARY = "<TxsSummry><TtlNtries><NbOfNtries>2</NbOfNtries></TtlNtries></TxsSummry>"
+
+
+@pytest.mark.parametrize("namespace", ['xmlns="urn:x"', 'xmlns=""'])
+@pytest.mark.parametrize("name", ["Msg", "Ntfctn", "Ntry", "NtryDtls", "TxDtls", "TxsSummry"])
+def test_an_entry_in_another_namespace_refuses_the_file(name: str, namespace: str) -> None:
+    content = message(ENTRY + entry("5"), SUMMARY)
+    at = content.rindex(f"<{name}>")
+    (refused,) = refusals(content[:at] + content[at:].replace(f"<{name}>", f"<{name} {namespace}>", 1))
+    assert refused[0] == "XML_INVALID"
+
+
+def test_a_prefix_counts_for_its_own_element_only() -> None:
+    content = message(ENTRY).replace("Document xmlns=", "Document xmlns:d=")
+    content = content.replace("<Document", "<d:Document").replace("</Document", "</d:Document")
+    (refused,) = refusals(content)
+    assert refused[0] == "XML_INVALID"
+    assert only(re.sub(r"<(/?)(?:d:)?(?=[A-Z])", r"<\1d:", content)).case_key == A[6:26]
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        (ENTRY.replace("<Amt", f"<Amt {OTHER}", 1), "amount"),
+        (entry("5").replace("<Amt", f"<Amt {OTHER}"), "amount"),
+        (entry("5", after=details(yen("5").replace("<Amt", f"<Amt {OTHER}"))), "amount"),
+        (ENTRY.replace("<CdtDbtInd", f"<CdtDbtInd {OTHER}"), "direction"),
+        (entry("5", reversal="true").replace("<RvslInd", f"<RvslInd {OTHER}"), "reversal"),
+        (ENTRY.replace("<Sts", f"<Sts {OTHER}"), "status"),
+        (ENTRY.replace("<Dt>", f"<Dt {OTHER}>"), "booked_day"),
+        (ENTRY.replace("<RmtInf", f"<RmtInf {OTHER}"), "el_number"),
+        (ENTRY.replace("<Ustrd", f"<x:Ustrd {OTHER[:5]}:x{OTHER[5:]}").replace("</Us", "</x:Us"), "el_case_key"),
+        (entry("5", f"<AcctSvcrRef {OTHER}>R1</AcctSvcrRef>"), "servicer_reference"),
+    ],
+)
+def test_a_value_in_another_namespace_rejects_its_record(part: str, field: str) -> None:
+    content = message(part + entry("7"))
+    found = rejections(content)
+    assert (1, "XML_ELEMENT", field) in found
+    assert [receipt.amount for receipt in opened(content)] == [7]
+
+
+def test_a_count_in_another_namespace_refuses_the_file() -> None:
+    content = message(ENTRY, SUMMARY.replace("<NbOfNtries", f"<NbOfNtries {OTHER}"))
+    assert refusals(content) == [("XML_ELEMENT", "TtlNtries.NbOfNtries", "", "")]
+
+
+@pytest.mark.parametrize("content", ["<Msg/>", "<Msg><GrpHdr/></Msg>", "<Msg><Nothing/></Msg>", "<Msg xmlns='urn:x'/>"])
+def test_a_message_without_a_report_is_refused(content: str) -> None:
+    (refused,) = refusals(message("").partition("<Msg>")[0] + content + "</Document>")
+    assert refused[0] == "XML_INVALID"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_report_may_have_no_entries(name: str) -> None:
+    file = opened(message("", name=name), name)
+    assert list(file) == []
+    assert (file.totals.read, len(file.issues)) == (0, 0)
+
+
+HEADER = '<?xml version="1.0"?><AppHdr xmlns="urn:iso:std:iso:20022:tech:xsd:head.001.001.01">{}</AppHdr>'
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        pytest.param(HEADER, id="alone"),
+        pytest.param(HEADER + message(ENTRY) + HEADER, id="last"),
+        pytest.param(HEADER + HEADER + message(ENTRY), id="two"),
+        pytest.param(HEADER.format(message(ENTRY).partition("?>")[2]), id="around its document"),
+    ],
+)
+def test_a_header_has_its_document_after_it(bundle: str) -> None:
+    file = opened(bundle, "zedi")
+    with pytest.raises(receipts.FileRefused):
+        list(file.batches())
+    assert [issue.code for issue in file.refused] == ["XML_INVALID"]
+
+
+# --- The number of transactions of a batch ---------------------------------------------------------------------------
+
+
+def batch(number: str, *transactions: str) -> str:
+    return details(*transactions).replace("<NtryDtls>", f"<NtryDtls><Btch><NbOfTxs>{number}</NbOfTxs></Btch>")
+
+
+@pytest.mark.parametrize(
+    ("after", "records", "found"),
+    [
+        pytest.param(batch("2", text(A)), 1, ("1", "2"), id="one of two, without its amount"),
+        pytest.param(batch("2", yen("17300")), 1, ("1", "2"), id="one of two, with the amount of the entry"),
+        pytest.param(batch("3", yen("12300"), yen("5000")), 2, ("2", "3"), id="two of three"),
+        pytest.param(batch("1", text(A)) + batch("1"), 1, ("1", "2"), id="two batches, one without transactions"),
+        pytest.param(batch("2", yen("17300")) + batch("02.0"), 1, ("1", "4"), id="two batches"),
+        pytest.param(batch("two", yen("17300")), 1, ("1", "***"), id="no number"),
+        pytest.param(batch("2<b/>", yen("17300")), 1, ("1", ""), id="an element"),
+    ],
+)
+def test_an_entry_that_has_fewer_transactions_than_its_batches_is_rejected_alone(
+    after: str, records: int, found: tuple[str, str]
+) -> None:
+    file = opened(message(entry("17300", after=after) + entry("5000")))
+    assert [receipt.amount for receipt in file] == [5_000]
+    assert [(i.code, i.field, i.expected, i.found, i.where.record) for i in file.issues] == [
+        ("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", *found, record) for record in range(1, records + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after", "amounts"),
+    [
+        (batch("2"), [17_300]),
+        (batch("2") + batch("3"), [17_300]),
+        (batch("", text(A)), [17_300]),
+        (batch("1", text(A)), [17_300]),
+        (batch("2", yen("12300"), yen("5000")), [12_300, 5_000]),
+        (batch("1", yen("12300"), yen("5000")), [12_300, 5_000]),
+        (batch("1", yen("12300")) + batch("1", yen("5000")), [12_300, 5_000]),
+        (batch("2", yen("12300")) + details(yen("5000")), [12_300, 5_000]),
+    ],
+)
+def test_an_entry_has_all_transactions_of_its_batches_or_none(after: str, amounts: list[int]) -> None:
+    file = opened(message(entry("17300", after=after)))
+    assert [receipt.amount for receipt in file] == amounts
+    assert not file.issues
+
+
+def test_a_batch_with_more_transactions_than_are_held_refuses_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+    four = [yen("1"), yen("2"), yen("3"), yen("4")]
+    content = message(entry("10", after=batch("5", *four)))
+    assert refusals(content) == [("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", "4", "5")]

@@ -52,6 +52,7 @@ class ReceiptMapping:
         """
         issues: list[Issue] = []
         values: dict[str, Any] = {}
+        rejected: set[str] = set()
         for step in self._steps:
             value = step.get(record, header)
             coded = step.source.values
@@ -59,6 +60,7 @@ class ReceiptMapping:
                 code = str(value)
                 if code not in coded:
                     issues.append(Issue("CODE_UNKNOWN", step.source.field, "/".join(coded), code[:24]))
+                    rejected.add(step.name)
                     continue
                 value = coded[code]
             if value is None:
@@ -67,16 +69,26 @@ class ReceiptMapping:
                 try:
                     value = step.kind.check(value)
                 except PydanticCustomError as problem:
+                    before = len(issues)
                     value = self._over(step, value, problem, issues)
+                    if len(issues) > before:
+                        rejected.add(step.name)
             values[step.name] = value
         values |= self.key.values(record, header)
-        issues += [Issue("FIELD_MISSING", name) for name in ("paid_on", "amount") if values.get(name) is None]
+
+        def missing(names: Collection[str]) -> list[str]:
+            # The issue of a rejected value is its own.
+            return [name for name in names if values.get(name) is None and name not in rejected]
+
+        issues += [Issue("FIELD_MISSING", name) for name in missing(("paid_on", "amount"))]
         if values.get("amount") == 0 and values.get("kind") != ReceiptKind.CORRECTION:
             issues.append(Issue("AMOUNT_ZERO", self.sources["amount"].field))
         if values.get("kind") in BY_HAND:
-            issues += [Issue("FIELD_MISSING", name) for name in ("actor", "reason") if values.get(name) is None]
-        if self.layout.together:
-            issues += self._incomplete(values)
+            issues += [Issue("FIELD_MISSING", name) for name in missing(("actor", "reason"))]
+        for members in self.layout.together.values():
+            absent = missing(members)
+            if len(absent) < len(members):
+                issues += [Issue("FIELD_MISSING", name) for name in absent]
         return values, issues
 
     def pays(self, record: Values) -> bool:
@@ -96,14 +108,6 @@ class ReceiptMapping:
                 path = (step.source.ids or [step.name])[0]
                 issues.append(Issue(problem.type, path, context["expected"], context["found"]))
         return None
-
-    def _incomplete(self, values: Values) -> list[Issue]:
-        issues = []
-        for members in self.layout.together.values():
-            missing = [name for name in members if values.get(name) is None]
-            if len(missing) < len(members):
-                issues += [Issue("FIELD_MISSING", name) for name in missing]
-        return issues
 
 
 def _getter(source: Source) -> Callable[[Values, Values], Any]:

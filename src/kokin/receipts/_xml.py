@@ -37,10 +37,13 @@ _PARENTS = {
     "Ntry": _REPORTS,
     "NtryDtls": ("Ntry",),
     "TxDtls": ("NtryDtls",),
+    "Btch": ("NtryDtls",),
     "TxsSummry": _REPORTS,
     "CpyDplctInd": _REPORTS,
 }
 _TAGS = [f"{{*}}{name}" for name in ("Document", "AppHdr", *_REPORTS, *_PARENTS)]
+# Elements that may contain elements of any namespace: supplementary data, and the signature of a header.
+_EXTENSIONS = ("SplmtryData", "Sgntr")
 _SUMMARY = {
     f"{name}/{part}": direction
     for name, direction in (("TtlNtries", ""), ("TtlCdtNtries", "CRDT"), ("TtlDbtNtries", "DBIT"))
@@ -85,6 +88,8 @@ class XmlDecoder:
         self.refused: list[Issue] = []
         self.warnings: list[Issue] = []
         self.declared: list[Declared] = []
+        #: Where the header (AppHdr) begins that no document has followed yet.
+        self.header: int | None = None
         self._number = 0
 
     def place(self, record: LayoutRecord, field_id: str) -> Place:
@@ -116,6 +121,8 @@ class XmlDecoder:
         if document is None:
             raise self.refusal("FILE_EMPTY", 0)
         yield from document.close()
+        if self.header is not None:
+            raise self.refusal("XML_INVALID", self.header, "Document after AppHdr")
 
     def _segments(self, stream: BinaryIO) -> Iterator[tuple[str, int, Any]]:
         try:
@@ -301,6 +308,8 @@ class _Entry:
     """Its transactions, until their sum is known."""
     count: int = 0
     """Transactions so far."""
+    declared: list[str] = field(default_factory=list)
+    """The numbers of transactions that its batches declare (``Btch/NbOfTxs``)."""
     is_released: bool = False
     """Whether it has so many transactions that the first ones are no longer held."""
     sum: int = 0
@@ -377,11 +386,13 @@ class _Document:
         self._at = offset
         #: Of its root, with braces; empty until that is seen.
         self._namespace = ""
+        self._is_message = self._has_report = False
         self._entry: _Entry | None = None
         self._report = _Report()
         self._of_entry: Paths = Paths([], "")
         self._of_transaction: Paths = Paths([], "")
         self._of_summary: Paths = Paths([], "")
+        self._of_batch: Paths = Paths([], "")
 
     def feed(self, content: bytes, offset: int) -> Iterator[LayoutRecord]:
         """Take the next bytes of the document, at most one entry's beginning among them, at their very start."""
@@ -425,6 +436,11 @@ class _Document:
             raise self._decoder.refusal("XML_INVALID", self._start, found=f"line {error.lineno}") from None
         if not self._namespace:
             raise self._decoder.refusal("XML_MESSAGE", self._start, ", ".join(self._messages))
+        if self._is_message and not self._has_report:
+            raise self._decoder.refusal("XML_INVALID", self._start, " or ".join(_REPORTS))
+        if not self._is_message and self._decoder.header is not None:
+            raise self._decoder.refusal("XML_INVALID", self._decoder.header, "Document after AppHdr")
+        self._decoder.header = None if self._is_message else self._start
 
     @property
     def _messages(self) -> list[str]:
@@ -435,11 +451,15 @@ class _Document:
         for event, element in self._parser.read_events():
             namespace, brace, name = element.tag.rpartition("}")
             if self._namespace and namespace + brace != self._namespace:
-                continue  # in an extension (SplmtryData)
+                if event == "start" and not self._is_in_extension(element):
+                    raise self._decoder.refusal("XML_INVALID", self._at, f"{name} in the namespace of its Document")
+                continue
             if event == "start":
                 self._begin(name, element)
             elif name == "TxDtls":
                 yield from self._transaction(element)
+            elif name == "Btch":
+                self._batch(element)
             elif name == "Ntry":
                 yield from self._end_entry(element)
             elif name == "TxsSummry":
@@ -452,6 +472,10 @@ class _Document:
             elif name in _REPORTS:
                 self._compare()
 
+    def _is_in_extension(self, element: Any) -> bool:
+        tags = {self._namespace + name for name in _EXTENSIONS}
+        return any(each.tag in tags for each in element.iterancestors())
+
     def _begin(self, name: str, element: Any) -> None:
         parent = element.getparent()
         if not self._namespace:
@@ -463,6 +487,8 @@ class _Document:
                 self._entry = _Entry(self._at)
         elif len(list(element.iterancestors())) != 2:
             raise self._misplaced(name, "Document")
+        elif name in _REPORTS:
+            self._has_report = True
 
     def _misplaced(self, name: str, parent: str) -> XmlRefusedError:
         return self._decoder.refusal("XML_INVALID", self._at, f"{name} in {parent} only")
@@ -473,12 +499,20 @@ class _Document:
         if not is_root or (message not in self._messages and not _HEADER.fullmatch(element.tag)):
             raise self._decoder.refusal("XML_MESSAGE", self._start, ", ".join(self._messages), message)
         self._namespace = element.tag.rpartition("}")[0] + "}"
+        self._is_message = bool(message)
         paths = [path for f in self._decoder.layout.data.fields for path in f.path]
         within = {path for path in paths if path.startswith(_IN_TRANSACTION)}
         inside = [path.removeprefix(_IN_TRANSACTION) for path in within]
         self._of_entry = Paths({"Amt", "CdtDbtInd", *paths} - within, self._namespace)
         self._of_transaction = Paths(inside, self._namespace, _IN_TRANSACTION)
         self._of_summary = Paths(_SUMMARY, self._namespace)
+        self._of_batch = Paths(["NbOfTxs"], self._namespace)
+
+    def _batch(self, element: Any) -> None:
+        assert self._entry is not None  # checked in _begin
+        texts = self._of_batch.texts(element)
+        # A number that cannot be read is the empty text, which is no number.
+        self._entry.declared += [""] if texts.mixed else texts.values.get("NbOfTxs", [])
 
     def _transaction(self, element: Any) -> Iterator[LayoutRecord]:
         entry = self._entry
@@ -518,13 +552,14 @@ class _Document:
         texts = self._of_entry.texts(element)
         if entry.count <= 1:
             self._add(entry, texts.under(entry.first or Texts()), alone=True)
+        self._compare_count(entry)
         try:
             if "Amt" in texts.mixed:
                 raise wrong("XML_ELEMENT")
             amount = amount_of(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
         except RefusedError as error:
             self._report.unsure = True
-            self._reject(entry, error.issues[0])
+            self._reject(entry, replace(error.issues[0], field="Ntry.Amt"))
         else:
             direction = texts.first(["CdtDbtInd"])
             self._report.add(direction, amount)
@@ -554,16 +589,23 @@ class _Document:
         )
         found = next(explained, None)
         if found is None:
-            self._reject(entry, Issue("TOTAL_MISMATCH", expected=str(entry.sum), found=_shown(amount)))
+            self._reject(entry, Issue("TOTAL_MISMATCH", "Ntry.Amt", str(entry.sum), _shown(amount)))
         elif difference.denominator != 1:
-            self._reject(entry, Issue("AMOUNT_FRACTION", expected="whole yen", found=_shown(amount)))
+            self._reject(entry, Issue("AMOUNT_FRACTION", "Ntry.Amt", "whole yen", _shown(amount)))
         else:
             _set_charges(entry, int(difference), found, 1 if amount > 0 else -1)
 
+    def _compare_count(self, entry: _Entry) -> None:
+        """Reject the transactions of an entry whose batches declare more than it has; it may list none of them."""
+        numbers = [decimal_of(text) for text in entry.declared]
+        declared = sum(number for number in numbers if number is not None)
+        if entry.count and (None in numbers or declared > entry.count):
+            found = shown(" ".join(entry.declared)) if None in numbers else _shown(declared)
+            self._reject(entry, Issue("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", str(entry.count), found))
+
     def _reject(self, entry: _Entry, issue: Issue) -> None:
         """Reject the transactions of an entry, or the file where some of them were released already."""
-        place = Place(self._decoder.file, byte=entry.offset)
-        issue = Issue(issue.code, "Ntry.Amt", issue.expected, issue.found, place)
+        issue = issue.at(Place(self._decoder.file, byte=entry.offset))
         if entry.is_released:
             self._decoder.refused.append(issue)
         for record in entry.records:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ class Texts:
     currencies: dict[str, set[str]] = field(default_factory=dict)
     """The values of the attribute ``Ccy``."""
     mixed: set[str] = field(default_factory=set)
-    """Paths of elements that should be text and have child elements."""
+    """Paths of elements that should be text and have child elements, or are in another namespace."""
 
     def under(self, other: Texts) -> Texts:
         """These and the other's, as one."""
@@ -43,12 +43,19 @@ class _Node:
         self.path = ""
         self.children: dict[str, _Node] = {}
 
+    def paths(self) -> Iterator[str]:
+        """The paths of the chosen elements at and below it."""
+        if self.path:
+            yield self.path
+        for child in self.children.values():
+            yield from child.paths()
+
 
 class Paths:
     """The texts of chosen elements below one. ``prefix`` goes before each path in the result."""
 
     def __init__(self, paths: Iterable[str], namespace: str, prefix: str = "") -> None:
-        self._root = _Node()
+        self._root, self._namespace = _Node(), namespace
         for path in paths:
             node = self._root
             for step in path.split("/"):
@@ -58,19 +65,24 @@ class Paths:
     def texts(self, element: Any) -> Texts:
         """Return the texts of the chosen elements below an element."""
         texts = Texts()
-        _walk(element, self._root.children, texts)
+        _walk(element, self._root.children, texts, self._namespace)
         return texts
 
 
-def _walk(element: Any, nodes: Mapping[str, _Node], texts: Texts) -> None:
+def _walk(element: Any, nodes: Mapping[str, _Node], texts: Texts, namespace: str) -> None:
     for child in element:
-        node = nodes.get(child.tag)
+        tag = child.tag
+        node = nodes.get(tag)
         if node is None:
+            if not tag.startswith(namespace) and (other := nodes.get(namespace + tag.rpartition("}")[2])):
+                texts.mixed.update(other.paths())
             continue
         if path := node.path:
             # The parser drops comments and instructions, so this is all text before the first child element.
             text = (child.text or "").strip(BLANKS)
-            if len(child) and (text or not node.children):
+            # Text or a child element, but once only: neither of two values counts before the other.
+            is_repeated = bool(node.children) and not texts.values.keys().isdisjoint(node.paths())
+            if is_repeated or (len(child) and (text or not node.children)):
                 texts.mixed.add(path)
             elif text:
                 if not text.isprintable():
@@ -79,7 +91,7 @@ def _walk(element: Any, nodes: Mapping[str, _Node], texts: Texts) -> None:
                 if currency := child.get("Ccy"):
                     texts.currencies.setdefault(path, set()).add(currency)
         if node.children:
-            _walk(child, node.children, texts)
+            _walk(child, node.children, texts, namespace)
 
 
 def forget(element: Any) -> None:
