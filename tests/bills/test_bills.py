@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -359,6 +360,22 @@ def test_a_name_in_another_column_is_masked(name: str) -> None:
         assert person not in str(from_table(found.issues))
 
 
+@pytest.mark.parametrize("tail", ["\x1a", "\x1a\r\n", "\0\0", "\0\0\r\n", "\x1a\n\x1a", "\x1a\n,,,\n", "\n\x1a"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_padding_behind_the_last_row_is_no_value(tmp_path: Path, tail: str, quoted: bool) -> None:
+    rows = [",".join(ROW), ",".join(ROW.values()), ",".join({**ROW, "bill_id": "B2", "case_key": "2"}.values())]
+    if quoted:
+        rows[2] = rows[2].replace("2026-06-01", '"2026-06-01"')
+    found = bills.read(csv_of(tmp_path, "\n".join(rows) + tail))
+    assert (found.table["bill_id"].to_pylist(), len(found.issues)) == (["B1", "B2"], 0)
+
+
+def test_padding_behind_another_row_is_damage(tmp_path: Path) -> None:
+    rows = [",".join(ROW), ",".join(ROW.values()) + "\x1a", ",".join({**ROW, "bill_id": "B2"}.values())]
+    found = bills.read(csv_of(tmp_path, "\n".join(rows)), on_error="skip")
+    assert places(found.issues) == [(1, "due_on", "DATE_INVALID")]
+
+
 def damaged(path: Path) -> Iterator[bytes]:
     whole = path.read_bytes()
     for place in range(4, len(whole), 23):
@@ -382,6 +399,18 @@ def test_a_damaged_parquet_is_refused(tmp_path: Path) -> None:
         except RefusedError:
             refused += 1
     assert refused > 20
+
+
+def test_a_parquet_with_a_text_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    """Arrow hands such a text on as it is, and Python raises where it is read."""
+    for name in ("bill_id", "charge", "name", "covers"):
+        wrong = pa.array([b"B\xff1"]).view(pa.string())
+        column = pa.ListArray.from_arrays([0, 1], wrong) if name == "covers" else wrong
+        row = {key: pa.array([value]) for key, value in ROW.items()} | {name: column}
+        pq.write_table(pa.table(row), tmp_path / "bills.parquet")
+        with pytest.raises(RefusedError) as caught:
+            bills.read(tmp_path / "bills.parquet")
+        assert [issue.code for issue in caught.value.issues] == ["FILE_FORM"]
 
 
 def test_a_parquet_that_is_missing_is_an_os_error(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kokin.columns import as_table, conform, normalize, normalize_column
 from kokin.issues import RefusedError
 from kokin.model import Bill, Receipt
+from kokin.reconcile import Credit
 
 TEXT, YEN, DAY, TIME = pa.string(), pa.int64(), pa.date32(), pa.time32("s")
 LIST, MAP = pa.list_(pa.string()), pa.map_(pa.string(), pa.int64())
@@ -261,3 +262,39 @@ def test_a_column_without_an_arrow_type_is_named() -> None:
             as_table(frame)
         assert [(issue.code, issue.field) for issue in caught.value.issues] == [("FIELD_TYPE", name)]
         assert "山田" not in str(caught.value)
+
+
+BIG = 99_999_999_999
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("-5000", -5000),
+        ("-0", 0),
+        ("-00012", -12),
+        ("7", 7),
+        (str(-BIG), -BIG),
+        (str(-BIG - 1), "AMOUNT_RANGE"),
+        ("-" + "9" * 30, "AMOUNT_RANGE"),
+        ("-", "NOT_DIGITS"),
+        ("--5", "NOT_DIGITS"),
+        ("5-", "NOT_DIGITS"),
+        ("- 5", "NOT_DIGITS"),
+        ("", "NOT_DIGITS"),
+    ],
+)
+def test_negative_yen_as_text(text: str, found: int | str) -> None:
+    """Where a field has negative yen (a deposit that was taken back), their text is read as their number is."""
+    table = pa.table({"credited_on": [date(2026, 6, 1)] * 2, "amount": ["1", text]})
+    if isinstance(found, int):
+        assert conform(table, Credit)["amount"].to_pylist() == [1, found]
+        return
+    with pytest.raises(RefusedError) as caught:
+        conform(table, Credit)
+    assert [(issue.code, issue.where.record) for issue in caught.value.issues] == [(found, 2)]
+
+
+def test_yen_that_are_not_negative_have_no_minus() -> None:
+    with pytest.raises(RefusedError, match="NOT_DIGITS"):
+        conform(pa.table({"paid_on": [date(2026, 6, 1)], "amount": ["-5"]}), Receipt)

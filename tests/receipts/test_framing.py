@@ -17,7 +17,7 @@ from kokin.issues import RefusedError
 from kokin.receipts import layouts
 from kokin.receipts._rows import split_row
 from kokin.receipts.layouts import Layout
-from kokin.text import HALF_WIDTH_TO_EBCDIC
+from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
 
 REFERENCE = date(2026, 4, 15)
 FIXED = [name for name in layouts.names() if layouts.load(name).format == "fixed" and layouts.load(name).receipt]
@@ -36,6 +36,11 @@ def ebcdic(layout: str, newline: bytes) -> bytes:
     width = layouts.load(layout).width or 0
     records = [plain[at : at + width].translate(HALF_WIDTH_TO_EBCDIC) for at in range(0, len(plain), width)]
     return b"".join(record + newline for record in records)
+
+
+def is_ebcdic(content: bytes) -> bool:
+    """Whether EBCDIC has each of the characters."""
+    return content.translate(HALF_WIDTH_TO_EBCDIC).translate(EBCDIC_TO_HALF_WIDTH) == content
 
 
 # --- behind the last record -------------------------------------------------------------------------------------------
@@ -66,7 +71,7 @@ def test_no_padding_changes_anything(layout: str, newline: str, ended: bool, tai
     assert read(content + b"".join(tail), layout) == read(content, layout)
 
 
-EBCDIC_PADDING = [b"\x25", b"\r\x25", b"\x15", b"\x40" * 130, b"\0" * 8, b"\x3f", b"\x1a"]
+EBCDIC_PADDING = [b"\r\n", b"\n", b"\r\x15", b"\x25", b"\r\x25", b"\x15", b"\x40" * 130, b"\0" * 8, b"\x3f", b"\x1a"]
 
 
 @settings(deadline=None, max_examples=40)
@@ -83,6 +88,48 @@ def test_rows_without_a_value_at_the_end_are_no_records(layout: str, newline: st
     content = synthetic(layout, newline={"\n": "LF", "\r\n": "CRLF"}[newline])
     content = content.rstrip(b"\r\n") + newline.encode()
     assert read(content + tail.replace("\n", newline).encode(), layout) == read(content, layout)
+
+
+@pytest.mark.parametrize("layout", CSV)
+@pytest.mark.parametrize("tail", [b"\x1a", b"\0\0", b"\x1a\0\x1a", b"\x1a\r\n\x1a", b"\0\n,,\n"])
+@pytest.mark.parametrize("newline", [b"", b"\n", b"\r\n"])
+def test_padding_right_behind_a_last_row_without_a_newline(layout: str, tail: bytes, newline: bytes) -> None:
+    content = synthetic(layout, newline="CRLF").rstrip(b"\r\n")
+    assert read(content + tail + newline, layout) == read(content, layout)
+
+
+@pytest.mark.parametrize("layout", CSV)
+def test_padding_behind_another_row_is_damage(layout: str) -> None:
+    """Only the last row may have it; a row that is cut before it refuses the file."""
+    rows = synthetic(layout, newline="CRLF").rstrip(b"\r\n").split(b"\r\n")
+    inside = b"\r\n".join([*rows[:-1], rows[-2] + b"\x1a", rows[-1]])
+    totals = receipts.check(io.BytesIO(inside), layout, reference_date=REFERENCE).totals
+    assert totals.rejected == 1
+    cut = b"\r\n".join([*rows[:-1], rows[-1][: len(rows[-1]) // 2]])
+    for tail in (b"", b"\x1a", b"\x1a\r\n"):
+        checked = receipts.check(io.BytesIO(cut + tail), layout, reference_date=REFERENCE)
+        assert "RECORD_TRUNCATED" in {issue.code for issue in checked.refused}
+    agree(inside, layout)
+
+
+EBCDIC_NEWLINES = [b"", b"\r\x25", b"\x25", b"\x15", b"\r\x15", b"\r", b"\r\n", b"\n"]
+
+
+# eltax-example has text that EBCDIC cannot express.
+@pytest.mark.parametrize("layout", [name for name in FIXED if is_ebcdic(synthetic(name, newline=""))])
+@pytest.mark.parametrize("newline", EBCDIC_NEWLINES)
+def test_ebcdic_records_with_every_newline(layout: str, newline: bytes) -> None:
+    """Also those of ASCII, and any of them, or blanks, behind the last record."""
+
+    def accepted(content: bytes) -> list[dict[str, Any]]:
+        rows, _, _, refused = read(content, layout)
+        assert not refused
+        return [{name: value for name, value in row.items() if name != "byte_offset"} for row in rows]
+
+    expected = accepted(ebcdic(layout, b""))
+    assert expected
+    for tail in (*EBCDIC_NEWLINES, b"\x40" * 50, b"\r\n\x1a"):
+        assert accepted(ebcdic(layout, newline) + tail) == expected
 
 
 def test_a_layout_without_an_end_record_ends_with_its_last_record() -> None:

@@ -3,11 +3,14 @@
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 from kokin.issues import RefusedError
 from kokin.matching import Index
+from kokin.matching._index import _USED
+from kokin.model import Bill
 from kokin.reconcile import reconcile, settle_accounts
 from kokin.reconcile._columns import total
 
@@ -94,3 +97,41 @@ def test_indexes_and_debts_are_compared_by_identity():
     assert one != other
     assert one.debts != other.debts
     assert len({one, other}) == 2
+
+
+PARTS = pa.map_(pa.string(), pa.int64())
+NOT_MATCHED_ON = {
+    "office_code": (pa.array(["x"]), "NOT_DIGITS"),
+    "levy_year": (pa.array([10_000]), "AMOUNT_RANGE"),
+    "tax_year": (pa.array([-1]), "AMOUNT_RANGE"),
+    "period": (pa.array(["1"]), "WIDTH"),
+    "payable_until": (pa.array(["x"]), "DATE_INVALID"),
+    "payer_key": (pa.array(["x" * 65]), "WIDTH"),
+    "system": (pa.array(["x" * 41]), "WIDTH"),
+    "charge": (pa.array(["a\x07"]), "CHARACTER"),
+    "name": (pa.array(["a\x07"]), "CHARACTER"),
+    "parts": (pa.array([[("a", -1), ("b", 10_001)]], PARTS), "AMOUNT_RANGE"),
+}
+OTHER_PARTS = [
+    (pa.array([[("a", 1), ("a", 9_999)]], PARTS), "PARTS_DUPLICATE"),
+    (pa.array([[("a", 10_000.0)]], pa.map_(pa.string(), pa.float64())), "FIELD_TYPE"),
+    (pa.array(["a=x"]), "PARTS_FORM"),
+]
+
+
+def test_every_column_of_a_bill_is_matched_on_or_checked_by_the_accounts():
+    assert NOT_MATCHED_ON.keys() == Bill.model_fields.keys() - _USED
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "code"),
+    [(name, *values) for name, values in NOT_MATCHED_ON.items()] + [("parts", *values) for values in OTHER_PARTS],
+)
+def test_the_accounts_check_what_matching_does_not_read(field, column, code):
+    bills = table([B1])
+    if field in bills.column_names:
+        bills = bills.drop_columns([field])
+    bills = bills.append_column(field, column)
+    done = reconcile(bills, table([paid(B1)]))
+    found = issues(lambda: settle_accounts(done, bills))
+    assert found == [(code, field, None if code == "FIELD_TYPE" else 1)]

@@ -31,6 +31,7 @@ _PARQUET_MAGIC = b"PAR1"
 _QUOTED_CELL = re.compile(r'(?<![^,])"(?:[^"]|"")*+"(?![^,])')
 # What a row without a value consists of: empty cells, quoted or not, NULs, and the end-of-file mark of DOS.
 _NO_VALUE = ', \t\u3000\x00\x1a"'
+_PADDING = "\x00\x1a"
 _EMPTY_ROW = re.compile(r'(?:[, \t\u3000\x00\x1a]|"")*+')
 
 
@@ -196,11 +197,9 @@ def _csv(path: Path, encoding: str, rows: int) -> Iterator[Checked]:
         lines = _Lines(header)
         is_first = True
         empty: list[Issue] = []
-        for number, ended in enumerate(file, 1):
-            line = ended.rstrip("\n")
-            if not line.strip(_NO_VALUE) and _EMPTY_ROW.fullmatch(line):
-                if "," in line:  # at the end of the file it is dropped
-                    empty.append(Issue("ROW_EMPTY", where=Place(file_name(path), number)))
+        for number, line in _numbered(file):
+            if _is_empty(line):  # at the end of the file it is dropped
+                empty.append(Issue("ROW_EMPTY", where=Place(file_name(path), number)))
                 continue
             if len(lines) == rows:
                 yield _checked(lines, path, is_first)
@@ -210,6 +209,29 @@ def _csv(path: Path, encoding: str, rows: int) -> Iterator[Checked]:
             lines.add(line, number, file_name(path))
         if lines or is_first:
             yield _checked(lines, path, is_first)
+
+
+def _is_empty(line: str) -> bool:
+    return not line.strip(_NO_VALUE) and _EMPTY_ROW.fullmatch(line) is not None
+
+
+def _numbered(file: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The lines with their numbers, without those that are blank, and without NUL and SUB behind the last row."""
+    held: list[tuple[int, str]] = []  # a row with padding, and the rows without a value that follow it
+    for number, ended in enumerate(file, 1):
+        line = ended.rstrip("\n")
+        empty = _is_empty(line)
+        if empty and "," not in line:
+            continue
+        if not empty:
+            yield from held
+            held = []
+        if held or (not empty and line[-1] in _PADDING):
+            held.append((number, line))
+        else:
+            yield number, line
+    for number, line in held:
+        yield number, line.rstrip(_PADDING)
 
 
 def _header(line: str, path: Path) -> list[str]:
@@ -278,6 +300,7 @@ def _parquet(path: Path) -> Iterator[pa.Table]:
         with pq.ParquetFile(_arrow_file(path), page_checksum_verification=True) as file:
             yield pa.Table.from_batches([], file.schema_arrow)
             for batch in file.iter_batches(batch_size=_ROWS):
+                batch.validate(full=True)  # a damaged text may be no UTF-8
                 rows += len(batch)
                 yield pa.Table.from_batches([batch])
             expected = file.metadata.num_rows

@@ -71,18 +71,26 @@ def _placeholder(rule: Yen) -> int:
 
 
 def _numbers_of(texts: pa.Array, rule: Yen, name: str, problems: Problems) -> pa.Array:
-    """Texts of digits as int64; a text that is none, or far too long, is an issue and replaced."""
-    offsets, ascii_bytes = text_buffers(texts)
+    """Texts of digits as int64; a text that is none, or far too long, is an issue and replaced.
+
+    A minus may precede the digits where the rule has negative numbers.
+    """
+    digits, negative = texts, np.zeros(len(texts), np.bool_)
+    if rule.least < 0:
+        negative = flags_of(pc.starts_with(texts, "-"))
+        digits = pc.replace_substring_regex(texts, "^-", "")
+    offsets, ascii_bytes = text_buffers(digits)
     foreign = with_foreign_bytes(offsets, ascii_bytes) | (np.diff(offsets) == 0)
     if foreign.any():
         problems.add("NOT_DIGITS", name, foreign, "digits", shown_of(texts, foreign))
-    texts = pc.ascii_ltrim(texts, "0")
-    too_long = (np.diff(text_buffers(texts)[0]) > _SAFE_DIGITS) & ~foreign
+    digits = pc.ascii_ltrim(digits, "0")
+    too_long = (np.diff(text_buffers(digits)[0]) > _SAFE_DIGITS) & ~foreign
     if too_long.any():
         problems.add("AMOUNT_RANGE", name, too_long, rule.expected, shown_of(texts, too_long))
     if foreign.any() or too_long.any():
-        texts = pc.if_else(bool_array(foreign | too_long), str(_placeholder(rule)), texts)
-    return pc.ascii_lpad(texts, 1, "0").cast(pa.int64())
+        digits = pc.if_else(bool_array(foreign | too_long), str(_placeholder(rule)), digits)
+    numbers = pc.ascii_lpad(digits, 1, "0").cast(pa.int64())
+    return pc.if_else(bool_array(negative), pc.negate(numbers), numbers) if negative.any() else numbers
 
 
 def day_column(column: pa.Array, name: str, problems: Problems, required: bool = True) -> tuple[Ints, Flags]:

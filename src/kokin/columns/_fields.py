@@ -162,11 +162,16 @@ def _is_match(texts: pa.Array, pattern: str) -> Flags:
     return flags_of(pc.match_substring_regex(pc.fill_null(texts, NO_TEXT), pattern))
 
 
-def check_column(column: pa.ChunkedArray, field: pa.Field, rule: Kind | None, problems: Problems) -> pa.ChunkedArray:
-    """Return a column of :func:`normalize` in the type of its field; a text keeps its form. Nulls are no problem.
+def check_column(
+    column: pa.ChunkedArray, field: pa.Field, rule: Kind | None, problems: Problems, required: bool = False
+) -> pa.ChunkedArray:
+    """Return a column of :func:`normalize` in the type of its field; a text keeps its form.
 
-    What is in order is not copied.
+    A null, or an empty text, of a required field is a problem; it stays null. What is in order is not copied.
     """
+    if required:
+        known = there(column) if isinstance(rule, Digits | Text) else valid(in_one(column))
+        problems.add("FIELD_MISSING", field.name, ~known)
     match rule:
         case None:
             return _times(column, field.name, problems) if pt.is_time(field.type) else column

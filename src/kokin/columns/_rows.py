@@ -40,7 +40,7 @@ def conform(
         place: makes the place of a row from its number, counted from 1; by default :func:`place_of`.
 
     Raises:
-        RefusedError: as :func:`normalize` does, or a value breaks the rule of its field.
+        RefusedError: as :func:`normalize` does, a required value is missing, or a value breaks the rule of its field.
     """
     columns, issues = conformed(table, record, used, unchecked=unchecked, place=place)
     if issues:
@@ -66,7 +66,9 @@ def conformed(
     columns = {
         name: table.column(name)
         if name in unchecked
-        else check_column(table.column(name), fields.field(name), rules.get(name), problems)
+        else check_column(
+            table.column(name), fields.field(name), rules.get(name), problems, record.model_fields[name].is_required()
+        )
         for name in table.column_names
     }
     checked = pa.table(columns)

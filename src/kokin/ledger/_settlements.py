@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
 
-from kokin.columns import as_table, conform, flags_of, in_one, integers
-from kokin.issues import Issue, Place, RefusedError
+from kokin.columns import as_table, conform, integers
+from kokin.issues import Place
 from kokin.ledger._entry import EntryKind
 from kokin.ledger._files import digest
 from kokin.ledger._forms import stored
@@ -38,17 +39,9 @@ def settlements(kind: EntryKind, given: Any, source: str) -> Settlements:
     """
     records: dict[EntryKind, type[Record]] = {EntryKind.CREDITS: Credit, EntryKind.REPORTS: OperatorReport}
     record = records[kind]
-    table = conform(as_table(given), record)
+    table = conform(as_table(given), record, place=partial(Place, source))
     rows = pa.table(
         {name: stored(table.column(name)) for name in FACTS[kind.value].names if name in table.column_names}
     )
-    missing = [
-        Issue("FIELD_MISSING", name, where=Place(source, row + 1))
-        for name in rows.column_names
-        if record.model_fields[name].is_required()
-        for row in flags_of(in_one(rows.column(name)).is_null()).nonzero()[0].tolist()
-    ]
-    if missing:
-        raise RefusedError(missing, "nothing was added")
     told = {"given": len(rows), "yen": int(integers(rows.column(SUMMED), 0).sum())}
     return Settlements(sha256(f"{source}\n{digest(kind.value, rows)}".encode()).hexdigest(), told, rows)

@@ -27,7 +27,6 @@ from kokin.columns import (
     record_problems,
     take_texts,
     texts_in_one,
-    there,
     word_codes,
 )
 from kokin.issues import Issue, Place, RefusedError
@@ -202,7 +201,6 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
 def _suspects(table: pa.Table, status: Bytes, keys: dict[str, Keys]) -> Flags:
     """Rows that may be no bills: bool (n,)."""
     wrong: Flags = ~keys["el_number"].present | (status == UNKNOWN_WORD)
-    wrong |= ~there(table.column("bill_id")) | ~there(table.column("due_on"))
     for kind in keys.values():
         wrong |= kind.wrong
     return wrong

@@ -17,7 +17,8 @@ from kokin.text import EBCDIC_TO_HALF_WIDTH
 CHUNK = 1 << 20
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ASCII_NEWLINES = (b"\r\n", b"\n", b"\r")
-_EBCDIC_NEWLINES = (b"\r\x25", b"\x25", b"\x15", b"\r")
+# CR LF, NEL and CR NEL of EBCDIC, and the newlines of ASCII, which a transfer adds without translating the records.
+_EBCDIC_NEWLINES = (b"\r\x25", b"\r\x15", b"\r\n", b"\x25", b"\x15", b"\n", b"\r")
 _END_OF_FILE = b"\x1a"
 _NEWLINE = ord("\n")
 # The kinds of lines of a CSV.
@@ -30,7 +31,7 @@ _BLOCK, _BLOCK_BYTES = 1 << 16, 1 << 23
 # Bytes of a CSV that are looked at together; their columns take ten times as much memory.
 _CSV_CHUNK = 1 << 22
 # What a line with nothing in it consists of; in a CSV commas and quotes, too.
-_BLANK, _BLANK_EBCDIC, _BLANK_CSV = b" \r\n", b"\x40\r\x25\x15", b' \t\r\n,"'
+_BLANK, _BLANK_EBCDIC, _BLANK_CSV = b" \r\n", b"\x40\r\n\x25\x15", b' \t\r\n,"'
 # What else pads a file behind its last record: NUL and SUB (0x1A; 0x3F in EBCDIC).
 _PADDING, _PADDING_EBCDIC = b"\0\x1a", b"\0\x1a\x3f"
 
@@ -232,12 +233,16 @@ def blocks(stream: BinaryIO, framing: Framing) -> Iterator[Piece]:
         if blank:
             yield blank
         last = blank = None
-        if isinstance(piece, Frame) and _is_padded(piece, framing):
+        if isinstance(piece, Lines):
+            yield from _without_last(piece) if (last := _padded_line(piece)) else (piece,)
+        elif isinstance(piece, Frame) and _is_padded(piece, framing):
             last = piece
         else:
             yield piece
-    if last:
+    if last and framing.width:
         yield last._replace(raw=last.raw[: framing.width])
+    elif last:  # no newline ends the row itself, so it may be cut
+        yield last._replace(raw=last.raw.rstrip(_PADDING), closed=False)
 
 
 def _joined(blank: Blank, more: Blank) -> Blank:
@@ -248,6 +253,21 @@ def _is_padded(frame: Frame, framing: Framing) -> bool:
     """Whether a whole record is followed by padding in its line, which only the last one may be."""
     width = framing.width
     return 0 < width < len(frame.raw) and not frame.raw[width:].strip(framing.padding)
+
+
+def _padded_line(lines: Lines) -> Frame | None:
+    """The last line, if NUL or SUB bytes precede its newline: padding behind the last row of a file."""
+    start = lines.content.rfind(b"\n", 0, -1) + 1
+    raw = _without_newline(lines.content[start:])
+    if raw == raw.rstrip(_PADDING):
+        return None
+    return Frame(lines.number + lines.count - 1, lines.offset + start, raw, True)
+
+
+def _without_last(lines: Lines) -> Iterator[Lines]:
+    if lines.count > 1:
+        end = lines.content.rfind(b"\n", 0, -1) + 1
+        yield Lines(lines.number, lines.offset, lines.content[:end], lines.count - 1)
 
 
 def _fixed(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame | Blank]:

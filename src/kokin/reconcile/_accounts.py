@@ -295,8 +295,8 @@ def settle_accounts(
             default the latest day that a receipt tells, so that a run can be repeated.
 
     Raises:
-        RefusedError: the bills are others than those of the result, a table lacks a column, or more is written off than
-            is open.
+        RefusedError: the bills are others than those of the result, a table lacks a column or a required value, a value
+            breaks the rule of its field, or more is written off than is open.
     """
     credits_ = None if credits is None else bank.checked(credits, bank.Credit)
     told = None if reports is None else bank.checked(reports, bank.OperatorReport)

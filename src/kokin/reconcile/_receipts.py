@@ -70,8 +70,8 @@ class Receipts:
         self.table, self.part_of, issues = gather(receipts)
         self.debts = index.debts
         self.kind = kinds_of(self.table)
-        #: int64 (n,): yen as reported; those of a reversal are not negative.
-        self.amount: Ints = integers(self.table.column("amount"), -1)
+        #: int64 (n,): yen as reported; those of a reversal are not negative. A null is already among the issues.
+        self.amount: Ints = integers(self.table.column("amount"), 1)
         found = in_threads(index.find, self.table.to_batches(max_chunksize=CHUNK)) or [_NONE]
         index.release()
         #: int32 (n,): the slip, ``NO_BILL``, ``SEVERAL`` or ``NO_NUMBER``.
@@ -80,7 +80,6 @@ class Receipts:
         self.by: Bytes = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
         suspects |= self.kind == UNKNOWN_WORD
-        suspects |= ~there(self.table.column("paid_on")) | ~there(self.table.column("amount"))
         suspects |= self.amount < (self.kind != CORRECTION)
         suspects |= self._partly_numbered() | self._by_nobody()
         issues += record_problems(self.table, Receipt, suspects, self._place)

@@ -163,7 +163,8 @@ def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconc
 
     Args:
         bills: a table with the columns of :class:`~kokin.model.Bill` (anything with ``__arrow_c_stream__``), or a
-            prepared :class:`~kokin.matching.Index`.
+            prepared :class:`~kokin.matching.Index`. Columns that are not matched on are not read;
+            :func:`settle_accounts` checks them.
         receipts: a table with the columns of :class:`~kokin.model.Receipt`, or a list of them, one per file. Order and
             split do not matter.
         policy: the body's choices.

@@ -19,7 +19,6 @@ from kokin.columns import (
     in_one,
     integers,
     place_of,
-    record_problems,
     to_arrow,
 )
 from kokin.issues import Issue, RefusedError
@@ -102,14 +101,7 @@ def checked(rows: Any, record: type[Record]) -> pa.Table:
     Raises:
         RefusedError: a required column is missing, of another type, or has a null; yen are out of their bounds.
     """
-    table = conform(as_table(rows), record)
-    wrong = np.zeros(len(table), np.bool_)
-    for name, field in record.model_fields.items():
-        if field.is_required():
-            wrong |= flags_of(in_one(table.column(name)).is_null())
-    if wrong.any():
-        raise RefusedError(list(record_problems(table, record, wrong)), f"no table of {record.__name__}")
-    return table
+    return conform(as_table(rows), record)
 
 
 def by_operators(lines: Lines) -> Flags:
