@@ -83,7 +83,7 @@ def receipt(pick, number, bills):
         amount=pick((1, 200, 500, 800, 1000, 3000, *([target["amount"]] * 6 if target else ()))),
         paid_on=pick(DAYS),
         paid_at=pick(TIMES),
-        received_on=pick((None, DAYS[1])),
+        received_on=pick((None, *DAYS)),
         store_code=pick((None, "", "100")),
         provider_key=pick((None, "", "", *KEYS)),
         key_composed=pick((None, False, True)),

@@ -241,15 +241,21 @@ def apart(same):
     return list(groups.values())
 
 
+def booked_on(row):
+    return row.get("received_on") or row["paid_on"]
+
+
 def take_back(rows):
-    """Reversals, in their order: what they name, else the latest final of the place and amount up to their day."""
+    """Reversals in the order of finals: what they name.
+
+    Else by the day booked: the latest final of the place and amount up to that day.
+    """
     reversals = [row for row in rows if row["kind"] == "reversal" and row["outcome"] is None]
-    reversals.sort(key=lambda row: (row["paid_on"], order_of_finals(row)))
     for row in reversals:
         row["outcome"] = "REVERSAL_WITHOUT_PAYMENT"
     finals = [row for row in rows if row["kind"] in ("final", "correction")]
     for named in (True, False):
-        for row in reversals:
+        for row in sorted(reversals, key=lambda row: (not named and booked_on(row), order_of_finals(row))):
             if bool(row.get("cancels")) != named:
                 continue
             found = [
@@ -262,12 +268,13 @@ def take_back(rows):
                     if named
                     else row["place"] is not None
                     and other["place"] == row["place"]
-                    and other["paid_on"] <= row["paid_on"]
+                    and booked_on(other) <= booked_on(row)
                 )
             ]
             if found:
                 row["outcome"] = "REVERSAL"
-                max(found, key=order_of_finals)["outcome"] = "REVERSED"
+                found.sort(key=lambda other: (not named and booked_on(other), order_of_finals(other)))
+                found[-1]["outcome"] = "REVERSED"
 
 
 def outcome_rows(rows):

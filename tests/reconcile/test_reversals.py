@@ -26,6 +26,7 @@ def outcomes(*receipts, bills=(B1, B2)):
 
 
 NEXT = MAY_1 + timedelta(1)
+JUNE_3 = JUNE_1 + timedelta(2)
 NAMELESS = {"payee_code": None, "item_code": None, "case_key": None, "confirmation": None}
 ALONE = "REVERSAL_WITHOUT_PAYMENT"
 
@@ -46,6 +47,26 @@ ALONE = "REVERSAL_WITHOUT_PAYMENT"
             [paid(B1), paid(B1, day=JUNE_1), back(B1)],
             ["REVERSED", "MATCHED", "REVERSAL"],
             id="the latest not after it",
+        ),
+        pytest.param(
+            [paid(B1, day=JUNE_3, received_on=JUNE_1), back(B1, day=JUNE_1 + timedelta(1))],
+            ["REVERSED", "REVERSAL"],
+            id="booked before it, with a later value day",
+        ),
+        pytest.param(
+            [paid(B1, day=JUNE_3), back(B1, day=JUNE_1, received_on=JUNE_3)],
+            ["REVERSED", "REVERSAL"],
+            id="booked on the day, with an earlier value day of the reversal",
+        ),
+        pytest.param(
+            [paid(B1, day=MAY_1, received_on=JUNE_3), back(B1, day=JUNE_3, received_on=JUNE_1)],
+            ["MATCHED", ALONE],
+            id="booked after it, with an earlier value day",
+        ),
+        pytest.param(
+            [paid(B1, day=JUNE_3, received_on=MAY_1), paid(B1, received_on=NEXT), back(B1, received_on=JUNE_1)],
+            ["MATCHED", "REVERSED", "REVERSAL"],
+            id="the one booked last",
         ),
         pytest.param([paid(B1), back(B1), paid(B1, day=JUNE_1)], ["REVERSED", "REVERSAL", "MATCHED"], id="paid again"),
         pytest.param([paid(B1, case_key="77"), back(B1, case_key="77")], ["REVERSED", "REVERSAL"], id="without a bill"),

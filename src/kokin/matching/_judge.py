@@ -56,7 +56,7 @@ class Claims(NamedTuple):
     duplicate: Flags
     #: int64 (n,): the ``provider_key`` of a payment, or the one that a reversal ``cancels``, as a number; -1: none.
     key: Ints
-    #: int64 (n,): the day of payment (``paid_on``).
+    #: int64 (n,): the day that the bank booked (``received_on``), ``paid_on`` where it is not given.
     day: Ints
     #: int64 (n,): the order of finals. Rows of one rank are alike in everything that is ever told of them.
     rank: Ints
@@ -233,8 +233,8 @@ def take_back(claims: Claims, outcome: Bytes) -> None:
     """Pair reversals (入金取消) with the finals that they take back; written into ``outcome``.
 
     A reversal that names its payment (``key``) is paired by that key and the amount, and with no other; one that names
-    none by place and amount, with the latest final whose day is not after its own. Each takes one. A payment by hand is
-    not taken back by a file.
+    none by place and amount, with the latest final that was booked on its day or before. Each takes one. A payment by
+    hand is not taken back by a file.
     """
     open_ = outcome == UNJUDGED
     reversal = np.flatnonzero(open_ & (claims.kind == REVERSAL))

@@ -149,8 +149,7 @@ class Receipts:
         duplicate = identify(some, kind, self.part_of[rows]).duplicate
         key = _keys(some, kind)
         rank = self.order(rows, np.isin(key, key[(kind == REVERSAL) & (key >= 0)]))
-        day = some.code("paid_on").astype(np.int64)
-        return Claims(kind, slip, self.amount[rows], place, moment, duplicate, key, day, rank)
+        return Claims(kind, slip, self.amount[rows], place, moment, duplicate, key, _booked_on(some), rank)
 
     def order(self, rows: Ints, also: Flags | None = None) -> Ints:
         """The order of finals of some receipts: int64 (k,); 0 where they meet no other, except ``also``, bool (k,)."""
@@ -186,6 +185,17 @@ def kinds_of(table: pa.Table) -> Bytes:
     if "kind" not in table.schema.names:
         return np.full(len(table), FINAL, np.uint8)
     return word_codes(table.column("kind"), tuple(KINDS), FINAL)
+
+
+def _booked_on(some: Columns) -> Ints:
+    """The day that the bank booked each (``received_on``), ``paid_on`` where that is not given: int64 (n,).
+
+    A cheque counts as paid on its value day (起算日), which may be after the day on which it is returned.
+    """
+    paid_on = some.code("paid_on").astype(np.int64)
+    if not some.has("received_on"):
+        return paid_on
+    return np.where(some.known("received_on"), some.code("received_on"), paid_on)
 
 
 def _keys(some: Columns, kind: Bytes) -> Ints:
