@@ -85,6 +85,7 @@ def receipt(pick, number, bills):
         paid_at=pick(TIMES),
         received_on=pick((None, *DAYS)),
         store_code=pick((None, "", "100")),
+        name=pick((None, None, "見本 一郎", "見本")),
         provider_key=pick((None, "", "", *KEYS)),
         key_composed=pick((None, False, True)),
         batch_key=pick((None, None, None, "", *KEYS)),
@@ -121,6 +122,7 @@ def city(pick, bill_count, receipt_count):
                     {"source": "c.csv"},
                     {"digest": pick(("d1", "d2"))},
                     {"channel": "x"},
+                    {"name": "見本 一"},
                     # The same payment without its number.
                     dict.fromkeys(("case_key", "barcode", "customer_number", "virtual_account")),
                 )

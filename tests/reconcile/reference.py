@@ -11,7 +11,7 @@ from kokin.model import Receipt
 
 NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
 PLACE = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
-CONTENT = [name for name in Receipt.model_fields if name not in PLACE]
+CONTENT = [name for name in Receipt.model_fields if name not in PLACE | {"name"}]
 CLOSED = {"cancelled": "CANCELLED_BILL", "superseded": "BILL_CHANGED"}
 
 
@@ -182,7 +182,7 @@ def identify(rows):
         row["counted"], row["reused"] = row, False
         content = content_of(row)
         row["variant"] = tuple(sorted((name, str(value)) for name, value in content.items()))
-        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row))
+        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row), row.get("part", 0))
         if row.get("provider_key") and not row.get("key_composed"):
             payments["key", row["provider_key"], row["kind"], row["amount"], row["paid_on"]].append(row)
             continue

@@ -27,8 +27,8 @@ from kokin.columns import (
     sort,
     text_buffers,
 )
-from kokin.matching import EL_FIELDS, NO_NUMBER, NUMBERS, REVERSAL, group, hashes, pack_text
-from kokin.reconcile._codes import CONTENT, Columns, code_texts, ranks
+from kokin.matching import CONTENT, EL_FIELDS, NO_NUMBER, NUMBERS, REVERSAL, group, hashes, pack_text
+from kokin.reconcile._codes import Columns, code_texts, ranks
 
 #: The columns of :func:`overlaps`.
 OVERLAP_SCHEMA = pa.schema(
@@ -81,7 +81,7 @@ def identify(some: Columns, kind: Bytes, part: Ints) -> Identity:
       kind, amount and day, unless two of them name different payment numbers. Records may say more or less of it; the
       one that names a number counts before one that names none.
     - Every other record (a **composed** key, or none) is one payment with the records of other files that say the same
-      in every field: the n-th of a file with the n-th of another.
+      in every field but the payer's name: the n-th of a file with the n-th of another.
     - A record of a **whole booking** (its ``provider_key`` is the ``batch_key`` of others) is the same money as these,
       unless it is more.
 
