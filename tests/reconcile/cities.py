@@ -131,7 +131,23 @@ def city(pick, bill_count, receipt_count):
         if twin["kind"] != "correction":
             twin["amount"] = twin["amount"] or 1
         receipts.append(twin)
+    for number in range(receipt_count // 10):
+        receipts.append(reversal_of_booking(pick, number, receipts))
     return bills, receipts
+
+
+def reversal_of_booking(pick, number, receipts):
+    """A reversal without a number that has the yen of all finals of a booking, or of one."""
+    key = pick(KEYS)
+    inside = [row["amount"] for row in receipts if row["batch_key"] == key and row["kind"] == "final"] or [1]
+    return {
+        **pick(receipts),
+        **dict.fromkeys(("case_key", "barcode", "customer_number", "virtual_account", "batch_key")),
+        **pick(({"cancels": key}, {"cancels": None, "provider_key": key})),
+        "kind": "reversal",
+        "record_no": 800 + number,
+        "amount": pick((sum(inside), sum(inside), pick(inside))),
+    }
 
 
 def tables(bills, receipts):

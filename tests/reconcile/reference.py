@@ -245,36 +245,44 @@ def booked_on(row):
     return row.get("received_on") or row["paid_on"]
 
 
-def take_back(rows):
-    """Reversals in the order of finals: what they name.
+def named_by(reversal):
+    return reversal.get("cancels") or (None if reversal["number"] else reversal.get("provider_key")) or None
 
-    Else by the day booked: the latest final of the place and amount up to that day.
+
+def is_of_booking(row, key):
+    return row.get("batch_key") == key != row.get("provider_key")
+
+
+def take_back(rows):
+    """Reversals in the order of finals: the final that they name, then the whole booking that they name.
+
+    At last by the day booked, those that name none: the latest final of the place and amount up to that day.
     """
     reversals = [row for row in rows if row["kind"] == "reversal" and row["outcome"] is None]
+    reversals.sort(key=order_of_finals)
     for row in reversals:
         row["outcome"] = "REVERSAL_WITHOUT_PAYMENT"
     finals = [row for row in rows if row["kind"] in ("final", "correction")]
-    for named in (True, False):
-        for row in sorted(reversals, key=lambda row: (not named and booked_on(row), order_of_finals(row))):
-            if bool(row.get("cancels")) != named:
-                continue
-            found = [
-                other
-                for other in finals
-                if other["outcome"] is None
-                and other["amount"] == row["amount"]
-                and (
-                    other.get("provider_key") == row["cancels"]
-                    if named
-                    else row["place"] is not None
-                    and other["place"] == row["place"]
-                    and booked_on(other) <= booked_on(row)
-                )
-            ]
-            if found:
-                row["outcome"] = "REVERSAL"
-                found.sort(key=lambda other: (not named and booked_on(other), order_of_finals(other)))
-                found[-1]["outcome"] = "REVERSED"
+    finals.sort(key=order_of_finals)
+    naming = [row for row in reversals if named_by(row)]
+    for row in naming:
+        same = [other for other in finals if other["outcome"] is None and other["amount"] == row["amount"]]
+        reverse(row, [other for other in same if other.get("provider_key") == named_by(row)][-1:])
+    for row in naming:
+        inside = [other for other in finals if other["outcome"] is None and is_of_booking(other, named_by(row))]
+        if row["outcome"] != "REVERSAL" and sum(other["amount"] for other in inside) == row["amount"]:
+            reverse(row, inside)
+    finals.sort(key=booked_on)
+    for row in sorted(reversals, key=booked_on):
+        if not named_by(row) and row["place"] is not None:
+            same = [other for other in finals if other["outcome"] is None and other["amount"] == row["amount"]]
+            before = [other for other in same if booked_on(other) <= booked_on(row)]
+            reverse(row, [other for other in before if other["place"] == row["place"]][-1:])
+
+
+def reverse(reversal, finals):
+    for row in finals:
+        row["outcome"], reversal["outcome"] = "REVERSED", "REVERSAL"
 
 
 def outcome_rows(rows):
