@@ -169,6 +169,8 @@ def correct(live):
         other = [row for row in finals if row["amount"] != corrections[-1]["amount"]]
         for row in (other or finals)[-1:]:
             row["outcome"] = "SUPERSEDED"
+        if not corrections[-1]["amount"]:
+            corrections[-1]["outcome"] = "CANCEL"
 
 
 def content_of(row):

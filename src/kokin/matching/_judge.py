@@ -93,6 +93,8 @@ def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
     outcome[claims.duplicate] = CODE[Outcome.DUPLICATE_RECORD]
     live = ~claims.duplicate & (claims.slip != NO_NUMBER)
     outcome[corrected(claims, live)] = CODE[Outcome.SUPERSEDED]
+    nothing = (claims.kind == CORRECTION) & (claims.amount == 0)
+    outcome[nothing & live & (outcome == UNJUDGED)] = CODE[Outcome.CANCEL]
     take_back(claims, outcome)
     outcome[(outcome == UNJUDGED) & (claims.slip == NO_NUMBER)] = CODE[Outcome.KEY_MISSING]
     pair_up(claims, live, outcome)
@@ -267,7 +269,7 @@ def whole_bookings(reversals: Ints, finals: Ints, claims: Claims) -> tuple[Ints,
     sums = np.zeros(size, np.int64)
     np.add.at(sums, claims.batch[finals], claims.amount[finals])
     fits = reversals[sums[claims.key[reversals]] == claims.amount[reversals]]
-    fits = last(claims.key, fits, -claims.rank)
+    fits = last(claims.key, fits, -claims.rank).astype(np.int64)
     return fits, finals[np.isin(claims.batch[finals], claims.key[fits])]
 
 
