@@ -83,8 +83,9 @@ def receipt(pick, number, bills):
         amount=pick((1, 200, 500, 800, 1000, 3000, *([target["amount"]] * 6 if target else ()))),
         paid_on=pick(DAYS),
         paid_at=pick(TIMES),
-        received_on=pick((None, DAYS[1])),
+        received_on=pick((None, *DAYS)),
         store_code=pick((None, "", "100")),
+        name=pick((None, None, "見本 一郎", "見本")),
         provider_key=pick((None, "", "", *KEYS)),
         key_composed=pick((None, False, True)),
         batch_key=pick((None, None, None, "", *KEYS)),
@@ -121,6 +122,7 @@ def city(pick, bill_count, receipt_count):
                     {"source": "c.csv"},
                     {"digest": pick(("d1", "d2"))},
                     {"channel": "x"},
+                    {"name": "見本 一"},
                     # The same payment without its number.
                     dict.fromkeys(("case_key", "barcode", "customer_number", "virtual_account")),
                 )
@@ -129,7 +131,23 @@ def city(pick, bill_count, receipt_count):
         if twin["kind"] != "correction":
             twin["amount"] = twin["amount"] or 1
         receipts.append(twin)
+    for number in range(receipt_count // 10):
+        receipts.append(reversal_of_booking(pick, number, receipts))
     return bills, receipts
+
+
+def reversal_of_booking(pick, number, receipts):
+    """A reversal without a number that has the yen of all finals of a booking, or of one."""
+    key = pick(KEYS)
+    inside = [row["amount"] for row in receipts if row["batch_key"] == key and row["kind"] == "final"] or [1]
+    return {
+        **pick(receipts),
+        **dict.fromkeys(("case_key", "barcode", "customer_number", "virtual_account", "batch_key")),
+        **pick(({"cancels": key}, {"cancels": None, "provider_key": key})),
+        "kind": "reversal",
+        "record_no": 800 + number,
+        "amount": pick((sum(inside), sum(inside), pick(inside))),
+    }
 
 
 def tables(bills, receipts):

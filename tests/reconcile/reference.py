@@ -11,7 +11,7 @@ from kokin.model import Receipt
 
 NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
 PLACE = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
-CONTENT = [name for name in Receipt.model_fields if name not in PLACE]
+CONTENT = [name for name in Receipt.model_fields if name not in PLACE | {"name"}]
 CLOSED = {"cancelled": "CANCELLED_BILL", "superseded": "BILL_CHANGED"}
 
 
@@ -169,6 +169,8 @@ def correct(live):
         other = [row for row in finals if row["amount"] != corrections[-1]["amount"]]
         for row in (other or finals)[-1:]:
             row["outcome"] = "SUPERSEDED"
+        if not corrections[-1]["amount"]:
+            corrections[-1]["outcome"] = "CANCEL"
 
 
 def content_of(row):
@@ -182,7 +184,7 @@ def identify(rows):
         row["counted"], row["reused"] = row, False
         content = content_of(row)
         row["variant"] = tuple(sorted((name, str(value)) for name, value in content.items()))
-        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row))
+        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row), row.get("part", 0))
         if row.get("provider_key") and not row.get("key_composed"):
             payments["key", row["provider_key"], row["kind"], row["amount"], row["paid_on"]].append(row)
             continue
@@ -241,33 +243,48 @@ def apart(same):
     return list(groups.values())
 
 
+def booked_on(row):
+    return row.get("received_on") or row["paid_on"]
+
+
+def named_by(reversal):
+    return reversal.get("cancels") or (None if reversal["number"] else reversal.get("provider_key")) or None
+
+
+def is_of_booking(row, key):
+    return row.get("batch_key") == key != row.get("provider_key")
+
+
 def take_back(rows):
-    """Reversals, in their order: what they name, else the latest final of the place and amount up to their day."""
+    """Reversals in the order of finals: the final that they name, then the whole booking that they name.
+
+    At last by the day booked, those that name none: the latest final of the place and amount up to that day.
+    """
     reversals = [row for row in rows if row["kind"] == "reversal" and row["outcome"] is None]
-    reversals.sort(key=lambda row: (row["paid_on"], order_of_finals(row)))
+    reversals.sort(key=order_of_finals)
     for row in reversals:
         row["outcome"] = "REVERSAL_WITHOUT_PAYMENT"
     finals = [row for row in rows if row["kind"] in ("final", "correction")]
-    for named in (True, False):
-        for row in reversals:
-            if bool(row.get("cancels")) != named:
-                continue
-            found = [
-                other
-                for other in finals
-                if other["outcome"] is None
-                and other["amount"] == row["amount"]
-                and (
-                    other.get("provider_key") == row["cancels"]
-                    if named
-                    else row["place"] is not None
-                    and other["place"] == row["place"]
-                    and other["paid_on"] <= row["paid_on"]
-                )
-            ]
-            if found:
-                row["outcome"] = "REVERSAL"
-                max(found, key=order_of_finals)["outcome"] = "REVERSED"
+    finals.sort(key=order_of_finals)
+    naming = [row for row in reversals if named_by(row)]
+    for row in naming:
+        same = [other for other in finals if other["outcome"] is None and other["amount"] == row["amount"]]
+        reverse(row, [other for other in same if other.get("provider_key") == named_by(row)][-1:])
+    for row in naming:
+        inside = [other for other in finals if other["outcome"] is None and is_of_booking(other, named_by(row))]
+        if row["outcome"] != "REVERSAL" and sum(other["amount"] for other in inside) == row["amount"]:
+            reverse(row, inside)
+    finals.sort(key=booked_on)
+    for row in sorted(reversals, key=booked_on):
+        if not named_by(row) and row["place"] is not None:
+            same = [other for other in finals if other["outcome"] is None and other["amount"] == row["amount"]]
+            before = [other for other in same if booked_on(other) <= booked_on(row)]
+            reverse(row, [other for other in before if other["place"] == row["place"]][-1:])
+
+
+def reverse(reversal, finals):
+    for row in finals:
+        row["outcome"], reversal["outcome"] = "REVERSED", "REVERSAL"
 
 
 def outcome_rows(rows):

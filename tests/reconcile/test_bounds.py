@@ -1,7 +1,5 @@
 """Yen are bounded at every entrance, and their sums do not wrap."""
 
-from collections import Counter
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -65,10 +63,22 @@ def test_a_receipt_of_0_yen(kind):
     assert issues(lambda: reconcile(table([B1]), table(receipts))) == [("AMOUNT_ZERO", "amount", 2)]
 
 
-def test_a_correction_to_0_yen():
-    done = reconcile(table([B1]), table([paid(B1, record_no=1), paid(B1, 0, kind="correction", record_no=2)]))
-    assert Counter(done.outcomes["outcome"].to_pylist()) == {"SUPERSEDED": 1, "UNDERPAID": 1}
-    assert done.balances["residual"].to_pylist() == [10_000]
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], ["CANCEL"]),
+        ([paid(B1)], ["CANCEL", "SUPERSEDED"]),
+        ([paid(B1), paid(B1, 10_000, kind="final", store_code="2")], ["CANCEL", "SUPERSEDED", "MATCHED"]),
+        ([paid(B1, 9_000, kind="correction")], ["CANCEL", "SUPERSEDED"]),
+    ],
+    ids=["of nothing", "of a payment", "when the bill was paid at another store too", "of a correction"],
+)
+def test_a_correction_to_0_yen_is_no_payment(others, expected):
+    receipts = [paid(B1, 0, kind="correction", provider_key="z"), *others]
+    done = reconcile(table([B1]), table([{"record_no": n, **row} for n, row in enumerate(receipts, 1)]))
+    assert done.outcomes["outcome"].to_pylist() == expected
+    assert done.balances["residual"].to_pylist() == [0 if "MATCHED" in expected else 10_000]
+    assert done.exceptions.num_rows == 0
 
 
 def test_the_most_is_in_bounds():

@@ -105,6 +105,16 @@ def test_where_a_record_was_reported_is_no_content():
     assert outcomes(file("a", paid(B1, layout="camt.053")), file("b", other)) == ["MATCHED", "DUPLICATE_RECORD"]
 
 
+@pytest.mark.parametrize("key", [{}, {"provider_key": "z:7", "key_composed": True}, {"provider_key": "7"}])
+@pytest.mark.parametrize("number", [{}, NAMELESS])
+@pytest.mark.parametrize("name", ["見本 一", "", None])
+def test_the_name_of_the_payer_decides_nothing(key, number, name):
+    row = paid(B1, name="見本 一郎", **key, **number)
+    files = [file("a", row), file("b", {**row, "name": name})]
+    assert outcomes(*files) == ["KEY_MISSING" if number else "MATCHED", "DUPLICATE_RECORD"]
+    assert "KEY_REUSED" not in reconcile(table([B1, B2]), files).exceptions["outcome"].to_pylist()
+
+
 def test_the_record_with_the_number_counts():
     """A statement without details comes first, the message with them after it: both report entry E77."""
     bare = {"provider_key": "E77", "amount": 12_300, "paid_on": MAY_1}

@@ -26,6 +26,7 @@ def outcomes(*receipts, bills=(B1, B2)):
 
 
 NEXT = MAY_1 + timedelta(1)
+JUNE_3 = JUNE_1 + timedelta(2)
 NAMELESS = {"payee_code": None, "item_code": None, "case_key": None, "confirmation": None}
 ALONE = "REVERSAL_WITHOUT_PAYMENT"
 
@@ -46,6 +47,26 @@ ALONE = "REVERSAL_WITHOUT_PAYMENT"
             [paid(B1), paid(B1, day=JUNE_1), back(B1)],
             ["REVERSED", "MATCHED", "REVERSAL"],
             id="the latest not after it",
+        ),
+        pytest.param(
+            [paid(B1, day=JUNE_3, received_on=JUNE_1), back(B1, day=JUNE_1 + timedelta(1))],
+            ["REVERSED", "REVERSAL"],
+            id="booked before it, with a later value day",
+        ),
+        pytest.param(
+            [paid(B1, day=JUNE_3), back(B1, day=JUNE_1, received_on=JUNE_3)],
+            ["REVERSED", "REVERSAL"],
+            id="booked on the day, with an earlier value day of the reversal",
+        ),
+        pytest.param(
+            [paid(B1, day=MAY_1, received_on=JUNE_3), back(B1, day=JUNE_3, received_on=JUNE_1)],
+            ["MATCHED", ALONE],
+            id="booked after it, with an earlier value day",
+        ),
+        pytest.param(
+            [paid(B1, day=JUNE_3, received_on=MAY_1), paid(B1, received_on=NEXT), back(B1, received_on=JUNE_1)],
+            ["MATCHED", "REVERSED", "REVERSAL"],
+            id="the one booked last",
         ),
         pytest.param([paid(B1), back(B1), paid(B1, day=JUNE_1)], ["REVERSED", "REVERSAL", "MATCHED"], id="paid again"),
         pytest.param([paid(B1, case_key="77"), back(B1, case_key="77")], ["REVERSED", "REVERSAL"], id="without a bill"),
@@ -100,6 +121,76 @@ ALONE = "REVERSAL_WITHOUT_PAYMENT"
 )
 def test_pairs(receipts, expected):
     assert outcomes(*receipts) == expected
+
+
+IN_E90 = {"batch_key": "E90"}
+BOTH = [paid(B1, provider_key="E91", **IN_E90), paid(B2, provider_key="E92", **IN_E90)]
+WHOLE = back(B1, 17_300, **NAMELESS)
+
+
+@pytest.mark.parametrize(
+    "naming", [{"cancels": "E90"}, {"provider_key": "E90"}, {"provider_key": "R", "cancels": "E90"}]
+)
+@pytest.mark.parametrize(
+    ("receipts", "expected"),
+    [
+        pytest.param([*BOTH, WHOLE], ["REVERSED", "REVERSED", "REVERSAL"], id="the whole booking"),
+        pytest.param(
+            [{**paid(B1), **IN_E90}, {**paid(B2), **IN_E90}, WHOLE],
+            ["REVERSED", "REVERSED", "REVERSAL"],
+            id="of payments without a key",
+        ),
+        pytest.param(
+            [*BOTH, paid(B1, 17_300, provider_key="E90", **NAMELESS), WHOLE],
+            ["REVERSED", "REVERSED", "DUPLICATE_RECORD", "REVERSAL"],
+            id="that was reported too",
+        ),
+        pytest.param(
+            [*BOTH, {**WHOLE, "amount": 17_299}, {**WHOLE, "amount": 12_300}],
+            ["MATCHED", "MATCHED", ALONE, ALONE],
+            id="another amount",
+        ),
+        pytest.param(
+            [*BOTH, back(B1, cancels="E91"), WHOLE, {**WHOLE, "amount": 5_000}],
+            ["REVERSED", "REVERSED", "REVERSAL", ALONE, "REVERSAL"],
+            id="what is left of it",
+        ),
+        pytest.param(
+            [*BOTH, WHOLE, {**WHOLE, "paid_on": JUNE_1}],
+            ["REVERSED", "REVERSED", "REVERSAL", ALONE],
+            id="taken back once",
+        ),
+        pytest.param(
+            [paid(B1, provider_key="E90"), {**WHOLE, "amount": 12_300}], ["REVERSED", "REVERSAL"], id="a single payment"
+        ),
+        pytest.param(
+            [paid(B1, kind="manual", actor="a", reason="b", **IN_E90), {**WHOLE, "amount": 12_300}],
+            ["MATCHED", ALONE],
+            id="no payment by hand",
+        ),
+    ],
+)
+def test_a_reversal_of_a_whole_booking(receipts, expected, naming):
+    receipts = [
+        {**row, **naming} if row.get("kind") == "reversal" and "cancels" not in row else row for row in receipts
+    ]
+    assert outcomes(*receipts) == expected
+
+
+def test_the_key_of_a_reversal_with_a_number_names_nothing():
+    assert outcomes(*BOTH, back(B1, 17_300, provider_key="E90")) == ["MATCHED", "MATCHED", ALONE]
+
+
+def test_both_bills_of_a_reversed_booking_are_open_again():
+    on = {"settled_on": date(2026, 5, 20)}
+    receipts = [{**row, **on} for row in (*BOTH, {**WHOLE, "cancels": "E90"}, paid(B2, 500, day=JUNE_1))]
+    accounts = books([B1, B2], receipts, as_of=date(2026, 7, 1), credits=credit(500))
+    done = accounts._result
+    assert rows(done.balances, "bill_id", "paid", "residual") == [("B1", 0, 12_300), ("B2", 500, 4_500)]
+    assert done.summary["bins"] == {"applied": 500, "excess": 0, "suspense": 0, "provisional": 0, "void": 0}
+    assert [row for row in accounts.controls if row.holds is False] == []
+    assert sum(accounts.totals["received"].to_pylist()) == sum(accounts.totals["revenue"].to_pylist()) == 500
+    assert not len(accounts.overpayments)
 
 
 def test_the_bill_is_open_again_and_nothing_is_owed_back():

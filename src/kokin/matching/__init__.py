@@ -48,13 +48,14 @@ from kokin.matching._judge import (
     judge_alone,
 )
 from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
-from kokin.matching._pack import DIGIT_COLUMNS, EL_FIELDS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.matching._pack import CONTENT, DIGIT_COLUMNS, EL_FIELDS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
 from kokin.matching._slots import hashes
 
 __all__ = [
     "BOOKED",
     "CANCEL",
     "CANCELLED",
+    "CONTENT",
     "CORRECTION",
     "DIGIT_COLUMNS",
     "EL_FIELDS",

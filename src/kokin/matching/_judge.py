@@ -54,9 +54,11 @@ class Claims(NamedTuple):
     moment: Ints
     #: bool (n,): another row reports the same payment, and that one counts.
     duplicate: Flags
-    #: int64 (n,): the ``provider_key`` of a payment, or the one that a reversal ``cancels``, as a number; -1: none.
+    #: int64 (n,): the ``provider_key`` of a payment, or the key that a reversal names, as a number; -1: none.
     key: Ints
-    #: int64 (n,): the day of payment (``paid_on``).
+    #: int64 (n,): the key of the whole booking that contains a payment, as a number like ``key``; -1: none.
+    batch: Ints
+    #: int64 (n,): the day that the bank booked (``received_on``), ``paid_on`` where it is not given.
     day: Ints
     #: int64 (n,): the order of finals. Rows of one rank are alike in everything that is ever told of them.
     rank: Ints
@@ -91,6 +93,8 @@ def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
     outcome[claims.duplicate] = CODE[Outcome.DUPLICATE_RECORD]
     live = ~claims.duplicate & (claims.slip != NO_NUMBER)
     outcome[corrected(claims, live)] = CODE[Outcome.SUPERSEDED]
+    nothing = (claims.kind == CORRECTION) & (claims.amount == 0)
+    outcome[nothing & live & (outcome == UNJUDGED)] = CODE[Outcome.CANCEL]
     take_back(claims, outcome)
     outcome[(outcome == UNJUDGED) & (claims.slip == NO_NUMBER)] = CODE[Outcome.KEY_MISSING]
     pair_up(claims, live, outcome)
@@ -232,9 +236,10 @@ def corrected(claims: Claims, live: Flags) -> Flags:
 def take_back(claims: Claims, outcome: Bytes) -> None:
     """Pair reversals (入金取消) with the finals that they take back; written into ``outcome``.
 
-    A reversal that names its payment (``key``) is paired by that key and the amount, and with no other; one that names
-    none by place and amount, with the latest final whose day is not after its own. Each takes one. A payment by hand is
-    not taken back by a file.
+    A reversal that names a key is paired with the final of that key and amount, or with all finals of the booking of
+    that key if it has their sum, and with no other. One that names none is paired by place and amount, with the latest
+    final that was booked on its day or before. Each takes back one final or one booking. A payment by hand is not taken
+    back by a file.
     """
     open_ = outcome == UNJUDGED
     reversal = np.flatnonzero(open_ & (claims.kind == REVERSAL))
@@ -244,14 +249,28 @@ def take_back(claims: Claims, outcome: Bytes) -> None:
     final = open_ & ((claims.kind == FINAL) | (claims.kind == CORRECTION))
     named, placed = claims.key >= 0, claims.slip != NO_NUMBER
     by_key, by_place = group(claims.key, claims.amount), group(claims.place, claims.amount)
-    for some, reached, where, day in (
-        (named, named, by_key, np.zeros_like(claims.day)),
-        (placed & ~named, placed, by_place, claims.day),
-    ):
-        finals = np.flatnonzero(final & reached & (outcome == UNJUDGED))
-        pairs = latest_first(reversal[some[reversal]], finals, where, day, claims.rank)
-        outcome[pairs[:, 0]] = CODE[Outcome.REVERSAL]
-        outcome[pairs[:, 1]] = CODE[Outcome.REVERSED]
+
+    def left(reached: Flags) -> Ints:
+        return np.flatnonzero(final & reached & (outcome == UNJUDGED))
+
+    def write(reversals: Ints, finals: Ints) -> None:
+        outcome[reversals], outcome[finals] = CODE[Outcome.REVERSAL], CODE[Outcome.REVERSED]
+
+    naming, others = reversal[named[reversal]], reversal[(placed & ~named)[reversal]]
+    write(*latest_first(naming, left(named), by_key, np.zeros_like(claims.day), claims.rank).T)
+    naming = naming[outcome[naming] != CODE[Outcome.REVERSAL]]
+    write(*whole_bookings(naming, left(claims.batch >= 0), claims))
+    write(*latest_first(others, left(placed), by_place, claims.day, claims.rank).T)
+
+
+def whole_bookings(reversals: Ints, finals: Ints, claims: Claims) -> tuple[Ints, Ints]:
+    """The reversals that name a booking (一括入金) and have the sum of its finals, one each; and these finals."""
+    size = max(claims.key.max(initial=-1), claims.batch.max(initial=-1)) + 1
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, claims.batch[finals], claims.amount[finals])
+    fits = reversals[sums[claims.key[reversals]] == claims.amount[reversals]]
+    fits = last(claims.key, fits, -claims.rank).astype(np.int64)
+    return fits, finals[np.isin(claims.batch[finals], claims.key[fits])]
 
 
 def latest_first(reversals: Ints, finals: Ints, where: Ints, day: Ints, rank: Ints) -> Ints:

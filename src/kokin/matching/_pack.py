@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from kokin.columns import Bytes, Flags, Ints, Words, integers, string_array, text_buffers, to_digits, valid
+from kokin.model import Receipt
 
 #: The numbers by which a slip is known, in the order in which a receipt's are looked at.
 NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
@@ -26,6 +27,12 @@ NUMBER_COLUMNS = (*EL_FIELDS, *NUMBERS[1:])
 
 #: Those of digits, which :func:`pack` checks by their record's rule.
 DIGIT_COLUMNS = (*EL_FIELDS, "barcode", "virtual_account")
+
+_PLACE = ("layout", "source", "digest", "record_no", "byte_offset", "raw")
+#: Personal data: some sources shorten it or leave it out, so it decides neither an identity nor an order.
+_PERSONAL = ("name",)
+#: What a receipt says of the payment, and not where it is reported: records that are equal in it are alike.
+CONTENT = tuple(name for name in Receipt.model_fields if name not in (*_PLACE, *_PERSONAL))
 
 _BARCODE = 44
 _ACCOUNT = 10

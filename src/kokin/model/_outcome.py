@@ -51,7 +51,7 @@ class Outcome(StrEnum):
     SUPERSEDED = "SUPERSEDED"
     #: 取り消された速報.
     CANCELLED = "CANCELLED"
-    #: 速報取消: the cancel itself.
+    #: 速報取消: the cancel itself; also a correction (訂正) to 0 yen: nothing was paid.
     CANCEL = "CANCEL"
     #: 取消の対象がない.
     CANCEL_WITHOUT_PROVISIONAL = "CANCEL_WITHOUT_PROVISIONAL"

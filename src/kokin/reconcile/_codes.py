@@ -12,13 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from kokin.columns import NO_TEXT, Flags, Ints, flags_of, in_one, integers, text_array, there, to_arrow
-from kokin.matching import NUMBER_COLUMNS, group
-from kokin.model import Receipt
-
-#: Where a receipt is reported, not what it says.
-PLACE = ("layout", "source", "digest", "record_no", "byte_offset", "raw")
-#: What it says.
-CONTENT = tuple(name for name in Receipt.model_fields if name not in PLACE)
+from kokin.matching import CONTENT, NUMBER_COLUMNS, group
 
 _BEFORE_ALL = np.iinfo(np.int32).min
 

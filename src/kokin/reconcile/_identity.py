@@ -27,8 +27,8 @@ from kokin.columns import (
     sort,
     text_buffers,
 )
-from kokin.matching import EL_FIELDS, NO_NUMBER, NUMBERS, REVERSAL, group, hashes, pack_text
-from kokin.reconcile._codes import CONTENT, Columns, code_texts, ranks
+from kokin.matching import CONTENT, EL_FIELDS, NO_NUMBER, NUMBERS, REVERSAL, group, hashes, pack_text
+from kokin.reconcile._codes import Columns, code_texts, ranks
 
 #: The columns of :func:`overlaps`.
 OVERLAP_SCHEMA = pa.schema(
@@ -81,7 +81,7 @@ def identify(some: Columns, kind: Bytes, part: Ints) -> Identity:
       kind, amount and day, unless two of them name different payment numbers. Records may say more or less of it; the
       one that names a number counts before one that names none.
     - Every other record (a **composed** key, or none) is one payment with the records of other files that say the same
-      in every field: the n-th of a file with the n-th of another.
+      in every field but the payer's name: the n-th of a file with the n-th of another.
     - A record of a **whole booking** (its ``provider_key`` is the ``batch_key`` of others) is the same money as these,
       unless it is more.
 
@@ -328,8 +328,8 @@ def linked(some: Columns, kind: Bytes, slip: Rows, by: Bytes) -> Flags:
 
     Records that share no obligation have different slips, so two of them with one key can be one payment only if they
     name different kinds of numbers, or one names none. All records with a key of such a record are found, the records
-    of bookings and their transactions, and those that a reversal names. For what a record without one of these becomes,
-    no other record matters.
+    of bookings and their transactions, and those that a reversal names, alone or as a booking. For what a record
+    without one of these becomes, no other record matters.
 
     Args:
         some: the columns of all records.
@@ -338,20 +338,19 @@ def linked(some: Columns, kind: Bytes, slip: Rows, by: Bytes) -> Flags:
         by: uint8 (n,): the kind of number that each was looked up by.
     """
     found = np.zeros(len(some), np.bool_)
-    if not some.has("provider_key"):
-        return found
     none = slip == NO_NUMBER
     usual = np.bincount(by[~none], minlength=1).argmax()
     other = np.flatnonzero(none | (by != usual))
-    keys = [_texts(some.some(other), "provider_key")] if len(other) else []
+    keyed = [name for name in ("provider_key", "batch_key") if some.has(name)]
+    keys = [_texts(some.some(other), "provider_key")] if len(other) and some.has("provider_key") else []
     if some.has("cancels"):
         keys.append(_texts(some.some(np.flatnonzero(kind == REVERSAL)), "cancels"))
     if keys:
         wanted = pc.unique(pa.chunked_array(keys)).drop_null()
         wanted = wanted.filter(pc.not_equal(wanted, ""))
-        if len(wanted):
-            found |= flags_of(in_one(pc.is_in(some.texts("provider_key").cast(pa.string()), value_set=wanted)))
-    if some.has("batch_key"):
+        for name in keyed if len(wanted) else []:
+            found |= flags_of(in_one(pc.is_in(some.texts(name).cast(pa.string()), value_set=wanted)))
+    if len(keyed) == 2:
         booking, member, *_ = bookings(some, np.ones(len(some), np.bool_))
         found[booking] = found[member] = True
     return found

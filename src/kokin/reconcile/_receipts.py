@@ -146,10 +146,9 @@ class Receipts:
             numbers = self.number_texts(self.table.take(to_arrow(rows[lost], pa.int64())), by[lost])
             place[lost] = -1 - group(by[lost], code_texts(pa.chunked_array([numbers])))
         duplicate = identify(some, kind, self.part_of[rows]).duplicate
-        key = _keys(some, kind)
+        key, batch = _keys(some, kind, slip)
         rank = self.order(rows, np.isin(key, key[(kind == REVERSAL) & (key >= 0)]))
-        day = some.code("paid_on").astype(np.int64)
-        return Claims(kind, slip, self.amount[rows], place, moment, duplicate, key, day, rank)
+        return Claims(kind, slip, self.amount[rows], place, moment, duplicate, key, batch, _booked_on(some), rank)
 
     def order(self, rows: Ints, also: Flags | None = None) -> Ints:
         """The order of finals of some receipts: int64 (k,); 0 where they meet no other, except ``also``, bool (k,)."""
@@ -187,15 +186,30 @@ def kinds_of(table: pa.Table) -> Bytes:
     return word_codes(table.column("kind"), tuple(KINDS), FINAL)
 
 
-def _keys(some: Columns, kind: Bytes) -> Ints:
-    """The ``provider_key`` of payments, and of reversals what they cancel, as a number: int64 (n,); -1: none."""
+def _booked_on(some: Columns) -> Ints:
+    """The day that the bank booked each (``received_on``), ``paid_on`` where that is not given: int64 (n,).
+
+    A cheque counts as paid on its value day (起算日), which may be after the day on which it is returned.
+    """
+    paid_on = some.code("paid_on").astype(np.int64)
+    if not some.has("received_on"):
+        return paid_on
+    return np.where(some.known("received_on"), some.code("received_on"), paid_on)
+
+
+def _keys(some: Columns, kind: Bytes, slip: Rows) -> tuple[Ints, Ints]:
+    """The ``key`` and the ``batch`` of receipts as :class:`kokin.matching.Claims` has them; none without a reversal.
+
+    A reversal names the key that it ``cancels``. With neither that nor a number it names its own ``provider_key``: the
+    bank reports it under the reference of what it takes back.
+    """
     reversal = kind == REVERSAL
-    if not (reversal.any() and some.has("cancels") and some.has("provider_key")):
-        named = reversal & some.known("cancels")
-        return np.where(named, 0, -1)
-    own, cancelled = code_together(some, "provider_key", "cancels")
-    known = np.where(reversal, some.known("cancels"), some.known("provider_key"))
-    return np.where(known, np.where(reversal, cancelled, own), -1)
+    names = ("provider_key", "cancels", "batch_key")
+    has = [name for name in names if reversal.any() and some.has(name)]
+    codes = dict(zip(has, code_together(some, *has), strict=True)) if has else {}
+    own, cancelled, batch = (np.where(some.known(name), codes.get(name, -1), -1) for name in names)
+    named = np.where((cancelled < 0) & (slip == NO_NUMBER), own, cancelled)
+    return np.where(reversal, named, own), np.where(reversal | (batch == own), -1, batch)
 
 
 def gather(receipts: Any) -> tuple[pa.Table, Ints, list[Issue]]:

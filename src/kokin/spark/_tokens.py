@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kokin.matching import NUMBERS
-from kokin.model import Receipt
+from kokin.matching import CONTENT, NUMBERS
 
 
 def _text(column: str) -> str:
@@ -26,7 +25,6 @@ _TEXTS = {
     "customer_number": _text("customer_number"),
     "virtual_account": _text("virtual_account"),
 }
-_CONTENT = set(Receipt.model_fields) - {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
 _EL_FIELDS = {"payee_code", "item_code", "case_key", "confirmation"}
 
 #: The token by which a slip itself is known: its eL number's. Every bill has one.
@@ -67,7 +65,7 @@ def receipt_token(columns: Collection[str]) -> str:
     It is the first of its numbers. A receipt without one is grouped by all that it says, so that it meets the records
     of other files that say the same.
     """
-    said = [f"coalesce(string({name}), '')" for name in columns if name in _CONTENT]
+    said = [f"coalesce(string({name}), '')" for name in columns if name in CONTENT]
     anything = f"xxhash64({', '.join(said)})"
     return f"coalesce({', '.join([*number_tokens(columns), anything])})"
 
