@@ -6,7 +6,7 @@ from datetime import date, time
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kokin.issues import RefusedError
@@ -60,6 +60,7 @@ def rows_with_a_few_odd_fields(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(max_examples=400, deadline=None)
+@example({**ROW, "amount": 0, "late_charge": 10**11})
 @given(rows_with_a_few_odd_fields())
 def test_a_row_is_checked_as_the_record_is(row: dict[str, Any]) -> None:
     table = pa.Table.from_pylist([row], pa.schema([schema(Receipt).field(name) for name in row]))

@@ -82,7 +82,10 @@ class Receipts:
         suspects |= self.kind == UNKNOWN_WORD
         suspects |= self.amount < (self.kind != CORRECTION)
         suspects |= self._partly_numbered() | self._by_nobody()
-        issues += record_problems(self.table, Receipt, suspects, self._place)
+        # As in the record: a rule of the whole receipt is checked when its fields are valid.
+        found_at = {issue.where for issue in issues}
+        rows = record_problems(self.table, Receipt, suspects, self._place)
+        issues += [issue for issue in rows if issue.code != "AMOUNT_ZERO" or issue.where not in found_at]
         if issues:
             by_place = sorted(dict.fromkeys(issues), key=lambda issue: (issue.where.file, issue.where.record or 0))
             raise RefusedError(by_place, "receipts refused")
