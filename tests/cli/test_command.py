@@ -215,6 +215,10 @@ def test_a_file_that_repeats_payments_of_another_is_named(kokin: Kokin, here: Pa
     sarif = json.loads(kokin(*check, "--format", "sarif", cwd=here).stdout)
     found = [(result["ruleId"], result["level"]) for run in sarif["runs"] for result in run["results"]]
     assert found == [("FILE_OVERLAPS", "warning")]
+    run = ("--bills", "bills.csv", "--receipts", "a.csv", "b.csv", "-l", "kokin-csv", "--out", "out")
+    reconciled = kokin("reconcile", *run, cwd=here)
+    assert reconciled.returncode == 1
+    assert lines[0] in reconciled.stderr
     for alone in ("a.csv", "b.csv"):
         assert kokin("check", alone, "-l", "kokin-csv", cwd=here).returncode == 0
 

@@ -67,8 +67,8 @@ def test_the_example_has_every_field_of_a_receipt() -> None:
 
     given = {"layout", "source", "digest", "record_no", "byte_offset", "raw", "actor", "reason"}
     key = {"provider_key", "key_composed", "cancels"}
-    # The text of a booking names several keys, and a booking has parts, in messages of banks only.
-    given |= {"other_keys", "batch_key"}
+    # The text of a booking names several keys, and a booking has parts and charges, in messages of banks only.
+    given |= {"other_keys", "batch_key", "bank_charge"}
     assert layouts.load("eltax-example").receipt.keys() | key == Receipt.model_fields.keys() - given
 
 

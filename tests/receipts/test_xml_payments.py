@@ -311,6 +311,55 @@ def test_charges_of_several_transactions_and_of_a_reversal() -> None:
 
 
 @pytest.mark.parametrize(
+    ("part", "kept"),
+    [
+        pytest.param(entry("12300", charge("110"), after=details(yen("12300"))), [None], id="not deducted"),
+        pytest.param(entry("12190", after=details(yen("12300") + charge("110"))), [110], id="at the transaction"),
+        pytest.param(entry("12190", charge("110"), after=details(yen("12300"))), [110], id="at the entry"),
+        pytest.param(entry("12190", charge("110"), after=details(yen("12300") + charge("110"))), [110], id="once"),
+        pytest.param(entry("12080", charge("110"), after=details(yen("12300") + charge("110"))), [220], id="two"),
+        pytest.param(entry("12310", charge("10", "CRDT"), after=details(yen("12300"))), [-10], id="added"),
+        pytest.param(
+            entry("17135", after=details(yen("12300") + charge("110"), yen("5000") + charge("55"))), [110, 55],
+            id="of each",
+        ),
+        pytest.param(
+            entry("17245", after=details(yen("12300"), yen("5000") + charge("55"))), [None, 55], id="of the second"
+        ),
+        pytest.param(
+            entry("17190", charge("110"), after=details(yen("12300"), yen("5000"))), [110, None], id="of the entry"
+        ),
+        pytest.param(
+            entry("12290", charge("110"), after=details(yen("100"), yen("12300"))), [None, 110],
+            id="of the first that covers it",
+        ),
+        pytest.param(
+            entry("17190", after=details(yen("12300") + charge("54.5"), yen("5000") + charge("55.5"))), [110, None],
+            id="fractions",
+        ),
+        pytest.param(
+            entry("12190", total_charge("110"), after=details(yen("12300")), direction="DBIT", reversal="true"), [110],
+            id="of a reversal",
+        ),
+    ],
+)  # fmt: skip
+def test_the_bank_s_charge_of_a_payment(part: str, kept: list[int | None]) -> None:
+    assert [receipt.bank_charge for receipt in opened(message(part))] == kept
+    assert opened(message(part)).table()["bank_charge"].to_pylist() == kept
+
+
+def test_charges_of_an_entry_with_more_transactions_than_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+    file = opened(message(entry("2970", after=details(*[yen("1000") + charge("10")] * 3))))
+    assert [receipt.bank_charge for receipt in file] == [None, None, 30]
+
+
+def test_a_part_of_a_yen_that_the_bank_keeps_rejects_the_entry() -> None:
+    part = entry("12189.5", after=details(yen("12300") + charge("110.5")))
+    assert rejections(message(part)) == [(1, "AMOUNT_FRACTION", "Ntry.Amt")]
+
+
+@pytest.mark.parametrize(
     ("part", "records", "found"),
     [
         (entry("12190", after=details(yen("12300"))), 1, ("12300", "12190")),

@@ -7,6 +7,7 @@ import pytest
 from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
 
 from kokin import receipts as files
+from kokin.issues import RefusedError
 from kokin.reconcile import Policy, bank_credits, reconcile, settle_accounts
 
 # --- the three-way example -------------------------------------------------------------------------------------------
@@ -103,10 +104,82 @@ def test_credits_from_a_notice_of_the_bank(tmp_path):
     assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
 
 
-@pytest.mark.parametrize("kind", ["cancel", "reversal"])
-def test_a_transfer_that_is_taken_back_takes_its_credit_back(kind):
-    given = table([{"paid_on": MAY_1, "amount": 100, "kind": kind}, {"paid_on": MAY_1, "amount": 100, "kind": "final"}])
-    assert bank_credits(given)["amount"].to_pylist() == [-100, 100]
+@pytest.mark.parametrize(
+    ("kind", "credits_"),
+    [("final", [100]), (None, [100]), ("reversal", [-100]), ("provisional", []), ("cancel", [])],
+)
+def test_only_a_reversal_takes_a_credit_back(kind, credits_):
+    given = table([{"paid_on": MAY_1, "amount": 100, "kind": kind}, {"paid_on": MAY_1, "amount": 7, "kind": "final"}])
+    assert bank_credits(given)["amount"].to_pylist() == [*credits_, 7]
+
+
+def test_a_pending_entry_and_its_cancel_are_no_money(tmp_path):
+    entries = [entry(29_500, status="PDNG"), entry(29_500, "DBIT", "PDNG", "true"), entry(1_000, reference="R2")]
+    (tmp_path / "notice.xml").write_text(NOTICE.format(entries="".join(entries)), encoding="utf-8")
+    read = files.read(tmp_path / "notice.xml", "camt.054").table
+    assert read["kind"].to_pylist() == ["provisional", "cancel", "final"]
+    assert read["settled_on"].to_pylist()[:2] == [None, None]
+    accounts = books(BILLS, read.to_pylist(), credits=bank_credits(read), as_of=JUNE_1)
+    assert rows(accounts.settlements, "settled", "cancelled", "expected", "credited") == [(1_000, 0, 1_000, 1_000)]
+
+
+# --- the bank's charges ----------------------------------------------------------------------------------------------
+
+
+def charged(net, gross, kept, key, **more):
+    """An entry of one transaction of which the bank keeps a part."""
+    detail = (
+        f'<Amt Ccy="JPY">{gross}</Amt><CdtDbtInd>{more.get("direction", "CRDT")}</CdtDbtInd>'
+        f'<Chrgs><Rcrd><Amt Ccy="JPY">{kept}</Amt></Rcrd></Chrgs>'
+        f"<RmtInf><Ustrd>99999-{key}-123456-127</Ustrd></RmtInf></TxDtls>"
+    )
+    return entry(net, **more).replace("</TxDtls>", detail)
+
+
+@pytest.mark.parametrize("fee", ["netted", "gross"])
+@pytest.mark.parametrize("fees", [{}, {"": 110}])
+def test_a_charge_of_the_bank_is_no_loss_of_the_payer(tmp_path, fees, fee):
+    """The payer paid 12,300, which settles the bill; the account got 12,190."""
+    bill = slip(1, 12_300)
+    content = NOTICE.format(entries=charged(12_190, 12_300, 110, bill["case_key"]))
+    (tmp_path / "notice.xml").write_text(content, encoding="utf-8")
+    read = files.read(tmp_path / "notice.xml", "camt.054").table
+    banked = bank_credits(read)
+    assert banked["amount"].to_pylist() == [12_190]
+    accounts = books([bill], read.to_pylist(), Policy(fees=fees, fee=fee), credits=banked, as_of=JUNE_1)
+    assert accounts._result.outcomes.select(["outcome", "amount"]).to_pylist() == [
+        {"outcome": "MATCHED", "amount": 12_300}
+    ]
+    assert rows(accounts.settlements, "settled", "fee", "expected", "credited") == [(12_300, 110, 12_190, 12_190)]
+    assert accounts.controls[2].holds is True
+    assert told(accounts) == []
+
+
+def test_a_reversal_gives_the_charge_back(tmp_path):
+    bill = slip(1, 12_300)
+    entries = [
+        charged(12_190, 12_300, 110, bill["case_key"]),
+        charged(12_190, 12_300, 110, bill["case_key"], direction="DBIT", reversal="true", reference="R2"),
+    ]
+    (tmp_path / "notice.xml").write_text(NOTICE.format(entries="".join(entries)), encoding="utf-8")
+    read = files.read(tmp_path / "notice.xml", "camt.054").table
+    accounts = books([bill], read.to_pylist(), credits=bank_credits(read), as_of=JUNE_1)
+    assert accounts._result.outcomes["outcome"].to_pylist() == ["REVERSED", "REVERSAL"]
+    assert rows(accounts.settlements, "settled", "cancelled", "fee", "expected", "credited") == [
+        (12_300, 12_300, 0, 0, 0)
+    ]
+    assert accounts.controls[2].holds is True
+
+
+def test_a_charge_above_the_amount_is_refused():
+    given = table(
+        [{"paid_on": MAY_1, "amount": 100, "bank_charge": 100}, {"paid_on": MAY_1, "amount": 1, "bank_charge": 2}]
+    )
+    with pytest.raises(RefusedError) as refused:
+        bank_credits(given)
+    assert [(one.code, one.field, one.expected, one.found, one.where.record) for one in refused.value.issues] == [
+        ("AMOUNT_RANGE", "bank_charge", "at most 1", "2", 2)
+    ]
 
 
 # --- files and reports -----------------------------------------------------------------------------------------------

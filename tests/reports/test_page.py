@@ -151,3 +151,45 @@ def test_a_broken_control_is_red_and_one_that_was_not_checked_is_neither(holds, 
     page = Report(DAY, {**report.summary, "controls": controls}, report.tables).page(language="en")
     states = re.findall(r'<span class="tag (\w+)">(holds|differs|not checked)</span>', page)
     assert states == [(tone, said)]
+
+
+def reports_with_a_reversal_and_overlapping_files():
+    """A payment in two files, two payments with one key, and more taken back than ever came."""
+    number = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+    bills = [{"bill_id": f"B{n}", "case_key": str(n), "amount": 1_000, "due_on": DAY, **number} for n in (1, 2)]
+    rows = [
+        ("a.csv", 1, "1", 1_000, "final", "K1", None),
+        ("b.csv", 1, "1", 1_000, "final", "K1", None),
+        ("b.csv", 2, "2", 900, "final", "K1", None),
+        ("b.csv", 3, "9", 5_000, "reversal", "K9", "K8"),
+    ]
+    names = ("source", "record_no", "case_key", "amount", "kind", "provider_key", "cancels")
+    receipts = [{**dict(zip(names, row, strict=True)), "paid_on": DAY, **number} for row in rows]
+    billed = pa.Table.from_pylist(bills)
+    done = reconcile(billed, pa.Table.from_pylist(receipts))
+    return of_run(done, settle_accounts(done, billed))
+
+
+@pytest.mark.parametrize(
+    ("language", "labels"),
+    [
+        ("en", ("Overlapping file", "Reused provider key", "Reversal without a payment")),
+        ("ja", ("ファイルの重複", "識別番号の重複", "入金取消の対象なし")),
+    ],
+)
+def test_overlaps_and_reused_keys_are_on_the_page_and_negative_yen_are_not_drawn(language, labels):
+    report = reports_with_a_reversal_and_overlapping_files()
+    assert report.summary["bins"]["suspense"] == -5_000
+    assert report.summary["findings"] == {"FILE_OVERLAPS": 1, "KEY_REUSED": 2}
+    page = report.page(language=language)
+    parsed = Parsed(page)
+    assert set(labels) <= set(parsed.texts)
+    assert any("1 of 3 in a.csv" in text for text in parsed.texts)
+    assert "-5,000" in page
+    shapes = re.findall(r'<rect class="[^"]*" x="([^"]*)" y="([^"]*)" width="([^"]*)" height="([^"]*)"', page)
+    assert shapes
+    assert all(float(side) >= 0 for shape in shapes for side in shape)
+    (bar,) = re.findall(r'<svg [^>]*class="share"[^>]*>(.*?)</svg>|<svg class="share"[^>]*>(.*?)</svg>', page)
+    drawn = re.findall(r' x="([^"]*)".*? width="([^"]*)"', "".join(bar))
+    assert max(float(x) + float(width) for x, width in drawn) == pytest.approx(1000, abs=2)
+    assert "100.0%" in page  # of the 1,900 yen that came

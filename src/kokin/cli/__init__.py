@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> object:
     if name == "app":  # imported late, so that main can report what fails in it
         from kokin.cli._app import app

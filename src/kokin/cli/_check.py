@@ -77,7 +77,7 @@ def _totals_control(reports: Sequence[Report]) -> dict[str, Any]:
 
 def _compare(reports: Sequence[Report], files: Sequence[ReceiptFile]) -> dict[str, Any]:
     """T6 of several files with receipts; a file that repeats payments of another one gets an issue (FILE_OVERLAPS)."""
-    from kokin.issues import Issue, Place
+    from kokin.cli._files import overlaps
     from kokin.model import Bill, schema
     from kokin.reconcile import reconcile
 
@@ -86,10 +86,9 @@ def _compare(reports: Sequence[Report], files: Sequence[ReceiptFile]) -> dict[st
         return {}
     # Without bills: which records report one payment depends on the records alone.
     result = reconcile(schema(Bill).empty_table(), [file.table(on_error="skip") for file in good])
-    for row in result.overlaps.to_pylist():
-        found = f"{row['repeated']:,} of {row['records']:,} in {row['other_source']}"
-        report = next(one for one in reports if (one.source, one.digest) == (row["source"], row["digest"]))
-        report.issues.add([Issue("FILE_OVERLAPS", "records", found=found, where=Place(report.source))])
+    for digest, issue in overlaps(result):
+        report = next(one for one in reports if (one.source, one.digest) == (issue.where.file, digest))
+        report.issues.add([issue])
     return {control.name: control.as_dict() for control in result.controls if control.name == "T6"}
 
 

@@ -13,7 +13,7 @@ import typer
 from kokin import receipts
 from kokin.cli._words import tell
 from kokin.issues import Issue, Place, RefusedError
-from kokin.reconcile import bank_credits
+from kokin.reconcile import Reconciliation, bank_credits
 from kokin.reports import FileFunnel
 
 # Every rejected record stands in issues.csv; a file with more of them is another layout's.
@@ -76,6 +76,15 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
     if refused:
         raise RefusedError(refused, "nothing was written")
     return taken
+
+
+def overlaps(result: Reconciliation) -> list[tuple[str, Issue]]:
+    """The files that repeat payments of others (FILE_OVERLAPS), each with its SHA-256."""
+    issues = []
+    for row in result.overlaps.to_pylist():
+        found = f"{row['repeated']} of {row['records']} in {row['other_source']}"
+        issues.append((row["digest"], Issue("FILE_OVERLAPS", "records", found=found, where=Place(row["source"]))))
+    return issues
 
 
 def funnel(file: receipts.ReceiptFile) -> FileFunnel:

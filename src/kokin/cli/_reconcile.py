@@ -84,7 +84,7 @@ def reconcile(
             posted = kept.status()["controls"]
     issues = to_table(taken.issues)
     summary = reports.write_run(result, accounts, taken.funnels, issues, out, language=language(), catalog=charges)
-    _show.issues(taken.issues)
+    _show.issues([*taken.issues, *(issue for _, issue in _files.overlaps(result))])
     show(summary)
     _show.line()
     if ledger:

@@ -87,6 +87,9 @@ class Receipt(Record):
     """払込日・振込日: the day of the operator's transfer."""
     amount: Annotated[int, Yen()]
     """Yen; 0 only of a correction. A reversal has the yen that it takes back, not negative."""
+    bank_charge: Annotated[int, Yen(-99_999_999_999)] | None = None
+    """Yen that the bank kept of ``amount`` (手数料): the account got ``amount - bank_charge``. Negative: the bank added
+    yen to it."""
     principal: Annotated[int, Yen()] | None = None
     """Yen of 本税 or 元本, where the file tells."""
     late_charge: Annotated[int, Yen()] | None = None

@@ -156,6 +156,9 @@ class XmlDecoder:
             values[f.id] = _other_values([column for column in columns if column.name in f.others], texts, f.length)
         _separate_references(values, alone=alone)
         values["event"] = _event(values)
+        if values["event"] in ("pending", "voided"):
+            values["value_day"] = None  # nothing is settled on a day that the bank only expects
+        values["bank_charge"] = None  # known at the end of the entry
         place = Place(self.file, self._number, offset)
         return LayoutRecord("data", self._number, offset, b"", values, [issue.at(place) for issue in issues])
 
@@ -304,8 +307,36 @@ class _Entry:
     """Yen of the transactions, debits negative."""
     charges: _Charges = _Charges()
     """Of the transactions."""
+    single: list[_Charges] = field(default_factory=list)
+    """Of each of ``records``."""
     unsure: bool = False
     """Whether a transaction has no amount or direction that can be read."""
+
+
+def _set_charges(entry: _Entry, difference: int, single: Sequence[int | Fraction], sign: int) -> None:
+    """Write what the bank kept of each transaction of an entry into its ``bank_charge``.
+
+    Each bears its own charges; the first that covers them bears those of the entry, or all of them where the parts are
+    not whole yen or belong to records that were released.
+
+    Args:
+        entry: the entry.
+        difference: its amount less the sum of its transactions; like them negative for debits.
+        single: what the charges add to each transaction.
+        sign: 1 for a credit, -1 for a debit.
+    """
+    if entry.is_released or any(yen.denominator != 1 for yen in single):
+        single = [0] * len(entry.records)
+    kept = [-sign * int(yen) for yen in single]
+    rest = -sign * difference - sum(kept)
+    credits_ = [_SIGNS[record.values["direction"]] == sign for record in entry.records]
+    amounts = [record.values["amount"] for record in entry.records]
+    covers = (at for at, yen in enumerate(amounts) if credits_[at] and yen >= kept[at] + rest)
+    kept[next(covers, 0)] += rest
+    entry.records = [
+        replace(record, values={**record.values, "bank_charge": yen or None})
+        for record, yen in zip(entry.records, kept, strict=True)
+    ]
 
 
 @dataclass
@@ -455,8 +486,9 @@ class _Document:
         entry.count += 1
         texts = self._of_transaction.texts(element)
         whole = element.getparent().getparent()
-        if charges := _charges(element, whole, self._namespace):
-            entry.charges += charges
+        charges = _charges(element, whole, self._namespace) or _Charges()
+        entry.charges += charges
+        entry.single.append(charges)
         if entry.count == 1:
             entry.first = texts
         else:
@@ -468,8 +500,8 @@ class _Document:
         forget(element)
         if len(entry.records) > _MAX_HELD:
             entry.is_released = True
-            yield from entry.records
-            entry.records.clear()
+            yield from entry.records[:-1]
+            del entry.records[:-1], entry.single[:-1]
 
     def _add(self, entry: _Entry, texts: Texts, *, alone: bool) -> None:
         record = self._decoder.record(texts, entry.offset, alone=alone)
@@ -505,14 +537,28 @@ class _Document:
         forget(element)
 
     def _balance(self, entry: _Entry, amount: int | Fraction, charges: _Charges) -> None:
-        """Reject the transactions of an entry that are not its amount, with and without their charges."""
+        """Compare an entry with its transactions: a difference is their charges, or it rejects them."""
         difference = amount - entry.sum
         if not difference:
             return
-        inner = (0, entry.charges.recorded, entry.charges.total)
-        if any(difference == one + other for one in (0, charges.recorded, charges.total) for other in inner):
-            return
-        self._reject(entry, Issue("TOTAL_MISMATCH", expected=str(entry.sum), found=_shown(amount)))
+        inner = (
+            (0, [0] * len(entry.records)),
+            (entry.charges.recorded, [one.recorded for one in entry.single]),
+            (entry.charges.total, [one.total for one in entry.single]),
+        )
+        explained = (
+            single
+            for outer in (0, charges.recorded, charges.total)
+            for total, single in inner
+            if difference == outer + total
+        )
+        found = next(explained, None)
+        if found is None:
+            self._reject(entry, Issue("TOTAL_MISMATCH", expected=str(entry.sum), found=_shown(amount)))
+        elif difference.denominator != 1:
+            self._reject(entry, Issue("AMOUNT_FRACTION", expected="whole yen", found=_shown(amount)))
+        else:
+            _set_charges(entry, int(difference), found, 1 if amount > 0 else -1)
 
     def _reject(self, entry: _Entry, issue: Issue) -> None:
         """Reject the transactions of an entry, or the file where some of them were released already."""

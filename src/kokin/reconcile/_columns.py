@@ -52,6 +52,13 @@ def day_column(table: pa.Table, name: str) -> Days:
     return numbers.view("datetime64[D]")
 
 
+def charges(table: pa.Table) -> Ints:
+    """The yen that the bank kept of each receipt (``bank_charge``), int64 (n,); 0 for a null, or without the column."""
+    if "bank_charge" not in table.schema.names:
+        return np.zeros(len(table), np.int64)
+    return integers(table.column("bank_charge"), 0)
+
+
 def days_array(days: Days) -> pa.Array:
     """Days as date32; null for NaT."""
     known = ~np.isnat(days)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from kokin.columns import Bytes, Flags, Ints, Rows, integers, to_arrow
 from kokin.matching import BOOKED, KINDS, NO_BALANCE, OUTCOMES, PROVISIONAL_YEN, SUSPENSE, disposition
 from kokin.model import Outcome, ReceiptKind
-from kokin.reconcile._columns import Days, day_column, text_column
+from kokin.reconcile._columns import Days, charges, day_column, text_column
 
 if TYPE_CHECKING:
     from kokin.reconcile._reconcile import Reconciliation
@@ -97,6 +97,11 @@ class Lines:
         if name not in self._table.schema.names:
             return np.full(len(self), -1, np.int64)
         return integers(self._table.column(name), -1)[self.rows]
+
+    @cached_property
+    def bank_charge(self) -> Ints:
+        """Yen that the bank kept of each, int64 (n,); 0 where nothing says."""
+        return charges(self._table)[self.rows]
 
     @cached_property
     def paid_on(self) -> Days:

@@ -18,18 +18,19 @@ from kokin.columns import (
     flags_of,
     in_one,
     integers,
+    place_of,
     record_problems,
     to_arrow,
 )
-from kokin.issues import RefusedError
+from kokin.issues import Issue, RefusedError
 from kokin.model import Day, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
-from kokin.reconcile._columns import Days, coded, day_column, days_array, summed, text_column, total
+from kokin.reconcile._columns import Days, charges, coded, day_column, days_array, summed, text_column, total
 from kokin.reconcile._controls import STATEMENTS, Control
 from kokin.reconcile._findings import of_lines, of_sources, texts_of
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._policy import Policy
 
-_SETTLED = ("receipts", "settled", "cancelled", "fee", "credits", "credited")
+_SETTLED = ("receipts", "settled", "cancelled", "fee", "kept", "credits", "credited")
 
 
 class Credit(Record):
@@ -65,16 +66,26 @@ class OperatorReport(Record):
 def bank_credits(receipts: Any) -> pa.Table:
     """The credits of a bank file that has been read as receipts (``zengin-01``, ``zengin-03``, ``camt.054``).
 
-    A record is a credit of the day on which it was received; one of kind ``reversal`` or ``cancel`` takes it back. A
-    provisional one, such as an entry that is still pending, is no money yet and left out.
+    A record is a credit of the day on which it was received, of its ``amount`` less ``bank_charge``; one of kind
+    ``reversal`` takes it back. An entry that is still pending (``provisional``) and its cancel are no money, and left
+    out.
+
+    Raises:
+        RefusedError: a required column is missing or of another type; the bank kept more than the amount.
     """
     table = conform(as_table(receipts), Receipt)
     kind = pc.fill_null(text_column(table, "kind"), ReceiptKind.FINAL.value)
-    table = table.filter(pc.not_equal(kind, ReceiptKind.PROVISIONAL.value))
+    no_money = pa.array([ReceiptKind.PROVISIONAL.value, ReceiptKind.CANCEL.value])
+    table = table.filter(pc.invert(pc.is_in(kind, value_set=no_money)))
     received = day_column(table, "received_on")
-    takes_back = pa.array([ReceiptKind.CANCEL.value, ReceiptKind.REVERSAL.value])
-    taken_back = flags_of(pc.is_in(text_column(table, "kind"), value_set=takes_back))
-    amount = integers(table.column("amount"), 0)
+    taken_back = flags_of(pc.fill_null(pc.equal(text_column(table, "kind"), ReceiptKind.REVERSAL.value), False))
+    gross, charge = integers(table.column("amount"), 0), charges(table)
+    amount = gross - charge
+    if issues := [
+        Issue("AMOUNT_RANGE", "bank_charge", f"at most {gross[row]}", str(charge[row]), place_of(table, row + 1))
+        for row in np.flatnonzero(amount < 0).tolist()
+    ]:
+        raise RefusedError(issues, "no credits of a bank")
     return pa.table(
         {
             "credited_on": days_array(np.where(np.isnat(received), day_column(table, "paid_on"), received)),
@@ -119,8 +130,10 @@ def settlements(lines: Lines, credits_: pa.Table, policy: Policy) -> pa.Table:
     """払込照合表: by day and operator what should have come and what came.
 
     ``settled_on, agent_code, receipts, settled, cancelled, fee, expected, credits, credited``. ``expected`` is
-    ``settled - cancelled``, less ``fee`` where it is netted. ``agent_code`` is null throughout where the credits do not
-    tell operators apart. Receipts of which nobody says when they are paid over stand under no day.
+    ``settled - cancelled``, less what was kept of it: the charges that receipts carry (``bank_charge``), and the fees
+    of the policy where they are netted. ``fee`` is both; a receipt with a charge of its own has no fee of the policy,
+    and one that is taken back gives its charge back. ``agent_code`` is null throughout where the credits do not tell
+    operators apart. Receipts of which nobody says when they are paid over stand under no day.
     """
     entries = pa.concat_tables([_due(lines, policy), _came(credits_)], promote_options="default")
     agents = credits_.column("agent_code") if "agent_code" in credits_.schema.names else None
@@ -128,10 +141,9 @@ def settlements(lines: Lines, credits_: pa.Table, policy: Policy) -> pa.Table:
         place = entries.column_names.index("agent_code")
         entries = entries.set_column(place, "agent_code", pa.nulls(len(entries), pa.string()))
     told = summed(entries, ("settled_on", "agent_code"), _SETTLED)
-    expected = pc.subtract(told.column("settled"), told.column("cancelled"))
-    if policy.fee == "netted":
-        expected = pc.subtract(expected, told.column("fee"))
-    return told.add_column(told.column_names.index("credits"), "expected", expected)
+    settled, cancelled, kept = (told.column(name) for name in ("settled", "cancelled", "kept"))
+    expected = pc.subtract(pc.subtract(settled, cancelled), kept)
+    return told.set_column(told.column_names.index("kept"), "expected", expected)
 
 
 def _due(lines: Lines, policy: Policy) -> pa.Table:
@@ -142,11 +154,14 @@ def _due(lines: Lines, policy: Policy) -> pa.Table:
     at = np.flatnonzero(money | lines.reversals | (cancels & ~np.isnat(lines.days("settled_on"))))
     agent = lines.text("agent_code").take(to_arrow(at, pa.int64()))
     is_money = money[at].astype(np.int64)
+    charge = lines.bank_charge[at] * np.where(is_money, 1, -1)
+    fee = np.where(charge != 0, 0, is_money * _fees(agent, policy))
     yen = {
         "receipts": is_money,
         "settled": is_money * lines.amount[at],
         "cancelled": (1 - is_money) * lines.amount[at],
-        "fee": is_money * _fees(agent, policy),
+        "fee": charge + fee,
+        "kept": charge + fee * (policy.fee == "netted"),
     }
     columns = {name: to_arrow(values, pa.int64()) for name, values in yen.items()}
     return pa.table({"settled_on": days_array(settled_on(lines)[at]), "agent_code": agent, **columns})

@@ -23,12 +23,15 @@ class Series(NamedTuple):
 
 
 def share_bar(parts: Sequence[tuple[str, str, int]], words: Words) -> Html:
-    """Parts of a whole, one beside another: of each its name, its tone and its yen."""
-    total = sum(yen for *_, yen in parts) or 1
+    """Parts of a whole, one beside another: of each its name, its tone and its yen.
+
+    A negative part, such as 不明金 of which more was taken back than came, has no width; the legend has its yen.
+    """
+    total = sum(max(yen, 0) for *_, yen in parts) or 1
     x, shapes = 0.0, []
     for name, tone, yen in parts:
-        width = 1000 * yen / total
-        if yen:
+        width = 1000 * max(yen, 0) / total
+        if yen > 0:
             # A part that is there is seen, however small.
             shapes.append(_shape(tone, x, 0, max(width, 2), 24, f"{name} {words.yen(yen)}"))
         x += width
@@ -43,14 +46,14 @@ def meter(value: int, most: int, tone: str) -> Html:
 
 
 def columns(labels: Sequence[str], series: Sequence[Series], words: Words, name: str) -> Html:
-    """Columns of yen, one for each label, its series one above another."""
-    sums = [sum(some) for some in zip(*(one.yen for one in series), strict=True)]
+    """Columns of yen, one for each label, its series one above another; negative yen have no height."""
+    sums = [sum(max(yen, 0) for yen in some) for some in zip(*(one.yen for one in series), strict=True)]
     top = _round_up(max(sums, default=0))
     shapes = [Html(f'<line x1="0" x2="{10 * len(labels)}" y1="{y}" y2="{y}"/>') for y in (0, 50, 100)]
     for at, label in enumerate(labels):
         y = 100.0
         for one in series:
-            height = 100 * one.yen[at] / top
+            height = 100 * max(one.yen[at], 0) / top
             if height:
                 y -= height
                 said = f"{label} {one.name} {words.yen(one.yen[at])}"

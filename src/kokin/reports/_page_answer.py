@@ -68,7 +68,9 @@ def _cards(bins: dict[Bin, int], tables: Any, words: Words) -> list[Html]:
     arrears = tables["arrears"]
     owed = pc.sum(arrears.column("unpaid")).as_py() or 0
     look, issues = len(tables["exceptions"]), len(tables["issues"])
-    rate = words.say("card_applied_note", rate=percent(bins[Bin.APPLIED], money))
+    # What was taken back without a payment makes suspense negative; it is no part of what came.
+    came = sum(max(bins[name], 0) for name in _MONEY)
+    rate = words.say("card_applied_note", rate=percent(bins[Bin.APPLIED], came))
     return [
         _card("card_money", words.yen(money), words.say("card_money_note"), words),
         _card("card_applied", words.yen(bins[Bin.APPLIED]), rate, words),
