@@ -127,6 +127,8 @@ def post(
     A file that stands in the ledger already, under any name, adds nothing and is told so. One that is refused or cannot
     be read keeps no other out; the exit code is then 3 or 4, and the rest is posted. After any failure the same command
     can be given again.
+
+    A payment that another file has brought already counts once: its other records are DUPLICATE_RECORD.
     """
     from kokin import receipts
     from kokin.cli._files import layouts_for
