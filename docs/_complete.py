@@ -36,11 +36,15 @@ def public_names() -> set[str]:
 
 
 def _names(room: ModuleType) -> Iterator[str]:
-    """What a room gives; without an ``__all__``, what is defined in it."""
-    for name, value in vars(room).items():
-        own = not name.startswith("_") and getattr(value, "__module__", None) == room.__name__
-        if name in getattr(room, "__all__", ()) or (own and not hasattr(room, "__all__")):
-            yield from () if inspect.ismodule(value) else (name,)
+    """What a room gives, also what it imports when it is first named; without an ``__all__``, what is defined in it."""
+    own = (
+        name
+        for name, value in vars(room).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == room.__name__
+    )
+    for name in getattr(room, "__all__", own):
+        if not inspect.ismodule(getattr(room, name)):
+            yield name
 
 
 def constants(room: ModuleType) -> dict[str, str]:

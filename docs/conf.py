@@ -120,8 +120,13 @@ nitpick_ignore_regex = [
         r"py:class",
         r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|Dots|Language|DateFormat|TimeFormat|dict\[str)",
     ),
+    # The type variable of ReadResult.
+    (r"py:class", r"T"),
     # What pydantic writes into signatures.
-    (r"py:class", r"(annotated_types\.)?(_Pydantic\w+|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen)"),
+    (
+        r"py:class",
+        r"(annotated_types\.)?(_Pydantic\w+|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen|BeforeValidator|_\w+)",
+    ),
     (r"py:class", r"DataFrame"),
 ]
 
