@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -55,6 +56,13 @@ def problems(text: str) -> list[tuple[str, str, str]]:
     with pytest.raises(layouts.LayoutError) as caught:
         layouts.parse(text, "ours")
     return [(issue.code, issue.field, issue.expected) for issue in caught.value.issues]
+
+
+def test_an_xml_layout_needs_an_identity_too() -> None:
+    text = resources.files("kokin.receipts.layouts").joinpath("camt.054.toml").read_text(encoding="utf-8")
+    declared = '[identity]\nassigned = ["servicer_reference"]\n'
+    assert declared in text
+    assert [code for code, *_ in problems(text.replace(declared, ""))] == ["IDENTITY_MISSING"]
 
 
 def test_a_layout_of_receipts_without_an_identity_is_refused_with_what_to_write() -> None:

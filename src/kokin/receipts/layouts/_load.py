@@ -71,11 +71,6 @@ def parse(text: str, name: str) -> Layout:
 def _layout(tables: dict[str, Any], name: str) -> Layout:
     if "base" in tables:
         tables = {**_tables(str(tables.pop("base"))), **tables}
-    receipt = tables.get("receipt")
-    if tables.get("format") == "xml" and "identity" not in tables and receipt and "provider_key" in receipt:
-        # The camt layouts name their reference in [receipt] until they declare an identity.
-        receipt = dict(receipt)
-        tables = {**tables, "identity": {"assigned": [receipt.pop("provider_key")]}, "receipt": receipt}
     try:
         layout = Layout(**{**tables, "name": name})
     except ValidationError as error:
