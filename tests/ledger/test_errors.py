@@ -19,7 +19,7 @@ def refused(call, *arguments, **options):
 
 @pytest.mark.parametrize("call", [Ledger.open, Ledger.create])
 def test_a_server_that_is_not_there(call):
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", reason="no psycopg here: pip install 'kokin[postgres]'")
     said = refused(call, "postgresql://nobody:secret@127.0.0.1:1/city?sslpassword=s3cret")
     assert "no connection" in said
     assert "secret" not in said
@@ -46,9 +46,8 @@ def test_a_kind_of_database_that_is_not_supported():
     assert "mysql" in refused(Ledger.create, "mysql://host/city")
 
 
+@pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_a_role_without_rights(ledger, raw, bills, receipts):
-    if raw.dialect.name == "sqlite":
-        pytest.skip("SQLite has no roles")
     ledger.add_bills(bills(B1=1), actor="clerk")
     with raw.begin() as connection:
         if not connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = 'auditor'")).first():
@@ -67,9 +66,8 @@ def test_a_role_without_rights(ledger, raw, bills, receipts):
             assert "safe to run again" not in said
 
 
+@pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_a_file_that_may_not_be_written(ledger, place, bills, monkeypatch):
-    if not place.startswith("sqlite"):
-        pytest.skip("a file of SQLite")
     ledger.close()
     prepare = _sqlite._prepare
 
@@ -84,9 +82,8 @@ def test_a_file_that_may_not_be_written(ledger, place, bills, monkeypatch):
     assert "again" not in said
 
 
+@pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_another_program_that_does_not_let_go(ledger, place, bills, monkeypatch):
-    if not place.startswith("sqlite"):
-        pytest.skip("a lock of SQLite")
     monkeypatch.setattr(_sqlite, "_PATIENCE", 0)
     with closing(sqlite3.connect(place.removeprefix("sqlite:///"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -95,10 +92,8 @@ def test_another_program_that_does_not_let_go(ledger, place, bills, monkeypatch)
     assert ledger.add_bills(bills(B1=1), actor="clerk").is_new
 
 
+@pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_a_connection_that_is_lost(ledger, raw, bills):
-    if raw.dialect.name == "sqlite":
-        pytest.skip("a server's connection")
-
     def pieces():
         with raw.begin() as connection:
             others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -109,10 +104,8 @@ def test_a_connection_that_is_lost(ledger, raw, bills):
     assert ledger.add_bills(bills(B1=1), actor="clerk").is_new
 
 
+@pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_a_full_disk_is_no_reason_to_run_again_at_once(ledger, place, bills):
-    if not place.startswith("sqlite"):
-        pytest.skip("a limit of SQLite")
-
     def limit(connection, _):
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")

@@ -136,9 +136,8 @@ def test_the_database_refuses_rows_with_other_ids(filled, raw, table):
 
 
 @pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_sqlite_refuses_to_replace_a_row(filled, raw, table):
-    if raw.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL has no REPLACE")
     columns = ", ".join(JOURNAL[table].names)
     changed = columns.replace("entry", "entry + 1") if "entry" in JOURNAL[table].names else columns
     before = rows_of(raw, table)
@@ -155,9 +154,8 @@ def test_sqlite_refuses_to_replace_a_row(filled, raw, table):
 
 
 @pytest.mark.parametrize("table", EVERY_TABLE)
+@pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_sqlite_refuses_values_of_another_storage_class(filled, raw, table):
-    if raw.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL has typed columns")
     with raw.begin() as connection:
         for trigger in (
             connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
