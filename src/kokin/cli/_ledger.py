@@ -216,7 +216,8 @@ def reverse(
         who, when = actor_of(actor), moment_of(at)
         if entry is not None:
             done = kept.reverse_entry(entry, reason=reason, actor=who, at=when)
-        elif posting is not None:
+        else:
+            assert posting is not None  # one of the two is given
             done = kept.reverse_posting(posting, reason=reason, actor=who, at=when)
     _show.line(
         tell("reversed by entry {entry}; judged anew: {rejudged:,}", entry=done.entry.id, rejudged=done.rejudged)

@@ -57,9 +57,10 @@ def _explain(text: str, error: BaseException | None = None) -> None:
 def _flushed(code: int) -> int:
     """Write what is still in the buffers; what Python would do itself at its end, but with exit code 120."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except BrokenPipeError:
             code = max(code, _UNREAD)
             _discard(stream)

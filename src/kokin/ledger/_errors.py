@@ -85,7 +85,7 @@ def _advice(error: BaseException, cause: BaseException) -> str:
     if code is not None:
         return _SQLITE.get(code & 0xFF, _CHECK)
     if hasattr(cause, "sqlstate"):
-        state = cause.sqlstate or ""
+        state = getattr(cause, "sqlstate") or ""  # noqa: B009 (of the driver, unknown to type checkers)
         for prefix, advice in _POSTGRESQL.items():
             if state.startswith(prefix):
                 return advice

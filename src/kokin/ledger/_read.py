@@ -126,7 +126,7 @@ def outcome_counts(session: Session, last: int | None, *only: ColumnElement[bool
         .group_by(_POSTINGS.c.outcome)
         .order_by(_POSTINGS.c.outcome)
     )
-    rows = session.connection.execute(statement).all()
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in session.connection.execute(statement)]
     return {outcome: {"count": count, "amount": whole_yen(*parts)} for outcome, count, *parts in rows}
 
 

@@ -269,7 +269,7 @@ def whole_bookings(reversals: Ints, finals: Ints, claims: Claims) -> tuple[Ints,
     sums = np.zeros(size, np.int64)
     np.add.at(sums, claims.batch[finals], claims.amount[finals])
     fits = reversals[sums[claims.key[reversals]] == claims.amount[reversals]]
-    fits = last(claims.key, fits, -claims.rank).astype(np.int64)
+    fits = last(claims.key, fits.astype(np.int32), -claims.rank).astype(np.int64)
     return fits, finals[np.isin(claims.batch[finals], claims.key[fits])]
 
 

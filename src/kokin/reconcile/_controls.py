@@ -81,7 +81,12 @@ def controls(receipts: Receipts, judged: Judged, debts: Debts) -> list[Control]:
         "T4": (total(receipts.yen), sum(yen.values())),
         "T5": (before - yen[Bin.APPLIED], after),
     }
-    checked = {name: Control(name, STATEMENTS[name], *sides.get(name, ())) for name in STATEMENTS}
+    not_checked = (None, None)
+    checked = {
+        name: Control(name, STATEMENTS[name], left, right)
+        for name in STATEMENTS
+        for left, right in [sides.get(name, not_checked)]
+    }
     return list((checked | {"T6": payment_control(receipts, judged)}).values())
 
 

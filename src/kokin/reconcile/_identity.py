@@ -159,7 +159,7 @@ def _by_content(some: Columns, kind: Bytes, part: Ints, rows: Ints) -> _Groups:
     head = _changes(content[order], file[order])
     # The same record of the same file, in two tables, is one record.
     new = head | _changes(record[order]) | ~one_record[order]
-    nth: Ints = np.cumsum(new)
+    nth = np.cumsum(new).astype(np.int64)
     nth -= nth[head][np.cumsum(head) - 1]
     number = np.empty(len(rows), np.int64)
     number[order] = nth
@@ -302,7 +302,7 @@ def bookings(some: Columns, among: Flags) -> tuple[Ints, Ints, Ints, Ints]:
     """
     nothing = np.empty(0, np.int64)
     if not (some.has("batch_key") and some.has("provider_key")):
-        return (nothing,) * 4
+        return nothing, nothing, nothing, nothing
     own, batch = code_together(some, "provider_key", "batch_key")
     has_own, has_batch = some.known("provider_key"), some.known("batch_key")
     member = among & has_batch & (batch != own)

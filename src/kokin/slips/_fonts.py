@@ -86,4 +86,6 @@ def _embedded(path: str | Path) -> tuple[str, TTFont]:
         except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
             raise RefusedError([Issue("FONT_FORM", "font", "a TrueType font", Path(path).name)]) from error
         pdfmetrics.registerFont(font)
-    return name, pdfmetrics.getFont(name)
+    font = pdfmetrics.getFont(name)
+    assert isinstance(font, TTFont)  # the name is of no other
+    return name, font
