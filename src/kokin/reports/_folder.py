@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from kokin.columns import draft_folder
 
 
 @contextmanager
@@ -17,9 +17,7 @@ def replaced(out: Path, last: str) -> Iterator[Path]:
     ``last`` comes last: without it the folder holds no complete result.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.parent / f".{out.name}-{secrets.token_hex(4)}"
-    draft.mkdir()  # not tempfile.mkdtemp: the folder, which is kept, has the mode that the umask says
-    try:
+    with draft_folder(out) as draft:
         yield draft
         if not out.exists():
             draft.rename(out)
@@ -27,5 +25,3 @@ def replaced(out: Path, last: str) -> Iterator[Path]:
         (out / last).unlink(missing_ok=True)
         for path in sorted(draft.iterdir(), key=lambda path: path.name == last):
             path.replace(out / path.name)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
