@@ -28,7 +28,7 @@ import pyarrow as pa
 from sqlalchemy import create_engine, event, make_url, text
 
 from kokin import receipts as receipt_files
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
 from kokin.reconcile import reconcile
 
@@ -259,7 +259,7 @@ def half_a_file(base: str, rng: random.Random, count: int) -> Found:
             layout, day = "zengin-91", date(2026, 5, 26)
             try:
                 ledger.post(receipt_files.open(path, layout, reference_date=day), actor="batch")
-            except RefusedError:
+            except InvalidInputError:
                 found.hit += 1
             found.broken += ledger.status() != before
             path.write_bytes(whole)

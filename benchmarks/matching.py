@@ -111,7 +111,7 @@ def digest(told: Any) -> str:
         table = pl.read_csv(told, infer_schema=False)
         table = table.select(column for column in table.columns if column != "source")
     else:
-        numbers = {"record_no", "amount", "applied", "excess", "expected"}
+        numbers = {"record_no", "amount", "applied", "excess", "balance_before"}
         table = pl.from_arrow(told).select(
             pl.col(name).cast(pl.Int64 if name in numbers else pl.String).cast(pl.String) for name in OUTCOME
         )
@@ -128,12 +128,12 @@ def roofline(bills: int, receipts: int) -> tuple[float, str]:
     """Seconds that the core cannot do without on all cores, and from what they are reckoned."""
     import numpy as np
 
-    from kokin.columns import in_threads
+    from kokin._arrow import thread_map
 
     blocks = [np.ones(1 << 24, np.uint64) for _ in range(2)]
     place = np.random.default_rng(1).integers(0, len(blocks[0]), 1 << 22)
-    read = min(timed(lambda: in_threads(np.sum, blocks)) for _ in range(7)) / (2 * blocks[0].nbytes)
-    reach = min(timed(lambda: in_threads(lambda block: block.take(place), blocks)) for _ in range(7)) / (2 * len(place))
+    read = min(timed(lambda: thread_map(np.sum, blocks)) for _ in range(7)) / (2 * blocks[0].nbytes)
+    reach = min(timed(lambda: thread_map(lambda block: block.take(place), blocks)) for _ in range(7)) / (2 * len(place))
     # Number and yen of every row are read once and the outcome's columns written; the key is kept and its slot written.
     # Each bill is placed, each receipt meets a slot, a key, a balance and its company at places in no order.
     streamed = bills * (34 + 8 + 16 + 8) + receipts * (34 + 8 + 1 + 3 * 8 + 14)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kokin.columns import day_numbers, int64_array, string_array, to_arrow, to_digits
+from kokin._arrow import from_numpy, int64_array, string_array, to_digits, yyyymmdd
 
 CHUNK = 1_000_000
 RECORD = 200
@@ -126,7 +126,7 @@ def _bills(folder: Path, number: np.ndarray, confirmation: np.ndarray, item: np.
                 "case_key": _texts(_key(number[rows]), 20),
                 "confirmation": _texts(confirmation[rows], 6),
                 "amount": int64_array(amount[rows].astype(np.int64)),
-                "due_on": to_arrow(np.full(size, FIRST_DAY + 60), pa.date32()),
+                "due_on": from_numpy(np.full(size, FIRST_DAY + 60), pa.date32()),
             }
         )
         parquet = parquet or pq.ParquetWriter(folder / "bills.parquet", table.schema)
@@ -161,8 +161,8 @@ def _receipts(
                 "item_code": item[rows],
                 "case_key": key[rows],
                 "confirmation": confirmation[rows],
-                "paid_on": day_numbers(day[rows]),
-                "received_on": day_numbers(day[rows] + 3),
+                "paid_on": yyyymmdd(day[rows]),
+                "received_on": yyyymmdd(day[rows] + 3),
                 "amount": yen[rows],
                 "channel": np.full(size, 7),
                 "store_code": key[rows] % 900_001,

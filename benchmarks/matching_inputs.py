@@ -23,7 +23,7 @@ OUTCOME = [
     "amount",
     "applied",
     "excess",
-    "expected",
+    "balance_before",
 ]
 DAY = {"paid_on", "received_on"}
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kokin import bills, receipts
-from kokin.columns import CHUNK, write_csv
-from kokin.issues import RefusedError
+from kokin._arrow import CHUNK_ROWS, write_csv
+from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.reconcile import reconcile
 
@@ -25,7 +25,7 @@ def prepared(folder: Path, form: str) -> Index:
     if form == "csv":
         return Index.build(bills.read(folder / "bills.csv").table)
     file = pq.ParquetFile(folder / "bills.parquet", pre_buffer=False)
-    return Index.build(pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(CHUNK)))
+    return Index.build(pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(CHUNK_ROWS)))
 
 
 def taken(folder: Path) -> pa.Table:
@@ -56,7 +56,7 @@ def prepare_daily(folder: Path) -> None:
     """The index of the folder's bills on disk, made once for each version of its form."""
     try:
         Index.load(folder / "index")
-    except RefusedError:
+    except InvalidInputError:
         prepared(folder, "parquet").save(folder / "index")
 
 

@@ -80,7 +80,7 @@ def polars_judged(receipts: pl.LazyFrame, bills: pl.LazyFrame, engine: str) -> p
             .then(pl.lit("UNDERPAID"))
             .otherwise(pl.lit("OVERPAID")),
             applied=pl.when(known).then(pl.min_horizontal(amount, met)).otherwise(0),
-            expected=met,
+            balance_before=met,
         )
         .with_columns(excess=pl.when(known).then(amount - pl.col("applied")).otherwise(0))
         .select(OUTCOME)
@@ -145,7 +145,7 @@ select record_no,
        when amount < met then 'UNDERPAID' else 'OVERPAID' end as outcome,
   bill_id, payee_code, item_code, case_key, amount,
   case when bill_id is null then 0 else {least}(amount, met) end as applied,
-  case when bill_id is null then 0 else amount - {least}(amount, met) end as excess, met as expected
+  case when bill_id is null then 0 else amount - {least}(amount, met) end as excess, met as balance_before
 from judged
 """
 BALANCE_SQL = """
@@ -226,7 +226,7 @@ def pandas_judged(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
     cases = [~known, (met == 0).fillna(False), (amount == met).fillna(False), (amount < met).fillna(False)]
     names = ["NO_BILL", "DUPLICATE_PAYMENT", "MATCHED", "UNDERPAID"]
     joined["outcome"] = np.select([case.to_numpy(bool) for case in cases], names, "OVERPAID")
-    joined["applied"], joined["excess"], joined["expected"] = applied, np.where(known, amount - applied, 0), met
+    joined["applied"], joined["excess"], joined["balance_before"] = applied, np.where(known, amount - applied, 0), met
     return joined[OUTCOME]
 
 
@@ -284,7 +284,7 @@ def acero_judged(receipts: pa.Table, bills: pa.Table) -> pa.Table:
         "outcome": outcome,
         "applied": applied,
         "excess": pc.if_else(unknown, 0, pc.subtract(amount, applied)),
-        "expected": met,
+        "balance_before": met,
     }
     return pa.table({name: more.get(name, rows[name] if name in rows.column_names else None) for name in OUTCOME})
 

@@ -44,7 +44,7 @@ def make_91(rows: int) -> Path:
     if path.exists():
         return path
     content = io.BytesIO()
-    receipts.synthesize(content, "zengin-91", SEED_ROWS, seed=1)
+    receipts.generate_sample(content, "zengin-91", SEED_ROWS, seed=1)
     lines = np.frombuffer(content.getvalue(), np.uint8).reshape(-1, 122)
     header, seed, end = lines[0], lines[1:-2].copy(), lines[-1]
     seed[:, 111] = np.where(np.arange(len(seed)) % 20 == 7, ord("1"), ord("0"))
@@ -212,8 +212,8 @@ def make_xml(megabytes: int) -> Path:
     path = WORK / f"camt-054-{megabytes}.xml"
     if not path.exists():
         sample = io.BytesIO()
-        receipts.synthesize(sample, "camt.054", 1000)
-        receipts.synthesize(path, "camt.054", megabytes * 1_000_000 * 1000 // len(sample.getvalue()))
+        receipts.generate_sample(sample, "camt.054", 1000)
+        receipts.generate_sample(path, "camt.054", megabytes * 1_000_000 * 1000 // len(sample.getvalue()))
     return path
 
 

@@ -22,8 +22,8 @@ import polars
 import pyarrow as pa
 
 from kokin import reports
-from kokin.columns import in_one, int64_array, string_array, to_arrow, to_digits
-from kokin.reconcile import reconcile, settle_accounts
+from kokin._arrow import combine, from_numpy, int64_array, string_array, to_digits
+from kokin.reconcile import build_accounts, reconcile
 from kokin.reports import Report, of_run
 
 AS_OF = date(2026, 11, 2)
@@ -57,7 +57,7 @@ def city(rows: int) -> tuple[pa.Table, pa.Table]:
         }
 
     def days(some: np.ndarray) -> pa.Array:
-        return to_arrow(some.astype("datetime64[D]").view(np.int64).astype(np.int32), pa.date32())
+        return from_numpy(some.astype("datetime64[D]").view(np.int64).astype(np.int32), pa.date32())
 
     bills = pa.table(
         {
@@ -120,7 +120,7 @@ def main() -> None:
     assert len(result.outcomes) == len(result.balances) == given.rows
 
     def made() -> Report:
-        return of_run(result, settle_accounts(result, bills, as_of=AS_OF))
+        return of_run(result, build_accounts(result, bills, as_of=AS_OF))
 
     report = made()
     told = {"outcomes": report.tables["outcomes"]}
@@ -155,7 +155,7 @@ def main() -> None:
 
 def in_rows(table: pa.Table, rows: int) -> pa.Table:
     """The first rows of a table, as a table of its own."""
-    return pa.table([in_one(column) for column in table.slice(0, rows).columns], schema=table.schema)
+    return pa.table([combine(column) for column in table.slice(0, rows).columns], schema=table.schema)
 
 
 if __name__ == "__main__":

@@ -115,9 +115,9 @@ def by_segno_svg(payloads: list[str]) -> list[bytes]:
     return pictures
 
 
-def page_bills(table: pa.Table) -> list[tuple[Bill, slips.SlipTexts]]:
+def page_bills(table: pa.Table) -> list[tuple[Bill, slips.SlipText]]:
     """Bills with what is printed beside them."""
-    texts = slips.SlipTexts(payee="例示市水道事業管理者", charge="水道料金・下水道使用料", note="使用期間 4月〜5月")
+    texts = slips.SlipText(payee="例示市水道事業管理者", charge="水道料金・下水道使用料", note="使用期間 4月〜5月")
     rows = []
     for row in table.to_pylist():
         code = slips.gs1_128.build(

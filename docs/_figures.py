@@ -80,7 +80,7 @@ def el_qr_digits() -> str:
     per_row, cell, line = 45, 16, 34
     colours = {name: colour for _, colour, names in _GROUPS for name in names}
     drawn = []
-    for part in elqr.PARTS.values():
+    for part in elqr.ELEMENTS.values():
         colour = colours.get(part.name, "plain")
         for at in range(part.start, part.start + part.width):
             x, y = 34 + at % per_row * cell, 14 + at // per_row * line

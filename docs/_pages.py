@@ -23,10 +23,10 @@ from typer.testing import CliRunner
 
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
-from kokin.issues import CODES
-from kokin.model import Bill, BillStatus, Bin, Finding, Outcome, Receipt, ReceiptKind, schema
+from kokin.issues import ISSUE_CODES
+from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind, arrow_schema
 from kokin.receipts import layouts
-from kokin.reconcile import BalanceStatus, OverpaymentKind, reconcile, settle_accounts
+from kokin.reconcile import BalanceStatus, OverpaymentKind, build_accounts, reconcile
 from kokin.reports import TABLES, of_run
 from kokin.reports._words import Words
 from kokin.rules import RATES
@@ -94,7 +94,7 @@ def _as_markdown(text: str) -> str:
 def _issue_codes() -> Iterator[str]:
     yield "| code | weight | meaning | 意味 |"
     yield "|---|---|---|---|"
-    for code in sorted(CODES.values(), key=lambda code: code.name):
+    for code in sorted(ISSUE_CODES.values(), key=lambda code: code.name):
         yield f"| `{code.name}` | {code.severity} | {_as_markdown(code.en)} | {code.ja} |"
 
 
@@ -106,7 +106,7 @@ _BESIDE_OUTCOMES = (
         "finding",
         Finding,
     ),
-    ("Bins", "Every yen of every receipt stands in exactly one of them (control T4).", "bin", Bin),
+    ("Bins", "Every yen of every receipt stands in exactly one of them (control T4).", "bin", Disposition),
     ("How a bill stands", "In `balances.csv`.", "status", BalanceStatus),
     ("Why money is owed back, or offered", "In `overpayments.csv` and `offers.csv`.", "kind", OverpaymentKind),
 )
@@ -130,7 +130,7 @@ def _members(head: str, kind: type[StrEnum], more: str = "", tell: Callable[[Any
 
 def _records() -> Iterator[str]:
     for record in (Bill, Receipt):
-        said, columns = _said(record), schema(record)
+        said, columns = _said(record), arrow_schema(record)
         yield f"## {record.__name__}"
         yield ""
         yield "| column | needed | type | meaning |"
@@ -190,7 +190,7 @@ def _reports() -> Iterator[str]:
     bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
     paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
     done = reconcile(bills, paid)
-    tables = of_run(done, settle_accounts(done, bills)).tables
+    tables = of_run(done, build_accounts(done, bills)).tables
     words = [Words(language) for language in ("en", "ja")]
     for name in TABLES:
         english, japanese = (some.table(name) for some in words)

@@ -16,11 +16,11 @@ with Ledger.create(f"sqlite:///{folder}/city.db") as ledger:
     for path, layout in city.receipts:
         file = receipts.open(path, layout, reference_date=city.reference_date)
         done = ledger.post(file, actor="batch")
-        print(f"entry {done.entry.id}: {path.name}, {file.totals.accepted} receipts, {done.rejudged} judged anew")
+        print(f"entry {done.entry.id}: {path.name}, {file.totals.accepted} receipts, {done.rematched} judged anew")
 
     # A file that was posted is not posted twice, whatever its name; so a night can simply be run again.
     path, layout = city.receipts[0]
-    assert not ledger.post(receipts.open(path, layout), actor="batch").is_new
+    assert not ledger.post(receipts.open(path, layout), actor="batch").inserted
 
     # A mistake is taken back by a row that says so. Nothing is ever deleted.
     ledger.reverse_entry(done.entry.id, reason="the file of another month", actor="chief")

@@ -21,7 +21,7 @@ code = elqr.ElQr(
 print(code.payload)
 print(code.el_number)
 
-look = slips.Look(module_mm=0.5, quiet=4)
+look = slips.SymbolStyle(module_mm=0.5, quiet=4)
 folder = Path(tempfile.mkdtemp())
 (folder / "slip.svg").write_text(slips.svg(code, look))
 (folder / "slip.png").write_bytes(slips.png(code, look, dpi=600))

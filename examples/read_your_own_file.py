@@ -25,5 +25,5 @@ for issue in file.issues:
     print(issue)
 
 # Before the first real file comes, make one of the same form, to try the rest of your system on.
-receipts.synthesize(today.with_name("sample.csv"), LAYOUT, 1_000, seed=1)
+receipts.generate_sample(today.with_name("sample.csv"), LAYOUT, 1_000, seed=1)
 print(f"{len(receipts.read(today.with_name('sample.csv'), LAYOUT)):,} invented receipts")

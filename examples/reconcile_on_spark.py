@@ -22,9 +22,9 @@ paid = [receipts.read(path, layout, reference_date=day, on_error="skip").table f
 (folder / "receipts").mkdir()
 pq.write_table(billed, folder / "bills.parquet")
 for number, table in enumerate(paid):
-    if "paid_at" in table.column_names:  # Spark reads no time of day from Parquet
-        times = table.column("paid_at").cast(pa.string())
-        table = table.drop_columns("paid_at").append_column("paid_at", times)
+    if "paid_time" in table.column_names:  # Spark reads no time of day from Parquet
+        times = table.column("paid_time").cast(pa.string())
+        table = table.drop_columns("paid_time").append_column("paid_time", times)
     pq.write_table(table, folder / "receipts" / f"{number}.parquet")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.sql.shuffle.partitions": "2"}

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kokin import bills
-from kokin.issues import Issue, RefusedError, RejectedRecordsError, from_table
-from kokin.model import Amounts, Bill, BillStatus, Day, Digits, Names, Text, Yen, kinds, schema
+from kokin.issues import InvalidInputError, Issue, RejectedRecordsError, from_table
+from kokin.model import Amounts, Bill, BillStatus, Date, Digits, Names, Text, Yen, arrow_schema, field_types
 
 ROW = {
     "bill_id": "B1",
@@ -36,7 +36,7 @@ def csv_of(tmp_path: Path, text: str, encoding: str = "utf-8", name: str = "bill
 
 
 def places(issues: Sequence[Issue]) -> list[tuple[int | None, str, str]]:
-    return [(issue.where.record, issue.field, issue.code) for issue in issues]
+    return [(issue.location.record, issue.field, issue.code) for issue in issues]
 
 
 def problems(issues: pa.Table) -> list[tuple[int, str, str]]:
@@ -90,10 +90,10 @@ def rows_with_a_few_odd_fields(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=400, deadline=None)
 @given(rows_with_a_few_odd_fields())
 def test_a_row_is_checked_as_the_record_is(row: dict[str, Any]) -> None:
-    found = bills.check(pa.Table.from_pylist([row], pa.schema([schema(Bill).field(name) for name in row])))
+    found = bills.check(pa.Table.from_pylist([row], pa.schema([arrow_schema(Bill).field(name) for name in row])))
     try:
         expected, wrong = Bill(**{name: value for name, value in row.items() if value is not None}), []
-    except RefusedError as error:
+    except InvalidInputError as error:
         expected, wrong = None, error.issues
     assert sorted((issue["field"], issue["code"]) for issue in found.issues.to_pylist()) == sorted(
         (issue.field, issue.code) for issue in wrong
@@ -131,7 +131,7 @@ def good_bills() -> st.SearchStrategy[Bill]:
         return st.text(characters, min_size=least, max_size=width)
 
     def value(name: str) -> st.SearchStrategy[Any]:
-        rule = kinds(Bill).get(name)
+        rule = field_types(Bill).get(name)
         match rule:
             case Digits(width=width):
                 digits = st.text("0123456789", min_size=1 if rule.pad else width, max_size=width)
@@ -144,12 +144,12 @@ def good_bills() -> st.SearchStrategy[Bill]:
                 return st.lists(text(5, 1), max_size=3)
             case Amounts():
                 return st.dictionaries(text(5, 1), st.integers(0, 10**9), max_size=3)
-            case Text(width=width, least=least):
+            case Text(width=width, min=least):
                 return text(min(width, 8), least) | (st.nothing() if least else st.none())
-            case Yen(least=least, most=most):
+            case Yen(min=least, max=most):
                 number = st.integers(least, most)
-                return number if schema(Bill).field(name).nullable is False else number | st.none()
-            case Day():
+                return number if arrow_schema(Bill).field(name).nullable is False else number | st.none()
+            case Date():
                 return st.dates() if name == "due_on" else st.dates() | st.none()
         return st.sampled_from(BillStatus)
 
@@ -159,7 +159,7 @@ def good_bills() -> st.SearchStrategy[Bill]:
         values["paid_before"] = min(values["paid_before"], values["amount"])
         try:
             return Bill(**values)
-        except RefusedError:
+        except InvalidInputError:
             return None
 
     fields = st.fixed_dictionaries({name: value(name) for name in Bill.model_fields})
@@ -181,7 +181,7 @@ def test_what_is_written_reads_back_as_the_same_bills(tmp_path: Path, name: str,
 
 def test_a_column_that_no_bill_has_is_not_written(tmp_path: Path) -> None:
     table = pa.table({name: [value] for name, value in {**ROW, "花子": "x"}.items()})
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         bills.write(table, tmp_path / "bills.csv")
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [("COLUMN_UNKNOWN", "column 8")]
     assert not (tmp_path / "bills.csv").exists()
@@ -251,11 +251,11 @@ def test_columns_are_held_to_their_names() -> None:
     assert [(issue.code, issue.field, issue.expected) for issue in unknown] == [
         ("COLUMN_UNKNOWN", "column 8", "obligation_id")
     ]
-    with pytest.raises(RefusedError, match="amount: FIELD_MISSING"):
+    with pytest.raises(InvalidInputError, match="amount: FIELD_MISSING"):
         bills.check(table.drop_columns("amount"))
-    with pytest.raises(RefusedError, match="COLUMN_TWICE"):
+    with pytest.raises(InvalidInputError, match="COLUMN_TWICE"):
         bills.check(table.append_column("amount", [["1"]]))
-    with pytest.raises(RefusedError, match="FIELD_TYPE"):
+    with pytest.raises(InvalidInputError, match="FIELD_TYPE"):
         bills.check(table.set_column(5, "amount", [[1.5]]))
 
 
@@ -272,7 +272,7 @@ def test_columns_are_held_to_their_names() -> None:
 def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "bills.csv"
     path.write_bytes(content)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         bills.read(path)
     assert code in {issue.code for issue in caught.value.issues}
 
@@ -316,7 +316,7 @@ def test_each_line_of_a_csv_is_a_row_of_its_own(
         assert [name for piece in pieces for name in piece.table["bill_id"].to_pylist()] == [f"B{n}" for n in kept]
         assert [number for piece in pieces for number in piece.records.to_pylist()] == kept
         issues = [issue for piece in pieces for issue in from_table(piece.issues)]
-        assert [(issue.where.record, issue.code) for issue in issues] == wrong
+        assert [(issue.location.record, issue.code) for issue in issues] == wrong
     rejected = sum(issue.is_error for issue in issues)
     assert bills.read(path, on_error="skip").totals == bills.BillTotals(len(kept) + rejected, len(kept), rejected)
     if rejected:
@@ -336,13 +336,13 @@ def test_no_line_is_lost_whatever_its_quotes(tmp_path: Path, odd: list[str], cha
         lines.append(text if sign == "good" else text[:place] + sign + text[place:])
     result = bills.read(csv_of(tmp_path, "\n".join([HEADER, *lines])), on_error="skip")
     assert result.totals.read == len(lines)
-    assert len({issue.where.record for issue in result.issues if issue.is_error}) == result.totals.rejected
+    assert len({issue.location.record for issue in result.issues if issue.is_error}) == result.totals.rejected
 
 
 def test_a_file_without_a_header_names_nobody(tmp_path: Path) -> None:
     """Its first row is its header: names of people must not be in the issues."""
     first = "B1,山田太郎,yamada,山田太郎,TARO YAMADA,yamada\n"
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         bills.read(csv_of(tmp_path, first * 2))
     header = f"{HEADER},山田太郎,yamada,yamada\n"
     result = bills.read(csv_of(tmp_path, header + ",".join([*ROW.values(), "a", "b", "c"]) + "\n"))
@@ -396,7 +396,7 @@ def test_a_damaged_parquet_is_refused(tmp_path: Path) -> None:
             assert bills.read(tmp_path / "damaged.parquet").table.select(["bill_id", "amount"]) == expected.select(
                 ["bill_id", "amount"]
             )
-        except RefusedError:
+        except InvalidInputError:
             refused += 1
     assert refused > 20
 
@@ -408,7 +408,7 @@ def test_a_parquet_with_a_text_that_is_no_utf8_is_refused(tmp_path: Path) -> Non
         column = pa.ListArray.from_arrays([0, 1], wrong) if name == "covers" else wrong
         row = {key: pa.array([value]) for key, value in ROW.items()} | {name: column}
         pq.write_table(pa.table(row), tmp_path / "bills.parquet")
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             bills.read(tmp_path / "bills.parquet")
         assert [issue.code for issue in caught.value.issues] == ["FILE_FORM"]
 

@@ -204,7 +204,7 @@ def test_a_bad_file_is_refused(tmp_path: Path, text: str, field: str, code: str)
     with pytest.raises(CatalogError) as refusal:
         load(file)
     first = refusal.value.issues[0]
-    assert (first.field, first.code, first.where.file) == (field, code, "body.toml")
+    assert (first.field, first.code, first.location.file) == (field, code, "body.toml")
 
 
 def test_a_shipped_charge_is_not_replaced(tmp_path: Path) -> None:

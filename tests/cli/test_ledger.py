@@ -111,7 +111,7 @@ def test_post_tells_each_file_and_stops_for_none(kokin: Kokin, here: Path) -> No
     assert [each["state"] for each in told] == states
     assert [each.get("entry") for each in told] == [3, 4, 5, None, None, 6]
     assert told[1]["outcomes"] == {"UNDERPAID": {"count": 1, "amount": 1500}}
-    assert told[2]["told"]["rejected"] == 1
+    assert told[2]["totals"]["rejected"] == 1
     assert len(told[2]["issues"]) == 1
     assert told[5]["outcomes"] == {"MATCHED": {"count": 1, "amount": 500}}
     assert done.returncode == 4  # the gravest: some could not be read
@@ -201,7 +201,7 @@ def test_bills_change_and_bad_bills_are_refused_whole(kokin: Kokin, here: Path) 
     done = kokin("ledger", "bills", URL, "bills.csv", "--reason", "corrected", "--format", "json", cwd=here)
     assert done.returncode == 0
     (told,) = json.loads(done.stdout)
-    assert (told["told"], told["rejudged"]) == ({"given": 2, "new": 0, "changed": 1, "unchanged": 1}, 1)
+    assert (told["totals"], told["rematched"]) == ({"given": 2, "new": 0, "changed": 1, "unchanged": 1}, 1)
     assert residuals(here)["B1"] == 200
     (here / "bills.csv").write_text(BILLS.replace(",2000,", ",2oo0,"), encoding="utf-8")
     done = kokin("ledger", "bills", URL, "bills.csv", cwd=here)
@@ -397,7 +397,7 @@ def test_interrupted_in_the_middle_of_a_posting(kokin: Kokin, here: Path, tmp_pa
     assert "Traceback" not in told
     assert "interrupted" in told
     with Ledger.open(f"sqlite:///{here}/city.db") as ledger:
-        assert sum(entry.kind is EntryKind.FILE for entry in ledger.entries()) == 1
+        assert sum(entry.kind is EntryKind.RECEIPT_FILE for entry in ledger.entries()) == 1
         assert ledger.verify().is_clean
 
 

@@ -57,7 +57,7 @@ class Night:
     def sources(self) -> list[str]:
         """The receipt files of the ledger, in their order."""
         with Ledger.open(self.url) as ledger:
-            return [entry.source for entry in ledger.entries() if entry.kind is EntryKind.FILE]
+            return [entry.source for entry in ledger.entries() if entry.kind is EntryKind.RECEIPT_FILE]
 
     def bring(self, path: Path, folder: str, name: str = "") -> None:
         (self.folder / "inbox" / folder).mkdir(exist_ok=True)

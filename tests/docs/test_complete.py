@@ -16,8 +16,8 @@ from typer.main import get_command
 
 from kokin.catalog import CATALOG
 from kokin.cli import app
-from kokin.issues import CODES
-from kokin.model import Bill, BillStatus, Bin, Finding, Outcome, Receipt, ReceiptKind
+from kokin.issues import ISSUE_CODES
+from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind
 from kokin.receipts import layouts
 from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
 from kokin.reports import TABLES
@@ -59,14 +59,14 @@ def inline_code(page: str) -> list[str]:
 @pytest.mark.parametrize(
     ("page", "heading", "names"),
     [
-        ("issues.md", "", sorted(CODES)),
+        ("issues.md", "", sorted(ISSUE_CODES)),
         ("layouts.md", "", layouts.names()),
         ("records.md", "Bill", list(Bill.model_fields)),
         ("records.md", "Receipt", list(Receipt.model_fields)),
         ("records.md", "BillStatus", list(BillStatus)),
         ("records.md", "ReceiptKind", list(ReceiptKind)),
         ("outcomes.md", "Findings", list(Finding)),
-        ("outcomes.md", "Bins", list(Bin)),
+        ("outcomes.md", "Bins", list(Disposition)),
         ("outcomes.md", "How a bill stands", list(BalanceStatus)),
         ("outcomes.md", "Why money is owed back, or offered", list(OverpaymentKind)),
         ("rates.md", "Orders of allocation (充当の順序)", list(ORDERS)),
@@ -210,7 +210,7 @@ def test_every_command_is_shown_and_every_option_told() -> None:
 
 
 def test_codes_in_prose_are_codes() -> None:
-    known = {*CODES, *(outcome.value for outcome in Outcome), *(finding.value for finding in Finding)}
+    known = {*ISSUE_CODES, *(outcome.value for outcome in Outcome), *(finding.value for finding in Finding)}
     # Of Python, of the environment, of SQL and of other formats.
     known |= {"CATALOG", "ORDERS", "RATES", "LOCAL_TAX", "CALENDAR_YEARS", "TABLES", "CODES", "ISSUE_COLUMNS", "KINDS"}
     known |= {"KOKIN_LANG", "KOKIN_LEDGER", "LANG", "PGHOST", "PGPORT", "PGSSLMODE", "PGPASSWORD", "PYSPARK_PYTHON"}

@@ -166,7 +166,7 @@ def test_every_problem_is_told_at_once_with_field_and_position() -> None:
     broken[53:54] = b"1"  # fee bearer
     broken[141:149] = b"20260230"  # due day
     broken[116:127] = b"00000000000"  # second amount
-    found = {(issue.code, issue.field, issue.where.byte) for issue in elqr.check(broken.decode())}
+    found = {(issue.code, issue.field, issue.location.byte) for issue in elqr.check(broken.decode())}
     assert found == {
         ("PAYLOAD_FORMAT", "fee_bearer", 53),
         ("CHECK_DIGIT", "upper_check", 29),

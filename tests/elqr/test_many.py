@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kokin import elqr
 from kokin.elqr import ElQr, PayloadError, build_many, parse_many
-from kokin.issues import Issue, Place, RefusedError, from_table
+from kokin.issues import InvalidInputError, Issue, Location, from_table
 
 ROW: dict[str, Any] = {
     "payee_code": "99999",
@@ -48,7 +48,7 @@ def one_by_one(row: dict[str, Any], record: int, no_deadline: bool = False) -> t
     try:
         return ElQr(**given).payload, []
     except PayloadError as error:
-        return None, [issue.at(Place(record=record)) for issue in error.issues]
+        return None, [issue.with_location(Location(record=record)) for issue in error.issues]
 
 
 digits = st.text("0123456789", min_size=0, max_size=22)
@@ -126,7 +126,7 @@ def test_text_that_is_no_number_or_day(field: str, values: list[str], problems: 
     table = as_table([ROW] * len(values)).drop_columns([field]).append_column(field, pa.array(values))
     issues = [issue for issue in from_table(build_many(table).issues) if issue.is_error]
     expected = [(record, *problem) for record, problem in enumerate(problems, 1) if problem]
-    assert [(issue.where.record, issue.code, issue.found) for issue in issues] == expected
+    assert [(issue.location.record, issue.code, issue.found) for issue in issues] == expected
 
 
 def test_deadlines() -> None:
@@ -134,7 +134,8 @@ def test_deadlines() -> None:
     table = as_table([ROW, late, ROW | {"payable_until": date(2026, 5, 1)}, ROW | {"payable_until": None}])
     built = build_many(table, issued_on=date(2026, 5, 2), no_deadline=True)
     assert [
-        (issue.where.record, issue.code, issue.field, issue.expected, issue.found) for issue in from_table(built.issues)
+        (issue.location.record, issue.code, issue.field, issue.expected, issue.found)
+        for issue in from_table(built.issues)
     ] == [
         (2, "DEADLINE_BEFORE_DUE", "payable_until", "2026-06-01 or later", "2026-05-31"),
         (3, "DEADLINE_PASSED", "payable_until", "2026-05-02 or later", "2026-05-01"),
@@ -148,7 +149,7 @@ def test_deadlines() -> None:
 @pytest.mark.parametrize(("field", "kind"), [("amount", pa.float64()), ("due_on", pa.bool_()), ("period", pa.int64())])
 def test_a_column_that_could_lose_something_is_refused(field: str, kind: pa.DataType) -> None:
     table = as_table([ROW]).drop_columns([field]).append_column(field, pa.array([1]).cast(kind))
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         build_many(table)
     assert [(issue.code, issue.field, issue.found) for issue in refused.value.issues] == [
         ("FIELD_TYPE", field, str(kind))
@@ -156,7 +157,7 @@ def test_a_column_that_could_lose_something_is_refused(field: str, kind: pa.Data
 
 
 def test_a_missing_column_is_refused() -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         build_many(as_table([ROW]).drop_columns(["levy_year", "payable_until"]))
     assert [(issue.code, issue.field) for issue in refused.value.issues] == [
         ("FIELD_MISSING", "levy_year"),
@@ -166,7 +167,7 @@ def test_a_missing_column_is_refused() -> None:
 
 def test_a_column_that_stands_twice_is_refused() -> None:
     table = as_table([ROW])
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         build_many(table.append_column("amount", table["amount"]))
     assert [(issue.code, issue.field) for issue in refused.value.issues] == [("COLUMN_TWICE", "amount")]
 
@@ -217,7 +218,7 @@ def test_a_moment_that_is_no_day_is_an_issue_of_its_row() -> None:
     moments = pa.array([datetime(2026, 6, 1), datetime(2026, 6, 1, 9)], pa.timestamp("us"))
     built = build_many(table.set_column(table.column_names.index("due_on"), "due_on", moments))
     found = [issue for issue in from_table(built.issues) if issue.is_error]
-    assert [(issue.code, issue.field, issue.where.record) for issue in found] == [("DATE_INVALID", "due_on", 2)]
+    assert [(issue.code, issue.field, issue.location.record) for issue in found] == [("DATE_INVALID", "due_on", 2)]
 
 
 @pytest.mark.parametrize("library", ["polars", "pandas"])
@@ -233,7 +234,7 @@ def test_stretches_and_chunks_are_joined_in_order() -> None:
     table = pa.concat_tables([as_table(rows[:7]), as_table(rows[7:])])
     built = build_many(table, threads=3)
     assert from_table(built.issues) == [
-        Issue("AMOUNT_RANGE", "amount", "1 to 99999999999", "0", Place(record=1)),
+        Issue("AMOUNT_RANGE", field="amount", expected="1 to 99999999999", found="0", location=Location(record=1)),
     ]
     payloads = built.payloads.to_pylist()
     assert [payloads[i] for i in (0, 6, 7, 8191, 8192, 19_999)] == [
@@ -293,7 +294,13 @@ texts = st.one_of(
 def test_reading_a_batch_is_reading_its_texts_one_by_one(batch: list[str]) -> None:
     parsed = parse_many(pa.array(batch, pa.string()))
     expected = [
-        Issue(issue.code, issue.field, issue.expected, issue.found, Place(record=record, byte=issue.where.byte))
+        Issue(
+            issue.code,
+            field=issue.field,
+            expected=issue.expected,
+            found=issue.found,
+            location=Location(record=record, byte=issue.location.byte),
+        )
         for record, text in enumerate(batch, 1)
         for issue in elqr.check(text)
     ]
@@ -304,7 +311,7 @@ def test_reading_a_batch_is_reading_its_texts_one_by_one(batch: list[str]) -> No
 
 def test_a_null_is_no_code() -> None:
     parsed = parse_many(pa.array([None, ElQr(**ROW).payload]))
-    assert [(issue.code, issue.where.record) for issue in from_table(parsed.issues)] == [("FIELD_MISSING", 1)]
+    assert [(issue.code, issue.location.record) for issue in from_table(parsed.issues)] == [("FIELD_MISSING", 1)]
     assert (parsed.accepted, parsed.rejected) == (1, 1)
 
 

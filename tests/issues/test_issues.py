@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kokin.issues import (
-    CODES,
+    ISSUE_CODES,
     ISSUE_COLUMNS,
+    InvalidInputError,
     Issue,
     KokinError,
-    Place,
-    RefusedError,
+    Location,
     Severity,
     from_table,
     printable,
@@ -22,10 +22,10 @@ from kokin.issues import (
 )
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
-places = st.builds(Place, texts, st.none() | st.integers(1, 2**40), st.none() | st.integers(0, 2**40))
+places = st.builds(Location, texts, st.none() | st.integers(1, 2**40), st.none() | st.integers(0, 2**40))
 
 
-@pytest.mark.parametrize("code", CODES.values(), ids=str)
+@pytest.mark.parametrize("code", ISSUE_CODES.values(), ids=str)
 def test_every_code_speaks_both_languages(code) -> None:
     assert re.fullmatch(r"[A-Z][A-Z0-9_]+", code.name)
     assert code.en.isascii()
@@ -38,7 +38,12 @@ def test_an_unknown_code_is_misuse() -> None:
         Issue("NO_SUCH")
 
 
-@given(st.lists(st.builds(Issue, st.sampled_from(sorted(CODES)), texts, texts, texts, places), max_size=10))
+def built(text, location):
+    about = dict.fromkeys(("field", "expected", "found"), text)
+    return st.builds(Issue, st.sampled_from(sorted(ISSUE_CODES)), **about, location=location)
+
+
+@given(st.lists(built(texts, places), max_size=10))
 def test_the_table_form_loses_nothing(issues: list[Issue]) -> None:
     table = to_table(issues)
     assert tuple(table.column_names) == ISSUE_COLUMNS
@@ -52,7 +57,7 @@ def test_severity_comes_from_the_code() -> None:
 
 
 def test_a_refusal_lists_its_issues_and_no_more_than_one_can_read() -> None:
-    error = RefusedError([Issue("FIELD_MISSING", f"f{i}") for i in range(30)], "refused")
+    error = InvalidInputError([Issue("FIELD_MISSING", field=f"f{i}") for i in range(30)], "refused")
     assert isinstance(error, KokinError)
     lines = str(error).splitlines()
     assert lines[0] == "refused"
@@ -62,14 +67,14 @@ def test_a_refusal_lists_its_issues_and_no_more_than_one_can_read() -> None:
 
 
 def test_a_place_is_told_from_the_outside_in() -> None:
-    issue = Issue("WIDTH", "amount", "10 digits", "9 digits", Place("a.csv", 3, 120))
+    issue = Issue("WIDTH", field="amount", expected="10 digits", found="9 digits", location=Location("a.csv", 3, 120))
     assert str(issue).startswith("a.csv, record 3, byte 120, amount: WIDTH:")
     assert issue.describe("ja").startswith("a.csv, レコード 3, バイト 120, amount: WIDTH: 桁数")
 
 
-@given(st.builds(Issue, st.sampled_from(sorted(CODES)), *[st.text()] * 3, st.builds(Place, st.text())))
+@given(built(st.text(), st.builds(Location, st.text())))
 def test_an_issue_is_one_line_without_control_characters(issue: Issue) -> None:
-    for line in (issue.describe("en"), issue.describe("ja"), str(RefusedError([issue]))):
+    for line in (issue.describe("en"), issue.describe("ja"), str(InvalidInputError([issue]))):
         assert line == printable(line)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, event, make_url, text
 
 from kokin.ledger import Ledger
 from kokin.ledger._schema import JOURNAL
-from kokin.model import Bill, Receipt, schema
+from kokin.model import Bill, Receipt, arrow_schema
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
@@ -121,10 +121,10 @@ def filled(ledger, bills, receipts):
     ledger.reverse_entry(3, reason="wrong file", actor="chief")
     ledger.add_bills(bills(B2=4_000), actor="clerk")
     sums = [{"credited_on": date(2026, 5, day), "amount": 11_000, "agent_code": "A1"} for day in (4, 5)]
-    ledger.add_credits(pa.Table.from_pylist(sums), actor="clerk", source="bank.txt")
+    ledger.add_deposits(pa.Table.from_pylist(sums), actor="clerk", source="bank.txt")
     days = [{"first_day": date(2026, 5, day), "last_day": date(2026, 5, day)} for day in (2, 3)]
     rows = [{**row, "count": 1, "amount": 10_000, "agent_code": "A1"} for row in days]
-    ledger.add_reports(pa.Table.from_pylist(rows), actor="clerk", source="report.xlsx")
+    ledger.add_agent_reports(pa.Table.from_pylist(rows), actor="clerk", source="report.xlsx")
     return ledger
 
 
@@ -168,7 +168,7 @@ def bills():
             for name, yen in amounts.items()
         ]
         rows = [{**SLIP, **row, **(more or {})} for row in rows]
-        return pa.Table.from_pylist(rows, pa.schema([schema(Bill).field(name) for name in rows[0]]))
+        return pa.Table.from_pylist(rows, pa.schema([arrow_schema(Bill).field(name) for name in rows[0]]))
 
     return make
 
@@ -191,6 +191,6 @@ def receipts():
             }
             for number, (name, yen, day, *more) in enumerate(rows, 1)
         ]
-        return pa.Table.from_pylist(told, schema(Receipt))
+        return pa.Table.from_pylist(told, arrow_schema(Receipt))
 
     return make

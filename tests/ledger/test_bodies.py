@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.columns import in_one
+from kokin._arrow import combine
 from kokin.ledger import Ledger, _links
 from kokin.ledger._bodies import bodies, facts
 from kokin.ledger._forms import restored, stored
 from kokin.ledger._schema import FACTS
-from kokin.model import Bill, schema
+from kokin.model import Bill, arrow_schema
 
 WORDS = st.text(st.sampled_from("aé国\"\\/,;='{}[]:"), min_size=1, max_size=5)
 ROWS = st.lists(
@@ -36,9 +36,9 @@ ROWS = st.lists(
 @settings(deadline=None, max_examples=60)
 @given(ROWS)
 def test_a_body_is_json_and_tells_what_was_said(rows):
-    kinds = pa.schema([schema(Bill).field(name) for name in rows[0]])
+    kinds = pa.schema([arrow_schema(Bill).field(name) for name in rows[0]])
     told = pa.Table.from_pylist([{**row, "parts": list(row["parts"].items())} for row in rows], kinds)
-    texts = bodies("bills", {name: in_one(stored(told.column(name))) for name in told.column_names})
+    texts = bodies("bills", {name: combine(stored(told.column(name))) for name in told.column_names})
     for row, text in zip(rows, texts.to_pylist(), strict=True):
         plain = {"bill_id": row["bill_id"], "amount": row["amount"]}
         if row["period"] != "00":

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kokin import receipts as receipt_files
 from kokin.ledger import Ledger
-from kokin.model import Bill, Receipt, schema
-from kokin.reconcile import reconcile, settle_accounts
+from kokin.model import Bill, Receipt, arrow_schema
+from kokin.reconcile import build_accounts, reconcile
 
 EL = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 ACCOUNT = {"bank_code": "9999", "branch_code": "001", "account_number": "1234567"}
@@ -99,7 +99,7 @@ class Month:
         return [form for form in coming if form[1]]
 
     def register(self):
-        return pa.Table.from_pylist(self.bills, schema(Bill))
+        return pa.Table.from_pylist(self.bills, arrow_schema(Bill))
 
 
 def deliver(layout, groups, variant, number):
@@ -108,7 +108,7 @@ def deliver(layout, groups, variant, number):
     if layout == "table":
         told = [{"digest": f"d{number}", **row} for row in rows]
         return pa.Table.from_pylist(
-            [{**row, "record_no": record} for record, row in enumerate(told, 1)], schema(Receipt)
+            [{**row, "record_no": record} for record, row in enumerate(told, 1)], arrow_schema(Receipt)
         )
     stream = io.BytesIO()
     if layout.startswith("camt"):
@@ -167,14 +167,14 @@ def posted(place, month, coming, rng):
         assert {name: control["holds"] for name, control in status["controls"].items()} == dict.fromkeys(
             ("T1", "T4", "T7"), True
         )
-        accounts = settle_accounts(again, ledger.bills(), files=ledger.totals(), as_of=REFERENCE_DAY)
+        accounts = build_accounts(again, ledger.bills(), files=ledger.totals(), as_of=REFERENCE_DAY)
         held = {control.name: control.holds for control in accounts.controls if control.holds is not None}
         assert held == dict.fromkeys(("T1", "T4", "T5", "T6"), True), accounts.controls
         assert ledger.verify(again=True).is_clean
         refunds = accounts.overpayments.select(["bill_id", "outcome", "paid_on", "excess", "offered"])
         return {
             "balances": ledger.balances().to_pylist(),
-            "bins": {name: yen for name, yen in status["bins"].items() if name != "void"},
+            "bins": {name: yen for name, yen in status["bins"].items() if name != "no_effect"},
             "refunds": sorted(map(str, refunds.to_pylist())),
             "outcomes": {name: told for name, told in status["outcomes"].items() if name != "DUPLICATE_RECORD"},
             "T5": [(control.left, control.right) for control in accounts.controls if control.name == "T5"],

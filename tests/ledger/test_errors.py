@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import event, make_url, text
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError, LedgerExistsError, _sqlite, shown_url
 from kokin.reconcile import Policy
 
@@ -89,7 +89,7 @@ def test_another_program_that_does_not_let_go(ledger, place, bills, monkeypatch)
         other.execute("BEGIN IMMEDIATE")
         said = refused(ledger.add_bills, bills(B1=1), actor="clerk")
         assert "nothing was written; safe to run again" in said
-    assert ledger.add_bills(bills(B1=1), actor="clerk").is_new
+    assert ledger.add_bills(bills(B1=1), actor="clerk").inserted
 
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
@@ -101,7 +101,7 @@ def test_a_connection_that_is_lost(ledger, raw, bills):
         yield bills(B1=1)
 
     assert "safe to run again" in refused(ledger.add_bills, pieces(), actor="clerk")
-    assert ledger.add_bills(bills(B1=1), actor="clerk").is_new
+    assert ledger.add_bills(bills(B1=1), actor="clerk").inserted
 
 
 @pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
@@ -126,5 +126,5 @@ def test_passwords_are_masked_wherever_a_url_is_shown(parameter):
 
 
 def test_a_policy_that_differs_is_no_error_of_the_database(ledger, place):
-    with pytest.raises(RefusedError, match="POLICY_DIFFERS"):
+    with pytest.raises(InvalidInputError, match="POLICY_DIFFERS"):
         Ledger.open(place, policy=Policy(pair_by=("paid_on",)))

@@ -11,9 +11,9 @@ from kokin.ledger import _settle as settling
 from kokin.reconcile import reconcile
 
 EL = ("payee_code", "item_code", "case_key", "confirmation")
-NO_NUMBER = dict.fromkeys(EL)
+NO_KEY = dict.fromkeys(EL)
 BARCODE = "91929999" + "7".zfill(21) + "0999999" + "0" + "010000" + "9"
-BY_BARCODE = NO_NUMBER | {"barcode": BARCODE}
+BY_BARCODE = NO_KEY | {"barcode": BARCODE}
 
 
 def key(name, **more):
@@ -33,7 +33,7 @@ def takes_back(name, **more):
 #: Files, each of rows of bill, yen, day and the rest; and the outcomes of all records, sorted, in any order of files.
 FILES_AND_OUTCOMES = {
     "an assigned key, the number in one record only": (
-        [[("B1", 100, 1, key("k"))], [("B1", 100, 1, key("k", **NO_NUMBER))]],
+        [[("B1", 100, 1, key("k"))], [("B1", 100, 1, key("k", **NO_KEY))]],
         ["DUPLICATE_RECORD", "MATCHED"],
     ),
     "an assigned key, numbers of two kinds": (
@@ -41,35 +41,35 @@ FILES_AND_OUTCOMES = {
         ["DUPLICATE_RECORD", "MATCHED"],
     ),
     "a composed key and no number": (
-        [[("B1", 100, 1, composed("c", **NO_NUMBER))], [("B1", 100, 1, composed("c", **NO_NUMBER))]],
+        [[("B1", 100, 1, composed("c", **NO_KEY))], [("B1", 100, 1, composed("c", **NO_KEY))]],
         ["DUPLICATE_RECORD", "KEY_MISSING"],
     ),
     "neither key nor number: the content": (
-        [[("B1", 100, 1, NO_NUMBER)], [("B1", 100, 1, NO_NUMBER)]],
+        [[("B1", 100, 1, NO_KEY)], [("B1", 100, 1, NO_KEY)]],
         ["DUPLICATE_RECORD", "KEY_MISSING"],
     ),
     "neither key nor number, another content": (
-        [[("B1", 100, 1, NO_NUMBER)], [("B1", 100, 2, NO_NUMBER)]],
+        [[("B1", 100, 1, NO_KEY)], [("B1", 100, 2, NO_KEY)]],
         ["KEY_MISSING", "KEY_MISSING"],
     ),
     "two equal records of one file, then the file again in halves": (
-        [[("B1", 100, 1, NO_NUMBER)] * 2, [("B1", 100, 1, NO_NUMBER)] * 2],
+        [[("B1", 100, 1, NO_KEY)] * 2, [("B1", 100, 1, NO_KEY)] * 2],
         ["DUPLICATE_RECORD", "DUPLICATE_RECORD", "KEY_MISSING", "KEY_MISSING"],
     ),
     "a booking and its transactions": (
         [
-            [("B1", 300, 1, key("booking", **NO_NUMBER))],
+            [("B1", 300, 1, key("booking", **NO_KEY))],
             [("B1", 100, 1, key("t1", batch_key="booking"))],
             [("B2", 200, 1, key("t2", batch_key="booking"))],
         ],
         ["DUPLICATE_RECORD", "MATCHED", "MATCHED"],
     ),
     "a reversal that names an assigned key": (
-        [[("B1", 100, 1, key("k"))], [("B1", 100, 3, takes_back("k", **NO_NUMBER))]],
+        [[("B1", 100, 1, key("k"))], [("B1", 100, 3, takes_back("k", **NO_KEY))]],
         ["REVERSAL", "REVERSED"],
     ),
     "a reversal that names a composed key": (
-        [[("B1", 100, 1, composed("c"))], [("B1", 100, 3, takes_back("c", **NO_NUMBER))]],
+        [[("B1", 100, 1, composed("c"))], [("B1", 100, 3, takes_back("c", **NO_KEY))]],
         ["REVERSAL", "REVERSED"],
     ),
     "a reversal by the number, told before its payment": (
@@ -87,9 +87,9 @@ FILES_AND_OUTCOMES = {
     ),
     "a chain: a booking, its transaction without a number, its reversal": (
         [
-            [("B1", 100, 1, key("booking", **NO_NUMBER))],
-            [("B1", 100, 1, key("t1", batch_key="booking", **NO_NUMBER))],
-            [("B1", 100, 2, takes_back("t1", **NO_NUMBER))],
+            [("B1", 100, 1, key("booking", **NO_KEY))],
+            [("B1", 100, 1, key("t1", batch_key="booking", **NO_KEY))],
+            [("B1", 100, 2, takes_back("t1", **NO_KEY))],
         ],
         ["DUPLICATE_RECORD", "REVERSAL", "REVERSED"],
     ),
@@ -125,25 +125,25 @@ def balances(ledger):
 def test_a_file_that_comes_again_in_other_bytes_is_posted_and_named(ledger, bills, receipts, tmp_path):
     ledger.add_bills(bills(B1=100, B2=200), actor="clerk")
     path = tmp_path / "mon.csv"
-    rows = receipts("", ("B1", 100, 1, key("k")), ("B2", 200, 1, NO_NUMBER | {"channel": "app"})).to_pylist()
+    rows = receipts("", ("B1", 100, 1, key("k")), ("B2", 200, 1, NO_KEY | {"channel": "app"})).to_pylist()
     receipt_files.write(rows, path, "kokin-csv")
     first = ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch")
     assert (first.overlaps, first.issues) == ((), [])
     again = ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch")
-    assert (again.is_new, again.overlaps, again.issues) == (False, (), [])
+    assert (again.inserted, again.overlaps, again.issues) == (False, (), [])
     path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n") + b"\n")
     done = ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch", source="mon-again.csv")
-    assert done.is_new
+    assert done.inserted
     # Which of two equal files counts depends on their digests, as in a reconciliation of both at once.
     by_file = [sorted(set(ledger.outcomes(entry.id).column("outcome").to_pylist())) for entry in ledger.entries()[2:]]
     assert sorted(by_file) == [["DUPLICATE_RECORD"], ["KEY_MISSING", "MATCHED"]]
-    assert done.rejudged == (2 if by_file[0] == ["DUPLICATE_RECORD"] else 0)
-    assert ledger.status()["bins"] == {"applied": 100, "excess": 0, "suspense": 200, "provisional": 0, "void": 300}
+    assert done.rematched == (2 if by_file[0] == ["DUPLICATE_RECORD"] else 0)
+    assert ledger.status()["bins"] == {"applied": 100, "excess": 0, "suspense": 200, "provisional": 0, "no_effect": 300}
     (overlap,) = done.overlaps
     assert (overlap.entry, overlap.source, overlap.digest) == (3, "mon.csv", first.entry.digest)
     assert (overlap.repeated, overlap.records) == (2, 2)
     (issue,) = done.issues
-    assert (issue.code, issue.where.file, issue.found) == ("FILE_OVERLAPS", "mon-again.csv", overlap.text)
+    assert (issue.code, issue.location.file, issue.found) == ("FILE_OVERLAPS", "mon-again.csv", overlap.text)
 
 
 def test_overlaps_count_the_records_of_the_new_file_by_earlier_file(ledger, bills, receipts):
@@ -185,7 +185,7 @@ def test_what_post_says_of_a_file_is_what_the_ledger_says_of_it(ledger, bills, r
 
 def test_reversing_one_of_two_overlapping_files_lets_the_other_count(ledger, bills, receipts):
     ledger.add_bills(bills(B1=100, B2=200, B3=300), actor="clerk")
-    rows = [("B1", 100, 1, key("k")), ("B2", 200, 1, NO_NUMBER), ("B3", 300, 1)]
+    rows = [("B1", 100, 1, key("k")), ("B2", 200, 1, NO_KEY), ("B3", 300, 1)]
     first = ledger.post(receipts("a.csv", *rows[:2]), actor="batch").entry.id
     second = ledger.post(receipts("b.csv", *rows), actor="batch").entry.id
     all_paid = ledger.balances().to_pylist()
@@ -209,9 +209,9 @@ def test_reversing_one_of_two_overlapping_files_lets_the_other_count(ledger, bil
 
 def test_the_index_is_made_again_with_every_key(ledger, bills, receipts):
     ledger.add_bills(bills(B1=100), actor="clerk")
-    ledger.post(receipts("a.csv", ("B1", 100, 1, key("k")), ("B1", 5, 1, NO_NUMBER)), actor="batch")
+    ledger.post(receipts("a.csv", ("B1", 100, 1, key("k")), ("B1", 5, 1, NO_KEY)), actor="batch")
     assert ledger.relink().is_clean
-    again = [("B1", 100, 1, key("k", **NO_NUMBER)), ("B1", 5, 1, NO_NUMBER)]
+    again = [("B1", 100, 1, key("k", **NO_KEY)), ("B1", 5, 1, NO_KEY)]
     done = ledger.post(receipts("b.csv", *again), actor="batch")
     assert done.outcomes == {"DUPLICATE_RECORD": {"count": 2, "amount": 105}}
     assert ledger.verify(again=True).is_clean

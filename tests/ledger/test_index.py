@@ -6,7 +6,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError, _ledger
 from kokin.ledger._schema import LINK_KINDS, TABLES
 from kokin.reports import of_ledger
@@ -56,7 +56,7 @@ def test_a_page_that_is_cut_is_not_read(paid, raw, receipts):
     with pytest.raises(LedgerError, match="LEDGER_LINKS"):
         paid.post(receipts("tue.csv", ("B1", 10_000, 2)), actor="batch")
     (issue,) = paid.verify().issues
-    assert (issue.code, issue.where.file) == ("LEDGER_LINKS", "links")
+    assert (issue.code, issue.location.file) == ("LEDGER_LINKS", "links")
 
 
 def test_what_was_posted_against_an_incomplete_index_is_named(paid, raw, receipts, place, monkeypatch):
@@ -74,7 +74,7 @@ def test_what_was_posted_against_an_incomplete_index_is_named(paid, raw, receipt
     assert (recomputed["left"], recomputed["right"], recomputed["holds"]) == (30_000, 15_000, False)
     assert recomputed["broken"] == ["applied", "excess"]
     found = paid.relink()
-    assert [(issue.code, issue.where.file) for issue in found.issues] == [("LEDGER_VERDICT", "postings")] * 2
+    assert [(issue.code, issue.location.file) for issue in found.issues] == [("LEDGER_VERDICT", "postings")] * 2
     # The next entry that concerns them corrects them.
     back = paid.reverse_entry(done.entry.id, reason="posted against an incomplete index", actor="chief")
     paid.reverse_entry(back.entry.id, reason="to match it again", actor="chief")
@@ -105,10 +105,10 @@ def test_amounts_out_of_range_are_rejected_before_anything_is_written(paid, rece
     for write in (
         lambda: paid.post(receipts("tue.csv", ("B1", amount, 2)), actor="batch"),
         lambda: paid.add_bills(bills(B3=amount), actor="clerk"),
-        lambda: paid.add_credits(pa.table(sums), actor="clerk"),
-        lambda: paid.add_reports(pa.table(days), actor="clerk"),
+        lambda: paid.add_deposits(pa.table(sums), actor="clerk"),
+        lambda: paid.add_agent_reports(pa.table(days), actor="clerk"),
     ):
-        with pytest.raises(RefusedError) as rejected:
+        with pytest.raises(InvalidInputError) as rejected:
             write()
         assert [(issue.code, issue.field) for issue in rejected.value.issues] == [("AMOUNT_RANGE", "amount")]
     assert paid.status() == before

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import BigInteger, LargeBinary, Text, text
 from sqlalchemy.exc import DBAPIError
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
 from kokin.ledger._schema import CHAINS, JOURNAL, LINK_KINDS, TABLES
 from kokin.reconcile import Policy
@@ -46,7 +46,7 @@ def test_every_changed_value_is_found_and_its_row_is_named(filled, raw, unguarde
                 change = table.update().where(table.c.id == 2)
                 connection.execute(change.values({column.name: other}))
             found = filled.verify()
-            where = [(issue.where.file, issue.where.record) for issue in found.issues]
+            where = [(issue.location.file, issue.location.record) for issue in found.issues]
             assert where == [(name, 2)], (name, column.name)
             with raw.begin() as connection:
                 connection.execute(change.values(dict(kept)))
@@ -59,7 +59,7 @@ def test_nothing_is_not_an_empty_text_nor_a_sign(filled, raw, unguarded):
         with raw.begin() as connection:
             connection.execute(text("UPDATE postings SET outcome = :other WHERE id = 2"), {"other": other})
         issue = filled.verify().issues[0]
-        assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_CHANGED", "postings", 2)
+        assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_CHANGED", "postings", 2)
 
 
 @pytest.mark.parametrize("table", CHAINS)
@@ -70,15 +70,15 @@ def test_missing_and_added_rows_are_named(filled, raw, table, unguarded):
     with raw.begin() as connection:
         copy = f"SELECT id + 1, {columns} FROM {table} WHERE id = {last}"
         connection.execute(text(f"INSERT INTO {table} (id, {columns}) {copy}"))
-    assert filled.verify().issues[0].where.record == last + 1
+    assert filled.verify().issues[0].location.record == last + 1
     with raw.begin() as connection:
         connection.execute(text(f"DELETE FROM {table} WHERE id >= {last}"))
     issue = filled.verify().issues[0]
-    assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_MISSING", table, last)
+    assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_MISSING", table, last)
     with raw.begin() as connection:
         connection.execute(text(f"DELETE FROM {table} WHERE id = 1"))
     issue = filled.verify().issues[0]
-    assert (issue.code, issue.where.file, issue.where.record) == ("LEDGER_ROW_MISSING", table, 1)
+    assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_MISSING", table, 1)
 
 
 def test_a_ledger_that_was_cut_off_is_found_by_its_seal(filled, raw, unguarded):
@@ -128,7 +128,7 @@ def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts
 
 def test_the_audit_log_says_who_when_and_what_was_before(filled, tmp_path):
     rows = filled.history("B1").postings.to_pylist()
-    assert [row["rule"] for row in rows] == ["posted", "rejudged", "rejudged", "posted", "reversed"]
+    assert [row["rule"] for row in rows] == ["posted", "rematched", "rematched", "posted", "reversed"]
     last = rows[-1]
     assert (last["actor"], last["reason"], last["source"]) == ("chief", "wrong file", "mon.csv")
     assert (last["outcome"], last["applied"], last["excess"], last["reverses"]) == ("DUPLICATE_PAYMENT", 0, -10_000, 4)
@@ -161,16 +161,16 @@ def test_formulas_are_escaped_in_an_export(ledger, bills, receipts, tmp_path, fo
 
 def test_status_is_json_and_its_controls_hold(filled):
     status = json.loads(json.dumps(filled.status()))
-    assert (status["entries"], status["files"], status["receipts"], status["credits"]) == (8, 2, 4, 2)
+    assert (status["entries"], status["files"], status["receipts"], status["bank_deposits"]) == (8, 2, 4, 2)
     assert {name: control["holds"] for name, control in status["controls"].items()} == dict.fromkeys(
         ("T1", "T4", "T7"), True
     )
-    kinds = ["opened", "bills", "file", "file", "reversal", "bills", "credits", "reports"]
+    kinds = ["created", "bills", "receipt_file", "receipt_file", "reversal", "bills", "bank_deposits", "agent_reports"]
     assert [entry.kind for entry in filled.entries()] == kinds
 
 
 def test_a_bill_that_is_not_there_has_no_history(filled):
-    with pytest.raises(RefusedError, match="BILL_UNKNOWN"):
+    with pytest.raises(InvalidInputError, match="BILL_UNKNOWN"):
         filled.history("B7")
 
 
@@ -187,7 +187,7 @@ def test_the_policy_that_decides_outcomes_is_the_ledgers_own(place):
         pass
     with Ledger.open(place) as again:
         assert again.policy == loose
-    with pytest.raises(RefusedError, match="POLICY_DIFFERS"):
+    with pytest.raises(InvalidInputError, match="POLICY_DIFFERS"):
         Ledger.open(place, policy=Policy())
 
 

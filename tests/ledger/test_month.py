@@ -8,8 +8,8 @@ import pytest
 
 from kokin import receipts as receipt_files
 from kokin.ledger import Ledger
-from kokin.model import Bill, Receipt, schema
-from kokin.reconcile import Policy, reconcile, settle_accounts
+from kokin.model import Bill, Receipt, arrow_schema
+from kokin.reconcile import Policy, build_accounts, reconcile
 
 FIRST, LAST = date(2026, 5, 1), date(2026, 6, 30)
 DAYS = 30
@@ -74,7 +74,7 @@ class Month:
     def pay(self, name):
         """Most bills are paid once, by phone or at a store; some twice, in part, never."""
         day, fate = self.rng.randrange(DAYS - 6), self.rng.random()
-        till = {"paid_at": time(9, self.rng.randrange(60)), "store_code": str(self.rng.randrange(100, 103))}
+        till = {"paid_time": time(9, self.rng.randrange(60)), "store_code": str(self.rng.randrange(100, 103))}
         if fate < 0.25:  # 速報, then 確報
             final = self.receipt(name, day, **till)
             self.files[day].append(self.first_told(final, "provisional"))
@@ -103,7 +103,7 @@ class Month:
             self.bills[name].update(({"amount": 777}, {"status": "cancelled"}, {"status": "superseded"})[number % 3])
 
     def table(self):
-        rows = pa.Table.from_pylist(list(self.bills.values()), schema(Bill))
+        rows = pa.Table.from_pylist(list(self.bills.values()), arrow_schema(Bill))
         return rows.drop_columns([name for name in rows.column_names if rows.column(name).null_count == len(rows)])
 
     def money(self, files):
@@ -129,8 +129,8 @@ def as_table(rows):
 def night(ledger, month, number, path):
     """Post a file and what the bank says of it; the same again, as a batch that was started twice."""
     done = ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch")
-    assert done.is_new
-    assert not ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch").is_new
+    assert done.inserted
+    assert not ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch").inserted
     return done.entry.id
 
 
@@ -154,7 +154,7 @@ def test_a_month_of_files(place, tmp_path, count):
                 assert ledger.status()["receipts"] == before["receipts"]
             if number == 17:
                 month.change()
-                assert ledger.add_bills(month.table(), actor="clerk").entry.told["changed"] == 9
+                assert ledger.add_bills(month.table(), actor="clerk").entry.totals["changed"] == 9
             if number == 21:
                 ledger.reverse_entry(entries[20], reason="the operator takes it back", actor="chief")
             seals.append(ledger.status()["hash"])
@@ -173,13 +173,13 @@ def settle(ledger, money):
         key = row["settled_on"], row["agent_code"]
         sums[key] = sums.get(key, 0) + row["amount"] - FEE
     credited = [{"credited_on": day, "agent_code": agent, "amount": yen} for (day, agent), yen in sorted(sums.items())]
-    wrong = ledger.add_credits(as_table([{**credited[0], "amount": 1}]), actor="clerk", source="bank-0.txt").entry.id
+    wrong = ledger.add_deposits(as_table([{**credited[0], "amount": 1}]), actor="clerk", source="bank-0.txt").entry.id
     ledger.reverse_entry(wrong, reason="misread", actor="chief")
     for number, row in enumerate(credited):
-        done = ledger.add_credits(as_table([row]), actor="clerk", source=f"bank-{number}.txt")
-        assert done.is_new
-    assert not ledger.add_credits(as_table(credited[:1]), actor="clerk", source="bank-0.txt").is_new
-    assert ledger.credits().select(["amount"]).to_pylist() == [{"amount": row["amount"]} for row in credited]
+        done = ledger.add_deposits(as_table([row]), actor="clerk", source=f"bank-{number}.txt")
+        assert done.inserted
+    assert not ledger.add_deposits(as_table(credited[:1]), actor="clerk", source="bank-0.txt").inserted
+    assert ledger.bank_deposits().select(["amount"]).to_pylist() == [{"amount": row["amount"]} for row in credited]
     for agent in ("010", "020"):
         amounts = [row["amount"] for row in money if row["agent_code"] == agent]
         told = {
@@ -189,13 +189,13 @@ def settle(ledger, money):
             "amount": sum(amounts),
             "agent_code": agent,
         }
-        ledger.add_reports(as_table([told]), actor="clerk", source=f"report-{agent}.xlsx")
+        ledger.add_agent_reports(as_table([told]), actor="clerk", source=f"report-{agent}.xlsx")
 
 
 def assert_undisturbed(ledger, month, paths, policy):
     """All files that stand, read anew and reconciled at once with the bills as they are now."""
     files = [receipt_files.read(path, "kokin-csv") for path in paths]
-    want = reconcile(month.table(), [schema(Receipt).empty_table(), *files], policy)
+    want = reconcile(month.table(), [arrow_schema(Receipt).empty_table(), *files], policy)
     assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
     assert ledger.balances().to_pylist() == want.balances.to_pylist()
     assert ledger.status()["bins"] == want.summary["bins"]
@@ -205,11 +205,11 @@ def assert_undisturbed(ledger, month, paths, policy):
 
 def assert_controls(ledger, policy):
     bills = ledger.bills()
-    accounts = settle_accounts(
+    accounts = build_accounts(
         reconcile(bills, ledger.receipts(), policy),
         bills,
-        credits=ledger.credits(),
-        reports=ledger.reports(),
+        credits=ledger.bank_deposits(),
+        reports=ledger.agent_reports(),
         files=ledger.totals(),
         as_of=LAST,
     )

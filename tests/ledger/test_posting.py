@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kokin import receipts as receipt_files
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
-from kokin.model import Bill, Receipt, schema
+from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import reconcile
 
 ANY_PLACE = [HealthCheck.function_scoped_fixture]
@@ -32,7 +32,7 @@ def city_in_files(cities, seed):
         rows = receipts[number::count]
         where = {"source": f"{rng.choice('ab')}{number}.csv", "digest": f"d{number}"}
         told = [{**row, **where, "record_no": record} for record, row in enumerate(rows, 1)]
-        table = pa.Table.from_pylist(told, schema(Receipt))
+        table = pa.Table.from_pylist(told, arrow_schema(Receipt))
         # Each layout fills columns of its own.
         empty = [name for name in table.column_names if len(table) and table.column(name).null_count == len(table)]
         files.append(table.drop_columns(empty))
@@ -40,11 +40,11 @@ def city_in_files(cities, seed):
 
 
 def as_table(bills):
-    return pa.Table.from_pylist(bills, schema(Bill))
+    return pa.Table.from_pylist(bills, arrow_schema(Bill))
 
 
 def assert_same(ledger, bills, files):
-    want = reconcile(as_table(bills), [schema(Receipt).empty_table(), *files])
+    want = reconcile(as_table(bills), [arrow_schema(Receipt).empty_table(), *files])
     assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
     assert ledger.balances().to_pylist() == want.balances.to_pylist()
     status = ledger.status()
@@ -121,7 +121,7 @@ def test_changed_bills_are_judged_as_if_they_had_always_been_so(new_place, citie
             bill.update(rng.choice([{"amount": 700}, {"status": "cancelled"}, {"case_key": "99"}, {"barcode": None}]))
         cities.pay_at_most_what_is_billed(bills)
         done = ledger.add_bills(as_table(bills), actor="clerk")
-        told = done.entry.told
+        told = done.entry.totals
         assert told["given"] == len(bills) == told["changed"] + told["unchanged"]
         assert_same(ledger, bills, files)
         found = ledger.verify(again=True)
@@ -138,7 +138,7 @@ def test_the_three_way_example(ledger, bills, receipts):
         "excess": 10_000,
         "suspense": 0,
         "provisional": 0,
-        "void": 0,
+        "no_effect": 0,
     }
     rows = [(row["bill_id"], row["residual"], row["status"]) for row in ledger.balances().to_pylist()]
     assert rows == [("B1", 0, "settled"), ("B2", 500, "partial"), ("B3", 10_000, "expected")]
@@ -152,27 +152,27 @@ def test_files_of_two_layouts_concern_one_another(ledger, bills, receipts):
     store = receipts("store.csv", ("B1", 10_000, 1, by_barcode))
     ledger.post(store.drop_columns(["payee_code", "item_code", "case_key", "confirmation"]), actor="batch")
     done = ledger.post(receipts("qr.csv", ("B1", 10_000, 2)).drop_columns(["barcode"]), actor="batch")
-    assert (list(done.outcomes), done.rejudged) == (["DUPLICATE_PAYMENT"], 0)
+    assert (list(done.outcomes), done.rematched) == (["DUPLICATE_PAYMENT"], 0)
 
 
 def test_a_payment_that_was_made_earlier_but_told_later_is_the_first(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     ledger.post(receipts("tue.csv", ("B1", 10_000, 9)), actor="batch")
     done = ledger.post(receipts("wed.csv", ("B1", 10_000, 2)), actor="batch")
-    assert done.rejudged == 1
+    assert done.rematched == 1
     story = ledger.history("B1")
     told = [(row["entry"], row["rule"], row["outcome"], row["applied"]) for row in story.postings.to_pylist()]
     assert told == [
         (3, "posted", "MATCHED", 10_000),
-        (4, "rejudged", "MATCHED", -10_000),
-        (4, "rejudged", "DUPLICATE_PAYMENT", 0),
+        (4, "rematched", "MATCHED", -10_000),
+        (4, "rematched", "DUPLICATE_PAYMENT", 0),
         (4, "posted", "MATCHED", 10_000),
     ]
     assert story.postings.column("reverses").to_pylist() == [None, 1, None, None]
 
 
 def test_a_report_from_the_till_its_final_and_its_cancel_on_three_days(ledger, bills, receipts):
-    till = {"paid_at": time(9, 30), "store_code": "100"}
+    till = {"paid_time": time(9, 30), "store_code": "100"}
     ledger.add_bills(bills(B1=10_000, B2=5_000), actor="clerk")
     ledger.post(
         receipts(
@@ -196,7 +196,7 @@ def test_the_same_file_again_adds_no_row(ledger, bills, receipts):
     first = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch")
     before = ledger.status()
     again = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch")
-    assert (first.is_new, again.is_new, again.entry.id) == (True, False, first.entry.id)
+    assert (first.inserted, again.inserted, again.entry.id) == (True, False, first.entry.id)
     assert ledger.status() == before
 
 
@@ -205,8 +205,8 @@ def test_a_reversed_file_may_be_posted_again_but_then_not_restored(ledger, bills
     mon = receipts("mon.csv", ("B1", 10_000, 1))
     taken_back = ledger.reverse_entry(ledger.post(mon, actor="batch").entry.id, reason="wrong layout", actor="chief")
     assert ledger.balances().column("status").to_pylist() == ["expected"]
-    assert ledger.post(mon, actor="batch").is_new
-    with pytest.raises(RefusedError, match="FILE_STANDS"):
+    assert ledger.post(mon, actor="batch").inserted
+    with pytest.raises(InvalidInputError, match="FILE_STANDS"):
         ledger.reverse_entry(taken_back.entry.id, reason="by mistake", actor="chief")
     assert ledger.status()["outcomes"] == {"MATCHED": {"count": 1, "amount": 10_000}}
 
@@ -218,8 +218,8 @@ def test_the_same_payment_in_another_file_is_no_money(ledger, bills, receipts):
     done = ledger.post(receipts("tue.csv", ("B1", 10_000, 1, key)), actor="batch")
     outcomes = ledger.outcomes().column("outcome").to_pylist()
     assert sorted(outcomes) == ["DUPLICATE_RECORD", "MATCHED"]
-    assert done.entry.kind is EntryKind.FILE
-    assert ledger.status()["bins"]["void"] == 10_000
+    assert done.entry.kind is EntryKind.RECEIPT_FILE
+    assert ledger.status()["bins"]["no_effect"] == 10_000
 
 
 def test_a_dishonoured_payment_is_reversed_alone(ledger, bills, receipts):
@@ -227,9 +227,9 @@ def test_a_dishonoured_payment_is_reversed_alone(ledger, bills, receipts):
     ledger.post(receipts("mon.csv", ("B1", 10_000, 1), ("B1", 10_000, 2)), actor="batch")
     posting = ledger.history("B1").postings.to_pylist()[0]["id"]
     done = ledger.reverse_posting(posting, reason="dishonoured", actor="chief")
-    assert done.rejudged == 1
+    assert done.rematched == 1
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED"]
-    with pytest.raises(RefusedError, match="POSTING_REPLACED"):
+    with pytest.raises(InvalidInputError, match="POSTING_REPLACED"):
         ledger.reverse_posting(posting, reason="again", actor="chief")
     ledger.reverse_entry(done.entry.id, reason="honoured after all", actor="chief")
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED", "DUPLICATE_PAYMENT"]
@@ -245,12 +245,12 @@ def test_reversals_need_a_reason_and_something_to_reverse(ledger, bills, receipt
         *((ledger.reverse_entry, number, "x", "ENTRY_UNKNOWN") for number in (99, 0, -1, 2**63, 10**30)),
         *((ledger.reverse_posting, number, "x", "ENTRY_UNKNOWN") for number in (99, 0, -1, 2**63, 10**30)),
     ):
-        with pytest.raises(RefusedError, match=code):
+        with pytest.raises(InvalidInputError, match=code):
             reverse(number, reason=reason, actor="chief")
     assert len(ledger.outcomes(10**30)) == 0
     assert ledger.status() == before
     ledger.reverse_entry(entry, reason="wrong file", actor="chief")
-    with pytest.raises(RefusedError, match="ENTRY_REVERSED"):
+    with pytest.raises(InvalidInputError, match="ENTRY_REVERSED"):
         ledger.reverse_entry(entry, reason="wrong file", actor="chief")
 
 
@@ -270,7 +270,7 @@ def test_a_refused_file_leaves_nothing(ledger, tmp_path):
         "payee_code,item_code,case_key,confirmation,amount,paid_on\n99999,127,1,123456,100,2026-05-01\n99999,12"
     )
     before = ledger.status()
-    with pytest.raises(receipt_files.FileRefused, match="RECORD_TRUNCATED"):
+    with pytest.raises(receipt_files.FileRejectedError, match="RECORD_TRUNCATED"):
         ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch")
     assert ledger.status() == before
 
@@ -285,14 +285,14 @@ def test_a_part_of_a_file_does_not_hide_the_rest(ledger, bills, tmp_path):
     result = receipt_files.read(path, "kokin-csv", on_error="skip")
     entry = ledger.post(result.table.slice(0, 1), actor="batch").entry
     for whole in (receipt_files.open(path, "kokin-csv"), result, result.table.slice(1)):
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             ledger.post(whole, actor="batch", source="eltax.csv")
         assert [issue.code for issue in caught.value.issues] == ["FILE_PART"]
     ledger.reverse_entry(entry.id, reason="a part of the file", actor="chief")
     # The result of reading a file is posted with its totals, rejected records included.
     posted = ledger.post(result, actor="batch")
-    assert (posted.entry.told["read"], posted.entry.told["rejected"], posted.entry.source) == (3, 1, "eltax.csv")
-    assert not ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch").is_new
+    assert (posted.entry.totals["read"], posted.entry.totals["rejected"], posted.entry.source) == (3, 1, "eltax.csv")
+    assert not ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch").inserted
     assert [row["paid"] for row in ledger.balances().to_pylist()] == [1000, 1000, 0]
 
 
@@ -305,7 +305,7 @@ def test_a_file_with_its_totals(ledger, bills, tmp_path):
     ledger.add_bills(bills(B1=100), actor="clerk")
     entry = ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch").entry
     assert (entry.source, entry.layout, len(entry.digest)) == ("mon.csv", "kokin-csv", 64)
-    assert (entry.told["read"], entry.told["accepted"], entry.told["rejected"]) == (2, 1, 1)
+    assert (entry.totals["read"], entry.totals["accepted"], entry.totals["rejected"]) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -321,16 +321,16 @@ def test_a_file_with_its_totals(ledger, bills, tmp_path):
 def test_a_table_that_is_no_file_is_refused(tmp_path, receipts, rows, code):
     with Ledger.create(f"sqlite:///{tmp_path}/city.db") as ledger:
         before = ledger.status()
-        with pytest.raises(RefusedError, match=code):
+        with pytest.raises(InvalidInputError, match=code):
             ledger.post(receipts("mon.csv", *(("B1", 100, 1, row) for row in rows)), actor="batch")
         assert ledger.status() == before
 
 
 def test_a_row_that_is_no_receipt_is_told_by_its_place(ledger, receipts):
     before = ledger.status()
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         ledger.post(receipts("mon.csv", ("B1", 100, 1), ("B1", 100, 1, {"confirmation": "12"})), actor="batch")
-    places = [(issue.code, issue.field, issue.where.file, issue.where.record) for issue in refused.value.issues]
+    places = [(issue.code, issue.field, issue.location.file, issue.location.record) for issue in refused.value.issues]
     assert places == [("WIDTH", "confirmation", "mon.csv", 2)]
     assert ledger.status() == before
 
@@ -343,7 +343,7 @@ def test_wrong_bills_are_refused_whole(ledger, bills):
         (bills({"covers": ["O9"]}, B1=1), "OBLIGATION_UNKNOWN"),
         (bills({"confirmation": "12"}, B1=1), "WIDTH"),
     ):
-        with pytest.raises(RefusedError, match=code):
+        with pytest.raises(InvalidInputError, match=code):
             ledger.add_bills(wrong, actor="clerk")
     assert ledger.status()["entries"] == 1
 
@@ -380,7 +380,7 @@ def test_an_entry_is_neither_before_the_last_nor_in_the_future(place, bills):
             datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))),  # not a moment of UTC's calendar
             datetime(2026, 5, 1, 12),
         ):
-            with pytest.raises(RefusedError, match="LEDGER_TIME"):
+            with pytest.raises(InvalidInputError, match="LEDGER_TIME"):
                 ledger.add_bills(bills(B1=1), actor="clerk", at=at)
         assert ledger.status() == before
         soon = noon + timedelta(minutes=4)  # of a clock that is ahead
@@ -390,14 +390,14 @@ def test_an_entry_is_neither_before_the_last_nor_in_the_future(place, bills):
         assert ledger.add_bills(bills(B2=1), actor="clerk").entry.at == soon
         assert ledger.add_bills(bills(B3=1), actor="clerk", at=soon).entry.at == soon
     with Ledger.open(place, clock=lambda: datetime(2026, 5, 1)) as ledger:
-        with pytest.raises(RefusedError, match="LEDGER_TIME"):
+        with pytest.raises(InvalidInputError, match="LEDGER_TIME"):
             ledger.add_bills(bills(B4=1), actor="clerk")
-        with pytest.raises(RefusedError, match="as_of"):
+        with pytest.raises(InvalidInputError, match="as_of"):
             ledger.bills(datetime(2026, 5, 1))
 
 
 def test_every_entry_has_an_actor(ledger, bills):
-    with pytest.raises(RefusedError, match="actor"):
+    with pytest.raises(InvalidInputError, match="actor"):
         ledger.add_bills(bills(B1=1), actor="")
     assert ledger.status()["entries"] == 1
 
@@ -445,4 +445,4 @@ def test_a_writer_that_waits_can_be_stopped(quick_folder, bills):
         with pytest.raises(KeyboardInterrupt):
             ledger.add_bills(bills(B1=1), actor="clerk")
         other.execute("ROLLBACK")
-        assert ledger.add_bills(bills(B1=1), actor="clerk").is_new
+        assert ledger.add_bills(bills(B1=1), actor="clerk").inserted

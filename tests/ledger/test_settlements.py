@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
-from kokin.model import schema
-from kokin.reconcile import Credit, OperatorReport
+from kokin.model import arrow_schema
+from kokin.reconcile import AgentReport, BankDeposit
 
-ADDING = [("credits", "add_credits"), ("reports", "add_reports")]
+ADDING = [("bank_deposits", "add_deposits"), ("agent_reports", "add_agent_reports")]
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +18,12 @@ def rows():
     """A credit, or a report, of some yen."""
 
     def make(kind, *amounts):
-        if kind == "credits":
+        if kind == "bank_deposits":
             told = [{"credited_on": date(2026, 5, 20), "amount": yen, "reference": "照会 1"} for yen in amounts]
-            return pa.Table.from_pylist(told, schema(Credit))
+            return pa.Table.from_pylist(told, arrow_schema(BankDeposit))
         days = {"first_day": date(2026, 5, 1), "last_day": date(2026, 5, 31)}
         told = [{**days, "count": 1, "amount": yen, "agent_code": "010"} for yen in amounts]
-        return pa.Table.from_pylist(told, schema(OperatorReport))
+        return pa.Table.from_pylist(told, arrow_schema(AgentReport))
 
     return make
 
@@ -32,8 +32,8 @@ def rows():
 def test_they_are_kept_and_come_back_as_they_were(ledger, rows, kind, add, tmp_path):
     given = rows(kind, 29_302, 500)
     done = getattr(ledger, add)(given, actor="clerk", source="may")
-    assert (done.is_new, done.entry.kind, done.entry.source) == (True, EntryKind(kind), "may")
-    assert done.entry.told == {"given": 2, "yen": 29_802}
+    assert (done.inserted, done.entry.kind, done.entry.source) == (True, EntryKind(kind), "may")
+    assert done.entry.totals == {"given": 2, "yen": 29_802}
     assert getattr(ledger, kind)().equals(given)
     assert ledger.status()[kind] == 2
     ledger.export(tmp_path)
@@ -48,8 +48,8 @@ def test_the_same_source_adds_nothing_and_another_is_other_money(ledger, rows, k
     adding = getattr(ledger, add)
     first = adding(rows(kind, 100), actor="clerk", source="monday")
     again = adding(rows(kind, 100), actor="clerk", source="monday")
-    assert (again.is_new, again.entry.id) == (False, first.entry.id)
-    assert adding(rows(kind, 100), actor="clerk", source="tuesday").is_new
+    assert (again.inserted, again.entry.id) == (False, first.entry.id)
+    assert adding(rows(kind, 100), actor="clerk", source="tuesday").inserted
     assert getattr(ledger, kind)().column("amount").to_pylist() == [100, 100]
 
 
@@ -67,7 +67,7 @@ def test_they_are_corrected_by_a_reversal_and_seen_as_of_a_day(place, rows, kind
         assert (amounts(2), amounts(3), amounts(4), amounts()) == ([1], [], [100], [100])
         ledger.reverse_entry(taken_back, reason="it was right", actor="chief")
         assert (amounts(4), amounts()) == ([100], [1, 100])
-        with pytest.raises(RefusedError, match="ENTRY_REVERSED"):
+        with pytest.raises(InvalidInputError, match="ENTRY_REVERSED"):
             ledger.reverse_entry(taken_back, reason="again", actor="chief")
 
 
@@ -75,8 +75,8 @@ def test_they_are_corrected_by_a_reversal_and_seen_as_of_a_day(place, rows, kind
 def test_a_source_that_stands_again_is_not_put_back_beside_it(ledger, rows, kind, add):
     entry = getattr(ledger, add)(rows(kind, 1), actor="clerk").entry.id
     taken_back = ledger.reverse_entry(entry, reason="misread", actor="chief").entry.id
-    assert getattr(ledger, add)(rows(kind, 1), actor="clerk").is_new
-    with pytest.raises(RefusedError, match="FILE_STANDS"):
+    assert getattr(ledger, add)(rows(kind, 1), actor="clerk").inserted
+    with pytest.raises(InvalidInputError, match="FILE_STANDS"):
         ledger.reverse_entry(taken_back, reason="it was right", actor="chief")
 
 
@@ -91,6 +91,6 @@ def test_a_source_that_stands_again_is_not_put_back_beside_it(ledger, rows, kind
 )
 def test_what_is_no_credit_is_refused(ledger, table, code):
     before = ledger.status()
-    with pytest.raises(RefusedError, match=code):
-        ledger.add_credits(table, actor="clerk")
+    with pytest.raises(InvalidInputError, match=code):
+        ledger.add_deposits(table, actor="clerk")
     assert ledger.status() == before

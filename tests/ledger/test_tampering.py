@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import LargeBinary, Text, text
 from sqlalchemy.exc import DBAPIError
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
 from kokin.ledger._schema import JOURNAL, TABLES
 
@@ -85,7 +85,7 @@ def test_every_value_of_every_type_is_found(filled, raw, unguarded, table):
             tried += 1
             found = filled.verify(again=table == "links")
             assert column.name in free or not found.is_clean, (column.name, value)
-            assert table == "links" or found.issues[0].where.file == table, (column.name, value)
+            assert table == "links" or found.issues[0].location.file == table, (column.name, value)
             restore(raw, table, kept)
     assert tried > len(TABLES[table].c)
     assert filled.verify(again=True).is_clean
@@ -170,10 +170,10 @@ def test_sqlite_refuses_values_of_another_storage_class(filled, raw, table):
     ("table", "change"),
     [
         *(("receipts", f"amount = {yen}") for yen in (-1, 100_000_000_000, 2**63 - 1)),
-        *(("reports", f"amount = {yen}") for yen in (-1, 100_000_000_000)),
-        *(("credits", f"amount = {yen}") for yen in (-100_000_000_000, 100_000_000_000)),
+        *(("agent_reports", f"amount = {yen}") for yen in (-1, 100_000_000_000)),
+        *(("bank_deposits", f"amount = {yen}") for yen in (-100_000_000_000, 100_000_000_000)),
         ("postings", "excess = 100000000000"),
-        ("postings", "void = -100000000000"),
+        ("postings", "no_effect = -100000000000"),
         ("entries", "reverses = 1"),
         ("entries", "reverses_posting = 1"),
         ("entries", "kind = 'reversal'"),
@@ -185,7 +185,7 @@ def test_the_database_refuses_rows_that_no_entry_writes(filled, raw, table, chan
             connection.execute(text(f"DROP TRIGGER {table}_no_update"))
         else:
             connection.execute(text(f"DROP TRIGGER {table}_only_grows ON {table}"))
-    kind = " AND kind = 'file'" if table == "entries" else ""
+    kind = " AND kind = 'receipt_file'" if table == "entries" else ""
     assert not execute(raw, f"UPDATE {table} SET {change} WHERE id >= 2{kind}")
     if table == "entries":
         for both in ("reverses_posting = 1", "reverses = NULL"):
@@ -201,8 +201,8 @@ def test_a_ledger_whose_first_entry_is_changed_is_not_opened_and_says_so(filled,
     with pytest.raises(LedgerError) as refused:
         Ledger.open(place)
     (issue,) = refused.value.issues
-    assert (issue.code[:11], issue.where.file, issue.where.record) == ("LEDGER_ROW_", "entries", 1)
-    assert [(each.where.file, each.where.record) for each in filled.verify().issues] == [("entries", 1)]
+    assert (issue.code[:11], issue.location.file, issue.location.record) == ("LEDGER_ROW_", "entries", 1)
+    assert [(each.location.file, each.location.record) for each in filled.verify().issues] == [("entries", 1)]
 
 
 CHANGES = ["CAST({} AS BLOB)", "NULL", "'x'", "'{{}}'"]
@@ -230,7 +230,7 @@ def test_reading_a_changed_ledger_raises_errors_of_kokin_only(filled, raw, ungua
                 filled.outcomes,
                 lambda: filled.history("B1"),
             ):
-                with contextlib.suppress(LedgerError, RefusedError):
+                with contextlib.suppress(LedgerError, InvalidInputError):
                     read()
             restore(raw, table, kept)
     assert changed or raw.dialect.name == "postgresql"

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.matching import Index
-from kokin.model import Bill, schema
+from kokin.model import Bill, arrow_schema
 from kokin.reconcile import reconcile
 
 spec = importlib.util.spec_from_file_location(
@@ -40,7 +40,7 @@ def test_loaded_arrays_are_mapped(tmp_path):
 
 
 def test_no_bills(tmp_path):
-    Index.build(pa.Table.from_pylist([], schema(Bill))).save(tmp_path)
+    Index.build(pa.Table.from_pylist([], arrow_schema(Bill))).save(tmp_path)
     assert len(Index.load(tmp_path)) == 0
 
 
@@ -48,7 +48,7 @@ def test_no_bills(tmp_path):
 def test_another_folder_is_refused(tmp_path, head):
     if head:
         (tmp_path / "index.json").write_text(head)
-    with pytest.raises(RefusedError, match="INDEX_VERSION"):
+    with pytest.raises(InvalidInputError, match="INDEX_VERSION"):
         Index.load(tmp_path)
 
 
@@ -59,5 +59,5 @@ def test_a_broken_save_leaves_no_index(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         index.save(tmp_path)
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         Index.load(tmp_path)

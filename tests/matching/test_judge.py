@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.matching import Debts, crowded
+from kokin.matching import Obligations, find_interacting
 from kokin.matching._debts import connect
 from kokin.matching._judge import FINAL, OUTCOMES, classify, group, last, latest_first, settle
 
@@ -82,7 +82,7 @@ def debts(balances, leads, covers):
     offsets = np.cumsum([0, *map(len, covers)]).astype(np.int32)
     covered = column(list(chain(*covers)), np.int32)
     circles = connect(len(balances), offsets, covered) if covers else None
-    return Debts(column(balances), column(balances), column(leads, np.int32), offsets, covered, circles)
+    return Obligations(column(balances), column(balances), column(leads, np.int32), offsets, covered, circles)
 
 
 @given(st.data())
@@ -116,10 +116,10 @@ def test_settle(data):
 def test_nobody_with_company_is_called_alone(rows, total):
     slip = column([row[0] for row in rows], np.int32)
     kind = column([FINAL if row[1] else 0 for row in rows], np.uint8)
-    simple = Debts(
+    simple = Obligations(
         np.ones(total, np.int64), np.ones(total, np.int64), None, np.zeros(1, np.int32), np.empty(0, np.int32), None
     )
-    told = crowded(kind, slip, simple).tolist()
+    told = find_interacting(kind, slip, simple).tolist()
     for place, (number, final) in enumerate(rows):
         company = sum(other == number for other, _ in rows) > 1
         if number < 0 or not final or company:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
-from kokin.model import Bill, BillStatus, Digits, Outcome, Receipt, ReceiptKind, kinds, schema, shown
+from kokin.issues import InvalidInputError
+from kokin.model import Bill, BillStatus, Digits, Outcome, Receipt, ReceiptKind, arrow_schema, field_types, redact
 
 BILL = {
     "bill_id": "B1",
@@ -24,7 +24,7 @@ BILL = {
 
 
 def refused(record, **changes) -> list[tuple[str, str]]:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         record(**changes)
     return [(issue.code, issue.field) for issue in caught.value.issues]
 
@@ -38,7 +38,7 @@ def test_a_bill_keeps_its_zeros_and_reads_its_day() -> None:
 
 @pytest.mark.parametrize("record", [Bill, Receipt])
 def test_the_schema_follows_from_the_record(record) -> None:
-    columns = schema(record)
+    columns = arrow_schema(record)
     assert columns.names == list(record.model_fields)
     for name, field in record.model_fields.items():
         nullable = not field.is_required() and field.default is None
@@ -49,7 +49,7 @@ def test_the_schema_follows_from_the_record(record) -> None:
 
 def test_a_record_of_a_schema_makes_a_table() -> None:
     bill = Bill(**BILL, parts={"water": 10000, "sewerage": 2300}, covers=("o1", "o2"))
-    table = pa.Table.from_pylist([bill.model_dump()], schema=schema(Bill))
+    table = pa.Table.from_pylist([bill.model_dump()], schema=arrow_schema(Bill))
     assert [Bill(**row) for row in table.to_pylist(maps_as_pydicts="strict")] == [bill]
     assert [Bill(**row) for row in table.to_pylist()] == [bill]
 
@@ -112,7 +112,7 @@ def test_an_empty_text_is_none() -> None:
 @pytest.mark.parametrize("name", ["YAMADATARO", "yamada taro", "山田太郎"])
 @pytest.mark.parametrize("field", ["payee_code", "case_key", "due_on", "status"])
 def test_a_name_in_another_field_is_masked(field, name) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Bill(**{**BILL, field: name})
     assert name[1:] not in str(caught.value)
 
@@ -120,7 +120,7 @@ def test_a_name_in_another_field_is_masked(field, name) -> None:
 def test_names_are_masked_and_never_echoed() -> None:
     assert "花子" not in repr(Bill(**BILL, name="公金花子"))
     assert "公＊" in repr(Bill(**BILL, name="公金花子"))
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Bill(**{**BILL, "case_key": "公金花子"})  # a column too far
     assert "花子" not in str(caught.value)
 
@@ -139,14 +139,14 @@ def test_only_a_correction_may_be_of_0_yen(kind: ReceiptKind) -> None:
     if kind is ReceiptKind.CORRECTION:
         assert Receipt(**row, amount=0).amount == 0
         return
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Receipt(**row, amount=0)
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [("AMOUNT_ZERO", "amount")]
 
 
 def test_kinds_serve_batch_readers() -> None:
-    assert kinds(Bill)["case_key"] == Digits(20, pad=True)
-    assert kinds(Receipt)["barcode"] == Digits(44)
+    assert field_types(Bill)["case_key"] == Digits(20, pad=True)
+    assert field_types(Receipt)["barcode"] == Digits(44)
 
 
 def test_what_is_expected_is_no_exception() -> None:
@@ -161,7 +161,7 @@ def test_what_is_expected_is_no_exception() -> None:
 
 @given(st.text())
 def test_a_rejected_value_shows_digits_and_punctuation_only(value: str) -> None:
-    text = shown(value)
+    text = redact(value)
     assert len(text) == min(len(value), 24)
     assert text.isascii()
     assert text.isprintable()

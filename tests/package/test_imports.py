@@ -21,7 +21,7 @@ FLOORS = [
     {"issues"},
     {"text"},
     {"model"},
-    {"columns"},
+    {"_arrow"},
     {"bills", "catalog", "elqr", "rules"},
     {"matching", "receipts", "slips"},
     {"reconcile"},

@@ -1,7 +1,7 @@
 """A target for atheris (coverage-guided fuzzing), out of CI: ``python tests/receipts/fuzz_atheris.py zengin-91``.
 
 It needs ``pip install atheris`` and runs until it is stopped or finds something. With a folder of good files as second
-argument (:func:`kokin.receipts.synthesize` makes them) it gets twice as far into the reader.
+argument (:func:`kokin.receipts.generate_sample` makes them) it gets twice as far into the reader.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def told(content: bytes, layout: str, *, lenient: bool) -> tuple[Any, ...]:
     try:
         for batch in file.batches():
             rows += batch.to_pylist()
-    except receipts.FileRefused:
+    except receipts.FileRejectedError:
         refused = True
     return rows, refused, file.totals, list(file.issues), list(file.refused)
 
@@ -45,7 +45,7 @@ def told(content: bytes, layout: str, *, lenient: bool) -> tuple[Any, ...]:
 def test_small_blocks_say_the_same(data: st.DataObject, layout: str, newline: str, lenient: bool) -> None:
     stream = io.BytesIO()
     fixed = layouts.load(layout).format == "fixed"
-    receipts.synthesize(stream, layout, 300, seed=3, newline=newline if fixed else newline or "LF")
+    receipts.generate_sample(stream, layout, 300, seed=3, newline=newline if fixed else newline or "LF")
     content = bytearray(stream.getvalue())
     for _ in range(data.draw(st.integers(0, 8))):
         at = data.draw(st.integers(0, len(content) - 1))
@@ -71,7 +71,7 @@ def test_a_chunk_may_have_as_many_rows_as_bytes() -> None:
 def test_reading_does_not_import_pandas(tmp_path: Path) -> None:
     """Arrow imports it where it makes arrays of Python values, and that takes longer than to read a day's file."""
     for layout in ("zengin-91", "dsk-csv"):
-        receipts.synthesize(tmp_path / layout, layout, 100)
+        receipts.generate_sample(tmp_path / layout, layout, 100)
     code = """
 import sys
 from datetime import date
@@ -93,11 +93,11 @@ assert "pandas" not in sys.modules
 @pytest.mark.parametrize("layout", ["zengin-91", "kokin-csv"])
 def test_a_line_too_long_for_a_record_comes_in_pieces(layout: str) -> None:
     stream = io.BytesIO()
-    receipts.synthesize(stream, layout, 20, newline="LF")
+    receipts.generate_sample(stream, layout, 20, newline="LF")
     lines = stream.getvalue().splitlines(keepends=True)
     content = b"".join([*lines[:5], b"2," * 100_000, b"\n", *lines[5:]])
     issues = told(content, layout, lenient=False)[3]
-    wrong = {issue.where.record: (issue.where.byte or 0) - sum(map(len, lines[:5])) for issue in issues}
+    wrong = {issue.location.record: (issue.location.byte or 0) - sum(map(len, lines[:5])) for issue in issues}
     first = 6 if layout == "zengin-91" else 5  # a header row is none
     assert {record: at for record, at in wrong.items() if record and record < 20} == {
         first + i: i * 65_536 for i in range(4)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kokin import receipts
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.model import ReceiptKind
 from kokin.receipts import layouts
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
@@ -20,7 +20,7 @@ REFERENCE = date(2026, 4, 15)
 
 def synthetic(layout: str, rows: int = 30, newline: str | None = None) -> bytes:
     content = io.BytesIO()
-    receipts.synthesize(content, layout, rows, seed=4, newline=newline)
+    receipts.generate_sample(content, layout, rows, seed=4, newline=newline)
     return content.getvalue()
 
 
@@ -43,7 +43,7 @@ def told(file: receipts.ReceiptFile) -> list[tuple[Any, ...]]:
 
 def refused(content: bytes, layout: str = "zengin-91", **options: Any) -> list[str]:
     file = opened(content, layout, **options)
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         file.finish()
     return [issue.code for issue in file.refused]
 
@@ -222,7 +222,7 @@ def test_99_is_read_by_its_term_and_says_that_it_is_unverified() -> None:
 
 def test_21_holds_no_receipts_and_is_checked_all_the_same() -> None:
     content = synthetic("zengin-21")
-    with pytest.raises(RefusedError, match="LAYOUT_NOT_RECEIPTS"):
+    with pytest.raises(InvalidInputError, match="LAYOUT_NOT_RECEIPTS"):
         next(iter(opened(content, "zengin-21")))
     assert receipts.check(io.BytesIO(content), "zengin-21", reference_date=REFERENCE).exit_code == 0
     lines = content.split(b"\r\n")
@@ -256,7 +256,7 @@ def test_a_western_year_in_a_layout_of_eras_is_an_issue_and_names_both_readings(
     assert list(file) == []
     assert file.totals.rejected == 2
     issue = file.issues[0]
-    assert (issue.code, issue.field, issue.where.record) == ("DATE_TOO_FAR", "account_day", 2)
+    assert (issue.code, issue.field, issue.location.record) == ("DATE_TOO_FAR", "account_day", 2)
     assert issue.found == "260401 = 2014-04-01, western 2026-04-01"
     assert 'format = "YYMMDD"' in issue.message("en")
     assert 'format = "YYMMDD"' in issue.message("ja")
@@ -265,9 +265,9 @@ def test_a_western_year_in_a_layout_of_eras_is_an_issue_and_names_both_readings(
 def test_a_header_day_that_is_too_far_refuses_the_file() -> None:
     content = written([{"amount": 1, "paid_on": date(2026, 4, 1)}], "zengin-01", header={"made_day": date(2014, 4, 6)})
     file = opened(content, "zengin-01")
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         file.finish()
-    assert [(issue.code, issue.field, issue.where.record, issue.where.byte) for issue in file.refused] == [
+    assert [(issue.code, issue.field, issue.location.record, issue.location.byte) for issue in file.refused] == [
         ("DATE_TOO_FAR", "made_day", 1, 4)
     ]
 
@@ -310,7 +310,7 @@ def test_a_leap_day_in_no_leap_year_near_is_an_issue() -> None:
 
 
 def test_without_a_reference_date_nothing_is_assumed() -> None:
-    with pytest.raises(RefusedError, match="REFERENCE_DATE_MISSING"):
+    with pytest.raises(InvalidInputError, match="REFERENCE_DATE_MISSING"):
         receipts.open(io.BytesIO(PLAIN), "zengin-91")
 
 
@@ -353,7 +353,7 @@ def test_every_kind_of_report_of_a_till() -> None:
 def test_another_code_for_a_cancel_is_never_guessed() -> None:
     file = opened(dsk(("9", "0", 10), ("01", "0", 10)), "dsk-csv")
     assert [one.amount for one in file] == [10]
-    assert [(issue.code, issue.field, issue.where.record) for issue in file.issues] == [("CODE_UNKNOWN", "type", 1)]
+    assert [(issue.code, issue.field, issue.location.record) for issue in file.issues] == [("CODE_UNKNOWN", "type", 1)]
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -372,10 +372,10 @@ def with_name(name: bytes) -> bytes:
 def test_an_unknown_byte_refuses_the_file_and_names_its_place(byte: int) -> None:
     content = with_name(b"ABC" + bytes([byte]))
     file = opened(content)
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         file.finish()
     (issue,) = file.refused
-    assert (issue.code, issue.where.byte) == ("BYTE_UNKNOWN", content.index(b"ABC") + 3)
+    assert (issue.code, issue.location.byte) == ("BYTE_UNKNOWN", content.index(b"ABC") + 3)
     lenient = opened(content, lenient=True)
     assert len(list(lenient)) == len(list(opened(PLAIN))) - 1
     assert lenient.totals.rejected == 1
@@ -446,7 +446,7 @@ def test_a_record_that_stands_twice_is_told(layout: str, newline: str | None) ->
         content = b"".join([*lines[:4], lines[3], lines[2], *lines[4:]])
         expected = [(5, "record 4"), (6, "record 3")]
     report = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
-    told = [(issue.where.record, issue.found) for issue in report.issues if issue.code == "RECORD_REPEATED"]
+    told = [(issue.location.record, issue.found) for issue in report.issues if issue.code == "RECORD_REPEATED"]
     assert told == expected
     assert not receipts.check(io.BytesIO(synthetic(layout)), layout, reference_date=REFERENCE).issues
 
@@ -455,6 +455,6 @@ def test_a_bad_last_record_of_a_short_body_is_not_cut() -> None:
     content = b"".join(record[:118] + b"\r\n" for record in RECORDS)[:-2]
     last = content.rfind(b"\r\n") + 2
     file = opened(content[:last] + b"8" + content[last + 1 :])
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         file.finish()
     assert "RECORD_TRUNCATED" not in [issue.code for issue in file.refused]

@@ -40,11 +40,11 @@ def opened(content: bytes, layout: str, **options: object) -> receipts.ReceiptFi
 
 def refusals(content: bytes, layout: str = "zengin-91") -> list[tuple[str, int | None]]:
     file = opened(content, layout)
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         file.finish()
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         receipts.read(io.BytesIO(content), layout, reference_date=REFERENCE)
-    return [(issue.code, issue.where.byte) for issue in file.refused]
+    return [(issue.code, issue.location.byte) for issue in file.refused]
 
 
 def test_the_sample_of_a_direct_debit_result_is_read_without_an_issue() -> None:
@@ -74,7 +74,7 @@ def test_the_row_of_the_vendor_is_read_without_an_issue() -> None:
         (receipt,) = file
         assert not file.issues
         assert receipt.kind is ReceiptKind.PROVISIONAL
-        assert (receipt.paid_on, receipt.paid_at, receipt.settled_on) == (date(2024, 1, 12), time(18, 15), None)
+        assert (receipt.paid_on, receipt.paid_time, receipt.settled_on) == (date(2024, 1, 12), time(18, 15), None)
         assert (receipt.amount, receipt.barcode) == (10605, "91929023252070000010123499900199999900106050")
         assert (receipt.agent_code, receipt.channel, receipt.store_code) == ("010", "セブン－イレブン", "110001")
         assert receipt.stamp is False
@@ -132,7 +132,12 @@ def test_a_bad_record_is_kept_out_and_the_rest_is_read() -> None:
     file = opened(content, "zengin-91")
     assert [receipt.amount for receipt in file] == [4320]
     (problem, *unsure) = file.issues
-    assert (problem.code, problem.field, problem.where.record, problem.where.byte) == ("NOT_DIGITS", "amount", 3, 333)
+    assert (problem.code, problem.field, problem.location.record, problem.location.byte) == (
+        "NOT_DIGITS",
+        "amount",
+        3,
+        333,
+    )
     assert {issue.code for issue in unsure} == {"TOTAL_UNSURE"}
     assert (file.totals.read, file.totals.accepted, file.totals.rejected) == (2, 1, 1)
 
@@ -149,7 +154,7 @@ def test_a_day_that_is_none_is_an_issue(found: bytes, code: str, field: str) -> 
     file = opened(ROW_DSK.replace(b"20240112", found) + b"\r\n" + ROW_DSK, "dsk-csv")
     assert len(list(file)) == 1
     (issue,) = file.issues
-    assert (issue.code, issue.field, issue.where.record, issue.where.byte) == (code, field, 1, 3)
+    assert (issue.code, issue.field, issue.location.record, issue.location.byte) == (code, field, 1, 3)
 
 
 def test_a_wrong_check_digit_of_a_barcode_is_a_warning() -> None:
@@ -162,7 +167,7 @@ def test_a_wrong_check_digit_of_a_barcode_is_a_warning() -> None:
 @pytest.mark.parametrize("layout", ["kokin-csv", "dsk-csv", "zengin-91"])
 def test_what_is_written_is_read(layout: str) -> None:
     content = io.BytesIO()
-    receipts.synthesize(content, layout, 40, seed=5)
+    receipts.generate_sample(content, layout, 40, seed=5)
     file = opened(content.getvalue(), layout)
     first = receipts.read(content, layout, reference_date=date(2026, 4, 15)).table
     assert file.finish().read == 40
@@ -181,7 +186,7 @@ def test_what_is_written_is_read(layout: str) -> None:
 
 
 def test_a_million_bad_rows_are_counted_and_not_kept() -> None:
-    file = opened((ROW_DSK.replace(b",10605,", b",x,") + b"\r\n") * 200, "dsk-csv", most_issues=10)
+    file = opened((ROW_DSK.replace(b",10605,", b",x,") + b"\r\n") * 200, "dsk-csv", max_issues=10)
     assert list(file) == []
     assert (len(file.issues), file.issues.total, file.totals.rejected) == (10, 200, 200)
 
@@ -191,22 +196,22 @@ def test_what_is_taken_down_by_hand_needs_a_name_and_a_reason() -> None:
     rows = "1,10,2026-04-01,deduction,会計課,児童手当\n2,20,2026-04-01,manual,,\n3,30,2026-04-01,,,\n"
     file = opened((head + rows).encode(), "kokin-csv")
     assert [(receipt.amount, receipt.actor) for receipt in file] == [(10, "会計課"), (30, None)]
-    assert [(issue.code, issue.field, issue.where.record) for issue in file.issues] == [
+    assert [(issue.code, issue.field, issue.location.record) for issue in file.issues] == [
         ("FIELD_MISSING", "actor", 2),
         ("FIELD_MISSING", "reason", 2),
     ]
 
 
 def test_a_file_is_refused_even_where_no_issue_is_kept() -> None:
-    file = opened(SAMPLE_91[:-200], "zengin-91", most_issues=0)
-    with pytest.raises(receipts.FileRefused):
+    file = opened(SAMPLE_91[:-200], "zengin-91", max_issues=0)
+    with pytest.raises(receipts.FileRejectedError):
         file.finish()
     assert (len(file.refused), bool(file.refused)) == (0, True)
 
 
 def test_a_cell_of_a_file_without_a_header_is_not_echoed() -> None:
     file = opened("山田太郎,99999,paid_om,12300\n".encode(), "kokin-csv")
-    with pytest.raises(receipts.FileRefused) as refused:
+    with pytest.raises(receipts.FileRejectedError) as refused:
         file.finish()
     strangers = [issue.field for issue in refused.value.issues if issue.code == "FIELD_UNKNOWN"]
     assert strangers == ["column 1", "column 2", "column 3", "column 4"]

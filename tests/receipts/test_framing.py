@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_two_readers import agree, answers, synthetic
 
 from kokin import receipts
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.receipts import layouts
 from kokin.receipts._rows import split_row
 from kokin.receipts.layouts import Layout
@@ -167,7 +167,7 @@ def test_a_second_end_record_is_named() -> None:
     content = synthetic("zengin-91", newline="CRLF")
     end = content[-122:]
     _, _, issues, refused = agree(content + end, "zengin-91")
-    assert [(issue.code, issue.expected, issue.found, issue.where.byte) for issue in refused] == [
+    assert [(issue.code, issue.expected, issue.found, issue.location.byte) for issue in refused] == [
         ("RECORD_ORDER", "nothing after the end record", "end", len(content))
     ]
     assert list(issues) == list(refused)
@@ -188,8 +188,8 @@ def test_a_blank_line_between_records_is_one_warning(newline: bytes, blank: byte
     records[30:30] = [blank] * count
     rows, totals, issues, refused = agree(b"".join(record + newline for record in records), "zengin-91")
     (issue,) = issues
-    assert (issue.code, issue.where.record, issue.found) == ("LINE_BLANK", 31, f"{count} lines" if count > 1 else "")
-    assert issue.where.byte == 30 * (120 + len(newline))
+    assert (issue.code, issue.location.record, issue.found) == ("LINE_BLANK", 31, f"{count} lines" if count > 1 else "")
+    assert issue.location.byte == 30 * (120 + len(newline))
     assert not issue.is_error
     assert not refused
     assert totals.records == good[1].records
@@ -207,7 +207,9 @@ def test_nul_bytes_between_records_are_damage(newline: bytes, hole: bytes) -> No
     records = [content[at : at + 120] for at in range(0, len(content), 120)]
     records.insert(30, hole)
     *_, refused = agree(b"".join(record + newline for record in records), "zengin-91")
-    assert [(issue.code, issue.where.record, issue.found) for issue in refused] == [("BYTE_UNKNOWN", 31, "NUL or SUB")]
+    assert [(issue.code, issue.location.record, issue.found) for issue in refused] == [
+        ("BYTE_UNKNOWN", 31, "NUL or SUB")
+    ]
     _, totals, issues, _ = agree(b"".join(record + newline for record in records), "zengin-91", lenient=True)
     assert (totals.rejected, [issue.code for issue in issues]) == (1, ["BYTE_UNKNOWN"])
 
@@ -219,7 +221,7 @@ def test_a_row_without_a_value_between_rows_is_one_warning(layout: str, blank: b
     good = answers(b"\n".join(lines), layout)[1]
     lines[31:31] = [blank]
     rows, totals, issues, refused = agree(b"\n".join(lines), layout)
-    new = [(issue.code, issue.where.record) for issue in issues if issue.code != "LAYOUT_UNVERIFIED"]
+    new = [(issue.code, issue.location.record) for issue in issues if issue.code != "LAYOUT_UNVERIFIED"]
     assert new == [("LINE_BLANK", 31 if layouts.load(layout).csv.header != "none" else 32)]  # type: ignore[union-attr]
     assert not refused
     assert totals == good[1]
@@ -231,7 +233,7 @@ def test_a_blank_line_before_the_header_row_is_passed_over() -> None:
     rows, totals, issues, _ = agree(b"\n\n" + content, "kokin-csv")
     good = agree(content, "kokin-csv")
     assert [row["record_no"] for row in rows] == [row["record_no"] for row in good[0]]
-    assert [(issue.code, issue.found, issue.where.byte) for issue in issues] == [("LINE_BLANK", "2 lines", 0)]
+    assert [(issue.code, issue.found, issue.location.byte) for issue in issues] == [("LINE_BLANK", "2 lines", 0)]
     assert totals == good[1]
 
 
@@ -263,7 +265,7 @@ def test_a_file_with_nothing_in_it_is_empty(layout: str, content: bytes) -> None
     if content.startswith(b"\x40") and layouts.load(layout).format == "csv":
         return
     file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         file.finish()
     assert [issue.code for issue in file.refused] == ["FILE_EMPTY"]
 
@@ -301,7 +303,7 @@ def test_two_rows_with_a_bare_quote_reject_two_rows() -> None:
         lines[at] = lines[at].replace(b'"', b'"AB"', 1)
     _, totals, issues, _ = agree(b"\r\n".join(lines), "dsk-csv")
     assert (totals.read, totals.accepted, totals.rejected) == (60, 58, 2)
-    assert [(issue.code, issue.where.record) for issue in issues] == [("QUOTES", 2), ("QUOTES", 5)]
+    assert [(issue.code, issue.location.record) for issue in issues] == [("QUOTES", 2), ("QUOTES", 5)]
 
 
 def test_a_row_that_is_cut_in_a_quoted_value_still_refuses_the_file() -> None:
@@ -313,7 +315,7 @@ def test_a_row_that_is_cut_in_a_quoted_value_still_refuses_the_file() -> None:
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "\x1b[2J"])
 def test_a_control_character_is_never_written(value: str) -> None:
     row = {"amount": 1, "paid_on": date(2026, 4, 1), "channel": value}
-    with pytest.raises(RefusedError, match="CHARACTER"):
+    with pytest.raises(InvalidInputError, match="CHARACTER"):
         receipts.write([row], io.BytesIO(), "kokin-csv")
 
 
@@ -345,7 +347,7 @@ def test_a_name_in_any_column_is_never_shown(name: str) -> None:
 )
 def test_a_row_of_quotes_is_split_in_one_pass(row: bytes) -> None:
     """Each of these took the square of its length: minutes."""
-    with pytest.raises(RefusedError, match="QUOTES"):
+    with pytest.raises(InvalidInputError, match="QUOTES"):
         split_row(row)
 
 
@@ -377,7 +379,7 @@ def test_no_input_costs_much_more_than_an_ordinary_one(shape: str, layout: str) 
         try:
             for _ in file:
                 pass
-        except receipts.FileRefused:
+        except receipts.FileRejectedError:
             pass
         return time.perf_counter() - start
 

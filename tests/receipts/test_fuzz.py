@@ -20,11 +20,11 @@ def survive(content: bytes, layout: str, *, lenient: bool = False) -> None:
     file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE, lenient=lenient)
     try:
         records = list(file.records())
-    except receipts.FileRefused:
+    except receipts.FileRejectedError:
         records = None
     totals = file.totals
     assert totals.read == totals.accepted + totals.unpaid + totals.rejected
-    wrong = {issue.where.record for issue in file.issues if issue.is_error}
+    wrong = {issue.location.record for issue in file.issues if issue.is_error}
     assert len(wrong - {None}) >= totals.rejected
     if records is None:
         assert file.refused
@@ -41,7 +41,7 @@ def survive(content: bytes, layout: str, *, lenient: bool = False) -> None:
 SEEDS: dict[str, bytes] = {}
 for _name in layouts.names():
     _content = io.BytesIO()
-    receipts.synthesize(_content, _name, 4, seed=9)
+    receipts.generate_sample(_content, _name, 4, seed=9)
     SEEDS[_name] = _content.getvalue()
 
 

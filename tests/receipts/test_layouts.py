@@ -76,7 +76,7 @@ def test_a_layout_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text(layouts.template("ours"), encoding="utf-8")
     content = io.BytesIO()
-    receipts.synthesize(content, path, 20)
+    receipts.generate_sample(content, path, 20)
     file = receipts.open(content, str(path))
     assert len(list(file)) == 20
     assert file.layout.name == "ours"
@@ -136,7 +136,7 @@ def test_no_such_layout() -> None:
 
 def test_an_unverified_layout_says_so_each_time() -> None:
     content = io.BytesIO()
-    receipts.synthesize(content, "eltax-example", 3)
+    receipts.generate_sample(content, "eltax-example", 3)
     report = receipts.check(content, "eltax-example", reference_date=date(2026, 4, 1))
     assert dict(report.issues.counts) == {"LAYOUT_UNVERIFIED": 1}
     assert report.exit_code == 1

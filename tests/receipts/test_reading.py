@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from kokin import receipts
-from kokin.issues import RefusedError, RejectedRecordsError
+from kokin.issues import InvalidInputError, RejectedRecordsError
 from kokin.receipts import layouts
 from kokin.receipts._hashing import HashedStream
 
@@ -31,7 +31,7 @@ def test_a_rejected_record_raises_unless_the_caller_skips_it(row: str) -> None:
     stream.name = "paid.csv"  # type: ignore[misc]
     with pytest.raises(RejectedRecordsError, match=r"paid\.csv: 1 of 2 records rejected") as caught:
         receipts.read(stream, "kokin-csv")
-    assert [issue.where.record for issue in caught.value.issues] == [2]
+    assert [issue.location.record for issue in caught.value.issues] == [2]
     paid = receipts.read(io.BytesIO(content), "kokin-csv", on_error="skip")
     assert paid.table["amount"].to_pylist() == [7]
     assert [issue.code for issue in paid.issues] == [issue.code for issue in caught.value.issues]
@@ -46,7 +46,7 @@ def test_a_result_is_an_arrow_stream_with_its_issues_and_totals() -> None:
 
 def test_an_unverified_layout_is_an_issue_of_the_result() -> None:
     content = io.BytesIO()
-    receipts.synthesize(content, "eltax-example", 3)
+    receipts.generate_sample(content, "eltax-example", 3)
     paid = receipts.read(content, "eltax-example")
     assert [issue.code for issue in paid.issues] == ["LAYOUT_UNVERIFIED"]
 
@@ -60,7 +60,7 @@ def test_a_table_of_a_file_raises_as_read_does_and_an_iteration_does_not() -> No
 
 
 def test_another_choice_on_error_is_refused() -> None:
-    with pytest.raises(RefusedError, match="CODE_UNKNOWN"):
+    with pytest.raises(InvalidInputError, match="CODE_UNKNOWN"):
         receipts.read(io.BytesIO(GOOD.encode()), "kokin-csv", on_error="ignore")  # type: ignore[arg-type]
 
 
@@ -73,7 +73,7 @@ def test_only_a_correction_may_be_of_0_yen(kind: str, accepted: int, count: int)
     content = ("customer_number,amount,paid_on,kind\n" + f"1,0,2026-04-01,{kind}\n" * count).encode()
     file = receipts.open(io.BytesIO(content), "kokin-csv")
     assert file.table(on_error="skip").num_rows == len(list(file)) == accepted * count
-    assert [(issue.code, issue.field, issue.where.record) for issue in file.issues] == [
+    assert [(issue.code, issue.field, issue.location.record) for issue in file.issues] == [
         ("AMOUNT_ZERO", "amount", i + 1) for i in range(count * (1 - accepted))
     ]
 
@@ -131,7 +131,7 @@ def test_a_file_that_was_replaced_between_two_readings_is_refused(how: str, same
     file = receipts.open(path, "kokin-csv")
     first = file.table()
     path.write_text(BEFORE[: len(BEFORE) // 2] + AFTER[len(AFTER) // 2 :] if same_head else AFTER, encoding="utf-8")
-    with pytest.raises(receipts.FileRefused, match="FILE_CHANGED"):
+    with pytest.raises(receipts.FileRejectedError, match="FILE_CHANGED"):
         _ = file.finish() if how == "finish" else rows_of(file, how)
     assert [issue.code for issue in file.refused] == ["FILE_CHANGED"]
     again = receipts.open(path, "kokin-csv").table()
@@ -145,7 +145,7 @@ def test_a_file_that_was_replaced_after_it_was_opened_is_refused(tmp_path: Path)
     path.write_text(GOOD, encoding="utf-8")
     file = receipts.open(path, "kokin-csv")
     path.write_text(GOOD.replace("customer_number,amount", "amount,customer_number"), encoding="utf-8")
-    with pytest.raises(receipts.FileRefused, match="FILE_CHANGED"):
+    with pytest.raises(receipts.FileRejectedError, match="FILE_CHANGED"):
         file.table()
 
 
@@ -158,7 +158,7 @@ def test_a_file_that_is_overwritten_during_a_reading_is_refused(how: str, size: 
     reading = iter(file.batches() if how == "batches" else file)
     next(reading)
     path.write_text(AFTER * size, encoding="utf-8")
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         for _ in reading:
             pass
     assert "FILE_CHANGED" in file.refused.counts
@@ -166,11 +166,11 @@ def test_a_file_that_is_overwritten_during_a_reading_is_refused(how: str, size: 
 
 def test_the_digest_of_an_xml_file_is_that_of_its_bytes_too(tmp_path: Path) -> None:
     path = tmp_path / "paid.xml"
-    receipts.synthesize(path, "camt.054", 30)
+    receipts.generate_sample(path, "camt.054", 30)
     file = receipts.open(path, "camt.054")
     assert set(file.table()["digest"].to_pylist()) == {sha256(path.read_bytes()).hexdigest()}
     path.write_bytes(path.read_bytes() + b"\n")
-    with pytest.raises(receipts.FileRefused, match="FILE_CHANGED"):
+    with pytest.raises(receipts.FileRejectedError, match="FILE_CHANGED"):
         file.table()
 
 

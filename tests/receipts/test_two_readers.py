@@ -21,7 +21,7 @@ LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt]
 
 def synthetic(layout: str, rows: int = 60, seed: int = 1, newline: str | None = None) -> bytes:
     content = io.BytesIO()
-    receipts.synthesize(content, layout, rows, seed=seed, newline=newline)
+    receipts.generate_sample(content, layout, rows, seed=seed, newline=newline)
     return content.getvalue()
 
 
@@ -37,7 +37,7 @@ def answers(content: bytes, layout: str | Layout, **options: Any) -> tuple[Any, 
             else:
                 for batch in file.batches(rows=50):
                     rows += batch.to_pylist()
-        except receipts.FileRefused:
+        except receipts.FileRejectedError:
             assert file.refused
         told.append((rows, file.totals, list(file.issues), list(file.refused)))
         totals = file.totals
@@ -107,7 +107,7 @@ CELLS = {
     ],
     "customer_number": ["", "A-1", " 12 ", "x" * 20, "x" * 21, "番号", "　", "\ta"],
     "kind": ["", "final", "cancel", "correction", "reversal", "Final", "manual", "final ", '"final"', 'fi"nal'],
-    "paid_at": ["", "12:00:00", "12:00", "1200", "24:00:00", "12:60", "12-00"],
+    "paid_time": ["", "12:00:00", "12:00", "1200", "24:00:00", "12:60", "12-00"],
     "settled_on": ["", "2026-04-05", "0", "-"],
     "channel": [
         "",
@@ -155,7 +155,7 @@ def test_a_quote_that_does_not_close_rejects_its_own_line_only() -> None:
         lines = [head, *[good] * 20, *middle, *[good] * 20, ""]
         rows, totals, issues, refused = agree("\n".join(lines).encode(), "kokin-csv")
         wrong = [21 + i for i, line in enumerate(middle) if line != good]
-        assert [(issue.code, issue.where.record) for issue in issues] == [("QUOTES", number) for number in wrong]
+        assert [(issue.code, issue.location.record) for issue in issues] == [("QUOTES", number) for number in wrong]
         assert {row["record_no"] for row in rows} == set(range(1, 41 + len(middle))) - set(wrong)
         assert (totals.rejected, len(refused)) == (len(wrong), 0)
 

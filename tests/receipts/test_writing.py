@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin import receipts
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.receipts import layouts
 from kokin.receipts.layouts._model import DateFormat
@@ -28,7 +28,7 @@ WRITTEN = [name for name in layouts.names() if layouts.load(name).format != "xml
 
 def synthetic(layout: str, rows: int = 40, newline: str | None = None) -> bytes:
     content = io.BytesIO()
-    assert receipts.synthesize(content, layout, rows, seed=6, newline=newline) == rows
+    assert receipts.generate_sample(content, layout, rows, seed=6, newline=newline) == rows
     return content.getvalue()
 
 
@@ -70,8 +70,8 @@ def test_a_day_is_written_as_it_is_read(style: str, day: date) -> None:
 def test_the_same_seed_gives_the_same_bytes() -> None:
     for layout in layouts.names():
         first, second = io.BytesIO(), io.BytesIO()
-        receipts.synthesize(first, layout, 10, seed=1)
-        receipts.synthesize(second, layout, 10, seed=1)
+        receipts.generate_sample(first, layout, 10, seed=1)
+        receipts.generate_sample(second, layout, 10, seed=1)
         assert first.getvalue() == second.getvalue()
 
 
@@ -87,9 +87,9 @@ def test_a_read_file_is_written_back_byte_for_byte(layout: str, newline: str | N
     file = receipts.open(io.BytesIO(bytes(content)), layout, reference_date=REFERENCE)
     target = Path(tempfile.mkdtemp()) / "again"
     try:
-        receipts.rewrite(file, target)
+        receipts.edit(file, target)
         assert target.read_bytes() == bytes(content)
-        receipts.rewrite(file, target, lambda record: {})
+        receipts.edit(file, target, lambda record: {})
         assert target.read_bytes() == bytes(content)
     finally:
         shutil.rmtree(target.parent)
@@ -100,7 +100,7 @@ def test_one_field_is_changed_and_nothing_else(tmp_path: Path, layout: str, fiel
     content = synthetic(layout)
     file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
     target = tmp_path / "again"
-    receipts.rewrite(file, target, lambda record: {field: "77"} if record.values.get(field, "")[-2:] == "03" else None)
+    receipts.edit(file, target, lambda record: {field: "77"} if record.values.get(field, "")[-2:] == "03" else None)
     again = target.read_bytes()
     before, after = fields(content, layout)[0], fields(again, layout)[0]
     assert [one[field] for one in after if one[field] == "77"] == ["77"]
@@ -111,9 +111,9 @@ def test_one_field_is_changed_and_nothing_else(tmp_path: Path, layout: str, fiel
 def test_a_change_that_does_not_fit_leaves_no_file(tmp_path: Path) -> None:
     file = receipts.open(io.BytesIO(synthetic("zengin-91")), "zengin-91", reference_date=REFERENCE)
     target = tmp_path / "again"
-    with pytest.raises(RefusedError) as caught:
-        receipts.rewrite(file, target, lambda record: {"amount": 10**10} if record.kind == "data" else None)
-    assert [(issue.code, issue.field, issue.where.record) for issue in caught.value.issues] == [
+    with pytest.raises(InvalidInputError) as caught:
+        receipts.edit(file, target, lambda record: {"amount": 10**10} if record.kind == "data" else None)
+    assert [(issue.code, issue.field, issue.location.record) for issue in caught.value.issues] == [
         ("AMOUNT_RANGE", "amount", 2)
     ]
     assert list(tmp_path.iterdir()) == []
@@ -124,9 +124,9 @@ def test_what_a_field_cannot_hold_is_refused_with_its_row(tmp_path: Path) -> Non
         {"customer_number": "1", "amount": 10, "paid_on": REFERENCE, "name": "ｺｳｷﾝ"},
         {"customer_number": "2" * 21, "amount": 10**10, "paid_on": REFERENCE, "name": "公金"},
     ]
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         receipts.write(rows, tmp_path / "out", "zengin-91")
-    assert {issue.where.record for issue in caught.value.issues} == {2}
+    assert {issue.location.record for issue in caught.value.issues} == {2}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,7 +171,7 @@ def test_bills_leave_as_an_upload() -> None:
     values = dict(zip(names.split(","), row.split(","), strict=True))
     assert values["case_key"] == "00000000001234567890"
     assert (values["amount"], values["due_day"], values["office_code"]) == ("12300", "20260601", "000")
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         receipts.write([bill.model_copy(update={"payable_until": None})], content, "eltax-upload-example")
 
 
@@ -186,7 +186,7 @@ def test_a_request_is_written_with_nothing_done() -> None:
 
 
 def test_xml_is_not_written() -> None:
-    with pytest.raises(RefusedError, match="LAYOUT_NOT_WRITTEN"):
+    with pytest.raises(InvalidInputError, match="LAYOUT_NOT_WRITTEN"):
         receipts.write([], io.BytesIO(), "camt.054")
 
 
@@ -197,7 +197,7 @@ def test_a_bad_value_writes_nothing_to_a_stream_and_keeps_the_old_file(tmp_path:
     receipts.write([good], path, "kokin-csv")
     before = path.read_bytes()
     for target in (stream, path):
-        with pytest.raises(RefusedError):
+        with pytest.raises(InvalidInputError):
             receipts.write([good, good | {"case_key": "x" * 99}], target, "kokin-csv")
     assert (stream.getvalue(), path.read_bytes()) == (b"", before)
     assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
@@ -208,7 +208,7 @@ def test_a_bad_value_writes_nothing_to_a_stream_and_keeps_the_old_file(tmp_path:
 def test_a_stream_gets_the_whole_file_or_nothing() -> None:
     rows = [{"customer_number": "1", "amount": amount, "paid_on": REFERENCE} for amount in (10, -1)]
     stream = io.BytesIO()
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         receipts.write(rows, stream, "kokin-csv")
     assert stream.getvalue() == b""
     receipts.write(rows[:1], stream, "kokin-csv")
@@ -219,8 +219,8 @@ def test_a_stream_gets_the_whole_file_or_nothing() -> None:
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "lf", "NEL"])
 def test_another_newline_is_refused(layout: str, newline: str) -> None:
     stream = io.BytesIO()
-    with pytest.raises(RefusedError) as caught:
-        receipts.synthesize(stream, layout, 2, newline=newline)
+    with pytest.raises(InvalidInputError) as caught:
+        receipts.generate_sample(stream, layout, 2, newline=newline)
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [("CODE_UNKNOWN", "newline")]
     assert stream.getvalue() == b""
 

@@ -76,9 +76,9 @@ def opened(content: str | bytes, layout: str = "camt.054") -> receipts.ReceiptFi
 
 def refusal(content: str | bytes, layout: str = "camt.054") -> tuple[str, int | None]:
     file = opened(content, layout)
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    return file.refused[0].code, file.refused[0].where.byte
+    return file.refused[0].code, file.refused[0].location.byte
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -133,7 +133,7 @@ def test_an_amount_that_is_no_whole_yen_keeps_its_entry_out(amount: str, currenc
     file = opened(content)
     assert [receipt.amount for receipt in file] == [7]
     (issue,) = file.issues
-    assert (issue.code, issue.field, issue.where.record, issue.where.byte) == (
+    assert (issue.code, issue.field, issue.location.record, issue.location.byte) == (
         code,
         "amount",
         1,
@@ -148,7 +148,7 @@ def test_transactions_of_an_entry_add_up_to_it() -> None:
     # The amount of the entry is not taken for one of several.
     file = opened(message(entry("1000", details=details("400") + details())))
     assert [receipt.amount for receipt in file] == [400]
-    assert [(issue.code, issue.where.record) for issue in file.issues] == [("FIELD_MISSING", 2)]
+    assert [(issue.code, issue.location.record) for issue in file.issues] == [("FIELD_MISSING", 2)]
 
 
 def test_summaries_are_compared() -> None:
@@ -280,9 +280,9 @@ def test_what_is_no_sequence_of_documents(content: str, refused: str) -> None:
 )
 def test_the_encoding_is_decided_once(raw: bytes, refused: tuple[str, int, str]) -> None:
     file = opened(raw)
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    assert [(issue.code, issue.where.byte, issue.found) for issue in file.refused] == [refused]
+    assert [(issue.code, issue.location.byte, issue.found) for issue in file.refused] == [refused]
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_password_of_the_header_is_told_nowhere(caplog: pytest.LogCaptureFixtu
         told = ""
         try:
             told += repr(list(file))
-        except receipts.FileRefused as error:
+        except receipts.FileRejectedError as error:
             told += repr(error) + str(error)
         told += repr(file) + repr(file.header) + repr(list(file.issues)) + repr(file.totals) + caplog.text
         report = receipts.check(io.BytesIO(content.encode()), "zedi")
@@ -369,7 +369,7 @@ def test_a_password_of_the_header_is_told_nowhere(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize("layout", ["camt.052", "camt.053", "camt.054", "zedi"])
 def test_a_full_tree_gives_the_same(layout: str) -> None:
     content = io.BytesIO()
-    receipts.synthesize(content, layout, 300, seed=2)
+    receipts.generate_sample(content, layout, 300, seed=2)
     tree = etree.fromstring(content.getvalue())
     entries = tree.findall(".//{*}Ntry")
     paid = [one for one in entries if one.findtext("{*}CdtDbtInd") == "CRDT"]

@@ -75,14 +75,14 @@ def rejections(content: str) -> list[tuple[int | None, str, str]]:
     """Record, code and field of each issue of a file that is read."""
     file = opened(content)
     list(file.batches())
-    assert file.totals.rejected == len({issue.where.record for issue in file.issues if issue.is_error})
-    return [(issue.where.record, issue.code, issue.field) for issue in file.issues]
+    assert file.totals.rejected == len({issue.location.record for issue in file.issues if issue.is_error})
+    return [(issue.location.record, issue.code, issue.field) for issue in file.issues]
 
 
 def refusals(content: str) -> list[tuple[str, str, str, str]]:
     """Code, field, expected and found of what refuses a file."""
     file = opened(content)
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
     return [(issue.code, issue.field, issue.expected, issue.found) for issue in file.refused]
 
@@ -380,7 +380,7 @@ def test_an_entry_that_its_transactions_do_not_explain_is_rejected_alone(
     file = opened(content)
     assert [receipt.amount for receipt in file] == [5_000]
     at = content.index("<Ntry>")
-    assert [(i.code, i.field, i.expected, i.found, i.where.record, i.where.byte) for i in file.issues] == [
+    assert [(i.code, i.field, i.expected, i.found, i.location.record, i.location.byte) for i in file.issues] == [
         ("TOTAL_MISMATCH", "Ntry.Amt", *found, record, at) for record in range(1, records + 1)
     ]
     assert file.totals.rejected == records
@@ -689,7 +689,7 @@ HEADER = '<?xml version="1.0"?><AppHdr xmlns="urn:iso:std:iso:20022:tech:xsd:hea
 )
 def test_a_header_has_its_document_after_it(bundle: str) -> None:
     file = opened(bundle, "zedi")
-    with pytest.raises(receipts.FileRefused):
+    with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
     assert [issue.code for issue in file.refused] == ["XML_INVALID"]
 
@@ -718,7 +718,7 @@ def test_an_entry_that_has_fewer_transactions_than_its_batches_is_rejected_alone
 ) -> None:
     file = opened(message(entry("17300", after=after) + entry("5000")))
     assert [receipt.amount for receipt in file] == [5_000]
-    assert [(i.code, i.field, i.expected, i.found, i.where.record) for i in file.issues] == [
+    assert [(i.code, i.field, i.expected, i.found, i.location.record) for i in file.issues] == [
         ("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", *found, record) for record in range(1, records + 1)
     ]
 

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from kokin.reconcile import Policy, reconcile, settle_accounts
+from kokin.reconcile import Policy, build_accounts, reconcile
 
 MAY_1, JUNE_1 = date(2026, 5, 1), date(2026, 6, 1)
 
@@ -47,7 +47,7 @@ def books(bills, receipts, policy=None, **more):
         parts = pa.array([list(bill.get("parts", {}).items()) for bill in bills], pa.map_(pa.string(), pa.int64()))
         billed = billed.set_column(billed.column_names.index("parts"), "parts", parts)
     done = reconcile(billed, table(receipts), policy or Policy())
-    return settle_accounts(done, billed, **more)
+    return build_accounts(done, billed, **more)
 
 
 def told(accounts, *names):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from kokin.catalog import load
-from kokin.model import Bill, Receipt, schema
+from kokin.model import Bill, Receipt, arrow_schema
 from kokin.rules import instalments, prorata, shift_due_date
 
 BODY = load(Path(__file__).parents[1] / "catalog" / "body-99999.toml")
 OWN = "99999"
 TERMS = ((4, 30), (7, 31), (12, 25), (2, 28))
 AGENTS = ("010", "020", None)
-EMPTY = dict.fromkeys(schema(Receipt).names)
+EMPTY = dict.fromkeys(arrow_schema(Receipt).names)
 shifted = functools.cache(shift_due_date)
 
 
@@ -154,4 +154,4 @@ def stranger(rng):
 
 
 def tables(bills, receipts):
-    return pa.Table.from_pylist(bills, schema(Bill)), pa.Table.from_pylist(receipts, schema(Receipt))
+    return pa.Table.from_pylist(bills, arrow_schema(Bill)), pa.Table.from_pylist(receipts, arrow_schema(Receipt))

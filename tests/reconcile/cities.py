@@ -4,7 +4,7 @@ from datetime import date, time
 
 import pyarrow as pa
 
-from kokin.model import Bill, Receipt, schema
+from kokin.model import Bill, Receipt, arrow_schema
 
 BODY, ITEMS = "99999", ("127", "301")
 DAYS = [date(2026, 5, day) for day in (1, 2)]
@@ -60,7 +60,7 @@ def pay_at_most_what_is_billed(bills):
 
 
 def receipt(pick, number, bills):
-    row = dict.fromkeys(schema(Receipt).names)
+    row = dict.fromkeys(arrow_schema(Receipt).names)
     by = pick(("el", "el", "el", "barcode", "customer_number", "virtual_account", "none", "both", "both", "unknown"))
     target = pick(bills) if bills else None
     if target and by in ("el", "both"):
@@ -82,7 +82,7 @@ def receipt(pick, number, bills):
         reason="手消込",
         amount=pick((1, 200, 500, 800, 1000, 3000, *([target["amount"]] * 6 if target else ()))),
         paid_on=pick(DAYS),
-        paid_at=pick(TIMES),
+        paid_time=pick(TIMES),
         received_on=pick((None, *DAYS)),
         store_code=pick((None, "", "100")),
         name=pick((None, None, "見本 一郎", "見本")),
@@ -151,4 +151,4 @@ def reversal_of_booking(pick, number, receipts):
 
 
 def tables(bills, receipts):
-    return pa.Table.from_pylist(bills, schema(Bill)), pa.Table.from_pylist(receipts, schema(Receipt))
+    return pa.Table.from_pylist(bills, arrow_schema(Bill)), pa.Table.from_pylist(receipts, arrow_schema(Receipt))

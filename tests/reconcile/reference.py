@@ -35,7 +35,7 @@ def first_null(value, least):
 def order_of_finals(row):
     return (
         row["paid_on"],
-        (row.get("paid_at") is not None, first_null(row.get("paid_at"), time())),
+        (row.get("paid_time") is not None, first_null(row.get("paid_time"), time())),
         (row.get("received_on") is not None, first_null(row.get("received_on"), date.min)),
         row.get("provider_key") or "",
         row["amount"],
@@ -96,7 +96,7 @@ def find(by_number, row):
     return number, "none"
 
 
-def reconcile(bills, receipts, pair_by=("paid_on", "paid_at", "store_code")):
+def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
     """Outcome rows in canonical order, balances by obligation, and balance rows by bill_id."""
     bills = [{**bill, "status": bill.get("status") or "open"} for bill in bills]
     rows = [{**row, "kind": row.get("kind") or "final"} for row in receipts]
@@ -301,7 +301,7 @@ def outcome_rows(rows):
             line[name] = row.get(name) if row.get(name) is not None else slip.get(name)
         if line["case_key"] is not None:
             line["case_key"] = line["case_key"].rjust(20, "0")
-        line.update({name: row[name] for name in ("amount", "applied", "excess", "expected")})
+        line.update({name: row[name] for name in ("amount", "applied", "excess", "balance_before")})
         key = (line["source"], row.get("digest") or "", line["record_no"] or 0)
         out.append((*key, [(value is not None, value) for value in line.values()], line))
     out.sort(key=lambda item: item[:3])

@@ -9,9 +9,9 @@ import pytest
 from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
 
 from kokin.catalog import CATALOG
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.model import Receipt
-from kokin.reconcile import Policy, Reversal, _receipts, reconcile, settle_accounts, standing
+from kokin.reconcile import Policy, Reversal, _receipts, build_accounts, reconcile, standing
 
 # --- other findings --------------------------------------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ def test_exceptions_are_those_of_the_run_and_the_findings():
 
 @pytest.mark.parametrize("kind", ["deduction", "manual"])
 def test_receipts_by_hand_tell_who_and_why(kind):
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Receipt(kind=kind, paid_on=MAY_1, amount=1)
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [
         ("FIELD_MISSING", "actor"),
@@ -63,10 +63,10 @@ def test_receipts_by_hand_tell_who_and_why(kind):
 
 @pytest.mark.parametrize("more", [{}, {"actor": "clerk 7"}, {"actor": "clerk 7", "reason": ""}])
 def test_a_run_refuses_receipts_that_nobody_answers_for(more):
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         books(BILLS, [paid(BILLS[0]), paid(BILLS[1], kind="manual", **more)])
     expected = [(2, name) for name in ("actor", "reason") if not more.get(name)]
-    assert [(issue.where.record, issue.field) for issue in caught.value.issues] == expected
+    assert [(issue.location.record, issue.field) for issue in caught.value.issues] == expected
 
 
 def test_receipts_by_hand_come_in_their_order():
@@ -120,9 +120,9 @@ def test_reversing_a_reversal_gives_back_the_state():
 )
 def test_only_what_stands_is_reversed(chain):
     rows = table([{**row, "record_no": number, "digest": "ab" * 32} for number, row in enumerate(NIGHT, 1)])
-    with pytest.raises(RefusedError, match="REVERSAL_TARGET") as caught:
+    with pytest.raises(InvalidInputError, match="REVERSAL_TARGET") as caught:
         standing(rows, [reversal(f"R{number}", **target) for number, target in enumerate(chain, 1)])
-    assert caught.value.issues[-1].where.record == len(chain)
+    assert caught.value.issues[-1].location.record == len(chain)
 
 
 @pytest.mark.parametrize("key", [{}, {"provider_key": "K1"}, {"provider_key": "K1", "key_composed": True}])
@@ -153,13 +153,13 @@ def test_a_payment_that_counts_twice_breaks_t6(monkeypatch, key):
 def test_other_bills_are_refused():
     done = reconcile(table(BILLS), table([paid(BILLS[0])]))
     for bills in (table(BILLS[:2]), table(BILLS[::-1])):
-        with pytest.raises(RefusedError, match="BILLS_DIFFER"):
-            settle_accounts(done, bills)
+        with pytest.raises(InvalidInputError, match="BILLS_DIFFER"):
+            build_accounts(done, bills)
 
 
 @pytest.mark.parametrize("change", [{"amount": None}, {"credited_on": None}, {"amount": "x"}])
 def test_bad_credits_are_refused(change):
-    with pytest.raises(RefusedError, match=r"FIELD_MISSING|NOT_DIGITS"):
+    with pytest.raises(InvalidInputError, match=r"FIELD_MISSING|NOT_DIGITS"):
         books(BILLS, [paid(BILLS[0])], credits=table([{"credited_on": MAY_1, "amount": 1, **change}]))
 
 
@@ -188,20 +188,20 @@ def test_all_that_is_open_may_be_written_off():
     ],
 )
 def test_only_what_is_open_is_written_off(more, problem):
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         books([slip(1)], [paid(slip(1), 1)], write_offs=table([{"bill_id": "B1", "amount": 1, **more}]))
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [problem]
 
 
 def test_no_receipts_and_no_bills():
     empty = reconcile(table(BILLS), table([paid(BILLS[0])]).slice(0, 0))
-    accounts = settle_accounts(empty, table(BILLS), catalog=CATALOG)
+    accounts = build_accounts(empty, table(BILLS), catalog=CATALOG)
     assert accounts.as_of == JUNE_1
     assert rows(accounts.receivables, "billed", "unpaid") == [(30_000, 30_000)]
     for name in ("parts", "totals", "overpayments", "offers", "settlements", "exceptions"):
         assert len(getattr(accounts, name)) == 0
     nothing = table(BILLS).slice(0, 0)
-    lost = settle_accounts(reconcile(nothing, table([paid(BILLS[0])])), nothing)
+    lost = build_accounts(reconcile(nothing, table([paid(BILLS[0])])), nothing)
     assert rows(lost.totals, "received", "suspense") == [(10_000, 10_000)]
     assert {control.holds for control in lost.controls} == {True, None}
 
@@ -238,9 +238,9 @@ def test_a_policy_from_a_file(tmp_path):
 def test_a_bad_policy_is_refused(tmp_path, text, code, field):
     file = tmp_path / "policy.toml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Policy.load(file)
-    assert [(i.code, i.field, i.where.file) for i in caught.value.issues] == [(code, field, "policy.toml")]
+    assert [(i.code, i.field, i.location.file) for i in caught.value.issues] == [(code, field, "policy.toml")]
 
 
 def test_every_choice_is_argued_in_the_docs():
@@ -256,7 +256,7 @@ def test_anything_that_speaks_arrow_is_taken(module):
     bills, receipts, banked = [
         given.to_pandas() if module == "pandas" else library.from_arrow(given) for given in plain
     ]
-    told = settle_accounts(reconcile(bills, receipts), bills, credits=banked)
-    same = settle_accounts(reconcile(*plain[:2]), plain[0], credits=plain[2])
+    told = build_accounts(reconcile(bills, receipts), bills, credits=banked)
+    same = build_accounts(reconcile(*plain[:2]), plain[0], credits=plain[2])
     for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
         assert getattr(told, name).equals(getattr(same, name)), name

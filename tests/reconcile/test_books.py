@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kokin.catalog import CATALOG
 from kokin.receipts import Totals
-from kokin.reconcile import Policy, reconcile, settle_accounts
+from kokin.reconcile import Policy, build_accounts, reconcile
 from kokin.reconcile._offers import overlap
 
 AS_OF = date(2026, 6, 15)
@@ -48,7 +48,7 @@ class Night:
             for told in self.done.outcomes.to_pylist()
             for row in [self.receipts[told["record_no"] - 1]]
         ]
-        self.accounts = settle_accounts(
+        self.accounts = build_accounts(
             self.done,
             self.tables[0],
             catalog=books_city.BODY,
@@ -234,7 +234,7 @@ def test_order_of_the_input_does_not_show(night):
     done = reconcile(billed, [received.slice(0, 1_000), received.slice(1_000)], night.policy)
     more = {"credits": table(night.credits()), "reports": table(night.reports()), "files": night.files()}
     more["write_offs"] = table(night.given_up())
-    again = settle_accounts(done, billed, catalog=books_city.BODY, as_of=AS_OF, **more)
+    again = build_accounts(done, billed, catalog=books_city.BODY, as_of=AS_OF, **more)
     for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
         assert getattr(again, name).equals(getattr(night.accounts, name)), name
     assert again.summary == night.accounts.summary
@@ -247,7 +247,7 @@ def test_nothing_is_lost_in_any_city(seed, bill_count, receipt_count):
     bills, receipts = cities.city(random.Random(seed).choice, bill_count, receipt_count)
     tables = cities.tables(bills, receipts)
     done = reconcile(*tables)
-    accounts = settle_accounts(done, tables[0], as_of=AS_OF)
+    accounts = build_accounts(done, tables[0], as_of=AS_OF)
     assert sum(accounts.parts["applied"].to_pylist()) == done.summary["bins"]["applied"]
     assert min(accounts.parts["applied"].to_pylist(), default=1) > 0
     received = sum(accounts.totals["received"].to_pylist())

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.matching._index import _USED
 from kokin.model import Bill
-from kokin.reconcile import reconcile, settle_accounts
+from kokin.reconcile import build_accounts, reconcile
 from kokin.reconcile._columns import total
 
 MOST = 99_999_999_999
@@ -18,9 +18,9 @@ OUTSIDE = [MOST + 1, 2**62, 2**63 - 1, -1, -(2**63)]
 
 
 def issues(run):
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         run()
-    return [(issue.code, issue.field, issue.where.record) for issue in caught.value.issues]
+    return [(issue.code, issue.field, issue.location.record) for issue in caught.value.issues]
 
 
 @pytest.mark.parametrize("yen", OUTSIDE)
@@ -96,9 +96,9 @@ def test_write_offs_without_bills():
     nothing = table([B1]).slice(0, 0)
     done = reconcile(nothing, table([paid(B1)]))
     row = {"bill_id": "B1", "amount": 1}
-    assert issues(lambda: settle_accounts(done, nothing, write_offs=table([row]))) == [("CODE_UNKNOWN", "bill_id", 1)]
+    assert issues(lambda: build_accounts(done, nothing, write_offs=table([row]))) == [("CODE_UNKNOWN", "bill_id", 1)]
     empty = table([row]).slice(0, 0)
-    assert settle_accounts(done, nothing, write_offs=empty).receivables.num_rows == 0
+    assert build_accounts(done, nothing, write_offs=empty).receivables.num_rows == 0
 
 
 def test_indexes_and_debts_are_compared_by_identity():
@@ -143,5 +143,5 @@ def test_the_accounts_check_what_matching_does_not_read(field, column, code):
         bills = bills.drop_columns([field])
     bills = bills.append_column(field, column)
     done = reconcile(bills, table([paid(B1)]))
-    found = issues(lambda: settle_accounts(done, bills))
+    found = issues(lambda: build_accounts(done, bills))
     assert found == [(code, field, None if code == "FIELD_TYPE" else 1)]

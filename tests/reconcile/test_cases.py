@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.reconcile import Policy, reconcile
 
@@ -165,7 +165,7 @@ def test_a_provisional_without_a_bill_is_not_suspense():
 
 def test_pairs_by_policy():
     receipts = [paid(B, kind="provisional", store_code="1"), paid(B, store_code="2")]
-    assert outcomes([B], receipts, pair_by=("paid_on", "paid_at")) == ["SUPERSEDED", "MATCHED"]
+    assert outcomes([B], receipts, pair_by=("paid_on", "paid_time")) == ["SUPERSEDED", "MATCHED"]
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_bad_bills_are_told_all_at_once():
         slip("B5", due_on=None),
         slip("B6", status="lost"),
     ]
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Index.build(table_of(rows))
-    assert sorted((issue.where.record, issue.field, issue.code) for issue in caught.value.issues) == [
+    assert sorted((issue.location.record, issue.field, issue.code) for issue in caught.value.issues) == [
         (2, "bill_id", "BILL_REPEATED"),
         (2, "case_key", "NOT_DIGITS"),
         (3, "amount", "AMOUNT_RANGE"),
@@ -237,9 +237,9 @@ def test_bad_receipts_are_told_all_at_once():
     rows = [paid(B, -1), paid(B, day=None), paid(B, kind="maybe"), paid(B, case_key="1x"), paid(B)]
     for number, row in enumerate(rows):
         row.update(source="a.csv", record_no=11 + number)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         run([B], rows)
-    assert [(i.where.file, i.where.record, i.field, i.code) for i in caught.value.issues] == [
+    assert [(i.location.file, i.location.record, i.field, i.code) for i in caught.value.issues] == [
         ("a.csv", 11, "amount", "AMOUNT_RANGE"),
         ("a.csv", 12, "paid_on", "FIELD_MISSING"),
         ("a.csv", 13, "kind", "CODE_UNKNOWN"),
@@ -249,7 +249,7 @@ def test_bad_receipts_are_told_all_at_once():
 
 @pytest.mark.parametrize(("change", "code"), [({"amount": 1.5}, "FIELD_TYPE"), ({"due_on": "soon"}, "DATE_INVALID")])
 def test_a_column_of_the_wrong_type_is_refused(change, code):
-    with pytest.raises(RefusedError, match=code):
+    with pytest.raises(InvalidInputError, match=code):
         run([{**B, **change}], [paid(B)])
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from kokin import bills
-from kokin.issues import RefusedError, from_table
-from kokin.model import Bill, Receipt, schema
+from kokin.issues import InvalidInputError, from_table
+from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import reconcile
 
 KEYS = {"payee_code": "99999", "item_code": "007", "case_key": "00000000000000000001", "confirmation": "012345"}
@@ -21,13 +21,14 @@ BILL: dict[str, Any] = {
     "covers": [], "parts": [("water-charge", 12_000), ("sewerage-charge", 300)], "obligation_id": "O1",
 }  # fmt: skip
 PAID: dict[str, Any] = {
-    **KEYS, "amount": 12_300, "paid_on": date(2026, 5, 29), "kind": "final", "paid_at": time(9, 30), "channel": "窓口",
+    **KEYS, "amount": 12_300, "paid_on": date(2026, 5, 29), "kind": "final", "paid_time": time(9, 30),
+    "channel": "窓口",
 }  # fmt: skip
 
 
 def arrow(row: dict[str, Any], record: type) -> pa.Table:
     return pa.Table.from_pylist([row, {**row, "bill_id": "B2", "case_key": "2", "obligation_id": "O2"}],
-                                pa.schema([field for field in schema(record) if field.name in row]))  # fmt: skip
+                                pa.schema([field for field in arrow_schema(record) if field.name in row]))  # fmt: skip
 
 
 def cast(kinds: dict[pa.DataType, pa.DataType]) -> Callable[[pa.Table], pa.Table]:
@@ -157,10 +158,10 @@ def test_bills_of_a_data_frame(form: str) -> None:
 def test_a_bill_of_a_table_is_named_with_its_row(field: str, values: Any, code: str) -> None:
     columns = {name: [BILL[name]] * 2 for name in ("bill_id", *KEYS, "due_on")} | {"amount": [1, 1], field: values}
     table = pa.table({**columns, "bill_id": ["B1", "B2"]})
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         reconcile(table, arrow(PAID, Receipt))
     assert from_table(bills.check(table).issues) == caught.value.issues
-    assert [(issue.code, issue.field, issue.where.record) for issue in caught.value.issues] == [(code, field, 2)]
+    assert [(issue.code, issue.field, issue.location.record) for issue in caught.value.issues] == [(code, field, 2)]
 
 
 @pytest.mark.parametrize(
@@ -181,13 +182,13 @@ def test_more_paid_before_than_an_obligation_bills_is_an_issue(slips: Any, issue
          "status": status}
         for n, (amount, paid, status) in enumerate(slips)
     ]  # fmt: skip
-    table = pa.Table.from_pylist(rows, schema(Bill))
+    table = pa.Table.from_pylist(rows, arrow_schema(Bill))
     if not issues:
         assert len(reconcile(table, arrow(PAID, Receipt)).outcomes) == 2
         return
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         reconcile(table, arrow(PAID, Receipt))
-    assert [(issue.code, issue.where.record, issue.expected) for issue in caught.value.issues] == [
+    assert [(issue.code, issue.location.record, issue.expected) for issue in caught.value.issues] == [
         ("PAID_BEFORE_RANGE", *issue) for issue in issues
     ]
 

@@ -11,9 +11,9 @@ from accounts_cases import JUNE_1, MAY_1, paid, slip, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.model import Receipt, schema
+from kokin.model import Receipt, arrow_schema
 from kokin.receipts import Totals
-from kokin.reconcile import overlaps, reconcile, settle_accounts
+from kokin.reconcile import build_accounts, overlaps, reconcile
 
 B1, B2 = slip(1, 12_300), slip(2, 5_000)
 NAMELESS = {"payee_code": None, "item_code": None, "case_key": None, "confirmation": None}
@@ -23,8 +23,11 @@ def file(name, *rows, digest=True):
     """The rows of a file, with record numbers from 1."""
     place = {"source": name, "digest": (name * 8)[:64] if digest else ""}
     return pa.Table.from_pylist(
-        [{**dict.fromkeys(schema(Receipt).names), **place, "record_no": n, **row} for n, row in enumerate(rows, 1)],
-        schema(Receipt),
+        [
+            {**dict.fromkeys(arrow_schema(Receipt).names), **place, "record_no": n, **row}
+            for n, row in enumerate(rows, 1)
+        ],
+        arrow_schema(Receipt),
     )
 
 
@@ -151,7 +154,7 @@ def test_a_key_of_different_payments_is_a_finding(other):
         ("a", "provider_key", "E77"),
         ("b", "provider_key", "E77"),
     ]
-    accounts = settle_accounts(done, table([B1, B2]))
+    accounts = build_accounts(done, table([B1, B2]))
     assert accounts.summary["findings"]["KEY_REUSED"] == 2
     assert len([row for row in accounts.exceptions.to_pylist() if row["outcome"] == "KEY_REUSED"]) == 2
 
@@ -217,7 +220,7 @@ def test_overlapping_files_are_named_with_counts():
     assert done.overlaps == overlaps(files)
     found = [row for row in done.exceptions.to_pylist() if row["outcome"] == "FILE_OVERLAPS"]
     assert [(row["source"], row["found"]) for row in found] == [("b", "2 of 4 in a")]
-    assert settle_accounts(done, table([B1, B2])).summary["findings"]["FILE_OVERLAPS"] == 1
+    assert build_accounts(done, table([B1, B2])).summary["findings"]["FILE_OVERLAPS"] == 1
 
 
 def test_one_file_under_two_names_overlaps():
@@ -308,7 +311,7 @@ def test_a_month_in_any_delivery_is_the_month_once(seed):
     bills, files = month(rng)
     once, more = delivered(rng, files)
     billed = table(bills)
-    due = settle_accounts(reconcile(billed, once), billed).settlements
+    due = build_accounts(reconcile(billed, once), billed).settlements
     columns = [due[name].to_pylist() for name in ("settled_on", "expected", "receipts", "settled")]
     credits_ = [{"credited_on": day, "amount": yen} for day, yen, *_ in zip(*columns, strict=True)]
     period = {"first_day": MAY_1, "last_day": date(2026, 5, 31)}
@@ -316,7 +319,7 @@ def test_a_month_in_any_delivery_is_the_month_once(seed):
 
     def books(tables):
         given_ = {"files": totals_of(tables), "credits": table(credits_), "reports": table([report])}
-        return settle_accounts(reconcile(billed, tables), billed, as_of=JUNE_1, **given_)
+        return build_accounts(reconcile(billed, tables), billed, as_of=JUNE_1, **given_)
 
     base, again = books(once), books(more)
     for accounts in (base, again):

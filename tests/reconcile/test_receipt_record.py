@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
-from kokin.model import Bill, Receipt, ReceiptKind, schema
+from kokin.issues import InvalidInputError
+from kokin.model import Bill, Receipt, ReceiptKind, arrow_schema
 from kokin.reconcile import reconcile
 
 BILLS = pa.Table.from_pylist(
@@ -20,7 +20,7 @@ BILLS = pa.Table.from_pylist(
             due_on="2026-06-01",
         ).model_dump()
     ],
-    schema(Bill),
+    arrow_schema(Bill),
 )  # fmt: skip
 ROW = {"payee_code": "99999", "item_code": "127", "case_key": "1", "confirmation": "123456", "amount": 5,
        "paid_on": date(2026, 6, 1)}  # fmt: skip
@@ -42,7 +42,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "case_key": st.none() | st.sampled_from(["1", "9" * 20, "9" * 21, "x"]), "confirmation": digits(6),
     "barcode": digits(44), "customer_number": TEXTS, "virtual_account": digits(10), "other_keys": TEXTS,
     "levy_year": YEARS, "tax_year": YEARS, "period": digits(2), "paid_on": DAYS,
-    "paid_at": st.none() | st.times().map(lambda moment: moment.replace(microsecond=0)),
+    "paid_time": st.none() | st.times().map(lambda moment: moment.replace(microsecond=0)),
     "received_on": DAYS, "settled_on": DAYS, "amount": YEN, "bank_charge": YEN,
     "principal": YEN, "late_charge": YEN, "demand_fee": YEN,
     "channel": TEXTS, "agent_code": TEXTS, "bank_code": digits(4), "branch_code": digits(3), "store_code": TEXTS,
@@ -63,16 +63,16 @@ def rows_with_a_few_odd_fields(draw: st.DrawFn) -> dict[str, Any]:
 @example({**ROW, "amount": 0, "late_charge": 10**11})
 @given(rows_with_a_few_odd_fields())
 def test_a_row_is_checked_as_the_record_is(row: dict[str, Any]) -> None:
-    table = pa.Table.from_pylist([row], pa.schema([schema(Receipt).field(name) for name in row]))
+    table = pa.Table.from_pylist([row], pa.schema([arrow_schema(Receipt).field(name) for name in row]))
     try:
         Receipt(**{name: value for name, value in row.items() if value is not None})
         expected = []
-    except RefusedError as error:
+    except InvalidInputError as error:
         expected = sorted((issue.field, issue.code) for issue in error.issues)
     try:
         reconcile(BILLS, table)
         found = []
-    except RefusedError as error:
+    except InvalidInputError as error:
         found = sorted((issue.field, issue.code) for issue in error.issues)
     # What a person must say of a receipt by hand is asked when all the rest is in order.
     by_hand = [("actor", "FIELD_MISSING"), ("reason", "FIELD_MISSING")]
@@ -82,5 +82,5 @@ def test_a_row_is_checked_as_the_record_is(row: dict[str, Any]) -> None:
 
 
 def test_a_time_of_day_keeps_its_seconds() -> None:
-    paid = pa.table({**{name: [value] for name, value in ROW.items()}, "paid_at": pa.array([time(9, 30)])})
+    paid = pa.table({**{name: [value] for name, value in ROW.items()}, "paid_time": pa.array([time(9, 30)])})
     assert reconcile(BILLS, paid).outcomes["outcome"].to_pylist() == ["MATCHED"]

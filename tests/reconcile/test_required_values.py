@@ -11,21 +11,21 @@ import pytest
 from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 from kokin import bills, elqr
-from kokin.columns import conform
+from kokin._arrow import validate_table
 from kokin.elqr import ElQr
-from kokin.issues import Issue, RefusedError, from_table
+from kokin.issues import InvalidInputError, Issue, from_table
 from kokin.ledger import Ledger
 from kokin.matching import Index
-from kokin.model import Bill, Receipt, Record, schema
-from kokin.reconcile import Credit, OperatorReport, WriteOff, bank_credits, overlaps, reconcile
+from kokin.model import Bill, Receipt, Record, arrow_schema
+from kokin.reconcile import AgentReport, BankDeposit, WriteOff, bank_deposits, overlaps, reconcile
 
 B1, B2 = slip(1), slip(2)
 CODE = {name: B1[name] for name in ("payee_code", "item_code", "case_key", "confirmation", "amount", "due_on")}
 ROWS: dict[type[Record], dict[str, Any]] = {
     Bill: B1,
     Receipt: paid(B1),
-    Credit: {"credited_on": MAY_1, "amount": 1},
-    OperatorReport: {"first_day": MAY_1, "last_day": JUNE_1, "count": 1, "amount": 1},
+    BankDeposit: {"credited_on": MAY_1, "amount": 1},
+    AgentReport: {"first_day": MAY_1, "last_day": JUNE_1, "count": 1, "amount": 1},
     WriteOff: {"bill_id": "B1", "amount": 1},
     ElQr: {**CODE, "levy_year": 2026, "tax_year": 2026, "payable_until": date(2026, 7, 10)},
 }
@@ -41,7 +41,7 @@ def with_ledger(add: Callable[[Ledger, Any], Any]) -> Callable[[Any], Any]:
 
 def raising(found: pa.Table) -> None:
     if found.num_rows:
-        raise RefusedError(from_table(found))
+        raise InvalidInputError(from_table(found))
 
 
 ENTRANCES: list[tuple[str, type[Record], Callable[[Any], Any]]] = [
@@ -52,12 +52,12 @@ ENTRANCES: list[tuple[str, type[Record], Callable[[Any], Any]]] = [
     ("reconcile", Receipt, lambda rows: reconcile(table([B1]), rows)),
     ("reconcile files", Receipt, lambda rows: reconcile(table([B1]), [table([paid(B2)]), rows])),
     ("overlaps", Receipt, overlaps),
-    ("bank_credits", Receipt, bank_credits),
+    ("bank_deposits", Receipt, bank_deposits),
     ("ledger", Receipt, with_ledger(lambda ledger, rows: ledger.post(rows, actor="a"))),
-    ("accounts", Credit, lambda rows: books([B1], [paid(B1)], credits=rows)),
-    ("ledger", Credit, with_ledger(lambda ledger, rows: ledger.add_credits(rows, actor="a"))),
-    ("accounts", OperatorReport, lambda rows: books([B1], [paid(B1)], reports=rows)),
-    ("ledger", OperatorReport, with_ledger(lambda ledger, rows: ledger.add_reports(rows, actor="a"))),
+    ("accounts", BankDeposit, lambda rows: books([B1], [paid(B1)], credits=rows)),
+    ("ledger", BankDeposit, with_ledger(lambda ledger, rows: ledger.add_deposits(rows, actor="a"))),
+    ("accounts", AgentReport, lambda rows: books([B1], [paid(B1)], reports=rows)),
+    ("ledger", AgentReport, with_ledger(lambda ledger, rows: ledger.add_agent_reports(rows, actor="a"))),
     ("accounts", WriteOff, lambda rows: books([B1], [paid(B2)], write_offs=rows)),
     ("build_many", ElQr, lambda rows: raising(elqr.build_many(rows).issues)),
 ]
@@ -72,13 +72,13 @@ CASES = [
 
 
 def issues(run: Callable[[Any], Any], rows: Any) -> list[Issue]:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         run(rows)
     return list(caught.value.issues)
 
 
 def nullable(record: type[Record], rows: list[dict[str, Any]]) -> pa.Table:
-    fields = [schema(record).field(name) for name in rows[0]]
+    fields = [arrow_schema(record).field(name) for name in rows[0]]
     return pa.Table.from_pylist(rows, pa.schema([field.with_nullable(True) for field in fields]))
 
 
@@ -91,7 +91,7 @@ def test_a_null_is_missing(record: type[Record], field: str, entrance: Callable[
     rows = [{**row, field: None}] if form == "all null" else [{**row, **key}, {**row, field: None}]
     found = issues(entrance, nullable(record, rows))
     assert {(issue.code, issue.field) for issue in found} == {("FIELD_MISSING", field)}
-    assert [issue.where.record for issue in found] == [len(rows)]
+    assert [issue.location.record for issue in found] == [len(rows)]
 
 
 def polars(values: list[int | None]) -> Any:
@@ -102,7 +102,7 @@ def pandas(values: list[int | None]) -> Any:
     return pytest.importorskip("pandas").array(values, dtype="Int64")
 
 
-@pytest.mark.parametrize("record", [Bill, Receipt, Credit, OperatorReport, WriteOff, ElQr])
+@pytest.mark.parametrize("record", [Bill, Receipt, BankDeposit, AgentReport, WriteOff, ElQr])
 @pytest.mark.parametrize(
     "form",
     [
@@ -134,13 +134,13 @@ def test_a_null_amount_of_a_data_frame(library: str) -> None:
     columns = {name: [B1[name], B2[name]] for name in ("bill_id", *CODE)}
     missing = {"polars": polars, "pandas": pandas}[library]([None, 5000])
     found = issues(Index.build, frames.DataFrame({**columns, "amount": missing}))
-    assert [(issue.code, issue.field, issue.where.record) for issue in found] == [("FIELD_MISSING", "amount", 1)]
+    assert [(issue.code, issue.field, issue.location.record) for issue in found] == [("FIELD_MISSING", "amount", 1)]
 
 
-@pytest.mark.parametrize("record", [Bill, Receipt, Credit, OperatorReport, WriteOff])
+@pytest.mark.parametrize("record", [Bill, Receipt, BankDeposit, AgentReport, WriteOff])
 def test_an_empty_text_is_no_text(record: type[Record]) -> None:
     for name, field in record.model_fields.items():
-        if field.is_required() and schema(record).field(name).type == pa.string():
-            with pytest.raises(RefusedError) as caught:
-                conform(nullable(record, [{**ROWS[record], name: ""}]), record)
+        if field.is_required() and arrow_schema(record).field(name).type == pa.string():
+            with pytest.raises(InvalidInputError) as caught:
+                validate_table(nullable(record, [{**ROWS[record], name: ""}]), record)
             assert [(issue.code, issue.field) for issue in caught.value.issues] == [("FIELD_MISSING", name)]

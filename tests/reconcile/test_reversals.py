@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from accounts_cases import JUNE_1, MAY_1, books, credit, paid, rows, slip, table, told
 
-from kokin.reconcile import bank_credits, reconcile
+from kokin.reconcile import bank_deposits, reconcile
 
 B1, B2 = slip(1, 12_300), slip(2, 5_000)
 
@@ -187,7 +187,7 @@ def test_both_bills_of_a_reversed_booking_are_open_again():
     accounts = books([B1, B2], receipts, as_of=date(2026, 7, 1), credits=credit(500))
     done = accounts._result
     assert rows(done.balances, "bill_id", "paid", "residual") == [("B1", 0, 12_300), ("B2", 500, 4_500)]
-    assert done.summary["bins"] == {"applied": 500, "excess": 0, "suspense": 0, "provisional": 0, "void": 0}
+    assert done.summary["bins"] == {"applied": 500, "excess": 0, "suspense": 0, "provisional": 0, "no_effect": 0}
     assert [row for row in accounts.controls if row.holds is False] == []
     assert sum(accounts.totals["received"].to_pylist()) == sum(accounts.totals["revenue"].to_pylist()) == 500
     assert not len(accounts.overpayments)
@@ -205,7 +205,7 @@ def test_the_bill_is_open_again_and_nothing_is_owed_back():
         ("B2", 5_000, 0, "settled"),
     ]
     assert done.summary["amount"] == 5_000
-    assert done.summary["bins"] == {"applied": 5_000, "excess": 0, "suspense": 0, "provisional": 0, "void": 0}
+    assert done.summary["bins"] == {"applied": 5_000, "excess": 0, "suspense": 0, "provisional": 0, "no_effect": 0}
     assert done.summary["outcomes"]["REVERSAL"] == {"count": 2, "amount": -17_300}
     assert rows(accounts.arrears, "bill_id", "unpaid") == [("B1", 12_300)]
     assert rows(accounts.totals, "received", "revenue") == [(5_000, 5_000)]
@@ -266,7 +266,7 @@ def test_an_agent_has_collected_what_was_taken_back_later():
 
 
 def test_a_reversal_in_a_bank_file_is_a_negative_credit():
-    came = bank_credits(table([{**paid(B1), "kind": "final"}, back(B1)]))
+    came = bank_deposits(table([{**paid(B1), "kind": "final"}, back(B1)]))
     assert came["amount"].to_pylist() == [12_300, -12_300]
 
 

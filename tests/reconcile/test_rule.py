@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.model import Bill, Receipt, schema
+from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import overlaps, reconcile
 from kokin.reconcile._identity import OVERLAP_SCHEMA
 
@@ -117,7 +117,7 @@ def test_order_and_split_do_not_show(seed, bill_count, receipt_count):
     cuts = sorted(rng.choices(range(len(receipts) + 1), k=3))
     files += [receipts[a:b] for a, b in zip([0, *cuts], [*cuts, len(receipts)], strict=True)]
     again = reconcile(
-        pa.Table.from_pylist(bills, schema(Bill)), [pa.Table.from_pylist(f, schema(Receipt)) for f in files]
+        pa.Table.from_pylist(bills, arrow_schema(Bill)), [pa.Table.from_pylist(f, arrow_schema(Receipt)) for f in files]
     )
     for name in ("outcomes", "balances", "exceptions"):
         assert as_bytes(getattr(again, name)) == as_bytes(getattr(once, name))

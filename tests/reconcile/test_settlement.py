@@ -7,8 +7,8 @@ import pytest
 from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
 
 from kokin import receipts as files
-from kokin.issues import RefusedError
-from kokin.reconcile import Policy, bank_credits, reconcile, settle_accounts
+from kokin.issues import InvalidInputError
+from kokin.reconcile import Policy, bank_deposits, build_accounts, reconcile
 
 # --- the three-way example -------------------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ def test_credits_from_a_bank_file(tmp_path, layout):
     sums = [{"paid_on": day, "amount": yen} for day, yen in ((date(2026, 5, 20), 29_000), (date(2026, 5, 20), 500))]
     extra = {"direction": "1", "transaction": "11"} if layout == "zengin-03" else {}
     files.write([{**row, **extra} for row in sums], tmp_path / "bank.txt", layout)
-    banked = bank_credits(files.read(tmp_path / "bank.txt", layout, reference_date=MAY_1))
+    banked = bank_deposits(files.read(tmp_path / "bank.txt", layout, reference_date=MAY_1))
     assert rows(banked, "credited_on", "amount") == [(row["paid_on"], row["amount"]) for row in sums]
     assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
 
@@ -95,7 +95,7 @@ def test_credits_from_a_notice_of_the_bank(tmp_path):
         entry(1_000, "DBIT", reversal="true", reference="R3"),
     ]
     (tmp_path / "notice.xml").write_text(NOTICE.format(entries="".join(entries)), encoding="utf-8")
-    banked = bank_credits(files.read(tmp_path / "notice.xml", "camt.054"))
+    banked = bank_deposits(files.read(tmp_path / "notice.xml", "camt.054"))
     assert rows(banked, "credited_on", "amount", "reference") == [
         (date(2026, 5, 20), 29_500, "R1"),
         (date(2026, 5, 20), 1_000, "R2"),
@@ -110,7 +110,7 @@ def test_credits_from_a_notice_of_the_bank(tmp_path):
 )
 def test_only_a_reversal_takes_a_credit_back(kind, credits_):
     given = table([{"paid_on": MAY_1, "amount": 100, "kind": kind}, {"paid_on": MAY_1, "amount": 7, "kind": "final"}])
-    assert bank_credits(given)["amount"].to_pylist() == [*credits_, 7]
+    assert bank_deposits(given)["amount"].to_pylist() == [*credits_, 7]
 
 
 def test_a_pending_entry_and_its_cancel_are_no_money(tmp_path):
@@ -119,7 +119,7 @@ def test_a_pending_entry_and_its_cancel_are_no_money(tmp_path):
     read = files.read(tmp_path / "notice.xml", "camt.054").table
     assert read["kind"].to_pylist() == ["provisional", "cancel", "final"]
     assert read["settled_on"].to_pylist()[:2] == [None, None]
-    accounts = books(BILLS, read.to_pylist(), credits=bank_credits(read), as_of=JUNE_1)
+    accounts = books(BILLS, read.to_pylist(), credits=bank_deposits(read), as_of=JUNE_1)
     assert rows(accounts.settlements, "settled", "cancelled", "expected", "credited") == [(1_000, 0, 1_000, 1_000)]
 
 
@@ -144,7 +144,7 @@ def test_a_charge_of_the_bank_is_no_loss_of_the_payer(tmp_path, fees, fee):
     content = NOTICE.format(entries=charged(12_190, 12_300, 110, bill["case_key"]))
     (tmp_path / "notice.xml").write_text(content, encoding="utf-8")
     read = files.read(tmp_path / "notice.xml", "camt.054").table
-    banked = bank_credits(read)
+    banked = bank_deposits(read)
     assert banked["amount"].to_pylist() == [12_190]
     accounts = books([bill], read.to_pylist(), Policy(fees=fees, fee=fee), credits=banked, as_of=JUNE_1)
     assert accounts._result.outcomes.select(["outcome", "amount"]).to_pylist() == [
@@ -163,7 +163,7 @@ def test_a_reversal_gives_the_charge_back(tmp_path):
     ]
     (tmp_path / "notice.xml").write_text(NOTICE.format(entries="".join(entries)), encoding="utf-8")
     read = files.read(tmp_path / "notice.xml", "camt.054").table
-    accounts = books([bill], read.to_pylist(), credits=bank_credits(read), as_of=JUNE_1)
+    accounts = books([bill], read.to_pylist(), credits=bank_deposits(read), as_of=JUNE_1)
     assert accounts._result.outcomes["outcome"].to_pylist() == ["REVERSED", "REVERSAL"]
     assert rows(accounts.settlements, "settled", "cancelled", "fee", "expected", "credited") == [
         (12_300, 12_300, 0, 0, 0)
@@ -175,9 +175,9 @@ def test_a_charge_above_the_amount_is_refused():
     given = table(
         [{"paid_on": MAY_1, "amount": 100, "bank_charge": 100}, {"paid_on": MAY_1, "amount": 1, "bank_charge": 2}]
     )
-    with pytest.raises(RefusedError) as refused:
-        bank_credits(given)
-    assert [(one.code, one.field, one.expected, one.found, one.where.record) for one in refused.value.issues] == [
+    with pytest.raises(InvalidInputError) as refused:
+        bank_deposits(given)
+    assert [(one.code, one.field, one.expected, one.found, one.location.record) for one in refused.value.issues] == [
         ("AMOUNT_RANGE", "bank_charge", "at most 1", "2", 2)
     ]
 
@@ -203,9 +203,9 @@ def test_a_file_and_its_run(tmp_path):
     file = files.open(tmp_path / "debit.txt", "zengin-91", reference_date=MAY_1)
     read = pa.Table.from_batches(list(file.batches()))
     billed = table(bills)
-    whole = settle_accounts(reconcile(billed, read), billed, files={file.digest: file.totals})
+    whole = build_accounts(reconcile(billed, read), billed, files={file.digest: file.totals})
     assert (whole.controls[0].left, whole.controls[0].holds) == (20_000, True)
-    lost = settle_accounts(reconcile(billed, read.slice(1)), billed, files={file.digest: file.totals})
+    lost = build_accounts(reconcile(billed, read.slice(1)), billed, files={file.digest: file.totals})
     assert lost.controls[0].broken == ("debit.txt records", "debit.txt amount")
     assert told(lost, "outcome", "source", "field", "expected", "found") == [
         ("TOTAL_MISMATCH", "debit.txt", "records", "2", "1"),

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from cities import city, tables
 
-from kokin.columns import write_csv
+from kokin._arrow import write_csv
 from kokin.matching import _index
 from kokin.reconcile import _receipts, _tables, reconcile
 
@@ -18,7 +18,7 @@ def short(monkeypatch):
     """A few rows at a time."""
     for module in (_receipts, _tables, _index):
         monkeypatch.setattr(module, "CHUNK", 7)
-    monkeypatch.setattr("kokin.columns._stretches.CHUNK", 5)
+    monkeypatch.setattr("kokin._arrow._stretches.CHUNK", 5)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -6,14 +6,14 @@ import books_city
 import pyarrow as pa
 import pytest
 
-from kokin.reconcile import PendingKind, reconcile, settle_accounts
+from kokin.reconcile import AgingKind, build_accounts, reconcile
 
 AS_OF = date(2026, 6, 15)
 
 
 def books(bills, receipts, **more):
     done = reconcile(bills, receipts)
-    return settle_accounts(done, bills, catalog=books_city.BODY, as_of=AS_OF, **more)
+    return build_accounts(done, bills, catalog=books_city.BODY, as_of=AS_OF, **more)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -21,7 +21,7 @@ def test_what_waits_adds_up_to_the_bins_and_to_what_is_open(seed):
     bills, receipts = books_city.city(seed, 300)
     accounts = books(*books_city.tables(bills, receipts))
     waiting = accounts.pending.to_pylist()
-    for kind in (PendingKind.PROVISIONAL, PendingKind.SUSPENSE):
+    for kind in (AgingKind.PROVISIONAL, AgingKind.SUSPENSE):
         assert sum(row["amount"] for row in waiting if row["kind"] == kind) == accounts.summary["bins"][kind]
     by_record = {row["record_no"]: row for row in receipts}
     for row in waiting:

@@ -4,9 +4,9 @@ from datetime import date
 
 import pyarrow as pa
 
-from kokin.issues import Issue, Place, to_table
-from kokin.reconcile import reconcile, settle_accounts
-from kokin.reports import FileFunnel, of_run
+from kokin.issues import Issue, Location, to_table
+from kokin.reconcile import build_accounts, reconcile
+from kokin.reports import FileSummary, of_run
 
 HOSTILE = "</script><img onerror=alert(1) src=x>\"'&{}$x`"
 DAY = date(2026, 6, 15)
@@ -47,7 +47,7 @@ def hostile_report(evil=HOSTILE):
     billed = pa.Table.from_pylist(bills)
     done = reconcile(billed, pa.Table.from_pylist(receipts))
     credits_ = pa.table({"credited_on": [date(2026, 5, 1)], "amount": [1], "agent_code": [evil[:20]]})
-    accounts = settle_accounts(done, billed, as_of=DAY, credits=credits_)
-    file = FileFunnel(evil, evil, evil, read=7, accepted=6, unpaid=0, rejected=1, amount=30_100)
-    issues = to_table([Issue("NOT_DIGITS", evil, evil, evil, Place(evil, 1))])
+    accounts = build_accounts(done, billed, as_of=DAY, credits=credits_)
+    file = FileSummary(evil, evil, evil, read=7, accepted=6, unpaid=0, rejected=1, amount=30_100)
+    issues = to_table([Issue("NOT_DIGITS", field=evil, expected=evil, found=evil, location=Location(evil, 1))])
     return of_run(done, accounts, files=[file], issues=issues)

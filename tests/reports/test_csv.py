@@ -7,7 +7,7 @@ import polars
 import pyarrow as pa
 import pytest
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.reports import write_csv
 
 
@@ -42,14 +42,14 @@ def test_a_large_table_is_one_file_with_one_mark(tmp_path: Path) -> None:
 
 def test_what_cp932_lacks_is_refused_with_its_place_or_told_as_replaced(tmp_path: Path) -> None:
     table = pa.table({"a": ["ok", "𠮷野家", "—"], "b": ["é", None, "ok"], "n": [1, 2, 3]})
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         write_csv(table, tmp_path / "t.csv", "cp932")
-    told = [(issue.code, issue.field, issue.where.record, issue.found) for issue in refused.value.issues]
+    told = [(issue.code, issue.field, issue.location.record, issue.found) for issue in refused.value.issues]
     assert told == [("CP932_LACKS", "a", 2, "U+20BB7"), ("CP932_LACKS", "b", 1, "U+00E9")]
     assert not (tmp_path / "t.csv").exists()
 
     issues = write_csv(table, tmp_path / "t.csv", "cp932", geta=True)
-    assert [(issue.code, issue.field, issue.where.record, issue.found) for issue in issues] == [
+    assert [(issue.code, issue.field, issue.location.record, issue.found) for issue in issues] == [
         ("CP932_REPLACED", *rest) for _, *rest in told
     ]
     assert rows(tmp_path / "t.csv", "cp932")[1:] == [["ok", "〓", "1"], ["〓野家", "", "2"], ["―", "ok", "3"]]
@@ -57,7 +57,7 @@ def test_what_cp932_lacks_is_refused_with_its_place_or_told_as_replaced(tmp_path
 
 @pytest.mark.parametrize("sign", ["\x80", "\xa0", "\uf8f0"])
 def test_bytes_that_only_python_knows_are_not_written(tmp_path: Path, sign: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         write_csv(pa.table({"a": [f"x{sign}"]}), tmp_path / "t.csv", "cp932")
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hostile import DAY, HOSTILE, hostile_report
 
-from kokin.reconcile import reconcile, settle_accounts
+from kokin.reconcile import build_accounts, reconcile
 from kokin.reports import Report, of_run
 
 
@@ -136,7 +136,7 @@ def test_a_report_of_nothing_is_a_page_too():
     )
     receipts = pa.table({"amount": pa.array([], "int64"), "paid_on": pa.array([], "date32")})
     done = reconcile(bills, receipts)
-    report = of_run(done, settle_accounts(done, bills, as_of=DAY))
+    report = of_run(done, build_accounts(done, bills, as_of=DAY))
     assert "ありません。" in lines(report)
     assert "None." in lines(report, language="en")
 
@@ -167,7 +167,7 @@ def reports_with_a_reversal_and_overlapping_files():
     receipts = [{**dict(zip(names, row, strict=True)), "paid_on": DAY, **number} for row in rows]
     billed = pa.Table.from_pylist(bills)
     done = reconcile(billed, pa.Table.from_pylist(receipts))
-    return of_run(done, settle_accounts(done, billed))
+    return of_run(done, build_accounts(done, billed))
 
 
 @pytest.mark.parametrize(

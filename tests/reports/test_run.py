@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from kokin.issues import Issue, to_table
-from kokin.reconcile import Accounts, Reconciliation, reconcile, settle_accounts
-from kokin.reports import FileFunnel, write_csv, write_run
+from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
+from kokin.reports import FileSummary, write_csv, write_run
 
-FUNNEL = FileFunnel("day.csv", "kokin-csv", "ab" * 32, read=4, accepted=3, unpaid=0, rejected=1, amount=29_500)
+FUNNEL = FileSummary("day.csv", "kokin-csv", "ab" * 32, read=4, accepted=3, unpaid=0, rejected=1, amount=29_500)
 
 
 def example() -> tuple[Reconciliation, Accounts]:
@@ -30,11 +30,11 @@ def example() -> tuple[Reconciliation, Accounts]:
     ]
     billed = pa.Table.from_pylist(bills)
     result = reconcile(billed, pa.Table.from_pylist(receipts))
-    return result, settle_accounts(result, billed)
+    return result, build_accounts(result, billed)
 
 
 def write(out: Path) -> None:
-    write_run(*example(), [FUNNEL], to_table([Issue("NOT_DIGITS", "amount", found="<b>")]), out)
+    write_run(*example(), [FUNNEL], to_table([Issue("NOT_DIGITS", field="amount", found="<b>")]), out)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -92,4 +92,4 @@ def test_a_failure_leaves_no_half_run(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_funnel_that_does_not_add_up_is_no_funnel() -> None:
     with pytest.raises(AssertionError):
-        FileFunnel("a", "b", "", read=3, accepted=1, unpaid=0, rejected=1, amount=0)
+        FileSummary("a", "b", "", read=3, accepted=1, unpaid=0, rejected=1, amount=0)

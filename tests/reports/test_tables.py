@@ -11,12 +11,12 @@ import pytest
 from kokin import reports
 from kokin.catalog import CATALOG
 from kokin.demo import write_city
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
-from kokin.model import Bin, Finding, Outcome
+from kokin.model import Disposition, Finding, Outcome
 from kokin.receipts import read
-from kokin.reconcile import BalanceStatus, OverpaymentKind, PendingKind, reconcile, settle_accounts
-from kokin.reports import TABLES, FileFunnel, Report, of_ledger, of_run
+from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind, build_accounts, reconcile
+from kokin.reports import TABLES, FileSummary, Report, of_ledger, of_run
 from kokin.reports._words import Words
 from kokin.rules import YearClass
 
@@ -35,18 +35,18 @@ def city(tmp_path_factory: pytest.TempPathFactory):
     return bills.read(made.bills).table, files
 
 
-def funnel(table: pa.Table) -> FileFunnel:
+def funnel(table: pa.Table) -> FileSummary:
     first = table.slice(0, 1).to_pylist()[0]
     count = len(table)
     name = (first["source"], first["layout"], first["digest"])
-    return FileFunnel(*name, count, count, 0, 0, sum(table["amount"].to_pylist()))
+    return FileSummary(*name, count, count, 0, 0, sum(table["amount"].to_pylist()))
 
 
 @pytest.fixture(scope="module")
 def report(city) -> Report:
     bills, files = city
     done = reconcile(bills, list(files.values()))
-    accounts = settle_accounts(done, bills, as_of=AS_OF)
+    accounts = build_accounts(done, bills, as_of=AS_OF)
     return of_run(done, accounts, files=[funnel(table) for table in files.values()])
 
 
@@ -108,9 +108,9 @@ def test_a_rate_of_100_says_that_all_has_come(report: Report) -> None:
 def test_the_difference_is_told_only_where_the_bank_was_asked(city) -> None:
     bills, files = city
     done = reconcile(bills, list(files.values()))
-    assert set(of_run(done, settle_accounts(done, bills)).tables["settlements"]["difference"].to_pylist()) == {None}
+    assert set(of_run(done, build_accounts(done, bills)).tables["settlements"]["difference"].to_pylist()) == {None}
     credits_ = pa.table({"credited_on": [date(2026, 6, 1)], "amount": [123]})
-    asked = of_run(done, settle_accounts(done, bills, credits=credits_)).tables["settlements"].to_pylist()
+    asked = of_run(done, build_accounts(done, bills, credits=credits_)).tables["settlements"].to_pylist()
     assert all(row["difference"] == row["credited"] - row["expected"] for row in asked)
 
 
@@ -118,8 +118,7 @@ def test_a_year_without_a_rate_costs_the_interest_and_nothing_else(city) -> None
     bills, files = city
     done = reconcile(bills, list(files.values()))
     known, unknown = (
-        of_run(done, settle_accounts(done, bills, as_of=day)).tables["overpayments"]
-        for day in (AS_OF, date(2099, 1, 1))
+        of_run(done, build_accounts(done, bills, as_of=day)).tables["overpayments"] for day in (AS_OF, date(2099, 1, 1))
     )
     assert unknown.schema.names == known.schema.names
     assert unknown["excess"].to_pylist() == known["excess"].to_pylist()
@@ -137,7 +136,13 @@ def test_a_ledger_s_report_is_that_of_its_receipts(city, report: Report, tmp_pat
         for name in set(TABLES) - {"audit"}:
             assert told.tables[name].equals(report.tables[name]), name
         assert told.summary["controls"]["T1"]["holds"] is True
-        assert told.tables["audit"]["kind"].to_pylist() == ["opened", "bills", "file", "file", "file"]
+        assert told.tables["audit"]["kind"].to_pylist() == [
+            "created",
+            "bills",
+            "receipt_file",
+            "receipt_file",
+            "receipt_file",
+        ]
         assert told.tables["audit"]["at"][1].as_py() == "2026-11-03T05:00:00+09:00"
 
         first = of_ledger(ledger, as_of=date(2026, 11, 4))
@@ -150,7 +155,7 @@ def test_a_ledger_s_report_is_that_of_its_receipts(city, report: Report, tmp_pat
 
         day = report.tables["settlements"].to_pylist()[0]
         credits_ = pa.table({"credited_on": [day["settled_on"]], "amount": [day["expected"]]})
-        ledger.add_credits(credits_, actor="batch")
+        ledger.add_deposits(credits_, actor="batch")
         asked = of_ledger(ledger, as_of=AS_OF).tables["settlements"].to_pylist()
         assert {row["settled_on"]: row["difference"] for row in asked}[day["settled_on"]] == 0
         ledger.reverse_entry(ledger.entries()[-1].id, reason="of another account", actor="chief")
@@ -186,8 +191,8 @@ def test_every_table_column_and_code_has_its_own_words(report: Report, language)
         assert len(words.table(name)) <= 25
     codes = {
         "outcome": [*Outcome, *Finding],
-        "kind": [*OverpaymentKind, *PendingKind, *EntryKind],
-        "bin": Bin,
+        "kind": [*OverpaymentKind, *AgingKind, *EntryKind],
+        "bin": Disposition,
         "status": BalanceStatus,
         "year_class": YearClass,
         "charge": CATALOG.charges,
@@ -232,7 +237,7 @@ def test_a_report_is_written_in_the_form_that_is_asked_for(report: Report, tmp_p
 
 
 def test_a_name_that_no_table_has_is_refused(report: Report, tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="arrear"):
+    with pytest.raises(InvalidInputError, match="arrear"):
         report.write(tmp_path / "out", ["csv"], tables=["arrear"])
     assert list(tmp_path.iterdir()) == []
 
@@ -243,7 +248,7 @@ def test_a_report_that_fails_leaves_the_folder_as_it_was(
     report.write(tmp_path / "out", ["csv"], tables=["files"])
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     broken = Report(AS_OF, report.summary, {**report.tables, "issues": pa.table({"found": ["é"]})})
-    with pytest.raises(RefusedError, match="U\\+00E9"):
+    with pytest.raises(InvalidInputError, match="U\\+00E9"):
         broken.write(tmp_path / "out", ["csv"], encoding="cp932")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hostile import hostile_report
 
-from kokin.issues import KokinError, RefusedError
+from kokin.issues import InvalidInputError, KokinError
 from kokin.reports import TABLES
 from kokin.reports._words import Words
 from kokin.reports._xlsx import write_xlsx
@@ -88,7 +88,7 @@ def test_a_day_before_the_calendar_of_a_workbook_is_a_text(tmp_path: Path) -> No
 
 
 def test_a_text_that_no_cell_holds_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="32767"):
+    with pytest.raises(InvalidInputError, match="32767"):
         book({"arrears": pa.table({"reason": ["x" * 32_768]})}, tmp_path / "r.xlsx")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.rules import ORDERS, allocate, instalments, prorata, split_water
 
 
@@ -38,7 +38,7 @@ def test_instalments_add_up(total: int, count: int, unit: int) -> None:
 
 @pytest.mark.parametrize(("total", "count", "unit"), [(-1, 4, 1_000), (1_000, 0, 1_000), (1_000, 4, 0)])
 def test_instalments_refused(total: int, count: int, unit: int) -> None:
-    with pytest.raises(RefusedError, match="AMOUNT_RANGE"):
+    with pytest.raises(InvalidInputError, match="AMOUNT_RANGE"):
         instalments(total, count, unit)
 
 
@@ -64,7 +64,7 @@ def test_allocate(order: str, paid: int, expected: dict[str, int]) -> None:
 
 
 def test_demand_fee_of_a_tax_is_an_item_of_its_own() -> None:
-    with pytest.raises(RefusedError, match="demand_fee"):
+    with pytest.raises(InvalidInputError, match="demand_fee"):
         allocate(10_000, {"principal": 10_000, "demand_fee": 100}, ORDERS["tax"])
 
 
@@ -86,9 +86,9 @@ def test_split_water(paid: int, how: str, expected: tuple[int, int]) -> None:
 
 
 def test_split_water_refused() -> None:
-    with pytest.raises(RefusedError, match="PARTIAL_PAYMENT"):
+    with pytest.raises(InvalidInputError, match="PARTIAL_PAYMENT"):
         split_water(5_000, 4_400, 3_960, "reject")
-    with pytest.raises(RefusedError, match="prorata"):
+    with pytest.raises(InvalidInputError, match="prorata"):
         split_water(5_000, 4_400, 3_960, "sewerage_first")
 
 

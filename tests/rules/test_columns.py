@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin import rules
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.rules import columns
 
 D = date.fromisoformat
@@ -140,15 +140,15 @@ def test_a_single_value_stands_for_a_column() -> None:
     ],
 )
 def test_refused(arguments: tuple, code: str) -> None:
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(InvalidInputError) as refusal:
         columns.late_charge(*arguments)
     assert refusal.value.issues[0].code == code
 
 
 def test_refused_rows_are_named() -> None:
-    with pytest.raises(RefusedError, match="100 rows refused") as refusal:
+    with pytest.raises(InvalidInputError, match="100 rows refused") as refusal:
         columns.late_charge(np.r_[np.zeros(7, int), np.full(100, -1)], D("2026-06-30"), D("2026-07-31"))
-    assert [issue.where.record for issue in refusal.value.issues[:2]] == [8, 9]
+    assert [issue.location.record for issue in refusal.value.issues[:2]] == [8, 9]
     assert refusal.value.issues[0].found == "-1"
 
 
@@ -193,7 +193,7 @@ def test_year_class() -> None:
     triples = [(2026, 2026, 2026), (2024, 2026, 2026), (2025, 2025, 2026), (2023, 2025, 2026)]
     found = columns.year_class(*np.array(triples).T)
     assert found.tolist() == [rules.year_class(*row).value for row in triples]
-    with pytest.raises(RefusedError, match="record 2"):
+    with pytest.raises(InvalidInputError, match="record 2"):
         columns.year_class(np.array([2026, 2027]), 2026, 2026)
 
 
@@ -224,13 +224,13 @@ def test_prorata_of_three(rows: list[tuple[int, list[int]]]) -> None:
 
 
 def test_split_water_refused() -> None:
-    with pytest.raises(RefusedError, match="record 2"):
+    with pytest.raises(InvalidInputError, match="record 2"):
         columns.split_water(np.array([8_360, 5_000]), 4_400, 3_960, "reject")
     assert columns.split_water(np.array([8_360]), 4_400, 3_960, "reject")[0].tolist() == [4_400]
 
 
 def test_allocate_refuses_a_stranger() -> None:
-    with pytest.raises(RefusedError, match="demand_fee"):
+    with pytest.raises(InvalidInputError, match="demand_fee"):
         columns.allocate(100, {"demand_fee": 100}, rules.ORDERS["tax"])
 
 

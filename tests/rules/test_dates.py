@@ -9,7 +9,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.rules import (
     CALENDAR_YEARS,
     CalendarRangeError,
@@ -70,7 +70,7 @@ def test_years_beyond_the_data(day: str) -> None:
 
 
 def test_unknown_calendar() -> None:
-    with pytest.raises(RefusedError, match=r"public \| bank"):
+    with pytest.raises(InvalidInputError, match=r"public \| bank"):
         shift_due_date(D("2026-06-30"), "court")
 
 
@@ -112,7 +112,7 @@ def test_year_class(charged_for: int, assessed_in: int, booked_in: int, expected
 
 @pytest.mark.parametrize("years", [(2027, 2026, 2026), (2026, 2027, 2026)])
 def test_years_in_disorder(years: tuple[int, int, int]) -> None:
-    with pytest.raises(RefusedError, match="YEAR_ORDER"):
+    with pytest.raises(InvalidInputError, match="YEAR_ORDER"):
         year_class(*years)
 
 
@@ -141,5 +141,5 @@ def test_limitation_against_dateutil(after: date, years: int) -> None:
 
 
 def test_limitation_needs_years() -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         limitation_ends_on(D("2026-06-30"), 0)

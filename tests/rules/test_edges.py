@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kokin import rules
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.rules import columns
 
 SCALARS = {name: f for name in rules.__all__ if inspect.isfunction(f := getattr(rules, name)) and name != "load_rates"}
@@ -72,7 +72,7 @@ def test_a_column_holds_no_moments(name: str) -> None:
     for of_column in (renamed[parameter] for parameter in date_parameters(scalar)):
         with pytest.raises(TypeError, match="not a datetime"):
             column(**arguments | {of_column: datetime(2026, 5, 3, 12)})
-        with pytest.raises(RefusedError, match="DATE_INVALID"):
+        with pytest.raises(InvalidInputError, match="DATE_INVALID"):
             column(**arguments | {of_column: np.array(["2026-05-03T12"], "datetime64[s]")})
         midnight = column(**arguments | {of_column: np.array(["2026-05-01T00"], "datetime64[ns]")})
         assert midnight.tolist() == column(**arguments | {of_column: date(2026, 5, 1)}).tolist()
@@ -96,7 +96,7 @@ def outcome(function: Callable[..., Any], *arguments: Any, **options: Any) -> An
     """The result as plain values, or the fields of the first issue."""
     try:
         result = function(*arguments, **options)
-    except RefusedError as error:
+    except InvalidInputError as error:
         issue = error.issues[0]
         return type(error), issue.code, issue.field, issue.expected
     if isinstance(result, dict):
@@ -218,20 +218,20 @@ def test_an_allocation_adds_up(paid: int, owed: dict[str, int], order: list[str]
 def test_an_order_names_each_part_once(
     allocate: Callable[..., Any], owed: dict[str, int], order: tuple[str, ...], code: str, found: str
 ) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         allocate(100, owed, order)
     assert [(issue.code, issue.found) for issue in refused.value.issues] == [(code, found)]
 
 
 @pytest.mark.parametrize("allocate", [rules.split_water, columns.split_water], ids=["scalar", "column"])
 def test_a_negative_sum_is_named_before_a_partial_payment(allocate: Callable[..., Any]) -> None:
-    with pytest.raises(RefusedError, match="AMOUNT_RANGE"):
+    with pytest.raises(InvalidInputError, match="AMOUNT_RANGE"):
         allocate(-1, 4_400, 3_960, "reject")
 
 
 @pytest.mark.parametrize("year", [9_999, 10_000, -1])
 def test_accounts_of_a_year_that_has_no_date(year: int) -> None:
-    with pytest.raises(RefusedError, match="RANGE"):
+    with pytest.raises(InvalidInputError, match="RANGE"):
         rules.accounts_close_on(year)
     assert rules.accounts_close_on(9_998) == date(9999, 5, 31)
 
@@ -239,7 +239,7 @@ def test_accounts_of_a_year_that_has_no_date(year: int) -> None:
 @pytest.mark.parametrize("wrong", [1.5, True, "4"])
 def test_instalments_are_counted_in_whole_numbers(wrong: Any) -> None:
     for arguments in ({"count": wrong}, {"count": 4, "unit": wrong}):
-        with pytest.raises(RefusedError, match="FIELD_TYPE"):
+        with pytest.raises(InvalidInputError, match="FIELD_TYPE"):
             rules.instalments(10_000, **arguments)
 
 
@@ -253,7 +253,7 @@ def test_instalments_are_counted_in_whole_numbers(wrong: Any) -> None:
     ],
 )
 def test_columns_that_are_no_yen(column: Any, code: str) -> None:
-    with pytest.raises(RefusedError, match=code):
+    with pytest.raises(InvalidInputError, match=code):
         columns.late_charge(column, DAY, DAY)
 
 
@@ -265,7 +265,7 @@ def test_columns_that_are_no_yen(column: Any, code: str) -> None:
     ],
 )
 def test_columns_past_the_last_date(column: Any, code: str) -> None:
-    with pytest.raises(RefusedError, match=code):
+    with pytest.raises(InvalidInputError, match=code):
         columns.fiscal_year(column)
 
 
@@ -276,5 +276,5 @@ def test_unsigned_columns_of_every_width_are_yen() -> None:
 
 @pytest.mark.parametrize("rate", ["１４.6", "14.601", "-1", "nan", "", ".", "20.01"])
 def test_a_rate_that_cannot_be_read_is_refused(rate: str) -> None:
-    with pytest.raises(RefusedError, match=r"later_rate: (FIELD_TYPE|RATE_INVALID)"):
+    with pytest.raises(InvalidInputError, match=r"later_rate: (FIELD_TYPE|RATE_INVALID)"):
         rules.LateChargeRule(step="none", later_rate=rate)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.rules import (
     RATES,
     LateChargeRule,
@@ -159,7 +159,7 @@ def test_ordinance(
     ],
 )
 def test_rule_refused(fields: dict[str, object], code: str) -> None:
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(InvalidInputError) as refusal:
         LateChargeRule(**fields)
     assert [issue.code for issue in refusal.value.issues] == [code]
 
@@ -277,10 +277,10 @@ def test_a_body_adds_a_year(tmp_path) -> None:
 def test_bad_rates_are_refused(tmp_path, text: str, field: str) -> None:
     file = tmp_path / "rates.toml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(InvalidInputError) as refusal:
         load_rates(file)
     assert [issue.field for issue in refusal.value.issues] == [field]
-    assert refusal.value.issues[0].where.file == "rates.toml"
+    assert refusal.value.issues[0].location.file == "rates.toml"
 
 
 def test_a_gap_is_refused() -> None:
@@ -290,10 +290,10 @@ def test_a_gap_is_refused() -> None:
 
 @pytest.mark.parametrize("principal", [-1, 100_000_000_000, 1000.0, True, "1000"])
 def test_yen_are_whole_and_in_range(principal: object) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         late_charge(principal, D("2026-06-30"), D("2026-07-31"))
 
 
 def test_unknown_segment() -> None:
-    with pytest.raises(RefusedError, match=r"year \| rate"):
+    with pytest.raises(InvalidInputError, match=r"year \| rate"):
         late_charge(10_000, D("2026-06-30"), D("2026-07-31"), "month")

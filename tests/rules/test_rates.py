@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.rules import RATES, RateMissingError, Rates, load_rates
 
 NEXT = max(RATES.years) + 1
@@ -35,10 +35,15 @@ def rates_file(folder: Path, *rows: str) -> Path:
     ],
 )
 def test_years_that_cannot_be_meant_are_refused(tmp_path: Path, rows: list[str], code: str, field: str) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         load_rates(rates_file(tmp_path, *rows))
     issue = refused.value.issues[0]
-    assert (issue.code, issue.field, issue.where.file, issue.where.record) == (code, field, "rates.toml", len(rows))
+    assert (issue.code, issue.field, issue.location.file, issue.location.record) == (
+        code,
+        field,
+        "rates.toml",
+        len(rows),
+    )
 
 
 @given(rows=st.permutations(range(4)))

@@ -13,7 +13,7 @@ from biip.gs1_messages import GS1Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.slips import _code128, gs1_128
 
@@ -72,10 +72,10 @@ def test_a_wrong_digit_is_always_found(code: gs1_128.Barcode, place: int, step: 
     ],
 )
 def test_problems_are_named_with_their_place(digits: str, problems: list[tuple[Any, ...]]) -> None:
-    found = [(issue.code, issue.field, issue.where.byte) for issue in gs1_128.check(digits)]
+    found = [(issue.code, issue.field, issue.location.byte) for issue in gs1_128.check(digits)]
     # The last digit of these is left as it was, so it may be told too.
     assert [problem for problem in found if problem[0] != "CHECK_DIGIT"] == problems
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         gs1_128.parse(digits)
 
 
@@ -92,7 +92,7 @@ def test_problems_are_named_with_their_place(digits: str, problems: list[tuple[A
 def test_a_barcode_that_cannot_be_written_is_refused(wrong: dict[str, Any], code: str) -> None:
     good = {"company_code": "929023", "free": "0" * 21, "amount": 300_000}
     assert gs1_128.build(**good).digits
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         gs1_128.build(**good | wrong)
     assert [(issue.code, issue.field) for issue in refused.value.issues] == [(code, next(iter(wrong)))]
 
@@ -127,7 +127,7 @@ def test_the_barcode_of_a_bill() -> None:
     ],
 )
 def test_a_barcode_that_is_not_the_bill_s_is_refused(changes: dict[str, Any], problem: tuple[str, str]) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         gs1_128.from_bill(bill(**changes))
     assert (refused.value.issues[0].code, refused.value.issues[0].field) == problem
 
@@ -173,7 +173,7 @@ def test_the_drawings(module_mm: float) -> None:
 
 
 def test_a_drawing_out_of_bounds_is_refused() -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         gs1_128.svg(gs1_128.parse(SAMPLES[0]), module_mm=0.2, height_mm=9)
     assert [(issue.code, issue.field) for issue in refused.value.issues] == [
         ("PRINT_SIZE", "module_mm"),
@@ -238,7 +238,7 @@ def test_biip_reads_the_same_out_of_a_scan(code: gs1_128.Barcode) -> None:
     ],
 )
 def test_any_other_text_is_refused(text: str, code: str) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         gs1_128.parse(text.replace("{}", SAMPLES[0]))
     assert [issue.code for issue in refused.value.issues] == [code]
 
@@ -254,6 +254,6 @@ def test_a_wrong_printed_digit_is_found(code: gs1_128.Barcode, place: int, step:
     wrong = f"(91){digits[2:place]}{(int(digits[place]) + step) % 10}{digits[place + 1 :]}"
     issues = gs1_128.check(wrong)
     assert issues
-    assert [issue.where.byte for issue in issues] == [
-        issue.where.byte for issue in gs1_128.check(wrong.replace("(91)", "91"))
+    assert [issue.location.byte for issue in issues] == [
+        issue.location.byte for issue in gs1_128.check(wrong.replace("(91)", "91"))
     ]

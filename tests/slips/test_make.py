@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from kokin import bills, elqr, slips
-from kokin.issues import Place, RefusedError
+from kokin.issues import InvalidInputError, Location
 from kokin.model import Bill
 from kokin.slips import _forms, _unique, gs1_128
 
@@ -43,8 +43,8 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("form", list(slips.Form))
-def test_every_row_has_its_file_and_its_digest(tmp_path: Path, form: slips.Form) -> None:
+@pytest.mark.parametrize("form", list(slips.OutputFormat))
+def test_every_row_has_its_file_and_its_digest(tmp_path: Path, form: slips.OutputFormat) -> None:
     source = bills_csv(tmp_path, 25)
     (tmp_path / "words.toml").write_text('payee = "例示市"\n[items.127]\ncharge = "自動車税種別割"\n', encoding="utf-8")
     made = slips.make(source, tmp_path / "out", form, part_rows=10, dpi=100, words=tmp_path / "words.toml")
@@ -53,7 +53,7 @@ def test_every_row_has_its_file_and_its_digest(tmp_path: Path, form: slips.Form)
     assert [int(row["record"]) for row in manifest] == list(range(1, 26))
     assert [row["bill_id"] for row in manifest] == [f"B{i}" for i in range(1, 26)]
     assert {row["file"].split(".")[0].split("/")[0] for row in manifest} == {"part-00001", "part-00002", "part-00003"}
-    if form is slips.Form.PDF:
+    if form is slips.OutputFormat.PDF:
         assert [int(row["page"]) for row in manifest] == [*range(1, 11), *range(1, 11), *range(1, 6)]
     for row in manifest:
         assert hashlib.sha256((tmp_path / "out" / row["file"]).read_bytes()).hexdigest() == row["sha256"]
@@ -129,13 +129,13 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Pat
 
 
 def test_printed_slips_say_whose_they_are(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="words: FIELD_MISSING"):
+    with pytest.raises(InvalidInputError, match="words: FIELD_MISSING"):
         slips.make(bills_csv(tmp_path, 1), tmp_path / "out", "pdf")
     words = tmp_path / "words.toml"
     words.write_text(
         'payee = "例示市"\n[items.921]\ncharge = "水道料金"\nlabels = { water = "水道料金" }\n', encoding="utf-8"
     )
-    said = slips.SlipWords.load(words)
+    said = slips.SlipWording.load(words)
     bill, texts = said.of(
         Bill(
             bill_id="B",
@@ -156,8 +156,8 @@ def test_printed_slips_say_whose_they_are(tmp_path: Path) -> None:
         ("[items.1]\nx = 1", "FIELD_UNKNOWN"),
     ):
         words.write_text(wrong)
-        with pytest.raises(RefusedError, match=code):
-            slips.SlipWords.load(words)
+        with pytest.raises(InvalidInputError, match=code):
+            slips.SlipWording.load(words)
     assert not (tmp_path / "out").exists()
 
 
@@ -184,18 +184,18 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 5)
     slips.make(source, tmp_path / "out", "svg")
     before = everything(tmp_path / "out")
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         slips.make(source, tmp_path / "out", "png")
     assert [(issue.code, issue.field, issue.expected, issue.found) for issue in refused.value.issues] == [
         ("RUN_DIFFERS", "form", '"svg"', '"png"')
     ]
     (tmp_path / "list").mkdir()
     (tmp_path / "list" / "run.json").write_text("[]")
-    with pytest.raises(RefusedError, match="FOLDER_TAKEN"):
+    with pytest.raises(InvalidInputError, match="FOLDER_TAKEN"):
         slips.make(source, tmp_path / "list", "svg")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(RefusedError, match="FOLDER_TAKEN"):
+    with pytest.raises(InvalidInputError, match="FOLDER_TAKEN"):
         slips.make(source, tmp_path / "mine", "svg")
     assert everything(tmp_path / "out") == before
     assert everything(tmp_path / "mine") == {"letter.txt": b"dear"}
@@ -203,7 +203,7 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:
 
 def test_bills_that_are_none_make_no_folder(tmp_path: Path) -> None:
     (tmp_path / "bills.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(RefusedError, match="FIELD_MISSING"):
+    with pytest.raises(InvalidInputError, match="FIELD_MISSING"):
         slips.make(tmp_path / "bills.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -235,7 +235,7 @@ def stop(rows_done: int) -> None:
 WORDS = 'payee = "例示市"\n[items.127]\ncharge = "自動車税種別割"\n'
 
 
-def print_run(folder: Path, **options: Any) -> slips.Made:
+def print_run(folder: Path, **options: Any) -> slips.RunResult:
     files = {"words": folder / "words.toml", "template": folder / "form.toml", "font": folder / "font.ttf"}
     return slips.make(folder / "bills.csv", folder / "out", "pdf", part_rows=5, **files, **options)
 
@@ -264,7 +264,7 @@ def test_a_run_is_not_resumed_with_another_input(interrupted: Path, file: str, f
     path, before = interrupted / file, everything(interrupted / "out")
     content = path.read_bytes()
     path.write_bytes(content + b"\n")
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         print_run(interrupted)
     assert [(issue.code, issue.field) for issue in refused.value.issues] == [("RUN_DIFFERS", f"{field}.sha256")]
     assert everything(interrupted / "out") == before
@@ -274,10 +274,14 @@ def test_a_run_is_not_resumed_with_another_input(interrupted: Path, file: str, f
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [({"dpi": 300}, "dpi"), ({"look": slips.Look(quiet=5)}, "look.quiet"), ({"no_deadline": True}, "no_deadline")],
+    [
+        ({"dpi": 300}, "dpi"),
+        ({"look": slips.SymbolStyle(quiet=5)}, "look.quiet"),
+        ({"no_deadline": True}, "no_deadline"),
+    ],
 )
 def test_a_run_is_not_resumed_with_another_option(interrupted: Path, options: dict[str, Any], field: str) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         print_run(interrupted, **options)
     assert [(issue.code, issue.field) for issue in refused.value.issues] == [("RUN_DIFFERS", field)]
 
@@ -309,7 +313,7 @@ def test_bills_that_change_during_a_run_end_it(tmp_path: Path) -> None:
         with source.open("a") as file:
             file.write("B11,99999,127,11,000011,111,2026-06-01,2026,2026,2026-07-10\n")
 
-    with pytest.raises(RefusedError, match="bills: RUN_DIFFERS"):
+    with pytest.raises(InvalidInputError, match="bills: RUN_DIFFERS"):
         slips.make(source, tmp_path / "out", "payload", part_rows=10, done=append)
     assert not (tmp_path / "out" / "manifest.csv").exists()
 
@@ -379,10 +383,10 @@ def test_two_slips_of_one_number_are_refused_before_anything_is_written(
     made = with_barcodes(30)
     made[26] |= {name: made[3][name] for name in copied}
     source = write_bills(tmp_path / "bills.csv", made)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         slips.make(source, tmp_path / "out", form, part_rows=10)
     (issue,) = refused.value.issues
-    assert (issue.code, issue.field, issue.where) == ("SLIP_DUPLICATE", field, Place("bills.csv", 27))
+    assert (issue.code, issue.field, issue.location) == ("SLIP_DUPLICATE", field, Location("bills.csv", 27))
     assert issue.found == "that of record 4"
     assert not (tmp_path / "out").exists()
 
@@ -390,7 +394,7 @@ def test_two_slips_of_one_number_are_refused_before_anything_is_written(
 def test_one_barcode_of_two_amounts_is_one_number(tmp_path: Path) -> None:
     made = with_barcodes(2)
     made[1]["barcode"] = gs1_128.build(company_code="929999", free=f"{1:021d}", amount=102).digits
-    with pytest.raises(RefusedError, match="barcode: SLIP_DUPLICATE"):
+    with pytest.raises(InvalidInputError, match="barcode: SLIP_DUPLICATE"):
         slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload")
 
 
@@ -400,7 +404,7 @@ def test_equal_hashes_of_different_numbers_are_no_duplicates(tmp_path: Path, mon
     made = with_barcodes(20)
     assert slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload").made == 20
     made[16]["bill_id"] = made[1]["bill_id"]
-    with pytest.raises(RefusedError, match="record 17, bill_id: SLIP_DUPLICATE"):
+    with pytest.raises(InvalidInputError, match="record 17, bill_id: SLIP_DUPLICATE"):
         slips.make(write_bills(tmp_path / "b.csv", made), tmp_path / "b", "payload")
 
 

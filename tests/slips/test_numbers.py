@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kokin.elqr import PayloadError, parse
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.slips import PaymentNumbers, mpn_lines, payment_numbers
 
 # Code A of the synthetic ones: body 99999, 12,300 yen.
@@ -35,5 +35,5 @@ def test_a_wrong_code_has_no_lines() -> None:
 
 
 def test_numbers_that_are_too_wide_are_refused() -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         PaymentNumbers(biller="99999", payment="1" * 21, confirmation="1", category="127")

@@ -12,8 +12,8 @@ import pytest
 
 from kokin import slips
 from kokin.elqr import ElQr
-from kokin.issues import RefusedError
-from kokin.slips import Look
+from kokin.issues import InvalidInputError
+from kokin.slips import SymbolStyle
 
 zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
 Image = pytest.importorskip("PIL.Image", reason="needs the extra 'decode'")
@@ -46,7 +46,7 @@ def read(picture: Any) -> str:
 
 
 def test_png() -> None:
-    look = Look(module_mm=0.5)
+    look = SymbolStyle(module_mm=0.5)
     for payload, png in zip(PAYLOADS, slips.pngs(SYMBOLS, look, dpi=300), strict=True):
         picture = Image.open(io.BytesIO(png))
         assert (picture.size, picture.mode) == ((49 * 6, 49 * 6), "P")
@@ -56,7 +56,7 @@ def test_png() -> None:
 
 
 def test_a_png_has_the_colours_it_was_given() -> None:
-    picture = Image.open(io.BytesIO(slips.png(PAYLOADS[0], Look(dark="#0a1e5a", light=None, quiet=1))))
+    picture = Image.open(io.BytesIO(slips.png(PAYLOADS[0], SymbolStyle(dark="#0a1e5a", light=None, quiet=1))))
     colours = picture.convert("RGBA").getcolors()
     assert sorted(colour for _, colour in colours) == [(10, 30, 90, 255), (255, 255, 255, 0)]
     assert picture.size == (43 * 10, 43 * 10)
@@ -70,7 +70,7 @@ def test_pbm() -> None:
 
 @pytest.mark.parametrize("quiet", [0, 4, 5])
 def test_tiff(quiet: int) -> None:
-    look = Look(quiet=quiet)
+    look = SymbolStyle(quiet=quiet)
     picture = Image.open(io.BytesIO(slips.tiff(SYMBOLS, look, dpi=300)))
     assert (picture.n_frames, picture.mode, picture.info["dpi"]) == (3, "1", (300, 300))
     for page, (modules, dots) in enumerate(zip(SYMBOLS.modules(), slips.dots(SYMBOLS, look, 300), strict=True)):
@@ -82,7 +82,7 @@ def test_tiff(quiet: int) -> None:
 
 
 def test_svg_strokes_are_the_modules() -> None:
-    for modules, svg in zip(SYMBOLS.modules(), slips.svgs(SYMBOLS, Look(quiet=2, module_mm=0.4)), strict=True):
+    for modules, svg in zip(SYMBOLS.modules(), slips.svgs(SYMBOLS, SymbolStyle(quiet=2, module_mm=0.4)), strict=True):
         assert 'width="18mm" height="18mm" viewBox="0 -.5 45 45"' in svg
         painted = np.zeros((45, 45), np.bool_)
         for x, y, length in re.findall(r"M *(\d+) +(\d+)h *(\d+)", svg):
@@ -93,7 +93,7 @@ def test_svg_strokes_are_the_modules() -> None:
 
 def test_pdf() -> None:
     pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to look at a PDF")
-    look = Look(module_mm=0.3, light="#ffffe0", dark="#000040")
+    look = SymbolStyle(module_mm=0.3, light="#ffffe0", dark="#000040")
     for payload, pdf in zip(PAYLOADS, slips.pdfs(SYMBOLS, look), strict=True):
         page = pdfium.PdfDocument(pdf)[0]
         assert page.get_size() == pytest.approx((look.side_mm / 25.4 * 72,) * 2, abs=0.02)
@@ -108,8 +108,8 @@ def test_one_is_drawn_as_in_a_batch() -> None:
 
 
 def test_a_look_tells_its_size() -> None:
-    assert Look().side_mm == 20.74 == Look().printed_mm(300) == Look().printed_mm(600)
-    assert Look(module_mm=0.01).dots(300) == 1
+    assert SymbolStyle().side_mm == 20.74 == SymbolStyle().printed_mm(300) == SymbolStyle().printed_mm(600)
+    assert SymbolStyle(module_mm=0.01).dots(300) == 1
 
 
 @pytest.mark.parametrize(
@@ -128,24 +128,31 @@ def test_a_look_tells_its_size() -> None:
     ],
 )
 def test_a_look_that_cannot_be_drawn_is_refused(wrong: dict[str, Any], field: str) -> None:
-    with pytest.raises(RefusedError) as refused:
-        Look(**wrong)
+    with pytest.raises(InvalidInputError) as refused:
+        SymbolStyle(**wrong)
     assert [issue.field for issue in refused.value.issues] == [field]
 
 
 def test_a_symbol_of_anything_but_255_digits_is_refused() -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         slips.symbol("1" * 254)
 
 
 @pytest.mark.parametrize(
-    ("look", "dpi"), [(Look(), 0), (Look(), -1), (Look(), 600.5), (Look(), 10**9), (Look(module_mm=50), 600)]
+    ("look", "dpi"),
+    [
+        (SymbolStyle(), 0),
+        (SymbolStyle(), -1),
+        (SymbolStyle(), 600.5),
+        (SymbolStyle(), 10**9),
+        (SymbolStyle(module_mm=50), 600),
+    ],
 )
-def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path, look: Look, dpi: Any) -> None:
-    with pytest.raises(RefusedError, match="dpi: PRINT_SIZE"):
+def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path, look: SymbolStyle, dpi: Any) -> None:
+    with pytest.raises(InvalidInputError, match="dpi: PRINT_SIZE"):
         slips.png(PAYLOADS[0], look, dpi)
     (tmp_path / "bills.csv").write_text(HEADER)
-    with pytest.raises(RefusedError, match="dpi: PRINT_SIZE"):
+    with pytest.raises(InvalidInputError, match="dpi: PRINT_SIZE"):
         slips.make(tmp_path / "bills.csv", tmp_path / "out", "png", look=look, dpi=dpi)
     assert not (tmp_path / "out").exists()
 
@@ -153,7 +160,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path, look: L
 @pytest.mark.parametrize("rows", [0, -1])
 def test_parts_of_no_rows_are_refused(tmp_path: Path, rows: int) -> None:
     (tmp_path / "bills.csv").write_text(HEADER)
-    with pytest.raises(RefusedError, match="part_rows: AMOUNT_RANGE"):
+    with pytest.raises(InvalidInputError, match="part_rows: AMOUNT_RANGE"):
         slips.make(tmp_path / "bills.csv", tmp_path / "out", part_rows=rows)
 
 
@@ -161,5 +168,5 @@ def test_parts_of_no_rows_are_refused(tmp_path: Path, rows: int) -> None:
 def test_a_picture_that_is_cut_is_refused(tmp_path: Path, share: float) -> None:
     content = slips.png(PAYLOADS[0])
     (tmp_path / "cut.png").write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(RefusedError, match="PICTURE_FORM"):
+    with pytest.raises(InvalidInputError, match="PICTURE_FORM"):
         slips.decode(tmp_path / "cut.png")

@@ -17,9 +17,9 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from kokin import slips
 from kokin.elqr import ElQr
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.model import Bill
-from kokin.slips import Look, SlipTexts, gs1_128, slip_pdf, write_slips
+from kokin.slips import SlipText, SymbolStyle, gs1_128, slip_pdf, write_slips
 from kokin.slips._fonts import load_fonts
 from kokin.slips._paper import _fitted
 from kokin.slips._slip_values import VALUES, slip_values
@@ -56,7 +56,7 @@ def bill(**changes: Any) -> Bill:
     return Bill(**fields)
 
 
-TEXTS = SlipTexts(
+TEXTS = SlipText(
     payee="例示市水道事業管理者",
     charge="水道料金・下水道使用料",
     account="01234-5-678901 例示市上下水道局",
@@ -106,7 +106,7 @@ def test_codes_and_words_are_read_back_from_the_page(template: str, size: tuple[
 
 def test_each_page_has_the_codes_of_its_own_bill() -> None:
     bills = [bill(bill_id=f"{number}", case_key=f"{number}", amount=number, parts={}) for number in (1, 22, 300_000)]
-    texts = SlipTexts(payee="例示市", charge="水道料金")
+    texts = SlipText(payee="例示市", charge="水道料金")
     out = io.BytesIO()
     assert write_slips(out, ((one, texts) for one in bills)) == 3
     for one, page in zip(bills, pages(out.getvalue()), strict=True):
@@ -127,7 +127,7 @@ def test_the_same_slip_gives_the_same_bytes() -> None:
 
 
 def test_a_large_amount_has_no_barcode() -> None:
-    page = pages(slip_pdf(bill(amount=300_001, parts={}, barcode=None), SlipTexts(payee="例示市", charge="税")))[0]
+    page = pages(slip_pdf(bill(amount=300_001, parts={}, barcode=None), SlipText(payee="例示市", charge="税")))[0]
     found = read(page)
     assert (len(found["QRCode"]), found["Code128"]) == (1, [])
     assert "コンビニエンスストアでは納付できません" in words(page)
@@ -135,7 +135,7 @@ def test_a_large_amount_has_no_barcode() -> None:
 
 def test_the_module_size_is_the_one_that_was_asked_for() -> None:
     small, large = (
-        pages(slip_pdf(bill(barcode=None), TEXTS, look=Look(module_mm=size)))[0].render(scale=300 / 72).to_pil()
+        pages(slip_pdf(bill(barcode=None), TEXTS, look=SymbolStyle(module_mm=size)))[0].render(scale=300 / 72).to_pil()
         for size in (0.3, 0.42)
     )
     zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
@@ -161,10 +161,10 @@ def test_a_slip_that_would_be_wrong_is_refused(
 ) -> None:
     path = tmp_path / "slips.pdf"
     wrong = (bill(**changes), TEXTS.model_copy(update=texts))
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         write_slips(path, [(bill(), TEXTS), wrong])
     assert (refused.value.issues[0].code, refused.value.issues[0].field) == problem
-    assert refused.value.issues[0].where.record == 2
+    assert refused.value.issues[0].location.record == 2
     assert "田" not in str(refused.value)
     assert not path.exists()
 
@@ -173,7 +173,7 @@ def test_two_parts_of_one_printed_name_are_refused(tmp_path: Path) -> None:
     """A bill's own parts add up; words that give two of them one name would drop the yen of one."""
     renamed = bill().model_copy(update={"parts": (("水道料金", 7480), ("水道料金", 4820))})
     texts = TEXTS.model_copy(update={"registrations": {}, "remarks": {}})
-    with pytest.raises(RefusedError, match="PARTS_SUM"):
+    with pytest.raises(InvalidInputError, match="PARTS_SUM"):
         write_slips(tmp_path / "slips.pdf", [(renamed, texts)])
 
 
@@ -182,9 +182,9 @@ def test_no_address_in_a_repr() -> None:
 
 
 def test_an_embedded_font_stands_in_the_file() -> None:
-    texts = SlipTexts(payee="City of Example", charge="Water")
+    texts = SlipText(payee="City of Example", charge="Water")
     plain = bill(name="Hanako", parts={})
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         slip_pdf(plain, texts, font=VERA)
     assert {(issue.code, issue.field) for issue in refused.value.issues} == {("CHARACTER", "template")}
     pdf = slip_pdf(plain, texts, digits_font=VERA)
@@ -195,7 +195,7 @@ def test_an_embedded_font_stands_in_the_file() -> None:
 def test_a_font_that_cannot_be_embedded_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "outlines.otf"
     path.write_bytes(b"OTTO" + bytes(100))
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         slip_pdf(bill(), TEXTS, font=path)
     assert [issue.code for issue in refused.value.issues] == ["FONT_FORM"]
 
@@ -231,11 +231,11 @@ items = [
 
 
 def test_a_template_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="a4, strip"):
+    with pytest.raises(InvalidInputError, match="a4, strip"):
         load_template("letter")
     path = tmp_path / "wrong.toml"
     path.write_text('source = "x"\ncolour = 3\n', encoding="utf-8")
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         load_template(path)
     assert {"FIELD_UNKNOWN", "FIELD_MISSING"} == {issue.code for issue in refused.value.issues}
 
@@ -290,9 +290,9 @@ STRIP = (resources.files("kokin.slips") / "templates" / "strip.toml").read_text(
 def test_a_template_that_no_page_can_follow_is_refused(tmp_path: Path, old: str, new: str) -> None:
     assert old in STRIP
     (tmp_path / "own.toml").write_text(STRIP.replace(old, new), encoding="utf-8")
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         slip_pdf(bill(), TEXTS, template=tmp_path / "own.toml")
-    assert {issue.where.file for issue in refused.value.issues} == {"own.toml"}
+    assert {issue.location.file for issue in refused.value.issues} == {"own.toml"}
 
 
 def test_a_template_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
@@ -317,14 +317,14 @@ def test_a_font_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
 )
 def test_no_font_at_all_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "font.ttf").write_bytes(content)
-    with pytest.raises(RefusedError, match="FONT_FORM"):
+    with pytest.raises(InvalidInputError, match="FONT_FORM"):
         slip_pdf(bill(), TEXTS, digits_font=tmp_path / "font.ttf")
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
 def test_a_mark_that_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mark.png").write_bytes(content)
-    with pytest.raises(RefusedError, match="mark: PICTURE_FORM"):
+    with pytest.raises(InvalidInputError, match="mark: PICTURE_FORM"):
         slip_pdf(bill(), TEXTS, mark=tmp_path / "mark.png")
 
 
@@ -333,7 +333,7 @@ def test_a_slip_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     pages = [(bill(), TEXTS), (bill(levy_year=None), TEXTS)]
     for target in (path, str(path), stream):
-        with pytest.raises(RefusedError, match="FIELD_MISSING"):
+        with pytest.raises(InvalidInputError, match="FIELD_MISSING"):
             write_slips(target, pages)
     assert (path.read_bytes(), stream.getvalue()) == (b"old", b"")
     assert [file.name for file in tmp_path.iterdir()] == ["slips.pdf"]
@@ -358,13 +358,13 @@ def test_the_names_of_values_are_those_of_a_slip() -> None:
 )
 def test_words_of_another_type_are_refused(tmp_path: Path, text: str, field: str) -> None:
     (tmp_path / "words.toml").write_text(f"payee = 'x'\ncharge = 'x'\n{text}\n", encoding="utf-8")
-    with pytest.raises(RefusedError) as refused:
-        slips.SlipWords.load(tmp_path / "words.toml")
-    assert [(issue.code, issue.field, issue.where.file) for issue in refused.value.issues] == [
+    with pytest.raises(InvalidInputError) as refused:
+        slips.SlipWording.load(tmp_path / "words.toml")
+    assert [(issue.code, issue.field, issue.location.file) for issue in refused.value.issues] == [
         ("FIELD_TYPE", field, "words.toml")
     ]
 
 
 def test_an_elqr_that_does_not_fit_the_page_is_refused() -> None:
-    with pytest.raises(RefusedError, match="module_mm: PRINT_SIZE"):
-        slip_pdf(bill(), TEXTS, look=Look(module_mm=3))
+    with pytest.raises(InvalidInputError, match="module_mm: PRINT_SIZE"):
+        slip_pdf(bill(), TEXTS, look=SymbolStyle(module_mm=3))

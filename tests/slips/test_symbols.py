@@ -16,7 +16,7 @@ from segno.encoder import mask_scores
 
 from kokin import elqr, slips
 from kokin.elqr import ElQr
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.slips._matrix import SIDE, pack, tables, unpack
 from kokin.slips._penalty import best_masks, penalties
 from kokin.slips._symbols import draw
@@ -129,15 +129,15 @@ def test_more_symbols_than_a_stretch() -> None:
     [(None, "FIELD_MISSING"), ("1" * 254, "PAYLOAD_LENGTH"), ("１" * 255, "NOT_DIGITS"), ("x" * 255, "NOT_DIGITS")],
 )
 def test_anything_but_255_digits_is_refused(text: str | None, code: str) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         slips.symbols(pa.array([PAYLOAD, text]))
-    assert [(issue.code, issue.where.record) for issue in refused.value.issues] == [(code, 2)]
+    assert [(issue.code, issue.location.record) for issue in refused.value.issues] == [(code, 2)]
 
 
 @pytest.mark.parametrize("digits", ["1" * 255, PAYLOAD.replace("12300213800", "12400213800"), PAYLOAD[:-1] + "0"])
 @pytest.mark.parametrize("drawing", [slips.symbol, slips.svg, slips.png, slips.pdf, lambda text: slips.symbols([text])])
 def test_digits_that_are_no_elqr_are_not_drawn(drawing: Callable[[str], Any], digits: str) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         drawing(digits)
     assert [issue.code for issue in refused.value.issues] == [issue.code for issue in elqr.check(digits)]
     drawing(PAYLOAD)
@@ -145,6 +145,6 @@ def test_digits_that_are_no_elqr_are_not_drawn(drawing: Callable[[str], Any], di
 
 def test_batches_of_symbols_name_the_record_that_is_no_elqr() -> None:
     batches = slips.symbol_batches([PAYLOAD, PAYLOAD, "1" * 255, PAYLOAD], size=2)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         next(batches)
-    assert {issue.where.record for issue in refused.value.issues} == {3}
+    assert {issue.location.record for issue in refused.value.issues} == {3}

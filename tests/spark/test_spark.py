@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.reconcile import Policy, reconcile
 from kokin.spark import reconcile as reconcile_in_spark
 from kokin.spark._groups import stars
@@ -164,9 +164,9 @@ def test_what_one_bucket_refuses_is_refused(session):
     bills = pa.Table.from_pylist([{"covers": None, **row} for row in bills])
     receipts = pa.Table.from_pylist([paid(n, source="a.csv", record_no=n) for n in (1, 2, 3)])
     done = reconcile_in_spark(frame(session, bills), frame(session, receipts), buckets=16)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         done.summary()
-    assert sorted((issue.where.file, issue.field, issue.code) for issue in caught.value.issues) == [
+    assert sorted((issue.location.file, issue.field, issue.code) for issue in caught.value.issues) == [
         ("bill_id B10", "amount", "AMOUNT_RANGE"),
         ("bill_id B11", "covers", "OBLIGATION_UNKNOWN"),
         ("bill_id B12", "confirmation", "FIELD_MISSING"),
@@ -179,17 +179,17 @@ def test_what_one_bucket_refuses_is_refused(session):
 
 
 def test_bad_receipts_are_refused(session):
-    rows = [paid(1), paid(2, amount=-1), paid(3, case_key="3x"), paid(4, paid_at="9 o'clock")]
+    rows = [paid(1), paid(2, amount=-1), paid(3, case_key="3x"), paid(4, paid_time="9 o'clock")]
     receipts = pa.Table.from_pylist(
-        [{"paid_at": None, **row, "source": "a", "record_no": n + 1} for n, row in enumerate(rows)]
+        [{"paid_time": None, **row, "source": "a", "record_no": n + 1} for n, row in enumerate(rows)]
     )
     done = reconcile_in_spark(frame(session, pa.Table.from_pylist([bill(1)])), frame(session, receipts), buckets=16)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         done.summary()
-    assert sorted((issue.where.record, issue.field, issue.code) for issue in caught.value.issues) == [
+    assert sorted((issue.location.record, issue.field, issue.code) for issue in caught.value.issues) == [
         (2, "amount", "AMOUNT_RANGE"),
         (3, "case_key", "NOT_DIGITS"),
-        (4, "paid_at", "FIELD_TYPE"),
+        (4, "paid_time", "FIELD_TYPE"),
     ]
     done.unpersist()
 
@@ -198,16 +198,16 @@ def test_columns_are_refused_before_anything_is_computed(session):
     bills = frame(session, pa.Table.from_pylist([bill(1)]), 1)
     receipts = frame(session, pa.Table.from_pylist([paid(1)]), 1)
     in_floats = frame(session, pa.Table.from_pylist([bill(1, amount=1.5)]), 1)
-    with pytest.raises(RefusedError, match="amount: FIELD_TYPE"):
+    with pytest.raises(InvalidInputError, match="amount: FIELD_TYPE"):
         reconcile_in_spark(in_floats, receipts)
-    with pytest.raises(RefusedError, match="paid_on: FIELD_MISSING"):
+    with pytest.raises(InvalidInputError, match="paid_on: FIELD_MISSING"):
         reconcile_in_spark(bills, receipts.drop("paid_on"))
 
 
 def test_what_the_buckets_refuse_is_named(session):
     bills = frame(session, pa.Table.from_pylist([bill(n, due_on="soon") for n in range(5)]))
     done = reconcile_in_spark(bills, frame(session, pa.Table.from_pylist([paid(1)])), buckets=5)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         done.summary()
     assert {(issue.field, issue.code) for issue in caught.value.issues} == {("due_on", "DATE_INVALID")}
     done.unpersist()

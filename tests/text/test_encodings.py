@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kokin import text
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 
 
 @pytest.mark.skipif(shutil.which("iconv") is None, reason="no iconv here to compare with")
@@ -40,21 +40,21 @@ def test_bytes_that_python_lets_through_are_refused(byte: int) -> None:
     with pytest.raises(text.UndecodableError) as caught:
         text.decode_cp932(content)
     (issue,) = caught.value.issues
-    assert (issue.code, issue.where.byte, issue.found) == ("BYTE_UNKNOWN", 4, f"0x{byte:02X}")
+    assert (issue.code, issue.location.byte, issue.found) == ("BYTE_UNKNOWN", 4, f"0x{byte:02X}")
 
 
 def test_a_lead_byte_alone_is_refused() -> None:
     with pytest.raises(text.UndecodableError) as caught:
         text.decode_cp932(b"AB\x8c")
-    assert caught.value.issues[0].where.byte == 2
+    assert caught.value.issues[0].location.byte == 2
 
 
 def test_gaiji_pass_and_are_found() -> None:
     decoded = text.decode_cp932(b"A\xf0\x40B\xf9\xfc")
-    assert text.gaiji(decoded) == "\ue000"
-    assert text.gaiji("髙橋") == ""
-    assert text.control_character(decoded + "公金　花子") == ""
-    assert text.control_character("a\x1ab") == "\x1a"
+    assert text.find_gaiji(decoded) == "\ue000"
+    assert text.find_gaiji("髙橋") == ""
+    assert text.find_control_character(decoded + "公金　花子") == ""
+    assert text.find_control_character("a\x1ab") == "\x1a"
 
 
 @given(st.binary(max_size=40))
@@ -71,7 +71,7 @@ def test_half_width_is_one_character_a_byte_and_comes_back(content: bytes) -> No
 
 @pytest.mark.parametrize("wrong", ["公", "é", "\n", "ア"])
 def test_nothing_is_converted_to_half_width(wrong: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(InvalidInputError):
         text.encode_half_width("ABC" + wrong)
 
 
@@ -80,7 +80,7 @@ def test_cp932_is_decoded_as_python_does_or_refused(content: bytes) -> None:
     try:
         decoded = text.decode_cp932(content)
     except text.UndecodableError as error:
-        at = error.issues[0].where.byte
+        at = error.issues[0].location.byte
         assert at is not None
         assert 0 <= at < len(content)
         text.decode_cp932(content[:at])  # what stands before the byte is good

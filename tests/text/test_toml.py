@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.text import load_toml, parse_toml
 
 
@@ -34,8 +34,8 @@ def test_a_file_and_a_text_are_read(tmp_path: Path) -> None:
 def test_any_other_file_is_one_issue(content: bytes, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes(content)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         load_toml(path)
-    assert [(issue.code, issue.where.file, issue.expected) for issue in caught.value.issues] == [
+    assert [(issue.code, issue.location.file, issue.expected) for issue in caught.value.issues] == [
         ("TOML_INVALID", "a.toml", expected)
     ]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from kokin import catalog, rules
-from kokin.issues import RefusedError
+from kokin.issues import InvalidInputError
 from kokin.reconcile import Policy
-from kokin.slips import SlipWords
+from kokin.slips import SlipWording
 from kokin.slips._template import load_template
 from kokin.text import load_toml
 
@@ -19,7 +19,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     "toml": load_toml,
     "rates": rules.load_rates,
     "template": load_template,
-    "words": SlipWords.load,
+    "words": SlipWording.load,
     "policy": Policy.load,
     "catalog": catalog.load,
 }
@@ -44,10 +44,10 @@ HOSTILE = {
 def test_a_hostile_file_is_refused_by_its_name(tmp_path: Path, load: Callable[[Path], Any], content: bytes) -> None:
     path = tmp_path / "own.toml"
     path.write_bytes(content)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         load(path)
     assert {issue.code for issue in refused.value.issues} == {"TOML_INVALID"}
-    assert {issue.where.file for issue in refused.value.issues} == {"own.toml"}
+    assert {issue.location.file for issue in refused.value.issues} == {"own.toml"}
 
 
 @pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
@@ -58,7 +58,7 @@ def test_a_missing_file_is_an_error_of_the_system(tmp_path: Path, load: Callable
 
 def test_a_parse_error_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("a = 1\nb = \n")
-    with pytest.raises(RefusedError, match=r"own\.toml.*line 2"):
+    with pytest.raises(InvalidInputError, match=r"own\.toml.*line 2"):
         load_toml(tmp_path / "own.toml")
 
 
@@ -68,6 +68,6 @@ def test_tables_of_another_form_are_refused_with_their_file(
     tmp_path: Path, load: Callable[[Path], Any], content: str
 ) -> None:
     (tmp_path / "own.toml").write_text(content)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidInputError) as refused:
         load(tmp_path / "own.toml")
-    assert {issue.where.file for issue in refused.value.issues} == {"own.toml"}
+    assert {issue.location.file for issue in refused.value.issues} == {"own.toml"}

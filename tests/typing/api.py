@@ -8,7 +8,7 @@ import pyarrow as pa
 
 import kokin
 from kokin import bills, elqr, ledger, receipts, reconcile, reports, rules, slips, text
-from kokin.issues import Issue, ReadResult, RefusedError
+from kokin.issues import InvalidInputError, Issue, ReadResult
 from kokin.model import Bill, Receipt
 
 
@@ -19,7 +19,7 @@ def one_slip(bill: Bill) -> str:
         found: list[Issue] = error.issues
         return str(found)
     lines: tuple[str, str] = slips.mpn_lines(code)
-    picture: str = slips.svg(code, slips.Look(module_mm=0.5))
+    picture: str = slips.svg(code, slips.SymbolStyle(module_mm=0.5))
     return code.payload + code.el_number + lines[0] + picture
 
 
@@ -33,8 +33,8 @@ def a_file() -> Iterator[Receipt]:
     file: receipts.ReceiptFile = receipts.open("debit.txt", layout="zengin-91", reference_date=date(2026, 11, 1))
     try:
         yield from file
-    except receipts.FileRefused as error:
-        refused: RefusedError = error
+    except receipts.FileRejectedError as error:
+        refused: InvalidInputError = error
         raise refused from None
 
 
@@ -48,7 +48,7 @@ def a_night() -> dict[str, object]:
 def a_ledger() -> str:
     with ledger.Ledger.open("sqlite:///city.db") as city:
         paid = receipts.read("r.csv", layout="kokin-csv").table
-        night: ledger.Written = city.post(paid, source="r.csv", actor="batch")
+        night: ledger.EntryResult = city.post(paid, source="r.csv", actor="batch")
         city.reverse_entry(night.entry.id, reason="the wrong body's file", actor="chief")
         checked: ledger.Verification = city.verify()
         told: list[Issue] = reports.of_ledger(city).write("reports", ["csv", "html"])
@@ -57,10 +57,10 @@ def a_ledger() -> str:
 
 def by_the_top(body: bytes) -> None:
     assert_type(kokin.elqr.parse(body.decode()), elqr.ElQr)
-    assert_type(kokin.text.body_code("08233"), str)
+    assert_type(kokin.text.authority_code("08233"), str)
 
 
 yen: int = rules.late_charge(56_400, due_on=date(2026, 2, 2), paid_on=date(2026, 5, 29))
 day: date = rules.shift_due_date(date(2026, 2, 28))
 shares: list[int] = rules.instalments(101_300, 4)
-code: str = text.body_code("08233")
+code: str = text.authority_code("08233")

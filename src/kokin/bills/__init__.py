@@ -12,7 +12,7 @@
 [{'record': 2, 'field': 'confirmation', 'code': 'NOT_DIGITS'}]
 """
 
-from kokin.bills._check import Checked, check
+from kokin.bills._check import CheckResult, check
 from kokin.bills._files import BillTotals, batches, read, write
 
-__all__ = ["BillTotals", "Checked", "batches", "check", "read", "write"]
+__all__ = ["BillTotals", "CheckResult", "batches", "check", "read", "write"]

@@ -10,25 +10,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import (
-    Problems,
+from kokin._arrow import (
+    IssueBuilder,
     as_table,
     bool_array,
+    buffer_view,
     check_amounts,
     check_paid_before,
     column_label,
+    combine,
     field_column,
-    fixed_buffer,
-    flags_of,
-    in_one,
     int64_array,
+    is_present,
     normalize,
-    shown_of,
+    redact_array,
     text_array,
-    there,
+    to_mask,
 )
 from kokin.issues import Issue, to_table
-from kokin.model import OPTIONAL_TEXTS, Bill, BillStatus, kinds, schema
+from kokin.model import OPTIONAL_TEXTS, Bill, BillStatus, arrow_schema, field_types
 
 _STATUSES = [status.value for status in BillStatus]
 _NO_TEXT = text_array([None])[0]
@@ -40,7 +40,7 @@ _DEFAULTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """A chunk of bills: ``rows = len(table) + rejected``."""
 
     table: pa.Table
@@ -53,7 +53,7 @@ class Checked:
     """The number of rejected rows."""
 
 
-def check(table: Any, *, file: str = "", first: int = 1) -> Checked:
+def check(table: Any, *, file: str = "", first: int = 1) -> CheckResult:
     """Check bills by the rules of :class:`~kokin.model.Bill`.
 
     Args:
@@ -67,23 +67,23 @@ def check(table: Any, *, file: str = "", first: int = 1) -> Checked:
     A column that a bill does not have is not read, with a warning.
 
     Raises:
-        RefusedError: a required column is missing, a column occurs twice, or has a type that could lose something.
+        InvalidInputError: a required column is missing, a column occurs twice, or has a type that could lose something.
     """
     table = as_table(table)
     bills = normalize(table, Bill)
-    problems = Problems(first, np.zeros(len(table), np.bool_), file)
+    problems = IssueBuilder(first, np.zeros(len(table), np.bool_), file)
     columns = {name: _checked(name, bills.column(name), problems) for name in bills.column_names}
     rows = ~problems.refused
     if "parts" in columns:
-        check_amounts(columns["parts"], fixed_buffer(columns["amount"], np.int64), problems, rows)
+        check_amounts(columns["parts"], buffer_view(columns["amount"], np.int64), problems, rows)
     check_paid_before(columns, problems, rows)
     kept = ~problems.refused
     records = int64_array(first + np.flatnonzero(kept))
     issues = [problems.table()]
     if first == 1:  # once, not for every chunk of a file
         issues.insert(0, to_table(_unknown_columns(table.column_names)))
-    accepted = pa.table(columns, schema=pa.schema([schema(Bill).field(name) for name in columns]))
-    return Checked(
+    accepted = pa.table(columns, schema=pa.schema([arrow_schema(Bill).field(name) for name in columns]))
+    return CheckResult(
         accepted if kept.all() else accepted.filter(bool_array(kept)),
         records,
         pa.concat_tables(issues),
@@ -97,26 +97,26 @@ def _unknown_columns(names: list[str]) -> list[Issue]:
     for number, name in enumerate(names, 1):
         if name not in Bill.model_fields:
             close = difflib.get_close_matches(name, Bill.model_fields, 1, 0.8)
-            issues.append(Issue("COLUMN_UNKNOWN", column_label(name, number), expected=close[0] if close else ""))
+            issues.append(Issue("COLUMN_UNKNOWN", field=column_label(name, number), expected=close[0] if close else ""))
     return issues
 
 
-def _checked(name: str, column: pa.ChunkedArray, problems: Problems) -> pa.Array:
+def _checked(name: str, column: pa.ChunkedArray, problems: IssueBuilder) -> pa.Array:
     """A column in the type of its field; a row that breaks the rule has a harmless value and is in the problems."""
     is_other_text = pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type)
-    array = in_one(column.cast(pa.string()) if is_other_text else column)
+    array = combine(column.cast(pa.string()) if is_other_text else column)
     default = _DEFAULTS.get(name)
     if default is not None and array.null_count:
         array = array.fill_null(default if pa.types.is_string(array.type) else int(default))
     if name == "status":
         return _status(array, problems)
     if name in OPTIONAL_TEXTS and array.type == pa.string():
-        array = pc.if_else(bool_array(there(array)), array, _NO_TEXT)
-    required = default is None and not schema(Bill).field(name).nullable
-    return field_column(array, kinds(Bill)[name], name, problems, required)
+        array = pc.if_else(bool_array(is_present(array)), array, _NO_TEXT)
+    required = default is None and not arrow_schema(Bill).field(name).nullable
+    return field_column(array, field_types(Bill)[name], name, problems, required)
 
 
-def _status(column: pa.Array, problems: Problems) -> pa.Array:
-    unknown = ~flags_of(pc.is_in(column, value_set=text_array(_STATUSES)))
-    problems.add("CODE_UNKNOWN", "status", unknown, " | ".join(_STATUSES), shown_of(column, unknown))
+def _status(column: pa.Array, problems: IssueBuilder) -> pa.Array:
+    unknown = ~to_mask(pc.is_in(column, value_set=text_array(_STATUSES)))
+    problems.add("CODE_UNKNOWN", "status", unknown, " | ".join(_STATUSES), redact_array(column, unknown))
     return column

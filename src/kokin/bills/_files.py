@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kokin.bills._check import Checked, check
-from kokin.columns import as_table, atomic_file, int64_array, integers, issue_schema, to_arrow, write_csv
-from kokin.issues import Issue, Place, ReadResult, RefusedError, RejectedRecordsError, from_table, to_table
-from kokin.model import Bill, schema
+from kokin._arrow import as_table, atomic_file, from_numpy, int64_array, issue_schema, to_numpy, write_csv
+from kokin.bills._check import CheckResult, check
+from kokin.issues import InvalidInputError, Issue, Location, ReadResult, RejectedRecordsError, from_table, to_table
+from kokin.model import Bill, arrow_schema
 from kokin.text import file_name
 
 # Bytes that are decoded at once, and rows that are checked at once.
@@ -61,7 +61,7 @@ def read(
 
     Raises:
         RejectedRecordsError: a bill was rejected; ``.issues`` names all that were.
-        RefusedError: the file is empty, of another form, in another encoding, or lacks a required column.
+        InvalidInputError: the file is empty, of another form, in another encoding, or lacks a required column.
         OSError: the file cannot be read.
     """
     chunks = list(batches(path, encoding=encoding))
@@ -73,7 +73,7 @@ def read(
     return ReadResult(table, issues, BillTotals(len(table) + rejected, len(table), rejected))
 
 
-def batches(path: str | Path, *, encoding: str | None = None, rows: int = _ROWS) -> Iterator[Checked]:
+def batches(path: str | Path, *, encoding: str | None = None, rows: int = _ROWS) -> Iterator[CheckResult]:
     """Yield the bills of a file, ``rows`` of its rows at a time; at least one chunk, which may be empty.
 
     Args:
@@ -86,14 +86,14 @@ def batches(path: str | Path, *, encoding: str | None = None, rows: int = _ROWS)
     field of a bill can contain a newline, so a stray quote rejects its own line only. Lines without a value are none.
 
     Raises:
-        RefusedError: the file is empty, of another form, in another encoding, or a required column is missing.
+        InvalidInputError: the file is empty, of another form, in another encoding, or a required column is missing.
         OSError: the file cannot be read.
     """
     path = Path(path)
     with path.open("rb") as file:
         head = file.read(len(_PARQUET_MAGIC))
     if not head:
-        raise RefusedError([Issue("FILE_EMPTY", where=Place(file_name(path)))], f"{file_name(path)} refused")
+        raise InvalidInputError([Issue("FILE_EMPTY", location=Location(file_name(path)))], f"{file_name(path)} refused")
     if head == _PARQUET_MAGIC:
         first = 1
         for table in _cut(_parquet(path), rows):
@@ -110,14 +110,14 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
     back as the same bills.
 
     Raises:
-        RefusedError: a row is no bill, or a column is none of a bill's.
+        InvalidInputError: a row is no bill, or a column is none of a bill's.
         OSError: the file cannot be written.
     """
     path = Path(path)
     table = as_table(bills) if hasattr(bills, "__arrow_c_stream__") else _table_of(bills)
     checked = check(table)
     if checked.rejected or len(checked.issues):
-        raise RefusedError(from_table(checked.issues), f"{file_name(path)} was not written")
+        raise InvalidInputError(from_table(checked.issues), f"{file_name(path)} was not written")
     table = checked.table
     if path.suffix == ".parquet":
         with atomic_file(path) as draft, _arrow_file(draft, "wb") as file:
@@ -130,19 +130,19 @@ def write(bills: Iterable[Bill] | Any, path: str | Path) -> None:
             column = pa.array([";".join(items) for items in column.to_pylist()], pa.string())
         elif pa.types.is_map(column.type):
             column = pa.array([";".join(f"{k}={v}" for k, v in items) for items in column.to_pylist()], pa.string())
-        if schema(Bill).field(name).nullable and column.null_count == len(column):
+        if arrow_schema(Bill).field(name).nullable and column.null_count == len(column):
             continue
         written[name] = column
     write_csv(pa.table(written), path)
 
 
 def _table_of(bills: Iterable[Bill]) -> pa.Table:
-    return pa.Table.from_pylist([bill.model_dump() for bill in bills], schema=schema(Bill))
+    return pa.Table.from_pylist([bill.model_dump() for bill in bills], schema=arrow_schema(Bill))
 
 
 def _encoding_of(path: Path, encoding: str | None) -> str:
     """UTF-8 where the whole file is, else cp932; a file that is neither, or not as said, is refused with its byte."""
-    place = Place(file_name(path))
+    place = Location(file_name(path))
     for name in (encoding,) if encoding else ("utf-8-sig", "cp932"):
         decoder = codecs.getincrementaldecoder(name)()
         offset = 0
@@ -153,12 +153,14 @@ def _encoding_of(path: Path, encoding: str | None) -> str:
                     offset += len(block)
                 decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            place = Place(file_name(path), byte=max(0, offset + error.start))
+            place = Location(file_name(path), byte=max(0, offset + error.start))
             continue
         # A byte order mark is no part of the first name.
         return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
     expected = encoding or "UTF-8 or cp932"
-    raise RefusedError([Issue("BYTE_UNKNOWN", "", expected, where=place)], f"{file_name(path)} refused")
+    raise InvalidInputError(
+        [Issue("BYTE_UNKNOWN", field="", expected=expected, location=place)], f"{file_name(path)} refused"
+    )
 
 
 @dataclass(slots=True)
@@ -177,11 +179,11 @@ class _Lines:
     def add(self, line: str, number: int, file: str) -> None:
         """Add a line that is not empty."""
         bare = _QUOTED_CELL.sub("", line) if '"' in line else line
-        place = Place(file, number)
+        place = Location(file, number)
         if '"' in bare:
-            issue = Issue("QUOTES", where=place)
+            issue = Issue("QUOTES", location=place)
         elif (count := bare.count(",") + 1) != len(self.header):
-            issue = Issue("COLUMNS_COUNT", "", str(len(self.header)), str(count), place)
+            issue = Issue("COLUMNS_COUNT", field="", expected=str(len(self.header)), found=str(count), location=place)
         else:
             self.good.append(line)
             self.numbers.append(number)
@@ -190,7 +192,7 @@ class _Lines:
         self.rejected += 1
 
 
-def _csv(path: Path, encoding: str, rows: int) -> Iterator[Checked]:
+def _csv(path: Path, encoding: str, rows: int) -> Iterator[CheckResult]:
     """The chunks of a CSV. The number of a row is that of its line after the header, empty lines counted."""
     with path.open(encoding=encoding, newline=None) as file:
         header = _header(file.readline(), path)
@@ -199,7 +201,7 @@ def _csv(path: Path, encoding: str, rows: int) -> Iterator[Checked]:
         empty: list[Issue] = []
         for number, line in _numbered(file):
             if _is_empty(line):  # at the end of the file it is dropped
-                empty.append(Issue("ROW_EMPTY", where=Place(file_name(path), number)))
+                empty.append(Issue("ROW_EMPTY", location=Location(file_name(path), number)))
                 continue
             if len(lines) == rows:
                 yield _checked(lines, path, is_first)
@@ -237,11 +239,11 @@ def _numbered(file: Iterable[str]) -> Iterator[tuple[int, str]]:
 def _header(line: str, path: Path) -> list[str]:
     bare = line.rstrip("\n")
     if '"' in _QUOTED_CELL.sub("", bare):
-        raise RefusedError([Issue("QUOTES", where=Place(file_name(path)))], f"{file_name(path)} refused")
+        raise InvalidInputError([Issue("QUOTES", location=Location(file_name(path)))], f"{file_name(path)} refused")
     return next(csv.reader([bare]), [])
 
 
-def _checked(lines: _Lines, path: Path, is_first: bool) -> Checked:
+def _checked(lines: _Lines, path: Path, is_first: bool) -> CheckResult:
     """The bills of some lines, with the numbers of their lines."""
     table = _parsed(lines, path)
     if not is_first:  # columns that are not read are named once
@@ -249,23 +251,23 @@ def _checked(lines: _Lines, path: Path, is_first: bool) -> Checked:
         table = table.select(known)
     checked = check(table, file=file_name(path))
     numbers = np.array(lines.numbers, np.int64)
-    records = numbers[integers(checked.records, 0) - 1]
+    records = numbers[to_numpy(checked.records, 0) - 1]
     found = checked.issues
     if len(found):
-        row = integers(found["record"], 0)
-        record = to_arrow(np.append(numbers, 0)[row - 1], pa.int64(), row > 0)
+        row = to_numpy(found["record"], 0)
+        record = from_numpy(np.append(numbers, 0)[row - 1], pa.int64(), row > 0)
         found = found.set_column(found.column_names.index("record"), "record", record)
     if lines.issues:
         found = pa.concat_tables([found, to_table(lines.issues)])
-        found = found.take(int64_array(np.argsort(integers(found["record"], 0), kind="stable")))
-    return Checked(checked.table, int64_array(records), found, checked.rejected + lines.rejected)
+        found = found.take(int64_array(np.argsort(to_numpy(found["record"], 0), kind="stable")))
+    return CheckResult(checked.table, int64_array(records), found, checked.rejected + lines.rejected)
 
 
 def _parsed(lines: _Lines, path: Path) -> pa.Table:
     """The lines as columns of text; an empty cell is null.
 
     Raises:
-        RefusedError: pyarrow finds other rows in the lines than were counted.
+        InvalidInputError: pyarrow finds other rows in the lines than were counted.
     """
     if not lines.good:
         return pa.table([pa.array([], pa.string())] * len(lines.header), lines.header)
@@ -284,16 +286,20 @@ def _parsed(lines: _Lines, path: Path) -> pa.Table:
         )
     except pa.ArrowException:
         # Arrow's message may contain a line of the file.
-        raise RefusedError([Issue("FILE_FORM", "", "CSV with a header", where=Place(file_name(path)))]) from None
+        raise InvalidInputError(
+            [Issue("FILE_FORM", field="", expected="CSV with a header", location=Location(file_name(path)))]
+        ) from None
     if len(table) != len(lines.good):
-        counts = f"{len(lines.good)} rows", str(len(table))
-        raise RefusedError([Issue("FILE_FORM", "", *counts, Place(file_name(path)))], f"{file_name(path)} refused")
+        expected, found = f"{len(lines.good)} rows", str(len(table))
+        issue = Issue("FILE_FORM", expected=expected, found=found, location=Location(file_name(path)))
+        raise InvalidInputError([issue], f"{file_name(path)} refused")
     return table
 
 
 def _parquet(path: Path) -> Iterator[pa.Table]:
-    damaged = RefusedError(
-        [Issue("FILE_FORM", "", "Parquet", where=Place(file_name(path)))], f"{file_name(path)} refused"
+    damaged = InvalidInputError(
+        [Issue("FILE_FORM", field="", expected="Parquet", location=Location(file_name(path)))],
+        f"{file_name(path)} refused",
     )
     rows = 0
     try:

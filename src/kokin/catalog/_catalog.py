@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from kokin.catalog._records import Account, Charge, Item, System
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
 from kokin.text import load_toml
 
@@ -21,7 +21,7 @@ _Row = TypeVar("_Row", bound=Record)
 _PROVENANCE = {"source", "verified"}
 
 
-class CatalogError(RefusedError):
+class CatalogError(InvalidInputError):
     """A catalogue file that cannot be taken, or a name that is not in the catalogue."""
 
 
@@ -41,7 +41,7 @@ class Catalog:
             CatalogError: there is none of this id.
         """
         if name not in self.charges:
-            raise CatalogError([Issue("CODE_UNKNOWN", "charge", "an id of the catalogue", name)])
+            raise CatalogError([Issue("CODE_UNKNOWN", field="charge", expected="an id of the catalogue", found=name)])
         return self.charges[name]
 
     def charges_of(self, system: str) -> tuple[Charge, ...]:
@@ -51,7 +51,7 @@ class Catalog:
             CatalogError: there is no system of this id.
         """
         if system not in self.systems:
-            raise CatalogError([Issue("CODE_UNKNOWN", "system", "an id of the catalogue", system)])
+            raise CatalogError([Issue("CODE_UNKNOWN", field="system", expected="an id of the catalogue", found=system)])
         return tuple(charge for charge in self.charges.values() if charge.system == system)
 
     def charge_of_item(self, item_code: str) -> Charge:
@@ -61,7 +61,9 @@ class Catalog:
             CatalogError: the body's file does not have the code.
         """
         if item_code not in self.items:
-            raise CatalogError([Issue("CODE_UNKNOWN", "item_code", "a code of the body's catalogue", item_code)])
+            raise CatalogError(
+                [Issue("CODE_UNKNOWN", field="item_code", expected="a code of the body's catalogue", found=item_code)]
+            )
         return self.charges[self.items[item_code].charge]
 
 
@@ -81,20 +83,22 @@ def load(path: str | os.PathLike[str]) -> Catalog:
     file = Path(path)
     try:
         tables = load_toml(file)
-    except RefusedError as error:
+    except InvalidInputError as error:
         raise CatalogError(error.issues, "catalogue refused") from None
     return _extended(CATALOG, tables, file.name, {"items", "charges"})
 
 
 def _extended(base: Catalog, tables: Mapping[str, Any], file: str, allowed: set[str]) -> Catalog:
     """A catalogue with the rows of a file added and checked."""
-    where = Place(file)
-    issues = [Issue("FIELD_UNKNOWN", name, where=where) for name in tables if name not in allowed]
+    where = Location(file)
+    issues = [Issue("FIELD_UNKNOWN", field=name, location=where) for name in tables if name not in allowed]
     systems = _rows(tables, "systems", "id", System, where, issues)
     accounts = _rows(tables, "accounts", "id", Account, where, issues)
     charges = _rows(tables, "charges", "id", Charge, where, issues)
     items = _rows(tables, "items", "code", Item, where, issues)
-    issues += [Issue("CATALOG_DUPLICATE", f"charges.{name}", where=where) for name in charges if name in base.charges]
+    issues += [
+        Issue("CATALOG_DUPLICATE", field=f"charges.{name}", location=where) for name in charges if name in base.charges
+    ]
     whole = Catalog(
         MappingProxyType({**base.systems, **systems}),
         MappingProxyType({**base.accounts, **accounts}),
@@ -102,27 +106,33 @@ def _extended(base: Catalog, tables: Mapping[str, Any], file: str, allowed: set[
         MappingProxyType({**base.items, **items}),
     )
     if not issues:
-        issues = [issue.at(where) for issue in _loose_ends(whole)]
+        issues = [issue.with_location(where) for issue in _loose_ends(whole)]
     if issues:
         raise CatalogError(issues, "catalogue refused")
     return whole
 
 
 def _rows(
-    tables: Mapping[str, Any], table: str, key: str, record: type[_Row], where: Place, issues: list[Issue]
+    tables: Mapping[str, Any], table: str, key: str, record: type[_Row], where: Location, issues: list[Issue]
 ) -> dict[str, _Row]:
     """The rows of one table as records by their key; what is wrong with them goes to ``issues``."""
     rows = tables.get(table, {})
     if not (isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())):
-        issues.append(Issue("TOML_INVALID", table, where=where))
+        issues.append(Issue("TOML_INVALID", field=table, location=where))
         return {}
     found = {}
     for name, row in rows.items():
         try:
             found[name] = record(**{**row, key: name})
-        except RefusedError as refusal:
+        except InvalidInputError as refusal:
             issues += [
-                Issue(issue.code, f"{table}.{name}.{issue.field}", issue.expected, issue.found, where)
+                Issue(
+                    issue.code,
+                    field=f"{table}.{name}.{issue.field}",
+                    expected=issue.expected,
+                    found=issue.found,
+                    location=where,
+                )
                 for issue in refusal.issues
             ]
     return found
@@ -140,11 +150,14 @@ def _loose_ends(catalog: Catalog) -> list[Issue]:
     unsaid = [system.id for system in catalog.systems.values() if system.collects != (system.id in billing)]
     return [
         *(
-            Issue("CODE_UNKNOWN", field, "an id of the catalogue", name)
+            Issue("CODE_UNKNOWN", field=field, expected="an id of the catalogue", found=name)
             for field, name, known in links
             if name not in known
         ),
-        *(Issue("FIELD_MISSING", f"systems.{name}", "charges, or a word why there are none") for name in unsaid),
+        *(
+            Issue("FIELD_MISSING", field=f"systems.{name}", expected="charges, or a word why there are none")
+            for name in unsaid
+        ),
     ]
 
 

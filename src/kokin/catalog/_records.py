@@ -54,10 +54,10 @@ class LateChargeBasis(StrEnum):
 class _Named(Record):
     """Something with a stable id and a name in both languages."""
 
-    id: Annotated[str, Text(40, least=1)]
+    id: Annotated[str, Text(40, min=1)]
     """Stable: what stands in ``Bill.system`` and ``Bill.charge``."""
-    ja: Annotated[str, Text(40, least=1)]
-    en: Annotated[str, Text(80, least=1)]
+    ja: Annotated[str, Text(40, min=1)]
+    en: Annotated[str, Text(80, min=1)]
 
 
 class System(_Named):
@@ -83,19 +83,19 @@ class Account(_Named):
 class Charge(_Named):
     """A kind of debt (税目・料金) with what law says of it."""
 
-    system: Annotated[str, Text(40, least=1)]
+    system: Annotated[str, Text(40, min=1)]
     """The id of the system that bills it."""
     claim: ClaimClass = Field(strict=False)
-    account: Annotated[str, Text(40, least=1)]
+    account: Annotated[str, Text(40, min=1)]
     """The id of the account that it goes to."""
-    basis: Annotated[str, Text(80, least=1)]
+    basis: Annotated[str, Text(80, min=1)]
     """The articles that it rests on."""
     limitation_years: Annotated[int, Yen(1, 20)]
     """時効, for :func:`kokin.rules.limitation_ends_on`."""
     late_charge: LateChargeBasis = Field(strict=False)
-    allocation: Annotated[str, Text(40, least=1)]
+    allocation: Annotated[str, Text(40, min=1)]
     """A key of :data:`kokin.rules.ORDERS`."""
-    parts: tuple[Annotated[str, Text(40, least=1)], ...] = Field(default=(), strict=False)
+    parts: tuple[Annotated[str, Text(40, min=1)], ...] = Field(default=(), strict=False)
     """The charges that one slip of this charge may carry: the names in ``Bill.parts``."""
     note: Annotated[str, Text(200)] = ""
 
@@ -118,7 +118,7 @@ class Item(Record):
 
     code: Annotated[str, Digits(3)]
     """税目・料金番号: ``Bill.item_code``."""
-    charge: Annotated[str, Text(40, least=1)]
+    charge: Annotated[str, Text(40, min=1)]
     """The id of the charge that it stands for; several codes may stand for one."""
-    label: Annotated[str, Text(40, least=1)]
+    label: Annotated[str, Text(40, min=1)]
     """What the body calls it, on slips and in tables."""

@@ -76,7 +76,7 @@ def opened(url: str, *, policy: Policy | None = None) -> Iterator[Ledger]:
     Raises:
         BadParameter: it is no URL of a database that outlives the command.
         LedgerError: there is no ledger, or it cannot be reached.
-        RefusedError: the policy is not the ledger's.
+        InvalidInputError: the policy is not the ledger's.
     """
     from kokin.ledger import Ledger, LedgerError
 

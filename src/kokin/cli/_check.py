@@ -16,7 +16,7 @@ from kokin.cli._words import heads, help_text, language, tell
 from kokin.text import mask
 
 if TYPE_CHECKING:
-    from kokin.receipts import ReceiptFile, Report
+    from kokin.receipts import CheckResult, ReceiptFile
 
 
 class Format(StrEnum):
@@ -63,7 +63,7 @@ def check(
     return with_controls(Exit(max(report.exit_code for report in reports)), controls)
 
 
-def _totals_control(reports: Sequence[Report]) -> dict[str, Any]:
+def _totals_control(reports: Sequence[CheckResult]) -> dict[str, Any]:
     """T1 of the files that are not rejected: what each declares is what was counted in it."""
     from kokin.reconcile import Control
 
@@ -75,19 +75,19 @@ def _totals_control(reports: Sequence[Report]) -> dict[str, Any]:
     return Control("T1", "detail = trailer, per file", yen, yen, wrong, unsure).as_dict()
 
 
-def _compare(reports: Sequence[Report], files: Sequence[ReceiptFile]) -> dict[str, Any]:
+def _compare(reports: Sequence[CheckResult], files: Sequence[ReceiptFile]) -> dict[str, Any]:
     """T6 of several files with receipts; a file that repeats payments of another one gets an issue (FILE_OVERLAPS)."""
     from kokin.cli._files import overlaps
-    from kokin.model import Bill, schema
+    from kokin.model import Bill, arrow_schema
     from kokin.reconcile import reconcile
 
     good = [file for file, report in zip(files, reports, strict=True) if file.layout.receipt and not report.refused]
     if len(good) < 2:
         return {}
     # Without bills: which records report one payment depends on the records alone.
-    result = reconcile(schema(Bill).empty_table(), [file.table(on_error="skip") for file in good])
+    result = reconcile(arrow_schema(Bill).empty_table(), [file.table(on_error="skip") for file in good])
     for digest, issue in overlaps(result):
-        report = next(one for one in reports if (one.source, one.digest) == (issue.where.file, digest))
+        report = next(one for one in reports if (one.source, one.digest) == (issue.location.file, digest))
         report.issues.add([issue])
     return {control.name: control.as_dict() for control in result.controls if control.name == "T6"}
 
@@ -107,7 +107,7 @@ def _print_header(file: ReceiptFile, unmasked: bool) -> None:
         _show.grid((tell("{file} header", file=file.source), "項目", tell("content")), rows)
 
 
-def _print(reports: Sequence[Report]) -> None:
+def _print(reports: Sequence[CheckResult]) -> None:
     rows = []
     for report in reports:
         totals = report.totals

@@ -34,7 +34,7 @@ def demo(
     from kokin.cli import _files, _reconcile
     from kokin.demo import write_city
     from kokin.issues import to_table
-    from kokin.reconcile import reconcile, settle_accounts
+    from kokin.reconcile import build_accounts, reconcile
     from kokin.reports import write_run
 
     with _show.progress(tell("the city")):
@@ -49,7 +49,7 @@ def demo(
     paths, layouts = [path for path, _ in city.receipts], [layout for _, layout in city.receipts]
     taken = _files.take(paths, layouts, lenient=False, reference_date=city.reference_date)
     result = reconcile(billed.table, taken.tables)
-    accounts = settle_accounts(result, billed.table, files=taken.totals)
+    accounts = build_accounts(result, billed.table, files=taken.totals)
     issues = to_table(taken.issues)
     summary = write_run(result, accounts, taken.funnels, issues, out / "result", language=language())
     _show.issues(taken.issues)

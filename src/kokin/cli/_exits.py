@@ -12,7 +12,7 @@ import typer
 
 from kokin.cli import _show
 from kokin.cli._words import page, tell
-from kokin.issues import KokinError, RefusedError
+from kokin.issues import InvalidInputError, KokinError
 
 _Arguments = ParamSpec("_Arguments")
 
@@ -58,7 +58,7 @@ def exits(command: Callable[_Arguments, Exit]) -> Callable[_Arguments, None]:
     def run(*args: _Arguments.args, **options: _Arguments.kwargs) -> None:
         try:
             code = command(*args, **options)
-        except RefusedError as error:
+        except InvalidInputError as error:
             _show.refusal(error)
             code = Exit.REFUSED
         except BrokenPipeError:

@@ -12,9 +12,9 @@ import typer
 
 from kokin import receipts
 from kokin.cli._words import tell
-from kokin.issues import Issue, Place, RefusedError
-from kokin.reconcile import Reconciliation, bank_credits
-from kokin.reports import FileFunnel
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.reconcile import Reconciliation, bank_deposits
+from kokin.reports import FileSummary
 
 # Every rejected record stands in issues.csv; a file with more of them is another layout's.
 _MOST_ISSUES = 1_000_000
@@ -26,7 +26,7 @@ class Taken:
 
     files: list[receipts.ReceiptFile] = field(default_factory=list)
     tables: list[pa.Table] = field(default_factory=list)
-    funnels: list[FileFunnel] = field(default_factory=list)
+    funnels: list[FileSummary] = field(default_factory=list)
     totals: dict[str, receipts.Totals] = field(default_factory=dict)
     """The totals of each file, by its SHA-256."""
     issues: list[Issue] = field(default_factory=list)
@@ -51,21 +51,21 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
     """Read every file to its end; a file of the same bytes as an earlier one adds nothing, and is told.
 
     Raises:
-        RefusedError: a file is refused; the issues are those of every refused file.
+        InvalidInputError: a file is refused; the issues are those of every refused file.
         OSError: a file cannot be read.
     """
     taken = Taken()
     refused: list[Issue] = []
     seen: dict[str, str] = {}
     for path, layout in zip(files, layouts_for(files, layouts), strict=True):
-        file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, most_issues=_MOST_ISSUES)
+        file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=_MOST_ISSUES)
         try:
             table = file.table(on_error="skip")  # what was rejected is in the issues
-        except receipts.FileRefused as error:
+        except receipts.FileRejectedError as error:
             refused += error.issues
             continue
         if file.digest in seen:
-            taken.issues.append(Issue("FILE_AGAIN", "", found=seen[file.digest], where=Place(file.source)))
+            taken.issues.append(Issue("FILE_AGAIN", field="", found=seen[file.digest], location=Location(file.source)))
             continue
         seen[file.digest] = file.source
         taken.files.append(file)
@@ -74,7 +74,7 @@ def take(files: Sequence[Path], layouts: Sequence[str], *, lenient: bool, refere
         taken.totals[file.digest] = file.totals
         taken.issues += file.issues
     if refused:
-        raise RefusedError(refused, "nothing was written")
+        raise InvalidInputError(refused, "nothing was written")
     return taken
 
 
@@ -83,14 +83,16 @@ def overlaps(result: Reconciliation) -> list[tuple[str, Issue]]:
     issues = []
     for row in result.overlaps.to_pylist():
         found = f"{row['repeated']} of {row['records']} in {row['other_source']}"
-        issues.append((row["digest"], Issue("FILE_OVERLAPS", "records", found=found, where=Place(row["source"]))))
+        issues.append(
+            (row["digest"], Issue("FILE_OVERLAPS", field="records", found=found, location=Location(row["source"])))
+        )
     return issues
 
 
-def funnel(file: receipts.ReceiptFile) -> FileFunnel:
+def funnel(file: receipts.ReceiptFile) -> FileSummary:
     """The counts of a file that has been read to its end."""
     totals = file.totals
-    return FileFunnel(
+    return FileSummary(
         file.source,
         file.layout.name,
         file.digest,
@@ -106,9 +108,9 @@ def credited(path: Path | None, layout: str, *, lenient: bool, reference_date: d
     """What reached the bank, by its credit file (入金); nothing where none is given.
 
     Raises:
-        RefusedError: the file is refused.
+        InvalidInputError: the file is refused.
         OSError: it cannot be read.
     """
     if path is None:
         return None
-    return bank_credits(receipts.read(path, layout, lenient=lenient, reference_date=reference_date).table)
+    return bank_deposits(receipts.read(path, layout, lenient=lenient, reference_date=reference_date).table)

@@ -32,8 +32,8 @@ from kokin.issues import Issue, from_table
 from kokin.text import file_name
 
 if TYPE_CHECKING:
-    from kokin.bills import Checked
-    from kokin.ledger import Written
+    from kokin.bills import CheckResult
+    from kokin.ledger import EntryResult
 
 app = typer.Typer(
     help=page("""Keep a ledger: what was posted stays posted, once.
@@ -97,7 +97,7 @@ def bills(
     who = actor_of(actor)
     with opened(url) as kept:
 
-        def add(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
+        def add(path: Path, rows: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             warnings: list[Issue] = []
             pieces = _watched(room.batches(path), warnings)
             about = {"actor": who, "source": file_name(path), "reason": reason}
@@ -141,17 +141,17 @@ def post(
     layout_of = {path: known[name] for path, name in zip(paths, named, strict=True)}
     with opened(url) as kept:
 
-        def write(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
+        def write(path: Path, rows: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             file = receipts.open(path, layout_of[path], lenient=lenient, reference_date=day)
             written = kept.post(file, actor=who, reason=reason, at=moment_of(at), progress=rows)
-            return written, [*file.issues, *written.issues] if written.is_new else ()
+            return written, [*file.issues, *written.issues] if written.inserted else ()
 
         return write_each(kept, paths, write, output)
 
 
 @app.command("credits")
 @exits
-def add_credits(
+def add_deposits(
     ledger: LedgerUrl = None,
     files: Annotated[
         list[str] | None,
@@ -171,17 +171,17 @@ def add_credits(
     """
     from kokin import receipts
     from kokin.cli._posting import write_each
-    from kokin.reconcile import bank_credits
+    from kokin.reconcile import bank_deposits
 
     url, paths = _files(ledger, files)
     who, day = actor_of(actor), day_of(reference_date)
     with opened(url) as kept:
 
-        def add(path: Path, rows: Callable[[int], None]) -> tuple[Written, Iterable[Issue]]:
+        def add(path: Path, rows: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             file = receipts.open(path, layout, lenient=lenient, reference_date=day)
-            money = bank_credits(file.table())
-            written = kept.add_credits(money, actor=who, source=file_name(path), reason=reason, at=moment_of(at))
-            return written, file.issues if written.is_new else ()
+            money = bank_deposits(file.table())
+            written = kept.add_deposits(money, actor=who, source=file_name(path), reason=reason, at=moment_of(at))
+            return written, file.issues if written.inserted else ()
 
         return write_each(kept, paths, add, output)
 
@@ -220,7 +220,7 @@ def reverse(
             assert posting is not None  # one of the two is given
             done = kept.reverse_posting(posting, reason=reason, actor=who, at=when)
     _show.line(
-        tell("reversed by entry {entry}; judged anew: {rejudged:,}", entry=done.entry.id, rejudged=done.rejudged)
+        tell("reversed by entry {entry}; judged anew: {rematched:,}", entry=done.entry.id, rematched=done.rematched)
     )
     return Exit.CLEAN
 
@@ -256,7 +256,7 @@ def _files(ledger: str | None, files: list[str] | None) -> tuple[str, list[Path]
     return url, [Path(name) for name in rest]
 
 
-def _watched(pieces: Iterable[Checked], warnings: list[Issue]) -> Iterator[Checked]:
+def _watched(pieces: Iterable[CheckResult], warnings: list[Issue]) -> Iterator[CheckResult]:
     """The pieces of a file of bills; what is to be looked at in them is kept, each thing once."""
     for piece in pieces:
         warnings += [issue for issue in from_table(piece.issues) if issue not in warnings]

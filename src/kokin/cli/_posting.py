@@ -12,15 +12,15 @@ from kokin.cli import _show
 from kokin.cli._exits import Exit, with_controls
 from kokin.cli._options import Format
 from kokin.cli._words import heads, tell
-from kokin.issues import Issue, RefusedError, printable
+from kokin.issues import InvalidInputError, Issue, printable
 from kokin.model import Outcome
 from kokin.text import file_name
 
 if TYPE_CHECKING:
-    from kokin.ledger import Ledger, Written
+    from kokin.ledger import EntryResult, Ledger
 
 #: Writes a file, and tells as it goes how many more rows are done.
-Write: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[Written, Iterable[Issue]]]"
+Write: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[EntryResult, Iterable[Issue]]]"
 
 
 class State(StrEnum):
@@ -39,7 +39,7 @@ class Done:
 
     file: str
     state: State
-    written: Written | None = None
+    written: EntryResult | None = None
     issues: list[Issue] = field(default_factory=list)
     why: str = ""
 
@@ -63,8 +63,8 @@ class Done:
         told: dict[str, Any] = {"file": self.file, "state": self.state.value}
         if self.written:
             entry = self.written.entry
-            told |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "told": dict(entry.told)}
-            told |= {"outcomes": dict(self.written.outcomes), "rejudged": self.written.rejudged}
+            told |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "totals": dict(entry.totals)}
+            told |= {"outcomes": dict(self.written.outcomes), "rematched": self.written.rematched}
             told["overlaps"] = [asdict(overlap) for overlap in self.written.overlaps]
         return told | {"why": self.why, "issues": [_show.issue_dict(issue) for issue in self.issues]}
 
@@ -90,11 +90,11 @@ def _written(path: Path, write: Write, rows: Callable[[int], None]) -> Done:
     name = file_name(path) or printable(str(path))
     try:
         written, issues = write(path, rows)
-    except RefusedError as error:
+    except InvalidInputError as error:
         return Done(name, State.REFUSED, issues=error.issues)
     except OSError as error:
         return Done(name, State.UNREADABLE, why=error.strerror or str(error))
-    return Done(name, State.POSTED if written.is_new else State.THERE, written, list(issues))
+    return Done(name, State.POSTED if written.inserted else State.THERE, written, list(issues))
 
 
 def _show_all(done: Sequence[Done], output: Format) -> None:
@@ -113,9 +113,9 @@ def _print(done: Sequence[Done]) -> None:
     rows = []
     for each in done:
         written = each.written
-        told = written.entry.told if written else {}
+        told = written.entry.totals if written else {}
         read, yen = told.get("given", told.get("read")), told.get("yen", told.get("accepted_yen"))
-        look = (each.exceptions or None, (written and written.rejudged) or None)
+        look = (each.exceptions or None, (written and written.rematched) or None)
         rows.append((each.file, tell(each.state), written and written.entry.id, read, yen, *look))
     _show.grid(heads("file", "", "entry", "read", "yen", "to look at", "judged anew"), rows)
     outcomes: dict[str, list[int]] = {}

@@ -63,7 +63,7 @@ def make(
     """
     from kokin import slips
 
-    look = slips.Look(module_mm=module_mm, quiet=quiet)
+    look = slips.SymbolStyle(module_mm=module_mm, quiet=quiet)
     with _show.progress(tell("slips")) as done:
         day = issued_on and issued_on.date()
         made = slips.make(
@@ -106,8 +106,8 @@ def read(
     problems = 0
     for digits in _decoded(code):
         issues = elqr.check(digits)
-        if len(digits) == elqr.LENGTH:
-            parts = [(part.name, part.ja, digits[part.span]) for part in elqr.PARTS.values() if not part.const]
+        if len(digits) == elqr.PAYLOAD_LENGTH:
+            parts = [(part.name, part.ja, digits[part.span]) for part in elqr.ELEMENTS.values() if not part.const]
             number = [] if issues else [("el_number", "eL番号", elqr.parse(digits).el_number)]
             _show.grid((*heads("field"), "項目", *heads("digits")), parts + number)
         _show.issues(issues, most=len(issues))
@@ -119,7 +119,7 @@ def _decoded(code: str) -> list[str]:
     """The digits themselves, or those of every eL-QR in a picture.
 
     Raises:
-        RefusedError: the picture has no QR code.
+        InvalidInputError: the picture has no QR code.
         OSError: it cannot be read.
     """
     from kokin import elqr, slips

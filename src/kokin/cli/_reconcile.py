@@ -66,7 +66,7 @@ def reconcile(
     from kokin.catalog import CATALOG, load
     from kokin.cli import _files
     from kokin.issues import to_table
-    from kokin.reconcile import Policy, settle_accounts
+    from kokin.reconcile import Policy, build_accounts
     from kokin.reconcile import reconcile as settle
 
     day = day_of(reference_date)
@@ -76,7 +76,7 @@ def reconcile(
     result = settle(billed, taken.tables, choices)
     money = _files.credited(credits_file, credits_layout, lenient=lenient, reference_date=day)
     charges = load(catalog) if catalog else CATALOG
-    accounts = settle_accounts(result, billed, catalog=charges, credits=money, files=taken.totals)
+    accounts = build_accounts(result, billed, catalog=charges, credits=money, files=taken.totals)
     posted: dict[str, Any] = {}
     if ledger:
         with opened(ledger, policy=choices) as kept:
@@ -96,12 +96,12 @@ def reconcile(
 
 def _bills(path: Path) -> pa.Table:
     from kokin import bills
-    from kokin.issues import RefusedError
+    from kokin.issues import InvalidInputError
 
     found = bills.read(path, on_error="skip")
     if found.totals.rejected:
         count = tell("{count:,} bills of {file} are wrong; nothing was written", count=found.totals.rejected, file=path)
-        raise RefusedError(found.issues, count)
+        raise InvalidInputError(found.issues, count)
     _show.issues(found.issues)
     return found.table
 

@@ -27,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kokin.cli._words import heads, language, tell, told_elsewhere
-from kokin.issues import Issue, RefusedError, Severity, printable
+from kokin.issues import InvalidInputError, Issue, Severity, printable
 
 # A pipe has no width: what is written into it is not folded.
 _PIPE_WIDTH = 200
@@ -58,7 +58,7 @@ def issues(found: Iterable[Issue], most: int = _MOST, total: int | None = None) 
         _error(tell("... {more:,} more", more=total - most))
 
 
-def refusal(error: RefusedError) -> None:
+def refusal(error: InvalidInputError) -> None:
     """Why an input was refused."""
     why = told_elsewhere(error.summary)
     said = tell("refused: {why}", why=why) if why else tell("refused")
@@ -149,8 +149,8 @@ def as_json(value: object) -> None:
 
 def issue_dict(issue: Issue) -> dict[str, Any]:
     """An issue for JSON."""
-    where = {"file": issue.where.file, "record": issue.where.record, "byte": issue.where.byte}
-    about = {"code": issue.code, "severity": issue.severity.value, **where, **issue.params}
+    where = {"file": issue.location.file, "record": issue.location.record, "byte": issue.location.byte}
+    about = {"code": issue.code, "severity": issue.severity.value, **where, **issue.message_params}
     return {**about, "message": issue.message(language())}
 
 

@@ -40,8 +40,8 @@ def payments(bills: Iterable[Bill], seed: int) -> Payments:
         _pay_household(slips, made, draw)
     _pay_for_nothing(max(1, count // 200), made, draw)
     _deliver_twice(max(1, len(made.qr) // 1000), made, draw)
-    made.qr.sort(key=lambda row: (row["paid_on"], row["paid_at"]))
-    made.store.sort(key=lambda row: (row["made_day"], row["paid_on"], row["paid_at"]))
+    made.qr.sort(key=lambda row: (row["paid_on"], row["paid_time"]))
+    made.store.sort(key=lambda row: (row["made_day"], row["paid_on"], row["paid_time"]))
     return made
 
 
@@ -85,7 +85,7 @@ def _qr_row(slip: Bill, draw: Random) -> Row:
         "confirmation": slip.confirmation,
         "amount": amount,
         "paid_on": paid_on,
-        "paid_at": _paid_at(draw),
+        "paid_time": _paid_at(draw),
         "received_on": paid_on + timedelta(days=draw.randrange(2, 9)),
         "channel": draw.choice(("app", "bank", "site")),
         "provider_key": f"EL{draw.randrange(10**12):012d}",
@@ -97,7 +97,7 @@ def _pay_at_the_store(slip: Bill, made: Payments, draw: Random) -> None:
     paid_on = _paid_on(slip.due_on, draw)
     report: Row = {
         "paid_on": paid_on,
-        "paid_at": _paid_at(draw).replace(second=0),  # the file tells minutes
+        "paid_time": _paid_at(draw).replace(second=0),  # the file tells minutes
         "barcode": slip.barcode,
         "amount": slip.amount,
         "agent_code": code,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from kokin import bills as bill_files
 from kokin import receipts
-from kokin.columns import atomic_file
+from kokin._arrow import atomic_file
 from kokin.demo._city import bills
 from kokin.demo._payments import broken_line, payments
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 
 #: The day near which the city's days without a year are.
 REFERENCE_DATE = date(2026, 10, 31)
@@ -34,11 +34,11 @@ def write_city(folder: str | Path, count: int, seed: int) -> CityFiles:
     One record of ``eltax.csv`` is broken on purpose.
 
     Raises:
-        RefusedError: ``count`` is negative.
+        InvalidInputError: ``count`` is negative.
         OSError: the folder cannot be written.
     """
     if count < 0:
-        raise RefusedError([Issue("AMOUNT_RANGE", "count", "0 or more", str(count))])
+        raise InvalidInputError([Issue("AMOUNT_RANGE", field="count", expected="0 or more", found=str(count))])
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     city = list(bills(count, seed))

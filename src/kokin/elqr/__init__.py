@@ -12,7 +12,7 @@
 Every problem is told at once, with its field and its digit:
 
 >>> for issue in check(code.payload.replace("12300213800", "12400213800")):
-...     print(issue.where.byte, issue.field, issue.code, issue.expected, issue.found)
+...     print(issue.location.byte, issue.field, issue.code, issue.expected, issue.found)
 29 upper_check CHECK_DIGIT 09 48
 116 amount PAYLOAD_AMOUNT 00000012400 00000012300
 250 crc PAYLOAD_CRC 49170 08191
@@ -38,19 +38,19 @@ from typing import TYPE_CHECKING, Any
 
 from kokin.elqr._check_digits import mpn_check_digits
 from kokin.elqr._code import ElQr, PayloadError, check, is_elqr, parse, strip_scanner_marks
-from kokin.elqr._parts import LENGTH, PARTS, Part
+from kokin.elqr._parts import ELEMENTS, PAYLOAD_LENGTH, Element
 
 if TYPE_CHECKING:
-    from kokin.elqr._build_many import Built, build_many
-    from kokin.elqr._parse_many import Parsed, parse_many
+    from kokin.elqr._build_many import BuildResult, build_many
+    from kokin.elqr._parse_many import ParseResult, parse_many
 
 __all__ = [
-    "LENGTH",
-    "PARTS",
-    "Built",
+    "ELEMENTS",
+    "PAYLOAD_LENGTH",
+    "BuildResult",
     "ElQr",
-    "Parsed",
-    "Part",
+    "Element",
+    "ParseResult",
     "PayloadError",
     "build_many",
     "check",
@@ -62,7 +62,12 @@ __all__ = [
 ]
 
 # A single code needs neither numpy nor Arrow, so the batches are imported when they are first named.
-_BATCHES = {"Built": "_build_many", "build_many": "_build_many", "Parsed": "_parse_many", "parse_many": "_parse_many"}
+_BATCHES = {
+    "BuildResult": "_build_many",
+    "build_many": "_build_many",
+    "ParseResult": "_parse_many",
+    "parse_many": "_parse_many",
+}
 
 
 def __getattr__(name: str) -> Any:

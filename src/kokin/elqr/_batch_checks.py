@@ -15,9 +15,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns import Bytes, Ints, to_digits
+from kokin._arrow import Int64Array, UInt8Array, to_digits
 from kokin.elqr._check_digits import FIRST_WEIGHTS, SECOND_WEIGHTS
-from kokin.elqr._parts import LENGTH, LOWER_LINE, PARTS, UPPER_LINE
+from kokin.elqr._parts import ELEMENTS, LOWER_LINE, PAYLOAD_LENGTH, UPPER_LINE
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 
@@ -34,20 +34,20 @@ _SUM_MASK = np.uint64(0xFFF)
 class Checks(NamedTuple):
     """What a batch of payloads should carry, each an int64 array with one value per payload."""
 
-    upper: Ints
+    upper: Int64Array
     """The upper line's check digits, 0 to 99."""
-    lower: Ints
+    lower: Int64Array
     """The lower line's check digits, 0 to 99."""
-    crc: Ints
+    crc: Int64Array
     """The CRC over everything before it, with the check digits as they stand in the payload."""
 
 
 def _crc_weights() -> Words:
     """What a digit adds to the CRC at each place, uint64 (255, 10); zeros from the CRC on."""
     step = np.array([binascii.crc_hqx(bytes([byte]), 0) for byte in range(256)], np.uint64)
-    weights = np.zeros((LENGTH, 10), np.uint64)
+    weights = np.zeros((PAYLOAD_LENGTH, 10), np.uint64)
     last = step[:10]
-    for place in reversed(range(PARTS["crc"].start)):
+    for place in reversed(range(ELEMENTS["crc"].start)):
         weights[place] = last
         last = (last << np.uint64(8)) & _CRC_MASK ^ step[last >> np.uint64(8)]
     return weights
@@ -55,7 +55,7 @@ def _crc_weights() -> Words:
 
 def _sum_weights() -> Words:
     """What a digit adds to the four sums at each place, packed, uint64 (255, 10)."""
-    weights = np.zeros((LENGTH, 10), np.uint64)
+    weights = np.zeros((PAYLOAD_LENGTH, 10), np.uint64)
     digits = np.arange(10, dtype=np.uint64)
     for line, sums in ((UPPER_LINE, 0), (LOWER_LINE, 2)):
         # The second check digit takes part in the first one too; that is added when it is known.
@@ -76,7 +76,7 @@ def _weights() -> tuple[Words, Words]:
 class Checker:
     """Computes the checks of payloads of which only the named parts vary.
 
-    Constant parts are taken from :data:`PARTS`, all else that is not named as zeros; what stands there is not read.
+    Constant parts are taken from :data:`ELEMENTS`, all else that is not named as zeros; what stands there is not read.
     Payloads are ASCII digits, uint8 (rows, 255), C-contiguous.
     """
 
@@ -84,18 +84,18 @@ class Checker:
         crc_weights, sum_weights = _weights()
         fixed = {
             place: int(digit)
-            for part in PARTS.values()
+            for part in ELEMENTS.values()
             if part.name not in names
             for place, digit in enumerate(part.const, part.start)
         }
-        base = binascii.crc_hqx(b"0" * PARTS["crc"].start, 0xFFFF)
+        base = binascii.crc_hqx(b"0" * ELEMENTS["crc"].start, 0xFFFF)
         for place, digit in fixed.items():
             base ^= int(crc_weights[place, digit])
         self._base = np.uint64(base + sum(int(sum_weights[place, digit]) for place, digit in fixed.items()))
-        places = {place for name in names for place in range(LENGTH)[PARTS[name].span]}
+        places = {place for name in names for place in range(PAYLOAD_LENGTH)[ELEMENTS[name].span]}
         self._tables = [(place, _pair_table(place, paired)) for place, paired in _in_pairs(places)]
 
-    def checks(self, payloads: Bytes) -> Checks:
+    def checks(self, payloads: UInt8Array) -> Checks:
         """What the payloads should carry."""
         crc = np.full(len(payloads), self._base)
         sums = crc >> np.uint64(_CRC_BITS)
@@ -106,15 +106,15 @@ class Checker:
             sums += found
         return Checks(_check_pair(sums, 0), _check_pair(sums, 2), (crc & _CRC_MASK).view(np.int64))
 
-    def seal(self, payloads: Bytes) -> None:
+    def seal(self, payloads: UInt8Array) -> None:
         """Writes check digits and CRC into the payloads; the check digits must not be among the named parts."""
         upper, lower, crc = self.checks(payloads)
         for name, digits in (("upper_check", upper), ("lower_check", lower)):
-            part = PARTS[name]
+            part = ELEMENTS[name]
             payloads[:, part.span] = to_digits(digits, part.width)
             found = _pair_table(part.start, True).take(_pair(payloads, part.start))
             crc ^= (found & _CRC_MASK).view(np.int64)
-        payloads[:, PARTS["crc"].span] = to_digits(crc, PARTS["crc"].width)
+        payloads[:, ELEMENTS["crc"].span] = to_digits(crc, ELEMENTS["crc"].width)
 
 
 @functools.cache
@@ -133,9 +133,9 @@ def _in_pairs(places: set[int]) -> Iterator[tuple[int, bool]]:
         yield place, paired
 
 
-def _pair(payloads: Bytes, place: int) -> npt.NDArray[np.uint16]:
+def _pair(payloads: UInt8Array, place: int) -> npt.NDArray[np.uint16]:
     """Two neighbouring digits of every payload as one number: the first digit + 256 times the second."""
-    pairs = np.ndarray((len(payloads),), "<u2", payloads, place, (LENGTH,))
+    pairs = np.ndarray((len(payloads),), "<u2", payloads, place, (PAYLOAD_LENGTH,))
     return pairs - np.uint16(_ZERO << 8 | _ZERO)
 
 
@@ -149,7 +149,7 @@ def _pair_table(place: int, paired: bool) -> Words:
     return table.ravel()
 
 
-def _check_pair(sums: Words, first: int) -> Ints:
+def _check_pair(sums: Words, first: int) -> Int64Array:
     """The check digits CD1 CD2 of a line as a number, from the packed sums."""
     second_sum, first_sum = (
         (sums >> np.uint64(_SUM_BITS * place) & _SUM_MASK).astype(np.int64) for place in (first, first + 1)

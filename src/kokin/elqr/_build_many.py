@@ -11,14 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import (
-    Bytes,
-    Flags,
-    Ints,
-    Problems,
+from kokin._arrow import (
+    BoolArray,
+    Int64Array,
+    IssueBuilder,
+    UInt8Array,
     as_table,
     day_column,
-    day_numbers,
     digits_column,
     int64_array,
     issue_schema,
@@ -27,13 +26,14 @@ from kokin.columns import (
     to_digits,
     type_issue,
     yen_column,
+    yyyymmdd,
 )
 from kokin.elqr._batch_checks import checker
 from kokin.elqr._batches import on_threads, stretches
 from kokin.elqr._code import ElQr
-from kokin.elqr._parts import LENGTH, PARTS
-from kokin.issues import Issue, RefusedError
-from kokin.model import Bill, Digits, Yen, kinds, schema
+from kokin.elqr._parts import ELEMENTS, PAYLOAD_LENGTH
+from kokin.issues import InvalidInputError, Issue
+from kokin.model import Bill, Digits, Yen, arrow_schema, field_types
 from kokin.text import require_date
 
 # Rows per Arrow chunk of the result: its text offsets are 32 bits wide, and 255 x 2^20 fits.
@@ -52,11 +52,11 @@ _DEFAULTS: dict[str, str] = {
 # The checks take what is left out as zeros.
 assert not any(default.strip("0") for default in _DEFAULTS.values())
 
-_TEMPLATE = np.frombuffer("".join(part.const or "0" * part.width for part in PARTS.values()).encode(), np.uint8)
+_TEMPLATE = np.frombuffer("".join(part.const or "0" * part.width for part in ELEMENTS.values()).encode(), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuildResult:
     """The codes of a batch: ``len(payloads) = accepted + rejected``."""
 
     payloads: pa.ChunkedArray
@@ -77,7 +77,7 @@ class Built:
 
 def build_many(
     table: Any, *, issued_on: date | None = None, no_deadline: bool = False, threads: int | None = None
-) -> Built:
+) -> BuildResult:
     """The codes of many slips, by the same rules as :class:`~kokin.elqr.ElQr`.
 
     Args:
@@ -92,7 +92,8 @@ def build_many(
     A slip that stops being payable before the money is due is built, with a warning.
 
     Raises:
-        RefusedError: a column is missing, stands twice, or is of a type that could lose something, such as a float.
+        InvalidInputError: a column is missing, stands twice, or is of a type that could lose something, such as a
+        float.
     """
     if issued_on is not None:
         require_date("issued_on", issued_on)
@@ -101,33 +102,33 @@ def build_many(
     chunks, tables = [], []
     for start in range(0, len(prepared), _CHUNK):
         chunk = prepared.slice(start, _CHUNK)
-        payloads = np.empty((len(chunk), LENGTH), np.uint8)
+        payloads = np.empty((len(chunk), PAYLOAD_LENGTH), np.uint8)
         refused = np.zeros(len(chunk), np.bool_)
         pieces = [
             (
                 batch,
-                Problems(1 + start + first, refused[first : first + len(batch)]),
+                IssueBuilder(1 + start + first, refused[first : first + len(batch)]),
                 payloads[first : first + len(batch)],
             )
             for first, batch in stretches(chunk)
         ]
         tables += on_threads(build, pieces, threads)
         chunks.append(string_array(payloads, ~refused))
-    return Built(pa.chunked_array(chunks, pa.string()), pa.concat_tables([issue_schema().empty_table(), *tables]))
+    return BuildResult(pa.chunked_array(chunks, pa.string()), pa.concat_tables([issue_schema().empty_table(), *tables]))
 
 
 def _prepared(table: pa.Table, optional: set[str]) -> pa.Table:
     """The columns that a code is made of, in the order of its fields and of the types that are worked on.
 
     Raises:
-        RefusedError: a column is missing, stands twice, or is of a type that is not taken.
+        InvalidInputError: a column is missing, stands twice, or is of a type that is not taken.
     """
     problems, found = [], {}
-    for name in kinds(ElQr):
+    for name in field_types(ElQr):
         if table.column_names.count(name) > 1:
-            problems.append(Issue("COLUMN_TWICE", name))
+            problems.append(Issue("COLUMN_TWICE", field=name))
         elif name in table.column_names:
-            wanted = schema(ElQr).field(name).type
+            wanted = arrow_schema(ElQr).field(name).type
             column = normalize_column(table[name], wanted)
             if column is None:
                 problems.append(type_issue(name, wanted, table[name].type))
@@ -135,32 +136,32 @@ def _prepared(table: pa.Table, optional: set[str]) -> pa.Table:
                 is_number = column.type == wanted and wanted != pa.string()
                 found[name] = column if is_number else column.cast(pa.string())
         elif name not in _DEFAULTS and name not in optional:
-            problems.append(Issue("FIELD_MISSING", name))
+            problems.append(Issue("FIELD_MISSING", field=name))
     if problems:
-        raise RefusedError(problems, "no eL-QR can be built from this table")
+        raise InvalidInputError(problems, "no eL-QR can be built from this table")
     return pa.table(found)
 
 
 def _build(
-    batch: pa.RecordBatch, problems: Problems, payloads: Bytes, *, issued_on: date | None, no_deadline: bool
+    batch: pa.RecordBatch, problems: IssueBuilder, payloads: UInt8Array, *, issued_on: date | None, no_deadline: bool
 ) -> pa.Table:
     """Writes a stretch of payloads, zeros where a row was refused, and returns its problems."""
     payloads[:] = _TEMPLATE
-    days: dict[str, tuple[Ints, Flags]] = {}
+    days: dict[str, tuple[Int64Array, BoolArray]] = {}
     written = []
     for name in batch.schema.names:
-        rule, column = kinds(ElQr)[name], batch.column(name)
+        rule, column = field_types(ElQr)[name], batch.column(name)
         match rule:
             case Digits():
                 digits = digits_column(column, rule, name, problems, _DEFAULTS.get(name))
             case Yen():
-                digits = to_digits(yen_column(column, rule, name, problems), PARTS[name].width)
+                digits = to_digits(yen_column(column, rule, name, problems), ELEMENTS[name].width)
             case _:  # a day
                 required = name == "due_on" or not no_deadline
                 days[name] = day_column(column, name, problems, required)
-                digits = to_digits(np.where(days[name][1], day_numbers(days[name][0]), 0), _DAY_WIDTH)
+                digits = to_digits(np.where(days[name][1], yyyymmdd(days[name][0]), 0), _DAY_WIDTH)
         for part in ("mpn_amount", "amount") if name == "amount" else (name,):
-            payloads[:, PARTS[part].span] = digits
+            payloads[:, ELEMENTS[part].span] = digits
             written.append(part)
     if "payable_until" in days:
         _check_deadlines(days["due_on"], days["payable_until"], issued_on, problems)
@@ -170,7 +171,10 @@ def _build(
 
 
 def _check_deadlines(
-    due: tuple[Ints, Flags], until: tuple[Ints, Flags], issued_on: date | None, problems: Problems
+    due: tuple[Int64Array, BoolArray],
+    until: tuple[Int64Array, BoolArray],
+    issued_on: date | None,
+    problems: IssueBuilder,
 ) -> None:
     """A deadline that has passed on the day of issue is an error, one before the money is due a warning."""
     (due_days, due_known), (until_days, until_known) = due, until
@@ -182,5 +186,5 @@ def _check_deadlines(
     problems.add("DEADLINE_BEFORE_DUE", "payable_until", early, expected, _iso(until_days[early]))
 
 
-def _iso(days: Ints) -> pa.Array:
+def _iso(days: Int64Array) -> pa.Array:
     return int64_array(days).cast(pa.int32()).view(pa.date32()).cast(pa.string())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from itertools import cycle
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 
 #: Weights of the second check digit, from the third digit of the printed line on, repeating.
 SECOND_WEIGHTS = (9, 1, 8, 1, 7, 1, 6, 1, 5, 1, 4, 1, 3, 1, 2, 1)
@@ -20,7 +20,7 @@ def mpn_check_digits(line: str) -> str:
     every single wrong digit and all but about 0.2 % of swapped neighbours.
 
     Raises:
-        RefusedError: something else than digits.
+        InvalidInputError: something else than digits.
 
     Source: lines of codes in print and published self-test lines.
 
@@ -30,7 +30,7 @@ def mpn_check_digits(line: str) -> str:
     '08'
     """
     if not (line.isascii() and line.isdigit()):
-        raise RefusedError([Issue("NOT_DIGITS", "line", "digits", line)])
+        raise InvalidInputError([Issue("NOT_DIGITS", field="line", expected="digits", found=line)])
     digits = [int(digit) for digit in line]
     second = sum(w * d for w, d in zip(cycle(SECOND_WEIGHTS), digits, strict=False)) % 10
     first = sum(w * d for w, d in zip(cycle(FIRST_WEIGHTS), [second, *digits], strict=False)) % 11 % 10

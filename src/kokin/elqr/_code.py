@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from kokin.elqr._check_digits import crc, mpn_check_digits
-from kokin.elqr._parts import HEAD, LENGTH, LOWER_LINE, PARTS, SCANNER_MARKS, UPPER_LINE
-from kokin.issues import Issue, Place, RefusedError
-from kokin.model import Bill, Day, Digits, Record, Yen
+from kokin.elqr._parts import ELEMENTS, HEAD, LOWER_LINE, PAYLOAD_LENGTH, SCANNER_MARKS, UPPER_LINE
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import Bill, Date, Digits, Record, Yen
 
 
-class PayloadError(RefusedError):
+class PayloadError(InvalidInputError):
     """Digits that are no eL-QR, or fields that make none; ``.issues`` lists every problem."""
 
 
@@ -24,7 +24,7 @@ class ElQr(Record):
         PayloadError: a field that cannot be written; every problem is in ``.issues``.
     """
 
-    refusal: ClassVar[type[RefusedError]] = PayloadError
+    refusal: ClassVar[type[InvalidInputError]] = PayloadError
 
     payee_code: Annotated[str, Digits(5)]
     """共通納税機関コード."""
@@ -44,9 +44,9 @@ class ElQr(Record):
     """課税年度."""
     period: Annotated[str, Digits(2)]
     """期別; ``00`` for a single payment."""
-    due_on: Annotated[date, Day()]
+    due_on: Annotated[date, Date()]
     """納期限."""
-    payable_until: Annotated[date, Day()] | None
+    payable_until: Annotated[date, Date()] | None
     """支払期限, the date of the barcode. ``None`` writes zeros; it has no default, so nobody does so unawares."""
     account: Annotated[str, Digits(11, pad=True)] = "0" * 11
     """口座番号 of 地方税共同機構; zeros in every code seen."""
@@ -61,7 +61,7 @@ class ElQr(Record):
             PayloadError: the bill lacks a year, or the deadline (支払期限) that a slip should carry.
         """
         names = ("levy_year", "tax_year", "payable_until")
-        missing = [Issue("FIELD_MISSING", name) for name in names if getattr(bill, name) is None]
+        missing = [Issue("FIELD_MISSING", field=name) for name in names if getattr(bill, name) is None]
         if missing:
             raise PayloadError(missing, f"bill {bill.bill_id} has no eL-QR")
         shared = cls.model_fields.keys() & Bill.model_fields.keys()
@@ -71,13 +71,13 @@ class ElQr(Record):
     def payload(self) -> str:
         """The 255 digits, check digits and CRC included."""
         values = {
-            **{name: getattr(self, name) for name in PARTS.keys() & type(self).model_fields.keys()},
+            **{name: getattr(self, name) for name in ELEMENTS.keys() & type(self).model_fields.keys()},
             "mpn_amount": self.amount,
             "upper_check": "00",
             "lower_check": "00",
             "crc": "",
         }
-        text = "".join(part.const or _as_digits(values[part.name], part.width) for part in PARTS.values())
+        text = "".join(part.const or _as_digits(values[part.name], part.width) for part in ELEMENTS.values())
         for line in (UPPER_LINE, LOWER_LINE):
             checks = mpn_check_digits(text[line][2:])
             text = text[: line.start] + checks + text[line.start + 2 :]
@@ -125,7 +125,7 @@ def strip_scanner_marks(text: str) -> str:
 def is_elqr(text: str) -> bool:
     """Whether a scanned text is an eL-QR at all: 255 digits with its beginning. Nothing else is checked."""
     text = strip_scanner_marks(text)
-    return len(text) == LENGTH and text.startswith(HEAD) and text.isascii() and text.isdigit()
+    return len(text) == PAYLOAD_LENGTH and text.startswith(HEAD) and text.isascii() and text.isdigit()
 
 
 def check(text: str) -> list[Issue]:
@@ -152,11 +152,23 @@ def _read(text: str) -> tuple[dict[str, Any], list[Issue]]:
     """The fields as far as they can be read, and the problems in the order of the digits."""
     problems = []
     text = strip_scanner_marks(text)
-    if len(text) != LENGTH:
-        problems.append(Issue("PAYLOAD_LENGTH", "payload", f"{LENGTH} digits", f"{len(text)} characters"))
+    if len(text) != PAYLOAD_LENGTH:
+        problems.append(
+            Issue(
+                "PAYLOAD_LENGTH", field="payload", expected=f"{PAYLOAD_LENGTH} digits", found=f"{len(text)} characters"
+            )
+        )
     if not (text.isascii() and text.isdigit()):
         wrong = next((i for i, c in enumerate(text) if c not in "0123456789"), 0)
-        problems.append(Issue("NOT_DIGITS", "payload", "digits", ascii(text[wrong : wrong + 1]), Place(byte=wrong)))
+        problems.append(
+            Issue(
+                "NOT_DIGITS",
+                field="payload",
+                expected="digits",
+                found=ascii(text[wrong : wrong + 1]),
+                location=Location(byte=wrong),
+            )
+        )
     if problems:
         return {}, problems
 
@@ -164,24 +176,28 @@ def _read(text: str) -> tuple[dict[str, Any], list[Issue]]:
     expected = {
         "upper_check": mpn_check_digits(text[UPPER_LINE][2:]),
         "lower_check": mpn_check_digits(text[LOWER_LINE][2:]),
-        "amount": text[PARTS["mpn_amount"].span],
-        "crc": crc(text[: PARTS["crc"].start]),
+        "amount": text[ELEMENTS["mpn_amount"].span],
+        "crc": crc(text[: ELEMENTS["crc"].start]),
     }
     codes = {"upper_check": "CHECK_DIGIT", "lower_check": "CHECK_DIGIT", "amount": "PAYLOAD_AMOUNT"}
-    for part in PARTS.values():
+    for part in ELEMENTS.values():
         digits = text[part.span]
-        place = Place(byte=part.start)
+        place = Location(byte=part.start)
         if part.const:
             if digits != part.const:
-                problems.append(Issue("PAYLOAD_FORMAT", part.name, part.const, digits, place))
+                problems.append(
+                    Issue("PAYLOAD_FORMAT", field=part.name, expected=part.const, found=digits, location=place)
+                )
         elif digits != expected.get(part.name, digits):
             code = codes.get(part.name, "PAYLOAD_CRC")
-            problems.append(Issue(code, part.name, expected[part.name], digits, place))
+            problems.append(Issue(code, field=part.name, expected=expected[part.name], found=digits, location=place))
         match part.name:
             case "amount":
                 values["amount"] = int(digits)
                 if not values["amount"]:
-                    problems.append(Issue("AMOUNT_RANGE", "amount", "1 to 99999999999", "0", place))
+                    problems.append(
+                        Issue("AMOUNT_RANGE", field="amount", expected="1 to 99999999999", found="0", location=place)
+                    )
             case "levy_year" | "tax_year":
                 values[part.name] = int(digits)
             case "payable_until" if digits == "00000000":
@@ -190,7 +206,9 @@ def _read(text: str) -> tuple[dict[str, Any], list[Issue]]:
                 try:
                     values[part.name] = datetime.strptime(digits, "%Y%m%d").date()
                 except ValueError:
-                    problems.append(Issue("DATE_INVALID", part.name, "YYYYMMDD", digits, place))
+                    problems.append(
+                        Issue("DATE_INVALID", field=part.name, expected="YYYYMMDD", found=digits, location=place)
+                    )
             case name if name in ElQr.model_fields:
                 values[name] = digits
     return values, problems

@@ -8,32 +8,32 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns import (
-    Bytes,
-    Flags,
-    Ints,
-    Problems,
+from kokin._arrow import (
+    BoolArray,
+    Int64Array,
+    IssueBuilder,
+    UInt8Array,
     days_since_1970,
     from_digits,
+    from_numpy,
     int64_array,
     issue_schema,
     normalize_column,
     string_array,
-    to_arrow,
     to_digits,
     type_issue,
 )
 from kokin.elqr._batch_checks import checker
 from kokin.elqr._batches import on_threads, stretches
 from kokin.elqr._code import ElQr
-from kokin.elqr._parts import PARTS, Part
+from kokin.elqr._parts import ELEMENTS, Element
 from kokin.elqr._payload_column import payload_column
-from kokin.issues import RefusedError
-from kokin.model import Day, Yen, kinds, schema
+from kokin.issues import InvalidInputError
+from kokin.model import Date, Yen, arrow_schema, field_types
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParseResult:
     """What a batch of codes says: ``len(table) = accepted + rejected``."""
 
     table: pa.Table
@@ -52,36 +52,36 @@ class Parsed:
         return len(self.table) - self.rejected
 
 
-def parse_many(payloads: Any, *, threads: int | None = None) -> Parsed:
+def parse_many(payloads: Any, *, threads: int | None = None) -> ParseResult:
     """What many codes say, by the same rules as :func:`~kokin.elqr.check` and :func:`~kokin.elqr.parse`.
 
     ``payloads`` is an Arrow text column, or anything that offers one. The issues tell the first digit of the wrong
     field (from 0) in ``byte``. A null is rejected as missing.
 
     Raises:
-        RefusedError: not a column of text.
+        InvalidInputError: not a column of text.
     """
     given = payloads if isinstance(payloads, pa.ChunkedArray) else pa.chunked_array(payloads)
     texts = normalize_column(given, pa.string())
     if texts is None:
-        raise RefusedError([type_issue("payload", pa.string(), given.type)])
+        raise InvalidInputError([type_issue("payload", pa.string(), given.type)])
     table = pa.table({"payload": texts.cast(pa.string())})
     pieces = [(batch.column(0), 1 + first) for first, batch in stretches(table)]
     parsed = on_threads(_parse, pieces, threads)
-    return Parsed(
+    return ParseResult(
         pa.Table.from_batches([batch for batch, _ in parsed], _FIELDS),
         pa.concat_tables([issue_schema().empty_table(), *(issues for _, issues in parsed)]),
     )
 
 
-_FIELDS = pa.schema([field.with_nullable(True) for field in schema(ElQr)])
+_FIELDS = pa.schema([field.with_nullable(True) for field in arrow_schema(ElQr)])
 
 # The parts that vary from code to code; the last one is zeros in every code seen.
-_VARYING = tuple(part.name for part in PARTS.values() if not part.const and part.name not in ("additional", "crc"))
-_EVERYTHING = tuple(name for name in PARTS if name != "crc")
+_VARYING = tuple(part.name for part in ELEMENTS.values() if not part.const and part.name not in ("additional", "crc"))
+_EVERYTHING = tuple(name for name in ELEMENTS if name != "crc")
 
 # What always stands at a place, or 0.
-_CONST = np.frombuffer("".join(part.const or "\0" * part.width for part in PARTS.values()).encode(), np.uint8)
+_CONST = np.frombuffer("".join(part.const or "\0" * part.width for part in ELEMENTS.values()).encode(), np.uint8)
 
 # The parts that must be equal to something else, and what it is called when they are not.
 _CHECKED = {
@@ -92,12 +92,12 @@ _CHECKED = {
 }
 
 # The numbers or days of a field, and which rows have one.
-_Values: TypeAlias = tuple[Ints, Flags]
+_Values: TypeAlias = tuple[Int64Array, BoolArray]
 
 
 def _parse(column: pa.Array, first: int) -> tuple[pa.RecordBatch, pa.Table]:
     """The fields of a stretch of texts, null where a row was refused, and its problems."""
-    problems = Problems(first, np.zeros(len(column), np.bool_))
+    problems = IssueBuilder(first, np.zeros(len(column), np.bool_))
     payloads = payload_column(column, problems)
     values = _check(payloads, ~problems.refused, problems)
     known = ~problems.refused
@@ -105,21 +105,21 @@ def _parse(column: pa.Array, first: int) -> tuple[pa.RecordBatch, pa.Table]:
     for field in _FIELDS:
         if field.name in values:
             numbers, there = values[field.name]
-            arrays.append(to_arrow(numbers, field.type, known & there))
+            arrays.append(from_numpy(numbers, field.type, known & there))
         else:
-            digits = payloads[:, PARTS[field.name].span]
+            digits = payloads[:, ELEMENTS[field.name].span]
             arrays.append(string_array(np.ascontiguousarray(digits), known))
     return pa.record_batch(arrays, schema=_FIELDS), problems.table()
 
 
-def _check(payloads: Bytes, readable: Flags, problems: Problems) -> dict[str, _Values]:
+def _check(payloads: UInt8Array, readable: BoolArray, problems: IssueBuilder) -> dict[str, _Values]:
     """Tells what is wrong with the readable rows, in the order of the digits; returns the numbers and days."""
     departs = (payloads != _CONST) & (_CONST != 0)
     odd = departs.any(axis=1) & readable
     expected = _expected(payloads, odd)
     values: dict[str, _Values] = {}
-    for part in PARTS.values():
-        rule = kinds(ElQr).get(part.name)
+    for part in ELEMENTS.values():
+        rule = field_types(ElQr).get(part.name)
         if part.const and odd.any():
             wrong = departs[:, part.span].any(axis=1) & readable
             problems.add("PAYLOAD_FORMAT", part.name, wrong, part.const, _found(payloads, part, wrong), part.start)
@@ -129,20 +129,20 @@ def _check(payloads: Bytes, readable: Flags, problems: Problems) -> dict[str, _V
             problems.add(_CHECKED[part.name], part.name, wrong, stated, _found(payloads, part, wrong), part.start)
         if isinstance(rule, Yen):
             values[part.name] = _check_yen(payloads, part, rule, readable, problems)
-        elif isinstance(rule, Day):
+        elif isinstance(rule, Date):
             values[part.name] = _check_day(payloads, part, readable, problems)
     return values
 
 
-def _check_yen(payloads: Bytes, part: Part, rule: Yen, readable: Flags, problems: Problems) -> _Values:
+def _check_yen(payloads: UInt8Array, part: Element, rule: Yen, readable: BoolArray, problems: IssueBuilder) -> _Values:
     number = _number(payloads, part)
-    low = (number < rule.least) & readable
+    low = (number < rule.min) & readable
     found = int64_array(number[low]).cast(pa.string())
     problems.add("AMOUNT_RANGE", part.name, low, rule.expected, found, part.start)
     return number, np.ones(len(number), np.bool_)
 
 
-def _check_day(payloads: Bytes, part: Part, readable: Flags, problems: Problems) -> _Values:
+def _check_day(payloads: UInt8Array, part: Element, readable: BoolArray, problems: IssueBuilder) -> _Values:
     number = _number(payloads, part)
     days, good = days_since_1970(number)
     wrong = ~good & readable
@@ -152,17 +152,17 @@ def _check_day(payloads: Bytes, part: Part, readable: Flags, problems: Problems)
     return days, good
 
 
-def _number(payloads: Bytes, part: Part) -> Ints:
+def _number(payloads: UInt8Array, part: Element) -> Int64Array:
     return from_digits(payloads, part.start, part.width)
 
 
-def _found(payloads: Bytes, part: Part, rows: Flags) -> pa.Array:
+def _found(payloads: UInt8Array, part: Element, rows: BoolArray) -> pa.Array:
     return string_array(np.ascontiguousarray(payloads[rows, part.span]))
 
 
-def _expected(payloads: Bytes, odd: Flags) -> dict[str, Ints]:
+def _expected(payloads: UInt8Array, odd: BoolArray) -> dict[str, Int64Array]:
     """What the checked parts should say; for the odd rows, in which a fixed part differs, all digits are looked at."""
-    additional = (payloads[:, PARTS["additional"].span] != ord("0")).any()
+    additional = (payloads[:, ELEMENTS["additional"].span] != ord("0")).any()
     checks = checker((*_VARYING, "additional") if additional else _VARYING).checks(payloads)
     if odd.any():
         for usual, special in zip(checks, checker(_EVERYTHING).checks(payloads[odd]), strict=True):
@@ -170,6 +170,6 @@ def _expected(payloads: Bytes, odd: Flags) -> dict[str, Ints]:
     return {
         "upper_check": checks.upper,
         "lower_check": checks.lower,
-        "amount": _number(payloads, PARTS["mpn_amount"]),
+        "amount": _number(payloads, ELEMENTS["mpn_amount"]),
         "crc": checks.crc,
     }

@@ -15,7 +15,7 @@ AGENCY = "13800"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Element:
     """A run of digits in the payload.
 
     ``start`` and ``width`` are digits from 0. ``const`` is what always stands there, empty for a value.
@@ -68,24 +68,24 @@ _ROWS: tuple[tuple[str, str, int | str], ...] = (
 )
 
 
-def _lay_out() -> Mapping[str, Part]:
+def _lay_out() -> Mapping[str, Element]:
     parts = {}
     start = 0
     for name, ja, rule in _ROWS:
         width, const = (rule, "") if isinstance(rule, int) else (len(rule), rule)
-        parts[name] = Part(name, ja, start, width, const)
+        parts[name] = Element(name, ja, start, width, const)
         start += width
     return MappingProxyType(parts)
 
 
 #: Every part of the payload by name, in the order of the digits.
-PARTS: Mapping[str, Part] = _lay_out()
+ELEMENTS: Mapping[str, Element] = _lay_out()
 
 #: How many digits an eL-QR has: 255.
-LENGTH = sum(part.width for part in PARTS.values())
+PAYLOAD_LENGTH = sum(part.width for part in ELEMENTS.values())
 
 #: How every eL-QR begins: enough to tell one from any other code.
-HEAD = "".join(PARTS[name].const for name in ("format", "method", "payee_element"))
+HEAD = "".join(ELEMENTS[name].const for name in ("format", "method", "payee_element"))
 
 
 #: What a reader sends around the digits, as a regular expression: the symbology identifier of a QR Code (ISO/IEC 15424,
@@ -95,7 +95,7 @@ SCANNER_MARKS = r"^\]Q[0-6]|[\r\n]+$"
 
 def run(first: str, last: str) -> slice:
     """The digits from one part to another, both included."""
-    return slice(PARTS[first].start, PARTS[last].start + PARTS[last].width)
+    return slice(ELEMENTS[first].start, ELEMENTS[last].start + ELEMENTS[last].width)
 
 
 #: The upper line of the MPN slip (上段): check digits 2 + 37.

@@ -14,7 +14,7 @@ class KokinError(Exception):
     """The base of everything that Kokin raises on purpose."""
 
 
-class RefusedError(KokinError):
+class InvalidInputError(KokinError):
     """Input that cannot be taken; nothing was done with any part of it.
 
     ``issues`` lists every problem that was found, errors and warnings alike, each with its field and place.
@@ -33,7 +33,7 @@ class RefusedError(KokinError):
         return "\n".join(lines)
 
 
-class RejectedRecordsError(RefusedError):
+class RejectedRecordsError(InvalidInputError):
     """A file of which some records were rejected; ``issues`` names each of them.
 
     ``read(..., on_error="skip")`` returns the accepted records instead, with the issues in the result.

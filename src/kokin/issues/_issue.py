@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import StrEnum
 from importlib import resources
 from types import MappingProxyType
@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class IssueCode:
     """A row of ``codes.toml``: what a code means, in both languages."""
 
     name: str
@@ -32,19 +32,19 @@ class Code:
     ja: str
 
 
-def _load_codes() -> Mapping[str, Code]:
+def _load_codes() -> Mapping[str, IssueCode]:
     rows = tomllib.loads((resources.files("kokin.issues") / "codes.toml").read_text(encoding="utf-8"))
     return MappingProxyType(
-        {name: Code(name, Severity(row["severity"]), row["en"], row["ja"]) for name, row in sorted(rows.items())}
+        {name: IssueCode(name, Severity(row["severity"]), row["en"], row["ja"]) for name, row in sorted(rows.items())}
     )
 
 
 #: Every issue code there is, by name.
-CODES: Mapping[str, Code] = _load_codes()
+ISSUE_CODES: Mapping[str, IssueCode] = _load_codes()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a problem stands.
 
     ``file`` is a name as the caller gave it. ``record`` counts from 1: a line of a CSV without its header, a record of
@@ -70,27 +70,28 @@ class Place:
 class Issue:
     """A problem in the data, as data.
 
-    ``code`` is a key of :data:`CODES`. ``field`` is the name of the column or payload field. ``expected`` and ``found``
-    say what should stand there and what does; neither ever holds a personal name or a whole record.
+    ``code`` is a key of :data:`ISSUE_CODES`. ``field`` is the name of the column or payload field. ``expected`` and
+    ``found`` say what should stand there and what does; neither ever holds a personal name or a whole record.
 
     Raises:
         KeyError: the code is not in ``codes.toml``.
     """
 
     code: str
+    _: KW_ONLY
     field: str = ""
     expected: str = ""
     found: str = ""
-    where: Place = Place()
+    location: Location = Location()
 
     def __post_init__(self) -> None:
-        if self.code not in CODES:
+        if self.code not in ISSUE_CODES:
             raise KeyError(f"unknown issue code {self.code!r}")
 
     @property
     def severity(self) -> Severity:
         """Whether the record is kept out (error) or kept and flagged (warning)."""
-        return CODES[self.code].severity
+        return ISSUE_CODES[self.code].severity
 
     @property
     def is_error(self) -> bool:
@@ -98,13 +99,13 @@ class Issue:
         return self.severity is Severity.ERROR
 
     @property
-    def params(self) -> dict[str, str]:
+    def message_params(self) -> dict[str, str]:
         """The parameters of the message, for a caller who words it himself."""
         return {"field": self.field, "expected": self.expected, "found": self.found}
 
     def message(self, language: Language = "en") -> str:
         """What is wrong, without the place, on one line: control characters are escaped."""
-        text = cast(str, getattr(CODES[self.code], language))
+        text = cast(str, getattr(ISSUE_CODES[self.code], language))
         expected, found = printable(self.expected), printable(self.found)
         if language == "en":
             details = [f"expected {expected}"] if expected else []
@@ -116,13 +117,13 @@ class Issue:
 
     def describe(self, language: Language = "en") -> str:
         """One line: place, field, code and message."""
-        place = ", ".join(part for part in (self.where.describe(language), printable(self.field)) if part)
+        place = ", ".join(part for part in (self.location.describe(language), printable(self.field)) if part)
         line = f"{self.code}: {self.message(language)}"
         return f"{place}: {line}" if place else line
 
-    def at(self, where: Place) -> Issue:
-        """The same issue at another place: a payload's issue becomes a record's."""
-        return replace(self, where=where)
+    def with_location(self, location: Location) -> Issue:
+        """Return the same issue with another location: that of a payload's record, for example."""
+        return replace(self, location=location)
 
     def __str__(self) -> str:
         return self.describe("en")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kokin.issues._issue import Issue, Place
+from kokin.issues._issue import Issue, Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,9 +24,9 @@ def to_table(issues: Iterable[Issue]) -> pa.Table:
             issue.code,
             issue.severity.value,
             issue.field,
-            issue.where.file,
-            issue.where.record,
-            issue.where.byte,
+            issue.location.file,
+            issue.location.record,
+            issue.location.byte,
             issue.expected,
             issue.found,
         )
@@ -41,6 +41,12 @@ def to_table(issues: Iterable[Issue]) -> pa.Table:
 def from_table(table: pa.Table) -> list[Issue]:
     """The rows of an issue table as objects."""
     return [
-        Issue(row["code"], row["field"], row["expected"], row["found"], Place(row["file"], row["record"], row["byte"]))
+        Issue(
+            row["code"],
+            field=row["field"],
+            expected=row["expected"],
+            found=row["found"],
+            location=Location(row["file"], row["record"], row["byte"]),
+        )
         for row in table.to_pylist()
     ]

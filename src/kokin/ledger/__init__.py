@@ -16,18 +16,18 @@ Files posted day by day stand as if all had come at once, for what a receipt say
 >>> tuesday = ledger.post(file(day=9), source="tuesday.csv", actor="batch")
 >>> tuesday.outcomes
 {'MATCHED': {'count': 1, 'amount': 10000}}
->>> ledger.post(file(day=9), actor="batch").is_new
+>>> ledger.post(file(day=9), actor="batch").inserted
 False
 
 On Wednesday comes a payment that was made before Tuesday's. It is the first now, and Tuesday's is one too many:
 
->>> ledger.post(file(day=2), source="wednesday.csv", actor="batch").rejudged
+>>> ledger.post(file(day=2), source="wednesday.csv", actor="batch").rematched
 1
 >>> for row in ledger.history("B1").postings.to_pylist():
 ...     print(row["id"], row["source"], row["rule"], row["outcome"], row["applied"], row["reverses"])
 1 tuesday.csv posted MATCHED 10000 None
-2 tuesday.csv rejudged MATCHED -10000 1
-3 tuesday.csv rejudged DUPLICATE_PAYMENT 0 None
+2 tuesday.csv rematched MATCHED -10000 1
+3 tuesday.csv rematched DUPLICATE_PAYMENT 0 None
 4 wednesday.csv posted MATCHED 10000 None
 >>> _ = ledger.reverse_entry(tuesday.entry.id, reason="the wrong body's file", actor="chief")
 >>> ledger.balances().to_pylist()
@@ -36,11 +36,11 @@ On Wednesday comes a payment that was made before Tuesday's. It is the first now
 What the bank and the operators say is written down beside them, and what all of it means for the books follows:
 
 >>> money = pa.table({"credited_on": [date(2026, 5, 12)], "amount": [10_000]})
->>> ledger.add_credits(money, source="bank.txt", actor="clerk").entry.kind
-<EntryKind.CREDITS: 'credits'>
->>> from kokin.reconcile import reconcile, settle_accounts
->>> bills, told = ledger.bills(), {"credits": ledger.credits(), "files": ledger.totals()}
->>> accounts = settle_accounts(reconcile(bills, ledger.receipts()), bills, **told)
+>>> ledger.add_deposits(money, source="bank.txt", actor="clerk").entry.kind
+<EntryKind.BANK_DEPOSITS: 'bank_deposits'>
+>>> from kokin.reconcile import reconcile, build_accounts
+>>> bills, told = ledger.bills(), {"bank_deposits": ledger.bank_deposits(), "files": ledger.totals()}
+>>> accounts = build_accounts(reconcile(bills, ledger.receipts()), bills, **told)
 >>> [control.name for control in accounts.controls if control.holds]
 ['T1', 'T3', 'T4', 'T5', 'T6']
 >>> ledger.verify(again=True).is_clean
@@ -49,23 +49,23 @@ True
 """
 
 from kokin.ledger._databases import shown_url
-from kokin.ledger._entry import Entry, EntryKind, Overlap, Written
+from kokin.ledger._entry import Entry, EntryKind, EntryResult, Overlap
 from kokin.ledger._errors import LedgerError, LedgerExistsError
-from kokin.ledger._history import History
+from kokin.ledger._history import BillHistory
 from kokin.ledger._ledger import Ledger
-from kokin.ledger._settle import Rule
+from kokin.ledger._settle import PostingReason
 from kokin.ledger._verify import Verification
 
 __all__ = [
+    "BillHistory",
     "Entry",
     "EntryKind",
-    "History",
+    "EntryResult",
     "Ledger",
     "LedgerError",
     "LedgerExistsError",
     "Overlap",
-    "Rule",
+    "PostingReason",
     "Verification",
-    "Written",
     "shown_url",
 ]

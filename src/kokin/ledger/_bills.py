@@ -13,8 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin import bills as bill_files
-from kokin.columns import Flags, Ints, as_table, bool_array, distinct, in_one, int64_array, integers, without
-from kokin.issues import Issue, RefusedError, from_table
+from kokin._arrow import (
+    BoolArray,
+    Int64Array,
+    as_table,
+    bool_array,
+    combine,
+    difference_sorted,
+    int64_array,
+    sorted_unique,
+    to_numpy,
+)
+from kokin.issues import InvalidInputError, Issue, from_table
 from kokin.ledger._bodies import bodies, facts
 from kokin.ledger._circles import bills_by_id, in_force
 from kokin.ledger._forms import ITEMS, flags, stored
@@ -39,13 +49,13 @@ class Piece:
     names: pa.Array
     """Their ``bill_id``."""
     bodies: pa.Array
-    name_keys: Ints
-    keys: Ints
+    name_keys: Int64Array
+    keys: Int64Array
     """All other keys, and the row that has each."""
-    rows: Ints
-    owned: Ints
+    rows: Int64Array
+    owned: Int64Array
     """Keys of the obligations that slips of their own bill."""
-    covered: Ints
+    covered: Int64Array
     """Keys of the obligations that slips for several cover."""
 
 
@@ -56,7 +66,7 @@ def pieces(given: Any) -> Iterator[Piece]:
         given: a table of bills, or several, checked or not.
 
     Raises:
-        RefusedError: a row is no bill.
+        InvalidInputError: a row is no bill.
     """
     first = 1
     with ThreadPoolExecutor(1) as pool:
@@ -73,16 +83,16 @@ def pieces(given: Any) -> Iterator[Piece]:
 def _parts(tables: Iterable[Any]) -> Iterator[pa.Table]:
     """Tables cut small, which are still to be checked; a checked one is as good when it is checked again."""
     for table in tables:
-        if isinstance(table, bill_files.Checked):
+        if isinstance(table, bill_files.CheckResult):
             _refuse_wrong(table)
             table = table.table
         table = as_table(table)
         yield from (table.slice(start, _PIECE) for start in range(0, max(len(table), 1), _PIECE))
 
 
-def _refuse_wrong(checked: bill_files.Checked) -> None:
+def _refuse_wrong(checked: bill_files.CheckResult) -> None:
     if checked.rejected:
-        raise RefusedError(from_table(checked.issues), f"{checked.rejected} bills are wrong; nothing was added")
+        raise InvalidInputError(from_table(checked.issues), f"{checked.rejected} bills are wrong; nothing was added")
 
 
 def _ready(part: pa.Table, first: int) -> Piece:
@@ -91,23 +101,23 @@ def _ready(part: pa.Table, first: int) -> Piece:
     _refuse_wrong(checked)
     bills = checked.table
     table = pa.table({name: stored(bills.column(name)) for name in bills.column_names if name in FACTS["bills"].names})
-    told = {name: in_one(table.column(name)) for name in table.column_names}
+    told = {name: combine(table.column(name)) for name in table.column_names}
     keys, rows = bill_keys(table)
     owned, covered = _obligations(table)
     name_keys = text_keys("bill_id", table.column("bill_id"))
     return Piece(told["bill_id"], bodies("bills", told), name_keys, keys, rows, owned, covered)
 
 
-def _obligations(bills: pa.Table) -> tuple[Ints, Ints]:
+def _obligations(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
     """The keys of obligations that bills as they are kept have for their own, and that they cover: sets."""
     names = bills.column_names
-    covers = in_one(bills.column("covers")) if "covers" in names else pa.nulls(len(bills), pa.string())
+    covers = combine(bills.column("covers")) if "covers" in names else pa.nulls(len(bills), pa.string())
     own = _NOTHING
     if "obligation_id" in names:
-        texts = pc.if_else(covers.is_null(), in_one(bills.column("obligation_id")), _NO_TEXT)
-        own = distinct(text_keys("obligation_id", texts))
+        texts = pc.if_else(covers.is_null(), combine(bills.column("obligation_id")), _NO_TEXT)
+        own = sorted_unique(text_keys("obligation_id", texts))
     covered = pc.list_flatten(pc.split_pattern(covers.drop_null(), ITEMS))
-    return own, distinct(text_keys("obligation_id", covered))
+    return own, sorted_unique(text_keys("obligation_id", covered))
 
 
 class Load:
@@ -143,7 +153,7 @@ class Load:
         keys = piece.keys[written]
         self.journal.link("bills", keys, ids[piece.rows[written]])
         if self.journal.before["receipts"]:
-            self._stirred.append(distinct(keys))
+            self._stirred.append(sorted_unique(keys))
         self.journal.progress(len(same))
 
     def finish(self) -> int:
@@ -153,51 +163,57 @@ class Load:
             How many receipts have got another verdict.
 
         Raises:
-            RefusedError: a ``bill_id`` stands twice, or a covered obligation is billed by no slip of its own.
+            InvalidInputError: a ``bill_id`` stands twice, or a covered obligation is billed by no slip of its own.
         """
         self.journal.write_links()
         names = np.sort(np.concatenate(self._names))
-        twice = distinct(names[1:][names[1:] == names[:-1]])
+        twice = sorted_unique(names[1:][names[1:] == names[:-1]])
         self._refuse("BILL_REPEATED", "bill_id", find(self.journal, "bills", twice[:100])[1])
-        missing = without(distinct(np.concatenate(self._covered)), distinct(np.concatenate(self._owned)))
+        missing = difference_sorted(
+            sorted_unique(np.concatenate(self._covered)), sorted_unique(np.concatenate(self._owned))
+        )
         keys, bills = find(self.journal, "bills", missing)
         table = bills_by_id(self.journal, bills, ("obligation_id", "covers"))
-        missing = without(missing, _obligations(table)[0])
+        missing = difference_sorted(missing, _obligations(table)[0])
         self._refuse("OBLIGATION_UNKNOWN", "covers", bills[np.isin(keys, missing[:100])])
-        return settle(self.journal, self.policy, self._concerned(distinct(np.concatenate(self._stirred)))).rejudged
+        return settle(
+            self.journal, self.policy, self._concerned(sorted_unique(np.concatenate(self._stirred)))
+        ).rematched
 
-    def _concerned(self, keys: Ints) -> Ints:
+    def _concerned(self, keys: Int64Array) -> Int64Array:
         """Those of the stirred keys that lead to receipts or to bills of before: the others stirred nobody else."""
         found = [_NOTHING]
         for start in range(0, len(keys), MOST):
             part = keys[start : start + MOST]
             leading, bills = find(self.journal, "bills", part)
             found += [find(self.journal, "receipts", part)[0], leading[bills <= self.journal.before["bills"]]]
-        return distinct(np.concatenate(found))
+        return sorted_unique(np.concatenate(found))
 
-    def _refuse(self, code: str, field: str, bills: Ints) -> None:
+    def _refuse(self, code: str, field: str, bills: Int64Array) -> None:
         """Refuse the load if there are such bills."""
         if len(bills):
             names = set(bills_by_id(self.journal, bills, ("bill_id",), replaced=True).column("bill_id").to_pylist())
-            raise RefusedError([Issue(code, field, "", name) for name in sorted(names)], "bills refused")
+            raise InvalidInputError(
+                [Issue(code, field=field, expected="", found=name) for name in sorted(names)], "bills refused"
+            )
 
-    def _versions_before(self, piece: Piece) -> tuple[Ints, Flags]:
+    def _versions_before(self, piece: Piece) -> tuple[Int64Array, BoolArray]:
         """The row of each bill's version before, 0 without one: int64 (n,); whether nothing has changed: bool (n,)."""
         previous, same = np.zeros(len(piece.names), np.int64), np.zeros(len(piece.names), np.bool_)
         if not self.journal.before["bills"]:
             return previous, same
-        found = distinct(find(self.journal, "bills", distinct(piece.name_keys))[1])
+        found = sorted_unique(find(self.journal, "bills", sorted_unique(piece.name_keys))[1])
         # What this very load has written has the name twice, and is refused in the end.
         found = found[found <= self.journal.before["bills"]]
         old = self.journal.rows("bills", found, ("body",), in_force())
         if not len(old):
             return previous, same
         names = facts("bills", old.column("body"), ("bill_id",)).column("bill_id")
-        place = pc.index_in(piece.names, value_set=in_one(names))
+        place = pc.index_in(piece.names, value_set=combine(names))
         rows = np.flatnonzero(~flags(place.is_null()))
         at = place.drop_null()
-        same[rows] = flags(pc.equal(in_one(old.column("body")).take(at), piece.bodies.take(int64_array(rows))))
-        previous[rows] = integers(old.column("id").take(at), 0)
+        same[rows] = flags(pc.equal(combine(old.column("body")).take(at), piece.bodies.take(int64_array(rows))))
+        previous[rows] = to_numpy(old.column("id").take(at), 0)
         replaced = bills_by_id(self.journal, previous[rows][~same[rows]])
-        self._stirred.append(distinct(bill_keys(replaced)[0]))
+        self._stirred.append(sorted_unique(bill_keys(replaced)[0]))
         return previous, same

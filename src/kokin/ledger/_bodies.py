@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
-from kokin.columns import in_one, text_buffers
-from kokin.issues import Issue, RefusedError
+from kokin._arrow import combine, text_buffers
+from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._schema import FACTS
 from kokin.model import Bill
 
@@ -35,7 +35,7 @@ def bodies(table: str, columns: Mapping[str, pa.Array]) -> pa.Array:
     """The bodies of rows from their facts in stored form (see :func:`kokin.ledger._forms.stored`): string (n,).
 
     Raises:
-        RefusedError: a text has a control character.
+        InvalidInputError: a text has a control character.
     """
     pieces: list[pa.Array | str] = []
 
@@ -74,7 +74,9 @@ def _escaped(texts: pa.Array, name: str) -> pa.Array:
     if (letters >= _SPACE).all() and not ((letters == _QUOTE) | (letters == _BACKSLASH)).any():
         return texts
     if ((letters < _SPACE) & (letters != _NEWLINE)).any():
-        raise RefusedError([Issue("CHARACTER", name, "no control characters")], "a text cannot be kept")
+        raise InvalidInputError(
+            [Issue("CHARACTER", field=name, expected="no control characters")], "a text cannot be kept"
+        )
     for sign, written in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
         texts = pc.replace_substring(texts, sign, written)
     return texts
@@ -100,4 +102,4 @@ def facts(table: str, bodies: pa.Array | pa.ChunkedArray, names: tuple[str, ...]
         if name in wanted.names:
             place = wanted.get_field_index(name)
             told = told.set_column(place, name, pc.fill_null(told.column(name), default))
-    return pa.table({name: in_one(told.column(name)) for name in wanted.names})
+    return pa.table({name: combine(told.column(name)) for name in wanted.names})

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import in_one, text_buffers
-from kokin.issues import Issue, RefusedError
+from kokin._arrow import combine, text_buffers
+from kokin.issues import InvalidInputError, Issue
 
 #: What stands before the first row of a table.
 START = bytes(32)
@@ -30,7 +30,7 @@ def row_bytes(table: pa.Table, columns: pa.Schema) -> list[bytes]:
     A body stands last, and what is before it has no such signs: whatever it holds, it is told apart.
 
     Raises:
-        RefusedError: a text has a character that is used between values.
+        InvalidInputError: a text has a character that is used between values.
     """
     values = []
     for field in columns:
@@ -39,12 +39,14 @@ def row_bytes(table: pa.Table, columns: pa.Schema) -> list[bytes]:
         if field.name not in table.column_names:
             values.append(pa.scalar(None, pa.string()))
             continue
-        column = in_one(table.column(field.name))
+        column = combine(table.column(field.name))
         if field.type == pa.string() and field.name != "body" and _has_signs(column):
-            raise RefusedError([Issue("CHARACTER", field.name, "no control characters")], "a text cannot be kept")
+            raise InvalidInputError(
+                [Issue("CHARACTER", field=field.name, expected="no control characters")], "a text cannot be kept"
+            )
         values.append(hexadecimal(column) if field.type == pa.binary() else column.cast(pa.string()))
     joined = pc.binary_join_element_wise(*values, _BETWEEN, null_handling="replace", null_replacement=_NOTHING)
-    rows: list[bytes] = in_one(joined).cast(pa.binary()).to_pylist()
+    rows: list[bytes] = combine(joined).cast(pa.binary()).to_pylist()
     return rows
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import RowMapping
 
-from kokin.issues import Issue, Place
+from kokin.issues import Issue, Location
 from kokin.ledger._errors import LedgerError
 
 
@@ -19,21 +19,21 @@ class EntryKind(StrEnum):
     """What an entry does."""
 
     #: The ledger's first: its form and its policy.
-    OPENED = "opened"
+    CREATED = "created"
     #: 調定: bills and new versions of bills.
     BILLS = "bills"
     #: 収納: the receipts of one file.
-    FILE = "file"
+    RECEIPT_FILE = "receipt_file"
     #: 入金: what reached the bank.
-    CREDITS = "credits"
+    BANK_DEPOSITS = "bank_deposits"
     #: 収納報告: what an operator says that it has collected.
-    REPORTS = "reports"
+    AGENT_REPORTS = "agent_reports"
     #: 取消: takes back a file, a posting, credits, reports or another reversal.
     REVERSAL = "reversal"
 
 
 #: The entries that are made of a file, which is not taken twice.
-OF_FILES = (EntryKind.FILE, EntryKind.CREDITS, EntryKind.REPORTS)
+OF_FILES = (EntryKind.RECEIPT_FILE, EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Entry:
     """The entry that a reversal takes back."""
     reverses_posting: int | None
     """The posting that a reversal takes back."""
-    told: Mapping[str, Any]
+    totals: Mapping[str, Any]
     """The totals of a file or of a load of bills, and the policy of the first entry."""
     hash: str
     """Seals this entry and, through the chain, all that was written before it."""
@@ -76,11 +76,11 @@ class Entry:
                 **{name: row[name] or "" for name in ("actor", "reason", "version", "source", "layout", "digest")},
                 reverses=row["reverses"],
                 reverses_posting=row["reverses_posting"],
-                told=dict(json.loads(row["told"] or "{}")),
+                totals=dict(json.loads(row["totals"] or "{}")),
                 hash=row["hash"].hex(),
             )
         except (ValueError, TypeError, AttributeError) as error:
-            issue = Issue("LEDGER_ROW_CHANGED", where=Place("entries", row["id"]))
+            issue = Issue("LEDGER_ROW_CHANGED", location=Location("entries", row["id"]))
             raise LedgerError("an entry cannot be read; run `kokin ledger verify`", [issue]) from error
 
 
@@ -106,15 +106,15 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class EntryResult:
     """What an entry has done."""
 
     entry: Entry
-    is_new: bool
+    inserted: bool
     """False: this file stands in the ledger already, by ``entry``; nothing was written."""
     outcomes: Mapping[str, Mapping[str, int]]
     """Of a file's own receipts: ``count`` and ``amount`` (yen) of each outcome."""
-    rejudged: int
+    rematched: int
     """Earlier receipts whose verdict has changed."""
     overlaps: tuple[Overlap, ...] = ()
     """The files whose payments a file repeats, by entry."""
@@ -124,10 +124,19 @@ class Written:
     @property
     def issues(self) -> list[Issue]:
         """The warnings FILE_OVERLAPS, one per other file, and KEY_REUSED, one per key."""
-        where = Place(self.entry.source)
+        where = Location(self.entry.source)
         found = [
-            Issue("FILE_OVERLAPS", "records", "in no other file", overlap.text, where) for overlap in self.overlaps
+            Issue("FILE_OVERLAPS", field="records", expected="in no other file", found=overlap.text, location=where)
+            for overlap in self.overlaps
         ]
         for key, count in sorted(self.reused_keys.items()):
-            found.append(Issue("KEY_REUSED", "provider_key", "one payment", f"{count} records: {key}", where))
+            found.append(
+                Issue(
+                    "KEY_REUSED",
+                    field="provider_key",
+                    expected="one payment",
+                    found=f"{count} records: {key}",
+                    location=where,
+                )
+            )
         return found

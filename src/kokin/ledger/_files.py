@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import as_table, conform, in_one, int64_array, integers
-from kokin.issues import Issue, Place, ReadResult, RefusedError
+from kokin._arrow import as_table, combine, int64_array, to_numpy, validate_table
+from kokin.issues import InvalidInputError, Issue, Location, ReadResult
 from kokin.ledger._bodies import bodies
 from kokin.ledger._circles import RECEIPT_COLUMNS
 from kokin.ledger._forms import stored
 from kokin.ledger._schema import SUMMED
 from kokin.model import Receipt
-from kokin.receipts import Declared, ReceiptFile, Totals
+from kokin.receipts import DeclaredTotal, ReceiptFile, Totals
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GivenFile:
     layout: str
     digest: str
     """SHA-256."""
-    told: Mapping[str, Any]
+    totals: Mapping[str, Any]
     """Its totals."""
     receipts: pa.Table
     """As they are kept, by record number."""
@@ -45,19 +45,19 @@ def given(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str | None) 
         source: the name of the file, if another than its own.
 
     Raises:
-        FileRefused: the file is refused.
-        RefusedError: the table is none of receipts, holds several files, or one record twice.
+        FileRejectedError: the file is refused.
+        InvalidInputError: the table is none of receipts, holds several files, or one record twice.
     """
     if isinstance(receipts, ReceiptFile):
         table = pa.Table.from_batches(list(receipts.batches()), receipts.schema())
         totals = _stored_totals(receipts.totals)
         return GivenFile(source or receipts.source, receipts.layout.name, receipts.digest, totals, _as_kept(table))
-    table = conform(as_table(receipts), Receipt)
+    table = validate_table(as_table(receipts), Receipt)
     kept = _as_kept(table)
     if isinstance(receipts, ReadResult) and isinstance(receipts.totals, Totals) and len(kept):
         place = (source or _constant(table, "source"), _constant(table, "layout"), _constant(table, "digest"))
         return GivenFile(*place, _stored_totals(receipts.totals), kept)
-    amount = int(integers(kept.column(SUMMED), 0).sum())
+    amount = int(to_numpy(kept.column(SUMMED), 0).sum())
     told = {"read": len(kept), "accepted": len(kept), "accepted_yen": amount}
     return GivenFile(
         source or _constant(table, "source"),
@@ -72,7 +72,7 @@ def _stored_totals(totals: Totals) -> dict[str, Any]:
     """The totals of a file as its entry keeps them."""
     stored_totals = asdict(totals)
     stored_totals["declared"] = [
-        {**asdict(total), "where": {"record": total.where.record}} for total in totals.declared
+        {**asdict(total), "location": {"record": total.location.record}} for total in totals.declared
     ]
     del stored_totals["complete"]
     return stored_totals
@@ -80,7 +80,7 @@ def _stored_totals(totals: Totals) -> dict[str, Any]:
 
 def totals_of(told: Mapping[str, Any]) -> Totals:
     """The totals of a file from what its entry tells."""
-    declared = [Declared(**{**row, "where": Place(**row["where"])}) for row in told.get("declared", [])]
+    declared = [DeclaredTotal(**{**row, "location": Location(**row["location"])}) for row in told.get("declared", [])]
     return Totals(**{**told, "declared": declared}, complete=True)
 
 
@@ -92,21 +92,21 @@ def _as_kept(table: pa.Table) -> pa.Table:
         number = int64_array(np.arange(1, len(table) + 1))
     kept = pa.table({**columns, "record_no": number})
     if number.null_count:
-        raise RefusedError([Issue("FIELD_MISSING", "record_no")], "receipts refused")
-    numbers = integers(number, 0)
+        raise InvalidInputError([Issue("FIELD_MISSING", field="record_no")], "receipts refused")
+    numbers = to_numpy(number, 0)
     if (np.diff(numbers) <= 0).any():
         kept = kept.sort_by("record_no")
         numbers = np.sort(numbers)
         twice = np.unique(numbers[1:][np.diff(numbers) == 0]).tolist()
         if twice:
-            issues = [Issue("RECORD_TWICE", "record_no", where=Place(record=number)) for number in twice]
-            raise RefusedError(issues, "receipts refused")
+            issues = [Issue("RECORD_TWICE", field="record_no", location=Location(record=number)) for number in twice]
+            raise InvalidInputError(issues, "receipts refused")
     return kept
 
 
 def digest(table: str, kept: pa.Table) -> str:
     """SHA-256 of what rows in their stored form say, for rows that come from no file; in hexadecimal."""
-    told = {name: in_one(kept.column(name)) for name in kept.column_names}
+    told = {name: combine(kept.column(name)) for name in kept.column_names}
     return digest_of_stored(
         told[SUMMED], bodies(table, {name: column for name, column in told.items() if name != SUMMED})
     )
@@ -124,5 +124,7 @@ def _constant(table: pa.Table, name: str) -> str:
         return ""
     values = pc.unique(pc.fill_null(table.column(name).cast(pa.string()), "")).to_pylist()
     if len(values) > 1:
-        raise RefusedError([Issue("SEVERAL_FILES", name, "one", str(len(values)))], "post one file at a time")
+        raise InvalidInputError(
+            [Issue("SEVERAL_FILES", field=name, expected="one", found=str(len(values)))], "post one file at a time"
+        )
     return values[0] if values else ""

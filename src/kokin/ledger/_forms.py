@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns import Flags, bool_array, fixed_buffer, flags_of, in_one, to_arrow, valid
-from kokin.model import Record, schema
+from kokin._arrow import BoolArray, bool_array, buffer_view, combine, from_numpy, is_valid, to_mask
+from kokin.model import Record, arrow_schema
 
 #: Between the items of a list. No text of a record has one, for control characters are refused there.
 ITEMS = "\n"
@@ -17,7 +17,7 @@ _OF_YEN = "="
 
 def stored(column: pa.ChunkedArray) -> pa.Array:
     """A column as int64 or string: days and times in ISO form, lists an item a line, maps ``name=yen`` a line."""
-    array = in_one(column)
+    array = combine(column)
     kind = array.type
     if pt.is_dictionary(kind):
         return array.cast(kind.value_type).cast(pa.string())
@@ -38,7 +38,7 @@ def _emptied(texts: pa.Array) -> pa.Array:
 
 def restored(table: pa.Table, record: type[Record]) -> pa.Table:
     """The columns of a record in the types of its schema."""
-    fields = pa.schema([field for field in schema(record) if field.name in table.column_names])
+    fields = pa.schema([field for field in arrow_schema(record) if field.name in table.column_names])
     columns = []
     for field in fields:
         column = table.column(field.name)
@@ -54,11 +54,11 @@ def restored(table: pa.Table, record: type[Record]) -> pa.Table:
 
 def _items(texts: pa.ChunkedArray) -> pa.ListArray:
     """Lines as lists; nothing is an empty one."""
-    texts = in_one(texts)
+    texts = combine(texts)
     lists = pc.split_pattern(texts.drop_null(), ITEMS)
     ends = np.zeros(len(texts) + 1, np.int32)
-    ends[1:][valid(texts)] = fixed_buffer(pc.list_value_length(lists), np.int32)
-    return pa.ListArray.from_arrays(to_arrow(np.cumsum(ends), pa.int32()), lists.flatten())
+    ends[1:][is_valid(texts)] = buffer_view(pc.list_value_length(lists), np.int32)
+    return pa.ListArray.from_arrays(from_numpy(np.cumsum(ends), pa.int32()), lists.flatten())
 
 
 def _yen_by_name(lists: pa.ListArray) -> pa.MapArray:
@@ -78,12 +78,12 @@ def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.add(hours, pc.add(minutes, seconds))
 
 
-def flags(column: pa.ChunkedArray | pa.Array) -> Flags:
+def flags(column: pa.ChunkedArray | pa.Array) -> BoolArray:
     """A column of flags without nulls as numpy: bool (n,)."""
-    return flags_of(in_one(column))
+    return to_mask(combine(column))
 
 
-def chosen(table: pa.Table, rows: Flags) -> pa.Table:
+def chosen(table: pa.Table, rows: BoolArray) -> pa.Table:
     """The rows of a table that are flagged; the table itself where all are."""
     return table if rows.all() else table.filter(bool_array(rows))
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Select, select
 
-from kokin.columns import distinct, escape_formulas, in_one, int64_array, integers, write_csv
-from kokin.issues import Issue, RefusedError
+from kokin._arrow import combine, escape_formulas, int64_array, sorted_unique, to_numpy, write_csv
+from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._bodies import facts
 from kokin.ledger._chain import hexadecimal
 from kokin.ledger._circles import Circles, bills_by_id, circles
@@ -33,7 +33,7 @@ _NOT_SHOWN = ("name",)
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class BillHistory:
     """Everything on one bill, oldest first; every table names the ``entry`` of each row."""
 
     versions: pa.Table
@@ -44,20 +44,20 @@ class History:
     """How it stood after each change."""
 
 
-def history(session: Session, bill_id: str, policy: Policy) -> History:
+def history(session: Session, bill_id: str, policy: Policy) -> BillHistory:
     """See :meth:`kokin.ledger.Ledger.history`."""
     key = text_keys("bill_id", pa.array([bill_id]))
     named = bills_by_id(session, find(session, "bills", key)[1], ("bill_id",), replaced=True)
-    ids = integers(named.column("id").filter(pc.equal(named.column("bill_id"), bill_id)), 0)
+    ids = to_numpy(named.column("id").filter(pc.equal(named.column("bill_id"), bill_id)), 0)
     if not len(ids):
-        raise RefusedError([Issue("BILL_UNKNOWN", "bill_id", "", bill_id)], "no history")
+        raise InvalidInputError([Issue("BILL_UNKNOWN", field="bill_id", expected="", found=bill_id)], "no history")
     versions = shown("bills", session.rows("bills", ids, ("entry", "previous", "body")))
     # A posting is on a bill whose number led to it: its receipt is in the circle of one of the versions.
     some = circles(session, bill_keys(bills_by_id(session, ids, replaced=True))[0], replaced=True)
-    postings = find(session, "postings", integers(some.receipts.column("id"), 0))[1]
+    postings = find(session, "postings", to_numpy(some.receipts.column("id"), 0))[1]
     log = session.look_up(np.sort(postings), _log_of).sort_by("id")
     mine = pc.is_in(log.column("bill"), value_set=int64_array(ids))
-    return History(versions, log.filter(mine), _balances(session, some, log, bill_id, policy))
+    return BillHistory(versions, log.filter(mine), _balances(session, some, log, bill_id, policy))
 
 
 def _log_of(wanted: Wanted) -> Select[Any]:
@@ -66,13 +66,13 @@ def _log_of(wanted: Wanted) -> Select[Any]:
 
 def _balances(session: Session, some: Circles, log: pa.Table, bill_id: str, policy: Policy) -> pa.Table:
     """How a bill stood after each entry that concerned its circle, where that is another way than before."""
-    kept = session.rows("bills", integers(some.bills.column("id"), 0), ("entry", "previous"))
+    kept = session.rows("bills", to_numpy(some.bills.column("id"), 0), ("entry", "previous"))
     bills = some.bills.append_column("entry", kept.column("entry")).append_column("previous", kept.column("previous"))
     told: list[dict[str, Any]] = []
-    for entry in distinct(np.concatenate([integers(rows.column("entry"), 0) for rows in (bills, log)])).tolist():
+    for entry in sorted_unique(np.concatenate([to_numpy(rows.column("entry"), 0) for rows in (bills, log)])).tolist():
         stand = _standing(log, entry, "reverses")
         stand = stand.filter(stand.column("reverses").is_null())
-        paid = some.receipts.filter(pc.is_in(some.receipts.column("id"), value_set=in_one(stand.column("receipt"))))
+        paid = some.receipts.filter(pc.is_in(some.receipts.column("id"), value_set=combine(stand.column("receipt"))))
         in_force = restored(_standing(bills, entry, "previous"), Bill)
         balances = reconcile(in_force, restored(paid, Receipt), policy).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
@@ -84,14 +84,14 @@ def _balances(session: Session, some: Circles, log: pa.Table, bill_id: str, poli
 def _standing(rows: pa.Table, entry: int, takes_away: str) -> pa.Table:
     """The rows up to an entry whose ids no such row takes away."""
     known = rows.filter(pc.less_equal(rows.column("entry"), entry))
-    return known.filter(pc.invert(pc.is_in(known.column("id"), value_set=in_one(known.column(takes_away)))))
+    return known.filter(pc.invert(pc.is_in(known.column("id"), value_set=combine(known.column(takes_away)))))
 
 
 def shown(table: str, rows: pa.Table) -> pa.Table:
     """Rows with their facts in columns instead of a body, hashes in hexadecimal, and no names."""
     columns: dict[str, pa.Array] = {}
     for name in rows.column_names:
-        column = in_one(rows.column(name))
+        column = combine(rows.column(name))
         if name == "body":
             told = facts(table, column)
             columns |= {fact: told.column(fact) for fact in told.column_names if fact not in (*columns, *_NOT_SHOWN)}
@@ -117,4 +117,4 @@ def _exported(session: Session, table: str, statement: Select[Any]) -> Iterator[
     """What is written of a table."""
     for rows in session.store.query(session.connection, statement):
         told = shown(table, rows)
-        yield pa.record_batch([in_one(escape_formulas(column)) for column in told.columns], told.schema)
+        yield pa.record_batch([combine(escape_formulas(column)) for column in told.columns], told.schema)

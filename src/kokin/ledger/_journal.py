@@ -12,8 +12,8 @@ import pyarrow as pa
 from sqlalchemy import Connection, RowMapping, select
 
 import kokin
-from kokin.columns import Ints, in_one, int64_array
-from kokin.issues import Issue, RefusedError
+from kokin._arrow import Int64Array, combine, int64_array
+from kokin.issues import InvalidInputError, Issue
 from kokin.ledger import _links
 from kokin.ledger._bodies import bodies
 from kokin.ledger._chain import START, chained, row_bytes
@@ -48,9 +48,9 @@ class Journal(Session):
         #: How many links of each kind there are, by the entries: an incomplete index is no witness.
         self._links_written = {kind: (before[links_column(kind)] or 0) if before else 0 for kind in LINK_KINDS}
         #: Links that are still to be written: keys and rows.
-        self._links: dict[str, list[tuple[Ints, Ints]]] = {kind: [] for kind in LINK_KINDS}
+        self._links: dict[str, list[tuple[Int64Array, Int64Array]]] = {kind: [] for kind in LINK_KINDS}
 
-    def add(self, table: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> Ints:
+    def add(self, table: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> Int64Array:
         """Add rows to a table, and return their ids. Columns are in their stored form; the rest holds nothing."""
         rows = pa.table(dict(columns))
         first = self.last[table] + 1
@@ -59,7 +59,7 @@ class Journal(Session):
         self.last[table] += len(rows)
         return ids
 
-    def _chained(self, table: str, rows: pa.Table, ids: Ints) -> Iterator[Chained]:
+    def _chained(self, table: str, rows: pa.Table, ids: Int64Array) -> Iterator[Chained]:
         """The whole rows with their hashes, some at a time."""
         for start in range(0, len(rows), _PART):
             part = rows.slice(start, _PART)
@@ -73,17 +73,17 @@ class Journal(Session):
             self._hashes[table] = hashes[-1]
             yield whole, hashes
 
-    def add_facts(self, table: str, facts: pa.Table) -> Ints:
+    def add_facts(self, table: str, facts: pa.Table) -> Int64Array:
         """Add rows of a table with a body, from facts in stored form; their ids."""
         ids = [np.empty(0, np.int64)]
         for start in range(0, len(facts), ROWS):
             part = facts.slice(start, ROWS)
-            told = {name: in_one(part.column(name)) for name in part.column_names if name in FACTS[table].names}
+            told = {name: combine(part.column(name)) for name in part.column_names if name in FACTS[table].names}
             summed = {SUMMED: told.pop(SUMMED)}
             ids.append(self.add(table, {**summed, "body": bodies(table, told)}))
         return np.concatenate(ids)
 
-    def link(self, kind: str, keys: Ints, rows: Ints) -> None:
+    def link(self, kind: str, keys: Int64Array, rows: Int64Array) -> None:
         """Add links from keys to rows; they are found after :meth:`write_links`."""
         self._links[kind].append((keys, rows))
         if sum(len(some) for some, _ in self._links[kind]) > _links.MOST:
@@ -109,7 +109,7 @@ class Journal(Session):
             told: the other columns; a mapping is kept as JSON.
 
         Raises:
-            RefusedError: ``at`` has no zone, is earlier than the last entry's, or in the future.
+            InvalidInputError: ``at`` has no zone, is earlier than the last entry's, or in the future.
         """
         self.write_links()
         moment = as_text(now, "clock")
@@ -150,7 +150,7 @@ def is_id(number: int) -> bool:
     return 0 < number < 1 << 63
 
 
-def written_by(session: Session, table: str, entry: int) -> Ints:
+def written_by(session: Session, table: str, entry: int) -> Int64Array:
     """The ids of the rows of a table that an entry has written; none where there is no such entry."""
     if not is_id(entry):
         return np.empty(0, np.int64)
@@ -163,7 +163,7 @@ def as_text(at: datetime, field: str = "at") -> str:
     """A moment as it is kept: UTC, to the microsecond, so that the order of texts is the order of time.
 
     Raises:
-        RefusedError: it has no zone, so it would depend on the machine; or it is none in UTC.
+        InvalidInputError: it has no zone, so it would depend on the machine; or it is none in UTC.
     """
     if at.tzinfo is None or at.utcoffset() is None:
         raise _time_refused(field, "a zone, such as 2026-05-01T09:00+09:00", at)
@@ -173,8 +173,10 @@ def as_text(at: datetime, field: str = "at") -> str:
         raise _time_refused(field, "a year from 1 to 9999 in UTC", at) from error
 
 
-def _time_refused(field: str, expected: str, found: datetime) -> RefusedError:
-    return RefusedError([Issue("LEDGER_TIME", field, expected, found.isoformat())], "the time is invalid")
+def _time_refused(field: str, expected: str, found: datetime) -> InvalidInputError:
+    return InvalidInputError(
+        [Issue("LEDGER_TIME", field=field, expected=expected, found=found.isoformat())], "the time is invalid"
+    )
 
 
 def _as_json(value: Mapping[str, Any]) -> str:

@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Ints, fixed_buffer, in_one, int64_array
+from kokin._arrow import Int64Array, buffer_view, combine, int64_array
 from kokin.ledger._forms import ITEMS
 from kokin.ledger._schema import FACTS
-from kokin.matching import NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.matching import KEY_COLUMNS, KEY_KINDS, EncodedKeys, encode_keys, encode_text
 from kokin.model import ReceiptKind
 
-_KINDS = (*NUMBERS, "obligation_id", "bill_id", "provider_key", "content")
+_KINDS = (*KEY_KINDS, "obligation_id", "bill_id", "provider_key", "content")
 
 #: Of a receipt: a record of a booking has the ``provider_key`` that its transactions name as ``batch_key``; a payment
 #: the one that its reversal ``cancels``.
@@ -39,11 +39,11 @@ _SHIFT = np.uint64(31)
 _CHUNK = 65_536
 
 
-def bill_keys(bills: pa.Table) -> tuple[Ints, Ints]:
+def bill_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
     """The keys of bills as they are kept, but their names', and the row that has each: int64 (k,) and (k,)."""
     keys, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
 
-    def add(kind: str, packed: Keys, owner: Ints) -> None:
+    def add(kind: str, packed: EncodedKeys, owner: Int64Array) -> None:
         keys.append(_mixed(kind, packed.words[packed.present]))
         rows.append(owner[packed.present])
 
@@ -53,24 +53,24 @@ def bill_keys(bills: pa.Table) -> tuple[Ints, Ints]:
         for kind, packed in _numbers(part).items():
             add(kind, packed, all_rows)
         if _tells(part, "obligation_id"):
-            add("obligation_id", _packed_text(in_one(part.column("obligation_id"))), all_rows)
+            add("obligation_id", _packed_text(combine(part.column("obligation_id"))), all_rows)
         if _tells(part, "covers"):
-            lists = pc.split_pattern(pc.fill_null(in_one(part.column("covers")), ""), ITEMS)
-            owner = fixed_buffer(pc.list_parent_indices(lists), np.int64)
+            lists = pc.split_pattern(pc.fill_null(combine(part.column("covers")), ""), ITEMS)
+            owner = buffer_view(pc.list_parent_indices(lists), np.int64)
             add("obligation_id", _packed_text(lists.flatten()), all_rows[owner])
     return np.concatenate(keys), np.concatenate(rows)
 
 
-def text_keys(kind: str, texts: pa.Array | pa.ChunkedArray) -> Ints:
+def text_keys(kind: str, texts: pa.Array | pa.ChunkedArray) -> Int64Array:
     """The keys of texts of one kind, without those of nothing: int64 (k,)."""
     keys = [np.empty(0, np.int64)]
     for start in range(0, len(texts), _CHUNK):
-        packed = _packed_text(in_one(texts.slice(start, _CHUNK)))
+        packed = _packed_text(combine(texts.slice(start, _CHUNK)))
         keys.append(_mixed(kind, packed.words[packed.present]))
     return np.concatenate(keys)
 
 
-def receipt_keys(receipts: pa.Table) -> tuple[Ints, Ints]:
+def receipt_keys(receipts: pa.Table) -> tuple[Int64Array, Int64Array]:
     """The keys of receipts as they are kept, and the row that has each: int64 (k,) and (k,), by row.
 
     A receipt has the key of the number by which it is looked up, and those of the references by which records of one
@@ -88,7 +88,7 @@ def receipt_keys(receipts: pa.Table) -> tuple[Ints, Ints]:
             rows.append(start + new)
         for name in _REFERENCES:
             if _tells(part, name):
-                packed = _packed_text(in_one(part.column(name)))
+                packed = _packed_text(combine(part.column(name)))
                 found |= packed.present
                 keys.append(_mixed("provider_key", packed.words[packed.present]))
                 rows.append(start + np.flatnonzero(packed.present))
@@ -105,7 +105,7 @@ def _content(receipts: pa.Table) -> npt.NDArray[np.uint64]:
     columns = []
     for name in _CONTENT:
         known = _tells(receipts, name)
-        texts = in_one(receipts.column(name)).cast(pa.string()) if known else pa.nulls(len(receipts), pa.string())
+        texts = combine(receipts.column(name)).cast(pa.string()) if known else pa.nulls(len(receipts), pa.string())
         texts = pc.fill_null(texts, "")
         columns.append(pc.if_else(pc.equal(texts, ""), ReceiptKind.FINAL.value, texts) if name == "kind" else texts)
     texts = pc.binary_join_element_wise(*columns, ITEMS).to_pylist()
@@ -113,12 +113,12 @@ def _content(receipts: pa.Table) -> npt.NDArray[np.uint64]:
     return np.frombuffer(digests, "<u8").reshape(-1, 1)
 
 
-def _numbers(part: pa.Table) -> dict[str, Keys]:
+def _numbers(part: pa.Table) -> dict[str, EncodedKeys]:
     """The numbers of a few rows by their kind, in the order in which a receipt's are looked at."""
-    columns = {name: in_one(part.column(name)) for name in NUMBER_COLUMNS if _tells(part, name)}
+    columns = {name: combine(part.column(name)) for name in KEY_COLUMNS if _tells(part, name)}
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     texts = columns.get("customer_number")
-    return pack(batch, 1 if texts is None else _words(texts))
+    return encode_keys(batch, 1 if texts is None else _words(texts))
 
 
 def _tells(part: pa.Table, name: str) -> bool:
@@ -130,11 +130,11 @@ def _words(texts: pa.Array) -> int:
     return -(-(pc.max(pc.binary_length(texts)).as_py() or 0) // 8) or 1
 
 
-def _packed_text(texts: pa.Array) -> Keys:
-    return pack_text(texts, _words(texts))
+def _packed_text(texts: pa.Array) -> EncodedKeys:
+    return encode_text(texts, _words(texts))
 
 
-def _mixed(kind: str, words: npt.NDArray[np.uint64]) -> Ints:
+def _mixed(kind: str, words: npt.NDArray[np.uint64]) -> Int64Array:
     """The integer of each packed text, uint64 (n, words): int64 (n,). Words of zeros at the end do not change it.
 
     Keys of one kind lie together, so that who looks for some need not go through the others.

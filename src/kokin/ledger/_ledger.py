@@ -13,16 +13,16 @@ import pyarrow as pa
 from sqlalchemy import make_url, select
 from sqlalchemy.engine import URL
 
-from kokin.columns import int64_array
-from kokin.issues import Issue, Place, RefusedError
+from kokin._arrow import int64_array
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _history, _read, _status
 from kokin.ledger._bills import Load, pieces
 from kokin.ledger._circles import Fresh, standing
 from kokin.ledger._databases import shown_url, store_for
-from kokin.ledger._entry import Entry, EntryKind, Written
+from kokin.ledger._entry import Entry, EntryKind, EntryResult
 from kokin.ledger._errors import LedgerError, database_errors
 from kokin.ledger._files import GivenFile, digest, digest_of_stored, given, totals_of
-from kokin.ledger._history import History
+from kokin.ledger._history import BillHistory
 from kokin.ledger._journal import Journal, last_entry, written_by
 from kokin.ledger._keys import receipt_keys
 from kokin.ledger._links import require_complete
@@ -35,7 +35,7 @@ from kokin.ledger._settlements import settlements
 from kokin.ledger._store import Session, Store
 from kokin.ledger._verify import Verification, verify
 from kokin.receipts import ReceiptFile, Totals
-from kokin.reconcile import Credit, OperatorReport, Policy
+from kokin.reconcile import AgentReport, BankDeposit, Policy
 
 _ENTRIES = TABLES["entries"]
 
@@ -88,7 +88,7 @@ class Ledger:
 
         Raises:
             LedgerError: there is no ledger, one of another schema version, or the database cannot be reached.
-            RefusedError: the policy is not the ledger's.
+            InvalidInputError: the policy is not the ledger's.
         """
         require_file(make_url(url))
         return cls._connected(url, clock, lambda store: policy_of(store, policy))
@@ -122,7 +122,7 @@ class Ledger:
         reason: str = "",
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> Written:
+    ) -> EntryResult:
         """Add bills, and new versions of bills that have changed; receipts that they concern are judged anew.
 
         A bill that is there unchanged is passed over, so a whole register can be sent again. ``told`` of the entry
@@ -138,16 +138,16 @@ class Ledger:
             progress: is told how many bills have been added, some at a time.
 
         Raises:
-            RefusedError: a row is no bill, or the bills do not hold together; nothing was added.
+            InvalidInputError: a row is no bill, or the bills do not hold together; nothing was added.
         """
         with self._writing(progress) as journal:
             load = Load(journal, self.policy)
             for piece in pieces(bills):
                 load.add(piece)
-            rejudged = load.finish()
+            rematched = load.finish()
             told = {"given": load.given, "new": load.new, "changed": load.changed, "unchanged": load.unchanged}
-            self._seal(journal, EntryKind.BILLS, at, actor=actor, reason=reason, source=source, told=told)
-            return Written(_entry(journal), True, {}, rejudged)
+            self._seal(journal, EntryKind.BILLS, at, actor=actor, reason=reason, source=source, totals=told)
+            return EntryResult(_entry(journal), True, {}, rematched)
 
     def post(
         self,
@@ -158,7 +158,7 @@ class Ledger:
         reason: str = "",
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> Written:
+    ) -> EntryResult:
         """Post the receipts of one file: all of it or, if anything fails, nothing.
 
         A file that is in the ledger already, by its SHA-256, is not posted again. A file that repeats payments of other
@@ -175,15 +175,15 @@ class Ledger:
             progress: is told how many receipts have been judged, some at a time.
 
         Raises:
-            FileRefused: a total does not agree, a record is cut: nothing was posted.
-            RefusedError: the table is none of receipts, or the ledger has another part of the same file.
+            FileRejectedError: a total does not agree, a record is cut: nothing was posted.
+            InvalidInputError: the table is none of receipts, or the ledger has another part of the same file.
         """
         file = given(receipts, source)
         with self._writing(progress) as journal:
-            stands = standing_file(journal, EntryKind.FILE, file.digest)
+            stands = standing_file(journal, EntryKind.RECEIPT_FILE, file.digest)
             if stands:
                 self._require_same_records(journal, stands, file)
-                return Written(stands, False, {}, 0)
+                return EntryResult(stands, False, {}, 0)
             ids = journal.add_facts("receipts", file.receipts)
             fresh = file.receipts.append_column("id", int64_array(ids))
             fresh = fresh.append_column("entry", int64_array(np.full(len(ids), journal.entry)))
@@ -193,80 +193,82 @@ class Ledger:
             journal.write_links()
             try:
                 found = settle(journal, self.policy, keys, Fresh(fresh, keys, rows) if len(fresh) else None)
-            except RefusedError as error:
+            except InvalidInputError as error:
                 # The circles know files by their entries; only this one can be wrong.
-                places = (Place(file.source, issue.where.record) for issue in error.issues)
-                issues = [issue.at(place) for issue, place in zip(error.issues, places, strict=True)]
-                raise RefusedError(issues, "nothing was posted") from error
-            about = {"source": file.source, "layout": file.layout, "digest": file.digest, "told": file.told}
-            self._seal(journal, EntryKind.FILE, at, actor=actor, reason=reason, **about)
+                places = (Location(file.source, issue.location.record) for issue in error.issues)
+                issues = [issue.with_location(place) for issue, place in zip(error.issues, places, strict=True)]
+                raise InvalidInputError(issues, "nothing was posted") from error
+            about = {"source": file.source, "layout": file.layout, "digest": file.digest, "totals": file.totals}
+            self._seal(journal, EntryKind.RECEIPT_FILE, at, actor=actor, reason=reason, **about)
             outcomes = _read.posted_outcomes(journal, journal.entry)
             repeated = _read.overlaps(journal, found.repeated, len(fresh))
-            return Written(_entry(journal), True, outcomes, found.rejudged, repeated, found.reused)
+            return EntryResult(_entry(journal), True, outcomes, found.rematched, repeated, found.reused)
 
     @staticmethod
     def _require_same_records(session: Session, entry: Entry, file: GivenFile) -> None:
-        """Raise :class:`RefusedError` if the ledger has a file with other records than it is given now.
+        """Raise :class:`InvalidInputError` if the ledger has a file with other records than it is given now.
 
         The digest is the same, so one of the two is a table with a part of the file.
         """
         rows = session.rows("receipts", written_by(session, "receipts", entry.id), (SUMMED, "body"))
         posted = digest_of_stored(rows.column(SUMMED), rows.column("body"))
         if posted != digest("receipts", file.receipts):
-            counts = f"{len(rows):,} records", f"{len(file.receipts):,}"
-            issue = Issue("FILE_PART", f"entry {entry.id}", *counts, where=Place(file.source))
-            raise RefusedError([issue], "nothing was posted")
+            expected, found = f"{len(rows):,} records", f"{len(file.receipts):,}"
+            issue = Issue(
+                "FILE_PART", field=f"entry {entry.id}", expected=expected, found=found, location=Location(file.source)
+            )
+            raise InvalidInputError([issue], "nothing was posted")
 
-    def add_credits(
+    def add_deposits(
         self, credits_: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
-    ) -> Written:
+    ) -> EntryResult:
         """Write down what reached the bank (入金); the same source again adds nothing.
 
         Args:
-            credits_: a table with the columns of :class:`kokin.reconcile.Credit`;
-                :func:`kokin.reconcile.bank_credits` makes one of a bank file.
+            credits_: a table with the columns of :class:`kokin.reconcile.BankDeposit`;
+                :func:`kokin.reconcile.bank_deposits` makes one of a bank file.
             actor: who does it.
             source: the name of the file that they come from. The same rows from another source are other money.
             reason: why, where that is not plain.
             at: when; by default now, by the ledger's clock.
 
         Raises:
-            RefusedError: the table is none of credits; nothing was added.
+            InvalidInputError: the table is none of credits; nothing was added.
         """
-        return self._add_settlements(EntryKind.CREDITS, credits_, actor, source, reason, at)
+        return self._add_settlements(EntryKind.BANK_DEPOSITS, credits_, actor, source, reason, at)
 
-    def add_reports(
+    def add_agent_reports(
         self, reports: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
-    ) -> Written:
+    ) -> EntryResult:
         """Write down what an operator reports to have collected (収納報告); the same source again adds nothing.
 
         Args:
-            reports: a table with the columns of :class:`kokin.reconcile.OperatorReport`.
+            reports: a table with the columns of :class:`kokin.reconcile.AgentReport`.
             actor: who does it.
             source: the name of the report.
             reason: why, where that is not plain.
             at: when; by default now, by the ledger's clock.
 
         Raises:
-            RefusedError: the table is none of reports; nothing was added.
+            InvalidInputError: the table is none of reports; nothing was added.
         """
-        return self._add_settlements(EntryKind.REPORTS, reports, actor, source, reason, at)
+        return self._add_settlements(EntryKind.AGENT_REPORTS, reports, actor, source, reason, at)
 
     def _add_settlements(
         self, kind: EntryKind, rows: Any, actor: str, source: str, reason: str, at: datetime | None
-    ) -> Written:
+    ) -> EntryResult:
         given = settlements(kind, rows, source)
         with self._writing() as journal:
             stands = standing_file(journal, kind, given.digest)
             if stands:
-                return Written(stands, False, {}, 0)
+                return EntryResult(stands, False, {}, 0)
             journal.add_facts(kind.value, given.rows)
             self._seal(
-                journal, kind, at, actor=actor, reason=reason, source=source, digest=given.digest, told=given.told
+                journal, kind, at, actor=actor, reason=reason, source=source, digest=given.digest, totals=given.totals
             )
-            return Written(_entry(journal), True, {}, 0)
+            return EntryResult(_entry(journal), True, {}, 0)
 
-    def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> Written:
+    def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, credits, reports, or a reversal, whose receipts are then restored.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it, and the receipts
@@ -279,12 +281,12 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            RefusedError: no reason, no such entry, one that is reversed already or cannot be, or a file that has been
-                posted again since.
+            InvalidInputError: no reason, no such entry, one that is reversed already or cannot be, or a file that has
+                been posted again since.
         """
         return self._reverse(lambda journal: reversal_of_entry(journal, entry), reason, actor, at, reverses=entry)
 
-    def reverse_posting(self, posting: int, *, reason: str, actor: str, at: datetime | None = None) -> Written:
+    def reverse_posting(self, posting: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse one posting: a payment that was dishonoured (証券の不渡り).
 
         Args:
@@ -294,7 +296,7 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            RefusedError: no reason, no such posting, or one that a later posting has replaced.
+            InvalidInputError: no reason, no such posting, or one that a later posting has replaced.
         """
         return self._reverse(
             lambda journal: reversal_of_posting(journal, posting), reason, actor, at, reverses_posting=posting
@@ -302,15 +304,15 @@ class Ledger:
 
     def _reverse(
         self, change_of: Callable[[Journal], Change], reason: str, actor: str, at: datetime | None, **reversed_row: int
-    ) -> Written:
+    ) -> EntryResult:
         if not reason.strip():
-            raise RefusedError([Issue("FIELD_MISSING", "reason")], "nothing was reversed")
+            raise InvalidInputError([Issue("FIELD_MISSING", field="reason")], "nothing was reversed")
         with self._writing() as journal:
             change = change_of(journal)
             concerned = standing(journal, np.concatenate([change.withdrawn, change.restored]))
             found = settle(journal, self.policy, receipt_keys(concerned)[0], change=change)
             self._seal(journal, EntryKind.REVERSAL, at, actor=actor, reason=reason, **reversed_row)
-            return Written(_entry(journal), True, {}, found.rejudged)
+            return EntryResult(_entry(journal), True, {}, found.rematched)
 
     def balances(self, as_of: date | datetime | None = None) -> pa.Table:
         """How every bill stands: ``bill_id, amount, paid, residual, status`` (yen), by ``bill_id``.
@@ -350,26 +352,28 @@ class Ledger:
         """The totals of the files that stand, by their SHA-256.
 
         With :meth:`bills`, :meth:`receipts`, :meth:`credits` and :meth:`reports` they are all that
-        :func:`kokin.reconcile.settle_accounts` takes for the controls T1 to T5.
+        :func:`kokin.reconcile.build_accounts` takes for the controls T1 to T5.
         """
         with self._reading() as session:
-            return {entry.digest: totals_of(entry.told) for entry in _read.entries(session, EntryKind.FILE, as_of)}
+            return {
+                entry.digest: totals_of(entry.totals) for entry in _read.entries(session, EntryKind.RECEIPT_FILE, as_of)
+            }
 
-    def credits(self, as_of: date | datetime | None = None) -> pa.Table:
-        """What reached the bank and was not taken back, with the columns of :class:`kokin.reconcile.Credit`."""
+    def bank_deposits(self, as_of: date | datetime | None = None) -> pa.Table:
+        """What reached the bank and was not taken back, with the columns of :class:`kokin.reconcile.BankDeposit`."""
         with self._reading() as session:
-            return _read.settlements(session, EntryKind.CREDITS, Credit, as_of)
+            return _read.settlements(session, EntryKind.BANK_DEPOSITS, BankDeposit, as_of)
 
-    def reports(self, as_of: date | datetime | None = None) -> pa.Table:
-        """What operators report and nobody took back, with the columns of :class:`kokin.reconcile.OperatorReport`."""
+    def agent_reports(self, as_of: date | datetime | None = None) -> pa.Table:
+        """What operators report and nobody took back, with the columns of :class:`kokin.reconcile.AgentReport`."""
         with self._reading() as session:
-            return _read.settlements(session, EntryKind.REPORTS, OperatorReport, as_of)
+            return _read.settlements(session, EntryKind.AGENT_REPORTS, AgentReport, as_of)
 
-    def history(self, bill_id: str) -> History:
+    def history(self, bill_id: str) -> BillHistory:
         """Everything that the ledger has on one bill.
 
         Raises:
-            RefusedError: there is no such bill.
+            InvalidInputError: there is no such bill.
         """
         with self._reading() as session:
             require_complete(session, last_entry(session.connection))
@@ -452,10 +456,10 @@ class Ledger:
     def _errors(self) -> AbstractContextManager[None]:
         return _database_errors(self._store)
 
-    def _seal(self, journal: Journal, kind: EntryKind, at: datetime | None, **told: Any) -> None:
-        if not told["actor"].strip():
-            raise RefusedError([Issue("FIELD_MISSING", "actor")], "nothing was written")
-        journal.seal(kind.value, self._clock(), at, **told)
+    def _seal(self, journal: Journal, kind: EntryKind, at: datetime | None, **about: Any) -> None:
+        if not about["actor"].strip():
+            raise InvalidInputError([Issue("FIELD_MISSING", field="actor")], "nothing was written")
+        journal.seal(kind.value, self._clock(), at, **about)
 
 
 def _database_errors(store: Store) -> AbstractContextManager[None]:

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import RowMapping, delete, func, select
 
-from kokin.columns import Ints, integers
-from kokin.issues import Issue, Place
+from kokin._arrow import Int64Array, to_numpy
+from kokin.issues import Issue, Location
 from kokin.ledger._errors import LedgerError
 from kokin.ledger._schema import LINK_KINDS, TABLES, links_column
 from kokin.ledger._store import Session
@@ -35,7 +35,7 @@ _PAGE = 1 << 13
 _PAGES = 1 << 8
 
 
-def find(session: Session, kind: str, keys: Ints) -> tuple[Ints, Ints]:
+def find(session: Session, kind: str, keys: Int64Array) -> tuple[Int64Array, Int64Array]:
     """The links of some keys, which are a set in order: the keys, in order, and the rows: int64 (k,) and (k,)."""
     found = [np.empty((2, 0), np.int64)]
     for pairs in _pages(session, kind, keys):
@@ -48,39 +48,39 @@ def find(session: Session, kind: str, keys: Ints) -> tuple[Ints, Ints]:
     return ordered(*np.concatenate(found, axis=1))
 
 
-def _taken(pairs: Ints, keys: Ints) -> Ints:
+def _taken(pairs: Int64Array, keys: Int64Array) -> Int64Array:
     """The pairs of a few keys."""
     first, end = (np.searchsorted(pairs[0], keys, side) for side in ("left", "right"))
     return pairs[:, spread(first, end)]
 
 
-def spread(first: Ints, end: Ints) -> Ints:
+def spread(first: Int64Array, end: Int64Array) -> Int64Array:
     """All the integers from each first one to before its end."""
     count = end - first
     return np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
 
 
-def _pages(session: Session, kind: str, keys: Ints) -> Iterator[Ints]:
+def _pages(session: Session, kind: str, keys: Int64Array) -> Iterator[Int64Array]:
     """The pages that may have one of some keys: int64 (2, n) each, keys and rows."""
     if not len(keys):
         return
     told = select(_LINKS.c.id, _LINKS.c.low, _LINKS.c.high).where(_LINKS.c.kind == kind)
-    ids, low, high = (integers(column, 0) for column in session.table(told.order_by(_LINKS.c.id)).columns)
+    ids, low, high = (to_numpy(column, 0) for column in session.table(told.order_by(_LINKS.c.id)).columns)
     ids = ids[np.searchsorted(keys, low) < np.searchsorted(keys, high, "right")]
     for start in range(0, len(ids), _PAGES):
         yield from _fetched(session, ids[start : start + _PAGES])
 
 
-def _fetched(session: Session, ids: Ints) -> Iterator[Ints]:
+def _fetched(session: Session, ids: Int64Array) -> Iterator[Int64Array]:
     of = session.rows("links", ids, ("pairs",))
     for row, pairs in zip(of.column("id"), of.column("pairs"), strict=True):
         page = pairs_of(pairs)
         if page is None:
-            raise incomplete(Place("links", row.as_py()))
+            raise incomplete(Location("links", row.as_py()))
         yield page
 
 
-def pairs_of(page: pa.BinaryScalar) -> Ints | None:
+def pairs_of(page: pa.BinaryScalar) -> Int64Array | None:
     """The keys and rows of a page: int64 (2, n); None: it is cut."""
     pairs = page.as_buffer()
     return np.frombuffer(pairs, "<i8").reshape(2, -1) if pairs is not None and pairs.size % BYTES == 0 else None
@@ -103,16 +103,16 @@ def require_complete(session: Session, last: Mapping[str, Any] | RowMapping | No
         for kind, size in sizes(session).items():
             expected = last[links_column(kind)] or 0
             if size != expected * BYTES:
-                raise incomplete(Place("links"), kind, str(expected), str(size // BYTES))
+                raise incomplete(Location("links"), kind, str(expected), str(size // BYTES))
 
 
-def incomplete(place: Place, kind: str = "", expected: str = "", found: str = "") -> LedgerError:
+def incomplete(place: Location, kind: str = "", expected: str = "", found: str = "") -> LedgerError:
     """The error of an index that must not be used."""
-    issue = Issue("LEDGER_LINKS", kind, expected, found, place)
+    issue = Issue("LEDGER_LINKS", field=kind, expected=expected, found=found, location=place)
     return LedgerError("the index of the ledger is incomplete: nothing was written", [issue])
 
 
-def ordered(keys: Ints, rows: Ints) -> tuple[Ints, Ints]:
+def ordered(keys: Int64Array, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Links in the order of key and row, each once."""
     if len(keys) > 1 and not (keys[1:] > keys[:-1]).all():
         order = np.argsort(keys, kind="stable")
@@ -126,12 +126,12 @@ def ordered(keys: Ints, rows: Ints) -> tuple[Ints, Ints]:
     return keys, rows
 
 
-def joined(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+def joined(parts: Sequence[tuple[Int64Array, Int64Array]]) -> tuple[Int64Array, Int64Array]:
     """The keys and rows of some links, one part after another: at least one."""
     return np.concatenate([keys for keys, _ in parts]), np.concatenate([rows for _, rows in parts])
 
 
-def add(session: Session, kind: str, keys: Ints, rows: Ints) -> int:
+def add(session: Session, kind: str, keys: Int64Array, rows: Int64Array) -> int:
     """Write links as a run, together with those before it that are small; return how many are new."""
     keys, rows = ordered(keys, rows)
     added = len(keys)
@@ -148,7 +148,7 @@ def add(session: Session, kind: str, keys: Ints, rows: Ints) -> int:
         if count > size or size + count > MOST:
             break
         ids = session.table(select(_LINKS.c.id).where(_LINKS.c.kind == kind, _LINKS.c.run == run))
-        parts += list(_fetched(session, integers(ids.column("id"), 0)))
+        parts += list(_fetched(session, to_numpy(ids.column("id"), 0)))
         session.connection.execute(delete(_LINKS).where(_LINKS.c.kind == kind, _LINKS.c.run == run))
         size += count
     keys, rows = ordered(*np.concatenate(parts, axis=1))

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import inspect, select
 from sqlalchemy.engine import URL
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._databases import shown_url
 from kokin.ledger._entry import EntryKind
 from kokin.ledger._errors import LedgerError, LedgerExistsError
@@ -33,7 +33,7 @@ def create_ledger(store: Store, policy: Policy, clock: Callable[[], datetime], a
             raise LedgerExistsError(f"there is a ledger in {shown_url(store.engine.url)} already; open it instead")
         store.create(connection)
         told = {"form": VERSION, "pair_by": list(policy.pair_by)}
-        Journal(store, connection).seal(EntryKind.OPENED.value, clock(), actor=actor, told=told)
+        Journal(store, connection).seal(EntryKind.CREATED.value, clock(), actor=actor, totals=told)
     return policy
 
 
@@ -57,21 +57,23 @@ def policy_of(store: Store, policy: Policy | None) -> Policy:
 
     Raises:
         LedgerError: there is no ledger, or one of another schema version, or its first entry cannot be read.
-        RefusedError: the policy is not the ledger's.
+        InvalidInputError: the policy is not the ledger's.
     """
     url = store.engine.url
     with store.reading() as connection:
         if not inspect(connection).has_table("entries"):
             raise _missing(url)
         missing = {*_ENTRIES.c.keys()} - {column["name"] for column in inspect(connection).get_columns("entries")}
-        if "told" in missing:
+        if "totals" in missing:
             raise LedgerError(f"the table `entries` in {shown_url(url)} is not of a ledger; name another database")
-        first = connection.execute(select(_ENTRIES.c.told).where(_ENTRIES.c.id == 1)).first()
+        first = connection.execute(select(_ENTRIES.c.totals).where(_ENTRIES.c.id == 1)).first()
     try:
-        told = json.loads(first.told) if first else {}
+        told = json.loads(first.totals) if first else {}
         form, pair_by = told["form"], tuple(told["pair_by"])
     except (ValueError, TypeError, KeyError) as error:
-        issue = Issue("LEDGER_ROW_CHANGED" if first else "LEDGER_ROW_MISSING", "told", where=Place("entries", 1))
+        issue = Issue(
+            "LEDGER_ROW_CHANGED" if first else "LEDGER_ROW_MISSING", field="totals", location=Location("entries", 1)
+        )
         raise LedgerError(f"the ledger in {shown_url(url)} cannot be used", [issue]) from error
     if form != VERSION:
         raise LedgerError(
@@ -81,7 +83,9 @@ def policy_of(store: Store, policy: Policy | None) -> Policy:
     kept = Policy(pair_by=pair_by)
     if policy and policy.pair_by != kept.pair_by:
         expected, found = (", ".join(some.pair_by) for some in (kept, policy))
-        raise RefusedError([Issue("POLICY_DIFFERS", "pair_by", expected, found)], "another policy")
+        raise InvalidInputError(
+            [Issue("POLICY_DIFFERS", field="pair_by", expected=expected, found=found)], "another policy"
+        )
     return policy or kept
 
 

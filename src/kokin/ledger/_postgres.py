@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ARRAY, URL, BigInteger, Connection, cast, column, create_engine, func, literal, select
 
-from kokin.columns import Ints, in_one, string_array
+from kokin._arrow import Int64Array, combine, string_array
 from kokin.ledger._store import Chained, Store, Wanted
 
 # Any number, the same for all writers: "kokin" in ASCII.
@@ -66,7 +66,7 @@ class PostgresStore(Store):
             for rows, hashes in chain([first], parts):
                 copy.write(_copied(rows, hashes).to_pybytes())
 
-    def wanted(self, keys: Ints) -> Wanted:
+    def wanted(self, keys: Int64Array) -> Wanted:
         array = cast(literal(keys.tolist(), ARRAY(BigInteger)), ARRAY(BigInteger))
         return func.unnest(array).table_valued(column("value", BigInteger), name="wanted").render_derived()
 
@@ -78,7 +78,7 @@ def _copied(rows: pa.Table, hashes: list[bytes]) -> pa.Buffer:
     r"""Rows in the text format of COPY: tabs between values, ``\N`` for nothing. No text of theirs has a tab."""
     values = []
     for name in rows.column_names:
-        column = in_one(rows.column(name)).cast(pa.string())
+        column = combine(rows.column(name)).cast(pa.string())
         values.append(pc.replace_substring(column, "\\", "\\\\") if name == "body" else column)
     digits = np.frombuffer(b"".join(hashes).hex().encode(), np.uint8).reshape(len(hashes), -1)
     values.append(pc.binary_join_element_wise("\\\\x", string_array(digits), "\n", ""))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 
-from kokin.columns import Ints, in_one, integers
+from kokin._arrow import Int64Array, combine, to_numpy
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import bills_by_id, in_force, named_by_none, standing, up_to
 from kokin.ledger._entry import Entry, EntryKind, Overlap
@@ -173,20 +173,24 @@ def outcomes(session: Session, entry: int | None) -> pa.Table:
     return concat(parts, parts[0].schema).sort_by(_PLACE).drop_columns("digest").combine_chunks()
 
 
-def _outcomes(session: Session, ids: Ints) -> pa.Table:
+def _outcomes(session: Session, ids: Int64Array) -> pa.Table:
     """The columns of outcomes, of some receipts; a number that one does not carry is told as the bill has it."""
     names = ("payee_code", "item_code", "case_key")
     stand = standing(session, ids)
-    stand = chosen(stand, integers(stand.column("reverses"), -1) < 0)
-    files = session.rows("entries", integers(stand.column("entry"), 0), ("source",))
-    bill_ids = integers(stand.column("bill"), 0)
+    stand = chosen(stand, to_numpy(stand.column("reverses"), -1) < 0)
+    files = session.rows("entries", to_numpy(stand.column("entry"), 0), ("source",))
+    bill_ids = to_numpy(stand.column("bill"), 0)
     bills = bills_by_id(session, bill_ids[bill_ids > 0], ("bill_id", *names), replaced=True)
-    billed = bills.take(pc.index_in(stand.column("bill"), value_set=in_one(bills.column("id"))))
+    billed = bills.take(pc.index_in(stand.column("bill"), value_set=combine(bills.column("id"))))
     columns = {
-        "source": files.column("source").take(pc.index_in(stand.column("entry"), value_set=in_one(files.column("id")))),
+        "source": files.column("source").take(
+            pc.index_in(stand.column("entry"), value_set=combine(files.column("id")))
+        ),
         **{name: stand.column(name) for name in ("digest", "record_no", "outcome")},
         "bill_id": billed.column("bill_id"),
-        **{name: pc.coalesce(in_one(stand.column(name)), in_one(billed.column(name))) for name in names},
+        **{name: pc.coalesce(combine(stand.column(name)), combine(billed.column(name))) for name in names},
     }
     columns["case_key"] = pc.utf8_lpad(columns["case_key"], 20, "0")
-    return pa.table({**columns, **{name: stand.column(name) for name in (SUMMED, "applied", "excess", "expected")}})
+    return pa.table(
+        {**columns, **{name: stand.column(name) for name in (SUMMED, "applied", "excess", "balance_before")}}
+    )

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, select
 
-from kokin.columns import Ints, distinct, integers, within
-from kokin.issues import Issue, Place
+from kokin._arrow import Int64Array, isin_sorted, sorted_unique, to_numpy
+from kokin.issues import Issue, Location
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import BILL_COLUMNS, receipt_facts
 from kokin.ledger._journal import Journal
@@ -36,15 +36,15 @@ def pages(session: Session, statement: Statement, key: Any, rows: int = ROWS) ->
     page = session.table(ordered)
     while len(page):
         yield page
-        page = session.table(ordered.where(key > int(integers(page.column("id"), 0)[-1])))
+        page = session.table(ordered.where(key > int(to_numpy(page.column("id"), 0)[-1])))
 
 
-def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
+def _made(session: Session, kind: str) -> Iterator[tuple[Int64Array, Int64Array]]:
     """The links that the journal asks for: keys and the rows that they lead to, some at a time."""
     table = TABLES[kind]
     columns = {"bills": ("id", "body"), "receipts": ("id", SUMMED, "body"), "postings": ("id", "receipt")}[kind]
     for page in pages(session, select(*(table.c[name] for name in columns)), table.c.id):
-        ids = integers(page.column("id"), 0)
+        ids = to_numpy(page.column("id"), 0)
         match kind:
             case "bills":
                 bills = facts("bills", page.column("body"), BILL_COLUMNS)
@@ -55,19 +55,23 @@ def _made(session: Session, kind: str) -> Iterator[tuple[Ints, Ints]]:
                 keys, rows = receipt_keys(receipt_facts(page))
                 yield keys, ids[rows]
             case _:
-                yield integers(page.column("receipt"), 0), ids
+                yield to_numpy(page.column("receipt"), 0), ids
 
 
 def check_links(session: Session, kind: str) -> Issue | None:
     """The first row to which a link is missing, or the surplus of links; None: they are as the journal asks."""
     count = 0
     for keys, rows in _many(_made(session, kind)):
-        count += len(distinct(_paired(keys, rows)))
-        missing = rows[~within(_paired(keys, rows), np.sort(_paired(*find(session, kind, distinct(keys)))))]
+        count += len(sorted_unique(_paired(keys, rows)))
+        missing = rows[~isin_sorted(_paired(keys, rows), np.sort(_paired(*find(session, kind, sorted_unique(keys)))))]
         if len(missing):
-            return Issue("LEDGER_LINKS", kind, where=Place(kind, int(missing.min())))
+            return Issue("LEDGER_LINKS", field=kind, location=Location(kind, int(missing.min())))
     found = sizes(session)[kind] // BYTES
-    return Issue("LEDGER_LINKS", kind, str(count), str(found), Place("links")) if found != count else None
+    return (
+        Issue("LEDGER_LINKS", field=kind, expected=str(count), found=str(found), location=Location("links"))
+        if found != count
+        else None
+    )
 
 
 def check_pages(session: Session) -> Issue | None:
@@ -80,15 +84,15 @@ def check_pages(session: Session) -> Issue | None:
             page = pairs_of(pa.scalar(row["pairs"], pa.binary()))
             is_numbered = 0 < (row["run"] or 0) <= row["id"] <= _MAX_ID
             if page is None or not page.shape[1] or row["kind"] not in LINK_KINDS or not is_numbered:
-                return Issue("LEDGER_LINKS", "pairs", where=Place("links", row["id"]))
+                return Issue("LEDGER_LINKS", field="pairs", location=Location("links", row["id"]))
             if (row["low"], row["high"]) != (page[0, 0], page[0, -1]) or (page[0, 1:] < page[0, :-1]).any():
-                return Issue("LEDGER_LINKS", "low", where=Place("links", row["id"]))
+                return Issue("LEDGER_LINKS", field="low", location=Location("links", row["id"]))
     return None
 
 
-def _many(links: Iterator[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
+def _many(links: Iterator[tuple[Int64Array, Int64Array]]) -> Iterator[tuple[Int64Array, Int64Array]]:
     """The same links, many at a time: each time that some are looked for, all may have to be gone through."""
-    held: list[tuple[Ints, Ints]] = []
+    held: list[tuple[Int64Array, Int64Array]] = []
     for some in links:
         held.append(some)
         if sum(len(keys) for keys, _ in held) > MOST:
@@ -98,7 +102,7 @@ def _many(links: Iterator[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
         yield joined(held)
 
 
-def _paired(keys: Ints, rows: Ints) -> Ints:
+def _paired(keys: Int64Array, rows: Int64Array) -> Int64Array:
     """Two integers as one; two pairs become the same as good as never, and never by themselves."""
     return keys + rows * np.int64(0x1E3779B97F4A7C15)
 

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow.compute as pc
 from sqlalchemy import select
 
-from kokin.columns import Ints, integers
-from kokin.issues import Issue, RefusedError
+from kokin._arrow import Int64Array, to_numpy
+from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._circles import standing
 from kokin.ledger._entry import OF_FILES, Entry, EntryKind
 from kokin.ledger._forms import flags
 from kokin.ledger._journal import is_id, written_by
 from kokin.ledger._schema import TABLES
-from kokin.ledger._settle import Change, Rule
+from kokin.ledger._settle import Change, PostingReason
 from kokin.ledger._store import Session
 
 _ENTRIES, _POSTINGS = TABLES["entries"], TABLES["postings"]
@@ -42,7 +42,7 @@ def reversal_of_entry(session: Session, entry: int) -> Change:
     """What taking back an entry changes.
 
     Raises:
-        RefusedError: there is no such entry, it cannot be taken back, or it has been.
+        InvalidInputError: there is no such entry, it cannot be taken back, or it has been.
     """
     statement = select(_ENTRIES).where(_ENTRIES.c.id == entry)
     row = session.connection.execute(statement).mappings().first() if is_id(entry) else None
@@ -52,10 +52,10 @@ def reversal_of_entry(session: Session, entry: int) -> Change:
         raise _refused("ENTRY_KIND", "entry", row["kind"])
     if not stands(session, row["id"]):
         raise _refused("ENTRY_REVERSED", "entry", str(entry))
-    own = _POSTINGS.c.rule != Rule.REJUDGED.value
+    own = _POSTINGS.c.rule != PostingReason.REJUDGED.value
     postings = session.rows("postings", written_by(session, "postings", row["id"]), ("receipt", "rule"), own)
-    receipts = integers(postings.column("receipt"), 0)
-    taken_out = flags(pc.equal(postings.column("rule"), Rule.REVERSED.value))
+    receipts = to_numpy(postings.column("receipt"), 0)
+    taken_out = flags(pc.equal(postings.column("rule"), PostingReason.REVERSED.value))
     if row["reverses"] is not None and not len(receipts):
         _refuse_second(session, _origin(session, row["reverses"]))
     return _change(session, withdrawn=np.sort(receipts[~taken_out]), restored=np.sort(receipts[taken_out]))
@@ -71,25 +71,27 @@ def reversal_of_posting(session: Session, posting: int) -> Change:
     """What taking back one posting changes.
 
     Raises:
-        RefusedError: there is no such posting, or it is not the last one of its receipt.
+        InvalidInputError: there is no such posting, or it is not the last one of its receipt.
     """
     statement = select(_POSTINGS.c.receipt, _POSTINGS.c.reverses).where(_POSTINGS.c.id == posting)
     row = session.connection.execute(statement).first() if is_id(posting) else None
     if row is None:
         raise _refused("ENTRY_UNKNOWN", "posting", str(posting))
     one = np.array([row.receipt])
-    last = integers(standing(session, one).column("posting"), 0)[0]
+    last = to_numpy(standing(session, one).column("posting"), 0)[0]
     if last != posting:
-        raise RefusedError([Issue("POSTING_REPLACED", "posting", str(last), str(posting))], "nothing was reversed")
+        raise InvalidInputError(
+            [Issue("POSTING_REPLACED", field="posting", expected=str(last), found=str(posting))], "nothing was reversed"
+        )
     return _change(session, *((one, _NONE) if row.reverses is None else (_NONE, one)))
 
 
-def _change(session: Session, withdrawn: Ints, restored: Ints) -> Change:
+def _change(session: Session, withdrawn: Int64Array, restored: Int64Array) -> Change:
     """The receipts of which it is still true: one that was taken out alone stays out with its file, and after it."""
     taking, putting = (standing(session, some) for some in (withdrawn, restored))
-    withdrawn = withdrawn[integers(taking.column("reverses"), -1) < 0]
-    restored = restored[integers(putting.column("reverses"), -1) >= 0]
-    for entry in np.unique(integers(putting.column("entry"), 0)).tolist():
+    withdrawn = withdrawn[to_numpy(taking.column("reverses"), -1) < 0]
+    restored = restored[to_numpy(putting.column("reverses"), -1) >= 0]
+    for entry in np.unique(to_numpy(putting.column("entry"), 0)).tolist():
         _refuse_second(session, entry)
     return Change(withdrawn, restored)
 
@@ -102,5 +104,5 @@ def _refuse_second(session: Session, entry: int) -> None:
         raise _refused("FILE_STANDS", "entry", str(again.id))
 
 
-def _refused(code: str, field: str, found: str) -> RefusedError:
-    return RefusedError([Issue(code, field, "", found)], "nothing was reversed")
+def _refused(code: str, field: str, found: str) -> InvalidInputError:
+    return InvalidInputError([Issue(code, field=field, expected="", found=found)], "nothing was reversed")

@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from kokin.model import Bill, Bin, Receipt, Record, Yen, schema
-from kokin.reconcile import Credit, OperatorReport
+from kokin.model import Bill, Disposition, Receipt, Record, Yen, arrow_schema
+from kokin.reconcile import AgentReport, BankDeposit
 
 #: The form of the tables; a ledger of another form is not opened.
 VERSION = 4
@@ -41,7 +41,7 @@ _NOT_KEPT = ("name",)
 
 def _facts(record: type[Record], without: tuple[str, ...] = ()) -> pa.Schema:
     """The fields of a record as numbers and texts, those that are always told first."""
-    fields = [field for field in schema(record) if field.name not in without]
+    fields = [field for field in arrow_schema(record) if field.name not in without]
     fields.sort(key=lambda field: not record.model_fields[field.name].is_required())
     return pa.schema([(field.name, _INT if field.type in (_INT, pa.bool_()) else _TEXT) for field in fields])
 
@@ -50,8 +50,8 @@ def _facts(record: type[Record], without: tuple[str, ...] = ()) -> pa.Schema:
 FACTS = {
     "bills": _facts(Bill, _NOT_KEPT),
     "receipts": _facts(Receipt, _TOLD_BY_ENTRY),
-    "credits": _facts(Credit),
-    "reports": _facts(OperatorReport),
+    "bank_deposits": _facts(BankDeposit),
+    "agent_reports": _facts(AgentReport),
 }
 
 #: Yen of a table that the database sums; the body leaves them out.
@@ -60,7 +60,7 @@ SUMMED = "amount"
 _SETTLEMENT = pa.schema([("id", _INT), ("entry", _INT), (SUMMED, _INT), ("body", _TEXT), ("hash", _BYTES)])
 
 #: The most yen of one record.
-MAX_YEN = Yen().most
+MAX_YEN = Yen().max
 
 #: The tables whose rows an entry adds. The last column is the hash that chains the rows of a table.
 CHAINED: dict[str, pa.Schema] = {
@@ -79,13 +79,13 @@ CHAINED: dict[str, pa.Schema] = {
             ("excess", _INT),
             ("suspense", _INT),
             ("provisional", _INT),
-            ("void", _INT),
-            ("expected", _INT),
+            ("no_effect", _INT),
+            ("balance_before", _INT),
             ("hash", _BYTES),
         ]
     ),
-    "credits": _SETTLEMENT,
-    "reports": _SETTLEMENT,
+    "bank_deposits": _SETTLEMENT,
+    "agent_reports": _SETTLEMENT,
 }
 CHAINS = tuple(CHAINED)
 
@@ -112,7 +112,7 @@ _ENTRIES = pa.schema(
         ("digest", _TEXT),
         ("reverses", _INT),
         ("reverses_posting", _INT),
-        ("told", _TEXT),
+        ("totals", _TEXT),
         *(field for name in CHAINS for field in ((name, _INT), (f"{name}_hash", _BYTES))),
         *((links_column(kind), _INT) for kind in LINK_KINDS),
         ("hash", _BYTES),
@@ -155,11 +155,11 @@ def _table(name: str, columns: pa.Schema) -> Table:
 def _rules(name: str) -> list[str]:
     """What every row of a table fulfils."""
     rules = ["id > 0"]
-    least = {"receipts": 0, "reports": 0, "credits": -MAX_YEN}.get(name)
+    least = {"receipts": 0, "agent_reports": 0, "bank_deposits": -MAX_YEN}.get(name)
     if least is not None:
         rules.append(f"{SUMMED} BETWEEN {least} AND {MAX_YEN}")
     if name == "postings":
-        rules += [f"{each.value} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for each in Bin]
+        rules += [f"{each.value} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for each in Disposition]
     if name == "entries":
         rules.append("reverses IS NULL OR reverses_posting IS NULL")
         rules.append("(kind = 'reversal') = (reverses IS NOT NULL OR reverses_posting IS NOT NULL)")
@@ -190,7 +190,7 @@ _LOG = pa.schema(
         ("outcome", _TEXT),
         ("bill", _INT),
         ("bill_id", _TEXT),
-        *((name, _INT) for name in ("applied", "excess", "suspense", "provisional", "void", "expected")),
+        *((name, _INT) for name in ("applied", "excess", "suspense", "provisional", "no_effect", "balance_before")),
         *((name, _BYTES) for name in ("hash_before", "hash")),
     ]
 )
@@ -202,7 +202,7 @@ CREATE VIEW journal AS
 SELECT p.id, p.entry, e.at, e.actor, e.reason, e.version, f.source, f.digest,
        CAST({record_no} AS BIGINT) AS record_no, p.receipt,
        p.rule, p.reverses, p.outcome, p.bill, {bill_id} AS bill_id,
-       p.applied, p.excess, p.suspense, p.provisional, p.void, p.expected,
+       p.applied, p.excess, p.suspense, p.provisional, p.no_effect, p.balance_before,
        before.hash AS hash_before, p.hash
 FROM postings p
 JOIN entries e ON e.id = p.entry

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns import Ints, distinct, int64_array, integers, within, without
+from kokin._arrow import Int64Array, difference_sorted, int64_array, isin_sorted, sorted_unique, to_numpy
 from kokin.ledger._circles import Circles, Fresh, circles, with_standing
 from kokin.ledger._forms import chosen
 from kokin.ledger._journal import Journal
@@ -25,13 +25,13 @@ _NO_RECEIPTS = pa.table({"id": pa.array([], pa.int64())})
 _AT_ONCE = 1 << 19
 
 
-class Rule(StrEnum):
+class PostingReason(StrEnum):
     """Why a posting was made."""
 
     #: 計上: a receipt of the entry's own file.
     POSTED = "posted"
     #: 再判定: the verdict on an earlier receipt has changed, by what came later.
-    REJUDGED = "rejudged"
+    REJUDGED = "rematched"
     #: 取消: the receipt has been taken out.
     REVERSED = "reversed"
     #: 取消の取消: the receipt has been put back.
@@ -42,15 +42,15 @@ class Rule(StrEnum):
 class Change:
     """Earlier receipts to take out and to put back: sets of ids."""
 
-    withdrawn: Ints
-    restored: Ints
+    withdrawn: Int64Array
+    restored: Int64Array
 
 
 @dataclass
 class Settled:
     """What settling has changed, and what the fresh receipts have in common with earlier ones."""
 
-    rejudged: int = 0
+    rematched: int = 0
     """Earlier receipts that have another outcome now."""
     repeated: Counter[int] = field(default_factory=Counter)
     """How many fresh receipts report a payment that is in the file of an earlier entry, by that entry."""
@@ -59,7 +59,7 @@ class Settled:
 
 
 def settle(
-    journal: Journal, policy: Policy, keys: Ints, fresh: Fresh | None = None, change: Change | None = None
+    journal: Journal, policy: Policy, keys: Int64Array, fresh: Fresh | None = None, change: Change | None = None
 ) -> Settled:
     """Settle the circles of some keys.
 
@@ -72,10 +72,10 @@ def settle(
     """
     change = change or Change(_NONE, _NONE)
     found = Settled()
-    pending = distinct(keys)
+    pending = sorted_unique(keys)
     while len(pending):
         some = circles(journal, pending[:_AT_ONCE], fresh=fresh)
-        pending = without(pending, some.keys)
+        pending = difference_sorted(pending, some.keys)
         _settle(journal, policy, some, fresh, change, found)
         journal.progress(len(some.fresh))
     return found
@@ -86,10 +86,10 @@ def _settle(journal: Journal, policy: Policy, some: Circles, new: Fresh | None, 
         return
     fresh = new.receipts.take(int64_array(some.fresh)) if new else _NO_RECEIPTS
     earlier = with_standing(journal, some.receipts)
-    ids = integers(earlier.column("id"), 0)
-    stood = integers(earlier.column("reverses"), -1) < 0
-    withdrawn = stood & within(ids, change.withdrawn)
-    restored = ~stood & within(ids, change.restored)
+    ids = to_numpy(earlier.column("id"), 0)
+    stood = to_numpy(earlier.column("reverses"), -1) < 0
+    withdrawn = stood & isin_sorted(ids, change.withdrawn)
+    restored = ~stood & isin_sorted(ids, change.restored)
     takes_part = (stood & ~withdrawn) | restored
     old = chosen(earlier, takes_part)
     # Files of different layouts have different columns.
@@ -103,13 +103,13 @@ def _settle(journal: Journal, policy: Policy, some: Circles, new: Fresh | None, 
     again = said.slice(0, len(old))
     back = restored[takes_part]
     changed = differs(again, old, VERDICT) & ~back
-    for rule, among, mask in ((Rule.REVERSED, earlier, withdrawn), (Rule.REJUDGED, old, changed)):
+    for rule, among, mask in ((PostingReason.REVERSED, earlier, withdrawn), (PostingReason.REJUDGED, old, changed)):
         gone = chosen(among, mask)
         _post(journal, rule, gone.column("id"), {"reverses": gone.column("posting"), **yen_back(gone)})
-    for rule, mask in ((Rule.REJUDGED, changed), (Rule.RESTORED, back)):
+    for rule, mask in ((PostingReason.REJUDGED, changed), (PostingReason.RESTORED, back)):
         _post(journal, rule, chosen(old, mask).column("id"), _columns(chosen(again, mask)))
-    _post(journal, Rule.POSTED, fresh.column("id"), _columns(said.slice(len(old))))
-    found.rejudged += int(np.count_nonzero(changed))
+    _post(journal, PostingReason.POSTED, fresh.column("id"), _columns(said.slice(len(old))))
+    found.rematched += int(np.count_nonzero(changed))
 
 
 def _compare(receipts: pa.Table, done: Reconciliation, earlier: int, found: Settled) -> None:
@@ -117,7 +117,7 @@ def _compare(receipts: pa.Table, done: Reconciliation, earlier: int, found: Sett
     fresh_of = np.bincount(done.payments[earlier:], minlength=len(receipts))
     again = np.flatnonzero(fresh_of[done.payments[:earlier]])
     if len(again):
-        entry = integers(receipts.column("entry"), 0)[again]
+        entry = to_numpy(receipts.column("entry"), 0)[again]
         # A file may have several records of one payment.
         pairs = np.unique(np.stack([entry, done.payments[again]]), axis=1)
         for wrote, payment in pairs.T.tolist():
@@ -131,8 +131,8 @@ def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     return {name: table.column(name) for name in table.column_names}
 
 
-def _post(journal: Journal, rule: Rule, receipts: pa.ChunkedArray, columns: Mapping[str, Any]) -> None:
+def _post(journal: Journal, rule: PostingReason, receipts: pa.ChunkedArray, columns: Mapping[str, Any]) -> None:
     if len(receipts):
         rules = pa.repeat(pa.scalar(rule.value), len(receipts))
         ids = journal.add("postings", {"receipt": receipts, "rule": rules, **columns})
-        journal.link("postings", integers(receipts, 0), ids)
+        journal.link("postings", to_numpy(receipts, 0), ids)

@@ -10,14 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from kokin.columns import as_table, conform, integers
-from kokin.issues import Place
+from kokin._arrow import as_table, to_numpy, validate_table
+from kokin.issues import Location
 from kokin.ledger._entry import EntryKind
 from kokin.ledger._files import digest
 from kokin.ledger._forms import stored
 from kokin.ledger._schema import FACTS, SUMMED
 from kokin.model import Record
-from kokin.reconcile import Credit, OperatorReport
+from kokin.reconcile import AgentReport, BankDeposit
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Settlements:
 
     digest: str
     """SHA-256 of the source's name and the rows."""
-    told: Mapping[str, int]
+    totals: Mapping[str, int]
     """How many there are, and their yen."""
     rows: pa.Table
 
@@ -35,13 +35,16 @@ def settlements(kind: EntryKind, given: Any, source: str) -> Settlements:
     """Take credits or reports.
 
     Raises:
-        RefusedError: a column or a value that is required is missing, or of another type.
+        InvalidInputError: a column or a value that is required is missing, or of another type.
     """
-    records: dict[EntryKind, type[Record]] = {EntryKind.CREDITS: Credit, EntryKind.REPORTS: OperatorReport}
+    records: dict[EntryKind, type[Record]] = {
+        EntryKind.BANK_DEPOSITS: BankDeposit,
+        EntryKind.AGENT_REPORTS: AgentReport,
+    }
     record = records[kind]
-    table = conform(as_table(given), record, place=partial(Place, source))
+    table = validate_table(as_table(given), record, place=partial(Location, source))
     rows = pa.table(
         {name: stored(table.column(name)) for name in FACTS[kind.value].names if name in table.column_names}
     )
-    told = {"given": len(rows), "yen": int(integers(rows.column(SUMMED), 0).sum())}
+    told = {"given": len(rows), "yen": int(to_numpy(rows.column(SUMMED), 0).sum())}
     return Settlements(sha256(f"{source}\n{digest(kind.value, rows)}".encode()).hexdigest(), told, rows)

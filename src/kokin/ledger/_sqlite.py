@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event, func
 from sqlalchemy.exc import OperationalError
 
-from kokin.columns import Ints, in_one, integers
+from kokin._arrow import Int64Array, combine, to_numpy
 from kokin.ledger._store import Chained, Store, Wanted
 
 _INT = pa.int64()
@@ -59,7 +59,7 @@ class SqliteStore(Store):
         for rows, hashes in parts:
             _insert(connection.connection.cursor(), table, rows, hashes)
 
-    def wanted(self, keys: Ints) -> Wanted:
+    def wanted(self, keys: Int64Array) -> Wanted:
         return func.json_each(str(keys.tolist())).table_valued(column("value", BigInteger), name="wanted")
 
     def fact(self, body: str, name: str) -> str:
@@ -67,7 +67,7 @@ class SqliteStore(Store):
 
 
 def _insert(cursor: Any, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
-    columns = {name: in_one(rows.column(name)) for name in rows.column_names}
+    columns = {name: combine(rows.column(name)) for name in rows.column_names}
     told = {name: values for name, values in columns.items() if values.null_count < len(values)}
     insert = f"INSERT INTO {table} ({', '.join((*told, 'hash'))}) VALUES "  # noqa: S608 (names of our own)
     row = f"({', '.join('?' * (len(told) + 1))})"
@@ -83,7 +83,7 @@ def _objects(values: pa.Array) -> Iterable[Any]:
     if not values.null_count and pc.all(pc.equal(values, values[0])).as_py():
         return repeat(values[0].as_py())
     objects: list[Any] = (
-        values.to_pylist() if values.null_count or values.type != _INT else integers(values, 0).tolist()
+        values.to_pylist() if values.null_count or values.type != _INT else to_numpy(values, 0).tolist()
     )
     return objects
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, func, select
 
-from kokin.columns import Ints, distinct, in_one
+from kokin._arrow import Int64Array, combine, sorted_unique
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import in_force, up_to
 from kokin.ledger._entry import Entry, EntryKind
@@ -41,7 +41,7 @@ def status(session: Session, as_of: date | datetime | None) -> dict[str, Any]:
     sums = session.connection.execute(select(*columns).where(up_to(_POSTINGS.c.entry, last))).one()
     bins = {name: whole_yen(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(BINS)}
     controls = [*_sums(session, last, outcomes, bins), _applied_control(session, last)]
-    files = select(func.count()).where(_ENTRIES.c.kind == EntryKind.FILE.value, up_to(_ENTRIES.c.id, last))
+    files = select(func.count()).where(_ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value, up_to(_ENTRIES.c.id, last))
     return {
         "entries": entry.id if entry else 0,
         **{name: row[name] if row else 0 for name in CHAINS},
@@ -58,8 +58,8 @@ def _sums(
     session: Session, last: int | None, outcomes: dict[str, dict[str, int]], bins: dict[str, int]
 ) -> Iterator[Control]:
     """Every yen that a file brought is in a receipt, and every receipt's in a bin."""
-    files = select(_ENTRIES).where(_ENTRIES.c.kind == EntryKind.FILE.value, up_to(_ENTRIES.c.id, last))
-    accepted = sum(Entry.of(row).told.get("accepted_yen", 0) for row in session.connection.execute(files).mappings())
+    files = select(_ENTRIES).where(_ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value, up_to(_ENTRIES.c.id, last))
+    accepted = sum(Entry.of(row).totals.get("accepted_yen", 0) for row in session.connection.execute(files).mappings())
     kept = select(*yen_parts(_RECEIPTS.c.amount)).where(up_to(_RECEIPTS.c.entry, last))
     sums = session.connection.execute(kept).one()
     yield Control("T1", "accepted by the files = receipts", accepted, whole_yen(sums[0], sums[1]))
@@ -115,11 +115,11 @@ class _Applied:
         return max(self.yen - self.billed, 0)
 
 
-def _slips(session: Session, ids: Ints, only: ColumnElement[bool] | None = None) -> list[Slip]:
+def _slips(session: Session, ids: Int64Array, only: ColumnElement[bool] | None = None) -> list[Slip]:
     """``id, bill_id, amount, obligation_id`` of bills by their ids, without those that cover several obligations."""
     rows = session.rows("bills", ids, ("body",), only)
     slips = facts("bills", rows.column("body"), ("bill_id", "amount", "obligation_id", "covers"))
-    slips = slips.append_column("id", in_one(rows.column("id")))
+    slips = slips.append_column("id", combine(rows.column("id")))
     own = pc.is_null(slips.column("covers"))
     columns = ("id", "bill_id", "amount", "obligation_id")
     # Lists of a column each: a mapping per row would take most of the time.
@@ -130,7 +130,7 @@ def _slips(session: Session, ids: Ints, only: ColumnElement[bool] | None = None)
 def _ask_unpaid_slips(session: Session, groups: dict[str, _Applied], last: int | None) -> None:
     """Raise the billed yen of obligations to the largest amount of all their slips, the unpaid ones too."""
     if groups:
-        keys = distinct(text_keys("obligation_id", pa.array(groups)))
-        for _, _, amount, obligation in _slips(session, distinct(find(session, "bills", keys)[1]), in_force(last)):
+        keys = sorted_unique(text_keys("obligation_id", pa.array(groups)))
+        for _, _, amount, obligation in _slips(session, sorted_unique(find(session, "bills", keys)[1]), in_force(last)):
             if group := groups.get(obligation or ""):
                 group.billed = max(group.billed, amount)

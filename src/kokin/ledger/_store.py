@@ -22,7 +22,7 @@ from sqlalchemy import (
     true,
 )
 
-from kokin.columns import Ints, distinct, integers, within
+from kokin._arrow import Int64Array, isin_sorted, sorted_unique, to_numpy
 from kokin.ledger._errors import LedgerError, is_undecodable
 from kokin.ledger._forms import chosen, concat
 from kokin.ledger._schema import AUDIT_LOG_VIEW, JOURNAL, METADATA, TABLES
@@ -82,7 +82,7 @@ class Store(abc.ABC):
         """Add rows with their hashes; columns that are not there hold nothing. All parts have the same columns."""
 
     @abc.abstractmethod
-    def wanted(self, keys: Ints) -> Wanted:
+    def wanted(self, keys: Int64Array) -> Wanted:
         """Integers as a table of one column, ``value``."""
 
     @abc.abstractmethod
@@ -119,7 +119,7 @@ class Store(abc.ABC):
         result.close()
         return concat(tables, columns)
 
-    def look_up(self, connection: Connection, keys: Ints, statement: Callable[[Wanted], Statement]) -> pa.Table:
+    def look_up(self, connection: Connection, keys: Int64Array, statement: Callable[[Wanted], Statement]) -> pa.Table:
         """The rows of a statement about some integers, some of them at a time."""
         columns = _columns(statement(self.wanted(keys[:0])))
         parts = (keys[start : start + ROWS] for start in range(0, len(keys), ROWS))
@@ -163,7 +163,7 @@ class Session:
     store: Store
     connection: Connection
 
-    def look_up(self, keys: Ints, statement: Callable[[Wanted], Statement]) -> pa.Table:
+    def look_up(self, keys: Int64Array, statement: Callable[[Wanted], Statement]) -> pa.Table:
         """See :meth:`Store.look_up`."""
         return self.store.look_up(self.connection, keys, statement)
 
@@ -171,12 +171,14 @@ class Session:
         """See :meth:`Store.table`."""
         return self.store.table(self.connection, statement)
 
-    def rows(self, table: str, ids: Ints, names: tuple[str, ...], only: ColumnElement[bool] | None = None) -> pa.Table:
+    def rows(
+        self, table: str, ids: Int64Array, names: tuple[str, ...], only: ColumnElement[bool] | None = None
+    ) -> pa.Table:
         """Rows of a table by their ids, in the order of these: ``id`` and the named columns.
 
         ``only`` says which of them.
         """
-        ids = distinct(ids)
+        ids = sorted_unique(ids)
         of = TABLES[table]
         columns = select(*(of.c[name] for name in ("id", *names))).where(true() if only is None else only)
 
@@ -189,7 +191,7 @@ class Session:
             first, last = int(part[0]), int(part[-1])
             if last - first < _DENSE * len(part):
                 found = self.table(columns.where(of.c.id.between(first, last)).order_by(of.c.id))
-                tables.append(chosen(found, within(integers(found.column("id"), 0), part)))
+                tables.append(chosen(found, isin_sorted(to_numpy(found.column("id"), 0), part)))
             else:
                 tables.append(self.look_up(part, joined))
         return concat(tables, _columns(columns))

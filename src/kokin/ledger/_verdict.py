@@ -6,17 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import UNKNOWN_WORD, Flags, int64_array, integers, word_codes
+from kokin._arrow import UNKNOWN_CATEGORY, BoolArray, category_codes, int64_array, to_numpy
 from kokin.ledger._forms import flags, restored
 from kokin.matching import FINAL, KINDS, OUTCOMES, Index, bins
-from kokin.model import Bill, Bin, Receipt
+from kokin.model import Bill, Disposition, Receipt
 from kokin.reconcile import Policy, Reconciliation, reconcile
 
 #: Where the yen of a receipt may be.
-BINS = tuple(name.value for name in Bin)
+BINS = tuple(name.value for name in Disposition)
 
 #: What a posting says of its receipt.
-VERDICT = ("outcome", "bill", *BINS, "expected")
+VERDICT = ("outcome", "bill", *BINS, "balance_before")
 
 
 def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
@@ -53,7 +53,7 @@ def verdict_of(done: Reconciliation, bills: pa.Table, receipts: pa.Table) -> pa.
         "outcome": outcomes.column("outcome"),
         "bill": _rows_of(outcomes.column("bill_id"), bills),
         **_bins(outcomes, kind),
-        "expected": outcomes.column("expected"),
+        "balance_before": outcomes.column("balance_before"),
     }
     return pa.table(columns).select(VERDICT)
 
@@ -64,19 +64,19 @@ def _rows_of(names: pa.ChunkedArray, bills: pa.Table) -> pa.ChunkedArray:
 
 def _bins(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:
     """The yen of each receipt by bin."""
-    amount, applied, excess = (integers(outcomes.column(name), 0) for name in ("amount", "applied", "excess"))
-    outcome = word_codes(outcomes.column("outcome"), tuple(OUTCOMES), UNKNOWN_WORD)
-    yen = bins(outcome, word_codes(kind, tuple(KINDS), FINAL), amount, applied, excess)
+    amount, applied, excess = (to_numpy(outcomes.column(name), 0) for name in ("amount", "applied", "excess"))
+    outcome = category_codes(outcomes.column("outcome"), tuple(OUTCOMES), UNKNOWN_CATEGORY)
+    yen = bins(outcome, category_codes(kind, tuple(KINDS), FINAL), amount, applied, excess)
     return {name.value: int64_array(column) for name, column in yen.items()}
 
 
-def differs(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> Flags:
+def differs(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> BoolArray:
     """Which rows of two tables are not the same in some columns, nothing being an empty text: bool (n,)."""
     found = np.zeros(len(one), np.bool_)
     for name in names:
         left, right = one.column(name), other.column(name)
         if left.type == pa.int64():
-            found |= integers(left, -1) != integers(right, -1)
+            found |= to_numpy(left, -1) != to_numpy(right, -1)
         else:
             found |= ~flags(pc.equal(pc.fill_null(left, ""), pc.fill_null(right, "")))
     return found
@@ -85,6 +85,6 @@ def differs(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> Flags:
 def yen_back(standing: pa.Table) -> dict[str, pa.Array]:
     """What takes a posting back: the same verdict, its yen negative."""
     return {
-        name: int64_array(-integers(standing.column(name), 0)) if name in BINS else standing.column(name)
+        name: int64_array(-to_numpy(standing.column(name), 0)) if name in BINS else standing.column(name)
         for name in VERDICT
     }

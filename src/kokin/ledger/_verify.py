@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from kokin.columns import distinct, integers, union, without
-from kokin.issues import Issue, Place, RefusedError
+from kokin._arrow import difference_sorted, sorted_union, sorted_unique, to_numpy
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._chain import START, chained, row_bytes
 from kokin.ledger._circles import circles, receipt_facts, with_standing
 from kokin.ledger._errors import LedgerError
@@ -26,7 +26,7 @@ from kokin.ledger._verdict import VERDICT, differs, verdict
 from kokin.reconcile import Policy
 
 # What reading raises of rows that the chain of hashes confirms and that Kokin cannot have written.
-_UNREADABLE = (pa.ArrowException, LedgerError, RefusedError, ValueError, TypeError, LookupError, OverflowError)
+_UNREADABLE = (pa.ArrowException, LedgerError, InvalidInputError, ValueError, TypeError, LookupError, OverflowError)
 
 
 @dataclass
@@ -50,7 +50,9 @@ def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Ver
     """See :meth:`kokin.ledger.Ledger.verify`."""
     found = Verification()
     if sealed and not re.fullmatch("[0-9a-fA-F]{64}", sealed):
-        found.issues.append(Issue("LEDGER_SEAL_FORMAT", "sealed", "64 hexadecimal digits", sealed[:64]))
+        found.issues.append(
+            Issue("LEDGER_SEAL_FORMAT", field="sealed", expected="64 hexadecimal digits", found=sealed[:64])
+        )
         return found
     seals: dict[str, dict[int, bytes]] = {name: {} for name in CHAINS}
     known = not sealed
@@ -64,9 +66,11 @@ def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Ver
         known = known or bytes.fromhex(sealed) in hashes
         last = page.slice(len(page) - 1).to_pylist()[0]
     if not last and found.is_clean:
-        found.issues.append(Issue("LEDGER_ROW_MISSING", where=Place("entries", 1)))
+        found.issues.append(Issue("LEDGER_ROW_MISSING", location=Location("entries", 1)))
     if not known and found.is_clean:
-        found.issues.append(Issue("LEDGER_SEAL", "hash", sealed, found.hash, Place("entries")))
+        found.issues.append(
+            Issue("LEDGER_SEAL", field="hash", expected=sealed, found=found.hash, location=Location("entries"))
+        )
     if not found.is_clean:
         return found
     for name in CHAINS:
@@ -78,7 +82,7 @@ def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Ver
         try:
             found.issues += _judge_again(session, policy)
         except _UNREADABLE:
-            found.issues.append(Issue("LEDGER_ROW_CHANGED", "body", where=Place("receipts")))
+            found.issues.append(Issue("LEDGER_ROW_CHANGED", field="body", location=Location("receipts")))
     return found
 
 
@@ -89,13 +93,13 @@ def _check_index(session: Session, last: Mapping[str, Any]) -> list[Issue]:
             return [page]
         require_complete(session, last)
     except LedgerError as error:
-        return error.issues or [Issue("LEDGER_LINKS", where=Place("links"))]
+        return error.issues or [Issue("LEDGER_LINKS", location=Location("links"))]
     found = []
     for kind in LINK_KINDS:
         try:
             found.append(check_links(session, kind))
         except _UNREADABLE:
-            found.append(Issue("LEDGER_ROW_CHANGED", "body", where=Place(kind)))
+            found.append(Issue("LEDGER_ROW_CHANGED", field="body", location=Location(kind)))
     return [issue for issue in found if issue]
 
 
@@ -111,14 +115,14 @@ def _walk(session: Session, name: str, seals: dict[int, bytes], found: Verificat
     rows_after = select(table).order_by(table.c.id)
 
     def broken(code: str, row: int) -> None:
-        found.issues.append(Issue(code, "", where=Place(name, row)))
+        found.issues.append(Issue(code, field="", location=Location(name, row)))
 
     size = ROWS
     while True:
         try:
             page = session.table(rows_after.limit(size))
             rows = row_bytes(page, JOURNAL[name])
-        except (pa.ArrowException, RefusedError, LedgerError):
+        except (pa.ArrowException, InvalidInputError, LedgerError):
             # A value that no column of the ledger can hold: look for its row one by one.
             if size > 1:
                 size = 1
@@ -126,7 +130,7 @@ def _walk(session: Session, name: str, seals: dict[int, bytes], found: Verificat
             return broken("LEDGER_ROW_CHANGED", last + 1)
         if not len(page):
             break
-        ids = integers(page.column("id"), 0).tolist()
+        ids = to_numpy(page.column("id"), 0).tolist()
         hashes = page.column("hash").to_pylist()
         # Up to the first row that is not what was written, what is computed is what stands there.
         right = zip(ids, hashes, chained(before, rows), strict=True)
@@ -159,10 +163,10 @@ def _judge_again(session: Session, policy: Policy) -> Iterator[Issue]:
     table = TABLES["receipts"]
     seen = np.empty(0, np.int64)
     for page in pages(session, select(table.c.id, table.c[SUMMED], table.c.body), table.c.id):
-        some = circles(session, without(distinct(receipt_keys(receipt_facts(page))[0]), seen))
-        seen = union(seen, some.keys)
+        some = circles(session, difference_sorted(sorted_unique(receipt_keys(receipt_facts(page))[0]), seen))
+        seen = sorted_union(seen, some.keys)
         receipts = with_standing(session, some.receipts)
-        stand = chosen(receipts, integers(receipts.column("reverses"), -1) < 0)
+        stand = chosen(receipts, to_numpy(receipts.column("reverses"), -1) < 0)
         said = verdict(some.bills, stand, policy)
         for posting in chosen(stand, differs(said, stand, VERDICT)).column("posting").to_pylist():
-            yield Issue("LEDGER_VERDICT", "outcome", where=Place("postings", posting))
+            yield Issue("LEDGER_VERDICT", field="outcome", location=Location("postings", posting))

@@ -17,18 +17,18 @@ An :class:`Index` leads from every number of every slip to the slip, and from th
 >>> slip.tolist(), NUMBERS[by[0]]
 ([1, 0, -1], 'el_number')
 
-A receipt that concerns no other is judged at a stroke; :func:`crowded` finds the others, for the whole rule of
-:func:`judge`:
+A receipt that concerns no other is judged at a stroke; :func:`find_interacting` finds the others, for the whole rule of
+:func:`apply_rule`:
 
 >>> kind = np.full(3, KINDS.index("final"), np.uint8)
->>> crowded(kind, slip, index.debts).tolist()
+>>> find_interacting(kind, slip, index.debts).tolist()
 [False, False, True]
->>> judged = judge_alone(slip[:2], np.array([1500, 1000]), np.ones(2, bool), index.debts, index.status)
+>>> judged = match_independent(slip[:2], np.array([1500, 1000]), np.ones(2, bool), index.debts, index.status)
 >>> [OUTCOMES[code].value for code in judged.outcome], judged.applied.tolist()
 (['UNDERPAID', 'MATCHED'], [1500, 1000])
 """
 
-from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Debts
+from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Obligations
 from kokin.matching._disposition import BOOKED, PROVISIONAL_YEN, SUSPENSE, bins, disposition, signed
 from kokin.matching._index import Index
 from kokin.matching._judge import (
@@ -40,18 +40,28 @@ from kokin.matching._judge import (
     OUTCOMES,
     PROVISIONAL,
     REVERSAL,
-    Claims,
-    Judgement,
-    crowded,
+    MatchInput,
+    MatchResult,
+    apply_rule,
+    find_interacting,
     group,
-    judge,
-    judge_alone,
+    match_independent,
 )
-from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
-from kokin.matching._pack import CONTENT, DIGIT_COLUMNS, EL_FIELDS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text
+from kokin.matching._lookup import AMBIGUOUS, NO_BILL, NO_KEY
+from kokin.matching._pack import (
+    CONTENT,
+    DIGIT_COLUMNS,
+    EL_FIELDS,
+    KEY_COLUMNS,
+    KEY_KINDS,
+    EncodedKeys,
+    encode_keys,
+    encode_text,
+)
 from kokin.matching._slots import hashes
 
 __all__ = [
+    "AMBIGUOUS",
     "BOOKED",
     "CANCEL",
     "CANCELLED",
@@ -60,34 +70,33 @@ __all__ = [
     "DIGIT_COLUMNS",
     "EL_FIELDS",
     "FINAL",
+    "KEY_COLUMNS",
+    "KEY_KINDS",
     "KINDS",
     "NO_BALANCE",
     "NO_BILL",
-    "NO_NUMBER",
-    "NUMBERS",
-    "NUMBER_COLUMNS",
+    "NO_KEY",
     "OPEN",
     "OUTCOMES",
     "PROVISIONAL",
     "PROVISIONAL_YEN",
     "REVERSAL",
-    "SEVERAL",
     "STATUSES",
     "SUPERSEDED",
     "SUSPENSE",
-    "Claims",
-    "Debts",
+    "EncodedKeys",
     "Index",
-    "Judgement",
-    "Keys",
+    "MatchInput",
+    "MatchResult",
+    "Obligations",
+    "apply_rule",
     "bins",
-    "crowded",
     "disposition",
+    "encode_keys",
+    "encode_text",
+    "find_interacting",
     "group",
     "hashes",
-    "judge",
-    "judge_alone",
-    "pack",
-    "pack_text",
+    "match_independent",
     "signed",
 ]

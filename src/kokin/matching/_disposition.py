@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kokin.columns import Bytes, Ints
+from kokin._arrow import Int64Array, UInt8Array
 from kokin.matching._judge import KINDS, OUTCOMES
-from kokin.model import Bin, Outcome, ReceiptKind
+from kokin.model import Disposition, Outcome, ReceiptKind
 
 #: What :func:`disposition` returns: money for a known bill (applied and excess), and the other bins.
 BOOKED, SUSPENSE, PROVISIONAL_YEN, NO_EFFECT = range(4)
@@ -35,24 +35,26 @@ def _disposition(outcome: Outcome, kind: ReceiptKind) -> int:
 _TABLE = np.array([[_disposition(outcome, kind) for kind in KINDS] for outcome in OUTCOMES], np.uint8)
 
 
-def disposition(outcome: Bytes, kind: Bytes) -> Bytes:
+def disposition(outcome: UInt8Array, kind: UInt8Array) -> UInt8Array:
     """Return the disposition of receipts, uint8 (n,), from their codes of ``OUTCOMES`` and ``KINDS``."""
-    found: Bytes = _TABLE[outcome, kind]
+    found: UInt8Array = _TABLE[outcome, kind]
     return found
 
 
-def signed(kind: Bytes, amount: Ints) -> Ints:
+def signed(kind: UInt8Array, amount: Int64Array) -> Int64Array:
     """Return the yen that receipts bring, int64 (n,): those of a reversal are negative."""
     return np.where(kind == KINDS.index(ReceiptKind.REVERSAL), -amount, amount)
 
 
-def bins(outcome: Bytes, kind: Bytes, amount: Ints, applied: Ints, excess: Ints) -> dict[Bin, Ints]:
+def bins(
+    outcome: UInt8Array, kind: UInt8Array, amount: Int64Array, applied: Int64Array, excess: Int64Array
+) -> dict[Disposition, Int64Array]:
     """Return the yen of each receipt by bin, int64 (n,) each; over all bins they are its :func:`signed` yen."""
     where, yen = disposition(outcome, kind), signed(kind, amount)
     return {
-        Bin.APPLIED: applied,
-        Bin.EXCESS: excess,
-        Bin.SUSPENSE: np.where(where == SUSPENSE, yen, 0),
-        Bin.PROVISIONAL: np.where(where == PROVISIONAL_YEN, yen, 0),
-        Bin.VOID: np.where(where == NO_EFFECT, yen, 0),
+        Disposition.APPLIED: applied,
+        Disposition.EXCESS: excess,
+        Disposition.SUSPENSE: np.where(where == SUSPENSE, yen, 0),
+        Disposition.PROVISIONAL: np.where(where == PROVISIONAL_YEN, yen, 0),
+        Disposition.NO_EFFECT: np.where(where == NO_EFFECT, yen, 0),
     }

@@ -11,28 +11,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import (
-    CHUNK,
-    UNKNOWN_WORD,
-    Bytes,
-    Flags,
-    Ints,
-    Rows,
-    batches_of,
-    common_width,
-    conformed,
-    in_threads,
-    integers,
-    no_rows,
-    record_problems,
-    take_texts,
-    texts_in_one,
-    word_codes,
+from kokin._arrow import (
+    CHUNK_ROWS,
+    UNKNOWN_CATEGORY,
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+    category_codes,
+    checked_table,
+    combine_strings,
+    empty_batch,
+    fixed_width,
+    iter_batches,
+    take_strings,
+    thread_map,
+    to_numpy,
+    validate_records,
 )
-from kokin.issues import Issue, Place, RefusedError
-from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Debts, find_debts, overpaid
-from kokin.matching._lookup import NO_BILL, NO_NUMBER, Lookup, look_up
-from kokin.matching._pack import DIGIT_COLUMNS, NUMBER_COLUMNS, NUMBERS, Keys, pack, pack_text, unpack
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Obligations, find_debts, overpaid
+from kokin.matching._lookup import NO_BILL, NO_KEY, Lookup, look_up
+from kokin.matching._pack import DIGIT_COLUMNS, KEY_COLUMNS, KEY_KINDS, EncodedKeys, encode_keys, encode_text, unpack
 from kokin.matching._saved import load, release, save
 from kokin.matching._slots import fill, gather
 from kokin.model import Bill
@@ -41,7 +41,7 @@ _TEXT_WORDS = 3
 
 # What bills are matched on, and what is owed on them; the rest of a bill is for other rooms.
 _OF_DEBTS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
-_USED = {"amount", "status", *_OF_DEBTS, *NUMBER_COLUMNS}
+_USED = {"amount", "status", *_OF_DEBTS, *KEY_COLUMNS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,11 @@ class Index:
     in_order: bool
     width: int | None
     #: int64 (n,): yen printed on the slip.
-    amount: Ints
+    amount: Int64Array
     #: uint8 (n,): a code of ``STATUSES``; None where all slips are open.
-    status: Bytes | None
+    status: UInt8Array | None
     #: What is owed.
-    debts: Debts
+    debts: Obligations
     #: By kind of number.
     lookups: dict[str, Lookup]
 
@@ -82,12 +82,12 @@ class Index:
                 would be in no figure.
 
         Raises:
-            RefusedError: ``.issues`` names every row that is no bill, every duplicate ``bill_id``, every
+            InvalidInputError: ``.issues`` names every row that is no bill, every duplicate ``bill_id``, every
                 covered obligation that no slip of its own bills, and every obligation with more paid than billed.
         """
-        parts = in_threads(_read, _counted(batches_of(bills, CHUNK)))
+        parts = thread_map(_read, _counted(iter_batches(bills, CHUNK_ROWS)))
         rows = pa.concat_tables([part.rows for part in parts])
-        bill_id = texts_in_one(rows.column("bill_id"))
+        bill_id = combine_strings(rows.column("bill_id"))
         amount, status = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
         keys = {kind: _joined([part.keys[kind] for part in parts]) for kind in parts[0].keys}
         found = [issue for part in parts for issue in part.issues]
@@ -98,10 +98,10 @@ class Index:
         if check_paid_before:
             found += overpaid(rows, amount, status, debts)
         if found:
-            raise RefusedError(found, "bills refused")
+            raise InvalidInputError(found, "bills refused")
         lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
         status_told = status if status.any() else None
-        return cls(bill_id, in_order, common_width(bill_id), amount, status_told, debts, lookups)
+        return cls(bill_id, in_order, fixed_width(bill_id), amount, status_told, debts, lookups)
 
     def save(self, folder: str | Path) -> None:
         """Write the index into a folder, to be used by :meth:`load` on a machine of the same byte order."""
@@ -118,13 +118,13 @@ class Index:
         """An index from a folder, mapped into memory: only what is looked at is read.
 
         Raises:
-            RefusedError: the folder holds no index, or one of another version.
+            InvalidInputError: the folder holds no index, or one of another version.
             OSError: a file cannot be read.
         """
         arrays, names, more = load(Path(folder))
-        debts = Debts(**{name: arrays[name] for name in DEBT_ARRAYS})
+        debts = Obligations(**{name: arrays[name] for name in DEBT_ARRAYS})
         lookups = {kind: Lookup(*(arrays[f"{kind}.{name}"] for name in Lookup._fields)) for kind in more["kinds"]}
-        bill_id = texts_in_one(names.column("bill_id"))
+        bill_id = combine_strings(names.column("bill_id"))
         return cls(bill_id, more["in_order"], more["width"], arrays["amount"], arrays["status"], debts, lookups)
 
     def release(self) -> None:
@@ -133,32 +133,32 @@ class Index:
             release(lookup.words)
             release(lookup.slots)
 
-    def names(self, slips: Rows) -> pa.Array:
+    def names(self, slips: Int32Array) -> pa.Array:
         """The ``bill_id`` of slips, null for what is no slip (below 0): string (k,)."""
-        return take_texts(self.bill_id, self.width, slips)
+        return take_strings(self.bill_id, self.width, slips)
 
-    def el_fields(self, slips: Rows) -> dict[str, pa.Array]:
+    def el_fields(self, slips: Int32Array) -> dict[str, pa.Array]:
         """The eL numbers of slips by their fields, ``payee_code, item_code, confirmation, case_key``."""
         return unpack(gather(self.lookups["el_number"].words, slips))
 
-    def find(self, receipts: pa.RecordBatch) -> tuple[Rows, Bytes, Flags]:
+    def find(self, receipts: pa.RecordBatch) -> tuple[Int32Array, UInt8Array, BoolArray]:
         """The slip of each receipt, by the first number that it carries.
 
         Returns:
-            The slip, :data:`NO_BILL`, :data:`SEVERAL` or :data:`NO_NUMBER`: int32 (n,). Which of ``NUMBERS`` it was:
+            The slip, :data:`NO_BILL`, :data:`SEVERAL` or :data:`NO_KEY`: int32 (n,). Which of ``KEY_KINDS`` it was:
             uint8 (n,). Whether any of its numbers is none of its kind: bool (n,).
         """
         count = len(receipts)
-        slip, by = np.full(count, NO_NUMBER, np.int32), np.zeros(count, np.uint8)
+        slip, by = np.full(count, NO_KEY, np.int32), np.zeros(count, np.uint8)
         wrong = np.zeros(count, np.bool_)
         lookup = self.lookups.get("customer_number")
-        packed = pack(receipts, lookup.words.shape[1] if lookup else _TEXT_WORDS)
+        packed = encode_keys(receipts, lookup.words.shape[1] if lookup else _TEXT_WORDS)
         for kind, keys in packed.items():
             wrong |= keys.wrong
-            asked = keys.present & (slip == NO_NUMBER)
+            asked = keys.present & (slip == NO_KEY)
             rows = slice(None) if asked.all() else np.flatnonzero(asked)
-            by[rows] = NUMBERS.index(kind)
-            asked_keys = Keys(keys.words[rows], keys.present[rows], keys.wrong[rows])
+            by[rows] = KEY_KINDS.index(kind)
+            asked_keys = EncodedKeys(keys.words[rows], keys.present[rows], keys.wrong[rows])
             slip[rows] = self.lookups[kind].find(asked_keys) if kind in self.lookups else NO_BILL
         return slip, by, wrong
 
@@ -167,9 +167,9 @@ class _Part(NamedTuple):
     """A stretch of bills: what debts are found by, yen, standing, numbers, and what is wrong."""
 
     rows: pa.Table
-    amount: Ints
-    status: Bytes
-    keys: dict[str, Keys]
+    amount: Int64Array
+    status: UInt8Array
+    keys: dict[str, EncodedKeys]
     issues: list[Issue]
 
 
@@ -186,21 +186,25 @@ def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
     batch, before = piece
     rows = pa.Table.from_batches([batch])
     # The numbers are checked where they are packed.
-    table, issues = conformed(rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Place(record=before + row))
-    amount = integers(table.column("amount"), 0)
+    table, issues = checked_table(
+        rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Location(record=before + row)
+    )
+    amount = to_numpy(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:
-        status = word_codes(table.column("status"), STATUSES, OPEN)
-    keys = pack(table.combine_chunks().to_batches()[0] if len(table) else no_rows(table.schema), _text_words(table))
+        status = category_codes(table.column("status"), STATUSES, OPEN)
+    keys = encode_keys(
+        table.combine_chunks().to_batches()[0] if len(table) else empty_batch(table.schema), _text_words(table)
+    )
     wrong = _suspects(table, status, keys)
-    issues += record_problems(table, Bill, wrong, lambda record: Place(record=before + record))
+    issues += validate_records(table, Bill, wrong, lambda record: Location(record=before + record))
     rows = table.select([name for name in _OF_DEBTS if name in table.schema.names])
     return _Part(rows, amount, status, keys, list(dict.fromkeys(issues)))
 
 
-def _suspects(table: pa.Table, status: Bytes, keys: dict[str, Keys]) -> Flags:
+def _suspects(table: pa.Table, status: UInt8Array, keys: dict[str, EncodedKeys]) -> BoolArray:
     """Rows that may be no bills: bool (n,)."""
-    wrong: Flags = ~keys["el_number"].present | (status == UNKNOWN_WORD)
+    wrong: BoolArray = ~keys["el_number"].present | (status == UNKNOWN_CATEGORY)
     for kind in keys.values():
         wrong |= kind.wrong
     return wrong
@@ -213,7 +217,7 @@ def _text_words(table: pa.Table) -> int:
     return max(_TEXT_WORDS, -(-longest // 8))
 
 
-def _joined(parts: list[Keys]) -> Keys:
+def _joined(parts: list[EncodedKeys]) -> EncodedKeys:
     """The numbers of one kind, a stretch after another, all in as many words as the longest needs."""
     words = np.zeros((sum(len(part.present) for part in parts), max(part.words.shape[1] for part in parts)), np.uint64)
     end = 0
@@ -221,30 +225,32 @@ def _joined(parts: list[Keys]) -> Keys:
         start, end = end, end + len(part.present)
         words[start:end, : part.words.shape[1]] = part.words
     present, wrong = [part.present for part in parts], [part.wrong for part in parts]
-    return Keys(words, np.concatenate(present), np.concatenate(wrong))
+    return EncodedKeys(words, np.concatenate(present), np.concatenate(wrong))
 
 
 def _ascending(texts: pa.Array) -> bool:
     """Whether each text is less than the one after it; then no two are the same."""
     count = len(texts) - 1
-    starts = range(0, max(count, 0), CHUNK)
+    starts = range(0, max(count, 0), CHUNK_ROWS)
 
     def ascends(start: int) -> bool:
-        size = min(CHUNK, count - start)
+        size = min(CHUNK_ROWS, count - start)
         return bool(pc.all(pc.less(texts.slice(start, size), texts.slice(start + 1, size))).as_py())
 
-    return all(in_threads(ascends, starts))
+    return all(thread_map(ascends, starts))
 
 
 def _repeated(bill_id: pa.Array) -> list[Issue]:
     """The rows whose ``bill_id`` an earlier row has."""
     longest = pc.max(pc.binary_length(bill_id)).as_py() or 0
-    keys = pack_text(bill_id, -(-longest // 8) or 1)
+    keys = encode_text(bill_id, -(-longest // 8) or 1)
     _, again, first = fill(keys.words, keys.present)
     rows = np.unique(np.concatenate([again, first]))
     issues, seen = [], set()
-    for row, text in zip(rows.tolist(), take_texts(bill_id, None, rows).to_pylist(), strict=True):
+    for row, text in zip(rows.tolist(), take_strings(bill_id, None, rows).to_pylist(), strict=True):
         if text in seen:
-            issues.append(Issue("BILL_REPEATED", "bill_id", "", text, Place(record=row + 1)))
+            issues.append(
+                Issue("BILL_REPEATED", field="bill_id", expected="", found=text, location=Location(record=row + 1))
+            )
         seen.add(text)
     return issues

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns import Bytes, Flags, Ints, Rows, in_threads, sort, stretches
-from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Debts
-from kokin.matching._lookup import NO_BILL, NO_NUMBER, SEVERAL
+from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, chunk_slices, sort, thread_map
+from kokin.matching._debts import CANCELLED, OPEN, SUPERSEDED, Obligations
+from kokin.matching._lookup import AMBIGUOUS, NO_BILL, NO_KEY
 from kokin.model import Outcome, ReceiptKind
 
 #: The outcomes by code.
@@ -35,73 +35,78 @@ PROVISIONAL, FINAL, CANCEL, CORRECTION, REVERSAL = (
     )
 )
 
-#: ``expected`` of a receipt that met no balance.
+#: ``balance_before`` of a receipt that met no balance.
 NO_BALANCE = -1
 
 
-class Claims(NamedTuple):
+class MatchInput(NamedTuple):
     """Receipts as the judgement sees them, ``n`` rows."""
 
     #: uint8 (n,): a code of :data:`KINDS`.
-    kind: Bytes
-    #: int32 (n,): the slip, or ``NO_BILL``, ``SEVERAL``, ``NO_NUMBER``.
-    slip: Rows
+    kind: UInt8Array
+    #: int32 (n,): the slip, or ``NO_BILL``, ``AMBIGUOUS``, ``NO_KEY``.
+    slip: Int32Array
     #: int64 (n,): yen.
-    amount: Ints
+    amount: Int64Array
     #: int64 (n,): rows with the same integer were paid at the same place: the slip or, without one, the number.
-    place: Ints
+    place: Int64Array
     #: int64 (n,): rows with the same integer were paid at the same moment and in the same store.
-    moment: Ints
+    moment: Int64Array
     #: bool (n,): another row reports the same payment, and that one counts.
-    duplicate: Flags
+    duplicate: BoolArray
     #: int64 (n,): the ``provider_key`` of a payment, or the key that a reversal names, as a number; -1: none.
-    key: Ints
+    key: Int64Array
     #: int64 (n,): the key of the whole booking that contains a payment, as a number like ``key``; -1: none.
-    batch: Ints
+    batch: Int64Array
     #: int64 (n,): the day that the bank booked (``received_on``), ``paid_on`` where it is not given.
-    day: Ints
+    day: Int64Array
     #: int64 (n,): the order of finals. Rows of one rank are alike in everything that is ever told of them.
-    rank: Ints
+    rank: Int64Array
 
 
-class Judgement(NamedTuple):
+class MatchResult(NamedTuple):
     """What became of receipts, ``n`` rows, and of the obligations that they met."""
 
     #: uint8 (n,): a code of :data:`OUTCOMES`.
-    outcome: Bytes
+    outcome: UInt8Array
     #: int64 (n,): yen that lowered a balance.
-    applied: Ints
+    applied: Int64Array
     #: int64 (n,): yen for a known bill that did not.
-    excess: Ints
+    excess: Int64Array
     #: int64 (n,): the balance that the receipt met; :data:`NO_BALANCE` where it met none.
-    expected: Ints
+    balance_before: Int64Array
     #: int32 (k,), int64 (k,): obligations that money came to, each once, and what is open on them after it.
-    touched: Rows
-    left: Ints
+    touched: Int32Array
+    left: Int64Array
 
-    def part(self, rows: slice) -> Judgement:
+    def part(self, rows: slice) -> MatchResult:
         """Some of the receipts, with all of the obligations."""
-        return Judgement(
-            self.outcome[rows], self.applied[rows], self.excess[rows], self.expected[rows], self.touched, self.left
+        return MatchResult(
+            self.outcome[rows],
+            self.applied[rows],
+            self.excess[rows],
+            self.balance_before[rows],
+            self.touched,
+            self.left,
         )
 
 
-def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
+def apply_rule(claims: MatchInput, debts: Obligations, status: UInt8Array | None) -> MatchResult:
     """The rule of matching on receipts; every receipt that concerns another must be among them."""
     count = len(claims.kind)
     outcome = np.full(count, UNJUDGED, np.uint8)
     outcome[claims.duplicate] = CODE[Outcome.DUPLICATE_RECORD]
-    live = ~claims.duplicate & (claims.slip != NO_NUMBER)
+    live = ~claims.duplicate & (claims.slip != NO_KEY)
     outcome[corrected(claims, live)] = CODE[Outcome.SUPERSEDED]
     nothing = (claims.kind == CORRECTION) & (claims.amount == 0)
     outcome[nothing & live & (outcome == UNJUDGED)] = CODE[Outcome.CANCEL]
     take_back(claims, outcome)
-    outcome[(outcome == UNJUDGED) & (claims.slip == NO_NUMBER)] = CODE[Outcome.KEY_MISSING]
+    outcome[(outcome == UNJUDGED) & (claims.slip == NO_KEY)] = CODE[Outcome.KEY_MISSING]
     pair_up(claims, live, outcome)
 
     money = outcome == UNJUDGED
     outcome[money & (claims.slip == NO_BILL)] = CODE[Outcome.NO_BILL]
-    outcome[money & (claims.slip == SEVERAL)] = CODE[Outcome.MULTIPLE_BILLS]
+    outcome[money & (claims.slip == AMBIGUOUS)] = CODE[Outcome.MULTIPLE_BILLS]
     applied, excess = np.zeros(count, np.int64), np.zeros(count, np.int64)
     known = np.flatnonzero(money & (claims.slip >= 0))
     standing = np.zeros(len(known), np.uint8) if status is None else status[claims.slip[known]]
@@ -115,13 +120,13 @@ def judge(claims: Claims, debts: Debts, status: Bytes | None) -> Judgement:
     met, applied[rows], touched, left = settle(claims.slip[rows], claims.amount[rows], debts)
     outcome[rows] = classify(claims.amount[rows], met)
     excess[rows] = claims.amount[rows] - applied[rows]
-    expected = np.full(count, NO_BALANCE, np.int64)
-    expected[rows] = met
-    return Judgement(outcome, applied, excess, expected, touched, left)
+    balance_before = np.full(count, NO_BALANCE, np.int64)
+    balance_before[rows] = met
+    return MatchResult(outcome, applied, excess, balance_before, touched, left)
 
 
-def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Flags:
-    """Receipts that may concern another, so that :func:`judge` must see them: bool (n,).
+def find_interacting(kind: UInt8Array, slip: Int32Array, debts: Obligations) -> BoolArray:
+    """Receipts that may concern another, so that :func:`apply_rule` must see them: bool (n,).
 
     All others are finals on a slip that settles one obligation, and no other receipt has to do with its circle.
     """
@@ -139,18 +144,20 @@ def crowded(kind: Bytes, slip: Rows, debts: Debts) -> Flags:
         if len(debts.covered):
             told[rows] |= debts.lead(some) < 0
 
-    in_threads(note, stretches(len(slip)))
+    thread_map(note, chunk_slices(len(slip)))
     # Vectors are sorted faster than memory is reached in no order.
     sort(circles)
-    for some in stretches(len(circles) - 1):
+    for some in chunk_slices(len(circles) - 1):
         part = circles[some]
         company[part[(part == circles[some.start + 1 : some.stop + 1]) & (part >= 0)]] = True
-    in_threads(tell, stretches(len(slip)))
+    thread_map(tell, chunk_slices(len(slip)))
     return told
 
 
-def judge_alone(slip: Rows, amount: Ints, alone: Flags, debts: Debts, status: Bytes | None) -> Judgement:
-    """The rule of matching on receipts that concern no other (see :func:`crowded`): each meets a whole balance.
+def match_independent(
+    slip: Int32Array, amount: Int64Array, alone: BoolArray, debts: Obligations, status: UInt8Array | None
+) -> MatchResult:
+    """Match receipts that share no obligation with another one (see :func:`find_interacting`).
 
     ``alone``, bool (n,), says which they are; what is told of the others has no meaning. ``status`` may be None where
     all slips are open. ``touched`` and ``left`` have a row for each that is alone.
@@ -159,22 +166,22 @@ def judge_alone(slip: Rows, amount: Ints, alone: Flags, debts: Debts, status: By
     met = debts.open.take(lead, mode="clip")
     applied = np.minimum(met, amount)
     outcome = classify(amount, met)
-    expected = met
+    balance_before = met
     if status is not None:
         standing = status.take(slip, mode="clip")
         closed = standing != OPEN
         outcome[standing == CANCELLED] = CODE[Outcome.CANCELLED_BILL]
         outcome[standing == SUPERSEDED] = CODE[Outcome.BILL_CHANGED]
         applied[closed] = 0
-        expected = np.where(closed, NO_BALANCE, met)
-    return Judgement(outcome, applied, amount - applied, expected, lead[alone], (met - applied)[alone])
+        balance_before = np.where(closed, NO_BALANCE, met)
+    return MatchResult(outcome, applied, amount - applied, balance_before, lead[alone], (met - applied)[alone])
 
 
 #: The code of a receipt that no step has judged yet.
 UNJUDGED = np.uint8(255)
 
 
-def group(*columns: npt.NDArray[Any]) -> Ints:
+def group(*columns: npt.NDArray[Any]) -> Int64Array:
     """A number for each row, the same for rows that are equal in all columns: int64 (n,), from 0 in sorted order."""
     keys = _merged([column for column in columns if (column != column[:1]).any()] or [columns[0]])
     order = np.lexsort(keys[::-1]) if len(keys) > 1 else np.argsort(keys[0])
@@ -187,9 +194,9 @@ def group(*columns: npt.NDArray[Any]) -> Ints:
     return number
 
 
-def _merged(columns: list[npt.NDArray[Any]]) -> list[Ints]:
+def _merged(columns: list[npt.NDArray[Any]]) -> list[Int64Array]:
     """Columns that sort alike in fewer: neighbours become one number where their ranges allow it."""
-    merged: list[Ints] = []
+    merged: list[Int64Array] = []
     room = 0
     for column in columns:
         low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
@@ -204,7 +211,7 @@ def _merged(columns: list[npt.NDArray[Any]]) -> list[Ints]:
     return merged
 
 
-def last(groups: Ints, rows: Rows, *order: npt.NDArray[Any]) -> Rows:
+def last(groups: Int64Array, rows: Int32Array, *order: npt.NDArray[Any]) -> Int32Array:
     """The row of each group that comes last in an order, the first column weighing most; one per group there is."""
     sort = np.lexsort((*(column[rows] for column in order[::-1]), groups[rows]))
     rows = rows[sort]
@@ -213,13 +220,13 @@ def last(groups: Ints, rows: Rows, *order: npt.NDArray[Any]) -> Rows:
     return rows[ends]
 
 
-def corrected(claims: Claims, live: Flags) -> Flags:
+def corrected(claims: MatchInput, live: BoolArray) -> BoolArray:
     """SUPERSEDED by a correction (訂正): bool (n,).
 
     The corrections of one place and moment restate one payment. The last of them stands for it, the others are
     replaced; so is the final it restates: the last of another amount, or else the last.
     """
-    found: Flags = live & (claims.kind == CORRECTION)
+    found: BoolArray = live & (claims.kind == CORRECTION)
     if not found.any():
         return found
     where = group(claims.place, claims.moment)
@@ -233,7 +240,7 @@ def corrected(claims: Claims, live: Flags) -> Flags:
     return found
 
 
-def take_back(claims: Claims, outcome: Bytes) -> None:
+def take_back(claims: MatchInput, outcome: UInt8Array) -> None:
     """Pair reversals (入金取消) with the finals that they take back; written into ``outcome``.
 
     A reversal that names a key is paired with the final of that key and amount, or with all finals of the booking of
@@ -247,13 +254,13 @@ def take_back(claims: Claims, outcome: Bytes) -> None:
         return
     outcome[reversal] = CODE[Outcome.REVERSAL_WITHOUT_PAYMENT]
     final = open_ & ((claims.kind == FINAL) | (claims.kind == CORRECTION))
-    named, placed = claims.key >= 0, claims.slip != NO_NUMBER
+    named, placed = claims.key >= 0, claims.slip != NO_KEY
     by_key, by_place = group(claims.key, claims.amount), group(claims.place, claims.amount)
 
-    def left(reached: Flags) -> Ints:
+    def left(reached: BoolArray) -> Int64Array:
         return np.flatnonzero(final & reached & (outcome == UNJUDGED))
 
-    def write(reversals: Ints, finals: Ints) -> None:
+    def write(reversals: Int64Array, finals: Int64Array) -> None:
         outcome[reversals], outcome[finals] = CODE[Outcome.REVERSAL], CODE[Outcome.REVERSED]
 
     naming, others = reversal[named[reversal]], reversal[(placed & ~named)[reversal]]
@@ -263,7 +270,7 @@ def take_back(claims: Claims, outcome: Bytes) -> None:
     write(*latest_first(others, left(placed), by_place, claims.day, claims.rank).T)
 
 
-def whole_bookings(reversals: Ints, finals: Ints, claims: Claims) -> tuple[Ints, Ints]:
+def whole_bookings(reversals: Int64Array, finals: Int64Array, claims: MatchInput) -> tuple[Int64Array, Int64Array]:
     """The reversals that name a booking (一括入金) and have the sum of its finals, one each; and these finals."""
     size = max(claims.key.max(initial=-1), claims.batch.max(initial=-1)) + 1
     sums = np.zeros(size, np.int64)
@@ -273,7 +280,9 @@ def whole_bookings(reversals: Ints, finals: Ints, claims: Claims) -> tuple[Ints,
     return fits, finals[np.isin(claims.batch[finals], claims.key[fits])]
 
 
-def latest_first(reversals: Ints, finals: Ints, where: Ints, day: Ints, rank: Ints) -> Ints:
+def latest_first(
+    reversals: Int64Array, finals: Int64Array, where: Int64Array, day: Int64Array, rank: Int64Array
+) -> Int64Array:
     """Give each reversal, in the order of days and ranks, the latest final of its group that is left: int64 (k, 2).
 
     Finals up to a day are put on a stack before the reversals of that day take from its top: like brackets, this is the
@@ -296,7 +305,7 @@ def latest_first(reversals: Ints, finals: Ints, where: Ints, day: Ints, rank: In
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def pair_up(claims: Claims, live: Flags, outcome: Bytes) -> None:
+def pair_up(claims: MatchInput, live: BoolArray, outcome: UInt8Array) -> None:
     """Provisionals (速報) and cancels (取消): judged by what else is in their pair; written into ``outcome``.
 
     A pair is place, moment and amount. It is enough that the other is there: three cancels may meet one provisional.
@@ -314,16 +323,16 @@ def pair_up(claims: Claims, live: Flags, outcome: Bytes) -> None:
     outcome[provisional & has_cancel] = CODE[Outcome.CANCELLED]
     outcome[provisional & has_final] = CODE[Outcome.SUPERSEDED]
     outcome[provisional & (claims.slip == NO_BILL)] = CODE[Outcome.NO_BILL]
-    outcome[provisional & (claims.slip == SEVERAL)] = CODE[Outcome.MULTIPLE_BILLS]
+    outcome[provisional & (claims.slip == AMBIGUOUS)] = CODE[Outcome.MULTIPLE_BILLS]
     outcome[cancel] = CODE[Outcome.CANCEL_WITHOUT_PROVISIONAL]
     outcome[cancel & has_provisional] = CODE[Outcome.CANCEL]
 
 
-def classify(amount: Ints, met: Ints) -> Bytes:
+def classify(amount: Int64Array, met: Int64Array) -> UInt8Array:
     """The outcome of money that met a balance: uint8 (n,)."""
     case = (amount > met).view(np.uint8) + (amount != met).view(np.uint8)
     case[met == 0] = 3
-    outcome: Bytes = _BY_BALANCE.take(case)
+    outcome: UInt8Array = _BY_BALANCE.take(case)
     return outcome
 
 
@@ -334,7 +343,9 @@ _BY_BALANCE = np.array(
 )
 
 
-def settle(slips: Rows, amount: Ints, debts: Debts) -> tuple[Ints, Ints, Rows, Ints]:
+def settle(
+    slips: Int32Array, amount: Int64Array, debts: Obligations
+) -> tuple[Int64Array, Int64Array, Int32Array, Int64Array]:
     """The balances that payments meet, and what they take of them, in the order of the rows.
 
     Returns:
@@ -355,7 +366,7 @@ def settle(slips: Rows, amount: Ints, debts: Debts) -> tuple[Ints, Ints, Rows, I
     return met, applied, touched, balance
 
 
-def settle_each(obligation: Ints, amount: Ints, balance: Ints) -> tuple[Ints, Ints]:
+def settle_each(obligation: Int64Array, amount: Int64Array, balance: Int64Array) -> tuple[Int64Array, Int64Array]:
     """:func:`settle` where every payment is for one obligation: a running sum inside each. Lowers ``balance``."""
     order = np.argsort(obligation, kind="stable")
     who, yen = obligation[order], amount[order]
@@ -372,8 +383,13 @@ def settle_each(obligation: Ints, amount: Ints, balance: Ints) -> tuple[Ints, In
 
 
 def settle_circles(
-    first: Ints, count: Ints, obligations: Ints, circle: Rows, amount: Ints, balance: Ints
-) -> tuple[Ints, Ints]:
+    first: Int64Array,
+    count: Int64Array,
+    obligations: Int64Array,
+    circle: Int32Array,
+    amount: Int64Array,
+    balance: Int64Array,
+) -> tuple[Int64Array, Int64Array]:
     """:func:`settle` where slips cover several obligations: round by round, in each the next payment of every circle.
 
     A payment goes to its obligations, ``obligations[first : first + count]``, in the order of their terms. Lowers

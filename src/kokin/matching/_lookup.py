@@ -8,42 +8,44 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Bytes, Ints, Rows, Words, integers, to_arrow
-from kokin.matching._debts import OPEN, Debts
-from kokin.matching._pack import Keys
+from kokin._arrow import Int32Array, Int64Array, UInt8Array, UInt64Array, from_numpy, to_numpy
+from kokin.matching._debts import OPEN, Obligations
+from kokin.matching._pack import EncodedKeys
 from kokin.matching._slots import fill, probe
 
 #: What stands for a slip where a receipt's number leads to none: no bill has it, open bills of several debts have it,
 #: the receipt carries no number.
-NO_BILL, SEVERAL, NO_NUMBER = -1, -2, -3
+NO_BILL, AMBIGUOUS, NO_KEY = -1, -2, -3
 
 
 class Lookup(NamedTuple):
     """The slips by one kind of number."""
 
     #: uint64 (n, words): the numbers of all slips.
-    words: Words
+    words: UInt64Array
     #: int32: the table of :func:`kokin.matching._slots.fill`.
-    slots: Rows
-    #: int32 (n,): the slip that a found one stands for, or :data:`SEVERAL`; None where no number is shared.
-    leads: Rows | None
+    slots: Int32Array
+    #: int32 (n,): the slip that a found one stands for, or :data:`AMBIGUOUS`; None where no number is shared.
+    leads: Int32Array | None
 
-    def find(self, keys: Keys) -> Rows:
-        """The slip of each number, :data:`NO_BILL` or :data:`SEVERAL`: int32 (k,)."""
+    def find(self, keys: EncodedKeys) -> Int32Array:
+        """The slip of each number, :data:`NO_BILL` or :data:`AMBIGUOUS`: int32 (k,)."""
         found = probe(self.slots, self.words, keys.words)
         found[keys.wrong] = NO_BILL
         return found if self.leads is None else np.where(found < 0, found, self.leads.take(found, mode="clip"))
 
 
-def look_up(keys: Keys, bill_id: pa.Array, status: Bytes, debts: Debts) -> Lookup:
+def look_up(keys: EncodedKeys, bill_id: pa.Array, status: UInt8Array, debts: Obligations) -> Lookup:
     """The lookup of a kind of number: which slip each leads to (see :class:`~kokin.matching.Index`)."""
     slots, again, first = fill(keys.words, keys.present)
     leads = settle_shared(again, first, bill_id, status, debts) if len(again) else None
     return Lookup(keys.words, slots, leads)
 
 
-def settle_shared(again: Rows, first: Rows, bill_id: pa.Array, status: Bytes, debts: Debts) -> Rows:
-    """For every slip the one that its number leads to, or :data:`SEVERAL`: int32 (n,).
+def settle_shared(
+    again: Int32Array, first: Int32Array, bill_id: pa.Array, status: UInt8Array, debts: Obligations
+) -> Int32Array:
+    """For every slip the one that its number leads to, or :data:`AMBIGUOUS`: int32 (n,).
 
     ``again`` and ``first`` are the pairs of slips with one number that :func:`kokin.matching._slots.fill` found.
     """
@@ -51,8 +53,8 @@ def settle_shared(again: Rows, first: Rows, bill_id: pa.Array, status: Bytes, de
     slip = np.concatenate([holders, again])
     holder = np.concatenate([holders, first])
     rank = np.empty(len(slip), np.int64)
-    order = pc.sort_indices(bill_id.take(to_arrow(slip, pa.int32())))
-    rank[integers(order.cast(pa.int64()), 0)] = np.arange(len(slip))
+    order = pc.sort_indices(bill_id.take(from_numpy(slip, pa.int32())))
+    rank[to_numpy(order.cast(pa.int64()), 0)] = np.arange(len(slip))
     order = np.lexsort((rank, status[slip], holder))
     slip, holder = slip[order], holder[order]
     head = np.ones(len(slip), np.bool_)
@@ -62,11 +64,11 @@ def settle_shared(again: Rows, first: Rows, bill_id: pa.Array, status: Bytes, de
     other = (status[slip] == OPEN) & (debt != debt[head][np.cumsum(head) - 1])
     leads = np.arange(len(status), dtype=np.int32)
     leads[holder] = chosen
-    leads[holder[other]] = SEVERAL
+    leads[holder[other]] = AMBIGUOUS
     return leads
 
 
-def _debt_names(slips: Rows, debts: Debts) -> Ints:
+def _debt_names(slips: Int32Array, debts: Obligations) -> Int64Array:
     """A number for what each slip settles, the same for slips that settle the same obligations: int64 (k,)."""
     name = debts.lead(slips).astype(np.int64)
     seen: dict[tuple[int, ...], int] = {}

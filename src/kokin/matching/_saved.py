@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 
 _VERSION = 2
 _HEAD = "index.json"
@@ -52,12 +52,15 @@ def load(folder: Path) -> tuple[dict[str, Any], pa.Table, dict[str, Any]]:
     """What :func:`save` wrote, mapped into memory.
 
     Raises:
-        RefusedError: the folder holds no index, or one of another version.
+        InvalidInputError: the folder holds no index, or one of another version.
     """
     head = json.loads((folder / _HEAD).read_text(encoding="utf-8")) if (folder / _HEAD).is_file() else {}
     if head.get("version") != _VERSION:
         found = str(head.get("version", ""))
-        raise RefusedError([Issue("INDEX_VERSION", "", str(_VERSION), found, Place(folder.name))], "no index")
+        raise InvalidInputError(
+            [Issue("INDEX_VERSION", field="", expected=str(_VERSION), found=found, location=Location(folder.name))],
+            "no index",
+        )
     mapped = {name: np.asarray(np.load(folder / name, mmap_mode="r")) for name in set(head["arrays"].values()) - {None}}
     arrays = {name: None if file is None else mapped[file] for name, file in head["arrays"].items()}
     names = pa.ipc.open_file(pa.memory_map(str(folder / _NAMES))).read_all()

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns import CHUNK, Flags, Ints, Rows, Words, distinct, in_threads, sort, stretches
+from kokin._arrow import (
+    CHUNK_ROWS,
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    UInt64Array,
+    chunk_slices,
+    sort,
+    sorted_unique,
+    thread_map,
+)
 
 #: Slots per key: two of three stay empty, so five of six searches end at their first slot.
 SPARE = 3
@@ -23,7 +33,7 @@ _STIR = np.uint64(0xBF58476D1CE4E5B9)
 _HALF = np.uint64(32)
 
 
-def hashes(words: Words) -> Words:
+def hashes(words: UInt64Array) -> UInt64Array:
     """The words of each key multiplied, xored and shifted into one: uint64 (n,)."""
     state = words[:, 0] * _SPREAD
     for column in range(1, words.shape[1]):
@@ -35,7 +45,7 @@ def hashes(words: Words) -> Words:
     return state
 
 
-def places(hashed: Words, size: int) -> Ints:
+def places(hashed: UInt64Array, size: int) -> Int64Array:
     """The slot at which the search for each key begins, 0 to ``size - 1``: int64 (n,). In the order of the hashes."""
     state = hashed >> _HALF
     state *= np.uint64(size)
@@ -43,22 +53,22 @@ def places(hashed: Words, size: int) -> Ints:
     return state.view(np.int64)
 
 
-def gather(words: Words, rows: npt.NDArray[Any]) -> Words:
+def gather(words: UInt64Array, rows: npt.NDArray[Any]) -> UInt64Array:
     """Some rows of packed keys: uint64 (k, words). A pair of words is moved as one item of 16 bytes."""
     if words.shape[1] == 2:
         return words.view(np.complex128)[:, 0].take(rows, mode="clip").view(np.uint64).reshape(-1, 2)
     return words.take(rows, axis=0, mode="clip")
 
 
-def equal(left: Words, right: Words) -> Flags:
+def equal(left: UInt64Array, right: UInt64Array) -> BoolArray:
     """Whether keys are the same number, row by row: bool (k,)."""
-    same: Flags = left[:, 0] == right[:, 0]
+    same: BoolArray = left[:, 0] == right[:, 0]
     for column in range(1, left.shape[1]):
         same &= left[:, column] == right[:, column]
     return same
 
 
-def fill(words: Words, present: Flags) -> tuple[Rows, Rows, Rows]:
+def fill(words: UInt64Array, present: BoolArray) -> tuple[Int32Array, Int32Array, Int32Array]:
     """A table over the keys that are present.
 
     Sorted by their hashes, keys come in the order of their slots: each gets its own or, if that is taken, the one after
@@ -71,9 +81,9 @@ def fill(words: Words, present: Flags) -> tuple[Rows, Rows, Rows]:
     ordered, bits = _ordered(words, present)
     slots = np.full(SPARE * len(ordered) + 1, EMPTY, np.int32)
     ordered, again, first = _without_repeated(ordered, words, bits)
-    count = np.arange(CHUNK)
+    count = np.arange(CHUNK_ROWS)
 
-    def put(some: slice) -> tuple[Rows, int]:
+    def put(some: slice) -> tuple[Int32Array, int]:
         """Fill the slots up to the first one of the next stretch; the keys that find none, and that slot."""
         keys = ordered[some]
         rows, place = _rows_of(keys, bits), places(keys, len(slots))
@@ -85,7 +95,7 @@ def fill(words: Words, present: Flags) -> tuple[Rows, Rows, Rows]:
         slots[place[:fits]] = rows[:fits]
         return rows[fits:], end
 
-    for rows, place in in_threads(put, stretches(len(ordered))):
+    for rows, place in thread_map(put, chunk_slices(len(ordered))):
         for row in rows:
             while slots[place % len(slots)] != EMPTY:
                 place += 1
@@ -93,7 +103,7 @@ def fill(words: Words, present: Flags) -> tuple[Rows, Rows, Rows]:
     return slots, again, first
 
 
-def _ordered(words: Words, present: Flags) -> tuple[Words, int]:
+def _ordered(words: UInt64Array, present: BoolArray) -> tuple[UInt64Array, int]:
     """Hash and row of the keys that are present, in one word each, sorted: uint64 (k,); the bits that the row takes."""
     rows = np.flatnonzero(present)
     bits = len(words).bit_length()
@@ -103,12 +113,14 @@ def _ordered(words: Words, present: Flags) -> tuple[Words, int]:
         keys[some] = hashes(gather(words, rows[some])) >> np.uint64(bits) << np.uint64(bits)
         keys[some] |= rows[some].view(np.uint64)
 
-    in_threads(note, stretches(len(rows)))
+    thread_map(note, chunk_slices(len(rows)))
     sort(keys)
     return keys, bits
 
 
-def _without_repeated(ordered: Words, words: Words, bits: int) -> tuple[Words, Rows, Rows]:
+def _without_repeated(
+    ordered: UInt64Array, words: UInt64Array, bits: int
+) -> tuple[UInt64Array, Int32Array, Int32Array]:
     """Sorted hashes with their rows, each number once; rows that repeat a number, and the rows that keep it."""
     again, first = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     keep = np.ones(len(ordered), np.bool_)
@@ -129,21 +141,21 @@ def _without_repeated(ordered: Words, words: Words, bits: int) -> tuple[Words, R
     return ordered[keep] if len(found) else ordered, found, np.concatenate(first)
 
 
-def _alike(ordered: Words, bits: int) -> Ints:
+def _alike(ordered: UInt64Array, bits: int) -> Int64Array:
     """Places in a sorted column whose hash a neighbour has too: int64 (k,)."""
     found = [np.empty(0, np.int64)]
-    for some in stretches(len(ordered) - 1):
+    for some in chunk_slices(len(ordered) - 1):
         pair = np.flatnonzero((ordered[some] ^ ordered[some.start + 1 : some.stop + 1]) >> np.uint64(bits) == 0)
         found += [pair + some.start, pair + some.start + 1]
-    return distinct(np.concatenate(found))
+    return sorted_unique(np.concatenate(found))
 
 
-def _rows_of(keys: Words, bits: int) -> Rows:
+def _rows_of(keys: UInt64Array, bits: int) -> Int32Array:
     """The rows that stand in the lowest bits: int32 (n,)."""
     return (keys & np.uint64((1 << bits) - 1)).astype(np.int32)
 
 
-def probe(slots: Rows, words: Words, asked: Words) -> Rows:
+def probe(slots: Int32Array, words: UInt64Array, asked: UInt64Array) -> Int32Array:
     """The row that has each asked number, -1 where none has: int32 (n,).
 
     Misses are carried to the next slot until they meet an empty one.
@@ -164,7 +176,7 @@ def probe(slots: Rows, words: Words, asked: Words) -> Rows:
     return answer
 
 
-def following(place: Ints, size: int) -> Ints:
+def following(place: Int64Array, size: int) -> Int64Array:
     """The slot after each, the first one after the last: int64 (n,)."""
     after = place + 1
     after[after == size] = 0

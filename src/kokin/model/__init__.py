@@ -1,12 +1,25 @@
 """Bills and receipts: one definition, two forms.
 
-A frozen record (:class:`Bill`, :class:`Receipt`) for a person who holds one, an Arrow schema (:func:`schema`) for a
-batch. Both follow from the fields of the record, so they cannot drift apart.
+A frozen record (:class:`Bill`, :class:`Receipt`) for a person who holds one, an Arrow schema (:func:`arrow_schema`) for
+a batch. Both follow from the fields of the record, so they cannot drift apart.
 """
 
 from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus
-from kokin.model._fields import Amounts, Day, Digits, Kind, Name, Names, Record, Text, Yen, kinds, schema, shown
-from kokin.model._outcome import Bin, Finding, Outcome
+from kokin.model._fields import (
+    Amounts,
+    Date,
+    Digits,
+    FieldType,
+    Names,
+    PersonalName,
+    Record,
+    Text,
+    Yen,
+    arrow_schema,
+    field_types,
+    redact,
+)
+from kokin.model._outcome import Disposition, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
 
 __all__ = [
@@ -14,20 +27,20 @@ __all__ = [
     "Amounts",
     "Bill",
     "BillStatus",
-    "Bin",
-    "Day",
+    "Date",
     "Digits",
+    "Disposition",
+    "FieldType",
     "Finding",
-    "Kind",
-    "Name",
     "Names",
     "Outcome",
+    "PersonalName",
     "Receipt",
     "ReceiptKind",
     "Record",
     "Text",
     "Yen",
-    "kinds",
-    "schema",
-    "shown",
+    "arrow_schema",
+    "field_types",
+    "redact",
 ]

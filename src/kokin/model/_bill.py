@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from kokin.issues import Issue
-from kokin.model._fields import Amounts, Day, Digits, Name, Names, Record, Text, Yen, kinds
+from kokin.model._fields import Amounts, Date, Digits, Names, PersonalName, Record, Text, Yen, field_types
 
 
 class BillStatus(StrEnum):
@@ -26,7 +26,7 @@ class BillStatus(StrEnum):
 class Bill(Record):
     """One slip (納付書) of a bill (調定). One row is one slip; slips of one obligation share its ``obligation_id``."""
 
-    bill_id: Annotated[str, Text(64, least=1)]
+    bill_id: Annotated[str, Text(64, min=1)]
     """The body's own number for this slip, unique in a batch (通知書番号 + 期別 + 発行連番)."""
     payee_code: Annotated[str, Digits(5)]
     """共通納税機関コード: the first five digits of the 全国地方公共団体コード."""
@@ -38,7 +38,7 @@ class Bill(Record):
     """確認番号, issued by the body."""
     amount: Annotated[int, Yen(1)]
     """Yen printed on the slip."""
-    due_on: Annotated[date, Day()]
+    due_on: Annotated[date, Date()]
     """納期限."""
     office_code: Annotated[str, Digits(3)] = "000"
     """税務事務所コード."""
@@ -48,7 +48,7 @@ class Bill(Record):
     """課税年度."""
     period: Annotated[str, Digits(2)] = "00"
     """期別; ``00`` for a single payment."""
-    payable_until: Annotated[date, Day()] | None = None
+    payable_until: Annotated[date, Date()] | None = None
     """支払期限: the last day on which a channel takes the slip."""
     status: BillStatus = Field(default=BillStatus.OPEN, strict=False)
     """Whether the slip can still be paid."""
@@ -60,7 +60,7 @@ class Bill(Record):
     """Virtual account: branch 3 + number 7."""
     obligation_id: Annotated[str, Text(64)] | None = None
     """The obligation (調定) that the slip settles; without one the bill is its own."""
-    covers: Annotated[tuple[str, ...], Names(Text(64, least=1))] = ()
+    covers: Annotated[tuple[str, ...], Names(Text(64, min=1))] = ()
     """The obligations that a slip for a whole year (全期) settles; a list, or a text ``a;b``, is accepted."""
     payer_key: Annotated[str, Text(64)] | None = None
     """宛名番号: who owes; offered for 充当, never matched on."""
@@ -68,13 +68,13 @@ class Bill(Record):
     """The standard system that issued the bill (標準準拠システム)."""
     charge: Annotated[str, Text(40)] | None = None
     """The charge (税目・料金) by its name in the catalogue."""
-    parts: Annotated[tuple[tuple[str, int], ...], Amounts(Text(40, least=1), Yen())] = ()
+    parts: Annotated[tuple[tuple[str, int], ...], Amounts(Text(40, min=1), Yen())] = ()
     """Name and yen of each debt on the slip (水道 and 下水道), as pairs: ``dict(bill.parts)`` looks one up.
 
     They add up to the amount. A mapping, or a text ``name=yen;name=yen``, is accepted."""
     paid_before: Annotated[int, Yen()] = 0
     """Yen already settled on the obligation before this batch; at most what is billed on it."""
-    name: Annotated[str, Name(80)] | None = None
+    name: Annotated[str, PersonalName(80)] | None = None
     """氏名, for the printed slip only."""
 
     @model_validator(mode="before")
@@ -89,10 +89,17 @@ class Bill(Record):
     def _check_sums(self) -> Self:
         issues = []
         if self.parts and (total := sum(yen for _, yen in self.parts)) != self.amount:
-            issues.append(Issue("PARTS_SUM", "parts", str(self.amount), str(total)))
+            issues.append(Issue("PARTS_SUM", field="parts", expected=str(self.amount), found=str(total)))
         is_own_obligation = self.obligation_id is None and not self.covers
         if is_own_obligation and self.paid_before > self.amount:
-            issues.append(Issue("PAID_BEFORE_RANGE", "paid_before", f"at most {self.amount}", str(self.paid_before)))
+            issues.append(
+                Issue(
+                    "PAID_BEFORE_RANGE",
+                    field="paid_before",
+                    expected=f"at most {self.amount}",
+                    found=str(self.paid_before),
+                )
+            )
         if issues:
             raise self.refusal(issues, "Bill refused")
         return self
@@ -100,5 +107,7 @@ class Bill(Record):
 
 #: The fields of free text that may be absent.
 OPTIONAL_TEXTS = frozenset(
-    name for name, kind in kinds(Bill).items() if isinstance(kind, Text) and not Bill.model_fields[name].is_required()
+    name
+    for name, kind in field_types(Bill).items()
+    if isinstance(kind, Text) and not Bill.model_fields[name].is_required()
 )

@@ -22,8 +22,8 @@ from pydantic import GetCoreSchemaHandler as Handler
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from kokin.issues import Issue, RefusedError
-from kokin.text import control_character, mask
+from kokin.issues import InvalidInputError, Issue
+from kokin.text import find_control_character, mask
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,7 @@ _MAX_SHOWN = 24
 _MASKED = re.compile(r"[^\x20-\x40\x5b-\x60\x7b-\x7e]")
 
 
-def shown(value: str) -> str:
+def redact(value: str) -> str:
     """A rejected value as an issue may show it: its digits and punctuation, and ``*`` for any other character.
 
     Letters of any script are never shown, for a name may be in a column of numbers. At most 24 characters are kept.
@@ -51,7 +51,7 @@ def _problem(code: LiteralString, expected: str, found: object = "") -> Pydantic
     return PydanticCustomError(code, "{expected}, {found}", context)
 
 
-class Kind(abc.ABC):
+class FieldType(abc.ABC):
     """A kind of field: ``check`` returns the value as it is kept, or raises the problem."""
 
     @abc.abstractmethod
@@ -63,7 +63,7 @@ class Kind(abc.ABC):
 
 
 @dataclass(frozen=True)
-class Digits(Kind):
+class Digits(FieldType):
     """A number that is a name (番号): exactly ``width`` digits, kept as text with its zeros.
 
     ``pad`` fills a shorter number with zeros on the left; ``shorter`` lets it stand as it is. An empty text is taken
@@ -83,59 +83,59 @@ class Digits(Kind):
         if not isinstance(value, str):
             return value
         if value and not (value.isascii() and value.isdigit()):
-            raise _problem("NOT_DIGITS", self.expected, shown(value))
+            raise _problem("NOT_DIGITS", self.expected, redact(value))
         if len(value) > self.width or not value or (len(value) < self.width and not (self.pad or self.shorter)):
             raise _problem("WIDTH", self.expected, f"{len(value)} digits")
         return value.zfill(self.width) if self.pad else value
 
 
 @dataclass(frozen=True)
-class Text(Kind):
-    """Free text of ``least`` to ``width`` characters, without control characters."""
+class Text(FieldType):
+    """Free text of ``min`` to ``width`` characters, without control characters."""
 
     width: int
-    least: int = 0
+    min: int = 0
 
     @property
     def expected(self) -> str:
         """The rule in words, for an issue."""
-        return f"{self.least} to {self.width} characters"
+        return f"{self.min} to {self.width} characters"
 
     def check(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        if not self.least <= len(value) <= self.width:
+        if not self.min <= len(value) <= self.width:
             raise _problem("WIDTH", self.expected, f"{len(value)} characters")
-        if control_character(value):
+        if find_control_character(value):
             raise _problem("CHARACTER", "no control characters")
         return value
 
 
 @dataclass(frozen=True)
-class Name(Text):
+class PersonalName(Text):
     """A personal name (氏名): masked in ``repr`` and in every report unless asked for."""
 
 
 @dataclass(frozen=True)
-class Yen(Kind):
-    """Whole yen (円), from ``least`` to ``most``."""
+class Yen(FieldType):
+    """Whole yen (円), from ``min`` to ``max``."""
 
-    least: int = 0
-    most: int = 99_999_999_999
+    min: int = 0
+    max: int = 99_999_999_999
 
     @property
     def expected(self) -> str:
         """The rule in words, for an issue."""
-        return f"{self.least} to {self.most}"
+        return f"{self.min} to {self.max}"
 
     def check(self, value: Any) -> Any:
-        if type(value) is int and not self.least <= value <= self.most:
-            raise _problem("AMOUNT_RANGE", self.expected, shown(str(value)))
+        if type(value) is int and not self.min <= value <= self.max:
+            raise _problem("AMOUNT_RANGE", self.expected, redact(str(value)))
         return value
 
 
 @dataclass(frozen=True)
-class Day(Kind):
+class Date(FieldType):
     """A day (年月日): a ``date``, or its text as ``YYYY-MM-DD``."""
 
     expected: ClassVar[str] = "YYYY-MM-DD"
@@ -148,7 +148,7 @@ class Day(Kind):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        raise _problem("DATE_INVALID", self.expected, shown(value))
+        raise _problem("DATE_INVALID", self.expected, redact(value))
 
 
 _NAME_FORBIDDEN = re.compile("[;=]")
@@ -166,7 +166,7 @@ def _check_name(value: Any, rule: Text) -> str:
 
 
 @dataclass(frozen=True)
-class Names(Kind):
+class Names(FieldType):
     """Several names, each by the rule ``name``: a tuple or a list of texts, or one text ``a;b``.
 
     Spaces around a name are removed. A name has no ``;`` and no ``=``, so the names can be written as one text.
@@ -183,7 +183,7 @@ class Names(Kind):
 
 
 @dataclass(frozen=True)
-class Amounts(Kind):
+class Amounts(FieldType):
     """Yen by name, each by the rules ``name`` and ``yen``: a mapping, pairs, or one text ``name=yen;name=yen``.
 
     It is kept as pairs in their order. Names are as in :class:`Names`, each of them once.
@@ -230,13 +230,13 @@ class Record(BaseModel):
     """The base of every frozen record: strict types, no unknown field, every problem named at once.
 
     Raises:
-        RefusedError: with one :class:`~kokin.issues.Issue` per problem in ``.issues``.
+        InvalidInputError: with one :class:`~kokin.issues.Issue` per problem in ``.issues``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     #: What is raised for a record with problems; a room may narrow it.
-    refusal: ClassVar[type[RefusedError]] = RefusedError
+    refusal: ClassVar[type[InvalidInputError]] = InvalidInputError
 
     @model_validator(mode="wrap")
     @classmethod
@@ -248,9 +248,9 @@ class Record(BaseModel):
         raise cls.refusal(problems, f"{cls.__name__} refused")
 
     def __repr_args__(self) -> typing.Iterator[tuple[str | None, Any]]:
-        known = kinds(type(self))
+        known = field_types(type(self))
         for name, value in super().__repr_args__():
-            hidden = isinstance(value, str) and isinstance(known.get(name or ""), Name)
+            hidden = isinstance(value, str) and isinstance(known.get(name or ""), PersonalName)
             yield name, mask(value) if hidden else value
 
 
@@ -260,24 +260,24 @@ def _as_issue(problem: Any) -> Issue:
     context = problem.get("ctx", {})
     match problem["type"]:
         case "missing":
-            return Issue("FIELD_MISSING", field)
+            return Issue("FIELD_MISSING", field=field)
         case "extra_forbidden":
-            return Issue("FIELD_UNKNOWN", field)
+            return Issue("FIELD_UNKNOWN", field=field)
         case "enum":
-            return Issue("CODE_UNKNOWN", field, context["expected"])
+            return Issue("CODE_UNKNOWN", field=field, expected=context["expected"])
         case code if code.isupper():
-            return Issue(code, field, context["expected"], context["found"])
+            return Issue(code, field=field, expected=context["expected"], found=context["found"])
         case _:
-            return Issue("FIELD_TYPE", field, problem["msg"])
+            return Issue("FIELD_TYPE", field=field, expected=problem["msg"])
 
 
 @functools.cache
-def kinds(record: type[Record]) -> dict[str, Kind]:
+def field_types(record: type[Record]) -> dict[str, FieldType]:
     """The kind of each field that has one: what a batch reader checks its columns by."""
     found = {}
     for name, field in record.model_fields.items():
         inner = [mark for member in typing.get_args(field.annotation) for mark in getattr(member, "__metadata__", ())]
-        marks = [mark for mark in (*field.metadata, *inner) if isinstance(mark, Kind)]
+        marks = [mark for mark in (*field.metadata, *inner) if isinstance(mark, FieldType)]
         if marks:
             found[name] = marks[0]
     return found
@@ -308,7 +308,7 @@ def _arrow_types() -> dict[Any, Callable[[], pa.DataType]]:
 
 
 @functools.cache
-def schema(record: type[Record]) -> pa.Schema:
+def arrow_schema(record: type[Record]) -> pa.Schema:
     """The Arrow schema of a batch of records: a column per field, in the order of the fields.
 
     A field whose type admits ``None`` is nullable. An enumeration is a string column. Yen are int64, days date32,

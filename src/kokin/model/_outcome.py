@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Bin(StrEnum):
+class Disposition(StrEnum):
     """Where the yen of a receipt are counted. Control T4: every yen is in exactly one bin.
 
-    The yen of a reversal are negative: those of a payment and of its reversal cancel out in VOID, those of a reversal
-    without a payment lower SUSPENSE.
+    The yen of a reversal are negative: those of a payment and of its reversal cancel out in NO_EFFECT, those of a
+    reversal without a payment lower SUSPENSE.
     """
 
     #: 充当済: lowered a balance.
@@ -21,7 +21,7 @@ class Bin(StrEnum):
     #: 仮消込: reported, not yet money.
     PROVISIONAL = "provisional"
     #: No effect: repeated, replaced, voided, or taken back.
-    VOID = "void"
+    NO_EFFECT = "no_effect"
 
 
 class Outcome(StrEnum):

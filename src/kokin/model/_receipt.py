@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from kokin.issues import Issue
-from kokin.model._fields import Day, Digits, Name, Record, Text, Yen
+from kokin.model._fields import Date, Digits, PersonalName, Record, Text, Yen
 
 
 class ReceiptKind(StrEnum):
@@ -77,13 +77,13 @@ class Receipt(Record):
     """課税年度."""
     period: Annotated[str, Digits(2)] | None = None
     """期別."""
-    paid_on: Annotated[date, Day()]
+    paid_on: Annotated[date, Date()]
     """納付日・領収日: the day that decides 納期限 and 延滞金."""
-    paid_at: time | None = None
+    paid_time: time | None = None
     """The time of day at the till."""
-    received_on: Annotated[date, Day()] | None = None
+    received_on: Annotated[date, Date()] | None = None
     """収入日・入金日: the day that decides the fiscal year."""
-    settled_on: Annotated[date, Day()] | None = None
+    settled_on: Annotated[date, Date()] | None = None
     """払込日・振込日: the day of the operator's transfer."""
     amount: Annotated[int, Yen()]
     """Yen; 0 only of a correction. A reversal has the yen that it takes back, not negative."""
@@ -108,7 +108,7 @@ class Receipt(Record):
     """店舗コード."""
     stamp: bool | None = None
     """印紙: whether a revenue stamp was due."""
-    payable_until: Annotated[date, Day()] | None = None
+    payable_until: Annotated[date, Date()] | None = None
     """支払期限 as the receipt carries it."""
     provider_key: Annotated[str, Text(128)] | None = None
     """What identifies the payment: the reference that the bank or agent assigned to it, or the fields that its layout
@@ -121,17 +121,19 @@ class Receipt(Record):
     ``provider_key`` this is, is the same money."""
     cancels: Annotated[str, Text(128)] | None = None
     """Of a reversal: the ``provider_key`` of the payment that it takes back (元取引), where the file has it."""
-    name: Annotated[str, Name(80)] | None = None
+    name: Annotated[str, PersonalName(80)] | None = None
     """氏名, masked wherever it is shown."""
-    actor: Annotated[str, Text(80, least=1)] | None = None
+    actor: Annotated[str, Text(80, min=1)] | None = None
     """Who took it down; a deduction and a manual receipt must tell."""
-    reason: Annotated[str, Text(200, least=1)] | None = None
+    reason: Annotated[str, Text(200, min=1)] | None = None
     """Why, without personal data; a deduction and a manual receipt must tell."""
 
     @model_validator(mode="after")
     def _is_a_payment(self) -> Self:
         if not self.amount and self.kind is not ReceiptKind.CORRECTION:
-            raise self.refusal([Issue("AMOUNT_ZERO", "amount", "1 or more", "0")], "Receipt refused")
+            raise self.refusal(
+                [Issue("AMOUNT_ZERO", field="amount", expected="1 or more", found="0")], "Receipt refused"
+            )
         return self
 
     @model_validator(mode="after")
@@ -139,6 +141,6 @@ class Receipt(Record):
         missing = [name for name in ("actor", "reason") if self.kind.is_by_hand and getattr(self, name) is None]
         if missing:
             raise self.refusal(
-                [Issue("FIELD_MISSING", name, f"for {self.kind}") for name in missing], "Receipt refused"
+                [Issue("FIELD_MISSING", field=name, expected=f"for {self.kind}") for name in missing], "Receipt refused"
             )
         return self

@@ -4,7 +4,7 @@ A file is read by a named layout. Here a store's file is invented, and read:
 
 >>> import io
 >>> content = io.BytesIO()
->>> synthesize(content, "dsk-csv", 3, seed=3)
+>>> generate_sample(content, "dsk-csv", 3, seed=3)
 3
 >>> file = open(content, "dsk-csv")
 >>> [(receipt.kind.value, receipt.paid_on.isoformat(), receipt.amount) for receipt in file]
@@ -21,7 +21,7 @@ Batches are for machines, and :func:`read` returns all of a file, or raises if a
 A file that is not whole is refused:
 
 >>> report = check(io.BytesIO(content.getvalue()[:-3]), "dsk-csv")
->>> [(issue.code, issue.where.record) for issue in report.refused]
+>>> [(issue.code, issue.location.record) for issue in report.refused]
 [('RECORD_TRUNCATED', 3)]
 
 :func:`check` says the same as a report, :func:`write` makes files of any layout but XML, and
@@ -29,30 +29,30 @@ A file that is not whole is refused:
 """
 
 from kokin.receipts import layouts
-from kokin.receipts._check import Report, check
-from kokin.receipts._decode import LayoutRecord
-from kokin.receipts._file import FileRefused, ReceiptFile, open, read  # noqa: A004
-from kokin.receipts._frames import Framing
+from kokin.receipts._check import CheckResult, check
+from kokin.receipts._decode import RawRecord
+from kokin.receipts._file import FileRejectedError, ReceiptFile, open, read  # noqa: A004
+from kokin.receipts._frames import FileFraming
 from kokin.receipts._issue_log import IssueLog
-from kokin.receipts._rewrite import rewrite
-from kokin.receipts._synthesize import synthesize
-from kokin.receipts._totals import Declared, Totals
+from kokin.receipts._rewrite import edit
+from kokin.receipts._synthesize import generate_sample
+from kokin.receipts._totals import DeclaredTotal, Totals
 from kokin.receipts._write import write
 
 __all__ = [
-    "Declared",
-    "FileRefused",
-    "Framing",
+    "CheckResult",
+    "DeclaredTotal",
+    "FileFraming",
+    "FileRejectedError",
     "IssueLog",
-    "LayoutRecord",
+    "RawRecord",
     "ReceiptFile",
-    "Report",
     "Totals",
     "check",
+    "edit",
+    "generate_sample",
     "layouts",
     "open",
     "read",
-    "rewrite",
-    "synthesize",
     "write",
 ]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import bool_array, text_array, text_buffers, to_arrow
+from kokin._arrow import bool_array, from_numpy, text_array, text_buffers
 from kokin.receipts._words import Bytes, Mask
 
 _EPOCH = date(1970, 1, 1)
@@ -30,7 +30,7 @@ def few(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     numbers = np.array([as_number(value) for value in values])
     if kind == pa.bool_():
         return pa.Array.from_buffers(kind, len(values), [_bitmap(known), _bitmap(numbers != 0)])
-    return to_arrow(numbers, kind, known)
+    return from_numpy(numbers, kind, known)
 
 
 def _bitmap(flags: Mask) -> pa.Buffer:
@@ -54,7 +54,7 @@ def same(value: Any, count: int) -> pa.Array:
 
 def constant(value: str, count: int) -> pa.Array:
     """One text again and again, dictionary-encoded."""
-    return pa.DictionaryArray.from_arrays(to_arrow(np.zeros(count, np.int8), pa.int8()), few([value], pa.string()))
+    return pa.DictionaryArray.from_arrays(from_numpy(np.zeros(count, np.int8), pa.int8()), few([value], pa.string()))
 
 
 def texts(cells: Bytes, known: Mask | None = None) -> pa.Array:

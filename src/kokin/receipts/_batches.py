@@ -12,14 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import int64_array
-from kokin.model import Receipt, schema
+from kokin._arrow import int64_array
+from kokin.model import Receipt, arrow_schema
 from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._columns import ColumnReader, can_read
 from kokin.receipts._csv_columns import CsvMatrix, Rows
-from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import Blank, Block, Frame, Framing, Lines, blocks
+from kokin.receipts._decode import Decoder, RawRecord
+from kokin.receipts._frames import Blank, Block, FileFraming, Frame, Lines, blocks
 from kokin.receipts._reading import Reading
 from kokin.receipts._words import Bytes, Mask, equals, not_digits
 from kokin.text import EBCDIC_TO_HALF_WIDTH
@@ -31,14 +31,14 @@ _FEW = 16
 _ROWS = 8192
 _FROM_EBCDIC = np.frombuffer(EBCDIC_TO_HALF_WIDTH, np.uint8)
 
-Judged = tuple[LayoutRecord, dict[str, Any]]
+Judged = tuple[RawRecord, dict[str, Any]]
 
 
 def batch_schema(mapping: ReceiptMapping, *, raw: bool) -> pa.Schema:
     """The columns of a file's batches, in the order of ``schema(Receipt)``."""
     names = {*CONSTANT, "record_no", "byte_offset", *mapping.columns, *(["raw"] if raw else [])}
     constant = pa.dictionary(pa.int8(), pa.string())
-    fields = [field for field in schema(Receipt) if field.name in names]
+    fields = [field for field in arrow_schema(Receipt) if field.name in names]
     return pa.schema([pa.field(field.name, constant) if field.name in CONSTANT else field for field in fields])
 
 
@@ -83,7 +83,7 @@ class Batches:
         if waiting:
             yield self._batch(waiting)
 
-    def _records(self, stream: BinaryIO, framing: Framing) -> Iterator[pa.RecordBatch | Judged]:
+    def _records(self, stream: BinaryIO, framing: FileFraming) -> Iterator[pa.RecordBatch | Judged]:
         for piece in blocks(stream, framing):
             match piece:
                 case Blank():

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
-from kokin.model import Receipt, ReceiptKind, Text, kinds
+from kokin.model import Receipt, ReceiptKind, Text, field_types
 from kokin.receipts._identity import PaymentKey
 from kokin.receipts.layouts import Layout, Rule, Source
 
@@ -42,7 +42,7 @@ class ReceiptMapping:
         self.key = PaymentKey(layout, fields)
         #: The canonical columns that the file has.
         self.columns = [*self.sources, *self.key.columns]
-        known = kinds(Receipt)
+        known = field_types(Receipt)
         self._steps = [_Step(name, source, _getter(source), known.get(name)) for name, source in self.sources.items()]
 
     def values(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue]]:
@@ -59,7 +59,9 @@ class ReceiptMapping:
             if value is not None and coded:
                 code = str(value)
                 if code not in coded:
-                    issues.append(Issue("CODE_UNKNOWN", step.source.field, "/".join(coded), code[:24]))
+                    issues.append(
+                        Issue("CODE_UNKNOWN", field=step.source.field, expected="/".join(coded), found=code[:24])
+                    )
                     rejected.add(step.name)
                     continue
                 value = coded[code]
@@ -80,15 +82,15 @@ class ReceiptMapping:
             # The issue of a rejected value is its own.
             return [name for name in names if values.get(name) is None and name not in rejected]
 
-        issues += [Issue("FIELD_MISSING", name) for name in missing(("paid_on", "amount"))]
+        issues += [Issue("FIELD_MISSING", field=name) for name in missing(("paid_on", "amount"))]
         if values.get("amount") == 0 and values.get("kind") != ReceiptKind.CORRECTION:
-            issues.append(Issue("AMOUNT_ZERO", self.sources["amount"].field))
+            issues.append(Issue("AMOUNT_ZERO", field=self.sources["amount"].field))
         if values.get("kind") in BY_HAND:
-            issues += [Issue("FIELD_MISSING", name) for name in missing(("actor", "reason"))]
+            issues += [Issue("FIELD_MISSING", field=name) for name in missing(("actor", "reason"))]
         for members in self.layout.together.values():
             absent = missing(members)
             if len(absent) < len(members):
-                issues += [Issue("FIELD_MISSING", name) for name in absent]
+                issues += [Issue("FIELD_MISSING", field=name) for name in absent]
         return values, issues
 
     def pays(self, record: Values) -> bool:
@@ -106,7 +108,7 @@ class ReceiptMapping:
             case "refuse":
                 context = problem.context or {}
                 path = (step.source.ids or [step.name])[0]
-                issues.append(Issue(problem.type, path, context["expected"], context["found"]))
+                issues.append(Issue(problem.type, field=path, expected=context["expected"], found=context["found"]))
         return None
 
 

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from datetime import date, time
 from typing import Any
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.receipts._values import wrong
 from kokin.receipts.layouts import Field, FieldType, Layout
-from kokin.text import control_character, encode_half_width, era_text
+from kokin.text import encode_half_width, find_control_character, format_wareki
 
 _DATES: dict[str, Callable[[date], str]] = {
     "YYYY-MM-DD": lambda day: day.isoformat(),
     "YYYYMMDD": lambda day: f"{day:%Y%m%d}",
     "MMDD": lambda day: f"{day:%m%d}",
     "YYMMDD": lambda day: f"{day:%y%m%d}",
-    "wareki YYMMDD": era_text,
-    "wareki or western YYMMDD": era_text,
-    "wareki EYYMMDD": lambda day: era_text(day, with_era=True),
+    "wareki YYMMDD": format_wareki,
+    "wareki or western YYMMDD": format_wareki,
+    "wareki EYYMMDD": lambda day: format_wareki(day, with_era=True),
 }
 _TIMES = {"HHMM": "%H%M", "HHMMSS": "%H%M%S", "HH:MM:SS": "%H:%M:%S"}
 
@@ -26,7 +26,7 @@ _TIMES = {"HHMM": "%H%M", "HHMMSS": "%H%M%S", "HH:MM:SS": "%H:%M:%S"}
 def cell_writer(field: Field, layout: Layout) -> Callable[[Any], bytes]:
     """The function that writes a value of a field; ``None`` becomes its default, or what stands for nothing.
 
-    It raises a ``RefusedError`` of one issue for a value that the field cannot hold.
+    It raises a ``InvalidInputError`` of one issue for a value that the field cannot hold.
     """
     fixed, size = layout.format == "fixed", field.length
     numeric = field.type in (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
@@ -72,14 +72,14 @@ def _text_of(field: Field, layout: Layout) -> Callable[[Any], bytes]:
         return (field.prefix + cell).encode()
 
     def text(value: Any) -> bytes:
-        if control := control_character(str(value)):
+        if control := find_control_character(str(value)):
             raise wrong("CHARACTER", "no control characters", ascii(control))
         if encoding == "half-width":
             return encode_half_width(str(value))
         try:
             return str(value).encode(encoding)
         except UnicodeEncodeError:
-            raise RefusedError([Issue("CHARACTER", expected=f"characters of {encoding}")]) from None
+            raise InvalidInputError([Issue("CHARACTER", expected=f"characters of {encoding}")]) from None
 
     def day(value: date) -> bytes:
         return _DATES[str(field.format)](value).encode()

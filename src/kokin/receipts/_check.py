@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from kokin.issues import Issue, Severity
 from kokin.receipts._duplicates import duplicates
-from kokin.receipts._file import FileRefused, open  # noqa: A004
+from kokin.receipts._file import FileRejectedError, open  # noqa: A004
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._totals import Totals
 from kokin.receipts.layouts import Layout
@@ -19,7 +19,7 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckResult:
     """What a file is, and what is wrong with it. No personal data stand in it."""
 
     source: str
@@ -96,17 +96,17 @@ def _as_dict(issue: Issue, language: str) -> dict[str, Any]:
     return {
         "code": issue.code,
         "severity": issue.severity.value,
-        "record": issue.where.record,
-        "byte": issue.where.byte,
-        **issue.params,
+        "record": issue.location.record,
+        "byte": issue.location.byte,
+        **issue.message_params,
         "message": issue.message(_language(language)),
     }
 
 
 def _as_result(issue: Issue, source: str, language: str) -> dict[str, Any]:
     place: dict[str, Any] = {"artifactLocation": {"uri": source}}
-    if issue.where.byte is not None:
-        place["region"] = {"byteOffset": issue.where.byte}
+    if issue.location.byte is not None:
+        place["region"] = {"byteOffset": issue.location.byte}
     return {
         "ruleId": issue.code,
         "level": "error" if issue.severity is Severity.ERROR else "warning",
@@ -121,23 +121,23 @@ def check(
     *,
     lenient: bool = False,
     reference_date: date | None = None,
-    most_issues: int = 10_000,
-) -> Report:
+    max_issues: int = 10_000,
+) -> CheckResult:
     """Read a file to its end and report; a refused file is reported, not raised.
 
     Besides what a reader finds, detail records that stand twice in the file are named.
 
     Raises:
-        RefusedError: no such layout, a wrong one, or a reference date is needed.
+        InvalidInputError: no such layout, a wrong one, or a reference date is needed.
         OSError: the file cannot be opened.
     """
-    file = open(path, layout, lenient=lenient, reference_date=reference_date, most_issues=most_issues)
-    with suppress(FileRefused):  # it stands in file.refused
+    file = open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
+    with suppress(FileRejectedError):  # it stands in file.refused
         file.finish()
     if file.totals.complete:
-        with suppress(FileRefused):  # the file has changed: FILE_CHANGED is in file.refused
+        with suppress(FileRejectedError):  # the file has changed: FILE_CHANGED is in file.refused
             file.issues.add(duplicates(file))
-    return Report(
+    return CheckResult(
         source=file.source,
         layout=file.layout.name,
         digest=file.digest,

@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import fixed_buffer, to_arrow
-from kokin.issues import RefusedError
-from kokin.model import Digits, Receipt, Yen, kinds, schema
+from kokin._arrow import buffer_view, from_numpy
+from kokin.issues import InvalidInputError
+from kokin.model import Digits, Receipt, Yen, arrow_schema, field_types
 from kokin.receipts import _arrow as arrow
 from kokin.receipts._canonical import BY_HAND, ReceiptMapping
 from kokin.receipts._values import Reader, reader
@@ -120,7 +120,7 @@ class _Calendar:
     def _day(self, value: int) -> int:
         try:
             day = self._read(f"{value:0{self._length}d}".encode(), [])
-        except RefusedError:
+        except InvalidInputError:
             day = None
         return int(_NONE) if day is None else arrow.as_number(day)
 
@@ -140,7 +140,7 @@ class ColumnReader:
         #: For the records of a fixed-length file.
         self.legal = LegalTest(kind.width, kanji)
         self._amount = layout.receipt["amount"].field
-        types = schema(Receipt)
+        types = arrow_schema(Receipt)
         self._types = {name: types.field(name).type for name in mapping.sources}
         kind_source = mapping.sources.get("kind")
         self._rules = kind_source.rules if kind_source else []
@@ -232,7 +232,7 @@ class ColumnReader:
 
     def _check_canonical(self, run: Run) -> None:
         """Doubt what a receipt may not hold: no day, no amount, too many yen, a number in part, nobody who answers."""
-        known = kinds(Receipt)
+        known = field_types(Receipt)
         for name, source in self.mapping.sources.items():
             if name in ("paid_on", "amount"):
                 run.doubt("", self._null(source, run))
@@ -243,7 +243,7 @@ class ColumnReader:
                 run.doubt("", parsed.numbers == 0)
             kind = known.get(name)
             if isinstance(kind, Yen) and parsed.numbers is not None:
-                run.doubt("", parsed.numbers > kind.most)
+                run.doubt("", parsed.numbers > kind.max)
             if source.values:
                 codes = self._codes[source.field]
                 by_hand = [code for code, value in source.values.items() if value in BY_HAND]
@@ -308,7 +308,7 @@ class ColumnReader:
             elif source.values:
                 columns[name] = self._from_codes(source, run.parsed[source.field], chosen, kind)
             else:
-                wanted = kinds(Receipt).get(name)
+                wanted = field_types(Receipt).get(name)
                 width = wanted.width if isinstance(wanted, Digits) and wanted.pad else 0
                 columns[name] = self._column(source.field, run, chosen, count, header, width)
         return columns | self.mapping.key.arrays(lambda path: self._column(path, run, chosen, count, header), header)
@@ -317,7 +317,7 @@ class ColumnReader:
         """The value of the first rule that each record meets."""
         rule = np.select([self._meets(rule, run) for rule in self._rules], range(len(self._rules)), 0)
         values = arrow.few([rule.value for rule in self._rules], kind)
-        return values.take(to_arrow(_chosen(rule.astype(np.int8), chosen), pa.int8()))
+        return values.take(from_numpy(_chosen(rule.astype(np.int8), chosen), pa.int8()))
 
     def _column(
         self, path: str, run: Run, chosen: Mask | None, count: int, header: Mapping[str, Any], width: int = 0
@@ -328,7 +328,7 @@ class ColumnReader:
         f, parsed = self.kind.by_id[path], run.parsed[path]
         known = None if parsed.null is None else ~_chosen(parsed.null, chosen)
         if f.type in _NUMBERS:
-            return to_arrow(_chosen(parsed.numbers, chosen), _NUMBERS[f.type], known)
+            return from_numpy(_chosen(parsed.numbers, chosen), _NUMBERS[f.type], known)
         cells, start = parsed.cells, self.kind.offsets[path]
         if cells is None:
             cells = cut(run.rows, start, used(run.rows, start, f.length), chosen)
@@ -342,7 +342,7 @@ class ColumnReader:
         """Canonical values by the code that stands in a field."""
         known = self._codes[source.field]
         values = arrow.few([source.values.get(code, source.blank if not code else None) for code in known], kind)
-        return values.take(to_arrow(_chosen(parsed.codes, chosen), pa.int8()))
+        return values.take(from_numpy(_chosen(parsed.codes, chosen), pa.int8()))
 
 
 def can_read(layout: Layout, kind: RecordKind) -> bool:
@@ -402,7 +402,7 @@ def _suspects(cells: Bytes, encoding: str) -> Mask | None:
     texts = pa.Array.from_buffers(pa.binary(cells.shape[1]), len(cells), [None, pa.py_buffer(cells)])
     texts = texts.dictionary_encode()
     suspects = np.array([_is_suspect(text, encoding) for text in texts.dictionary.to_pylist()])
-    return np.asarray(suspects[fixed_buffer(texts.indices, np.int32)])
+    return np.asarray(suspects[buffer_view(texts.indices, np.int32)])
 
 
 def _is_suspect(text: bytes, encoding: str) -> bool:

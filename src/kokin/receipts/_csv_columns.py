@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kokin.model import Digits, Receipt, Text, kinds
+from kokin.model import Digits, Receipt, Text, field_types
 from kokin.receipts._frames import Frame, Lines
 from kokin.receipts._words import LEAST_STRIDE, Bytes, Mask
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
@@ -95,12 +95,12 @@ class CsvMatrix:
         self._padded = {
             source.field
             for name, source in layout.receipt.items()
-            if isinstance(kind := kinds(Receipt).get(name), Digits) and kind.pad
+            if isinstance(kind := field_types(Receipt).get(name), Digits) and kind.pad
         }
         self._most = {
             source.field: kind.width
             for name, source in layout.receipt.items()
-            if isinstance(kind := kinds(Receipt).get(name), Text)
+            if isinstance(kind := field_types(Receipt).get(name), Text)
         }
         self._utf_8 = layout.encoding == "utf-8"
         #: The record that a row becomes.
@@ -124,14 +124,14 @@ class CsvMatrix:
         content = lines.content
         buffer = np.frombuffer(content, np.uint8)
         marks = np.flatnonzero((buffer == _COMMA) | (buffer == _NEWLINE) | (buffer == _QUOTE))
-        kinds = buffer[marks]
-        ends_row = kinds == _NEWLINE
-        quotes = np.cumsum(kinds == _QUOTE)
+        field_types = buffer[marks]
+        ends_row = field_types == _NEWLINE
+        quotes = np.cumsum(field_types == _QUOTE)
         in_row = np.diff(quotes[ends_row], prepend=0)
         if in_row.any():
             of_row = np.cumsum(ends_row) - ends_row
             before = quotes - np.concatenate([[0], quotes[ends_row]])[of_row]
-            outside = ends_row | ((kinds == _COMMA) & (before % 2 == 0))
+            outside = ends_row | ((field_types == _COMMA) & (before % 2 == 0))
             marks, ends_row = marks[outside], ends_row[outside]
         last = np.flatnonzero(ends_row)
         ends = marks[last]

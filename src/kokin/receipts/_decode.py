@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from kokin.issues import Issue, Place, RefusedError
-from kokin.receipts._frames import Frame, Framing
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.receipts._frames import FileFraming, Frame
 from kokin.receipts._rows import cell_starts, split_row
 from kokin.receipts._values import Reader, reader, text_of, wrong
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
@@ -16,7 +16,7 @@ from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 
 @dataclass(slots=True)
-class LayoutRecord:
+class RawRecord:
     """One record of a file in the words of its layout, of any kind: header, data, trailer or end."""
 
     kind: str
@@ -64,7 +64,7 @@ class Decoder:
     """Reads the frames of one file, each by itself."""
 
     def __init__(
-        self, layout: Layout, framing: Framing, *, reference_date: date | None, lenient: bool, file: str
+        self, layout: Layout, framing: FileFraming, *, reference_date: date | None, lenient: bool, file: str
     ) -> None:
         self.layout, self.framing, self.lenient, self.file = layout, framing, lenient, file
         self._kinds = [
@@ -82,9 +82,11 @@ class Decoder:
         rows = self._kinds[0]
         known = {f.id: (f, read) for f, read in rows.readers}
         # In a file without a header row this is a payment, and a cell of it may be a name (氏名): it is never shown.
-        issues = [Issue("FIELD_UNKNOWN", f"column {at}") for at, name in enumerate(header, 1) if name not in known]
-        issues += [Issue("COLUMN_TWICE", name) for name in known if header.count(name) > 1]
-        issues += [Issue("FIELD_MISSING", f.id) for f, _ in rows.readers if f.required and f.id not in header]
+        issues = [
+            Issue("FIELD_UNKNOWN", field=f"column {at}") for at, name in enumerate(header, 1) if name not in known
+        ]
+        issues += [Issue("COLUMN_TWICE", field=name) for name in known if header.count(name) > 1]
+        issues += [Issue("FIELD_MISSING", field=f.id) for f, _ in rows.readers if f.required and f.id not in header]
         rows.readers = [known[name] for name in header if name in known]
         return issues
 
@@ -93,7 +95,7 @@ class Decoder:
         """The fields of a detail record that the file has."""
         return [f.id for kind in self._kinds if kind.kind.role == "data" for f, _ in kind.readers]
 
-    def decode(self, frame: Frame, only: frozenset[str] | None = None) -> LayoutRecord:
+    def decode(self, frame: Frame, only: frozenset[str] | None = None) -> RawRecord:
         """The record of a frame, of a fixed-length one with ``only`` some fields, and all that is wrong with it."""
         issues: list[Issue] = []
         name, values = "", {}
@@ -101,9 +103,9 @@ class Decoder:
             kind, cells = self._slices(frame, issues, only) if self.framing.width else self._row(frame)
             name = kind.name
             values = self._values(kind, cells, frame, issues)
-        except RefusedError as error:
+        except InvalidInputError as error:
             issues += [self._placed(issue, frame) for issue in error.issues]
-        return LayoutRecord(name or self._guess(), frame.number, frame.offset, frame.raw, values, issues)
+        return RawRecord(name or self._guess(), frame.number, frame.offset, frame.raw, values, issues)
 
     def _guess(self) -> str:
         """A CSV has one kind of row, and a row that cannot be split is still one."""
@@ -127,7 +129,9 @@ class Decoder:
             issues.append(self._placed(Issue("RECORD_PADDED", expected=str(width), found=str(len(body))), frame))
             body = body.ljust(width)
         elif len(body) != width:
-            issues.append(self._placed(Issue("WIDTH", "", f"{width} bytes", str(len(body))), frame))
+            issues.append(
+                self._placed(Issue("WIDTH", field="", expected=f"{width} bytes", found=str(len(body))), frame)
+            )
             return kind, []
         body = body.ljust(kind.kind.width)
         return kind, [(f, read, body[span]) for f, read, span in kind.spans(only)]
@@ -143,7 +147,7 @@ class Decoder:
         for f, read, cell in cells:
             try:
                 values[f.id] = read(cell, warnings)
-            except RefusedError as error:
+            except InvalidInputError as error:
                 if not (unknown and error.issues[0].code == "BYTE_UNKNOWN"):
                     issues.append(self._at_field(error.issues[0], f.id, frame, kind))
             if warnings:
@@ -156,36 +160,36 @@ class Decoder:
         if not kind.has_kanji:
             try:
                 text_of(b"".join([cell for _, _, cell in cells]), self.layout.encoding)
-            except RefusedError:
+            except InvalidInputError:
                 pass  # the loop below finds where
             else:
                 return None
         for f, _, cell in cells:
             try:
                 text_of(cell, "cp932" if f.type is FieldType.KANJI else self.layout.encoding)
-            except RefusedError as error:
+            except InvalidInputError as error:
                 return self._at_field(error.issues[0], f.id, frame, kind)
         return None
 
-    def place(self, record: LayoutRecord, field_id: str) -> Place:
+    def place(self, record: RawRecord, field_id: str) -> Location:
         """Where a field of a record stands in the file."""
         kind = next((kind for kind in self._kinds if kind.name == record.kind), self._kinds[0])
         return self._place(field_id, Frame(record.number, record.offset, record.raw, True), kind)
 
-    def _place(self, field_id: str, frame: Frame, kind: _Kind, inner: int = 0) -> Place:
+    def _place(self, field_id: str, frame: Frame, kind: _Kind, inner: int = 0) -> Location:
         if self.framing.width:
             start = kind.kind.offsets.get(field_id, 0)
         else:
             ids = [f.id for f, _ in kind.readers]
             start = cell_starts(frame.raw)[ids.index(field_id)] if field_id in ids else 0
-        return Place(self.file, frame.number, frame.offset + start + inner)
+        return Location(self.file, frame.number, frame.offset + start + inner)
 
     def _at_field(self, issue: Issue, field_id: str, frame: Frame, kind: _Kind) -> Issue:
-        place = self._place(field_id, frame, kind, issue.where.byte or 0)
-        return Issue(issue.code, field_id, issue.expected, issue.found, place)
+        place = self._place(field_id, frame, kind, issue.location.byte or 0)
+        return Issue(issue.code, field=field_id, expected=issue.expected, found=issue.found, location=place)
 
     def _placed(self, issue: Issue, frame: Frame) -> Issue:
-        return issue.at(Place(self.file, frame.number, frame.offset + (issue.where.byte or 0)))
+        return issue.with_location(Location(self.file, frame.number, frame.offset + (issue.location.byte or 0)))
 
 
 def _is(kind: RecordKind, body: bytes) -> bool:

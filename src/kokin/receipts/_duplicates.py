@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from kokin.issues import Issue, Place
+from kokin.issues import Issue, Location
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._frames import Block, Frame, Lines, blocks, frame_at
 
@@ -71,4 +71,4 @@ def _compared(file: ReceiptFile, stream: BinaryIO, suspects: Iterable[tuple[int,
         before = first.setdefault(frame.raw, number)
         kind = file.layout.kinds.get(decoder.decode(frame).kind)
         if before != number and kind and kind.role == "data":
-            yield Issue("RECORD_REPEATED", found=f"record {before}", where=Place(file.source, number, offset))
+            yield Issue("RECORD_REPEATED", found=f"record {before}", location=Location(file.source, number, offset))

@@ -14,12 +14,12 @@ from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
-from kokin.issues import Issue, Place, ReadResult, RefusedError, RejectedRecordsError
-from kokin.model import Receipt, shown
+from kokin.issues import InvalidInputError, Issue, Location, ReadResult, RejectedRecordsError
+from kokin.model import Receipt, redact
 from kokin.receipts._batches import Batches, batch_schema, with_origin
 from kokin.receipts._canonical import ReceiptMapping
-from kokin.receipts._decode import Decoder, LayoutRecord
-from kokin.receipts._frames import CHUNK, Frame, Framing, byte_order_mark, detect, frames, is_blank
+from kokin.receipts._decode import Decoder, RawRecord
+from kokin.receipts._frames import CHUNK, FileFraming, Frame, byte_order_mark, detect, frames, is_blank
 from kokin.receipts._hashing import HashedStream, digest_of
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._reading import Reading
@@ -37,7 +37,7 @@ _HEAD = 1 << 16
 OnError = Literal["raise", "skip"]
 
 
-class FileRefused(RefusedError):  # noqa: N818 (the file is what is refused)
+class FileRejectedError(InvalidInputError):
     """A file of which nothing may be used: a total that does not agree, a cut record, an unknown byte."""
 
 
@@ -45,9 +45,9 @@ class ReceiptFile:
     """One receipt file and its layout.
 
     Every call of :meth:`batches`, :meth:`records` or ``iter`` reads the file from its beginning, in constant memory;
-    ``issues``, ``refused`` and ``totals`` are those of the last reading. A reading ends with :exc:`FileRefused` if the
-    file is refused. The totals are at the end of a file, so **whatever is yielded is provisional** until the reading
-    has ended without it; :func:`read` returns nothing before that.
+    ``issues``, ``refused`` and ``totals`` are those of the last reading. A reading ends with :exc:`FileRejectedError`
+    if the file is refused. The totals are at the end of a file, so **whatever is yielded is provisional** until the
+    reading has ended without it; :func:`read` returns nothing before that.
 
     :meth:`batches` and ``iter`` yield the accepted receipts and do not raise for rejected records: look at ``totals``
     and ``issues`` when they have ended. :meth:`table` and :func:`read` raise.
@@ -62,19 +62,19 @@ class ReceiptFile:
         *,
         lenient: bool = False,
         reference_date: date | None = None,
-        most_issues: int = 10_000,
+        max_issues: int = 10_000,
     ) -> None:
         if layout.needs_reference_date and reference_date is None:
-            raise RefusedError([Issue("REFERENCE_DATE_MISSING", "reference_date")], f"layout {layout.name}")
+            raise InvalidInputError([Issue("REFERENCE_DATE_MISSING", field="reference_date")], f"layout {layout.name}")
         self.path, self.layout = path, layout
-        self.lenient, self.reference_date, self.most_issues = lenient, reference_date, most_issues
+        self.lenient, self.reference_date, self.max_issues = lenient, reference_date, max_issues
         self.source = file_name(str(getattr(path, "name", "") if hasattr(path, "read") else path))
         # What is seen before the first record is read.
         self._first_refused: list[Issue] = []
         self._first_issues: list[Issue] = []
         self._head_digest = self._digest = ""
         if not layout.verified:
-            self._first_issues.append(Issue("LAYOUT_UNVERIFIED", found=layout.name, where=Place(self.source)))
+            self._first_issues.append(Issue("LAYOUT_UNVERIFIED", found=layout.name, location=Location(self.source)))
         self.framing, self.header_row = self._look()
         self._reading = self._new_reading()
 
@@ -88,7 +88,7 @@ class ReceiptFile:
             self.path.seek(0)
             yield self.path
 
-    def _look(self) -> tuple[Framing, list[bytes] | None]:
+    def _look(self) -> tuple[FileFraming, list[bytes] | None]:
         """The framing of the file and, for a CSV, its header row."""
         with self.opened() as stream:
             head = stream.read(_HEAD)
@@ -99,30 +99,30 @@ class ReceiptFile:
             )
         self._head_digest = hashlib.sha256(head).hexdigest()
         if self.layout.xml:
-            return Framing(b"", 0), None
+            return FileFraming(b"", 0), None
         start = 0
         if mark := byte_order_mark(head):
-            place = Place(self.source, byte=0)
+            place = Location(self.source, byte=0)
             if self.lenient and mark == b"\xef\xbb\xbf":
                 start = len(mark)
-                self._first_issues.append(Issue("BOM_PASSED_OVER", found=mark.hex(" "), where=place))
+                self._first_issues.append(Issue("BOM_PASSED_OVER", found=mark.hex(" "), location=place))
             else:
-                self._first_refused.append(Issue("FILE_BOM", found=mark.hex(" "), where=place))
+                self._first_refused.append(Issue("FILE_BOM", found=mark.hex(" "), location=place))
         if empty:
-            self._first_refused.append(Issue("FILE_EMPTY", where=Place(self.source, byte=0)))
+            self._first_refused.append(Issue("FILE_EMPTY", location=Location(self.source, byte=0)))
         framing = detect(head, self.layout, start)
         if self.layout.csv is None or self._first_refused:
             return framing, None
         return self._header_row(head[start:], framing)
 
-    def _header_row(self, head: bytes, framing: Framing) -> tuple[Framing, list[bytes] | None]:
+    def _header_row(self, head: bytes, framing: FileFraming) -> tuple[FileFraming, list[bytes] | None]:
         csv = self.layout.csv
         assert csv is not None
-        place = Place(self.source, byte=framing.start)
+        place = Location(self.source, byte=framing.start)
         if csv.error_prefix and head.startswith(csv.error_prefix.encode()):
             answer = head.partition(b"\n")[0].removeprefix(csv.error_prefix.encode()).decode("cp932", "replace")
-            found = csv.error_prefix + shown(answer.strip())
-            self._first_refused.append(Issue("FILE_ERROR_ANSWER", found=found, where=place))
+            found = csv.error_prefix + redact(answer.strip())
+            self._first_refused.append(Issue("FILE_ERROR_ANSWER", found=found, location=place))
             return framing, None
         lines = head.split(b"\n")
         before = next((i for i, line in enumerate(lines) if not is_blank(line, self.layout)), 0)
@@ -131,21 +131,23 @@ class ReceiptFile:
         try:
             cells = split_row(row.rstrip(b"\r\n"))
             names = [text_of(cell, self.layout.encoding).strip() for cell in cells]
-        except RefusedError as error:
-            self._first_refused += [issue.at(place) for issue in error.issues]
+        except InvalidInputError as error:
+            self._first_refused += [issue.with_location(place) for issue in error.issues]
             return framing, None
         if csv.header == "none" or (csv.header == "any" and any(name.isdecimal() for name in names)):
             return framing, None
         if csv.header == "names":
             wrong = self._decoder(framing).name_columns(names)
-            self._first_refused += [issue.at(place) for issue in wrong]
+            self._first_refused += [issue.with_location(place) for issue in wrong]
         elif len(cells) != len(self.layout.data.fields):
             # A header row of other columns is another layout's: each of its rows would be told as wrong.
             expected = f"{len(self.layout.data.fields)} columns"
-            self._first_refused.append(Issue("COLUMNS_COUNT", "", expected, f"{len(cells)} columns", place))
+            self._first_refused.append(
+                Issue("COLUMNS_COUNT", field="", expected=expected, found=f"{len(cells)} columns", location=place)
+            )
         if before:
             found = f"{before} lines" if before > 1 else ""
-            self._first_issues.append(Issue("LINE_BLANK", found=found, where=place))
+            self._first_issues.append(Issue("LINE_BLANK", found=found, location=place))
         return replace(framing, start=start + len(row)), cells
 
     def decoder(self) -> Decoder:
@@ -155,14 +157,14 @@ class ReceiptFile:
             decoder.name_columns([text_of(cell, self.layout.encoding).strip() for cell in self.header_row])
         return decoder
 
-    def _decoder(self, framing: Framing) -> Decoder:
+    def _decoder(self, framing: FileFraming) -> Decoder:
         return Decoder(self.layout, framing, reference_date=self.reference_date, lenient=self.lenient, file=self.source)
 
     def _new_reading(self) -> Reading:
         decoder: Decoder | XmlDecoder = (
             XmlDecoder(self.layout, lenient=self.lenient, file=self.source) if self.layout.xml else self.decoder()
         )
-        reading = Reading(decoder, ReceiptMapping(self.layout, decoder.columns), self.most_issues)
+        reading = Reading(decoder, ReceiptMapping(self.layout, decoder.columns), self.max_issues)
         reading.refuse(self._first_refused)
         reading.issues.add(self._first_issues)
         return reading
@@ -184,7 +186,7 @@ class ReceiptFile:
             digest_first: Compute :attr:`digest` before the first byte is read, from the same open file.
 
         Raises:
-            FileRefused: the file has changed.
+            FileRejectedError: the file has changed.
         """
         reading = reading or self._reading
         with self.opened() as stream:
@@ -202,8 +204,8 @@ class ReceiptFile:
                 self._refuse_changed(reading)
 
     def _refuse_changed(self, reading: Reading) -> None:
-        reading.refuse([Issue("FILE_CHANGED", where=Place(self.source))])
-        raise FileRefused(reading.refused, f"{self.source} is refused")
+        reading.refuse([Issue("FILE_CHANGED", location=Location(self.source))])
+        raise FileRejectedError(reading.refused, f"{self.source} is refused")
 
     @cached_property
     def header(self) -> Mapping[str, Any]:
@@ -217,7 +219,7 @@ class ReceiptFile:
 
     @property
     def issues(self) -> IssueLog:
-        """Every issue of the last reading: its first ``most_issues`` in full, all of them in ``counts``."""
+        """Every issue of the last reading: its first ``max_issues`` in full, all of them in ``counts``."""
         return self._reading.issues
 
     @property
@@ -238,32 +240,32 @@ class ReceiptFile:
         if not self._first_refused:
             reading.finish()
         if reading.refused:
-            raise FileRefused(reading.refused, f"{self.source} is refused")
+            raise FileRejectedError(reading.refused, f"{self.source} is refused")
 
-    def _read(self, *, digest_first: bool = False) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+    def _read(self, *, digest_first: bool = False) -> Iterator[tuple[RawRecord, dict[str, Any] | None]]:
         reading = self._begin()
         if not self._first_refused:
             with self.hashed(reading, digest_first=digest_first) as stream:
                 yield from reading.records(stream)
         self._end(reading)
 
-    def records(self) -> Iterator[LayoutRecord]:
+    def records(self) -> Iterator[RawRecord]:
         """Every record of the file in the words of its layout, headers, trailers and bad ones included.
 
         Raises:
-            FileRefused: at the end, if the file is refused.
+            FileRejectedError: at the end, if the file is refused.
         """
         return (record for record, _ in self._read())
 
     def _must_hold_receipts(self) -> None:
         if not self.layout.receipt:
-            raise RefusedError([Issue("LAYOUT_NOT_RECEIPTS", found=self.layout.name)])
+            raise InvalidInputError([Issue("LAYOUT_NOT_RECEIPTS", found=self.layout.name)])
 
     def __iter__(self) -> Iterator[Receipt]:
         """The accepted receipts, one by one; which records were rejected is in :attr:`issues`.
 
         Raises:
-            FileRefused: at the end, if the file is refused.
+            FileRejectedError: at the end, if the file is refused.
         """
         self._must_hold_receipts()
         for record, receipt in self._read(digest_first=True):
@@ -285,7 +287,7 @@ class ReceiptFile:
         (dictionary-encoded), ``record_no`` and ``byte_offset``, and the record itself where ``raw`` asks for it.
 
         Raises:
-            FileRefused: at the end, if the file is refused.
+            FileRejectedError: at the end, if the file is refused.
         """
         wanted = self.schema(raw=raw)
         for batch in self._batches(raw=raw, digest_first=True):
@@ -302,10 +304,12 @@ class ReceiptFile:
 
         Raises:
             RejectedRecordsError: a record was rejected; ``.issues`` names each of them.
-            FileRefused: the file is refused, and nothing of it is returned.
+            FileRejectedError: the file is refused, and nothing of it is returned.
         """
         if on_error not in ("raise", "skip"):
-            raise RefusedError([Issue("CODE_UNKNOWN", "on_error", "raise, skip", ascii(on_error)[:24])])
+            raise InvalidInputError(
+                [Issue("CODE_UNKNOWN", field="on_error", expected="raise, skip", found=ascii(on_error)[:24])]
+            )
         batches = list(self._batches(raw=raw))
         if self.totals.rejected and on_error == "raise":
             raise RejectedRecordsError(
@@ -338,7 +342,7 @@ class ReceiptFile:
         This is the quickest way to know whether a file is whole.
 
         Raises:
-            FileRefused: the file is refused.
+            FileRejectedError: the file is refused.
         """
         for _ in self._batches(raw=False) if self.layout.receipt else self.records():
             pass
@@ -354,7 +358,7 @@ def open(  # noqa: A001 (receipts.open, as one opens a file)
     *,
     lenient: bool = False,
     reference_date: date | None = None,
-    most_issues: int = 10_000,
+    max_issues: int = 10_000,
 ) -> ReceiptFile:
     """A receipt file, by a layout that is named and never guessed.
 
@@ -365,15 +369,15 @@ def open(  # noqa: A001 (receipts.open, as one opens a file)
             mark; an unknown byte keeps its record out instead of refusing the file.
         reference_date: The day that days without year, century or era are nearest to; layouts with such days need it.
             A day that is farther away than the layout's ``[dates]`` allow is an issue, ``DATE_TOO_FAR``.
-        most_issues: How many issues are kept in full.
+        max_issues: How many issues are kept in full.
 
     Raises:
-        RefusedError: no such layout, a wrong one, or a reference date is needed.
+        InvalidInputError: no such layout, a wrong one, or a reference date is needed.
         OSError: the file cannot be opened.
     """
     if not isinstance(layout, Layout):
         layout = load(layout)
-    return ReceiptFile(path, layout, lenient=lenient, reference_date=reference_date, most_issues=most_issues)
+    return ReceiptFile(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
 
 
 def read(
@@ -399,8 +403,8 @@ def read(
 
     Raises:
         RejectedRecordsError: a record was rejected; ``.issues`` names each of them.
-        FileRefused: the file is refused, and nothing of it is returned.
-        RefusedError: as :func:`open`.
+        FileRejectedError: the file is refused, and nothing of it is returned.
+        InvalidInputError: as :func:`open`.
     """
     file = open(path, layout, lenient=lenient, reference_date=reference_date)
     table = file.table(raw=raw, on_error=on_error)

@@ -63,7 +63,7 @@ class Blank:
 
 
 @dataclass(frozen=True)
-class Framing:
+class FileFraming:
     """How the records of one file are told apart, found out from its first bytes."""
 
     newline: bytes
@@ -115,27 +115,27 @@ def byte_order_mark(head: bytes) -> bytes:
 
 def is_blank(content: bytes, layout: Layout) -> bool:
     """Whether there is no record in some bytes of a file, in whatever character set."""
-    framings = [Framing(b"", layout.width or 0, ebcdic) for ebcdic in (False, True)]
+    framings = [FileFraming(b"", layout.width or 0, ebcdic) for ebcdic in (False, True)]
     return any(not content.strip(framing.padding) for framing in framings)
 
 
-def detect(head: bytes, layout: Layout, start: int = 0) -> Framing:
+def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
     """The framing of a file from its first bytes, at least two records of it.
 
     A body shorter than the width by the length of its newline is one with the newline inside (改行を含めて 120 バイト).
     """
     head = head[start:].lstrip(b"\r\n")
     if layout.width is None:
-        return Framing(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start)
+        return FileFraming(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start)
     consts = {field.const[:1].encode() for kind in layout.kinds.values() if (field := kind.fields[0]).const}
     ebcdic = head[:1] not in consts and head[:1].translate(EBCDIC_TO_HALF_WIDTH) in consts
     newlines = _EBCDIC_NEWLINES if ebcdic else _ASCII_NEWLINES
     found = {newline: at for newline in newlines if 0 <= (at := head.find(newline)) <= layout.width}
     if not found:
-        return Framing(b"", layout.width, ebcdic, start)
+        return FileFraming(b"", layout.width, ebcdic, start)
     newline = min(found, key=lambda newline: (found[newline], -len(newline)))
     inside = found[newline] + len(newline) == layout.width and _ends_in_filler(layout, len(newline))
-    return Framing(newline, layout.width - len(newline) if inside else layout.width, ebcdic, start)
+    return FileFraming(newline, layout.width - len(newline) if inside else layout.width, ebcdic, start)
 
 
 def _ends_in_filler(layout: Layout, size: int) -> bool:
@@ -143,13 +143,13 @@ def _ends_in_filler(layout: Layout, size: int) -> bool:
     return all(last.type is FieldType.FILLER and last.length >= size for last in lasts)
 
 
-def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame | Blank]:
+def frames(stream: BinaryIO, framing: FileFraming) -> Iterator[Frame | Blank]:
     """The records of a file, and the blanks between them, in constant memory."""
     for piece in blocks(stream, framing):
         yield from piece if isinstance(piece, Block | Lines) else (piece,)
 
 
-def frame_at(stream: BinaryIO, framing: Framing, number: int, offset: int) -> Frame:
+def frame_at(stream: BinaryIO, framing: FileFraming, number: int, offset: int) -> Frame:
     """One record of which the number and the first byte are known."""
     stream.seek(offset)
     if framing.width:
@@ -215,7 +215,7 @@ class Lines:
 Piece = Block | Lines | Frame | Blank
 
 
-def blocks(stream: BinaryIO, framing: Framing) -> Iterator[Piece]:
+def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     """The records of a file: blocks or lines where they are regular, single frames elsewhere, and what is blank.
 
     What follows the last record is left out: blank lines, blanks, NUL and SUB bytes, in any order and number.
@@ -249,7 +249,7 @@ def _joined(blank: Blank, more: Blank) -> Blank:
     return Blank(blank.number, blank.offset, blank.count + more.count, blank.damaged or more.damaged)
 
 
-def _is_padded(frame: Frame, framing: Framing) -> bool:
+def _is_padded(frame: Frame, framing: FileFraming) -> bool:
     """Whether a whole record is followed by padding in its line, which only the last one may be."""
     width = framing.width
     return 0 < width < len(frame.raw) and not frame.raw[width:].strip(framing.padding)
@@ -270,7 +270,7 @@ def _without_last(lines: Lines) -> Iterator[Lines]:
         yield Lines(lines.number, lines.offset, lines.content[:end], lines.count - 1)
 
 
-def _fixed(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame | Blank]:
+def _fixed(stream: BinaryIO, framing: FileFraming) -> Iterator[Block | Frame | Blank]:
     newline, width = framing.newline, framing.width
     step = width + len(newline)
     number, offset, rest = 1, framing.start, b""
@@ -300,7 +300,7 @@ def _fixed(stream: BinaryIO, framing: Framing) -> Iterator[Block | Frame | Blank
     yield framing.part(number, offset, rest, closed=False)
 
 
-def _without_blanks(block: Block, framing: Framing) -> Iterator[Block | Blank]:
+def _without_blanks(block: Block, framing: FileFraming) -> Iterator[Block | Blank]:
     """A block as the blocks between its blank records."""
     rows = block.rows[:, : block.width]
     padding, blank = _table(framing.padding), _table(framing.blank)
@@ -333,7 +333,7 @@ def _runs(values: npt.NDArray[np.generic]) -> Iterator[tuple[int, int]]:
     return pairwise([0, *edges.tolist(), len(values)])
 
 
-def _is_regular(content: bytes, count: int, framing: Framing) -> bool:
+def _is_regular(content: bytes, count: int, framing: FileFraming) -> bool:
     """Whether each of the first ``count`` records has its width: a newline behind each, and none within."""
     newline, width = framing.newline, framing.width
     if not newline or not count:
@@ -343,7 +343,7 @@ def _is_regular(content: bytes, count: int, framing: Framing) -> bool:
     return behind and count_of(rows.ravel(), newline[-1]) == count
 
 
-def _grouped(lines: list[bytes], number: int, offset: int, framing: Framing) -> Iterator[Block | Frame | Blank]:
+def _grouped(lines: list[bytes], number: int, offset: int, framing: FileFraming) -> Iterator[Block | Frame | Blank]:
     """Lines as blocks where they have the width, as blanks or single frames where not."""
     width, step, padding = framing.width, framing.width + len(framing.newline), framing.padding
     kinds = groupby(lines, key=lambda line: "fits" if len(line) == width else "other" if line.strip(padding) else "")
@@ -364,14 +364,14 @@ def _grouped(lines: list[bytes], number: int, offset: int, framing: Framing) -> 
             number, offset = number + len(members), offset + len(content) + len(framing.newline) * len(members)
 
 
-def _cut(line: bytes, number: int, offset: int, framing: Framing) -> Iterator[Frame | Blank]:
+def _cut(line: bytes, number: int, offset: int, framing: FileFraming) -> Iterator[Frame | Blank]:
     """A line, in pieces where it is too long to be one."""
     for at in range(0, len(line), framing.longest):
         yield framing.part(number, offset + at, line[at : at + framing.longest], closed=True)
         number += 1
 
 
-def _csv(stream: BinaryIO, framing: Framing) -> Iterator[Lines | Frame | Blank]:
+def _csv(stream: BinaryIO, framing: FileFraming) -> Iterator[Lines | Frame | Blank]:
     """The lines of a CSV. A line is a row: no field of a layout holds a newline, so that no quote joins two lines."""
     number, offset, rest = 1, framing.start, b""
     while chunk := stream.read(_CSV_CHUNK):
@@ -387,7 +387,7 @@ def _csv(stream: BinaryIO, framing: Framing) -> Iterator[Lines | Frame | Blank]:
     yield framing.part(number, offset, rest.rstrip(_PADDING), closed=False)
 
 
-def _sorted(content: bytes, number: int, offset: int, framing: Framing) -> Iterator[Lines | Frame | Blank]:
+def _sorted(content: bytes, number: int, offset: int, framing: FileFraming) -> Iterator[Lines | Frame | Blank]:
     """Whole lines, by what they are: rows, blank lines, and lines too long to be one."""
     if not content:
         return

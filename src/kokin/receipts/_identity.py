@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.model import Receipt, Text, kinds
+from kokin.model import Receipt, Text, field_types
 from kokin.receipts import _arrow as arrow
 from kokin.receipts.layouts import Identity, Layout
 
@@ -27,7 +27,7 @@ _ESCAPES = (("%", "%25"), (_SEPARATOR, "%7C"))
 
 
 def _max_length() -> int:
-    kind = kinds(Receipt)["provider_key"]
+    kind = field_types(Receipt)["provider_key"]
     assert isinstance(kind, Text)
     return kind.width
 

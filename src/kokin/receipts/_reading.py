@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from kokin.issues import Issue, Place
+from kokin.issues import Issue, Location
 from kokin.receipts._canonical import ReceiptMapping
-from kokin.receipts._decode import Decoder, LayoutRecord
+from kokin.receipts._decode import Decoder, RawRecord
 from kokin.receipts._frames import Blank, Frame, frames
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._totals import Control, Totals
-from kokin.receipts._xml import XmlDecoder, XmlRefusedError
+from kokin.receipts._xml import XmlDecoder, XmlRejectedError
 
 #: What makes the whole file suspect, not only its record.
 _REFUSING = frozenset({"BYTE_UNKNOWN"})
@@ -20,7 +20,7 @@ _REFUSING = frozenset({"BYTE_UNKNOWN"})
 class Reading:
     """The state of one reading: ``issues``, ``refused`` and ``totals`` grow as it goes on."""
 
-    def __init__(self, decoder: Decoder | XmlDecoder, mapping: ReceiptMapping, most_issues: int) -> None:
+    def __init__(self, decoder: Decoder | XmlDecoder, mapping: ReceiptMapping, max_issues: int) -> None:
         self.decoder, self.mapping = decoder, mapping
         self.layout = decoder.layout
         self.totals = Totals()
@@ -28,8 +28,8 @@ class Reading:
         # What the count of a record asks for.
         sums = {total.sum for total in self.layout.totals if total.sum}
         self._counted = frozenset({self._amount_field}).union(sums, *(total.where for total in self.layout.totals))
-        self.issues = IssueLog(most_issues)
-        self.refused = IssueLog(most_issues)
+        self.issues = IssueLog(max_issues)
+        self.refused = IssueLog(max_issues)
         self.header: Mapping[str, Any] = {}
         self._control = Control(self.layout, decoder.file, self.totals)
 
@@ -39,7 +39,7 @@ class Reading:
         self.refused.add(issues)
         self.issues.add(issues)
 
-    def records(self, stream: BinaryIO) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+    def records(self, stream: BinaryIO) -> Iterator[tuple[RawRecord, dict[str, Any] | None]]:
         """Each record, and its canonical values if it is a receipt."""
         if isinstance(self.decoder, XmlDecoder):
             yield from self._entries(self.decoder, stream)
@@ -52,29 +52,29 @@ class Reading:
 
     def blank(self, blank: Blank) -> None:
         """Take blank lines between records: they are no records, and those with NUL or SUB bytes are damage."""
-        place = Place(self.decoder.file, blank.number, blank.offset)
+        place = Location(self.decoder.file, blank.number, blank.offset)
         found = ", ".join(["NUL or SUB"] * blank.damaged + [f"{blank.count} lines"] * (blank.count > 1))
         if not blank.damaged:
-            self.issues.add([Issue("LINE_BLANK", found=found, where=place)])
+            self.issues.add([Issue("LINE_BLANK", found=found, location=place)])
         elif self.decoder.lenient:
-            self.issues.add([Issue("BYTE_UNKNOWN", found=found, where=place)])
+            self.issues.add([Issue("BYTE_UNKNOWN", found=found, location=place)])
             self.totals.read += blank.count
             self.totals.rejected += blank.count
         else:
-            self.refuse([Issue("BYTE_UNKNOWN", found=found, where=place)])
+            self.refuse([Issue("BYTE_UNKNOWN", found=found, location=place)])
 
-    def _entries(self, decoder: XmlDecoder, stream: BinaryIO) -> Iterator[tuple[LayoutRecord, dict[str, Any] | None]]:
+    def _entries(self, decoder: XmlDecoder, stream: BinaryIO) -> Iterator[tuple[RawRecord, dict[str, Any] | None]]:
         try:
             for record in decoder.records(stream):
                 self.totals.records += 1
                 yield record, self._detail(record)
-        except XmlRefusedError as error:
+        except XmlRejectedError as error:
             self.refuse(error.issues)
         self.totals.declared += decoder.declared
         self.refuse(decoder.refused)
         self.issues.add(decoder.warnings)
 
-    def judge(self, frame: Frame, doubtful: frozenset[str] = frozenset()) -> tuple[LayoutRecord, dict[str, Any] | None]:
+    def judge(self, frame: Frame, doubtful: frozenset[str] = frozenset()) -> tuple[RawRecord, dict[str, Any] | None]:
         """Decode a frame and count it.
 
         ``doubtful`` may name the fields of a fixed-length detail record without which it is known to be good: if one of
@@ -86,7 +86,7 @@ class Reading:
         if record is None or record.is_good:
             record = self.decoder.decode(frame)
         if self._is_cut(self.decoder, frame, record):
-            self.refuse([Issue("RECORD_TRUNCATED", where=Place(self.decoder.file, record.number, record.offset))])
+            self.refuse([Issue("RECORD_TRUNCATED", location=Location(self.decoder.file, record.number, record.offset))])
         kind = self.layout.kinds.get(record.kind)
         if kind is None or kind.role == "data":
             receipt = self._detail(record)
@@ -115,7 +115,7 @@ class Reading:
         totals.unpaid_yen += yen[1]
         self._control.details(accepted + unpaid, unpaid, added)
 
-    def _is_cut(self, decoder: Decoder, frame: Frame, record: LayoutRecord) -> bool:
+    def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
         """Whether the last record ends too early; a CSV is cut if its last cell is missing or invalid."""
         if frame.closed or record.is_good:
             return False
@@ -125,7 +125,7 @@ class Reading:
             return True
         return any(issue.field == decoder.columns[-1] for issue in record.issues if issue.is_error)
 
-    def _frame_record(self, record: LayoutRecord, *, is_header: bool) -> None:
+    def _frame_record(self, record: RawRecord, *, is_header: bool) -> None:
         errors = [issue for issue in record.issues if issue.is_error]
         self.refuse(errors)
         self.issues.add(issue for issue in record.issues if not issue.is_error)
@@ -133,7 +133,7 @@ class Reading:
             self.header = record.values
         self._control.record(record)
 
-    def _detail(self, record: LayoutRecord) -> dict[str, Any] | None:
+    def _detail(self, record: RawRecord) -> dict[str, Any] | None:
         totals = self.totals
         totals.read += 1
         amount = record.values.get(self._amount_field) or 0
@@ -159,14 +159,14 @@ class Reading:
         self._control.detail(record, unpaid=unpaid)
         return receipt
 
-    def _receipt(self, record: LayoutRecord) -> dict[str, Any] | None:
+    def _receipt(self, record: RawRecord) -> dict[str, Any] | None:
         """The canonical values of a good record, or ``None`` where they make no receipt; its issues grow."""
         if not self.layout.receipt:
             return {}
         values, wrong = self.mapping.values(record.values, self.header)
         for issue in wrong:
             place = self.decoder.place(record, issue.field)
-            record.issues.append(issue.at(place))
+            record.issues.append(issue.with_location(place))
         return None if wrong else values
 
     def _take_control(self) -> None:

@@ -6,30 +6,30 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kokin.columns import atomic_file
-from kokin.issues import Issue, Place, RefusedError
+from kokin._arrow import atomic_file
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts._cells import cell_writer
-from kokin.receipts._decode import LayoutRecord
+from kokin.receipts._decode import RawRecord
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._frames import CHUNK, Blank, frames
 from kokin.receipts._rows import cell_starts, join_row, split_row
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
 #: What to change in a record: its fields and their new values, or nothing.
-Change = Callable[[LayoutRecord], Mapping[str, Any] | None]
+Change = Callable[[RawRecord], Mapping[str, Any] | None]
 
 
-def rewrite(file: ReceiptFile, path: str | Path, change: Change | None = None) -> None:
+def edit(file: ReceiptFile, path: str | Path, change: Change | None = None) -> None:
     """Write a file again; without ``change`` the bytes are the same.
 
     Totals are not computed anew: they are fields of the trailer, and :func:`kokin.receipts.check` tells whether they
     still agree. XML files are not rewritten.
 
     Raises:
-        RefusedError: a value that its field cannot hold, with its record and field; no file is left then.
+        InvalidInputError: a value that its field cannot hold, with its record and field; no file is left then.
     """
     if file.layout.xml:
-        raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=file.layout.name)])
+        raise InvalidInputError([Issue("LAYOUT_NOT_WRITTEN", found=file.layout.name)])
     with atomic_file(Path(path)) as draft, file.opened() as source, draft.open("wb") as target:
         for piece in _pieces(file, source, change):
             target.write(piece)
@@ -61,17 +61,20 @@ def _copied(source: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
         yield chunk
 
 
-def _spliced(file: ReceiptFile, columns: list[str], record: LayoutRecord, values: Mapping[str, Any]) -> bytes:
+def _spliced(file: ReceiptFile, columns: list[str], record: RawRecord, values: Mapping[str, Any]) -> bytes:
     """The bytes of a record with new values in some fields."""
     kind = file.layout.kinds[record.kind]
     cells = {}
     for name, value in values.items():
         try:
             cells[name] = cell_writer(kind.by_id[name], file.layout)(value)
-        except RefusedError as error:
-            place = Place(file.source, record.number, record.offset)
-            raise RefusedError(
-                [Issue(one.code, name, one.expected, one.found, place) for one in error.issues]
+        except InvalidInputError as error:
+            place = Location(file.source, record.number, record.offset)
+            raise InvalidInputError(
+                [
+                    Issue(one.code, field=name, expected=one.expected, found=one.found, location=place)
+                    for one in error.issues
+                ]
             ) from None
     if not file.layout.width:
         row, starts = split_row(record.raw), cell_starts(record.raw)

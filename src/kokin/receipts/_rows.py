@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 
 # A cell in quotes or without, and the comma or the end behind it.
 _CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",]*+))(,|\Z)')
@@ -18,7 +18,7 @@ def split_row(row: bytes) -> list[bytes]:
     """The cells of a row, without quotes.
 
     Raises:
-        RefusedError: a quote that does not close, or stands inside a value.
+        InvalidInputError: a quote that does not close, or stands inside a value.
 
     >>> split_row(b'01,"a, b",')
     [b'01', b'a, b', b'']
@@ -46,7 +46,7 @@ def _quoted_cells(row: bytes) -> Iterator[tuple[int, bytes]]:
         at = found.end()
         if not end:
             return
-    raise RefusedError([Issue("QUOTES", where=Place(byte=at))])
+    raise InvalidInputError([Issue("QUOTES", location=Location(byte=at))])
 
 
 def join_row(cells: list[bytes], quoted: list[bool]) -> bytes:

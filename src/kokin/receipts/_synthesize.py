@@ -20,7 +20,7 @@ _NAMES = ("ｽｲﾄﾞｳ ﾀﾛｳ", "ｺｳｷﾝ ﾊﾅｺ", "ｾﾞｲﾑ �
 _LEAST_YEN, _MOST_YEN = 100, 300_000
 
 
-def synthesize(
+def generate_sample(
     path: str | Path | BinaryIO, layout: str | Path | Layout, rows: int, *, seed: int = 0, newline: str | None = None
 ) -> int:
     """Write an invented file with ``rows`` detail records, every one of them good, dated within April 2026.
@@ -32,7 +32,7 @@ def synthesize(
         How many detail records were written.
 
     Raises:
-        RefusedError: as :func:`kokin.receipts.write`; of an XML file the newline cannot be chosen.
+        InvalidInputError: as :func:`kokin.receipts.write`; of an XML file the newline cannot be chosen.
     """
     if not isinstance(layout, Layout):
         layout = load(layout)

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kokin.issues import Issue, Place
+from kokin.issues import Issue, Location
 from kokin.receipts._canonical import as_code
-from kokin.receipts._decode import LayoutRecord
+from kokin.receipts._decode import RawRecord
 from kokin.receipts.layouts import Layout, Total
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredTotal:
     """A total that the file declares (合計), and what its records add up to."""
 
     field: str
     """``record.field`` in the layout."""
     declared: int
     counted: int
-    where: Place
+    location: Location
     unsure: bool = False
     """Whether a difference need not be an error: values of rejected records may be missing in ``counted``
     (``TOTAL_UNSURE``), or senders count differently (``TOTAL_DIFFERS``)."""
@@ -49,7 +49,7 @@ class Totals:
     unpaid_yen: int = 0
     rejected_yen: int = 0
     """As far as the amounts of the rejected records could be read."""
-    declared: list[Declared] = field(default_factory=list)
+    declared: list[DeclaredTotal] = field(default_factory=list)
     """What headers and trailers say, in the order of the file."""
     complete: bool = False
     """Whether the whole file has been read; until then everything is provisional."""
@@ -76,15 +76,17 @@ class Control:
         self._sums = [_Sum(total) for total in layout.totals]
         self._roles = {kind.role for kind in layout.kinds.values()}
         self._stage = "start" if "header" in self._roles else "batch"
-        self._pending: list[LayoutRecord] = []
+        self._pending: list[RawRecord] = []
         self._unpaid_in_batch = 0
 
-    def record(self, record: LayoutRecord) -> None:
+    def record(self, record: RawRecord) -> None:
         """Take a record that is not a detail: its place in the order, and its totals."""
         role = self.layout.kinds[record.kind].role
         if role not in self._expected():
-            place = Place(self.file, record.number, record.offset)
-            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), role, place))
+            place = Location(self.file, record.number, record.offset)
+            self.refused.append(
+                Issue("RECORD_ORDER", field="", expected=" or ".join(self._expected()), found=role, location=place)
+            )
         if role == "header":
             self._close_batch()
         self._pending.append(record)
@@ -107,11 +109,13 @@ class Control:
             case _:
                 return [*after, *(["end"] if "end" in self._roles else [])]
 
-    def detail(self, record: LayoutRecord, *, unpaid: bool = False) -> None:
+    def detail(self, record: RawRecord, *, unpaid: bool = False) -> None:
         """Take a detail record, a rejected one as far as its fields could be read."""
         if not self.expects_data:
-            place = Place(self.file, record.number, record.offset)
-            self.refused.append(Issue("RECORD_ORDER", "", " or ".join(self._expected()), "data", place))
+            place = Location(self.file, record.number, record.offset)
+            self.refused.append(
+                Issue("RECORD_ORDER", field="", expected=" or ".join(self._expected()), found="data", location=place)
+            )
             self._stage = "batch"
         self._unpaid_in_batch += unpaid
         for each in self._sums:
@@ -144,7 +148,7 @@ class Control:
                 each.exact = each.unsure = 0
         self._unpaid_in_batch = 0
 
-    def _declares(self, record: LayoutRecord, scope: str) -> bool:
+    def _declares(self, record: RawRecord, scope: str) -> bool:
         return any(each.total.record == record.kind and each.total.scope == scope for each in self._sums)
 
     def finish(self) -> None:
@@ -156,12 +160,12 @@ class Control:
         if self._stage == "batch" and "trailer" not in self._roles:
             missing = "end"
         if missing in self._roles:
-            self.refused.append(Issue("RECORD_MISSING", expected=missing, where=Place(self.file)))
+            self.refused.append(Issue("RECORD_MISSING", expected=missing, location=Location(self.file)))
 
-    def _compare(self, record: LayoutRecord, scope: str) -> None:
+    def _compare(self, record: RawRecord, scope: str) -> None:
         if scope == "batch" and self._is_request(record):
-            place = Place(self.file, record.number, record.offset)
-            self.refused.append(Issue("REQUEST_FILE", record.kind, where=place))
+            place = Location(self.file, record.number, record.offset)
+            self.refused.append(Issue("REQUEST_FILE", field=record.kind, location=place))
             return
         for each in self._sums:
             total = each.total
@@ -169,24 +173,20 @@ class Control:
             if total.record != record.kind or total.scope != scope or declared is None:
                 continue
             start = self.layout.kinds[record.kind].offsets[total.field]
-            where = Place(self.file, record.number, record.offset + start)
+            where = Location(self.file, record.number, record.offset + start)
             name, differs = f"{record.kind}.{total.field}", declared != each.exact
             # A record without a value may be missing in a count; with how much in a sum is not known.
             most = declared if total.sum else each.exact + each.unsure
             explained = each.unsure > 0 and each.exact <= declared <= most
             unsure = explained or (differs and total.warn)
-            self.totals.declared.append(Declared(name, declared, each.exact, where, unsure))
+            self.totals.declared.append(DeclaredTotal(name, declared, each.exact, where, unsure))
             if not differs and not each.unsure:
                 continue
-            told = (name, str(each.exact), str(declared), where)
-            if explained:
-                self.warnings.append(Issue("TOTAL_UNSURE", *told))
-            elif total.warn:
-                self.warnings.append(Issue("TOTAL_DIFFERS", *told))
-            else:
-                self.refused.append(Issue("TOTAL_MISMATCH", *told))
+            code = "TOTAL_UNSURE" if explained else "TOTAL_DIFFERS" if total.warn else "TOTAL_MISMATCH"
+            issue = Issue(code, field=name, expected=str(each.exact), found=str(declared), location=where)
+            (self.warnings if unsure else self.refused).append(issue)
 
-    def _is_request(self, record: LayoutRecord) -> bool:
+    def _is_request(self, record: RawRecord) -> bool:
         """Whether a trailer says that nothing has been done yet, and no record says otherwise."""
         request = self.layout.request
         return (

@@ -7,22 +7,23 @@ from datetime import date, time
 from functools import partial
 from typing import Any
 
-from kokin.issues import Issue, Place, RefusedError
-from kokin.model import shown
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import redact
 from kokin.receipts.layouts import Dates, Field, FieldType, Layout
 from kokin.text import (
-    assume_century,
-    assume_era,
-    assume_era_or_century,
-    assume_year,
-    control_character,
     decode_cp932,
     decode_half_width,
-    era_day,
-    gaiji,
+    find_control_character,
+    find_gaiji,
+    infer_century,
+    infer_era,
+    infer_era_or_century,
+    infer_year,
+    parse_wareki,
 )
 
-#: From the bytes of a cell to its value; warnings are added to the list, an error is a ``RefusedError`` of one issue.
+#: From the bytes of a cell to its value; warnings are added to the list, an error is a ``InvalidInputError`` of one
+#: issue.
 Reader = Callable[[bytes, list[Issue]], Any]
 
 # More different days or times than a file has.
@@ -32,16 +33,16 @@ _NO_DAY = b"0-/ "
 _ASCII_ZEROS = 48 * (3 * 22 + 21)
 
 
-def wrong(code: str, expected: str = "", found: str = "", at: int | None = None) -> RefusedError:
+def wrong(code: str, expected: str = "", found: str = "", at: int | None = None) -> InvalidInputError:
     """A problem of one field; ``at`` counts its bytes."""
-    return RefusedError([Issue(code, expected=expected, found=found, where=Place(byte=at))])
+    return InvalidInputError([Issue(code, expected=expected, found=found, location=Location(byte=at))])
 
 
 def text_of(cell: bytes, encoding: str) -> str:
     """The text of a cell in its encoding.
 
     Raises:
-        RefusedError: a byte that the encoding does not have.
+        InvalidInputError: a byte that the encoding does not have.
     """
     if encoding == "half-width":
         return decode_half_width(cell)
@@ -94,7 +95,7 @@ def reader(field: Field, layout: Layout, reference_date: date | None) -> Reader:
 
 def found(cell: bytes, field: Field) -> str:
     """A rejected cell as an issue may show it: nothing of a field that is personal, and no letters of any other."""
-    return "" if field.sensitive else shown(cell.decode("cp932", "replace"))
+    return "" if field.sensitive else redact(cell.decode("cp932", "replace"))
 
 
 def _by_type(field: Field, layout: Layout, reference_date: date | None) -> Reader:
@@ -112,10 +113,10 @@ def _by_type(field: Field, layout: Layout, reference_date: date | None) -> Reade
 
     def text(cell: bytes, warnings: list[Issue]) -> str | None:
         value = text_of(cell, encoding)
-        if control := control_character(value):
+        if control := find_control_character(value):
             raise wrong("CHARACTER", "no control characters", ascii(control))
-        if encoding == "cp932" and (user_defined := gaiji(value)):
-            warnings.append(Issue("GAIJI", field.id, found=f"U+{ord(user_defined):04X}"))
+        if encoding == "cp932" and (user_defined := find_gaiji(value)):
+            warnings.append(Issue("GAIJI", field=field.id, found=f"U+{ord(user_defined):04X}"))
         return value.strip(" \u3000") or None
 
     def barcode(cell: bytes, warnings: list[Issue]) -> str:
@@ -125,7 +126,9 @@ def _by_type(field: Field, layout: Layout, reference_date: date | None) -> Reade
             raise wrong("WIDTH", "44 digits", f"{len(cell)} digits")
         total = 3 * sum(cell[42::-2]) + sum(cell[41::-2]) - _ASCII_ZEROS
         if (total + cell[43] - 48) % 10:
-            warnings.append(Issue("BARCODE_CHECK_DIGIT", field.id, str(-total % 10), chr(cell[43])))
+            warnings.append(
+                Issue("BARCODE_CHECK_DIGIT", field=field.id, expected=str(-total % 10), found=chr(cell[43]))
+            )
         return cell.decode()
 
     def filler(cell: bytes, warnings: list[Issue]) -> None:
@@ -148,7 +151,7 @@ def _by_type(field: Field, layout: Layout, reference_date: date | None) -> Reade
             return filler
 
 
-def not_digits(cell: bytes, field: Field) -> RefusedError:
+def not_digits(cell: bytes, field: Field) -> InvalidInputError:
     """The problem of a cell that should be digits, with the first byte that is none."""
     at = len(cell) - len(cell.lstrip(b"0123456789"))
     return wrong("NOT_DIGITS", "digits", found(cell, field), at)
@@ -159,11 +162,11 @@ def _assume(style: str, reach: Dates, reference_date: date | None) -> Callable[[
     if reference_date is None:
         return None
     if style == "MMDD":
-        return partial(assume_year, reference=reference_date, months=reach.months)
+        return partial(infer_year, reference=reference_date, months=reach.months)
     assume = {
-        "YYMMDD": assume_century,
-        "wareki YYMMDD": assume_era,
-        "wareki or western YYMMDD": assume_era_or_century,
+        "YYMMDD": infer_century,
+        "wareki YYMMDD": infer_era,
+        "wareki or western YYMMDD": infer_era_or_century,
     }.get(style)
     if assume is None:
         return None
@@ -187,16 +190,16 @@ def _date_reader(field: Field, reach: Dates, reference_date: date | None) -> Rea
             if assume:
                 try:
                     return assume(value)
-                except RefusedError as error:
+                except InvalidInputError as error:
                     (issue,) = error.issues
                     raise wrong(issue.code, issue.expected, "" if field.sensitive else issue.found) from None
             try:
                 match style:
                     case "wareki EYYMMDD":
-                        return era_day(value)
+                        return parse_wareki(value)
                     case "YYYYMMDD" | "YYYY-MM-DD" if len(value) == 8:
                         return date(int(value[:4]), int(value[4:6]), int(value[6:]))
-            except (ValueError, RefusedError):
+            except (ValueError, InvalidInputError):
                 pass
         raise wrong("DATE_INVALID", style, found(cell, field))
 

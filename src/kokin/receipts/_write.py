@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import atomic_file
-from kokin.issues import Issue, Place, RefusedError
+from kokin._arrow import atomic_file
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
 from kokin.receipts._cells import cell_writer
 from kokin.receipts._rows import join_row
@@ -55,13 +55,13 @@ def write(
         How many detail records were written.
 
     Raises:
-        RefusedError: a value that its field cannot hold, with its row and field, or another newline; no file is left
-            then, and nothing is written to a stream.
+        InvalidInputError: a value that its field cannot hold, with its row and field, or another newline; no file is
+            left then, and nothing is written to a stream.
     """
     if not isinstance(layout, Layout):
         layout = load(layout)
     if layout.xml:
-        raise RefusedError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
+        raise InvalidInputError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
     writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
     pieces = writer.pieces(_table(records))
     if isinstance(path, str | Path):
@@ -85,7 +85,9 @@ def _table(records: Any) -> pa.Table:
 
 def _newline(name: str) -> bytes:
     if name not in _NEWLINES:
-        raise RefusedError([Issue("CODE_UNKNOWN", "newline", ", ".join(map(repr, _NEWLINES)), ascii(name)[:24])])
+        raise InvalidInputError(
+            [Issue("CODE_UNKNOWN", field="newline", expected=", ".join(map(repr, _NEWLINES)), found=ascii(name)[:24])]
+        )
     return _NEWLINES[name]
 
 
@@ -212,15 +214,18 @@ class _Writer:
         write_cell = cell_writer(field, self.layout)
         try:
             return [write_cell(value) for value in column]
-        except RefusedError:
+        except InvalidInputError:
             issues = []
             for i, value in enumerate(column):
                 try:
                     write_cell(value)
-                except RefusedError as error:
-                    place = Place(record=self.rows + i + 1)
-                    issues += [Issue(one.code, field.id, one.expected, one.found, place) for one in error.issues]
-            raise RefusedError(issues, f"{self.layout.name} cannot be written") from None
+                except InvalidInputError as error:
+                    place = Location(record=self.rows + i + 1)
+                    issues += [
+                        Issue(one.code, field=field.id, expected=one.expected, found=one.found, location=place)
+                        for one in error.issues
+                    ]
+            raise InvalidInputError(issues, f"{self.layout.name} cannot be written") from None
 
     def _frame_record(self, kind: RecordKind, values: Mapping[str, Any], sums: list[int]) -> bytes:
         """A header, trailer or end, with the totals that stand in it."""

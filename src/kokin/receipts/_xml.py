@@ -16,10 +16,10 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from kokin.issues import Issue, Place, RefusedError
-from kokin.model import shown
-from kokin.receipts._decode import LayoutRecord
-from kokin.receipts._totals import Declared
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import redact
+from kokin.receipts._decode import RawRecord
+from kokin.receipts._totals import DeclaredTotal
 from kokin.receipts._values import reader, wrong
 from kokin.receipts._xml_paths import BLANKS, Paths, Texts, forget
 from kokin.receipts._xml_segments import BETWEEN, CP932, UTF_8, segments
@@ -58,7 +58,7 @@ _MAX_HELD = 10_000
 _Value = Callable[[Texts, Sequence[str], list[Issue]], Any]
 
 
-class XmlRefusedError(RefusedError):
+class XmlRejectedError(InvalidInputError):
     """An XML file of which nothing more can be read."""
 
 
@@ -87,20 +87,20 @@ class XmlDecoder:
         #: What the file's summaries disagree with; the caller takes it away.
         self.refused: list[Issue] = []
         self.warnings: list[Issue] = []
-        self.declared: list[Declared] = []
+        self.declared: list[DeclaredTotal] = []
         #: Where the header (AppHdr) begins that no document has followed yet.
         self.header: int | None = None
         self._number = 0
 
-    def place(self, record: LayoutRecord, field_id: str) -> Place:
+    def place(self, record: RawRecord, field_id: str) -> Location:
         """Where the entry of a record begins."""
-        return Place(self.file, record.number, record.offset)
+        return Location(self.file, record.number, record.offset)
 
-    def records(self, stream: BinaryIO) -> Iterator[LayoutRecord]:
+    def records(self, stream: BinaryIO) -> Iterator[RawRecord]:
         """Every transaction of a file, in its order.
 
         Raises:
-            XmlRefusedError: the file cannot be read any further.
+            XmlRejectedError: the file cannot be read any further.
         """
         document: _Document | None = None
         for kind, offset, content in self._segments(stream):
@@ -127,15 +127,15 @@ class XmlDecoder:
     def _segments(self, stream: BinaryIO) -> Iterator[tuple[str, int, Any]]:
         try:
             yield from segments(stream)
-        except RefusedError as error:
+        except InvalidInputError as error:
             (issue,) = error.issues
-            raise XmlRefusedError([issue.at(Place(self.file, byte=issue.where.byte))]) from None
+            raise XmlRejectedError([issue.with_location(Location(self.file, byte=issue.location.byte))]) from None
 
-    def refusal(self, code: str, byte: int, expected: str = "", found: str = "") -> XmlRefusedError:
+    def refusal(self, code: str, byte: int, expected: str = "", found: str = "") -> XmlRejectedError:
         """Why nothing more of the file can be read."""
-        return XmlRefusedError([Issue(code, expected=expected, found=found, where=Place(self.file, byte=byte))])
+        return XmlRejectedError([Issue(code, expected=expected, found=found, location=Location(self.file, byte=byte))])
 
-    def record(self, texts: Texts, offset: int, *, alone: bool) -> LayoutRecord:
+    def record(self, texts: Texts, offset: int, *, alone: bool) -> RawRecord:
         """The record of a transaction from the texts of its elements, and of the entry at ``offset`` that has it.
 
         What the entry says of its amount, its reference and its text is said of a transaction only where it is alone.
@@ -155,10 +155,10 @@ class XmlDecoder:
                     issues.append(column.missing)
                 else:
                     values[name] = None
-            except RefusedError as error:
-                issues += [Issue(one.code, name, one.expected, one.found) for one in error.issues]
+            except InvalidInputError as error:
+                issues += [Issue(one.code, field=name, expected=one.expected, found=one.found) for one in error.issues]
         if values.get("direction", "") is None:
-            issues.append(Issue("FIELD_MISSING", "direction"))
+            issues.append(Issue("FIELD_MISSING", field="direction"))
         for f in self._others:
             values[f.id] = _other_values([column for column in columns if column.name in f.others], texts, f.length)
         _separate_references(values, alone=alone)
@@ -166,8 +166,8 @@ class XmlDecoder:
         if values["event"] in ("pending", "voided"):
             values["value_day"] = None  # nothing is settled on a day that the bank only expects
         values["bank_charge"] = None  # known at the end of the entry
-        place = Place(self.file, self._number, offset)
-        return LayoutRecord("data", self._number, offset, b"", values, [issue.at(place) for issue in issues])
+        place = Location(self.file, self._number, offset)
+        return RawRecord("data", self._number, offset, b"", values, [issue.with_location(place) for issue in issues])
 
 
 def _other_values(columns: Sequence[_Column], texts: Texts, length: int) -> str | None:
@@ -191,7 +191,7 @@ def _column(f: Field, layout: Layout, *, alone: bool) -> _Column:
     value, missing = _value(f, layout, pattern), None
     try:
         value(Texts(), paths, [])
-    except RefusedError as error:
+    except InvalidInputError as error:
         missing = replace(error.issues[0], field=f.id)
     return _Column(f.id, value, paths, pattern, missing)
 
@@ -304,7 +304,7 @@ class _Entry:
     """Of its own elements, once it is known to have several transactions."""
     first: Texts | None = None
     """The first transaction, until it is known whether it is the only one."""
-    records: list[LayoutRecord] = field(default_factory=list)
+    records: list[RawRecord] = field(default_factory=list)
     """Its transactions, until their sum is known."""
     count: int = 0
     """Transactions so far."""
@@ -394,7 +394,7 @@ class _Document:
         self._of_summary: Paths = Paths([], "")
         self._of_batch: Paths = Paths([], "")
 
-    def feed(self, content: bytes, offset: int) -> Iterator[LayoutRecord]:
+    def feed(self, content: bytes, offset: int) -> Iterator[RawRecord]:
         """Take the next bytes of the document, at most one entry's beginning among them, at their very start."""
         self._at = offset
         kept = content.rstrip(BETWEEN)
@@ -417,7 +417,7 @@ class _Document:
         try:
             return (decode_cp932(content) if self._encoding == CP932 else content.decode("utf-8")).encode(), b""
         except UndecodableError as error:
-            byte = error.issues[0].where.byte or 0
+            byte = error.issues[0].location.byte or 0
             is_half = byte == len(content) - 1
         except UnicodeDecodeError as error:
             byte, is_half = error.start, error.reason == "unexpected end of data"
@@ -425,7 +425,7 @@ class _Document:
             raise self._decoder.refusal("BYTE_UNKNOWN", offset + byte, self._encoding, f"0x{content[byte]:02X}")
         return self._utf_8(content[:byte], offset)[0], content[byte:]
 
-    def close(self) -> Iterator[LayoutRecord]:
+    def close(self) -> Iterator[RawRecord]:
         """The end of the document."""
         if b"".join(self._held).strip(BETWEEN):
             raise self._decoder.refusal("BYTE_UNKNOWN", self._at, self._encoding)
@@ -447,7 +447,7 @@ class _Document:
         xml = self._decoder.layout.xml
         return xml.messages if xml else []
 
-    def _events(self) -> Iterator[LayoutRecord]:
+    def _events(self) -> Iterator[RawRecord]:
         for event, element in self._parser.read_events():
             namespace, brace, name = element.tag.rpartition("}")
             if self._namespace and namespace + brace != self._namespace:
@@ -465,10 +465,10 @@ class _Document:
             elif name == "TxsSummry":
                 self._summary(element)
             elif name == "CpyDplctInd":
-                place = Place(self._decoder.file, byte=self._start)
+                place = Location(self._decoder.file, byte=self._start)
                 mark = (element.text or "").strip(BLANKS)
-                found = mark if mark in _COPY_MARKS else shown(mark)
-                self._decoder.warnings.append(Issue("XML_COPY", found=found, where=place))
+                found = mark if mark in _COPY_MARKS else redact(mark)
+                self._decoder.warnings.append(Issue("XML_COPY", found=found, location=place))
             elif name in _REPORTS:
                 self._compare()
 
@@ -490,7 +490,7 @@ class _Document:
         elif name in _REPORTS:
             self._has_report = True
 
-    def _misplaced(self, name: str, parent: str) -> XmlRefusedError:
+    def _misplaced(self, name: str, parent: str) -> XmlRejectedError:
         return self._decoder.refusal("XML_INVALID", self._at, f"{name} in {parent} only")
 
     def _root(self, element: Any, *, is_root: bool) -> None:
@@ -514,7 +514,7 @@ class _Document:
         # A number that cannot be read is the empty text, which is no number.
         self._entry.declared += [""] if texts.mixed else texts.values.get("NbOfTxs", [])
 
-    def _transaction(self, element: Any) -> Iterator[LayoutRecord]:
+    def _transaction(self, element: Any) -> Iterator[RawRecord]:
         entry = self._entry
         assert entry is not None  # checked in _begin
         entry.count += 1
@@ -546,7 +546,7 @@ class _Document:
             entry.sum += sign * amount
         entry.records.append(record)
 
-    def _end_entry(self, element: Any) -> Iterator[LayoutRecord]:
+    def _end_entry(self, element: Any) -> Iterator[RawRecord]:
         entry = self._entry
         assert entry is not None
         texts = self._of_entry.texts(element)
@@ -557,7 +557,7 @@ class _Document:
             if "Amt" in texts.mixed:
                 raise wrong("XML_ELEMENT")
             amount = amount_of(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
-        except RefusedError as error:
+        except InvalidInputError as error:
             self._report.unsure = True
             self._reject(entry, replace(error.issues[0], field="Ntry.Amt"))
         else:
@@ -589,9 +589,11 @@ class _Document:
         )
         found = next(explained, None)
         if found is None:
-            self._reject(entry, Issue("TOTAL_MISMATCH", "Ntry.Amt", str(entry.sum), _shown(amount)))
+            self._reject(
+                entry, Issue("TOTAL_MISMATCH", field="Ntry.Amt", expected=str(entry.sum), found=_shown(amount))
+            )
         elif difference.denominator != 1:
-            self._reject(entry, Issue("AMOUNT_FRACTION", "Ntry.Amt", "whole yen", _shown(amount)))
+            self._reject(entry, Issue("AMOUNT_FRACTION", field="Ntry.Amt", expected="whole yen", found=_shown(amount)))
         else:
             _set_charges(entry, int(difference), found, 1 if amount > 0 else -1)
 
@@ -600,17 +602,19 @@ class _Document:
         numbers = [decimal_of(text) for text in entry.declared]
         declared = sum(number for number in numbers if number is not None)
         if entry.count and (None in numbers or declared > entry.count):
-            found = shown(" ".join(entry.declared)) if None in numbers else _shown(declared)
-            self._reject(entry, Issue("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", str(entry.count), found))
+            found = redact(" ".join(entry.declared)) if None in numbers else _shown(declared)
+            self._reject(
+                entry, Issue("TOTAL_MISMATCH", field="Ntry.Btch.NbOfTxs", expected=str(entry.count), found=found)
+            )
 
     def _reject(self, entry: _Entry, issue: Issue) -> None:
         """Reject the transactions of an entry, or the file where some of them were released already."""
-        issue = issue.at(Place(self._decoder.file, byte=entry.offset))
+        issue = issue.with_location(Location(self._decoder.file, byte=entry.offset))
         if entry.is_released:
             self._decoder.refused.append(issue)
         for record in entry.records:
             if record.is_good:
-                record.issues.append(issue.at(self._decoder.place(record, issue.field)))
+                record.issues.append(issue.with_location(self._decoder.place(record, issue.field)))
 
     def _summary(self, element: Any) -> None:
         texts = self._of_summary.texts(element)
@@ -619,25 +623,29 @@ class _Document:
             self._refuse("XML_ELEMENT", path)
 
     def _refuse(self, code: str, path: str, expected: str = "", found: str = "") -> None:
-        place = Place(self._decoder.file, byte=self._start)
-        self._decoder.refused.append(Issue(code, path.replace("/", "."), expected, found, place))
+        place = Location(self._decoder.file, byte=self._start)
+        self._decoder.refused.append(
+            Issue(code, field=path.replace("/", "."), expected=expected, found=found, location=place)
+        )
 
     def _compare(self) -> None:
         report, self._report = self._report, _Report()
-        place = Place(self._decoder.file, byte=self._start)
+        place = Location(self._decoder.file, byte=self._start)
         for path, text in report.declared:
             name, declared = path.replace("/", "."), decimal_of(text)
             counts: Mapping[str, int | Fraction] = report.counts if name.endswith("NbOfNtries") else report.sums
             counted = counts[_SUMMARY[path]]
             unsure = report.unsure and declared is not None and declared > counted
             if isinstance(declared, int) and counted.denominator == 1:
-                self._decoder.declared.append(Declared(name, declared, int(counted), place, unsure))
+                self._decoder.declared.append(DeclaredTotal(name, declared, int(counted), place, unsure))
             if declared == counted:
                 continue
             if unsure:
-                self._decoder.warnings.append(Issue("TOTAL_UNSURE", name, _shown(counted), shown(text), place))
+                self._decoder.warnings.append(
+                    Issue("TOTAL_UNSURE", field=name, expected=_shown(counted), found=redact(text), location=place)
+                )
             else:
-                self._refuse("TOTAL_MISMATCH", path, _shown(counted), shown(text))
+                self._refuse("TOTAL_MISMATCH", path, _shown(counted), redact(text))
 
 
 def _shown(amount: int | Fraction) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 
 UTF_8, CP932 = "utf-8", "cp932"
 #: May be before, between and after documents: byte order marks, blanks, host fillers.
@@ -50,7 +50,7 @@ def segments(stream: BinaryIO) -> Iterator[tuple[str, int, bytes | str]]:
     else, cut before each entry; ``doctype`` is the place of a DOCTYPE.
 
     Raises:
-        RefusedError: an encoding that is not read, or a declaration that is none; the place has the byte only.
+        InvalidInputError: an encoding that is not read, or a declaration that is none; the place has the byte only.
     """
     held, offset, encoding, closer = b"", 0, UTF_8, b""
     while True:
@@ -124,5 +124,5 @@ def _refuse_signature(content: bytes) -> None:
             raise _refused("XML_ENCODING", _READ_HERE, name, 0)
 
 
-def _refused(code: str, expected: str, found: str, byte: int) -> RefusedError:
-    return RefusedError([Issue(code, expected=expected, found=found, where=Place(byte=byte))])
+def _refused(code: str, expected: str, found: str, byte: int) -> InvalidInputError:
+    return InvalidInputError([Issue(code, expected=expected, found=found, location=Location(byte=byte))])

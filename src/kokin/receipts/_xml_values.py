@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from fractions import Fraction
 
-from kokin.model import shown
+from kokin.model import redact
 from kokin.receipts._values import wrong
 
 _DECIMAL = re.compile(r"([+-]?)0*([0-9]{0,18})(?:\.([0-9]{0,18}))?")
@@ -40,7 +40,7 @@ def amount_of(text: str, currencies: Collection[str]) -> int | Fraction:
     """Return the yen of an ``xs:decimal``, exactly.
 
     Raises:
-        RefusedError: no amount, a negative one, or another currency; always one issue.
+        InvalidInputError: no amount, a negative one, or another currency; always one issue.
     """
     if not text:
         raise wrong("FIELD_MISSING")
@@ -56,7 +56,7 @@ def yen_of(text: str, currencies: Collection[str]) -> int:
     """Return the whole yen of an ``xs:decimal``.
 
     Raises:
-        RefusedError: as :func:`amount_of`, or a fraction.
+        InvalidInputError: as :func:`amount_of`, or a fraction.
     """
     value = amount_of(text, currencies)
     if isinstance(value, Fraction):
@@ -75,7 +75,7 @@ def day_of(text: str) -> date:
     (datetime.date(2026, 6, 1), datetime.date(2026, 6, 2), datetime.date(2026, 6, 2))
 
     Raises:
-        RefusedError: neither of them, or outside the years 1 to 9999.
+        InvalidInputError: neither of them, or outside the years 1 to 9999.
     """
     match = _DAY.fullmatch(text) or _MOMENT.fullmatch(text)
     if match:
@@ -84,7 +84,7 @@ def day_of(text: str) -> date:
             return day if match.re is _DAY else day + timedelta(minutes=_minutes(match))
         except (ValueError, OverflowError):
             pass
-    raise wrong("DATE_INVALID", "YYYY-MM-DD", shown(text))
+    raise wrong("DATE_INVALID", "YYYY-MM-DD", redact(text))
 
 
 def _minutes(match: re.Match[str]) -> int:

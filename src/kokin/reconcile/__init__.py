@@ -10,50 +10,50 @@
 ...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
 ...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
 >>> done = reconcile(bills, receipts)
->>> done.outcomes.select(["outcome", "bill_id", "amount", "applied", "excess", "expected"]).to_pylist()[1]
+>>> done.outcomes.select(["outcome", "bill_id", "amount", "applied", "excess", "balance_before"]).to_pylist()[1]
 {'outcome': 'DUPLICATE_PAYMENT', 'bill_id': 'B1', 'amount': 10000, 'applied': 0, 'excess': 10000, 'expected': 0}
 >>> done.balances.select(["bill_id", "residual", "status"]).to_pylist()[1:]
 [{'bill_id': 'B2', 'residual': 500, 'status': 'partial'}, {'bill_id': 'B3', 'residual': 10000, 'status': 'expected'}]
 >>> done.summary["bins"]
-{'applied': 19500, 'excess': 10000, 'suspense': 0, 'provisional': 0, 'void': 0}
+{'applied': 19500, 'excess': 10000, 'suspense': 0, 'provisional': 0, 'no_effect': 0}
 
 What it means for the books is a second question, with the catalogue and the bank beside it:
 
->>> accounts = settle_accounts(done, bills, as_of=date(2026, 6, 1))
+>>> accounts = build_accounts(done, bills, as_of=date(2026, 6, 1))
 >>> accounts.overpayments.select(["bill_id", "kind", "excess", "interest"]).to_pylist()
 [{'bill_id': 'B1', 'kind': 'double', 'excess': 10000, 'interest': 0}]
 >>> accounts.receivables.select(["billed", "received", "overpaid", "unpaid"]).to_pylist()
 [{'billed': 30000, 'received': 29500, 'overpaid': 10000, 'unpaid': 10500}]
 """
 
-from kokin.reconcile._accounts import Accounts, settle_accounts
+from kokin.reconcile._accounts import Accounts, build_accounts
 from kokin.reconcile._controls import Control
 from kokin.reconcile._overpayments import OverpaymentKind
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._receipts import overlaps
 from kokin.reconcile._reconcile import Reconciliation, reconcile
 from kokin.reconcile._reversals import Reversal, standing
-from kokin.reconcile._settlement import Credit, OperatorReport, bank_credits
+from kokin.reconcile._settlement import AgentReport, BankDeposit, bank_deposits
 from kokin.reconcile._tables import BalanceStatus
-from kokin.reconcile._waiting import AGES, PendingKind
+from kokin.reconcile._waiting import AGING_BUCKETS, AgingKind
 from kokin.reconcile._write_offs import WriteOff
 
 __all__ = [
-    "AGES",
+    "AGING_BUCKETS",
     "Accounts",
+    "AgentReport",
+    "AgingKind",
     "BalanceStatus",
+    "BankDeposit",
     "Control",
-    "Credit",
-    "OperatorReport",
     "OverpaymentKind",
-    "PendingKind",
     "Policy",
     "Reconciliation",
     "Reversal",
     "WriteOff",
-    "bank_credits",
+    "bank_deposits",
+    "build_accounts",
     "overlaps",
     "reconcile",
-    "settle_accounts",
     "standing",
 ]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
+from kokin._arrow import Int64Array, from_numpy
 from kokin.catalog import CATALOG, Catalog
-from kokin.columns import Ints, to_arrow
-from kokin.model import Finding, schema
+from kokin.model import Finding, arrow_schema
 from kokin.reconcile import _files as files_of
 from kokin.reconcile import _findings as findings
 from kokin.reconcile import _settlement as bank
@@ -52,7 +52,7 @@ class Accounts:
         self._result, self._policy = result, result._policy
         self._billed = Billed(bills, result._index, catalog)
         self._lines = Lines(result)
-        self._written_off: Ints = np.zeros_like(result._open)
+        self._written_off: Int64Array = np.zeros_like(result._open)
         if write_offs is not None:
             self._written_off = written_off(write_offs, self._billed, result._open)
         #: int64 (m,): what is still asked for on each obligation.
@@ -110,7 +110,7 @@ class Accounts:
         period = self._billed.period
         line, debt = self._wrong_terms
         due, paid = self._open_debts.slip[debt], self._lines.slip[line]
-        expected, found = (period.take(to_arrow(slips, pa.int32())) for slips in (due, paid))
+        expected, found = (period.take(from_numpy(slips, pa.int32())) for slips in (due, paid))
         return findings.of_lines(Finding.WRONG_TERM, self._lines, line, "period", expected, found)
 
     def _split_findings(self, field: str, some: Mismatches) -> pa.Table:
@@ -183,7 +183,7 @@ class Accounts:
         What should have come to the bank, by day and operator, and what came. Revenue is gross whatever is netted;
         ``fee`` is the expense. Without credits, those columns are 0.
         """
-        credits_ = schema(bank.Credit).empty_table() if self._credits is None else self._credits
+        credits_ = arrow_schema(bank.BankDeposit).empty_table() if self._credits is None else self._credits
         return bank.settlements(self._lines, credits_, self._policy)
 
     @cached_property
@@ -231,7 +231,7 @@ class Accounts:
         }
 
     @cached_property
-    def _payments(self) -> Ints:
+    def _payments(self) -> Int64Array:
         """The lines that lowered a balance."""
         return np.flatnonzero(self._lines.applied > 0)
 
@@ -269,7 +269,7 @@ class Accounts:
         return bank.report_sums(self._lines, self._reports)
 
 
-def settle_accounts(
+def build_accounts(
     result: Reconciliation,
     bills: Any,
     *,
@@ -286,19 +286,19 @@ def settle_accounts(
         result: the reconciliation.
         bills: the table of bills that it was made from, in the same order.
         catalog: the charges, with the body's own 税目・料金番号 (:func:`kokin.catalog.load`).
-        credits: what reached the bank, with the columns of :class:`Credit`; :func:`bank_credits` makes them from a bank
-            file. Without them nothing is said about settlement.
-        reports: what operators report, with the columns of :class:`OperatorReport`.
+        credits: what reached the bank, with the columns of :class:`Credit`; :func:`bank_deposits` makes them from a
+            bank file. Without them nothing is said about settlement.
+        reports: what operators report, with the columns of :class:`AgentReport`.
         files: the totals of the receipt files that were read, by SHA-256: ``{file.digest: file.totals}``.
         write_offs: what the body has given up, with the columns of :class:`WriteOff`.
         as_of: the day of the run: until which debts are due and 速報 waited for, and on which refunds are decided. By
             default the latest day that a receipt tells, so that a run can be repeated.
 
     Raises:
-        RefusedError: the bills are others than those of the result, a table lacks a column or a required value, a value
-            breaks the rule of its field, or more is written off than is open.
+        InvalidInputError: the bills are others than those of the result, a table lacks a column or a required value, a
+            value breaks the rule of its field, or more is written off than is open.
     """
-    credits_ = None if credits is None else bank.checked(credits, bank.Credit)
-    told = None if reports is None else bank.checked(reports, bank.OperatorReport)
+    credits_ = None if credits is None else bank.checked(credits, bank.BankDeposit)
+    told = None if reports is None else bank.checked(reports, bank.AgentReport)
     given_up = None if write_offs is None else bank.checked(write_offs, WriteOff)
     return Accounts(result, bills, catalog, credits_, told, files, given_up, as_of)

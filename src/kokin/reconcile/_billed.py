@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin._arrow import Int32Array, Int64Array, as_table, combine, combine_strings, to_numpy, validate_table
 from kokin.catalog import Catalog, Charge, LateChargeBasis
-from kokin.columns import Ints, Rows, as_table, conform, in_one, integers, texts_in_one
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.matching import Index
 from kokin.model import Bill
 from kokin.reconcile._columns import Coded, Days, coded, day_column, text_column, words_of
@@ -24,24 +24,33 @@ class Parts(NamedTuple):
     """The parts of slips (内訳): slip ``i`` has those from ``offsets[i]`` to ``offsets[i + 1]``."""
 
     #: int64 (n + 1,).
-    offsets: Ints
+    offsets: Int64Array
     names: Coded
     #: int64 (k,).
-    yen: Ints
+    yen: Int64Array
 
 
 class Billed:
     """The slips of an index, ``n`` rows in its order, with what the index does not keep.
 
     Raises:
-        RefusedError: the bills are not those that the index was built from.
+        InvalidInputError: the bills are not those that the index was built from.
     """
 
     def __init__(self, bills: Any, index: Index, catalog: Catalog) -> None:
-        self.table = conform(as_table(bills), Bill)
+        self.table = validate_table(as_table(bills), Bill)
         self.index, self.catalog = index, catalog
-        if not texts_in_one(self.table.column("bill_id")).equals(index.bill_id):
-            raise RefusedError([Issue("BILLS_DIFFER", "bill_id", f"{len(index)} bills", f"{len(self.table)} bills")])
+        if not combine_strings(self.table.column("bill_id")).equals(index.bill_id):
+            raise InvalidInputError(
+                [
+                    Issue(
+                        "BILLS_DIFFER",
+                        field="bill_id",
+                        expected=f"{len(index)} bills",
+                        found=f"{len(self.table)} bills",
+                    )
+                ]
+            )
 
     def __len__(self) -> int:
         return len(self.table)
@@ -72,7 +81,7 @@ class Billed:
         return {name: self.catalog.charges[name] for name in self.charge.words if name in self.catalog.charges}
 
     @cached_property
-    def family(self) -> Rows:
+    def family(self) -> Int32Array:
         """A number for what is set off against each other by law: int32 (n,).
 
         All local taxes are one family; any other charge is one of its own, an unknown one is its 税目・料金番号's.
@@ -80,11 +89,11 @@ class Billed:
         by_charge = self.charge
         taxes = {name for name, charge in self.charges.items() if charge.late_charge is LateChargeBasis.TAX}
         number = np.array([0 if name in taxes else 1 + at for at, name in enumerate(by_charge.words)] + [-1], np.int32)
-        family: Rows = number[by_charge.codes]
+        family: Int32Array = number[by_charge.codes]
         return np.where(family < 0, 1 + len(by_charge.words) + self.item.codes, family).astype(np.int32)
 
     @cached_property
-    def payer(self) -> Rows:
+    def payer(self) -> Int32Array:
         """A number for the payer (宛名番号) of each slip and the body that he owes: int32 (n,); -1: not told."""
         key = self.text("payer_key")
         key = pc.if_else(pc.equal(key, ""), None, key)
@@ -107,21 +116,21 @@ class Billed:
         """The same of some slips."""
         return Terms._make(column[slips] for column in self.terms)
 
-    def _year(self, name: str) -> Ints:
+    def _year(self, name: str) -> Int64Array:
         if name not in self.table.schema.names:
             return np.zeros(len(self), np.int64)
-        return integers(self.table.column(name), 0)
+        return to_numpy(self.table.column(name), 0)
 
     @cached_property
-    def rank(self) -> Ints:
+    def rank(self) -> Int64Array:
         """The order of the slips by ``bill_id``: int64 (n,)."""
         rank = np.arange(len(self), dtype=np.int64)
         if not self.index.in_order:
-            rank[integers(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
+            rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
         return rank
 
     @cached_property
-    def slip_of(self) -> Rows:
+    def slip_of(self) -> Int32Array:
         """The slip that stands for each obligation: int32 (m,).
 
         Its own, not one that covers several: an open one, the largest, the first by ``bill_id``.
@@ -137,7 +146,7 @@ class Billed:
         lead = debts.of_slip[own]
         return own[np.diff(lead, prepend=-1) > 0]
 
-    def obligation_of(self, slips: Rows) -> Rows:
+    def obligation_of(self, slips: Int32Array) -> Int32Array:
         """The obligation of each slip, the first by term of one that covers several: int32 (k,)."""
         debts = self.index.debts
         lead = debts.lead(slips)
@@ -150,9 +159,9 @@ class Billed:
         """The parts of every slip."""
         if "parts" not in self.table.schema.names:
             return Parts(np.zeros(len(self) + 1, np.int64), Coded(np.empty(0, np.int32), []), np.empty(0, np.int64))
-        maps = in_one(self.table.column("parts"))
+        maps = combine(self.table.column("parts"))
         lists = maps.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())])))
-        counts = integers(pc.list_value_length(lists).cast(pa.int64()), 0)
+        counts = to_numpy(pc.list_value_length(lists).cast(pa.int64()), 0)
         pairs = lists.flatten()
         offsets = np.concatenate([[0], np.cumsum(counts)])
-        return Parts(offsets, coded(pairs.field("key")), integers(pairs.field("value"), 0))
+        return Parts(offsets, coded(pairs.field("key")), to_numpy(pairs.field("value"), 0))

@@ -11,8 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns import NO_TEXT, Flags, Ints, flags_of, in_one, integers, text_array, there, to_arrow
-from kokin.matching import CONTENT, NUMBER_COLUMNS, group
+from kokin._arrow import (
+    EMPTY_STRING,
+    BoolArray,
+    Int64Array,
+    combine,
+    from_numpy,
+    is_present,
+    text_array,
+    to_mask,
+    to_numpy,
+)
+from kokin.matching import CONTENT, KEY_COLUMNS, group
 
 _BEFORE_ALL = np.iinfo(np.int32).min
 
@@ -30,15 +40,15 @@ class Columns:
         """Whether the table has the column, with a value in any of its rows."""
         return name in self.table.schema.names and self.table.column(name).null_count < len(self.table)
 
-    def known(self, name: str) -> Flags:
+    def known(self, name: str) -> BoolArray:
         """Which rows have a text there, not null and not empty: bool (n,)."""
-        return there(self.texts(name)) if self.has(name) else np.zeros(len(self), np.bool_)
+        return is_present(self.texts(name)) if self.has(name) else np.zeros(len(self), np.bool_)
 
-    def true(self, name: str) -> Flags:
+    def true(self, name: str) -> BoolArray:
         """Which rows have a true value there: bool (n,)."""
         if not self.has(name):
             return np.zeros(len(self), np.bool_)
-        return flags_of(in_one(pc.fill_null(self.texts(name), False)))
+        return to_mask(combine(pc.fill_null(self.texts(name), False)))
 
     def texts(self, name: str) -> pa.ChunkedArray:
         """A column of these rows."""
@@ -53,43 +63,43 @@ class Columns:
         """Integers that are equal where the values are, a null being an empty text: (n,)."""
         return self._integers(name, code_texts)
 
-    def _integers(self, name: str, of_texts: Callable[[pa.ChunkedArray], Ints]) -> npt.NDArray[Any]:
+    def _integers(self, name: str, of_texts: Callable[[pa.ChunkedArray], Int64Array]) -> npt.NDArray[Any]:
         if name not in self.table.schema.names:
             return np.zeros(len(self), np.int8)
         column = self.texts(name)
         if pt.is_date32(column.type) or pt.is_time32(column.type):
-            return integers(column, _BEFORE_ALL)
+            return to_numpy(column, _BEFORE_ALL)
         if pt.is_int64(column.type):
-            return integers(column, -1)
+            return to_numpy(column, -1)
         return of_texts(column)
 
-    def some(self, rows: Ints) -> Columns:
+    def some(self, rows: Int64Array) -> Columns:
         """Some of these rows."""
-        index = to_arrow(rows, pa.int64())
+        index = from_numpy(rows, pa.int64())
         return Columns(self.table, index if self.rows is None else self.rows.take(index))
 
 
-def code_texts(column: pa.ChunkedArray) -> Ints:
+def code_texts(column: pa.ChunkedArray) -> Int64Array:
     """Integers that are equal where texts are, or other values as texts; a null is an empty text: int64 (n,)."""
     if pt.is_dictionary(column.type):  # which may hold a word twice
         return rank_texts(column)
-    coded = pc.fill_null(column.cast(pa.string()), NO_TEXT).combine_chunks().dictionary_encode()
-    return integers(coded.indices.cast(pa.int64()), -1)
+    coded = pc.fill_null(column.cast(pa.string()), EMPTY_STRING).combine_chunks().dictionary_encode()
+    return to_numpy(coded.indices.cast(pa.int64()), -1)
 
 
-def rank_texts(column: pa.ChunkedArray) -> Ints:
+def rank_texts(column: pa.ChunkedArray) -> Int64Array:
     """Integers in the order of texts, or of other values as texts; a null is an empty text: int64 (n,)."""
     if not pt.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     coded = column.unify_dictionaries().combine_chunks()
     words = pa.concat_arrays([coded.dictionary.cast(pa.string()), text_array([""])])
-    order = integers(pc.rank(words, tiebreaker="dense").cast(pa.int64()), 0)
-    return order.take(integers(coded.indices.cast(pa.int64()), len(words) - 1))
+    order = to_numpy(pc.rank(words, tiebreaker="dense").cast(pa.int64()), 0)
+    return order.take(to_numpy(coded.indices.cast(pa.int64()), len(words) - 1))
 
 
 # The order of finals, in three steps: when and under which key a payment was made; what it says; where it is reported.
-_WHEN = ("paid_on", "paid_at", "received_on", "provider_key")
-_SAID = ("amount", "kind", *NUMBER_COLUMNS)
+_WHEN = ("paid_on", "paid_time", "received_on", "provider_key")
+_SAID = ("amount", "kind", *KEY_COLUMNS)
 _ORDER = (
     _WHEN,
     (*_SAID, *(name for name in CONTENT if name not in (*_WHEN, *_SAID))),
@@ -97,7 +107,7 @@ _ORDER = (
 )
 
 
-def ranks(some: Columns) -> Ints:
+def ranks(some: Columns) -> Int64Array:
     """The order of finals; rows that are alike in all of it have one rank. int64 (n,).
 
     What a payment says comes before where it is reported. So the order is the same if the file comes again in other

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from kokin import matching
-from kokin.columns import in_threads, stretches, to_arrow
-from kokin.matching import OUTCOMES, Debts
-from kokin.model import Bin, Outcome
+from kokin._arrow import chunk_slices, from_numpy, thread_map
+from kokin.matching import OUTCOMES, Obligations
+from kokin.model import Disposition, Outcome
 from kokin.reconcile._columns import text_column, total
 from kokin.reconcile._judged import Judged
 from kokin.reconcile._receipts import Receipts
@@ -31,7 +31,7 @@ class Control:
     broken: tuple[str, ...] = ()
     """The files, days or charges whose own sides differ; the sums may agree all the same."""
     unsure: tuple[str, ...] = ()
-    """The totals that cannot be compared; see :attr:`kokin.receipts.Declared.unsure`."""
+    """The totals that cannot be compared; see :attr:`kokin.receipts.DeclaredTotal.unsure`."""
 
     @property
     def holds(self) -> bool | None:
@@ -61,25 +61,25 @@ STATEMENTS = {
 }
 
 
-def bins(receipts: Receipts, judged: Judged) -> dict[Bin, int]:
+def bins(receipts: Receipts, judged: Judged) -> dict[Disposition, int]:
     """The yen of all receipts by bin; see :func:`kokin.matching.bins`."""
 
-    def of(rows: slice) -> dict[Bin, int]:
+    def of(rows: slice) -> dict[Disposition, int]:
         told = judged.part(rows)
         found = matching.bins(told.outcome, receipts.kind[rows], receipts.amount[rows], told.applied, told.excess)
         return {name: int(yen.sum()) for name, yen in found.items()}
 
-    sums = in_threads(of, stretches(len(receipts)))
-    return {name: sum(part[name] for part in sums) for name in Bin}
+    sums = thread_map(of, chunk_slices(len(receipts)))
+    return {name: sum(part[name] for part in sums) for name in Disposition}
 
 
-def controls(receipts: Receipts, judged: Judged, debts: Debts) -> list[Control]:
+def controls(receipts: Receipts, judged: Judged, debts: Obligations) -> list[Control]:
     """T1 to T6, as far as bills and receipts alone can tell."""
     yen = bins(receipts, judged)
     before, after = total(debts.open), total(judged.open)
     sides = {
         "T4": (total(receipts.yen), sum(yen.values())),
-        "T5": (before - yen[Bin.APPLIED], after),
+        "T5": (before - yen[Disposition.APPLIED], after),
     }
     not_checked = (None, None)
     checked = {
@@ -99,7 +99,7 @@ def payment_control(receipts: Receipts, judged: Judged) -> Control:
     payments = receipts.identity.counted
     seen = np.bincount(payments[counts], minlength=len(payments))
     wrong = np.flatnonzero(counts & (seen[payments] > 1))
-    columns = [text_column(receipts.table, name).take(to_arrow(wrong, pa.int64())) for name in ("source", "digest")]
+    columns = [text_column(receipts.table, name).take(from_numpy(wrong, pa.int64())) for name in ("source", "digest")]
     files = sorted({source or digest or "" for source, digest in zip(*(c.to_pylist() for c in columns), strict=True)})
     different = len(payments) - int(np.count_nonzero(receipts.identity.duplicate))
     return Control("T6", STATEMENTS["T6"], int(np.count_nonzero(counts)), different, tuple(files))

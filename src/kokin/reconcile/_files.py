@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import in_one
+from kokin._arrow import combine
 from kokin.model import Finding
 from kokin.reconcile._columns import coded
 from kokin.reconcile._controls import STATEMENTS, Control
@@ -29,7 +29,7 @@ class FileTotal(NamedTuple):
     expected: int
     found: int
     unsure: bool = False
-    """Whether the two cannot be compared; see :attr:`kokin.receipts.Declared.unsure`."""
+    """Whether the two cannot be compared; see :attr:`kokin.receipts.DeclaredTotal.unsure`."""
 
     @property
     def differs(self) -> bool:
@@ -60,7 +60,7 @@ def file_totals(lines: Lines, files: Mapping[str, Totals]) -> list[FileTotal]:
         code = digest.words.index(name) if name in digest.words else None
         file = name if code is None else source[int(known[first[code]])].as_py() or name
         here = (0, 0) if code is None else (int(count[code]), int(yen[code]))
-        told += [FileTotal(file, t.where.record, t.field, t.declared, t.counted, t.unsure) for t in totals.declared]
+        told += [FileTotal(file, t.location.record, t.field, t.declared, t.counted, t.unsure) for t in totals.declared]
         told.append(FileTotal(file, None, "records", totals.accepted, here[0]))
         told.append(FileTotal(file, None, "amount", totals.accepted_yen, here[1]))
     return told
@@ -87,7 +87,9 @@ def overlap_findings(overlaps: pa.Table) -> pa.Table:
     )
     counts = [overlaps.column(field).cast(pa.string()) for field in ("repeated", "records")]
     found = pc.binary_join_element_wise(pc.binary_join_element_wise(*counts, " of "), other, " in ")
-    return of_sources(Finding.FILE_OVERLAPS, in_one(name), "records", "in no other file", in_one(found), len(overlaps))
+    return of_sources(
+        Finding.FILE_OVERLAPS, combine(name), "records", "in no other file", combine(found), len(overlaps)
+    )
 
 
 def file_findings(told: list[FileTotal]) -> pa.Table:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Flags, Ints, bool_array, flags_of, to_arrow
+from kokin._arrow import BoolArray, Int64Array, bool_array, from_numpy, to_mask
 from kokin.model import Finding, Outcome
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import days_array
@@ -32,9 +32,9 @@ FINDING_SCHEMA = pa.schema(
 Texts: TypeAlias = str | pa.Array
 
 
-def of_lines(finding: Finding, lines: Lines, at: Ints, field: Texts, expected: Texts, found: Texts) -> pa.Table:
+def of_lines(finding: Finding, lines: Lines, at: Int64Array, field: Texts, expected: Texts, found: Texts) -> pa.Table:
     """Findings of some lines, one each; a null is told as nothing."""
-    told = lines.told.take(to_arrow(at, pa.int64())).select(list(EXCEPTION_COLUMNS))
+    told = lines.told.take(from_numpy(at, pa.int64())).select(list(EXCEPTION_COLUMNS))
     columns = [*told.columns, *(_filled(texts, len(at)) for texts in (field, expected, found))]
     columns[EXCEPTION_COLUMNS.index("outcome")] = _filled(finding.value, len(at))
     return pa.table(columns, schema=FINDING_SCHEMA)
@@ -63,7 +63,7 @@ def _filled(texts: Texts, count: int) -> pa.Array:
 
 def texts_of(values: npt.NDArray[Any]) -> pa.Array:
     """Yen or days as texts; null for NaT."""
-    return (days_array(values) if values.dtype.kind == "M" else to_arrow(values, pa.int64())).cast(pa.string())
+    return (days_array(values) if values.dtype.kind == "M" else from_numpy(values, pa.int64())).cast(pa.string())
 
 
 def wrong_body(lines: Lines, billed: Billed, policy: Policy) -> pa.Table:
@@ -71,9 +71,9 @@ def wrong_body(lines: Lines, billed: Billed, policy: Policy) -> pa.Table:
     payee = lines.text("payee_code")
     served = policy.payee_codes or sorted(pc.unique(billed.text("payee_code")).to_pylist())
     strange = pc.invert(pc.is_in(payee, value_set=pa.array(["", *served], pa.string())))
-    at = _where(flags_of(pc.and_(strange, payee.is_valid())))
+    at = _where(to_mask(pc.and_(strange, payee.is_valid())))
     return of_lines(
-        Finding.WRONG_BODY, lines, at, "payee_code", " | ".join(served), payee.take(to_arrow(at, pa.int64()))
+        Finding.WRONG_BODY, lines, at, "payee_code", " | ".join(served), payee.take(from_numpy(at, pa.int64()))
     )
 
 
@@ -81,9 +81,9 @@ def wrong_years_and_term(lines: Lines, billed: Billed) -> list[pa.Table]:
     """Receipts that name another 期別 or another year than the bill that their number leads to."""
     known = _where(lines.booked)
     slip = lines.slip[known]
-    period = lines.text("period").take(to_arrow(known, pa.int64()))
-    own = billed.period.take(to_arrow(slip, pa.int32()))
-    differs = flags_of(pc.fill_null(pc.not_equal(period, own), False))
+    period = lines.text("period").take(from_numpy(known, pa.int64()))
+    own = billed.period.take(from_numpy(slip, pa.int32()))
+    differs = to_mask(pc.fill_null(pc.not_equal(period, own), False))
     tables = [
         of_lines(
             Finding.WRONG_TERM,
@@ -147,5 +147,5 @@ def told_parts(lines: Lines) -> pa.Table:
     return of_lines(Finding.SPLIT_MISMATCH, lines, at, " + ".join(_TOLD_PARTS), expected, found)
 
 
-def _where(flags: Flags) -> Ints:
+def _where(flags: BoolArray) -> Int64Array:
     return np.flatnonzero(flags)

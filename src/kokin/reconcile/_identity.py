@@ -13,21 +13,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns import (
-    CHUNK,
-    Bytes,
-    Flags,
-    Ints,
-    Rows,
-    Words,
-    common_width,
-    flags_of,
-    in_one,
-    in_threads,
+from kokin._arrow import (
+    CHUNK_ROWS,
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+    UInt64Array,
+    combine,
+    fixed_width,
     sort,
     text_buffers,
+    thread_map,
+    to_mask,
 )
-from kokin.matching import CONTENT, EL_FIELDS, NO_NUMBER, NUMBERS, REVERSAL, group, hashes, pack_text
+from kokin.matching import CONTENT, EL_FIELDS, KEY_KINDS, NO_KEY, REVERSAL, encode_text, group, hashes
 from kokin.reconcile._codes import Columns, code_texts, ranks
 
 #: The columns of :func:`overlaps`.
@@ -45,7 +45,7 @@ OVERLAP_SCHEMA = pa.schema(
 _FILE, _OTHER_FILE = ("source", "digest"), ("other_source", "other_digest")
 
 # Content, what differs most often first: few rows are left for the rest.
-_BY_DIFFERENCE = ("provider_key", "case_key", *NUMBERS[1:], "amount", "paid_on")
+_BY_DIFFERENCE = ("provider_key", "case_key", *KEY_KINDS[1:], "amount", "paid_on")
 _CONTENT = (*_BY_DIFFERENCE, *(name for name in CONTENT if name not in (*_BY_DIFFERENCE, "kind")))
 
 
@@ -53,28 +53,28 @@ class Identity(NamedTuple):
     """The payments that ``n`` records report."""
 
     #: int64 (n,): the row that counts for the payment of each row; of a payment's rows one counts, for itself.
-    counted: Ints
+    counted: Int64Array
     #: bool (n,): the row counts, and others of its kind with the same ``provider_key`` are other payments (KEY_REUSED).
-    reused: Flags
+    reused: BoolArray
 
     @property
-    def duplicate(self) -> Flags:
+    def duplicate(self) -> BoolArray:
         """The rows that do not count (DUPLICATE_RECORD): bool (n,)."""
-        repeats: Flags = self.counted != np.arange(len(self.counted))
+        repeats: BoolArray = self.counted != np.arange(len(self.counted))
         return repeats
 
 
 class _Groups(NamedTuple):
     """Rows in groups, ``k`` rows."""
 
-    rows: Ints
+    rows: Int64Array
     #: int64 (k,): the payment of each.
-    payment: Ints
+    payment: Int64Array
     #: int64 (k,): a number for what each says; two payments of one content are no reuse of a key.
-    content: Ints
+    content: Int64Array
 
 
-def identify(some: Columns, kind: Bytes, part: Ints) -> Identity:
+def identify(some: Columns, kind: UInt8Array, part: Int64Array) -> Identity:
     """Find the records that report one payment.
 
     - A record whose ``provider_key`` was **assigned** to one payment is the payment of every record with the same key,
@@ -120,7 +120,7 @@ def _apart(found: list[_Groups]) -> list[_Groups]:
     return moved
 
 
-def _by_key(some: Columns, kind: Bytes, rows: Ints) -> _Groups:
+def _by_key(some: Columns, kind: UInt8Array, rows: Int64Array) -> _Groups:
     """The groups of records with an assigned key that others have too."""
     rows, groups = _alike(some, rows, ("provider_key", "amount", "paid_on"))
     groups = group(groups, kind[rows])
@@ -146,7 +146,7 @@ def _by_key(some: Columns, kind: Bytes, rows: Ints) -> _Groups:
     return _Groups(rows, payment, payment)
 
 
-def _by_content(some: Columns, kind: Bytes, part: Ints, rows: Ints) -> _Groups:
+def _by_content(some: Columns, kind: UInt8Array, part: Int64Array, rows: Int64Array) -> _Groups:
     """The groups of records that say the same in every field, numbered inside their files."""
     rows, content = _alike(some, rows, _CONTENT)
     content = group(content, kind[rows])
@@ -166,14 +166,14 @@ def _by_content(some: Columns, kind: Bytes, part: Ints, rows: Ints) -> _Groups:
     return _Groups(rows, group(content, number), content)
 
 
-def _files(some: Columns, part: Ints) -> tuple[Ints, Flags]:
+def _files(some: Columns, part: Int64Array) -> tuple[Int64Array, BoolArray]:
     """A number for the file of each record, int64 (n,), and whether it has a ``digest``, bool (n,)."""
     digest = some.known("digest")
     places = (np.where(digest, -1, part), np.where(digest, -1, some.code("source")))
     return group(np.where(digest, some.code("digest"), -1), *places), digest
 
 
-def _alike(some: Columns, rows: Ints, names: tuple[str, ...]) -> tuple[Ints, Ints]:
+def _alike(some: Columns, rows: Int64Array, names: tuple[str, ...]) -> tuple[Int64Array, Int64Array]:
     """The rows that equal another one in some columns, and a number for what they say there: int64 (k,) each.
 
     Column by column, and each time without the rows that equal no other any more.
@@ -194,34 +194,34 @@ def _alike(some: Columns, rows: Ints, names: tuple[str, ...]) -> tuple[Ints, Int
     return rows, group(groups)
 
 
-def _may_repeat(some: Columns, name: str) -> Flags:
+def _may_repeat(some: Columns, name: str) -> BoolArray:
     """The rows whose text may be that of another one, by a hash: bool (n,). Most texts of a long column are unique.
 
     Only an optimisation: each text of the column would be found to be unique otherwise, which takes far longer.
     """
     column = some.texts(name)
-    if not (pt.is_string(column.type) or pt.is_large_string(column.type)) or len(some) < CHUNK:
+    if not (pt.is_string(column.type) or pt.is_large_string(column.type)) or len(some) < CHUNK_ROWS:
         return np.ones(len(some), np.bool_)
-    batches = pa.table([column], [name]).to_batches(max_chunksize=CHUNK)
+    batches = pa.table([column], [name]).to_batches(max_chunksize=CHUNK_ROWS)
     longest = pc.max(pc.binary_length(column)).as_py() or 0
-    widths = {common_width(batch.column(0)) for batch in batches}
+    widths = {fixed_width(batch.column(0)) for batch in batches}
     width = widths.pop() if len(widths) == 1 else None
 
-    def hashed_texts(batch: pa.RecordBatch) -> Words:
+    def hashed_texts(batch: pa.RecordBatch) -> UInt64Array:
         if not width or width < 8:
-            return hashes(pack_text(batch.column(0), -(-longest // 8) or 1).words)
+            return hashes(encode_text(batch.column(0), -(-longest // 8) or 1).words)
         letters = text_buffers(batch.column(0))[1].reshape(-1, width)
         starts = [*range(0, width - 8, 8), width - 8]
         return hashes(np.stack([letters[:, at : at + 8].view("<u8")[:, 0] for at in starts], axis=1))
 
-    hashed = np.concatenate(in_threads(hashed_texts, batches))
+    hashed = np.concatenate(thread_map(hashed_texts, batches))
     ordered = hashed.copy()
     sort(ordered)
     return np.isin(hashed, ordered[1:][ordered[1:] == ordered[:-1]])
 
 
-def _numbers(some: Columns) -> list[Ints]:
-    """The payment numbers of each record by kind (:data:`kokin.matching.NUMBERS`) as codes, -1 for none."""
+def _numbers(some: Columns) -> list[Int64Array]:
+    """The payment numbers of each record by kind (:data:`kokin.matching.KEY_KINDS`) as codes, -1 for none."""
     el_fields = [name for name in EL_FIELDS if some.has(name)]
     el_number = np.full(len(some), -1, np.int64)
     if len(el_fields) == len(EL_FIELDS):
@@ -230,7 +230,7 @@ def _numbers(some: Columns) -> list[Ints]:
         codes = [some.code(name) for name in EL_FIELDS if name != "case_key"]
         el_number = np.where(has, group(code_texts(padded), *codes), -1)
     found = [el_number]
-    for name in NUMBERS[1:]:
+    for name in KEY_KINDS[1:]:
         code = some.code(name).astype(np.int64)
         if name == "barcode" and some.has(name):
             code = code_texts(pc.utf8_slice_codeunits(some.texts(name).cast(pa.string()), 2, 29))
@@ -238,14 +238,14 @@ def _numbers(some: Columns) -> list[Ints]:
     return found
 
 
-def _order(some: Columns, rows: Ints) -> Ints:
+def _order(some: Columns, rows: Int64Array) -> Int64Array:
     """The order in which rows of one payment count: with a number first, then the order of finals."""
     columns = some.some(rows)
     named = np.logical_or.reduce([number >= 0 for number in _numbers(columns)])
     return group(~named, ranks(columns))
 
 
-def _first(groups: Ints, order: Ints) -> Ints:
+def _first(groups: Int64Array, order: Int64Array) -> Int64Array:
     """The place of the row that comes first in the group of each row: int64 (k,)."""
     by_order = np.lexsort((order, groups))
     head = _changes(groups[by_order])
@@ -254,24 +254,24 @@ def _first(groups: Ints, order: Ints) -> Ints:
     return first
 
 
-def _changes(*columns: Ints) -> Flags:
+def _changes(*columns: Int64Array) -> BoolArray:
     """Where a row differs from the one before it in any column; the first row does: bool (k,)."""
     new = np.ones(len(columns[0]), np.bool_)
     new[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
     return new
 
 
-def _differ(groups: Ints, values: Ints) -> Flags:
+def _differ(groups: Int64Array, values: Int64Array) -> BoolArray:
     """The rows in whose group there are two values: bool (k,)."""
     size = int(groups.max(initial=-1)) + 1
     low, high = np.full(size, np.iinfo(np.int64).max), np.full(size, np.iinfo(np.int64).min)
     np.minimum.at(low, groups, values)
     np.maximum.at(high, groups, values)
-    differ: Flags = (low < high)[groups]
+    differ: BoolArray = (low < high)[groups]
     return differ
 
 
-def _add_bookings(some: Columns, kind: Bytes, counted: Ints, reused: Flags) -> None:
+def _add_bookings(some: Columns, kind: UInt8Array, counted: Int64Array, reused: BoolArray) -> None:
     """Find the records of whole bookings (一括入金), and write into ``counted`` and ``reused`` what becomes of them."""
     counts = counted == np.arange(len(some))
     booking, member, own, batch = bookings(some, counts)
@@ -291,7 +291,7 @@ def _add_bookings(some: Columns, kind: Bytes, counted: Ints, reused: Flags) -> N
     reused[booking[covered]] = False
 
 
-def bookings(some: Columns, among: Flags) -> tuple[Ints, Ints, Ints, Ints]:
+def bookings(some: Columns, among: BoolArray) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
     """The records of whole bookings that have transactions, and these transactions, some rows among them.
 
     A transaction has the ``batch_key`` of another record's ``provider_key``; a booking has no ``batch_key`` but its own
@@ -317,13 +317,13 @@ def bookings(some: Columns, among: Flags) -> tuple[Ints, Ints, Ints, Ints]:
     return (*rows, own[rows[0]], batch[rows[1]])
 
 
-def code_together(some: Columns, *names: str) -> list[Ints]:
+def code_together(some: Columns, *names: str) -> list[Int64Array]:
     """Text columns as integers that are equal where the texts are, in whichever of the columns: int64 (n,) each."""
     texts = [chunk for name in names for chunk in some.texts(name).cast(pa.string()).chunks]
     return np.split(code_texts(pa.chunked_array(texts, pa.string())), len(names))
 
 
-def linked(some: Columns, kind: Bytes, slip: Rows, by: Bytes) -> Flags:
+def linked(some: Columns, kind: UInt8Array, slip: Int32Array, by: UInt8Array) -> BoolArray:
     """The records that may interact with another one through their keys, not through an obligation: bool (n,).
 
     Records that share no obligation have different slips, so two of them with one key can be one payment only if they
@@ -338,7 +338,7 @@ def linked(some: Columns, kind: Bytes, slip: Rows, by: Bytes) -> Flags:
         by: uint8 (n,): the kind of number that each was looked up by.
     """
     found = np.zeros(len(some), np.bool_)
-    none = slip == NO_NUMBER
+    none = slip == NO_KEY
     usual = np.bincount(by[~none], minlength=1).argmax()
     other = np.flatnonzero(none | (by != usual))
     keyed = [name for name in ("provider_key", "batch_key") if some.has(name)]
@@ -349,7 +349,7 @@ def linked(some: Columns, kind: Bytes, slip: Rows, by: Bytes) -> Flags:
         wanted = pc.unique(pa.chunked_array(keys)).drop_null()
         wanted = wanted.filter(pc.not_equal(wanted, ""))
         for name in keyed if len(wanted) else []:
-            found |= flags_of(in_one(pc.is_in(some.texts(name).cast(pa.string()), value_set=wanted)))
+            found |= to_mask(combine(pc.is_in(some.texts(name).cast(pa.string()), value_set=wanted)))
     if len(keyed) == 2:
         booking, member, *_ = bookings(some, np.ones(len(some), np.bool_))
         found[booking] = found[member] = True
@@ -357,10 +357,10 @@ def linked(some: Columns, kind: Bytes, slip: Rows, by: Bytes) -> Flags:
 
 
 def _texts(some: Columns, name: str) -> pa.Array:
-    return in_one(some.texts(name).cast(pa.string()))
+    return combine(some.texts(name).cast(pa.string()))
 
 
-def overlap_table(some: Columns, part: Ints, identity: Identity) -> pa.Table:
+def overlap_table(some: Columns, part: Int64Array, identity: Identity) -> pa.Table:
     """The files that repeat records of other files; see :func:`kokin.reconcile.overlaps`."""
     duplicate = np.flatnonzero(identity.duplicate)
     counted = identity.counted[duplicate]

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from kokin.columns import Bytes, Ints, in_threads, stretches
-from kokin.matching import Index, Judgement, judge, judge_alone
+from kokin._arrow import Int64Array, UInt8Array, chunk_slices, thread_map
+from kokin.matching import Index, MatchResult, apply_rule, match_independent
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._receipts import Receipts
 
@@ -23,33 +23,33 @@ class Judged:
         self._index, self._taken = index, taken
         company = taken.interacting()
         self._rows = np.flatnonzero(company)
-        self._some = judge(taken.claims(self._rows, policy), index.debts, index.status)
+        self._some = apply_rule(taken.claims(self._rows, policy), index.debts, index.status)
         self._alone = np.logical_not(company, out=company)
 
-    def part(self, rows: slice) -> Judgement:
+    def part(self, rows: slice) -> MatchResult:
         """What became of some receipts; ``touched`` and ``left`` include those obligations that one alone came to."""
         first, end = np.searchsorted(self._rows, (rows.start, rows.stop)).tolist()
         some, taken, index = self._some.part(slice(first, end)), self._taken, self._index
         if end - first == rows.stop - rows.start:
             return some
-        told = judge_alone(taken.slip[rows], taken.amount[rows], self._alone[rows], index.debts, index.status)
+        told = match_independent(taken.slip[rows], taken.amount[rows], self._alone[rows], index.debts, index.status)
         here = self._rows[first:end] - rows.start
-        for name in ("outcome", "applied", "excess", "expected"):
+        for name in ("outcome", "applied", "excess", "balance_before"):
             getattr(told, name)[here] = getattr(some, name)
         return told
 
     @property
-    def outcome(self) -> Bytes:
+    def outcome(self) -> UInt8Array:
         """uint8 (n,): a code of ``OUTCOMES``."""
         return self._done[0]
 
     @property
-    def open(self) -> Ints:
+    def open(self) -> Int64Array:
         """int64 (m,): yen open on each obligation after the run."""
         return self._done[1]
 
     @cached_property
-    def _done(self) -> tuple[Bytes, Ints]:
+    def _done(self) -> tuple[UInt8Array, Int64Array]:
         outcome, left = np.empty(len(self._taken), np.uint8), np.array(self._index.debts.open)
         left[self._some.touched] = self._some.left
 
@@ -58,5 +58,5 @@ class Judged:
             outcome[rows] = told.outcome
             left[told.touched] = told.left
 
-        in_threads(note, stretches(len(self._taken)))
+        thread_map(note, chunk_slices(len(self._taken)))
         return outcome, left

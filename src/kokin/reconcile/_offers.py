@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Flags, Ints, Rows, bool_array, flags_of, to_arrow
+from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import Days
 from kokin.reconcile._lines import Lines
@@ -19,38 +19,38 @@ class OpenDebts(NamedTuple):
     """Debts that are due and open, of payers that are known, by term and ``bill_id``: ``d`` rows."""
 
     #: int32 (d,): the slip that stands for each.
-    slip: Rows
+    slip: Int32Array
     #: datetime64[D] (d,).
     due_on: Days
     #: int64 (d,): yen still open.
-    open: Ints
+    open: Int64Array
 
 
 class WrongTerms(NamedTuple):
     """Money that settled a later term (期) than the one that was due, ``k`` rows."""
 
     #: int64 (k,): the line of the receipt.
-    line: Ints
+    line: Int64Array
     #: int64 (k,): the row of the debt that was due and stayed unpaid.
-    debt: Ints
+    debt: Int64Array
 
 
 class Offers(NamedTuple):
     """Money and debts brought together, ``k`` rows by line, in the order in which they are offered."""
 
     #: int64 (k,): the line of the receipt.
-    line: Ints
+    line: Int64Array
     #: int32 (k,): the slip that stands for the debt.
-    slip: Rows
+    slip: Int32Array
     #: int64 (k,): yen.
-    yen: Ints
+    yen: Int64Array
     #: bool (k,): only with the payer's consent.
-    consent: Flags
+    consent: BoolArray
     #: bool (k,): the money settled another term, and is not owed back unless the payer says so.
-    wrong_term: Flags
+    wrong_term: BoolArray
 
 
-def open_debts(billed: Billed, balance: Ints, as_of: np.datetime64) -> OpenDebts:
+def open_debts(billed: Billed, balance: Int64Array, as_of: np.datetime64) -> OpenDebts:
     """What is due on a day and open after the run; ``balance``, int64 (m,), is open on each obligation."""
     slip = billed.slip_of[balance > 0]
     due_on = billed.terms.due_on[slip]
@@ -86,7 +86,7 @@ def offer(lines: Lines, billed: Billed, debts: OpenDebts, wrong: WrongTerms) -> 
     return Offers(line[order], slip[order], yen[order], by_consent[order], wrong_term[order])
 
 
-def _pockets(billed: Billed, slips: Rows, *, by_family: bool) -> Ints:
+def _pockets(billed: Billed, slips: Int32Array, *, by_family: bool) -> Int64Array:
     """A number for what may be laid against each other: int64 (k,); -1 where the payer is not known."""
     payer = billed.payer[slips].astype(np.int64)
     if not by_family:
@@ -116,16 +116,16 @@ def wrong_terms(lines: Lines, billed: Billed, debts: OpenDebts) -> WrongTerms:
     return WrongTerms(line[same], debt[first[same]])
 
 
-def _levies(billed: Billed, slips: Rows) -> Ints:
+def _levies(billed: Billed, slips: Int32Array) -> Int64Array:
     """A number for the levy that each slip is a term of: int64 (k,); -1: a slip without payer or 期別."""
-    is_term = flags_of(pc.not_equal(billed.period.take(to_arrow(slips, pa.int32())), "00"))
+    is_term = to_mask(pc.not_equal(billed.period.take(from_numpy(slips, pa.int32())), "00"))
     item, levy, tax = (column[slips] for column in (billed.item.codes, billed.terms.levy_year, billed.terms.tax_year))
     kinds, kind = np.unique((item * np.int64(10_000) + levy) * 10_000 + tax, return_inverse=True)
     pocket = _pockets(billed, slips, by_family=True)
     return np.where(is_term & (pocket >= 0), pocket * len(kinds) + kind, -1)
 
 
-def _joined(group: Ints, day: Ints) -> Ints:
+def _joined(group: Int64Array, day: Int64Array) -> Int64Array:
     """A group and a day as one number to search for; a day and its sign fit 24 bits."""
     return (group << 24) + day + (1 << 23)
 
@@ -134,17 +134,19 @@ class _Ruler(NamedTuple):
     """Sums of yen laid end to end inside their groups, ``n`` rows by group."""
 
     #: int64 (n,): the row that each stands for.
-    row: Ints
+    row: Int64Array
     #: int64 (n,): the number of its group.
-    group: Ints
+    group: Int64Array
     #: int64 (n,): its yen, and where it ends.
-    yen: Ints
-    end: Ints
+    yen: Int64Array
+    end: Int64Array
     #: int64 (groups,): where the last one ends.
-    length: Ints
+    length: Int64Array
 
 
-def overlap(whose: Ints, money: Ints, theirs: Ints, debt: Ints) -> tuple[Ints, Ints, Ints]:
+def overlap(
+    whose: Int64Array, money: Int64Array, theirs: Int64Array, debt: Int64Array
+) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Lay money against debts inside each group, both in the order of their rows, as two rulers side by side.
 
     ``whose`` and ``theirs`` are the groups of money and debts; -1 is none. ``money`` and ``debt`` are yen.
@@ -166,7 +168,7 @@ def overlap(whose: Ints, money: Ints, theirs: Ints, debt: Ints) -> tuple[Ints, I
     return rulers[0].row[one[both]], rulers[1].row[other[both]], length[both]
 
 
-def _ruler(group: Ints, yen: Ints, groups: Ints) -> _Ruler:
+def _ruler(group: Int64Array, yen: Int64Array, groups: Int64Array) -> _Ruler:
     """The rows of some groups, every one of which has a row with yen."""
     row = np.flatnonzero(np.isin(group, groups) & (yen > 0))
     row = row[np.argsort(group[row], kind="stable")]
@@ -177,14 +179,14 @@ def _ruler(group: Ints, yen: Ints, groups: Ints) -> _Ruler:
     return _Ruler(row, number, yen[row], sums - before[number], sums[last] - before)
 
 
-def _lying_at(place: Ints, ruler: _Ruler, start: Ints) -> tuple[Ints, Flags]:
+def _lying_at(place: Int64Array, ruler: _Ruler, start: Int64Array) -> tuple[Int64Array, BoolArray]:
     """Which piece of a ruler lies at each place, and whether one does at all."""
     end = start[ruler.group] + ruler.end
     piece = np.minimum(np.searchsorted(end, place, side="right"), len(end) - 1)
     return piece, (place < end[piece]) & (place >= end[piece] - ruler.yen[piece])
 
 
-def _in_turn(debt: Ints, wanted: Ints, open_yen: Ints) -> Ints:
+def _in_turn(debt: Int64Array, wanted: Int64Array, open_yen: Int64Array) -> Int64Array:
     """What each row takes of a debt when the rows of one debt come in their order: int64 (k,)."""
     order = np.argsort(debt, kind="stable")
     sums = np.cumsum(wanted[order])
@@ -196,10 +198,10 @@ def _in_turn(debt: Ints, wanted: Ints, open_yen: Ints) -> Ints:
     return taken
 
 
-def offer_table(offers: Offers, lines: Lines, billed: Billed, balance: Ints) -> pa.Table:
+def offer_table(offers: Offers, lines: Lines, billed: Billed, balance: Int64Array) -> pa.Table:
     """The offers as they are told; see :attr:`kokin.reconcile.Accounts.offers`."""
-    told = lines.told.take(to_arrow(offers.line, pa.int64()))
-    slip = to_arrow(offers.slip, pa.int32())
+    told = lines.told.take(from_numpy(offers.line, pa.int64()))
+    slip = from_numpy(offers.slip, pa.int32())
     residual = balance[billed.obligation_of(offers.slip)]
     return pa.table(
         {
@@ -210,8 +212,8 @@ def offer_table(offers: Offers, lines: Lines, billed: Billed, balance: Ints) -> 
             "item_code": billed.text("item_code").take(slip),
             "period": billed.period.take(slip),
             "due_on": billed.table.column("due_on").take(slip),
-            "residual": to_arrow(residual, pa.int64()),
-            "offered": to_arrow(offers.yen, pa.int64()),
+            "residual": from_numpy(residual, pa.int64()),
+            "offered": from_numpy(offers.yen, pa.int64()),
             "consent": bool_array(offers.consent),
         }
     )

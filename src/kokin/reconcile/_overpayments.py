@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns import Flags, Ints, to_arrow
+from kokin._arrow import BoolArray, Int64Array, from_numpy
 from kokin.model import Outcome
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import Days, days_array, words_of
@@ -38,12 +38,12 @@ _BY_OUTCOME = {
 }
 
 
-def overpaid(lines: Lines) -> Ints:
+def overpaid(lines: Lines) -> Int64Array:
     """The lines with money that is owed back: int64 (k,)."""
     return np.flatnonzero(lines.excess > 0)
 
 
-def kind_texts(lines: Lines, at: Ints, wrong_term: Flags | None = None) -> pa.Array:
+def kind_texts(lines: Lines, at: Int64Array, wrong_term: BoolArray | None = None) -> pa.Array:
     """Why the money of some lines is owed back, or offered."""
     kind = np.full(len(at), _KINDS.index(OverpaymentKind.WRONG_TERM))
     for outcome, name in _BY_OUTCOME.items():
@@ -58,7 +58,7 @@ def interest_from(paid_on: Days, policy: Policy) -> Days:
     return paid_on if policy.refund_interest_from == "payment" else columns.period_end(paid_on, 1)
 
 
-def overpayments(lines: Lines, billed: Billed, offered: Ints, policy: Policy, as_of: np.datetime64) -> pa.Table:
+def overpayments(lines: Lines, billed: Billed, offered: Int64Array, policy: Policy, as_of: np.datetime64) -> pa.Table:
     """過誤納一覧: a row for each receipt with an excess; see :attr:`kokin.reconcile.Accounts.overpayments`.
 
     ``offered``, int64 (k,), are the yen of each that could be set off; ``as_of`` is the 支出決定日.
@@ -67,17 +67,17 @@ def overpayments(lines: Lines, billed: Billed, offered: Ints, policy: Policy, as
     slip = lines.slip[at]
     paid_on = lines.paid_on[at]
     interest = columns.refund_interest(lines.excess[at], interest_from(paid_on, policy), as_of, policy.interest_segment)
-    told = lines.told.take(to_arrow(at, pa.int64()))
+    told = lines.told.take(from_numpy(at, pa.int64()))
     return pa.table(
         {
             **{name: told.column(name) for name in ("source", "record_no", "outcome", "bill_id")},
-            "payer_key": billed.text("payer_key").take(to_arrow(slip, pa.int32())),
+            "payer_key": billed.text("payer_key").take(from_numpy(slip, pa.int32())),
             "charge": billed.charge.texts(slip),
             "item_code": told.column("item_code"),
             "paid_on": days_array(paid_on),
             "kind": kind_texts(lines, at),
-            "excess": to_arrow(lines.excess[at], pa.int64()),
-            "interest": to_arrow(interest, pa.int64()),
-            "offered": to_arrow(offered, pa.int64()),
+            "excess": from_numpy(lines.excess[at], pa.int64()),
+            "interest": from_numpy(interest, pa.int64()),
+            "offered": from_numpy(offered, pa.int64()),
         }
     )

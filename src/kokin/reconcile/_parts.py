@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kokin.columns import Bytes, Ints, Rows
+from kokin._arrow import Int32Array, Int64Array, UInt8Array
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import Coded
 from kokin.reconcile._shares import Shares
-from kokin.rules import Split, columns
+from kokin.rules import SplitMethod, columns
 
-_METHODS: tuple[Split, ...] = ("prorata", "water_first", "reject")
+_METHODS: tuple[SplitMethod, ...] = ("prorata", "water_first", "reject")
 _PRORATA, _WATER_FIRST, _REJECT = range(len(_METHODS))
 _NO_PARTS, _WRONG_PARTS = 10, 11
 
@@ -28,34 +28,34 @@ class Pieces(NamedTuple):
     """
 
     #: int64 (k,): the share.
-    share: Ints
+    share: Int64Array
     #: (k,): the part; -1: held.
     part: Coded
     #: int64 (k,).
-    yen: Ints
+    yen: Int64Array
 
 
 class Mismatches(NamedTuple):
     """Shares that cannot be split as their slip says, ``k`` rows."""
 
     #: int64 (k,): the share.
-    share: Ints
+    share: Int64Array
     #: int64 (k,) each: yen.
-    expected: Ints
-    found: Ints
+    expected: Int64Array
+    found: Int64Array
 
 
 class _Table(NamedTuple):
     """The parts of ``t`` obligations side by side, ``p`` of them at most; filled with no part of 0 yen."""
 
     #: uint8 (t,): a place in ``_METHODS``, ``_NO_PARTS`` or ``_WRONG_PARTS``.
-    method: Bytes
+    method: UInt8Array
     #: int64 (t, p) each.
-    name: Ints
-    yen: Ints
+    name: Int64Array
+    yen: Int64Array
 
 
-def cut(shares: Shares, billed: Billed, split: Mapping[str, Split]) -> tuple[Pieces, Mismatches, Mismatches]:
+def cut(shares: Shares, billed: Billed, split: Mapping[str, SplitMethod]) -> tuple[Pieces, Mismatches, Mismatches]:
     """Cut shares into parts.
 
     A slip without parts is one part, its charge. A payment is split over what is still open of the parts, so that the
@@ -79,7 +79,7 @@ def cut(shares: Shares, billed: Billed, split: Mapping[str, Split]) -> tuple[Pie
 
     method = table.method[local]
     whole_rows = np.flatnonzero(method == _NO_PARTS)
-    pieces: list[tuple[Ints, Any, Ints]] = [(whole_rows, charge[local[whole_rows]], shares.yen[whole_rows])]
+    pieces: list[tuple[Int64Array, Any, Int64Array]] = [(whole_rows, charge[local[whole_rows]], shares.yen[whole_rows])]
     split_rows = np.flatnonzero(method <= _WATER_FIRST)
     taken = _split(split_rows, local[split_rows], shares, table, before)
     pieces += _flat(split_rows, table.name[local[split_rows]], taken)
@@ -102,7 +102,7 @@ def cut(shares: Shares, billed: Billed, split: Mapping[str, Split]) -> tuple[Pie
     )
 
 
-def _tabulate(obligations: Rows, billed: Billed, split: Mapping[str, Split]) -> _Table:
+def _tabulate(obligations: Int32Array, billed: Billed, split: Mapping[str, SplitMethod]) -> _Table:
     """The parts of obligations, and how a payment on each is split."""
     slip = billed.slip_of[obligations]
     offsets, names, yen = billed.parts
@@ -126,7 +126,7 @@ def _tabulate(obligations: Rows, billed: Billed, split: Mapping[str, Split]) -> 
     return _Table(method, name, part)
 
 
-def _split(rows: Ints, local: Ints, shares: Shares, table: _Table, before: Ints) -> Ints:
+def _split(rows: Int64Array, local: Int64Array, shares: Shares, table: _Table, before: Int64Array) -> Int64Array:
     """What shares take from the parts, int64 (k, p): round by round, in each the next payment of every obligation."""
     still = table.yen.copy()
     paid = np.unique(local[before[local] > 0])
@@ -143,7 +143,7 @@ def _split(rows: Ints, local: Ints, shares: Shares, table: _Table, before: Ints)
     return taken
 
 
-def _one_round(yen: Ints, still: Ints, method: Bytes) -> Ints:
+def _one_round(yen: Int64Array, still: Int64Array, method: UInt8Array) -> Int64Array:
     """Payments on parts of which so much is open, int64 (k, p)."""
     taken = np.zeros_like(still)
     rows = np.flatnonzero(method == _PRORATA)
@@ -157,7 +157,7 @@ def _one_round(yen: Ints, still: Ints, method: Bytes) -> Ints:
     return taken
 
 
-def _flat(rows: Ints, names: Ints, yen: Ints) -> list[tuple[Ints, Any, Ints]]:
+def _flat(rows: Int64Array, names: Int64Array, yen: Int64Array) -> list[tuple[Int64Array, Any, Int64Array]]:
     """The parts of a table of yen that are not nothing: the row's number, the part, its yen."""
     row, column = np.nonzero(yen)
     return [(rows[row], names[row, column], yen[row, column])]

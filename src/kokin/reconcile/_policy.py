@@ -8,12 +8,12 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field
 
-from kokin.issues import Place, RefusedError
+from kokin.issues import InvalidInputError, Location
 from kokin.model import Digits, Record, Yen
-from kokin.rules import Segment, Split
+from kokin.rules import Segment, SplitMethod
 from kokin.text import load_toml
 
-PairField: TypeAlias = Literal["paid_on", "paid_at", "store_code"]
+PairField: TypeAlias = Literal["paid_on", "paid_time", "store_code"]
 
 
 class Policy(Record):
@@ -23,10 +23,10 @@ class Policy(Record):
     30
     """
 
-    pair_by: tuple[PairField, ...] = Field(default=("paid_on", "paid_at", "store_code"), strict=False)
+    pair_by: tuple[PairField, ...] = Field(default=("paid_on", "paid_time", "store_code"), strict=False)
     """What, besides bill and amount, a 速報 has in common with its 確報 or 取消, and a 訂正 with what it corrects.
 
-    By default all three. Leave ``paid_at`` out where an operator's finals carry no time of day.
+    By default all three. Leave ``paid_time`` out where an operator's finals carry no time of day.
     """
     payee_codes: tuple[Annotated[str, Digits(5)], ...] = Field(default=(), strict=False)
     """共通納税機関コード that are served here; a receipt of another is WRONG_BODY.
@@ -44,7 +44,7 @@ class Policy(Record):
 
     By default all: what is told too often can be filtered, what is not told cannot be found.
     """
-    split: dict[str, Split] = Field(default_factory=dict)
+    split: dict[str, SplitMethod] = Field(default_factory=dict)
     """How a partial payment is split over the parts of a slip, by the charge of the slip.
 
     A charge that is not named is split ``prorata``, to the yen. For the resident taxes that is how a city pays over the
@@ -77,13 +77,15 @@ class Policy(Record):
         """A policy from a TOML file, in which the names are those of the fields.
 
         Raises:
-            RefusedError: the file is not TOML, or a choice is wrong; ``.issues`` names every one.
+            InvalidInputError: the file is not TOML, or a choice is wrong; ``.issues`` names every one.
             OSError: the file cannot be read.
         """
         file = Path(path)
-        where = Place(file.name)
+        where = Location(file.name)
         choices = load_toml(file)
         try:
             return cls(**choices)
-        except RefusedError as refusal:
-            raise RefusedError([issue.at(where) for issue in refusal.issues], "policy refused") from None
+        except InvalidInputError as refusal:
+            raise InvalidInputError(
+                [issue.with_location(where) for issue in refusal.issues], "policy refused"
+            ) from None

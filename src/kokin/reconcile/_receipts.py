@@ -11,41 +11,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns import (
-    CHUNK,
-    UNKNOWN_WORD,
-    Bytes,
-    Flags,
-    Ints,
-    Rows,
+from kokin._arrow import (
+    CHUNK_ROWS,
+    UNKNOWN_CATEGORY,
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
     as_table,
     bool_array,
-    conformed,
-    in_one,
-    in_threads,
-    integers,
-    place_of,
-    record_problems,
-    there,
-    to_arrow,
-    word_codes,
+    category_codes,
+    checked_table,
+    combine,
+    from_numpy,
+    is_present,
+    location_of,
+    thread_map,
+    to_numpy,
+    validate_records,
 )
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import (
+    AMBIGUOUS,
     CANCEL,
     CORRECTION,
     DIGIT_COLUMNS,
     EL_FIELDS,
     FINAL,
+    KEY_KINDS,
     KINDS,
-    NO_NUMBER,
-    NUMBERS,
+    NO_KEY,
     PROVISIONAL,
     REVERSAL,
-    SEVERAL,
-    Claims,
     Index,
-    crowded,
+    MatchInput,
+    find_interacting,
     group,
     signed,
 )
@@ -62,7 +62,7 @@ class Receipts:
     """The receipts of a run, and the slip that each leads to.
 
     Raises:
-        RefusedError: rows that are no receipts; ``.issues`` names all of them.
+        InvalidInputError: rows that are no receipts; ``.issues`` names all of them.
     """
 
     def __init__(self, receipts: Any, index: Index) -> None:
@@ -71,53 +71,55 @@ class Receipts:
         self.debts = index.debts
         self.kind = kinds_of(self.table)
         #: int64 (n,): yen as reported; those of a reversal are not negative. A null is already among the issues.
-        self.amount: Ints = integers(self.table.column("amount"), 1)
-        found = in_threads(index.find, self.table.to_batches(max_chunksize=CHUNK)) or [_NONE]
+        self.amount: Int64Array = to_numpy(self.table.column("amount"), 1)
+        found = thread_map(index.find, self.table.to_batches(max_chunksize=CHUNK_ROWS)) or [_NONE]
         index.release()
-        #: int32 (n,): the slip, ``NO_BILL``, ``SEVERAL`` or ``NO_NUMBER``.
-        self.slip: Rows = np.concatenate([slip for slip, _, _ in found])
-        #: uint8 (n,): which of ``NUMBERS`` the receipt was looked up by.
-        self.by: Bytes = np.concatenate([by for _, by, _ in found])
+        #: int32 (n,): the slip, ``NO_BILL``, ``AMBIGUOUS`` or ``NO_KEY``.
+        self.slip: Int32Array = np.concatenate([slip for slip, _, _ in found])
+        #: uint8 (n,): which of ``KEY_KINDS`` the receipt was looked up by.
+        self.by: UInt8Array = np.concatenate([by for _, by, _ in found])
         suspects = np.concatenate([wrong for _, _, wrong in found])
-        suspects |= self.kind == UNKNOWN_WORD
+        suspects |= self.kind == UNKNOWN_CATEGORY
         suspects |= self.amount < (self.kind != CORRECTION)
         suspects |= self._partly_numbered() | self._by_nobody()
         # As in the record: a rule of the whole receipt is checked when its fields are valid.
-        found_at = {issue.where for issue in issues}
-        rows = record_problems(self.table, Receipt, suspects, self._place)
-        issues += [issue for issue in rows if issue.code != "AMOUNT_ZERO" or issue.where not in found_at]
+        found_at = {issue.location for issue in issues}
+        rows = validate_records(self.table, Receipt, suspects, self._place)
+        issues += [issue for issue in rows if issue.code != "AMOUNT_ZERO" or issue.location not in found_at]
         if issues:
-            by_place = sorted(dict.fromkeys(issues), key=lambda issue: (issue.where.file, issue.where.record or 0))
-            raise RefusedError(by_place, "receipts refused")
+            by_place = sorted(
+                dict.fromkeys(issues), key=lambda issue: (issue.location.file, issue.location.record or 0)
+            )
+            raise InvalidInputError(by_place, "receipts refused")
         columns = Columns(self.table)
         if columns.has("other_keys"):
-            self.slip[columns.known("other_keys") & (self.slip != NO_NUMBER)] = SEVERAL
+            self.slip[columns.known("other_keys") & (self.slip != NO_KEY)] = AMBIGUOUS
 
     def __len__(self) -> int:
         return len(self.table)
 
-    def _partly_numbered(self) -> Flags:
+    def _partly_numbered(self) -> BoolArray:
         """Receipts with some fields of the eL number but not all, which no look-up checks: bool (n,)."""
         columns = [self.table.column(name) for name in EL_FIELDS if name in self.table.schema.names]
         if len(columns) == len(EL_FIELDS) and not any(column.null_count for column in columns):
             return np.zeros(len(self.table), np.bool_)
-        known = [there(column) for column in columns] or [np.zeros(len(self.table), np.bool_)]
+        known = [is_present(column) for column in columns] or [np.zeros(len(self.table), np.bool_)]
         whole = np.logical_and.reduce(known) & (len(columns) == len(EL_FIELDS))
-        partly: Flags = np.logical_or.reduce(known) & ~whole
+        partly: BoolArray = np.logical_or.reduce(known) & ~whole
         return partly
 
-    def _by_nobody(self) -> Flags:
+    def _by_nobody(self) -> BoolArray:
         """Receipts by hand (天引き, 手消込) for which nobody answers: bool (n,)."""
         wrong = np.isin(self.kind, _BY_HAND)
         if wrong.any() and {"actor", "reason"} <= set(self.table.schema.names):
-            wrong &= ~(there(self.table.column("actor")) & there(self.table.column("reason")))
+            wrong &= ~(is_present(self.table.column("actor")) & is_present(self.table.column("reason")))
         return wrong
 
-    def _place(self, record: int) -> Place:
-        return place_of(self.table, record)
+    def _place(self, record: int) -> Location:
+        return location_of(self.table, record)
 
     @property
-    def yen(self) -> Ints:
+    def yen(self) -> Int64Array:
         """int64 (n,): the yen that each brings; those of a reversal are negative."""
         return signed(self.kind, self.amount)
 
@@ -131,44 +133,44 @@ class Receipts:
         """The files that repeat records of others; see :func:`kokin.reconcile.overlaps`."""
         return overlap_table(Columns(self.table), self.part_of, self.identity)
 
-    def interacting(self) -> Flags:
+    def interacting(self) -> BoolArray:
         """The receipts for which another one may matter, so that the full rule must see them: bool (n,)."""
-        found = crowded(self.kind, self.slip, self.debts)
+        found = find_interacting(self.kind, self.slip, self.debts)
         found |= linked(Columns(self.table), self.kind, self.slip, self.by)
         return found
 
-    def claims(self, rows: Ints, policy: Policy) -> Claims:
-        """Some receipts for the judgement; see :class:`kokin.matching.Claims`."""
-        some = Columns(self.table, to_arrow(rows, pa.int64()))
+    def claims(self, rows: Int64Array, policy: Policy) -> MatchInput:
+        """Some receipts for the judgement; see :class:`kokin.matching.MatchInput`."""
+        some = Columns(self.table, from_numpy(rows, pa.int64()))
         kind, slip, by = self.kind[rows], self.slip[rows], self.by[rows]
         place = slip.astype(np.int64)
         moment = np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # else nothing is paired
             moment = group(moment, *map(some.code, policy.pair_by))
             lost = np.flatnonzero(slip < 0)
-            numbers = self.number_texts(self.table.take(to_arrow(rows[lost], pa.int64())), by[lost])
+            numbers = self.number_texts(self.table.take(from_numpy(rows[lost], pa.int64())), by[lost])
             place[lost] = -1 - group(by[lost], code_texts(pa.chunked_array([numbers])))
         duplicate = identify(some, kind, self.part_of[rows]).duplicate
         key, batch = _keys(some, kind, slip)
         rank = self.order(rows, np.isin(key, key[(kind == REVERSAL) & (key >= 0)]))
-        return Claims(kind, slip, self.amount[rows], place, moment, duplicate, key, batch, _booked_on(some), rank)
+        return MatchInput(kind, slip, self.amount[rows], place, moment, duplicate, key, batch, _booked_on(some), rank)
 
-    def order(self, rows: Ints, also: Flags | None = None) -> Ints:
+    def order(self, rows: Int64Array, also: BoolArray | None = None) -> Int64Array:
         """The order of finals of some receipts: int64 (k,); 0 where they meet no other, except ``also``, bool (k,)."""
         kind, slip = self.kind[rows], self.slip[rows]
         ordered = np.zeros(len(rows), np.bool_) if also is None else also.copy()
         money = np.flatnonzero((kind != PROVISIONAL) & (kind != CANCEL))
-        ordered[money] |= crowded(np.full(len(money), FINAL, np.uint8), slip[money], self.debts)
+        ordered[money] |= find_interacting(np.full(len(money), FINAL, np.uint8), slip[money], self.debts)
         rank = np.zeros(len(rows), np.int64)
         some = rows[ordered]
-        rank[ordered] = ranks(Columns(self.table, to_arrow(some, pa.int64())))
+        rank[ordered] = ranks(Columns(self.table, from_numpy(some, pa.int64())))
         return rank
 
     @staticmethod
-    def number_texts(table: pa.Table, by: Bytes) -> pa.Array:
+    def number_texts(table: pa.Table, by: UInt8Array) -> pa.Array:
         """The number by which each receipt was looked up, as its key reads: 34, 27, up to 20 and 10 characters."""
         columns = []
-        for name in NUMBERS:
+        for name in KEY_KINDS:
             parts = ("payee_code", "item_code", "case_key", "confirmation") if name == "el_number" else (name,)
             if not set(parts) <= set(table.schema.names):
                 columns.append(pa.nulls(len(table), pa.string()))
@@ -179,17 +181,17 @@ class Receipts:
             if name == "barcode":
                 fields[0] = pc.utf8_slice_codeunits(fields[0], 2, 29)
             columns.append(pc.binary_join_element_wise(*fields, ""))
-        return pc.fill_null(pc.choose(to_arrow(by.astype(np.int64), pa.int64()), *columns), "")
+        return pc.fill_null(pc.choose(from_numpy(by.astype(np.int64), pa.int64()), *columns), "")
 
 
-def kinds_of(table: pa.Table) -> Bytes:
-    """The kind of each receipt as a code of ``KINDS``, ``UNKNOWN_WORD`` for another word: uint8 (n,)."""
+def kinds_of(table: pa.Table) -> UInt8Array:
+    """The kind of each receipt as a code of ``KINDS``, ``UNKNOWN_CATEGORY`` for another word: uint8 (n,)."""
     if "kind" not in table.schema.names:
         return np.full(len(table), FINAL, np.uint8)
-    return word_codes(table.column("kind"), tuple(KINDS), FINAL)
+    return category_codes(table.column("kind"), tuple(KINDS), FINAL)
 
 
-def _booked_on(some: Columns) -> Ints:
+def _booked_on(some: Columns) -> Int64Array:
     """The day that the bank booked each (``received_on``), ``paid_on`` where that is not given: int64 (n,).
 
     A cheque counts as paid on its value day (起算日), which may be after the day on which it is returned.
@@ -200,8 +202,8 @@ def _booked_on(some: Columns) -> Ints:
     return np.where(some.known("received_on"), some.code("received_on"), paid_on)
 
 
-def _keys(some: Columns, kind: Bytes, slip: Rows) -> tuple[Ints, Ints]:
-    """The ``key`` and the ``batch`` of receipts as :class:`kokin.matching.Claims` has them; none without a reversal.
+def _keys(some: Columns, kind: UInt8Array, slip: Int32Array) -> tuple[Int64Array, Int64Array]:
+    """Return ``key`` and ``batch`` of :class:`kokin.matching.MatchInput`; NO_KEY where there is no reversal.
 
     A reversal names the key that it ``cancels``. With neither that nor a number it names its own ``provider_key``: the
     bank reports it under the reference of what it takes back.
@@ -211,21 +213,23 @@ def _keys(some: Columns, kind: Bytes, slip: Rows) -> tuple[Ints, Ints]:
     has = [name for name in names if reversal.any() and some.has(name)]
     codes = dict(zip(has, code_together(some, *has), strict=True)) if has else {}
     own, cancelled, batch = (np.where(some.known(name), codes.get(name, -1), -1) for name in names)
-    named = np.where((cancelled < 0) & (slip == NO_NUMBER), own, cancelled)
+    named = np.where((cancelled < 0) & (slip == NO_KEY), own, cancelled)
     return np.where(reversal, named, own), np.where(reversal | (batch == own), -1, batch)
 
 
-def gather(receipts: Any) -> tuple[pa.Table, Ints, list[Issue]]:
+def gather(receipts: Any) -> tuple[pa.Table, Int64Array, list[Issue]]:
     """Return one table of receipts from one, or from one per file, in the columns and types of the schema.
 
     Also which table each row came in, int64 (n,), and the issues of rows. The numbers are checked where they are looked
     up.
     """
     several = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
-    found = [conformed(table, Receipt, unchecked=DIGIT_COLUMNS) for table in several]
+    found = [checked_table(table, Receipt, unchecked=DIGIT_COLUMNS) for table in several]
     tables, issues = [table for table, _ in found], [issue for _, some in found for issue in some]
     if not tables:
-        raise RefusedError([Issue("FIELD_MISSING", "receipts", "at least one table")], "no receipts")
+        raise InvalidInputError(
+            [Issue("FIELD_MISSING", field="receipts", expected="at least one table")], "no receipts"
+        )
     part_of = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     if any(table.schema != tables[0].schema for table in tables):
         plain = [pa.table({name: _plain(table.column(name)) for name in table.column_names}) for table in tables]
@@ -237,10 +241,10 @@ def _with_kinds(table: pa.Table) -> pa.Table:
     """The same, with ``final`` for a kind that is null or empty: they say the same, so they are written the same."""
     if "kind" not in table.schema.names:
         return table
-    known = there(table.column("kind"))
+    known = is_present(table.column("kind"))
     if known.all():
         return table
-    kinds = pc.if_else(bool_array(known), in_one(table.column("kind").cast(pa.string())), ReceiptKind.FINAL.value)
+    kinds = pc.if_else(bool_array(known), combine(table.column("kind").cast(pa.string())), ReceiptKind.FINAL.value)
     return table.set_column(table.schema.get_field_index("kind"), "kind", kinds)
 
 
@@ -263,10 +267,10 @@ def overlaps(receipts: Any) -> pa.Table:
         first in the order of finals.
 
     Raises:
-        RefusedError: a required column is missing or of a wrong type, or a row is no receipt.
+        InvalidInputError: a required column is missing or of a wrong type, or a row is no receipt.
     """
     table, part_of, issues = gather(receipts)
     if issues:
-        raise RefusedError(issues, "receipts refused")
+        raise InvalidInputError(issues, "receipts refused")
     columns = Columns(table)
     return overlap_table(columns, part_of, identify(columns, kinds_of(table), part_of))

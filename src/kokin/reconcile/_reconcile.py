@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns import Flags, Ints, Rows, distinct, to_arrow
+from kokin._arrow import BoolArray, Int32Array, Int64Array, from_numpy, sorted_unique
 from kokin.matching import OUTCOMES, Index
 from kokin.model import Finding, Outcome
 from kokin.reconcile._columns import total
@@ -36,8 +36,8 @@ class Reconciliation:
     def outcomes(self) -> pa.Table:
         """A row per receipt, by source, digest and record_no.
 
-        ``source, record_no, outcome, bill_id, payee_code, item_code, case_key, amount, applied, excess, expected``.
-        Yen; ``expected`` is the balance that the receipt met.
+        ``source, record_no, outcome, bill_id, payee_code, item_code, case_key, amount, applied, excess,
+        balance_before``. Yen; ``balance_before`` is the balance of the bill before the receipt.
         """
         return self._in_order[0]
 
@@ -49,7 +49,7 @@ class Reconciliation:
     @cached_property
     def changes(self) -> pa.Table:
         """The rows of :attr:`balances` whose slips the receipts of this run led to."""
-        slips = distinct(self._receipts.slip)
+        slips = sorted_unique(self._receipts.slip)
         return balance_table(self._index, self._open, self._waiting, slips[slips >= 0])
 
     def outcome_batches(self) -> Iterator[pa.RecordBatch]:
@@ -81,7 +81,7 @@ class Reconciliation:
         """The files that repeat records of other files; see :func:`overlaps`."""
         return self._receipts.overlaps
 
-    def exceptions_by_record(self) -> list[tuple[pa.Table, Ints]]:
+    def exceptions_by_record(self) -> list[tuple[pa.Table, Int64Array]]:
         """:attr:`exceptions` without those of files, in two tables, with the row of :attr:`outcomes` of each."""
         looked_at = np.array([outcome.is_exception for outcome in OUTCOMES])[self._judged.outcome[self._in_order[1]]]
         return [
@@ -90,7 +90,7 @@ class Reconciliation:
         ]
 
     @cached_property
-    def payments(self) -> Ints:
+    def payments(self) -> Int64Array:
         """For each row of :attr:`outcomes` the row that counts for its payment, mostly itself: int64 (n,)."""
         rows = self._in_order[1]
         place = np.empty(len(rows), np.int64)
@@ -98,7 +98,7 @@ class Reconciliation:
         return place.take(self._receipts.identity.counted[rows])
 
     @property
-    def reused(self) -> Flags:
+    def reused(self) -> BoolArray:
         """The rows of :attr:`outcomes` whose ``provider_key`` other payments have too (KEY_REUSED): bool (n,)."""
         return self._receipts.identity.reused[self._in_order[1]]
 
@@ -110,7 +110,7 @@ class Reconciliation:
     def _reused_keys(self) -> pa.Table:
         lines = Lines(self)
         at = np.flatnonzero(self._receipts.identity.reused[lines.rows])
-        key = lines.text("provider_key").take(to_arrow(at, pa.int64()))
+        key = lines.text("provider_key").take(from_numpy(at, pa.int64()))
         return of_lines(Finding.KEY_REUSED, lines, at, "provider_key", "one payment", key)
 
     @cached_property
@@ -141,20 +141,20 @@ class Reconciliation:
         }
 
     @cached_property
-    def _in_order(self) -> tuple[pa.Table, Ints]:
+    def _in_order(self) -> tuple[pa.Table, Int64Array]:
         """The outcomes, and the receipt of each row."""
         return outcome_table(self._receipts, self._index, self._judged)
 
     @property
-    def _open(self) -> Ints:
+    def _open(self) -> Int64Array:
         """What is open on each obligation after the run."""
         return self._judged.open
 
     @property
-    def _waiting(self) -> Rows:
+    def _waiting(self) -> Int32Array:
         """The slips on which a 速報 waits."""
         waits = self._judged.outcome == OUTCOMES.index(Outcome.PROVISIONAL)
-        slips: Rows = self._receipts.slip[waits]
+        slips: Int32Array = self._receipts.slip[waits]
         return slips
 
 
@@ -164,13 +164,14 @@ def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconc
     Args:
         bills: a table with the columns of :class:`~kokin.model.Bill` (anything with ``__arrow_c_stream__``), or a
             prepared :class:`~kokin.matching.Index`. Columns that are not matched on are not read;
-            :func:`settle_accounts` checks them.
+            :func:`build_accounts` checks them.
         receipts: a table with the columns of :class:`~kokin.model.Receipt`, or a list of them, one per file. Order and
             split do not matter.
         policy: the body's choices.
 
     Raises:
-        RefusedError: the bills do not hold together, or a row is no bill or no receipt; ``.issues`` tells all of it.
+        InvalidInputError: the bills do not hold together, or a row is no bill or no receipt; ``.issues`` tells all of
+        it.
     """
     policy = policy or Policy()
     index = bills if isinstance(bills, Index) else Index.build(bills)

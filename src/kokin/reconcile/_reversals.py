@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import as_table, conform, in_one
-from kokin.issues import Issue, Place, RefusedError
-from kokin.model import Day, Receipt, Record, Text, Yen
+from kokin._arrow import as_table, combine, validate_table
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import Date, Receipt, Record, Text, Yen
 from kokin.reconcile._columns import text_column
 
 
@@ -21,19 +21,19 @@ class Reversal(Record):
     A dishonoured 証券 makes its receipt count as never paid (自治法231の2④).
     """
 
-    reversal_id: Annotated[str, Text(64, least=1)]
+    reversal_id: Annotated[str, Text(64, min=1)]
     """Its own name, unique."""
-    actor: Annotated[str, Text(80, least=1)]
+    actor: Annotated[str, Text(80, min=1)]
     """Who ordered it."""
-    reason: Annotated[str, Text(200, least=1)]
+    reason: Annotated[str, Text(200, min=1)]
     """Why, without personal data."""
-    reversed_on: Annotated[date, Day()]
+    reversed_on: Annotated[date, Date()]
     """The day of the order."""
-    digest: Annotated[str, Text(64, least=1)] | None = None
+    digest: Annotated[str, Text(64, min=1)] | None = None
     """SHA-256 of the file whose receipt is reversed; with ``record_no``."""
     record_no: Annotated[int, Yen(1)] | None = None
     """The receipt's record in that file."""
-    reverses: Annotated[str, Text(64, least=1)] | None = None
+    reverses: Annotated[str, Text(64, min=1)] | None = None
     """The ``reversal_id`` of the reversal that is itself reversed, instead of a receipt."""
 
 
@@ -48,7 +48,7 @@ def standing(receipts: Any, reversals: Sequence[Reversal]) -> pa.Table:
         reversals: in the order in which they were made.
 
     Raises:
-        RefusedError: a reversal names no receipt and no earlier reversal, or one that is reversed already;
+        InvalidInputError: a reversal names no receipt and no earlier reversal, or one that is reversed already;
             ``.issues`` tells all of them by their row.
 
     >>> day = date(2026, 5, 1)
@@ -62,7 +62,7 @@ def standing(receipts: Any, reversals: Sequence[Reversal]) -> pa.Table:
     >>> standing(rows, [bounced, back])["amount"].to_pylist()
     [500, 700]
     """
-    table = conform(as_table(receipts), Receipt)
+    table = validate_table(as_table(receipts), Receipt)
     names = _names(table)
     wanted = pa.array([_receipt(reversal) for reversal in reversals if reversal.reverses is None], pa.string())
     # What can be reversed, and whether it stands; what each reversal reverses.
@@ -73,7 +73,15 @@ def standing(receipts: Any, reversals: Sequence[Reversal]) -> pa.Table:
         target = _receipt(reversal) if reversal.reverses is None else f"reversal {reversal.reverses}"
         own = f"reversal {reversal.reversal_id}"
         if own in targets or not stands.get(target):
-            problems.append(Issue("REVERSAL_TARGET", "reverses", "what stands", target, Place(record=row)))
+            problems.append(
+                Issue(
+                    "REVERSAL_TARGET",
+                    field="reverses",
+                    expected="what stands",
+                    found=target,
+                    location=Location(record=row),
+                )
+            )
             continue
         targets[own], stands[own] = target, True
         step: str | None = target
@@ -81,7 +89,7 @@ def standing(receipts: Any, reversals: Sequence[Reversal]) -> pa.Table:
             stands[step] = not stands[step]
             step = targets.get(step)
     if problems:
-        raise RefusedError(problems, "reversals refused")
+        raise InvalidInputError(problems, "reversals refused")
     gone = pa.array([name for name, stays in stands.items() if not stays and name not in targets], pa.string())
     return table.filter(pc.invert(pc.is_in(names, value_set=gone)))
 
@@ -94,5 +102,5 @@ def _names(receipts: pa.Table) -> pa.Array:
     """Each receipt by its file and record; null where it does not tell them."""
     if "record_no" not in receipts.schema.names:
         return pa.nulls(len(receipts), pa.string())
-    number = in_one(receipts.column("record_no")).cast(pa.string())
+    number = combine(receipts.column("record_no")).cast(pa.string())
     return pc.binary_join_element_wise(text_column(receipts, "digest"), number, "#")

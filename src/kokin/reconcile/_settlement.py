@@ -9,20 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import (
-    Flags,
-    Ints,
+from kokin._arrow import (
+    BoolArray,
+    Int64Array,
     as_table,
     bool_array,
-    conform,
-    flags_of,
-    in_one,
-    integers,
-    place_of,
-    to_arrow,
+    combine,
+    from_numpy,
+    location_of,
+    to_mask,
+    to_numpy,
+    validate_table,
 )
-from kokin.issues import Issue, RefusedError
-from kokin.model import Day, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
+from kokin.issues import InvalidInputError, Issue
+from kokin.model import Date, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
 from kokin.reconcile._columns import Days, charges, coded, day_column, days_array, summed, text_column, total
 from kokin.reconcile._controls import STATEMENTS, Control
 from kokin.reconcile._findings import of_lines, of_sources, texts_of
@@ -32,10 +32,10 @@ from kokin.reconcile._policy import Policy
 _SETTLED = ("receipts", "settled", "cancelled", "fee", "kept", "credits", "credited")
 
 
-class Credit(Record):
+class BankDeposit(Record):
     """Money on the body's bank account (入金): one sum of one day, negative where it was taken back."""
 
-    credited_on: Annotated[date, Day()]
+    credited_on: Annotated[date, Date()]
     """入金日."""
     amount: Annotated[int, Yen(-99_999_999_999)]
     """Yen."""
@@ -45,12 +45,12 @@ class Credit(Record):
     """The bank's own reference (照会番号)."""
 
 
-class OperatorReport(Record):
+class AgentReport(Record):
     """What an operator (指定納付受託者) says that it has collected (施行規則12の2の16)."""
 
-    first_day: Annotated[date, Day()]
+    first_day: Annotated[date, Date()]
     """The first day of payment in the report's period."""
-    last_day: Annotated[date, Day()]
+    last_day: Annotated[date, Date()]
     """The last one."""
     count: Annotated[int, Yen()]
     """Receipts."""
@@ -58,11 +58,11 @@ class OperatorReport(Record):
     """Yen."""
     agent_code: Annotated[str, Text(20)] | None = None
     """Which operator; none: all of them."""
-    settled_on: Annotated[date, Day()] | None = None
+    settled_on: Annotated[date, Date()] | None = None
     """払込日: the report is of what is paid over on this day; none: on any."""
 
 
-def bank_credits(receipts: Any) -> pa.Table:
+def bank_deposits(receipts: Any) -> pa.Table:
     """The credits of a bank file that has been read as receipts (``zengin-01``, ``zengin-03``, ``camt.054``).
 
     A record is a credit of the day on which it was received, of its ``amount`` less ``bank_charge``; one of kind
@@ -70,25 +70,31 @@ def bank_credits(receipts: Any) -> pa.Table:
     out.
 
     Raises:
-        RefusedError: a required column is missing or of another type; the bank kept more than the amount.
+        InvalidInputError: a required column is missing or of another type; the bank kept more than the amount.
     """
-    table = conform(as_table(receipts), Receipt)
+    table = validate_table(as_table(receipts), Receipt)
     kind = pc.fill_null(text_column(table, "kind"), ReceiptKind.FINAL.value)
     no_money = pa.array([ReceiptKind.PROVISIONAL.value, ReceiptKind.CANCEL.value])
     table = table.filter(pc.invert(pc.is_in(kind, value_set=no_money)))
     received = day_column(table, "received_on")
-    taken_back = flags_of(pc.fill_null(pc.equal(text_column(table, "kind"), ReceiptKind.REVERSAL.value), False))
-    gross, charge = integers(table.column("amount"), 0), charges(table)
+    taken_back = to_mask(pc.fill_null(pc.equal(text_column(table, "kind"), ReceiptKind.REVERSAL.value), False))
+    gross, charge = to_numpy(table.column("amount"), 0), charges(table)
     amount = gross - charge
     if issues := [
-        Issue("AMOUNT_RANGE", "bank_charge", f"at most {gross[row]}", str(charge[row]), place_of(table, row + 1))
+        Issue(
+            "AMOUNT_RANGE",
+            field="bank_charge",
+            expected=f"at most {gross[row]}",
+            found=str(charge[row]),
+            location=location_of(table, row + 1),
+        )
         for row in np.flatnonzero(amount < 0).tolist()
     ]:
-        raise RefusedError(issues, "no credits of a bank")
+        raise InvalidInputError(issues, "no credits of a bank")
     return pa.table(
         {
             "credited_on": days_array(np.where(np.isnat(received), day_column(table, "paid_on"), received)),
-            "amount": to_arrow(np.where(taken_back, -amount, amount), pa.int64()),
+            "amount": from_numpy(np.where(taken_back, -amount, amount), pa.int64()),
             "agent_code": text_column(table, "agent_code"),
             "reference": pc.coalesce(*(text_column(table, name) for name in ("provider_key", "virtual_account"))),
         }
@@ -99,12 +105,12 @@ def checked(rows: Any, record: type[Record]) -> pa.Table:
     """A table in the columns of a record.
 
     Raises:
-        RefusedError: a required column is missing, of another type, or has a null; yen are out of their bounds.
+        InvalidInputError: a required column is missing, of another type, or has a null; yen are out of their bounds.
     """
-    return conform(as_table(rows), record)
+    return validate_table(as_table(rows), record)
 
 
-def by_operators(lines: Lines) -> Flags:
+def by_operators(lines: Lines) -> BoolArray:
     """Money that came through an operator or a bank, not by deduction or by hand: bool (n,).
 
     Also what was taken back later: it was collected and settled, and the reversal is a fact of its own day.
@@ -144,7 +150,7 @@ def _due(lines: Lines, policy: Policy) -> pa.Table:
     # Most cancels void what was never settled; one that names its transfer was taken out of it.
     cancels = lines.come_as(ReceiptKind.CANCEL) & ~lines.are(Outcome.DUPLICATE_RECORD)
     at = np.flatnonzero(money | lines.reversals | (cancels & ~np.isnat(lines.days("settled_on"))))
-    agent = lines.text("agent_code").take(to_arrow(at, pa.int64()))
+    agent = lines.text("agent_code").take(from_numpy(at, pa.int64()))
     is_money = money[at].astype(np.int64)
     charge = lines.bank_charge[at] * np.where(is_money, 1, -1)
     fee = np.where(charge != 0, 0, is_money * _fees(agent, policy))
@@ -155,7 +161,7 @@ def _due(lines: Lines, policy: Policy) -> pa.Table:
         "fee": charge + fee,
         "kept": charge + fee * (policy.fee == "netted"),
     }
-    columns = {name: to_arrow(values, pa.int64()) for name, values in yen.items()}
+    columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
     return pa.table({"settled_on": days_array(settled_on(lines)[at]), "agent_code": agent, **columns})
 
 
@@ -165,13 +171,13 @@ def _came(credits_: pa.Table) -> pa.Table:
         {
             "settled_on": credits_.column("credited_on"),
             "agent_code": text_column(credits_, "agent_code"),
-            "credits": to_arrow(np.ones(len(credits_), np.int64), pa.int64()),
+            "credits": from_numpy(np.ones(len(credits_), np.int64), pa.int64()),
             "credited": credits_.column("amount"),
         }
     )
 
 
-def _fees(agent: pa.Array, policy: Policy) -> Ints:
+def _fees(agent: pa.Array, policy: Policy) -> Int64Array:
     """The fee of each receipt by its operator: int64 (k,)."""
     some = coded(agent)
     other = policy.fees.get("", 0)
@@ -183,14 +189,14 @@ def settlement_findings(lines: Lines, told: pa.Table, policy: Policy, as_of: np.
 
     Days after ``as_of`` are still to come.
     """
-    differs = due_days(told, as_of) & (integers(told.column("expected"), 0) != integers(told.column("credited"), 0))
-    some = integers(told.column("credits"), 0) > 0
+    differs = due_days(told, as_of) & (to_numpy(told.column("expected"), 0) != to_numpy(told.column("credited"), 0))
+    some = to_numpy(told.column("credits"), 0) > 0
     tables = []
     for finding, rows in ((Finding.SETTLEMENT_MISMATCH, differs & some), (Finding.MISSING_SETTLEMENT, differs & ~some)):
         day = told.filter(bool_array(rows))
-        agent = pc.fill_null(pc.binary_join_element_wise(" ", in_one(day.column("agent_code")), ""), "")
+        agent = pc.fill_null(pc.binary_join_element_wise(" ", combine(day.column("agent_code")), ""), "")
         field = pc.binary_join_element_wise(
-            "settled_on ", in_one(day.column("settled_on")).cast(pa.string()), agent, ""
+            "settled_on ", combine(day.column("settled_on")).cast(pa.string()), agent, ""
         )
         found = day.column("credited") if finding is Finding.SETTLEMENT_MISMATCH else pa.repeat("", len(day))
         tables.append(of_sources(finding, "", field, day.column("expected"), found, len(day)))
@@ -200,7 +206,7 @@ def settlement_findings(lines: Lines, told: pa.Table, policy: Policy, as_of: np.
     return [*tables, of_lines(Finding.MISSING_SETTLEMENT, lines, late, "settled_on", "a day", paid_on)]
 
 
-def due_days(told: pa.Table, as_of: np.datetime64) -> Flags:
+def due_days(told: pa.Table, as_of: np.datetime64) -> BoolArray:
     """Which rows of the settlements are of a day that has come: bool (k,)."""
     day = day_column(told, "settled_on")
     return ~np.isnat(day) & (day <= as_of)
@@ -209,7 +215,7 @@ def due_days(told: pa.Table, as_of: np.datetime64) -> Flags:
 def settlement_control(told: pa.Table, as_of: np.datetime64) -> Control:
     """T3: what came to the bank until a day, and what should have."""
     due = due_days(told, as_of)
-    credited, expected = (integers(told.column(name), 0)[due] for name in ("credited", "expected"))
+    credited, expected = (to_numpy(told.column(name), 0)[due] for name in ("credited", "expected"))
     days = told.column("settled_on").filter(bool_array(due))
     wrong = tuple(str(days[row]) for row in np.flatnonzero(credited != expected).tolist())
     return Control("T3", STATEMENTS["T3"], total(credited), total(expected), wrong)
@@ -220,10 +226,10 @@ def report_sums(lines: Lines, reports: pa.Table) -> pa.Table:
     at = np.flatnonzero(by_operators(lines))
     items = pa.table(
         {
-            "agent_code": lines.text("agent_code").take(to_arrow(at, pa.int64())),
+            "agent_code": lines.text("agent_code").take(from_numpy(at, pa.int64())),
             "paid_on": days_array(lines.paid_on[at]),
             "settled_on": days_array(settled_on(lines)[at]),
-            "amount": to_arrow(lines.amount[at], pa.int64()),
+            "amount": from_numpy(lines.amount[at], pa.int64()),
         }
     )
     days = items.group_by(["agent_code", "paid_on", "settled_on"]).aggregate([("amount", "count"), ("amount", "sum")])
@@ -250,7 +256,7 @@ def report_sums(lines: Lines, reports: pa.Table) -> pa.Table:
 
 def report_control(sums: pa.Table) -> Control:
     """T2: what operators report, and what the receipts add up to."""
-    count, amount, counted, summed = (integers(column, 0) for column in sums.columns)
+    count, amount, counted, summed = (to_numpy(column, 0) for column in sums.columns)
     wrong = tuple(f"report {row + 1}" for row in np.flatnonzero((count != counted) | (amount != summed)).tolist())
     return Control("T2", STATEMENTS["T2"], total(amount), total(summed), wrong)
 
@@ -259,8 +265,10 @@ def report_findings(sums: pa.Table) -> list[pa.Table]:
     """Reports whose count or sum is another than that of the receipts; ``record_no`` is the report's row."""
     tables = []
     for name, ours in (("count", "counted"), ("amount", "summed")):
-        row = np.flatnonzero(integers(sums.column(name), 0) != integers(sums.column(ours), 0))
-        told = sums.take(to_arrow(row, pa.int64()))
+        row = np.flatnonzero(to_numpy(sums.column(name), 0) != to_numpy(sums.column(ours), 0))
+        told = sums.take(from_numpy(row, pa.int64()))
         found = (f"report.{name}", told.column(ours), told.column(name))
-        tables.append(of_sources(Finding.TOTAL_MISMATCH, "", *found, len(row), record_no=to_arrow(row + 1, pa.int64())))
+        tables.append(
+            of_sources(Finding.TOTAL_MISMATCH, "", *found, len(row), record_no=from_numpy(row + 1, pa.int64()))
+        )
     return tables

@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kokin.columns import Ints, Rows
-from kokin.matching import Debts
+from kokin._arrow import Int32Array, Int64Array
+from kokin.matching import Obligations
 
 
 class Shares(NamedTuple):
     """Yen of payments on obligations, ``k`` rows, by payment and within it by term."""
 
     #: int64 (k,): the payment.
-    payment: Ints
+    payment: Int64Array
     #: int32 (k,): the obligation.
-    obligation: Rows
+    obligation: Int32Array
     #: int64 (k,): yen that lowered its balance.
-    yen: Ints
+    yen: Int64Array
     #: int64 (k,): the balance of the obligation before; of two shares the one that met more came first.
-    met: Ints
+    met: Int64Array
 
 
-def share(slip: Rows, applied: Ints, met: Ints, rank: Ints, debts: Debts) -> Shares:
+def share(slip: Int32Array, applied: Int64Array, met: Int64Array, rank: Int64Array, debts: Obligations) -> Shares:
     """The shares of payments, ``n`` rows, that lowered a balance.
 
     ``applied`` and ``met`` are the judgement's, int64 (n,). ``rank``, int64 (n,), is the order of finals; only where a
@@ -43,15 +43,15 @@ def share(slip: Rows, applied: Ints, met: Ints, rank: Ints, debts: Debts) -> Sha
 
 
 def _replay(
-    order: Ints,
-    circle: Rows,
-    applied: Ints,
-    first: Ints,
-    count: Ints,
-    obligation: Rows,
-    balance: Ints,
-    yen: Ints,
-    before: Ints,
+    order: Int64Array,
+    circle: Int32Array,
+    applied: Int64Array,
+    first: Int64Array,
+    count: Int64Array,
+    obligation: Int32Array,
+    balance: Int64Array,
+    yen: Int64Array,
+    before: Int64Array,
 ) -> None:
     """Pay again, round by round, in each the next payment of every circle; write the shares into ``yen, before``.
 

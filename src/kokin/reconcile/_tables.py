@@ -11,24 +11,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns import (
-    CHUNK,
-    NO_TEXT,
-    Flags,
-    Ints,
-    Rows,
+from kokin._arrow import (
+    CHUNK_ROWS,
+    EMPTY_STRING,
+    BoolArray,
+    Int32Array,
+    Int64Array,
     bool_array,
+    chunk_slices,
     chunks,
-    in_one,
-    in_threads,
+    combine,
+    empty_batch,
+    from_numpy,
     int64_array,
-    integers,
-    no_rows,
-    stretches,
     text_array,
-    to_arrow,
+    thread_map,
+    to_numpy,
 )
-from kokin.matching import CANCELLED, NO_BALANCE, NUMBER_COLUMNS, NUMBERS, OPEN, OUTCOMES, SUPERSEDED, Index, group
+from kokin.matching import CANCELLED, KEY_COLUMNS, KEY_KINDS, NO_BALANCE, OPEN, OUTCOMES, SUPERSEDED, Index, group
 from kokin.model import Outcome
 from kokin.reconcile._codes import Columns
 from kokin.reconcile._columns import text_column
@@ -47,7 +47,7 @@ OUTCOME_SCHEMA = pa.schema(
         ("amount", pa.int64()),
         ("applied", pa.int64()),
         ("excess", pa.int64()),
-        ("expected", pa.int64()),
+        ("balance_before", pa.int64()),
     ]
 )
 BALANCE_SCHEMA = pa.schema(
@@ -64,7 +64,7 @@ EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", 
 
 
 # What exceptions tell of a receipt besides.
-_TOLD_TOO = ("provider_key", "cancels", "other_keys", *NUMBER_COLUMNS)
+_TOLD_TOO = ("provider_key", "cancels", "other_keys", *KEY_COLUMNS)
 
 
 class BalanceStatus(StrEnum):
@@ -84,9 +84,9 @@ class BalanceStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
-def outcome_table(receipts: Receipts, index: Index, judged: Judged) -> tuple[pa.Table, Ints]:
+def outcome_table(receipts: Receipts, index: Index, judged: Judged) -> tuple[pa.Table, Int64Array]:
     """The outcomes in canonical order (source, digest, record_no), and the receipt of each row: int64 (n,)."""
-    told = in_threads(
+    told = thread_map(
         lambda piece: _outcome_batch(piece[0], piece[1], receipts, index, judged), _pieces(receipts.table)
     )
     table = pa.Table.from_batches(told, OUTCOME_SCHEMA)
@@ -100,12 +100,12 @@ def outcome_batches(receipts: Receipts, index: Index, judged: Judged) -> Iterato
         for batch, rows in _pieces(receipts.table):
             yield _outcome_batch(batch, rows, receipts, index, judged)
     else:
-        yield from outcome_table(receipts, index, judged)[0].to_batches(max_chunksize=CHUNK)
+        yield from outcome_table(receipts, index, judged)[0].to_batches(max_chunksize=CHUNK_ROWS)
 
 
 def _pieces(table: pa.Table) -> list[tuple[pa.RecordBatch, slice]]:
     """The batches of a table, at least one, and the rows of each."""
-    batches = table.to_batches(max_chunksize=CHUNK) or [no_rows(table.schema)]
+    batches = table.to_batches(max_chunksize=CHUNK_ROWS) or [empty_batch(table.schema)]
     ends = np.cumsum([len(batch) for batch in batches]).tolist()
     return [(batch, slice(end - len(batch), end)) for batch, end in zip(batches, ends, strict=True)]
 
@@ -116,9 +116,9 @@ def _outcome_batch(
     """A stretch of outcomes; a number that the receipt does not carry is told as the bill has it."""
     slip, told = receipts.slip[rows], judged.part(rows)
     columns = [
-        _column(batch, "source", pa.string()).fill_null(NO_TEXT),
+        _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
         _column(batch, "record_no", pa.int64()),
-        _OUTCOME_TEXTS.take(to_arrow(told.outcome, pa.uint8())),
+        _OUTCOME_TEXTS.take(from_numpy(told.outcome, pa.uint8())),
         index.names(slip),
     ]
     widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
@@ -133,9 +133,9 @@ def _outcome_batch(
         columns.append(column)
     columns += [
         _column(batch, "amount", pa.int64()),
-        to_arrow(told.applied, pa.int64()),
-        to_arrow(told.excess, pa.int64()),
-        to_arrow(told.expected, pa.int64(), told.expected != NO_BALANCE),
+        from_numpy(told.applied, pa.int64()),
+        from_numpy(told.excess, pa.int64()),
+        from_numpy(told.balance_before, pa.int64(), told.balance_before != NO_BALANCE),
     ]
     return pa.record_batch(columns, OUTCOME_SCHEMA)
 
@@ -160,12 +160,12 @@ def _is_constant(column: pa.ChunkedArray) -> bool:
 
 
 def _is_ascending(column: pa.ChunkedArray) -> bool:
-    parts = [integers(array, -1)[some] for array in chunks(column) for some in stretches(len(array))]
+    parts = [to_numpy(array, -1)[some] for array in chunks(column) for some in chunk_slices(len(array))]
     each = all((part[1:] > part[:-1]).all() for part in parts)
     return each and all(left[-1] < right[0] for left, right in pairwise(parts))
 
 
-def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Ints | None:
+def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Int64Array | None:
     """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
     rank = group(*(Columns(receipts).rank(name) for name in ("source", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
@@ -173,7 +173,7 @@ def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Ints | None:
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
-def balance_table(index: Index, balance: Ints, waiting: Rows, slips: Rows | None = None) -> pa.Table:
+def balance_table(index: Index, balance: Int64Array, waiting: Int32Array, slips: Int32Array | None = None) -> pa.Table:
     """How every slip's debt stands, by ``bill_id``.
 
     ``amount = paid + residual`` is the debt's: slips of one obligation show the same, a slip that covers several shows
@@ -187,28 +187,28 @@ def balance_table(index: Index, balance: Ints, waiting: Rows, slips: Rows | None
     """
     rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
     waits = _marked(waiting, len(index))
-    parts = in_threads(lambda some: _balance_batch(rows[some], index, balance, waits), stretches(len(rows)))
+    parts = thread_map(lambda some: _balance_batch(rows[some], index, balance, waits), chunk_slices(len(rows)))
     table = pa.Table.from_batches(parts, BALANCE_SCHEMA)
     return table if index.in_order else table.sort_by("bill_id")
 
 
-def balance_batches(index: Index, balance: Ints, waiting: Rows) -> Iterator[pa.RecordBatch]:
+def balance_batches(index: Index, balance: Int64Array, waiting: Int32Array) -> Iterator[pa.RecordBatch]:
     """The rows of :func:`balance_table` for all slips, at least one batch; by the stretch where slips are in order."""
     if not index.in_order:
-        yield from balance_table(index, balance, waiting).to_batches(max_chunksize=CHUNK)
+        yield from balance_table(index, balance, waiting).to_batches(max_chunksize=CHUNK_ROWS)
         return
     waits = _marked(waiting, len(index))
-    for some in stretches(len(index)) or [slice(0, 0)]:
+    for some in chunk_slices(len(index)) or [slice(0, 0)]:
         yield _balance_batch(np.arange(some.start, some.stop, dtype=np.int32), index, balance, waits)
 
 
-def _marked(rows: Rows, count: int) -> Flags:
+def _marked(rows: Int32Array, count: int) -> BoolArray:
     marked = np.zeros(count, np.bool_)
     marked[rows] = True
     return marked
 
 
-def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Flags) -> pa.RecordBatch:
+def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, waits: BoolArray) -> pa.RecordBatch:
     billed = index.debts.of_slips(index.debts.billed, slips)
     residual = index.debts.of_slips(balance, slips)
     status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
@@ -225,8 +225,8 @@ def _balance_batch(slips: Rows, index: Index, balance: Ints, waits: Flags) -> pa
         residual[closed] = paid[closed] = 0
     columns = [
         index.names(slips),
-        *(to_arrow(yen, pa.int64()) for yen in (billed, paid, residual)),
-        _STATUS_TEXTS.take(to_arrow(status, pa.uint8())),
+        *(from_numpy(yen, pa.int64()) for yen in (billed, paid, residual)),
+        _STATUS_TEXTS.take(from_numpy(status, pa.uint8())),
     ]
     return pa.record_batch(columns, BALANCE_SCHEMA)
 
@@ -237,14 +237,14 @@ _STATUS_TEXTS = text_array(_STATUSES)
 
 # What each exception tells: the field, what was expected there, and what came. A word in braces is a column.
 _TOLD = {
-    Outcome.UNDERPAID: ("amount", "{expected}", "{amount}"),
-    Outcome.OVERPAID: ("amount", "{expected}", "{amount}"),
-    Outcome.DUPLICATE_PAYMENT: ("amount", "{expected}", "{amount}"),
+    Outcome.UNDERPAID: ("amount", "{balance_before}", "{amount}"),
+    Outcome.OVERPAID: ("amount", "{balance_before}", "{amount}"),
+    Outcome.DUPLICATE_PAYMENT: ("amount", "{balance_before}", "{amount}"),
     Outcome.BILL_CHANGED: ("status", "open", "superseded"),
     Outcome.CANCELLED_BILL: ("status", "open", "cancelled"),
     Outcome.NO_BILL: ("{field}", "a bill", "{number}"),
     Outcome.MULTIPLE_BILLS: ("{field}", "one open bill", "{keys}"),
-    Outcome.KEY_MISSING: ("", " | ".join(NUMBERS), ""),
+    Outcome.KEY_MISSING: ("", " | ".join(KEY_KINDS), ""),
     Outcome.REVERSED: ("kind", "no reversal", "reversal"),
     Outcome.REVERSAL_WITHOUT_PAYMENT: ("{reversal}", "a payment of this amount", "{cancels}"),
     Outcome.CANCEL_WITHOUT_PROVISIONAL: ("kind", "a provisional", "cancel"),
@@ -252,7 +252,7 @@ _TOLD = {
 }
 
 
-def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: Judged) -> pa.Table:
+def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Int64Array, judged: Judged) -> pa.Table:
     """The outcomes that somebody has to look at, with the field, what was expected and what came.
 
     ``rows`` are the receipts of the outcomes' rows.
@@ -260,16 +260,16 @@ def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: 
     code = judged.outcome[rows]
     places = np.flatnonzero(np.array([outcome.is_exception for outcome in OUTCOMES])[code])
     code, rows = code[places], rows[places]
-    table = outcomes.take(to_arrow(places, pa.int64()))
-    some = receipts.table.take(to_arrow(rows, pa.int64()))
+    table = outcomes.take(from_numpy(places, pa.int64()))
+    some = receipts.table.take(from_numpy(rows, pa.int64()))
     by = receipts.by[rows]
     number = receipts.number_texts(some, by)
     texts = {name: text_column(some, name) for name in ("provider_key", "other_keys", "cancels")}
     texts = {name: pc.if_else(pc.equal(column, ""), None, column) for name, column in texts.items()}
     columns = {
-        "{expected}": in_one(table.column("expected")).cast(pa.string()),
-        "{amount}": in_one(table.column("amount")).cast(pa.string()),
-        "{field}": pa.array(NUMBERS).take(to_arrow(by, pa.uint8())),
+        "{balance_before}": combine(table.column("balance_before")).cast(pa.string()),
+        "{amount}": combine(table.column("amount")).cast(pa.string()),
+        "{field}": pa.array(KEY_KINDS).take(from_numpy(by, pa.uint8())),
         "{number}": number,
         "{keys}": pc.coalesce(pc.binary_join_element_wise(number, texts["other_keys"], ";"), number),
         "{provider_key}": texts["provider_key"],
@@ -281,7 +281,7 @@ def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Ints, judged: 
         words = sorted(set(told))
         choice = np.array([words.index(word) for word in told])[code]
         values = [columns.get(word, word) for word in words]
-        chosen = pc.choose(to_arrow(choice, pa.int64()), *values)
+        chosen = pc.choose(from_numpy(choice, pa.int64()), *values)
         table = table.append_column(pa.field(name + "_", pa.string()), pc.fill_null(chosen, ""))
     return table.select([*EXCEPTION_COLUMNS, "field_", "expected_", "found_"]).rename_columns(
         [*EXCEPTION_COLUMNS, "field", "expected", "found"]

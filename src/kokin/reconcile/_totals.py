@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin._arrow import Int64Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog
-from kokin.columns import Ints, in_one, integers, to_arrow
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import days_array, summed, total, words_of
 from kokin.reconcile._controls import Control
@@ -23,7 +23,7 @@ _BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_
 _YEN = ("revenue", "overpaid", "suspense")
 
 
-def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, payments: Ints) -> pa.Table:
+def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, payments: Int64Array) -> pa.Table:
     """What each part of each bill received.
 
     ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``. ``bill_id`` is the bill whose
@@ -40,7 +40,7 @@ def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, pay
     line = payments[shares.payment[pieces.share]]
     slip = billed.slip_of[shares.obligation[pieces.share]]
     years = book(billed.terms_of(slip), lines.received_on[line])
-    told = lines.told.take(to_arrow(line, pa.int64()))
+    told = lines.told.take(from_numpy(line, pa.int64()))
     charge = words_of(pieces.part.codes, pieces.part.words)
     return pa.table(
         {
@@ -49,9 +49,9 @@ def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, pay
             "bill_id": billed.index.names(slip),
             "charge": charge,
             "account": of_charge(charge, billed.catalog, "account"),
-            "fiscal_year": to_arrow(years.fiscal_year, pa.int64()),
+            "fiscal_year": from_numpy(years.fiscal_year, pa.int64()),
             "year_class": year_class_texts(years.year_class),
-            "applied": to_arrow(pieces.yen, pa.int64()),
+            "applied": from_numpy(pieces.yen, pa.int64()),
         }
     )
 
@@ -75,7 +75,7 @@ def of_charge(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
     return pa.array(known, pa.string()).take(coded.indices)
 
 
-def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Ints) -> pa.Table:
+def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Int64Array) -> pa.Table:
     """科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
 
     Yen held under no part stand under the charge of their slip.
@@ -91,20 +91,20 @@ def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Ints) -> p
     revenue = parts.select(["charge", "fiscal_year", "year_class"])
     owed_back = pa.table(
         {
-            "fiscal_year": to_arrow(years.fiscal_year, pa.int64()),
+            "fiscal_year": from_numpy(years.fiscal_year, pa.int64()),
             "year_class": year_class_texts(years.year_class),
         }
     )
     entries = pa.concat_tables(
         [
-            _entries(lines, billed, part_lines, revenue, revenue=integers(parts.column("applied"), 0)),
+            _entries(lines, billed, part_lines, revenue, revenue=to_numpy(parts.column("applied"), 0)),
             _entries(lines, billed, excess, owed_back, overpaid=lines.excess[excess]),
             _entries(lines, billed, suspense, pa.table({}), suspense=lines.yen[suspense]),
         ],
         promote_options="default",
     )
     told = summed(entries, _BY, _YEN, "line")
-    charge = in_one(told.column("charge"))
+    charge = combine(told.column("charge"))
     received = pc.add(pc.add(told.column("revenue"), told.column("overpaid")), told.column("suspense"))
     return pa.table(
         {
@@ -117,11 +117,11 @@ def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Ints) -> p
     )
 
 
-def _entries(lines: Lines, billed: Billed, line: Ints, years: pa.Table, **yen: Ints) -> pa.Table:
+def _entries(lines: Lines, billed: Billed, line: Int64Array, years: pa.Table, **yen: Int64Array) -> pa.Table:
     """Yen of some lines with all that they are grouped by; ``years`` tells the charge and the years where it can."""
     slip = lines.slip[line]
-    of_slip = to_arrow(np.maximum(slip, 0), pa.int32(), slip >= 0)
-    of_line = to_arrow(line, pa.int64())
+    of_slip = from_numpy(np.maximum(slip, 0), pa.int32(), slip >= 0)
+    of_line = from_numpy(line, pa.int64())
     columns = dict(zip(years.column_names, years.columns, strict=True))
     charge = words_of(billed.charge.codes, billed.charge.words).take(of_slip)
     columns["charge"] = pc.coalesce(columns["charge"], charge) if "charge" in columns else charge
@@ -129,12 +129,12 @@ def _entries(lines: Lines, billed: Billed, line: Ints, years: pa.Table, **yen: I
     columns["channel"] = lines.text("channel").take(of_line)
     columns["received_on"] = days_array(lines.received_on[line])
     columns["line"] = of_line
-    columns.update({name: to_arrow(values, pa.int64()) for name, values in yen.items()})
+    columns.update({name: from_numpy(values, pa.int64()) for name, values in yen.items()})
     return pa.table(columns)
 
 
 def receivables(
-    lines: Lines, billed: Billed, shares: Shares, written_off: Ints, unpaid: Ints, as_of: np.datetime64
+    lines: Lines, billed: Billed, shares: Shares, written_off: Int64Array, unpaid: Int64Array, as_of: np.datetime64
 ) -> pa.Table:
     """調定収納照合表: what explains what is open; see :attr:`kokin.reconcile.Accounts.receivables`.
 
@@ -168,15 +168,15 @@ def receivables(
         "written_off": written_off,
         "unpaid": unpaid,
     }
-    columns = {name: to_arrow(values, pa.int64()) for name, values in yen.items()}
+    columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
     return summed(pa.table({**by, **columns}), list(by), list(yen))
 
 
 def receivables_control(told: pa.Table) -> Control:
     """T5: what explains what is open, and what is open, by charge and year class."""
-    yen = {name: integers(told.column(name), 0) for name in told.column_names[3:]}
+    yen = {name: to_numpy(told.column(name), 0) for name in told.column_names[3:]}
     explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"]) - yen["written_off"]
-    wrong = told.take(to_arrow(np.flatnonzero(explained != yen["unpaid"]), pa.int64())).to_pylist()
+    wrong = told.take(from_numpy(np.flatnonzero(explained != yen["unpaid"]), pa.int64())).to_pylist()
     names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong)
     statement = "billed - (paid - excess) - written off = open"
     return Control("T5", statement, total(explained), total(yen["unpaid"]), names)

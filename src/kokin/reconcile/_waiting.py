@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Flags, Ints, Rows, bool_array, integers, to_arrow
+from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_numpy
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import Days, day_column, days_array, words_of
 from kokin.reconcile._lines import Lines
@@ -17,7 +17,7 @@ from kokin.reconcile._totals import of_charge, year_class_texts
 from kokin.reconcile._years import book
 
 
-class PendingKind(StrEnum):
+class AgingKind(StrEnum):
     """Why money is not at its end yet."""
 
     #: 速報: reported, and neither its final nor a cancel has come.
@@ -28,10 +28,10 @@ class PendingKind(StrEnum):
     UNSETTLED = "unsettled"
 
 
-_KINDS = [kind.value for kind in PendingKind]
+_KINDS = [kind.value for kind in AgingKind]
 
 #: How long something waits (経過日数), in days.
-AGES = ("0-7", "8-30", "31-90", "91+")
+AGING_BUCKETS = ("0-7", "8-30", "31-90", "91+")
 _AGE_ENDS = (7, 30, 90)
 
 _PENDING = pa.schema(
@@ -59,14 +59,14 @@ def pending(lines: Lines, settlements: pa.Table | None, as_of: np.datetime64) ->
     ``settlements`` is the table of that name where the bank's credits are known.
     """
     at = np.flatnonzero(lines.waiting | lines.suspense)
-    told = lines.told.take(to_arrow(at, pa.int64()))
+    told = lines.told.take(from_numpy(at, pa.int64()))
     waits = lines.waiting[at]
     since = np.where(waits, lines.paid_on[at], lines.received_on[at])
     columns = {
         **{name: told.column(name) for name in _PENDING.names if name in told.column_names},
         "kind": words_of(np.where(waits, 0, 1), _KINDS),
-        "agent_code": lines.text("agent_code").take(to_arrow(at, pa.int64())),
-        "amount": to_arrow(lines.yen[at], pa.int64()),
+        "agent_code": lines.text("agent_code").take(from_numpy(at, pa.int64())),
+        "amount": from_numpy(lines.yen[at], pa.int64()),
         **_waited(since, as_of),
     }
     tables = [_in_full(columns, len(at))]
@@ -77,13 +77,13 @@ def pending(lines: Lines, settlements: pa.Table | None, as_of: np.datetime64) ->
 
 
 def _unsettled(settlements: pa.Table, as_of: np.datetime64) -> pa.Table:
-    missing = integers(settlements.column("expected"), 0) - integers(settlements.column("credited"), 0)
+    missing = to_numpy(settlements.column("expected"), 0) - to_numpy(settlements.column("credited"), 0)
     rows = due_days(settlements, as_of) & (missing > 0)
     some = settlements.filter(bool_array(rows))
     columns = {
         "kind": words_of(np.full(len(some), 2), _KINDS),
         "agent_code": some.column("agent_code"),
-        "amount": to_arrow(missing[rows], pa.int64()),
+        "amount": from_numpy(missing[rows], pa.int64()),
         **_waited(day_column(some, "settled_on"), as_of),
     }
     return _in_full(columns, len(some))
@@ -95,12 +95,14 @@ def _in_full(columns: dict[str, pa.Array], count: int) -> pa.Table:
 
 def _waited(since: Days, as_of: np.datetime64) -> dict[str, pa.Array]:
     """``since, days, age`` of what has waited since some days."""
-    days: Ints = np.maximum((as_of - since).astype(np.int64), 0)
-    age = words_of(np.searchsorted(_AGE_ENDS, days), AGES)
-    return {"since": days_array(since), "days": to_arrow(days, pa.int64()), "age": age}
+    days: Int64Array = np.maximum((as_of - since).astype(np.int64), 0)
+    age = words_of(np.searchsorted(_AGE_ENDS, days), AGING_BUCKETS)
+    return {"since": days_array(since), "days": from_numpy(days, pa.int64()), "age": age}
 
 
-def arrears(billed: Billed, unpaid: Ints, written_off: Ints, waiting: Rows, as_of: np.datetime64) -> pa.Table:
+def arrears(
+    billed: Billed, unpaid: Int64Array, written_off: Int64Array, waiting: Int32Array, as_of: np.datetime64
+) -> pa.Table:
     """未納一覧: a row for each debt past its day; see :attr:`kokin.reconcile.Accounts.arrears`.
 
     Args:
@@ -111,14 +113,14 @@ def arrears(billed: Billed, unpaid: Ints, written_off: Ints, waiting: Rows, as_o
         as_of: the day.
     """
     debts = billed.index.debts
-    reported: Flags = np.zeros(len(unpaid), np.bool_)
+    reported: BoolArray = np.zeros(len(unpaid), np.bool_)
     reported[debts.spread(debts.lead(np.unique(waiting[waiting >= 0])))[1]] = True
     due_on = billed.terms.due_on[billed.slip_of]
     debt = np.flatnonzero((unpaid > 0) & (due_on < as_of))
     slip = billed.slip_of[debt]
     order = np.lexsort((billed.rank[slip], due_on[debt]))
     debt, slip = debt[order], slip[order]
-    of_slip = to_arrow(slip, pa.int32())
+    of_slip = from_numpy(slip, pa.int32())
     charge = billed.charge.texts(slip)
     terms = billed.terms_of(slip)
     waited = _waited(terms.due_on, as_of)
@@ -144,11 +146,11 @@ def arrears(billed: Billed, unpaid: Ints, written_off: Ints, waiting: Rows, as_o
             "due_on": waited["since"],
             "days": waited["days"],
             "age": waited["age"],
-            **{name: to_arrow(values, pa.int64()) for name, values in yen.items()},
+            **{name: from_numpy(values, pa.int64()) for name, values in yen.items()},
             "reported": bool_array(reported[debt]),
         }
     )
 
 
-def _year(years: Ints) -> pa.Array:
-    return to_arrow(years, pa.int64(), years > 0)
+def _year(years: Int64Array) -> pa.Array:
+    return from_numpy(years, pa.int64(), years > 0)

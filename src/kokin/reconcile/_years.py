@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns import Flags, Ints
+from kokin._arrow import BoolArray, Int64Array
 from kokin.reconcile._columns import Days
 from kokin.rules import columns
 
@@ -20,22 +20,22 @@ class Terms(NamedTuple):
     #: datetime64[D] (n,): the 納期限 as the slip tells it, moved from a holiday.
     due_on: Days
     #: int64 (n,): 賦課年度, in which it was assessed; 0: not told.
-    levy_year: Ints
+    levy_year: Int64Array
     #: int64 (n,): 課税年度, for which it was charged; 0: not told.
-    tax_year: Ints
+    tax_year: Int64Array
     #: bool (n,): of an enterprise account (公営企業会計), on accrual and without 出納整理期間.
-    enterprise: Flags
+    enterprise: BoolArray
 
 
 class Booked(NamedTuple):
     """Where money is booked, a row each."""
 
     #: int64 (n,): the fiscal year whose revenue it is.
-    fiscal_year: Ints
+    fiscal_year: Int64Array
     #: str (n,): a value of :class:`~kokin.rules.YearClass`.
     year_class: npt.NDArray[np.str_]
     #: bool (n,): it came after the accounts of its term's year had closed.
-    after_closing: Flags
+    after_closing: BoolArray
     #: datetime64[D] (n,): the day on which they closed; without meaning for an enterprise.
     closed_on: Days
 
@@ -69,12 +69,12 @@ def term_ends_on(terms: Terms) -> Days:
     return np.where(moved, march_31, terms.due_on)
 
 
-def closes_on(fiscal_year: Ints) -> Days:
+def closes_on(fiscal_year: Int64Array) -> Days:
     """The days of 出納閉鎖 (自治法235の5), datetime64[D] (n,); see :func:`kokin.rules.accounts_close_on`."""
     return _day_of(fiscal_year + 1, 5) - _DAY
 
 
-def _day_of(year: Ints, months: int) -> Days:
+def _day_of(year: Int64Array, months: int) -> Days:
     """The first day so many months after the January of a year, datetime64[D] (n,)."""
     days: Days = ((year - 1970) * 12 + months).astype("datetime64[M]").astype("datetime64[D]")
     return days

@@ -6,7 +6,7 @@ written beside it first and moved into it at the end.
 
 >>> import pyarrow as pa, tempfile, pathlib
 >>> from datetime import date
->>> from kokin.reconcile import reconcile, settle_accounts
+>>> from kokin.reconcile import reconcile, build_accounts
 >>> slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "charge": "light-vehicle-tax"}
 >>> bills = pa.Table.from_pylist([
 ...     {"bill_id": f"B{n}", "case_key": str(n), "amount": 10_000, "due_on": date(2026, 6, 1), **slip}
@@ -16,7 +16,7 @@ written beside it first and moved into it at the end.
 ...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
 ...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
 >>> done = reconcile(bills, receipts)
->>> report = of_run(done, settle_accounts(done, bills, as_of=date(2026, 6, 15)))
+>>> report = of_run(done, build_accounts(done, bills, as_of=date(2026, 6, 15)))
 >>> report.tables["receivables"].select(["charge", "billed", "received", "unpaid", "rate"]).to_pylist()
 [{'charge': 'light-vehicle-tax', 'billed': 30000, 'received': 29500, 'unpaid': 10500, 'rate': Decimal('65.00')}]
 >>> report.tables["arrears"].select(["bill_id", "due_on", "days", "unpaid"]).to_pylist()[1]
@@ -29,7 +29,7 @@ written beside it first and moved into it at the end.
 """
 
 from kokin.reports._csv import CsvEncoding, write_csv
-from kokin.reports._files import FileFunnel
+from kokin.reports._files import FileSummary
 from kokin.reports._report import TABLES, Format, Report, of_ledger, of_run
 from kokin.reports._run import write_run
 from kokin.reports._words import Language
@@ -37,7 +37,7 @@ from kokin.reports._words import Language
 __all__ = [
     "TABLES",
     "CsvEncoding",
-    "FileFunnel",
+    "FileSummary",
     "Format",
     "Language",
     "Report",

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import escape_formulas, flags_of, in_one, text_buffers
-from kokin.columns import write_csv as write_plain
-from kokin.issues import Issue, Place, RefusedError
+from kokin._arrow import combine, escape_formulas, text_buffers, to_mask
+from kokin._arrow import write_csv as write_plain
+from kokin.issues import InvalidInputError, Issue, Location
 
 #: ``utf-8-sig`` begins with a byte order mark, by which a spreadsheet knows UTF-8; ``cp932`` is what old systems read.
 CsvEncoding: TypeAlias = Literal["utf-8", "utf-8-sig", "cp932"]
@@ -26,7 +26,7 @@ _DASH, _BAR = "\u2014", "\u2015"
 
 
 def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, geta: bool = False) -> list[Issue]:
-    """A table as :func:`kokin.columns.write_csv` writes it, an apostrophe before a text that looks like a formula.
+    """A table as :func:`kokin._arrow.write_csv` writes it, an apostrophe before a text that looks like a formula.
 
     Args:
         table: any table.
@@ -37,7 +37,7 @@ def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, g
     Returns the characters that stand as 〓, each with its column and row; none otherwise.
 
     Raises:
-        RefusedError: cp932 lacks a character; ``.issues`` names every one with its column and row.
+        InvalidInputError: cp932 lacks a character; ``.issues`` names every one with its column and row.
         OSError: the file cannot be written.
     """
     columns = {name: escape_formulas(table[name]) for name in table.column_names}
@@ -45,7 +45,7 @@ def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, g
     if encoding == "cp932":
         columns = {name: _in_cp932(column, name, path.name, lacking) for name, column in columns.items()}
     if lacking and not geta:
-        raise RefusedError(lacking, f"{path.name} cannot be written in cp932")
+        raise InvalidInputError(lacking, f"{path.name} cannot be written in cp932")
     write_plain(pa.table(columns), path, encoding)
     return [replace(issue, code="CP932_REPLACED") for issue in lacking]
 
@@ -61,10 +61,10 @@ def _in_cp932(column: pa.ChunkedArray, name: str, file: str, lacking: list[Issue
     if not strange:
         return column
     anywhere = f"[{strange}]"
-    rows = np.flatnonzero(flags_of(in_one(pc.fill_null(pc.match_substring_regex(column, anywhere), False))))
+    rows = np.flatnonzero(to_mask(combine(pc.fill_null(pc.match_substring_regex(column, anywhere), False))))
     for row in rows.tolist():
         found = " ".join(f"U+{ord(sign):04X}" for sign in column[row].as_py() if sign in strange)
-        lacking.append(Issue("CP932_LACKS", name, found=found, where=Place(file, row + 1)))
+        lacking.append(Issue("CP932_LACKS", field=name, found=found, location=Location(file, row + 1)))
     return pc.replace_substring_regex(column, anywhere, GETA)
 
 

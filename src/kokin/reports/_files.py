@@ -49,7 +49,7 @@ _JAPAN = timezone(timedelta(hours=9))
 
 
 @dataclass(frozen=True, slots=True)
-class FileFunnel:
+class FileSummary:
     """How one receipt file went in: ``read = accepted + unpaid + rejected``, counted in records of payments."""
 
     source: str
@@ -68,12 +68,12 @@ class FileFunnel:
         assert self.read == self.accepted + self.unpaid + self.rejected
 
 
-def file_table(files: Sequence[FileFunnel]) -> pa.Table:
+def file_table(files: Sequence[FileSummary]) -> pa.Table:
     """① 取込結果票."""
     return _table([{name: getattr(file, name) for name in FILE_SCHEMA.names} for file in files], FILE_SCHEMA)
 
 
-def run_audit(files: Sequence[FileFunnel]) -> pa.Table:
+def run_audit(files: Sequence[FileSummary]) -> pa.Table:
     """⑪ of a run that keeps no ledger: what was read, by its SHA-256, and by which version."""
     about = {"kind": "file", "version": kokin.__version__, "stands": True}
     return _table(
@@ -93,18 +93,18 @@ def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
     return _table(rows, AUDIT_SCHEMA)
 
 
-def ledger_files(entries: Sequence[Entry]) -> list[FileFunnel]:
+def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
     """The files that stand in a ledger, as they were posted."""
     stands = standing(entries)
     return [
-        FileFunnel(
+        FileSummary(
             entry.source,
             entry.layout,
             entry.digest,
-            *(entry.told.get(name, 0) for name in ("read", "accepted", "unpaid", "rejected", "accepted_yen")),
+            *(entry.totals.get(name, 0) for name in ("read", "accepted", "unpaid", "rejected", "accepted_yen")),
         )
         for entry in entries
-        if entry.kind == "file" and stands[entry.id]
+        if entry.kind == "receipt_file" and stands[entry.id]
     ]
 
 

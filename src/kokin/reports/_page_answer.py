@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.model import Bin, Outcome
+from kokin.model import Disposition, Outcome
 from kokin.reports._charts import meter, share_bar
 from kokin.reports._html import Html, html, tag
 from kokin.reports._lists import grid, listed
@@ -17,8 +17,14 @@ from kokin.reports._words import Words
 if TYPE_CHECKING:
     from kokin.reports._report import Report
 
-_TONES = {Bin.APPLIED: "good", Bin.EXCESS: "warn", Bin.SUSPENSE: "bad", Bin.PROVISIONAL: "calm", Bin.VOID: "mute"}
-_MONEY = (Bin.APPLIED, Bin.EXCESS, Bin.SUSPENSE)
+_TONES = {
+    Disposition.APPLIED: "good",
+    Disposition.EXCESS: "warn",
+    Disposition.SUSPENSE: "bad",
+    Disposition.PROVISIONAL: "calm",
+    Disposition.NO_EFFECT: "mute",
+}
+_MONEY = (Disposition.APPLIED, Disposition.EXCESS, Disposition.SUSPENSE)
 _LOWERED = (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID)
 _RETURNED = (Outcome.DUPLICATE_PAYMENT, Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL)
 
@@ -29,7 +35,7 @@ _NO = Html('<svg class="sign bad" viewBox="0 0 24 24" aria-hidden="true"><path d
 def answer(report: Report, words: Words) -> Html:
     """Whether all yen are accounted for, in what, and how much there is to do."""
     summary, tables = report.summary, report.tables
-    bins = {Bin(name): yen for name, yen in summary["bins"].items()}
+    bins = {Disposition(name): yen for name, yen in summary["bins"].items()}
     told = summary["controls"]
     broken = [name for name, control in told.items() if control["holds"] is False]
     unchecked = [name for name, control in told.items() if control["holds"] not in (True, False)]
@@ -63,17 +69,17 @@ def _difference(name: str, control: Mapping[str, Any], words: Words) -> str:
     ).strip()
 
 
-def _cards(bins: dict[Bin, int], tables: Any, words: Words) -> list[Html]:
+def _cards(bins: dict[Disposition, int], tables: Any, words: Words) -> list[Html]:
     money = sum(bins[name] for name in _MONEY)
     arrears = tables["arrears"]
     owed = pc.sum(arrears.column("unpaid")).as_py() or 0
     look, issues = len(tables["exceptions"]), len(tables["issues"])
     # What was taken back without a payment makes suspense negative; it is no part of what came.
     came = sum(max(bins[name], 0) for name in _MONEY)
-    rate = words.say("card_applied_note", rate=percent(bins[Bin.APPLIED], came))
+    rate = words.say("card_applied_note", rate=percent(bins[Disposition.APPLIED], came))
     return [
         _card("card_money", words.yen(money), words.say("card_money_note"), words),
-        _card("card_applied", words.yen(bins[Bin.APPLIED]), rate, words),
+        _card("card_applied", words.yen(bins[Disposition.APPLIED]), rate, words),
         _card(
             "card_look",
             f"{look:,}{words.say('card_look_unit')}",
@@ -156,7 +162,7 @@ def _stages(report: Report) -> list[tuple[str, int, list[tuple[str, int]]]]:
         stages.append(("receipts", receipts, []))
     return [
         *stages,
-        ("money", money, [("void", receipts - money - waits), ("waiting", waits)]),
+        ("money", money, [("no_effect", receipts - money - waits), ("waiting", waits)]),
         ("known", known, [("suspense", unknown)]),
         ("applied", applied, [("returned", returned)]),
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.reconcile import AGES, PendingKind
+from kokin.reconcile import AGING_BUCKETS, AgingKind
 from kokin.reports._charts import columns, meter, stacked
 from kokin.reports._html import Html, html, tag
 from kokin.reports._lists import grid, listed
@@ -128,10 +128,10 @@ def waiting(report: Report, words: Words, most: int, files: Collection[str]) -> 
     pending, arrears = report.tables["pending"], report.tables["arrears"]
     kinds = [
         (words.value("kind", kind), pending.filter(pc.equal(pending.column("kind"), kind)), "amount")
-        for kind in PendingKind
+        for kind in AgingKind
     ]
     rows = [_by_age(name, some, yen, words) for name, some, yen in (*kinds, (words.say("arrears"), arrears, "unpaid"))]
-    ages = [(words.say("days_of", age=age), "n age") for age in AGES]
+    ages = [(words.say("days_of", age=age), "n age") for age in AGING_BUCKETS]
     return html(
         grid([("", ""), *ages, (words.say("total"), "n age")], rows),
         tag("h3", words.table("pending")),
@@ -152,7 +152,7 @@ def waiting(report: Report, words: Words, most: int, files: Collection[str]) -> 
 def _by_age(name: str, some: pa.Table, yen: str, words: Words) -> list[Html]:
     """A row of sums by age, with how many there are."""
     told = {row["age"]: row for row in some.group_by("age").aggregate([(yen, "sum"), ([], "count_all")]).to_pylist()}
-    cells = [(told[age][f"{yen}_sum"], told[age]["count_all"]) if age in told else (0, 0) for age in AGES]
+    cells = [(told[age][f"{yen}_sum"], told[age]["count_all"]) if age in told else (0, 0) for age in AGING_BUCKETS]
     highest = max(amount for amount, _ in cells)
     whole = (sum(amount for amount, _ in cells), sum(count for _, count in cells))
 

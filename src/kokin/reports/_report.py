@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import pyarrow as pa
 
 import kokin
+from kokin._arrow import issue_schema
 from kokin.catalog import CATALOG, Catalog
-from kokin.columns import issue_schema
-from kokin.issues import Issue, RefusedError
-from kokin.reconcile import Accounts, Control, Reconciliation, reconcile, settle_accounts
+from kokin.issues import InvalidInputError, Issue
+from kokin.reconcile import Accounts, Control, Reconciliation, build_accounts, reconcile
 from kokin.reports import _files
 from kokin.reports._csv import CsvEncoding, write_csv
-from kokin.reports._files import FileFunnel
+from kokin.reports._files import FileSummary
 from kokin.reports._folder import replaced
 from kokin.reports._open_data import LEAST, open_data
 from kokin.reports._page import page
@@ -132,7 +132,8 @@ class Report:
         Returns the characters that stand as 〓.
 
         Raises:
-            RefusedError: there is no such table or form, cp932 lacks a character, or a text is too long for a cell.
+            InvalidInputError: there is no such table or form, cp932 lacks a character, or a text is too long for a
+            cell.
             KokinError: a workbook is asked for and XlsxWriter is not installed (the extra ``xlsx``).
             OSError: the folder cannot be written.
         """
@@ -157,16 +158,20 @@ class Report:
 
 
 def _check_names(field_name: str, given: Collection[str], known: Collection[str]) -> None:
-    issues = [Issue("CODE_UNKNOWN", field_name, " | ".join(known), name) for name in given if name not in known]
+    issues = [
+        Issue("CODE_UNKNOWN", field=field_name, expected=" | ".join(known), found=name)
+        for name in given
+        if name not in known
+    ]
     if issues:
-        raise RefusedError(issues, "nothing was written")
+        raise InvalidInputError(issues, "nothing was written")
 
 
 def of_run(
     result: Reconciliation,
     accounts: Accounts,
     *,
-    files: Sequence[FileFunnel] = (),
+    files: Sequence[FileSummary] = (),
     issues: pa.Table | None = None,
     catalog: Catalog = CATALOG,
     least: int = LEAST,
@@ -201,15 +206,15 @@ def of_ledger(
         ledger: the ledger.
         as_of: the day; by default that of its last entry.
         catalog: the charges, with the body's own 税目・料金番号.
-        credits: what reached the bank, with the columns of :class:`kokin.reconcile.Credit`; by default what the ledger
-            holds.
-        reports: what operators report, with the columns of :class:`kokin.reconcile.OperatorReport`; likewise.
+        credits: what reached the bank, with the columns of :class:`kokin.reconcile.BankDeposit`; by default what the
+            ledger holds.
+        reports: what operators report, with the columns of :class:`kokin.reconcile.AgentReport`; likewise.
         write_offs: what the body has given up.
         least: the fewest receipts that a cell of the open data may tell; see the table ``open_data``.
 
     Raises:
         LedgerError: the database failed.
-        RefusedError: a table lacks a column, or more is written off than is open.
+        InvalidInputError: a table lacks a column, or more is written off than is open.
     """
     entries = ledger.entries()
     day = as_of or _files.day_in_japan(entries[-1])
@@ -219,12 +224,12 @@ def of_ledger(
     files = _files.ledger_files(entries)
     bills = ledger.bills(moment)
     result = reconcile(bills, ledger.receipts(moment), ledger.policy)
-    accounts = settle_accounts(
+    accounts = build_accounts(
         result,
         bills,
         catalog=catalog,
-        credits=_given(credits, ledger.credits(moment)),
-        reports=_given(reports, ledger.reports(moment)),
+        credits=_given(credits, ledger.bank_deposits(moment)),
+        reports=_given(reports, ledger.agent_reports(moment)),
         write_offs=write_offs,
         as_of=day,
     )
@@ -258,7 +263,7 @@ def _report(
     result: Reconciliation,
     accounts: Accounts,
     summary: Mapping[str, Any],
-    files: Sequence[FileFunnel],
+    files: Sequence[FileSummary],
     audit: pa.Table,
     issues: pa.Table | None,
     catalog: Catalog,

@@ -12,7 +12,7 @@ import pyarrow as pa
 from kokin.catalog import CATALOG, Catalog
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.reports._csv import write_csv
-from kokin.reports._files import FileFunnel
+from kokin.reports._files import FileSummary
 from kokin.reports._folder import replaced
 from kokin.reports._report import of_run
 from kokin.reports._words import Language
@@ -23,7 +23,7 @@ _TABLES = ("outcomes", "balances", "exceptions", "issues")
 def write_run(
     result: Reconciliation,
     accounts: Accounts,
-    files: Sequence[FileFunnel],
+    files: Sequence[FileSummary],
     issues: pa.Table,
     out: str | Path,
     *,

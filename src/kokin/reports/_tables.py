@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import Ints, in_one, int64_array, integers
+from kokin._arrow import Int64Array, combine, int64_array, to_numpy
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.rules import RateMissingError
 
@@ -82,7 +82,7 @@ def monthly(by_day: pa.Table) -> pa.Table:
     """
     entries = by_day.append_column("month", int64_array(months_of(by_day.column("received_on"))))
     told = sums(entries, (*_KEYS, "month"), _SUMS)
-    month = integers(told.column("month"), 0)
+    month = to_numpy(told.column("month"), 0)
     codes = np.column_stack([_codes(told.column(name)) for name in _KEYS])
     head = np.ones(len(told), np.bool_)
     head[1:] = (codes[1:] != codes[:-1]).any(axis=1)
@@ -97,7 +97,7 @@ def monthly(by_day: pa.Table) -> pa.Table:
     place = start[group] + month - first[group]
     filled = {name: np.zeros(len(kind), np.int64) for name in _SUMS}
     for name, values in filled.items():
-        values[place] = integers(told.column(name), 0)
+        values[place] = to_numpy(told.column(name), 0)
     for name in _TO_DATE:
         running = np.cumsum(filled[name])
         filled[f"{name}_to_date"] = running - (running - filled[name])[start][kind]
@@ -107,22 +107,22 @@ def monthly(by_day: pa.Table) -> pa.Table:
     return pa.table({"month": months, **columns}).sort_by([(name, "ascending") for name in ("month", *_KEYS)])
 
 
-def months_of(days: pa.ChunkedArray) -> Ints:
+def months_of(days: pa.ChunkedArray) -> Int64Array:
     """The months of days, as months since 1970: int64 (n,)."""
-    numbers = integers(days, 0).astype("datetime64[D]")
-    months: Ints = numbers.astype("datetime64[M]").astype(np.int64)
+    numbers = to_numpy(days, 0).astype("datetime64[D]")
+    months: Int64Array = numbers.astype("datetime64[M]").astype(np.int64)
     return months
 
 
-def month_texts(months: Ints) -> pa.Array:
+def month_texts(months: Int64Array) -> pa.Array:
     """Months since 1970 as ``YYYY-MM``."""
     return pa.array(np.datetime_as_string(months.astype("datetime64[M]")), pa.string())
 
 
-def _codes(column: pa.ChunkedArray) -> Ints:
+def _codes(column: pa.ChunkedArray) -> Int64Array:
     """Numbers that are equal where values are; 0 for a null."""
-    coded = in_one(column).dictionary_encode()
-    codes: Ints = integers(coded.indices, -1).astype(np.int64) + 1
+    coded = combine(column).dictionary_encode()
+    codes: Int64Array = to_numpy(coded.indices, -1).astype(np.int64) + 1
     return codes
 
 

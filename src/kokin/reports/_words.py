@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin._arrow import combine
 from kokin.catalog import CATALOG, Catalog
-from kokin.columns import in_one
 
 #: Of the words that people read.
 Language: TypeAlias = Literal["en", "ja"]
@@ -68,7 +68,7 @@ class Words:
             codes = codes.cast(codes.type.value_type)
         if column not in self._codes or not pa.types.is_string(codes.type):
             return codes
-        coded = in_one(codes).dictionary_encode()
+        coded = combine(codes).dictionary_encode()
         words = pa.array([self.value(column, code) for code in coded.dictionary.to_pylist()], pa.string())
         return pa.chunked_array([words.take(coded.indices)])
 

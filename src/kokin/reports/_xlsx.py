@@ -11,8 +11,8 @@ from unicodedata import east_asian_width
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import FORMULA
-from kokin.issues import Issue, KokinError, Place, RefusedError
+from kokin._arrow import FORMULA
+from kokin.issues import InvalidInputError, Issue, KokinError, Location
 from kokin.reports._words import UNGROUPED, Words
 
 #: Rows of a sheet below its headings; a longer table goes on on another sheet.
@@ -42,7 +42,7 @@ def write_xlsx(tables: Mapping[str, pa.Table], path: Path, words: Words, *, most
 
     Raises:
         KokinError: XlsxWriter is not installed (the extra ``xlsx``).
-        RefusedError: a text is longer than a cell can hold.
+        InvalidInputError: a text is longer than a cell can hold.
         OSError: the file cannot be written.
     """
     try:
@@ -67,8 +67,11 @@ def _check_lengths(name: str, table: pa.Table) -> None:
     for column in table.column_names:
         texts = table.column(column)
         if pa.types.is_string(texts.type) and (pc.max(pc.utf8_length(texts)).as_py() or 0) > _MOST_TEXT:
-            where = Place(f"{name}.xlsx")
-            raise RefusedError([Issue("WIDTH", column, f"at most {_MOST_TEXT} characters", "", where)], "no workbook")
+            where = Location(f"{name}.xlsx")
+            raise InvalidInputError(
+                [Issue("WIDTH", field=column, expected=f"at most {_MOST_TEXT} characters", found="", location=where)],
+                "no workbook",
+            )
 
 
 class _Sheets:

@@ -17,7 +17,7 @@ What law leaves to the body is a parameter: a reading (``segment``), the record 
 the tables do not hold raises; nothing is guessed.
 """
 
-from kokin.rules._allocation import ORDERS, Split, allocate, prorata, split_water
+from kokin.rules._allocation import ORDERS, SplitMethod, allocate, prorata, split_water
 from kokin.rules._calendar import CALENDAR_YEARS, Calendar, CalendarRangeError, shift_due_date
 from kokin.rules._instalments import instalments
 from kokin.rules._late_charge import (
@@ -45,7 +45,7 @@ __all__ = [
     "RateTable",
     "Rates",
     "Segment",
-    "Split",
+    "SplitMethod",
     "YearClass",
     "accounts_close_on",
     "allocate",

@@ -7,12 +7,12 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.rules._checks import check_name, check_order, check_yen, check_yens
 from kokin.text import load_toml
 
 #: What becomes of a partial payment on a slip of water and sewerage.
-Split: TypeAlias = Literal["prorata", "water_first", "reject"]
+SplitMethod: TypeAlias = Literal["prorata", "water_first", "reject"]
 
 SPLITS = ("prorata", "water_first", "reject")
 
@@ -31,8 +31,8 @@ def allocate(paid: int, owed: Mapping[str, int], order: Sequence[str]) -> dict[s
     over stays with the caller as 過誤納: money never moves to another debt on its own (民法488①).
 
     Raises:
-        RefusedError: a part is owed that has no place in the order, or the order names a part more than once. Under
-            ``tax`` the part without a place is 督促手数料: an item of its own, with a payment of its own.
+        InvalidInputError: a part is owed that has no place in the order, or the order names a part more than once.
+            Under ``tax`` the part without a place is 督促手数料: an item of its own, with a payment of its own.
 
     >>> allocate(10_500, {"principal": 10_000, "late_charge": 1_200}, ORDERS["tax"])
     {'principal': 10000, 'late_charge': 500}
@@ -66,14 +66,14 @@ def prorata(paid: int, parts: Sequence[int]) -> list[int]:
     return shares
 
 
-def split_water(paid: int, water: int, sewerage: int, how: Split = "prorata") -> tuple[int, int]:
+def split_water(paid: int, water: int, sewerage: int, how: SplitMethod = "prorata") -> tuple[int, int]:
     """The yen for water (水道料金) and for sewerage (下水道使用料) out of a payment on the slip of both.
 
     The two are debts of different nature (a private claim and a compulsory public one), so their balances are never
     merged. No law says how a partial payment is split: ``prorata`` | ``water_first`` | ``reject``.
 
     Raises:
-        RefusedError: the payment is partial and ``how`` is ``reject``.
+        InvalidInputError: the payment is partial and ``how`` is ``reject``.
 
     >>> split_water(5_000, 4_400, 3_960), split_water(5_000, 4_400, 3_960, "water_first")
     ((2632, 2368), (4400, 600))
@@ -81,7 +81,9 @@ def split_water(paid: int, water: int, sewerage: int, how: Split = "prorata") ->
     check_name("how", how, SPLITS)
     check_yens(paid=paid, water=water, sewerage=sewerage)
     if how == "reject" and paid < water + sewerage:
-        raise RefusedError([Issue("PARTIAL_PAYMENT", "paid", str(water + sewerage), str(paid))])
+        raise InvalidInputError(
+            [Issue("PARTIAL_PAYMENT", field="paid", expected=str(water + sewerage), found=str(paid))]
+        )
     if how == "water_first":
         settled = allocate(paid, {"water": water, "sewerage": sewerage}, ("water", "sewerage"))
         return settled["water"], settled["sewerage"]

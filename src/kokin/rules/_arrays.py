@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kokin.issues import Issue, Place, RefusedError, from_table
-from kokin.model import Day, Yen
+from kokin.issues import InvalidInputError, Issue, Location, from_table
+from kokin.model import Date, Yen
 from kokin.rules._checks import MOST_YEN
 from kokin.rules._periods import DATE_BOUNDS
 from kokin.text import require_date
@@ -46,16 +46,20 @@ def take(
     :data:`NEVER` for nulls, and for a whole column that is ``None``.
 
     Raises:
-        RefusedError: a value of the wrong type or outside its range, a null, or columns of unequal length.
+        InvalidInputError: a value of the wrong type or outside its range, a null, or columns of unequal length.
     """
     columns: dict[str, npt.NDArray[Any]] = {name: _yen(name, column) for name, column in yen.items()}
     columns |= {name: _days(name, column) for name, column in days.items()}
     columns |= {name: _days_or_never(name, column) for name, column in days_or_never.items()}
     lengths = {name: len(column) for name, column in columns.items()}
     wanted = 0 if 0 in lengths.values() else max(lengths.values())
-    odd = [Issue("COLUMN_LENGTH", name, str(wanted), str(n)) for name, n in lengths.items() if n not in (1, wanted)]
+    odd = [
+        Issue("COLUMN_LENGTH", field=name, expected=str(wanted), found=str(n))
+        for name, n in lengths.items()
+        if n not in (1, wanted)
+    ]
     if odd:
-        raise RefusedError(odd)
+        raise InvalidInputError(odd)
     return tuple(np.broadcast_to(column, wanted) for column in columns.values())
 
 
@@ -64,14 +68,20 @@ def refuse(code: str, field: str, rows: Flags, expected: str = "", found: npt.ND
     marked = np.flatnonzero(rows)
     if marked.size:
         issues = [
-            Issue(code, field, expected, "" if found is None else str(found[row]), Place(record=int(row) + 1))
+            Issue(
+                code,
+                field=field,
+                expected=expected,
+                found="" if found is None else str(found[row]),
+                location=Location(record=int(row) + 1),
+            )
             for row in marked[:_MAX_ISSUES]
         ]
         raise _refused(issues, marked.size)
 
 
-def _refused(issues: list[Issue], rows: int | None = None) -> RefusedError:
-    return RefusedError(issues[:_MAX_ISSUES], f"{rows or len(issues)} rows refused")
+def _refused(issues: list[Issue], rows: int | None = None) -> InvalidInputError:
+    return InvalidInputError(issues[:_MAX_ISSUES], f"{rows or len(issues)} rows refused")
 
 
 def _yen(name: str, column: Column) -> Ints:
@@ -79,7 +89,7 @@ def _yen(name: str, column: Column) -> Ints:
         return _from_arrow(name, column, Yen(0, MOST_YEN))
     values = _one_dimension(name, np.asarray(column))
     if values.dtype.kind not in "iu":
-        raise RefusedError([Issue("FIELD_TYPE", name, "int64", str(values.dtype))])
+        raise InvalidInputError([Issue("FIELD_TYPE", field=name, expected="int64", found=str(values.dtype))])
     refuse("AMOUNT_RANGE", name, (values < 0) | (values > MOST_YEN), f"0 to {MOST_YEN}", values)
     return values.astype(np.int64, copy=False)
 
@@ -95,9 +105,9 @@ def _days_or_never(name: str, column: Column) -> Days:
         return np.atleast_1d(NEVER)
     if isinstance(column, date):
         column = np.array(require_date(name, column), "datetime64[D]")
-    values = _from_arrow(name, column, Day()) if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
+    values = _from_arrow(name, column, Date()) if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
     if values.dtype.kind != "M":
-        raise RefusedError([Issue("FIELD_TYPE", name, "datetime64[D]", str(values.dtype))])
+        raise InvalidInputError([Issue("FIELD_TYPE", field=name, expected="datetime64[D]", found=str(values.dtype))])
     days = values.astype("datetime64[D]", copy=False)
     never = np.isnat(days)
     refuse("DATE_INVALID", name, ~never & (days != values), "a day without a time", values)
@@ -113,7 +123,9 @@ def within_dates(field: str, days: Days) -> Days:
 
 def _one_dimension(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.ndim > 1:
-        raise RefusedError([Issue("FIELD_TYPE", name, "one dimension", f"{values.ndim} dimensions")])
+        raise InvalidInputError(
+            [Issue("FIELD_TYPE", field=name, expected="one dimension", found=f"{values.ndim} dimensions")]
+        )
     return np.atleast_1d(values)
 
 
@@ -121,23 +133,23 @@ def _speaks_arrow(column: Column) -> bool:
     return hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__")
 
 
-def _from_arrow(name: str, column: Column, rule: Yen | Day) -> npt.NDArray[Any]:
+def _from_arrow(name: str, column: Column, rule: Yen | Date) -> npt.NDArray[Any]:
     """An Arrow column of yen or days as numpy has it, int64 or datetime64[D]; a day that is null becomes ``NaT``."""
     import pyarrow as pa
 
-    from kokin.columns import Problems, field_column, in_one, integers, normalize_column, type_issue, valid
+    from kokin._arrow import IssueBuilder, combine, field_column, is_valid, normalize_column, to_numpy, type_issue
 
     wanted = pa.int64() if isinstance(rule, Yen) else pa.date32()
     given = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)
     values = normalize_column(given, wanted)
     if values is None:
-        raise RefusedError([type_issue(name, wanted, given.type)])
-    problems = Problems(1, np.zeros(len(values), np.bool_))
-    checked = field_column(in_one(values), rule, name, problems, required=isinstance(rule, Yen))
+        raise InvalidInputError([type_issue(name, wanted, given.type)])
+    problems = IssueBuilder(1, np.zeros(len(values), np.bool_))
+    checked = field_column(combine(values), rule, name, problems, required=isinstance(rule, Yen))
     if problems.refused.any():
         raise _refused(from_table(problems.table()))
-    days = integers(checked, 0).astype(np.int64)
-    return days if isinstance(rule, Yen) else np.where(valid(checked), days, _NAT).view("datetime64[D]")
+    days = to_numpy(checked, 0).astype(np.int64)
+    return days if isinstance(rule, Yen) else np.where(is_valid(checked), days, _NAT).view("datetime64[D]")
 
 
 _NAT = np.iinfo(np.int64).min

@@ -7,7 +7,7 @@ from datetime import date
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.rules._checks import check_name
 from kokin.rules._periods import ONE_DAY
 from kokin.text import load_toml, require_date
@@ -23,7 +23,7 @@ _TABLE: dict[str, Any] = load_toml(resources.files("kokin.rules") / "calendars.t
 CALENDAR_YEARS: tuple[int, int] = (_TABLE["years"][0], _TABLE["years"][1])
 
 
-class CalendarRangeError(RefusedError):
+class CalendarRangeError(InvalidInputError):
     """A day lies in a year for which the holidays are not trusted; a later release or ``holidays`` may know it."""
 
 
@@ -68,4 +68,6 @@ def check_years(field: str, first: int, last: int) -> None:
     opens, closes = CALENDAR_YEARS
     beyond = [str(year) for year in dict.fromkeys((first, last)) if not opens <= year <= closes]
     if beyond:
-        raise CalendarRangeError([Issue("CALENDAR_RANGE", field, f"{opens} to {closes}", year) for year in beyond])
+        raise CalendarRangeError(
+            [Issue("CALENDAR_RANGE", field=field, expected=f"{opens} to {closes}", found=year) for year in beyond]
+        )

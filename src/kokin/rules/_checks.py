@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TypeVar
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 
 _Name = TypeVar("_Name", bound=str)
 
@@ -17,9 +17,9 @@ MOST_YEN = 99_999_999_999
 def check_yen(field: str, value: object) -> int:
     """Whole yen from 0 to :data:`MOST_YEN`, or a refusal."""
     if type(value) is not int:
-        raise RefusedError([Issue("FIELD_TYPE", field, "int", type(value).__name__)])
+        raise InvalidInputError([Issue("FIELD_TYPE", field=field, expected="int", found=type(value).__name__)])
     if not 0 <= value <= MOST_YEN:
-        raise RefusedError([Issue("AMOUNT_RANGE", field, f"0 to {MOST_YEN}", str(value))])
+        raise InvalidInputError([Issue("AMOUNT_RANGE", field=field, expected=f"0 to {MOST_YEN}", found=str(value))])
     return value
 
 
@@ -32,14 +32,18 @@ def check_yens(**amounts: object) -> None:
 def check_order(owed: Iterable[str], order: Collection[str]) -> None:
     """Refuse an order of allocation that names a part more than once or lacks one that is owed."""
     repeated = [name for name, count in Counter(order).items() if count > 1]
-    issues = [Issue("PART_REPEATED", "order", found=name) for name in repeated]
-    issues += [Issue("CODE_UNKNOWN", "owed", " | ".join(order), name) for name in owed if name not in order]
+    issues = [Issue("PART_REPEATED", field="order", found=name) for name in repeated]
+    issues += [
+        Issue("CODE_UNKNOWN", field="owed", expected=" | ".join(order), found=name)
+        for name in owed
+        if name not in order
+    ]
     if issues:
-        raise RefusedError(issues)
+        raise InvalidInputError(issues)
 
 
 def check_name(field: str, value: _Name, known: Collection[str]) -> _Name:
     """One of the known names, or a refusal."""
     if value not in known:
-        raise RefusedError([Issue("CODE_UNKNOWN", field, " | ".join(known), str(value))])
+        raise InvalidInputError([Issue("CODE_UNKNOWN", field=field, expected=" | ".join(known), found=str(value))])
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.rules._checks import check_yen
 
 
@@ -13,7 +13,7 @@ def instalments(total: int, count: int, unit: int = 1_000) -> list[int]:
     set another ``unit``.
 
     Raises:
-        RefusedError: ``total`` is not 0 to 99,999,999,999 whole yen, or ``count`` or ``unit`` is not positive.
+        InvalidInputError: ``total`` is not 0 to 99,999,999,999 whole yen, or ``count`` or ``unit`` is not positive.
 
     >>> instalments(101_300, 4), instalments(3_900, 4)
     ([26300, 25000, 25000, 25000], [3900, 0, 0, 0])
@@ -21,8 +21,12 @@ def instalments(total: int, count: int, unit: int = 1_000) -> list[int]:
     check_yen("total", total)
     for name, value in (("count", count), ("unit", unit)):
         check_yen(name, value)
-    issues = [Issue("AMOUNT_RANGE", n, "1 or more", str(v)) for n, v in (("count", count), ("unit", unit)) if v < 1]
+    issues = [
+        Issue("AMOUNT_RANGE", field=n, expected="1 or more", found=str(v))
+        for n, v in (("count", count), ("unit", unit))
+        if v < 1
+    ]
     if issues:
-        raise RefusedError(issues)
+        raise InvalidInputError(issues)
     each = total // count // unit * unit
     return [total - each * (count - 1)] + [each] * (count - 1)

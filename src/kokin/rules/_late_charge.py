@@ -12,14 +12,14 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
-from kokin.model import Kind, Record, Yen
+from kokin.model import FieldType, Record, Yen
 from kokin.rules._checks import check_name, check_yen
 from kokin.rules._periods import ONE_DAY, first_month_end
 from kokin.rules._rates import RATES, SEGMENTS, YEAR_OF_RATE, RateTable, Segment, is_rate, runs
 from kokin.text import require_date
 
 
-class Percent(Kind):
+class Percent(FieldType):
     """A yearly rate in percent: a ``Decimal`` or its text, two decimals, 0 to 20."""
 
     def check(self, value: Any) -> Any:
@@ -34,7 +34,7 @@ class LateChargeRule(Record):
     """What law or an ordinance (条例) fixes for a late charge. The defaults are those of local tax (地方税法20の4の2).
 
     Raises:
-        RefusedError: a value out of range, or rates that do not fit the step.
+        InvalidInputError: a value out of range, or rates that do not fit the step.
     """
 
     base_unit: Annotated[int, Yen(1)] = 1_000
@@ -59,7 +59,7 @@ class LateChargeRule(Record):
         needed = self.later_rate is not None and self.step != "none"
         if needed != (self.first_rate is not None):
             expected = f"first_rate {'given' if needed else 'left out'}"
-            raise self.refusal([Issue("RATE_PAIR", "first_rate", expected)], "LateChargeRule refused")
+            raise self.refusal([Issue("RATE_PAIR", field="first_rate", expected=expected)], "LateChargeRule refused")
         return self
 
     def base(self, principal: int) -> int:
@@ -118,7 +118,7 @@ def late_charge(
     set by the demand; ``None`` means that there was none, and a rule that starts there then gives 0 (自治法231の3②).
 
     Raises:
-        RefusedError: ``principal`` is not 0 to 99,999,999,999 whole yen, or ``segment`` is unknown.
+        InvalidInputError: ``principal`` is not 0 to 99,999,999,999 whole yen, or ``segment`` is unknown.
         RateMissingError: a day lies in a year without rates.
         TypeError: a ``datetime`` is passed for a date.
 
@@ -202,7 +202,7 @@ def refund_interest(
     the day that the article names instead.
 
     Raises:
-        RefusedError: ``amount`` is not 0 to 99,999,999,999 whole yen, or ``segment`` is unknown.
+        InvalidInputError: ``amount`` is not 0 to 99,999,999,999 whole yen, or ``segment`` is unknown.
         RateMissingError: a day lies in a year without rates.
         TypeError: a ``datetime`` is passed for a date.
 

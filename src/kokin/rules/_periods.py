@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from dateutil.relativedelta import relativedelta
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.rules._checks import check_yen
 from kokin.text import require_date
 
@@ -25,7 +25,7 @@ def period_end(after: date, months: int) -> date:
     runs to the end of a month.
 
     Raises:
-        RefusedError: ``months`` is negative, or the end lies after the year 9999.
+        InvalidInputError: ``months`` is negative, or the end lies after the year 9999.
         TypeError: ``after`` is a ``datetime``.
 
     >>> period_end(date(2024, 1, 30), 1), period_end(date(2026, 4, 30), 1)
@@ -41,7 +41,7 @@ def _period_end(field: str, after: date, months: int) -> date:
     try:
         end: date = after + relativedelta(months=months, day=31 if begins_on_first else None)
     except (ValueError, OverflowError):  # a year that a date cannot have
-        raise RefusedError([Issue("DATE_RANGE", field, DATE_BOUNDS)]) from None
+        raise InvalidInputError([Issue("DATE_RANGE", field=field, expected=DATE_BOUNDS)]) from None
     return end
 
 
@@ -58,12 +58,12 @@ def limitation_ends_on(after: date, years: int) -> date:
     is 5 or 2 and stands in the catalogue for each charge. The end is not moved for a holiday.
 
     Raises:
-        RefusedError: ``years`` is not positive, or the end lies after the year 9999.
+        InvalidInputError: ``years`` is not positive, or the end lies after the year 9999.
         TypeError: ``after`` is a ``datetime``.
 
     >>> limitation_ends_on(date(2026, 6, 30), 5)
     datetime.date(2031, 6, 30)
     """
     if check_yen("years", years) < 1:
-        raise RefusedError([Issue("AMOUNT_RANGE", "years", "1 or more", str(years))])
+        raise InvalidInputError([Issue("AMOUNT_RANGE", field="years", expected="1 or more", found=str(years))])
     return _period_end("years", require_date("after", after), 12 * years)

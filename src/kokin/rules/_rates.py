@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.text import load_toml
 
 #: Where one segment ends and is cut to whole yen: at each 31 December, or only where the rate changes.
@@ -27,7 +27,7 @@ SEGMENTS = ("year", "rate")
 YEAR_OF_RATE = 365 * 10_000
 
 
-class RateMissingError(RefusedError):
+class RateMissingError(InvalidInputError):
     """A day lies in a year whose rates are not in the table; add them with :func:`load_rates`."""
 
 
@@ -101,32 +101,34 @@ def _read(path: Path | Traversable) -> dict[int, Rates]:
     """The rows of a file of rates, by year."""
     rows, file = load_toml(path, parse_float=Decimal).get("rates"), path.name
     if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
-        raise RefusedError([Issue("TOML_INVALID", "rates", "[[rates]]", where=Place(file))])
-    issues = [issue for record, row in enumerate(rows, start=1) for issue in _problems_of(row, Place(file, record))]
+        raise InvalidInputError([Issue("TOML_INVALID", field="rates", expected="[[rates]]", location=Location(file))])
+    issues = [issue for record, row in enumerate(rows, start=1) for issue in _problems_of(row, Location(file, record))]
     if issues:
-        raise RefusedError(issues, "rates refused")
+        raise InvalidInputError(issues, "rates refused")
     years: dict[int, Rates] = {}
     for record, row in enumerate(rows, start=1):
         first, last = row["years"]
         span = range(first, last + 1)
         issues += [
-            Issue("RATE_OVERLAP", "years", found=str(year), where=Place(file, record)) for year in span if year in years
+            Issue("RATE_OVERLAP", field="years", found=str(year), location=Location(file, record))
+            for year in span
+            if year in years
         ]
         years |= dict.fromkeys(span, Rates(*(int(row[name] * 100) for name in Rates._fields)))
     if issues:
-        raise RefusedError(issues, "rates refused")
+        raise InvalidInputError(issues, "rates refused")
     return years
 
 
-def _problems_of(row: Mapping[str, Any], where: Place) -> list[Issue]:
+def _problems_of(row: Mapping[str, Any], where: Location) -> list[Issue]:
     """What is wrong with one row of a file of rates."""
     span = row.get("years")
     is_span = isinstance(span, list) and len(span) == 2 and all(type(year) is int for year in span)
-    issues = [] if is_span else [Issue("FIELD_TYPE", "years", "[first, last]", where=where)]
+    issues = [] if is_span else [Issue("FIELD_TYPE", field="years", expected="[first, last]", location=where)]
     if isinstance(span, list) and is_span and not 1 <= span[0] <= span[1] <= date.max.year:
-        issues = [Issue("RATE_YEARS", "years", "[first, last]", str(span), where)]
+        issues = [Issue("RATE_YEARS", field="years", expected="[first, last]", found=str(span), location=where)]
     wrong = [name for name in Rates._fields if not is_rate(row.get(name))]
-    return issues + [Issue("RATE_INVALID", name, "0.00 to 20.00", where=where) for name in wrong]
+    return issues + [Issue("RATE_INVALID", field=name, expected="0.00 to 20.00", location=where) for name in wrong]
 
 
 #: The rates that Kokin ships (``rates.toml``).
@@ -140,7 +142,7 @@ def load_rates(path: str | os.PathLike[str]) -> RateTable:
     order of the rows has no meaning.
 
     Raises:
-        RefusedError: the file is not TOML in UTF-8, a row is not of this form, or two rows have the same year.
+        InvalidInputError: the file is not TOML in UTF-8, a row is not of this form, or two rows have the same year.
         OSError: the file cannot be read.
         RateMissingError: the file leaves a gap to the years that are known.
     """

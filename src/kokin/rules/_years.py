@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.rules._checks import check_yen, check_yens
 from kokin.rules._periods import DATE_BOUNDS
 from kokin.text import require_date
@@ -41,10 +41,10 @@ def accounts_close_on(year: int) -> date:
     Enterprise accounts (公営企業: water, sewerage) are on accrual and have no such time after the year.
 
     Raises:
-        RefusedError: the year is not 0 to 9998.
+        InvalidInputError: the year is not 0 to 9998.
     """
     if check_yen("year", year) >= date.max.year:
-        raise RefusedError([Issue("DATE_RANGE", "year", DATE_BOUNDS, str(year))])
+        raise InvalidInputError([Issue("DATE_RANGE", field="year", expected=DATE_BOUNDS, found=str(year))])
     return date(year + 1, *_CLOSING)
 
 
@@ -70,7 +70,7 @@ def year_class(charged_for: int, assessed_in: int, booked_in: int) -> YearClass:
     What was assessed in a year and not received before its accounts closed is carried over (施行令160).
 
     Raises:
-        RefusedError: the three years are not in this order, or one is negative.
+        InvalidInputError: the three years are not in this order, or one is negative.
 
     >>> print(year_class(2026, 2026, 2026), year_class(2024, 2026, 2026), year_class(2024, 2025, 2026))
     current past carried_over
@@ -78,7 +78,9 @@ def year_class(charged_for: int, assessed_in: int, booked_in: int) -> YearClass:
     check_yens(charged_for=charged_for, assessed_in=assessed_in, booked_in=booked_in)
     if not charged_for <= assessed_in <= booked_in:
         found = f"{charged_for}, {assessed_in}, {booked_in}"
-        raise RefusedError([Issue("YEAR_ORDER", "charged_for, assessed_in, booked_in", "rising years", found)])
+        raise InvalidInputError(
+            [Issue("YEAR_ORDER", field="charged_for, assessed_in, booked_in", expected="rising years", found=found)]
+        )
     if assessed_in < booked_in:
         return YearClass.CARRIED_OVER
     return YearClass.PAST if charged_for < assessed_in else YearClass.CURRENT

@@ -51,7 +51,7 @@ def late_charge(
     A null (``NaT``) in ``demand_due_on`` is a debt without a demand.
 
     Raises:
-        RefusedError: a value outside its range, a null, or columns of unequal length.
+        InvalidInputError: a value outside its range, a null, or columns of unequal length.
         RateMissingError: a day lies in a year without rates.
     """
     check_name("segment", segment, SEGMENTS)
@@ -82,7 +82,7 @@ def refund_interest(
     """Interest on refunds (還付加算金) in yen, int64 (n); see :func:`kokin.rules.refund_interest`.
 
     Raises:
-        RefusedError: a value outside its range, a null, or columns of unequal length.
+        InvalidInputError: a value outside its range, a null, or columns of unequal length.
         RateMissingError: a day lies in a year without rates.
     """
     check_name("segment", segment, SEGMENTS)
@@ -129,7 +129,7 @@ def limitation_ends_on(after: Column, years: Column) -> Days:
     """The last days before limitation (時効), datetime64[D] (n); see :func:`kokin.rules.limitation_ends_on`.
 
     Raises:
-        RefusedError: a value outside its range, an end after the year 9999, a null, or columns of unequal length.
+        InvalidInputError: a value outside its range, an end after the year 9999, a null, or columns of unequal length.
     """
     span, first = take(yen={"years": years}, days={"after": after})
     refuse("AMOUNT_RANGE", "years", span < 1, "1 or more", span)
@@ -140,7 +140,7 @@ def period_end(after: Column, months: Column) -> Days:
     """The last days of periods of months, datetime64[D] (n); see :func:`kokin.rules.period_end`.
 
     Raises:
-        RefusedError: a value outside its range, an end after the year 9999, a null, or columns of unequal length.
+        InvalidInputError: a value outside its range, an end after the year 9999, a null, or columns of unequal length.
     """
     span, first = take(yen={"months": months}, days={"after": after})
     return within_dates("months", _period_end(first, span))
@@ -173,7 +173,7 @@ def shift_due_date(days: Column, calendar: Calendar = "public") -> Days:
     """The days on which deadlines really end, datetime64[D] (n); see :func:`kokin.rules.shift_due_date`.
 
     Raises:
-        RefusedError: a null.
+        InvalidInputError: a null.
         CalendarRangeError: a day outside the years whose holidays are trusted.
     """
     off = days_off(check_name("calendar", calendar, CALENDARS))
@@ -193,7 +193,7 @@ def revenue_year(term_ends_on: Column, received_on: Column) -> Ints:
     """The fiscal years whose revenue receipts are, int64 (n); see :func:`kokin.rules.revenue_year`.
 
     Raises:
-        RefusedError: a null, or columns of unequal length.
+        InvalidInputError: a null, or columns of unequal length.
     """
     term, received = take(days={"term_ends_on": term_ends_on, "received_on": received_on})
     year = fiscal_year(term)
@@ -210,7 +210,7 @@ def year_class(charged_for: Column, assessed_in: Column, booked_in: Column) -> n
     """The values of :class:`~kokin.rules.YearClass`, str (n); see :func:`kokin.rules.year_class`.
 
     Raises:
-        RefusedError: three years that are not in this order, a null, or columns of unequal length.
+        InvalidInputError: three years that are not in this order, a null, or columns of unequal length.
     """
     charged, assessed, booked = take(
         yen={"charged_for": charged_for, "assessed_in": assessed_in, "booked_in": booked_in}
@@ -224,7 +224,7 @@ def allocate(paid: Column, owed: Mapping[str, Column], order: Sequence[str]) -> 
     """The yen of payments on each part of their debts, int64 (n) by part; see :func:`kokin.rules.allocate`.
 
     Raises:
-        RefusedError: a part without a place in the order or with several, a value outside its range, or columns of
+        InvalidInputError: a part without a place in the order or with several, a value outside its range, or columns of
             unequal length.
     """
     check_order(owed, order)
@@ -241,7 +241,7 @@ def prorata(paid: Column, parts: Sequence[Column]) -> Ints:
     """Payments split in proportion, int64 (n, parts); see :func:`kokin.rules.prorata`.
 
     Raises:
-        RefusedError: a value outside its range, a null, or columns of unequal length.
+        InvalidInputError: a value outside its range, a null, or columns of unequal length.
     """
     yen, *columns = take(yen={"paid": paid, **{f"parts[{i}]": part for i, part in enumerate(parts)}})
     if not columns:
@@ -266,11 +266,13 @@ def _largest_remainder(paid: Ints, parts: Ints, total: Ints) -> Ints:
     return shares
 
 
-def split_water(paid: Column, water: Column, sewerage: Column, how: one_payment.Split = "prorata") -> tuple[Ints, Ints]:
+def split_water(
+    paid: Column, water: Column, sewerage: Column, how: one_payment.SplitMethod = "prorata"
+) -> tuple[Ints, Ints]:
     """The yen for water and for sewerage, int64 (n) each; see :func:`kokin.rules.split_water`.
 
     Raises:
-        RefusedError: a payment is partial and ``how`` is ``reject``; a value outside its range; unequal lengths.
+        InvalidInputError: a payment is partial and ``how`` is ``reject``; a value outside its range; unequal lengths.
     """
     check_name("how", how, one_payment.SPLITS)
     yen, for_water, for_sewerage = take(yen={"paid": paid, "water": water, "sewerage": sewerage})

@@ -31,30 +31,30 @@ And the slip itself, as a PDF of one page per bill (extra ``pdf``):
 >>> from kokin.model import Bill
 >>> bill = Bill(bill_id="1", payee_code="99999", item_code="127", case_key="1234567890", confirmation="123456",
 ...             amount=12300, levy_year=2026, tax_year=2026, due_on="2026-06-01", payable_until="2026-07-10")
->>> slip_pdf(bill, SlipTexts(payee="例示市", charge="自動車税種別割"), template="a4")[:5]
+>>> slip_pdf(bill, SlipText(payee="例示市", charge="自動車税種別割"), template="a4")[:5]
 b'%PDF-'
 """
 
 from kokin.slips import gs1_128
 from kokin.slips._decode import decode
-from kokin.slips._forms import Form
-from kokin.slips._look import Look
-from kokin.slips._make import Made, make
+from kokin.slips._forms import OutputFormat
+from kokin.slips._look import SymbolStyle
+from kokin.slips._make import RunResult, make
 from kokin.slips._numbers import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._one import pdf, png, svg, symbol
 from kokin.slips._pictures import dots, pbms, pdfs, pngs, svgs, tiff
 from kokin.slips._slip import slip_pdf, write_slips
-from kokin.slips._slip_values import SlipTexts
+from kokin.slips._slip_values import SlipText
 from kokin.slips._symbols import Symbols, symbol_batches, symbols
-from kokin.slips._words import SlipWords
+from kokin.slips._words import SlipWording
 
 __all__ = [
-    "Form",
-    "Look",
-    "Made",
+    "OutputFormat",
     "PaymentNumbers",
-    "SlipTexts",
-    "SlipWords",
+    "RunResult",
+    "SlipText",
+    "SlipWording",
+    "SymbolStyle",
     "Symbols",
     "decode",
     "dots",

@@ -6,7 +6,7 @@ import io
 import struct
 from pathlib import Path
 
-from kokin.issues import Issue, KokinError, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, KokinError, Location
 
 # A scanned A4 page at 1200 dpi has some 140 million dots; a picture of more is a bomb.
 _MOST_DOTS = 200_000_000
@@ -17,7 +17,7 @@ def decode(path: str | Path) -> list[str]:
 
     Raises:
         KokinError: the extra ``decode`` is not installed.
-        RefusedError: the file is no picture, is too large, or has no QR Code in it.
+        InvalidInputError: the file is no picture, is too large, or has no QR Code in it.
         OSError: it cannot be opened.
     """
     try:
@@ -26,18 +26,20 @@ def decode(path: str | Path) -> list[str]:
     except ImportError as error:
         raise KokinError("reading pictures needs two more packages: pip install 'kokin[decode]'") from error
     path = Path(path)
-    place = Place(path.name)
+    place = Location(path.name)
     content = io.BytesIO(path.read_bytes())
     try:
         picture = Image.open(content)
         if picture.width * picture.height > _MOST_DOTS:
-            raise RefusedError([Issue("PICTURE_FORM", "", f"at most {_MOST_DOTS} dots", where=place)])
+            raise InvalidInputError(
+                [Issue("PICTURE_FORM", field="", expected=f"at most {_MOST_DOTS} dots", location=place)]
+            )
         found = zxingcpp.read_barcodes(
             picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
         )
     # Pillow raises OSError for a picture that is cut or unknown, and struct.error and others for a damaged one.
     except (OSError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise RefusedError([Issue("PICTURE_FORM", where=place)], f"{path.name} refused") from error
+        raise InvalidInputError([Issue("PICTURE_FORM", location=place)], f"{path.name} refused") from error
     if not found:
-        raise RefusedError([Issue("PICTURE_EMPTY", where=place)], f"{path.name} refused")
+        raise InvalidInputError([Issue("PICTURE_EMPTY", location=place)], f"{path.name} refused")
     return [code.text for code in sorted(found, key=lambda code: (code.position.top_left.y, code.position.top_left.x))]

@@ -14,7 +14,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 
 _STANDARD = "HeiseiKakuGo-W5"
 # The characters of the standard font, by the encodings that cover them.
@@ -51,7 +51,7 @@ def load_fonts(path: str | Path | None = None, digits_path: str | Path | None = 
         digits_path: a TrueType font for the OCR lines, such as an OCR-B; without one Courier, or ``path``.
 
     Raises:
-        RefusedError: a font that cannot be embedded.
+        InvalidInputError: a font that cannot be embedded.
         OSError: a file cannot be read.
     """
     if path is None:
@@ -84,7 +84,9 @@ def _embedded(path: str | Path) -> tuple[str, TTFont]:
         try:
             font = TTFont(name, io.BytesIO(content))
         except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
-            raise RefusedError([Issue("FONT_FORM", "font", "a TrueType font", Path(path).name)]) from error
+            raise InvalidInputError(
+                [Issue("FONT_FORM", field="font", expected="a TrueType font", found=Path(path).name)]
+            ) from error
         pdfmetrics.registerFont(font)
     font = pdfmetrics.getFont(name)
     assert isinstance(font, TTFont)  # the name is of no other

@@ -14,17 +14,17 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.columns import draft_folder, write_csv
-from kokin.issues import Issue, RefusedError
+from kokin._arrow import draft_folder, write_csv
+from kokin.issues import InvalidInputError, Issue
 from kokin.model import Bill
-from kokin.slips._look import Look
+from kokin.slips._look import SymbolStyle
 from kokin.slips._pictures import pbms, pngs, svgs
 from kokin.slips._slip import Design, load_design, write_designed
 from kokin.slips._symbols import Symbols, draw
-from kokin.slips._words import SlipWords
+from kokin.slips._words import SlipWording
 
 
-class Form(StrEnum):
+class OutputFormat(StrEnum):
     """What is written for each bill."""
 
     #: A CSV per part: record, bill_id, el_number, payload.
@@ -67,27 +67,35 @@ Writer: TypeAlias = Callable[[Path, Part], Written]
 
 
 def writer_of(
-    form: Form, *, look: Look, dpi: int, words: str | Path | None, template: str | Path, font: str | Path | None
+    form: OutputFormat,
+    *,
+    look: SymbolStyle,
+    dpi: int,
+    words: str | Path | None,
+    template: str | Path,
+    font: str | Path | None,
 ) -> Writer:
     """How a form is written.
 
     Raises:
-        RefusedError: slips are to be printed, and nobody said in what words.
+        InvalidInputError: slips are to be printed, and nobody said in what words.
     """
     match form:
-        case Form.PAYLOAD:
+        case OutputFormat.PAYLOAD:
             return write_payloads
-        case Form.SVG:
+        case OutputFormat.SVG:
             return lambda out, part: write_pictures(out, part, form, map(str.encode, svgs(drawn(part), look)))
-        case Form.PNG:
+        case OutputFormat.PNG:
             return lambda out, part: write_pictures(out, part, form, pngs(drawn(part), look, dpi))
-        case Form.PBM:
+        case OutputFormat.PBM:
             return lambda out, part: write_pictures(out, part, form, pbms(drawn(part), look, dpi))
-        case Form.PDF:
+        case OutputFormat.PDF:
             if words is None:
-                raise RefusedError([Issue("FIELD_MISSING", "words", "a TOML file with the payee and the charges")])
+                raise InvalidInputError(
+                    [Issue("FIELD_MISSING", field="words", expected="a TOML file with the payee and the charges")]
+                )
             # Loaded once, so that all parts of a run are printed alike whatever happens to the files meanwhile.
-            said, design = SlipWords.load(words), load_design(template, font)
+            said, design = SlipWording.load(words), load_design(template, font)
             return lambda out, part: write_pages(out, part, said, design, look)
 
 
@@ -117,7 +125,7 @@ def write_payloads(out: Path, part: Part) -> Written:
     return Written([path.name] * count, [None] * count, [digest_of(path)] * count, [])
 
 
-def write_pictures(out: Path, part: Part, form: Form, pictures: Iterator[bytes]) -> Written:
+def write_pictures(out: Path, part: Part, form: OutputFormat, pictures: Iterator[bytes]) -> Written:
     """A folder with a file per slip, named by its record."""
     files: list[str | None] = []
     digests: list[str | None] = []
@@ -132,7 +140,7 @@ def write_pictures(out: Path, part: Part, form: Form, pictures: Iterator[bytes])
     return Written(files, [None] * len(files), digests, [])
 
 
-def write_pages(out: Path, part: Part, words: SlipWords, design: Design, look: Look) -> Written:
+def write_pages(out: Path, part: Part, words: SlipWording, design: Design, look: SymbolStyle) -> Written:
     """A PDF with a page per slip that can be printed; none where there is no such slip."""
     path = out / f"{part.name}.pdf"
     issues: list[Issue] = []
@@ -142,7 +150,7 @@ def write_pages(out: Path, part: Part, words: SlipWords, design: Design, look: L
         path.unlink()
         nowhere = [None] * len(part.bills)
         return Written([*nowhere], [*nowhere], [*nowhere], issues)
-    refused = {issue.where.record for issue in issues}
+    refused = {issue.location.record for issue in issues}
     page = itertools.count(1)
     pages = [None if row in refused else next(page) for row in range(1, len(part.bills) + 1)]
     digest = digest_of(path)

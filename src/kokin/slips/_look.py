@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 
 _MM_PER_INCH = 25.4
 _SIDE = 41
@@ -15,7 +15,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SymbolStyle:
     """How a symbol is drawn.
 
     Model, module size and colours of an eL-QR are nowhere published: the body's own test print (読取テスト) decides.
@@ -24,8 +24,8 @@ class Look:
     (20.74, 24.5)
 
     Raises:
-        RefusedError: a module of no size or above 100 mm, a quiet zone that is not 0 to 100 modules, or a colour that
-            is not ``#rrggbb``.
+        InvalidInputError: a module of no size or above 100 mm, a quiet zone that is not 0 to 100 modules, or a colour
+            that is not ``#rrggbb``.
     """
 
     module_mm: float = _MM_PER_INCH / 60
@@ -41,14 +41,14 @@ class Look:
         problems = []
         if not (isinstance(self.module_mm, int | float) and 0 < self.module_mm <= _MAX_MODULE_MM):
             expected = f"more than 0, at most {_MAX_MODULE_MM}"
-            problems.append(Issue("PRINT_SIZE", "module_mm", expected, str(self.module_mm)))
+            problems.append(Issue("PRINT_SIZE", field="module_mm", expected=expected, found=str(self.module_mm)))
         if not (isinstance(self.quiet, int) and 0 <= self.quiet <= _MAX_QUIET):
-            problems.append(Issue("PRINT_SIZE", "quiet", f"0 to {_MAX_QUIET}", str(self.quiet)))
+            problems.append(Issue("PRINT_SIZE", field="quiet", expected=f"0 to {_MAX_QUIET}", found=str(self.quiet)))
         for name, colour in (("dark", self.dark), ("light", "#ffffff" if self.light is None else self.light)):
             if not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
-                problems.append(Issue("CODE_UNKNOWN", name, "#rrggbb", str(colour)))
+                problems.append(Issue("CODE_UNKNOWN", field=name, expected="#rrggbb", found=str(colour)))
         if problems:
-            raise RefusedError(problems, "no such look")
+            raise InvalidInputError(problems, "no such look")
 
     @property
     def modules(self) -> int:
@@ -64,14 +64,18 @@ class Look:
         """The dots of a module's side in a raster picture: whole ones, and at least one.
 
         Raises:
-            RefusedError: ``dpi`` is not 1 to 10,000, or the picture would have more than 30,000 dots a side.
+            InvalidInputError: ``dpi`` is not 1 to 10,000, or the picture would have more than 30,000 dots a side.
         """
         if not (isinstance(dpi, int) and 1 <= dpi <= _MAX_DPI):
-            raise RefusedError([Issue("PRINT_SIZE", "dpi", f"1 to {_MAX_DPI}", str(dpi))], "no such picture")
+            raise InvalidInputError(
+                [Issue("PRINT_SIZE", field="dpi", expected=f"1 to {_MAX_DPI}", found=str(dpi))], "no such picture"
+            )
         dots = max(1, round(self.module_mm / _MM_PER_INCH * dpi))
         if dots * self.modules > _MAX_DOTS:
             found = f"{dots * self.modules} dots a side"
-            raise RefusedError([Issue("PRINT_SIZE", "dpi", f"at most {_MAX_DOTS}", found)], "no such picture")
+            raise InvalidInputError(
+                [Issue("PRINT_SIZE", field="dpi", expected=f"at most {_MAX_DOTS}", found=found)], "no such picture"
+            )
         return dots
 
     def printed_mm(self, dpi: int) -> float:

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 
 import kokin
 from kokin import bills
-from kokin.columns import atomic_file, bool_array, flags_of, remove_drafts, write_csv
+from kokin._arrow import atomic_file, bool_array, remove_drafts, to_mask, write_csv
 from kokin.elqr import build_many
-from kokin.issues import Issue, Place, RefusedError, to_table
-from kokin.slips._forms import Form, Part, Writer, digest_of, writer_of
-from kokin.slips._look import Look
+from kokin.issues import InvalidInputError, Issue, Location, to_table
+from kokin.slips._forms import OutputFormat, Part, Writer, digest_of, writer_of
+from kokin.slips._look import SymbolStyle
 from kokin.slips._template import template_file
 from kokin.slips._unique import check_unique
 from kokin.text import require_date
@@ -32,7 +32,7 @@ _RUN = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RunResult:
     """What a run has written: ``read = made + rejected``, in rows of the bills."""
 
     read: int
@@ -45,9 +45,9 @@ class Made:
 def make(
     source: str | Path,
     out: str | Path,
-    form: Form | str = Form.SVG,
+    form: OutputFormat | str = OutputFormat.SVG,
     *,
-    look: Look | None = None,
+    look: SymbolStyle | None = None,
     dpi: int = 600,
     words: str | Path | None = None,
     template: str | Path = "strip",
@@ -56,7 +56,7 @@ def make(
     no_deadline: bool = False,
     part_rows: int = 10_000,
     done: Callable[[int], object] = lambda rows: None,
-) -> Made:
+) -> RunResult:
     """Make the eL-QR, or the printed slip, of every bill in a file.
 
     The folder gets ``part-00001`` (a folder of pictures), ``part-00001.csv`` or ``.pdf`` and so on; ``manifest.csv``
@@ -70,7 +70,7 @@ def make(
         form: what is written for each bill.
         look: the size and colours of symbols.
         dpi: dots per inch of PNG and PBM.
-        words: of PDF, the body's words for its slips: a TOML file, see :class:`SlipWords`.
+        words: of PDF, the body's words for its slips: a TOML file, see :class:`SlipWording`.
         template: of PDF, ``strip``, ``a4`` or a TOML file, see :func:`write_slips`.
         font: of PDF, a TrueType font to embed.
         issued_on: the day of issue; a deadline (支払期限) before it is rejected.
@@ -79,19 +79,19 @@ def make(
         done: called with the number of rows, part by part.
 
     Raises:
-        RefusedError: the bills are no bills at all, two of them have one bill_id, eL number or barcode, a slip cannot
-            be printed in these words, the folder holds another run (``RUN_DIFFERS`` names what changed), or the bills
-            changed during the run.
+        InvalidInputError: the bills are no bills at all, two of them have one bill_id, eL number or barcode, a slip
+            cannot be printed in these words, the folder holds another run (``RUN_DIFFERS`` names what changed), or the
+            bills changed during the run.
         OSError: a file cannot be read or written.
     """
-    source, out, form, look = Path(source), Path(out), Form(form), look or Look()
+    source, out, form, look = Path(source), Path(out), OutputFormat(form), look or SymbolStyle()
     if part_rows < 1:
-        raise RefusedError([Issue("AMOUNT_RANGE", "part_rows", "1 or more", str(part_rows))])
-    if form in (Form.PNG, Form.PBM):
+        raise InvalidInputError([Issue("AMOUNT_RANGE", field="part_rows", expected="1 or more", found=str(part_rows))])
+    if form in (OutputFormat.PNG, OutputFormat.PBM):
         look.dots(dpi)  # refuses a size that cannot be drawn before the folder is created
     writer = writer_of(form, look=look, dpi=dpi, words=words, template=template, font=font)
     files = {"words": words and Path(words), "template": template_file(template), "font": font and Path(font)}
-    if form is not Form.PDF:
+    if form is not OutputFormat.PDF:
         files = dict.fromkeys(files)
     wanted = {
         "kokin": kokin.__version__,
@@ -122,11 +122,11 @@ def make(
         parts.append(part)
         done(part.read)
     read, done_well, rejected = (sum(getattr(part, name) for part in parts) for name in ("read", "made", "rejected"))
-    made = Made(read, done_well, rejected, resumed)
+    made = RunResult(read, done_well, rejected, resumed)
     assert made.read == made.made + made.rejected
     if _fingerprint(source) != wanted["bills"]:
-        raise RefusedError(
-            [Issue("RUN_DIFFERS", "bills", where=Place(source.name))], "the bills changed during the run"
+        raise InvalidInputError(
+            [Issue("RUN_DIFFERS", field="bills", location=Location(source.name))], "the bills changed during the run"
         )
     _gather(out, [part.name for part in parts])
     _write_whole(out / _RUN, json.dumps({**wanted, "result": asdict(made)}, indent=2))
@@ -148,11 +148,11 @@ def _fingerprint(file: Path | Traversable) -> dict[str, str]:
     return {"file": file.name, "sha256": digest}
 
 
-def _finished(out: Path, wanted: Mapping[str, Any]) -> Made | None:
+def _finished(out: Path, wanted: Mapping[str, Any]) -> RunResult | None:
     """Return the result of the run in the folder, if it has ended.
 
     Raises:
-        RefusedError: the folder holds another run, or something else.
+        InvalidInputError: the folder holds another run, or something else.
     """
     if not (out.exists() and any(out.iterdir())):
         return None
@@ -161,17 +161,25 @@ def _finished(out: Path, wanted: Mapping[str, Any]) -> Made | None:
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict):
-        raise RefusedError([Issue("FOLDER_TAKEN", "out", where=Place(out.name))], f"{out} was left as it was")
+        raise InvalidInputError(
+            [Issue("FOLDER_TAKEN", field="out", location=Location(out.name))], f"{out} was left as it was"
+        )
     result = found.pop("result", None)
     before, now = _flat(found), _flat(wanted)
     differing = [
-        Issue("RUN_DIFFERS", name, before.get(name, ""), now.get(name, ""), Place(out.name))
+        Issue(
+            "RUN_DIFFERS",
+            field=name,
+            expected=before.get(name, ""),
+            found=now.get(name, ""),
+            location=Location(out.name),
+        )
         for name in dict.fromkeys([*now, *before])
         if before.get(name) != now.get(name)
     ]
     if differing:
-        raise RefusedError(differing, f"{out} was left as it was")
-    return Made(**result) if result else None
+        raise InvalidInputError(differing, f"{out} was left as it was")
+    return RunResult(**result) if result else None
 
 
 def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -195,11 +203,11 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _write_part(
-    name: str, checked: bills.Checked, out: Path, writer: Writer, issued_on: date | None, no_deadline: bool
+    name: str, checked: bills.CheckResult, out: Path, writer: Writer, issued_on: date | None, no_deadline: bool
 ) -> _Counts:
     """Write a part with its piece of the manifest and of the issues; what an interrupted run left of it is replaced."""
     built = build_many(checked.table, issued_on=issued_on, no_deadline=no_deadline)
-    kept = bool_array(~flags_of(pc.is_null(built.payloads.combine_chunks())))
+    kept = bool_array(~to_mask(pc.is_null(built.payloads.combine_chunks())))
     part = Part(name, checked.records.filter(kept), checked.table.filter(kept), built.payloads.filter(kept))
     written = writer(out, part)
     files, pages = pa.array(written.files, pa.string()), pa.array(written.pages, pa.int64())

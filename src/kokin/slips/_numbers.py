@@ -24,7 +24,7 @@ class PaymentNumbers(Record):
     """The four numbers that a payer types at an ATM or on a site (Pay-easy), under their printed names.
 
     Raises:
-        RefusedError: a number that is not digits of its width.
+        InvalidInputError: a number that is not digits of its width.
     """
 
     biller: Annotated[str, Digits(5)]

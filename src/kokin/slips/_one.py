@@ -6,12 +6,12 @@ import numpy as np
 import segno
 
 from kokin.elqr import ElQr, parse
-from kokin.slips._look import Look
+from kokin.slips._look import SymbolStyle
 from kokin.slips._matrix import pack
 from kokin.slips._pictures import pdfs, pngs, svgs
 from kokin.slips._symbols import Symbols
 
-_PLAIN = Look()
+_PLAIN = SymbolStyle()
 
 
 def symbol(code: ElQr | str) -> segno.QRCode:
@@ -24,17 +24,17 @@ def symbol(code: ElQr | str) -> segno.QRCode:
     return segno.make_qr(code.payload, error="m", version=6, mode="numeric", boost_error=False)
 
 
-def svg(code: ElQr | str, look: Look = _PLAIN) -> str:
+def svg(code: ElQr | str, look: SymbolStyle = _PLAIN) -> str:
     """The symbol as an SVG document of ``look.side_mm``."""
     return next(svgs(_as_batch(code), look))
 
 
-def png(code: ElQr | str, look: Look = _PLAIN, dpi: int = 600) -> bytes:
+def png(code: ElQr | str, look: SymbolStyle = _PLAIN, dpi: int = 600) -> bytes:
     """The symbol as a PNG of ``look.printed_mm(dpi)``."""
     return next(pngs(_as_batch(code), look, dpi))
 
 
-def pdf(code: ElQr | str, look: Look = _PLAIN) -> bytes:
+def pdf(code: ElQr | str, look: SymbolStyle = _PLAIN) -> bytes:
     """The symbol as a PDF of one page of ``look.side_mm``."""
     return next(pdfs(_as_batch(code), look))
 

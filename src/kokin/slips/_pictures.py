@@ -11,21 +11,21 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kokin.slips._look import Look
+from kokin.slips._look import SymbolStyle
 from kokin.slips._matrix import SIDE
 from kokin.slips._pdf_file import POINTS_PER_MM, colour, one_page
 from kokin.slips._symbols import Symbols
 
 Dots: TypeAlias = npt.NDArray[np.uint8]
 
-_PLAIN = Look()
+_PLAIN = SymbolStyle()
 _INCHES_PER_METRE = 1 / 0.0254
 _RUN = ("x", "y", "length")
 # Symbols drawn at once; a few hundred dark runs, or tens of kilobytes of dots, come from each.
 _STRETCH = 256
 
 
-def svgs(symbols: Symbols, look: Look = _PLAIN) -> Iterator[str]:
+def svgs(symbols: Symbols, look: SymbolStyle = _PLAIN) -> Iterator[str]:
     """Each symbol as an SVG document, its size in mm: one path, whose strokes are the dark runs of the rows."""
     side, modules = f"{look.side_mm:g}mm", look.modules
     # Half a module of offset puts the middle of a stroke on a whole number.
@@ -39,7 +39,7 @@ def svgs(symbols: Symbols, look: Look = _PLAIN) -> Iterator[str]:
         yield f'{head}{path.decode()}"/></svg>\n'
 
 
-def pdfs(symbols: Symbols, look: Look = _PLAIN) -> Iterator[bytes]:
+def pdfs(symbols: Symbols, look: SymbolStyle = _PLAIN) -> Iterator[bytes]:
     """Each symbol as a PDF of one page in its size; the same symbol gives the same bytes."""
     scale = look.module_mm * POINTS_PER_MM
     side_mm = look.modules * look.module_mm
@@ -74,14 +74,14 @@ def dark_runs(symbols: Symbols, quiet: int, *parts: str) -> Iterator[bytes]:
         yield from (runs[first:last].tobytes() for first, last in itertools.pairwise(bounds))
 
 
-def dots(symbols: Symbols, look: Look, dpi: int) -> Iterator[Dots]:
+def dots(symbols: Symbols, look: SymbolStyle, dpi: int) -> Iterator[Dots]:
     """Each symbol as lines of dots, uint8 (height, bytes of a line), dark is 1, the leftmost dot in the highest bit."""
     size = look.dots(dpi)
     for line in _lines(symbols, look, size):
         yield np.repeat(line, size, axis=0)
 
 
-def _lines(symbols: Symbols, look: Look, size: int) -> Iterator[Dots]:
+def _lines(symbols: Symbols, look: SymbolStyle, size: int) -> Iterator[Dots]:
     """Each symbol as one line of dots per row of modules, quiet zone included."""
     margin = (look.quiet, look.quiet)
     for start in range(0, len(symbols), _STRETCH):
@@ -89,7 +89,7 @@ def _lines(symbols: Symbols, look: Look, size: int) -> Iterator[Dots]:
         yield from np.packbits(np.repeat(modules, size, axis=2), axis=2)
 
 
-def pngs(symbols: Symbols, look: Look = _PLAIN, dpi: int = 600) -> Iterator[bytes]:
+def pngs(symbols: Symbols, look: SymbolStyle = _PLAIN, dpi: int = 600) -> Iterator[bytes]:
     """Each symbol as a PNG of one bit per dot that tells its resolution; its size is ``look.printed_mm(dpi)``.
 
     Source: W3C PNG (Second Edition), 11.2 and 11.3.
@@ -115,14 +115,14 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def pbms(symbols: Symbols, look: Look = _PLAIN, dpi: int = 600) -> Iterator[bytes]:
+def pbms(symbols: Symbols, look: SymbolStyle = _PLAIN, dpi: int = 600) -> Iterator[bytes]:
     """Each symbol as a raw PBM (P4), always black on white; several in one file are a valid PBM too."""
     side = look.modules * look.dots(dpi)
     for picture in dots(symbols, look, dpi):
         yield b"P4\n%d %d\n" % (side, side) + picture.tobytes()
 
 
-def tiff(symbols: Symbols, look: Look = _PLAIN, dpi: int = 600) -> bytes:
+def tiff(symbols: Symbols, look: SymbolStyle = _PLAIN, dpi: int = 600) -> bytes:
     """All symbols as one baseline TIFF: a page each, one bit per dot, uncompressed, always black on white.
 
     Source: TIFF 6.0, section 3, bilevel images.

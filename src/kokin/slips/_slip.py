@@ -8,22 +8,22 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from kokin.columns import atomic_file
+from kokin._arrow import atomic_file
 from kokin.elqr import ElQr
-from kokin.issues import Issue, KokinError, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, KokinError, Location
 from kokin.model import Bill
 from kokin.slips import gs1_128
-from kokin.slips._look import Look
+from kokin.slips._look import SymbolStyle
 from kokin.slips._pictures import dark_runs
 from kokin.slips._slip_drawing import Slip, draw_frames, draw_slip, fixed_words
-from kokin.slips._slip_values import SlipTexts, debt_lines, slip_values
+from kokin.slips._slip_values import SlipText, debt_lines, slip_values
 from kokin.slips._symbols import draw
 from kokin.slips._template import Template, load_template
 
 if TYPE_CHECKING:
     from kokin.slips._fonts import Fonts
 
-_PLAIN = Look()
+_PLAIN = SymbolStyle()
 _FORM = "frames"
 # Slips whose symbols are made at once.
 _AT_ONCE = 256
@@ -44,7 +44,7 @@ def load_design(
     """Read the template, the fonts and the mark.
 
     Raises:
-        RefusedError: one of them cannot be used.
+        InvalidInputError: one of them cannot be used.
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read.
     """
@@ -65,19 +65,21 @@ def _picture(path: Path) -> bytes:
     try:
         ImageReader(io.BytesIO(content)).getRGBData()
     except Exception as error:  # Pillow's own, wrapped by reportlab, of many types
-        raise RefusedError([Issue("PICTURE_FORM", "mark", where=Place(path.name))], f"{path.name} refused") from error
+        raise InvalidInputError(
+            [Issue("PICTURE_FORM", field="mark", location=Location(path.name))], f"{path.name} refused"
+        ) from error
     return content
 
 
 def slip_pdf(
     bill: Bill,
-    texts: SlipTexts,
+    texts: SlipText,
     *,
     template: str | Path = "strip",
     font: str | Path | None = None,
     digits_font: str | Path | None = None,
     mark: str | Path | None = None,
-    look: Look = _PLAIN,
+    look: SymbolStyle = _PLAIN,
 ) -> bytes:
     """One slip as a PDF; see :func:`write_slips`."""
     out = io.BytesIO()
@@ -87,14 +89,14 @@ def slip_pdf(
 
 def write_slips(
     file: str | Path | IO[bytes],
-    slips: Iterable[tuple[Bill, SlipTexts]],
+    slips: Iterable[tuple[Bill, SlipText]],
     *,
     template: str | Path = "strip",
     font: str | Path | None = None,
     digits_font: str | Path | None = None,
     mark: str | Path | None = None,
-    look: Look = _PLAIN,
-    refused: Callable[[RefusedError], object] | None = None,
+    look: SymbolStyle = _PLAIN,
+    refused: Callable[[InvalidInputError], object] | None = None,
 ) -> int:
     """Writes a PDF with a page for each slip, and returns the number of pages.
 
@@ -113,8 +115,8 @@ def write_slips(
         refused: told of each slip that cannot be printed, which then gets no page.
 
     Raises:
-        RefusedError: a slip that cannot be printed as it is, where nobody is told; the issues name its record, from 1.
-            Nothing is written.
+        InvalidInputError: a slip that cannot be printed as it is, where nobody is told; the issues name its record,
+            from 1. Nothing is written.
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read or written.
     """
@@ -124,10 +126,10 @@ def write_slips(
 
 def write_designed(
     file: str | Path | IO[bytes],
-    slips: Iterable[tuple[Bill, SlipTexts]],
+    slips: Iterable[tuple[Bill, SlipText]],
     design: Design,
-    look: Look,
-    refused: Callable[[RefusedError], object],
+    look: SymbolStyle,
+    refused: Callable[[InvalidInputError], object],
 ) -> int:
     """As :func:`write_slips`, with a design that is loaded already."""
     _check_symbol_fits(design.geometry, look)
@@ -139,10 +141,10 @@ def write_designed(
 
 def _write(
     file: str | IO[bytes],
-    slips: Iterable[tuple[Bill, SlipTexts]],
+    slips: Iterable[tuple[Bill, SlipText]],
     design: Design,
-    look: Look,
-    refused: Callable[[RefusedError], object],
+    look: SymbolStyle,
+    refused: Callable[[InvalidInputError], object],
 ) -> int:
     from kokin.slips._paper import Paper
 
@@ -158,23 +160,32 @@ def _write(
     return paper.pages
 
 
-def _check_symbol_fits(geometry: Template, look: Look) -> None:
+def _check_symbol_fits(geometry: Template, look: SymbolStyle) -> None:
     for part in geometry.part:
         for item in part.items:
             right, bottom = (part.at[axis] + item.at[axis] + look.side_mm for axis in (0, 1))
             if item.kind == "symbol" and not (right <= geometry.width and bottom <= geometry.height):
-                raise RefusedError([Issue("PRINT_SIZE", "module_mm", "an eL-QR inside the page", f"{look.side_mm} mm")])
+                raise InvalidInputError(
+                    [
+                        Issue(
+                            "PRINT_SIZE",
+                            field="module_mm",
+                            expected="an eL-QR inside the page",
+                            found=f"{look.side_mm} mm",
+                        )
+                    ]
+                )
 
 
-def _raise(error: RefusedError) -> None:
+def _raise(error: InvalidInputError) -> None:
     raise error
 
 
 def _prepared(
-    slips: Iterable[tuple[Bill, SlipTexts]],
+    slips: Iterable[tuple[Bill, SlipText]],
     has: Callable[[str], bool],
-    look: Look,
-    refuse: Callable[[RefusedError], object],
+    look: SymbolStyle,
+    refuse: Callable[[InvalidInputError], object],
 ) -> Iterator[Slip]:
     """Each slip that can be printed, as it is drawn; the symbols are made many at a time."""
     numbered = enumerate(slips, 1)
@@ -186,7 +197,7 @@ def _prepared(
                 values, debts = slip_values(bill, code, texts), debt_lines(bill, texts)
                 barcode = gs1_128.from_bill(bill) if bill.barcode else None
                 _check_characters(values | {"parts": "".join(word for debt in debts for word in debt)}, has)
-            except RefusedError as error:
+            except InvalidInputError as error:
                 refuse(_at(error, record))
             else:
                 worded.append((code, values, debts, barcode))
@@ -195,17 +206,19 @@ def _prepared(
             yield Slip(values, debts, barcode, look, runs.decode())
 
 
-def _at(error: RefusedError, record: int) -> RefusedError:
-    return RefusedError([issue.at(Place(record=record)) for issue in error.issues], "a slip cannot be printed")
+def _at(error: InvalidInputError, record: int) -> InvalidInputError:
+    return InvalidInputError(
+        [issue.with_location(Location(record=record)) for issue in error.issues], "a slip cannot be printed"
+    )
 
 
 def _check_characters(values: dict[str, str], has: Callable[[str], bool]) -> None:
     """A character that the font lacks would print as a blank, in a name of all things; it is told by its number."""
     problems = [
-        Issue("CHARACTER", name, "a character of the font", f"U+{ord(character):04X}")
+        Issue("CHARACTER", field=name, expected="a character of the font", found=f"U+{ord(character):04X}")
         for name, text in values.items()
         for character in dict.fromkeys(text)
         if not character.isascii() and not has(character)
     ]
     if problems:
-        raise RefusedError(problems)
+        raise InvalidInputError(problems)

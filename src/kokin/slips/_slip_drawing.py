@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kokin.slips import gs1_128
-from kokin.slips._look import Look
+from kokin.slips._look import SymbolStyle
 from kokin.slips._pdf_file import POINTS_PER_MM
 from kokin.slips._slip_values import DebtLine
 from kokin.slips._template import Item, Template
@@ -35,7 +35,7 @@ class Slip(NamedTuple):
     values: dict[str, str]
     debts: list[DebtLine]
     barcode: gs1_128.Barcode | None
-    look: Look
+    look: SymbolStyle
     symbol: str
     """The dark runs of the eL-QR as PDF rectangles in modules, quiet zone included."""
 

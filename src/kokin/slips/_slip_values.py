@@ -8,8 +8,8 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from kokin.elqr import ElQr
-from kokin.issues import Issue, RefusedError
-from kokin.model import Bill, Name, Record, Text
+from kokin.issues import InvalidInputError, Issue
+from kokin.model import Bill, PersonalName, Record, Text
 from kokin.slips._numbers import payment_numbers
 
 _REIWA_BEGINS = date(2019, 5, 1)
@@ -46,16 +46,16 @@ VALUES = frozenset(
 )
 
 
-class SlipTexts(Record):
+class SlipText(Record):
     """The words on a slip that no bill carries.
 
     Raises:
-        RefusedError: a text that is too long, or has control characters.
+        InvalidInputError: a text that is too long, or has control characters.
     """
 
-    payee: Annotated[str, Text(60, least=1)]
+    payee: Annotated[str, Text(60, min=1)]
     """納入先: who is paid."""
-    charge: Annotated[str, Text(60, least=1)]
+    charge: Annotated[str, Text(60, min=1)]
     """税目・料金 as it is printed."""
     account: Annotated[str, Text(60)] = ""
     """口座番号・加入者名, where the slip shows one."""
@@ -67,7 +67,7 @@ class SlipTexts(Record):
     """A remark, such as the months that a bill is for."""
     how_to_pay: Annotated[str, Text(160)] = ""
     """How and where the slip can be paid."""
-    address: tuple[Annotated[str, Name(60)], ...] = Field(default=(), repr=False)
+    address: tuple[Annotated[str, PersonalName(60)], ...] = Field(default=(), repr=False)
     """郵便番号・住所 of the payer, line by line."""
     registrations: dict[str, Annotated[str, Text(14)]] = Field(default_factory=dict)
     """登録番号 (T and 13 digits) by the name of the debt in ``Bill.parts``."""
@@ -84,18 +84,29 @@ class DebtLine(NamedTuple):
     registration: str
 
 
-def debt_lines(bill: Bill, texts: SlipTexts) -> list[DebtLine]:
+def debt_lines(bill: Bill, texts: SlipText) -> list[DebtLine]:
     """The debts on a slip and, of several, their sum; a bill without parts is one debt.
 
     Raises:
-        RefusedError: the parts do not add up to the amount, or a text is for a debt that is not on the slip.
+        InvalidInputError: the parts do not add up to the amount, or a text is for a debt that is not on the slip.
     """
     parts = dict(bill.parts) or {texts.charge: bill.amount}
     if sum(parts.values()) != bill.amount:
-        raise RefusedError([Issue("PARTS_SUM", "parts", str(bill.amount), str(sum(parts.values())))])
+        raise InvalidInputError(
+            [Issue("PARTS_SUM", field="parts", expected=str(bill.amount), found=str(sum(parts.values())))]
+        )
     strangers = (texts.registrations.keys() | texts.remarks.keys()) - parts.keys()
     if strangers:
-        raise RefusedError([Issue("FIELD_UNKNOWN", "registrations", ", ".join(parts), ", ".join(sorted(strangers)))])
+        raise InvalidInputError(
+            [
+                Issue(
+                    "FIELD_UNKNOWN",
+                    field="registrations",
+                    expected=", ".join(parts),
+                    found=", ".join(sorted(strangers)),
+                )
+            ]
+        )
     lines = [
         DebtLine(
             name=name,
@@ -110,7 +121,7 @@ def debt_lines(bill: Bill, texts: SlipTexts) -> list[DebtLine]:
     return lines
 
 
-def slip_values(bill: Bill, code: ElQr, texts: SlipTexts) -> dict[str, str]:
+def slip_values(bill: Bill, code: ElQr, texts: SlipText) -> dict[str, str]:
     """Every text of a slip by the name that a template calls it."""
     upper, lower = code.upper_line, code.lower_line
     name = bill.name or ""

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kokin.columns import text_buffers
+from kokin._arrow import text_buffers
 from kokin.elqr import ElQr, parse_many
-from kokin.issues import Issue, Place, RefusedError, from_table
+from kokin.issues import InvalidInputError, Issue, Location, from_table
 from kokin.slips._matrix import DIGITS, SIDE, TRIPLETS, Modules, Words, tables, unpack
 from kokin.slips._penalty import best_masks
 
@@ -51,7 +51,7 @@ def symbols(payloads: Any, *, threads: int | None = None) -> Symbols:
     sequence of :class:`~kokin.elqr.ElQr` and texts, each of which must be a valid eL-QR.
 
     Raises:
-        RefusedError: a text that is no valid eL-QR; the issues name the records.
+        InvalidInputError: a text that is no valid eL-QR; the issues name the records.
     """
     column = _as_column(payloads)
     _check(column, threads)
@@ -63,15 +63,18 @@ def _check(column: pa.ChunkedArray, threads: int | None, start: int = 0) -> None
     parsed = parse_many(column, threads=threads)
     if parsed.rejected:
         issues = from_table(parsed.issues.slice(0, _MOST_TOLD))
-        moved = [issue.at(replace(issue.where, record=start + (issue.where.record or 0))) for issue in issues]
-        raise RefusedError(moved, f"no symbols: {parsed.rejected} invalid codes")
+        moved = [
+            issue.with_location(replace(issue.location, record=start + (issue.location.record or 0)))
+            for issue in issues
+        ]
+        raise InvalidInputError(moved, f"no symbols: {parsed.rejected} invalid codes")
 
 
 def draw(payloads: Any, *, threads: int | None = None) -> Symbols:
     """The symbols of any 255 digits; for payloads that were built or checked before.
 
     Raises:
-        RefusedError: something else than 255 digits; the issues name the records.
+        InvalidInputError: something else than 255 digits; the issues name the records.
     """
     letters = _letters(_as_column(payloads))
     rows = np.empty((len(letters), SIDE), np.uint64)
@@ -114,20 +117,28 @@ def _letters(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
         texts = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], pa.string())
     offsets, letters = text_buffers(texts)
     if texts.null_count or (np.diff(offsets) != DIGITS).any() or ((letters - np.uint8(ord("0"))) > 9).any():
-        raise RefusedError(_problems(texts), f"no symbols: each takes {DIGITS} digits")
+        raise InvalidInputError(_problems(texts), f"no symbols: each takes {DIGITS} digits")
     return letters.reshape(len(texts), DIGITS)
 
 
 def _problems(texts: pa.Array) -> list[Issue]:
     problems: list[Issue] = []
     for record, text in enumerate(texts.to_pylist(), 1):
-        where = Place(record=record)
+        where = Location(record=record)
         if text is None:
-            problems.append(Issue("FIELD_MISSING", "payload", where=where))
+            problems.append(Issue("FIELD_MISSING", field="payload", location=where))
         elif len(text) != DIGITS:
-            problems.append(Issue("PAYLOAD_LENGTH", "payload", f"{DIGITS} digits", f"{len(text)} characters", where))
+            problems.append(
+                Issue(
+                    "PAYLOAD_LENGTH",
+                    field="payload",
+                    expected=f"{DIGITS} digits",
+                    found=f"{len(text)} characters",
+                    location=where,
+                )
+            )
         elif not (text.isascii() and text.isdigit()):
-            problems.append(Issue("NOT_DIGITS", "payload", f"{DIGITS} digits", where=where))
+            problems.append(Issue("NOT_DIGITS", field="payload", expected=f"{DIGITS} digits", location=where))
         if len(problems) == _MOST_TOLD:
             break
     return problems

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, model_validator
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
 from kokin.slips._slip_values import VALUES
 from kokin.text import load_toml
@@ -66,7 +66,9 @@ class Item(_Geometry):
     def _value_is_known(self) -> Self:
         named = self.kind == "digits" or (self.kind in ("text", "cell") and self.value)
         if named and self.value not in VALUES:
-            raise RefusedError([Issue("CODE_UNKNOWN", "value", " | ".join(sorted(VALUES)), self.value)])
+            raise InvalidInputError(
+                [Issue("CODE_UNKNOWN", field="value", expected=" | ".join(sorted(VALUES)), found=self.value)]
+            )
         return self
 
 
@@ -83,7 +85,7 @@ class Template(_Geometry):
     """A page with its parts.
 
     Raises:
-        RefusedError: an unknown key or kind, or a value of the wrong type.
+        InvalidInputError: an unknown key or kind, or a value of the wrong type.
     """
 
     source: str
@@ -110,7 +112,7 @@ def template_file(name: str | Path) -> Traversable:
     """The file of a template by its name (``strip``, ``a4``) or path.
 
     Raises:
-        RefusedError: no such template.
+        InvalidInputError: no such template.
     """
     built_in = resources.files("kokin.slips") / "templates"
     known = sorted(entry.name.removesuffix(".toml") for entry in built_in.iterdir() if entry.name.endswith(".toml"))
@@ -118,7 +120,9 @@ def template_file(name: str | Path) -> Traversable:
         return built_in / f"{name}.toml"
     path = Path(name)
     if path.suffix != ".toml":
-        raise RefusedError([Issue("CODE_UNKNOWN", "template", f"{', '.join(known)} or a TOML file", str(name))])
+        raise InvalidInputError(
+            [Issue("CODE_UNKNOWN", field="template", expected=f"{', '.join(known)} or a TOML file", found=str(name))]
+        )
     return path
 
 
@@ -126,12 +130,14 @@ def load_template(name: str | Path) -> Template:
     """A template by its name (``strip``, ``a4``) or the path of a TOML file.
 
     Raises:
-        RefusedError: no such template, or a file that is none.
+        InvalidInputError: no such template, or a file that is none.
         OSError: the file cannot be read.
     """
     file = template_file(name)
     tables = load_toml(file)
     try:
         return Template(**tables)
-    except RefusedError as error:
-        raise RefusedError([issue.at(Place(file.name)) for issue in error.issues], "no template") from None
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            [issue.with_location(Location(file.name)) for issue in error.issues], "no template"
+        ) from None

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin import bills
-from kokin.columns import Ints
-from kokin.issues import Issue, Place, RefusedError
+from kokin._arrow import Int64Array
+from kokin.issues import InvalidInputError, Issue, Location
 
 # The digits of a barcode that name its slip: 請求書発行企業コード and 自由使用欄.
 _BARCODE_KEY = slice(2, 29)
@@ -30,9 +30,9 @@ def check_unique(source: Path) -> None:
     read a second time and those rows are compared by the keys themselves.
 
     Raises:
-        RefusedError: ``SLIP_DUPLICATE`` names the field and both rows of the file.
+        InvalidInputError: ``SLIP_DUPLICATE`` names the field and both rows of the file.
     """
-    hashes: dict[str, list[Ints]] = {}
+    hashes: dict[str, list[Int64Array]] = {}
     for piece in bills.batches(source):
         for name, keys in _keys(piece.table):
             hashes.setdefault(name, []).append(_hashes(keys)[~_is_null(keys)])
@@ -42,7 +42,7 @@ def check_unique(source: Path) -> None:
     for start in range(0, max(map(len, candidates.values())), _COMPARED):
         group = {name: found[start : start + _COMPARED] for name, found in candidates.items()}
         if issues := list(islice(_duplicates(source, group), _MAX_SHOWN)):
-            raise RefusedError(issues, "two slips of one number; nothing was written")
+            raise InvalidInputError(issues, "two slips of one number; nothing was written")
 
 
 def _keys(table: pa.Table) -> Iterator[tuple[str, pa.Array]]:
@@ -57,7 +57,7 @@ def _keys(table: pa.Table) -> Iterator[tuple[str, pa.Array]]:
         )
 
 
-def _hashes(keys: pa.Array) -> Ints:
+def _hashes(keys: pa.Array) -> Int64Array:
     return np.fromiter(map(hash, keys.to_pylist()), np.int64, len(keys))
 
 
@@ -65,13 +65,13 @@ def _is_null(keys: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(keys.is_null().to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _repeated(hashes: Ints) -> Ints:
+def _repeated(hashes: Int64Array) -> Int64Array:
     """The values that occur more than once, sorted."""
     hashes.sort()
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
-def _duplicates(source: Path, candidates: dict[str, Ints]) -> Iterator[Issue]:
+def _duplicates(source: Path, candidates: dict[str, Int64Array]) -> Iterator[Issue]:
     """Each slip whose key an earlier one has."""
     first_records: dict[tuple[str, str], int] = {}
     for piece in bills.batches(source):
@@ -80,5 +80,11 @@ def _duplicates(source: Path, candidates: dict[str, Ints]) -> Iterator[Issue]:
             for key, record in zip(keys.take(rows).to_pylist(), piece.records.take(rows).to_pylist(), strict=True):
                 first = first_records.setdefault((name, key), record)
                 if first != record:
-                    place = Place(source.name, record)
-                    yield Issue("SLIP_DUPLICATE", name, "a number of its own", f"that of record {first}", place)
+                    place = Location(source.name, record)
+                    yield Issue(
+                        "SLIP_DUPLICATE",
+                        field=name,
+                        expected="a number of its own",
+                        found=f"that of record {first}",
+                        location=place,
+                    )

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Bill, Record
-from kokin.slips._slip_values import SlipTexts
+from kokin.slips._slip_values import SlipText
 from kokin.text import load_toml
 
 
@@ -32,7 +32,7 @@ _SHAPES: tuple[tuple[str, str, Callable[[object], bool]], ...] = (
 )
 
 
-class SlipWords(Record):
+class SlipWording(Record):
     """What stands on the slips of a run beside the bills: words for all, and for each 税目・料金番号.
 
     A TOML file of it::
@@ -45,7 +45,7 @@ class SlipWords(Record):
         labels = { water-charge = "水道料金", sewerage-charge = "下水道使用料" }
         registrations = { water-charge = "T0000000000001", sewerage-charge = "T0000000000002" }
 
-    The keys are the fields of :class:`SlipTexts`; ``labels`` names the parts of a bill as they are printed.
+    The keys are the fields of :class:`SlipText`; ``labels`` names the parts of a bill as they are printed.
     """
 
     common: dict[str, Any] = Field(default_factory=dict)
@@ -54,11 +54,11 @@ class SlipWords(Record):
     """Fields by 税目・料金番号, which come before those that every slip has."""
 
     @classmethod
-    def load(cls, path: str | Path) -> SlipWords:
+    def load(cls, path: str | Path) -> SlipWording:
         """The words of a TOML file.
 
         Raises:
-            RefusedError: it is no TOML, or a slip of one of its items cannot be worded.
+            InvalidInputError: it is no TOML, or a slip of one of its items cannot be worded.
             OSError: it cannot be opened.
         """
         path = Path(path)
@@ -68,35 +68,37 @@ class SlipWords(Record):
             words = cls(common=content, items=items)
             for code in items:
                 words._texts(code, {})
-        except RefusedError as error:
-            raise RefusedError([issue.at(Place(path.name)) for issue in error.issues], error.summary) from None
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                [issue.with_location(Location(path.name)) for issue in error.issues], error.summary
+            ) from None
         return words
 
     @model_validator(mode="after")
     def _tables_hold_texts(self) -> Self:
         tables = {"": self.common, **{f"items.{code}.": fields for code, fields in self.items.items()}}
         issues = [
-            Issue("FIELD_TYPE", prefix + name, expected)
+            Issue("FIELD_TYPE", field=prefix + name, expected=expected)
             for prefix, fields in tables.items()
             for name, expected, fits in _SHAPES
             if name in fields and not fits(fields[name])
         ]
         if issues:
-            raise RefusedError(issues, "words refused")
+            raise InvalidInputError(issues, "words refused")
         return self
 
-    def of(self, bill: Bill) -> tuple[Bill, SlipTexts]:
+    def of(self, bill: Bill) -> tuple[Bill, SlipText]:
         """A bill with its parts named as they are printed, and the words of its slip.
 
         Raises:
-            RefusedError: a word is missing, of a wrong name or too long.
+            InvalidInputError: a word is missing, of a wrong name or too long.
         """
         labels = {**self.common.get("labels", {}), **self.items.get(bill.item_code, {}).get("labels", {})}
         named = tuple((labels.get(name, name), yen) for name, yen in bill.parts)
         printed = {name: labels.get(name, name) for name, _ in bill.parts}
         return bill.model_copy(update={"parts": named}), self._texts(bill.item_code, printed)
 
-    def _texts(self, item_code: str, parts: dict[str, str]) -> SlipTexts:
+    def _texts(self, item_code: str, parts: dict[str, str]) -> SlipText:
         fields = {**self.common, **self.items.get(item_code, {})}
         labels = {**self.common.get("labels", {}), **fields.pop("labels", {}), **parts}
         for name in ("registrations", "remarks"):
@@ -106,7 +108,7 @@ class SlipWords(Record):
             }
         fields["address"] = tuple(fields.get("address", ()))
         try:
-            return SlipTexts(**fields)
-        except RefusedError as error:
+            return SlipText(**fields)
+        except InvalidInputError as error:
             issues = [replace(issue, field=f"items.{item_code}.{issue.field}") for issue in error.issues]
-            raise RefusedError(issues, f"no words for slips of item {item_code}") from None
+            raise InvalidInputError(issues, f"no words for slips of item {item_code}") from None

@@ -9,7 +9,7 @@ r"""The convenience-store barcode (GS1-128 標準料金代理収納): 44 digits 
 >>> parse(code.digits) == code
 True
 >>> for issue in check("91929023252070000010123499900099999900106055"):
-...     print(issue.where.byte, issue.field, issue.code, issue.expected)
+...     print(issue.location.byte, issue.field, issue.code, issue.expected)
 43 check_digit CHECK_DIGIT 1
 
 A text is read as it is typed, scanned or printed:
@@ -34,8 +34,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import model_validator
 
-from kokin.issues import Issue, Place, RefusedError
-from kokin.model import Bill, Day, Digits, Record, Yen
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import Bill, Date, Digits, Record, Yen
 from kokin.slips import _code128
 from kokin.slips._pdf_file import POINTS_PER_MM, one_page
 from kokin.text import gs1_check_digit
@@ -75,7 +75,7 @@ class Barcode(Record):
     """What a barcode says.
 
     Raises:
-        RefusedError: a field that cannot be written, such as an amount above 300,000 yen.
+        InvalidInputError: a field that cannot be written, such as an amount above 300,000 yen.
     """
 
     company_code: Annotated[str, Digits(6)]
@@ -84,7 +84,7 @@ class Barcode(Record):
     """自由使用欄: the body's own number of the slip."""
     reissue: Annotated[str, Digits(1)] = "0"
     """再発行区分."""
-    payable_until: Annotated[date, Day()] | None = None
+    payable_until: Annotated[date, Date()] | None = None
     """支払期限; ``None`` writes 999999, no deadline."""
     stamp: bool = False
     """印紙フラグ: whether a revenue stamp is due; never for public money."""
@@ -95,7 +95,9 @@ class Barcode(Record):
     def _in_a_century_of_two_digits(self) -> Self:
         day = self.payable_until
         if day and not _CENTURY <= day.year < _CENTURY + 100:
-            raise RefusedError([Issue("DATE_INVALID", "payable_until", "2000 to 2099", day.isoformat())])
+            raise InvalidInputError(
+                [Issue("DATE_INVALID", field="payable_until", expected="2000 to 2099", found=day.isoformat())]
+            )
         return self
 
     @property
@@ -121,7 +123,7 @@ def build(
     """The barcode of a slip of public money, which never needs a stamp.
 
     Raises:
-        RefusedError: a field that cannot be written; above 300,000 yen a slip carries no barcode.
+        InvalidInputError: a field that cannot be written; above 300,000 yen a slip carries no barcode.
     """
     return Barcode(company_code=company_code, free=free, amount=amount, payable_until=payable_until, reissue=reissue)
 
@@ -130,18 +132,18 @@ def from_bill(bill: Bill) -> Barcode:
     """The barcode of a bill's slip, whose amount and deadline must be the bill's own.
 
     Raises:
-        RefusedError: the bill has no barcode, a wrong one, or one that says something else than the bill.
+        InvalidInputError: the bill has no barcode, a wrong one, or one that says something else than the bill.
     """
     if bill.barcode is None:
-        raise RefusedError([Issue("FIELD_MISSING", "barcode")], f"bill {bill.bill_id} has no barcode")
+        raise InvalidInputError([Issue("FIELD_MISSING", field="barcode")], f"bill {bill.bill_id} has no barcode")
     code = parse(bill.barcode)
     differing = [
-        Issue("BARCODE_DIFFERS", name, str(stated), str(getattr(code, name)))
+        Issue("BARCODE_DIFFERS", field=name, expected=str(stated), found=str(getattr(code, name)))
         for name, stated in (("amount", bill.amount), ("payable_until", bill.payable_until))
         if getattr(code, name) != stated
     ]
     if differing:
-        raise RefusedError(differing, f"the barcode of bill {bill.bill_id} is not its own")
+        raise InvalidInputError(differing, f"the barcode of bill {bill.bill_id} is not its own")
     return code
 
 
@@ -160,11 +162,11 @@ def parse(text: str) -> Barcode:
     behind them); and the printed text (目視文字): ``(91)`` and digits with hyphens, spaces and line ends between them.
 
     Raises:
-        RefusedError: ``.issues`` lists every problem.
+        InvalidInputError: ``.issues`` lists every problem.
     """
     values, problems = _read(text)
     if problems:
-        raise RefusedError(problems, "no valid barcode")
+        raise InvalidInputError(problems, "no valid barcode")
     return Barcode(**values)
 
 
@@ -188,15 +190,15 @@ def _read(text: str) -> tuple[dict[str, Any], list[Issue]]:
     """The fields as far as they can be read, and the problems in the order of the digits."""
     text = _digits_of(text)
     if len(text) != _LENGTH:
-        return {}, [Issue("WIDTH", "barcode", f"{_LENGTH} digits", f"{len(text)} characters")]
+        return {}, [Issue("WIDTH", field="barcode", expected=f"{_LENGTH} digits", found=f"{len(text)} characters")]
     if not (text.isascii() and text.isdigit()):
-        return {}, [Issue("NOT_DIGITS", "barcode", f"{_LENGTH} digits")]
+        return {}, [Issue("NOT_DIGITS", field="barcode", expected=f"{_LENGTH} digits")]
     problems = []
     fields = _cut(text)
     start = 0
 
     def tell(code: str, name: str, expected: str) -> None:
-        problems.append(Issue(code, name, expected, fields[name], Place(byte=start)))
+        problems.append(Issue(code, field=name, expected=expected, found=fields[name], location=Location(byte=start)))
 
     values: dict[str, Any] = {}
     for name, digits in fields.items():
@@ -237,16 +239,22 @@ def bars(code: Barcode, module_mm: float = _MODULE_MM, height_mm: float = _LEAST
     """Each bar's left edge and width in mm, the left quiet zone included: Code Set C, with FNC1 behind the start.
 
     Raises:
-        RefusedError: wider than 60 mm or lower than 10 mm.
+        InvalidInputError: wider than 60 mm or lower than 10 mm.
     """
     width = width_mm(module_mm)
     problems = []
     if not 0 < width <= _MOST_WIDE_MM:
-        problems.append(Issue("PRINT_SIZE", "module_mm", f"at most {_MOST_WIDE_MM} mm wide", f"{width} mm"))
+        problems.append(
+            Issue("PRINT_SIZE", field="module_mm", expected=f"at most {_MOST_WIDE_MM} mm wide", found=f"{width} mm")
+        )
     if height_mm < _LEAST_HIGH_MM:
-        problems.append(Issue("PRINT_SIZE", "height_mm", f"at least {_LEAST_HIGH_MM} mm high", f"{height_mm} mm"))
+        problems.append(
+            Issue(
+                "PRINT_SIZE", field="height_mm", expected=f"at least {_LEAST_HIGH_MM} mm high", found=f"{height_mm} mm"
+            )
+        )
     if problems:
-        raise RefusedError(problems, "no barcode of this size")
+        raise InvalidInputError(problems, "no barcode of this size")
     return [(left * module_mm, wide * module_mm) for left, wide in _code128.bars(code.digits)]
 
 
@@ -258,7 +266,7 @@ def svg(code: Barcode, module_mm: float = _MODULE_MM, height_mm: float = _LEAST_
     """The barcode with its two lines as an SVG document, its size in mm.
 
     Raises:
-        RefusedError: wider than 60 mm or lower than 10 mm.
+        InvalidInputError: wider than 60 mm or lower than 10 mm.
     """
     drawn = bars(code, module_mm, height_mm)
     width, height = width_mm(module_mm), height_mm + 2 * _LINE_MM
@@ -278,7 +286,7 @@ def pdf(code: Barcode, module_mm: float = _MODULE_MM, height_mm: float = _LEAST_
     """The barcode with its two lines as a PDF of one page in its size.
 
     Raises:
-        RefusedError: wider than 60 mm or lower than 10 mm.
+        InvalidInputError: wider than 60 mm or lower than 10 mm.
     """
     drawn = bars(code, module_mm, height_mm)
     width, height = width_mm(module_mm), height_mm + 2 * _LINE_MM

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from kokin.issues import RefusedError, from_table
+from kokin.issues import InvalidInputError, from_table
 from kokin.model import Outcome, Receipt
 from kokin.reconcile import Control, Policy
 from kokin.spark._bucket import rehearse, row_schema, settle
@@ -71,14 +71,14 @@ class SparkReconciliation:
         on the way would show.
 
         Raises:
-            RefusedError: the bills do not hold together, or a row is no bill or no receipt. ``.issues`` tells all of
-                it; a bill is named by its ``bill_id``, for rows have no number in Spark.
+            InvalidInputError: the bills do not hold together, or a row is no bill or no receipt. ``.issues`` tells all
+                of it; a bill is named by its ``bill_id``, for rows have no number in Spark.
         """
         told = self._settled.where("refused is not null or run is not null").select("refused", "run.summary").toArrow()
         if told.column("refused").null_count < len(told):
             refused = told.column("refused").drop_null().combine_chunks()
             issues = dict.fromkeys(from_table(pa.Table.from_struct_array(refused)))
-            raise RefusedError(list(issues), "bills or receipts refused")
+            raise InvalidInputError(list(issues), "bills or receipts refused")
         taken_back = "coalesce(kind, '') = 'reversal'" if "kind" in self._receipts.columns else "false"
         yen = f"if({taken_back}, -bigint(amount), bigint(amount))"
         received = self._receipts.selectExpr(f"coalesce(sum({yen}), 0)").first()
@@ -100,12 +100,12 @@ def reconcile(
 
     Args:
         bills: the columns of :class:`~kokin.model.Bill`, one row a slip; optional ones may be missing.
-        receipts: the columns of :class:`~kokin.model.Receipt`. ``paid_at`` may be a text ``HH:MM:SS``.
+        receipts: the columns of :class:`~kokin.model.Receipt`. ``paid_time`` may be a text ``HH:MM:SS``.
         policy: the body's choices.
         buckets: into how many parts the work is cut; by default one per million rows. It does not show in the result.
 
     Raises:
-        RefusedError: a required column is missing, or one is of a wrong type.
+        InvalidInputError: a required column is missing, or one is of a wrong type.
     """
     policy = policy or Policy()
     bills = bills.select(*(name for name in bills.columns if name in _OF_BILLS))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kokin.matching import CONTENT, NUMBERS
+from kokin.matching import CONTENT, KEY_KINDS
 
 
 def _text(column: str) -> str:
@@ -36,7 +36,7 @@ def numbers(columns: Collection[str]) -> dict[str, str]:
 
     They read as their keys in the core: 34, 27, up to 20 and 10 characters. A kind without its columns is left out.
     """
-    return {kind: _TEXTS[kind] for kind in NUMBERS if (_EL_FIELDS if kind == "el_number" else {kind}) <= set(columns)}
+    return {kind: _TEXTS[kind] for kind in KEY_KINDS if (_EL_FIELDS if kind == "el_number" else {kind}) <= set(columns)}
 
 
 def number_tokens(columns: Collection[str]) -> list[str]:

@@ -1,38 +1,38 @@
 """Text as old systems write it: check digits, character sets, dates without an era, and masking.
 
->>> body_code("08233")
+>>> authority_code("08233")
 '082333'
 >>> mask("公金 花子")
 '公＊＊＊＊'
 >>> decode_half_width(bytes([0xBA, 0xB3, 0xB7, 0xDD]))
 'ｺｳｷﾝ'
 >>> from datetime import date
->>> assume_era("080731", reference=date(2026, 8, 3))
+>>> infer_era("080731", reference=date(2026, 8, 3))
 datetime.date(2026, 7, 31)
 """
 
-from kokin.text._check_digits import body_code, gs1_check_digit, is_my_number
+from kokin.text._check_digits import authority_code, gs1_check_digit, is_my_number
 from kokin.text._dates import (
     MONTHS,
     YEARS_AHEAD,
     YEARS_BACK,
-    assume_century,
-    assume_era,
-    assume_era_or_century,
-    assume_year,
-    era_day,
-    era_text,
+    format_wareki,
+    infer_century,
+    infer_era,
+    infer_era_or_century,
+    infer_year,
+    parse_wareki,
 )
 from kokin.text._encodings import (
     EBCDIC_TO_HALF_WIDTH,
     HALF_WIDTH_TO_EBCDIC,
     JIS_X_0201,
     UndecodableError,
-    control_character,
     decode_cp932,
     decode_half_width,
     encode_half_width,
-    gaiji,
+    find_control_character,
+    find_gaiji,
 )
 from kokin.text._file_name import file_name
 from kokin.text._masking import mask
@@ -47,23 +47,23 @@ __all__ = [
     "YEARS_AHEAD",
     "YEARS_BACK",
     "UndecodableError",
-    "assume_century",
-    "assume_era",
-    "assume_era_or_century",
-    "assume_year",
-    "body_code",
-    "control_character",
+    "authority_code",
     "decode_cp932",
     "decode_half_width",
     "encode_half_width",
-    "era_day",
-    "era_text",
     "file_name",
-    "gaiji",
+    "find_control_character",
+    "find_gaiji",
+    "format_wareki",
     "gs1_check_digit",
+    "infer_century",
+    "infer_era",
+    "infer_era_or_century",
+    "infer_year",
     "is_my_number",
     "load_toml",
     "mask",
     "parse_toml",
+    "parse_wareki",
     "require_date",
 ]

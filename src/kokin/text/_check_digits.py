@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 
 _BODY_WEIGHTS = (6, 5, 4, 3, 2)
 _MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
@@ -10,24 +10,24 @@ _MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 
 def _digits(field: str, value: str, width: int) -> list[int]:
     if len(value) != width:
-        raise RefusedError([Issue("WIDTH", field, f"{width} digits", str(len(value)))])
+        raise InvalidInputError([Issue("WIDTH", field=field, expected=f"{width} digits", found=str(len(value)))])
     if not (value.isascii() and value.isdigit()):
-        raise RefusedError([Issue("NOT_DIGITS", field, f"{width} digits", value)])
+        raise InvalidInputError([Issue("NOT_DIGITS", field=field, expected=f"{width} digits", found=value)])
     return [int(digit) for digit in value]
 
 
-def body_code(first_five: str) -> str:
+def authority_code(first_five: str) -> str:
     """The 全国地方公共団体コード of six digits from its first five (prefecture 2, municipality 3).
 
     Raises:
-        RefusedError: not five digits.
+        InvalidInputError: not five digits.
 
     Source: 総務省 全国地方公共団体コード仕様 (modulus 11, weights 6 to 2).
 
-    >>> [body_code(code) for code in ("08233", "01100", "13101", "47382")]
+    >>> [authority_code(code) for code in ("08233", "01100", "13101", "47382")]
     ['082333', '011002', '131016', '473821']
     """
-    total = sum(w * d for w, d in zip(_BODY_WEIGHTS, _digits("body_code", first_five, 5), strict=True))
+    total = sum(w * d for w, d in zip(_BODY_WEIGHTS, _digits("authority_code", first_five, 5), strict=True))
     return first_five + str((11 - total % 11) % 10)
 
 
@@ -35,7 +35,7 @@ def gs1_check_digit(digits: str) -> int:
     """The GS1 check digit (モジュラス10 ウェイト3) of a number without it: weights 3, 1 from the right.
 
     Raises:
-        RefusedError: not digits.
+        InvalidInputError: not digits.
 
     Source: GS1 General Specifications 7.9.
 

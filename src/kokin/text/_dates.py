@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 
 # The year before the first of each era, by the digit that files write for it: 明治, 大正, 昭和, 平成, 令和.
 _ERAS = {"1": 1867, "2": 1911, "3": 1925, "4": 1988, "5": 2018}
@@ -29,9 +29,9 @@ YEARS_BACK, YEARS_AHEAD = 3, 1
 MONTHS = 7
 
 
-def _refused(text: str, expected: str) -> RefusedError:
+def _refused(text: str, expected: str) -> InvalidInputError:
     found = text[:12] if text.isascii() and text.isdigit() else ""
-    return RefusedError([Issue("DATE_INVALID", expected=expected, found=found)])
+    return InvalidInputError([Issue("DATE_INVALID", expected=expected, found=found)])
 
 
 def _day(year: int, month_day: str) -> date | None:
@@ -61,7 +61,7 @@ class _Reach:
         """Return the day nearest to the reference date; ``other`` are days in a reading that was not asked for.
 
         Raises:
-            RefusedError: ``DATE_INVALID`` for no day at all, ``DATE_TOO_FAR`` for none within reach.
+            InvalidInputError: ``DATE_INVALID`` for no day at all, ``DATE_TOO_FAR`` for none within reach.
         """
         day = min(days, key=lambda day: (abs(day - self.reference), self.reference >= day), default=None)
         if day is None:
@@ -70,22 +70,22 @@ class _Reach:
             return day
         western = next((f", western {day}" for day in other if day in self), "")
         expected = f"{style}, at most {self.back} months before and {self.ahead} after {self.reference}"
-        raise RefusedError([Issue("DATE_TOO_FAR", expected=expected, found=f"{text} = {day}{western}")])
+        raise InvalidInputError([Issue("DATE_TOO_FAR", expected=expected, found=f"{text} = {day}{western}")])
 
 
 def _are_digits(text: str, width: int) -> bool:
     return len(text) == width and text.isascii() and text.isdigit()
 
 
-def era_day(text: str) -> date:
+def parse_wareki(text: str) -> date:
     """The day of ``EYYMMDD``, its era by digit: 1 明治, 2 大正, 3 昭和, 4 平成, 5 令和.
 
     A year past the end of its era is taken as it is counted: eLTAX once asked for 平成32 in January 2020.
 
     Raises:
-        RefusedError: not seven digits, or no day of the calendar.
+        InvalidInputError: not seven digits, or no day of the calendar.
 
-    >>> era_day("5010501"), era_day("4320120")
+    >>> parse_wareki("5010501"), parse_wareki("4320120")
     (datetime.date(2019, 5, 1), datetime.date(2020, 1, 20))
     """
     if _are_digits(text, 7) and text[0] in _ERAS and text[1:3] != "00":
@@ -107,35 +107,35 @@ def _western_days(text: str) -> list[date]:
     return [day for century in range(1800, 2200, 100) if (day := _day(century + int(text[:2]), text[2:]))]
 
 
-def assume_era(text: str, reference: date, *, years_back: int = YEARS_BACK, years_ahead: int = YEARS_AHEAD) -> date:
+def infer_era(text: str, reference: date, *, years_back: int = YEARS_BACK, years_ahead: int = YEARS_AHEAD) -> date:
     """The day of a 和暦 ``YYMMDD`` without its era: of the five eras, the day nearest to ``reference``.
 
     Raises:
-        RefusedError: not six digits or no day of the calendar in any era (``DATE_INVALID``); no day within the given
-            years of the reference date (``DATE_TOO_FAR``), even where a western year (26 for 2026) would be.
+        InvalidInputError: not six digits or no day of the calendar in any era (``DATE_INVALID``); no day within the
+            given years of the reference date (``DATE_TOO_FAR``), even where a western year (26 for 2026) would be.
 
-    >>> assume_era("010501", date(2019, 6, 1)), assume_era("010501", date(1989, 6, 1))
+    >>> infer_era("010501", date(2019, 6, 1)), infer_era("010501", date(1989, 6, 1))
     (datetime.date(2019, 5, 1), datetime.date(1989, 5, 1))
     """
     reach = _Reach(reference, 12 * years_back, 12 * years_ahead)
     return reach.choose(text, _era_days(text), _western_days(text), "YYMMDD of an era (和暦)")
 
 
-def assume_century(text: str, reference: date, *, years_back: int = YEARS_BACK, years_ahead: int = YEARS_AHEAD) -> date:
+def infer_century(text: str, reference: date, *, years_back: int = YEARS_BACK, years_ahead: int = YEARS_AHEAD) -> date:
     """The day of a western ``YYMMDD``: of all centuries, the day nearest to ``reference``.
 
     Raises:
-        RefusedError: not six digits or no day of the calendar (``DATE_INVALID``); no day within the given years of the
-            reference date (``DATE_TOO_FAR``).
+        InvalidInputError: not six digits or no day of the calendar (``DATE_INVALID``); no day within the given years of
+            the reference date (``DATE_TOO_FAR``).
 
-    >>> assume_century("260401", date(2026, 4, 15))
+    >>> infer_century("260401", date(2026, 4, 15))
     datetime.date(2026, 4, 1)
     """
     reach = _Reach(reference, 12 * years_back, 12 * years_ahead)
     return reach.choose(text, _western_days(text), [], "YYMMDD")
 
 
-def assume_era_or_century(
+def infer_era_or_century(
     text: str, reference: date, *, years_back: int = YEARS_BACK, years_ahead: int = YEARS_AHEAD
 ) -> date:
     """The day of a ``YYMMDD`` whose year is 和暦 or western: the day nearest to ``reference``.
@@ -143,23 +143,23 @@ def assume_era_or_century(
     The readings of one text are at least 11 years apart, so that at most one is within the default distance.
 
     Raises:
-        RefusedError: as :func:`assume_era`.
+        InvalidInputError: as :func:`infer_era`.
 
-    >>> assume_era_or_century("260401", date(2026, 4, 15)), assume_era_or_century("080401", date(2026, 4, 15))
+    >>> infer_era_or_century("260401", date(2026, 4, 15)), infer_era_or_century("080401", date(2026, 4, 15))
     (datetime.date(2026, 4, 1), datetime.date(2026, 4, 1))
     """
     reach = _Reach(reference, 12 * years_back, 12 * years_ahead)
     return reach.choose(text, _era_days(text) + _western_days(text), [], "YYMMDD, 和暦 or western")
 
 
-def assume_year(text: str, reference: date, *, months: int = MONTHS) -> date:
+def infer_year(text: str, reference: date, *, months: int = MONTHS) -> date:
     """The day of an ``MMDD`` without its year: the one nearest to ``reference``, in this year or an adjacent one.
 
     Raises:
-        RefusedError: not four digits or no day of the calendar in any year (``DATE_INVALID``); no day within the given
-            months of the reference date (``DATE_TOO_FAR``), as 0229 is far from a leap year.
+        InvalidInputError: not four digits or no day of the calendar in any year (``DATE_INVALID``); no day within the
+            given months of the reference date (``DATE_TOO_FAR``), as 0229 is far from a leap year.
 
-    >>> assume_year("0104", date(2025, 12, 26)), assume_year("1226", date(2026, 1, 5))
+    >>> infer_year("0104", date(2025, 12, 26)), infer_year("1226", date(2026, 1, 5))
     (datetime.date(2026, 1, 4), datetime.date(2025, 12, 26))
     """
     # Eight years are the longest time without a 02-29.
@@ -168,17 +168,17 @@ def assume_year(text: str, reference: date, *, months: int = MONTHS) -> date:
     return _Reach(reference, months, months).choose(text, days, [], "MMDD")
 
 
-def era_text(day: date, *, with_era: bool = False) -> str:
+def format_wareki(day: date, *, with_era: bool = False) -> str:
     """The ``YYMMDD`` of a day in its era, as a file without eras has it; ``with_era`` puts the era digit before it.
 
     Raises:
-        RefusedError: ``DATE_INVALID``: a day before 明治 (1868-01-25), or a year past the 99th of its era.
+        InvalidInputError: ``DATE_INVALID``: a day before 明治 (1868-01-25), or a year past the 99th of its era.
 
-    >>> era_text(date(2019, 4, 30)), era_text(date(2019, 5, 1)), era_text(date(2019, 5, 1), with_era=True)
-    ('310430', '010501', '5010501')
+    >>> format_wareki(date(2019, 4, 30)), format_wareki(date(2019, 5, 1)), format_wareki(date(2019, 5, 1),
+    with_era=True) ('310430', '010501', '5010501')
     """
     era = next((digit for digit, first in _FIRST_DAYS.items() if day >= first), "")
     if not era or day.year - _ERAS[era] > 99:
         expected = f"{_FIRST_DAYS['1']} to {_ERAS['5'] + 99}-12-31"
-        raise RefusedError([Issue("DATE_INVALID", expected=expected, found=str(day))])
+        raise InvalidInputError([Issue("DATE_INVALID", expected=expected, found=str(day))])
     return f"{era if with_era else ''}{day.year - _ERAS[era]:02d}{day:%m%d}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 
 #: The bytes of a half-width field: JIS X 0201 without control characters (20-7E and A1-DF).
 JIS_X_0201 = bytes([*range(0x20, 0x7F), *range(0xA1, 0xE0)])
@@ -16,13 +16,13 @@ _NOT_CP932 = re.compile("[\x80\uf8f0-\uf8f3]")
 _GAIJI = re.compile("[\ue000-\ue757]")
 
 
-class UndecodableError(RefusedError):
+class UndecodableError(InvalidInputError):
     """Bytes that are no text of their character set; the one issue has the first wrong byte in ``where.byte``."""
 
 
 def _undecodable(content: bytes, at: int, charset: str) -> UndecodableError:
     return UndecodableError(
-        [Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[at]:02X}", where=Place(byte=at))]
+        [Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[at]:02X}", location=Location(byte=at))]
     )
 
 
@@ -45,14 +45,14 @@ def encode_half_width(text: str) -> bytes:
     """The bytes of a half-width text; the inverse of :func:`decode_half_width`.
 
     Raises:
-        RefusedError: a character without a half-width byte; nothing is converted.
+        InvalidInputError: a character without a half-width byte; nothing is converted.
     """
     try:
         content = text.encode("cp932")
     except UnicodeEncodeError:
         content = b"\0"
     if len(content) != len(text) or content.translate(None, JIS_X_0201):
-        raise RefusedError([Issue("CHARACTER", expected="half-width characters (JIS X 0201)")])
+        raise InvalidInputError([Issue("CHARACTER", expected="half-width characters (JIS X 0201)")])
     return content
 
 
@@ -82,7 +82,7 @@ def decode_cp932(content: bytes) -> str:
     return text
 
 
-def control_character(text: str) -> str:
+def find_control_character(text: str) -> str:
     """The first character of a text that is no writing (a control character, a line separator), or nothing.
 
     The full-width blank and 外字 are writing, though ``str.isprintable`` does not think so.
@@ -92,7 +92,7 @@ def control_character(text: str) -> str:
     return next((c for c in text if not (c.isprintable() or c == "\u3000" or _GAIJI.match(c))), "")
 
 
-def gaiji(text: str) -> str:
+def find_gaiji(text: str) -> str:
     """The first 外字 of a text decoded from cp932 (F040-F9FC, the private area), or nothing."""
     found = _GAIJI.search(text)
     return found[0] if found else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from kokin.issues import Issue, Place, RefusedError
+from kokin.issues import InvalidInputError, Issue, Location
 
 #: Bytes of the largest file that is read.
 MAX_BYTES = 1 << 20
@@ -31,7 +31,7 @@ def load_toml(path: Path | Readable, *, parse_float: Callable[[str], Any] = floa
         parse_float: Makes a value of the text of a number with a fraction, such as ``decimal.Decimal``.
 
     Raises:
-        RefusedError: ``TOML_INVALID``: not UTF-8, not TOML, nested too deeply, or larger than 1 MiB.
+        InvalidInputError: ``TOML_INVALID``: not UTF-8, not TOML, nested too deeply, or larger than 1 MiB.
         OSError: the file cannot be read.
     """
     content = path.read_bytes()
@@ -51,7 +51,7 @@ def parse_toml(text: str, name: str = "", *, parse_float: Callable[[str], Any] =
     {'a': {'b': 1}}
 
     Raises:
-        RefusedError: ``TOML_INVALID``: not TOML, or nested too deeply.
+        InvalidInputError: ``TOML_INVALID``: not TOML, or nested too deeply.
     """
     if any(line.count(".") > _MAX_DOTS for line in text.splitlines()):
         raise _invalid(name, f"at most {_MAX_DOTS} dots in a line", "more")
@@ -63,5 +63,7 @@ def parse_toml(text: str, name: str = "", *, parse_float: Callable[[str], Any] =
         raise _invalid(name, "TOML", str(error)) from None
 
 
-def _invalid(name: str, expected: str, found: str) -> RefusedError:
-    return RefusedError([Issue("TOML_INVALID", "", expected, found[:200], Place(name))])
+def _invalid(name: str, expected: str, found: str) -> InvalidInputError:
+    return InvalidInputError(
+        [Issue("TOML_INVALID", field="", expected=expected, found=found[:200], location=Location(name))]
+    )

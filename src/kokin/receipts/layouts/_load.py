@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kokin.issues import Issue, RefusedError
+from kokin.issues import InvalidInputError, Issue
 from kokin.receipts.layouts._model import Layout
 from kokin.text import file_name, load_toml, parse_toml
 
 
-class LayoutError(RefusedError):
+class LayoutError(InvalidInputError):
     """A layout that cannot be used; each issue names the table and key."""
 
 
@@ -41,13 +41,18 @@ def load(name: str | Path) -> Layout:
         raise LayoutError([Issue("LAYOUT_UNKNOWN", found=str(name))]) from None
     except (OSError, ValueError) as error:  # a ValueError: a NUL in the name
         raise LayoutError([Issue("LAYOUT_INVALID", found=f"{name}: {error}")]) from None
-    except RefusedError as error:
+    except InvalidInputError as error:
         raise _not_toml(error) from None
     return _layout(tables, file_name(path).removesuffix(".toml"))
 
 
-def _not_toml(error: RefusedError) -> LayoutError:
-    return LayoutError([Issue("LAYOUT_INVALID", one.where.file, one.expected, one.found) for one in error.issues])
+def _not_toml(error: InvalidInputError) -> LayoutError:
+    return LayoutError(
+        [
+            Issue("LAYOUT_INVALID", field=one.location.file, expected=one.expected, found=one.found)
+            for one in error.issues
+        ]
+    )
 
 
 @functools.cache
@@ -63,7 +68,7 @@ def parse(text: str, name: str) -> Layout:
     """
     try:
         tables = parse_toml(text, name)
-    except RefusedError as error:
+    except InvalidInputError as error:
         raise _not_toml(error) from None
     return _layout(tables, name)
 
@@ -76,7 +81,8 @@ def _layout(tables: dict[str, Any], name: str) -> Layout:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         raise LayoutError(
-            [Issue("LAYOUT_INVALID", _where(row["loc"], tables), row["msg"]) for row in problems], f"layout {name}"
+            [Issue("LAYOUT_INVALID", field=_where(row["loc"], tables), expected=row["msg"]) for row in problems],
+            f"layout {name}",
         ) from None
     wrong = list(layout.problems())
     if wrong:
@@ -87,7 +93,7 @@ def _layout(tables: dict[str, Any], name: str) -> Layout:
 def _tables(name: str) -> dict[str, Any]:
     """The tables of a built-in layout on which another is based."""
     if name not in names():
-        raise LayoutError([Issue("LAYOUT_UNKNOWN", "base", ", ".join(names()), name)])
+        raise LayoutError([Issue("LAYOUT_UNKNOWN", field="base", expected=", ".join(names()), found=name)])
     tables = load_toml(resources.files("kokin.receipts.layouts") / f"{name}.toml")
     return {**_tables(str(tables.pop("base"))), **tables} if "base" in tables else tables
 

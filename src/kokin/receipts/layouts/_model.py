@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic import Field as Limits
 
 from kokin.issues import Issue
-from kokin.model import Bill, Day, Digits, Receipt, Record, Text, Yen, kinds
+from kokin.model import Bill, Date, Digits, Receipt, Record, Text, Yen, field_types
 from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -411,7 +411,7 @@ class Layout(_Table):
                 elif source.first and field.type is not FieldType.DATE:
                     yield _invalid(f"{where}.first", "date fields", path)
                 elif self.format == "fixed" and not source.join and not source.values:
-                    fit = _fits(field, kinds(record).get(canonical))
+                    fit = _fits(field, field_types(record).get(canonical))
                     if fit:
                         yield _invalid(where, fit, f"{field.type} of {field.length} bytes")
         if mapping and table == "receipt":
@@ -435,7 +435,7 @@ class Layout(_Table):
             many = "fields" if found is None or len(fields) > 1 else "assigned"
             listed = ", ".join(f'"{path}"' for path in fields)
             expected = f'[identity] with {many} = [{listed}], or identity = "content"'
-            yield Issue("IDENTITY_MISSING", "identity", expected)
+            yield Issue("IDENTITY_MISSING", field="identity", expected=expected)
             return
         key = self.identity
         if [key.content, bool(key.assigned), bool(key.fields)].count(True) != 1:
@@ -484,7 +484,7 @@ _A_FIELD = "a field of the data record, or header. and one of the header"
 
 
 def _invalid(where: str, expected: str, found: str = "") -> Issue:
-    return Issue("LAYOUT_INVALID", where, expected, found)
+    return Issue("LAYOUT_INVALID", field=where, expected=expected, found=found)
 
 
 def _field_problems(field: Field, seen: set[str], *, fixed: bool) -> Iterator[str]:
@@ -529,7 +529,7 @@ def _fits(field: Field, kind: Any) -> str:
         case Yen():
             if field.type not in (FieldType.NUMBER, FieldType.YEN):
                 return "yen"
-        case Day():
+        case Date():
             if field.type is not FieldType.DATE:
                 return "a date"
     return ""

@@ -12,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 #: Rows that are worked on at a time: enough to make a step worth its call, few enough for the cache.
-CHUNK = 131_072
+CHUNK_ROWS = 131_072
 
 
-def stretches(count: int) -> list[slice]:
-    """The rows of a batch, :data:`CHUNK` at a time, so that what is between two steps stays small."""
-    return [slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+def chunk_slices(count: int) -> list[slice]:
+    """The rows of a batch, :data:`CHUNK_ROWS` at a time, so that what is between two steps stays small."""
+    return [slice(start, min(start + CHUNK_ROWS, count)) for start in range(0, count, CHUNK_ROWS)]
 
 
-def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+def thread_map(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     """The results of independent pieces of work, in their order. numpy and Arrow free the lock for most of it."""
-    return list(in_turn(work, items))
+    return list(lazy_thread_map(work, items))
 
 
-def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """What :func:`in_threads` tells, one after another: only a few pieces are taken before they are asked for."""
+def lazy_thread_map(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """What :func:`thread_map` tells, one after another: only a few pieces are taken before they are asked for."""
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(cores()) as pool:
         for item in items:
@@ -39,10 +39,10 @@ def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
 
 def sort(values: npt.NDArray[Any]) -> None:
     """Sort an array where it stands, on all cores."""
-    ends = [len(values) * part // cores() for part in range(1, cores())] if len(values) > CHUNK else []
+    ends = [len(values) * part // cores() for part in range(1, cores())] if len(values) > CHUNK_ROWS else []
     if ends:
         values.partition(ends)
-    in_threads(np.ndarray.sort, np.split(values, ends))
+    thread_map(np.ndarray.sort, np.split(values, ends))
 
 
 def cores() -> int:

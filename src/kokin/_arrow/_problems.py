@@ -8,36 +8,36 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin.columns._arrow import Flags, Ints, int64_array
-from kokin.issues import CODES, ISSUE_COLUMNS
+from kokin._arrow._arrow import BoolArray, Int64Array, int64_array
+from kokin.issues import ISSUE_CODES, ISSUE_COLUMNS
 
 
 @dataclass
-class Problems:
+class IssueBuilder:
     """Problems of one stretch of rows, in the order of the fields.
 
     ``first`` is the record number of row 0; ``refused`` marks the rows that have an error; ``file`` is told with each.
     """
 
     first: int
-    refused: Flags
+    refused: BoolArray
     file: str = ""
-    _blocks: list[tuple[str, str, int | Ints | None, Ints, Any, Any]] = field(default_factory=list)
+    _blocks: list[tuple[str, str, int | Int64Array | None, Int64Array, Any, Any]] = field(default_factory=list)
 
     def add(
         self,
         code: str,
         name: str,
-        rows: Flags,
+        rows: BoolArray,
         expected: str | pa.Array = "",
         found: str | pa.Array = "",
-        byte: int | Ints | None = None,
+        byte: int | Int64Array | None = None,
     ) -> None:
         """One problem of the rows that are marked; what it tells is one value, or one per *marked* row."""
         where = np.flatnonzero(rows)
         if where.size:
             self._blocks.append((code, name, byte, where, expected, found))
-            if CODES[code].severity == "error":
+            if ISSUE_CODES[code].severity == "error":
                 self.refused[where] = True
 
     def table(self) -> pa.Table:
@@ -47,7 +47,7 @@ class Problems:
             count = len(where)
             columns = {
                 "code": code,
-                "severity": CODES[code].severity.value,
+                "severity": ISSUE_CODES[code].severity.value,
                 "field": name,
                 "file": self.file,
                 "record": int64_array(where + self.first),

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns._arrow import Flags, Ints
+from kokin._arrow._arrow import BoolArray, Int64Array
 
 Number = TypeVar("Number", bound=np.integer[Any])
 
 
-def distinct(numbers: npt.NDArray[Number]) -> npt.NDArray[Number]:
+def sorted_unique(numbers: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Each number once, in order: (k,)."""
     numbers = np.sort(numbers)
     fresh = np.ones(len(numbers), np.bool_)
@@ -20,20 +20,20 @@ def distinct(numbers: npt.NDArray[Number]) -> npt.NDArray[Number]:
     return numbers[fresh]
 
 
-def within(numbers: Ints, among: Ints) -> Flags:
+def isin_sorted(numbers: Int64Array, among: Int64Array) -> BoolArray:
     """Which numbers are in a set: bool (n,)."""
     if not len(among):
         return np.zeros(len(numbers), np.bool_)
     place = np.searchsorted(among, numbers)
-    found: Flags = among.take(place, mode="clip") == numbers
+    found: BoolArray = among.take(place, mode="clip") == numbers
     return found
 
 
-def without(numbers: Ints, among: Ints) -> Ints:
+def difference_sorted(numbers: Int64Array, among: Int64Array) -> Int64Array:
     """The numbers that are not in a set, in their order: int64 (k,)."""
-    return numbers[~within(numbers, among)]
+    return numbers[~isin_sorted(numbers, among)]
 
 
-def union(one: Ints, other: Ints) -> Ints:
+def sorted_union(one: Int64Array, other: Int64Array) -> Int64Array:
     """The numbers of two sets: int64 (k,)."""
-    return distinct(np.concatenate([one, other]))
+    return sorted_unique(np.concatenate([one, other]))

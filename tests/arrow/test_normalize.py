@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.types as pt
 import pytest
 
-from kokin.columns import as_table, conform, normalize, normalize_column
-from kokin.issues import RefusedError
+from kokin._arrow import as_table, normalize, normalize_column, validate_table
+from kokin.issues import InvalidInputError
 from kokin.model import Bill, Receipt
-from kokin.reconcile import Credit
+from kokin.reconcile import BankDeposit
 
 TEXT, YEN, DAY, TIME = pa.string(), pa.int64(), pa.date32(), pa.time32("s")
 LIST, MAP = pa.list_(pa.string()), pa.map_(pa.string(), pa.int64())
@@ -211,14 +211,14 @@ BILL = {
     ids=str,
 )
 def test_a_type_that_does_not_fit_is_named(change: dict[str, Any], issue: tuple[str, str, str]) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         normalize(pa.table({**BILL, **change}), Bill)
     assert [(found.code, found.field, found.found) for found in caught.value.issues] == [issue]
 
 
 def test_missing_and_duplicate_columns_are_named_together() -> None:
     table = pa.table([pa.array(["B1"])] * 3, ["bill_id", "amount", "amount"])
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         normalize(table, Bill)
     assert {(found.code, found.field) for found in caught.value.issues} == {
         ("COLUMN_TWICE", "amount"),
@@ -235,7 +235,7 @@ def test_missing_and_duplicate_columns_are_named_together() -> None:
         ({"paid_on": [datetime(2026, 6, 1), datetime(2026, 6, 1, 9)]}, [("DATE_INVALID", "paid_on", 2)]),
         ({"paid_on": [NINE, MIDNIGHT]}, [("DATE_INVALID", "paid_on", 1)]),
         ({"paid_on": pa.array([2**31 - 1, 0], pa.int32()).view(DAY)}, [("DATE_INVALID", "paid_on", 1)]),
-        ({"paid_at": ["09:30", "25:00"]}, [("TIME_INVALID", "paid_at", 2)]),
+        ({"paid_time": ["09:30", "25:00"]}, [("TIME_INVALID", "paid_time", 2)]),
         ({"channel": ["x" * 21, "x"]}, [("WIDTH", "channel", 1)]),
         ({"channel": ["コンビニ", "a\x07"]}, [("CHARACTER", "channel", 2)]),
         ({"levy_year": ["2026", "R8"]}, [("NOT_DIGITS", "levy_year", 2)]),
@@ -244,9 +244,9 @@ def test_missing_and_duplicate_columns_are_named_together() -> None:
 )
 def test_a_value_that_does_not_fit_is_named_with_its_row(change: dict[str, Any], issues: list[Any]) -> None:
     table = pa.table({"paid_on": [date(2026, 6, 1)] * 2, "amount": [1, 2], **change})
-    with pytest.raises(RefusedError) as caught:
-        conform(table, Receipt)
-    assert [(issue.code, issue.field, issue.where.record) for issue in caught.value.issues] == issues
+    with pytest.raises(InvalidInputError) as caught:
+        validate_table(table, Receipt)
+    assert [(issue.code, issue.field, issue.location.record) for issue in caught.value.issues] == issues
 
 
 def test_a_column_without_an_arrow_type_is_named() -> None:
@@ -258,7 +258,7 @@ def test_a_column_without_an_arrow_type_is_named() -> None:
         (pandas.DataFrame({"bill_id": ["B1", "B2"], "amount": ["山田太郎", 1]}, dtype=object), "amount"),
     ]
     for frame, name in frames:
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             as_table(frame)
         assert [(issue.code, issue.field) for issue in caught.value.issues] == [("FIELD_TYPE", name)]
         assert "山田" not in str(caught.value)
@@ -288,13 +288,13 @@ def test_negative_yen_as_text(text: str, found: int | str) -> None:
     """Where a field has negative yen (a deposit that was taken back), their text is read as their number is."""
     table = pa.table({"credited_on": [date(2026, 6, 1)] * 2, "amount": ["1", text]})
     if isinstance(found, int):
-        assert conform(table, Credit)["amount"].to_pylist() == [1, found]
+        assert validate_table(table, BankDeposit)["amount"].to_pylist() == [1, found]
         return
-    with pytest.raises(RefusedError) as caught:
-        conform(table, Credit)
-    assert [(issue.code, issue.where.record) for issue in caught.value.issues] == [(found, 2)]
+    with pytest.raises(InvalidInputError) as caught:
+        validate_table(table, BankDeposit)
+    assert [(issue.code, issue.location.record) for issue in caught.value.issues] == [(found, 2)]
 
 
 def test_yen_that_are_not_negative_have_no_minus() -> None:
-    with pytest.raises(RefusedError, match="NOT_DIGITS"):
-        conform(pa.table({"paid_on": [date(2026, 6, 1)], "amount": ["-5"]}), Receipt)
+    with pytest.raises(InvalidInputError, match="NOT_DIGITS"):
+        validate_table(pa.table({"paid_on": [date(2026, 6, 1)], "amount": ["-5"]}), Receipt)

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from kokin.columns._arrow import chunks, no_rows, text_buffers
-from kokin.columns._files import atomic_file
-from kokin.columns._stretches import in_turn
+from kokin._arrow._arrow import chunks, empty_batch, text_buffers
+from kokin._arrow._files import atomic_file
+from kokin._arrow._stretches import lazy_thread_map
 
 #: A cell that begins so is a formula to a spreadsheet: a sign, full-width too, after any white space; a tab or a
 #: carriage return. https://owasp.org/www-community/attacks/CSV_Injection
@@ -77,7 +77,7 @@ def _may_begin_formula(texts: pa.Array) -> bool:
 
 
 def _batches_of(table: pa.Table) -> list[pa.RecordBatch]:
-    return table.to_batches(max_chunksize=_ROWS) or [no_rows(table.schema)]
+    return table.to_batches(max_chunksize=_ROWS) or [empty_batch(table.schema)]
 
 
 def _write(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: str, encoding: str) -> None:
@@ -97,4 +97,4 @@ def _write(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: str, enco
     batches = iter(batches)
     first = next(batches)
     file.write((",".join(first.schema.names) + "\n").encode(encoding))
-    file.writelines(in_turn(lines, chain([first], batches)))
+    file.writelines(lazy_thread_map(lines, chain([first], batches)))

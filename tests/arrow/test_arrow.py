@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.columns import (
-    batches_of,
+from kokin._arrow import (
     bool_array,
-    distinct,
-    flags_of,
-    in_one,
-    in_threads,
-    integers,
+    combine,
+    combine_strings,
+    difference_sorted,
+    from_numpy,
+    is_present,
+    is_valid,
+    isin_sorted,
+    iter_batches,
+    sorted_union,
+    sorted_unique,
     text_buffers,
-    texts_in_one,
-    there,
-    to_arrow,
-    union,
-    valid,
-    within,
-    without,
+    thread_map,
+    to_mask,
+    to_numpy,
 )
 
 KINDS = [pa.int8(), pa.int32(), pa.int64(), pa.date32(), pa.time32("s")]
@@ -45,18 +45,18 @@ def chunked(values: list[Any], kind: pa.DataType, cut: tuple[int, int, int]) -> 
 def test_numbers(values: list[int | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
     column = chunked(values, pa.int32(), cut).cast(pa.int8() if kind == pa.int8() else pa.int32()).cast(kind)
     expected = [-1 if value is None else value for value in values[cut[0] :]]
-    assert integers(column, -1).tolist() == integers(in_one(column), -1).tolist() == expected
+    assert to_numpy(column, -1).tolist() == to_numpy(combine(column), -1).tolist() == expected
     known = np.array([value is not None for value in values[cut[0] :]], np.bool_)
-    assert valid(in_one(column)).tolist() == known.tolist()
-    assert to_arrow(integers(column, 0), kind, known) == in_one(column)
+    assert is_valid(combine(column)).tolist() == known.tolist()
+    assert from_numpy(to_numpy(column, 0), kind, known) == combine(column)
 
 
 @given(st.lists(st.none() | st.text("ab寿", max_size=3), max_size=40), st.sampled_from(TEXT_KINDS), cuts)
 def test_texts(values: list[str | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
     column = chunked(values, kind, cut)
     kept = values[cut[0] :]
-    assert there(column).tolist() == [bool(value) for value in kept]
-    assert texts_in_one(column).to_pylist() == [value or "" for value in kept]
+    assert is_present(column).tolist() == [bool(value) for value in kept]
+    assert combine_strings(column).to_pylist() == [value or "" for value in kept]
     for array in column.chunks:
         offsets, letters = text_buffers(array)
         told = [letters[a:b].tobytes().decode() for a, b in pairwise(offsets)]
@@ -68,27 +68,27 @@ def test_texts(values: list[str | None], kind: pa.DataType, cut: tuple[int, int,
 @given(st.lists(st.booleans(), max_size=40), st.integers(0, 20))
 def test_flags(flags: list[bool], start: int) -> None:
     array = pa.array(flags, pa.bool_())[start:]
-    assert flags_of(array).tolist() == flags[start:]
-    assert bool_array(flags_of(array)).equals(array)
+    assert to_mask(array).tolist() == flags[start:]
+    assert bool_array(to_mask(array)).equals(array)
 
 
 @given(st.lists(st.integers(-5, 5)), st.lists(st.integers(-5, 5)))
 def test_sets(one: list[int], other: list[int]) -> None:
-    left, right = np.array(one, np.int64), distinct(np.array(other, np.int64))
-    assert distinct(left).tolist() == sorted(set(one))
-    assert within(left, right).tolist() == [number in other for number in one]
-    assert without(left, right).tolist() == [number for number in one if number not in other]
-    assert union(left, right).tolist() == sorted({*one, *other})
+    left, right = np.array(one, np.int64), sorted_unique(np.array(other, np.int64))
+    assert sorted_unique(left).tolist() == sorted(set(one))
+    assert isin_sorted(left, right).tolist() == [number in other for number in one]
+    assert difference_sorted(left, right).tolist() == [number for number in one if number not in other]
+    assert sorted_union(left, right).tolist() == sorted({*one, *other})
 
 
 @pytest.mark.parametrize("form", [lambda t: t, lambda t: t.to_reader(), lambda t: t.combine_chunks().to_batches()[0]])
 def test_batches(form: Any) -> None:
     table = pa.table({"a": list(range(10))})
-    batches = list(batches_of(form(table), 4))
+    batches = list(iter_batches(form(table), 4))
     assert [len(batch) for batch in batches] == [4, 4, 2]
-    assert [len(batch) for batch in batches_of(table.schema.empty_table(), 4)] == [0]
+    assert [len(batch) for batch in iter_batches(table.schema.empty_table(), 4)] == [0]
     assert pa.Table.from_batches(batches) == table
 
 
 def test_pieces_of_work_keep_their_order() -> None:
-    assert in_threads(lambda number: number * 2, range(100)) == list(range(0, 200, 2))
+    assert thread_map(lambda number: number * 2, range(100)) == list(range(0, 200, 2))

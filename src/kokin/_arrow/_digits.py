@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from kokin.columns._arrow import Bytes, Flags, Ints
+from kokin._arrow._arrow import BoolArray, Int64Array, UInt8Array
 
 _GROUP = 4
 _GROUP_BASE = 10**_GROUP
@@ -27,7 +27,7 @@ def _groups() -> npt.NDArray[np.uint32]:
     return np.frombuffer(digits.encode(), np.uint32)
 
 
-def to_digits(numbers: Ints, width: int) -> Bytes:
+def to_digits(numbers: Int64Array, width: int) -> UInt8Array:
     """Numbers that fit as zero-padded ASCII digits, uint8 (n, width)."""
     groups = -(-width // _GROUP)
     digits = np.empty((len(numbers), groups), np.uint32)
@@ -39,7 +39,7 @@ def to_digits(numbers: Ints, width: int) -> Bytes:
     return digits.view(np.uint8)[:, groups * _GROUP - width :]
 
 
-def from_digits(payloads: Bytes, start: int, width: int) -> Ints:
+def from_digits(payloads: UInt8Array, start: int, width: int) -> Int64Array:
     """The numbers that stand in some columns of ASCII digits, uint8 (n, columns), C-contiguous; any width up to 16."""
     if width > 8:
         return from_digits(payloads, start, width - 8) * 10**8 + from_digits(payloads, start + width - 8, 8)
@@ -51,7 +51,7 @@ def from_digits(payloads: Bytes, start: int, width: int) -> Ints:
     return number.view(np.int64)
 
 
-def day_numbers(days: Ints) -> Ints:
+def yyyymmdd(days: Int64Array) -> Int64Array:
     """Days since 1970-01-01 as the number YYYYMMDD."""
     shifted = days - _MARCH_OF_YEAR_0
     era = shifted // _DAYS_OF_400_YEARS
@@ -62,11 +62,11 @@ def day_numbers(days: Ints) -> Ints:
     day -= (153 * month + 2) // 5
     late = month >= 10
     month += np.where(late, -9, 3)
-    number: Ints = (year + era * 400 + late) * 10_000 + month * 100 + day + 1
+    number: Int64Array = (year + era * 400 + late) * 10_000 + month * 100 + day + 1
     return number
 
 
-def days_since_1970(numbers: Ints) -> tuple[Ints, Flags]:
+def days_since_1970(numbers: Int64Array) -> tuple[Int64Array, BoolArray]:
     """Numbers YYYYMMDD as days since 1970-01-01, and which of them are days of the calendar at all."""
     year, rest = np.divmod(numbers, 10_000)
     month, day = np.divmod(rest, 100)
@@ -78,4 +78,4 @@ def days_since_1970(numbers: Ints) -> tuple[Ints, Flags]:
     days = era * _DAYS_OF_400_YEARS + shifted_year * 365 + shifted_year // 4 - shifted_year // 100 + day_of_year
     days += _MARCH_OF_YEAR_0
     in_range = (days >= FIRST_DAY) & (days <= LAST_DAY)
-    return days, in_range & (day_numbers(days) == numbers)
+    return days, in_range & (yyyymmdd(days) == numbers)

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns._arrow import MAX_TEXT_BYTES, bool_array, chunks, integers, to_arrow, valid
-from kokin.columns._digits import FIRST_DAY, LAST_DAY
-from kokin.issues import Issue, RefusedError
-from kokin.model import Record, schema
+from kokin._arrow._arrow import MAX_TEXT_BYTES, bool_array, chunks, from_numpy, is_valid, to_numpy
+from kokin._arrow._digits import FIRST_DAY, LAST_DAY
+from kokin.issues import InvalidInputError, Issue
+from kokin.model import Record, arrow_schema
 
 _SECONDS_PER_DAY = 86_400
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -40,31 +40,31 @@ def normalize(table: pa.Table, record: type[Record], used: Container[str] | None
     ``string``. A column that has only nulls has the type of the schema, whatever type it had.
 
     Raises:
-        RefusedError: a required column is missing, a column occurs twice, or has a type that could lose something:
+        InvalidInputError: a required column is missing, a column occurs twice, or has a type that could lose something:
             numbers where a code with zeros is wanted, floats where yen are.
     """
     issues, columns = [], {}
     names = table.schema.names
-    for field in schema(record):
+    for field in arrow_schema(record):
         count = names.count(field.name)
         if count > 1:
-            issues.append(Issue("COLUMN_TWICE", field.name))
+            issues.append(Issue("COLUMN_TWICE", field=field.name))
         elif not count and record.model_fields[field.name].is_required():
-            issues.append(Issue("FIELD_MISSING", field.name, "a column of this name"))
+            issues.append(Issue("FIELD_MISSING", field=field.name, expected="a column of this name"))
         elif count and (used is None or field.name in used):
             column = normalize_column(table.column(field.name), field.type)
             if column is None:
                 issues.append(type_issue(field.name, field.type, table.column(field.name).type))
             columns[field.name] = column
     if issues:
-        raise RefusedError(issues, f"no table of {record.__name__.lower()}s")
+        raise InvalidInputError(issues, f"no table of {record.__name__.lower()}s")
     # A table without columns has no rows, so the names that are left decide.
     return pa.table(columns)
 
 
 def type_issue(name: str, wanted: pa.DataType, found: pa.DataType) -> Issue:
     """The issue of a column whose type could lose something."""
-    return Issue("FIELD_TYPE", name, _EXPECTED.get(wanted, str(wanted)), str(found))
+    return Issue("FIELD_TYPE", field=name, expected=_EXPECTED.get(wanted, str(wanted)), found=str(found))
 
 
 _LIST = pa.list_(pa.string())
@@ -158,18 +158,18 @@ def _days(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return None
     per_second = _PER_SECOND["ms" if pt.is_date64(kind) else kind.unit]
     zoned = pt.is_timestamp(kind) and kind.tz is not None
-    moments = integers(column.cast(pa.int64()), 0)
+    moments = to_numpy(column.cast(pa.int64()), 0)
     first, last = FIRST_DAY * _SECONDS_PER_DAY, (LAST_DAY + 1) * _SECONDS_PER_DAY
     seconds, rest = np.divmod(moments, per_second)
     seconds = np.clip(seconds, first - _SECONDS_PER_DAY, last) + (_JAPAN_SECONDS if zoned else 0)
     days, after_midnight = np.divmod(seconds, _SECONDS_PER_DAY)
-    known = np.concatenate([valid(array) for array in chunks(column)])
+    known = np.concatenate([is_valid(array) for array in chunks(column)])
     is_day = (rest == 0) & (after_midnight == 0) & (seconds >= first) & (seconds < last)
-    dates = to_arrow(days, pa.date32(), known)
+    dates = from_numpy(days, pa.date32(), known)
     if (is_day | ~known).all():
         return pa.chunked_array([dates])
     shown = pa.timestamp("s", _JAPAN if zoned else None)
-    whole = to_arrow(seconds - (_JAPAN_SECONDS if zoned else 0), pa.int64(), known).cast(shown).cast(pa.string())
+    whole = from_numpy(seconds - (_JAPAN_SECONDS if zoned else 0), pa.int64(), known).cast(shown).cast(pa.string())
     return pa.chunked_array([pc.if_else(bool_array(is_day), dates.cast(pa.string()), whole)])
 
 

@@ -15,20 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin.columns._stretches import in_threads, stretches
-from kokin.issues import Issue, RefusedError
+from kokin._arrow._stretches import chunk_slices, thread_map
+from kokin.issues import InvalidInputError, Issue
 from kokin.model import Bill, Receipt
 
 #: Bytes.
-Bytes: TypeAlias = npt.NDArray[np.uint8]
+UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 #: Yen, counts and days.
-Ints: TypeAlias = npt.NDArray[np.int64]
+Int64Array: TypeAlias = npt.NDArray[np.int64]
 #: A yes or no for each row.
-Flags: TypeAlias = npt.NDArray[np.bool_]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 #: Row numbers.
-Rows: TypeAlias = npt.NDArray[np.int32]
+Int32Array: TypeAlias = npt.NDArray[np.int32]
 #: Packed keys.
-Words: TypeAlias = npt.NDArray[np.uint64]
+UInt64Array: TypeAlias = npt.NDArray[np.uint64]
 
 _STRING = pa.string()
 # The offsets of a `string` array are int32.
@@ -49,7 +49,7 @@ def as_table(rows: Any) -> pa.Table:
     """Return rows as a table: a table, a record batch, or an object with ``__arrow_c_stream__``.
 
     Raises:
-        RefusedError: a column has no Arrow type, such as Int128 of Polars, or a value does not fit its type.
+        InvalidInputError: a column has no Arrow type, such as Int128 of Polars, or a value does not fit its type.
     """
     if isinstance(rows, pa.Table):
         return rows
@@ -59,7 +59,7 @@ def as_table(rows: Any) -> pa.Table:
         return pa.table(rows)
     except pa.ArrowException:
         # Arrow's message may contain a value of the table.
-        raise RefusedError(_without_arrow_type(rows), "the table cannot be read") from None
+        raise InvalidInputError(_without_arrow_type(rows), "the table cannot be read") from None
 
 
 def _without_arrow_type(rows: Any) -> list[Issue]:
@@ -69,7 +69,7 @@ def _without_arrow_type(rows: Any) -> list[Issue]:
         try:
             pa.table(rows[[name]])
         except pa.ArrowException:
-            issues.append(Issue("FIELD_TYPE", column_label(str(name), number), found=str(rows[name].dtype)))
+            issues.append(Issue("FIELD_TYPE", field=column_label(str(name), number), found=str(rows[name].dtype)))
         except (TypeError, KeyError, AttributeError):  # no data frame that selects columns like this
             break
     return issues or [Issue("FIELD_TYPE", expected="types that Arrow has")]
@@ -83,7 +83,7 @@ def column_label(name: str, number: int) -> str:
     return name if any(name in record.model_fields for record in (Bill, Receipt)) else f"column {number}"
 
 
-def batches_of(rows: Any, size: int) -> Iterator[pa.RecordBatch]:
+def iter_batches(rows: Any, size: int) -> Iterator[pa.RecordBatch]:
     """The same rows by the batch of at most ``size``, and at least one; of a stream, only the batch at hand is read."""
     if isinstance(rows, pa.RecordBatchReader):
         source = rows
@@ -100,10 +100,10 @@ def batches_of(rows: Any, size: int) -> Iterator[pa.RecordBatch]:
             is_empty = False
             yield batch.slice(start, size)
     if is_empty:
-        yield no_rows(source.schema)
+        yield empty_batch(source.schema)
 
 
-def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     """A batch without rows."""
     return pa.record_batch([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
@@ -113,7 +113,7 @@ def chunks(column: pa.ChunkedArray | pa.Array) -> list[pa.Array]:
     return list(column.chunks) if isinstance(column, pa.ChunkedArray) else [column]
 
 
-def in_one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+def combine(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column as one array."""
     if isinstance(column, pa.Array):
         return column
@@ -121,31 +121,31 @@ def in_one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
 
 
-def texts_in_one(column: pa.ChunkedArray) -> pa.Array:
+def combine_strings(column: pa.ChunkedArray) -> pa.Array:
     """A text column as one array, ``large_string`` where it is too long for ``string``; an empty text for a null."""
     column = column.cast(pa.large_string() if column.nbytes >= MAX_TEXT_BYTES else pa.string())
-    array = column.chunk(0) if column.num_chunks == 1 else in_one(column)
-    return pc.fill_null(array, NO_TEXT) if array.null_count else array
+    array = column.chunk(0) if column.num_chunks == 1 else combine(column)
+    return pc.fill_null(array, EMPTY_STRING) if array.null_count else array
 
 
-def to_arrow(values: npt.NDArray[Any], kind: pa.DataType, known: Flags | None = None) -> pa.Array:
+def from_numpy(values: npt.NDArray[Any], kind: pa.DataType, known: BoolArray | None = None) -> pa.Array:
     """Whole numbers as an array of fixed width, null where not ``known``; not copied where they have that width."""
     values = np.ascontiguousarray(values, _DTYPES[kind])
     validity = None if known is None or known.all() else bitmap(known)
     return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(values)])
 
 
-def int64_array(numbers: Ints) -> pa.Array:
+def int64_array(numbers: Int64Array) -> pa.Array:
     """An int64 array."""
-    return to_arrow(numbers, pa.int64())
+    return from_numpy(numbers, pa.int64())
 
 
-def bool_array(flags: Flags) -> pa.Array:
+def bool_array(flags: BoolArray) -> pa.Array:
     """A boolean array."""
     return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bitmap(flags)])
 
 
-def string_array(letters: Bytes, known: Flags | None = None) -> pa.Array:
+def string_array(letters: UInt8Array, known: BoolArray | None = None) -> pa.Array:
     """Texts of one width each from their ASCII bytes, uint8 (n, width), C-contiguous; null where not ``known``."""
     count, width = letters.shape
     offsets = np.arange(count + 1, dtype=np.int32) * np.int32(width)
@@ -162,18 +162,18 @@ def text_array(texts: Sequence[str | bytes | None], kind: pa.DataType = _STRING)
     return pa.Array.from_buffers(kind, len(texts), buffers)
 
 
-def bitmap(flags: Flags) -> pa.Buffer:
+def bitmap(flags: BoolArray) -> pa.Buffer:
     """Flags as Arrow keeps them: a bit each, lowest first."""
     return pa.py_buffer(np.packbits(flags, bitorder="little"))
 
 
-def fixed_buffer(array: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def buffer_view(array: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """The values of an array of fixed width; what stands under a null has no meaning."""
     buffer = array.buffers()[1]
     return np.frombuffer(buffer if len(array) else b"", dtype)[array.offset :][: len(array)]
 
 
-def integers(column: pa.ChunkedArray | pa.Array, null: int) -> npt.NDArray[Any]:
+def to_numpy(column: pa.ChunkedArray | pa.Array, null: int) -> npt.NDArray[Any]:
     """The values of a column of whole numbers, days or seconds in their own width, with ``null`` for a null: (n,).
 
     A single chunk without nulls is not copied.
@@ -181,32 +181,32 @@ def integers(column: pa.ChunkedArray | pa.Array, null: int) -> npt.NDArray[Any]:
     dtype = _DTYPES[column.type]
     parts = []
     for array in chunks(column):
-        values = fixed_buffer(array, dtype)
-        parts.append(np.where(valid(array), values, dtype(null)) if array.null_count else values)
+        values = buffer_view(array, dtype)
+        parts.append(np.where(is_valid(array), values, dtype(null)) if array.null_count else values)
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 
-def flags_of(array: pa.Array) -> Flags:
+def to_mask(array: pa.Array) -> BoolArray:
     """A boolean array without nulls as numpy flags: bool (n,)."""
     return _bits(array.buffers()[1], array)
 
 
-def valid(array: pa.Array) -> Flags:
+def is_valid(array: pa.Array) -> BoolArray:
     """Which values are not null: bool (n,)."""
     validity = array.buffers()[0]
     return np.ones(len(array), np.bool_) if validity is None or not array.null_count else _bits(validity, array)
 
 
-def _bits(buffer: pa.Buffer, array: pa.Array) -> Flags:
+def _bits(buffer: pa.Buffer, array: pa.Array) -> BoolArray:
     """The bits of an array's rows."""
     first, spare = divmod(array.offset, 8)
     held = np.frombuffer(buffer if len(array) else b"", np.uint8)[first : first + -(-(spare + len(array)) // 8)]
     return np.unpackbits(held, count=spare + len(array), bitorder="little")[spare:].view(np.bool_)
 
 
-def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[Any], Bytes]:
+def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[Any], UInt8Array]:
     """The offsets of texts, (n + 1,) from 0, and their bytes; what stands under a null has no meaning.
 
     ``string`` (int32 offsets) and ``large_string`` (int64) are not copied, other forms of text become ``string``.
@@ -222,7 +222,7 @@ def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[Any], Bytes]:
     return bounds - bounds[0] if bounds[0] else bounds, letters
 
 
-def common_width(texts: pa.Array) -> int | None:
+def fixed_width(texts: pa.Array) -> int | None:
     """The bytes of each text where all have as many."""
     offsets, _ = text_buffers(texts)
     width = int(offsets[:2][-1])
@@ -230,23 +230,23 @@ def common_width(texts: pa.Array) -> int | None:
     def has_it(some: slice) -> bool:
         return bool((np.diff(offsets[some.start : some.stop + 1]) == width).all())
 
-    return width if not texts.null_count and all(in_threads(has_it, stretches(len(texts)))) else None
+    return width if not texts.null_count and all(thread_map(has_it, chunk_slices(len(texts)))) else None
 
 
-def take_texts(texts: pa.Array, width: int | None, rows: Rows) -> pa.Array:
+def take_strings(texts: pa.Array, width: int | None, rows: Int32Array) -> pa.Array:
     """Some texts as ``string``, null for a row below 0. Where all have a ``width``, several times faster than Arrow."""
     known = rows >= 0
     if width is None or not len(texts):
-        return texts.take(to_arrow(rows, pa.int32(), known)).cast(pa.string())
+        return texts.take(from_numpy(rows, pa.int32(), known)).cast(pa.string())
     _, letters = text_buffers(texts)
     return string_array(letters.reshape(-1, width).take(rows, axis=0, mode="clip"), known)
 
 
-def there(column: pa.ChunkedArray | pa.Array) -> Flags:
+def is_present(column: pa.ChunkedArray | pa.Array) -> BoolArray:
     """Which values are neither null nor an empty text: bool (n,)."""
     parts = [np.empty(0, np.bool_)]
     for array in chunks(column):
-        known = valid(array)
+        known = is_valid(array)
         if not pt.is_date(array.type):
             known &= np.diff(text_buffers(array)[0]) > 0
         parts.append(known)
@@ -254,4 +254,4 @@ def there(column: pa.ChunkedArray | pa.Array) -> Flags:
 
 
 #: The empty text as a scalar.
-NO_TEXT = text_array([""])[0]
+EMPTY_STRING = text_array([""])[0]
