@@ -6,7 +6,7 @@ on.
 
 >>> import numpy as np, pyarrow as pa
 >>> from kokin.model import Digits
->>> problems = Problems(first=1, refused=np.zeros(2, np.bool_))
+>>> problems = IssueBuilder(first=1, refused=np.zeros(2, np.bool_))
 >>> digits = digits_column(pa.array(["12345", "1234X"]), Digits(5), "payee_code", problems, None)
 >>> digits.shape, problems.refused.tolist()
 ((2, 5), [False, True])

@@ -3,7 +3,7 @@
 A data problem is *returned* as an :class:`Issue`; misuse and refused input are *raised* as a :class:`KokinError`.
 Codes are stable and carry a Japanese and an English text (``codes.toml``).
 
->>> issue = Issue("NOT_DIGITS", field="case_key", expected="20 digits", found="12A4", location=Place(record=7))
+>>> issue = Issue("NOT_DIGITS", field="case_key", expected="20 digits", found="12A4", location=Location(record=7))
 >>> print(issue)
 record 7, case_key: NOT_DIGITS: only digits 0-9 may stand here; expected 20 digits, found 12A4
 >>> print(issue.describe("ja"))

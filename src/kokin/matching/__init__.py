@@ -14,7 +14,7 @@ An :class:`Index` leads from every number of every slip to the slip, and from th
 >>> index = Index.build(bills)
 >>> receipts = pa.Table.from_pylist([{"case_key": key, **number} for key in ("2", "1", "3")])
 >>> slip, by, _ = index.find(receipts.to_batches()[0])
->>> slip.tolist(), NUMBERS[by[0]]
+>>> slip.tolist(), KEY_KINDS[by[0]]
 ([1, 0, -1], 'el_number')
 
 A receipt that concerns no other is judged at a stroke; :func:`find_interacting` finds the others, for the whole rule of

@@ -7,6 +7,7 @@ a batch. Both follow from the fields of the record, so they cannot drift apart.
 from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus
 from kokin.model._fields import (
     Amounts,
+    ArrowStreamExportable,
     Date,
     Digits,
     FieldType,
@@ -25,6 +26,7 @@ from kokin.model._receipt import Receipt, ReceiptKind
 __all__ = [
     "OPTIONAL_TEXTS",
     "Amounts",
+    "ArrowStreamExportable",
     "Bill",
     "BillStatus",
     "Date",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic import GetCoreSchemaHandler as Handler
@@ -39,7 +39,7 @@ def redact(value: str) -> str:
 
     Letters of any script are never shown, for a name may be in a column of numbers. At most 24 characters are kept.
 
-    >>> shown("12A4"), shown("YAMADA TARO"), shown("山田 1")
+    >>> redact("12A4"), redact("YAMADA TARO"), redact("山田 1")
     ('12*4', '****** ****', '** 1')
     """
     return _MASKED.sub("*", value[:_MAX_SHOWN])
@@ -49,6 +49,17 @@ def _problem(code: LiteralString, expected: str, found: object = "") -> Pydantic
     # The issue is made from the context; pydantic wants a message template of its own.
     context = {"expected": expected, "found": str(found)}
     return PydanticCustomError(code, "{expected}, {found}", context)
+
+
+@runtime_checkable
+class ArrowStreamExportable(Protocol):
+    """A table that speaks the Arrow PyCapsule interface: of PyArrow, Polars, pandas 2.2, DuckDB, or a result of Kokin.
+
+    See https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html.
+    """
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a PyCapsule with an ``ArrowArrayStream``."""
 
 
 class FieldType(abc.ABC):

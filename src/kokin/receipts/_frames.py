@@ -98,7 +98,7 @@ class FileFraming:
     def describe(self) -> str:
         """The framing in words.
 
-        >>> Framing(bytes([13, 10]), 118).describe()
+        >>> FileFraming(bytes([13, 10]), 118).describe()
         '118 bytes and CRLF'
         """
         newline = _NAMES.get(self.newline, self.newline.hex(" ").upper())

@@ -10,8 +10,8 @@
 ...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
 ...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
 >>> done = reconcile(bills, receipts)
->>> done.outcomes.select(["outcome", "bill_id", "amount", "applied", "excess", "balance_before"]).to_pylist()[1]
-{'outcome': 'DUPLICATE_PAYMENT', 'bill_id': 'B1', 'amount': 10000, 'applied': 0, 'excess': 10000, 'expected': 0}
+>>> done.outcomes.select(["outcome", "bill_id", "applied", "excess", "balance_before"]).to_pylist()[1]
+{'outcome': 'DUPLICATE_PAYMENT', 'bill_id': 'B1', 'applied': 0, 'excess': 10000, 'balance_before': 0}
 >>> done.balances.select(["bill_id", "residual", "status"]).to_pylist()[1:]
 [{'bill_id': 'B2', 'residual': 500, 'status': 'partial'}, {'bill_id': 'B3', 'residual': 10000, 'status': 'expected'}]
 >>> done.summary["bins"]

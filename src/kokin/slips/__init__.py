@@ -9,7 +9,7 @@ One symbol, drawn by segno, with its size in print:
 
 >>> symbol(code).designator
 '6-M'
->>> look = Look(module_mm=0.5)
+>>> look = SymbolStyle(module_mm=0.5)
 >>> look.side_mm, svg(code, look)[:76]
 (24.5, '<svg xmlns="http://www.w3.org/2000/svg" width="24.5mm" height="24.5mm" viewB')
 

@@ -20,7 +20,7 @@ class SymbolStyle:
 
     Model, module size and colours of an eL-QR are nowhere published: the body's own test print (読取テスト) decides.
 
-    >>> Look().side_mm, Look(module_mm=0.5, quiet=4).side_mm
+    >>> SymbolStyle().side_mm, SymbolStyle(module_mm=0.5, quiet=4).side_mm
     (20.74, 24.5)
 
     Raises:

@@ -174,8 +174,8 @@ def format_wareki(day: date, *, with_era: bool = False) -> str:
     Raises:
         InvalidInputError: ``DATE_INVALID``: a day before 明治 (1868-01-25), or a year past the 99th of its era.
 
-    >>> format_wareki(date(2019, 4, 30)), format_wareki(date(2019, 5, 1)), format_wareki(date(2019, 5, 1),
-    with_era=True) ('310430', '010501', '5010501')
+    >>> format_wareki(date(2019, 4, 30)), format_wareki(date(2019, 5, 1), with_era=True)
+    ('310430', '5010501')
     """
     era = next((digit for digit, first in _FIRST_DAYS.items() if day >= first), "")
     if not era or day.year - _ERAS[era] > 99:
