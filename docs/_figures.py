@@ -1,6 +1,6 @@
-"""Drawings for the docs, made from the package's own tables where they show any.
+"""SVG figures of the docs, generated from the tables of the package where they show any.
 
-A drawing is inlined into its page and takes its colours from ``_static/kokin.css``, so it is right by day and by night.
+A figure is inlined into its page and takes its colours from ``_static/kokin.css``, for the light and the dark theme.
 """
 
 from __future__ import annotations
@@ -23,31 +23,33 @@ _SAMPLE = elqr.ElQr(
     payable_until="2026-07-10",
 )
 
-# Group, colour, and the parts in it by their names; what is in no group is fixed.
+# Label, colour and names of the elements of each group; elements of no group are constant.
 _GROUPS = (
     ("check digits, CRC 検査数字", "red", {"upper_check", "lower_check", "crc"}),
-    ("amount, twice 金額", "amber", {"mpn_amount", "amount"}),
-    ("what is paid 税目・案件特定キー・確認番号", "green", {"item_code", "case_key", "confirmation"}),
-    ("to whom 機関・事務所", "blue", {"payee_code", "office_code", "account"}),
-    ("years and days 年度・期別・期限", "violet", {"levy_year", "tax_year", "period", "due_on", "payable_until"}),
+    ("amount, two times 金額", "amber", {"mpn_amount", "amount"}),
+    ("key of the payment 税目・案件特定キー・確認番号", "green", {"item_code", "case_key", "confirmation"}),
+    ("payee 機関・事務所", "blue", {"payee_code", "office_code", "account"}),
+    ("years and dates 年度・期別・期限", "violet", {"levy_year", "tax_year", "period", "due_on", "payable_until"}),
     ("opaque 付加情報２", "grey", {"additional"}),
-    ("always the same 固定", "plain", set()),
+    ("constant 固定", "plain", set()),
 )
 
-# A question of the judgement, and the outcomes that leave it.
+# Each question of the matching rule, and the outcomes that it decides.
 _STEPS = (
-    ("told before, with the same provider key?", "DUPLICATE_RECORD"),
-    ("no number at all?", "KEY_MISSING"),
-    ("the number leads to two open bills?", "MULTIPLE_BILLS"),
-    ("速報: its final came? its cancel came? neither?", "SUPERSEDED · CANCELLED · PROVISIONAL"),
-    ("取消: a 速報 in its pair?", "CANCEL · CANCEL_WITHOUT_PROVISIONAL"),
+    ("same identity as another record?", "DUPLICATE_RECORD"),
+    ("no key at all?", "KEY_MISSING"),
+    ("the key belongs to several open obligations?", "MULTIPLE_BILLS"),
+    ("速報: final received? cancel received? neither?", "SUPERSEDED · CANCELLED · PROVISIONAL"),
+    ("取消: a 速報 in the same pair?", "CANCEL · CANCEL_WITHOUT_PROVISIONAL"),
+    ("入金取消: a 確報 that it reverses?", "REVERSAL · REVERSAL_WITHOUT_PAYMENT"),
+    ("確報: reversed?", "REVERSED"),
     ("確報: no bill? cancelled? superseded?", "NO_BILL · CANCELLED_BILL · BILL_CHANGED"),
     ("balance 0? paid = balance? less? more?", "DUPLICATE_PAYMENT · MATCHED · UNDERPAID · OVERPAID"),
 )
 
 
 def _sheet(height: int, label: str, *drawn: str) -> str:
-    """A drawing of 780 by ``height``; ``label`` is what a screen reader says."""
+    """Return an SVG figure of 780 by ``height`` pixels; ``label`` is for screen readers."""
     size = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
     tip = f'<defs><marker id="tip" {size} orient="auto"><path d="M0 0l8 4-8 4z" class="tip"/></marker></defs>'
     head = (
@@ -61,7 +63,7 @@ def _text(x: float, y: float, words: str, anchor: str = "start", kind: str = "")
 
 
 def _box(x: float, y: float, width: float, height: float, colour: str, *lines: str) -> str:
-    """A box with lines of text in its middle, the first of them strong."""
+    """Return a box with centred lines of text, the first one bold."""
     first = y + height / 2 + 5 - 9 * (len(lines) - 1)
     said = [
         _text(x + width / 2, first + 18 * at, line, "middle", "" if at else "strong") for at, line in enumerate(lines)
@@ -76,7 +78,7 @@ def _arrow(*points: tuple[float, float]) -> str:
 
 
 def el_qr_digits() -> str:
-    """The 255 digits of a sample, coloured by what they say, a row of 45 each."""
+    """The 255 digits of a sample code, coloured by element group, in rows of 45."""
     per_row, cell, line = 45, 16, 34
     colours = {name: colour for _, colour, names in _GROUPS for name in names}
     drawn = []
@@ -94,11 +96,11 @@ def el_qr_digits() -> str:
         x, y = 34 + at % 2 * 370, 26 + rows * line + at // 2 * 22
         drawn.append(f'<rect x="{x}" y="{y}" width="14" height="14" rx="3" class="{colour} edge"/>')
         drawn.append(_text(x + 22, y + 12, name))
-    return _sheet(30 + rows * line + 4 * 22, "The 255 digits of an eL-QR, coloured by what they say.", *drawn)
+    return _sheet(30 + rows * line + 4 * 22, "The 255 digits of an eL-QR, coloured by group of elements.", *drawn)
 
 
-def judgement() -> str:
-    """The questions that a receipt is asked, from the top; the first that fits decides."""
+def matching_questions() -> str:
+    """The questions of the matching rule in their order; the first that applies decides."""
     line = 56
     drawn = []
     for at, (question, outcomes) in enumerate(_STEPS):
@@ -108,11 +110,11 @@ def judgement() -> str:
         drawn.append(_text(388, y + 23, outcomes, kind="code"))
         if at + 1 < len(_STEPS):
             drawn.append(_arrow((178, y + 36), (178, y + line)))
-    return _sheet(len(_STEPS) * line, "The questions that a receipt is asked, in their order.", *drawn)
+    return _sheet(len(_STEPS) * line, "The questions of the matching rule, in their order.", *drawn)
 
 
-def way_of_the_data() -> str:
-    """From the bill to the report."""
+def data_flow() -> str:
+    """The flow of data from the bill to the report."""
     row = (
         (8, "green", "bills", "調定"),
         (168, "green", "slip, eL-QR", "納付書"),
@@ -124,9 +126,9 @@ def way_of_the_data() -> str:
     drawn += [_arrow((x + 124, 37), (x + 160, 37)) for x, *_ in row[:-1]]
     drawn += [_arrow((70, 64), (70, 129), (288, 129)), _arrow((710, 64), (710, 129), (492, 129))]
     drawn.append(_box(290, 100, 200, 58, "blue", "reconciliation", "消込"))
-    drawn += [_text(80, 122, "what is owed", kind="small"), _text(700, 122, "what was paid", "end", "small")]
+    drawn += [_text(80, 122, "receivable", kind="small"), _text(700, 122, "received", "end", "small")]
     results = (
-        (8, "plain", "bank credits", "入金"),
+        (8, "plain", "bank deposits", "入金"),
         (168, "violet", "controls", "T1–T6"),
         (328, "violet", "outcomes", "and balances"),
         (488, "red", "ledger", "台帳"),
@@ -140,15 +142,54 @@ def way_of_the_data() -> str:
     )
 
 
+#: Layer, its packages and what they depend on, from the top.
+_LAYERS = (
+    (
+        "6",
+        "red",
+        (("cli", "the kokin command"), ("spark", "reconciliation on a cluster"), ("demo", "a synthetic city")),
+    ),
+    ("5", "violet", (("reports", "CSV, workbook, HTML page"),)),
+    ("4", "amber", (("ledger", "append-only record, SQLite or PostgreSQL"),)),
+    ("3", "blue", (("reconcile", "outcomes, balances, accounts, controls"),)),
+    (
+        "2",
+        "green",
+        (("matching", "arrays in, arrays out"), ("receipts", "receipt files"), ("slips", "symbols and slips")),
+    ),
+    (
+        "1",
+        "grey",
+        (("bills", "tables of bills"), ("elqr", "the 255 digits"), ("rules", "law"), ("catalog", "charges")),
+    ),
+    ("0", "plain", (("model", "records"), ("text", "encodings, dates"), ("issues", "problems, errors"))),
+)
+
+
+def layers() -> str:
+    """The packages by layer, the command on top."""
+    line, left, width = 62, 40, 732
+    drawn = []
+    for row, (layer, colour, packages) in enumerate(_LAYERS):
+        y, share = 6 + row * line, width / len(packages)
+        drawn.append(_text(20, y + 29, layer, "middle", "strong"))
+        for at, (name, content) in enumerate(packages):
+            drawn.append(_box(left + at * share, y, share - 8, 48, colour, name, content))
+    drawn.append(
+        _text(left, 6 + len(_LAYERS) * line + 8, "A package imports only from layers below its own.", kind="small")
+    )
+    return _sheet(len(_LAYERS) * line + 24, "The packages of Kokin in seven layers.", *drawn)
+
+
 def life_of_a_payment() -> str:
-    """One payment on its days, and what each day decides."""
+    """One payment on a timeline, and what each date decides."""
     days = (
         (70, "6/20", "paid at a store", "領収日"),
-        (180, "6/21", "told", "速報"),
-        (290, "6/26", "told again", "確報"),
-        (400, "6/30", "term ends", "納期限"),
-        (520, "7/10", "money comes", "払込日・収入日"),
-        (690, "5/31", "accounts close", "出納閉鎖"),
+        (180, "6/21", "provisional", "速報"),
+        (290, "6/26", "final", "確報"),
+        (400, "6/30", "due date", "納期限"),
+        (520, "7/10", "paid in", "払込日・収入日"),
+        (690, "5/31", "books close", "出納閉鎖"),
     )
     drawn = ['<path d="M20 70H590" class="line"/><path d="M590 70H650" class="line" stroke-dasharray="4 5"/>']
     drawn.append(_arrow((650, 70), (764, 70)))
@@ -159,16 +200,20 @@ def life_of_a_payment() -> str:
     decided = (
         (8, 210, "amber", "paid_on", "in time? 延滞金 until when?"),
         (228, 240, "grey", "provisional, then final", "速報 stops 督促; only 確報 is money"),
-        (478, 294, "green", "received_on, settled_on", "fiscal year, 日計; bank credit (T3)"),
+        (478, 294, "green", "received_on, settled_on", "fiscal year, 日計; bank deposit (T3)"),
     )
     drawn += [_box(x, 150, width, 54, colour, *lines) for x, width, colour, *lines in decided]
     drawn += [_arrow((x, 116), (x, 148)) for x in (70, 520)]
     drawn += [_arrow((180, 116), (262, 148)), _arrow((290, 116), (320, 148)), _arrow((690, 116), (690, 148))]
-    return _sheet(212, "A payment on its days: paid, told, told again, settled; and what each day decides.", *drawn)
+    return _sheet(
+        212,
+        "Timeline of a payment: paid, reported provisionally, confirmed, paid in; and what each date decides.",
+        *drawn,
+    )
 
 
 def hash_chain() -> str:
-    """Rows, the entries that seal them, and the hash that is kept elsewhere."""
+    """Rows, the entries that cover them, and the hash that is stored elsewhere."""
     drawn = []
     for at in range(4):
         x = 8 + at * 150
@@ -181,30 +226,34 @@ def hash_chain() -> str:
         drawn.append(_box(x, 110, 118, 54, "red", name, end))
         drawn.append(_arrow((x + 59, 64), (x + 59, 108)))
     drawn += [_arrow((276, 137), (456, 137)), _text(366, 130, "chained too", "middle", "small")]
-    drawn += [_arrow((576, 137), (626, 137)), _box(628, 110, 144, 54, "green", "kept elsewhere", "the hash of entry 2")]
+    drawn += [
+        _arrow((576, 137), (626, 137)),
+        _box(628, 110, 144, 54, "green", "stored elsewhere", "the hash of entry 2"),
+    ]
     return _sheet(
-        172, "Each row holds the hash of the one before; entries seal rows; a hash is kept elsewhere.", *drawn
+        172, "Each row contains the hash of the previous one; entries cover rows; a hash is stored elsewhere.", *drawn
     )
 
 
 def first_month() -> str:
-    """The two rates of a late charge on a line of days."""
+    """The two rates of a late charge on a timeline."""
     drawn = ['<rect x="110" y="40" width="180" height="28" class="green"/>']
     drawn.append('<rect x="290" y="40" width="350" height="28" class="amber"/>')
-    drawn += [_text(200, 59, "lower rate", "middle"), _text(465, 59, "higher rate", "middle")]
+    drawn += [_text(200, 59, "reduced rate", "middle"), _text(465, 59, "full rate", "middle")]
     for x, name in ((110, "納期限"), (290, "end of the first month"), (640, "day of payment")):
         drawn += [f'<path d="M{x} 32V76" class="line"/>', _text(x, 24, name, "middle", "strong")]
     drawn += [_text(112, 94, "from the next day", kind="small"), _text(292, 94, "from the day after", kind="small")]
-    drawn.append(_text(640, 94, "the day itself counts", "middle", "small"))
-    return _sheet(104, "The lower rate in the first month after the due date, the higher one after it.", *drawn)
+    drawn.append(_text(640, 94, "this day counts", "middle", "small"))
+    return _sheet(104, "The reduced rate in the first month after the due date, the full rate afterwards.", *drawn)
 
 
-#: Name of the file to what is drawn in it.
+#: File name -> function that draws the figure.
 FIGURES = {
+    "data-flow": data_flow,
     "el-qr-digits": el_qr_digits,
     "first-month": first_month,
     "hash-chain": hash_chain,
-    "judgement": judgement,
+    "layers": layers,
     "life-of-a-payment": life_of_a_payment,
-    "way-of-the-data": way_of_the_data,
+    "matching-questions": matching_questions,
 }
