@@ -30,13 +30,14 @@ from kokin.reconcile import BalanceStatus, OverpaymentKind, build_accounts, reco
 from kokin.reports import TABLES, of_run
 from kokin.reports._words import Words
 from kokin.rules import RATES
+from kokin.text import terms
 
 
-def write_generated_pages(source: Path) -> None:
-    """Write the generated pages below ``reference/_generated``; a page that has not changed is left alone."""
+def write_generated_pages(source: Path, language: str = "en") -> None:
+    """Write the generated pages below ``reference/_generated``; unchanged pages are not touched."""
     folder = source / "reference" / "_generated"
     folder.mkdir(parents=True, exist_ok=True)
-    pages = generated()
+    pages = generated(language)
     for stale in {path.name for path in folder.iterdir()} - pages.keys():
         (folder / stale).unlink()
     for name, lines in pages.items():
@@ -46,14 +47,15 @@ def write_generated_pages(source: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def generated() -> dict[str, Iterable[str]]:
-    """The lines of every generated file, by its name."""
+def generated(language: str = "en") -> dict[str, Iterable[str]]:
+    """Return the lines of every generated file by its name. The language is that of the glossary's definitions."""
     pages: dict[str, Iterable[str]] = {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
     pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
     pages |= {f"api-{room.__name__}.md": _room(room) for room in rooms()}
     return pages | {
         "charges.md": _charges(),
         "cli.md": _commands(),
+        "glossary.md": _glossary(language),
         "issues.md": _issue_codes(),
         "layouts.md": _layouts(),
         "outcomes.md": _outcomes(),
@@ -200,6 +202,17 @@ def _reports() -> Iterator[str]:
             f"`{column}` {words[1].column(name, column)}" for column in tables[name].column_names
         )
         yield ""
+
+
+def _glossary(language: str) -> Iterator[str]:
+    """The terms and their definitions, sorted by the English term; the Japanese page has the Japanese term first."""
+    yield "```{glossary}"
+    for row in sorted(terms()["glossary"].values(), key=lambda row: row["en"].lower()):
+        names = [row["en"], *row["ja"].split("・")]
+        yield from names if language == "en" else reversed(names)
+        yield f"  {row['means' if language == 'en' else 'ja_means']}"
+        yield ""
+    yield "```"
 
 
 def _commands() -> Iterator[str]:

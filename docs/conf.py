@@ -46,7 +46,7 @@ if os.environ.get("KOKIN_DOCS_ONLINE"):
     }
 
 # Included by the pages of the same names.
-_included = ("charges", "cli", "issues", "layouts", "outcomes", "rates", "records", "reports")
+_included = ("charges", "cli", "glossary", "issues", "layouts", "outcomes", "rates", "records", "reports")
 exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in _included)]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
@@ -133,7 +133,7 @@ nitpick_ignore_regex = [
 
 def setup(app) -> None:
     app.connect("doctree-read", translate_figures)
-    app.connect("builder-inited", lambda app: write_generated_pages(Path(app.srcdir)))
+    app.connect("builder-inited", lambda app: write_generated_pages(Path(app.srcdir), app.config.language))
     app.connect("autodoc-process-signature", _fields_alone)
     app.connect("env-check-consistency", _warn_of_names)
 

@@ -22,6 +22,7 @@ from kokin.receipts import layouts
 from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
 from kokin.reports import TABLES
 from kokin.rules import ORDERS, RATES
+from kokin.text import terms
 
 pytest.importorskip("furo", reason="no furo here: pip install 'kokin[docs]'")
 
@@ -265,24 +266,36 @@ def test_layouts_in_prose_are_layouts() -> None:
 
 
 def glossary() -> list[list[str]]:
-    """The terms of each entry."""
-    body = WRITTEN["reference/glossary.md"].partition("```{glossary}\n")[2].partition("\n```")[0]
-    return [[line for line in entry.splitlines() if not line.startswith(" ")] for entry in body.split("\n\n")]
+    """The terms of each entry, the English one first."""
+    return [[row["en"], *row["ja"].split("・")] for row in terms()["glossary"].values()]
 
 
-def test_the_glossary_is_sorted_and_in_both_languages() -> None:
-    english = [terms[0].lower() for terms in glossary()]
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_glossary_has_every_term_in_both_languages(language: str) -> None:
+    body = "\n".join(_pages.generated(language)["glossary.md"])
+    entries = [entry.splitlines() for entry in body.partition("\n")[2].rpartition("\n")[0].strip().split("\n\n")]
+    names = [[line for line in entry if not line.startswith(" ")] for entry in entries]
+    assert sorted(map(sorted, names)) == sorted(map(sorted, glossary()))
+    english = [entry[0 if language == "en" else -1].lower() for entry in names]
     assert english == sorted(english)
-    for terms in glossary():
-        assert terms[0].isascii(), terms
-        assert len(terms) > 1, terms
-        assert not any(term.isascii() for term in terms[1:]), terms
+    for entry in entries:
+        assert entry[-1].strip().isascii() is False or language == "en", entry
+
+
+def test_a_term_of_the_glossary_is_named_in_both_languages() -> None:
+    for english, *japanese in glossary():
+        assert english.isascii()
+        assert japanese
+        assert not any(term.isascii() for term in japanese)
 
 
 def test_a_term_of_the_glossary_is_used() -> None:
-    others = "\n".join(page for name, page in WRITTEN.items() if name != "reference/glossary.md")
     source = "\n".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.*") if path.suffix in (".py", ".toml")
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "src").rglob("*.*")
+        if path.suffix in (".py", ".toml") and path.name != "terms.toml"
     )
-    for terms in glossary():
-        assert any(term.lower() in (others + source).lower() for term in terms), terms
+    used = "\n".join([*WRITTEN.values(), source]).lower()
+    for names in glossary():
+        forms = {name.lower().replace(" ", joint) for name in names for joint in (" ", "_", "")}
+        assert any(form in used for form in forms), names

@@ -143,13 +143,13 @@ def test_a_report_of_nothing_is_a_page_too():
 
 @pytest.mark.parametrize(
     ("holds", "tone", "said"),
-    [(True, "good", "holds"), (False, "bad", "differs"), ("not checked", "mute", "not checked")],
+    [(True, "good", "balanced"), (False, "bad", "differs"), ("not checked", "mute", "not checked")],
 )
 def test_a_broken_control_is_red_and_one_that_was_not_checked_is_neither(holds, tone, said):
     report = hostile_report()
     controls = {"T4": {"holds": holds, "left": 30_100, "right": None if tone == "mute" else 30_100}}
     page = Report(DAY, {**report.summary, "controls": controls}, report.tables).page(language="en")
-    states = re.findall(r'<span class="tag (\w+)">(holds|differs|not checked)</span>', page)
+    states = re.findall(r'<span class="tag (\w+)">(balanced|differs|not checked)</span>', page)
     assert states == [(tone, said)]
 
 

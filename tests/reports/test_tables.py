@@ -19,6 +19,7 @@ from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind, build_acc
 from kokin.reports import TABLES, FileSummary, Report, of_ledger, of_run
 from kokin.reports._words import Words
 from kokin.rules import YearClass
+from kokin.text import terms
 
 AS_OF = date(2026, 11, 30)
 
@@ -192,7 +193,7 @@ def test_every_table_column_and_code_has_its_own_words(report: Report, language)
     codes = {
         "outcome": [*Outcome, *Finding],
         "kind": [*OverpaymentKind, *AgingKind, *EntryKind],
-        "bin": Disposition,
+        "disposition": Disposition,
         "status": BalanceStatus,
         "year_class": YearClass,
         "charge": CATALOG.charges,
@@ -205,10 +206,9 @@ def test_every_table_column_and_code_has_its_own_words(report: Report, language)
 
 
 def test_no_sentence_of_the_page_is_unused_or_missing(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tomllib
     from importlib import resources
 
-    given = tomllib.loads((resources.files(reports) / "words.toml").read_text(encoding="utf-8"))
+    given = terms()
     for table in (given["tables"], given["columns"], given["page"], *given["values"].values()):
         assert all(row["ja"] is not None and row["en"] is not None for row in table.values())
     code = "".join(path.read_text() for path in Path(str(resources.files(reports))).glob("*.py"))

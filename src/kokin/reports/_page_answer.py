@@ -51,7 +51,7 @@ def answer(report: Report, words: Words) -> Html:
         *(tag("p", reason) for reason in reasons),
         tag("p", " · ".join(facts), class_="soft"),
     )
-    parts = [(words.value("bin", name), _TONES[name], yen) for name, yen in bins.items()]
+    parts = [(words.value("disposition", name), _TONES[name], yen) for name, yen in bins.items()]
     headline = tag("div", _NO if broken else _YES, said, class_="headline")
     return html(
         tag("div", headline, share_bar(parts, words), class_="answer"),

@@ -1,12 +1,8 @@
-"""What tables, columns and codes are called, in Japanese and in English (``words.toml``)."""
+"""What tables, columns and codes are called, in Japanese and in English (``kokin.text.terms``)."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from datetime import date
-from functools import cache
-from importlib import resources
 from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
@@ -14,6 +10,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow import combine
 from kokin.catalog import CATALOG, Catalog
+from kokin.text import terms
 
 #: Of the words that people read.
 Language: TypeAlias = Literal["en", "ja"]
@@ -27,11 +24,6 @@ _WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "
 _UNITS = {"ja": ((10**8, "億円"), (10**4, "万円")), "en": ((10**9, "bn"), (10**6, "m"), (10**3, "k"))}
 
 
-@cache
-def _told() -> Mapping[str, Any]:
-    return tomllib.loads((resources.files("kokin.reports") / "words.toml").read_text(encoding="utf-8"))
-
-
 class Words:
     """The words of one language, with the names of a body's own charges."""
 
@@ -41,18 +33,18 @@ class Words:
         self._codes = {
             name: {code: getattr(row, language) for code, row in rows.items()} for name, rows in named.items()
         }
-        for name, rows in _told()["values"].items():
+        for name, rows in terms()["values"].items():
             self._codes[name] = {code: row[language] for code, row in rows.items()}
-        self._codes["field"] |= {code: row[language] for code, row in _told()["columns"].items()}
+        self._codes["field"] |= {code: row[language] for code, row in terms()["columns"].items()}
 
     def table(self, name: str) -> str:
         """What a table is called, with its number among the eleven."""
-        row = _told()["tables"][name]
+        row = terms()["tables"][name]
         return f"{row.get('number', '')}{row[self.language]}"
 
     def column(self, table: str, name: str) -> str:
         """What a column is called; a few are called otherwise in one table."""
-        columns = _told()["columns"]
+        columns = terms()["columns"]
         return str(columns.get(f"{table}.{name}", columns[name])[self.language])
 
     def value(self, column: str, code: Any) -> Any:
@@ -79,7 +71,7 @@ class Words:
 
     def say(self, key: str, **values: Any) -> str:
         """A sentence of the page, with its values."""
-        return str(_told()["page"][key][self.language]).format(**values)
+        return str(terms()["page"][key][self.language]).format(**values)
 
     def yen(self, yen: int) -> str:
         """Yen in full."""

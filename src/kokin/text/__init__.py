@@ -37,6 +37,7 @@ from kokin.text._encodings import (
 from kokin.text._file_name import file_name
 from kokin.text._masking import mask
 from kokin.text._require_date import require_date
+from kokin.text._terms import terms
 from kokin.text._toml import load_toml, parse_toml
 
 __all__ = [
@@ -66,4 +67,5 @@ __all__ = [
     "parse_toml",
     "parse_wareki",
     "require_date",
+    "terms",
 ]
