@@ -1,4 +1,4 @@
-"""Reference pages that are made from the package itself, so that they cannot be out of date."""
+"""Reference pages generated from the package, so that they are never out of date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, Literal, get_origin
 
 import pyarrow as pa
-from _complete import constants, rooms
+from _complete import constants, packages
 from _figures import FIGURES
 from sphinx.pycode import ModuleAnalyzer
 from typer.main import get_command
@@ -51,7 +51,7 @@ def generated(language: str = "en") -> dict[str, Iterable[str]]:
     """Return the lines of every generated file by its name. The language is that of the glossary's definitions."""
     pages: dict[str, Iterable[str]] = {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
     pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
-    pages |= {f"api-{room.__name__}.md": _room(room) for room in rooms()}
+    pages |= {f"api-{package.__name__}.md": _package(package) for package in packages()}
     return pages | {
         "charges.md": _charges(),
         "cli.md": _commands(),
@@ -65,81 +65,81 @@ def generated(language: str = "en") -> dict[str, Iterable[str]]:
     }
 
 
-def _room(room: ModuleType) -> Iterator[str]:
-    """A page of the API: a room with all its names, constants last."""
-    yield f"# {room.__name__}"
+def _package(package: ModuleType) -> Iterator[str]:
+    """The API page of a package: all its names, constants last."""
+    yield f"# {package.__name__}"
     yield ""
     yield "```{eval-rst}"
-    yield f".. automodule:: {room.__name__}"
-    for name, said in constants(room).items():
-        value = getattr(room, name)
+    yield f".. automodule:: {package.__name__}"
+    for name, comment in constants(package).items():
+        value = getattr(package, name)
         yield ""
         yield f".. py:data:: {name}"
         if isinstance(value, int | str) or get_origin(value) is Literal:
             yield f"   :value: {str(value).replace('typing.', '') if get_origin(value) else repr(value)}"
         yield ""
-        yield textwrap.indent(said, "   ")
+        yield textwrap.indent(comment, "   ")
     yield "```"
 
 
-def _said(kind: type) -> dict[str, str]:
-    """What the docstrings and comments of a class say of its attributes."""
-    told = ModuleAnalyzer.for_module(kind.__module__).find_attr_docs()
-    return {name: " ".join(lines).strip() for (owner, name), lines in told.items() if owner == kind.__qualname__}
+def _attribute_comments(kind: type) -> dict[str, str]:
+    """Return the docstrings and comments of the attributes of a class."""
+    found = ModuleAnalyzer.for_module(kind.__module__).find_attr_docs()
+    return {name: " ".join(lines).strip() for (owner, name), lines in found.items() if owner == kind.__qualname__}
 
 
 def _as_markdown(text: str) -> str:
-    """A docstring's sentence for a cell of a table: roles become code."""
+    """Return a docstring's sentence as a Markdown table cell: roles become code."""
     return re.sub(r":\w+:`~?\.?([^`]*)`", r"`\1`", text).replace("``", "`").replace("|", "\\|")
 
 
 def _issue_codes() -> Iterator[str]:
-    yield "| code | weight | meaning | 意味 |"
+    yield "| code | severity | meaning | 意味 |"
     yield "|---|---|---|---|"
     for code in sorted(ISSUE_CODES.values(), key=lambda code: code.name):
         yield f"| `{code.name}` | {code.severity} | {_as_markdown(code.en)} | {code.ja} |"
 
 
-# Heading, what is said under it, what its members are called, and the members.
-_BESIDE_OUTCOMES = (
+# Heading, introduction, column heading and the enumeration.
+_ENUMERATIONS = (
     (
         "Findings",
-        "Law, policy and bank may add findings beside an outcome. They move no yen, and are to be looked at.",
+        "Law, policy and bank may add findings to an outcome. They move no yen and need a look.",
         "finding",
         Finding,
     ),
-    ("Bins", "Every yen of every receipt stands in exactly one of them (control T4).", "bin", Disposition),
-    ("How a bill stands", "In `balances.csv`.", "status", BalanceStatus),
-    ("Why money is owed back, or offered", "In `overpayments.csv` and `offers.csv`.", "kind", OverpaymentKind),
+    ("Dispositions", "Every yen of every receipt has exactly one of them (control T4).", "disposition", Disposition),
+    ("Status of a bill", "In `balances.csv`.", "status", BalanceStatus),
+    ("Kinds of overpayment", "In `overpayments.csv` and `offers.csv`.", "kind", OverpaymentKind),
 )
 
 
 def _outcomes() -> Iterator[str]:
-    yield from _members("outcome", Outcome, "to look at", lambda one: "yes" if one.is_exception else "no")
-    for heading, text, head, kind in _BESIDE_OUTCOMES:
+    yield from _members("outcome", Outcome, "exception", lambda one: "yes" if one.is_exception else "no")
+    for heading, text, head, kind in _ENUMERATIONS:
         yield from ("", f"## {heading}", "", text, "")
         yield from _members(head, kind)
 
 
-def _members(head: str, kind: type[StrEnum], more: str = "", tell: Callable[[Any], str] | None = None) -> Iterator[str]:
-    """A table of an enumeration, each member with what its comment says."""
-    said = _said(kind)
-    yield f"| {head} | meaning |" + (f" {more} |" if tell else "")
-    yield "|---|---|" + ("---|" if tell else "")
+def _members(head: str, kind: type[StrEnum], more: str = "", cell: Callable[[Any], str] | None = None) -> Iterator[str]:
+    """A table of an enumeration: each member with its comment."""
+    comments = _attribute_comments(kind)
+    yield f"| {head} | meaning |" + (f" {more} |" if cell else "")
+    yield "|---|---|" + ("---|" if cell else "")
     for one in kind:
-        yield f"| `{one.value}` | {_as_markdown(said[one.name])} |" + (f" {tell(one)} |" if tell else "")
+        yield f"| `{one.value}` | {_as_markdown(comments[one.name])} |" + (f" {cell(one)} |" if cell else "")
 
 
 def _records() -> Iterator[str]:
     for record in (Bill, Receipt):
-        said, columns = _said(record), arrow_schema(record)
+        comments, columns = _attribute_comments(record), arrow_schema(record)
         yield f"## {record.__name__}"
         yield ""
-        yield "| column | needed | type | meaning |"
+        yield "| column | required | type | meaning |"
         yield "|---|---|---|---|"
         for name, field in record.model_fields.items():
-            needed = "yes" if field.is_required() else ""
-            yield f"| `{name}` | {needed} | {columns.field(name).type} | {_as_markdown(said[name])} |"
+            required = "yes" if field.is_required() else ""
+            yield f"| `{name}` | {required} | {columns.field(name).type} | {_as_markdown(comments[name])} |"
         yield ""
     for kind in (BillStatus, ReceiptKind):
         yield f"## {kind.__name__}"
@@ -168,8 +168,8 @@ def _charges() -> Iterator[str]:
 
 
 def _rates() -> Iterator[str]:
-    told = tomllib.loads((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"))
-    yield f"Source: {told['source']}. {'Verified' if told['verified'] else 'Not verified'}."
+    table = tomllib.loads((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"))
+    yield f"Source: {table['source']}. {'Verified' if table['verified'] else 'Not verified'}."
     yield ""
     yield "| year | 延滞金, first month % | 延滞金, later % | 還付加算金 % |"
     yield "|---|--:|--:|--:|"
@@ -187,7 +187,7 @@ def _rates() -> Iterator[str]:
 
 
 def _reports() -> Iterator[str]:
-    """The tables of a report and their columns, told by a report of one bill."""
+    """The tables of a report and their columns, from a report of one bill."""
     slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "case_key": "1"}
     bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
     paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
@@ -220,7 +220,7 @@ def _commands() -> Iterator[str]:
 
 
 def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
-    """What ``--help`` prints, of a command and of those below it."""
+    """The output of ``--help`` for a command and its subcommands."""
     yield f"## {' '.join(('kokin', *names))}"
     yield ""
     yield "```text"
@@ -232,12 +232,12 @@ def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _layouts() -> Iterator[str]:
-    yield "| layout | what | form | verified |"
+    yield "| layout | file | format | verified |"
     yield "|---|---|---|---|"
     for layout in map(layouts.load, layouts.names()):
-        form = f"{layout.format}, {layout.width} bytes" if layout.width else layout.format
+        file_format = f"{layout.format}, {layout.width} bytes" if layout.width else layout.format
         link = f"[`{layout.name}`](_generated/layout-{layout.name}.md)"
-        yield f"| {link} | {layout.ja}<br>{layout.en} | {form} | {'yes' if layout.verified else '**no**'} |"
+        yield f"| {link} | {layout.ja}<br>{layout.en} | {file_format} | {'yes' if layout.verified else '**no**'} |"
 
 
 def _layout(name: str) -> Iterator[str]:

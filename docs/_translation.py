@@ -1,11 +1,11 @@
-"""The Japanese catalogues: the English messages of the pages, and the translations carried over to them.
+"""Update the Japanese message catalogs of the docs (gettext) from the English pages.
 
-After a change of an English page, run this and translate what it names:
+After a change of an English page, run this and translate the messages that it prints:
 
     python docs/_translation.py
 
-A message that is new stands without a translation, one that has changed keeps the old translation and is marked fuzzy.
-Index, tutorial, guides and explanations are translated whole, other pages by their titles, which the navigation shows.
+A new message has an empty translation; a changed one keeps the old translation and is marked fuzzy. Index, tutorial,
+guides and explanations are translated completely, other pages by their titles, which the navigation shows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from docutils import nodes
 DOCS = Path(__file__).parent
 CATALOGS = DOCS / "locale" / "ja" / "LC_MESSAGES"
 
-# The API is docstrings, generated pages are made of data, and decisions are for those who build Kokin.
+# Docstrings, pages generated from data, and decision records are in English only.
 _WITHOUT_MESSAGES = ("_build", "adr/0*", "reference/api.md", "reference/_generated/*")
 
 _HEADER = rb"""msgid ""
@@ -40,22 +40,22 @@ msgstr ""
 # Code, roles, targets of links, and values of a {role}: the same in every language.
 _MARKUP = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)")
 
-# What a drawing says: its words, and its label for screen readers.
-_DRAWN = re.compile(r'(?<=>)[^<>]+(?=</text>)|(?<=aria-label=")[^"]+')
+# The texts of a figure, and its label for screen readers.
+_FIGURE_TEXT = re.compile(r'(?<=>)[^<>]+(?=</text>)|(?<=aria-label=")[^"]+')
 
 
 def is_whole(page: str) -> bool:
-    """Whether a page is translated whole, not only by its title."""
+    """Whether a page is translated completely, not only its title."""
     return page in ("index", "tutorial") or page.startswith(("guides/", "explanation/"))
 
 
 def extract() -> dict[str, Catalog]:
-    """The messages to translate, by page, as the pages have them now; those of all drawings under ``figures``."""
+    """Return the current messages by page; the texts of all figures are under ``figures``."""
     with TemporaryDirectory() as folder:
         excluded = "exclude_patterns=" + ",".join(_WITHOUT_MESSAGES)
         build = [sys.executable, "-m", "sphinx", "-Q", "-b", "gettext", "-D", excluded, str(DOCS), folder]
         subprocess.run(build, check=True)
-        found = {"figures": _drawn()}
+        found = {"figures": _figure_texts()}
         for path in sorted(Path(folder).rglob("*.pot")):
             page = path.relative_to(folder).with_suffix("").as_posix()
             catalog = read_catalog(path)
@@ -64,23 +64,23 @@ def extract() -> dict[str, Catalog]:
 
 
 def read_catalog(path: Path) -> Catalog:
-    """The catalogue of one file."""
+    """Return the message catalog of a file."""
     with path.open("rb") as file:
         return read_po(file, locale="ja", abort_invalid=True)
 
 
 def messages(catalog: Catalog) -> list[Message]:
-    """The messages of a catalogue without its header."""
+    """Return the messages of a catalog without its header."""
     return [message for message in catalog if message.id]
 
 
 def markup(text: str) -> list[str]:
-    """What a translation has to keep of a message: code, roles and targets of links, sorted."""
+    """Return what a translation must keep of a message: code, roles and link targets, sorted."""
     return sorted(_MARKUP.findall(text))
 
 
 def update() -> list[str]:
-    """Bring the catalogues to the pages' messages; returns the messages without a valid translation."""
+    """Update the catalogs; return the messages without a valid translation."""
     pages = extract()
     for path in set(CATALOGS.rglob("*.po")) - {CATALOGS / "sphinx.po", *(CATALOGS / f"{page}.po" for page in pages)}:
         path.unlink()
@@ -104,20 +104,22 @@ def update() -> list[str]:
 
 
 def translate_figures(app, doctree: nodes.Element) -> None:
-    """Let the drawings of a page speak the language of the build."""
-    drawings = [raw for raw in doctree.findall(nodes.raw) if 'class="figure"' in raw.astext()]
-    if app.config.language != "ja" or not drawings:
+    """Translate the figures of a page into the language of the build."""
+    figures = [raw for raw in doctree.findall(nodes.raw) if 'class="figure"' in raw.astext()]
+    if app.config.language != "ja" or not figures:
         return
     words = {message.id: message.string for message in messages(read_catalog(CATALOGS / "figures.po"))}
-    for raw in drawings:
-        drawn = _DRAWN.sub(lambda found: escape(words.get(unescape(found[0]), unescape(found[0]))), raw.astext())
-        raw.replace_self(nodes.raw("", drawn, format="html"))
+    for raw in figures:
+        translated = _FIGURE_TEXT.sub(
+            lambda found: escape(words.get(unescape(found[0]), unescape(found[0]))), raw.astext()
+        )
+        raw.replace_self(nodes.raw("", translated, format="html"))
 
 
-def _drawn() -> Catalog:
+def _figure_texts() -> Catalog:
     catalog = Catalog(locale="ja")
     for draw in FIGURES.values():
-        for found in _DRAWN.findall(draw()):
+        for found in _FIGURE_TEXT.findall(draw()):
             if re.search("[a-z]{2}", re.sub(r"\w*_\w*", "", found)):  # not in names of fields and outcomes
                 catalog.add(unescape(found))
     return catalog
@@ -130,7 +132,7 @@ def _title_alone(catalog: Catalog) -> Catalog:
 
 
 def _has_words(text: str) -> bool:
-    """Whether there is something to translate: not in the name of a file, in code, or in a link that shows a title."""
+    """Whether a text has words to translate: not a file name, only code, or a link that shows a title."""
     return not re.fullmatch(r"[\w-]+\.\w+", text) and bool(re.search("[A-Za-z]", _MARKUP.sub("", text)))
 
 

@@ -67,9 +67,9 @@ def inline_code(page: str) -> list[str]:
         ("records.md", "BillStatus", list(BillStatus)),
         ("records.md", "ReceiptKind", list(ReceiptKind)),
         ("outcomes.md", "Findings", list(Finding)),
-        ("outcomes.md", "Bins", list(Disposition)),
-        ("outcomes.md", "How a bill stands", list(BalanceStatus)),
-        ("outcomes.md", "Why money is owed back, or offered", list(OverpaymentKind)),
+        ("outcomes.md", "Dispositions", list(Disposition)),
+        ("outcomes.md", "Status of a bill", list(BalanceStatus)),
+        ("outcomes.md", "Kinds of overpayment", list(OverpaymentKind)),
         ("rates.md", "Orders of allocation (充当の順序)", list(ORDERS)),
         ("charges.md", "", [*CATALOG.charges, *CATALOG.systems]),
     ],
@@ -102,24 +102,24 @@ def test_every_example_stands_on_a_page() -> None:
 # --- public names -----------------------------------------------------------------------------------------------------
 
 
-def test_the_api_has_a_page_and_a_line_for_every_room() -> None:
-    rooms = {room.__name__ for room in _complete.rooms()}
-    assert set(re.findall(r"\{mod\}`([\w.]+)`", WRITTEN["reference/api.md"])) == rooms
-    assert {name[4:-3] for name in GENERATED if name.startswith("api-")} == rooms
+def test_the_api_has_a_page_and_a_line_for_every_package() -> None:
+    packages = {package.__name__ for package in _complete.packages()}
+    assert set(re.findall(r"\{mod\}`([\w.]+)`", WRITTEN["reference/api.md"])) == packages
+    assert {name[4:-3] for name in GENERATED if name.startswith("api-")} == packages
 
 
-@pytest.mark.parametrize("room", list(_complete.rooms()), ids=lambda room: room.__name__)
-def test_every_public_name_says_what_it_is(room: Any) -> None:
-    assert room.__doc__
-    constants = _complete.constants(room)
-    for name in getattr(room, "__all__", []):
-        value = getattr(room, name)
-        assert name in constants or (value.__doc__ or "").strip(), f"{room.__name__}.{name} has no docstring"
+@pytest.mark.parametrize("package", list(_complete.packages()), ids=lambda package: package.__name__)
+def test_every_public_name_says_its_meaning(package: Any) -> None:
+    assert package.__doc__
+    constants = _complete.constants(package)
+    for name in getattr(package, "__all__", []):
+        value = getattr(package, name)
+        assert name in constants or (value.__doc__ or "").strip(), f"{package.__name__}.{name} has no docstring"
         if isinstance(value, type):
             silent = [
                 part for part, made in vars(value).items() if not part.startswith("_") and is_silent(value, part, made)
             ]
-            assert not silent, f"{room.__name__}.{name}: no docstring of {', '.join(silent)}"
+            assert not silent, f"{package.__name__}.{name}: no docstring of {', '.join(silent)}"
 
 
 def is_silent(owner: type, name: str, made: Any) -> bool:
@@ -138,13 +138,17 @@ def test_a_name_too_many_or_too_few_is_found() -> None:
 
 
 def test_names_in_prose_are_there() -> None:
-    """``rules.load_rates`` between words is an attribute of its room."""
-    rooms = {room.__name__.removeprefix("kokin."): room for room in _complete.rooms()}
+    """``rules.load_rates`` between words is an attribute of its package."""
+    packages = {package.__name__.removeprefix("kokin."): package for package in _complete.packages()}
     for name, page in WRITTEN.items():
         for code in inline_code(page):
-            room, _, attribute = re.sub(r"\(.*", "", code.removeprefix("kokin.")).rpartition(".")
-            if room in rooms and attribute.isidentifier() and Path(code).suffix not in (".csv", ".md", ".py", ".toml"):
-                assert hasattr(rooms[room], attribute), f"{name}: {code}"
+            package, _, attribute = re.sub(r"\(.*", "", code.removeprefix("kokin.")).rpartition(".")
+            if (
+                package in packages
+                and attribute.isidentifier()
+                and Path(code).suffix not in (".csv", ".md", ".py", ".toml")
+            ):
+                assert hasattr(packages[package], attribute), f"{name}: {code}"
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
