@@ -19,7 +19,13 @@ for line in rules.late_charge_segments(86_400, due, paid, rates=rates):
 
 # A water charge whose ordinance asks for 14.6 % from the deadline of the demand, on every 100 yen and to the yen.
 ordinance = rules.LateChargeRule(
-    base_unit=100, threshold=100, minimum=10, rounding=1, start="demand", step="none", later_rate=Decimal("14.6")
+    base_unit=100,
+    threshold=100,
+    minimum=10,
+    rounding=1,
+    accrues_from="demand",
+    reduced_until="none",
+    full_rate=Decimal("14.6"),
 )
 charge = rules.late_charge(8_640, due, paid, rule=ordinance, demand_due_on=date(2026, 12, 28))
 print(f"water: {charge:,} yen")

@@ -104,8 +104,8 @@ def test_a_system_collects_or_says_why_not(system: str) -> None:
 
 @pytest.mark.parametrize("charge", CATALOG.charges.values(), ids=lambda charge: charge.id)
 def test_a_charge_fits_the_rules(charge: Charge) -> None:
-    assert charge.allocation in rules.ORDERS
-    assert charge.can_be_seized == (charge.claim.value == "compulsory")
+    assert charge.allocation in rules.ALLOCATION_ORDERS
+    assert charge.allows_seizure == (charge.claim.value == "compulsory")
     assert charge.limitation_must_be_invoked == (charge.claim.value == "private")
     # 延滞金 by ordinance is for public claims only (自治法231の3②).
     assert (charge.late_charge.value == "civil") == (charge.claim.value == "private")

@@ -40,10 +40,12 @@ def as_table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows], TYPES.get(name, pa.string())) for name in names})
 
 
-def one_by_one(row: dict[str, Any], record: int, no_deadline: bool = False) -> tuple[str | None, list[Issue]]:
+def one_by_one(
+    row: dict[str, Any], record: int, allow_missing_deadline: bool = False
+) -> tuple[str | None, list[Issue]]:
     """What the record makes of a row: the payload or None, and the issues as the batch should tell them."""
     given = OPTIONAL | {name: value for name, value in row.items() if value is not None}
-    if no_deadline:
+    if allow_missing_deadline:
         given.setdefault("payable_until", None)
     try:
         return ElQr(**given).payload, []
@@ -81,10 +83,10 @@ rows = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(rows, min_size=1, max_size=6), st.booleans())
-def test_a_batch_is_its_rows_one_by_one(batch: list[dict[str, Any]], no_deadline: bool) -> None:
-    built = build_many(as_table(batch), no_deadline=no_deadline)
+def test_a_batch_is_its_rows_one_by_one(batch: list[dict[str, Any]], allow_missing_deadline: bool) -> None:
+    built = build_many(as_table(batch), allow_missing_deadline=allow_missing_deadline)
     expected = [
-        one_by_one({k: v for k, v in row.items() if k != "bill_id"}, record, no_deadline)
+        one_by_one({k: v for k, v in row.items() if k != "bill_id"}, record, allow_missing_deadline)
         for record, row in enumerate(batch, 1)
     ]
     assert built.payloads.to_pylist() == [payload for payload, _ in expected]
@@ -132,7 +134,7 @@ def test_text_that_is_no_number_or_day(field: str, values: list[str], problems: 
 def test_deadlines() -> None:
     late = ROW | {"payable_until": date(2026, 5, 31)}
     table = as_table([ROW, late, ROW | {"payable_until": date(2026, 5, 1)}, ROW | {"payable_until": None}])
-    built = build_many(table, issued_on=date(2026, 5, 2), no_deadline=True)
+    built = build_many(table, issued_on=date(2026, 5, 2), allow_missing_deadline=True)
     assert [
         (issue.location.record, issue.code, issue.field, issue.expected, issue.found)
         for issue in from_table(built.issues)

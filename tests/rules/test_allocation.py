@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.issues import InvalidInputError
-from kokin.rules import ORDERS, allocate, instalments, prorata, split_water
+from kokin.rules import ALLOCATION_ORDERS, allocate, instalments, prorata, split_water_sewerage
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,18 @@ OWED = {"principal": 10_000, "late_charge": 1_200, "demand_fee": 100, "costs": 3
 )
 def test_allocate(order: str, paid: int, expected: dict[str, int]) -> None:
     owed = {name: OWED[name] for name in expected}
-    settled = allocate(paid, owed, ORDERS[order])
+    settled = allocate(paid, owed, ALLOCATION_ORDERS[order])
     assert settled == expected
     assert sum(settled.values()) == min(paid, sum(owed.values()))
 
 
 def test_demand_fee_of_a_tax_is_an_item_of_its_own() -> None:
     with pytest.raises(InvalidInputError, match="demand_fee"):
-        allocate(10_000, {"principal": 10_000, "demand_fee": 100}, ORDERS["tax"])
+        allocate(10_000, {"principal": 10_000, "demand_fee": 100}, ALLOCATION_ORDERS["tax"])
 
 
 @pytest.mark.parametrize(
-    ("paid", "how", "expected"),
+    ("paid", "method", "expected"),
     [
         (5_000, "prorata", (2_632, 2_368)),
         (5_000, "water_first", (4_400, 600)),
@@ -81,15 +81,15 @@ def test_demand_fee_of_a_tax_is_an_item_of_its_own() -> None:
         (0, "prorata", (0, 0)),
     ],
 )
-def test_split_water(paid: int, how: str, expected: tuple[int, int]) -> None:
-    assert split_water(paid, 4_400, 3_960, how) == expected
+def test_split_water(paid: int, method: str, expected: tuple[int, int]) -> None:
+    assert split_water_sewerage(paid, 4_400, 3_960, method) == expected
 
 
 def test_split_water_refused() -> None:
     with pytest.raises(InvalidInputError, match="PARTIAL_PAYMENT"):
-        split_water(5_000, 4_400, 3_960, "reject")
+        split_water_sewerage(5_000, 4_400, 3_960, "reject")
     with pytest.raises(InvalidInputError, match="prorata"):
-        split_water(5_000, 4_400, 3_960, "sewerage_first")
+        split_water_sewerage(5_000, 4_400, 3_960, "sewerage_first")
 
 
 def test_a_tie_goes_to_the_earlier_part() -> None:

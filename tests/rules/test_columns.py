@@ -21,10 +21,10 @@ N = 7_000  # more rows than days, so that the months come from a table
 yen = st.integers(0, 400_000) | st.sampled_from([0, 1_999, 2_000, 99_999_999_999])
 RULES = [
     rules.LOCAL_TAX,
-    rules.LateChargeRule(start="demand"),
-    rules.LateChargeRule(base_unit=100, threshold=100, minimum=10, rounding=10, step="none"),
-    rules.LateChargeRule(step="demand", first_rate="7.3", later_rate="14.6", minimum=500),
-    rules.LateChargeRule(step="none", later_rate="20", rounding=1),
+    rules.LateChargeRule(accrues_from="demand"),
+    rules.LateChargeRule(base_unit=100, threshold=100, minimum=10, rounding=10, reduced_until="none"),
+    rules.LateChargeRule(reduced_until="demand", reduced_rate="7.3", full_rate="14.6", minimum=500),
+    rules.LateChargeRule(reduced_until="none", full_rate="20", rounding=1),
 ]
 
 
@@ -67,7 +67,7 @@ def test_late_charge(random_rows, rule: rules.LateChargeRule, segment: str) -> N
 def test_stretches_make_no_difference(random_rows, monkeypatch: pytest.MonkeyPatch) -> None:
     principal, due, paid = np.array(random_rows[0]), day_column(random_rows[1]), day_column(random_rows[2])
     whole = columns.late_charge(principal, due, paid)
-    monkeypatch.setattr(columns, "_CHUNK", 999)
+    monkeypatch.setattr(columns, "_CHUNK_ROWS", 999)
     assert np.array_equal(columns.late_charge(principal, due, paid), whole)
 
 
@@ -87,7 +87,7 @@ def test_late_charge_and_refund_property(rows: list[tuple[int, date, int]], segm
 
 
 def test_a_century_at_the_largest_sum_stays_exact() -> None:
-    rule = rules.LateChargeRule(step="none", later_rate="20", rounding=1)
+    rule = rules.LateChargeRule(reduced_until="none", full_rate="20", rounding=1)
     arguments = 99_999_999_999, D("0001-01-01"), D("9998-12-31")
     expected = rules.late_charge(*arguments, "rate", rule=rule)
     assert expected > 2**45
@@ -146,7 +146,7 @@ def test_refused(arguments: tuple, code: str) -> None:
 
 
 def test_refused_rows_are_named() -> None:
-    with pytest.raises(InvalidInputError, match="100 rows refused") as refusal:
+    with pytest.raises(InvalidInputError, match="100 invalid rows") as refusal:
         columns.late_charge(np.r_[np.zeros(7, int), np.full(100, -1)], D("2026-06-30"), D("2026-07-31"))
     assert [issue.location.record for issue in refusal.value.issues[:2]] == [8, 9]
     assert refusal.value.issues[0].found == "-1"
@@ -205,12 +205,16 @@ payments = st.lists(st.tuples(yen, yen, yen), max_size=20)
 def test_splits(rows: list[tuple[int, int, int]]) -> None:
     paid, water, sewerage = np.array(rows, np.int64).reshape(-1, 3).T
     assert columns.prorata(paid, (water, sewerage)).tolist() == [rules.prorata(p, [w, s]) for p, w, s in rows]
-    for how in ("prorata", "water_first"):
-        found = zip(*(part.tolist() for part in columns.split_water(paid, water, sewerage, how)), strict=True)
-        assert list(found) == [rules.split_water(*row, how) for row in rows]
+    for method in ("prorata", "water_first"):
+        found = zip(
+            *(part.tolist() for part in columns.split_water_sewerage(paid, water, sewerage, method)), strict=True
+        )
+        assert list(found) == [rules.split_water_sewerage(*row, method) for row in rows]
     owed = {"principal": water, "late_charge": sewerage}
-    settled = columns.allocate(paid, owed, rules.ORDERS["tax"])
-    expected = [rules.allocate(p, {"principal": w, "late_charge": s}, rules.ORDERS["tax"]) for p, w, s in rows]
+    settled = columns.allocate(paid, owed, rules.ALLOCATION_ORDERS["tax"])
+    expected = [
+        rules.allocate(p, {"principal": w, "late_charge": s}, rules.ALLOCATION_ORDERS["tax"]) for p, w, s in rows
+    ]
     assert settled["principal"].tolist() == [row["principal"] for row in expected]
     assert settled["late_charge"].tolist() == [row["late_charge"] for row in expected]
 
@@ -225,13 +229,13 @@ def test_prorata_of_three(rows: list[tuple[int, list[int]]]) -> None:
 
 def test_split_water_refused() -> None:
     with pytest.raises(InvalidInputError, match="record 2"):
-        columns.split_water(np.array([8_360, 5_000]), 4_400, 3_960, "reject")
-    assert columns.split_water(np.array([8_360]), 4_400, 3_960, "reject")[0].tolist() == [4_400]
+        columns.split_water_sewerage(np.array([8_360, 5_000]), 4_400, 3_960, "reject")
+    assert columns.split_water_sewerage(np.array([8_360]), 4_400, 3_960, "reject")[0].tolist() == [4_400]
 
 
 def test_allocate_refuses_a_stranger() -> None:
     with pytest.raises(InvalidInputError, match="demand_fee"):
-        columns.allocate(100, {"demand_fee": 100}, rules.ORDERS["tax"])
+        columns.allocate(100, {"demand_fee": 100}, rules.ALLOCATION_ORDERS["tax"])
 
 
 @given(st.lists(st.dates(D("1990-01-01"), D("2060-12-31")), min_size=1), st.integers(0, 60))

@@ -87,9 +87,9 @@ def test_every_column_function_has_its_scalar() -> None:
 days = st.dates() | st.sampled_from([date.min, date.max, date(9999, 12, 1), date(9999, 11, 30), date(9998, 12, 31)])
 yen = st.integers(0, 99_999_999_999) | st.sampled_from([0, 1, 1_999, 2_000, 99_999_999_999, -1, 100_000_000_000])
 spans = st.integers(-3, 130_000) | st.sampled_from([0, 1, 12, 99_999_999_999, 10**12, -(10**12)])
-CENTURY = rules.LateChargeRule(step="none", later_rate="14.6", rounding=1, minimum=0)
-MONTHLY = rules.LateChargeRule(first_rate="7.3", later_rate="14.6", rounding=1, minimum=0)
-DEMANDED = rules.LateChargeRule(start="demand", first_rate="7.3", later_rate="14.6", rounding=1, minimum=0)
+CENTURY = rules.LateChargeRule(reduced_until="none", full_rate="14.6", rounding=1, minimum=0)
+MONTHLY = rules.LateChargeRule(reduced_rate="7.3", full_rate="14.6", rounding=1, minimum=0)
+DEMANDED = rules.LateChargeRule(accrues_from="demand", reduced_rate="7.3", full_rate="14.6", rounding=1, minimum=0)
 
 
 def outcome(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -177,9 +177,9 @@ def test_prorata(paid: int, parts: list[int]) -> None:
     assert_equal("prorata", paid, parts)
 
 
-@given(paid=yen, water=yen, sewerage=yen, how=st.sampled_from(["prorata", "water_first"]))
-def test_split_water(paid: int, water: int, sewerage: int, how: str) -> None:
-    assert_equal("split_water", paid, water, sewerage, how)
+@given(paid=yen, water=yen, sewerage=yen, method=st.sampled_from(["prorata", "water_first"]))
+def test_split_water(paid: int, water: int, sewerage: int, method: str) -> None:
+    assert_equal("split_water_sewerage", paid, water, sewerage, method)
 
 
 NAMES = ["principal", "late_charge", "demand_fee", "costs"]
@@ -223,7 +223,9 @@ def test_an_order_names_each_part_once(
     assert [(issue.code, issue.found) for issue in refused.value.issues] == [(code, found)]
 
 
-@pytest.mark.parametrize("allocate", [rules.split_water, columns.split_water], ids=["scalar", "column"])
+@pytest.mark.parametrize(
+    "allocate", [rules.split_water_sewerage, columns.split_water_sewerage], ids=["scalar", "column"]
+)
 def test_a_negative_sum_is_named_before_a_partial_payment(allocate: Callable[..., Any]) -> None:
     with pytest.raises(InvalidInputError, match="AMOUNT_RANGE"):
         allocate(-1, 4_400, 3_960, "reject")
@@ -276,5 +278,5 @@ def test_unsigned_columns_of_every_width_are_yen() -> None:
 
 @pytest.mark.parametrize("rate", ["１４.6", "14.601", "-1", "nan", "", ".", "20.01"])
 def test_a_rate_that_cannot_be_read_is_refused(rate: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"later_rate: (FIELD_TYPE|RATE_INVALID)"):
-        rules.LateChargeRule(step="none", later_rate=rate)
+    with pytest.raises(InvalidInputError, match=r"full_rate: (FIELD_TYPE|RATE_INVALID)"):
+        rules.LateChargeRule(reduced_until="none", full_rate=rate)

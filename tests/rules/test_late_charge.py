@@ -79,7 +79,7 @@ def test_segments(principal: int, due_on: str, paid_on: str, segment: str, yen: 
     ],
 )
 def test_first_month(due_on: str, last_lower_day: str) -> None:
-    rule = LateChargeRule(first_rate="7.3", later_rate="14.6")
+    rule = LateChargeRule(reduced_rate="7.3", full_rate="14.6")
     lower, higher = late_charge_segments(100_000, D(due_on), D(due_on) + timedelta(days=60), "rate", rule=rule)
     assert (lower.first_day, lower.last_day) == (D(due_on) + timedelta(days=1), D(last_lower_day))
     assert (higher.first_day, higher.rate) == (D(last_lower_day) + timedelta(days=1), Decimal("14.6"))
@@ -107,12 +107,12 @@ def test_nothing_is_late_on_the_day_itself() -> None:
 # --- ordinances: every parameter, on the rules of real bodies ---------------------------------------------------------
 
 NARUTO = LateChargeRule(
-    base_unit=100, threshold=100, minimum=10, rounding=1, step="demand", first_rate="7.3", later_rate="14.6"
+    base_unit=100, threshold=100, minimum=10, rounding=1, reduced_until="demand", reduced_rate="7.3", full_rate="14.6"
 )
-SASAYAMA = LateChargeRule(minimum=500, step="demand", first_rate="7.3", later_rate="14.6")
-TOSASHIMIZU = LateChargeRule(start="demand")
-FIXED_14_6 = LateChargeRule(step="none", later_rate="14.6")
-STATUTORY = LateChargeRule(base_unit=1, threshold=0, minimum=0, rounding=1, step="none", later_rate="3")
+SASAYAMA = LateChargeRule(minimum=500, reduced_until="demand", reduced_rate="7.3", full_rate="14.6")
+TOSASHIMIZU = LateChargeRule(accrues_from="demand")
+FIXED_14_6 = LateChargeRule(reduced_until="none", full_rate="14.6")
+STATUTORY = LateChargeRule(base_unit=1, threshold=0, minimum=0, rounding=1, reduced_until="none", full_rate="3")
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,15 @@ def test_ordinance(
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"first_rate": "7.3"}, "RATE_PAIR"),
-        ({"later_rate": "14.6"}, "RATE_PAIR"),
-        ({"later_rate": "14.6", "first_rate": "7.3", "step": "none"}, "RATE_PAIR"),
-        ({"later_rate": "14.605", "step": "none"}, "RATE_INVALID"),
-        ({"later_rate": "146", "step": "none"}, "RATE_INVALID"),
-        ({"later_rate": Decimal("NaN"), "step": "none"}, "RATE_INVALID"),
-        ({"later_rate": 14.6, "step": "none"}, "FIELD_TYPE"),
+        ({"reduced_rate": "7.3"}, "RATE_PAIR"),
+        ({"full_rate": "14.6"}, "RATE_PAIR"),
+        ({"full_rate": "14.6", "reduced_rate": "7.3", "reduced_until": "none"}, "RATE_PAIR"),
+        ({"full_rate": "14.605", "reduced_until": "none"}, "RATE_INVALID"),
+        ({"full_rate": "146", "reduced_until": "none"}, "RATE_INVALID"),
+        ({"full_rate": Decimal("NaN"), "reduced_until": "none"}, "RATE_INVALID"),
+        ({"full_rate": 14.6, "reduced_until": "none"}, "FIELD_TYPE"),
         ({"base_unit": 0}, "AMOUNT_RANGE"),
-        ({"step": "week"}, "FIELD_TYPE"),
+        ({"reduced_until": "week"}, "FIELD_TYPE"),
         ({"round": 100}, "FIELD_UNKNOWN"),
     ],
 )
@@ -180,7 +180,11 @@ def twin(principal: int, due_on: date, paid_on: date, segment: str) -> int:
     days = [due_on + timedelta(days=i + 1) for i in range((paid_on - due_on).days)]
     lower = [in_first_month(day, due_on) for day in days]
     keys = [
-        (low, Decimal(RATES.rate("first" if low else "later", day.year)) / 10_000, day.year if segment == "year" else 0)
+        (
+            low,
+            Decimal(RATES.rate("reduced" if low else "full", day.year)) / 10_000,
+            day.year if segment == "year" else 0,
+        )
         for day, low in zip(days, lower, strict=True)
     ]
     parts = [int(principal // 1_000 * 1_000 * key[1] * len(list(group)) / 365) for key, group in groupby(keys)]
@@ -224,7 +228,7 @@ def test_laws(principal: int, due_on: date, late: int) -> None:
 def test_rates_follow_from_the_average_lending_rate(year: int) -> None:
     """附則3の2: both rates stand on the same basis, so their distances are fixed; a slip of the pen breaks them."""
     rates = RATES.years[year]
-    assert rates.later - rates.first == 630
+    assert rates.full - rates.reduced == 630
     assert rates.first - rates.refund == (100 if year <= 2020 else 150)
 
 
@@ -253,7 +257,7 @@ def test_no_rate_is_needed_where_no_day_counts() -> None:
 
 def test_a_body_adds_a_year(tmp_path) -> None:
     file = tmp_path / "rates.toml"
-    file.write_text("[[rates]]\nyears = [2027, 2027]\nfirst = 3.0\nlater = 9.3\nrefund = 1.5\n", encoding="utf-8")
+    file.write_text("[[rates]]\nyears = [2027, 2027]\nreduced = 3.0\nfull = 9.3\nrefund = 1.5\n", encoding="utf-8")
     rates = load_rates(file)
     assert rates.years[2027] == Rates(300, 930, 150)
     assert rates.years[2026] == RATES.years[2026]
@@ -265,13 +269,13 @@ def test_a_body_adds_a_year(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        ("[[rates]]\nyears = 2027\nfirst = 3.0\nlater = 9.3\nrefund = 1.5\n", "years"),
-        ("[[rates]]\nyears = [2027, 2027]\nfirst = 3.0\nlater = 9.3\n", "refund"),
-        ("[[rates]]\nyears = [2027, 2027]\nfirst = 3.001\nlater = 9.3\nrefund = 1.5\n", "first"),
-        ("[[rates]]\nyears = [2027, 2027]\nfirst = nan\nlater = 9.3\nrefund = 1.5\n", "first"),
+        ("[[rates]]\nyears = 2027\nreduced = 3.0\nfull = 9.3\nrefund = 1.5\n", "years"),
+        ("[[rates]]\nyears = [2027, 2027]\nreduced = 3.0\nfull = 9.3\n", "refund"),
+        ("[[rates]]\nyears = [2027, 2027]\nreduced = 3.001\nfull = 9.3\nrefund = 1.5\n", "reduced"),
+        ("[[rates]]\nyears = [2027, 2027]\nreduced = nan\nfull = 9.3\nrefund = 1.5\n", "reduced"),
         ("[[rates]\n", ""),
         ("[rate]\nyears = [2027, 2027]\n", "rates"),
-        ("[[rates]]\nyears = [2027, 2027]\nfirst = '3.0'\nlater = 9.3\nrefund = 1.5\n", "first"),
+        ("[[rates]]\nyears = [2027, 2027]\nreduced = '3.0'\nfull = 9.3\nrefund = 1.5\n", "reduced"),
     ],
 )
 def test_bad_rates_are_refused(tmp_path, text: str, field: str) -> None:

@@ -16,7 +16,7 @@ NEXT = max(RATES.years) + 1
 
 def rates_file(folder: Path, *rows: str) -> Path:
     path = folder / "rates.toml"
-    lines = [f"[[rates]]\nyears = {years}\nfirst = 2.5\nlater = 8.8\nrefund = 0.9\n" for years in rows]
+    lines = [f"[[rates]]\nyears = {years}\nreduced = 2.5\nfull = 8.8\nrefund = 0.9\n" for years in rows]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 

@@ -3,11 +3,11 @@
 >>> charge = CATALOG.charge("water-charge")
 >>> print(charge.ja, charge.claim, charge.limitation_years, charge.late_charge, charge.allocation)
 水道料金 private 5 civil civil
->>> charge.can_be_seized, charge.limitation_must_be_invoked
+>>> charge.allows_seizure, charge.limitation_must_be_invoked
 (False, True)
 >>> [charge.id for charge in CATALOG.charges_of("sewerage")]
 ['sewerage-charge', 'sewerage-contribution']
->>> CATALOG.systems["national-pension"].collects_nothing
+>>> CATALOG.systems["national-pension"].no_collection_reason
 'Nothing is collected by the body.'
 
 The list of 税目・料金番号 is each body's own: :func:`load` adds it from a TOML file.

@@ -64,13 +64,13 @@ class System(_Named):
     """A system (業務) that issues bills, or that says why it issues none."""
 
     kind: SystemKind = Field(strict=False)
-    collects_nothing: Annotated[str, Text(120)] = ""
+    no_collection_reason: Annotated[str, Text(120)] = ""
     """Why there is no charge; empty where there is one."""
 
     @property
     def collects(self) -> bool:
         """Whether it bills anything."""
-        return not self.collects_nothing
+        return not self.no_collection_reason
 
 
 class Account(_Named):
@@ -94,13 +94,13 @@ class Charge(_Named):
     """時効, for :func:`kokin.rules.limitation_ends_on`."""
     late_charge: LateChargeBasis = Field(strict=False)
     allocation: Annotated[str, Text(40, min=1)]
-    """A key of :data:`kokin.rules.ORDERS`."""
+    """A key of :data:`kokin.rules.ALLOCATION_ORDERS`."""
     parts: tuple[Annotated[str, Text(40, min=1)], ...] = Field(default=(), strict=False)
     """The charges that one slip of this charge may carry: the names in ``Bill.parts``."""
     note: Annotated[str, Text(200)] = ""
 
     @property
-    def can_be_seized(self) -> bool:
+    def allows_seizure(self) -> bool:
         """Whether the body may seize by itself (滞納処分), without a court."""
         return self.claim is ClaimClass.COMPULSORY
 

@@ -76,7 +76,7 @@ class BuildResult:
 
 
 def build_many(
-    table: Any, *, issued_on: date | None = None, no_deadline: bool = False, threads: int | None = None
+    table: Any, *, issued_on: date | None = None, allow_missing_deadline: bool = False, threads: int | None = None
 ) -> BuildResult:
     """The codes of many slips, by the same rules as :class:`~kokin.elqr.ElQr`.
 
@@ -86,7 +86,7 @@ def build_many(
             payable_until`` (days, times at midnight, or text ``YYYY-MM-DD``); ``office_code`` (``000``), ``period``
             (``00``), ``account`` and ``additional`` (zeros) may be left out or null. Other columns are not read.
         issued_on: the day of issue. A slip whose deadline (支払期限) has passed on it is rejected.
-        no_deadline: a null ``payable_until`` writes zeros. Without it such a row is rejected.
+        allow_missing_deadline: a null ``payable_until`` writes zeros. Without it such a row is rejected.
         threads: the number of threads; as many as there are processors by default.
 
     A slip that stops being payable before the money is due is built, with a warning.
@@ -97,8 +97,8 @@ def build_many(
     """
     if issued_on is not None:
         require_date("issued_on", issued_on)
-    prepared = _prepared(as_table(table), optional={"payable_until"} if no_deadline else set())
-    build = functools.partial(_build, issued_on=issued_on, no_deadline=no_deadline)
+    prepared = _prepared(as_table(table), optional={"payable_until"} if allow_missing_deadline else set())
+    build = functools.partial(_build, issued_on=issued_on, allow_missing_deadline=allow_missing_deadline)
     chunks, tables = [], []
     for start in range(0, len(prepared), _CHUNK):
         chunk = prepared.slice(start, _CHUNK)
@@ -143,7 +143,12 @@ def _prepared(table: pa.Table, optional: set[str]) -> pa.Table:
 
 
 def _build(
-    batch: pa.RecordBatch, problems: IssueBuilder, payloads: UInt8Array, *, issued_on: date | None, no_deadline: bool
+    batch: pa.RecordBatch,
+    problems: IssueBuilder,
+    payloads: UInt8Array,
+    *,
+    issued_on: date | None,
+    allow_missing_deadline: bool,
 ) -> pa.Table:
     """Writes a stretch of payloads, zeros where a row was refused, and returns its problems."""
     payloads[:] = _TEMPLATE
@@ -157,7 +162,7 @@ def _build(
             case Yen():
                 digits = to_digits(yen_column(column, rule, name, problems), ELEMENTS[name].width)
             case _:  # a day
-                required = name == "due_on" or not no_deadline
+                required = name == "due_on" or not allow_missing_deadline
                 days[name] = day_column(column, name, problems, required)
                 digits = to_digits(np.where(days[name][1], yyyymmdd(days[name][0]), 0), _DAY_WIDTH)
         for part in ("mpn_amount", "amount") if name == "amount" else (name,):
