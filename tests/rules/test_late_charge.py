@@ -229,7 +229,7 @@ def test_rates_follow_from_the_average_lending_rate(year: int) -> None:
     """附則3の2: both rates stand on the same basis, so their distances are fixed; a slip of the pen breaks them."""
     rates = RATES.years[year]
     assert rates.full - rates.reduced == 630
-    assert rates.first - rates.refund == (100 if year <= 2020 else 150)
+    assert rates.reduced - rates.refund == (100 if year <= 2020 else 150)
 
 
 def test_known_years() -> None:
