@@ -121,7 +121,7 @@ def test_orders_that_a_law_fixes() -> None:
 
 # --- a body's own file ------------------------------------------------------------------------------------------------
 
-BODY = load(HERE / "body-99999.toml")
+BODY = load(HERE / "authority-99999.toml")
 
 
 def test_items_lead_to_charges() -> None:
