@@ -291,7 +291,7 @@ def decode_svg(zxingcpp: Any, svg: str) -> str:
 
 def test_names_of_batches_are_listed_before_their_first_use() -> None:
     program = "from kokin import elqr; import sys; print(set(elqr.__all__) <= set(dir(elqr)), 'numpy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["True", "False"]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         elqr.nothing  # noqa: B018

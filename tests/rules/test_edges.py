@@ -18,7 +18,7 @@ from kokin.issues import InvalidInputError
 from kokin.rules import columns
 
 SCALARS = {name: f for name in rules.__all__ if inspect.isfunction(f := getattr(rules, name)) and name != "load_rates"}
-TWINS = {
+COLUMNS = {
     name: f
     for name, f in vars(columns).items()
     if inspect.isfunction(f) and f.__module__ == columns.__name__ and not name.startswith("_")
@@ -64,9 +64,9 @@ def test_a_datetime_raises(name: str, parameter: str) -> None:
         function(**arguments | {parameter: "2026-05-03"})
 
 
-@pytest.mark.parametrize("name", [name for name in TWINS if date_parameters(SCALARS[name])])
+@pytest.mark.parametrize("name", [name for name in COLUMNS if date_parameters(SCALARS[name])])
 def test_a_column_with_times_other_than_midnight_raises(name: str) -> None:
-    scalar, column = SCALARS[name], TWINS[name]
+    scalar, column = SCALARS[name], COLUMNS[name]
     renamed = dict(zip(parameters(scalar), parameters(column), strict=True))
     arguments = {renamed[parameter]: value for parameter, value in valid_arguments(scalar).items()}
     for name_in_column in (renamed[parameter] for parameter in date_parameters(scalar)):
@@ -79,7 +79,7 @@ def test_a_column_with_times_other_than_midnight_raises(name: str) -> None:
 
 
 def test_every_column_function_has_its_scalar() -> None:
-    assert TWINS.keys() <= SCALARS.keys()
+    assert COLUMNS.keys() <= SCALARS.keys()
 
 
 # --- the same result or the same error --------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def outcome_of(result: Any) -> Any:
 
 
 def assert_equal(name: str, *arguments: Any, **options: Any) -> None:
-    assert outcome(TWINS[name], *arguments, **options) == outcome(SCALARS[name], *arguments, **options)
+    assert outcome(COLUMNS[name], *arguments, **options) == outcome(SCALARS[name], *arguments, **options)
 
 
 @settings(max_examples=300, deadline=None)

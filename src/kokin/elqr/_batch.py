@@ -254,7 +254,7 @@ class ParseResult:
         return len(self.table) - self.rejected
 
 
-def parse_many(payloads: Any, *, threads: int | None = None) -> ParseResult:
+def parse_many(payloads: ArrowStreamExportable | pa.Array, *, threads: int | None = None) -> ParseResult:
     """Parse many codes, by the same rules as :func:`~kokin.elqr.check` and :func:`~kokin.elqr.parse`.
 
     ``payloads`` is an Arrow text column, or an object that exports one. The ``byte`` of an issue is the first digit of
@@ -263,7 +263,7 @@ def parse_many(payloads: Any, *, threads: int | None = None) -> ParseResult:
     Raises:
         InvalidInputError: the column is not text.
     """
-    column = payloads if isinstance(payloads, pa.ChunkedArray) else pa.chunked_array(payloads)
+    column: pa.ChunkedArray = payloads if isinstance(payloads, pa.ChunkedArray) else pa.chunked_array(payloads)
     texts = normalize_column(column, pa.string())
     if texts is None:
         raise InvalidInputError([type_issue("payload", pa.string(), column.type)])

@@ -96,7 +96,7 @@ def rate_periods(rate_of: Callable[[int], int], first_year: int, last_year: int,
 def is_rate(percent: Any) -> bool:
     """Whether a value is a rate: a number of percent from 0 to 20 with at most two decimals.
 
-    20 is beyond every rate there is (利息制限法1) and keeps the product of a column within 64 bits.
+    20 is above every legal rate (利息制限法1) and keeps the product of a column within 64 bits.
     """
     if not isinstance(percent, int | Decimal) or not Decimal(percent).is_finite():
         return False
@@ -108,19 +108,19 @@ def _read(path: Path | Traversable) -> dict[int, Rates]:
     rows, file = load_toml(path, parse_float=Decimal).get("rates"), path.name
     if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
         raise InvalidInputError([Issue("TOML_INVALID", field="rates", expected="[[rates]]", location=Location(file))])
-    issues = [issue for record, row in enumerate(rows, start=1) for issue in _check_row(row, Location(file, record))]
-    if issues:
-        raise InvalidInputError(issues, "rates rejected")
+    issues: list[Issue] = []
     years: dict[int, Rates] = {}
     for record, row in enumerate(rows, start=1):
-        first, last = row["years"]
-        span = range(first, last + 1)
-        issues += [
-            Issue("RATE_OVERLAP", field="years", found=str(year), location=Location(file, record))
-            for year in span
-            if year in years
-        ]
-        years |= dict.fromkeys(span, Rates(*(int(row[name] * 100) for name in Rates._fields)))
+        location = Location(file, record)
+        row_issues = _check_row(row, location)
+        if not row_issues:
+            first, last = row["years"]
+            span = range(first, last + 1)
+            row_issues = [
+                Issue("RATE_OVERLAP", field="years", found=str(y), location=location) for y in span if y in years
+            ]
+            years |= dict.fromkeys(span, Rates(*(int(row[name] * 100) for name in Rates._fields)))
+        issues += row_issues
     if issues:
         raise InvalidInputError(issues, "rates rejected")
     return years
