@@ -34,7 +34,7 @@ class LateChargeRule(Record):
     """The parameters of a late charge in law or an ordinance (条例); the defaults are for local tax (地方税法20の4の2).
 
     Raises:
-        InvalidInputError: a value is out of range, or only one of two fixed rates is set.
+        InvalidInputError: a value is out of range, or the fixed rates do not fit ``reduced_until``.
     """
 
     base_unit: Annotated[int, Yen(1)] = 1_000
