@@ -22,7 +22,11 @@ import polars as pl
 
 from kokin import rules
 from kokin.rules import columns
-from kokin.rules._rates import YEAR_OF_RATE, Run, runs  # the tables only; the arithmetic is each contender's own
+from kokin.rules._rates import (  # the tables only; the arithmetic is each contender's own
+    RATE_DENOMINATOR,
+    RatePeriod,
+    rate_periods,
+)
 
 SAMPLE = 20_000
 FIRST_YEAR, LAST_YEAR = 2016, 2026
@@ -37,9 +41,9 @@ def bills(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return principal, due, np.minimum(due + late, np.datetime64("2026-12-31"))
 
 
-def rate_runs(name: str) -> list[Run]:
-    """One run a year."""
-    return runs(lambda year: rules.RATES.rate(name, year), FIRST_YEAR, LAST_YEAR, "year")
+def periods_of_rate(name: str) -> list[RatePeriod]:
+    """One period a year."""
+    return rate_periods(lambda year: rules.RATES.rate(name, year), FIRST_YEAR, LAST_YEAR, "year")
 
 
 def scalar_loop(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) -> np.ndarray:
@@ -49,7 +53,7 @@ def scalar_loop(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) -> np.
 
 
 def whole_array_numpy(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) -> np.ndarray:
-    """The same formula as anybody would write it first: one expression per run over the whole column."""
+    """The same formula as anybody would write it first: one expression per period over the whole column."""
     base = np.where(principal < 2_000, 0, principal // 1_000 * 1_000)
     first = due + 1
     month = first.astype("datetime64[M]")
@@ -57,11 +61,11 @@ def whole_array_numpy(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) 
     length = (month + 2).astype("datetime64[D]") - next_month
     step = next_month + np.minimum(first - month.astype("datetime64[D]"), length) - 1
     total = np.zeros(len(base), np.int64)
-    for name, opens, closes in (("first", first, np.minimum(step, paid)), ("later", step + 1, paid)):
-        for run in rate_runs(name):
-            last = np.minimum(closes, np.datetime64(run.last_day))
-            days = (last - np.maximum(opens, np.datetime64(run.first_day))).astype(np.int64) + 1
-            total += base * run.rate * np.maximum(days, 0) // YEAR_OF_RATE
+    for name, opens, closes in (("reduced", first, np.minimum(step, paid)), ("full", step + 1, paid)):
+        for period in periods_of_rate(name):
+            last = np.minimum(closes, np.datetime64(period.last_day))
+            days = (last - np.maximum(opens, np.datetime64(period.first_day))).astype(np.int64) + 1
+            total += base * period.rate * np.maximum(days, 0) // RATE_DENOMINATOR
     return np.where(total < 1_000, 0, total // 100 * 100)
 
 
@@ -77,21 +81,21 @@ def polars_query(frame: pl.DataFrame) -> pl.Series:
         paid=pl.col("paid").to_physical(),
     )
     spans = {
-        "first": (pl.col("first"), pl.min_horizontal("step", "paid")),
-        "later": (pl.col("step") + 1, pl.col("paid")),
+        "reduced": (pl.col("first"), pl.min_horizontal("step", "paid")),
+        "full": (pl.col("step") + 1, pl.col("paid")),
     }
     parts = [
-        pl.col("base") * run.rate * _overlap(*span, run).cast(pl.Int64) // YEAR_OF_RATE
+        pl.col("base") * period.rate * _overlap(*span, period).cast(pl.Int64) // RATE_DENOMINATOR
         for name, span in spans.items()
-        for run in rate_runs(name)
+        for period in periods_of_rate(name)
     ]
     total = pl.sum_horizontal(parts)
     settled = pl.when(total < 1_000).then(0).otherwise(total // 100 * 100)
     return prepared.select(late_charge=settled).collect().to_series()
 
 
-def _overlap(opens: pl.Expr, closes: pl.Expr, run: Run) -> pl.Expr:
-    first, last = ((day - date(1970, 1, 1)).days for day in run[:2])
+def _overlap(opens: pl.Expr, closes: pl.Expr, period: RatePeriod) -> pl.Expr:
+    first, last = ((day - date(1970, 1, 1)).days for day in period[:2])
     days = pl.min_horizontal(closes, pl.lit(last, pl.Int32)) - pl.max_horizontal(opens, pl.lit(first, pl.Int32)) + 1
     return days.clip(lower_bound=0)
 
@@ -107,7 +111,7 @@ def machine() -> str:
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """One run on the clock."""
+    """Seconds that one call takes."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start

@@ -163,7 +163,7 @@ def _charges() -> Iterator[str]:
     yield "| system | charges |"
     yield "|---|---|"
     for system in CATALOG.systems.values():
-        charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or system.collects_nothing
+        charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or system.no_collection_reason
         yield f"| `{system.id}`<br>{system.ja}<br>{system.en} | {charges} |"
 
 

@@ -1,4 +1,4 @@
-"""Late charges (延滞金) with the rates and the ordinance of your own body."""
+"""Late charges (延滞金) with the rates and the ordinance of your own authority."""
 
 import tempfile
 from datetime import date
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from kokin import rules
 
-# The rates of a year that was announced after this version of Kokin: written over those that it brings.
+# The rates of a year that was announced after this version of Kokin: added to those that it ships.
 announced = Path(tempfile.mkdtemp()) / "rates.toml"
-announced.write_text("[[rates]]\nyears = [2027, 2027]\nfirst = 3.0\nlater = 9.3\nrefund = 1.5\n")
+announced.write_text("[[rates]]\nyears = [2027, 2027]\nreduced = 3.0\nfull = 9.3\nrefund = 1.5\n")
 rates = rules.load_rates(announced)
 
 due, paid = date(2026, 11, 30), date(2027, 2, 15)
@@ -19,7 +19,13 @@ for line in rules.late_charge_segments(86_400, due, paid, rates=rates):
 
 # A water charge whose ordinance asks for 14.6 % from the deadline of the demand, on every 100 yen and to the yen.
 ordinance = rules.LateChargeRule(
-    base_unit=100, threshold=100, minimum=10, rounding=1, start="demand", step="none", later_rate=Decimal("14.6")
+    base_unit=100,
+    threshold=100,
+    minimum=10,
+    rounding=1,
+    accrues_from="demand",
+    reduced_until="none",
+    full_rate=Decimal("14.6"),
 )
 charge = rules.late_charge(8_640, due, paid, rule=ordinance, demand_due_on=date(2026, 12, 28))
 print(f"water: {charge:,} yen")

@@ -1,4 +1,4 @@
-"""The catalogue: complete, consistent with the rules, and extended only by a body's own file."""
+"""The catalog is complete, consistent with the rules, and extended only by the file of an authority."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kokin import elqr, rules
 from kokin.catalog import CATALOG, CatalogError, Charge, load
 from kokin.model import Bill
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
-# The table of who charges what, in its own signs: system, charge, class, account, 時効, 延滞金.
+# All charges, with the signs below: system, charge, class, account, 時効, 延滞金.
 TABLE = """
 固定資産税          fixed-asset-tax                   強 一般   5 §4
 固定資産税          city-planning-tax                 強 一般   5 §4
@@ -71,7 +71,9 @@ COMMON = "統合収納管理 統合滞納管理 宛名管理 統合宛名管理 
 
 
 @pytest.mark.parametrize(("system", "name", "claim", "account", "years", "late_charge"), ROWS)
-def test_row(system: str, name: str, claim: str, account: str, years: str, late_charge: str) -> None:
+def test_a_charge_is_as_in_the_table(
+    system: str, name: str, claim: str, account: str, years: str, late_charge: str
+) -> None:
     charge = CATALOG.charge(name)
     assert CATALOG.systems[charge.system].ja == system
     assert charge.claim.value == CLASSES[claim]
@@ -80,12 +82,12 @@ def test_row(system: str, name: str, claim: str, account: str, years: str, late_
     assert charge.late_charge.value == LATE_CHARGES[late_charge]
 
 
-def test_nothing_beyond_the_table() -> None:
+def test_the_catalog_has_no_other_charges() -> None:
     assert set(CATALOG.charges) == {row[1] for row in ROWS} | PARTS_OF_THE_RESIDENT_TAX
     assert CATALOG.items == {}
 
 
-def test_systems() -> None:
+def test_every_standard_system_is_in_the_catalog() -> None:
     by_kind: dict[str, list[str]] = {}
     for system in CATALOG.systems.values():
         by_kind.setdefault(system.kind.value, []).append(system.ja)
@@ -96,44 +98,44 @@ def test_systems() -> None:
 
 
 @pytest.mark.parametrize("system", CATALOG.systems)
-def test_a_system_collects_or_says_why_not(system: str) -> None:
+def test_a_system_has_charges_or_a_reason_why_not(system: str) -> None:
     assert bool(CATALOG.charges_of(system)) == CATALOG.systems[system].collects
-    silent = {s.ja for s in CATALOG.systems.values() if not s.collects}
-    assert silent == {"選挙人名簿管理", "国民年金", *COMMON.split()}
+    without_charges = {s.ja for s in CATALOG.systems.values() if not s.collects}
+    assert without_charges == {"選挙人名簿管理", "国民年金", *COMMON.split()}
 
 
 @pytest.mark.parametrize("charge", CATALOG.charges.values(), ids=lambda charge: charge.id)
 def test_a_charge_fits_the_rules(charge: Charge) -> None:
-    assert charge.allocation in rules.ORDERS
-    assert charge.can_be_seized == (charge.claim.value == "compulsory")
+    assert charge.allocation in rules.ALLOCATION_ORDERS
+    assert charge.allows_seizure == (charge.claim.value == "compulsory")
     assert charge.limitation_must_be_invoked == (charge.claim.value == "private")
     # 延滞金 by ordinance is for public claims only (自治法231の3②).
     assert (charge.late_charge.value == "civil") == (charge.claim.value == "private")
     assert CATALOG.accounts[charge.account].enterprise == (charge.system in ("water", "sewerage"))
 
 
-def test_orders_that_a_law_fixes() -> None:
-    fixed = {name: CATALOG.charge(name).allocation for name in ("road-occupancy-fee", "sewerage-contribution")}
-    assert fixed == {"road-occupancy-fee": "road", "sewerage-contribution": "contribution"}
+def test_charges_have_the_order_of_allocation_of_their_law() -> None:
+    orders = {name: CATALOG.charge(name).allocation for name in ("road-occupancy-fee", "sewerage-contribution")}
+    assert orders == {"road-occupancy-fee": "road", "sewerage-contribution": "contribution"}
     assert all(c.allocation == "civil" for c in CATALOG.charges.values() if c.claim.value == "private")
     assert all(c.allocation == "tax" for c in CATALOG.charges.values() if c.late_charge.value == "tax")
 
 
-# --- a body's own file ------------------------------------------------------------------------------------------------
+# --- the file of an authority -----------------------------------------------------------------------------------------
 
-BODY = load(HERE / "body-99999.toml")
+AUTHORITY = load(FOLDER / "authority-99999.toml")
 
 
-def test_items_lead_to_charges() -> None:
-    assert BODY.charge_of_item("901").id == BODY.charge_of_item("951").id == "fixed-asset-tax"
-    assert BODY.items["927"].label == "水道料金・下水道使用料"
-    assert set(BODY.charges) == set(CATALOG.charges)
+def test_items_have_charges() -> None:
+    assert AUTHORITY.charge_of_item("901").id == AUTHORITY.charge_of_item("951").id == "fixed-asset-tax"
+    assert AUTHORITY.items["927"].label == "水道料金・下水道使用料"
+    assert set(AUTHORITY.charges) == set(CATALOG.charges)
     with pytest.raises(CatalogError, match="item_code"):
-        BODY.charge_of_item("127")
+        AUTHORITY.charge_of_item("127")
 
 
 def bills() -> list[Bill]:
-    with (HERE / "bills.csv").open(encoding="utf-8", newline="") as file:
+    with (FOLDER / "bills.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     whole = ("amount", "levy_year", "tax_year")
     return [
@@ -146,8 +148,8 @@ def bills() -> list[Bill]:
 
 
 @pytest.mark.parametrize("bill", bills(), ids=lambda bill: bill.charge)
-def test_a_bill_of_each_charge(bill: Bill) -> None:
-    charge = BODY.charge_of_item(bill.item_code)
+def test_a_bill_of_each_charge_has_an_elqr(bill: Bill) -> None:
+    charge = AUTHORITY.charge_of_item(bill.item_code)
     assert (bill.system, bill.charge) == (charge.system, charge.id)
     assert set(dict(bill.parts)) == set(charge.parts)
     assert sum(yen for _, yen in bill.parts) in (0, bill.amount)
@@ -156,13 +158,13 @@ def test_a_bill_of_each_charge(bill: Bill) -> None:
     assert elqr.parse(code.payload) == code
 
 
-def test_the_bills_cover_every_charge_that_has_a_slip_of_its_own() -> None:
+def test_the_bills_include_every_charge_that_has_a_slip_of_its_own() -> None:
     only_parts = PARTS_OF_THE_RESIDENT_TAX | {"city-planning-tax"}
     assert sorted(bill.charge or "" for bill in bills()) == sorted(set(CATALOG.charges) - only_parts)
 
 
-def test_a_charge_of_one_body(tmp_path: Path) -> None:
-    file = tmp_path / "body.toml"
+def test_an_authority_adds_a_charge(tmp_path: Path) -> None:
+    file = tmp_path / "authority.toml"
     file.write_text(
         """
         [items]
@@ -198,19 +200,19 @@ def test_a_charge_of_one_body(tmp_path: Path) -> None:
         ('[items]\n"960" = { charge = "water-charge", label = "水" }\n"960" = 1', "", "TOML_INVALID"),
     ],
 )
-def test_a_bad_file_is_refused(tmp_path: Path, text: str, field: str, code: str) -> None:
-    file = tmp_path / "body.toml"
+def test_an_invalid_file_raises(tmp_path: Path, text: str, field: str, code: str) -> None:
+    file = tmp_path / "authority.toml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(CatalogError) as refusal:
+    with pytest.raises(CatalogError) as error:
         load(file)
-    first = refusal.value.issues[0]
-    assert (first.field, first.code, first.location.file) == (field, code, "body.toml")
+    first = error.value.issues[0]
+    assert (first.field, first.code, first.location.file) == (field, code, "authority.toml")
 
 
-def test_a_shipped_charge_is_not_replaced(tmp_path: Path) -> None:
+def test_a_shipped_charge_cannot_be_replaced(tmp_path: Path) -> None:
     shipped = CATALOG.charge("water-charge")
     row = {name: value for name, value in shipped.model_dump(mode="json").items() if name not in ("id", "parts")}
-    file = tmp_path / "body.toml"
+    file = tmp_path / "authority.toml"
     lines = [
         f"{name} = {value if isinstance(value, int) else chr(34) + value + chr(34)}" for name, value in row.items()
     ]
@@ -220,6 +222,6 @@ def test_a_shipped_charge_is_not_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lookup", [CATALOG.charge, CATALOG.charges_of])
-def test_unknown_names(lookup) -> None:
+def test_an_unknown_name_raises(lookup) -> None:
     with pytest.raises(CatalogError, match="parking"):
         lookup("parking")

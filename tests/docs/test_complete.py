@@ -21,7 +21,7 @@ from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt
 from kokin.receipts import layouts
 from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
 from kokin.reports import TABLES
-from kokin.rules import ORDERS, RATES
+from kokin.rules import ALLOCATION_ORDERS, RATES
 from kokin.text import terms
 
 pytest.importorskip("furo", reason="no furo here: pip install 'kokin[docs]'")
@@ -70,7 +70,7 @@ def inline_code(page: str) -> list[str]:
         ("outcomes.md", "Dispositions", list(Disposition)),
         ("outcomes.md", "Status of a bill", list(BalanceStatus)),
         ("outcomes.md", "Kinds of overpayment", list(OverpaymentKind)),
-        ("rates.md", "Orders of allocation (充当の順序)", list(ORDERS)),
+        ("rates.md", "Orders of allocation (充当の順序)", list(ALLOCATION_ORDERS)),
         ("charges.md", "", [*CATALOG.charges, *CATALOG.systems]),
     ],
 )
@@ -217,7 +217,17 @@ def test_every_command_is_shown_and_every_option_told() -> None:
 def test_codes_in_prose_are_codes() -> None:
     known = {*ISSUE_CODES, *(outcome.value for outcome in Outcome), *(finding.value for finding in Finding)}
     # Of Python, of the environment, of SQL and of other formats.
-    known |= {"CATALOG", "ORDERS", "RATES", "LOCAL_TAX", "CALENDAR_YEARS", "TABLES", "CODES", "ISSUE_COLUMNS", "KINDS"}
+    known |= {
+        "CATALOG",
+        "ALLOCATION_ORDERS",
+        "RATES",
+        "LOCAL_TAX",
+        "CALENDAR_YEARS",
+        "TABLES",
+        "CODES",
+        "ISSUE_COLUMNS",
+        "KINDS",
+    }
     known |= {"KOKIN_LANG", "KOKIN_LEDGER", "LANG", "PGHOST", "PGPORT", "PGSSLMODE", "PGPASSWORD", "PYSPARK_PYTHON"}
     known |= {
         "SECURITY",

@@ -1,4 +1,4 @@
-"""build_many and parse_many against the record of one code, row by row."""
+"""build_many and parse_many equal the functions of one code row by row."""
 
 from __future__ import annotations
 
@@ -40,13 +40,15 @@ def as_table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows], TYPES.get(name, pa.string())) for name in names})
 
 
-def one_by_one(row: dict[str, Any], record: int, no_deadline: bool = False) -> tuple[str | None, list[Issue]]:
-    """What the record makes of a row: the payload or None, and the issues as the batch should tell them."""
-    given = OPTIONAL | {name: value for name, value in row.items() if value is not None}
-    if no_deadline:
-        given.setdefault("payable_until", None)
+def one_by_one(
+    row: dict[str, Any], record: int, allow_missing_deadline: bool = False
+) -> tuple[str | None, list[Issue]]:
+    """Return the payload of a row by :class:`ElQr`, or None, and its issues with the number of the record."""
+    fields = OPTIONAL | {name: value for name, value in row.items() if value is not None}
+    if allow_missing_deadline:
+        fields.setdefault("payable_until", None)
     try:
-        return ElQr(**given).payload, []
+        return ElQr(**fields).payload, []
     except PayloadError as error:
         return None, [issue.with_location(Location(record=record)) for issue in error.issues]
 
@@ -55,9 +57,9 @@ digits = st.text("0123456789", min_size=0, max_size=22)
 anything = st.one_of(digits, st.text(max_size=30), st.none())
 
 
-def number(width: int, least: int | None = None) -> st.SearchStrategy[Any]:
-    good = st.text("0123456789", min_size=width if least is None else least, max_size=width)
-    return st.one_of(good, good, good, anything)
+def number(width: int, min_width: int | None = None) -> st.SearchStrategy[Any]:
+    valid = st.text("0123456789", min_size=width if min_width is None else min_width, max_size=width)
+    return st.one_of(valid, valid, valid, anything)
 
 
 days = st.one_of(st.dates(), st.dates(date(2026, 1, 1), date(2027, 12, 31)), st.none())
@@ -81,20 +83,20 @@ rows = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(rows, min_size=1, max_size=6), st.booleans())
-def test_a_batch_is_its_rows_one_by_one(batch: list[dict[str, Any]], no_deadline: bool) -> None:
-    built = build_many(as_table(batch), no_deadline=no_deadline)
+def test_a_batch_equals_its_rows_one_by_one(batch: list[dict[str, Any]], allow_missing_deadline: bool) -> None:
+    built = build_many(as_table(batch), allow_missing_deadline=allow_missing_deadline)
     expected = [
-        one_by_one({k: v for k, v in row.items() if k != "bill_id"}, record, no_deadline)
+        one_by_one({k: v for k, v in row.items() if k != "bill_id"}, record, allow_missing_deadline)
         for record, row in enumerate(batch, 1)
     ]
     assert built.payloads.to_pylist() == [payload for payload, _ in expected]
-    told = [issue for issue in from_table(built.issues) if not issue.code.startswith("DEADLINE")]
-    assert told == [issue for _, issues in expected for issue in issues]
+    found = [issue for issue in from_table(built.issues) if not issue.code.startswith("DEADLINE")]
+    assert found == [issue for _, issues in expected for issue in issues]
     assert built.accepted + built.rejected == len(batch)
     assert built.rejected == sum(payload is None for payload, _ in expected)
 
 
-def test_text_columns_and_other_arrow_types_say_the_same() -> None:
+def test_text_columns_and_other_arrow_types_build_the_same_codes() -> None:
     plain = as_table([ROW, ROW | {"amount": 1}])
     other = plain
     for name, kind in {
@@ -122,17 +124,19 @@ def test_text_columns_and_other_arrow_types_say_the_same() -> None:
         ]),
     ],
 )  # fmt: skip
-def test_text_that_is_no_number_or_day(field: str, values: list[str], problems: list[tuple[str, str] | None]) -> None:
+def test_text_that_is_no_number_or_day_is_an_issue(
+    field: str, values: list[str], problems: list[tuple[str, str] | None]
+) -> None:
     table = as_table([ROW] * len(values)).drop_columns([field]).append_column(field, pa.array(values))
     issues = [issue for issue in from_table(build_many(table).issues) if issue.is_error]
     expected = [(record, *problem) for record, problem in enumerate(problems, 1) if problem]
     assert [(issue.location.record, issue.code, issue.found) for issue in issues] == expected
 
 
-def test_deadlines() -> None:
+def test_a_deadline_before_the_day_of_issue_is_an_error_and_before_the_due_date_a_warning() -> None:
     late = ROW | {"payable_until": date(2026, 5, 31)}
     table = as_table([ROW, late, ROW | {"payable_until": date(2026, 5, 1)}, ROW | {"payable_until": None}])
-    built = build_many(table, issued_on=date(2026, 5, 2), no_deadline=True)
+    built = build_many(table, issued_on=date(2026, 5, 2), allow_missing_deadline=True)
     assert [
         (issue.location.record, issue.code, issue.field, issue.expected, issue.found)
         for issue in from_table(built.issues)
@@ -147,33 +151,33 @@ def test_deadlines() -> None:
 
 
 @pytest.mark.parametrize(("field", "kind"), [("amount", pa.float64()), ("due_on", pa.bool_()), ("period", pa.int64())])
-def test_a_column_that_could_lose_something_is_refused(field: str, kind: pa.DataType) -> None:
+def test_a_column_whose_type_could_lose_something_raises(field: str, kind: pa.DataType) -> None:
     table = as_table([ROW]).drop_columns([field]).append_column(field, pa.array([1]).cast(kind))
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as error:
         build_many(table)
-    assert [(issue.code, issue.field, issue.found) for issue in refused.value.issues] == [
+    assert [(issue.code, issue.field, issue.found) for issue in error.value.issues] == [
         ("FIELD_TYPE", field, str(kind))
     ]
 
 
-def test_a_missing_column_is_refused() -> None:
-    with pytest.raises(InvalidInputError) as refused:
+def test_a_missing_column_raises() -> None:
+    with pytest.raises(InvalidInputError) as error:
         build_many(as_table([ROW]).drop_columns(["levy_year", "payable_until"]))
-    assert [(issue.code, issue.field) for issue in refused.value.issues] == [
+    assert [(issue.code, issue.field) for issue in error.value.issues] == [
         ("FIELD_MISSING", "levy_year"),
         ("FIELD_MISSING", "payable_until"),
     ]
 
 
-def test_a_column_that_stands_twice_is_refused() -> None:
+def test_a_duplicate_column_raises() -> None:
     table = as_table([ROW])
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as error:
         build_many(table.append_column("amount", table["amount"]))
-    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("COLUMN_TWICE", "amount")]
+    assert [(issue.code, issue.field) for issue in error.value.issues] == [("COLUMN_TWICE", "amount")]
 
 
-def test_every_digit_counts() -> None:
-    """Thousands of rows in which every digit that may vary does."""
+def test_checksums_of_a_batch_depend_on_every_digit() -> None:
+    """3,000 random rows, in which every digit that may vary does, equal the codes that are computed one by one."""
     chance = random.Random(20260901)
     widths = {"payee_code": 5, "office_code": 3, "item_code": 3, "case_key": 20, "confirmation": 6, "period": 2}
     widths |= {"account": 11, "additional": 85}
@@ -213,7 +217,7 @@ def test_each_type_of_a_value_builds_the_same_code(kinds: dict[str, pa.DataType]
     assert build_many(other).payloads == build_many(table).payloads
 
 
-def test_a_moment_that_is_no_day_is_an_issue_of_its_row() -> None:
+def test_a_time_other_than_midnight_is_an_issue_of_its_row() -> None:
     table = as_table([ROW] * 2)
     moments = pa.array([datetime(2026, 6, 1), datetime(2026, 6, 1, 9)], pa.timestamp("us"))
     built = build_many(table.set_column(table.column_names.index("due_on"), "due_on", moments))
@@ -222,14 +226,14 @@ def test_a_moment_that_is_no_day_is_an_issue_of_its_row() -> None:
 
 
 @pytest.mark.parametrize("library", ["polars", "pandas"])
-def test_other_libraries_tables_are_taken(library: str) -> None:
+def test_tables_of_other_libraries_are_accepted(library: str) -> None:
     pytest.importorskip(library)
     table = as_table([ROW, ROW | {"amount": 5}])
     frame: Any = table.to_pandas() if library == "pandas" else importlib.import_module(library).from_arrow(table)
     assert build_many(frame).payloads == build_many(table).payloads
 
 
-def test_stretches_and_chunks_are_joined_in_order() -> None:
+def test_chunks_are_joined_in_order() -> None:
     rows = [ROW | {"amount": amount} for amount in range(20_000)]
     table = pa.concat_tables([as_table(rows[:7]), as_table(rows[7:])])
     built = build_many(table, threads=3)
@@ -244,7 +248,7 @@ def test_stretches_and_chunks_are_joined_in_order() -> None:
     assert parsed.table["amount"].to_pylist() == [None, *range(1, 20_000)]
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_an_empty_batch_has_an_empty_result() -> None:
     assert len(build_many(as_table([ROW]).slice(0, 0)).payloads) == 0
     assert len(parse_many(pa.array([], pa.string())).table) == 0
 
@@ -254,9 +258,9 @@ def test_a_sliced_table_is_read_where_it_starts() -> None:
     assert build_many(table.slice(3, 2)).payloads.to_pylist() == build_many(table).payloads.to_pylist()[3:5]
 
 
-def spoilt(payload: str, places: list[tuple[int, str]]) -> str:
-    for place, letter in places:
-        payload = payload[:place] + letter + payload[place + 1 :]
+def with_changes(payload: str, changes: list[tuple[int, str]]) -> str:
+    for position, letter in changes:
+        payload = payload[:position] + letter + payload[position + 1 :]
     return payload
 
 
@@ -275,8 +279,8 @@ valid = st.builds(
 changes = st.lists(st.tuples(st.integers(0, 254), st.sampled_from("0123456789")), max_size=4)
 texts = st.one_of(
     valid,
-    st.builds(spoilt, valid, changes),
-    st.builds(spoilt, valid, st.lists(st.tuples(st.integers(0, 254), st.characters(exclude_categories=["Cs"])))),
+    st.builds(with_changes, valid, changes),
+    st.builds(with_changes, valid, st.lists(st.tuples(st.integers(0, 254), st.characters(exclude_categories=["Cs"])))),
     st.text("0123456789", min_size=250, max_size=260),
     st.text(max_size=20),
     st.builds(
@@ -291,7 +295,7 @@ texts = st.one_of(
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(texts, min_size=1, max_size=6))
-def test_reading_a_batch_is_reading_its_texts_one_by_one(batch: list[str]) -> None:
+def test_parsing_a_batch_equals_parsing_its_texts_one_by_one(batch: list[str]) -> None:
     parsed = parse_many(pa.array(batch, pa.string()))
     expected = [
         Issue(
@@ -309,20 +313,20 @@ def test_reading_a_batch_is_reading_its_texts_one_by_one(batch: list[str]) -> No
         assert row == (dict.fromkeys(row) if elqr.check(text) else elqr.parse(text).model_dump())
 
 
-def test_a_null_is_no_code() -> None:
+def test_a_null_is_rejected_as_missing() -> None:
     parsed = parse_many(pa.array([None, ElQr(**ROW).payload]))
     assert [(issue.code, issue.location.record) for issue in from_table(parsed.issues)] == [("FIELD_MISSING", 1)]
     assert (parsed.accepted, parsed.rejected) == (1, 1)
 
 
 @pytest.mark.parametrize("issued_on", [datetime(2026, 7, 10, 12), "2026-07-10"])
-def test_a_day_of_issue_is_a_date(issued_on: Any) -> None:
+def test_a_day_of_issue_that_is_no_date_raises(issued_on: Any) -> None:
     with pytest.raises(TypeError, match="issued_on must be a date"):
         build_many(as_table([ROW]), issued_on=issued_on)
 
 
 @pytest.mark.parametrize("field", ["due_on", "payable_until"])
-def test_a_record_takes_no_datetime(field: str) -> None:
-    with pytest.raises(PayloadError) as refused:
+def test_a_datetime_is_an_invalid_field(field: str) -> None:
+    with pytest.raises(PayloadError) as error:
         ElQr(**ROW | {field: datetime(2026, 6, 1)})
-    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("FIELD_TYPE", field)]
+    assert [(issue.code, issue.field) for issue in error.value.issues] == [("FIELD_TYPE", field)]

@@ -11,7 +11,7 @@ from kokin.catalog import load
 from kokin.model import Bill, Receipt, arrow_schema
 from kokin.rules import instalments, prorata, shift_due_date
 
-BODY = load(Path(__file__).parents[1] / "catalog" / "body-99999.toml")
+BODY = load(Path(__file__).parents[1] / "catalog" / "authority-99999.toml")
 OWN = "99999"
 TERMS = ((4, 30), (7, 31), (12, 25), (2, 28))
 AGENTS = ("010", "020", None)

@@ -8,7 +8,7 @@ import pytest
 from kokin import bills, catalog, elqr, receipts, reconcile
 
 CATALOG = Path(__file__).parents[1] / "catalog"
-BODY = catalog.load(CATALOG / "body-99999.toml")
+BODY = catalog.load(CATALOG / "authority-99999.toml")
 BILLED = bills.read(CATALOG / "bills.csv").table
 ROWS = BILLED.to_pylist()
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.issues import InvalidInputError
-from kokin.rules import ORDERS, allocate, instalments, prorata, split_water
+from kokin.rules import ALLOCATION_ORDERS, allocate, instalments, prorata, split_water_sewerage
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,9 @@ from kokin.rules import ORDERS, allocate, instalments, prorata, split_water
         (0, 4, [0, 0, 0, 0]),
     ],
 )
-def test_instalments(total: int, count: int, expected: list[int]) -> None:
+def test_instalments_are_whole_thousands_and_the_first_has_the_rest(
+    total: int, count: int, expected: list[int]
+) -> None:
     assert instalments(total, count) == expected
 
 
@@ -37,7 +39,7 @@ def test_instalments_add_up(total: int, count: int, unit: int) -> None:
 
 
 @pytest.mark.parametrize(("total", "count", "unit"), [(-1, 4, 1_000), (1_000, 0, 1_000), (1_000, 4, 0)])
-def test_instalments_refused(total: int, count: int, unit: int) -> None:
+def test_instalments_of_an_invalid_sum_count_or_unit_raise(total: int, count: int, unit: int) -> None:
     with pytest.raises(InvalidInputError, match="AMOUNT_RANGE"):
         instalments(total, count, unit)
 
@@ -56,20 +58,20 @@ OWED = {"principal": 10_000, "late_charge": 1_200, "demand_fee": 100, "costs": 3
         ("civil", 1_600, {"costs": 300, "late_charge": 1_200, "principal": 100}),
     ],
 )
-def test_allocate(order: str, paid: int, expected: dict[str, int]) -> None:
+def test_allocate_settles_the_parts_in_order(order: str, paid: int, expected: dict[str, int]) -> None:
     owed = {name: OWED[name] for name in expected}
-    settled = allocate(paid, owed, ORDERS[order])
-    assert settled == expected
-    assert sum(settled.values()) == min(paid, sum(owed.values()))
+    allocated = allocate(paid, owed, ALLOCATION_ORDERS[order])
+    assert allocated == expected
+    assert sum(allocated.values()) == min(paid, sum(owed.values()))
 
 
-def test_demand_fee_of_a_tax_is_an_item_of_its_own() -> None:
+def test_a_demand_fee_is_not_in_the_order_of_a_tax() -> None:
     with pytest.raises(InvalidInputError, match="demand_fee"):
-        allocate(10_000, {"principal": 10_000, "demand_fee": 100}, ORDERS["tax"])
+        allocate(10_000, {"principal": 10_000, "demand_fee": 100}, ALLOCATION_ORDERS["tax"])
 
 
 @pytest.mark.parametrize(
-    ("paid", "how", "expected"),
+    ("paid", "method", "expected"),
     [
         (5_000, "prorata", (2_632, 2_368)),
         (5_000, "water_first", (4_400, 600)),
@@ -81,15 +83,15 @@ def test_demand_fee_of_a_tax_is_an_item_of_its_own() -> None:
         (0, "prorata", (0, 0)),
     ],
 )
-def test_split_water(paid: int, how: str, expected: tuple[int, int]) -> None:
-    assert split_water(paid, 4_400, 3_960, how) == expected
+def test_water_and_sewerage_are_split_by_method(paid: int, method: str, expected: tuple[int, int]) -> None:
+    assert split_water_sewerage(paid, 4_400, 3_960, method) == expected
 
 
-def test_split_water_refused() -> None:
+def test_a_partial_payment_or_an_unknown_method_raises() -> None:
     with pytest.raises(InvalidInputError, match="PARTIAL_PAYMENT"):
-        split_water(5_000, 4_400, 3_960, "reject")
+        split_water_sewerage(5_000, 4_400, 3_960, "reject")
     with pytest.raises(InvalidInputError, match="prorata"):
-        split_water(5_000, 4_400, 3_960, "sewerage_first")
+        split_water_sewerage(5_000, 4_400, 3_960, "sewerage_first")
 
 
 def test_a_tie_goes_to_the_earlier_part() -> None:
@@ -102,7 +104,7 @@ def test_a_tie_goes_to_the_earlier_part() -> None:
     parts=st.lists(st.integers(0, 1_000_000), min_size=1, max_size=5),
     paid=st.integers(0, 3_000_000),
 )
-def test_prorata_laws(parts: list[int], paid: int) -> None:
+def test_prorata_adds_up_and_is_within_a_yen_of_the_exact_share(parts: list[int], paid: int) -> None:
     shares, total = prorata(paid, parts), sum(parts)
     assert sum(shares) == min(paid, total)
     for share, part in zip(shares, parts, strict=True):

@@ -1,4 +1,4 @@
-"""The columnar twins: equal to the scalar functions row by row, whatever form the columns come in."""
+"""The functions of columns equal the scalar ones row by row, for every type of column."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ N = 7_000  # more rows than days, so that the months come from a table
 yen = st.integers(0, 400_000) | st.sampled_from([0, 1_999, 2_000, 99_999_999_999])
 RULES = [
     rules.LOCAL_TAX,
-    rules.LateChargeRule(start="demand"),
-    rules.LateChargeRule(base_unit=100, threshold=100, minimum=10, rounding=10, step="none"),
-    rules.LateChargeRule(step="demand", first_rate="7.3", later_rate="14.6", minimum=500),
-    rules.LateChargeRule(step="none", later_rate="20", rounding=1),
+    rules.LateChargeRule(accrues_from="demand"),
+    rules.LateChargeRule(base_unit=100, threshold=100, minimum=10, rounding=10, reduced_until="none"),
+    rules.LateChargeRule(reduced_until="demand", reduced_rate="7.3", full_rate="14.6", minimum=500),
+    rules.LateChargeRule(reduced_until="none", full_rate="20", rounding=1),
 ]
 
 
@@ -47,7 +47,7 @@ def random_rows() -> tuple[list[int], list[date], list[date], list[date | None]]
 
 @pytest.mark.parametrize("segment", ["year", "rate"])
 @pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
-def test_late_charge(random_rows, rule: rules.LateChargeRule, segment: str) -> None:
+def test_late_charges_equal_the_scalar_function(random_rows, rule: rules.LateChargeRule, segment: str) -> None:
     principal, due, paid, demand = random_rows
     found = columns.late_charge(
         np.array(principal),
@@ -64,10 +64,10 @@ def test_late_charge(random_rows, rule: rules.LateChargeRule, segment: str) -> N
     assert any(expected)
 
 
-def test_stretches_make_no_difference(random_rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_chunks_makes_no_difference(random_rows, monkeypatch: pytest.MonkeyPatch) -> None:
     principal, due, paid = np.array(random_rows[0]), day_column(random_rows[1]), day_column(random_rows[2])
     whole = columns.late_charge(principal, due, paid)
-    monkeypatch.setattr(columns, "_CHUNK", 999)
+    monkeypatch.setattr(columns, "_CHUNK_ROWS", 999)
     assert np.array_equal(columns.late_charge(principal, due, paid), whole)
 
 
@@ -76,7 +76,9 @@ def test_stretches_make_no_difference(random_rows, monkeypatch: pytest.MonkeyPat
     rows=st.lists(st.tuples(yen, st.dates(D("2009-12-31"), LAST), st.integers(-5, 3_000)), max_size=20),
     segment=st.sampled_from(["year", "rate"]),
 )
-def test_late_charge_and_refund_property(rows: list[tuple[int, date, int]], segment: str) -> None:
+def test_late_charges_and_refund_interest_equal_the_scalar_functions(
+    rows: list[tuple[int, date, int]], segment: str
+) -> None:
     principal = [row[0] for row in rows]
     due = [row[1] for row in rows]
     paid = [min(day + timedelta(days=late), LAST) for _, day, late in rows]
@@ -86,8 +88,8 @@ def test_late_charge_and_refund_property(rows: list[tuple[int, date, int]], segm
     assert columns.refund_interest(*arguments).tolist() == [rules.refund_interest(*row, segment) for row in triples]
 
 
-def test_a_century_at_the_largest_sum_stays_exact() -> None:
-    rule = rules.LateChargeRule(step="none", later_rate="20", rounding=1)
+def test_the_longest_period_at_the_largest_amount_stays_exact() -> None:
+    rule = rules.LateChargeRule(reduced_until="none", full_rate="20", rounding=1)
     arguments = 99_999_999_999, D("0001-01-01"), D("9998-12-31")
     expected = rules.late_charge(*arguments, "rate", rule=rule)
     assert expected > 2**45
@@ -110,13 +112,13 @@ def test_a_century_at_the_largest_sum_stays_exact() -> None:
     ],
     ids=["arrow", "chunked", "sliced", "polars", "text", "dictionary", "wide", "date64"],
 )
-def test_forms_of_columns(form) -> None:
+def test_every_type_of_column_is_accepted(form) -> None:
     principal, due = [56_400, 123_400, 50_000], [D("2026-02-02"), D("2025-10-31"), D("2024-01-30")]
     paid = [D("2026-05-29"), D("2026-03-31"), D("2024-12-02")]
     assert columns.late_charge(form(principal), form(due), form(paid)).tolist() == [1_300, 3_900, 3_300]
 
 
-def test_a_single_value_stands_for_a_column() -> None:
+def test_a_single_value_is_broadcast() -> None:
     due = day_column([D("2026-02-02"), D("2026-05-29")])
     assert columns.late_charge(56_400, due, D("2026-05-29")).tolist() == [1_300, 0]
     assert columns.late_charge(56_400, due[:0], D("2026-05-29")).tolist() == []
@@ -139,20 +141,20 @@ def test_a_single_value_stands_for_a_column() -> None:
         ((np.array([1, 2]), np.array(["2026-06-30"] * 3, "datetime64[D]"), D("2026-07-31")), "COLUMN_LENGTH"),
     ],
 )
-def test_refused(arguments: tuple, code: str) -> None:
-    with pytest.raises(InvalidInputError) as refusal:
+def test_an_invalid_column_raises(arguments: tuple, code: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
         columns.late_charge(*arguments)
-    assert refusal.value.issues[0].code == code
+    assert error.value.issues[0].code == code
 
 
-def test_refused_rows_are_named() -> None:
-    with pytest.raises(InvalidInputError, match="100 rows refused") as refusal:
+def test_invalid_rows_are_counted_and_named() -> None:
+    with pytest.raises(InvalidInputError, match="100 invalid rows") as error:
         columns.late_charge(np.r_[np.zeros(7, int), np.full(100, -1)], D("2026-06-30"), D("2026-07-31"))
-    assert [issue.location.record for issue in refusal.value.issues[:2]] == [8, 9]
-    assert refusal.value.issues[0].found == "-1"
+    assert [issue.location.record for issue in error.value.issues[:2]] == [8, 9]
+    assert error.value.issues[0].found == "-1"
 
 
-def test_missing_year_raises_only_where_it_is_needed() -> None:
+def test_a_missing_year_raises_only_if_a_day_of_it_bears_interest() -> None:
     paid = day_column([D("2026-12-31"), D("2027-06-30")])
     with pytest.raises(rules.RateMissingError, match="2027"):
         columns.late_charge(np.array([10_000, 10_000]), D("2026-06-30"), paid)
@@ -160,14 +162,14 @@ def test_missing_year_raises_only_where_it_is_needed() -> None:
 
 
 @pytest.mark.parametrize("calendar", ["public", "bank"])
-def test_shift_due_date(calendar: str) -> None:
+def test_due_dates_equal_the_scalar_function(calendar: str) -> None:
     opens, closes = (date(rules.CALENDAR_YEARS[0], 1, 1), date(rules.CALENDAR_YEARS[1], 12, 31))
     days = [opens + timedelta(days=n) for n in range((closes - opens).days + 1)]
     expected = [rules.shift_due_date(day, calendar) for day in days]
     assert columns.shift_due_date(day_column(days), calendar).tolist() == expected
 
 
-def test_shift_due_date_beyond_the_data() -> None:
+def test_a_due_date_outside_the_trusted_years_raises() -> None:
     with pytest.raises(rules.CalendarRangeError):
         columns.shift_due_date(day_column([D("2026-01-01"), D("2031-01-01")]))
 
@@ -177,7 +179,7 @@ days_of_years = st.lists(st.tuples(st.dates(D("1960-01-01"), D("2090-12-31")), s
 
 @settings(max_examples=60, deadline=None)
 @given(rows=days_of_years, years=st.integers(1, 10))
-def test_years(rows: list[tuple[date, int]], years: int) -> None:
+def test_years_and_limitation_equal_the_scalar_functions(rows: list[tuple[date, int]], years: int) -> None:
     terms = [row[0] for row in rows]
     received = [day + timedelta(days=late) for day, late in rows]
     assert columns.fiscal_year(day_column(terms)).tolist() == [rules.fiscal_year(day) for day in terms]
@@ -189,7 +191,7 @@ def test_years(rows: list[tuple[date, int]], years: int) -> None:
     ]
 
 
-def test_year_class() -> None:
+def test_year_classes_equal_the_scalar_function() -> None:
     triples = [(2026, 2026, 2026), (2024, 2026, 2026), (2025, 2025, 2026), (2023, 2025, 2026)]
     found = columns.year_class(*np.array(triples).T)
     assert found.tolist() == [rules.year_class(*row).value for row in triples]
@@ -202,38 +204,42 @@ payments = st.lists(st.tuples(yen, yen, yen), max_size=20)
 
 @settings(max_examples=100, deadline=None)
 @given(rows=payments)
-def test_splits(rows: list[tuple[int, int, int]]) -> None:
+def test_splits_and_allocations_equal_the_scalar_functions(rows: list[tuple[int, int, int]]) -> None:
     paid, water, sewerage = np.array(rows, np.int64).reshape(-1, 3).T
     assert columns.prorata(paid, (water, sewerage)).tolist() == [rules.prorata(p, [w, s]) for p, w, s in rows]
-    for how in ("prorata", "water_first"):
-        found = zip(*(part.tolist() for part in columns.split_water(paid, water, sewerage, how)), strict=True)
-        assert list(found) == [rules.split_water(*row, how) for row in rows]
+    for method in ("prorata", "water_first"):
+        found = zip(
+            *(part.tolist() for part in columns.split_water_sewerage(paid, water, sewerage, method)), strict=True
+        )
+        assert list(found) == [rules.split_water_sewerage(*row, method) for row in rows]
     owed = {"principal": water, "late_charge": sewerage}
-    settled = columns.allocate(paid, owed, rules.ORDERS["tax"])
-    expected = [rules.allocate(p, {"principal": w, "late_charge": s}, rules.ORDERS["tax"]) for p, w, s in rows]
-    assert settled["principal"].tolist() == [row["principal"] for row in expected]
-    assert settled["late_charge"].tolist() == [row["late_charge"] for row in expected]
+    allocated = columns.allocate(paid, owed, rules.ALLOCATION_ORDERS["tax"])
+    expected = [
+        rules.allocate(p, {"principal": w, "late_charge": s}, rules.ALLOCATION_ORDERS["tax"]) for p, w, s in rows
+    ]
+    assert allocated["principal"].tolist() == [row["principal"] for row in expected]
+    assert allocated["late_charge"].tolist() == [row["late_charge"] for row in expected]
 
 
 @settings(max_examples=50, deadline=None)
 @given(rows=st.lists(st.tuples(yen, st.lists(st.integers(0, 50_000), min_size=3, max_size=3)), min_size=1, max_size=20))
-def test_prorata_of_three(rows: list[tuple[int, list[int]]]) -> None:
+def test_prorata_of_three_parts_equals_the_scalar_function(rows: list[tuple[int, list[int]]]) -> None:
     parts = np.array([row[1] for row in rows]).T
     found = columns.prorata(np.array([row[0] for row in rows]), list(parts))
     assert found.tolist() == [rules.prorata(*row) for row in rows]
 
 
-def test_split_water_refused() -> None:
+def test_a_partial_payment_raises_with_its_row() -> None:
     with pytest.raises(InvalidInputError, match="record 2"):
-        columns.split_water(np.array([8_360, 5_000]), 4_400, 3_960, "reject")
-    assert columns.split_water(np.array([8_360]), 4_400, 3_960, "reject")[0].tolist() == [4_400]
+        columns.split_water_sewerage(np.array([8_360, 5_000]), 4_400, 3_960, "reject")
+    assert columns.split_water_sewerage(np.array([8_360]), 4_400, 3_960, "reject")[0].tolist() == [4_400]
 
 
-def test_allocate_refuses_a_stranger() -> None:
+def test_a_part_that_is_not_in_the_order_raises() -> None:
     with pytest.raises(InvalidInputError, match="demand_fee"):
-        columns.allocate(100, {"demand_fee": 100}, rules.ORDERS["tax"])
+        columns.allocate(100, {"demand_fee": 100}, rules.ALLOCATION_ORDERS["tax"])
 
 
 @given(st.lists(st.dates(D("1990-01-01"), D("2060-12-31")), min_size=1), st.integers(0, 60))
-def test_period_end(days: list[date], months: int) -> None:
+def test_period_ends_equal_the_scalar_function(days: list[date], months: int) -> None:
     assert columns.period_end(day_column(days), months).tolist() == [rules.period_end(day, months) for day in days]

@@ -1,4 +1,4 @@
-"""Every public function at the ends of dates and yen: scalar and column give the same result or the same error."""
+"""Every public function at the limits of dates and yen: scalar and column have the same result or the same error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kokin.issues import InvalidInputError
 from kokin.rules import columns
 
 SCALARS = {name: f for name in rules.__all__ if inspect.isfunction(f := getattr(rules, name)) and name != "load_rates"}
-TWINS = {
+COLUMNS = {
     name: f
     for name, f in vars(columns).items()
     if inspect.isfunction(f) and f.__module__ == columns.__name__ and not name.startswith("_")
@@ -54,7 +54,7 @@ def test_the_functions_with_dates_are_found() -> None:
 
 
 @pytest.mark.parametrize(("name", "parameter"), WITH_DATES)
-def test_a_datetime_is_no_date(name: str, parameter: str) -> None:
+def test_a_datetime_raises(name: str, parameter: str) -> None:
     function = SCALARS[name]
     arguments = valid_arguments(function)
     function(**arguments)
@@ -64,22 +64,22 @@ def test_a_datetime_is_no_date(name: str, parameter: str) -> None:
         function(**arguments | {parameter: "2026-05-03"})
 
 
-@pytest.mark.parametrize("name", [name for name in TWINS if date_parameters(SCALARS[name])])
-def test_a_column_holds_no_moments(name: str) -> None:
-    scalar, column = SCALARS[name], TWINS[name]
+@pytest.mark.parametrize("name", [name for name in COLUMNS if date_parameters(SCALARS[name])])
+def test_a_column_with_times_other_than_midnight_raises(name: str) -> None:
+    scalar, column = SCALARS[name], COLUMNS[name]
     renamed = dict(zip(parameters(scalar), parameters(column), strict=True))
     arguments = {renamed[parameter]: value for parameter, value in valid_arguments(scalar).items()}
-    for of_column in (renamed[parameter] for parameter in date_parameters(scalar)):
+    for name_in_column in (renamed[parameter] for parameter in date_parameters(scalar)):
         with pytest.raises(TypeError, match="not a datetime"):
-            column(**arguments | {of_column: datetime(2026, 5, 3, 12)})
+            column(**arguments | {name_in_column: datetime(2026, 5, 3, 12)})
         with pytest.raises(InvalidInputError, match="DATE_INVALID"):
-            column(**arguments | {of_column: np.array(["2026-05-03T12"], "datetime64[s]")})
-        midnight = column(**arguments | {of_column: np.array(["2026-05-01T00"], "datetime64[ns]")})
-        assert midnight.tolist() == column(**arguments | {of_column: date(2026, 5, 1)}).tolist()
+            column(**arguments | {name_in_column: np.array(["2026-05-03T12"], "datetime64[s]")})
+        midnight = column(**arguments | {name_in_column: np.array(["2026-05-01T00"], "datetime64[ns]")})
+        assert midnight.tolist() == column(**arguments | {name_in_column: date(2026, 5, 1)}).tolist()
 
 
 def test_every_column_function_has_its_scalar() -> None:
-    assert TWINS.keys() <= SCALARS.keys()
+    assert COLUMNS.keys() <= SCALARS.keys()
 
 
 # --- the same result or the same error --------------------------------------------------------------------------------
@@ -87,13 +87,13 @@ def test_every_column_function_has_its_scalar() -> None:
 days = st.dates() | st.sampled_from([date.min, date.max, date(9999, 12, 1), date(9999, 11, 30), date(9998, 12, 31)])
 yen = st.integers(0, 99_999_999_999) | st.sampled_from([0, 1, 1_999, 2_000, 99_999_999_999, -1, 100_000_000_000])
 spans = st.integers(-3, 130_000) | st.sampled_from([0, 1, 12, 99_999_999_999, 10**12, -(10**12)])
-CENTURY = rules.LateChargeRule(step="none", later_rate="14.6", rounding=1, minimum=0)
-MONTHLY = rules.LateChargeRule(first_rate="7.3", later_rate="14.6", rounding=1, minimum=0)
-DEMANDED = rules.LateChargeRule(start="demand", first_rate="7.3", later_rate="14.6", rounding=1, minimum=0)
+CENTURY = rules.LateChargeRule(reduced_until="none", full_rate="14.6", rounding=1, minimum=0)
+MONTHLY = rules.LateChargeRule(reduced_rate="7.3", full_rate="14.6", rounding=1, minimum=0)
+DEMANDED = rules.LateChargeRule(accrues_from="demand", reduced_rate="7.3", full_rate="14.6", rounding=1, minimum=0)
 
 
 def outcome(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """The result as plain values, or the fields of the first issue."""
+    """Return the result as plain values, or the fields of the first issue."""
     try:
         result = function(*arguments, **options)
     except InvalidInputError as error:
@@ -113,7 +113,7 @@ def outcome_of(result: Any) -> Any:
 
 
 def assert_equal(name: str, *arguments: Any, **options: Any) -> None:
-    assert outcome(TWINS[name], *arguments, **options) == outcome(SCALARS[name], *arguments, **options)
+    assert outcome(COLUMNS[name], *arguments, **options) == outcome(SCALARS[name], *arguments, **options)
 
 
 @settings(max_examples=300, deadline=None)
@@ -122,21 +122,21 @@ def assert_equal(name: str, *arguments: Any, **options: Any) -> None:
 @example(date(9999, 11, 30), 1)
 @example(date.max, 0)
 @example(date(2026, 1, 30), -1)
-def test_periods(after: date, span: int) -> None:
+def test_periods_are_equal(after: date, span: int) -> None:
     assert_equal("period_end", after, span)
     assert_equal("limitation_ends_on", after, span)
 
 
 @settings(max_examples=200, deadline=None)
 @given(one=days, other=days)
-def test_years(one: date, other: date) -> None:
+def test_years_are_equal(one: date, other: date) -> None:
     assert_equal("fiscal_year", one)
     assert_equal("revenue_year", one, other)
 
 
 @settings(max_examples=200, deadline=None)
 @given(day=days, calendar=st.sampled_from(["public", "bank"]))
-def test_due_dates(day: date, calendar: str) -> None:
+def test_due_dates_are_equal(day: date, calendar: str) -> None:
     scalar, column = outcome(rules.shift_due_date, day, calendar), outcome(columns.shift_due_date, day, calendar)
     assert column[:2] == scalar[:2] if isinstance(scalar, tuple) else column == scalar
 
@@ -153,7 +153,7 @@ def test_due_dates(day: date, calendar: str) -> None:
 @example(10_000, date.max, date.max, None, MONTHLY, "year")
 @example(10_000, date(9999, 12, 1), date.max, None, MONTHLY, "year")
 @example(10_000, date(9999, 12, 1), date.max, date.max, DEMANDED, "rate")
-def test_late_charges(
+def test_late_charges_are_equal(
     principal: int, due: date, paid: date, demand: date | None, rule: rules.LateChargeRule, segment: str
 ) -> None:
     assert_equal("late_charge", principal, due, paid, segment, rule=rule, demand_due_on=demand)
@@ -161,25 +161,25 @@ def test_late_charges(
 
 @settings(max_examples=100, deadline=None)
 @given(amount=yen, paid=days, decided=days)
-def test_refund_interest(amount: int, paid: date, decided: date) -> None:
+def test_refund_interest_is_equal(amount: int, paid: date, decided: date) -> None:
     table = rules.RateTable(dict.fromkeys(range(1, 10_000), rules.Rates(100, 200, 300)))
     assert_equal("refund_interest", amount, paid, decided, "rate", rates=table)
 
 
 @given(st.tuples(yen, yen, yen))
-def test_year_classes(years: tuple[int, int, int]) -> None:
+def test_year_classes_are_equal(years: tuple[int, int, int]) -> None:
     scalar, column = outcome(rules.year_class, *years), outcome(columns.year_class, *years)
     assert column[:2] == scalar[:2] if isinstance(scalar, tuple) else column == scalar
 
 
 @given(paid=yen, parts=st.lists(yen, max_size=4))
-def test_prorata(paid: int, parts: list[int]) -> None:
+def test_prorata_is_equal(paid: int, parts: list[int]) -> None:
     assert_equal("prorata", paid, parts)
 
 
-@given(paid=yen, water=yen, sewerage=yen, how=st.sampled_from(["prorata", "water_first"]))
-def test_split_water(paid: int, water: int, sewerage: int, how: str) -> None:
-    assert_equal("split_water", paid, water, sewerage, how)
+@given(paid=yen, water=yen, sewerage=yen, method=st.sampled_from(["prorata", "water_first", "reject"]))
+def test_split_water_sewerage_is_equal(paid: int, water: int, sewerage: int, method: str) -> None:
+    assert_equal("split_water_sewerage", paid, water, sewerage, method)
 
 
 NAMES = ["principal", "late_charge", "demand_fee", "costs"]
@@ -191,7 +191,7 @@ NAMES = ["principal", "late_charge", "demand_fee", "costs"]
     order=st.lists(st.sampled_from(NAMES), max_size=5),
 )
 @example(100, {"principal": 60, "late_charge": 60}, ["principal", "principal", "late_charge"])
-def test_allocations(paid: int, owed: dict[str, int], order: list[str]) -> None:
+def test_allocations_are_equal(paid: int, owed: dict[str, int], order: list[str]) -> None:
     assert_equal("allocate", paid, owed, order)
 
 
@@ -201,10 +201,10 @@ def test_allocations(paid: int, owed: dict[str, int], order: list[str]) -> None:
     order=st.permutations(NAMES),
 )
 def test_an_allocation_adds_up(paid: int, owed: dict[str, int], order: list[str]) -> None:
-    settled = rules.allocate(paid, owed, order)
-    assert settled.keys() == owed.keys()
-    assert sum(settled.values()) == min(paid, sum(owed.values()))
-    assert all(0 <= yen <= owed[name] for name, yen in settled.items())
+    allocated = rules.allocate(paid, owed, order)
+    assert allocated.keys() == owed.keys()
+    assert sum(allocated.values()) == min(paid, sum(owed.values()))
+    assert all(0 <= yen <= owed[name] for name, yen in allocated.items())
 
 
 @pytest.mark.parametrize(
@@ -218,27 +218,29 @@ def test_an_allocation_adds_up(paid: int, owed: dict[str, int], order: list[str]
 def test_an_order_names_each_part_once(
     allocate: Callable[..., Any], owed: dict[str, int], order: tuple[str, ...], code: str, found: str
 ) -> None:
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as error:
         allocate(100, owed, order)
-    assert [(issue.code, issue.found) for issue in refused.value.issues] == [(code, found)]
+    assert [(issue.code, issue.found) for issue in error.value.issues] == [(code, found)]
 
 
-@pytest.mark.parametrize("allocate", [rules.split_water, columns.split_water], ids=["scalar", "column"])
-def test_a_negative_sum_is_named_before_a_partial_payment(allocate: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    "allocate", [rules.split_water_sewerage, columns.split_water_sewerage], ids=["scalar", "column"]
+)
+def test_a_negative_amount_is_reported_before_a_partial_payment(allocate: Callable[..., Any]) -> None:
     with pytest.raises(InvalidInputError, match="AMOUNT_RANGE"):
         allocate(-1, 4_400, 3_960, "reject")
 
 
 @pytest.mark.parametrize("year", [9_999, 10_000, -1])
-def test_accounts_of_a_year_that_has_no_date(year: int) -> None:
+def test_the_closing_of_accounts_after_the_last_date_raises(year: int) -> None:
     with pytest.raises(InvalidInputError, match="RANGE"):
         rules.accounts_close_on(year)
     assert rules.accounts_close_on(9_998) == date(9999, 5, 31)
 
 
-@pytest.mark.parametrize("wrong", [1.5, True, "4"])
-def test_instalments_are_counted_in_whole_numbers(wrong: Any) -> None:
-    for arguments in ({"count": wrong}, {"count": 4, "unit": wrong}):
+@pytest.mark.parametrize("invalid", [1.5, True, "4"])
+def test_instalments_need_whole_numbers(invalid: Any) -> None:
+    for arguments in ({"count": invalid}, {"count": 4, "unit": invalid}):
         with pytest.raises(InvalidInputError, match="FIELD_TYPE"):
             rules.instalments(10_000, **arguments)
 
@@ -252,7 +254,7 @@ def test_instalments_are_counted_in_whole_numbers(wrong: Any) -> None:
         ([2**70], "FIELD_TYPE"),
     ],
 )
-def test_columns_that_are_no_yen(column: Any, code: str) -> None:
+def test_a_column_that_is_not_yen_raises(column: Any, code: str) -> None:
     with pytest.raises(InvalidInputError, match=code):
         columns.late_charge(column, DAY, DAY)
 
@@ -264,7 +266,7 @@ def test_columns_that_are_no_yen(column: Any, code: str) -> None:
         (pa.array([3_000_000], pa.date32()), "DATE_INVALID"),
     ],
 )
-def test_columns_past_the_last_date(column: Any, code: str) -> None:
+def test_a_column_after_the_last_date_raises(column: Any, code: str) -> None:
     with pytest.raises(InvalidInputError, match=code):
         columns.fiscal_year(column)
 
@@ -275,6 +277,6 @@ def test_unsigned_columns_of_every_width_are_yen() -> None:
 
 
 @pytest.mark.parametrize("rate", ["１４.6", "14.601", "-1", "nan", "", ".", "20.01"])
-def test_a_rate_that_cannot_be_read_is_refused(rate: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"later_rate: (FIELD_TYPE|RATE_INVALID)"):
-        rules.LateChargeRule(step="none", later_rate=rate)
+def test_an_invalid_rate_raises(rate: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"full_rate: (FIELD_TYPE|RATE_INVALID)"):
+        rules.LateChargeRule(reduced_until="none", full_rate=rate)

@@ -1,4 +1,4 @@
-"""Rates of a caller's own: years in any order of rows, none lost, none twice."""
+"""Rates of an authority's own file: years in any order of rows, without gaps and duplicates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEXT = max(RATES.years) + 1
 
 def rates_file(folder: Path, *rows: str) -> Path:
     path = folder / "rates.toml"
-    lines = [f"[[rates]]\nyears = {years}\nfirst = 2.5\nlater = 8.8\nrefund = 0.9\n" for years in rows]
+    lines = [f"[[rates]]\nyears = {years}\nreduced = 2.5\nfull = 8.8\nrefund = 0.9\n" for years in rows]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
@@ -34,10 +34,10 @@ def rates_file(folder: Path, *rows: str) -> Path:
         ([f"[{NEXT}, {NEXT + 1}]", f"[{NEXT + 1}, {NEXT + 2}]"], "RATE_OVERLAP", "years"),
     ],
 )
-def test_years_that_cannot_be_meant_are_refused(tmp_path: Path, rows: list[str], code: str, field: str) -> None:
-    with pytest.raises(InvalidInputError) as refused:
+def test_invalid_years_raise(tmp_path: Path, rows: list[str], code: str, field: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
         load_rates(rates_file(tmp_path, *rows))
-    issue = refused.value.issues[0]
+    issue = error.value.issues[0]
     assert (issue.code, issue.field, issue.location.file, issue.location.record) == (
         code,
         field,
@@ -53,6 +53,6 @@ def test_the_order_of_rows_has_no_meaning(tmp_path_factory: pytest.TempPathFacto
     assert table.years == {**RATES.years, **dict.fromkeys(range(NEXT, NEXT + 4), Rates(250, 880, 90))}
 
 
-def test_a_gap_to_the_known_years_is_refused(tmp_path: Path) -> None:
+def test_a_gap_after_the_known_years_raises(tmp_path: Path) -> None:
     with pytest.raises(RateMissingError, match=str(NEXT)):
         load_rates(rates_file(tmp_path, f"[{NEXT + 1}, {NEXT + 1}]"))

@@ -277,7 +277,7 @@ def test_a_run_is_not_resumed_with_another_input(interrupted: Path, file: str, f
     [
         ({"dpi": 300}, "dpi"),
         ({"look": slips.SymbolStyle(quiet=5)}, "look.quiet"),
-        ({"no_deadline": True}, "no_deadline"),
+        ({"allow_missing_deadline": True}, "allow_missing_deadline"),
     ],
 )
 def test_a_run_is_not_resumed_with_another_option(interrupted: Path, options: dict[str, Any], field: str) -> None:

@@ -51,7 +51,7 @@ def make(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help=help_text("Reject a deadline before this day."), show_default=False),
     ] = None,
-    no_deadline: Annotated[
+    allow_missing_deadline: Annotated[
         bool, typer.Option("--no-deadline", help=help_text("Write zeros where a bill has no 支払期限."))
     ] = False,
     part_rows: Annotated[int, typer.Option(help=help_text("Rows of the bills per part."), min=1)] = 10_000,
@@ -76,7 +76,7 @@ def make(
             template=template,
             font=font,
             issued_on=day,
-            no_deadline=no_deadline,
+            allow_missing_deadline=allow_missing_deadline,
             part_rows=part_rows,
             done=done,
         )

@@ -1,4 +1,4 @@
-"""The eL-QR (地方税統一QRコード): 255 digits that say what is paid, to whom and until when.
+"""The eL-QR (地方税統一QRコード): 255 digits with the amount, payee, deadline and key of a payment.
 
 >>> from datetime import date
 >>> code = ElQr(payee_code="99999", office_code="001", item_code="127", case_key="1234567890", confirmation="123456",
@@ -9,7 +9,7 @@
 >>> parse(code.payload).amount
 12300
 
-Every problem is told at once, with its field and its digit:
+A check returns every issue, with its field and its first digit:
 
 >>> for issue in check(code.payload.replace("12300213800", "12400213800")):
 ...     print(issue.location.byte, issue.field, issue.code, issue.expected, issue.found)
@@ -17,7 +17,12 @@ Every problem is told at once, with its field and its digit:
 116 amount PAYLOAD_AMOUNT 00000012400 00000012300
 250 crc PAYLOAD_CRC 49170 08191
 
-A batch goes from columns to columns, by the same rules, and no row with a problem becomes a code:
+The fields are checked in the same way, before a code is built:
+
+>>> [issue.code for issue in check_fields(**code.model_dump() | {"amount": 0})]
+['AMOUNT_RANGE']
+
+Columns of a batch follow the same rules; a row with an error gets no code:
 
 >>> import pyarrow as pa
 >>> from kokin.elqr import build_many, parse_many
@@ -36,13 +41,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kokin.elqr._check_digits import mpn_check_digits
-from kokin.elqr._code import ElQr, PayloadError, check, is_elqr, parse, strip_scanner_marks
-from kokin.elqr._parts import ELEMENTS, PAYLOAD_LENGTH, Element
+from kokin.elqr._checksums import mpn_check_digits
+from kokin.elqr._code import ElQr, PayloadError, check, check_fields, is_elqr, parse, strip_scanner_marks
+from kokin.elqr._layout import ELEMENTS, PAYLOAD_LENGTH, Element
 
 if TYPE_CHECKING:
-    from kokin.elqr._build_many import BuildResult, build_many
-    from kokin.elqr._parse_many import ParseResult, parse_many
+    from kokin.elqr._batch import BuildResult, ParseResult, build_many, parse_many
 
 __all__ = [
     "ELEMENTS",
@@ -54,6 +58,7 @@ __all__ = [
     "PayloadError",
     "build_many",
     "check",
+    "check_fields",
     "is_elqr",
     "mpn_check_digits",
     "parse",
@@ -61,18 +66,13 @@ __all__ = [
     "strip_scanner_marks",
 ]
 
-# A single code needs neither numpy nor Arrow, so the batches are imported when they are first named.
-_BATCHES = {
-    "BuildResult": "_build_many",
-    "build_many": "_build_many",
-    "ParseResult": "_parse_many",
-    "parse_many": "_parse_many",
-}
+# A single code needs neither numpy nor Arrow, so the module of batches is imported on first use of these names.
+_OF_BATCHES = {"BuildResult", "ParseResult", "build_many", "parse_many"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _BATCHES:
-        return getattr(import_module(f"{__name__}.{_BATCHES[name]}"), name)
+    if name in _OF_BATCHES:
+        return getattr(import_module(f"{__name__}._batch"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,6 +1,6 @@
-"""The law of dates and yen: pure functions, exact integers, each with its article.
+"""The law of dates and yen: pure functions on exact integers, each with its article.
 
-One value at a time here; whole columns in :mod:`kokin.rules.columns`, under the same names.
+The functions here compute one value; :mod:`kokin.rules.columns` has the same functions for whole columns.
 
 >>> from datetime import date
 >>> late_charge(56_400, due_on=date(2026, 2, 2), paid_on=date(2026, 5, 29))
@@ -12,14 +12,29 @@ datetime.date(2026, 3, 2)
 >>> instalments(123_400, 10)[:3]
 [15400, 12000, 12000]
 
-What law leaves to the body is a parameter: a reading (``segment``), the record of an ordinance
-(:class:`LateChargeRule`), a table of rates (:func:`load_rates`), an order of allocation (:data:`ORDERS`). A year that
-the tables do not hold raises; nothing is guessed.
+What the law leaves to the authority is a parameter: a reading (``segment``), the numbers of an ordinance
+(:class:`LateChargeRule`), a table of rates (:func:`load_rates`), an order of allocation (:data:`ALLOCATION_ORDERS`). A
+year that is not in the tables raises an error; nothing is extrapolated.
 """
 
-from kokin.rules._allocation import ORDERS, SplitMethod, allocate, prorata, split_water
+from kokin.rules._allocation import (
+    ALLOCATION_ORDERS,
+    SplitMethod,
+    allocate,
+    instalments,
+    prorata,
+    split_water_sewerage,
+)
 from kokin.rules._calendar import CALENDAR_YEARS, Calendar, CalendarRangeError, shift_due_date
-from kokin.rules._instalments import instalments
+from kokin.rules._dates import (
+    YearClass,
+    accounts_close_on,
+    fiscal_year,
+    limitation_ends_on,
+    period_end,
+    revenue_year,
+    year_class,
+)
 from kokin.rules._late_charge import (
     LOCAL_TAX,
     LateChargeRule,
@@ -28,14 +43,12 @@ from kokin.rules._late_charge import (
     late_charge_segments,
     refund_interest,
 )
-from kokin.rules._periods import limitation_ends_on, period_end
 from kokin.rules._rates import RATES, RateMissingError, Rates, RateTable, Segment, load_rates
-from kokin.rules._years import YearClass, accounts_close_on, fiscal_year, revenue_year, year_class
 
 __all__ = [
+    "ALLOCATION_ORDERS",
     "CALENDAR_YEARS",
     "LOCAL_TAX",
-    "ORDERS",
     "RATES",
     "Calendar",
     "CalendarRangeError",
@@ -60,6 +73,6 @@ __all__ = [
     "refund_interest",
     "revenue_year",
     "shift_due_date",
-    "split_water",
+    "split_water_sewerage",
     "year_class",
 ]

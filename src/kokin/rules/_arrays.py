@@ -1,4 +1,4 @@
-"""What the columnar twins take: columns of yen and days in any of the usual forms, as numpy arrays of one length."""
+"""Columns of yen and dates as numpy arrays of one length: the checked arguments of :mod:`kokin.rules.columns`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from kokin.issues import InvalidInputError, Issue, Location, from_table
 from kokin.model import Date, Yen
-from kokin.rules._checks import MOST_YEN
-from kokin.rules._periods import DATE_BOUNDS
+from kokin.rules._arguments import DATE_BOUNDS, MAX_YEN
 from kokin.text import require_date
 
+# A numpy array, an Arrow array or stream (`__arrow_c_array__`, `__arrow_c_stream__`), a sequence, or a single value.
 Column: TypeAlias = Any
 Ints: TypeAlias = npt.NDArray[np.int64]
 Days: TypeAlias = npt.NDArray[np.datetime64]
@@ -22,103 +22,112 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 
-_FIRST, _LAST = np.datetime64(date.min, "D"), np.datetime64(date.max, "D")
+_FIRST_DATE, _LAST_DATE = np.datetime64(date.min, "D"), np.datetime64(date.max, "D")
 
-#: Represents a day that never comes: later than every date.
-NEVER = _LAST + DAY
+#: Null in a column of days: one day after the last date, so that comparisons need no mask.
+NO_DATE = _LAST_DATE + DAY
 
-# The rows that an error names.
+# Rows that one error names.
 _MAX_ISSUES = 20
 
+_NO_COLUMNS: Mapping[str, Column] = {}
+_NAT = np.iinfo(np.int64).min
 
-_NOTHING: Mapping[str, Column] = {}
 
-
-def take(
+def as_arrays(
     *,
-    yen: Mapping[str, Column] = _NOTHING,
-    days: Mapping[str, Column] = _NOTHING,
-    days_or_never: Mapping[str, Column] = _NOTHING,
+    yen: Mapping[str, Column] = _NO_COLUMNS,
+    days: Mapping[str, Column] = _NO_COLUMNS,
+    days_or_null: Mapping[str, Column] = _NO_COLUMNS,
 ) -> tuple[npt.NDArray[Any], ...]:
-    """Named columns as numpy arrays of one length, in the order given; a single value is repeated.
+    """Return named columns as numpy arrays of one length, in the order of the arguments; a single value is broadcast.
 
-    ``yen``: whole numbers from 0, int64 (n). ``days``: datetime64[D] (n). ``days_or_never``: the same with
-    :data:`NEVER` for nulls, and for a whole column that is ``None``.
+    ``yen``: whole numbers from 0, int64 (n). ``days``: datetime64[D] (n). ``days_or_null``: the same with
+    :data:`NO_DATE` for nulls, and for a whole column that is ``None``.
 
     Raises:
-        InvalidInputError: a value of the wrong type or outside its range, a null, or columns of unequal length.
+        InvalidInputError: a value of another type or outside its range, a null, or columns of unequal length.
     """
     columns: dict[str, npt.NDArray[Any]] = {name: _yen(name, column) for name, column in yen.items()}
     columns |= {name: _days(name, column) for name, column in days.items()}
-    columns |= {name: _days_or_never(name, column) for name, column in days_or_never.items()}
+    columns |= {name: _days_or_null(name, column) for name, column in days_or_null.items()}
     lengths = {name: len(column) for name, column in columns.items()}
-    wanted = 0 if 0 in lengths.values() else max(lengths.values())
-    odd = [
-        Issue("COLUMN_LENGTH", field=name, expected=str(wanted), found=str(n))
+    length = 0 if 0 in lengths.values() else max(lengths.values())
+    issues = [
+        Issue("COLUMN_LENGTH", field=name, expected=str(length), found=str(n))
         for name, n in lengths.items()
-        if n not in (1, wanted)
+        if n not in (1, length)
     ]
-    if odd:
-        raise InvalidInputError(odd)
-    return tuple(np.broadcast_to(column, wanted) for column in columns.values())
+    if issues:
+        raise InvalidInputError(issues)
+    return tuple(np.broadcast_to(column, length) for column in columns.values())
 
 
-def refuse(code: str, field: str, rows: Flags, expected: str = "", found: npt.NDArray[Any] | None = None) -> None:
-    """Raise for the rows that are marked, if there are any."""
-    marked = np.flatnonzero(rows)
-    if marked.size:
+def raise_for_rows(
+    code: str,
+    field: str,
+    rows: Flags,
+    expected: str | npt.NDArray[Any] = "",
+    found: npt.NDArray[Any] | None = None,
+) -> None:
+    """Raise :class:`InvalidInputError` if a row of the mask ``rows`` is True; its issues name the first 20 rows.
+
+    ``expected`` is one text, or one value per row like ``found``.
+    """
+    numbers = np.flatnonzero(rows)
+    if numbers.size:
         issues = [
             Issue(
                 code,
                 field=field,
-                expected=expected,
+                expected=expected if isinstance(expected, str) else str(expected[row]),
                 found="" if found is None else str(found[row]),
                 location=Location(record=int(row) + 1),
             )
-            for row in marked[:_MAX_ISSUES]
+            for row in numbers[:_MAX_ISSUES]
         ]
-        raise _refused(issues, marked.size)
+        raise _invalid_rows(issues, numbers.size)
 
 
-def _refused(issues: list[Issue], rows: int | None = None) -> InvalidInputError:
-    return InvalidInputError(issues[:_MAX_ISSUES], f"{rows or len(issues)} rows refused")
+def raise_for_dates(field: str, days: Days) -> Days:
+    """Return the days of a result; raise :class:`InvalidInputError` if one is outside the range of ``date``."""
+    raise_for_rows("DATE_RANGE", field, (days < _FIRST_DATE) | (days > _LAST_DATE), DATE_BOUNDS)
+    return days
+
+
+def _invalid_rows(issues: list[Issue], rows: int | None = None) -> InvalidInputError:
+    return InvalidInputError(issues[:_MAX_ISSUES], f"{rows or len(issues)} invalid rows")
 
 
 def _yen(name: str, column: Column) -> Ints:
-    if _speaks_arrow(column):
-        return _from_arrow(name, column, Yen(0, MOST_YEN))
+    if _is_arrow(column):
+        return _from_arrow(name, column, Yen(0, MAX_YEN))
     values = _one_dimension(name, np.asarray(column))
     if values.dtype.kind not in "iu":
         raise InvalidInputError([Issue("FIELD_TYPE", field=name, expected="int64", found=str(values.dtype))])
-    refuse("AMOUNT_RANGE", name, (values < 0) | (values > MOST_YEN), f"0 to {MOST_YEN}", values)
+    raise_for_rows("AMOUNT_RANGE", name, (values < 0) | (values > MAX_YEN), f"0 to {MAX_YEN}", values)
     return values.astype(np.int64, copy=False)
 
 
 def _days(name: str, column: Column) -> Days:
-    values = _days_or_never(name, column)
-    refuse("FIELD_MISSING", name, values == NEVER)
+    values = _days_or_null(name, column)
+    raise_for_rows("FIELD_MISSING", name, values == NO_DATE)
     return values
 
 
-def _days_or_never(name: str, column: Column) -> Days:
+def _days_or_null(name: str, column: Column) -> Days:
     if column is None:
-        return np.atleast_1d(NEVER)
+        return np.atleast_1d(NO_DATE)
     if isinstance(column, date):
         column = np.array(require_date(name, column), "datetime64[D]")
-    values = _from_arrow(name, column, Date()) if _speaks_arrow(column) else _one_dimension(name, np.asarray(column))
+    values = _from_arrow(name, column, Date()) if _is_arrow(column) else _one_dimension(name, np.asarray(column))
     if values.dtype.kind != "M":
         raise InvalidInputError([Issue("FIELD_TYPE", field=name, expected="datetime64[D]", found=str(values.dtype))])
     days = values.astype("datetime64[D]", copy=False)
-    never = np.isnat(days)
-    refuse("DATE_INVALID", name, ~never & (days != values), "a day without a time", values)
-    refuse("DATE_RANGE", name, ~never & ((days < _FIRST) | (days > _LAST)), DATE_BOUNDS, days)
-    return np.where(never, NEVER, days)
-
-
-def within_dates(field: str, days: Days) -> Days:
-    """The days of a result, all of which a ``date`` can be."""
-    refuse("DATE_RANGE", field, (days < _FIRST) | (days > _LAST), DATE_BOUNDS)
-    return days
+    null = np.isnat(days)
+    raise_for_rows("DATE_INVALID", name, ~null & (days != values), "a day without a time", values)
+    raise_for_rows("DATE_RANGE", name, ~null & ((days < _FIRST_DATE) | (days > _LAST_DATE)), DATE_BOUNDS, days)
+    return np.where(null, NO_DATE, days)
 
 
 def _one_dimension(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -129,27 +138,24 @@ def _one_dimension(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.atleast_1d(values)
 
 
-def _speaks_arrow(column: Column) -> bool:
+def _is_arrow(column: Column) -> bool:
     return hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__")
 
 
 def _from_arrow(name: str, column: Column, rule: Yen | Date) -> npt.NDArray[Any]:
-    """An Arrow column of yen or days as numpy has it, int64 or datetime64[D]; a day that is null becomes ``NaT``."""
+    """Return an Arrow column of yen or days as int64 or datetime64[D]; a null day becomes ``NaT``."""
     import pyarrow as pa
 
     from kokin._arrow import IssueBuilder, combine, field_column, is_valid, normalize_column, to_numpy, type_issue
 
-    wanted = pa.int64() if isinstance(rule, Yen) else pa.date32()
-    given = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)
-    values = normalize_column(given, wanted)
+    arrow_type = pa.int64() if isinstance(rule, Yen) else pa.date32()
+    chunked = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)
+    values = normalize_column(chunked, arrow_type)
     if values is None:
-        raise InvalidInputError([type_issue(name, wanted, given.type)])
+        raise InvalidInputError([type_issue(name, arrow_type, chunked.type)])
     problems = IssueBuilder(1, np.zeros(len(values), np.bool_))
     checked = field_column(combine(values), rule, name, problems, required=isinstance(rule, Yen))
     if problems.refused.any():
-        raise _refused(from_table(problems.table()))
+        raise _invalid_rows(from_table(problems.table()))
     days = to_numpy(checked, 0).astype(np.int64)
     return days if isinstance(rule, Yen) else np.where(is_valid(checked), days, _NAT).view("datetime64[D]")
-
-
-_NAT = np.iinfo(np.int64).min

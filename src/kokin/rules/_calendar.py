@@ -1,18 +1,17 @@
-"""Due dates (納期限) and the days on which none ends."""
+"""Due dates (納期限) and business days: a deadline never ends on a holiday or weekend."""
 
 from __future__ import annotations
 
 import functools
-from datetime import date
+from datetime import date, timedelta
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
 from kokin.issues import InvalidInputError, Issue
-from kokin.rules._checks import check_name
-from kokin.rules._periods import ONE_DAY
+from kokin.rules._arguments import check_choice
 from kokin.text import load_toml, require_date
 
-#: Whose days off: those of public offices, or of banks, which are open on 29 and 30 December.
+#: Non-business days of public offices, or of banks, which are open on 29 and 30 December.
 Calendar: TypeAlias = Literal["public", "bank"]
 
 CALENDARS = ("public", "bank")
@@ -24,16 +23,16 @@ CALENDAR_YEARS: tuple[int, int] = (_TABLE["years"][0], _TABLE["years"][1])
 
 
 class CalendarRangeError(InvalidInputError):
-    """A day lies in a year for which the holidays are not trusted; a later release or ``holidays`` may know it."""
+    """A day lies in a year for which the holidays are not trusted; a later release or ``holidays`` may have it."""
 
 
 @functools.cache
-def days_off(calendar: Calendar) -> frozenset[date]:
-    """Every day off of the trusted years and of the January after them that is no Saturday or Sunday.
+def non_business_days(calendar: Calendar) -> frozenset[date]:
+    """Return the holidays from Monday to Friday, of the trusted years and of the January after them.
 
     Source: 国民の祝日に関する法律 through the ``holidays`` package; the fixed days from ``calendars.toml``.
     """
-    import holidays  # 0.1 s that only a caller with due dates pays
+    import holidays  # takes 0.1 s, so it is imported for due dates only
 
     first, last = CALENDAR_YEARS
     # One year more: a deadline on the last day moves into its January.
@@ -43,7 +42,7 @@ def days_off(calendar: Calendar) -> frozenset[date]:
 
 
 def shift_due_date(day: date, calendar: Calendar = "public") -> date:
-    """The day on which a deadline really ends: the day itself, or the next one that is no day off.
+    """Return the day on which a deadline ends: the day itself if it is a business day, otherwise the next one.
 
     ``public``: Saturdays, Sundays, 祝日, 29 December to 3 January (地方税法20の5②, 民法142). ``bank``: the same without
     29 and 30 December (銀行法施行令5①). A contract (water, rent) follows 民法142 or its own terms.
@@ -55,19 +54,19 @@ def shift_due_date(day: date, calendar: Calendar = "public") -> date:
     >>> shift_due_date(date(2026, 5, 3)), shift_due_date(date(2025, 12, 29), "bank")
     (datetime.date(2026, 5, 7), datetime.date(2025, 12, 29))
     """
-    off = days_off(check_name("calendar", calendar, CALENDARS))
+    holidays = non_business_days(check_choice("calendar", calendar, CALENDARS))
     require_date("day", day)
     check_years("day", day.year, day.year)
-    while day.weekday() >= 5 or day in off:
-        day += ONE_DAY
+    while day.weekday() >= 5 or day in holidays:
+        day += timedelta(days=1)
     return day
 
 
 def check_years(field: str, first: int, last: int) -> None:
-    """Both years are trusted, or a refusal."""
+    """Raise :class:`CalendarRangeError` if one of two years lies outside :data:`CALENDAR_YEARS`."""
     opens, closes = CALENDAR_YEARS
-    beyond = [str(year) for year in dict.fromkeys((first, last)) if not opens <= year <= closes]
-    if beyond:
+    outside = [str(year) for year in dict.fromkeys((first, last)) if not opens <= year <= closes]
+    if outside:
         raise CalendarRangeError(
-            [Issue("CALENDAR_RANGE", field=field, expected=f"{opens} to {closes}", found=year) for year in beyond]
+            [Issue("CALENDAR_RANGE", field=field, expected=f"{opens} to {closes}", found=year) for year in outside]
         )

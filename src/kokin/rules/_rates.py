@@ -1,4 +1,4 @@
-"""The yearly rates (割合) as data, and the runs of days on which one rate holds."""
+"""The yearly rates (割合) as data, and the periods in which one rate applies."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.text import load_toml
 
-#: Where one segment ends and is cut to whole yen: at each 31 December, or only where the rate changes.
+#: Where a segment ends and is cut to whole yen: at each 31 December, or only where the rate changes.
 Segment: TypeAlias = Literal["year", "rate"]
-RateName: TypeAlias = Literal["first", "later", "refund"]
+RateName: TypeAlias = Literal["reduced", "full", "refund"]
 
 SEGMENTS = ("year", "rate")
 
 #: Rates are counted in hundredths of a percent: yen × rate × days / 3,650,000. A year is 365 days in leap years too
 #: (利率等の表示の年利建て移行に関する法律25).
-YEAR_OF_RATE = 365 * 10_000
+RATE_DENOMINATOR = 365 * 10_000
 
 
 class RateMissingError(InvalidInputError):
@@ -34,13 +34,16 @@ class RateMissingError(InvalidInputError):
 class Rates(NamedTuple):
     """The rates of one calendar year, in hundredths of a percent."""
 
-    first: int
-    later: int
+    reduced: int
+    """延滞金 to the end of the first month."""
+    full: int
+    """延滞金 after the first month."""
     refund: int
+    """還付加算金."""
 
 
-class Run(NamedTuple):
-    """Days on which one rate holds, both ends included; ``rate`` in hundredths of a percent."""
+class RatePeriod(NamedTuple):
+    """Days to which one rate applies, both ends included; ``rate`` in hundredths of a percent."""
 
     first_day: date
     last_day: date
@@ -65,7 +68,7 @@ class RateTable:
         object.__setattr__(self, "years", MappingProxyType({year: self.years[year] for year in known}))
 
     def rate(self, name: RateName, year: int) -> int:
-        """One rate in hundredths of a percent.
+        """Return one rate of a calendar year in hundredths of a percent.
 
         Raises:
             RateMissingError: the year is not in the table.
@@ -76,21 +79,24 @@ class RateTable:
         return cast(int, getattr(self.years[year], name))
 
 
-def runs(rate_of: Callable[[int], int], first_year: int, last_year: int, segment: Segment) -> list[Run]:
-    """The runs that cover whole calendar years: one a year, or with ``segment="rate"`` one for each change of rate."""
-    found: list[Run] = []
+def rate_periods(rate_of: Callable[[int], int], first_year: int, last_year: int, segment: Segment) -> list[RatePeriod]:
+    """Return the periods that cover whole calendar years, with ``rate_of(year)`` as their rates.
+
+    One period a year, or with ``segment="rate"`` one for each change of the rate.
+    """
+    periods: list[RatePeriod] = []
     for year in range(first_year, last_year + 1):
         rate, opens = rate_of(year), date(year, 1, 1)
-        if segment == "rate" and found and found[-1].rate == rate:
-            opens = found.pop().first_day
-        found.append(Run(opens, date(year, 12, 31), rate))
-    return found
+        if segment == "rate" and periods and periods[-1].rate == rate:
+            opens = periods.pop().first_day
+        periods.append(RatePeriod(opens, date(year, 12, 31), rate))
+    return periods
 
 
 def is_rate(percent: Any) -> bool:
-    """Whether this is a rate: a number of percent from 0 to 20 with at most two decimals.
+    """Whether a value is a rate: a number of percent from 0 to 20 with at most two decimals.
 
-    20 is beyond every rate there is (利息制限法1) and keeps the product of a column within 64 bits.
+    20 is above every legal rate (利息制限法1) and keeps the product of a column within 64 bits.
     """
     if not isinstance(percent, int | Decimal) or not Decimal(percent).is_finite():
         return False
@@ -98,37 +104,37 @@ def is_rate(percent: Any) -> bool:
 
 
 def _read(path: Path | Traversable) -> dict[int, Rates]:
-    """The rows of a file of rates, by year."""
+    """Return the rows of a file of rates, by year."""
     rows, file = load_toml(path, parse_float=Decimal).get("rates"), path.name
     if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
         raise InvalidInputError([Issue("TOML_INVALID", field="rates", expected="[[rates]]", location=Location(file))])
-    issues = [issue for record, row in enumerate(rows, start=1) for issue in _problems_of(row, Location(file, record))]
-    if issues:
-        raise InvalidInputError(issues, "rates refused")
+    issues: list[Issue] = []
     years: dict[int, Rates] = {}
     for record, row in enumerate(rows, start=1):
-        first, last = row["years"]
-        span = range(first, last + 1)
-        issues += [
-            Issue("RATE_OVERLAP", field="years", found=str(year), location=Location(file, record))
-            for year in span
-            if year in years
-        ]
-        years |= dict.fromkeys(span, Rates(*(int(row[name] * 100) for name in Rates._fields)))
+        location = Location(file, record)
+        row_issues = _check_row(row, location)
+        if not row_issues:
+            first, last = row["years"]
+            span = range(first, last + 1)
+            row_issues = [
+                Issue("RATE_OVERLAP", field="years", found=str(y), location=location) for y in span if y in years
+            ]
+            years |= dict.fromkeys(span, Rates(*(int(row[name] * 100) for name in Rates._fields)))
+        issues += row_issues
     if issues:
-        raise InvalidInputError(issues, "rates refused")
+        raise InvalidInputError(issues, "rates rejected")
     return years
 
 
-def _problems_of(row: Mapping[str, Any], where: Location) -> list[Issue]:
-    """What is wrong with one row of a file of rates."""
+def _check_row(row: Mapping[str, Any], location: Location) -> list[Issue]:
+    """Return the issues of one row of a file of rates."""
     span = row.get("years")
     is_span = isinstance(span, list) and len(span) == 2 and all(type(year) is int for year in span)
-    issues = [] if is_span else [Issue("FIELD_TYPE", field="years", expected="[first, last]", location=where)]
+    issues = [] if is_span else [Issue("FIELD_TYPE", field="years", expected="[first, last]", location=location)]
     if isinstance(span, list) and is_span and not 1 <= span[0] <= span[1] <= date.max.year:
-        issues = [Issue("RATE_YEARS", field="years", expected="[first, last]", found=str(span), location=where)]
-    wrong = [name for name in Rates._fields if not is_rate(row.get(name))]
-    return issues + [Issue("RATE_INVALID", field=name, expected="0.00 to 20.00", location=where) for name in wrong]
+        issues = [Issue("RATE_YEARS", field="years", expected="[first, last]", found=str(span), location=location)]
+    invalid = [name for name in Rates._fields if not is_rate(row.get(name))]
+    return issues + [Issue("RATE_INVALID", field=name, expected="0.00 to 20.00", location=location) for name in invalid]
 
 
 #: The rates that Kokin ships (``rates.toml``).
@@ -136,14 +142,14 @@ RATES = RateTable(_read(resources.files("kokin.rules") / "rates.toml"))
 
 
 def load_rates(path: str | os.PathLike[str]) -> RateTable:
-    """The shipped rates with those of a TOML file over them: how a body adds the year that was just announced.
+    """Return the shipped rates, with those of a TOML file added or replaced: the year that was just announced.
 
-    The file has rows ``[[rates]]`` with ``years = [first, last]`` and ``first``, ``later``, ``refund`` in percent. The
+    The file has rows ``[[rates]]`` with ``years = [first, last]`` and ``reduced``, ``full``, ``refund`` in percent. The
     order of the rows has no meaning.
 
     Raises:
         InvalidInputError: the file is not TOML in UTF-8, a row is not of this form, or two rows have the same year.
         OSError: the file cannot be read.
-        RateMissingError: the file leaves a gap to the years that are known.
+        RateMissingError: there is a gap between the years of the file and the shipped ones.
     """
     return RateTable({**RATES.years, **_read(Path(path))})

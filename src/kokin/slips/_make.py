@@ -53,7 +53,7 @@ def make(
     template: str | Path = "strip",
     font: str | Path | None = None,
     issued_on: date | None = None,
-    no_deadline: bool = False,
+    allow_missing_deadline: bool = False,
     part_rows: int = 10_000,
     done: Callable[[int], object] = lambda rows: None,
 ) -> RunResult:
@@ -74,7 +74,7 @@ def make(
         template: of PDF, ``strip``, ``a4`` or a TOML file, see :func:`write_slips`.
         font: of PDF, a TrueType font to embed.
         issued_on: the day of issue; a deadline (支払期限) before it is rejected.
-        no_deadline: a bill without 支払期限 gets zeros instead of being rejected.
+        allow_missing_deadline: a bill without 支払期限 gets zeros instead of being rejected.
         part_rows: rows of the file per part.
         done: called with the number of rows, part by part.
 
@@ -101,7 +101,7 @@ def make(
         "dpi": dpi,
         **{name: file and _fingerprint(file) for name, file in files.items()},
         "issued_on": issued_on and require_date("issued_on", issued_on).isoformat(),
-        "no_deadline": no_deadline,
+        "allow_missing_deadline": allow_missing_deadline,
         "part_rows": part_rows,
     }
     pieces = bills.batches(source, rows=part_rows)
@@ -117,7 +117,7 @@ def make(
             part = _Counts(**json.loads(finished.read_text(encoding="utf-8")))
             resumed += 1
         else:
-            part = _write_part(f"part-{number:05d}", piece, out, writer, issued_on, no_deadline)
+            part = _write_part(f"part-{number:05d}", piece, out, writer, issued_on, allow_missing_deadline)
             _write_whole(finished, json.dumps(asdict(part)))
         parts.append(part)
         done(part.read)
@@ -203,10 +203,15 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _write_part(
-    name: str, checked: bills.CheckResult, out: Path, writer: Writer, issued_on: date | None, no_deadline: bool
+    name: str,
+    checked: bills.CheckResult,
+    out: Path,
+    writer: Writer,
+    issued_on: date | None,
+    allow_missing_deadline: bool,
 ) -> _Counts:
     """Write a part with its piece of the manifest and of the issues; what an interrupted run left of it is replaced."""
-    built = build_many(checked.table, issued_on=issued_on, no_deadline=no_deadline)
+    built = build_many(checked.table, issued_on=issued_on, allow_missing_deadline=allow_missing_deadline)
     kept = bool_array(~to_mask(pc.is_null(built.payloads.combine_chunks())))
     part = Part(name, checked.records.filter(kept), checked.table.filter(kept), built.payloads.filter(kept))
     written = writer(out, part)

@@ -21,7 +21,7 @@ def symbol(code: ElQr | str) -> segno.QRCode:
         PayloadError: a text that is no valid eL-QR; :func:`kokin.elqr.check` lists the same issues.
     """
     code = code if isinstance(code, ElQr) else parse(code)
-    return segno.make_qr(code.payload, error="m", version=6, mode="numeric", boost_error=False)
+    return code.qr_code()
 
 
 def svg(code: ElQr | str, look: SymbolStyle = _PLAIN) -> str:

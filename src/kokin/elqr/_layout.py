@@ -1,4 +1,4 @@
-"""The 255 digits as a table: what stands where, and what never changes.
+"""The layout of the 255 digits: every element with its place, width and constant.
 
 Source: rebuilt from codes in print, digit by digit. The elements follow EMVCo's merchant-presented mode (id 2,
 length 2, value), except that 62 and 80 are flat and the CRC under 63 is five decimal digits.
@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-#: 地方税共同機構, to whom every eL-QR is paid: 機関ID of MPN.
+#: 地方税共同機構, the payee of every eL-QR: 機関ID of MPN.
 AGENCY = "13800"
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A run of digits in the payload.
+    """An element of the payload (a data object of EMVCo, or a part of its value).
 
-    ``start`` and ``width`` are digits from 0. ``const`` is what always stands there, empty for a value.
+    ``start`` (from 0) and ``width`` count digits. ``const`` is the constant content, empty for a value.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Element:
 
     @property
     def span(self) -> slice:
-        """Where the digits stand in the payload."""
+        """The digits of the element in the payload."""
         return slice(self.start, self.start + self.width)
 
 
-# name, Japanese name, and either a width or the digits that always stand there.
+# Name, Japanese name, and either the width of a value or the digits of a constant.
 _ROWS: tuple[tuple[str, str, int | str], ...] = (
     ("format", "ペイロード形式", "000201"),
     ("method", "静的・動的区分", "010212"),
@@ -68,37 +68,35 @@ _ROWS: tuple[tuple[str, str, int | str], ...] = (
 )
 
 
-def _lay_out() -> Mapping[str, Element]:
-    parts = {}
+def _elements() -> Mapping[str, Element]:
+    elements = {}
     start = 0
     for name, ja, rule in _ROWS:
         width, const = (rule, "") if isinstance(rule, int) else (len(rule), rule)
-        parts[name] = Element(name, ja, start, width, const)
+        elements[name] = Element(name, ja, start, width, const)
         start += width
-    return MappingProxyType(parts)
+    return MappingProxyType(elements)
 
 
-#: Every part of the payload by name, in the order of the digits.
-ELEMENTS: Mapping[str, Element] = _lay_out()
+#: Every element of the payload by name, in the order of the digits.
+ELEMENTS: Mapping[str, Element] = _elements()
 
-#: How many digits an eL-QR has: 255.
-PAYLOAD_LENGTH = sum(part.width for part in ELEMENTS.values())
+#: The number of digits of an eL-QR: 255.
+PAYLOAD_LENGTH = sum(element.width for element in ELEMENTS.values())
 
-#: How every eL-QR begins: enough to tell one from any other code.
+#: The first digits of every eL-QR, which identify it among other codes.
 HEAD = "".join(ELEMENTS[name].const for name in ("format", "method", "payee_element"))
 
-
-#: What a reader sends around the digits, as a regular expression: the symbology identifier of a QR Code (ISO/IEC 15424,
-#: ``]Q0`` to ``]Q6``) before them, CR and LF behind them.
+#: Characters that a scanner adds to the digits, as a regular expression: the symbology identifier of a QR Code
+#: (ISO/IEC 15424, ``]Q0`` to ``]Q6``) before them, CR and LF after them.
 SCANNER_MARKS = r"^\]Q[0-6]|[\r\n]+$"
 
 
-def run(first: str, last: str) -> slice:
-    """The digits from one part to another, both included."""
+def _span(first: str, last: str) -> slice:
     return slice(ELEMENTS[first].start, ELEMENTS[last].start + ELEMENTS[last].width)
 
 
 #: The upper line of the MPN slip (上段): check digits 2 + 37.
-UPPER_LINE = run("upper_check", "upper_reserve")
+UPPER_LINE = _span("upper_check", "upper_reserve")
 #: The lower line of the MPN slip (下段): check digits 2 + 42.
-LOWER_LINE = run("lower_check", "lower_reserve")
+LOWER_LINE = _span("lower_check", "lower_reserve")

@@ -1,4 +1,7 @@
-"""The two check digits of an MPN line (マルチペイメントネットワーク 標準帳票), and the CRC over the whole code."""
+"""The check digits of an MPN line (マルチペイメントネットワーク 標準帳票) and the CRC of a payload, for one code.
+
+:mod:`kokin.elqr._batch_checksums` computes them for a batch.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,20 @@ from itertools import cycle
 
 from kokin.issues import InvalidInputError, Issue
 
-#: Weights of the second check digit, from the third digit of the printed line on, repeating.
+#: Weights of the second check digit, repeating, from the third digit of the printed line on.
 SECOND_WEIGHTS = (9, 1, 8, 1, 7, 1, 6, 1, 5, 1, 4, 1, 3, 1, 2, 1)
-#: Weights of the first check digit, from the second digit of the printed line on (the second check digit), repeating.
+#: Weights of the first check digit, repeating, from the second digit of the printed line on (the second check digit).
 FIRST_WEIGHTS = (2, 1, 3, 1, 4, 1, 5, 1, 6, 1, 7, 1, 8, 1, 9, 1)
 
 
 def mpn_check_digits(line: str) -> str:
-    """The two check digits that are printed before a line, from the line without them (37 or 42 digits).
+    """Return the two check digits that are printed before a line, from the line without them (37 or 42 digits).
 
-    The second is a sum modulo 10; the first a sum modulo 11 (10 becomes 0) that the second enters. Together they find
-    every single wrong digit and all but about 0.2 % of swapped neighbours.
+    The second is a weighted sum modulo 10; the first is a weighted sum modulo 11 (10 becomes 0) that includes the
+    second. Together they detect every single-digit error and all but about 0.2 % of the swaps of adjacent digits.
 
     Raises:
-        InvalidInputError: something else than digits.
+        InvalidInputError: the line has a character that is not a digit.
 
     Source: lines of codes in print and published self-test lines.
 
@@ -38,7 +41,7 @@ def mpn_check_digits(line: str) -> str:
 
 
 def crc(text: str) -> str:
-    """CRC-16/CCITT-FALSE of ASCII text as five decimal digits.
+    """Return the CRC-16/CCITT-FALSE of ASCII text as five decimal digits.
 
     >>> crc("123456789")
     '10673'
