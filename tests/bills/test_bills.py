@@ -90,7 +90,7 @@ def rows_with_a_few_odd_fields(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=400, deadline=None)
 @given(rows_with_a_few_odd_fields())
 def test_a_row_is_checked_as_the_record_is(row: dict[str, Any]) -> None:
-    found = bills.check(pa.Table.from_pylist([row], pa.schema([arrow_schema(Bill).field(name) for name in row])))
+    found = bills.check_batch(pa.Table.from_pylist([row], pa.schema([arrow_schema(Bill).field(name) for name in row])))
     try:
         expected, wrong = Bill(**{name: value for name, value in row.items() if value is not None}), []
     except InvalidInputError as error:
@@ -118,8 +118,8 @@ def test_text_is_checked_as_lists_and_maps_are(covers: list[list[str]], parts: l
         ("parts", parts, lambda pairs: ";".join(f"{n}={y}" for n, y in pairs), pa.map_(pa.string(), pa.int64())),
     ):
         for value in values:
-            typed = bills.check(pa.table({**row, column: pa.array([value], kind)}))
-            texts = bills.check(pa.table({**row, column: [text(value)]}))
+            typed = bills.check_batch(pa.table({**row, column: pa.array([value], kind)}))
+            texts = bills.check_batch(pa.table({**row, column: [text(value)]}))
             assert (typed.table, typed.issues) == (texts.table, texts.issues)
 
 
@@ -134,7 +134,7 @@ def good_bills() -> st.SearchStrategy[Bill]:
         rule = field_types(Bill).get(name)
         match rule:
             case Digits(width=width):
-                digits = st.text("0123456789", min_size=1 if rule.pad else width, max_size=width)
+                digits = st.text("0123456789", min_size=1 if rule.zero_pad else width, max_size=width)
                 return (
                     digits
                     if Bill.model_fields[name].is_required()
@@ -235,28 +235,28 @@ def test_bad_rows_are_told_with_their_number_and_the_rest_is_read(tmp_path: Path
         (5, "amount", "FIELD_MISSING"),
     ]
     assert found.table["bill_id"].to_pylist() == ["B1", "B4"]
-    assert [piece.records.to_pylist() for piece in bills.batches(path)] == [[1, 4]]
+    assert [piece.row_numbers.to_pylist() for piece in bills.batches(path)] == [[1, 4]]
     assert found.totals == bills.BillTotals(read=5, accepted=2, rejected=3)
 
 
 def test_parts_that_do_not_add_up_are_told() -> None:
     table = pa.table({name: [value] * 3 for name, value in ROW.items()})
     table = table.append_column("parts", pa.array(["a=12300", "a=1;b=2", "a"]))
-    assert problems(bills.check(table).issues) == [(2, "parts", "PARTS_SUM"), (3, "parts", "PARTS_FORM")]
+    assert problems(bills.check_batch(table).issues) == [(2, "parts", "PARTS_SUM"), (3, "parts", "PARTS_FORM")]
 
 
 def test_columns_are_held_to_their_names() -> None:
     table = pa.table({name: [value] for name, value in ROW.items()})
-    unknown = from_table(bills.check(table.append_column("obligaton_id", [["o"]])).issues)
+    unknown = from_table(bills.check_batch(table.append_column("obligaton_id", [["o"]])).issues)
     assert [(issue.code, issue.field, issue.expected) for issue in unknown] == [
         ("COLUMN_UNKNOWN", "column 8", "obligation_id")
     ]
     with pytest.raises(InvalidInputError, match="amount: FIELD_MISSING"):
-        bills.check(table.drop_columns("amount"))
+        bills.check_batch(table.drop_columns("amount"))
     with pytest.raises(InvalidInputError, match="COLUMN_TWICE"):
-        bills.check(table.append_column("amount", [["1"]]))
+        bills.check_batch(table.append_column("amount", [["1"]]))
     with pytest.raises(InvalidInputError, match="FIELD_TYPE"):
-        bills.check(table.set_column(5, "amount", [[1.5]]))
+        bills.check_batch(table.set_column(5, "amount", [[1.5]]))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_each_line_of_a_csv_is_a_row_of_its_own(
     for rows in (1, 2, 100):
         pieces = list(bills.batches(path, rows=rows))
         assert [name for piece in pieces for name in piece.table["bill_id"].to_pylist()] == [f"B{n}" for n in kept]
-        assert [number for piece in pieces for number in piece.records.to_pylist()] == kept
+        assert [number for piece in pieces for number in piece.row_numbers.to_pylist()] == kept
         issues = [issue for piece in pieces for issue in from_table(piece.issues)]
         assert [(issue.location.record, issue.code) for issue in issues] == wrong
     rejected = sum(issue.is_error for issue in issues)
@@ -355,7 +355,7 @@ def test_a_file_without_a_header_names_nobody(tmp_path: Path) -> None:
 def test_a_name_in_another_column_is_masked(name: str) -> None:
     """Also one in Latin letters."""
     for person in ("YAMADATARO", "yamada taro", "山田太郎"):
-        found = bills.check(pa.table({key: [value] for key, value in {**ROW, name: person}.items()}))
+        found = bills.check_batch(pa.table({key: [value] for key, value in {**ROW, name: person}.items()}))
         assert found.rejected == 1
         assert person not in str(from_table(found.issues))
 
@@ -424,5 +424,5 @@ def test_stretches_number_their_rows_on(tmp_path: Path, monkeypatch: pytest.Monk
     lines = [",".join(ROW)] + [f"B{i},99999,127,{i},123456,{'x' if i == 37 else 1},2026-06-01" for i in range(50)]
     pieces = list(bills.batches(csv_of(tmp_path, "\n".join(lines)), rows=7))
     assert [len(piece.table) + piece.rejected for piece in pieces] == [7] * 7 + [1]
-    assert [n for piece in pieces for n in piece.records.to_pylist()] == [i + 1 for i in range(50) if i != 37]
+    assert [n for piece in pieces for n in piece.row_numbers.to_pylist()] == [i + 1 for i in range(50) if i != 37]
     assert [p for piece in pieces for p in problems(piece.issues)] == [(38, "amount", "NOT_DIGITS")]

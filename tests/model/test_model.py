@@ -145,7 +145,7 @@ def test_only_a_correction_may_be_of_0_yen(kind: ReceiptKind) -> None:
 
 
 def test_kinds_serve_batch_readers() -> None:
-    assert field_types(Bill)["case_key"] == Digits(20, pad=True)
+    assert field_types(Bill)["case_key"] == Digits(20, zero_pad=True)
     assert field_types(Receipt)["barcode"] == Digits(44)
 
 

@@ -166,7 +166,7 @@ def _build(
     if "payable_until" in days:
         _check_deadlines(days["due_on"], days["payable_until"], issued_on, problems)
     checker(tuple(written)).seal(payloads)
-    payloads[problems.refused] = ord("0")
+    payloads[problems.has_error] = ord("0")
     return problems.table()
 
 

@@ -99,8 +99,8 @@ def _parse(column: pa.Array, first: int) -> tuple[pa.RecordBatch, pa.Table]:
     """The fields of a stretch of texts, null where a row was refused, and its problems."""
     problems = IssueBuilder(first, np.zeros(len(column), np.bool_))
     payloads = payload_column(column, problems)
-    values = _check(payloads, ~problems.refused, problems)
-    known = ~problems.refused
+    values = _check(payloads, ~problems.has_error, problems)
+    known = ~problems.has_error
     arrays = []
     for field in _FIELDS:
         if field.name in values:

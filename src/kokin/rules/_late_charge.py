@@ -59,7 +59,9 @@ class LateChargeRule(Record):
         needed = self.later_rate is not None and self.step != "none"
         if needed != (self.first_rate is not None):
             expected = f"first_rate {'given' if needed else 'left out'}"
-            raise self.refusal([Issue("RATE_PAIR", field="first_rate", expected=expected)], "LateChargeRule refused")
+            raise self.error_class(
+                [Issue("RATE_PAIR", field="first_rate", expected=expected)], "LateChargeRule refused"
+            )
         return self
 
     def base(self, principal: int) -> int:
