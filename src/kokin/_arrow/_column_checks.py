@@ -6,7 +6,6 @@ that the rest of the batch can be processed as arrays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +33,7 @@ from kokin._arrow._convert import (
     to_numpy,
 )
 from kokin._arrow._digits import FIRST_DAY, LAST_DAY, days_since_1970, from_digits
-from kokin.issues import ISSUE_CODES, ISSUE_COLUMNS
+from kokin.issues import ISSUE_CODES, to_table
 from kokin.model import Amounts, Date, Digits, FieldType, Names, Text, Yen, redact
 from kokin.text import find_control_character
 
@@ -45,6 +44,9 @@ PLACEHOLDER_DATE = "1970-01-01"
 
 # A list of pairs, the type that a map is cast to: its fields can be read as arrays.
 _PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())]))
+
+
+_ISSUE_SCHEMA = to_table(()).schema
 
 
 @dataclass
@@ -81,30 +83,15 @@ class IssueBuilder:
         blocks = []
         for code, name, byte, rows, expected, found in self._blocks:
             count = len(rows)
-            columns = {
-                "code": code,
-                "severity": ISSUE_CODES[code].severity.value,
-                "field": name,
-                "file": self.file,
-                "record": int64_array(rows + self.first_record),
-                "byte": pa.nulls(count, pa.int64()) if byte is None else int64_array(np.broadcast_to(byte, count)),
-                "expected": expected,
-                "found": found,
-            }
-            arrays = [
-                pa.repeat(pa.scalar(column), count) if isinstance(column, str) else column
-                for column in (columns[name] for name in ISSUE_COLUMNS)
-            ]
-            blocks.append(pa.table(arrays, schema=issue_schema()))
+            record = int64_array(rows + self.first_record)
+            offset = pa.nulls(count, pa.int64()) if byte is None else int64_array(np.broadcast_to(byte, count))
+            values = (code, ISSUE_CODES[code].severity.value, name, self.file, record, offset, expected, found)
+            arrays = [pa.repeat(pa.scalar(value), count) if isinstance(value, str) else value for value in values]
+            blocks.append(pa.table(arrays, schema=_ISSUE_SCHEMA))
         if not blocks:
-            return pa.Table.from_batches([], issue_schema())
+            return pa.Table.from_batches([], _ISSUE_SCHEMA)
         order = np.argsort(np.concatenate([rows for *_, rows, _, _ in self._blocks]), kind="stable")
         return pa.concat_tables(blocks).take(int64_array(order))
-
-
-def issue_schema() -> pa.Schema:
-    """Return the schema of a table of issues: ``ISSUE_COLUMNS``."""
-    return pa.schema([(name, pa.int64() if name in ("record", "byte") else pa.string()) for name in ISSUE_COLUMNS])
 
 
 def digits_column(column: pa.Array, rule: Digits, name: str, issues: IssueBuilder, default: str | None) -> UInt8Array:
@@ -361,10 +348,7 @@ def _check_rows(
         invalid[list(errors_by_row)] = True
         expected, found = zip(*errors_by_row.values(), strict=True)
         issues.add(code, name, invalid, text_array(expected), text_array(found))
-    return _build_lists(_list_offsets(counts), items, rule)
-
-
-def _build_lists(offsets: pa.Array, items: Sequence[Any], rule: Names | Amounts) -> pa.Array:
+    offsets = _list_offsets(counts)
     if isinstance(rule, Names):
         return pa.ListArray.from_arrays(offsets, text_array(items))
     names, yen = text_array([name for name, _ in items]), np.array([yen for _, yen in items], np.int64)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from datetime import time
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -228,12 +227,8 @@ def _pairs(row: Any) -> list[tuple[str, int | None]] | None:
     if isinstance(row, dict):  # a struct has every name in every row
         row = [(name, yen) for name, yen in row.items() if yen is not None]
     pairs = [tuple(pair.values()) if isinstance(pair, dict) else pair for pair in row if pair is not None]
-    return [(name, _clip_to_int64(yen)) for name, yen in pairs]
-
-
-def _clip_to_int64(yen: int | Decimal | None) -> int | None:
-    """Return yen clipped to int64, whose limits are outside the range of every field."""
-    return None if yen is None else max(min(int(yen), _INT64_MAX), -_INT64_MAX)
+    # Clipped to int64, whose limits are outside the range of every field, so that the value is reported.
+    return [(name, None if yen is None else max(min(int(yen), _INT64_MAX), -_INT64_MAX)) for name, yen in pairs]
 
 
 _CONVERTERS: dict[pa.DataType, Callable[[pa.ChunkedArray], pa.ChunkedArray | None]] = {

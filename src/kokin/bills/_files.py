@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kokin._arrow import CHUNK_ROWS, as_table, atomic_file, from_numpy, int64_array, issue_schema, to_numpy, write_csv
+from kokin._arrow import CHUNK_ROWS, as_table, atomic_file, from_numpy, int64_array, to_numpy, write_csv
 from kokin.bills._check import BillBatch, check_batch
 from kokin.issues import InvalidInputError, Issue, Location, ReadResult, RejectedRecordsError, from_table, to_table
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema
@@ -88,7 +88,7 @@ def read(
     checked = list(batches(source, encoding=encoding))
     table = pa.concat_tables([batch.table for batch in checked])
     rejected = sum(batch.rejected for batch in checked)
-    issues = from_table(pa.concat_tables([issue_schema().empty_table(), *(batch.issues for batch in checked)]))
+    issues = [issue for batch in checked for issue in from_table(batch.issues)]
     if rejected and on_error == "raise":
         name = f"{file_name(source)}: " if isinstance(source, str | Path) else ""
         raise RejectedRecordsError(issues, f"{name}{rejected:,} of {len(table) + rejected:,} rejected")

@@ -20,7 +20,6 @@ from kokin._arrow import (
     day_column,
     digits_column,
     int64_array,
-    issue_schema,
     normalize_column,
     string_array,
     to_digits,
@@ -32,7 +31,7 @@ from kokin.elqr._batch_checks import checker
 from kokin.elqr._batches import on_threads, stretches
 from kokin.elqr._code import ElQr
 from kokin.elqr._parts import ELEMENTS, PAYLOAD_LENGTH
-from kokin.issues import InvalidInputError, Issue
+from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import Bill, Digits, Yen, arrow_schema, field_types
 from kokin.text import require_date
 
@@ -114,7 +113,7 @@ def build_many(
         ]
         tables += on_threads(build, pieces, threads)
         chunks.append(string_array(payloads, ~refused))
-    return BuildResult(pa.chunked_array(chunks, pa.string()), pa.concat_tables([issue_schema().empty_table(), *tables]))
+    return BuildResult(pa.chunked_array(chunks, pa.string()), pa.concat_tables([to_table(()), *tables]))
 
 
 def _prepared(table: pa.Table, optional: set[str]) -> pa.Table:

@@ -17,7 +17,6 @@ from kokin._arrow import (
     from_digits,
     from_numpy,
     int64_array,
-    issue_schema,
     normalize_column,
     string_array,
     to_digits,
@@ -28,7 +27,7 @@ from kokin.elqr._batches import on_threads, stretches
 from kokin.elqr._code import ElQr
 from kokin.elqr._parts import ELEMENTS, Element
 from kokin.elqr._payload_column import payload_column
-from kokin.issues import InvalidInputError
+from kokin.issues import InvalidInputError, to_table
 from kokin.model import Date, Yen, arrow_schema, field_types
 
 
@@ -70,7 +69,7 @@ def parse_many(payloads: Any, *, threads: int | None = None) -> ParseResult:
     parsed = on_threads(_parse, pieces, threads)
     return ParseResult(
         pa.Table.from_batches([batch for batch, _ in parsed], _FIELDS),
-        pa.concat_tables([issue_schema().empty_table(), *(issues for _, issues in parsed)]),
+        pa.concat_tables([to_table(()), *(issues for _, issues in parsed)]),
     )
 
 

@@ -57,20 +57,11 @@ def to_table(issues: Iterable[Issue]) -> pa.Table:
     """Return issues as a table with :data:`ISSUE_COLUMNS`; ``record`` and ``byte`` are int64 and nullable."""
     import pyarrow as pa
 
-    schema = pa.schema([(name, pa.int64() if name in ("record", "byte") else pa.string()) for name in ISSUE_COLUMNS])
     rows = [
-        (
-            issue.code,
-            issue.severity.value,
-            issue.field,
-            issue.location.file,
-            issue.location.record,
-            issue.location.byte,
-            issue.expected,
-            issue.found,
-        )
-        for issue in issues
+        (i.code, i.severity.value, i.field, i.location.file, i.location.record, i.location.byte, i.expected, i.found)
+        for i in issues
     ]
+    schema = pa.schema([(name, pa.int64() if name in ("record", "byte") else pa.string()) for name in ISSUE_COLUMNS])
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(ISSUE_COLUMNS)
     arrays = [pa.array(list(column), kind) for column, kind in zip(columns, schema.types, strict=True)]
     return pa.table(arrays, schema=schema)
