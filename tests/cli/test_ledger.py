@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import pytest
 from kokin import receipts, reports
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
+from kokin.text import JAPAN
 
 Kokin = Callable[..., Any]
 COMMAND = (sys.executable, "-c", "from kokin.cli import main; main()")
@@ -32,7 +33,6 @@ B1,99999,127,1,000001,1000,2026-06-30
 B2,99999,127,2,000002,2000,2026-06-30
 """
 URL = "sqlite:///city.db"
-JAPAN = timezone(timedelta(hours=9))
 
 
 def receipt_file(path: Path, *rows: str) -> Path:

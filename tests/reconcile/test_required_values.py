@@ -47,7 +47,7 @@ def raising(found: pa.Table) -> None:
 ENTRANCES: list[tuple[str, type[Record], Callable[[Any], Any]]] = [
     ("reconcile", Bill, lambda rows: reconcile(rows, table([paid(B1)]))),
     ("index", Bill, Index.build),
-    ("bills", Bill, lambda rows: raising(bills.check(rows).issues)),
+    ("bills", Bill, lambda rows: raising(bills.check_batch(rows).issues)),
     ("ledger", Bill, with_ledger(lambda ledger, rows: ledger.add_bills(rows, actor="a"))),
     ("reconcile", Receipt, lambda rows: reconcile(table([B1]), rows)),
     ("reconcile files", Receipt, lambda rows: reconcile(table([B1]), [table([paid(B2)]), rows])),

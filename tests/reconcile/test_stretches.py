@@ -18,7 +18,7 @@ def short(monkeypatch):
     """A few rows at a time."""
     for module in (_receipts, _tables, _index):
         monkeypatch.setattr(module, "CHUNK", 7)
-    monkeypatch.setattr("kokin._arrow._stretches.CHUNK", 5)
+    monkeypatch.setattr("kokin._arrow._threads.CHUNK_ROWS", 5)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -32,7 +32,7 @@ from kokin.issues import Issue, from_table
 from kokin.text import file_name
 
 if TYPE_CHECKING:
-    from kokin.bills import CheckResult
+    from kokin.bills import BillBatch
     from kokin.ledger import EntryResult
 
 app = typer.Typer(
@@ -256,7 +256,7 @@ def _files(ledger: str | None, files: list[str] | None) -> tuple[str, list[Path]
     return url, [Path(name) for name in rest]
 
 
-def _watched(pieces: Iterable[CheckResult], warnings: list[Issue]) -> Iterator[CheckResult]:
+def _watched(pieces: Iterable[BillBatch], warnings: list[Issue]) -> Iterator[BillBatch]:
     """The pieces of a file of bills; what is to be looked at in them is kept, each thing once."""
     for piece in pieces:
         warnings += [issue for issue in from_table(piece.issues) if issue not in warnings]

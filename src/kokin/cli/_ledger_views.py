@@ -13,9 +13,10 @@ import typer
 from kokin.cli import _show
 from kokin.cli._address import LedgerUrl, address, only, opened, shown
 from kokin.cli._exits import Exit, exits, with_controls
-from kokin.cli._options import JAPAN, As, AsOf, Format, day_of
+from kokin.cli._options import As, AsOf, Format, day_of
 from kokin.cli._words import heads, help_text, tell
 from kokin.issues import printable
+from kokin.text import JAPAN
 
 if TYPE_CHECKING:
     from kokin.ledger import Entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +12,7 @@ import typer
 
 from kokin.cli._words import help_text, tell
 from kokin.issues import printable
-
-JAPAN = timezone(timedelta(hours=9))
+from kokin.text import JAPAN
 
 
 class Format(StrEnum):

@@ -83,21 +83,21 @@ def pieces(given: Any) -> Iterator[Piece]:
 def _parts(tables: Iterable[Any]) -> Iterator[pa.Table]:
     """Tables cut small, which are still to be checked; a checked one is as good when it is checked again."""
     for table in tables:
-        if isinstance(table, bill_files.CheckResult):
+        if isinstance(table, bill_files.BillBatch):
             _refuse_wrong(table)
             table = table.table
         table = as_table(table)
         yield from (table.slice(start, _PIECE) for start in range(0, max(len(table), 1), _PIECE))
 
 
-def _refuse_wrong(checked: bill_files.CheckResult) -> None:
+def _refuse_wrong(checked: bill_files.BillBatch) -> None:
     if checked.rejected:
         raise InvalidInputError(from_table(checked.issues), f"{checked.rejected} bills are wrong; nothing was added")
 
 
 def _ready(part: pa.Table, first: int) -> Piece:
     """A piece from some bills, of which the first has a number in the whole."""
-    checked = bill_files.check(part, first=first)
+    checked = bill_files.check_batch(part, first_row=first)
     _refuse_wrong(checked)
     bills = checked.table
     table = pa.table({name: stored(bills.column(name)) for name in bills.column_names if name in FACTS["bills"].names})

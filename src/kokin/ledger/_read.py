@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from kokin.ledger._schema import SUMMED, TABLES
 from kokin.ledger._store import ROWS, Session
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Policy, reconcile
+from kokin.text import JAPAN
 
 if TYPE_CHECKING:
     from kokin.ledger._store import Statement
@@ -32,7 +33,6 @@ _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
 
 _PLACE = [(name, "ascending") for name in ("source", "digest", "record_no")]
 _OF_REVERSALS = (Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT, Outcome.DUPLICATE_RECORD)
-_JAPAN = timezone(timedelta(hours=9))
 
 
 def entry_of(session: Session, as_of: date | datetime | None) -> int | None:
@@ -40,7 +40,7 @@ def entry_of(session: Session, as_of: date | datetime | None) -> int | None:
     if as_of is None:
         return None
     if not isinstance(as_of, datetime):
-        as_of = datetime.combine(as_of, time.max, _JAPAN)
+        as_of = datetime.combine(as_of, time.max, JAPAN)
     last = select(func.max(_ENTRIES.c.id)).where(_ENTRIES.c.at <= as_text(as_of, "as_of"))
     return session.connection.execute(last).scalar_one() or 0
 

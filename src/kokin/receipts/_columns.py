@@ -309,7 +309,7 @@ class ColumnReader:
                 columns[name] = self._from_codes(source, run.parsed[source.field], chosen, kind)
             else:
                 wanted = field_types(Receipt).get(name)
-                width = wanted.width if isinstance(wanted, Digits) and wanted.pad else 0
+                width = wanted.width if isinstance(wanted, Digits) and wanted.zero_pad else 0
                 columns[name] = self._column(source.field, run, chosen, count, header, width)
         return columns | self.mapping.key.arrays(lambda path: self._column(path, run, chosen, count, header), header)
 

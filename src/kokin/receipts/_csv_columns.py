@@ -95,7 +95,7 @@ class CsvMatrix:
         self._padded = {
             source.field
             for name, source in layout.receipt.items()
-            if isinstance(kind := field_types(Receipt).get(name), Digits) and kind.pad
+            if isinstance(kind := field_types(Receipt).get(name), Digits) and kind.zero_pad
         }
         self._most = {
             source.field: kind.width

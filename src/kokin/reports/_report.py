@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import pyarrow as pa
 
 import kokin
-from kokin._arrow import issue_schema
 from kokin.catalog import CATALOG, Catalog
-from kokin.issues import InvalidInputError, Issue
+from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.reconcile import Accounts, Control, Reconciliation, build_accounts, reconcile
 from kokin.reports import _files
 from kokin.reports._csv import CsvEncoding, write_csv
@@ -269,7 +268,7 @@ def _report(
     catalog: Catalog,
     least: int,
 ) -> Report:
-    told = issue_schema().empty_table() if issues is None else issues
+    told = to_table(()) if issues is None else issues
     tables = tables_of(result, accounts, _files.file_table(files), audit, told)
     tables["open_data"] = open_data(tables["daily"], accounts.as_of, least)
     return Report(accounts.as_of, summary, {name: tables[name] for name in TABLES}, catalog)

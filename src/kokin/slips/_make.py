@@ -204,7 +204,7 @@ def _write_whole(path: Path, text: str) -> None:
 
 def _write_part(
     name: str,
-    checked: bills.CheckResult,
+    checked: bills.BillBatch,
     out: Path,
     writer: Writer,
     issued_on: date | None,
@@ -213,13 +213,13 @@ def _write_part(
     """Write a part with its piece of the manifest and of the issues; what an interrupted run left of it is replaced."""
     built = build_many(checked.table, issued_on=issued_on, allow_missing_deadline=allow_missing_deadline)
     kept = bool_array(~to_mask(pc.is_null(built.payloads.combine_chunks())))
-    part = Part(name, checked.records.filter(kept), checked.table.filter(kept), built.payloads.filter(kept))
+    part = Part(name, checked.row_numbers.filter(kept), checked.table.filter(kept), built.payloads.filter(kept))
     written = writer(out, part)
     files, pages = pa.array(written.files, pa.string()), pa.array(written.pages, pa.int64())
     columns = [part.records, part.bills["bill_id"], files, pages, pa.array(written.digests, pa.string())]
     manifest = pa.table(columns, names=_MANIFEST).filter(files.is_valid())
     write_csv(manifest, out / f"{name}.manifest")
-    told = [checked.issues, _at(built.issues, checked.records), _at(to_table(written.issues), part.records)]
+    told = [checked.issues, _at(built.issues, checked.row_numbers), _at(to_table(written.issues), part.records)]
     issues = pa.concat_tables(told)
     if len(issues):
         write_csv(issues, out / f"{name}.issues")

@@ -29,9 +29,9 @@ class PaymentNumbers(Record):
 
     biller: Annotated[str, Digits(5)]
     """収納機関番号."""
-    payment: Annotated[str, Digits(20, shorter=True)]
+    payment: Annotated[str, Digits(20, allow_shorter=True)]
     """納付番号, at most 20 digits."""
-    confirmation: Annotated[str, Digits(6, shorter=True)]
+    confirmation: Annotated[str, Digits(6, allow_shorter=True)]
     """確認番号, at most 6 digits."""
     category: Annotated[str, Digits(3)]
     """納付区分."""

@@ -77,7 +77,7 @@ def _duplicates(source: Path, candidates: dict[str, Int64Array]) -> Iterator[Iss
     for piece in bills.batches(source):
         for name, keys in _keys(piece.table):
             rows = np.flatnonzero(np.isin(_hashes(keys), candidates[name]) & ~_is_null(keys))
-            for key, record in zip(keys.take(rows).to_pylist(), piece.records.take(rows).to_pylist(), strict=True):
+            for key, record in zip(keys.take(rows).to_pylist(), piece.row_numbers.take(rows).to_pylist(), strict=True):
                 first = first_records.setdefault((name, key), record)
                 if first != record:
                     place = Location(source.name, record)

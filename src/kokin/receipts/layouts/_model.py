@@ -519,7 +519,7 @@ def _field_problems(field: Field, seen: set[str], *, fixed: bool) -> Iterator[st
 def _fits(field: Field, kind: Any) -> str:
     """What the field should be, or nothing where it fits the canonical field's kind."""
     match kind:
-        case Digits(width=width, pad=pad, shorter=shorter):
+        case Digits(width=width, zero_pad=pad, allow_shorter=shorter):
             shape = field.length <= width if pad or shorter else field.length - len(field.prefix) == width
             if field.type not in (FieldType.DIGITS, FieldType.BARCODE) or not shape:
                 return kind.expected
