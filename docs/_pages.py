@@ -106,7 +106,7 @@ _BESIDE_OUTCOMES = (
         "finding",
         Finding,
     ),
-    ("Bins", "Every yen of every receipt stands in exactly one of them (control T4).", "bin", Disposition),
+    ("Dispositions", "Every yen of every receipt is in exactly one of them (control T4).", "disposition", Disposition),
     ("How a bill stands", "In `balances.csv`.", "status", BalanceStatus),
     ("Why money is owed back, or offered", "In `overpayments.csv` and `offers.csv`.", "kind", OverpaymentKind),
 )
@@ -190,7 +190,7 @@ def _reports() -> Iterator[str]:
     bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
     paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
     done = reconcile(bills, paid)
-    tables = of_run(done, build_accounts(done, bills)).tables
+    tables = of_run(done, build_accounts(done)).tables
     words = [Words(language) for language in ("en", "ja")]
     for name in TABLES:
         english, japanese = (some.table(name) for some in words)

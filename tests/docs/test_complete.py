@@ -66,7 +66,7 @@ def inline_code(page: str) -> list[str]:
         ("records.md", "BillStatus", list(BillStatus)),
         ("records.md", "ReceiptKind", list(ReceiptKind)),
         ("outcomes.md", "Findings", list(Finding)),
-        ("outcomes.md", "Bins", list(Disposition)),
+        ("outcomes.md", "Dispositions", list(Disposition)),
         ("outcomes.md", "How a bill stands", list(BalanceStatus)),
         ("outcomes.md", "Why money is owed back, or offered", list(OverpaymentKind)),
         ("rates.md", "Orders of allocation (充当の順序)", list(ORDERS)),

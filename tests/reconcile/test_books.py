@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kokin.catalog import CATALOG
 from kokin.receipts import Totals
 from kokin.reconcile import Policy, build_accounts, reconcile
-from kokin.reconcile._offers import overlap
+from kokin.reconcile._setoff import match_intervals
 
 AS_OF = date(2026, 6, 15)
 FEES = {"": 66, "010": 60}
@@ -50,10 +50,9 @@ class Night:
         ]
         self.accounts = build_accounts(
             self.done,
-            self.tables[0],
             catalog=books_city.BODY,
-            credits=table(self.credits()),
-            reports=table(self.reports()),
+            deposits=table(self.credits()),
+            agent_reports=table(self.reports()),
             files=self.files(),
             write_offs=table(self.given_up()),
             as_of=AS_OF,
@@ -145,9 +144,9 @@ def same_parts(night):
 def same_totals(night):
     told = night.accounts.totals
     assert rows(told, *told.column_names) == Counter(night.books.totals())
-    bins = night.done.summary["bins"]
+    dispositions = night.done.summary.dispositions
     sums = {name: sum(told[name].to_pylist()) for name in ("revenue", "overpaid", "suspense")}
-    assert list(sums.values()) == [bins[name] for name in ("applied", "excess", "suspense")]
+    assert list(sums.values()) == [dispositions[name] for name in ("applied", "excess", "suspense")]
 
 
 def same_receivables(night):
@@ -161,7 +160,7 @@ def same_overpayments(night):
 
 
 def same_offers(night):
-    told = night.accounts.offers
+    told = night.accounts.setoff_candidates
     names = ("record_no", "debt_bill_id", "kind", "residual", "offered", "consent")
     assert rows(told, *names) == night.books.offers()[0]
 
@@ -217,8 +216,8 @@ def test_the_city_shows_everything(night):
     assert expected | {"MISSING_SETTLEMENT", "FILE_OVERLAPS"} == found
     outcomes = set(night.done.outcomes["outcome"].to_pylist())
     assert {"REVERSED", "REVERSAL", "REVERSAL_WITHOUT_PAYMENT", "DUPLICATE_RECORD"} <= outcomes
-    assert set(night.accounts.offers["kind"].to_pylist()) == {"overpaid", "double", "mistaken", "wrong_term"}
-    assert {True, False} == set(night.accounts.offers["consent"].to_pylist())
+    assert set(night.accounts.setoff_candidates["kind"].to_pylist()) == {"overpaid", "double", "mistaken", "wrong_term"}
+    assert {True, False} == set(night.accounts.setoff_candidates["consent"].to_pylist())
     assert {"current", "past", "carried_over", None} == set(night.accounts.totals["year_class"].to_pylist())
     parts_only = {"city-planning-tax"}
     own = {charge for charge in CATALOG.charges if "resident-tax" not in charge or charge.startswith("ind")}
@@ -232,10 +231,10 @@ def test_order_of_the_input_does_not_show(night):
     rng.shuffle(receipts)
     billed, received = books_city.tables(bills, receipts)
     done = reconcile(billed, [received.slice(0, 1_000), received.slice(1_000)], night.policy)
-    more = {"credits": table(night.credits()), "reports": table(night.reports()), "files": night.files()}
+    more = {"deposits": table(night.credits()), "agent_reports": table(night.reports()), "files": night.files()}
     more["write_offs"] = table(night.given_up())
-    again = build_accounts(done, billed, catalog=books_city.BODY, as_of=AS_OF, **more)
-    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
+    again = build_accounts(done, catalog=books_city.BODY, as_of=AS_OF, **more)
+    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "setoff_candidates", "settlements"):
         assert getattr(again, name).equals(getattr(night.accounts, name)), name
     assert again.summary == night.accounts.summary
 
@@ -247,11 +246,11 @@ def test_nothing_is_lost_in_any_city(seed, bill_count, receipt_count):
     bills, receipts = cities.city(random.Random(seed).choice, bill_count, receipt_count)
     tables = cities.tables(bills, receipts)
     done = reconcile(*tables)
-    accounts = build_accounts(done, tables[0], as_of=AS_OF)
-    assert sum(accounts.parts["applied"].to_pylist()) == done.summary["bins"]["applied"]
+    accounts = build_accounts(done, as_of=AS_OF)
+    assert sum(accounts.parts["applied"].to_pylist()) == done.summary.dispositions["applied"]
     assert min(accounts.parts["applied"].to_pylist(), default=1) > 0
     received = sum(accounts.totals["received"].to_pylist())
-    assert received == sum(done.summary["bins"][name] for name in ("applied", "excess", "suspense"))
+    assert received == sum(done.summary.dispositions[name] for name in ("applied", "excess", "suspense"))
     assert accounts.controls[4].holds is True
 
 
@@ -269,5 +268,5 @@ def test_money_laid_against_debts(money, debts):
                 expected.append((row, debt, min(left, still[debt])))
                 left, still[debt] = left - expected[-1][2], still[debt] - expected[-1][2]
     columns = [np.array([pair[at] for pair in pairs], np.int64) for pairs in (money, debts) for at in (0, 1)]
-    found = list(zip(*(column.tolist() for column in overlap(*columns)), strict=True))
+    found = list(zip(*(column.tolist() for column in match_intervals(*columns)), strict=True))
     assert sorted(found) == expected

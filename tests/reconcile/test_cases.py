@@ -46,7 +46,7 @@ def run(bills, receipts, **policy):
 
 
 def told(done):
-    columns = done.outcomes.select(["outcome", "bill_id", "applied", "excess", "expected"]).to_pylist()
+    columns = done.outcomes.select(["outcome", "bill_id", "applied", "excess", "balance_before"]).to_pylist()
     return [tuple(row.values()) for row in columns]
 
 
@@ -67,13 +67,13 @@ def test_three_way_example():
         "B2": (9_500, 500, "partial"),
         "B3": (0, 10_000, "expected"),
     }
-    assert done.summary["amount"] == 29_500
+    assert done.summary.amount == 29_500
     assert [(c.name, c.left, c.right, c.holds) for c in done.controls if c.holds is not None] == [
         ("T4", 29_500, 29_500, True),
         ("T5", 10_500, 10_500, True),
         ("T6", 3, 3, True),
     ]
-    assert done.summary["controls"]["T1"]["holds"] == "not checked"
+    assert done.summary.controls["T1"].holds is None
 
 
 TERMS = [slip(f"B{n}", obligation_id=f"O{n}", due_on=date(2026, n, 1)) for n in (6, 8, 10)]
@@ -160,7 +160,7 @@ def test_the_judgement(receipts, expected):
 
 def test_a_provisional_without_a_bill_is_not_suspense():
     done = run([B], [paid(B, kind="provisional", case_key="77"), paid(B, 1, case_key="77")])
-    assert (done.summary["bins"]["suspense"], done.summary["bins"]["provisional"]) == (1, 10_000)
+    assert (done.summary.dispositions["suspense"], done.summary.dispositions["provisional"]) == (1, 10_000)
 
 
 def test_pairs_by_policy():

@@ -21,7 +21,7 @@ def night(tmp_path_factory):
     receipts.write(paid, file, "kokin-csv")
     opened = receipts.open(file, "kokin-csv")
     done = reconcile.reconcile(BILLED, list(opened.batches()))
-    return reconcile.build_accounts(done, BILLED, catalog=BODY, files={opened.digest: opened.totals}), done
+    return reconcile.build_accounts(done, catalog=BODY, files={opened.digest: opened.totals}), done
 
 
 def pay(row):

@@ -45,7 +45,7 @@ def test_offers_keep_to_the_law_and_to_the_term():
         slip(7, due_on=date(2026, 5, 10), payee_code="88888"),
     ]
     accounts = books(bills, [paid(paid_twice), paid(paid_twice, day=MAY_1 + timedelta(1))], as_of=JUNE_1)
-    assert rows(accounts.offers, "debt_bill_id", "offered", "consent") == [
+    assert rows(accounts.setoff_candidates, "debt_bill_id", "offered", "consent") == [
         ("B4", 10_000, False),
         ("B3", 10_000, False),
         ("B2", 5_000, True),
@@ -58,7 +58,10 @@ def test_no_debt_is_offered_twice():
     bills = [slip(1), slip(2), slip(3, 12_000, due_on=date(2026, 5, 10))]
     receipts = [paid(bill, day=MAY_1 + timedelta(n)) for n in (0, 1) for bill in bills[:2]]
     accounts = books(bills, receipts, as_of=JUNE_1)
-    assert rows(accounts.offers, "bill_id", "debt_bill_id", "offered") == [("B1", "B3", 10_000), ("B2", "B3", 2_000)]
+    assert rows(accounts.setoff_candidates, "bill_id", "debt_bill_id", "offered") == [
+        ("B1", "B3", 10_000),
+        ("B2", "B3", 2_000),
+    ]
     assert accounts.overpayments["offered"].to_pylist() == [10_000, 2_000]
 
 
@@ -79,8 +82,10 @@ def test_the_slip_of_another_term(term, paid_on, as_of, found):
     receipts = [paid(TERMS[0]), paid(TERMS[1]), paid(TERMS[term - 1], day=paid_on)]
     accounts = books(TERMS, receipts, as_of=as_of)
     if found is None:
-        assert (told(accounts), len(accounts.offers)) == ([], 0)
+        assert (told(accounts), len(accounts.setoff_candidates)) == ([], 0)
         return
     assert told(accounts) == [("WRONG_TERM", "period", "03", "04")]
-    assert rows(accounts.offers, "kind", "bill_id", "debt_bill_id", "offered") == [("wrong_term", "B4", "B3", 3_003)]
+    assert rows(accounts.setoff_candidates, "kind", "bill_id", "debt_bill_id", "offered") == [
+        ("wrong_term", "B4", "B3", 3_003)
+    ]
     assert len(accounts.overpayments) == 0

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
-from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
+from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, run, slip, table, told
 
 from kokin import receipts as files
 from kokin.issues import InvalidInputError
@@ -15,7 +15,7 @@ from kokin.reconcile import Policy, bank_deposits, build_accounts, reconcile
 
 @pytest.mark.parametrize(("fee", "credited"), [("netted", 29_302), ("gross", 29_500)])
 def test_three_way_example(fee, credited):
-    accounts = books(BILLS, NIGHT, Policy(fees={"": 66}, fee=fee), credits=credit(credited), as_of=JUNE_1)
+    accounts = books(BILLS, NIGHT, Policy(fees={"": 66}, fee=fee), deposits=credit(credited), as_of=JUNE_1)
     assert {control.name: control.holds for control in accounts.controls} == {
         **dict.fromkeys(("T3", "T4", "T5", "T6"), True),
         **dict.fromkeys(("T1", "T2"), None),
@@ -27,7 +27,7 @@ def test_three_way_example(fee, credited):
     assert sum(accounts.totals["received"].to_pylist()) == 29_500
     assert rows(accounts.overpayments, "bill_id", "kind", "excess") == [("B1", "double", 10_000)]
     assert told(accounts) == []
-    assert accounts.summary["controls"]["T3"]["holds"] is True
+    assert accounts.summary.controls["T3"].holds is True
 
 
 @pytest.mark.parametrize(
@@ -46,20 +46,20 @@ def test_three_way_example(fee, credited):
 )
 def test_a_bank_that_says_otherwise(more, finding):
     banked = table([{"credited_on": date(2026, 5, 20), **more}])
-    accounts = books(BILLS, NIGHT, Policy(fees={"": 66}, fee="netted"), credits=banked, as_of=JUNE_1)
+    accounts = books(BILLS, NIGHT, Policy(fees={"": 66}, fee="netted"), deposits=banked, as_of=JUNE_1)
     assert finding in told(accounts)
     control = accounts.controls[2]
     assert (control.holds, "2026-05-20" in control.broken) == (False, True)
 
 
 def test_days_to_come_are_not_missing_yet():
-    accounts = books(BILLS, NIGHT, credits=credit(1).slice(0, 0), as_of=date(2026, 5, 19))
+    accounts = books(BILLS, NIGHT, deposits=credit(1).slice(0, 0), as_of=date(2026, 5, 19))
     assert (told(accounts), accounts.controls[2].holds) == ([], True)
 
 
 def test_money_without_a_day_is_missing_after_a_month():
     accounts = books(
-        BILLS, [paid(BILLS[0]), paid(BILLS[1], day=MAY_1 + timedelta(1))], credits=credit(1).slice(0, 0), as_of=JUNE_1
+        BILLS, [paid(BILLS[0]), paid(BILLS[1], day=MAY_1 + timedelta(1))], deposits=credit(1).slice(0, 0), as_of=JUNE_1
     )
     assert told(accounts, "outcome", "record_no", "found") == [("MISSING_SETTLEMENT", 1, "2026-05-01")]
 
@@ -71,7 +71,7 @@ def test_credits_from_a_bank_file(tmp_path, layout):
     files.write([{**row, **extra} for row in sums], tmp_path / "bank.txt", layout)
     banked = bank_deposits(files.read(tmp_path / "bank.txt", layout, reference_date=MAY_1))
     assert rows(banked, "credited_on", "amount") == [(row["paid_on"], row["amount"]) for row in sums]
-    assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
+    assert books(BILLS, NIGHT, deposits=banked, as_of=JUNE_1).controls[2].holds is True
 
 
 NOTICE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -101,7 +101,7 @@ def test_credits_from_a_notice_of_the_bank(tmp_path):
         (date(2026, 5, 20), 1_000, "R2"),
         (date(2026, 5, 20), -1_000, "R3"),
     ]
-    assert books(BILLS, NIGHT, credits=banked, as_of=JUNE_1).controls[2].holds is True
+    assert books(BILLS, NIGHT, deposits=banked, as_of=JUNE_1).controls[2].holds is True
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_pending_entry_and_its_cancel_are_no_money(tmp_path):
     read = files.read(tmp_path / "notice.xml", "camt.054").table
     assert read["kind"].to_pylist() == ["provisional", "cancel", "final"]
     assert read["settled_on"].to_pylist()[:2] == [None, None]
-    accounts = books(BILLS, read.to_pylist(), credits=bank_deposits(read), as_of=JUNE_1)
+    accounts = books(BILLS, read.to_pylist(), deposits=bank_deposits(read), as_of=JUNE_1)
     assert rows(accounts.settlements, "settled", "cancelled", "expected", "credited") == [(1_000, 0, 1_000, 1_000)]
 
 
@@ -146,10 +146,9 @@ def test_a_charge_of_the_bank_is_no_loss_of_the_payer(tmp_path, fees, fee):
     read = files.read(tmp_path / "notice.xml", "camt.054").table
     banked = bank_deposits(read)
     assert banked["amount"].to_pylist() == [12_190]
-    accounts = books([bill], read.to_pylist(), Policy(fees=fees, fee=fee), credits=banked, as_of=JUNE_1)
-    assert accounts._result.outcomes.select(["outcome", "amount"]).to_pylist() == [
-        {"outcome": "MATCHED", "amount": 12_300}
-    ]
+    result = run([bill], read.to_pylist(), Policy(fees=fees, fee=fee))
+    accounts = build_accounts(result, deposits=banked, as_of=JUNE_1)
+    assert result.outcomes.select(["outcome", "amount"]).to_pylist() == [{"outcome": "MATCHED", "amount": 12_300}]
     assert rows(accounts.settlements, "settled", "fee", "expected", "credited") == [(12_300, 110, 12_190, 12_190)]
     assert accounts.controls[2].holds is True
     assert told(accounts) == []
@@ -163,8 +162,9 @@ def test_a_reversal_gives_the_charge_back(tmp_path):
     ]
     (tmp_path / "notice.xml").write_text(NOTICE.format(entries="".join(entries)), encoding="utf-8")
     read = files.read(tmp_path / "notice.xml", "camt.054").table
-    accounts = books([bill], read.to_pylist(), credits=bank_deposits(read), as_of=JUNE_1)
-    assert accounts._result.outcomes["outcome"].to_pylist() == ["REVERSED", "REVERSAL"]
+    result = run([bill], read.to_pylist())
+    accounts = build_accounts(result, deposits=bank_deposits(read), as_of=JUNE_1)
+    assert result.outcomes["outcome"].to_pylist() == ["REVERSED", "REVERSAL"]
     assert rows(accounts.settlements, "settled", "cancelled", "fee", "expected", "credited") == [
         (12_300, 12_300, 0, 0, 0)
     ]
@@ -203,9 +203,9 @@ def test_a_file_and_its_run(tmp_path):
     file = files.open(tmp_path / "debit.txt", "zengin-91", reference_date=MAY_1)
     read = pa.Table.from_batches(list(file.batches()))
     billed = table(bills)
-    whole = build_accounts(reconcile(billed, read), billed, files={file.digest: file.totals})
+    whole = build_accounts(reconcile(billed, read), files={file.digest: file.totals})
     assert (whole.controls[0].left, whole.controls[0].holds) == (20_000, True)
-    lost = build_accounts(reconcile(billed, read.slice(1)), billed, files={file.digest: file.totals})
+    lost = build_accounts(reconcile(billed, read.slice(1)), files={file.digest: file.totals})
     assert lost.controls[0].broken == ("debit.txt records", "debit.txt amount")
     assert told(lost, "outcome", "source", "field", "expected", "found") == [
         ("TOTAL_MISMATCH", "debit.txt", "records", "2", "1"),
@@ -227,7 +227,7 @@ def test_a_file_and_its_run(tmp_path):
 )
 def test_an_operators_report(change, wrong):
     report = {"first_day": MAY_1, "last_day": date(2026, 5, 31), "count": 3, "amount": 29_500, **change}
-    accounts = books(BILLS, NIGHT, reports=table([report]))
+    accounts = books(BILLS, NIGHT, agent_reports=table([report]))
     assert told(accounts, "outcome", "record_no", "field", "expected", "found") == wrong
     assert accounts.controls[1].holds is (not wrong)
     assert accounts.controls[1].broken == (("report 1",) if wrong else ())

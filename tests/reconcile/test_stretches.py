@@ -17,8 +17,8 @@ TABLES = ("outcomes", "balances", "changes", "exceptions", "summary")
 def short(monkeypatch):
     """A few rows at a time."""
     for module in (_receipts, _tables, _index):
-        monkeypatch.setattr(module, "CHUNK", 7)
-    monkeypatch.setattr("kokin._arrow._stretches.CHUNK", 5)
+        monkeypatch.setattr(module, "CHUNK_ROWS", 7)
+    monkeypatch.setattr("kokin._arrow._stretches.CHUNK_ROWS", 5)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -12,17 +12,17 @@ AS_OF = date(2026, 6, 15)
 
 
 def books(bills, receipts, **more):
-    done = reconcile(bills, receipts)
-    return build_accounts(done, bills, catalog=books_city.BODY, as_of=AS_OF, **more)
+    return build_accounts(reconcile(bills, receipts), catalog=books_city.BODY, as_of=AS_OF, **more)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_waits_adds_up_to_the_bins_and_to_what_is_open(seed):
     bills, receipts = books_city.city(seed, 300)
-    accounts = books(*books_city.tables(bills, receipts))
-    waiting = accounts.pending.to_pylist()
+    result = reconcile(*books_city.tables(bills, receipts))
+    accounts = build_accounts(result, catalog=books_city.BODY, as_of=AS_OF)
+    waiting = accounts.aging.to_pylist()
     for kind in (AgingKind.PROVISIONAL, AgingKind.SUSPENSE):
-        assert sum(row["amount"] for row in waiting if row["kind"] == kind) == accounts.summary["bins"][kind]
+        assert sum(row["amount"] for row in waiting if row["kind"] == kind) == accounts.summary.dispositions[kind]
     by_record = {row["record_no"]: row for row in receipts}
     for row in waiting:
         told = by_record[row["record_no"]]
@@ -32,7 +32,7 @@ def test_what_waits_adds_up_to_the_bins_and_to_what_is_open(seed):
         assert row["age"] == ("0-7" if days <= 7 else "8-30" if days <= 30 else "31-90" if days <= 90 else "91+")
 
     arrears = accounts.arrears.to_pylist()
-    open_ = {row["bill_id"]: row for row in accounts._result.balances.to_pylist()}
+    open_ = {row["bill_id"]: row for row in result.balances.to_pylist()}
     by_bill = {row["bill_id"]: row for row in bills}
     # Slips of one debt show the same balance; a slip for the whole year shows that of its terms.
     debts = {
@@ -77,9 +77,9 @@ def test_money_is_missing_at_the_bank_only_where_the_bank_has_spoken_and_the_day
     bills = pa.Table.from_pylist([bill(n, AS_OF) for n in (1, 2, 3)])
     days = (AS_OF - timedelta(8), AS_OF - timedelta(9), AS_OF + timedelta(1))
     receipts = pa.Table.from_pylist([receipt(n, n, settled_on=day) for n, day in enumerate(days, 1)])
-    assert len(books(bills, receipts).pending) == 0
+    assert len(books(bills, receipts).aging) == 0
     credits_ = pa.table({"credited_on": [days[1]], "amount": [400]})
-    told = books(bills, receipts, credits=credits_).pending.select(["kind", "since", "age", "amount"]).to_pylist()
+    told = books(bills, receipts, deposits=credits_).aging.select(["kind", "since", "age", "amount"]).to_pylist()
     assert [tuple(row.values()) for row in told] == [
         ("unsettled", days[1], "8-30", 600),
         ("unsettled", days[0], "8-30", 1_000),

@@ -30,7 +30,7 @@ def example() -> tuple[Reconciliation, Accounts]:
     ]
     billed = pa.Table.from_pylist(bills)
     result = reconcile(billed, pa.Table.from_pylist(receipts))
-    return result, build_accounts(result, billed)
+    return result, build_accounts(result)
 
 
 def write(out: Path) -> None:

@@ -73,7 +73,7 @@ def assert_equal(session, bills, receipts, policy=None, buckets=None, partitions
     received = (
         -yen if kind == "reversal" else yen for kind, yen in zip(kinds, receipts["amount"].to_pylist(), strict=True)
     )
-    assert sum(summary["bins"].values()) == sum(received)
+    assert sum(summary["dispositions"].values()) == sum(received)
     assert in_any_order(overlaps) == in_any_order(local.overlaps.to_pylist())
     told = local.outcomes.schema
     assert as_bytes(in_order(outcomes, told), told) == as_bytes(local.outcomes.to_pylist(), told)
@@ -98,7 +98,7 @@ def assert_equal(session, bills, receipts, policy=None, buckets=None, partitions
 def test_a_province_is_reconciled_as_on_one_machine(session, seed, buckets, partitions, policy):
     bills, receipts = cities.tables(*provinces.province(seed))
     local = assert_equal(session, bills, receipts, policy, buckets, partitions)
-    assert len(local.summary["outcomes"]) >= 14  # else the province is too tame to show anything
+    assert len(local.summary.outcomes) >= 14  # else the province is too tame to show anything
 
 
 SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
@@ -136,7 +136,7 @@ def test_payments_are_known_by_their_keys_in_whichever_bucket_their_bills_are(se
     ]
     bills = pa.Table.from_pylist([bill(n) for n in range(1, 10)])
     local = assert_equal(session, bills, pa.Table.from_pylist(receipts), buckets=64)
-    told = {name: row["count"] for name, row in local.summary["outcomes"].items()}
+    told = {name: row["count"] for name, row in local.summary.outcomes.items()}
     assert told == {"MATCHED": 5, "DUPLICATE_RECORD": 3, "REVERSED": 1, "REVERSAL": 1, "KEY_MISSING": 1}
     assert local.findings["outcome"].to_pylist().count("KEY_REUSED") == 2
 

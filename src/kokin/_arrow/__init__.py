@@ -14,6 +14,7 @@ on.
 ['NOT_DIGITS']
 """
 
+from kokin._arrow._aggregate import sum_by
 from kokin._arrow._arrow import (
     EMPTY_STRING,
     BoolArray,
@@ -151,6 +152,7 @@ __all__ = [
     "sorted_union",
     "sorted_unique",
     "string_array",
+    "sum_by",
     "take_strings",
     "text_array",
     "text_buffers",
