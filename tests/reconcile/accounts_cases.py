@@ -1,4 +1,4 @@
-"""Slips, payments and the accounts of a few of them, for the cases that the spec tells by name."""
+"""Slips, payments and their accounts, for the named cases of the specification."""
 
 from datetime import date, timedelta
 
@@ -55,7 +55,8 @@ def books(bills, receipts, policy=None, **more):
     return build_accounts(run(bills, receipts, policy), **more)
 
 
-def told(accounts, *names):
+def finding_rows(accounts, *names):
+    """The findings as tuples."""
     return [
         tuple(row.values())
         for row in accounts.findings.select(list(names or ("outcome", "field", "expected", "found"))).to_pylist()

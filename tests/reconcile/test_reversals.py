@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, credit, paid, rows, run, slip, table, told
+from accounts_cases import JUNE_1, MAY_1, books, credit, finding_rows, paid, rows, run, slip, table
 
 from kokin.reconcile import OutcomeTotal, bank_deposits, build_accounts, reconcile
 
@@ -282,4 +282,4 @@ def test_a_text_that_names_several_bills_stays_in_suspense():
     assert rows(done.exceptions, "field", "expected", "found") == [
         ("el_number", "one open bill", f"{own};99999127000000000000000000021234567")
     ]
-    assert told(books([B1], [paid(B1, other_keys="")])) == []
+    assert finding_rows(books([B1], [paid(B1, other_keys="")])) == []

@@ -1,10 +1,10 @@
-"""Files, operators and the bank against the receipts: the controls T1, T2 and T3."""
+"""Files, agents and the bank against the receipts: the controls T1, T2 and T3."""
 
 from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
-from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, run, slip, table, told
+from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, finding_rows, paid, rows, run, slip, table
 
 from kokin import receipts as files
 from kokin.issues import InvalidInputError
@@ -26,7 +26,7 @@ def test_three_way_example(fee, credited):
     assert rows(accounts.receivables, "billed", "received", "overpaid", "unpaid") == [(30_000, 29_500, 10_000, 10_500)]
     assert sum(accounts.totals["received"].to_pylist()) == 29_500
     assert rows(accounts.overpayments, "bill_id", "kind", "excess") == [("B1", "double", 10_000)]
-    assert told(accounts) == []
+    assert finding_rows(accounts) == []
     assert accounts.summary.controls["T3"].holds is True
 
 
@@ -47,21 +47,21 @@ def test_three_way_example(fee, credited):
 def test_a_bank_that_says_otherwise(more, finding):
     banked = table([{"credited_on": date(2026, 5, 20), **more}])
     accounts = books(BILLS, NIGHT, Policy(fees={"": 66}, fee="netted"), deposits=banked, as_of=JUNE_1)
-    assert finding in told(accounts)
+    assert finding in finding_rows(accounts)
     control = accounts.controls[2]
     assert (control.holds, "2026-05-20" in control.broken) == (False, True)
 
 
 def test_days_to_come_are_not_missing_yet():
     accounts = books(BILLS, NIGHT, deposits=credit(1).slice(0, 0), as_of=date(2026, 5, 19))
-    assert (told(accounts), accounts.controls[2].holds) == ([], True)
+    assert (finding_rows(accounts), accounts.controls[2].holds) == ([], True)
 
 
 def test_money_without_a_day_is_missing_after_a_month():
     accounts = books(
         BILLS, [paid(BILLS[0]), paid(BILLS[1], day=MAY_1 + timedelta(1))], deposits=credit(1).slice(0, 0), as_of=JUNE_1
     )
-    assert told(accounts, "outcome", "record_no", "found") == [("MISSING_SETTLEMENT", 1, "2026-05-01")]
+    assert finding_rows(accounts, "outcome", "record_no", "found") == [("MISSING_SETTLEMENT", 1, "2026-05-01")]
 
 
 @pytest.mark.parametrize("layout", ["zengin-01", "zengin-03"])
@@ -105,15 +105,17 @@ def test_credits_from_a_notice_of_the_bank(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "credits_"),
+    ("kind", "deposits"),
     [("final", [100]), (None, [100]), ("reversal", [-100]), ("provisional", []), ("cancel", [])],
 )
-def test_only_a_reversal_takes_a_credit_back(kind, credits_):
-    given = table([{"paid_on": MAY_1, "amount": 100, "kind": kind}, {"paid_on": MAY_1, "amount": 7, "kind": "final"}])
-    assert bank_deposits(given)["amount"].to_pylist() == [*credits_, 7]
+def test_only_a_reversal_is_a_negative_deposit(kind, deposits):
+    receipts = table(
+        [{"paid_on": MAY_1, "amount": 100, "kind": kind}, {"paid_on": MAY_1, "amount": 7, "kind": "final"}]
+    )
+    assert bank_deposits(receipts)["amount"].to_pylist() == [*deposits, 7]
 
 
-def test_a_pending_entry_and_its_cancel_are_no_money(tmp_path):
+def test_a_pending_entry_and_its_cancel_are_no_deposits(tmp_path):
     entries = [entry(29_500, status="PDNG"), entry(29_500, "DBIT", "PDNG", "true"), entry(1_000, reference="R2")]
     (tmp_path / "notice.xml").write_text(NOTICE.format(entries="".join(entries)), encoding="utf-8")
     read = files.read(tmp_path / "notice.xml", "camt.054").table
@@ -127,7 +129,7 @@ def test_a_pending_entry_and_its_cancel_are_no_money(tmp_path):
 
 
 def charged(net, gross, kept, key, **more):
-    """An entry of one transaction of which the bank keeps a part."""
+    """An entry of one transaction from which the bank deducts a charge."""
     detail = (
         f'<Amt Ccy="JPY">{gross}</Amt><CdtDbtInd>{more.get("direction", "CRDT")}</CdtDbtInd>'
         f'<Chrgs><Rcrd><Amt Ccy="JPY">{kept}</Amt></Rcrd></Chrgs>'
@@ -138,7 +140,7 @@ def charged(net, gross, kept, key, **more):
 
 @pytest.mark.parametrize("fee", ["netted", "gross"])
 @pytest.mark.parametrize("fees", [{}, {"": 110}])
-def test_a_charge_of_the_bank_is_no_loss_of_the_payer(tmp_path, fees, fee):
+def test_a_bank_charge_does_not_lower_the_payment(tmp_path, fees, fee):
     """The payer paid 12,300, which settles the bill; the account got 12,190."""
     bill = slip(1, 12_300)
     content = NOTICE.format(entries=charged(12_190, 12_300, 110, bill["case_key"]))
@@ -151,10 +153,10 @@ def test_a_charge_of_the_bank_is_no_loss_of_the_payer(tmp_path, fees, fee):
     assert result.outcomes.select(["outcome", "amount"]).to_pylist() == [{"outcome": "MATCHED", "amount": 12_300}]
     assert rows(accounts.settlements, "settled", "fee", "expected", "credited") == [(12_300, 110, 12_190, 12_190)]
     assert accounts.controls[2].holds is True
-    assert told(accounts) == []
+    assert finding_rows(accounts) == []
 
 
-def test_a_reversal_gives_the_charge_back(tmp_path):
+def test_a_reversal_returns_the_charge(tmp_path):
     bill = slip(1, 12_300)
     entries = [
         charged(12_190, 12_300, 110, bill["case_key"]),
@@ -171,13 +173,13 @@ def test_a_reversal_gives_the_charge_back(tmp_path):
     assert accounts.controls[2].holds is True
 
 
-def test_a_charge_above_the_amount_is_refused():
-    given = table(
+def test_a_charge_above_the_amount_is_rejected():
+    receipts = table(
         [{"paid_on": MAY_1, "amount": 100, "bank_charge": 100}, {"paid_on": MAY_1, "amount": 1, "bank_charge": 2}]
     )
-    with pytest.raises(InvalidInputError) as refused:
-        bank_deposits(given)
-    assert [(one.code, one.field, one.expected, one.found, one.location.record) for one in refused.value.issues] == [
+    with pytest.raises(InvalidInputError) as caught:
+        bank_deposits(receipts)
+    assert [(one.code, one.field, one.expected, one.found, one.location.record) for one in caught.value.issues] == [
         ("AMOUNT_RANGE", "bank_charge", "at most 1", "2", 2)
     ]
 
@@ -207,7 +209,7 @@ def test_a_file_and_its_run(tmp_path):
     assert (whole.controls[0].left, whole.controls[0].holds) == (20_000, True)
     lost = build_accounts(reconcile(billed, read.slice(1)), files={file.digest: file.totals})
     assert lost.controls[0].broken == ("debit.txt records", "debit.txt amount")
-    assert told(lost, "outcome", "source", "field", "expected", "found") == [
+    assert finding_rows(lost, "outcome", "source", "field", "expected", "found") == [
         ("TOTAL_MISMATCH", "debit.txt", "records", "2", "1"),
         ("TOTAL_MISMATCH", "debit.txt", "amount", "20000", "10000"),
     ]
@@ -225,9 +227,9 @@ def test_a_file_and_its_run(tmp_path):
         ({"agent_code": "020", "count": 0, "amount": 0}, []),
     ],
 )
-def test_an_operators_report(change, wrong):
+def test_an_agent_report(change, wrong):
     report = {"first_day": MAY_1, "last_day": date(2026, 5, 31), "count": 3, "amount": 29_500, **change}
     accounts = books(BILLS, NIGHT, agent_reports=table([report]))
-    assert told(accounts, "outcome", "record_no", "field", "expected", "found") == wrong
+    assert finding_rows(accounts, "outcome", "record_no", "field", "expected", "found") == wrong
     assert accounts.controls[1].holds is (not wrong)
     assert accounts.controls[1].broken == (("report 1",) if wrong else ())
