@@ -184,8 +184,8 @@ def test_the_key_of_a_reversal_with_a_number_names_nothing():
 def test_both_bills_of_a_reversed_booking_are_open_again():
     on = {"settled_on": date(2026, 5, 20)}
     receipts = [{**row, **on} for row in (*BOTH, {**WHOLE, "cancels": "E90"}, paid(B2, 500, day=JUNE_1))]
-    accounts = books([B1, B2], receipts, as_of=date(2026, 7, 1), deposits=credit(500))
-    done = accounts._result
+    done = run([B1, B2], receipts)
+    accounts = build_accounts(done, as_of=date(2026, 7, 1), deposits=credit(500))
     assert rows(done.balances, "bill_id", "paid", "residual") == [("B1", 0, 12_300), ("B2", 500, 4_500)]
     assert done.summary.dispositions == {"applied": 500, "excess": 0, "suspense": 0, "provisional": 0, "no_effect": 0}
     assert [row for row in accounts.controls if row.holds is False] == []
@@ -194,12 +194,8 @@ def test_both_bills_of_a_reversed_booking_are_open_again():
 
 
 def test_the_bill_is_open_again_and_nothing_is_owed_back():
-    accounts = books(
-        [B1, B2],
-        [paid(B1), back(B1), paid(B2), back(B2, provider_key="x"), paid(B2, day=JUNE_1)],
-        as_of=date(2026, 7, 1),
-    )
-    done = accounts._result
+    done = run([B1, B2], [paid(B1), back(B1), paid(B2), back(B2, provider_key="x"), paid(B2, day=JUNE_1)])
+    accounts = build_accounts(done, as_of=date(2026, 7, 1))
     assert rows(done.balances, "bill_id", "paid", "residual", "status") == [
         ("B1", 0, 12_300, "expected"),
         ("B2", 5_000, 0, "settled"),
@@ -240,7 +236,7 @@ def test_money_taken_back_without_a_payment_lowers_suspense():
     ],
 )
 def test_what_is_to_be_looked_at(receipts, expected):
-    done = books([B1], receipts)._result
+    done = run([B1], receipts)
     assert rows(done.exceptions, "outcome", "field", "expected", "found") == expected
 
 

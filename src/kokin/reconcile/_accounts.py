@@ -259,9 +259,7 @@ class Accounts:
         """Counts and yen of the run, its findings and all controls."""
         counts = self.findings.column("outcome").value_counts().to_pylist()
         found = {row["values"]: row["counts"] for row in sorted(counts, key=lambda row: row["values"])}
-        of_run = self._run.summary(self.controls)
-        values = {name: getattr(of_run, name) for name in of_run.__dataclass_fields__}
-        return AccountsSummary(**values, as_of=self.as_of, findings=found)
+        return AccountsSummary(**vars(self._run.summary(self.controls)), as_of=self.as_of, findings=found)
 
     def _repr_html_(self) -> str:
         return self.summary._repr_html_()

@@ -13,7 +13,7 @@ from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_num
 from kokin.reconcile._bank import is_due
 from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import Days, category_texts, day_column, days_array
-from kokin.reconcile._tables import OutcomeRows
+from kokin.reconcile._tables import OUTCOME_SCHEMA, OutcomeRows
 from kokin.reconcile._totals import charge_attribute, year_class_texts
 
 
@@ -34,16 +34,11 @@ _KINDS = [kind.value for kind in AgingKind]
 AGING_BUCKETS = ("0-7", "8-30", "31-90", "91+")
 _LAST_DAYS = (7, 30, 90)
 
+_OUTCOME_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key")
 _AGING_SCHEMA = pa.schema(
     [
         ("kind", pa.string()),
-        ("source", pa.string()),
-        ("record_no", pa.int64()),
-        ("outcome", pa.string()),
-        ("bill_id", pa.string()),
-        ("payee_code", pa.string()),
-        ("item_code", pa.string()),
-        ("case_key", pa.string()),
+        *(OUTCOME_SCHEMA.field(name) for name in _OUTCOME_COLUMNS),
         ("agent_code", pa.string()),
         ("since", pa.date32()),
         ("days", pa.int64()),
@@ -56,17 +51,14 @@ _AGING_SCHEMA = pa.schema(
 def aging_table(rows: OutcomeRows, settlements: pa.Table | None, as_of: np.datetime64) -> pa.Table:
     """Return 未着・滞留一覧; see :attr:`kokin.reconcile.Accounts.aging`.
 
-    Args:
-        rows: the receipts.
-        settlements: the table of that name; None if the bank deposits are unknown.
-        as_of: the day of the run.
+    ``settlements`` is the table of that name, None if the bank deposits are unknown.
     """
     at = np.flatnonzero(rows.is_provisional | rows.is_suspense)
     outcomes = rows.outcomes_at(at)
     is_provisional = rows.is_provisional[at]
     since = np.where(is_provisional, rows.paid_on[at], rows.received_on[at])
     columns = {
-        **{name: outcomes.column(name) for name in _AGING_SCHEMA.names if name in outcomes.column_names},
+        **{name: outcomes.column(name) for name in _OUTCOME_COLUMNS},
         "kind": category_texts(np.where(is_provisional, 0, 1), _KINDS),
         "agent_code": rows.text_column("agent_code").take(from_numpy(at, pa.int64())),
         "amount": from_numpy(rows.yen[at], pa.int64()),

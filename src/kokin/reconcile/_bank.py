@@ -49,16 +49,13 @@ def bank_deposits(receipts: ArrowStreamExportable) -> pa.Table:
     is_reversal = to_mask(pc.fill_null(pc.equal(text_column(table, "kind"), ReceiptKind.REVERSAL.value), False))
     gross, charge = to_numpy(table.column("amount"), 0), int_column(table, "bank_charge", 0)
     amount = gross - charge
-    if issues := [
+    issues = [
         Issue(
-            "AMOUNT_RANGE",
-            field="bank_charge",
-            expected=f"at most {gross[row]}",
-            found=str(charge[row]),
-            location=location_of(table, row + 1),
-        )
+            "AMOUNT_RANGE", field="bank_charge", expected=f"at most {gross[row]}", found=str(charge[row])
+        ).with_location(location_of(table, row + 1))
         for row in np.flatnonzero(amount < 0).tolist()
-    ]:
+    ]
+    if issues:
         raise InvalidInputError(issues, "bank deposits rejected")
     return pa.table(
         {
@@ -201,14 +198,9 @@ def report_totals(rows: OutcomeRows, reports: pa.Table) -> pa.Table:
                 is_covered = pc.and_(is_covered, pc.fill_null(pc.equal(days.column(name), report[name]), False))
         counted.append(pc.sum(days.column("amount_count").filter(is_covered)).as_py() or 0)
         summed.append(pc.sum(days.column("amount_sum").filter(is_covered)).as_py() or 0)
-    return pa.table(
-        {
-            "count": reports.column("count"),
-            "amount": reports.column("amount"),
-            "counted": pa.array(counted, pa.int64()),
-            "summed": pa.array(summed, pa.int64()),
-        }
-    )
+    totals = reports.select(["count", "amount"])
+    totals = totals.append_column("counted", pa.array(counted, pa.int64()))
+    return totals.append_column("summed", pa.array(summed, pa.int64()))
 
 
 def report_findings(totals: pa.Table) -> list[pa.Table]:

@@ -65,13 +65,7 @@ class BillParts(NamedTuple):
 
 
 class BillColumns:
-    """The slips of an index, ``n`` rows in its order, with the columns that the index does not keep.
-
-    Args:
-        table: the bills that the index was built from, in the columns of :class:`~kokin.model.Bill`.
-        index: the index.
-        catalog: the charges.
-    """
+    """The slips of an index, ``n`` rows in its order, with the columns of the table from which it was built."""
 
     def __init__(self, table: pa.Table, index: Index, catalog: Catalog) -> None:
         self.table, self.index, self.catalog = table, index, catalog

@@ -27,16 +27,7 @@ Texts: TypeAlias = str | pa.Array
 def receipt_findings(
     finding: Finding, rows: OutcomeRows, at: Int64Array, field: Texts, expected: Texts, found: Texts
 ) -> pa.Table:
-    """Return a finding on each of some receipts, in ``EXCEPTION_SCHEMA``; a null text becomes an empty one.
-
-    Args:
-        finding: the finding, in the column ``outcome``.
-        rows: the receipts.
-        at: int64 (k,): the rows with the finding.
-        field: the field that it is about.
-        expected: the expected value.
-        found: the value found.
-    """
+    """Return a finding on each of the rows ``at``, int64 (k,), in ``EXCEPTION_SCHEMA``; a null text becomes empty."""
     columns = dict(zip(rows.table.column_names, rows.outcomes_at(at).columns, strict=True))
     texts = {"outcome": finding.value, "field": field, "expected": expected, "found": found}
     columns.update({name: _text_array(text, len(at)) for name, text in texts.items()})

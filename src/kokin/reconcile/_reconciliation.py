@@ -28,7 +28,6 @@ from kokin.reconcile._judged import Judged
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._receipts import Receipts
 from kokin.reconcile._tables import (
-    EXCEPTION_SCHEMA,
     OutcomeRows,
     balance_batches,
     balance_table,
@@ -68,9 +67,8 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary for JSON."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
-            **values,
+            **vars(self),
             "outcomes": {name: asdict(total) for name, total in self.outcomes.items()},
             "dispositions": dict(self.dispositions),
             "controls": {name: control.as_dict() for name, control in self.controls.items()},
@@ -95,21 +93,16 @@ def html_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
+@dataclass(frozen=True, eq=False)
 class MatchedRun:
-    """The input and the matches of a run, and what is computed from them for outcomes and accounts alike.
+    """The input and the matches of a run, and what is computed from them for outcomes and accounts alike."""
 
-    Args:
-        index: the bills that are matched on.
-        receipts: the receipts.
-        matches: their outcomes.
-        policy: the choices of the run.
-        bills: the table from which the index was built; None if the caller had only an index.
-    """
-
-    def __init__(
-        self, index: Index, receipts: Receipts, matches: Judged, policy: Policy, bills: pa.Table | None = None
-    ) -> None:
-        self.index, self.receipts, self.matches, self.policy, self.bills = index, receipts, matches, policy, bills
+    index: Index
+    receipts: Receipts
+    matches: Judged
+    policy: Policy
+    bills: pa.Table | None = None
+    """The table from which the index was built; None if only an index is known."""
 
     @property
     def balance(self) -> Int64Array:
@@ -123,19 +116,24 @@ class MatchedRun:
         return slips
 
     @cached_property
+    def outcomes(self) -> tuple[pa.Table, Int64Array]:
+        """The table of outcomes, and the receipt of each row: int64 (n,)."""
+        return outcome_table(self.receipts, self.index, self.matches)
+
+    @cached_property
     def rows(self) -> OutcomeRows:
-        """The receipts in the order of the outcomes, with the table of outcomes."""
-        return OutcomeRows(self.receipts, self.matches, *outcome_table(self.receipts, self.index, self.matches))
+        """The receipts in the order of the outcomes, as numpy columns."""
+        return OutcomeRows(self.receipts, self.matches, *self.outcomes)
 
     @cached_property
     def exceptions(self) -> pa.Table:
         """The outcomes that are exceptions."""
-        return exception_table(self.receipts, self.rows).cast(EXCEPTION_SCHEMA)
+        return exception_table(self.receipts, self.rows)
 
     @property
     def is_key_reused(self) -> BoolArray:
         """The rows whose ``provider_key`` other payments have too: bool (n,)."""
-        return self.receipts.identity.reused[self.rows.order]
+        return self.receipts.identity.reused[self.outcomes[1]]
 
     @cached_property
     def key_findings(self) -> pa.Table:
@@ -201,7 +199,7 @@ class Reconciliation:
         balance_before``. Yen; ``balance_before`` is the balance of the bill before the receipt. ``disposition`` is
         ``applied`` for a receipt with both applied and excess yen.
         """
-        return self.run.rows.table
+        return self.run.outcomes[0]
 
     @cached_property
     def balances(self) -> pa.Table:
@@ -254,7 +252,7 @@ class Reconciliation:
     @cached_property
     def payments(self) -> Int64Array:
         """For each row of :attr:`outcomes` the row that counts for its payment, mostly itself: int64 (n,)."""
-        order = self.run.rows.order
+        order = self.run.outcomes[1]
         row_of_receipt = np.empty(len(order), np.int64)
         row_of_receipt[order] = np.arange(len(order))
         return row_of_receipt.take(self.run.receipts.identity.counted[order])

@@ -50,12 +50,7 @@ def overpayment_table(
 ) -> pa.Table:
     """Return 過誤納一覧: a row for each receipt with an excess; see :attr:`kokin.reconcile.Accounts.overpayments`.
 
-    Args:
-        rows: the receipts.
-        bills: the bills.
-        offered: int64 (k,): yen of each overpayment that could be set off.
-        policy: decides from when 還付加算金 runs.
-        as_of: the day of the refund's decision (支出決定日).
+    ``offered``, int64 (k,), are the yen of each that could be set off; ``as_of`` is the 支出決定日.
     """
     at = overpaid_rows(rows)
     slip = rows.slip[at]

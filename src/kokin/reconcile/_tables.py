@@ -55,48 +55,27 @@ from kokin.reconcile._columns import Days, day_column, int_column, text_column
 from kokin.reconcile._judged import Judged
 from kokin.reconcile._receipts import Receipts
 
+_TEXT, _INT = pa.string(), pa.int64()
 OUTCOME_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("record_no", pa.int64()),
-        ("outcome", pa.string()),
-        ("disposition", pa.string()),
-        ("bill_id", pa.string()),
-        ("payee_code", pa.string()),
-        ("item_code", pa.string()),
-        ("case_key", pa.string()),
-        ("amount", pa.int64()),
-        ("applied", pa.int64()),
-        ("excess", pa.int64()),
-        ("balance_before", pa.int64()),
-    ]
+    [("source", _TEXT), ("record_no", _INT), ("outcome", _TEXT), ("disposition", _TEXT), ("bill_id", _TEXT)]
+    + [(name, _TEXT) for name in ("payee_code", "item_code", "case_key")]
+    + [(name, _INT) for name in ("amount", "applied", "excess", "balance_before")]
 )
 BALANCE_SCHEMA = pa.schema(
-    [
-        ("bill_id", pa.string()),
-        ("amount", pa.int64()),
-        ("paid", pa.int64()),
-        ("residual", pa.int64()),
-        ("status", pa.string()),
-    ]
+    [("bill_id", _TEXT), ("amount", _INT), ("paid", _INT), ("residual", _INT), ("status", _TEXT)]
 )
 #: The columns of every table of exceptions and findings: those of outcomes, then what differs.
-EXCEPTION_SCHEMA = pa.schema(
-    [*OUTCOME_SCHEMA, ("field", pa.string()), ("expected", pa.string()), ("found", pa.string())]
-)
+EXCEPTION_SCHEMA = pa.schema([*OUTCOME_SCHEMA, ("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)])
 
 _OUTCOME_TEXTS = text_array(OUTCOMES)
 _DISPOSITIONS = tuple(Disposition)
 _DISPOSITION_TEXTS = text_array(_DISPOSITIONS)
-#: By what :func:`kokin.matching.disposition` returns, for a receipt that lowered no balance.
+#: Indices of ``_DISPOSITIONS`` by what :func:`kokin.matching.disposition` returns, if no balance was lowered.
 _WITHOUT_APPLIED = np.array(
-    [
-        _DISPOSITIONS.index(name)
-        for name in (Disposition.EXCESS, Disposition.SUSPENSE, Disposition.PROVISIONAL, Disposition.NO_EFFECT)
-    ],
-    np.uint8,
+    [_DISPOSITIONS.index(Disposition(name)) for name in ("excess", "suspense", "provisional", "no_effect")], np.uint8
 )
 
+_EL_WIDTHS = {"payee_code": 5, "item_code": 3, "case_key": 20}
 # Columns of receipts that exceptions show: they break ties in the order of outcomes.
 _SHOWN_BY_EXCEPTIONS = ("provider_key", "cancels", "other_keys", *KEY_COLUMNS)
 
@@ -119,13 +98,9 @@ class BalanceStatus(StrEnum):
 
 
 class OutcomeRows:
-    """The receipts of a run in the order of its outcomes, ``n`` rows, as numpy columns.
+    """The receipts of a run in the order of its table of outcomes, ``n`` rows, as numpy columns.
 
-    Args:
-        receipts: the receipts.
-        matches: their outcomes.
-        table: the table of outcomes.
-        order: int64 (n,): the receipt of each row of ``table``.
+    ``order``, int64 (n,), is the receipt of each row.
     """
 
     def __init__(self, receipts: Receipts, matches: Judged, table: pa.Table, order: Int64Array) -> None:
@@ -140,7 +115,13 @@ class OutcomeRows:
         self.applied: Int64Array = to_numpy(table.column("applied"), 0)
         self.excess: Int64Array = to_numpy(table.column("excess"), 0)
         self.balance_before: Int64Array = to_numpy(table.column("balance_before"), NO_BALANCE)
-        self._disposition = disposition(self.outcome, self.kind)
+        dispositions = disposition(self.outcome, self.kind)
+        #: bool (n,) each: payments for a known bill;
+        self.is_booked: BoolArray = dispositions == BOOKED
+        #: payments for an unknown purpose (不明金), and reversals of such;
+        self.is_suspense: BoolArray = dispositions == SUSPENSE
+        #: 速報 without a final (確報) yet, with or without a known bill.
+        self.is_provisional: BoolArray = dispositions == PROVISIONAL_YEN
 
     def __len__(self) -> int:
         return len(self.order)
@@ -152,25 +133,6 @@ class OutcomeRows:
     def of_kind(self, *kinds: ReceiptKind) -> BoolArray:
         """Return which rows are of one of some kinds: bool (n,)."""
         return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
-
-    @property
-    def is_booked(self) -> BoolArray:
-        """Payments for a known bill: bool (n,)."""
-        return self._has_disposition(BOOKED)
-
-    @property
-    def is_suspense(self) -> BoolArray:
-        """Payments for an unknown purpose (不明金), and reversals of such: bool (n,)."""
-        return self._has_disposition(SUSPENSE)
-
-    @property
-    def is_provisional(self) -> BoolArray:
-        """速報 without a final (確報) yet, with or without a known bill: bool (n,)."""
-        return self._has_disposition(PROVISIONAL_YEN)
-
-    def _has_disposition(self, code: int) -> BoolArray:
-        found: BoolArray = self._disposition == code
-        return found
 
     @cached_property
     def is_reversal(self) -> BoolArray:
@@ -280,21 +242,16 @@ def _disposition_texts(outcome: UInt8Array, kind: UInt8Array, applied: Int64Arra
 
 def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
     """Return ``payee_code, item_code, case_key`` of receipts, or else of their bills, zero-padded."""
-    widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
-    fields = {name: _column(batch, name, pa.string()) for name in widths}
+    fields = {name: _column(batch, name, pa.string()) for name in _EL_WIDTHS}
     known = slip >= 0
     if known.any() and any(column.null_count for column in fields.values()):
-        billed = index.el_fields(np.maximum(slip, 0))
-        fields = {
-            name: pc.coalesce(column, pc.if_else(bool_array(known), billed[name], None))
-            for name, column in fields.items()
-        }
-    return [
-        column
-        if pc.min(pc.binary_length(column)).as_py() in (None, widths[name])
-        else pc.utf8_lpad(column, widths[name], "0")
-        for name, column in fields.items()
-    ]
+        billed, has_bill = index.el_fields(np.maximum(slip, 0)), bool_array(known)
+        for name, column in fields.items():
+            fields[name] = pc.coalesce(column, pc.if_else(has_bill, billed[name], None))
+    for name, width in _EL_WIDTHS.items():
+        if pc.min(pc.binary_length(fields[name])).as_py() not in (None, width):
+            fields[name] = pc.utf8_lpad(fields[name], width, "0")
+    return list(fields.values())
 
 
 def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:

@@ -24,12 +24,7 @@ _YEN = ("revenue", "overpaid", "suspense")
 def part_table(rows: OutcomeRows, bills: BillColumns, shares: Shares, pieces: Pieces, payments: Int64Array) -> pa.Table:
     """Return what each part of each bill received; see :attr:`kokin.reconcile.Accounts.parts`.
 
-    Args:
-        rows: the receipts.
-        bills: the bills.
-        shares: what was paid on each obligation.
-        pieces: the shares by part.
-        payments: int64 (p,): the row of each payment of the shares.
+    ``payments``, int64 (p,), is the row of each payment of the shares, ``pieces`` the shares by part.
     """
     at = payments[shares.payment[pieces.share]]
     slip = bills.main_slip[shares.obligation[pieces.share]]
