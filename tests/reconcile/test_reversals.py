@@ -271,7 +271,7 @@ def test_a_reversal_in_a_bank_file_is_a_negative_credit():
 
 
 def test_a_text_that_names_several_bills_stays_in_suspense():
-    done = books([B1, B2], [paid(B1, 17_300, other_keys="99999127000000000000000000021234567")])._result
+    done = run([B1, B2], [paid(B1, 17_300, other_keys="99999127000000000000000000021234567")])
     assert rows(done.outcomes, "outcome", "bill_id", "applied", "excess") == [("MULTIPLE_BILLS", None, 0, 0)]
     assert done.summary.dispositions["suspense"] == 17_300
     own = "99999" + "127" + "1".zfill(20) + "123456"
