@@ -65,7 +65,7 @@ def profile(folder: Path, out: Path) -> Steps:
     from kokin.reconcile import Policy
     from kokin.reconcile._judged import Judged
     from kokin.reconcile._receipts import Receipts
-    from kokin.reconcile._reconcile import Reconciliation
+    from kokin.reconcile._reconciliation import MatchedRun, Reconciliation
 
     steps: Steps = {}
 
@@ -83,7 +83,7 @@ def profile(folder: Path, out: Path) -> Steps:
         some = Receipts(read, index)
     with step("judge those that concern another"):
         judged = Judged(index, some, Policy())
-    done = Reconciliation(index, some, judged, Policy())
+    done = Reconciliation(MatchedRun(index, some, judged, Policy()))
     with step("judge, outcomes.csv"):
         write_csv(done.outcome_batches, out / "outcomes.csv")
     with step("balances.csv"):

@@ -230,7 +230,7 @@ def test_reverse_and_reverse_it_again(kokin: Kokin, here: Path) -> None:
 def test_status_and_history_for_people(kokin: Kokin, here: Path) -> None:
     status = kokin("ledger", "status", URL, cwd=here)
     assert status.returncode == 0
-    for told in ("MATCHED", "monday.csv", "tester", "standing receipts = sum of all bins"):
+    for told in ("MATCHED", "monday.csv", "tester", "active receipts = sum of all dispositions"):
         assert told in status.stdout
     assert json.loads(kokin("ledger", "status", URL, "--format", "json", cwd=here).stdout)["files"] == 1
     history = kokin("ledger", "history", URL, "B1", cwd=here)

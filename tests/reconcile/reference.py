@@ -108,7 +108,7 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
     rows.sort(key=order_of_finals)
 
     for row in rows:
-        row.update(outcome=None, applied=0, excess=0, expected=None)
+        row.update(outcome=None, applied=0, excess=0, balance_before=None)
     identify(rows)
     for row in rows:
         if row["counted"] is not row:
@@ -144,7 +144,7 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
             row.update(outcome=CLOSED[row["slip"]["status"]], excess=row["amount"])
         else:
             met, applied = debts.pay(row["slip"], row["amount"])
-            row.update(expected=met, applied=applied, excess=row["amount"] - applied)
+            row.update(balance_before=met, applied=applied, excess=row["amount"] - applied)
             if met == 0:
                 row["outcome"] = "DUPLICATE_PAYMENT"
             elif row["amount"] == met:
@@ -287,6 +287,16 @@ def reverse(reversal, finals):
         row["outcome"], reversal["outcome"] = "REVERSED", "REVERSAL"
 
 
+def disposition_of(row):
+    """The disposition of a receipt's yen; one with both applied and excess yen is applied."""
+    if row["applied"] or row["excess"]:
+        return "applied" if row["applied"] else "excess"
+    is_unknown = row["outcome"] in ("NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING", "REVERSAL_WITHOUT_PAYMENT")
+    if row["outcome"] == "PROVISIONAL" or (is_unknown and row["kind"] == "provisional"):
+        return "provisional"
+    return "suspense" if is_unknown and row["kind"] != "cancel" else "no_effect"
+
+
 def outcome_rows(rows):
     out = []
     for row in rows:
@@ -295,6 +305,7 @@ def outcome_rows(rows):
             "source": row.get("source") or "",
             "record_no": row.get("record_no"),
             "outcome": row["outcome"],
+            "disposition": disposition_of(row),
             "bill_id": slip.get("bill_id"),
         }
         for name in ("payee_code", "item_code", "case_key"):

@@ -69,8 +69,8 @@ def overlaps_of(rows):
 
 def assert_conserved(done, bills, receipts, debts):
     total = sum(-row["amount"] if row["kind"] == "reversal" else row["amount"] for row in receipts)
-    assert sum(done.summary["bins"].values()) == total == done.summary["amount"]
-    assert sum(told["amount"] for told in done.summary["outcomes"].values()) == total
+    assert sum(done.summary.dispositions.values()) == total == done.summary.amount
+    assert sum(told.amount for told in done.summary.outcomes.values()) == total
     applied = 0
     for row in done.outcomes.to_pylist():
         applied += row["applied"]
@@ -78,7 +78,7 @@ def assert_conserved(done, bills, receipts, debts):
             assert row["amount"] == row["applied"] + row["excess"]
     before = reference.Debts([{**bill, "status": bill["status"]} for bill in bills]).balance
     assert applied == sum(before.values()) - sum(debts.balance.values())
-    assert {name for name, told in done.summary["controls"].items() if told["holds"] is True} == {"T4", "T5", "T6"}
+    assert {name for name, told in done.summary.controls.items() if told.holds is True} == {"T4", "T5", "T6"}
 
 
 @settings(max_examples=150)

@@ -17,7 +17,7 @@ TABLES = ("outcomes", "balances", "changes", "exceptions", "summary")
 def short(monkeypatch):
     """A few rows at a time."""
     for module in (_receipts, _tables, _index):
-        monkeypatch.setattr(module, "CHUNK", 7)
+        monkeypatch.setattr(module, "CHUNK_ROWS", 7)
     monkeypatch.setattr("kokin._arrow._threads.CHUNK_ROWS", 5)
 
 

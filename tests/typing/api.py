@@ -42,7 +42,7 @@ def a_night() -> dict[str, object]:
     billed: ReadResult[bills.BillTotals] = bills.read("bills.csv")
     done: reconcile.Reconciliation = reconcile.reconcile(billed.table, receipts.read("r.csv", layout="kokin-csv"))
     held: bool | None = done.controls[3].holds
-    return {"held": held, **done.summary}
+    return {"held": held, **done.summary.as_dict()}
 
 
 def a_ledger() -> str:

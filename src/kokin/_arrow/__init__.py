@@ -14,6 +14,7 @@ is reported as the record reports it, and replaced by a valid placeholder, so th
 ['NOT_DIGITS']
 """
 
+from kokin._arrow._aggregate import sum_by
 from kokin._arrow._column_checks import (
     IssueBuilder,
     check_amounts,
@@ -104,7 +105,7 @@ __all__ = [
     "digit_words", "digits_column", "draft_folder", "empty_batch", "escape_formulas", "field_column", "fixed_width",
     "from_digits", "from_numpy", "has_non_digits", "int64_array", "is_present", "is_valid", "isin_sorted",
     "iter_batches", "lazy_thread_map", "location_of", "non_digit_words", "normalize", "normalize_column",
-    "parse_words", "redact_array", "remove_drafts", "sort", "sorted_union", "sorted_unique", "string_array",
+    "parse_words", "redact_array", "remove_drafts", "sort", "sorted_union", "sorted_unique", "string_array", "sum_by",
     "take_strings", "text_array", "text_buffers", "thread_map", "to_digits", "to_mask", "to_numpy", "type_issue",
     "validate_records", "validate_table", "with_unit", "write_csv", "yen_column", "yyyymmdd",
 ]  # fmt: skip

@@ -49,7 +49,7 @@ def demo(
     paths, layouts = [path for path, _ in city.receipts], [layout for _, layout in city.receipts]
     taken = _files.take(paths, layouts, lenient=False, reference_date=city.reference_date)
     result = reconcile(billed.table, taken.tables)
-    accounts = build_accounts(result, billed.table, files=taken.totals)
+    accounts = build_accounts(result, files=taken.totals)
     issues = to_table(taken.issues)
     summary = write_run(result, accounts, taken.funnels, issues, out / "result", language=language())
     _show.issues(taken.issues)
@@ -58,7 +58,7 @@ def demo(
     t4 = summary["controls"]["T4"]
     _show.line()
     equation = f"{t4['left']:,} {'=' if t4['holds'] is True else '≠'} {t4['right']:,}"
-    _show.line(tell("T4: received = in the bins, every yen in exactly one: {equation}", equation=equation))
+    _show.line(tell("T4: received = sum of the dispositions, every yen in exactly one: {equation}", equation=equation))
     _show.line(tell("Open {page} to look at it, and try:", page=out / "result" / "report.html"))
     _show.line(f"  kokin check {out / 'debit.txt'} --layout zengin-91")
     return with_controls(Exit.CLEAN, summary["controls"])

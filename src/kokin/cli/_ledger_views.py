@@ -53,7 +53,7 @@ def _print_status(place: str, told: Mapping[str, Any], last: Sequence[Entry]) ->
         rows = [(name, row["count"], row["amount"]) for name, row in told["outcomes"].items()]
         _show.grid(heads("outcome", "receipts", "yen"), rows)
     _show.line()
-    _show.grid(heads("bin", "yen"), [(tell(name), yen) for name, yen in told["bins"].items()])
+    _show.grid(heads("disposition", "yen"), [(tell(name), yen) for name, yen in told["dispositions"].items()])
     _show.line()
     _show.controls(told["controls"])
     if last:

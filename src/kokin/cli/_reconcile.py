@@ -76,7 +76,7 @@ def reconcile(
     result = settle(billed, taken.tables, choices)
     money = _files.credited(credits_file, credits_layout, lenient=lenient, reference_date=day)
     charges = load(catalog) if catalog else CATALOG
-    accounts = build_accounts(result, billed, catalog=charges, credits=money, files=taken.totals)
+    accounts = build_accounts(result, catalog=charges, deposits=money, files=taken.totals)
     posted: dict[str, Any] = {}
     if ledger:
         with opened(ledger, policy=choices) as kept:
@@ -127,7 +127,7 @@ def show(summary: dict[str, Any]) -> None:
     told = sorted(summary["outcomes"].items(), key=lambda item: -item[1]["count"])
     _show.grid(heads("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in told])
     _show.line()
-    _show.grid(heads("bin", "yen"), [(tell(name), yen) for name, yen in summary["bins"].items()])
+    _show.grid(heads("disposition", "yen"), [(tell(name), yen) for name, yen in summary["dispositions"].items()])
     if summary["findings"]:
         _show.line()
         _show.grid(heads("also to look at", "receipts"), list(summary["findings"].items()))

@@ -39,8 +39,8 @@ What the bank and the operators say is written down beside them, and what all of
 >>> ledger.add_deposits(money, source="bank.txt", actor="clerk").entry.kind
 <EntryKind.BANK_DEPOSITS: 'bank_deposits'>
 >>> from kokin.reconcile import reconcile, build_accounts
->>> bills, told = ledger.bills(), {"credits": ledger.bank_deposits(), "files": ledger.totals()}
->>> accounts = build_accounts(reconcile(bills, ledger.receipts()), bills, **told)
+>>> bills, told = ledger.bills(), {"deposits": ledger.bank_deposits(), "files": ledger.totals()}
+>>> accounts = build_accounts(reconcile(bills, ledger.receipts()), **told)
 >>> [control.name for control in accounts.controls if control.holds]
 ['T1', 'T3', 'T4', 'T5', 'T6']
 >>> ledger.verify(again=True).is_clean

@@ -388,8 +388,8 @@ class Ledger:
     def status(self, as_of: date | datetime | None = None) -> dict[str, Any]:
         """The state of the ledger, for JSON.
 
-        Counts of ``entries, files, bills, receipts, postings, credits, reports``; ``outcomes`` and ``bins`` of the
-        receipts that are not reversed; ``controls`` T1, T4 and T7; ``at`` and ``hash`` of the last entry.
+        Counts of ``entries, files, bills, receipts, postings, credits, reports``; ``outcomes`` and ``dispositions`` of
+        the receipts that are not reversed; ``controls`` T1, T4 and T7; ``at`` and ``hash`` of the last entry.
 
         ``hash`` covers everything before it: written down elsewhere, it proves later that nothing was changed.
 

@@ -21,7 +21,7 @@ from kokin.ledger._links import find
 from kokin.ledger._read import entry_of, outcome_counts, whole_yen, yen_parts
 from kokin.ledger._schema import CHAINS, TABLES
 from kokin.ledger._store import ROWS, Session
-from kokin.ledger._verdict import BINS
+from kokin.ledger._verdict import DISPOSITIONS
 from kokin.reconcile import Control
 
 _BILLS, _ENTRIES, _POSTINGS, _RECEIPTS = (TABLES[name] for name in ("bills", "entries", "postings", "receipts"))
@@ -37,17 +37,17 @@ def status(session: Session, as_of: date | datetime | None) -> dict[str, Any]:
     row = session.connection.execute(newest).mappings().first()
     entry = Entry.of(row) if row else None
     outcomes = outcome_counts(session, last)
-    columns = [part for name in BINS for part in yen_parts(_POSTINGS.c[name])]
+    columns = [part for name in DISPOSITIONS for part in yen_parts(_POSTINGS.c[name])]
     sums = session.connection.execute(select(*columns).where(up_to(_POSTINGS.c.entry, last))).one()
-    bins = {name: whole_yen(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(BINS)}
-    controls = [*_sums(session, last, outcomes, bins), _applied_control(session, last)]
+    dispositions = {name: whole_yen(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(DISPOSITIONS)}
+    controls = [*_sums(session, last, outcomes, dispositions), _applied_control(session, last)]
     files = select(func.count()).where(_ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value, up_to(_ENTRIES.c.id, last))
     return {
         "entries": entry.id if entry else 0,
         **{name: row[name] if row else 0 for name in CHAINS},
         "files": session.connection.execute(files).scalar_one(),
         "outcomes": outcomes,
-        "bins": bins,
+        "dispositions": dispositions,
         "controls": {control.name: control.as_dict() for control in controls},
         "at": row["at"] if row else "",
         "hash": entry.hash if entry else "",
@@ -55,16 +55,16 @@ def status(session: Session, as_of: date | datetime | None) -> dict[str, Any]:
 
 
 def _sums(
-    session: Session, last: int | None, outcomes: dict[str, dict[str, int]], bins: dict[str, int]
+    session: Session, last: int | None, outcomes: dict[str, dict[str, int]], dispositions: dict[str, int]
 ) -> Iterator[Control]:
-    """Every yen that a file brought is in a receipt, and every receipt's in a bin."""
+    """Every yen that a file brought is in a receipt, and every receipt's in a disposition."""
     files = select(_ENTRIES).where(_ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value, up_to(_ENTRIES.c.id, last))
     accepted = sum(Entry.of(row).totals.get("accepted_yen", 0) for row in session.connection.execute(files).mappings())
     kept = select(*yen_parts(_RECEIPTS.c.amount)).where(up_to(_RECEIPTS.c.entry, last))
     sums = session.connection.execute(kept).one()
     yield Control("T1", "accepted by the files = receipts", accepted, whole_yen(sums[0], sums[1]))
     active = sum(row["amount"] for row in outcomes.values())
-    yield Control("T4", "standing receipts = sum of all bins", active, sum(bins.values()))
+    yield Control("T4", "active receipts = sum of all dispositions", active, sum(dispositions.values()))
 
 
 def _applied_control(session: Session, last: int | None) -> Control:

@@ -13,10 +13,10 @@ from kokin.model import Bill, Disposition, Receipt
 from kokin.reconcile import Policy, Reconciliation, reconcile
 
 #: Where the yen of a receipt may be.
-BINS = tuple(name.value for name in Disposition)
+DISPOSITIONS = tuple(name.value for name in Disposition)
 
 #: What a posting says of its receipt.
-VERDICT = ("outcome", "bill", *BINS, "balance_before")
+VERDICT = ("outcome", "bill", *DISPOSITIONS, "balance_before")
 
 
 def verdict(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
@@ -52,7 +52,7 @@ def verdict_of(done: Reconciliation, bills: pa.Table, receipts: pa.Table) -> pa.
     columns = {
         "outcome": outcomes.column("outcome"),
         "bill": _rows_of(outcomes.column("bill_id"), bills),
-        **_bins(outcomes, kind),
+        **_dispositions(outcomes, kind),
         "balance_before": outcomes.column("balance_before"),
     }
     return pa.table(columns).select(VERDICT)
@@ -62,8 +62,8 @@ def _rows_of(names: pa.ChunkedArray, bills: pa.Table) -> pa.ChunkedArray:
     return bills.column("id").take(pc.index_in(names, value_set=bills.column("bill_id")))
 
 
-def _bins(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:
-    """The yen of each receipt by bin."""
+def _dispositions(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """The yen of each receipt by disposition."""
     amount, applied, excess = (to_numpy(outcomes.column(name), 0) for name in ("amount", "applied", "excess"))
     outcome = category_codes(outcomes.column("outcome"), tuple(OUTCOMES), UNKNOWN_CATEGORY)
     yen = bins(outcome, category_codes(kind, tuple(KINDS), FINAL), amount, applied, excess)
@@ -85,6 +85,6 @@ def differs(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> BoolArray
 def yen_back(standing: pa.Table) -> dict[str, pa.Array]:
     """What takes a posting back: the same verdict, its yen negative."""
     return {
-        name: int64_array(-to_numpy(standing.column(name), 0)) if name in BINS else standing.column(name)
+        name: int64_array(-to_numpy(standing.column(name), 0)) if name in DISPOSITIONS else standing.column(name)
         for name in VERDICT
     }

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kokin._arrow import Int32Array, Int64Array, UInt8Array
-from kokin.reconcile._billed import Billed
-from kokin.reconcile._columns import Coded
+from kokin.reconcile._bill_columns import BillColumns
+from kokin.reconcile._columns import Categorical
 from kokin.reconcile._shares import Shares
 from kokin.rules import SplitMethod, columns
 
@@ -30,7 +30,7 @@ class Pieces(NamedTuple):
     #: int64 (k,): the share.
     share: Int64Array
     #: (k,): the part; -1: held.
-    part: Coded
+    part: Categorical
     #: int64 (k,).
     yen: Int64Array
 
@@ -55,7 +55,7 @@ class _Table(NamedTuple):
     yen: Int64Array
 
 
-def cut(shares: Shares, billed: Billed, split: Mapping[str, SplitMethod]) -> tuple[Pieces, Mismatches, Mismatches]:
+def cut(shares: Shares, billed: BillColumns, split: Mapping[str, SplitMethod]) -> tuple[Pieces, Mismatches, Mismatches]:
     """Cut shares into parts.
 
     A slip without parts is one part, its charge. A payment is split over what is still open of the parts, so that the
@@ -70,12 +70,12 @@ def cut(shares: Shares, billed: Billed, split: Mapping[str, SplitMethod]) -> tup
         The pieces; the shares of slips whose parts do not add up to the bill; the partial payments that are not split.
     """
     touched, local = np.unique(shares.obligation, return_inverse=True)
-    charge = billed.charge.codes[billed.slip_of[touched]]
+    charge = billed.charge.codes[billed.main_slip[touched]]
     table = _tabulate(touched, billed, split)
     debts = billed.index.debts
     whole = debts.billed[touched]
     before = whole - debts.open[touched]
-    words = [*billed.charge.words, *billed.parts.names.words]
+    words = [*billed.charge.categories, *billed.parts.names.categories]
 
     method = table.method[local]
     whole_rows = np.flatnonzero(method == _NO_PARTS)
@@ -96,31 +96,31 @@ def cut(shares: Shares, billed: Billed, split: Mapping[str, SplitMethod]) -> tup
     order = np.lexsort((np.where(part < 0, len(words), part), share))
     wrong, refused = np.flatnonzero(method == _WRONG_PARTS), held[method[held] == _REJECT]
     return (
-        Pieces(share[order], Coded(part[order].astype(np.int32), words), yen[order]),
+        Pieces(share[order], Categorical(part[order].astype(np.int32), words), yen[order]),
         Mismatches(wrong, whole[local[wrong]], table.yen.sum(axis=1)[local[wrong]]),
         Mismatches(refused, shares.met[refused], shares.yen[refused]),
     )
 
 
-def _tabulate(obligations: Int32Array, billed: Billed, split: Mapping[str, SplitMethod]) -> _Table:
+def _tabulate(obligations: Int32Array, billed: BillColumns, split: Mapping[str, SplitMethod]) -> _Table:
     """The parts of obligations, and how a payment on each is split."""
-    slip = billed.slip_of[obligations]
+    slip = billed.main_slip[obligations]
     offsets, names, yen = billed.parts
     count = offsets[slip + 1] - offsets[slip]
     width = int(count.max(initial=0))
     column = np.arange(width)
     there = column < count[:, None]
     at = np.where(there, offsets[slip][:, None] + column, 0)
-    name = np.where(there, names.codes[at] + len(billed.charge.words), -1) if width else at
+    name = np.where(there, names.codes[at] + len(billed.charge.categories), -1) if width else at
     part = np.where(there, yen[at], 0) if width else at
 
-    chosen = [_METHODS.index(split.get(charge, "prorata")) for charge in billed.charge.words]
+    chosen = [_METHODS.index(split.get(charge, "prorata")) for charge in billed.charge.categories]
     method = np.array([*chosen, _PRORATA], np.uint8)[billed.charge.codes[slip]]
     method[part.sum(axis=1) != billed.index.debts.billed[obligations]] = _WRONG_PARTS
     method[count == 0] = _NO_PARTS
-    if _WATER in names.words:
+    if _WATER in names.categories:
         # Parts are filled in their order; water comes first by standing first.
-        water = name == names.words.index(_WATER) + len(billed.charge.words)
+        water = name == names.categories.index(_WATER) + len(billed.charge.categories)
         order = np.argsort(np.where((method == _WATER_FIRST)[:, None] & water, -1, column), axis=1, kind="stable")
         name, part = np.take_along_axis(name, order, axis=1), np.take_along_axis(part, order, axis=1)
     return _Table(method, name, part)

@@ -1,4 +1,4 @@
-"""Totals (科目別集計, 調定収納照合): what came in for what, and whether what was billed explains it."""
+"""Totals (科目別集計, 調定収納照合): receipts by account and year, and how the billed amounts explain the open ones."""
 
 from __future__ import annotations
 
@@ -7,158 +7,153 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, combine, from_numpy, to_numpy
+from kokin._arrow import Int64Array, combine, from_numpy, sum_by, to_numpy
 from kokin.catalog import Catalog
-from kokin.reconcile._billed import Billed
-from kokin.reconcile._columns import days_array, summed, total, words_of
-from kokin.reconcile._controls import Control
-from kokin.reconcile._lines import Lines
-from kokin.reconcile._overpayments import overpaid
+from kokin.reconcile._bill_columns import BillColumns, Booking, book
+from kokin.reconcile._columns import category_texts, days_array
 from kokin.reconcile._parts import Pieces
+from kokin.reconcile._setoff import overpaid_rows
 from kokin.reconcile._shares import Shares
-from kokin.reconcile._years import book
+from kokin.reconcile._tables import OutcomeRows
 from kokin.rules import YearClass
 
 _BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
 _YEN = ("revenue", "overpaid", "suspense")
 
 
-def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, payments: Int64Array) -> pa.Table:
-    """What each part of each bill received.
+def part_table(rows: OutcomeRows, bills: BillColumns, shares: Shares, pieces: Pieces, payments: Int64Array) -> pa.Table:
+    """Return what each part of each bill received; see :attr:`kokin.reconcile.Accounts.parts`.
 
-    ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``. ``bill_id`` is the bill whose
-    debt was lowered: of a slip for the whole year (全期) a row for each term. ``charge`` is the part; null where the
-    yen cannot be told apart (yet). ``applied`` adds up to that of the outcomes.
-
-    Args:
-        lines: the receipts.
-        billed: the bills.
-        shares: what was paid on each obligation.
-        pieces: the shares in parts.
-        payments: int64 (p,): the line of each payment of the shares.
+    ``payments``, int64 (p,), is the row of each payment of the shares, ``pieces`` the shares by part.
     """
-    line = payments[shares.payment[pieces.share]]
-    slip = billed.slip_of[shares.obligation[pieces.share]]
-    years = book(billed.terms_of(slip), lines.received_on[line])
-    told = lines.told.take(from_numpy(line, pa.int64()))
-    charge = words_of(pieces.part.codes, pieces.part.words)
+    at = payments[shares.payment[pieces.share]]
+    slip = bills.main_slip[shares.obligation[pieces.share]]
+    outcomes = rows.outcomes_at(at)
+    charge = category_texts(pieces.part.codes, pieces.part.categories)
     return pa.table(
         {
-            "source": told.column("source"),
-            "record_no": told.column("record_no"),
-            "bill_id": billed.index.names(slip),
+            "source": outcomes.column("source"),
+            "record_no": outcomes.column("record_no"),
+            "bill_id": bills.index.names(slip),
             "charge": charge,
-            "account": of_charge(charge, billed.catalog, "account"),
-            "fiscal_year": from_numpy(years.fiscal_year, pa.int64()),
-            "year_class": year_class_texts(years.year_class),
+            "account": charge_attribute(charge, bills.catalog, "account"),
+            **_booking_columns(book(bills.fiscal_dates_of(slip), rows.received_on[at])),
             "applied": from_numpy(pieces.yen, pa.int64()),
         }
     )
 
 
+def _booking_columns(booking: Booking) -> dict[str, pa.Array]:
+    return {
+        "fiscal_year": from_numpy(booking.fiscal_year, pa.int64()),
+        "year_class": year_class_texts(booking.year_class),
+    }
+
+
 def year_class_texts(values: npt.NDArray[np.str_]) -> pa.Array:
-    """The classes as a column."""
+    """Convert year classes to an Arrow column."""
     names = [name.value for name in YearClass]
-    code = np.zeros(len(values), np.int32)
-    for at, name in enumerate(names):
-        code[values == name] = at
-    return words_of(code, names)
+    codes = np.zeros(len(values), np.int32)
+    for code, name in enumerate(names):
+        codes[values == name] = code
+    return category_texts(codes, names)
 
 
-def of_charge(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
-    """What the catalogue says of each charge: its ``account`` or ``system``; null where it does not know it."""
-    coded = charge.dictionary_encode()
-    known = [
-        getattr(catalog.charges[word], name) if word in catalog.charges else None
-        for word in coded.dictionary.to_pylist()
+def charge_attribute(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
+    """Return an attribute of each charge, such as its ``account`` or ``system``; null if the catalog lacks it."""
+    encoded = charge.dictionary_encode()
+    values = [
+        getattr(catalog.charges[charge_id], name) if charge_id in catalog.charges else None
+        for charge_id in encoded.dictionary.to_pylist()
     ]
-    return pa.array(known, pa.string()).take(coded.indices)
+    return pa.array(values, pa.string()).take(encoded.indices)
 
 
-def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Int64Array) -> pa.Table:
-    """科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
+def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_rows: Int64Array) -> pa.Table:
+    """Return 科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
 
-    Yen held under no part stand under the charge of their slip.
+    Yen that are allocated to no part count for the charge of their slip.
 
     Args:
-        lines: the receipts.
-        billed: the bills.
+        rows: the receipts.
+        bills: the bills.
         parts: the table of :func:`part_table`.
-        part_lines: int64: the line of each of its rows.
+        part_rows: int64: the receipt's row of each of its rows.
     """
-    excess, suspense = overpaid(lines), np.flatnonzero(lines.suspense)
-    years = book(billed.terms_of(lines.slip[excess]), lines.received_on[excess])
-    revenue = parts.select(["charge", "fiscal_year", "year_class"])
-    owed_back = pa.table(
-        {
-            "fiscal_year": from_numpy(years.fiscal_year, pa.int64()),
-            "year_class": year_class_texts(years.year_class),
-        }
-    )
+    excess, suspense = overpaid_rows(rows), np.flatnonzero(rows.is_suspense)
+    excess_booking = book(bills.fiscal_dates_of(rows.slip[excess]), rows.received_on[excess])
+    part_keys = parts.select(["charge", "fiscal_year", "year_class"])
+    excess_keys = pa.table(_booking_columns(excess_booking))
     entries = pa.concat_tables(
         [
-            _entries(lines, billed, part_lines, revenue, revenue=to_numpy(parts.column("applied"), 0)),
-            _entries(lines, billed, excess, owed_back, overpaid=lines.excess[excess]),
-            _entries(lines, billed, suspense, pa.table({}), suspense=lines.yen[suspense]),
+            _entries(rows, bills, part_rows, part_keys, revenue=to_numpy(parts.column("applied"), 0)),
+            _entries(rows, bills, excess, excess_keys, overpaid=rows.excess[excess]),
+            _entries(rows, bills, suspense, pa.table({}), suspense=rows.yen[suspense]),
         ],
         promote_options="default",
     )
-    told = summed(entries, _BY, _YEN, "line")
-    charge = combine(told.column("charge"))
-    received = pc.add(pc.add(told.column("revenue"), told.column("overpaid")), told.column("suspense"))
+    sums = sum_by(entries, _BY, _YEN, "row")
+    charge = combine(sums.column("charge"))
+    received = pc.add(pc.add(sums.column("revenue"), sums.column("overpaid")), sums.column("suspense"))
     return pa.table(
         {
-            **{name: of_charge(charge, billed.catalog, name) for name in ("account", "system")},
-            **{name: told.column(name) for name in _BY},
-            "receipts": told.column("line"),
+            **{name: charge_attribute(charge, bills.catalog, name) for name in ("account", "system")},
+            **{name: sums.column(name) for name in _BY},
+            "receipts": sums.column("row"),
             "received": received,
-            **{name: told.column(name) for name in _YEN},
+            **{name: sums.column(name) for name in _YEN},
         }
     )
 
 
-def _entries(lines: Lines, billed: Billed, line: Int64Array, years: pa.Table, **yen: Int64Array) -> pa.Table:
-    """Yen of some lines with all that they are grouped by; ``years`` tells the charge and the years where it can."""
-    slip = lines.slip[line]
-    of_slip = from_numpy(np.maximum(slip, 0), pa.int32(), slip >= 0)
-    of_line = from_numpy(line, pa.int64())
-    columns = dict(zip(years.column_names, years.columns, strict=True))
-    charge = words_of(billed.charge.codes, billed.charge.words).take(of_slip)
+def _entries(rows: OutcomeRows, bills: BillColumns, at: Int64Array, keys: pa.Table, **yen: Int64Array) -> pa.Table:
+    """Return yen of some receipts with the columns of :data:`_BY`; ``keys`` has the charge and the years if known."""
+    slip = rows.slip[at]
+    slip_rows = from_numpy(np.maximum(slip, 0), pa.int32(), slip >= 0)
+    receipt_rows = from_numpy(at, pa.int64())
+    columns = dict(zip(keys.column_names, keys.columns, strict=True))
+    charge = category_texts(bills.charge.codes, bills.charge.categories).take(slip_rows)
     columns["charge"] = pc.coalesce(columns["charge"], charge) if "charge" in columns else charge
-    columns["item_code"] = pc.coalesce(billed.text("item_code").take(of_slip), lines.text("item_code").take(of_line))
-    columns["channel"] = lines.text("channel").take(of_line)
-    columns["received_on"] = days_array(lines.received_on[line])
-    columns["line"] = of_line
+    columns["item_code"] = pc.coalesce(
+        bills.text_column("item_code").take(slip_rows), rows.text_column("item_code").take(receipt_rows)
+    )
+    columns["channel"] = rows.text_column("channel").take(receipt_rows)
+    columns["received_on"] = days_array(rows.received_on[at])
+    columns["row"] = receipt_rows
     columns.update({name: from_numpy(values, pa.int64()) for name, values in yen.items()})
     return pa.table(columns)
 
 
-def receivables(
-    lines: Lines, billed: Billed, shares: Shares, written_off: Int64Array, unpaid: Int64Array, as_of: np.datetime64
+def receivable_table(
+    rows: OutcomeRows,
+    bills: BillColumns,
+    shares: Shares,
+    written_off: Int64Array,
+    unpaid: Int64Array,
+    as_of: np.datetime64,
 ) -> pa.Table:
-    """調定収納照合表: what explains what is open; see :attr:`kokin.reconcile.Accounts.receivables`.
+    """Return 調定収納照合表; see :attr:`kokin.reconcile.Accounts.receivables`.
 
     Args:
-        lines: the receipts.
-        billed: the bills.
+        rows: the receipts.
+        bills: the bills.
         shares: what was paid on each obligation.
         written_off: int64 (m,): yen written off on each obligation (不納欠損).
         unpaid: int64 (m,): yen still open on each.
-        as_of: the day.
+        as_of: the day of the run.
     """
-    debts = billed.index.debts
+    debts = bills.index.debts
     received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)
-    at = overpaid(lines)
-    first = billed.obligation_of(lines.slip[at])
-    np.add.at(excess, first, lines.excess[at])
+    overpaid = overpaid_rows(rows)
+    np.add.at(excess, bills.obligation_of(rows.slip[overpaid]), rows.excess[overpaid])
     np.add.at(received, shares.obligation, shares.yen)
     received += excess
-    slip = billed.slip_of
-    day = np.broadcast_to(as_of, len(slip))
+    slip = bills.main_slip
+    booking = book(bills.fiscal_dates_of(slip), np.broadcast_to(as_of, len(slip)))
     by = {
-        "charge": billed.charge.texts(slip),
-        "item_code": billed.item.texts(slip),
-        "year_class": year_class_texts(book(billed.terms_of(slip), day).year_class),
+        "charge": bills.charge.texts(slip),
+        "item_code": bills.item.texts(slip),
+        "year_class": year_class_texts(booking.year_class),
     }
     yen = {
         "billed": debts.billed,
@@ -169,14 +164,4 @@ def receivables(
         "unpaid": unpaid,
     }
     columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    return summed(pa.table({**by, **columns}), list(by), list(yen))
-
-
-def receivables_control(told: pa.Table) -> Control:
-    """T5: what explains what is open, and what is open, by charge and year class."""
-    yen = {name: to_numpy(told.column(name), 0) for name in told.column_names[3:]}
-    explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"]) - yen["written_off"]
-    wrong = told.take(from_numpy(np.flatnonzero(explained != yen["unpaid"]), pa.int64())).to_pylist()
-    names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong)
-    statement = "billed - (paid - excess) - written off = open"
-    return Control("T5", statement, total(explained), total(yen["unpaid"]), names)
+    return sum_by(pa.table({**by, **columns}), list(by), list(yen))

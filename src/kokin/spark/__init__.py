@@ -8,7 +8,7 @@ on Arrow tables, once per bucket of about a million rows. The rule of matching i
     from kokin import spark
 
     done = spark.reconcile(session.read.parquet("bills"), session.read.parquet("receipts"))
-    print(done.summary()["bins"])
+    print(done.summary().dispositions)
     done.outcomes.write.parquet("outcomes")
 
 The DataFrames are the caller's, of classic Spark or of Spark Connect (4.0 or later, extra ``spark``).

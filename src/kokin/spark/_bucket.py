@@ -35,7 +35,7 @@ def settle(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
 
 
 def rehearse(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, Any]:
-    """The summary of a run over tables without rows.
+    """Return the summary, as JSON has it, of a run over tables without rows.
 
     Raises:
         InvalidInputError: a required column is missing, or one is of a wrong type.
@@ -68,7 +68,7 @@ def _told(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, pa.T
         "exception": pa.concat_tables([found.append_column("digest", digests) for found, digests in exceptions]),
         "balance": done.balances,
         "overlap": done.overlaps.drop_columns("records"),
-        "run": pa.table({"summary": [json.dumps(done.summary)]}),
+        "run": pa.table({"summary": [json.dumps(done.summary.as_dict())]}),
     }
 
 

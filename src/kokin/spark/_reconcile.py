@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kokin.issues import InvalidInputError, from_table
 from kokin.model import Outcome, Receipt
-from kokin.reconcile import Control, Policy
+from kokin.reconcile import Control, OutcomeTotal, Policy, Summary
 from kokin.spark._bucket import rehearse, row_schema, settle
 from kokin.spark._groups import into_buckets
 
@@ -62,13 +62,14 @@ class SparkReconciliation:
     """The files that repeat records of others, as :func:`kokin.reconcile.overlaps` tells them."""
     _settled: DataFrame
     _receipts: DataFrame
-    _nothing: dict[str, Any]
+    _empty: dict[str, Any]
+    _policy: Policy
 
-    def summary(self) -> dict[str, Any]:
-        """Counts and yen, equal to :attr:`kokin.reconcile.Reconciliation.summary`.
+    def summary(self) -> Summary:
+        """Return counts and yen, equal to :attr:`kokin.reconcile.Reconciliation.summary`.
 
-        Control T4 compares the bins with the yen of the receipts as they were given, so that a receipt that got lost
-        on the way would show.
+        Control T4 compares the dispositions with the yen of the receipts in the input DataFrame, so that it detects a
+        lost receipt.
 
         Raises:
             InvalidInputError: the bills do not hold together, or a row is no bill or no receipt. ``.issues`` tells all
@@ -83,7 +84,8 @@ class SparkReconciliation:
         yen = f"if({taken_back}, -bigint(amount), bigint(amount))"
         received = self._receipts.selectExpr(f"coalesce(sum({yen}), 0)").first()
         assert received is not None
-        return add_up(self._nothing, [json.loads(text) for text in told.column("summary").to_pylist()], received[0])
+        summaries = [json.loads(text) for text in told.column("summary").to_pylist()]
+        return add_up(self._empty, summaries, received[0], self._policy)
 
     def unpersist(self) -> None:
         """Forget what has been computed; what is asked for afterwards is computed again."""
@@ -110,7 +112,7 @@ def reconcile(
     policy = policy or Policy()
     bills = bills.select(*(name for name in bills.columns if name in _OF_BILLS))
     receipts = receipts.select(*(name for name in receipts.columns if name in _OF_RECEIPTS))
-    nothing = rehearse(bills.limit(0).toArrow(), receipts.limit(0).toArrow(), policy)
+    empty = rehearse(bills.limit(0).toArrow(), receipts.limit(0).toArrow(), policy)
     buckets = buckets or 1 + (bills.count() + receipts.count()) // ROWS_PER_BUCKET
     left, right = into_buckets(bills, receipts, buckets)
 
@@ -125,7 +127,8 @@ def reconcile(
         _overlaps(settled),
         settled,
         receipts,
-        nothing,
+        empty,
+        policy,
     )
 
 
@@ -154,25 +157,32 @@ def _ddl(schema: pa.Schema) -> str:
     return ", ".join(f"`{field.name}` struct<{of(field.type)}>" for field in schema)
 
 
-def add_up(nothing: dict[str, Any], parts: list[dict[str, Any]], received: int) -> dict[str, Any]:
-    """The summary of a run from those of its buckets.
+def add_up(empty: dict[str, Any], parts: list[dict[str, Any]], received: int, policy: Policy) -> Summary:
+    """Return the summary of a run from those of its buckets.
 
     Args:
-        nothing: the summary of a run without rows.
+        empty: the summary of a run without rows.
         parts: the summaries of the buckets.
-        received: yen of the receipts as they were given.
+        received: yen of the receipts in the input.
+        policy: the choices of the run.
     """
     outcomes = {}
     for outcome in Outcome:
-        some = [part["outcomes"][outcome.value] for part in parts if outcome.value in part["outcomes"]]
-        if some:
-            outcomes[outcome.value] = {key: sum(told[key] for told in some) for key in ("count", "amount")}
-    bins = {name: sum(part["bins"][name] for part in parts) for name in nothing["bins"]}
+        totals = [part["outcomes"][outcome.value] for part in parts if outcome.value in part["outcomes"]]
+        if totals:
+            count, amount = (sum(total[name] for total in totals) for name in ("count", "amount"))
+            outcomes[outcome.value] = OutcomeTotal(count, amount)
     controls = {}
-    for name, told in nothing["controls"].items():
-        sides = [
-            None if told[side] is None else sum(p["controls"][name][side] for p in parts) for side in ("left", "right")
-        ]
-        controls[name] = Control(name, told["statement"], received if name == "T4" else sides[0], sides[1]).as_dict()
-    counts = {name: sum(part[name] for part in parts) for name in ("bills", "receipts", "amount")}
-    return {**counts, "outcomes": outcomes, "bins": bins, "controls": controls, "policy": nothing["policy"]}
+    for name, control in empty["controls"].items():
+        left, right = (
+            None if control[side] is None else sum(part["controls"][name][side] for part in parts)
+            for side in ("left", "right")
+        )
+        controls[name] = Control(name, control["statement"], received if name == "T4" else left, right)
+    return Summary(
+        **{name: sum(part[name] for part in parts) for name in ("bills", "receipts", "amount")},
+        outcomes=outcomes,
+        dispositions={name: sum(part["dispositions"][name] for part in parts) for name in empty["dispositions"]},
+        controls=controls,
+        policy=policy,
+    )

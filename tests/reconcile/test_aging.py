@@ -1,8 +1,8 @@
-"""What waits: every yen that is not at its end stands in one row, and every debt past its day in one."""
+"""Aging: every provisional, suspense or undeposited yen is in one row, and every debt past its due date in one."""
 
 from datetime import date, timedelta
 
-import books_city
+import accounts_city
 import pyarrow as pa
 import pytest
 
@@ -12,29 +12,29 @@ AS_OF = date(2026, 6, 15)
 
 
 def books(bills, receipts, **more):
-    done = reconcile(bills, receipts)
-    return build_accounts(done, bills, catalog=books_city.BODY, as_of=AS_OF, **more)
+    return build_accounts(reconcile(bills, receipts), catalog=accounts_city.BODY, as_of=AS_OF, **more)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_waits_adds_up_to_the_bins_and_to_what_is_open(seed):
-    bills, receipts = books_city.city(seed, 300)
-    accounts = books(*books_city.tables(bills, receipts))
-    waiting = accounts.pending.to_pylist()
+def test_aging_adds_up_to_the_dispositions_and_arrears_to_the_balances(seed):
+    bills, receipts = accounts_city.city(seed, 300)
+    result = reconcile(*accounts_city.tables(bills, receipts))
+    accounts = build_accounts(result, catalog=accounts_city.BODY, as_of=AS_OF)
+    aging = accounts.aging.to_pylist()
     for kind in (AgingKind.PROVISIONAL, AgingKind.SUSPENSE):
-        assert sum(row["amount"] for row in waiting if row["kind"] == kind) == accounts.summary["bins"][kind]
+        assert sum(row["amount"] for row in aging if row["kind"] == kind) == accounts.summary.dispositions[kind]
     by_record = {row["record_no"]: row for row in receipts}
-    for row in waiting:
-        told = by_record[row["record_no"]]
-        since = told["paid_on"] if row["kind"] == "provisional" else told["received_on"] or told["paid_on"]
+    for row in aging:
+        receipt_ = by_record[row["record_no"]]
+        since = receipt_["paid_on"] if row["kind"] == "provisional" else receipt_["received_on"] or receipt_["paid_on"]
         assert (row["since"], row["days"]) == (since, (AS_OF - since).days)
         days = row["days"]
         assert row["age"] == ("0-7" if days <= 7 else "8-30" if days <= 30 else "31-90" if days <= 90 else "91+")
 
     arrears = accounts.arrears.to_pylist()
-    open_ = {row["bill_id"]: row for row in accounts._result.balances.to_pylist()}
+    open_ = {row["bill_id"]: row for row in result.balances.to_pylist()}
     by_bill = {row["bill_id"]: row for row in bills}
-    # Slips of one debt show the same balance; a slip for the whole year shows that of its terms.
+    # Slips of one debt show the same balance; a slip for the whole year shows that of its instalments.
     debts = {
         by_bill[name].get("obligation_id") or name: balance["residual"]
         for name, balance in open_.items()
@@ -60,7 +60,7 @@ def receipt(number, case, **more):
     return {**place, "case_key": str(case), "paid_on": AS_OF, **SLIP, **more}
 
 
-def test_a_debt_is_late_after_its_day_and_a_report_of_any_of_its_slips_is_told():
+def test_a_debt_is_in_arrears_after_its_due_date_and_shows_a_provisional_of_any_of_its_slips():
     yesterday = AS_OF - timedelta(1)
     bills = [
         bill(1, AS_OF, obligation_id=None),
@@ -69,18 +69,18 @@ def test_a_debt_is_late_after_its_day_and_a_report_of_any_of_its_slips_is_told()
         bill(4, yesterday, obligation_id="X"),
     ]
     accounts = books(pa.Table.from_pylist(bills), pa.Table.from_pylist([receipt(1, 4, kind="provisional")]))
-    told = accounts.arrears.select(["bill_id", "days", "age", "unpaid", "reported"]).to_pylist()
-    assert [tuple(row.values()) for row in told] == [("B2", 1, "0-7", 1_000, False), ("B3", 1, "0-7", 1_000, True)]
+    arrears = accounts.arrears.select(["bill_id", "days", "age", "unpaid", "reported"]).to_pylist()
+    assert [tuple(row.values()) for row in arrears] == [("B2", 1, "0-7", 1_000, False), ("B3", 1, "0-7", 1_000, True)]
 
 
-def test_money_is_missing_at_the_bank_only_where_the_bank_has_spoken_and_the_day_has_come():
+def test_money_is_undeposited_only_if_deposits_are_known_and_the_day_is_past():
     bills = pa.Table.from_pylist([bill(n, AS_OF) for n in (1, 2, 3)])
     days = (AS_OF - timedelta(8), AS_OF - timedelta(9), AS_OF + timedelta(1))
     receipts = pa.Table.from_pylist([receipt(n, n, settled_on=day) for n, day in enumerate(days, 1)])
-    assert len(books(bills, receipts).pending) == 0
+    assert len(books(bills, receipts).aging) == 0
     credits_ = pa.table({"credited_on": [days[1]], "amount": [400]})
-    told = books(bills, receipts, credits=credits_).pending.select(["kind", "since", "age", "amount"]).to_pylist()
-    assert [tuple(row.values()) for row in told] == [
+    aging = books(bills, receipts, deposits=credits_).aging.select(["kind", "since", "age", "amount"]).to_pylist()
+    assert [tuple(row.values()) for row in aging] == [
         ("unsettled", days[1], "8-30", 600),
         ("unsettled", days[0], "8-30", 1_000),
     ]

@@ -4,8 +4,8 @@ import random
 from collections import Counter, defaultdict
 from datetime import date
 
-import books_city
-import books_reference
+import accounts_city
+import accounts_reference
 import cities
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kokin.catalog import CATALOG
 from kokin.receipts import Totals
 from kokin.reconcile import Policy, build_accounts, reconcile
-from kokin.reconcile._offers import overlap
+from kokin.reconcile._setoff import match_intervals
 
 AS_OF = date(2026, 6, 15)
 FEES = {"": 66, "010": 60}
@@ -36,43 +36,42 @@ POLICIES = {
 
 
 class Night:
-    """A city's run, and the same in plain Python."""
+    """The run of a city, and its accounts in plain Python."""
 
     def __init__(self, seed, households, policy):
         self.policy = policy
-        self.bills, self.receipts = books_city.city(seed, households)
-        self.tables = books_city.tables(self.bills, self.receipts)
+        self.bills, self.receipts = accounts_city.city(seed, households)
+        self.tables = accounts_city.tables(self.bills, self.receipts)
         self.done = reconcile(*self.tables, policy)
         self.lines = [
-            {**row, "payee_code_told": row["payee_code"], **told}
-            for told in self.done.outcomes.to_pylist()
-            for row in [self.receipts[told["record_no"] - 1]]
+            {**row, "own_payee_code": row["payee_code"], **outcome}
+            for outcome in self.done.outcomes.to_pylist()
+            for row in [self.receipts[outcome["record_no"] - 1]]
         ]
         self.accounts = build_accounts(
             self.done,
-            self.tables[0],
-            catalog=books_city.BODY,
-            credits=table(self.credits()),
-            reports=table(self.reports()),
+            catalog=accounts_city.BODY,
+            deposits=table(self.deposits()),
+            agent_reports=table(self.reports()),
             files=self.files(),
-            write_offs=table(self.given_up()),
+            write_offs=table(self.written_off()),
             as_of=AS_OF,
         )
         debts = reference.Debts(self.bills)
         order = reference.order_of_finals
-        self.books = books_reference.Books(
-            self.bills, self.lines, policy, books_city.BODY, AS_OF, debts, order, self.given_up()
+        self.books = accounts_reference.PlainAccounts(
+            self.bills, self.lines, policy, accounts_city.BODY, AS_OF, debts, order, self.written_off()
         )
 
     def money(self):
-        """What came through operators and banks, also if it was taken back, with the day on which it is due there."""
+        """The payments through agents and banks, also those reversed later, and the day on which they are due."""
         for line in self.lines:
-            void = ("CANCEL", "CANCELLED", "SUPERSEDED", "DUPLICATE_RECORD", "CANCEL_WITHOUT_PROVISIONAL")
-            if line["kind"] in ("final", "correction") and line["outcome"] not in void:
+            no_money = ("CANCEL", "CANCELLED", "SUPERSEDED", "DUPLICATE_RECORD", "CANCEL_WITHOUT_PROVISIONAL")
+            if line["kind"] in ("final", "correction") and line["outcome"] not in no_money:
                 yield line, line["settled_on"] or line["received_on"]
 
-    def credits(self):
-        """What the bank has if everybody pays over what he should."""
+    def deposits(self):
+        """The deposits if every agent transfers what is due."""
         due = Counter()
         for line, day in self.money():
             fee = FEES.get(line["agent_code"], FEES[""]) if self.policy.fee == "netted" else 0
@@ -100,11 +99,11 @@ class Night:
             if agent
         ]
 
-    def given_up(self):
-        """A part of what stayed open on some terms."""
+    def written_off(self):
+        """Write off a part of the balance of some instalments."""
         open_yen = {row["bill_id"]: row["residual"] for row in self.done.balances.to_pylist()}
-        terms = [bill["bill_id"] for bill in self.bills[::7] if bill["period"] != "00" and open_yen[bill["bill_id"]]]
-        return [{"bill_id": name, "amount": open_yen[name] // 2 + 1} for name in terms]
+        names = [bill["bill_id"] for bill in self.bills[::7] if bill["period"] != "00" and open_yen[bill["bill_id"]]]
+        return [{"bill_id": name, "amount": open_yen[name] // 2 + 1} for name in names]
 
     def files(self):
         totals = defaultdict(lambda: Totals(complete=True))
@@ -118,8 +117,8 @@ def table(rows):
     return pa.Table.from_pylist(rows)
 
 
-def rows(told, *names):
-    return Counter(tuple(row.values()) for row in told.select(list(names)).to_pylist())
+def rows(table, *names):
+    return Counter(tuple(row.values()) for row in table.select(list(names)).to_pylist())
 
 
 @pytest.fixture(scope="module", params=POLICIES)
@@ -131,7 +130,15 @@ def night(request):
 def test_a_million_receipts():
     night = Night(1, 530_000, POLICIES["other"])
     assert len(night.receipts) > 1_000_000
-    for test in (same_parts, same_totals, same_receivables, same_overpayments, same_offers, same_findings, all_hold):
+    for test in (
+        same_parts,
+        same_totals,
+        same_receivables,
+        same_overpayments,
+        same_setoff_candidates,
+        same_findings,
+        all_hold,
+    ):
         test(night)
 
 
@@ -143,38 +150,36 @@ def same_parts(night):
 
 
 def same_totals(night):
-    told = night.accounts.totals
-    assert rows(told, *told.column_names) == Counter(night.books.totals())
-    bins = night.done.summary["bins"]
-    sums = {name: sum(told[name].to_pylist()) for name in ("revenue", "overpaid", "suspense")}
-    assert list(sums.values()) == [bins[name] for name in ("applied", "excess", "suspense")]
+    totals = night.accounts.totals
+    assert rows(totals, *totals.column_names) == Counter(night.books.totals())
+    dispositions = night.done.summary.dispositions
+    sums = {name: sum(totals[name].to_pylist()) for name in ("revenue", "overpaid", "suspense")}
+    assert list(sums.values()) == [dispositions[name] for name in ("applied", "excess", "suspense")]
 
 
 def same_receivables(night):
-    told = night.accounts.receivables
-    assert rows(told, *told.column_names) == Counter(night.books.receivables())
+    receivables = night.accounts.receivables
+    assert rows(receivables, *receivables.column_names) == Counter(night.books.receivables())
 
 
 def same_overpayments(night):
-    told = night.accounts.overpayments
-    assert rows(told, "record_no", "kind", "excess", "interest", "offered") == night.books.overpayments()
+    overpayments = night.accounts.overpayments
+    assert rows(overpayments, "record_no", "kind", "excess", "interest", "offered") == night.books.overpayments()
 
 
-def same_offers(night):
-    told = night.accounts.offers
+def same_setoff_candidates(night):
+    candidates = night.accounts.setoff_candidates
     names = ("record_no", "debt_bill_id", "kind", "residual", "offered", "consent")
-    assert rows(told, *names) == night.books.offers()[0]
+    assert rows(candidates, *names) == night.books.setoff_candidates()[0]
 
 
 def same_findings(night):
-    told = night.accounts.findings
-    assert rows(told, "record_no", "outcome", "field", "expected", "found") == night.books.findings() + late(
-        night
-    ) + overlapping(night)
+    findings = rows(night.accounts.findings, "record_no", "outcome", "field", "expected", "found")
+    assert findings == night.books.findings() + late(night) + overlapping(night)
 
 
 def overlapping(night):
-    """The files of records that are in another file already, by the operators' own numbers."""
+    """The files with records that another file has too, by their provider keys."""
     records, found = Counter(line["source"] for line in night.lines), Counter()
     first = {}
     for line in sorted(night.lines, key=reference.order_of_finals):
@@ -188,7 +193,7 @@ def overlapping(night):
 
 
 def late(night):
-    """Money of which nobody says when it is paid over."""
+    """Payments without a day of settlement."""
     return Counter(
         (line["record_no"], "MISSING_SETTLEMENT", "settled_on", "a day", str(line["paid_on"]))
         for line, day in night.money()
@@ -205,20 +210,21 @@ def all_hold(night):
 
 
 @pytest.mark.parametrize(
-    "test", [same_parts, same_totals, same_receivables, same_overpayments, same_offers, same_findings, all_hold]
+    "test",
+    [same_parts, same_totals, same_receivables, same_overpayments, same_setoff_candidates, same_findings, all_hold],
 )
 def test_a_city_over_every_charge(night, test):
     test(night)
 
 
-def test_the_city_shows_everything(night):
+def test_the_city_has_every_finding_and_kind(night):
     found = set(night.accounts.findings["outcome"].to_pylist())
     expected = {"WRONG_TERM", "EXPIRED", "WRONG_BODY", "YEAR_CLOSED", "STALE_PROVISIONAL", "SPLIT_MISMATCH"}
     assert expected | {"MISSING_SETTLEMENT", "FILE_OVERLAPS"} == found
     outcomes = set(night.done.outcomes["outcome"].to_pylist())
     assert {"REVERSED", "REVERSAL", "REVERSAL_WITHOUT_PAYMENT", "DUPLICATE_RECORD"} <= outcomes
-    assert set(night.accounts.offers["kind"].to_pylist()) == {"overpaid", "double", "mistaken", "wrong_term"}
-    assert {True, False} == set(night.accounts.offers["consent"].to_pylist())
+    assert set(night.accounts.setoff_candidates["kind"].to_pylist()) == {"overpaid", "double", "mistaken", "wrong_term"}
+    assert {True, False} == set(night.accounts.setoff_candidates["consent"].to_pylist())
     assert {"current", "past", "carried_over", None} == set(night.accounts.totals["year_class"].to_pylist())
     parts_only = {"city-planning-tax"}
     own = {charge for charge in CATALOG.charges if "resident-tax" not in charge or charge.startswith("ind")}
@@ -230,12 +236,12 @@ def test_order_of_the_input_does_not_show(night):
     bills, receipts = list(night.bills), list(night.receipts)
     rng.shuffle(bills)
     rng.shuffle(receipts)
-    billed, received = books_city.tables(bills, receipts)
+    billed, received = accounts_city.tables(bills, receipts)
     done = reconcile(billed, [received.slice(0, 1_000), received.slice(1_000)], night.policy)
-    more = {"credits": table(night.credits()), "reports": table(night.reports()), "files": night.files()}
-    more["write_offs"] = table(night.given_up())
-    again = build_accounts(done, billed, catalog=books_city.BODY, as_of=AS_OF, **more)
-    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
+    more = {"deposits": table(night.deposits()), "agent_reports": table(night.reports()), "files": night.files()}
+    more["write_offs"] = table(night.written_off())
+    again = build_accounts(done, catalog=accounts_city.BODY, as_of=AS_OF, **more)
+    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "setoff_candidates", "settlements"):
         assert getattr(again, name).equals(getattr(night.accounts, name)), name
     assert again.summary == night.accounts.summary
 
@@ -243,15 +249,15 @@ def test_order_of_the_input_does_not_show(night):
 @settings(max_examples=100)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(0, 30))
 def test_nothing_is_lost_in_any_city(seed, bill_count, receipt_count):
-    """Numbers that several slips share, slips that cover each other's obligations: every yen is told once."""
+    """With keys shared by slips, and slips that cover each other's obligations, every yen is in one row."""
     bills, receipts = cities.city(random.Random(seed).choice, bill_count, receipt_count)
     tables = cities.tables(bills, receipts)
     done = reconcile(*tables)
-    accounts = build_accounts(done, tables[0], as_of=AS_OF)
-    assert sum(accounts.parts["applied"].to_pylist()) == done.summary["bins"]["applied"]
+    accounts = build_accounts(done, as_of=AS_OF)
+    assert sum(accounts.parts["applied"].to_pylist()) == done.summary.dispositions["applied"]
     assert min(accounts.parts["applied"].to_pylist(), default=1) > 0
     received = sum(accounts.totals["received"].to_pylist())
-    assert received == sum(done.summary["bins"][name] for name in ("applied", "excess", "suspense"))
+    assert received == sum(done.summary.dispositions[name] for name in ("applied", "excess", "suspense"))
     assert accounts.controls[4].holds is True
 
 
@@ -260,8 +266,8 @@ def test_nothing_is_lost_in_any_city(seed, bill_count, receipt_count):
     st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 9))),
     st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 9))),
 )
-def test_money_laid_against_debts(money, debts):
-    """The plain twin: every sum goes along the debts of its group until it is used up."""
+def test_intervals_equal_a_loop(money, debts):
+    """The plain twin of ``match_intervals``: each payment pays the debts of its group until it is used up."""
     expected, still = [], [yen for _, yen in debts]
     for row, (group, left) in enumerate(money):
         for debt, (other, _) in enumerate(debts):
@@ -269,5 +275,5 @@ def test_money_laid_against_debts(money, debts):
                 expected.append((row, debt, min(left, still[debt])))
                 left, still[debt] = left - expected[-1][2], still[debt] - expected[-1][2]
     columns = [np.array([pair[at] for pair in pairs], np.int64) for pairs in (money, debts) for at in (0, 1)]
-    found = list(zip(*(column.tolist() for column in overlap(*columns)), strict=True))
+    found = list(zip(*(column.tolist() for column in match_intervals(*columns)), strict=True))
     assert sorted(found) == expected

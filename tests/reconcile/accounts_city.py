@@ -1,4 +1,4 @@
-"""A random city over every charge of the catalogue, in which all that the accounts tell of happens."""
+"""A random city with every charge of the catalog, in which every finding and every kind of overpayment occurs."""
 
 import functools
 import random
@@ -20,7 +20,7 @@ shifted = functools.cache(shift_due_date)
 
 
 def city(seed, households):
-    """Bills and receipts as rows; every receipt has a record number of its own."""
+    """Bills and receipts as rows; every receipt has its own record number."""
     rng = random.Random(seed)
     bills, receipts = [], []
     items = sorted(BODY.items)
@@ -31,11 +31,11 @@ def city(seed, households):
         bills += slips
         receipts += payments_of(rng, slips)
     for _ in range(households // 20):
-        receipts.append(stranger(rng))
+        receipts.append(unknown_payment(rng))
     for row in rng.sample(receipts, len(receipts) // 100):
-        receipts.append(dict(row))  # delivered twice, with the operator's own number
+        receipts.append(dict(row))  # a duplicate record with the same provider key
     for row in rng.sample(receipts, len(receipts) // 50):
-        receipts.append(taken_back(rng, row))
+        receipts.append(reversal_of(rng, row))
     rng.shuffle(receipts)
     for number, row in enumerate(receipts, 1):
         row.update(source=rng.choice(("a.csv", "b.csv")), record_no=number)
@@ -44,7 +44,7 @@ def city(seed, households):
 
 
 def bills_of(rng, number, item, payer):
-    """The slips of one household for one charge: terms and the whole year, or one slip; sometimes an old one too."""
+    """The slips of one household for one charge: instalments and the whole year, or one slip, sometimes superseded."""
     charge = BODY.charge_of_item(item)
     year = rng.choice((2023, 2024, 2025, 2025, 2025))
     common = {
@@ -82,7 +82,7 @@ def slip(rng, bill_id, amount, day, names, covers=(), **more):
     if names and rng.random() < 0.9:
         weights = [rng.randrange(1, 100) for _ in names]
         yen = prorata(amount, [weight * amount for weight in weights])
-        yen[0] += rng.random() < 0.02  # they no longer add up
+        yen[0] += rng.random() < 0.02  # the parts do not add up
         parts = dict(zip(names, yen, strict=True))
     return {
         "bill_id": bill_id,
@@ -112,10 +112,10 @@ def payment(rng, row):
     paid_on = due_on + timedelta(days=rng.choice((-20, -3, 0, 5, 58, 62, 120, -100)))
     chance = rng.random()
     settled_on = rng.choice((None, paid_on + timedelta(days=rng.randrange(3, 12))))
-    told = {name: row[name] for name in ("payee_code", "item_code", "case_key", "confirmation")}
+    key = {name: row[name] for name in ("payee_code", "item_code", "case_key", "confirmation")}
     paid = {
         **EMPTY,
-        **told,
+        **key,
         "kind": "final",
         "amount": amount if chance < 0.8 else max(1, amount // rng.choice((2, 3))) if chance < 0.9 else amount + 1_000,
         "paid_on": paid_on,
@@ -139,8 +139,8 @@ def payment(rng, row):
     return paid
 
 
-def taken_back(rng, row):
-    """The bank takes a payment back, named by its number or not; sometimes one that never came."""
+def reversal_of(rng, row):
+    """A reversal of a payment, with or without its key; sometimes of another amount."""
     day = row["paid_on"] + timedelta(days=rng.choice((0, 1, 5)))
     named = {"cancels": rng.choice((row["provider_key"], None))}
     missed = rng.choice(({}, {}, {}, {"amount": row["amount"] + 1}))
@@ -148,7 +148,8 @@ def taken_back(rng, row):
     return {**row, "kind": "reversal", "paid_on": day, "received_on": None, **named, **missed, **own}
 
 
-def stranger(rng):
+def unknown_payment(rng):
+    """A payment that leads to no bill."""
     row = {"item_code": "999", "case_key": f"9{rng.randrange(10**19):019d}", "confirmation": "1" * 6, "amount": 5_000}
     return payment(rng, {**row, "payee_code": rng.choice((OWN, "77777")), "due_on": date(2025, 10, 31)})
 

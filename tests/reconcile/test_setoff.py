@@ -1,9 +1,9 @@
-"""What is owed back, with its interest, and the debts that it is offered for."""
+"""Overpayments with their interest, and the debts against which they could be set off."""
 
 from datetime import date, timedelta
 
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, paid, rows, slip, told
+from accounts_cases import JUNE_1, MAY_1, books, finding_rows, paid, rows, slip
 
 from kokin.reconcile import Policy
 
@@ -15,8 +15,8 @@ from kokin.reconcile import Policy
 )
 def test_refund_interest(start, excess, interest):
     bill = slip(1)
-    twice = [paid(bill, day=date(2025, 3, 31)), paid(bill, excess, date(2025, 4, 1))]
-    accounts = books([bill], twice, Policy(refund_interest_from=start), as_of=date(2026, 3, 31))
+    receipts = [paid(bill, day=date(2025, 3, 31)), paid(bill, excess, date(2025, 4, 1))]
+    accounts = books([bill], receipts, Policy(refund_interest_from=start), as_of=date(2026, 3, 31))
     assert rows(accounts.overpayments, "kind", "excess", "interest") == [("double", excess, interest)]
 
 
@@ -32,8 +32,8 @@ def test_kinds_of_overpayment():
     ]
 
 
-def test_offers_keep_to_the_law_and_to_the_term():
-    """25,000 too much on a tax: the payer's taxes by their terms, then the rest with his consent; nobody else's."""
+def test_candidates_follow_the_law_and_the_due_date():
+    """25,000 overpaid on a tax: the payer's taxes by due date, then other debts with consent; no other payer's."""
     paid_twice = slip(1, 25_000)
     bills = [
         paid_twice,
@@ -45,20 +45,23 @@ def test_offers_keep_to_the_law_and_to_the_term():
         slip(7, due_on=date(2026, 5, 10), payee_code="88888"),
     ]
     accounts = books(bills, [paid(paid_twice), paid(paid_twice, day=MAY_1 + timedelta(1))], as_of=JUNE_1)
-    assert rows(accounts.offers, "debt_bill_id", "offered", "consent") == [
+    assert rows(accounts.setoff_candidates, "debt_bill_id", "offered", "consent") == [
         ("B4", 10_000, False),
         ("B3", 10_000, False),
         ("B2", 5_000, True),
     ]
     assert accounts.overpayments["offered"].to_pylist() == [25_000]
-    assert sum(accounts.receivables["unpaid"].to_pylist()) == 60_000  # nothing was moved
+    assert sum(accounts.receivables["unpaid"].to_pylist()) == 60_000  # no yen is moved
 
 
-def test_no_debt_is_offered_twice():
+def test_no_yen_of_a_debt_is_in_two_candidates():
     bills = [slip(1), slip(2), slip(3, 12_000, due_on=date(2026, 5, 10))]
     receipts = [paid(bill, day=MAY_1 + timedelta(n)) for n in (0, 1) for bill in bills[:2]]
     accounts = books(bills, receipts, as_of=JUNE_1)
-    assert rows(accounts.offers, "bill_id", "debt_bill_id", "offered") == [("B1", "B3", 10_000), ("B2", "B3", 2_000)]
+    assert rows(accounts.setoff_candidates, "bill_id", "debt_bill_id", "offered") == [
+        ("B1", "B3", 10_000),
+        ("B2", "B3", 2_000),
+    ]
     assert accounts.overpayments["offered"].to_pylist() == [10_000, 2_000]
 
 
@@ -69,18 +72,20 @@ TERMS = [slip(n, 3_000 + n, period=f"{n:02d}", due_on=date(2026, 2 * n, 10)) for
     ("term", "paid_on", "as_of", "found"),
     [
         (4, date(2026, 6, 5), date(2026, 7, 1), [("02", "03"), ("04", "B3", 3_003)]),
-        (4, date(2026, 6, 5), date(2026, 6, 5), None),  # term 3 may still be paid
-        (4, date(2026, 6, 11), date(2026, 7, 1), None),  # term 3 is in arrears; this is term 4
+        (4, date(2026, 6, 5), date(2026, 6, 5), None),  # instalment 3 may still be paid
+        (4, date(2026, 6, 11), date(2026, 7, 1), None),  # instalment 3 is in arrears; this is instalment 4
         (3, date(2026, 6, 5), date(2026, 7, 1), None),
     ],
 )
-def test_the_slip_of_another_term(term, paid_on, as_of, found):
-    """第3期 was due, and the slip of 第4期 was paid: 誤納金, offered for 第3期, not paid in advance."""
+def test_the_slip_of_another_instalment(term, paid_on, as_of, found):
+    """第3期 was due, and the slip of 第4期 was paid: 誤納金, a candidate for 第3期, not paid in advance."""
     receipts = [paid(TERMS[0]), paid(TERMS[1]), paid(TERMS[term - 1], day=paid_on)]
     accounts = books(TERMS, receipts, as_of=as_of)
     if found is None:
-        assert (told(accounts), len(accounts.offers)) == ([], 0)
+        assert (finding_rows(accounts), len(accounts.setoff_candidates)) == ([], 0)
         return
-    assert told(accounts) == [("WRONG_TERM", "period", "03", "04")]
-    assert rows(accounts.offers, "kind", "bill_id", "debt_bill_id", "offered") == [("wrong_term", "B4", "B3", 3_003)]
+    assert finding_rows(accounts) == [("WRONG_TERM", "period", "03", "04")]
+    assert rows(accounts.setoff_candidates, "kind", "bill_id", "debt_bill_id", "offered") == [
+        ("wrong_term", "B4", "B3", 3_003)
+    ]
     assert len(accounts.overpayments) == 0

@@ -1,6 +1,6 @@
-"""The accounts of a run in plain Python: one receipt, one bill, one day at a time, from the spec's words.
+"""The accounts of a run in plain Python: one receipt, one bill, one day at a time, after the specification.
 
-It begins where the reference of the rule of matching ends: with the outcomes. The rules of law are the scalar ones.
+The input are the outcomes of the reference of matching. The rules of law are the scalar ones.
 """
 
 from collections import Counter, defaultdict
@@ -18,10 +18,10 @@ KINDS = {
 }
 
 
-class Books:
-    """``lines``: the receipts with their outcomes, in the outcomes' order."""
+class PlainAccounts:
+    """The accounts of ``lines``: the receipts with their outcomes, in the order of the outcomes."""
 
-    def __init__(self, bills, lines, policy, catalog, as_of, debts, rank, given_up):
+    def __init__(self, bills, lines, policy, catalog, as_of, debts, rank, write_offs):
         self.policy, self.catalog, self.as_of = policy, catalog, as_of
         self.bills = {bill["bill_id"]: bill for bill in bills}
         self.served = sorted(policy.payee_codes or {bill["payee_code"] for bill in bills})
@@ -35,8 +35,8 @@ class Books:
         self.debts = debts  # before the run
         self.whole = debts.billed
         self.replay(rank)
-        self.given_up = {self.bills[row["bill_id"]]["debts"][0]: row["amount"] for row in given_up}
-        self.unpaid = {debt: yen - self.given_up.get(debt, 0) for debt, yen in self.open.items()}
+        self.written_off = {self.bills[row["bill_id"]]["debts"][0]: row["amount"] for row in write_offs}
+        self.unpaid = {debt: yen - self.written_off.get(debt, 0) for debt, yen in self.open.items()}
 
     # --- obligations -------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ class Books:
         )
 
     def replay(self, rank):
-        """What each payment took of each obligation."""
+        """Allocate each payment to the obligations of its slip."""
         self.open = dict(self.debts.balance)
         self.shares = []
         for line in sorted((line for line in self.lines if line["applied"]), key=rank):
@@ -166,8 +166,8 @@ class Books:
             return rows[self.charge(slip), slip["item_code"], self.years(slip, self.as_of)[1]]
 
         for debt, billed in self.whole.items():
-            row, before, given_up = of(debt), self.debts.balance[debt], self.given_up.get(debt, 0)
-            row.update(billed=billed, paid_before=billed - before, written_off=given_up)
+            row, before, written_off = of(debt), self.debts.balance[debt], self.written_off.get(debt, 0)
+            row.update(billed=billed, paid_before=billed - before, written_off=written_off)
             row["unpaid"] += self.unpaid[debt]
         for _, debt, yen, _ in self.shares:
             of(debt)["received"] += yen
@@ -177,9 +177,9 @@ class Books:
         names = ("billed", "paid_before", "received", "overpaid", "written_off", "unpaid")
         return {(*key, *(row[name] for name in names)) for key, row in rows.items()}
 
-    # --- overpayments and offers --------------------------------------------------------------------------------------
+    # --- overpayments and set-off candidates -------------------------------------------------------------------------
 
-    def family(self, bill):
+    def setoff_class(self, bill):
         charge = self.charge(bill)
         return "tax" if self.known(charge, "late_charge") == "tax" else charge
 
@@ -189,7 +189,7 @@ class Books:
         found = [s for s in slips if s["due_on"] <= self.as_of and s["payer_key"]]
         return sorted(found, key=lambda slip: (slip["due_on"], slip["bill_id"]))
 
-    def offers(self):
+    def setoff_candidates(self):
         debts = self.due_debts()
         still = {slip["bill_id"]: self.unpaid[slip["debts"][0]] for slip in debts}
         by_payer = defaultdict(list)
@@ -198,8 +198,8 @@ class Books:
         left = {line["record_no"]: line["excess"] for line in self.lines if line["excess"]}
         rows = []
 
-        def offer(line, slip, most, kind, consent):
-            yen = min(most, still[slip["bill_id"]])
+        def add(line, slip, max_yen, kind, consent):
+            yen = min(max_yen, still[slip["bill_id"]])
             if yen:
                 still[slip["bill_id"]] -= yen
                 rows.append((line["record_no"], slip["bill_id"], kind, self.unpaid[slip["debts"][0]], yen, consent))
@@ -210,33 +210,33 @@ class Books:
                 if line["excess"] and line["bill"]["payer_key"]:
                     bill = line["bill"]
                     for slip in by_payer[bill["payee_code"], bill["payer_key"]]:
-                        if consent or self.family(slip) == self.family(bill):
-                            most = left[line["record_no"]]
-                            left[line["record_no"]] -= offer(line, slip, most, KINDS[line["outcome"]], consent)
-        for line, slip in self.wrong_terms():
-            offer(line, slip, line["applied"], "wrong_term", False)
+                        if consent or self.setoff_class(slip) == self.setoff_class(bill):
+                            max_yen = left[line["record_no"]]
+                            left[line["record_no"]] -= add(line, slip, max_yen, KINDS[line["outcome"]], consent)
+        for line, slip in self.wrong_instalments():
+            add(line, slip, line["applied"], "wrong_term", False)
         return Counter(rows), left
 
-    def wrong_terms(self):
-        def levy(bill):
-            key = (bill["payee_code"], bill["payer_key"], self.family(bill), bill["item_code"])
+    def wrong_instalments(self):
+        def assessment(bill):
+            key = (bill["payee_code"], bill["payer_key"], self.setoff_class(bill), bill["item_code"])
             return (*key, bill["levy_year"] or 0, bill["tax_year"] or 0)
 
-        by_levy = defaultdict(list)
+        by_assessment = defaultdict(list)
         for slip in self.due_debts():
             if slip["period"] != "00":
-                by_levy[levy(slip)].append(slip)
+                by_assessment[assessment(slip)].append(slip)
         for line in self.lines:
             bill = line["bill"]
             if line["applied"] and bill["payer_key"] and bill["period"] != "00":
-                for slip in by_levy[levy(bill)]:
+                for slip in by_assessment[assessment(bill)]:
                     if line["paid_on"] <= slip["due_on"]:
                         if slip["due_on"] < bill["due_on"]:
                             yield line, slip
                         break
 
     def overpayments(self):
-        _, left = self.offers()
+        _, left = self.setoff_candidates()
         rows = []
         for line in self.lines:
             if line["excess"]:
@@ -253,44 +253,44 @@ class Books:
     def findings(self):
         rows = Counter()
 
-        def tell(line, name, field, expected, found):
+        def add(line, name, field, expected, found):
             rows[line["record_no"], name, field, str(expected), str(found)] += 1
 
         for line, name, field, expected, found in self.cut()[1]:
-            tell(line, name, field, expected, found)
-        for line, slip in self.wrong_terms():
-            tell(line, "WRONG_TERM", "period", slip["period"], line["bill"]["period"])
+            add(line, name, field, expected, found)
+        for line, slip in self.wrong_instalments():
+            add(line, "WRONG_TERM", "period", slip["period"], line["bill"]["period"])
         for line in self.lines:
-            self.findings_of(line, lambda *told, line=line: tell(line, *told))
+            self.findings_of(line, lambda *finding, line=line: add(line, *finding))
         return rows
 
-    def findings_of(self, line, tell):
+    def findings_of(self, line, add):
         bill, policy = line["bill"], self.policy
-        if line["payee_code_told"] not in (None, *self.served):
-            tell("WRONG_BODY", "payee_code", " | ".join(self.served), line["payee_code_told"])
+        if line["own_payee_code"] not in (None, *self.served):
+            add("WRONG_BODY", "payee_code", " | ".join(self.served), line["own_payee_code"])
         if line["outcome"] == "PROVISIONAL" and (self.as_of - line["paid_on"]).days > policy.stale_after:
             last_day = self.as_of - timedelta(days=policy.stale_after)
-            tell("STALE_PROVISIONAL", "paid_on", f"{last_day} or later", line["paid_on"])
+            add("STALE_PROVISIONAL", "paid_on", f"{last_day} or later", line["paid_on"])
         is_money = line["booked"] or (line["suspense"] and line["kind"] != "reversal")
         if line["principal"] is not None and is_money:
-            told = sum(line[name] or 0 for name in ("principal", "late_charge", "demand_fee"))
-            if told != line["amount"]:
-                tell("SPLIT_MISMATCH", "principal + late_charge + demand_fee", line["amount"], told)
+            parts = sum(line[name] or 0 for name in ("principal", "late_charge", "demand_fee"))
+            if parts != line["amount"]:
+                add("SPLIT_MISMATCH", "principal + late_charge + demand_fee", line["amount"], parts)
         if not line["booked"]:
             return
         for name in ("period", "levy_year", "tax_year"):
             if line[name] and bill[name] and line[name] != bill[name]:
-                tell("WRONG_TERM", name, bill[name], line[name])
+                add("WRONG_TERM", name, bill[name], line[name])
         last_day = line["payable_until"] or bill["payable_until"]
         if last_day and line["paid_on"] > last_day:
-            tell("EXPIRED", "paid_on", last_day, line["paid_on"])
+            add("EXPIRED", "paid_on", last_day, line["paid_on"])
         closed = self.years(bill, line["received"])[2]
         if closed and (policy.year_closed == "all" or line["paid_on"] <= closed):
-            tell("YEAR_CLOSED", "received_on", closed, line["received"])
+            add("YEAR_CLOSED", "received_on", closed, line["received"])
 
 
 def take(still, yen, how):
-    """Yen on what is still open of the parts, which they lower."""
+    """Split yen over the open amounts of the parts, and lower them."""
     if how == "water_first":
         order = sorted(still, key=lambda name: name != "water-charge")
         taken = rules.allocate(yen, {name: still[name] for name in order}, order)
