@@ -229,7 +229,7 @@ def test_21_holds_no_receipts_and_is_checked_all_the_same() -> None:
     lines[-3] = lines[-3][:18] + b"9" + lines[-3][19:]
     report = receipts.check(io.BytesIO(b"\r\n".join(lines)), "zengin-21", reference_date=REFERENCE)
     assert report.exit_code == 3
-    assert [issue.code for issue in report.refused] == ["TOTAL_MISMATCH"]
+    assert [issue.code for issue in report.fatal_issues] == ["TOTAL_MISMATCH"]
 
 
 @pytest.mark.parametrize(

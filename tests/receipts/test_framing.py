@@ -54,7 +54,7 @@ def test_what_follows_the_end_record_is_no_record(layout: str, newline: str, tai
     before = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
     after = receipts.check(io.BytesIO(content + tail), layout, reference_date=REFERENCE)
     assert (list(after.issues), after.totals, after.exit_code) == (list(before.issues), before.totals, before.exit_code)
-    assert not after.refused
+    assert not after.is_rejected
 
 
 @settings(deadline=None, max_examples=80)
@@ -108,7 +108,7 @@ def test_padding_behind_another_row_is_damage(layout: str) -> None:
     cut = b"\r\n".join([*rows[:-1], rows[-1][: len(rows[-1]) // 2]])
     for tail in (b"", b"\x1a", b"\x1a\r\n"):
         checked = receipts.check(io.BytesIO(cut + tail), layout, reference_date=REFERENCE)
-        assert "RECORD_TRUNCATED" in {issue.code for issue in checked.refused}
+        assert "RECORD_TRUNCATED" in {issue.code for issue in checked.fatal_issues}
     agree(inside, layout)
 
 

@@ -45,7 +45,7 @@ def keys(content: bytes, layout: Any, *names: str) -> list[Any]:
 def test_every_built_in_layout_of_receipts_declares_an_identity(name: str) -> None:
     layout = layouts.load(name)
     assert bool(layout.identity) == bool(layout.receipt)
-    assert ("## identity" in layouts.table(layout)) == bool(layout.receipt)
+    assert ("## identity" in layouts.describe(layout)) == bool(layout.receipt)
 
 
 TEMPLATE = layouts.template("ours")
@@ -279,7 +279,7 @@ def test_of_several_references_the_first_that_is_not_empty_counts(rows: list[tup
 def test_all_canonical_fields_together_need_no_key() -> None:
     text = (PARTS % "").replace("[identity]\n", "").replace('source = ["x"]', 'source = ["x"]\nidentity = "content"')
     layout = layouts.parse(text, "parts")
-    assert "n-th equal record" in layouts.table(layout)
+    assert "equal records of a file are numbered" in layouts.describe(layout)
     file = receipts.open(io.BytesIO(b"a,b,1,20260401,5\n"), layout)
     assert [one.provider_key for one in file] == [None]
     assert "provider_key" not in file.table().column_names

@@ -57,7 +57,7 @@ def test_the_built_in_layouts() -> None:
     )
     for name in layouts.names():
         layout = layouts.load(name)
-        table = layouts.table(layout)
+        table = layouts.describe(layout)
         assert all(f"| {field.id} |" in table for kind in layout.kinds.values() for field in kind.fields)
         assert ("UNVERIFIED" in table) == (not layout.verified)
 

@@ -14,7 +14,7 @@ import pytest
 from kokin import receipts
 from kokin.issues import InvalidInputError, RejectedRecordsError
 from kokin.receipts import layouts
-from kokin.receipts._hashing import HashedStream
+from kokin.receipts._file_digest import HashedStream
 
 HEAD = "customer_number,amount,paid_on\n"
 GOOD = HEAD + "1,7,2026-04-01\n"

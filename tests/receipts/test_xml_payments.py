@@ -350,7 +350,7 @@ def test_the_bank_s_charge_of_a_payment(part: str, kept: list[int | None]) -> No
 
 
 def test_charges_of_an_entry_with_more_transactions_than_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+    monkeypatch.setattr("kokin.receipts._xml_entries._MAX_PENDING", 2)
     file = opened(message(entry("2970", after=details(*[yen("1000") + charge("10")] * 3))))
     assert [receipt.bank_charge for receipt in file] == [None, None, 30]
 
@@ -397,7 +397,7 @@ def test_a_transaction_without_an_amount_leaves_the_entry_uncompared() -> None:
 
 
 def test_an_entry_with_more_transactions_than_are_held_refuses_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+    monkeypatch.setattr("kokin.receipts._xml_entries._MAX_PENDING", 2)
     three = [yen("1"), yen("2"), yen("3"), yen("4")]
     assert [receipt.amount for receipt in opened(message(entry("10", after=details(*three))))] == [1, 2, 3, 4]
     assert refusals(message(entry("11", after=details(*three)))) == [("TOTAL_MISMATCH", "Ntry.Amt", "10", "11")]
@@ -743,7 +743,7 @@ def test_an_entry_has_all_transactions_of_its_batches_or_none(after: str, amount
 
 
 def test_a_batch_with_more_transactions_than_are_held_refuses_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+    monkeypatch.setattr("kokin.receipts._xml_entries._MAX_PENDING", 2)
     four = [yen("1"), yen("2"), yen("3"), yen("4")]
     content = message(entry("10", after=batch("5", *four)))
     assert refusals(content) == [("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", "4", "5")]

@@ -19,14 +19,14 @@ from kokin.model import Receipt, redact
 from kokin.receipts._batches import Batches, batch_schema, with_origin
 from kokin.receipts._canonical import ReceiptMapping
 from kokin.receipts._decode import Decoder, RawRecord
+from kokin.receipts._file_digest import HashedStream, digest_of
 from kokin.receipts._frames import CHUNK, FileFraming, Frame, byte_order_mark, detect, frames, is_blank
-from kokin.receipts._hashing import HashedStream, digest_of
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._reading import Reading
 from kokin.receipts._rows import split_row
 from kokin.receipts._totals import Totals
 from kokin.receipts._values import text_of
-from kokin.receipts._xml import XmlDecoder
+from kokin.receipts._xml_decoder import XmlDecoder
 from kokin.receipts.layouts import Layout, load
 from kokin.text import file_name
 

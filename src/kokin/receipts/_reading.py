@@ -11,7 +11,7 @@ from kokin.receipts._decode import Decoder, RawRecord
 from kokin.receipts._frames import Blank, Frame, frames
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._totals import Control, Totals
-from kokin.receipts._xml import XmlDecoder, XmlRejectedError
+from kokin.receipts._xml_decoder import XmlDecoder
 
 #: What makes the whole file suspect, not only its record.
 _REFUSING = frozenset({"BYTE_UNKNOWN"})
@@ -64,15 +64,11 @@ class Reading:
             self.refuse([Issue("BYTE_UNKNOWN", found=found, location=place)])
 
     def _entries(self, decoder: XmlDecoder, stream: BinaryIO) -> Iterator[tuple[RawRecord, dict[str, Any] | None]]:
-        try:
-            for record in decoder.records(stream):
-                self.totals.records += 1
-                yield record, self._detail(record)
-        except XmlRejectedError as error:
-            self.refuse(error.issues)
-        self.totals.declared += decoder.declared
-        self.refuse(decoder.refused)
-        self.issues.add(decoder.warnings)
+        for record in decoder.records(
+            stream, issues=self.issues, fatal_issues=self.refused, declared=self.totals.declared
+        ):
+            self.totals.records += 1
+            yield record, self._detail(record)
 
     def judge(self, frame: Frame, doubtful: frozenset[str] = frozenset()) -> tuple[RawRecord, dict[str, Any] | None]:
         """Decode a frame and count it.

@@ -1,14 +1,15 @@
-"""A layout for people: its byte table, and a commented file to begin a new one from."""
+"""Describe a layout as a Markdown page, and generate a commented layout file to start from."""
 
 from __future__ import annotations
 
-from kokin.receipts.layouts._model import Field, Identity, Layout, Rule, Source
+from kokin.receipts.layouts._schema import Field, IdentityFields, Layout, Rule, Source
 
 
-def table(layout: Layout) -> str:
-    """The byte table (項目表) of a layout as Markdown: every record, field, offset, length and code.
+def describe(layout: Layout) -> str:
+    """Return the field table (項目表) of a layout in Markdown: every record, field, offset, length and code.
 
-    Offsets count bytes from 0; in a CSV the columns count from 1.
+    Offsets are bytes from 0; the columns of a CSV are numbered from 1. The mapping to receipts or bills and the
+    identity of a payment follow.
     """
     lines = [f"# {layout.name}: {layout.ja} / {layout.en}", ""]
     if not layout.verified:
@@ -17,12 +18,12 @@ def table(layout: Layout) -> str:
     lines += [f"{layout.format}{width}, {layout.encoding}. {layout.note}".rstrip(), ""]
     lines += [f"Source: {source}" for source in layout.source]
     for name, kind in layout.records.items():
-        place = "offset" if layout.format == "fixed" else "column"
+        position = "offset" if layout.format == "fixed" else "column"
         lines += ["", f"## {name}: {kind.ja} / {kind.en}", ""]
-        lines += [f"| {place} | length | type | id | 項目 | meaning | content |", "|--:|--:|---|---|---|---|---|"]
+        lines += [f"| {position} | length | type | id | 項目 | meaning | content |", "|--:|--:|---|---|---|---|---|"]
         for i, field in enumerate(kind.fields):
-            at = kind.offsets[field.id] if layout.format == "fixed" else i + 1
-            cells = [str(at), str(field.length), _type(field), field.id, field.ja, field.en, _content(field)]
+            start = kind.offsets[field.id] if layout.format == "fixed" else i + 1
+            cells = [str(start), str(field.length), _type(field), field.id, field.ja, field.en, _content(field)]
             lines.append("| " + " | ".join(cells) + " |")
     if layout.identity:
         lines += ["", "## identity", "", *_identity(layout.identity)]
@@ -43,20 +44,20 @@ def _origin(source: Source) -> str:
 
 def _condition(rule: Rule) -> str:
     tests = [f"{name} = {'/'.join(codes)}" for name, codes in rule.where.items()]
-    return " and ".join([*tests, *([f"{rule.given} given"] if rule.given else [])]) or "any other"
+    return " and ".join([*tests, *([f"{rule.given} not empty"] if rule.given else [])]) or "all other records"
 
 
-def _identity(identity: Identity) -> list[str]:
-    """What identifies a payment, in words."""
+def _identity(identity: IdentityFields) -> list[str]:
+    """Return sentences on the fields that identify a payment."""
     if identity.content:
-        return ["All canonical fields together; n-th equal record of a file."]
+        return ["All canonical fields together; equal records of a file are numbered."]
     if identity.fields:
-        lines = [f"Composed of {' + '.join(identity.fields)}; n-th equal record of a file."]
+        lines = [f"Composed of {' + '.join(identity.fields)}; equal records of a file are numbered."]
     else:
         within = f" within {' + '.join(identity.scope)}" if identity.scope else ""
         lines = [f"Assigned by the sender: {' or '.join(identity.assigned)}{within}."]
     lines += [f"No key where {path} is {' or '.join(values)}." for path, values in identity.none.items()]
-    return lines + ([f"Takes back: {' + '.join(identity.cancels)}."] if identity.cancels else [])
+    return lines + ([f"A reversal names its payment by {' + '.join(identity.cancels)}."] if identity.cancels else [])
 
 
 def _type(field: Field) -> str:
@@ -74,25 +75,25 @@ def _content(field: Field) -> str:
 
 
 def template(name: str) -> str:
-    """The text of a commented layout file to begin from: fixed length, with a header, data, a trailer and an end."""
+    """Return a commented layout file to start from: fixed length, with a header, data records and a trailer."""
     return _TEMPLATE.replace("NAME", name)
 
 
 _TEMPLATE = """\
-# NAME: write here whose files these are.
+# NAME: who sends these files, and what they report.
 # Check it with `kokin layouts NAME.toml`, read with `kokin check FILE --layout NAME.toml`.
 
 ja = "ファイルの名前"
 en = "name of the file"
-format = "fixed"              # fixed: bytes at fixed places · csv: cells; then a table [csv] instead of width
-encoding = "half-width"       # half-width: JIS X 0201 · cp932 · utf-8. EBCDIC is found out by itself
+format = "fixed"              # fixed: fixed-length records · csv: a table [csv] instead of width
+encoding = "half-width"       # half-width: JIS X 0201 · cp932 · utf-8. EBCDIC is detected
 width = 40                    # bytes of a record without its newline
-newline = "CRLF"              # what is written; when reading it is found out
-verified = false              # true when somebody compared it with the specification, byte by byte
+newline = "CRLF"              # used when writing; it is detected when reading
+verified = false              # true after a comparison with the specification, byte by byte
 source = ["title, edition and date of the specification"]
 
-# One table per kind of record; role is header, data, trailer or end. Offsets are never typed: lengths add up to width.
-# tell_by names the constant fields that tell this kind from the others.
+# One table per kind of record; role is header, data, trailer or end. Offsets follow from the lengths, which add up to
+# width. tell_by: the fields whose const identifies this kind of record.
 [records.header]
 role = "header"
 ja = "ヘッダー"
@@ -104,10 +105,10 @@ fields = [
   { id = "filler", ja = "予備", en = "filler", type = "filler", length = 31 },
 ]
 
-# type: digits (a number that is a name), number, yen, text, kanji, date and time (with format), barcode, filler
-# Days without a full year (MMDD, YYMMDD, wareki YYMMDD) are read near the reference date only; a table [dates] with
-# years_back = 3, years_ahead = 1, months = 7 sets how near.
-# codes: the closed list of codes · blank = true: may be empty · sensitive = true: personal data, masked
+# type: digits (an identifier, zeros kept), number, yen, text, kanji, date and time (with format), barcode, filler
+# Dates without a full year (MMDD, YYMMDD, wareki YYMMDD) are accepted near the reference date only; a table [dates]
+# with years_back = 3, years_ahead = 1, months = 7 sets the range.
+# codes: the codes allowed · blank = true: may be empty · sensitive = true: personal data, masked
 [records.data]
 role = "data"
 ja = "明細"
@@ -133,23 +134,23 @@ fields = [
   { id = "filler", ja = "予備", en = "filler", type = "filler", length = 20 },
 ]
 
-# What identifies a payment, so that one that arrives in two files is counted once:
-#   assigned = ["reference"]: a number that the sender gives to one payment, with scope = [...] if it is unique only
+# The fields that identify a payment, so that a payment that arrives in two files is counted once:
+#   assigned = ["reference"]: a number that the sender assigns to one payment, with scope = [...] if it is unique only
 #     within an account and a day; none = { reference = ["000000"] } for values that identify nothing
-#   fields = [...]: fields that together describe a payment, if there is no such number
+#   fields = [...]: without such a number, fields that together describe a payment
 # or, above the first table, identity = "content": all canonical fields together
 [identity]
 fields = ["type", "paid_day", "customer_number"]
 
-# How a data record becomes a receipt: canonical field = field, header.field, or a table with values, join or const.
-# At least paid_on and amount, and one number: the eL number's four fields, barcode, customer_number, virtual_account.
+# Mapping of a data record to a receipt: canonical field = field, header.field, or a table with values, join or const.
+# Required: paid_on, amount, and one key: the eL number's four fields, barcode, customer_number or virtual_account.
 [receipt]
 kind = { field = "type", values = { 1 = "provisional", 2 = "final" } }
 paid_on = "paid_day"
 customer_number = "customer_number"
 amount = "amount"
 
-# What the trailer declares; a file whose totals do not agree is refused. where = { field = ["code"] } narrows it.
+# Totals of the trailer; a file with a different total is rejected. where = { field = ["code"] } selects records.
 [[totals]]
 record = "trailer"
 field = "count"

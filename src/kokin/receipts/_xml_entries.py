@@ -1,0 +1,392 @@
+"""Rules of camt entries (ISO 20022 camt.052, .053, .054): what an entry pays, its charges, and the totals of a report.
+
+A record is a transaction (``TxDtls``), or an entry (``Ntry``) without transactions. Paths are below ``Ntry``.
+
+=================================================  ==================  ================================================
+element                                            field               rule
+=================================================  ==================  ================================================
+``TxDtls/Amt``, ``TxDtls/AmtDtls/TxAmt/Amt``,      amount              the first in JPY; that of the entry only if the
+``TxDtls/AmtDtls/CntrValAmt/Amt``, ``Amt``                             entry has at most one transaction
+``CdtDbtInd``, ``RvslInd``, ``Sts``                event               see :func:`_event`
+``TxDtls/Refs/AcctSvcrRef``, ``AcctSvcrRef``       servicer_reference  that of the entry only for a single transaction
+``AcctSvcrRef``                                    batch_reference     if it is not that of the transaction
+``TxDtls/Chrgs``, ``Chrgs``                        bank_charge         see :func:`read_charges`, :func:`_explain`
+``NtryDtls/Btch/NbOfTxs``                          (compared)          an entry has all of these transactions, or none
+``Amt``                                            (compared)          sum of the transactions, less charges
+=================================================  ==================  ================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import redact
+from kokin.receipts._decode import RawRecord
+from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._totals import DeclaredTotal
+from kokin.receipts._values import wrong
+from kokin.receipts._xml_fields import WHITESPACE, Texts, TransactionFields, parse_amount, parse_decimal
+
+_SIGNS = {"CRDT": 1, "DBIT": -1}
+_TRUE = ("true", "1")
+# Transactions of one entry that are kept until the amount of the entry is compared with their sum.
+_MAX_PENDING = 10_000
+#: Paths of the declared totals below ``TxsSummry``, with the direction of the entries that they count.
+SUMMARY = {
+    f"{name}/{part}": direction
+    for name, direction in (("TtlNtries", ""), ("TtlCdtNtries", "CRDT"), ("TtlDbtNtries", "DBIT"))
+    for part in ("NbOfNtries", "Sum")
+}
+
+
+@dataclass(frozen=True)
+class FileLog:
+    """The logs of a reading, to which issues of the whole file are added."""
+
+    file: str
+    issues: IssueLog
+    fatal_issues: IssueLog
+    """Issues that reject the whole file; they are added to ``issues``, too."""
+    declared: list[DeclaredTotal]
+
+    def warn(self, issue: Issue) -> None:
+        """Add an issue that does not reject the file."""
+        self.issues.add([issue])
+
+    def reject(self, issue: Issue) -> None:
+        """Add an issue that rejects the whole file."""
+        self.fatal_issues.add([issue])
+        self.issues.add([issue])
+
+
+class TransactionRecords:
+    """Makes the records of a file's transactions and numbers them."""
+
+    def __init__(self, fields: TransactionFields, file: str) -> None:
+        self._fields, self._file = fields, file
+        self._count = 0
+
+    def record(self, texts: Texts, offset: int, *, alone: bool) -> RawRecord:
+        """Return the record of a transaction.
+
+        Args:
+            texts: Texts of the transaction and of its entry.
+            offset: First byte of the entry.
+            alone: Whether the transaction is the only one of its entry.
+        """
+        self._count += 1
+        values, issues = self._fields.read(texts, alone=alone)
+        if values.get("direction", "") is None:
+            issues.append(Issue("FIELD_MISSING", field="direction"))
+        batch = values.get("batch_reference")
+        if batch is not None and values.get("servicer_reference") == batch:
+            # The reference of an entry identifies a transaction only if that is alone in it.
+            values["batch_reference" if alone else "servicer_reference"] = None
+        values["event"] = _event(values)
+        if values["event"] in ("pending", "voided"):
+            values["value_day"] = None  # only expected by the bank, nothing is settled
+        values["bank_charge"] = None  # known at the end of the entry
+        location = Location(self._file, self._count, offset)
+        return RawRecord("data", self._count, offset, b"", values, [issue.with_location(location) for issue in issues])
+
+
+def _event(values: Mapping[str, Any]) -> str:
+    """Return what a transaction reports. ``RvslInd`` = true reverses an entry of the opposite ``CdtDbtInd``.
+
+    =========  =======  ============  =======  ==========
+    CdtDbtInd  RvslInd  BOOK or none  PDNG     INFO, FUTR
+    =========  =======  ============  =======  ==========
+    CRDT       false    credit        pending  other
+    DBIT       true     reversed      voided   other
+    DBIT       false    other         other    other
+    CRDT       true     other         other    other
+    =========  =======  ============  =======  ==========
+    """
+    is_reversal = values.get("reversal") in _TRUE
+    is_of_credit = (values.get("direction") == "CRDT") != is_reversal
+    status = values.get("status")
+    if not is_of_credit or status in ("INFO", "FUTR"):
+        return "other"
+    if status == "PDNG":
+        return "voided" if is_reversal else "pending"
+    return "reversed" if is_reversal else "credit"
+
+
+# --- Charges ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """Yen that charges (``Chrgs``) add to an amount; a charge that is deducted is negative."""
+
+    recorded: int | Fraction = 0
+    """Sum of the single charges."""
+    total: int | Fraction = 0
+    """Sum of ``TtlChrgsAndTaxAmt``, or of the single charges where there is none."""
+
+    def __add__(self, other: Charges) -> Charges:
+        return Charges(self.recorded + other.recorded, self.total + other.total)
+
+
+def read_charges(element: Any, entry: Any, namespace: str) -> Charges:
+    """Return the charges of a transaction, or of the entry itself. Amounts that are not yen are ignored.
+
+    ==================================================  =============================================================
+    element                                             added to the amount
+    ==================================================  =============================================================
+    ``Chrgs/Rcrd/Amt`` (.02: ``Chrgs/Amt``) with        + for ``CRDT``, - for ``DBIT``
+    ``CdtDbtInd``
+    the same without ``CdtDbtInd``                      -, or + if the entry is a reversal (``RvslInd``)
+    ``Chrgs/TtlChrgsAndTaxAmt``                         -, or + if the entry is a reversal
+    ==================================================  =============================================================
+    """
+    charges = Charges()
+    for group in element.iterchildren(f"{namespace}Chrgs"):
+        is_reversal = (entry.findtext(f"{namespace}RvslInd") or "").strip(WHITESPACE) in _TRUE
+        default_sign = 1 if is_reversal else -1
+        single = [
+            amount * _SIGNS.get((record.findtext(f"{namespace}CdtDbtInd") or "").strip(WHITESPACE), default_sign)
+            for record in (group, *group.iterchildren(f"{namespace}Rcrd"))
+            if (amount := _charge_amount(record.find(f"{namespace}Amt"))) is not None
+        ]
+        declared = _charge_amount(group.find(f"{namespace}TtlChrgsAndTaxAmt"))
+        recorded = sum(single)
+        total = recorded if declared is None else declared * default_sign
+        charges += Charges(recorded if single else total, total)
+    return charges
+
+
+def _charge_amount(element: Any) -> int | Fraction | None:
+    if element is None or len(element) or element.get("Ccy") != "JPY":
+        return None
+    return parse_decimal((element.text or "").strip(WHITESPACE))
+
+
+def _explain(
+    difference: int | Fraction, of_entry: Charges, of_transactions: Charges, single: Sequence[Charges]
+) -> list[int | Fraction] | None:
+    """Return the charges of each transaction that, with those of the entry, explain a difference; ``None`` if none do.
+
+    The difference is the amount of the entry less the sum of its transactions. Banks declare charges at the entry, at
+    the transactions or at both, deduct them or not, and with or without tax: each combination of (nothing, recorded,
+    total) at either level is tried.
+
+    Example: entry 12,190, transaction 12,300 with a charge of 110. The difference is -110, and so are the charges of
+    the transaction: the result is [-110]. With the charge at the entry, it is [0].
+    """
+    for outer in (0, of_entry.recorded, of_entry.total):
+        if difference == outer:
+            return [0] * len(single)
+        if difference == outer + of_transactions.recorded:
+            return [charges.recorded for charges in single]
+        if difference == outer + of_transactions.total:
+            return [charges.total for charges in single]
+    return None
+
+
+def _with_bank_charges(
+    records: Sequence[RawRecord], difference: int, single: Sequence[int | Fraction], sign: int
+) -> list[RawRecord]:
+    """Return the records with ``bank_charge``, the yen that the bank deducted from each.
+
+    Each record bears its own charges. The first credit that covers them also bears the rest: the charges of the entry,
+    and those of records that were released before.
+
+    Example: entry 17,190 with transactions of 12,300 and 5,000 and a charge of 110 at the entry (difference -110,
+    single [0, 0], sign 1) yields charges of 110 and none.
+
+    Args:
+        records: The transactions of the entry.
+        difference: Amount of the entry less the sum of its transactions; both negative for debits.
+        single: What the charges add to each transaction. All of it is rest if one is not whole yen.
+        sign: 1 for a credit, -1 for a debit.
+    """
+    if any(yen.denominator != 1 for yen in single):
+        single = [0] * len(records)
+    charges = [-sign * int(yen) for yen in single]
+    rest = -sign * difference - sum(charges)
+    bearer = next(
+        (
+            i
+            for i, record in enumerate(records)
+            if _SIGNS[record.values["direction"]] == sign and record.values["amount"] >= charges[i] + rest
+        ),
+        0,
+    )
+    charges[bearer] += rest
+    return [
+        replace(record, values={**record.values, "bank_charge": yen or None})
+        for record, yen in zip(records, charges, strict=True)
+    ]
+
+
+# --- Totals of a report -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class ReportTotals:
+    """Totals that a notification, report or statement declares for its entries, and the totals counted."""
+
+    declared: list[tuple[str, str]] = field(default_factory=list)
+    """Path and text of each declared total."""
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("", *_SIGNS), 0))
+    """Number of entries by direction; the empty text counts all."""
+    sums: dict[str, int | Fraction] = field(default_factory=lambda: dict.fromkeys(("", *_SIGNS), 0))
+    """Sum of the entries by direction."""
+    is_incomplete: bool = False
+    """Whether an entry without a readable amount is missing in the counts and sums."""
+
+    def count(self, direction: str, amount: int | Fraction) -> None:
+        """Count an entry."""
+        for key in {"", direction} & self.sums.keys():
+            self.counts[key] += 1
+            self.sums[key] += amount
+
+    def compare(self, log: FileLog, location: Location) -> None:
+        """Compare the declared totals with those counted; a different total rejects the file."""
+        for path, text in self.declared:
+            name, declared = path.replace("/", "."), parse_decimal(text)
+            totals: Mapping[str, int | Fraction] = self.counts if name.endswith("NbOfNtries") else self.sums
+            counted = totals[SUMMARY[path]]
+            unsure = self.is_incomplete and declared is not None and declared > counted
+            if isinstance(declared, int) and counted.denominator == 1:
+                log.declared.append(DeclaredTotal(name, declared, int(counted), location, unsure))
+            if declared == counted:
+                continue
+            code, add = ("TOTAL_UNSURE", log.warn) if unsure else ("TOTAL_MISMATCH", log.reject)
+            add(Issue(code, field=name, expected=_decimal_text(counted), found=redact(text), location=location))
+
+
+# --- Entries ----------------------------------------------------------------------------------------------------------
+
+
+class Entry:
+    """An entry (Ntry) while it is read: collects its transactions, and compares it with them at its end.
+
+    An entry has one transaction, several, or none. Its texts belong to the record only if it has at most one, so the
+    first transaction becomes a record when the second one or the end is reached. An entry of more than
+    ``_MAX_PENDING`` transactions releases its records before its end; if it is invalid, the whole file is rejected.
+    """
+
+    def __init__(self, offset: int, records: TransactionRecords, log: FileLog) -> None:
+        self._offset, self._records, self._log = offset, records, log
+        #: Texts of the entry itself, read at the second transaction.
+        self._texts: Texts | None = None
+        #: Texts of the first transaction, until the second one or the end.
+        self._first: Texts | None = None
+        self._count = 0
+        #: Texts of ``Btch/NbOfTxs``.
+        self._declared_counts: list[str] = []
+        #: Records that are not released, and the charges of each.
+        self._pending: list[RawRecord] = []
+        self._pending_charges: list[Charges] = []
+        self._has_released = False
+        #: Charges and yen of all transactions, debits negative.
+        self._charges = Charges()
+        self._sum = 0
+        #: Whether a transaction lacks a readable amount or direction.
+        self._is_incomplete = False
+
+    def declare_count(self, texts: Sequence[str]) -> None:
+        """Add the declared numbers of transactions of a batch; a text that is not a number is invalid."""
+        self._declared_counts += texts
+
+    def add(self, texts: Texts, charges: Charges, entry_texts: Callable[[], Texts]) -> list[RawRecord]:
+        """Add a transaction, and return the records that are released; ``entry_texts`` reads those of the entry."""
+        self._count += 1
+        self._charges += charges
+        self._pending_charges.append(charges)
+        if self._count == 1:
+            self._first = texts
+        else:
+            if self._texts is None:
+                self._texts = entry_texts()
+                self._add_record(self._texts.union(self._first or Texts()), alone=False)
+                self._first = None
+            self._add_record(self._texts.union(texts), alone=False)
+        if len(self._pending) <= _MAX_PENDING:
+            return []
+        self._has_released = True
+        released, self._pending = self._pending[:-1], self._pending[-1:]
+        self._pending_charges = self._pending_charges[-1:]
+        return released
+
+    def _add_record(self, texts: Texts, *, alone: bool) -> None:
+        record = self._records.record(texts, self._offset, alone=alone)
+        amount, sign = record.values.get("amount"), _SIGNS.get(record.values.get("direction") or "")
+        if amount is None or sign is None:
+            self._is_incomplete = True
+        else:
+            self._sum += sign * amount
+        self._pending.append(record)
+
+    def close(self, texts: Texts, charges: Charges, report: ReportTotals) -> list[RawRecord]:
+        """Compare the entry with its transactions, count it in the report, and return the remaining records.
+
+        Args:
+            texts: Texts of the entry itself.
+            charges: Charges of the entry itself.
+            report: The totals of its report.
+        """
+        if self._count <= 1:
+            self._add_record(texts.union(self._first or Texts()), alone=True)
+        self._compare_count()
+        try:
+            if "Amt" in texts.invalid:
+                raise wrong("XML_ELEMENT")
+            amount = parse_amount(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
+        except InvalidInputError as error:
+            report.is_incomplete = True
+            self._reject(replace(error.issues[0], field="Ntry.Amt"))
+        else:
+            direction = texts.first(["CdtDbtInd"])
+            report.count(direction, amount)
+            if not self._is_incomplete:
+                self._compare_amount(amount * _SIGNS.get(direction, 0), charges)
+        return self._pending
+
+    def _compare_count(self) -> None:
+        """Reject the transactions if the batches declare more of them; an entry without transactions lists none."""
+        numbers = [parse_decimal(text) for text in self._declared_counts]
+        declared = sum(number for number in numbers if number is not None)
+        if self._count and (None in numbers or declared > self._count):
+            found = redact(" ".join(self._declared_counts)) if None in numbers else _decimal_text(declared)
+            self._reject(Issue("TOTAL_MISMATCH", field="Ntry.Btch.NbOfTxs", expected=str(self._count), found=found))
+
+    def _compare_amount(self, amount: int | Fraction, charges: Charges) -> None:
+        """Reject the transactions if their sum and charges do not explain the amount of the entry (debit: negative)."""
+        difference = amount - self._sum
+        if not difference:
+            return
+        # A transaction without TxDtls has no charges of its own.
+        pending = self._pending_charges or [Charges()] * len(self._pending)
+        single = _explain(difference, charges, self._charges, pending)
+        if single is None:
+            expected, found = str(self._sum), _decimal_text(amount)
+            self._reject(Issue("TOTAL_MISMATCH", field="Ntry.Amt", expected=expected, found=found))
+        elif difference.denominator != 1:
+            found = _decimal_text(amount)
+            self._reject(Issue("AMOUNT_FRACTION", field="Ntry.Amt", expected="whole yen", found=found))
+        else:
+            if self._has_released:  # the last record bears all charges
+                single = [0] * len(self._pending)
+            self._pending = _with_bank_charges(self._pending, int(difference), single, 1 if amount > 0 else -1)
+
+    def _reject(self, issue: Issue) -> None:
+        """Reject the transactions of the entry, and the whole file if some of them were released before."""
+        if self._has_released:
+            self._log.reject(issue.with_location(Location(self._log.file, byte=self._offset)))
+        for record in self._pending:
+            if record.is_good:
+                location = Location(self._log.file, record.number, record.offset)
+                record.issues.append(issue.with_location(location))
+
+
+def _decimal_text(amount: int | Fraction) -> str:
+    """Return an amount as shown in an issue: ``12300`` or ``12300.5``."""
+    return str(Decimal(amount.numerator) / Decimal(amount.denominator))
