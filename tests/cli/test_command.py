@@ -58,7 +58,7 @@ def test_published_samples_check_clean(kokin: Kokin, here: Path) -> None:
     assert done.stderr == ""
     told = kokin("check", "debit.txt", "--layout", "zengin-91", "--format", "json", cwd=here)
     (file,) = json.loads(told.stdout)
-    assert (file["funnel"]["read"], file["funnel"]["accepted"], file["funnel"]["unpaid"]) == (2, 1, 1)
+    assert (file["counts"]["read"], file["counts"]["accepted"], file["counts"]["unpaid"]) == (2, 1, 1)
     assert len(file["declared"]) == 6
     assert all(each["agrees"] for each in file["declared"])
     assert "ﾀﾛｳ" not in told.stdout + done.stdout

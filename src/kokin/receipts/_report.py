@@ -129,14 +129,8 @@ def check(
 ) -> CheckResult:
     """Read a whole file and return its totals and issues. A rejected file is reported in the result, not raised.
 
-    In addition to the issues of a reader, duplicate detail records within the file are reported.
-
-    Args:
-        path: The file, or a seekable binary stream.
-        layout: A built-in layout's name, the path of a TOML file, or a layout.
-        lenient: As for :func:`kokin.receipts.open`.
-        reference_date: As for :func:`kokin.receipts.open`.
-        max_issues: Maximum number of issues kept; all are counted.
+    In addition to the issues of a reader, duplicate detail records within the file are reported. The arguments are
+    those of :func:`kokin.receipts.open`.
 
     Raises:
         InvalidInputError: unknown or invalid layout, or missing reference date.

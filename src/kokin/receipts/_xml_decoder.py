@@ -56,15 +56,10 @@ class XmlDecoder:
     def records(
         self, stream: BinaryIO, *, issues: IssueLog, fatal_issues: IssueLog, declared: list[DeclaredTotal]
     ) -> Iterator[RawRecord]:
-        """Yield every transaction of a file in order.
+        """Yield every transaction of a file in order, up to its end or the first byte that cannot be read.
 
-        A problem that rejects the file is added to ``fatal_issues``; where nothing more can be read, the records end.
-
-        Args:
-            stream: The file.
-            issues: Log of all issues of the file as a whole.
-            fatal_issues: Log of those that reject the file.
-            declared: List to which the totals that the file declares are added.
+        Issues of the file as a whole are added to the logs while it is read, those that reject it to both logs, and its
+        declared totals to the list.
         """
         log = FileLog(self.file, issues, fatal_issues, declared)
         try:
@@ -104,12 +99,7 @@ class XmlDecoder:
 
 
 def _header_without_message(document: _Document, header: int | None) -> int | None:
-    """Return the offset of a header (AppHdr) that its message has to follow, or ``None``.
-
-    Args:
-        document: The document that was read last.
-        header: The header before it, if its message has not been read.
-    """
+    """Return the offset of a header (AppHdr) whose message must follow, after a document and the header before it."""
     if document.is_message:
         return None
     if header is not None:
@@ -249,7 +239,7 @@ class _Document:
             case "CpyDplctInd":
                 code = (element.text or "").strip(WHITESPACE)
                 found = code if code in _COPY_CODES else redact(code)
-                self._log.warn(Issue("XML_COPY", found=found, location=self._location))
+                self._log.issues.add([Issue("XML_COPY", found=found, location=self._location)])
             case _ if name in _REPORTS:
                 self._report.compare(self._log, self._location)
                 self._report = ReportTotals()

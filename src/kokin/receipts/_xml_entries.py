@@ -1,19 +1,15 @@
 """Rules of camt entries (ISO 20022 camt.052, .053, .054): what an entry pays, its charges, and the totals of a report.
 
-A record is a transaction (``TxDtls``), or an entry (``Ntry``) without transactions. Paths are below ``Ntry``.
+A record is a transaction (TxDtls), or an entry (Ntry) without transactions::
 
-=================================================  ==================  ================================================
-element                                            field               rule
-=================================================  ==================  ================================================
-``TxDtls/Amt``, ``TxDtls/AmtDtls/TxAmt/Amt``,      amount              the first in JPY; that of the entry only if the
-``TxDtls/AmtDtls/CntrValAmt/Amt``, ``Amt``                             entry has at most one transaction
-``CdtDbtInd``, ``RvslInd``, ``Sts``                event               see :func:`_event`
-``TxDtls/Refs/AcctSvcrRef``, ``AcctSvcrRef``       servicer_reference  that of the entry only for a single transaction
-``AcctSvcrRef``                                    batch_reference     if it is not that of the transaction
-``TxDtls/Chrgs``, ``Chrgs``                        bank_charge         see :func:`read_charges`, :func:`_explain`
-``NtryDtls/Btch/NbOfTxs``                          (compared)          an entry has all of these transactions, or none
-``Amt``                                            (compared)          sum of the transactions, less charges
-=================================================  ==================  ================================================
+    element below Ntry                    field               rule
+    TxDtls/Amt, TxDtls/AmtDtls/..., Amt   amount              the first in JPY; Amt only for a single transaction
+    CdtDbtInd, RvslInd, Sts               event               see _event
+    TxDtls/Refs/AcctSvcrRef, AcctSvcrRef  servicer_reference  that of the entry only for a single transaction
+    AcctSvcrRef                           batch_reference     if it is not the reference of the transaction
+    TxDtls/Chrgs, Chrgs                   bank_charge         see read_charges and _explain
+    NtryDtls/Btch/NbOfTxs                 (compared)          the entry has this many transactions, or none
+    Amt                                   (compared)          sum of the transactions, less charges
 """
 
 from __future__ import annotations
@@ -46,17 +42,12 @@ SUMMARY = {
 
 @dataclass(frozen=True)
 class FileLog:
-    """The logs of a reading, to which issues of the whole file are added."""
+    """The logs to which the issues and declared totals of a file are added."""
 
     file: str
     issues: IssueLog
     fatal_issues: IssueLog
-    """Issues that reject the whole file; they are added to ``issues``, too."""
     declared: list[DeclaredTotal]
-
-    def warn(self, issue: Issue) -> None:
-        """Add an issue that does not reject the file."""
-        self.issues.add([issue])
 
     def reject(self, issue: Issue) -> None:
         """Add an issue that rejects the whole file."""
@@ -72,13 +63,7 @@ class TransactionRecords:
         self._count = 0
 
     def record(self, texts: Texts, offset: int, *, alone: bool) -> RawRecord:
-        """Return the record of a transaction.
-
-        Args:
-            texts: Texts of the transaction and of its entry.
-            offset: First byte of the entry.
-            alone: Whether the transaction is the only one of its entry.
-        """
+        """Return the record of a transaction (``alone``: the only one) of the entry at a byte of the file."""
         self._count += 1
         values, issues = self._fields.read(texts, alone=alone)
         if values.get("direction", "") is None:
@@ -96,16 +81,15 @@ class TransactionRecords:
 
 
 def _event(values: Mapping[str, Any]) -> str:
-    """Return what a transaction reports. ``RvslInd`` = true reverses an entry of the opposite ``CdtDbtInd``.
+    """Return what a transaction reports. An entry with RvslInd = true reverses one of the opposite CdtDbtInd.
 
-    =========  =======  ============  =======  ==========
-    CdtDbtInd  RvslInd  BOOK or none  PDNG     INFO, FUTR
-    =========  =======  ============  =======  ==========
-    CRDT       false    credit        pending  other
-    DBIT       true     reversed      voided   other
-    DBIT       false    other         other    other
-    CRDT       true     other         other    other
-    =========  =======  ============  =======  ==========
+    ::
+
+        CdtDbtInd  RvslInd  Sts BOOK or none  PDNG     INFO, FUTR
+        CRDT       false    credit            pending  other
+        DBIT       true     reversed          voided   other
+        DBIT       false    other             other    other
+        CRDT       true     other             other    other
     """
     is_reversal = values.get("reversal") in _TRUE
     is_of_credit = (values.get("direction") == "CRDT") != is_reversal
@@ -134,16 +118,11 @@ class Charges:
 
 
 def read_charges(element: Any, entry: Any, namespace: str) -> Charges:
-    """Return the charges of a transaction, or of the entry itself. Amounts that are not yen are ignored.
+    """Return the charges of an element, a transaction or the entry itself. Amounts that are not yen are ignored.
 
-    ==================================================  =============================================================
-    element                                             added to the amount
-    ==================================================  =============================================================
-    ``Chrgs/Rcrd/Amt`` (.02: ``Chrgs/Amt``) with        + for ``CRDT``, - for ``DBIT``
-    ``CdtDbtInd``
-    the same without ``CdtDbtInd``                      -, or + if the entry is a reversal (``RvslInd``)
-    ``Chrgs/TtlChrgsAndTaxAmt``                         -, or + if the entry is a reversal
-    ==================================================  =============================================================
+    ``Chrgs/Rcrd/Amt`` (in version .02 ``Chrgs/Amt``) is added to the amount if its ``CdtDbtInd`` is CRDT and deducted
+    if it is DBIT. Without ``CdtDbtInd`` it is deducted, in a reversal (``RvslInd``) added; so is
+    ``Chrgs/TtlChrgsAndTaxAmt``, which has no direction.
     """
     charges = Charges()
     for group in element.iterchildren(f"{namespace}Chrgs"):
@@ -173,11 +152,8 @@ def _explain(
     """Return the charges of each transaction that, with those of the entry, explain a difference; ``None`` if none do.
 
     The difference is the amount of the entry less the sum of its transactions. Banks declare charges at the entry, at
-    the transactions or at both, deduct them or not, and with or without tax: each combination of (nothing, recorded,
-    total) at either level is tried.
-
-    Example: entry 12,190, transaction 12,300 with a charge of 110. The difference is -110, and so are the charges of
-    the transaction: the result is [-110]. With the charge at the entry, it is [0].
+    the transactions or at both, and deduct them or not, so every combination is tried. Example: an entry of 12,190 with
+    a transaction of 12,300 that has a charge of 110 yields [-110]; with the charge at the entry it yields [0].
     """
     for outer in (0, of_entry.recorded, of_entry.total):
         if difference == outer:
@@ -194,30 +170,17 @@ def _with_bank_charges(
 ) -> list[RawRecord]:
     """Return the records with ``bank_charge``, the yen that the bank deducted from each.
 
-    Each record bears its own charges. The first credit that covers them also bears the rest: the charges of the entry,
-    and those of records that were released before.
-
-    Example: entry 17,190 with transactions of 12,300 and 5,000 and a charge of 110 at the entry (difference -110,
-    single [0, 0], sign 1) yields charges of 110 and none.
-
-    Args:
-        records: The transactions of the entry.
-        difference: Amount of the entry less the sum of its transactions; both negative for debits.
-        single: What the charges add to each transaction. All of it is rest if one is not whole yen.
-        sign: 1 for a credit, -1 for a debit.
+    Each record bears its own charges (``single``, the result of :func:`_explain`). The first record of the entry's
+    direction (``sign``) whose amount covers it also bears the rest: the charges of the entry, those of released
+    records, and all charges where one is not whole yen. Example: an entry of 17,190 with transactions of 12,300 and
+    5,000 and a charge of 110 at the entry (difference -110, single [0, 0]) yields charges of 110 and none.
     """
     if any(yen.denominator != 1 for yen in single):
         single = [0] * len(records)
     charges = [-sign * int(yen) for yen in single]
     rest = -sign * difference - sum(charges)
-    bearer = next(
-        (
-            i
-            for i, record in enumerate(records)
-            if _SIGNS[record.values["direction"]] == sign and record.values["amount"] >= charges[i] + rest
-        ),
-        0,
-    )
+    amounts = [r.values["amount"] if _SIGNS[r.values["direction"]] == sign else -1 for r in records]
+    bearer = next((i for i, yen in enumerate(amounts) if yen >= max(charges[i] + rest, 0)), 0)
     charges[bearer] += rest
     return [
         replace(record, values={**record.values, "bank_charge": yen or None})
@@ -258,8 +221,9 @@ class ReportTotals:
                 log.declared.append(DeclaredTotal(name, declared, int(counted), location, unsure))
             if declared == counted:
                 continue
-            code, add = ("TOTAL_UNSURE", log.warn) if unsure else ("TOTAL_MISMATCH", log.reject)
-            add(Issue(code, field=name, expected=_decimal_text(counted), found=redact(text), location=location))
+            code = "TOTAL_UNSURE" if unsure else "TOTAL_MISMATCH"
+            issue = Issue(code, field=name, expected=_decimal_text(counted), found=redact(text), location=location)
+            log.issues.add([issue]) if unsure else log.reject(issue)
 
 
 # --- Entries ----------------------------------------------------------------------------------------------------------
@@ -326,13 +290,7 @@ class Entry:
         self._pending.append(record)
 
     def close(self, texts: Texts, charges: Charges, report: ReportTotals) -> list[RawRecord]:
-        """Compare the entry with its transactions, count it in the report, and return the remaining records.
-
-        Args:
-            texts: Texts of the entry itself.
-            charges: Charges of the entry itself.
-            report: The totals of its report.
-        """
+        """Compare the entry's own texts and charges with its transactions, and return the remaining records."""
         if self._count <= 1:
             self._add_record(texts.union(self._first or Texts()), alone=True)
         self._compare_count()
@@ -363,9 +321,8 @@ class Entry:
         difference = amount - self._sum
         if not difference:
             return
-        # A transaction without TxDtls has no charges of its own.
-        pending = self._pending_charges or [Charges()] * len(self._pending)
-        single = _explain(difference, charges, self._charges, pending)
+        # The record of an entry without transactions has no charges of its own.
+        single = _explain(difference, charges, self._charges, self._pending_charges or [Charges()])
         if single is None:
             expected, found = str(self._sum), _decimal_text(amount)
             self._reject(Issue("TOTAL_MISMATCH", field="Ntry.Amt", expected=expected, found=found))

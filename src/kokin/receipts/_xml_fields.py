@@ -68,12 +68,9 @@ class _Node:
 
 
 class Paths:
-    """Chosen paths below an element, all of which are read in one walk over its children.
+    """Chosen paths below an element, such as ``Refs/AcctSvcrRef``, that are read in one walk over its descendants.
 
-    Args:
-        paths: The paths, such as ``Refs/AcctSvcrRef``.
-        namespace: The namespace of all elements, in braces.
-        prefix: Prepended to each path in the result.
+    All elements are in one namespace, written in braces. ``prefix`` is prepended to each path in the result.
     """
 
     def __init__(self, paths: Iterable[str], namespace: str, prefix: str = "") -> None:
@@ -231,12 +228,10 @@ class TransactionFields:
         self._others = [f for f in layout.data.fields if f.others]
 
     def read(self, texts: Texts, *, alone: bool) -> tuple[dict[str, Any], list[Issue]]:
-        """Return the values by field, and the issues, which have no location.
+        """Return the values by field, and the issues without their location.
 
-        Args:
-            texts: Of the transaction and its entry.
-            alone: Whether the transaction is the only one of its entry. Only then do the amount, the reference and the
-                text of the entry belong to the transaction.
+        ``alone``: the transaction is the only one of its entry, so that the amount, the reference and the text of the
+        entry belong to it, too.
         """
         values: dict[str, Any] = {}
         issues: list[Issue] = []

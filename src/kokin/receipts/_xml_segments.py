@@ -54,19 +54,16 @@ def rejection(code: str, byte: int, expected: str = "", found: str = "") -> XmlR
 
 
 class Segment(NamedTuple):
-    """A part of the file."""
+    """A declaration with the encoding of what follows, a DOCTYPE, or content; ``offset`` is its byte in the file."""
 
     kind: Literal["declaration", "doctype", "content"]
     offset: int
-    """Its first byte in the file."""
     content: bytes = b""
-    """Bytes of a document; cut before each entry, and at chunk boundaries."""
     encoding: str = ""
-    """Of a declaration: the encoding of what follows, ``UTF_8`` or ``CP932``."""
 
 
 def segments(stream: BinaryIO) -> Iterator[Segment]:
-    """Split a file at XML declarations, at DOCTYPEs and before each entry.
+    """Split a file at XML declarations, at DOCTYPEs, before each entry, and at chunk boundaries.
 
     Example: ``<?xml version="1.0"?><Document><Ntry>1</Ntry><!-- <Ntry> --><Ntry>2</Ntry></Document>`` yields a
     declaration (``utf-8``) and three contents: ``<Document>``, ``<Ntry>1</Ntry><!-- <Ntry> -->`` and
@@ -98,19 +95,12 @@ class _Splitter:
         self._closer = b""
 
     def split(self, content: bytes, offset: int, limit: int) -> Generator[Segment, None, int]:
-        """Yield the segments of a chunk at ``offset``; marks from ``limit`` on are left to the next chunk.
-
-        Returns:
-            The end of what was yielded, in bytes of ``content``.
-        """
+        """Yield the segments of a chunk up to a mark beyond ``limit``, and return where they end in the chunk."""
         start = position = 0  # of the segment, and of the search
         while position < limit:
             if self._closer:
                 end = _find_closer(content, self._closer, position, self._encoding)
-                if end < 0:
-                    position = limit
-                else:
-                    position, self._closer = end, b""
+                position, self._closer = (end, b"") if end >= 0 else (limit, self._closer)
                 continue
             mark = _MARKS.search(content, position)
             if mark is None or mark.start() >= limit:
@@ -175,17 +165,13 @@ class Transcoder:
     Two kinds of bytes at the end of a segment are held back until more content follows: the first bytes of a character
     that is cut, and bytes of ``BETWEEN``, which are part of the document only if more of it follows.
 
-    Example: a cp932 document in three segments (金 is 8B E0).
+    Example: a cp932 document in three segments; 金 is 8B E0. At its end :meth:`check_end` accepts the bytes that are
+    held back: CR LF 1A, but not 8B. ::
 
-    ====================  =====================  ===========
-    segment               returned               held back
-    ====================  =====================  ===========
-    ``<Nm>`` 公 8B        ``<Nm>`` 公            8B
-    E0 ``</Nm>`` CR LF    金 ``</Nm>``           CR LF
-    1A                    nothing                CR LF 1A
-    ====================  =====================  ===========
-
-    At the end of the document :meth:`check_end` accepts CR LF 1A, and would reject 8B.
+        segment          returned    held back
+        <Nm>公 8B        <Nm>公      8B
+        E0 </Nm> CR LF   金</Nm>     CR LF
+        1A                           CR LF 1A
     """
 
     def __init__(self, encoding: str) -> None:

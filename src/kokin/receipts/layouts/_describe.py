@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from kokin.receipts.layouts._schema import Field, IdentityFields, Layout, Rule, Source
 
 
@@ -76,87 +78,5 @@ def _content(field: Field) -> str:
 
 def template(name: str) -> str:
     """Return a commented layout file to start from: fixed length, with a header, data records and a trailer."""
-    return _TEMPLATE.replace("NAME", name)
-
-
-_TEMPLATE = """\
-# NAME: who sends these files, and what they report.
-# Check it with `kokin layouts NAME.toml`, read with `kokin check FILE --layout NAME.toml`.
-
-ja = "ファイルの名前"
-en = "name of the file"
-format = "fixed"              # fixed: fixed-length records · csv: a table [csv] instead of width
-encoding = "half-width"       # half-width: JIS X 0201 · cp932 · utf-8. EBCDIC is detected
-width = 40                    # bytes of a record without its newline
-newline = "CRLF"              # used when writing; it is detected when reading
-verified = false              # true after a comparison with the specification, byte by byte
-source = ["title, edition and date of the specification"]
-
-# One table per kind of record; role is header, data, trailer or end. Offsets follow from the lengths, which add up to
-# width. tell_by: the fields whose const identifies this kind of record.
-[records.header]
-role = "header"
-ja = "ヘッダー"
-en = "header"
-tell_by = ["record_code"]
-fields = [
-  { id = "record_code", ja = "データ区分", en = "record code", type = "digits", length = 1, const = "1" },
-  { id = "made_day", ja = "作成日", en = "day of the file", type = "date", format = "YYYYMMDD", length = 8 },
-  { id = "filler", ja = "予備", en = "filler", type = "filler", length = 31 },
-]
-
-# type: digits (an identifier, zeros kept), number, yen, text, kanji, date and time (with format), barcode, filler
-# Dates without a full year (MMDD, YYMMDD, wareki YYMMDD) are accepted near the reference date only; a table [dates]
-# with years_back = 3, years_ahead = 1, months = 7 sets the range.
-# codes: the codes allowed · blank = true: may be empty · sensitive = true: personal data, masked
-[records.data]
-role = "data"
-ja = "明細"
-en = "payment"
-tell_by = ["record_code"]
-fields = [
-  { id = "record_code", ja = "データ区分", en = "record code", type = "digits", length = 1, const = "2" },
-  { id = "type", ja = "種別", en = "type", type = "digits", length = 1, codes = { 1 = "速報", 2 = "確報" } },
-  { id = "paid_day", ja = "納付日", en = "day of payment", type = "date", format = "YYYYMMDD", length = 8 },
-  { id = "customer_number", ja = "顧客番号", en = "customer number", type = "text", length = 20 },
-  { id = "amount", ja = "金額", en = "amount", type = "yen", length = 10 },
-]
-
-[records.trailer]
-role = "trailer"
-ja = "トレーラー"
-en = "trailer"
-tell_by = ["record_code"]
-fields = [
-  { id = "record_code", ja = "データ区分", en = "record code", type = "digits", length = 1, const = "8" },
-  { id = "count", ja = "件数", en = "records", type = "number", length = 7 },
-  { id = "amount", ja = "金額", en = "amount", type = "yen", length = 12 },
-  { id = "filler", ja = "予備", en = "filler", type = "filler", length = 20 },
-]
-
-# The fields that identify a payment, so that a payment that arrives in two files is counted once:
-#   assigned = ["reference"]: a number that the sender assigns to one payment, with scope = [...] if it is unique only
-#     within an account and a day; none = { reference = ["000000"] } for values that identify nothing
-#   fields = [...]: without such a number, fields that together describe a payment
-# or, above the first table, identity = "content": all canonical fields together
-[identity]
-fields = ["type", "paid_day", "customer_number"]
-
-# Mapping of a data record to a receipt: canonical field = field, header.field, or a table with values, join or const.
-# Required: paid_on, amount, and one key: the eL number's four fields, barcode, customer_number or virtual_account.
-[receipt]
-kind = { field = "type", values = { 1 = "provisional", 2 = "final" } }
-paid_on = "paid_day"
-customer_number = "customer_number"
-amount = "amount"
-
-# Totals of the trailer; a file with a different total is rejected. where = { field = ["code"] } selects records.
-[[totals]]
-record = "trailer"
-field = "count"
-
-[[totals]]
-record = "trailer"
-field = "amount"
-sum = "amount"
-"""
+    text = (resources.files("kokin.receipts.layouts") / "_template.toml").read_text(encoding="utf-8")
+    return text.replace("NAME", name)

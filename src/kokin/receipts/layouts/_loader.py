@@ -22,8 +22,8 @@ class LayoutError(InvalidInputError):
 @functools.cache
 def names() -> tuple[str, ...]:
     """Return the names of the built-in layouts, sorted."""
-    files = (item.name for item in resources.files("kokin.receipts.layouts").iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
+    files = [item.name for item in resources.files("kokin.receipts.layouts").iterdir()]
+    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml") and name[0] != "_"))
 
 
 def load(name: str | Path) -> Layout:
