@@ -14,16 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin import receipts
-from kokin.receipts import _csv_columns, _frames, _words, layouts
+from kokin.receipts import _framing, layouts
+from kokin.receipts.fast import ascii_words, csv_matrix
 
 REFERENCE = date(2026, 4, 15)
 LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt and layouts.load(name).format != "xml"]
 # Small ones, so that a file of some hundred records has many of each.
 SIZES: list[tuple[Any, str, int]] = [
-    (_frames, "_BLOCK", 37),
-    (_frames, "_CSV_CHUNK", 5000),
-    (_csv_columns, "_MOST_ROWS", 20),
-    (_words, "_PIECE", 700),
+    (_framing, "_BLOCK_RECORDS", 37),
+    (_framing, "_CSV_CHUNK_BYTES", 5000),
+    (_framing, "_CACHED_BYTES", 700),
+    (csv_matrix, "_MAX_ROWS", 20),
+    (ascii_words, "_CACHED_BYTES", 700),
 ]
 
 
@@ -37,7 +39,7 @@ def told(content: bytes, layout: str, *, lenient: bool) -> tuple[Any, ...]:
             rows += batch.to_pylist()
     except receipts.FileRejectedError:
         refused = True
-    return rows, refused, file.totals, list(file.issues), list(file.refused)
+    return rows, refused, file.totals, list(file.issues), list(file.fatal_issues)
 
 
 @settings(deadline=None, max_examples=60)

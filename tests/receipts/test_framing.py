@@ -15,7 +15,7 @@ from test_two_readers import agree, answers, synthetic
 from kokin import receipts
 from kokin.issues import InvalidInputError
 from kokin.receipts import layouts
-from kokin.receipts._rows import split_row
+from kokin.receipts._framing import split_row
 from kokin.receipts.layouts import Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
 
@@ -54,7 +54,7 @@ def test_what_follows_the_end_record_is_no_record(layout: str, newline: str, tai
     before = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
     after = receipts.check(io.BytesIO(content + tail), layout, reference_date=REFERENCE)
     assert (list(after.issues), after.totals, after.exit_code) == (list(before.issues), before.totals, before.exit_code)
-    assert not after.refused
+    assert not after.fatal_issues
 
 
 @settings(deadline=None, max_examples=80)
@@ -108,7 +108,7 @@ def test_padding_behind_another_row_is_damage(layout: str) -> None:
     cut = b"\r\n".join([*rows[:-1], rows[-1][: len(rows[-1]) // 2]])
     for tail in (b"", b"\x1a", b"\x1a\r\n"):
         checked = receipts.check(io.BytesIO(cut + tail), layout, reference_date=REFERENCE)
-        assert "RECORD_TRUNCATED" in {issue.code for issue in checked.refused}
+        assert "RECORD_TRUNCATED" in {issue.code for issue in checked.fatal_issues}
     agree(inside, layout)
 
 
@@ -266,8 +266,8 @@ def test_a_file_with_nothing_in_it_is_empty(layout: str, content: bytes) -> None
         return
     file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    assert [issue.code for issue in file.refused] == ["FILE_EMPTY"]
+        file.validate()
+    assert [issue.code for issue in file.fatal_issues] == ["FILE_EMPTY"]
 
 
 def test_a_record_behind_much_padding_is_not_overlooked() -> None:

@@ -27,12 +27,12 @@ def survive(content: bytes, layout: str, *, lenient: bool = False) -> None:
     wrong = {issue.location.record for issue in file.issues if issue.is_error}
     assert len(wrong - {None}) >= totals.rejected
     if records is None:
-        assert file.refused
+        assert file.fatal_issues
     else:
         assert len(records) == totals.records
-        assert sum(not record.is_good for record in records) == totals.rejected
+        assert sum(not record.is_valid for record in records) == totals.rejected
     report = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE, lenient=lenient)
-    assert bool(report.refused) == (records is None)
+    assert bool(report.fatal_issues) == (records is None)
     assert report.totals == totals
     report.as_dict("ja")
     report.as_sarif("ja")
@@ -66,6 +66,6 @@ def test_any_bytes_within_a_good_file(layout: str, data: st.DataObject, lenient:
 def test_every_cut(layout: str) -> None:
     content = SEEDS[layout]
     whole = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
-    assert not whole.refused
+    assert not whole.fatal_issues
     for end in range(0, len(content), 37):
         survive(content[:end], layout)

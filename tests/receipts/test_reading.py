@@ -132,8 +132,8 @@ def test_a_file_that_was_replaced_between_two_readings_is_refused(how: str, same
     first = file.table()
     path.write_text(BEFORE[: len(BEFORE) // 2] + AFTER[len(AFTER) // 2 :] if same_head else AFTER, encoding="utf-8")
     with pytest.raises(receipts.FileRejectedError, match="FILE_CHANGED"):
-        _ = file.finish() if how == "finish" else rows_of(file, how)
-    assert [issue.code for issue in file.refused] == ["FILE_CHANGED"]
+        _ = file.validate() if how == "finish" else rows_of(file, how)
+    assert [issue.code for issue in file.fatal_issues] == ["FILE_CHANGED"]
     again = receipts.open(path, "kokin-csv").table()
     assert (
         set(again["digest"].to_pylist()) == {sha256(path.read_bytes()).hexdigest()} != set(first["digest"].to_pylist())
@@ -161,7 +161,7 @@ def test_a_file_that_is_overwritten_during_a_reading_is_refused(how: str, size: 
     with pytest.raises(receipts.FileRejectedError):
         for _ in reading:
             pass
-    assert "FILE_CHANGED" in file.refused.counts
+    assert "FILE_CHANGED" in file.fatal_issues.counts
 
 
 def test_the_digest_of_an_xml_file_is_that_of_its_bytes_too(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def answers(content: bytes, layout: str | Layout, **options: Any) -> tuple[Any, 
                 for batch in file.batches(rows=50):
                     rows += batch.to_pylist()
         except receipts.FileRejectedError:
-            assert file.refused
-        told.append((rows, file.totals, list(file.issues), list(file.refused)))
+            assert file.fatal_issues
+        told.append((rows, file.totals, list(file.issues), list(file.fatal_issues)))
         totals = file.totals
         assert totals.read == totals.accepted + totals.unpaid + totals.rejected
         assert len(rows) == totals.accepted

@@ -180,7 +180,7 @@ def test_a_request_is_written_with_nothing_done() -> None:
     content = io.BytesIO()
     receipts.write(rows, content, "zengin-91", request=True)
     report = receipts.check(content, "zengin-91", reference_date=REFERENCE)
-    assert [issue.code for issue in report.refused] == ["REQUEST_FILE"]
+    assert [issue.code for issue in report.fatal_issues] == ["REQUEST_FILE"]
     receipts.write(rows, result := io.BytesIO(), "zengin-91")
     assert receipts.check(result, "zengin-91", reference_date=REFERENCE).totals.accepted == 2
 

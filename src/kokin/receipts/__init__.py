@@ -21,7 +21,7 @@ Batches are for machines, and :func:`read` returns all of a file, or raises if a
 A file that is not whole is refused:
 
 >>> report = check(io.BytesIO(content.getvalue()[:-3]), "dsk-csv")
->>> [(issue.code, issue.location.record) for issue in report.refused]
+>>> [(issue.code, issue.location.record) for issue in report.fatal_issues]
 [('RECORD_TRUNCATED', 3)]
 
 :func:`check` says the same as a report, :func:`write` makes files of any layout but XML, and
@@ -30,10 +30,10 @@ A file that is not whole is refused:
 
 from kokin.receipts import layouts
 from kokin.receipts._check import CheckResult, check
-from kokin.receipts._decode import RawRecord
 from kokin.receipts._file import FileRejectedError, ReceiptFile, open, read  # noqa: A004
-from kokin.receipts._frames import FileFraming
+from kokin.receipts._framing import FileFraming
 from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._record import RawRecord
 from kokin.receipts._rewrite import edit
 from kokin.receipts._synthesize import generate_sample
 from kokin.receipts._totals import DeclaredTotal, Totals

@@ -32,13 +32,13 @@ class CheckResult:
     totals: Totals
     issues: IssueLog
     """Every issue: the first ones in full, all of them by number."""
-    refused: IssueLog
+    fatal_issues: IssueLog
     """Those for which nothing of the file may be used."""
 
     @property
     def exit_code(self) -> int:
         """What a command ends with: 0 clean, 1 something to look at, 3 refused."""
-        if self.refused:
+        if self.fatal_issues:
             return 3
         return 1 if self.totals.rejected or self.issues.total else 0
 
@@ -50,7 +50,7 @@ class CheckResult:
             "layout": self.layout,
             "digest": self.digest,
             "framing": self.framing,
-            "refused": bool(self.refused),
+            "refused": bool(self.fatal_issues),
             "funnel": {
                 name: getattr(totals, name)
                 for name in (
@@ -132,10 +132,10 @@ def check(
         OSError: the file cannot be opened.
     """
     file = open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
-    with suppress(FileRejectedError):  # it stands in file.refused
-        file.finish()
+    with suppress(FileRejectedError):  # it stands in file.fatal_issues
+        file.validate()
     if file.totals.complete:
-        with suppress(FileRejectedError):  # the file has changed: FILE_CHANGED is in file.refused
+        with suppress(FileRejectedError):  # the file has changed: FILE_CHANGED is in file.fatal_issues
             file.issues.add(duplicates(file))
     return CheckResult(
         source=file.source,
@@ -144,5 +144,5 @@ def check(
         framing="XML" if file.layout.xml else file.framing.describe(),
         totals=file.totals,
         issues=file.issues,
-        refused=file.refused,
+        fatal_issues=file.fatal_issues,
     )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kokin.issues import Issue, Location
 from kokin.receipts._file import ReceiptFile
-from kokin.receipts._frames import Block, Frame, Lines, blocks, frame_at
+from kokin.receipts._framing import Block, Frame, Lines, blocks, frame_at
 
 # Odd multipliers, one for each word of a record, the same in every run.
 _MULTIPLIERS = np.random.default_rng(seed=4711).integers(1, 1 << 62, 4096, np.uint64) * np.uint64(2) + np.uint64(1)
@@ -44,13 +44,13 @@ def _marked(file: ReceiptFile, stream: BinaryIO) -> _Marks:
         if isinstance(piece, Block):
             at = np.arange(piece.count)
             marks.frombytes(_block_marks(piece).tobytes())
-            numbers.frombytes((piece.number + at).tobytes())
+            numbers.frombytes((piece.record_no + at).tobytes())
             offsets.frombytes(piece.offsets(at).tobytes())
             continue
         for frame in piece if isinstance(piece, Lines) else [piece] if isinstance(piece, Frame) else []:
             marks.append(int.from_bytes(hashlib.blake2b(frame.raw, digest_size=8).digest(), "little"))
-            numbers.append(frame.number)
-            offsets.append(frame.offset)
+            numbers.append(frame.record_no)
+            offsets.append(frame.byte_offset)
     return np.frombuffer(marks, np.uint64), np.frombuffer(numbers, np.int64), np.frombuffer(offsets, np.int64)
 
 

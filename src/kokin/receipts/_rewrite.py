@@ -8,11 +8,10 @@ from typing import Any, BinaryIO
 
 from kokin._arrow import atomic_file
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.receipts._cells import cell_writer
-from kokin.receipts._decode import RawRecord
+from kokin.receipts._fields import cell_writer
 from kokin.receipts._file import ReceiptFile
-from kokin.receipts._frames import CHUNK, Blank, frames
-from kokin.receipts._rows import cell_starts, join_row, split_row
+from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
+from kokin.receipts._record import RawRecord
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
 #: What to change in a record: its fields and their new values, or nothing.
@@ -47,7 +46,7 @@ def _pieces(file: ReceiptFile, source: BinaryIO, change: Change | None) -> Itera
             record = decoder.decode(frame)
             values = change(record)
             if values:
-                changed.append((frame.offset, len(frame.raw), _spliced(file, decoder.columns, record, values)))
+                changed.append((frame.byte_offset, len(frame.raw), _spliced(file, decoder.columns, record, values)))
         for offset, length, content in changed:
             yield from _copied(source, at, offset)
             yield content
@@ -57,7 +56,7 @@ def _pieces(file: ReceiptFile, source: BinaryIO, change: Change | None) -> Itera
 
 def _copied(source: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
     source.seek(start)
-    while chunk := source.read(CHUNK if end is None else min(CHUNK, end - source.tell())):
+    while chunk := source.read(CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - source.tell())):
         yield chunk
 
 
@@ -69,7 +68,7 @@ def _spliced(file: ReceiptFile, columns: list[str], record: RawRecord, values: M
         try:
             cells[name] = cell_writer(kind.by_id[name], file.layout)(value)
         except InvalidInputError as error:
-            place = Location(file.source, record.number, record.offset)
+            place = Location(file.source, record.record_no, record.byte_offset)
             raise InvalidInputError(
                 [
                     Issue(one.code, field=name, expected=one.expected, found=one.found, location=place)

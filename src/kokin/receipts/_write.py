@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from kokin._arrow import atomic_file
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
-from kokin.receipts._cells import cell_writer
-from kokin.receipts._rows import join_row
+from kokin.receipts._fields import cell_writer
+from kokin.receipts._framing import join_row
 from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
 
 _NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}

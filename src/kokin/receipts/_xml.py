@@ -18,9 +18,10 @@ from lxml import etree
 
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import redact
-from kokin.receipts._decode import RawRecord
-from kokin.receipts._totals import DeclaredTotal
-from kokin.receipts._values import reader, wrong
+from kokin.receipts._fields import cell_reader, field_error
+from kokin.receipts._issue_log import FileIssues
+from kokin.receipts._record import RawRecord
+from kokin.receipts._totals import DeclaredTotal, Totals
 from kokin.receipts._xml_paths import BLANKS, Paths, Texts, forget
 from kokin.receipts._xml_segments import BETWEEN, CP932, UTF_8, segments
 from kokin.receipts._xml_values import amount_of, day_of, decimal_of, yen_of
@@ -77,24 +78,22 @@ class _Column:
 class XmlDecoder:
     """Reads one file's entries; the counterpart of the decoder of framed records."""
 
-    def __init__(self, layout: Layout, *, lenient: bool, file: str) -> None:
+    def __init__(self, layout: Layout, issues: FileIssues, totals: Totals, *, lenient: bool, file: str) -> None:
         self.layout, self.lenient, self.file = layout, lenient, file
+        #: Of the reading: what the file's summaries disagree with, and what they declare.
+        self.issues, self.totals = issues, totals
         self.columns = [each.id for each in layout.data.fields]
         fields = [f for f in layout.data.fields if f.path]
         #: By whether the transaction is alone in its entry.
         self._columns = {alone: [_column(f, layout, alone=alone) for f in fields] for alone in (True, False)}
         self._others = [f for f in layout.data.fields if f.others]
-        #: What the file's summaries disagree with; the caller takes it away.
-        self.refused: list[Issue] = []
-        self.warnings: list[Issue] = []
-        self.declared: list[DeclaredTotal] = []
         #: Where the header (AppHdr) begins that no document has followed yet.
         self.header: int | None = None
         self._number = 0
 
-    def place(self, record: RawRecord, field_id: str) -> Location:
+    def location(self, record: RawRecord, field_id: str) -> Location:
         """Where the entry of a record begins."""
-        return Location(self.file, record.number, record.offset)
+        return Location(self.file, record.record_no, record.byte_offset)
 
     def records(self, stream: BinaryIO) -> Iterator[RawRecord]:
         """Every transaction of a file, in its order.
@@ -148,7 +147,7 @@ class XmlDecoder:
             name, paths = column.name, column.paths
             try:
                 if texts.mixed and not texts.mixed.isdisjoint(paths):
-                    raise wrong("XML_ELEMENT")
+                    raise field_error("XML_ELEMENT")
                 if not present.isdisjoint(paths):
                     values[name] = column.value(texts, paths, issues)
                 elif column.missing:
@@ -200,7 +199,7 @@ def _value(f: Field, layout: Layout, pattern: re.Pattern[str] | None) -> _Value:
     """The function that reads a field from the texts at its paths."""
     if f.type is FieldType.MONEY:
         return lambda texts, paths, warnings: _amount(texts, paths)
-    read = reader(f, layout, None)
+    read = cell_reader(f, layout, None)
     is_free = f.type is FieldType.TEXT and not f.codes
 
     def day(texts: Texts, paths: Sequence[str], warnings: list[Issue]) -> Any:
@@ -468,7 +467,7 @@ class _Document:
                 place = Location(self._decoder.file, byte=self._start)
                 mark = (element.text or "").strip(BLANKS)
                 found = mark if mark in _COPY_MARKS else redact(mark)
-                self._decoder.warnings.append(Issue("XML_COPY", found=found, location=place))
+                self._decoder.issues.add(Issue("XML_COPY", found=found, location=place))
             elif name in _REPORTS:
                 self._compare()
 
@@ -555,7 +554,7 @@ class _Document:
         self._compare_count(entry)
         try:
             if "Amt" in texts.mixed:
-                raise wrong("XML_ELEMENT")
+                raise field_error("XML_ELEMENT")
             amount = amount_of(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
         except InvalidInputError as error:
             self._report.unsure = True
@@ -611,10 +610,10 @@ class _Document:
         """Reject the transactions of an entry, or the file where some of them were released already."""
         issue = issue.with_location(Location(self._decoder.file, byte=entry.offset))
         if entry.is_released:
-            self._decoder.refused.append(issue)
+            self._decoder.issues.reject_file(issue)
         for record in entry.records:
-            if record.is_good:
-                record.issues.append(issue.with_location(self._decoder.place(record, issue.field)))
+            if record.is_valid:
+                record.issues.append(issue.with_location(self._decoder.location(record, issue.field)))
 
     def _summary(self, element: Any) -> None:
         texts = self._of_summary.texts(element)
@@ -624,7 +623,7 @@ class _Document:
 
     def _refuse(self, code: str, path: str, expected: str = "", found: str = "") -> None:
         place = Location(self._decoder.file, byte=self._start)
-        self._decoder.refused.append(
+        self._decoder.issues.reject_file(
             Issue(code, field=path.replace("/", "."), expected=expected, found=found, location=place)
         )
 
@@ -637,11 +636,11 @@ class _Document:
             counted = counts[_SUMMARY[path]]
             unsure = report.unsure and declared is not None and declared > counted
             if isinstance(declared, int) and counted.denominator == 1:
-                self._decoder.declared.append(DeclaredTotal(name, declared, int(counted), place, unsure))
+                self._decoder.totals.declared.append(DeclaredTotal(name, declared, int(counted), place, unsure))
             if declared == counted:
                 continue
             if unsure:
-                self._decoder.warnings.append(
+                self._decoder.issues.add(
                     Issue("TOTAL_UNSURE", field=name, expected=_shown(counted), found=redact(text), location=place)
                 )
             else:

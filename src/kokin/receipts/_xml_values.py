@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from kokin.model import redact
-from kokin.receipts._values import wrong
+from kokin.receipts._fields import field_error
 
 _DECIMAL = re.compile(r"([+-]?)0*([0-9]{0,18})(?:\.([0-9]{0,18}))?")
 _ZONE = r"(?:(Z)|([+-])(?:(0[0-9]|1[0-3]):([0-5][0-9])|(14):(00)))?"
@@ -43,12 +43,12 @@ def amount_of(text: str, currencies: Collection[str]) -> int | Fraction:
         InvalidInputError: no amount, a negative one, or another currency; always one issue.
     """
     if not text:
-        raise wrong("FIELD_MISSING")
+        raise field_error("FIELD_MISSING")
     value = decimal_of(text)
     if value is None or text.startswith("-"):
-        raise wrong("NOT_DIGITS", "a decimal amount")
+        raise field_error("NOT_DIGITS", "a decimal amount")
     if set(currencies) != {"JPY"}:
-        raise wrong("CURRENCY", "JPY", " ".join(sorted(currencies))[:8])
+        raise field_error("CURRENCY", "JPY", " ".join(sorted(currencies))[:8])
     return value
 
 
@@ -60,7 +60,7 @@ def yen_of(text: str, currencies: Collection[str]) -> int:
     """
     value = amount_of(text, currencies)
     if isinstance(value, Fraction):
-        raise wrong("AMOUNT_FRACTION", "whole yen", text[:24])
+        raise field_error("AMOUNT_FRACTION", "whole yen", text[:24])
     return value
 
 
@@ -84,7 +84,7 @@ def day_of(text: str) -> date:
             return day if match.re is _DAY else day + timedelta(minutes=_minutes(match))
         except (ValueError, OverflowError):
             pass
-    raise wrong("DATE_INVALID", "YYYY-MM-DD", redact(text))
+    raise field_error("DATE_INVALID", "YYYY-MM-DD", redact(text))
 
 
 def _minutes(match: re.Match[str]) -> int:
