@@ -83,7 +83,7 @@ def integer(rows: UInt8Array, start: int, length: int) -> tuple[Int64Array, Bool
 
     >>> records = np.frombuffer(b"20260401 00000001234567890      X", np.uint8).reshape(1, -1)
     >>> integer(records, 9, 17), integer(records, 30, 3)[1]
-    ((array([123456789]), None), array([ True]))
+    ((array([1234567890]), None), array([ True]))
     """
     total: Int64Array = np.zeros(0, np.int64)
     invalid: BoolArray | None = None
