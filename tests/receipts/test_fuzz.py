@@ -27,10 +27,10 @@ def check_invariants(content: bytes, layout: str, *, lenient: bool = False) -> N
     invalid = {issue.location.record for issue in file.issues if issue.is_error}
     assert len(invalid - {None}) >= totals.rejected
     if records is None:
-        assert file.refused
+        assert file.fatal_issues
     else:
         assert len(records) == totals.records
-        assert sum(not record.is_good for record in records) == totals.rejected
+        assert sum(not record.is_valid for record in records) == totals.rejected
     report = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE, lenient=lenient)
     assert report.is_rejected == (records is None)
     assert report.totals == totals

@@ -41,10 +41,10 @@ def opened(content: bytes, layout: str, **options: object) -> receipts.ReceiptFi
 def fatal_issues(content: bytes, layout: str = "zengin-91") -> list[tuple[str, int | None]]:
     file = opened(content, layout)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
+        file.validate()
     with pytest.raises(receipts.FileRejectedError):
         receipts.read(io.BytesIO(content), layout, reference_date=REFERENCE)
-    return [(issue.code, issue.location.byte) for issue in file.refused]
+    return [(issue.code, issue.location.byte) for issue in file.fatal_issues]
 
 
 def test_the_sample_of_a_direct_debit_result_is_read_without_an_issue() -> None:
@@ -168,7 +168,7 @@ def test_a_written_file_is_read_with_the_same_values(layout: str) -> None:
     receipts.generate_sample(content, layout, 40, seed=5)
     file = opened(content.getvalue(), layout)
     first = receipts.read(content, layout, reference_date=date(2026, 4, 15)).table
-    assert file.finish().read == 40
+    assert file.validate().read == 40
     assert not file.issues
     copy = io.BytesIO()
     days = {"made_day": [date(2026, 4, 30)] * first.num_rows, "area_1": ["1"] * first.num_rows}
@@ -203,14 +203,14 @@ def test_a_manual_entry_needs_a_name_and_a_reason() -> None:
 def test_a_file_is_rejected_even_if_no_issue_is_kept() -> None:
     file = opened(SAMPLE_91[:-200], "zengin-91", max_issues=0)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    assert (len(file.refused), bool(file.refused)) == (0, True)
+        file.validate()
+    assert (len(file.fatal_issues), bool(file.fatal_issues)) == (0, True)
 
 
 def test_a_cell_of_a_file_without_a_header_is_never_shown() -> None:
     file = opened("山田太郎,99999,paid_om,12300\n".encode(), "kokin-csv")
     with pytest.raises(receipts.FileRejectedError) as error:
-        file.finish()
+        file.validate()
     unknown = [issue.field for issue in error.value.issues if issue.code == "FIELD_UNKNOWN"]
     assert unknown == ["column 1", "column 2", "column 3", "column 4"]
     assert "山田" not in repr(error.value) + str(error.value)

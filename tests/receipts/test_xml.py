@@ -78,7 +78,7 @@ def rejection(content: str | bytes, layout: str = "camt.054") -> tuple[str, int 
     file = opened(content, layout)
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    return file.refused[0].code, file.refused[0].location.byte
+    return file.fatal_issues[0].code, file.fatal_issues[0].location.byte
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -282,7 +282,7 @@ def test_an_unsupported_encoding_is_rejected_with_its_name(raw: bytes, rejected:
     file = opened(raw)
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    assert [(issue.code, issue.location.byte, issue.found) for issue in file.refused] == [rejected]
+    assert [(issue.code, issue.location.byte, issue.found) for issue in file.fatal_issues] == [rejected]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def fatal_issues(content: str) -> list[tuple[str, str, str, str]]:
     file = opened(content)
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    return [(issue.code, issue.field, issue.expected, issue.found) for issue in file.refused]
+    return [(issue.code, issue.field, issue.expected, issue.found) for issue in file.fatal_issues]
 
 
 # --- Text ------------------------------------------------------------------------------------------------------------
@@ -689,7 +689,7 @@ def test_a_header_without_a_document_after_it_rejects_the_file(bundle: str) -> N
     file = opened(bundle, "zedi")
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    assert [issue.code for issue in file.refused] == ["XML_INVALID"]
+    assert [issue.code for issue in file.fatal_issues] == ["XML_INVALID"]
 
 
 # --- The number of transactions of a batch ---------------------------------------------------------------------------

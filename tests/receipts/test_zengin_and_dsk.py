@@ -44,8 +44,8 @@ def values_of(file: receipts.ReceiptFile) -> list[tuple[Any, ...]]:
 def fatal_codes(content: bytes, layout: str = "zengin-91", **options: Any) -> list[str]:
     file = opened(content, layout, **options)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    return [issue.code for issue in file.refused]
+        file.validate()
+    return [issue.code for issue in file.fatal_issues]
 
 
 # --- framing ----------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_03_a_withdrawal_for_a_correction_or_a_returned_bill_is_a_reversal(
         opened(content, "zengin-03").table()["kind"].to_pylist(),
     ):
         assert kinds == [kind] * count * (kind is not None)
-    totals = opened(content, "zengin-03").finish()
+    totals = opened(content, "zengin-03").validate()
     assert totals.unpaid == count * (kind is None)
 
 
@@ -266,8 +266,8 @@ def test_a_header_date_that_is_too_far_rejects_the_file() -> None:
     content = written([{"amount": 1, "paid_on": date(2026, 4, 1)}], "zengin-01", header={"made_day": date(2014, 4, 6)})
     file = opened(content, "zengin-01")
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    assert [(issue.code, issue.field, issue.location.record, issue.location.byte) for issue in file.refused] == [
+        file.validate()
+    assert [(issue.code, issue.field, issue.location.record, issue.location.byte) for issue in file.fatal_issues] == [
         ("DATE_TOO_FAR", "made_day", 1, 4)
     ]
 
@@ -373,8 +373,8 @@ def test_an_unknown_byte_rejects_the_file_at_its_location(byte: int) -> None:
     content = with_name(b"ABC" + bytes([byte]))
     file = opened(content)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    (issue,) = file.refused
+        file.validate()
+    (issue,) = file.fatal_issues
     assert (issue.code, issue.location.byte) == ("BYTE_UNKNOWN", content.index(b"ABC") + 3)
     lenient = opened(content, lenient=True)
     assert len(list(lenient)) == len(list(opened(PLAIN))) - 1
@@ -410,7 +410,7 @@ def test_gaiji_pass_and_are_flagged() -> None:
     file = opened(example(b"\xf0\x40" + "橋".encode("cp932")), "eltax-example")
     assert next(iter(file)).name == "\ue000橋"
     assert next(file.batches())["name"][0].as_py() == "\ue000橋"
-    assert file.finish().rejected == 0
+    assert file.validate().rejected == 0
     assert file.issues.counts["GAIJI"] == 1
 
 
@@ -456,5 +456,5 @@ def test_an_invalid_last_record_of_a_short_body_is_not_truncated() -> None:
     last = content.rfind(b"\r\n") + 2
     file = opened(content[:last] + b"8" + content[last + 1 :])
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    assert "RECORD_TRUNCATED" not in [issue.code for issue in file.refused]
+        file.validate()
+    assert "RECORD_TRUNCATED" not in [issue.code for issue in file.fatal_issues]

@@ -30,10 +30,10 @@ reads it:
 """
 
 from kokin.receipts import layouts
-from kokin.receipts._decode import RawRecord
 from kokin.receipts._file import FileRejectedError, ReceiptFile, open, read  # noqa: A004
-from kokin.receipts._frames import FileFraming
+from kokin.receipts._framing import FileFraming
 from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._record import RawRecord
 from kokin.receipts._report import CheckResult, check
 from kokin.receipts._sample import generate_sample
 from kokin.receipts._totals import DeclaredTotal, Totals

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.model import Receipt, Text, field_types
-from kokin.receipts import _arrow as arrow
+from kokin.receipts._columns import array_of
 from kokin.receipts.layouts import IdentityFields, Layout
 
 Values = Mapping[str, Any]
@@ -98,7 +98,7 @@ class PaymentKey:
             column = take(path)
             column = column if column.type == pa.string() else column.cast(pa.string())
             if path in self._none:
-                identifies_nothing = pc.is_in(column, arrow.few(self._none[path], pa.string()))
+                identifies_nothing = pc.is_in(column, array_of(self._none[path], pa.string()))
                 column = pc.if_else(identifies_nothing, _scalar(None), column)
             return _escape_column(column) if self._prefix else column
 
@@ -107,7 +107,7 @@ class PaymentKey:
             references = [pc.coalesce(*map(part, self._references))] if self._references else []
             key = self._join_columns([*map(part, self._required), *references])
             columns["provider_key"] = key
-            by_is_null = arrow.few([self._is_composed, None], pa.bool_())
+            by_is_null = array_of([self._is_composed, None], pa.bool_())
             columns["key_composed"] = by_is_null.take(key.is_null().cast(pa.int8()))
         if "cancels" in self.columns:
             columns["cancels"] = self._join_columns([part(path) for path in self._cancels])
@@ -121,12 +121,12 @@ class PaymentKey:
             key = pc.binary_join_element_wise(_scalar(self._prefix), key, _scalar(""))
         if (pc.max(pc.binary_length(key)).as_py() or 0) <= MAX_LENGTH:
             return key
-        return arrow.few([None if text is None else _limit_length(text) for text in key.to_pylist()], pa.string())
+        return array_of([None if text is None else _limit_length(text) for text in key.to_pylist()], pa.string())
 
 
 def _scalar(text: str | None) -> pa.Scalar:
     """Return a text as an Arrow scalar (``pa.scalar`` imports pandas)."""
-    return arrow.few([text], pa.string())[0]
+    return array_of([text], pa.string())[0]
 
 
 def _escape(text: str) -> str:

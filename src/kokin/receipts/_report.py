@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kokin.issues import Issue, Location, Severity
 from kokin.receipts._file import FileRejectedError, ReceiptFile, open  # noqa: A004
-from kokin.receipts._frames import Block, Frame, Lines, blocks, frame_at
+from kokin.receipts._framing import Block, Frame, Lines, blocks, frame_at
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._totals import Totals
 from kokin.receipts.layouts import Layout
@@ -137,10 +137,10 @@ def check(
         OSError: the file cannot be opened.
     """
     file = open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
-    with suppress(FileRejectedError):  # reported in file.refused
-        file.finish()
+    with suppress(FileRejectedError):  # reported in file.fatal_issues
+        file.validate()
     if file.totals.complete:
-        with suppress(FileRejectedError):  # the file has changed since: FILE_CHANGED is in file.refused
+        with suppress(FileRejectedError):  # the file has changed since: FILE_CHANGED is in file.fatal_issues
             file.issues.add(_duplicate_records(file))
     return CheckResult(
         source=file.source,
@@ -149,7 +149,7 @@ def check(
         framing="XML" if file.layout.xml else file.framing.describe(),
         totals=file.totals,
         issues=file.issues,
-        fatal_issues=file.refused,
+        fatal_issues=file.fatal_issues,
     )
 
 
@@ -187,13 +187,13 @@ def _hash_records(file: ReceiptFile, stream: BinaryIO) -> _HashedRecords:
         if isinstance(piece, Block):
             rows = np.arange(piece.count)
             hashes.frombytes(_hash_block(piece).tobytes())
-            numbers.frombytes((piece.number + rows).tobytes())
+            numbers.frombytes((piece.record_no + rows).tobytes())
             offsets.frombytes(piece.offsets(rows).tobytes())
             continue
         for frame in piece if isinstance(piece, Lines) else [piece] if isinstance(piece, Frame) else []:
             hashes.append(int.from_bytes(hashlib.blake2b(frame.raw, digest_size=8).digest(), "little"))
-            numbers.append(frame.number)
-            offsets.append(frame.offset)
+            numbers.append(frame.record_no)
+            offsets.append(frame.byte_offset)
     return np.frombuffer(hashes, np.uint64), np.frombuffer(numbers, np.int64), np.frombuffer(offsets, np.int64)
 
 

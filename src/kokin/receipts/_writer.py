@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 from kokin._arrow import atomic_file
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
-from kokin.receipts._cells import cell_writer
-from kokin.receipts._decode import RawRecord
+from kokin.receipts._fields import cell_writer
 from kokin.receipts._file import ReceiptFile
-from kokin.receipts._frames import CHUNK, Blank, frames
-from kokin.receipts._rows import cell_starts, join_row, split_row
+from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
+from kokin.receipts._record import RawRecord
 from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
@@ -307,14 +306,14 @@ def _changed_records(file: ReceiptFile, source: BinaryIO, change: Change) -> lis
             continue
         record = decoder.decode(frame)
         if values := change(record):
-            changed.append((frame.offset, len(frame.raw), _with_values(file, decoder.columns, record, values)))
+            changed.append((frame.byte_offset, len(frame.raw), _with_values(file, decoder.columns, record, values)))
     return changed
 
 
 def _chunks(source: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
     """Yield the bytes of a stream from ``start`` to ``end``, or to its end."""
     source.seek(start)
-    while chunk := source.read(CHUNK if end is None else min(CHUNK, end - source.tell())):
+    while chunk := source.read(CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - source.tell())):
         yield chunk
 
 
@@ -326,7 +325,7 @@ def _with_values(file: ReceiptFile, columns: list[str], record: RawRecord, value
         try:
             cells[name] = cell_writer(kind.by_id[name], file.layout)(value)
         except InvalidInputError as error:
-            location = Location(file.source, record.number, record.offset)
+            location = Location(file.source, record.record_no, record.byte_offset)
             raise InvalidInputError(_at_field(error, name, location)) from None
     if not file.layout.width:
         row, starts = split_row(record.raw), cell_starts(record.raw)

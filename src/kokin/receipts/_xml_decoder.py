@@ -14,10 +14,10 @@ from lxml import etree
 
 from kokin.issues import Issue, Location
 from kokin.model import redact
-from kokin.receipts._decode import RawRecord
-from kokin.receipts._issue_log import IssueLog
-from kokin.receipts._totals import DeclaredTotal
-from kokin.receipts._xml_entries import SUMMARY, Entry, FileLog, ReportTotals, TransactionRecords, read_charges
+from kokin.receipts._issue_log import FileIssues
+from kokin.receipts._record import RawRecord
+from kokin.receipts._totals import Totals
+from kokin.receipts._xml_entries import SUMMARY, Entry, ReportTotals, TransactionRecords, read_charges
 from kokin.receipts._xml_fields import IN_TRANSACTION, WHITESPACE, Paths, TransactionFields, release
 from kokin.receipts._xml_segments import BETWEEN, UTF_8, Transcoder, XmlRejectedError, rejection, segments
 from kokin.receipts.layouts import Layout
@@ -42,33 +42,30 @@ _EXTENSIONS = ("SplmtryData", "Sgntr")
 
 
 class XmlDecoder:
-    """Decodes the transactions of one file; the counterpart of ``Decoder`` for XML."""
+    """Decodes the transactions of one file; the counterpart of ``Decoder`` for XML.
 
-    def __init__(self, layout: Layout, *, lenient: bool, file: str) -> None:
-        self.layout, self.lenient, self.file = layout, lenient, file
+    Issues of the file as a whole and the totals that it declares are added to ``issues`` and ``totals``.
+    """
+
+    def __init__(self, layout: Layout, issues: FileIssues, totals: Totals, *, lenient: bool, file: str) -> None:
+        self.layout, self.issues, self.totals = layout, issues, totals
+        self.lenient, self.file = lenient, file
         self.columns = [each.id for each in layout.data.fields]
         self._fields = TransactionFields(layout)
 
-    def place(self, record: RawRecord, field_id: str) -> Location:
+    def location(self, record: RawRecord, field_id: str) -> Location:
         """Return the location of a record's field: the first byte of its entry."""
-        return Location(self.file, record.number, record.offset)
+        return Location(self.file, record.record_no, record.byte_offset)
 
-    def records(
-        self, stream: BinaryIO, *, issues: IssueLog, fatal_issues: IssueLog, declared: list[DeclaredTotal]
-    ) -> Iterator[RawRecord]:
-        """Yield every transaction of a file in order, up to its end or the first byte that cannot be read.
-
-        Issues of the file as a whole are added to the logs while it is read, those that reject it to both logs, and its
-        declared totals to the list.
-        """
-        log = FileLog(self.file, issues, fatal_issues, declared)
+    def records(self, stream: BinaryIO) -> Iterator[RawRecord]:
+        """Yield every transaction of a file in order, up to its end or the first byte that cannot be read."""
         try:
-            yield from self._documents(stream, log)
+            yield from self._documents(stream)
         except XmlRejectedError as error:
             for issue in error.issues:
-                log.reject(issue.with_location(Location(self.file, byte=issue.location.byte)))
+                self.issues.reject_file(issue.with_location(Location(self.file, byte=issue.location.byte)))
 
-    def _documents(self, stream: BinaryIO, log: FileLog) -> Iterator[RawRecord]:
+    def _documents(self, stream: BinaryIO) -> Iterator[RawRecord]:
         transactions = TransactionRecords(self._fields, self.file)
         document: _Document | None = None
         header: int | None = None
@@ -79,7 +76,7 @@ class XmlDecoder:
                     if document:
                         yield from document.close()
                         header = _header_without_message(document, header)
-                    document = _Document(self.layout, transactions, log, segment.encoding, offset)
+                    document = _Document(self, transactions, segment.encoding, offset)
                 case "doctype":
                     raise rejection("XML_DOCTYPE", offset)
                 case "content":
@@ -88,7 +85,7 @@ class XmlDecoder:
                         if start == len(content):
                             continue
                         content, offset = content[start:], offset + start
-                        document = _Document(self.layout, transactions, log, UTF_8, offset)
+                        document = _Document(self, transactions, UTF_8, offset)
                     yield from document.feed(content, offset)
         if document is None:
             raise rejection("FILE_EMPTY", 0)
@@ -110,13 +107,12 @@ def _header_without_message(document: _Document, header: int | None) -> int | No
 class _Document:
     """One XML document: takes bytes, yields records."""
 
-    def __init__(
-        self, layout: Layout, transactions: TransactionRecords, log: FileLog, encoding: str, offset: int
-    ) -> None:
+    def __init__(self, decoder: XmlDecoder, transactions: TransactionRecords, encoding: str, offset: int) -> None:
         self.offset = offset
         #: Whether the root is a message (Document) and not a header (AppHdr); known after its first element.
         self.is_message = False
-        self._layout, self._transactions, self._log = layout, transactions, log
+        self._transactions, self._layout = transactions, decoder.layout
+        self._issues, self._totals = decoder.issues, decoder.totals
         self._transcoder = Transcoder(encoding)
         self._parser = etree.XMLPullParser(
             events=("start", "end"),
@@ -170,7 +166,7 @@ class _Document:
 
     @property
     def _location(self) -> Location:
-        return Location(self._log.file, byte=self.offset)
+        return Location(self._transactions.file, byte=self.offset)
 
     def _events(self) -> Iterator[RawRecord]:
         for event, element in self._parser.read_events():
@@ -197,7 +193,7 @@ class _Document:
             if parent.tag not in [self._namespace + each for each in _PARENTS[name]]:
                 raise self._misplaced(name, " or ".join(_PARENTS[name]))
             if name == "Ntry":
-                self._entry = Entry(self._segment_offset, self._transactions, self._log)
+                self._entry = Entry(self._segment_offset, self._transactions, self._issues)
         elif len(list(element.iterancestors())) != 2:
             raise self._misplaced(name, "Document")
         elif name in _REPORTS:
@@ -239,9 +235,9 @@ class _Document:
             case "CpyDplctInd":
                 code = (element.text or "").strip(WHITESPACE)
                 found = code if code in _COPY_CODES else redact(code)
-                self._log.issues.add([Issue("XML_COPY", found=found, location=self._location)])
+                self._issues.add(Issue("XML_COPY", found=found, location=self._location))
             case _ if name in _REPORTS:
-                self._report.compare(self._log, self._location)
+                self._totals.declared += self._report.compare(self._issues, self._location)
                 self._report = ReportTotals()
 
     @property
@@ -263,4 +259,4 @@ class _Document:
         texts = self._summary_paths.texts(element)
         self._report.declared += [(path, " ".join(texts.values[path])) for path in SUMMARY if path in texts.values]
         for path in texts.invalid:
-            self._log.reject(Issue("XML_ELEMENT", field=path.replace("/", "."), location=self._location))
+            self._issues.reject_file(Issue("XML_ELEMENT", field=path.replace("/", "."), location=self._location))

@@ -14,7 +14,7 @@ A record is a transaction (TxDtls), or an entry (Ntry) without transactions::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -22,10 +22,10 @@ from typing import Any
 
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import redact
-from kokin.receipts._decode import RawRecord
-from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._fields import field_error
+from kokin.receipts._issue_log import FileIssues
+from kokin.receipts._record import RawRecord
 from kokin.receipts._totals import DeclaredTotal
-from kokin.receipts._values import wrong
 from kokin.receipts._xml_fields import WHITESPACE, Texts, TransactionFields, parse_amount, parse_decimal
 
 _SIGNS = {"CRDT": 1, "DBIT": -1}
@@ -40,26 +40,12 @@ SUMMARY = {
 }
 
 
-@dataclass(frozen=True)
-class FileLog:
-    """The logs to which the issues and declared totals of a file are added."""
-
-    file: str
-    issues: IssueLog
-    fatal_issues: IssueLog
-    declared: list[DeclaredTotal]
-
-    def reject(self, issue: Issue) -> None:
-        """Add an issue that rejects the whole file."""
-        self.fatal_issues.add([issue])
-        self.issues.add([issue])
-
-
 class TransactionRecords:
     """Makes the records of a file's transactions and numbers them."""
 
     def __init__(self, fields: TransactionFields, file: str) -> None:
-        self._fields, self._file = fields, file
+        self.file = file
+        self._fields = fields
         self._count = 0
 
     def record(self, texts: Texts, offset: int, *, alone: bool) -> RawRecord:
@@ -76,7 +62,7 @@ class TransactionRecords:
         if values["event"] in ("pending", "voided"):
             values["value_day"] = None  # only expected by the bank, nothing is settled
         values["bank_charge"] = None  # known at the end of the entry
-        location = Location(self._file, self._count, offset)
+        location = Location(self.file, self._count, offset)
         return RawRecord("data", self._count, offset, b"", values, [issue.with_location(location) for issue in issues])
 
 
@@ -210,20 +196,20 @@ class ReportTotals:
             self.counts[key] += 1
             self.sums[key] += amount
 
-    def compare(self, log: FileLog, location: Location) -> None:
-        """Compare the declared totals with those counted; a different total rejects the file."""
+    def compare(self, issues: FileIssues, location: Location) -> Iterator[DeclaredTotal]:
+        """Yield the declared totals with those counted; a different total rejects the file."""
         for path, text in self.declared:
             name, declared = path.replace("/", "."), parse_decimal(text)
             totals: Mapping[str, int | Fraction] = self.counts if name.endswith("NbOfNtries") else self.sums
             counted = totals[SUMMARY[path]]
             unsure = self.is_incomplete and declared is not None and declared > counted
             if isinstance(declared, int) and counted.denominator == 1:
-                log.declared.append(DeclaredTotal(name, declared, int(counted), location, unsure))
+                yield DeclaredTotal(name, declared, int(counted), location, unsure)
             if declared == counted:
                 continue
             code = "TOTAL_UNSURE" if unsure else "TOTAL_MISMATCH"
             issue = Issue(code, field=name, expected=_decimal_text(counted), found=redact(text), location=location)
-            log.issues.add([issue]) if unsure else log.reject(issue)
+            issues.add(issue) if unsure else issues.reject_file(issue)
 
 
 # --- Entries ----------------------------------------------------------------------------------------------------------
@@ -237,8 +223,8 @@ class Entry:
     ``_MAX_PENDING`` transactions releases its records before its end; if it is invalid, the whole file is rejected.
     """
 
-    def __init__(self, offset: int, records: TransactionRecords, log: FileLog) -> None:
-        self._offset, self._records, self._log = offset, records, log
+    def __init__(self, offset: int, records: TransactionRecords, issues: FileIssues) -> None:
+        self._offset, self._records, self._issues = offset, records, issues
         #: Texts of the entry itself, read at the second transaction.
         self._texts: Texts | None = None
         #: Texts of the first transaction, until the second one or the end.
@@ -296,7 +282,7 @@ class Entry:
         self._compare_count()
         try:
             if "Amt" in texts.invalid:
-                raise wrong("XML_ELEMENT")
+                raise field_error("XML_ELEMENT")
             amount = parse_amount(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
         except InvalidInputError as error:
             report.is_incomplete = True
@@ -337,10 +323,10 @@ class Entry:
     def _reject(self, issue: Issue) -> None:
         """Reject the transactions of the entry, and the whole file if some of them were released before."""
         if self._has_released:
-            self._log.reject(issue.with_location(Location(self._log.file, byte=self._offset)))
+            self._issues.reject_file(issue.with_location(Location(self._records.file, byte=self._offset)))
         for record in self._pending:
-            if record.is_good:
-                location = Location(self._log.file, record.number, record.offset)
+            if record.is_valid:
+                location = Location(self._records.file, record.record_no, record.byte_offset)
                 record.issues.append(issue.with_location(location))
 
 

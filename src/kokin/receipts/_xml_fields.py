@@ -13,7 +13,7 @@ from typing import Any
 
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import redact
-from kokin.receipts._values import reader, wrong
+from kokin.receipts._fields import cell_reader, field_error
 from kokin.receipts.layouts import Field, FieldType, Layout
 
 #: Whitespace of XML, which is removed around every simple value.
@@ -156,12 +156,12 @@ def parse_amount(text: str, currencies: Collection[str]) -> int | Fraction:
         InvalidInputError: not an amount, a negative one, or another currency; always one issue.
     """
     if not text:
-        raise wrong("FIELD_MISSING")
+        raise field_error("FIELD_MISSING")
     value = parse_decimal(text)
     if value is None or text.startswith("-"):
-        raise wrong("NOT_DIGITS", "a decimal amount")
+        raise field_error("NOT_DIGITS", "a decimal amount")
     if set(currencies) != {"JPY"}:
-        raise wrong("CURRENCY", "JPY", " ".join(sorted(currencies))[:8])
+        raise field_error("CURRENCY", "JPY", " ".join(sorted(currencies))[:8])
     return value
 
 
@@ -185,7 +185,7 @@ def parse_date(text: str) -> date:
             return day if match.re is _DATE else day + timedelta(minutes=_minutes(match))
         except (ValueError, OverflowError):
             pass
-    raise wrong("DATE_INVALID", "YYYY-MM-DD", redact(text))
+    raise field_error("DATE_INVALID", "YYYY-MM-DD", redact(text))
 
 
 def _minutes(match: re.Match[str]) -> int:
@@ -240,7 +240,7 @@ class TransactionFields:
             name, paths = each.name, each.paths
             try:
                 if texts.invalid and not texts.invalid.isdisjoint(paths):
-                    raise wrong("XML_ELEMENT")
+                    raise field_error("XML_ELEMENT")
                 if not present.isdisjoint(paths):
                     values[name] = each.read(texts, paths, issues)
                 elif each.missing:
@@ -287,7 +287,7 @@ def _read_function(f: Field, layout: Layout, pattern: re.Pattern[str] | None) ->
     """Return the function that reads a field from the texts at its paths."""
     if f.type is FieldType.MONEY:
         return lambda texts, paths, warnings: _read_yen(texts, paths)
-    read_cell = reader(f, layout, None)
+    read_cell = cell_reader(f, layout, None)
     is_free_text = f.type is FieldType.TEXT and not f.codes
 
     def read_date(texts: Texts, paths: Sequence[str], warnings: list[Issue]) -> Any:
@@ -315,7 +315,7 @@ def _read_yen(texts: Texts, paths: Sequence[str]) -> int:
     text = " ".join(texts.values.get(path, ()))
     amount = parse_amount(text, texts.currencies.get(path, ()))
     if isinstance(amount, Fraction):
-        raise wrong("AMOUNT_FRACTION", "whole yen", text[:24])
+        raise field_error("AMOUNT_FRACTION", "whole yen", text[:24])
     return amount
 
 
