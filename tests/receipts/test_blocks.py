@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kokin import receipts
 from kokin.receipts import _framing, layouts
-from kokin.receipts.fast import ascii_words, csv_matrix
+from kokin.receipts.fast import ascii_words
 
 REFERENCE = date(2026, 4, 15)
 LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt and layouts.load(name).format != "xml"]
@@ -24,7 +24,6 @@ SIZES: list[tuple[Any, str, int]] = [
     (_framing, "_BLOCK_RECORDS", 37),
     (_framing, "_CSV_CHUNK_BYTES", 5000),
     (_framing, "_CACHED_BYTES", 700),
-    (csv_matrix, "_MAX_ROWS", 20),
     (ascii_words, "_CACHED_BYTES", 700),
 ]
 

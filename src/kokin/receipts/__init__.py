@@ -30,12 +30,13 @@ reads it:
 """
 
 from kokin.receipts import layouts
-from kokin.receipts._file import FileRejectedError, ReceiptFile, open, read  # noqa: A004
+from kokin.receipts._file import ReceiptFile, open, read  # noqa: A004
 from kokin.receipts._framing import FileFraming
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._record import RawRecord
 from kokin.receipts._report import CheckResult, check
 from kokin.receipts._sample import generate_sample
+from kokin.receipts._session import FileRejectedError
 from kokin.receipts._totals import DeclaredTotal, Totals
 from kokin.receipts._writer import edit, write
 

@@ -10,6 +10,7 @@ from typing import Any
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import redact
 from kokin.receipts.layouts import Dates, Field, FieldType, Layout
+from kokin.receipts.layouts._schema import DATED, NUMERIC
 from kokin.text import (
     decode_cp932,
     decode_half_width,
@@ -29,7 +30,6 @@ CellReader = Callable[[bytes, list[Issue]], Any]
 #: Returns the bytes of a cell with a value; raises an ``InvalidInputError`` of one issue.
 CellWriter = Callable[[Any], bytes]
 
-_NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 # More different days, times or codes than a file has.
 _MAX_CACHED = 4096
 _NO_DATE = b"0-/ "
@@ -101,7 +101,7 @@ def cell_reader(field: Field, layout: Layout, reference_date: date | None) -> Ce
             raise field_error("CODE_UNKNOWN", "/".join(codes), shown_cell(cell, field))
         return value
 
-    return _cached(read_cell) if codes is not None or field.type in (FieldType.DATE, FieldType.TIME) else read_cell
+    return _cached(read_cell) if codes is not None or field.type in DATED else read_cell
 
 
 def _cached(read: CellReader) -> CellReader:
@@ -275,8 +275,8 @@ def _check_control_characters(text: str) -> None:
 def cell_writer(field: Field, layout: Layout) -> CellWriter:
     """Return the function that writes the values of a field; ``None`` becomes its default, or a blank."""
     fixed, size = layout.format == "fixed", field.length
-    numeric = field.type in _NUMERIC
-    fill = b"0" if numeric or (field.type in (FieldType.DATE, FieldType.TIME) and not field.blank) else b" "
+    numeric = field.type in NUMERIC
+    fill = b"0" if numeric or (field.type in DATED and not field.blank) else b" "
     empty = _empty_cell(field, fixed=fixed)
     encode = _encoder(field, layout)
 
@@ -336,7 +336,7 @@ def _encoder(field: Field, layout: Layout) -> CellWriter:
         return value.strftime(_TIME_FORMATS[str(field.format)]).encode()
 
     match field.type:
-        case _ if field.type in _NUMERIC:
+        case _ if field.type in NUMERIC:
             return encode_digits
         case FieldType.DATE:
             return encode_date

@@ -18,12 +18,10 @@ from kokin.receipts._columns import batch_schema, with_origin
 from kokin.receipts._framing import Frame, frames
 from kokin.receipts._issue_log import FileIssues, IssueLog
 from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping
-from kokin.receipts._session import FileBytes, FileRejectedError, ParsedRecord, Session, rejection
+from kokin.receipts._session import FileBytes, ParsedRecord, Session, rejection
 from kokin.receipts._totals import Totals
 from kokin.receipts._xml_decoder import XmlDecoder
 from kokin.receipts.layouts import Layout, load
-
-__all__ = ["FileRejectedError", "OnError", "ReceiptFile", "open", "read"]
 
 #: What a reader does about rejected records: raise an error that names them, or return the others.
 OnError = Literal["raise", "skip"]
@@ -63,8 +61,6 @@ class ReceiptFile:
         self.framing = self._preamble.framing
         self._session = self._new_session()
 
-    # --- the file ---
-
     @property
     def digest(self) -> str:
         """The SHA-256 of the file, in hexadecimal, by which a second import of it is recognized."""
@@ -102,8 +98,6 @@ class ReceiptFile:
             file=self.source,
         )
 
-    # --- the last reading ---
-
     @property
     def issues(self) -> IssueLog:
         """Every issue of the last reading: the first ``max_issues`` in full, all of them in ``counts``."""
@@ -118,8 +112,6 @@ class ReceiptFile:
     def totals(self) -> Totals:
         """The counts of the last reading, as far as it has come."""
         return self._session.totals
-
-    # --- reading ---
 
     def records(self) -> Iterator[RawRecord]:
         """Yield every record of the file with the fields of its layout, headers, trailers and rejected ones included.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import BinaryIO, NamedTuple
 
@@ -29,7 +29,7 @@ _END_OF_FILE = b"\x1a"
 _NEWLINE_NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A longer line is split, unless records are wider.
 _MAX_LINE_BYTES = 1 << 16
-# Records in a block, and its bytes at most.
+# Records in a block or in lines, and the bytes of a block at most.
 _BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 23
 # Bytes of a CSV that are split at once; the columns of the fast reader need ten times as much memory.
 _CSV_CHUNK_BYTES = 1 << 22
@@ -247,7 +247,7 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     blank: Blank | None = None
     for piece in _split(stream, framing):
         if isinstance(piece, Blank):
-            blank = piece if blank is None else _joined(blank, piece)
+            blank = _joined(blank, piece) if blank else piece
             continue
         if padded:
             yield padded
@@ -267,7 +267,7 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
 
 
 def _joined(blank: Blank, more: Blank) -> Blank:
-    return Blank(blank.record_no, blank.byte_offset, blank.count + more.count, blank.is_damaged or more.is_damaged)
+    return replace(blank, count=blank.count + more.count, is_damaged=blank.is_damaged or more.is_damaged)
 
 
 def _is_padded(frame: Frame, framing: FileFraming) -> bool:
@@ -433,7 +433,9 @@ def _csv_pieces(content: bytes, record_no: int, offset: int, framing: FileFramin
     for first, behind in _runs(kinds):
         start, end, count = int(starts[first]), int(ends[behind - 1]) + 1, behind - first
         if kinds[first] == _ROW:
-            yield Lines(record_no, offset + start, count, content[start:end])
+            for i in range(first, behind, _BLOCK_RECORDS):
+                j = min(i + _BLOCK_RECORDS, behind)
+                yield Lines(record_no + i - first, offset + int(starts[i]), j - i, content[starts[i] : ends[j - 1] + 1])
             record_no += count
         elif kinds[first] == _BLANK_LINE:
             yield Blank(record_no, offset + start, count, bool(content[start:end].strip(framing.blank_bytes)))

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kokin.issues import Issue, Location, Severity
-from kokin.receipts._file import FileRejectedError, ReceiptFile, open  # noqa: A004
+from kokin.receipts._file import ReceiptFile, open  # noqa: A004
 from kokin.receipts._framing import Block, Frame, Lines, blocks, frame_at
 from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._session import FileRejectedError
 from kokin.receipts._totals import Totals
 from kokin.receipts.layouts import Layout
 

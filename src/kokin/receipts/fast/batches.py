@@ -102,9 +102,9 @@ class _BatchReader:
     def _lines(self, lines: Lines) -> Iterator[pa.RecordBatch]:
         """Read lines of a CSV column by column."""
         assert self._matrix is not None
-        for rows in self._matrix.parts(lines):
-            matrix, suspect = self._matrix.matrix(rows)
-            yield from self._columns(self._readers[0], matrix, rows, 0, suspect)
+        rows = self._matrix.rows(lines)
+        matrix, suspect = self._matrix.matrix(rows)
+        yield from self._columns(self._readers[0], matrix, rows, 0, suspect)
 
     def _block(self, block: Block) -> Iterator[pa.RecordBatch]:
         """Read consecutive records of one kind column by column; headers, trailers and unknown records singly.

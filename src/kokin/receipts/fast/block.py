@@ -40,13 +40,12 @@ from kokin.receipts.fast.ascii_words import (
 )
 from kokin.receipts.fast.texts import trimmed, zero_padded
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source, Total
+from kokin.receipts.layouts._schema import DATED, NUMERIC
 
-#: In a table of dates: not looked up yet, and not a date.
-_UNKNOWN, _NO_DATE = np.iinfo(np.int32).min, np.iinfo(np.int32).min + 1
+#: In days or seconds: not in the calendar.
+_NO_DATE = np.iinfo(np.int32).min
 # Characters that make a text suspect: control characters, line separators and the private area.
 _SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\uf8ff]")
-_NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
-_DATED = (FieldType.DATE, FieldType.TIME)
 _ARROW_TYPES = {
     FieldType.NUMBER: pa.int64(),
     FieldType.YEN: pa.int64(),
@@ -96,53 +95,16 @@ class ParsedBlock:
         return frozenset() if "" in names else names
 
 
-class DateCache:
-    """Converts dates as they are written, such as 20260401, to days since 1970, and times to seconds of the day.
-
-    The record decoder's own reader is called once for each distinct number, of which a file has few. The results are in
-    a table indexed by the number.
-    """
-
-    def __init__(self, field: Field, read: CellReader) -> None:
-        self._read, self._length = read, field.length
-        # A table for all numbers of eight digits would be too large; dates outside of 1900-2099 are suspect.
-        self._base, size = (19_000_000, 2_000_000) if field.length == 8 else (0, min(10**field.length, 6_000_000))
-        self._days = np.full(size, _UNKNOWN, np.int32)
-
-    def days(self, written: Int64Array) -> npt.NDArray[np.int32]:
-        """Return days or seconds, int32 (n,); ``_NO_DATE`` for what is not in the calendar."""
-        indexes = written - self._base
-        is_outside = (indexes < 0) | (indexes >= len(self._days))
-        indexes[is_outside] = 0
-        days = self._days.take(indexes)
-        is_unknown = days == _UNKNOWN
-        if is_unknown.any():
-            # Consecutive records mostly have the same date: without its repetitions little is left to sort.
-            new = indexes[is_unknown]
-            for index in np.unique(new[np.diff(new, prepend=-1) != 0]).tolist():
-                self._days[index] = self._day(index + self._base)
-            days = self._days.take(indexes)
-        days[is_outside] = _NO_DATE
-        return days
-
-    def _day(self, written: int) -> int:
-        try:
-            day = self._read(f"{written:0{self._length}d}".encode(), [])
-        except InvalidInputError:
-            day = None
-        return int(_NO_DATE) if day is None else as_int(day)
-
-
 class ColumnReader:
     """Reads detail records of one kind that :func:`supports_kind`."""
 
     def __init__(self, layout: Layout, kind: RecordKind, mapping: ReceiptMapping, reference_date: date | None) -> None:
         self.layout, self.kind, self.mapping = layout, kind, mapping
         self._codes = {f.id: _known_codes(f, layout) for f in kind.fields}
-        self._dates = {
-            f.id: DateCache(f, cell_reader(f.model_copy(update={"blank": False}), layout, reference_date))
+        self._date_readers = {
+            f.id: cell_reader(f.model_copy(update={"blank": False}), layout, reference_date)
             for f in kind.fields
-            if f.type in _DATED
+            if f.type in DATED
         }
         kanji = [(kind.offsets[f.id], f.length) for f in kind.fields if f.type is FieldType.KANJI]
         #: For the records of a fixed-width file.
@@ -153,8 +115,6 @@ class ColumnReader:
         kind_source = mapping.sources.get("kind")
         self._rules = kind_source.rules if kind_source else []
         self._sums = {total.sum for total in layout.totals if total.sum} | {self._amount}
-
-    # --- parsing and testing ---
 
     def parse(self, rows: UInt8Array, suspect: BoolArray | None = None) -> ParsedBlock:
         """Parse and test records of this kind, uint8 (n, stride), of which some are ``suspect`` already."""
@@ -180,9 +140,9 @@ class ColumnReader:
         start, length = self.kind.offsets[f.id], f.length
         if f.const is not None:
             return ParsedField(), ~equals(rows, start, length, f.const.encode())
-        if f.type in _NUMERIC:
+        if f.type in NUMERIC:
             return self._parse_digits(f, rows)
-        if f.type in _DATED:
+        if f.type in DATED:
             return self._parse_date(f, rows)
         if f.type is FieldType.KANJI:
             cells = cut(rows, start, used_length(rows, start, length))
@@ -218,7 +178,7 @@ class ColumnReader:
         suspect = without(suspect, null)
         if f.blank and f.type is FieldType.DATE:
             null = _mask(written == 0)
-        days = self._dates[f.id].days(written)
+        days = _days(written, length, self._date_readers[f.id])
         return ParsedField(numbers=days, null=null), union(suspect, without(days == _NO_DATE, null))
 
     def _encoding(self, f: Field) -> str:
@@ -266,8 +226,6 @@ class ColumnReader:
         nulls = [null for null in masks if null is not None]
         return np.logical_and.reduce(nulls) if nulls and len(nulls) == len(masks) else None
 
-    # --- counting ---
-
     def paid(self, block: ParsedBlock) -> BoolArray:
         """Return the valid records that report a payment."""
         if self._rules:
@@ -306,8 +264,6 @@ class ColumnReader:
             null = block.fields[rule.given].null if rule.given in block.fields else ~np.zeros_like(meets)
             meets &= np.True_ if null is None else ~null
         return meets
-
-    # --- the columns of receipts ---
 
     def arrays(self, block: ParsedBlock, chosen: BoolArray | None, header: Mapping[str, Any]) -> dict[str, pa.Array]:
         """Return the canonical columns of the chosen records; of all if ``chosen`` is ``None``."""
@@ -418,6 +374,25 @@ def _mask(rows: BoolArray) -> BoolArray | None:
 
 def _choose(values: Any, chosen: BoolArray | None) -> Any:
     return values if values is None or chosen is None else values[chosen]
+
+
+def _days(written: Int64Array, length: int, read: CellReader) -> npt.NDArray[np.int32]:
+    """Convert dates as written, such as 20260401, to days since 1970, and times to seconds of the day, int32 (n,).
+
+    The reader of the record decoder is called for each distinct number, of which a file has few; what it rejects
+    becomes ``_NO_DATE``.
+    """
+
+    def day(number: int) -> int:
+        try:
+            value = read(f"{number:0{length}d}".encode(), [])
+        except InvalidInputError:
+            value = None
+        return _NO_DATE if value is None else as_int(value)
+
+    distinct = from_numpy(written, pa.int64()).dictionary_encode()
+    days = np.array([day(number) for number in distinct.dictionary.to_pylist()], np.int32)
+    return days.take(buffer_view(distinct.indices, np.int32))
 
 
 def _suspect_texts(cells: UInt8Array, encoding: str) -> BoolArray | None:

@@ -13,8 +13,7 @@ left to the record decoder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,21 +22,12 @@ from kokin.model import Digits, Receipt, Text, field_types
 from kokin.receipts._framing import Frame, Lines
 from kokin.receipts.fast.ascii_words import MIN_STRIDE
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
+from kokin.receipts.layouts._schema import DATED, NUMERIC
 
 _COMMA, _NEWLINE, _RETURN, _QUOTE, _SPACE, _ZERO = b',\n\r" 0'
 # The digits of a date or time with separators, and the separators, by their place in the cell.
 _DATE_DIGITS, _DATE_SEPARATORS = [0, 1, 2, 3, 5, 6, 8, 9], {4: ord("-"), 7: ord("-")}
 _TIME_DIGITS, _TIME_SEPARATORS = [0, 1, 3, 4, 6, 7], {2: ord(":"), 5: ord(":")}
-_RIGHT_ALIGNED = (
-    FieldType.DIGITS,
-    FieldType.NUMBER,
-    FieldType.YEN,
-    FieldType.BARCODE,
-    FieldType.DATE,
-    FieldType.TIME,
-)
-# Rows of a matrix at most: a chunk that is all newlines has as many rows as bytes.
-_MAX_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -85,13 +75,6 @@ class CsvRows:
     """The number of cells of each row."""
     quotes: Int64Array
     """The number of quotes in each row."""
-
-    def parts(self) -> Iterator[CsvRows]:
-        """Yield the rows by at most ``_MAX_ROWS``."""
-        for start in range(0, len(self.starts), _MAX_ROWS):
-            names = ("starts", "ends", "last", "cells", "quotes")
-            arrays = {name: getattr(self, name)[start : start + _MAX_ROWS] for name in names}
-            yield replace(self, record_no=self.record_no + start, **arrays)
 
     def frame(self, i: int) -> Frame:
         """Return one of the rows, from 0."""
@@ -154,9 +137,9 @@ class CsvMatrix:
         self._stride = max(self.kind.width, MIN_STRIDE)
         self._margin = 2 * max(field.length for field in self._fields)
 
-    def parts(self, lines: Lines) -> Iterator[CsvRows]:
-        """Yield the rows of lines, at most as many at once as one matrix may have."""
-        return split_lines(lines, self._margin).parts()
+    def rows(self, lines: Lines) -> CsvRows:
+        """Find the cells of lines."""
+        return split_lines(lines, self._margin)
 
     def matrix(self, rows: CsvRows) -> tuple[UInt8Array, BoolArray]:
         """Return the records that rows become, uint8 (n, stride), and which of them are suspect, bool (n,)."""
@@ -169,7 +152,7 @@ class CsvMatrix:
             starts, lengths, quoted_cells = _without_quotes(rows.chunk, starts, lengths)
             suspect |= rows.quotes != 2 * quoted_cells
         for i, field in enumerate(self._fields):
-            lay_out = self._right_aligned if field.type in _RIGHT_ALIGNED else self._left_aligned
+            lay_out = self._right_aligned if field.type in NUMERIC + DATED else self._left_aligned
             cells, does_not_fit = lay_out(field, rows.chunk, starts[:, i], lengths[:, i])
             start = self.kind.offsets[field.id]
             matrix[:, start : start + cells.shape[1]] = cells

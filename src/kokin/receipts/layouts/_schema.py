@@ -48,6 +48,7 @@ class FieldType(StrEnum):
 
 
 NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
+DATED = (FieldType.DATE, FieldType.TIME)
 
 DateFormat = Literal[
     "YYYY-MM-DD", "YYYYMMDD", "YYMMDD", "MMDD", "wareki YYMMDD", "wareki or western YYMMDD", "wareki EYYMMDD"
@@ -418,7 +419,7 @@ class Layout(_Table):
             yield _invalid(where, _A_FIELD, path)
         elif source.rules:
             needs_number = path in [rule.given for rule in source.rules]
-            is_number = field.type in (*NUMERIC, FieldType.DATE, FieldType.TIME)
+            is_number = field.type in NUMERIC + DATED
             if path.startswith("header.") or (needs_number and not is_number):
                 yield _invalid(f"{where}.rules", "a field of the data record; for given, a date or a number", path)
         elif source.first and field.type is not FieldType.DATE:
@@ -499,7 +500,7 @@ def _field_problems(field: Field, ids_before: Set[str], *, fixed: bool) -> Itera
     """Yield, for each rule of a single field that is broken, what is expected instead."""
     if field.id in ids_before:
         yield "an id that no other field of the record has"
-    has_format = field.type in (FieldType.DATE, FieldType.TIME)
+    has_format = field.type in DATED
     if has_format != (field.format is not None):
         yield "a format for the types date and time only"
     if field.dates is not None and field.format not in ASSUMED_FORMATS:
