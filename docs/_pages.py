@@ -244,4 +244,4 @@ def _layout(name: str) -> Iterator[str]:
     layout = layouts.load(name)
     yield f"# {name}"
     yield ""
-    yield layouts.table(layout).split("\n", 1)[1]
+    yield layouts.describe(layout).split("\n", 1)[1]

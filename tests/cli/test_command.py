@@ -58,7 +58,7 @@ def test_published_samples_check_clean(kokin: Kokin, here: Path) -> None:
     assert done.stderr == ""
     told = kokin("check", "debit.txt", "--layout", "zengin-91", "--format", "json", cwd=here)
     (file,) = json.loads(told.stdout)
-    assert (file["funnel"]["read"], file["funnel"]["accepted"], file["funnel"]["unpaid"]) == (2, 1, 1)
+    assert (file["counts"]["read"], file["counts"]["accepted"], file["counts"]["unpaid"]) == (2, 1, 1)
     assert len(file["declared"]) == 6
     assert all(each["agrees"] for each in file["declared"])
     assert "ﾀﾛｳ" not in told.stdout + done.stdout
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
     checked = kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "json", cwd=here)
     assert checked.returncode == 3
     (file,) = json.loads(checked.stdout)
-    assert file["refused"]
+    assert file["is_rejected"]
     sarif = json.loads(kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "sarif", cwd=here).stdout)
     assert code in {result["ruleId"] for result in sarif["runs"][0]["results"]}
     assert (code, byte) in {(issue["code"], issue["byte"]) for issue in file["issues"]}

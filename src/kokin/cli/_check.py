@@ -67,7 +67,7 @@ def _totals_control(reports: Sequence[CheckResult]) -> dict[str, Any]:
     """T1 of the files that are not rejected: what each declares is what was counted in it."""
     from kokin.reconcile import Control
 
-    good = [report for report in reports if not report.refused]
+    good = [report for report in reports if not report.is_rejected]
     totals = [(f"{report.source} {total.field}", total.agrees) for report in good for total in report.totals.declared]
     wrong, unsure = (tuple(name for name, agrees in totals if agrees is found) for found in (False, None))
     # Each total is compared by itself: their sum would count yen of one payment several times, and records with them.
@@ -81,7 +81,7 @@ def _compare(reports: Sequence[CheckResult], files: Sequence[ReceiptFile]) -> di
     from kokin.model import Bill, arrow_schema
     from kokin.reconcile import reconcile
 
-    good = [file for file, report in zip(files, reports, strict=True) if file.layout.receipt and not report.refused]
+    good = [file for file, report in zip(files, reports, strict=True) if file.layout.receipt and not report.is_rejected]
     if len(good) < 2:
         return {}
     # Without bills: which records report one payment depends on the records alone.
@@ -112,7 +112,7 @@ def _print(reports: Sequence[CheckResult]) -> None:
     for report in reports:
         totals = report.totals
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
-        rows.append((report.source, report.layout, *counts, tell("refused" if report.refused else "taken")))
+        rows.append((report.source, report.layout, *counts, tell("refused" if report.is_rejected else "taken")))
     _show.grid(heads("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
     for report in reports:
         declared = [

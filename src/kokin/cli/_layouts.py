@@ -34,7 +34,7 @@ def layouts(
             rows.append((each, layout.ja, layout.en, layout.format, tell("yes" if layout.verified else "NO")))
         _show.grid((*heads("name"), "名称", *heads("what", "format", "verified")), rows)
     else:
-        text = printable(room.table(room.load(name)), keep="\n").rstrip()
+        text = printable(room.describe(room.load(name)), keep="\n").rstrip()
         console = Console(highlight=False)
         # A pipe gets the text itself, so that it can be kept as a page.
         console.print(Markdown(text)) if console.is_terminal else _show.page(text)

@@ -1,4 +1,4 @@
-"""The three first layouts: the spec's samples, the funnel, and what is refused."""
+"""Samples published in specifications (zengin-91, DSK): receipts, counts, and the issues of damaged copies."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def opened(content: bytes, layout: str, **options: object) -> receipts.ReceiptFi
     return receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE, **options)  # type: ignore[arg-type]
 
 
-def refusals(content: bytes, layout: str = "zengin-91") -> list[tuple[str, int | None]]:
+def fatal_issues(content: bytes, layout: str = "zengin-91") -> list[tuple[str, int | None]]:
     file = opened(content, layout)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
+        file.validate()
     with pytest.raises(receipts.FileRejectedError):
         receipts.read(io.BytesIO(content), layout, reference_date=REFERENCE)
-    return [(issue.code, issue.location.byte) for issue in file.refused]
+    return [(issue.code, issue.location.byte) for issue in file.fatal_issues]
 
 
 def test_the_sample_of_a_direct_debit_result_is_read_without_an_issue() -> None:
@@ -80,7 +80,7 @@ def test_the_row_of_the_vendor_is_read_without_an_issue() -> None:
         assert receipt.stamp is False
 
 
-def test_a_table_holds_what_the_records_say() -> None:
+def test_the_table_equals_the_records() -> None:
     (receipt,) = opened(SAMPLE_91, "zengin-91")
     (row,) = receipts.read(io.BytesIO(SAMPLE_91), "zengin-91", reference_date=REFERENCE).table.to_pylist()
     assert row == {name: getattr(receipt, name) for name in row}
@@ -101,25 +101,23 @@ def test_a_table_holds_what_the_records_say() -> None:
         (SAMPLE_91[122:], [("RECORD_ORDER", 0)]),
     ],
 )
-def test_a_file_that_is_not_whole_is_refused_at_its_byte(
-    content: bytes, problems: list[tuple[str, int | None]]
-) -> None:
-    assert refusals(content)[: len(problems)] == problems
+def test_a_damaged_file_is_rejected_at_its_byte(content: bytes, problems: list[tuple[str, int | None]]) -> None:
+    assert fatal_issues(content)[: len(problems)] == problems
 
 
-def test_an_error_answer_is_no_file() -> None:
+def test_an_error_response_is_rejected() -> None:
     answer = b"error:\r\n1\r\n2\r\n3\r\n"
-    assert refusals(answer, "dsk-csv") == [("FILE_ERROR_ANSWER", 0)]
+    assert fatal_issues(answer, "dsk-csv") == [("FILE_ERROR_ANSWER", 0)]
 
 
-def test_a_request_is_never_taken_for_a_result() -> None:
+def test_a_request_is_not_read_as_a_result() -> None:
     trailer = b"8" + b"000002" + b"000000016320" + b"0" * 36 + b" " * 65
     records = [RECORDS_91[0], RECORDS_91[1], RECORDS_91[2].replace(b"123461", b"123460"), trailer, RECORDS_91[4]]
     content = b"".join(records)
-    assert refusals(content) == [("REQUEST_FILE", 360)]
+    assert fatal_issues(content) == [("REQUEST_FILE", 360)]
 
 
-def test_a_result_in_which_nothing_was_debited_is_a_result() -> None:
+def test_a_result_without_any_debit_is_a_result() -> None:
     trailer = b"8" + b"000002" + b"000000016320" + b"0" * 18 + b"000002" + b"000000016320" + b" " * 65
     records = [RECORDS_91[0], RECORDS_91[1].replace(b"123450", b"123451"), RECORDS_91[2], trailer, RECORDS_91[4]]
     file = opened(b"".join(records), "zengin-91")
@@ -127,7 +125,7 @@ def test_a_result_in_which_nothing_was_debited_is_a_result() -> None:
     assert (file.totals.unpaid, file.totals.unpaid_yen) == (2, 16320)
 
 
-def test_a_bad_record_is_kept_out_and_the_rest_is_read() -> None:
+def test_an_invalid_record_is_rejected_and_the_others_are_read() -> None:
     content = SAMPLE_91.replace(b"0000012000", b"000001200O", 1)
     file = opened(content, "zengin-91")
     assert [receipt.amount for receipt in file] == [4320]
@@ -150,14 +148,14 @@ def test_a_bad_record_is_kept_out_and_the_rest_is_read() -> None:
         (b"", "FIELD_MISSING", "paid_day"),
     ],
 )
-def test_a_day_that_is_none_is_an_issue(found: bytes, code: str, field: str) -> None:
+def test_an_invalid_date_is_an_issue(found: bytes, code: str, field: str) -> None:
     file = opened(ROW_DSK.replace(b"20240112", found) + b"\r\n" + ROW_DSK, "dsk-csv")
     assert len(list(file)) == 1
     (issue,) = file.issues
     assert (issue.code, issue.field, issue.location.record, issue.location.byte) == (code, field, 1, 3)
 
 
-def test_a_wrong_check_digit_of_a_barcode_is_a_warning() -> None:
+def test_an_invalid_check_digit_of_a_barcode_is_a_warning() -> None:
     file = opened(ROW_DSK.replace(b"106050,", b"106051,"), "dsk-csv")
     assert len(list(file)) == 1
     (issue,) = file.issues
@@ -165,33 +163,33 @@ def test_a_wrong_check_digit_of_a_barcode_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize("layout", ["kokin-csv", "dsk-csv", "zengin-91"])
-def test_what_is_written_is_read(layout: str) -> None:
+def test_a_written_file_is_read_with_the_same_values(layout: str) -> None:
     content = io.BytesIO()
     receipts.generate_sample(content, layout, 40, seed=5)
     file = opened(content.getvalue(), layout)
     first = receipts.read(content, layout, reference_date=date(2026, 4, 15)).table
-    assert file.finish().read == 40
+    assert file.validate().read == 40
     assert not file.issues
-    again = io.BytesIO()
+    copy = io.BytesIO()
     days = {"made_day": [date(2026, 4, 30)] * first.num_rows, "area_1": ["1"] * first.num_rows}
     table = first
     for name, column in days.items():
         table = table.append_column(name, [column])
-    receipts.write(table, again, layout)
-    second = receipts.read(again, layout, reference_date=date(2026, 4, 15)).table
+    receipts.write(table, copy, layout)
+    second = receipts.read(copy, layout, reference_date=date(2026, 4, 15)).table
     # A composed key has parts that no receipt carries, such as the header's 委託者コード.
     not_kept = {"digest", "byte_offset", "record_no"} | ({"provider_key"} if layout != "kokin-csv" else set())
     kept = [name for name in first.column_names if name not in not_kept]
     assert second.select(kept).to_pylist() == first.select(kept).to_pylist()
 
 
-def test_a_million_bad_rows_are_counted_and_not_kept() -> None:
+def test_issues_above_the_maximum_are_counted_and_not_kept() -> None:
     file = opened((ROW_DSK.replace(b",10605,", b",x,") + b"\r\n") * 200, "dsk-csv", max_issues=10)
     assert list(file) == []
     assert (len(file.issues), file.issues.total, file.totals.rejected) == (10, 200, 200)
 
 
-def test_what_is_taken_down_by_hand_needs_a_name_and_a_reason() -> None:
+def test_a_manual_entry_needs_a_name_and_a_reason() -> None:
     head = "customer_number,amount,paid_on,kind,actor,reason\n"
     rows = "1,10,2026-04-01,deduction,会計課,児童手当\n2,20,2026-04-01,manual,,\n3,30,2026-04-01,,,\n"
     file = opened((head + rows).encode(), "kokin-csv")
@@ -202,17 +200,17 @@ def test_what_is_taken_down_by_hand_needs_a_name_and_a_reason() -> None:
     ]
 
 
-def test_a_file_is_refused_even_where_no_issue_is_kept() -> None:
+def test_a_file_is_rejected_even_if_no_issue_is_kept() -> None:
     file = opened(SAMPLE_91[:-200], "zengin-91", max_issues=0)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    assert (len(file.refused), bool(file.refused)) == (0, True)
+        file.validate()
+    assert (len(file.fatal_issues), bool(file.fatal_issues)) == (0, True)
 
 
-def test_a_cell_of_a_file_without_a_header_is_not_echoed() -> None:
+def test_a_cell_of_a_file_without_a_header_is_never_shown() -> None:
     file = opened("山田太郎,99999,paid_om,12300\n".encode(), "kokin-csv")
-    with pytest.raises(receipts.FileRejectedError) as refused:
-        file.finish()
-    strangers = [issue.field for issue in refused.value.issues if issue.code == "FIELD_UNKNOWN"]
-    assert strangers == ["column 1", "column 2", "column 3", "column 4"]
-    assert "山田" not in repr(refused.value) + str(refused.value)
+    with pytest.raises(receipts.FileRejectedError) as error:
+        file.validate()
+    unknown = [issue.field for issue in error.value.issues if issue.code == "FIELD_UNKNOWN"]
+    assert unknown == ["column 1", "column 2", "column 3", "column 4"]
+    assert "山田" not in repr(error.value) + str(error.value)

@@ -1,4 +1,4 @@
-"""The cases of the specification (receipts.md, section 8), each by its name."""
+"""Cases of the Zengin and DSK layouts: framing, batches, reversals, short dates, characters, duplicates."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def written(rows: list[dict[str, Any]], layout: str, **options: Any) -> bytes:
     return content.getvalue()
 
 
-def told(file: receipts.ReceiptFile) -> list[tuple[Any, ...]]:
-    """What the file's receipts say, wherever in it they stand."""
+def values_of(file: receipts.ReceiptFile) -> list[tuple[Any, ...]]:
+    """Return the values of the receipts, without their location in the file."""
     return [(one.customer_number, one.amount, one.paid_on, one.name) for one in file]
 
 
-def refused(content: bytes, layout: str = "zengin-91", **options: Any) -> list[str]:
+def fatal_codes(content: bytes, layout: str = "zengin-91", **options: Any) -> list[str]:
     file = opened(content, layout, **options)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    return [issue.code for issue in file.refused]
+        file.validate()
+    return [issue.code for issue in file.fatal_issues]
 
 
 # --- framing ----------------------------------------------------------------------------------------------------------
@@ -68,20 +68,20 @@ RECORDS = [PLAIN[at : at + 120] for at in range(0, len(PLAIN), 120)]
         (b"".join(record[:119] + b"\n" for record in RECORDS), "119 bytes and LF"),
     ],
 )
-def test_every_framing_says_the_same(content: bytes, framing: str) -> None:
+def test_every_framing_yields_the_same_receipts(content: bytes, framing: str) -> None:
     file = opened(content)
-    assert told(file) == told(opened(PLAIN))
+    assert values_of(file) == values_of(opened(PLAIN))
     assert file.framing.describe() == framing
     assert not file.issues
-    assert told(file)
+    assert values_of(file)
 
 
 @pytest.mark.parametrize("newline", [b"", b"\x0d\x25", b"\x25", b"\x15"])
-def test_ebcdic_is_known_by_its_first_byte(newline: bytes) -> None:
+def test_ebcdic_is_detected_by_the_first_byte(newline: bytes) -> None:
     content = b"".join(record.translate(HALF_WIDTH_TO_EBCDIC) + newline for record in RECORDS)
     assert content[0] == 0xF1
     file = opened(content)
-    assert told(file) == told(opened(PLAIN))
+    assert values_of(file) == values_of(opened(PLAIN))
     assert file.framing.ebcdic
     assert not file.issues
     raw = receipts.open(io.BytesIO(content), "zengin-91", reference_date=REFERENCE).batches(raw=True)
@@ -89,19 +89,19 @@ def test_ebcdic_is_known_by_its_first_byte(newline: bytes) -> None:
     assert first.translate(EBCDIC_TO_HALF_WIDTH) in RECORDS
 
 
-def test_blanks_stripped_by_an_editor_are_put_back_only_when_lenient() -> None:
+def test_blanks_stripped_by_an_editor_are_restored_only_if_lenient() -> None:
     content = b"".join(record.rstrip() + b"\r\n" for record in RECORDS)
-    assert "WIDTH" in refused(content)
+    assert "WIDTH" in fatal_codes(content)
     file = opened(content, lenient=True)
-    assert told(file) == told(opened(PLAIN))
+    assert values_of(file) == values_of(opened(PLAIN))
     assert set(file.issues.counts) == {"RECORD_PADDED"}
 
 
-def test_a_byte_order_mark_is_refused() -> None:
-    assert refused(b"\xef\xbb\xbf" + PLAIN) == ["FILE_BOM"]
-    assert refused(b"\xff\xfe" + PLAIN) == ["FILE_BOM"]
+def test_a_byte_order_mark_rejects_the_file() -> None:
+    assert fatal_codes(b"\xef\xbb\xbf" + PLAIN) == ["FILE_BOM"]
+    assert fatal_codes(b"\xff\xfe" + PLAIN) == ["FILE_BOM"]
     file = opened(b"\xef\xbb\xbf" + PLAIN, lenient=True)
-    assert told(file) == told(opened(PLAIN))
+    assert values_of(file) == values_of(opened(PLAIN))
     assert set(file.issues.counts) == {"BOM_PASSED_OVER"}
 
 
@@ -120,18 +120,18 @@ def test_several_batches_in_one_file() -> None:
     lines = content.split(b"\r\n")
     trailers = [i for i, line in enumerate(lines) if line.startswith(b"8")]
     lines[trailers[0]], lines[trailers[1]] = lines[trailers[1]], lines[trailers[0]]
-    assert set(refused(b"\r\n".join(lines))) == {"TOTAL_MISMATCH"}
+    assert set(fatal_codes(b"\r\n".join(lines))) == {"TOTAL_MISMATCH"}
 
 
-def test_a_wrong_sum_is_refused_whole() -> None:
+def test_a_different_sum_rejects_the_whole_file() -> None:
     content = bytearray(PLAIN)
     content[-240 + 18] = ord("1") if content[-240 + 18] != ord("1") else ord("2")
-    assert set(refused(bytes(content))) == {"TOTAL_MISMATCH"}
+    assert set(fatal_codes(bytes(content))) == {"TOTAL_MISMATCH"}
 
 
-def test_a_record_after_the_end_is_refused() -> None:
-    assert "RECORD_ORDER" in refused(PLAIN + RECORDS[1])
-    assert "RECORD_ORDER" in refused(b"".join([RECORDS[0], RECORDS[0], *RECORDS[1:]]))
+def test_a_record_after_the_end_rejects_the_file() -> None:
+    assert "RECORD_ORDER" in fatal_codes(PLAIN + RECORDS[1])
+    assert "RECORD_ORDER" in fatal_codes(b"".join([RECORDS[0], RECORDS[0], *RECORDS[1:]]))
 
 
 # --- zengin -----------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_a_transfer_is_paid_on_its_value_day_and_received_on_the_day_of_account(
     ],
 )
 @pytest.mark.parametrize("count", [1, 20])
-def test_03_a_correction_or_a_returned_bill_that_goes_out_is_a_reversal(
+def test_03_a_withdrawal_for_a_correction_or_a_returned_bill_is_a_reversal(
     direction: str, transaction: str, returned_day: date | None, kind: str | None, count: int
 ) -> None:
     row = {"amount": 500, "paid_on": date(2026, 4, 1), "direction": direction, "transaction": transaction}
@@ -199,11 +199,11 @@ def test_03_a_correction_or_a_returned_bill_that_goes_out_is_a_reversal(
         opened(content, "zengin-03").table()["kind"].to_pylist(),
     ):
         assert kinds == [kind] * count * (kind is not None)
-    totals = opened(content, "zengin-03").finish()
+    totals = opened(content, "zengin-03").validate()
     assert totals.unpaid == count * (kind is None)
 
 
-def test_03_what_went_out_is_no_receipt_and_the_count_of_all_records_only_warns() -> None:
+def test_03_a_withdrawal_is_not_a_receipt_and_the_count_of_all_records_only_warns() -> None:
     content = synthetic("zengin-03", newline="")
     file = opened(content, "zengin-03")
     assert len(list(file)) == file.totals.accepted > 0
@@ -214,13 +214,13 @@ def test_03_what_went_out_is_no_receipt_and_the_count_of_all_records_only_warns(
     assert dict(file.issues.counts) == {"TOTAL_DIFFERS": 1}
 
 
-def test_99_is_read_by_its_term_and_says_that_it_is_unverified() -> None:
+def test_99_is_paid_on_its_term_and_reported_as_unverified() -> None:
     file = opened(synthetic("zengin-99"), "zengin-99")
     assert all(one.paid_on == file.header["due_day"] for one in file)
     assert dict(file.issues.counts) == {"LAYOUT_UNVERIFIED": 1}
 
 
-def test_21_holds_no_receipts_and_is_checked_all_the_same() -> None:
+def test_21_contains_no_receipts_and_can_be_checked() -> None:
     content = synthetic("zengin-21")
     with pytest.raises(InvalidInputError, match="LAYOUT_NOT_RECEIPTS"):
         next(iter(opened(content, "zengin-21")))
@@ -229,13 +229,13 @@ def test_21_holds_no_receipts_and_is_checked_all_the_same() -> None:
     lines[-3] = lines[-3][:18] + b"9" + lines[-3][19:]
     report = receipts.check(io.BytesIO(b"\r\n".join(lines)), "zengin-21", reference_date=REFERENCE)
     assert report.exit_code == 3
-    assert [issue.code for issue in report.refused] == ["TOTAL_MISMATCH"]
+    assert [issue.code for issue in report.fatal_issues] == ["TOTAL_MISMATCH"]
 
 
 @pytest.mark.parametrize(
     ("reference", "day"), [(date(2019, 6, 1), date(2019, 5, 1)), (date(1989, 6, 1), date(1989, 5, 1))]
 )
-def test_a_day_without_its_era(reference: date, day: date) -> None:
+def test_a_date_without_its_era(reference: date, day: date) -> None:
     content = written([{"amount": 1, "paid_on": date(2019, 5, 1)}], "zengin-01")
     assert b"010501" in content
     assert [one.paid_on for one in opened(content, "zengin-01", reference)] == [day]
@@ -244,7 +244,7 @@ def test_a_day_without_its_era(reference: date, day: date) -> None:
 @pytest.mark.parametrize(
     ("reference", "day"), [(date(2026, 1, 5), date(2025, 12, 26)), (date(2025, 12, 20), date(2025, 12, 26))]
 )
-def test_a_day_without_its_year_over_new_year(reference: date, day: date) -> None:
+def test_a_date_without_its_year_at_the_turn_of_the_year(reference: date, day: date) -> None:
     content = written([{"amount": 1, "paid_on": date(1999, 12, 26), "customer_number": "1"}], "zengin-91")
     assert [one.paid_on for one in opened(content, "zengin-91", reference)] == [day]
 
@@ -262,17 +262,17 @@ def test_a_western_year_in_a_layout_of_eras_is_an_issue_and_names_both_readings(
     assert 'format = "YYMMDD"' in issue.message("ja")
 
 
-def test_a_header_day_that_is_too_far_refuses_the_file() -> None:
+def test_a_header_date_that_is_too_far_rejects_the_file() -> None:
     content = written([{"amount": 1, "paid_on": date(2026, 4, 1)}], "zengin-01", header={"made_day": date(2014, 4, 6)})
     file = opened(content, "zengin-01")
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    assert [(issue.code, issue.field, issue.location.record, issue.location.byte) for issue in file.refused] == [
+        file.validate()
+    assert [(issue.code, issue.field, issue.location.record, issue.location.byte) for issue in file.fatal_issues] == [
         ("DATE_TOO_FAR", "made_day", 1, 4)
     ]
 
 
-def test_a_layout_says_which_years_it_writes_and_how_far_they_reach() -> None:
+def test_a_layout_declares_its_kind_of_years_and_their_range() -> None:
     text = resources.files("kokin.receipts.layouts").joinpath("zengin-01.toml").read_text(encoding="utf-8")
     far = written([{"amount": 1, "paid_on": date(2021, 4, 1)}], "zengin-01")
     western = far.replace(b"030401", b"260401")
@@ -285,7 +285,7 @@ def test_a_layout_says_which_years_it_writes_and_how_far_they_reach() -> None:
         ('wareki YYMMDD", dates = { years_back = 6 }, note = "', ""): (date(2021, 4, 1), None),
     }
     for (style, dates), expected in days.items():
-        layout = layouts.parse(text.replace("wareki YYMMDD", style) + dates, "own")
+        layout = layouts.parse(text.replace("wareki YYMMDD", style) + dates, "custom")
         for content, day in zip((far, western), expected, strict=True):
             for table in (False, True):
                 file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
@@ -294,22 +294,22 @@ def test_a_layout_says_which_years_it_writes_and_how_far_they_reach() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "option",
     ["years_back = 9", "years_ahead = 3", "years_back = -1", "months = 12", "days = 1"],
 )
-def test_a_reach_that_lets_two_readings_in_is_no_layout(wrong: str) -> None:
+def test_a_range_of_dates_that_allows_two_readings_is_an_invalid_layout(option: str) -> None:
     text = resources.files("kokin.receipts.layouts").joinpath("zengin-01.toml").read_text(encoding="utf-8")
     with pytest.raises(layouts.LayoutError, match="LAYOUT_INVALID"):
-        layouts.parse(f"{text}\n[dates]\n{wrong}\n", "own")
+        layouts.parse(f"{text}\n[dates]\n{option}\n", "custom")
 
 
-def test_a_leap_day_in_no_leap_year_near_is_an_issue() -> None:
+def test_a_leap_day_without_a_leap_year_in_range_is_an_issue() -> None:
     content = written([{"amount": 1, "paid_on": date(2024, 2, 29), "customer_number": "1"}], "zengin-91")
     assert [one.paid_on for one in opened(content, reference=date(2024, 3, 1))] == [date(2024, 2, 29)]
-    assert refused(content) == ["DATE_TOO_FAR"]
+    assert fatal_codes(content) == ["DATE_TOO_FAR"]
 
 
-def test_without_a_reference_date_nothing_is_assumed() -> None:
+def test_a_layout_of_short_dates_needs_a_reference_date() -> None:
     with pytest.raises(InvalidInputError, match="REFERENCE_DATE_MISSING"):
         receipts.open(io.BytesIO(PLAIN), "zengin-91")
 
@@ -327,7 +327,7 @@ def dsk(*rows: tuple[str, str, int]) -> bytes:
     return "\r\n".join(lines).encode("cp932")
 
 
-def test_every_kind_of_report_of_a_till() -> None:
+def test_every_record_type_of_a_convenience_store() -> None:
     file = opened(
         dsk(
             ("01", "0", 10),
@@ -350,7 +350,7 @@ def test_every_kind_of_report_of_a_till() -> None:
     assert [one.settled_on for one in file] == [None, None, date(2026, 4, 10), date(2026, 4, 10), None, None]
 
 
-def test_another_code_for_a_cancel_is_never_guessed() -> None:
+def test_an_unknown_record_type_is_an_issue() -> None:
     file = opened(dsk(("9", "0", 10), ("01", "0", 10)), "dsk-csv")
     assert [one.amount for one in file] == [10]
     assert [(issue.code, issue.field, issue.location.record) for issue in file.issues] == [("CODE_UNKNOWN", "type", 1)]
@@ -369,19 +369,19 @@ def with_name(name: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("byte", [0x80, 0xA0, 0xE0, 0xFD, 0x00, 0x1A])
-def test_an_unknown_byte_refuses_the_file_and_names_its_place(byte: int) -> None:
+def test_an_unknown_byte_rejects_the_file_at_its_location(byte: int) -> None:
     content = with_name(b"ABC" + bytes([byte]))
     file = opened(content)
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    (issue,) = file.refused
+        file.validate()
+    (issue,) = file.fatal_issues
     assert (issue.code, issue.location.byte) == ("BYTE_UNKNOWN", content.index(b"ABC") + 3)
     lenient = opened(content, lenient=True)
     assert len(list(lenient)) == len(list(opened(PLAIN))) - 1
     assert lenient.totals.rejected == 1
 
 
-def test_a_sound_mark_fits_at_the_very_end_of_a_name() -> None:
+def test_a_dakuten_at_the_end_of_a_full_name_field_is_read() -> None:
     name = "ｱ" * 28 + "ｶﾞ"
     assert len(name.encode("cp932")) == 30
     found = [one.name for one in opened(with_name(name.encode("cp932")))]
@@ -396,7 +396,7 @@ def example(name: bytes) -> bytes:
 
 
 def test_a_rare_kanji_is_read_and_its_bytes_are_kept() -> None:
-    # Python would write 髙 as EEE0: only the kept bytes tell what stood there.
+    # Python encodes 髙 as EEE0, so only the raw bytes preserve FBFC.
     content = example(bytes.fromhex("FBFC") + "橋　一郎".encode("cp932"))
     file = opened(content, "eltax-example")
     first = next(iter(file))
@@ -410,14 +410,14 @@ def test_gaiji_pass_and_are_flagged() -> None:
     file = opened(example(b"\xf0\x40" + "橋".encode("cp932")), "eltax-example")
     assert next(iter(file)).name == "\ue000橋"
     assert next(file.batches())["name"][0].as_py() == "\ue000橋"
-    assert file.finish().rejected == 0
+    assert file.validate().rejected == 0
     assert file.issues.counts["GAIJI"] == 1
 
 
-@pytest.mark.parametrize("wrong", [b"\x8c", b"A\x80", b"A\xa0", b"A\xff", b"\x82\x20A"])
-def test_half_a_kanji_or_an_unknown_byte_in_a_wide_field(wrong: bytes) -> None:
-    content = example(wrong.rjust(40, b"A"))
-    assert refused(content, "eltax-example") == ["BYTE_UNKNOWN"]
+@pytest.mark.parametrize("content", [b"\x8c", b"A\x80", b"A\xa0", b"A\xff", b"\x82\x20A"])
+def test_an_incomplete_kanji_or_an_unknown_byte_in_a_kanji_field_rejects_the_file(content: bytes) -> None:
+    file_content = example(content.rjust(40, b"A"))
+    assert fatal_codes(file_content, "eltax-example") == ["BYTE_UNKNOWN"]
 
 
 def test_names_are_masked_in_everything_shown() -> None:
@@ -425,8 +425,8 @@ def test_names_are_masked_in_everything_shown() -> None:
     file = opened(content, "eltax-example")
     shown = repr(list(file)) + repr(list(file.records())) + repr(list(file.issues)) + repr(file)
     assert "花子" not in shown
-    bad = with_name("ｺｳｷﾝ ﾊﾅｺ".encode("cp932")).replace(b"29999", b"2X999")
-    report = receipts.check(io.BytesIO(bad), "zengin-91", reference_date=REFERENCE)
+    invalid = with_name("ｺｳｷﾝ ﾊﾅｺ".encode("cp932")).replace(b"29999", b"2X999")
+    report = receipts.check(io.BytesIO(invalid), "zengin-91", reference_date=REFERENCE)
     assert report.issues.total
     assert "ﾊﾅｺ" not in str(report.as_dict()) + str(report.as_sarif()) + repr(report)
 
@@ -434,7 +434,7 @@ def test_names_are_masked_in_everything_shown() -> None:
 @pytest.mark.parametrize(
     ("layout", "newline"), [("zengin-91", ""), ("zengin-91", "CRLF"), ("dsk-csv", None), ("zengin-21", "LF")]
 )
-def test_a_record_that_stands_twice_is_told(layout: str, newline: str | None) -> None:
+def test_a_duplicate_record_is_a_warning(layout: str, newline: str | None) -> None:
     content = synthetic(layout, newline=newline)
     width = 120 + len({"CRLF": "xx", "LF": "x"}.get(newline or "", ""))
     if layout == "dsk-csv":
@@ -446,15 +446,15 @@ def test_a_record_that_stands_twice_is_told(layout: str, newline: str | None) ->
         content = b"".join([*lines[:4], lines[3], lines[2], *lines[4:]])
         expected = [(5, "record 4"), (6, "record 3")]
     report = receipts.check(io.BytesIO(content), layout, reference_date=REFERENCE)
-    told = [(issue.location.record, issue.found) for issue in report.issues if issue.code == "RECORD_REPEATED"]
-    assert told == expected
+    duplicates = [(issue.location.record, issue.found) for issue in report.issues if issue.code == "RECORD_REPEATED"]
+    assert duplicates == expected
     assert not receipts.check(io.BytesIO(synthetic(layout)), layout, reference_date=REFERENCE).issues
 
 
-def test_a_bad_last_record_of_a_short_body_is_not_cut() -> None:
+def test_an_invalid_last_record_of_a_short_body_is_not_truncated() -> None:
     content = b"".join(record[:118] + b"\r\n" for record in RECORDS)[:-2]
     last = content.rfind(b"\r\n") + 2
     file = opened(content[:last] + b"8" + content[last + 1 :])
     with pytest.raises(receipts.FileRejectedError):
-        file.finish()
-    assert "RECORD_TRUNCATED" not in [issue.code for issue in file.refused]
+        file.validate()
+    assert "RECORD_TRUNCATED" not in [issue.code for issue in file.fatal_issues]
