@@ -11,7 +11,7 @@ The picture of one eL-QR, with its size in print:
 >>> style.side_mm, render(code, "svg", style)[:76]
 (24.5, '<svg xmlns="http://www.w3.org/2000/svg" width="24.5mm" height="24.5mm" viewB')
 
-Many of them: :func:`encode` takes a list or an Arrow column of payloads.
+Many of them, from a list or an Arrow column of payloads:
 
 >>> symbols = encode([code, code])
 >>> symbols.modules().shape, next(symbols.render("svg", style)) == render(code, "svg", style)

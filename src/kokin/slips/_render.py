@@ -25,7 +25,7 @@ _Bitmap: TypeAlias = npt.NDArray[np.uint8]
 POINTS_PER_MM = 72 / 25.4
 _INCHES_PER_METRE = 1 / 0.0254
 _RUN_FIELDS = ("x", "y", "length")
-# Symbols drawn at once: each takes a few hundred dark runs, or tens of kilobytes of bitmap.
+# Symbols drawn at once: each has a few hundred dark runs, or tens of kilobytes of bitmap.
 _CHUNK = 256
 
 

@@ -87,7 +87,7 @@ class Template(_Geometry):
     """A page with its panels.
 
     Raises:
-        InvalidInputError: an unknown key or kind, or a value of the wrong type.
+        InvalidInputError: an unknown key or kind, or a value of an invalid type.
     """
 
     source: str

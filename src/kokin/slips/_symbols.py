@@ -25,7 +25,7 @@ _DEFAULT_STYLE = SymbolStyle()
 # Symbols per thread and step: large enough that two threads seldom wait for the interpreter lock, small enough for the
 # cache.
 _CHUNK = 2048
-# Issues in an exception: a column with more problems is the wrong column.
+# Issues in an exception; more of them would not help to find the cause.
 _MAX_ISSUES = 100
 # Symbols in the preview of a notebook.
 _PREVIEW = 12
@@ -33,7 +33,7 @@ _PREVIEW = 12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Symbols:
-    """QR Codes of version 6, level M, without quiet zones: a sequence of one or more, each again a ``Symbols``."""
+    """QR Codes of version 6, level M, without quiet zones: a sequence whose elements are ``Symbols`` of length 1."""
 
     rows: PackedRows
     """The modules, uint64 (n, 41): an integer per row, column 0 in its lowest bit, dark is 1."""
