@@ -68,6 +68,10 @@ class RunResult:
     resumed: int
     """Batches that an earlier, interrupted run had completed."""
 
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
 
 def make(
     source: str | Path,
@@ -162,7 +166,7 @@ def make(
             [Issue("RUN_DIFFERS", field="bills", location=Location(source.name))], "the bills changed during the run"
         )
     _merge_tables(out, [batch.name for batch in batches])
-    _write_text(out / _RUN, json.dumps({**options, "result": asdict(result)}, indent=2))
+    _write_text(out / _RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
     return result
 
 
