@@ -123,12 +123,13 @@ def _finders_across(rows: PackedRows, across: PackedRows, across_3: PackedRows) 
     """
     edges = across & across >> _1
     pattern = rows & edges & edges >> _4 & ~(across_3 >> _2)
-    light_2 = ~(rows | rows >> _1)
-    light_4 = light_2 & light_2 >> _2
+    light_4 = ~rows
+    light_4 &= light_4 >> _1
+    light_4 &= light_4 >> _2
     before = pattern & light_4 << _4
     after = pattern & light_4 >> _7
-    overlapping = before << _4 | before << _6
-    return _count(before | after & ~overlapping)
+    after &= ~(before << _4 | before << _6)
+    return _count(before | after)
 
 
 def _finders_down(rows: PackedRows, down: PackedRows, down_3: PackedRows) -> _Points:
@@ -145,7 +146,8 @@ def _finders_down(rows: PackedRows, down: PackedRows, down_3: PackedRows) -> _Po
     overlapping = np.zeros_like(before)
     overlapping[4:] = before[:-4]
     overlapping[6:] |= before[:-6]
-    return _count(before | after & ~overlapping)
+    after &= ~overlapping
+    return _count(before | after)
 
 
 @functools.cache

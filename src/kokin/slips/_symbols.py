@@ -179,6 +179,6 @@ def _encode_chunk(digits: npt.NDArray[np.uint8]) -> tuple[PackedRows, npt.NDArra
 
 def _triplet_values(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
     """Return each group of three digits as a number, (85, n)."""
-    hundreds, tens, ones = np.ascontiguousarray(digits.T).reshape(TRIPLETS, 3, -1).astype(np.intp).swapaxes(0, 1)
-    values: npt.NDArray[np.intp] = hundreds * 100 + tens * 10 + ones - ord("0") * 111
-    return values
+    values = np.ascontiguousarray(digits.T).reshape(TRIPLETS, 3, -1).astype(np.intp) - ord("0")
+    numbers: npt.NDArray[np.intp] = values[:, 0] * 100 + values[:, 1] * 10 + values[:, 2]
+    return numbers
