@@ -12,7 +12,7 @@ from kokin import catalog, rules
 from kokin.issues import InvalidInputError
 from kokin.reconcile import Policy
 from kokin.slips import SlipWording
-from kokin.slips._template import load_template
+from kokin.slips._slip_template import load_template
 from kokin.text import load_toml
 
 LOADERS: dict[str, Callable[[Path], Any]] = {

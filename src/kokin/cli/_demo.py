@@ -43,8 +43,8 @@ def demo(
     few = out / "few-bills.csv"
     bill_files.write(billed.table.slice(0, _DRAWN), few)
     shutil.rmtree(out / "slips", ignore_errors=True)
-    made = slips.make(few, out / "slips", "png")
-    counts = {"count": len(billed.table), "drawn": made.made, "folder": out / "slips"}
+    drawn = slips.make(few, out / "slips", "png")
+    counts = {"count": len(billed.table), "drawn": drawn.written, "folder": out / "slips"}
     _show.line(tell("{bills}: {count:,} slips, {drawn} of them drawn in {folder}", bills=city.bills, **counts))
     paths, layouts = [path for path, _ in city.receipts], [layout for _, layout in city.receipts]
     taken = _files.take(paths, layouts, lenient=False, reference_date=city.reference_date)

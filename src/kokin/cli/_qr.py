@@ -63,34 +63,34 @@ def make(
     """
     from kokin import slips
 
-    look = slips.SymbolStyle(module_mm=module_mm, quiet=quiet)
-    with _show.progress(tell("slips")) as done:
+    style = slips.SymbolStyle(module_mm=module_mm, quiet_zone=quiet)
+    with _show.progress(tell("slips")) as on_progress:
         day = issued_on and issued_on.date()
-        made = slips.make(
+        result = slips.make(
             bills,
             out,
             form.value,
-            look=look,
+            style=style,
             dpi=dpi,
-            words=words,
+            wording=words,
             template=template,
             font=font,
             issued_on=day,
             allow_missing_deadline=allow_missing_deadline,
             part_rows=part_rows,
-            done=done,
+            on_progress=on_progress,
         )
-    counts = {"read": made.read, "made": made.made, "rejected": made.rejected}
+    counts = {"read": result.read, "made": result.written, "rejected": result.rejected}
     _show.line(tell("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
     if form is not Form.PAYLOAD:
-        side = look.side_mm if form is Form.SVG else look.printed_mm(dpi)
+        side = style.side_mm if form is Form.SVG else style.printed_mm(dpi)
         _show.line(tell("each {side:g} mm wide, quiet zone of {quiet} modules included", side=side, quiet=quiet))
-    if made.resumed:
-        _show.line(tell("{parts:,} parts were there already", parts=made.resumed))
+    if result.resumed:
+        _show.line(tell("{parts:,} parts were there already", parts=result.resumed))
     _show.line(tell("written to {out}", out=out))
     if (out / "issues.csv").exists():
         _show.note(tell("issues are in {file}", file=out / "issues.csv"))
-    return Exit.EXCEPTIONS if made.rejected else Exit.CLEAN
+    return Exit.EXCEPTIONS if result.rejected else Exit.CLEAN
 
 
 @app.command()

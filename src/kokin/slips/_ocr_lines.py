@@ -1,4 +1,4 @@
-"""The lines of digits on a slip, and the numbers that a payer types."""
+"""The OCR lines of a slip (MPN), and the numbers that a payer types."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from kokin.model import Digits, Record
 
 
 def mpn_lines(code: ElQr | str) -> tuple[str, str]:
-    """The upper (上段, 39) and lower (下段, 44) OCR line of the MPN slip: the same digits as in the eL-QR.
+    """Return the upper (上段, 39 digits) and lower (下段, 44 digits) OCR line of the MPN slip.
 
     Raises:
-        PayloadError: a text that is no valid eL-QR.
+        PayloadError: a text that is not a valid eL-QR.
 
-    Source: MPN 標準帳票; the digits stand in the code itself.
+    Source: MPN 標準帳票; the eL-QR contains the same digits.
     """
     code = code if isinstance(code, ElQr) else parse(code)
     return code.upper_line, code.lower_line
 
 
 class PaymentNumbers(Record):
-    """The four numbers that a payer types at an ATM or on a site (Pay-easy), under their printed names.
+    """The four numbers that a payer types at an ATM or on a web site (Pay-easy), under their printed names.
 
     Raises:
-        InvalidInputError: a number that is not digits of its width.
+        InvalidInputError: a number has other characters than digits, or another width.
     """
 
     biller: Annotated[str, Digits(5)]
@@ -38,12 +38,12 @@ class PaymentNumbers(Record):
 
 
 def payment_numbers(code: ElQr | str) -> PaymentNumbers:
-    """What 地方税お支払サイト asks for: the four parts of the eL number under the names of Pay-easy.
+    """Return the input of 地方税お支払サイト: the four numbers of the eL number under their Pay-easy names.
 
-    The Pay-easy number that the site itself issues on request, valid for about a day, is another one.
+    The Pay-easy number that the site itself issues on request, valid for about a day, is a different one.
 
     Raises:
-        PayloadError: a text that is no valid eL-QR.
+        PayloadError: a text that is not a valid eL-QR.
     """
     code = code if isinstance(code, ElQr) else parse(code)
     return PaymentNumbers(

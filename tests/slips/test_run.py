@@ -1,4 +1,4 @@
-"""A night of slips: parts, manifest, resuming, and rows that get no slip."""
+"""Runs: batches, manifest, resuming, and rows that get no slip."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from kokin import bills, elqr, slips
 from kokin.issues import InvalidInputError, Location
 from kokin.model import Bill
-from kokin.slips import _forms, _unique, gs1_128
+from kokin.slips import _run, gs1_128
 
 HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
 
 
-def bills_csv(folder: Path, count: int, **spoilt: str) -> Path:
+def bills_csv(folder: Path, count: int, **replaced: str) -> Path:
     lines = [f"B{i},99999,127,{i},{i:06d},{100 + i},2026-06-01,2026,2026,2026-07-10" for i in range(1, count + 1)]
-    for place, line in spoilt.items():
+    for place, line in replaced.items():
         lines[int(place.removeprefix("row")) - 1] = line
     path = folder / "bills.csv"
     path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
@@ -38,22 +37,24 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def everything(folder: Path) -> dict[str, bytes]:
+def file_contents(folder: Path) -> dict[str, bytes]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("form", list(slips.OutputFormat))
-def test_every_row_has_its_file_and_its_digest(tmp_path: Path, form: slips.OutputFormat) -> None:
+@pytest.mark.parametrize("output_format", list(slips.OutputFormat))
+def test_the_manifest_has_the_file_and_digest_of_every_row(tmp_path: Path, output_format: slips.OutputFormat) -> None:
     source = bills_csv(tmp_path, 25)
-    (tmp_path / "words.toml").write_text('payee = "例示市"\n[items.127]\ncharge = "自動車税種別割"\n', encoding="utf-8")
-    made = slips.make(source, tmp_path / "out", form, part_rows=10, dpi=100, words=tmp_path / "words.toml")
-    assert (made.read, made.made, made.rejected, made.resumed) == (25, 25, 0, 0)
+    (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
+    result = slips.make(
+        source, tmp_path / "out", output_format, part_rows=10, dpi=100, wording=tmp_path / "wording.toml"
+    )
+    assert (result.read, result.written, result.rejected, result.resumed) == (25, 25, 0, 0)
     manifest = rows(tmp_path / "out" / "manifest.csv")
     assert [int(row["record"]) for row in manifest] == list(range(1, 26))
     assert [row["bill_id"] for row in manifest] == [f"B{i}" for i in range(1, 26)]
     assert {row["file"].split(".")[0].split("/")[0] for row in manifest} == {"part-00001", "part-00002", "part-00003"}
-    if form is slips.OutputFormat.PDF:
+    if output_format is slips.OutputFormat.PDF:
         assert [int(row["page"]) for row in manifest] == [*range(1, 11), *range(1, 11), *range(1, 6)]
     for row in manifest:
         assert hashlib.sha256((tmp_path / "out" / row["file"]).read_bytes()).hexdigest() == row["sha256"]
@@ -61,7 +62,7 @@ def test_every_row_has_its_file_and_its_digest(tmp_path: Path, form: slips.Outpu
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
-def test_the_payloads_are_those_of_the_single_code(tmp_path: Path) -> None:
+def test_the_payloads_are_those_of_the_record(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 3)
     slips.make(source, tmp_path / "out", "payload")
     table = bills.read(source).table
@@ -72,7 +73,7 @@ def test_the_payloads_are_those_of_the_single_code(tmp_path: Path) -> None:
         assert (row["payload"], row["el_number"]) == (code.payload, code.el_number)
 
 
-def test_a_bad_row_gets_no_slip_and_is_told(tmp_path: Path) -> None:
+def test_an_invalid_row_gets_no_slip_and_an_issue(tmp_path: Path) -> None:
     source = bills_csv(
         tmp_path,
         30,
@@ -85,10 +86,10 @@ def test_a_bad_row_gets_no_slip_and_is_told(tmp_path: Path) -> None:
         row17="B17,99999,127,17,000017,100,2026-06-01,2026,2026,",
         row28="B28,99999,127,28,000028,100,2026-06-01,2026,2026,2026-06-30",
     )
-    made = slips.make(source, tmp_path / "out", "payload", part_rows=10, issued_on=date(2026, 7, 1))
-    assert (made.read, made.made, made.rejected) == (30, 22, 8)
-    told = {(int(row["record"]), row["field"], row["code"]) for row in rows(tmp_path / "out" / "issues.csv")}
-    assert told == {
+    result = slips.make(source, tmp_path / "out", "payload", part_rows=10, issued_on=date(2026, 7, 1))
+    assert (result.read, result.written, result.rejected) == (30, 22, 8)
+    issues = {(int(row["record"]), row["field"], row["code"]) for row in rows(tmp_path / "out" / "issues.csv")}
+    assert issues == {
         (3, "case_key", "NOT_DIGITS"),
         (12, "amount", "AMOUNT_RANGE"),
         (13, "payee_code", "WIDTH"),
@@ -98,15 +99,15 @@ def test_a_bad_row_gets_no_slip_and_is_told(tmp_path: Path) -> None:
         (17, "payable_until", "FIELD_MISSING"),
         (28, "payable_until", "DEADLINE_PASSED"),
     }
-    bad = {3, 12, 13, 14, 15, 16, 17, 28}
-    assert {int(row["record"]) for row in rows(tmp_path / "out" / "manifest.csv")} == set(range(1, 31)) - bad
+    rejected = {3, 12, 13, 14, 15, 16, 17, 28}
+    assert {int(row["record"]) for row in rows(tmp_path / "out" / "manifest.csv")} == set(range(1, 31)) - rejected
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-@pytest.mark.parametrize("form", ["svg", "payload"])
-def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path, form: str, stop: int) -> None:
+@pytest.mark.parametrize("output_format", ["svg", "payload"])
+def test_a_resumed_run_writes_the_files_of_an_uninterrupted_one(tmp_path: Path, output_format: str, stop: int) -> None:
     source = bills_csv(tmp_path, 35, row22="B22,99999,127,x,000022,100,2026-06-01,2026,2026,2026-07-10")
-    slips.make(source, tmp_path / "whole", form, part_rows=10)
+    slips.make(source, tmp_path / "whole", output_format, part_rows=10)
 
     class StoppedError(Exception):
         pass
@@ -120,23 +121,23 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Pat
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        slips.make(source, tmp_path / "out", form, part_rows=10, done=stop_after)
-    made = slips.make(source, tmp_path / "out", form, part_rows=10)
-    assert made.resumed == stop
-    assert everything(tmp_path / "out") == everything(tmp_path / "whole")
-    again = slips.make(source, tmp_path / "out", form, part_rows=10)
-    assert (again.read, again.made, again.rejected) == (35, 34, 1)
+        slips.make(source, tmp_path / "out", output_format, part_rows=10, on_progress=stop_after)
+    result = slips.make(source, tmp_path / "out", output_format, part_rows=10)
+    assert result.resumed == stop
+    assert file_contents(tmp_path / "out") == file_contents(tmp_path / "whole")
+    completed = slips.make(source, tmp_path / "out", output_format, part_rows=10)
+    assert (completed.read, completed.written, completed.rejected) == (35, 34, 1)
 
 
-def test_printed_slips_say_whose_they_are(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="words: FIELD_MISSING"):
+def test_printed_slips_need_a_wording(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="wording: FIELD_MISSING"):
         slips.make(bills_csv(tmp_path, 1), tmp_path / "out", "pdf")
-    words = tmp_path / "words.toml"
-    words.write_text(
+    path = tmp_path / "wording.toml"
+    path.write_text(
         'payee = "例示市"\n[items.921]\ncharge = "水道料金"\nlabels = { water = "水道料金" }\n', encoding="utf-8"
     )
-    said = slips.SlipWording.load(words)
-    bill, texts = said.of(
+    wording = slips.SlipWording.load(path)
+    bill, text = wording.of(
         Bill(
             bill_id="B",
             payee_code="99999",
@@ -149,26 +150,26 @@ def test_printed_slips_say_whose_they_are(tmp_path: Path) -> None:
         )
     )
     assert bill.parts == (("水道料金", 1), ("sewerage", 2))
-    assert (texts.payee, texts.charge) == ("例示市", "水道料金")
-    for wrong, code in (
+    assert (text.payee, text.charge) == ("例示市", "水道料金")
+    for content, code in (
         ("payee = ", "TOML_INVALID"),
         ("[items.921]\n", "FIELD_MISSING"),
         ("[items.1]\nx = 1", "FIELD_UNKNOWN"),
     ):
-        words.write_text(wrong)
+        path.write_text(content)
         with pytest.raises(InvalidInputError, match=code):
-            slips.SlipWording.load(words)
+            slips.SlipWording.load(path)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_slip_that_cannot_be_printed_gets_no_page_and_is_told(tmp_path: Path) -> None:
+def test_a_slip_that_cannot_be_printed_gets_no_page_and_an_issue(tmp_path: Path) -> None:
     lines = [f"B{i},99999,127,{i},{i:06d},{100 + i},2026-06-01,2026,2026,2026-07-10" for i in range(1, 6)]
     names = ["公金 一", "公金 二", "公金 \U0002000b", "公金 四", "公金 五"]
     text = "\n".join([f"{HEADER},name", *map(",".join, zip(lines, names, strict=True))])
     (tmp_path / "bills.csv").write_text(text, encoding="utf-8")
-    (tmp_path / "words.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
-    made = slips.make(tmp_path / "bills.csv", tmp_path / "out", "pdf", words=tmp_path / "words.toml", part_rows=3)
-    assert (made.read, made.made, made.rejected) == (5, 4, 1)
+    (tmp_path / "wording.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
+    result = slips.make(tmp_path / "bills.csv", tmp_path / "out", "pdf", wording=tmp_path / "wording.toml", part_rows=3)
+    assert (result.read, result.written, result.rejected) == (5, 4, 1)
     manifest = [(row["record"], row["file"], row["page"]) for row in rows(tmp_path / "out" / "manifest.csv")]
     assert manifest == [
         ("1", "part-00001.pdf", "1"),
@@ -176,137 +177,137 @@ def test_a_slip_that_cannot_be_printed_gets_no_page_and_is_told(tmp_path: Path) 
         ("4", "part-00002.pdf", "1"),
         ("5", "part-00002.pdf", "2"),
     ]
-    told = {(row["record"], row["code"], row["found"]) for row in rows(tmp_path / "out" / "issues.csv")}
-    assert told == {("3", "CHARACTER", "U+2000B")}
+    issues = {(row["record"], row["code"], row["found"]) for row in rows(tmp_path / "out" / "issues.csv")}
+    assert issues == {("3", "CHARACTER", "U+2000B")}
 
 
-def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_another_run_is_not_changed(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 5)
     slips.make(source, tmp_path / "out", "svg")
-    before = everything(tmp_path / "out")
-    with pytest.raises(InvalidInputError) as refused:
+    before = file_contents(tmp_path / "out")
+    with pytest.raises(InvalidInputError) as raised:
         slips.make(source, tmp_path / "out", "png")
-    assert [(issue.code, issue.field, issue.expected, issue.found) for issue in refused.value.issues] == [
-        ("RUN_DIFFERS", "form", '"svg"', '"png"')
+    assert [(issue.code, issue.field, issue.expected, issue.found) for issue in raised.value.issues] == [
+        ("RUN_DIFFERS", "output_format", '"svg"', '"png"')
     ]
     (tmp_path / "list").mkdir()
     (tmp_path / "list" / "run.json").write_text("[]")
     with pytest.raises(InvalidInputError, match="FOLDER_TAKEN"):
         slips.make(source, tmp_path / "list", "svg")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "letter.txt").write_text("dear")
     with pytest.raises(InvalidInputError, match="FOLDER_TAKEN"):
-        slips.make(source, tmp_path / "mine", "svg")
-    assert everything(tmp_path / "out") == before
-    assert everything(tmp_path / "mine") == {"letter.txt": b"dear"}
+        slips.make(source, tmp_path / "letters", "svg")
+    assert file_contents(tmp_path / "out") == before
+    assert file_contents(tmp_path / "letters") == {"letter.txt": b"dear"}
 
 
-def test_bills_that_are_none_make_no_folder(tmp_path: Path) -> None:
+def test_an_invalid_file_of_bills_creates_no_folder(tmp_path: Path) -> None:
     (tmp_path / "bills.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InvalidInputError, match="FIELD_MISSING"):
         slips.make(tmp_path / "bills.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_no_bills_make_an_empty_manifest(tmp_path: Path) -> None:
-    made = slips.make(bills_csv(tmp_path, 0), tmp_path / "out")
-    assert (made.read, made.made, made.rejected) == (0, 0, 0)
+def test_a_file_without_bills_gives_an_empty_manifest(tmp_path: Path) -> None:
+    result = slips.make(bills_csv(tmp_path, 0), tmp_path / "out")
+    assert (result.read, result.written, result.rejected) == (0, 0, 0)
     assert rows(tmp_path / "out" / "manifest.csv") == []
 
 
-def test_parquet_makes_the_same_slips(tmp_path: Path) -> None:
+def test_a_parquet_file_gives_the_same_slips(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 12)
     bills.write(bills.read(source).table, tmp_path / "bills.parquet")
     slips.make(source, tmp_path / "a", "svg", part_rows=5)
     slips.make(tmp_path / "bills.parquet", tmp_path / "b", "svg", part_rows=5)
-    assert everything(tmp_path / "a") == everything(tmp_path / "b")
-    told = json.loads((tmp_path / "b" / "run.json").read_text())
-    assert told["result"]["made"] == pa.scalar(12).as_py()
+    assert file_contents(tmp_path / "a") == file_contents(tmp_path / "b")
+    run = json.loads((tmp_path / "b" / "run.json").read_text())
+    assert run["result"]["written"] == 12
 
 
 class StoppedError(Exception):
-    """The run is interrupted after its first part."""
+    """Interrupts a run after its first batch."""
 
 
 def stop(rows_done: int) -> None:
     raise StoppedError
 
 
-WORDS = 'payee = "例示市"\n[items.127]\ncharge = "自動車税種別割"\n'
+WORDING = 'payee = "例示市"\n[items.127]\ncharge = "自動車税種別割"\n'
 
 
 def print_run(folder: Path, **options: Any) -> slips.RunResult:
-    files = {"words": folder / "words.toml", "template": folder / "form.toml", "font": folder / "font.ttf"}
+    files = {"wording": folder / "wording.toml", "template": folder / "template.toml", "font": folder / "font.ttf"}
     return slips.make(folder / "bills.csv", folder / "out", "pdf", part_rows=5, **files, **options)
 
 
 @pytest.fixture
 def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the inputs of a print run that was interrupted after its first part."""
+    """A folder with the inputs of a print run that was interrupted after its first batch."""
     reportlab = pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
-    # The font that reportlab brings along has no Japanese.
-    monkeypatch.setattr("kokin.slips._slip._check_characters", lambda values, has: None)
+    # The font that reportlab includes has no Japanese characters.
+    monkeypatch.setattr("kokin.slips._slip_pdf._check_characters", lambda values, has: None)
     bills_csv(tmp_path, 10)
-    (tmp_path / "words.toml").write_text(WORDS, encoding="utf-8")
+    (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
     strip = resources.files("kokin.slips") / "templates" / "strip.toml"
-    (tmp_path / "form.toml").write_bytes(strip.read_bytes())
+    (tmp_path / "template.toml").write_bytes(strip.read_bytes())
     (tmp_path / "font.ttf").write_bytes((Path(reportlab.__file__).parent / "fonts" / "Vera.ttf").read_bytes())
     with pytest.raises(StoppedError):
-        print_run(tmp_path, done=stop)
+        print_run(tmp_path, on_progress=stop)
     return tmp_path
 
 
 @pytest.mark.parametrize(
     ("file", "field"),
-    [("bills.csv", "bills"), ("words.toml", "words"), ("form.toml", "template"), ("font.ttf", "font")],
+    [("bills.csv", "bills"), ("wording.toml", "wording"), ("template.toml", "template"), ("font.ttf", "font")],
 )
 def test_a_run_is_not_resumed_with_another_input(interrupted: Path, file: str, field: str) -> None:
-    path, before = interrupted / file, everything(interrupted / "out")
+    path, before = interrupted / file, file_contents(interrupted / "out")
     content = path.read_bytes()
     path.write_bytes(content + b"\n")
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as raised:
         print_run(interrupted)
-    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("RUN_DIFFERS", f"{field}.sha256")]
-    assert everything(interrupted / "out") == before
+    assert [(issue.code, issue.field) for issue in raised.value.issues] == [("RUN_DIFFERS", f"{field}.sha256")]
+    assert file_contents(interrupted / "out") == before
     path.write_bytes(content)
-    assert (print_run(interrupted).resumed, print_run(interrupted).made) == (1, 10)
+    assert (print_run(interrupted).resumed, print_run(interrupted).written) == (1, 10)
 
 
 @pytest.mark.parametrize(
     ("options", "field"),
     [
         ({"dpi": 300}, "dpi"),
-        ({"look": slips.SymbolStyle(quiet=5)}, "look.quiet"),
+        ({"style": slips.SymbolStyle(quiet_zone=5)}, "style.quiet_zone"),
         ({"allow_missing_deadline": True}, "allow_missing_deadline"),
     ],
 )
 def test_a_run_is_not_resumed_with_another_option(interrupted: Path, options: dict[str, Any], field: str) -> None:
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as raised:
         print_run(interrupted, **options)
-    assert [(issue.code, issue.field) for issue in refused.value.issues] == [("RUN_DIFFERS", field)]
+    assert [(issue.code, issue.field) for issue in raised.value.issues] == [("RUN_DIFFERS", field)]
 
 
-def test_a_template_that_changes_during_a_run_changes_no_page_of_it(interrupted: Path) -> None:
-    """All parts are printed with the files as they were when the run began."""
+def test_a_template_that_changes_during_a_run_does_not_change_its_pages(interrupted: Path) -> None:
+    """All batches are printed with the files as they were when the run began."""
     shutil.rmtree(interrupted / "out")
-    template = (interrupted / "form.toml").read_text(encoding="utf-8")
+    template = (interrupted / "template.toml").read_text(encoding="utf-8")
 
     def widen(rows_done: int) -> None:
-        (interrupted / "form.toml").write_text(template.replace("width = 297", "width = 400"), encoding="utf-8")
-        (interrupted / "words.toml").write_text(WORDS.replace("例示市", "別の市"), encoding="utf-8")
+        (interrupted / "template.toml").write_text(template.replace("width = 297", "width = 400"), encoding="utf-8")
+        (interrupted / "wording.toml").write_text(WORDING.replace("例示市", "別の市"), encoding="utf-8")
 
-    print_run(interrupted, done=widen)
+    print_run(interrupted, on_progress=widen)
     pypdfium2 = pytest.importorskip("pypdfium2")
     widths = {
         page.get_width()
         for name in ("part-00001.pdf", "part-00002.pdf")
         for page in pypdfium2.PdfDocument(interrupted / "out" / name)
     }
-    assert (interrupted / "form.toml").read_text(encoding="utf-8") != template
+    assert (interrupted / "template.toml").read_text(encoding="utf-8") != template
     assert len(widths) == 1
 
 
-def test_bills_that_change_during_a_run_end_it(tmp_path: Path) -> None:
+def test_a_run_fails_if_the_bills_change(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 10)
 
     def append(rows_done: int) -> None:
@@ -314,57 +315,55 @@ def test_bills_that_change_during_a_run_end_it(tmp_path: Path) -> None:
             file.write("B11,99999,127,11,000011,111,2026-06-01,2026,2026,2026-07-10\n")
 
     with pytest.raises(InvalidInputError, match="bills: RUN_DIFFERS"):
-        slips.make(source, tmp_path / "out", "payload", part_rows=10, done=append)
+        slips.make(source, tmp_path / "out", "payload", part_rows=10, on_progress=append)
     assert not (tmp_path / "out" / "manifest.csv").exists()
 
 
 def test_drafts_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     source = bills_csv(tmp_path, 20)
     with pytest.raises(StoppedError):
-        slips.make(source, tmp_path / "out", "svg", part_rows=10, done=stop)
+        slips.make(source, tmp_path / "out", "svg", part_rows=10, on_progress=stop)
     (tmp_path / "out" / ".part-00002.0123.part").mkdir()
     (tmp_path / "out" / ".run.json.0123.part").write_text("{")
     slips.make(source, tmp_path / "out", "svg", part_rows=10)
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
-def test_a_failure_in_the_middle_of_a_part_leaves_no_half_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_within_a_batch_leaves_no_partial_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = bills_csv(tmp_path, 20)
-    kept = _forms.svgs
+    render = slips.Symbols.render
 
     def fail_later(*arguments: Any) -> Iterator[str]:
-        yield next(kept(*arguments))
+        yield next(render(*arguments))
         raise OSError("disk full")
 
-    monkeypatch.setattr(_forms, "svgs", fail_later)
+    monkeypatch.setattr(slips.Symbols, "render", fail_later)
     with pytest.raises(OSError, match="disk full"):
         slips.make(source, tmp_path / "out", "svg")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.json"]
 
 
-# --- no two slips of one number ---------------------------------------------------------------------------------------
+# --- duplicate slips --------------------------------------------------------------------------------------------------
 
 COLUMNS = f"{HEADER},barcode"
 
 
 def with_barcodes(count: int) -> list[dict[str, str]]:
     names = COLUMNS.split(",")
-    made = []
+    rows = []
     for number in range(1, count + 1):
-        code = gs1_128.build(company_code="929999", free=f"{number:021d}", amount=100 + number)
+        code = gs1_128.build(company_code="929999", free_field=f"{number:021d}", amount=100 + number)
         values = ["99999", "127", str(number), f"{number:06d}", str(100 + number)]
         values += ["2026-06-01", "2026", "2026", "2026-07-10", code.digits]
-        made.append(dict(zip(names, [f"B{number}", *values], strict=True)))
-    return made
+        rows.append(dict(zip(names, [f"B{number}", *values], strict=True)))
+    return rows
 
 
-def write_bills(path: Path, made: list[dict[str, str]]) -> Path:
+def write_bills(path: Path, rows: list[dict[str, str]]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS.split(","))
         writer.writeheader()
-        writer.writerows(made)
+        writer.writerows(rows)
     return path
 
 
@@ -376,40 +375,40 @@ def write_bills(path: Path, made: list[dict[str, str]]) -> Path:
         ("barcode", ["barcode"]),
     ],
 )
-@pytest.mark.parametrize("form", ["payload", "svg"])
-def test_two_slips_of_one_number_are_refused_before_anything_is_written(
-    tmp_path: Path, form: str, field: str, copied: list[str]
+@pytest.mark.parametrize("output_format", ["payload", "svg"])
+def test_duplicate_slips_are_rejected_before_anything_is_written(
+    tmp_path: Path, output_format: str, field: str, copied: list[str]
 ) -> None:
-    made = with_barcodes(30)
-    made[26] |= {name: made[3][name] for name in copied}
-    source = write_bills(tmp_path / "bills.csv", made)
-    with pytest.raises(InvalidInputError) as refused:
-        slips.make(source, tmp_path / "out", form, part_rows=10)
-    (issue,) = refused.value.issues
+    rows = with_barcodes(30)
+    rows[26] |= {name: rows[3][name] for name in copied}
+    source = write_bills(tmp_path / "bills.csv", rows)
+    with pytest.raises(InvalidInputError) as raised:
+        slips.make(source, tmp_path / "out", output_format, part_rows=10)
+    (issue,) = raised.value.issues
     assert (issue.code, issue.field, issue.location) == ("SLIP_DUPLICATE", field, Location("bills.csv", 27))
     assert issue.found == "that of record 4"
     assert not (tmp_path / "out").exists()
 
 
-def test_one_barcode_of_two_amounts_is_one_number(tmp_path: Path) -> None:
-    made = with_barcodes(2)
-    made[1]["barcode"] = gs1_128.build(company_code="929999", free=f"{1:021d}", amount=102).digits
+def test_a_barcode_with_another_amount_is_a_duplicate(tmp_path: Path) -> None:
+    rows = with_barcodes(2)
+    rows[1]["barcode"] = gs1_128.build(company_code="929999", free_field=f"{1:021d}", amount=102).digits
     with pytest.raises(InvalidInputError, match="barcode: SLIP_DUPLICATE"):
-        slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload")
+        slips.make(write_bills(tmp_path / "bills.csv", rows), tmp_path / "out", "payload")
 
 
-def test_equal_hashes_of_different_numbers_are_no_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_unique, "_hashes", lambda keys: np.arange(len(keys), dtype=np.int64) % 3)
-    monkeypatch.setattr(_unique, "_COMPARED", 1)
-    made = with_barcodes(20)
-    assert slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload").made == 20
-    made[16]["bill_id"] = made[1]["bill_id"]
+def test_equal_hashes_of_different_keys_are_not_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_run, "_hashes", lambda keys: np.arange(len(keys), dtype=np.int64) % 3)
+    monkeypatch.setattr(_run, "_MAX_COMPARED", 1)
+    rows = with_barcodes(20)
+    assert slips.make(write_bills(tmp_path / "bills.csv", rows), tmp_path / "out", "payload").written == 20
+    rows[16]["bill_id"] = rows[1]["bill_id"]
     with pytest.raises(InvalidInputError, match="record 17, bill_id: SLIP_DUPLICATE"):
-        slips.make(write_bills(tmp_path / "b.csv", made), tmp_path / "b", "payload")
+        slips.make(write_bills(tmp_path / "b.csv", rows), tmp_path / "b", "payload")
 
 
-def test_bills_without_barcodes_are_no_duplicates(tmp_path: Path) -> None:
-    made = with_barcodes(3)
-    for row in made[:2]:
+def test_bills_without_barcodes_are_not_duplicates(tmp_path: Path) -> None:
+    rows = with_barcodes(3)
+    for row in rows[:2]:
         row["barcode"] = ""
-    assert slips.make(write_bills(tmp_path / "bills.csv", made), tmp_path / "out", "payload").made == 3
+    assert slips.make(write_bills(tmp_path / "bills.csv", rows), tmp_path / "out", "payload").written == 3
