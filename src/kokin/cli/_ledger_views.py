@@ -29,7 +29,7 @@ def status(
 ) -> Exit:
     """Tell how the ledger stands: counts, yen, the last entries, and the hash that seals them.
 
-    Write the hash down elsewhere; `verify --sealed` compares it.
+    Write the hash down elsewhere; `verify --expected-hash` compares it.
     """
     url = only(ledger)
     with opened(url) as kept:
@@ -138,7 +138,7 @@ def verify(
         ),
     ] = "",
     again: Annotated[
-        bool, typer.Option("--again", help=help_text("Also judge all receipts again, and compare."))
+        bool, typer.Option("--rematch", help=help_text("Also judge all receipts again, and compare."))
     ] = False,
     output: As = Format.TEXT,
 ) -> Exit:
@@ -150,10 +150,10 @@ def verify(
 
     url = only(ledger)
     if sealed and not re.fullmatch("[0-9a-fA-F]{64}", sealed):
-        raise typer.BadParameter(tell("a hash has 64 hexadecimal digits"), param_hint="--sealed")
+        raise typer.BadParameter(tell("a hash has 64 hexadecimal digits"), param_hint="--expected-hash")
     try:
         with opened(url) as kept, _show.progress(tell("verify")):
-            found = kept.verify(sealed=sealed, again=again)
+            found = kept.verify(expected_hash=sealed, rematch=again)
     except LedgerError as error:
         if not error.issues:
             raise
