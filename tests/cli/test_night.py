@@ -109,7 +109,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     with (day / "balances.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 400
 
-    # The same bytes under another name, and beside them a name that is there already.
+    # The same bytes under another name, and beside them a name that is already posted.
     night.bring(city["zengin-91"], "zengin-91", "again.txt")
     night.bring(city["kokin-csv"], "kokin-csv")
     second = night.run()
@@ -125,10 +125,10 @@ def test_a_night_that_breaks_off_leaves_the_files(night: Night, city: dict[str, 
     night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
     night.bring(city["kokin-csv"], "kokin-csv", "b.csv")
     night.fail("post", f"exit {code}")
-    done = night.run()
-    assert done.returncode == code
+    result = night.run()
+    assert result.returncode == code
     assert night.files("inbox") == ["a.csv", "b.csv"]
-    assert done.stdout.count(".csv: exit code") == 1
+    assert result.stdout.count(".csv: exit code") == 1
     assert night.sources() == []
 
 
@@ -140,10 +140,10 @@ def test_a_file_that_the_ledger_does_not_have_stays_in_the_inbox(
     night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
     night.bring(city["dsk-csv"], "dsk-csv", "b.csv")
     night.fail("a.csv", f"exit {code}")
-    done = night.run()
+    result = night.run()
     # It does not stop the file behind it.
     assert (night.files("inbox"), night.files("done"), night.sources()) == (["a.csv"], ["b.csv"], ["b.csv"])
-    assert done.returncode == 4, done.stdout + done.stderr
+    assert result.returncode == 4, result.stdout + result.stderr
     assert (night.folder / "reports").exists()
     night.fail("nothing", "")
     assert night.run().returncode <= 1
@@ -155,8 +155,8 @@ def test_a_broken_installation_moves_no_file(night: Night, city: dict[str, Path]
     night.bring(city["kokin-csv"], "kokin-csv")
     (night.bin / "rich.py").write_text("raise ImportError('half an upgrade')")
     night.command(f"PYTHONPATH='{night.bin}':$PYTHONPATH {REAL}")
-    done = night.run()
-    assert done.returncode == 4
+    result = night.run()
+    assert result.returncode == 4
     assert night.files("inbox") == ["eltax.csv"]
 
 
@@ -172,18 +172,18 @@ def test_names_of_files_are_bytes(night: Night, city: dict[str, Path]) -> None:
     names = ["\udc8e\udc8d.csv", "two\nlines.csv", " a 'b' \x1b[31m.csv"]
     for name, layout in zip(names, ("kokin-csv", "dsk-csv", "zengin-91"), strict=True):
         night.bring(city[layout], layout, name)
-    done = night.run()
-    assert done.returncode <= 1, done.stdout + done.stderr
+    result = night.run()
+    assert result.returncode <= 1, result.stdout + result.stderr
     assert (night.files("inbox"), night.files("done")) == ([], sorted(names))
     assert sorted(night.sources()) == sorted(["\\x8e\\x8d.csv", "two\\x0alines.csv", " a 'b' \\x1b[31m.csv"])
-    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" not in result.stdout + result.stderr
 
 
 def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path]) -> None:
     night.bring(city["bills"], "bills")
-    done = night.run()
-    assert done.returncode == 4
-    assert "kokin ledger init" in done.stderr
+    result = night.run()
+    assert result.returncode == 4
+    assert "kokin ledger init" in result.stderr
     assert night.files("inbox") == ["bills.csv"]
     assert not (night.folder / "city.db").exists()
 
@@ -191,9 +191,9 @@ def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path])
 def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
     night.create()
     (night.folder / "seals.txt").write_text(f"2026-11-01 {'0123456789abcdef' * 4}\n")
-    done = night.run()
-    assert done.returncode == 5
-    assert "LEDGER_SEAL" in done.stderr
+    result = night.run()
+    assert result.returncode == 5
+    assert "LEDGER_SEAL" in result.stderr
     assert not (night.folder / "reports").exists()
 
 
@@ -202,9 +202,9 @@ def test_a_damaged_file_of_seals_breaks_the_night_off(night: Night, seals: str) 
     night.create()
     assert night.run().returncode == 0
     (night.folder / "seals.txt").write_text(seals)
-    done = night.run()
-    assert done.returncode == 4
-    assert "seals.txt is not a day and a hash" in done.stdout
+    result = night.run()
+    assert result.returncode == 4
+    assert "seals.txt is not a day and a hash" in result.stdout
     assert (night.folder / "seals.txt").read_text() == seals
 
 
