@@ -151,7 +151,7 @@ def test_a_typo_in_the_address_creates_nothing(kokin: Kokin, folder: Path) -> No
 def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, folder: Path) -> None:
     with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
         owner.execute("DROP TRIGGER entries_no_update")
-        owner.execute("UPDATE entries SET data = '{}' WHERE id = 1")
+        owner.execute("UPDATE entries SET totals = '{}' WHERE id = 1")
     result = kokin("ledger", "verify", "-L", URL, "--format", "json", cwd=folder)
     assert result.returncode == 5
     assert [(each["file"], each["record"]) for each in json.loads(result.stdout)["issues"]] == [("entries", 1)]
@@ -319,7 +319,7 @@ def test_agent_reports_and_write_offs_are_in_the_report(kokin: Kokin, folder: Pa
     ("content", "code"),
     [
         (b"", "FILE_EMPTY"),
-        (b"first_day,last_day,count\n2026-06-01,2026-06-01,1\n", "COLUMN_MISSING"),
+        (b"first_day,last_day,count\n2026-06-01,2026-06-01,1\n", "FIELD_MISSING"),
         (b"first_day,last_day,count,amount\n2026-06-01,2026-06-01,1\n", "COLUMNS_COUNT"),
         (b"first_day,last_day,count,amount\n2026-06-31,2026-06-01,1,1\n", "DATE_INVALID"),
         (b"first_day,last_day,count,amount\n2026-06-01,2026-06-01,1,\x81\n", "BYTE_UNKNOWN"),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -113,6 +114,8 @@ def list_entries(
     """List the entries, oldest first: each is one transaction, with its time, actor and reason."""
     import pyarrow as pa
 
+    from kokin.reports import write_csv
+
     with open_ledger(ledger) as opened:
         entries = opened.entries()[-last if last else 0 :]
     if output is ListFormat.TEXT:
@@ -127,7 +130,8 @@ def list_entries(
     if output is ListFormat.JSON:
         _output.as_json(rows)
     else:
-        _output.as_csv(pa.Table.from_pylist([row | {"totals": json.dumps(row["totals"])} for row in rows]))
+        table = pa.Table.from_pylist([row | {"totals": json.dumps(row["totals"])} for row in rows])
+        _output.as_csv(partial(write_csv, table))
     return Exit.CLEAN
 
 
@@ -135,8 +139,13 @@ def list_entries(
 @with_exit_code
 def list_bills(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOutput = ListFormat.TEXT) -> Exit:
     """List the current version of every bill, by bill_id."""
+    from kokin import bills
+
     with open_ledger(ledger) as opened:
         table = opened.bills(as_of and day_or_today(as_of))
+    if output is ListFormat.CSV:  # as it can be read again: the lists of a bill as text
+        _output.as_csv(partial(bills.write, table))
+        return Exit.CLEAN
     titles = headings("bill_id", "payee_code", "item_code", "case_key", "amount", "due on", "")
     _print_list(table, ("bill_id", "payee_code", "item_code", "case_key", "amount", "due_on", "status"), titles, output)
     return Exit.CLEAN
@@ -170,13 +179,15 @@ def list_balances(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOu
 
 def _print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], output: ListFormat) -> None:
     """Print a table: some columns as text, all of them as CSV or JSON."""
+    from kokin.reports import write_csv
+
     match output:
         case ListFormat.TEXT:
             rows = table.select(columns).to_pylist()
             cells = ([message(value) if name == "status" else value for name, value in row.items()] for row in rows)
             _output.table(titles, cells)
         case ListFormat.CSV:
-            _output.as_csv(table)
+            _output.as_csv(partial(write_csv, table))
         case ListFormat.JSON:
             _output.as_json(table.to_pylist())
 

@@ -74,7 +74,7 @@ def create(ledger: LedgerAddress = "", policy: PolicyFile = None, actor: Actor =
 
 @with_exit_code
 def add_bills(
-    files: Annotated[list[Path], argument("Bills: CSV (UTF-8 or cp932) or Parquet.", metavar="FILE...")],
+    files: Annotated[list[Path], argument("Bills: CSV (UTF-8 or cp932) or Parquet.", metavar="FILE")],
     ledger: LedgerAddress = "",
     actor: Actor = "",
     reason: Reason = "",
@@ -137,7 +137,7 @@ def post(
 
 @with_exit_code
 def add_deposits(
-    files: Annotated[list[Path], argument("Files of deposits from a bank.", metavar="FILE...")],
+    files: Annotated[list[Path], argument("Files of deposits from a bank.", metavar="FILE")],
     ledger: LedgerAddress = "",
     layout: DepositsLayout = "zengin-01",
     actor: Actor = "",
@@ -168,7 +168,7 @@ def add_deposits(
 
 @with_exit_code
 def add_agent_reports(
-    files: Annotated[list[Path], argument("Reports of collection agents: CSV.", metavar="FILE...")],
+    files: Annotated[list[Path], argument("Reports of collection agents: CSV.", metavar="FILE")],
     ledger: LedgerAddress = "",
     actor: Actor = "",
     reason: Reason = "",

@@ -53,7 +53,7 @@ class Format(StrEnum):
 OutputFormat = Annotated[Format, option("Format of the output.", "--format", show_default=True)]
 OutputFolder = Annotated[Path, option("The folder to write into.", "--out")]
 BillsFile = Annotated[Path, option("Bills: CSV (UTF-8 or cp932) or Parquet.", "--bills")]
-ReceiptFiles = Annotated[list[Path], argument("Receipt files.", metavar="FILE...")]
+ReceiptFiles = Annotated[list[Path], argument("Receipt files.", metavar="FILE")]
 LayoutNames = Annotated[
     list[str],
     option("Layout of the files: a name or a TOML file; once for all files, or once per file.", "--layout", "-l"),

@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -33,8 +33,6 @@ from kokin.cli._messages import headings, language, message, translated
 from kokin.issues import InvalidInputError, Issue, Location, Severity, printable
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from kokin.reconcile import Reconciliation
 
 # A pipe has no width; a line of this width is not folded.
@@ -177,13 +175,11 @@ def as_json(value: object) -> None:
     typer.echo(text.translate(escapes))
 
 
-def as_csv(rows: pa.Table) -> None:
-    """Print a table as CSV on stdout: UTF-8 in a pipe, whatever the locale; on a terminal as :func:`lines` prints."""
-    from kokin.reports import write_csv
-
+def as_csv(write: Callable[[Path], object]) -> None:
+    """Print on stdout the CSV that ``write`` writes: UTF-8 in a pipe, whatever the locale; escaped on a terminal."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
-        write_csv(rows, path)
+        write(path)
         if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
             lines(path.read_text(encoding="utf-8").removesuffix("\n"))
         else:
