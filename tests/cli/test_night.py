@@ -98,14 +98,14 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     assert first.returncode == 3, first.stdout + first.stderr
     assert night.files("inbox") == ["c-half.part"]
     assert night.files("done") == ["b-debit.txt", "bills.csv", "eltax.csv"]
-    assert night.files("refused") == ["a-damaged.txt"]
+    assert night.files("rejected") == ["a-damaged.txt"]
     assert "TOTAL_MISMATCH" in first.stderr
     with Ledger.open(night.url) as ledger:
         before = ledger.status()
     assert night.sources() == ["eltax.csv", "b-debit.txt"]
     (day,) = (night.folder / "reports").iterdir()
     summary = json.loads((day / "summary.json").read_text(encoding="utf-8"))
-    assert summary["hash"] == before["hash"] == (night.folder / "seals.txt").read_text().split()[1]
+    assert summary["hash"] == before["hash"] == (night.folder / "hashes.txt").read_text().split()[1]
     with (day / "balances.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 400
 
@@ -190,7 +190,7 @@ def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path])
 
 def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
     night.create()
-    (night.folder / "seals.txt").write_text(f"2026-11-01 {'0123456789abcdef' * 4}\n")
+    (night.folder / "hashes.txt").write_text(f"2026-11-01 {'0123456789abcdef' * 4}\n")
     result = night.run()
     assert result.returncode == 5
     assert "LEDGER_SEAL" in result.stderr
@@ -201,11 +201,11 @@ def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
 def test_a_damaged_file_of_seals_breaks_the_night_off(night: Night, seals: str) -> None:
     night.create()
     assert night.run().returncode == 0
-    (night.folder / "seals.txt").write_text(seals)
+    (night.folder / "hashes.txt").write_text(seals)
     result = night.run()
     assert result.returncode == 4
-    assert "seals.txt is not a day and a hash" in result.stdout
-    assert (night.folder / "seals.txt").read_text() == seals
+    assert "hashes.txt is not a day and a hash" in result.stdout
+    assert (night.folder / "hashes.txt").read_text() == seals
 
 
 def test_units_name_the_files_that_are_there() -> None:
