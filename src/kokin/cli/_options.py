@@ -60,7 +60,10 @@ LayoutNames = Annotated[
 ]
 Lenient = Annotated[bool, option("Repair what can be repaired, and report each repair.", "--lenient")]
 ReferenceDate = Annotated[
-    datetime | None, option("Reference date for dates without a year or era; today by default.", formats=["%Y-%m-%d"])
+    datetime | None,
+    option(
+        "Reference date for dates without a year or era; today by default.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"
+    ),
 ]
 PolicyFile = Annotated[Path | None, option("The policy of the authority: a TOML file.", "--policy")]
 CatalogFile = Annotated[Path | None, option("The charges of the authority: a TOML file.", "--catalog")]
@@ -71,7 +74,8 @@ AgentReportsFile = Annotated[
 ]
 WriteOffsFile = Annotated[Path | None, option("Write-offs: a CSV, for control T5.", "--write-offs")]
 AsOf = Annotated[
-    datetime | None, option("State at the end of this day in Japan; now by default.", formats=["%Y-%m-%d"])
+    datetime | None,
+    option("State at the end of this day in Japan; now by default.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
 ]
 Actor = Annotated[str, option("Who makes the entry; the login name by default.")]
 EffectiveAt = Annotated[
@@ -80,6 +84,7 @@ EffectiveAt = Annotated[
         "Effective time in Japan; now by default. Not before the last entry, not in the future.",
         "--at",
         formats=["%Y-%m-%dT%H:%M"],
+        metavar="YYYY-MM-DDThh:mm",
     ),
 ]
 LedgerAddress = Annotated[

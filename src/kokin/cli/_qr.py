@@ -44,7 +44,8 @@ def make(
     ] = "strip",
     font: Annotated[Path | None, option("For PDF: a TrueType font to embed.")] = None,
     issued_on: Annotated[
-        datetime | None, option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"])
+        datetime | None,
+        option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
     ] = None,
     no_deadline: Annotated[bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")] = False,
     part_rows: Annotated[int, option("Bills per part.", min=1, show_default=True)] = 10_000,
