@@ -15,6 +15,17 @@ from kokin.issues._issue import ISSUE_CODES, Issue, IssueCode, Location, Severit
 from kokin.issues._result import ISSUE_COLUMNS, ReadResult, from_table, to_table
 
 __all__ = [
-    "ISSUE_CODES", "ISSUE_COLUMNS", "InvalidInputError", "Issue", "IssueCode", "KokinError", "Location",
-    "ReadResult", "RejectedRecordsError", "Severity", "from_table", "printable", "to_table",
-]  # fmt: skip
+    "ISSUE_CODES",
+    "ISSUE_COLUMNS",
+    "InvalidInputError",
+    "Issue",
+    "IssueCode",
+    "KokinError",
+    "Location",
+    "ReadResult",
+    "RejectedRecordsError",
+    "Severity",
+    "from_table",
+    "printable",
+    "to_table",
+]

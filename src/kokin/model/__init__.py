@@ -24,7 +24,25 @@ from kokin.model._outcome import Disposition, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
 
 __all__ = [
-    "OPTIONAL_TEXTS", "Amounts", "ArrowStreamExportable", "Bill", "BillStatus", "Date", "Digits", "Disposition",
-    "FieldType", "Finding", "Names", "Outcome", "PersonalName", "Receipt", "ReceiptKind", "Record", "Text", "Yen",
-    "arrow_schema", "field_types", "redact",
-]  # fmt: skip
+    "OPTIONAL_TEXTS",
+    "Amounts",
+    "ArrowStreamExportable",
+    "Bill",
+    "BillStatus",
+    "Date",
+    "Digits",
+    "Disposition",
+    "FieldType",
+    "Finding",
+    "Names",
+    "Outcome",
+    "PersonalName",
+    "Receipt",
+    "ReceiptKind",
+    "Record",
+    "Text",
+    "Yen",
+    "arrow_schema",
+    "field_types",
+    "redact",
+]
