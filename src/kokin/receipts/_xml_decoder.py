@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, BinaryIO
 
 from lxml import etree
@@ -227,8 +228,9 @@ class _Document:
                 # An element that is not a text counts as the empty text, which is not a number.
                 self._current_entry.declare_count([""] if texts.invalid else texts.values.get("NbOfTxs", []))
             case "Ntry":
-                charges = read_charges(element, element, self._namespace)
-                yield from self._current_entry.close(self._entry_paths.texts(element), charges, self._report)
+                texts = self._entry_paths.texts(element)
+                own_charges = partial(read_charges, element, element, self._namespace)
+                yield from self._current_entry.close(texts, own_charges, self._report)
                 release(element)
             case "TxsSummry":
                 self._end_summary(element)
@@ -250,7 +252,7 @@ class _Document:
         released = self._current_entry.add(
             self._transaction_paths.texts(element),
             read_charges(element, entry_element, self._namespace),
-            lambda: self._entry_paths.texts(entry_element),
+            partial(self._entry_paths.texts, entry_element),
         )
         release(element)
         yield from released

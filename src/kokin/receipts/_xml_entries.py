@@ -134,7 +134,7 @@ def _charge_amount(element: Any) -> int | Fraction | None:
 
 def _explain(
     difference: int | Fraction, of_entry: Charges, of_transactions: Charges, single: Sequence[Charges]
-) -> list[int | Fraction] | None:
+) -> Sequence[int | Fraction] | None:
     """Return the charges of each transaction that, with those of the entry, explain a difference; ``None`` if none do.
 
     The difference is the amount of the entry less the sum of its transactions. Banks declare charges at the entry, at
@@ -275,7 +275,7 @@ class Entry:
             self._sum += sign * amount
         self._pending.append(record)
 
-    def close(self, texts: Texts, charges: Charges, report: ReportTotals) -> list[RawRecord]:
+    def close(self, texts: Texts, own_charges: Callable[[], Charges], report: ReportTotals) -> list[RawRecord]:
         """Compare the entry's own texts and charges with its transactions, and return the remaining records."""
         if self._count <= 1:
             self._add_record(texts.union(self._first or Texts()), alone=True)
@@ -291,7 +291,7 @@ class Entry:
             direction = texts.first(["CdtDbtInd"])
             report.count(direction, amount)
             if not self._is_incomplete:
-                self._compare_amount(amount * _SIGNS.get(direction, 0), charges)
+                self._compare_amount(amount * _SIGNS.get(direction, 0), own_charges)
         return self._pending
 
     def _compare_count(self) -> None:
@@ -302,13 +302,13 @@ class Entry:
             found = redact(" ".join(self._declared_counts)) if None in numbers else _decimal_text(declared)
             self._reject(Issue("TOTAL_MISMATCH", field="Ntry.Btch.NbOfTxs", expected=str(self._count), found=found))
 
-    def _compare_amount(self, amount: int | Fraction, charges: Charges) -> None:
+    def _compare_amount(self, amount: int | Fraction, own_charges: Callable[[], Charges]) -> None:
         """Reject the transactions if their sum and charges do not explain the amount of the entry (debit: negative)."""
         difference = amount - self._sum
         if not difference:
             return
         # The record of an entry without transactions has no charges of its own.
-        single = _explain(difference, charges, self._charges, self._pending_charges or [Charges()])
+        single = _explain(difference, own_charges(), self._charges, self._pending_charges or [Charges()])
         if single is None:
             expected, found = str(self._sum), _decimal_text(amount)
             self._reject(Issue("TOTAL_MISMATCH", field="Ntry.Amt", expected=expected, found=found))

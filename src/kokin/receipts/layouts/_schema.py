@@ -366,9 +366,9 @@ class Layout(_Table):
             where = f"records.{name}"
             if self.width is not None and kind.width != self.width:
                 yield _invalid(f"{where}.fields", f"lengths that add up to {self.width}", str(kind.width))
-            for name in set(kind.tell_by) | set(kind.digits):
-                if name not in kind.by_id or (name in kind.tell_by and kind.by_id[name].const is None):
-                    yield _invalid(f"{where}.tell_by", "fields of this record with a const", name)
+            for field_id in dict.fromkeys([*kind.tell_by, *kind.digits]):
+                if field_id not in kind.by_id or (field_id in kind.tell_by and kind.by_id[field_id].const is None):
+                    yield _invalid(f"{where}.tell_by", "fields of this record with a const", field_id)
             ids_before: set[str] = set()
             for i, field in enumerate(kind.fields):
                 field_at = f"{where}.fields[{i}] ({field.id})"
@@ -434,19 +434,16 @@ class Layout(_Table):
             if self.identity:
                 yield _invalid("identity", "a table [receipt] in the same layout")
             return
-        for name in ("provider_key", "key_composed", "cancels"):
-            if name not in self.receipt:
-                continue
-            if self.identity:
-                yield _invalid(f"receipt.{name}", "the fields in [identity]")
         if self.identity is None:
-            found = self.receipt.get("provider_key")
-            fields = found.ids if found else ["...", "..."]
-            key_name = "fields" if found is None or len(fields) > 1 else "assigned"
+            mapped = self.receipt.get("provider_key")
+            fields = mapped.ids if mapped else ["...", "..."]
+            key_name = "fields" if len(fields) > 1 else "assigned"
             listed = ", ".join(f'"{path}"' for path in fields)
             expected = f'[identity] with {key_name} = [{listed}], or identity = "content"'
             yield Issue("IDENTITY_MISSING", field="identity", expected=expected)
             return
+        for name in sorted({"provider_key", "key_composed", "cancels"} & self.receipt.keys()):
+            yield _invalid(f"receipt.{name}", "the fields in [identity]")
         key = self.identity
         if [key.content, bool(key.assigned), bool(key.fields)].count(True) != 1:
             yield _invalid("identity", 'a table with assigned or fields, or "content"')
@@ -456,10 +453,11 @@ class Layout(_Table):
             if (field := self.field_of(path)) is None or field.type is FieldType.FILLER:
                 yield _invalid("identity", _A_FIELD, path)
         for name in ("fields", "assigned", "cancels"):
-            paths = getattr(key, name)
-            own = [path for path in paths if not path.startswith("header.")]
-            if paths and (not own if name != "assigned" else own != paths):
-                yield _invalid(f"identity.{name}", "at least one field of the data record; all are of its header")
+            in_header = [path.startswith("header.") for path in getattr(key, name)]
+            if name == "assigned" and any(in_header):
+                yield _invalid("identity.assigned", "fields of the data record, none of its header")
+            elif in_header and all(in_header):
+                yield _invalid(f"identity.{name}", "a field of the data record, besides those of its header")
         for path in sorted(key.none.keys() - set(key.ids)):
             yield _invalid("identity.none", "fields of [identity]", path)
         part_count = len(key.fields) or len(key.scope) + 1
@@ -502,7 +500,7 @@ def _field_problems(field: Field, ids_before: Set[str], *, fixed: bool) -> Itera
     """Yield, for each rule of a single field that is broken, what is expected instead."""
     if field.id in ids_before:
         yield "an id that no other field of the record has"
-    has_format = field.type in (FieldType.DATE, FieldType.TIME)
+    has_format = field.type in DATED
     if has_format != (field.format is not None):
         yield "a format for the types date and time only"
     if field.dates is not None and field.format not in ASSUMED_FORMATS:
