@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 from kokin._arrow import BoolArray, UInt8Array, int64_array
 from kokin.receipts._columns import array_of, record_schema
+from kokin.receipts._fast.ascii_words import equals, not_digits
+from kokin.receipts._fast.block import ColumnReader, supports_kind
+from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows
 from kokin.receipts._framing import Blank, Block, Frame, Lines, blocks
 from kokin.receipts._record import Decoder
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
-from kokin.receipts.fast.ascii_words import equals, not_digits
-from kokin.receipts.fast.block import ColumnReader, supports_kind
-from kokin.receipts.fast.csv_matrix import CsvMatrix, CsvRows
 from kokin.receipts.layouts import Layout, RecordKind
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 

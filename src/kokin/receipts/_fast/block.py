@@ -22,9 +22,7 @@ from kokin._arrow import BoolArray, Int64Array, UInt8Array, buffer_view, from_nu
 from kokin.issues import InvalidInputError
 from kokin.model import Digits, Receipt, Yen, arrow_schema, field_types
 from kokin.receipts._columns import array_of, as_int, repeated
-from kokin.receipts._fields import CellReader, cell_reader
-from kokin.receipts._record import MANUAL_KINDS, ReceiptMapping
-from kokin.receipts.fast.ascii_words import (
+from kokin.receipts._fast.ascii_words import (
     MIN_STRIDE,
     CharsetCheck,
     cells_not_digits,
@@ -38,7 +36,9 @@ from kokin.receipts.fast.ascii_words import (
     used_length,
     without,
 )
-from kokin.receipts.fast.texts import trimmed, zero_padded
+from kokin.receipts._fast.texts import trimmed, zero_padded
+from kokin.receipts._fields import CellReader, cell_reader
+from kokin.receipts._record import MANUAL_KINDS, ReceiptMapping
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source, Total
 from kokin.receipts.layouts._schema import DATED, NUMERIC
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from kokin._arrow import BoolArray, Int64Array, UInt8Array
 from kokin.model import Digits, Receipt, Text, field_types
+from kokin.receipts._fast.ascii_words import MIN_STRIDE
 from kokin.receipts._framing import Frame, Lines
-from kokin.receipts.fast.ascii_words import MIN_STRIDE
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 from kokin.receipts.layouts._schema import DATED, NUMERIC
 
