@@ -33,8 +33,8 @@ extensions = [
     "sphinx_copybutton",
 ]
 # Links into the docs of other projects need their inventories, which a closed network cannot download and which would
-# become outdated as copies in this repository. A build for the web enables them: `KOKIN_DOCS_ONLINE=1 sphinx-build ...`.
-# In other builds these names are plain text.
+# become outdated as copies in this repository. Set KOKIN_DOCS_ONLINE=1 in a build for the web; in other builds these
+# names are plain text.
 if os.environ.get("KOKIN_DOCS_ONLINE"):
     intersphinx_mapping = {
         "python": ("https://docs.python.org/3", None),
@@ -90,7 +90,7 @@ autodoc_default_options = {
 }
 napoleon_numpy_docstring = False
 
-# Napoleon would parse the text before the first colon of an attribute's docstring as a type; these docstrings are prose.
+# The docstring of an attribute is prose: do not let napoleon parse the text before its first colon as a type.
 _process = napoleon._process_docstring
 
 
@@ -104,7 +104,7 @@ napoleon._process_docstring = _process_all_but_attributes
 # Types of other projects, which the docs cannot link to without a network.
 nitpick_ignore_regex = [
     (r"py:.*", r"(pa|pyarrow|np|numpy|npt|segno|pydantic|pydantic_core|typing|typing_extensions)\..*"),
-    (r"py:.*", r"(collections|lxml|sqlalchemy)\..*"),
+    (r"py:.*", r"(collections|contextlib|lxml|sqlalchemy)\..*"),
     (
         r"py:.*",
         r"(date|time|datetime|Path|Any|Decimal|Fraction|Enum|IntEnum|StrEnum|Self|Literal|Iterator|Iterable|Sequence|Mapping|Callable)",
@@ -118,7 +118,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
     (
         r"py:class",
-        r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|dict\[str)",
+        r"(BillColumns|MatchedRun|Name|Percent|PairField|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|dict\[str)",
     ),
     # The type variable of ReadResult.
     (r"py:class", r"T"),
