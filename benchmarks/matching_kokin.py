@@ -62,9 +62,10 @@ def prepare_daily(folder: Path) -> None:
 
 def profile(folder: Path, out: Path) -> Steps:
     """The steps of :func:`job`, one after another."""
-    from kokin.reconcile import Policy
     from kokin.reconcile._judged import Judged
     from kokin.reconcile._receipts import Receipts
+
+    from kokin.reconcile import Policy
     from kokin.reconcile._reconcile import Reconciliation
 
     steps: Steps = {}

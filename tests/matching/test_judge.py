@@ -5,10 +5,10 @@ from itertools import chain
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
-from kokin.matching import Obligations, find_interacting
 from kokin.matching._debts import connect
 from kokin.matching._judge import FINAL, OUTCOMES, classify, group, last, latest_first, settle
+
+from kokin.matching import Obligations, find_interacting
 
 ints = st.integers(0, 4)
 

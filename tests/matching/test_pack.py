@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from kokin.matching._pack import EL_FIELDS, encode_keys
 
 digit = st.sampled_from("0123456789")

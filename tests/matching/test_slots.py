@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kokin.matching._slots import fill, probe
 
 from kokin.matching import _slots
-from kokin.matching._slots import fill, probe
 
 small = st.integers(0, 40)
 

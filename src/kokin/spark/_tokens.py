@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kokin.matching import CONTENT, KEY_KINDS
+from kokin.matching import CONTENT_COLUMNS, KEY_KINDS
 
 
 def _text(column: str) -> str:
@@ -65,7 +65,7 @@ def receipt_token(columns: Collection[str]) -> str:
     It is the first of its numbers. A receipt without one is grouped by all that it says, so that it meets the records
     of other files that say the same.
     """
-    said = [f"coalesce(string({name}), '')" for name in columns if name in CONTENT]
+    said = [f"coalesce(string({name}), '')" for name in columns if name in CONTENT_COLUMNS]
     anything = f"xxhash64({', '.join(said)})"
     return f"coalesce({', '.join([*number_tokens(columns), anything])})"
 
