@@ -62,10 +62,9 @@ def prepare_daily(folder: Path) -> None:
 
 def profile(folder: Path, out: Path) -> Steps:
     """The steps of :func:`job`, one after another."""
+    from kokin.reconcile import Policy
     from kokin.reconcile._match_input import Receipts
     from kokin.reconcile._match_run import MatchRun
-
-    from kokin.reconcile import Policy
     from kokin.reconcile._reconcile import Reconciliation
 
     steps: Steps = {}
