@@ -213,8 +213,8 @@ def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
     """Check and encode a batch of bills; the second value is the number of rows before it."""
     batch, offset = chunk
 
-    def location(row: int) -> Location:
-        return Location(record=offset + row)
+    def location(record: int) -> Location:
+        return Location(record=offset + record)
 
     rows = pa.Table.from_batches([batch])
     # Encoding checks the keys.

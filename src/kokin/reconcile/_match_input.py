@@ -114,8 +114,8 @@ class Receipts:
             lacks &= ~(is_present(self.table.column("actor")) & is_present(self.table.column("reason")))
         return lacks
 
-    def _location(self, row: int) -> Location:
-        return location_of(self.table, row)
+    def _location(self, record: int) -> Location:
+        return location_of(self.table, record)
 
     @property
     def yen(self) -> Int64Array:
