@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kokin.matching import FINAL, OUTCOMES, Obligations, find_interacting
+from kokin.matching._groups import group, last_of_groups
 from kokin.matching._obligations import connected_components
-from kokin.matching._rule import allocate, compare_with_balance, group, last, latest_first
+from kokin.matching._rule import allocate, compare_with_balance, latest_first
 
 ints = st.integers(0, 4)
 
@@ -27,7 +28,7 @@ def test_group_numbers_equal_rows_in_sorted_order(rows):
 @given(st.lists(st.tuples(ints, ints, ints), max_size=40))
 def test_last_finds_the_last_row_of_each_group(rows):
     groups, order, more = (column([row[position] for row in rows]) for position in range(3))
-    found = last(groups, np.arange(len(rows), dtype=np.int32), order, more).tolist()
+    found = last_of_groups(groups, np.arange(len(rows), dtype=np.int32), order, more).tolist()
     best = {}
     for row in rows:
         best[row[0]] = max(best.get(row[0], row), row)

@@ -44,6 +44,7 @@ from kokin.matching._disposition import (
     signed,
     yen_by_disposition,
 )
+from kokin.matching._groups import first_of_runs, group, starts_of_runs
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY, hash_keys
 from kokin.matching._index import Index
 from kokin.matching._keys import (
@@ -56,7 +57,7 @@ from kokin.matching._keys import (
     encode_keys,
     encode_text,
 )
-from kokin.matching._obligations import CANCELLED, OPEN, SLIP_STATUSES, SUPERSEDED, Obligations
+from kokin.matching._obligations import CANCELLED, OPEN, SUPERSEDED, Obligations
 from kokin.matching._rule import (
     NO_BALANCE,
     Allocations,
@@ -64,7 +65,6 @@ from kokin.matching._rule import (
     MatchResult,
     apply_rule,
     find_interacting,
-    group,
     match_independent,
 )
 
@@ -89,7 +89,6 @@ __all__ = [
     "PROVISIONAL",
     "PROVISIONAL_YEN",
     "REVERSAL",
-    "SLIP_STATUSES",
     "SUPERSEDED",
     "SUSPENSE",
     "Allocations",
@@ -105,9 +104,11 @@ __all__ = [
     "encode_text",
     "fill_in_order",
     "find_interacting",
+    "first_of_runs",
     "group",
     "hash_keys",
     "match_independent",
     "signed",
+    "starts_of_runs",
     "yen_by_disposition",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kokin._arrow import Int64Array
+from kokin.matching._groups import first_of_runs, starts_of_runs
 
 #: Divides payments among their accounts: yen of each payment (n,), open yen of its accounts in a row (k,), and where
 #: the accounts of each payment start (n,) -> yen for each account (k,).
@@ -95,9 +96,7 @@ def _running_sums(
     order = np.argsort(account, kind="stable")
     sorted_account, sorted_amount = account[order], amount[order]
     paid_before = np.cumsum(sorted_amount) - sorted_amount
-    starts = np.ones(len(order), np.bool_)
-    starts[1:] = sorted_account[1:] != sorted_account[:-1]
-    paid_before -= paid_before[starts][np.cumsum(starts) - 1]
+    paid_before -= first_of_runs(paid_before, starts_of_runs(sorted_account))
     open_before = np.maximum(balance[sorted_account] - paid_before, 0)
     before, yen = np.empty_like(open_before), np.empty_like(open_before)
     before[order], yen[order] = open_before, np.minimum(open_before, sorted_amount)

@@ -18,14 +18,7 @@ KINDS = tuple(ReceiptKind)
 OUTCOME_CODE = {outcome: np.uint8(code) for code, outcome in enumerate(OUTCOMES)}
 #: Codes of :data:`KINDS`.
 PROVISIONAL, FINAL, CANCEL, CORRECTION, REVERSAL = (
-    KINDS.index(kind)
-    for kind in (
-        ReceiptKind.PROVISIONAL,
-        ReceiptKind.FINAL,
-        ReceiptKind.CANCEL,
-        ReceiptKind.CORRECTION,
-        ReceiptKind.REVERSAL,
-    )
+    KINDS.index(ReceiptKind(name)) for name in ("provisional", "final", "cancel", "correction", "reversal")
 )
 
 #: Codes of the disposition of a receipt: money for a known bill (applied and excess), and the other dispositions.

@@ -28,6 +28,7 @@ from kokin._arrow import (
     thread_map,
     to_numpy,
 )
+from kokin.matching._groups import first_of_runs, starts_of_runs
 from kokin.matching._keys import EncodedKeys
 from kokin.matching._obligations import OPEN, Obligations
 
@@ -89,11 +90,11 @@ def choose_slips(
     id_rank[to_numpy(by_bill_id.cast(pa.int64()), 0)] = np.arange(len(slip))
     order = np.lexsort((id_rank, status[slip], first))
     slip, first = slip[order], first[order]
-    starts = _starts_of_runs(first)
+    starts = starts_of_runs(first)
     debt = _settled_by(slip, obligations)
-    differs = (status[slip] == OPEN) & (debt != _of_run(debt, starts))
+    differs = (status[slip] == OPEN) & (debt != first_of_runs(debt, starts))
     chosen = np.arange(len(status), dtype=np.int32)
-    chosen[first] = _of_run(slip, starts)
+    chosen[first] = first_of_runs(slip, starts)
     chosen[first[differs]] = AMBIGUOUS
     return chosen
 
@@ -248,8 +249,8 @@ def _without_duplicates(
     positions = _positions_of_shared_hashes(entries, row_bits)
     hashes, rows = entries[positions] >> np.uint64(row_bits), _rows_of(entries[positions], row_bits)
     while len(positions):
-        starts = _starts_of_runs(hashes)
-        first = _of_run(rows, starts)
+        starts = starts_of_runs(hashes)
+        first = first_of_runs(rows, starts)
         is_duplicate = _equal(gather(words, rows), gather(words, first)) & ~starts
         duplicates.append(rows[is_duplicate])
         firsts.append(first[is_duplicate])
@@ -273,16 +274,3 @@ def _positions_of_shared_hashes(entries: UInt64Array, row_bits: int) -> Int64Arr
 def _rows_of(entries: UInt64Array, row_bits: int) -> Int32Array:
     """Return the rows in the lowest bits of entries: int32 (n,)."""
     return (entries & np.uint64((1 << row_bits) - 1)).astype(np.int32)
-
-
-def _starts_of_runs(values: npt.NDArray[Any]) -> BoolArray:
-    """Return where a run of equal values starts: bool (n,)."""
-    starts = np.ones(len(values), np.bool_)
-    starts[1:] = values[1:] != values[:-1]
-    return starts
-
-
-def _of_run(values: npt.NDArray[Any], starts: BoolArray) -> npt.NDArray[Any]:
-    """Return for each row the value at the start of its run: (n,)."""
-    of_run: npt.NDArray[Any] = values[starts][np.cumsum(starts) - 1]
-    return of_run

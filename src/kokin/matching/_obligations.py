@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, to_numpy
 from kokin.issues import Issue, Location
+from kokin.matching._groups import starts_of_runs
 
 #: The status of a slip by code, in the order in which slips with the same key are preferred.
 SLIP_STATUSES = ("open", "superseded", "cancelled")
@@ -160,8 +161,7 @@ def _by_due_date(
     id_rank[to_numpy(pc.sort_indices(ids).cast(pa.int64()), 0)] = np.arange(len(ids))
     order = np.lexsort((id_rank[covered], due_on[covered], slip))
     slip, target = slip[order], covered[order].astype(np.int32)
-    is_new = np.ones(len(slip), np.bool_)
-    is_new[1:] = (slip[1:] != slip[:-1]) | (target[1:] != target[:-1])
+    is_new = starts_of_runs(slip, target)
     return slip[is_new], target[is_new]
 
 
@@ -211,15 +211,11 @@ def paid_before_issues(
     has_open[obligation[own[status[own] == OPEN]]] = True
     limit = np.where(has_open, obligations.billed, largest)
     rows = own[paid[own] > limit[obligation[own]]]
-    return [
-        Issue(
-            "PAID_BEFORE_RANGE",
-            field="paid_before",
-            expected=f"at most {max_paid}",
-            found=str(found),
-            location=Location(record=row + 1),
+    issues = []
+    for row in rows.tolist():
+        expected, found = f"at most {limit[obligation[row]]}", str(paid[row])
+        location = Location(record=row + 1)
+        issues.append(
+            Issue("PAID_BEFORE_RANGE", field="paid_before", expected=expected, found=found, location=location)
         )
-        for row, max_paid, found in zip(
-            rows.tolist(), limit[obligation[rows]].tolist(), paid[rows].tolist(), strict=True
-        )
-    ]
+    return issues

@@ -14,10 +14,9 @@ the values do.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, chunk_slices, sort, thread_map
 from kokin.matching._allocate import allocate_in_order
@@ -31,6 +30,7 @@ from kokin.matching._disposition import (
     REVERSAL,
     disposition_of,
 )
+from kokin.matching._groups import group, last_of_groups
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY
 from kokin.matching._obligations import CANCELLED, OPEN, SUPERSEDED, Obligations
 from kokin.model import Outcome
@@ -204,13 +204,13 @@ def superseded_by_correction(receipts: MatchInput, with_key: BoolArray) -> BoolA
     if not superseded.any():
         return superseded
     payment = group(receipts.bill_group, receipts.time_group)
-    latest = last(payment, np.flatnonzero(superseded).astype(np.int32), receipts.sort_key)
+    latest = last_of_groups(payment, np.flatnonzero(superseded).astype(np.int32), receipts.sort_key)
     superseded[latest] = False
     restated = np.full(len(payment), -1, np.int64)
     restated[payment[latest]] = receipts.amount[latest]
     finals = np.flatnonzero(with_key & (receipts.kind == FINAL) & (restated[payment] >= 0)).astype(np.int32)
     differs = receipts.amount != restated[payment]
-    superseded[last(payment, finals, differs, receipts.sort_key)] = True
+    superseded[last_of_groups(payment, finals, differs, receipts.sort_key)] = True
     return superseded
 
 
@@ -252,7 +252,7 @@ def whole_bookings(reversals: Int64Array, finals: Int64Array, receipts: MatchInp
     sums = np.zeros(max(reference.max(initial=-1), booking.max(initial=-1)) + 1, np.int64)
     np.add.at(sums, booking[finals], receipts.amount[finals])
     with_sum = reversals[sums[reference[reversals]] == receipts.amount[reversals]]
-    with_sum = last(reference, with_sum.astype(np.int32), -receipts.sort_key).astype(np.int64)
+    with_sum = last_of_groups(reference, with_sum.astype(np.int32), -receipts.sort_key).astype(np.int64)
     return with_sum, finals[np.isin(booking[finals], reference[with_sum])]
 
 
@@ -327,62 +327,14 @@ def allocate(
     return before, yen, allocations
 
 
+# By case: equal, less, more, nothing open.
+_CASES = (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID, Outcome.DUPLICATE_PAYMENT)
+_CASE_CODES = np.array([OUTCOME_CODE[outcome] for outcome in _CASES], np.uint8)
+
+
 def compare_with_balance(amount: Int64Array, balance: Int64Array) -> UInt8Array:
     """Return the outcome of payments by the balance before each: uint8 (n,)."""
     case = (amount > balance).view(np.uint8) + (amount != balance).view(np.uint8)
     case[balance == 0] = 3
-    outcome: UInt8Array = _BY_BALANCE.take(case)
+    outcome: UInt8Array = _CASE_CODES.take(case)
     return outcome
-
-
-# By case: equal, less, more, nothing open.
-_BY_BALANCE = np.array(
-    [
-        OUTCOME_CODE[outcome]
-        for outcome in (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID, Outcome.DUPLICATE_PAYMENT)
-    ],
-    np.uint8,
-)
-
-
-def group(*columns: npt.NDArray[Any]) -> Int64Array:
-    """Return a number for each row, equal for rows that are equal in all columns: int64 (n,), from 0 in sorted order.
-
-    >>> group(np.array([5, 2, 5]), np.array([1, 9, 0])).tolist()
-    [2, 0, 1]
-    """
-    keys = _merge_columns([column for column in columns if (column != column[:1]).any()] or [columns[0]])
-    order = np.lexsort(keys[::-1]) if len(keys) > 1 else np.argsort(keys[0])
-    is_new = np.zeros(len(order), np.bool_)
-    for key in keys:
-        ordered = key.take(order)
-        is_new[1:] |= ordered[1:] != ordered[:-1]
-    number = np.empty(len(order), np.int64)
-    number[order] = np.cumsum(is_new)
-    return number
-
-
-def _merge_columns(columns: list[npt.NDArray[Any]]) -> list[Int64Array]:
-    """Return fewer columns that sort alike: neighbours become one number where their ranges fit into 63 bits."""
-    merged: list[Int64Array] = []
-    free_range = 0
-    for column in columns:
-        low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
-        span = high - low + 1
-        from_zero = column.astype(np.int64) - low
-        if merged and span <= free_range:
-            merged[-1] = merged[-1] * span + from_zero
-        else:
-            merged.append(from_zero)
-            free_range = np.iinfo(np.int64).max
-        free_range //= span
-    return merged
-
-
-def last(groups: Int64Array, rows: Int32Array, *order: npt.NDArray[Any]) -> Int32Array:
-    """Return of the rows of each group the last one by some columns, the first column weighing most: int32 (k,)."""
-    by_order = np.lexsort((*(column[rows] for column in order[::-1]), groups[rows]))
-    rows = rows[by_order]
-    ends = np.ones(len(rows), np.bool_)
-    ends[:-1] = groups[rows[1:]] != groups[rows[:-1]]
-    return rows[ends]

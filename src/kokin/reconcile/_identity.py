@@ -27,7 +27,18 @@ from kokin._arrow import (
     thread_map,
     to_mask,
 )
-from kokin.matching import CONTENT_COLUMNS, EL_FIELDS, KEY_KINDS, NO_KEY, REVERSAL, encode_text, group, hash_keys
+from kokin.matching import (
+    CONTENT_COLUMNS,
+    EL_FIELDS,
+    KEY_KINDS,
+    NO_KEY,
+    REVERSAL,
+    encode_text,
+    first_of_runs,
+    group,
+    hash_keys,
+    starts_of_runs,
+)
 from kokin.reconcile._encoding import EncodedColumns, encode_texts, encode_together
 from kokin.reconcile._payment_order import payment_order
 
@@ -156,11 +167,11 @@ def _payments_by_content(
     is_numbered = has_digest & (record > 0)
     # A file may have several names; records without a number are in the order of these.
     order = np.lexsort((columns.ranks("source"), record, record <= 0, file, content))
-    is_first = _starts_of_runs(content[order], file[order])
+    is_first = starts_of_runs(content[order], file[order])
     # The same record of the same file, in two tables, is one record.
-    is_new = is_first | _starts_of_runs(record[order]) | ~is_numbered[order]
+    is_new = is_first | starts_of_runs(record[order]) | ~is_numbered[order]
     nth = np.cumsum(is_new).astype(np.int64)
-    nth -= nth[is_first][np.cumsum(is_first) - 1]
+    nth -= first_of_runs(nth, is_first)
     number = np.empty(len(rows), np.int64)
     number[order] = nth
     return _Payments(rows, group(content, number), content)
@@ -247,17 +258,9 @@ def _counting_order(columns: EncodedColumns, rows: Int64Array) -> Int64Array:
 def _first_of_group(groups: Int64Array, order: Int64Array) -> Int64Array:
     """Return for each row the row that comes first in its group: int64 (k,)."""
     by_order = np.lexsort((order, groups))
-    starts = _starts_of_runs(groups[by_order])
     first = np.empty(len(groups), np.int64)
-    first[by_order] = by_order[starts][np.cumsum(starts) - 1]
+    first[by_order] = first_of_runs(by_order, starts_of_runs(groups[by_order]))
     return first
-
-
-def _starts_of_runs(*columns: Int64Array) -> BoolArray:
-    """Return where a row differs from the one before it in any column; the first row does: bool (k,)."""
-    starts = np.ones(len(columns[0]), np.bool_)
-    starts[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    return starts
 
 
 def _has_several(groups: Int64Array, values: Int64Array) -> BoolArray:
