@@ -100,7 +100,7 @@ class MatchResult(NamedTuple):
     balance_before: Int64Array
 
     def part(self, rows: slice) -> MatchResult:
-        """Return the results of some of the receipts."""
+        """Return the results of the receipts in a slice."""
         return MatchResult._make(column[rows] for column in self)
 
 

@@ -22,6 +22,7 @@ from kokin._arrow import (
     to_mask,
     to_numpy,
 )
+from kokin.matching import EL_FIELDS
 
 _BEFORE_ALL_DATES = np.iinfo(np.int32).min
 
@@ -88,6 +89,25 @@ def encode_texts(column: pa.ChunkedArray) -> Int64Array:
         return rank_texts(column)
     encoded = pc.fill_null(column.cast(pa.string()), EMPTY_STRING).combine_chunks().dictionary_encode()
     return to_numpy(encoded.indices.cast(pa.int64()), -1)
+
+
+def key_columns(kind: str) -> tuple[str, ...]:
+    """Return the columns of a kind of key (``KEY_KINDS``)."""
+    return tuple(EL_FIELDS) if kind == "el_number" else (kind,)
+
+
+def key_texts(columns: EncodedColumns, kind: str) -> pa.Array:
+    """Return the keys of one kind as texts: 34, 27, up to 20 or 10 characters; null if a column is missing or null."""
+    names = key_columns(kind)
+    if not all(columns.has(name) for name in names):
+        return pa.nulls(len(columns), pa.string())
+    fields = {name: combine(columns.texts(name)) for name in names}
+    if kind == "el_number":
+        fields["case_key"] = pc.utf8_lpad(fields["case_key"], EL_FIELDS["case_key"], "0")
+    if kind == "barcode":
+        # The company and the free field of the 44 digits.
+        fields["barcode"] = pc.utf8_slice_codeunits(fields["barcode"], 2, 29)
+    return pc.binary_join_element_wise(*fields.values(), "")
 
 
 def encode_together(columns: EncodedColumns, *names: str) -> list[Int64Array]:

@@ -29,7 +29,6 @@ from kokin._arrow import (
 )
 from kokin.matching import (
     CONTENT_COLUMNS,
-    EL_FIELDS,
     KEY_KINDS,
     NO_KEY,
     REVERSAL,
@@ -39,22 +38,15 @@ from kokin.matching import (
     hash_keys,
     starts_of_runs,
 )
-from kokin.reconcile._encoding import EncodedColumns, encode_texts, encode_together
+from kokin.reconcile._encoding import EncodedColumns, encode_texts, encode_together, key_columns, key_texts
 from kokin.reconcile._payment_order import payment_order
 
+_FILE, _OTHER_FILE = ("source", "digest"), ("other_source", "other_digest")
+_COUNTS = ("records", "repeated")
 #: The columns of :func:`overlaps`.
 OVERLAP_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("digest", pa.string()),
-        ("records", pa.int64()),
-        ("repeated", pa.int64()),
-        ("other_source", pa.string()),
-        ("other_digest", pa.string()),
-    ]
+    [(name, pa.int64() if name in _COUNTS else pa.string()) for name in (*_FILE, *_COUNTS, *_OTHER_FILE)]
 )
-
-_FILE, _OTHER_FILE = ("source", "digest"), ("other_source", "other_digest")
 
 # Columns with the most different values first, so that few rows remain for the others.
 _SELECTIVE = ("provider_key", "case_key", *KEY_KINDS[1:], "amount", "paid_on")
@@ -233,18 +225,10 @@ def _may_repeat(columns: EncodedColumns, name: str) -> BoolArray:
 
 def _payment_numbers(columns: EncodedColumns) -> list[Int64Array]:
     """Return the payment numbers of each record by kind (``KEY_KINDS``) as codes, int64 (n,) each; -1: none."""
-    el_number = np.full(len(columns), -1, np.int64)
-    if all(columns.has(name) for name in EL_FIELDS):
-        is_complete = np.logical_and.reduce([columns.is_present(name) for name in EL_FIELDS])
-        case_key = encode_texts(pc.utf8_lpad(columns.texts("case_key"), 20, "0"))
-        codes = [columns.codes(name) for name in EL_FIELDS if name != "case_key"]
-        el_number = np.where(is_complete, group(case_key, *codes), -1)
-    numbers = [el_number]
-    for name in KEY_KINDS[1:]:
-        code = columns.codes(name).astype(np.int64)
-        if name == "barcode" and columns.has(name):
-            code = encode_texts(pc.utf8_slice_codeunits(columns.texts(name), 2, 29))
-        numbers.append(np.where(columns.is_present(name), code, -1))
+    numbers = []
+    for kind in KEY_KINDS:
+        is_present = np.logical_and.reduce([columns.is_present(name) for name in key_columns(kind)])
+        numbers.append(np.where(is_present, encode_texts(pa.chunked_array([key_texts(columns, kind)])), -1))
     return numbers
 
 

@@ -50,7 +50,7 @@ from kokin.matching import (
     signed,
 )
 from kokin.model import Receipt, ReceiptKind
-from kokin.reconcile._encoding import EncodedColumns, encode_texts, encode_together
+from kokin.reconcile._encoding import EncodedColumns, encode_texts, encode_together, key_texts
 from kokin.reconcile._identity import Identity, identify, linked_by_key, overlap_table
 from kokin.reconcile._payment_order import payment_order
 from kokin.reconcile._policy import Policy
@@ -149,20 +149,11 @@ class Receipts:
             keys = self.key_texts(self.table.take(from_numpy(rows[no_slip], pa.int64())), key_kind[no_slip])
             bill_group[no_slip] = -1 - group(key_kind[no_slip], encode_texts(pa.chunked_array([keys])))
         duplicate = identify(columns, kind, self.table_no[rows]).duplicate
-        reference, batch_reference = _references(columns, kind, slip)
-        is_reversed = np.isin(reference, reference[(kind == REVERSAL) & (reference >= 0)])
-        return MatchInput(
-            kind,
-            slip,
-            self.amount[rows],
-            bill_group,
-            time_group,
-            duplicate,
-            reference,
-            batch_reference,
-            _booked_on(columns),
-            self._sort_keys(rows, is_reversed),
-        )
+        references = _references(columns, kind, slip)
+        reversed_references = references[0][(kind == REVERSAL) & (references[0] >= 0)]
+        sort_key = self._sort_keys(rows, np.isin(references[0], reversed_references))
+        booked_on, amount = _booked_on(columns), self.amount[rows]
+        return MatchInput(kind, slip, amount, bill_group, time_group, duplicate, *references, booked_on, sort_key)
 
     def _sort_keys(self, rows: Int64Array, is_reversed: BoolArray) -> Int64Array:
         """Return the order of payments of some receipts: int64 (k,); 0 for those that need none.
@@ -181,19 +172,9 @@ class Receipts:
     @staticmethod
     def key_texts(table: pa.Table, key_kind: UInt8Array) -> pa.Array:
         """Return the key by which each receipt was looked up, as text: 34, 27, up to 20 or 10 characters."""
-        columns = []
-        for name in KEY_KINDS:
-            names = ("payee_code", "item_code", "case_key", "confirmation") if name == "el_number" else (name,)
-            if not set(names) <= set(table.schema.names):
-                columns.append(pa.nulls(len(table), pa.string()))
-                continue
-            fields = [table.column(field).cast(pa.string()).combine_chunks() for field in names]
-            if name == "el_number":
-                fields[2] = pc.utf8_lpad(fields[2], 20, "0")
-            if name == "barcode":
-                fields[0] = pc.utf8_slice_codeunits(fields[0], 2, 29)
-            columns.append(pc.binary_join_element_wise(*fields, ""))
-        return pc.fill_null(pc.choose(from_numpy(key_kind.astype(np.int64), pa.int64()), *columns), "")
+        columns = EncodedColumns(table)
+        texts = [key_texts(columns, kind) for kind in KEY_KINDS]
+        return pc.fill_null(pc.choose(from_numpy(key_kind.astype(np.int64), pa.int64()), *texts), "")
 
 
 def kind_codes(table: pa.Table) -> UInt8Array:

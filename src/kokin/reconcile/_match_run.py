@@ -29,7 +29,7 @@ class MatchRun:
         self._independent = np.logical_not(interacting, out=interacting)
 
     def results(self, rows: slice) -> MatchResult:
-        """Return the results of some receipts."""
+        """Return the results of the receipts in a slice."""
         receipts, index = self.receipts, self.index
         first, end = np.searchsorted(self._rows, (rows.start, rows.stop)).tolist()
         if end - first == rows.stop - rows.start:
@@ -65,7 +65,7 @@ class MatchRun:
         return allocations.by_payment(allocations.payment)
 
     def _independent_allocations(self, rows: slice, results: MatchResult) -> Allocations:
-        """Return the allocations of the independent receipts among some rows; each is for one obligation."""
+        """Return the allocations of the independent receipts in a slice; each is for one obligation."""
         at = np.flatnonzero(self._independent[rows] & (results.applied > 0))
         obligation = self.index.obligations.of(self.receipts.slip[rows][at])
         return Allocations(rows.start + at, obligation, results.applied[at], results.balance_before[at])

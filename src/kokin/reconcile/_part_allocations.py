@@ -142,14 +142,13 @@ def _divide(
     row = np.concatenate([earlier, of_table[order]])
     target = np.concatenate([np.full(len(earlier), -1), order])
     for method, divide in ((_PRORATA, _prorata), (_WATER_FIRST, fill_in_order)):
-        some = np.flatnonzero(table.method[row] == method)
-        if not len(some):
-            continue
-        cells = (row[some, None] * width + np.arange(width)).reshape(-1)
-        count = np.full(len(some), width)
-        put, _, _ = allocate_in_order(amount[some], count, cells, row[some], table.yen.reshape(-1), divide)
-        in_run = target[some] >= 0
-        yen[target[some][in_run]] = put.reshape(-1, width)[in_run]
+        by_method = np.flatnonzero(table.method[row] == method)
+        if len(by_method):
+            component, count = row[by_method], np.full(len(by_method), width)
+            cells = (component[:, None] * width + np.arange(width)).reshape(-1)
+            put, _, _ = allocate_in_order(amount[by_method], count, cells, component, table.yen.reshape(-1), divide)
+            in_run = target[by_method] >= 0
+            yen[target[by_method][in_run]] = put.reshape(-1, width)[in_run]
     return yen
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from kokin.issues import InvalidInputError, from_table
+from kokin.matching import KEY_COLUMNS
 from kokin.model import Outcome, Receipt
 from kokin.reconcile import Control, Policy
 from kokin.spark._bucket import empty_summary, reconcile_bucket, row_schema
@@ -21,22 +22,7 @@ if TYPE_CHECKING:
 ROWS_PER_BUCKET = 1_000_000
 
 # The columns of a bill that the core reads. The others, names among them, are not moved.
-_BILL_COLUMNS = (
-    "bill_id",
-    "payee_code",
-    "item_code",
-    "case_key",
-    "confirmation",
-    "amount",
-    "due_on",
-    "status",
-    "barcode",
-    "customer_number",
-    "virtual_account",
-    "obligation_id",
-    "covers",
-    "paid_before",
-)
+_BILL_COLUMNS = ("bill_id", "amount", "due_on", "status", "obligation_id", "covers", "paid_before", *KEY_COLUMNS)
 # Nearly all columns of a receipt, because duplicates are found by their content.
 _RECEIPT_COLUMNS = tuple(name for name in Receipt.model_fields if name not in ("layout", "byte_offset", "raw"))
 
@@ -159,7 +145,6 @@ def add_summaries(empty: dict[str, Any], of_buckets: list[dict[str, Any]], recei
         of_buckets: the summaries of the buckets.
         received: yen of the receipts as they were passed.
     """
-
     counts = {name: sum(summary[name] for summary in of_buckets) for name in ("bills", "receipts", "amount")}
     bins = {name: sum(summary["bins"][name] for summary in of_buckets) for name in empty["bins"]}
     outcomes: dict[str, dict[str, int]] = {}
