@@ -142,7 +142,7 @@ class BillColumns:
     def rank(self) -> Int64Array:
         """The order of the slips by ``bill_id``: int64 (n,)."""
         rank = np.arange(len(self), dtype=np.int64)
-        if not self.index.in_order:
+        if not self.index.is_sorted:
             rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
         return rank
 
@@ -152,25 +152,20 @@ class BillColumns:
 
         One of its own, not one that covers several: an open one first, then the largest, then the first by ``bill_id``.
         """
-        debts = self.index.debts
+        obligation_of_slip = self.index.obligations.obligation_of_slip
         slips = np.arange(len(self), dtype=np.int32)
-        if debts.of_slip is None:
+        if obligation_of_slip is None:
             return slips
-        own = slips[debts.of_slip >= 0]
+        own = slips[obligation_of_slip >= 0]
         status = np.zeros(len(self), np.uint8) if self.index.status is None else self.index.status
-        obligation = debts.of_slip[own]
+        obligation = obligation_of_slip[own]
         own = own[np.lexsort((self.rank[own], -self.index.amount[own], status[own], obligation))]
-        obligation = debts.of_slip[own]
+        obligation = obligation_of_slip[own]
         return own[np.diff(obligation, prepend=-1) > 0]
 
     def obligation_of(self, slips: Int32Array) -> Int32Array:
         """Return the obligation of each slip, int32 (k,); of one that covers several, the first by due date."""
-        debts = self.index.debts
-        obligation = debts.lead(slips)
-        if not len(debts.covered):
-            return obligation
-        first = debts.covered[debts.offsets[np.where(obligation < 0, -1 - obligation, 0)]]
-        return np.where(obligation < 0, first, obligation)
+        return self.index.obligations.first_of(slips)
 
     @cached_property
     def parts(self) -> BillParts:

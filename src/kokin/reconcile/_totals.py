@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 
 from kokin._arrow import Int64Array, combine, from_numpy, sum_by, to_numpy
 from kokin.catalog import Catalog
+from kokin.matching import Allocations
 from kokin.reconcile._bill_columns import BillColumns, Booking, book
 from kokin.reconcile._columns import category_texts, days_array
-from kokin.reconcile._parts import Pieces
+from kokin.reconcile._part_allocations import PartAllocations
 from kokin.reconcile._setoff import overpaid_rows
-from kokin.reconcile._shares import Shares
 from kokin.reconcile._tables import OutcomeRows
 from kokin.rules import YearClass
 
@@ -21,24 +21,24 @@ _BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_
 _YEN = ("revenue", "overpaid", "suspense")
 
 
-def part_table(rows: OutcomeRows, bills: BillColumns, shares: Shares, pieces: Pieces, payments: Int64Array) -> pa.Table:
+def part_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
     """Return what each part of each bill received; see :attr:`kokin.reconcile.Accounts.parts`.
 
-    ``payments``, int64 (p,), is the row of each payment of the shares, ``pieces`` the shares by part.
+    The payments of ``allocations`` are rows of outcomes; ``by_part`` divides the allocations among parts.
     """
-    at = payments[shares.payment[pieces.share]]
-    slip = bills.main_slip[shares.obligation[pieces.share]]
+    at = allocations.payment[by_part.allocation]
+    slip = bills.main_slip[allocations.obligation[by_part.allocation]]
     outcomes = rows.outcomes_at(at)
-    charge = category_texts(pieces.part.codes, pieces.part.categories)
+    charge = category_texts(by_part.part.codes, by_part.part.categories)
     return pa.table(
         {
             "source": outcomes.column("source"),
             "record_no": outcomes.column("record_no"),
-            "bill_id": bills.index.names(slip),
+            "bill_id": bills.index.bill_ids(slip),
             "charge": charge,
             "account": charge_attribute(charge, bills.catalog, "account"),
             **_booking_columns(book(bills.fiscal_dates_of(slip), rows.received_on[at])),
-            "applied": from_numpy(pieces.yen, pa.int64()),
+            "applied": from_numpy(by_part.yen, pa.int64()),
         }
     )
 
@@ -127,7 +127,7 @@ def _entries(rows: OutcomeRows, bills: BillColumns, at: Int64Array, keys: pa.Tab
 def receivable_table(
     rows: OutcomeRows,
     bills: BillColumns,
-    shares: Shares,
+    allocations: Allocations,
     written_off: Int64Array,
     unpaid: Int64Array,
     as_of: np.datetime64,
@@ -137,16 +137,16 @@ def receivable_table(
     Args:
         rows: the receipts.
         bills: the bills.
-        shares: what was paid on each obligation.
+        allocations: what was paid on each obligation.
         written_off: int64 (m,): yen written off on each obligation (不納欠損).
         unpaid: int64 (m,): yen still open on each.
         as_of: the day of the run.
     """
-    debts = bills.index.debts
+    debts = bills.index.obligations
     received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)
     overpaid = overpaid_rows(rows)
     np.add.at(excess, bills.obligation_of(rows.slip[overpaid]), rows.excess[overpaid])
-    np.add.at(received, shares.obligation, shares.yen)
+    np.add.at(received, allocations.obligation, allocations.yen)
     received += excess
     slip = bills.main_slip
     booking = book(bills.fiscal_dates_of(slip), np.broadcast_to(as_of, len(slip)))
