@@ -19,7 +19,8 @@ from kokin.model import ArrowStreamExportable, Bill, Finding, arrow_schema
 from kokin.reconcile import _bank as bank
 from kokin.reconcile import _findings as findings
 from kokin.reconcile._aging import aging_table, arrears_table
-from kokin.reconcile._bill_columns import BillColumns
+from kokin.reconcile._bank import AgentReport, BankDeposit
+from kokin.reconcile._bill_columns import BillColumns, WriteOff, written_off_yen
 from kokin.reconcile._controls import (
     Control,
     file_control,
@@ -29,9 +30,7 @@ from kokin.reconcile._controls import (
     unchecked,
 )
 from kokin.reconcile._findings import FileTotal
-from kokin.reconcile._part_allocations import Mismatches, PartAllocations, allocate_to_parts
 from kokin.reconcile._reconciliation import MatchedRun, Reconciliation, Summary, html_table
-from kokin.reconcile._records import AgentReport, BankDeposit, WriteOff, written_off_yen
 from kokin.reconcile._setoff import (
     DueDebts,
     SetoffCandidates,
@@ -43,7 +42,14 @@ from kokin.reconcile._setoff import (
     setoff_candidates,
     wrong_instalments,
 )
-from kokin.reconcile._totals import part_table, receivable_table, total_table
+from kokin.reconcile._totals import (
+    Mismatches,
+    PartAllocations,
+    allocate_to_parts,
+    part_table,
+    receivable_table,
+    total_table,
+)
 
 if TYPE_CHECKING:
     from kokin.receipts import Totals
