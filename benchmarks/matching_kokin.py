@@ -34,7 +34,7 @@ def taken(folder: Path) -> pa.Table:
 
 
 def job(folder: Path, form: str, out: Path) -> None:
-    """Each step has both cores to itself; the tables are written as they are told."""
+    """Each step has both cores to itself; the tables are written in batches."""
     done = reconcile(prepared(folder, form), taken(folder))
     write_csv(done.outcome_batches, out / "outcomes.csv")
     write_csv(done.balance_batches, out / "balances.csv")
