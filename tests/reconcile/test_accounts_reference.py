@@ -57,7 +57,7 @@ class Night:
             write_offs=table(self.written_off()),
             as_of=AS_OF,
         )
-        debts = reference.Debts(self.bills)
+        debts = reference.Obligations(self.bills)
         order = reference.order_of_finals
         self.books = accounts_reference.PlainAccounts(
             self.bills, self.lines, policy, accounts_city.BODY, AS_OF, debts, order, self.written_off()
