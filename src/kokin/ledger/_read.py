@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 
-from kokin._arrow import Int64Array, combine, int64_array, to_numpy
+from kokin._arrow import Int64Array, combine, to_numpy
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import bills_by_id, in_force, named_by_none, standing, up_to
 from kokin.ledger._entry import Entry, EntryKind, Overlap
@@ -21,7 +21,7 @@ from kokin.ledger._journal import as_text, last_row, written_by
 from kokin.ledger._reversals import stands
 from kokin.ledger._schema import SUMMED, TABLES
 from kokin.ledger._store import ROWS, Session
-from kokin.ledger._verdict import DISPOSITIONS
+from kokin.ledger._verdict import disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Policy, reconcile
 
@@ -174,13 +174,6 @@ def outcomes(session: Session, entry: int | None) -> pa.Table:
     return concat(parts, parts[0].schema).sort_by(_PLACE).drop_columns("digest").combine_chunks()
 
 
-def _disposition_texts(postings: pa.Table) -> pa.Array:
-    """Return the first disposition with yen of each posting; ``no_effect`` for a correction to 0 yen."""
-    has_yen = np.column_stack([to_numpy(postings.column(name), 0) != 0 for name in DISPOSITIONS])
-    has_yen[:, -1] = True
-    return pa.array(DISPOSITIONS, pa.string()).take(int64_array(np.argmax(has_yen, axis=1)))
-
-
 def _outcomes(session: Session, ids: Int64Array) -> pa.Table:
     """The columns of outcomes, of some receipts; a number that one does not carry is told as the bill has it."""
     names = ("payee_code", "item_code", "case_key")
@@ -195,7 +188,7 @@ def _outcomes(session: Session, ids: Int64Array) -> pa.Table:
             pc.index_in(stand.column("entry"), value_set=combine(files.column("id")))
         ),
         **{name: stand.column(name) for name in ("digest", "record_no", "outcome")},
-        "disposition": _disposition_texts(stand),
+        "disposition": disposition_texts(stand),
         "bill_id": billed.column("bill_id"),
         **{name: pc.coalesce(combine(stand.column(name)), combine(billed.column(name))) for name in names},
     }

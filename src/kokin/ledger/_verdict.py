@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import UNKNOWN_CATEGORY, BoolArray, category_codes, int64_array, to_numpy
+from kokin._arrow import UNKNOWN_CATEGORY, BoolArray, category_codes, from_numpy, int64_array, to_numpy
 from kokin.ledger._forms import flags, restored
-from kokin.matching import FINAL, KINDS, OUTCOMES, Index, bins
+from kokin.matching import FINAL, KINDS, OUTCOMES, Index, bins, disposition_index
 from kokin.model import Bill, Disposition, Receipt
 from kokin.reconcile import Policy, Reconciliation, reconcile
 
@@ -60,6 +60,15 @@ def verdict_of(done: Reconciliation, bills: pa.Table, receipts: pa.Table) -> pa.
 
 def _rows_of(names: pa.ChunkedArray, bills: pa.Table) -> pa.ChunkedArray:
     return bills.column("id").take(pc.index_in(names, value_set=bills.column("bill_id")))
+
+
+def disposition_texts(postings: pa.Table) -> pa.Array:
+    """Return the disposition of each receipt from its posting; one with both applied and excess yen is ``applied``."""
+    kind = postings.column("kind") if "kind" in postings.column_names else pa.nulls(len(postings), pa.string())
+    outcome = category_codes(postings.column("outcome"), tuple(OUTCOMES), UNKNOWN_CATEGORY)
+    kinds = category_codes(kind, tuple(KINDS), FINAL)
+    index = disposition_index(outcome, kinds, to_numpy(postings.column("applied"), 0))
+    return pa.array(DISPOSITIONS, pa.string()).take(from_numpy(index, pa.uint8()))
 
 
 def _dispositions(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:

@@ -29,7 +29,7 @@ A receipt that concerns no other is judged at a stroke; :func:`find_interacting`
 """
 
 from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Obligations
-from kokin.matching._disposition import BOOKED, PROVISIONAL_YEN, SUSPENSE, bins, disposition, signed
+from kokin.matching._disposition import BOOKED, PROVISIONAL_YEN, SUSPENSE, bins, disposition, disposition_index, signed
 from kokin.matching._index import Index
 from kokin.matching._judge import (
     CANCEL,
@@ -92,6 +92,7 @@ __all__ = [
     "apply_rule",
     "bins",
     "disposition",
+    "disposition_index",
     "encode_keys",
     "encode_text",
     "find_interacting",

@@ -41,6 +41,23 @@ def disposition(outcome: UInt8Array, kind: UInt8Array) -> UInt8Array:
     return found
 
 
+_DISPOSITIONS = tuple(Disposition)
+#: Indices of ``Disposition`` by what :func:`disposition` returns, if no balance was lowered.
+_WITHOUT_APPLIED = np.array(
+    [_DISPOSITIONS.index(Disposition(name)) for name in ("excess", "suspense", "provisional", "no_effect")], np.uint8
+)
+
+
+def disposition_index(outcome: UInt8Array, kind: UInt8Array, applied: Int64Array) -> UInt8Array:
+    """Return the disposition of receipts as its index in ``tuple(Disposition)``, uint8 (n,).
+
+    A receipt with both applied and excess yen is APPLIED. ``applied``, int64 (n,), is not 0 if a balance was lowered.
+    """
+    index: UInt8Array = _WITHOUT_APPLIED[disposition(outcome, kind)]
+    index[applied != 0] = _DISPOSITIONS.index(Disposition.APPLIED)
+    return index
+
+
 def signed(kind: UInt8Array, amount: Int64Array) -> Int64Array:
     """Return the yen that receipts bring, int64 (n,): those of a reversal are negative."""
     return np.where(kind == KINDS.index(ReceiptKind.REVERSAL), -amount, amount)

@@ -47,6 +47,7 @@ from kokin.matching import (
     SUSPENSE,
     Index,
     disposition,
+    disposition_index,
     group,
 )
 from kokin.model import Disposition, Outcome, ReceiptKind
@@ -68,13 +69,7 @@ BALANCE_SCHEMA = pa.schema(
 EXCEPTION_SCHEMA = pa.schema([*OUTCOME_SCHEMA, ("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)])
 
 _OUTCOME_TEXTS = text_array(OUTCOMES)
-_DISPOSITIONS = tuple(Disposition)
-_DISPOSITION_TEXTS = text_array(_DISPOSITIONS)
-#: Indices of ``_DISPOSITIONS`` by what :func:`kokin.matching.disposition` returns, if no balance was lowered.
-_WITHOUT_APPLIED = np.array(
-    [_DISPOSITIONS.index(Disposition(name)) for name in ("excess", "suspense", "provisional", "no_effect")], np.uint8
-)
-
+_DISPOSITION_TEXTS = text_array(tuple(Disposition))
 _EL_WIDTHS = {"payee_code": 5, "item_code": 3, "case_key": 20}
 # Columns of receipts that exceptions show: they break ties in the order of outcomes.
 _SHOWN_BY_EXCEPTIONS = ("provider_key", "cancels", "other_keys", *KEY_COLUMNS)
@@ -216,12 +211,13 @@ def _outcome_batch(
 ) -> pa.RecordBatch:
     """Return the outcomes of a chunk of receipts; a number that a receipt lacks is that of its bill."""
     slip, match = receipts.slip[rows], matches.part(rows)
+    dispositions = disposition_index(match.outcome, receipts.kind[rows], match.applied)
     return pa.record_batch(
         [
             _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
             _column(batch, "record_no", pa.int64()),
             _OUTCOME_TEXTS.take(from_numpy(match.outcome, pa.uint8())),
-            _disposition_texts(match.outcome, receipts.kind[rows], match.applied),
+            _DISPOSITION_TEXTS.take(from_numpy(dispositions, pa.uint8())),
             index.names(slip),
             *_el_fields(batch, slip, index),
             _column(batch, "amount", pa.int64()),
@@ -231,13 +227,6 @@ def _outcome_batch(
         ],
         OUTCOME_SCHEMA,
     )
-
-
-def _disposition_texts(outcome: UInt8Array, kind: UInt8Array, applied: Int64Array) -> pa.Array:
-    """Return the disposition of receipts; one with both applied and excess yen is ``applied``."""
-    codes = _WITHOUT_APPLIED[disposition(outcome, kind)]
-    codes[applied > 0] = _DISPOSITIONS.index(Disposition.APPLIED)
-    return _DISPOSITION_TEXTS.take(from_numpy(codes, pa.uint8()))
 
 
 def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
