@@ -207,7 +207,6 @@ def assert_controls(ledger, policy):
     bills = ledger.bills()
     accounts = build_accounts(
         reconcile(bills, ledger.receipts(), policy),
-        bills,
         deposits=ledger.bank_deposits(),
         agent_reports=ledger.agent_reports(),
         files=ledger.totals(),
