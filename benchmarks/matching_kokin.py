@@ -63,8 +63,8 @@ def prepare_daily(folder: Path) -> None:
 def profile(folder: Path, out: Path) -> Steps:
     """The steps of :func:`job`, one after another."""
     from kokin.reconcile import Policy
-    from kokin.reconcile._judged import Judged
-    from kokin.reconcile._receipts import Receipts
+    from kokin.reconcile._match_input import Receipts
+    from kokin.reconcile._match_run import MatchRun
     from kokin.reconcile._reconcile import Reconciliation
 
     steps: Steps = {}
@@ -82,7 +82,7 @@ def profile(folder: Path, out: Path) -> Steps:
     with step("number to bill"):
         some = Receipts(read, index)
     with step("judge those that concern another"):
-        judged = Judged(index, some, Policy())
+        judged = MatchRun(index, some, Policy())
     done = Reconciliation(index, some, judged, Policy())
     with step("judge, outcomes.csv"):
         write_csv(done.outcome_batches, out / "outcomes.csv")

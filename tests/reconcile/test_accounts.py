@@ -11,7 +11,7 @@ from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, row
 from kokin.catalog import CATALOG
 from kokin.issues import InvalidInputError
 from kokin.model import Receipt
-from kokin.reconcile import Policy, Reversal, _receipts, build_accounts, reconcile, standing
+from kokin.reconcile import Policy, Reversal, _match_input, build_accounts, reconcile, standing
 
 # --- other findings --------------------------------------------------------------------------------------------------
 
@@ -132,14 +132,14 @@ def test_a_payment_that_counts_twice_breaks_t6(monkeypatch, key):
     control = books(BILLS, again).controls[5]
     assert (control.left, control.right, control.holds) == (1, 1, True)
 
-    identify = _receipts.identify
+    identify = _match_input.identify
 
     def finds_nothing(some, *more):
         """Of some rows nothing is found: what the matching asks, not what T6 asks of all."""
         found = identify(some, *more)
         return found if some.rows is None else found._replace(counted=np.arange(len(some)))
 
-    monkeypatch.setattr(_receipts, "identify", finds_nothing)
+    monkeypatch.setattr(_match_input, "identify", finds_nothing)
     done = books(BILLS, again)
     control = done.controls[5]
     assert (control.left, control.right, control.holds, control.broken) == (2, 1, False, (again[0]["source"],))

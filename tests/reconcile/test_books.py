@@ -58,7 +58,7 @@ class Night:
             write_offs=table(self.given_up()),
             as_of=AS_OF,
         )
-        debts = reference.Debts(self.bills)
+        debts = reference.Obligations(self.bills)
         order = reference.order_of_finals
         self.books = books_reference.Books(
             self.bills, self.lines, policy, books_city.BODY, AS_OF, debts, order, self.given_up()

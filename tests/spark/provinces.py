@@ -1,4 +1,4 @@
-"""Many small random cities in one batch, most of them strangers to each other, and the same rows in Spark."""
+"""Many small random cities in one batch, most of them without a common key, and the same rows in Spark."""
 
 import importlib.util
 import random
@@ -20,14 +20,14 @@ cities, reference = load("cities"), load("reference")
 
 
 def province(seed, count=25, bills=8, receipts=20):
-    """Bills and receipts of several cities; the numbers of each are its own, but for a few that all have."""
+    """Bills and receipts of several cities; each has its own numbers, except a few that all have."""
     pick = random.Random(seed).choice
     all_bills, all_receipts = [], []
     for number in range(count):
-        some_bills, some_receipts = cities.city(pick, bills, receipts)
+        city_bills, city_receipts = cities.city(pick, bills, receipts)
         shared = pick(((), (), (), ("customer_number",), ("virtual_account",), ("obligation_id", "covers")))
-        all_bills += [move(row, number, shared) for row in some_bills]
-        all_receipts += [move(row, number, shared) for row in some_receipts]
+        all_bills += [move(row, number, shared) for row in city_bills]
+        all_receipts += [move(row, number, shared) for row in city_receipts]
     return all_bills, all_receipts
 
 
@@ -49,7 +49,7 @@ def move(row, city, shared):
 
 
 def frame(session, table, partitions=3):
-    """A table as a DataFrame of so many partitions; a time of day as text, for Spark 4.0 has no other."""
+    """A table as a DataFrame with some partitions; times of day as texts, because Spark 4.0 has no such type."""
     columns = {
         name: table[name].cast(pa.string()) if pa.types.is_time(table[name].type) else table[name]
         for name in table.column_names

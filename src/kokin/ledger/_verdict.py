@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow import UNKNOWN_CATEGORY, BoolArray, category_codes, int64_array, to_numpy
 from kokin.ledger._forms import flags, restored
-from kokin.matching import FINAL, KINDS, OUTCOMES, Index, bins
+from kokin.matching import FINAL, KINDS, OUTCOMES, Index, disposition_of, signed, yen_by_disposition
 from kokin.model import Bill, Disposition, Receipt
 from kokin.reconcile import Policy, Reconciliation, reconcile
 
@@ -66,7 +66,8 @@ def _bins(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:
     """The yen of each receipt by bin."""
     amount, applied, excess = (to_numpy(outcomes.column(name), 0) for name in ("amount", "applied", "excess"))
     outcome = category_codes(outcomes.column("outcome"), tuple(OUTCOMES), UNKNOWN_CATEGORY)
-    yen = bins(outcome, category_codes(kind, tuple(KINDS), FINAL), amount, applied, excess)
+    code = category_codes(kind, tuple(KINDS), FINAL)
+    yen = yen_by_disposition(disposition_of(outcome, code), signed(code, amount), applied, excess)
     return {name.value: int64_array(column) for name, column in yen.items()}
 
 

@@ -28,9 +28,9 @@ What it means for the books is a second question, with the catalogue and the ban
 
 from kokin.reconcile._accounts import Accounts, build_accounts
 from kokin.reconcile._controls import Control
+from kokin.reconcile._match_input import overlaps
 from kokin.reconcile._overpayments import OverpaymentKind
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._receipts import overlaps
 from kokin.reconcile._reconcile import Reconciliation, reconcile
 from kokin.reconcile._reversals import Reversal, standing
 from kokin.reconcile._settlement import AgentReport, BankDeposit, bank_deposits

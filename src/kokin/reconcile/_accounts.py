@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from kokin._arrow import Int64Array, from_numpy
 from kokin.catalog import CATALOG, Catalog
+from kokin.matching import Allocations
 from kokin.model import Finding, arrow_schema
 from kokin.reconcile import _files as files_of
 from kokin.reconcile import _findings as findings
@@ -21,9 +22,8 @@ from kokin.reconcile._controls import Control
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._offers import Offers, OpenDebts, WrongTerms, offer, offer_table, open_debts, wrong_terms
 from kokin.reconcile._overpayments import overpaid, overpayments
-from kokin.reconcile._parts import Mismatches, Pieces, cut
+from kokin.reconcile._part_allocations import Mismatches, PartAllocations, allocate_to_parts
 from kokin.reconcile._reconcile import Reconciliation
-from kokin.reconcile._shares import Shares, share
 from kokin.reconcile._totals import part_table, receivables, receivables_control, totals
 from kokin.reconcile._waiting import arrears, pending
 from kokin.reconcile._write_offs import WriteOff, written_off
@@ -94,7 +94,7 @@ class Accounts:
             findings.stale_provisional(lines, policy, self._day),
             *(
                 self._split_findings(field, some)
-                for field, some in zip(("parts", "amount"), self._cut[1:], strict=True)
+                for field, some in zip(("parts", "amount"), self._by_part[1:], strict=True)
             ),
             findings.told_parts(lines),
         ]
@@ -114,7 +114,7 @@ class Accounts:
         return findings.of_lines(Finding.WRONG_TERM, self._lines, line, "period", expected, found)
 
     def _split_findings(self, field: str, some: Mismatches) -> pa.Table:
-        line = self._payments[self._shares.payment[some.share]]
+        line = self._allocations.payment[some.allocation]
         expected, found = findings.texts_of(some.expected), findings.texts_of(some.found)
         return findings.of_lines(Finding.SPLIT_MISMATCH, self._lines, line, field, expected, found)
 
@@ -126,7 +126,7 @@ class Accounts:
         debt was lowered (of a slip for the whole year a row for each term), ``charge`` the part, null where the yen are
         not to be told apart (see :attr:`Policy.split`). ``applied`` adds up to that of the outcomes.
         """
-        return part_table(self._lines, self._billed, self._shares, self._cut[0], self._payments)
+        return part_table(self._lines, self._billed, self._allocations, self._by_part[0])
 
     @cached_property
     def totals(self) -> pa.Table:
@@ -135,7 +135,7 @@ class Accounts:
         ``receipts`` counts receipts, one with several parts once for each of their charges. Yen: ``received`` is
         ``revenue`` (what lowered a balance) and ``overpaid`` (過誤納) and ``suspense`` (不明金).
         """
-        line = self._payments[self._shares.payment[self._cut[0].share]]
+        line = self._allocations.payment[self._by_part[0].allocation]
         return totals(self._lines, self._billed, self.parts, line)
 
     @cached_property
@@ -146,7 +146,7 @@ class Accounts:
         overpaid) - written_off = unpaid``. ``received`` is everything that came for known bills; suspense is of no
         bill. The class is the debt's on the day of the run: what is open when its accounts have closed is carried over.
         """
-        return receivables(self._lines, self._billed, self._shares, self._written_off, self._unpaid, self._day)
+        return receivables(self._lines, self._billed, self._allocations, self._written_off, self._unpaid, self._day)
 
     @cached_property
     def overpayments(self) -> pa.Table:
@@ -231,21 +231,16 @@ class Accounts:
         }
 
     @cached_property
-    def _payments(self) -> Int64Array:
-        """The lines that lowered a balance."""
-        return np.flatnonzero(self._lines.applied > 0)
+    def _allocations(self) -> Allocations:
+        """The allocations of the run by line: ``payment`` is the line."""
+        allocations = self._result._judged.allocations
+        line_of = np.empty(len(self._lines), np.int64)
+        line_of[self._lines.rows] = np.arange(len(self._lines))
+        return allocations.by_payment(line_of[allocations.payment])
 
     @cached_property
-    def _shares(self) -> Shares:
-        lines, at = self._lines, self._payments
-        debts, taken = self._result._index.debts, self._result._receipts
-        several = (debts.lead(lines.slip[at]) < 0).any()
-        rank = taken.order(lines.rows[at]) if several else np.zeros(len(at), np.int64)
-        return share(lines.slip[at], lines.applied[at], lines.met[at], rank, debts)
-
-    @cached_property
-    def _cut(self) -> tuple[Pieces, Mismatches, Mismatches]:
-        return cut(self._shares, self._billed, self._policy.split)
+    def _by_part(self) -> tuple[PartAllocations, Mismatches, Mismatches]:
+        return allocate_to_parts(self._allocations, self._billed, self._policy.split)
 
     @cached_property
     def _open_debts(self) -> OpenDebts:

@@ -125,7 +125,7 @@ class Billed:
     def rank(self) -> Int64Array:
         """The order of the slips by ``bill_id``: int64 (n,)."""
         rank = np.arange(len(self), dtype=np.int64)
-        if not self.index.in_order:
+        if not self.index.is_sorted:
             rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
         return rank
 
@@ -135,24 +135,20 @@ class Billed:
 
         Its own, not one that covers several: an open one, the largest, the first by ``bill_id``.
         """
-        debts = self.index.debts
+        debts = self.index.obligations
         slips = np.arange(len(self), dtype=np.int32)
-        if debts.of_slip is None:
+        if debts.obligation_of_slip is None:
             return slips
-        own = slips[debts.of_slip >= 0]
+        own = slips[debts.obligation_of_slip >= 0]
         status = np.zeros(len(self), np.uint8) if self.index.status is None else self.index.status
-        lead = debts.of_slip[own]
+        lead = debts.obligation_of_slip[own]
         own = own[np.lexsort((self.rank[own], -self.index.amount[own], status[own], lead))]
-        lead = debts.of_slip[own]
+        lead = debts.obligation_of_slip[own]
         return own[np.diff(lead, prepend=-1) > 0]
 
     def obligation_of(self, slips: Int32Array) -> Int32Array:
         """The obligation of each slip, the first by term of one that covers several: int32 (k,)."""
-        debts = self.index.debts
-        lead = debts.lead(slips)
-        if not len(debts.covered):
-            return lead
-        return np.where(lead < 0, debts.covered[debts.offsets[np.where(lead < 0, -1 - lead, 0)]], lead)
+        return self.index.obligations.first_of(slips)
 
     @cached_property
     def parts(self) -> Parts:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin import matching
 from kokin._arrow import chunk_slices, from_numpy, thread_map
-from kokin.matching import OUTCOMES, Obligations
+from kokin.matching import OUTCOMES, Obligations, signed, yen_by_disposition
 from kokin.model import Disposition, Outcome
 from kokin.reconcile._columns import text_column, total
-from kokin.reconcile._judged import Judged
-from kokin.reconcile._receipts import Receipts
+from kokin.reconcile._match_input import Receipts
+from kokin.reconcile._match_run import MatchRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +60,22 @@ STATEMENTS = {
 }
 
 
-def bins(receipts: Receipts, judged: Judged) -> dict[Disposition, int]:
-    """The yen of all receipts by bin; see :func:`kokin.matching.bins`."""
+def bins(receipts: Receipts, judged: MatchRun) -> dict[Disposition, int]:
+    """The yen of all receipts by bin; see :func:`kokin.matching.yen_by_disposition`."""
 
     def of(rows: slice) -> dict[Disposition, int]:
-        told = judged.part(rows)
-        found = matching.bins(told.outcome, receipts.kind[rows], receipts.amount[rows], told.applied, told.excess)
-        return {name: int(yen.sum()) for name, yen in found.items()}
+        results, yen = judged.results(rows), signed(receipts.kind[rows], receipts.amount[rows])
+        by_disposition = yen_by_disposition(results.disposition, yen, results.applied, results.excess)
+        return {name: int(column.sum()) for name, column in by_disposition.items()}
 
     sums = thread_map(of, chunk_slices(len(receipts)))
     return {name: sum(part[name] for part in sums) for name in Disposition}
 
 
-def controls(receipts: Receipts, judged: Judged, debts: Obligations) -> list[Control]:
+def controls(receipts: Receipts, judged: MatchRun, debts: Obligations) -> list[Control]:
     """T1 to T6, as far as bills and receipts alone can tell."""
     yen = bins(receipts, judged)
-    before, after = total(debts.open), total(judged.open)
+    before, after = total(debts.open), total(judged.balance_after)
     sides = {
         "T4": (total(receipts.yen), sum(yen.values())),
         "T5": (before - yen[Disposition.APPLIED], after),
@@ -90,7 +89,7 @@ def controls(receipts: Receipts, judged: Judged, debts: Obligations) -> list[Con
     return list((checked | {"T6": payment_control(receipts, judged)}).values())
 
 
-def payment_control(receipts: Receipts, judged: Judged) -> Control:
+def payment_control(receipts: Receipts, judged: MatchRun) -> Control:
     """T6: the records that count, and the payments that all records report; broken by files with one counted twice.
 
     The right side asks for the identity of all records at once, whatever the matching has looked at.

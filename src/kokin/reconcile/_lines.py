@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, from_numpy, to_numpy
-from kokin.matching import BOOKED, KINDS, NO_BALANCE, OUTCOMES, PROVISIONAL_YEN, SUSPENSE, disposition
+from kokin.matching import BOOKED, KINDS, NO_BALANCE, OUTCOMES, PROVISIONAL_YEN, SUSPENSE
 from kokin.model import Outcome, ReceiptKind
 from kokin.reconcile._columns import Days, charges, day_column, text_column
 
@@ -28,6 +28,7 @@ class Lines:
         self.kind: UInt8Array = taken.kind[self.rows]
         self.slip: Int32Array = taken.slip[self.rows]
         self.code: UInt8Array = result._judged.outcome[self.rows]
+        self.disposition: UInt8Array = result._judged.disposition[self.rows]
         #: int64 (n,) each: yen as reported, and with those of reversals negative.
         self.amount: Int64Array = taken.amount[self.rows]
         self.yen: Int64Array = taken.yen[self.rows]
@@ -46,12 +47,8 @@ class Lines:
         """Which lines are of one of these kinds: bool (n,)."""
         return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
 
-    @cached_property
-    def _disposition(self) -> UInt8Array:
-        return disposition(self.code, self.kind)
-
     def _is(self, where: int) -> BoolArray:
-        found: BoolArray = self._disposition == where
+        found: BoolArray = self.disposition == where
         return found
 
     @cached_property

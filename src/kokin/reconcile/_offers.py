@@ -207,7 +207,7 @@ def offer_table(offers: Offers, lines: Lines, billed: Billed, balance: Int64Arra
         {
             **{name: told.column(name) for name in ("source", "record_no", "bill_id")},
             "kind": kind_texts(lines, offers.line, offers.wrong_term),
-            "debt_bill_id": billed.index.names(offers.slip),
+            "debt_bill_id": billed.index.bill_ids(offers.slip),
             "charge": billed.charge.texts(offers.slip),
             "item_code": billed.text("item_code").take(slip),
             "period": billed.period.take(slip),

@@ -16,10 +16,10 @@ from kokin.reconcile._columns import total
 from kokin.reconcile._controls import Control, bins, controls
 from kokin.reconcile._files import overlap_findings
 from kokin.reconcile._findings import FINDING_SCHEMA, of_lines
-from kokin.reconcile._judged import Judged
 from kokin.reconcile._lines import Lines
+from kokin.reconcile._match_input import Receipts
+from kokin.reconcile._match_run import MatchRun
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._receipts import Receipts
 from kokin.reconcile._tables import balance_batches, balance_table, exception_table, outcome_batches, outcome_table
 
 
@@ -29,7 +29,7 @@ class Reconciliation:
     Each table is made when it is first asked for.
     """
 
-    def __init__(self, index: Index, receipts: Receipts, judged: Judged, policy: Policy) -> None:
+    def __init__(self, index: Index, receipts: Receipts, judged: MatchRun, policy: Policy) -> None:
         self._index, self._receipts, self._judged, self._policy = index, receipts, judged, policy
 
     @cached_property
@@ -116,7 +116,7 @@ class Reconciliation:
     @cached_property
     def controls(self) -> list[Control]:
         """The control equations T1 to T6."""
-        return controls(self._receipts, self._judged, self._index.debts)
+        return controls(self._receipts, self._judged, self._index.obligations)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class Reconciliation:
     @property
     def _open(self) -> Int64Array:
         """What is open on each obligation after the run."""
-        return self._judged.open
+        return self._judged.balance_after
 
     @property
     def _waiting(self) -> Int32Array:
@@ -176,4 +176,4 @@ def reconcile(bills: Any, receipts: Any, policy: Policy | None = None) -> Reconc
     policy = policy or Policy()
     index = bills if isinstance(bills, Index) else Index.build(bills)
     taken = Receipts(receipts, index)
-    return Reconciliation(index, taken, Judged(index, taken, policy), policy)
+    return Reconciliation(index, taken, MatchRun(index, taken, policy), policy)

@@ -30,10 +30,10 @@ from kokin._arrow import (
 )
 from kokin.matching import CANCELLED, KEY_COLUMNS, KEY_KINDS, NO_BALANCE, OPEN, OUTCOMES, SUPERSEDED, Index, group
 from kokin.model import Outcome
-from kokin.reconcile._codes import Columns
 from kokin.reconcile._columns import text_column
-from kokin.reconcile._judged import Judged
-from kokin.reconcile._receipts import Receipts
+from kokin.reconcile._encoding import EncodedColumns
+from kokin.reconcile._match_input import Receipts
+from kokin.reconcile._match_run import MatchRun
 
 OUTCOME_SCHEMA = pa.schema(
     [
@@ -84,7 +84,7 @@ class BalanceStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
-def outcome_table(receipts: Receipts, index: Index, judged: Judged) -> tuple[pa.Table, Int64Array]:
+def outcome_table(receipts: Receipts, index: Index, judged: MatchRun) -> tuple[pa.Table, Int64Array]:
     """The outcomes in canonical order (source, digest, record_no), and the receipt of each row: int64 (n,)."""
     told = thread_map(
         lambda piece: _outcome_batch(piece[0], piece[1], receipts, index, judged), _pieces(receipts.table)
@@ -94,7 +94,7 @@ def outcome_table(receipts: Receipts, index: Index, judged: Judged) -> tuple[pa.
     return (table, np.arange(len(table))) if order is None else (table.take(int64_array(order)), order)
 
 
-def outcome_batches(receipts: Receipts, index: Index, judged: Judged) -> Iterator[pa.RecordBatch]:
+def outcome_batches(receipts: Receipts, index: Index, judged: MatchRun) -> Iterator[pa.RecordBatch]:
     """The rows of :func:`outcome_table`, at least one batch; where receipts stand in that order, by the stretch."""
     if _in_canonical_order(receipts.table):
         for batch, rows in _pieces(receipts.table):
@@ -111,15 +111,15 @@ def _pieces(table: pa.Table) -> list[tuple[pa.RecordBatch, slice]]:
 
 
 def _outcome_batch(
-    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, judged: Judged
+    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, judged: MatchRun
 ) -> pa.RecordBatch:
     """A stretch of outcomes; a number that the receipt does not carry is told as the bill has it."""
-    slip, told = receipts.slip[rows], judged.part(rows)
+    slip, told = receipts.slip[rows], judged.results(rows)
     columns = [
         _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
         _column(batch, "record_no", pa.int64()),
         _OUTCOME_TEXTS.take(from_numpy(told.outcome, pa.uint8())),
-        index.names(slip),
+        index.bill_ids(slip),
     ]
     widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
     own = {name: _column(batch, name, pa.string()) for name in widths}
@@ -167,9 +167,10 @@ def _is_ascending(column: pa.ChunkedArray) -> bool:
 
 def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Int64Array | None:
     """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
-    rank = group(*(Columns(receipts).rank(name) for name in ("source", "digest", "record_no")))
+    receipt_columns, outcome_columns = EncodedColumns(receipts), EncodedColumns(outcomes)
+    rank = group(*map(receipt_columns.ranks, ("source", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
-        rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names), *map(Columns(receipts).rank, _TOLD_TOO))
+        rank = group(rank, *map(outcome_columns.ranks, outcomes.schema.names), *map(receipt_columns.ranks, _TOLD_TOO))
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
@@ -189,12 +190,12 @@ def balance_table(index: Index, balance: Int64Array, waiting: Int32Array, slips:
     waits = _marked(waiting, len(index))
     parts = thread_map(lambda some: _balance_batch(rows[some], index, balance, waits), chunk_slices(len(rows)))
     table = pa.Table.from_batches(parts, BALANCE_SCHEMA)
-    return table if index.in_order else table.sort_by("bill_id")
+    return table if index.is_sorted else table.sort_by("bill_id")
 
 
 def balance_batches(index: Index, balance: Int64Array, waiting: Int32Array) -> Iterator[pa.RecordBatch]:
     """The rows of :func:`balance_table` for all slips, at least one batch; by the stretch where slips are in order."""
-    if not index.in_order:
+    if not index.is_sorted:
         yield from balance_table(index, balance, waiting).to_batches(max_chunksize=CHUNK_ROWS)
         return
     waits = _marked(waiting, len(index))
@@ -209,8 +210,8 @@ def _marked(rows: Int32Array, count: int) -> BoolArray:
 
 
 def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, waits: BoolArray) -> pa.RecordBatch:
-    billed = index.debts.of_slips(index.debts.billed, slips)
-    residual = index.debts.of_slips(balance, slips)
+    billed = index.obligations.sum_by_slip(index.obligations.billed, slips)
+    residual = index.obligations.sum_by_slip(balance, slips)
     status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
     status[billed > residual] = _STATUSES.index(BalanceStatus.PARTIAL)
     status[waits[slips]] = _STATUSES.index(BalanceStatus.PROVISIONAL)
@@ -224,7 +225,7 @@ def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, waits: 
         billed[closed] = index.amount[slips[closed]]
         residual[closed] = paid[closed] = 0
     columns = [
-        index.names(slips),
+        index.bill_ids(slips),
         *(from_numpy(yen, pa.int64()) for yen in (billed, paid, residual)),
         _STATUS_TEXTS.take(from_numpy(status, pa.uint8())),
     ]
@@ -252,7 +253,7 @@ _TOLD = {
 }
 
 
-def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Int64Array, judged: Judged) -> pa.Table:
+def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Int64Array, judged: MatchRun) -> pa.Table:
     """The outcomes that somebody has to look at, with the field, what was expected and what came.
 
     ``rows`` are the receipts of the outcomes' rows.
@@ -262,8 +263,8 @@ def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Int64Array, ju
     code, rows = code[places], rows[places]
     table = outcomes.take(from_numpy(places, pa.int64()))
     some = receipts.table.take(from_numpy(rows, pa.int64()))
-    by = receipts.by[rows]
-    number = receipts.number_texts(some, by)
+    by = receipts.key_kind[rows]
+    number = receipts.key_texts(some, by)
     texts = {name: text_column(some, name) for name in ("provider_key", "other_keys", "cancels")}
     texts = {name: pc.if_else(pc.equal(column, ""), None, column) for name, column in texts.items()}
     columns = {

@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 
 from kokin._arrow import Int64Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog
+from kokin.matching import Allocations
 from kokin.reconcile._billed import Billed
 from kokin.reconcile._columns import days_array, summed, total, words_of
 from kokin.reconcile._controls import Control
 from kokin.reconcile._lines import Lines
 from kokin.reconcile._overpayments import overpaid
-from kokin.reconcile._parts import Pieces
-from kokin.reconcile._shares import Shares
+from kokin.reconcile._part_allocations import PartAllocations
 from kokin.reconcile._years import book
 from kokin.rules import YearClass
 
@@ -23,7 +23,7 @@ _BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_
 _YEN = ("revenue", "overpaid", "suspense")
 
 
-def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, payments: Int64Array) -> pa.Table:
+def part_table(lines: Lines, billed: Billed, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
     """What each part of each bill received.
 
     ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``. ``bill_id`` is the bill whose
@@ -33,25 +33,24 @@ def part_table(lines: Lines, billed: Billed, shares: Shares, pieces: Pieces, pay
     Args:
         lines: the receipts.
         billed: the bills.
-        shares: what was paid on each obligation.
-        pieces: the shares in parts.
-        payments: int64 (p,): the line of each payment of the shares.
+        allocations: what was paid on each obligation, by line.
+        by_part: the allocations divided among parts.
     """
-    line = payments[shares.payment[pieces.share]]
-    slip = billed.slip_of[shares.obligation[pieces.share]]
+    line = allocations.payment[by_part.allocation]
+    slip = billed.slip_of[allocations.obligation[by_part.allocation]]
     years = book(billed.terms_of(slip), lines.received_on[line])
     told = lines.told.take(from_numpy(line, pa.int64()))
-    charge = words_of(pieces.part.codes, pieces.part.words)
+    charge = words_of(by_part.part.codes, by_part.part.words)
     return pa.table(
         {
             "source": told.column("source"),
             "record_no": told.column("record_no"),
-            "bill_id": billed.index.names(slip),
+            "bill_id": billed.index.bill_ids(slip),
             "charge": charge,
             "account": of_charge(charge, billed.catalog, "account"),
             "fiscal_year": from_numpy(years.fiscal_year, pa.int64()),
             "year_class": year_class_texts(years.year_class),
-            "applied": from_numpy(pieces.yen, pa.int64()),
+            "applied": from_numpy(by_part.yen, pa.int64()),
         }
     )
 
@@ -134,24 +133,29 @@ def _entries(lines: Lines, billed: Billed, line: Int64Array, years: pa.Table, **
 
 
 def receivables(
-    lines: Lines, billed: Billed, shares: Shares, written_off: Int64Array, unpaid: Int64Array, as_of: np.datetime64
+    lines: Lines,
+    billed: Billed,
+    allocations: Allocations,
+    written_off: Int64Array,
+    unpaid: Int64Array,
+    as_of: np.datetime64,
 ) -> pa.Table:
     """調定収納照合表: what explains what is open; see :attr:`kokin.reconcile.Accounts.receivables`.
 
     Args:
         lines: the receipts.
         billed: the bills.
-        shares: what was paid on each obligation.
+        allocations: what was paid on each obligation.
         written_off: int64 (m,): yen written off on each obligation (不納欠損).
         unpaid: int64 (m,): yen still open on each.
         as_of: the day.
     """
-    debts = billed.index.debts
+    debts = billed.index.obligations
     received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)
     at = overpaid(lines)
     first = billed.obligation_of(lines.slip[at])
     np.add.at(excess, first, lines.excess[at])
-    np.add.at(received, shares.obligation, shares.yen)
+    np.add.at(received, allocations.obligation, allocations.yen)
     received += excess
     slip = billed.slip_of
     day = np.broadcast_to(as_of, len(slip))

@@ -112,9 +112,9 @@ def arrears(
         waiting: the slips on which a 速報 waits.
         as_of: the day.
     """
-    debts = billed.index.debts
+    debts = billed.index.obligations
     reported: BoolArray = np.zeros(len(unpaid), np.bool_)
-    reported[debts.spread(debts.lead(np.unique(waiting[waiting >= 0])))[1]] = True
+    reported[debts.expand(np.unique(waiting[waiting >= 0]))[1]] = True
     due_on = billed.terms.due_on[billed.slip_of]
     debt = np.flatnonzero((unpaid > 0) & (due_on < as_of))
     slip = billed.slip_of[debt]
@@ -132,7 +132,7 @@ def arrears(
     day = np.broadcast_to(as_of, len(slip))
     return pa.table(
         {
-            "bill_id": billed.index.names(slip),
+            "bill_id": billed.index.bill_ids(slip),
             **{name: billed.text(name).take(of_slip) for name in ("payee_code", "item_code")},
             "case_key": pc.utf8_lpad(billed.text("case_key").take(of_slip), 20, "0"),
             "payer_key": billed.text("payer_key").take(of_slip),
