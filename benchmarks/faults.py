@@ -89,7 +89,7 @@ class Found:
 def check(url: str, found: Found, whole: City | None = None) -> None:
     """Verify a ledger and, where it is complete, compare it with an undisturbed run."""
     with Ledger.open(url) as ledger:
-        clean = ledger.verify(again=whole is not None).is_clean
+        clean = ledger.verify(rematch=whole is not None).is_clean
         if whole and clean:
             same = ledger.outcomes().to_pylist() == whole.outcomes, ledger.balances().to_pylist() == whole.balances
             clean = all(same)
@@ -264,7 +264,7 @@ def half_a_file(base: str, rng: random.Random, count: int) -> Found:
             found.broken += ledger.status() != before
             path.write_bytes(whole)
             ledger.post(receipt_files.open(path, layout, reference_date=day), actor="batch")
-            same = ledger.verify(again=True).is_clean and ledger.status()["receipts"] == len(rows)
+            same = ledger.verify(rematch=True).is_clean and ledger.status()["receipts"] == len(rows)
             found.broken += not same
         found.rounds += 1
     return found

@@ -1,4 +1,4 @@
-"""The command, run as a shell runs it or, where nothing hangs on that, in this process, which is quicker."""
+"""The command, run in this process, which is fast, or in a process of its own where the test is about that."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from kokin.cli import main
 
 
 @dataclass
-class Ended:
-    """How a command ended."""
+class Completed:
+    """The exit code and the output of a command."""
 
     returncode: int
     stdout: str
@@ -28,12 +28,12 @@ class Ended:
 
 
 def environment(**more: str) -> dict[str, str]:
-    told = {"KOKIN_LANG": "en", "PATH": "", "COLUMNS": "200", "PYTHONUTF8": "1", "LOGNAME": "tester"}
-    told["PYTHONPATH"] = str(Path(package.__file__).parents[1])  # the package that is tested here
-    return told | {name.upper(): value for name, value in more.items()}
+    variables = {"KOKIN_LANG": "en", "PATH": "", "COLUMNS": "200", "PYTHONUTF8": "1", "LOGNAME": "tester"}
+    variables["PYTHONPATH"] = str(Path(package.__file__).parents[1])  # of the package under test
+    return variables | {name.upper(): value for name, value in more.items()}
 
 
-def run(*args: object, cwd: Path, **more: str) -> Ended:
+def run(*args: object, cwd: Path, **more: str) -> Completed:
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(cwd),
@@ -46,24 +46,24 @@ def run(*args: object, cwd: Path, **more: str) -> Ended:
         main()
     assert isinstance(ended.value.code, int)
     assert "Traceback" not in err.getvalue(), err.getvalue()
-    return Ended(ended.value.code, out.getvalue(), err.getvalue())
+    return Completed(ended.value.code, out.getvalue(), err.getvalue())
 
 
-def run_in_shell(*args: object, cwd: Path, **more: str) -> Ended:
+def run_in_shell(*args: object, cwd: Path, **more: str) -> Completed:
     call = [sys.executable, "-c", "from kokin.cli import main; main()", *map(str, args)]
-    told = environment(**more)
-    done = subprocess.run(call, capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=told, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return Ended(done.returncode, done.stdout, done.stderr)
+    variables = environment(**more)
+    result = subprocess.run(call, capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=variables, check=False)
+    assert "Traceback" not in result.stderr, result.stderr
+    return Completed(result.returncode, result.stdout, result.stderr)
 
 
 @pytest.fixture(scope="session")
-def kokin() -> Callable[..., Ended]:
-    """The command in this process: arguments, ``cwd``, and variables of the environment in small letters."""
+def kokin() -> Callable[..., Completed]:
+    """The command in this process: arguments, ``cwd``, and environment variables in lower case."""
     return run
 
 
 @pytest.fixture(scope="session")
-def kokin_in_shell() -> Callable[..., Ended]:
-    """The same in a process of its own."""
+def kokin_in_shell() -> Callable[..., Completed]:
+    """The command in a process of its own."""
     return run_in_shell

@@ -1,4 +1,4 @@
-"""The command as a batch job meets it: exit codes, files, and nothing half-written."""
+"""The commands in a batch job: exit codes, files, and no partial output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RECEIPT_COLUMNS = "payee_code,item_code,case_key,confirmation,amount,paid_on"
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "bills.csv").write_text(BILLS, encoding="utf-8")
     (tmp_path / "debit.txt").write_bytes(ZENGIN_91.replace("\n", "\r\n").encode("cp932"))
     (tmp_path / "stores.csv").write_bytes(f"{DSK_HEADER}\r\n{DSK}".encode("cp932"))
@@ -52,39 +52,39 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_published_samples_check_clean(kokin: Kokin, here: Path) -> None:
-    done = kokin("check", "debit.txt", "stores.csv", "-l", "zengin-91", "-l", "dsk-csv", cwd=here)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    told = kokin("check", "debit.txt", "--layout", "zengin-91", "--format", "json", cwd=here)
-    (file,) = json.loads(told.stdout)
+def test_published_samples_check_clean(kokin: Kokin, folder: Path) -> None:
+    result = kokin("check", "debit.txt", "stores.csv", "-l", "zengin-91", "-l", "dsk-csv", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    data = kokin("check", "debit.txt", "--layout", "zengin-91", "--format", "json", cwd=folder)
+    (file,) = json.loads(data.stdout)
     assert (file["funnel"]["read"], file["funnel"]["accepted"], file["funnel"]["unpaid"]) == (2, 1, 1)
     assert len(file["declared"]) == 6
     assert all(each["agrees"] for each in file["declared"])
-    assert "ﾀﾛｳ" not in told.stdout + done.stdout
-    assert "ｻﾝﾌﾟﾙｼ" not in done.stdout
-    assert "ｻﾝﾌﾟﾙｼ" in kokin("check", "debit.txt", "-l", "zengin-91", "--unmasked", cwd=here).stdout
+    assert "ﾀﾛｳ" not in data.stdout + result.stdout
+    assert "ｻﾝﾌﾟﾙｼ" not in result.stdout
+    assert "ｻﾝﾌﾟﾙｼ" in kokin("check", "debit.txt", "-l", "zengin-91", "--unmasked", cwd=folder).stdout
 
 
-def test_published_samples_reconcile(kokin: Kokin, here: Path) -> None:
-    done = kokin(
-        *("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "stores.csv", "--out", "out"),
+def test_published_samples_reconcile(kokin: Kokin, folder: Path) -> None:
+    result = kokin(
+        *("reconcile", "--bills", "bills.csv", "debit.txt", "stores.csv", "--out", "out"),
         *("-l", "zengin-91", "-l", "dsk-csv", "--reference-date", "2026-11-01"),
-        cwd=here,
+        cwd=folder,
     )
-    # The store's report is of 2024 and its money never came: all else is clean.
-    assert done.returncode == 1, done.stderr
-    assert [row["outcome"] for row in rows(here / "out" / "exceptions.csv")] == ["STALE_PROVISIONAL"]
-    found = {(row["bill_id"], row["outcome"], row["applied"]) for row in rows(here / "out" / "outcomes.csv")}
+    # The report of the store is of 2024, and no final receipt followed; everything else is clean.
+    assert result.returncode == 1, result.stderr
+    assert [row["outcome"] for row in rows(folder / "out" / "exceptions.csv")] == ["STALE_PROVISIONAL"]
+    found = {(row["bill_id"], row["outcome"], row["applied"]) for row in rows(folder / "out" / "outcomes.csv")}
     assert found == {("W1", "MATCHED", "4320"), ("S1", "PROVISIONAL", "0")}
-    assert {row["bill_id"]: row["residual"] for row in rows(here / "out" / "balances.csv")} == {
+    assert {row["bill_id"]: row["residual"] for row in rows(folder / "out" / "balances.csv")} == {
         "W1": "0",
         "W2": "12000",
         "S1": "10605",
     }
-    summary = json.loads((here / "out" / "summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["controls"]["T4"] == {**summary["controls"]["T4"], "left": 14925, "right": 14925, "holds": True}
-    assert sorted(path.name for path in (here / "out").iterdir()) == [
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [
         "balances.csv",
         "exceptions.csv",
         "issues.csv",
@@ -94,43 +94,43 @@ def test_published_samples_reconcile(kokin: Kokin, here: Path) -> None:
     ]
 
 
-def test_the_bank_s_credits_are_compared(kokin: Kokin, here: Path) -> None:
+def test_deposits_are_compared(kokin: Kokin, folder: Path) -> None:
     reference = ("--reference-date", "2026-11-01")
-    (here / "receipts.csv").write_text(
+    (folder / "receipts.csv").write_text(
         "payee_code,item_code,case_key,confirmation,amount,paid_on,settled_on\n"
         "99999,921,1,000001,4320,2026-10-01,2026-10-20\n99999,921,2,000002,12000,2026-10-01,2026-10-20\n",
         encoding="utf-8",
     )
-    for credited, holds in ((16_320, True), (16_319, False)):
-        receipts.write([{"received_on": date(2026, 10, 20), "amount": credited}], here / "bank.dat", "zengin-01")
-        done = kokin(
-            *("reconcile", "--bills", "bills.csv", "--receipts", "receipts.csv", "-l", "kokin-csv", "--out", "out"),
-            *("--credits", "bank.dat", *reference),
-            cwd=here,
+    for amount, holds in ((16_320, True), (16_319, False)):
+        receipts.write([{"received_on": date(2026, 10, 20), "amount": amount}], folder / "bank.dat", "zengin-01")
+        result = kokin(
+            *("reconcile", "--bills", "bills.csv", "receipts.csv", "-l", "kokin-csv", "--out", "out"),
+            *("--deposits", "bank.dat", *reference),
+            cwd=folder,
         )
-        assert done.returncode == (0 if holds else 5), done.stderr + done.stdout
-        summary = json.loads((here / "out" / "summary.json").read_text(encoding="utf-8"))
+        assert result.returncode == (0 if holds else 5), result.stderr + result.stdout
+        summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
         assert (summary["controls"]["T3"]["right"], summary["controls"]["T3"]["holds"]) == (16_320, holds)
 
 
-def test_a_second_run_writes_the_same_bytes(kokin: Kokin, here: Path) -> None:
-    arguments = ("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91")
+def test_a_second_run_writes_the_same_bytes(kokin: Kokin, folder: Path) -> None:
+    arguments = ("reconcile", "--bills", "bills.csv", "debit.txt", "-l", "zengin-91")
     for out in ("a", "b", "b"):
-        kokin(*arguments, "--reference-date", "2026-11-01", "--out", out, cwd=here)
-    first = {path.name: path.read_bytes() for path in (here / "a").iterdir()}
-    assert {path.name: path.read_bytes() for path in (here / "b").iterdir()} == first
+        kokin(*arguments, "--reference-date", "2026-11-01", "--out", out, cwd=folder)
+    first = {path.name: path.read_bytes() for path in (folder / "a").iterdir()}
+    assert {path.name: path.read_bytes() for path in (folder / "b").iterdir()} == first
 
 
-def test_the_same_file_twice_adds_nothing(kokin: Kokin, here: Path) -> None:
-    (here / "copy.txt").write_bytes((here / "debit.txt").read_bytes())
-    done = kokin(
-        *("reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "copy.txt", "--out", "out"),
+def test_a_file_with_the_same_bytes_is_left_out(kokin: Kokin, folder: Path) -> None:
+    (folder / "copy.txt").write_bytes((folder / "debit.txt").read_bytes())
+    result = kokin(
+        *("reconcile", "--bills", "bills.csv", "debit.txt", "copy.txt", "--out", "out"),
         *("-l", "zengin-91"),
-        cwd=here,
+        cwd=folder,
     )
-    assert done.returncode == 1
-    assert "FILE_AGAIN" in done.stderr
-    assert len(rows(here / "out" / "outcomes.csv")) == 1
+    assert result.returncode == 1
+    assert "FILE_AGAIN" in result.stderr
+    assert len(rows(folder / "out" / "outcomes.csv")) == 1
 
 
 def broken(name: str, content: bytes) -> bytes:
@@ -162,103 +162,100 @@ def broken(name: str, content: bytes) -> bytes:
         ("request", "REQUEST_FILE", 366),
     ],
 )
-def test_a_damaged_file_is_refused_with_its_byte_and_nothing_is_written(
-    kokin: Kokin, here: Path, name: str, code: str, byte: int
+def test_a_damaged_file_is_rejected_with_its_byte_and_nothing_is_written(
+    kokin: Kokin, folder: Path, name: str, code: str, byte: int
 ) -> None:
-    damaged = here / "damaged.txt"
-    damaged.write_bytes(broken(name, (here / "debit.txt").read_bytes()))
-    checked = kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "json", cwd=here)
+    damaged = folder / "damaged.txt"
+    damaged.write_bytes(broken(name, (folder / "debit.txt").read_bytes()))
+    checked = kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "json", cwd=folder)
     assert checked.returncode == 3
     (file,) = json.loads(checked.stdout)
     assert file["refused"]
-    sarif = json.loads(kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "sarif", cwd=here).stdout)
+    sarif = json.loads(kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "sarif", cwd=folder).stdout)
     assert code in {result["ruleId"] for result in sarif["runs"][0]["results"]}
     assert (code, byte) in {(issue["code"], issue["byte"]) for issue in file["issues"]}
-    done = kokin(
+    result = kokin(
         "reconcile",
         "--bills",
         "bills.csv",
-        "--receipts",
         "debit.txt",
         "damaged.txt",
         "-l",
         "zengin-91",
         "--out",
         "o",
-        cwd=here,
+        cwd=folder,
     )
-    assert done.returncode == 3
-    assert code in done.stderr
-    assert f"byte {byte}" in done.stderr
-    assert sorted(path.name for path in here.iterdir()) == ["bills.csv", "damaged.txt", "debit.txt", "stores.csv"]
+    assert result.returncode == 3
+    assert code in result.stderr
+    assert f"byte {byte}" in result.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["bills.csv", "damaged.txt", "debit.txt", "stores.csv"]
 
 
-def test_a_file_that_repeats_payments_of_another_is_named(kokin: Kokin, here: Path) -> None:
+def test_a_file_with_payments_of_another_file_is_named(kokin: Kokin, folder: Path) -> None:
     header, first, second, third = (
         f"{RECEIPT_COLUMNS}\n",
         *(f"99999,127,{n},00000{n},1000,2026-06-0{n}\n" for n in (1, 2, 3)),
     )
-    (here / "a.csv").write_text(header + first + second, encoding="utf-8")
-    (here / "b.csv").write_text(header + second + third, encoding="utf-8")
+    (folder / "a.csv").write_text(header + first + second, encoding="utf-8")
+    (folder / "b.csv").write_text(header + second + third, encoding="utf-8")
     check = ("check", "a.csv", "b.csv", "stores.csv", "-l", "kokin-csv", "-l", "kokin-csv", "-l", "dsk-csv")
-    done = kokin(*check, cwd=here)
-    assert done.returncode == 1
-    lines = [line for line in done.stderr.splitlines() if "FILE_OVERLAPS" in line]
-    repeating, other = ("a.csv", "b.csv") if lines[0].startswith("a") else ("b.csv", "a.csv")
+    result = kokin(*check, cwd=folder)
+    assert result.returncode == 1
+    lines = [line for line in result.stderr.splitlines() if "FILE_OVERLAPS" in line]
+    overlapping, other = ("a.csv", "b.csv") if lines[0].startswith("a") else ("b.csv", "a.csv")
     assert len(lines) == 1
-    assert lines[0].startswith(f"{repeating}, records: FILE_OVERLAPS: ")
+    assert lines[0].startswith(f"{overlapping}, records: FILE_OVERLAPS: ")
     assert lines[0].endswith(f"found 1 of 2 in {other}")
-    files = json.loads(kokin(*check, "--format", "json", cwd=here).stdout)
+    files = json.loads(kokin(*check, "--format", "json", cwd=folder).stdout)
     assert {file["source"]: file["issue_counts"] for file in files if file["issue_counts"]} == {
-        repeating: {"FILE_OVERLAPS": 1}
+        overlapping: {"FILE_OVERLAPS": 1}
     }
-    sarif = json.loads(kokin(*check, "--format", "sarif", cwd=here).stdout)
+    sarif = json.loads(kokin(*check, "--format", "sarif", cwd=folder).stdout)
     found = [(result["ruleId"], result["level"]) for run in sarif["runs"] for result in run["results"]]
     assert found == [("FILE_OVERLAPS", "warning")]
-    run = ("--bills", "bills.csv", "--receipts", "a.csv", "b.csv", "-l", "kokin-csv", "--out", "out")
-    reconciled = kokin("reconcile", *run, cwd=here)
+    run = ("--bills", "bills.csv", "a.csv", "b.csv", "-l", "kokin-csv", "--out", "out")
+    reconciled = kokin("reconcile", *run, cwd=folder)
     assert reconciled.returncode == 1
     assert lines[0] in reconciled.stderr
     for alone in ("a.csv", "b.csv"):
-        assert kokin("check", alone, "-l", "kokin-csv", cwd=here).returncode == 0
+        assert kokin("check", alone, "-l", "kokin-csv", cwd=folder).returncode == 0
 
 
-def test_a_total_that_unreadable_records_may_explain_is_not_checked(kokin: Kokin, here: Path) -> None:
-    content = (here / "debit.txt").read_bytes()
+def test_a_total_that_unreadable_records_may_explain_is_not_checked(kokin: Kokin, folder: Path) -> None:
+    content = (folder / "debit.txt").read_bytes()
     debit = content.replace(b"0000012000", b"000001200O", 1).replace(b"0000004320", b"000000432O", 1)
-    (here / "debit.txt").write_bytes(debit)
-    checked = kokin("check", "debit.txt", "-l", "zengin-91", "--format", "json", cwd=here)
+    (folder / "debit.txt").write_bytes(debit)
+    checked = kokin("check", "debit.txt", "-l", "zengin-91", "--format", "json", cwd=folder)
     assert checked.returncode == 1, checked.stderr
     (file,) = json.loads(checked.stdout)
     assert "TOTAL_UNSURE" in file["issue_counts"]
     assert None in {total["agrees"] for total in file["declared"]}
     assert False not in {total["agrees"] for total in file["declared"]}
-    run = ("--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91", "--out", "out")
-    assert kokin("reconcile", *run, cwd=here).returncode == 1
-    control = json.loads((here / "out/summary.json").read_text(encoding="utf-8"))["controls"]["T1"]
+    run = ("--bills", "bills.csv", "debit.txt", "-l", "zengin-91", "--out", "out")
+    assert kokin("reconcile", *run, cwd=folder).returncode == 1
+    control = json.loads((folder / "out/summary.json").read_text(encoding="utf-8"))["controls"]["T1"]
     assert control["holds"] == "not checked"
     assert control["unsure"]
-    assert kokin("ledger", "init", "sqlite:///city.db", cwd=here).returncode == 0
-    assert kokin("ledger", "bills", "sqlite:///city.db", "bills.csv", cwd=here).returncode == 0
-    assert kokin("ledger", "post", "sqlite:///city.db", "debit.txt", "-l", "zengin-91", cwd=here).returncode == 1
-    assert kokin("report", "sqlite:///city.db", "--out", "morning", cwd=here).returncode == 0
+    assert kokin("ledger", "create", "-L", "city.db", cwd=folder).returncode == 0
+    assert kokin("ledger", "add-bills", "-L", "city.db", "bills.csv", cwd=folder).returncode == 0
+    assert kokin("ledger", "post", "-L", "city.db", "debit.txt", "-l", "zengin-91", cwd=folder).returncode == 1
+    assert kokin("report", "-L", "city.db", "--out", "morning", cwd=folder).returncode == 0
 
 
-def test_a_file_of_another_layout_is_refused_as_a_whole(kokin: Kokin, here: Path) -> None:
-    (here / "eltax.csv").write_text("payee_code,item_code,amount,paid_on\n99999,127,1,2026-06-01\n", encoding="utf-8")
-    done = kokin("check", "eltax.csv", "-l", "dsk-csv", cwd=here)
-    assert done.returncode == 3
-    assert "eltax.csv, byte 0: COLUMNS_COUNT" in done.stderr
+def test_a_file_of_another_layout_is_rejected_as_a_whole(kokin: Kokin, folder: Path) -> None:
+    (folder / "eltax.csv").write_text("payee_code,item_code,amount,paid_on\n99999,127,1,2026-06-01\n", encoding="utf-8")
+    result = kokin("check", "eltax.csv", "-l", "dsk-csv", cwd=folder)
+    assert result.returncode == 3
+    assert "eltax.csv, byte 0: COLUMNS_COUNT" in result.stderr
 
 
-def test_bad_bills_are_refused_before_anything_is_written(kokin: Kokin, here: Path) -> None:
-    (here / "bills.csv").write_text(BILLS.replace("4320", "43x0"), encoding="utf-8")
-    done = kokin(
-        "reconcile", "--bills", "bills.csv", "--receipts", "debit.txt", "-l", "zengin-91", "--out", "out", cwd=here
-    )
-    assert done.returncode == 3
-    assert "record 1, amount: NOT_DIGITS" in done.stderr
-    assert not (here / "out").exists()
+def test_invalid_bills_are_rejected_before_anything_is_written(kokin: Kokin, folder: Path) -> None:
+    (folder / "bills.csv").write_text(BILLS.replace("4320", "43x0"), encoding="utf-8")
+    result = kokin("reconcile", "--bills", "bills.csv", "debit.txt", "-l", "zengin-91", "--out", "out", cwd=folder)
+    assert result.returncode == 3
+    assert "record 1, amount: NOT_DIGITS" in result.stderr
+    assert not (folder / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -275,40 +272,40 @@ def test_bad_bills_are_refused_before_anything_is_written(kokin: Kokin, here: Pa
         (["qr", "read", "123"], 3),
         (["layouts"], 0),
         (["layouts", "zengin-91"], 0),
-        (["layouts", "--new", "mine"], 0),
+        (["layouts", "--new", "my-layout"], 0),
         (["--version"], 0),
     ],
 )
-def test_exit_codes(kokin: Kokin, here: Path, args: list[str], code: int) -> None:
-    done = kokin(*args, cwd=here)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert bool(done.stderr) == (code != 0)
+def test_exit_codes(kokin: Kokin, folder: Path, args: list[str], code: int) -> None:
+    result = kokin(*args, cwd=folder)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert bool(result.stderr) == (code != 0)
 
 
-def test_messages_follow_the_language(kokin: Kokin, here: Path) -> None:
-    assert "桁" in kokin("qr", "read", "123", cwd=here, kokin_lang="ja_JP.UTF-8").stderr
+def test_messages_follow_the_language(kokin: Kokin, folder: Path) -> None:
+    assert "桁" in kokin("qr", "read", "123", cwd=folder, kokin_lang="ja_JP.UTF-8").stderr
 
 
-def test_a_slip_is_made_and_read_back(kokin: Kokin, here: Path) -> None:
+def test_a_slip_is_made_and_read_back(kokin: Kokin, folder: Path) -> None:
     zxingcpp = pytest.importorskip("zxingcpp", reason="pip install 'kokin[decode]'")
     images = pytest.importorskip("PIL.Image", reason="pip install 'kokin[decode]'")
-    assert kokin("qr", "make", "bills.csv", "--out", "slips", "--format", "png", cwd=here).returncode == 0
-    manifest = rows(here / "slips" / "manifest.csv")
+    assert kokin("qr", "make", "bills.csv", "--out", "slips", "--format", "png", cwd=folder).returncode == 0
+    manifest = rows(folder / "slips" / "manifest.csv")
     assert [row["bill_id"] for row in manifest] == ["W1", "W2", "S1"]
     for row in manifest:
-        (found,) = zxingcpp.read_barcodes(images.open(here / "slips" / row["file"]))
+        (found,) = zxingcpp.read_barcodes(images.open(folder / "slips" / row["file"]))
         assert elqr.parse(found.text).confirmation == f"{int(row['record']):06d}"
         assert found.ec_level == "M"
-        read = kokin("qr", "read", here / "slips" / row["file"], cwd=here)
+        read = kokin("qr", "read", folder / "slips" / row["file"], cwd=folder)
         assert read.returncode == 0
         assert elqr.parse(found.text).el_number in read.stdout
 
 
 def test_demo_accounts_for_every_yen(kokin: Kokin, tmp_path: Path) -> None:
-    done = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "every yen in exactly one" in done.stdout
+    result = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "every yen in exactly one" in result.stdout
     outcomes = rows(tmp_path / "city" / "result" / "outcomes.csv")
     assert {row["outcome"] for row in outcomes} >= {
         *("MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT", "NO_BILL", "PROVISIONAL", "SUPERSEDED"),
@@ -319,4 +316,4 @@ def test_demo_accounts_for_every_yen(kokin: Kokin, tmp_path: Path) -> None:
     assert sum(file["rejected"] for file in summary["files"]) == 1
     assert sum(int(row["amount"]) for row in outcomes) == summary["controls"]["T4"]["right"]
     again = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city2", cwd=tmp_path)
-    assert again.stdout.replace("city2", "city") == done.stdout
+    assert again.stdout.replace("city2", "city") == result.stdout

@@ -1,4 +1,4 @@
-"""The exit codes that no command decides alone: broken books, and failures outside of a command."""
+"""Exit codes that are the same for all commands: broken controls, and failures outside a command."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from kokin.cli import _layouts
-from kokin.cli._exits import Exit, with_controls
+from kokin.cli import _check
+from kokin.cli._main import Exit, with_controls
 from kokin.reconcile import Control
 
 Kokin = Callable[..., Any]
@@ -28,16 +28,16 @@ B1,99999,127,1,000001,1000,2026-06-30
 
 
 @pytest.fixture
-def here(kokin: Kokin, tmp_path: Path) -> Path:
+def folder(kokin: Kokin, tmp_path: Path) -> Path:
     (tmp_path / "bills.csv").write_text(BILLS, encoding="utf-8")
     for name, row in (("paid.csv", "1,000001,1000"), ("unknown.csv", "2,000002,500")):
         (tmp_path / name).write_text(f"{HEADER}99999,127,{row},2026-06-01\n", encoding="utf-8")
-    assert kokin("ledger", "init", URL, cwd=tmp_path).returncode == 0
+    assert kokin("ledger", "create", "-L", URL, cwd=tmp_path).returncode == 0
     return tmp_path
 
 
-RECONCILE = ("reconcile", "--bills", "bills.csv", "-l", "kokin-csv", "--out", "out", "--receipts", "paid.csv")
-# Each command that computes control equations, and one of them; without a fault all of them end with 0.
+RECONCILE = ("reconcile", "--bills", "bills.csv", "-l", "kokin-csv", "--out", "out", "paid.csv")
+# Each command that computes control equations, and one of these; without a fault they all end with 0.
 CONTROLLED = [
     (RECONCILE, "T1"),
     (RECONCILE, "T4"),
@@ -46,28 +46,28 @@ CONTROLLED = [
     (("demo", "--bills", "50", "--out", "city"), "T5"),
     (("check", "paid.csv", "bills.csv", "-l", "kokin-csv", "-l", "kokin-csv"), "T1"),
     (("check", "paid.csv", "unknown.csv", "-l", "kokin-csv"), "T6"),
-    (("ledger", "bills", URL, "bills.csv"), "T4"),
-    (("ledger", "post", URL, "paid.csv", "-l", "kokin-csv"), "T1"),
-    (("ledger", "post", URL, "paid.csv", "-l", "kokin-csv", "--format", "json"), "T4"),
-    (("ledger", "status", URL), "T4"),
-    (("ledger", "status", URL, "--format", "json"), "T1"),
-    (("report", URL, "--out", "morning"), "T1"),
-    (("report", URL, "--out", "morning"), "T4"),
+    (("ledger", "add-bills", "-L", URL, "bills.csv"), "T4"),
+    (("ledger", "post", "-L", URL, "paid.csv", "-l", "kokin-csv"), "T1"),
+    (("ledger", "post", "-L", URL, "paid.csv", "-l", "kokin-csv", "--format", "json"), "T4"),
+    (("ledger", "status", "-L", URL), "T4"),
+    (("ledger", "status", "-L", URL, "--format", "json"), "T1"),
+    (("report", "-L", URL, "--out", "morning"), "T1"),
+    (("report", "-L", URL, "--out", "morning"), "T4"),
 ]
 
 
 @pytest.mark.parametrize(("command", "name"), CONTROLLED, ids=lambda given: " ".join(given))
 def test_a_broken_control_ends_with_5_and_is_named(
-    kokin: Kokin, here: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], name: str
+    kokin: Kokin, folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], name: str
 ) -> None:
     def holds(control: Control) -> bool | None:
         return False if control.name == name else None
 
     monkeypatch.setattr(Control, "holds", property(holds))
     for language, said in (("en", "the books do not balance"), ("ja", "帳簿が合いません")):
-        done = kokin(*command, cwd=here, kokin_lang=language)
-        assert done.returncode == 5, done.stdout + done.stderr
-        assert f"{said}: {name}" in done.stderr.replace("、", ",")
+        result = kokin(*command, cwd=folder, kokin_lang=language)
+        assert result.returncode == 5, result.stdout + result.stderr
+        assert f"{said}: {name}" in result.stderr.replace("、", ",")
 
 
 @pytest.mark.parametrize("code", list(Exit))
@@ -81,21 +81,21 @@ def test_the_highest_code_wins(code: Exit) -> None:
     assert with_controls(code, control(10, ("2026-06-01",))) == max(code, 5)
 
 
-def test_a_refused_file_and_a_broken_control(kokin: Kokin, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (here / "refused.csv").write_text("nothing,of,this\n1,2,3\n", encoding="utf-8")
-    post = ("ledger", "post", URL, "refused.csv", "paid.csv", "-l", "kokin-csv")
-    assert kokin(*post, cwd=here).returncode == 3
+def test_a_rejected_file_and_a_broken_control(kokin: Kokin, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "rejected.csv").write_text("nothing,of,this\n1,2,3\n", encoding="utf-8")
+    post = ("ledger", "post", "-L", URL, "rejected.csv", "paid.csv", "-l", "kokin-csv")
+    assert kokin(*post, cwd=folder).returncode == 3
     monkeypatch.setattr(Control, "holds", property(lambda control: False))
-    assert kokin(*post, cwd=here).returncode == 5
+    assert kokin(*post, cwd=folder).returncode == 5
 
 
-def test_reports_end_as_before_where_the_books_balance(kokin: Kokin, here: Path) -> None:
-    assert kokin("ledger", "post", URL, "unknown.csv", "-l", "kokin-csv", cwd=here).returncode == 1
-    assert kokin("report", URL, "--out", "morning", cwd=here).returncode == 0
+def test_post_and_report_end_with_1_for_the_same_exceptions(kokin: Kokin, folder: Path) -> None:
+    assert kokin("ledger", "post", "-L", URL, "unknown.csv", "-l", "kokin-csv", cwd=folder).returncode == 1
+    assert kokin("report", "-L", URL, "--out", "morning", cwd=folder).returncode == 1
+    assert kokin("ledger", "status", "-L", URL, cwd=folder).returncode == 0
 
 
-# The ledger is named first: nothing of a command may run where its output is closed.
-POST = f"ledger post {URL} paid.csv -l kokin-csv"
+POST = f"ledger post -L {URL} paid.csv -l kokin-csv"
 
 
 def shell(line: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -110,13 +110,13 @@ def shell(line: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]
     [(">&-", "standard output or standard error is closed"), ("2>&-", ""), (">&- 2>&-", ""), (">/dev/full", "failed")],
 )
 @pytest.mark.parametrize("command", ["layouts", "--help", POST])
-def test_an_output_that_cannot_be_written_ends_with_4(here: Path, command: str, redirection: str, said: str) -> None:
-    done = shell(f"K {command} {redirection}", here)
-    assert done.returncode == 4, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+def test_an_output_that_cannot_be_written_ends_with_4(folder: Path, command: str, redirection: str, said: str) -> None:
+    result = shell(f"K {command} {redirection}", folder)
+    assert result.returncode == 4, result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
     if "&-" in redirection:
-        assert '"files": 0' in shell(f"K ledger status {URL} --format json", here).stdout
+        assert '"files": 0' in shell(f"K ledger status -L {URL} --format json", folder).stdout
 
 
 @pytest.mark.parametrize(
@@ -128,55 +128,55 @@ def test_an_output_that_cannot_be_written_ends_with_4(here: Path, command: str, 
         ("pyarrow", "ja", "モジュールを読み込めません"),
     ],
 )
-def test_an_import_that_fails_ends_with_4(here: Path, tmp_path: Path, module: str, language: str, said: str) -> None:
+def test_an_import_that_fails_ends_with_4(folder: Path, tmp_path: Path, module: str, language: str, said: str) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / f"{module}.py").write_text("raise ImportError('half an upgrade')", encoding="utf-8")
     paths = os.pathsep.join([str(tmp_path / "broken"), os.environ.get("PYTHONPATH", "")])
-    done = shell(f"K {POST}", here, PYTHONPATH=paths, KOKIN_LANG=language)
-    assert done.returncode == 4
-    assert "half an upgrade" in done.stderr
-    assert said in done.stderr.splitlines()[-1]
+    result = shell(f"K {POST}", folder, PYTHONPATH=paths, KOKIN_LANG=language)
+    assert result.returncode == 4
+    assert "half an upgrade" in result.stderr
+    assert said in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), SystemExit(0), SystemExit(1), MemoryError()])
 def test_an_unexpected_error_ends_with_4(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
 ) -> None:
     from kokin.cli import main
 
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(_layouts._show, "grid", fail)
+    monkeypatch.setattr(_check._output, "table", fail)
     monkeypatch.setattr(sys, "argv", ["kokin", "layouts"])
     monkeypatch.setenv("KOKIN_LANG", "ja")
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 4
-    told = capsys.readouterr().err
-    assert "Traceback" in told
-    assert "想定外のエラー" in told.splitlines()[-1]
+    stderr = capsys.readouterr().err
+    assert "Traceback" in stderr
+    assert "想定外のエラー" in stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", ["layouts", "--help", "ledger --help", "layouts --new", "no-such-command 2>&1"])
-def test_a_reader_that_has_gone_ends_with_141(here: Path, command: str) -> None:
+def test_a_closed_pipe_ends_with_141(folder: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w") as gone:
+    with os.fdopen(writer, "w") as closed:
         call = ["sh", "-c", f"""'{sys.executable}' -c 'from kokin.cli import main; main()' {command}"""]
-        done = subprocess.run(call, cwd=here, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (141, "")
+        result = subprocess.run(call, cwd=folder, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (141, "")
 
 
-def test_an_interruption_ends_with_130(here: Path) -> None:
-    (here / "rich").mkdir()
-    (here / "rich" / "__init__.py").write_text("print('here', flush=True); import time; time.sleep(60)")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])}
+def test_an_interruption_ends_with_130(folder: Path) -> None:
+    (folder / "rich").mkdir()
+    (folder / "rich" / "__init__.py").write_text("print('started', flush=True); import time; time.sleep(60)")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
     with subprocess.Popen(
-        [*COMMAND, "layouts"], cwd=here, env=environment, stdout=subprocess.PIPE, text=True
+        [*COMMAND, "layouts"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
+        assert process.stdout.readline() == "started\n"
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
@@ -193,19 +193,19 @@ def test_an_interruption_ends_with_130(here: Path) -> None:
         (*RECONCILE, "-l", ""),
         ("demo", "--out", ""),
         ("check", "", "-l", "kokin-csv"),
-        ("report", URL, "--out", ""),
-        ("report", "", "--out", "morning"),
+        ("report", "-L", URL, "--out", ""),
+        ("report", "-L", "", "--out", "morning"),
         ("qr", "make", "bills.csv", "--out", ""),
         ("qr", "make", "bills.csv", "--out", "slips", "--font="),
-        ("ledger", "post", URL, "", "-l", "kokin-csv"),
-        ("ledger", "export", URL, "--out", ""),
-        # A hash that was lost must not pass for one that was compared.
-        ("ledger", "verify", URL, "--sealed", ""),
+        ("ledger", "post", "-L", URL, "", "-l", "kokin-csv"),
+        ("ledger", "export", "-L", URL, "--out", ""),
+        # An empty hash would compare nothing.
+        ("ledger", "verify", "-L", URL, "--expected-hash", ""),
     ],
 )
-def test_an_empty_value_is_wrong_usage(kokin: Kokin, here: Path, arguments: tuple[str, ...]) -> None:
-    before = sorted(here.iterdir())
-    done = kokin(*arguments, cwd=here)
-    assert done.returncode == 2
-    assert "is empty" in done.stderr
-    assert sorted(here.iterdir()) == before
+def test_an_empty_value_is_wrong_usage(kokin: Kokin, folder: Path, arguments: tuple[str, ...]) -> None:
+    before = sorted(folder.iterdir())
+    result = kokin(*arguments, cwd=folder)
+    assert result.returncode == 2
+    assert "is empty" in result.stderr
+    assert sorted(folder.iterdir()) == before

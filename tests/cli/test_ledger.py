@@ -1,4 +1,4 @@
-"""``kokin ledger`` and ``kokin report`` as a batch job meets them: exit codes, what is posted, and what never is."""
+"""``kokin ledger`` and ``kokin report`` in a batch job: exit codes, what is posted, and what is not."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def receipt_file(path: Path, *rows: str) -> Path:
 
 @pytest.fixture(scope="module")
 def city(kokin: Kokin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger with two bills, one of them paid; made once, copied for each test."""
+    """A ledger with two bills, one of them paid; created once, copied for each test."""
     folder = tmp_path_factory.mktemp("city")
     (folder / "bills.csv").write_text(BILLS, encoding="utf-8")
-    assert kokin("ledger", "init", URL, cwd=folder).returncode == 0
-    assert kokin("ledger", "bills", URL, "bills.csv", cwd=folder).returncode == 0
+    assert kokin("ledger", "create", "-L", URL, cwd=folder).returncode == 0
+    assert kokin("ledger", "add-bills", "-L", URL, "bills.csv", cwd=folder).returncode == 0
     receipt_file(folder / "monday.csv", "1,000001,1000,2026-06-01")
-    assert kokin("ledger", "post", URL, "monday.csv", "-l", "kokin-csv", cwd=folder).returncode == 0
+    assert kokin("ledger", "post", "-L", URL, "monday.csv", "-l", "kokin-csv", cwd=folder).returncode == 0
     return folder
 
 
 @pytest.fixture
-def here(city: Path, tmp_path: Path) -> Path:
+def folder(city: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(city, tmp_path / "here"))
 
 
@@ -67,268 +67,353 @@ def residuals(folder: Path) -> dict[str, int]:
         return {row["bill_id"]: row["residual"] for row in ledger.balances().to_pylist()}
 
 
-def test_init_is_told_once(kokin: Kokin, here: Path) -> None:
-    again = kokin("ledger", "init", URL, cwd=here)
+def test_create_reports_an_existing_ledger(kokin: Kokin, folder: Path) -> None:
+    again = kokin("ledger", "create", "-L", URL, cwd=folder)
     assert (again.returncode, again.stderr) == (0, "")
     assert "already" in again.stdout
-    assert "already" not in kokin("ledger", "init", "sqlite:///new.db", cwd=here).stdout
+    assert "already" not in kokin("ledger", "create", "-L", "new.db", cwd=folder).stdout
 
 
-def test_post_names_the_files_whose_payments_a_file_repeats(kokin: Kokin, here: Path) -> None:
-    again = receipt_file(here / "again.csv", "1,000001,1000,2026-06-01")
+def test_post_names_the_files_whose_payments_a_file_repeats(kokin: Kokin, folder: Path) -> None:
+    again = receipt_file(folder / "again.csv", "1,000001,1000,2026-06-01")
     again.write_bytes(again.read_bytes().replace(b"\n", b"\r\n"))
-    receipt_file(here / "more.csv", "1,000001,1000,2026-06-01", "2,000002,2000,2026-06-02")
-    done = kokin("ledger", "post", URL, "again.csv", "-l", "kokin-csv", cwd=here)
-    assert done.returncode == 1
-    assert "again.csv, records: FILE_OVERLAPS" in done.stderr
-    assert "1 of 1 in monday.csv (entry 3)" in done.stderr
-    done = kokin("ledger", "post", URL, "again.csv", "-l", "kokin-csv", cwd=here)
-    assert (done.returncode, done.stderr) == (0, "")
-    done = kokin("ledger", "post", URL, "more.csv", "-l", "kokin-csv", "--format", "json", cwd=here)
-    (told,) = json.loads(done.stdout)
-    assert [(row["entry"], row["source"], row["repeated"], row["records"]) for row in told["overlaps"]] == [
+    receipt_file(folder / "more.csv", "1,000001,1000,2026-06-01", "2,000002,2000,2026-06-02")
+    result = kokin("ledger", "post", "-L", URL, "again.csv", "-l", "kokin-csv", cwd=folder)
+    assert result.returncode == 1
+    assert "again.csv, records: FILE_OVERLAPS" in result.stderr
+    assert "1 of 1 in monday.csv (entry 3)" in result.stderr
+    result = kokin("ledger", "post", "-L", URL, "again.csv", "-l", "kokin-csv", cwd=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    result = kokin("ledger", "post", "-L", URL, "more.csv", "-l", "kokin-csv", "--format", "json", cwd=folder)
+    (data,) = json.loads(result.stdout)
+    assert [(row["entry"], row["source"], row["repeated"], row["records"]) for row in data["overlaps"]] == [
         (3, "monday.csv", 1, 2),
         (4, "again.csv", 1, 2),
     ]
-    assert [issue["code"] for issue in told["issues"]] == ["FILE_OVERLAPS"] * 2
-    assert residuals(here) == {"B1": 0, "B2": 0}
-    assert kokin("report", URL, "--out", "report", cwd=here).returncode == 0
-    exceptions = (here / "report" / "exceptions.csv").read_text(encoding="utf-8-sig")
+    assert [issue["code"] for issue in data["issues"]] == ["FILE_OVERLAPS"] * 2
+    assert residuals(folder) == {"B1": 0, "B2": 0}
+    assert kokin("report", "-L", URL, "--out", "report", cwd=folder).returncode == 1
+    exceptions = (folder / "report" / "exceptions.csv").read_text(encoding="utf-8-sig")
     assert exceptions.count("FILE_OVERLAPS") == 2
 
 
-def test_post_tells_each_file_and_stops_for_none(kokin: Kokin, here: Path) -> None:
-    receipt_file(here / "good.csv", "2,000002,1500,2026-06-02")
-    receipt_file(here / "broken.csv", "1,000001,1000")
-    receipt_file(here / "last.csv", "2,000002,500,2026-06-03")
-    shutil.copy(here / "monday.csv", here / "monday-again.csv")
+def test_post_reports_each_file_and_no_file_stops_the_others(kokin: Kokin, folder: Path) -> None:
+    receipt_file(folder / "good.csv", "2,000002,1500,2026-06-02")
+    receipt_file(folder / "broken.csv", "1,000001,1000")
+    receipt_file(folder / "last.csv", "2,000002,500,2026-06-03")
+    shutil.copy(folder / "monday.csv", folder / "monday-again.csv")
     files = ("monday-again.csv", "good.csv", "broken.csv", "missing.csv", ".", "last.csv")
     at = in_a_minute()
     when = f"{at.astimezone(JAPAN):%Y-%m-%dT%H:%M}"
-    done = kokin("ledger", "post", URL, *files, "-l", "kokin-csv", "--format", "json", "--at", when, cwd=here)
-    told = json.loads(done.stdout)
-    states = ["there already", "posted", "posted", "unreadable", "unreadable", "posted"]
-    assert [each["state"] for each in told] == states
-    assert [each.get("entry") for each in told] == [3, 4, 5, None, None, 6]
-    assert told[1]["outcomes"] == {"UNDERPAID": {"count": 1, "amount": 1500}}
-    assert told[2]["totals"]["rejected"] == 1
-    assert len(told[2]["issues"]) == 1
-    assert told[5]["outcomes"] == {"MATCHED": {"count": 1, "amount": 500}}
-    assert done.returncode == 4  # the gravest: some could not be read
-    assert residuals(here) == {"B1": 0, "B2": 0}
-    with Ledger.open(f"sqlite:///{here}/city.db") as ledger:
+    result = kokin("ledger", "post", "-L", URL, *files, "-l", "kokin-csv", "--format", "json", "--at", when, cwd=folder)
+    data = json.loads(result.stdout)
+    states = ["already posted", "posted", "posted", "unreadable", "unreadable", "posted"]
+    assert [each["state"] for each in data] == states
+    assert [each.get("entry") for each in data] == [3, 4, 5, None, None, 6]
+    assert data[1]["outcomes"] == {"UNDERPAID": {"count": 1, "amount": 1500}}
+    assert data[2]["totals"]["rejected"] == 1
+    assert len(data[2]["issues"]) == 1
+    assert data[5]["outcomes"] == {"MATCHED": {"count": 1, "amount": 500}}
+    assert result.returncode == 4  # the highest: some could not be read
+    assert residuals(folder) == {"B1": 0, "B2": 0}
+    with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
         last = ledger.entries()[-1]
     assert (last.actor, last.at) == ("tester", at)
 
 
 @pytest.mark.parametrize(("at", "code"), [("9999-12-31T23:59", 3), ("2001-01-01T00:00", 3), ("0001-01-01T00:00", 2)])
-def test_a_time_that_no_entry_can_have(kokin: Kokin, here: Path, at: str, code: int) -> None:
-    before = (here / "city.db").read_bytes()
-    done = kokin("ledger", "bills", URL, "bills.csv", "--at", at, cwd=here)
-    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
-    assert ("LEDGER_TIME" in done.stderr) == (code == 3)
-    assert (here / "city.db").read_bytes() == before
+def test_a_time_that_no_entry_can_have(kokin: Kokin, folder: Path, at: str, code: int) -> None:
+    before = (folder / "city.db").read_bytes()
+    result = kokin("ledger", "add-bills", "-L", URL, "bills.csv", "--at", at, cwd=folder)
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False)
+    assert ("LEDGER_TIME" in result.stderr) == (code == 3)
+    assert (folder / "city.db").read_bytes() == before
 
 
-def test_numbers_and_hashes_that_are_none(kokin: Kokin, here: Path) -> None:
+def test_invalid_numbers_and_hashes(kokin: Kokin, folder: Path) -> None:
     for option in ("--entry", "--posting"):
         for number in ("0", "99", str(2**63), str(10**30)):
-            done = kokin("ledger", "reverse", URL, option, number, "--reason", "wrong", cwd=here)
-            assert (done.returncode, "ENTRY_UNKNOWN" in done.stderr) == (3, True)
-    for sealed in ("zz", "0" * 63):
-        done = kokin("ledger", "verify", URL, "--sealed", sealed, cwd=here)
-        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+            result = kokin("ledger", "reverse", "-L", URL, option, number, "--reason", "wrong", cwd=folder)
+            assert (result.returncode, "ENTRY_UNKNOWN" in result.stderr) == (3, True)
+    for digits in ("zz", "0" * 63):
+        result = kokin("ledger", "verify", "-L", URL, "--expected-hash", digits, cwd=folder)
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False)
 
 
-def test_a_typo_in_the_url_creates_nothing(kokin: Kokin, here: Path) -> None:
-    files = sorted(path.name for path in here.iterdir())
-    for command in (["bills", "sqlite:///typo.db", "bills.csv"], ["status", "sqlite:///typo.db"]):
-        done = kokin("ledger", *command, cwd=here)
-        assert (done.returncode, "typo.db" in done.stderr) == (4, True)
-    assert sorted(path.name for path in here.iterdir()) == files
+def test_a_typo_in_the_address_creates_nothing(kokin: Kokin, folder: Path) -> None:
+    files = sorted(path.name for path in folder.iterdir())
+    for command in (["add-bills", "-L", "typo.db", "bills.csv"], ["status", "-L", "sqlite:///typo.db"]):
+        result = kokin("ledger", *command, cwd=folder)
+        assert (result.returncode, "typo.db" in result.stderr) == (4, True)
+    assert sorted(path.name for path in folder.iterdir()) == files
 
 
-def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, here: Path) -> None:
-    with closing(sqlite3.connect(here / "city.db", isolation_level=None)) as owner:
+def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
         owner.execute("DROP TRIGGER entries_no_update")
-        owner.execute("UPDATE entries SET told = '{}' WHERE id = 1")
-    done = kokin("ledger", "verify", URL, "--format", "json", cwd=here)
-    assert done.returncode == 5
-    assert [(each["file"], each["record"]) for each in json.loads(done.stdout)["issues"]] == [("entries", 1)]
-    assert kokin("ledger", "status", URL, cwd=here).returncode == 4
+        owner.execute("UPDATE entries SET totals = '{}' WHERE id = 1")
+    result = kokin("ledger", "verify", "-L", URL, "--format", "json", cwd=folder)
+    assert result.returncode == 5
+    assert [(each["file"], each["record"]) for each in json.loads(result.stdout)["issues"]] == [("entries", 1)]
+    assert kokin("ledger", "status", "-L", URL, cwd=folder).returncode == 4
 
 
-def test_relink_ends_with_0_only_if_every_outcome_is_that_of_the_rule(kokin: Kokin, here: Path) -> None:
-    assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
-    receipt_file(here / "tuesday.csv", "1,000001,1000,2026-06-02")
-    with closing(sqlite3.connect(here / "city.db", isolation_level=None)) as owner:
+def test_reindex_ends_with_0_only_if_every_outcome_is_that_of_the_rule(kokin: Kokin, folder: Path) -> None:
+    assert kokin("ledger", "reindex", "-L", URL, cwd=folder).returncode == 0
+    receipt_file(folder / "tuesday.csv", "1,000001,1000,2026-06-02")
+    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
         owner.execute("DELETE FROM links WHERE kind = 'receipts'")
-    done = kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here)
-    assert (done.returncode, "LEDGER_LINKS" in done.stderr) == (4, True)
-    assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
-    done = kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here)
-    assert (done.returncode, "DUPLICATE_PAYMENT" in done.stdout) == (1, True)
+    result = kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder)
+    assert (result.returncode, "LEDGER_LINKS" in result.stderr) == (4, True)
+    assert kokin("ledger", "reindex", "-L", URL, cwd=folder).returncode == 0
+    result = kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder)
+    assert (result.returncode, "DUPLICATE_PAYMENT" in result.stdout) == (1, True)
 
 
-def test_a_refused_file_leaves_nothing_and_keeps_no_other_out(kokin: Kokin, here: Path) -> None:
-    receipt_file(here / "good.csv", "2,000002,2000,2026-06-02")
-    (here / "refused.csv").write_text("nothing,of,this\n1,2,3\n", encoding="utf-8")
-    done = kokin("ledger", "post", URL, "refused.csv", "good.csv", "-l", "kokin-csv", cwd=here)
-    assert done.returncode == 3
-    assert "refused.csv: refused" in done.stderr
-    assert residuals(here) == {"B1": 0, "B2": 0}
-    before = (here / "city.db").read_bytes()
-    assert kokin("ledger", "post", URL, "refused.csv", "-l", "kokin-csv", cwd=here).returncode == 3
-    assert kokin("ledger", "post", URL, "good.csv", "-l", "no-such-layout", cwd=here).returncode == 3
-    assert (here / "city.db").read_bytes() == before
+def test_a_rejected_file_leaves_nothing_and_does_not_stop_the_others(kokin: Kokin, folder: Path) -> None:
+    receipt_file(folder / "good.csv", "2,000002,2000,2026-06-02")
+    (folder / "rejected.csv").write_text("nothing,of,this\n1,2,3\n", encoding="utf-8")
+    result = kokin("ledger", "post", "-L", URL, "rejected.csv", "good.csv", "-l", "kokin-csv", cwd=folder)
+    assert result.returncode == 3
+    assert "rejected.csv: rejected" in result.stderr
+    assert residuals(folder) == {"B1": 0, "B2": 0}
+    before = (folder / "city.db").read_bytes()
+    assert kokin("ledger", "post", "-L", URL, "rejected.csv", "-l", "kokin-csv", cwd=folder).returncode == 3
+    assert kokin("ledger", "post", "-L", URL, "good.csv", "-l", "no-such-layout", cwd=folder).returncode == 3
+    assert (folder / "city.db").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("rows", "code"),
     [(["2,000002,2000,2026-06-02"], 0), (["2,000002,2000,2026-06-02", "9,000009,1,2026-06-02"], 1)],
 )
-def test_exceptions_are_told_by_the_exit_code(kokin: Kokin, here: Path, rows: list[str], code: int) -> None:
-    receipt_file(here / "tuesday.csv", *rows)
-    assert kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here).returncode == code
-    # The same file again is nothing to look at.
-    again = kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here)
-    assert (again.returncode, "there already" in again.stdout) == (0, True)
+def test_exceptions_set_the_exit_code(kokin: Kokin, folder: Path, rows: list[str], code: int) -> None:
+    receipt_file(folder / "tuesday.csv", *rows)
+    assert kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder).returncode == code
+    # A file that is already posted is no exception.
+    again = kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder)
+    assert (again.returncode, "already posted" in again.stdout) == (0, True)
 
 
-def test_bills_change_and_bad_bills_are_refused_whole(kokin: Kokin, here: Path) -> None:
-    assert kokin("ledger", "bills", URL, "bills.csv", cwd=here).returncode == 0
-    (here / "bills.csv").write_text(BILLS.replace(",1000,", ",1200,"), encoding="utf-8")
-    done = kokin("ledger", "bills", URL, "bills.csv", "--reason", "corrected", "--format", "json", cwd=here)
-    assert done.returncode == 0
-    (told,) = json.loads(done.stdout)
-    assert (told["totals"], told["rematched"]) == ({"given": 2, "new": 0, "changed": 1, "unchanged": 1}, 1)
-    assert residuals(here)["B1"] == 200
-    (here / "bills.csv").write_text(BILLS.replace(",2000,", ",2oo0,"), encoding="utf-8")
-    done = kokin("ledger", "bills", URL, "bills.csv", cwd=here)
-    assert done.returncode == 3
-    assert "NOT_DIGITS" in done.stderr
-    assert residuals(here)["B1"] == 200
+def test_bills_change_and_a_file_with_an_invalid_bill_is_rejected(kokin: Kokin, folder: Path) -> None:
+    assert kokin("ledger", "add-bills", "-L", URL, "bills.csv", cwd=folder).returncode == 0
+    (folder / "bills.csv").write_text(BILLS.replace(",1000,", ",1200,"), encoding="utf-8")
+    result = kokin(
+        "ledger", "add-bills", "-L", URL, "bills.csv", "--reason", "corrected", "--format", "json", cwd=folder
+    )
+    assert result.returncode == 0
+    (data,) = json.loads(result.stdout)
+    assert (data["totals"], data["rematched"]) == ({"given": 2, "new": 0, "changed": 1, "unchanged": 1}, 1)
+    assert residuals(folder)["B1"] == 200
+    (folder / "bills.csv").write_text(BILLS.replace(",2000,", ",2oo0,"), encoding="utf-8")
+    result = kokin("ledger", "add-bills", "-L", URL, "bills.csv", cwd=folder)
+    assert result.returncode == 3
+    assert "NOT_DIGITS" in result.stderr
+    assert residuals(folder)["B1"] == 200
 
 
-def test_reverse_and_reverse_it_again(kokin: Kokin, here: Path) -> None:
-    assert kokin("ledger", "reverse", URL, "--entry", 3, cwd=here).returncode == 2
-    assert kokin("ledger", "reverse", URL, "--reason", "x", cwd=here).returncode == 2
-    assert kokin("ledger", "reverse", URL, "--reason", " ", "--entry", 3, cwd=here).returncode == 3
-    assert kokin("ledger", "reverse", URL, "--reason", "wrong", "--entry", 3, cwd=here).returncode == 0
-    assert residuals(here)["B1"] == 1000
-    twice = kokin("ledger", "reverse", URL, "--reason", "wrong", "--entry", 3, cwd=here)
-    assert (twice.returncode, "ENTRY_REVERSED" in twice.stderr) == (3, True)
-    assert kokin("ledger", "reverse", URL, "--reason", "it was right", "--entry", 4, cwd=here).returncode == 0
-    assert residuals(here)["B1"] == 0
-    told = json.loads(kokin("ledger", "history", URL, "B1", "--format", "json", cwd=here).stdout)
-    assert [row["rule"] for row in told["postings"]] == ["posted", "reversed", "restored"]
-    posting = told["postings"][-1]["id"]
-    assert kokin("ledger", "reverse", URL, "--posting", posting, "--reason", "dishonoured", cwd=here).returncode == 0
-    assert residuals(here)["B1"] == 1000
+def test_a_reversal_is_reversed(kokin: Kokin, folder: Path) -> None:
+    assert kokin("ledger", "reverse", "-L", URL, "--entry", 3, cwd=folder).returncode == 2
+    assert kokin("ledger", "reverse", "-L", URL, "--reason", "x", cwd=folder).returncode == 2
+    assert kokin("ledger", "reverse", "-L", URL, "--reason", " ", "--entry", 3, cwd=folder).returncode == 3
+    assert kokin("ledger", "reverse", "-L", URL, "--reason", "wrong", "--entry", 3, cwd=folder).returncode == 0
+    assert residuals(folder)["B1"] == 1000
+    second = kokin("ledger", "reverse", "-L", URL, "--reason", "wrong", "--entry", 3, cwd=folder)
+    assert (second.returncode, "ENTRY_REVERSED" in second.stderr) == (3, True)
+    assert kokin("ledger", "reverse", "-L", URL, "--reason", "it was right", "--entry", 4, cwd=folder).returncode == 0
+    assert residuals(folder)["B1"] == 0
+    data = json.loads(kokin("ledger", "show", "-L", URL, "B1", "--format", "json", cwd=folder).stdout)
+    assert [row["rule"] for row in data["postings"]] == ["posted", "reversed", "restored"]
+    posting = data["postings"][-1]["id"]
+    assert (
+        kokin("ledger", "reverse", "-L", URL, "--posting", posting, "--reason", "dishonoured", cwd=folder).returncode
+        == 0
+    )
+    assert residuals(folder)["B1"] == 1000
 
 
-def test_status_and_history_for_people(kokin: Kokin, here: Path) -> None:
-    status = kokin("ledger", "status", URL, cwd=here)
+def test_status_and_show_as_text(kokin: Kokin, folder: Path) -> None:
+    status = kokin("ledger", "status", "-L", URL, cwd=folder)
     assert status.returncode == 0
-    for told in ("MATCHED", "monday.csv", "tester", "standing receipts = sum of all bins"):
-        assert told in status.stdout
-    assert json.loads(kokin("ledger", "status", URL, "--format", "json", cwd=here).stdout)["files"] == 1
-    history = kokin("ledger", "history", URL, "B1", cwd=here)
+    for data in ("MATCHED", "monday.csv", "tester", "standing receipts = sum of all bins"):
+        assert data in status.stdout
+    assert json.loads(kokin("ledger", "status", "-L", URL, "--format", "json", cwd=folder).stdout)["files"] == 1
+    history = kokin("ledger", "show", "-L", URL, "B1", cwd=folder)
     assert (history.returncode, "settled" in history.stdout) == (0, True)
-    assert kokin("ledger", "history", URL, "B9", cwd=here).returncode == 3
-    assert kokin("ledger", "history", URL, cwd=here).returncode == 2
+    assert kokin("ledger", "show", "-L", URL, "B9", cwd=folder).returncode == 3
+    assert kokin("ledger", "show", "-L", URL, cwd=folder).returncode == 2
 
 
-def test_balances_and_export(kokin: Kokin, here: Path) -> None:
-    assert kokin("ledger", "balances", URL, "--out", "b.csv", cwd=here).returncode == 0
-    with (here / "b.csv").open(encoding="utf-8", newline="") as file:
-        assert {row["bill_id"]: row["status"] for row in csv.DictReader(file)} == {"B1": "settled", "B2": "expected"}
-    assert kokin("ledger", "balances", URL, "--out", "b.csv", "--as-of", "2020-01-01", cwd=here).returncode == 0
-    assert len((here / "b.csv").read_text().splitlines()) == 1
-    done = kokin("ledger", "export", URL, "--out", "journal", cwd=here)
-    assert done.returncode == 0
-    assert all((here / line).exists() for line in done.stdout.split())
+def test_lists_are_printed_as_text_csv_and_json(kokin: Kokin, folder: Path) -> None:
+    def listed(name: str, *options: object) -> list[dict[str, str]]:
+        text = kokin("ledger", "list", name, "-L", "city.db", "--format", "csv", *options, cwd=folder).stdout
+        rows = list(csv.DictReader(text.splitlines()))
+        data = json.loads(
+            kokin("ledger", "list", name, "-L", "city.db", "--format", "json", *options, cwd=folder).stdout
+        )
+        assert len(data) == len(rows)
+        return rows
+
+    assert {row["bill_id"]: row["status"] for row in listed("balances")} == {"B1": "settled", "B2": "expected"}
+    assert listed("balances", "--as-of", "2020-01-01") == []
+    assert [(row["bill_id"], row["amount"], row["status"]) for row in listed("bills")] == [
+        ("B1", "1000", "open"),
+        ("B2", "2000", "open"),
+    ]
+    assert listed("bills", "--as-of", "2020-01-01") == []
+    assert [(row["source"], row["record_no"], row["outcome"]) for row in listed("outcomes")] == [
+        ("monday.csv", "1", "MATCHED")
+    ]
+    assert listed("outcomes", "--entry", 2) == []
+    assert [row["kind"] for row in listed("entries")] == ["created", "bills", "receipt_file"]
+    (last,) = listed("entries", "--last", 1)
+    assert (last["id"], json.loads(last["totals"])["accepted"]) == ("3", 1)
+    for name, word in (("balances", "expected"), ("bills", "open"), ("outcomes", "MATCHED"), ("entries", "monday.csv")):
+        result = kokin("ledger", "list", name, "-L", URL, cwd=folder)
+        assert (result.returncode, result.stderr, word in result.stdout) == (0, "", True)
 
 
-def test_verify_names_the_first_broken_row(kokin: Kokin, here: Path) -> None:
-    whole = kokin("ledger", "verify", URL, "--again", "--format", "json", cwd=here)
-    told = json.loads(whole.stdout)
-    assert (whole.returncode, told["clean"]) == (0, True)
-    assert kokin("ledger", "verify", URL, "--sealed", told["hash"], cwd=here).returncode == 0
-    other = kokin("ledger", "verify", URL, "--sealed", "0" * 64, cwd=here)
+def test_a_list_in_a_pipe_is_utf_8_in_any_locale(kokin_in_shell: Kokin, folder: Path) -> None:
+    (folder / "bills.csv").write_text(BILLS.replace("B2", "通知2"), encoding="utf-8")
+    assert kokin_in_shell("ledger", "add-bills", "-L", URL, "bills.csv", cwd=folder).returncode == 0
+    locale = {"pythonioencoding": "ascii", "pythonutf8": "0"}
+    result = kokin_in_shell("ledger", "list", "balances", "-L", URL, "--format", "csv", cwd=folder, **locale)
+    assert [row["bill_id"] for row in csv.DictReader(result.stdout.splitlines())] == ["B1", "B2", "通知2"]
+
+
+def test_export_writes_the_journal(kokin: Kokin, folder: Path) -> None:
+    result = kokin("ledger", "export", "-L", URL, "--out", "journal", cwd=folder)
+    assert result.returncode == 0
+    assert all((folder / line).exists() for line in result.stdout.split())
+
+
+def test_a_plain_path_is_an_sqlite_file(kokin: Kokin, tmp_path: Path) -> None:
+    for name in ("city.db", "a b%20?x=1#.db", str(tmp_path / "収納.db")):
+        assert kokin("ledger", "create", "-L", name, cwd=tmp_path).returncode == 0
+        assert (tmp_path / name).exists()
+        result = kokin("ledger", "status", kokin_ledger=name, cwd=tmp_path)
+        assert (result.returncode, result.stdout.splitlines()[0]) == (0, name)
+
+
+def test_agent_reports_and_write_offs_are_in_the_report(kokin: Kokin, folder: Path) -> None:
+    (folder / "agent.csv").write_text("first_day,last_day,count,amount,agent_code\n2026-06-01,2026-06-01,1,1000,\n")
+    (folder / "written-off.csv").write_text("bill_id,amount,reason\nB2,2000,消滅時効\n", encoding="cp932")
+    add = ("ledger", "add-agent-reports", "-L", URL, "agent.csv")
+    assert "posted" in kokin(*add, cwd=folder).stdout
+    assert "already posted" in kokin(*add, cwd=folder).stdout
+    report = ("report", "-L", URL, "--out", "out", "--write-offs", "written-off.csv")
+    result = kokin(*report, cwd=folder)
+    assert result.returncode in (0, 1), result.stdout + result.stderr
+    summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["controls"]["T2"]["holds"] is True
+    with (folder / "out" / "receivables.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert sum(int(row["unpaid"]) for row in csv.DictReader(file)) == 0
+    run = ("reconcile", "--bills", "bills.csv", "monday.csv", "-l", "kokin-csv", "--out", "run")
+    result = kokin(*run, "--agent-reports", "agent.csv", "--write-offs", "written-off.csv", cwd=folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (folder / "agent.csv").write_text("first_day,last_day,count,amount\n2026-06-01,2026-06-01,1,1001\n")
+    assert kokin(*run, "--agent-reports", "agent.csv", cwd=folder).returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "FILE_EMPTY"),
+        (b"first_day,last_day,count\n2026-06-01,2026-06-01,1\n", "FIELD_MISSING"),
+        (b"first_day,last_day,count,amount\n2026-06-01,2026-06-01,1\n", "COLUMNS_COUNT"),
+        (b"first_day,last_day,count,amount\n2026-06-31,2026-06-01,1,1\n", "DATE_INVALID"),
+        (b"first_day,last_day,count,amount\n2026-06-01,2026-06-01,1,\x81\n", "BYTE_UNKNOWN"),
+    ],
+)
+def test_an_invalid_agent_report_is_rejected(kokin: Kokin, folder: Path, content: bytes, code: str) -> None:
+    (folder / "agent.csv").write_bytes(content)
+    before = (folder / "city.db").read_bytes()
+    result = kokin("ledger", "add-agent-reports", "-L", URL, "agent.csv", cwd=folder)
+    assert (result.returncode, f"{code}:" in result.stderr, "agent.csv" in result.stderr) == (3, True, True)
+    assert (folder / "city.db").read_bytes() == before
+
+
+def test_verify_names_the_first_broken_row(kokin: Kokin, folder: Path) -> None:
+    whole = kokin("ledger", "verify", "-L", URL, "--rematch", "--format", "json", cwd=folder)
+    data = json.loads(whole.stdout)
+    assert (whole.returncode, data["clean"]) == (0, True)
+    assert kokin("ledger", "verify", "-L", URL, "--expected-hash", data["hash"], cwd=folder).returncode == 0
+    other = kokin("ledger", "verify", "-L", URL, "--expected-hash", "0" * 64, cwd=folder)
     assert (other.returncode, "LEDGER_SEAL" in other.stderr) == (5, True)
-    with closing(sqlite3.connect(here / "city.db")) as database, database:
+    with closing(sqlite3.connect(folder / "city.db")) as database, database:
         database.execute("DROP TRIGGER receipts_no_update")
         database.execute("UPDATE receipts SET amount = 999 WHERE id = 1")
-    broken = kokin("ledger", "verify", URL, cwd=here)
+    broken = kokin("ledger", "verify", "-L", URL, cwd=folder)
     assert broken.returncode == 5
     assert "receipts, record 1: LEDGER_ROW_CHANGED" in broken.stderr
 
 
-def test_links_are_made_anew(kokin: Kokin, here: Path) -> None:
-    with closing(sqlite3.connect(here / "city.db")) as database, database:
+def test_reindex_rebuilds_the_match_index(kokin: Kokin, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "city.db")) as database, database:
         database.execute("DELETE FROM links")
-    assert "LEDGER_LINKS" in kokin("ledger", "verify", URL, cwd=here).stderr
-    assert kokin("ledger", "relink", URL, cwd=here).returncode == 0
-    assert kokin("ledger", "verify", URL, cwd=here).returncode == 0
+    assert "LEDGER_LINKS" in kokin("ledger", "verify", "-L", URL, cwd=folder).stderr
+    assert kokin("ledger", "reindex", "-L", URL, cwd=folder).returncode == 0
+    assert kokin("ledger", "verify", "-L", URL, cwd=folder).returncode == 0
 
 
-def test_the_bank_s_credits_stand_in_the_report(kokin: Kokin, here: Path) -> None:
+def test_deposits_are_in_the_report(kokin: Kokin, folder: Path) -> None:
     columns, row = HEADER.strip() + ",settled_on\n", "99999,127,2,000002,2000,2026-06-02,2026-06-09\n"
-    (here / "tuesday.csv").write_text(columns + row, encoding="utf-8")
-    assert kokin("ledger", "post", URL, "tuesday.csv", "-l", "kokin-csv", cwd=here).returncode == 0
-    receipts.write([{"received_on": date(2026, 6, 9), "amount": 1_999}], here / "bank.dat", "zengin-01")
-    credited = ("ledger", "credits", URL, "bank.dat", "--reference-date", "2026-06-30")
-    assert kokin(*credited, cwd=here).returncode == 0
-    assert "there already" in kokin(*credited, cwd=here).stdout
-    assert kokin("ledger", "credits", URL, "missing.dat", cwd=here).returncode == 4
-    assert kokin("report", URL, "--out", "out", cwd=here).returncode == 5  # a yen is missing
-    with (here / "out" / "settlements.csv").open(encoding="utf-8-sig", newline="") as file:
-        days = {told["settled_on"]: (told["expected"], told["credited"]) for told in csv.DictReader(file)}
+    (folder / "tuesday.csv").write_text(columns + row, encoding="utf-8")
+    assert kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder).returncode == 0
+    receipts.write([{"received_on": date(2026, 6, 9), "amount": 1_999}], folder / "bank.dat", "zengin-01")
+    command = ("ledger", "add-deposits", "-L", URL, "bank.dat", "--reference-date", "2026-06-30")
+    assert kokin(*command, cwd=folder).returncode == 0
+    assert "already posted" in kokin(*command, cwd=folder).stdout
+    assert kokin("ledger", "add-deposits", "-L", URL, "missing.dat", cwd=folder).returncode == 4
+    assert kokin("report", "-L", URL, "--out", "out", cwd=folder).returncode == 5  # a yen is missing
+    with (folder / "out" / "settlements.csv").open(encoding="utf-8-sig", newline="") as file:
+        days = {data["settled_on"]: (data["expected"], data["credited"]) for data in csv.DictReader(file)}
     assert days["2026-06-09"] == ("2000", "1999")
 
 
-def test_reconcile_posts_what_it_settles(kokin: Kokin, here: Path) -> None:
-    receipt_file(here / "tuesday.csv", "2,000002,2000,2026-06-02")
-    arguments = ("reconcile", "--bills", "bills.csv", "--receipts", "tuesday.csv", "-l", "kokin-csv", "--out", "out")
+def test_reconcile_posts_to_a_ledger(kokin: Kokin, folder: Path) -> None:
+    receipt_file(folder / "tuesday.csv", "2,000002,2000,2026-06-02")
+    arguments = ("reconcile", "--bills", "bills.csv", "tuesday.csv", "-l", "kokin-csv", "--out", "out")
     for _ in range(2):
-        done = kokin(*arguments, "--ledger", URL, cwd=here)
-        assert done.returncode == 0, done.stderr
-        assert residuals(here) == {"B1": 0, "B2": 0}
-    # The folder tells of this run alone, in which nobody has paid B1.
-    with (here / "out" / "balances.csv").open(encoding="utf-8", newline="") as file:
+        result = kokin(*arguments, "--ledger", URL, cwd=folder)
+        assert result.returncode == 0, result.stderr
+        assert residuals(folder) == {"B1": 0, "B2": 0}
+    # The folder contains this run only, in which nobody has paid B1.
+    with (folder / "out" / "balances.csv").open(encoding="utf-8", newline="") as file:
         assert [row["residual"] for row in csv.DictReader(file)] == ["1000", "0"]
-    (here / "refused.csv").write_text("nothing,of,this\n1,2,3\n", encoding="utf-8")
-    before = (here / "city.db").read_bytes()
-    done = kokin(*arguments, "refused.csv", "--ledger", URL, cwd=here)
-    assert done.returncode == 3
-    assert (here / "city.db").read_bytes() == before
-    shutil.rmtree(here / "out")
-    done = kokin(*arguments, "--ledger", "sqlite:///not-there.db", cwd=here)
-    assert (done.returncode, (here / "out").exists()) == (4, False)
+    (folder / "rejected.csv").write_text("nothing,of,this\n1,2,3\n", encoding="utf-8")
+    before = (folder / "city.db").read_bytes()
+    result = kokin(*arguments, "rejected.csv", "--ledger", URL, cwd=folder)
+    assert result.returncode == 3
+    assert (folder / "city.db").read_bytes() == before
+    shutil.rmtree(folder / "out")
+    result = kokin(*arguments, "--ledger", "sqlite:///not-there.db", cwd=folder)
+    assert (result.returncode, (folder / "out").exists()) == (4, False)
 
 
-def test_report_writes_what_the_room_writes(kokin: Kokin, here: Path) -> None:
-    done = kokin("report", URL, "--out", "out", "--format", "csv,html", cwd=here)
-    assert done.returncode == 0, done.stderr
-    names = {path.name for path in (here / "out").iterdir()}
+def test_report_writes_all_tables(kokin: Kokin, folder: Path) -> None:
+    result = kokin("report", "-L", URL, "--out", "out", "--format", "csv", "--format", "html", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    names = {path.name for path in (folder / "out").iterdir()}
     assert names == {*(f"{name}.csv" for name in reports.TABLES), "report.html", "summary.json"}
-    assert (here / "out" / "balances.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert (folder / "out" / "balances.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     options = ("--format", "csv", "--encoding", "cp932", "--headings", "words", "--as-of", "2020-01-01")
-    done = kokin("report", URL, "--out", "early", *options, kokin_lang="ja", cwd=here)
-    assert done.returncode == 0, done.stderr
-    assert "2020-01-01 現在" in done.stdout
-    (header,) = (here / "early" / "balances.csv").read_text(encoding="cp932").splitlines()
+    result = kokin("report", "-L", URL, "--out", "early", *options, kokin_lang="ja", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "2020-01-01 現在" in result.stdout
+    (header,) = (folder / "early" / "balances.csv").read_text(encoding="cp932").splitlines()
     assert "残額" in header
-    assert kokin("report", URL, "--out", "x", "--format", "pdf", cwd=here).returncode == 2
-    assert not (here / "x").exists()
+    assert kokin("report", "-L", URL, "--out", "x", "--format", "pdf", cwd=folder).returncode == 2
+    assert not (folder / "x").exists()
 
 
 @pytest.mark.parametrize(
     ("url", "code"),
     [
         ("", 2),
-        ("city.db", 2),
+        ("not-there.db", 4),
+        ("bills.csv", 4),
+        (":memory:", 2),
         ("sqlite://", 2),
         ("sqlite:///:memory:", 2),
         ("postgresql://user:secret@host:port/city", 2),
@@ -341,67 +426,72 @@ def test_report_writes_what_the_room_writes(kokin: Kokin, here: Path) -> None:
         ("sqlite:///.", 4),
     ],
 )
-def test_a_ledger_that_is_none(kokin: Kokin, here: Path, url: str, code: int) -> None:
-    files = set(here.iterdir())
+def test_an_address_without_a_ledger(kokin: Kokin, folder: Path, url: str, code: int) -> None:
+    files = set(folder.iterdir())
     for command in (["ledger", "status"], ["ledger", "verify"], ["report", "--out", "out"]):
-        for done in (kokin(*command, *([url] if url else []), cwd=here), kokin(*command, kokin_ledger=url, cwd=here)):
-            assert done.returncode == code, done.stdout + done.stderr
-            assert "secret" not in done.stdout + done.stderr
-            assert done.stderr
-    assert set(here.iterdir()) == files
+        for result in (
+            kokin(*command, *(["-L", url] if url else []), cwd=folder),
+            kokin(*command, kokin_ledger=url, cwd=folder),
+        ):
+            assert result.returncode == code, result.stdout + result.stderr
+            assert "secret" not in result.stdout + result.stderr
+            assert result.stderr
+    assert set(folder.iterdir()) == files
 
 
 @pytest.mark.parametrize(
-    "args", [["ledger", "URL", "status"], ["ledger", "status", "x", "URL"], ["URL"], ["reconcile", "--ledger=URL", "x"]]
+    "args",
+    [["ledger", "URL", "status"], ["ledger", "status", "x", "-LURL"], ["URL"], ["reconcile", "--ledger=URL", "x"]],
 )
-def test_a_password_is_not_repeated(kokin: Kokin, here: Path, args: list[str]) -> None:
+def test_a_password_is_not_repeated(kokin: Kokin, folder: Path, args: list[str]) -> None:
     url = "postgresql+psycopg://user:se%40cret@host/city"
-    done = kokin(*(arg.replace("URL", url) for arg in args), cwd=here)
-    assert done.returncode == 2
-    assert "cret" not in done.stdout + done.stderr
+    result = kokin(*(arg.replace("URL", url) for arg in args), cwd=folder)
+    assert result.returncode == 2
+    assert "cret" not in result.stdout + result.stderr
 
 
-def test_the_ledger_may_be_named_by_the_environment(kokin: Kokin, here: Path) -> None:
-    receipt_file(here / "tuesday.csv", "2,000002,2000,2026-06-02")
+def test_the_ledger_can_be_named_by_the_environment(kokin: Kokin, folder: Path) -> None:
+    receipt_file(folder / "tuesday.csv", "2,000002,2000,2026-06-02")
     named = {"kokin_ledger": URL}
-    assert kokin("ledger", "post", "tuesday.csv", "-l", "kokin-csv", **named, cwd=here).returncode == 0
-    assert kokin("ledger", "history", "B2", **named, cwd=here).returncode == 0
-    assert kokin("ledger", "status", **named, cwd=here).returncode == 0
-    assert kokin("ledger", "bills", **named, cwd=here).returncode == 2
-    assert kokin("ledger", "status", "something", **named, cwd=here).returncode == 2
-    assert residuals(here) == {"B1": 0, "B2": 0}
+    assert kokin("ledger", "post", "tuesday.csv", "-l", "kokin-csv", **named, cwd=folder).returncode == 0
+    assert kokin("ledger", "show", "B2", **named, cwd=folder).returncode == 0
+    assert kokin("ledger", "status", **named, cwd=folder).returncode == 0
+    assert kokin("ledger", "add-bills", **named, cwd=folder).returncode == 2
+    assert kokin("ledger", "status", "something", **named, cwd=folder).returncode == 2
+    assert residuals(folder) == {"B1": 0, "B2": 0}
 
 
-def test_a_reader_that_has_gone(kokin: Kokin, here: Path) -> None:
-    for command in (["ledger", "status", URL], ["layouts"], ["ledger", "status", URL, "--format", "json"]):
+def test_a_closed_pipe(kokin: Kokin, folder: Path) -> None:
+    for command in (["ledger", "status", "-L", URL], ["layouts"], ["ledger", "status", "-L", URL, "--format", "json"]):
         reader, writer = os.pipe()
         os.close(reader)
-        with os.fdopen(writer, "w") as gone:
+        with os.fdopen(writer, "w") as closed:
             call = [*COMMAND, *command]
-            done = subprocess.run(call, cwd=here, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
-        assert (done.returncode, done.stderr) == (141, "")
+            result = subprocess.run(call, cwd=folder, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+        assert (result.returncode, result.stderr) == (141, "")
 
 
-def test_interrupted_in_the_middle_of_a_posting(kokin: Kokin, here: Path, tmp_path: Path) -> None:
+def test_interrupted_in_the_middle_of_a_posting(kokin: Kokin, folder: Path, tmp_path: Path) -> None:
     made = write_city(tmp_path / "city", 10_000, 1)
     (path,) = (path for path, layout in made.receipts if layout == "kokin-csv")
-    call = [*COMMAND, "ledger", "post", URL, str(path), "-l", "kokin-csv"]
+    call = [*COMMAND, "ledger", "post", "-L", URL, str(path), "-l", "kokin-csv"]
     environment = {"KOKIN_LANG": "en", "PATH": "", "PYTHONUTF8": "1", "LOGNAME": "tester"}
-    with subprocess.Popen(call, cwd=here, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        journal = here / "city.db-wal"
+    environment["PYTHONPATH"] = str(Path(receipts.__file__).parents[2])  # of the package under test
+    with subprocess.Popen(call, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        journal = folder / "city.db-wal"
         while not journal.exists() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told
-    assert "Traceback" not in told
-    assert "interrupted" in told
-    with Ledger.open(f"sqlite:///{here}/city.db") as ledger:
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "interrupted" in stderr
+    with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
         assert sum(entry.kind is EntryKind.RECEIPT_FILE for entry in ledger.entries()) == 1
         assert ledger.verify().is_clean
 
 
-def test_a_terminal_without_japanese(kokin_in_shell: Kokin, here: Path) -> None:
-    for told in ({"pythonioencoding": "ascii", "pythonutf8": "0"}, {"lc_all": "C", "pythonutf8": "0"}):
+def test_a_terminal_without_japanese(kokin_in_shell: Kokin, folder: Path) -> None:
+    for data in ({"pythonioencoding": "ascii", "pythonutf8": "0"}, {"lc_all": "C", "pythonutf8": "0"}):
         for url, code in ((URL, 0), ("sqlite:///none.db", 4)):
-            assert kokin_in_shell("ledger", "status", url, cwd=here, kokin_lang="ja", **told).returncode == code
+            assert kokin_in_shell("ledger", "status", "-L", url, cwd=folder, kokin_lang="ja", **data).returncode == code

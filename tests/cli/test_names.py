@@ -1,4 +1,4 @@
-"""Names of files, ids and messages that hold any byte and any control character."""
+"""Names of files, ids and messages with any byte and any control character."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kokin.cli import _show
+from kokin.cli import _output
 from kokin.ledger import Ledger
 
 Kokin = Callable[..., Any]
@@ -24,7 +24,7 @@ BILLS = """\
 bill_id,payee_code,item_code,case_key,confirmation,amount,due_on
 {bill_id},99999,127,1,000001,1000,2026-06-30
 """
-# A name as Python has it, and as it is shown and stored: 調定 in cp932, which is not UTF-8; controls of a terminal.
+# A name in Python, and as it is shown and stored: 調定 in cp932, which is not UTF-8; control characters.
 NAMES = [
     (os.fsdecode("調定.csv".encode("cp932")), r"\x92\xb2\x92\xe8.csv"),
     ("\x1b[31mred\x07.csv", r"\x1b[31mred\x07.csv"),
@@ -33,7 +33,7 @@ NAMES = [
     ("two\nlines.csv", r"two\x0alines.csv"),
     ("[bold]調定.csv", "[bold]調定.csv"),
 ]
-OBEYED = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x202E)} - {"\n"}
+CONTROLS = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x202E)} - {"\n"}
 
 
 @pytest.fixture(params=NAMES, ids=lambda name: name[1])
@@ -43,43 +43,45 @@ def named(request: pytest.FixtureRequest, kokin: Kokin, tmp_path: Path) -> tuple
     for folder, content in (("bills", BILLS.format(bill_id="B1")), ("receipts", HEADER + ROW)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text(content, encoding="utf-8")
-    assert kokin("ledger", "init", URL, cwd=tmp_path).returncode == 0
+    assert kokin("ledger", "create", "-L", URL, cwd=tmp_path).returncode == 0
     return tmp_path, name, shown
 
 
 def test_a_name_is_shown_escaped_and_stored_as_text(kokin: Kokin, named: tuple[Path, str, str]) -> None:
-    here, name, shown = named
+    folder, name, shown = named
     bills, paid = f"bills/{name}", f"receipts/{name}"
-    run = ("reconcile", "--bills", bills, "--receipts", paid, "-l", "kokin-csv", "--out", f"out-{name}")
+    run = ("reconcile", "--bills", bills, paid, "-l", "kokin-csv", "--out", f"out-{name}")
     commands = (
         ("check", paid, "-l", "kokin-csv"),
         ("check", paid, "-l", "kokin-csv", "--format", "json"),
         ("check", paid, "-l", "kokin-csv", "--format", "sarif"),
         (*run, "--ledger", URL, "--actor", name),
-        ("ledger", "bills", URL, bills, "--reason", name),
-        ("ledger", "post", URL, paid, "-l", "kokin-csv"),
-        ("ledger", "post", URL, paid, "-l", "kokin-csv", "--format", "json"),
-        ("ledger", "status", URL),
-        ("report", URL, "--out", f"morning-{name}", "--format", "csv,xlsx,html"),
-        ("ledger", "export", URL, "--out", f"export-{name}"),
-        ("ledger", "balances", URL, "--out", f"balances-{name}"),
+        ("ledger", "add-bills", "-L", URL, bills, "--reason", name),
+        ("ledger", "post", "-L", URL, paid, "-l", "kokin-csv"),
+        ("ledger", "post", "-L", URL, paid, "-l", "kokin-csv", "--format", "json"),
+        ("ledger", "status", "-L", URL),
+        ("report", "-L", URL, "--out", f"morning-{name}", "--format", "csv", "--format", "xlsx", "--format", "html"),
+        ("ledger", "export", "-L", URL, "--out", f"export-{name}"),
+        ("ledger", "list", "balances", "-L", URL),
+        ("ledger", "list", "entries", "-L", URL),
+        ("ledger", "list", "outcomes", "-L", URL, "--format", "json"),
     )
-    said = ""
+    output = ""
     for command in commands:
-        done = kokin(*command, cwd=here)
-        assert done.returncode == 0, done.stderr
-        said += done.stdout + done.stderr
-    said.encode("utf-8")
-    assert shown in said
-    assert set(said) & OBEYED == set()
-    with Ledger.open(f"sqlite:///{here}/city.db") as ledger:
+        result = kokin(*command, cwd=folder)
+        assert result.returncode == 0, result.stderr
+        output += result.stdout + result.stderr
+    output.encode("utf-8")
+    assert shown in output
+    assert set(output) & CONTROLS == set()
+    with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
         entries = ledger.entries()
     assert [entry.source for entry in entries[1:]] == [shown, shown, shown]
     assert [entry.actor for entry in entries[1:3]] == [shown, shown]
     assert entries[3].reason == shown
-    with (here / f"out-{name}" / "outcomes.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / f"out-{name}" / "outcomes.csv").open(encoding="utf-8", newline="") as file:
         assert [row["source"] for row in csv.DictReader(file)] == [shown]
-    summary = json.loads((here / f"morning-{name}" / "summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((folder / f"morning-{name}" / "summary.json").read_text(encoding="utf-8"))
     assert [file["source"] for file in summary["files"]] == [shown]
 
 
@@ -89,16 +91,16 @@ def test_a_name_is_shown_escaped_and_stored_as_text(kokin: Kokin, named: tuple[P
     [
         (("check", "NAME", "-l", "kokin-csv"), 4),
         (("check", "NAME", "-l", "NAME"), 3),
-        (("reconcile", "--bills", "NAME", "--receipts", "x", "-l", "kokin-csv", "--out", "out"), 4),
-        (("reconcile", "--bills", "x", "--policy", "NAME", "--receipts", "x", "-l", "kokin-csv", "--out", "out"), 4),
-        (("ledger", "post", URL, "NAME", "-l", "kokin-csv"), 4),
-        (("ledger", "post", URL, "NAME", "-l", "kokin-csv", "--format", "json"), 4),
-        (("ledger", "bills", URL, "NAME"), 4),
-        (("ledger", "history", URL, "NAME"), 3),
+        (("reconcile", "--bills", "NAME", "x", "-l", "kokin-csv", "--out", "out"), 4),
+        (("reconcile", "--bills", "x", "--policy", "NAME", "x", "-l", "kokin-csv", "--out", "out"), 4),
+        (("ledger", "post", "-L", URL, "NAME", "-l", "kokin-csv"), 4),
+        (("ledger", "post", "-L", URL, "NAME", "-l", "kokin-csv", "--format", "json"), 4),
+        (("ledger", "add-bills", "-L", URL, "NAME"), 4),
+        (("ledger", "show", "-L", URL, "NAME"), 3),
         (("qr", "read", "NAME"), 4),
         (("NAME",), 2),
         (("check", "--NAME"), 2),
-        (("report", URL, "--out", "out", "--format", "NAME"), 2),
+        (("report", "-L", URL, "--out", "out", "--format", "NAME"), 2),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )
@@ -106,40 +108,40 @@ def test_a_message_repeats_no_control_character(
     kokin: Kokin, tmp_path: Path, name: str, shown: str, command: tuple[str, ...], code: int
 ) -> None:
     if URL in command:
-        assert kokin("ledger", "init", URL, cwd=tmp_path).returncode == 0
-    done = kokin(*(word.replace("NAME", name) for word in command), cwd=tmp_path)
-    assert done.returncode == code, done.stderr
-    assert_clean(done)
+        assert kokin("ledger", "create", "-L", URL, cwd=tmp_path).returncode == 0
+    result = kokin(*(word.replace("NAME", name) for word in command), cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert_clean(result)
 
 
 @pytest.mark.parametrize(("name", "shown"), NAMES, ids=lambda name: repr(name))
-def test_a_ledger_of_such_a_name(kokin: Kokin, tmp_path: Path, name: str, shown: str) -> None:
-    done = kokin("ledger", "init", f"sqlite:///{name}", cwd=tmp_path)
-    assert done.returncode == (2 if "\udc92" in name else 0), done.stderr  # a URL is UTF-8
-    assert_clean(done)
-    assert_clean(kokin("ledger", "status", f"sqlite:///{name}", cwd=tmp_path))
+def test_a_ledger_with_such_a_name(kokin: Kokin, tmp_path: Path, name: str, shown: str) -> None:
+    result = kokin("ledger", "create", "-L", f"sqlite:///{name}", cwd=tmp_path)
+    assert result.returncode == (2 if "\udc92" in name else 0), result.stderr  # a URL is UTF-8
+    assert_clean(result)
+    assert_clean(kokin("ledger", "status", "-L", f"sqlite:///{name}", cwd=tmp_path))
 
 
-def assert_clean(done: Any) -> None:
-    said = done.stdout + done.stderr
-    said.encode("utf-8")
-    assert set(said) & OBEYED == set()
+def assert_clean(result: Any) -> None:
+    output = result.stdout + result.stderr
+    output.encode("utf-8")
+    assert set(output) & CONTROLS == set()
 
 
 @pytest.mark.parametrize("bill_id", ["B\x1b[2J", "B\u202e1", "B\x9b2J"])
 def test_an_id_is_escaped_on_the_terminal_and_kept_in_the_files(kokin: Kokin, tmp_path: Path, bill_id: str) -> None:
     (tmp_path / "bills.csv").write_text(BILLS.format(bill_id=bill_id), encoding="utf-8")
-    kokin("ledger", "init", URL, cwd=tmp_path)
-    done = [kokin("ledger", "bills", URL, "bills.csv", cwd=tmp_path)]
-    done += [kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)]
-    assert set("".join(each.stdout + each.stderr for each in done)) & OBEYED == set()
+    kokin("ledger", "create", "-L", URL, cwd=tmp_path)
+    result = [kokin("ledger", "add-bills", "-L", URL, "bills.csv", cwd=tmp_path)]
+    result += [kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)]
+    assert set("".join(each.stdout + each.stderr for each in result)) & CONTROLS == set()
 
 
 def test_json_has_its_own_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"name": "a\x1b\x9b\u202e\x7f\udc83\n公", "rows": [1, "2"]}
-    _show.as_json(value)
+    _output.as_json(value)
     text = capsys.readouterr().out
-    assert set(text) & OBEYED == set()
+    assert set(text) & CONTROLS == set()
     assert json.loads(text) == value
 
 
@@ -151,12 +153,24 @@ def test_results_have_the_mode_of_the_umask(kokin: Kokin, tmp_path: Path, mask: 
     (tmp_path / "paid.csv").write_text(HEADER + ROW, encoding="utf-8")
     before = os.umask(mask)
     try:
-        run = ("reconcile", "--bills", "bills.csv", "--receipts", "paid.csv", "-l", "kokin-csv", "--out")
-        assert kokin(*run, "out", "--ledger", URL, cwd=tmp_path).returncode == 4  # there is none yet
-        kokin("ledger", "init", URL, cwd=tmp_path)
+        run = ("reconcile", "--bills", "bills.csv", "paid.csv", "-l", "kokin-csv", "--out")
+        assert kokin(*run, "out", "--ledger", URL, cwd=tmp_path).returncode == 4  # it does not exist yet
+        kokin("ledger", "create", "-L", URL, cwd=tmp_path)
         for _ in range(2):
             assert kokin(*run, "out", "--ledger", URL, cwd=tmp_path).returncode == 0
-            morning = ("report", URL, "--out", "morning", "--format", "csv,xlsx,html")
+            morning = (
+                "report",
+                "-L",
+                URL,
+                "--out",
+                "morning",
+                "--format",
+                "csv",
+                "--format",
+                "xlsx",
+                "--format",
+                "html",
+            )
             assert kokin(*morning, cwd=tmp_path).returncode == 0
     finally:
         os.umask(before)
@@ -168,14 +182,14 @@ def test_results_have_the_mode_of_the_umask(kokin: Kokin, tmp_path: Path, mask: 
 
 
 @pytest.mark.parametrize(("name", "shown"), NAMES, ids=lambda name: repr(name))
-def test_a_layout_of_such_a_name(kokin: Kokin, tmp_path: Path, name: str, shown: str) -> None:
+def test_a_layout_with_such_a_name(kokin: Kokin, tmp_path: Path, name: str, shown: str) -> None:
     layout = resources.files("kokin.receipts.layouts") / "kokin-csv.toml"
     (tmp_path / f"{name}.toml").write_bytes(layout.read_bytes())
     (tmp_path / "bills.csv").write_text(BILLS.format(bill_id="B1"), encoding="utf-8")
     (tmp_path / "paid.csv").write_text(HEADER + ROW, encoding="utf-8")
-    run = ("reconcile", "--bills", "bills.csv", "--receipts", "paid.csv", "--out", "out", "-l", f"{name}.toml")
-    done = kokin(*run, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert_clean(done)
+    run = ("reconcile", "--bills", "bills.csv", "paid.csv", "--out", "out", "-l", f"{name}.toml")
+    result = kokin(*run, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert_clean(result)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert [file["layout"] for file in summary["files"]] == [shown]

@@ -1,4 +1,4 @@
-"""The night of ``examples/night``: what comes in is posted once, and a failure loses nothing."""
+"""The night of ``examples/night``: each file is posted once, and a failure loses nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,20 +18,21 @@ from kokin.ledger import EntryKind, Ledger
 
 FOLDER = Path(__file__).parents[2] / "examples" / "night"
 
-# The command itself, as a line of a shell.
-REAL = f"exec '{sys.executable}' -c 'from kokin.cli import main; main()' \"$@\""
+# The command as a line of a shell. Most nights run it in forks of a server, which saves the start of each process.
+PROCESS = f"exec '{sys.executable}' -c 'from kokin.cli import main; main()' \"$@\""
 
-pytestmark = pytest.mark.skipif(not (shutil.which("sh") and shutil.which("flock")), reason="sh and flock are not here")
+pytestmark = pytest.mark.skipif(not (shutil.which("sh") and shutil.which("flock")), reason="sh or flock is missing")
 
 
 class Night:
     """A folder for the night, with the command on its path."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: str) -> None:
         self.folder, self.bin = folder / "night", folder / "bin"
         (self.folder / "inbox").mkdir(parents=True)
         self.bin.mkdir()
-        self.command(REAL)
+        self.kokin = command
+        self.command(command)
         self.url = f"sqlite:///{self.folder}/city.db"
 
     def create(self) -> None:
@@ -43,8 +45,8 @@ class Night:
         path.chmod(0o755)
 
     def fail(self, word: str, script: str) -> None:
-        """Run a script in place of the command where its arguments have a word."""
-        self.command(f'case "$*" in *{word}*) {script} ;; *) {REAL} ;; esac')
+        """Run a script instead of the command where its arguments contain a word."""
+        self.command(f'case "$*" in *{word}*) {script} ;; *) {self.kokin} ;; esac')
 
     def run(self, redirection: str = "") -> subprocess.CompletedProcess[str]:
         environment = {"PATH": f"{self.bin}:/usr/bin:/bin", "KOKIN_NIGHT": str(self.folder), "KOKIN_LANG": "en"}
@@ -55,7 +57,7 @@ class Night:
         )
 
     def sources(self) -> list[str]:
-        """The receipt files of the ledger, in their order."""
+        """Return the receipt files of the ledger, in their order."""
         with Ledger.open(self.url) as ledger:
             return [entry.source for entry in ledger.entries() if entry.kind is EntryKind.RECEIPT_FILE]
 
@@ -67,9 +69,27 @@ class Night:
         return sorted(path.name for path in (self.folder / folder).rglob("*") if path.is_file())
 
 
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The command in a fork of a server, as a line of a shell."""
+    script, path = Path(__file__).parent / "command_server.py", tmp_path_factory.mktemp("server") / "socket"
+    environment = {"PYTHONPATH": str(Path(kokin.__file__).parents[1]), "KOKIN_LANG": "en", "PYTHONUTF8": "1"}
+    call = [sys.executable, str(script), str(path)]
+    with subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        yield f"exec '{sys.executable}' -I -S '{script}' '{path}' \"$@\""
+        server.kill()
+
+
 @pytest.fixture
-def night(tmp_path: Path) -> Night:
-    return Night(tmp_path)
+def night(tmp_path: Path, fork: str) -> Night:
+    return Night(tmp_path, fork)
+
+
+@pytest.fixture
+def night_of_processes(tmp_path: Path) -> Night:
+    return Night(tmp_path, PROCESS)
 
 
 @pytest.fixture(scope="module")
@@ -94,22 +114,22 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     night.bring(city["zengin-91"], "zengin-91", "b-debit.txt")
     night.bring(city["zengin-91"], "zengin-91", "c-half.part")
     first = night.run()
-    # The refused file is the gravest; what came before and after it stands.
+    # The highest code is that of the rejected file; the files before and after it are posted.
     assert first.returncode == 3, first.stdout + first.stderr
     assert night.files("inbox") == ["c-half.part"]
     assert night.files("done") == ["b-debit.txt", "bills.csv", "eltax.csv"]
-    assert night.files("refused") == ["a-damaged.txt"]
+    assert night.files("rejected") == ["a-damaged.txt"]
     assert "TOTAL_MISMATCH" in first.stderr
     with Ledger.open(night.url) as ledger:
         before = ledger.status()
     assert night.sources() == ["eltax.csv", "b-debit.txt"]
     (day,) = (night.folder / "reports").iterdir()
     summary = json.loads((day / "summary.json").read_text(encoding="utf-8"))
-    assert summary["hash"] == before["hash"] == (night.folder / "seals.txt").read_text().split()[1]
+    assert summary["hash"] == before["hash"] == (night.folder / "hashes.txt").read_text().split()[1]
     with (day / "balances.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 400
 
-    # The same bytes under another name, and beside them a name that is there already.
+    # The same bytes under another name, and beside them a name that is already posted.
     night.bring(city["zengin-91"], "zengin-91", "again.txt")
     night.bring(city["kokin-csv"], "kokin-csv")
     second = night.run()
@@ -120,15 +140,15 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
 
 
 @pytest.mark.parametrize("code", [2, 127, 130, 137])
-def test_a_night_that_breaks_off_leaves_the_files(night: Night, city: dict[str, Path], code: int) -> None:
+def test_an_aborted_night_leaves_the_files(night: Night, city: dict[str, Path], code: int) -> None:
     night.create()
     night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
     night.bring(city["kokin-csv"], "kokin-csv", "b.csv")
     night.fail("post", f"exit {code}")
-    done = night.run()
-    assert done.returncode == code
+    result = night.run()
+    assert result.returncode == code
     assert night.files("inbox") == ["a.csv", "b.csv"]
-    assert done.stdout.count(".csv: exit code") == 1
+    assert result.stdout.count(".csv: exit code") == 1
     assert night.sources() == []
 
 
@@ -140,27 +160,29 @@ def test_a_file_that_the_ledger_does_not_have_stays_in_the_inbox(
     night.bring(city["kokin-csv"], "kokin-csv", "a.csv")
     night.bring(city["dsk-csv"], "dsk-csv", "b.csv")
     night.fail("a.csv", f"exit {code}")
-    done = night.run()
-    # It does not stop the file behind it.
+    result = night.run()
+    # It does not stop the file after it.
     assert (night.files("inbox"), night.files("done"), night.sources()) == (["a.csv"], ["b.csv"], ["b.csv"])
-    assert done.returncode == 4, done.stdout + done.stderr
+    assert result.returncode == 4, result.stdout + result.stderr
     assert (night.folder / "reports").exists()
-    night.fail("nothing", "")
+    night.command(night.kokin)
     assert night.run().returncode <= 1
     assert (night.files("inbox"), night.files("done"), night.sources()) == ([], ["a.csv", "b.csv"], ["b.csv", "a.csv"])
 
 
-def test_a_broken_installation_moves_no_file(night: Night, city: dict[str, Path]) -> None:
+def test_a_broken_installation_moves_no_file(night_of_processes: Night, city: dict[str, Path]) -> None:
+    night = night_of_processes
     night.create()
     night.bring(city["kokin-csv"], "kokin-csv")
     (night.bin / "rich.py").write_text("raise ImportError('half an upgrade')")
-    night.command(f"PYTHONPATH='{night.bin}':$PYTHONPATH {REAL}")
-    done = night.run()
-    assert done.returncode == 4
+    night.command(f"PYTHONPATH='{night.bin}':$PYTHONPATH {PROCESS}")
+    result = night.run()
+    assert result.returncode == 4
     assert night.files("inbox") == ["eltax.csv"]
 
 
-def test_a_night_whose_output_is_closed(night: Night, city: dict[str, Path]) -> None:
+def test_a_night_whose_output_is_closed(night_of_processes: Night, city: dict[str, Path]) -> None:
+    night = night_of_processes
     night.create()
     night.bring(city["kokin-csv"], "kokin-csv")
     assert night.run(">&-").returncode == 4
@@ -172,43 +194,43 @@ def test_names_of_files_are_bytes(night: Night, city: dict[str, Path]) -> None:
     names = ["\udc8e\udc8d.csv", "two\nlines.csv", " a 'b' \x1b[31m.csv"]
     for name, layout in zip(names, ("kokin-csv", "dsk-csv", "zengin-91"), strict=True):
         night.bring(city[layout], layout, name)
-    done = night.run()
-    assert done.returncode <= 1, done.stdout + done.stderr
+    result = night.run()
+    assert result.returncode <= 1, result.stdout + result.stderr
     assert (night.files("inbox"), night.files("done")) == ([], sorted(names))
     assert sorted(night.sources()) == sorted(["\\x8e\\x8d.csv", "two\\x0alines.csv", " a 'b' \\x1b[31m.csv"])
-    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" not in result.stdout + result.stderr
 
 
-def test_there_is_no_night_without_a_ledger(night: Night, city: dict[str, Path]) -> None:
+def test_a_night_without_a_ledger_is_aborted(night: Night, city: dict[str, Path]) -> None:
     night.bring(city["bills"], "bills")
-    done = night.run()
-    assert done.returncode == 4
-    assert "kokin ledger init" in done.stderr
+    result = night.run()
+    assert result.returncode == 4
+    assert "kokin ledger create" in result.stderr
     assert night.files("inbox") == ["bills.csv"]
     assert not (night.folder / "city.db").exists()
 
 
 def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
     night.create()
-    (night.folder / "seals.txt").write_text(f"2026-11-01 {'0123456789abcdef' * 4}\n")
-    done = night.run()
-    assert done.returncode == 5
-    assert "LEDGER_SEAL" in done.stderr
+    (night.folder / "hashes.txt").write_text(f"2026-11-01 {'0123456789abcdef' * 4}\n")
+    result = night.run()
+    assert result.returncode == 5
+    assert "LEDGER_SEAL" in result.stderr
     assert not (night.folder / "reports").exists()
 
 
-@pytest.mark.parametrize("seals", ["", "\n", "2026-11-01\n", "2026-11-01 0123456789abcdef\n", f"{'0' * 64}\n"])
-def test_a_damaged_file_of_seals_breaks_the_night_off(night: Night, seals: str) -> None:
+@pytest.mark.parametrize("line", ["", "\n", "2026-11-01\n", "2026-11-01 0123456789abcdef\n", f"{'0' * 64}\n"])
+def test_a_damaged_file_of_hashes_aborts_the_night(night: Night, line: str) -> None:
     night.create()
     assert night.run().returncode == 0
-    (night.folder / "seals.txt").write_text(seals)
-    done = night.run()
-    assert done.returncode == 4
-    assert "seals.txt is not a day and a hash" in done.stdout
-    assert (night.folder / "seals.txt").read_text() == seals
+    (night.folder / "hashes.txt").write_text(line)
+    result = night.run()
+    assert result.returncode == 4
+    assert "hashes.txt is not a day and a hash" in result.stdout
+    assert (night.folder / "hashes.txt").read_text() == line
 
 
-def test_units_name_the_files_that_are_there() -> None:
+def test_units_name_existing_files() -> None:
     service = (FOLDER / "kokin-night.service").read_text()
     for name in ("night.sh", "night.conf"):
         assert f"/{name}" in service + (FOLDER / "kokin-night.cron").read_text()

@@ -1,4 +1,4 @@
-"""``kokin qr``: scans as readers send them, and print runs that must not start."""
+"""``kokin qr``: scans as readers send them, and runs that must not start."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def write_bills(folder: Path, *case_keys: str) -> None:
 
 
 @pytest.mark.parametrize("scan", [CODE.payload, f"]Q1{CODE.payload}", f"]Q1{CODE.payload}\r\n"])
-def test_a_scan_is_read_as_the_reader_sends_it(kokin: Any, tmp_path: Path, scan: str) -> None:
-    done = kokin("qr", "read", scan, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert CODE.el_number in done.stdout
+def test_a_scan_is_read_as_the_scanner_sends_it(kokin: Any, tmp_path: Path, scan: str) -> None:
+    result = kokin("qr", "read", scan, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert CODE.el_number in result.stdout
 
 
-def test_two_slips_of_one_number_end_with_3_before_anything_is_written(kokin: Any, tmp_path: Path) -> None:
+def test_two_slips_with_one_number_end_with_3_before_anything_is_written(kokin: Any, tmp_path: Path) -> None:
     write_bills(tmp_path, "1", "2", "1")
-    done = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
-    assert done.returncode == 3
-    assert "bills.csv, record 3, el_number: SLIP_DUPLICATE" in done.stderr
-    assert "record 1" in done.stderr
+    result = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "bills.csv, record 3, el_number: SLIP_DUPLICATE" in result.stderr
+    assert "record 1" in result.stderr
     assert not (tmp_path / "slips").exists()
 
 
@@ -55,6 +55,6 @@ def test_another_run_in_a_folder_ends_with_3_and_names_what_differs(kokin: Any, 
     assert kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path).returncode == 0
     assert kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path).returncode == 0
     write_bills(tmp_path, "1", "3")
-    done = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
-    assert done.returncode == 3
-    assert "bills.sha256: RUN_DIFFERS" in done.stderr
+    result = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "bills.sha256: RUN_DIFFERS" in result.stderr

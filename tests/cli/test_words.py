@@ -1,4 +1,4 @@
-"""Every word of the command stands in both languages, and no translation is left over."""
+"""Every text of the command is in both languages, and no translation is left over."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from rich.cells import cell_len
 
 import kokin
 from kokin.cli import app
-from kokin.cli._words import language, tell
+from kokin.cli._messages import language, message
 
 PACKAGE = Path(kokin.__file__).parent
 CATALOGUE = tomllib.loads((PACKAGE / "cli" / "words.toml").read_text(encoding="utf-8"))
 OURS = {
     english: japanese for name, table in CATALOGUE.items() if name != "elsewhere" for english, japanese in table.items()
 }
-WITH_WORDS = ("tell", "help_text", "heads", "page", "_explain")
+TRANSLATING = ("message", "help_text", "option", "argument", "headings", "command_help", "_explain")
 
 
 def constants(node: ast.expr) -> Iterator[str]:
@@ -42,34 +42,35 @@ def paragraphs(text: str) -> list[str]:
 
 
 def texts() -> set[str]:
-    """Everything that the command says."""
-    said: set[str] = set()
+    """Return all texts of the command."""
+    found: set[str] = set()
     for path in (PACKAGE / "cli").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WITH_WORDS:
-                found = [text for each in node.args for text in constants(each)]
-                said.update(*map(paragraphs, found)) if node.func.id == "page" else said.update(found)
-            if isinstance(node, ast.FunctionDef) and any(ast.unparse(each) == "exits" for each in node.decorator_list):
-                said.update(paragraphs(ast.get_docstring(node) or ""))
-            if isinstance(node, ast.ClassDef) and node.name == "State":
-                said.update(ast.literal_eval(each.value) for each in node.body if isinstance(each, ast.Assign))
-    return {text for text in said if text.strip()}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TRANSLATING:
+                # What begins with a hyphen is the name of an option.
+                each = [text for argument in node.args for text in constants(argument) if text[:1] != "-"]
+                found.update(*map(paragraphs, each)) if node.func.id == "command_help" else found.update(each)
+            if isinstance(node, ast.FunctionDef) and "with_exit_code" in map(ast.unparse, node.decorator_list):
+                found.update(paragraphs(ast.get_docstring(node) or ""))
+            if isinstance(node, ast.ClassDef) and node.name == "FileState":
+                found.update(ast.literal_eval(each.value) for each in node.body if isinstance(each, ast.Assign))
+    return {text for text in found if text.strip()}
 
 
 def test_both_languages_are_complete() -> None:
-    said = texts()
-    assert len(said) > 150
-    assert said - OURS.keys() - CATALOGUE["elsewhere"].keys() == set()
-    assert OURS.keys() - said == set()
+    found = texts()
+    assert len(found) > 150
+    assert found - OURS.keys() - CATALOGUE["elsewhere"].keys() == set()
+    assert OURS.keys() - found == set()
 
 
-def test_what_others_say_is_said_somewhere() -> None:
+def test_texts_of_other_packages_exist() -> None:
     system = {os.strerror(number) for number in range(1, 140)}
     source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     assert {text for text in CATALOGUE["elsewhere"] if f'"{text}"' not in source and text not in system} == set()
 
 
-def test_no_word_stands_twice() -> None:
+def test_no_text_is_translated_more_than_once() -> None:
     assert sum(map(len, CATALOGUE.values())) == len({text for table in CATALOGUE.values() for text in table})
 
 
@@ -98,7 +99,7 @@ def test_the_locale_decides(environment: dict[str, str], expected: str, monkeypa
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert language() == expected
-    assert tell("written to {out}", out="x") == {"en": "written to x", "ja": "出力先: x"}[expected]
+    assert message("written to {out}", out="x") == {"en": "written to x", "ja": "出力先: x"}[expected]
 
 
 def commands(command: object, *names: str) -> Iterator[tuple[str, ...]]:
@@ -111,7 +112,7 @@ def commands(command: object, *names: str) -> Iterator[tuple[str, ...]]:
 def test_help_is_japanese_and_fits_the_terminal(names: tuple[str, ...]) -> None:
     call = [sys.executable, "-c", "from kokin.cli import main; main()", *names, "--help"]
     environment = {**os.environ, "KOKIN_LANG": "ja", "COLUMNS": "80", "PYTHONUTF8": "1"}
-    told = subprocess.run(call, capture_output=True, text=True, encoding="utf-8", env=environment, check=True).stdout
-    assert any("\u3040" <= sign <= "\u30ff" for sign in told)
-    # What typer adds in brackets is its own.
-    assert [line for line in told.splitlines() if cell_len(line.partition("  [")[0]) > 80] == []
+    page = subprocess.run(call, capture_output=True, text=True, encoding="utf-8", env=environment, check=True).stdout
+    assert any("\u3040" <= sign <= "\u30ff" for sign in page)
+    # The text in brackets is typer's.
+    assert [line for line in page.splitlines() if cell_len(line.partition("  [")[0]) > 80] == []

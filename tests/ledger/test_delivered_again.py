@@ -170,7 +170,7 @@ def posted(place, month, coming, rng):
         accounts = build_accounts(again, ledger.bills(), files=ledger.totals(), as_of=REFERENCE_DAY)
         held = {control.name: control.holds for control in accounts.controls if control.holds is not None}
         assert held == dict.fromkeys(("T1", "T4", "T5", "T6"), True), accounts.controls
-        assert ledger.verify(again=True).is_clean
+        assert ledger.verify(rematch=True).is_clean
         refunds = accounts.overpayments.select(["bill_id", "outcome", "paid_on", "excess", "offered"])
         return {
             "balances": ledger.balances().to_pylist(),

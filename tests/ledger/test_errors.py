@@ -59,7 +59,7 @@ def test_a_role_without_rights(ledger, raw, bills, receipts):
             auditor.bills,
             auditor.status,
             auditor.verify,
-            auditor.relink,
+            auditor.reindex,
         ):
             said = refused(call)
             assert "rights" in said

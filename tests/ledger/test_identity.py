@@ -113,7 +113,7 @@ def test_records_of_one_payment_meet_in_any_order_of_days(new_place, bills, rece
             assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
             assert ledger.balances().to_pylist() == want.balances.to_pylist()
             assert all(control["holds"] for control in ledger.status()["controls"].values())
-            found = ledger.verify(again=True)
+            found = ledger.verify(rematch=True)
             assert found.is_clean, found.issues
     assert sorted(want.outcomes.column("outcome").to_pylist()) == outcomes
 
@@ -204,14 +204,14 @@ def test_reversing_one_of_two_overlapping_files_lets_the_other_count(ledger, bil
     ledger.reverse_entry(second, reason="twice", actor="chief")
     assert balances(ledger) == [("B1", 100), ("B2", 0), ("B3", 0)]
     assert all(control["holds"] for control in ledger.status()["controls"].values())
-    assert ledger.verify(again=True).is_clean
+    assert ledger.verify(rematch=True).is_clean
 
 
 def test_the_index_is_made_again_with_every_key(ledger, bills, receipts):
     ledger.add_bills(bills(B1=100), actor="clerk")
     ledger.post(receipts("a.csv", ("B1", 100, 1, key("k")), ("B1", 5, 1, NO_KEY)), actor="batch")
-    assert ledger.relink().is_clean
+    assert ledger.reindex().is_clean
     again = [("B1", 100, 1, key("k", **NO_KEY)), ("B1", 5, 1, NO_KEY)]
     done = ledger.post(receipts("b.csv", *again), actor="batch")
     assert done.outcomes == {"DUPLICATE_RECORD": {"count": 2, "amount": 105}}
-    assert ledger.verify(again=True).is_clean
+    assert ledger.verify(rematch=True).is_clean

@@ -45,7 +45,7 @@ def test_nothing_is_written_while_the_index_is_incomplete(paid, raw, bills, rece
         assert [issue.code for issue in refused.value.issues] == ["LEDGER_LINKS"]
     assert paid.status()["hash"] == before
     assert [issue.code for issue in paid.verify().issues] == ["LEDGER_LINKS"]
-    assert paid.relink().is_clean
+    assert paid.reindex().is_clean
     done = paid.post(receipts("tue.csv", ("B1", 10_000, 2)), actor="batch")
     assert done.outcomes == {"DUPLICATE_PAYMENT": {"count": 1, "amount": 10_000}}
 
@@ -73,12 +73,12 @@ def test_what_was_posted_against_an_incomplete_index_is_named(paid, raw, receipt
     recomputed = of_ledger(paid).summary["controls"]["T7"]
     assert (recomputed["left"], recomputed["right"], recomputed["holds"]) == (30_000, 15_000, False)
     assert recomputed["broken"] == ["applied", "excess"]
-    found = paid.relink()
+    found = paid.reindex()
     assert [(issue.code, issue.location.file) for issue in found.issues] == [("LEDGER_VERDICT", "postings")] * 2
     # The next entry that concerns them corrects them.
     back = paid.reverse_entry(done.entry.id, reason="posted against an incomplete index", actor="chief")
     paid.reverse_entry(back.entry.id, reason="to match it again", actor="chief")
-    assert paid.verify(again=True).is_clean
+    assert paid.verify(rematch=True).is_clean
     assert paid.status()["controls"]["T7"]["holds"]
     assert sorted(paid.outcomes().column("outcome").to_pylist()) == ["DUPLICATE_PAYMENT"] * 2 + ["MATCHED"] * 2
 

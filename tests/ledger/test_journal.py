@@ -28,7 +28,7 @@ def test_rows_are_never_changed(filled, raw, table):
     for statement in statements:
         with pytest.raises(DBAPIError, match="never changed"), raw.begin() as connection:
             connection.execute(text(statement))
-    assert filled.verify(again=True).is_clean
+    assert filled.verify(rematch=True).is_clean
 
 
 def test_every_changed_value_is_found_and_its_row_is_named(filled, raw, unguarded):
@@ -50,7 +50,7 @@ def test_every_changed_value_is_found_and_its_row_is_named(filled, raw, unguarde
             assert where == [(name, 2)], (name, column.name)
             with raw.begin() as connection:
                 connection.execute(change.values(dict(kept)))
-    assert filled.verify(again=True).is_clean
+    assert filled.verify(rematch=True).is_clean
 
 
 def test_nothing_is_not_an_empty_text_nor_a_sign(filled, raw, unguarded):
@@ -83,15 +83,15 @@ def test_missing_and_added_rows_are_named(filled, raw, table, unguarded):
 
 def test_a_ledger_that_was_cut_off_is_found_by_its_seal(filled, raw, unguarded):
     seal = filled.status()["hash"]
-    assert filled.verify(sealed=seal).is_clean
+    assert filled.verify(expected_hash=seal).is_clean
     unguarded()
     with raw.begin() as connection:
         for table in CHAINS:
             connection.execute(text(f"DELETE FROM {table} WHERE entry = 8"))
         connection.execute(text("DELETE FROM entries WHERE id = 8"))
-    filled.relink()
+    filled.reindex()
     assert filled.verify().is_clean
-    assert [issue.code for issue in filled.verify(sealed=seal).issues] == ["LEDGER_SEAL"]
+    assert [issue.code for issue in filled.verify(expected_hash=seal).issues] == ["LEDGER_SEAL"]
 
 
 def test_broken_links_are_found_and_made_anew(filled, raw):
@@ -106,8 +106,8 @@ def test_broken_links_are_found_and_made_anew(filled, raw):
         with raw.begin() as connection:
             connection.execute(change)
         assert [issue.code for issue in filled.verify().issues] == ["LEDGER_LINKS"]
-        filled.relink()
-        assert filled.verify(again=True).is_clean
+        filled.reindex()
+        assert filled.verify(rematch=True).is_clean
 
 
 def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts, monkeypatch):
@@ -123,7 +123,7 @@ def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts
     monkeypatch.setattr(_settle, "verdict_of", generous)
     filled.post(receipts("fri.csv", ("B2", 1, 5)), actor="batch")
     assert filled.verify().is_clean
-    assert {issue.code for issue in filled.verify(again=True).issues} == {"LEDGER_VERDICT"}
+    assert {issue.code for issue in filled.verify(rematch=True).issues} == {"LEDGER_VERDICT"}
 
 
 def test_the_audit_log_says_who_when_and_what_was_before(filled, tmp_path):

@@ -162,7 +162,7 @@ def test_a_month_of_files(place, tmp_path, count):
         settle(ledger, month.money(stand))
         assert_undisturbed(ledger, month, [paths[number] for number in sorted(stand)], policy)
         assert_controls(ledger, policy)
-        found = ledger.verify(sealed=seals[7], again=True)
+        found = ledger.verify(expected_hash=seals[7], rematch=True)
         assert found.is_clean, found.issues
 
 

@@ -70,7 +70,7 @@ def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, s
             done = ledger.post(file, actor="batch", source="none" if not len(file) else None)
             assert done.outcomes == counted(ledger, done.entry.id)
         assert_same(ledger, bills, files)
-        found = ledger.verify(again=True)
+        found = ledger.verify(rematch=True)
         assert found.is_clean, found.issues
         again = reconcile(ledger.bills(), ledger.receipts())
         assert again.outcomes.to_pylist() == ledger.outcomes().to_pylist()
@@ -104,7 +104,7 @@ def test_a_reversal_takes_out_and_its_reversal_restores(new_place, cities, seed)
             handle[entry] = ledger.reverse_entry(handle[entry], reason="wrong file", actor="chief").entry.id
             stands[entry] = not stands[entry]
             assert_same(ledger, bills, [file for entry, file in entries.items() if stands[entry]])
-        found = ledger.verify(again=True)
+        found = ledger.verify(rematch=True)
         assert found.is_clean, found.issues
 
 
@@ -124,7 +124,7 @@ def test_changed_bills_are_judged_as_if_they_had_always_been_so(new_place, citie
         told = done.entry.totals
         assert told["given"] == len(bills) == told["changed"] + told["unchanged"]
         assert_same(ledger, bills, files)
-        found = ledger.verify(again=True)
+        found = ledger.verify(rematch=True)
         assert found.is_clean, found.issues
 
 

@@ -40,7 +40,7 @@ def test_they_are_kept_and_come_back_as_they_were(ledger, rows, kind, add, tmp_p
     header, *lines = (tmp_path / f"{kind}.csv").read_text().splitlines()
     assert header.split(",")[:3] == ["id", "entry", "amount"]
     assert [line.split(",")[2] for line in lines] == ["29302", "500"]
-    assert ledger.verify(again=True).is_clean
+    assert ledger.verify(rematch=True).is_clean
 
 
 @pytest.mark.parametrize(("kind", "add"), ADDING)

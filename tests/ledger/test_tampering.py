@@ -74,7 +74,7 @@ def test_every_value_of_every_type_is_found(filled, raw, unguarded, table):
     row = kept[-1]["id"] if table == "links" else 2
     # Another number of a page or of a run changes nothing.
     free = ("id", "run") if table == "links" else ()
-    assert filled.verify(again=True).is_clean
+    assert filled.verify(rematch=True).is_clean
     tried = 0
     for column in TABLES[table].c:
         for value in new_values(raw, column):
@@ -83,12 +83,12 @@ def test_every_value_of_every_type_is_found(filled, raw, unguarded, table):
             if not execute(raw, f"UPDATE {table} SET {column.name} = {value} WHERE {where}"):
                 continue
             tried += 1
-            found = filled.verify(again=table == "links")
+            found = filled.verify(rematch=table == "links")
             assert column.name in free or not found.is_clean, (column.name, value)
             assert table == "links" or found.issues[0].location.file == table, (column.name, value)
             restore(raw, table, kept)
     assert tried > len(TABLES[table].c)
-    assert filled.verify(again=True).is_clean
+    assert filled.verify(rematch=True).is_clean
 
 
 @pytest.mark.parametrize("table", EVERY_TABLE)
@@ -109,10 +109,10 @@ def test_every_row_that_is_missing_added_or_moved_is_found(filled, raw, unguarde
         changes.append([f"UPDATE {table} SET id = {new} WHERE id = {old}" for new, old in swapped])
     for statements in changes:
         assert execute(raw, *statements), statements
-        found = filled.verify(again=True)
+        found = filled.verify(rematch=True)
         assert not found.is_clean, statements
         restore(raw, table, kept)
-    assert filled.verify(again=True).is_clean
+    assert filled.verify(rematch=True).is_clean
 
 
 @pytest.mark.parametrize("table", JOURNAL)
@@ -132,7 +132,7 @@ def test_the_database_refuses_rows_with_other_ids(filled, raw, table):
         copy = f"INTO {table} (id, {columns}) SELECT {number}, {columns} FROM {table} WHERE id = 1"
         assert not execute(raw, *as_adder, f"INSERT {copy}"), number
     assert len(rows_of(raw, table)) == last
-    assert filled.verify(again=True).is_clean
+    assert filled.verify(rematch=True).is_clean
 
 
 @pytest.mark.parametrize("table", JOURNAL)
@@ -236,14 +236,14 @@ def test_reading_a_changed_ledger_raises_errors_of_kokin_only(filled, raw, ungua
     assert changed or raw.dialect.name == "postgresql"
 
 
-@pytest.mark.parametrize("sealed", ["zz", "0" * 63, "0" * 65, "g" * 64, "0" * 63 + " ", "é" * 64])
-def test_a_hash_that_is_none_is_an_issue(filled, sealed):
-    assert [issue.code for issue in filled.verify(sealed=sealed).issues] == ["LEDGER_SEAL_FORMAT"]
+@pytest.mark.parametrize("expected", ["zz", "0" * 63, "0" * 65, "g" * 64, "0" * 63 + " ", "é" * 64])
+def test_a_hash_that_is_none_is_an_issue(filled, expected):
+    assert [issue.code for issue in filled.verify(expected_hash=expected).issues] == ["LEDGER_SEAL_FORMAT"]
 
 
 def test_hashes_are_compared_in_either_case(filled):
     seal = filled.status()["hash"]
-    assert filled.verify(sealed=seal.upper()).is_clean
+    assert filled.verify(expected_hash=seal.upper()).is_clean
 
 
 def test_sums_of_yen_never_overflow(filled, raw, unguarded):

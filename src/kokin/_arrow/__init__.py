@@ -54,6 +54,7 @@ from kokin._arrow._checks import (
 from kokin._arrow._csv import (
     FORMULA,
     escape_formulas,
+    read_records,
     write_csv,
 )
 from kokin._arrow._digits import (
@@ -145,6 +146,7 @@ __all__ = [
     "location_of",
     "normalize",
     "normalize_column",
+    "read_records",
     "redact_array",
     "remove_drafts",
     "sort",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +17,11 @@ import pyarrow.csv as pa_csv
 
 from kokin._arrow._arrow import chunks, empty_batch, text_buffers
 from kokin._arrow._files import atomic_file
+from kokin._arrow._rows import validate_table
 from kokin._arrow._stretches import lazy_thread_map
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import Record
+from kokin.text import file_name
 
 #: A cell that begins so is a formula to a spreadsheet: a sign, full-width too, after any white space; a tab or a
 #: carriage return. https://owasp.org/www-community/attacks/CSV_Injection
@@ -49,6 +56,46 @@ def write_csv(rows: pa.Table | Callable[[], Iterable[pa.RecordBatch]], path: Pat
             file.seek(0)
             file.truncate()
             _write(batches(), file, "needed", encoding)
+
+
+def read_records(path: Path, record: type[Record]) -> tuple[pa.Table, list[Issue]]:
+    """Return a small CSV as a table with the columns of a record, and a warning for each column that is not one.
+
+    UTF-8, with or without a byte order mark, or cp932. The first row has the names of the columns; an empty value is
+    null, a row without a value is left out.
+
+    Raises:
+        InvalidInputError: the file is empty or in another encoding, a row has not as many columns as the header, a
+            required column or value is missing, or a value breaks the rule of its field.
+        OSError: the file cannot be read.
+    """
+    content, place = path.read_bytes(), partial(Location, file_name(path))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = content.decode("cp932")
+        except UnicodeDecodeError as error:
+            raise _invalid(Issue("BYTE_UNKNOWN", location=place(byte=error.start))) from None
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(row)]
+    if not rows:
+        raise _invalid(Issue("FILE_EMPTY", location=place()))
+    names, *values = rows
+    sizes = ((number, len(row)) for number, row in enumerate(values, 1) if len(row) != len(names))
+    if issues := [
+        Issue("COLUMNS_COUNT", expected=f"{len(names)} columns", found=f"{size} columns", location=place(number))
+        for number, size in sizes
+    ]:
+        raise _invalid(*issues)
+    columns = [pa.array([row[at] or None for row in values], pa.string()) for at in range(len(names))]
+    unknown = [
+        Issue("COLUMN_UNKNOWN", field=name, location=place()) for name in names if name not in record.model_fields
+    ]
+    return validate_table(pa.table(columns, names), record, place=place), unknown
+
+
+def _invalid(*issues: Issue) -> InvalidInputError:
+    return InvalidInputError(issues, "nothing was written")
 
 
 def escape_formulas(column: pa.ChunkedArray) -> pa.ChunkedArray:

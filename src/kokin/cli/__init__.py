@@ -1,4 +1,4 @@
-"""The ``kokin`` command: arguments, progress and exit codes. No rule and no format lives here."""
+"""The ``kokin`` command: arguments, progress, output and exit codes. It contains no rule and no file format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> object:
-    if name == "app":  # imported late, so that main can report what fails in it
+    if name == "app":  # imported late, so that main can report an import that fails
         from kokin.cli._app import app
 
         return app

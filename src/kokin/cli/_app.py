@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The application: all commands, and the checks of the arguments before one of them runs."""
 
 from __future__ import annotations
 
@@ -11,42 +11,47 @@ from typing import Annotated
 import typer
 
 import kokin
-from kokin.cli import _show
-from kokin.cli._address import without_passwords
-from kokin.cli._check import check
-from kokin.cli._demo import demo
-from kokin.cli._exits import Exit
-from kokin.cli._layouts import layouts
-from kokin.cli._ledger import app as ledger
+from kokin.cli import _output
+from kokin.cli._check import check, layouts
+from kokin.cli._ledger_read import list_app, read_commands
+from kokin.cli._ledger_write import write_commands
+from kokin.cli._main import Exit
+from kokin.cli._messages import command_help, message
+from kokin.cli._options import option, remove_passwords
 from kokin.cli._qr import app as qr
-from kokin.cli._reconcile import reconcile
+from kokin.cli._reconcile import demo, reconcile
 from kokin.cli._report import report
-from kokin.cli._words import help_text, page, tell
 
 app = typer.Typer(
     name="kokin",
-    help=page("""The public money of Japanese local governments: slips out, receipts in, reconciled to the yen.
+    help=command_help("""The public money of Japanese local governments: slips out, receipts in, reconciled to the yen.
 
-    Exit codes: 0 clean; 1 done, with exceptions to look at; 2 wrong usage; 3 input rejected, nothing of it written;
+    Exit codes: 0 clean; 1 finished, with exceptions to look at; 2 wrong usage; 3 input rejected, nothing of it written;
     4 a file or the ledger could not be read or written; 5 the books do not balance: a control is broken, or the ledger
-    was changed; 130 interrupted; 141 nobody reads the output any more. Where several apply, the highest.
+    was changed; 130 interrupted; 141 the reader of the output has closed it. Where several apply, the highest.
 
-    Messages are Japanese where the locale is (LANG, or KOKIN_LANG=ja|en)."""),
+    Messages are in Japanese where the locale is (LANG, or KOKIN_LANG=ja|en)."""),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+ledger = typer.Typer(
+    help=command_help("""Keep a ledger of bills and receipts; each payment is posted once, and no row is ever changed.
 
+    The ledger is a database, named by -L or by KOKIN_LEDGER: the path of an SQLite file for one machine,
+    postgresql://user@host/database for a team. Put a password into PGPASSWORD or .pgpass; it is never printed."""),
+    no_args_is_help=True,
+)
 
-# What every error of usage is. typer exports only this kind of it.
+# The base class of every usage error; typer exports only this subclass.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-_EMPTY_OPTION = re.compile(r"--?[a-z-]+=")
+_EMPTY_OPTION = re.compile(r"--?[A-Za-z-]+=")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"kokin {kokin.__version__}")
         raise typer.Exit
 
@@ -54,8 +59,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def kokin_command(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help=help_text("Print the version and stop.")),
+        bool, option("Print the version and exit.", "--version", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """The whole command; its help is that of ``app``."""
@@ -68,41 +72,43 @@ app.command()(check)
 app.command()(reconcile)
 app.add_typer(ledger, name="ledger")
 app.command()(report)
+for _command in (*write_commands, *read_commands):
+    ledger.command()(_command)
+ledger.add_typer(list_app, name="list")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command with its arguments, and return its exit code; what it does not expect is raised."""
+    """Run the command with its arguments and return its exit code; an unexpected error is raised."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal may lack a sign; it is better shown as ? than not at all.
+        # A terminal that lacks a character shows ? instead of it.
         sys.stdout.reconfigure(errors="replace")
     command = typer.main.get_command(app)
     try:
-        arguments = without_passwords(arguments)
-        _refuse_empty(arguments)
+        arguments = remove_passwords(arguments)
+        _require_values(arguments)
         with command.make_context("kokin", list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
     except _UsageError as error:
-        _show.usage(error)
+        _output.usage_error(error)
         return Exit.USAGE
     except BrokenPipeError:
         raise
     except OSError as error:  # the help or the version could not be written
-        _show.failure(error)
+        _output.failed(error)
         return Exit.FAILED
     return Exit.CLEAN
 
 
-def _refuse_empty(arguments: Sequence[str]) -> None:
-    """Refuse an empty argument: it is a variable of a script without a value, and would name the working directory.
+def _require_values(arguments: Sequence[str]) -> None:
+    """Raise :class:`BadParameter` for an empty argument: the value of an unset variable in a script.
 
-    Raises:
-        BadParameter: there is one.
+    As a path it would be the working directory.
     """
     for at, argument in enumerate(arguments):
         if argument == "" or _EMPTY_OPTION.fullmatch(argument):
             before = arguments[at - 1] if at else ""
             option = argument.rstrip("=") or (before if before.startswith("-") else f"{at + 1}")
-            message = tell("the value is empty; name something, or leave the option out")
-            raise typer.BadParameter(message, param_hint=option)
+            text = message("the value is empty; enter a value, or leave the option out")
+            raise typer.BadParameter(text, param_hint=option)

@@ -1,131 +1,166 @@
-"""``kokin check``: read receipt files to their end, and say what is in them and what is wrong with them."""
+"""``kokin check`` and ``kokin layouts``: receipt files, and the layouts by which they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from kokin.cli import _show
-from kokin.cli._exits import Exit, exits, with_controls
-from kokin.cli._options import LayoutNames, Lenient, ReferenceDate, day_of
-from kokin.cli._words import heads, help_text, language, tell
+from kokin.cli import _output
+from kokin.cli._main import Exit, with_controls, with_exit_code
+from kokin.cli._messages import headings, language, message
+from kokin.cli._options import (
+    LayoutNames,
+    Lenient,
+    ReceiptFiles,
+    ReferenceDate,
+    argument,
+    day_or_today,
+    layouts_for,
+    option,
+)
+from kokin.issues import printable
 from kokin.text import mask
 
 if TYPE_CHECKING:
     from kokin.receipts import CheckResult, ReceiptFile
 
 
-class Format(StrEnum):
-    """How the result is written."""
+class CheckFormat(StrEnum):
+    """Format of the result."""
 
     TEXT = "text"
     JSON = "json"
     SARIF = "sarif"
 
 
-@exits
+@with_exit_code
 def check(
-    files: Annotated[list[Path], typer.Argument(help=help_text("Receipt files."), show_default=False)],
+    files: ReceiptFiles,
     layout: LayoutNames,
-    output: Annotated[Format, typer.Option("--format", help=help_text("How the result is written."))] = Format.TEXT,
+    output: Annotated[CheckFormat, option("Format of the output.", "--format", show_default=True)] = CheckFormat.TEXT,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
-    unmasked: Annotated[
-        bool, typer.Option("--unmasked", help=help_text("Show names and account numbers of the header."))
-    ] = False,
+    unmasked: Annotated[bool, option("Show names and account numbers of the header.", "--unmasked")] = False,
 ) -> Exit:
-    """Check receipt files: totals, every record, every byte. Nothing is written, and names are masked.
+    """Check receipt files: totals, every record, every byte. Writes nothing; names are masked.
 
-    Several files are also compared with one another: a file that repeats payments of another one is named.
+    Several files are also compared with one another: a file with payments that another file has too is named.
     """
     from kokin import receipts
-    from kokin.cli._files import layouts_for
 
-    day = day_of(reference_date)
-    named = list(zip(files, layouts_for(files, layout), strict=True))
-    reports = [receipts.check(path, name, lenient=lenient, reference_date=day) for path, name in named]
-    opened = [receipts.open(path, name, lenient=lenient, reference_date=day) for path, name in named]
-    controls = {"T1": _totals_control(reports), **_compare(reports, opened)}
+    day = day_or_today(reference_date)
+    layout_of = list(zip(files, layouts_for(files, layout), strict=True))
+    results = [receipts.check(path, name, lenient=lenient, reference_date=day) for path, name in layout_of]
+    opened = [receipts.open(path, name, lenient=lenient, reference_date=day) for path, name in layout_of]
+    controls = {"T1": _totals_control(results), **_compare(results, opened)}
     match output:
-        case Format.TEXT:
-            _print(reports)
+        case CheckFormat.TEXT:
+            _print_results(results)
             for file in opened:
                 _print_header(file, unmasked)
-        case Format.JSON:
-            _show.as_json([report.as_dict(language()) for report in reports])
-        case Format.SARIF:
-            logs = [report.as_sarif(language()) for report in reports]
-            _show.as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]})
-    return with_controls(Exit(max(report.exit_code for report in reports)), controls)
+        case CheckFormat.JSON:
+            _output.as_json([result.as_dict(language()) for result in results])
+        case CheckFormat.SARIF:
+            logs = [result.as_sarif(language()) for result in results]
+            _output.as_json({**logs[0], "runs": [run for log in logs for run in log["runs"]]})
+    return with_controls(Exit(max(result.exit_code for result in results)), controls)
 
 
-def _totals_control(reports: Sequence[CheckResult]) -> dict[str, Any]:
-    """T1 of the files that are not rejected: what each declares is what was counted in it."""
+def _totals_control(results: Sequence[CheckResult]) -> dict[str, Any]:
+    """Return T1 of the files that are not rejected: the totals that each declares are those of its records."""
     from kokin.reconcile import Control
 
-    good = [report for report in reports if not report.refused]
-    totals = [(f"{report.source} {total.field}", total.agrees) for report in good for total in report.totals.declared]
-    wrong, unsure = (tuple(name for name, agrees in totals if agrees is found) for found in (False, None))
-    # Each total is compared by itself: their sum would count yen of one payment several times, and records with them.
-    yen = sum(report.totals.accepted_yen for report in good)
-    return Control("T1", "detail = trailer, per file", yen, yen, wrong, unsure).as_dict()
+    accepted = [result for result in results if not result.refused]
+    totals = [
+        (f"{result.source} {total.field}", total.agrees) for result in accepted for total in result.totals.declared
+    ]
+    broken, unsure = (tuple(name for name, agrees in totals if agrees is state) for state in (False, None))
+    # Each total is compared by itself: their sum would count yen of one payment several times, and add records to yen.
+    yen = sum(result.totals.accepted_yen for result in accepted)
+    return Control("T1", "detail = trailer, per file", yen, yen, broken, unsure).as_dict()
 
 
-def _compare(reports: Sequence[CheckResult], files: Sequence[ReceiptFile]) -> dict[str, Any]:
-    """T6 of several files with receipts; a file that repeats payments of another one gets an issue (FILE_OVERLAPS)."""
-    from kokin.cli._files import overlaps
+def _compare(results: Sequence[CheckResult], files: Sequence[ReceiptFile]) -> dict[str, Any]:
+    """Return T6 of several files with receipts; add FILE_OVERLAPS to the issues of a file in ``results``."""
     from kokin.model import Bill, arrow_schema
     from kokin.reconcile import reconcile
 
-    good = [file for file, report in zip(files, reports, strict=True) if file.layout.receipt and not report.refused]
-    if len(good) < 2:
+    pairs = zip(files, results, strict=True)
+    accepted = [file for file, result in pairs if file.layout.receipt and not result.refused]
+    if len(accepted) < 2:
         return {}
-    # Without bills: which records report one payment depends on the records alone.
-    result = reconcile(arrow_schema(Bill).empty_table(), [file.table(on_error="skip") for file in good])
-    for digest, issue in overlaps(result):
-        report = next(one for one in reports if (one.source, one.digest) == (issue.location.file, digest))
-        report.issues.add([issue])
-    return {control.name: control.as_dict() for control in result.controls if control.name == "T6"}
+    # Without bills: which records report the same payment depends on the records alone.
+    run = reconcile(arrow_schema(Bill).empty_table(), [file.table(on_error="skip") for file in accepted])
+    for digest, issue in _output.overlap_issues(run):
+        result = next(each for each in results if (each.source, each.digest) == (issue.location.file, digest))
+        result.issues.add([issue])
+    return {control.name: control.as_dict() for control in run.controls if control.name == "T6"}
 
 
 def _print_header(file: ReceiptFile, unmasked: bool) -> None:
-    """Whose file it is and of when: the fields of its header, what is personal or a name masked."""
-    kind = file.layout.role("header")
+    """Print the fields of a file's header; personal data and names are masked."""
+    record = file.layout.role("header")
     rows = []
-    for field in kind.fields if kind else ():
+    for field in record.fields if record else ():
         value = file.header.get(field.id)
         if value in (None, "") or field.type == "filler" or field.const is not None:
             continue
         hidden = not unmasked and (field.sensitive or field.id.endswith("_name"))
         rows.append((field.id, field.ja, mask(str(value)) if hidden else str(value)))
     if rows:
-        _show.line()
-        _show.grid((tell("{file} header", file=file.source), "項目", tell("content")), rows)
+        _output.line()
+        _output.table((message("{file} header", file=file.source), *headings("item", "content")), rows)
 
 
-def _print(reports: Sequence[CheckResult]) -> None:
+def _print_results(results: Sequence[CheckResult]) -> None:
     rows = []
-    for report in reports:
-        totals = report.totals
+    for result in results:
+        totals = result.totals
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
-        rows.append((report.source, report.layout, *counts, tell("refused" if report.refused else "taken")))
-    _show.grid(heads("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
-    for report in reports:
+        rows.append((result.source, result.layout, *counts, message("rejected" if result.refused else "accepted")))
+    _output.table(headings("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
+    for result in results:
         declared = [
             (
-                each.field,
-                each.declared,
-                each.counted,
-                tell("not checked" if each.agrees is None else "agrees" if each.agrees else "DIFFERS"),
+                total.field,
+                total.declared,
+                total.counted,
+                message("not checked" if total.agrees is None else "agrees" if total.agrees else "DIFFERS"),
             )
-            for each in report.totals.declared
+            for total in result.totals.declared
         ]
         if declared:
-            _show.line()
-            heading = tell("{file} declares", file=report.source)
-            _show.grid((heading, *heads("declared", "counted", "")), declared)
-        _show.issues(report.issues, total=report.issues.total)
+            _output.line()
+            title = message("{file} declares", file=result.source)
+            _output.table((title, *headings("declared", "counted", "")), declared)
+        _output.issues(result.issues, total=result.issues.total)
+
+
+@with_exit_code
+def layouts(
+    name: Annotated[str | None, argument("Name of a layout, or path of its TOML file.")] = None,
+    new: Annotated[bool, option("Print a commented template of a layout file.", "--new")] = False,
+) -> Exit:
+    """List the layouts of receipt files, or print the field table of one."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from kokin.receipts import layouts as catalog
+
+    if new:
+        _output.lines(catalog.template(name or "my-layout"))
+    elif name is None:
+        english = language() == "en"
+        rows = []
+        for layout in map(catalog.load, catalog.names()):
+            verified = message("yes" if layout.verified else "NO")
+            rows.append((layout.name, layout.ja, *([layout.en] if english else ()), layout.format, verified))
+        titles = headings("description") if english else ()
+        _output.table((*headings("layout"), "名称", *titles, *headings("format", "verified")), rows)
+    else:
+        text = printable(catalog.table(catalog.load(name)), keep="\n").rstrip()
+        console = Console(highlight=False)
+        # A pipe gets the Markdown itself, so that it can be saved as a page.
+        console.print(Markdown(text)) if console.is_terminal else _output.lines(text)
+    return Exit.CLEAN

@@ -1,44 +1,116 @@
-"""The entry point. Whatever fails, wherever it fails, the exit code says so: Python itself would end with 1.
+"""The entry point of the ``kokin`` command, and its exit codes, on which batch jobs rely.
 
-Nothing outside the standard library is imported before the ``try`` of :func:`main`, so a broken installation is one of
-the failures that it reports.
+Python ends with 1 after an uncaught error, and 1 means "exceptions to look at" here, so :func:`main` catches all. At
+module level only the standard library is imported: a broken installation is one of the failures that it reports.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import os
 import sys
 import traceback
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any, ParamSpec, TextIO
 
-# Exit.FAILED, Exit.INTERRUPTED and Exit.UNREAD of kokin.cli._exits, which may be what cannot be imported.
-_FAILED, _INTERRUPTED, _UNREAD = 4, 130, 141
+from kokin.cli._messages import command_help, message
+
+_Arguments = ParamSpec("_Arguments")
+
+
+class Exit(IntEnum):
+    """Exit code of a command; where several apply, the highest."""
+
+    CLEAN = 0
+    #: The command has finished; records or receipts that it read need a person to look at them.
+    EXCEPTIONS = 1
+    #: Wrong usage; returned by the parser of the arguments.
+    USAGE = 2
+    #: An input was rejected; nothing of it was written.
+    REJECTED = 3
+    #: A file, or the ledger, could not be read or written.
+    FAILED = 4
+    #: The books do not balance: a control equation is broken, or the ledger was changed.
+    UNBALANCED = 5
+    #: Interrupted by Ctrl-C: 128 and the number of the signal, as in shells.
+    INTERRUPTED = 130
+    #: The reader of the output has closed it: 128 and the number of SIGPIPE.
+    BROKEN_PIPE = 141
+
+
+def with_exit_code(command: Callable[_Arguments, Exit]) -> Callable[_Arguments, None]:
+    """Decorate a command that returns its exit code: map its exceptions to exit codes, and translate its help.
+
+    An exception that is not expected passes through to :func:`main`.
+    """
+
+    @functools.wraps(command)
+    def run(*args: _Arguments.args, **options: _Arguments.kwargs) -> None:
+        import typer
+
+        from kokin.cli import _output
+        from kokin.issues import InvalidInputError, KokinError
+
+        try:
+            code = command(*args, **options)
+        except InvalidInputError as error:
+            _output.rejected(error)
+            code = Exit.REJECTED
+        except BrokenPipeError:
+            raise
+        except (KokinError, OSError) as error:
+            _output.failed(error)
+            code = Exit.FAILED
+        except KeyboardInterrupt:
+            _output.note(message("interrupted; safe to run again, nothing is posted twice"))
+            code = Exit.INTERRUPTED
+        raise typer.Exit(code)
+
+    run.__doc__ = command_help(inspect.getdoc(command) or "")
+    return run
+
+
+def with_controls(code: Exit, controls: Mapping[str, Mapping[str, Any]]) -> Exit:
+    """Return the exit code of a command that computed control equations; name the broken ones on stderr.
+
+    Args:
+        code: the exit code without them.
+        controls: by name, as :meth:`kokin.reconcile.Control.as_dict` returns them. One that was not checked is not
+            broken.
+    """
+    from kokin.cli import _output
+
+    broken = {name: control for name, control in controls.items() if control["holds"] is False}
+    _output.broken_controls(broken)
+    return max(code, Exit.UNBALANCED) if broken else code
 
 
 def main() -> None:
     """Run the ``kokin`` command, and end the process with its exit code."""
-    sys.exit(int(_flushed(_run())))
+    sys.exit(int(_flush(_run())))
 
 
 def _run() -> int:
     if sys.stdout is None or sys.stderr is None:  # closed by the shell: >&-
-        # A database or a file could get the free number, and be written over by whatever prints.
-        _explain("standard output or standard error is closed; nothing was run: redirect it, such as to /dev/null")
-        return _FAILED
+        # A file or a database could get the free descriptor, and be overwritten by whatever prints.
+        _explain("standard output or standard error is closed; nothing was run: redirect it, for example to /dev/null")
+        return Exit.FAILED
     try:
         from kokin.cli._app import run
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return Exit.INTERRUPTED
     except BrokenPipeError:
-        return _UNREAD
+        return Exit.BROKEN_PIPE
     except ImportError as error:
-        _explain("a module cannot be imported; install kokin and its dependencies again: {error}", error)
+        _explain("a module cannot be imported; reinstall kokin and its dependencies: {error}", error)
     except BaseException as error:  # SystemExit, too: no code is expected to raise it
         _explain("unexpected error; report it with the lines above: {error}", error)
-    return _FAILED
+    return Exit.FAILED
 
 
 def _explain(text: str, error: BaseException | None = None) -> None:
@@ -46,31 +118,30 @@ def _explain(text: str, error: BaseException | None = None) -> None:
     with contextlib.suppress(Exception):
         lines = "".join(traceback.format_exception(error)) if error else ""
         with contextlib.suppress(Exception):
-            from kokin.cli._words import tell
             from kokin.issues import printable
 
-            why = tell("failed: {why}", why=tell(text, error=repr(error)))
-            text, lines = printable(why), printable(lines, keep="\n")
+            text = printable(message("failed: {reason}", reason=message(text, error=repr(error))))
+            lines = printable(lines, keep="\n")
         sys.stderr.write(f"{lines}{text}\n")
 
 
-def _flushed(code: int) -> int:
-    """Write what is still in the buffers; what Python would do itself at its end, but with exit code 120."""
+def _flush(code: int) -> int:
+    """Flush the output, as Python would at its end with exit code 120; return the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
         try:
             stream.flush()
         except BrokenPipeError:
-            code = max(code, _UNREAD)
+            code = max(code, Exit.BROKEN_PIPE)
             _discard(stream)
         except OSError:
-            _explain("the output could not be written to its end")
-            code = max(code, _FAILED)
+            _explain("the output could not be written completely")
+            code = max(code, Exit.FAILED)
             _discard(stream)
     return code
 
 
 def _discard(stream: TextIO) -> None:
-    """Write no more of a stream, not even what is in its buffer."""
+    """Redirect a stream to the null device, so that its buffer is not written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,109 +1,233 @@
-"""Options that more than one command takes."""
+"""Options that several commands have, and the address of the ledger, which one of them is."""
 
 from __future__ import annotations
 
 import getpass
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
-from kokin.cli._words import help_text, tell
+from kokin.cli import _output
+from kokin.cli._messages import help_text, message
 from kokin.issues import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlalchemy.engine import URL
+
+    from kokin.ledger import Ledger
+    from kokin.model import Record
+    from kokin.reconcile import Policy
 
 JAPAN = timezone(timedelta(hours=9))
 
+# A URL with a password: the part before the password, the password, and the part from the last @.
+_PASSWORD = re.compile(r"(.*\w://[^:/@]*):([^?]*)(@[^@]*)")
+
+
+def option(text: str, *names: str, show_default: bool = False, **settings: Any) -> Any:
+    """Return an option of a command with its help in the user's language."""
+    return typer.Option(*names, help=help_text(text), show_default=show_default, **settings)
+
+
+def argument(text: str, **settings: Any) -> Any:
+    """Return an argument of a command with its help in the user's language."""
+    return typer.Argument(help=help_text(text), show_default=False, **settings)
+
 
 class Format(StrEnum):
-    """How a result is written."""
+    """Format of what is printed."""
 
     TEXT = "text"
     JSON = "json"
 
 
+OutputFormat = Annotated[Format, option("Format of the output.", "--format", show_default=True)]
+OutputFolder = Annotated[Path, option("The folder to write into.", "--out")]
+BillsFile = Annotated[Path, option("Bills: CSV (UTF-8 or cp932) or Parquet.", "--bills")]
+ReceiptFiles = Annotated[list[Path], argument("Receipt files.", metavar="FILE")]
 LayoutNames = Annotated[
     list[str],
-    typer.Option(
-        "--layout",
-        "-l",
-        help=help_text("Layout of the files: a name or a TOML file; once for all, or once per file."),
-        show_default=False,
-    ),
+    option("Layout of the files: a name or a TOML file; once for all files, or once per file.", "--layout", "-l"),
 ]
-Lenient = Annotated[
-    bool, typer.Option("--lenient", help=help_text("Repair what can be repaired, and report each repair."))
-]
+Lenient = Annotated[bool, option("Repair what can be repaired, and report each repair.", "--lenient")]
 ReferenceDate = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"],
-        help=help_text("The day that days without a year or era are nearest to; today by default."),
-        show_default=False,
-    ),
+    datetime | None, option("Reference date for dates without a year or era; today by default.", formats=["%Y-%m-%d"])
 ]
-As = Annotated[Format, typer.Option("--format", help=help_text("How the result is written."))]
-PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", help=help_text("The body's choices: a TOML file."), show_default=False)
+PolicyFile = Annotated[Path | None, option("The policy of the authority: a TOML file.", "--policy")]
+CatalogFile = Annotated[Path | None, option("The charges of the authority: a TOML file.", "--catalog")]
+DepositsFile = Annotated[Path | None, option("The bank's file of deposits, for control T3.", "--deposits")]
+DepositsLayout = Annotated[str, option("Layout of the bank's file of deposits.", show_default=True)]
+AgentReportsFile = Annotated[
+    Path | None, option("Reports of collection agents: a CSV, for control T2.", "--agent-reports")
 ]
-CatalogFile = Annotated[
-    Path | None, typer.Option("--catalog", help=help_text("The body's charges: a TOML file."), show_default=False)
-]
-CreditsFile = Annotated[
-    Path | None,
-    typer.Option("--credits", help=help_text("A bank's credit file, for control T3."), show_default=False),
-]
-CreditsLayout = Annotated[str, typer.Option(help=help_text("The layout of the credit file."))]
+WriteOffsFile = Annotated[Path | None, option("Write-offs: a CSV, for control T5.", "--write-offs")]
 AsOf = Annotated[
+    datetime | None, option("State at the end of this day in Japan; now by default.", formats=["%Y-%m-%d"])
+]
+Actor = Annotated[str, option("Who makes the entry; the login name by default.")]
+EffectiveAt = Annotated[
     datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"],
-        help=help_text("As the ledger stood at the end of this day in Japan; now by default."),
-        show_default=False,
+    option(
+        "Effective time in Japan; now by default. Not before the last entry, not in the future.",
+        "--at",
+        formats=["%Y-%m-%dT%H:%M"],
     ),
 ]
-Actor = Annotated[str, typer.Option(help=help_text("Who does it; the login name by default."), show_default=False)]
-At = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%dT%H:%M"],
-        help=help_text("Effective time in Japan; now by default. Not before the last entry, not in the future."),
-        show_default=False,
-    ),
+LedgerAddress = Annotated[
+    str,
+    option("The ledger: a URL, or the path of an SQLite file.", "--ledger", "-L", envvar="KOKIN_LEDGER", metavar="URL"),
 ]
 
 
 def as_printable(value: str) -> str:
-    """The callback of an option whose text is stored: one that is not UTF-8 has its bytes escaped."""
+    """Return a text that is stored with the bytes escaped that are not UTF-8; the callback of an option."""
     return printable(value)
 
 
-def day_of(given: datetime | None) -> date:
-    """The given day, or today."""
-    return given.date() if given else date.today()
+def day_or_today(value: datetime | None) -> date:
+    """Return the day of an option, today by default."""
+    return value.date() if value else date.today()
 
 
-def moment_of(given: datetime | None) -> datetime | None:
-    """The given moment, which is Japan's.
+def time_in_japan(value: datetime | None) -> datetime | None:
+    """Return the time of an option with the zone of Japan.
 
     Raises:
-        BadParameter: it is none in UTC, in the first hours of the year 1.
+        BadParameter: UTC cannot express it: the first hours of the year 1.
     """
-    moment = given and given.replace(tzinfo=JAPAN)
+    moment = value and value.replace(tzinfo=JAPAN)
     try:
         return moment and moment.astimezone(UTC).astimezone(JAPAN)
     except OverflowError as error:
-        raise typer.BadParameter(tell("there is no such moment"), param_hint="--at") from error
+        raise typer.BadParameter(message("the time is out of range"), param_hint="--at") from error
 
 
-def actor_of(given: str) -> str:
-    """The given name as printable text, or that of the login.
+def actor_or_login(value: str) -> str:
+    """Return the actor of an option as printable text, the login name by default.
 
     Raises:
-        BadParameter: nobody is logged in.
+        BadParameter: there is no login name.
     """
     try:
-        return printable(given or getpass.getuser())
+        return printable(value or getpass.getuser())
     except (KeyError, OSError) as error:
-        raise typer.BadParameter(tell("say who does it: nobody is logged in"), param_hint="--actor") from error
+        raise typer.BadParameter(message("no login name found; pass --actor"), param_hint="--actor") from error
+
+
+def layouts_for(files: Sequence[Path], layouts: Sequence[str]) -> list[str]:
+    """Return the layout of each file: the only one, or one for each file in their order.
+
+    Raises:
+        BadParameter: the number of layouts is neither one nor that of the files.
+    """
+    if len(layouts) == 1:
+        return [*layouts] * len(files)
+    if len(layouts) != len(files):
+        counts = {"files": len(files), "layouts": len(layouts)}
+        text = message(
+            "pass one layout for all {files} files, or one per file in their order; found {layouts}", **counts
+        )
+        raise typer.BadParameter(text, param_hint="--layout")
+    return list(layouts)
+
+
+def read_table(path: Path | None, record: type[Record]) -> pa.Table | None:
+    """Return the CSV of an option as a table with the columns of a record, None without one; print its warnings.
+
+    Raises:
+        InvalidInputError: the file, or a row of it, is invalid.
+        OSError: the file cannot be read.
+    """
+    from kokin._arrow import read_records
+
+    if path is None:
+        return None
+    table, warnings = read_records(path, record)
+    _output.issues(warnings)
+    return table
+
+
+def remove_passwords(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments without the password of a URL; it is moved to PGPASSWORD, so that no message repeats it."""
+    safe = []
+    for argument in arguments:
+        if match := _PASSWORD.fullmatch(argument):
+            os.environ["PGPASSWORD"] = unquote(match[2])
+            argument = match[1] + match[3]
+        safe.append(argument)
+    return safe
+
+
+@contextmanager
+def open_ledger(address: str, *, policy: Policy | None = None) -> Iterator[Ledger]:
+    """Open the ledger at an address.
+
+    Raises:
+        BadParameter: there is no address, or it is not one of a database that outlives the command.
+        LedgerError: there is no ledger, or the database cannot be reached.
+        InvalidInputError: the policy is not the ledger's.
+    """
+    from kokin.ledger import Ledger, LedgerError
+
+    url = _database_url(address)
+    file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+    if file and not file.exists():
+        text = message("there is no ledger in {place}; run `kokin ledger create`", place=shown_address(address))
+        raise LedgerError(text)
+    with Ledger.open(url, policy=policy) as ledger:
+        yield ledger
+
+
+@contextmanager
+def create_ledger(address: str, actor: str, policy: Policy | None = None) -> Iterator[Ledger]:
+    """Create a ledger at an address, and open it.
+
+    Raises:
+        BadParameter: there is no address, or it is not one of a database that outlives the command.
+        LedgerExistsError: there is a ledger already.
+        LedgerError: the database cannot be reached.
+    """
+    from kokin.ledger import Ledger
+
+    with Ledger.create(_database_url(address), actor=actor, policy=policy) as ledger:
+        yield ledger
+
+
+def shown_address(address: str) -> str:
+    """Return an address for messages: the path of an SQLite file, or the URL with its passwords masked."""
+    from kokin.ledger import shown_url
+
+    url = _database_url(address)
+    return str(url.database) if url.get_backend_name() == "sqlite" else shown_url(url)
+
+
+def _database_url(address: str) -> URL:
+    """Return the URL of an address; one without ``://`` is the path of an SQLite file."""
+    from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if not address:
+        text = message("no ledger: pass -L city.db or -L postgresql://user@host/database, or set KOKIN_LEDGER")
+        raise typer.BadParameter(text, param_hint="--ledger")
+    try:
+        address.encode("utf-8")
+        url = make_url(address) if "://" in address else URL.create("sqlite", database=address)
+    except (ArgumentError, ValueError):
+        # The text of the error could contain the password.
+        text = message("not the address of a database; examples: city.db, postgresql://user@host/database")
+        raise typer.BadParameter(text, param_hint="--ledger") from None
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        text = message("a ledger in memory would be lost when the command ends; pass the path of a file: city.db")
+        raise typer.BadParameter(text, param_hint="--ledger")
+    password = url.query.get("password")
+    # SQLAlchemy masks a password beside the user name when it prints a URL, but not one among the parameters.
+    return url.difference_update_query(["password"]).set(password=str(password)) if password else url

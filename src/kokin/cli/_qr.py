@@ -1,4 +1,4 @@
-"""``kokin qr``: codes out of bills, and fields out of codes."""
+"""``kokin qr``: make an eL-QR for every bill, and read one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
-from kokin.cli import _show
-from kokin.cli._exits import Exit, exits
-from kokin.cli._words import heads, help_text, page, tell
+from kokin.cli import _output
+from kokin.cli._main import Exit, with_exit_code
+from kokin.cli._messages import command_help, headings, message
+from kokin.cli._options import OutputFolder, argument, option
 
-app = typer.Typer(help=page("Make and read the eL-QR (地方税統一QRコード)."), no_args_is_help=True)
+app = typer.Typer(help=command_help("Make and read the eL-QR (地方税統一QRコード)."), no_args_is_help=True)
 
 
-class Form(StrEnum):
-    """What is written for each bill."""
+class CodeFormat(StrEnum):
+    """Format of the file of each bill."""
 
     SVG = "svg"
     PNG = "png"
@@ -27,103 +28,93 @@ class Form(StrEnum):
 
 
 @app.command()
-@exits
+@with_exit_code
 def make(
-    bills: Annotated[
-        Path, typer.Argument(help=help_text("Bills: CSV (UTF-8 or cp932) or Parquet."), show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help=help_text("The folder to write into."), show_default=False)],
-    form: Annotated[Form, typer.Option("--format", help=help_text("What is written for each bill."))] = Form.SVG,
-    module_mm: Annotated[float, typer.Option(help=help_text("The side of a module in mm."), min=0.05)] = 25.4 / 60,
-    quiet: Annotated[int, typer.Option(help=help_text("The light margin, in modules."), min=0)] = 4,
-    dpi: Annotated[int, typer.Option(help=help_text("Dots per inch of PNG and PBM."), min=72)] = 600,
-    words: Annotated[
-        Path | None,
-        typer.Option(help=help_text("Of PDF: a TOML with the payee and the charges in words."), show_default=False),
-    ] = None,
+    bills: Annotated[Path, argument("Bills: CSV (UTF-8 or cp932) or Parquet.")],
+    out: OutputFolder,
+    output: Annotated[
+        CodeFormat, option("Format of the file of each bill.", "--format", show_default=True)
+    ] = CodeFormat.SVG,
+    module_mm: Annotated[float, option("Side of a module in mm; 10 dots at 600 dpi by default.", min=0.05)] = 25.4 / 60,
+    quiet: Annotated[int, option("Quiet zone in modules.", min=0, show_default=True)] = 4,
+    dpi: Annotated[int, option("Resolution of PNG and PBM.", min=72, show_default=True)] = 600,
+    words: Annotated[Path | None, option("For PDF: a TOML file with the payee and the names of charges.")] = None,
     template: Annotated[
-        str, typer.Option(help=help_text("Of PDF: strip, a4, or a TOML file with the geometry."))
+        str, option("For PDF: strip, a4, or a TOML file with the geometry.", show_default=True)
     ] = "strip",
-    font: Annotated[
-        Path | None, typer.Option(help=help_text("Of PDF: a TrueType font to embed."), show_default=False)
-    ] = None,
+    font: Annotated[Path | None, option("For PDF: a TrueType font to embed.")] = None,
     issued_on: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help=help_text("Reject a deadline before this day."), show_default=False),
+        datetime | None, option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"])
     ] = None,
-    allow_missing_deadline: Annotated[
-        bool, typer.Option("--no-deadline", help=help_text("Write zeros where a bill has no 支払期限."))
-    ] = False,
-    part_rows: Annotated[int, typer.Option(help=help_text("Rows of the bills per part."), min=1)] = 10_000,
+    allow_missing_deadline: Annotated[bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")] = False,
+    part_rows: Annotated[int, option("Bills per part.", min=1, show_default=True)] = 10_000,
 ) -> Exit:
     """Make the eL-QR of every bill, in numbered parts with a manifest.
 
-    The same call on the same folder goes on where an interrupted one stopped. A bill that breaks a rule gets no code;
-    it is told in issues.csv with its row and field.
+    The same command on the same folder continues an interrupted run. A bill that breaks a rule gets no code; issues.csv
+    names its row and field.
     """
     from kokin import slips
 
     look = slips.SymbolStyle(module_mm=module_mm, quiet=quiet)
-    with _show.progress(tell("slips")) as done:
-        day = issued_on and issued_on.date()
-        made = slips.make(
+    with _output.progress(message("slips")) as advance:
+        run = slips.make(
             bills,
             out,
-            form.value,
+            output.value,
             look=look,
             dpi=dpi,
             words=words,
             template=template,
             font=font,
-            issued_on=day,
+            issued_on=issued_on and issued_on.date(),
             allow_missing_deadline=allow_missing_deadline,
             part_rows=part_rows,
-            done=done,
+            done=advance,
         )
-    counts = {"read": made.read, "made": made.made, "rejected": made.rejected}
-    _show.line(tell("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
-    if form is not Form.PAYLOAD:
-        side = look.side_mm if form is Form.SVG else look.printed_mm(dpi)
-        _show.line(tell("each {side:g} mm wide, quiet zone of {quiet} modules included", side=side, quiet=quiet))
-    if made.resumed:
-        _show.line(tell("{parts:,} parts were there already", parts=made.resumed))
-    _show.line(tell("written to {out}", out=out))
+    counts = {"read": run.read, "made": run.made, "rejected": run.rejected}
+    _output.line(message("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
+    if output is not CodeFormat.PAYLOAD:
+        side = look.side_mm if output is CodeFormat.SVG else look.printed_mm(dpi)
+        _output.line(message("each {side:g} mm wide, quiet zone of {quiet} modules included", side=side, quiet=quiet))
+    if run.resumed:
+        _output.line(message("{parts:,} parts existed already", parts=run.resumed))
+    _output.line(message("written to {out}", out=out))
     if (out / "issues.csv").exists():
-        _show.note(tell("issues are in {file}", file=out / "issues.csv"))
-    return Exit.EXCEPTIONS if made.rejected else Exit.CLEAN
+        _output.note(message("issues are in {file}", file=out / "issues.csv"))
+    return Exit.EXCEPTIONS if run.rejected else Exit.CLEAN
 
 
 @app.command()
-@exits
+@with_exit_code
 def read(
-    code: Annotated[
-        str, typer.Argument(help=help_text("The 255 digits, or the path of a picture."), show_default=False)
-    ],
+    code: Annotated[str, argument("The 255 digits, or the path of an image.", metavar="TEXT-OR-IMAGE")],
 ) -> Exit:
-    """Read an eL-QR from its digits or from a picture: every field and every problem."""
+    """Read an eL-QR from its digits or from an image: every field and every problem."""
     from kokin import elqr
 
-    problems = 0
-    for digits in _decoded(code):
+    count = 0
+    for digits in _payloads(code):
         issues = elqr.check(digits)
         if len(digits) == elqr.PAYLOAD_LENGTH:
-            parts = [(part.name, part.ja, digits[part.span]) for part in elqr.ELEMENTS.values() if not part.const]
+            elements = (element for element in elqr.ELEMENTS.values() if not element.const)
+            rows = [(element.name, element.ja, digits[element.span]) for element in elements]
             number = [] if issues else [("el_number", "eL番号", elqr.parse(digits).el_number)]
-            _show.grid((*heads("field"), "項目", *heads("digits")), parts + number)
-        _show.issues(issues, most=len(issues))
-        problems += len(issues)
-    return Exit.REFUSED if problems else Exit.CLEAN
+            _output.table(headings("field", "item", "digits"), rows + number)
+        _output.issues(issues, max_count=len(issues))
+        count += len(issues)
+    return Exit.REJECTED if count else Exit.CLEAN
 
 
-def _decoded(code: str) -> list[str]:
-    """The digits themselves, or those of every eL-QR in a picture.
+def _payloads(code: str) -> list[str]:
+    """Return the digits themselves, or those of every eL-QR in an image.
 
     Raises:
-        InvalidInputError: the picture has no QR code.
+        InvalidInputError: the image has no QR code.
         OSError: it cannot be read.
     """
     from kokin import elqr, slips
 
     digits = elqr.strip_scanner_marks(code)
-    is_picture = not digits.isdigit() and (Path(code).suffix or Path(code).exists())
-    return slips.decode(code) if is_picture else [digits]
+    is_image = not digits.isdigit() and (Path(code).suffix or Path(code).exists())
+    return slips.decode(code) if is_image else [digits]

@@ -1,135 +1,267 @@
-"""``kokin reconcile``: bills and receipt files in, a folder of results out."""
+"""``kokin reconcile``: bills and receipt files in, a folder of results out; and ``kokin demo``, the same of a city."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from kokin.cli import _show
-from kokin.cli._address import opened, shown
-from kokin.cli._exits import Exit, exits, with_controls
+from kokin.cli import _output
+from kokin.cli._main import Exit, with_controls, with_exit_code
+from kokin.cli._messages import headings, language, message
 from kokin.cli._options import (
     Actor,
+    AgentReportsFile,
+    BillsFile,
     CatalogFile,
-    CreditsFile,
-    CreditsLayout,
+    DepositsFile,
+    DepositsLayout,
     LayoutNames,
     Lenient,
+    OutputFolder,
     PolicyFile,
+    ReceiptFiles,
     ReferenceDate,
-    actor_of,
-    day_of,
+    WriteOffsFile,
+    actor_or_login,
+    day_or_today,
+    layouts_for,
+    open_ledger,
+    option,
+    read_table,
+    shown_address,
 )
-from kokin.cli._words import heads, help_text, language, tell
 from kokin.text import file_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from kokin.issues import Issue
     from kokin.ledger import Ledger
-    from kokin.receipts import ReceiptFile
+    from kokin.receipts import ReceiptFile, Totals
+    from kokin.reports import FileSummary
+
+# issues.csv names every rejected record; a file with more of them than this has another layout.
+_MAX_ISSUES = 1_000_000
+# Slips that the demo draws; it prints the command for all of them.
+_DRAWN_SLIPS = 12
 
 
-@exits
+@with_exit_code
 def reconcile(
-    bills: Annotated[Path, typer.Option(help=help_text("Bills: CSV (UTF-8 or cp932) or Parquet."), show_default=False)],
-    receipts: Annotated[
-        list[Path], typer.Option(help=help_text("A receipt file; may be given more than once."), show_default=False)
-    ],
+    files: ReceiptFiles,
+    bills: BillsFile,
     layout: LayoutNames,
-    out: Annotated[Path, typer.Option(help=help_text("The folder to write into."), show_default=False)],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help=help_text("More receipt files."))] = None,
+    out: OutputFolder,
     policy: PolicyFile = None,
     catalog: CatalogFile = None,
-    credits_file: CreditsFile = None,
-    credits_layout: CreditsLayout = "zengin-01",
+    deposits: DepositsFile = None,
+    deposits_layout: DepositsLayout = "zengin-01",
+    agent_reports: AgentReportsFile = None,
+    write_offs: WriteOffsFile = None,
     ledger: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help=help_text("Post the bills and receipts here, too."), show_default=False),
-    ] = None,
+        str, option("Also post the bills and receipts to this ledger.", "--ledger", "-L", metavar="URL")
+    ] = "",
     actor: Actor = "",
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
 ) -> Exit:
-    """Settle receipts against bills, every yen in exactly one outcome.
+    """Reconcile receipts with bills; every yen gets exactly one outcome.
 
-    A file with a wrong total, an unknown byte or a missing end is refused, and nothing is written or posted.
+    If a total differs, a byte is unknown or the end is missing, the file is rejected; nothing is written or posted.
 
-    With --ledger all is read and judged first; then the bills and each file are posted, one after another, and the
-    folder is written last. If the ledger fails in between, do it again: what is posted already is passed over. The
-    folder tells of this run alone; `kokin report` tells of all that the ledger holds.
+    With --ledger, all files are read and matched first; then the bills and each file are posted one by one, and the
+    folder is written last. If the ledger fails in between, run the command again: what is already posted is skipped.
+    The folder contains this run only; `kokin report` writes the reports of the whole ledger.
     """
+    from kokin import reconcile as accounting
     from kokin import reports
     from kokin.catalog import CATALOG, load
-    from kokin.cli import _files
     from kokin.issues import to_table
-    from kokin.reconcile import Policy, build_accounts
-    from kokin.reconcile import reconcile as settle
 
-    day = day_of(reference_date)
-    choices = Policy.load(policy) if policy else None
-    billed = _bills(bills)
-    taken = _files.take([*receipts, *(more or [])], layout, lenient=lenient, reference_date=day)
-    result = settle(billed, taken.tables, choices)
-    money = _files.credited(credits_file, credits_layout, lenient=lenient, reference_date=day)
+    day = day_or_today(reference_date)
+    run_policy = accounting.Policy.load(policy) if policy else None
+    bill_table = _read_bills(bills)
+    run = _read_files(files, layout, lenient=lenient, reference_date=day)
+    result = accounting.reconcile(bill_table, run.tables, run_policy)
     charges = load(catalog) if catalog else CATALOG
-    accounts = build_accounts(result, billed, catalog=charges, credits=money, files=taken.totals)
-    posted: dict[str, Any] = {}
+    accounts = accounting.build_accounts(
+        result,
+        bill_table,
+        catalog=charges,
+        credits=_read_deposits(deposits, deposits_layout, lenient=lenient, reference_date=day),
+        reports=read_table(agent_reports, accounting.AgentReport),
+        write_offs=read_table(write_offs, accounting.WriteOff),
+        files=run.totals,
+    )
+    ledger_controls: dict[str, Any] = {}
     if ledger:
-        with opened(ledger, policy=choices) as kept:
-            _post(kept, bills, billed, taken.files, actor_of(actor))
-            posted = kept.status()["controls"]
-    issues = to_table(taken.issues)
-    summary = reports.write_run(result, accounts, taken.funnels, issues, out, language=language(), catalog=charges)
-    _show.issues([*taken.issues, *(issue for _, issue in _files.overlaps(result))])
-    show(summary)
-    _show.line()
+        with open_ledger(ledger, policy=run_policy) as opened:
+            _post(opened, bills, bill_table, run.files, actor_or_login(actor))
+            ledger_controls = opened.status()["controls"]
+    issues = to_table(run.issues)
+    summary = reports.write_run(result, accounts, run.summaries, issues, out, language=language(), catalog=charges)
+    _output.issues([*run.issues, *(issue for _, issue in _output.overlap_issues(result))])
+    _print_summary(summary)
+    _output.line()
     if ledger:
-        _show.line(tell("posted to {place}", place=shown(ledger)))
-    _show.line(tell("written to {out}", out=out))
-    code = Exit.EXCEPTIONS if len(accounts.exceptions) or taken.issues else Exit.CLEAN
-    return max(with_controls(code, summary["controls"]), with_controls(code, posted))
+        _output.line(message("posted to {place}", place=shown_address(ledger)))
+    _output.line(message("written to {out}", out=out))
+    code = Exit.EXCEPTIONS if len(accounts.exceptions) or run.issues else Exit.CLEAN
+    return max(with_controls(code, summary["controls"]), with_controls(code, ledger_controls))
 
 
-def _bills(path: Path) -> pa.Table:
+@with_exit_code
+def demo(
+    bills: Annotated[int, option("Number of bills.", min=1, max=10_000_000, show_default=True)] = 10_000,
+    seed: Annotated[int, option("The same seed gives the same city.", show_default=True)] = 1,
+    out: Annotated[Path, option("The folder to write into.", show_default=True)] = Path("kokin-demo"),
+) -> Exit:
+    """Invent a city, draw slips, read its receipt files and reconcile them.
+
+    The city has duplicate and partial payments, unknown numbers, 速報 and 取消, and one invalid record, so there are
+    exceptions to look at. The exit code is 0 if the control equations hold.
+    """
+    from kokin import bills as bill_files
+    from kokin import slips
+    from kokin.demo import write_city
+    from kokin.issues import to_table
+    from kokin.reconcile import build_accounts
+    from kokin.reconcile import reconcile as match
+    from kokin.reports import write_run
+
+    with _output.progress(message("the city")):
+        city = write_city(out, bills, seed)
+    bill_table = bill_files.read(city.bills).table
+    few_bills = out / "few-bills.csv"
+    bill_files.write(bill_table.slice(0, _DRAWN_SLIPS), few_bills)
+    shutil.rmtree(out / "slips", ignore_errors=True)
+    drawn = slips.make(few_bills, out / "slips", "png").made
+    counts = {"count": len(bill_table), "drawn": drawn, "folder": out / "slips"}
+    _output.line(message("{bills}: {count:,} slips, {drawn} of them drawn in {folder}", bills=city.bills, **counts))
+    paths, layouts = zip(*city.receipts, strict=True)
+    run = _read_files(paths, layouts, lenient=False, reference_date=city.reference_date)
+    result = match(bill_table, run.tables)
+    accounts = build_accounts(result, bill_table, files=run.totals)
+    folder = out / "result"
+    summary = write_run(result, accounts, run.summaries, to_table(run.issues), folder, language=language())
+    _output.issues(run.issues)
+    _output.line()
+    _print_summary(summary)
+    t4 = summary["controls"]["T4"]
+    _output.line()
+    equation = f"{t4['left']:,} {'=' if t4['holds'] is True else '≠'} {t4['right']:,}"
+    _output.line(
+        message("T4: received = sum of all dispositions, every yen in exactly one: {equation}", equation=equation)
+    )
+    _output.line(message("Open {page}, and try:", page=folder / "report.html"))
+    _output.line(f"  kokin check {out / 'debit.txt'} --layout zengin-91")
+    return with_controls(Exit.CLEAN, summary["controls"])
+
+
+@dataclass
+class _ReadFiles:
+    """The receipt files of a run, in their order; a file with the same bytes as an earlier one is left out."""
+
+    files: list[ReceiptFile] = field(default_factory=list)
+    tables: list[pa.Table] = field(default_factory=list)
+    summaries: list[FileSummary] = field(default_factory=list)
+    totals: dict[str, Totals] = field(default_factory=dict)
+    """The totals of each file, by its SHA-256."""
+    issues: list[Issue] = field(default_factory=list)
+
+
+def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool, reference_date: date) -> _ReadFiles:
+    """Read every file to its end; report one with the same bytes as an earlier file (FILE_AGAIN) and leave it out.
+
+    Raises:
+        InvalidInputError: a file is rejected; the issues are those of every rejected file.
+        OSError: a file cannot be read.
+    """
+    from kokin import receipts
+    from kokin.issues import InvalidInputError, Issue, Location
+
+    run = _ReadFiles()
+    rejected: list[Issue] = []
+    sources: dict[str, str] = {}
+    for path, layout in zip(paths, layouts_for(paths, layouts), strict=True):
+        file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=_MAX_ISSUES)
+        try:
+            table = file.table(on_error="skip")  # the rejected records are in the issues
+        except receipts.FileRejectedError as error:
+            rejected += error.issues
+            continue
+        if file.digest in sources:
+            location = Location(file.source)
+            run.issues.append(Issue("FILE_AGAIN", field="", found=sources[file.digest], location=location))
+            continue
+        sources[file.digest] = file.source
+        run.files.append(file)
+        run.tables.append(table)
+        run.summaries.append(_summary_of(file))
+        run.totals[file.digest] = file.totals
+        run.issues += file.issues
+    if rejected:
+        raise InvalidInputError(rejected, "nothing was written")
+    return run
+
+
+def _summary_of(file: ReceiptFile) -> FileSummary:
+    """Return the counts of a file that has been read to its end."""
+    from kokin.reports import FileSummary
+
+    totals = file.totals
+    counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
+    return FileSummary(file.source, file.layout.name, file.digest, *counts)
+
+
+def _read_bills(path: Path) -> pa.Table:
     from kokin import bills
     from kokin.issues import InvalidInputError
 
-    found = bills.read(path, on_error="skip")
-    if found.totals.rejected:
-        count = tell("{count:,} bills of {file} are wrong; nothing was written", count=found.totals.rejected, file=path)
-        raise InvalidInputError(found.issues, count)
-    _show.issues(found.issues)
-    return found.table
+    result = bills.read(path, on_error="skip")
+    if rejected := result.totals.rejected:
+        text = message("{count:,} bills of {file} are invalid; nothing was written", count=rejected, file=path)
+        raise InvalidInputError(result.issues, text)
+    _output.issues(result.issues)
+    return result.table
 
 
-def _post(ledger: Ledger, bills: Path, billed: pa.Table, files: Sequence[ReceiptFile], actor: str) -> None:
-    with _show.progress(tell("ledger"), len(files) + 1) as done:
-        ledger.add_bills(billed, actor=actor, source=file_name(bills))
-        done(1)
+def _read_deposits(path: Path | None, layout: str, *, lenient: bool, reference_date: date) -> pa.Table | None:
+    from kokin import receipts
+    from kokin.reconcile import bank_deposits
+
+    if path is None:
+        return None
+    return bank_deposits(receipts.read(path, layout, lenient=lenient, reference_date=reference_date).table)
+
+
+def _post(ledger: Ledger, bills: Path, bill_table: pa.Table, files: Sequence[ReceiptFile], actor: str) -> None:
+    with _output.progress(message("ledger"), len(files) + 1) as advance:
+        ledger.add_bills(bill_table, actor=actor, source=file_name(bills))
+        advance(1)
         for file in files:
             ledger.post(file, actor=actor)
-            done(1)
+            advance(1)
 
 
-def show(summary: dict[str, Any]) -> None:
-    """The funnel, the outcomes and the controls of a run."""
+def _print_summary(summary: dict[str, Any]) -> None:
+    """Print the counts of the files, the outcomes, the dispositions and the controls of a run."""
     files = summary["files"]
     names = ("read", "accepted", "unpaid", "rejected", "amount")
     rows = [(file["source"], file["layout"], *(file[name] for name in names)) for file in files]
     if len(files) > 1:
-        rows.append((tell("total"), "", *(sum(file[name] for file in files) for name in names)))
-    _show.grid(heads("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen"), rows)
-    _show.line()
-    told = sorted(summary["outcomes"].items(), key=lambda item: -item[1]["count"])
-    _show.grid(heads("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in told])
-    _show.line()
-    _show.grid(heads("bin", "yen"), [(tell(name), yen) for name, yen in summary["bins"].items()])
+        rows.append((message("total"), "", *(sum(file[name] for file in files) for name in names)))
+    _output.table(headings("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen"), rows)
+    _output.line()
+    _output.outcomes(summary["outcomes"])
+    _output.line()
+    _output.dispositions(summary["bins"])
     if summary["findings"]:
-        _show.line()
-        _show.grid(heads("also to look at", "receipts"), list(summary["findings"].items()))
-    _show.line()
-    _show.controls(summary["controls"])
+        _output.line()
+        _output.table(headings("finding", "receipts"), list(summary["findings"].items()))
+    _output.line()
+    _output.controls(summary["controls"])

@@ -1,27 +1,40 @@
-"""``kokin report``: a ledger in, the morning's papers out."""
+"""``kokin report``: write the reports of a ledger into a folder."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from kokin.cli import _show
-from kokin.cli._address import LedgerUrl, only, opened
-from kokin.cli._exits import Exit, exits, with_controls
+from kokin.cli import _output
+from kokin.cli._main import Exit, with_controls, with_exit_code
+from kokin.cli._messages import headings, language, message
 from kokin.cli._options import (
     AsOf,
     CatalogFile,
+    LedgerAddress,
+    OutputFolder,
     PolicyFile,
-    day_of,
+    WriteOffsFile,
+    day_or_today,
+    open_ledger,
+    option,
+    read_table,
 )
-from kokin.cli._words import heads, help_text, language, tell
+
+if TYPE_CHECKING:
+    from kokin.reports import Report
+
+
+class ReportFormat(StrEnum):
+    """Format of the files."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    HTML = "html"
 
 
 class Encoding(StrEnum):
-    """Of the CSV."""
+    """Character set of the CSV files."""
 
     UTF_8_SIG = "utf-8-sig"
     UTF_8 = "utf-8"
@@ -29,70 +42,71 @@ class Encoding(StrEnum):
 
 
 class Headings(StrEnum):
-    """What the CSV's header holds."""
+    """Headings of the CSV files."""
 
     NAMES = "names"
     WORDS = "words"
 
 
-@exits
+@with_exit_code
 def report(
-    out: Annotated[Path, typer.Option(help=help_text("The folder to write into."), show_default=False)],
-    ledger: LedgerUrl = None,
+    out: OutputFolder,
+    ledger: LedgerAddress = "",
     as_of: AsOf = None,
-    forms: Annotated[
-        str, typer.Option("--format", help=help_text("One or more of csv, xlsx, html, with commas between them."))
-    ] = "csv,html",
-    encoding: Annotated[Encoding, typer.Option(help=help_text("Of the CSV."))] = Encoding.UTF_8_SIG,
-    headings: Annotated[
-        Headings, typer.Option(help=help_text("Of the CSV: names and codes for programs, or words for people."))
+    formats: Annotated[
+        list[ReportFormat] | None, option("Format of the files, once for each; csv and html by default.", "--format")
+    ] = None,
+    encoding: Annotated[Encoding, option("Encoding of the CSV files.", show_default=True)] = Encoding.UTF_8_SIG,
+    headings_: Annotated[
+        Headings,
+        option("Headings of the CSV files: names for programs, or words for people.", "--headings", show_default=True),
     ] = Headings.NAMES,
-    geta: Annotated[
-        bool, typer.Option("--geta", help=help_text("Write 〓 for what cp932 lacks, instead of refusing it."))
-    ] = False,
+    geta: Annotated[bool, option("Write 〓 for a character that cp932 lacks, instead of stopping.", "--geta")] = False,
     catalog: CatalogFile = None,
     policy: PolicyFile = None,
+    write_offs: WriteOffsFile = None,
 ) -> Exit:
-    """Write the reports of a ledger: outcomes, exceptions, totals, arrears, the page to look at, and the rest.
+    """Write the reports of a ledger: outcomes, exceptions, totals, arrears, a page to read, and the others.
 
-    The folder is complete or, if anything fails, as it was. The exit code is 0 even if there are exceptions, which a
-    ledger always has; 1 if a character was replaced; 5 if a control is broken.
+    The folder is complete or, if anything fails, unchanged. The exit code is 1 if the reports contain exceptions, of
+    this night or an earlier one, or if a character was replaced; 5 if a control is broken.
     """
     from kokin.catalog import CATALOG, load
-    from kokin.reconcile import Policy
+    from kokin.reconcile import Policy, WriteOff
     from kokin.reports import of_ledger
 
-    formats = _formats(forms)
-    url, choices = only(ledger), Policy.load(policy) if policy else None
-    with opened(url, policy=choices) as kept, _show.progress(tell("report")):
-        charges = load(catalog) if catalog else CATALOG
-        made = of_ledger(kept, as_of=as_of and day_of(as_of), catalog=charges)
-        replaced = made.write(
-            out, formats, language=language(), encoding=encoding.value, headings=headings.value, geta=geta
+    charges = load(catalog) if catalog else CATALOG
+    amounts = read_table(write_offs, WriteOff)
+    run_policy = Policy.load(policy) if policy else None
+    with open_ledger(ledger, policy=run_policy) as opened, _output.progress(message("report")):
+        day = as_of and day_or_today(as_of)
+        result = of_ledger(opened, as_of=day, catalog=charges, write_offs=amounts)
+        replaced = result.write(
+            out,
+            [each.value for each in formats or (ReportFormat.CSV, ReportFormat.HTML)],
+            language=language(),
+            encoding=encoding.value,
+            headings=headings_.value,
+            geta=geta,
         )
-    counts = [made.summary["receipts"], *(len(made.tables[name]) for name in ("exceptions", "overpayments", "arrears"))]
-    _show.line(tell("as of {day}", day=made.as_of))
-    _show.line()
-    _show.grid(heads("receipts", "to look at", "overpaid", "in arrears"), [counts])
-    _show.line()
-    _show.controls(made.summary["controls"])
-    _show.issues(replaced)
-    _show.line()
-    _show.line(tell("written to {out}", out=out))
-    return with_controls(Exit.EXCEPTIONS if replaced else Exit.CLEAN, made.summary["controls"])
+    _print_report(result)
+    _output.issues(replaced)
+    _output.line()
+    _output.line(message("written to {out}", out=out))
+    code = Exit.EXCEPTIONS if replaced or len(result.tables["exceptions"]) else Exit.CLEAN
+    return with_controls(code, result.summary["controls"])
 
 
-def _formats(given: str) -> list[Literal["csv", "xlsx", "html"]]:
-    """The formats of a list with commas.
-
-    Raises:
-        BadParameter: there is no such format.
-    """
-    from kokin.reports import Format
-
-    known = get_args(Format)
-    chosen = [form.strip() for form in given.split(",")]
-    if wrong := next((form for form in chosen if form not in known), None):
-        message = tell("there is no format {wrong}: {known}", wrong=repr(wrong), known=", ".join(known))
-        raise typer.BadParameter(message, param_hint="--format")
-    return cast(list[Literal["csv", "xlsx", "html"]], chosen)
+def _print_report(report: Report) -> None:
+    _output.line(message("as of {day}", day=report.as_of))
+    _output.line()
+    titles = headings("receipts", "exceptions", "overpaid", "in arrears")
+    # An exception has a row for each of its findings, so their yen have no sum.
+    columns = (("outcomes", "amount"), ("exceptions", ""), ("overpayments", "excess"), ("arrears", "unpaid"))
+    rows: list[tuple[str, int, int | None]] = []
+    for title, (name, column) in zip(titles, columns, strict=True):
+        table = report.tables[name]
+        rows.append((title, len(table), sum(table[column].to_pylist()) if column else None))
+    _output.table(headings("", "count", "yen"), rows)
+    _output.line()
+    _output.controls(report.summary["controls"])

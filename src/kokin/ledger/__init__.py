@@ -43,7 +43,7 @@ What the bank and the operators say is written down beside them, and what all of
 >>> accounts = build_accounts(reconcile(bills, ledger.receipts()), bills, **told)
 >>> [control.name for control in accounts.controls if control.holds]
 ['T1', 'T3', 'T4', 'T5', 'T6']
->>> ledger.verify(again=True).is_clean
+>>> ledger.verify(rematch=True).is_clean
 True
 >>> ledger.close(); folder.cleanup()
 """

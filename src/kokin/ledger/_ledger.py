@@ -399,31 +399,31 @@ class Ledger:
         with self._reading() as session:
             return _status.status(session, as_of)
 
-    def verify(self, *, sealed: str = "", again: bool = False) -> Verification:
+    def verify(self, *, expected_hash: str = "", rematch: bool = False) -> Verification:
         """Walk the chains in bounded memory, and name the first row of each table that is not what was written.
 
-        Then the index is compared with the journal; :meth:`relink` rebuilds it. Whatever the rows hold, the problems
+        Then the index is compared with the journal; :meth:`reindex` rebuilds it. Whatever the rows hold, the problems
         are returned, never raised.
 
         Args:
-            sealed: the ``hash`` of an entry as it was written down outside the ledger: it must be there still. Without
-                it, whoever owns the database could cut off its end, or write all of it again, and not be noticed.
-            again: also match all receipts again, and compare with the recorded outcomes.
+            expected_hash: the ``hash`` of an entry, noted outside the ledger; an entry must still have it. Without it,
+                an owner of the database could remove the last entries, or rewrite all of them, without being noticed.
+            rematch: also match all receipts again, and compare with the recorded outcomes.
 
         Raises:
             LedgerError: the database failed.
         """
         with self._reading() as session:
-            return verify(session, self.policy, sealed=sealed, again=again)
+            return verify(session, self.policy, expected_hash=expected_hash, rematch=rematch)
 
-    def relink(self) -> Verification:
+    def reindex(self) -> Verification:
         """Rebuild the index from the journal, then verify the ledger and match all receipts again.
 
         What was posted while the index was incomplete can have the wrong outcome: the result names these postings.
         """
         with self._errors(), self._store.writing() as connection:
             make_links(Journal(self._store, connection))
-        return self.verify(again=True)
+        return self.verify(rematch=True)
 
     def export(self, folder: str | Path) -> list[Path]:
         """Write the journal as CSV (UTF-8), a file per table, in bounded memory; names of persons are left out.
@@ -442,7 +442,7 @@ class Ledger:
                 yield session
             except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
                 # A row that no entry has written can fail anywhere; misuse and faults of Kokin stay what they are.
-                found = verify(session, self.policy, sealed="", again=False)
+                found = verify(session, self.policy, expected_hash="", rematch=False)
                 if found.is_clean:
                     raise
                 raise LedgerError("the ledger was changed; restore a backup", found.issues) from error

@@ -90,4 +90,6 @@ def policy_of(store: Store, policy: Policy | None) -> Policy:
 
 
 def _missing(url: URL) -> LedgerError:
-    return LedgerError(f"there is no ledger in {shown_url(url)}; create one with `kokin ledger init` or Ledger.create")
+    return LedgerError(
+        f"there is no ledger in {shown_url(url)}; create one with `kokin ledger create` or Ledger.create"
+    )

@@ -46,16 +46,18 @@ class Verification:
         return not self.issues
 
 
-def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Verification:
+def verify(session: Session, policy: Policy, *, expected_hash: str, rematch: bool) -> Verification:
     """See :meth:`kokin.ledger.Ledger.verify`."""
     found = Verification()
-    if sealed and not re.fullmatch("[0-9a-fA-F]{64}", sealed):
+    if expected_hash and not re.fullmatch("[0-9a-fA-F]{64}", expected_hash):
         found.issues.append(
-            Issue("LEDGER_SEAL_FORMAT", field="sealed", expected="64 hexadecimal digits", found=sealed[:64])
+            Issue(
+                "LEDGER_SEAL_FORMAT", field="expected_hash", expected="64 hexadecimal digits", found=expected_hash[:64]
+            )
         )
         return found
     seals: dict[str, dict[int, bytes]] = {name: {} for name in CHAINS}
-    known = not sealed
+    known = not expected_hash
     last: dict[str, Any] = {}
     for page in _walk(session, "entries", {}, found):
         for name in CHAINS:
@@ -63,13 +65,13 @@ def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Ver
             seals[name].update({end: seal for end, seal in zip(ends, hashes, strict=True) if end})
         hashes = page.column("hash").to_pylist()
         found.hash = hashes[-1].hex()
-        known = known or bytes.fromhex(sealed) in hashes
+        known = known or bytes.fromhex(expected_hash) in hashes
         last = page.slice(len(page) - 1).to_pylist()[0]
     if not last and found.is_clean:
         found.issues.append(Issue("LEDGER_ROW_MISSING", location=Location("entries", 1)))
     if not known and found.is_clean:
         found.issues.append(
-            Issue("LEDGER_SEAL", field="hash", expected=sealed, found=found.hash, location=Location("entries"))
+            Issue("LEDGER_SEAL", field="hash", expected=expected_hash, found=found.hash, location=Location("entries"))
         )
     if not found.is_clean:
         return found
@@ -78,7 +80,7 @@ def verify(session: Session, policy: Policy, *, sealed: str, again: bool) -> Ver
             pass
     if found.is_clean:
         found.issues += _check_index(session, last)
-    if found.is_clean and again:
+    if found.is_clean and rematch:
         try:
             found.issues += _judge_again(session, policy)
         except _UNREADABLE:

@@ -1,0 +1,286 @@
+"""``kokin ledger``: the commands that read the ledger and change nothing in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kokin.cli import _output
+from kokin.cli._main import Exit, with_controls, with_exit_code
+from kokin.cli._messages import command_help, headings, message
+from kokin.cli._options import (
+    JAPAN,
+    AsOf,
+    Format,
+    LedgerAddress,
+    OutputFolder,
+    OutputFormat,
+    argument,
+    day_or_today,
+    open_ledger,
+    option,
+    shown_address,
+)
+from kokin.issues import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kokin.ledger import Entry
+
+# Entries that `status` prints; `list entries` prints all of them.
+_LAST_ENTRIES = 10
+
+
+class ListFormat(StrEnum):
+    """Format of a list."""
+
+    TEXT = "text"
+    CSV = "csv"
+    JSON = "json"
+
+
+ListOutput = Annotated[ListFormat, option("Format of the output.", "--format", show_default=True)]
+
+
+@with_exit_code
+def status(ledger: LedgerAddress = "", output: OutputFormat = Format.TEXT) -> Exit:
+    """Print the state of the ledger: counts, yen, controls, the last entries, and the hash of the last one.
+
+    Keep the hash outside the ledger; `verify --expected-hash` compares it.
+    """
+    with open_ledger(ledger) as opened:
+        state, entries = opened.status(), opened.entries()[-_LAST_ENTRIES:]
+    if output is Format.JSON:
+        _output.as_json(state)
+    else:
+        _print_status(shown_address(ledger), state, entries)
+    return with_controls(Exit.CLEAN, state["controls"])
+
+
+def _print_status(place: str, state: Mapping[str, Any], entries: Sequence[Entry]) -> None:
+    _output.line(place)
+    _output.line(f"hash {state['hash']}")
+    _output.line()
+    counts = [state[name] for name in ("bills", "files", "receipts", "postings", "entries")]
+    _output.table(headings("bills", "files", "receipts", "postings", "entries"), [counts])
+    if state["outcomes"]:
+        _output.line()
+        _output.outcomes(state["outcomes"])
+    _output.line()
+    _output.dispositions(state["bins"])
+    _output.line()
+    _output.controls(state["controls"])
+    _output.line()
+    _print_entries(entries)
+
+
+def _print_entries(entries: Sequence[Entry]) -> None:
+    rows = []
+    for entry in entries:
+        kind = message(entry.kind)
+        if entry.reverses or entry.reverses_posting:
+            kind += f" {entry.reverses or message('posting {number}', number=entry.reverses_posting)}"
+        rows.append((str(entry.id), kind, _japan_time(entry.at.isoformat()), entry.actor, entry.source, entry.reason))
+    _output.table(headings("entry", "", "time (Japan)", "actor", "file", "reason"), rows)
+
+
+def _japan_time(at: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
+
+
+list_app = typer.Typer(
+    help=command_help("""List the entries, bills, outcomes or balances of the ledger on stdout.
+
+    csv and json have all columns, with stable names."""),
+    no_args_is_help=True,
+)
+
+
+@list_app.command("entries")
+@with_exit_code
+def list_entries(
+    ledger: LedgerAddress = "",
+    last: Annotated[int | None, option("Only the last N entries.", min=1, metavar="N")] = None,
+    output: ListOutput = ListFormat.TEXT,
+) -> Exit:
+    """List the entries, oldest first: each is one transaction, with its time, actor and reason."""
+    import pyarrow as pa
+
+    from kokin.reports import write_csv
+
+    with open_ledger(ledger) as opened:
+        entries = opened.entries()[-last if last else 0 :]
+    if output is ListFormat.TEXT:
+        _print_entries(entries)
+        return Exit.CLEAN
+    names = ("id", "kind", "at", "actor", "reason", "version", "source", "layout", "digest", "reverses")
+    rows = [
+        {name: getattr(entry, name) for name in (*names, "reverses_posting", "totals", "hash")}
+        | {"at": entry.at.isoformat(), "kind": entry.kind.value, "totals": dict(entry.totals)}
+        for entry in entries
+    ]
+    if output is ListFormat.JSON:
+        _output.as_json(rows)
+    else:
+        table = pa.Table.from_pylist([row | {"totals": json.dumps(row["totals"])} for row in rows])
+        _output.as_csv(partial(write_csv, table))
+    return Exit.CLEAN
+
+
+@list_app.command("bills")
+@with_exit_code
+def list_bills(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOutput = ListFormat.TEXT) -> Exit:
+    """List the current version of every bill, by bill_id."""
+    from kokin import bills
+
+    with open_ledger(ledger) as opened:
+        table = opened.bills(as_of and day_or_today(as_of))
+    if output is ListFormat.CSV:  # as it can be read again: the lists of a bill as text
+        _output.as_csv(partial(bills.write, table))
+        return Exit.CLEAN
+    titles = headings("bill_id", "payee_code", "item_code", "case_key", "amount", "due on", "")
+    _print_list(table, ("bill_id", "payee_code", "item_code", "case_key", "amount", "due_on", "status"), titles, output)
+    return Exit.CLEAN
+
+
+@list_app.command("outcomes")
+@with_exit_code
+def list_outcomes(
+    ledger: LedgerAddress = "",
+    entry: Annotated[int | None, option("Only the receipts of this entry.")] = None,
+    output: ListOutput = ListFormat.TEXT,
+) -> Exit:
+    """List the outcome of every receipt that is not reversed, by file and record."""
+    with open_ledger(ledger) as opened:
+        table = opened.outcomes(entry)
+    titles = headings("file", "record", "outcome", "bill_id", "yen", "applied", "excess")
+    _print_list(table, ("source", "record_no", "outcome", "bill_id", "amount", "applied", "excess"), titles, output)
+    return Exit.CLEAN
+
+
+@list_app.command("balances")
+@with_exit_code
+def list_balances(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOutput = ListFormat.TEXT) -> Exit:
+    """List the balance of every bill, by bill_id: amount, paid, residual and status."""
+    with open_ledger(ledger) as opened:
+        table = opened.balances(as_of and day_or_today(as_of))
+    titles = headings("bill_id", "amount", "paid", "residual", "status")
+    _print_list(table, ("bill_id", "amount", "paid", "residual", "status"), titles, output)
+    return Exit.CLEAN
+
+
+def _print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], output: ListFormat) -> None:
+    """Print a table: some columns as text, all of them as CSV or JSON."""
+    from kokin.reports import write_csv
+
+    match output:
+        case ListFormat.TEXT:
+            rows = table.select(columns).to_pylist()
+            cells = ([message(value) if name == "status" else value for name, value in row.items()] for row in rows)
+            _output.table(titles, cells)
+        case ListFormat.CSV:
+            _output.as_csv(partial(write_csv, table))
+        case ListFormat.JSON:
+            _output.as_json(table.to_pylist())
+
+
+@with_exit_code
+def show(
+    bill: Annotated[str, argument("The bill_id.", metavar="BILL")],
+    ledger: LedgerAddress = "",
+    output: OutputFormat = Format.TEXT,
+) -> Exit:
+    """Show the history of one bill: its versions, postings and balances, oldest first."""
+    with open_ledger(ledger) as opened:
+        history = opened.history(printable(bill))
+    tables = {name: getattr(history, name).to_pylist() for name in ("versions", "postings", "balances")}
+    if output is Format.JSON:
+        _output.as_json(tables)
+        return Exit.CLEAN
+    versions = [(str(row["entry"]), row["due_on"], row["amount"], message(row["status"])) for row in tables["versions"]]
+    _output.table(headings("entry", "due on", "yen", ""), versions)
+    if tables["postings"]:
+        _output.line()
+        titles = headings("posting", "entry", "receipt", "", "outcome", "applied", "excess")
+        _output.table(titles, [_posting_row(row) for row in tables["postings"]])
+        _output.line()
+        entries = {row["entry"]: (_japan_time(row["at"]), row["actor"], row["reason"]) for row in tables["postings"]}
+        titles = headings("entry", "time (Japan)", "actor", "reason")
+        _output.table(titles, [(str(entry), *cells) for entry, cells in entries.items()])
+    _output.line()
+    yen = ("amount", "paid", "residual")
+    rows = [(str(row["entry"]), *(row[name] for name in yen), message(row["status"])) for row in tables["balances"]]
+    _output.table(headings("entry", "amount", "paid", "residual", "status"), rows)
+    return Exit.CLEAN
+
+
+def _posting_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the cells of a posting: its receipt by file and record, and the posting that it reverses."""
+    reason = message(row["rule"]) + (f" {row['reverses']}" if row["reverses"] else "")
+    receipt = f"{row['source']}:{row['record_no']}"
+    return (str(row["id"]), str(row["entry"]), receipt, reason, row["outcome"], row["applied"], row["excess"])
+
+
+@with_exit_code
+def verify(
+    ledger: LedgerAddress = "",
+    expected_hash: Annotated[
+        str, option("A hash that was kept outside the ledger; an entry must have it.", metavar="HASH")
+    ] = "",
+    rematch: Annotated[
+        bool, option("Also match all receipts again, and compare with the outcomes.", "--rematch")
+    ] = False,
+    output: OutputFormat = Format.TEXT,
+) -> Exit:
+    """Verify that no row was changed, added or removed; name the first such row of each table.
+
+    The exit code is 0 if the ledger is unchanged, otherwise 5. Do not use a ledger that fails; restore a backup.
+    """
+    from kokin.ledger import LedgerError, Verification
+
+    if expected_hash and not re.fullmatch("[0-9a-fA-F]{64}", expected_hash):
+        raise typer.BadParameter(message("a hash has 64 hexadecimal digits"), param_hint="--expected-hash")
+    try:
+        with open_ledger(ledger) as opened, _output.progress(message("verify")):
+            result = opened.verify(expected_hash=expected_hash, rematch=rematch)
+    except LedgerError as error:
+        if not error.issues:
+            raise
+        result = Verification(issues=error.issues)  # the first entry, without which no ledger can be opened
+    if output is Format.JSON:
+        issues = [_output.issue_dict(issue) for issue in result.issues]
+        _output.as_json({"clean": result.is_clean, "rows": result.rows, "hash": result.hash, "issues": issues})
+    else:
+        _output.table(headings("table", "verified rows"), list(result.rows.items()))
+        _output.line()
+        _output.line(f"hash {result.hash}")
+        _output.issues(result.issues)
+        clean = result.is_clean
+        _output.line(
+            message("ledger verified: no row was changed" if clean else "verification FAILED; see the messages")
+        )
+    return Exit.CLEAN if result.is_clean else Exit.UNBALANCED
+
+
+@with_exit_code
+def export(out: OutputFolder, ledger: LedgerAddress = "") -> Exit:
+    """Write the journal as CSV, a file per table, without names of persons.
+
+    journal.csv is the audit log: each posting with time, actor, file, reason, version and hashes.
+    """
+    with open_ledger(ledger) as opened, _output.progress(message("export")):
+        paths = opened.export(out)
+    for path in paths:
+        _output.line(str(path))
+    return Exit.CLEAN
+
+
+read_commands = (status, show, verify, export)

@@ -1,0 +1,352 @@
+"""``kokin ledger``: the commands that write into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from kokin.cli import _output
+from kokin.cli._main import Exit, with_controls, with_exit_code
+from kokin.cli._messages import headings, message
+from kokin.cli._options import (
+    Actor,
+    DepositsLayout,
+    EffectiveAt,
+    Format,
+    LayoutNames,
+    LedgerAddress,
+    Lenient,
+    OutputFormat,
+    PolicyFile,
+    ReceiptFiles,
+    ReferenceDate,
+    actor_or_login,
+    argument,
+    as_printable,
+    create_ledger,
+    day_or_today,
+    layouts_for,
+    open_ledger,
+    option,
+    shown_address,
+    time_in_japan,
+)
+from kokin.issues import InvalidInputError, Issue, from_table, printable
+from kokin.model import Outcome
+from kokin.text import file_name
+
+if TYPE_CHECKING:
+    from kokin.bills import CheckResult
+    from kokin.ledger import EntryResult, Ledger
+
+#: Writes the file of a path; calls its second argument with the number of further rows done.
+WriteFile: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[EntryResult, Iterable[Issue]]]"
+
+Reason = Annotated[str, option("Reason, recorded in the ledger.", callback=as_printable)]
+
+
+@with_exit_code
+def create(ledger: LedgerAddress = "", policy: PolicyFile = None, actor: Actor = "") -> Exit:
+    """Create a ledger; an existing one is not changed.
+
+    The `pair_by` setting of the policy is stored with the ledger and cannot be changed later.
+    """
+    from kokin.ledger import LedgerExistsError
+    from kokin.reconcile import Policy
+
+    ledger_policy = Policy.load(policy) if policy else None
+    try:
+        with create_ledger(ledger, actor_or_login(actor), ledger_policy) as opened:
+            status = opened.status()
+        _output.line(message("created ledger {place}", place=shown_address(ledger)))
+    except LedgerExistsError:
+        with open_ledger(ledger, policy=ledger_policy) as opened:
+            status = opened.status()
+        _output.line(message("the ledger exists already: {place}", place=shown_address(ledger)))
+    _output.line(f"hash {status['hash']}")
+    return Exit.CLEAN
+
+
+@with_exit_code
+def add_bills(
+    files: Annotated[list[Path], argument("Bills: CSV (UTF-8 or cp932) or Parquet.", metavar="FILE")],
+    ledger: LedgerAddress = "",
+    actor: Actor = "",
+    reason: Reason = "",
+    at: EffectiveAt = None,
+    output: OutputFormat = Format.TEXT,
+) -> Exit:
+    """Add bills, and new versions of bills that have changed.
+
+    An unchanged bill is skipped, so the whole register can be sent every time. Each file is added whole or not at all;
+    a rejected file does not stop the others.
+    """
+    from kokin import bills
+
+    entry = {"actor": actor_or_login(actor), "reason": reason}
+    with open_ledger(ledger) as opened:
+
+        def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
+            warnings: list[Issue] = []
+            chunks = _with_warnings(bills.batches(path), out=warnings)
+            source, when = file_name(path), time_in_japan(at)
+            return opened.add_bills(chunks, **entry, source=source, at=when, progress=advance), warnings
+
+        return _write_each(opened, files, write, output)
+
+
+@with_exit_code
+def post(
+    files: ReceiptFiles,
+    layout: LayoutNames,
+    ledger: LedgerAddress = "",
+    actor: Actor = "",
+    reason: Reason = "",
+    at: EffectiveAt = None,
+    lenient: Lenient = False,
+    reference_date: ReferenceDate = None,
+    output: OutputFormat = Format.TEXT,
+) -> Exit:
+    """Post receipt files, each of them whole or not at all.
+
+    A file that is already posted is skipped, whatever its name. A file with payments that another file has too is
+    posted; each payment counts once, and FILE_OVERLAPS names these files. A rejected or unreadable file does not stop
+    the others; the exit code is then 3 or 4. After any failure, the same command can be run again.
+    """
+    from kokin import receipts
+    from kokin.receipts import layouts
+
+    entry, day = {"actor": actor_or_login(actor), "reason": reason}, day_or_today(reference_date)
+    names = layouts_for(files, layout)
+    loaded = {name: layouts.load(name) for name in dict.fromkeys(names)}
+    layout_of = {path: loaded[name] for path, name in zip(files, names, strict=True)}
+    with open_ledger(ledger) as opened:
+
+        def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
+            file = receipts.open(path, layout_of[path], lenient=lenient, reference_date=day)
+            result = opened.post(file, **entry, at=time_in_japan(at), progress=advance)
+            return result, [*file.issues, *result.issues] if result.inserted else ()
+
+        return _write_each(opened, files, write, output)
+
+
+@with_exit_code
+def add_deposits(
+    files: Annotated[list[Path], argument("Files of deposits from a bank.", metavar="FILE")],
+    ledger: LedgerAddress = "",
+    layout: DepositsLayout = "zengin-01",
+    actor: Actor = "",
+    reason: Reason = "",
+    at: EffectiveAt = None,
+    lenient: Lenient = False,
+    reference_date: ReferenceDate = None,
+    output: OutputFormat = Format.TEXT,
+) -> Exit:
+    """Add the deposits on the bank account; `kokin report` compares them with the receipts (T3).
+
+    A file that is already added, with the same name and content, is skipped.
+    """
+    from kokin import receipts
+    from kokin.reconcile import bank_deposits
+
+    entry, day = {"actor": actor_or_login(actor), "reason": reason}, day_or_today(reference_date)
+    with open_ledger(ledger) as opened:
+
+        def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
+            file = receipts.open(path, layout, lenient=lenient, reference_date=day)
+            deposits = bank_deposits(file.table())
+            result = opened.add_deposits(deposits, **entry, source=file_name(path), at=time_in_japan(at))
+            return result, file.issues if result.inserted else ()
+
+        return _write_each(opened, files, write, output)
+
+
+@with_exit_code
+def add_agent_reports(
+    files: Annotated[list[Path], argument("Reports of collection agents: CSV.", metavar="FILE")],
+    ledger: LedgerAddress = "",
+    actor: Actor = "",
+    reason: Reason = "",
+    at: EffectiveAt = None,
+    output: OutputFormat = Format.TEXT,
+) -> Exit:
+    """Add what collection agents report (収納報告); `kokin report` compares it with the receipts (T2).
+
+    The columns are first_day, last_day, count and amount; optional are agent_code and settled_on. A file that is
+    already added, with the same name and content, is skipped.
+    """
+    from kokin._arrow import read_records
+    from kokin.reconcile import AgentReport
+
+    entry = {"actor": actor_or_login(actor), "reason": reason}
+    with open_ledger(ledger) as opened:
+
+        def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
+            reports, issues = read_records(path, AgentReport)
+            result = opened.add_agent_reports(reports, **entry, source=file_name(path), at=time_in_japan(at))
+            return result, issues
+
+        return _write_each(opened, files, write, output)
+
+
+@with_exit_code
+def reverse(
+    reason: Annotated[str, option("Reason, recorded in the ledger.", callback=as_printable)],
+    ledger: LedgerAddress = "",
+    entry: Annotated[
+        int | None, option("Entry of a file, of deposits, of agent reports or of a reversal; see `list entries`.")
+    ] = None,
+    posting: Annotated[int | None, option("One posting, instead of an entry; see `show`.")] = None,
+    actor: Actor = "",
+    at: EffectiveAt = None,
+) -> Exit:
+    """Reverse a file, a posting, deposits, agent reports, or a reversal, which restores what it reversed.
+
+    No row is deleted; affected receipts are matched again.
+    """
+    if (entry is None) == (posting is None):
+        raise typer.BadParameter(message("pass either --entry or --posting"), param_hint="--entry")
+    with open_ledger(ledger) as opened:
+        who, when = actor_or_login(actor), time_in_japan(at)
+        if entry is not None:
+            result = opened.reverse_entry(entry, reason=reason, actor=who, at=when)
+        else:
+            assert posting is not None  # one of the two is not None
+            result = opened.reverse_posting(posting, reason=reason, actor=who, at=when)
+    counts = {"entry": result.entry.id, "rematched": result.rematched}
+    _output.line(message("reversed by entry {entry}; receipts matched again: {rematched:,}", **counts))
+    return Exit.CLEAN
+
+
+@with_exit_code
+def reindex(ledger: LedgerAddress = "") -> Exit:
+    """Rebuild the match index, where `verify` asks for it, and match all receipts again.
+
+    The exit code is 0 only if every recorded outcome is that of the current rule; outcomes of files that were posted
+    while the index was incomplete can differ.
+    """
+    with open_ledger(ledger) as opened, _output.progress(message("match index")):
+        result = opened.reindex()
+    _output.line(message("the match index was rebuilt"))
+    _output.issues(result.issues)
+    return Exit.CLEAN if result.is_clean else Exit.UNBALANCED
+
+
+write_commands = (create, add_bills, post, add_deposits, add_agent_reports, reverse, reindex)
+
+
+def _with_warnings(chunks: Iterable[CheckResult], *, out: list[Issue]) -> Iterator[CheckResult]:
+    """Yield the chunks of a file of bills, and append their issues to ``out``, each once."""
+    for chunk in chunks:
+        out += [issue for issue in from_table(chunk.issues) if issue not in out]
+        yield chunk
+
+
+class FileState(StrEnum):
+    """What happened to a file."""
+
+    POSTED = "posted"
+    #: It is in the ledger already; nothing was written.
+    ALREADY_POSTED = "already posted"
+    REJECTED = "rejected"
+    UNREADABLE = "unreadable"
+
+
+@dataclass
+class FileResult:
+    """The result of writing one file."""
+
+    file: str
+    state: FileState
+    result: EntryResult | None = None
+    issues: list[Issue] = field(default_factory=list)
+    error: str = ""
+    """Why it could not be read."""
+
+    @property
+    def exceptions(self) -> int:
+        """The number of its receipts that are exceptions."""
+        outcomes = self.result.outcomes if self.result else {}
+        return sum(row["count"] for name, row in outcomes.items() if Outcome(name).is_exception)
+
+    @property
+    def code(self) -> Exit:
+        """The exit code that the file alone would have."""
+        if self.state is FileState.REJECTED:
+            return Exit.REJECTED
+        if self.state is FileState.UNREADABLE:
+            return Exit.FAILED
+        return Exit.EXCEPTIONS if self.exceptions or self.issues else Exit.CLEAN
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields for JSON."""
+        fields: dict[str, Any] = {"file": self.file, "state": self.state.value}
+        if self.result:
+            entry = self.result.entry
+            fields |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "totals": dict(entry.totals)}
+            fields |= {"outcomes": dict(self.result.outcomes), "rematched": self.result.rematched}
+            fields["overlaps"] = [asdict(overlap) for overlap in self.result.overlaps]
+        return fields | {"error": self.error, "issues": [_output.issue_dict(issue) for issue in self.issues]}
+
+
+def _write_each(ledger: Ledger, paths: Sequence[Path], write: WriteFile, output: Format) -> Exit:
+    """Write files one by one; a rejected or unreadable file does not stop the others.
+
+    The results are printed even if the ledger fails in between. Returns the highest exit code of the files and of the
+    ledger's controls after them.
+    """
+    results: list[FileResult] = []
+    try:
+        for path in paths:
+            with _output.progress(file_name(path)) as advance:
+                results.append(_write_file(path, write, advance))
+    finally:
+        if results:
+            _print_results(results, output)
+    return with_controls(max(result.code for result in results), ledger.status()["controls"])
+
+
+def _write_file(path: Path, write: WriteFile, advance: Callable[[int], None]) -> FileResult:
+    name = file_name(path) or printable(str(path))
+    try:
+        result, issues = write(path, advance)
+    except InvalidInputError as error:
+        return FileResult(name, FileState.REJECTED, issues=error.issues)
+    except OSError as error:
+        return FileResult(name, FileState.UNREADABLE, error=error.strerror or str(error))
+    state = FileState.POSTED if result.inserted else FileState.ALREADY_POSTED
+    return FileResult(name, state, result, list(issues))
+
+
+def _print_results(results: Sequence[FileResult], output: Format) -> None:
+    if output is Format.JSON:
+        _output.as_json([result.as_dict() for result in results])
+    else:
+        _print_table(results)
+    for result in results:
+        if result.code in (Exit.REJECTED, Exit.FAILED):
+            reason = f" ({message(result.error)})" if result.error else ""
+            _output.note(message("{file}: {state}", file=result.file, state=message(result.state)) + reason)
+        _output.issues(result.issues)
+
+
+def _print_table(results: Sequence[FileResult]) -> None:
+    rows = []
+    outcomes: dict[str, dict[str, int]] = {}
+    for file in results:
+        totals = file.result.entry.totals if file.result else {}
+        read, yen = totals.get("given", totals.get("read")), totals.get("yen", totals.get("accepted_yen"))
+        entry, rematched = (file.result.entry.id, file.result.rematched) if file.result else (None, None)
+        rows.append((file.file, message(file.state), entry, read, yen, file.exceptions or None, rematched or None))
+        for name, row in (file.result.outcomes if file.result else {}).items():
+            total = outcomes.get(name, {"count": 0, "amount": 0})
+            outcomes[name] = {key: total[key] + row[key] for key in total}
+    _output.table(headings("file", "", "entry", "read", "yen", "exceptions", "matched again"), rows)
+    if outcomes:
+        _output.line()
+        _output.outcomes(outcomes)

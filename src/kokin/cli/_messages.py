@@ -1,0 +1,72 @@
+"""The texts of the command in the user's language: English in the code, Japanese in ``words.toml``."""
+
+from __future__ import annotations
+
+import locale
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+# Width, in terminal cells, of the help of an option beside its name, and of a paragraph below the name of a command.
+_OPTION_WIDTH, _PARAGRAPH_WIDTH = 44, 76
+# A unit between which a Japanese line may break: a character, or a word of Latin letters, with closing punctuation.
+_UNIT = re.compile(r"(?:[!-~]+|.)[、。，．）」]*")
+
+
+def language() -> Literal["en", "ja"]:
+    """Return the language of messages: KOKIN_LANG, else the locale by the rules of POSIX, else the system's."""
+    names = (os.environ.get(name) for name in ("KOKIN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))
+    name = next(filter(None, names), None) or locale.getlocale()[0] or ""
+    return "ja" if name.lower().startswith("ja") else "en"
+
+
+def message(text: str, **values: object) -> str:
+    """Return a text in the user's language, with its values; one that ``words.toml`` lacks is not translated."""
+    text = _japanese().get(text, text) if language() == "ja" else text
+    return text.format(**values) if values else text
+
+
+def translated(text: str) -> str:
+    """Return a text of another package in the user's language, empty where ``words.toml`` lacks it."""
+    return text if language() == "en" else _japanese().get(text, "")
+
+
+def headings(*names: str) -> tuple[str, ...]:
+    """Return the headings of a table."""
+    return tuple(message(name) for name in names)
+
+
+def help_text(text: str) -> str:
+    """Return the help of an option or an argument."""
+    return _wrap(message(text), _OPTION_WIDTH)
+
+
+def command_help(text: str) -> str:
+    """Return the help of a command, translated paragraph by paragraph."""
+    paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    return "\n\n".join(_wrap(message(paragraph), _PARAGRAPH_WIDTH) for paragraph in paragraphs)
+
+
+@cache
+def _japanese() -> Mapping[str, str]:
+    tables = tomllib.loads((resources.files("kokin.cli") / "words.toml").read_text(encoding="utf-8"))
+    return {english: japanese for table in tables.values() for english, japanese in table.items()}
+
+
+def _wrap(text: str, width: int) -> str:
+    """Wrap a Japanese text to a width in cells; click counts characters and breaks at blanks. English is unchanged."""
+    if text.isascii() or language() == "en":
+        return text
+    from rich.cells import cell_len  # late: main reports a broken installation with these texts
+
+    lines = [""]
+    for unit in _UNIT.findall(text):
+        if cell_len(lines[-1] + unit) > width:
+            lines.append("")
+        lines[-1] += unit if lines[-1] else unit.lstrip()
+    # A line of \b tells click to leave the line breaks of a paragraph as they are.
+    return "\b\n" + "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,213 @@
+"""What a command prints: results on stdout, everything else on stderr, progress on a terminal only.
+
+File names, ids and messages come from outside: :func:`kokin.issues.printable` escapes what a terminal would interpret.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from kokin.cli._messages import headings, language, message, translated
+from kokin.issues import InvalidInputError, Issue, Location, Severity, printable
+
+if TYPE_CHECKING:
+    from kokin.reconcile import Reconciliation
+
+# A pipe has no width; a line of this width is not folded.
+_PIPE_WIDTH = 200
+# Issues that are printed; all of them are in the files that a command writes, and in --format json.
+_MAX_ISSUES = 20
+
+
+class _Console(Console):
+    """A console that raises when the reader of the output has closed it, instead of ending the process with 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+results = _Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+errors = _Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def issues(found: Iterable[Issue], max_count: int = _MAX_ISSUES, total: int | None = None) -> None:
+    """Print issues on stderr, a line each, and how many more there are (of ``total``, where not all were kept)."""
+    found = list(found)
+    total = len(found) if total is None else total
+    for issue in found[:max_count]:
+        _error(issue.describe(language()), "red" if issue.severity is Severity.ERROR else "yellow")
+    if total > max_count:
+        _error(message("... {more:,} more", more=total - max_count))
+
+
+def overlap_issues(result: Reconciliation) -> list[tuple[str, Issue]]:
+    """Return an issue (FILE_OVERLAPS) for each file with payments that another file has too, and the file's SHA-256."""
+    rows = []
+    for row in result.overlaps.to_pylist():
+        found = f"{row['repeated']} of {row['records']} in {row['other_source']}"
+        issue = Issue("FILE_OVERLAPS", field="records", found=found, location=Location(row["source"]))
+        rows.append((row["digest"], issue))
+    return rows
+
+
+def rejected(error: InvalidInputError) -> None:
+    """Print on stderr why an input was rejected."""
+    reason = translated(error.summary)
+    _error(message("rejected: {reason}", reason=reason) if reason else message("rejected"), "bold red")
+    issues(error.issues)
+
+
+def failed(error: Exception) -> None:
+    """Print on stderr why a file or the ledger could not be read or written."""
+    if isinstance(error, OSError) and error.strerror:
+        reason = f"{error.filename}: {message(error.strerror)}" if error.filename else message(error.strerror)
+    else:
+        reason = message(str(error))
+    _error(message("failed: {reason}", reason=reason), "bold red")
+
+
+def broken_controls(controls: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print broken control equations on stderr, a line each."""
+    for name, control in controls.items():
+        sides = {"left": control["left"], "right": control["right"]}
+        text = message(
+            "the books do not balance: {name}, {statement}: {left:,} and {right:,}",
+            name=name,
+            statement=message(control["statement"]),
+            **sides,
+        )
+        differing = ", ".join(control.get("broken", ())[:_MAX_ISSUES])
+        _error(f"{text} ({differing})" if differing else text, "bold red")
+
+
+def usage_error(error: Any) -> None:
+    """Print on stderr the usage of a command, and what is wrong with its arguments."""
+    text = io.StringIO()
+    error.show(file=text)
+    sys.stderr.write(printable(text.getvalue(), keep="\n"))
+
+
+def note(text: str) -> None:
+    """Print a line on stderr."""
+    _error(text, "yellow")
+
+
+def _error(text: str, style: str = "") -> None:
+    errors.print(printable(text), style=style, markup=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table on stdout; numbers are right-aligned, with thousands separators."""
+    rows = [list(row) for row in rows]
+    grid = Table(box=None, pad_edge=False)
+    for at, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[at], int) or row[at] is None for row in rows)
+        justify: Any = "right" if numeric else "left"
+        grid.add_column(name, justify=justify, header_style="bold", no_wrap=numeric, overflow="fold")
+    for row in rows:
+        grid.add_row(*(f"{cell:,}" if isinstance(cell, int) else _cell(cell) for cell in row))
+    results.print(grid, markup=False)
+
+
+def _cell(value: Any) -> Text:
+    # As Text: rich would interpret square brackets in a str as its markup.
+    return Text("" if value is None else printable(str(value)))
+
+
+def outcomes(counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Print the count and the yen of each outcome, the most frequent first."""
+    rows = sorted(counts.items(), key=lambda item: (-item[1]["count"], item[0]))
+    table(headings("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in rows])
+
+
+def dispositions(yen: Mapping[str, int]) -> None:
+    """Print the yen of each disposition."""
+    table(headings("disposition", "yen"), [(message(name), amount) for name, amount in yen.items()])
+
+
+def controls(equations: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the control equations of a run or of a ledger."""
+    states = {True: message("holds"), False: message("BROKEN")}
+    rows = [
+        (name, message(row["statement"]), row["left"], row["right"], states.get(row["holds"], message("not checked")))
+        for name, row in equations.items()
+    ]
+    table(headings("", "control", "left", "right", ""), rows)
+
+
+def line(text: str = "") -> None:
+    """Print a line on stdout."""
+    typer.echo(printable(text))
+
+
+def lines(text: str) -> None:
+    """Print a text of several lines on stdout."""
+    typer.echo(printable(text, keep="\n"))
+
+
+def as_json(value: object) -> None:
+    """Print a value as JSON on stdout, for programs: nothing is translated but the messages of issues."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    # json.dumps leaves some control characters as they are.
+    escapes = {ord(sign): f"\\u{ord(sign):04x}" for sign in set(text) - {"\n"} if printable(sign) != sign}
+    typer.echo(text.translate(escapes))
+
+
+def as_csv(write: Callable[[Path], object]) -> None:
+    """Print on stdout the CSV that ``write`` writes: UTF-8 in a pipe, whatever the locale; escaped on a terminal."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        write(path)
+        if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+            lines(path.read_text(encoding="utf-8").removesuffix("\n"))
+        else:
+            sys.stdout.flush()
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+def issue_dict(issue: Issue) -> dict[str, Any]:
+    """Return an issue for JSON."""
+    place = {"file": issue.location.file, "record": issue.location.record, "byte": issue.location.byte}
+    fields = {"code": issue.code, "severity": issue.severity.value, **place, **issue.message_params}
+    return {**fields, "message": issue.message(language())}
+
+
+@contextmanager
+def progress(title: str, total: int | None = None) -> Iterator[Any]:
+    """Show a progress bar on stderr where that is a terminal; yield a function that adds to the number of rows done."""
+    columns: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), TimeRemainingColumn())
+    if total is None:
+        columns = (TextColumn("{task.completed:,}"), TimeElapsedColumn())
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    ) as bars:
+        task = bars.add_task(printable(title), total=total)
+        yield lambda count: bars.update(task, advance=count)
