@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, event, make_url, text
 
 from kokin.ledger import Ledger
-from kokin.ledger._schema import JOURNAL
+from kokin.ledger._schema import APPEND_ONLY_TABLES
 from kokin.model import Bill, Receipt, arrow_schema
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
@@ -95,7 +95,7 @@ def unguarded(raw):
 
     def remove():
         with raw.begin() as connection:
-            for table in JOURNAL:
+            for table in APPEND_ONLY_TABLES:
                 if raw.dialect.name == "sqlite":
                     for change in ("update", "delete", "insert"):
                         connection.execute(text(f"DROP TRIGGER {table}_no_{change}"))

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin._arrow import combine
-from kokin.ledger import Ledger, _links
-from kokin.ledger._bodies import bodies, facts
-from kokin.ledger._forms import restored, stored
-from kokin.ledger._schema import FACTS
+from kokin.ledger import Ledger, _match_index
+from kokin.ledger._codec import decode_columns, decode_data, encode_column, encode_data
+from kokin.ledger._schema import RECORD_FIELDS
 from kokin.model import Bill, arrow_schema
 
 WORDS = st.text(st.sampled_from("aé国\"\\/,;='{}[]:"), min_size=1, max_size=5)
@@ -38,7 +37,7 @@ ROWS = st.lists(
 def test_a_body_is_json_and_tells_what_was_said(rows):
     kinds = pa.schema([arrow_schema(Bill).field(name) for name in rows[0]])
     told = pa.Table.from_pylist([{**row, "parts": list(row["parts"].items())} for row in rows], kinds)
-    texts = bodies("bills", {name: combine(stored(told.column(name))) for name in told.column_names})
+    texts = encode_data("bills", {name: combine(encode_column(told.column(name))) for name in told.column_names})
     for row, text in zip(rows, texts.to_pylist(), strict=True):
         plain = {"bill_id": row["bill_id"], "amount": row["amount"]}
         if row["period"] != "00":
@@ -50,32 +49,32 @@ def test_a_body_is_json_and_tells_what_was_said(rows):
         if row["parts"]:
             plain["parts"] = "\n".join(f"{name}={yen}" for name, yen in row["parts"].items())
         assert json.loads(text) == plain
-    back = restored(facts("bills", texts), Bill)
+    back = decode_columns(decode_data("bills", texts), Bill)
     for name in told.column_names:
         assert back.column(name).to_pylist() == told.column(name).to_pylist()
 
 
 def test_no_rows_have_no_bodies():
-    assert bodies("bills", {"bill_id": pa.array([], pa.string())}).to_pylist() == []
-    assert facts("bills", pa.array([], pa.string())).schema.equals(FACTS["bills"])
+    assert encode_data("bills", {"bill_id": pa.array([], pa.string())}).to_pylist() == []
+    assert decode_data("bills", pa.array([], pa.string())).schema.equals(RECORD_FIELDS["bills"])
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_links_are_found_whatever_runs_they_are_in(place, seed, monkeypatch):
     """Against a plain set of pairs."""
     rng = random.Random(seed)
-    monkeypatch.setattr(_links, "_PAGE", 4)
-    monkeypatch.setattr(_links, "_PAGES", 2)
-    monkeypatch.setattr(_links, "MOST", 60)
+    monkeypatch.setattr(_match_index, "_PAGE_PAIRS", 4)
+    monkeypatch.setattr(_match_index, "_PAGES_PER_LOOKUP", 2)
+    monkeypatch.setattr(_match_index, "MAX_PAIRS", 60)
     some = [0, 1, -1, 2**63 - 1, -(2**63), *(rng.randrange(-(2**63), 2**63) for _ in range(20))]
     pairs = set()
-    with Ledger.create(place) as ledger, ledger._writing() as journal:
+    with Ledger.create(place) as ledger, ledger._writing() as writer:
         for _ in range(15):
             added = [(rng.choice(some), rng.randrange(100)) for _ in range(rng.randrange(1, 40))]
             pairs |= set(added)
-            _links.add(journal, "bills", *(np.array(side, np.int64) for side in zip(*added, strict=True)))
+            _match_index.add_pairs(writer, "bills", *(np.array(side, np.int64) for side in zip(*added, strict=True)))
             wanted = sorted(rng.sample(some, rng.randrange(len(some))))
-            keys, rows = _links.find(journal, "bills", np.array(wanted, np.int64))
+            keys, rows = _match_index.find_pairs(writer, "bills", np.array(wanted, np.int64))
             found = sorted(pair for pair in pairs if pair[0] in wanted)
             assert list(zip(keys.tolist(), rows.tolist(), strict=True)) == found
-        assert not len(_links.find(journal, "receipts", np.array(some, np.int64))[0])
+        assert not len(_match_index.find_pairs(writer, "receipts", np.array(some, np.int64))[0])

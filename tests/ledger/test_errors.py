@@ -69,13 +69,13 @@ def test_a_role_without_rights(ledger, raw, bills, receipts):
 @pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_a_file_that_may_not_be_written(ledger, place, bills, monkeypatch):
     ledger.close()
-    prepare = _sqlite._prepare
+    prepare = _sqlite._configure
 
     def read_only(connection, record):
         prepare(connection, record)
         connection.execute("PRAGMA query_only = ON")
 
-    monkeypatch.setattr(_sqlite, "_prepare", read_only)
+    monkeypatch.setattr(_sqlite, "_configure", read_only)
     with Ledger.open(place) as opened:
         said = refused(opened.add_bills, bills(B1=1), actor="clerk")
     assert "rights" in said
@@ -84,7 +84,7 @@ def test_a_file_that_may_not_be_written(ledger, place, bills, monkeypatch):
 
 @pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_another_program_that_does_not_let_go(ledger, place, bills, monkeypatch):
-    monkeypatch.setattr(_sqlite, "_PATIENCE", 0)
+    monkeypatch.setattr(_sqlite, "_BUSY_TIMEOUT_S", 0)
     with closing(sqlite3.connect(place.removeprefix("sqlite:///"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         said = refused(ledger.add_bills, bills(B1=1), actor="clerk")
@@ -110,8 +110,8 @@ def test_a_full_disk_is_no_reason_to_run_again_at_once(ledger, place, bills):
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    event.listen(ledger._store.engine, "connect", limit)
-    ledger._store.engine.dispose()
+    event.listen(ledger._database.engine, "connect", limit)
+    ledger._database.engine.dispose()
     many = {f"B{number}": 1 for number in range(1, 3000)}
     said = refused(ledger.add_bills, bills(**many), actor="clerk")
     assert "free space" in said

@@ -6,8 +6,7 @@ import pyarrow as pa
 import pytest
 
 from kokin import receipts as receipt_files
-from kokin.ledger import Ledger
-from kokin.ledger import _settle as settling
+from kokin.ledger import Ledger, _rematch
 from kokin.reconcile import reconcile
 
 EL = ("payee_code", "item_code", "case_key", "confirmation")
@@ -99,7 +98,7 @@ FILES_AND_OUTCOMES = {
 @pytest.mark.parametrize("at_once", [1, 1 << 19])
 @pytest.mark.parametrize("case", FILES_AND_OUTCOMES)
 def test_records_of_one_payment_meet_in_any_order_of_days(new_place, bills, receipts, monkeypatch, case, at_once):
-    monkeypatch.setattr(settling, "_AT_ONCE", at_once)
+    monkeypatch.setattr(_rematch, "_KEYS_PER_ROUND", at_once)
     files, outcomes = FILES_AND_OUTCOMES[case]
     tables = [receipts(f"{number}.csv", *rows) for number, rows in enumerate(files)]
     orders = list(permutations(tables))

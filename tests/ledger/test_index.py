@@ -8,7 +8,7 @@ import pytest
 
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError, _ledger
-from kokin.ledger._schema import LINK_KINDS, TABLES
+from kokin.ledger._schema import INDEX_KINDS, TABLES
 from kokin.reports import of_ledger
 
 LINKS = TABLES["links"]
@@ -26,7 +26,7 @@ def paid(ledger, bills, receipts):
     return ledger
 
 
-@pytest.mark.parametrize("kind", LINK_KINDS)
+@pytest.mark.parametrize("kind", INDEX_KINDS)
 @pytest.mark.parametrize("missing", [True, False])
 def test_nothing_is_written_while_the_index_is_incomplete(paid, raw, bills, receipts, kind, missing):
     with raw.begin() as connection:

@@ -13,14 +13,14 @@ from sqlalchemy.exc import DBAPIError
 
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
-from kokin.ledger._schema import CHAINS, JOURNAL, LINK_KINDS, TABLES
+from kokin.ledger._schema import APPEND_ONLY_TABLES, DETAIL_TABLES, INDEX_KINDS, TABLES
 from kokin.reconcile import Policy
 
 #: What a value becomes that is nothing, and what is added to it.
 _MORE = {BigInteger: (0, 1), Text: ("", "x"), LargeBinary: (b"", b"x")}
 
 
-@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("table", APPEND_ONLY_TABLES)
 def test_rows_are_never_changed(filled, raw, table):
     statements = [f"UPDATE {table} SET id = id", f"DELETE FROM {table}"]
     if raw.dialect.name == "postgresql":
@@ -34,7 +34,7 @@ def test_rows_are_never_changed(filled, raw, table):
 def test_every_changed_value_is_found_and_its_row_is_named(filled, raw, unguarded):
     unguarded()
     assert filled.verify().is_clean
-    for name in JOURNAL:
+    for name in APPEND_ONLY_TABLES:
         table = TABLES[name]
         for column in table.c:
             if column.name == "id":
@@ -62,11 +62,11 @@ def test_nothing_is_not_an_empty_text_nor_a_sign(filled, raw, unguarded):
         assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_CHANGED", "postings", 2)
 
 
-@pytest.mark.parametrize("table", CHAINS)
+@pytest.mark.parametrize("table", DETAIL_TABLES)
 def test_missing_and_added_rows_are_named(filled, raw, table, unguarded):
     unguarded()
     last = filled.status()[table]
-    columns = ", ".join(name for name in JOURNAL[table].names if name != "id")
+    columns = ", ".join(name for name in APPEND_ONLY_TABLES[table].names if name != "id")
     with raw.begin() as connection:
         copy = f"SELECT id + 1, {columns} FROM {table} WHERE id = {last}"
         connection.execute(text(f"INSERT INTO {table} (id, {columns}) {copy}"))
@@ -86,7 +86,7 @@ def test_a_ledger_that_was_cut_off_is_found_by_its_seal(filled, raw, unguarded):
     assert filled.verify(expected_hash=seal).is_clean
     unguarded()
     with raw.begin() as connection:
-        for table in CHAINS:
+        for table in DETAIL_TABLES:
             connection.execute(text(f"DELETE FROM {table} WHERE entry = 8"))
         connection.execute(text("DELETE FROM entries WHERE id = 8"))
     filled.reindex()
@@ -99,7 +99,7 @@ def test_broken_links_are_found_and_made_anew(filled, raw):
     surplus = {"id": 999, "run": 999, "low": 5, "high": 5, "pairs": struct.pack("<qq", 5, 1)}
     broken = [
         change
-        for kind in LINK_KINDS
+        for kind in INDEX_KINDS
         for change in (links.delete().where(links.c.kind == kind), links.insert().values(kind=kind, **surplus))
     ]
     for change in broken:
@@ -111,16 +111,16 @@ def test_broken_links_are_found_and_made_anew(filled, raw):
 
 
 def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts, monkeypatch):
-    from kokin.ledger import _settle
+    from kokin.ledger import _rematch
 
-    honest = _settle.verdict_of
+    honest = _rematch.outcome_columns
 
     def generous(*arguments):
         found = honest(*arguments)
         place = found.column_names.index("outcome")
         return found.set_column(place, "outcome", pa.array(["MATCHED"] * len(found)))
 
-    monkeypatch.setattr(_settle, "verdict_of", generous)
+    monkeypatch.setattr(_rematch, "outcome_columns", generous)
     filled.post(receipts("fri.csv", ("B2", 1, 5)), actor="batch")
     assert filled.verify().is_clean
     assert {issue.code for issue in filled.verify(rematch=True).issues} == {"LEDGER_VERDICT"}
@@ -133,7 +133,7 @@ def test_the_audit_log_says_who_when_and_what_was_before(filled, tmp_path):
     assert (last["actor"], last["reason"], last["source"]) == ("chief", "wrong file", "mon.csv")
     assert (last["outcome"], last["applied"], last["excess"], last["reverses"]) == ("DUPLICATE_PAYMENT", 0, -10_000, 4)
     paths = {path.name: path.read_text() for path in filled.export(tmp_path)}
-    assert set(paths) == {f"{name}.csv" for name in ("journal", *JOURNAL)}
+    assert set(paths) == {f"{name}.csv" for name in ("journal", *APPEND_ONLY_TABLES)}
     log = paths["journal.csv"].splitlines()
     assert len(log) == filled.status()["postings"] + 1
     first, second = (dict(zip(log[0].split(","), line.replace('"', "").split(","), strict=True)) for line in log[1:3])
@@ -194,7 +194,7 @@ def test_the_policy_that_decides_outcomes_is_the_ledgers_own(place):
 def test_a_ledger_of_another_form_is_not_opened(place, ledger, raw, unguarded):
     unguarded()
     with raw.begin() as connection:
-        connection.execute(text("UPDATE entries SET told = replace(told, '\"form\": 4', '\"form\": 2')"))
+        connection.execute(text("UPDATE entries SET totals = replace(totals, '\"form\": 4', '\"form\": 2')"))
     with pytest.raises(LedgerError, match="form 2"):
         Ledger.open(place)
 

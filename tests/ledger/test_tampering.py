@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
-from kokin.ledger._schema import JOURNAL, TABLES
+from kokin.ledger._schema import APPEND_ONLY_TABLES, TABLES
 
-EVERY_TABLE = [*JOURNAL, "links"]
+EVERY_TABLE = [*APPEND_ONLY_TABLES, "links"]
 
 
 def execute(raw, *statements, **values):
@@ -115,9 +115,9 @@ def test_every_row_that_is_missing_added_or_moved_is_found(filled, raw, unguarde
     assert filled.verify(rematch=True).is_clean
 
 
-@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("table", APPEND_ONLY_TABLES)
 def test_the_database_refuses_rows_with_other_ids(filled, raw, table):
-    columns = ", ".join(name for name in JOURNAL[table].names if name != "id")
+    columns = ", ".join(name for name in APPEND_ONLY_TABLES[table].names if name != "id")
     last = len(rows_of(raw, table))
     ids = [1, 0, -1, -(2**63)]
     if raw.dialect.name == "sqlite":  # PostgreSQL leaves gaps to `verify`
@@ -126,7 +126,7 @@ def test_the_database_refuses_rows_with_other_ids(filled, raw, table):
         with raw.begin() as connection:
             if not connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = 'adder'")).first():
                 connection.execute(text("CREATE ROLE adder"))
-            connection.execute(text(f"GRANT SELECT, INSERT ON {', '.join(JOURNAL)} TO adder"))
+            connection.execute(text(f"GRANT SELECT, INSERT ON {', '.join(APPEND_ONLY_TABLES)} TO adder"))
     as_adder = ["SET LOCAL ROLE adder"] if raw.dialect.name == "postgresql" else []
     for number in ids:
         copy = f"INTO {table} (id, {columns}) SELECT {number}, {columns} FROM {table} WHERE id = 1"
@@ -135,11 +135,11 @@ def test_the_database_refuses_rows_with_other_ids(filled, raw, table):
     assert filled.verify(rematch=True).is_clean
 
 
-@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("table", APPEND_ONLY_TABLES)
 @pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 def test_sqlite_refuses_to_replace_a_row(filled, raw, table):
-    columns = ", ".join(JOURNAL[table].names)
-    changed = columns.replace("entry", "entry + 1") if "entry" in JOURNAL[table].names else columns
+    columns = ", ".join(APPEND_ONLY_TABLES[table].names)
+    changed = columns.replace("entry", "entry + 1") if "entry" in APPEND_ONLY_TABLES[table].names else columns
     before = rows_of(raw, table)
     for statement in (
         f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {changed} FROM {table} WHERE id = 1",
@@ -212,7 +212,7 @@ CHANGES = ["CAST({} AS BLOB)", "NULL", "'x'", "'{{}}'"]
 def test_reading_a_changed_ledger_raises_errors_of_kokin_only(filled, raw, unguarded, change):
     unguarded()
     changed = 0
-    for table in JOURNAL:
+    for table in APPEND_ONLY_TABLES:
         kept = rows_of(raw, table)
         for column in TABLES[table].c:
             if not execute(raw, f"UPDATE {table} SET {column.name} = {change.format(column.name)}"):

@@ -46,7 +46,9 @@ def make(
     issued_on: Annotated[
         datetime | None, option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"])
     ] = None,
-    allow_missing_deadline: Annotated[bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")] = False,
+    allow_missing_deadline: Annotated[
+        bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")
+    ] = False,
     part_rows: Annotated[int, option("Bills per part.", min=1, show_default=True)] = 10_000,
 ) -> Exit:
     """Make the eL-QR of every bill, in numbered parts with a manifest.

@@ -159,7 +159,6 @@ def add_summaries(empty: dict[str, Any], of_buckets: list[dict[str, Any]], recei
         of_buckets: the summaries of the buckets.
         received: yen of the receipts as they were passed.
     """
-
     counts = {name: sum(summary[name] for summary in of_buckets) for name in ("bills", "receipts", "amount")}
     bins = {name: sum(summary["bins"][name] for summary in of_buckets) for name in empty["bins"]}
     outcomes: dict[str, dict[str, int]] = {}
