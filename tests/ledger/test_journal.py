@@ -195,7 +195,7 @@ def test_a_ledger_of_another_form_is_not_opened(place, ledger, raw, unguarded):
     unguarded()
     with raw.begin() as connection:
         connection.execute(text("UPDATE entries SET totals = replace(totals, '\"form\": 4', '\"form\": 2')"))
-    with pytest.raises(LedgerError, match="form 2"):
+    with pytest.raises(LedgerError, match="schema version 2"):
         Ledger.open(place)
 
 

@@ -196,7 +196,7 @@ def test_the_database_refuses_rows_that_no_entry_writes(filled, raw, table, chan
 def test_a_ledger_whose_first_entry_is_changed_is_not_opened_and_says_so(filled, raw, unguarded, place, value):
     unguarded()
     assert execute(
-        raw, f"UPDATE entries SET told = {value} WHERE id = 1" if value else "DELETE FROM entries WHERE id = 1"
+        raw, f"UPDATE entries SET totals = {value} WHERE id = 1" if value else "DELETE FROM entries WHERE id = 1"
     )
     with pytest.raises(LedgerError) as refused:
         Ledger.open(place)
@@ -225,8 +225,8 @@ def test_reading_a_changed_ledger_raises_errors_of_kokin_only(filled, raw, ungua
                 filled.bills,
                 filled.receipts,
                 filled.balances,
-                filled.credits,
-                filled.reports,
+                filled.bank_deposits,
+                filled.agent_reports,
                 filled.outcomes,
                 lambda: filled.history("B1"),
             ):

@@ -146,6 +146,8 @@ def _walk(
             if row <= last:
                 return report("LEDGER_ROW_ADDED", row)
             return report("LEDGER_ROW_MISSING" if row > last + 1 else "LEDGER_ROW_CHANGED", last + 1)
+        if len(batch) < size:
+            break
         following = select(table).where(table.c.id > last).order_by(table.c.id)
     out.rows[name] = last
     if name != "entries" and last != end:
