@@ -34,7 +34,7 @@ def taken(folder: Path) -> pa.Table:
 
 
 def job(folder: Path, form: str, out: Path) -> None:
-    """Each step has both cores to itself; the tables are written as they are told."""
+    """Each step has both cores to itself; the tables are written in batches."""
     done = reconcile(prepared(folder, form), taken(folder))
     write_csv(done.outcome_batches, out / "outcomes.csv")
     write_csv(done.balance_batches, out / "balances.csv")
@@ -63,9 +63,8 @@ def prepare_daily(folder: Path) -> None:
 def profile(folder: Path, out: Path) -> Steps:
     """The steps of :func:`job`, one after another."""
     from kokin.reconcile import Policy
-    from kokin.reconcile._match_input import Receipts
-    from kokin.reconcile._match_run import MatchRun
-    from kokin.reconcile._reconcile import Reconciliation
+    from kokin.reconcile._matches import Matches, Receipts
+    from kokin.reconcile._reconciliation import MatchedRun, Reconciliation
 
     steps: Steps = {}
 
@@ -79,12 +78,12 @@ def profile(folder: Path, out: Path) -> Steps:
         index = prepared(folder, "parquet")
     with step("receipts: read and check"):
         read = taken(folder)
-    with step("number to bill"):
+    with step("key to bill"):
         some = Receipts(read, index)
-    with step("judge those that concern another"):
-        judged = MatchRun(index, some, Policy())
-    done = Reconciliation(index, some, judged, Policy())
-    with step("judge, outcomes.csv"):
+    with step("match the interacting receipts"):
+        matches = Matches(index, some, Policy())
+    done = Reconciliation(MatchedRun(index, some, matches, Policy()))
+    with step("match the others, outcomes.csv"):
         write_csv(done.outcome_batches, out / "outcomes.csv")
     with step("balances.csv"):
         write_csv(done.balance_batches, out / "balances.csv")

@@ -120,7 +120,7 @@ def main() -> None:
     assert len(result.outcomes) == len(result.balances) == given.rows
 
     def made() -> Report:
-        return of_run(result, build_accounts(result, bills, as_of=AS_OF))
+        return of_run(result, build_accounts(result, as_of=AS_OF))
 
     report = made()
     told = {"outcomes": report.tables["outcomes"]}

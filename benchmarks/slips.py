@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import qrcodegen
+import segno
 import zxingcpp
 
 from kokin import slips
@@ -81,7 +82,12 @@ def loop_of_f_strings(rows: list[dict[str, Any]]) -> list[str]:
 
 def by_segno(payloads: list[str]) -> list[np.ndarray]:
     """segno, a symbol at a time."""
-    return [np.array(slips.symbol(payload).matrix, np.bool_) for payload in payloads]
+    return [np.array(segno_symbol(payload).matrix, np.bool_) for payload in payloads]
+
+
+def segno_symbol(payload: str) -> segno.QRCode:
+    """Return the symbol of a payload encoded by segno."""
+    return segno.make_qr(payload, error="m", version=6, mode="numeric", boost_error=False)
 
 
 def by_qrcodegen(payloads: list[str]) -> list[np.ndarray]:
@@ -110,7 +116,7 @@ def by_segno_svg(payloads: list[str]) -> list[bytes]:
     pictures = []
     for payload in payloads:
         out = io.BytesIO()
-        slips.symbol(payload).save(out, kind="svg")
+        segno_symbol(payload).save(out, kind="svg")
         pictures.append(out.getvalue())
     return pictures
 
@@ -122,7 +128,7 @@ def page_bills(table: pa.Table) -> list[tuple[Bill, slips.SlipText]]:
     for row in table.to_pylist():
         code = slips.gs1_128.build(
             company_code="999999",
-            free=f"{row['case_key']:0>21}",
+            free_field=f"{row['case_key']:0>21}",
             amount=row["amount"],
             payable_until=row["payable_until"],
         )
@@ -174,7 +180,7 @@ def main() -> None:
     assert built.payloads.slice(0, len(records)).to_pylist() == loop_over_records(records)
     payloads = built.payloads.slice(0, min(rows, 200_000))
     some = payloads.slice(0, 20_000).to_pylist()
-    ours = slips.symbols(payloads)
+    ours = slips.encode(payloads)
     print(f"{rows:,} slips, medians of {rounds} paired rounds. {machine()}\n")
     for name, others in (
         ("segno", by_segno(some[:200])),
@@ -205,8 +211,7 @@ def main() -> None:
         "symbols",
         rounds,
         {
-            f"`slips.symbols`, {cores} threads": (len(payloads), lambda: slips.symbols(payloads)),
-            "`slips.symbols`, 1 thread": (len(payloads), lambda: slips.symbols(payloads, threads=1)),
+            f"`slips.encode`, {cores} threads": (len(payloads), lambda: slips.encode(payloads)),
             "zxing-cpp writer (C++)": (2000, lambda: by_zxing(some[:2000])),
             "segno": (100, lambda: by_segno(some[:100])),
             "qrcodegen": (10, lambda: by_qrcodegen(some[:10])),
@@ -217,10 +222,10 @@ def main() -> None:
         "pictures",
         rounds,
         {
-            "`slips.svgs`": (20_000, lambda: sum(len(picture) for picture in slips.svgs(ours[:20_000]))),
-            "`slips.pngs`, 600 dpi": (5000, lambda: sum(len(picture) for picture in slips.pngs(ours[:5000]))),
-            "`slips.pbms`, 600 dpi": (5000, lambda: sum(len(picture) for picture in slips.pbms(ours[:5000]))),
-            "`slips.pdfs`": (5000, lambda: sum(len(picture) for picture in slips.pdfs(ours[:5000]))),
+            "`Symbols.render`, SVG": (20_000, lambda: sum(map(len, ours[:20_000].render("svg")))),
+            "`Symbols.render`, PNG, 600 dpi": (5000, lambda: sum(map(len, ours[:5000].render("png")))),
+            "`Symbols.render`, PBM, 600 dpi": (5000, lambda: sum(map(len, ours[:5000].render("pbm")))),
+            "`Symbols.render`, PDF": (5000, lambda: sum(map(len, ours[:5000].render("pdf")))),
             "zxing-cpp, encoded and `to_svg`": (2000, lambda: [zxing(payload).to_svg() for payload in some[:2000]]),
             "segno, encoded and saved as SVG": (100, lambda: by_segno_svg(some[:100])),
         },

@@ -192,7 +192,7 @@ def _reports() -> Iterator[str]:
     bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
     paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
     done = reconcile(bills, paid)
-    tables = of_run(done, build_accounts(done, bills)).tables
+    tables = of_run(done, build_accounts(done)).tables
     words = [Words(language) for language in ("en", "ja")]
     for name in TABLES:
         english, japanese = (some.table(name) for some in words)
@@ -244,4 +244,4 @@ def _layout(name: str) -> Iterator[str]:
     layout = layouts.load(name)
     yield f"# {name}"
     yield ""
-    yield layouts.table(layout).split("\n", 1)[1]
+    yield layouts.describe(layout).split("\n", 1)[1]

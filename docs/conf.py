@@ -118,7 +118,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
     (
         r"py:class",
-        r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|Dots|Language|DateFormat|TimeFormat|dict\[str)",
+        r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|dict\[str)",
     ),
     # The type variable of ReadResult.
     (r"py:class", r"T"),

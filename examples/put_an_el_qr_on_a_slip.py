@@ -21,12 +21,12 @@ code = elqr.ElQr(
 print(code.payload)
 print(code.el_number)
 
-look = slips.SymbolStyle(module_mm=0.5, quiet=4)
+style = slips.SymbolStyle(module_mm=0.5, quiet_zone=4)
 folder = Path(tempfile.mkdtemp())
-(folder / "slip.svg").write_text(slips.svg(code, look))
-(folder / "slip.png").write_bytes(slips.png(code, look, dpi=600))
-(folder / "slip.pdf").write_bytes(slips.pdf(code, look))
-print(f"{look.side_mm} mm wide, in {folder}")
+(folder / "slip.svg").write_text(slips.render(code, "svg", style))
+(folder / "slip.png").write_bytes(slips.render(code, "png", style, dpi=600))
+(folder / "slip.pdf").write_bytes(slips.render(code, "pdf", style))
+print(f"{style.side_mm} mm wide, in {folder}")
 
 # What a scanner sends back is checked whole: every problem at once, with its field and digit.
 for issue in elqr.check(code.payload.replace("12300", "12400")):

@@ -21,11 +21,11 @@ for issue in [issue for file in paid for issue in file.issues]:
     print(issue)
 result = reconcile(billed, paid)
 
-for name, told in result.summary["outcomes"].items():
+for name, told in result.summary.outcomes.items():
     print(f"{name:28}{told['count']:8,}{told['amount']:16,} yen")
 
 t4 = next(control for control in result.controls if control.name == "T4")
-assert t4.holds, "a yen is in no bin, or in two"
+assert t4.holds, "a yen is in no disposition, or in two"
 
 # Tables go on into whatever you use: pandas, Polars, DuckDB.
 twice = result.outcomes.filter(pc.equal(result.outcomes["outcome"], "DUPLICATE_PAYMENT"))

@@ -34,7 +34,7 @@ session.sparkContext.setLogLevel("ERROR")
 # A column that one file lacks holds nothing for it.
 all_receipts = session.read.option("mergeSchema", "true").parquet(str(folder / "receipts"))
 done = spark.reconcile(session.read.parquet(str(folder / "bills.parquet")), all_receipts)
-bins = done.summary()["bins"]
-print(bins)
-assert bins == reconcile.reconcile(billed, paid).summary["bins"]
+dispositions = done.summary().dispositions
+print(dispositions)
+assert dispositions == reconcile.reconcile(billed, paid).summary.dispositions
 session.stop()

@@ -1,4 +1,4 @@
-"""Columns as numpy sees them, held to Python's own values, whatever chunks and offsets they come in."""
+"""Conversions between Arrow and numpy, compared with Python values, for any chunks and offsets."""
 
 from __future__ import annotations
 
@@ -42,38 +42,38 @@ def chunked(values: list[Any], kind: pa.DataType, cut: tuple[int, int, int]) -> 
 
 
 @given(st.lists(st.none() | st.integers(0, 99), max_size=40), st.sampled_from(KINDS), cuts)
-def test_numbers(values: list[int | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
+def test_numbers_equal_those_of_numpy(values: list[int | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
     column = chunked(values, pa.int32(), cut).cast(pa.int8() if kind == pa.int8() else pa.int32()).cast(kind)
     expected = [-1 if value is None else value for value in values[cut[0] :]]
     assert to_numpy(column, -1).tolist() == to_numpy(combine(column), -1).tolist() == expected
-    known = np.array([value is not None for value in values[cut[0] :]], np.bool_)
-    assert is_valid(combine(column)).tolist() == known.tolist()
-    assert from_numpy(to_numpy(column, 0), kind, known) == combine(column)
+    valid = np.array([value is not None for value in values[cut[0] :]], np.bool_)
+    assert is_valid(combine(column)).tolist() == valid.tolist()
+    assert from_numpy(to_numpy(column, 0), kind, valid) == combine(column)
 
 
 @given(st.lists(st.none() | st.text("ab寿", max_size=3), max_size=40), st.sampled_from(TEXT_KINDS), cuts)
-def test_texts(values: list[str | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
+def test_texts_are_equal_in_buffers(values: list[str | None], kind: pa.DataType, cut: tuple[int, int, int]) -> None:
     column = chunked(values, kind, cut)
-    kept = values[cut[0] :]
-    assert is_present(column).tolist() == [bool(value) for value in kept]
-    assert combine_strings(column).to_pylist() == [value or "" for value in kept]
+    sliced = values[cut[0] :]
+    assert is_present(column).tolist() == [bool(value) for value in sliced]
+    assert combine_strings(column).to_pylist() == [value or "" for value in sliced]
     for array in column.chunks:
         offsets, letters = text_buffers(array)
-        told = [letters[a:b].tobytes().decode() for a, b in pairwise(offsets)]
-        assert [text for text, value in zip(told, array.to_pylist(), strict=True) if value is not None] == [
+        decoded = [letters[a:b].tobytes().decode() for a, b in pairwise(offsets)]
+        assert [text for text, value in zip(decoded, array.to_pylist(), strict=True) if value is not None] == [
             value for value in array.to_pylist() if value is not None
         ]
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(0, 20))
-def test_flags(flags: list[bool], start: int) -> None:
+def test_masks_are_equal_in_numpy_and_back(flags: list[bool], start: int) -> None:
     array = pa.array(flags, pa.bool_())[start:]
     assert to_mask(array).tolist() == flags[start:]
     assert bool_array(to_mask(array)).equals(array)
 
 
 @given(st.lists(st.integers(-5, 5)), st.lists(st.integers(-5, 5)))
-def test_sets(one: list[int], other: list[int]) -> None:
+def test_sorted_sets_equal_python_sets(one: list[int], other: list[int]) -> None:
     left, right = np.array(one, np.int64), sorted_unique(np.array(other, np.int64))
     assert sorted_unique(left).tolist() == sorted(set(one))
     assert isin_sorted(left, right).tolist() == [number in other for number in one]
@@ -82,7 +82,7 @@ def test_sets(one: list[int], other: list[int]) -> None:
 
 
 @pytest.mark.parametrize("form", [lambda t: t, lambda t: t.to_reader(), lambda t: t.combine_chunks().to_batches()[0]])
-def test_batches(form: Any) -> None:
+def test_batches_have_at_most_the_requested_rows(form: Any) -> None:
     table = pa.table({"a": list(range(10))})
     batches = list(iter_batches(form(table), 4))
     assert [len(batch) for batch in batches] == [4, 4, 2]
@@ -90,5 +90,6 @@ def test_batches(form: Any) -> None:
     assert pa.Table.from_batches(batches) == table
 
 
-def test_pieces_of_work_keep_their_order() -> None:
-    assert thread_map(lambda number: number * 2, range(100)) == list(range(0, 200, 2))
+@pytest.mark.parametrize("threads", [None, 1, 3])
+def test_results_of_threads_are_in_the_order_of_the_items(threads: int | None) -> None:
+    assert thread_map(lambda number: number * 2, range(100), threads) == list(range(0, 200, 2))

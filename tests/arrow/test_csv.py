@@ -1,4 +1,4 @@
-"""Tables as CSV, read back by Python's own reader."""
+"""Tables as CSV, parsed with the csv module of Python."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ rows = st.lists(st.tuples(texts, st.none() | st.integers(-(2**62), 2**62)), max_
 
 
 @given(st.lists(rows, max_size=4))
-def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, chunks: list[list[tuple]]) -> None:
-    kind = pa.schema([("text", pa.string()), ("number", pa.int64())])
+def test_written_values_are_parsed_back(tmp_path_factory: pytest.TempPathFactory, chunks: list[list[tuple]]) -> None:
+    schema = pa.schema([("text", pa.string()), ("number", pa.int64())])
     batches = [
-        pa.record_batch([pa.array([row[at] for row in chunk], kind.types[at]) for at in (0, 1)], schema=kind)
+        pa.record_batch([pa.array([row[i] for row in chunk], schema.types[i]) for i in (0, 1)], schema=schema)
         for chunk in chunks
     ]
     path = tmp_path_factory.mktemp("csv") / "t.csv"
-    write_csv(pa.Table.from_batches(batches, kind), path)
+    write_csv(pa.Table.from_batches(batches, schema), path)
     with path.open(encoding="utf-8", newline="") as file:
         found = list(csv.reader(file))
     expected = [[text, "" if number is None else str(number)] for chunk in chunks for text, number in chunk]
     assert found == [["text", "number"], *expected]
 
 
-def test_batches_of_no_rows_leave_no_trace(tmp_path: Path) -> None:
-    some = pa.table({"a": ["x"]})
-    write_csv(pa.concat_tables([some.slice(0, 0), some, some.slice(0, 0), some]), tmp_path / "t.csv")
+def test_empty_batches_are_not_written(tmp_path: Path) -> None:
+    table = pa.table({"a": ["x"]})
+    write_csv(pa.concat_tables([table.slice(0, 0), table, table.slice(0, 0), table]), tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_bytes() == b"a\nx\nx\n"
-    write_csv(some.slice(0, 0), tmp_path / "none.csv")
-    assert (tmp_path / "none.csv").read_bytes() == b"a\n"
+    write_csv(table.slice(0, 0), tmp_path / "empty.csv")
+    assert (tmp_path / "empty.csv").read_bytes() == b"a\n"
 
 
 @pytest.mark.parametrize("last", ["plain", 'a "quoted" one', "one, two"])
-def test_batches_are_written_as_their_table(tmp_path: Path, last: str) -> None:
+def test_batches_are_written_like_their_table(tmp_path: Path, last: str) -> None:
     table = pa.concat_tables([pa.table({"a": ["x"] * 9}), pa.table({"a": [last]})])
     write_csv(table, tmp_path / "table.csv")
     write_csv(lambda: table.to_batches(max_chunksize=2), tmp_path / "batches.csv")

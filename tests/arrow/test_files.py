@@ -1,4 +1,4 @@
-"""Files appear complete or not at all, with the permissions of the process."""
+"""Files are written completely or not at all, with the permissions of the umask."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fail_in_the_middle(path: Path) -> None:
         raise OSError("disk full")
 
 
-def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+def test_after_a_failure_the_old_file_remains_without_a_draft(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("old")
     with pytest.raises(OSError, match="disk full"):
@@ -34,7 +34,7 @@ def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
     assert (path.read_text(), names(tmp_path)) == ("new", ["a.csv"])
 
 
-def test_two_writers_of_one_file_do_not_share_a_draft(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_have_different_drafts(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with atomic_file(path) as one, atomic_file(path) as other:
         one.write_text("one")
@@ -56,13 +56,13 @@ def test_the_umask_is_respected(tmp_path: Path, umask: int, mode: int) -> None:
     assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o777 & ~umask
 
 
-def test_a_folder_is_removed_unless_it_was_renamed(tmp_path: Path) -> None:
+def test_a_draft_folder_is_removed_unless_it_was_renamed(tmp_path: Path) -> None:
     with draft_folder(tmp_path / "out") as draft:
         (draft / "file").write_text("x")
     assert names(tmp_path) == []
 
 
-def test_a_link_is_kept_and_its_target_replaced(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept_and_its_target_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "real").write_text("old")
     (tmp_path / "link").symlink_to(tmp_path / "folder" / "real")
@@ -82,18 +82,18 @@ def test_a_pipe_is_written_directly(tmp_path: Path) -> None:
 
 
 def test_drafts_of_a_killed_process_are_removed(tmp_path: Path) -> None:
-    kept: list[Path] = []
+    drafts: list[Path] = []
     for target in (tmp_path / "a.csv", tmp_path / "b"):
         with atomic_file(target) as draft:
-            kept.append(draft)
+            drafts.append(draft)
             draft.write_text("x")
-    kept[0].write_text("half")
-    kept[1].mkdir()
+    drafts[0].write_text("half")
+    drafts[1].mkdir()
     remove_drafts(tmp_path)
     assert names(tmp_path) == ["a.csv", "b"]
 
 
-def test_a_csv_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -> None:
+def test_after_a_failure_the_old_csv_remains(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     write_csv(pa.table({"a": ["old"]}), path)
     with pytest.raises(UnicodeEncodeError):

@@ -1,8 +1,8 @@
-"""Every type that other libraries use for texts, days, yen, lists and maps, in the few types that Kokin works on."""
+"""Every Arrow type that other libraries use for texts, dates, yen, lists and maps is normalised."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -14,17 +14,17 @@ from kokin._arrow import as_table, normalize, normalize_column, validate_table
 from kokin.issues import InvalidInputError
 from kokin.model import Bill, Receipt
 from kokin.reconcile import BankDeposit
+from kokin.text import JAPAN
 
 TEXT, YEN, DAY, TIME = pa.string(), pa.int64(), pa.date32(), pa.time32("s")
 LIST, MAP = pa.list_(pa.string()), pa.map_(pa.string(), pa.int64())
-JAPAN = timezone(timedelta(hours=9))
 TEXT_TYPES = [pa.string(), pa.large_string(), pa.string_view()]
 
 
 def dictionary(values: list[Any], texts: pa.DataType, index: pa.DataType) -> pa.Array:
-    words = list(dict.fromkeys(value for value in values if value is not None)) or [""]
-    indices = pa.array([None if value is None else words.index(value) for value in values], index)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(words, texts))
+    categories = list(dict.fromkeys(value for value in values if value is not None)) or [""]
+    indices = pa.array([None if value is None else categories.index(value) for value in values], index)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(categories, texts))
 
 
 def texts(values: list[str | None]) -> list[pa.Array]:
@@ -37,9 +37,9 @@ def texts(values: list[str | None]) -> list[pa.Array]:
     return [*plain, *coded, with_null]
 
 
-@pytest.mark.parametrize("given", texts(["a", None, "寿", "a"]), ids=lambda array: str(array.type))
-def test_texts(given: pa.Array) -> None:
-    for column in (given, pa.chunked_array([given[:1], given[1:]])):
+@pytest.mark.parametrize("array", texts(["a", None, "寿", "a"]), ids=lambda array: str(array.type))
+def test_any_type_of_text_is_accepted(array: pa.Array) -> None:
+    for column in (array, pa.chunked_array([array[:1], array[1:]])):
         found = normalize_column(column, TEXT)
         assert found is not None
         kind = found.type.value_type if pt.is_dictionary(found.type) else found.type
@@ -48,9 +48,9 @@ def test_texts(given: pa.Array) -> None:
 
 
 @pytest.mark.parametrize("wanted", [YEN, DAY, TIME, LIST, MAP], ids=str)
-@pytest.mark.parametrize("given", texts(["1", None, "2"]), ids=lambda array: str(array.type))
-def test_texts_of_other_values_stay_text(given: pa.Array, wanted: pa.DataType) -> None:
-    found = normalize_column(given, wanted)
+@pytest.mark.parametrize("array", texts(["1", None, "2"]), ids=lambda array: str(array.type))
+def test_a_text_for_another_type_is_not_converted(array: pa.Array, wanted: pa.DataType) -> None:
+    found = normalize_column(array, wanted)
     assert found is not None
     assert (found.type, found.to_pylist()) == (TEXT, ["1", None, "2"])
 
@@ -60,7 +60,7 @@ MIDNIGHT = datetime(2026, 6, 1, tzinfo=JAPAN)
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("array", "found"),
     [
         (pa.array([date(2026, 6, 1), None], pa.date32()), [date(2026, 6, 1), None]),
         (pa.array([date(2026, 6, 1), None], pa.date64()), [date(2026, 6, 1), None]),
@@ -69,11 +69,11 @@ MIDNIGHT = datetime(2026, 6, 1, tzinfo=JAPAN)
             (pa.array([datetime(2026, 6, 1), None], pa.timestamp(unit)), [date(2026, 6, 1), None])
             for unit in ("s", "ms", "us", "ns")
         ),
-        # a moment is on the day on which it is midnight in Japan, never on the day of its own zone
+        # a timestamp with a zone is the date on which it is midnight in Japan, not the date in its own zone
         (pa.array([MIDNIGHT], pa.timestamp("us", "UTC")), [date(2026, 6, 1)]),
         (pa.array([MIDNIGHT], pa.timestamp("us", "Asia/Tokyo")), [date(2026, 6, 1)]),
         (pa.array([MIDNIGHT], pa.timestamp("ns", "no/zone")), [date(2026, 6, 1)]),
-        # what is no day is text, so that the row is named
+        # a timestamp that is not midnight becomes text, so that the row is reported
         (pa.array([datetime(2026, 6, 1, 9)], pa.timestamp("us")), ["2026-06-01 09:00:00"]),
         (pa.array([datetime(2026, 6, 1, 0, 0, 0, 1)], pa.timestamp("us")), ["2026-06-01 00:00:00"]),
         (pa.array([NINE], pa.timestamp("us", "UTC")), ["2026-06-01 09:00:00+0900"]),
@@ -82,8 +82,8 @@ MIDNIGHT = datetime(2026, 6, 1, tzinfo=JAPAN)
     ],
     ids=str,
 )
-def test_days(given: pa.Array, found: list[Any] | None) -> None:
-    column = normalize_column(given, DAY)
+def test_any_type_of_date_is_accepted(array: pa.Array, found: list[Any] | None) -> None:
+    column = normalize_column(array, DAY)
     assert column is not None
     if found is None:
         assert column.type == TEXT
@@ -92,7 +92,7 @@ def test_days(given: pa.Array, found: list[Any] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("array", "found"),
     [
         *(
             (pa.array([0, 12, None], kind), [0, 12, None])
@@ -110,8 +110,8 @@ def test_days(given: pa.Array, found: list[Any] | None) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_yen(given: pa.Array, found: list[Any] | None) -> None:
-    column = normalize_column(given, YEN)
+def test_any_type_of_integer_is_accepted(array: pa.Array, found: list[Any] | None) -> None:
+    column = normalize_column(array, YEN)
     assert (column and column.to_pylist()) == found
 
 
@@ -123,13 +123,13 @@ LISTS = [
 
 
 @pytest.mark.parametrize("kind", LISTS, ids=str)
-def test_lists(kind: pa.DataType) -> None:
+def test_any_type_of_list_is_accepted(kind: pa.DataType) -> None:
     column = normalize_column(pa.array([["x", "y"], ["a", "b"], None], kind)[1:], LIST)
     assert column is not None
     assert (column.type, column.to_pylist()) == (LIST, [["a", "b"], None])
 
 
-def test_a_list_of_a_dictionary_of_views() -> None:
+def test_a_list_of_a_dictionary_of_views_is_accepted() -> None:
     values = dictionary(["a", "b"], pa.string_view(), pa.uint32())
     column = normalize_column(pa.LargeListArray.from_arrays([0, 2], values), LIST)
     assert column is not None
@@ -140,7 +140,7 @@ PAIRS = pa.struct([("key", pa.string_view()), ("value", pa.int64())])
 
 
 @pytest.mark.parametrize(
-    "given",
+    "array",
     [
         pa.array([[("a", 1), ("b", 2)], None], MAP),
         pa.array([[("a", 1), ("b", 2)], None], pa.map_(pa.large_string(), pa.uint8())),
@@ -150,13 +150,13 @@ PAIRS = pa.struct([("key", pa.string_view()), ("value", pa.int64())])
     ],
     ids=lambda array: str(array.type),
 )
-def test_maps(given: pa.Array) -> None:
-    column = normalize_column(given, MAP)
+def test_any_type_of_map_is_accepted(array: pa.Array) -> None:
+    column = normalize_column(array, MAP)
     assert column is not None
     assert (column.type, column.to_pylist()) == (MAP, [[("a", 1), ("b", 2)], None])
 
 
-def test_times() -> None:
+def test_any_type_of_time_is_accepted() -> None:
     for kind in (pa.time32("ms"), pa.time64("us"), pa.time64("ns")):
         column = normalize_column(pa.array([time(9, 30), None], kind), TIME)
         assert column is not None
@@ -170,14 +170,14 @@ def test_times() -> None:
 @pytest.mark.parametrize(
     "kind", [pa.null(), pa.float64(), pa.int8(), pa.bool_(), pa.date64(), pa.large_list(pa.int8())], ids=str
 )
-def test_a_column_of_nulls_is_absent_whatever_its_type(kind: pa.DataType, wanted: pa.DataType) -> None:
+def test_a_column_of_nulls_is_accepted_with_any_type(kind: pa.DataType, wanted: pa.DataType) -> None:
     column = normalize_column(pa.nulls(3, kind), wanted)
     assert column is not None
     assert (column.type, column.null_count) == (wanted, 3)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "given"),
+    ("wanted", "values"),
     [
         (TEXT, [1]), (TEXT, [1.0]), (TEXT, [b"a"]), (TEXT, [["a"]]), (TEXT, [date(2026, 6, 1)]), (TEXT, [True]),
         (YEN, [1.5]), (YEN, [True]), (YEN, [date(2026, 6, 1)]), (YEN, [["a"]]),
@@ -187,8 +187,8 @@ def test_a_column_of_nulls_is_absent_whatever_its_type(kind: pa.DataType, wanted
     ],
     ids=str,
 )  # fmt: skip
-def test_what_could_lose_something_is_refused(wanted: pa.DataType, given: list[Any]) -> None:
-    assert normalize_column(pa.array(given), wanted) is None
+def test_a_type_that_could_lose_data_is_rejected(wanted: pa.DataType, values: list[Any]) -> None:
+    assert normalize_column(pa.array(values), wanted) is None
 
 
 BILL = {
@@ -210,13 +210,13 @@ BILL = {
     ],
     ids=str,
 )
-def test_a_type_that_does_not_fit_is_named(change: dict[str, Any], issue: tuple[str, str, str]) -> None:
+def test_a_wrong_type_is_reported_with_its_column(change: dict[str, Any], issue: tuple[str, str, str]) -> None:
     with pytest.raises(InvalidInputError) as caught:
         normalize(pa.table({**BILL, **change}), Bill)
     assert [(found.code, found.field, found.found) for found in caught.value.issues] == [issue]
 
 
-def test_missing_and_duplicate_columns_are_named_together() -> None:
+def test_missing_and_duplicate_columns_are_reported_together() -> None:
     table = pa.table([pa.array(["B1"])] * 3, ["bill_id", "amount", "amount"])
     with pytest.raises(InvalidInputError) as caught:
         normalize(table, Bill)
@@ -242,14 +242,14 @@ def test_missing_and_duplicate_columns_are_named_together() -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else value[0][0],
 )
-def test_a_value_that_does_not_fit_is_named_with_its_row(change: dict[str, Any], issues: list[Any]) -> None:
+def test_an_invalid_value_is_reported_with_its_row(change: dict[str, Any], issues: list[Any]) -> None:
     table = pa.table({"paid_on": [date(2026, 6, 1)] * 2, "amount": [1, 2], **change})
     with pytest.raises(InvalidInputError) as caught:
         validate_table(table, Receipt)
     assert [(issue.code, issue.field, issue.location.record) for issue in caught.value.issues] == issues
 
 
-def test_a_column_without_an_arrow_type_is_named() -> None:
+def test_a_column_without_an_arrow_type_is_reported() -> None:
     """Int128 of Polars; a column of mixed Python values of pandas, whose message would contain a value."""
     polars, pandas = pytest.importorskip("polars"), pytest.importorskip("pandas")
     frames: list[tuple[Any, str]] = [
@@ -284,8 +284,8 @@ BIG = 99_999_999_999
         ("", "NOT_DIGITS"),
     ],
 )
-def test_negative_yen_as_text(text: str, found: int | str) -> None:
-    """Where a field has negative yen (a deposit that was taken back), their text is read as their number is."""
+def test_negative_yen_are_parsed_from_text(text: str, found: int | str) -> None:
+    """In a field with negative yen (a reversed deposit), texts are parsed like numbers."""
     table = pa.table({"credited_on": [date(2026, 6, 1)] * 2, "amount": ["1", text]})
     if isinstance(found, int):
         assert validate_table(table, BankDeposit)["amount"].to_pylist() == [1, found]
@@ -295,6 +295,6 @@ def test_negative_yen_as_text(text: str, found: int | str) -> None:
     assert [(issue.code, issue.location.record) for issue in caught.value.issues] == [(found, 2)]
 
 
-def test_yen_that_are_not_negative_have_no_minus() -> None:
+def test_a_minus_is_rejected_in_a_field_without_negative_yen() -> None:
     with pytest.raises(InvalidInputError, match="NOT_DIGITS"):
         validate_table(pa.table({"paid_on": [date(2026, 6, 1)], "amount": ["-5"]}), Receipt)

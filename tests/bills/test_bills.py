@@ -1,4 +1,4 @@
-"""Bills as a batch: the columns say what the record says, and a file says where."""
+"""Tables and files of bills: validated like the record, with the row of each issue."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def csv_of(tmp_path: Path, text: str, encoding: str = "utf-8", name: str = "bill
     return path
 
 
-def places(issues: Sequence[Issue]) -> list[tuple[int | None, str, str]]:
+def issue_keys(issues: Sequence[Issue]) -> list[tuple[int | None, str, str]]:
     return [(issue.location.record, issue.field, issue.code) for issue in issues]
 
 
-def problems(issues: pa.Table) -> list[tuple[int, str, str]]:
+def table_keys(issues: pa.Table) -> list[tuple[int, str, str]]:
     return [(row["record"], row["field"], row["code"]) for row in issues.to_pylist()]
 
 
-# Values that may or may not be in order, for each field of a bill.
+# Valid and invalid values for each field of a bill.
 TEXTS = st.sampled_from(["", "B1", "公金 花子", "a\x07b", "x" * 70, "x" * 41, "127", "00", "\u3000", "a;b=c"])
 DAYS = st.none() | st.dates()
 NAMES = st.sampled_from(["o1", " o2 ", "", "x" * 65, "x" * 41, "a\x07", "a;b", "a=1", "調定１", "o1\u3000"])
@@ -76,65 +76,65 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "paid_before": st.sampled_from([-1, 0, 1, 6, 101, 10**11]),
     "name": st.none() | TEXTS,
 }
-#: Values of the required fields in order, so that a row reaches the checks of the others.
-GOOD = {**ROW, "amount": 5, "due_on": date(2026, 6, 1)}
+#: Valid values of the required fields.
+VALID = {**ROW, "amount": 5, "due_on": date(2026, 6, 1)}
 
 
 @st.composite
-def rows_with_a_few_odd_fields(draw: st.DrawFn) -> dict[str, Any]:
+def rows_with_a_few_random_fields(draw: st.DrawFn) -> dict[str, Any]:
     assert FIELDS.keys() == Bill.model_fields.keys(), "each field of Bill needs a strategy"
     names = draw(st.sets(st.sampled_from(sorted(FIELDS)), max_size=5))
-    return {**GOOD, **{name: draw(FIELDS[name]) for name in sorted(names)}}
+    return {**VALID, **{name: draw(FIELDS[name]) for name in sorted(names)}}
 
 
 @settings(max_examples=400, deadline=None)
-@given(rows_with_a_few_odd_fields())
-def test_a_row_is_checked_as_the_record_is(row: dict[str, Any]) -> None:
-    found = bills.check(pa.Table.from_pylist([row], pa.schema([arrow_schema(Bill).field(name) for name in row])))
+@given(rows_with_a_few_random_fields())
+def test_a_row_has_the_issues_of_the_record(row: dict[str, Any]) -> None:
+    found = bills.check_batch(pa.Table.from_pylist([row], pa.schema([arrow_schema(Bill).field(name) for name in row])))
     try:
-        expected, wrong = Bill(**{name: value for name, value in row.items() if value is not None}), []
+        expected, invalid = Bill(**{name: value for name, value in row.items() if value is not None}), []
     except InvalidInputError as error:
-        expected, wrong = None, error.issues
+        expected, invalid = None, error.issues
     assert sorted((issue["field"], issue["code"]) for issue in found.issues.to_pylist()) == sorted(
-        (issue.field, issue.code) for issue in wrong
+        (issue.field, issue.code) for issue in invalid
     )
-    as_record = {(issue.field, issue.code): (issue.expected, issue.found) for issue in wrong}
+    as_record = {(issue.field, issue.code): (issue.expected, issue.found) for issue in invalid}
     for issue in from_table(found.issues):
-        if issue.code not in ("CODE_UNKNOWN", "CHARACTER"):  # whose words pydantic writes
+        if issue.code not in ("CODE_UNKNOWN", "CHARACTER"):  # whose expected value pydantic words
             assert (issue.expected, issue.found) == as_record[issue.field, issue.code]
-    assert found.rejected == bool(wrong)
-    assert [Bill(**kept) for kept in found.table.to_pylist()] == ([expected] if expected else [])
+    assert found.rejected == bool(invalid)
+    assert [Bill(**row) for row in found.table.to_pylist()] == ([expected] if expected else [])
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(FIELDS["covers"], max_size=4), st.lists(FIELDS["parts"], max_size=4))
-def test_text_is_checked_as_lists_and_maps_are(covers: list[list[str]], parts: list[list[tuple[str, int]]]) -> None:
-    """`a;b` and `name=yen;name=yen` of a file, unless a name has a sign that separates."""
+def test_texts_have_the_issues_of_lists_and_maps(covers: list[list[str]], parts: list[list[tuple[str, int]]]) -> None:
+    """`a;b` and `name=yen;name=yen` of a file, if no name contains a separator."""
     covers = [names for names in covers if ";" not in "".join(names) and all(name.strip() for name in names)]
     parts = [pairs for pairs in parts if all(n.strip() and not {";", "="} & set(n) and y >= 0 for n, y in pairs)]
-    row = {name: [value] for name, value in GOOD.items()}
+    row = {name: [value] for name, value in VALID.items()}
     for column, values, text, kind in (
         ("covers", covers, lambda names: ";".join(names), pa.list_(pa.string())),
         ("parts", parts, lambda pairs: ";".join(f"{n}={y}" for n, y in pairs), pa.map_(pa.string(), pa.int64())),
     ):
         for value in values:
-            typed = bills.check(pa.table({**row, column: pa.array([value], kind)}))
-            texts = bills.check(pa.table({**row, column: [text(value)]}))
+            typed = bills.check_batch(pa.table({**row, column: pa.array([value], kind)}))
+            texts = bills.check_batch(pa.table({**row, column: [text(value)]}))
             assert (typed.table, typed.issues) == (texts.table, texts.issues)
 
 
-def good_bills() -> st.SearchStrategy[Bill]:
-    """Bills with any value that a field takes."""
+def valid_bills() -> st.SearchStrategy[Bill]:
+    """Bills with any valid value in each field."""
     characters = st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S", "Zs"))
 
-    def text(width: int, least: int = 0) -> st.SearchStrategy[str]:
-        return st.text(characters, min_size=least, max_size=width)
+    def text(width: int, minimum: int = 0) -> st.SearchStrategy[str]:
+        return st.text(characters, min_size=minimum, max_size=width)
 
     def value(name: str) -> st.SearchStrategy[Any]:
         rule = field_types(Bill).get(name)
         match rule:
             case Digits(width=width):
-                digits = st.text("0123456789", min_size=1 if rule.pad else width, max_size=width)
+                digits = st.text("0123456789", min_size=1 if rule.zero_pad else width, max_size=width)
                 return (
                     digits
                     if Bill.model_fields[name].is_required()
@@ -144,10 +144,10 @@ def good_bills() -> st.SearchStrategy[Bill]:
                 return st.lists(text(5, 1), max_size=3)
             case Amounts():
                 return st.dictionaries(text(5, 1), st.integers(0, 10**9), max_size=3)
-            case Text(width=width, min=least):
-                return text(min(width, 8), least) | (st.nothing() if least else st.none())
-            case Yen(min=least, max=most):
-                number = st.integers(least, most)
+            case Text(width=width, min=minimum):
+                return text(min(width, 8), minimum) | (st.nothing() if minimum else st.none())
+            case Yen(min=minimum, max=maximum):
+                number = st.integers(minimum, maximum)
                 return number if arrow_schema(Bill).field(name).nullable is False else number | st.none()
             case Date():
                 return st.dates() if name == "due_on" else st.dates() | st.none()
@@ -163,23 +163,23 @@ def good_bills() -> st.SearchStrategy[Bill]:
             return None
 
     fields = st.fixed_dictionaries({name: value(name) for name in Bill.model_fields})
-    return fields.map(bill).filter(lambda made: made is not None)
+    return fields.map(bill).filter(lambda bill: bill is not None)
 
 
 @pytest.mark.parametrize("name", ["bills.csv", "bills.parquet"])
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows=st.lists(good_bills(), max_size=4))
-def test_what_is_written_reads_back_as_the_same_bills(tmp_path: Path, name: str, rows: list[Bill]) -> None:
+@given(rows=st.lists(valid_bills(), max_size=4))
+def test_written_bills_are_read_back_unchanged(tmp_path: Path, name: str, rows: list[Bill]) -> None:
     bills.write(rows, tmp_path / name)
     read = bills.read(tmp_path / name)
     assert [Bill(**row) for row in read.table.to_pylist()] == rows
     assert read.issues == []
     assert read.totals == bills.BillTotals(len(rows), len(rows), 0)
-    bills.write(read, tmp_path / f"again-{name}")
-    assert (tmp_path / f"again-{name}").read_bytes() == (tmp_path / name).read_bytes()
+    bills.write(read, tmp_path / f"second-{name}")
+    assert (tmp_path / f"second-{name}").read_bytes() == (tmp_path / name).read_bytes()
 
 
-def test_a_column_that_no_bill_has_is_not_written(tmp_path: Path) -> None:
+def test_an_unknown_column_is_not_written(tmp_path: Path) -> None:
     table = pa.table({name: [value] for name, value in {**ROW, "花子": "x"}.items()})
     with pytest.raises(InvalidInputError) as caught:
         bills.write(table, tmp_path / "bills.csv")
@@ -187,7 +187,7 @@ def test_a_column_that_no_bill_has_is_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "bills.csv").exists()
 
 
-def test_a_file_is_read_with_its_zeros(tmp_path: Path) -> None:
+def test_leading_zeros_of_a_file_are_kept(tmp_path: Path) -> None:
     path = csv_of(
         tmp_path,
         "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,obligation_id,covers,parts,status\r\n"
@@ -208,12 +208,12 @@ def test_a_file_is_read_with_its_zeros(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "bom"), [("utf-8", ""), ("utf-8", "\ufeff"), ("cp932", "")])
-def test_both_encodings_of_the_field_are_told_apart(tmp_path: Path, encoding: str, bom: str) -> None:
+def test_utf8_and_cp932_are_detected(tmp_path: Path, encoding: str, bom: str) -> None:
     path = csv_of(tmp_path, f"{bom}{','.join(ROW)},charge\n{','.join(ROW.values())},水道料金\n", encoding)
     assert bills.read(path).table["charge"].to_pylist() == ["水道料金"]
 
 
-def test_bad_rows_are_told_with_their_number_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_invalid_rows_are_reported_with_their_number_and_the_others_are_read(tmp_path: Path) -> None:
     lines = [",".join(ROW)]
     lines += [
         "B1,99999,127,1,123456,100,2026-06-01",
@@ -227,7 +227,7 @@ def test_bad_rows_are_told_with_their_number_and_the_rest_is_read(tmp_path: Path
         bills.read(path)
     found = bills.read(path, on_error="skip")
     assert caught.value.issues == found.issues
-    assert places(found.issues) == [
+    assert issue_keys(found.issues) == [
         (2, "amount", "NOT_DIGITS"),
         (3, "payee_code", "WIDTH"),
         (3, "confirmation", "NOT_DIGITS"),
@@ -235,28 +235,28 @@ def test_bad_rows_are_told_with_their_number_and_the_rest_is_read(tmp_path: Path
         (5, "amount", "FIELD_MISSING"),
     ]
     assert found.table["bill_id"].to_pylist() == ["B1", "B4"]
-    assert [piece.records.to_pylist() for piece in bills.batches(path)] == [[1, 4]]
+    assert [batch.row_numbers.to_pylist() for batch in bills.batches(path)] == [[1, 4]]
     assert found.totals == bills.BillTotals(read=5, accepted=2, rejected=3)
 
 
-def test_parts_that_do_not_add_up_are_told() -> None:
+def test_parts_that_do_not_add_up_are_rejected() -> None:
     table = pa.table({name: [value] * 3 for name, value in ROW.items()})
     table = table.append_column("parts", pa.array(["a=12300", "a=1;b=2", "a"]))
-    assert problems(bills.check(table).issues) == [(2, "parts", "PARTS_SUM"), (3, "parts", "PARTS_FORM")]
+    assert table_keys(bills.check_batch(table).issues) == [(2, "parts", "PARTS_SUM"), (3, "parts", "PARTS_FORM")]
 
 
-def test_columns_are_held_to_their_names() -> None:
+def test_unknown_missing_and_duplicate_columns_are_reported() -> None:
     table = pa.table({name: [value] for name, value in ROW.items()})
-    unknown = from_table(bills.check(table.append_column("obligaton_id", [["o"]])).issues)
+    unknown = from_table(bills.check_batch(table.append_column("obligaton_id", [["o"]])).issues)
     assert [(issue.code, issue.field, issue.expected) for issue in unknown] == [
         ("COLUMN_UNKNOWN", "column 8", "obligation_id")
     ]
     with pytest.raises(InvalidInputError, match="amount: FIELD_MISSING"):
-        bills.check(table.drop_columns("amount"))
+        bills.check_batch(table.drop_columns("amount"))
     with pytest.raises(InvalidInputError, match="COLUMN_TWICE"):
-        bills.check(table.append_column("amount", [["1"]]))
+        bills.check_batch(table.append_column("amount", [["1"]]))
     with pytest.raises(InvalidInputError, match="FIELD_TYPE"):
-        bills.check(table.set_column(5, "amount", [[1.5]]))
+        bills.check_batch(table.set_column(5, "amount", [[1.5]]))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_columns_are_held_to_their_names() -> None:
         (b"PAR1 and nothing more", "FILE_FORM"),
     ],
 )
-def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
+def test_a_file_without_valid_bills_is_rejected(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "bills.csv"
     path.write_bytes(content)
     with pytest.raises(InvalidInputError) as caught:
@@ -286,9 +286,9 @@ def line(number: int, **changes: str) -> str:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(
-    ("lines", "kept", "wrong"),
+    ("lines", "accepted", "issues"),
     [
-        # a stray quote rejects its own line, at the start of a value, inside and at the end of it
+        # a misplaced quote rejects its own line: at the start of a value, inside it, at its end
         ([line(1), '"' + line(2), line(3), '"' + line(4), line(5)], [1, 3, 5], [(2, "QUOTES"), (4, "QUOTES")]),
         ([line(1), line(2, confirmation='"123456'), line(3)], [1, 3], [(2, "QUOTES")]),
         ([line(1), line(2, confirmation='123"456'), line(3)], [1, 3], [(2, "QUOTES")]),
@@ -298,7 +298,7 @@ def line(number: int, **changes: str) -> str:
         ([line(1), line(2, confirmation='"123'), '456",2026-06-01', line(4)], [1, 4], [(2, "QUOTES"), (3, "QUOTES")]),
         # more or fewer columns
         ([line(1), line(2) + ",", line(3), "B4,9"], [1, 3], [(2, "COLUMNS_COUNT"), (4, "COLUMNS_COUNT")]),
-        # rows without a value: no record at the end, one warning elsewhere; blank lines are nothing
+        # rows without a value: ignored at the end, a warning elsewhere; blank lines are ignored
         ([line(1), line(2), "", "", ",,,,,,", ' , ,"",,,,', "\x1a"], [1, 2], []),
         (["", line(2), ",,,,,,", "", line(5), "", ",,,"], [2, 5], [(3, "ROW_EMPTY")]),
         ([line(1), ",,", ",,,,,,", line(4)], [1, 4], [(2, "ROW_EMPTY"), (3, "ROW_EMPTY")]),
@@ -307,40 +307,42 @@ def line(number: int, **changes: str) -> str:
         ([",".join(f'"{value}"' for value in line(1).split(",")), line(2)], [1, 2], []),
     ],
 )  # fmt: skip
-def test_each_line_of_a_csv_is_a_row_of_its_own(
-    tmp_path: Path, newline: str, lines: list[str], kept: list[int], wrong: list[tuple[int, str]]
+def test_each_line_of_a_csv_is_one_row(
+    tmp_path: Path, newline: str, lines: list[str], accepted: list[int], issues: list[tuple[int, str]]
 ) -> None:
     path = csv_of(tmp_path, newline.join([HEADER, *lines, ""]))
     for rows in (1, 2, 100):
-        pieces = list(bills.batches(path, rows=rows))
-        assert [name for piece in pieces for name in piece.table["bill_id"].to_pylist()] == [f"B{n}" for n in kept]
-        assert [number for piece in pieces for number in piece.records.to_pylist()] == kept
-        issues = [issue for piece in pieces for issue in from_table(piece.issues)]
-        assert [(issue.location.record, issue.code) for issue in issues] == wrong
-    rejected = sum(issue.is_error for issue in issues)
-    assert bills.read(path, on_error="skip").totals == bills.BillTotals(len(kept) + rejected, len(kept), rejected)
+        batches = list(bills.batches(path, rows=rows))
+        assert [name for batch in batches for name in batch.table["bill_id"].to_pylist()] == [f"B{n}" for n in accepted]
+        assert [number for batch in batches for number in batch.row_numbers.to_pylist()] == accepted
+        found = [issue for batch in batches for issue in from_table(batch.issues)]
+        assert [(issue.location.record, issue.code) for issue in found] == issues
+    rejected = sum(issue.is_error for issue in found)
+    assert bills.read(path, on_error="skip").totals == bills.BillTotals(
+        len(accepted) + rejected, len(accepted), rejected
+    )
     if rejected:
         with pytest.raises(RejectedRecordsError):
             bills.read(path)
     else:
-        assert len(bills.read(path)) == len(kept)
+        assert len(bills.read(path)) == len(accepted)
 
 
-@given(st.lists(st.sampled_from(["good", '"', ",", '"good"', '""']), max_size=12), st.randoms())
+@given(st.lists(st.sampled_from(["valid", '"', ",", '"valid"', '""']), max_size=12), st.randoms())
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_line_is_lost_whatever_its_quotes(tmp_path: Path, odd: list[str], chance: random.Random) -> None:
+def test_every_line_is_counted_whatever_its_quotes(tmp_path: Path, signs: list[str], chance: random.Random) -> None:
     lines = []
-    for number, sign in enumerate(odd, 1):
+    for number, sign in enumerate(signs, 1):
         text = line(number)
         place = chance.randrange(len(text) + 1)
-        lines.append(text if sign == "good" else text[:place] + sign + text[place:])
+        lines.append(text if sign == "valid" else text[:place] + sign + text[place:])
     result = bills.read(csv_of(tmp_path, "\n".join([HEADER, *lines])), on_error="skip")
     assert result.totals.read == len(lines)
     assert len({issue.location.record for issue in result.issues if issue.is_error}) == result.totals.rejected
 
 
-def test_a_file_without_a_header_names_nobody(tmp_path: Path) -> None:
-    """Its first row is its header: names of people must not be in the issues."""
+def test_issues_of_a_file_without_a_header_contain_no_names(tmp_path: Path) -> None:
+    """Its first row is read as the header, which may contain personal names."""
     first = "B1,山田太郎,yamada,山田太郎,TARO YAMADA,yamada\n"
     with pytest.raises(InvalidInputError) as caught:
         bills.read(csv_of(tmp_path, first * 2))
@@ -352,17 +354,16 @@ def test_a_file_without_a_header_names_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ROW if name != "bill_id"] + ["status"])
-def test_a_name_in_another_column_is_masked(name: str) -> None:
-    """Also one in Latin letters."""
+def test_a_personal_name_in_another_column_is_redacted(name: str) -> None:
     for person in ("YAMADATARO", "yamada taro", "山田太郎"):
-        found = bills.check(pa.table({key: [value] for key, value in {**ROW, name: person}.items()}))
+        found = bills.check_batch(pa.table({key: [value] for key, value in {**ROW, name: person}.items()}))
         assert found.rejected == 1
         assert person not in str(from_table(found.issues))
 
 
 @pytest.mark.parametrize("tail", ["\x1a", "\x1a\r\n", "\0\0", "\0\0\r\n", "\x1a\n\x1a", "\x1a\n,,,\n", "\n\x1a"])
 @pytest.mark.parametrize("quoted", [False, True])
-def test_padding_behind_the_last_row_is_no_value(tmp_path: Path, tail: str, quoted: bool) -> None:
+def test_padding_after_the_last_row_is_ignored(tmp_path: Path, tail: str, quoted: bool) -> None:
     rows = [",".join(ROW), ",".join(ROW.values()), ",".join({**ROW, "bill_id": "B2", "case_key": "2"}.values())]
     if quoted:
         rows[2] = rows[2].replace("2026-06-01", '"2026-06-01"')
@@ -370,26 +371,26 @@ def test_padding_behind_the_last_row_is_no_value(tmp_path: Path, tail: str, quot
     assert (found.table["bill_id"].to_pylist(), len(found.issues)) == (["B1", "B2"], 0)
 
 
-def test_padding_behind_another_row_is_damage(tmp_path: Path) -> None:
+def test_padding_after_another_row_is_rejected(tmp_path: Path) -> None:
     rows = [",".join(ROW), ",".join(ROW.values()) + "\x1a", ",".join({**ROW, "bill_id": "B2"}.values())]
     found = bills.read(csv_of(tmp_path, "\n".join(rows)), on_error="skip")
-    assert places(found.issues) == [(1, "due_on", "DATE_INVALID")]
+    assert issue_keys(found.issues) == [(1, "due_on", "DATE_INVALID")]
 
 
 def damaged(path: Path) -> Iterator[bytes]:
     whole = path.read_bytes()
-    for place in range(4, len(whole), 23):
-        yield whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
+    for offset in range(4, len(whole), 23):
+        yield whole[:offset] + bytes([whole[offset] ^ 0xFF]) + whole[offset + 1 :]
     yield from (whole[:size] for size in range(4, len(whole), 97))
 
 
-def test_a_damaged_parquet_is_refused(tmp_path: Path) -> None:
-    """Never an error of pyarrow, and never other bills."""
-    rows = [Bill(**{**GOOD, "bill_id": f"B{number}", "charge": "水道料金"}) for number in range(50)]
+def test_a_damaged_parquet_is_rejected(tmp_path: Path) -> None:
+    """It never raises an exception of pyarrow, and never returns other bills."""
+    rows = [Bill(**{**VALID, "bill_id": f"B{number}", "charge": "水道料金"}) for number in range(50)]
     whole = tmp_path / "whole.parquet"
     bills.write(rows, whole)
     expected = bills.read(whole).table
-    refused = 0
+    rejected = 0
     for content in damaged(whole):
         (tmp_path / "damaged.parquet").write_bytes(content)
         try:
@@ -397,15 +398,15 @@ def test_a_damaged_parquet_is_refused(tmp_path: Path) -> None:
                 ["bill_id", "amount"]
             )
         except InvalidInputError:
-            refused += 1
-    assert refused > 20
+            rejected += 1
+    assert rejected > 20
 
 
-def test_a_parquet_with_a_text_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
-    """Arrow hands such a text on as it is, and Python raises where it is read."""
+def test_a_parquet_with_a_text_that_is_not_utf8_is_rejected(tmp_path: Path) -> None:
+    """Arrow does not check such a text; Python raises when it is converted."""
     for name in ("bill_id", "charge", "name", "covers"):
-        wrong = pa.array([b"B\xff1"]).view(pa.string())
-        column = pa.ListArray.from_arrays([0, 1], wrong) if name == "covers" else wrong
+        invalid = pa.array([b"B\xff1"]).view(pa.string())
+        column = pa.ListArray.from_arrays([0, 1], invalid) if name == "covers" else invalid
         row = {key: pa.array([value]) for key, value in ROW.items()} | {name: column}
         pq.write_table(pa.table(row), tmp_path / "bills.parquet")
         with pytest.raises(InvalidInputError) as caught:
@@ -413,16 +414,44 @@ def test_a_parquet_with_a_text_that_is_no_utf8_is_refused(tmp_path: Path) -> Non
         assert [issue.code for issue in caught.value.issues] == ["FILE_FORM"]
 
 
-def test_a_parquet_that_is_missing_is_an_os_error(tmp_path: Path) -> None:
+def test_a_missing_parquet_raises_file_not_found_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        bills.read(tmp_path / "none.parquet")
+        bills.read(tmp_path / "missing.parquet")
+
+
+def test_check_returns_the_issues_of_a_file_and_of_a_table(tmp_path: Path) -> None:
+    table = pa.table({name: [value, value] for name, value in ROW.items()})
+    assert bills.check(table) == []
+    unknown = table.set_column(5, "amount", [["1", "x"]]).append_column("obligaton_id", [["o", "o"]])
+    expected = [(None, "column 8", "COLUMN_UNKNOWN"), (2, "amount", "NOT_DIGITS")]
+    assert issue_keys(bills.check(unknown)) == expected
+    path = csv_of(tmp_path, ",".join(unknown.column_names) + "\n" + "\n".join(map(",".join, rows_of(unknown))))
+    assert issue_keys(bills.check(path)) == expected
+    assert [issue.location.file for issue in bills.check(path)] == ["", "bills.csv"]
+    assert [issue.code for issue in bills.check(table.drop_columns("amount"))] == ["FIELD_MISSING"]
+    assert [issue.code for issue in bills.check(csv_of(tmp_path, ""))] == ["FILE_EMPTY"]
+
+
+def rows_of(table: pa.Table) -> list[list[str]]:
+    return [list(row.values()) for row in table.to_pylist()]
+
+
+def test_a_table_is_read_like_a_file(tmp_path: Path) -> None:
+    table = pa.table({name: [value] * 3 for name, value in ROW.items()}).set_column(5, "amount", [["1", "x", "3"]])
+    path = csv_of(tmp_path, ",".join(ROW) + "\n" + "\n".join(map(",".join, rows_of(table))))
+    found = bills.read(table, on_error="skip")
+    assert found.table == bills.read(path, on_error="skip").table
+    assert found.totals == bills.BillTotals(read=3, accepted=2, rejected=1)
+    with pytest.raises(RejectedRecordsError, match=r"^1 of 3 rejected"):
+        bills.read(table)
+    assert [len(batch.table) for batch in bills.batches(table, rows=2)] == [1, 1]
 
 
 @pytest.mark.parametrize("block", [256, 1 << 20])
-def test_stretches_number_their_rows_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+def test_row_numbers_continue_over_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr("kokin.bills._files._BLOCK", block)
     lines = [",".join(ROW)] + [f"B{i},99999,127,{i},123456,{'x' if i == 37 else 1},2026-06-01" for i in range(50)]
-    pieces = list(bills.batches(csv_of(tmp_path, "\n".join(lines)), rows=7))
-    assert [len(piece.table) + piece.rejected for piece in pieces] == [7] * 7 + [1]
-    assert [n for piece in pieces for n in piece.records.to_pylist()] == [i + 1 for i in range(50) if i != 37]
-    assert [p for piece in pieces for p in problems(piece.issues)] == [(38, "amount", "NOT_DIGITS")]
+    batches = list(bills.batches(csv_of(tmp_path, "\n".join(lines)), rows=7))
+    assert [len(batch.table) + batch.rejected for batch in batches] == [7] * 7 + [1]
+    assert [n for batch in batches for n in batch.row_numbers.to_pylist()] == [i + 1 for i in range(50) if i != 37]
+    assert [p for batch in batches for p in table_keys(batch.issues)] == [(38, "amount", "NOT_DIGITS")]

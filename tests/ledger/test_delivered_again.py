@@ -163,18 +163,18 @@ def posted(place, month, coming, rng):
         assert ledger.outcomes().to_pylist() == again.outcomes.to_pylist()
         assert ledger.balances().to_pylist() == again.balances.to_pylist()
         status = ledger.status()
-        assert status["bins"] == again.summary["bins"]
+        assert status["dispositions"] == again.summary.dispositions
         assert {name: control["holds"] for name, control in status["controls"].items()} == dict.fromkeys(
             ("T1", "T4", "T7"), True
         )
-        accounts = build_accounts(again, ledger.bills(), files=ledger.totals(), as_of=REFERENCE_DAY)
+        accounts = build_accounts(again, files=ledger.totals(), as_of=REFERENCE_DAY)
         held = {control.name: control.holds for control in accounts.controls if control.holds is not None}
         assert held == dict.fromkeys(("T1", "T4", "T5", "T6"), True), accounts.controls
         assert ledger.verify(rematch=True).is_clean
         refunds = accounts.overpayments.select(["bill_id", "outcome", "paid_on", "excess", "offered"])
         return {
             "balances": ledger.balances().to_pylist(),
-            "bins": {name: yen for name, yen in status["bins"].items() if name != "no_effect"},
+            "dispositions": {name: yen for name, yen in status["dispositions"].items() if name != "no_effect"},
             "refunds": sorted(map(str, refunds.to_pylist())),
             "outcomes": {name: told for name, told in status["outcomes"].items() if name != "DUPLICATE_RECORD"},
             "T5": [(control.left, control.right) for control in accounts.controls if control.name == "T5"],

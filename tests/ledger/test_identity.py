@@ -137,7 +137,13 @@ def test_a_file_that_comes_again_in_other_bytes_is_posted_and_named(ledger, bill
     by_file = [sorted(set(ledger.outcomes(entry.id).column("outcome").to_pylist())) for entry in ledger.entries()[2:]]
     assert sorted(by_file) == [["DUPLICATE_RECORD"], ["KEY_MISSING", "MATCHED"]]
     assert done.rematched == (2 if by_file[0] == ["DUPLICATE_RECORD"] else 0)
-    assert ledger.status()["bins"] == {"applied": 100, "excess": 0, "suspense": 200, "provisional": 0, "no_effect": 300}
+    assert ledger.status()["dispositions"] == {
+        "applied": 100,
+        "excess": 0,
+        "suspense": 200,
+        "provisional": 0,
+        "no_effect": 300,
+    }
     (overlap,) = done.overlaps
     assert (overlap.entry, overlap.source, overlap.digest) == (3, "mon.csv", first.entry.digest)
     assert (overlap.repeated, overlap.records) == (2, 2)

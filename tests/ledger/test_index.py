@@ -123,7 +123,7 @@ def test_status_of_a_past_moment(paid, receipts, bills):
     assert paid.status() != before
     assert paid.status(moment) == before
     empty = paid.status(date(2000, 1, 1))
-    assert (empty["entries"], empty["hash"], empty["outcomes"], sum(empty["bins"].values())) == (0, "", {}, 0)
+    assert (empty["entries"], empty["hash"], empty["outcomes"], sum(empty["dispositions"].values())) == (0, "", {}, 0)
 
 
 def test_create_and_open_are_apart(new_place, place):

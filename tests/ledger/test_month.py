@@ -198,8 +198,8 @@ def assert_undisturbed(ledger, month, paths, policy):
     want = reconcile(month.table(), [arrow_schema(Receipt).empty_table(), *files], policy)
     assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
     assert ledger.balances().to_pylist() == want.balances.to_pylist()
-    assert ledger.status()["bins"] == want.summary["bins"]
-    met = set(want.summary["outcomes"])
+    assert ledger.status()["dispositions"] == want.summary.dispositions
+    met = set(want.summary.outcomes)
     assert {"MATCHED", "DUPLICATE_PAYMENT", "UNDERPAID", "DUPLICATE_RECORD", "SUPERSEDED", "CANCELLED"} <= met
 
 
@@ -207,9 +207,8 @@ def assert_controls(ledger, policy):
     bills = ledger.bills()
     accounts = build_accounts(
         reconcile(bills, ledger.receipts(), policy),
-        bills,
-        credits=ledger.bank_deposits(),
-        reports=ledger.agent_reports(),
+        deposits=ledger.bank_deposits(),
+        agent_reports=ledger.agent_reports(),
         files=ledger.totals(),
         as_of=LAST,
     )

@@ -48,7 +48,7 @@ def assert_same(ledger, bills, files):
     assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
     assert ledger.balances().to_pylist() == want.balances.to_pylist()
     status = ledger.status()
-    assert status["bins"] == want.summary["bins"]
+    assert status["dispositions"] == want.summary.dispositions
     assert {name: control["holds"] for name, control in status["controls"].items() if name != "T1"} == {
         "T4": True,
         "T7": True,
@@ -133,7 +133,7 @@ def test_the_three_way_example(ledger, bills, receipts):
     ledger.post(receipts("mon.csv", ("B1", 10_000, 1), ("B1", 10_000, 2)), actor="batch")
     done = ledger.post(receipts("tue.csv", ("B2", 9_500, 3)), actor="batch")
     assert done.outcomes == {"UNDERPAID": {"count": 1, "amount": 9_500}}
-    assert ledger.status()["bins"] == {
+    assert ledger.status()["dispositions"] == {
         "applied": 19_500,
         "excess": 10_000,
         "suspense": 0,
@@ -183,7 +183,7 @@ def test_a_report_from_the_till_its_final_and_its_cancel_on_three_days(ledger, b
         actor="batch",
     )
     assert ledger.balances().column("status").to_pylist() == ["provisional", "provisional"]
-    assert ledger.status()["bins"]["provisional"] == 15_000
+    assert ledger.status()["dispositions"]["provisional"] == 15_000
     ledger.post(receipts("tue.csv", ("B2", 5_000, 1, {"kind": "cancel", **till})), actor="batch")
     ledger.post(receipts("fri.csv", ("B1", 10_000, 1, till)), actor="batch")
     assert ledger.balances().column("status").to_pylist() == ["settled", "expected"]
@@ -219,7 +219,7 @@ def test_the_same_payment_in_another_file_is_no_money(ledger, bills, receipts):
     outcomes = ledger.outcomes().column("outcome").to_pylist()
     assert sorted(outcomes) == ["DUPLICATE_RECORD", "MATCHED"]
     assert done.entry.kind is EntryKind.RECEIPT_FILE
-    assert ledger.status()["bins"]["no_effect"] == 10_000
+    assert ledger.status()["dispositions"]["no_effect"] == 10_000
 
 
 def test_a_dishonoured_payment_is_reversed_alone(ledger, bills, receipts):
@@ -261,7 +261,7 @@ def test_a_receipt_without_any_number_can_be_reversed_too(ledger, bills, receipt
     assert ledger.outcomes().column("outcome").to_pylist() == ["KEY_MISSING"]
     ledger.reverse_entry(entry, reason="wrong file", actor="chief")
     assert len(ledger.outcomes()) == 0
-    assert ledger.status()["bins"]["suspense"] == 0
+    assert ledger.status()["dispositions"]["suspense"] == 0
 
 
 def test_a_refused_file_leaves_nothing(ledger, tmp_path):

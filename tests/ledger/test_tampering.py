@@ -250,6 +250,6 @@ def test_sums_of_yen_never_overflow(filled, raw, unguarded):
     unguarded()
     assert execute(raw, f"UPDATE receipts SET amount = {2**63 - 1}", f"UPDATE postings SET suspense = {-(2**63)}")
     status = filled.status()
-    assert status["bins"]["suspense"] == -(2**63) * status["postings"]
+    assert status["dispositions"]["suspense"] == -(2**63) * status["postings"]
     assert status["controls"]["T1"]["right"] == (2**63 - 1) * status["receipts"]
     assert not status["controls"]["T4"]["holds"]

@@ -1,4 +1,4 @@
-"""Bills and receipts: one definition, two forms."""
+"""Bills and receipts: records, and the schema derived from them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
 
 from kokin.issues import InvalidInputError
 from kokin.model import Bill, BillStatus, Digits, Outcome, Receipt, ReceiptKind, arrow_schema, field_types, redact
@@ -23,13 +24,13 @@ BILL = {
 }
 
 
-def refused(record, **changes) -> list[tuple[str, str]]:
+def issues_of(record, **changes) -> list[tuple[str, str]]:
     with pytest.raises(InvalidInputError) as caught:
         record(**changes)
     return [(issue.code, issue.field) for issue in caught.value.issues]
 
 
-def test_a_bill_keeps_its_zeros_and_reads_its_day() -> None:
+def test_a_bill_pads_its_case_key_and_parses_its_due_date() -> None:
     bill = Bill(**BILL)
     assert bill.case_key == "00000000001234567890"
     assert bill.due_on == date(2026, 6, 1)
@@ -37,7 +38,7 @@ def test_a_bill_keeps_its_zeros_and_reads_its_day() -> None:
 
 
 @pytest.mark.parametrize("record", [Bill, Receipt])
-def test_the_schema_follows_from_the_record(record) -> None:
+def test_the_schema_has_the_fields_of_the_record(record) -> None:
     columns = arrow_schema(record)
     assert columns.names == list(record.model_fields)
     for name, field in record.model_fields.items():
@@ -47,7 +48,7 @@ def test_the_schema_follows_from_the_record(record) -> None:
     assert columns.field("payable_until").type == pa.date32()
 
 
-def test_a_record_of_a_schema_makes_a_table() -> None:
+def test_a_record_is_equal_after_conversion_to_a_table_and_back() -> None:
     bill = Bill(**BILL, parts={"water": 10000, "sewerage": 2300}, covers=("o1", "o2"))
     table = pa.Table.from_pylist([bill.model_dump()], schema=arrow_schema(Bill))
     assert [Bill(**row) for row in table.to_pylist(maps_as_pydicts="strict")] == [bill]
@@ -63,7 +64,7 @@ def test_a_bill_is_frozen_and_hashable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("change", "issue"),
     [
         ({"bill_id": ""}, ("WIDTH", "bill_id")),
         ({"payee_code": "999999"}, ("WIDTH", "payee_code")),
@@ -95,46 +96,46 @@ def test_a_bill_is_frozen_and_hashable() -> None:
         ({"paid_before": 12301}, ("PAID_BEFORE_RANGE", "paid_before")),
     ],
 )
-def test_a_bad_field_is_named(change, problem) -> None:
-    assert refused(Bill, **{**BILL, **change}) == [problem]
+def test_an_invalid_field_is_reported(change, issue) -> None:
+    assert issues_of(Bill, **{**BILL, **change}) == [issue]
 
 
-def test_what_was_paid_before_may_exceed_a_slip_of_several() -> None:
-    """The obligation has other slips: whether it is too much is known with them."""
+def test_paid_before_may_exceed_the_amount_of_one_slip_of_several() -> None:
+    """The limit is the sum of all slips of the obligation."""
     assert Bill(**BILL, paid_before=20000, obligation_id="o1").paid_before == 20000
     assert Bill(**BILL, paid_before=20000, covers=["o1"]).paid_before == 20000
 
 
-def test_an_empty_text_is_none() -> None:
+def test_an_empty_optional_text_is_none() -> None:
     assert Bill(**BILL, charge="", obligation_id="") == Bill(**BILL)
 
 
 @pytest.mark.parametrize("name", ["YAMADATARO", "yamada taro", "山田太郎"])
 @pytest.mark.parametrize("field", ["payee_code", "case_key", "due_on", "status"])
-def test_a_name_in_another_field_is_masked(field, name) -> None:
+def test_a_personal_name_in_another_field_is_redacted(field, name) -> None:
     with pytest.raises(InvalidInputError) as caught:
         Bill(**{**BILL, field: name})
     assert name[1:] not in str(caught.value)
 
 
-def test_names_are_masked_and_never_echoed() -> None:
+def test_personal_names_are_masked_in_repr_and_absent_from_issues() -> None:
     assert "花子" not in repr(Bill(**BILL, name="公金花子"))
     assert "公＊" in repr(Bill(**BILL, name="公金花子"))
     with pytest.raises(InvalidInputError) as caught:
-        Bill(**{**BILL, "case_key": "公金花子"})  # a column too far
+        Bill(**{**BILL, "case_key": "公金花子"})  # a shifted column
     assert "花子" not in str(caught.value)
 
 
-def test_a_receipt_needs_a_day_and_an_amount_and_no_more() -> None:
+def test_a_receipt_requires_only_a_date_and_an_amount() -> None:
     receipt = Receipt(paid_on="2026-06-01", amount=1)
     assert receipt.kind is ReceiptKind.FINAL
-    assert refused(Receipt) == [("FIELD_MISSING", "paid_on"), ("FIELD_MISSING", "amount")]
+    assert issues_of(Receipt) == [("FIELD_MISSING", "paid_on"), ("FIELD_MISSING", "amount")]
 
 
 @pytest.mark.parametrize("kind", ReceiptKind)
-def test_only_a_correction_may_be_of_0_yen(kind: ReceiptKind) -> None:
-    by_hand = {"actor": "clerk 7", "reason": "counter"} if kind.is_by_hand else {}
-    row = {"kind": kind, "paid_on": "2026-06-01", **by_hand}
+def test_only_a_correction_may_have_an_amount_of_0(kind: ReceiptKind) -> None:
+    manual = {"actor": "clerk 7", "reason": "counter"} if kind.is_by_hand else {}
+    row = {"kind": kind, "paid_on": "2026-06-01", **manual}
     assert Receipt(**row, amount=1).amount == 1
     if kind is ReceiptKind.CORRECTION:
         assert Receipt(**row, amount=0).amount == 0
@@ -144,12 +145,12 @@ def test_only_a_correction_may_be_of_0_yen(kind: ReceiptKind) -> None:
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [("AMOUNT_ZERO", "amount")]
 
 
-def test_kinds_serve_batch_readers() -> None:
-    assert field_types(Bill)["case_key"] == Digits(20, pad=True)
+def test_field_types_are_found_in_annotations() -> None:
+    assert field_types(Bill)["case_key"] == Digits(20, zero_pad=True)
     assert field_types(Receipt)["barcode"] == Digits(44)
 
 
-def test_what_is_expected_is_no_exception() -> None:
+def test_expected_outcomes_are_not_exceptions() -> None:
     assert not Outcome.MATCHED.is_exception
     assert not Outcome.PROVISIONAL.is_exception
     assert not Outcome.REVERSAL.is_exception
@@ -160,10 +161,29 @@ def test_what_is_expected_is_no_exception() -> None:
 
 
 @given(st.text())
-def test_a_rejected_value_shows_digits_and_punctuation_only(value: str) -> None:
+def test_a_redacted_value_has_only_digits_and_punctuation(value: str) -> None:
     text = redact(value)
     assert len(text) == min(len(value), 24)
     assert text.isascii()
     assert text.isprintable()
     assert not any(character.isalpha() for character in text)
     assert all(a == b for a, b in zip(text, value, strict=False) if b in "0123456789-/., ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "expected"),
+    [
+        (Digits(20, zero_pad=True), ["", "1" * 21], "1 to 20 digits"),
+        (Digits(6, allow_shorter=True), ["", "1" * 7], "1 to 6 digits"),
+        (Digits(5), ["", "1234", "123456"], "5 digits"),
+    ],
+)
+def test_a_length_issue_has_the_valid_lengths(rule: Digits, values: list[str], expected: str) -> None:
+    assert rule.expected == expected
+    for value in values:
+        with pytest.raises(PydanticCustomError) as caught:
+            rule.check(value)
+        assert (caught.value.type, caught.value.context) == (
+            "WIDTH",
+            {"expected": expected, "found": f"{len(value)} digits"},
+        )

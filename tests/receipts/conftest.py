@@ -1,4 +1,4 @@
-"""The tests of this folder share modules that stand beside them."""
+"""Let the tests of this directory import the helper modules in it."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A target for atheris (coverage-guided fuzzing), out of CI: ``python tests/receipts/fuzz_atheris.py zengin-91``.
 
-It needs ``pip install atheris`` and runs until it is stopped or finds something. With a folder of good files as second
-argument (:func:`kokin.receipts.generate_sample` makes them) it gets twice as far into the reader.
+It needs ``pip install atheris`` and runs until it is stopped or finds an error. With a folder of valid files as second
+argument (from :func:`kokin.receipts.generate_sample`) it covers about twice as much of the reader.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date
 
 
 def main() -> None:
-    """Feed bytes to the reader of the layout that the first argument names."""
+    """Pass bytes to the reader of the layout that the first argument names."""
     import atheris
 
     with atheris.instrument_imports():

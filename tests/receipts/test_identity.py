@@ -1,4 +1,4 @@
-"""The identity of a payment: what a layout may declare, and the keys that records get."""
+"""The identity of a payment: what a layout may declare, and the keys composed from records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def written(rows: list[dict[str, Any]], layout: Any, **options: Any) -> bytes:
 
 
 def keys(content: bytes, layout: Any, *names: str) -> list[Any]:
-    """The keys of the receipts, which the record reader and the column reader agree on."""
+    """Return the keys of the receipts, after a check that the record reader and the column reader agree."""
     names = names or ("provider_key",)
     file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
     by_record = [tuple(getattr(one, name) for name in names) for one in file]
@@ -45,7 +45,7 @@ def keys(content: bytes, layout: Any, *names: str) -> list[Any]:
 def test_every_built_in_layout_of_receipts_declares_an_identity(name: str) -> None:
     layout = layouts.load(name)
     assert bool(layout.identity) == bool(layout.receipt)
-    assert ("## identity" in layouts.table(layout)) == bool(layout.receipt)
+    assert ("## identity" in layouts.describe(layout)) == bool(layout.receipt)
 
 
 TEMPLATE = layouts.template("ours")
@@ -58,14 +58,14 @@ def problems(text: str) -> list[tuple[str, str, str]]:
     return [(issue.code, issue.field, issue.expected) for issue in caught.value.issues]
 
 
-def test_an_xml_layout_needs_an_identity_too() -> None:
+def test_an_xml_layout_needs_an_identity() -> None:
     text = resources.files("kokin.receipts.layouts").joinpath("camt.054.toml").read_text(encoding="utf-8")
     declared = '[identity]\nassigned = ["servicer_reference"]\n'
     assert declared in text
     assert [code for code, *_ in problems(text.replace(declared, ""))] == ["IDENTITY_MISSING"]
 
 
-def test_a_layout_of_receipts_without_an_identity_is_refused_with_what_to_write() -> None:
+def test_a_layout_without_an_identity_is_rejected_with_what_to_write() -> None:
     without = TEMPLATE.replace(IDENTITY, "")
     assert problems(without) == [
         ("IDENTITY_MISSING", "identity", '[identity] with fields = ["...", "..."], or identity = "content"')
@@ -93,7 +93,7 @@ def test_a_layout_of_receipts_without_an_identity_is_refused_with_what_to_write(
         ('[identity]\nnames = ["type"]\n', "identity.names"),
     ],
 )
-def test_a_wrong_identity_is_refused_at_its_key(identity: str, field: str) -> None:
+def test_an_invalid_identity_is_rejected_at_its_key(identity: str, field: str) -> None:
     found = problems(TEMPLATE.replace(IDENTITY, identity))
     assert {code for code, *_ in found} == {"LAYOUT_INVALID"}
     assert field in [where for _, where, _ in found]
@@ -105,7 +105,7 @@ def test_identity_is_a_table_or_content() -> None:
 
 
 @pytest.mark.parametrize("name", ["provider_key", "key_composed", "cancels"])
-def test_keys_have_one_home(name: str) -> None:
+def test_keys_are_declared_in_the_identity_table_only(name: str) -> None:
     text = TEMPLATE.replace("[receipt]\n", f'[receipt]\n{name} = "customer_number"\n')
     assert ("LAYOUT_INVALID", f"receipt.{name}", "the fields in [identity]") in problems(text)
 
@@ -152,7 +152,7 @@ def test_zeros_and_blanks_identify_nothing(layout: str, count: int) -> None:
         found = keys(written(rows, layout, header=header), layout, "provider_key", "key_composed")
         assert found[0] == (None, None)
         assert found[1][1] is False
-    # Without the account a number of the bank identifies nothing either.
+    # A number of the bank is unique within an account only, so without the account there is no key.
     assert keys(written([transfer("1")] * count, layout), layout) == [None] * count
 
 
@@ -190,7 +190,7 @@ def test_kokin_csv_the_reference_is_the_key_and_cancels_names_it() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_a_payment_that_is_taken_back_is_named_as_it_was_keyed(count: int) -> None:
+def test_a_reversal_names_its_payment_by_the_key_of_the_payment(count: int) -> None:
     """The triple of MPN: 仕向センタ, 仕向処理年月日, 通番."""
     row = {
         "payee_code": "99999",
@@ -219,7 +219,7 @@ def test_a_payment_that_is_taken_back_is_named_as_it_was_keyed(count: int) -> No
     assert len({key for key, *_ in found}) == 2 * count
 
 
-# --- composed texts ---------------------------------------------------------------------------------------------------
+# --- composed keys ---------------------------------------------------------------------------------------------------
 
 PARTS = """
 ja = "x"
@@ -252,7 +252,7 @@ TEXTS = st.text(st.sampled_from("ab|%7C25:é税"), max_size=4) | st.just("長" *
 ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from(["", "0", "7", "0007"])), min_size=1, max_size=40)
 
 
-def of_parts(identity: str, rows: list[tuple[str, str, str]]) -> list[str | None]:
+def keys_of_parts(identity: str, rows: list[tuple[str, str, str]]) -> list[str | None]:
     content = "".join(f"{a},{b},{c},20260401,5\n" for a, b, c in rows).encode()
     return keys(content, layouts.parse(PARTS % identity, "parts"))
 
@@ -260,7 +260,7 @@ def of_parts(identity: str, rows: list[tuple[str, str, str]]) -> list[str | None
 @settings(deadline=None, max_examples=60)
 @given(ROWS)
 def test_two_keys_are_equal_only_where_all_parts_are(rows: list[tuple[str, str, str]]) -> None:
-    found = of_parts('fields = ["a", "b", "c"]', rows)
+    found = keys_of_parts('fields = ["a", "b", "c"]', rows)
     for row, key in zip(rows, found, strict=True):
         assert (key is None) == ("" in row)
         assert key is None or len(key) <= 128
@@ -270,16 +270,16 @@ def test_two_keys_are_equal_only_where_all_parts_are(rows: list[tuple[str, str, 
 
 @settings(deadline=None, max_examples=60)
 @given(ROWS)
-def test_of_several_references_the_first_that_is_not_empty_counts(rows: list[tuple[str, str, str]]) -> None:
+def test_the_first_reference_that_is_not_empty_is_the_key(rows: list[tuple[str, str, str]]) -> None:
     short: Callable[[str], str] = lambda key: key if len(key) <= 128 else sha256(key.encode()).hexdigest()  # noqa: E731
-    found = of_parts('assigned = ["a", "c"]\nnone = { c = ["0"] }', rows)
+    found = keys_of_parts('assigned = ["a", "c"]\nnone = { c = ["0"] }', rows)
     assert found == [short(a or (str(int(c)) if c and int(c) else "")) or None for a, _, c in rows]
 
 
-def test_all_canonical_fields_together_need_no_key() -> None:
+def test_identity_by_content_composes_no_key() -> None:
     text = (PARTS % "").replace("[identity]\n", "").replace('source = ["x"]', 'source = ["x"]\nidentity = "content"')
     layout = layouts.parse(text, "parts")
-    assert "n-th equal record" in layouts.table(layout)
+    assert "equal records of a file are numbered" in layouts.describe(layout)
     file = receipts.open(io.BytesIO(b"a,b,1,20260401,5\n"), layout)
     assert [one.provider_key for one in file] == [None]
     assert "provider_key" not in file.table().column_names

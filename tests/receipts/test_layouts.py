@@ -1,4 +1,4 @@
-"""Layout files: what is built in, and what is said about a wrong one."""
+"""Layout files: the built-in ones, and the issues of invalid ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from kokin import receipts
 from kokin.receipts import layouts
 
-# What the specification of the bank association says, field by field: the end of each field from the byte before it.
-ENDS = {
+# Offsets of the fields in the standard formats of the Japanese Bankers Association (全銀協標準フォーマット).
+OFFSETS = {
     ("zengin-91", "header"): [0, 1, 3, 4, 14, 54, 58, 62, 77, 80, 95, 96, 103],
     ("zengin-91", "data"): [0, 1, 5, 20, 23, 38, 42, 43, 50, 80, 90, 91, 111, 112],
     ("zengin-91", "trailer"): [0, 1, 7, 19, 25, 37, 43, 55],
@@ -34,9 +34,9 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize(("layout", "record"), ENDS)
-def test_fields_begin_where_the_standard_says(layout: str, record: str) -> None:
-    assert list(layouts.load(layout).kinds[record].offsets.values()) == ENDS[layout, record]
+@pytest.mark.parametrize(("layout", "record"), OFFSETS)
+def test_fields_start_at_the_offsets_of_the_standard(layout: str, record: str) -> None:
+    assert list(layouts.load(layout).kinds[record].offsets.values()) == OFFSETS[layout, record]
 
 
 def test_the_built_in_layouts() -> None:
@@ -57,7 +57,7 @@ def test_the_built_in_layouts() -> None:
     )
     for name in layouts.names():
         layout = layouts.load(name)
-        table = layouts.table(layout)
+        table = layouts.describe(layout)
         assert all(f"| {field.id} |" in table for kind in layout.kinds.values() for field in kind.fields)
         assert ("UNVERIFIED" in table) == (not layout.verified)
 
@@ -65,14 +65,14 @@ def test_the_built_in_layouts() -> None:
 def test_the_example_has_every_field_of_a_receipt() -> None:
     from kokin.model import Receipt
 
-    given = {"layout", "source", "digest", "record_no", "byte_offset", "raw", "actor", "reason"}
+    not_in_layouts = {"layout", "source", "digest", "record_no", "byte_offset", "raw", "actor", "reason"}
     key = {"provider_key", "key_composed", "cancels"}
-    # The text of a booking names several keys, and a booking has parts and charges, in messages of banks only.
-    given |= {"other_keys", "batch_key", "bank_charge"}
-    assert layouts.load("eltax-example").receipt.keys() | key == Receipt.model_fields.keys() - given
+    # Only messages of banks have further keys in the text, batches of transactions, and charges.
+    not_in_layouts |= {"other_keys", "batch_key", "bank_charge"}
+    assert layouts.load("eltax-example").receipt.keys() | key == Receipt.model_fields.keys() - not_in_layouts
 
 
-def test_a_layout_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_layout_is_loaded_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text(layouts.template("ours"), encoding="utf-8")
     content = io.BytesIO()
@@ -112,7 +112,7 @@ def test_a_layout_of_ones_own(tmp_path: Path) -> None:
         ('ja = "ファイルの名前"', "ja = ファイル", "ours"),
     ],
 )
-def test_a_wrong_layout_is_refused_at_its_table_and_key(before: str, after: str, where: str) -> None:
+def test_an_invalid_layout_is_rejected_at_its_table_and_key(before: str, after: str, where: str) -> None:
     text = layouts.template("ours")
     assert before in text
     with pytest.raises(layouts.LayoutError) as caught:
@@ -128,13 +128,13 @@ def test_a_csv_has_one_kind_of_row() -> None:
     assert "records" in [issue.field for issue in caught.value.issues]
 
 
-def test_no_such_layout() -> None:
+def test_an_unknown_layout_is_an_error() -> None:
     with pytest.raises(layouts.LayoutError) as caught:
         layouts.load("zengin-92")
     assert [issue.code for issue in caught.value.issues] == ["LAYOUT_UNKNOWN"]
 
 
-def test_an_unverified_layout_says_so_each_time() -> None:
+def test_an_unverified_layout_is_a_warning_in_every_check() -> None:
     content = io.BytesIO()
     receipts.generate_sample(content, "eltax-example", 3)
     report = receipts.check(content, "eltax-example", reference_date=date(2026, 4, 1))
@@ -183,7 +183,7 @@ def test_a_hostile_toml_is_an_invalid_layout(text: str | bytes, tmp_path: Path) 
         ('{ first = ["type"] }', "receipt.kind.first"),
     ],
 )
-def test_a_wrong_rule_is_refused_at_its_key(kind: str, where: str) -> None:
+def test_an_invalid_rule_is_rejected_at_its_key(kind: str, where: str) -> None:
     text = layouts.template("ours").replace('{ field = "type", values = { 1 = "provisional", 2 = "final" } }', kind)
     with pytest.raises(layouts.LayoutError) as caught:
         layouts.parse(text, "ours")

@@ -1,4 +1,4 @@
-"""What reading a file promises: nothing is dropped without a word, and the digest is of the bytes that were parsed."""
+"""Reading a file drops no record silently, and its digest is that of the bytes that were parsed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from kokin import receipts
 from kokin.issues import InvalidInputError, RejectedRecordsError
 from kokin.receipts import layouts
-from kokin.receipts._hashing import HashedStream
+from kokin.receipts._file_digest import HashedStream
 
 HEAD = "customer_number,amount,paid_on\n"
-GOOD = HEAD + "1,7,2026-04-01\n"
-ONE_BAD = GOOD + "2,9999,2026-02-30\n"
+VALID = HEAD + "1,7,2026-04-01\n"
+ONE_REJECTED = VALID + "2,9999,2026-02-30\n"
 
 
 # --- rejected records are never dropped silently ----------------------------------------------------------------------
@@ -26,7 +26,7 @@ ONE_BAD = GOOD + "2,9999,2026-02-30\n"
 
 @pytest.mark.parametrize("row", ["2,9999,2026-02-30\n", '2,"1,000",2026-04-01\n', "2,0,2026-04-01\n", "2\n"])
 def test_a_rejected_record_raises_unless_the_caller_skips_it(row: str) -> None:
-    content = (GOOD + row).encode()
+    content = (VALID + row).encode()
     stream = io.BytesIO(content)
     stream.name = "paid.csv"  # type: ignore[misc]
     with pytest.raises(RejectedRecordsError, match=r"paid\.csv: 1 of 2 records rejected") as caught:
@@ -39,7 +39,7 @@ def test_a_rejected_record_raises_unless_the_caller_skips_it(row: str) -> None:
 
 
 def test_a_result_is_an_arrow_stream_with_its_issues_and_totals() -> None:
-    paid = receipts.read(io.BytesIO(GOOD.encode()), "kokin-csv")
+    paid = receipts.read(io.BytesIO(VALID.encode()), "kokin-csv")
     assert pa.table(paid).equals(paid.table)
     assert (len(paid), list(paid.issues), paid.totals.accepted_yen) == (1, [], 7)
 
@@ -52,16 +52,16 @@ def test_an_unverified_layout_is_an_issue_of_the_result() -> None:
 
 
 def test_a_table_of_a_file_raises_as_read_does_and_an_iteration_does_not() -> None:
-    file = receipts.open(io.BytesIO(ONE_BAD.encode()), "kokin-csv")
+    file = receipts.open(io.BytesIO(ONE_REJECTED.encode()), "kokin-csv")
     with pytest.raises(RejectedRecordsError):
         file.table()
     assert file.table(on_error="skip").num_rows == len(list(file)) == sum(len(batch) for batch in file.batches()) == 1
     assert [issue.code for issue in file.issues] == ["DATE_INVALID"]
 
 
-def test_another_choice_on_error_is_refused() -> None:
+def test_an_unknown_value_of_on_error_raises() -> None:
     with pytest.raises(InvalidInputError, match="CODE_UNKNOWN"):
-        receipts.read(io.BytesIO(GOOD.encode()), "kokin-csv", on_error="ignore")  # type: ignore[arg-type]
+        receipts.read(io.BytesIO(VALID.encode()), "kokin-csv", on_error="ignore")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_only_a_correction_may_be_of_0_yen(kind: str, accepted: int, count: int)
         ("kind", '訂正"', '訂正", other = "他"', "CODE_UNKNOWN"),
     ],
 )
-def test_a_value_that_was_rejected_is_not_missing(field: str, old: str, new: str, code: str) -> None:
+def test_a_rejected_value_is_not_reported_as_missing(field: str, old: str, new: str, code: str) -> None:
     text = (Path(layouts.__file__).parent / "kokin-csv.toml").read_text(encoding="utf-8")
     start = text.index(f'id = "{field}"')
     layout = layouts.parse(text[:start] + text[start:].replace(old, new, 1), "kokin-csv")
@@ -125,33 +125,32 @@ def test_the_digest_is_that_of_the_file(how: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["iter", "batches", "table", "finish"])
 @pytest.mark.parametrize("same_head", [False, True])
-def test_a_file_that_was_replaced_between_two_readings_is_refused(how: str, same_head: bool, tmp_path: Path) -> None:
+def test_a_file_that_was_replaced_between_two_readings_is_rejected(how: str, same_head: bool, tmp_path: Path) -> None:
     path = tmp_path / "paid.csv"
     path.write_text(BEFORE, encoding="utf-8")
     file = receipts.open(path, "kokin-csv")
     first = file.table()
     path.write_text(BEFORE[: len(BEFORE) // 2] + AFTER[len(AFTER) // 2 :] if same_head else AFTER, encoding="utf-8")
     with pytest.raises(receipts.FileRejectedError, match="FILE_CHANGED"):
-        _ = file.finish() if how == "finish" else rows_of(file, how)
-    assert [issue.code for issue in file.refused] == ["FILE_CHANGED"]
-    again = receipts.open(path, "kokin-csv").table()
-    assert (
-        set(again["digest"].to_pylist()) == {sha256(path.read_bytes()).hexdigest()} != set(first["digest"].to_pylist())
-    )
+        _ = file.validate() if how == "finish" else rows_of(file, how)
+    assert [issue.code for issue in file.fatal_issues] == ["FILE_CHANGED"]
+    reopened = receipts.open(path, "kokin-csv").table()
+    digests = [set(table["digest"].to_pylist()) for table in (first, reopened)]
+    assert digests[1] == {sha256(path.read_bytes()).hexdigest()} != digests[0]
 
 
-def test_a_file_that_was_replaced_after_it_was_opened_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_was_replaced_after_it_was_opened_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "paid.csv"
-    path.write_text(GOOD, encoding="utf-8")
+    path.write_text(VALID, encoding="utf-8")
     file = receipts.open(path, "kokin-csv")
-    path.write_text(GOOD.replace("customer_number,amount", "amount,customer_number"), encoding="utf-8")
+    path.write_text(VALID.replace("customer_number,amount", "amount,customer_number"), encoding="utf-8")
     with pytest.raises(receipts.FileRejectedError, match="FILE_CHANGED"):
         file.table()
 
 
 @pytest.mark.parametrize(("how", "size"), [("batches", 40), ("iter", 40)])
-def test_a_file_that_is_overwritten_during_a_reading_is_refused(how: str, size: int, tmp_path: Path) -> None:
-    """The file is larger than what is read ahead."""
+def test_a_file_that_is_overwritten_during_a_reading_is_rejected(how: str, size: int, tmp_path: Path) -> None:
+    """The file is larger than what the system reads ahead."""
     path = tmp_path / "paid.csv"
     path.write_text(BEFORE * size, encoding="utf-8")
     file = receipts.open(path, "kokin-csv")
@@ -161,10 +160,10 @@ def test_a_file_that_is_overwritten_during_a_reading_is_refused(how: str, size: 
     with pytest.raises(receipts.FileRejectedError):
         for _ in reading:
             pass
-    assert "FILE_CHANGED" in file.refused.counts
+    assert "FILE_CHANGED" in file.fatal_issues.counts
 
 
-def test_the_digest_of_an_xml_file_is_that_of_its_bytes_too(tmp_path: Path) -> None:
+def test_the_digest_of_an_xml_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "paid.xml"
     receipts.generate_sample(path, "camt.054", 30)
     file = receipts.open(path, "camt.054")

@@ -1,4 +1,4 @@
-"""Writing: totals, widths, refunds, uploads, and a read file again byte for byte."""
+"""Writing files: totals, field lengths, refunds, uploads, and exact copies of a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kokin import receipts
 from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.receipts import layouts
-from kokin.receipts.layouts._model import DateFormat
+from kokin.receipts.layouts._schema import DateFormat
 
 REFERENCE = date(2026, 4, 15)
 WRITTEN = [name for name in layouts.names() if layouts.load(name).format != "xml"]
@@ -33,7 +33,7 @@ def synthetic(layout: str, rows: int = 40, newline: str | None = None) -> bytes:
 
 
 def fields(content: bytes, layout: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
-    """The details, the header and the trailer of a file in the layout's own words."""
+    """Return the detail records, the header and the trailer of a file by the layout's field ids."""
     records = list(receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE).records())
     kinds = layouts.load(layout).kinds
     by_role: dict[str, list[dict[str, Any]]] = {"header": [{}], "data": [], "trailer": [{}], "end": []}
@@ -43,12 +43,12 @@ def fields(content: bytes, layout: str) -> tuple[list[dict[str, Any]], dict[str,
 
 
 @pytest.mark.parametrize("layout", WRITTEN)
-def test_the_fields_of_a_file_make_the_same_file(layout: str) -> None:
+def test_writing_the_fields_of_a_file_yields_the_same_file(layout: str) -> None:
     content = synthetic(layout)
     rows, header, trailer = fields(content, layout)
-    again = io.BytesIO()
-    receipts.write(rows, again, layout, header=header, trailer=trailer)
-    assert again.getvalue() == content
+    copy = io.BytesIO()
+    receipts.write(rows, copy, layout, header=header, trailer=trailer)
+    assert copy.getvalue() == content
 
 
 @pytest.mark.parametrize("style", typing.get_args(DateFormat))
@@ -59,15 +59,15 @@ def test_a_day_is_written_as_it_is_read(style: str, day: date) -> None:
     field = 'id = "paid_day", ja = "収納日", en = "day of payment", type = "date", format = "YYYYMMDD", length = 8'
     assert field in text
     changed = field.replace("YYYYMMDD", style).replace("length = 8", f"length = {length}")
-    layout = layouts.parse(text.replace(field, changed), "own")
+    layout = layouts.parse(text.replace(field, changed), "custom")
     content = io.BytesIO()
-    given = receipts.read(io.BytesIO(synthetic("dsk-csv", 1)), "dsk-csv").table.to_pylist()
-    row = {**given[0], "paid_on": day, "made_day": day, "area_1": "1", "area_2": "1"}
+    rows = receipts.read(io.BytesIO(synthetic("dsk-csv", 1)), "dsk-csv").table.to_pylist()
+    row = {**rows[0], "paid_on": day, "made_day": day, "area_1": "1", "area_2": "1"}
     receipts.write([row], content, layout)
     assert [one.paid_on for one in receipts.open(content, layout, reference_date=REFERENCE)] == [day]
 
 
-def test_the_same_seed_gives_the_same_bytes() -> None:
+def test_the_same_seed_yields_the_same_bytes() -> None:
     for layout in layouts.names():
         first, second = io.BytesIO(), io.BytesIO()
         receipts.generate_sample(first, layout, 10, seed=1)
@@ -77,15 +77,15 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(WRITTEN), st.sampled_from([None, "LF", ""]), st.binary(max_size=4), st.integers(0, 10_000))
-def test_a_read_file_is_written_back_byte_for_byte(layout: str, newline: str | None, odd: bytes, at: int) -> None:
+def test_edit_without_changes_copies_every_byte(layout: str, newline: str | None, replacement: bytes, at: int) -> None:
     if layouts.load(layout).csv and newline == "":
         newline = None
     content = bytearray(synthetic(layout, 5, newline))
     at %= len(content)
-    content[at : at + len(odd)] = odd
+    content[at : at + len(replacement)] = replacement
     content += b"\x1a"
     file = receipts.open(io.BytesIO(bytes(content)), layout, reference_date=REFERENCE)
-    target = Path(tempfile.mkdtemp()) / "again"
+    target = Path(tempfile.mkdtemp()) / "copy"
     try:
         receipts.edit(file, target)
         assert target.read_bytes() == bytes(content)
@@ -96,21 +96,21 @@ def test_a_read_file_is_written_back_byte_for_byte(layout: str, newline: str | N
 
 
 @pytest.mark.parametrize(("layout", "field"), [("zengin-91", "customer_number"), ("dsk-csv", "store_code")])
-def test_one_field_is_changed_and_nothing_else(tmp_path: Path, layout: str, field: str) -> None:
+def test_edit_changes_one_field_and_nothing_else(tmp_path: Path, layout: str, field: str) -> None:
     content = synthetic(layout)
     file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
-    target = tmp_path / "again"
+    target = tmp_path / "copy"
     receipts.edit(file, target, lambda record: {field: "77"} if record.values.get(field, "")[-2:] == "03" else None)
-    again = target.read_bytes()
-    before, after = fields(content, layout)[0], fields(again, layout)[0]
+    edited = target.read_bytes()
+    before, after = fields(content, layout)[0], fields(edited, layout)[0]
     assert [one[field] for one in after if one[field] == "77"] == ["77"]
     assert [{**one, field: ""} for one in before] == [{**one, field: ""} for one in after]
-    assert len(content.splitlines()) == len(again.splitlines())
+    assert len(content.splitlines()) == len(edited.splitlines())
 
 
-def test_a_change_that_does_not_fit_leaves_no_file(tmp_path: Path) -> None:
+def test_a_change_that_does_not_fit_leaves_no_file_behind(tmp_path: Path) -> None:
     file = receipts.open(io.BytesIO(synthetic("zengin-91")), "zengin-91", reference_date=REFERENCE)
-    target = tmp_path / "again"
+    target = tmp_path / "copy"
     with pytest.raises(InvalidInputError) as caught:
         receipts.edit(file, target, lambda record: {"amount": 10**10} if record.kind == "data" else None)
     assert [(issue.code, issue.field, issue.location.record) for issue in caught.value.issues] == [
@@ -119,7 +119,7 @@ def test_a_change_that_does_not_fit_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_field_cannot_hold_is_refused_with_its_row(tmp_path: Path) -> None:
+def test_a_value_that_a_field_cannot_represent_is_an_error_with_its_row(tmp_path: Path) -> None:
     rows = [
         {"customer_number": "1", "amount": 10, "paid_on": REFERENCE, "name": "ｺｳｷﾝ"},
         {"customer_number": "2" * 21, "amount": 10**10, "paid_on": REFERENCE, "name": "公金"},
@@ -130,7 +130,7 @@ def test_what_a_field_cannot_hold_is_refused_with_its_row(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_refunds_leave_as_credit_transfers() -> None:
+def test_refunds_are_written_as_credit_transfers() -> None:
     refunds = polars.DataFrame(
         {
             "bank_code": ["9999", "9999"],
@@ -152,7 +152,7 @@ def test_refunds_leave_as_credit_transfers() -> None:
     assert receipts.check(content, "zengin-21", reference_date=REFERENCE).exit_code == 0
 
 
-def test_bills_leave_as_an_upload() -> None:
+def test_bills_are_written_as_an_upload() -> None:
     bill = Bill(
         bill_id="1",
         payee_code="99999",
@@ -175,12 +175,12 @@ def test_bills_leave_as_an_upload() -> None:
         receipts.write([bill.model_copy(update={"payable_until": None})], content, "eltax-upload-example")
 
 
-def test_a_request_is_written_with_nothing_done() -> None:
+def test_a_request_is_written_with_result_totals_of_zero() -> None:
     rows = pa.table({"customer_number": ["1", "2"], "amount": [10, 20], "paid_on": [REFERENCE] * 2})
     content = io.BytesIO()
     receipts.write(rows, content, "zengin-91", request=True)
     report = receipts.check(content, "zengin-91", reference_date=REFERENCE)
-    assert [issue.code for issue in report.refused] == ["REQUEST_FILE"]
+    assert [issue.code for issue in report.fatal_issues] == ["REQUEST_FILE"]
     receipts.write(rows, result := io.BytesIO(), "zengin-91")
     assert receipts.check(result, "zengin-91", reference_date=REFERENCE).totals.accepted == 2
 
@@ -190,7 +190,7 @@ def test_xml_is_not_written() -> None:
         receipts.write([], io.BytesIO(), "camt.054")
 
 
-def test_a_bad_value_writes_nothing_to_a_stream_and_keeps_the_old_file(tmp_path: Path) -> None:
+def test_an_invalid_value_writes_nothing_to_a_stream_and_keeps_the_old_file(tmp_path: Path) -> None:
     good = {"payee_code": "99999", "item_code": "127", "case_key": "1", "confirmation": "1", "amount": 1}
     good |= {"paid_on": date(2026, 6, 1)}
     stream, path = io.BytesIO(), tmp_path / "out.csv"
@@ -217,7 +217,7 @@ def test_a_stream_gets_the_whole_file_or_nothing() -> None:
 
 @pytest.mark.parametrize("layout", ["zengin-91", "dsk-csv", "kokin-csv"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "lf", "NEL"])
-def test_another_newline_is_refused(layout: str, newline: str) -> None:
+def test_an_unknown_newline_is_an_error(layout: str, newline: str) -> None:
     stream = io.BytesIO()
     with pytest.raises(InvalidInputError) as caught:
         receipts.generate_sample(stream, layout, 2, newline=newline)
@@ -225,7 +225,7 @@ def test_another_newline_is_refused(layout: str, newline: str) -> None:
     assert stream.getvalue() == b""
 
 
-def test_a_day_of_payment_fills_every_day_that_the_caller_leaves_open() -> None:
+def test_paid_on_fills_every_date_field_without_a_value() -> None:
     one, two = date(2026, 4, 1), date(2026, 4, 3)
     rows = [{"amount": 1, "paid_on": one, "received_on": two}]
     for each, received in ((rows, two), ([{"amount": 1, "paid_on": one}], one)):

@@ -1,4 +1,4 @@
-"""ISO 20022 messages: versions, bundles, encodings, amounts, and what is hostile."""
+"""ISO 20022 messages: versions, bundles, encodings, amounts, and hostile input."""
 
 from __future__ import annotations
 
@@ -47,23 +47,23 @@ def entry(
     version: int = 8,
     day: str = "<Dt>2026-04-01</Dt>",
 ) -> str:
-    told = f"<Sts>{status}</Sts>" if version < 8 else f"<Sts><Cd>{status}</Cd></Sts>"
+    status_element = f"<Sts>{status}</Sts>" if version < 8 else f"<Sts><Cd>{status}</Cd></Sts>"
     return (
         f'<Ntry><Amt Ccy="{currency}">{amount}</Amt><CdtDbtInd>{direction}</CdtDbtInd>'
-        f"{f'<RvslInd>{reversal}</RvslInd>' if reversal else ''}{told}<BookgDt>{day}</BookgDt>"
+        f"{f'<RvslInd>{reversal}</RvslInd>' if reversal else ''}{status_element}<BookgDt>{day}</BookgDt>"
         f"<NtryDtls>{details}</NtryDtls></Ntry>"
     )
 
 
 def details(amount: str = "", version: int = 8, name: str = "①㈱髙橋", remittance: str = EL_NUMBER) -> str:
-    own = (
+    amount_element = (
         f'<Amt Ccy="JPY">{amount}</Amt>'
         if version >= 4
         else f'<AmtDtls><TxAmt><Amt Ccy="JPY">{amount}</Amt></TxAmt></AmtDtls>'
     )
     party = f"<Pty><Nm>{name}</Nm></Pty>" if version >= 8 else f"<Nm>{name}</Nm>"
     return (
-        f"<TxDtls><Refs><AcctSvcrRef>R{amount}</AcctSvcrRef></Refs>{own if amount else ''}"
+        f"<TxDtls><Refs><AcctSvcrRef>R{amount}</AcctSvcrRef></Refs>{amount_element if amount else ''}"
         f"<RltdPties><Dbtr>{party}</Dbtr></RltdPties><RltdAgts><DbtrAgt><FinInstnId><ClrSysMmbId><ClrSysId><Cd>JPZGN</Cd>"
         "</ClrSysId><MmbId>9999</MmbId></ClrSysMmbId></FinInstnId><BrnchId><Id>001</Id></BrnchId></DbtrAgt></RltdAgts>"
         f"<RmtInf><Ustrd>{remittance}</Ustrd></RmtInf></TxDtls>"
@@ -74,11 +74,11 @@ def opened(content: str | bytes, layout: str = "camt.054") -> receipts.ReceiptFi
     return receipts.open(io.BytesIO(content if isinstance(content, bytes) else content.encode()), layout)
 
 
-def refusal(content: str | bytes, layout: str = "camt.054") -> tuple[str, int | None]:
+def rejection(content: str | bytes, layout: str = "camt.054") -> tuple[str, int | None]:
     file = opened(content, layout)
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    return file.refused[0].code, file.refused[0].location.byte
+    return file.fatal_issues[0].code, file.fatal_issues[0].location.byte
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -98,11 +98,11 @@ def test_every_message_and_version(name: str, version: int) -> None:
 def test_several_documents_in_one_file() -> None:
     bundle = BAH + message(entry("100")) + "\n" + BAH + message(entry("200"), "camt.053") + "\n\x1a"
     assert [receipt.amount for receipt in opened("\ufeff" + bundle, "zedi")] == [100, 200]
-    assert refusal(bundle, "camt.054")[0] == "XML_MESSAGE"
+    assert rejection(bundle, "camt.054")[0] == "XML_MESSAGE"
 
 
 @pytest.mark.parametrize("encoding", ["Shift_JIS", "Windows-31J", "MS932", "CP932", "x-sjis"])
-def test_the_shift_jis_family_is_read_as_cp932(encoding: str) -> None:
+def test_every_name_of_shift_jis_is_read_as_cp932(encoding: str) -> None:
     padding = "<!--" + "公" * 40_000 + "-->"  # chunks end within characters
     content = message(padding + entry(details=details("1000", name="①㈱髙\\~‖")), encoding=encoding)
     (receipt,) = opened(content.encode("cp932"))
@@ -110,13 +110,13 @@ def test_the_shift_jis_family_is_read_as_cp932(encoding: str) -> None:
     assert receipt.amount == 1000
 
 
-def test_an_unknown_byte_or_encoding_is_refused() -> None:
+def test_an_unknown_byte_or_encoding_rejects_the_file() -> None:
     content = message(entry(details=details("1000", name="公Q")), encoding="Shift_JIS").encode("cp932")
     at = content.index("公Q".encode("cp932")) + 2
-    assert refusal(content[:at] + b"\x80" + content[at + 1 :]) == ("BYTE_UNKNOWN", at)
-    assert refusal(message(entry(), encoding="ISO-2022-JP"))[0] == "XML_ENCODING"
+    assert rejection(content[:at] + b"\x80" + content[at + 1 :]) == ("BYTE_UNKNOWN", at)
+    assert rejection(message(entry(), encoding="ISO-2022-JP"))[0] == "XML_ENCODING"
     content = message(entry(details=details("1000", name="Q"))).encode().replace(b"<Nm>Q", b"<Nm>\xff")
-    assert refusal(content) == ("BYTE_UNKNOWN", content.index(b"\xff"))
+    assert rejection(content) == ("BYTE_UNKNOWN", content.index(b"\xff"))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_unknown_byte_or_encoding_is_refused() -> None:
         ("", "JPY", "FIELD_MISSING"),
     ],
 )
-def test_an_amount_that_is_no_whole_yen_keeps_its_entry_out(amount: str, currency: str, code: str) -> None:
+def test_an_amount_that_is_not_whole_yen_rejects_its_entry(amount: str, currency: str, code: str) -> None:
     content = message(entry(amount, currency=currency) + entry("7.00"))
     file = opened(content)
     assert [receipt.amount for receipt in file] == [7]
@@ -145,7 +145,7 @@ def test_an_amount_that_is_no_whole_yen_keeps_its_entry_out(amount: str, currenc
 def test_transactions_of_an_entry_add_up_to_it() -> None:
     several = details("400") + details("600")
     assert [receipt.amount for receipt in opened(message(entry("1000", details=several)))] == [400, 600]
-    # The amount of the entry is not taken for one of several.
+    # The amount of the entry is not used for one of several transactions.
     file = opened(message(entry("1000", details=details("400") + details())))
     assert [receipt.amount for receipt in file] == [400]
     assert [(issue.code, issue.location.record) for issue in file.issues] == [("FIELD_MISSING", 2)]
@@ -159,11 +159,11 @@ def test_summaries_are_compared() -> None:
     file = opened(message(entries, summary=summary(2, "300.00")))
     assert len(list(file)) == 2
     assert [total.agrees for total in file.totals.declared] == [True, True]
-    assert refusal(message(entries, summary=summary(3, "300")))[0] == "TOTAL_MISMATCH"
-    assert refusal(message(entries, summary=summary(2, "350")))[0] == "TOTAL_MISMATCH"
+    assert rejection(message(entries, summary=summary(3, "300")))[0] == "TOTAL_MISMATCH"
+    assert rejection(message(entries, summary=summary(2, "350")))[0] == "TOTAL_MISMATCH"
 
 
-def test_a_moment_is_a_day_in_japan() -> None:
+def test_a_date_time_is_converted_to_a_date_in_japan() -> None:
     (receipt,) = opened(message(entry(day="<DtTm>2026-04-01T20:00:00Z</DtTm>")))
     assert receipt.paid_on == date(2026, 4, 2)
 
@@ -176,9 +176,9 @@ def test_a_moment_is_a_day_in_japan() -> None:
         f"<!--{'x' * 200_000}--><!DOCTYPE Document>",
     ],
 )
-def test_a_doctype_is_refused(prolog: str) -> None:
+def test_a_doctype_rejects_the_file(prolog: str) -> None:
     content = message(entry()).replace("?>\n", "?>" + prolog, 1)
-    assert refusal(content) == ("XML_DOCTYPE", content.index("<!DOCTYPE"))
+    assert rejection(content) == ("XML_DOCTYPE", content.index("<!DOCTYPE"))
 
 
 @pytest.mark.parametrize(
@@ -191,20 +191,20 @@ def test_a_doctype_is_refused(prolog: str) -> None:
         "no XML at all",
     ],
 )
-def test_what_is_not_well_formed_is_refused(content: str) -> None:
-    assert refusal(content)[0] == "XML_INVALID"
+def test_xml_that_is_not_well_formed_is_rejected(content: str) -> None:
+    assert rejection(content)[0] == "XML_INVALID"
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"\xef\xbb\xbf \n", b"\n" * 200_000, bytes(4096), bytes(200_000), b"\x1a", b" \0\r\n\x1a\xef\xbb\xbf"],
 )
-def test_a_file_without_a_document_is_refused(content: bytes) -> None:
-    assert refusal(content) == ("FILE_EMPTY", 0)
+def test_a_file_without_a_document_is_rejected(content: bytes) -> None:
+    assert rejection(content) == ("FILE_EMPTY", 0)
     assert receipts.check(io.BytesIO(content), "camt.054").exit_code == 3
 
 
-# --- Where a document begins -----------------------------------------------------------------------------------------
+# --- Where a document starts -----------------------------------------------------------------------------------------
 
 HIDDEN = (
     '<?xml version="1.0" encoding="UTF-16"?>',
@@ -220,7 +220,7 @@ HIDDEN = (
 @pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize("encoding", ["UTF-8", "Shift_JIS"])
 @pytest.mark.parametrize("pad", [0, 65_300, 65_536])
-def test_what_a_comment_or_a_cdata_section_contains_begins_nothing(hidden: str, encoding: str, pad: int) -> None:
+def test_marks_inside_comments_and_cdata_sections_are_ignored(hidden: str, encoding: str, pad: int) -> None:
     comment = f"<!-- {'公' * (pad // 3)}{hidden} -->"
     remittance = f"{EL_NUMBER}<![CDATA[{hidden}]]>"
     content = message(entry("1", details=details("1", remittance=remittance)) + comment + entry("2"), encoding=encoding)
@@ -233,7 +233,7 @@ def test_what_a_comment_or_a_cdata_section_contains_begins_nothing(hidden: str, 
 
 
 @pytest.mark.parametrize("text", ["‐]>", "ー]]", "ソ‐‐]>", "―]]-->"])
-def test_a_second_byte_of_a_character_ends_no_cdata_section(text: str) -> None:
+def test_the_second_byte_of_a_character_does_not_end_a_cdata_section(text: str) -> None:
     # The second byte of ‐ in cp932 is that of ].
     hidden = f'<![CDATA[{text}<?xml version="1.0"?>]]>'
     (receipt,) = opened(message(entry(details=details("1000", name=hidden)), encoding="Shift_JIS").encode("cp932"))
@@ -247,7 +247,7 @@ def test_instructions_and_comments_around_a_document() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "refused"),
+    ("content", "rejected"),
     [
         (message("<!-- --><?xml version='1.0'?>" + entry()), "XML_INVALID"),
         ("<!-- 1 -->" + message(entry()), "XML_INVALID"),
@@ -260,12 +260,12 @@ def test_instructions_and_comments_around_a_document() -> None:
         (f'<Envelope xmlns="urn:x">{message(entry()).partition("?>")[2]}</Envelope>', "XML_MESSAGE"),
     ],
 )
-def test_what_is_no_sequence_of_documents(content: str, refused: str) -> None:
-    assert refusal(content)[0] == refused
+def test_a_file_that_is_not_a_sequence_of_documents_is_rejected(content: str, rejected: str) -> None:
+    assert rejection(content)[0] == rejected
 
 
 @pytest.mark.parametrize(
-    ("raw", "refused"),
+    ("raw", "rejected"),
     [
         (message(entry()).encode("utf-16"), ("XML_ENCODING", 0, "UTF-16")),
         (message(entry()).encode("utf-16-le"), ("XML_ENCODING", 0, "UTF-16")),
@@ -278,11 +278,11 @@ def test_what_is_no_sequence_of_documents(content: str, refused: str) -> None:
         (b"\n" + message(entry(), encoding="ISO-8859-1").encode(), ("XML_ENCODING", 1, "ISO-8859-1")),
     ],
 )
-def test_the_encoding_is_decided_once(raw: bytes, refused: tuple[str, int, str]) -> None:
+def test_an_unsupported_encoding_is_rejected_with_its_name(raw: bytes, rejected: tuple[str, int, str]) -> None:
     file = opened(raw)
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    assert [(issue.code, issue.location.byte, issue.found) for issue in file.refused] == [refused]
+    assert [(issue.code, issue.location.byte, issue.found) for issue in file.fatal_issues] == [rejected]
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_every_form_of_a_declaration(declaration: str, mark: str) -> None:
 
 
 @pytest.mark.parametrize("chunk", [300, 301, 313, 400])
-def test_the_size_of_what_is_read_at_once_changes_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chunk_size_does_not_change_the_result(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = '<!-- <?xml version="1.0"?> <Ntry> 公 --><?p <Ntry>?>'
     entries = [entry(str(n), details=details(str(n), remittance=f"{hidden}{EL_NUMBER}")) for n in range(1, 30)]
     for encoding in ("utf-8", "cp932"):
@@ -351,23 +351,23 @@ def test_time_is_linear(part: tuple[str, str, str]) -> None:
     assert seconds(40_000) < 8 * max(seconds(10_000), 0.05)
 
 
-def test_a_password_of_the_header_is_told_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_password_of_the_header_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for content in (BAH + message(entry()), BAH.replace("</Nm>", "") + message(entry()), BAH):
         file = opened(content, "zedi")
-        told = ""
+        shown = ""
         try:
-            told += repr(list(file))
+            shown += repr(list(file))
         except receipts.FileRejectedError as error:
-            told += repr(error) + str(error)
-        told += repr(file) + repr(file.header) + repr(list(file.issues)) + repr(file.totals) + caplog.text
+            shown += repr(error) + str(error)
+        shown += repr(file) + repr(file.header) + repr(list(file.issues)) + repr(file.totals) + caplog.text
         report = receipts.check(io.BytesIO(content.encode()), "zedi")
-        told += repr(report) + str(report.as_dict()) + str(report.as_sarif())
-        assert PASSWORD not in told
+        shown += repr(report) + str(report.as_dict()) + str(report.as_sarif())
+        assert PASSWORD not in shown
 
 
 @pytest.mark.parametrize("layout", ["camt.052", "camt.053", "camt.054", "zedi"])
-def test_a_full_tree_gives_the_same(layout: str) -> None:
+def test_the_result_equals_that_of_a_full_tree(layout: str) -> None:
     content = io.BytesIO()
     receipts.generate_sample(content, layout, 300, seed=2)
     tree = etree.fromstring(content.getvalue())

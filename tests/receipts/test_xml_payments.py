@@ -1,4 +1,4 @@
-"""What an entry of an ISO 20022 message pays: text, dates, amounts, charges, keys, references, reversals."""
+"""Entries of ISO 20022 messages: texts, dates, amounts, charges, keys, references, reversals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def entry(
     reversal: str = "",
     currency: str = "JPY",
 ) -> str:
-    """An entry; ``inside`` is before its details, ``after`` its details and what follows them."""
+    """Return an entry with ``inside`` before its details; ``after`` is its details and what follows them."""
     return (
         f'<Ntry><Amt Ccy="{currency}">{amount}</Amt><CdtDbtInd>{direction}</CdtDbtInd>'
         f"{f'<RvslInd>{reversal}</RvslInd>' if reversal else ''}<Sts><Cd>{status}</Cd></Sts><BookgDt>{day}</BookgDt>"
@@ -71,20 +71,20 @@ def only(content: str, layout: str = "camt.054") -> receipts.Receipt:
     return receipt
 
 
-def rejections(content: str) -> list[tuple[int | None, str, str]]:
-    """Record, code and field of each issue of a file that is read."""
+def issues_of(content: str) -> list[tuple[int | None, str, str]]:
+    """Return record, code and field of each issue of a file that is not rejected."""
     file = opened(content)
     list(file.batches())
     assert file.totals.rejected == len({issue.location.record for issue in file.issues if issue.is_error})
     return [(issue.location.record, issue.code, issue.field) for issue in file.issues]
 
 
-def refusals(content: str) -> list[tuple[str, str, str, str]]:
-    """Code, field, expected and found of what refuses a file."""
+def fatal_issues(content: str) -> list[tuple[str, str, str, str]]:
+    """Return code, field, expected and found of each issue that rejects a file."""
     file = opened(content)
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    return [(issue.code, issue.field, issue.expected, issue.found) for issue in file.refused]
+    return [(issue.code, issue.field, issue.expected, issue.found) for issue in file.fatal_issues]
 
 
 # --- Text ------------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def refusals(content: str) -> list[tuple[str, str, str, str]]:
         "&#55;0545",
     ],
 )
-def test_the_text_of_an_element_is_all_of_it(amount: str) -> None:
+def test_the_text_of_an_element_is_its_whole_text(amount: str) -> None:
     assert only(message(entry(amount))).amount == 70_545
 
 
@@ -118,14 +118,14 @@ def test_the_text_of_an_element_is_all_of_it(amount: str) -> None:
 )
 def test_an_element_within_a_value_rejects_the_record(part: str, field: str) -> None:
     content = message(part + entry("5"))
-    found = rejections(content)
+    found = issues_of(content)
     assert (1, "XML_ELEMENT", field) in found
     assert {code for record, code, _ in found if record == 1} == {"XML_ELEMENT"}
     assert [receipt.amount for receipt in opened(content)][-1] == 5
 
 
 @pytest.mark.parametrize(
-    ("number", "refused"),
+    ("number", "rejected"),
     [
         ("2<!-- 9 -->", []),
         ("<!-- 9 -->2", []),
@@ -135,19 +135,19 @@ def test_an_element_within_a_value_rejects_the_record(part: str, field: str) -> 
         ("two", [("TOTAL_MISMATCH", "TtlNtries.NbOfNtries", "2", "***")]),
     ],
 )
-def test_the_text_of_a_summary(number: str, refused: list[tuple[str, str, str, str]]) -> None:
+def test_the_text_of_a_summary(number: str, rejected: list[tuple[str, str, str, str]]) -> None:
     summary = f"<TxsSummry><TtlNtries><NbOfNtries>{number}</NbOfNtries></TtlNtries></TxsSummry>"
     content = message(entry("1") + entry("2"), summary)
-    if refused:
-        assert refusals(content) == refused
+    if rejected:
+        assert fatal_issues(content) == rejected
     else:
         assert [receipt.amount for receipt in opened(content)] == [1, 2]
 
 
 @pytest.mark.parametrize("inner", [entry("1"), details(details("")), f"<NtryDtls>{entry('1')}</NtryDtls>", "<TxDtls/>"])
 def test_entries_and_transactions_do_not_contain_one_another(inner: str) -> None:
-    (refused,) = refusals(message(entry(after=inner)))
-    assert refused[0] == "XML_INVALID"
+    (issue,) = fatal_issues(message(entry(after=inner)))
+    assert issue[0] == "XML_INVALID"
 
 
 def test_an_extension_may_have_elements_of_the_same_names() -> None:
@@ -178,7 +178,7 @@ def test_an_extension_may_have_elements_of_the_same_names() -> None:
         ("<DtTm>2026-05-31T24:00:00.000+09:00</DtTm>", date(2026, 6, 1)),
     ],
 )
-def test_every_form_of_a_day(day: str, paid_on: date) -> None:
+def test_every_form_of_a_date(day: str, paid_on: date) -> None:
     assert only(message(entry(day=day))).paid_on == paid_on
 
 
@@ -205,8 +205,8 @@ def test_every_form_of_a_day(day: str, paid_on: date) -> None:
         "<DtTm>2026-06-01T12:00:00+15:00</DtTm>",
     ],
 )
-def test_what_is_no_day(day: str) -> None:
-    assert rejections(message(entry(day=day))) == [(1, "DATE_INVALID", "booked_day")]
+def test_an_invalid_date_is_an_issue(day: str) -> None:
+    assert issues_of(message(entry(day=day))) == [(1, "DATE_INVALID", "booked_day")]
 
 
 @pytest.mark.parametrize(
@@ -236,12 +236,12 @@ def test_every_form_of_an_amount(amount: str) -> None:
         ("", "FIELD_MISSING"),
     ],
 )
-def test_what_is_no_amount(amount: str, code: str) -> None:
-    assert rejections(message(entry(amount))) == [(1, code, "amount")]
+def test_an_invalid_amount_is_an_issue(amount: str, code: str) -> None:
+    assert issues_of(message(entry(amount))) == [(1, code, "amount")]
 
 
-def test_an_amount_beyond_the_most() -> None:
-    assert rejections(message(entry("100000000000"))) == [(1, "AMOUNT_RANGE", "amount")]
+def test_an_amount_above_the_maximum_is_an_issue() -> None:
+    assert issues_of(message(entry("100000000000"))) == [(1, "AMOUNT_RANGE", "amount")]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def total_charge(amount: str) -> str:
         pytest.param(entry("12300", charge("110"), after=details(yen("12300"))), id="not deducted"),
     ],
 )
-def test_charges_are_between_an_entry_and_its_transactions(part: str) -> None:
+def test_charges_explain_the_difference_between_an_entry_and_its_transactions(part: str) -> None:
     content = message(part + entry("5000"))
     assert [receipt.amount for receipt in opened(content)] == [12_300, 5_000]
     assert not opened(content).totals.rejected
@@ -312,7 +312,7 @@ def test_charges_of_several_transactions_and_of_a_reversal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "kept"),
+    ("part", "charges"),
     [
         pytest.param(entry("12300", charge("110"), after=details(yen("12300"))), [None], id="not deducted"),
         pytest.param(entry("12190", after=details(yen("12300") + charge("110"))), [110], id="at the transaction"),
@@ -344,20 +344,20 @@ def test_charges_of_several_transactions_and_of_a_reversal() -> None:
         ),
     ],
 )  # fmt: skip
-def test_the_bank_s_charge_of_a_payment(part: str, kept: list[int | None]) -> None:
-    assert [receipt.bank_charge for receipt in opened(message(part))] == kept
-    assert opened(message(part)).table()["bank_charge"].to_pylist() == kept
+def test_the_bank_s_charge_of_a_payment(part: str, charges: list[int | None]) -> None:
+    assert [receipt.bank_charge for receipt in opened(message(part))] == charges
+    assert opened(message(part)).table()["bank_charge"].to_pylist() == charges
 
 
-def test_charges_of_an_entry_with_more_transactions_than_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+def test_charges_of_an_entry_with_released_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokin.receipts._xml_entries._MAX_PENDING", 2)
     file = opened(message(entry("2970", after=details(*[yen("1000") + charge("10")] * 3))))
     assert [receipt.bank_charge for receipt in file] == [None, None, 30]
 
 
-def test_a_part_of_a_yen_that_the_bank_keeps_rejects_the_entry() -> None:
+def test_a_charge_with_a_fraction_of_a_yen_rejects_the_entry() -> None:
     part = entry("12189.5", after=details(yen("12300") + charge("110.5")))
-    assert rejections(message(part)) == [(1, "AMOUNT_FRACTION", "Ntry.Amt")]
+    assert issues_of(message(part)) == [(1, "AMOUNT_FRACTION", "Ntry.Amt")]
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_part_of_a_yen_that_the_bank_keeps_rejects_the_entry() -> None:
         (entry("12300", after=details(yen("12300", "DBIT"))), 1, ("-12300", "12300")),
     ],
 )
-def test_an_entry_that_its_transactions_do_not_explain_is_rejected_alone(
+def test_an_entry_that_differs_from_its_transactions_is_rejected_and_no_other(
     part: str, records: int, found: tuple[str, str]
 ) -> None:
     content = message(part + entry("5000"))
@@ -392,15 +392,15 @@ def test_the_direction_of_each_transaction_counts() -> None:
     assert (file.totals.unpaid, file.totals.unpaid_yen) == (1, 10_000)
 
 
-def test_a_transaction_without_an_amount_leaves_the_entry_uncompared() -> None:
-    assert rejections(message(entry("1000", after=details(yen("400"), "")))) == [(2, "FIELD_MISSING", "amount")]
+def test_an_entry_with_a_transaction_without_amount_is_not_compared() -> None:
+    assert issues_of(message(entry("1000", after=details(yen("400"), "")))) == [(2, "FIELD_MISSING", "amount")]
 
 
-def test_an_entry_with_more_transactions_than_are_held_refuses_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+def test_a_different_entry_with_released_transactions_rejects_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokin.receipts._xml_entries._MAX_PENDING", 2)
     three = [yen("1"), yen("2"), yen("3"), yen("4")]
     assert [receipt.amount for receipt in opened(message(entry("10", after=details(*three))))] == [1, 2, 3, 4]
-    assert refusals(message(entry("11", after=details(*three)))) == [("TOTAL_MISMATCH", "Ntry.Amt", "10", "11")]
+    assert fatal_issues(message(entry("11", after=details(*three)))) == [("TOTAL_MISMATCH", "Ntry.Amt", "10", "11")]
 
 
 def in_details(name: str, amount: str, currency: str) -> str:
@@ -423,10 +423,8 @@ def test_the_amount_in_yen_of_a_transfer_from_abroad(inside: str) -> None:
 def test_yen_and_dollars_are_never_added() -> None:
     content = message(entry("12300", after=details(yen("12300"), yen("80", currency="USD"))))
     assert [receipt.amount for receipt in opened(content)] == [12_300]
-    assert rejections(content) == [(2, "CURRENCY", "amount")]
-    assert rejections(message(entry("80", currency="USD", after=details(yen("12300"))))) == [
-        (1, "CURRENCY", "Ntry.Amt")
-    ]
+    assert issues_of(content) == [(2, "CURRENCY", "amount")]
+    assert issues_of(message(entry("80", currency="USD", after=details(yen("12300"))))) == [(1, "CURRENCY", "Ntry.Amt")]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +445,7 @@ def test_a_declared_sum_is_compared_with_its_fraction(declared: str, agrees: boo
     if agrees:
         assert len(list(opened(content))) == 2
     else:
-        assert refusals(content) == [("TOTAL_MISMATCH", "TtlNtries.Sum", "17300", declared)]
+        assert fatal_issues(content) == [("TOTAL_MISMATCH", "TtlNtries.Sum", "17300", declared)]
 
 
 # --- Keys ------------------------------------------------------------------------------------------------------------
@@ -482,7 +480,7 @@ def test_the_keys_that_a_payment_names(
     assert receipt.other_keys == other_keys
 
 
-def test_other_keys_are_as_many_as_a_receipt_can_hold() -> None:
+def test_other_keys_are_limited_to_the_length_of_the_column() -> None:
     many = [f"99999-{number:020d}-123456-127" for number in range(50)]
     receipt = only(message(entry(after=details(text(*many)))))
     assert receipt.other_keys == ";".join(many[1:11])
@@ -500,9 +498,9 @@ def test_the_text_of_an_entry_names_the_key_of_a_single_transaction() -> None:
 
 def test_a_layout_names_the_fields_that_may_find_other_keys() -> None:
     text = (Path(layouts.__file__).parent / "camt.054.toml").read_text(encoding="utf-8")
-    for wrong in ("nothing", "debtor_name", "event"):
+    for name in ("nothing", "debtor_name", "event"):
         with pytest.raises(layouts.LayoutError, match=r"other_keys\).others"):
-            layouts.parse(text.replace('others = ["el_number"', f'others = ["{wrong}"'), "mine")
+            layouts.parse(text.replace('others = ["el_number"', f'others = ["{name}"'), "custom")
 
 
 # --- References ------------------------------------------------------------------------------------------------------
@@ -551,7 +549,7 @@ def test_a_message_that_the_bank_marks_as_a_copy(name: str, mark: str) -> None:
     assert [(issue.code, issue.found, issue.is_error) for issue in file.issues] == [("XML_COPY", mark, False)]
 
 
-# --- Reversals and nothing -------------------------------------------------------------------------------------------
+# --- Reversals and entries that pay nothing --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -568,7 +566,7 @@ def test_a_message_that_the_bank_marks_as_a_copy(name: str, mark: str) -> None:
         ("DBIT", "true", "INFO", None),
     ],
 )
-def test_what_an_entry_means(direction: str, reversal: str, status: str, kind: str | None) -> None:
+def test_the_kind_of_an_entry(direction: str, reversal: str, status: str, kind: str | None) -> None:
     file = opened(message(entry("10", E, direction=direction, reversal=reversal, status=status)))
     assert [(receipt.kind.value, receipt.cancels) for receipt in file] == ([(kind, None)] if kind else [])
     assert file.totals.unpaid == (kind is None)
@@ -601,14 +599,14 @@ def test_every_form_of_a_status(status: str, kinds: list[str]) -> None:
         ("<Sts><Cd>INFO</Cd></Sts><Sts><Cd>BOOK</Cd></Sts>", "XML_ELEMENT"),
     ],
 )
-def test_a_status_that_is_not_known_or_not_one_rejects_the_record(status: str, code: str) -> None:
+def test_an_unknown_or_ambiguous_status_rejects_the_record(status: str, code: str) -> None:
     content = message(entry().replace("<Sts><Cd>BOOK</Cd></Sts>", status))
-    assert rejections(content) == [(1, code, "status")]
+    assert issues_of(content) == [(1, code, "status")]
 
 
 @pytest.mark.parametrize("amount", ["0", ".0", "0.00"])
 def test_an_entry_of_0_yen_is_rejected(amount: str) -> None:
-    assert rejections(message(entry(amount, after=details(text(A))))) == [(1, "AMOUNT_ZERO", "amount")]
+    assert issues_of(message(entry(amount, after=details(text(A))))) == [(1, "AMOUNT_ZERO", "amount")]
 
 
 # --- Structure -------------------------------------------------------------------------------------------------------
@@ -620,18 +618,18 @@ SUMMARY = "<TxsSummry><TtlNtries><NbOfNtries>2</NbOfNtries></TtlNtries></TxsSumm
 
 @pytest.mark.parametrize("namespace", ['xmlns="urn:x"', 'xmlns=""'])
 @pytest.mark.parametrize("name", ["Msg", "Ntfctn", "Ntry", "NtryDtls", "TxDtls", "TxsSummry"])
-def test_an_entry_in_another_namespace_refuses_the_file(name: str, namespace: str) -> None:
+def test_an_entry_in_another_namespace_rejects_the_file(name: str, namespace: str) -> None:
     content = message(ENTRY + entry("5"), SUMMARY)
     at = content.rindex(f"<{name}>")
-    (refused,) = refusals(content[:at] + content[at:].replace(f"<{name}>", f"<{name} {namespace}>", 1))
-    assert refused[0] == "XML_INVALID"
+    (issue,) = fatal_issues(content[:at] + content[at:].replace(f"<{name}>", f"<{name} {namespace}>", 1))
+    assert issue[0] == "XML_INVALID"
 
 
 def test_a_prefix_counts_for_its_own_element_only() -> None:
     content = message(ENTRY).replace("Document xmlns=", "Document xmlns:d=")
     content = content.replace("<Document", "<d:Document").replace("</Document", "</d:Document")
-    (refused,) = refusals(content)
-    assert refused[0] == "XML_INVALID"
+    (issue,) = fatal_issues(content)
+    assert issue[0] == "XML_INVALID"
     assert only(re.sub(r"<(/?)(?:d:)?(?=[A-Z])", r"<\1d:", content)).case_key == A[6:26]
 
 
@@ -652,20 +650,20 @@ def test_a_prefix_counts_for_its_own_element_only() -> None:
 )
 def test_a_value_in_another_namespace_rejects_its_record(part: str, field: str) -> None:
     content = message(part + entry("7"))
-    found = rejections(content)
+    found = issues_of(content)
     assert (1, "XML_ELEMENT", field) in found
     assert [receipt.amount for receipt in opened(content)] == [7]
 
 
-def test_a_count_in_another_namespace_refuses_the_file() -> None:
+def test_a_count_in_another_namespace_rejects_the_file() -> None:
     content = message(ENTRY, SUMMARY.replace("<NbOfNtries", f"<NbOfNtries {OTHER}"))
-    assert refusals(content) == [("XML_ELEMENT", "TtlNtries.NbOfNtries", "", "")]
+    assert fatal_issues(content) == [("XML_ELEMENT", "TtlNtries.NbOfNtries", "", "")]
 
 
 @pytest.mark.parametrize("content", ["<Msg/>", "<Msg><GrpHdr/></Msg>", "<Msg><Nothing/></Msg>", "<Msg xmlns='urn:x'/>"])
-def test_a_message_without_a_report_is_refused(content: str) -> None:
-    (refused,) = refusals(message("").partition("<Msg>")[0] + content + "</Document>")
-    assert refused[0] == "XML_INVALID"
+def test_a_message_without_a_report_is_rejected(content: str) -> None:
+    (issue,) = fatal_issues(message("").partition("<Msg>")[0] + content + "</Document>")
+    assert issue[0] == "XML_INVALID"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -687,11 +685,11 @@ HEADER = '<?xml version="1.0"?><AppHdr xmlns="urn:iso:std:iso:20022:tech:xsd:hea
         pytest.param(HEADER.format(message(ENTRY).partition("?>")[2]), id="around its document"),
     ],
 )
-def test_a_header_has_its_document_after_it(bundle: str) -> None:
+def test_a_header_without_a_document_after_it_rejects_the_file(bundle: str) -> None:
     file = opened(bundle, "zedi")
     with pytest.raises(receipts.FileRejectedError):
         list(file.batches())
-    assert [issue.code for issue in file.refused] == ["XML_INVALID"]
+    assert [issue.code for issue in file.fatal_issues] == ["XML_INVALID"]
 
 
 # --- The number of transactions of a batch ---------------------------------------------------------------------------
@@ -713,7 +711,7 @@ def batch(number: str, *transactions: str) -> str:
         pytest.param(batch("2<b/>", yen("17300")), 1, ("1", ""), id="an element"),
     ],
 )
-def test_an_entry_that_has_fewer_transactions_than_its_batches_is_rejected_alone(
+def test_an_entry_with_fewer_transactions_than_its_batches_declare_is_rejected_and_no_other(
     after: str, records: int, found: tuple[str, str]
 ) -> None:
     file = opened(message(entry("17300", after=after) + entry("5000")))
@@ -742,8 +740,8 @@ def test_an_entry_has_all_transactions_of_its_batches_or_none(after: str, amount
     assert not file.issues
 
 
-def test_a_batch_with_more_transactions_than_are_held_refuses_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.receipts._xml._MAX_HELD", 2)
+def test_a_different_batch_with_released_transactions_rejects_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokin.receipts._xml_entries._MAX_PENDING", 2)
     four = [yen("1"), yen("2"), yen("3"), yen("4")]
     content = message(entry("10", after=batch("5", *four)))
-    assert refusals(content) == [("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", "4", "5")]
+    assert fatal_issues(content) == [("TOTAL_MISMATCH", "Ntry.Btch.NbOfTxs", "4", "5")]

@@ -1,4 +1,4 @@
-"""Slips, payments and the accounts of a few of them, for the cases that the spec tells by name."""
+"""Slips, payments and their accounts, for the named cases of the specification."""
 
 from datetime import date, timedelta
 
@@ -37,7 +37,8 @@ def table(rows):
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
 
 
-def books(bills, receipts, policy=None, **more):
+def run(bills, receipts, policy=None):
+    """The reconciliation of rows; receipts without a place are records of one file."""
     for number, row in enumerate(receipts, 1):
         row.setdefault("source", "day.csv")
         row.setdefault("digest", "ab" * 32)
@@ -46,11 +47,16 @@ def books(bills, receipts, policy=None, **more):
     if any("parts" in bill for bill in bills):
         parts = pa.array([list(bill.get("parts", {}).items()) for bill in bills], pa.map_(pa.string(), pa.int64()))
         billed = billed.set_column(billed.column_names.index("parts"), "parts", parts)
-    done = reconcile(billed, table(receipts), policy or Policy())
-    return build_accounts(done, billed, **more)
+    return reconcile(billed, table(receipts), policy or Policy())
 
 
-def told(accounts, *names):
+def books(bills, receipts, policy=None, **more):
+    """The accounts of rows."""
+    return build_accounts(run(bills, receipts, policy), **more)
+
+
+def finding_rows(accounts, *names):
+    """The findings as tuples."""
     return [
         tuple(row.values())
         for row in accounts.findings.select(list(names or ("outcome", "field", "expected", "found"))).to_pylist()

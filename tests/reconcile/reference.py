@@ -287,6 +287,16 @@ def reverse(reversal, finals):
         row["outcome"], reversal["outcome"] = "REVERSED", "REVERSAL"
 
 
+def disposition_of(row):
+    """The disposition of a receipt's yen; one with both applied and excess yen is applied."""
+    if row["applied"] or row["excess"]:
+        return "applied" if row["applied"] else "excess"
+    is_unknown = row["outcome"] in ("NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING", "REVERSAL_WITHOUT_PAYMENT")
+    if row["outcome"] == "PROVISIONAL" or (is_unknown and row["kind"] == "provisional"):
+        return "provisional"
+    return "suspense" if is_unknown and row["kind"] != "cancel" else "no_effect"
+
+
 def outcome_rows(rows):
     out = []
     for row in rows:
@@ -295,6 +305,7 @@ def outcome_rows(rows):
             "source": row.get("source") or "",
             "record_no": row.get("record_no"),
             "outcome": row["outcome"],
+            "disposition": disposition_of(row),
             "bill_id": slip.get("bill_id"),
         }
         for name in ("payee_code", "item_code", "case_key"):

@@ -1,4 +1,4 @@
-"""What law and policy find beside the outcomes, and what the accounts are made from."""
+"""Findings of law and policy, and the input of the accounts."""
 
 import re
 from datetime import date
@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, paid, rows, slip, table, told
+from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, finding_rows, paid, rows, slip, table
 
 from kokin.catalog import CATALOG
 from kokin.issues import InvalidInputError
+from kokin.matching import Index
 from kokin.model import Receipt
-from kokin.reconcile import Policy, Reversal, _match_input, build_accounts, reconcile, standing
+from kokin.reconcile import Policy, _matches, build_accounts, reconcile
+from kokin.reconcile._reconciliation import html_table
 
 # --- other findings --------------------------------------------------------------------------------------------------
 
@@ -34,7 +36,9 @@ from kokin.reconcile import Policy, Reversal, _match_input, build_accounts, reco
 def test_findings_beside_the_outcome(more, expected):
     bill = slip(1, period="01", levy_year=2026, tax_year=2026, payable_until=date(2026, 7, 10))
     assert (
-        told(books([bill], [{**paid(bill), "paid_on": more.pop("day", MAY_1), **more}], as_of=date(2026, 7, 16)))
+        finding_rows(
+            books([bill], [{**paid(bill), "paid_on": more.pop("day", MAY_1), **more}], as_of=date(2026, 7, 16))
+        )
         == expected
     )
 
@@ -43,15 +47,27 @@ def test_exceptions_are_those_of_the_run_and_the_findings():
     bill = slip(1, payable_until=date(2026, 4, 1))
     accounts = books([bill], [paid(bill, 9_000)])
     assert accounts.exceptions["outcome"].to_pylist() == ["UNDERPAID", "EXPIRED"]
-    assert accounts.summary["findings"] == {"EXPIRED": 1}
-    assert accounts.summary["as_of"] == "2026-05-01"
+    assert accounts.summary.findings == {"EXPIRED": 1}
+    assert accounts.summary.as_of == MAY_1
+    assert list(accounts.summary.as_dict()) == SUMMARY_KEYS
+    assert accounts.summary.as_dict()["as_of"] == "2026-05-01"
+    assert "<tr><td>EXPIRED</td><td>1</td></tr>" in accounts._repr_html_()
 
 
-# --- by hand, and undone ---------------------------------------------------------------------------------------------
+SUMMARY_KEYS = ["bills", "receipts", "amount", "outcomes", "dispositions", "controls", "policy", "as_of", "findings"]
+
+
+def test_html_tables_are_escaped():
+    assert html_table(("<", "&"), [("<b>", 1_000)]) == (
+        "<table><tr><th>&lt;</th><th>&amp;</th></tr><tr><td>&lt;b&gt;</td><td>1,000</td></tr></table>"
+    )
+
+
+# --- manual receipts ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["deduction", "manual"])
-def test_receipts_by_hand_tell_who_and_why(kind):
+def test_manual_receipts_have_an_actor_and_a_reason(kind):
     with pytest.raises(InvalidInputError) as caught:
         Receipt(kind=kind, paid_on=MAY_1, amount=1)
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [
@@ -62,15 +78,15 @@ def test_receipts_by_hand_tell_who_and_why(kind):
 
 
 @pytest.mark.parametrize("more", [{}, {"actor": "clerk 7"}, {"actor": "clerk 7", "reason": ""}])
-def test_a_run_refuses_receipts_that_nobody_answers_for(more):
+def test_manual_receipts_without_actor_or_reason_are_rejected(more):
     with pytest.raises(InvalidInputError) as caught:
         books(BILLS, [paid(BILLS[0]), paid(BILLS[1], kind="manual", **more)])
     expected = [(2, name) for name in ("actor", "reason") if not more.get(name)]
     assert [(issue.location.record, issue.field) for issue in caught.value.issues] == expected
 
 
-def test_receipts_by_hand_come_in_their_order():
-    """A deduction of 5 May meets what a payment of 1 May has left, whichever stands first in the files."""
+def test_manual_receipts_are_allocated_in_their_order():
+    """A deduction of 5 May is allocated after a payment of 1 May, in whatever order the files have them."""
     terms = [slip(n, 4_000, obligation_id=f"O{n}", covers=[], due_on=date(2026, n, 1)) for n in (6, 8)]
     year = slip(9, 8_000, covers=["O6", "O8"], obligation_id=None)
     by_hand = {"kind": "deduction", "actor": "clerk 7", "reason": "生活保護法78の2"}
@@ -81,100 +97,69 @@ def test_receipts_by_hand_come_in_their_order():
 
 
 @pytest.mark.parametrize("kind", ["deduction", "manual"])
-def test_receipts_by_hand_settle_and_reach_no_bank(kind):
+def test_manual_receipts_are_revenue_and_not_expected_at_the_bank(kind):
     receipt = paid(BILLS[0], kind=kind, actor="clerk 7", reason="児童手当法21")
-    accounts = books(BILLS, [receipt], credits=credit(1).slice(0, 0), as_of=date(2026, 12, 31))
+    accounts = books(BILLS, [receipt], deposits=credit(1).slice(0, 0), as_of=date(2026, 12, 31))
     assert rows(accounts.totals, "revenue") == [(10_000,)]
     assert (len(accounts.settlements), accounts.controls[2].holds) == (0, True)
 
 
-def reversal(name, **target):
-    return Reversal(reversal_id=name, actor="clerk 7", reason="dishonoured", reversed_on=JUNE_1, **target)
-
-
-def test_reversing_a_reversal_gives_back_the_state():
-    bills = table(BILLS)
-    for number, row in enumerate(NIGHT, 1):
-        row.update(record_no=number, digest="ab" * 32)
-    before = reconcile(bills, table(NIGHT))
-    bounced = reversal("R1", digest="ab" * 32, record_no=1)
-    undone = reconcile(bills, standing(table(NIGHT), [bounced]))
-    assert undone.outcomes["outcome"].to_pylist() == ["MATCHED", "UNDERPAID"]
-    chain = [bounced]
-    for number, state in ((2, before), (3, undone), (4, before)):
-        chain.append(reversal(f"R{number}", reverses=f"R{number - 1}"))
-        again = reconcile(bills, standing(table(NIGHT), chain))
-        assert again.outcomes.equals(state.outcomes)
-        assert again.summary == state.summary
-
-
-@pytest.mark.parametrize(
-    "chain",
-    [
-        [{"digest": "ab" * 32, "record_no": 9}],
-        [{"reverses": "R9"}],
-        [{"digest": "ab" * 32, "record_no": 1}, {"digest": "ab" * 32, "record_no": 1}],
-        [{"digest": "ab" * 32, "record_no": 1}, {"reverses": "R1"}, {"reverses": "R1"}],
-        [{}],
-    ],
-)
-def test_only_what_stands_is_reversed(chain):
-    rows = table([{**row, "record_no": number, "digest": "ab" * 32} for number, row in enumerate(NIGHT, 1)])
-    with pytest.raises(InvalidInputError, match="REVERSAL_TARGET") as caught:
-        standing(rows, [reversal(f"R{number}", **target) for number, target in enumerate(chain, 1)])
-    assert caught.value.issues[-1].location.record == len(chain)
-
-
 @pytest.mark.parametrize("key", [{}, {"provider_key": "K1"}, {"provider_key": "K1", "key_composed": True}])
 def test_a_payment_that_counts_twice_breaks_t6(monkeypatch, key):
-    """Both rows are record 1 of one file. The matching counts them once; where it does not, T6 says so."""
+    """Both rows are record 1 of one file. If the matching counted both, T6 would be broken."""
     again = [{**paid(BILLS[0], **key), "record_no": 1} for _ in range(2)]
     control = books(BILLS, again).controls[5]
     assert (control.left, control.right, control.holds) == (1, 1, True)
 
-    identify = _match_input.identify
+    identify = _matches.identify
 
     def finds_nothing(some, *more):
-        """Of some rows nothing is found: what the matching asks, not what T6 asks of all."""
+        """Find no duplicates among some rows, as the matching asks, but among all, as T6 asks."""
         found = identify(some, *more)
         return found if some.rows is None else found._replace(counted=np.arange(len(some)))
 
-    monkeypatch.setattr(_match_input, "identify", finds_nothing)
+    monkeypatch.setattr(_matches, "identify", finds_nothing)
     done = books(BILLS, again)
     control = done.controls[5]
     assert (control.left, control.right, control.holds, control.broken) == (2, 1, False, (again[0]["source"],))
-    assert done.summary["controls"]["T6"]["holds"] is False
-    assert reconcile(table(BILLS), table(again)).summary["controls"]["T6"]["holds"] is False
+    assert done.summary.controls["T6"].holds is False
+    assert reconcile(table(BILLS), table(again)).summary.controls["T6"].holds is False
 
 
 # --- input -----------------------------------------------------------------------------------------------------------
 
 
-def test_other_bills_are_refused():
-    done = reconcile(table(BILLS), table([paid(BILLS[0])]))
-    for bills in (table(BILLS[:2]), table(BILLS[::-1])):
-        with pytest.raises(InvalidInputError, match="BILLS_DIFFER"):
-            build_accounts(done, bills)
+def test_accounts_need_the_table_of_bills():
+    done = reconcile(Index.build(table(BILLS)), table([paid(BILLS[0])]))
+    with pytest.raises(InvalidInputError) as caught:
+        build_accounts(done)
+    assert [(issue.code, issue.field) for issue in caught.value.issues] == [("FIELD_MISSING", "bills")]
+
+
+def test_bills_may_be_a_stream_that_is_read_once():
+    done = reconcile(table(BILLS).to_reader(), table(NIGHT))
+    same = reconcile(table(BILLS), table(NIGHT))
+    assert build_accounts(done).receivables == build_accounts(same).receivables
 
 
 @pytest.mark.parametrize("change", [{"amount": None}, {"credited_on": None}, {"amount": "x"}])
-def test_bad_credits_are_refused(change):
+def test_invalid_deposits_are_rejected(change):
     with pytest.raises(InvalidInputError, match=r"FIELD_MISSING|NOT_DIGITS"):
-        books(BILLS, [paid(BILLS[0])], credits=table([{"credited_on": MAY_1, "amount": 1, **change}]))
+        books(BILLS, [paid(BILLS[0])], deposits=table([{"credited_on": MAY_1, "amount": 1, **change}]))
 
 
-def test_what_is_written_off_is_not_asked_for():
+def test_a_write_off_lowers_the_unpaid_amount():
     bills = [slip(1), slip(2), slip(3, 4_000)]
     receipts = [paid(bills[0]), paid(bills[0], day=date(2026, 5, 2)), paid(bills[1], 3_000)]
-    given_up = table([{"bill_id": "B2", "amount": 6_000}, {"bill_id": "B2", "amount": 500}])
-    accounts = books(bills, receipts, write_offs=given_up, as_of=JUNE_1)
+    write_offs = table([{"bill_id": "B2", "amount": 6_000}, {"bill_id": "B2", "amount": 500}])
+    accounts = books(bills, receipts, write_offs=write_offs, as_of=JUNE_1)
     names = ("billed", "received", "overpaid", "written_off", "unpaid")
     assert rows(accounts.receivables, *names) == [(24_000, 23_000, 10_000, 6_500, 4_500)]
     assert accounts.controls[4].holds is True
-    assert rows(accounts.offers, "debt_bill_id", "offered") == [("B2", 500), ("B3", 4_000)]
+    assert rows(accounts.setoff_candidates, "debt_bill_id", "offered") == [("B2", 500), ("B3", 4_000)]
 
 
-def test_all_that_is_open_may_be_written_off():
+def test_the_whole_balance_may_be_written_off():
     accounts = books([slip(1)], [paid(slip(1), 1)], write_offs=table([{"bill_id": "B1", "amount": 9_999}]))
     assert rows(accounts.receivables, "received", "written_off", "unpaid") == [(1, 9_999, 0)]
 
@@ -187,7 +172,7 @@ def test_all_that_is_open_may_be_written_off():
         ({"bill_id": "B9"}, ("CODE_UNKNOWN", "bill_id")),
     ],
 )
-def test_only_what_is_open_is_written_off(more, problem):
+def test_no_more_than_the_balance_is_written_off(more, problem):
     with pytest.raises(InvalidInputError) as caught:
         books([slip(1)], [paid(slip(1), 1)], write_offs=table([{"bill_id": "B1", "amount": 1, **more}]))
     assert [(issue.code, issue.field) for issue in caught.value.issues] == [problem]
@@ -195,13 +180,13 @@ def test_only_what_is_open_is_written_off(more, problem):
 
 def test_no_receipts_and_no_bills():
     empty = reconcile(table(BILLS), table([paid(BILLS[0])]).slice(0, 0))
-    accounts = build_accounts(empty, table(BILLS), catalog=CATALOG)
+    accounts = build_accounts(empty, catalog=CATALOG)
     assert accounts.as_of == JUNE_1
     assert rows(accounts.receivables, "billed", "unpaid") == [(30_000, 30_000)]
-    for name in ("parts", "totals", "overpayments", "offers", "settlements", "exceptions"):
+    for name in ("parts", "totals", "overpayments", "setoff_candidates", "settlements", "exceptions"):
         assert len(getattr(accounts, name)) == 0
     nothing = table(BILLS).slice(0, 0)
-    lost = build_accounts(reconcile(nothing, table([paid(BILLS[0])])), nothing)
+    lost = build_accounts(reconcile(nothing, table([paid(BILLS[0])])))
     assert rows(lost.totals, "received", "suspense") == [(10_000, 10_000)]
     assert {control.holds for control in lost.controls} == {True, None}
 
@@ -219,8 +204,9 @@ def test_a_policy_from_a_file(tmp_path):
     assert policy == Policy(
         pair_by=("paid_on",), fee="netted", split={"water-charge": "water_first"}, fees={"": 66, "010": 60}
     )
-    told = reconcile(table(BILLS), table([paid(BILLS[0])]), policy).summary["policy"]
-    assert Policy(**told) == policy  # a run can be repeated from its summary
+    summary = reconcile(table(BILLS), table([paid(BILLS[0])]), policy).summary
+    assert summary.policy == policy
+    assert Policy(**summary.as_dict()["policy"]) == policy  # a run can be repeated from its summary.json
 
 
 @pytest.mark.parametrize(
@@ -235,7 +221,7 @@ def test_a_policy_from_a_file(tmp_path):
         ("fee = ", "TOML_INVALID", ""),
     ],
 )
-def test_a_bad_policy_is_refused(tmp_path, text, code, field):
+def test_an_invalid_policy_is_rejected(tmp_path, text, code, field):
     file = tmp_path / "policy.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInputError) as caught:
@@ -243,20 +229,20 @@ def test_a_bad_policy_is_refused(tmp_path, text, code, field):
     assert [(i.code, i.field, i.location.file) for i in caught.value.issues] == [(code, field, "policy.toml")]
 
 
-def test_every_choice_is_argued_in_the_docs():
+def test_the_docs_give_a_reason_for_every_choice():
     page = Path(__file__).parents[2] / "docs" / "explanation" / "what-kokin-decides.md"
     argued = set(re.findall(r"^\| `(\w+)`", page.read_text(encoding="utf-8"), re.MULTILINE))
     assert argued == Policy.model_fields.keys()
 
 
 @pytest.mark.parametrize("module", ["polars", "pandas", "duckdb"])
-def test_anything_that_speaks_arrow_is_taken(module):
+def test_tables_may_be_of_any_library_with_an_arrow_stream(module):
     library = pytest.importorskip(module)
     plain = [table(BILLS), table(NIGHT), credit(29_500)]
     bills, receipts, banked = [
         given.to_pandas() if module == "pandas" else library.from_arrow(given) for given in plain
     ]
-    told = build_accounts(reconcile(bills, receipts), bills, credits=banked)
-    same = build_accounts(reconcile(*plain[:2]), plain[0], credits=plain[2])
-    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "offers", "settlements"):
-        assert getattr(told, name).equals(getattr(same, name)), name
+    found = build_accounts(reconcile(bills, receipts), deposits=banked)
+    same = build_accounts(reconcile(*plain[:2]), deposits=plain[2])
+    for name in ("exceptions", "parts", "totals", "receivables", "overpayments", "setoff_candidates", "settlements"):
+        assert getattr(found, name).equals(getattr(same, name)), name

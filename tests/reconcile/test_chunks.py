@@ -9,7 +9,7 @@ from cities import city, tables
 
 from kokin._arrow import chunk_slices, write_csv
 from kokin.matching import _index
-from kokin.reconcile import _match_input, _tables, reconcile
+from kokin.reconcile import _matches, _tables, reconcile
 
 TABLES = ("outcomes", "balances", "changes", "exceptions", "summary")
 
@@ -17,7 +17,7 @@ TABLES = ("outcomes", "balances", "changes", "exceptions", "summary")
 @pytest.fixture
 def small_chunks(monkeypatch):
     """A few rows per chunk."""
-    for module in (_match_input, _tables, _index):
+    for module in (_matches, _tables, _index):
         monkeypatch.setattr(module, "CHUNK_ROWS", 7)
     monkeypatch.setattr(sys.modules[chunk_slices.__module__], "CHUNK_ROWS", 5)
 

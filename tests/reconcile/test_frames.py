@@ -137,9 +137,9 @@ def test_a_data_frame_as_it_is(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_bills_of_a_data_frame(form: str) -> None:
-    plain = bills.check(arrow(BILL, Bill))
+    plain = bills.check_batch(arrow(BILL, Bill))
     assert plain.rejected == 0
-    found = bills.check(FORMS[form](arrow(BILL, Bill)))
+    found = bills.check_batch(FORMS[form](arrow(BILL, Bill)))
     assert found.table == plain.table
     assert found.issues == plain.issues
 
@@ -160,7 +160,7 @@ def test_a_bill_of_a_table_is_named_with_its_row(field: str, values: Any, code: 
     table = pa.table({**columns, "bill_id": ["B1", "B2"]})
     with pytest.raises(InvalidInputError) as caught:
         reconcile(table, arrow(PAID, Receipt))
-    assert from_table(bills.check(table).issues) == caught.value.issues
+    assert from_table(bills.check_batch(table).issues) == caught.value.issues
     assert [(issue.code, issue.field, issue.location.record) for issue in caught.value.issues] == [(code, field, 2)]
 
 

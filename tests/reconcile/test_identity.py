@@ -154,8 +154,8 @@ def test_a_key_of_different_payments_is_a_finding(other):
         ("a", "provider_key", "E77"),
         ("b", "provider_key", "E77"),
     ]
-    accounts = build_accounts(result, table([B1, B2]))
-    assert accounts.summary["findings"]["KEY_REUSED"] == 2
+    accounts = build_accounts(result)
+    assert accounts.summary.findings["KEY_REUSED"] == 2
     assert len([row for row in accounts.exceptions.to_pylist() if row["outcome"] == "KEY_REUSED"]) == 2
 
 
@@ -220,7 +220,7 @@ def test_overlapping_files_are_named_with_counts():
     assert result.overlaps == overlaps(files)
     found = [row for row in result.exceptions.to_pylist() if row["outcome"] == "FILE_OVERLAPS"]
     assert [(row["source"], row["found"]) for row in found] == [("b", "2 of 4 in a")]
-    assert build_accounts(result, table([B1, B2])).summary["findings"]["FILE_OVERLAPS"] == 1
+    assert build_accounts(result).summary.findings["FILE_OVERLAPS"] == 1
 
 
 def test_one_file_under_two_names_overlaps():
@@ -311,23 +311,23 @@ def test_a_month_has_one_result_however_it_is_delivered(seed):
     bills, files = month(rng)
     once, more = delivered(rng, files)
     billed = table(bills)
-    due = build_accounts(reconcile(billed, once), billed).settlements
+    due = build_accounts(reconcile(billed, once)).settlements
     columns = [due[name].to_pylist() for name in ("settled_on", "expected", "receipts", "settled")]
     credits_ = [{"credited_on": day, "amount": yen} for day, yen, *_ in zip(*columns, strict=True)]
     period = {"first_day": MAY_1, "last_day": date(2026, 5, 31)}
     report = {**period, "count": sum(columns[2]), "amount": sum(columns[3])}
 
     def books(tables):
-        given_ = {"files": totals_of(tables), "credits": table(credits_), "reports": table([report])}
-        return build_accounts(reconcile(billed, tables), billed, as_of=JUNE_1, **given_)
+        given_ = {"files": totals_of(tables), "deposits": table(credits_), "agent_reports": table([report])}
+        return build_accounts(reconcile(billed, tables), as_of=JUNE_1, **given_)
 
     expected, accounts = books(once), books(more)
     for each in (expected, accounts):
         assert {control.name: (control.holds, control.broken) for control in each.controls} == {
             f"T{number}": (True, ()) for number in range(1, 7)
         }
-    assert accounts._result.balances == expected._result.balances
-    for name in ("overpayments", "arrears", "totals", "receivables", "settlements", "pending"):
+    assert reconcile(billed, more).balances == reconcile(billed, once).balances
+    for name in ("overpayments", "arrears", "totals", "receivables", "settlements", "aging"):
         tables = [getattr(each, name) for each in (expected, accounts)]
         columns = [column for column in tables[0].column_names if column not in ("source", "record_no")]
         rows, expected_rows = (Counter(map(repr, table.select(columns).to_pylist())) for table in tables)

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from accounts_cases import BILLS, MAY_1, books, paid, rows, slip, told
+from accounts_cases import BILLS, MAY_1, books, finding_rows, paid, rows, slip
 
 from kokin.reconcile import Policy
 
@@ -45,7 +45,7 @@ def test_payments_are_divided_among_parts(bill, payments, method, expected):
         for n in range(len(payments))
     ]
     assert found == expected
-    partial = [finding for finding in told(accounts) if finding[0] == "SPLIT_MISMATCH"]
+    partial = [finding for finding in finding_rows(accounts) if finding[0] == "SPLIT_MISMATCH"]
     assert len(partial) == (method == "reject" and len(payments) > 1)
 
 
@@ -61,13 +61,13 @@ def test_a_payment_is_not_divided_if_the_parts_do_not_add_up():
     bill = {**WATER, "parts": {"water-charge": 4_400, "sewerage-charge": 3_961}}
     accounts = books([bill], [paid(bill)])
     assert rows(accounts.parts, "charge", "applied") == [(None, 8_360)]
-    assert told(accounts) == [("SPLIT_MISMATCH", "parts", "8360", "8361")]
+    assert finding_rows(accounts) == [("SPLIT_MISMATCH", "parts", "8360", "8361")]
 
 
 def test_the_principal_and_charges_of_a_receipt_add_up():
     balanced = paid(BILLS[0], principal=9_000, late_charge=900, demand_fee=100)
     unbalanced = paid(BILLS[1], principal=9_000, late_charge=900)
-    assert told(books(BILLS, [balanced, unbalanced])) == [
+    assert finding_rows(books(BILLS, [balanced, unbalanced])) == [
         ("SPLIT_MISMATCH", "principal + late_charge + demand_fee", "10000", "9900")
     ]
 
@@ -138,4 +138,4 @@ def test_receipts_after_the_books_have_closed_are_found(policy, paid_on, receive
     receipts = [paid(bill, day=paid_on, received_on=received_on) for bill in bills]
     expected = [("YEAR_CLOSED", 1, "received_on", "2026-05-31", str(received_on))] if found else []
     accounts = books(bills, receipts, Policy(year_closed=policy))
-    assert told(accounts, "outcome", "record_no", "field", "expected", "found") == expected
+    assert finding_rows(accounts, "outcome", "record_no", "field", "expected", "found") == expected

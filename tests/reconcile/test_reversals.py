@@ -3,9 +3,9 @@
 from datetime import date, timedelta
 
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, credit, paid, rows, slip, table, told
+from accounts_cases import JUNE_1, MAY_1, books, credit, finding_rows, paid, rows, run, slip, table
 
-from kokin.reconcile import bank_deposits, reconcile
+from kokin.reconcile import OutcomeTotal, bank_deposits, build_accounts, reconcile
 
 B1, B2 = slip(1, 12_300), slip(2, 5_000)
 
@@ -17,7 +17,7 @@ def back(bill, amount=None, day=MAY_1 + timedelta(1), **more):
 def outcomes(*receipts, bills=(B1, B2)):
     receipts = [{"record_no": number, **row} for number, row in enumerate(receipts, 1)]
     done = reconcile(table(bills), table(receipts))
-    assert {name: told["holds"] for name, told in done.summary["controls"].items() if name in ("T4", "T5", "T6")} == {
+    assert {name: control.holds for name, control in done.summary.controls.items() if name in ("T4", "T5", "T6")} == {
         "T4": True,
         "T5": True,
         "T6": True,
@@ -184,29 +184,25 @@ def test_the_key_of_a_reversal_with_a_number_names_nothing():
 def test_both_bills_of_a_reversed_booking_are_open_again():
     on = {"settled_on": date(2026, 5, 20)}
     receipts = [{**row, **on} for row in (*BOTH, {**WHOLE, "cancels": "E90"}, paid(B2, 500, day=JUNE_1))]
-    accounts = books([B1, B2], receipts, as_of=date(2026, 7, 1), credits=credit(500))
-    done = accounts._result
+    done = run([B1, B2], receipts)
+    accounts = build_accounts(done, as_of=date(2026, 7, 1), deposits=credit(500))
     assert rows(done.balances, "bill_id", "paid", "residual") == [("B1", 0, 12_300), ("B2", 500, 4_500)]
-    assert done.summary["bins"] == {"applied": 500, "excess": 0, "suspense": 0, "provisional": 0, "no_effect": 0}
+    assert done.summary.dispositions == {"applied": 500, "excess": 0, "suspense": 0, "provisional": 0, "no_effect": 0}
     assert [row for row in accounts.controls if row.holds is False] == []
     assert sum(accounts.totals["received"].to_pylist()) == sum(accounts.totals["revenue"].to_pylist()) == 500
     assert not len(accounts.overpayments)
 
 
 def test_the_bill_is_open_again_and_nothing_is_owed_back():
-    accounts = books(
-        [B1, B2],
-        [paid(B1), back(B1), paid(B2), back(B2, provider_key="x"), paid(B2, day=JUNE_1)],
-        as_of=date(2026, 7, 1),
-    )
-    done = accounts._result
+    done = run([B1, B2], [paid(B1), back(B1), paid(B2), back(B2, provider_key="x"), paid(B2, day=JUNE_1)])
+    accounts = build_accounts(done, as_of=date(2026, 7, 1))
     assert rows(done.balances, "bill_id", "paid", "residual", "status") == [
         ("B1", 0, 12_300, "expected"),
         ("B2", 5_000, 0, "settled"),
     ]
-    assert done.summary["amount"] == 5_000
-    assert done.summary["bins"] == {"applied": 5_000, "excess": 0, "suspense": 0, "provisional": 0, "no_effect": 0}
-    assert done.summary["outcomes"]["REVERSAL"] == {"count": 2, "amount": -17_300}
+    assert done.summary.amount == 5_000
+    assert done.summary.dispositions == {"applied": 5_000, "excess": 0, "suspense": 0, "provisional": 0, "no_effect": 0}
+    assert done.summary.outcomes["REVERSAL"] == OutcomeTotal(2, -17_300)
     assert rows(accounts.arrears, "bill_id", "unpaid") == [("B1", 12_300)]
     assert rows(accounts.totals, "received", "revenue") == [(5_000, 5_000)]
     assert rows(accounts.receivables, "billed", "received", "unpaid") == [(17_300, 5_000, 12_300)]
@@ -214,16 +210,17 @@ def test_the_bill_is_open_again_and_nothing_is_owed_back():
 
 
 def test_a_double_payment_that_is_taken_back_is_not_owed_back():
-    accounts = books([B1], [paid(B1), paid(B1, day=NEXT), back(B1)])
-    assert rows(accounts._result.outcomes, "outcome") == [("MATCHED",), ("REVERSED",), ("REVERSAL",)]
+    result = run([B1], [paid(B1), paid(B1, day=NEXT), back(B1)])
+    accounts = build_accounts(result)
+    assert rows(result.outcomes, "outcome") == [("MATCHED",), ("REVERSED",), ("REVERSAL",)]
     assert not len(accounts.overpayments)
 
 
 def test_money_taken_back_without_a_payment_lowers_suspense():
     accounts = books([B1], [back(B1), paid(B1, 500, case_key="77")])
-    assert accounts._result.summary["bins"]["suspense"] == 500 - 12_300
-    assert accounts._result.summary["amount"] == 500 - 12_300
-    assert sorted(rows(accounts.pending, "kind", "outcome", "amount")) == [
+    assert accounts.summary.dispositions["suspense"] == 500 - 12_300
+    assert accounts.summary.amount == 500 - 12_300
+    assert sorted(rows(accounts.aging, "kind", "outcome", "amount")) == [
         ("suspense", "NO_BILL", 500),
         ("suspense", ALONE, -12_300),
     ]
@@ -239,7 +236,7 @@ def test_money_taken_back_without_a_payment_lowers_suspense():
     ],
 )
 def test_what_is_to_be_looked_at(receipts, expected):
-    done = books([B1], receipts)._result
+    done = run([B1], receipts)
     assert rows(done.exceptions, "outcome", "field", "expected", "found") == expected
 
 
@@ -250,18 +247,18 @@ def test_the_bank_has_less_on_the_day_of_the_reversal():
     credits_ = table(
         [{"credited_on": date(2026, 5, 20), "amount": 17_300}, {"credited_on": date(2026, 5, 25), "amount": -12_300}]
     )
-    accounts = books([B1, B2], receipts, credits=credits_)
+    accounts = books([B1, B2], receipts, deposits=credits_)
     assert rows(accounts.settlements, "settled_on", "settled", "cancelled", "expected", "credited") == [
         (date(2026, 5, 20), 17_300, 0, 17_300, 17_300),
         (date(2026, 5, 25), 0, 12_300, -12_300, -12_300),
     ]
     assert accounts.controls[2].holds is True
-    assert books([B1, B2], receipts, credits=credit(17_300)).controls[2].holds is False
+    assert books([B1, B2], receipts, deposits=credit(17_300)).controls[2].holds is False
 
 
 def test_an_agent_has_collected_what_was_taken_back_later():
     report = table([{"first_day": MAY_1, "last_day": MAY_1, "count": 2, "amount": 17_300}])
-    accounts = books([B1, B2], [paid(B1), paid(B2), back(B1)], reports=report)
+    accounts = books([B1, B2], [paid(B1), paid(B2), back(B1)], agent_reports=report)
     assert accounts.controls[1].holds is True
 
 
@@ -274,11 +271,11 @@ def test_a_reversal_in_a_bank_file_is_a_negative_credit():
 
 
 def test_a_text_that_names_several_bills_stays_in_suspense():
-    done = books([B1, B2], [paid(B1, 17_300, other_keys="99999127000000000000000000021234567")])._result
+    done = run([B1, B2], [paid(B1, 17_300, other_keys="99999127000000000000000000021234567")])
     assert rows(done.outcomes, "outcome", "bill_id", "applied", "excess") == [("MULTIPLE_BILLS", None, 0, 0)]
-    assert done.summary["bins"]["suspense"] == 17_300
+    assert done.summary.dispositions["suspense"] == 17_300
     own = "99999" + "127" + "1".zfill(20) + "123456"
     assert rows(done.exceptions, "field", "expected", "found") == [
         ("el_number", "one open bill", f"{own};99999127000000000000000000021234567")
     ]
-    assert told(books([B1], [paid(B1, other_keys="")])) == []
+    assert finding_rows(books([B1], [paid(B1, other_keys="")])) == []

@@ -70,8 +70,8 @@ def overlaps_of(rows):
 
 def assert_conserved(result, bills, receipts, debts):
     total = sum(-row["amount"] if row["kind"] == "reversal" else row["amount"] for row in receipts)
-    assert sum(result.summary["bins"].values()) == total == result.summary["amount"]
-    assert sum(counts["amount"] for counts in result.summary["outcomes"].values()) == total
+    assert sum(result.summary.dispositions.values()) == total == result.summary.amount
+    assert sum(each.amount for each in result.summary.outcomes.values()) == total
     applied = 0
     for row in result.outcomes.to_pylist():
         applied += row["applied"]
@@ -79,11 +79,7 @@ def assert_conserved(result, bills, receipts, debts):
             assert row["amount"] == row["applied"] + row["excess"]
     before = reference.Obligations([{**bill, "status": bill["status"]} for bill in bills]).balance
     assert applied == sum(before.values()) - sum(debts.balance.values())
-    assert {name for name, control in result.summary["controls"].items() if control["holds"] is True} == {
-        "T4",
-        "T5",
-        "T6",
-    }
+    assert {name for name, control in result.summary.controls.items() if control.holds is True} == {"T4", "T5", "T6"}
 
 
 @settings(max_examples=150)

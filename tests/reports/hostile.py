@@ -47,7 +47,7 @@ def hostile_report(evil=HOSTILE):
     billed = pa.Table.from_pylist(bills)
     done = reconcile(billed, pa.Table.from_pylist(receipts))
     credits_ = pa.table({"credited_on": [date(2026, 5, 1)], "amount": [1], "agent_code": [evil[:20]]})
-    accounts = build_accounts(done, billed, as_of=DAY, credits=credits_)
+    accounts = build_accounts(done, as_of=DAY, deposits=credits_)
     file = FileSummary(evil, evil, evil, read=7, accepted=6, unpaid=0, rejected=1, amount=30_100)
     issues = to_table([Issue("NOT_DIGITS", field=evil, expected=evil, found=evil, location=Location(evil, 1))])
     return of_run(done, accounts, files=[file], issues=issues)

@@ -136,7 +136,7 @@ def test_a_report_of_nothing_is_a_page_too():
     )
     receipts = pa.table({"amount": pa.array([], "int64"), "paid_on": pa.array([], "date32")})
     done = reconcile(bills, receipts)
-    report = of_run(done, build_accounts(done, bills, as_of=DAY))
+    report = of_run(done, build_accounts(done, as_of=DAY))
     assert "ありません。" in lines(report)
     assert "None." in lines(report, language="en")
 
@@ -167,7 +167,7 @@ def reports_with_a_reversal_and_overlapping_files():
     receipts = [{**dict(zip(names, row, strict=True)), "paid_on": DAY, **number} for row in rows]
     billed = pa.Table.from_pylist(bills)
     done = reconcile(billed, pa.Table.from_pylist(receipts))
-    return of_run(done, build_accounts(done, billed))
+    return of_run(done, build_accounts(done))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def reports_with_a_reversal_and_overlapping_files():
 )
 def test_overlaps_and_reused_keys_are_on_the_page_and_negative_yen_are_not_drawn(language, labels):
     report = reports_with_a_reversal_and_overlapping_files()
-    assert report.summary["bins"]["suspense"] == -5_000
+    assert report.summary["dispositions"]["suspense"] == -5_000
     assert report.summary["findings"] == {"FILE_OVERLAPS": 1, "KEY_REUSED": 2}
     page = report.page(language=language)
     parsed = Parsed(page)

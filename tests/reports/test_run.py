@@ -30,7 +30,7 @@ def example() -> tuple[Reconciliation, Accounts]:
     ]
     billed = pa.Table.from_pylist(bills)
     result = reconcile(billed, pa.Table.from_pylist(receipts))
-    return result, build_accounts(result, billed)
+    return result, build_accounts(result)
 
 
 def write(out: Path) -> None:
@@ -46,7 +46,10 @@ def test_a_run_is_written_whole(tmp_path: Path) -> None:
     write(tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     outcomes = rows(tmp_path / "out" / "outcomes.csv")
-    columns = "source,record_no,outcome,bill_id,payee_code,item_code,case_key,amount,applied,excess,expected"
+    columns = (
+        "source,record_no,outcome,disposition,bill_id,payee_code,item_code,case_key,"
+        "amount,applied,excess,balance_before"
+    )
     assert ",".join(outcomes[0]) == columns
     assert [row["outcome"] for row in outcomes] == ["MATCHED", "DUPLICATE_PAYMENT", "UNDERPAID"]
     assert [row["residual"] for row in rows(tmp_path / "out" / "balances.csv")] == ["0", "500", "10000"]

@@ -47,7 +47,7 @@ def funnel(table: pa.Table) -> FileSummary:
 def report(city) -> Report:
     bills, files = city
     done = reconcile(bills, list(files.values()))
-    accounts = build_accounts(done, bills, as_of=AS_OF)
+    accounts = build_accounts(done, as_of=AS_OF)
     return of_run(done, accounts, files=[funnel(table) for table in files.values()])
 
 
@@ -56,14 +56,14 @@ def total(report: Report, table: str, column: str) -> int:
 
 
 def test_every_way_of_adding_up_gives_the_money(report: Report) -> None:
-    bins = report.summary["bins"]
-    money = bins["applied"] + bins["excess"] + bins["suspense"]
+    dispositions = report.summary["dispositions"]
+    money = dispositions["applied"] + dispositions["excess"] + dispositions["suspense"]
     assert money > 0
     for table in ("daily", "monthly", "revenue"):
         assert total(report, table, "received") == money
         for column, name in (("revenue", "applied"), ("overpaid", "excess"), ("suspense", "suspense")):
-            assert total(report, table, column) == bins[name]
-    assert total(report, "overpayments", "excess") == bins["excess"]
+            assert total(report, table, column) == dispositions[name]
+    assert total(report, "overpayments", "excess") == dispositions["excess"]
     assert total(report, "settlements", "settled") == money
     assert total(report, "balances", "residual") >= total(report, "receivables", "unpaid")
     assert sum(file["amount"] for file in report.summary["files"]) == report.summary["amount"]
@@ -109,9 +109,9 @@ def test_a_rate_of_100_says_that_all_has_come(report: Report) -> None:
 def test_the_difference_is_told_only_where_the_bank_was_asked(city) -> None:
     bills, files = city
     done = reconcile(bills, list(files.values()))
-    assert set(of_run(done, build_accounts(done, bills)).tables["settlements"]["difference"].to_pylist()) == {None}
+    assert set(of_run(done, build_accounts(done)).tables["settlements"]["difference"].to_pylist()) == {None}
     credits_ = pa.table({"credited_on": [date(2026, 6, 1)], "amount": [123]})
-    asked = of_run(done, build_accounts(done, bills, credits=credits_)).tables["settlements"].to_pylist()
+    asked = of_run(done, build_accounts(done, deposits=credits_)).tables["settlements"].to_pylist()
     assert all(row["difference"] == row["credited"] - row["expected"] for row in asked)
 
 
@@ -119,7 +119,7 @@ def test_a_year_without_a_rate_costs_the_interest_and_nothing_else(city) -> None
     bills, files = city
     done = reconcile(bills, list(files.values()))
     known, unknown = (
-        of_run(done, build_accounts(done, bills, as_of=day)).tables["overpayments"] for day in (AS_OF, date(2099, 1, 1))
+        of_run(done, build_accounts(done, as_of=day)).tables["overpayments"] for day in (AS_OF, date(2099, 1, 1))
     )
     assert unknown.schema.names == known.schema.names
     assert unknown["excess"].to_pylist() == known["excess"].to_pylist()
@@ -225,7 +225,7 @@ def test_a_report_is_written_in_the_form_that_is_asked_for(report: Report, tmp_p
         "summary.json",
     }
     summary = json.loads((tmp_path / "all" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["bins"] == report.summary["bins"]
+    assert summary["dispositions"] == report.summary["dispositions"]
     head = (tmp_path / "all" / "arrears.csv").read_text(encoding="utf-8-sig").splitlines()[0]
     assert head == ",".join(report.tables["arrears"].column_names)
 

@@ -1,4 +1,4 @@
-"""The convenience-store barcode: published samples, biip as a parser, zxing-cpp as a reader of what is drawn."""
+"""The convenience-store barcode against published samples, biip as a parser, and zxing-cpp as a scanner of pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kokin.issues import InvalidInputError
 from kokin.model import Bill
-from kokin.slips import _code128, gs1_128
+from kokin.slips import gs1_128
 
 # Published vendor samples.
 SAMPLES = ["91929023252070000010123499900199999900106050", "91929023252070000010123499900899999910600008"]
@@ -23,7 +23,7 @@ SAMPLES = ["91929023252070000010123499900199999900106050", "91929023252070000010
 barcodes = st.builds(
     gs1_128.Barcode,
     company_code=st.text("0123456789", min_size=6, max_size=6),
-    free=st.text("0123456789", min_size=21, max_size=21),
+    free_field=st.text("0123456789", min_size=21, max_size=21),
     reissue=st.sampled_from("0123456789"),
     payable_until=st.one_of(st.none(), st.dates(date(2000, 1, 1), date(2099, 12, 31))),
     stamp=st.booleans(),
@@ -33,7 +33,7 @@ barcodes = st.builds(
 
 def test_a_published_sample_is_read_and_written() -> None:
     code = gs1_128.parse(SAMPLES[0])
-    assert code == gs1_128.Barcode(company_code="929023", free="252070000010123499900", reissue="1", amount=10605)
+    assert code == gs1_128.Barcode(company_code="929023", free_field="252070000010123499900", reissue="1", amount=10605)
     assert code.digits == SAMPLES[0]
     assert code.lines == ("(91)929023-2520700000101234999001", "999999-0-010605-0")
 
@@ -44,7 +44,7 @@ def test_a_stamp_is_read_and_written() -> None:
 
 
 @given(barcodes)
-def test_what_is_written_is_read_back(code: gs1_128.Barcode) -> None:
+def test_a_barcode_is_parsed_from_its_own_digits(code: gs1_128.Barcode) -> None:
     assert len(code.digits) == 44
     assert gs1_128.check(code.digits) == []
     assert gs1_128.parse(code.digits) == code
@@ -54,9 +54,9 @@ def test_what_is_written_is_read_back(code: gs1_128.Barcode) -> None:
 
 
 @given(barcodes, st.integers(0, 43), st.integers(1, 9))
-def test_a_wrong_digit_is_always_found(code: gs1_128.Barcode, place: int, step: int) -> None:
-    wrong = str((int(code.digits[place]) + step) % 10)
-    assert gs1_128.check(code.digits[:place] + wrong + code.digits[place + 1 :])
+def test_a_changed_digit_is_always_detected(code: gs1_128.Barcode, place: int, step: int) -> None:
+    digit = str((int(code.digits[place]) + step) % 10)
+    assert gs1_128.check(code.digits[:place] + digit + code.digits[place + 1 :])
 
 
 @pytest.mark.parametrize(
@@ -71,34 +71,34 @@ def test_a_wrong_digit_is_always_found(code: gs1_128.Barcode, place: int, step: 
         ("91929023252070000010123499900199999900000005", [("AMOUNT_RANGE", "amount", 37)]),
     ],
 )
-def test_problems_are_named_with_their_place(digits: str, problems: list[tuple[Any, ...]]) -> None:
+def test_an_issue_names_the_field_and_its_first_digit(digits: str, problems: list[tuple[Any, ...]]) -> None:
     found = [(issue.code, issue.field, issue.location.byte) for issue in gs1_128.check(digits)]
-    # The last digit of these is left as it was, so it may be told too.
+    # The check digit of these samples is not adjusted and may be reported too.
     assert [problem for problem in found if problem[0] != "CHECK_DIGIT"] == problems
     with pytest.raises(InvalidInputError):
         gs1_128.parse(digits)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code"),
+    ("fields", "code"),
     [
         ({"amount": 300_001}, "AMOUNT_RANGE"),
         ({"amount": 0}, "AMOUNT_RANGE"),
-        ({"free": "1" * 20}, "WIDTH"),
+        ({"free_field": "1" * 20}, "WIDTH"),
         ({"company_code": "92902X"}, "NOT_DIGITS"),
         ({"payable_until": date(2100, 1, 1)}, "DATE_INVALID"),
     ],
 )
-def test_a_barcode_that_cannot_be_written_is_refused(wrong: dict[str, Any], code: str) -> None:
-    good = {"company_code": "929023", "free": "0" * 21, "amount": 300_000}
-    assert gs1_128.build(**good).digits
-    with pytest.raises(InvalidInputError) as refused:
-        gs1_128.build(**good | wrong)
-    assert [(issue.code, issue.field) for issue in refused.value.issues] == [(code, next(iter(wrong)))]
+def test_a_barcode_with_an_invalid_field_is_rejected(fields: dict[str, Any], code: str) -> None:
+    valid = {"company_code": "929023", "free_field": "0" * 21, "amount": 300_000}
+    assert gs1_128.build(**valid).digits
+    with pytest.raises(InvalidInputError) as raised:
+        gs1_128.build(**valid | fields)
+    assert [(issue.code, issue.field) for issue in raised.value.issues] == [(code, next(iter(fields)))]
 
 
 def bill(**changes: Any) -> Bill:
-    code = gs1_128.build(company_code="929023", free="0" * 21, amount=12300, payable_until=date(2026, 7, 10))
+    code = gs1_128.build(company_code="929023", free_field="0" * 21, amount=12300, payable_until=date(2026, 7, 10))
     fields = {
         "bill_id": "1",
         "payee_code": "99999",
@@ -113,7 +113,7 @@ def bill(**changes: Any) -> Bill:
     return Bill(**fields | changes)
 
 
-def test_the_barcode_of_a_bill() -> None:
+def test_the_barcode_of_a_bill_is_parsed() -> None:
     assert gs1_128.from_bill(bill()).amount == 12300
 
 
@@ -126,16 +126,16 @@ def test_the_barcode_of_a_bill() -> None:
         ({"barcode": "0" * 44}, ("CODE_UNKNOWN", "identifier")),
     ],
 )
-def test_a_barcode_that_is_not_the_bill_s_is_refused(changes: dict[str, Any], problem: tuple[str, str]) -> None:
-    with pytest.raises(InvalidInputError) as refused:
+def test_a_barcode_that_differs_from_its_bill_is_rejected(changes: dict[str, Any], problem: tuple[str, str]) -> None:
+    with pytest.raises(InvalidInputError) as raised:
         gs1_128.from_bill(bill(**changes))
-    assert (refused.value.issues[0].code, refused.value.issues[0].field) == problem
+    assert (raised.value.issues[0].code, raised.value.issues[0].field) == problem
 
 
-def test_the_patterns_are_those_of_another_library() -> None:
+def test_the_code_128_patterns_equal_those_of_reportlab() -> None:
     code128 = pytest.importorskip("reportlab.graphics.barcode.code128", reason="needs the extra 'pdf'")
-    theirs = ["".join(str("abcd".index(c) + 1) for c in code128._patterns[v].lower()) for v in range(106)]
-    assert _code128._PATTERNS[:106] == theirs
+    expected = ["".join(str("abcd".index(c) + 1) for c in code128._patterns[v].lower()) for v in range(106)]
+    assert gs1_128._PATTERNS[:106] == expected
 
 
 def read(picture: Any) -> list[tuple[str, str]]:
@@ -145,19 +145,19 @@ def read(picture: Any) -> list[tuple[str, str]]:
 
 @settings(deadline=None, max_examples=25)
 @given(barcodes)
-def test_the_bars_are_read_back_as_gs1(code: gs1_128.Barcode) -> None:
-    line = np.full(_code128.modules(len(code.digits)), 255, np.uint8)
-    for left, width in _code128.bars(code.digits):
+def test_a_scanner_reads_the_bars_as_gs1(code: gs1_128.Barcode) -> None:
+    line = np.full(round(gs1_128.width_mm(1)), 255, np.uint8)
+    for left, width in gs1_128._code128_bars(code.digits):
         line[left : left + width] = 0
     picture = np.repeat(np.tile(line, (60, 1)), 2, axis=1)
     assert read(picture) == [(f"(91){code.digits[2:]}", "GS1")]
 
 
 @pytest.mark.parametrize("module_mm", [25.4 / 150, 0.19])
-def test_the_drawings(module_mm: float) -> None:
-    pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to look at a PDF")
+def test_pdf_and_svg_show_the_bars_and_both_lines(module_mm: float) -> None:
+    pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to render a PDF")
     code = gs1_128.parse(SAMPLES[0])
-    page = pdfium.PdfDocument(gs1_128.pdf(code, module_mm))[0]
+    page = pdfium.PdfDocument(gs1_128.render(code, "pdf", module_mm=module_mm))[0]
     width, height = (points / 72 * 25.4 for points in page.get_size())
     assert width == pytest.approx(gs1_128.width_mm(module_mm), abs=0.01)
     assert width <= 60
@@ -166,23 +166,28 @@ def test_the_drawings(module_mm: float) -> None:
     text = page.get_textpage().get_text_bounded()
     assert text.split() == list(code.lines)
 
-    svg = gs1_128.svg(code, module_mm)
-    drawn = [(float(left), float(wide)) for left, wide in re.findall(r"M([\d.]+) 0h([\d.]+)v10", svg)]
-    assert drawn == [pytest.approx(bar, abs=1e-4) for bar in gs1_128.bars(code, module_mm)]
+    svg = gs1_128.render(code, module_mm=module_mm)
+    edges = [(float(left), float(wide)) for left, wide in re.findall(r"M([\d.]+) 0h([\d.]+)v10", svg)]
+    assert edges == [pytest.approx(bar, abs=1e-4) for bar in gs1_128.bars(code, module_mm)]
     assert all(f">{line}<" in svg for line in code.lines)
 
 
-def test_a_drawing_out_of_bounds_is_refused() -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        gs1_128.svg(gs1_128.parse(SAMPLES[0]), module_mm=0.2, height_mm=9)
-    assert [(issue.code, issue.field) for issue in refused.value.issues] == [
+def test_a_picture_of_an_invalid_size_is_rejected() -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        gs1_128.render(gs1_128.parse(SAMPLES[0]), module_mm=0.2, height_mm=9)
+    assert [(issue.code, issue.field) for issue in raised.value.issues] == [
         ("PRINT_SIZE", "module_mm"),
         ("PRINT_SIZE", "height_mm"),
     ]
 
 
+def test_an_unknown_picture_format_is_rejected() -> None:
+    with pytest.raises(InvalidInputError, match="picture_format: CODE_UNKNOWN"):
+        gs1_128.render(gs1_128.parse(SAMPLES[0]), "png")  # type: ignore[call-overload]
+
+
 def spellings(code: gs1_128.Barcode) -> dict[str, str]:
-    """One barcode as readers send it and as it is printed."""
+    """The texts of one barcode: as scanners send it and as it is printed."""
     first, second = code.lines
     digits = code.digits
     return {
@@ -202,14 +207,14 @@ def spellings(code: gs1_128.Barcode) -> dict[str, str]:
 
 
 @given(barcodes)
-def test_every_spelling_of_a_barcode_is_the_barcode(code: gs1_128.Barcode) -> None:
+def test_every_spelling_parses_to_the_same_barcode(code: gs1_128.Barcode) -> None:
     for spelling in spellings(code).values():
         assert gs1_128.check(spelling) == []
         assert gs1_128.parse(spelling) == code
 
 
 @given(barcodes)
-def test_biip_reads_the_same_out_of_a_scan(code: gs1_128.Barcode) -> None:
+def test_biip_parses_the_same_digits(code: gs1_128.Barcode) -> None:
     texts = spellings(code)
     for name in ("plain", "symbology", "FNC1 last"):
         message = biip_parse(texts[name].rstrip("\r\n")).gs1_message
@@ -237,23 +242,23 @@ def test_biip_reads_the_same_out_of_a_scan(code: gs1_128.Barcode) -> None:
         ("]C1", "WIDTH"),
     ],
 )
-def test_any_other_text_is_refused(text: str, code: str) -> None:
-    with pytest.raises(InvalidInputError) as refused:
+def test_any_other_text_is_rejected(text: str, code: str) -> None:
+    with pytest.raises(InvalidInputError) as raised:
         gs1_128.parse(text.replace("{}", SAMPLES[0]))
-    assert [issue.code for issue in refused.value.issues] == [code]
+    assert [issue.code for issue in raised.value.issues] == [code]
 
 
 @given(st.text(st.sampled_from("]C1(9)-\x1d\r\n 0"), max_size=60))
-def test_no_text_raises_anything_else(text: str) -> None:
+def test_check_of_any_text_returns_issues(text: str) -> None:
     assert gs1_128.check(text)
 
 
 @given(barcodes, st.integers(2, 43), st.integers(1, 9))
-def test_a_wrong_printed_digit_is_found(code: gs1_128.Barcode, place: int, step: int) -> None:
+def test_a_changed_digit_of_the_printed_text_is_detected(code: gs1_128.Barcode, place: int, step: int) -> None:
     digits = code.digits
-    wrong = f"(91){digits[2:place]}{(int(digits[place]) + step) % 10}{digits[place + 1 :]}"
-    issues = gs1_128.check(wrong)
+    changed = f"(91){digits[2:place]}{(int(digits[place]) + step) % 10}{digits[place + 1 :]}"
+    issues = gs1_128.check(changed)
     assert issues
     assert [issue.location.byte for issue in issues] == [
-        issue.location.byte for issue in gs1_128.check(wrong.replace("(91)", "91"))
+        issue.location.byte for issue in gs1_128.check(changed.replace("(91)", "91"))
     ]

@@ -1,4 +1,4 @@
-"""Days without an era or a year, against a search of the whole calendar."""
+"""Dates without an era or a year, compared with a search of the whole calendar."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
         ("080229", date(1996, 6, 1), date(1996, 2, 29)),
     ],
 )
-def test_the_era_is_the_nearest(written: str, reference: date, day: date) -> None:
+def test_the_era_with_the_nearest_date_is_inferred(written: str, reference: date, day: date) -> None:
     assert infer_era(written, reference) == day
 
 
 @given(DAYS, st.integers(-300, 1000))
-def test_a_day_is_known_again_from_the_days_around_it(day: date, distance: int) -> None:
+def test_a_date_is_inferred_from_any_near_reference_date(day: date, distance: int) -> None:
     reference = day + timedelta(days=distance)
     assert infer_era(format_wareki(day), reference) == day
     assert infer_century(f"{day:%y%m%d}", reference) == day
@@ -40,23 +40,23 @@ def test_a_day_is_known_again_from_the_days_around_it(day: date, distance: int) 
         assert infer_year(f"{day:%m%d}", reference) == day
 
 
-ASSUME = {
+INFER = {
     "era": (infer_era, lambda day: format_wareki(day)),
     "century": (infer_century, lambda day: f"{day:%y%m%d}"),
     "either": (infer_era_or_century, lambda day: format_wareki(day)),
 }
 
 
-def refused(assume: Callable[..., date], text: str, reference: date, **reach: int) -> Issue:
+def rejected(infer_date: Callable[..., date], text: str, reference: date, **window: int) -> Issue:
     with pytest.raises(InvalidInputError) as caught:
-        assume(text, reference, **reach)
+        infer_date(text, reference, **window)
     (issue,) = caught.value.issues
     return issue
 
 
-@pytest.mark.parametrize("style", ASSUME)
+@pytest.mark.parametrize("style", INFER)
 @pytest.mark.parametrize(
-    ("day", "reach", "accepted"),
+    ("day", "window", "accepted"),
     [
         (date(2023, 4, 15), {}, True),
         (date(2023, 4, 14), {}, False),
@@ -68,79 +68,79 @@ def refused(assume: Callable[..., date], text: str, reference: date, **reach: in
         (date(2026, 4, 16), {"years_ahead": 0}, False),
     ],
 )
-def test_a_day_without_its_full_year_is_accepted_within_a_set_distance_only(
-    style: str, day: date, reach: dict[str, int], accepted: bool
+def test_a_date_without_a_full_year_is_only_accepted_in_the_window(
+    style: str, day: date, window: dict[str, int], accepted: bool
 ) -> None:
-    assume, text = ASSUME[style]
+    infer_date, text = INFER[style]
     if accepted:
-        assert assume(text(day), date(2026, 4, 15), **reach) == day
+        assert infer_date(text(day), date(2026, 4, 15), **window) == day
     else:
-        assert refused(assume, text(day), date(2026, 4, 15), **reach).code == "DATE_TOO_FAR"
+        assert rejected(infer_date, text(day), date(2026, 4, 15), **window).code == "DATE_TOO_FAR"
 
 
-def test_a_western_year_is_never_read_as_an_era() -> None:
-    issue = refused(infer_era, "260401", date(2026, 4, 15))
+def test_a_western_year_is_never_parsed_as_a_year_of_an_era() -> None:
+    issue = rejected(infer_era, "260401", date(2026, 4, 15))
     assert (issue.code, issue.found) == ("DATE_TOO_FAR", "260401 = 2014-04-01, western 2026-04-01")
-    # No western day is near either, so there is nothing to say about one.
-    assert "western" not in refused(infer_era, "150401", date(2026, 4, 15)).found
+    # No western date is near either, so none is mentioned.
+    assert "western" not in rejected(infer_era, "150401", date(2026, 4, 15)).found
     assert infer_era_or_century("260401", date(2026, 4, 15)) == date(2026, 4, 1)
 
 
 @pytest.mark.parametrize("reference", [date(1, 1, 1), date(9999, 12, 31), date(2024, 2, 29)])
-def test_no_reference_date_breaks_the_inference(reference: date) -> None:
+def test_any_reference_date_is_accepted(reference: date) -> None:
     if reference.year != 2024:
-        for assume in (infer_era, infer_century, infer_era_or_century):
-            assert refused(assume, "080401", reference).code == "DATE_TOO_FAR"
+        for infer_date in (infer_era, infer_century, infer_era_or_century):
+            assert rejected(infer_date, "080401", reference).code == "DATE_TOO_FAR"
     assert infer_year(f"{reference:%m%d}", reference) == reference
 
 
 @given(st.integers(1, 12), st.integers(1, 31), DAYS)
-def test_the_year_is_the_nearest_that_has_the_day(month: int, number: int, reference: date) -> None:
+def test_the_nearest_year_that_has_the_date_is_inferred(month: int, number: int, reference: date) -> None:
     text = f"{month:02d}{number:02d}"
     days = [reference + timedelta(days=days) for days in range(-3000, 3001)]
     near = [day for day in days if (day.month, day.day) == (month, number)]
     if not near:
-        assert refused(infer_year, text, reference).code == "DATE_INVALID"
+        assert rejected(infer_year, text, reference).code == "DATE_INVALID"
         return
     nearest = min(abs(day - reference) for day in near)
     if nearest < timedelta(days=200):
         assert abs(infer_year(text, reference) - reference) == nearest
     elif nearest > timedelta(days=220):
-        assert refused(infer_year, text, reference).code == "DATE_TOO_FAR"
+        assert rejected(infer_year, text, reference).code == "DATE_TOO_FAR"
 
 
-def test_a_leap_day_far_from_a_leap_year_is_an_issue() -> None:
+def test_a_leap_day_far_from_a_leap_year_is_rejected() -> None:
     assert infer_year("0229", date(2028, 4, 15)) == date(2028, 2, 29)
-    assert refused(infer_year, "0229", date(2026, 4, 15)).code == "DATE_TOO_FAR"
-    assert refused(infer_year, "0229", date(2028, 4, 15), months=1).code == "DATE_TOO_FAR"
+    assert rejected(infer_year, "0229", date(2026, 4, 15)).code == "DATE_TOO_FAR"
+    assert rejected(infer_year, "0229", date(2028, 4, 15), months=1).code == "DATE_TOO_FAR"
 
 
 @pytest.mark.parametrize("day", [date(1800, 1, 1), date(1868, 1, 24), date(2118, 1, 1), date(2119, 1, 1)])
-def test_a_day_before_meiji_or_past_the_99th_year_has_no_text(day: date) -> None:
+def test_a_date_before_meiji_or_after_year_99_cannot_be_formatted(day: date) -> None:
     with pytest.raises(InvalidInputError, match="DATE_INVALID"):
         format_wareki(day)
 
 
 @pytest.mark.parametrize("day", [date(1868, 1, 25), date(1912, 7, 29), date(1912, 7, 30), date(2117, 12, 31)])
-def test_every_other_day_has_six_digits_and_comes_back(day: date) -> None:
+def test_any_other_date_is_formatted_in_six_digits_and_parsed_back(day: date) -> None:
     assert len(format_wareki(day)) == 6
     assert parse_wareki(format_wareki(day, with_era=True)) == day
 
 
-@pytest.mark.parametrize("wrong", ["000101", "081301", "080230", "0805", "08050a", "０８０５０１", ""])
-def test_what_is_no_day_of_an_era_is_refused(wrong: str) -> None:
-    assert refused(infer_era, wrong, date(2026, 1, 1)).code == "DATE_INVALID"
+@pytest.mark.parametrize("text", ["000101", "081301", "080230", "0805", "08050a", "０８０５０１", ""])
+def test_an_invalid_wareki_date_is_rejected(text: str) -> None:
+    assert rejected(infer_era, text, date(2026, 1, 1)).code == "DATE_INVALID"
     with pytest.raises(InvalidInputError):
-        parse_wareki("5" + wrong)
+        parse_wareki("5" + text)
 
 
-@pytest.mark.parametrize("wrong", ["1301", "0230", "0431", "131", "00101"])
-def test_what_is_no_day_of_a_year_is_refused(wrong: str) -> None:
+@pytest.mark.parametrize("text", ["1301", "0230", "0431", "131", "00101"])
+def test_an_invalid_date_without_a_year_is_rejected(text: str) -> None:
     with pytest.raises(InvalidInputError):
-        infer_year(wrong, date(2026, 1, 1))
+        infer_year(text, date(2026, 1, 1))
 
 
-def test_eras_by_digit() -> None:
+def test_era_digits_are_parsed() -> None:
     assert parse_wareki("1010125") == date(1868, 1, 25)
     assert parse_wareki("3641231") == date(1989, 12, 31)
     with pytest.raises(InvalidInputError):

@@ -16,23 +16,23 @@ BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 @given(st.text(st.characters(codec=None)))
-def test_what_is_printable_is_text_without_controls(text: str) -> None:
-    shown = printable(text)
-    shown.encode("utf-8")
-    assert not any(unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") for sign in shown)
-    assert not any(unicodedata.bidirectional(sign) in BIDI for sign in shown)
-    assert printable(shown) == shown
+def test_printable_text_has_no_control_characters(text: str) -> None:
+    escaped = printable(text)
+    escaped.encode("utf-8")
+    assert not any(unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") for character in escaped)
+    assert not any(unicodedata.bidirectional(character) in BIDI for character in escaped)
+    assert printable(escaped) == escaped
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
-def test_other_text_stays(text: str) -> None:
+def test_other_text_is_not_changed(text: str) -> None:
     assert printable(text) == text
 
 
 @given(st.binary(min_size=1).filter(lambda name: not set(b"/\0") & set(name) and name not in (b".", b"..")))
-def test_any_name_of_a_file_is_shown(name: bytes) -> None:
+def test_any_file_name_can_be_encoded(name: bytes) -> None:
     file_name(Path("folder") / os.fsdecode(name)).encode("utf-8")
 
 
-def test_characters_may_be_kept() -> None:
+def test_listed_characters_are_not_escaped() -> None:
     assert printable("a\n\tb", keep="\n") == "a\n\\x09b"

@@ -1,4 +1,4 @@
-"""TOML within bounds: whatever a file holds, it is a table or one issue."""
+"""TOML with limits: any file is either parsed or rejected with one issue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kokin.issues import InvalidInputError
 from kokin.text import load_toml, parse_toml
 
 
-def test_a_file_and_a_text_are_read(tmp_path: Path) -> None:
+def test_a_file_and_a_text_are_parsed(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("[tax]\nrate = 2.4\n", encoding="utf-8")
     assert load_toml(path) == parse_toml(path.read_text(encoding="utf-8")) == {"tax": {"rate": 2.4}}
@@ -31,7 +31,7 @@ def test_a_file_and_a_text_are_read(tmp_path: Path) -> None:
         (b"#" * (1 << 20) + b"\n", "at most 1048576 bytes"),
     ],
 )
-def test_any_other_file_is_one_issue(content: bytes, expected: str, tmp_path: Path) -> None:
+def test_any_other_file_is_rejected_with_one_issue(content: bytes, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes(content)
     with pytest.raises(InvalidInputError) as caught:

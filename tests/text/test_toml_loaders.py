@@ -1,4 +1,4 @@
-"""Every loader of a caller's own TOML names what is wrong with the file; none leaks an exception of the parser."""
+"""Every loader of a TOML file of the caller raises InvalidInputError with the file name, not a parser exception."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kokin import catalog, rules
 from kokin.issues import InvalidInputError
 from kokin.reconcile import Policy
 from kokin.slips import SlipWording
-from kokin.slips._template import load_template
+from kokin.slips._slip_template import load_template
 from kokin.text import load_toml
 
 LOADERS: dict[str, Callable[[Path], Any]] = {
@@ -26,8 +26,8 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
 
 HOSTILE = {
     "broken": b"a = ",
-    "cut": b"[[rates",
-    "twice": b"a = 1\na = 2\n",
+    "truncated": b"[[rates",
+    "duplicate key": b"a = 1\na = 2\n",
     "cp932": "payee = '例示市'".encode("cp932"),
     "nul": b"a = '\0'",
     "random": bytes(range(256)),
@@ -41,22 +41,22 @@ HOSTILE = {
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
-def test_a_hostile_file_is_refused_by_its_name(tmp_path: Path, load: Callable[[Path], Any], content: bytes) -> None:
+def test_a_hostile_file_is_rejected_with_its_name(tmp_path: Path, load: Callable[[Path], Any], content: bytes) -> None:
     path = tmp_path / "own.toml"
     path.write_bytes(content)
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as caught:
         load(path)
-    assert {issue.code for issue in refused.value.issues} == {"TOML_INVALID"}
-    assert {issue.location.file for issue in refused.value.issues} == {"own.toml"}
+    assert {issue.code for issue in caught.value.issues} == {"TOML_INVALID"}
+    assert {issue.location.file for issue in caught.value.issues} == {"own.toml"}
 
 
 @pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
-def test_a_missing_file_is_an_error_of_the_system(tmp_path: Path, load: Callable[[Path], Any]) -> None:
+def test_a_missing_file_raises_file_not_found_error(tmp_path: Path, load: Callable[[Path], Any]) -> None:
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.toml")
 
 
-def test_a_parse_error_names_its_line(tmp_path: Path) -> None:
+def test_a_parse_error_has_its_line_number(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("a = 1\nb = \n")
     with pytest.raises(InvalidInputError, match=r"own\.toml.*line 2"):
         load_toml(tmp_path / "own.toml")
@@ -64,10 +64,10 @@ def test_a_parse_error_names_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("load", [load for name, load in LOADERS.items() if name not in ("toml", "words")])
 @pytest.mark.parametrize("content", ["x = 1", "rates = 1", "items = 1", "width = nan", "part = [1]", "split = 1"])
-def test_tables_of_another_form_are_refused_with_their_file(
+def test_tables_with_another_structure_are_rejected_with_the_file_name(
     tmp_path: Path, load: Callable[[Path], Any], content: str
 ) -> None:
     (tmp_path / "own.toml").write_text(content)
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as caught:
         load(tmp_path / "own.toml")
-    assert {issue.location.file for issue in refused.value.issues} == {"own.toml"}
+    assert {issue.location.file for issue in caught.value.issues} == {"own.toml"}

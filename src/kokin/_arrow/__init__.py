@@ -1,20 +1,32 @@
-"""Columns of a batch: checked by the rules of the record, and moved between Arrow and numpy without a copy.
+"""Arrow columns: normalised, validated by the rules of the record, and converted to numpy arrays without a copy.
 
-A record checks one value by its :class:`~kokin.model.FieldType`; a batch checks a million by the same object. A value
-that breaks its rule is told in the same words, and a harmless one stands in its place, so that the rest can be worked
-on.
+The private helpers of the other packages, which import from here and not from the modules inside. A record validates
+one value by its :class:`~kokin.model.FieldType`; a batch validates a whole column by the same object. An invalid value
+is reported as the record reports it, and replaced by a valid placeholder, so that vectorised code can continue.
 
 >>> import numpy as np, pyarrow as pa
 >>> from kokin.model import Digits
->>> problems = IssueBuilder(first=1, refused=np.zeros(2, np.bool_))
->>> digits = digits_column(pa.array(["12345", "1234X"]), Digits(5), "payee_code", problems, None)
->>> digits.shape, problems.refused.tolist()
+>>> issues = IssueBuilder(first_record=1, has_error=np.zeros(2, np.bool_))
+>>> digits = digits_column(pa.array(["12345", "1234X"]), Digits(5), "payee_code", issues, None)
+>>> digits.shape, issues.has_error.tolist()
 ((2, 5), [False, True])
->>> problems.table()["code"].to_pylist()
+>>> issues.table()["code"].to_pylist()
 ['NOT_DIGITS']
 """
 
-from kokin._arrow._arrow import (
+from kokin._arrow._aggregate import sum_by
+from kokin._arrow._column_checks import (
+    IssueBuilder,
+    check_amounts,
+    check_paid_before,
+    day_column,
+    digits_column,
+    has_non_digits,
+    redact_array,
+    with_unit,
+    yen_column,
+)
+from kokin._arrow._convert import (
     EMPTY_STRING,
     BoolArray,
     Int32Array,
@@ -42,62 +54,48 @@ from kokin._arrow._arrow import (
     to_mask,
     to_numpy,
 )
-from kokin._arrow._checks import (
-    day_column,
-    digits_column,
-    has_non_digits,
-    redact_array,
-    text_column,
-    with_unit,
-    yen_column,
-)
-from kokin._arrow._csv import (
-    FORMULA,
-    escape_formulas,
-    read_records,
-    write_csv,
-)
 from kokin._arrow._digits import (
     days_since_1970,
+    digit_words,
     from_digits,
+    non_digit_words,
+    parse_words,
     to_digits,
     yyyymmdd,
 )
-from kokin._arrow._fields import (
-    check_amounts,
-    check_paid_before,
-    field_column,
+from kokin._arrow._files import (
+    FORMULA,
+    atomic_file,
+    draft_folder,
+    escape_formulas,
+    remove_drafts,
+    write_csv,
 )
-from kokin._arrow._files import atomic_file, draft_folder, remove_drafts
 from kokin._arrow._normalize import (
     normalize,
     normalize_column,
     type_issue,
 )
-from kokin._arrow._problems import (
-    IssueBuilder,
-    issue_schema,
+from kokin._arrow._read_csv import read_records
+from kokin._arrow._threads import (
+    CHUNK_ROWS,
+    chunk_slices,
+    difference_sorted,
+    isin_sorted,
+    lazy_thread_map,
+    sort,
+    sorted_union,
+    sorted_unique,
+    thread_map,
 )
-from kokin._arrow._rows import (
+from kokin._arrow._validate import (
     UNKNOWN_CATEGORY,
     category_codes,
     checked_table,
+    field_column,
     location_of,
     validate_records,
     validate_table,
-)
-from kokin._arrow._sets import (
-    difference_sorted,
-    isin_sorted,
-    sorted_union,
-    sorted_unique,
-)
-from kokin._arrow._stretches import (
-    CHUNK_ROWS,
-    chunk_slices,
-    lazy_thread_map,
-    sort,
-    thread_map,
 )
 
 __all__ = [
@@ -127,6 +125,7 @@ __all__ = [
     "day_column",
     "days_since_1970",
     "difference_sorted",
+    "digit_words",
     "digits_column",
     "draft_folder",
     "empty_batch",
@@ -140,12 +139,13 @@ __all__ = [
     "is_present",
     "is_valid",
     "isin_sorted",
-    "issue_schema",
     "iter_batches",
     "lazy_thread_map",
     "location_of",
+    "non_digit_words",
     "normalize",
     "normalize_column",
+    "parse_words",
     "read_records",
     "redact_array",
     "remove_drafts",
@@ -153,10 +153,10 @@ __all__ = [
     "sorted_union",
     "sorted_unique",
     "string_array",
+    "sum_by",
     "take_strings",
     "text_array",
     "text_buffers",
-    "text_column",
     "thread_map",
     "to_digits",
     "to_mask",

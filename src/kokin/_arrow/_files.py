@@ -1,24 +1,45 @@
-"""Files and folders that appear complete or not at all."""
+"""Files that are written completely or not at all; tables as CSV."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
-# The end of a draft's name. Drafts begin with a dot and lie beside their target, on the same file system.
-_DRAFT = ".part"
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from kokin._arrow._convert import chunks, empty_batch, text_buffers
+from kokin._arrow._threads import lazy_thread_map
+
+# The suffix of a draft. The name of a draft begins with a dot; it is in the folder of its target, on the same file
+# system.
+_DRAFT_SUFFIX = ".part"
+
+#: A cell that matches is a formula to a spreadsheet: a sign, also full-width, after any white space; a tab or a
+#: carriage return. https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = "^(?:[ \t\r\n\u00a0\u3000]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r])"
+# The first bytes of these characters in UTF-8.
+_FORMULA_FIRST_BYTES = np.frombuffer(b"=+-@\t\r\n \xc2\xe3\xef", np.uint8)
+
+# Rows that one thread formats at a time.
+_CSV_ROWS = 1 << 16
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A draft beside ``path`` that takes its place when the block ends, and is removed when the block raises.
+    """Yield the path of a draft, which replaces ``path`` when the block ends and is removed when it raises.
 
-    Readers see the old file or the whole new one. The draft is a new file with the permissions of the process's umask.
-    A symbolic link is kept and its target replaced. What is no regular file, such as a pipe, is written directly.
+    Readers see the old file or the complete new one. The permissions of the draft follow the umask of the process. A
+    symbolic link is kept and its target replaced. A path that is not a regular file, such as a pipe, is written
+    directly.
 
     Raises:
         OSError: the folder cannot be written.
@@ -37,9 +58,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
-    """A new empty folder beside ``path``; it is removed at the end of the block unless it was renamed.
+    """Yield a new empty folder next to ``path``; it is removed at the end of the block unless it was renamed.
 
-    Its permissions are those of the process's umask.
+    Its permissions follow the umask of the process.
 
     Raises:
         OSError: the parent folder cannot be written.
@@ -53,8 +74,8 @@ def draft_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what a process that was killed left of its drafts in a folder that no other process writes to."""
-    for draft in folder.glob(f".*{_DRAFT}"):
+    """Remove the drafts of a killed process from a folder that no other process writes to."""
+    for draft in folder.glob(f".*{_DRAFT_SUFFIX}"):
         if draft.is_dir():
             shutil.rmtree(draft)
         else:
@@ -62,4 +83,77 @@ def remove_drafts(folder: Path) -> None:
 
 
 def _draft_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(8)}{_DRAFT}")
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}{_DRAFT_SUFFIX}")
+
+
+def write_csv(rows: pa.Table | Callable[[], Iterable[pa.RecordBatch]], path: Path, encoding: str = "utf-8") -> None:
+    """Write a table as CSV with a header row and LF; a null is an empty cell.
+
+    Either no text is quoted, or all are, if one of them contains a quote, a comma or a newline. Chunks of rows are
+    formatted in threads and written in order. The file is replaced when it is complete, and unchanged if this raises.
+
+    Args:
+        rows: a table, or a callable that returns its batches (at least one, possibly empty), of which only a few are in
+            memory at a time. It is called again if a text must be quoted.
+        path: the file.
+        encoding: the character set.
+
+    Raises:
+        UnicodeEncodeError: the encoding does not have a character.
+    """
+    batches = (lambda: _table_batches(rows)) if isinstance(rows, pa.Table) else rows
+    with atomic_file(path) as draft, draft.open("wb") as file:
+        try:
+            _write_batches(batches(), file, "none", encoding)
+        except pa.ArrowInvalid:  # a text must be quoted
+            file.seek(0)
+            file.truncate()
+            _write_batches(batches(), file, "needed", encoding)
+
+
+def _table_batches(table: pa.Table) -> list[pa.RecordBatch]:
+    return table.to_batches(max_chunksize=_CSV_ROWS) or [empty_batch(table.schema)]
+
+
+def _write_batches(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: str, encoding: str) -> None:
+    # With the smaller default batch size of pyarrow, writing takes a quarter longer.
+    options = pa_csv.WriteOptions(include_header=False, batch_size=_CSV_ROWS, quoting_style=quoting)
+
+    def format_batch(batch: pa.RecordBatch) -> pa.Buffer | bytes:
+        sink = pa.BufferOutputStream()
+        # For a batch without rows pyarrow writes stale contents of its buffer.
+        if len(batch):
+            pa_csv.write_csv(batch, sink, options)
+        content = sink.getvalue()
+        # A byte order mark is written before the header only.
+        return content if encoding in ("utf-8", "utf-8-sig") else str(content, "utf-8").encode(encoding)
+
+    batches = iter(batches)
+    first = next(batches)
+    file.write((",".join(first.schema.names) + "\n").encode(encoding))
+    file.writelines(lazy_thread_map(format_batch, chain([first], batches)))
+
+
+def escape_formulas(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Put an apostrophe before each text that a spreadsheet would run as a formula; other columns are not changed.
+
+    A column of any text type that contains a formula becomes ``string``; a dictionary always does.
+
+    >>> escape_formulas(pa.chunked_array([["=1+1", " ＠SUM(A1)", "B-1", None]])).to_pylist()
+    ["'=1+1", "' ＠SUM(A1)", 'B-1', None]
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    is_text = column.type in (pa.string(), pa.large_string(), pa.string_view())
+    if not is_text or not any(_may_have_formula(chunk) for chunk in chunks(column)):
+        return column
+    column = column.cast(pa.string())
+    formulas = pc.fill_null(pc.match_substring_regex(column, FORMULA), False)
+    return pc.if_else(formulas, pc.binary_join_element_wise("'", column, ""), column)
+
+
+def _may_have_formula(texts: pa.Array) -> bool:
+    """Return whether the first byte of any text is that of a formula: a fast test, false for most columns."""
+    offsets, letters = text_buffers(texts)
+    first = offsets[:-1][np.diff(offsets) > 0]
+    return bool(np.isin(letters[first], _FORMULA_FIRST_BYTES).any())

@@ -1,18 +1,20 @@
-"""Bills (調定) as a batch: from CSV, Parquet or any Arrow table to the columns of :class:`~kokin.model.Bill`.
+"""Tables of bills (調定) from CSV, Parquet or any Arrow table, checked, in the columns of :class:`~kokin.model.Bill`.
 
 >>> import pyarrow as pa
->>> found = check(pa.table({
+>>> table = pa.table({
 ...     "bill_id": ["B1", "B2"], "payee_code": ["99999", "99999"], "item_code": ["127", "127"],
 ...     "case_key": ["1", "2"], "confirmation": ["123456", "12345X"], "amount": ["12300", "4000"],
 ...     "due_on": ["2026-06-01", "2026-06-01"],
-... }))
->>> found.table["bill_id"].to_pylist(), found.table["amount"].to_pylist()
-(['B1'], [12300])
->>> print(found.issues.select(["record", "field", "code"]).to_pylist())
-[{'record': 2, 'field': 'confirmation', 'code': 'NOT_DIGITS'}]
+... })
+>>> for issue in check(table):
+...     print(issue)
+record 2, confirmation: NOT_DIGITS: only the digits 0-9 are allowed; expected 6 digits, found 12345*
+>>> result = read(table, on_error="skip")
+>>> result.table["bill_id"].to_pylist(), result.table["amount"].to_pylist(), result.totals.as_dict()
+(['B1'], [12300], {'read': 2, 'accepted': 1, 'rejected': 1})
 """
 
-from kokin.bills._check import CheckResult, check
-from kokin.bills._files import BillTotals, batches, read, write
+from kokin.bills._check import BillBatch, check_batch
+from kokin.bills._files import BillTotals, batches, check, read, write
 
-__all__ = ["BillTotals", "CheckResult", "batches", "check", "read", "write"]
+__all__ = ["BillBatch", "BillTotals", "batches", "check", "check_batch", "read", "write"]

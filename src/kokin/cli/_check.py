@@ -71,7 +71,7 @@ def _totals_control(results: Sequence[CheckResult]) -> dict[str, Any]:
     """Return T1 of the files that are not rejected: the totals that each declares are those of its records."""
     from kokin.reconcile import Control
 
-    accepted = [result for result in results if not result.refused]
+    accepted = [result for result in results if not result.is_rejected]
     totals = [
         (f"{result.source} {total.field}", total.agrees) for result in accepted for total in result.totals.declared
     ]
@@ -87,7 +87,7 @@ def _compare(results: Sequence[CheckResult], files: Sequence[ReceiptFile]) -> di
     from kokin.reconcile import reconcile
 
     pairs = zip(files, results, strict=True)
-    accepted = [file for file, result in pairs if file.layout.receipt and not result.refused]
+    accepted = [file for file, result in pairs if file.layout.receipt and not result.is_rejected]
     if len(accepted) < 2:
         return {}
     # Without bills: which records report the same payment depends on the records alone.
@@ -118,7 +118,7 @@ def _print_results(results: Sequence[CheckResult]) -> None:
     for result in results:
         totals = result.totals
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
-        rows.append((result.source, result.layout, *counts, message("rejected" if result.refused else "accepted")))
+        rows.append((result.source, result.layout, *counts, message("rejected" if result.is_rejected else "accepted")))
     _output.table(headings("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
     for result in results:
         declared = [
@@ -159,7 +159,7 @@ def layouts(
         titles = headings("description") if english else ()
         _output.table((*headings("layout"), "名称", *titles, *headings("format", "verified")), rows)
     else:
-        text = printable(catalog.table(catalog.load(name)), keep="\n").rstrip()
+        text = printable(catalog.describe(catalog.load(name)), keep="\n").rstrip()
         console = Console(highlight=False)
         # A pipe gets the Markdown itself, so that it can be saved as a page.
         console.print(Markdown(text)) if console.is_terminal else _output.lines(text)

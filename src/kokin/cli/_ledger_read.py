@@ -16,7 +16,6 @@ from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
 from kokin.cli._messages import command_help, headings, message
 from kokin.cli._options import (
-    JAPAN,
     AsOf,
     Format,
     LedgerAddress,
@@ -29,6 +28,7 @@ from kokin.cli._options import (
     shown_address,
 )
 from kokin.issues import printable
+from kokin.text import JAPAN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +75,7 @@ def _print_status(place: str, state: Mapping[str, Any], entries: Sequence[Entry]
         _output.line()
         _output.outcomes(state["outcomes"])
     _output.line()
-    _output.dispositions(state["bins"])
+    _output.dispositions(state["dispositions"])
     _output.line()
     _output.controls(state["controls"])
     _output.line()

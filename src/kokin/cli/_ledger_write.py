@@ -41,7 +41,7 @@ from kokin.model import Outcome
 from kokin.text import file_name
 
 if TYPE_CHECKING:
-    from kokin.bills import CheckResult
+    from kokin.bills import BillBatch
     from kokin.ledger import EntryResult, Ledger
 
 #: Writes the file of a path; calls its second argument with the number of further rows done.
@@ -240,7 +240,7 @@ def reindex(ledger: LedgerAddress = "") -> Exit:
 write_commands = (create, add_bills, post, add_deposits, add_agent_reports, reverse, reindex)
 
 
-def _with_warnings(chunks: Iterable[CheckResult], *, out: list[Issue]) -> Iterator[CheckResult]:
+def _with_warnings(chunks: Iterable[BillBatch], *, out: list[Issue]) -> Iterator[BillBatch]:
     """Yield the chunks of a file of bills, and append their issues to ``out``, each once."""
     for chunk in chunks:
         out += [issue for issue in from_table(chunk.issues) if issue not in out]

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._messages import help_text, message
 from kokin.issues import printable
+from kokin.text import JAPAN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from kokin.model import Record
     from kokin.reconcile import Policy
 
-JAPAN = timezone(timedelta(hours=9))
 
 # A URL with a password: the part before the password, the password, and the part from the last @.
 _PASSWORD = re.compile(r"(.*\w://[^:/@]*):([^?]*)(@[^@]*)")
@@ -60,7 +60,10 @@ LayoutNames = Annotated[
 ]
 Lenient = Annotated[bool, option("Repair what can be repaired, and report each repair.", "--lenient")]
 ReferenceDate = Annotated[
-    datetime | None, option("Reference date for dates without a year or era; today by default.", formats=["%Y-%m-%d"])
+    datetime | None,
+    option(
+        "Reference date for dates without a year or era; today by default.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"
+    ),
 ]
 PolicyFile = Annotated[Path | None, option("The policy of the authority: a TOML file.", "--policy")]
 CatalogFile = Annotated[Path | None, option("The charges of the authority: a TOML file.", "--catalog")]
@@ -71,7 +74,8 @@ AgentReportsFile = Annotated[
 ]
 WriteOffsFile = Annotated[Path | None, option("Write-offs: a CSV, for control T5.", "--write-offs")]
 AsOf = Annotated[
-    datetime | None, option("State at the end of this day in Japan; now by default.", formats=["%Y-%m-%d"])
+    datetime | None,
+    option("State at the end of this day in Japan; now by default.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
 ]
 Actor = Annotated[str, option("Who makes the entry; the login name by default.")]
 EffectiveAt = Annotated[
@@ -80,6 +84,7 @@ EffectiveAt = Annotated[
         "Effective time in Japan; now by default. Not before the last entry, not in the future.",
         "--at",
         formats=["%Y-%m-%dT%H:%M"],
+        metavar="YYYY-MM-DDThh:mm",
     ),
 ]
 LedgerAddress = Annotated[

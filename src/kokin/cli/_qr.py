@@ -44,7 +44,8 @@ def make(
     ] = "strip",
     font: Annotated[Path | None, option("For PDF: a TrueType font to embed.")] = None,
     issued_on: Annotated[
-        datetime | None, option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"])
+        datetime | None,
+        option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
     ] = None,
     allow_missing_deadline: Annotated[
         bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")
@@ -58,26 +59,26 @@ def make(
     """
     from kokin import slips
 
-    look = slips.SymbolStyle(module_mm=module_mm, quiet=quiet)
+    style = slips.SymbolStyle(module_mm=module_mm, quiet_zone=quiet)
     with _output.progress(message("slips")) as advance:
         run = slips.make(
             bills,
             out,
             output.value,
-            look=look,
+            style=style,
             dpi=dpi,
-            words=words,
+            wording=words,
             template=template,
             font=font,
             issued_on=issued_on and issued_on.date(),
             allow_missing_deadline=allow_missing_deadline,
             part_rows=part_rows,
-            done=advance,
+            on_progress=advance,
         )
-    counts = {"read": run.read, "made": run.made, "rejected": run.rejected}
+    counts = {"read": run.read, "made": run.written, "rejected": run.rejected}
     _output.line(message("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
     if output is not CodeFormat.PAYLOAD:
-        side = look.side_mm if output is CodeFormat.SVG else look.printed_mm(dpi)
+        side = style.side_mm if output is CodeFormat.SVG else style.printed_mm(dpi)
         _output.line(message("each {side:g} mm wide, quiet zone of {quiet} modules included", side=side, quiet=quiet))
     if run.resumed:
         _output.line(message("{parts:,} parts existed already", parts=run.resumed))

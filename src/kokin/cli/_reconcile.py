@@ -90,10 +90,9 @@ def reconcile(
     charges = load(catalog) if catalog else CATALOG
     accounts = accounting.build_accounts(
         result,
-        bill_table,
         catalog=charges,
-        credits=_read_deposits(deposits, deposits_layout, lenient=lenient, reference_date=day),
-        reports=read_table(agent_reports, accounting.AgentReport),
+        deposits=_read_deposits(deposits, deposits_layout, lenient=lenient, reference_date=day),
+        agent_reports=read_table(agent_reports, accounting.AgentReport),
         write_offs=read_table(write_offs, accounting.WriteOff),
         files=run.totals,
     )
@@ -139,13 +138,13 @@ def demo(
     few_bills = out / "few-bills.csv"
     bill_files.write(bill_table.slice(0, _DRAWN_SLIPS), few_bills)
     shutil.rmtree(out / "slips", ignore_errors=True)
-    drawn = slips.make(few_bills, out / "slips", "png").made
+    drawn = slips.make(few_bills, out / "slips", "png").written
     counts = {"count": len(bill_table), "drawn": drawn, "folder": out / "slips"}
     _output.line(message("{bills}: {count:,} slips, {drawn} of them drawn in {folder}", bills=city.bills, **counts))
     paths, layouts = zip(*city.receipts, strict=True)
     run = _read_files(paths, layouts, lenient=False, reference_date=city.reference_date)
     result = match(bill_table, run.tables)
-    accounts = build_accounts(result, bill_table, files=run.totals)
+    accounts = build_accounts(result, files=run.totals)
     folder = out / "result"
     summary = write_run(result, accounts, run.summaries, to_table(run.issues), folder, language=language())
     _output.issues(run.issues)
@@ -259,7 +258,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     _output.line()
     _output.outcomes(summary["outcomes"])
     _output.line()
-    _output.dispositions(summary["bins"])
+    _output.dispositions(summary["dispositions"])
     if summary["findings"]:
         _output.line()
         _output.table(headings("finding", "receipts"), list(summary["findings"].items()))

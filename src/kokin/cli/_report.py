@@ -54,7 +54,8 @@ def report(
     ledger: LedgerAddress = "",
     as_of: AsOf = None,
     formats: Annotated[
-        list[ReportFormat] | None, option("Format of the files, once for each; csv and html by default.", "--format")
+        list[ReportFormat] | None,
+        option("Format of the files, once for each; csv and html by default.", "--format", metavar="csv|xlsx|html"),
     ] = None,
     encoding: Annotated[Encoding, option("Encoding of the CSV files.", show_default=True)] = Encoding.UTF_8_SIG,
     headings_: Annotated[

@@ -29,7 +29,6 @@ from kokin._arrow import (
     from_numpy,
     has_non_digits,
     int64_array,
-    issue_schema,
     normalize_column,
     string_array,
     text_buffers,
@@ -43,7 +42,7 @@ from kokin._arrow import (
 from kokin.elqr._batch_checksums import checksum_table
 from kokin.elqr._code import MISMATCH_CODES, ElQr
 from kokin.elqr._layout import ELEMENTS, PAYLOAD_LENGTH, SCANNER_MARKS, Element
-from kokin.issues import InvalidInputError, Issue
+from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable, Bill, Date, Digits, Yen, arrow_schema, field_types
 from kokin.text import require_date
 
@@ -147,7 +146,7 @@ def build_many(
             items.append((batch, IssueBuilder(1 + start + first, rejected[rows]), payloads[rows]))
         issue_tables += _thread_map(build, items, threads)
         arrays.append(string_array(payloads, ~rejected))
-    issues = pa.concat_tables([issue_schema().empty_table(), *issue_tables])
+    issues = pa.concat_tables([to_table(()), *issue_tables])
     return BuildResult(pa.chunked_array(arrays, pa.string()), issues)
 
 
@@ -200,7 +199,7 @@ def _build_chunk(
     if "payable_until" in days:
         _check_deadlines(days["due_on"], days["payable_until"], issued_on, problems)
     checksum_table(tuple(written)).write(out)
-    out[problems.refused] = ord("0")
+    out[problems.has_error] = ord("0")
     return problems.table()
 
 
@@ -273,7 +272,7 @@ def parse_many(payloads: ArrowStreamExportable | pa.Array, *, threads: int | Non
     parsed = _thread_map(_parse_chunk, items, threads)
     return ParseResult(
         pa.Table.from_batches([batch for batch, _ in parsed], _FIELDS),
-        pa.concat_tables([issue_schema().empty_table(), *(issues for _, issues in parsed)]),
+        pa.concat_tables([to_table(()), *(issues for _, issues in parsed)]),
     )
 
 
@@ -281,8 +280,8 @@ def _parse_chunk(texts: pa.Array, first_record: int) -> tuple[pa.RecordBatch, pa
     """Return the fields of a chunk of texts, null for rejected rows, and the issues."""
     problems = IssueBuilder(first_record, np.zeros(len(texts), np.bool_))
     payloads = _payload_digits(texts, problems)
-    values = _check_payloads(payloads, ~problems.refused, problems)
-    accepted = ~problems.refused
+    values = _check_payloads(payloads, ~problems.has_error, problems)
+    accepted = ~problems.has_error
     arrays = []
     for field in _FIELDS:
         if field.name in values:

@@ -28,7 +28,7 @@ class ElQr(Record):
         PayloadError: a field is invalid; every problem is in ``.issues``. :func:`check_fields` returns them.
     """
 
-    refusal: ClassVar[type[InvalidInputError]] = PayloadError
+    error_class: ClassVar[type[InvalidInputError]] = PayloadError
 
     payee_code: Annotated[str, Digits(5)]
     """共通納税機関コード."""
@@ -36,7 +36,7 @@ class ElQr(Record):
     """税務事務所コード."""
     item_code: Annotated[str, Digits(3)]
     """税目・料金番号; each authority has its own list."""
-    case_key: Annotated[str, Digits(20, pad=True)]
+    case_key: Annotated[str, Digits(20, zero_pad=True)]
     """案件特定キー; a shorter one is padded with zeros on the left."""
     confirmation: Annotated[str, Digits(6)]
     """確認番号; issued by the authority, never derived from the key."""
@@ -52,7 +52,7 @@ class ElQr(Record):
     """納期限."""
     payable_until: Annotated[date, Date()] | None
     """支払期限, the date of the barcode. ``None`` writes zeros; it has no default, so that this is a decision."""
-    account: Annotated[str, Digits(11, pad=True)] = "0" * 11
+    account: Annotated[str, Digits(11, zero_pad=True)] = "0" * 11
     """口座番号 of 地方税共同機構; zeros in every code seen."""
     additional: Annotated[str, Digits(85)] = "0" * 85
     """付加情報２: opaque, not interpreted; zeros in every code seen."""

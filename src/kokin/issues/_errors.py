@@ -1,4 +1,4 @@
-"""The exceptions: few, and none of them for a single bad record."""
+"""The exceptions of Kokin. A single invalid record raises none of them: it is an :class:`Issue` in a result."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from kokin.issues._issue import Issue
 
-# Enough to see the pattern of what is wrong; the rest is in `.issues`.
-_SHOWN = 20
+# The issues in the text of an exception: enough to see a pattern. The rest is in `.issues`.
+_MAX_LINES = 20
 
 
 class KokinError(Exception):
-    """The base of everything that Kokin raises on purpose."""
+    """The base class of every exception that Kokin raises on purpose."""
 
 
 class InvalidInputError(KokinError):
-    """Input that cannot be taken; nothing was done with any part of it.
+    """The input is rejected as a whole; no part of it was processed.
 
-    ``issues`` lists every problem that was found, errors and warnings alike, each with its field and place.
+    ``issues`` lists every problem that was found, errors and warnings alike, each with its field and location.
     """
 
     def __init__(self, issues: Sequence[Issue], summary: str = "") -> None:
@@ -27,14 +27,14 @@ class InvalidInputError(KokinError):
 
     def __str__(self) -> str:
         lines = [self.summary] if self.summary else []
-        lines += [str(issue) for issue in self.issues[:_SHOWN]]
-        if len(self.issues) > _SHOWN:
-            lines.append(f"... and {len(self.issues) - _SHOWN} more in .issues")
+        lines += [str(issue) for issue in self.issues[:_MAX_LINES]]
+        if len(self.issues) > _MAX_LINES:
+            lines.append(f"... and {len(self.issues) - _MAX_LINES} more in .issues")
         return "\n".join(lines)
 
 
 class RejectedRecordsError(InvalidInputError):
-    """A file of which some records were rejected; ``issues`` names each of them.
+    """A file has rejected records; ``issues`` names each of them.
 
     ``read(..., on_error="skip")`` returns the accepted records instead, with the issues in the result.
     """

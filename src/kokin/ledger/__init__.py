@@ -41,8 +41,8 @@ Bank deposits and agent reports are added likewise; with them the accounts are b
 >>> ledger.add_deposits(money, source="bank.txt", actor="clerk").entry.kind
 <EntryKind.BANK_DEPOSITS: 'bank_deposits'>
 >>> from kokin.reconcile import reconcile, build_accounts
->>> bills, records = ledger.bills(), {"credits": ledger.bank_deposits(), "files": ledger.totals()}
->>> accounts = build_accounts(reconcile(bills, ledger.receipts()), bills, **records)
+>>> bills, records = ledger.bills(), {"deposits": ledger.bank_deposits(), "files": ledger.totals()}
+>>> accounts = build_accounts(reconcile(bills, ledger.receipts()), **records)
 >>> [control.name for control in accounts.controls if control.holds]
 ['T1', 'T3', 'T4', 'T5', 'T6']
 >>> ledger.verify(rematch=True).is_clean

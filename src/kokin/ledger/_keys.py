@@ -16,8 +16,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow import Int64Array, buffer_view, combine, int64_array
 from kokin.ledger._codec import ITEM_SEPARATOR
-from kokin.ledger._schema import RECORD_FIELDS
-from kokin.matching import KEY_COLUMNS, KEY_KINDS, EncodedKeys, encode_keys, encode_text
+from kokin.matching import CONTENT_COLUMNS, KEY_COLUMNS, KEY_KINDS, EncodedKeys, encode_keys, encode_text
 from kokin.model import ReceiptKind
 
 _KINDS = (*KEY_KINDS, "obligation_id", "bill_id", "provider_key", "content")
@@ -29,10 +28,8 @@ BILL_KEY_COLUMNS = (*KEY_COLUMNS, "obligation_id", "covers")
 #: has the one that its reversal ``cancels``.
 _REFERENCES = ("provider_key", "batch_key", "cancels")
 
-#: The content of a receipt: all fields but its position in the file.
-_CONTENT = tuple(
-    name for name in RECORD_FIELDS["receipts"].names if name not in ("record_no", "byte_offset", "key_composed")
-)
+#: What equal receipts have in common; whether a key is composed means nothing without a key.
+_CONTENT = tuple(name for name in CONTENT_COLUMNS if name != "key_composed")
 
 # The kind is in the highest bits of a key. Eight kinds leave the sign bit 0.
 _KIND_BITS = 4

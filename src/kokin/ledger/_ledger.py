@@ -378,7 +378,7 @@ class Ledger:
         """Return the state of the ledger, for JSON.
 
         Counts of ``entries, files, bills, receipts, postings, bank_deposits, agent_reports``; ``outcomes`` and
-        ``bins`` of the active receipts; ``controls`` T1, T4 and T7; ``at`` and ``hash`` of the last entry.
+        ``dispositions`` of the active receipts; ``controls`` T1, T4 and T7; ``at`` and ``hash`` of the last entry.
 
         ``hash`` covers everything before it: stored outside the ledger, it proves later that nothing was changed.
 
@@ -494,7 +494,9 @@ def _require_file(url: URL) -> None:
 
 
 def _no_ledger(url: URL) -> LedgerError:
-    return LedgerError(f"there is no ledger in {shown_url(url)}; create one with `kokin ledger init` or Ledger.create")
+    return LedgerError(
+        f"there is no ledger in {shown_url(url)}; create one with `kokin ledger create` or Ledger.create"
+    )
 
 
 def _create(database: Database, policy: Policy, clock: Callable[[], datetime], actor: str) -> Policy:

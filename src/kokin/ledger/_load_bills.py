@@ -86,14 +86,14 @@ def bill_chunks(bills: Any) -> Iterator[BillChunk]:
 def _slices(tables: Iterable[Any]) -> Iterator[pa.Table]:
     """Yield chunks of tables that are still to be checked; checking a checked one changes nothing."""
     for table in tables:
-        if isinstance(table, bill_files.CheckResult):
+        if isinstance(table, bill_files.BillBatch):
             _require_valid(table)
             table = table.table
         table = as_table(table)
         yield from (table.slice(start, _CHUNK) for start in range(0, max(len(table), 1), _CHUNK))
 
 
-def _require_valid(checked: bill_files.CheckResult) -> None:
+def _require_valid(checked: bill_files.BillBatch) -> None:
     if checked.rejected:
         raise InvalidInputError(
             from_table(checked.issues), f"{checked.rejected} bills are invalid; nothing was added; correct them"
@@ -102,7 +102,7 @@ def _require_valid(checked: bill_files.CheckResult) -> None:
 
 def _check_and_encode(chunk: pa.Table, first: int) -> BillChunk:
     """Return a chunk of bills; ``first`` is the number of its first row in the whole load."""
-    checked = bill_files.check(chunk, first=first)
+    checked = bill_files.check_batch(chunk, first_row=first)
     _require_valid(checked)
     bills = checked.table
     names = [name for name in bills.column_names if name in RECORD_FIELDS["bills"].names]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -43,6 +43,7 @@ from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AMOUNT, AUDIT_LOG, DETAIL_TABLES, TABLES
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Control, Policy, reconcile
+from kokin.text import JAPAN
 
 if TYPE_CHECKING:
     from kokin.ledger._database import Statement
@@ -52,7 +53,6 @@ _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
 
 _FILE_ORDER = [(name, "ascending") for name in ("source", "digest", "record_no")]
 _OUTCOMES_OF_REVERSALS = (Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT, Outcome.DUPLICATE_RECORD)
-_JAPAN = timezone(timedelta(hours=9))
 
 #: Personal: stored in the ledger, and never exported.
 _NOT_EXPORTED = ("name",)
@@ -69,7 +69,7 @@ def entry_as_of(transaction: Transaction, as_of: date | datetime | None) -> int 
     if as_of is None:
         return None
     if not isinstance(as_of, datetime):
-        as_of = datetime.combine(as_of, time.max, _JAPAN)
+        as_of = datetime.combine(as_of, time.max, JAPAN)
     last = select(func.max(_ENTRIES.c.id)).where(_ENTRIES.c.at <= to_timestamp(as_of, "as_of"))
     return transaction.connection.execute(last).scalar_one() or 0
 
@@ -171,11 +171,19 @@ def _outcomes_of(transaction: Transaction, ids: Int64Array) -> pa.Table:
         {
             "source": files.column("source").take(file_rows),
             **{name: active.column(name) for name in ("digest", "record_no", "outcome")},
+            "disposition": _first_disposition(active),
             "bill_id": bills.column("bill_id"),
             **numbers,
             **{name: active.column(name) for name in (AMOUNT, "applied", "excess", "balance_before")},
         }
     )
+
+
+def _first_disposition(postings: pa.Table) -> pa.Array:
+    """Return the first disposition with yen of each posting; ``no_effect`` for a correction to 0 yen."""
+    has_yen = np.column_stack([to_numpy(postings.column(name), 0) != 0 for name in DISPOSITIONS])
+    has_yen[:, -1] = True
+    return pa.array(DISPOSITIONS, pa.string()).take(int64_array(np.argmax(has_yen, axis=1)))
 
 
 def posted_outcomes(transaction: Transaction, entry: int) -> dict[str, dict[str, int]]:
@@ -361,7 +369,7 @@ def status(transaction: Transaction, as_of: date | datetime | None) -> dict[str,
         **{name: row[name] if row else 0 for name in DETAIL_TABLES},
         "files": transaction.connection.execute(files).scalar_one(),
         "outcomes": outcomes,
-        "bins": dispositions,
+        "dispositions": dispositions,
         "controls": {control.name: control.as_dict() for control in controls},
         "at": row["at"] if row else "",
         "hash": entry.hash if entry else "",

@@ -29,21 +29,6 @@ vectorised shortcut:
 """
 
 from kokin.matching._allocate import allocate_in_order, fill_in_order
-from kokin.matching._disposition import (
-    BOOKED,
-    CANCEL,
-    CORRECTION,
-    FINAL,
-    KINDS,
-    OUTCOMES,
-    PROVISIONAL,
-    PROVISIONAL_YEN,
-    REVERSAL,
-    SUSPENSE,
-    disposition_of,
-    signed,
-    yen_by_disposition,
-)
 from kokin.matching._groups import first_of_runs, group, starts_of_runs
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY, hash_keys
 from kokin.matching._index import Index
@@ -59,13 +44,26 @@ from kokin.matching._keys import (
 )
 from kokin.matching._obligations import CANCELLED, OPEN, SUPERSEDED, Obligations
 from kokin.matching._rule import (
+    BOOKED,
+    CANCEL,
+    CORRECTION,
+    FINAL,
+    KINDS,
     NO_BALANCE,
+    OUTCOMES,
+    PROVISIONAL,
+    PROVISIONAL_YEN,
+    REVERSAL,
+    SUSPENSE,
     Allocations,
     MatchInput,
     MatchResult,
     apply_rule,
+    disposition_of,
     find_interacting,
     match_independent,
+    signed,
+    yen_by_disposition,
 )
 
 __all__ = [

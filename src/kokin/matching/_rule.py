@@ -1,4 +1,4 @@
-"""The rule of matching: the outcome of each receipt, and the order in which payments are allocated.
+"""The rule of matching: the outcome of each receipt, the disposition of its yen, and the order of allocation.
 
 :func:`apply_rule` decides in this order: duplicate records, corrections, reversals, receipts without a key,
 provisionals and their cancels, receipts without an open bill. The payments that are left are allocated to the open
@@ -20,20 +20,24 @@ import numpy as np
 
 from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, chunk_slices, sort, thread_map
 from kokin.matching._allocate import allocate_in_order
-from kokin.matching._disposition import (
-    BOOKED,
-    CANCEL,
-    CORRECTION,
-    FINAL,
-    OUTCOME_CODE,
-    PROVISIONAL,
-    REVERSAL,
-    disposition_of,
-)
 from kokin.matching._groups import group, last_of_groups
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY
 from kokin.matching._obligations import CANCELLED, OPEN, SUPERSEDED, Obligations
-from kokin.model import Outcome
+from kokin.model import Disposition, Outcome, ReceiptKind
+
+#: The outcomes by code.
+OUTCOMES = tuple(Outcome)
+#: The kinds of receipt by code.
+KINDS = tuple(ReceiptKind)
+
+OUTCOME_CODE = {outcome: np.uint8(code) for code, outcome in enumerate(OUTCOMES)}
+#: Codes of :data:`KINDS`.
+PROVISIONAL, FINAL, CANCEL, CORRECTION, REVERSAL = (
+    KINDS.index(ReceiptKind(name)) for name in ("provisional", "final", "cancel", "correction", "reversal")
+)
+
+#: Codes of the disposition of a receipt: money for a known bill (applied and excess), and the other dispositions.
+BOOKED, SUSPENSE, PROVISIONAL_YEN, NO_EFFECT = range(4)
 
 #: ``balance_before`` of a receipt that was not compared with a balance.
 NO_BALANCE = -1
@@ -100,7 +104,7 @@ class MatchResult(NamedTuple):
     balance_before: Int64Array
 
     def part(self, rows: slice) -> MatchResult:
-        """Return the results of some of the receipts."""
+        """Return the results of the receipts in a slice."""
         return MatchResult._make(column[rows] for column in self)
 
 
@@ -338,3 +342,51 @@ def compare_with_balance(amount: Int64Array, balance: Int64Array) -> UInt8Array:
     case[balance == 0] = 3
     outcome: UInt8Array = _CASE_CODES.take(case)
     return outcome
+
+
+_BOOKED_OUTCOMES = {
+    Outcome.MATCHED,
+    Outcome.UNDERPAID,
+    Outcome.OVERPAID,
+    Outcome.DUPLICATE_PAYMENT,
+    Outcome.BILL_CHANGED,
+    Outcome.CANCELLED_BILL,
+}
+_UNKNOWN_OUTCOMES = {Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING, Outcome.REVERSAL_WITHOUT_PAYMENT}
+
+
+def _disposition(outcome: Outcome, kind: ReceiptKind) -> int:
+    if outcome in _BOOKED_OUTCOMES:
+        return BOOKED
+    if outcome in _UNKNOWN_OUTCOMES and kind not in (ReceiptKind.PROVISIONAL, ReceiptKind.CANCEL):
+        return SUSPENSE
+    # A provisional (速報) without a bill is not money yet, so not in suspense; a cancel (速報取消) is never money.
+    waits = outcome is Outcome.PROVISIONAL or (outcome in _UNKNOWN_OUTCOMES and kind is ReceiptKind.PROVISIONAL)
+    return PROVISIONAL_YEN if waits else NO_EFFECT
+
+
+_DISPOSITIONS = np.array([[_disposition(outcome, kind) for kind in KINDS] for outcome in OUTCOMES], np.uint8)
+
+
+def disposition_of(outcome: UInt8Array, kind: UInt8Array) -> UInt8Array:
+    """Return the disposition of receipts, uint8 (n,), from their codes of ``OUTCOMES`` and ``KINDS``."""
+    codes: UInt8Array = _DISPOSITIONS[outcome, kind]
+    return codes
+
+
+def signed(kind: UInt8Array, amount: Int64Array) -> Int64Array:
+    """Return the yen that receipts bring, int64 (n,): those of a reversal are negative."""
+    return np.where(kind == REVERSAL, -amount, amount)
+
+
+def yen_by_disposition(
+    disposition: UInt8Array, yen: Int64Array, applied: Int64Array, excess: Int64Array
+) -> dict[Disposition, Int64Array]:
+    """Return the yen of each receipt by disposition, int64 (n,) each; they add up to ``yen`` (see :func:`signed`)."""
+    return {
+        Disposition.APPLIED: applied,
+        Disposition.EXCESS: excess,
+        Disposition.SUSPENSE: np.where(disposition == SUSPENSE, yen, 0),
+        Disposition.PROVISIONAL: np.where(disposition == PROVISIONAL_YEN, yen, 0),
+        Disposition.NO_EFFECT: np.where(disposition == NO_EFFECT, yen, 0),
+    }

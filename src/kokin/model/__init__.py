@@ -1,7 +1,7 @@
-"""Bills and receipts: one definition, two forms.
+"""Bills and receipts: typed records, and the Arrow schema of a batch of them.
 
-A frozen record (:class:`Bill`, :class:`Receipt`) for a person who holds one, an Arrow schema (:func:`arrow_schema`) for
-a batch. Both follow from the fields of the record, so they cannot drift apart.
+A frozen record (:class:`Bill`, :class:`Receipt`) is one row; :func:`arrow_schema` returns the schema of a table. The
+schema is derived from the fields of the record, so the two cannot differ.
 """
 
 from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus

@@ -1,4 +1,4 @@
-"""The bill (調定) with its slip (納付書): what is owed, and the numbers by which its payment will be known."""
+"""The bill (調定) with its slip (納付書): the amount due, and the numbers that identify its payment."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kokin.model._fields import Amounts, Date, Digits, Names, PersonalName, Reco
 class BillStatus(StrEnum):
     """Whether a slip can still be paid."""
 
-    #: 有効: it can be paid.
+    #: 有効: the slip can be paid.
     OPEN = "open"
-    #: 調定取消: nothing is owed any more.
+    #: 調定取消: the bill is cancelled; nothing is due.
     CANCELLED = "cancelled"
-    #: 更正・再発行前: another slip has taken its place.
+    #: 更正・再発行前: another slip has replaced it.
     SUPERSEDED = "superseded"
 
 
@@ -27,15 +27,15 @@ class Bill(Record):
     """One slip (納付書) of a bill (調定). One row is one slip; slips of one obligation share its ``obligation_id``."""
 
     bill_id: Annotated[str, Text(64, min=1)]
-    """The body's own number for this slip, unique in a batch (通知書番号 + 期別 + 発行連番)."""
+    """The authority's own number of the slip, unique in a batch (通知書番号 + 期別 + 発行連番)."""
     payee_code: Annotated[str, Digits(5)]
     """共通納税機関コード: the first five digits of the 全国地方公共団体コード."""
     item_code: Annotated[str, Digits(3)]
-    """税目・料金番号. The list is the body's own."""
-    case_key: Annotated[str, Digits(20, pad=True)]
-    """案件特定キー, kept with its zeros."""
+    """税目・料金番号, from the authority's own list."""
+    case_key: Annotated[str, Digits(20, zero_pad=True)]
+    """案件特定キー, with its leading zeros."""
     confirmation: Annotated[str, Digits(6)]
-    """確認番号, issued by the body."""
+    """確認番号, issued by the authority."""
     amount: Annotated[int, Yen(1)]
     """Yen printed on the slip."""
     due_on: Annotated[date, Date()]
@@ -49,7 +49,7 @@ class Bill(Record):
     period: Annotated[str, Digits(2)] = "00"
     """期別; ``00`` for a single payment."""
     payable_until: Annotated[date, Date()] | None = None
-    """支払期限: the last day on which a channel takes the slip."""
+    """支払期限: the last day on which a payment channel accepts the slip."""
     status: BillStatus = Field(default=BillStatus.OPEN, strict=False)
     """Whether the slip can still be paid."""
     barcode: Annotated[str, Digits(44)] | None = None
@@ -59,28 +59,28 @@ class Bill(Record):
     virtual_account: Annotated[str, Digits(10)] | None = None
     """Virtual account: branch 3 + number 7."""
     obligation_id: Annotated[str, Text(64)] | None = None
-    """The obligation (調定) that the slip settles; without one the bill is its own."""
+    """The obligation (調定) of the slip; by default the bill is its own obligation."""
     covers: Annotated[tuple[str, ...], Names(Text(64, min=1))] = ()
-    """The obligations that a slip for a whole year (全期) settles; a list, or a text ``a;b``, is accepted."""
+    """The obligations of a slip for a whole year (全期); a list, or a text ``a;b``, is accepted."""
     payer_key: Annotated[str, Text(64)] | None = None
-    """宛名番号: who owes; offered for 充当, never matched on."""
+    """宛名番号 of the payer; used for set-off candidates (充当), never for matching."""
     system: Annotated[str, Text(40)] | None = None
     """The standard system that issued the bill (標準準拠システム)."""
     charge: Annotated[str, Text(40)] | None = None
-    """The charge (税目・料金) by its name in the catalogue."""
+    """The id of the charge (税目・料金) in the catalog."""
     parts: Annotated[tuple[tuple[str, int], ...], Amounts(Text(40, min=1), Yen())] = ()
-    """Name and yen of each debt on the slip (水道 and 下水道), as pairs: ``dict(bill.parts)`` looks one up.
+    """Breakdown of the amount (内訳, 水道 and 下水道) as pairs of name and yen; ``dict(bill.parts)`` is a mapping.
 
-    They add up to the amount. A mapping, or a text ``name=yen;name=yen``, is accepted."""
+    The yen must add up to the amount. A mapping, or a text ``name=yen;name=yen``, is accepted."""
     paid_before: Annotated[int, Yen()] = 0
-    """Yen already settled on the obligation before this batch; at most what is billed on it."""
+    """Yen paid on the obligation before this batch; at most the amount billed on it."""
     name: Annotated[str, PersonalName(80)] | None = None
     """氏名, for the printed slip only."""
 
     @model_validator(mode="before")
     @classmethod
     def _empty_text_is_none(cls, values: Any) -> Any:
-        """A file cannot tell an empty text from none, so the record does not either."""
+        """Convert an empty optional text to ``None``: a file cannot distinguish the two."""
         if not isinstance(values, dict):
             return values
         return {name: None if value == "" and name in OPTIONAL_TEXTS else value for name, value in values.items()}
@@ -101,13 +101,13 @@ class Bill(Record):
                 )
             )
         if issues:
-            raise self.refusal(issues, "Bill refused")
+            raise self.error_class(issues, "invalid Bill")
         return self
 
 
-#: The fields of free text that may be absent.
+#: The names of the optional fields of free text.
 OPTIONAL_TEXTS = frozenset(
     name
-    for name, kind in field_types(Bill).items()
-    if isinstance(kind, Text) and not Bill.model_fields[name].is_required()
+    for name, field_type in field_types(Bill).items()
+    if isinstance(field_type, Text) and not Bill.model_fields[name].is_required()
 )

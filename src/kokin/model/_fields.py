@@ -1,7 +1,7 @@
-"""The kinds of field that records are made of, and the Arrow schema that follows from them.
+"""The field types of records, and the Arrow schema that is derived from them.
 
-A kind is an object in an ``Annotated`` type. It checks one value for the record, and a batch reader checks its columns
-by the same object, so a width or a bound stands in one place.
+A field type is an object in an ``Annotated`` type. It checks one value for the record, and the batch code checks whole
+columns by the same object, so each width and range is defined once.
 """
 
 from __future__ import annotations
@@ -29,31 +29,32 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MAX_SHOWN = 24
-# Everything but ASCII digits, punctuation and the blank; control characters are among what is masked.
-_MASKED = re.compile(r"[^\x20-\x40\x5b-\x60\x7b-\x7e]")
+_MAX_REDACTED = 24
+# Every character except ASCII digits, ASCII punctuation and the space.
+_TO_MASK = re.compile(r"[^\x20-\x40\x5b-\x60\x7b-\x7e]")
 
 
 def redact(value: str) -> str:
-    """A rejected value as an issue may show it: its digits and punctuation, and ``*`` for any other character.
+    """Return a rejected value for display in an issue: digits and punctuation, and ``*`` for any other character.
 
-    Letters of any script are never shown, for a name may be in a column of numbers. At most 24 characters are kept.
+    No letter of any script is displayed, because a personal name may be in a column of numbers. At most 24 characters
+    are returned.
 
     >>> redact("12A4"), redact("YAMADA TARO"), redact("山田 1")
     ('12*4', '****** ****', '** 1')
     """
-    return _MASKED.sub("*", value[:_MAX_SHOWN])
+    return _TO_MASK.sub("*", value[:_MAX_REDACTED])
 
 
 def _problem(code: LiteralString, expected: str, found: object = "") -> PydanticCustomError:
-    # The issue is made from the context; pydantic wants a message template of its own.
+    # The issue is built from the context; pydantic requires a message template as well.
     context = {"expected": expected, "found": str(found)}
     return PydanticCustomError(code, "{expected}, {found}", context)
 
 
 @runtime_checkable
 class ArrowStreamExportable(Protocol):
-    """A table that speaks the Arrow PyCapsule interface: of PyArrow, Polars, pandas 2.2, DuckDB, or a result of Kokin.
+    """A table with the Arrow PyCapsule interface: of PyArrow, Polars, pandas 2.2, DuckDB, or a result of Kokin.
 
     See https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html.
     """
@@ -63,11 +64,15 @@ class ArrowStreamExportable(Protocol):
 
 
 class FieldType(abc.ABC):
-    """A kind of field: ``check`` returns the value as it is kept, or raises the problem."""
+    """The type of a field: validates a value and converts it to the stored form."""
 
     @abc.abstractmethod
     def check(self, value: Any) -> Any:
-        """The value as it is kept; a value of another type is left for pydantic to refuse."""
+        """Return the value in the stored form. A value of another type is returned as it is, and rejected by pydantic.
+
+        Raises:
+            PydanticCustomError: the value breaks the rule; the type of the error is the issue code.
+        """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Handler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
@@ -75,29 +80,30 @@ class FieldType(abc.ABC):
 
 @dataclass(frozen=True)
 class Digits(FieldType):
-    """A number that is a name (番号): exactly ``width`` digits, kept as text with its zeros.
+    """An identifier of digits (番号): exactly ``width`` digits, stored as text with its leading zeros.
 
-    ``pad`` fills a shorter number with zeros on the left; ``shorter`` lets it stand as it is. An empty text is taken
-    only where the field has one as its default.
+    ``zero_pad`` accepts 1 to ``width`` digits and pads with zeros on the left; ``allow_shorter`` accepts as many and
+    does not pad.
     """
 
     width: int
-    pad: bool = False
-    shorter: bool = False
+    zero_pad: bool = False
+    allow_shorter: bool = False
 
     @property
     def expected(self) -> str:
-        """The rule in words, for an issue."""
-        return f"{'at most ' if self.pad or self.shorter else ''}{self.width} digits"
+        """The valid values as text, for an issue."""
+        return f"{'1 to ' if self.zero_pad or self.allow_shorter else ''}{self.width} digits"
 
     def check(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         if value and not (value.isascii() and value.isdigit()):
             raise _problem("NOT_DIGITS", self.expected, redact(value))
-        if len(value) > self.width or not value or (len(value) < self.width and not (self.pad or self.shorter)):
+        min_width = 1 if self.zero_pad or self.allow_shorter else self.width
+        if not min_width <= len(value) <= self.width:
             raise _problem("WIDTH", self.expected, f"{len(value)} digits")
-        return value.zfill(self.width) if self.pad else value
+        return value.zfill(self.width) if self.zero_pad else value
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Text(FieldType):
 
     @property
     def expected(self) -> str:
-        """The rule in words, for an issue."""
+        """The valid values as text, for an issue."""
         return f"{self.min} to {self.width} characters"
 
     def check(self, value: Any) -> Any:
@@ -124,7 +130,7 @@ class Text(FieldType):
 
 @dataclass(frozen=True)
 class PersonalName(Text):
-    """A personal name (氏名): masked in ``repr`` and in every report unless asked for."""
+    """A personal name (氏名): masked in ``repr``, and in every report unless requested."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ class Yen(FieldType):
 
     @property
     def expected(self) -> str:
-        """The rule in words, for an issue."""
+        """The valid values as text, for an issue."""
         return f"{self.min} to {self.max}"
 
     def check(self, value: Any) -> Any:
@@ -147,7 +153,7 @@ class Yen(FieldType):
 
 @dataclass(frozen=True)
 class Date(FieldType):
-    """A day (年月日): a ``date``, or its text as ``YYYY-MM-DD``."""
+    """A date (年月日): a ``date``, or text ``YYYY-MM-DD``."""
 
     expected: ClassVar[str] = "YYYY-MM-DD"
 
@@ -166,21 +172,21 @@ _NAME_FORBIDDEN = re.compile("[;=]")
 
 
 def _check_name(value: Any, rule: Text) -> str:
-    """A name inside ``covers`` or ``parts``, without the spaces around it."""
+    """Return a name of ``covers`` or ``parts`` without surrounding spaces, if it obeys the rule."""
     if not isinstance(value, str):
         raise _problem("FIELD_TYPE", "text", type(value).__name__)
     name = value.strip(" \u3000")
     rule.check(name)
     if _NAME_FORBIDDEN.search(name):
-        raise _problem("CHARACTER", "no ; and no =, which separate names in a file", "")
+        raise _problem("CHARACTER", "no ; and no =, which are separators in a file", "")
     return name
 
 
 @dataclass(frozen=True)
 class Names(FieldType):
-    """Several names, each by the rule ``name``: a tuple or a list of texts, or one text ``a;b``.
+    """A sequence of names, each with the type ``name``: a tuple or a list of texts, or one text ``a;b``.
 
-    Spaces around a name are removed. A name has no ``;`` and no ``=``, so the names can be written as one text.
+    Spaces around a name are removed. A name must not contain ``;`` or ``=``, so that names can be joined to one text.
     """
 
     name: Text
@@ -195,9 +201,9 @@ class Names(FieldType):
 
 @dataclass(frozen=True)
 class Amounts(FieldType):
-    """Yen by name, each by the rules ``name`` and ``yen``: a mapping, pairs, or one text ``name=yen;name=yen``.
+    """Yen by name, with the types ``name`` and ``yen``: a mapping, pairs, or one text ``name=yen;name=yen``.
 
-    It is kept as pairs in their order. Names are as in :class:`Names`, each of them once.
+    Stored as pairs, in their order. Names are as in :class:`Names`, and unique.
     """
 
     name: Text
@@ -205,7 +211,7 @@ class Amounts(FieldType):
 
     def check(self, value: Any) -> Any:
         if isinstance(value, str):
-            value = _amounts_of(value)
+            value = _parse_amounts(value)
         elif isinstance(value, Mapping):
             value = tuple(value.items())
         if not isinstance(value, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in value):
@@ -221,8 +227,8 @@ class Amounts(FieldType):
         return tuple(zip(names, (yen for _, yen in value), strict=True))
 
 
-def _amounts_of(text: str) -> list[tuple[str, int]]:
-    """The pairs of a text ``name=yen;name=yen``."""
+def _parse_amounts(text: str) -> list[tuple[str, int]]:
+    """Return the pairs of a text ``name=yen;name=yen``."""
     pairs = []
     for part in text.split(";"):
         name, equals, yen = (side.strip(" \u3000") for side in part.partition("="))
@@ -238,7 +244,7 @@ _MAX_YEN_DIGITS = 18
 
 
 class Record(BaseModel):
-    """The base of every frozen record: strict types, no unknown field, every problem named at once.
+    """Base class of the frozen records: strict types, no unknown fields, all problems reported together.
 
     Raises:
         InvalidInputError: with one :class:`~kokin.issues.Issue` per problem in ``.issues``.
@@ -246,30 +252,30 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    #: What is raised for a record with problems; a room may narrow it.
-    refusal: ClassVar[type[InvalidInputError]] = InvalidInputError
+    #: The exception for an invalid record; a subclass may set a narrower one.
+    error_class: ClassVar[type[InvalidInputError]] = InvalidInputError
 
     @model_validator(mode="wrap")
     @classmethod
-    def _name_the_problems(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _raise_issues(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return handler(value)
         except ValidationError as error:
-            problems = [_as_issue(problem) for problem in error.errors(include_url=False, include_input=False)]
-        raise cls.refusal(problems, f"{cls.__name__} refused")
+            issues = [_to_issue(details) for details in error.errors(include_url=False, include_input=False)]
+        raise cls.error_class(issues, f"invalid {cls.__name__}")
 
     def __repr_args__(self) -> typing.Iterator[tuple[str | None, Any]]:
-        known = field_types(type(self))
+        types = field_types(type(self))
         for name, value in super().__repr_args__():
-            hidden = isinstance(value, str) and isinstance(known.get(name or ""), PersonalName)
-            yield name, mask(value) if hidden else value
+            is_name = isinstance(value, str) and isinstance(types.get(name or ""), PersonalName)
+            yield name, mask(value) if is_name else value
 
 
-def _as_issue(problem: Any) -> Issue:
-    """An issue for one of pydantic's error rows; the input itself is never echoed, for it may be a name."""
-    field = ".".join(str(part) for part in problem["loc"])
-    context = problem.get("ctx", {})
-    match problem["type"]:
+def _to_issue(details: Any) -> Issue:
+    """Return the issue of one ``ErrorDetails`` of pydantic, without the input, which may be a personal name."""
+    field = ".".join(str(part) for part in details["loc"])
+    context = details.get("ctx", {})
+    match details["type"]:
         case "missing":
             return Issue("FIELD_MISSING", field=field)
         case "extra_forbidden":
@@ -279,27 +285,28 @@ def _as_issue(problem: Any) -> Issue:
         case code if code.isupper():
             return Issue(code, field=field, expected=context["expected"], found=context["found"])
         case _:
-            return Issue("FIELD_TYPE", field=field, expected=problem["msg"])
+            return Issue("FIELD_TYPE", field=field, expected=details["msg"])
 
 
 @functools.cache
 def field_types(record: type[Record]) -> dict[str, FieldType]:
-    """The kind of each field that has one: what a batch reader checks its columns by."""
-    found = {}
+    """Return the field type of each field that has one, by name."""
+    types = {}
     for name, field in record.model_fields.items():
-        inner = [mark for member in typing.get_args(field.annotation) for mark in getattr(member, "__metadata__", ())]
-        marks = [mark for mark in (*field.metadata, *inner) if isinstance(mark, FieldType)]
-        if marks:
-            found[name] = marks[0]
-    return found
+        members = typing.get_args(field.annotation)  # of ``Annotated[str, Digits(3)] | None``
+        metadata = [*field.metadata, *(item for member in members for item in getattr(member, "__metadata__", ()))]
+        found = next((item for item in metadata if isinstance(item, FieldType)), None)
+        if found:
+            types[name] = found
+    return types
 
 
-def _without_marks(hint: Any) -> Any:
-    """A type without the kinds that are noted in it: ``tuple[Annotated[str, ...], ...]`` is ``tuple[str, ...]``."""
+def _strip_annotated(hint: Any) -> Any:
+    """Return a type without its ``Annotated``: ``tuple[Annotated[str, x], ...]`` becomes ``tuple[str, ...]``."""
     if typing.get_origin(hint) is Annotated:
-        return _without_marks(typing.get_args(hint)[0])
+        return _strip_annotated(typing.get_args(hint)[0])
     if typing.get_origin(hint) is tuple:
-        return tuple[tuple(_without_marks(part) for part in typing.get_args(hint))]  # type: ignore[misc]
+        return tuple[tuple(_strip_annotated(part) for part in typing.get_args(hint))]  # type: ignore[misc]
     return hint
 
 
@@ -320,22 +327,22 @@ def _arrow_types() -> dict[Any, Callable[[], pa.DataType]]:
 
 @functools.cache
 def arrow_schema(record: type[Record]) -> pa.Schema:
-    """The Arrow schema of a batch of records: a column per field, in the order of the fields.
+    """Return the Arrow schema of a batch of records: a column per field, in the order of the fields.
 
-    A field whose type admits ``None`` is nullable. An enumeration is a string column. Yen are int64, days date32,
-    times of day time32[s].
+    A field with ``None`` in its type is nullable. An enumeration is a string column. Yen are int64, dates date32, times
+    of day time32[s].
     """
     import pyarrow as pa
 
     types = _arrow_types()
     columns = []
     for name, field in record.model_fields.items():
-        kind: Any = field.annotation
-        nullable = typing.get_origin(kind) in (typing.Union, UnionType)
+        hint: Any = field.annotation
+        nullable = typing.get_origin(hint) in (typing.Union, UnionType)
         if nullable:
-            kind = next(member for member in typing.get_args(kind) if member is not NoneType)
-        kind = _without_marks(kind)
-        if isinstance(kind, type) and issubclass(kind, StrEnum):
-            kind = str
-        columns.append(pa.field(name, types[kind](), nullable=nullable))
+            hint = next(member for member in typing.get_args(hint) if member is not NoneType)
+        hint = _strip_annotated(hint)
+        if isinstance(hint, type) and issubclass(hint, StrEnum):
+            hint = str
+        columns.append(pa.field(name, types[hint](), nullable=nullable))
     return pa.schema(columns)

@@ -1,4 +1,4 @@
-"""The outcomes (消込結果): the closed set of what can become of a receipt, and the bin its yen go to."""
+"""The outcomes of matching (消込結果), the dispositions of yen, and the findings of law and policy."""
 
 from __future__ import annotations
 
@@ -6,67 +6,67 @@ from enum import StrEnum
 
 
 class Disposition(StrEnum):
-    """Where the yen of a receipt are counted. Control T4: every yen is in exactly one bin.
+    """The disposition of the yen of a receipt. Control T4: every yen has exactly one.
 
     The yen of a reversal are negative: those of a payment and of its reversal cancel out in NO_EFFECT, those of a
-    reversal without a payment lower SUSPENSE.
+    reversal without a payment reduce SUSPENSE.
     """
 
-    #: 充当済: lowered a balance.
+    #: 充当済: reduced a balance.
     APPLIED = "applied"
-    #: 過誤納: paid, and owed back or to be set off.
+    #: 過誤納: overpaid; to be refunded or set off.
     EXCESS = "excess"
-    #: 不明金: paid, and nobody knows for what.
+    #: 不明金: paid, but the bill is unknown.
     SUSPENSE = "suspense"
-    #: 仮消込: reported, not yet money.
+    #: 仮消込: reported; the money has not arrived.
     PROVISIONAL = "provisional"
-    #: No effect: repeated, replaced, voided, or taken back.
+    #: No effect: a duplicate, or superseded, cancelled or reversed.
     NO_EFFECT = "no_effect"
 
 
 class Outcome(StrEnum):
-    """What became of a receipt, or what is wrong with it."""
+    """The result of matching a receipt."""
 
-    #: 消込済: the balance was paid to the yen.
+    #: 消込済: equal to the balance.
     MATCHED = "MATCHED"
-    #: 内入: less than the balance; the rest stays open.
+    #: 内入: less than the balance; the remainder stays open.
     UNDERPAID = "UNDERPAID"
     #: 過納: more than the balance.
     OVERPAID = "OVERPAID"
-    #: 二重納付: the balance was nothing already.
+    #: 二重納付: the balance was 0 already.
     DUPLICATE_PAYMENT = "DUPLICATE_PAYMENT"
     #: 更正後の旧納付書: the slip has been superseded.
     BILL_CHANGED = "BILL_CHANGED"
     #: 調定取消後: the bill has been cancelled.
     CANCELLED_BILL = "CANCELLED_BILL"
-    #: 該当なし: the number leads to no bill.
+    #: 該当なし: no bill has the number.
     NO_BILL = "NO_BILL"
-    #: 複数該当: the number leads to more than one open bill.
+    #: 複数該当: the number identifies open bills of several obligations.
     MULTIPLE_BILLS = "MULTIPLE_BILLS"
-    #: 番号なし: the receipt carries no number.
+    #: 番号なし: the receipt has no number.
     KEY_MISSING = "KEY_MISSING"
-    #: 速報: waiting for its final.
+    #: 速報: its final receipt is pending.
     PROVISIONAL = "PROVISIONAL"
-    #: 速報→確報: its final has come.
+    #: 速報→確報: a provisional receipt whose final receipt has arrived.
     SUPERSEDED = "SUPERSEDED"
-    #: 取り消された速報.
+    #: 取り消された速報: a cancelled provisional receipt.
     CANCELLED = "CANCELLED"
-    #: 速報取消: the cancel itself; also a correction (訂正) to 0 yen: nothing was paid.
+    #: 速報取消: the cancellation itself; also a correction (訂正) to 0 yen: nothing was paid.
     CANCEL = "CANCEL"
-    #: 取消の対象がない.
+    #: 取消の対象がない: a cancellation without a provisional receipt.
     CANCEL_WITHOUT_PROVISIONAL = "CANCEL_WITHOUT_PROVISIONAL"
-    #: 再取込: the same payment in a second record.
+    #: 再取込: another record of the same payment.
     DUPLICATE_RECORD = "DUPLICATE_RECORD"
-    #: 入金取消済: booked money that the bank or agent took back.
+    #: 入金取消済: a payment that the bank or agent has reversed.
     REVERSED = "REVERSED"
-    #: 入金取消: the record that takes it back.
+    #: 入金取消: the record that reverses it.
     REVERSAL = "REVERSAL"
-    #: 入金取消の対象がない: money was taken back, and no booked payment fits.
+    #: 入金取消の対象がない: a reversal without a matching payment.
     REVERSAL_WITHOUT_PAYMENT = "REVERSAL_WITHOUT_PAYMENT"
 
     @property
     def is_exception(self) -> bool:
-        """Whether somebody has to look at it."""
+        """Whether a person has to review it."""
         return self not in _EXPECTED
 
 
@@ -77,38 +77,38 @@ _EXPECTED = frozenset(
         Outcome.SUPERSEDED,
         Outcome.CANCELLED,
         Outcome.CANCEL,
-        # The payment that it takes back is REVERSED, and that is to be looked at: one row for one fact.
+        # The payment that it reverses is REVERSED, an exception: one fact is listed once.
         Outcome.REVERSAL,
     }
 )
 
 
 class Finding(StrEnum):
-    """What law and policy add beside an outcome: something to look at that moves no yen.
+    """A finding of law or policy in addition to the outcome: to be reviewed, without an effect on yen.
 
-    A receipt keeps its outcome and its bins whatever is found. What is found before there is a receipt (a check digit,
-    a format) is an issue of the file that was read.
+    A finding changes neither the outcome nor the disposition of a receipt. A problem that is found while a file is read
+    (a check digit, a format) is an issue of the file.
     """
 
-    #: 期別違い: paid for another term than the one that was due, or the receipt names another term than its bill.
+    #: 期別違い: another term than the one that was due is paid, or the term of the receipt differs from its bill.
     WRONG_TERM = "WRONG_TERM"
-    #: 支払期限後: paid after the slip's last day.
+    #: 支払期限後: paid after the payment deadline of the slip.
     EXPIRED = "EXPIRED"
-    #: 他団体分: the receipt names a body that is not served here.
+    #: 他団体分: the receipt is for an authority that the policy does not list.
     WRONG_BODY = "WRONG_BODY"
-    #: 出納閉鎖後: the money came after the accounts of its year had closed.
+    #: 出納閉鎖後: received after the accounts of its fiscal year were closed.
     YEAR_CLOSED = "YEAR_CLOSED"
-    #: 滞留速報: neither a final nor a cancel has come.
+    #: 滞留速報: neither a final receipt nor a cancellation has arrived.
     STALE_PROVISIONAL = "STALE_PROVISIONAL"
-    #: 内訳不一致: parts do not add up, or a partial payment is not to be split.
+    #: 内訳不一致: the parts do not add up, or a partial payment must not be split.
     SPLIT_MISMATCH = "SPLIT_MISMATCH"
-    #: 合計不一致: a file or an operator's report says another total than its records.
+    #: 合計不一致: a total of a file or of an agent report differs from its records.
     TOTAL_MISMATCH = "TOTAL_MISMATCH"
-    #: 払込額不一致: the bank has another sum than the records of the day.
+    #: 払込額不一致: the deposit differs from the sum of the records of the day.
     SETTLEMENT_MISMATCH = "SETTLEMENT_MISMATCH"
-    #: 払込未着: money was reported and has not come to the bank.
+    #: 払込未着: payments were reported, but the deposit has not arrived.
     MISSING_SETTLEMENT = "MISSING_SETTLEMENT"
-    #: 識別番号の重複: payments with one provider key and different content.
+    #: 識別番号の重複: payments with the same provider key and different content.
     KEY_REUSED = "KEY_REUSED"
-    #: ファイルの重複: a file repeats payments of another file.
+    #: ファイルの重複: a file contains payments of another file.
     FILE_OVERLAPS = "FILE_OVERLAPS"

@@ -1,6 +1,7 @@
-"""Receipt files (収納データ): what banks, stores and operators say has been paid, exact to the byte.
+"""Read, check and write receipt files (収納データ): the payments that banks, stores and collection agents report.
 
-A file is read by a named layout. Here a store's file is invented, and read:
+A file is read by a named layout; its format is never guessed. This example generates a file of a convenience store and
+reads it:
 
 >>> import io
 >>> content = io.BytesIO()
@@ -12,32 +13,32 @@ A file is read by a named layout. Here a store's file is invented, and read:
 >>> file.totals.read, file.totals.accepted, file.totals.rejected
 (3, 3, 0)
 
-Batches are for machines, and :func:`read` returns all of a file, or raises if a record was rejected:
+:func:`read` returns all receipts as an Arrow table, and raises if a record was rejected:
 
->>> paid = read(content, "dsk-csv")
->>> paid.table.column("amount").to_pylist(), len(paid.issues), paid.totals.accepted_yen
+>>> result = read(content, "dsk-csv")
+>>> result.table.column("amount").to_pylist(), len(result.issues), result.totals.accepted_yen
 ([283726, 288265, 249846], 0, 821837)
 
-A file that is not whole is refused:
+:func:`check` returns totals and issues instead of raising. A truncated file is rejected as a whole:
 
->>> report = check(io.BytesIO(content.getvalue()[:-3]), "dsk-csv")
->>> [(issue.code, issue.location.record) for issue in report.refused]
+>>> result = check(io.BytesIO(content.getvalue()[:-3]), "dsk-csv")
+>>> [(issue.code, issue.location.record) for issue in result.fatal_issues]
 [('RECORD_TRUNCATED', 3)]
 
-:func:`check` says the same as a report, :func:`write` makes files of any layout but XML, and
-:mod:`kokin.receipts.layouts` holds the layouts.
+:func:`write` writes files of any layout but XML, :func:`edit` copies a file with changed fields, and
+:mod:`kokin.receipts.layouts` contains the layouts.
 """
 
 from kokin.receipts import layouts
-from kokin.receipts._check import CheckResult, check
-from kokin.receipts._decode import RawRecord
-from kokin.receipts._file import FileRejectedError, ReceiptFile, open, read  # noqa: A004
-from kokin.receipts._frames import FileFraming
+from kokin.receipts._file import ReceiptFile, open, read  # noqa: A004
+from kokin.receipts._framing import FileFraming
 from kokin.receipts._issue_log import IssueLog
-from kokin.receipts._rewrite import edit
-from kokin.receipts._synthesize import generate_sample
+from kokin.receipts._record import RawRecord
+from kokin.receipts._report import CheckResult, check
+from kokin.receipts._sample import generate_sample
+from kokin.receipts._session import FileRejectedError
 from kokin.receipts._totals import DeclaredTotal, Totals
-from kokin.receipts._write import write
+from kokin.receipts._writer import edit, write
 
 __all__ = [
     "CheckResult",

@@ -1,8 +1,11 @@
-"""The key of a payment (``provider_key``), as a layout's ``[identity]`` declares it: of one record, and of a batch.
+"""Compose the key of a payment (``provider_key``) from the fields that the layout's ``[identity]`` table names.
 
-An assigned reference that is unique as it is, is the key itself. Any other key is a text of its parts:
+Only the key is composed here, for one record or for a batch. Whether two receipts with equal keys are one payment or a
+duplicate is decided in ``kokin.reconcile``.
+
+A reference that is unique by itself is the key. Any other key is a text of the layout's name and the key's parts:
 ``zengin-01:9999|001|1234567|2026-04-01|000002``. In a part, ``%`` and ``|`` are written as ``%25`` and ``%7C``, so two
-keys are equal only where all of their parts are.
+keys are equal only if all their parts are.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.model import Receipt, Text, field_types
-from kokin.receipts import _arrow as arrow
-from kokin.receipts.layouts import Identity, Layout
+from kokin.receipts._columns import array_of
+from kokin.receipts.layouts import IdentityFields, Layout
 
 Values = Mapping[str, Any]
 _SEPARATOR = "|"
-# The percent sign first, for the second has one.
+# The percent sign is escaped first, because the escape of the separator contains one.
 _ESCAPES = (("%", "%25"), (_SEPARATOR, "%7C"))
 
 
@@ -36,110 +39,110 @@ MAX_LENGTH = _max_length()
 
 
 class PaymentKey:
-    """Composes ``provider_key``, ``key_composed`` and ``cancels`` from the ``fields`` that a file has."""
+    """Composes ``provider_key``, ``key_composed`` and ``cancels``; ``fields`` are the detail fields of the file."""
 
     def __init__(self, layout: Layout, fields: Collection[str]) -> None:
-        identity = layout.identity or Identity()
-        has = {path: path.startswith("header.") or path in fields for path in identity.ids}
+        identity = layout.identity or IdentityFields()
+        is_present = {path: path.startswith("header.") or path in fields for path in identity.ids}
         self._none = identity.none
-        self._fixed = [*identity.fields, *identity.scope]
-        self._references = [path for path in identity.assigned if has[path]]
-        if not all(has[path] for path in self._fixed) or (identity.assigned and not self._references):
-            self._fixed, self._references = [], []
-        self._cancels = identity.cancels if all(has[path] for path in identity.cancels) else []
-        self._prefix = f"{layout.name}:" if self._fixed else ""
+        #: The parts of a key that must all have a value, and the references of which the first with a value is used.
+        self._required = [*identity.fields, *identity.scope]
+        self._references = [path for path in identity.assigned if is_present[path]]
+        if not all(is_present[path] for path in self._required) or (identity.assigned and not self._references):
+            self._required, self._references = [], []
+        self._cancels = identity.cancels if all(is_present[path] for path in identity.cancels) else []
+        self._prefix = f"{layout.name}:" if self._required else ""
         self._is_composed = identity.is_composed
-        has_key = bool(self._fixed or self._references)
-        #: The canonical columns that it fills; none where the file has no key.
+        has_key = bool(self._required or self._references)
+        #: The canonical columns that are filled; empty if the file lacks the fields of the key.
         self.columns = ["provider_key", "key_composed"] * has_key + ["cancels"] * bool(self._cancels)
 
     def values(self, record: Values, header: Values) -> dict[str, Any]:
-        """The values of its columns for one record."""
+        """Return the values of ``columns`` for one record."""
 
         def text(path: str) -> str | None:
             return self._text(path, record, header)
 
-        references = [next((found for path in self._references if (found := text(path))), None)]
-        key = self._joined([*map(text, self._fixed), *(references if self._references else [])])
+        reference = next((found for path in self._references if (found := text(path))), None)
+        key = self._join([*map(text, self._required), *([reference] if self._references else [])])
         values = {
             "provider_key": key,
             "key_composed": None if key is None else self._is_composed,
-            "cancels": self._joined([text(path) for path in self._cancels]),
+            "cancels": self._join([text(path) for path in self._cancels]),
         }
         return {name: values[name] for name in self.columns}
 
     def _text(self, path: str, record: Values, header: Values) -> str | None:
-        """A part as text; ``None`` where it is empty or identifies nothing."""
+        """Return a part as text; ``None`` if it is empty or identifies nothing (``none``)."""
         name = path.removeprefix("header.")
         value = record.get(path) if name == path else header.get(name)
         text = value.isoformat() if isinstance(value, date | time) else None if value is None else str(value)
         return None if text in self._none.get(path, ()) else text
 
-    def _joined(self, parts: list[str | None]) -> str | None:
+    def _join(self, parts: list[str | None]) -> str | None:
+        """Return the key of the parts, or ``None`` if a part is missing."""
         texts = [part for part in parts if part is not None]
         if not texts or len(texts) < len(parts):
             return None
         if not self._prefix:
-            return _shortened(texts[0])
-        return _shortened(self._prefix + _SEPARATOR.join(map(_escaped, texts)))
+            return _limit_length(texts[0])
+        return _limit_length(self._prefix + _SEPARATOR.join(map(_escape, texts)))
 
     def arrays(self, take: Callable[[str], pa.Array], header: Values) -> dict[str, pa.Array]:
-        """Its columns for a batch of records under one header; ``take`` gives the column of a field."""
+        """Return ``columns`` for a batch of records under one header; ``take`` returns the column of a field."""
 
         def part(path: str) -> Any:
             if path.startswith("header."):  # one value for the whole batch
                 text = self._text(path, {}, header)
-                return _scalar(None if text is None else self._part(text))
+                return _scalar(_escape(text) if text is not None and self._prefix else text)
             column = take(path)
             column = column if column.type == pa.string() else column.cast(pa.string())
             if path in self._none:
-                nothing = pc.is_in(column, arrow.few(self._none[path], pa.string()))
-                column = pc.if_else(nothing, _scalar(None), column)
-            return self._escaped_column(column)
+                identifies_nothing = pc.is_in(column, array_of(self._none[path], pa.string()))
+                column = pc.if_else(identifies_nothing, _scalar(None), column)
+            return _escape_column(column) if self._prefix else column
 
         columns: dict[str, pa.Array] = {}
         if "provider_key" in self.columns:
             references = [pc.coalesce(*map(part, self._references))] if self._references else []
-            key = self._joined_columns([*map(part, self._fixed), *references])
+            key = self._join_columns([*map(part, self._required), *references])
             columns["provider_key"] = key
-            either = arrow.few([self._is_composed, None], pa.bool_())
-            columns["key_composed"] = either.take(key.is_null().cast(pa.int8()))
+            by_is_null = array_of([self._is_composed, None], pa.bool_())
+            columns["key_composed"] = by_is_null.take(key.is_null().cast(pa.int8()))
         if "cancels" in self.columns:
-            columns["cancels"] = self._joined_columns([part(path) for path in self._cancels])
+            columns["cancels"] = self._join_columns([part(path) for path in self._cancels])
         return columns
 
-    def _part(self, text: str) -> str:
-        return _escaped(text) if self._prefix else text
-
-    def _escaped_column(self, column: pa.Array) -> pa.Array:
-        if self._prefix:
-            content = np.frombuffer(column.buffers()[2] or b"", np.uint8)
-            for sign, escape in _ESCAPES:
-                if (content == ord(sign)).any():  # few columns have one
-                    column = pc.replace_substring(column, sign, escape)
-        return column
-
-    def _joined_columns(self, parts: list[Any]) -> pa.Array:
+    def _join_columns(self, parts: list[Any]) -> pa.Array:
+        """Return the keys of columns of parts, as :meth:`_join` row by row."""
         key = parts[0]
         if self._prefix:
             key = pc.binary_join_element_wise(*parts, _scalar(_SEPARATOR))
             key = pc.binary_join_element_wise(_scalar(self._prefix), key, _scalar(""))
         if (pc.max(pc.binary_length(key)).as_py() or 0) <= MAX_LENGTH:
             return key
-        return arrow.few([None if text is None else _shortened(text) for text in key.to_pylist()], pa.string())
+        return array_of([None if text is None else _limit_length(text) for text in key.to_pylist()], pa.string())
 
 
 def _scalar(text: str | None) -> pa.Scalar:
-    """A text as an Arrow scalar (``pa.scalar`` imports pandas)."""
-    return arrow.few([text], pa.string())[0]
+    """Return a text as an Arrow scalar (``pa.scalar`` imports pandas)."""
+    return array_of([text], pa.string())[0]
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     for sign, escape in _ESCAPES:
         text = text.replace(sign, escape)
     return text
 
 
-def _shortened(key: str) -> str:
-    """A key that a receipt can hold: one that is too long becomes its SHA-256."""
+def _escape_column(column: pa.Array) -> pa.Array:
+    content = np.frombuffer(column.buffers()[2] or b"", np.uint8)
+    for sign, escape in _ESCAPES:
+        if (content == ord(sign)).any():  # few columns contain one
+            column = pc.replace_substring(column, sign, escape)
+    return column
+
+
+def _limit_length(key: str) -> str:
+    """Return the key, or its SHA-256 in hexadecimal if it is longer than a receipt allows."""
     return key if len(key) <= MAX_LENGTH else sha256(key.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The issues of a file: the first ones in full, all of them by number."""
+"""The issues of a file: the first ones in full, all of them counted by code."""
 
 from __future__ import annotations
 
@@ -10,46 +10,65 @@ from kokin.issues import Issue
 
 
 class IssueLog(Sequence[Issue]):
-    """A sequence of the first ``most`` issues; ``counts`` and ``total`` know of all, so a million fit in memory.
+    """A sequence of the first ``max_issues`` issues; ``counts`` and ``total`` include all, in constant memory.
 
-    Its length is that of the issues that are kept, and it is true if there were any, so that ``if file.issues`` holds
-    with ``most=0``, too.
+    Its length is the number of issues in full. It is true if there was any issue, also with ``max_issues=0``.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, max_issues: int) -> None:
+        self.max_issues = max_issues
         self.counts: Counter[str] = Counter()
-        self._kept: list[Issue] = []
+        self._issues: list[Issue] = []
 
     def add(self, issues: Iterable[Issue]) -> None:
-        """Take issues, in the order of the file."""
+        """Append issues, in the order of the file."""
         for issue in issues:
             self.counts[issue.code] += 1
-            if len(self._kept) < self.most:
-                self._kept.append(issue)
+            if len(self._issues) < self.max_issues:
+                self._issues.append(issue)
 
     @property
     def total(self) -> int:
-        """How many there were."""
+        """The number of all issues."""
         return self.counts.total()
 
     @property
     def dropped(self) -> int:
-        """How many are counted but not kept."""
-        return self.total - len(self._kept)
+        """The number of issues that are only counted."""
+        return self.total - len(self._issues)
 
     def __bool__(self) -> bool:
         return self.total > 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._issues)
 
     @overload
     def __getitem__(self, index: int) -> Issue: ...
     @overload
     def __getitem__(self, index: slice) -> list[Issue]: ...
     def __getitem__(self, index: int | slice) -> Issue | list[Issue]:
-        return self._kept[index]
+        return self._issues[index]
 
     def __repr__(self) -> str:
         return f"<IssueLog: {self.total} issues, {dict(self.counts)}>"
+
+
+class FileIssues:
+    """The issues of one reading: ``all`` of them, and the ``fatal`` ones, for which the whole file is rejected.
+
+    Every part of a reader writes into the one object of its reading.
+    """
+
+    def __init__(self, max_issues: int) -> None:
+        self.all = IssueLog(max_issues)
+        self.fatal = IssueLog(max_issues)
+
+    def add(self, *issues: Issue) -> None:
+        """Append issues that concern their record only, or are warnings."""
+        self.all.add(issues)
+
+    def reject_file(self, *issues: Issue) -> None:
+        """Append issues for which the whole file is rejected."""
+        self.all.add(issues)
+        self.fatal.add(issues)

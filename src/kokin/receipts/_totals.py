@@ -1,4 +1,10 @@
-"""What a file declares about itself, against what stands in it: order of records, counts and sums."""
+"""Declared totals (合計) and the order of records: what a file declares about itself, compared with its records.
+
+A declared total that differs from the records rejects the whole file (``TOTAL_MISMATCH``), with two exceptions that are
+warnings: a rejected record may explain the difference (``TOTAL_UNSURE``), and the layout may say that senders count
+differently (``TOTAL_DIFFERS``). A record out of order (``RECORD_ORDER``), a missing one (``RECORD_MISSING``), and a
+request that comes back without results (``REQUEST_FILE``) reject the file, too.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kokin.issues import Issue, Location
-from kokin.receipts._canonical import as_code
-from kokin.receipts._decode import RawRecord
+from kokin.receipts._issue_log import FileIssues
+from kokin.receipts._record import RawRecord, as_code
 from kokin.receipts.layouts import Layout, Total
 
 
 @dataclass(frozen=True)
 class DeclaredTotal:
-    """A total that the file declares (合計), and what its records add up to."""
+    """A total that the file declares, and the sum of its records."""
 
     field: str
     """``record.field`` in the layout."""
@@ -27,13 +33,13 @@ class DeclaredTotal:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the two are the same; None: that cannot be known."""
+        """Whether the two are equal; ``None`` if that cannot be known."""
         return None if self.unsure else self.declared == self.counted
 
 
 @dataclass
 class Totals:
-    """The funnel of a file: every detail record is accepted, reported as unpaid, or rejected."""
+    """The counts of a file: every detail record is accepted, reported as unpaid, or rejected."""
 
     records: int = 0
     """Records of every kind."""
@@ -42,7 +48,7 @@ class Totals:
     accepted: int = 0
     """Detail records that became receipts."""
     unpaid: int = 0
-    """Good detail records that report no payment, such as 振替不能 or 出金."""
+    """Valid detail records that report no payment, such as 振替不能 or 出金."""
     rejected: int = 0
     """Detail records with an error; each has its issue."""
     accepted_yen: int = 0
@@ -50,96 +56,133 @@ class Totals:
     rejected_yen: int = 0
     """As far as the amounts of the rejected records could be read."""
     declared: list[DeclaredTotal] = field(default_factory=list)
-    """What headers and trailers say, in the order of the file."""
+    """The totals in headers and trailers, in the order of the file."""
     complete: bool = False
     """Whether the whole file has been read; until then everything is provisional."""
 
 
 @dataclass
 class _Sum:
+    """The running sum or count of one declared total."""
+
     total: Total
     exact: int = 0
-    #: Records of which it is not known whether, or with how much, they belong to the sum.
     unsure: int = 0
+    """Records that may belong to the sum, or whose value could not be read."""
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Add a detail record, as far as its values could be read."""
+        total = self.total
+        tests = [None if name not in values else as_code(values[name]) in codes for name, codes in total.where.items()]
+        if False in tests:
+            return
+        amount = values.get(total.sum) if total.sum else 1
+        if None in tests or amount is None:
+            self.unsure += 1
+        else:
+            self.exact += amount
+
+    def may_be(self, declared: int) -> bool:
+        """Whether records that could not be read explain a declared total.
+
+        Each of them may be missing in a count, and any amount may be missing in a sum.
+        """
+        maximum = declared if self.total.sum else self.exact + self.unsure
+        return self.unsure > 0 and self.exact <= declared <= maximum
 
 
-class Control:
-    """Follows the records of a file in their order, and compares what the file declares with what it holds.
+class TotalsChecker:
+    """Follows the records of a file in their order, and writes issues of order and totals into ``issues``.
 
-    ``refused`` collects what makes the whole file unusable; ``warnings`` what does not.
+    The comparisons are appended to ``totals.declared``.
     """
 
-    def __init__(self, layout: Layout, file: str, totals: Totals) -> None:
-        self.layout, self.file, self.totals = layout, file, totals
-        self.refused: list[Issue] = []
-        self.warnings: list[Issue] = []
+    def __init__(self, layout: Layout, file: str, totals: Totals, issues: FileIssues) -> None:
+        self.layout, self.file, self.totals, self.issues = layout, file, totals, issues
         self._sums = [_Sum(total) for total in layout.totals]
         self._roles = {kind.role for kind in layout.kinds.values()}
+        #: What the record before was: "start" (none), "batch" (a header or detail), "after" (a trailer), "ended".
         self._stage = "start" if "header" in self._roles else "batch"
+        #: Headers and trailers with totals that are not compared yet.
         self._pending: list[RawRecord] = []
         self._unpaid_in_batch = 0
 
-    def record(self, record: RawRecord) -> None:
-        """Take a record that is not a detail: its place in the order, and its totals."""
+    def add_record(self, record: RawRecord) -> None:
+        """Check the place of a header, trailer or end record in the order of the file, and compare its totals."""
         role = self.layout.kinds[record.kind].role
-        if role not in self._expected():
-            place = Location(self.file, record.number, record.offset)
-            self.refused.append(
-                Issue("RECORD_ORDER", field="", expected=" or ".join(self._expected()), found=role, location=place)
-            )
+        if role not in self._expected_roles():
+            self._reject_order(record, role)
         if role == "header":
             self._close_batch()
         self._pending.append(record)
-        self._count_all(role)
+        self._count(role)
         if role == "trailer":
             self._close_batch()
         self._stage = {"header": "batch", "trailer": "after", "end": "ended"}[role]
 
-    def _expected(self) -> list[str]:
-        after = ["header"] if "header" in self._roles else []
+    def add_detail(self, record: RawRecord, *, unpaid: bool = False) -> None:
+        """Count a detail record, a rejected one as far as its values could be read."""
+        if not self.expects_data:
+            self._reject_order(record, "data")
+            self._stage = "batch"
+        self._unpaid_in_batch += unpaid
+        for each in self._sums:
+            if each.total.of == "data":
+                each.add(record.values)
+        self._count("data")
+
+    @property
+    def expects_data(self) -> bool:
+        """Whether a detail record may come next."""
+        return self._stage == "batch"
+
+    def add_details(self, count: int, unpaid: int, amounts: Sequence[int]) -> None:
+        """Count many valid detail records in their place; ``amounts`` is the sum that they add to each total."""
+        self._unpaid_in_batch += unpaid
+        for each, amount in zip(self._sums, amounts, strict=True):
+            each.exact += amount if each.total.of == "data" else count * (each.total.of == "records")
+
+    def finish(self) -> None:
+        """Compare the totals of the whole file at its end, and check which record is missing."""
+        self._close_batch()
+        for record in self._pending:
+            self._compare(record, "file")
+        missing = {"start": "header", "batch": "trailer", "after": "end", "ended": ""}[self._stage]
+        if self._stage == "batch" and "trailer" not in self._roles:
+            missing = "end"
+        if missing in self._roles:
+            self.issues.reject_file(Issue("RECORD_MISSING", expected=missing, location=Location(self.file)))
+
+    def _expected_roles(self) -> list[str]:
+        next_batch = ["header"] if "header" in self._roles else []
+        end = ["end"] if "end" in self._roles else []
         match self._stage:
             case "start":
                 return ["header"]
             case "batch" if "trailer" in self._roles:
                 return ["data", "trailer"]
+            case "batch":
+                return ["data", *next_batch, *end]
             case "ended":
                 return ["nothing after the end record"]
-            case "batch":
-                return ["data", *after, *(["end"] if "end" in self._roles else [])]
             case _:
-                return [*after, *(["end"] if "end" in self._roles else [])]
+                return [*next_batch, *end]
 
-    def detail(self, record: RawRecord, *, unpaid: bool = False) -> None:
-        """Take a detail record, a rejected one as far as its fields could be read."""
-        if not self.expects_data:
-            place = Location(self.file, record.number, record.offset)
-            self.refused.append(
-                Issue("RECORD_ORDER", field="", expected=" or ".join(self._expected()), found="data", location=place)
-            )
-            self._stage = "batch"
-        self._unpaid_in_batch += unpaid
-        for each in self._sums:
-            if each.total.of == "data":
-                _add(each, record.values)
-        self._count_all("data")
+    def _reject_order(self, record: RawRecord, role: str) -> None:
+        expected = " or ".join(self._expected_roles())
+        issue = Issue("RECORD_ORDER", field="", expected=expected, found=role, location=self._location(record))
+        self.issues.reject_file(issue)
 
-    @property
-    def expects_data(self) -> bool:
-        """Whether a detail record may stand next."""
-        return self._stage == "batch"
+    def _location(self, record: RawRecord, byte: int = 0) -> Location:
+        return Location(self.file, record.record_no, record.byte_offset + byte)
 
-    def details(self, count: int, unpaid: int, added: Sequence[int]) -> None:
-        """Take many good detail records that stand where they may; ``added`` is what they add to each total."""
-        self._unpaid_in_batch += unpaid
-        for each, more in zip(self._sums, added, strict=True):
-            each.exact += more if each.total.of == "data" else count * (each.total.of == "records")
-
-    def _count_all(self, role: str) -> None:
+    def _count(self, role: str) -> None:
+        """Count a record in the totals of all records, and a header in those of batches."""
         for each in self._sums:
             each.exact += each.total.of == "records" or (each.total.of == "batches" and role == "header")
 
     def _close_batch(self) -> None:
-        """Compare what the header and the trailer of the batch declare, and begin the sums anew."""
+        """Compare the totals of the batch in its header and trailer, and reset their sums."""
         for record in self._pending:
             self._compare(record, "batch")
         self._pending = [record for record in self._pending if self._declares(record, "file")]
@@ -151,43 +194,37 @@ class Control:
     def _declares(self, record: RawRecord, scope: str) -> bool:
         return any(each.total.record == record.kind and each.total.scope == scope for each in self._sums)
 
-    def finish(self) -> None:
-        """The end of the file: what is missing, and the totals of the whole file."""
-        self._close_batch()
-        for record in self._pending:
-            self._compare(record, "file")
-        missing = {"start": "header", "batch": "trailer", "after": "end", "ended": ""}[self._stage]
-        if self._stage == "batch" and "trailer" not in self._roles:
-            missing = "end"
-        if missing in self._roles:
-            self.refused.append(Issue("RECORD_MISSING", expected=missing, location=Location(self.file)))
-
     def _compare(self, record: RawRecord, scope: str) -> None:
+        """Compare the totals of one scope, a batch or the file, that a record declares."""
         if scope == "batch" and self._is_request(record):
-            place = Location(self.file, record.number, record.offset)
-            self.refused.append(Issue("REQUEST_FILE", field=record.kind, location=place))
+            self.issues.reject_file(Issue("REQUEST_FILE", field=record.kind, location=self._location(record)))
             return
         for each in self._sums:
             total = each.total
+            if total.record != record.kind or total.scope != scope:
+                continue
             declared = record.values.get(total.field)
-            if total.record != record.kind or total.scope != scope or declared is None:
-                continue
-            start = self.layout.kinds[record.kind].offsets[total.field]
-            where = Location(self.file, record.number, record.offset + start)
-            name, differs = f"{record.kind}.{total.field}", declared != each.exact
-            # A record without a value may be missing in a count; with how much in a sum is not known.
-            most = declared if total.sum else each.exact + each.unsure
-            explained = each.unsure > 0 and each.exact <= declared <= most
-            unsure = explained or (differs and total.warn)
-            self.totals.declared.append(DeclaredTotal(name, declared, each.exact, where, unsure))
-            if not differs and not each.unsure:
-                continue
-            code = "TOTAL_UNSURE" if explained else "TOTAL_DIFFERS" if total.warn else "TOTAL_MISMATCH"
-            issue = Issue(code, field=name, expected=str(each.exact), found=str(declared), location=where)
-            (self.warnings if unsure else self.refused).append(issue)
+            if declared is not None:
+                self._compare_total(record, each, declared)
+
+    def _compare_total(self, record: RawRecord, counted: _Sum, declared: int) -> None:
+        total = counted.total
+        name, is_equal = f"{record.kind}.{total.field}", declared == counted.exact
+        location = self._location(record, self.layout.kinds[record.kind].offsets[total.field])
+        is_explained = counted.may_be(declared)
+        is_warning = is_explained or (not is_equal and total.warn)
+        self.totals.declared.append(DeclaredTotal(name, declared, counted.exact, location, is_warning))
+        if is_equal and not counted.unsure:
+            return
+        code = "TOTAL_UNSURE" if is_explained else "TOTAL_DIFFERS" if total.warn else "TOTAL_MISMATCH"
+        issue = Issue(code, field=name, expected=str(counted.exact), found=str(declared), location=location)
+        if is_warning:
+            self.issues.add(issue)
+        else:
+            self.issues.reject_file(issue)
 
     def _is_request(self, record: RawRecord) -> bool:
-        """Whether a trailer says that nothing has been done yet, and no record says otherwise."""
+        """Whether a trailer and the records of its batch have no results, as in a file on its way to the bank."""
         request = self.layout.request
         return (
             request is not None
@@ -196,15 +233,3 @@ class Control:
             and (record.values.get(request.positive) or 0) > 0
             and all(record.values.get(name) == 0 for name in request.zero)
         )
-
-
-def _add(each: _Sum, values: Mapping[str, Any]) -> None:
-    total = each.total
-    tests = [None if name not in values else as_code(values[name]) in codes for name, codes in total.where.items()]
-    if False in tests:
-        return
-    amount = values.get(total.sum) if total.sum else 1
-    if None in tests or amount is None:
-        each.unsure += 1
-    else:
-        each.exact += amount

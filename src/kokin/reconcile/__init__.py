@@ -1,4 +1,4 @@
-"""Reconciliation (消込): receipts settled against bills by the rule of matching.
+"""Reconciliation (消込): match receipts with bills, allocate every yen, and build the accounts.
 
 >>> import pyarrow as pa
 >>> from datetime import date
@@ -9,51 +9,51 @@
 >>> receipts = pa.Table.from_pylist([
 ...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
 ...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
->>> done = reconcile(bills, receipts)
->>> done.outcomes.select(["outcome", "bill_id", "applied", "excess", "balance_before"]).to_pylist()[1]
-{'outcome': 'DUPLICATE_PAYMENT', 'bill_id': 'B1', 'applied': 0, 'excess': 10000, 'balance_before': 0}
->>> done.balances.select(["bill_id", "residual", "status"]).to_pylist()[1:]
+>>> result = reconcile(bills, receipts)
+>>> result.outcomes.select(["outcome", "disposition", "bill_id", "excess", "balance_before"]).to_pylist()[1]
+{'outcome': 'DUPLICATE_PAYMENT', 'disposition': 'excess', 'bill_id': 'B1', 'excess': 10000, 'balance_before': 0}
+>>> result.balances.select(["bill_id", "residual", "status"]).to_pylist()[1:]
 [{'bill_id': 'B2', 'residual': 500, 'status': 'partial'}, {'bill_id': 'B3', 'residual': 10000, 'status': 'expected'}]
->>> done.summary["bins"]
+>>> result.summary.dispositions
 {'applied': 19500, 'excess': 10000, 'suspense': 0, 'provisional': 0, 'no_effect': 0}
 
-What it means for the books is a second question, with the catalogue and the bank beside it:
+The accounts add law, policy and the bank:
 
->>> accounts = build_accounts(done, bills, as_of=date(2026, 6, 1))
+>>> accounts = build_accounts(result, as_of=date(2026, 6, 1))
 >>> accounts.overpayments.select(["bill_id", "kind", "excess", "interest"]).to_pylist()
 [{'bill_id': 'B1', 'kind': 'double', 'excess': 10000, 'interest': 0}]
 >>> accounts.receivables.select(["billed", "received", "overpaid", "unpaid"]).to_pylist()
 [{'billed': 30000, 'received': 29500, 'overpaid': 10000, 'unpaid': 10500}]
 """
 
-from kokin.reconcile._accounts import Accounts, build_accounts
+from kokin.reconcile._accounts import Accounts, AccountsSummary, build_accounts
+from kokin.reconcile._aging import AGING_BUCKETS, AgingKind
+from kokin.reconcile._bank import AgentReport, BankDeposit, bank_deposits
+from kokin.reconcile._bill_columns import WriteOff
 from kokin.reconcile._controls import Control
-from kokin.reconcile._match_input import overlaps
-from kokin.reconcile._overpayments import OverpaymentKind
+from kokin.reconcile._matches import overlaps
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._reconcile import Reconciliation, reconcile
-from kokin.reconcile._reversals import Reversal, standing
-from kokin.reconcile._settlement import AgentReport, BankDeposit, bank_deposits
+from kokin.reconcile._reconciliation import OutcomeTotal, Reconciliation, Summary, reconcile
+from kokin.reconcile._setoff import OverpaymentKind
 from kokin.reconcile._tables import BalanceStatus
-from kokin.reconcile._waiting import AGING_BUCKETS, AgingKind
-from kokin.reconcile._write_offs import WriteOff
 
 __all__ = [
     "AGING_BUCKETS",
     "Accounts",
+    "AccountsSummary",
     "AgentReport",
     "AgingKind",
     "BalanceStatus",
     "BankDeposit",
     "Control",
+    "OutcomeTotal",
     "OverpaymentKind",
     "Policy",
     "Reconciliation",
-    "Reversal",
+    "Summary",
     "WriteOff",
     "bank_deposits",
     "build_accounts",
     "overlaps",
     "reconcile",
-    "standing",
 ]

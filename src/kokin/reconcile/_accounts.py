@@ -1,8 +1,9 @@
-"""The accounts of a run: what law, policy and the bank say about what the rule of matching has decided."""
+"""The accounts of a run: what law, policy and bank add to the outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -10,60 +11,98 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow import Int64Array, from_numpy
+from kokin._arrow import Int64Array, as_table, from_numpy, validate_table
 from kokin.catalog import CATALOG, Catalog
+from kokin.issues import InvalidInputError, Issue
 from kokin.matching import Allocations
-from kokin.model import Finding, arrow_schema
-from kokin.reconcile import _files as files_of
+from kokin.model import ArrowStreamExportable, Bill, Finding, arrow_schema
+from kokin.reconcile import _bank as bank
 from kokin.reconcile import _findings as findings
-from kokin.reconcile import _settlement as bank
-from kokin.reconcile._billed import Billed
-from kokin.reconcile._controls import Control
-from kokin.reconcile._lines import Lines
-from kokin.reconcile._offers import Offers, OpenDebts, WrongTerms, offer, offer_table, open_debts, wrong_terms
-from kokin.reconcile._overpayments import overpaid, overpayments
-from kokin.reconcile._part_allocations import Mismatches, PartAllocations, allocate_to_parts
-from kokin.reconcile._reconcile import Reconciliation
-from kokin.reconcile._totals import part_table, receivables, receivables_control, totals
-from kokin.reconcile._waiting import arrears, pending
-from kokin.reconcile._write_offs import WriteOff, written_off
+from kokin.reconcile._aging import aging_table, arrears_table
+from kokin.reconcile._bank import AgentReport, BankDeposit
+from kokin.reconcile._bill_columns import BillColumns, WriteOff, written_off_yen
+from kokin.reconcile._controls import (
+    Control,
+    file_control,
+    receivables_control,
+    report_control,
+    settlement_control,
+    unchecked,
+)
+from kokin.reconcile._findings import FileTotal
+from kokin.reconcile._reconciliation import MatchedRun, Reconciliation, Summary, html_table
+from kokin.reconcile._setoff import (
+    DueDebts,
+    SetoffCandidates,
+    WrongInstalments,
+    candidate_table,
+    due_debts,
+    overpaid_rows,
+    overpayment_table,
+    setoff_candidates,
+    wrong_instalments,
+)
+from kokin.reconcile._totals import (
+    Mismatches,
+    PartAllocations,
+    allocate_to_parts,
+    part_table,
+    receivable_table,
+    total_table,
+)
 
 if TYPE_CHECKING:
     from kokin.receipts import Totals
 
 
-class Accounts:
-    """What a reconciliation means for the books. No yen is moved: outcomes, balances and bins stay what they are.
+@dataclass(frozen=True)
+class AccountsSummary(Summary):
+    """The summary of a run with the findings and controls of its accounts."""
 
-    Each table is made when it is first asked for.
+    as_of: date
+    """The day of the run."""
+    findings: Mapping[str, int]
+    """The number of findings by :class:`~kokin.model.Finding`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary for JSON."""
+        return {**super().as_dict(), "as_of": self.as_of.isoformat(), "findings": dict(self.findings)}
+
+    def _repr_html_(self) -> str:
+        """Return the summary as HTML tables for notebooks."""
+        return super()._repr_html_() + html_table(("finding", "count"), list(self.findings.items()))
+
+
+class Accounts:
+    """The accounting tables of a run. They move no yen: outcomes, balances and dispositions stay as they are.
+
+    Each table is computed on first access.
     """
 
     def __init__(
         self,
-        result: Reconciliation,
-        bills: Any,
-        catalog: Catalog,
-        credits_: pa.Table | None,
-        reports: pa.Table | None,
+        run: MatchedRun,
+        bills: BillColumns,
+        deposits: pa.Table | None,
+        agent_reports: pa.Table | None,
         files: Mapping[str, Totals] | None,
         write_offs: pa.Table | None,
         as_of: date | None,
     ) -> None:
-        self._result, self._policy = result, result._policy
-        self._billed = Billed(bills, result._index, catalog)
-        self._lines = Lines(result)
-        self._written_off: Int64Array = np.zeros_like(result._open)
+        self._run, self._bills, self._policy = run, bills, run.policy
+        self._written_off: Int64Array = np.zeros_like(run.balance)
         if write_offs is not None:
-            self._written_off = written_off(write_offs, self._billed, result._open)
-        #: int64 (m,): what is still asked for on each obligation.
-        self._unpaid = result._open - self._written_off
-        self._credits, self._reports, self._files = credits_, reports, files
+            self._written_off = written_off_yen(write_offs, bills, run.balance)
+        #: int64 (m,): yen still open on each obligation.
+        self._unpaid = run.balance - self._written_off
+        self._deposits, self._agent_reports, self._files = deposits, agent_reports, files
         self._day = np.datetime64(as_of or self._last_day(), "D")
 
     def _last_day(self) -> Any:
-        """The latest day that a receipt tells, or a bill where there is no receipt."""
-        told = [self._lines.days(name) for name in ("paid_on", "received_on", "settled_on")]
-        days = np.concatenate(told if len(self._lines) else [self._billed.terms.due_on])
+        """Return the latest date in the receipts, or the latest due date if there are no receipts."""
+        rows = self._run.rows
+        columns = [rows.day_column(name) for name in ("paid_on", "received_on", "settled_on")]
+        days = np.concatenate(columns if len(rows) else [self._bills.fiscal_dates.due_on])
         return np.nanmax(days) if len(days) else date.min
 
     @property
@@ -74,59 +113,58 @@ class Accounts:
     @cached_property
     def exceptions(self) -> pa.Table:
         """Everything to look at: the exceptions of the outcomes, then :attr:`findings`, in the same columns."""
-        return pa.concat_tables([self._result._outcome_exceptions.cast(findings.FINDING_SCHEMA), self.findings])
+        return pa.concat_tables([self._run.exceptions, self.findings])
 
     @cached_property
     def findings(self) -> pa.Table:
-        """What the records say of each other, and what law, policy and bank add, by :class:`~kokin.model.Finding`.
+        """Conflicts among the records, and what law, policy and bank add, by :class:`~kokin.model.Finding`.
 
-        In the columns of ``Reconciliation.exceptions``; ``outcome`` holds the finding. A finding of a file, a report or
-        a day has no bill and no amount.
+        In the columns of ``Reconciliation.exceptions``; ``outcome`` is the finding. A finding of a file, a report or a
+        day has no bill and no amount.
         """
-        lines, billed, policy = self._lines, self._billed, self._policy
+        rows, bills, policy = self._run.rows, self._bills, self._policy
         tables = [
-            self._result.findings,
-            *findings.wrong_years_and_term(lines, billed),
-            self._wrong_term_findings(),
-            findings.expired(lines, billed),
-            findings.wrong_body(lines, billed, policy),
-            findings.year_closed(lines, billed, policy),
-            findings.stale_provisional(lines, policy, self._day),
+            self._run.findings,
+            *findings.other_instalments_and_years(rows, bills),
+            self._wrong_instalment_findings(),
+            findings.expired(rows, bills),
+            findings.other_payees(rows, bills, policy),
+            findings.after_closing(rows, bills, policy),
+            findings.stale_provisional(rows, policy, self._day),
             *(
-                self._split_findings(field, some)
-                for field, some in zip(("parts", "amount"), self._by_part[1:], strict=True)
+                self._split_findings(field, mismatches)
+                for field, mismatches in zip(("parts", "amount"), self._by_part[1:], strict=True)
             ),
-            findings.told_parts(lines),
+            findings.receipt_parts(rows),
         ]
         if self._files is not None:
-            tables.append(files_of.file_findings(self._file_totals))
-        if self._reports is not None:
-            tables += bank.report_findings(self._report_sums)
-        if self._credits is not None:
-            tables += bank.settlement_findings(lines, self.settlements, policy, self._day)
+            tables.append(findings.total_mismatches(self._file_totals))
+        if self._agent_reports is not None:
+            tables += bank.report_findings(self._report_totals)
+        if self._deposits is not None:
+            tables += bank.settlement_findings(rows, self.settlements, policy, self._day)
         return pa.concat_tables(tables)
 
-    def _wrong_term_findings(self) -> pa.Table:
-        period = self._billed.period
-        line, debt = self._wrong_terms
-        due, paid = self._open_debts.slip[debt], self._lines.slip[line]
-        expected, found = (period.take(from_numpy(slips, pa.int32())) for slips in (due, paid))
-        return findings.of_lines(Finding.WRONG_TERM, self._lines, line, "period", expected, found)
+    def _wrong_instalment_findings(self) -> pa.Table:
+        row, debt = self._wrong_instalments
+        slips = self._due_debts.slip[debt], self._run.rows.slip[row]
+        expected, found = (self._bills.period.take(from_numpy(each, pa.int32())) for each in slips)
+        return findings.receipt_findings(Finding.WRONG_TERM, self._run.rows, row, "period", expected, found)
 
-    def _split_findings(self, field: str, some: Mismatches) -> pa.Table:
-        line = self._allocations.payment[some.allocation]
-        expected, found = findings.texts_of(some.expected), findings.texts_of(some.found)
-        return findings.of_lines(Finding.SPLIT_MISMATCH, self._lines, line, field, expected, found)
+    def _split_findings(self, field: str, mismatches: Mismatches) -> pa.Table:
+        row = self._allocations.payment[mismatches.allocation]
+        expected, found = findings.value_texts(mismatches.expected), findings.value_texts(mismatches.found)
+        return findings.receipt_findings(Finding.SPLIT_MISMATCH, self._run.rows, row, field, expected, found)
 
     @cached_property
     def parts(self) -> pa.Table:
         """What each debt and each part of it received.
 
         ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``: ``bill_id`` is the bill whose
-        debt was lowered (of a slip for the whole year a row for each term), ``charge`` the part, null where the yen are
-        not to be told apart (see :attr:`Policy.split`). ``applied`` adds up to that of the outcomes.
+        debt was lowered (of a slip for the whole year a row for each instalment), ``charge`` the part, null for yen
+        that are not split (see :attr:`Policy.split`). ``applied`` adds up to that of the outcomes.
         """
-        return part_table(self._lines, self._billed, self._allocations, self._by_part[0])
+        return part_table(self._run.rows, self._bills, self._allocations, self._by_part[0])
 
     @cached_property
     def totals(self) -> pa.Table:
@@ -135,18 +173,20 @@ class Accounts:
         ``receipts`` counts receipts, one with several parts once for each of their charges. Yen: ``received`` is
         ``revenue`` (what lowered a balance) and ``overpaid`` (過誤納) and ``suspense`` (不明金).
         """
-        line = self._allocations.payment[self._by_part[0].allocation]
-        return totals(self._lines, self._billed, self.parts, line)
+        row = self._allocations.payment[self._by_part[0].allocation]
+        return total_table(self._run.rows, self._bills, self.parts, row)
 
     @cached_property
     def receivables(self) -> pa.Table:
-        """調定収納照合表, by ``charge, item_code, year_class``: how what was billed explains what is open.
+        """調定収納照合表, by ``charge, item_code, year_class``: how the billed yen explain the open ones.
 
         Yen: ``billed, paid_before, received, overpaid, written_off, unpaid``, with ``billed - paid_before - (received -
-        overpaid) - written_off = unpaid``. ``received`` is everything that came for known bills; suspense is of no
-        bill. The class is the debt's on the day of the run: what is open when its accounts have closed is carried over.
+        overpaid) - written_off = unpaid``. ``received`` is everything received for known bills; suspense is of no
+        bill. The class is the debt's on the day of the run: a debt still open after 出納閉鎖 is carried over.
         """
-        return receivables(self._lines, self._billed, self._allocations, self._written_off, self._unpaid, self._day)
+        return receivable_table(
+            self._run.rows, self._bills, self._allocations, self._written_off, self._unpaid, self._day
+        )
 
     @cached_property
     def overpayments(self) -> pa.Table:
@@ -157,143 +197,146 @@ class Accounts:
         run, ``offered`` the yen that could be set off.
 
         Raises:
-            RateMissingError: the rate of a year between payment and decision is not known.
+            RateMissingError: the rate of a year between payment and decision is unknown.
         """
-        at = overpaid(self._lines)
-        offered = np.zeros(len(at), np.int64)
-        own = ~self._offers.wrong_term
-        np.add.at(offered, np.searchsorted(at, self._offers.line[own]), self._offers.yen[own])
-        return overpayments(self._lines, self._billed, offered, self._policy, self._day)
+        overpaid = overpaid_rows(self._run.rows)
+        offered = np.zeros(len(overpaid), np.int64)
+        candidates = self._setoff_candidates
+        is_excess = ~candidates.is_wrong_instalment
+        np.add.at(offered, np.searchsorted(overpaid, candidates.row[is_excess]), candidates.yen[is_excess])
+        return overpayment_table(self._run.rows, self._bills, offered, self._policy, self._day)
 
     @cached_property
-    def offers(self) -> pa.Table:
-        """充当候補: due debts of the payer for his money, in the order in which they are offered. Nothing is moved.
+    def setoff_candidates(self) -> pa.Table:
+        """充当候補: due debts of a payer and the payments that could be set off against them, in that order.
 
         ``source, record_no, bill_id, kind, debt_bill_id, charge, item_code, period, due_on, residual, offered,
-        consent``. ``bill_id`` is the bill that was paid on, ``debt_bill_id`` the one that is offered; no yen is offered
-        twice. ``consent`` says that law alone does not allow it: only debts among local taxes, or of one charge, are
-        set off without asking (地方税法17の2, 自治法231の3④).
+        consent``. ``bill_id`` is the bill that was paid, ``debt_bill_id`` the one that is due; no yen is offered
+        for two debts. ``consent``: the payer must agree, because law allows a set-off without consent only among local
+        taxes, or between debts of one charge (地方税法17の2, 自治法231の3④).
         """
-        return offer_table(self._offers, self._lines, self._billed, self._unpaid)
+        return candidate_table(self._setoff_candidates, self._run.rows, self._bills, self._unpaid)
 
     @cached_property
     def settlements(self) -> pa.Table:
         """払込照合表: ``settled_on, agent_code, receipts, settled, cancelled, fee, expected, credits, credited``.
 
-        What should have come to the bank, by day and operator, and what came. Revenue is gross whatever is netted;
-        ``fee`` is the expense. Without credits, those columns are 0.
+        The expected and the actual deposits, by day and agent. Revenue is gross even if fees are netted; ``fee`` is the
+        expense. Without deposits, those columns are 0.
         """
-        credits_ = arrow_schema(bank.BankDeposit).empty_table() if self._credits is None else self._credits
-        return bank.settlements(self._lines, credits_, self._policy)
+        deposits = arrow_schema(BankDeposit).empty_table() if self._deposits is None else self._deposits
+        return bank.settlement_table(self._run.rows, deposits, self._policy)
 
     @cached_property
-    def pending(self) -> pa.Table:
-        """未着・滞留一覧: money that is not at its end yet, by ``kind`` (:class:`PendingKind`), the oldest first.
+    def aging(self) -> pa.Table:
+        """未着・滞留一覧: money that has not reached its end, by ``kind`` (:class:`AgingKind`), the oldest first.
 
         ``kind, source, record_no, outcome, bill_id, payee_code, item_code, case_key, agent_code, since, days, age,
-        amount``. ``age`` is ``0-7``, ``8-30``, ``31-90`` or ``91+`` days. A 速報 waits since it was paid, 不明金 since
-        it was received. What is unsettled is a day and an operator, and is told where the bank's credits are given.
+        amount``. ``age`` is one of :data:`AGING_BUCKETS`. A 速報 counts from its payment, 不明金 from its receipt.
+        Undeposited money is listed by day and agent, if the bank deposits are known.
         """
-        return pending(self._lines, None if self._credits is None else self.settlements, self._day)
+        return aging_table(self._run.rows, None if self._deposits is None else self.settlements, self._day)
 
     @cached_property
     def arrears(self) -> pa.Table:
-        """未納一覧: every debt whose day has passed, by its day; 督促 and 滞納管理 start from it.
+        """未納一覧: every debt past its due date, by that date; 督促 and 滞納管理 start from it.
 
         ``bill_id, payee_code, item_code, case_key, payer_key, system, charge, claim, levy_year, tax_year, period,
-        year_class, due_on, days, age, billed, paid, unpaid, reported``. ``bill_id`` is the slip that stands for the
-        debt, ``paid`` what ever came for it, ``reported`` says that a 速報 waits on it: do not remind.
+        year_class, due_on, days, age, billed, paid, unpaid, reported``. ``bill_id`` is the main slip of the debt,
+        ``paid`` everything that was ever paid on it; ``reported``: it has a 速報, do not remind.
         """
-        return arrears(self._billed, self._unpaid, self._written_off, self._result._waiting, self._day)
+        provisional = self._run.provisional_slips
+        return arrears_table(self._bills, self._unpaid, self._written_off, provisional, self._day)
 
     @cached_property
     def controls(self) -> list[Control]:
-        """The control equations T1 to T6; one whose other side was not given is not checked."""
-        checked = [receivables_control(self.receivables)]
-        if self._files is not None:
-            checked.append(files_of.file_control(self._file_totals))
-        if self._reports is not None:
-            checked.append(bank.report_control(self._report_sums))
-        if self._credits is not None:
-            checked.append(bank.settlement_control(self.settlements, self._day))
-        told = {control.name: control for control in (*self._result.controls, *checked)}
-        return list(told.values())
+        """The control equations T1 to T6; one of which a side is missing is not checked."""
+        has_files, has_reports = self._files is not None, self._agent_reports is not None
+        return [
+            file_control(self._file_totals) if has_files else unchecked("T1"),
+            report_control(self._report_totals) if has_reports else unchecked("T2"),
+            unchecked("T3") if self._deposits is None else settlement_control(self.settlements, self._day),
+            self._run.disposition_control,
+            receivables_control(self.receivables),
+            self._run.payment_control,
+        ]
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
-        """The summary of the reconciliation with the findings counted and all controls, for JSON."""
+    def summary(self) -> AccountsSummary:
+        """Counts and yen of the run, its findings and all controls."""
         counts = self.findings.column("outcome").value_counts().to_pylist()
-        return {
-            **self._result.summary,
-            "as_of": self.as_of.isoformat(),
-            "findings": {row["values"]: row["counts"] for row in sorted(counts, key=lambda row: row["values"])},
-            "controls": {control.name: control.as_dict() for control in self.controls},
-        }
+        found = {row["values"]: row["counts"] for row in sorted(counts, key=lambda row: row["values"])}
+        return AccountsSummary(**vars(self._run.summary(self.controls)), as_of=self.as_of, findings=found)
+
+    def _repr_html_(self) -> str:
+        return self.summary._repr_html_()
 
     @cached_property
     def _allocations(self) -> Allocations:
-        """The allocations of the run by line: ``payment`` is the line."""
-        allocations = self._result._judged.allocations
-        line_of = np.empty(len(self._lines), np.int64)
-        line_of[self._lines.rows] = np.arange(len(self._lines))
-        return allocations.by_payment(line_of[allocations.payment])
+        """The allocations of the run; ``payment`` is the row in the table of outcomes."""
+        allocations = self._run.matches.allocations
+        return allocations.by_payment(self._run.row_of_receipt[allocations.payment])
 
     @cached_property
     def _by_part(self) -> tuple[PartAllocations, Mismatches, Mismatches]:
-        return allocate_to_parts(self._allocations, self._billed, self._policy.split)
+        return allocate_to_parts(self._allocations, self._bills, self._policy.split)
 
     @cached_property
-    def _open_debts(self) -> OpenDebts:
-        return open_debts(self._billed, self._unpaid, self._day)
+    def _due_debts(self) -> DueDebts:
+        return due_debts(self._bills, self._unpaid, self._day)
 
     @cached_property
-    def _wrong_terms(self) -> WrongTerms:
-        return wrong_terms(self._lines, self._billed, self._open_debts)
+    def _wrong_instalments(self) -> WrongInstalments:
+        return wrong_instalments(self._run.rows, self._bills, self._due_debts)
 
     @cached_property
-    def _offers(self) -> Offers:
-        return offer(self._lines, self._billed, self._open_debts, self._wrong_terms)
+    def _setoff_candidates(self) -> SetoffCandidates:
+        return setoff_candidates(self._run.rows, self._bills, self._due_debts, self._wrong_instalments)
 
     @cached_property
-    def _file_totals(self) -> list[files_of.FileTotal]:
-        return files_of.file_totals(self._lines, self._files or {})
+    def _file_totals(self) -> list[FileTotal]:
+        return findings.file_totals(self._run.rows, self._files or {})
 
     @cached_property
-    def _report_sums(self) -> pa.Table:
-        assert self._reports is not None
-        return bank.report_sums(self._lines, self._reports)
+    def _report_totals(self) -> pa.Table:
+        assert self._agent_reports is not None
+        return bank.report_totals(self._run.rows, self._agent_reports)
 
 
 def build_accounts(
     result: Reconciliation,
-    bills: Any,
     *,
     catalog: Catalog = CATALOG,
-    credits: Any = None,  # noqa: A002 (入金: the field's word)
-    reports: Any = None,
+    deposits: ArrowStreamExportable | None = None,
+    agent_reports: ArrowStreamExportable | None = None,
     files: Mapping[str, Totals] | None = None,
-    write_offs: Any = None,
+    write_offs: ArrowStreamExportable | None = None,
     as_of: date | None = None,
 ) -> Accounts:
-    """What a reconciliation means for the books, by law and by the policy it was made with.
+    """Compute the accounts of a reconciliation by law and by its policy.
 
     Args:
-        result: the reconciliation.
-        bills: the table of bills that it was made from, in the same order.
-        catalog: the charges, with the body's own 税目・料金番号 (:func:`kokin.catalog.load`).
-        credits: what reached the bank, with the columns of :class:`Credit`; :func:`bank_deposits` makes them from a
-            bank file. Without them nothing is said about settlement.
-        reports: what operators report, with the columns of :class:`AgentReport`.
-        files: the totals of the receipt files that were read, by SHA-256: ``{file.digest: file.totals}``.
-        write_offs: what the body has given up, with the columns of :class:`WriteOff`.
-        as_of: the day of the run: until which debts are due and 速報 waited for, and on which refunds are decided. By
-            default the latest day that a receipt tells, so that a run can be repeated.
+        result: the reconciliation of a table of bills.
+        catalog: the charges, with the authority's own 税目・料金番号 (:func:`kokin.catalog.load`).
+        deposits: the bank deposits, with the columns of :class:`BankDeposit`; :func:`bank_deposits` converts a bank
+            file. Without them settlement is not checked.
+        agent_reports: the statements of agents, with the columns of :class:`AgentReport`.
+        files: the totals of the receipt files, by SHA-256: ``{file.digest: file.totals}``.
+        write_offs: the debts that were written off, with the columns of :class:`WriteOff`.
+        as_of: the day of the run, on which debts are due, 速報 are stale and refunds are decided. The default is the
+            latest date in the receipts, so that a run can be repeated.
 
     Raises:
-        InvalidInputError: the bills are others than those of the result, a table lacks a column or a required value, a
+        InvalidInputError: the reconciliation was computed from an index, a table lacks a column or a required value, a
             value breaks the rule of its field, or more is written off than is open.
     """
-    credits_ = None if credits is None else bank.checked(credits, bank.BankDeposit)
-    told = None if reports is None else bank.checked(reports, bank.AgentReport)
-    given_up = None if write_offs is None else bank.checked(write_offs, WriteOff)
-    return Accounts(result, bills, catalog, credits_, told, files, given_up, as_of)
+    run = result.run
+    if run.bills is None:
+        issue = Issue("FIELD_MISSING", field="bills", expected="a reconciliation of a table of bills")
+        raise InvalidInputError([issue], "no accounts without the bills")
+    bills = BillColumns(validate_table(run.bills, Bill), run.index, catalog)
+    tables = [
+        None if rows is None else validate_table(as_table(rows), record)
+        for rows, record in ((deposits, BankDeposit), (agent_reports, AgentReport), (write_offs, WriteOff))
+    ]
+    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of)

@@ -1,46 +1,40 @@
-"""What law and policy find beside the outcomes: rows for those who look into them, and no yen moved."""
+"""Findings (要確認): what records, law and policy show beside the outcomes. A finding moves no yen."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int64Array, bool_array, from_numpy, to_mask
+from kokin._arrow import Int64Array, bool_array, combine, from_numpy, to_mask
 from kokin.model import Finding, Outcome
-from kokin.reconcile._billed import Billed
-from kokin.reconcile._columns import days_array
-from kokin.reconcile._lines import Lines
+from kokin.reconcile._bill_columns import BillColumns, book
+from kokin.reconcile._columns import categorize, days_array
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._tables import EXCEPTION_COLUMNS
-from kokin.reconcile._years import book
+from kokin.reconcile._tables import EXCEPTION_SCHEMA, OutcomeRows
 
-#: The columns of every table of exceptions.
-FINDING_SCHEMA = pa.schema(
-    [
-        *((name, pa.int64() if name in ("record_no", "amount") else pa.string()) for name in EXCEPTION_COLUMNS),
-        ("field", pa.string()),
-        ("expected", pa.string()),
-        ("found", pa.string()),
-    ]
-)
+if TYPE_CHECKING:
+    from kokin.receipts import Totals
 
-#: One text for all rows, or one for each.
+#: One text for all rows, or a column with a text for each.
 Texts: TypeAlias = str | pa.Array
 
 
-def of_lines(finding: Finding, lines: Lines, at: Int64Array, field: Texts, expected: Texts, found: Texts) -> pa.Table:
-    """Findings of some lines, one each; a null is told as nothing."""
-    told = lines.told.take(from_numpy(at, pa.int64())).select(list(EXCEPTION_COLUMNS))
-    columns = [*told.columns, *(_filled(texts, len(at)) for texts in (field, expected, found))]
-    columns[EXCEPTION_COLUMNS.index("outcome")] = _filled(finding.value, len(at))
-    return pa.table(columns, schema=FINDING_SCHEMA)
+def receipt_findings(
+    finding: Finding, rows: OutcomeRows, at: Int64Array, field: Texts, expected: Texts, found: Texts
+) -> pa.Table:
+    """Return a finding on each of the rows ``at``, int64 (k,), in ``EXCEPTION_SCHEMA``; a null text becomes empty."""
+    columns = dict(zip(rows.table.column_names, rows.outcomes_at(at).columns, strict=True))
+    texts = {"outcome": finding.value, "field": field, "expected": expected, "found": found}
+    columns.update({name: _text_array(text, len(at)) for name, text in texts.items()})
+    return pa.table([columns[name] for name in EXCEPTION_SCHEMA.names], schema=EXCEPTION_SCHEMA)
 
 
-def of_sources(
+def source_findings(
     finding: Finding,
     source: Texts,
     field: Texts,
@@ -49,103 +43,168 @@ def of_sources(
     count: int,
     record_no: pa.Array | None = None,
 ) -> pa.Table:
-    """Findings of files, reports and days: of no single receipt."""
-    given = {"source": source, "outcome": finding.value, "field": field, "expected": expected, "found": found}
-    columns = {name: _filled(texts, count) for name, texts in given.items()}
+    """Return ``count`` findings on files, agent reports or days, in ``EXCEPTION_SCHEMA``, without bill and yen."""
+    texts = {"source": source, "outcome": finding.value, "field": field, "expected": expected, "found": found}
+    columns = {name: _text_array(text, count) for name, text in texts.items()}
     if record_no is not None:
         columns["record_no"] = record_no
-    return pa.table([columns.get(f.name, pa.nulls(count, f.type)) for f in FINDING_SCHEMA], schema=FINDING_SCHEMA)
-
-
-def _filled(texts: Texts, count: int) -> pa.Array:
-    return pa.repeat(pa.scalar(texts), count) if isinstance(texts, str) else pc.fill_null(texts.cast(pa.string()), "")
-
-
-def texts_of(values: npt.NDArray[Any]) -> pa.Array:
-    """Yen or days as texts; null for NaT."""
-    return (days_array(values) if values.dtype.kind == "M" else from_numpy(values, pa.int64())).cast(pa.string())
-
-
-def wrong_body(lines: Lines, billed: Billed, policy: Policy) -> pa.Table:
-    """Receipts that name a body which is not served here."""
-    payee = lines.text("payee_code")
-    served = policy.payee_codes or sorted(pc.unique(billed.text("payee_code")).to_pylist())
-    strange = pc.invert(pc.is_in(payee, value_set=pa.array(["", *served], pa.string())))
-    at = _where(to_mask(pc.and_(strange, payee.is_valid())))
-    return of_lines(
-        Finding.WRONG_BODY, lines, at, "payee_code", " | ".join(served), payee.take(from_numpy(at, pa.int64()))
+    return pa.table(
+        [columns.get(each.name, pa.nulls(count, each.type)) for each in EXCEPTION_SCHEMA], schema=EXCEPTION_SCHEMA
     )
 
 
-def wrong_years_and_term(lines: Lines, billed: Billed) -> list[pa.Table]:
-    """Receipts that name another 期別 or another year than the bill that their number leads to."""
-    known = _where(lines.booked)
-    slip = lines.slip[known]
-    period = lines.text("period").take(from_numpy(known, pa.int64()))
-    own = billed.period.take(from_numpy(slip, pa.int32()))
-    differs = to_mask(pc.fill_null(pc.not_equal(period, own), False))
-    tables = [
-        of_lines(
-            Finding.WRONG_TERM,
-            lines,
-            known[differs],
-            "period",
-            own.filter(bool_array(differs)),
-            period.filter(bool_array(differs)),
-        )
-    ]
+def _text_array(texts: Texts, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(texts), count) if isinstance(texts, str) else pc.fill_null(texts.cast(pa.string()), "")
+
+
+def value_texts(values: npt.NDArray[Any]) -> pa.Array:
+    """Return yen or days as texts; null for NaT."""
+    return (days_array(values) if values.dtype.kind == "M" else from_numpy(values, pa.int64())).cast(pa.string())
+
+
+def other_payees(rows: OutcomeRows, bills: BillColumns, policy: Policy) -> pa.Table:
+    """Find receipts with a 共通納税機関コード that is neither in the policy nor, by default, on any bill."""
+    payee = rows.text_column("payee_code")
+    known = policy.payee_codes or sorted(pc.unique(bills.text_column("payee_code")).to_pylist())
+    is_other = pc.invert(pc.is_in(payee, value_set=pa.array(["", *known], pa.string())))
+    at = np.flatnonzero(to_mask(pc.and_(is_other, payee.is_valid())))
+    found = payee.take(from_numpy(at, pa.int64()))
+    return receipt_findings(Finding.WRONG_BODY, rows, at, "payee_code", " | ".join(known), found)
+
+
+def other_instalments_and_years(rows: OutcomeRows, bills: BillColumns) -> list[pa.Table]:
+    """Find receipts with another 期別, 賦課年度 or 課税年度 than the bill that their number leads to."""
+    booked = np.flatnonzero(rows.is_booked)
+    slip = rows.slip[booked]
+    period = rows.text_column("period").take(from_numpy(booked, pa.int64()))
+    billed_period = bills.period.take(from_numpy(slip, pa.int32()))
+    differs = to_mask(pc.fill_null(pc.not_equal(period, billed_period), False))
+    expected, found = (column.filter(bool_array(differs)) for column in (billed_period, period))
+    tables = [receipt_findings(Finding.WRONG_TERM, rows, booked[differs], "period", expected, found)]
     for name in ("levy_year", "tax_year"):
-        told = lines.whole(name)[known]
-        year = getattr(billed.terms, name)[slip]
-        differs = (told > 0) & (year > 0) & (told != year)
-        tables.append(
-            of_lines(Finding.WRONG_TERM, lines, known[differs], name, texts_of(year[differs]), texts_of(told[differs]))
-        )
+        year = rows.int_column(name)[booked]
+        billed_year = getattr(bills.fiscal_dates, name)[slip]
+        differs = (year > 0) & (billed_year > 0) & (year != billed_year)
+        expected, found = value_texts(billed_year[differs]), value_texts(year[differs])
+        tables.append(receipt_findings(Finding.WRONG_TERM, rows, booked[differs], name, expected, found))
     return tables
 
 
-def expired(lines: Lines, billed: Billed) -> pa.Table:
-    """Payments after the 支払期限 of their slip; the day that the receipt carries is that of the slip in hand."""
-    slip = np.maximum(lines.slip, 0)
-    last_day = lines.days("payable_until")
-    if len(billed):
-        last_day = np.where(np.isnat(last_day), billed.days("payable_until")[slip], last_day)
-    at = _where(lines.booked & (lines.paid_on > last_day))
-    return of_lines(Finding.EXPIRED, lines, at, "paid_on", texts_of(last_day[at]), texts_of(lines.paid_on[at]))
+def expired(rows: OutcomeRows, bills: BillColumns) -> pa.Table:
+    """Find payments after the 支払期限 of the receipt (that of the paid slip), or else of the bill."""
+    slip = np.maximum(rows.slip, 0)
+    last_day = rows.day_column("payable_until")
+    if len(bills):
+        last_day = np.where(np.isnat(last_day), bills.day_column("payable_until")[slip], last_day)
+    at = np.flatnonzero(rows.is_booked & (rows.paid_on > last_day))
+    expected, found = value_texts(last_day[at]), value_texts(rows.paid_on[at])
+    return receipt_findings(Finding.EXPIRED, rows, at, "paid_on", expected, found)
 
 
-def year_closed(lines: Lines, billed: Billed, policy: Policy) -> pa.Table:
-    """Money that came after the accounts of its term's year had closed: it is 滞納繰越分 of the year it came in."""
-    known = _where(lines.booked)
-    booked = book(billed.terms_of(lines.slip[known]), lines.received_on[known])
-    told = booked.after_closing
+def after_closing(rows: OutcomeRows, bills: BillColumns, policy: Policy) -> pa.Table:
+    """Find payments received after 出納閉鎖 of their due date's year: they are 滞納繰越分 of the year of receipt."""
+    booked = np.flatnonzero(rows.is_booked)
+    booking = book(bills.fiscal_dates_of(rows.slip[booked]), rows.received_on[booked])
+    is_late = booking.after_closing
     if policy.year_closed == "crossing":
-        told = told & (lines.paid_on[known] <= booked.closed_on)
-    at = known[told]
-    expected, found = texts_of(booked.closed_on[told]), texts_of(lines.received_on[at])
-    return of_lines(Finding.YEAR_CLOSED, lines, at, "received_on", expected, found)
+        is_late = is_late & (rows.paid_on[booked] <= booking.closed_on)
+    at = booked[is_late]
+    expected, found = value_texts(booking.closed_on[is_late]), value_texts(rows.received_on[at])
+    return receipt_findings(Finding.YEAR_CLOSED, rows, at, "received_on", expected, found)
 
 
-def stale_provisional(lines: Lines, policy: Policy, as_of: np.datetime64) -> pa.Table:
-    """速報 that have waited for longer than the policy lets them."""
-    last_day = as_of - np.timedelta64(policy.stale_after, "D")
-    at = _where(lines.are(Outcome.PROVISIONAL) & (lines.paid_on < last_day))
-    found = texts_of(lines.paid_on[at])
-    return of_lines(Finding.STALE_PROVISIONAL, lines, at, "paid_on", f"{last_day} or later", found)
+def stale_provisional(rows: OutcomeRows, policy: Policy, as_of: np.datetime64) -> pa.Table:
+    """Find 速報 without 確報 or 取消 that are older than the policy allows."""
+    first_day = as_of - np.timedelta64(policy.stale_after, "D")
+    at = np.flatnonzero(rows.with_outcome(Outcome.PROVISIONAL) & (rows.paid_on < first_day))
+    found = value_texts(rows.paid_on[at])
+    return receipt_findings(Finding.STALE_PROVISIONAL, rows, at, "paid_on", f"{first_day} or later", found)
 
 
-_TOLD_PARTS = ("principal", "late_charge", "demand_fee")
+_RECEIPT_PARTS = ("principal", "late_charge", "demand_fee")
 
 
-def told_parts(lines: Lines) -> pa.Table:
-    """Receipts whose own 本税, 延滞金 and 督促手数料 do not add up to their amount."""
-    told = [lines.whole(name) for name in _TOLD_PARTS]
-    total = sum((np.maximum(yen, 0) for yen in told), np.zeros(len(lines), np.int64))
-    # A receipt that tells no principal tells nothing that could add up.
-    at = _where(lines.money & (told[0] >= 0) & (total != lines.amount))
-    expected, found = texts_of(lines.amount[at]), texts_of(total[at])
-    return of_lines(Finding.SPLIT_MISMATCH, lines, at, " + ".join(_TOLD_PARTS), expected, found)
+def receipt_parts(rows: OutcomeRows) -> pa.Table:
+    """Find receipts with a 本税 whose 本税, 延滞金 and 督促手数料 do not add up to their amount."""
+    parts = [rows.int_column(name) for name in _RECEIPT_PARTS]
+    sums = sum((np.maximum(yen, 0) for yen in parts), np.zeros(len(rows), np.int64))
+    # Without a principal the other parts cannot be expected to add up.
+    at = np.flatnonzero(rows.is_payment & (parts[0] >= 0) & (sums != rows.amount))
+    expected, found = value_texts(rows.amount[at]), value_texts(sums[at])
+    return receipt_findings(Finding.SPLIT_MISMATCH, rows, at, " + ".join(_RECEIPT_PARTS), expected, found)
 
 
-def _where(flags: BoolArray) -> Int64Array:
-    return np.flatnonzero(flags)
+class FileTotal(NamedTuple):
+    """A total of a receipt file, from two sources."""
+
+    file: str
+    record_no: int | None
+    field: str
+    expected: int
+    found: int
+    unsure: bool = False
+    """Whether the two cannot be compared; see :attr:`kokin.receipts.DeclaredTotal.unsure`."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two are known to be different."""
+        return self.expected != self.found and not self.unsure
+
+
+def file_totals(rows: OutcomeRows, files: Mapping[str, Totals]) -> list[FileTotal]:
+    """Return every total of some files: declared against counted, and accepted against the receipts of the run.
+
+    Args:
+        rows: the receipts.
+        files: the totals of files that were read to their end, by SHA-256 as in the receipts' ``digest``.
+    """
+    digest, source = categorize(rows.text_column("digest")), rows.text_column("source")
+    in_file = np.flatnonzero(digest.codes >= 0)
+    record_no = rows.int_column("record_no")[in_file]
+    # A file may be among the receipts several times: each of its records is counted once, one without number always.
+    key = np.where(record_no > 0, record_no, -1 - np.arange(len(in_file)))
+    pairs = np.stack([digest.codes[in_file].astype(np.int64), key])
+    first_of_record = np.unique(pairs, axis=1, return_index=True)[1]
+    in_file = in_file[np.sort(first_of_record)]
+    codes = digest.codes[in_file]
+    count, yen = np.bincount(codes, minlength=len(digest.categories)), np.zeros(len(digest.categories), np.int64)
+    np.add.at(yen, codes, rows.amount[in_file])
+    first = dict(zip(*(column.tolist() for column in np.unique(codes, return_index=True)), strict=True))
+    file_totals_ = []
+    for name, totals in files.items():
+        code = digest.categories.index(name) if name in digest.categories else None
+        file = name if code is None else source[int(in_file[first[code]])].as_py() or name
+        records, amount = (0, 0) if code is None else (int(count[code]), int(yen[code]))
+        file_totals_ += [
+            FileTotal(file, total.location.record, total.field, total.declared, total.counted, total.unsure)
+            for total in totals.declared
+        ]
+        file_totals_.append(FileTotal(file, None, "records", totals.accepted, records))
+        file_totals_.append(FileTotal(file, None, "amount", totals.accepted_yen, amount))
+    return file_totals_
+
+
+def total_mismatches(totals: list[FileTotal]) -> pa.Table:
+    """Find the totals of files that differ."""
+    differing = [total for total in totals if total.differs]
+    file, field, expected, found = (
+        pa.array([str(getattr(total, name)) for total in differing], pa.string())
+        for name in ("file", "field", "expected", "found")
+    )
+    record_no = pa.array([total.record_no for total in differing], pa.int64())
+    return source_findings(Finding.TOTAL_MISMATCH, file, field, expected, found, len(differing), record_no)
+
+
+def overlapping_files(overlaps: pa.Table) -> pa.Table:
+    """Find the files that repeat payments of other files, from the table of :func:`kokin.reconcile.overlaps`."""
+    name, other_name = (
+        pc.if_else(
+            pc.equal(overlaps.column(f"{prefix}source"), ""),
+            *(overlaps.column(f"{prefix}{field}") for field in ("digest", "source")),
+        )
+        for prefix in ("", "other_")
+    )
+    counts = [overlaps.column(field).cast(pa.string()) for field in ("repeated", "records")]
+    found = pc.binary_join_element_wise(pc.binary_join_element_wise(*counts, " of "), other_name, " in ")
+    expected = "in no other file"
+    return source_findings(Finding.FILE_OVERLAPS, combine(name), "records", expected, combine(found), len(overlaps))

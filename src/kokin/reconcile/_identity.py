@@ -1,7 +1,7 @@
 """What makes two receipts one payment. It depends on the records alone, not on bills or on the bytes of a file.
 
 So a file that is delivered again with other newlines, in halves, or as an overlapping statement changes nothing.
-:func:`identify` has the rule.
+:func:`identify` has the rule, and :func:`payment_order` decides which record of a payment counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kokin._arrow import (
 )
 from kokin.matching import (
     CONTENT_COLUMNS,
-    EL_FIELDS,
+    KEY_COLUMNS,
     KEY_KINDS,
     NO_KEY,
     REVERSAL,
@@ -39,26 +39,28 @@ from kokin.matching import (
     hash_keys,
     starts_of_runs,
 )
-from kokin.reconcile._encoding import EncodedColumns, encode_texts, encode_together
-from kokin.reconcile._payment_order import payment_order
-
-#: The columns of :func:`overlaps`.
-OVERLAP_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("digest", pa.string()),
-        ("records", pa.int64()),
-        ("repeated", pa.int64()),
-        ("other_source", pa.string()),
-        ("other_digest", pa.string()),
-    ]
-)
+from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_columns, key_texts
 
 _FILE, _OTHER_FILE = ("source", "digest"), ("other_source", "other_digest")
+_COUNTS = ("records", "repeated")
+#: The columns of :func:`overlaps`.
+OVERLAP_SCHEMA = pa.schema(
+    [(name, pa.int64() if name in _COUNTS else pa.string()) for name in (*_FILE, *_COUNTS, *_OTHER_FILE)]
+)
 
 # Columns with the most different values first, so that few rows remain for the others.
 _SELECTIVE = ("provider_key", "case_key", *KEY_KINDS[1:], "amount", "paid_on")
 _CONTENT = (*_SELECTIVE, *(name for name in CONTENT_COLUMNS if name not in (*_SELECTIVE, "kind")))
+
+_WHEN = ("paid_on", "paid_time", "received_on", "provider_key")
+_WHAT = ("amount", "kind", *KEY_COLUMNS)
+#: The columns by which payments are sorted: when and under which reference a payment was made, what else it says, and
+#: where it was reported. The columns of a step are compared only where all steps before it are equal.
+SORT_COLUMNS = (
+    _WHEN,
+    (*_WHAT, *(name for name in CONTENT_COLUMNS if name not in (*_WHEN, *_WHAT))),
+    ("digest", "record_no", "source"),
+)
 
 
 class Identity(NamedTuple):
@@ -233,18 +235,10 @@ def _may_repeat(columns: EncodedColumns, name: str) -> BoolArray:
 
 def _payment_numbers(columns: EncodedColumns) -> list[Int64Array]:
     """Return the payment numbers of each record by kind (``KEY_KINDS``) as codes, int64 (n,) each; -1: none."""
-    el_number = np.full(len(columns), -1, np.int64)
-    if all(columns.has(name) for name in EL_FIELDS):
-        is_complete = np.logical_and.reduce([columns.is_present(name) for name in EL_FIELDS])
-        case_key = encode_texts(pc.utf8_lpad(columns.texts("case_key"), 20, "0"))
-        codes = [columns.codes(name) for name in EL_FIELDS if name != "case_key"]
-        el_number = np.where(is_complete, group(case_key, *codes), -1)
-    numbers = [el_number]
-    for name in KEY_KINDS[1:]:
-        code = columns.codes(name).astype(np.int64)
-        if name == "barcode" and columns.has(name):
-            code = encode_texts(pc.utf8_slice_codeunits(columns.texts(name), 2, 29))
-        numbers.append(np.where(columns.is_present(name), code, -1))
+    numbers = []
+    for kind in KEY_KINDS:
+        is_present = np.logical_and.reduce([columns.is_present(name) for name in key_columns(kind)])
+        numbers.append(np.where(is_present, encode_texts(pa.chunked_array([key_texts(columns, kind)])), -1))
     return numbers
 
 
@@ -355,6 +349,24 @@ def linked_by_key(columns: EncodedColumns, kind: UInt8Array, slip: Int32Array, k
         bookings, members, *_ = _find_bookings(columns, np.ones(len(columns), np.bool_))
         linked[bookings] = linked[members] = True
     return linked
+
+
+def payment_order(columns: EncodedColumns) -> Int64Array:
+    """Return the sort key of each record by :data:`SORT_COLUMNS`, equal for records that are equal in all: int64 (n,).
+
+    What a payment says comes before where it was reported. So the order is the same if a file is delivered again in
+    other bytes or in parts, and it does not depend on the order of the input.
+    """
+    order = np.zeros(len(columns), np.int64)
+    tied = np.arange(len(columns))
+    for names in SORT_COLUMNS:
+        if len(tied):
+            within = np.zeros(len(columns), np.int64)
+            rows = columns.take(tied)
+            within[tied] = group(order[tied], *(rows.ranks(name) for name in names if rows.has(name)))
+            order = group(order, within)
+            tied = np.flatnonzero(np.bincount(order)[order] > 1)
+    return order
 
 
 def overlap_table(columns: EncodedColumns, table_no: Int64Array, identity: Identity) -> pa.Table:

@@ -1,9 +1,13 @@
-"""The tables of a reconciliation: outcomes, balances and exceptions, in an order that no order of input shows."""
+"""The tables of a run: schemas of outcomes, balances and exceptions, and the outcomes as numpy columns.
+
+The order of every table depends on the data alone, never on the order of the input.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +21,7 @@ from kokin._arrow import (
     BoolArray,
     Int32Array,
     Int64Array,
+    UInt8Array,
     bool_array,
     chunk_slices,
     chunks,
@@ -28,51 +33,57 @@ from kokin._arrow import (
     thread_map,
     to_numpy,
 )
-from kokin.matching import CANCELLED, KEY_COLUMNS, KEY_KINDS, NO_BALANCE, OPEN, OUTCOMES, SUPERSEDED, Index, group
-from kokin.model import Outcome
-from kokin.reconcile._columns import text_column
-from kokin.reconcile._encoding import EncodedColumns
-from kokin.reconcile._match_input import Receipts
-from kokin.reconcile._match_run import MatchRun
+from kokin.matching import (
+    BOOKED,
+    CANCELLED,
+    KEY_COLUMNS,
+    KEY_KINDS,
+    KINDS,
+    NO_BALANCE,
+    OPEN,
+    OUTCOMES,
+    PROVISIONAL_YEN,
+    SUPERSEDED,
+    SUSPENSE,
+    Index,
+    MatchResult,
+    group,
+)
+from kokin.model import Disposition, Outcome, ReceiptKind
+from kokin.reconcile._columns import Days, EncodedColumns, day_column, int_column, text_column
+from kokin.reconcile._matches import Matches, Receipts
 
+_TEXT, _INT = pa.string(), pa.int64()
 OUTCOME_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("record_no", pa.int64()),
-        ("outcome", pa.string()),
-        ("bill_id", pa.string()),
-        ("payee_code", pa.string()),
-        ("item_code", pa.string()),
-        ("case_key", pa.string()),
-        ("amount", pa.int64()),
-        ("applied", pa.int64()),
-        ("excess", pa.int64()),
-        ("balance_before", pa.int64()),
-    ]
+    [("source", _TEXT), ("record_no", _INT), ("outcome", _TEXT), ("disposition", _TEXT), ("bill_id", _TEXT)]
+    + [(name, _TEXT) for name in ("payee_code", "item_code", "case_key")]
+    + [(name, _INT) for name in ("amount", "applied", "excess", "balance_before")]
 )
 BALANCE_SCHEMA = pa.schema(
-    [
-        ("bill_id", pa.string()),
-        ("amount", pa.int64()),
-        ("paid", pa.int64()),
-        ("residual", pa.int64()),
-        ("status", pa.string()),
-    ]
+    [("bill_id", _TEXT), ("amount", _INT), ("paid", _INT), ("residual", _INT), ("status", _TEXT)]
 )
+#: The columns of every table of exceptions and findings: those of outcomes, then what differs.
+EXCEPTION_SCHEMA = pa.schema([*OUTCOME_SCHEMA, ("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)])
+
 _OUTCOME_TEXTS = text_array(OUTCOMES)
-EXCEPTION_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key", "amount")
+_DISPOSITIONS = tuple(Disposition)
+_DISPOSITION_TEXTS = text_array(_DISPOSITIONS)
+#: Indices of ``_DISPOSITIONS`` by the disposition of :class:`kokin.matching.MatchResult`, if no balance was lowered.
+_WITHOUT_APPLIED = np.array(
+    [_DISPOSITIONS.index(Disposition(name)) for name in ("excess", "suspense", "provisional", "no_effect")], np.uint8
+)
 
-
-# What exceptions tell of a receipt besides.
-_TOLD_TOO = ("provider_key", "cancels", "other_keys", *KEY_COLUMNS)
+_EL_WIDTHS = {"payee_code": 5, "item_code": 3, "case_key": 20}
+# Columns of receipts that exceptions show: they break ties in the order of outcomes.
+_SHOWN_BY_EXCEPTIONS = ("provider_key", "cancels", "other_keys", *KEY_COLUMNS)
 
 
 class BalanceStatus(StrEnum):
-    """How a bill stands after the run."""
+    """The status of a bill after the run."""
 
-    #: 完納: nothing is open.
+    #: 完納: paid in full.
     SETTLED = "settled"
-    #: 一部納付: a part is paid.
+    #: 一部納付: paid in part.
     PARTIAL = "partial"
     #: 仮消込: the rest is reported as paid (速報); do not remind.
     PROVISIONAL = "provisional"
@@ -80,102 +91,209 @@ class BalanceStatus(StrEnum):
     EXPECTED = "expected"
     #: 調定取消: nothing is owed.
     CANCELLED = "cancelled"
-    #: 差替済: another slip has taken its place.
+    #: 差替済: replaced by another slip.
     SUPERSEDED = "superseded"
 
 
-def outcome_table(receipts: Receipts, index: Index, judged: MatchRun) -> tuple[pa.Table, Int64Array]:
-    """The outcomes in canonical order (source, digest, record_no), and the receipt of each row: int64 (n,)."""
-    told = thread_map(
-        lambda piece: _outcome_batch(piece[0], piece[1], receipts, index, judged), _pieces(receipts.table)
+class OutcomeRows:
+    """The receipts of a run in the order of its table of outcomes, ``n`` rows, as numpy columns.
+
+    ``order``, int64 (n,), is the receipt of each row.
+    """
+
+    def __init__(self, receipts: Receipts, matches: Matches, table: pa.Table, order: Int64Array) -> None:
+        self.table, self.order = table, order
+        self._receipts = receipts.table
+        self.kind: UInt8Array = receipts.kind[order]
+        self.slip: Int32Array = receipts.slip[order]
+        self.outcome: UInt8Array = matches.outcome[order]
+        #: int64 (n,) each: yen as reported; and with those of reversals negative.
+        self.amount: Int64Array = receipts.amount[order]
+        self.yen: Int64Array = receipts.yen[order]
+        self.applied: Int64Array = to_numpy(table.column("applied"), 0)
+        self.excess: Int64Array = to_numpy(table.column("excess"), 0)
+        self.balance_before: Int64Array = to_numpy(table.column("balance_before"), NO_BALANCE)
+        disposition = matches.disposition[order]
+        #: bool (n,) each: payments for a known bill;
+        self.is_booked: BoolArray = disposition == BOOKED
+        #: payments for an unknown purpose (不明金), and reversals of such;
+        self.is_suspense: BoolArray = disposition == SUSPENSE
+        #: 速報 without a final (確報) yet, with or without a known bill.
+        self.is_provisional: BoolArray = disposition == PROVISIONAL_YEN
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def with_outcome(self, *outcomes: Outcome) -> BoolArray:
+        """Return which rows have one of some outcomes: bool (n,)."""
+        return np.isin(self.outcome, [OUTCOMES.index(outcome) for outcome in outcomes])
+
+    def of_kind(self, *kinds: ReceiptKind) -> BoolArray:
+        """Return which rows are of one of some kinds: bool (n,)."""
+        return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
+
+    @cached_property
+    def is_reversal(self) -> BoolArray:
+        """Records by which a bank or an agent takes money back (入金取消), without duplicates: bool (n,)."""
+        return self.with_outcome(Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT)
+
+    @property
+    def is_payment(self) -> BoolArray:
+        """Payments that count, without duplicates and without those that were reversed: bool (n,)."""
+        return (self.is_booked | self.is_suspense) & ~self.is_reversal
+
+    @property
+    def is_collected(self) -> BoolArray:
+        """Payments that were collected, including those that were reversed later: bool (n,)."""
+        return self.is_payment | self.with_outcome(Outcome.REVERSED)
+
+    def outcomes_at(self, rows: Int64Array) -> pa.Table:
+        """Return some rows of the table of outcomes."""
+        return self.table.take(from_numpy(rows, pa.int64()))
+
+    def text_column(self, name: str) -> pa.Array:
+        """Return a text column of the receipts; null if they lack it."""
+        return text_column(self._receipts, name).take(from_numpy(self.order, pa.int64()))
+
+    def day_column(self, name: str) -> Days:
+        """Return a date column of the receipts, datetime64[D] (n,); NaT for a null."""
+        return day_column(self._receipts, name)[self.order]
+
+    def int_column(self, name: str, null: int = -1) -> Int64Array:
+        """Return an integer column of the receipts, int64 (n,); ``null`` for a null."""
+        return int_column(self._receipts, name, null)[self.order]
+
+    @cached_property
+    def bank_charge(self) -> Int64Array:
+        """Yen that the bank deducted from each receipt, int64 (n,); 0 if unknown."""
+        return self.int_column("bank_charge", 0)
+
+    @cached_property
+    def paid_on(self) -> Days:
+        """納付日, datetime64[D] (n,)."""
+        return self.day_column("paid_on")
+
+    @cached_property
+    def received_on(self) -> Days:
+        """収入日, datetime64[D] (n,); the day of payment if the receipt has none."""
+        received = self.day_column("received_on")
+        return np.where(np.isnat(received), self.paid_on, received)
+
+
+def outcome_table(receipts: Receipts, index: Index, matches: Matches) -> tuple[pa.Table, Int64Array]:
+    """Return the outcomes by source, digest and record_no, and the receipt of each row: int64 (n,)."""
+    batches = thread_map(
+        lambda chunk: _outcome_batch(chunk[0], chunk[1], receipts, index, matches), _chunks(receipts.table)
     )
-    table = pa.Table.from_batches(told, OUTCOME_SCHEMA)
-    order = None if _in_canonical_order(receipts.table) else _canonical(receipts.table, table)
+    table = pa.Table.from_batches(batches, OUTCOME_SCHEMA)
+    order = None if _is_in_order(receipts.table) else _canonical_order(receipts.table, table)
     return (table, np.arange(len(table))) if order is None else (table.take(int64_array(order)), order)
 
 
-def outcome_batches(receipts: Receipts, index: Index, judged: MatchRun) -> Iterator[pa.RecordBatch]:
-    """The rows of :func:`outcome_table`, at least one batch; where receipts stand in that order, by the stretch."""
-    if _in_canonical_order(receipts.table):
-        for batch, rows in _pieces(receipts.table):
-            yield _outcome_batch(batch, rows, receipts, index, judged)
+def outcome_batches(receipts: Receipts, index: Index, matches: Matches) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of :func:`outcome_table`, at least one batch.
+
+    If the receipts are in its order already, one chunk at a time is held.
+    """
+    if _is_in_order(receipts.table):
+        for batch, rows in _chunks(receipts.table):
+            yield _outcome_batch(batch, rows, receipts, index, matches)
     else:
-        yield from outcome_table(receipts, index, judged)[0].to_batches(max_chunksize=CHUNK_ROWS)
+        yield from outcome_table(receipts, index, matches)[0].to_batches(max_chunksize=CHUNK_ROWS)
 
 
-def _pieces(table: pa.Table) -> list[tuple[pa.RecordBatch, slice]]:
-    """The batches of a table, at least one, and the rows of each."""
+def _chunks(table: pa.Table) -> list[tuple[pa.RecordBatch, slice]]:
+    """Return the batches of a table, at least one, and the rows of each."""
     batches = table.to_batches(max_chunksize=CHUNK_ROWS) or [empty_batch(table.schema)]
     ends = np.cumsum([len(batch) for batch in batches]).tolist()
     return [(batch, slice(end - len(batch), end)) for batch, end in zip(batches, ends, strict=True)]
 
 
 def _outcome_batch(
-    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, judged: MatchRun
+    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, matches: Matches
 ) -> pa.RecordBatch:
-    """A stretch of outcomes; a number that the receipt does not carry is told as the bill has it."""
-    slip, told = receipts.slip[rows], judged.results(rows)
-    columns = [
-        _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
-        _column(batch, "record_no", pa.int64()),
-        _OUTCOME_TEXTS.take(from_numpy(told.outcome, pa.uint8())),
-        index.bill_ids(slip),
-    ]
-    widths = {"payee_code": 5, "item_code": 3, "case_key": 20}
-    own = {name: _column(batch, name, pa.string()) for name in widths}
+    """Return the outcomes of a chunk of receipts; a number that a receipt lacks is that of its bill."""
+    slip, results = receipts.slip[rows], matches.results(rows)
+    return pa.record_batch(
+        [
+            _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
+            _column(batch, "record_no", pa.int64()),
+            _OUTCOME_TEXTS.take(from_numpy(results.outcome, pa.uint8())),
+            _disposition_texts(results),
+            index.bill_ids(slip),
+            *_el_fields(batch, slip, index),
+            _column(batch, "amount", pa.int64()),
+            from_numpy(results.applied, pa.int64()),
+            from_numpy(results.excess, pa.int64()),
+            from_numpy(results.balance_before, pa.int64(), results.balance_before != NO_BALANCE),
+        ],
+        OUTCOME_SCHEMA,
+    )
+
+
+def _disposition_texts(results: MatchResult) -> pa.Array:
+    """Return the disposition of receipts; one with both applied and excess yen is ``applied``."""
+    codes = _WITHOUT_APPLIED[results.disposition]
+    codes[results.applied > 0] = _DISPOSITIONS.index(Disposition.APPLIED)
+    return _DISPOSITION_TEXTS.take(from_numpy(codes, pa.uint8()))
+
+
+def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
+    """Return ``payee_code, item_code, case_key`` of receipts, or else of their bills, zero-padded."""
+    fields = {name: _column(batch, name, pa.string()) for name in _EL_WIDTHS}
     known = slip >= 0
-    if known.any() and any(column.null_count for column in own.values()):
-        billed = index.el_fields(np.maximum(slip, 0))
-        own = {name: pc.coalesce(own[name], pc.if_else(bool_array(known), billed[name], None)) for name in own}
-    for name, column in own.items():
-        if pc.min(pc.binary_length(column)).as_py() not in (None, widths[name]):
-            column = pc.utf8_lpad(column, widths[name], "0")
-        columns.append(column)
-    columns += [
-        _column(batch, "amount", pa.int64()),
-        from_numpy(told.applied, pa.int64()),
-        from_numpy(told.excess, pa.int64()),
-        from_numpy(told.balance_before, pa.int64(), told.balance_before != NO_BALANCE),
-    ]
-    return pa.record_batch(columns, OUTCOME_SCHEMA)
+    if known.any() and any(column.null_count for column in fields.values()):
+        billed, has_bill = index.el_fields(np.maximum(slip, 0)), bool_array(known)
+        for name, column in fields.items():
+            fields[name] = pc.coalesce(column, pc.if_else(has_bill, billed[name], None))
+    for name, width in _EL_WIDTHS.items():
+        if pc.min(pc.binary_length(fields[name])).as_py() not in (None, width):
+            fields[name] = pc.utf8_lpad(fields[name], width, "0")
+    return list(fields.values())
 
 
 def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
     return batch.column(name).cast(kind) if name in batch.schema.names else pa.nulls(len(batch), kind)
 
 
-def _in_canonical_order(receipts: pa.Table) -> bool:
-    """Whether receipts are all of one file and stand in the order of their record numbers, as far as a glance tells."""
+def _is_in_order(receipts: pa.Table) -> bool:
+    """Return whether receipts are clearly all of one file, in the order of their record numbers.
+
+    False does not mean that they are not: only dictionaries and extreme values are looked at.
+    """
     names = set(receipts.schema.names)
-    one_file = all(_is_constant(receipts.column(name)) for name in {"source", "digest"} & names)
-    return one_file and "record_no" in names and _is_ascending(receipts.column("record_no"))
+    is_one_file = all(_is_constant(receipts.column(name)) for name in {"source", "digest"} & names)
+    return is_one_file and "record_no" in names and _is_ascending(receipts.column("record_no"))
 
 
 def _is_constant(column: pa.ChunkedArray) -> bool:
-    words: set[str] = set()
+    values: set[str] = set()
     for array in chunks(column):
-        known = array.dictionary.to_pylist() if pt.is_dictionary(array.type) else pc.min_max(array).as_py().values()
-        words.update(known)
-    return len(words) <= 1 and not column.null_count
+        is_dictionary = pt.is_dictionary(array.type)
+        values.update(array.dictionary.to_pylist() if is_dictionary else pc.min_max(array).as_py().values())
+    return len(values) <= 1 and not column.null_count
 
 
 def _is_ascending(column: pa.ChunkedArray) -> bool:
-    parts = [to_numpy(array, -1)[some] for array in chunks(column) for some in chunk_slices(len(array))]
-    each = all((part[1:] > part[:-1]).all() for part in parts)
-    return each and all(left[-1] < right[0] for left, right in pairwise(parts))
+    parts = [to_numpy(array, -1)[rows] for array in chunks(column) for rows in chunk_slices(len(array))]
+    is_ascending = all((part[1:] > part[:-1]).all() for part in parts)
+    return is_ascending and all(left[-1] < right[0] for left, right in pairwise(parts))
 
 
-def _canonical(receipts: pa.Table, outcomes: pa.Table) -> Int64Array | None:
-    """The rows in the order of (source, digest, record_no), ties broken by all that is told; None: they stand so."""
+def _canonical_order(receipts: pa.Table, outcomes: pa.Table) -> Int64Array | None:
+    """Return the rows by (source, digest, record_no), ties broken by every shown column; None: they are in order."""
     receipt_columns, outcome_columns = EncodedColumns(receipts), EncodedColumns(outcomes)
     rank = group(*map(receipt_columns.ranks, ("source", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
-        rank = group(rank, *map(outcome_columns.ranks, outcomes.schema.names), *map(receipt_columns.ranks, _TOLD_TOO))
+        shown = map(receipt_columns.ranks, _SHOWN_BY_EXCEPTIONS)
+        rank = group(rank, *map(outcome_columns.ranks, outcomes.schema.names), *shown)
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
-def balance_table(index: Index, balance: Int64Array, waiting: Int32Array, slips: Int32Array | None = None) -> pa.Table:
-    """How every slip's debt stands, by ``bill_id``.
+def balance_table(
+    index: Index, balance: Int64Array, provisional: Int32Array, slips: Int32Array | None = None
+) -> pa.Table:
+    """Return the balance of the debt of every slip, by ``bill_id``.
 
     ``amount = paid + residual`` is the debt's: slips of one obligation show the same, a slip that covers several shows
     their sum. On a cancelled or superseded slip nothing is owed: it shows its own amount, and no payment.
@@ -183,45 +301,50 @@ def balance_table(index: Index, balance: Int64Array, waiting: Int32Array, slips:
     Args:
         index: the bills.
         balance: int64 (m,): yen open on each obligation.
-        waiting: the slips on which a 速報 waits for its 確報.
-        slips: the slips to tell of; None: all.
+        provisional: the slips with a 速報 that has no 確報 yet.
+        slips: the slips to show; None: all.
     """
     rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
-    waits = _marked(waiting, len(index))
-    parts = thread_map(lambda some: _balance_batch(rows[some], index, balance, waits), chunk_slices(len(rows)))
-    table = pa.Table.from_batches(parts, BALANCE_SCHEMA)
+    is_provisional = _mask(provisional, len(index))
+    batches = thread_map(
+        lambda chunk: _balance_batch(rows[chunk], index, balance, is_provisional), chunk_slices(len(rows))
+    )
+    table = pa.Table.from_batches(batches, BALANCE_SCHEMA)
     return table if index.is_sorted else table.sort_by("bill_id")
 
 
-def balance_batches(index: Index, balance: Int64Array, waiting: Int32Array) -> Iterator[pa.RecordBatch]:
-    """The rows of :func:`balance_table` for all slips, at least one batch; by the stretch where slips are in order."""
+def balance_batches(index: Index, balance: Int64Array, provisional: Int32Array) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of :func:`balance_table` for all slips, at least one batch.
+
+    If the slips are in order, one chunk at a time is held.
+    """
     if not index.is_sorted:
-        yield from balance_table(index, balance, waiting).to_batches(max_chunksize=CHUNK_ROWS)
+        yield from balance_table(index, balance, provisional).to_batches(max_chunksize=CHUNK_ROWS)
         return
-    waits = _marked(waiting, len(index))
-    for some in chunk_slices(len(index)) or [slice(0, 0)]:
-        yield _balance_batch(np.arange(some.start, some.stop, dtype=np.int32), index, balance, waits)
+    is_provisional = _mask(provisional, len(index))
+    for chunk in chunk_slices(len(index)) or [slice(0, 0)]:
+        yield _balance_batch(np.arange(chunk.start, chunk.stop, dtype=np.int32), index, balance, is_provisional)
 
 
-def _marked(rows: Int32Array, count: int) -> BoolArray:
-    marked = np.zeros(count, np.bool_)
-    marked[rows] = True
-    return marked
+def _mask(rows: Int32Array, count: int) -> BoolArray:
+    mask = np.zeros(count, np.bool_)
+    mask[rows] = True
+    return mask
 
 
-def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, waits: BoolArray) -> pa.RecordBatch:
+def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, is_provisional: BoolArray) -> pa.RecordBatch:
     billed = index.obligations.sum_by_slip(index.obligations.billed, slips)
     residual = index.obligations.sum_by_slip(balance, slips)
     status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
     status[billed > residual] = _STATUSES.index(BalanceStatus.PARTIAL)
-    status[waits[slips]] = _STATUSES.index(BalanceStatus.PROVISIONAL)
+    status[is_provisional[slips]] = _STATUSES.index(BalanceStatus.PROVISIONAL)
     status[residual == 0] = _STATUSES.index(BalanceStatus.SETTLED)
     paid = billed - residual
     if index.status is not None:
-        standing = index.status[slips]
-        status[standing == CANCELLED] = _STATUSES.index(BalanceStatus.CANCELLED)
-        status[standing == SUPERSEDED] = _STATUSES.index(BalanceStatus.SUPERSEDED)
-        closed = np.flatnonzero(standing != OPEN)
+        bill_status = index.status[slips]
+        status[bill_status == CANCELLED] = _STATUSES.index(BalanceStatus.CANCELLED)
+        status[bill_status == SUPERSEDED] = _STATUSES.index(BalanceStatus.SUPERSEDED)
+        closed = np.flatnonzero(bill_status != OPEN)
         billed[closed] = index.amount[slips[closed]]
         residual[closed] = paid[closed] = 0
     columns = [
@@ -236,14 +359,14 @@ _STATUSES = tuple(BalanceStatus)
 _STATUS_TEXTS = text_array(_STATUSES)
 
 
-# What each exception tells: the field, what was expected there, and what came. A word in braces is a column.
-_TOLD = {
+# The field, expected and found of each exception. A name in braces is a column of `exception_table`.
+_EXPLANATIONS = {
     Outcome.UNDERPAID: ("amount", "{balance_before}", "{amount}"),
     Outcome.OVERPAID: ("amount", "{balance_before}", "{amount}"),
     Outcome.DUPLICATE_PAYMENT: ("amount", "{balance_before}", "{amount}"),
     Outcome.BILL_CHANGED: ("status", "open", "superseded"),
     Outcome.CANCELLED_BILL: ("status", "open", "cancelled"),
-    Outcome.NO_BILL: ("{field}", "a bill", "{number}"),
+    Outcome.NO_BILL: ("{field}", "a bill", "{key}"),
     Outcome.MULTIPLE_BILLS: ("{field}", "one open bill", "{keys}"),
     Outcome.KEY_MISSING: ("", " | ".join(KEY_KINDS), ""),
     Outcome.REVERSED: ("kind", "no reversal", "reversal"),
@@ -253,37 +376,32 @@ _TOLD = {
 }
 
 
-def exception_table(receipts: Receipts, outcomes: pa.Table, rows: Int64Array, judged: MatchRun) -> pa.Table:
-    """The outcomes that somebody has to look at, with the field, what was expected and what came.
-
-    ``rows`` are the receipts of the outcomes' rows.
-    """
-    code = judged.outcome[rows]
-    places = np.flatnonzero(np.array([outcome.is_exception for outcome in OUTCOMES])[code])
-    code, rows = code[places], rows[places]
-    table = outcomes.take(from_numpy(places, pa.int64()))
-    some = receipts.table.take(from_numpy(rows, pa.int64()))
-    by = receipts.key_kind[rows]
-    number = receipts.key_texts(some, by)
-    texts = {name: text_column(some, name) for name in ("provider_key", "other_keys", "cancels")}
+def exception_table(receipts: Receipts, rows: OutcomeRows) -> pa.Table:
+    """Return the outcomes that are exceptions, with the field, the expected value and the value found."""
+    is_exception = np.array([outcome.is_exception for outcome in OUTCOMES])[rows.outcome]
+    at = np.flatnonzero(is_exception)
+    table = rows.outcomes_at(at)
+    outcome, receipt_rows = rows.outcome[at], rows.order[at]
+    receipt_table = receipts.table.take(from_numpy(receipt_rows, pa.int64()))
+    key_kind = receipts.key_kind[receipt_rows]
+    key = receipts.key_texts(receipt_table, key_kind)
+    texts = {name: text_column(receipt_table, name) for name in ("provider_key", "other_keys", "cancels")}
     texts = {name: pc.if_else(pc.equal(column, ""), None, column) for name, column in texts.items()}
     columns = {
         "{balance_before}": combine(table.column("balance_before")).cast(pa.string()),
         "{amount}": combine(table.column("amount")).cast(pa.string()),
-        "{field}": pa.array(KEY_KINDS).take(from_numpy(by, pa.uint8())),
-        "{number}": number,
-        "{keys}": pc.coalesce(pc.binary_join_element_wise(number, texts["other_keys"], ";"), number),
+        "{field}": pa.array(KEY_KINDS).take(from_numpy(key_kind, pa.uint8())),
+        "{key}": key,
+        "{keys}": pc.coalesce(pc.binary_join_element_wise(key, texts["other_keys"], ";"), key),
         "{provider_key}": texts["provider_key"],
         "{reversal}": pc.if_else(texts["cancels"].is_valid(), "cancels", "kind"),
         "{cancels}": pc.fill_null(texts["cancels"], "reversal"),
     }
-    for place, name in enumerate(("field", "expected", "found")):
-        told = [_TOLD.get(outcome, ("", "", ""))[place] for outcome in OUTCOMES]
-        words = sorted(set(told))
-        choice = np.array([words.index(word) for word in told])[code]
-        values = [columns.get(word, word) for word in words]
-        chosen = pc.choose(from_numpy(choice, pa.int64()), *values)
-        table = table.append_column(pa.field(name + "_", pa.string()), pc.fill_null(chosen, ""))
-    return table.select([*EXCEPTION_COLUMNS, "field_", "expected_", "found_"]).rename_columns(
-        [*EXCEPTION_COLUMNS, "field", "expected", "found"]
-    )
+    for position, name in enumerate(("field", "expected", "found")):
+        by_outcome = [_EXPLANATIONS.get(each, ("", "", ""))[position] for each in OUTCOMES]
+        choices = sorted(set(by_outcome))
+        choice = np.array([choices.index(text) for text in by_outcome])[outcome]
+        values = [columns.get(text, text) for text in choices]
+        explanation = pc.choose(from_numpy(choice, pa.int64()), *values)
+        table = table.append_column(pa.field(name, pa.string()), pc.fill_null(explanation, ""))
+    return table

@@ -1,168 +1,314 @@
-"""Totals (科目別集計, 調定収納照合): what came in for what, and whether what was billed explains it."""
+"""Parts (内訳), totals (科目別集計) and receivables (調定収納照合).
+
+Payments are allocated to the parts of their bills, to the yen. Totals are receipts by account and year; receivables
+explain the open yen by the billed ones.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, combine, from_numpy, to_numpy
+from kokin._arrow import Int32Array, Int64Array, UInt8Array, combine, from_numpy, sum_by, to_numpy
 from kokin.catalog import Catalog
-from kokin.matching import Allocations
-from kokin.reconcile._billed import Billed
-from kokin.reconcile._columns import days_array, summed, total, words_of
-from kokin.reconcile._controls import Control
-from kokin.reconcile._lines import Lines
-from kokin.reconcile._overpayments import overpaid
-from kokin.reconcile._part_allocations import PartAllocations
-from kokin.reconcile._years import book
-from kokin.rules import YearClass
+from kokin.matching import Allocations, allocate_in_order, fill_in_order
+from kokin.reconcile._bill_columns import BillColumns, Booking, book
+from kokin.reconcile._columns import Categorical, category_texts, days_array
+from kokin.reconcile._setoff import overpaid_rows
+from kokin.reconcile._tables import OutcomeRows
+from kokin.rules import SplitMethod, YearClass, columns
+
+_METHODS: tuple[SplitMethod, ...] = ("prorata", "water_first", "reject")
+_PRORATA, _WATER_FIRST, _REJECT = range(len(_METHODS))
+_NO_PARTS, _INVALID_PARTS = 10, 11
+
+_WATER = "water-charge"
 
 _BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
 _YEN = ("revenue", "overpaid", "suspense")
 
 
-def part_table(lines: Lines, billed: Billed, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
-    """What each part of each bill received.
+class PartAllocations(NamedTuple):
+    """Allocations divided among parts, ``k`` rows; they add up to the allocations.
 
-    ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``. ``bill_id`` is the bill whose
-    debt was lowered: of a slip for the whole year (全期) a row for each term. ``charge`` is the part; null where the
-    yen cannot be told apart (yet). ``applied`` adds up to that of the outcomes.
+    Yen that cannot be divided yet are booked without a part, and moved to the parts once they can.
+    """
+
+    #: int64 (k,): the row of the allocation.
+    allocation: Int64Array
+    #: (k,): the part; -1: not divided.
+    part: Categorical
+    #: int64 (k,).
+    yen: Int64Array
+
+
+class Mismatches(NamedTuple):
+    """Allocations that cannot be divided as their slip says, ``k`` rows."""
+
+    #: int64 (k,): the row of the allocation.
+    allocation: Int64Array
+    #: int64 (k,) each: yen.
+    expected: Int64Array
+    found: Int64Array
+
+
+class _PartTable(NamedTuple):
+    """The parts of ``t`` obligations in a row each, at most ``p``; padded with -1 and 0 yen."""
+
+    #: uint8 (t,): an index of ``_METHODS``, ``_NO_PARTS`` or ``_INVALID_PARTS``.
+    method: UInt8Array
+    #: int64 (t, p) each.
+    name: Int64Array
+    yen: Int64Array
+
+
+def allocate_to_parts(
+    allocations: Allocations, bills: BillColumns, split: Mapping[str, SplitMethod]
+) -> tuple[PartAllocations, Mismatches, Mismatches]:
+    """Divide allocations among the parts of their slips.
+
+    A slip without parts is one part, its charge. A payment is divided by what is still open on the parts, so that the
+    last one completes each of them; what was paid before the run counts as one payment.
 
     Args:
-        lines: the receipts.
-        billed: the bills.
-        allocations: what was paid on each obligation, by line.
-        by_part: the allocations divided among parts.
+        allocations: all allocations to each of their obligations.
+        bills: the bills.
+        split: the method, by the charge of the slip.
+
+    Returns:
+        The allocations by part; the allocations to slips whose parts do not add up to the bill; the partial payments
+        that are not divided (method ``reject``).
     """
-    line = allocations.payment[by_part.allocation]
-    slip = billed.slip_of[allocations.obligation[by_part.allocation]]
-    years = book(billed.terms_of(slip), lines.received_on[line])
-    told = lines.told.take(from_numpy(line, pa.int64()))
-    charge = words_of(by_part.part.codes, by_part.part.words)
+    obligations, of_table = np.unique(allocations.obligation, return_inverse=True)
+    charge = bills.charge.codes[bills.main_slip[obligations]]
+    table = _part_table(obligations, bills, split)
+    total = bills.index.obligations.billed[obligations]
+    paid_before = total - bills.index.obligations.open[obligations]
+    names = [*bills.charge.categories, *bills.parts.names.categories]
+
+    method = table.method[of_table]
+    whole = np.flatnonzero(method == _NO_PARTS)
+    found: list[tuple[Int64Array, Any, Int64Array]] = [(whole, charge[of_table[whole]], allocations.yen[whole])]
+    divided = np.flatnonzero(method <= _WATER_FIRST)
+    yen = _divide(divided, of_table[divided], allocations, table, paid_before)
+    found += _part_rows(divided, table.name[of_table[divided]], yen)
+
+    completes = (method == _REJECT) & (allocations.yen == allocations.balance_before)
+    undivided = np.flatnonzero((method == _INVALID_PARTS) | ((method == _REJECT) & ~completes))
+    found.append((undivided, np.full(len(undivided), -1), allocations.yen[undivided]))
+    last = np.flatnonzero(completes)
+    found += _part_rows(last, table.name[of_table[last]], table.yen[of_table[last]])
+    moved = allocations.balance_before[last] - total[of_table[last]]
+    found.append((last[moved < 0], np.full(np.count_nonzero(moved < 0), -1), moved[moved < 0]))
+
+    allocation, part, yen = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((np.where(part < 0, len(names), part), allocation))
+    invalid, partial = np.flatnonzero(method == _INVALID_PARTS), undivided[method[undivided] == _REJECT]
+    return (
+        PartAllocations(allocation[order], Categorical(part[order].astype(np.int32), names), yen[order]),
+        Mismatches(invalid, total[of_table[invalid]], table.yen.sum(axis=1)[of_table[invalid]]),
+        Mismatches(partial, allocations.balance_before[partial], allocations.yen[partial]),
+    )
+
+
+def _part_table(obligations: Int32Array, bills: BillColumns, split: Mapping[str, SplitMethod]) -> _PartTable:
+    """Return the parts of obligations, and by which method a payment on each is divided."""
+    slip = bills.main_slip[obligations]
+    offsets, names, yen = bills.parts
+    count = offsets[slip + 1] - offsets[slip]
+    width = int(count.max(initial=0))
+    column = np.arange(width)
+    has_part = column < count[:, None]
+    at = np.where(has_part, offsets[slip][:, None] + column, 0)
+    name = np.where(has_part, names.codes[at] + len(bills.charge.categories), -1) if width else at
+    part = np.where(has_part, yen[at], 0) if width else at
+
+    methods = [_METHODS.index(split.get(charge, "prorata")) for charge in bills.charge.categories]
+    method = np.array([*methods, _PRORATA], np.uint8)[bills.charge.codes[slip]]
+    method[part.sum(axis=1) != bills.index.obligations.billed[obligations]] = _INVALID_PARTS
+    method[count == 0] = _NO_PARTS
+    if _WATER in names.categories:
+        # Parts are filled in their order, so the water charge moves to the first place.
+        water = name == names.categories.index(_WATER) + len(bills.charge.categories)
+        order = np.argsort(np.where((method == _WATER_FIRST)[:, None] & water, -1, column), axis=1, kind="stable")
+        name, part = np.take_along_axis(name, order, axis=1), np.take_along_axis(part, order, axis=1)
+    return _PartTable(method, name, part)
+
+
+def _divide(
+    rows: Int64Array, of_table: Int64Array, allocations: Allocations, table: _PartTable, paid_before: Int64Array
+) -> Int64Array:
+    """Return the yen that allocations put on each part: int64 (k, p).
+
+    The accounts of :func:`allocate_in_order` are the cells of the table, the components its rows.
+    """
+    width = table.yen.shape[1]
+    yen = np.zeros((len(rows), width), np.int64)
+    earlier = np.unique(of_table[paid_before[of_table] > 0])
+    order = np.argsort(-allocations.balance_before[rows], kind="stable")
+    amount = np.concatenate([paid_before[earlier], allocations.yen[rows[order]]])
+    row = np.concatenate([earlier, of_table[order]])
+    target = np.concatenate([np.full(len(earlier), -1), order])
+    for method, divide in ((_PRORATA, _prorata), (_WATER_FIRST, fill_in_order)):
+        by_method = np.flatnonzero(table.method[row] == method)
+        if len(by_method):
+            component, count = row[by_method], np.full(len(by_method), width)
+            cells = (component[:, None] * width + np.arange(width)).reshape(-1)
+            put, _, _ = allocate_in_order(amount[by_method], count, cells, component, table.yen.reshape(-1), divide)
+            in_run = target[by_method] >= 0
+            yen[target[by_method][in_run]] = put.reshape(-1, width)[in_run]
+    return yen
+
+
+def _prorata(amount: Int64Array, open_: Int64Array, start: Int64Array) -> Int64Array:
+    """Divide payments in proportion to what is open on their parts, of which all have the same number."""
+    return columns.prorata(amount, list(open_.reshape(len(start), -1).T)).reshape(-1)
+
+
+def _part_rows(rows: Int64Array, names: Int64Array, yen: Int64Array) -> list[tuple[Int64Array, Any, Int64Array]]:
+    """Return the cells of a table of yen that are not 0: the row's number, the part, its yen."""
+    row, column = np.nonzero(yen)
+    return [(rows[row], names[row, column], yen[row, column])]
+
+
+def part_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
+    """Return what each part of each bill received; see :attr:`kokin.reconcile.Accounts.parts`.
+
+    The payments of ``allocations`` are rows of outcomes; ``by_part`` divides the allocations among parts.
+    """
+    at = allocations.payment[by_part.allocation]
+    slip = bills.main_slip[allocations.obligation[by_part.allocation]]
+    outcomes = rows.outcomes_at(at)
+    charge = category_texts(by_part.part.codes, by_part.part.categories)
     return pa.table(
         {
-            "source": told.column("source"),
-            "record_no": told.column("record_no"),
-            "bill_id": billed.index.bill_ids(slip),
+            "source": outcomes.column("source"),
+            "record_no": outcomes.column("record_no"),
+            "bill_id": bills.index.bill_ids(slip),
             "charge": charge,
-            "account": of_charge(charge, billed.catalog, "account"),
-            "fiscal_year": from_numpy(years.fiscal_year, pa.int64()),
-            "year_class": year_class_texts(years.year_class),
+            "account": charge_attribute(charge, bills.catalog, "account"),
+            **_booking_columns(book(bills.fiscal_dates_of(slip), rows.received_on[at])),
             "applied": from_numpy(by_part.yen, pa.int64()),
         }
     )
 
 
+def _booking_columns(booking: Booking) -> dict[str, pa.Array]:
+    return {
+        "fiscal_year": from_numpy(booking.fiscal_year, pa.int64()),
+        "year_class": year_class_texts(booking.year_class),
+    }
+
+
 def year_class_texts(values: npt.NDArray[np.str_]) -> pa.Array:
-    """The classes as a column."""
+    """Convert year classes to an Arrow column."""
     names = [name.value for name in YearClass]
-    code = np.zeros(len(values), np.int32)
-    for at, name in enumerate(names):
-        code[values == name] = at
-    return words_of(code, names)
+    codes = np.zeros(len(values), np.int32)
+    for code, name in enumerate(names):
+        codes[values == name] = code
+    return category_texts(codes, names)
 
 
-def of_charge(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
-    """What the catalogue says of each charge: its ``account`` or ``system``; null where it does not know it."""
-    coded = charge.dictionary_encode()
-    known = [
-        getattr(catalog.charges[word], name) if word in catalog.charges else None
-        for word in coded.dictionary.to_pylist()
+def charge_attribute(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
+    """Return an attribute of each charge, such as its ``account`` or ``system``; null if the catalog lacks it."""
+    encoded = charge.dictionary_encode()
+    values = [
+        getattr(catalog.charges[charge_id], name) if charge_id in catalog.charges else None
+        for charge_id in encoded.dictionary.to_pylist()
     ]
-    return pa.array(known, pa.string()).take(coded.indices)
+    return pa.array(values, pa.string()).take(encoded.indices)
 
 
-def totals(lines: Lines, billed: Billed, parts: pa.Table, part_lines: Int64Array) -> pa.Table:
-    """科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
+def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_rows: Int64Array) -> pa.Table:
+    """Return 科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
 
-    Yen held under no part stand under the charge of their slip.
+    Yen that are allocated to no part count for the charge of their slip.
 
     Args:
-        lines: the receipts.
-        billed: the bills.
+        rows: the receipts.
+        bills: the bills.
         parts: the table of :func:`part_table`.
-        part_lines: int64: the line of each of its rows.
+        part_rows: int64: the receipt's row of each of its rows.
     """
-    excess, suspense = overpaid(lines), np.flatnonzero(lines.suspense)
-    years = book(billed.terms_of(lines.slip[excess]), lines.received_on[excess])
-    revenue = parts.select(["charge", "fiscal_year", "year_class"])
-    owed_back = pa.table(
-        {
-            "fiscal_year": from_numpy(years.fiscal_year, pa.int64()),
-            "year_class": year_class_texts(years.year_class),
-        }
-    )
+    excess, suspense = overpaid_rows(rows), np.flatnonzero(rows.is_suspense)
+    excess_booking = book(bills.fiscal_dates_of(rows.slip[excess]), rows.received_on[excess])
+    part_keys = parts.select(["charge", "fiscal_year", "year_class"])
+    excess_keys = pa.table(_booking_columns(excess_booking))
     entries = pa.concat_tables(
         [
-            _entries(lines, billed, part_lines, revenue, revenue=to_numpy(parts.column("applied"), 0)),
-            _entries(lines, billed, excess, owed_back, overpaid=lines.excess[excess]),
-            _entries(lines, billed, suspense, pa.table({}), suspense=lines.yen[suspense]),
+            _entries(rows, bills, part_rows, part_keys, revenue=to_numpy(parts.column("applied"), 0)),
+            _entries(rows, bills, excess, excess_keys, overpaid=rows.excess[excess]),
+            _entries(rows, bills, suspense, pa.table({}), suspense=rows.yen[suspense]),
         ],
         promote_options="default",
     )
-    told = summed(entries, _BY, _YEN, "line")
-    charge = combine(told.column("charge"))
-    received = pc.add(pc.add(told.column("revenue"), told.column("overpaid")), told.column("suspense"))
+    sums = sum_by(entries, _BY, _YEN, "row")
+    charge = combine(sums.column("charge"))
+    received = pc.add(pc.add(sums.column("revenue"), sums.column("overpaid")), sums.column("suspense"))
     return pa.table(
         {
-            **{name: of_charge(charge, billed.catalog, name) for name in ("account", "system")},
-            **{name: told.column(name) for name in _BY},
-            "receipts": told.column("line"),
+            **{name: charge_attribute(charge, bills.catalog, name) for name in ("account", "system")},
+            **{name: sums.column(name) for name in _BY},
+            "receipts": sums.column("row"),
             "received": received,
-            **{name: told.column(name) for name in _YEN},
+            **{name: sums.column(name) for name in _YEN},
         }
     )
 
 
-def _entries(lines: Lines, billed: Billed, line: Int64Array, years: pa.Table, **yen: Int64Array) -> pa.Table:
-    """Yen of some lines with all that they are grouped by; ``years`` tells the charge and the years where it can."""
-    slip = lines.slip[line]
-    of_slip = from_numpy(np.maximum(slip, 0), pa.int32(), slip >= 0)
-    of_line = from_numpy(line, pa.int64())
-    columns = dict(zip(years.column_names, years.columns, strict=True))
-    charge = words_of(billed.charge.codes, billed.charge.words).take(of_slip)
-    columns["charge"] = pc.coalesce(columns["charge"], charge) if "charge" in columns else charge
-    columns["item_code"] = pc.coalesce(billed.text("item_code").take(of_slip), lines.text("item_code").take(of_line))
-    columns["channel"] = lines.text("channel").take(of_line)
-    columns["received_on"] = days_array(lines.received_on[line])
-    columns["line"] = of_line
-    columns.update({name: from_numpy(values, pa.int64()) for name, values in yen.items()})
-    return pa.table(columns)
+def _entries(rows: OutcomeRows, bills: BillColumns, at: Int64Array, keys: pa.Table, **yen: Int64Array) -> pa.Table:
+    """Return yen of some receipts with the columns of :data:`_BY`; ``keys`` has the charge and the years if known."""
+    slip = rows.slip[at]
+    slip_rows = from_numpy(np.maximum(slip, 0), pa.int32(), slip >= 0)
+    receipt_rows = from_numpy(at, pa.int64())
+    entries = dict(zip(keys.column_names, keys.columns, strict=True))
+    charge = category_texts(bills.charge.codes, bills.charge.categories).take(slip_rows)
+    entries["charge"] = pc.coalesce(entries["charge"], charge) if "charge" in entries else charge
+    entries["item_code"] = pc.coalesce(
+        bills.text_column("item_code").take(slip_rows), rows.text_column("item_code").take(receipt_rows)
+    )
+    entries["channel"] = rows.text_column("channel").take(receipt_rows)
+    entries["received_on"] = days_array(rows.received_on[at])
+    entries["row"] = receipt_rows
+    entries.update({name: from_numpy(values, pa.int64()) for name, values in yen.items()})
+    return pa.table(entries)
 
 
-def receivables(
-    lines: Lines,
-    billed: Billed,
+def receivable_table(
+    rows: OutcomeRows,
+    bills: BillColumns,
     allocations: Allocations,
     written_off: Int64Array,
     unpaid: Int64Array,
     as_of: np.datetime64,
 ) -> pa.Table:
-    """調定収納照合表: what explains what is open; see :attr:`kokin.reconcile.Accounts.receivables`.
+    """Return 調定収納照合表; see :attr:`kokin.reconcile.Accounts.receivables`.
 
     Args:
-        lines: the receipts.
-        billed: the bills.
+        rows: the receipts.
+        bills: the bills.
         allocations: what was paid on each obligation.
         written_off: int64 (m,): yen written off on each obligation (不納欠損).
         unpaid: int64 (m,): yen still open on each.
-        as_of: the day.
+        as_of: the day of the run.
     """
-    debts = billed.index.obligations
+    debts = bills.index.obligations
     received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)
-    at = overpaid(lines)
-    first = billed.obligation_of(lines.slip[at])
-    np.add.at(excess, first, lines.excess[at])
+    overpaid = overpaid_rows(rows)
+    np.add.at(excess, bills.obligation_of(rows.slip[overpaid]), rows.excess[overpaid])
     np.add.at(received, allocations.obligation, allocations.yen)
     received += excess
-    slip = billed.slip_of
-    day = np.broadcast_to(as_of, len(slip))
+    slip = bills.main_slip
+    booking = book(bills.fiscal_dates_of(slip), np.broadcast_to(as_of, len(slip)))
     by = {
-        "charge": billed.charge.texts(slip),
-        "item_code": billed.item.texts(slip),
-        "year_class": year_class_texts(book(billed.terms_of(slip), day).year_class),
+        "charge": bills.charge.texts(slip),
+        "item_code": bills.item.texts(slip),
+        "year_class": year_class_texts(booking.year_class),
     }
     yen = {
         "billed": debts.billed,
@@ -172,15 +318,5 @@ def receivables(
         "written_off": written_off,
         "unpaid": unpaid,
     }
-    columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    return summed(pa.table({**by, **columns}), list(by), list(yen))
-
-
-def receivables_control(told: pa.Table) -> Control:
-    """T5: what explains what is open, and what is open, by charge and year class."""
-    yen = {name: to_numpy(told.column(name), 0) for name in told.column_names[3:]}
-    explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"]) - yen["written_off"]
-    wrong = told.take(from_numpy(np.flatnonzero(explained != yen["unpaid"]), pa.int64())).to_pylist()
-    names = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in wrong)
-    statement = "billed - (paid - excess) - written off = open"
-    return Control("T5", statement, total(explained), total(yen["unpaid"]), names)
+    sums = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
+    return sum_by(pa.table({**by, **sums}), list(by), list(yen))

@@ -16,7 +16,7 @@ written beside it first and moved into it at the end.
 ...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
 ...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
 >>> done = reconcile(bills, receipts)
->>> report = of_run(done, build_accounts(done, bills, as_of=date(2026, 6, 15)))
+>>> report = of_run(done, build_accounts(done, as_of=date(2026, 6, 15)))
 >>> report.tables["receivables"].select(["charge", "billed", "received", "unpaid", "rate"]).to_pylist()
 [{'charge': 'light-vehicle-tax', 'billed': 30000, 'received': 29500, 'unpaid': 10500, 'rate': Decimal('65.00')}]
 >>> report.tables["arrears"].select(["bill_id", "due_on", "days", "unpaid"]).to_pylist()[1]

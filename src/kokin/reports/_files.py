@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta, timezone
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 import kokin
+from kokin.text import JAPAN
 
 if TYPE_CHECKING:
     from kokin.ledger import Entry
@@ -45,7 +46,6 @@ AUDIT_SCHEMA = pa.schema(
         ("hash", _TEXT),
     ]
 )
-_JAPAN = timezone(timedelta(hours=9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
     rows = []
     for entry in entries:
         row = {name: getattr(entry, name, None) for name in AUDIT_SCHEMA.names}
-        at = entry.at.astimezone(_JAPAN).isoformat(timespec="seconds")
+        at = entry.at.astimezone(JAPAN).isoformat(timespec="seconds")
         rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "stands": entry.id in active})
     return _table(rows, AUDIT_SCHEMA)
 
@@ -114,7 +114,7 @@ def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
 
 def day_in_japan(entry: Entry) -> date:
     """The day of an entry in Japan."""
-    return entry.at.astimezone(_JAPAN).date()
+    return entry.at.astimezone(JAPAN).date()
 
 
 def _table(rows: Sequence[dict[str, Any]], kind: pa.Schema) -> pa.Table:

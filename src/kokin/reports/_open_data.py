@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.reports._tables import month_texts, months_of, sums
+from kokin._arrow import sum_by
+from kokin.reports._tables import month_texts, months_of
 
 #: What stands for every charge, or every channel, in a row of totals.
 ALL = "*"
@@ -63,7 +64,7 @@ def open_data(by_day: pa.Table, as_of: date, least: int = LEAST) -> pa.Table:
         }
     )
     cells: dict[str, dict[str, list[_Cell]]] = {}
-    for row in sums(entries, ("month", "charge", "channel"), ("receipts", "amount")).to_pylist():
+    for row in sum_by(entries, ("month", "charge", "channel"), ("receipts", "amount")).to_pylist():
         channels = cells.setdefault(row["month"], {}).setdefault(row["charge"], [])
         channels.append(_Cell(row["channel"], row["receipts"], row["amount"]))
     rows = [row for name, charges in cells.items() for row in _month(name, charges, least)]

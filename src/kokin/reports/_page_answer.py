@@ -35,7 +35,7 @@ _NO = Html('<svg class="sign bad" viewBox="0 0 24 24" aria-hidden="true"><path d
 def answer(report: Report, words: Words) -> Html:
     """Whether all yen are accounted for, in what, and how much there is to do."""
     summary, tables = report.summary, report.tables
-    bins = {Disposition(name): yen for name, yen in summary["bins"].items()}
+    dispositions = {Disposition(name): yen for name, yen in summary["dispositions"].items()}
     told = summary["controls"]
     broken = [name for name, control in told.items() if control["holds"] is False]
     unchecked = [name for name, control in told.items() if control["holds"] not in (True, False)]
@@ -51,11 +51,11 @@ def answer(report: Report, words: Words) -> Html:
         *(tag("p", reason) for reason in reasons),
         tag("p", " · ".join(facts), class_="soft"),
     )
-    parts = [(words.value("disposition", name), _TONES[name], yen) for name, yen in bins.items()]
+    parts = [(words.value("disposition", name), _TONES[name], yen) for name, yen in dispositions.items()]
     headline = tag("div", _NO if broken else _YES, said, class_="headline")
     return html(
         tag("div", headline, share_bar(parts, words), class_="answer"),
-        tag("div", *_cards(bins, tables, words), class_="cards"),
+        tag("div", *_cards(dispositions, tables, words), class_="cards"),
     )
 
 
@@ -69,17 +69,17 @@ def _difference(name: str, control: Mapping[str, Any], words: Words) -> str:
     ).strip()
 
 
-def _cards(bins: dict[Disposition, int], tables: Any, words: Words) -> list[Html]:
-    money = sum(bins[name] for name in _MONEY)
+def _cards(dispositions: dict[Disposition, int], tables: Any, words: Words) -> list[Html]:
+    money = sum(dispositions[name] for name in _MONEY)
     arrears = tables["arrears"]
     owed = pc.sum(arrears.column("unpaid")).as_py() or 0
     look, issues = len(tables["exceptions"]), len(tables["issues"])
     # What was taken back without a payment makes suspense negative; it is no part of what came.
-    came = sum(max(bins[name], 0) for name in _MONEY)
-    rate = words.say("card_applied_note", rate=percent(bins[Disposition.APPLIED], came))
+    came = sum(max(dispositions[name], 0) for name in _MONEY)
+    rate = words.say("card_applied_note", rate=percent(dispositions[Disposition.APPLIED], came))
     return [
         _card("card_money", words.yen(money), words.say("card_money_note"), words),
-        _card("card_applied", words.yen(bins[Disposition.APPLIED]), rate, words),
+        _card("card_applied", words.yen(dispositions[Disposition.APPLIED]), rate, words),
         _card(
             "card_look",
             f"{look:,}{words.say('card_look_unit')}",

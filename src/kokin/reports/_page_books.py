@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kokin._arrow import sum_by
 from kokin.reconcile import AGING_BUCKETS, AgingKind
 from kokin.reports._charts import columns, meter, stacked
 from kokin.reports._html import Html, html, tag
 from kokin.reports._lists import grid, listed
-from kokin.reports._tables import sums
 from kokin.reports._words import Words
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _chart(name: str, labels: Sequence[str], rows: Mapping[str, Mapping[str, int
 
 def _pivot(table: pa.Table, by: str, name: str, most: int, last: pa.Scalar, words: Words) -> dict[str, dict[str, int]]:
     """Yen received by the latest days or months up to the last one, and by name; null is an empty name."""
-    told = sums(table, (by, name), ("received",))
+    told = sum_by(table, (by, name), ("received",))
     told = told.filter(pc.less_equal(told.column(by), last))
     rows: dict[str, dict[str, int]] = {}
     for row in told.to_pylist():
@@ -75,7 +75,7 @@ def _pivot(table: pa.Table, by: str, name: str, most: int, last: pa.Scalar, word
 def rates(report: Report, words: Words, most: int, files: Collection[str]) -> Html:
     """⑦ by charge with its 収納率, then in full; ⑧."""
     table = report.tables["receivables"]
-    told = sums(table, ("charge",), ("billed", "paid_before", "received", "overpaid", "unpaid")).to_pylist()
+    told = sum_by(table, ("charge",), ("billed", "paid_before", "received", "overpaid", "unpaid")).to_pylist()
     rows = []
     for row in sorted(told, key=lambda row: (-row["billed"], row["charge"] or "")):
         paid = row["paid_before"] + row["received"] - row["overpaid"]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import pyarrow as pa
 
 import kokin
-from kokin._arrow import issue_schema
 from kokin.catalog import CATALOG, Catalog
-from kokin.issues import InvalidInputError, Issue
+from kokin.issues import InvalidInputError, Issue, to_table
+from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Control, Reconciliation, build_accounts, reconcile
 from kokin.reports import _files
 from kokin.reports._csv import CsvEncoding, write_csv
@@ -49,12 +49,12 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #:   year_class``.
 #: - ⑨ ``settlements``, 払込照合表: :attr:`kokin.reconcile.Accounts.settlements` with ``difference``, what the bank
 #:   has more (or less, negative); null without its credits.
-#: - ⑩ ``pending``, 未着・滞留一覧: :attr:`kokin.reconcile.Accounts.pending`.
+#: - ⑩ ``pending``, 未着・滞留一覧: :attr:`kokin.reconcile.Accounts.aging`.
 #: - ⑪ ``audit``, 監査ログ: every entry of the ledger with its time in Japan, ``actor, reason, version, digest`` and
 #:   ``hash``, and whether it ``stands``; of a run without a ledger its files. The journal row by row is written by
 #:   :meth:`kokin.ledger.Ledger.export`.
 #: - ``balances``, 残高一覧: :attr:`kokin.reconcile.Reconciliation.balances`.
-#: - ``offers``, 充当候補一覧: :attr:`kokin.reconcile.Accounts.offers`.
+#: - ``offers``, 充当候補一覧: :attr:`kokin.reconcile.Accounts.setoff_candidates`.
 #: - ``arrears``, 未納一覧: :attr:`kokin.reconcile.Accounts.arrears`.
 #: - ``issues``, 取込エラー: the records that were kept out or flagged, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``month, charge, channel, receipts, amount, suppressed`` of every month that is
@@ -186,7 +186,7 @@ def of_run(
         catalog: how the charges are called; the one that the accounts were made with.
         least: the fewest receipts that a cell of the open data may tell; see the table ``open_data``.
     """
-    summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary}
+    summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary.as_dict()}
     return _report(result, accounts, summary, files, _files.run_audit(files), issues, catalog, least)
 
 
@@ -195,9 +195,9 @@ def of_ledger(
     *,
     as_of: date | None = None,
     catalog: Catalog = CATALOG,
-    credits: Any = None,  # noqa: A002 (入金: the field's word)
-    reports: Any = None,
-    write_offs: Any = None,
+    deposits: ArrowStreamExportable | None = None,
+    agent_reports: ArrowStreamExportable | None = None,
+    write_offs: ArrowStreamExportable | None = None,
     least: int = LEAST,
 ) -> Report:
     """The report of a ledger: all its receipts against all its bills, as the books stood at the end of a day in Japan.
@@ -206,9 +206,9 @@ def of_ledger(
         ledger: the ledger.
         as_of: the day; by default that of its last entry.
         catalog: the charges, with the body's own 税目・料金番号.
-        credits: what reached the bank, with the columns of :class:`kokin.reconcile.BankDeposit`; by default what the
-            ledger holds.
-        reports: what operators report, with the columns of :class:`kokin.reconcile.AgentReport`; likewise.
+        deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of the
+            ledger.
+        agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; likewise.
         write_offs: what the body has given up.
         least: the fewest receipts that a cell of the open data may tell; see the table ``open_data``.
 
@@ -226,16 +226,15 @@ def of_ledger(
     result = reconcile(bills, ledger.receipts(moment), ledger.policy)
     accounts = build_accounts(
         result,
-        bills,
         catalog=catalog,
-        credits=_given(credits, ledger.bank_deposits(moment)),
-        reports=_given(reports, ledger.agent_reports(moment)),
+        deposits=_given(deposits, ledger.bank_deposits(moment)),
+        agent_reports=_given(agent_reports, ledger.agent_reports(moment)),
         write_offs=write_offs,
         as_of=day,
     )
     # A receipt that was reversed alone is missing in its file: T1 is asked of the journal, which still has it.
-    told, journal = accounts.summary, ledger.status(moment)
-    journal_control = _journal_control(journal["bins"], told["bins"]).as_dict()
+    told, journal = accounts.summary.as_dict(), ledger.status(moment)
+    journal_control = _journal_control(journal["dispositions"], told["dispositions"]).as_dict()
     controls = {**told["controls"], "T1": journal["controls"]["T1"], "T7": journal_control}
     summary = {
         "kokin": kokin.__version__,
@@ -249,12 +248,12 @@ def of_ledger(
 
 
 def _journal_control(posted: Mapping[str, int], recomputed: Mapping[str, int]) -> Control:
-    """T7: the yen of the postings in each bin are those of a reconciliation of everything."""
+    """T7: the yen of the postings by disposition are those of a reconciliation of everything."""
     broken = tuple(name for name, yen in recomputed.items() if posted[name] != yen)
-    return Control("T7", "postings = recomputation, per bin", posted["applied"], recomputed["applied"], broken)
+    return Control("T7", "postings = recomputation, per disposition", posted["applied"], recomputed["applied"], broken)
 
 
-def _given(rows: Any, kept: pa.Table) -> Any:
+def _given(rows: ArrowStreamExportable | None, kept: pa.Table) -> ArrowStreamExportable | None:
     """What a caller gives, or what the ledger holds; None: nobody knows."""
     return kept if rows is None and len(kept) else rows
 
@@ -269,7 +268,7 @@ def _report(
     catalog: Catalog,
     least: int,
 ) -> Report:
-    told = issue_schema().empty_table() if issues is None else issues
+    told = to_table(()) if issues is None else issues
     tables = tables_of(result, accounts, _files.file_table(files), audit, told)
     tables["open_data"] = open_data(tables["daily"], accounts.as_of, least)
     return Report(accounts.as_of, summary, {name: tables[name] for name in TABLES}, catalog)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, combine, int64_array, to_numpy
+from kokin._arrow import Int64Array, combine, int64_array, sum_by, to_numpy
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.rules import RateMissingError
 
@@ -50,22 +49,15 @@ def tables_of(
         "daily": by_day,
         "monthly": monthly(by_day),
         "receivables": _with_rate(accounts.receivables),
-        "revenue": sums(accounts.totals, ("account", "system", *_KEYS[1:-1]), _SUMS),
+        "revenue": sum_by(accounts.totals, ("account", "system", *_KEYS[1:-1]), _SUMS),
         "settlements": _with_difference(accounts.settlements, credited),
-        "pending": accounts.pending,
+        "pending": accounts.aging,
         "audit": audit,
         "balances": result.balances,
-        "offers": accounts.offers,
+        "offers": accounts.setoff_candidates,
         "arrears": accounts.arrears,
         "issues": issues,
     }
-
-
-def sums(table: pa.Table, by: Sequence[str], what: Sequence[str]) -> pa.Table:
-    """Whole numbers summed by some columns, in their order; a null is nothing."""
-    wanted = [(name, "sum", pc.ScalarAggregateOptions(min_count=0)) for name in what]
-    told = table.group_by(list(by)).aggregate(wanted).select([*by, *(f"{name}_sum" for name in what)])
-    return told.rename_columns([*by, *what]).sort_by([(name, "ascending") for name in by])
 
 
 def daily(totals: pa.Table) -> pa.Table:
@@ -81,7 +73,7 @@ def monthly(by_day: pa.Table) -> pa.Table:
     ``_to_date`` columns of a year's last month add up to all of that year.
     """
     entries = by_day.append_column("month", int64_array(months_of(by_day.column("received_on"))))
-    told = sums(entries, (*_KEYS, "month"), _SUMS)
+    told = sum_by(entries, (*_KEYS, "month"), _SUMS)
     month = to_numpy(told.column("month"), 0)
     codes = np.column_stack([_codes(told.column(name)) for name in _KEYS])
     head = np.ones(len(told), np.bool_)

@@ -155,7 +155,7 @@ def _from_arrow(name: str, column: Column, rule: Yen | Date) -> npt.NDArray[Any]
         raise InvalidInputError([type_issue(name, arrow_type, chunked.type)])
     problems = IssueBuilder(1, np.zeros(len(values), np.bool_))
     checked = field_column(combine(values), rule, name, problems, required=isinstance(rule, Yen))
-    if problems.refused.any():
+    if problems.has_error.any():
         raise _invalid_rows(from_table(problems.table()))
     days = to_numpy(checked, 0).astype(np.int64)
     return days if isinstance(rule, Yen) else np.where(is_valid(checked), days, _NAT).view("datetime64[D]")

@@ -59,7 +59,8 @@ class LateChargeRule(Record):
         needed = self.full_rate is not None and self.reduced_until != "none"
         if needed != (self.reduced_rate is not None):
             expected = f"reduced_rate {'set' if needed else 'omitted'}"
-            raise self.refusal([Issue("RATE_PAIR", field="reduced_rate", expected=expected)], "invalid LateChargeRule")
+            issue = Issue("RATE_PAIR", field="reduced_rate", expected=expected)
+            raise self.error_class([issue], "invalid LateChargeRule")
         return self
 
     def calculation_base(self, principal: int) -> int:

@@ -1,52 +1,48 @@
-"""What is printed: the eL-QR symbol, the convenience-store barcode, the lines of digits, and the slip itself.
+"""What is printed on a slip: the eL-QR, the convenience-store barcode, the OCR lines, and the slip itself.
 
 >>> from kokin import elqr
 >>> code = elqr.ElQr(payee_code="99999", office_code="001", item_code="127", case_key="1234567890",
 ...                  confirmation="123456", amount=12300, levy_year=2026, tax_year=2026, period="00",
 ...                  due_on="2026-06-01", payable_until="2026-07-10")
 
-One symbol, drawn by segno, with its size in print:
+The picture of one eL-QR, with its size in print:
 
->>> symbol(code).designator
-'6-M'
->>> look = SymbolStyle(module_mm=0.5)
->>> look.side_mm, svg(code, look)[:76]
+>>> style = SymbolStyle(module_mm=0.5)
+>>> style.side_mm, render(code, "svg", style)[:76]
 (24.5, '<svg xmlns="http://www.w3.org/2000/svg" width="24.5mm" height="24.5mm" viewB')
 
-A batch of symbols, the same modules and some thousand times as fast:
+Many of them, from a list or an Arrow column of payloads:
 
->>> many = symbols([code, code])
->>> many.modules().shape, next(svgs(many, look)) == svg(code, look)
+>>> symbols = encode([code, code])
+>>> symbols.modules().shape, next(symbols.render("svg", style)) == render(code, "svg", style)
 ((2, 41, 41), True)
 
-What else stands on the slip:
+The OCR lines and the barcode:
 
 >>> mpn_lines(code)
 ('480000000000000000012300213800012700000', '30000000000012345678901234560999990010000000')
->>> gs1_128.build(company_code="929023", free=f"{1234567890:021d}", amount=code.amount).lines
+>>> gs1_128.build(company_code="929023", free_field=f"{1234567890:021d}", amount=code.amount).lines
 ('(91)929023-0000000000012345678900', '999999-0-012300-0')
 
-And the slip itself, as a PDF of one page per bill (extra ``pdf``):
+The slip as a PDF, one page per bill (extra ``pdf``):
 
 >>> from kokin.model import Bill
 >>> bill = Bill(bill_id="1", payee_code="99999", item_code="127", case_key="1234567890", confirmation="123456",
 ...             amount=12300, levy_year=2026, tax_year=2026, due_on="2026-06-01", payable_until="2026-07-10")
 >>> slip_pdf(bill, SlipText(payee="例示市", charge="自動車税種別割"), template="a4")[:5]
 b'%PDF-'
+
+:func:`make` writes the slips of a whole file of bills into a folder.
 """
 
 from kokin.slips import gs1_128
 from kokin.slips._decode import decode
-from kokin.slips._forms import OutputFormat
-from kokin.slips._look import SymbolStyle
-from kokin.slips._make import RunResult, make
-from kokin.slips._numbers import PaymentNumbers, mpn_lines, payment_numbers
-from kokin.slips._one import pdf, png, svg, symbol
-from kokin.slips._pictures import dots, pbms, pdfs, pngs, svgs, tiff
-from kokin.slips._slip import slip_pdf, write_slips
-from kokin.slips._slip_values import SlipText
-from kokin.slips._symbols import Symbols, symbol_batches, symbols
-from kokin.slips._words import SlipWording
+from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
+from kokin.slips._run import OutputFormat, RunResult, make
+from kokin.slips._slip_pdf import slip_pdf, write_slips
+from kokin.slips._slip_wording import SlipText, SlipWording
+from kokin.slips._symbol_style import SymbolStyle
+from kokin.slips._symbols import Symbols, encode, render
 
 __all__ = [
     "OutputFormat",
@@ -57,22 +53,12 @@ __all__ = [
     "SymbolStyle",
     "Symbols",
     "decode",
-    "dots",
+    "encode",
     "gs1_128",
     "make",
     "mpn_lines",
     "payment_numbers",
-    "pbms",
-    "pdf",
-    "pdfs",
-    "png",
-    "pngs",
+    "render",
     "slip_pdf",
-    "svg",
-    "svgs",
-    "symbol",
-    "symbol_batches",
-    "symbols",
-    "tiff",
     "write_slips",
 ]

@@ -1,4 +1,4 @@
-"""Codes out of pictures, with the extra ``decode``."""
+"""Decode QR Codes from pictures; needs the extra ``decode``."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from kokin.issues import InvalidInputError, Issue, KokinError, Location
 
-# A scanned A4 page at 1200 dpi has some 140 million dots; a picture of more is a bomb.
-_MOST_DOTS = 200_000_000
+# A scanned A4 page at 1200 dpi has some 140 million pixels; a larger picture is a decompression bomb.
+_MAX_PIXELS = 200_000_000
 
 
 def decode(path: str | Path) -> list[str]:
-    """The text of every QR Code in a picture (PNG, JPEG, PBM, TIFF), from top to bottom.
+    """Return the text of every QR Code in a picture (PNG, JPEG, PBM, TIFF), from top to bottom.
 
     Raises:
         KokinError: the extra ``decode`` is not installed.
-        InvalidInputError: the file is no picture, is too large, or has no QR Code in it.
-        OSError: it cannot be opened.
+        InvalidInputError: the file is not a picture, is too large, or contains no QR Code.
+        OSError: the file cannot be read.
     """
     try:
         import zxingcpp
@@ -30,16 +30,16 @@ def decode(path: str | Path) -> list[str]:
     content = io.BytesIO(path.read_bytes())
     try:
         picture = Image.open(content)
-        if picture.width * picture.height > _MOST_DOTS:
+        if picture.width * picture.height > _MAX_PIXELS:
             raise InvalidInputError(
-                [Issue("PICTURE_FORM", field="", expected=f"at most {_MOST_DOTS} dots", location=place)]
+                [Issue("PICTURE_FORM", field="", expected=f"at most {_MAX_PIXELS} pixels", location=place)]
             )
         found = zxingcpp.read_barcodes(
             picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
         )
-    # Pillow raises OSError for a picture that is cut or unknown, and struct.error and others for a damaged one.
+    # Pillow raises OSError for a truncated or unknown picture, and struct.error and others for a damaged one.
     except (OSError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise InvalidInputError([Issue("PICTURE_FORM", location=place)], f"{path.name} refused") from error
+        raise InvalidInputError([Issue("PICTURE_FORM", location=place)], f"{path.name} is not a picture") from error
     if not found:
-        raise InvalidInputError([Issue("PICTURE_EMPTY", location=place)], f"{path.name} refused")
+        raise InvalidInputError([Issue("PICTURE_EMPTY", location=place)], f"{path.name} contains no QR Code")
     return [code.text for code in sorted(found, key=lambda code: (code.position.top_left.y, code.position.top_left.x))]

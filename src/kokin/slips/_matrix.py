@@ -1,10 +1,10 @@
-"""The one kind of symbol that an eL-QR needs, as tables: QR Code version 6, level M, 255 digits in numeric mode.
+"""Lookup tables for the only symbol that an eL-QR needs: QR Code version 6, level M, 255 digits in numeric mode.
 
-Up to the mask, everything in a QR Code is linear over GF(2): a bit of the message flips the same modules, its own and
-those of the error correction, whatever the other bits are. So the symbol of 255 digits is the XOR of 85 table rows,
-one per three digits, and of a frame. A row of 41 modules is one uint64 with column 0 in its lowest bit.
+Before masking, a QR Code is linear over GF(2): a bit of the message flips the same modules (its own and those of the
+error correction), whatever the other bits are. So the symbol of 255 digits is the XOR of a frame and of 85 table rows,
+one per three digits. A row of 41 modules is packed into one uint64 with column 0 in its lowest bit.
 
-Source: ISO/IEC 18004:2015; the section stands at each function.
+Source: ISO/IEC 18004:2015; each function names the section.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Words: TypeAlias = npt.NDArray[np.uint64]
+PackedRows: TypeAlias = npt.NDArray[np.uint64]
 Modules: TypeAlias = npt.NDArray[np.bool_]
 
-#: The modules of a side.
+#: Modules of a side.
 SIDE = 41
-#: The digits of the message, and the groups of three that become ten bits each.
+#: Digits of the message, and groups of three digits, ten bits each.
 DIGITS = 255
 TRIPLETS = DIGITS // 3
 
@@ -30,76 +30,76 @@ _BLOCK_DATA = 27
 _BLOCK_CHECK = 16
 _DATA_BITS = 8 * _BLOCKS * _BLOCK_DATA
 _TRIPLET_BITS = 10
-# Mode indicator 0001 and the number of digits in ten bits; the triplets follow and fill the symbol to the last bit.
+# Mode indicator 0001 and the number of digits in ten bits. The 85 triplets behind it fill the symbol to the last bit.
 _HEADER = 0b0001 << 10 | DIGITS
 _HEADER_BITS = 14
-# Level M in the format information.
+# Bits of level M in the format information.
 _LEVEL_M = 0b00
 
 _FINDER = 7
 _TIMING = 6
 _ALIGNMENT_CENTRE = 34
 _FORMAT = 8
-# The corners of the finder patterns: row and column of their first module.
+# Row and column of the upper left module of each finder pattern.
 _CORNERS = ((0, 0), (0, SIDE - _FINDER), (SIDE - _FINDER, 0))
 
 
-def pack(modules: Modules) -> Words:
-    """Modules, bool (..., 41), as rows, uint64 (...)."""
+def pack(modules: Modules) -> PackedRows:
+    """Pack modules, bool (..., 41), into rows, uint64 (...)."""
     weights = np.uint64(1) << np.arange(SIDE, dtype=np.uint64)
-    rows: Words = (modules * weights).sum(axis=-1, dtype=np.uint64)
+    rows: PackedRows = (modules * weights).sum(axis=-1, dtype=np.uint64)
     return rows
 
 
-def unpack(rows: Words) -> Modules:
-    """Rows, uint64 (...), as modules, bool (..., 41); True is dark."""
+def unpack(rows: PackedRows) -> Modules:
+    """Unpack rows, uint64 (...), into modules, bool (..., 41); True is dark."""
     octets = rows.astype("<u8").view(np.uint8).reshape(*rows.shape, 8)
     return np.unpackbits(octets, axis=-1, count=SIDE, bitorder="little").view(np.bool_)
 
 
 @functools.cache
 def _function_patterns() -> tuple[Modules, Modules]:
-    """The fixed modules, and which places are not for the message, both bool (41, 41).
+    """Return the fixed dark modules and the modules reserved for function patterns, both bool (41, 41).
 
-    The format information is left light here, and the dark module with it: both are drawn after the mask is chosen.
-    Section 6.3; annex E for the one alignment pattern.
+    The format information and the dark module are reserved but light: they are added after the mask is chosen.
+    Section 6.3; annex E for the alignment pattern.
     """
     dark = np.zeros((SIDE, SIDE), np.bool_)
-    taken = np.zeros((SIDE, SIDE), np.bool_)
+    reserved = np.zeros((SIDE, SIDE), np.bool_)
     dark[_TIMING, ::2] = dark[::2, _TIMING] = True
-    taken[_TIMING, :] = taken[:, _TIMING] = True
+    reserved[_TIMING, :] = reserved[:, _TIMING] = True
     for top, left in _CORNERS:
-        separated = np.s_[max(top - 1, 0) : top + _FINDER + 1, max(left - 1, 0) : left + _FINDER + 1]
-        dark[separated] = False
+        separator = np.s_[max(top - 1, 0) : top + _FINDER + 1, max(left - 1, 0) : left + _FINDER + 1]
+        dark[separator] = False
         dark[top : top + _FINDER, left : left + _FINDER] = _rings(_FINDER, light_ring=2)
-        taken[separated] = True
+        reserved[separator] = True
     alignment = np.s_[_ALIGNMENT_CENTRE - 2 : _ALIGNMENT_CENTRE + 3]
     dark[alignment, alignment] = _rings(5, light_ring=1)
-    taken[alignment, alignment] = True
-    taken[_FORMAT, : _FORMAT + 1] = taken[: _FORMAT + 1, _FORMAT] = True
-    taken[_FORMAT, -_FORMAT:] = taken[-_FORMAT:, _FORMAT] = True
-    return dark, taken
+    reserved[alignment, alignment] = True
+    reserved[_FORMAT, : _FORMAT + 1] = reserved[: _FORMAT + 1, _FORMAT] = True
+    reserved[_FORMAT, -_FORMAT:] = reserved[-_FORMAT:, _FORMAT] = True
+    return dark, reserved
 
 
 def _rings(side: int, light_ring: int) -> Modules:
-    """A dark square with one light ring, ``light_ring`` modules away from its centre."""
-    away = np.abs(np.arange(side) - side // 2)
-    rings: Modules = np.maximum.outer(away, away) != light_ring
+    """Return a dark square with one light ring ``light_ring`` modules away from its centre."""
+    distance = np.abs(np.arange(side) - side // 2)
+    rings: Modules = np.maximum.outer(distance, distance) != light_ring
     return rings
 
 
-def _message_places() -> Iterator[tuple[int, int]]:
-    """Row and column of each bit of the message, in its order. Section 7.7.3."""
-    _, taken = _function_patterns()
+def _message_positions() -> Iterator[tuple[int, int]]:
+    """Yield row and column of each bit of the message, in order. Section 7.7.3."""
+    _, reserved = _function_patterns()
     upwards = True
     for right in (*range(SIDE - 1, _TIMING, -2), *range(_TIMING - 1, 0, -2)):
         for row in reversed(range(SIDE)) if upwards else range(SIDE):
-            yield from ((row, column) for column in (right, right - 1) if not taken[row, column])
+            yield from ((row, column) for column in (right, right - 1) if not reserved[row, column])
         upwards = not upwards
 
 
 def _products() -> npt.NDArray[np.uint8]:
-    """Every element of GF(256) times each coefficient of the generator polynomial, uint8 (256, 16). Annex A."""
+    """Return every element of GF(256) times each coefficient of the generator polynomial, uint8 (256, 16). Annex A."""
     exponents = [1]
     for _ in range(254):
         doubled = exponents[-1] << 1
@@ -115,48 +115,48 @@ def _products() -> npt.NDArray[np.uint8]:
     return np.array([[times(value, factor) for factor in generator[1:]] for value in range(256)], np.uint8)
 
 
-def _check_words(block: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The error correction of blocks of data, uint8 (n, 27), as uint8 (n, 16). Section 7.5.2."""
+def _error_correction(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the error correction codewords, uint8 (n, 16), of data blocks, uint8 (n, 27). Section 7.5.2."""
     products = _products()
-    rest = np.zeros((len(block), _BLOCK_CHECK), np.uint8)
-    for word in block.T:
-        leading = rest[:, 0] ^ word
-        rest = np.pad(rest[:, 1:], ((0, 0), (0, 1))) ^ products[leading]
-    return rest
+    remainder = np.zeros((len(blocks), _BLOCK_CHECK), np.uint8)
+    for codeword in blocks.T:
+        leading = remainder[:, 0] ^ codeword
+        remainder = np.pad(remainder[:, 1:], ((0, 0), (0, 1))) ^ products[leading]
+    return remainder
 
 
-def _bit_rows() -> Words:
-    """The rows of the modules that each bit of the data flips, uint64 (864, 41). Sections 7.5 and 7.6."""
+def _bit_rows() -> PackedRows:
+    """Return the modules that each bit of the data flips, packed, uint64 (864, 41). Sections 7.5 and 7.6."""
     bits = np.eye(_DATA_BITS, dtype=np.uint8)
     blocks = np.packbits(bits, axis=1).reshape(_DATA_BITS * _BLOCKS, _BLOCK_DATA)
-    words = np.concatenate([blocks, _check_words(blocks)], axis=1)
-    # Block by block in the data, word by word in the message.
-    message = words.reshape(_DATA_BITS, _BLOCKS, -1).transpose(0, 2, 1).reshape(_DATA_BITS, -1)
+    codewords = np.concatenate([blocks, _error_correction(blocks)], axis=1)
+    # The message interleaves the codewords of the blocks.
+    message = codewords.reshape(_DATA_BITS, _BLOCKS, -1).transpose(0, 2, 1).reshape(_DATA_BITS, -1)
     modules = np.zeros((_DATA_BITS, SIDE, SIDE), np.bool_)
     flipped = np.unpackbits(message, axis=1)
-    places = list(_message_places())[: flipped.shape[1]]
-    modules[:, [row for row, _ in places], [column for _, column in places]] = flipped
+    positions = list(_message_positions())[: flipped.shape[1]]
+    modules[:, [row for row, _ in positions], [column for _, column in positions]] = flipped
     return pack(modules)
 
 
 class Tables(NamedTuple):
-    """What a symbol is the XOR of; all rows are uint64."""
+    """The parts whose XOR is a symbol, as packed rows (uint64)."""
 
-    frame: Words
-    """The fixed patterns and the header of the message, (41,)."""
-    triplets: Words
-    """The modules that three digits flip, by their place and value, (85, 1024, 41)."""
-    masks: Words
-    """The eight data masks, (8, 41)."""
-    finish: Words
+    frame: PackedRows
+    """Fixed patterns and header of the message, (41,)."""
+    triplets: PackedRows
+    """Modules that three digits flip, by place and value, (85, 1024, 41)."""
+    masks: PackedRows
+    """Data masks, (8, 41)."""
+    masks_with_format: PackedRows
     """Each mask with its format information and the dark module, (8, 41)."""
 
 
 @functools.cache
 def tables() -> Tables:
-    """The tables, about 29 MB, made once."""
+    """Return the tables, about 29 MB, built once per process."""
     bit_rows = _bit_rows()
-    dark, taken = _function_patterns()
+    dark, reserved = _function_patterns()
     frame = pack(dark)
     for bit in range(_HEADER_BITS):
         if _HEADER >> (_HEADER_BITS - 1 - bit) & 1:
@@ -166,12 +166,12 @@ def tables() -> Tables:
     for bit in range(_TRIPLET_BITS):
         step = 1 << bit
         triplets[:, step : 2 * step] = triplets[:, :step] ^ by_triplet[:, _TRIPLET_BITS - 1 - bit, None]
-    masks = pack(_masks() & ~taken)
+    masks = pack(_masks() & ~reserved)
     return Tables(frame, triplets, masks, masks ^ pack(np.array([_format_modules(mask) for mask in range(8)])))
 
 
 def _masks() -> Modules:
-    """The eight patterns that may be laid over the message, bool (8, 41, 41). Section 7.8.2."""
+    """Return the eight mask patterns, bool (8, 41, 41). Section 7.8.2."""
     i, j = np.indices((SIDE, SIDE))
     product = i * j
     conditions = (
@@ -188,19 +188,21 @@ def _masks() -> Modules:
 
 
 def _format_modules(mask: int) -> Modules:
-    """The format information and the dark module, bool (41, 41). Section 7.9."""
+    """Return the format information and the dark module, bool (41, 41). Section 7.9."""
     value = _LEVEL_M << 3 | mask
-    rest = value << 10
+    remainder = value << 10
     for degree in reversed(range(10, 15)):
-        if rest >> degree & 1:
-            rest ^= 0b10100110111 << (degree - 10)
-    bits = (value << 10 | rest) ^ 0b101010000010010
+        if remainder >> degree & 1:
+            remainder ^= 0b10100110111 << (degree - 10)
+    bits = (value << 10 | remainder) ^ 0b101010000010010
     modules = np.zeros((SIDE, SIDE), np.bool_)
-    # Bit 0 upwards: down the column beside the upper left finder, then left along the row below it; and once more.
-    along = [0, 1, 2, 3, 4, 5, 7, 8]
-    places = [(row, _FORMAT) for row in along] + [(_FORMAT, column) for column in (7, 5, 4, 3, 2, 1, 0)]
-    copies = [(_FORMAT, SIDE - 1 - bit) for bit in range(8)] + [(SIDE - 15 + bit, _FORMAT) for bit in range(8, 15)]
-    for bit, (place, copy) in enumerate(zip(places, copies, strict=True)):
-        modules[place] = modules[copy] = bits >> bit & 1
+    # From bit 0: down the column beside the upper left finder pattern, then left along the row below it; and a copy of
+    # the same bits beside the other two finder patterns.
+    rows = [0, 1, 2, 3, 4, 5, 7, 8]
+    first = [(row, _FORMAT) for row in rows] + [(_FORMAT, column) for column in (7, 5, 4, 3, 2, 1, 0)]
+    second = [(_FORMAT, SIDE - 1 - bit) for bit in range(8)] + [(SIDE - 15 + bit, _FORMAT) for bit in range(8, 15)]
+    for bit, positions in enumerate(zip(first, second, strict=True)):
+        for position in positions:
+            modules[position] = bits >> bit & 1
     modules[SIDE - 8, _FORMAT] = True
     return modules

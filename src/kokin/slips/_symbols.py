@@ -1,165 +1,183 @@
-"""Many symbols at once, each equal to segno's module for module."""
+"""Encode eL-QR payloads as QR Codes: one code or a table of them, module for module as segno encodes them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kokin._arrow import text_buffers
-from kokin.elqr import ElQr, parse_many
-from kokin.issues import InvalidInputError, Issue, Location, from_table
-from kokin.slips._matrix import DIGITS, SIDE, TRIPLETS, Modules, Words, tables, unpack
+from kokin._arrow import combine, text_buffers, thread_map
+from kokin.elqr import ElQr, parse, parse_many
+from kokin.issues import InvalidInputError, from_table
+from kokin.model import ArrowStreamExportable
+from kokin.slips._matrix import DIGITS, SIDE, TRIPLETS, Modules, PackedRows, pack, tables, unpack
 from kokin.slips._penalty import best_masks
+from kokin.slips._render import PictureFormat
+from kokin.slips._render import render as render_rows
+from kokin.slips._symbol_style import SymbolStyle
 
-# Symbols worked on at once: enough that two threads seldom wait for the lock, few enough for the cache.
-_STRETCH = 2048
-# More problems than these are not told: a column with so many is the wrong column.
-_MOST_TOLD = 100
+_DEFAULT_STYLE = SymbolStyle()
+# Symbols per thread and step: large enough that two threads seldom wait for the interpreter lock, small enough for the
+# cache.
+_CHUNK = 2048
+# Issues in an exception; more of them would not help to find the cause.
+_MAX_ISSUES = 100
+# Symbols in the preview of a notebook.
+_PREVIEW = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Symbols:
-    """QR Codes of version 6, level M, without quiet zones."""
+    """QR Codes of version 6, level M, without quiet zones: a sequence whose elements are ``Symbols`` of length 1."""
 
-    rows: Words
-    """The modules, uint64 (n, 41): a word per row, column 0 in its lowest bit, dark is 1."""
+    rows: PackedRows
+    """The modules, uint64 (n, 41): an integer per row, column 0 in its lowest bit, dark is 1."""
     masks: npt.NDArray[np.uint8]
-    """The data mask of each, uint8 (n)."""
+    """The data mask of each symbol (0 to 7), uint8 (n)."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, some: slice) -> Symbols:
-        return Symbols(self.rows[some], self.masks[some])
+    def __getitem__(self, index: int | slice) -> Symbols:
+        selected = index if isinstance(index, slice) else [range(len(self))[index]]
+        return Symbols(self.rows[selected], self.masks[selected])
 
     def modules(self) -> Modules:
-        """The modules one by one, bool (n, 41, 41); True is dark."""
+        """Return the modules as bool (n, 41, 41); True is dark."""
         return unpack(self.rows)
 
+    @overload
+    def render(
+        self, picture_format: Literal["svg"] = ..., style: SymbolStyle = ..., *, dpi: int = ...
+    ) -> Iterator[str]: ...
+    @overload
+    def render(
+        self, picture_format: Literal["png", "pbm", "tiff", "pdf"], style: SymbolStyle = ..., *, dpi: int = ...
+    ) -> Iterator[bytes]: ...
+    def render(
+        self, picture_format: PictureFormat = "svg", style: SymbolStyle = _DEFAULT_STYLE, *, dpi: int = 600
+    ) -> Iterator[str | bytes]:
+        """Yield one picture per symbol.
 
-def symbols(payloads: Any, *, threads: int | None = None) -> Symbols:
-    """The symbols of many codes.
+        ``svg`` and ``pdf`` have a side of ``style.side_mm``. ``png``, ``pbm`` and ``tiff`` have one bit per pixel and a
+        side of ``style.printed_mm(dpi)``; ``pbm`` and ``tiff`` are always black on white.
 
-    ``payloads`` is an Arrow text column or anything that offers one (without nulls: drop the rejected rows first), or a
-    sequence of :class:`~kokin.elqr.ElQr` and texts, each of which must be a valid eL-QR.
+        Raises:
+            InvalidInputError: an unknown format, or a raster that is too large.
+        """
+        return render_rows(self.rows, picture_format, style, dpi)
+
+    def _repr_html_(self) -> str:
+        """The first symbols as SVG, for a notebook."""
+        hidden = len(self) - _PREVIEW
+        return " ".join(self[:_PREVIEW].render()) + (f"<p>… {hidden:,} more</p>" if hidden > 0 else "")
+
+
+def encode(codes: ElQr | str | Iterable[ElQr | str] | ArrowStreamExportable) -> Symbols:
+    """Encode one code or many as QR Codes: version 6, level M, numeric mode, mask by the penalty of the standard.
+
+    Args:
+        codes: an :class:`~kokin.elqr.ElQr` or its payload; an iterable of them; or a text column of payloads, such as a
+            PyArrow array, without nulls: drop the rejected rows first.
 
     Raises:
-        InvalidInputError: a text that is no valid eL-QR; the issues name the records.
+        PayloadError: one text that is not a valid eL-QR; :func:`kokin.elqr.check` lists the same issues.
+        InvalidInputError: one of many texts is not a valid eL-QR; the issues name the records, from 1.
     """
-    column = _as_column(payloads)
-    _check(column, threads)
-    return draw(column, threads=threads)
-
-
-def _check(column: pa.ChunkedArray, threads: int | None, start: int = 0) -> None:
-    """Refuse a text that is not the 255 digits of a valid eL-QR; ``start`` rows come before the column."""
-    parsed = parse_many(column, threads=threads)
+    if isinstance(codes, ElQr | str):
+        return _encode_single(codes if isinstance(codes, ElQr) else parse(codes))
+    column = _as_column(codes)
+    parsed = parse_many(column)
     if parsed.rejected:
-        issues = from_table(parsed.issues.slice(0, _MOST_TOLD))
-        moved = [
-            issue.with_location(replace(issue.location, record=start + (issue.location.record or 0)))
-            for issue in issues
-        ]
-        raise InvalidInputError(moved, f"no symbols: {parsed.rejected} invalid codes")
+        issues = from_table(parsed.issues.slice(0, _MAX_ISSUES))
+        raise InvalidInputError(issues, f"{parsed.rejected} of {len(column)} codes are not a valid eL-QR")
+    return encode_digits(column)
 
 
-def draw(payloads: Any, *, threads: int | None = None) -> Symbols:
-    """The symbols of any 255 digits; for payloads that were built or checked before.
+@overload
+def render(
+    code: ElQr | str, picture_format: Literal["svg"] = ..., style: SymbolStyle = ..., *, dpi: int = ...
+) -> str: ...
+@overload
+def render(
+    code: ElQr | str,
+    picture_format: Literal["png", "pbm", "tiff", "pdf"],
+    style: SymbolStyle = ...,
+    *,
+    dpi: int = ...,
+) -> bytes: ...
+def render(
+    code: ElQr | str, picture_format: PictureFormat = "svg", style: SymbolStyle = _DEFAULT_STYLE, *, dpi: int = 600
+) -> str | bytes:
+    """Return the picture of one code; see :func:`encode` and :meth:`Symbols.render`.
 
     Raises:
-        InvalidInputError: something else than 255 digits; the issues name the records.
+        PayloadError: a text that is not a valid eL-QR.
+        InvalidInputError: an unknown format, or a raster that is too large.
     """
-    letters = _letters(_as_column(payloads))
-    rows = np.empty((len(letters), SIDE), np.uint64)
-    masks = np.empty(len(letters), np.uint8)
+    return next(render_rows(encode(code).rows, picture_format, style, dpi))
 
-    def encode(start: int) -> None:
-        some = slice(start, start + _STRETCH)
-        rows[some], masks[some] = _encode(letters[some])
 
-    tables()
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        list(pool.map(encode, range(0, len(letters), _STRETCH)))
+def _encode_single(code: ElQr) -> Symbols:
+    """Encode one code with segno, which needs no tables."""
+    symbol = code.qr_code()
+    return Symbols(pack(np.array([symbol.matrix], np.bool_)), np.array([symbol.mask], np.uint8))
+
+
+def _as_column(codes: Any) -> pa.ChunkedArray:
+    if isinstance(codes, pa.ChunkedArray):
+        return codes
+    if isinstance(codes, pa.Array):
+        return pa.chunked_array([codes])
+    if hasattr(codes, "__arrow_c_stream__"):
+        return pa.chunked_array(codes)
+    return pa.chunked_array([[code.payload if isinstance(code, ElQr) else code for code in codes]], pa.string())
+
+
+def encode_digits(payloads: Any) -> Symbols:
+    """Encode any texts of 255 digits without checking that they are an eL-QR."""
+    digits = _ascii_digits(_as_column(payloads))
+    rows = np.empty((len(digits), SIDE), np.uint64)
+    masks = np.empty(len(digits), np.uint8)
+
+    def encode_chunk(start: int) -> None:
+        chunk = slice(start, start + _CHUNK)
+        rows[chunk], masks[chunk] = _encode_chunk(digits[chunk])
+
+    tables()  # built before the threads ask for it
+    thread_map(encode_chunk, range(0, len(digits), _CHUNK))
     return Symbols(rows, masks)
 
 
-def symbol_batches(payloads: Any, *, size: int = 1 << 16, threads: int | None = None) -> Iterator[Symbols]:
-    """The symbols of many codes, ``size`` at a time, so that memory stays bounded; see :func:`symbols`.
-
-    All codes are checked before the first batch is drawn.
-    """
-    column = _as_column(payloads)
-    for start in range(0, len(column), size):
-        _check(column.slice(start, size), threads, start)
-    for start in range(0, len(column), size):
-        yield draw(column.slice(start, size), threads=threads)
-
-
-def _as_column(payloads: Any) -> pa.ChunkedArray:
-    if isinstance(payloads, pa.ChunkedArray):
-        return payloads
-    if isinstance(payloads, pa.Array) or hasattr(payloads, "__arrow_c_stream__"):
-        return pa.chunked_array(payloads if hasattr(payloads, "__arrow_c_stream__") else [payloads])
-    return pa.chunked_array([[code.payload if isinstance(code, ElQr) else code for code in payloads]], pa.string())
-
-
-def _letters(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
+def _ascii_digits(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
     """The column as ASCII digits, uint8 (n, 255)."""
-    texts = column.cast(pa.string()).combine_chunks()
-    if isinstance(texts, pa.ChunkedArray):
-        texts = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], pa.string())
-    offsets, letters = text_buffers(texts)
-    if texts.null_count or (np.diff(offsets) != DIGITS).any() or ((letters - np.uint8(ord("0"))) > 9).any():
-        raise InvalidInputError(_problems(texts), f"no symbols: each takes {DIGITS} digits")
-    return letters.reshape(len(texts), DIGITS)
+    texts = combine(column.cast(pa.string()))
+    offsets, digits = text_buffers(texts)
+    assert not texts.null_count
+    assert (np.diff(offsets) == DIGITS).all()
+    return digits.reshape(len(texts), DIGITS)
 
 
-def _problems(texts: pa.Array) -> list[Issue]:
-    problems: list[Issue] = []
-    for record, text in enumerate(texts.to_pylist(), 1):
-        where = Location(record=record)
-        if text is None:
-            problems.append(Issue("FIELD_MISSING", field="payload", location=where))
-        elif len(text) != DIGITS:
-            problems.append(
-                Issue(
-                    "PAYLOAD_LENGTH",
-                    field="payload",
-                    expected=f"{DIGITS} digits",
-                    found=f"{len(text)} characters",
-                    location=where,
-                )
-            )
-        elif not (text.isascii() and text.isdigit()):
-            problems.append(Issue("NOT_DIGITS", field="payload", expected=f"{DIGITS} digits", location=where))
-        if len(problems) == _MOST_TOLD:
-            break
-    return problems
-
-
-def _encode(letters: npt.NDArray[np.uint8]) -> tuple[Words, npt.NDArray[np.intp]]:
-    """Rows, uint64 (n, 41), and masks, (n), of the symbols of ASCII digits, uint8 (n, 255)."""
-    frame, triplets, _, finish = tables()
-    rows = np.repeat(frame[None], len(letters), axis=0)
-    for place, values in enumerate(_triplet_values(letters)):
+def _encode_chunk(digits: npt.NDArray[np.uint8]) -> tuple[PackedRows, npt.NDArray[np.intp]]:
+    """Return rows, uint64 (n, 41), and masks, (n), of ASCII digits, uint8 (n, 255)."""
+    frame, triplets, _, masks_with_format = tables()
+    rows = np.repeat(frame[None], len(digits), axis=0)
+    for place, values in enumerate(_triplet_values(digits)):
         if (values == values[0]).all():
             rows ^= triplets[place, values[0]]
         else:
             rows ^= triplets[place].take(values, axis=0)
     masks = best_masks(np.ascontiguousarray(rows.T))
-    rows ^= finish.take(masks, axis=0)
+    rows ^= masks_with_format.take(masks, axis=0)
     return rows, masks
 
 
-def _triplet_values(letters: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    """The digits three by three as numbers, (85, n)."""
-    digits = np.ascontiguousarray(letters.T).reshape(TRIPLETS, 3, -1).astype(np.intp) - ord("0")
-    values: npt.NDArray[np.intp] = digits[:, 0] * 100 + digits[:, 1] * 10 + digits[:, 2]
-    return values
+def _triplet_values(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
+    """Return each group of three digits as a number, (85, n)."""
+    values = np.ascontiguousarray(digits.T).reshape(TRIPLETS, 3, -1).astype(np.intp) - ord("0")
+    numbers: npt.NDArray[np.intp] = values[:, 0] * 100 + values[:, 1] * 10 + values[:, 2]
+    return numbers

@@ -8,7 +8,7 @@ Spark finds the rows that affect each other and brings them to one bucket of abo
     from kokin import spark
 
     result = spark.reconcile(session.read.parquet("bills"), session.read.parquet("receipts"))
-    print(result.summary()["bins"])
+    print(result.summary().dispositions)
     result.outcomes.write.parquet("outcomes")
 
 The DataFrames are the caller's, of classic Spark or of Spark Connect (4.0 or later, extra ``spark``).

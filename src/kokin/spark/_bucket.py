@@ -35,7 +35,7 @@ def reconcile_bucket(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.
 
 
 def empty_summary(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, Any]:
-    """Return the summary of a run over tables without rows.
+    """Return the summary, as JSON has it, of a run over tables without rows.
 
     Raises:
         InvalidInputError: a required column is missing, or one is of a wrong type.
@@ -71,7 +71,7 @@ def _result_tables(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[
         "exception": pa.concat_tables(exceptions),
         "balance": result.balances,
         "overlap": result.overlaps.drop_columns("records"),
-        "run": pa.table({"summary": [json.dumps(result.summary)]}),
+        "run": pa.table({"summary": [json.dumps(result.summary.as_dict())]}),
     }
 
 

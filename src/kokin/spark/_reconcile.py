@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from kokin.issues import InvalidInputError, from_table
+from kokin.matching import KEY_COLUMNS
 from kokin.model import Outcome, Receipt
-from kokin.reconcile import Control, Policy
+from kokin.reconcile import Control, OutcomeTotal, Policy, Summary
 from kokin.spark._bucket import empty_summary, reconcile_bucket, row_schema
 from kokin.spark._components import assign_buckets
 
@@ -21,22 +22,7 @@ if TYPE_CHECKING:
 ROWS_PER_BUCKET = 1_000_000
 
 # The columns of a bill that the core reads. The others, names among them, are not moved.
-_BILL_COLUMNS = (
-    "bill_id",
-    "payee_code",
-    "item_code",
-    "case_key",
-    "confirmation",
-    "amount",
-    "due_on",
-    "status",
-    "barcode",
-    "customer_number",
-    "virtual_account",
-    "obligation_id",
-    "covers",
-    "paid_before",
-)
+_BILL_COLUMNS = ("bill_id", "amount", "due_on", "status", "obligation_id", "covers", "paid_before", *KEY_COLUMNS)
 # Nearly all columns of a receipt, because duplicates are found by their content.
 _RECEIPT_COLUMNS = tuple(name for name in Receipt.model_fields if name not in ("layout", "byte_offset", "raw"))
 
@@ -64,12 +50,13 @@ class SparkReconciliation:
     _results: DataFrame
     _receipts: DataFrame
     _empty_summary: dict[str, Any]
+    _policy: Policy
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Summary:
         """Return counts and yen, equal to :attr:`kokin.reconcile.Reconciliation.summary`.
 
-        Control T4 compares the dispositions with the yen of the input, so that a receipt that was lost on the way would
-        break it.
+        Control T4 compares the dispositions with the yen of the receipts in the input DataFrame, so that it detects a
+        lost receipt.
 
         Raises:
             InvalidInputError: the bills are inconsistent, or a bill or a receipt is invalid. ``.issues`` has all
@@ -87,7 +74,7 @@ class SparkReconciliation:
         received = self._receipts.selectExpr(f"coalesce(sum({yen}), 0)").first()
         assert received is not None
         of_buckets = [json.loads(text) for text in rows.column("summary").to_pylist()]
-        return add_summaries(self._empty_summary, of_buckets, received[0])
+        return add_summaries(self._empty_summary, of_buckets, received[0], self._policy)
 
     def unpersist(self) -> None:
         """Release the cached results; they are computed again on the next use."""
@@ -123,7 +110,7 @@ def reconcile(
 
     results = left.groupBy("bucket").cogroup(right.groupBy("bucket")).applyInArrow(work, _ddl(row_schema())).persist()
     outcomes, balances, exceptions = (_rows(results, kind) for kind in ("outcome", "balance", "exception"))
-    return SparkReconciliation(outcomes, balances, exceptions, _overlaps(results), results, receipts, summary)
+    return SparkReconciliation(outcomes, balances, exceptions, _overlaps(results), results, receipts, summary, policy)
 
 
 def _overlaps(results: DataFrame) -> DataFrame:
@@ -151,26 +138,34 @@ def _ddl(schema: pa.Schema) -> str:
     return ", ".join(f"`{field.name}` struct<{of(field.type)}>" for field in schema)
 
 
-def add_summaries(empty: dict[str, Any], of_buckets: list[dict[str, Any]], received: int) -> dict[str, Any]:
+def add_summaries(empty: dict[str, Any], of_buckets: list[dict[str, Any]], received: int, policy: Policy) -> Summary:
     """Return the summary of a run from those of its buckets.
 
     Args:
         empty: the summary of a run without rows.
         of_buckets: the summaries of the buckets.
-        received: yen of the receipts as they were passed.
+        received: yen of the receipts in the input.
+        policy: the choices of the run.
     """
-    counts = {name: sum(summary[name] for summary in of_buckets) for name in ("bills", "receipts", "amount")}
-    bins = {name: sum(summary["bins"][name] for summary in of_buckets) for name in empty["bins"]}
-    outcomes: dict[str, dict[str, int]] = {}
+    outcomes = {}
     for outcome in Outcome:
-        found = [summary["outcomes"][outcome.value] for summary in of_buckets if outcome.value in summary["outcomes"]]
-        if found:
-            outcomes[outcome.value] = {key: sum(each[key] for each in found) for key in ("count", "amount")}
+        totals = [summary["outcomes"][outcome.value] for summary in of_buckets if outcome.value in summary["outcomes"]]
+        if totals:
+            count, amount = (sum(total[name] for total in totals) for name in ("count", "amount"))
+            outcomes[outcome.value] = OutcomeTotal(count, amount)
     controls = {}
     for name, control in empty["controls"].items():
         left, right = (
             None if control[side] is None else sum(summary["controls"][name][side] for summary in of_buckets)
             for side in ("left", "right")
         )
-        controls[name] = Control(name, control["statement"], received if name == "T4" else left, right).as_dict()
-    return {**counts, "outcomes": outcomes, "bins": bins, "controls": controls, "policy": empty["policy"]}
+        controls[name] = Control(name, control["statement"], received if name == "T4" else left, right)
+    return Summary(
+        **{name: sum(summary[name] for summary in of_buckets) for name in ("bills", "receipts", "amount")},
+        outcomes=outcomes,
+        dispositions={
+            name: sum(summary["dispositions"][name] for summary in of_buckets) for name in empty["dispositions"]
+        },
+        controls=controls,
+        policy=policy,
+    )

@@ -1,4 +1,4 @@
-"""Text as old systems write it: check digits, character sets, dates without an era, and masking.
+"""Text of legacy systems: check digits, character sets, dates without an era; masking; TOML files.
 
 >>> authority_code("08233")
 '082333'
@@ -13,6 +13,7 @@ datetime.date(2026, 7, 31)
 
 from kokin.text._check_digits import authority_code, gs1_check_digit, is_my_number
 from kokin.text._dates import (
+    JAPAN,
     MONTHS,
     YEARS_AHEAD,
     YEARS_BACK,
@@ -22,7 +23,9 @@ from kokin.text._dates import (
     infer_era_or_century,
     infer_year,
     parse_wareki,
+    require_date,
 )
+from kokin.text._display import file_name, mask
 from kokin.text._encodings import (
     EBCDIC_TO_HALF_WIDTH,
     HALF_WIDTH_TO_EBCDIC,
@@ -34,15 +37,13 @@ from kokin.text._encodings import (
     find_control_character,
     find_gaiji,
 )
-from kokin.text._file_name import file_name
-from kokin.text._masking import mask
-from kokin.text._require_date import require_date
 from kokin.text._terms import terms
 from kokin.text._toml import load_toml, parse_toml
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
     "HALF_WIDTH_TO_EBCDIC",
+    "JAPAN",
     "JIS_X_0201",
     "MONTHS",
     "YEARS_AHEAD",

@@ -1,14 +1,14 @@
-"""Check digits (検査数字) that stand in more than one room's data."""
+"""Check digits (検査数字) of numbers that several packages use."""
 
 from __future__ import annotations
 
 from kokin.issues import InvalidInputError, Issue
 
-_BODY_WEIGHTS = (6, 5, 4, 3, 2)
+_AUTHORITY_WEIGHTS = (6, 5, 4, 3, 2)
 _MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 
 
-def _digits(field: str, value: str, width: int) -> list[int]:
+def _parse_digits(field: str, value: str, width: int) -> list[int]:
     if len(value) != width:
         raise InvalidInputError([Issue("WIDTH", field=field, expected=f"{width} digits", found=str(len(value)))])
     if not (value.isascii() and value.isdigit()):
@@ -17,7 +17,7 @@ def _digits(field: str, value: str, width: int) -> list[int]:
 
 
 def authority_code(first_five: str) -> str:
-    """The 全国地方公共団体コード of six digits from its first five (prefecture 2, municipality 3).
+    """Return the six-digit 全国地方公共団体コード of its first five digits (prefecture 2, municipality 3).
 
     Raises:
         InvalidInputError: not five digits.
@@ -27,12 +27,12 @@ def authority_code(first_five: str) -> str:
     >>> [authority_code(code) for code in ("08233", "01100", "13101", "47382")]
     ['082333', '011002', '131016', '473821']
     """
-    total = sum(w * d for w, d in zip(_BODY_WEIGHTS, _digits("authority_code", first_five, 5), strict=True))
+    total = sum(w * d for w, d in zip(_AUTHORITY_WEIGHTS, _parse_digits("authority_code", first_five, 5), strict=True))
     return first_five + str((11 - total % 11) % 10)
 
 
 def gs1_check_digit(digits: str) -> int:
-    """The GS1 check digit (モジュラス10 ウェイト3) of a number without it: weights 3, 1 from the right.
+    """Return the GS1 check digit (モジュラス10 ウェイト3) of a number without it: weights 3, 1 from the right.
 
     Raises:
         InvalidInputError: not digits.
@@ -42,14 +42,14 @@ def gs1_check_digit(digits: str) -> int:
     >>> gs1_check_digit("9192902325207000001012349990019999990010605")
     0
     """
-    values = _digits("digits", digits, len(digits))
+    values = _parse_digits("digits", digits, len(digits))
     return -sum(d * (3 if i % 2 == 0 else 1) for i, d in enumerate(reversed(values))) % 10
 
 
 def is_my_number(text: str) -> bool:
-    """Whether a text is twelve digits that pass the check of an individual number (マイナンバー).
+    """Return whether a text is twelve digits with the check digit of an individual number (マイナンバー).
 
-    Such a number never belongs in collection files (番号法19); a caller refuses free text in which it stands.
+    Collection files must not contain such a number (番号法19); a caller rejects free text that is one.
     Source: 平成26年総務省令第85号5条.
 
     >>> is_my_number("983205673214"), is_my_number("983205673215")

@@ -1,4 +1,4 @@
-"""Character sets of old systems, strict: what cannot be told for certain is refused with its byte."""
+"""Character sets of legacy systems, decoded strictly: an undefined byte raises, with its offset."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from kokin.issues import InvalidInputError, Issue, Location
 #: The bytes of a half-width field: JIS X 0201 without control characters (20-7E and A1-DF).
 JIS_X_0201 = bytes([*range(0x20, 0x7F), *range(0xA1, 0xE0)])
 
-# Python maps these single bytes of cp932 to control and private characters instead of refusing them.
+# Python maps these single bytes of cp932 to control and private-use characters instead of raising.
 _NOT_CP932 = re.compile("[\x80\uf8f0-\uf8f3]")
 _GAIJI = re.compile("[\ue000-\ue757]")
 
 
 class UndecodableError(InvalidInputError):
-    """Bytes that are no text of their character set; the one issue has the first wrong byte in ``where.byte``."""
+    """Bytes that are not text of their character set; the one issue has the first such byte in ``location.byte``."""
 
 
-def _undecodable(content: bytes, at: int, charset: str) -> UndecodableError:
+def _undecodable(content: bytes, offset: int, charset: str) -> UndecodableError:
     return UndecodableError(
-        [Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[at]:02X}", location=Location(byte=at))]
+        [Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[offset]:02X}", location=Location(byte=offset))]
     )
 
 
 def decode_half_width(content: bytes) -> str:
-    """The text of a half-width field (半角), one character per byte: JIS X 0201, the yen sign as a backslash.
+    """Decode a half-width field (半角, JIS X 0201), one character per byte; the yen sign becomes a backslash.
 
     Raises:
         UndecodableError: a byte outside 20-7E and A1-DF.
@@ -36,16 +36,16 @@ def decode_half_width(content: bytes) -> str:
     'ｺｳｷﾝ ﾊﾊﾅｺ'
     """
     if content.translate(None, JIS_X_0201):
-        wrong = next(i for i, byte in enumerate(content) if byte not in JIS_X_0201)
-        raise _undecodable(content, wrong, "JIS X 0201")
+        offset = next(i for i, byte in enumerate(content) if byte not in JIS_X_0201)
+        raise _undecodable(content, offset, "JIS X 0201")
     return content.decode("cp932")
 
 
 def encode_half_width(text: str) -> bytes:
-    """The bytes of a half-width text; the inverse of :func:`decode_half_width`.
+    """Encode a half-width text; the inverse of :func:`decode_half_width`.
 
     Raises:
-        InvalidInputError: a character without a half-width byte; nothing is converted.
+        InvalidInputError: a character that JIS X 0201 does not have; no character is converted to another.
     """
     try:
         content = text.encode("cp932")
@@ -57,35 +57,35 @@ def encode_half_width(text: str) -> bytes:
 
 
 def decode_cp932(content: bytes) -> str:
-    """The text of cp932 bytes, without the bytes that Python lets through (80, A0, FD-FF).
+    """Decode cp932; unlike Python, reject the single bytes 80, A0 and FD-FF.
 
-    398 two-byte codes do not come back as the same bytes, so whoever must write the same file keeps the bytes.
+    398 two-byte codes are not encoded as the same bytes again. To write an identical file, keep its bytes.
 
     Raises:
-        UndecodableError: no cp932; a lead byte alone at the end counts as such.
+        UndecodableError: not cp932; also a lead byte without its second byte at the end.
 
     >>> decode_cp932(bytes.fromhex("FBFC8BB4"))
     '髙橋'
     """
     if content.isascii():
         return content.decode("ascii")
-    wrong = -1
+    offset = -1
     try:
         text = content.decode("cp932")
     except UnicodeDecodeError as error:
-        wrong = error.start
-        text = content[:wrong].decode("cp932")
+        offset = error.start
+        text = content[:offset].decode("cp932")
     if stray := _NOT_CP932.search(text):
-        wrong = len(text[: stray.start()].encode("cp932"))
-    if wrong >= 0:
-        raise _undecodable(content, wrong, "cp932")
+        offset = len(text[: stray.start()].encode("cp932"))
+    if offset >= 0:
+        raise _undecodable(content, offset, "cp932")
     return text
 
 
 def find_control_character(text: str) -> str:
-    """The first character of a text that is no writing (a control character, a line separator), or nothing.
+    """Return the first control character or line separator of a text, or an empty text.
 
-    The full-width blank and 外字 are writing, though ``str.isprintable`` does not think so.
+    The full-width space and 外字 are accepted, although ``str.isprintable`` is false for them.
     """
     if text.isprintable():
         return ""
@@ -93,13 +93,13 @@ def find_control_character(text: str) -> str:
 
 
 def find_gaiji(text: str) -> str:
-    """The first 外字 of a text decoded from cp932 (F040-F9FC, the private area), or nothing."""
+    """Return the first 外字 (F040-F9FC, private use area) of a text decoded from cp932, or an empty text."""
     found = _GAIJI.search(text)
     return found[0] if found else ""
 
 
 def _ebcdic_kana() -> Mapping[int, int]:
-    """EBCDIC byte to JIS X 0201 byte: IBM code page 290 without its lower-case letters."""
+    """Return the JIS X 0201 byte of each EBCDIC byte: IBM code page 290 without its lower-case letters."""
     runs = {
         0x40: " ｡｢｣､･ｦｧｨｩ",
         0x4B: ".<(+|&ｪｫｬｭｮｯ",
@@ -127,8 +127,8 @@ def _ebcdic_kana() -> Mapping[int, int]:
 
 _FROM_EBCDIC = _ebcdic_kana()
 
-#: A table for ``bytes.translate``: EBCDIC kana to JIS X 0201; what has no place there becomes a NUL.
+#: A table for ``bytes.translate``: EBCDIC kana to JIS X 0201; a byte without a counterpart becomes NUL.
 EBCDIC_TO_HALF_WIDTH = bytes(_FROM_EBCDIC.get(byte, 0) for byte in range(256))
 
-#: The other way; what EBCDIC kana lacks becomes a NUL.
+#: The inverse: JIS X 0201 to EBCDIC kana; a byte without a counterpart becomes NUL.
 HALF_WIDTH_TO_EBCDIC = bytes({to: byte for byte, to in _FROM_EBCDIC.items()}.get(byte, 0) for byte in range(256))

@@ -1,4 +1,4 @@
-"""TOML files, read within bounds: a hostile one is an issue, never a traceback or a process out of memory."""
+"""TOML files with limits on size and nesting: a hostile file is an issue, never a traceback or a memory error."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Protocol
 
 from kokin.issues import InvalidInputError, Issue, Location
 
-#: Bytes of the largest file that is read.
+#: Maximum size of a file in bytes.
 MAX_BYTES = 1 << 20
-# tomllib needs time and memory quadratic in the parts of a dotted key. A key is written on one line.
+# tomllib needs time and memory quadratic in the number of parts of a dotted key. A key is on one line.
 _MAX_DOTS = 250
 
 
 class Readable(Protocol):
-    """A path, or a resource of a package."""
+    """A path, or a resource of a package (``importlib.resources``)."""
 
     @property
     def name(self) -> str: ...
@@ -28,7 +28,7 @@ def load_toml(path: Path | Readable, *, parse_float: Callable[[str], Any] = floa
 
     Args:
         path: The file, or a resource of a package.
-        parse_float: Makes a value of the text of a number with a fraction, such as ``decimal.Decimal``.
+        parse_float: Converts the text of a number with a fraction, such as ``decimal.Decimal``.
 
     Raises:
         InvalidInputError: ``TOML_INVALID``: not UTF-8, not TOML, nested too deeply, or larger than 1 MiB.
@@ -45,7 +45,7 @@ def load_toml(path: Path | Readable, *, parse_float: Callable[[str], Any] = floa
 
 
 def parse_toml(text: str, name: str = "", *, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
-    r"""Return the tables of a TOML text; ``name`` is the file of the issue.
+    r"""Return the tables of a TOML text; ``name`` is the file name in the issue.
 
     >>> parse_toml("a.b = 1")
     {'a': {'b': 1}}

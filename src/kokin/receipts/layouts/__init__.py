@@ -1,4 +1,4 @@
-"""Layouts (レイアウト) as data: one TOML file per kind of file, Kokin's own beside this page.
+"""Layouts (レイアウト) as data: one TOML file per kind of file. The built-in ones are in this folder.
 
 >>> layout = load("zengin-91")
 >>> layout.width, layout.data.offsets["amount"], layout.data.by_id["amount"].ja
@@ -6,45 +6,45 @@
 >>> "dsk-csv" in names()
 True
 
-A layout of your own is a TOML file whose path stands wherever a name does; :func:`template` is one to begin from.
+Wherever a name is accepted, so is the path of a TOML file; start a new one from :func:`template`.
 """
 
-from kokin.receipts.layouts._load import LayoutError, load, names, parse
-from kokin.receipts.layouts._model import (
+from kokin.receipts.layouts._describe import describe, template
+from kokin.receipts.layouts._loader import LayoutError, load, names, parse
+from kokin.receipts.layouts._schema import (
     Csv,
     Dates,
     Field,
     FieldType,
-    Identity,
+    IdentityFields,
     Layout,
-    Paid,
+    PaidCondition,
     RecordKind,
-    Request,
+    RequestCondition,
     Rule,
     Source,
     Total,
     Xml,
 )
-from kokin.receipts.layouts._table import table, template
 
 __all__ = [
     "Csv",
     "Dates",
     "Field",
     "FieldType",
-    "Identity",
+    "IdentityFields",
     "Layout",
     "LayoutError",
-    "Paid",
+    "PaidCondition",
     "RecordKind",
-    "Request",
+    "RequestCondition",
     "Rule",
     "Source",
     "Total",
     "Xml",
+    "describe",
     "load",
     "names",
     "parse",
-    "table",
     "template",
 ]

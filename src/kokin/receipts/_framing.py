@@ -1,0 +1,515 @@
+"""Framing: split the bytes of a file into records of a fixed width or rows of a CSV, and a row into its cells.
+
+Nothing here reads the value of a field. Cells are split as bytes, because an issue names its byte: neither comma nor
+quote is ever the second byte of a cp932 character, and none is part of a UTF-8 one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kokin._arrow import BoolArray, Int64Array, UInt8Array
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.receipts.layouts import FieldType, Layout
+from kokin.text import EBCDIC_TO_HALF_WIDTH
+
+CHUNK_BYTES = 1 << 20
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_ASCII_NEWLINES = (b"\r\n", b"\n", b"\r")
+# CR LF, NEL and CR NEL of EBCDIC, and the newlines of ASCII, which a transfer adds without translating the records.
+_EBCDIC_NEWLINES = (b"\r\x25", b"\r\x15", b"\r\n", b"\x25", b"\x15", b"\n", b"\r")
+_END_OF_FILE = b"\x1a"
+_NEWLINE_NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
+# A longer line is split, unless records are wider.
+_MAX_LINE_BYTES = 1 << 16
+# Records in a block or in lines, and the bytes of a block at most.
+_BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 23
+# Bytes of a CSV that are split at once; the columns of the fast reader need ten times as much memory.
+_CSV_CHUNK_BYTES = 1 << 22
+# The part of a chunk of which a mask fits into the cache of the processor.
+_CACHED_BYTES = 1 << 18
+# The bytes of a blank line; in a CSV commas and quotes, too.
+_BLANK, _BLANK_EBCDIC, _BLANK_CSV = b" \r\n", b"\x40\r\n\x25\x15", b' \t\r\n,"'
+# Other bytes that pad a file behind its last record: NUL and SUB (0x1A; 0x3F in EBCDIC).
+_PADDING, _PADDING_EBCDIC = b"\0\x1a", b"\0\x1a\x3f"
+# The kinds of lines of a CSV.
+_ROW, _BLANK_LINE, _LONG_LINE = range(3)
+# A cell with or without quotes, and the comma or the end behind it.
+_CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",]*+))(,|\Z)')
+
+
+class Frame(NamedTuple):
+    """The bytes of one record."""
+
+    record_no: int
+    """From 1."""
+    byte_offset: int
+    """Of the first byte, from the start of the file."""
+    raw: bytes
+    """Without the newline."""
+    is_terminated: bool
+    """Whether a newline, or the full width of a file without newlines, ends it; a cut record has neither."""
+
+    @property
+    def next_record_no(self) -> int:
+        """The number of the next record."""
+        return self.record_no + 1
+
+
+@dataclass(frozen=True)
+class _Consecutive:
+    """Consecutive records or lines."""
+
+    record_no: int
+    """Of the first one, from 1."""
+    byte_offset: int
+    """Of its first byte, from the start of the file."""
+    count: int
+
+    @property
+    def next_record_no(self) -> int:
+        """The number of the next record."""
+        return self.record_no + self.count
+
+
+@dataclass(frozen=True)
+class Blank(_Consecutive):
+    """Blank lines, or widths of a file without newlines: not records, though they are numbered as such."""
+
+    is_damaged: bool
+    """Whether they contain NUL or SUB: padding behind the last record, and a sign of damage before it."""
+
+
+@dataclass(frozen=True)
+class Block(_Consecutive):
+    """Records of one width; iterating yields their frames."""
+
+    content: bytes
+    width: int
+    """Bytes of a record without its newline."""
+    stride: int
+    """Bytes from one record to the next in ``content``."""
+    file_stride: int
+    """Bytes from one record to the next in the file."""
+
+    def frame(self, i: int) -> Frame:
+        """Return one of the records, from 0."""
+        start = i * self.stride
+        raw = self.content[start : start + self.width]
+        return Frame(self.record_no + i, self.byte_offset + i * self.file_stride, raw, True)
+
+    @property
+    def rows(self) -> UInt8Array:
+        """The records as a matrix of bytes, uint8 (count, stride)."""
+        return np.frombuffer(self.content, np.uint8, self.count * self.stride).reshape(self.count, self.stride)
+
+    def offsets(self, indexes: npt.NDArray[np.intp]) -> Int64Array:
+        """Return the first byte in the file of each of the records with these indexes, int64 (n,)."""
+        return self.byte_offset + indexes * self.file_stride
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self.frame(i) for i in range(self.count))
+
+
+@dataclass(frozen=True)
+class Lines(_Consecutive):
+    """Lines of a CSV, none of them blank and none too long; iterating yields their frames."""
+
+    content: bytes
+    """The lines, each with its newline."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        offset = self.byte_offset
+        for record_no, line in enumerate(self.content.split(b"\n")[:-1], self.record_no):
+            yield Frame(record_no, offset, _without_newline(line), True)
+            offset += len(line) + 1
+
+
+#: A part of a file: regular records as one block or as lines, any other record as a frame, and blank lines.
+Piece = Block | Lines | Frame | Blank
+
+
+@dataclass(frozen=True)
+class FileFraming:
+    """How the records of a file are separated, as :func:`detect` infers it from the first bytes."""
+
+    newline: bytes
+    """After each record; empty where records have none."""
+    width: int
+    """Bytes of a record in the file, without its newline; 0 for a CSV."""
+    ebcdic: bool = False
+    start: int = 0
+    """Bytes before the first record: a header row, or a byte order mark that a lenient reader ignores."""
+
+    @property
+    def max_line_bytes(self) -> int:
+        """The length above which a line is split into several records, each of them invalid."""
+        return max(_MAX_LINE_BYTES, self.width)
+
+    @property
+    def blank_bytes(self) -> bytes:
+        """The bytes that a blank line consists of."""
+        return (_BLANK_EBCDIC if self.ebcdic else _BLANK) if self.width else _BLANK_CSV
+
+    @property
+    def padding_bytes(self) -> bytes:
+        """The bytes that may follow the last record."""
+        return self.blank_bytes + (_PADDING_EBCDIC if self.ebcdic else _PADDING)
+
+    def frame_or_blank(self, record_no: int, byte_offset: int, raw: bytes, *, is_terminated: bool) -> Frame | Blank:
+        """Return the record with these bytes, or a blank if they are only padding."""
+        if raw.strip(self.padding_bytes):
+            return Frame(record_no, byte_offset, raw, is_terminated)
+        return Blank(record_no, byte_offset, 1, bool(raw.strip(self.blank_bytes)))
+
+    def describe(self) -> str:
+        """Describe the framing in words.
+
+        >>> FileFraming(bytes([13, 10]), 118).describe()
+        '118 bytes and CRLF'
+        """
+        newline = _NEWLINE_NAMES.get(self.newline, self.newline.hex(" ").upper())
+        if not self.width:
+            return f"rows ending in {newline}"
+        text = f"{self.width} bytes and {newline}" if self.newline else f"{self.width} bytes without newline"
+        return f"{text}, EBCDIC" if self.ebcdic else text
+
+
+def byte_order_mark(head: bytes) -> bytes:
+    """Return the byte order mark at the beginning of a file, or no bytes."""
+    return next((mark for mark in _BOMS if head.startswith(mark)), b"")
+
+
+def is_blank(content: bytes, layout: Layout) -> bool:
+    """Whether some bytes of a file contain no record, in ASCII or EBCDIC."""
+    framings = [FileFraming(b"", layout.width or 0, ebcdic) for ebcdic in (False, True)]
+    return any(not content.strip(framing.padding_bytes) for framing in framings)
+
+
+def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
+    """Infer the framing of a file from its first bytes, at least two records of it.
+
+    A record that is shorter than the width by the length of its newline includes the newline in its width
+    (改行を含めて 120 バイト).
+    """
+    head = head[start:].lstrip(b"\r\n")
+    if layout.width is None:
+        return FileFraming(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start)
+    consts = {field.const[:1].encode() for kind in layout.kinds.values() if (field := kind.fields[0]).const}
+    ebcdic = head[:1] not in consts and head[:1].translate(EBCDIC_TO_HALF_WIDTH) in consts
+    newlines = _EBCDIC_NEWLINES if ebcdic else _ASCII_NEWLINES
+    positions = {newline: at for newline in newlines if 0 <= (at := head.find(newline)) <= layout.width}
+    if not positions:
+        return FileFraming(b"", layout.width, ebcdic, start)
+    newline = min(positions, key=lambda newline: (positions[newline], -len(newline)))
+    is_inside = positions[newline] + len(newline) == layout.width and _ends_in_filler(layout, len(newline))
+    return FileFraming(newline, layout.width - len(newline) if is_inside else layout.width, ebcdic, start)
+
+
+def _ends_in_filler(layout: Layout, size: int) -> bool:
+    """Whether every kind of record ends in a filler of at least ``size`` bytes."""
+    last_fields = [kind.fields[-1] for kind in layout.kinds.values()]
+    return all(last.type is FieldType.FILLER and last.length >= size for last in last_fields)
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+
+def frames(stream: BinaryIO, framing: FileFraming) -> Iterator[Frame | Blank]:
+    """Yield the records of a file, and the blanks between them, in constant memory."""
+    for piece in blocks(stream, framing):
+        yield from piece if isinstance(piece, Block | Lines) else (piece,)
+
+
+def frame_at(stream: BinaryIO, framing: FileFraming, record_no: int, byte_offset: int) -> Frame:
+    """Read the record at a byte of the file."""
+    stream.seek(byte_offset)
+    if framing.width:
+        return Frame(record_no, byte_offset, stream.read(framing.width), True)
+    return Frame(record_no, byte_offset, _without_newline(stream.readline(framing.max_line_bytes)), True)
+
+
+def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
+    """Yield the records of a file: regular ones as blocks or lines, others as frames, and consecutive blanks as one.
+
+    Padding behind the last record is left out: blank lines, blanks, NUL and SUB bytes, in any order and number. For
+    ``RECORD LF RECORD LF LF RECORD SUB`` that is a block of 2, a blank, and a frame without its SUB.
+    """
+    stream.seek(framing.start)
+    padded: Frame | None = None  # a record with padding behind it, which only the last one may have
+    blank: Blank | None = None
+    for piece in _split(stream, framing):
+        if isinstance(piece, Blank):
+            blank = _joined(blank, piece) if blank else piece
+            continue
+        if padded:
+            yield padded
+        if blank:
+            yield blank
+        padded = blank = None
+        if isinstance(piece, Lines):
+            yield from _without_last(piece) if (padded := _padded_line(piece)) else (piece,)
+        elif isinstance(piece, Frame) and _is_padded(piece, framing):
+            padded = piece
+        else:
+            yield piece
+    if padded and framing.width:
+        yield padded._replace(raw=padded.raw[: framing.width])
+    elif padded:  # no newline ends the row itself, so it may be cut
+        yield padded._replace(raw=padded.raw.rstrip(_PADDING), is_terminated=False)
+
+
+def _joined(blank: Blank, more: Blank) -> Blank:
+    return replace(blank, count=blank.count + more.count, is_damaged=blank.is_damaged or more.is_damaged)
+
+
+def _is_padded(frame: Frame, framing: FileFraming) -> bool:
+    """Whether padding follows a record of the full width in its line."""
+    width = framing.width
+    return 0 < width < len(frame.raw) and not frame.raw[width:].strip(framing.padding_bytes)
+
+
+def _padded_line(lines: Lines) -> Frame | None:
+    """The last line, if NUL or SUB bytes precede its newline."""
+    start = lines.content.rfind(b"\n", 0, -1) + 1
+    raw = _without_newline(lines.content[start:])
+    if raw == raw.rstrip(_PADDING):
+        return None
+    return Frame(lines.next_record_no - 1, lines.byte_offset + start, raw, True)
+
+
+def _without_last(lines: Lines) -> Iterator[Lines]:
+    if lines.count > 1:
+        end = lines.content.rfind(b"\n", 0, -1) + 1
+        yield Lines(lines.record_no, lines.byte_offset, lines.count - 1, lines.content[:end])
+
+
+def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
+    """Split a file chunk by chunk; the bytes behind the last whole record of a chunk go before the next chunk.
+
+    A line without an end in sight is split before it fills the memory.
+    """
+    file_stride, newline = framing.width + len(framing.newline), framing.newline
+    size = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // file_stride)) * file_stride if framing.width else _CSV_CHUNK_BYTES
+    record_no, offset, rest = 1, framing.start, b""
+    while chunk := stream.read(size):
+        content = rest + chunk
+        pieces, end = (
+            _fixed(content, record_no, offset, framing) if framing.width else _csv(content, record_no, offset, framing)
+        )
+        for piece in pieces:
+            yield piece
+            record_no = piece.next_record_no
+        offset, rest = offset + end, content[end:]
+        # The end of the rest may be all but one byte of a newline.
+        while newline and len(rest) >= framing.max_line_bytes + len(newline):
+            line, rest = rest[: framing.max_line_bytes], rest[framing.max_line_bytes :]
+            yield framing.frame_or_blank(record_no, offset, line, is_terminated=True)
+            record_no, offset = record_no + 1, offset + len(line)
+    if not framing.width:
+        rest = rest.rstrip(_PADDING)
+    elif newline and len(rest) <= framing.width:
+        rest = rest.rstrip(_END_OF_FILE)
+    yield framing.frame_or_blank(record_no, offset, rest, is_terminated=False)
+
+
+def _fixed(content: bytes, record_no: int, offset: int, framing: FileFraming) -> tuple[Iterator[Piece], int]:
+    """Split the whole records at the beginning of a chunk of fixed-width records; also return their length in bytes."""
+    width, stride = framing.width, framing.width + len(framing.newline)
+    count = len(content) // stride
+    if _is_regular(content, count, framing):
+        block = Block(record_no, offset, count, content, width, stride, stride)
+        return _without_blanks(block, framing), count * stride
+    *lines, rest = content.split(framing.newline)
+    return _group_lines(lines, record_no, offset, framing), len(content) - len(rest)
+
+
+def _is_regular(content: bytes, count: int, framing: FileFraming) -> bool:
+    """Whether each of the first ``count`` records has its width: a newline behind each, and none within."""
+    newline, width = framing.newline, framing.width
+    if not newline or not count:
+        return not newline
+    rows = np.frombuffer(content, np.uint8, count * (width + len(newline))).reshape(count, -1)
+    are_behind = all((rows[:, width + i] == byte).all() for i, byte in enumerate(newline))
+    return are_behind and _count_byte(rows.ravel(), newline[-1]) == count
+
+
+def _count_byte(content: UInt8Array, byte: int) -> int:
+    """How often a byte occurs, in parts that fit into the cache of the processor."""
+    starts = range(0, len(content), _CACHED_BYTES)
+    return sum(int(np.count_nonzero(content[start : start + _CACHED_BYTES] == byte)) for start in starts)
+
+
+def _without_blanks(block: Block, framing: FileFraming) -> Iterator[Block | Blank]:
+    """Split a block into the blocks between its blank records, and the blanks."""
+    if not block.count:
+        return
+    rows = block.rows[:, : block.width]
+    is_padding, is_blank_byte = _byte_table(framing.padding_bytes), _byte_table(framing.blank_bytes)
+    # Few records begin and end with padding, so that few are compared as a whole.
+    candidates = np.flatnonzero(is_padding[rows[:, 0]] & is_padding[rows[:, -1]])
+    blank_rows = candidates[is_padding[rows[candidates]].all(axis=1)]
+    if not blank_rows.size:
+        yield block
+        return
+    is_blank_row = np.zeros(block.count, np.bool_)
+    is_blank_row[blank_rows] = True
+    for start, end in _runs(is_blank_row):
+        record_no, offset = block.record_no + start, block.byte_offset + start * block.file_stride
+        if is_blank_row[start]:
+            yield Blank(record_no, offset, end - start, not is_blank_byte[rows[start:end]].all())
+        else:
+            content = block.content[start * block.stride : end * block.stride]
+            yield Block(record_no, offset, end - start, content, block.width, block.stride, block.file_stride)
+
+
+def _byte_table(members: bytes) -> BoolArray:
+    """Whether each of the 256 byte values is a member, bool (256,)."""
+    table = np.zeros(256, np.bool_)
+    table[list(members)] = True
+    return table
+
+
+def _runs(values: npt.NDArray[np.generic]) -> Iterator[tuple[int, int]]:
+    """Yield the first index and the end of each run of equal values: (0, 2) and (2, 3) for ``[7, 7, 5]``."""
+    edges = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return pairwise([0, *edges.tolist(), len(values)])
+
+
+def _group_lines(lines: list[bytes], record_no: int, offset: int, framing: FileFraming) -> Iterator[Piece]:
+    """Yield consecutive lines of the full width as a block, blank ones as a blank, others singly."""
+    width, newline, padding = framing.width, len(framing.newline), framing.padding_bytes
+    kinds = groupby(lines, key=lambda line: "fits" if len(line) == width else "other" if line.strip(padding) else "")
+    for kind, group in kinds:
+        members = list(group)
+        content, count = b"".join(members), len(members)
+        if kind == "fits":
+            yield Block(record_no, offset, count, content, width, width, width + newline)
+            record_no += count
+        elif kind == "other":
+            start = offset
+            for line in members:
+                for piece in _split_line(line, record_no, start, framing):
+                    yield piece
+                    record_no = piece.next_record_no
+                start += len(line) + newline
+        else:
+            yield Blank(record_no, offset, count, bool(content.strip(framing.blank_bytes)))
+            record_no += count
+        offset += len(content) + newline * count
+
+
+def _split_line(line: bytes, record_no: int, offset: int, framing: FileFraming) -> Iterator[Frame | Blank]:
+    """Yield a line as a record, or as several where it is too long to be one."""
+    for number, start in enumerate(range(0, len(line), framing.max_line_bytes), record_no):
+        raw = line[start : start + framing.max_line_bytes]
+        yield framing.frame_or_blank(number, offset + start, raw, is_terminated=True)
+
+
+def _csv(content: bytes, record_no: int, offset: int, framing: FileFraming) -> tuple[Iterator[Piece], int]:
+    """Split the whole lines at the beginning of a chunk of a CSV; also return their length in bytes.
+
+    A line is a row: no field of a layout contains a newline, so a quote never continues on the next line.
+    """
+    end = content.rfind(b"\n") + 1
+    return _csv_pieces(content[:end], record_no, offset, framing), end
+
+
+def _csv_pieces(content: bytes, record_no: int, offset: int, framing: FileFraming) -> Iterator[Piece]:
+    """Yield consecutive rows as lines, blank lines as a blank, and each line that is too long in several frames."""
+    if not content:
+        return
+    buffer = np.frombuffer(content, np.uint8)
+    ends = np.flatnonzero(buffer == ord("\n"))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    kinds = _line_kinds(content, starts, ends, framing)
+    for first, behind in _runs(kinds):
+        start, end, count = int(starts[first]), int(ends[behind - 1]) + 1, behind - first
+        if kinds[first] == _ROW:
+            for i in range(first, behind, _BLOCK_RECORDS):
+                j = min(i + _BLOCK_RECORDS, behind)
+                yield Lines(record_no + i - first, offset + int(starts[i]), j - i, content[starts[i] : ends[j - 1] + 1])
+            record_no += count
+        elif kinds[first] == _BLANK_LINE:
+            yield Blank(record_no, offset + start, count, bool(content[start:end].strip(framing.blank_bytes)))
+            record_no += count
+        else:
+            for i in range(first, behind):
+                line = content[starts[i] : ends[i]]
+                for piece in _split_line(line, record_no, offset + int(starts[i]), framing):
+                    yield piece
+                    record_no = piece.next_record_no
+
+
+def _line_kinds(content: bytes, starts: Int64Array, ends: Int64Array, framing: FileFraming) -> npt.NDArray[np.int8]:
+    """Classify each line of a CSV as a row, a blank or a long line, int8 (n,), from their bounds, int64 (n,)."""
+    buffer, lengths, is_padding = np.frombuffer(content, np.uint8), ends - starts, _byte_table(framing.padding_bytes)
+    kinds = np.where(lengths > framing.max_line_bytes, _LONG_LINE, _ROW).astype(np.int8)
+    # The byte before an empty line is a newline, which is padding, too.
+    candidates = np.flatnonzero(is_padding[buffer[starts]] & is_padding[buffer[ends - 1]] & (kinds == _ROW))
+    kinds[candidates[lengths[candidates] <= 2]] = _BLANK_LINE
+    for i in candidates[lengths[candidates] > 2].tolist():
+        if not content[starts[i] : ends[i]].strip(framing.padding_bytes):
+            kinds[i] = _BLANK_LINE
+    return kinds
+
+
+def _without_newline(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+# --- the cells of a row -----------------------------------------------------------------------------------------------
+
+
+def split_row(row: bytes) -> list[bytes]:
+    """Return the cells of a row, without quotes.
+
+    Raises:
+        InvalidInputError: a quote that is not closed, or inside a value.
+
+    >>> split_row(b'01,"a, b",')
+    [b'01', b'a, b', b'']
+    """
+    return [cell for _, cell in _quoted_cells(row)] if b'"' in row else row.split(b",")
+
+
+def cell_starts(row: bytes) -> list[int]:
+    """Return the first byte of each cell that :func:`split_row` returns.
+
+    >>> cell_starts(b'01,"a, b",')
+    [0, 4, 10]
+    """
+    if b'"' in row:
+        return [start for start, _ in _quoted_cells(row)]
+    return [0, *(comma.end() for comma in re.finditer(b",", row))]
+
+
+def _quoted_cells(row: bytes) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    # Matched, never searched: a search would try every later byte of a row without a cell here.
+    while match := _CELL.match(row, start):
+        quoted, plain, separator = match.groups()
+        yield (start, plain) if quoted is None else (start + 1, quoted.replace(b'""', b'"'))
+        start = match.end()
+        if not separator:
+            return
+    raise InvalidInputError([Issue("QUOTES", location=Location(byte=start))])
+
+
+def join_row(cells: list[bytes], quoted: list[bool]) -> bytes:
+    """Join the cells of a row, with quotes where ``quoted`` or necessary.
+
+    >>> join_row([b'01', b'a, b', b'c'], [False, False, True])
+    b'01,"a, b","c"'
+    """
+    return b",".join(
+        b'"' + cell.replace(b'"', b'""') + b'"' if is_quoted or b"," in cell or b'"' in cell else cell
+        for cell, is_quoted in zip(cells, quoted, strict=True)
+    )

@@ -1,0 +1,364 @@
+"""One record: from the bytes of a frame to its values by the layout, and from those to a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import Receipt, ReceiptKind, Text, field_types
+from kokin.receipts._fields import CellReader, cell_reader, decode_cell, field_error
+from kokin.receipts._framing import FileFraming, Frame, cell_starts, split_row
+from kokin.receipts._identity import PaymentKey
+from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source
+from kokin.text import EBCDIC_TO_HALF_WIDTH
+
+#: Field to value.
+Values = Mapping[str, Any]
+#: Kinds of receipts that people enter: they need an actor and a reason.
+MANUAL_KINDS = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
+
+
+@dataclass(slots=True)
+class RawRecord:
+    """One record of a file with the fields of its layout, of any kind: header, data, trailer or end."""
+
+    kind: str
+    """The name of its kind in the layout; empty if no kind matches."""
+    record_no: int
+    """From 1."""
+    byte_offset: int
+    """Of its first byte in the file, from 0."""
+    raw: bytes = field(repr=False)
+    """Its bytes in the file, without the newline."""
+    values: Values = field(repr=False)
+    """Field to value, as far as they could be read. Personal data are not masked."""
+    issues: list[Issue]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it has no error; warnings do not count."""
+        return not self.issues or not any(issue.is_error for issue in self.issues)
+
+
+# --- from bytes to values ---------------------------------------------------------------------------------------------
+
+#: A field, the reader of its cells, and a cell.
+_Cell = tuple[Field, CellReader, bytes]
+
+
+@dataclass(slots=True)
+class _Kind:
+    """A kind of record with the readers of its fields."""
+
+    name: str
+    kind: RecordKind
+    readers: list[tuple[Field, CellReader]]
+    has_kanji: bool
+    _spans: dict[frozenset[str] | None, list[tuple[Field, CellReader, slice]]] = field(default_factory=dict)
+
+    def spans(self, only: frozenset[str] | None) -> list[tuple[Field, CellReader, slice]]:
+        """Return the fields of a fixed-width record, all or ``only`` some, with their bytes."""
+        if only not in self._spans:
+            self._spans[only] = [
+                (f, read, slice(start, start + f.length))
+                for (f, read), start in zip(self.readers, self.kind.offsets.values(), strict=True)
+                if only is None or f.id in only
+            ]
+        return self._spans[only]
+
+
+class Decoder:
+    """Reads the frames of one file, each independently of the others.
+
+    ``columns`` are the fields of a CSV with a header row, in its order; otherwise the file has those of the layout.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        framing: FileFraming,
+        columns: list[str] | None = None,
+        *,
+        reference_date: date | None,
+        lenient: bool,
+        file: str,
+    ) -> None:
+        self.layout, self.framing, self.lenient, self.file = layout, framing, lenient, file
+        self.reference_date = reference_date
+        self._kinds = [
+            _Kind(
+                name,
+                kind,
+                [
+                    (f, cell_reader(f, layout, reference_date))
+                    for f in (kind.fields if columns is None else map(kind.by_id.__getitem__, columns))
+                ],
+                any(f.type is FieldType.KANJI for f in kind.fields),
+            )
+            for name, kind in layout.kinds.items()
+        ]
+
+    @property
+    def columns(self) -> list[str]:
+        """The fields of a detail record that the file has."""
+        return [f.id for kind in self._kinds if kind.kind.role == "data" for f, _ in kind.readers]
+
+    def decode(self, frame: Frame, only: frozenset[str] | None = None) -> RawRecord:
+        """Return the record of a frame with all of its issues; ``only`` limits a fixed-width record to some fields."""
+        issues: list[Issue] = []
+        name, values = "", {}
+        try:
+            kind, cells = self._slices(frame, issues, only) if self.framing.width else self._row(frame)
+            name = kind.name
+            values = self._values(kind, cells, frame, issues)
+        except InvalidInputError as error:
+            issues += [self._in_frame(issue, frame) for issue in error.issues]
+        if not name and not self.framing.width:  # a row that cannot be split is still one: a CSV has one kind
+            name = self._kinds[0].name
+        return RawRecord(name, frame.record_no, frame.byte_offset, frame.raw, values, issues)
+
+    def _row(self, frame: Frame) -> tuple[_Kind, list[_Cell]]:
+        """Return the cells of a row of a CSV."""
+        kind, cells = self._kinds[0], split_row(frame.raw)
+        if len(cells) != len(kind.readers):
+            raise field_error("WIDTH", f"{len(kind.readers)} columns", str(len(cells)))
+        return kind, [(f, read, cell) for (f, read), cell in zip(kind.readers, cells, strict=True)]
+
+    def _slices(self, frame: Frame, issues: list[Issue], only: frozenset[str] | None) -> tuple[_Kind, list[_Cell]]:
+        """Return the cells of a fixed-width record; issues of its width are appended to ``issues``."""
+        body = frame.raw.translate(EBCDIC_TO_HALF_WIDTH) if self.framing.ebcdic else frame.raw
+        kind = next((kind for kind in self._kinds if _matches(kind.kind, body)), None)
+        if kind is None:
+            raise field_error("RECORD_KIND", byte=0)
+        width = self.framing.width
+        # What an editor strips is blanks; of a record without its newline only the filler at its end may be lost.
+        is_whole = frame.is_terminated or len(body) >= kind.kind.offsets[kind.kind.fields[-1].id]
+        if len(body) < width and self.lenient and is_whole:
+            issues.append(self._in_frame(Issue("RECORD_PADDED", expected=str(width), found=str(len(body))), frame))
+            body = body.ljust(width)
+        elif len(body) != width:
+            issue = Issue("WIDTH", field="", expected=f"{width} bytes", found=str(len(body)))
+            issues.append(self._in_frame(issue, frame))
+            return kind, []
+        body = body.ljust(kind.kind.width)
+        return kind, [(f, read, body[span]) for f, read, span in kind.spans(only)]
+
+    def _values(self, kind: _Kind, cells: list[_Cell], frame: Frame, issues: list[Issue]) -> dict[str, Any]:
+        """Return the values of cells; their errors and warnings are appended to ``issues``."""
+        values: dict[str, Any] = {}
+        if not cells:
+            return values
+        unknown_byte = self._unknown_byte(kind, cells, frame)
+        if unknown_byte:
+            issues.append(unknown_byte)
+        warnings: list[Issue] = []
+        for f, read, cell in cells:
+            try:
+                values[f.id] = read(cell, warnings)
+            except InvalidInputError as error:
+                if not (unknown_byte and error.issues[0].code == "BYTE_UNKNOWN"):
+                    issues.append(self._in_field(error.issues[0], f.id, frame, kind))
+            if warnings:
+                issues += [self._in_field(warning, f.id, frame, kind) for warning in warnings]
+                warnings.clear()
+        return values
+
+    def _unknown_byte(self, kind: _Kind, cells: list[_Cell], frame: Frame) -> Issue | None:
+        """Return the issue of the first byte that the character set of the layout does not have."""
+        if not kind.has_kanji:
+            try:
+                decode_cell(b"".join([cell for _, _, cell in cells]), self.layout.encoding)
+            except InvalidInputError:
+                pass  # the loop below finds the cell
+            else:
+                return None
+        for f, _, cell in cells:
+            try:
+                decode_cell(cell, "cp932" if f.type is FieldType.KANJI else self.layout.encoding)
+            except InvalidInputError as error:
+                return self._in_field(error.issues[0], f.id, frame, kind)
+        return None
+
+    def location(self, record: RawRecord, field_id: str) -> Location:
+        """Return the location of a field of a record in the file."""
+        kind = next((kind for kind in self._kinds if kind.name == record.kind), self._kinds[0])
+        return self._location(field_id, Frame(record.record_no, record.byte_offset, record.raw, True), kind)
+
+    def _location(self, field_id: str, frame: Frame, kind: _Kind, byte_in_cell: int = 0) -> Location:
+        if self.framing.width:
+            start = kind.kind.offsets.get(field_id, 0)
+        else:
+            ids = [f.id for f, _ in kind.readers]
+            start = cell_starts(frame.raw)[ids.index(field_id)] if field_id in ids else 0
+        return Location(self.file, frame.record_no, frame.byte_offset + start + byte_in_cell)
+
+    def _in_field(self, issue: Issue, field_id: str, frame: Frame, kind: _Kind) -> Issue:
+        """Return the issue of a cell with its field and location."""
+        location = self._location(field_id, frame, kind, issue.location.byte or 0)
+        return Issue(issue.code, field=field_id, expected=issue.expected, found=issue.found, location=location)
+
+    def _in_frame(self, issue: Issue, frame: Frame) -> Issue:
+        """Return the issue of a record with its location."""
+        return issue.with_location(Location(self.file, frame.record_no, frame.byte_offset + (issue.location.byte or 0)))
+
+
+def _matches(kind: RecordKind, body: bytes) -> bool:
+    """Whether a record is of a kind, as far as its bytes reach."""
+    for name in kind.tell_by:
+        const = (kind.by_id[name].const or "").encode()
+        if not body.startswith(const, kind.offsets[name]):
+            return False
+    for name in kind.digits:
+        start = kind.offsets[name]
+        if not body[start : start + kind.by_id[name].length].isdigit():
+            return False
+    return True
+
+
+# --- from values to a receipt -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The mapping of one canonical column."""
+
+    name: str
+    source: Source
+    get: Callable[[Values, Values], Any]
+    """Returns the value of the source from a record and its header."""
+    field_type: Any
+
+
+class ReceiptMapping:
+    """Maps detail records to the columns of a receipt, as the layout's ``[receipt]`` and ``[identity]`` say.
+
+    Args:
+        layout: Has a mapping for every column that it can fill.
+        fields: The fields that the file has; a column that needs another one is left out.
+    """
+
+    def __init__(self, layout: Layout, fields: Collection[str]) -> None:
+        self.layout = layout
+        self.sources: dict[str, Source] = {
+            name: source
+            for name, source in layout.receipt.items()
+            if source.rules or all(path.startswith("header.") or path in fields for path in source.ids)
+        }
+        self.key = PaymentKey(layout, fields)
+        #: The canonical columns that the file has.
+        self.columns = [*self.sources, *self.key.columns]
+        types = field_types(Receipt)
+        self._steps = [_Step(name, source, _getter(source), types.get(name)) for name, source in self.sources.items()]
+
+    def values(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue]]:
+        """Return the canonical values of a detail record under its header, and the errors in them.
+
+        An issue names the field of the layout; the caller adds the location.
+        """
+        issues: list[Issue] = []
+        values: dict[str, Any] = {}
+        rejected: set[str] = set()
+        for step in self._steps:
+            value, issue = _canonical(step, step.get(record, header))
+            if issue is not None:
+                issues.append(issue)
+                rejected.add(step.name)
+            values[step.name] = value
+        values |= self.key.values(record, header)
+
+        def missing(names: Collection[str]) -> list[str]:
+            # A rejected value has an issue already.
+            return [name for name in names if values.get(name) is None and name not in rejected]
+
+        issues += [Issue("FIELD_MISSING", field=name) for name in missing(("paid_on", "amount"))]
+        if values.get("amount") == 0 and values.get("kind") != ReceiptKind.CORRECTION:
+            issues.append(Issue("AMOUNT_ZERO", field=self.sources["amount"].field))
+        if values.get("kind") in MANUAL_KINDS:
+            issues += [Issue("FIELD_MISSING", field=name) for name in missing(("actor", "reason"))]
+        for members in self.layout.together.values():
+            absent = missing(members)
+            if len(absent) < len(members):
+                issues += [Issue("FIELD_MISSING", field=name) for name in absent]
+        return values, issues
+
+    def is_payment(self, record: Values) -> bool:
+        """Whether a detail record reports a payment or its reversal, and not, for example, 振替不能."""
+        if self.layout.paid is not None:
+            return as_code(record.get(self.layout.paid.field)) in self.layout.paid.codes
+        rules = self.sources["kind"].rules if "kind" in self.sources else []
+        return not rules or _first_match(rules, record) is not None
+
+
+def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
+    """Return the value of a canonical column and the issue for which it is rejected.
+
+    A code is translated, a blank becomes the value for blanks, and a value outside of the type of the column is cut,
+    dropped or rejected as the layout says.
+    """
+    source, field_type = step.source, step.field_type
+    if value is not None and source.values:
+        code = str(value)
+        if code not in source.values:
+            expected = "/".join(source.values)
+            return None, Issue("CODE_UNKNOWN", field=source.field, expected=expected, found=code[:24])
+        value = source.values[code]
+    if value is None:
+        return source.blank, None
+    if field_type is None:
+        return value, None
+    try:
+        return field_type.check(value), None
+    except PydanticCustomError as error:
+        if source.over == "cut" and isinstance(field_type, Text):
+            return value[: field_type.width], None
+        if source.over != "refuse":
+            return None, None
+        context = error.context or {}
+        path = (source.ids or [step.name])[0]
+        return None, Issue(error.type, field=path, expected=context["expected"], found=context["found"])
+
+
+def _getter(source: Source) -> Callable[[Values, Values], Any]:
+    """Return the function that gets the value of a source from a record and its header."""
+    if source.join:
+        getters = [_getter(Source(field=path)) for path in source.join]
+
+        def joined(record: Values, header: Values) -> Any:
+            values = [get(record, header) for get in getters]
+            if None in values:
+                return None
+            return "-".join(value.isoformat() if isinstance(value, date) else str(value) for value in values)
+
+        return joined
+    if source.first:
+        choices = [_getter(Source(field=path)) for path in source.first]
+        return lambda record, header: next(
+            (value for get in choices if (value := get(record, header)) is not None), None
+        )
+    if source.rules:
+        return lambda record, header: _first_match(source.rules, record)
+    if not source.field:
+        return lambda record, header: source.const
+    if source.field.startswith("header."):
+        name = source.field.removeprefix("header.")
+        return lambda record, header: header.get(name)
+    return lambda record, header: record.get(source.field)
+
+
+def as_code(value: Any) -> str:
+    """Return a value as layouts write it among codes; a blank is the empty text."""
+    return "" if value is None else str(value)
+
+
+def _first_match(rules: list[Rule], record: Values) -> str | None:
+    """Return the value of the first rule whose conditions a record meets."""
+    for rule in rules:
+        is_met = all(as_code(record.get(name)) in codes for name, codes in rule.where.items())
+        if is_met and (rule.given is None or record.get(rule.given) is not None):
+            return rule.value
+    return None

@@ -1,0 +1,282 @@
+"""One reading of a file: its bytes are hashed, framed, decoded and counted in one pass.
+
+So the digest is that of the bytes that were parsed, and what is known of the file (issues, totals) is always that of
+one reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+
+import pyarrow as pa
+
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.receipts._columns import array_of, record_schema
+from kokin.receipts._file_digest import HashedStream, digest_of
+from kokin.receipts._framing import Blank, Frame, frames
+from kokin.receipts._issue_log import FileIssues
+from kokin.receipts._preamble import HEAD_BYTES, read_preamble
+from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping
+from kokin.receipts._totals import Totals, TotalsChecker
+from kokin.receipts._xml_decoder import XmlDecoder
+from kokin.receipts.layouts import Layout
+from kokin.text import file_name
+
+# Codes that make the whole file suspect, not only the record.
+_FATAL_CODES = frozenset({"BYTE_UNKNOWN"})
+#: Rows of a batch that is read record by record.
+BATCH_ROWS = 8192
+
+
+class FileRejectedError(InvalidInputError):
+    """A file of which no record may be used: a total that differs, a record that is cut, an unknown byte."""
+
+
+class FileBytes:
+    """The bytes of a file or a seekable stream, with their preamble; a later reading fails if they have changed."""
+
+    def __init__(self, path: str | Path | BinaryIO, layout: Layout, *, lenient: bool) -> None:
+        self.path = path
+        #: Its file name; empty for a stream without a name.
+        self.source = file_name(str(getattr(path, "name", "") if hasattr(path, "read") else path))
+        with self.opened() as stream:
+            self._head_digest = _head_digest(stream)
+            stream.seek(0)
+            self.preamble = read_preamble(stream, layout, self.source, lenient=lenient)
+        self._digest = ""
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The bytes from the beginning, not hashed."""
+        if isinstance(self.path, str | Path):
+            with Path(self.path).open("rb") as stream:
+                yield stream
+        else:
+            self.path.seek(0)
+            yield self.path
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 in hexadecimal; the file is read for it if no reading has ended yet."""
+        if not self._digest:
+            with self.opened() as stream:
+                self._digest = digest_of(stream)
+        return self._digest
+
+    @contextmanager
+    def hashed(self, issues: FileIssues, *, digest_first: bool = False) -> Iterator[BinaryIO]:
+        """The bytes from the beginning, hashed while they are read.
+
+        Args:
+            issues: Where ``FILE_CHANGED`` is appended if the bytes differ from those of the reading before.
+            digest_first: Compute :attr:`digest` before the first byte is returned, from the same open file.
+
+        Raises:
+            FileRejectedError: the file has changed.
+        """
+        with self.opened() as stream:
+            if _head_digest(stream) != self._head_digest:
+                self._reject_changed(issues)
+            stream.seek(0)
+            if digest_first and not self._digest:
+                self._digest = digest_of(stream)
+                stream.seek(0)
+            with HashedStream(stream) as hashed:
+                yield cast("BinaryIO", hashed)
+                found = hashed.digest()
+            self._digest = self._digest or found
+            if found != self._digest:
+                self._reject_changed(issues)
+
+    def _reject_changed(self, issues: FileIssues) -> NoReturn:
+        issues.reject_file(Issue("FILE_CHANGED", location=Location(self.source)))
+        raise rejection(issues, self.source)
+
+
+def _head_digest(stream: BinaryIO) -> bytes:
+    return hashlib.sha256(stream.read(HEAD_BYTES)).digest()
+
+
+def rejection(issues: FileIssues, source: str) -> FileRejectedError:
+    """Return the error of a file with fatal issues."""
+    return FileRejectedError(issues.fatal, f"{source or 'the file'} is rejected: correct it, or ask for it again")
+
+
+class ParsedRecord(NamedTuple):
+    """A record, and its canonical values if it is a receipt."""
+
+    record: RawRecord
+    receipt: dict[str, Any] | None
+
+
+class Session:
+    """The state of one reading: ``issues``, ``totals`` and the current ``header`` change while records are read."""
+
+    def __init__(
+        self, decoder: Decoder | XmlDecoder, mapping: ReceiptMapping, issues: FileIssues, totals: Totals
+    ) -> None:
+        self.decoder, self.mapping, self.issues, self.totals = decoder, mapping, issues, totals
+        self.layout = decoder.layout
+        #: The values of the last header record.
+        self.header: Mapping[str, Any] = {}
+        self._checker = TotalsChecker(self.layout, decoder.file, totals, issues)
+        self._amount_field = self.layout.receipt["amount"].field if self.layout.receipt else "amount"
+        # The fields that the totals need of a rejected record.
+        sums = {total.sum for total in self.layout.totals if total.sum}
+        self._counted = frozenset({self._amount_field}).union(sums, *(total.where for total in self.layout.totals))
+
+    def records(self, stream: BinaryIO) -> Iterator[ParsedRecord]:
+        """Yield every record of the file, counted."""
+        if isinstance(self.decoder, XmlDecoder):
+            yield from self._entries(self.decoder, stream)
+            return
+        for frame in frames(stream, self.decoder.framing):
+            if isinstance(frame, Blank):
+                self.add_blank(frame)
+            else:
+                yield self.process(frame)
+
+    def batches(self, stream: BinaryIO, *, raw: bool) -> Iterator[pa.RecordBatch]:
+        """Yield the receipts of the file in batches, read record by record."""
+        schema = record_schema(self.mapping.columns, raw=raw)
+        receipts = (parsed for parsed in self.records(stream) if parsed.receipt is not None)
+        while chunk := list(islice(receipts, BATCH_ROWS)):
+            yield receipt_batch(chunk, schema)
+
+    def finish(self) -> None:
+        """Check what the file lacks at its end, and that every detail record was counted once."""
+        self._checker.finish()
+        totals = self.totals
+        assert totals.read == totals.accepted + totals.unpaid + totals.rejected
+        totals.complete = True
+
+    def add_blank(self, blank: Blank) -> None:
+        """Report blank lines between records: a warning, but damage if they contain NUL or SUB."""
+        location = Location(self.decoder.file, blank.record_no, blank.byte_offset)
+        found = ", ".join(["NUL or SUB"] * blank.is_damaged + [f"{blank.count} lines"] * (blank.count > 1))
+        if not blank.is_damaged:
+            self.issues.add(Issue("LINE_BLANK", found=found, location=location))
+        elif self.decoder.lenient:
+            self.issues.add(Issue("BYTE_UNKNOWN", found=found, location=location))
+            self.totals.read += blank.count
+            self.totals.rejected += blank.count
+        else:
+            self.issues.reject_file(Issue("BYTE_UNKNOWN", found=found, location=location))
+
+    def process(self, frame: Frame, suspect_fields: frozenset[str] = frozenset()) -> ParsedRecord:
+        """Decode a frame and count its record.
+
+        ``suspect_fields`` of a fixed-width detail record are those that may be invalid, if all others are known to be
+        valid: if one of them is, the others need not be read.
+        """
+        assert isinstance(self.decoder, Decoder)
+        self.totals.records += 1
+        record = self.decoder.decode(frame, suspect_fields | self._counted) if suspect_fields else None
+        if record is None or record.is_valid:
+            record = self.decoder.decode(frame)
+        if self._is_cut(self.decoder, frame, record):
+            location = Location(self.decoder.file, record.record_no, record.byte_offset)
+            self.issues.reject_file(Issue("RECORD_TRUNCATED", location=location))
+        kind = self.layout.kinds.get(record.kind)
+        if kind is None or kind.role == "data":
+            return ParsedRecord(record, self._add_detail(record))
+        self._add_header_or_trailer(record, is_header=kind.role == "header")
+        return ParsedRecord(record, None)
+
+    @property
+    def expects_data(self) -> bool:
+        """Whether a detail record may come next."""
+        return self._checker.expects_data
+
+    def count_valid(self, *, counts: tuple[int, int], yen: tuple[int, int], amounts: Sequence[int]) -> None:
+        """Count many valid detail records in their place.
+
+        ``counts`` and ``yen`` are those of the accepted and of the unpaid records; ``amounts`` is what they add to each
+        declared total.
+        """
+        totals, (accepted, unpaid) = self.totals, counts
+        totals.records += accepted + unpaid
+        totals.read += accepted + unpaid
+        totals.accepted += accepted
+        totals.unpaid += unpaid
+        totals.accepted_yen += yen[0]
+        totals.unpaid_yen += yen[1]
+        self._checker.add_details(accepted + unpaid, unpaid, amounts)
+
+    def _entries(self, decoder: XmlDecoder, stream: BinaryIO) -> Iterator[ParsedRecord]:
+        for record in decoder.records(stream):
+            self.totals.records += 1
+            yield ParsedRecord(record, self._add_detail(record))
+
+    def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
+        """Whether the last record ends too early; a row is cut if its last cell is missing or invalid."""
+        if frame.is_terminated or record.is_valid:
+            return False
+        if decoder.framing.width:
+            return len(frame.raw) < decoder.framing.width
+        if frame.raw.count(b",") < len(decoder.columns) - 1:
+            return True
+        return any(issue.field == decoder.columns[-1] for issue in record.issues if issue.is_error)
+
+    def _add_header_or_trailer(self, record: RawRecord, *, is_header: bool) -> None:
+        """Take over a header, trailer or end record; an error in it rejects the file."""
+        self.issues.reject_file(*(issue for issue in record.issues if issue.is_error))
+        self.issues.add(*(issue for issue in record.issues if not issue.is_error))
+        if is_header:
+            self.header = record.values
+        self._checker.add_record(record)
+
+    def _add_detail(self, record: RawRecord) -> dict[str, Any] | None:
+        """Count a detail record as accepted, unpaid or rejected, and return its values if it is a receipt."""
+        totals = self.totals
+        totals.read += 1
+        amount = record.values.get(self._amount_field) or 0
+        receipt: dict[str, Any] | None = None
+        is_unpaid = False
+        if record.is_valid:
+            is_unpaid = not self.mapping.is_payment(record.values)
+            if not is_unpaid:
+                receipt = self._receipt(record)
+        if is_unpaid:
+            totals.unpaid += 1
+            totals.unpaid_yen += amount
+        elif receipt is not None:
+            totals.accepted += 1
+            totals.accepted_yen += amount
+        else:
+            totals.rejected += 1
+            totals.rejected_yen += amount
+        for issue in record.issues:
+            if issue.code in _FATAL_CODES and not self.decoder.lenient:
+                self.issues.reject_file(issue)
+            else:
+                self.issues.add(issue)
+        self._checker.add_detail(record, unpaid=is_unpaid)
+        return receipt
+
+    def _receipt(self, record: RawRecord) -> dict[str, Any] | None:
+        """Return the canonical values of a valid record; if they are no receipt, ``None`` and more issues in it."""
+        if not self.layout.receipt:
+            return {}
+        values, errors = self.mapping.values(record.values, self.header)
+        record.issues += [issue.with_location(self.decoder.location(record, issue.field)) for issue in errors]
+        return None if errors else values
+
+
+def receipt_batch(parsed: Sequence[ParsedRecord], schema: pa.Schema) -> pa.RecordBatch:
+    """Return receipts that were read record by record as a batch of :func:`record_schema`."""
+    columns: dict[str, list[Any]] = {
+        "record_no": [record.record_no for record, _ in parsed],
+        "byte_offset": [record.byte_offset for record, _ in parsed],
+        "raw": [record.raw for record, _ in parsed],
+    }
+    receipts = [receipt or {} for _, receipt in parsed]
+    for name in schema.names:
+        if name not in columns:
+            columns[name] = [receipt[name] for receipt in receipts]
+    return pa.record_batch([array_of(columns[field.name], field.type) for field in schema], schema=schema)

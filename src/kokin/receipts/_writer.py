@@ -1,0 +1,338 @@
+"""Write a file of any layout but XML from a table (:func:`write`), or copy one with changed fields (:func:`edit`)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import add
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin._arrow import atomic_file
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import Record
+from kokin.receipts._fields import cell_writer
+from kokin.receipts._file import ReceiptFile
+from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
+from kokin.receipts._record import RawRecord
+from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
+from kokin.text import HALF_WIDTH_TO_EBCDIC
+
+_NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}
+# Bytes for a stream that are kept in memory until all records are checked; more go to a temporary file.
+_MAX_IN_MEMORY = 1 << 24
+# Rows that are converted to bytes at a time.
+_CHUNK_ROWS = 65_536
+
+
+def write(
+    records: Any,
+    path: str | Path | BinaryIO,
+    layout: str | Path | Layout,
+    *,
+    header: Mapping[str, Any] | None = None,
+    trailer: Mapping[str, Any] | None = None,
+    newline: str | None = None,
+    request: bool = False,
+) -> int:
+    """Write a file of a layout, with the layout's header, trailer and end record and with computed totals.
+
+    If a column belongs to the header (such as the 引落日 of a direct debit), the rows are grouped into batches by its
+    values, each with its own header and trailer, in the order of first appearance.
+
+    Args:
+        records: A table, anything with the Arrow PyCapsule interface, or an iterable of records or mappings. Columns
+            are named by the canonical fields of ``[receipt]`` or ``[bill]``, or by the layout's own fields; columns
+            that the layout does not know are ignored.
+        path: The file to write, or a binary stream, which receives its bytes after all records are checked.
+        layout: A name, a path or a layout.
+        header: Values of the header's other fields.
+        trailer: Values of the trailer's fields that are not totals.
+        newline: ``CRLF``, ``LF``, ``CR`` or the empty text, instead of the layout's own.
+        request: Write totals that depend on a result as zeros, for a 口座振替 file that is sent to the bank.
+
+    Returns:
+        The number of detail records written.
+
+    Raises:
+        InvalidInputError: a value that its field cannot represent, with row and field, or an invalid newline. No file
+            is left behind, and nothing is written to a stream.
+    """
+    if not isinstance(layout, Layout):
+        layout = load(layout)
+    if layout.xml:
+        raise InvalidInputError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
+    writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
+    content = writer.encode(_as_table(records))
+    if isinstance(path, str | Path):
+        with atomic_file(Path(path)) as draft, draft.open("wb") as stream:
+            stream.writelines(content)
+        return writer.row_count
+    with SpooledTemporaryFile(_MAX_IN_MEMORY) as checked:
+        checked.writelines(content)
+        checked.seek(0)
+        shutil.copyfileobj(checked, path)
+    return writer.row_count
+
+
+def _as_table(records: Any) -> pa.Table:
+    if hasattr(records, "__arrow_c_stream__"):
+        return pa.table(records)
+    rows = [record.model_dump() if isinstance(record, Record) else record for record in records]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
+
+
+def _newline_bytes(name: str) -> bytes:
+    if name not in _NEWLINES:
+        raise InvalidInputError(
+            [Issue("CODE_UNKNOWN", field="newline", expected=", ".join(map(repr, _NEWLINES)), found=ascii(name)[:24])]
+        )
+    return _NEWLINES[name]
+
+
+def _reference_fields(layout: Layout) -> dict[str, Source]:
+    """Return the fields of ``provider_key`` and ``cancels`` if they are one field each; composed keys are not split."""
+    identity = layout.identity
+    if identity is None or identity.fields or identity.scope:
+        return {}
+    paths_of = {"provider_key": identity.assigned, "cancels": identity.cancels}
+    return {name: Source(field=paths[0]) for name, paths in paths_of.items() if paths}
+
+
+class _Writer:
+    """Encodes one file, and counts its records for the totals."""
+
+    def __init__(
+        self, layout: Layout, header: dict[str, Any], trailer: dict[str, Any], newline: str | None, *, request: bool
+    ) -> None:
+        self.layout, self.header, self.trailer, self.request = layout, header, trailer, request
+        self.newline = _newline_bytes(layout.newline if newline is None else newline)
+        self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **(layout.receipt or layout.bill)}
+        self.row_count = self.record_count = self.batch_count = 0
+
+    def encode(self, table: pa.Table) -> Iterator[bytes]:
+        """Yield the bytes of the file in order."""
+        records = self._encode_records(table, self._detail_fields(table.column_names))
+        if self.layout.csv is None or self.layout.csv.last_newline:
+            yield from records
+            return
+        previous = b""
+        for record in records:
+            yield previous
+            previous = record
+        yield previous.removesuffix(self.newline)
+
+    def _encode_records(self, table: pa.Table, fields: list[Field]) -> Iterator[bytes]:
+        csv = self.layout.csv
+        if csv and csv.header != "none":
+            names = [field.id if csv.header == "names" else field.ja for field in fields]
+            cells = [name.encode(self.layout.encoding) for name in names]
+            yield join_row(cells, [False] * len(cells)) + self.newline
+        file_sums = [0] * len(self.layout.totals)
+        for header, batch in self._batches(table):
+            sums = [0] * len(self.layout.totals)
+            if kind := self.layout.role("header"):
+                self.record_count += 1
+                self.batch_count += 1
+                yield self._encode_record(kind, header, sums)
+            for start in range(0, batch.num_rows, _CHUNK_ROWS):
+                content, added = self._encode_rows(batch.slice(start, _CHUNK_ROWS), fields)
+                sums = list(map(add, sums, added))
+                yield content
+            if kind := self.layout.role("trailer"):
+                self.record_count += 1
+                yield self._encode_record(kind, self.trailer, sums)
+            file_sums = list(map(add, file_sums, sums))
+        if kind := self.layout.role("end"):
+            self.record_count += 1
+            yield self._encode_record(kind, {}, file_sums)
+
+    def _detail_fields(self, columns: Iterable[str]) -> list[Field]:
+        """Return the fields of a detail record; of a CSV with named columns, those of the table and the required."""
+        fields = self.layout.data.fields
+        if not self.layout.csv or self.layout.csv.header != "names":
+            return fields
+        ids = {path for name in columns for path in (self.mapping[name].ids if name in self.mapping else [name])}
+        return [field for field in fields if field.required or field.id in ids]
+
+    def _batches(self, table: pa.Table) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+        """Yield the values of each header with the rows under it."""
+        header_field = {
+            name: source.field.removeprefix("header.")
+            for name, source in self.mapping.items()
+            if source.field.startswith("header.") and name in table.column_names
+        }
+        if not header_field or not table.num_rows:
+            yield self.header, table
+            return
+        columns = list(header_field)
+        for key in table.select(columns).group_by(columns, use_threads=False).aggregate([]).to_pylist():
+            is_in_batch = None
+            for name, value in key.items():
+                equal = pc.is_null(table[name]) if value is None else pc.equal(table[name], value)
+                is_in_batch = equal if is_in_batch is None else pc.and_(is_in_batch, equal)
+            header = self.header | {header_field[name]: value for name, value in key.items()}
+            yield header, table.filter(is_in_batch)
+
+    def _encode_rows(self, table: pa.Table, fields: list[Field]) -> tuple[bytes, list[int]]:
+        """Return the bytes of detail records, and what they add to each total of the layout."""
+        values = self._layout_columns(table)
+        no_values: Sequence[Any] = [None] * table.num_rows
+        cells = {field.id: self._encode_column(field, values.get(field.id, no_values)) for field in fields}
+        added = [_sum(total, cells, table.num_rows) for total in self.layout.totals]
+        self.row_count += table.num_rows
+        self.record_count += table.num_rows
+        if self.layout.csv:
+            quoted = [field.quoted for field in fields]
+            rows = (join_row(list(row), quoted) for row in zip(*cells.values(), strict=True))
+        else:
+            rows = (b"".join(row) for row in zip(*cells.values(), strict=True))
+        return b"".join(row + self.newline for row in rows), added
+
+    def _layout_columns(self, table: pa.Table) -> dict[str, Sequence[Any]]:
+        """Return the columns of the table by the layout's field ids, with canonical values converted to codes."""
+        columns: dict[str, Sequence[Any]] = {}
+        for name in table.column_names:
+            source = self.mapping.get(name)
+            if source is None:
+                columns.setdefault(name, table[name].to_pylist())
+            elif source.field:
+                # Of several codes with one meaning, the first in the layout is written.
+                codes = {value: code for code, value in reversed(source.values.items())}
+                column = table[name].to_pylist()
+                columns[source.field] = [codes.get(value, value) for value in column] if codes else column
+        for name in table.column_names:
+            # A date that is read from the first of several fields is written to each of them without a value.
+            for path in self.mapping[name].first if name in self.mapping else []:
+                columns.setdefault(path, table[name].to_pylist())
+        return columns
+
+    def _encode_column(self, field: Field, column: Sequence[Any]) -> list[bytes]:
+        encode = cell_writer(field, self.layout)
+        try:
+            return [encode(value) for value in column]
+        except InvalidInputError:
+            issues = []
+            for number, value in enumerate(column, self.row_count + 1):
+                try:
+                    encode(value)
+                except InvalidInputError as error:
+                    issues += _at_field(error, field.id, Location(record=number))
+            raise InvalidInputError(issues, f"{self.layout.name} cannot be written") from None
+
+    def _encode_record(self, kind: RecordKind, values: Mapping[str, Any], sums: list[int]) -> bytes:
+        """Return the bytes of a header, trailer or end record, with the totals that it declares."""
+        declared = {
+            total.field: self._declared(total, counted)
+            for total, counted in zip(self.layout.totals, sums, strict=True)
+            if self.layout.kinds[total.record] is kind
+        }
+        values = {**values, **declared}
+        return b"".join(self._encode_column(field, [values.get(field.id)])[0] for field in kind.fields) + self.newline
+
+    def _declared(self, total: Total, counted: int) -> int:
+        match total.of:
+            case "records":
+                return self.record_count
+            case "batches":
+                return self.batch_count
+            case _:
+                return 0 if self.request and total.where else counted
+
+
+def _sum(total: Total, cells: Mapping[str, list[bytes]], row_count: int) -> int:
+    """Return a total over written cells, so that defaults count."""
+    if total.of != "data":
+        return 0
+    is_counted = [True] * row_count
+    for name, codes in total.where.items():
+        allowed = {code.encode() for code in codes}
+        is_counted = [before and cell.strip() in allowed for before, cell in zip(is_counted, cells[name], strict=True)]
+    if total.sum is None:
+        return sum(is_counted)
+    return sum(int(cell) for cell, counts in zip(cells[total.sum], is_counted, strict=True) if counts)
+
+
+def _at_field(error: InvalidInputError, field: str, location: Location) -> list[Issue]:
+    """Return the issues of an error with the field and location that they belong to."""
+    return [
+        Issue(issue.code, field=field, expected=issue.expected, found=issue.found, location=location)
+        for issue in error.issues
+    ]
+
+
+# --- Editing ----------------------------------------------------------------------------------------------------------
+
+#: Returns the new values of a record's fields by id, or nothing for a record that stays as it is.
+Change = Callable[[RawRecord], Mapping[str, Any] | None]
+
+
+def edit(file: ReceiptFile, path: str | Path, change: Change | None = None) -> None:
+    """Write a copy of a file with changed fields; all other bytes are copied unchanged.
+
+    Totals are not computed: they are fields of the trailer, and :func:`kokin.receipts.check` reports whether they still
+    agree. XML files cannot be edited.
+
+    Args:
+        file: The file to copy.
+        path: The file to write.
+        change: Called with each record; returns its new values, or nothing. Without it the copy equals the file.
+
+    Raises:
+        InvalidInputError: a value that its field cannot represent, with record and field; no file is left behind.
+    """
+    if file.layout.xml:
+        raise InvalidInputError([Issue("LAYOUT_NOT_WRITTEN", found=file.layout.name)])
+    with atomic_file(Path(path)) as draft, file.opened() as source, draft.open("wb") as target:
+        position = 0
+        for offset, length, content in _changed_records(file, source, change) if change else ():
+            target.writelines(_chunks(source, position, offset))
+            target.write(content)
+            position = offset + length
+        target.writelines(_chunks(source, position, None))
+
+
+def _changed_records(file: ReceiptFile, source: BinaryIO, change: Change) -> list[tuple[int, int, bytes]]:
+    """Return offset, length and new bytes of each record that ``change`` returns values for."""
+    decoder = file.decoder()
+    changed = []
+    for frame in frames(source, file.framing):
+        if isinstance(frame, Blank):
+            continue
+        record = decoder.decode(frame)
+        if values := change(record):
+            changed.append((frame.byte_offset, len(frame.raw), _with_values(file, decoder.columns, record, values)))
+    return changed
+
+
+def _chunks(source: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+    """Yield the bytes of a stream from ``start`` to ``end``, or to its end."""
+    source.seek(start)
+    while chunk := source.read(CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - source.tell())):
+        yield chunk
+
+
+def _with_values(file: ReceiptFile, columns: list[str], record: RawRecord, values: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a record with new values in some fields."""
+    kind = file.layout.kinds[record.kind]
+    cells = {}
+    for name, value in values.items():
+        try:
+            cells[name] = cell_writer(kind.by_id[name], file.layout)(value)
+        except InvalidInputError as error:
+            location = Location(file.source, record.record_no, record.byte_offset)
+            raise InvalidInputError(_at_field(error, name, location)) from None
+    if not file.layout.width:
+        row, starts = split_row(record.raw), cell_starts(record.raw)
+        quoted = [record.raw[start - 1 : start] == b'"' and start > 0 for start in starts]
+        return join_row([cells.get(name, cell) for name, cell in zip(columns, row, strict=True)], quoted)
+    body = bytearray(record.raw)
+    for name, cell in cells.items():
+        start = kind.offsets[name]
+        body[start : start + len(cell)] = cell.translate(HALF_WIDTH_TO_EBCDIC) if file.framing.ebcdic else cell
+    return bytes(body)

@@ -1,0 +1,82 @@
+"""Describe a layout as a Markdown page, and generate a commented layout file to start from."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from kokin.receipts.layouts._schema import Field, IdentityFields, Layout, Rule, Source
+
+
+def describe(layout: Layout) -> str:
+    """Return the field table (項目表) of a layout in Markdown: every record, field, offset, length and code.
+
+    Offsets are bytes from 0; the columns of a CSV are numbered from 1. The mapping to receipts or bills and the
+    identity of a payment follow.
+    """
+    lines = [f"# {layout.name}: {layout.ja} / {layout.en}", ""]
+    if not layout.verified:
+        lines += ["**UNVERIFIED 未検証**: compare it with your own copy of the specification before you use it.", ""]
+    width = f", {layout.width} bytes" if layout.width else ""
+    lines += [f"{layout.format}{width}, {layout.encoding}. {layout.note}".rstrip(), ""]
+    lines += [f"Source: {source}" for source in layout.source]
+    for name, kind in layout.records.items():
+        position = "offset" if layout.format == "fixed" else "column"
+        lines += ["", f"## {name}: {kind.ja} / {kind.en}", ""]
+        lines += [f"| {position} | length | type | id | 項目 | meaning | content |", "|--:|--:|---|---|---|---|---|"]
+        for i, field in enumerate(kind.fields):
+            start = kind.offsets[field.id] if layout.format == "fixed" else i + 1
+            cells = [str(start), str(field.length), _type(field), field.id, field.ja, field.en, _content(field)]
+            lines.append("| " + " | ".join(cells) + " |")
+    if layout.identity:
+        lines += ["", "## identity", "", *_identity(layout.identity)]
+    if layout.receipt or layout.bill:
+        lines += ["", f"## {'receipt' if layout.receipt else 'bill'}", "", "| canonical | from |", "|---|---|"]
+        for canonical, source in (layout.receipt or layout.bill).items():
+            values = ", ".join(f"{code} → {value}" for code, value in source.values.items())
+            origin = _origin(source)
+            lines.append(f"| {canonical} | {origin}{f' ({values})' if values else ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def _origin(source: Source) -> str:
+    if source.rules:
+        return "; ".join(f"{rule.value}: {_condition(rule)}" for rule in source.rules)
+    return (" or ".join(source.first) or " + ".join(source.ids)) or f"always {source.const}"
+
+
+def _condition(rule: Rule) -> str:
+    tests = [f"{name} = {'/'.join(codes)}" for name, codes in rule.where.items()]
+    return " and ".join([*tests, *([f"{rule.given} not empty"] if rule.given else [])]) or "all other records"
+
+
+def _identity(identity: IdentityFields) -> list[str]:
+    """Return sentences on the fields that identify a payment."""
+    if identity.content:
+        return ["All canonical fields together; equal records of a file are numbered."]
+    if identity.fields:
+        lines = [f"Composed of {' + '.join(identity.fields)}; equal records of a file are numbered."]
+    else:
+        within = f" within {' + '.join(identity.scope)}" if identity.scope else ""
+        lines = [f"Assigned by the sender: {' or '.join(identity.assigned)}{within}."]
+    lines += [f"No key where {path} is {' or '.join(values)}." for path, values in identity.none.items()]
+    return lines + ([f"A reversal names its payment by {' + '.join(identity.cancels)}."] if identity.cancels else [])
+
+
+def _type(field: Field) -> str:
+    return f"{field.type} {field.format}" if field.format else str(field.type)
+
+
+def _content(field: Field) -> str:
+    parts = [f"`{field.const}`"] if field.const is not None else []
+    parts += [", ".join(f"{code} {meaning}" for code, meaning in field.codes.items())] if field.codes else []
+    parts += [f"prefix `{field.prefix}`"] if field.prefix else []
+    parts += ["may be blank"] if field.blank else []
+    parts += ["personal data"] if field.sensitive else []
+    parts += [field.note] if field.note else []
+    return "; ".join(parts)
+
+
+def template(name: str) -> str:
+    """Return a commented layout file to start from: fixed length, with a header, data records and a trailer."""
+    text = (resources.files("kokin.receipts.layouts") / "_template.toml").read_text(encoding="utf-8")
+    return text.replace("NAME", name)

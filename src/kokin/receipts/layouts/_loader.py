@@ -1,0 +1,126 @@
+"""Load a layout from its TOML file: a built-in one by name, any other by path."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kokin.issues import InvalidInputError, Issue
+from kokin.receipts.layouts._schema import Layout
+from kokin.text import file_name, load_toml, parse_toml
+
+
+class LayoutError(InvalidInputError):
+    """An invalid or unknown layout; each issue names the table and key to correct."""
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Return the names of the built-in layouts, sorted."""
+    files = [item.name for item in resources.files("kokin.receipts.layouts").iterdir()]
+    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml") and name[0] != "_"))
+
+
+def load(name: str | Path) -> Layout:
+    """Return a built-in layout by its name, or another one by the path of its TOML file.
+
+    Raises:
+        LayoutError: unknown name, or invalid file; ``.issues`` names every table and key.
+    """
+    if isinstance(name, str) and name in names():
+        return _load_built_in(name)
+    path = Path(name)
+    try:
+        tables = load_toml(path)
+    except FileNotFoundError:
+        raise LayoutError([Issue("LAYOUT_UNKNOWN", found=str(name))]) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise LayoutError([Issue("LAYOUT_INVALID", found=f"{name}: {error}")]) from None
+    except InvalidInputError as error:
+        raise _toml_error(error) from None
+    return _validate(tables, file_name(path).removesuffix(".toml"))
+
+
+@functools.cache
+def _load_built_in(name: str) -> Layout:
+    return _validate(_built_in_tables(name), name)
+
+
+def _built_in_tables(name: str) -> dict[str, Any]:
+    return load_toml(resources.files("kokin.receipts.layouts") / f"{name}.toml")
+
+
+def parse(text: str, name: str) -> Layout:
+    """Return the layout of a TOML text, under a name.
+
+    Raises:
+        LayoutError: the text is not valid TOML, or not a valid layout; ``.issues`` names every table and key.
+    """
+    try:
+        tables = parse_toml(text, name)
+    except InvalidInputError as error:
+        raise _toml_error(error) from None
+    return _validate(tables, name)
+
+
+def _toml_error(error: InvalidInputError) -> LayoutError:
+    return LayoutError(
+        [
+            Issue("LAYOUT_INVALID", field=issue.location.file, expected=issue.expected, found=issue.found)
+            for issue in error.issues
+        ]
+    )
+
+
+def _validate(tables: dict[str, Any], name: str) -> Layout:
+    """Return the layout of TOML tables, with what they inherit from their ``base``."""
+    tables = _with_base(tables)
+    try:
+        layout = Layout(**{**tables, "name": name})
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        raise LayoutError(
+            [Issue("LAYOUT_INVALID", field=_key_path(row["loc"], tables), expected=row["msg"]) for row in problems],
+            f"layout {name}",
+        ) from None
+    issues = list(layout.problems())
+    if issues:
+        raise LayoutError(issues, f"layout {name}")
+    return layout
+
+
+def _with_base(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables over those of the built-in layout that the key ``base`` names; whole tables are replaced."""
+    if "base" not in tables:
+        return tables
+    base = str(tables["base"])
+    if base not in names():
+        raise LayoutError([Issue("LAYOUT_UNKNOWN", field="base", expected=", ".join(names()), found=base)])
+    own = {key: value for key, value in tables.items() if key != "base"}
+    return {**_with_base(_built_in_tables(base)), **own}
+
+
+def _key_path(location: Iterable[int | str], tables: Any) -> str:
+    """Return a pydantic location as a path in the TOML file: ``records.data.fields[3] (amount).length``."""
+    path, value = "", tables
+    for step in location:
+        value = _item(value, step)
+        if isinstance(step, int):
+            path += f"[{step}]"
+            if isinstance(value, dict) and "id" in value:
+                path += f" ({value['id']})"
+        else:
+            path += f".{step}" if path else str(step)
+    return path
+
+
+def _item(value: Any, step: int | str) -> Any:
+    """Return an item of a list or table, or ``None``: a location may name steps that the file does not contain."""
+    if isinstance(value, list):
+        return value[step] if isinstance(step, int) and step < len(value) else None
+    return value.get(step) if isinstance(value, dict) else None

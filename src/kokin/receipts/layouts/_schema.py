@@ -1,0 +1,545 @@
+"""Schema of a layout file: the tables and keys of its TOML as pydantic models, and the rules between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Set
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import Field as Limits
+
+from kokin.issues import Issue
+from kokin.model import Bill, Date, Digits, Receipt, Record, Text, Yen, field_types
+from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
+
+Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FieldType(StrEnum):
+    """Type of a field."""
+
+    #: An identifier of digits; leading zeros are kept.
+    DIGITS = "digits"
+    #: A count: digits, zero-filled on the left.
+    NUMBER = "number"
+    #: Whole yen: digits, zero-filled on the left.
+    YEN = "yen"
+    #: Text of the layout's encoding, blank-filled on the right.
+    TEXT = "text"
+    #: Full-width text (cp932) in a half-width layout.
+    KANJI = "kanji"
+    #: A day, by ``format``.
+    DATE = "date"
+    #: A time of day, by ``format``.
+    TIME = "time"
+    #: The 44 digits of the convenience-store barcode, check digit included.
+    BARCODE = "barcode"
+    #: A decimal amount of an XML message, with its currency; whole yen only.
+    MONEY = "money"
+    #: Unused bytes: not checked, and kept byte for byte by :func:`kokin.receipts.edit`.
+    FILLER = "filler"
+
+
+NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
+DATED = (FieldType.DATE, FieldType.TIME)
+
+DateFormat = Literal[
+    "YYYY-MM-DD", "YYYYMMDD", "YYMMDD", "MMDD", "wareki YYMMDD", "wareki or western YYMMDD", "wareki EYYMMDD"
+]
+TimeFormat = Literal["HHMM", "HHMMSS", "HH:MM:SS"]
+
+#: Formats without year, century or era. Reading them needs the caller's reference date.
+ASSUMED_FORMATS = ("MMDD", "YYMMDD", "wareki YYMMDD", "wareki or western YYMMDD")
+
+
+class Dates(_Table):
+    """Range around the reference date in which a date without its full year is accepted; others are ``DATE_TOO_FAR``.
+
+    The readings of one date in different eras and centuries are at least 11 years apart. Within these limits at most
+    one of them is accepted.
+    """
+
+    years_back: Annotated[int, Limits(ge=0, le=8)] = YEARS_BACK
+    """Years before the reference date, for a date without era or century."""
+    years_ahead: Annotated[int, Limits(ge=0, le=2)] = YEARS_AHEAD
+    """Years after the reference date, for a date without era or century."""
+    months: Annotated[int, Limits(ge=0, le=11)] = MONTHS
+    """Months before or after the reference date, for a date without year."""
+
+
+class Field(_Table):
+    """One field (項目) of a record."""
+
+    id: Name
+    """Name in columns, issues and mappings; unique within the record."""
+    ja: str
+    en: str
+    type: FieldType
+    length: Annotated[int, Limits(ge=1)]
+    """Length in bytes: exact in a fixed-length record, the maximum in a CSV."""
+    const: str | None = None
+    """The only value allowed, such as the record code."""
+    codes: dict[str, str] = {}
+    """Codes allowed, with their meaning."""
+    open: bool = False
+    """Whether codes outside ``codes`` are accepted."""
+    blank: bool = False
+    """Whether the field may be empty: blanks, or zeros in a date."""
+    format: DateFormat | TimeFormat | None = None
+    """Format of a date or a time of day."""
+    dates: Dates | None = None
+    """Range of the field's dates around the reference date, instead of the layout's ``[dates]``."""
+    prefix: str = ""
+    """Fixed characters before the value."""
+    none: str = ""
+    """The text that means "no value", when reading and when writing. A date of zeros or blanks always has no value."""
+    default: str = ""
+    """The text written where the caller passes no value."""
+    required: bool = False
+    """Whether a CSV with named columns must have the column."""
+    quoted: bool = False
+    """Whether the value is written in quotation marks in a CSV."""
+    path: list[str] = []
+    """Paths of elements in an XML entry; the first with text is read."""
+    pattern: str = ""
+    """Regular expression searched in XML text; its group is the value. The first match in order of ``path`` counts."""
+    alone: bool = False
+    """Whether XML paths outside ``TxDtls/`` are read only if the entry has at most one transaction, as for amounts."""
+    others: list[Name] = []
+    """Fields with a pattern. The value is their matches after the first (which is their own value), joined by ``;``."""
+    sensitive: bool = False
+    """Whether the value is personal data, which is masked in issues, tables and logs."""
+    note: str = ""
+
+
+class RecordKind(_Table):
+    """One kind of record (レコード種別)."""
+
+    role: Literal["header", "data", "trailer", "end"]
+    ja: str
+    en: str
+    tell_by: list[Name] = []
+    """Fields whose ``const`` identifies a record of this kind. The kinds are tried in the order of the layout file."""
+    digits: list[Name] = []
+    """Fields that contain only digits in a record of this kind."""
+    fields: Annotated[list[Field], Limits(min_length=1)]
+
+    @cached_property
+    def offsets(self) -> dict[str, int]:
+        """Offset of each field's first byte, from 0, by field id."""
+        offsets, end = {}, 0
+        for field in self.fields:
+            offsets[field.id] = end
+            end += field.length
+        return offsets
+
+    @cached_property
+    def width(self) -> int:
+        """Sum of the lengths of the fields, in bytes."""
+        return sum(field.length for field in self.fields)
+
+    @cached_property
+    def by_id(self) -> dict[str, Field]:
+        """The fields by id."""
+        return {field.id: field for field in self.fields}
+
+
+class Rule(_Table):
+    """A value of ``kind`` for the records that meet all conditions."""
+
+    value: str
+    where: dict[str, list[str]] = {}
+    """Condition: each of these fields has one of these codes. The code of a blank field is the empty text."""
+    given: Name | None = None
+    """Condition: this field, a date or a number, is not empty."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The fields that the conditions read."""
+        return [*self.where, *([self.given] if self.given else [])]
+
+
+class Source(_Table):
+    """Mapping of a canonical field: it is read from one field, joined or chosen from several, or constant."""
+
+    field: str = ""
+    """A field of the data record, or ``header.`` and a field of its header."""
+    join: list[str] = []
+    """Fields whose texts are joined by hyphens."""
+    first: list[str] = []
+    """Date fields; the first one that is not empty is the value."""
+    rules: list[Rule] = []
+    """For ``kind`` only: the value of the first rule whose conditions the record meets. A record that meets no rule is
+    not a payment and is counted as unpaid."""
+    const: str | bool | None = None
+    """The same value for every record."""
+    values: dict[str, str | bool] = {}
+    """Canonical value of each code in the file; any other code is an issue."""
+    over: Literal["refuse", "cut", "drop"] = "refuse"
+    """Treatment of a value that is too long for a receipt: report an issue, truncate it, or leave the field empty."""
+    blank: str | None = None
+    """The value where the field is empty or its column is absent."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The fields that the mapping reads."""
+        rules = [path for rule in self.rules for path in rule.ids]
+        return [self.field] if self.field else [*self.join, *self.first, *dict.fromkeys(rules)]
+
+
+def _expand_field_name(value: Any) -> Any:
+    """Return the table ``{field = "amount"}`` for the short form ``"amount"``."""
+    return {"field": value} if isinstance(value, str) else value
+
+
+Mapped = Annotated[Source, BeforeValidator(_expand_field_name)]
+
+
+class IdentityFields(_Table):
+    """The fields that identify a payment, so that a record that arrives in two files is counted once.
+
+    Either ``assigned``: a reference that the bank or agent assigns to one payment, unique by itself or within
+    ``scope``. Or ``fields``: fields that together describe a payment, though two payments of one file may agree in all
+    of them. A record in which one of the fields is empty (of ``assigned``, all of them) has no key; its payment is
+    identified by all canonical fields, as with ``identity = "content"``.
+    """
+
+    content: bool = False
+    """``identity = "content"``: all canonical fields together identify a payment."""
+    assigned: list[str] = []
+    """Fields of the reference; the first that is not empty is used."""
+    scope: list[str] = []
+    """Fields within which an assigned reference is unique, such as the account and the day."""
+    fields: list[str] = []
+    """Fields that the key is composed of."""
+    none: dict[str, list[str]] = {}
+    """Values of a field that identify nothing, such as zeros. Blanks never identify anything."""
+    cancels: list[str] = []
+    """Fields that name the payment which a reversal reverses (元取引): one for each of ``scope`` and one for the
+    reference, or one for each of ``fields``, in the same order."""
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether equal keys in one file may be different payments."""
+        return bool(self.fields)
+
+    @property
+    def ids(self) -> list[str]:
+        """The fields that the key and ``cancels`` read."""
+        return [*self.scope, *self.assigned, *self.fields, *self.cancels]
+
+
+def _expand_content(value: Any) -> Any:
+    """Return the table for the short form ``identity = "content"``."""
+    return {"content": True} if value == "content" else value
+
+
+class PaidCondition(_Table):
+    """Condition of a payment: ``field`` has one of ``codes``. Other records are counted as unpaid."""
+
+    field: Name
+    codes: Annotated[list[str], Limits(min_length=1)]
+
+
+class RequestCondition(_Table):
+    """Condition of a request file, as opposed to its result: in ``record``, ``positive`` > 0 and each ``zero`` = 0."""
+
+    record: str
+    positive: Name
+    zero: Annotated[list[Name], Limits(min_length=1)]
+
+
+class Total(_Table):
+    """A total that a file declares: the number of detail records or, with ``sum``, the sum of a field."""
+
+    record: str
+    """The kind of record that contains the total."""
+    field: Name
+    """The field of that record."""
+    sum: Name | None = None
+    """The field of the detail records that is added up."""
+    where: dict[str, list[str]] = {}
+    """Condition on the records that count: each field has one of these values."""
+    of: Literal["data", "records", "batches"] = "data"
+    """Unit of a count: detail records, records of every kind, or headers."""
+    scope: Literal["batch", "file"] = "batch"
+    """Range of a total: the records since the last header, or the whole file."""
+    warn: bool = False
+    """Whether a difference is only a warning, because senders count differently."""
+
+
+class Csv(_Table):
+    """Options of a CSV layout."""
+
+    header: Literal["names", "any", "none"]
+    """``names``: a header row names the columns. ``any``: a first row without a number in it is skipped."""
+    error_prefix: str = ""
+    """First bytes of the error response that the agent's system may send instead of a file."""
+    last_newline: bool = True
+    """Whether a newline is written after the last row."""
+
+
+class Xml(_Table):
+    """Options of an XML layout."""
+
+    messages: Annotated[list[str], Limits(min_length=1)]
+    """The ISO 20022 messages that are read, without their version, such as ``camt.054``."""
+
+
+class Layout(_Table):
+    """A layout (レイアウト): the records and fields of one kind of file, and their mapping to receipts or bills."""
+
+    name: str
+    """Name of the file it was loaded from, without ``.toml``."""
+    ja: str
+    en: str
+    format: Literal["fixed", "csv", "xml"]
+    encoding: Literal["half-width", "cp932", "utf-8"]
+    width: Annotated[int, Limits(ge=1)] | None = None
+    """Length of a fixed-length record in bytes, without its newline."""
+    newline: Literal["CRLF", "LF", "CR", ""]
+    """Newline written after each record; it is detected when reading."""
+    verified: bool
+    """Whether the layout was compared with its primary source."""
+    source: Annotated[list[str], Limits(min_length=1)]
+    note: str = ""
+    csv: Csv | None = None
+    xml: Xml | None = None
+    records: Annotated[dict[Name, RecordKind], Limits(min_length=1)]
+    receipt: dict[str, Mapped] = {}
+    """Mapping of each canonical field of a receipt."""
+    identity: Annotated[IdentityFields | None, BeforeValidator(_expand_content)] = None
+    """The fields that identify a payment: a table, or ``"content"``. Required in a layout of receipts."""
+    bill: dict[str, Mapped] = {}
+    """Mapping of each field of a bill, for a file that an authority uploads."""
+    paid: PaidCondition | None = None
+    request: RequestCondition | None = None
+    totals: list[Total] = []
+    dates: Dates = Dates()
+    """Range around the reference date of the dates without a full year."""
+    together: dict[str, list[str]] = {}
+    """Groups of canonical fields: a record has all fields of a group or none of them."""
+
+    @property
+    def kinds(self) -> Mapping[str, RecordKind]:
+        """The kinds of record, by name."""
+        return self.records
+
+    @cached_property
+    def data(self) -> RecordKind:
+        """The kind of detail record that is written: the last one, because special kinds precede the general one."""
+        return [kind for kind in self.records.values() if kind.role == "data"][-1]
+
+    def role(self, role: str) -> RecordKind | None:
+        """Return the first kind of record with a role, or ``None``."""
+        return next((kind for kind in self.records.values() if kind.role == role), None)
+
+    @cached_property
+    def needs_reference_date(self) -> bool:
+        """Whether a field is a date without its year, century or era."""
+        return any(field.format in ASSUMED_FORMATS for kind in self.records.values() for field in kind.fields)
+
+    def problems(self) -> Iterator[Issue]:
+        """Yield an issue for each rule between the tables that is broken, with its table and key."""
+        yield from self._record_problems()
+        yield from self._mapping_problems("receipt", self.receipt, Receipt)
+        yield from self._mapping_problems("bill", self.bill, Bill)
+        yield from self._identity_problems()
+        yield from self._total_problems()
+
+    def _record_problems(self) -> Iterator[Issue]:
+        options = {"fixed": self.width, "csv": self.csv, "xml": self.xml}
+        if any((value is not None) != (name == self.format) for name, value in options.items()):
+            yield _invalid("format", "the key or table of this format only: width, [csv] or [xml]", self.format)
+        if not any(kind.role == "data" for kind in self.records.values()):
+            yield _invalid("records", 'a kind of record with role = "data"')
+        if self.format != "fixed" and len(self.records) > 1:
+            yield _invalid("records", "one kind of record in a CSV or XML layout")
+        for name, kind in self.records.items():
+            where = f"records.{name}"
+            if self.width is not None and kind.width != self.width:
+                yield _invalid(f"{where}.fields", f"lengths that add up to {self.width}", str(kind.width))
+            for field_id in dict.fromkeys([*kind.tell_by, *kind.digits]):
+                if field_id not in kind.by_id or (field_id in kind.tell_by and kind.by_id[field_id].const is None):
+                    yield _invalid(f"{where}.tell_by", "fields of this record with a const", field_id)
+            ids_before: set[str] = set()
+            for i, field in enumerate(kind.fields):
+                field_at = f"{where}.fields[{i}] ({field.id})"
+                for expected in _field_problems(field, ids_before, fixed=self.format == "fixed"):
+                    yield _invalid(field_at, expected)
+                ids_before.add(field.id)
+                for other in field.others:
+                    if other not in kind.by_id or not (kind.by_id[other].pattern and kind.by_id[other].path):
+                        yield _invalid(f"{field_at}.others", "fields with path and pattern", other)
+            if kind.role == "data" and (missing := self.mapped - kind.by_id.keys()):
+                yield _invalid(where, "all mapped fields in every data record", ", ".join(sorted(missing)))
+
+    @cached_property
+    def mapped(self) -> set[str]:
+        """The fields of the data record that mappings, totals and conditions read."""
+        sources = [*self.receipt.values(), *self.bill.values()]
+        mapped = {path for source in sources for path in source.ids if not path.startswith("header.")}
+        mapped |= {path for path in self.identity.ids if not path.startswith("header.")} if self.identity else set()
+        mapped |= {name for total in self.totals for name in ([total.sum] if total.sum else []) + list(total.where)}
+        return mapped | ({self.paid.field} if self.paid else set())
+
+    def field_of(self, path: str) -> Field | None:
+        """Return the field at a path: ``amount`` of the data record, or ``header.debit_day``; ``None`` if unknown."""
+        kind = self.role("header") if path.startswith("header.") else self.data
+        return kind.by_id.get(path.removeprefix("header.")) if kind else None
+
+    def _mapping_problems(self, table: str, mapping: Mapping[str, Source], record: type[Record]) -> Iterator[Issue]:
+        for canonical, source in mapping.items():
+            where = f"{table}.{canonical}"
+            if canonical not in record.model_fields:
+                yield _invalid(where, f"a field of {record.__name__}")
+                continue
+            if not source.ids and source.const is None:
+                yield _invalid(where, "field, join, first, rules or const")
+            if source.rules and (canonical != "kind" or self.paid):
+                yield _invalid(f"{where}.rules", "rules for kind only, and no table [paid] beside them")
+            for path in source.ids:
+                yield from self._source_problems(where, source, path, field_types(record).get(canonical))
+        if mapping and table == "receipt":
+            for required in ("paid_on", "amount"):
+                if required not in mapping:
+                    yield _invalid(f"{table}.{required}", "a mapping; every receipt has this field")
+
+    def _source_problems(self, where: str, source: Source, path: str, canonical_type: Any) -> Iterator[Issue]:
+        """Check one of the fields that a canonical field is read from."""
+        field = self.field_of(path)
+        if field is None:
+            yield _invalid(where, _A_FIELD, path)
+        elif source.rules:
+            needs_number = path in [rule.given for rule in source.rules]
+            is_number = field.type in NUMERIC + DATED
+            if path.startswith("header.") or (needs_number and not is_number):
+                yield _invalid(f"{where}.rules", "a field of the data record; for given, a date or a number", path)
+        elif source.first and field.type is not FieldType.DATE:
+            yield _invalid(f"{where}.first", "date fields", path)
+        elif self.format != "fixed" or source.join or source.values:
+            return
+        elif expected := _type_problem(field, canonical_type):
+            yield _invalid(where, expected, f"{field.type} of {field.length} bytes")
+
+    def _identity_problems(self) -> Iterator[Issue]:
+        if not self.receipt:
+            if self.identity:
+                yield _invalid("identity", "a table [receipt] in the same layout")
+            return
+        if self.identity is None:
+            mapped = self.receipt.get("provider_key")
+            fields = mapped.ids if mapped else ["...", "..."]
+            key_name = "fields" if len(fields) > 1 else "assigned"
+            listed = ", ".join(f'"{path}"' for path in fields)
+            expected = f'[identity] with {key_name} = [{listed}], or identity = "content"'
+            yield Issue("IDENTITY_MISSING", field="identity", expected=expected)
+            return
+        for name in sorted({"provider_key", "key_composed", "cancels"} & self.receipt.keys()):
+            yield _invalid(f"receipt.{name}", "the fields in [identity]")
+        key = self.identity
+        if [key.content, bool(key.assigned), bool(key.fields)].count(True) != 1:
+            yield _invalid("identity", 'a table with assigned or fields, or "content"')
+        if key.scope and key.fields:
+            yield _invalid("identity.scope", "scope together with assigned, not with fields")
+        for path in key.ids:
+            if (field := self.field_of(path)) is None or field.type is FieldType.FILLER:
+                yield _invalid("identity", _A_FIELD, path)
+        for name in ("fields", "assigned", "cancels"):
+            in_header = [path.startswith("header.") for path in getattr(key, name)]
+            if name == "assigned" and any(in_header):
+                yield _invalid("identity.assigned", "fields of the data record, none of its header")
+            elif in_header and all(in_header):
+                yield _invalid(f"identity.{name}", "a field of the data record, besides those of its header")
+        for path in sorted(key.none.keys() - set(key.ids)):
+            yield _invalid("identity.none", "fields of [identity]", path)
+        part_count = len(key.fields) or len(key.scope) + 1
+        if key.cancels and len(key.cancels) != part_count:
+            expected = f"{part_count} fields, one for each part of the key"
+            yield _invalid("identity.cancels", expected, str(len(key.cancels)))
+
+    def _total_problems(self) -> Iterator[Issue]:
+        places = [(f"totals[{i}]", total.record, [total.field]) for i, total in enumerate(self.totals)]
+        if self.request:
+            places.append(("request", self.request.record, [self.request.positive, *self.request.zero]))
+        for where, record, fields in places:
+            kind = self.records.get(record)
+            if kind is None:
+                yield _invalid(f"{where}.record", "a kind of record", record)
+                continue
+            for field in fields:
+                if field not in kind.by_id or kind.by_id[field].type not in (FieldType.NUMBER, FieldType.YEN):
+                    yield _invalid(where, f"a number or yen field of {record}", field)
+        for i, total in enumerate(self.totals):
+            if total.sum and (total.sum not in self.data.by_id or self.data.by_id[total.sum].type not in NUMERIC[1:3]):
+                yield _invalid(f"totals[{i}].sum", "a number or yen field of the data record", total.sum)
+            for field in total.where.keys() - self.data.by_id.keys():
+                yield _invalid(f"totals[{i}].where", "fields of the data record", field)
+        if self.paid and self.paid.field not in self.data.by_id:
+            yield _invalid("paid.field", "a field of the data record", self.paid.field)
+        for name, members in self.together.items():
+            for unknown in set(members) - self.receipt.keys():
+                yield _invalid(f"together.{name}", "fields of [receipt]", unknown)
+
+
+_A_FIELD = 'a field of the data record, or "header." and a field of the header'
+
+
+def _invalid(where: str, expected: str, found: str = "") -> Issue:
+    return Issue("LAYOUT_INVALID", field=where, expected=expected, found=found)
+
+
+def _field_problems(field: Field, ids_before: Set[str], *, fixed: bool) -> Iterator[str]:
+    """Yield, for each rule of a single field that is broken, what is expected instead."""
+    if field.id in ids_before:
+        yield "an id that no other field of the record has"
+    has_format = field.type in DATED
+    if has_format != (field.format is not None):
+        yield "a format for the types date and time only"
+    if field.dates is not None and field.format not in ASSUMED_FORMATS:
+        yield f"dates only with one of the formats {', '.join(ASSUMED_FORMATS)}"
+    if has_format and fixed and field.format and len(field.format.split()[-1]) != field.length:
+        yield f"a length that fits the format {field.format}"
+    if field.const is not None and (len(field.const) > field.length or (fixed and len(field.const) != field.length)):
+        yield f"a const of {field.length} bytes"
+    for code in field.codes:
+        if len(code) > field.length or (fixed and len(code.rstrip()) != field.length and field.type in NUMERIC):
+            yield f"codes of {field.length} bytes"
+    if field.type is FieldType.BARCODE and field.length != 44 + len(field.prefix):
+        yield "the length of a barcode: 44 bytes and its prefix"
+    if field.pattern:
+        try:
+            groups = re.compile(field.pattern).groups
+        except (re.error, OverflowError, RecursionError) as error:
+            yield f"a valid regular expression: {error}"
+        else:
+            if not groups:
+                yield "a pattern with a group for the value"
+    if field.default and len(field.default) > field.length:
+        yield f"a default of at most {field.length} bytes"
+
+
+def _type_problem(field: Field, kind: Any) -> str:
+    """Return what type the canonical field needs, or the empty text where the field fits it."""
+    match kind:
+        case Digits(width=width, zero_pad=pad, allow_shorter=shorter):
+            shape = field.length <= width if pad or shorter else field.length - len(field.prefix) == width
+            if field.type not in (FieldType.DIGITS, FieldType.BARCODE) or not shape:
+                return kind.expected
+        case Text(width=width):
+            if field.type not in (FieldType.DIGITS, FieldType.TEXT, FieldType.KANJI) or field.length > width:
+                return f"text of at most {width} bytes"
+        case Yen():
+            if field.type not in (FieldType.NUMBER, FieldType.YEN):
+                return "yen"
+        case Date():
+            if field.type is not FieldType.DATE:
+                return "a date"
+    return ""

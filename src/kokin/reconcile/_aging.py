@@ -1,0 +1,148 @@
+"""Aging (未着・滞留, 未納): provisional, unidentified and undeposited money, and debts past their due date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_numpy
+from kokin.reconcile._bank import is_due
+from kokin.reconcile._bill_columns import BillColumns, book
+from kokin.reconcile._columns import Days, category_texts, day_column, days_array
+from kokin.reconcile._tables import OUTCOME_SCHEMA, OutcomeRows
+from kokin.reconcile._totals import charge_attribute, year_class_texts
+
+
+class AgingKind(StrEnum):
+    """Why money has not reached its end."""
+
+    #: 速報: reported, without a final (確報) or a cancel.
+    PROVISIONAL = "provisional"
+    #: 不明金: received for an unknown purpose.
+    SUSPENSE = "suspense"
+    #: 未着: due at the bank on a past day, and not deposited.
+    UNSETTLED = "unsettled"
+
+
+_KINDS = [kind.value for kind in AgingKind]
+
+#: The buckets of 経過日数, in days.
+AGING_BUCKETS = ("0-7", "8-30", "31-90", "91+")
+_LAST_DAYS = (7, 30, 90)
+
+_OUTCOME_COLUMNS = ("source", "record_no", "outcome", "bill_id", "payee_code", "item_code", "case_key")
+_AGING_SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),
+        *(OUTCOME_SCHEMA.field(name) for name in _OUTCOME_COLUMNS),
+        ("agent_code", pa.string()),
+        ("since", pa.date32()),
+        ("days", pa.int64()),
+        ("age", pa.string()),
+        ("amount", pa.int64()),
+    ]
+)
+
+
+def aging_table(rows: OutcomeRows, settlements: pa.Table | None, as_of: np.datetime64) -> pa.Table:
+    """Return 未着・滞留一覧; see :attr:`kokin.reconcile.Accounts.aging`.
+
+    ``settlements`` is the table of that name, None if the bank deposits are unknown.
+    """
+    at = np.flatnonzero(rows.is_provisional | rows.is_suspense)
+    outcomes = rows.outcomes_at(at)
+    is_provisional = rows.is_provisional[at]
+    since = np.where(is_provisional, rows.paid_on[at], rows.received_on[at])
+    columns = {
+        **{name: outcomes.column(name) for name in _OUTCOME_COLUMNS},
+        "kind": category_texts(np.where(is_provisional, 0, 1), _KINDS),
+        "agent_code": rows.text_column("agent_code").take(from_numpy(at, pa.int64())),
+        "amount": from_numpy(rows.yen[at], pa.int64()),
+        **_age_columns(since, as_of),
+    }
+    tables = [_with_all_columns(columns, len(at))]
+    if settlements is not None:
+        tables.append(_undeposited(settlements, as_of))
+    order = [("kind", "ascending"), ("days", "descending"), ("source", "ascending"), ("record_no", "ascending")]
+    return pa.concat_tables(tables).sort_by(order)
+
+
+def _undeposited(settlements: pa.Table, as_of: np.datetime64) -> pa.Table:
+    """Return a row for each past day and agent of which less was deposited than expected."""
+    missing = to_numpy(settlements.column("expected"), 0) - to_numpy(settlements.column("credited"), 0)
+    is_missing = is_due(settlements, as_of) & (missing > 0)
+    days = settlements.filter(bool_array(is_missing))
+    columns = {
+        "kind": category_texts(np.full(len(days), 2), _KINDS),
+        "agent_code": days.column("agent_code"),
+        "amount": from_numpy(missing[is_missing], pa.int64()),
+        **_age_columns(day_column(days, "settled_on"), as_of),
+    }
+    return _with_all_columns(columns, len(days))
+
+
+def _with_all_columns(columns: Mapping[str, pa.Array], count: int) -> pa.Table:
+    arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in _AGING_SCHEMA]
+    return pa.table(arrays, schema=_AGING_SCHEMA)
+
+
+def _age_columns(since: Days, as_of: np.datetime64) -> dict[str, pa.Array]:
+    """Return the columns ``since, days, age``."""
+    days: Int64Array = np.maximum((as_of - since).astype(np.int64), 0)
+    age = category_texts(np.searchsorted(_LAST_DAYS, days), AGING_BUCKETS)
+    return {"since": days_array(since), "days": from_numpy(days, pa.int64()), "age": age}
+
+
+def arrears_table(
+    bills: BillColumns, unpaid: Int64Array, written_off: Int64Array, provisional: Int32Array, as_of: np.datetime64
+) -> pa.Table:
+    """Return 未納一覧: a row for each debt past its due date; see :attr:`kokin.reconcile.Accounts.arrears`.
+
+    Args:
+        bills: the bills.
+        unpaid: int64 (m,): yen still open on each obligation.
+        written_off: int64 (m,): yen written off on each.
+        provisional: the slips with a 速報 that has no 確報 yet.
+        as_of: the day of the run.
+    """
+    debts = bills.index.obligations
+    has_provisional: BoolArray = np.zeros(len(unpaid), np.bool_)
+    has_provisional[debts.expand(np.unique(provisional[provisional >= 0]))[1]] = True
+    due_on = bills.fiscal_dates.due_on[bills.main_slip]
+    debt = np.flatnonzero((unpaid > 0) & (due_on < as_of))
+    slip = bills.main_slip[debt]
+    order = np.lexsort((bills.rank[slip], due_on[debt]))
+    debt, slip = debt[order], slip[order]
+    slip_rows = from_numpy(slip, pa.int32())
+    charge = bills.charge.texts(slip)
+    dates = bills.fiscal_dates_of(slip)
+    age = _age_columns(dates.due_on, as_of)
+    yen = {
+        "billed": debts.billed[debt],
+        "paid": debts.billed[debt] - unpaid[debt] - written_off[debt],
+        "unpaid": unpaid[debt],
+    }
+    return pa.table(
+        {
+            "bill_id": bills.index.bill_ids(slip),
+            **{name: bills.text_column(name).take(slip_rows) for name in ("payee_code", "item_code")},
+            "case_key": pc.utf8_lpad(bills.text_column("case_key").take(slip_rows), 20, "0"),
+            "payer_key": bills.text_column("payer_key").take(slip_rows),
+            "system": charge_attribute(charge, bills.catalog, "system"),
+            "charge": charge,
+            "claim": charge_attribute(charge, bills.catalog, "claim"),
+            "levy_year": from_numpy(dates.levy_year, pa.int64(), dates.levy_year > 0),
+            "tax_year": from_numpy(dates.tax_year, pa.int64(), dates.tax_year > 0),
+            "period": bills.period.take(slip_rows),
+            "year_class": year_class_texts(book(dates, np.broadcast_to(as_of, len(slip))).year_class),
+            "due_on": age["since"],
+            "days": age["days"],
+            "age": age["age"],
+            **{name: from_numpy(values, pa.int64()) for name, values in yen.items()},
+            "reported": bool_array(has_provisional[debt]),
+        }
+    )

@@ -1,0 +1,308 @@
+"""Overpayments (過誤納) and the debts against which they could be set off (充当候補). No yen is moved."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
+from kokin.matching import allocate_in_order
+from kokin.model import Outcome
+from kokin.reconcile._bill_columns import BillColumns
+from kokin.reconcile._columns import Days, category_texts, days_array
+from kokin.reconcile._policy import Policy
+from kokin.reconcile._tables import OutcomeRows
+from kokin.rules import columns
+
+
+class OverpaymentKind(StrEnum):
+    """Why money is owed back, or could be set off."""
+
+    #: 過納: more than the balance.
+    OVERPAID = "overpaid"
+    #: 二重納付: the balance was 0 already.
+    DOUBLE = "double"
+    #: 誤納: paid on a slip that was cancelled or superseded.
+    MISTAKEN = "mistaken"
+    #: 期別違い: applied to a later instalment than the one that was due; owed back only if the payer asks for it.
+    WRONG_TERM = "wrong_term"
+
+
+_KINDS = list(OverpaymentKind)
+_KIND_OF_OUTCOME = {
+    Outcome.OVERPAID: OverpaymentKind.OVERPAID,
+    Outcome.DUPLICATE_PAYMENT: OverpaymentKind.DOUBLE,
+    Outcome.BILL_CHANGED: OverpaymentKind.MISTAKEN,
+    Outcome.CANCELLED_BILL: OverpaymentKind.MISTAKEN,
+}
+
+
+def overpaid_rows(rows: OutcomeRows) -> Int64Array:
+    """Return the rows with an excess: int64 (k,)."""
+    return np.flatnonzero(rows.excess > 0)
+
+
+def overpayment_table(
+    rows: OutcomeRows, bills: BillColumns, offered: Int64Array, policy: Policy, as_of: np.datetime64
+) -> pa.Table:
+    """Return 過誤納一覧: a row for each receipt with an excess; see :attr:`kokin.reconcile.Accounts.overpayments`.
+
+    ``offered``, int64 (k,), are the yen of each that could be set off; ``as_of`` is the 支出決定日.
+    """
+    at = overpaid_rows(rows)
+    slip = rows.slip[at]
+    paid_on = rows.paid_on[at]
+    interest_from = paid_on if policy.refund_interest_from == "payment" else columns.period_end(paid_on, 1)
+    interest = columns.refund_interest(rows.excess[at], interest_from, as_of, policy.interest_segment)
+    outcomes = rows.outcomes_at(at)
+    return pa.table(
+        {
+            **{name: outcomes.column(name) for name in ("source", "record_no", "outcome", "bill_id")},
+            "payer_key": bills.text_column("payer_key").take(from_numpy(slip, pa.int32())),
+            "charge": bills.charge.texts(slip),
+            "item_code": outcomes.column("item_code"),
+            "paid_on": days_array(paid_on),
+            "kind": _kind_texts(rows, at, np.zeros(len(at), np.bool_)),
+            "excess": from_numpy(rows.excess[at], pa.int64()),
+            "interest": from_numpy(interest, pa.int64()),
+            "offered": from_numpy(offered, pa.int64()),
+        }
+    )
+
+
+def _kind_texts(rows: OutcomeRows, at: Int64Array, is_wrong_instalment: BoolArray) -> pa.Array:
+    kind = np.full(len(at), _KINDS.index(OverpaymentKind.WRONG_TERM))
+    for outcome, name in _KIND_OF_OUTCOME.items():
+        kind[rows.with_outcome(outcome)[at]] = _KINDS.index(name)
+    kind[is_wrong_instalment] = _KINDS.index(OverpaymentKind.WRONG_TERM)
+    return category_texts(kind, [name.value for name in _KINDS])
+
+
+class DueDebts(NamedTuple):
+    """Debts that are due and open, of known payers, by due date and ``bill_id``: ``d`` rows."""
+
+    #: int32 (d,): the main slip of each.
+    slip: Int32Array
+    #: datetime64[D] (d,).
+    due_on: Days
+    #: int64 (d,): yen still open.
+    balance: Int64Array
+
+
+class WrongInstalments(NamedTuple):
+    """Payments on a later instalment (期) than the one that was due, ``k`` rows."""
+
+    #: int64 (k,): the row of the receipt.
+    row: Int64Array
+    #: int64 (k,): the row in :class:`DueDebts` of the instalment that was due and stayed unpaid.
+    debt: Int64Array
+
+
+class SetoffCandidates(NamedTuple):
+    """Pairs of a payment and a debt, ``k`` rows by payment, in the order in which they would be set off."""
+
+    #: int64 (k,): the row of the receipt.
+    row: Int64Array
+    #: int32 (k,): the main slip of the debt.
+    slip: Int32Array
+    #: int64 (k,): yen.
+    yen: Int64Array
+    #: bool (k,): only with the payer's consent.
+    needs_consent: BoolArray
+    #: bool (k,): the payment was applied to another instalment, and is owed back only if the payer asks for it.
+    is_wrong_instalment: BoolArray
+
+
+def due_debts(bills: BillColumns, balance: Int64Array, as_of: np.datetime64) -> DueDebts:
+    """Return the debts that are due on a day and open; ``balance``, int64 (m,), is open on each obligation."""
+    slip = bills.main_slip[balance > 0]
+    due_on = bills.fiscal_dates.due_on[slip]
+    is_due = (due_on <= as_of) & (bills.payer[slip] >= 0)
+    slip, due_on = slip[is_due], due_on[is_due]
+    order = np.lexsort((bills.rank[slip], due_on))
+    slip, due_on = slip[order], due_on[order]
+    return DueDebts(slip, due_on, balance[bills.obligation_of(slip)])
+
+
+def setoff_candidates(
+    rows: OutcomeRows, bills: BillColumns, debts: DueDebts, wrong: WrongInstalments
+) -> SetoffCandidates:
+    """Pair overpayments with due debts of the same payer to the same payee, the longest due first.
+
+    First the pairs that law allows without consent: among local taxes (地方税法17の2①), or of one charge. Then the
+    others. Last, payments on a wrong instalment with the instalment that was due. No yen is in two pairs.
+    """
+    overpaid = overpaid_rows(rows)
+    excess, balance = rows.excess[overpaid].copy(), debts.balance.copy()
+    pairs = []
+    for needs_consent in (False, True):
+        payment_group, debt_group = (
+            setoff_groups(bills, slips, by_class=not needs_consent) for slips in (rows.slip[overpaid], debts.slip)
+        )
+        payment, debt, yen = match_intervals(payment_group, excess, debt_group, balance)
+        np.subtract.at(excess, payment, yen)
+        np.subtract.at(balance, debt, yen)
+        flags = np.full(len(yen), needs_consent), np.zeros(len(yen), np.bool_)
+        pairs.append((overpaid[payment], debts.slip[debt], yen, *flags))
+    ones = np.ones(len(wrong.row), np.int64)
+    yen, _, _ = allocate_in_order(rows.applied[wrong.row], ones, wrong.debt, wrong.debt, balance)
+    pairs.append((wrong.row, debts.slip[wrong.debt], yen, np.zeros(len(yen), np.bool_), np.ones(len(yen), np.bool_)))
+    found = SetoffCandidates._make(np.concatenate(column) for column in zip(*pairs, strict=True))
+    due_on = bills.fiscal_dates.due_on[found.slip]
+    keys = (bills.rank[found.slip], due_on, found.needs_consent, found.is_wrong_instalment, found.row)
+    order = np.lexsort(keys)
+    order = order[found.yen[order] > 0]
+    return SetoffCandidates._make(column[order] for column in found)
+
+
+def setoff_groups(bills: BillColumns, slips: Int32Array, *, by_class: bool) -> Int64Array:
+    """Return a number for the payer of each slip, or for payer and set-off class: int64 (k,); -1: payer unknown."""
+    payer = bills.payer[slips].astype(np.int64)
+    if not by_class:
+        return payer
+    classes = int(bills.setoff_class.max(initial=0)) + 1
+    return np.where(payer < 0, -1, payer * classes + bills.setoff_class[slips])
+
+
+def wrong_instalments(rows: OutcomeRows, bills: BillColumns, debts: DueDebts) -> WrongInstalments:
+    """Find payments on a later instalment while an earlier one was not yet due, which then stayed unpaid.
+
+    Such a payment was meant for the instalment that was due: it is 誤納金, not a payment in advance. Instalments are
+    slips with a 期別 of one payer, charge, 税目・料金番号 and pair of years. For example, of instalments due in June
+    and August, a payment in May on the August slip is wrong if the June slip is unpaid on the day of the run.
+    """
+    row = np.flatnonzero(rows.applied > 0)
+    slips = np.concatenate([rows.slip[row], debts.slip])
+    assessment, debt_assessment = np.split(_assessment_of(bills, slips), [len(row)])
+    debt = np.flatnonzero(debt_assessment >= 0)
+    groups, debt_group = np.unique(debt_assessment[debt], return_inverse=True)
+    due_on = debts.due_on[debt].view(np.int64)
+    order = np.lexsort((due_on, debt_group))
+    debt, debt_group, due_on = debt[order], debt_group[order], due_on[order]
+
+    row, assessment = row[np.isin(assessment, groups)], assessment[np.isin(assessment, groups)]
+    group = np.searchsorted(groups, assessment)
+    # The first unpaid instalment that was due on the day of payment or after it.
+    paid_on = rows.paid_on[row].view(np.int64)
+    first = np.searchsorted(_group_and_day(debt_group, due_on), _group_and_day(group, paid_on))
+    exists = first < len(debt)
+    row, group, first = row[exists], group[exists], first[exists]
+    paid_due_on = bills.fiscal_dates.due_on[rows.slip[row]].view(np.int64)
+    is_wrong = (debt_group[first] == group) & (due_on[first] < paid_due_on)
+    return WrongInstalments(row[is_wrong], debt[first[is_wrong]])
+
+
+def _assessment_of(bills: BillColumns, slips: Int32Array) -> Int64Array:
+    """Return a number for the assessment that each slip is an instalment of: int64 (k,); -1: no payer or no 期別."""
+    is_instalment = to_mask(pc.not_equal(bills.period.take(from_numpy(slips, pa.int32())), "00"))
+    dates = bills.fiscal_dates
+    item, levy, tax = (column[slips] for column in (bills.item.codes, dates.levy_year, dates.tax_year))
+    kinds, kind = np.unique((item * np.int64(10_000) + levy) * 10_000 + tax, return_inverse=True)
+    group = setoff_groups(bills, slips, by_class=True)
+    return np.where(is_instalment & (group >= 0), group * len(kinds) + kind, -1)
+
+
+def _group_and_day(group: Int64Array, day: Int64Array) -> Int64Array:
+    """Combine a group and a day in one sortable number; a day and its sign fit 24 bits."""
+    return (group << 24) + day + (1 << 23)
+
+
+class _Intervals(NamedTuple):
+    """Amounts laid end to end as intervals of yen, from 0 in each group, ``n`` rows by group."""
+
+    #: int64 (n,): the row of each in the input.
+    row: Int64Array
+    #: int64 (n,): the number of its group.
+    group: Int64Array
+    #: int64 (n,): its length in yen, and its end.
+    yen: Int64Array
+    end: Int64Array
+    #: int64 (groups,): the end of the last one.
+    length: Int64Array
+
+
+def match_intervals(
+    payment_group: Int64Array, excess: Int64Array, debt_group: Int64Array, balance: Int64Array
+) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Allocate payments to debts in each group, first in first out, without a loop over rows.
+
+    The payments of a group are laid end to end as intervals of yen, and so are its debts. Where two intervals overlap,
+    the payment pays the debt. Payments of 30 and 20 yen against debts of 10 and 35 yen:
+
+        payments  |---------- 30 ----------|---- 20 ----|
+        debts     |- 10 -|------ 35 ------------|
+        pairs        10          20          15            (0, 0, 10), (0, 1, 20), (1, 1, 15)
+
+    >>> groups = np.zeros(2, np.int64)
+    >>> [column.tolist() for column in match_intervals(groups, np.array([30, 20]), groups, np.array([10, 35]))]
+    [[0, 0, 1], [0, 1, 1], [10, 20, 15]]
+
+    Args:
+        payment_group: the group of each payment; -1: none.
+        excess: yen of each payment.
+        debt_group: the group of each debt; -1: none.
+        balance: yen of each debt.
+
+    Returns:
+        The row of the payment, the row of the debt, and the yen of each pair: int64 (k,) each.
+    """
+    groups = np.intersect1d(
+        payment_group[(payment_group >= 0) & (excess > 0)], debt_group[(debt_group >= 0) & (balance > 0)]
+    )
+    if not len(groups):
+        empty = np.empty(0, np.int64)
+        return empty, empty, empty
+    payments, debts = _intervals(payment_group, excess, groups), _intervals(debt_group, balance, groups)
+    # The groups end to end on one axis; between two bounds of any interval lie one payment and one debt at most.
+    length = np.maximum(payments.length, debts.length)
+    start = np.cumsum(length) - length
+    bounds = np.unique(np.concatenate([start, *(start[side.group] + side.end for side in (payments, debts))]))
+    begin, yen = bounds[:-1], np.diff(bounds)
+    (payment, is_paid), (debt, is_owed) = (_find(begin, side, start) for side in (payments, debts))
+    both = is_paid & is_owed
+    return payments.row[payment[both]], debts.row[debt[both]], yen[both]
+
+
+def _intervals(group: Int64Array, yen: Int64Array, groups: Int64Array) -> _Intervals:
+    """Return the intervals of some groups, each of which has a row with yen."""
+    row = np.flatnonzero(np.isin(group, groups) & (yen > 0))
+    row = row[np.argsort(group[row], kind="stable")]
+    number, sums = np.searchsorted(groups, group[row]), np.cumsum(yen[row])
+    first = np.searchsorted(number, np.arange(len(groups)))
+    before = sums[first] - yen[row][first]
+    last = np.append(first[1:], len(row)) - 1
+    return _Intervals(row, number, yen[row], sums - before[number], sums[last] - before)
+
+
+def _find(points: Int64Array, intervals: _Intervals, start: Int64Array) -> tuple[Int64Array, BoolArray]:
+    """Return the interval at or after each point of the axis, and whether it contains the point."""
+    end = start[intervals.group] + intervals.end
+    found = np.minimum(np.searchsorted(end, points, side="right"), len(end) - 1)
+    return found, (points < end[found]) & (points >= end[found] - intervals.yen[found])
+
+
+def candidate_table(
+    candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, balance: Int64Array
+) -> pa.Table:
+    """Return 充当候補一覧; see :attr:`kokin.reconcile.Accounts.setoff_candidates`."""
+    outcomes = rows.outcomes_at(candidates.row)
+    slip = from_numpy(candidates.slip, pa.int32())
+    residual = balance[bills.obligation_of(candidates.slip)]
+    return pa.table(
+        {
+            **{name: outcomes.column(name) for name in ("source", "record_no", "bill_id")},
+            "kind": _kind_texts(rows, candidates.row, candidates.is_wrong_instalment),
+            "debt_bill_id": bills.index.bill_ids(candidates.slip),
+            "charge": bills.charge.texts(candidates.slip),
+            "item_code": bills.text_column("item_code").take(slip),
+            "period": bills.period.take(slip),
+            "due_on": bills.table.column("due_on").take(slip),
+            "residual": from_numpy(residual, pa.int64()),
+            "offered": from_numpy(candidates.yen, pa.int64()),
+            "consent": bool_array(candidates.needs_consent),
+        }
+    )
