@@ -1,6 +1,6 @@
 """Faults: kill a posting at random points, fill the disk, cut the connection, post twice at once, feed half a file.
 
-After each fault the ledger must verify, and in the end it must stand as after an undisturbed run.
+After each fault the ledger must verify, and in the end it must equal that of an undisturbed run.
 
     python benchmarks/faults.py [--kills N] [--url URL] [--seed N]
 
@@ -39,7 +39,7 @@ SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 
 @dataclass
 class City:
-    """Bills and files, and how a ledger stands after them."""
+    """Bills and files, and the state of a ledger after posting them."""
 
     bills: pa.Table
     files: list[pa.Table]
@@ -52,7 +52,7 @@ class City:
 
 
 def city(rng: random.Random, bill_count: int = 400, file_count: int = 5, size: int = 300) -> City:
-    """A city whose files have much to do with one another: payments twice, in part, in any order, told again."""
+    """A city whose files affect one another: duplicate and partial payments in any order, repeated in later files."""
     bills = [
         {**SLIP, "bill_id": f"B{n:04d}", "case_key": f"{n:020d}", "amount": 1_000 + n, "due_on": date(2026, 6, 1)}
         for n in range(bill_count)
@@ -64,30 +64,30 @@ def city(rng: random.Random, bill_count: int = 400, file_count: int = 5, size: i
         for record in range(1, size + 1):
             paid = rng.randrange(bill_count + 20)
             yen = rng.choice((1_000 + paid, 1_000 + paid, 500))
-            told = {
+            payment = {
                 "record_no": record,
                 "case_key": f"{paid:020d}",
                 "amount": yen,
                 "paid_on": date(2026, 5, rng.randrange(1, 29)),
             }
-            rows.append({**SLIP, **where, **told, "provider_key": f"EL{rng.randrange(800)}"})
+            rows.append({**SLIP, **where, **payment, "provider_key": f"EL{rng.randrange(800)}"})
         files.append(pa.Table.from_pylist(rows))
     return City(pa.Table.from_pylist(bills), files)
 
 
 @dataclass
 class Found:
-    """What a fault has done."""
+    """The results of a fault."""
 
     rounds: int = 0
     hit: int = 0
     """Rounds in which the fault came before the end of the work."""
     broken: int = 0
-    """Rounds after which the ledger did not verify, or stood otherwise than undisturbed."""
+    """Rounds after which the ledger did not verify, or differed from an undisturbed one."""
 
 
 def check(url: str, found: Found, whole: City | None = None) -> None:
-    """Verify a ledger and, where it is complete, compare it with an undisturbed run."""
+    """Verify a ledger and, if all files are posted, compare it with an undisturbed run."""
     with Ledger.open(url) as ledger:
         clean = ledger.verify(rematch=whole is not None).is_clean
         if whole and clean:

@@ -1,9 +1,9 @@
-"""The ledger at speed: bills loaded, a big file posted, and a day's file against all of it.
+"""Speed of the ledger: load bills, post a large file, and post a day's file against all of them.
 
-Bills have an eL number and a barcode; receipts pay by the eL number: most to the yen, some twice, in part, in vain.
-Each step is one run, for a ledger is made once: the machine's own noise is in the figures. What is given is made before
-the clock starts: bills lie in an Arrow file, which is read a stretch at a time, receipts in a table. The CPU time is of
-this process; a server has its own beside it.
+Bills have an eL number and a barcode; receipts have the eL number. Most pay the exact amount; some are duplicates, in
+part, or of no bill. Each step runs once, so the figures include the noise of the machine. Input is prepared before the
+clock starts: bills in an Arrow file that is read in batches, receipts in a table. CPU time is that of this process,
+without the database server's.
 
     python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL]
 
@@ -95,16 +95,16 @@ def receipts(count: int, bill_count: int, day: int, seed: int) -> pa.Table:
 def written(count: int) -> Path:
     """Bills in an Arrow file."""
     path = WORK / "bills.arrow"
-    stretches = bills(count)
-    first = next(stretches)
+    batches = bills(count)
+    first = next(batches)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, first.schema) as writer:
-        for stretch in itertools.chain([first], stretches):
-            writer.write_table(stretch)
+        for batch in itertools.chain([first], batches):
+            writer.write_table(batch)
     return path
 
 
 def read(path: Path) -> Iterator[pa.Table]:
-    """The bills of an Arrow file, a stretch at a time."""
+    """The bills of an Arrow file, in batches."""
     with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
         for place in range(reader.num_record_batches):
             yield pa.Table.from_batches([reader.get_batch(place)])

@@ -1,4 +1,4 @@
-"""A fresh ledger in either database, and small cities for it."""
+"""Ledgers in both databases, and small tables of bills and receipts."""
 
 import importlib.util
 import itertools
@@ -24,12 +24,12 @@ _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A PostgreSQL server of our own on a socket in a temporary folder; its folder."""
+    """Start a PostgreSQL server on a socket in a temporary folder; return the folder."""
     pg_ctl = shutil.which("pg_ctl") or (str(_BINARIES[-1]) if _BINARIES else None)
     if pg_ctl is None:
-        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
-    pytest.importorskip("psycopg", reason="no psycopg here: pip install 'kokin[postgres]'")
-    # Not in pytest's own folder, which only one user may enter: the server refuses to run as root.
+        pytest.skip("no PostgreSQL server: apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="no psycopg: pip install 'kokin[postgres]'")
+    # Not in pytest's own folder, which only one user may enter: the server does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="kokin-pg-"))
     user = None
     if os.getuid() == 0:
@@ -49,7 +49,7 @@ def cluster():
 
 @pytest.fixture
 def quick_folder(tmp_path):
-    """A folder in memory where there is one: a ledger waits for the disk at the end of every entry."""
+    """A folder in memory if possible: a ledger waits for the disk at the end of every entry."""
     shared = Path("/dev/shm")
     if not os.access(shared, os.W_OK):
         yield tmp_path
@@ -97,7 +97,7 @@ def templates():
 
 @pytest.fixture
 def raw(place):
-    """The same database without Kokin."""
+    """The database of the ledger, as an engine without Kokin."""
     url = make_url(place)
     engine = create_engine(url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg"))
     yield engine
@@ -106,7 +106,7 @@ def raw(place):
 
 @pytest.fixture
 def unguarded(raw):
-    """A function that removes triggers and constraints, as only the owner of the database can."""
+    """A function that drops triggers and constraints, as only the owner of the database can."""
 
     def remove():
         with raw.begin() as connection:
@@ -178,7 +178,7 @@ def filled(ledger):
 
 @pytest.fixture(scope="session")
 def cities():
-    """The random cities of the reconciliation's tests."""
+    """The module of random cities of the tests of reconciliation."""
     path = Path(__file__).parents[1] / "reconcile" / "cities.py"
     spec = importlib.util.spec_from_file_location("kokin_tests_cities", path)
     module = importlib.util.module_from_spec(spec)
@@ -192,7 +192,7 @@ SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 
 @pytest.fixture(scope="session")
 def bills():
-    """Bills from ``name=yen`` and what else is told of all of them."""
+    """A function that returns bills from ``name=yen`` and the other columns of all of them."""
 
     def make(more=None, **amounts):
         rows = [
@@ -207,10 +207,10 @@ def bills():
 
 @pytest.fixture(scope="session")
 def receipts():
-    """Receipts of one file, from rows of bill, yen, day and what else is told."""
+    """A function that returns the receipts of one file, from rows of bill, yen, day and other columns."""
 
     def make(source, *rows):
-        told = [
+        records = [
             {
                 **SLIP,
                 "source": source,
@@ -223,6 +223,6 @@ def receipts():
             }
             for number, (name, yen, day, *more) in enumerate(rows, 1)
         ]
-        return pa.Table.from_pylist(told, arrow_schema(Receipt))
+        return pa.Table.from_pylist(records, arrow_schema(Receipt))
 
     return make
