@@ -162,10 +162,12 @@ def decode_data(table: str, data: pa.Array | pa.ChunkedArray, names: tuple[str, 
     tables = []
     for array in data.chunks if isinstance(data, pa.ChunkedArray) else [data]:
         lines = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), array), "\n")
+        buffer = lines.buffers()[2]
         tables.append(
             pa_json.read_json(
-                pa.BufferReader(lines.buffers()[2]),
-                pa_json.ReadOptions(block_size=_BLOCK),
+                pa.BufferReader(buffer),
+                # Threads take longer to start than to parse one block.
+                pa_json.ReadOptions(use_threads=buffer.size > _BLOCK, block_size=_BLOCK),
                 pa_json.ParseOptions(explicit_schema=fields, unexpected_field_behavior="ignore"),
             ).select(fields.names)
         )

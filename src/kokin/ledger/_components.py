@@ -19,14 +19,12 @@ from kokin.ledger._codec import concat, decode_data, decode_records
 from kokin.ledger._database import Transaction
 from kokin.ledger._keys import BILL_KEY_COLUMNS, bill_keys, receipt_keys
 from kokin.ledger._match_index import concat_ranges, find_pairs
-from kokin.ledger._schema import AMOUNT, RECORD_FIELDS, TABLES
-from kokin.model import Disposition
+from kokin.ledger._schema import AMOUNT, DISPOSITIONS, RECORD_FIELDS, TABLES
 
 #: The columns of a bill that matching uses.
 BILL_COLUMNS = ("bill_id", *BILL_KEY_COLUMNS, "amount", "due_on", "status", "paid_before")
 #: The columns of a receipt that matching uses: all of them.
 RECEIPT_COLUMNS = tuple(RECORD_FIELDS["receipts"].names)
-DISPOSITIONS = tuple(name.value for name in Disposition)
 #: The outcome of a receipt, as columns of its posting. ``bill`` is the id of a row of bills.
 OUTCOME_COLUMNS = ("outcome", "bill", *DISPOSITIONS, "balance_before")
 #: The columns of a receipt's last posting. If it reverses another, the receipt is not active.

@@ -24,7 +24,6 @@ from kokin._arrow import Int64Array, combine, escape_formulas, int64_array, sort
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._codec import concat, decode_columns, decode_data, filter_rows
 from kokin.ledger._components import (
-    DISPOSITIONS,
     Components,
     as_of_entry,
     bills_by_id,
@@ -40,7 +39,7 @@ from kokin.ledger._journal import last_row, rows_of_entry, to_hex, to_timestamp
 from kokin.ledger._keys import bill_keys, text_keys
 from kokin.ledger._match_index import find_pairs
 from kokin.ledger._reversals import reversed_entries
-from kokin.ledger._schema import AMOUNT, AUDIT_LOG, DETAIL_TABLES, TABLES
+from kokin.ledger._schema import AMOUNT, AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, TABLES
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Control, Policy, reconcile
 from kokin.text import JAPAN

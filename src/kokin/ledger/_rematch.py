@@ -29,7 +29,6 @@ from kokin._arrow import (
 )
 from kokin.ledger._codec import decode_columns, filter_rows, to_bool
 from kokin.ledger._components import (
-    DISPOSITIONS,
     OUTCOME_COLUMNS,
     Components,
     NewReceipts,
@@ -38,6 +37,7 @@ from kokin.ledger._components import (
 )
 from kokin.ledger._database import LedgerError
 from kokin.ledger._journal import EntryWriter
+from kokin.ledger._schema import DISPOSITIONS
 from kokin.matching import FINAL, KINDS, OUTCOMES, Index, disposition_of, signed, yen_by_disposition
 from kokin.model import Bill, Receipt
 from kokin.reconcile import Policy, Reconciliation, reconcile

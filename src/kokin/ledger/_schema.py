@@ -56,6 +56,14 @@ RECORD_FIELDS = {
 #: The column of yen that the database sums; it is not repeated in ``body``.
 AMOUNT = "amount"
 
+#: Yen columns of a posting, one per disposition.
+DISPOSITIONS = tuple(each.value for each in Disposition)
+
+
+def _typed(kind: pa.DataType, *names: str) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
 _RECORD_WITH_AMOUNT = pa.schema([("id", _INT), ("entry", _INT), (AMOUNT, _INT), ("body", _TEXT), ("hash", _BYTES)])
 
 #: The largest amount of one record, in yen.
@@ -66,19 +74,11 @@ _DETAIL_COLUMNS: dict[str, pa.Schema] = {
     "receipts": _RECORD_WITH_AMOUNT,
     "postings": pa.schema(
         [
-            ("id", _INT),
-            ("entry", _INT),
-            ("receipt", _INT),
+            *_typed(_INT, "id", "entry", "receipt"),
             ("rule", _TEXT),
             ("reverses", _INT),
             ("outcome", _TEXT),
-            ("bill", _INT),
-            ("applied", _INT),
-            ("excess", _INT),
-            ("suspense", _INT),
-            ("provisional", _INT),
-            ("no_effect", _INT),
-            ("balance_before", _INT),
+            *_typed(_INT, "bill", *DISPOSITIONS, "balance_before"),
             ("hash", _BYTES),
         ]
     ),
@@ -101,19 +101,11 @@ def pair_count_column(kind: str) -> str:
 _ENTRY_COLUMNS = pa.schema(
     [
         ("id", _INT),
-        ("kind", _TEXT),
-        ("at", _TEXT),
-        ("actor", _TEXT),
-        ("reason", _TEXT),
-        ("version", _TEXT),
-        ("source", _TEXT),
-        ("layout", _TEXT),
-        ("digest", _TEXT),
-        ("reverses", _INT),
-        ("reverses_posting", _INT),
+        *_typed(_TEXT, "kind", "at", "actor", "reason", "version", "source", "layout", "digest"),
+        *_typed(_INT, "reverses", "reverses_posting"),
         ("totals", _TEXT),
         *(field for name in DETAIL_TABLES for field in ((name, _INT), (f"{name}_hash", _BYTES))),
-        *((pair_count_column(kind), _INT) for kind in INDEX_KINDS),
+        *_typed(_INT, *map(pair_count_column, INDEX_KINDS)),
         ("hash", _BYTES),
     ]
 )
@@ -160,7 +152,7 @@ def _check_rules(name: str) -> list[str]:
     if min_yen is not None:
         rules.append(f"{AMOUNT} BETWEEN {min_yen} AND {MAX_YEN}")
     if name == "postings":
-        rules += [f"{each.value} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for each in Disposition]
+        rules += [f"{name} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for name in DISPOSITIONS]
     if name == "entries":
         rules.append("reverses IS NULL OR reverses_posting IS NULL")
         rules.append("(kind = 'reversal') = (reverses IS NOT NULL OR reverses_posting IS NOT NULL)")
@@ -184,16 +176,16 @@ for _name, _reference in (("bills", "previous"), ("postings", "reverses")):
 #: Columns of the audit log: each posting with actor, time, file, reason and version, and the hash of the row before.
 _AUDIT_LOG_COLUMNS = pa.schema(
     [
-        *((name, _INT) for name in ("id", "entry")),
-        *((name, _TEXT) for name in ("at", "actor", "reason", "version", "source", "digest")),
-        *((name, _INT) for name in ("record_no", "receipt")),
+        *_typed(_INT, "id", "entry"),
+        *_typed(_TEXT, "at", "actor", "reason", "version", "source", "digest"),
+        *_typed(_INT, "record_no", "receipt"),
         ("rule", _TEXT),
         ("reverses", _INT),
         ("outcome", _TEXT),
         ("bill", _INT),
         ("bill_id", _TEXT),
-        *((name, _INT) for name in ("applied", "excess", "suspense", "provisional", "no_effect", "balance_before")),
-        *((name, _BYTES) for name in ("hash_before", "hash")),
+        *_typed(_INT, *DISPOSITIONS, "balance_before"),
+        *_typed(_BYTES, "hash_before", "hash"),
     ]
 )
 AUDIT_LOG = table("journal", *(column(field.name, _SQL_TYPES[field.type]) for field in _AUDIT_LOG_COLUMNS))
