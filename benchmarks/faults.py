@@ -190,8 +190,8 @@ def disk_full(base: str, rng: random.Random, count: int) -> FaultResult:
                 pages = connection.execute("PRAGMA page_count").fetchone()[0]
                 connection.execute(f"PRAGMA max_page_count = {pages + free_pages}")
 
-            event.listen(ledger._store.engine, "connect", limit)
-            ledger._store.engine.dispose()
+            event.listen(ledger._database.engine, "connect", limit)
+            ledger._database.engine.dispose()
             with contextlib.suppress(LedgerError):
                 for file in town.files:
                     ledger.post(file, actor="batch")

@@ -84,18 +84,22 @@ def run_audit(files: Sequence[FileSummary]) -> pa.Table:
 
 def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
     """⑪ of a ledger: every entry, with the time in Japan, and whether it stands or has been taken back."""
-    stands = standing(entries)
+    from kokin.ledger import active_entries
+
+    active = active_entries(entries)
     rows = []
     for entry in entries:
         row = {name: getattr(entry, name, None) for name in AUDIT_SCHEMA.names}
         at = entry.at.astimezone(JAPAN).isoformat(timespec="seconds")
-        rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "stands": stands[entry.id]})
+        rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "stands": entry.id in active})
     return _table(rows, AUDIT_SCHEMA)
 
 
 def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
     """The files that stand in a ledger, as they were posted."""
-    stands = standing(entries)
+    from kokin.ledger import active_entries
+
+    active = active_entries(entries)
     return [
         FileSummary(
             entry.source,
@@ -104,20 +108,8 @@ def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
             *(entry.totals.get(name, 0) for name in ("read", "accepted", "unpaid", "rejected", "accepted_yen")),
         )
         for entry in entries
-        if entry.kind == "receipt_file" and stands[entry.id]
+        if entry.kind == "receipt_file" and entry.id in active
     ]
-
-
-def standing(entries: Sequence[Entry]) -> dict[int, bool]:
-    """Whether each entry stands: no reversal of it does."""
-    stands: dict[int, bool] = {}
-    reversed_by: dict[int, list[int]] = {}
-    for entry in entries:
-        if entry.reverses is not None:
-            reversed_by.setdefault(entry.reverses, []).append(entry.id)
-    for entry in reversed(entries):  # a reversal comes after what it reverses
-        stands[entry.id] = not any(stands[later] for later in reversed_by.get(entry.id, ()))
-    return stands
 
 
 def day_in_japan(entry: Entry) -> date:
