@@ -30,6 +30,6 @@ with Ledger.create(f"sqlite:///{folder}/city.db") as ledger:
     assert found.is_clean, found.issues
     print(f"sealed by {found.hash}")
 
-    report = reports.of_ledger(ledger)  # as_of= any past day
-    report.write(folder / "report", ["csv", "html"])
+    report = reports.Report.from_ledger(ledger)  # as_of= any past day
+    report.write(folder / "report", formats=["csv", "html"])
     print(f"{len(report.tables['arrears'])} bills past their day on {report.as_of}; open {folder}/report/report.html")

@@ -1,4 +1,4 @@
-"""The tests of this folder share modules that stand beside them."""
+"""Makes the helper modules of this folder importable."""
 
 import sys
 from pathlib import Path
