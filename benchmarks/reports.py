@@ -24,7 +24,7 @@ import pyarrow as pa
 from kokin import reports
 from kokin._arrow import combine, from_numpy, int64_array, string_array, to_digits
 from kokin.reconcile import build_accounts, reconcile
-from kokin.reports import Report, of_run
+from kokin.reports import Report
 
 AS_OF = date(2026, 11, 2)
 CHARGES = (
@@ -120,7 +120,7 @@ def main() -> None:
     assert len(result.outcomes) == len(result.balances) == options.rows
 
     def build_report() -> Report:
-        return of_run(result, build_accounts(result, as_of=AS_OF))
+        return Report.from_run(result, build_accounts(result, as_of=AS_OF))
 
     report = build_report()
     outcome_tables = {"outcomes": report.tables["outcomes"]}
@@ -130,8 +130,8 @@ def main() -> None:
         out = Path(folder)
         jobs: dict[str, Callable[[], object]] = {
             "the accounts and all tables": build_report,
-            f"all CSV ({rows:,} rows), UTF-8 with BOM": lambda: report.write(out / "csv", ["csv"]),
-            "all CSV, cp932": lambda: report.write(out / "cp932", ["csv"], encoding="cp932"),
+            f"all CSV ({rows:,} rows), UTF-8 with BOM": lambda: report.write(out / "csv", formats=["csv"]),
+            "all CSV, cp932": lambda: report.write(out / "cp932", formats=["csv"], encoding="cp932"),
             "the HTML page": report.page,
             "outcomes.csv alone": lambda: reports.write_csv(outcome_tables["outcomes"], out / "outcomes.csv"),
             "outcomes.csv by Polars, formulas not escaped": lambda: outcomes.write_csv(out / "polars.csv"),
@@ -141,7 +141,7 @@ def main() -> None:
             first_rows = {name: in_rows(table, options.xlsx) for name, table in outcome_tables.items()}
             small = Report(AS_OF, report.summary, first_rows)
             name = f"a workbook of {len(first_rows['outcomes']):,} outcomes"
-            times[name] = measured(lambda: small.write(out / "xlsx", ["xlsx"], tables=["outcomes"]), 1)
+            times[name] = measured(lambda: small.write(out / "xlsx", formats=["xlsx"], tables=["outcomes"]), 1)
         size = sum(path.stat().st_size for path in (out / "csv").iterdir()) / 1e6
     machine = Path("/proc/cpuinfo").read_text().split("model name")[1].split("\n")[0].strip("\t: ")
     versions = ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "numpy", "polars", "XlsxWriter"))

@@ -32,6 +32,6 @@ with Ledger.create(f"sqlite:///{folder}/city.db") as ledger:
     assert check.is_clean, check.issues
     print(f"hash of the ledger: {check.hash}")
 
-    report = reports.of_ledger(ledger)  # as_of= selects a past day
-    report.write(folder / "report", ["csv", "html"])
+    report = reports.Report.from_ledger(ledger)  # as_of= selects a past day
+    report.write(folder / "report", formats=["csv", "html"])
     print(f"{len(report.tables['arrears'])} bills in arrears on {report.as_of}; open {folder}/report/report.html")
