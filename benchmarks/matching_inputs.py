@@ -16,6 +16,7 @@ ORDER = ["paid_on", "received_on", "record_no"]
 OUTCOME = [
     "record_no",
     "outcome",
+    "disposition",
     "bill_id",
     "payee_code",
     "item_code",

@@ -81,6 +81,11 @@ def polars_outcomes(receipts: pl.LazyFrame, bills: pl.LazyFrame, engine: str) ->
             .when(amount < balance)
             .then(pl.lit("UNDERPAID"))
             .otherwise(pl.lit("OVERPAID")),
+            disposition=pl.when(~known)
+            .then(pl.lit("suspense"))
+            .when(balance == 0)
+            .then(pl.lit("excess"))
+            .otherwise(pl.lit("applied")),
             applied=pl.when(known).then(pl.min_horizontal(amount, balance)).otherwise(0),
             balance_before=balance,
         )
@@ -145,6 +150,7 @@ matched as (
 select record_no,
   case when bill_id is null then 'NO_BILL' when balance = 0 then 'DUPLICATE_PAYMENT'
        when amount = balance then 'MATCHED' when amount < balance then 'UNDERPAID' else 'OVERPAID' end as outcome,
+  case when bill_id is null then 'suspense' when balance = 0 then 'excess' else 'applied' end as disposition,
   bill_id, payee_code, item_code, case_key, amount,
   case when bill_id is null then 0 else {least}(amount, balance) end as applied,
   case when bill_id is null then 0 else amount - {least}(amount, balance) end as excess, balance as balance_before
@@ -228,6 +234,7 @@ def pandas_outcomes(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame
     cases = [~known, (balance == 0).fillna(False), (amount == balance).fillna(False), (amount < balance).fillna(False)]
     names = ["NO_BILL", "DUPLICATE_PAYMENT", "MATCHED", "UNDERPAID"]
     joined["outcome"] = np.select([case.to_numpy(bool) for case in cases], names, "OVERPAID")
+    joined["disposition"] = np.select([case.to_numpy(bool) for case in cases[:2]], ["suspense", "excess"], "applied")
     joined["applied"] = applied
     joined["excess"] = np.where(known, amount - applied, 0)
     joined["balance_before"] = balance
@@ -289,8 +296,10 @@ def acero_outcomes(receipts: pa.Table, bills: pa.Table) -> pa.Table:
         pc.fill_null(pc.less(amount, balance), False),
     )
     outcome = pc.case_when(cases, "NO_BILL", "DUPLICATE_PAYMENT", "MATCHED", "UNDERPAID", "OVERPAID")
+    disposition = pc.case_when(pc.make_struct(*cases.flatten()[:2]), "suspense", "excess", "applied")
     more = {
         "outcome": outcome,
+        "disposition": disposition,
         "applied": applied,
         "excess": pc.if_else(unknown, 0, pc.subtract(amount, applied)),
         "balance_before": balance,
