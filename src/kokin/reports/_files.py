@@ -83,7 +83,7 @@ def run_audit(files: Sequence[FileSummary]) -> pa.Table:
 
 
 def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
-    """⑪ of a ledger: every entry, with the time in Japan, and whether it stands or has been taken back."""
+    """⑪ of a ledger: every entry, with the time in Japan, and whether it is active."""
     from kokin.ledger import active_entries
 
     active = active_entries(entries)
