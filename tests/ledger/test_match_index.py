@@ -9,7 +9,7 @@ import pytest
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError, _ledger
 from kokin.ledger._schema import INDEX_KINDS, TABLES
-from kokin.reports import of_ledger
+from kokin.reports import Report
 
 LINKS = TABLES["links"]
 
@@ -70,7 +70,7 @@ def test_reindex_reports_what_was_posted_against_an_incomplete_index(paid, raw, 
     control = paid.status()["controls"]["T7"]
     assert (control["left"], control["right"], control["holds"]) == (30_000, 15_000, False)
     assert control["broken"] == ["B1", "B2"]
-    recomputed = of_ledger(paid).summary["controls"]["T7"]
+    recomputed = Report.from_ledger(paid).summary["controls"]["T7"]
     assert (recomputed["left"], recomputed["right"], recomputed["holds"]) == (30_000, 15_000, False)
     assert recomputed["broken"] == ["applied", "excess"]
     found = paid.reindex()

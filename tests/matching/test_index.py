@@ -1,8 +1,6 @@
 """A prepared index: saved, mapped and used again."""
 
-import importlib.util
 import random
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +10,7 @@ from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.model import Bill, arrow_schema
 from kokin.reconcile import reconcile
-
-spec = importlib.util.spec_from_file_location(
-    "kokin_tests_cities", Path(__file__).parents[1] / "reconcile" / "cities.py"
-)
-cities = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(cities)
+from tests.reconcile import cities
 
 
 @pytest.mark.parametrize("seed", range(5))

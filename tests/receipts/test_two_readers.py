@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from differential import LAYOUTS, agree, reading_of, synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.receipts import _fast, layouts
+from tests.receipts.differential import LAYOUTS, agree, reading_of, synthetic
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

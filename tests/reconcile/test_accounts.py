@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, finding_rows, paid, rows, slip, table
 
 from kokin.catalog import CATALOG
 from kokin.issues import InvalidInputError
@@ -14,6 +13,19 @@ from kokin.matching import Index
 from kokin.model import Receipt
 from kokin.reconcile import Policy, _matches, build_accounts, reconcile
 from kokin.reconcile._reconciliation import html_table
+from tests.reconcile.accounts_cases import (
+    BILLS,
+    JUNE_1,
+    MAY_1,
+    NIGHT,
+    books,
+    credit,
+    finding_rows,
+    paid,
+    rows,
+    slip,
+    table,
+)
 
 # --- other findings --------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 from kokin.issues import InvalidInputError
 from kokin.matching import Index
@@ -11,6 +10,7 @@ from kokin.matching._index import _USED_COLUMNS
 from kokin.model import Bill
 from kokin.reconcile import build_accounts, reconcile
 from kokin.reconcile._columns import exact_sum
+from tests.reconcile.accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 MOST = 99_999_999_999
 B1 = slip(1)

@@ -5,11 +5,11 @@ import sys
 
 import pyarrow as pa
 import pytest
-from cities import city, tables
 
 from kokin._arrow import chunk_slices, write_csv
 from kokin.matching import _index
 from kokin.reconcile import _matches, _tables, reconcile
+from tests.reconcile.cities import city, tables
 
 TABLES = ("outcomes", "balances", "changes", "exceptions", "summary")
 

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
-from accounts_cases import JUNE_1, MAY_1, paid, slip, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.model import Receipt, arrow_schema
 from kokin.receipts import Totals
 from kokin.reconcile import build_accounts, overlaps, reconcile
+from tests.reconcile.accounts_cases import JUNE_1, MAY_1, paid, slip, table
 
 B1, B2 = slip(1, 12_300), slip(2, 5_000)
 NAMELESS = {"payee_code": None, "item_code": None, "case_key": None, "confirmation": None}

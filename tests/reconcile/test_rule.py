@@ -1,10 +1,7 @@
 """The rule of matching on columns equals the rule in plain Python, in any order and any split of the input."""
 
-import importlib.util
 import random
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -15,18 +12,7 @@ from hypothesis import strategies as st
 from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import overlaps, reconcile
 from kokin.reconcile._identity import OVERLAP_SCHEMA
-
-
-def load(name):
-    """A module beside this one; tests are not a package."""
-    spec = importlib.util.spec_from_file_location(f"kokin_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-reference, cities = load("reference"), load("cities")
+from tests.reconcile import cities, reference
 
 
 def assert_equal(bills, receipts):

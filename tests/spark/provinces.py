@@ -1,22 +1,10 @@
 """Many small random cities in one batch, most of them without a common key, and the same rows in Spark."""
 
-import importlib.util
 import random
-from pathlib import Path
 
 import pyarrow as pa
 
-
-def load(name):
-    """A module of the reconciliation's tests; tests are not a package."""
-    path = Path(__file__).parents[1] / "reconcile" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"kokin_tests_reconcile_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-cities, reference = load("cities"), load("reference")
+from tests.reconcile import cities
 
 
 def province(seed, count=25, bills=8, receipts=20):

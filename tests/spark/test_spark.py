@@ -1,8 +1,6 @@
 """Spark and one machine have the same result, however the rows are partitioned."""
 
-import importlib.util
 import random
-import sys
 from collections import defaultdict
 from datetime import date
 from itertools import pairwise
@@ -16,20 +14,11 @@ from kokin.reconcile import Policy, reconcile
 from kokin.spark import reconcile as reconcile_in_spark
 from kokin.spark._components import key_texts, to_stars
 from kokin.spark._reconcile import add_summaries
+from tests.reconcile import cities, reference
+from tests.spark import provinces
+from tests.spark.provinces import frame
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"kokin_tests_spark_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-provinces = load("provinces")
-cities, reference, frame = provinces.cities, provinces.reference, provinces.frame
 
 
 def as_bytes(rows, schema):

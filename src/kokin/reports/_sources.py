@@ -1,15 +1,16 @@
-"""What came in (取込結果) and who did what (監査ログ): of a run, and of a ledger."""
+"""The sources of a report: its receipt files (① 取込結果票), and the audit log (⑪ 監査ログ) of a run or a ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 import kokin
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _INT, _TEXT = pa.int64(), pa.string()
 
-FILE_SCHEMA = pa.schema(
+_FILES = pa.schema(
     [
         ("source", _TEXT),
         ("layout", _TEXT),
@@ -29,7 +30,7 @@ FILE_SCHEMA = pa.schema(
         ("amount", _INT),
     ]
 )
-AUDIT_SCHEMA = pa.schema(
+_AUDIT = pa.schema(
     [
         ("entry", _INT),
         ("kind", _TEXT),
@@ -50,7 +51,11 @@ AUDIT_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """How one receipt file went in: ``read = accepted + unpaid + rejected``, counted in records of payments."""
+    """Counts of the payment records of one receipt file: ``read = accepted + unpaid + rejected``.
+
+    Raises:
+        InvalidInputError: ``TOTAL_MISMATCH``: the counts do not add up.
+    """
 
     source: str
     layout: str
@@ -59,45 +64,50 @@ class FileSummary:
     read: int
     accepted: int
     unpaid: int
-    """Told as not paid (振替不能)."""
+    """Records of payments that failed (振替不能)."""
     rejected: int
     amount: int
     """Yen of the accepted records."""
 
     def __post_init__(self) -> None:
-        assert self.read == self.accepted + self.unpaid + self.rejected
+        counted = self.accepted + self.unpaid + self.rejected
+        if self.read != counted:
+            place = Location(self.source)
+            issue = Issue("TOTAL_MISMATCH", field="read", expected=str(counted), found=str(self.read), location=place)
+            raise InvalidInputError([issue], "read differs from accepted + unpaid + rejected")
 
 
 def file_table(files: Sequence[FileSummary]) -> pa.Table:
-    """① 取込結果票."""
-    return _table([{name: getattr(file, name) for name in FILE_SCHEMA.names} for file in files], FILE_SCHEMA)
+    """Return ① 取込結果票."""
+    return pa.Table.from_pylist([asdict(file) for file in files], _FILES)
 
 
 def run_audit(files: Sequence[FileSummary]) -> pa.Table:
-    """⑪ of a run that keeps no ledger: what was read, by its SHA-256, and by which version."""
-    about = {"kind": "file", "version": kokin.__version__, "stands": True}
-    return _table(
-        [{**about, "source": file.source, "layout": file.layout, "digest": file.digest} for file in files],
-        AUDIT_SCHEMA,
-    )
+    """Return ⑪ 監査ログ of a run without a ledger: its files by SHA-256, and the version of Kokin."""
+    rows = [
+        {"kind": "file", "version": kokin.__version__, "stands": True}
+        | {"source": file.source, "layout": file.layout, "digest": file.digest}
+        for file in files
+    ]
+    return pa.Table.from_pylist(rows, _AUDIT)
 
 
 def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
-    """⑪ of a ledger: every entry, with the time in Japan, and whether it is active."""
-    from kokin.ledger import active_entries
+    """Return ⑪ 監査ログ of a ledger: every entry with its time in Japan; ``stands`` is false for a reversed one."""
+    from kokin.ledger import active_entries  # late: only reports of a ledger need SQLAlchemy
 
     active = active_entries(entries)
     rows = []
     for entry in entries:
-        row = {name: getattr(entry, name, None) for name in AUDIT_SCHEMA.names}
+        row = {name: getattr(entry, name, None) for name in _AUDIT.names}
         at = entry.at.astimezone(JAPAN).isoformat(timespec="seconds")
         rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "stands": entry.id in active})
-    return _table(rows, AUDIT_SCHEMA)
+    return pa.Table.from_pylist(rows, _AUDIT)
 
 
 def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
-    """The files that stand in a ledger, as they were posted."""
-    from kokin.ledger import active_entries
+    """Return the counts of the receipt files that were posted and not reversed."""
+    from kokin.ledger import active_entries  # late: only reports of a ledger need SQLAlchemy
 
     active = active_entries(entries)
     return [
@@ -112,10 +122,6 @@ def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
     ]
 
 
-def day_in_japan(entry: Entry) -> date:
-    """The day of an entry in Japan."""
+def japan_date(entry: Entry) -> date:
+    """Return the date of an entry in Japan."""
     return entry.at.astimezone(JAPAN).date()
-
-
-def _table(rows: Sequence[dict[str, Any]], kind: pa.Schema) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), kind)
