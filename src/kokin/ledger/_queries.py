@@ -38,6 +38,7 @@ from kokin.ledger._incoming import SETTLEMENT_RECORDS
 from kokin.ledger._journal import last_row, rows_of_entry, to_hex, to_timestamp
 from kokin.ledger._keys import bill_keys, text_keys
 from kokin.ledger._match_index import find_pairs
+from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AMOUNT, AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, TABLES
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
@@ -170,7 +171,7 @@ def _outcomes_of(transaction: Transaction, ids: Int64Array) -> pa.Table:
         {
             "source": files.column("source").take(file_rows),
             **{name: active.column(name) for name in ("digest", "record_no", "outcome")},
-            "disposition": _first_disposition(active),
+            "disposition": _dispositions(active),
             "bill_id": bills.column("bill_id"),
             **numbers,
             **{name: active.column(name) for name in (AMOUNT, "applied", "excess", "balance_before")},
@@ -178,11 +179,15 @@ def _outcomes_of(transaction: Transaction, ids: Int64Array) -> pa.Table:
     )
 
 
-def _first_disposition(postings: pa.Table) -> pa.Array:
-    """Return the first disposition with yen of each posting; ``no_effect`` for a correction to 0 yen."""
-    has_yen = np.column_stack([to_numpy(postings.column(name), 0) != 0 for name in DISPOSITIONS])
-    has_yen[:, -1] = True
-    return pa.array(DISPOSITIONS, pa.string()).take(int64_array(np.argmax(has_yen, axis=1)))
+#: By the codes of :func:`kokin.matching.disposition_of`, if no balance was lowered; then for a lowered balance.
+_DISPOSITION_TEXTS = pa.array(["excess", "suspense", "provisional", "no_effect", "applied"])
+
+
+def _dispositions(receipts: pa.Table) -> pa.Array:
+    """Return the disposition of receipts, by the rule of reconciliation, also for 0 yen: string (n,)."""
+    disposition, _ = disposition_and_kind(receipts.column("outcome"), receipts.column("kind"))
+    codes = np.where(to_numpy(receipts.column("applied"), 0) > 0, len(_DISPOSITION_TEXTS) - 1, disposition)
+    return _DISPOSITION_TEXTS.take(int64_array(codes.astype(np.int64)))
 
 
 def posted_outcomes(transaction: Transaction, entry: int) -> dict[str, dict[str, int]]:

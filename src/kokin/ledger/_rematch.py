@@ -20,6 +20,7 @@ from kokin._arrow import (
     UNKNOWN_CATEGORY,
     BoolArray,
     Int64Array,
+    UInt8Array,
     category_codes,
     difference_sorted,
     int64_array,
@@ -217,10 +218,15 @@ def outcome_columns(result: Reconciliation, bills: pa.Table, receipts: pa.Table)
 def _yen_by_disposition(outcomes: pa.Table, kind: pa.ChunkedArray) -> dict[str, pa.Array]:
     """Return the yen of each receipt by disposition."""
     amount, applied, excess = (to_numpy(outcomes.column(name), 0) for name in ("amount", "applied", "excess"))
-    outcome = category_codes(outcomes.column("outcome"), tuple(OUTCOMES), UNKNOWN_CATEGORY)
-    code = category_codes(kind, tuple(KINDS), FINAL)
-    yen = yen_by_disposition(disposition_of(outcome, code), signed(code, amount), applied, excess)
+    disposition, code = disposition_and_kind(outcomes.column("outcome"), kind)
+    yen = yen_by_disposition(disposition, signed(code, amount), applied, excess)
     return {name.value: int64_array(column) for name, column in yen.items()}
+
+
+def disposition_and_kind(outcome: pa.ChunkedArray, kind: pa.ChunkedArray) -> tuple[UInt8Array, UInt8Array]:
+    """Return the codes of :func:`kokin.matching.disposition_of` and of ``KINDS``, uint8 (n,) and (n,), from texts."""
+    code = category_codes(kind, tuple(KINDS), FINAL)
+    return disposition_of(category_codes(outcome, tuple(OUTCOMES), UNKNOWN_CATEGORY), code), code
 
 
 def differs(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> BoolArray:
