@@ -235,7 +235,7 @@ def test_a_reversal_is_reversed(kokin: Kokin, folder: Path) -> None:
 def test_status_and_show_as_text(kokin: Kokin, folder: Path) -> None:
     status = kokin("ledger", "status", "-L", URL, cwd=folder)
     assert status.returncode == 0
-    for data in ("MATCHED", "monday.csv", "tester", "standing receipts = sum of all bins"):
+    for data in ("MATCHED", "monday.csv", "tester", "active receipts = sum of all dispositions"):
         assert data in status.stdout
     assert json.loads(kokin("ledger", "status", "-L", URL, "--format", "json", cwd=folder).stdout)["files"] == 1
     history = kokin("ledger", "show", "-L", URL, "B1", cwd=folder)
