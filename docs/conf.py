@@ -1,4 +1,4 @@
-"""The Sphinx project. It needs no network: everything it links to is in it, unless it is asked for more."""
+"""Sphinx configuration. A build needs no network; set ``KOKIN_DOCS_ONLINE`` for links to the docs of other projects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import sphinx.ext.napoleon as napoleon
 from sphinx.util import logging
 
-os.environ["KOKIN_LANG"] = "en"  # the help of the commands stands on a page
+os.environ["KOKIN_LANG"] = "en"  # the page of the commands shows their help in English
 import kokin
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -32,9 +32,9 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-# Links into the docs of other projects need their inventories, which a closed network cannot fetch and which would be
-# out of date as a copy in this repository. So the docs are whole without them, and a build for the web asks for them:
-# `KOKIN_DOCS_ONLINE=1 sphinx-build ...`. Names that would be links then are plain text otherwise.
+# Links into the docs of other projects need their inventories, which a closed network cannot download and which would
+# become outdated as copies in this repository. Set KOKIN_DOCS_ONLINE=1 in a build for the web; in other builds these
+# names are plain text.
 if os.environ.get("KOKIN_DOCS_ONLINE"):
     intersphinx_mapping = {
         "python": ("https://docs.python.org/3", None),
@@ -52,11 +52,11 @@ myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"
 
-# The blocks of docstrings are run by pytest, in their own modules.
+# pytest runs the examples of docstrings.
 doctest_test_doctest_blocks = ""
 
-# Two languages. English is the source; Japanese is in locale/ja, one catalogue for each page (see _translation.py).
-# Both builds stand side by side when they are made with `-t bilingual`: then each page links to its twin.
+# English is the source language; the Japanese translation is in locale/ja, one catalog per page (see _translation.py).
+# With `-t bilingual` both builds are published together, and each page links to the other language.
 language = "en"
 locale_dirs = ["locale"]
 gettext_compact = False
@@ -67,7 +67,7 @@ html_theme = "furo"
 html_title = f"Kokin {release}"
 html_static_path = ["_static"]
 html_css_files = ["kokin.css"]
-html_context = {"bilingual": tags.has("bilingual")}  # noqa: F821 (Sphinx gives the tags)
+html_context = {"bilingual": tags.has("bilingual")}  # noqa: F821 (defined by Sphinx)
 html_sidebars = {
     "**": [
         "sidebar/brand.html",
@@ -90,7 +90,7 @@ autodoc_default_options = {
 }
 napoleon_numpy_docstring = False
 
-# An attribute's docstring is prose: napoleon would take what stands before its first colon for a type.
+# The docstring of an attribute is prose: do not let napoleon parse the text before its first colon as a type.
 _process = napoleon._process_docstring
 
 
@@ -104,7 +104,7 @@ napoleon._process_docstring = _process_all_but_attributes
 # Types of other projects, which the docs cannot link to without a network.
 nitpick_ignore_regex = [
     (r"py:.*", r"(pa|pyarrow|np|numpy|npt|segno|pydantic|pydantic_core|typing|typing_extensions)\..*"),
-    (r"py:.*", r"(collections|lxml|sqlalchemy)\..*"),
+    (r"py:.*", r"(collections|contextlib|lxml|sqlalchemy)\..*"),
     (
         r"py:.*",
         r"(date|time|datetime|Path|Any|Decimal|Fraction|Enum|IntEnum|StrEnum|Self|Literal|Iterator|Iterable|Sequence|Mapping|Callable)",
@@ -118,11 +118,11 @@ nitpick_ignore_regex = [
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
     (
         r"py:class",
-        r"(Bytes|Flags|Ints|Rows|Words|Percent|PairField|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|dict\[str)",
+        r"(BillColumns|MatchedRun|Name|Percent|PairField|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|dict\[str)",
     ),
     # The type variable of ReadResult.
     (r"py:class", r"T"),
-    # What pydantic writes into signatures.
+    # Names that pydantic writes into signatures.
     (
         r"py:class",
         r"(annotated_types\.)?(_Pydantic\w+|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen|BeforeValidator|_\w+)",
@@ -139,7 +139,7 @@ def setup(app) -> None:
 
 
 def _fields_alone(app, what, name, obj, options, signature, returns):
-    """The signature of a pydantic model: its fields and their defaults; the types stand at the fields below."""
+    """Return the signature of a pydantic model: its fields with defaults, without types, which the fields show."""
     if what not in ("class", "exception") or not hasattr(obj, "model_fields"):
         return None
     fields = (
@@ -155,8 +155,8 @@ def _default(field) -> str:
 
 
 def _warn_of_names(app, env) -> None:
-    """A warning, and with ``-W`` an error, for each public name that has no entry."""
-    # Each class has a second entry by the private module that it is written in.
-    told = {name for name, entry in env.get_domain("py").objects.items() if not entry.aliased}
-    for problem in problems(told):
+    """Warn of each public name without an entry; with ``-W`` this is an error."""
+    # Each class has a second, aliased entry under the private module that defines it.
+    documented = {name for name, entry in env.get_domain("py").objects.items() if not entry.aliased}
+    for problem in problems(documented):
         logging.getLogger(__name__).warning(problem, type="kokin")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blocks import blocks
 from typer.main import get_command
 
 from kokin.catalog import CATALOG
@@ -23,6 +22,7 @@ from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
 from kokin.reports import TABLES
 from kokin.rules import ALLOCATION_ORDERS, RATES
 from kokin.text import terms
+from tests.docs.blocks import blocks
 
 pytest.importorskip("furo", reason="no furo here: pip install 'kokin[docs]'")
 

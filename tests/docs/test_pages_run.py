@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from blocks import Reader, blocks, wanted
 
 from kokin.demo import write_city
+from tests.docs.blocks import Reader, blocks, wanted
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_generated", "locale", "adr"} & set(path.parts))

@@ -1,4 +1,4 @@
-"""Read a file in three ways, and compare: record by record, in fast batches, and in batches without ``fast``."""
+"""Read a file in three ways, and compare: record by record, in fast batches, and in batches without ``_fast``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from kokin import receipts
 from kokin.issues import Issue
 from kokin.model import Receipt
-from kokin.receipts import fast, layouts
+from kokin.receipts import _fast, layouts
 from kokin.receipts.layouts import Layout
 
 REFERENCE = date(2026, 4, 15)
@@ -58,8 +58,8 @@ def without_fast_reader(patch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: Any, **options: Any) -> NoReturn:
         raise AssertionError("the fast reader was used though it is switched off")
 
-    patch.setattr(fast, "supports", lambda layout, columns: False)
-    patch.setattr(fast, "batches", fail)
+    patch.setattr(_fast, "supports", lambda layout, columns: False)
+    patch.setattr(_fast, "batches", fail)
 
 
 def agree(content: bytes, layout: str | Layout, **options: Any) -> Reading:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kokin import receipts
 from kokin.receipts import _framing, layouts
-from kokin.receipts.fast import ascii_words
+from kokin.receipts._fast import ascii_words
 
 REFERENCE = date(2026, 4, 15)
 LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt and layouts.load(name).format != "xml"]

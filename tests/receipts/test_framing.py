@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from differential import agree, reading_of, synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from kokin.receipts import layouts
 from kokin.receipts._framing import split_row
 from kokin.receipts.layouts import Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
+from tests.receipts.differential import agree, reading_of, synthetic
 
 REFERENCE = date(2026, 4, 15)
 FIXED = [name for name in layouts.names() if layouts.load(name).format == "fixed" and layouts.load(name).receipt]

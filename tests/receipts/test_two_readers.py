@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from differential import LAYOUTS, agree, reading_of, synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin.receipts import fast, layouts
+from kokin.receipts import _fast, layouts
+from tests.receipts.differential import LAYOUTS, agree, reading_of, synthetic
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -27,14 +27,14 @@ def test_all_readers_agree_on_valid_files(layout: str, newline: str) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_fast_reader_supports_every_built_in_layout_but_xml(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the tests of this module would compare the record reader with itself."""
-    batches, sizes = fast.batches, list[int]()
+    batches, sizes = _fast.batches, list[int]()
 
     def counted(*arguments: Any, **options: Any) -> Any:
         for batch in batches(*arguments, **options):
             sizes.append(len(batch))
             yield batch
 
-    monkeypatch.setattr(fast, "batches", counted)
+    monkeypatch.setattr(_fast, "batches", counted)
     rows = reading_of(synthetic(layout), layout).rows
     assert sum(sizes) == (0 if layouts.load(layout).format == "xml" else len(rows))
 

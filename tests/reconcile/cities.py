@@ -1,4 +1,4 @@
-"""Small random cities in which everything that the rule knows of happens often."""
+"""Small random cities in which every case of the rule of matching occurs often."""
 
 from datetime import date, time
 
@@ -48,7 +48,7 @@ def add_covers(pick, bills):
 
 
 def pay_at_most_what_is_billed(bills):
-    """Lower ``paid_before`` to what is billed on the obligation; a table with more is refused."""
+    """Lower ``paid_before`` to what is billed on the obligation; a table with more is rejected."""
     slips = {}
     for row in bills:
         slips.setdefault(row["obligation_id"] or row["bill_id"], []).append(row)

@@ -1,6 +1,6 @@
-"""The rule of matching in plain Python, written from DESIGN's text and from nothing in ``kokin.matching``.
+"""The rule of matching in plain Python, written from its specification (docs/explanation/matching.md).
 
-Slow, one receipt at a time, dictionaries only: the witness that the columns must agree with.
+Slow, one receipt at a time, with dictionaries only, and independent of ``kokin.matching``: results must be equal.
 """
 
 from collections import defaultdict
@@ -10,8 +10,8 @@ from itertools import groupby
 from kokin.model import Receipt
 
 NUMBERS = ("el_number", "barcode", "customer_number", "virtual_account")
-PLACE = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
-CONTENT = [name for name in Receipt.model_fields if name not in PLACE | {"name"}]
+LOCATION = {"layout", "source", "digest", "record_no", "byte_offset", "raw"}
+CONTENT = [name for name in Receipt.model_fields if name not in LOCATION | {"name"}]
 CLOSED = {"cancelled": "CANCELLED_BILL", "superseded": "BILL_CHANGED"}
 
 
@@ -28,8 +28,8 @@ def numbers_of(row):
             yield name, row[name]
 
 
-def first_null(value, least):
-    return least if value is None else value
+def first_null(value, smallest):
+    return smallest if value is None else value
 
 
 def order_of_finals(row):
@@ -48,7 +48,7 @@ def order_of_finals(row):
     )
 
 
-class Debts:
+class Obligations:
     """Obligations with their balances, and the slips that settle them."""
 
     def __init__(self, bills):
@@ -72,27 +72,27 @@ class Debts:
             bill["debts"].sort(key=self.term.__getitem__)
 
     def pay(self, slip, amount):
-        """Balance met, and yen applied."""
-        met = sum(self.balance[debt] for debt in slip["debts"])
+        """Return the balance before, and the yen applied."""
+        before = sum(self.balance[debt] for debt in slip["debts"])
         left = amount
         for debt in slip["debts"]:
-            taken = min(left, self.balance[debt])
-            self.balance[debt] -= taken
-            left -= taken
-        return met, amount - left
+            yen = min(left, self.balance[debt])
+            self.balance[debt] -= yen
+            left -= yen
+        return before, amount - left
 
 
 def find(by_number, row):
-    """The number and what it leads to: a slip, "none" or "several"."""
+    """Return the number and what it leads to: a slip, "none" or "several"."""
     number = next(numbers_of(row), None)
     if number is None:
         return None, None
     slips = by_number.get(number, [])
     for status in ("open", "superseded", "cancelled"):
-        some = sorted((slip for slip in slips if slip["status"] == status), key=lambda slip: slip["bill_id"])
-        if some:
-            ambiguous = status == "open" and len({frozenset(slip["debts"]) for slip in some}) > 1
-            return number, "several" if ambiguous else some[0]
+        with_status = sorted((slip for slip in slips if slip["status"] == status), key=lambda slip: slip["bill_id"])
+        if with_status:
+            ambiguous = status == "open" and len({frozenset(slip["debts"]) for slip in with_status}) > 1
+            return number, "several" if ambiguous else with_status[0]
     return number, "none"
 
 
@@ -100,7 +100,7 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
     """Outcome rows in canonical order, balances by obligation, and balance rows by bill_id."""
     bills = [{**bill, "status": bill.get("status") or "open"} for bill in bills]
     rows = [{**row, "kind": row.get("kind") or "final"} for row in receipts]
-    debts = Debts(bills)
+    debts = Obligations(bills)
     by_number = defaultdict(list)
     for bill in bills:
         for number in numbers_of(bill):
@@ -118,22 +118,22 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
             row["found"] = "several"
         row["slip"] = row["found"] if isinstance(row["found"], dict) else None
         row["number"] = number
-        row["place"] = ("bill", row["slip"]["bill_id"]) if row["slip"] else number
-        row["moment"] = (row["place"], *((row.get(name) or None) for name in pair_by))
+        row["bill_group"] = ("bill", row["slip"]["bill_id"]) if row["slip"] else number
+        row["time_group"] = (row["bill_group"], *((row.get(name) or None) for name in pair_by))
 
     live = [row for row in rows if row["outcome"] is None and row["number"]]
     correct(live)
-    take_back(rows)
+    pair_reversals(rows)
     for row in rows:
         if row["outcome"] is None and not row["number"]:
             row["outcome"] = "KEY_MISSING"
     kinds = defaultdict(set)
     for row in live:
-        kinds[row["moment"], row["amount"]].add("final" if row["kind"] == "correction" else row["kind"])
+        kinds[row["time_group"], row["amount"]].add("final" if row["kind"] == "correction" else row["kind"])
     for row in live:
         if row["outcome"] is not None:
             continue
-        others = kinds[row["moment"], row["amount"]]
+        others = kinds[row["time_group"], row["amount"]]
         if row["kind"] == "cancel":
             row["outcome"] = "CANCEL" if "provisional" in others else "CANCEL_WITHOUT_PROVISIONAL"
         elif row["found"] in ("none", "several"):
@@ -143,22 +143,22 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
         elif row["slip"]["status"] != "open":
             row.update(outcome=CLOSED[row["slip"]["status"]], excess=row["amount"])
         else:
-            met, applied = debts.pay(row["slip"], row["amount"])
-            row.update(balance_before=met, applied=applied, excess=row["amount"] - applied)
-            if met == 0:
+            before, applied = debts.pay(row["slip"], row["amount"])
+            row.update(balance_before=before, applied=applied, excess=row["amount"] - applied)
+            if before == 0:
                 row["outcome"] = "DUPLICATE_PAYMENT"
-            elif row["amount"] == met:
+            elif row["amount"] == before:
                 row["outcome"] = "MATCHED"
             else:
-                row["outcome"] = "UNDERPAID" if row["amount"] < met else "OVERPAID"
+                row["outcome"] = "UNDERPAID" if row["amount"] < before else "OVERPAID"
     return outcome_rows(rows), debts, balance_rows(bills, debts, rows), rows
 
 
 def correct(live):
-    """The last correction of a place and moment stands for the payment; what it restates is SUPERSEDED."""
+    """The last correction of a bill, time and store counts for the payment; what it restates is SUPERSEDED."""
     groups = defaultdict(list)
     for row in live:
-        groups[row["moment"]].append(row)
+        groups[row["time_group"]].append(row)
     for rows in groups.values():
         corrections = [row for row in rows if row["kind"] == "correction"]
         finals = [row for row in rows if row["kind"] == "final"]
@@ -234,7 +234,7 @@ def apart(same):
     for row in same:
         for kind, number in numbers_of(row):
             values[kind].add(number)
-    if all(len(some) < 2 for some in values.values()):
+    if all(len(numbers) < 2 for numbers in values.values()):
         return [same]
     groups = defaultdict(list)
     first = next(next(numbers_of(row)) for row in same if any(numbers_of(row)))
@@ -247,18 +247,18 @@ def booked_on(row):
     return row.get("received_on") or row["paid_on"]
 
 
-def named_by(reversal):
+def referred_key(reversal):
     return reversal.get("cancels") or (None if reversal["number"] else reversal.get("provider_key")) or None
 
 
-def is_of_booking(row, key):
+def is_in_booking(row, key):
     return row.get("batch_key") == key != row.get("provider_key")
 
 
-def take_back(rows):
-    """Reversals in the order of finals: the final that they name, then the whole booking that they name.
+def pair_reversals(rows):
+    """Pair reversals in the order of finals: with the final they refer to, then with the whole booking.
 
-    At last by the day booked, those that name none: the latest final of the place and amount up to that day.
+    Then by the day booked, those without a reference: with the latest final of the bill and amount up to that day.
     """
     reversals = [row for row in rows if row["kind"] == "reversal" and row["outcome"] is None]
     reversals.sort(key=order_of_finals)
@@ -266,20 +266,20 @@ def take_back(rows):
         row["outcome"] = "REVERSAL_WITHOUT_PAYMENT"
     finals = [row for row in rows if row["kind"] in ("final", "correction")]
     finals.sort(key=order_of_finals)
-    naming = [row for row in reversals if named_by(row)]
-    for row in naming:
+    with_reference = [row for row in reversals if referred_key(row)]
+    for row in with_reference:
         same = [other for other in finals if other["outcome"] is None and other["amount"] == row["amount"]]
-        reverse(row, [other for other in same if other.get("provider_key") == named_by(row)][-1:])
-    for row in naming:
-        inside = [other for other in finals if other["outcome"] is None and is_of_booking(other, named_by(row))]
+        reverse(row, [other for other in same if other.get("provider_key") == referred_key(row)][-1:])
+    for row in with_reference:
+        inside = [other for other in finals if other["outcome"] is None and is_in_booking(other, referred_key(row))]
         if row["outcome"] != "REVERSAL" and sum(other["amount"] for other in inside) == row["amount"]:
             reverse(row, inside)
     finals.sort(key=booked_on)
     for row in sorted(reversals, key=booked_on):
-        if not named_by(row) and row["place"] is not None:
+        if not referred_key(row) and row["bill_group"] is not None:
             same = [other for other in finals if other["outcome"] is None and other["amount"] == row["amount"]]
             before = [other for other in same if booked_on(other) <= booked_on(row)]
-            reverse(row, [other for other in before if other["place"] == row["place"]][-1:])
+            reverse(row, [other for other in before if other["bill_group"] == row["bill_group"]][-1:])
 
 
 def reverse(reversal, finals):
@@ -323,7 +323,7 @@ def outcome_rows(rows):
             for item in sorted(
                 same,
                 key=lambda item: [
-                    (there, v or "") if isinstance(v, str) or v is None else (there, v) for there, v in item[3]
+                    (known, v or "") if isinstance(v, str) or v is None else (known, v) for known, v in item[3]
                 ],
             )
         ]

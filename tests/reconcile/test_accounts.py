@@ -6,14 +6,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, finding_rows, paid, rows, slip, table
 
 from kokin.catalog import CATALOG
 from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.model import Receipt
-from kokin.reconcile import Policy, _receipts, build_accounts, reconcile
+from kokin.reconcile import Policy, _matches, build_accounts, reconcile
 from kokin.reconcile._reconciliation import html_table
+from tests.reconcile.accounts_cases import (
+    BILLS,
+    JUNE_1,
+    MAY_1,
+    NIGHT,
+    books,
+    credit,
+    finding_rows,
+    paid,
+    rows,
+    slip,
+    table,
+)
 
 # --- other findings --------------------------------------------------------------------------------------------------
 
@@ -111,14 +123,14 @@ def test_a_payment_that_counts_twice_breaks_t6(monkeypatch, key):
     control = books(BILLS, again).controls[5]
     assert (control.left, control.right, control.holds) == (1, 1, True)
 
-    identify = _receipts.identify
+    identify = _matches.identify
 
     def finds_nothing(some, *more):
         """Find no duplicates among some rows, as the matching asks, but among all, as T6 asks."""
         found = identify(some, *more)
         return found if some.rows is None else found._replace(counted=np.arange(len(some)))
 
-    monkeypatch.setattr(_receipts, "identify", finds_nothing)
+    monkeypatch.setattr(_matches, "identify", finds_nothing)
     done = books(BILLS, again)
     control = done.controls[5]
     assert (control.left, control.right, control.holds, control.broken) == (2, 1, False, (again[0]["source"],))

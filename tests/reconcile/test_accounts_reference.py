@@ -4,13 +4,9 @@ import random
 from collections import Counter, defaultdict
 from datetime import date
 
-import accounts_city
-import accounts_reference
-import cities
 import numpy as np
 import pyarrow as pa
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +14,7 @@ from kokin.catalog import CATALOG
 from kokin.receipts import Totals
 from kokin.reconcile import Policy, build_accounts, reconcile
 from kokin.reconcile._setoff import match_intervals
+from tests.reconcile import accounts_city, accounts_reference, cities, reference
 
 AS_OF = date(2026, 6, 15)
 FEES = {"": 66, "010": 60}
@@ -57,7 +54,7 @@ class Night:
             write_offs=table(self.written_off()),
             as_of=AS_OF,
         )
-        debts = reference.Debts(self.bills)
+        debts = reference.Obligations(self.bills)
         order = reference.order_of_finals
         self.books = accounts_reference.PlainAccounts(
             self.bills, self.lines, policy, accounts_city.BODY, AS_OF, debts, order, self.written_off()

@@ -2,11 +2,11 @@
 
 from datetime import date, timedelta
 
-import accounts_city
 import pyarrow as pa
 import pytest
 
 from kokin.reconcile import AgingKind, build_accounts, reconcile
+from tests.reconcile import accounts_city
 
 AS_OF = date(2026, 6, 15)
 

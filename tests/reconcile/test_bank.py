@@ -4,11 +4,24 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
-from accounts_cases import BILLS, JUNE_1, MAY_1, NIGHT, books, credit, finding_rows, paid, rows, run, slip, table
 
 from kokin import receipts as files
 from kokin.issues import InvalidInputError
 from kokin.reconcile import Policy, bank_deposits, build_accounts, reconcile
+from tests.reconcile.accounts_cases import (
+    BILLS,
+    JUNE_1,
+    MAY_1,
+    NIGHT,
+    books,
+    credit,
+    finding_rows,
+    paid,
+    rows,
+    run,
+    slip,
+    table,
+)
 
 # --- the three-way example -------------------------------------------------------------------------------------------
 

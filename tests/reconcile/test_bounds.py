@@ -3,14 +3,14 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 from kokin.issues import InvalidInputError
 from kokin.matching import Index
-from kokin.matching._index import _USED
+from kokin.matching._index import _USED_COLUMNS
 from kokin.model import Bill
 from kokin.reconcile import build_accounts, reconcile
 from kokin.reconcile._columns import exact_sum
+from tests.reconcile.accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 MOST = 99_999_999_999
 B1 = slip(1)
@@ -101,11 +101,11 @@ def test_write_offs_without_bills():
     assert build_accounts(done, write_offs=empty).receivables.num_rows == 0
 
 
-def test_indexes_and_debts_are_compared_by_identity():
+def test_indexes_and_obligations_are_compared_by_identity():
     one, other = Index.build(table([B1])), Index.build(table([B1]))
     assert one == one
     assert one != other
-    assert one.debts != other.debts
+    assert one.obligations != other.obligations
     assert len({one, other}) == 2
 
 
@@ -130,7 +130,7 @@ OTHER_PARTS = [
 
 
 def test_every_column_of_a_bill_is_matched_on_or_checked_by_the_accounts():
-    assert NOT_MATCHED_ON.keys() == Bill.model_fields.keys() - _USED
+    assert NOT_MATCHED_ON.keys() == Bill.model_fields.keys() - _USED_COLUMNS
 
 
 @pytest.mark.parametrize(

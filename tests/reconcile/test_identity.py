@@ -1,4 +1,4 @@
-"""A payment counts once, however often, in whichever files and in how much detail it is reported."""
+"""A payment counts once, however often, in whichever files and with how many details it is reported."""
 
 import random
 import zlib
@@ -7,13 +7,13 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
-from accounts_cases import JUNE_1, MAY_1, paid, slip, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.model import Receipt, arrow_schema
 from kokin.receipts import Totals
 from kokin.reconcile import build_accounts, overlaps, reconcile
+from tests.reconcile.accounts_cases import JUNE_1, MAY_1, paid, slip, table
 
 B1, B2 = slip(1, 12_300), slip(2, 5_000)
 NAMELESS = {"payee_code": None, "item_code": None, "case_key": None, "confirmation": None}
@@ -33,9 +33,9 @@ def file(name, *rows, digest=True):
 
 def outcomes(*files, bills=(B1, B2)):
     """The outcomes by file and record; the same in any order of the files."""
-    done = reconcile(table(bills), list(files))
-    assert reconcile(table(bills), list(files[::-1])).outcomes == done.outcomes
-    return done.outcomes["outcome"].to_pylist()
+    result = reconcile(table(bills), list(files))
+    assert reconcile(table(bills), list(files[::-1])).outcomes == result.outcomes
+    return result.outcomes["outcome"].to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def outcomes(*files, bills=(B1, B2)):
         ({"provider_key": "7", "key_composed": False}, ["MATCHED", "DUPLICATE_RECORD", "DUPLICATE_RECORD"]),
         ({"provider_key": "7"}, ["MATCHED", "DUPLICATE_RECORD", "DUPLICATE_RECORD"]),
     ],
-    ids=["no key", "composed key", "assigned key", "key that nobody calls composed"],
+    ids=["no key", "composed key", "assigned key", "key without key_composed"],
 )
 def test_equal_records_of_a_file_are_numbered_unless_their_key_was_assigned(key, expected):
     row = paid(B1, **key)
@@ -75,13 +75,13 @@ def test_records_without_a_number_do_not_depend_on_the_order_of_rows():
     unnumbered = [{**paid(B1), "record_no": None, "digest": "d", "source": name} for name in ("x", "y")]
     rows = [*unnumbered, {**paid(B1), "record_no": 1, "digest": "a", "source": "z"}]
     for order in ([0, 1, 2], [1, 0, 2], [2, 1, 0]):
-        done = reconcile(table([B1]), table([rows[at] for at in order]))
-        assert Counter(done.outcomes["outcome"].to_pylist()) == {
+        result = reconcile(table([B1]), table([rows[at] for at in order]))
+        assert Counter(result.outcomes["outcome"].to_pylist()) == {
             "MATCHED": 1,
             "DUPLICATE_PAYMENT": 1,
             "DUPLICATE_RECORD": 1,
         }
-        assert done.overlaps["source"].to_pylist() == ["x"]
+        assert result.overlaps["source"].to_pylist() == ["x"]
 
 
 def test_equal_rows_of_one_data_frame_are_two_payments_and_of_two_frames_one():
@@ -97,13 +97,13 @@ def test_an_empty_text_is_a_null(name):
 
 
 @pytest.mark.parametrize("kind", ["final", "", None])
-def test_a_kind_that_is_not_said_is_a_final(kind):
+def test_a_missing_kind_is_a_final(kind):
     without = file("b", paid(B1)).drop_columns("kind")
     assert outcomes(file("a", paid(B1, kind=kind)), without) == ["MATCHED", "DUPLICATE_RECORD"]
     assert outcomes(file("a", paid(B1, kind=kind)), file("b", paid(B1))) == ["MATCHED", "DUPLICATE_RECORD"]
 
 
-def test_where_a_record_was_reported_is_no_content():
+def test_the_location_of_a_record_is_not_part_of_its_content():
     other = paid(B1, layout="camt.054", record_no=9, byte_offset=700, raw=b"x")
     assert outcomes(file("a", paid(B1, layout="camt.053")), file("b", other)) == ["MATCHED", "DUPLICATE_RECORD"]
 
@@ -111,7 +111,7 @@ def test_where_a_record_was_reported_is_no_content():
 @pytest.mark.parametrize("key", [{}, {"provider_key": "z:7", "key_composed": True}, {"provider_key": "7"}])
 @pytest.mark.parametrize("number", [{}, NAMELESS])
 @pytest.mark.parametrize("name", ["見本 一", "", None])
-def test_the_name_of_the_payer_decides_nothing(key, number, name):
+def test_the_name_of_the_payer_has_no_influence(key, number, name):
     row = paid(B1, name="見本 一郎", **key, **number)
     files = [file("a", row), file("b", {**row, "name": name})]
     assert outcomes(*files) == ["KEY_MISSING" if number else "MATCHED", "DUPLICATE_RECORD"]
@@ -127,7 +127,7 @@ def test_the_record_with_the_number_counts():
 
 
 def test_numbers_of_different_kinds_are_compatible():
-    """The eL number in one message, the virtual account in the other; they lead to two bills, the payment is one."""
+    """The eL number in one message, the virtual account in the other; they lead to two bills, but it is one payment."""
     account = {**B2, "virtual_account": "0010000001"}
     by_account = {**NAMELESS, "virtual_account": "0010000001", "provider_key": "E77"}
     rows = [paid(B1, provider_key="E77"), {**paid(B1), **by_account}]
@@ -147,14 +147,14 @@ REUSED = [
 
 @pytest.mark.parametrize("other", REUSED)
 def test_a_key_of_different_payments_is_a_finding(other):
-    done = reconcile(table([B1, B2]), [file("a", paid(B1, provider_key="E77")), file("b", other)])
-    assert "DUPLICATE_RECORD" not in done.outcomes["outcome"].to_pylist()
-    found = [row for row in done.exceptions.to_pylist() if row["outcome"] == "KEY_REUSED"]
+    result = reconcile(table([B1, B2]), [file("a", paid(B1, provider_key="E77")), file("b", other)])
+    assert "DUPLICATE_RECORD" not in result.outcomes["outcome"].to_pylist()
+    found = [row for row in result.exceptions.to_pylist() if row["outcome"] == "KEY_REUSED"]
     assert [(row["source"], row["field"], row["found"]) for row in found] == [
         ("a", "provider_key", "E77"),
         ("b", "provider_key", "E77"),
     ]
-    accounts = build_accounts(done)
+    accounts = build_accounts(result)
     assert accounts.summary.findings["KEY_REUSED"] == 2
     assert len([row for row in accounts.exceptions.to_pylist() if row["outcome"] == "KEY_REUSED"]) == 2
 
@@ -197,15 +197,15 @@ DETAILS = [paid(B1, provider_key="T1", batch_key="E90"), paid(B2, provider_key="
         "one with another number",
         "own key",
         "other batch",
-        "twice",
-        "twice is no sum",
+        "duplicate",
+        "duplicates are not added",
     ],
 )
 def test_a_record_of_the_whole_booking(booking, details, expected, reused):
     files = [file("a", booking), file("b", *details)]
     assert outcomes(*files) == expected
-    done = reconcile(table([B1, B2]), files)
-    assert done.findings["outcome"].to_pylist().count("KEY_REUSED") == reused
+    result = reconcile(table([B1, B2]), files)
+    assert result.findings["outcome"].to_pylist().count("KEY_REUSED") == reused
 
 
 # --- files that overlap ----------------------------------------------------------------------------------------------
@@ -216,11 +216,11 @@ def test_overlapping_files_are_named_with_counts():
     files = [file("a", *rows[:3]), file("b", *rows[1:]), file("c", paid(B2))]
     expected = {"source": "b", "digest": "b" * 8, "records": 4, "repeated": 2, "other_source": "a"}
     assert overlaps(files).to_pylist() == [{**expected, "other_digest": "a" * 8}]
-    done = reconcile(table([B1, B2]), files)
-    assert done.overlaps == overlaps(files)
-    found = [row for row in done.exceptions.to_pylist() if row["outcome"] == "FILE_OVERLAPS"]
+    result = reconcile(table([B1, B2]), files)
+    assert result.overlaps == overlaps(files)
+    found = [row for row in result.exceptions.to_pylist() if row["outcome"] == "FILE_OVERLAPS"]
     assert [(row["source"], row["found"]) for row in found] == [("b", "2 of 4 in a")]
-    assert build_accounts(done).summary.findings["FILE_OVERLAPS"] == 1
+    assert build_accounts(result).summary.findings["FILE_OVERLAPS"] == 1
 
 
 def test_one_file_under_two_names_overlaps():
@@ -259,36 +259,36 @@ def month(rng):
 
 
 def delivered(rng, files):
-    """The files of the month, and these with more: files again, in other bytes, in halves, and overlapping ones."""
+    """The files of the month; and these with more: duplicates, in other bytes, in halves, and overlapping ones."""
     tables = [file(f"day{n}", *rows) for n, rows in enumerate(files)]
-    again = []
+    others = []
     for n, rows in enumerate(files):
         match rng.choice(("same", "renamed", "other bytes", "halves", "less detail", "none")):
             case "same":
-                again.append(tables[n])
+                others.append(tables[n])
             case "renamed":
-                again.append(tables[n].set_column(1, "source", pa.array(["again"] * len(rows))))
+                others.append(tables[n].set_column(1, "source", pa.array(["again"] * len(rows))))
             case "other bytes":
-                again.append(file(f"x{n}", *({**row, "record_no": 2 * at + 5} for at, row in enumerate(rows))))
+                others.append(file(f"x{n}", *({**row, "record_no": 2 * at + 5} for at, row in enumerate(rows))))
             case "halves":
-                again += [file(f"h{n}{half}", *some_of(rows, half, 2)) for half in range(2)]
+                others += [file(f"h{n}{half}", *some_of(rows, half, 2)) for half in range(2)]
             case "less detail":
-                again.append(file(f"l{n}", *({**row, **NAMELESS, "channel": "x"} for row in rows if is_assigned(row))))
-    again.append(file("statement", *some_of([row for rows in files for row in rows], 0, 2)))
+                others.append(file(f"l{n}", *({**row, **NAMELESS, "channel": "x"} for row in rows if is_assigned(row))))
+    others.append(file("statement", *some_of([row for rows in files for row in rows], 0, 2)))
     whole = [tables[n] for n in range(len(files)) if rng.random() < 0.7]
-    cut = [
+    halves = [
         file(f"c{n}{half}", *some_of(files[n], half, 2))
         for n in range(len(files))
         if not any(table is tables[n] for table in whole)
         for half in range(2)
     ]
-    more = [*whole, *cut, *again]
+    more = [*whole, *halves, *others]
     rng.shuffle(more)
     return tables, more
 
 
 def some_of(rows, part, parts):
-    """Some of the rows; those that are equal stay together."""
+    """Some of the rows; equal rows are in the same part."""
     return [row for row in rows if zlib.crc32(repr(sorted(row.items(), key=str)).encode()) % parts == part]
 
 
@@ -306,7 +306,7 @@ def totals_of(tables):
 
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
-def test_a_month_in_any_delivery_is_the_month_once(seed):
+def test_a_month_has_one_result_however_it_is_delivered(seed):
     rng = random.Random(seed)
     bills, files = month(rng)
     once, more = delivered(rng, files)
@@ -321,21 +321,20 @@ def test_a_month_in_any_delivery_is_the_month_once(seed):
         given_ = {"files": totals_of(tables), "deposits": table(credits_), "agent_reports": table([report])}
         return build_accounts(reconcile(billed, tables), as_of=JUNE_1, **given_)
 
-    base, again = books(once), books(more)
-    for accounts in (base, again):
-        assert {control.name: (control.holds, control.broken) for control in accounts.controls} == {
+    expected, accounts = books(once), books(more)
+    for each in (expected, accounts):
+        assert {control.name: (control.holds, control.broken) for control in each.controls} == {
             f"T{number}": (True, ()) for number in range(1, 7)
         }
     assert reconcile(billed, more).balances == reconcile(billed, once).balances
     for name in ("overpayments", "arrears", "totals", "receivables", "settlements", "aging"):
-        told = [getattr(accounts, name) for accounts in (base, again)]
-        kept = [column for column in told[0].column_names if column not in ("source", "record_no")]
-        assert Counter(map(repr, told[1].select(kept).to_pylist())) == Counter(
-            map(repr, told[0].select(kept).to_pylist())
-        ), name
+        tables = [getattr(each, name) for each in (expected, accounts)]
+        columns = [column for column in tables[0].column_names if column not in ("source", "record_no")]
+        rows, expected_rows = (Counter(map(repr, table.select(columns).to_pylist())) for table in tables)
+        assert rows == expected_rows, name
 
 
-def test_the_month_shows_everything():
+def test_the_months_contain_every_case():
     found = set()
     for seed in range(40):
         rng = random.Random(seed)

@@ -1,11 +1,11 @@
-"""Which debt and which year a payment belongs to."""
+"""Which part of a bill and which fiscal year a payment belongs to."""
 
 from datetime import date, timedelta
 
 import pytest
-from accounts_cases import BILLS, MAY_1, books, finding_rows, paid, rows, slip
 
 from kokin.reconcile import Policy
+from tests.reconcile.accounts_cases import BILLS, MAY_1, books, finding_rows, paid, rows, slip
 
 # --- parts -----------------------------------------------------------------------------------------------------------
 
@@ -19,7 +19,7 @@ RESIDENT = slip(
 
 
 @pytest.mark.parametrize(
-    ("bill", "payments", "how", "expected"),
+    ("bill", "payments", "method", "expected"),
     [
         (WATER, [5_000], "prorata", [[2_632, 2_368]]),
         (WATER, [5_000, 3_360], "prorata", [[2_632, 2_368], [1_768, 1_592]]),
@@ -33,12 +33,12 @@ RESIDENT = slip(
         ({**WATER, "paid_before": 5_000}, [3_360], "prorata", [[1_768, 1_592]]),
     ],
 )
-def test_parts_add_up(bill, payments, how, expected):
+def test_payments_are_divided_among_parts(bill, payments, method, expected):
     days = [MAY_1 + timedelta(n) for n in range(len(payments))]
     accounts = books(
         [bill],
         [paid(bill, yen, day) for yen, day in zip(payments, days, strict=True)],
-        Policy(split={"water-charge": how}),
+        Policy(split={"water-charge": method}),
     )
     found = [
         [yen for number, yen in rows(accounts.parts, "record_no", "applied") if number == n + 1]
@@ -46,10 +46,10 @@ def test_parts_add_up(bill, payments, how, expected):
     ]
     assert found == expected
     partial = [finding for finding in finding_rows(accounts) if finding[0] == "SPLIT_MISMATCH"]
-    assert len(partial) == (how == "reject" and len(payments) > 1)
+    assert len(partial) == (method == "reject" and len(payments) > 1)
 
 
-def test_parts_go_to_their_own_accounts():
+def test_parts_are_booked_to_their_own_accounts():
     accounts = books([WATER], [paid(WATER, 5_000)])
     assert rows(accounts.totals, "account", "system", "charge", "revenue") == [
         ("sewerage", "sewerage", "sewerage-charge", 2_368),
@@ -57,22 +57,22 @@ def test_parts_go_to_their_own_accounts():
     ]
 
 
-def test_parts_that_do_not_add_up_are_held():
+def test_a_payment_is_not_divided_if_the_parts_do_not_add_up():
     bill = {**WATER, "parts": {"water-charge": 4_400, "sewerage-charge": 3_961}}
     accounts = books([bill], [paid(bill)])
     assert rows(accounts.parts, "charge", "applied") == [(None, 8_360)]
     assert finding_rows(accounts) == [("SPLIT_MISMATCH", "parts", "8360", "8361")]
 
 
-def test_what_a_receipt_tells_of_itself_adds_up():
-    good = paid(BILLS[0], principal=9_000, late_charge=900, demand_fee=100)
-    bad = paid(BILLS[1], principal=9_000, late_charge=900)
-    assert finding_rows(books(BILLS, [good, bad])) == [
+def test_the_principal_and_charges_of_a_receipt_add_up():
+    balanced = paid(BILLS[0], principal=9_000, late_charge=900, demand_fee=100)
+    unbalanced = paid(BILLS[1], principal=9_000, late_charge=900)
+    assert finding_rows(books(BILLS, [balanced, unbalanced])) == [
         ("SPLIT_MISMATCH", "principal + late_charge + demand_fee", "10000", "9900")
     ]
 
 
-def test_a_year_paid_at_once_settles_terms_with_their_parts():
+def test_a_slip_for_the_year_is_divided_among_the_parts_of_its_instalments():
     terms = [
         slip(
             n,
@@ -116,7 +116,7 @@ def test_a_year_paid_at_once_settles_terms_with_their_parts():
         ({"due_on": date(2026, 3, 31), "charge": "water-charge"}, date(2026, 3, 31), (2025, "current")),
     ],
 )
-def test_the_year_of_a_receipt(bill, received, expected):
+def test_the_fiscal_year_of_a_receipt(bill, received, expected):
     bill = slip(1, **bill)
     accounts = books([bill], [paid(bill, day=received - timedelta(2), received_on=received)])
     assert rows(accounts.totals, "fiscal_year", "year_class") == [expected]
@@ -133,7 +133,7 @@ def test_the_year_of_a_receipt(bill, received, expected):
         ("crossing", date(2026, 6, 1), date(2026, 6, 2), False),
     ],
 )
-def test_closed_years(policy, paid_on, received_on, found):
+def test_receipts_after_the_books_have_closed_are_found(policy, paid_on, received_on, found):
     bills = [slip(1, due_on=date(2026, 3, 31)), slip(2, due_on=date(2026, 3, 31), charge="water-charge")]
     receipts = [paid(bill, day=paid_on, received_on=received_on) for bill in bills]
     expected = [("YEAR_CLOSED", 1, "received_on", "2026-05-31", str(received_on))] if found else []

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 from kokin import bills, elqr
 from kokin._arrow import validate_table
@@ -18,6 +17,7 @@ from kokin.ledger import Ledger
 from kokin.matching import Index
 from kokin.model import Bill, Receipt, Record, arrow_schema
 from kokin.reconcile import AgentReport, BankDeposit, WriteOff, bank_deposits, overlaps, reconcile
+from tests.reconcile.accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 B1, B2 = slip(1), slip(2)
 CODE = {name: B1[name] for name in ("payee_code", "item_code", "case_key", "confirmation", "amount", "due_on")}

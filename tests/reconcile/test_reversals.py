@@ -3,9 +3,9 @@
 from datetime import date, timedelta
 
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, credit, finding_rows, paid, rows, run, slip, table
 
 from kokin.reconcile import OutcomeTotal, bank_deposits, build_accounts, reconcile
+from tests.reconcile.accounts_cases import JUNE_1, MAY_1, books, credit, finding_rows, paid, rows, run, slip, table
 
 B1, B2 = slip(1, 12_300), slip(2, 5_000)
 

@@ -1,10 +1,7 @@
 """The rule of matching on columns equals the rule in plain Python, in any order and any split of the input."""
 
-import importlib.util
 import random
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -15,43 +12,33 @@ from hypothesis import strategies as st
 from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import overlaps, reconcile
 from kokin.reconcile._identity import OVERLAP_SCHEMA
-
-
-def load(name):
-    """A module beside this one; tests are not a package."""
-    spec = importlib.util.spec_from_file_location(f"kokin_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-reference, cities = load("reference"), load("cities")
+from tests.reconcile import cities, reference
 
 
 def assert_equal(bills, receipts):
-    """The same from one table, or from several where the rows have their number as ``part``."""
+    """Reconcile one table, or several where the rows have their number as ``part``, and compare all results."""
     parts = [[row for row in receipts if row.get("part", 0) == part] for part in range(3)]
-    billed, *given = (cities.tables(bills, rows) for rows in parts if rows or rows is parts[0])
-    done = reconcile(billed[0], [billed[1], *(table for _, table in given)])
+    inputs = [cities.tables(bills, rows) for rows in parts if rows or rows is parts[0]]
+    files = [table for _, table in inputs]
+    result = reconcile(inputs[0][0], files)
     outcomes, debts, balances, rows = reference.reconcile(bills, receipts)
-    told = Counter((row["source"], row["record_no"], row["found"]) for row in findings(done, "KEY_REUSED"))
-    assert told == Counter(
+    reused = Counter((row["source"], row["record_no"], row["found"]) for row in findings(result, "KEY_REUSED"))
+    assert reused == Counter(
         (row["source"] or "", row["record_no"], row["provider_key"]) for row in rows if row["reused"]
     )
-    assert done.overlaps.to_pylist() == overlaps_of(rows)
-    assert overlaps([billed[1], *(table for _, table in given)]) == done.overlaps
-    assert [row["found"].split(" in ")[0] for row in findings(done, "FILE_OVERLAPS")] == [
-        f"{row['repeated']} of {row['records']}" for row in done.overlaps.to_pylist()
+    assert result.overlaps.to_pylist() == overlaps_of(rows)
+    assert overlaps(files) == result.overlaps
+    assert [row["found"].split(" in ")[0] for row in findings(result, "FILE_OVERLAPS")] == [
+        f"{row['repeated']} of {row['records']}" for row in result.overlaps.to_pylist()
     ]
-    assert done.outcomes.to_pylist() == outcomes
-    assert done.balances.to_pylist() == balances
-    assert_conserved(done, bills, receipts, debts)
-    return done
+    assert result.outcomes.to_pylist() == outcomes
+    assert result.balances.to_pylist() == balances
+    assert_conserved(result, bills, receipts, debts)
+    return result
 
 
-def findings(done, name):
-    return [row for row in done.exceptions.to_pylist() if row["outcome"] == name]
+def findings(result, name):
+    return [row for row in result.exceptions.to_pylist() if row["outcome"] == name]
 
 
 def overlaps_of(rows):
@@ -67,18 +54,18 @@ def overlaps_of(rows):
     ]
 
 
-def assert_conserved(done, bills, receipts, debts):
+def assert_conserved(result, bills, receipts, debts):
     total = sum(-row["amount"] if row["kind"] == "reversal" else row["amount"] for row in receipts)
-    assert sum(done.summary.dispositions.values()) == total == done.summary.amount
-    assert sum(told.amount for told in done.summary.outcomes.values()) == total
+    assert sum(result.summary.dispositions.values()) == total == result.summary.amount
+    assert sum(each.amount for each in result.summary.outcomes.values()) == total
     applied = 0
-    for row in done.outcomes.to_pylist():
+    for row in result.outcomes.to_pylist():
         applied += row["applied"]
         if row["outcome"] in ("MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT"):
             assert row["amount"] == row["applied"] + row["excess"]
-    before = reference.Debts([{**bill, "status": bill["status"]} for bill in bills]).balance
+    before = reference.Obligations([{**bill, "status": bill["status"]} for bill in bills]).balance
     assert applied == sum(before.values()) - sum(debts.balance.values())
-    assert {name for name, told in done.summary.controls.items() if told.holds is True} == {"T4", "T5", "T6"}
+    assert {name for name, control in result.summary.controls.items() if control.holds is True} == {"T4", "T5", "T6"}
 
 
 @settings(max_examples=150)
@@ -104,28 +91,28 @@ def test_equals_the_reference_on_a_bigger_city(seed):
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(0, 12), st.integers(0, 40))
-def test_order_and_split_do_not_show(seed, bill_count, receipt_count):
+def test_the_result_does_not_depend_on_order_and_split(seed, bill_count, receipt_count):
     rng = random.Random(seed)
     bills, receipts = cities.city(rng.choice, bill_count, receipt_count)
     table, rows = cities.tables(bills, receipts)
-    once = reconcile(table, rows)
+    expected = reconcile(table, rows)
     rng.shuffle(bills)
     rng.shuffle(receipts)
-    # A record without a digest is of the file of its name in its table, so these stay in one.
+    # Without a digest a file is a source of one table, so these records remain in one table.
     files = [[row for row in receipts if not row["digest"]]]
     receipts = [row for row in receipts if row["digest"]]
     cuts = sorted(rng.choices(range(len(receipts) + 1), k=3))
     files += [receipts[a:b] for a, b in zip([0, *cuts], [*cuts, len(receipts)], strict=True)]
-    again = reconcile(
+    shuffled = reconcile(
         pa.Table.from_pylist(bills, arrow_schema(Bill)), [pa.Table.from_pylist(f, arrow_schema(Receipt)) for f in files]
     )
     for name in ("outcomes", "balances", "exceptions"):
-        assert as_bytes(getattr(again, name)) == as_bytes(getattr(once, name))
-    assert again.summary == once.summary
+        assert as_bytes(getattr(shuffled, name)) == as_bytes(getattr(expected, name))
+    assert shuffled.summary == expected.summary
 
 
 def as_bytes(table):
-    """The table as it is written; in memory, bits behind the last row are anything."""
+    """The table as CSV; in memory, the bits after the last row are undefined."""
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(table.combine_chunks(), sink)
     return sink.getvalue().to_pybytes()

@@ -3,9 +3,9 @@
 from datetime import date, timedelta
 
 import pytest
-from accounts_cases import JUNE_1, MAY_1, books, finding_rows, paid, rows, slip
 
 from kokin.reconcile import Policy
+from tests.reconcile.accounts_cases import JUNE_1, MAY_1, books, finding_rows, paid, rows, slip
 
 
 @pytest.mark.parametrize(

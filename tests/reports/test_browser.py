@@ -5,8 +5,9 @@ import threading
 from functools import partial
 
 import pytest
-from chromium import Chromium, needs_chromium
-from hostile import HOSTILE, hostile_report
+
+from tests.reports.chromium import Chromium, needs_chromium
+from tests.reports.hostile import HOSTILE, hostile_report
 
 pytestmark = needs_chromium
 

@@ -8,10 +8,10 @@ from hashlib import sha256
 
 import pyarrow as pa
 import pytest
-from hostile import DAY, HOSTILE, hostile_report
 
 from kokin.reconcile import build_accounts, reconcile
 from kokin.reports import Report
+from tests.reports.hostile import DAY, HOSTILE, hostile_report
 
 
 STATEMENT = "receipts - reversals = sum of all dispositions"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hostile import hostile_report
 
 from kokin.issues import InvalidInputError, KokinError
 from kokin.reports import TABLES
 from kokin.reports._terms import Terms
 from kokin.reports._xlsx import write_xlsx
+from tests.reports.hostile import hostile_report
 
 openpyxl = pytest.importorskip("openpyxl", reason="reads workbooks as a witness: pip install openpyxl")
 pytest.importorskip("xlsxwriter", reason="needs the extra: pip install 'kokin[xlsx]'")

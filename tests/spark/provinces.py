@@ -1,33 +1,21 @@
-"""Many small random cities in one batch, most of them strangers to each other, and the same rows in Spark."""
+"""Many small random cities in one batch, most of them without a common key, and the same rows in Spark."""
 
-import importlib.util
 import random
-from pathlib import Path
 
 import pyarrow as pa
 
-
-def load(name):
-    """A module of the reconciliation's tests; tests are not a package."""
-    path = Path(__file__).parents[1] / "reconcile" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"kokin_tests_reconcile_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-cities, reference = load("cities"), load("reference")
+from tests.reconcile import cities
 
 
 def province(seed, count=25, bills=8, receipts=20):
-    """Bills and receipts of several cities; the numbers of each are its own, but for a few that all have."""
+    """Bills and receipts of several cities; each has its own numbers, except a few that all have."""
     pick = random.Random(seed).choice
     all_bills, all_receipts = [], []
     for number in range(count):
-        some_bills, some_receipts = cities.city(pick, bills, receipts)
+        city_bills, city_receipts = cities.city(pick, bills, receipts)
         shared = pick(((), (), (), ("customer_number",), ("virtual_account",), ("obligation_id", "covers")))
-        all_bills += [move(row, number, shared) for row in some_bills]
-        all_receipts += [move(row, number, shared) for row in some_receipts]
+        all_bills += [move(row, number, shared) for row in city_bills]
+        all_receipts += [move(row, number, shared) for row in city_receipts]
     return all_bills, all_receipts
 
 
@@ -49,7 +37,7 @@ def move(row, city, shared):
 
 
 def frame(session, table, partitions=3):
-    """A table as a DataFrame of so many partitions; a time of day as text, for Spark 4.0 has no other."""
+    """A table as a DataFrame with some partitions; times of day as texts, because Spark 4.0 has no such type."""
     columns = {
         name: table[name].cast(pa.string()) if pa.types.is_time(table[name].type) else table[name]
         for name in table.column_names

@@ -1,8 +1,6 @@
-"""What Spark reconciles is what one machine reconciles, however the rows are cut."""
+"""Spark and one machine have the same result, however the rows are partitioned."""
 
-import importlib.util
 import random
-import sys
 from collections import defaultdict
 from datetime import date
 from itertools import pairwise
@@ -14,23 +12,13 @@ import pytest
 from kokin.issues import InvalidInputError
 from kokin.reconcile import Policy, reconcile
 from kokin.spark import reconcile as reconcile_in_spark
-from kokin.spark._groups import stars
-from kokin.spark._reconcile import add_up
-from kokin.spark._tokens import numbers
+from kokin.spark._components import key_texts, to_stars
+from kokin.spark._reconcile import add_summaries
+from tests.reconcile import cities, reference
+from tests.spark import provinces
+from tests.spark.provinces import frame
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"kokin_tests_spark_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-provinces = load("provinces")
-cities, reference, frame = provinces.cities, provinces.reference, provinces.frame
 
 
 def as_bytes(rows, schema):
@@ -41,10 +29,10 @@ def as_bytes(rows, schema):
 
 
 def in_order(rows, schema):
-    """Outcomes in the canonical order: by source, digest and record_no, then by all that is told, nulls first."""
-    least = {name: "" if kind == pa.string() else -1 for name, kind in zip(schema.names, schema.types, strict=True)}
+    """Outcomes in the canonical order: by source, digest and record_no, then by all other columns, nulls first."""
+    smallest = {name: "" if kind == pa.string() else -1 for name, kind in zip(schema.names, schema.types, strict=True)}
     names = ["source", "digest", "record_no", *schema.names]
-    return sorted(rows, key=lambda row: [least.get(name, "") if row[name] is None else row[name] for name in names])
+    return sorted(rows, key=lambda row: [smallest.get(name, "") if row[name] is None else row[name] for name in names])
 
 
 def in_any_order(rows):
@@ -59,13 +47,13 @@ def assert_equal(session, bills, receipts, policy=None, buckets=None, partitions
     """The tables of Spark, put in order, are the local ones to the byte; so is the summary."""
     local = reconcile(bills, receipts, policy)
     left, right = frame(session, bills, partitions), frame(session, receipts, partitions)
-    done = reconcile_in_spark(left, right, policy, buckets=buckets)
-    summary = done.summary()
-    outcomes = done.outcomes.toArrow().to_pylist()
-    balances = done.balances.toArrow().to_pylist()
-    exceptions = done.exceptions.toArrow().to_pylist()
-    overlaps = done.overlaps.toArrow().to_pylist()
-    done.unpersist()
+    result = reconcile_in_spark(left, right, policy, buckets=buckets)
+    summary = result.summary()
+    outcomes = result.outcomes.toArrow().to_pylist()
+    balances = result.balances.toArrow().to_pylist()
+    exceptions = result.exceptions.toArrow().to_pylist()
+    overlaps = result.overlaps.toArrow().to_pylist()
+    result.unpersist()
 
     assert summary == local.summary
     assert summary.controls["T4"].holds is True
@@ -75,14 +63,14 @@ def assert_equal(session, bills, receipts, policy=None, buckets=None, partitions
     )
     assert sum(summary.dispositions.values()) == sum(received)
     assert in_any_order(overlaps) == in_any_order(local.overlaps.to_pylist())
-    told = local.outcomes.schema
-    assert as_bytes(in_order(outcomes, told), told) == as_bytes(local.outcomes.to_pylist(), told)
+    schema = local.outcomes.schema
+    assert as_bytes(in_order(outcomes, schema), schema) == as_bytes(local.outcomes.to_pylist(), schema)
     assert places(outcomes) == places(receipts.to_pylist())
-    owed = local.balances.schema
-    assert as_bytes(sorted(balances, key=lambda row: row["bill_id"]), owed) == as_bytes(
-        local.balances.to_pylist(), owed
+    balance_schema = local.balances.schema
+    assert as_bytes(sorted(balances, key=lambda row: row["bill_id"]), balance_schema) == as_bytes(
+        local.balances.to_pylist(), balance_schema
     )
-    flagged = [(row["source"], row["digest"], row["record_no"]) for row in in_order(outcomes, told)]
+    flagged = [(row["source"], row["digest"], row["record_no"]) for row in in_order(outcomes, schema)]
     assert {(row["source"], row["digest"], row["record_no"]) for row in exceptions} <= set(flagged)
     without = [{name: value for name, value in row.items() if name != "digest"} for row in exceptions]
     assert in_any_order(without) == in_any_order(
@@ -98,7 +86,7 @@ def assert_equal(session, bills, receipts, policy=None, buckets=None, partitions
 def test_a_province_is_reconciled_as_on_one_machine(session, seed, buckets, partitions, policy):
     bills, receipts = cities.tables(*provinces.province(seed))
     local = assert_equal(session, bills, receipts, policy, buckets, partitions)
-    assert len(local.summary.outcomes) >= 14  # else the province is too tame to show anything
+    assert len(local.summary.outcomes) >= 14  # else the province does not have enough cases
 
 
 SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
@@ -113,8 +101,8 @@ def paid(number, **more):
     return {"case_key": str(number), **SLIP, "amount": 10_000, "paid_on": date(2026, 5, 1), **more}
 
 
-def test_payments_are_known_by_their_keys_in_whichever_bucket_their_bills_are(session):
-    """A booking and its transactions, a reversal that names its payment, a record with the number and one without."""
+def test_payments_with_one_key_are_in_one_bucket(session):
+    """A booking and its transactions, a reversal with its payment, a record with the number and one without."""
     number = dict.fromkeys(("payee_code", "item_code", "case_key", "confirmation"))
     rows = [
         paid(1, provider_key="T1", batch_key="E1"),
@@ -136,12 +124,12 @@ def test_payments_are_known_by_their_keys_in_whichever_bucket_their_bills_are(se
     ]
     bills = pa.Table.from_pylist([bill(n) for n in range(1, 10)])
     local = assert_equal(session, bills, pa.Table.from_pylist(receipts), buckets=64)
-    told = {name: total.count for name, total in local.summary.outcomes.items()}
-    assert told == {"MATCHED": 5, "DUPLICATE_RECORD": 3, "REVERSED": 1, "REVERSAL": 1, "KEY_MISSING": 1}
+    counts = {name: total.count for name, total in local.summary.outcomes.items()}
+    assert counts == {"MATCHED": 5, "DUPLICATE_RECORD": 3, "REVERSED": 1, "REVERSAL": 1, "KEY_MISSING": 1}
     assert local.findings["outcome"].to_pylist().count("KEY_REUSED") == 2
 
 
-def test_columns_that_are_not_there(session):
+def test_optional_columns_may_be_missing(session):
     bills = pa.Table.from_pylist([bill(n) for n in range(1, 9)])
     receipts = pa.Table.from_pylist([paid(n) for n in (1, 1, 2, 3, 77)])
     assert_equal(session, bills, receipts, buckets=4)
@@ -158,43 +146,43 @@ def test_tables_without_rows(session, bill_count, receipt_count):
     assert_equal(session, bills, receipts, buckets=2, partitions=1)
 
 
-def test_what_one_bucket_refuses_is_refused(session):
+def test_bills_that_one_bucket_rejects_are_rejected(session):
     bills = [bill(n) for n in range(1, 9)]
     bills += [{**bill(8), "case_key": "9"}, bill(10, amount=0), bill(11, covers=["O9"]), bill(12, confirmation=None)]
     bills = pa.Table.from_pylist([{"covers": None, **row} for row in bills])
     receipts = pa.Table.from_pylist([paid(n, source="a.csv", record_no=n) for n in (1, 2, 3)])
-    done = reconcile_in_spark(frame(session, bills), frame(session, receipts), buckets=16)
+    result = reconcile_in_spark(frame(session, bills), frame(session, receipts), buckets=16)
     with pytest.raises(InvalidInputError) as caught:
-        done.summary()
+        result.summary()
     assert sorted((issue.location.file, issue.field, issue.code) for issue in caught.value.issues) == [
         ("bill_id B10", "amount", "AMOUNT_RANGE"),
         ("bill_id B11", "covers", "OBLIGATION_UNKNOWN"),
         ("bill_id B12", "confirmation", "FIELD_MISSING"),
         ("bill_id B8", "bill_id", "BILL_REPEATED"),
     ]
-    for rows in (done.outcomes, done.balances, done.exceptions):
-        with pytest.raises(Exception, match="refused: "):
+    for rows in (result.outcomes, result.balances, result.exceptions):
+        with pytest.raises(Exception, match="rejected: "):
             rows.count()
-    done.unpersist()
+    result.unpersist()
 
 
-def test_bad_receipts_are_refused(session):
+def test_invalid_receipts_are_rejected(session):
     rows = [paid(1), paid(2, amount=-1), paid(3, case_key="3x"), paid(4, paid_time="9 o'clock")]
     receipts = pa.Table.from_pylist(
         [{"paid_time": None, **row, "source": "a", "record_no": n + 1} for n, row in enumerate(rows)]
     )
-    done = reconcile_in_spark(frame(session, pa.Table.from_pylist([bill(1)])), frame(session, receipts), buckets=16)
+    result = reconcile_in_spark(frame(session, pa.Table.from_pylist([bill(1)])), frame(session, receipts), buckets=16)
     with pytest.raises(InvalidInputError) as caught:
-        done.summary()
+        result.summary()
     assert sorted((issue.location.record, issue.field, issue.code) for issue in caught.value.issues) == [
         (2, "amount", "AMOUNT_RANGE"),
         (3, "case_key", "NOT_DIGITS"),
         (4, "paid_time", "FIELD_TYPE"),
     ]
-    done.unpersist()
+    result.unpersist()
 
 
-def test_columns_are_refused_before_anything_is_computed(session):
+def test_invalid_columns_are_rejected_before_anything_is_computed(session):
     bills = frame(session, pa.Table.from_pylist([bill(1)]), 1)
     receipts = frame(session, pa.Table.from_pylist([paid(1)]), 1)
     in_floats = frame(session, pa.Table.from_pylist([bill(1, amount=1.5)]), 1)
@@ -204,53 +192,55 @@ def test_columns_are_refused_before_anything_is_computed(session):
         reconcile_in_spark(bills, receipts.drop("paid_on"))
 
 
-def test_what_the_buckets_refuse_is_named(session):
+def test_the_issues_of_all_buckets_are_raised(session):
     bills = frame(session, pa.Table.from_pylist([bill(n, due_on="soon") for n in range(5)]))
-    done = reconcile_in_spark(bills, frame(session, pa.Table.from_pylist([paid(1)])), buckets=5)
+    result = reconcile_in_spark(bills, frame(session, pa.Table.from_pylist([paid(1)])), buckets=5)
     with pytest.raises(InvalidInputError) as caught:
-        done.summary()
+        result.summary()
     assert {(issue.field, issue.code) for issue in caught.value.issues} == {("due_on", "DATE_INVALID")}
-    done.unpersist()
+    result.unpersist()
 
 
-def test_numbers_read_as_the_rule_reads_them(session):
+def test_the_keys_are_those_of_the_rule(session):
     bills, receipts = provinces.province(11, count=4)
     for table, rows in zip(cities.tables(bills, receipts), (bills, receipts), strict=True):
-        told = frame(session, table, 1)
-        found = told.selectExpr(*(f"{text} as {kind}" for kind, text in numbers(told.columns).items()))
-        asked = [dict.fromkeys(found.columns) | dict(reference.numbers_of(row)) for row in rows]
-        assert found.toArrow().to_pylist() == asked
+        rows_in_spark = frame(session, table, 1)
+        found = rows_in_spark.selectExpr(
+            *(f"{text} as {kind}" for kind, text in key_texts(rows_in_spark.columns).items())
+        )
+        expected = [dict.fromkeys(found.columns) | dict(reference.numbers_of(row)) for row in rows]
+        assert found.toArrow().to_pylist() == expected
 
 
-def test_groups_are_the_components_of_the_graph(session):
+def test_the_stars_are_the_components_of_the_graph(session):
     rng = random.Random(7)
     names = list({rng.randrange(-(2**63), 2**63) for _ in range(900)})
     chain = list(pairwise(names[:150]))
     loose = [tuple(rng.sample(names[150:], 2)) for _ in range(500)]
     links = {(max(pair), min(pair)) for pair in chain + loose}
 
-    edges = session.createDataFrame(pa.table({"slip": [a for a, _ in links], "head": [b for _, b in links]}))
-    found = {row.slip: row.head for row in stars(edges).collect()}
+    edges = session.createDataFrame(pa.table({"slip": [a for a, _ in links], "root": [b for _, b in links]}))
+    found = {row.slip: row.root for row in to_stars(edges).collect()}
 
-    least = {name: name for pair in links for name in pair}
+    root = {name: name for pair in links for name in pair}
     neighbours = defaultdict(set)
     for one, other in links:
         neighbours[one].add(other)
         neighbours[other].add(one)
-    for start in sorted(least):
-        waiting = [start] if least[start] == start else []
+    for start in sorted(root):
+        waiting = [start] if root[start] == start else []
         while waiting:
-            near = [name for name in neighbours[waiting.pop()] if least[name] > start]
-            least.update(dict.fromkeys(near, start))
+            near = [name for name in neighbours[waiting.pop()] if root[name] > start]
+            root.update(dict.fromkeys(near, start))
             waiting += near
-    assert found == {name: head for name, head in least.items() if head != name}
+    assert found == {name: of_name for name, of_name in root.items() if of_name != name}
 
 
-def test_a_lost_receipt_shows_in_t4():
+def test_a_lost_receipt_breaks_t4():
     local = reconcile(pa.Table.from_pylist([bill(1)]), pa.Table.from_pylist([paid(1), paid(1)]))
-    part = local.summary.as_dict()
-    assert add_up(part, [part], 20_000, Policy()) == local.summary
-    assert add_up(part, [part], 30_000, Policy()).controls["T4"].holds is False
+    summary = local.summary.as_dict()
+    assert add_summaries(summary, [summary], 20_000, Policy()) == local.summary
+    assert add_summaries(summary, [summary], 30_000, Policy()).controls["T4"].holds is False
 
 
 def test_the_guide_runs(session, tmp_path):

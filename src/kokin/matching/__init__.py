@@ -1,6 +1,6 @@
-"""The matching core (照合): columns of keys and yen in, columns of outcomes out.
+"""The matching core (照合): columns of keys and yen in, columns of outcomes and allocations out.
 
-It knows numbers, yen and the order of payments; no law, no file, no database.
+It knows keys, yen and the order of payments; no law, no file format, no database.
 
 >>> import numpy as np, pyarrow as pa
 >>> from datetime import date
@@ -9,47 +9,31 @@ It knows numbers, yen and the order of payments; no law, no file, no database.
 ...     {"bill_id": f"B{n}", "case_key": str(n), "amount": 1000 * n, "due_on": date(2026, 6, 1), **number}
 ...     for n in (1, 2)])
 
-An :class:`Index` leads from every number of every slip to the slip, and from the slip to what is open on its debt:
+An :class:`Index` maps every key of every slip to the slip, and the slip to its obligations:
 
 >>> index = Index.build(bills)
 >>> receipts = pa.Table.from_pylist([{"case_key": key, **number} for key in ("2", "1", "3")])
->>> slip, by, _ = index.find(receipts.to_batches()[0])
->>> slip.tolist(), KEY_KINDS[by[0]]
+>>> slip, key_kind, _ = index.lookup(receipts.to_batches()[0])
+>>> slip.tolist(), KEY_KINDS[key_kind[0]]
 ([1, 0, -1], 'el_number')
 
-A receipt that concerns no other is judged at a stroke; :func:`find_interacting` finds the others, for the whole rule of
-:func:`apply_rule`:
+:func:`find_interacting` finds the receipts that need the full rule (:func:`apply_rule`); the others are settled by a
+vectorised shortcut:
 
 >>> kind = np.full(3, KINDS.index("final"), np.uint8)
->>> find_interacting(kind, slip, index.debts).tolist()
+>>> find_interacting(kind, slip, index.obligations).tolist()
 [False, False, True]
->>> judged = match_independent(slip[:2], np.array([1500, 1000]), np.ones(2, bool), index.debts, index.status)
->>> [OUTCOMES[code].value for code in judged.outcome], judged.applied.tolist()
+>>> result = match_independent(slip[:2], np.array([1500, 1000]), index.obligations, index.status)
+>>> [OUTCOMES[code].value for code in result.outcome], result.applied.tolist()
 (['UNDERPAID', 'MATCHED'], [1500, 1000])
 """
 
-from kokin.matching._debts import CANCELLED, OPEN, STATUSES, SUPERSEDED, Obligations
-from kokin.matching._disposition import BOOKED, PROVISIONAL_YEN, SUSPENSE, bins, disposition, signed
+from kokin.matching._allocate import allocate_in_order, fill_in_order
+from kokin.matching._groups import first_of_runs, group, starts_of_runs
+from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY, hash_keys
 from kokin.matching._index import Index
-from kokin.matching._judge import (
-    CANCEL,
-    CORRECTION,
-    FINAL,
-    KINDS,
-    NO_BALANCE,
-    OUTCOMES,
-    PROVISIONAL,
-    REVERSAL,
-    MatchInput,
-    MatchResult,
-    apply_rule,
-    find_interacting,
-    group,
-    match_independent,
-)
-from kokin.matching._lookup import AMBIGUOUS, NO_BILL, NO_KEY
-from kokin.matching._pack import (
-    CONTENT,
+from kokin.matching._keys import (
+    CONTENT_COLUMNS,
     DIGIT_COLUMNS,
     EL_FIELDS,
     KEY_COLUMNS,
@@ -58,14 +42,36 @@ from kokin.matching._pack import (
     encode_keys,
     encode_text,
 )
-from kokin.matching._slots import hashes
+from kokin.matching._obligations import CANCELLED, OPEN, SUPERSEDED, Obligations
+from kokin.matching._rule import (
+    BOOKED,
+    CANCEL,
+    CORRECTION,
+    FINAL,
+    KINDS,
+    NO_BALANCE,
+    OUTCOMES,
+    PROVISIONAL,
+    PROVISIONAL_YEN,
+    REVERSAL,
+    SUSPENSE,
+    Allocations,
+    MatchInput,
+    MatchResult,
+    apply_rule,
+    disposition_of,
+    find_interacting,
+    match_independent,
+    signed,
+    yen_by_disposition,
+)
 
 __all__ = [
     "AMBIGUOUS",
     "BOOKED",
     "CANCEL",
     "CANCELLED",
-    "CONTENT",
+    "CONTENT_COLUMNS",
     "CORRECTION",
     "DIGIT_COLUMNS",
     "EL_FIELDS",
@@ -81,22 +87,26 @@ __all__ = [
     "PROVISIONAL",
     "PROVISIONAL_YEN",
     "REVERSAL",
-    "STATUSES",
     "SUPERSEDED",
     "SUSPENSE",
+    "Allocations",
     "EncodedKeys",
     "Index",
     "MatchInput",
     "MatchResult",
     "Obligations",
+    "allocate_in_order",
     "apply_rule",
-    "bins",
-    "disposition",
+    "disposition_of",
     "encode_keys",
     "encode_text",
+    "fill_in_order",
     "find_interacting",
+    "first_of_runs",
     "group",
-    "hashes",
+    "hash_keys",
     "match_independent",
     "signed",
+    "starts_of_runs",
+    "yen_by_disposition",
 ]

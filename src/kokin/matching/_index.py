@@ -1,13 +1,16 @@
-"""The index: from every number of every slip to the slip, and from the slip to its debt."""
+"""The index: from every key of every slip to the slip, and from the slip to its obligations; saved in a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import mmap
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,42 +33,60 @@ from kokin._arrow import (
     validate_records,
 )
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.matching._debts import DEBT_ARRAYS, OPEN, STATUSES, Obligations, find_debts, overpaid
-from kokin.matching._lookup import NO_BILL, NO_KEY, Lookup, look_up
-from kokin.matching._pack import DIGIT_COLUMNS, KEY_COLUMNS, KEY_KINDS, EncodedKeys, encode_keys, encode_text, unpack
-from kokin.matching._saved import load, release, save
-from kokin.matching._slots import fill, gather
+from kokin.matching._hash_index import NO_BILL, NO_KEY, KeyIndex, build_table, gather
+from kokin.matching._keys import (
+    DIGIT_COLUMNS,
+    KEY_COLUMNS,
+    KEY_KINDS,
+    EncodedKeys,
+    decode_el_numbers,
+    encode_keys,
+    encode_text,
+)
+from kokin.matching._obligations import (
+    OBLIGATION_ARRAYS,
+    OPEN,
+    SLIP_STATUSES,
+    Obligations,
+    find_obligations,
+    paid_before_issues,
+)
 from kokin.model import Bill
 
+# Words of a 顧客番号 if no bill has one: 24 bytes.
 _TEXT_WORDS = 3
 
-# What bills are matched on, and what is owed on them; the rest of a bill is for other rooms.
-_OF_DEBTS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
-_USED = {"amount", "status", *_OF_DEBTS, *KEY_COLUMNS}
+_OBLIGATION_COLUMNS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
+# The columns of a bill that matching reads; other packages read the rest.
+_USED_COLUMNS = {"amount", "status", *_OBLIGATION_COLUMNS, *KEY_COLUMNS}
+
+_VERSION = 3
+_HEAD = "index.json"
+_BILL_IDS = "bills.arrow"
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Bills, prepared for matching: ``n`` slips, the numbers that lead to them, the debts that they lead to.
+    """Bills, prepared for matching: ``n`` slips, the keys that lead to them, the obligations that they settle.
 
-    A number that several slips have leads to the open ones first, then to superseded, then to cancelled ones; among
-    slips of the same debt the smallest ``bill_id`` counts. Open slips of different debts make it lead to
-    :data:`SEVERAL`. Slips of one debt (an original and its 督促状 with the same 顧客番号) are not ambiguous: whichever
-    is taken, the same balance is settled.
+    A key of several slips leads to the open ones first, then to superseded, then to cancelled ones; among slips of the
+    same obligations to the smallest ``bill_id``. If open slips settle different obligations, it is :data:`AMBIGUOUS`.
+    Slips of one obligation (an original and its 督促状 with the same 顧客番号) are not ambiguous: whichever is chosen,
+    the payment is allocated to the same balance.
     """
 
-    #: The ``bill_id`` of each slip, whether they stand in their order, and the bytes of each where all have as many.
+    #: The ``bill_id`` of each slip, whether they are sorted, and the bytes of each if all have the same number.
     bill_id: pa.Array
-    in_order: bool
-    width: int | None
+    is_sorted: bool
+    id_width: int | None
     #: int64 (n,): yen printed on the slip.
     amount: Int64Array
-    #: uint8 (n,): a code of ``STATUSES``; None where all slips are open.
+    #: uint8 (n,): a code of ``SLIP_STATUSES``; None if all slips are open.
     status: UInt8Array | None
     #: What is owed.
-    debts: Obligations
-    #: By kind of number.
-    lookups: dict[str, Lookup]
+    obligations: Obligations
+    #: By kind of key.
+    key_indexes: dict[str, KeyIndex]
 
     def __len__(self) -> int:
         return len(self.amount)
@@ -74,97 +95,104 @@ class Index:
     def build(cls, bills: Any, *, check_paid_before: bool = True) -> Self:
         """Prepare a table of bills (the columns of :class:`~kokin.model.Bill`; one row is one slip).
 
-        Of a stream, such as a :class:`pyarrow.RecordBatchReader`, only what is matched on is held.
+        Of a stream, such as a :class:`pyarrow.RecordBatchReader`, only the columns used for matching stay in memory.
 
         Args:
             bills: the table.
-            check_paid_before: refuse an obligation on which more was paid before than its slips bill, for the excess
-                would be in no figure.
+            check_paid_before: reject an obligation on which more was paid before than its slips bill, because no figure
+                would contain the excess.
 
         Raises:
-            InvalidInputError: ``.issues`` names every row that is no bill, every duplicate ``bill_id``, every
-                covered obligation that no slip of its own bills, and every obligation with more paid than billed.
+            InvalidInputError: ``.issues`` has every invalid row, every duplicate ``bill_id``, every covered obligation
+                that no slip of its own bills, and every obligation with more paid than billed.
         """
-        parts = thread_map(_read, _counted(iter_batches(bills, CHUNK_ROWS)))
-        rows = pa.concat_tables([part.rows for part in parts])
+        chunks = thread_map(_read_chunk, _with_offsets(iter_batches(bills, CHUNK_ROWS)))
+        rows = pa.concat_tables([chunk.rows for chunk in chunks])
         bill_id = combine_strings(rows.column("bill_id"))
-        amount, status = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
-        keys = {kind: _joined([part.keys[kind] for part in parts]) for kind in parts[0].keys}
-        found = [issue for part in parts for issue in part.issues]
-        in_order = _ascending(bill_id)
-        if not in_order:
-            found += _repeated(bill_id)
-        debts = find_debts(rows, amount, status, found)
+        amount = np.concatenate([chunk.amount for chunk in chunks])
+        status = np.concatenate([chunk.status for chunk in chunks])
+        keys = {kind: _concat_keys([chunk.keys[kind] for chunk in chunks]) for kind in chunks[0].keys}
+        issues = [issue for chunk in chunks for issue in chunk.issues]
+        is_sorted = _is_ascending(bill_id)
+        if not is_sorted:
+            issues += _duplicate_ids(bill_id)
+        obligations = find_obligations(rows, amount, status, issues)
         if check_paid_before:
-            found += overpaid(rows, amount, status, debts)
-        if found:
-            raise InvalidInputError(found, "bills refused")
-        lookups = {kind: look_up(some, bill_id, status, debts) for kind, some in keys.items() if some.present.any()}
-        status_told = status if status.any() else None
-        return cls(bill_id, in_order, fixed_width(bill_id), amount, status_told, debts, lookups)
+            issues += paid_before_issues(rows, amount, status, obligations)
+        if issues:
+            raise InvalidInputError(issues, "bills rejected")
+        key_indexes = {
+            kind: KeyIndex.build(of_kind, bill_id, status, obligations)
+            for kind, of_kind in keys.items()
+            if of_kind.present.any()
+        }
+        any_status = status if status.any() else None
+        return cls(bill_id, is_sorted, fixed_width(bill_id), amount, any_status, obligations, key_indexes)
 
     def save(self, folder: str | Path) -> None:
-        """Write the index into a folder, to be used by :meth:`load` on a machine of the same byte order."""
-        arrays = {name: getattr(self.debts, name) for name in DEBT_ARRAYS}
+        """Write the index into a folder, for :meth:`load` on a machine of the same byte order."""
+        arrays = {name: getattr(self.obligations, name) for name in OBLIGATION_ARRAYS}
         arrays.update(amount=self.amount, status=self.status)
-        for kind, lookup in self.lookups.items():
-            arrays.update({f"{kind}.{name}": part for name, part in zip(Lookup._fields, lookup, strict=True)})
-        names = pa.table({"bill_id": self.bill_id})
-        more = {"in_order": self.in_order, "width": self.width, "kinds": list(self.lookups)}
-        save(Path(folder), arrays, names, more)
+        for kind, key_index in self.key_indexes.items():
+            arrays.update({f"{kind}.{name}": array for name, array in key_index._asdict().items()})
+        values = {"is_sorted": self.is_sorted, "id_width": self.id_width, "kinds": list(self.key_indexes)}
+        _save(Path(folder), arrays, pa.table({"bill_id": self.bill_id}), values)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """An index from a folder, mapped into memory: only what is looked at is read.
+        """Load an index from a folder by mapping its files into memory: only what is used is read.
 
         Raises:
-            InvalidInputError: the folder holds no index, or one of another version.
+            InvalidInputError: the folder contains no index, or one of another version.
             OSError: a file cannot be read.
         """
-        arrays, names, more = load(Path(folder))
-        debts = Obligations(**{name: arrays[name] for name in DEBT_ARRAYS})
-        lookups = {kind: Lookup(*(arrays[f"{kind}.{name}"] for name in Lookup._fields)) for kind in more["kinds"]}
-        bill_id = combine_strings(names.column("bill_id"))
-        return cls(bill_id, more["in_order"], more["width"], arrays["amount"], arrays["status"], debts, lookups)
+        arrays, bill_ids, values = _load(Path(folder))
+        obligations = Obligations(**{name: arrays[name] for name in OBLIGATION_ARRAYS})
+        key_indexes = {
+            kind: KeyIndex(*(arrays[f"{kind}.{name}"] for name in KeyIndex._fields)) for kind in values["kinds"]
+        }
+        bill_id = combine_strings(bill_ids.column("bill_id"))
+        is_sorted, width = values["is_sorted"], values["id_width"]
+        return cls(bill_id, is_sorted, width, arrays["amount"], arrays["status"], obligations, key_indexes)
 
     def release(self) -> None:
-        """Give back the memory of the lookups where they are mapped; a day's run needs them once."""
-        for lookup in self.lookups.values():
-            release(lookup.words)
-            release(lookup.slots)
+        """Release the memory of mapped key indexes; a run needs them once."""
+        for key_index in self.key_indexes.values():
+            _release(key_index.words)
+            _release(key_index.table)
 
-    def names(self, slips: Int32Array) -> pa.Array:
-        """The ``bill_id`` of slips, null for what is no slip (below 0): string (k,)."""
-        return take_strings(self.bill_id, self.width, slips)
+    def bill_ids(self, slips: Int32Array) -> pa.Array:
+        """Return the ``bill_id`` of slips, null for a code below 0: string (k,)."""
+        return take_strings(self.bill_id, self.id_width, slips)
 
     def el_fields(self, slips: Int32Array) -> dict[str, pa.Array]:
-        """The eL numbers of slips by their fields, ``payee_code, item_code, confirmation, case_key``."""
-        return unpack(gather(self.lookups["el_number"].words, slips))
+        """Return the eL numbers of slips by field: ``payee_code, item_code, confirmation, case_key``."""
+        return decode_el_numbers(gather(self.key_indexes["el_number"].words, slips))
 
-    def find(self, receipts: pa.RecordBatch) -> tuple[Int32Array, UInt8Array, BoolArray]:
-        """The slip of each receipt, by the first number that it carries.
+    def lookup(self, receipts: pa.RecordBatch) -> tuple[Int32Array, UInt8Array, BoolArray]:
+        """Find the slip of each receipt by the first key that it carries.
 
         Returns:
-            The slip, :data:`NO_BILL`, :data:`SEVERAL` or :data:`NO_KEY`: int32 (n,). Which of ``KEY_KINDS`` it was:
-            uint8 (n,). Whether any of its numbers is none of its kind: bool (n,).
+            The slip, :data:`NO_BILL`, :data:`AMBIGUOUS` or :data:`NO_KEY`: int32 (n,). Which of ``KEY_KINDS`` the key
+            was: uint8 (n,). Whether any of its keys is invalid: bool (n,).
         """
         count = len(receipts)
-        slip, by = np.full(count, NO_KEY, np.int32), np.zeros(count, np.uint8)
-        wrong = np.zeros(count, np.bool_)
-        lookup = self.lookups.get("customer_number")
-        packed = encode_keys(receipts, lookup.words.shape[1] if lookup else _TEXT_WORDS)
-        for kind, keys in packed.items():
-            wrong |= keys.wrong
-            asked = keys.present & (slip == NO_KEY)
-            rows = slice(None) if asked.all() else np.flatnonzero(asked)
-            by[rows] = KEY_KINDS.index(kind)
-            asked_keys = EncodedKeys(keys.words[rows], keys.present[rows], keys.wrong[rows])
-            slip[rows] = self.lookups[kind].find(asked_keys) if kind in self.lookups else NO_BILL
-        return slip, by, wrong
+        slip, key_kind = np.full(count, NO_KEY, np.int32), np.zeros(count, np.uint8)
+        invalid = np.zeros(count, np.bool_)
+        customer_numbers = self.key_indexes.get("customer_number")
+        encoded = encode_keys(receipts, customer_numbers.words.shape[1] if customer_numbers else _TEXT_WORDS)
+        for kind, keys in encoded.items():
+            invalid |= keys.invalid
+            unresolved = keys.present & (slip == NO_KEY)
+            rows = slice(None) if unresolved.all() else np.flatnonzero(unresolved)
+            key_kind[rows] = KEY_KINDS.index(kind)
+            queries = EncodedKeys(keys.words[rows], keys.present[rows], keys.invalid[rows])
+            slip[rows] = self.key_indexes[kind].lookup(queries) if kind in self.key_indexes else NO_BILL
+        return slip, key_kind, invalid
 
 
-class _Part(NamedTuple):
-    """A stretch of bills: what debts are found by, yen, standing, numbers, and what is wrong."""
+class _BillChunk(NamedTuple):
+    """A chunk of bills, checked: the columns of obligations, yen, status codes, keys, and issues."""
 
     rows: pa.Table
     amount: Int64Array
@@ -173,84 +201,125 @@ class _Part(NamedTuple):
     issues: list[Issue]
 
 
-def _counted(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Batches, and how many rows come before each."""
-    before = 0
+def _with_offsets(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Yield batches, and the number of rows before each."""
+    offset = 0
     for batch in batches:
-        yield batch, before
-        before += len(batch)
+        yield batch, offset
+        offset += len(batch)
 
 
-def _read(piece: tuple[pa.RecordBatch, int]) -> _Part:
-    """A stretch of bills, checked and packed; ``piece`` says how many rows come before it."""
-    batch, before = piece
+def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
+    """Check and encode a batch of bills; the second value is the number of rows before it."""
+    batch, offset = chunk
+
+    def location(record: int) -> Location:
+        return Location(record=offset + record)
+
     rows = pa.Table.from_batches([batch])
-    # The numbers are checked where they are packed.
-    table, issues = checked_table(
-        rows, Bill, _USED, unchecked=DIGIT_COLUMNS, place=lambda row: Location(record=before + row)
-    )
+    # Encoding checks the keys.
+    table, issues = checked_table(rows, Bill, _USED_COLUMNS, unchecked=DIGIT_COLUMNS, place=location)
     amount = to_numpy(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:
-        status = category_codes(table.column("status"), STATUSES, OPEN)
-    keys = encode_keys(
-        table.combine_chunks().to_batches()[0] if len(table) else empty_batch(table.schema), _text_words(table)
-    )
-    wrong = _suspects(table, status, keys)
-    issues += validate_records(table, Bill, wrong, lambda record: Location(record=before + record))
-    rows = table.select([name for name in _OF_DEBTS if name in table.schema.names])
-    return _Part(rows, amount, status, keys, list(dict.fromkeys(issues)))
-
-
-def _suspects(table: pa.Table, status: UInt8Array, keys: dict[str, EncodedKeys]) -> BoolArray:
-    """Rows that may be no bills: bool (n,)."""
-    wrong: BoolArray = ~keys["el_number"].present | (status == UNKNOWN_CATEGORY)
-    for kind in keys.values():
-        wrong |= kind.wrong
-    return wrong
+        status = category_codes(table.column("status"), SLIP_STATUSES, OPEN)
+    encodable = table.combine_chunks().to_batches()[0] if len(table) else empty_batch(table.schema)
+    keys = encode_keys(encodable, _text_words(table))
+    invalid = ~keys["el_number"].present | (status == UNKNOWN_CATEGORY)
+    for of_kind in keys.values():
+        invalid |= of_kind.invalid
+    issues += validate_records(table, Bill, invalid, location)
+    rows = table.select([name for name in _OBLIGATION_COLUMNS if name in table.schema.names])
+    return _BillChunk(rows, amount, status, keys, list(dict.fromkeys(issues)))
 
 
 def _text_words(table: pa.Table) -> int:
+    """Return the words that the longest 顧客番号 needs."""
     if "customer_number" not in table.schema.names:
         return _TEXT_WORDS
     longest = pc.max(pc.binary_length(table.column("customer_number").cast(pa.string()))).as_py() or 0
     return max(_TEXT_WORDS, -(-longest // 8))
 
 
-def _joined(parts: list[EncodedKeys]) -> EncodedKeys:
-    """The numbers of one kind, a stretch after another, all in as many words as the longest needs."""
-    words = np.zeros((sum(len(part.present) for part in parts), max(part.words.shape[1] for part in parts)), np.uint64)
+def _concat_keys(chunks: list[EncodedKeys]) -> EncodedKeys:
+    """Concatenate keys of one kind, all in as many words as the longest needs."""
+    width = max(chunk.words.shape[1] for chunk in chunks)
+    words = np.zeros((sum(len(chunk.present) for chunk in chunks), width), np.uint64)
     end = 0
-    for part in parts:
-        start, end = end, end + len(part.present)
-        words[start:end, : part.words.shape[1]] = part.words
-    present, wrong = [part.present for part in parts], [part.wrong for part in parts]
-    return EncodedKeys(words, np.concatenate(present), np.concatenate(wrong))
+    for chunk in chunks:
+        start, end = end, end + len(chunk.present)
+        words[start:end, : chunk.words.shape[1]] = chunk.words
+    present, invalid = [chunk.present for chunk in chunks], [chunk.invalid for chunk in chunks]
+    return EncodedKeys(words, np.concatenate(present), np.concatenate(invalid))
 
 
-def _ascending(texts: pa.Array) -> bool:
-    """Whether each text is less than the one after it; then no two are the same."""
+def _is_ascending(texts: pa.Array) -> bool:
+    """Return whether each text is less than the next one; then all are different."""
     count = len(texts) - 1
-    starts = range(0, max(count, 0), CHUNK_ROWS)
 
     def ascends(start: int) -> bool:
         size = min(CHUNK_ROWS, count - start)
         return bool(pc.all(pc.less(texts.slice(start, size), texts.slice(start + 1, size))).as_py())
 
-    return all(thread_map(ascends, starts))
+    return all(thread_map(ascends, range(0, max(count, 0), CHUNK_ROWS)))
 
 
-def _repeated(bill_id: pa.Array) -> list[Issue]:
-    """The rows whose ``bill_id`` an earlier row has."""
+def _duplicate_ids(bill_id: pa.Array) -> list[Issue]:
+    """Return an issue for each row whose ``bill_id`` an earlier row has."""
     longest = pc.max(pc.binary_length(bill_id)).as_py() or 0
     keys = encode_text(bill_id, -(-longest // 8) or 1)
-    _, again, first = fill(keys.words, keys.present)
-    rows = np.unique(np.concatenate([again, first]))
+    _, duplicates, firsts = build_table(keys.words, keys.present)
+    rows = np.unique(np.concatenate([duplicates, firsts]))
     issues, seen = [], set()
     for row, text in zip(rows.tolist(), take_strings(bill_id, None, rows).to_pylist(), strict=True):
         if text in seen:
-            issues.append(
-                Issue("BILL_REPEATED", field="bill_id", expected="", found=text, location=Location(record=row + 1))
-            )
+            location = Location(record=row + 1)
+            issues.append(Issue("BILL_REPEATED", field="bill_id", expected="", found=text, location=location))
         seen.add(text)
     return issues
+
+
+def _save(
+    folder: Path, arrays: Mapping[str, npt.NDArray[Any] | None], bill_ids: pa.Table, values: Mapping[str, Any]
+) -> None:
+    """Write arrays as ``.npy`` files (an array with two names once), the bill ids, and JSON values.
+
+    The JSON file is written last, so an interrupted save leaves no index.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _HEAD).unlink(missing_ok=True)
+    files: dict[int, str] = {}
+    for name, array in arrays.items():
+        if array is not None and id(array) not in files:
+            files[id(array)] = f"{name}.npy"
+            np.save(folder / files[id(array)], array)
+    table = bill_ids.combine_chunks()
+    with pa.OSFile(str(folder / _BILL_IDS), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=max(1, len(table)))
+    file_of = {name: None if array is None else files[id(array)] for name, array in arrays.items()}
+    head = {"version": _VERSION, "arrays": file_of, **values}
+    (folder / _HEAD).write_text(json.dumps(head, indent=1), encoding="utf-8")
+
+
+def _load(folder: Path) -> tuple[dict[str, Any], pa.Table, dict[str, Any]]:
+    """Map what :func:`_save` wrote into memory; raise InvalidInputError as :meth:`Index.load`."""
+    head = json.loads((folder / _HEAD).read_text(encoding="utf-8")) if (folder / _HEAD).is_file() else {}
+    if head.get("version") != _VERSION:
+        found = str(head.get("version", ""))
+        raise InvalidInputError(
+            [Issue("INDEX_VERSION", field="", expected=str(_VERSION), found=found, location=Location(folder.name))],
+            "no index",
+        )
+    mapped = {name: np.asarray(np.load(folder / name, mmap_mode="r")) for name in set(head["arrays"].values()) - {None}}
+    arrays = {name: None if file is None else mapped[file] for name, file in head["arrays"].items()}
+    bill_ids = pa.ipc.open_file(pa.memory_map(str(folder / _BILL_IDS))).read_all()
+    return arrays, bill_ids, head
+
+
+def _release(array: npt.NDArray[Any]) -> None:
+    """Release the memory of a mapped array; a later access reads it from the file cache."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

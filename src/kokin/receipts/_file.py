@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsError
 from kokin.model import Receipt
-from kokin.receipts import fast
+from kokin.receipts import _fast
 from kokin.receipts._columns import batch_schema, with_origin
 from kokin.receipts._framing import Frame, frames
 from kokin.receipts._issue_log import FileIssues, IssueLog
@@ -222,9 +222,9 @@ class ReceiptFile:
         self._require_receipts()
         session = self._session = self._new_session()
         if not self._preamble.fatal_issues:
-            is_fast = fast.supports(self.layout, session.decoder.columns)
+            is_fast = _fast.supports(self.layout, session.decoder.columns)
             with self._bytes.hashed(session.issues, digest_first=digest_first) as stream:
-                yield from fast.batches(session, stream, raw=raw) if is_fast else session.batches(stream, raw=raw)
+                yield from _fast.batches(session, stream, raw=raw) if is_fast else session.batches(stream, raw=raw)
         self._end(session)
 
     def _end(self, session: Session) -> None:

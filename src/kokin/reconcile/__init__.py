@@ -28,12 +28,12 @@ The accounts add law, policy and the bank:
 
 from kokin.reconcile._accounts import Accounts, AccountsSummary, build_accounts
 from kokin.reconcile._aging import AGING_BUCKETS, AgingKind
-from kokin.reconcile._bank import bank_deposits
+from kokin.reconcile._bank import AgentReport, BankDeposit, bank_deposits
+from kokin.reconcile._bill_columns import WriteOff
 from kokin.reconcile._controls import Control
+from kokin.reconcile._matches import overlaps
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._receipts import overlaps
 from kokin.reconcile._reconciliation import OutcomeTotal, Reconciliation, Summary, reconcile
-from kokin.reconcile._records import AgentReport, BankDeposit, WriteOff
 from kokin.reconcile._setoff import OverpaymentKind
 from kokin.reconcile._tables import BalanceStatus
 

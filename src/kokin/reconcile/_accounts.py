@@ -14,11 +14,13 @@ import pyarrow as pa
 from kokin._arrow import Int64Array, as_table, from_numpy, validate_table
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue
+from kokin.matching import Allocations
 from kokin.model import ArrowStreamExportable, Bill, Finding, arrow_schema
 from kokin.reconcile import _bank as bank
 from kokin.reconcile import _findings as findings
 from kokin.reconcile._aging import aging_table, arrears_table
-from kokin.reconcile._bill_columns import BillColumns
+from kokin.reconcile._bank import AgentReport, BankDeposit
+from kokin.reconcile._bill_columns import BillColumns, WriteOff, written_off_yen
 from kokin.reconcile._controls import (
     Control,
     file_control,
@@ -28,9 +30,7 @@ from kokin.reconcile._controls import (
     unchecked,
 )
 from kokin.reconcile._findings import FileTotal
-from kokin.reconcile._parts import Mismatches, Pieces, cut
 from kokin.reconcile._reconciliation import MatchedRun, Reconciliation, Summary, html_table
-from kokin.reconcile._records import AgentReport, BankDeposit, WriteOff, written_off_yen
 from kokin.reconcile._setoff import (
     DueDebts,
     SetoffCandidates,
@@ -42,8 +42,14 @@ from kokin.reconcile._setoff import (
     setoff_candidates,
     wrong_instalments,
 )
-from kokin.reconcile._shares import Shares, share
-from kokin.reconcile._totals import part_table, receivable_table, total_table
+from kokin.reconcile._totals import (
+    Mismatches,
+    PartAllocations,
+    allocate_to_parts,
+    part_table,
+    receivable_table,
+    total_table,
+)
 
 if TYPE_CHECKING:
     from kokin.receipts import Totals
@@ -127,7 +133,7 @@ class Accounts:
             findings.stale_provisional(rows, policy, self._day),
             *(
                 self._split_findings(field, mismatches)
-                for field, mismatches in zip(("parts", "amount"), self._cut[1:], strict=True)
+                for field, mismatches in zip(("parts", "amount"), self._by_part[1:], strict=True)
             ),
             findings.receipt_parts(rows),
         ]
@@ -146,7 +152,7 @@ class Accounts:
         return findings.receipt_findings(Finding.WRONG_TERM, self._run.rows, row, "period", expected, found)
 
     def _split_findings(self, field: str, mismatches: Mismatches) -> pa.Table:
-        row = self._payments[self._shares.payment[mismatches.share]]
+        row = self._allocations.payment[mismatches.allocation]
         expected, found = findings.value_texts(mismatches.expected), findings.value_texts(mismatches.found)
         return findings.receipt_findings(Finding.SPLIT_MISMATCH, self._run.rows, row, field, expected, found)
 
@@ -158,7 +164,7 @@ class Accounts:
         debt was lowered (of a slip for the whole year a row for each instalment), ``charge`` the part, null for yen
         that are not split (see :attr:`Policy.split`). ``applied`` adds up to that of the outcomes.
         """
-        return part_table(self._run.rows, self._bills, self._shares, self._cut[0], self._payments)
+        return part_table(self._run.rows, self._bills, self._allocations, self._by_part[0])
 
     @cached_property
     def totals(self) -> pa.Table:
@@ -167,7 +173,7 @@ class Accounts:
         ``receipts`` counts receipts, one with several parts once for each of their charges. Yen: ``received`` is
         ``revenue`` (what lowered a balance) and ``overpaid`` (過誤納) and ``suspense`` (不明金).
         """
-        row = self._payments[self._shares.payment[self._cut[0].share]]
+        row = self._allocations.payment[self._by_part[0].allocation]
         return total_table(self._run.rows, self._bills, self.parts, row)
 
     @cached_property
@@ -178,8 +184,9 @@ class Accounts:
         overpaid) - written_off = unpaid``. ``received`` is everything received for known bills; suspense is of no
         bill. The class is the debt's on the day of the run: a debt still open after 出納閉鎖 is carried over.
         """
-        rows = self._run.rows
-        return receivable_table(rows, self._bills, self._shares, self._written_off, self._unpaid, self._day)
+        return receivable_table(
+            self._run.rows, self._bills, self._allocations, self._written_off, self._unpaid, self._day
+        )
 
     @cached_property
     def overpayments(self) -> pa.Table:
@@ -265,21 +272,14 @@ class Accounts:
         return self.summary._repr_html_()
 
     @cached_property
-    def _payments(self) -> Int64Array:
-        """The rows that lowered a balance."""
-        return np.flatnonzero(self._run.rows.applied > 0)
+    def _allocations(self) -> Allocations:
+        """The allocations of the run; ``payment`` is the row in the table of outcomes."""
+        allocations = self._run.matches.allocations
+        return allocations.by_payment(self._run.row_of_receipt[allocations.payment])
 
     @cached_property
-    def _shares(self) -> Shares:
-        rows, at = self._run.rows, self._payments
-        debts, receipts = self._run.index.debts, self._run.receipts
-        covers_several = (debts.lead(rows.slip[at]) < 0).any()
-        rank = receipts.order(rows.order[at]) if covers_several else np.zeros(len(at), np.int64)
-        return share(rows.slip[at], rows.applied[at], rows.balance_before[at], rank, debts)
-
-    @cached_property
-    def _cut(self) -> tuple[Pieces, Mismatches, Mismatches]:
-        return cut(self._shares, self._bills, self._policy.split)
+    def _by_part(self) -> tuple[PartAllocations, Mismatches, Mismatches]:
+        return allocate_to_parts(self._allocations, self._bills, self._policy.split)
 
     @cached_property
     def _due_debts(self) -> DueDebts:

@@ -109,9 +109,9 @@ def arrears_table(
         provisional: the slips with a 速報 that has no 確報 yet.
         as_of: the day of the run.
     """
-    debts = bills.index.debts
+    debts = bills.index.obligations
     has_provisional: BoolArray = np.zeros(len(unpaid), np.bool_)
-    has_provisional[debts.spread(debts.lead(np.unique(provisional[provisional >= 0])))[1]] = True
+    has_provisional[debts.expand(np.unique(provisional[provisional >= 0]))[1]] = True
     due_on = bills.fiscal_dates.due_on[bills.main_slip]
     debt = np.flatnonzero((unpaid > 0) & (due_on < as_of))
     slip = bills.main_slip[debt]
@@ -128,7 +128,7 @@ def arrears_table(
     }
     return pa.table(
         {
-            "bill_id": bills.index.names(slip),
+            "bill_id": bills.index.bill_ids(slip),
             **{name: bills.text_column(name).take(slip_rows) for name in ("payee_code", "item_code")},
             "case_key": pc.utf8_lpad(bills.text_column("case_key").take(slip_rows), 20, "0"),
             "payer_key": bills.text_column("payer_key").take(slip_rows),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Annotated
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +23,43 @@ from kokin._arrow import (
     validate_table,
 )
 from kokin.issues import InvalidInputError, Issue
-from kokin.model import ArrowStreamExportable, Finding, Outcome, Receipt, ReceiptKind
+from kokin.model import ArrowStreamExportable, Date, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
 from kokin.reconcile._columns import Days, categorize, day_column, days_array, int_column, text_column
 from kokin.reconcile._findings import receipt_findings, source_findings, value_texts
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import OutcomeRows
 
 _SUMS = ("receipts", "settled", "cancelled", "fee", "deducted", "credits", "credited")
+
+
+class BankDeposit(Record):
+    """A deposit on the authority's bank account (入金): one sum on one day, negative if it was taken back."""
+
+    credited_on: Annotated[date, Date()]
+    """入金日."""
+    amount: Annotated[int, Yen(-99_999_999_999)]
+    """Yen."""
+    agent_code: Annotated[str, Text(20)] | None = None
+    """The agent (収納代行) that transferred it. If no deposit has one, those of a day are compared with all agents."""
+    reference: Annotated[str, Text(128)] | None = None
+    """The bank's own reference (照会番号)."""
+
+
+class AgentReport(Record):
+    """The statement of an agent (指定納付受託者) about what it has collected (施行規則12の2の16)."""
+
+    first_day: Annotated[date, Date()]
+    """The first day of payment in the reported period."""
+    last_day: Annotated[date, Date()]
+    """The last day of payment in the reported period."""
+    count: Annotated[int, Yen()]
+    """Number of receipts."""
+    amount: Annotated[int, Yen()]
+    """Yen."""
+    agent_code: Annotated[str, Text(20)] | None = None
+    """The agent; None: all agents."""
+    settled_on: Annotated[date, Date()] | None = None
+    """払込日: the statement covers what is transferred on this day; None: on any day."""
 
 
 def bank_deposits(receipts: ArrowStreamExportable) -> pa.Table:

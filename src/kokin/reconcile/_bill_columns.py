@@ -1,10 +1,11 @@
-"""The bills of a run as columns: payer, charge, parts, and the fiscal year in which a payment is booked."""
+"""The bills of a run as columns: payer, charge, parts, write-offs, and the year in which a payment is booked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,9 @@ import pyarrow.compute as pc
 
 from kokin._arrow import BoolArray, Int32Array, Int64Array, combine, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import Index
+from kokin.model import Date, Record, Text, Yen
 from kokin.reconcile._columns import (
     Categorical,
     Days,
@@ -142,7 +145,7 @@ class BillColumns:
     def rank(self) -> Int64Array:
         """The order of the slips by ``bill_id``: int64 (n,)."""
         rank = np.arange(len(self), dtype=np.int64)
-        if not self.index.in_order:
+        if not self.index.is_sorted:
             rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
         return rank
 
@@ -152,25 +155,20 @@ class BillColumns:
 
         One of its own, not one that covers several: an open one first, then the largest, then the first by ``bill_id``.
         """
-        debts = self.index.debts
+        obligation_of_slip = self.index.obligations.obligation_of_slip
         slips = np.arange(len(self), dtype=np.int32)
-        if debts.of_slip is None:
+        if obligation_of_slip is None:
             return slips
-        own = slips[debts.of_slip >= 0]
+        own = slips[obligation_of_slip >= 0]
         status = np.zeros(len(self), np.uint8) if self.index.status is None else self.index.status
-        obligation = debts.of_slip[own]
+        obligation = obligation_of_slip[own]
         own = own[np.lexsort((self.rank[own], -self.index.amount[own], status[own], obligation))]
-        obligation = debts.of_slip[own]
+        obligation = obligation_of_slip[own]
         return own[np.diff(obligation, prepend=-1) > 0]
 
     def obligation_of(self, slips: Int32Array) -> Int32Array:
         """Return the obligation of each slip, int32 (k,); of one that covers several, the first by due date."""
-        debts = self.index.debts
-        obligation = debts.lead(slips)
-        if not len(debts.covered):
-            return obligation
-        first = debts.covered[debts.offsets[np.where(obligation < 0, -1 - obligation, 0)]]
-        return np.where(obligation < 0, first, obligation)
+        return self.index.obligations.first_of(slips)
 
     @cached_property
     def parts(self) -> BillParts:
@@ -184,6 +182,53 @@ class BillColumns:
         pairs = lists.flatten()
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return BillParts(offsets, categorize(pairs.field("key")), to_numpy(pairs.field("value"), 0))
+
+
+class WriteOff(Record):
+    """Yen of one bill that the authority has written off (不納欠損). The bill stays, and is no longer collected."""
+
+    bill_id: Annotated[str, Text(64, min=1)]
+    """The bill; of a slip that covers several obligations, the first of them is meant."""
+    amount: Annotated[int, Yen(1)]
+    """Yen, at most the balance after the run."""
+    decided_on: Annotated[date, Date()] | None = None
+    """The day of the decision."""
+    reason: Annotated[str, Text(200)] | None = None
+    """Why (消滅時効, 執行停止), without personal data."""
+
+
+def written_off_yen(write_offs: pa.Table, bills: BillColumns, balance: Int64Array) -> Int64Array:
+    """Return the yen written off on each obligation, int64 (m,).
+
+    Args:
+        write_offs: rows of :class:`WriteOff`.
+        bills: the bills of the run.
+        balance: int64 (m,): yen open on each obligation after the run.
+
+    Raises:
+        InvalidInputError: a bill is not in the run, or more is written off than is open on it.
+    """
+    bill_id = combine(write_offs.column("bill_id")).cast(bills.index.bill_id.type)
+    slip = to_numpy(pc.index_in(bill_id, value_set=bills.index.bill_id), -1)
+    amount = to_numpy(write_offs.column("amount"), 0)
+    known = np.flatnonzero(slip >= 0)
+    obligation = bills.obligation_of(slip[known])
+    yen = np.zeros(len(balance), np.int64)
+    np.add.at(yen, obligation, amount[known])
+    #: The largest valid amount of each invalid row, -1 for a valid row.
+    limit = np.full(len(slip), -1, np.int64)
+    limit[known] = np.where((yen > balance)[obligation] | (amount[known] < 1), balance[obligation], -1)
+    issues = []
+    for row in np.flatnonzero((slip < 0) | (limit >= 0)).tolist():
+        if slip[row] >= 0:
+            issue = Issue("AMOUNT_RANGE", field="amount", expected=f"1 to {limit[row]}", found=str(amount[row]))
+        else:
+            found = str(write_offs.column("bill_id")[row])
+            issue = Issue("CODE_UNKNOWN", field="bill_id", expected="a bill of the run", found=found)
+        issues.append(issue.with_location(Location(record=row + 1)))
+    if issues:
+        raise InvalidInputError(issues, "write-offs rejected")
+    return yen
 
 
 def book(dates: FiscalDates, received_on: Days) -> Booking:

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin import matching
 from kokin._arrow import bool_array, chunk_slices, from_numpy, thread_map, to_numpy
-from kokin.matching import OUTCOMES, Obligations
+from kokin.matching import OUTCOMES, Obligations, signed, yen_by_disposition
 from kokin.model import Disposition, Outcome
 from kokin.reconcile._bank import is_due
 from kokin.reconcile._columns import exact_sum, text_column
 from kokin.reconcile._findings import FileTotal
-from kokin.reconcile._judged import Judged
-from kokin.reconcile._receipts import Receipts
+from kokin.reconcile._matches import Matches, Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +66,14 @@ def unchecked(name: str) -> Control:
     return Control(name, _STATEMENTS[name])
 
 
-def by_disposition(receipts: Receipts, matches: Judged) -> dict[Disposition, int]:
+def by_disposition(receipts: Receipts, matches: Matches) -> dict[Disposition, int]:
     """Sum the yen of all receipts by disposition."""
 
     def sums_of(rows: slice) -> dict[Disposition, int]:
-        match = matches.part(rows)
-        yen = matching.bins(match.outcome, receipts.kind[rows], receipts.amount[rows], match.applied, match.excess)
-        return {name: int(column.sum()) for name, column in yen.items()}
+        results = matches.results(rows)
+        yen = signed(receipts.kind[rows], receipts.amount[rows])
+        columns = yen_by_disposition(results.disposition, yen, results.applied, results.excess)
+        return {name: int(column.sum()) for name, column in columns.items()}
 
     chunks = thread_map(sums_of, chunk_slices(len(receipts)))
     return {name: sum(chunk[name] for chunk in chunks) for name in Disposition}
@@ -113,10 +112,10 @@ def disposition_control(receipts: Receipts, dispositions: Mapping[Disposition, i
     return Control("T4", _STATEMENTS["T4"], exact_sum(receipts.yen), sum(dispositions.values()))
 
 
-def balance_control(debts: Obligations, matches: Judged, dispositions: Mapping[Disposition, int]) -> Control:
+def balance_control(obligations: Obligations, matches: Matches, dispositions: Mapping[Disposition, int]) -> Control:
     """T5 without the catalog: the balance before the run less the applied yen against the balance after it."""
-    explained = exact_sum(debts.open) - dispositions[Disposition.APPLIED]
-    return Control("T5", _STATEMENTS["T5"], explained, exact_sum(matches.open))
+    explained = exact_sum(obligations.open) - dispositions[Disposition.APPLIED]
+    return Control("T5", _STATEMENTS["T5"], explained, exact_sum(matches.balance_after))
 
 
 def receivables_control(receivables: pa.Table) -> Control:
@@ -130,7 +129,7 @@ def receivables_control(receivables: pa.Table) -> Control:
     return Control("T5", statement, exact_sum(explained), exact_sum(yen["unpaid"]), broken)
 
 
-def payment_control(receipts: Receipts, matches: Judged) -> Control:
+def payment_control(receipts: Receipts, matches: Matches) -> Control:
     """T6: the records that count against the different payments; broken by files with a payment that counts twice.
 
     The right side uses the identity of all records, whichever of them the matching has compared.

@@ -1,7 +1,7 @@
-"""The identity of payments: which records report one payment. It depends on the records alone, on no bill.
+"""What makes two receipts one payment. It depends on the records alone, not on bills or on the bytes of a file.
 
-Records of one payment are found by what they say, never by the bytes of a file, so a file that comes again with other
-newlines, in halves, or as an overlapping statement changes nothing.
+So a file that is delivered again with other newlines, in halves, or as an overlapping statement changes nothing.
+:func:`identify` has the rule, and :func:`payment_order` decides which record of a payment counts.
 """
 
 from __future__ import annotations
@@ -27,165 +27,178 @@ from kokin._arrow import (
     thread_map,
     to_mask,
 )
-from kokin.matching import CONTENT, EL_FIELDS, KEY_KINDS, NO_KEY, REVERSAL, encode_text, group, hashes
-from kokin.reconcile._codes import Columns, code_texts, ranks
-
-#: The columns of :func:`overlaps`.
-OVERLAP_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("digest", pa.string()),
-        ("records", pa.int64()),
-        ("repeated", pa.int64()),
-        ("other_source", pa.string()),
-        ("other_digest", pa.string()),
-    ]
+from kokin.matching import (
+    CONTENT_COLUMNS,
+    KEY_COLUMNS,
+    KEY_KINDS,
+    NO_KEY,
+    REVERSAL,
+    encode_text,
+    first_of_runs,
+    group,
+    hash_keys,
+    starts_of_runs,
 )
+from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_columns, key_texts
 
 _FILE, _OTHER_FILE = ("source", "digest"), ("other_source", "other_digest")
+_COUNTS = ("records", "repeated")
+#: The columns of :func:`overlaps`.
+OVERLAP_SCHEMA = pa.schema(
+    [(name, pa.int64() if name in _COUNTS else pa.string()) for name in (*_FILE, *_COUNTS, *_OTHER_FILE)]
+)
 
-# Content, what differs most often first: few rows are left for the rest.
-_BY_DIFFERENCE = ("provider_key", "case_key", *KEY_KINDS[1:], "amount", "paid_on")
-_CONTENT = (*_BY_DIFFERENCE, *(name for name in CONTENT if name not in (*_BY_DIFFERENCE, "kind")))
+# Columns with the most different values first, so that few rows remain for the others.
+_SELECTIVE = ("provider_key", "case_key", *KEY_KINDS[1:], "amount", "paid_on")
+_CONTENT = (*_SELECTIVE, *(name for name in CONTENT_COLUMNS if name not in (*_SELECTIVE, "kind")))
+
+_WHEN = ("paid_on", "paid_time", "received_on", "provider_key")
+_WHAT = ("amount", "kind", *KEY_COLUMNS)
+#: The columns by which payments are sorted: when and under which reference a payment was made, what else it says, and
+#: where it was reported. The columns of a step are compared only where all steps before it are equal.
+SORT_COLUMNS = (
+    _WHEN,
+    (*_WHAT, *(name for name in CONTENT_COLUMNS if name not in (*_WHEN, *_WHAT))),
+    ("digest", "record_no", "source"),
+)
 
 
 class Identity(NamedTuple):
     """The payments that ``n`` records report."""
 
-    #: int64 (n,): the row that counts for the payment of each row; of a payment's rows one counts, for itself.
+    #: int64 (n,): the row that counts for the payment of each row; it counts for itself.
     counted: Int64Array
-    #: bool (n,): the row counts, and others of its kind with the same ``provider_key`` are other payments (KEY_REUSED).
+    #: bool (n,): the row counts, and other rows of its kind with its ``provider_key`` are other payments (KEY_REUSED).
     reused: BoolArray
 
     @property
     def duplicate(self) -> BoolArray:
         """The rows that do not count (DUPLICATE_RECORD): bool (n,)."""
-        repeats: BoolArray = self.counted != np.arange(len(self.counted))
-        return repeats
+        is_duplicate: BoolArray = self.counted != np.arange(len(self.counted))
+        return is_duplicate
 
 
-class _Groups(NamedTuple):
-    """Rows in groups, ``k`` rows."""
+class _Payments(NamedTuple):
+    """Rows with a number for the payment that each reports, ``k`` rows."""
 
     rows: Int64Array
-    #: int64 (k,): the payment of each.
+    #: int64 (k,): the payment.
     payment: Int64Array
-    #: int64 (k,): a number for what each says; two payments of one content are no reuse of a key.
+    #: int64 (k,): a number for the content; two payments of one content are no reuse of a key.
     content: Int64Array
 
 
-def identify(some: Columns, kind: UInt8Array, part: Int64Array) -> Identity:
+def identify(columns: EncodedColumns, kind: UInt8Array, table_no: Int64Array) -> Identity:
     """Find the records that report one payment.
 
     - A record whose ``provider_key`` was **assigned** to one payment is the payment of every record with the same key,
-      kind, amount and day, unless two of them name different payment numbers. Records may say more or less of it; the
-      one that names a number counts before one that names none.
-    - Every other record (a **composed** key, or none) is one payment with the records of other files that say the same
-      in every field but the payer's name: the n-th of a file with the n-th of another.
+      kind, amount and day, unless two of them have different payment numbers. Records may have more or fewer details;
+      one with a number counts before one without.
+    - Every other record (a **composed** key, or none) is one payment with the records of other files that are equal in
+      every field but the payer's name: the n-th of a file with the n-th of another.
     - A record of a **whole booking** (its ``provider_key`` is the ``batch_key`` of others) is the same money as these,
       unless it is more.
 
     Args:
-        some: the columns of the records. Records that may be one payment must all be among them.
+        columns: the columns of the records. All records that may report one of their payments must be among them.
         kind: uint8 (n,): codes of ``KINDS``.
-        part: int64 (n,): which of the tables a record came in; a file without ``digest`` is a ``source`` of one table.
+        table_no: int64 (n,): the table of each record; without ``digest``, a file is a ``source`` of one table.
     """
-    count = len(some)
-    keyed = some.known("provider_key")
-    assigned = keyed & ~some.true("key_composed")
-    shared, key = _alike(some, np.flatnonzero(keyed), ("provider_key",))
-    unkeyed = np.concatenate([shared[~assigned[shared]], np.flatnonzero(~keyed)])
-    found = [_by_key(some, kind, shared[assigned[shared]]), _by_content(some, kind, part, unkeyed)]
-    rows, payment, content = (np.concatenate(column) for column in zip(*_apart(found), strict=True))
+    total = len(columns)
+    has_key = columns.is_present("provider_key")
+    is_assigned = has_key & ~columns.is_true("key_composed")
+    shared, key = _equal_rows(columns, np.flatnonzero(has_key), ("provider_key",))
+    other = np.concatenate([shared[~is_assigned[shared]], np.flatnonzero(~has_key)])
+    by_key = _payments_by_key(columns, kind, shared[is_assigned[shared]])
+    by_content = _payments_by_content(columns, kind, table_no, other)
+    rows = np.concatenate([by_key.rows, by_content.rows])
+    # Numbers of the first are below those of the second.
+    payment, content = (
+        np.concatenate([first, second + len(by_key.rows)])
+        for first, second in ((by_key.payment, by_content.payment), (by_key.content, by_content.content))
+    )
 
-    counted = np.arange(count)
-    first = _first(payment, _order(some, rows))
-    counted[rows] = rows[first]
-    variant = np.arange(count)
-    variant[rows] = count + content
-    reused = np.zeros(count, np.bool_)
+    counted, variant = np.arange(total), np.arange(total)
+    counted[rows] = rows[_first_of_group(payment, _counting_order(columns, rows))]
+    variant[rows] = total + content
+    reused = np.zeros(total, np.bool_)
     counts = counted[shared] == shared
     shared, key = shared[counts], key[counts]
-    reused[shared] = _differ(group(key, kind[shared]), variant[shared])
-    _add_bookings(some, kind, counted, reused)
-    return Identity(counted, reused)
+    reused[shared] = _has_several(group(key, kind[shared]), variant[shared])
+    return _with_bookings(columns, kind, Identity(counted, reused))
 
 
-def _apart(found: list[_Groups]) -> list[_Groups]:
-    """Number the groups of several finds so that no two have a number in common."""
-    start, moved = 0, []
-    for groups in found:
-        moved.append(_Groups(groups.rows, groups.payment + start, groups.content + start))
-        start += len(groups.rows)
-    return moved
-
-
-def _by_key(some: Columns, kind: UInt8Array, rows: Int64Array) -> _Groups:
-    """The groups of records with an assigned key that others have too."""
-    rows, groups = _alike(some, rows, ("provider_key", "amount", "paid_on"))
+def _payments_by_key(columns: EncodedColumns, kind: UInt8Array, rows: Int64Array) -> _Payments:
+    """Return the payments of records with an assigned key that others have too."""
+    rows, groups = _equal_rows(columns, rows, ("provider_key", "amount", "paid_on"))
     groups = group(groups, kind[rows])
-    columns = some.some(rows)
-    numbers = _numbers(columns)
-    # Where one kind of number has two values, each record goes by the first number that it has.
-    differ = np.zeros(len(rows), np.bool_)
+    columns = columns.take(rows)
+    numbers = _payment_numbers(columns)
+    # If a group has two numbers of one kind, each of its records goes by the first number that it has.
+    has_conflict = np.zeros(len(rows), np.bool_)
     for number in numbers:
         has = np.flatnonzero(number >= 0)
         several = np.zeros(len(rows), np.bool_)
-        several[groups[has]] = _differ(groups[has], number[has])
-        differ |= several[groups]
-    own = np.zeros(len(rows), np.int64)
-    for place, number in reversed(list(enumerate(numbers))):
-        own = np.where(number >= 0, 1 + number * len(numbers) + place, own)
-    number = np.where(differ, own, 0)
+        several[groups[has]] = _has_several(groups[has], number[has])
+        has_conflict |= several[groups]
+    first_number = np.zeros(len(rows), np.int64)
+    for kind_no, number in reversed(list(enumerate(numbers))):
+        first_number = np.where(number >= 0, 1 + number * len(numbers) + kind_no, first_number)
+    number = np.where(has_conflict, first_number, 0)
     # A record without a number goes with the first one that has one.
-    lost = np.flatnonzero(differ & (own == 0))
-    if len(lost):
-        first = _first(groups, _order(some, rows))
-        number[lost] = own[first[lost]]
+    without = np.flatnonzero(has_conflict & (first_number == 0))
+    if len(without):
+        first = _first_of_group(groups, group(first_number == 0, payment_order(columns)))
+        number[without] = first_number[first[without]]
     payment = group(groups, number)
-    return _Groups(rows, payment, payment)
+    return _Payments(rows, payment, payment)
 
 
-def _by_content(some: Columns, kind: UInt8Array, part: Int64Array, rows: Int64Array) -> _Groups:
-    """The groups of records that say the same in every field, numbered inside their files."""
-    rows, content = _alike(some, rows, _CONTENT)
+def _payments_by_content(
+    columns: EncodedColumns, kind: UInt8Array, table_no: Int64Array, rows: Int64Array
+) -> _Payments:
+    """Return the payments of records that are equal in every field, numbered inside their files.
+
+    Three equal records, two in file a and one in file b, are two payments: 0 and 1 in a, 0 in b.
+    """
+    rows, content = _equal_rows(columns, rows, _CONTENT)
     content = group(content, kind[rows])
-    columns = some.some(rows)
-    file, in_file = _files(columns, part[rows])
-    record = columns.code("record_no").astype(np.int64)
-    one_record = in_file & (record > 0)
+    columns = columns.take(rows)
+    file, has_digest = _files(columns, table_no[rows])
+    record = columns.codes("record_no").astype(np.int64)
+    is_numbered = has_digest & (record > 0)
     # A file may have several names; records without a number are in the order of these.
-    order = np.lexsort((columns.rank("source"), record, record <= 0, file, content))
-    head = _changes(content[order], file[order])
+    order = np.lexsort((columns.ranks("source"), record, record <= 0, file, content))
+    is_first = starts_of_runs(content[order], file[order])
     # The same record of the same file, in two tables, is one record.
-    new = head | _changes(record[order]) | ~one_record[order]
-    nth = np.cumsum(new).astype(np.int64)
-    nth -= nth[head][np.cumsum(head) - 1]
+    is_new = is_first | starts_of_runs(record[order]) | ~is_numbered[order]
+    nth = np.cumsum(is_new).astype(np.int64)
+    nth -= first_of_runs(nth, is_first)
     number = np.empty(len(rows), np.int64)
     number[order] = nth
-    return _Groups(rows, group(content, number), content)
+    return _Payments(rows, group(content, number), content)
 
 
-def _files(some: Columns, part: Int64Array) -> tuple[Int64Array, BoolArray]:
-    """A number for the file of each record, int64 (n,), and whether it has a ``digest``, bool (n,)."""
-    digest = some.known("digest")
-    places = (np.where(digest, -1, part), np.where(digest, -1, some.code("source")))
-    return group(np.where(digest, some.code("digest"), -1), *places), digest
+def _files(columns: EncodedColumns, table_no: Int64Array) -> tuple[Int64Array, BoolArray]:
+    """Return a number for the file of each record, int64 (n,), and whether it has a ``digest``, bool (n,)."""
+    has_digest = columns.is_present("digest")
+    table, source = np.where(has_digest, -1, table_no), np.where(has_digest, -1, columns.codes("source"))
+    return group(np.where(has_digest, columns.codes("digest"), -1), table, source), has_digest
 
 
-def _alike(some: Columns, rows: Int64Array, names: tuple[str, ...]) -> tuple[Int64Array, Int64Array]:
-    """The rows that equal another one in some columns, and a number for what they say there: int64 (k,) each.
+def _equal_rows(columns: EncodedColumns, rows: Int64Array, names: tuple[str, ...]) -> tuple[Int64Array, Int64Array]:
+    """Return the rows that equal another one in some columns, and a number for their values: int64 (k,) each.
 
-    Column by column, and each time without the rows that equal no other any more.
+    Column by column; rows that no longer equal another one are dropped before the next column.
     """
-    names = tuple(name for name in names if some.has(name))
+    names = tuple(name for name in names if columns.has(name))
     if names and len(rows):
-        rows = rows[_may_repeat(some.some(rows), names[0])]
+        rows = rows[_may_repeat(columns.take(rows), names[0])]
     groups = np.zeros(len(rows), np.int64)
     for name in names:
         if not len(rows):
             break
-        code = some.some(rows).code(name).astype(np.int64)
+        code = columns.take(rows).codes(name).astype(np.int64)
         code -= code.min()
         # Codes of texts are small; they need no sorting.
         groups = group(groups, code) if groups.any() or code.max() > 2 * len(rows) else code
@@ -194,75 +207,58 @@ def _alike(some: Columns, rows: Int64Array, names: tuple[str, ...]) -> tuple[Int
     return rows, group(groups)
 
 
-def _may_repeat(some: Columns, name: str) -> BoolArray:
-    """The rows whose text may be that of another one, by a hash: bool (n,). Most texts of a long column are unique.
+def _may_repeat(columns: EncodedColumns, name: str) -> BoolArray:
+    """Return the rows whose text may equal that of another one, by a hash: bool (n,).
 
-    Only an optimisation: each text of the column would be found to be unique otherwise, which takes far longer.
+    Only an optimisation for long columns, in which most texts are unique: encoding them all takes far longer.
     """
-    column = some.texts(name)
-    if not (pt.is_string(column.type) or pt.is_large_string(column.type)) or len(some) < CHUNK_ROWS:
-        return np.ones(len(some), np.bool_)
+    column = columns.column(name)
+    if not (pt.is_string(column.type) or pt.is_large_string(column.type)) or len(columns) < CHUNK_ROWS:
+        return np.ones(len(columns), np.bool_)
     batches = pa.table([column], [name]).to_batches(max_chunksize=CHUNK_ROWS)
     longest = pc.max(pc.binary_length(column)).as_py() or 0
     widths = {fixed_width(batch.column(0)) for batch in batches}
     width = widths.pop() if len(widths) == 1 else None
 
-    def hashed_texts(batch: pa.RecordBatch) -> UInt64Array:
+    def hash_texts(batch: pa.RecordBatch) -> UInt64Array:
         if not width or width < 8:
-            return hashes(encode_text(batch.column(0), -(-longest // 8) or 1).words)
+            return hash_keys(encode_text(batch.column(0), -(-longest // 8) or 1).words)
         letters = text_buffers(batch.column(0))[1].reshape(-1, width)
         starts = [*range(0, width - 8, 8), width - 8]
-        return hashes(np.stack([letters[:, at : at + 8].view("<u8")[:, 0] for at in starts], axis=1))
+        return hash_keys(np.stack([letters[:, at : at + 8].view("<u8")[:, 0] for at in starts], axis=1))
 
-    hashed = np.concatenate(thread_map(hashed_texts, batches))
-    ordered = hashed.copy()
+    hashes = np.concatenate(thread_map(hash_texts, batches))
+    ordered = hashes.copy()
     sort(ordered)
-    return np.isin(hashed, ordered[1:][ordered[1:] == ordered[:-1]])
+    return np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]])
 
 
-def _numbers(some: Columns) -> list[Int64Array]:
-    """The payment numbers of each record by kind (:data:`kokin.matching.KEY_KINDS`) as codes, -1 for none."""
-    el_fields = [name for name in EL_FIELDS if some.has(name)]
-    el_number = np.full(len(some), -1, np.int64)
-    if len(el_fields) == len(EL_FIELDS):
-        has = np.logical_and.reduce([some.known(name) for name in EL_FIELDS])
-        padded = pc.utf8_lpad(some.texts("case_key").cast(pa.string()), 20, "0")
-        codes = [some.code(name) for name in EL_FIELDS if name != "case_key"]
-        el_number = np.where(has, group(code_texts(padded), *codes), -1)
-    found = [el_number]
-    for name in KEY_KINDS[1:]:
-        code = some.code(name).astype(np.int64)
-        if name == "barcode" and some.has(name):
-            code = code_texts(pc.utf8_slice_codeunits(some.texts(name).cast(pa.string()), 2, 29))
-        found.append(np.where(some.known(name), code, -1))
-    return found
+def _payment_numbers(columns: EncodedColumns) -> list[Int64Array]:
+    """Return the payment numbers of each record by kind (``KEY_KINDS``) as codes, int64 (n,) each; -1: none."""
+    numbers = []
+    for kind in KEY_KINDS:
+        is_present = np.logical_and.reduce([columns.is_present(name) for name in key_columns(kind)])
+        numbers.append(np.where(is_present, encode_texts(pa.chunked_array([key_texts(columns, kind)])), -1))
+    return numbers
 
 
-def _order(some: Columns, rows: Int64Array) -> Int64Array:
-    """The order in which rows of one payment count: with a number first, then the order of finals."""
-    columns = some.some(rows)
-    named = np.logical_or.reduce([number >= 0 for number in _numbers(columns)])
-    return group(~named, ranks(columns))
+def _counting_order(columns: EncodedColumns, rows: Int64Array) -> Int64Array:
+    """Return the order in which records of one payment count: with a number first, then the order of payments."""
+    columns = columns.take(rows)
+    has_number = np.logical_or.reduce([number >= 0 for number in _payment_numbers(columns)])
+    return group(~has_number, payment_order(columns))
 
 
-def _first(groups: Int64Array, order: Int64Array) -> Int64Array:
-    """The place of the row that comes first in the group of each row: int64 (k,)."""
+def _first_of_group(groups: Int64Array, order: Int64Array) -> Int64Array:
+    """Return for each row the row that comes first in its group: int64 (k,)."""
     by_order = np.lexsort((order, groups))
-    head = _changes(groups[by_order])
     first = np.empty(len(groups), np.int64)
-    first[by_order] = by_order[head][np.cumsum(head) - 1]
+    first[by_order] = first_of_runs(by_order, starts_of_runs(groups[by_order]))
     return first
 
 
-def _changes(*columns: Int64Array) -> BoolArray:
-    """Where a row differs from the one before it in any column; the first row does: bool (k,)."""
-    new = np.ones(len(columns[0]), np.bool_)
-    new[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    return new
-
-
-def _differ(groups: Int64Array, values: Int64Array) -> BoolArray:
-    """The rows in whose group there are two values: bool (k,)."""
+def _has_several(groups: Int64Array, values: Int64Array) -> BoolArray:
+    """Return the rows whose group has different values: bool (k,)."""
     size = int(groups.max(initial=-1)) + 1
     low, high = np.full(size, np.iinfo(np.int64).max), np.full(size, np.iinfo(np.int64).min)
     np.minimum.at(low, groups, values)
@@ -271,119 +267,134 @@ def _differ(groups: Int64Array, values: Int64Array) -> BoolArray:
     return differ
 
 
-def _add_bookings(some: Columns, kind: UInt8Array, counted: Int64Array, reused: BoolArray) -> None:
-    """Find the records of whole bookings (一括入金), and write into ``counted`` and ``reused`` what becomes of them."""
-    counts = counted == np.arange(len(some))
-    booking, member, own, batch = bookings(some, counts)
+def _with_bookings(columns: EncodedColumns, kind: UInt8Array, identity: Identity) -> Identity:
+    """Return the identity with the records of whole bookings (一括入金) counted as the money of their transactions."""
+    counted, reused = identity.counted.copy(), identity.reused.copy()
+    booking, member, booking_key, member_key = _find_bookings(columns, ~identity.duplicate)
     if not len(booking):
-        return
-    both = group(np.concatenate([own, batch]), np.concatenate([kind[booking], kind[member]]))
-    of_booking, of_member = both[: len(booking)], both[len(booking) :]
-    sums, first = np.zeros(len(both), np.int64), np.full(len(both), -1)
-    amount = some.code("amount").astype(np.int64)
+        return identity
+    numbers = group(np.concatenate([booking_key, member_key]), np.concatenate([kind[booking], kind[member]]))
+    of_booking, of_member = numbers[: len(booking)], numbers[len(booking) :]
+    sums, first = np.zeros(len(numbers), np.int64), np.full(len(numbers), -1)
+    amount = columns.codes("amount").astype(np.int64)
     np.add.at(sums, of_member, amount[member])
-    first[of_member] = member[_first(of_member, _order(some, member))]
-    has = first[of_booking] >= 0
-    covered = has & (amount[booking] <= sums[of_booking])
-    counted[booking[covered]] = first[of_booking][covered]
-    counted[:] = counted[counted]
-    reused[booking[has & ~covered]] = True
-    reused[booking[covered]] = False
+    first[of_member] = member[_first_of_group(of_member, _counting_order(columns, member))]
+    has_members = first[of_booking] >= 0
+    is_covered = has_members & (amount[booking] <= sums[of_booking])
+    counted[booking[is_covered]] = first[of_booking][is_covered]
+    reused[booking[has_members]] = ~is_covered[has_members]
+    return Identity(counted[counted], reused)
 
 
-def bookings(some: Columns, among: BoolArray) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
-    """The records of whole bookings that have transactions, and these transactions, some rows among them.
+def _find_bookings(columns: EncodedColumns, among: BoolArray) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
+    """Return the records of whole bookings that have transactions, and these transactions, ``among`` some records.
 
     A transaction has the ``batch_key`` of another record's ``provider_key``; a booking has no ``batch_key`` but its own
-    key. So none is both.
+    key. So no record is both.
 
     Returns:
         The rows of the bookings, and of the transactions; a number for the key of each: int64.
     """
-    nothing = np.empty(0, np.int64)
-    if not (some.has("batch_key") and some.has("provider_key")):
-        return nothing, nothing, nothing, nothing
-    own, batch = code_together(some, "provider_key", "batch_key")
-    has_own, has_batch = some.known("provider_key"), some.known("batch_key")
-    member = among & has_batch & (batch != own)
-    booking = among & has_own & (~has_batch | (batch == own))
-    wanted = np.zeros(max(own.max(initial=0), batch.max(initial=0)) + 1, np.bool_)
-    wanted[batch[member]] = True
-    booking &= wanted[own]
-    wanted[:] = False
-    wanted[own[booking]] = True
-    member &= wanted[batch]
-    rows = np.flatnonzero(booking), np.flatnonzero(member)
-    return (*rows, own[rows[0]], batch[rows[1]])
+    empty = np.empty(0, np.int64)
+    if not (columns.has("batch_key") and columns.has("provider_key")):
+        return empty, empty, empty, empty
+    own_key, batch_key = encode_together(columns, "provider_key", "batch_key")
+    has_own, has_batch = columns.is_present("provider_key"), columns.is_present("batch_key")
+    is_member = among & has_batch & (batch_key != own_key)
+    is_booking = among & has_own & (~has_batch | (batch_key == own_key))
+    size = max(own_key.max(initial=0), batch_key.max(initial=0)) + 1
+    is_booking &= _mask(batch_key[is_member], size)[own_key]
+    is_member &= _mask(own_key[is_booking], size)[batch_key]
+    bookings, members = np.flatnonzero(is_booking), np.flatnonzero(is_member)
+    return bookings, members, own_key[bookings], batch_key[members]
 
 
-def code_together(some: Columns, *names: str) -> list[Int64Array]:
-    """Text columns as integers that are equal where the texts are, in whichever of the columns: int64 (n,) each."""
-    texts = [chunk for name in names for chunk in some.texts(name).cast(pa.string()).chunks]
-    return np.split(code_texts(pa.chunked_array(texts, pa.string())), len(names))
+def _mask(values: Int64Array, size: int) -> BoolArray:
+    """Return which of the numbers 0 to ``size - 1`` are among some values: bool (size,)."""
+    mask = np.zeros(size, np.bool_)
+    mask[values] = True
+    return mask
 
 
-def linked(some: Columns, kind: UInt8Array, slip: Int32Array, by: UInt8Array) -> BoolArray:
-    """The records that may interact with another one through their keys, not through an obligation: bool (n,).
+def linked_by_key(columns: EncodedColumns, kind: UInt8Array, slip: Int32Array, key_kind: UInt8Array) -> BoolArray:
+    """Return the records that may interact with another one through their keys, not through an obligation: bool (n,).
 
     Records that share no obligation have different slips, so two of them with one key can be one payment only if they
-    name different kinds of numbers, or one names none. All records with a key of such a record are found, the records
-    of bookings and their transactions, and those that a reversal names, alone or as a booking. For what a record
-    without one of these becomes, no other record matters.
+    have different kinds of numbers, or one has none. Found are all records with a key of such a record, the records of
+    bookings and their transactions, and those that a reversal refers to, alone or as a booking. The result of any other
+    record does not depend on another record.
 
     Args:
-        some: the columns of all records.
+        columns: the columns of all records.
         kind: uint8 (n,): codes of ``KINDS``.
-        slip: int32 (n,): the slip or what is in its place.
-        by: uint8 (n,): the kind of number that each was looked up by.
+        slip: int32 (n,): the slip or the code in its place.
+        key_kind: uint8 (n,): the kind of key by which each was looked up.
     """
-    found = np.zeros(len(some), np.bool_)
-    none = slip == NO_KEY
-    usual = np.bincount(by[~none], minlength=1).argmax()
-    other = np.flatnonzero(none | (by != usual))
-    keyed = [name for name in ("provider_key", "batch_key") if some.has(name)]
-    keys = [_texts(some.some(other), "provider_key")] if len(other) and some.has("provider_key") else []
-    if some.has("cancels"):
-        keys.append(_texts(some.some(np.flatnonzero(kind == REVERSAL)), "cancels"))
-    if keys:
-        wanted = pc.unique(pa.chunked_array(keys)).drop_null()
-        wanted = wanted.filter(pc.not_equal(wanted, ""))
-        for name in keyed if len(wanted) else []:
-            found |= to_mask(combine(pc.is_in(some.texts(name).cast(pa.string()), value_set=wanted)))
-    if len(keyed) == 2:
-        booking, member, *_ = bookings(some, np.ones(len(some), np.bool_))
-        found[booking] = found[member] = True
-    return found
+    linked = np.zeros(len(columns), np.bool_)
+    has_no_key = slip == NO_KEY
+    usual = np.bincount(key_kind[~has_no_key], minlength=1).argmax()
+    unusual = np.flatnonzero(has_no_key | (key_kind != usual))
+    references = []
+    if len(unusual) and columns.has("provider_key"):
+        references.append(combine(columns.take(unusual).texts("provider_key")))
+    if columns.has("cancels"):
+        references.append(combine(columns.take(np.flatnonzero(kind == REVERSAL)).texts("cancels")))
+    key_columns = [name for name in ("provider_key", "batch_key") if columns.has(name)]
+    if references:
+        values = pc.unique(pa.chunked_array(references)).drop_null()
+        values = values.filter(pc.not_equal(values, ""))
+        for name in key_columns if len(values) else []:
+            linked |= to_mask(combine(pc.is_in(columns.texts(name), value_set=values)))
+    if len(key_columns) == 2:
+        bookings, members, *_ = _find_bookings(columns, np.ones(len(columns), np.bool_))
+        linked[bookings] = linked[members] = True
+    return linked
 
 
-def _texts(some: Columns, name: str) -> pa.Array:
-    return combine(some.texts(name).cast(pa.string()))
+def payment_order(columns: EncodedColumns) -> Int64Array:
+    """Return the sort key of each record by :data:`SORT_COLUMNS`, equal for records that are equal in all: int64 (n,).
+
+    What a payment says comes before where it was reported. So the order is the same if a file is delivered again in
+    other bytes or in parts, and it does not depend on the order of the input.
+    """
+    order = np.zeros(len(columns), np.int64)
+    tied = np.arange(len(columns))
+    for names in SORT_COLUMNS:
+        if len(tied):
+            within = np.zeros(len(columns), np.int64)
+            rows = columns.take(tied)
+            within[tied] = group(order[tied], *(rows.ranks(name) for name in names if rows.has(name)))
+            order = group(order, within)
+            tied = np.flatnonzero(np.bincount(order)[order] > 1)
+    return order
 
 
-def overlap_table(some: Columns, part: Int64Array, identity: Identity) -> pa.Table:
-    """The files that repeat records of other files; see :func:`kokin.reconcile.overlaps`."""
+def overlap_table(columns: EncodedColumns, table_no: Int64Array, identity: Identity) -> pa.Table:
+    """Return the files that repeat records of other files; see :func:`kokin.reconcile.overlaps`."""
     duplicate = np.flatnonzero(identity.duplicate)
     counted = identity.counted[duplicate]
     rows = np.concatenate([duplicate, counted])
-    involved = some.some(rows)
-    file, name = _files(involved, part[rows])[0], group(involved.code("source"), involved.code("digest"))
+    involved = columns.take(rows)
+    file, name = _files(involved, table_no[rows])[0], group(involved.codes("source"), involved.codes("digest"))
     half = len(duplicate)
     differs = (file[:half] != file[half:]) | (name[:half] != name[half:])
     if not differs.any():
         return OVERLAP_SCHEMA.empty_table()
-    ours, others = _file_names(some.some(duplicate[differs])), _file_names(some.some(counted[differs]))
-    pairs = pa.table([*ours.columns, *others.columns], names=[*_FILE, *_OTHER_FILE])
+    files, others = _file_names(columns.take(duplicate[differs])), _file_names(columns.take(counted[differs]))
+    pairs = pa.table([*files.columns, *others.columns], names=[*_FILE, *_OTHER_FILE])
     pairs = pairs.group_by(pairs.column_names).aggregate([([], "count_all")])
-    sizes = _file_names(some).group_by(list(_FILE)).aggregate([([], "count_all")])
-    told = pairs.join(sizes.rename_columns([*_FILE, "records"]), list(_FILE)).rename_columns(
+    sizes = _file_names(columns).group_by(list(_FILE)).aggregate([([], "count_all")])
+    overlaps = pairs.join(sizes.rename_columns([*_FILE, "records"]), list(_FILE)).rename_columns(
         [*_FILE, *_OTHER_FILE, "repeated", "records"]
     )
     order = [(field, "ascending") for field in (*_FILE, *_OTHER_FILE)]
-    return told.select(OVERLAP_SCHEMA.names).sort_by(order).cast(OVERLAP_SCHEMA)
+    return overlaps.select(OVERLAP_SCHEMA.names).sort_by(order).cast(OVERLAP_SCHEMA)
 
 
-def _file_names(some: Columns) -> pa.Table:
-    """``source, digest`` of each record, empty where it has none."""
-    return pa.table(
-        {name: pc.fill_null(_texts(some, name), "") if some.has(name) else pa.repeat("", len(some)) for name in _FILE}
-    )
+def _file_names(columns: EncodedColumns) -> pa.Table:
+    """Return ``source, digest`` of each record, empty if it has none."""
+
+    def texts(name: str) -> pa.Array:
+        return pc.fill_null(combine(columns.texts(name)), "") if columns.has(name) else pa.repeat("", len(columns))
+
+    return pa.table({name: texts(name) for name in _FILE})

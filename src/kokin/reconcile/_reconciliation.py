@@ -24,9 +24,8 @@ from kokin.reconcile._controls import (
     unchecked,
 )
 from kokin.reconcile._findings import overlapping_files, receipt_findings
-from kokin.reconcile._judged import Judged
+from kokin.reconcile._matches import Matches, Receipts
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._receipts import Receipts
 from kokin.reconcile._tables import (
     OutcomeRows,
     balance_batches,
@@ -99,7 +98,7 @@ class MatchedRun:
 
     index: Index
     receipts: Receipts
-    matches: Judged
+    matches: Matches
     policy: Policy
     bills: pa.Table | None = None
     """The table from which the index was built; None if only an index is known."""
@@ -107,7 +106,7 @@ class MatchedRun:
     @property
     def balance(self) -> Int64Array:
         """Yen open on each obligation after the run: int64 (m,)."""
-        return self.matches.open
+        return self.matches.balance_after
 
     @property
     def provisional_slips(self) -> Int32Array:
@@ -124,6 +123,14 @@ class MatchedRun:
     def rows(self) -> OutcomeRows:
         """The receipts in the order of the outcomes, as numpy columns."""
         return OutcomeRows(self.receipts, self.matches, *self.outcomes)
+
+    @cached_property
+    def row_of_receipt(self) -> Int64Array:
+        """The row of each receipt in the table of outcomes: int64 (n,)."""
+        order = self.outcomes[1]
+        row_of_receipt = np.empty(len(order), np.int64)
+        row_of_receipt[order] = np.arange(len(order))
+        return row_of_receipt
 
     @cached_property
     def exceptions(self) -> pa.Table:
@@ -252,10 +259,7 @@ class Reconciliation:
     @cached_property
     def payments(self) -> Int64Array:
         """For each row of :attr:`outcomes` the row that counts for its payment, mostly itself: int64 (n,)."""
-        order = self.run.outcomes[1]
-        row_of_receipt = np.empty(len(order), np.int64)
-        row_of_receipt[order] = np.arange(len(order))
-        return row_of_receipt.take(self.run.receipts.identity.counted[order])
+        return self.run.row_of_receipt.take(self.run.receipts.identity.counted[self.run.outcomes[1]])
 
     @property
     def reused(self) -> BoolArray:
@@ -269,7 +273,7 @@ class Reconciliation:
         return [
             *map(unchecked, ("T1", "T2", "T3")),
             run.disposition_control,
-            balance_control(run.index.debts, run.matches, run.dispositions),
+            balance_control(run.index.obligations, run.matches, run.dispositions),
             run.payment_control,
         ]
 
@@ -304,5 +308,5 @@ def reconcile(
     table = None if isinstance(bills, Index) else as_table(bills)
     index = bills if isinstance(bills, Index) else Index.build(table)
     receipt_columns = Receipts(receipts, index)
-    matches = Judged(index, receipt_columns, policy)
+    matches = Matches(index, receipt_columns, policy)
     return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, table))

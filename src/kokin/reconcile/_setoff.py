@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
+from kokin.matching import allocate_in_order
 from kokin.model import Outcome
 from kokin.reconcile._bill_columns import BillColumns
 from kokin.reconcile._columns import Days, category_texts, days_array
@@ -147,7 +148,8 @@ def setoff_candidates(
         np.subtract.at(balance, debt, yen)
         flags = np.full(len(yen), needs_consent), np.zeros(len(yen), np.bool_)
         pairs.append((overpaid[payment], debts.slip[debt], yen, *flags))
-    yen = _allocate_in_order(wrong.debt, rows.applied[wrong.row], balance)
+    ones = np.ones(len(wrong.row), np.int64)
+    yen, _, _ = allocate_in_order(rows.applied[wrong.row], ones, wrong.debt, wrong.debt, balance)
     pairs.append((wrong.row, debts.slip[wrong.debt], yen, np.zeros(len(yen), np.bool_), np.ones(len(yen), np.bool_)))
     found = SetoffCandidates._make(np.concatenate(column) for column in zip(*pairs, strict=True))
     due_on = bills.fiscal_dates.due_on[found.slip]
@@ -283,18 +285,6 @@ def _find(points: Int64Array, intervals: _Intervals, start: Int64Array) -> tuple
     return found, (points < end[found]) & (points >= end[found] - intervals.yen[found])
 
 
-def _allocate_in_order(debt: Int64Array, amount: Int64Array, balance: Int64Array) -> Int64Array:
-    """Return what each row takes of its debt, int64 (k,), if the rows of one debt take in their order."""
-    order = np.argsort(debt, kind="stable")
-    sums = np.cumsum(amount[order])
-    before = sums - amount[order]
-    is_first = np.diff(debt[order], prepend=-1) != 0
-    before -= before[is_first][np.cumsum(is_first) - 1]
-    yen = np.empty_like(amount)
-    yen[order] = np.clip(balance[debt[order]] - before, 0, amount[order])
-    return yen
-
-
 def candidate_table(
     candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, balance: Int64Array
 ) -> pa.Table:
@@ -306,7 +296,7 @@ def candidate_table(
         {
             **{name: outcomes.column(name) for name in ("source", "record_no", "bill_id")},
             "kind": _kind_texts(rows, candidates.row, candidates.is_wrong_instalment),
-            "debt_bill_id": bills.index.names(candidates.slip),
+            "debt_bill_id": bills.index.bill_ids(candidates.slip),
             "charge": bills.charge.texts(candidates.slip),
             "item_code": bills.text_column("item_code").take(slip),
             "period": bills.period.take(slip),

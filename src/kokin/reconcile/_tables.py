@@ -46,14 +46,12 @@ from kokin.matching import (
     SUPERSEDED,
     SUSPENSE,
     Index,
-    disposition,
+    MatchResult,
     group,
 )
 from kokin.model import Disposition, Outcome, ReceiptKind
-from kokin.reconcile._codes import Columns
-from kokin.reconcile._columns import Days, day_column, int_column, text_column
-from kokin.reconcile._judged import Judged
-from kokin.reconcile._receipts import Receipts
+from kokin.reconcile._columns import Days, EncodedColumns, day_column, int_column, text_column
+from kokin.reconcile._matches import Matches, Receipts
 
 _TEXT, _INT = pa.string(), pa.int64()
 OUTCOME_SCHEMA = pa.schema(
@@ -70,7 +68,7 @@ EXCEPTION_SCHEMA = pa.schema([*OUTCOME_SCHEMA, ("field", _TEXT), ("expected", _T
 _OUTCOME_TEXTS = text_array(OUTCOMES)
 _DISPOSITIONS = tuple(Disposition)
 _DISPOSITION_TEXTS = text_array(_DISPOSITIONS)
-#: Indices of ``_DISPOSITIONS`` by what :func:`kokin.matching.disposition` returns, if no balance was lowered.
+#: Indices of ``_DISPOSITIONS`` by the disposition of :class:`kokin.matching.MatchResult`, if no balance was lowered.
 _WITHOUT_APPLIED = np.array(
     [_DISPOSITIONS.index(Disposition(name)) for name in ("excess", "suspense", "provisional", "no_effect")], np.uint8
 )
@@ -103,7 +101,7 @@ class OutcomeRows:
     ``order``, int64 (n,), is the receipt of each row.
     """
 
-    def __init__(self, receipts: Receipts, matches: Judged, table: pa.Table, order: Int64Array) -> None:
+    def __init__(self, receipts: Receipts, matches: Matches, table: pa.Table, order: Int64Array) -> None:
         self.table, self.order = table, order
         self._receipts = receipts.table
         self.kind: UInt8Array = receipts.kind[order]
@@ -115,13 +113,13 @@ class OutcomeRows:
         self.applied: Int64Array = to_numpy(table.column("applied"), 0)
         self.excess: Int64Array = to_numpy(table.column("excess"), 0)
         self.balance_before: Int64Array = to_numpy(table.column("balance_before"), NO_BALANCE)
-        dispositions = disposition(self.outcome, self.kind)
+        disposition = matches.disposition[order]
         #: bool (n,) each: payments for a known bill;
-        self.is_booked: BoolArray = dispositions == BOOKED
+        self.is_booked: BoolArray = disposition == BOOKED
         #: payments for an unknown purpose (不明金), and reversals of such;
-        self.is_suspense: BoolArray = dispositions == SUSPENSE
+        self.is_suspense: BoolArray = disposition == SUSPENSE
         #: 速報 without a final (確報) yet, with or without a known bill.
-        self.is_provisional: BoolArray = dispositions == PROVISIONAL_YEN
+        self.is_provisional: BoolArray = disposition == PROVISIONAL_YEN
 
     def __len__(self) -> int:
         return len(self.order)
@@ -182,7 +180,7 @@ class OutcomeRows:
         return np.where(np.isnat(received), self.paid_on, received)
 
 
-def outcome_table(receipts: Receipts, index: Index, matches: Judged) -> tuple[pa.Table, Int64Array]:
+def outcome_table(receipts: Receipts, index: Index, matches: Matches) -> tuple[pa.Table, Int64Array]:
     """Return the outcomes by source, digest and record_no, and the receipt of each row: int64 (n,)."""
     batches = thread_map(
         lambda chunk: _outcome_batch(chunk[0], chunk[1], receipts, index, matches), _chunks(receipts.table)
@@ -192,7 +190,7 @@ def outcome_table(receipts: Receipts, index: Index, matches: Judged) -> tuple[pa
     return (table, np.arange(len(table))) if order is None else (table.take(int64_array(order)), order)
 
 
-def outcome_batches(receipts: Receipts, index: Index, matches: Judged) -> Iterator[pa.RecordBatch]:
+def outcome_batches(receipts: Receipts, index: Index, matches: Matches) -> Iterator[pa.RecordBatch]:
     """Yield the rows of :func:`outcome_table`, at least one batch.
 
     If the receipts are in its order already, one chunk at a time is held.
@@ -212,31 +210,31 @@ def _chunks(table: pa.Table) -> list[tuple[pa.RecordBatch, slice]]:
 
 
 def _outcome_batch(
-    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, matches: Judged
+    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, matches: Matches
 ) -> pa.RecordBatch:
     """Return the outcomes of a chunk of receipts; a number that a receipt lacks is that of its bill."""
-    slip, match = receipts.slip[rows], matches.part(rows)
+    slip, results = receipts.slip[rows], matches.results(rows)
     return pa.record_batch(
         [
             _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
             _column(batch, "record_no", pa.int64()),
-            _OUTCOME_TEXTS.take(from_numpy(match.outcome, pa.uint8())),
-            _disposition_texts(match.outcome, receipts.kind[rows], match.applied),
-            index.names(slip),
+            _OUTCOME_TEXTS.take(from_numpy(results.outcome, pa.uint8())),
+            _disposition_texts(results),
+            index.bill_ids(slip),
             *_el_fields(batch, slip, index),
             _column(batch, "amount", pa.int64()),
-            from_numpy(match.applied, pa.int64()),
-            from_numpy(match.excess, pa.int64()),
-            from_numpy(match.balance_before, pa.int64(), match.balance_before != NO_BALANCE),
+            from_numpy(results.applied, pa.int64()),
+            from_numpy(results.excess, pa.int64()),
+            from_numpy(results.balance_before, pa.int64(), results.balance_before != NO_BALANCE),
         ],
         OUTCOME_SCHEMA,
     )
 
 
-def _disposition_texts(outcome: UInt8Array, kind: UInt8Array, applied: Int64Array) -> pa.Array:
+def _disposition_texts(results: MatchResult) -> pa.Array:
     """Return the disposition of receipts; one with both applied and excess yen is ``applied``."""
-    codes = _WITHOUT_APPLIED[disposition(outcome, kind)]
-    codes[applied > 0] = _DISPOSITIONS.index(Disposition.APPLIED)
+    codes = _WITHOUT_APPLIED[results.disposition]
+    codes[results.applied > 0] = _DISPOSITIONS.index(Disposition.APPLIED)
     return _DISPOSITION_TEXTS.take(from_numpy(codes, pa.uint8()))
 
 
@@ -284,10 +282,11 @@ def _is_ascending(column: pa.ChunkedArray) -> bool:
 
 def _canonical_order(receipts: pa.Table, outcomes: pa.Table) -> Int64Array | None:
     """Return the rows by (source, digest, record_no), ties broken by every shown column; None: they are in order."""
-    rank = group(*(Columns(receipts).rank(name) for name in ("source", "digest", "record_no")))
+    receipt_columns, outcome_columns = EncodedColumns(receipts), EncodedColumns(outcomes)
+    rank = group(*map(receipt_columns.ranks, ("source", "digest", "record_no")))
     if len(rank) and rank.max() + 1 < len(rank):
-        shown = map(Columns(receipts).rank, _SHOWN_BY_EXCEPTIONS)
-        rank = group(rank, *map(Columns(outcomes).rank, outcomes.schema.names), *shown)
+        shown = map(receipt_columns.ranks, _SHOWN_BY_EXCEPTIONS)
+        rank = group(rank, *map(outcome_columns.ranks, outcomes.schema.names), *shown)
     return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
@@ -311,7 +310,7 @@ def balance_table(
         lambda chunk: _balance_batch(rows[chunk], index, balance, is_provisional), chunk_slices(len(rows))
     )
     table = pa.Table.from_batches(batches, BALANCE_SCHEMA)
-    return table if index.in_order else table.sort_by("bill_id")
+    return table if index.is_sorted else table.sort_by("bill_id")
 
 
 def balance_batches(index: Index, balance: Int64Array, provisional: Int32Array) -> Iterator[pa.RecordBatch]:
@@ -319,7 +318,7 @@ def balance_batches(index: Index, balance: Int64Array, provisional: Int32Array) 
 
     If the slips are in order, one chunk at a time is held.
     """
-    if not index.in_order:
+    if not index.is_sorted:
         yield from balance_table(index, balance, provisional).to_batches(max_chunksize=CHUNK_ROWS)
         return
     is_provisional = _mask(provisional, len(index))
@@ -334,8 +333,8 @@ def _mask(rows: Int32Array, count: int) -> BoolArray:
 
 
 def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, is_provisional: BoolArray) -> pa.RecordBatch:
-    billed = index.debts.of_slips(index.debts.billed, slips)
-    residual = index.debts.of_slips(balance, slips)
+    billed = index.obligations.sum_by_slip(index.obligations.billed, slips)
+    residual = index.obligations.sum_by_slip(balance, slips)
     status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
     status[billed > residual] = _STATUSES.index(BalanceStatus.PARTIAL)
     status[is_provisional[slips]] = _STATUSES.index(BalanceStatus.PROVISIONAL)
@@ -349,7 +348,7 @@ def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, is_prov
         billed[closed] = index.amount[slips[closed]]
         residual[closed] = paid[closed] = 0
     columns = [
-        index.names(slips),
+        index.bill_ids(slips),
         *(from_numpy(yen, pa.int64()) for yen in (billed, paid, residual)),
         _STATUS_TEXTS.take(from_numpy(status, pa.uint8())),
     ]
@@ -367,7 +366,7 @@ _EXPLANATIONS = {
     Outcome.DUPLICATE_PAYMENT: ("amount", "{balance_before}", "{amount}"),
     Outcome.BILL_CHANGED: ("status", "open", "superseded"),
     Outcome.CANCELLED_BILL: ("status", "open", "cancelled"),
-    Outcome.NO_BILL: ("{field}", "a bill", "{number}"),
+    Outcome.NO_BILL: ("{field}", "a bill", "{key}"),
     Outcome.MULTIPLE_BILLS: ("{field}", "one open bill", "{keys}"),
     Outcome.KEY_MISSING: ("", " | ".join(KEY_KINDS), ""),
     Outcome.REVERSED: ("kind", "no reversal", "reversal"),
@@ -384,16 +383,16 @@ def exception_table(receipts: Receipts, rows: OutcomeRows) -> pa.Table:
     table = rows.outcomes_at(at)
     outcome, receipt_rows = rows.outcome[at], rows.order[at]
     receipt_table = receipts.table.take(from_numpy(receipt_rows, pa.int64()))
-    by = receipts.by[receipt_rows]
-    number = receipts.number_texts(receipt_table, by)
+    key_kind = receipts.key_kind[receipt_rows]
+    key = receipts.key_texts(receipt_table, key_kind)
     texts = {name: text_column(receipt_table, name) for name in ("provider_key", "other_keys", "cancels")}
     texts = {name: pc.if_else(pc.equal(column, ""), None, column) for name, column in texts.items()}
     columns = {
         "{balance_before}": combine(table.column("balance_before")).cast(pa.string()),
         "{amount}": combine(table.column("amount")).cast(pa.string()),
-        "{field}": pa.array(KEY_KINDS).take(from_numpy(by, pa.uint8())),
-        "{number}": number,
-        "{keys}": pc.coalesce(pc.binary_join_element_wise(number, texts["other_keys"], ";"), number),
+        "{field}": pa.array(KEY_KINDS).take(from_numpy(key_kind, pa.uint8())),
+        "{key}": key,
+        "{keys}": pc.coalesce(pc.binary_join_element_wise(key, texts["other_keys"], ";"), key),
         "{provider_key}": texts["provider_key"],
         "{reversal}": pc.if_else(texts["cancels"].is_valid(), "cancels", "kind"),
         "{cancels}": pc.fill_null(texts["cancels"], "reversal"),

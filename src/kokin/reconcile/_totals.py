@@ -1,44 +1,199 @@
-"""Totals (科目別集計, 調定収納照合): receipts by account and year, and how the billed amounts explain the open ones."""
+"""Parts (内訳), totals (科目別集計) and receivables (調定収納照合).
+
+Payments are allocated to the parts of their bills, to the yen. Totals are receipts by account and year; receivables
+explain the open yen by the billed ones.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, combine, from_numpy, sum_by, to_numpy
+from kokin._arrow import Int32Array, Int64Array, UInt8Array, combine, from_numpy, sum_by, to_numpy
 from kokin.catalog import Catalog
+from kokin.matching import Allocations, allocate_in_order, fill_in_order
 from kokin.reconcile._bill_columns import BillColumns, Booking, book
-from kokin.reconcile._columns import category_texts, days_array
-from kokin.reconcile._parts import Pieces
+from kokin.reconcile._columns import Categorical, category_texts, days_array
 from kokin.reconcile._setoff import overpaid_rows
-from kokin.reconcile._shares import Shares
 from kokin.reconcile._tables import OutcomeRows
-from kokin.rules import YearClass
+from kokin.rules import SplitMethod, YearClass, columns
+
+_METHODS: tuple[SplitMethod, ...] = ("prorata", "water_first", "reject")
+_PRORATA, _WATER_FIRST, _REJECT = range(len(_METHODS))
+_NO_PARTS, _INVALID_PARTS = 10, 11
+
+_WATER = "water-charge"
 
 _BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
 _YEN = ("revenue", "overpaid", "suspense")
 
 
-def part_table(rows: OutcomeRows, bills: BillColumns, shares: Shares, pieces: Pieces, payments: Int64Array) -> pa.Table:
+class PartAllocations(NamedTuple):
+    """Allocations divided among parts, ``k`` rows; they add up to the allocations.
+
+    Yen that cannot be divided yet are booked without a part, and moved to the parts once they can.
+    """
+
+    #: int64 (k,): the row of the allocation.
+    allocation: Int64Array
+    #: (k,): the part; -1: not divided.
+    part: Categorical
+    #: int64 (k,).
+    yen: Int64Array
+
+
+class Mismatches(NamedTuple):
+    """Allocations that cannot be divided as their slip says, ``k`` rows."""
+
+    #: int64 (k,): the row of the allocation.
+    allocation: Int64Array
+    #: int64 (k,) each: yen.
+    expected: Int64Array
+    found: Int64Array
+
+
+class _PartTable(NamedTuple):
+    """The parts of ``t`` obligations in a row each, at most ``p``; padded with -1 and 0 yen."""
+
+    #: uint8 (t,): an index of ``_METHODS``, ``_NO_PARTS`` or ``_INVALID_PARTS``.
+    method: UInt8Array
+    #: int64 (t, p) each.
+    name: Int64Array
+    yen: Int64Array
+
+
+def allocate_to_parts(
+    allocations: Allocations, bills: BillColumns, split: Mapping[str, SplitMethod]
+) -> tuple[PartAllocations, Mismatches, Mismatches]:
+    """Divide allocations among the parts of their slips.
+
+    A slip without parts is one part, its charge. A payment is divided by what is still open on the parts, so that the
+    last one completes each of them; what was paid before the run counts as one payment.
+
+    Args:
+        allocations: all allocations to each of their obligations.
+        bills: the bills.
+        split: the method, by the charge of the slip.
+
+    Returns:
+        The allocations by part; the allocations to slips whose parts do not add up to the bill; the partial payments
+        that are not divided (method ``reject``).
+    """
+    obligations, of_table = np.unique(allocations.obligation, return_inverse=True)
+    charge = bills.charge.codes[bills.main_slip[obligations]]
+    table = _part_table(obligations, bills, split)
+    total = bills.index.obligations.billed[obligations]
+    paid_before = total - bills.index.obligations.open[obligations]
+    names = [*bills.charge.categories, *bills.parts.names.categories]
+
+    method = table.method[of_table]
+    whole = np.flatnonzero(method == _NO_PARTS)
+    found: list[tuple[Int64Array, Any, Int64Array]] = [(whole, charge[of_table[whole]], allocations.yen[whole])]
+    divided = np.flatnonzero(method <= _WATER_FIRST)
+    yen = _divide(divided, of_table[divided], allocations, table, paid_before)
+    found += _part_rows(divided, table.name[of_table[divided]], yen)
+
+    completes = (method == _REJECT) & (allocations.yen == allocations.balance_before)
+    undivided = np.flatnonzero((method == _INVALID_PARTS) | ((method == _REJECT) & ~completes))
+    found.append((undivided, np.full(len(undivided), -1), allocations.yen[undivided]))
+    last = np.flatnonzero(completes)
+    found += _part_rows(last, table.name[of_table[last]], table.yen[of_table[last]])
+    moved = allocations.balance_before[last] - total[of_table[last]]
+    found.append((last[moved < 0], np.full(np.count_nonzero(moved < 0), -1), moved[moved < 0]))
+
+    allocation, part, yen = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((np.where(part < 0, len(names), part), allocation))
+    invalid, partial = np.flatnonzero(method == _INVALID_PARTS), undivided[method[undivided] == _REJECT]
+    return (
+        PartAllocations(allocation[order], Categorical(part[order].astype(np.int32), names), yen[order]),
+        Mismatches(invalid, total[of_table[invalid]], table.yen.sum(axis=1)[of_table[invalid]]),
+        Mismatches(partial, allocations.balance_before[partial], allocations.yen[partial]),
+    )
+
+
+def _part_table(obligations: Int32Array, bills: BillColumns, split: Mapping[str, SplitMethod]) -> _PartTable:
+    """Return the parts of obligations, and by which method a payment on each is divided."""
+    slip = bills.main_slip[obligations]
+    offsets, names, yen = bills.parts
+    count = offsets[slip + 1] - offsets[slip]
+    width = int(count.max(initial=0))
+    column = np.arange(width)
+    has_part = column < count[:, None]
+    at = np.where(has_part, offsets[slip][:, None] + column, 0)
+    name = np.where(has_part, names.codes[at] + len(bills.charge.categories), -1) if width else at
+    part = np.where(has_part, yen[at], 0) if width else at
+
+    methods = [_METHODS.index(split.get(charge, "prorata")) for charge in bills.charge.categories]
+    method = np.array([*methods, _PRORATA], np.uint8)[bills.charge.codes[slip]]
+    method[part.sum(axis=1) != bills.index.obligations.billed[obligations]] = _INVALID_PARTS
+    method[count == 0] = _NO_PARTS
+    if _WATER in names.categories:
+        # Parts are filled in their order, so the water charge moves to the first place.
+        water = name == names.categories.index(_WATER) + len(bills.charge.categories)
+        order = np.argsort(np.where((method == _WATER_FIRST)[:, None] & water, -1, column), axis=1, kind="stable")
+        name, part = np.take_along_axis(name, order, axis=1), np.take_along_axis(part, order, axis=1)
+    return _PartTable(method, name, part)
+
+
+def _divide(
+    rows: Int64Array, of_table: Int64Array, allocations: Allocations, table: _PartTable, paid_before: Int64Array
+) -> Int64Array:
+    """Return the yen that allocations put on each part: int64 (k, p).
+
+    The accounts of :func:`allocate_in_order` are the cells of the table, the components its rows.
+    """
+    width = table.yen.shape[1]
+    yen = np.zeros((len(rows), width), np.int64)
+    earlier = np.unique(of_table[paid_before[of_table] > 0])
+    order = np.argsort(-allocations.balance_before[rows], kind="stable")
+    amount = np.concatenate([paid_before[earlier], allocations.yen[rows[order]]])
+    row = np.concatenate([earlier, of_table[order]])
+    target = np.concatenate([np.full(len(earlier), -1), order])
+    for method, divide in ((_PRORATA, _prorata), (_WATER_FIRST, fill_in_order)):
+        by_method = np.flatnonzero(table.method[row] == method)
+        if len(by_method):
+            component, count = row[by_method], np.full(len(by_method), width)
+            cells = (component[:, None] * width + np.arange(width)).reshape(-1)
+            put, _, _ = allocate_in_order(amount[by_method], count, cells, component, table.yen.reshape(-1), divide)
+            in_run = target[by_method] >= 0
+            yen[target[by_method][in_run]] = put.reshape(-1, width)[in_run]
+    return yen
+
+
+def _prorata(amount: Int64Array, open_: Int64Array, start: Int64Array) -> Int64Array:
+    """Divide payments in proportion to what is open on their parts, of which all have the same number."""
+    return columns.prorata(amount, list(open_.reshape(len(start), -1).T)).reshape(-1)
+
+
+def _part_rows(rows: Int64Array, names: Int64Array, yen: Int64Array) -> list[tuple[Int64Array, Any, Int64Array]]:
+    """Return the cells of a table of yen that are not 0: the row's number, the part, its yen."""
+    row, column = np.nonzero(yen)
+    return [(rows[row], names[row, column], yen[row, column])]
+
+
+def part_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
     """Return what each part of each bill received; see :attr:`kokin.reconcile.Accounts.parts`.
 
-    ``payments``, int64 (p,), is the row of each payment of the shares, ``pieces`` the shares by part.
+    The payments of ``allocations`` are rows of outcomes; ``by_part`` divides the allocations among parts.
     """
-    at = payments[shares.payment[pieces.share]]
-    slip = bills.main_slip[shares.obligation[pieces.share]]
+    at = allocations.payment[by_part.allocation]
+    slip = bills.main_slip[allocations.obligation[by_part.allocation]]
     outcomes = rows.outcomes_at(at)
-    charge = category_texts(pieces.part.codes, pieces.part.categories)
+    charge = category_texts(by_part.part.codes, by_part.part.categories)
     return pa.table(
         {
             "source": outcomes.column("source"),
             "record_no": outcomes.column("record_no"),
-            "bill_id": bills.index.names(slip),
+            "bill_id": bills.index.bill_ids(slip),
             "charge": charge,
             "account": charge_attribute(charge, bills.catalog, "account"),
             **_booking_columns(book(bills.fiscal_dates_of(slip), rows.received_on[at])),
-            "applied": from_numpy(pieces.yen, pa.int64()),
+            "applied": from_numpy(by_part.yen, pa.int64()),
         }
     )
 
@@ -111,23 +266,23 @@ def _entries(rows: OutcomeRows, bills: BillColumns, at: Int64Array, keys: pa.Tab
     slip = rows.slip[at]
     slip_rows = from_numpy(np.maximum(slip, 0), pa.int32(), slip >= 0)
     receipt_rows = from_numpy(at, pa.int64())
-    columns = dict(zip(keys.column_names, keys.columns, strict=True))
+    entries = dict(zip(keys.column_names, keys.columns, strict=True))
     charge = category_texts(bills.charge.codes, bills.charge.categories).take(slip_rows)
-    columns["charge"] = pc.coalesce(columns["charge"], charge) if "charge" in columns else charge
-    columns["item_code"] = pc.coalesce(
+    entries["charge"] = pc.coalesce(entries["charge"], charge) if "charge" in entries else charge
+    entries["item_code"] = pc.coalesce(
         bills.text_column("item_code").take(slip_rows), rows.text_column("item_code").take(receipt_rows)
     )
-    columns["channel"] = rows.text_column("channel").take(receipt_rows)
-    columns["received_on"] = days_array(rows.received_on[at])
-    columns["row"] = receipt_rows
-    columns.update({name: from_numpy(values, pa.int64()) for name, values in yen.items()})
-    return pa.table(columns)
+    entries["channel"] = rows.text_column("channel").take(receipt_rows)
+    entries["received_on"] = days_array(rows.received_on[at])
+    entries["row"] = receipt_rows
+    entries.update({name: from_numpy(values, pa.int64()) for name, values in yen.items()})
+    return pa.table(entries)
 
 
 def receivable_table(
     rows: OutcomeRows,
     bills: BillColumns,
-    shares: Shares,
+    allocations: Allocations,
     written_off: Int64Array,
     unpaid: Int64Array,
     as_of: np.datetime64,
@@ -137,16 +292,16 @@ def receivable_table(
     Args:
         rows: the receipts.
         bills: the bills.
-        shares: what was paid on each obligation.
+        allocations: what was paid on each obligation.
         written_off: int64 (m,): yen written off on each obligation (不納欠損).
         unpaid: int64 (m,): yen still open on each.
         as_of: the day of the run.
     """
-    debts = bills.index.debts
+    debts = bills.index.obligations
     received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)
     overpaid = overpaid_rows(rows)
     np.add.at(excess, bills.obligation_of(rows.slip[overpaid]), rows.excess[overpaid])
-    np.add.at(received, shares.obligation, shares.yen)
+    np.add.at(received, allocations.obligation, allocations.yen)
     received += excess
     slip = bills.main_slip
     booking = book(bills.fiscal_dates_of(slip), np.broadcast_to(as_of, len(slip)))
@@ -163,5 +318,5 @@ def receivable_table(
         "written_off": written_off,
         "unpaid": unpaid,
     }
-    columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    return sum_by(pa.table({**by, **columns}), list(by), list(yen))
+    sums = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
+    return sum_by(pa.table({**by, **sums}), list(by), list(yen))

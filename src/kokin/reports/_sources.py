@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -94,6 +94,8 @@ def run_audit(files: Sequence[FileSummary]) -> pa.Table:
 
 def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
     """Return ⑪ 監査ログ of a ledger: every entry with its time in Japan; ``stands`` is false for a reversed one."""
+    from kokin.ledger import active_entries  # late: only reports of a ledger need SQLAlchemy
+
     active = active_entries(entries)
     rows = []
     for entry in entries:
@@ -105,6 +107,8 @@ def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
 
 def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
     """Return the counts of the receipt files that were posted and not reversed."""
+    from kokin.ledger import active_entries  # late: only reports of a ledger need SQLAlchemy
+
     active = active_entries(entries)
     return [
         FileSummary(
@@ -116,20 +120,6 @@ def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
         for entry in entries
         if entry.kind == "receipt_file" and entry.id in active
     ]
-
-
-def active_entries(entries: Iterable[Entry]) -> set[int]:
-    """Return the ids of the active entries: those that no active entry reverses.
-
-    A reversal follows its target, so one pass from the last entry to the first decides each reversal before its target.
-    """
-    active: set[int] = set()
-    reversed_ids: set[int | None] = set()
-    for entry in sorted(entries, key=lambda entry: entry.id, reverse=True):
-        if entry.id not in reversed_ids:
-            active.add(entry.id)
-            reversed_ids.add(entry.reverses)
-    return active
 
 
 def japan_date(entry: Entry) -> date:

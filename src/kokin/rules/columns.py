@@ -281,7 +281,7 @@ def split_water_sewerage(
 
     Raises:
         InvalidInputError: a payment is partial and ``method`` is ``reject``; a value outside its range; unequal
-        lengths.
+            lengths.
     """
     check_choice("method", method, SPLIT_METHODS)
     yen, for_water, for_sewerage = as_arrays(yen={"paid": paid, "water": water, "sewerage": sewerage})

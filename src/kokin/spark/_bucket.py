@@ -1,6 +1,6 @@
-"""The reconciliation of one bucket, on an executor: two Arrow tables in, one table of all that there is to tell out.
+"""The reconciliation of one bucket on an executor: two Arrow tables in, one table with all results out.
 
-Nothing here knows Spark.
+This module does not depend on Spark.
 """
 
 from __future__ import annotations
@@ -20,60 +20,63 @@ from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import Policy, reconcile
 
 
-def settle(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
-    """What became of a bucket, in rows of :func:`row_schema`; what is refused is told and not raised."""
+def reconcile_bucket(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
+    """Reconcile a bucket: the results in rows of :func:`row_schema`. Rejected input is a result, not an exception."""
     try:
-        told = _told(bills, receipts, policy)
+        tables = _result_tables(bills, receipts, policy)
     except InvalidInputError as error:
-        told = {"refused": to_table(error.issues)}
-    form = row_schema()
-    rows = [form.empty_table()]
-    for kind, table in told.items():
-        fields = pa.schema(list(form.field(kind).type))
+        tables = {"rejected": to_table(error.issues)}
+    schema = row_schema()
+    rows = [schema.empty_table()]
+    for kind, table in tables.items():
+        fields = pa.schema(list(schema.field(kind).type))
         rows.append(pa.table({kind: table.select(fields.names).cast(fields).to_struct_array()}))
     return pa.concat_tables(rows, promote_options="default")
 
 
-def rehearse(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, Any]:
+def empty_summary(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, Any]:
     """Return the summary, as JSON has it, of a run over tables without rows.
 
     Raises:
         InvalidInputError: a required column is missing, or one is of a wrong type.
     """
-    found: dict[str, Any] = json.loads(_told(bills, receipts, policy)["run"].column("summary")[0].as_py())
-    return found
+    summary: dict[str, Any] = json.loads(_result_tables(bills, receipts, policy)["run"].column("summary")[0].as_py())
+    return summary
 
 
 @functools.cache
 def row_schema() -> pa.Schema:
-    """The columns ``outcome, exception, balance, overlap, run, refused``: structs, of which each row has one."""
-    nothing = _told(arrow_schema(Bill).empty_table(), arrow_schema(Receipt).empty_table(), Policy())
-    nothing["refused"] = to_table([])
+    """The columns ``outcome, exception, balance, overlap, run, rejected``: structs, of which each row has one."""
+    tables = _result_tables(arrow_schema(Bill).empty_table(), arrow_schema(Receipt).empty_table(), Policy())
+    tables["rejected"] = to_table([])
     return pa.schema(
-        [(kind, pa.struct([field.with_nullable(True) for field in table.schema])) for kind, table in nothing.items()]
+        [(kind, pa.struct([field.with_nullable(True) for field in table.schema])) for kind, table in tables.items()]
     )
 
 
-def _told(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, pa.Table]:
+def _result_tables(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, pa.Table]:
     try:
         index = Index.build(bills)
     except InvalidInputError as error:
-        raise InvalidInputError([_at_bill(issue, bills) for issue in error.issues], error.summary) from None
+        raise InvalidInputError([_by_bill_id(issue, bills) for issue in error.issues], error.summary) from None
     receipts = _with_times(receipts)
-    done = reconcile(index, receipts, policy)
+    result = reconcile(index, receipts, policy)
     digest = _digests(receipts)
-    exceptions = [(found, digest.take(from_numpy(at, pa.int64()))) for found, at in done.exceptions_by_record()]
+    exceptions = [
+        table.append_column("digest", digest.take(from_numpy(rows, pa.int64())))
+        for table, rows in result.exceptions_by_record()
+    ]
     return {
-        "outcome": done.outcomes.append_column("digest", digest),
-        "exception": pa.concat_tables([found.append_column("digest", digests) for found, digests in exceptions]),
-        "balance": done.balances,
-        "overlap": done.overlaps.drop_columns("records"),
-        "run": pa.table({"summary": [json.dumps(done.summary.as_dict())]}),
+        "outcome": result.outcomes.append_column("digest", digest),
+        "exception": pa.concat_tables(exceptions),
+        "balance": result.balances,
+        "overlap": result.overlaps.drop_columns("records"),
+        "run": pa.table({"summary": [json.dumps(result.summary.as_dict())]}),
     }
 
 
-def _at_bill(issue: Issue, bills: pa.Table) -> Issue:
-    """A bucket's rows have no numbers that anybody knows; a bill is told by its ``bill_id``."""
+def _by_bill_id(issue: Issue, bills: pa.Table) -> Issue:
+    """Return the issue with a ``bill_id`` as location: the numbers of a bucket's rows mean nothing to the caller."""
     if issue.location.record is None:
         return issue
     bill_id = bills.column("bill_id")[issue.location.record - 1].as_py()
@@ -81,13 +84,13 @@ def _at_bill(issue: Issue, bills: pa.Table) -> Issue:
 
 
 def _with_times(receipts: pa.Table) -> pa.Table:
-    """Spark reads no time of day from Parquet or CSV, so ``paid_time`` may be a text ``HH:MM:SS``."""
-    place = receipts.schema.get_field_index("paid_time")
-    if place < 0 or receipts.schema.field(place).type not in (pa.string(), pa.large_string()):
+    """Convert a ``paid_time`` of texts ``HH:MM:SS``: Spark reads no time of day from Parquet or CSV."""
+    column = receipts.schema.get_field_index("paid_time")
+    if column < 0 or receipts.schema.field(column).type not in (pa.string(), pa.large_string()):
         return receipts
-    texts = receipts.column(place).cast(pa.string())
+    texts = receipts.column(column).cast(pa.string())
     times = pc.strptime(texts, format="%H:%M:%S", unit="s", error_is_null=True).cast(pa.time32("s"))
-    wrong = pc.and_(pc.not_equal(texts, ""), pc.fill_null(pc.not_equal(times.cast(pa.string()), texts), True))
+    invalid = pc.and_(pc.not_equal(texts, ""), pc.fill_null(pc.not_equal(times.cast(pa.string()), texts), True))
     if issues := [
         Issue(
             "FIELD_TYPE",
@@ -95,17 +98,17 @@ def _with_times(receipts: pa.Table) -> pa.Table:
             expected="HH:MM:SS",
             location=Location(row.get("source") or "", row.get("record_no")),
         )
-        for row in receipts.filter(wrong).to_pylist()
+        for row in receipts.filter(invalid).to_pylist()
     ]:
-        raise InvalidInputError(issues, "receipts refused")
-    return receipts.set_column(place, "paid_time", times)
+        raise InvalidInputError(issues, "receipts rejected")
+    return receipts.set_column(column, "paid_time", times)
 
 
 def _digests(receipts: pa.Table) -> pa.ChunkedArray:
-    """The ``digest`` of each receipt, in the order of the outcomes, which stand by source and digest."""
-    place = ["source", "digest"]
-    files = pa.table({name: _text(receipts, name) for name in place}).group_by(place).aggregate([([], "count_all")])
-    files = files.sort_by([(name, "ascending") for name in place])
+    """Return the ``digest`` of each receipt, in the order of the outcomes, which are sorted by source and digest."""
+    names = ["source", "digest"]
+    files = pa.table({name: _text(receipts, name) for name in names}).group_by(names).aggregate([([], "count_all")])
+    files = files.sort_by([(name, "ascending") for name in names])
     counts = buffer_view(files.column("count_all").combine_chunks(), np.int64)
     return files.column("digest").take(int64_array(np.repeat(np.arange(len(files)), counts)))
 

@@ -1,0 +1,227 @@
+"""Keys of slips as machine words: a payment number in one or two uint64, a text in as many as it needs.
+
+The encoding is exact: equal words mean equal keys. Digits are read eight at a time as one little-endian word (SWAR,
+https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/), so the first digit is the lowest byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from kokin._arrow import (
+    BoolArray,
+    Int64Array,
+    UInt8Array,
+    UInt64Array,
+    is_valid,
+    string_array,
+    text_buffers,
+    to_digits,
+    to_numpy,
+)
+from kokin.model import Receipt
+
+#: The kinds of key of a slip, in the order in which those of a receipt are looked up.
+KEY_KINDS = ("el_number", "barcode", "customer_number", "virtual_account")
+
+#: The fields of the eL number and their digits; a shorter case key is filled with zeros.
+EL_FIELDS: Mapping[str, int] = {"payee_code": 5, "item_code": 3, "case_key": 20, "confirmation": 6}
+
+#: The columns that contain keys.
+KEY_COLUMNS = (*EL_FIELDS, *KEY_KINDS[1:])
+
+#: Those that consist of digits, which :func:`encode_keys` checks by the rule of their record.
+DIGIT_COLUMNS = (*EL_FIELDS, "barcode", "virtual_account")
+
+_LOCATION_COLUMNS = ("layout", "source", "digest", "record_no", "byte_offset", "raw")
+# Personal data: some sources shorten or omit it, so it decides neither the identity nor the order of payments.
+_PERSONAL_COLUMNS = ("name",)
+#: The columns that describe the payment, not where it was reported: records that are equal in them are interchangeable.
+CONTENT_COLUMNS = tuple(name for name in Receipt.model_fields if name not in (*_LOCATION_COLUMNS, *_PERSONAL_COLUMNS))
+
+_BARCODE_DIGITS = 44
+_ACCOUNT_DIGITS = 10
+
+_ASCII_ZEROS = np.uint64(0x3030303030303030)
+# Added to a byte, it sets the high bit if the byte is above nine.
+_ABOVE_NINE = np.uint64(0x7676767676767676)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_EIGHT_DIGITS = np.uint64(10**8)
+
+
+class EncodedKeys(NamedTuple):
+    """The keys of one kind, one per row."""
+
+    #: uint64 (n, words); undefined where there is no key.
+    words: UInt64Array
+    #: bool (n,): the row has a key.
+    present: BoolArray
+    #: bool (n,): the value is not a valid key of its kind.
+    invalid: BoolArray
+
+
+def encode_keys(batch: pa.RecordBatch, text_words: int) -> dict[str, EncodedKeys]:
+    """Return the keys of a batch by kind (:data:`KEY_KINDS`), without the kinds whose columns are missing.
+
+    ``text_words`` is the number of words of a 顧客番号; a longer one is invalid.
+    """
+    names = set(batch.schema.names)
+    encoded = {}
+    if EL_FIELDS.keys() <= names:
+        encoded["el_number"] = _encode_el_numbers(batch)
+    if "barcode" in names:
+        encoded["barcode"] = _encode_barcodes(batch.column("barcode"))
+    if "customer_number" in names:
+        encoded["customer_number"] = encode_text(batch.column("customer_number"), text_words)
+    if "virtual_account" in names:
+        encoded["virtual_account"] = _encode_accounts(batch.column("virtual_account"))
+    return encoded
+
+
+def _encode_el_numbers(batch: pa.RecordBatch) -> EncodedKeys:
+    """Encode payee 5, item 3, confirmation 6 and case key 2 of 20 in the first word, the rest in the second."""
+    digits, present, invalid = {}, np.ones(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
+    for name, width in EL_FIELDS.items():
+        digits[name], has_value, has_wrong_width = _digit_rows(batch.column(name), width, shorter=name == "case_key")
+        present &= has_value
+        invalid |= has_wrong_width
+    case_key = digits["case_key"]
+    words = (
+        _concat_words(_digit_word(digits["payee_code"], 0, 5), _digit_word(digits["item_code"], 0, 3), 3),
+        _concat_words(_digit_word(digits["confirmation"], 0, 6), _digit_word(case_key, 0, 2), 2),
+        _digit_word(case_key, 2, 2),
+        _digit_word(case_key, 4, 8),
+        _digit_word(case_key, 12, 8),
+    )
+    invalid |= present & _has_non_digit(*words)
+    return EncodedKeys(np.stack((_parse_words(*words[:2]), _parse_words(*words[2:])), axis=1), present, invalid)
+
+
+def decode_el_numbers(words: UInt64Array) -> dict[str, pa.Array]:
+    """Return the fields of encoded eL numbers, uint64 (n, 2), as texts with all their zeros."""
+    high, low = to_digits(words[:, 0].view(np.int64), 16), to_digits(words[:, 1].view(np.int64), 18)
+    fields = {"payee_code": high[:, :5], "item_code": high[:, 5:8], "confirmation": high[:, 8:14]}
+    fields["case_key"] = np.concatenate([high[:, 14:], low], axis=1)
+    return {name: string_array(np.ascontiguousarray(digits)) for name, digits in fields.items()}
+
+
+def _encode_barcodes(array: pa.Array) -> EncodedKeys:
+    """Encode company 6 + free field 21: nine digits in the first word, 18 in the second.
+
+    The re-issue digit, the deadline, the stamp flag, the amount and the check digit are not part of the key.
+    """
+    digits, present, invalid = _digit_rows(array, _BARCODE_DIGITS)
+    key = tuple(_digit_word(digits, start, count) for start, count in ((2, 1), (3, 8), (11, 2), (13, 8), (21, 8)))
+    rest = (_digit_word(digits, start, 8) for start in (0, 29, 36))
+    invalid |= present & _has_non_digit(*key, *rest)
+    return EncodedKeys(np.stack((_parse_words(*key[:2]), _parse_words(*key[2:])), axis=1), present, invalid)
+
+
+def _encode_accounts(array: pa.Array) -> EncodedKeys:
+    digits, present, invalid = _digit_rows(array, _ACCOUNT_DIGITS)
+    words = (_digit_word(digits, 0, 2), _digit_word(digits, 2, 8))
+    invalid |= present & _has_non_digit(*words)
+    return EncodedKeys(_parse_words(*words).reshape(-1, 1), present, invalid)
+
+
+def encode_text(array: pa.Array, word_count: int) -> EncodedKeys:
+    """Encode texts in ``word_count`` words, padded with NUL; one that is longer, or contains a NUL, is invalid."""
+    rows, lengths = justify(array, word_count * 8, right=False)
+    invalid = (lengths > word_count * 8) | (np.count_nonzero(rows, axis=1) != lengths)
+    words = np.ascontiguousarray(rows).view("<u8").astype(np.uint64, copy=False)
+    return EncodedKeys(words, lengths > 0, invalid)
+
+
+def _digit_rows(array: pa.Array, width: int, *, shorter: bool = False) -> tuple[UInt8Array, BoolArray, BoolArray]:
+    """Return a digit column in rows of one width, uint8 (n, width), which rows have a value, and whose width is wrong.
+
+    ``shorter`` allows values with fewer digits.
+    """
+    rows, lengths = justify(array, width, right=True)
+    present = lengths > 0
+    return rows, present, lengths > width if shorter else present & (lengths != width)
+
+
+def justify(array: pa.Array, width: int, *, right: bool) -> tuple[UInt8Array, Int64Array]:
+    """Return the bytes of a text column in rows of one width, uint8 (n, width), and their lengths, int64 (n,).
+
+    A shorter text is padded with ``0`` on the left (``right``) or with NUL on the right; one that is too long is left
+    out, but its length is returned. The length of a null is 0. Texts that all have the width are not copied.
+    """
+    if pt.is_dictionary(array.type):
+        rows, lengths = justify(array.dictionary, width, right=right)
+        rows = np.concatenate([rows, np.full((1, width), ord("0") if right else 0, np.uint8)])
+        index = to_numpy(array.indices.cast(pa.int64()), len(lengths))
+        return rows[index], np.append(lengths, 0)[index]
+    offsets, text = text_buffers(array)
+    count = len(array)
+    lengths = np.diff(offsets).astype(np.int64)
+    if array.null_count:
+        lengths[~is_valid(array)] = 0
+    if count and (lengths == width).all():
+        return text.reshape(count, width), lengths
+    rows = np.full((count, width), ord("0") if right else 0, np.uint8)
+    size = np.where(lengths > width, 0, lengths)
+    row = np.repeat(np.arange(count), size)
+    column = np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
+    rows[row, column + (width - size[row] if right else 0)] = text[offsets[row] + column]
+    return rows, lengths
+
+
+def _digit_word(rows: UInt8Array, start: int, count: int) -> UInt64Array:
+    """Return up to eight digits of each row as one word of digit values, the last digit in the highest byte.
+
+    ``rows`` is uint8 (n, width), C-contiguous; the result is uint64 (n,). A byte that is no digit becomes one above
+    nine. The lowest ``8 - count`` bytes are zero, like leading zeros.
+
+    >>> rows = np.frombuffer(b"9042", np.uint8).reshape(1, 4)
+    >>> hex(_digit_word(rows, 1, 3)[0])
+    '0x204000000000000'
+    """
+    total, width = rows.shape
+    if start + 8 <= width:
+        # The bytes after the digits are shifted out at the top.
+        word: UInt64Array = rows[:, start : start + 8].view("<u8")[:, 0] ^ _ASCII_ZEROS
+    else:
+        padded = np.zeros(total * width + 8, np.uint8)
+        padded[: total * width] = rows.reshape(-1)
+        word = np.ndarray((total,), "<u8", padded, start, (width,)) ^ _ASCII_ZEROS
+    return word << np.uint64(8 * (8 - count)) if count < 8 else word
+
+
+def _concat_words(left: UInt64Array, right: UInt64Array, right_count: int) -> UInt64Array:
+    """Return the digits of ``left`` followed by the ``right_count`` digits of ``right`` as one word."""
+    return (left >> np.uint64(8 * right_count)) | right
+
+
+def _has_non_digit(*words: UInt64Array) -> BoolArray:
+    """Return which rows have a byte above nine in any of their words: bool (n,)."""
+    high = np.zeros(len(words[0]), np.uint64)
+    for word in words:
+        high |= (word + _ABOVE_NINE) | word
+    return (high & _HIGH_BITS).astype(np.bool_)
+
+
+def _parse_words(*words: UInt64Array) -> UInt64Array:
+    """Return the number of up to 18 digits, eight in each word but the first: uint64 (n,).
+
+    In each word neighbours are merged three times: digits to pairs, pairs to fours, fours to the number. For the digits
+    1 2 3 4 5 6 7 8 the bytes become 12 34 56 78, then 1234 5678, then 12345678.
+    """
+    total = np.zeros(len(words[0]), np.uint64)
+    for word in words:
+        number = word * np.uint64(10 * 2**8 + 1)
+        number >>= np.uint64(8)
+        number &= np.uint64(0x00FF00FF00FF00FF)
+        number *= np.uint64(100 * 2**16 + 1)
+        number >>= np.uint64(16)
+        number &= np.uint64(0x0000FFFF0000FFFF)
+        number *= np.uint64(10_000 * 2**32 + 1)
+        number >>= np.uint64(32)
+        total = total * _EIGHT_DIGITS + number
+    return total

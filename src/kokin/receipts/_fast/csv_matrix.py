@@ -1,0 +1,268 @@
+"""Rows of a CSV laid out as records of a fixed width, so that one column reader reads both kinds of file.
+
+Commas and newlines are found in a whole chunk of bytes; the cells of each column are then copied to a field of the
+record: numbers to the right with zeros on the left, texts to the left with blanks on the right. With fields of 5, 3 and
+8 bytes::
+
+    99999,12,"A B"    ->    99999012A B_____        (_ is a blank)
+    9999X,"1          ->    suspect: the quote is not closed
+
+A row that does not certainly fit (a doubled or stray quote, a cell too long, a date without hyphens) is suspect, and
+left to the record decoder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kokin._arrow import BoolArray, Int64Array, UInt8Array
+from kokin.model import Digits, Receipt, Text, field_types
+from kokin.receipts._fast.ascii_words import MIN_STRIDE
+from kokin.receipts._framing import Frame, Lines
+from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
+from kokin.receipts.layouts._schema import DATED, NUMERIC
+
+_COMMA, _NEWLINE, _RETURN, _QUOTE, _SPACE, _ZERO = b',\n\r" 0'
+# The digits of a date or time with separators, and the separators, by their place in the cell.
+_DATE_DIGITS, _DATE_SEPARATORS = [0, 1, 2, 3, 5, 6, 8, 9], {4: ord("-"), 7: ord("-")}
+_TIME_DIGITS, _TIME_SEPARATORS = [0, 1, 3, 4, 6, 7], {2: ord(":"), 5: ord(":")}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The bytes of a chunk between two margins, so that more bytes can be cut out than a cell at an end has.
+
+    Positions count from the first byte of the chunk.
+    """
+
+    padded: UInt8Array
+    margin: int
+
+    def bytes_at(self, positions: Int64Array) -> UInt8Array:
+        """Return the byte at each position."""
+        return self.padded[positions + self.margin]
+
+    def cut(self, starts: Int64Array, width: int) -> UInt8Array:
+        """Return ``width`` bytes from each start, uint8 (n, width), a copy.
+
+        The bytes are seen as overlapping items of ``width`` bytes, one from every byte on, and the items are taken.
+        """
+        kind = np.dtype((np.void, width))
+        from_every_byte = np.ndarray((len(self.padded) - width + 1,), kind, self.padded.data, 0, (1,))
+        return from_every_byte[starts + self.margin].view(np.uint8).reshape(-1, width)
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """The rows of a chunk, by positions in it. Arrays are int64 (n,) except ``separators``."""
+
+    record_no: int
+    """Of the first row, from 1."""
+    byte_offset: int
+    """Of the chunk in the file."""
+    content: bytes
+    chunk: Chunk
+    starts: Int64Array
+    ends: Int64Array
+    """Without the newline."""
+    separators: Int64Array
+    """Every comma and newline of the chunk outside of quotes, int64 (m,)."""
+    last: Int64Array
+    """The index in ``separators`` of the newline of each row."""
+    cells: Int64Array
+    """The number of cells of each row."""
+    quotes: Int64Array
+    """The number of quotes in each row."""
+
+    def frame(self, i: int) -> Frame:
+        """Return one of the rows, from 0."""
+        start = int(self.starts[i])
+        return Frame(self.record_no + i, self.byte_offset + start, self.content[start : int(self.ends[i])], True)
+
+    def offsets(self, indexes: Int64Array) -> Int64Array:
+        """Return the first byte in the file of each of the rows with these indexes, int64 (n,)."""
+        return self.byte_offset + self.starts[indexes]
+
+
+def split_lines(lines: Lines, margin: int) -> CsvRows:
+    """Find the cells of lines of a CSV.
+
+    A comma inside of quotes has an odd number of quotes before it in its row. For ``a,"b,c"`` and a newline, the
+    separators are at 1 and 7; the comma at 4 has one quote before it.
+    """
+    buffer = np.frombuffer(lines.content, np.uint8)
+    marks = np.flatnonzero((buffer == _COMMA) | (buffer == _NEWLINE) | (buffer == _QUOTE))
+    mark_bytes = buffer[marks]
+    ends_row = mark_bytes == _NEWLINE
+    quotes_so_far = np.cumsum(mark_bytes == _QUOTE)
+    quotes = np.diff(quotes_so_far[ends_row], prepend=0)
+    if quotes.any():
+        row = np.cumsum(ends_row) - ends_row
+        quotes_before = quotes_so_far - np.concatenate([[0], quotes_so_far[ends_row]])[row]
+        is_separator = ends_row | ((mark_bytes == _COMMA) & (quotes_before % 2 == 0))
+        marks, ends_row = marks[is_separator], ends_row[is_separator]
+    last = np.flatnonzero(ends_row)
+    ends = marks[last]
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    padding = b"\0" * margin
+    return CsvRows(
+        record_no=lines.record_no,
+        byte_offset=lines.byte_offset,
+        content=lines.content,
+        chunk=Chunk(np.frombuffer(padding + lines.content + padding, np.uint8), margin),
+        starts=starts,
+        ends=ends - ((ends > starts) & (buffer[ends - 1] == _RETURN)),
+        separators=marks,
+        last=last,
+        cells=np.diff(last, prepend=-1),
+        quotes=quotes,
+    )
+
+
+class CsvMatrix:
+    """Lays out the rows of one file, whose fields are ``columns`` in this order."""
+
+    def __init__(self, layout: Layout, columns: list[str]) -> None:
+        self._fields = [layout.data.by_id[name] for name in columns]
+        types = [(source.field, field_types(Receipt).get(name)) for name, source in layout.receipt.items()]
+        #: Fields whose receipt column is padded with zeros, so that a shorter number is the same.
+        self._zero_padded = {name for name, kind in types if isinstance(kind, Digits) and kind.zero_pad}
+        #: The characters that the receipt column of a field may have.
+        self._max_characters = {name: kind.width for name, kind in types if isinstance(kind, Text)}
+        self._is_utf_8 = layout.encoding == "utf-8"
+        #: The kind of record that a row becomes.
+        self.kind = RecordKind(role="data", ja="", en="", fields=[_fixed_field(field) for field in self._fields])
+        self._stride = max(self.kind.width, MIN_STRIDE)
+        self._margin = 2 * max(field.length for field in self._fields)
+
+    def rows(self, lines: Lines) -> CsvRows:
+        """Find the cells of lines."""
+        return split_lines(lines, self._margin)
+
+    def matrix(self, rows: CsvRows) -> tuple[UInt8Array, BoolArray]:
+        """Return the records that rows become, uint8 (n, stride), and which of them are suspect, bool (n,)."""
+        suspect: BoolArray = rows.cells != len(self._fields)
+        matrix = np.full((len(suspect), self._stride), _SPACE, np.uint8)
+        if suspect.all():
+            return matrix, suspect
+        starts, lengths = self._cell_bounds(rows, suspect)
+        if rows.quotes.any():
+            starts, lengths, quoted_cells = _without_quotes(rows.chunk, starts, lengths)
+            suspect |= rows.quotes != 2 * quoted_cells
+        for i, field in enumerate(self._fields):
+            lay_out = self._right_aligned if field.type in NUMERIC + DATED else self._left_aligned
+            cells, does_not_fit = lay_out(field, rows.chunk, starts[:, i], lengths[:, i])
+            start = self.kind.offsets[field.id]
+            matrix[:, start : start + cells.shape[1]] = cells
+            suspect |= does_not_fit
+        return matrix, suspect
+
+    def _cell_bounds(self, rows: CsvRows, has_other_cells: BoolArray) -> tuple[Int64Array, Int64Array]:
+        """Return the start and the length of each cell, both int64 (n, columns).
+
+        A row with another number of cells, which is suspect anyway, gets the first separators of the chunk.
+        """
+        columns = len(self._fields)
+        first = np.where(has_other_cells, 0, rows.last - columns + 1)
+        ends = rows.separators[np.minimum(first[:, None] + np.arange(columns), len(rows.separators) - 1)]
+        starts = np.empty_like(ends)
+        starts[:, 0], starts[:, 1:] = rows.starts, ends[:, :-1] + 1
+        ends[:, -1] = rows.ends
+        return starts, np.maximum(ends - starts, 0)
+
+    def _left_aligned(
+        self, field: Field, chunk: Chunk, starts: Int64Array, lengths: Int64Array
+    ) -> tuple[UInt8Array, BoolArray]:
+        """Return the texts of a column with blanks on the right, uint8 (n, longest cell), and which do not fit."""
+        width = min(self.kind.by_id[field.id].length, int(lengths.max()))
+        if not width:
+            return np.empty((len(starts), 0), np.uint8), np.zeros(len(starts), np.bool_)
+        copied = chunk.cut(starts, width)
+        is_inside = np.arange(width) < lengths[:, None]
+        does_not_fit: BoolArray = lengths > field.length
+        max_characters = self._max_characters.get(field.id, field.length)
+        if max_characters < width:
+            characters = lengths
+            if self._is_utf_8:  # continuation bytes are no characters
+                characters = lengths - (is_inside & (copied & 0xC0 == 0x80)).sum(axis=1)
+            does_not_fit |= characters > max_characters
+        return np.where(is_inside, copied, np.uint8(_SPACE)), does_not_fit
+
+    def _right_aligned(
+        self, field: Field, chunk: Chunk, starts: Int64Array, lengths: Int64Array
+    ) -> tuple[UInt8Array, BoolArray]:
+        """Return the digits of a column with zeros on the left, uint8 (n, width), and which cells do not fit.
+
+        A shorter amount is the same amount, but a shorter 番号 is another one unless receipts pad it; a barcode or time
+        has all of its digits, a date these or one zero. An empty cell fits, and becomes blanks.
+        """
+        width = self.kind.by_id[field.id].length
+        is_empty = lengths == 0
+        does_not_fit: BoolArray = lengths > field.length
+        if field.prefix:
+            does_not_fit |= _lacks_prefix(field.prefix.encode(), chunk, starts, lengths)
+            starts, lengths = starts + len(field.prefix), np.maximum(lengths - len(field.prefix), 0)
+        if str(field.format) in ("YYYY-MM-DD", "HH:MM:SS"):
+            cells, has_other_form = _without_separators(field, chunk, starts, lengths)
+            does_not_fit |= has_other_form
+        else:
+            cells = chunk.cut(starts + lengths - width, width)
+            is_shorter = lengths < width
+            if is_shorter.any():
+                before = np.arange(width) < width - lengths[is_shorter, None]
+                cells[is_shorter] = np.where(before, np.uint8(_ZERO), cells[is_shorter])
+            if field.type is FieldType.DIGITS and field.id not in self._zero_padded:
+                does_not_fit |= is_shorter
+            if field.type in (FieldType.BARCODE, FieldType.TIME):
+                does_not_fit |= lengths != width
+            if field.type is FieldType.DATE:
+                does_not_fit |= (lengths != width) & (lengths != 1)
+        if is_empty.any():
+            cells[is_empty] = _SPACE
+            does_not_fit &= ~is_empty
+        return cells, does_not_fit
+
+
+def _fixed_field(field: Field) -> Field:
+    """Return the field of the fixed-width record that a field of a row becomes."""
+    changes: dict[str, object] = {"length": field.length - len(field.prefix), "prefix": "", "none": ""}
+    if field.format == "YYYY-MM-DD":
+        changes |= {"length": 8, "format": "YYYYMMDD"}
+    if field.format == "HH:MM:SS":
+        changes |= {"length": 6, "format": "HHMMSS"}
+    if field.type is FieldType.TEXT:
+        changes["type"] = FieldType.KANJI  # in any character set: it is decoded and tested
+    return field.model_copy(update=changes)
+
+
+def _without_quotes(chunk: Chunk, starts: Int64Array, lengths: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Return the starts and lengths of cells, int64 (n, columns), without the quotes around them.
+
+    Also return how many cells of each row are quoted, int64 (n,).
+    """
+    is_quoted = (lengths >= 2) & (chunk.bytes_at(starts) == _QUOTE) & (chunk.bytes_at(starts + lengths - 1) == _QUOTE)
+    return starts + is_quoted, lengths - 2 * is_quoted, np.asarray(is_quoted.sum(axis=1))
+
+
+def _lacks_prefix(prefix: bytes, chunk: Chunk, starts: Int64Array, lengths: Int64Array) -> BoolArray:
+    """Whether each cell begins with something else."""
+    differs = chunk.cut(starts, len(prefix)) != np.frombuffer(prefix, np.uint8)
+    return np.asarray((lengths < len(prefix)) | differs.any(axis=1))
+
+
+def _without_separators(
+    field: Field, chunk: Chunk, starts: Int64Array, lengths: Int64Array
+) -> tuple[UInt8Array, BoolArray]:
+    """Return the digits of dates ``2026-04-01`` or times ``12:00:00``, ``12:00``, and which cells have another form."""
+    is_date = field.type is FieldType.DATE
+    digits, separators = (_DATE_DIGITS, _DATE_SEPARATORS) if is_date else (_TIME_DIGITS, _TIME_SEPARATORS)
+    copied = chunk.cut(starts, field.length)
+    lacks_seconds = (lengths == 5) & (not is_date)
+    has_other_form: BoolArray = (lengths != field.length) & ~lacks_seconds
+    for position, separator in separators.items():
+        has_other_form |= (copied[:, position] != separator) & ~(lacks_seconds & (position > 4))
+    cells = copied[:, digits]
+    cells[lacks_seconds, 4:] = _ZERO
+    return cells, has_other_form
