@@ -13,7 +13,6 @@ from kokin.reconcile import build_accounts, reconcile
 from kokin.reports import Report
 from tests.reports.hostile import DAY, HOSTILE, hostile_report
 
-
 STATEMENT = "receipts - reversals = sum of all dispositions"
 
 
