@@ -58,7 +58,7 @@ def test_published_samples_check_clean(kokin: Kokin, folder: Path) -> None:
     assert result.stderr == ""
     data = kokin("check", "debit.txt", "--layout", "zengin-91", "--format", "json", cwd=folder)
     (file,) = json.loads(data.stdout)
-    assert (file["funnel"]["read"], file["funnel"]["accepted"], file["funnel"]["unpaid"]) == (2, 1, 1)
+    assert (file["counts"]["read"], file["counts"]["accepted"], file["counts"]["unpaid"]) == (2, 1, 1)
     assert len(file["declared"]) == 6
     assert all(each["agrees"] for each in file["declared"])
     assert "ﾀﾛｳ" not in data.stdout + result.stdout
@@ -85,6 +85,7 @@ def test_published_samples_reconcile(kokin: Kokin, folder: Path) -> None:
     summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["controls"]["T4"] == {**summary["controls"]["T4"], "left": 14925, "right": 14925, "holds": True}
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "allocations.csv",
         "balances.csv",
         "exceptions.csv",
         "issues.csv",
@@ -170,7 +171,7 @@ def test_a_damaged_file_is_rejected_with_its_byte_and_nothing_is_written(
     checked = kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "json", cwd=folder)
     assert checked.returncode == 3
     (file,) = json.loads(checked.stdout)
-    assert file["refused"]
+    assert file["is_rejected"]
     sarif = json.loads(kokin("check", "damaged.txt", "-l", "zengin-91", "--format", "sarif", cwd=folder).stdout)
     assert code in {result["ruleId"] for result in sarif["runs"][0]["results"]}
     assert (code, byte) in {(issue["code"], issue["byte"]) for issue in file["issues"]}

@@ -13,6 +13,8 @@ from kokin.reconcile import build_accounts, reconcile
 from kokin.reports import Report
 from tests.reports.hostile import DAY, HOSTILE, hostile_report
 
+STATEMENT = "receipts - reversals = sum of all dispositions"
+
 
 class Parsed(html.parser.HTMLParser):
     """The elements, attributes and texts of a page, as a browser parses them."""
@@ -89,7 +91,8 @@ def test_the_headline_is_first():
     report = hostile_report()
     text = text_of(report)
     assert text.index("照合が合っていません: T3") < text.index("未照合: T1, T2") < text.index("二重納付")
-    summary = {**report.summary, "controls": {"T4": {"holds": True, "left": 30_100, "right": 30_100}}}
+    t4 = {"statement": STATEMENT, "holds": True, "left": 30_100, "right": 30_100}
+    summary = {**report.summary, "controls": {"T4": t4}}
     good = Report(DAY, summary, report.tables)
     assert "全額の行き先が決まっています。" in text_of(good)
     assert "Every yen is accounted for." in text_of(good, language="en")
@@ -147,10 +150,12 @@ def test_a_report_without_rows_is_a_page_too():
 )
 def test_a_broken_control_is_red_and_an_unchecked_one_neither_red_nor_green(holds, tone, text):
     report = hostile_report()
-    controls = {"T4": {"holds": holds, "left": 30_100, "right": None if tone == "mute" else 30_100}}
+    right = None if tone == "mute" else 30_100
+    controls = {"T4": {"statement": STATEMENT, "holds": holds, "left": 30_100, "right": right}}
     page = Report(DAY, {**report.summary, "controls": controls}, report.tables).page(language="en")
     states = re.findall(r'<span class="tag (\w+)">(balanced|differs|not checked)</span>', page)
     assert states == [(tone, text)]
+    assert "Receipts − reversals = sum of all dispositions" in page
 
 
 def report_with_a_reversal_and_overlapping_files():

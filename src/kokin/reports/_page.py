@@ -166,7 +166,7 @@ class _Page:
         return self.terms.sentence(
             "broken_by",
             name=name,
-            statement=self.terms.value("control", name),
+            statement=self.terms.value("control", control["statement"]),
             difference=self.terms.yen(control["left"] - control["right"]),
             places=f"({places})" if places else "",
         ).strip()
@@ -313,7 +313,7 @@ class _Page:
             tone, state = _CONTROL_STATES.get(control["holds"], ("mute", "not_checked"))
             places = [*control.get("broken", []), *control.get("unsure", [])]
             text = " · ".join(places[:_MAX_PLACES]) + (" …" if len(places) > _MAX_PLACES else "")
-            statement = html(self.terms.value("control", name), tag("small", text) if places else None)
+            statement = html(self.terms.value("control", control["statement"]), tag("small", text) if places else None)
             rows.append(
                 (name, statement, control["left"], control["right"], tag("span", sentence(state), class_=f"tag {tone}"))
             )

@@ -1,6 +1,6 @@
 "use strict";
 
-// Every list gets a search box, and headings that sort. Without this script the page is whole, and still.
+// Add a filter box and sorting headings to every list. Without this script the page is complete, but static.
 for (const list of document.querySelectorAll(".list")) {
   const rows = [...list.querySelectorAll("tbody tr")];
   addFilter(list, rows);
@@ -8,7 +8,7 @@ for (const list of document.querySelectorAll(".list")) {
 }
 
 function addFilter(list, rows) {
-  const { filter, rows: shown } = document.body.dataset;
+  const { filter, rows: countText } = document.body.dataset;
   const box = Object.assign(document.createElement("input"), { type: "search", placeholder: filter });
   box.setAttribute("aria-label", `${filter}: ${list.getAttribute("aria-label")}`);
   const count = document.createElement("output");
@@ -17,8 +17,8 @@ function addFilter(list, rows) {
   function show() {
     const words = box.value.normalize("NFKC").toLowerCase().split(/\s+/).filter(Boolean);
     rows.forEach((row, at) => { row.hidden = !words.every((word) => texts[at].includes(word)); });
-    const left = rows.filter((row) => !row.hidden).length;
-    count.textContent = shown.replace("#", left === rows.length ? left : `${left} / ${rows.length}`);
+    const visible = rows.filter((row) => !row.hidden).length;
+    count.textContent = countText.replace("#", visible === rows.length ? visible : `${visible} / ${rows.length}`);
   }
 
   box.addEventListener("input", show);
@@ -50,8 +50,8 @@ function valueOf(cell) {
   return cell.classList.contains("n") ? Number(text.replaceAll(",", "")) : text;
 }
 
-// What is empty comes last, whichever way the rest runs.
-function compare(one, two, way) {
+// Empty cells are last in both directions; direction is 1 or -1.
+function compare(one, two, direction) {
   if (one === null || two === null) return (one === null) - (two === null);
-  return way * (typeof one === "number" ? one - two : one.localeCompare(two, document.documentElement.lang));
+  return direction * (typeof one === "number" ? one - two : one.localeCompare(two, document.documentElement.lang));
 }
