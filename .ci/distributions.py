@@ -1,8 +1,8 @@
-"""Holds what is published to what is committed: the wheel and the sdist in a folder have these files and no others.
+"""Check that the wheel and the sdist contain exactly the committed files.
 
     python .ci/distributions.py DIST
 
-DIST holds the sdist, the wheel that was made from it, and in ``tree/`` the wheel that was made from the checkout.
+DIST contains the sdist, the wheel built from it, and in ``tree/`` the wheel built from the checkout.
 """
 
 import subprocess
@@ -11,13 +11,13 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-# What an sdist has beside the package: enough to read, test, document and measure it.
+# The sdist contains the package and everything to read, test, document and benchmark it.
 FOLDERS = ("benchmarks/", "docs/", "examples/", "src/", "tests/", "typings/")
 PAGES = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md", "pyproject.toml"}
 
 
 def main(folder: Path) -> str:
-    """Checks the distributions, and tells what they are."""
+    """Check the distributions; return their names and sizes."""
     (sdist,), (wheel,), (direct,) = folder.glob("*.tar.gz"), folder.glob("*.whl"), folder.glob("tree/*.whl")
     tracked = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.splitlines()
     package = {name.removeprefix("src/") for name in tracked if name.startswith("src/")}
@@ -29,14 +29,14 @@ def main(folder: Path) -> str:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     agree(wheel, packed, package)
     if wheel.read_bytes() != direct.read_bytes():
-        raise SystemExit("the sdist builds another wheel than the checkout")
+        raise SystemExit("the wheels of the sdist and of the checkout differ")
     return f"{sdist.name} {sdist.stat().st_size:,} bytes; {wheel.name} {wheel.stat().st_size:,} bytes"
 
 
 def agree(path: Path, packed: set[str], wanted: set[str]) -> None:
-    """Stops where a file is too many or missing."""
+    """Exit with an error if a file is missing or unexpected."""
     if packed != wanted:
-        raise SystemExit(f"{path.name}: too many {sorted(packed - wanted)}, missing {sorted(wanted - packed)}")
+        raise SystemExit(f"{path.name}: unexpected {sorted(packed - wanted)}, missing {sorted(wanted - packed)}")
 
 
 if __name__ == "__main__":

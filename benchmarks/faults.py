@@ -1,6 +1,6 @@
-"""Faults: kill a posting at random points, fill the disk, cut the connection, post twice at once, feed half a file.
+"""Inject faults into postings: kill at random points, full disk, cut connection, concurrent posting, half a file.
 
-After each fault the ledger must verify, and in the end it must stand as after an undisturbed run.
+After each fault the ledger must verify, and the final ledger must equal that of an undisturbed run.
 
     python benchmarks/faults.py [--kills N] [--url URL] [--seed N]
 
@@ -39,7 +39,7 @@ SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 
 @dataclass
 class City:
-    """Bills and files, and how a ledger stands after them."""
+    """Bills and receipt files, with the outcomes and balances of an undisturbed run."""
 
     bills: pa.Table
     files: list[pa.Table]
@@ -47,72 +47,72 @@ class City:
     balances: list[dict[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        done = reconcile(self.bills, self.files)
-        self.outcomes, self.balances = done.outcomes.to_pylist(), done.balances.to_pylist()
+        result = reconcile(self.bills, self.files)
+        self.outcomes, self.balances = result.outcomes.to_pylist(), result.balances.to_pylist()
 
 
 def city(rng: random.Random, bill_count: int = 400, file_count: int = 5, size: int = 300) -> City:
-    """A city whose files have much to do with one another: payments twice, in part, in any order, told again."""
+    """Return a city with many interacting receipts: double, partial, unordered and duplicate payments."""
     bills = [
         {**SLIP, "bill_id": f"B{n:04d}", "case_key": f"{n:020d}", "amount": 1_000 + n, "due_on": date(2026, 6, 1)}
         for n in range(bill_count)
     ]
     files = []
     for number in range(file_count):
-        where = {"source": f"day-{number}.csv", "digest": f"{number:064d}"}
+        file_columns = {"source": f"day-{number}.csv", "digest": f"{number:064d}"}
         rows = []
         for record in range(1, size + 1):
             paid = rng.randrange(bill_count + 20)
             yen = rng.choice((1_000 + paid, 1_000 + paid, 500))
-            told = {
+            payment = {
                 "record_no": record,
                 "case_key": f"{paid:020d}",
                 "amount": yen,
                 "paid_on": date(2026, 5, rng.randrange(1, 29)),
             }
-            rows.append({**SLIP, **where, **told, "provider_key": f"EL{rng.randrange(800)}"})
+            rows.append({**SLIP, **file_columns, **payment, "provider_key": f"EL{rng.randrange(800)}"})
         files.append(pa.Table.from_pylist(rows))
     return City(pa.Table.from_pylist(bills), files)
 
 
 @dataclass
-class Found:
-    """What a fault has done."""
+class FaultResult:
+    """Counts of the rounds of one fault."""
 
     rounds: int = 0
     hit: int = 0
-    """Rounds in which the fault came before the end of the work."""
+    """Rounds in which the fault occurred before the work was finished."""
     broken: int = 0
-    """Rounds after which the ledger did not verify, or stood otherwise than undisturbed."""
+    """Rounds after which the ledger did not verify or differed from the undisturbed run."""
 
 
-def check(url: str, found: Found, whole: City | None = None) -> None:
-    """Verify a ledger and, where it is complete, compare it with an undisturbed run."""
+def check(url: str, result: FaultResult, whole: City | None = None) -> None:
+    """Verify a ledger; if ``whole`` is passed, also compare it with the undisturbed run."""
     with Ledger.open(url) as ledger:
         clean = ledger.verify(rematch=whole is not None).is_clean
         if whole and clean:
             same = ledger.outcomes().to_pylist() == whole.outcomes, ledger.balances().to_pylist() == whole.balances
             clean = all(same)
-    found.broken += not clean
+    result.broken += not clean
 
 
 def post_all(url: str, files: list[pa.Table]) -> None:
-    """Post files one after another, as a night's batch does."""
+    """Post files one after another, as a nightly batch does."""
     with Ledger.open(url) as ledger:
         for file in files:
             ledger.post(file, actor="batch")
 
 
 def post_all_or_stop(url: str, files: list[pa.Table]) -> None:
-    """The same in a process whose connection is going to be cut: it ends with exit code 1, and no more is said."""
+    """Post files in a process whose connection will be cut; exit with code 1, without a traceback."""
     try:
         post_all(url, files)
     except LedgerError:
         raise SystemExit(1) from None
 
 
-def places(base: str) -> Iterator[str]:
-    """URLs of empty databases: files beside each other, or one database emptied each time."""
+def empty_databases(base: str) -> Iterator[str]:
+    """Yield the URL of an empty database: the SQLite file is deleted, or the PostgreSQL schema is recreated."""
     url = make_url(base)
     if url.get_backend_name() == "sqlite":
         while True:
@@ -129,91 +129,91 @@ def places(base: str) -> Iterator[str]:
         yield base
 
 
-def kills(base: str, rng: random.Random, count: int) -> Found:
-    """Kill (-9) the posting process at random points until it has happened so many times; go on after each."""
-    found, new_place = Found(), places(base)
+def kills(base: str, rng: random.Random, count: int) -> FaultResult:
+    """Kill (-9) the posting process at random points, ``count`` times; post again after each kill."""
+    result, urls = FaultResult(), empty_databases(base)
     typical = 0.5
-    while found.hit < count:
-        some = city(rng)
-        url = next(new_place)
+    while result.hit < count:
+        town = city(rng)
+        url = next(urls)
         with Ledger.create(url) as ledger:
-            ledger.add_bills(some.bills, actor="clerk")
+            ledger.add_bills(town.bills, actor="clerk")
         while True:
-            worker = FORK.Process(target=post_all, args=(url, some.files))
+            worker = FORK.Process(target=post_all, args=(url, town.files))
             start = time.perf_counter()
             worker.start()
-            # At first the end comes before the first commit, at times after the last.
-            worker.join(rng.random() * 1.1 * typical if found.hit < count else None)
+            # The random time covers the whole run, from before the first commit to after the last one.
+            worker.join(rng.random() * 1.1 * typical if result.hit < count else None)
             done = worker.exitcode == 0
             if not done:
                 os.kill(worker.pid or 0, signal.SIGKILL)
                 worker.join()
-                found.hit += 1
+                result.hit += 1
             else:
                 typical = (typical + time.perf_counter() - start) / 2
-            found.rounds += 1
-            check(url, found, some if done else None)
+            result.rounds += 1
+            check(url, result, town if done else None)
             if done:
                 break
-    return found
+    return result
 
 
-def two_at_once(base: str, rng: random.Random, count: int) -> Found:
-    """Two processes post the same files, each in its own order."""
-    found, new_place = Found(), places(base)
+def two_at_once(base: str, rng: random.Random, count: int) -> FaultResult:
+    """Post the same files from two concurrent processes, each in a random order."""
+    result, urls = FaultResult(), empty_databases(base)
     for _ in range(count):
-        some, url = city(rng), next(new_place)
+        town, url = city(rng), next(urls)
         with Ledger.create(url) as ledger:
-            ledger.add_bills(some.bills, actor="clerk")
-        workers = [FORK.Process(target=post_all, args=(url, rng.sample(some.files, len(some.files)))) for _ in range(2)]
+            ledger.add_bills(town.bills, actor="clerk")
+        workers = [FORK.Process(target=post_all, args=(url, rng.sample(town.files, len(town.files)))) for _ in range(2)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-            found.broken += worker.exitcode != 0
-        found.rounds += 1
-        found.hit += 1
-        check(url, found, some)
-    return found
+            result.broken += worker.exitcode != 0
+        result.rounds += 1
+        result.hit += 1
+        check(url, result, town)
+    return result
 
 
-def disk_full(base: str, rng: random.Random, count: int) -> Found:
-    """The database may not grow beyond a page somewhere in the posting (SQLite)."""
-    found, new_place = Found(), places(base)
+def disk_full(base: str, rng: random.Random, count: int) -> FaultResult:
+    """Limit the size of the database to a page count that is reached during the posting (SQLite)."""
+    result, urls = FaultResult(), empty_databases(base)
     for _ in range(count):
-        some, url = city(rng), next(new_place)
+        town, url = city(rng), next(urls)
         with Ledger.create(url) as ledger:
-            ledger.add_bills(some.bills, actor="clerk")
-            room = rng.randrange(1, 30)
+            ledger.add_bills(town.bills, actor="clerk")
+            free_pages = rng.randrange(1, 30)
 
-            def limit(connection: Any, _: Any, room: int = room) -> None:
+            def limit(connection: Any, _: Any, free_pages: int = free_pages) -> None:
                 pages = connection.execute("PRAGMA page_count").fetchone()[0]
-                connection.execute(f"PRAGMA max_page_count = {pages + room}")
+                connection.execute(f"PRAGMA max_page_count = {pages + free_pages}")
 
-            event.listen(ledger._store.engine, "connect", limit)
-            ledger._store.engine.dispose()
+            event.listen(ledger._database.engine, "connect", limit)
+            ledger._database.engine.dispose()
             with contextlib.suppress(LedgerError):
-                for file in some.files:
+                for file in town.files:
                     ledger.post(file, actor="batch")
-                found.hit -= 1
-            found.hit += 1
-        found.rounds += 1
-        check(url, found)
-        post_all(url, some.files)
-        check(url, found, some)
-    return found
+                result.hit -= 1
+            result.hit += 1
+        result.rounds += 1
+        check(url, result)
+        post_all(url, town.files)
+        check(url, result, town)
+    return result
 
 
-def connection_cut(base: str, rng: random.Random, count: int) -> Found:
-    """The server ends the posting's connection at a random moment (PostgreSQL), until it has hit so many times."""
-    found, new_place = Found(), places(base)
+def connection_cut(base: str, rng: random.Random, count: int) -> FaultResult:
+    """Terminate the connection of the posting at random times (PostgreSQL), until ``count`` postings were hit."""
+    result, urls = FaultResult(), empty_databases(base)
     ours = make_url(base).set(drivername="postgresql+psycopg")
     typical = 0.5
-    while found.hit < count:
-        some, url = city(rng), next(new_place)
+    while result.hit < count:
+        town, url = city(rng), next(urls)
         with Ledger.create(url) as ledger:
-            ledger.add_bills(some.bills, actor="clerk")
-        worker = FORK.Process(target=post_all_or_stop, args=(url, some.files))
+            ledger.add_bills(town.bills, actor="clerk")
+        worker = FORK.Process(target=post_all_or_stop, args=(url, town.files))
         start = time.perf_counter()
         worker.start()
         worker.join(rng.random() * typical)
@@ -224,21 +224,21 @@ def connection_cut(base: str, rng: random.Random, count: int) -> Found:
         engine.dispose()
         worker.join()
         if worker.exitcode:
-            found.hit += 1
+            result.hit += 1
         else:
             typical = (typical + time.perf_counter() - start) / 2
-        found.rounds += 1
-        check(url, found)
-        post_all(url, some.files)
-        check(url, found, some)
-    return found
+        result.rounds += 1
+        check(url, result)
+        post_all(url, town.files)
+        check(url, result, town)
+    return result
 
 
-def half_a_file(base: str, rng: random.Random, count: int) -> Found:
-    """A direct-debit file of which only a part has arrived; then the whole of it."""
-    found, new_place = Found(), places(base)
+def half_a_file(base: str, rng: random.Random, count: int) -> FaultResult:
+    """Post a truncated direct-debit file, which must be rejected; then post the complete file."""
+    result, urls = FaultResult(), empty_databases(base)
     for _ in range(count):
-        with tempfile.TemporaryDirectory() as folder, Ledger.create(next(new_place)) as ledger:
+        with tempfile.TemporaryDirectory() as folder, Ledger.create(next(urls)) as ledger:
             path = Path(folder) / "debit.txt"
             rows = [
                 {
@@ -260,40 +260,40 @@ def half_a_file(base: str, rng: random.Random, count: int) -> Found:
             try:
                 ledger.post(receipt_files.open(path, layout, reference_date=day), actor="batch")
             except InvalidInputError:
-                found.hit += 1
-            found.broken += ledger.status() != before
+                result.hit += 1
+            result.broken += ledger.status() != before
             path.write_bytes(whole)
             ledger.post(receipt_files.open(path, layout, reference_date=day), actor="batch")
             same = ledger.verify(rematch=True).is_clean and ledger.status()["receipts"] == len(rows)
-            found.broken += not same
-        found.rounds += 1
-    return found
+            result.broken += not same
+        result.rounds += 1
+    return result
 
 
 def main() -> None:
-    """Run all faults that the database knows."""
+    """Run all faults that apply to the database."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--url", default=f"sqlite:///{WORK}/faults/city.db")
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    lite = make_url(options.url).get_backend_name() == "sqlite"
-    some = max(1, options.kills // 10)
+    is_sqlite = make_url(options.url).get_backend_name() == "sqlite"
+    fewer = max(1, options.kills // 10)
     faults = [
         (kills, options.kills),
-        (two_at_once, some),
-        (half_a_file, some),
-        (disk_full if lite else connection_cut, some),
+        (two_at_once, fewer),
+        (half_a_file, fewer),
+        (disk_full if is_sqlite else connection_cut, fewer),
     ]
     print(f"{make_url(options.url).get_backend_name()}\n")
-    print("| fault | rounds | hit the work | broken ledgers | s |\n|---|---|---|---|---|")
+    print("| fault | rounds | during the posting | broken ledgers | s |\n|---|---|---|---|---|")
     for fault, count in faults:
         start = time.perf_counter()
-        found = fault(options.url, rng, count)
+        result = fault(options.url, rng, count)
         seconds = time.perf_counter() - start
-        print(f"| {fault.__name__} | {found.rounds} | {found.hit} | {found.broken} | {seconds:.0f} |", flush=True)
-    if lite:
+        print(f"| {fault.__name__} | {result.rounds} | {result.hit} | {result.broken} | {seconds:.0f} |", flush=True)
+    if is_sqlite:
         shutil.rmtree(WORK / "faults", ignore_errors=True)
 
 

@@ -1,9 +1,9 @@
-"""The ledger at speed: bills loaded, a big file posted, and a day's file against all of it.
+"""Speed of the ledger: load bills, post a large file, post a day's file.
 
-Bills have an eL number and a barcode; receipts pay by the eL number: most to the yen, some twice, in part, in vain.
-Each step is one run, for a ledger is made once: the machine's own noise is in the figures. What is given is made before
-the clock starts: bills lie in an Arrow file, which is read a stretch at a time, receipts in a table. The CPU time is of
-this process; a server has its own beside it.
+Bills have an eL number and a barcode; receipts contain the eL number. Most pay the exact amount; some are double or
+partial payments, or have no bill. Each step runs once, because a ledger is created once, so the figures include the
+noise of the machine. The input is prepared before the clock starts: the bills are in an Arrow file, which is read in
+chunks, the receipts in a table. The CPU time is that of this process and excludes the database server.
 
     python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL]
 
@@ -32,22 +32,22 @@ import pyarrow.ipc
 from kokin.ledger import Ledger
 
 WORK = Path(__file__).parent / "_work"
-PIECE = 1 << 17
+CHUNK_ROWS = 1 << 17
 FIRST_DAY = date(2026, 5, 1)
 
 
 def slip(numbers: np.ndarray) -> dict[str, pa.Array]:
-    """The eL numbers of some bills: no two alike, and in no order."""
-    spread = pa.array((numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(4))
+    """Return the key columns of bills: distinct eL numbers in scrambled order."""
+    scrambled = pa.array((numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(4))
     constant = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
     columns = {name: pa.repeat(pa.scalar(value), len(numbers)) for name, value in constant.items()}
-    return {**columns, "case_key": pc.utf8_lpad(spread.cast(pa.string()), 20, "0")}
+    return {**columns, "case_key": pc.utf8_lpad(scrambled.cast(pa.string()), 20, "0")}
 
 
 def bills(count: int) -> Iterator[pa.Table]:
-    """Bills of 1,000 to 99,999 yen."""
-    for start in range(0, count, PIECE):
-        numbers = np.arange(start, min(start + PIECE, count))
+    """Yield bills of 1,000 to 99,999 yen in chunks."""
+    for start in range(0, count, CHUNK_ROWS):
+        numbers = np.arange(start, min(start + CHUNK_ROWS, count))
         texts = pa.array(numbers).cast(pa.string())
         free = pc.utf8_lpad(texts, 21, "0")
         barcode = pc.binary_join_element_wise("91929999", free, "0999999", "000000", "00", "")
@@ -63,19 +63,19 @@ def bills(count: int) -> Iterator[pa.Table]:
 
 
 def amount_of(numbers: np.ndarray) -> np.ndarray:
-    """Yen of each bill."""
+    """Return the yen of each bill."""
     return 1_000 + numbers * 7_919 % 99_000
 
 
 def receipts(count: int, bill_count: int, day: int, seed: int) -> pa.Table:
-    """The receipts of one file."""
+    """Return the receipts of one file."""
     random = np.random.default_rng(seed)
     paid = random.permutation(bill_count)[:count] if count <= bill_count else random.integers(0, bill_count, count)
-    fate = random.random(count)
-    paid[1:][fate[1:] < 0.01] = paid[:-1][fate[1:] < 0.01]
+    chance = random.random(count)
+    paid[1:][chance[1:] < 0.01] = paid[:-1][chance[1:] < 0.01]
     amount = amount_of(paid)
-    amount[fate > 0.99] //= 2
-    paid[(fate > 0.98) & (fate < 0.985)] += bill_count
+    amount[chance > 0.99] //= 2
+    paid[(chance > 0.98) & (chance < 0.985)] += bill_count
     days = pa.array([FIRST_DAY + timedelta(days=day + n) for n in range(3)])
     return pa.table(
         {
@@ -92,26 +92,26 @@ def receipts(count: int, bill_count: int, day: int, seed: int) -> pa.Table:
     )
 
 
-def written(count: int) -> Path:
-    """Bills in an Arrow file."""
+def write_bills(count: int) -> Path:
+    """Write bills to an Arrow file and return its path."""
     path = WORK / "bills.arrow"
-    stretches = bills(count)
-    first = next(stretches)
+    chunks = bills(count)
+    first = next(chunks)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, first.schema) as writer:
-        for stretch in itertools.chain([first], stretches):
-            writer.write_table(stretch)
+        for chunk in itertools.chain([first], chunks):
+            writer.write_table(chunk)
     return path
 
 
-def read(path: Path) -> Iterator[pa.Table]:
-    """The bills of an Arrow file, a stretch at a time."""
+def read_bills(path: Path) -> Iterator[pa.Table]:
+    """Yield the bills of an Arrow file in chunks."""
     with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
-        for place in range(reader.num_record_batches):
-            yield pa.Table.from_batches([reader.get_batch(place)])
+        for index in range(reader.num_record_batches):
+            yield pa.Table.from_batches([reader.get_batch(index)])
 
 
 def timed(name: str, count: int, work: Callable[[], Any], rows: Callable[[], int]) -> None:
-    """Do a step and print its row; ``rows`` counts those of all tables."""
+    """Run a step and print its row; ``rows`` returns the number of rows of all tables."""
     before, cpu, start = rows(), time.process_time(), time.perf_counter()
     work()
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -137,8 +137,8 @@ def main() -> None:
     cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ":")
     print(f"{cpu.split(':')[1].strip()}, {os.cpu_count()} cores; Python {platform.python_version()}, ", end="")
     print(f"SQLite {sqlite3.sqlite_version}, pyarrow {pa.__version__}\n")
-    path = written(options.bills)
-    print("| step | given | s | given/s | table rows | table rows/s | CPU µs each | peak MB so far |")
+    path = write_bills(options.bills)
+    print("| step | input rows | s | input rows/s | table rows | table rows/s | CPU µs each | peak MB so far |")
     print("|---|---|---|---|---|---|---|---|")
     with Ledger.create(url) as ledger:
 
@@ -147,21 +147,21 @@ def main() -> None:
             return sum(status[name] for name in ("entries", "bills", "receipts", "postings"))
 
         daily = receipts(options.daily, options.bills, 0, 1)
-        big = receipts(options.receipts, options.bills, 3, 2)
-        again = receipts(options.daily, options.bills, 6, 3)
-        timed("load bills", options.bills, lambda: ledger.add_bills(read(path), actor="clerk"), rows)
+        large = receipts(options.receipts, options.bills, 3, 2)
+        next_day = receipts(options.daily, options.bills, 6, 3)
+        timed("load bills", options.bills, lambda: ledger.add_bills(read_bills(path), actor="clerk"), rows)
         timed("post a day's file", options.daily, lambda: ledger.post(daily, actor="batch"), rows)
-        timed("post a big file", options.receipts, lambda: ledger.post(big, actor="batch"), rows)
-        timed("post another day's file", options.daily, lambda: ledger.post(again, actor="batch"), rows)
-        timed("the same file again", options.daily, lambda: ledger.post(again, actor="batch"), rows)
+        timed("post a large file", options.receipts, lambda: ledger.post(large, actor="batch"), rows)
+        timed("post another day's file", options.daily, lambda: ledger.post(next_day, actor="batch"), rows)
+        timed("the same file again", options.daily, lambda: ledger.post(next_day, actor="batch"), rows)
         timed("verify", options.bills + options.receipts + 2 * options.daily, lambda: print_unless_clean(ledger), rows)
 
 
 def print_unless_clean(ledger: Ledger) -> None:
-    """Verify."""
-    found = ledger.verify()
-    if not found.is_clean:
-        print(found.issues)
+    """Verify the ledger; print the issues, if any."""
+    result = ledger.verify()
+    if not result.is_clean:
+        print(result.issues)
 
 
 if __name__ == "__main__":

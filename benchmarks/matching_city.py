@@ -1,7 +1,7 @@
-"""A deterministic city for the matching benchmark: bills and receipts on disk, of any size.
+"""Write the bills and receipts of a deterministic city of any size for the matching benchmark.
 
-Of the receipts, 2 % pay a bill that another one has paid, 1 % pay less, 0.5 % more, 1 % carry an unknown number, and
-0.5 % carry a letter in it, so that the reader has to throw them out. All are finals by eL number.
+Of the receipts, 2 % are double payments, 1 % underpaid, 0.5 % overpaid, 1 % have an unknown key, and 0.5 % have a
+letter in the key, so that the reader must reject them. All are finals with an eL number.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ amount = "amount"
 channel = "channel"
 store_code = "store_code"
 """
-#: Where each field stands in a record: start and end.
+#: Start and end of each field in a record.
 FIELDS = {
     "payee_code": (1, 6),
     "item_code": (6, 9),
@@ -75,7 +75,7 @@ FIRST_DAY = 20_544
 
 
 def make(folder: Path, bills: int, receipts: int, seed: int = 20_26) -> Path:
-    """The city's folder: ``bills.parquet, bills.csv, receipts.dat, layout.toml``; made once."""
+    """Return the folder with ``bills.parquet, bills.csv, receipts.dat, layout.toml``; create it if it is missing."""
     folder = folder / f"matching-{bills}-{receipts}-{seed}"
     if (folder / "done").exists():
         return folder
@@ -87,17 +87,17 @@ def make(folder: Path, bills: int, receipts: int, seed: int = 20_26) -> Path:
     amount = (rng.integers(1, 3000, bills, np.int32)) * 100
     _bills(folder, number, confirmation, item, amount)
 
-    dice = rng.random(receipts)
+    chance = rng.random(receipts)
     paid = rng.permutation(bills)[:receipts] if receipts <= bills else rng.integers(0, bills, receipts)
-    twice = np.flatnonzero(dice < 0.02)
-    paid[twice] = paid[rng.integers(0, receipts, len(twice))]
+    double = np.flatnonzero(chance < 0.02)
+    paid[double] = paid[rng.integers(0, receipts, len(double))]
     yen = amount[paid].astype(np.int64)
-    yen[(dice >= 0.02) & (dice < 0.03)] //= 2
-    yen[(dice >= 0.03) & (dice < 0.035)] += 1000
+    yen[(chance >= 0.02) & (chance < 0.03)] //= 2
+    yen[(chance >= 0.03) & (chance < 0.035)] += 1000
     key = _key(number[paid])
-    key[(dice >= 0.035) & (dice < 0.045)] += 10**15
+    key[(chance >= 0.035) & (chance < 0.045)] += 10**15
     day = np.sort(rng.integers(0, 30, receipts)) + FIRST_DAY
-    _receipts(folder, key, item[paid], confirmation[paid], yen, day, np.flatnonzero(dice >= 0.995))
+    _receipts(folder, key, item[paid], confirmation[paid], yen, day, np.flatnonzero(chance >= 0.995))
     (folder / "layout.toml").write_text(LAYOUT, encoding="utf-8")
     (folder / "done").touch()
     return folder
@@ -148,8 +148,8 @@ def _receipts(
     day: np.ndarray,
     invalid: np.ndarray,
 ) -> None:
-    wrong = np.zeros(len(key), np.bool_)
-    wrong[invalid] = True
+    is_invalid = np.zeros(len(key), np.bool_)
+    is_invalid[invalid] = True
     with (folder / "receipts.dat").open("wb") as file:
         for start in range(0, len(key), CHUNK):
             rows = slice(start, start + CHUNK)
@@ -169,5 +169,5 @@ def _receipts(
             }
             for name, (first, end) in FIELDS.items():
                 record[:, first:end] = to_digits(values[name].astype(np.int64), end - first)
-            record[wrong[rows], FIELDS["confirmation"][0] + 2] = ord("X")
+            record[is_invalid[rows], FIELDS["confirmation"][0] + 2] = ord("X")
             file.write(record.tobytes())

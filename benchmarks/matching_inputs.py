@@ -1,4 +1,4 @@
-"""The inputs of the matching benchmark as Arrow tables, for the core and for peers that cannot read them themselves."""
+"""Read the inputs of the matching benchmark into Arrow tables, for the core and for peers without a reader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DAY = {"paid_on", "received_on"}
 
 
 def fixed_columns(folder: Path) -> dict[str, pa.Array]:
-    """The fields of the fixed-length file as Arrow texts, cut by numpy: for peers that cannot read it themselves."""
+    """Return the fields of the fixed-length file as Arrow strings, sliced by numpy."""
     rows = np.fromfile(folder / "receipts.dat", np.uint8).reshape(-1, RECORD)
     columns = {}
     for name, (start, end) in FIELDS.items():
@@ -42,16 +42,16 @@ def fixed_columns(folder: Path) -> dict[str, pa.Array]:
 
 
 def arrow_receipts(folder: Path) -> pa.Table:
-    """The receipts that have a number, by Arrow's own kernels."""
+    """Return the receipts with a valid key and amount, computed with Arrow's kernels."""
     table = pa.table(fixed_columns(folder))
     numbers = np.arange(1, len(table) + 1)
     table = table.append_column(
         "record_no", pa.Array.from_buffers(pa.int64(), len(table), [None, pa.py_buffer(numbers)])
     )
-    good = pc.utf8_is_digit(table["amount"])
+    valid = pc.utf8_is_digit(table["amount"])
     for name in KEY:
-        good = pc.and_(good, pc.ascii_is_decimal(table[name]))
-    table = table.filter(good)
+        valid = pc.and_(valid, pc.ascii_is_decimal(table[name]))
+    table = table.filter(valid)
     for name in DAY:
         days = pc.strptime(table[name], "%Y%m%d", "s", error_is_null=True).cast(pa.date32())
         table = table.set_column(table.schema.get_field_index(name), name, days)
@@ -60,7 +60,7 @@ def arrow_receipts(folder: Path) -> pa.Table:
 
 
 def arrow_bills(folder: Path, form: str) -> pa.Table:
-    """The bills, by Arrow's own readers."""
+    """Return the bills, read with Arrow's readers."""
     if form == "csv":
         types = {name: pa.string() for name in ["bill_id", *KEY]}
         return pa_csv.read_csv(folder / "bills.csv", convert_options=pa_csv.ConvertOptions(column_types=types))

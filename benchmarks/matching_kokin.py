@@ -1,4 +1,4 @@
-"""Kokin's own pipelines for the matching benchmark, as a user writes them."""
+"""Kokin's pipelines for the matching benchmark, as a user would write them."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ from kokin.reconcile import reconcile
 Steps = dict[str, tuple[float, float]]
 
 
-def prepared(folder: Path, form: str) -> Index:
-    """The bills as an index; a Parquet file is never held as a whole."""
+def build_index(folder: Path, form: str) -> Index:
+    """Return the index of the bills; a Parquet file is read in chunks."""
     if form == "csv":
         return Index.build(bills.read(folder / "bills.csv").table)
     file = pq.ParquetFile(folder / "bills.parquet", pre_buffer=False)
     return Index.build(pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(CHUNK_ROWS)))
 
 
-def taken(folder: Path) -> pa.Table:
-    """The receipts that are receipts."""
-    return receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml")).table
+def read_receipts(folder: Path) -> pa.Table:
+    """Return the accepted receipts."""
+    return receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml"), on_error="skip").table
 
 
 def job(folder: Path, form: str, out: Path) -> None:
-    """Each step has both cores to itself; the tables are written in batches."""
-    done = reconcile(prepared(folder, form), taken(folder))
-    write_csv(done.outcome_batches, out / "outcomes.csv")
-    write_csv(done.balance_batches, out / "balances.csv")
+    """Read bills and receipts, match them, and write both tables in batches; each step uses all cores."""
+    result = reconcile(build_index(folder, form), read_receipts(folder))
+    write_csv(result.outcome_batches, out / "outcomes.csv")
+    write_csv(result.balance_batches, out / "balances.csv")
 
 
 def core(bill_table: pa.Table, receipt_table: pa.Table) -> Callable[[], pa.Table]:
-    """From Arrow tables; the index is a part of the work."""
+    """Return the core: from Arrow tables to outcomes, including the index."""
     return lambda: reconcile(bill_table, receipt_table).outcomes
 
 
 def daily(folder: Path, out: Path) -> None:
-    """A day's file against the prepared index."""
-    done = reconcile(Index.load(folder / "index"), taken(folder))
-    write_csv(done.outcome_batches, out / "outcomes.csv")
-    write_csv(done.changes, out / "changes.csv")
+    """Match a day's file with the build_index index."""
+    result = reconcile(Index.load(folder / "index"), read_receipts(folder))
+    write_csv(result.outcome_batches, out / "outcomes.csv")
+    write_csv(result.changes, out / "changes.csv")
 
 
 def prepare_daily(folder: Path) -> None:
-    """The index of the folder's bills on disk, made once for each version of its form."""
+    """Save the index of the folder's bills unless a valid one exists."""
     try:
         Index.load(folder / "index")
     except InvalidInputError:
-        prepared(folder, "parquet").save(folder / "index")
+        build_index(folder, "parquet").save(folder / "index")
 
 
 def profile(folder: Path, out: Path) -> Steps:
-    """The steps of :func:`job`, one after another."""
+    """Time the steps of :func:`job`."""
     from kokin.reconcile import Policy
     from kokin.reconcile._matches import Matches, Receipts
     from kokin.reconcile._reconciliation import MatchedRun, Reconciliation
@@ -75,16 +75,16 @@ def profile(folder: Path, out: Path) -> Steps:
         steps[name] = time.perf_counter() - wall, time.process_time() - cpu
 
     with step("bills: Parquet to index"):
-        index = prepared(folder, "parquet")
+        index = build_index(folder, "parquet")
     with step("receipts: read and check"):
-        read = taken(folder)
-    with step("key to bill"):
-        some = Receipts(read, index)
-    with step("match the interacting receipts"):
-        matches = Matches(index, some, Policy())
-    done = Reconciliation(MatchedRun(index, some, matches, Policy()))
-    with step("match the others, outcomes.csv"):
-        write_csv(done.outcome_batches, out / "outcomes.csv")
-    with step("balances.csv"):
-        write_csv(done.balance_batches, out / "balances.csv")
+        table = read_receipts(folder)
+    with step("find the bill of each key"):
+        keyed = Receipts(table, index)
+    with step("match interacting receipts"):
+        matches = Matches(index, keyed, Policy())
+    result = Reconciliation(MatchedRun(index, keyed, matches, Policy()))
+    with step("match independent receipts, write outcomes.csv"):
+        write_csv(result.outcome_batches, out / "outcomes.csv")
+    with step("write balances.csv"):
+        write_csv(result.balance_batches, out / "balances.csv")
     return steps

@@ -1,8 +1,8 @@
-"""What a good engineer would write instead: the benchmark's job on other engines, tuned by hand.
+"""The job of the matching benchmark on other engines, tuned by hand.
 
-Every peer reads the same files, throws out the rows whose number is none, gives the same outcome and balance tables
-(checked by ``matching.py``), and may leave their rows in any order. The rule is the part that the benchmark's city
-needs: finals by eL number, one debt per slip. Only the few bills that are paid more than once go through a window.
+Every peer reads the same files, rejects the rows with an invalid key, and returns the same outcome and balance tables
+(compared by ``matching.py``) in any order of rows. The matching rule is limited to the cases of the benchmark's city:
+finals with an eL number, one obligation per slip. Only bills that are paid more than once use a window function.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from matching_inputs import DAY, KEY, ORDER, OUTCOME, arrow_bills, arrow_receipt
 
 
 def polars_receipts(folder: Path) -> pl.LazyFrame:
-    """The receipts that have a number; a record is cut from one text column."""
+    """Return the receipts with a valid key and amount; the fields are slices of one text column."""
     rows = pl.scan_csv(
         folder / "receipts.dat",
         has_header=False,
@@ -48,39 +48,41 @@ def polars_receipts(folder: Path) -> pl.LazyFrame:
 
 
 def length(name: str) -> int:
-    """The bytes of a field."""
+    """Return the number of bytes of a field."""
     start, end = FIELDS[name]
     return end - start
 
 
-def polars_judged(receipts: pl.LazyFrame, bills: pl.LazyFrame, engine: str) -> pl.LazyFrame:
-    """The outcome of every receipt: join, single payments at a stroke, the others by a running sum.
+def polars_outcomes(receipts: pl.LazyFrame, bills: pl.LazyFrame, engine: str) -> pl.LazyFrame:
+    """Return the outcome of every receipt: a join, then a running sum for bills with several payments.
 
-    A bill is told by its row, which is sooner compared than its name; the join is made once.
+    A bill is identified by its row number, which is faster to compare than its id; the join is computed once.
     """
     bills = bills.with_row_index("bill").select(*KEY, "bill", "bill_id", pl.col("amount").alias("billed"))
     joined = receipts.join(bills, on=KEY, how="left", maintain_order="none").collect(engine=engine)
     paid = joined["bill"].drop_nulls()
-    again = paid.filter(paid.is_duplicated()).unique()
-    joined = joined.with_columns(again=pl.col("bill").is_in(again.implode()).fill_null(False)).lazy()
-    alone = joined.filter(~pl.col("again")).with_columns(met=pl.col("billed"))
+    multiple = paid.filter(paid.is_duplicated()).unique()
+    joined = joined.with_columns(multiple=pl.col("bill").is_in(multiple.implode()).fill_null(False)).lazy()
+    independent = joined.filter(~pl.col("multiple")).with_columns(balance=pl.col("billed"))
     earlier = pl.col("amount").cum_sum().over("bill") - pl.col("amount")
-    several = joined.filter("again").sort(ORDER).with_columns(met=(pl.col("billed") - earlier).clip(lower_bound=0))
-    known, amount, met = pl.col("bill_id").is_not_null(), pl.col("amount"), pl.col("met")
+    interacting = (
+        joined.filter("multiple").sort(ORDER).with_columns(balance=(pl.col("billed") - earlier).clip(lower_bound=0))
+    )
+    known, amount, balance = pl.col("bill_id").is_not_null(), pl.col("amount"), pl.col("balance")
     return (
-        pl.concat([alone, several])
+        pl.concat([independent, interacting])
         .with_columns(
             outcome=pl.when(~known)
             .then(pl.lit("NO_BILL"))
-            .when(met == 0)
+            .when(balance == 0)
             .then(pl.lit("DUPLICATE_PAYMENT"))
-            .when(amount == met)
+            .when(amount == balance)
             .then(pl.lit("MATCHED"))
-            .when(amount < met)
+            .when(amount < balance)
             .then(pl.lit("UNDERPAID"))
             .otherwise(pl.lit("OVERPAID")),
-            applied=pl.when(known).then(pl.min_horizontal(amount, met)).otherwise(0),
-            balance_before=met,
+            applied=pl.when(known).then(pl.min_horizontal(amount, balance)).otherwise(0),
+            balance_before=balance,
         )
         .with_columns(excess=pl.when(known).then(amount - pl.col("applied")).otherwise(0))
         .select(OUTCOME)
@@ -88,7 +90,7 @@ def polars_judged(receipts: pl.LazyFrame, bills: pl.LazyFrame, engine: str) -> p
 
 
 def polars_balances(outcomes: pl.LazyFrame, bills: pl.LazyFrame) -> pl.LazyFrame:
-    """Every bill with what is paid and what is open."""
+    """Return every bill with its paid and open yen."""
     paid = outcomes.filter(pl.col("applied") > 0).group_by("bill_id").agg(paid=pl.col("applied").sum())
     return (
         bills.select("bill_id", "amount")
@@ -106,13 +108,13 @@ def polars_balances(outcomes: pl.LazyFrame, bills: pl.LazyFrame) -> pl.LazyFrame
 
 
 def polars_job(folder: Path, form: str, out: Path) -> None:
-    """Streaming engine; the outcomes are kept once, both files are written from them."""
+    """Run the streaming engine; the outcomes are computed once and both files are written from them."""
     scan = (
         pl.scan_csv(folder / "bills.csv", schema_overrides=dict.fromkeys(KEY, pl.String))
         if form == "csv"
         else pl.scan_parquet(folder / "bills.parquet")
     )
-    outcomes = polars_judged(polars_receipts(folder), scan, "streaming").collect(engine="streaming").lazy()
+    outcomes = polars_outcomes(polars_receipts(folder), scan, "streaming").collect(engine="streaming").lazy()
     sinks = [
         outcomes.select(pl.lit("receipts").alias("source"), *OUTCOME).sink_csv(out / "outcomes.csv", lazy=True),
         polars_balances(outcomes, scan).sink_csv(out / "balances.csv", lazy=True),
@@ -121,32 +123,32 @@ def polars_job(folder: Path, form: str, out: Path) -> None:
 
 
 def polars_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
-    """Both tables stand in Polars' own form before the clock runs."""
+    """Convert both tables to Polars; return the timed function."""
     left, right = pl.from_arrow(receipts).lazy(), pl.from_arrow(bills).lazy()
-    return lambda: polars_judged(left, right, "in-memory").collect().to_arrow()
+    return lambda: polars_outcomes(left, right, "in-memory").collect().to_arrow()
 
 
 # --- DuckDB ---------------------------------------------------------------------------------------------------------
 
-JUDGE_SQL = """
+OUTCOME_SQL = """
 with joined as (
   select r.*, b.bill_id, b.amount as billed, b.{bill} as bill from receipts r left join bills b using ({key})
 ),
-again as (select bill from joined where bill is not null group by bill having count(*) > 1),
-judged as (
-  select *, billed as met from joined where not exists (select 1 from again where again.bill = joined.bill)
+multiple as (select bill from joined where bill is not null group by bill having count(*) > 1),
+matched as (
+  select *, billed as balance from joined where not exists (select 1 from multiple where multiple.bill = joined.bill)
   union all
   select *, {greatest}(0, billed - coalesce(sum(amount) over (partition by bill order by {order}
-    rows between unbounded preceding and 1 preceding), 0)) as met
-  from joined where bill in (select bill from again)
+    rows between unbounded preceding and 1 preceding), 0)) as balance
+  from joined where bill in (select bill from multiple)
 )
 select record_no,
-  case when bill_id is null then 'NO_BILL' when met = 0 then 'DUPLICATE_PAYMENT' when amount = met then 'MATCHED'
-       when amount < met then 'UNDERPAID' else 'OVERPAID' end as outcome,
+  case when bill_id is null then 'NO_BILL' when balance = 0 then 'DUPLICATE_PAYMENT'
+       when amount = balance then 'MATCHED' when amount < balance then 'UNDERPAID' else 'OVERPAID' end as outcome,
   bill_id, payee_code, item_code, case_key, amount,
-  case when bill_id is null then 0 else {least}(amount, met) end as applied,
-  case when bill_id is null then 0 else amount - {least}(amount, met) end as excess, met as balance_before
-from judged
+  case when bill_id is null then 0 else {least}(amount, balance) end as applied,
+  case when bill_id is null then 0 else amount - {least}(amount, balance) end as excess, balance as balance_before
+from matched
 """
 BALANCE_SQL = """
 select bill_id, amount, coalesce(paid, 0) as paid, amount - coalesce(paid, 0) as residual,
@@ -156,18 +158,18 @@ left join (select bill_id, sum(applied) as paid from outcomes where applied > 0 
 """
 PLAIN = "auto_detect = false, quote = ''"
 WORDS = {"key": ", ".join(KEY), "order": ", ".join(ORDER)}
-DUCK_JUDGE = JUDGE_SQL.format(**WORDS, bill="bill", least="least", greatest="greatest")
+DUCKDB_OUTCOME_SQL = OUTCOME_SQL.format(**WORDS, bill="bill", least="least", greatest="greatest")
 
 
 def duckdb_connection() -> duckdb.DuckDBPyConnection:
-    """A database in memory that may forget the order of rows."""
+    """Return an in-memory database that need not preserve the order of rows."""
     connection = duckdb.connect()
     connection.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
     return connection
 
 
 def duckdb_receipts(folder: Path) -> str:
-    """The receipts that have a number, as a query; records are read as one text column."""
+    """Return a query for the receipts with a valid key and amount; records are read as one text column."""
     columns = "delim = '\x1f', columns = {'record': 'VARCHAR'}"
     read = f"read_csv('{folder}/receipts.dat', header = false, {PLAIN}, {columns})"
     fields = ", ".join(f"record[{start + 1}:{end}] as {name}" for name, (start, end) in FIELDS.items())
@@ -182,7 +184,7 @@ def duckdb_receipts(folder: Path) -> str:
 
 
 def duckdb_job(folder: Path, form: str, out: Path) -> None:
-    """The receipts and their outcomes are kept as tables; both files are copied out of them."""
+    """Store receipts and outcomes as tables and copy both files from them."""
     connection = duckdb_connection()
     columns = ", ".join(
         f"'{name}': '{kind}'"
@@ -194,46 +196,48 @@ def duckdb_job(folder: Path, form: str, out: Path) -> None:
         bills = f"*, row_number() over () as bill from {read}"
     connection.execute(f"create view bills as select {bills}")
     connection.execute(f"create temp table receipts as {duckdb_receipts(folder)}")
-    connection.execute(f"create temp table outcomes as {DUCK_JUDGE}")
+    connection.execute(f"create temp table outcomes as {DUCKDB_OUTCOME_SQL}")
     connection.execute(f"copy (select 'receipts' as source, * from outcomes) to '{out}/outcomes.csv' (header)")
     connection.execute(f"copy ({BALANCE_SQL}) to '{out}/balances.csv' (header)")
 
 
 def duckdb_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
-    """Both tables stand in DuckDB's own form before the clock runs."""
+    """Copy both tables into DuckDB; return the timed function."""
     connection = duckdb_connection()
     for name, table in (("bills", bills), ("receipts", receipts)):
-        connection.register("given", table)
+        connection.register("input_table", table)
         number = ", row_number() over () as bill" if name == "bills" else ""
-        connection.execute(f"create temp table {name} as select *{number} from given")
-    return lambda: connection.sql(DUCK_JUDGE).to_arrow_table()
+        connection.execute(f"create temp table {name} as select *{number} from input_table")
+    return lambda: connection.sql(DUCKDB_OUTCOME_SQL).to_arrow_table()
 
 
 # --- pandas ---------------------------------------------------------------------------------------------------------
 
 
-def pandas_judged(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
-    """Merge, and a running sum over the bills that come more than once."""
+def pandas_outcomes(receipts: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
+    """Return the outcomes: a merge, then a running sum for bills with several payments."""
     joined = receipts.merge(bills[[*KEY, "bill_id", "amount"]].rename(columns={"amount": "billed"}), on=KEY, how="left")
     known = joined["bill_id"].notna()
-    met = joined["billed"].astype("Int64")
-    again = joined["bill_id"].duplicated(keep=False) & known
-    several = joined[again].sort_values(ORDER)
-    earlier = several.groupby("bill_id")["amount"].cumsum() - several["amount"]
-    met[several.index] = (several["billed"].astype("int64") - earlier).clip(lower=0)
+    balance = joined["billed"].astype("Int64")
+    multiple = joined["bill_id"].duplicated(keep=False) & known
+    interacting = joined[multiple].sort_values(ORDER)
+    earlier = interacting.groupby("bill_id")["amount"].cumsum() - interacting["amount"]
+    balance[interacting.index] = (interacting["billed"].astype("int64") - earlier).clip(lower=0)
     amount = joined["amount"]
-    applied = np.minimum(amount, met.fillna(0).astype("int64"))
-    cases = [~known, (met == 0).fillna(False), (amount == met).fillna(False), (amount < met).fillna(False)]
+    applied = np.minimum(amount, balance.fillna(0).astype("int64"))
+    cases = [~known, (balance == 0).fillna(False), (amount == balance).fillna(False), (amount < balance).fillna(False)]
     names = ["NO_BILL", "DUPLICATE_PAYMENT", "MATCHED", "UNDERPAID"]
     joined["outcome"] = np.select([case.to_numpy(bool) for case in cases], names, "OVERPAID")
-    joined["applied"], joined["excess"], joined["balance_before"] = applied, np.where(known, amount - applied, 0), met
+    joined["applied"] = applied
+    joined["excess"] = np.where(known, amount - applied, 0)
+    joined["balance_before"] = balance
     return joined[OUTCOME]
 
 
 def pandas_job(folder: Path, form: str, out: Path) -> None:
-    """Columns of Arrow texts, which pandas 3 has by default."""
+    """Use Arrow strings, the default of pandas 3."""
     bills = arrow_bills(folder, form).to_pandas()
-    outcomes = pandas_judged(arrow_receipts(folder).to_pandas(), bills)
+    outcomes = pandas_outcomes(arrow_receipts(folder).to_pandas(), bills)
     outcomes.insert(0, "source", "receipts")
     outcomes.to_csv(out / "outcomes.csv", index=False)
     paid = outcomes[outcomes["applied"] > 0].groupby("bill_id")["applied"].sum()
@@ -246,53 +250,58 @@ def pandas_job(folder: Path, form: str, out: Path) -> None:
 
 
 def pandas_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
-    """Both tables are data frames before the clock runs."""
+    """Convert both tables to data frames; return the timed function."""
     left, right = receipts.to_pandas(), bills.to_pandas()
-    return lambda: pa.Table.from_pandas(pandas_judged(left, right), preserve_index=False)
+    return lambda: pa.Table.from_pandas(pandas_outcomes(left, right), preserve_index=False)
 
 
 # --- PyArrow: Acero -------------------------------------------------------------------------------------------------
 
 
-def acero_judged(receipts: pa.Table, bills: pa.Table) -> pa.Table:
-    """Acero's hash join and aggregation; numpy where it has no window."""
+def acero_outcomes(receipts: pa.Table, bills: pa.Table) -> pa.Table:
+    """Return the outcomes: Acero's hash join and aggregation, and numpy instead of a window function."""
     billed = bills.select([*KEY, "bill_id", "amount"]).rename_columns([*KEY, "bill_id", "billed"])
     joined = receipts.select([*KEY, *ORDER, "amount"]).join(billed, KEY, join_type="left outer")
     counts = joined.filter(pc.is_valid(joined["bill_id"])).group_by("bill_id").aggregate([([], "count_all")])
-    again = counts.filter(pc.greater(counts["count_all"], 1)).select(["bill_id"])
-    repeated = pc.is_in(joined["bill_id"], value_set=again["bill_id"].combine_chunks())
-    alone, several = joined.filter(pc.invert(repeated)), joined.filter(repeated)
-    several = several.sort_by([("bill_id", "ascending"), *((name, "ascending") for name in ORDER)])
-    # Acero has no window function: the running sum of a bill is the running sum of all, less what came before it.
-    amount = several["amount"].to_numpy()
-    ids = several["bill_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    multiple = counts.filter(pc.greater(counts["count_all"], 1)).select(["bill_id"])
+    repeated = pc.is_in(joined["bill_id"], value_set=multiple["bill_id"].combine_chunks())
+    independent, interacting = joined.filter(pc.invert(repeated)), joined.filter(repeated)
+    interacting = interacting.sort_by([("bill_id", "ascending"), *((name, "ascending") for name in ORDER)])
+    # Acero has no window function: the running sum of a bill is the total running sum less its value before the bill.
+    amount = interacting["amount"].to_numpy()
+    ids = interacting["bill_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     sums = np.cumsum(amount) - amount
     first = np.flatnonzero(np.diff(ids, prepend=-1))
     before = sums - np.repeat(sums[first], np.diff(np.append(first, len(ids))))
-    met = np.maximum(several["billed"].to_numpy() - before, 0)
-    rows = pa.concat_tables([alone.append_column("met", alone["billed"]), several.append_column("met", pa.array(met))])
-    amount, met, unknown = rows["amount"], rows["met"], pc.is_null(rows["bill_id"])
-    applied = pc.fill_null(pc.min_element_wise(amount, met, skip_nulls=False), 0)
+    balance = np.maximum(interacting["billed"].to_numpy() - before, 0)
+    rows = pa.concat_tables(
+        [
+            independent.append_column("balance", independent["billed"]),
+            interacting.append_column("balance", pa.array(balance)),
+        ]
+    )
+    amount, balance, unknown = rows["amount"], rows["balance"], pc.is_null(rows["bill_id"])
+    applied = pc.fill_null(pc.min_element_wise(amount, balance, skip_nulls=False), 0)
     cases = pc.make_struct(
         unknown,
-        pc.fill_null(pc.equal(met, 0), False),
-        pc.fill_null(pc.equal(amount, met), False),
-        pc.fill_null(pc.less(amount, met), False),
+        pc.fill_null(pc.equal(balance, 0), False),
+        pc.fill_null(pc.equal(amount, balance), False),
+        pc.fill_null(pc.less(amount, balance), False),
     )
     outcome = pc.case_when(cases, "NO_BILL", "DUPLICATE_PAYMENT", "MATCHED", "UNDERPAID", "OVERPAID")
     more = {
         "outcome": outcome,
         "applied": applied,
         "excess": pc.if_else(unknown, 0, pc.subtract(amount, applied)),
-        "balance_before": met,
+        "balance_before": balance,
     }
     return pa.table({name: more.get(name, rows[name] if name in rows.column_names else None) for name in OUTCOME})
 
 
 def acero_job(folder: Path, form: str, out: Path) -> None:
-    """Arrow's readers, kernels and CSV writer."""
+    """Use Arrow's readers, kernels and CSV writer."""
     bills = arrow_bills(folder, form)
-    outcomes = acero_judged(arrow_receipts(folder), bills)
+    outcomes = acero_outcomes(arrow_receipts(folder), bills)
     plain = pa_csv.WriteOptions(quoting_style="none", batch_size=1 << 16)
     pa_csv.write_csv(
         outcomes.add_column(0, "source", pa.repeat("receipts", len(outcomes))), out / "outcomes.csv", plain
@@ -313,15 +322,15 @@ def acero_job(folder: Path, form: str, out: Path) -> None:
 
 
 def acero_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
-    """The tables are Arrow's already."""
-    return lambda: acero_judged(receipts, bills)
+    """Return the timed function; the tables are Arrow tables already."""
+    return lambda: acero_outcomes(receipts, bills)
 
 
 # --- SQLite ---------------------------------------------------------------------------------------------------------
 
 
 def sqlite_connection(bills: pa.Table, receipts: pa.Table) -> sqlite3.Connection:
-    """Both tables in memory, the bills with an index over the whole number."""
+    """Return an in-memory database with both tables and an index over the key of the bills."""
     connection = sqlite3.connect(":memory:")
     for name, table in (
         ("bills", bills.select(["bill_id", *KEY, "amount"])),
@@ -339,15 +348,15 @@ def sqlite_connection(bills: pa.Table, receipts: pa.Table) -> sqlite3.Connection
     return connection
 
 
-SQLITE_JUDGE = JUDGE_SQL.format(**WORDS, bill="rowid", least="min", greatest="max").replace(
+SQLITE_OUTCOME_SQL = OUTCOME_SQL.format(**WORDS, bill="rowid", least="min", greatest="max").replace(
     "with joined as (", "with joined as materialized ("
 )
 
 
 def sqlite_job(folder: Path, form: str, out: Path) -> None:
-    """Rows go in and out through Python, as its module has it."""
+    """Move rows in and out through Python's sqlite3 module."""
     connection = sqlite_connection(arrow_bills(folder, form), arrow_receipts(folder))
-    connection.execute(f"create table outcomes as {SQLITE_JUDGE}")
+    connection.execute(f"create table outcomes as {SQLITE_OUTCOME_SQL}")
     for name, query in (("outcomes", "select 'receipts' as source, * from outcomes"), ("balances", BALANCE_SQL)):
         cursor = connection.execute(query)
         with (out / f"{name}.csv").open("w") as file:
@@ -356,11 +365,11 @@ def sqlite_job(folder: Path, form: str, out: Path) -> None:
 
 
 def sqlite_core(bills: pa.Table, receipts: pa.Table) -> Callable[[], pa.Table]:
-    """Both tables are filled, and the bills indexed, before the clock runs."""
+    """Load both tables and index the bills; return the timed function."""
     connection = sqlite_connection(bills, receipts)
 
     def run() -> pa.Table:
-        columns = zip(*connection.execute(SQLITE_JUDGE).fetchall(), strict=True)
+        columns = zip(*connection.execute(SQLITE_OUTCOME_SQL).fetchall(), strict=True)
         return pa.table(dict(zip(OUTCOME, map(list, columns), strict=True)))
 
     return run

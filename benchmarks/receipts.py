@@ -1,10 +1,10 @@
-"""How fast receipt files are read, against what one would write instead.
+"""Speed of reading receipt files, compared with alternative implementations.
 
     python benchmarks/receipts.py [--rows 1000000] [--rounds 5] [--stress 5000000] [--xml-mb 300]
 
-Prints a Markdown table; ``--stress 0`` and ``--xml-mb 0`` leave their part out. The rounds of all candidates alternate
-in one process; peak memory is that of a process of its own. The Polars reading gives the same columns after the same
-tests, and its result is compared with Kokin's.
+Prints a Markdown table; ``--stress 0`` and ``--xml-mb 0`` skip their parts. The implementations alternate in one
+process; peak memory is measured in separate processes. The Polars reader returns the same columns after the same
+checks, and its result is compared with Kokin's.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from kokin.receipts import layouts
 
 WORK = Path(__file__).parent / "_work"
 REFERENCE = date(2026, 4, 15)
-# The trailer of a 口座振替 file counts to 999,999.
+# The count in the trailer of a 口座振替 file is at most 999,999.
 BATCH = 500_000
 SEED_ROWS = 10_000
 
 
 def make_91(rows: int) -> Path:
-    """A 91 result with CRLF: 19 of 20 debited, every customer number its own, batches of half a million."""
+    """Write a result file 91 with CRLF: 19 of 20 debited, distinct customer numbers, batches of half a million."""
     path = WORK / f"zengin-91-{rows}.dat"
     if path.exists():
         return path
@@ -71,12 +71,12 @@ def make_91(rows: int) -> Path:
 
 
 def kokin_91(path: Path) -> pa.Table:
-    """Kokin's reading."""
+    """Read the file with Kokin."""
     return receipts.read(path, "zengin-91", reference_date=REFERENCE).table
 
 
 def polars_91(path: Path) -> pl.DataFrame:
-    """The same columns after the same tests in Polars: one decoding, one column of lines, slices."""
+    """Read the same columns with the same checks in Polars: decode once, one column of lines, slices."""
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     lines = pl.read_csv(
@@ -146,7 +146,7 @@ def polars_91(path: Path) -> pl.DataFrame:
 
 
 class Detail(pydantic.BaseModel):
-    """A detail record as a careful programmer would write it down: every field, every test."""
+    """A detail record with every field and every check."""
 
     layout: str
     source: str
@@ -167,16 +167,16 @@ class Detail(pydantic.BaseModel):
     paid_on: date
 
 
-def pydantic_91(path: Path, most: int) -> list[Detail]:
-    """One model per record, for the first ``most`` records; those that were paid, and sums for the trailer."""
+def pydantic_91(path: Path, max_records: int) -> list[Detail]:
+    """Return the paid records among the first ``max_records``, one model per record, with the sum for the trailer."""
     paid = []
     total = offset = 0
     with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest() if most > SEED_ROWS else ""
+        digest = hashlib.file_digest(stream, "sha256").hexdigest() if max_records > SEED_ROWS else ""
         stream.seek(0)
         header = stream.readline().decode("cp932")
         paid_on = date(REFERENCE.year, int(header[54:56]), int(header[56:58]))
-        for number in range(2, most + 2):
+        for number in range(2, max_records + 2):
             raw = stream.readline()
             offset += len(raw)
             line = raw.decode("cp932")
@@ -208,7 +208,7 @@ def pydantic_91(path: Path, most: int) -> list[Detail]:
 
 
 def make_xml(megabytes: int) -> Path:
-    """A camt.054 of about so many megabytes."""
+    """Write a camt.054 file of about ``megabytes``."""
     path = WORK / f"camt-054-{megabytes}.xml"
     if not path.exists():
         sample = io.BytesIO()
@@ -218,7 +218,7 @@ def make_xml(megabytes: int) -> Path:
 
 
 def peak(code: str) -> tuple[float, int]:
-    """Seconds and peak megabytes of a piece of Python in a process of its own."""
+    """Return the seconds and peak megabytes of Python code in a new process."""
     code = (
         f"import time\nstart = time.perf_counter()\n{code}\nseconds = time.perf_counter() - start\n"
         # Not ru_maxrss, which a child inherits from the process that forks it.
@@ -229,7 +229,7 @@ def peak(code: str) -> tuple[float, int]:
     return float(seconds), int(kilobytes) // 1024
 
 
-# Imports are measured with it: a batch job pays for them too.
+# The imports are included, because a batch job needs them, too.
 STREAM = """
 from datetime import date
 from kokin import receipts
@@ -272,7 +272,7 @@ assert table.num_rows > 0
 
 
 def tree_fields() -> dict[str, str]:
-    """An XPath for every field of the layout, where it stands in version 8."""
+    """Return the XPath of every field of the layout in version 8."""
     elsewhere = {"amount": "Amt", "direction": "CdtDbtInd", "status": "Sts/Cd"}
     paths = {"currency": "string(c:Amt/@Ccy)"}
     for field in layouts.load("camt.054").data.fields:
@@ -285,14 +285,14 @@ def tree_fields() -> dict[str, str]:
 
 
 def timed(function: Callable[[], Any]) -> float:
-    """Seconds of wall time."""
+    """Return the seconds of wall time of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """Return the machine and the versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "?")
     names = f"Python {platform.python_version()}, numpy {np.__version__}, pyarrow {pa.__version__}"
@@ -300,7 +300,7 @@ def machine() -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmarks and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -314,7 +314,7 @@ def main() -> None:
     shown = ours.select(theirs.columns)
     shown = shown.cast(pa.schema([(name, theirs.to_arrow().schema.field(name).type) for name in shown.column_names]))
     if not pl.from_arrow(shown).equals(theirs):
-        raise SystemExit("the two readings differ")
+        raise SystemExit("the results of Kokin and Polars differ")
     del ours, theirs
     sample = min(options.rows, 100_000)
     rounds: dict[str, list[float]] = {"kokin": [], "polars": [], "pydantic": []}
@@ -323,17 +323,17 @@ def main() -> None:
         rounds["polars"].append(timed(lambda: polars_91(path)))
         rounds["pydantic"].append(timed(lambda: pydantic_91(path, sample)) * options.rows / sample)
     print(f"{machine()}; medians of {options.rounds} paired rounds\n")
-    print(f"| {options.rows:,} records of 120 bytes (91) | seconds | of Kokin's |\n|---|--:|--:|")
+    print(f"| {options.rows:,} records of 120 bytes (91) | seconds | ratio |\n|---|--:|--:|")
     base = statistics.median(rounds["kokin"])
     names = {
         "kokin": "`receipts.read`",
-        "polars": "Polars, same fields and tests",
+        "polars": "Polars, the same fields and checks",
         "pydantic": f"a pydantic model per record (from {sample:,})",
     }
     for name, label in names.items():
         ratios = [other / own for other, own in zip(rounds[name], rounds["kokin"], strict=True)]
         print(f"| {label} | {statistics.median(rounds[name]):.2f} | {statistics.median(ratios):.1f} |")
-    print(f"\n{options.rows / base / 1e6:.1f} million records a second.\n")
+    print(f"\n{options.rows / base / 1e6:.1f} million records per second.\n")
     if options.stress:
         seconds, megabytes = peak(STREAM.format(path=str(make_91(options.stress)), layout="zengin-91"))
         print(f"{options.stress:,} records in batches: {seconds:.1f} s, peak {megabytes} MB.\n")
@@ -342,7 +342,7 @@ def main() -> None:
 
 
 def bench_xml(megabytes: int, runs: int) -> None:
-    """A camt.054 as a stream and as a tree, each run in a process of its own."""
+    """Read a camt.054 as a stream and as a tree, each run in a new process."""
     xml = make_xml(megabytes)
     streamed = STREAM.format(path=str(xml), layout="camt.054")
     tree = TREE.format(path=str(xml), fields=tree_fields())

@@ -1,7 +1,7 @@
-"""Late charges (延滞金) in columns, against the scalar loop, whole-array numpy and Polars.
+"""Speed of late charges (延滞金) in columns, compared with a scalar loop, whole-array numpy and Polars.
 
-All four must agree to the yen before anything is timed. Rounds are paired in one process: each runs every contender
-once, and the table gives medians.
+All four must agree to the yen before anything is timed. Rounds are paired in one process: each runs every
+implementation once. The table shows medians.
 
     python benchmarks/rules.py [--rows N] [--rounds N]
 """
@@ -22,7 +22,7 @@ import polars as pl
 
 from kokin import rules
 from kokin.rules import columns
-from kokin.rules._rates import (  # the tables only; the arithmetic is each contender's own
+from kokin.rules._rates import (  # the rate tables only; each implementation has its own arithmetic
     RATE_DENOMINATOR,
     RatePeriod,
     rate_periods,
@@ -33,7 +33,7 @@ FIRST_YEAR, LAST_YEAR = 2016, 2026
 
 
 def bills(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Invented debts of ten years: principal int64, due and paid datetime64[D]; most are paid within a year."""
+    """Return invented debts of ten years: principal int64, due and paid datetime64[D]; most are paid within a year."""
     random = np.random.default_rng(20_26)
     principal = random.integers(500, 400_000, rows)
     due = np.datetime64("2016-01-31") + random.integers(0, 3_700, rows)
@@ -42,18 +42,18 @@ def bills(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def periods_of_rate(name: str) -> list[RatePeriod]:
-    """One period a year."""
+    """Return one period per year."""
     return rate_periods(lambda year: rules.RATES.rate(name, year), FIRST_YEAR, LAST_YEAR, "year")
 
 
 def scalar_loop(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) -> np.ndarray:
-    """The scalar function, row by row."""
+    """Call the scalar function for each row."""
     rows = zip(principal.tolist(), due.tolist(), paid.tolist(), strict=True)
     return np.array([rules.late_charge(*row) for row in rows])
 
 
 def whole_array_numpy(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) -> np.ndarray:
-    """The same formula as anybody would write it first: one expression per period over the whole column."""
+    """Compute the formula in numpy: one expression per period over the whole column."""
     base = np.where(principal < 2_000, 0, principal // 1_000 * 1_000)
     first = due + 1
     month = first.astype("datetime64[M]")
@@ -70,10 +70,14 @@ def whole_array_numpy(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) 
 
 
 def polars_query(frame: pl.DataFrame) -> pl.Series:
-    """One lazy query; Polars runs the expressions of all runs in parallel."""
+    """Compute the formula in one lazy query; Polars evaluates the expressions in parallel."""
     first = pl.col("due").dt.offset_by("1d")
-    answering = first.dt.offset_by("1mo")
-    step = pl.when(answering.dt.day() == first.dt.day()).then(answering.dt.offset_by("-1d")).otherwise(answering)
+    next_month_day = first.dt.offset_by("1mo")
+    step = (
+        pl.when(next_month_day.dt.day() == first.dt.day())
+        .then(next_month_day.dt.offset_by("-1d"))
+        .otherwise(next_month_day)
+    )
     prepared = frame.lazy().select(
         base=pl.when(pl.col("principal") < 2_000).then(0).otherwise(pl.col("principal") // 1_000 * 1_000),
         first=first.to_physical(),
@@ -101,7 +105,7 @@ def _overlap(opens: pl.Expr, closes: pl.Expr, period: RatePeriod) -> pl.Expr:
 
 
 def machine() -> str:
-    """What the numbers were measured on."""
+    """Return the machine and the versions."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
     return (
@@ -111,14 +115,14 @@ def machine() -> str:
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Seconds that one call takes."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def main() -> None:
-    """Check that all agree, time them in turn, print the table."""
+    """Check that all results agree, time them in turn, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=7)
@@ -134,17 +138,17 @@ def main() -> None:
 
     ours = "kokin.rules.columns, one thread"
     scale = options.rows / len(sample[0])
-    contenders: dict[str, tuple[Callable[[], object], float]] = {
+    implementations: dict[str, tuple[Callable[[], object], float]] = {
         ours: (lambda: columns.late_charge(principal, due, paid), 1.0),
         "whole-array numpy": (lambda: whole_array_numpy(principal, due, paid), 1.0),
         f"Polars, one lazy query, {pl.thread_pool_size()} threads": (lambda: polars_query(frame), 1.0),
         f"scalar loop ({len(sample[0]):,} rows, scaled)": (lambda: scalar_loop(*sample), scale),
     }
-    rounds = [{name: seconds(job) * by for name, (job, by) in contenders.items()} for _ in range(options.rounds)]
+    rounds = [{name: seconds(job) * by for name, (job, by) in implementations.items()} for _ in range(options.rounds)]
     print(f"{options.rows:,} late charges, median of {options.rounds} paired rounds. {machine()}\n")
-    print("| contender | seconds | ratio to kokin |")
+    print("| implementation | seconds | ratio to kokin |")
     print("|---|---:|---:|")
-    for name in contenders:
+    for name in implementations:
         median = statistics.median(round_[name] for round_ in rounds)
         ratio = statistics.median(round_[name] / round_[ours] for round_ in rounds)
         print(f"| {name} | {median:.3f} | {ratio:.2f} |")

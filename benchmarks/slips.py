@@ -1,8 +1,8 @@
-"""Slips by the million: payloads, symbols, pictures and printed pages, against loops and other encoders.
+"""Speed of slips: payloads, symbols, pictures and printed pages, compared with loops and other encoders.
 
-Before anything is timed, payloads are compared with the record, and symbols module for module with segno. Rounds are
-paired in one process: each runs every contender once, a slow one on a part of the rows that is scaled up. The tables
-give medians and ratios.
+Before anything is timed, payloads are compared with those of single records, and symbols module for module with segno.
+Rounds are paired in one process: each runs every implementation once, slow ones on fewer rows. The tables show medians
+and ratios.
 
     python benchmarks/slips.py [--rows N] [--rounds N]
 """
@@ -35,7 +35,7 @@ Job = Callable[[], object]
 
 
 def bills(rows: int) -> pa.Table:
-    """Invented bills of one body: keys, confirmations, amounts and terms vary, as they do in a night's run."""
+    """Return invented bills of one authority with varying keys, confirmation numbers, amounts and terms."""
     random = np.random.default_rng(20_26)
 
     def texts(numbers: np.ndarray, width: int) -> list[str]:
@@ -62,12 +62,12 @@ def bills(rows: int) -> pa.Table:
 
 
 def loop_over_records(rows: list[dict[str, Any]]) -> list[str]:
-    """The record, row by row: validated, with check digits and CRC."""
+    """Build one record per row: validated, with check digits and CRC."""
     return [ElQr(**row).payload for row in rows]
 
 
 def loop_of_f_strings(rows: list[dict[str, Any]]) -> list[str]:
-    """What a script would do: an f-string and the CRC of the standard library, no check digit, nothing validated."""
+    """Format rows like a simple script: an f-string and the standard library's CRC, no check digits, no validation."""
     payloads = []
     for row in rows:
         text = (
@@ -81,7 +81,7 @@ def loop_of_f_strings(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def by_segno(payloads: list[str]) -> list[np.ndarray]:
-    """segno, a symbol at a time."""
+    """Encode with segno, one symbol at a time."""
     return [np.array(segno_symbol(payload).matrix, np.bool_) for payload in payloads]
 
 
@@ -91,7 +91,7 @@ def segno_symbol(payload: str) -> segno.QRCode:
 
 
 def by_qrcodegen(payloads: list[str]) -> list[np.ndarray]:
-    """qrcodegen, a symbol at a time."""
+    """Encode with qrcodegen, one symbol at a time."""
     level = qrcodegen.QrCode.Ecc.MEDIUM
     drawn = [
         qrcodegen.QrCode.encode_segments([qrcodegen.QrSegment.make_numeric(payload)], level, 6, 6, -1, False)
@@ -101,18 +101,18 @@ def by_qrcodegen(payloads: list[str]) -> list[np.ndarray]:
 
 
 def by_zxing(payloads: list[str]) -> list[np.ndarray]:
-    """The C++ writer of zxing-cpp, a symbol at a time."""
+    """Encode with the C++ writer of zxing-cpp, one symbol at a time."""
     drawn = [zxing(payload).to_image(scale=1, add_quiet_zones=False) for payload in payloads]
     return [~np.asarray(image).astype(np.bool_) for image in drawn]
 
 
 def zxing(payload: str) -> zxingcpp.Barcode:
-    """The code of a payload in zxing-cpp's form."""
+    """Return the zxing-cpp barcode of a payload."""
     return zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode, ec_level="M", version=6)
 
 
 def by_segno_svg(payloads: list[str]) -> list[bytes]:
-    """The SVG that segno writes."""
+    """Write SVGs with segno."""
     pictures = []
     for payload in payloads:
         out = io.BytesIO()
@@ -122,7 +122,7 @@ def by_segno_svg(payloads: list[str]) -> list[bytes]:
 
 
 def page_bills(table: pa.Table) -> list[tuple[Bill, slips.SlipText]]:
-    """Bills with what is printed beside them."""
+    """Return bills with the texts of their slips."""
     texts = slips.SlipText(payee="例示市水道事業管理者", charge="水道料金・下水道使用料", note="使用期間 4月〜5月")
     rows = []
     for row in table.to_pylist():
@@ -138,7 +138,7 @@ def page_bills(table: pa.Table) -> list[tuple[Bill, slips.SlipText]]:
 
 
 def machine() -> str:
-    """What the numbers were measured on."""
+    """Return the machine and the versions."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
     packages = ", ".join(
@@ -148,25 +148,25 @@ def machine() -> str:
 
 
 def seconds(job: Job) -> float:
-    """One run on the clock."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     job()
     return time.perf_counter() - start
 
 
-def measure(title: str, unit: str, rounds: int, contenders: dict[str, tuple[int, Job]]) -> None:
-    """Times contenders, each with the number of units it makes, and prints a table of ratios to the first."""
-    first = next(iter(contenders))
-    paired = [{name: seconds(job) / units for name, (units, job) in contenders.items()} for _ in range(rounds)]
+def measure(title: str, unit: str, rounds: int, implementations: dict[str, tuple[int, Job]]) -> None:
+    """Time implementations, each with the number of units it produces; print a table of ratios to the first."""
+    first = next(iter(implementations))
+    paired = [{name: seconds(job) / units for name, (units, job) in implementations.items()} for _ in range(rounds)]
     print(f"\n| {title} | {unit} measured | {unit}/s | µs each | ratio to the first |\n|---|---:|---:|---:|---:|")
-    for name, (units, _) in contenders.items():
+    for name, (units, _) in implementations.items():
         each = statistics.median(round_[name] for round_ in paired)
         ratio = statistics.median(round_[name] / round_[first] for round_ in paired)
         print(f"| {name} | {units:,} | {1 / each:,.0f} | {each * 1e6:,.2f} | {ratio:,.2f} |")
 
 
 def main() -> None:
-    """Check that all agree, time them in turn, print the tables."""
+    """Check that all results agree, time them in turn, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -190,7 +190,7 @@ def main() -> None:
         same = (ours[: len(others)].modules() == others).all(axis=(1, 2))
         assert name != "segno" or same.all()
         print(f"{same.sum()} of {len(others)} symbols have the same modules as those of {name}.")
-    print("The rest were looked at in a sample: they have another mask, and no other difference.")
+    print("A sample of the others was inspected: they differ only in the mask.")
     measure(
         "payloads",
         "payloads",

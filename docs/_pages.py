@@ -27,8 +27,8 @@ from kokin.issues import ISSUE_CODES
 from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind, arrow_schema
 from kokin.receipts import layouts
 from kokin.reconcile import BalanceStatus, OverpaymentKind, build_accounts, reconcile
-from kokin.reports import TABLES, of_run
-from kokin.reports._words import Words
+from kokin.reports import TABLES, Report
+from kokin.reports._terms import Terms
 from kokin.rules import RATES
 from kokin.text import terms
 
@@ -192,14 +192,14 @@ def _reports() -> Iterator[str]:
     bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
     paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
     done = reconcile(bills, paid)
-    tables = of_run(done, build_accounts(done)).tables
-    words = [Words(language) for language in ("en", "ja")]
+    tables = Report.from_run(done, build_accounts(done)).tables
+    languages = [Terms(language) for language in ("en", "ja")]
     for name in TABLES:
-        english, japanese = (some.table(name) for some in words)
+        english, japanese = (each.table(name) for each in languages)
         yield f"## {japanese} {english.lstrip(japanese[0])}"
         yield ""
         yield f"`{name}.csv`: " + " · ".join(
-            f"`{column}` {words[1].column(name, column)}" for column in tables[name].column_names
+            f"`{column}` {languages[1].heading(name, column)}" for column in tables[name].column_names
         )
         yield ""
 

@@ -1,4 +1,4 @@
-"""Late charges (延滞金) with the rates and the ordinance of your own authority."""
+"""Compute late charges (延滞金) with the rates and the ordinance of your authority."""
 
 import tempfile
 from datetime import date
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kokin import rules
 
-# The rates of a year that was announced after this version of Kokin: added to those that it ships.
+# The rates of a year that was announced after this release of Kokin are added to the shipped ones.
 announced = Path(tempfile.mkdtemp()) / "rates.toml"
 announced.write_text("[[rates]]\nyears = [2027, 2027]\nreduced = 3.0\nfull = 9.3\nrefund = 1.5\n")
 rates = rules.load_rates(announced)
@@ -17,7 +17,7 @@ print(f"tax: {rules.late_charge(86_400, due, paid, rates=rates):,} yen")
 for line in rules.late_charge_segments(86_400, due, paid, rates=rates):
     print(f"  {line.first_day} to {line.last_day}: {line.days} days at {line.rate} % = {line.yen} yen")
 
-# A water charge whose ordinance asks for 14.6 % from the deadline of the demand, on every 100 yen and to the yen.
+# A water charge whose ordinance prescribes 14.6 % from the deadline of the demand, per 100 yen, without rounding.
 ordinance = rules.LateChargeRule(
     base_unit=100,
     threshold=100,
@@ -30,7 +30,7 @@ ordinance = rules.LateChargeRule(
 charge = rules.late_charge(8_640, due, paid, rule=ordinance, demand_due_on=date(2026, 12, 28))
 print(f"water: {charge:,} yen")
 
-# Without a table there is no rate, and nothing is guessed.
+# Without a table the rate is missing, and Kokin does not guess it.
 try:
     rules.late_charge(86_400, due, paid)
 except rules.RateMissingError as error:

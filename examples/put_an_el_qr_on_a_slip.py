@@ -1,4 +1,4 @@
-"""An eL-QR for one slip: the digits, the number to type, and the symbol in three forms."""
+"""Create the eL-QR of a slip: the digits, the eL number, and the symbol in three formats."""
 
 import tempfile
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from kokin import elqr, slips
 
 code = elqr.ElQr(
-    payee_code="99999",  # 共通納税機関コード; 99999 is nobody's
+    payee_code="99999",  # 共通納税機関コード; 99999 is not assigned
     office_code="001",
     item_code="127",  # 税目・料金番号, from your own list
     case_key="1234567890",
-    confirmation="123456",  # issued by your system, never derived from the key
+    confirmation="123456",  # issued by your system, never derived from the case key
     amount=12300,
     levy_year=2026,
     tax_year=2026,
@@ -28,6 +28,6 @@ folder = Path(tempfile.mkdtemp())
 (folder / "slip.pdf").write_bytes(slips.render(code, "pdf", style))
 print(f"{style.side_mm} mm wide, in {folder}")
 
-# What a scanner sends back is checked whole: every problem at once, with its field and digit.
+# Check the digits from a scanner: all problems are reported, with field and digit.
 for issue in elqr.check(code.payload.replace("12300", "12400")):
     print(issue)

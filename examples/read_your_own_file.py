@@ -1,4 +1,4 @@
-"""A file that Kokin does not know, read by a layout of your own: TOML in place of code."""
+"""Read a file of an unknown format with a layout of your own: TOML instead of code."""
 
 import tempfile
 from pathlib import Path
@@ -19,11 +19,11 @@ file = receipts.open(today, LAYOUT)
 for receipt in file:
     print(receipt.customer_number, receipt.paid_on, f"{receipt.amount:,} yen")
 
-# A bad record is kept out and told with its place; the rest is read on.
+# An invalid record is rejected and reported with its location; the other records are read.
 assert file.totals.read == file.totals.accepted + file.totals.unpaid + file.totals.rejected == 3
 for issue in file.issues:
     print(issue)
 
-# Before the first real file comes, make one of the same form, to try the rest of your system on.
+# Before the first real file arrives, generate a sample with this layout to test your system.
 receipts.generate_sample(today.with_name("sample.csv"), LAYOUT, 1_000, seed=1)
 print(f"{len(receipts.read(today.with_name('sample.csv'), LAYOUT)):,} invented receipts")

@@ -1,4 +1,4 @@
-"""A nation in place of a city: the same reconciliation on Spark (pip install 'kokin[spark]', and Java 17)."""
+"""Reconcile on Spark and compare with the local result (pip install 'kokin[spark]', and Java 17)."""
 
 import os
 import sys
@@ -18,11 +18,11 @@ billed = bills.read(city.bills).table
 day = city.reference_date
 paid = [receipts.read(path, layout, reference_date=day, on_error="skip").table for path, layout in city.receipts]
 
-# On a cluster the files lie in its storage, and the session is given.
+# On a cluster the files are in its storage, and the session exists already.
 (folder / "receipts").mkdir()
 pq.write_table(billed, folder / "bills.parquet")
 for number, table in enumerate(paid):
-    if "paid_time" in table.column_names:  # Spark reads no time of day from Parquet
+    if "paid_time" in table.column_names:  # Spark cannot read a time of day from Parquet
         times = table.column("paid_time").cast(pa.string())
         table = table.drop_columns("paid_time").append_column("paid_time", times)
     pq.write_table(table, folder / "receipts" / f"{number}.parquet")
@@ -31,10 +31,10 @@ quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "
 session = SparkSession.builder.master("local[2]").config(map=quiet).getOrCreate()
 session.sparkContext.setLogLevel("ERROR")
 
-# A column that one file lacks holds nothing for it.
+# A column that one file lacks is null for its rows.
 all_receipts = session.read.option("mergeSchema", "true").parquet(str(folder / "receipts"))
-done = spark.reconcile(session.read.parquet(str(folder / "bills.parquet")), all_receipts)
-dispositions = done.summary().dispositions
+result = spark.reconcile(session.read.parquet(str(folder / "bills.parquet")), all_receipts)
+dispositions = result.summary().dispositions
 print(dispositions)
 assert dispositions == reconcile.reconcile(billed, paid).summary.dispositions
 session.stop()

@@ -1,7 +1,7 @@
 #!/bin/sh
 # One night: post the files of the inbox, verify the ledger, write the reports for the morning.
 #
-#     $KOKIN_NIGHT/inbox/bills/           bills: CSV or Parquet, the whole register or what is new
+#     $KOKIN_NIGHT/inbox/bills/           bills: CSV or Parquet, the whole register or only new ones
 #     $KOKIN_NIGHT/inbox/LAYOUT/          receipt files; the name of the folder is their layout, such as zengin-91
 #     $KOKIN_NIGHT/inbox/deposits/        files of deposits from a bank (zengin-01), for control T3
 #     $KOKIN_NIGHT/inbox/agent-reports/   reports of collection agents: CSV, for control T2

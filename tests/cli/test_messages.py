@@ -8,7 +8,6 @@ import os
 import string
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,18 +17,21 @@ from rich.cells import cell_len
 
 import kokin
 from kokin.cli import app
-from kokin.cli._messages import language, message
+from kokin.cli._ledger_write import FileState
+from kokin.cli._messages import headings, language, message, value
+from kokin.ledger import PostingReason
+from kokin.text import terms
 
 PACKAGE = Path(kokin.__file__).parent
-CATALOGUE = tomllib.loads((PACKAGE / "cli" / "words.toml").read_text(encoding="utf-8"))
-OURS = {
-    english: japanese for name, table in CATALOGUE.items() if name != "elsewhere" for english, japanese in table.items()
+MESSAGES = terms()["command"]
+OWN = {
+    english: japanese for name, table in MESSAGES.items() if name != "external" for english, japanese in table.items()
 }
 TRANSLATING = ("message", "help_text", "option", "argument", "headings", "command_help", "_explain")
 
 
 def constants(node: ast.expr) -> Iterator[str]:
-    """The texts that an argument may be: itself, or either side of a choice."""
+    """Yield the texts that an argument can be: a constant, or both sides of a conditional expression."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.IfExp):
@@ -47,34 +49,46 @@ def texts() -> set[str]:
     for path in (PACKAGE / "cli").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TRANSLATING:
-                # What begins with a hyphen is the name of an option.
+                # An argument with a leading hyphen is the name of an option.
                 each = [text for argument in node.args for text in constants(argument) if text[:1] != "-"]
+                if node.func.id == "headings":
+                    each = [text for text in each if text not in terms()["columns"]]
                 found.update(*map(paragraphs, each)) if node.func.id == "command_help" else found.update(each)
             if isinstance(node, ast.FunctionDef) and "with_exit_code" in map(ast.unparse, node.decorator_list):
                 found.update(paragraphs(ast.get_docstring(node) or ""))
-            if isinstance(node, ast.ClassDef) and node.name == "FileState":
-                found.update(ast.literal_eval(each.value) for each in node.body if isinstance(each, ast.Assign))
     return {text for text in found if text.strip()}
 
 
 def test_both_languages_are_complete() -> None:
     found = texts()
     assert len(found) > 150
-    assert found - OURS.keys() - CATALOGUE["elsewhere"].keys() == set()
-    assert OURS.keys() - found == set()
+    assert found - OWN.keys() - MESSAGES["external"].keys() == set()
+    assert OWN.keys() - found == set()
 
 
 def test_texts_of_other_packages_exist() -> None:
     system = {os.strerror(number) for number in range(1, 140)}
     source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    assert {text for text in CATALOGUE["elsewhere"] if f'"{text}"' not in source and text not in system} == set()
+    assert {text for text in MESSAGES["external"] if f'"{text}"' not in source and text not in system} == set()
+
+
+def test_every_coded_value_has_a_term() -> None:
+    assert {*(state.value for state in FileState), "accepted"} == set(terms()["values"]["state"])
+    assert {reason.value for reason in PostingReason} == set(terms()["values"]["rule"])
+
+
+def test_codes_and_columns_are_translated_as_in_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOKIN_LANG", "ja")
+    assert (value("disposition", "excess"), headings("bill_id", "posting")) == ("過誤納", ("通知書番号", "計上番号"))
+    monkeypatch.setenv("KOKIN_LANG", "en")
+    assert (value("disposition", "excess"), headings("bill_id", "posting")) == ("excess", ("bill_id", "posting"))
 
 
 def test_no_text_is_translated_more_than_once() -> None:
-    assert sum(map(len, CATALOGUE.values())) == len({text for table in CATALOGUE.values() for text in table})
+    assert sum(map(len, MESSAGES.values())) == len({text for table in MESSAGES.values() for text in table})
 
 
-@pytest.mark.parametrize(("english", "japanese"), [pair for table in CATALOGUE.values() for pair in table.items()])
+@pytest.mark.parametrize(("english", "japanese"), [pair for table in MESSAGES.values() for pair in table.items()])
 def test_values_are_the_same(english: str, japanese: str) -> None:
     def values(text: str) -> set[tuple[str, str]]:
         return {(name, form or "") for _, name, form, _ in string.Formatter().parse(text) if name}
@@ -96,8 +110,8 @@ def test_values_are_the_same(english: str, japanese: str) -> None:
 def test_the_locale_decides(environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KOKIN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    for name, setting in environment.items():
+        monkeypatch.setenv(name, setting)
     assert language() == expected
     assert message("written to {out}", out="x") == {"en": "written to x", "ja": "出力先: x"}[expected]
 

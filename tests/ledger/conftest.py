@@ -1,4 +1,4 @@
-"""A fresh ledger in either database, and small cities for it."""
+"""Ledgers in both databases, and small tables of bills and receipts."""
 
 import importlib.util
 import itertools
@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, event, make_url, text
 
 from kokin.ledger import Ledger
-from kokin.ledger._schema import JOURNAL
+from kokin.ledger._schema import APPEND_ONLY_TABLES
 from kokin.model import Bill, Receipt, arrow_schema
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
@@ -24,12 +24,12 @@ _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A PostgreSQL server of our own on a socket in a temporary folder; its folder."""
+    """Start a PostgreSQL server on a socket in a temporary folder; return the folder."""
     pg_ctl = shutil.which("pg_ctl") or (str(_BINARIES[-1]) if _BINARIES else None)
     if pg_ctl is None:
-        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
-    pytest.importorskip("psycopg", reason="no psycopg here: pip install 'kokin[postgres]'")
-    # Not in pytest's own folder, which only one user may enter: the server refuses to run as root.
+        pytest.skip("no PostgreSQL server: apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="no psycopg: pip install 'kokin[postgres]'")
+    # Not in pytest's own folder, which only one user may enter: the server does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="kokin-pg-"))
     user = None
     if os.getuid() == 0:
@@ -49,7 +49,7 @@ def cluster():
 
 @pytest.fixture
 def quick_folder(tmp_path):
-    """A folder in memory where there is one: a ledger waits for the disk at the end of every entry."""
+    """A folder in memory if possible: a ledger waits for the disk at the end of every entry."""
     shared = Path("/dev/shm")
     if not os.access(shared, os.W_OK):
         yield tmp_path
@@ -60,13 +60,14 @@ def quick_folder(tmp_path):
 
 @pytest.fixture
 def new_postgres(cluster):
-    """A function that gives the URL of an empty database of the server."""
+    """A function that creates a database on the server, empty or a copy of another, and returns its URL."""
     import psycopg
 
-    def create():
+    def create(template=None):
         name = f"t{os.getpid()}_{next(_DATABASES)}"
+        original = make_url(template).database if template else "template0"
         with psycopg.connect(host=str(cluster), user="kokin", dbname="postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {original}")
         return f"postgresql://kokin@/{name}?host={cluster}"
 
     return create
@@ -74,15 +75,29 @@ def new_postgres(cluster):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_place(request, quick_folder):
-    """A function that gives the URL of an empty database."""
+    """A function that returns the URL of an empty database, or of a copy of another."""
     if request.param == "postgresql":
         return request.getfixturevalue("new_postgres")
-    return lambda: f"sqlite:///{quick_folder}/{next(_DATABASES)}.db"
+
+    def create(template=None):
+        path = quick_folder / f"{next(_DATABASES)}.db"
+        if template:
+            shutil.copyfile(make_url(template).database, path)
+        return f"sqlite:///{path}"
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def templates():
+    """The URLs of prepared ledgers, by database and fixture, created on first use; and a folder for them."""
+    with tempfile.TemporaryDirectory(prefix="kokin-") as folder:
+        yield {"folder": Path(folder)}
 
 
 @pytest.fixture
 def raw(place):
-    """The same database without Kokin."""
+    """The database of the ledger, as an engine without Kokin."""
     url = make_url(place)
     engine = create_engine(url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg"))
     yield engine
@@ -91,11 +106,11 @@ def raw(place):
 
 @pytest.fixture
 def unguarded(raw):
-    """A function that removes triggers and constraints, as only the owner of the database can."""
+    """A function that drops triggers and constraints, as only the owner of the database can."""
 
     def remove():
         with raw.begin() as connection:
-            for table in JOURNAL:
+            for table in APPEND_ONLY_TABLES:
                 if raw.dialect.name == "sqlite":
                     for change in ("update", "delete", "insert"):
                         connection.execute(text(f"DROP TRIGGER {table}_no_{change}"))
@@ -112,9 +127,8 @@ def unguarded(raw):
     return remove
 
 
-@pytest.fixture
-def filled(ledger, bills, receipts):
-    """A ledger with rows in every table."""
+def fill(ledger, bills, receipts):
+    """Add rows to every table."""
     ledger.add_bills(bills({"payer_key": "P1"}, B1=10_000, B2=5_000), actor="clerk")
     ledger.post(receipts("mon.csv", ("B1", 10_000, 9), ("B2", 1_000, 1)), actor="batch", reason="night")
     ledger.post(receipts("tue.csv", ("B1", 10_000, 2), ("B9", 77, 3)), actor="batch")
@@ -125,28 +139,46 @@ def filled(ledger, bills, receipts):
     days = [{"first_day": date(2026, 5, day), "last_day": date(2026, 5, day)} for day in (2, 3)]
     rows = [{**row, "count": 1, "amount": 10_000, "agent_code": "A1"} for row in days]
     ledger.add_agent_reports(pa.Table.from_pylist(rows), actor="clerk", source="report.xlsx")
-    return ledger
 
 
 _DATABASES = itertools.count()
 
 
 @pytest.fixture
-def place(new_place):
-    """The URL of an empty database."""
-    return new_place()
+def place(request, new_place, templates, bills, receipts):
+    """The URL of a database: a copy of a filled or an empty ledger if the test uses one, else empty.
+
+    A copy is several times faster than a new ledger for each test.
+    """
+    prepared = next((name for name in ("filled", "ledger") if name in request.fixturenames), None)
+    if prepared is None:
+        return new_place()
+    kind = request.node.callspec.params["new_place"], prepared
+    if kind not in templates:
+        url = new_place() if kind[0] == "postgresql" else f"sqlite:///{templates['folder']}/{prepared}.db"
+        with Ledger.create(url) as ledger:
+            if prepared == "filled":
+                fill(ledger, bills, receipts)
+        templates[kind] = url
+    return new_place(templates[kind])
 
 
 @pytest.fixture
 def ledger(place):
     """An empty ledger."""
-    with Ledger.create(place) as opened:
+    with Ledger.open(place) as opened:
         yield opened
+
+
+@pytest.fixture
+def filled(ledger):
+    """A ledger with rows in every table."""
+    return ledger
 
 
 @pytest.fixture(scope="session")
 def cities():
-    """The random cities of the reconciliation's tests."""
+    """The module of random cities of the tests of reconciliation."""
     path = Path(__file__).parents[1] / "reconcile" / "cities.py"
     spec = importlib.util.spec_from_file_location("kokin_tests_cities", path)
     module = importlib.util.module_from_spec(spec)
@@ -160,7 +192,7 @@ SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 
 @pytest.fixture(scope="session")
 def bills():
-    """Bills from ``name=yen`` and what else is told of all of them."""
+    """A function that returns bills from ``name=yen`` and the other columns of all of them."""
 
     def make(more=None, **amounts):
         rows = [
@@ -175,10 +207,10 @@ def bills():
 
 @pytest.fixture(scope="session")
 def receipts():
-    """Receipts of one file, from rows of bill, yen, day and what else is told."""
+    """A function that returns the receipts of one file, from rows of bill, yen, day and other columns."""
 
     def make(source, *rows):
-        told = [
+        records = [
             {
                 **SLIP,
                 "source": source,
@@ -191,6 +223,6 @@ def receipts():
             }
             for number, (name, yen, day, *more) in enumerate(rows, 1)
         ]
-        return pa.Table.from_pylist(told, arrow_schema(Receipt))
+        return pa.Table.from_pylist(records, arrow_schema(Receipt))
 
     return make

@@ -1,4 +1,4 @@
-"""A small run of ``benchmarks/faults.py``: nothing is lost, nothing is doubled, whatever happens to a posting."""
+"""A small run of ``benchmarks/faults.py``: no fault loses or duplicates a receipt."""
 
 import importlib.util
 import random
@@ -13,7 +13,7 @@ PATH = Path(__file__).parents[2] / "benchmarks" / "faults.py"
 @pytest.fixture(scope="module")
 def faults():
     if not PATH.exists():
-        pytest.skip("benchmarks/ is not here")
+        pytest.skip("no folder benchmarks/")
     spec = importlib.util.spec_from_file_location("kokin_benchmarks_faults", PATH)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -22,17 +22,17 @@ def faults():
 
 
 @pytest.mark.parametrize(("fault", "count"), [("kills", 3), ("two_at_once", 1), ("half_a_file", 2)])
-def test_the_ledger_stands_as_undisturbed(faults, place, fault, count):
+def test_the_ledger_equals_an_undisturbed_one(faults, place, fault, count):
     found = getattr(faults, fault)(place, random.Random(7), count)
     assert found.broken == 0
     assert found.hit >= count
 
 
-def test_a_full_disk_leaves_what_was_posted(faults, quick_folder):
+def test_a_full_disk_keeps_posted_files(faults, quick_folder):
     found = faults.disk_full(f"sqlite:///{quick_folder}/full.db", random.Random(7), 2)
     assert (found.broken, found.hit) == (0, 2)
 
 
-def test_a_cut_connection_leaves_what_was_posted(faults, new_postgres):
+def test_a_lost_connection_keeps_posted_files(faults, new_postgres):
     found = faults.connection_cut(new_postgres(), random.Random(7), 2)
     assert (found.broken, found.hit) == (0, 2)

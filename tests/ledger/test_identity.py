@@ -1,4 +1,4 @@
-"""A payment that comes again is one payment in the ledger too, in whatever bytes, files, order of days or layouts."""
+"""Duplicate records of a payment are one payment, in whatever bytes, files, order of days or layouts."""
 
 from itertools import permutations
 
@@ -6,8 +6,7 @@ import pyarrow as pa
 import pytest
 
 from kokin import receipts as receipt_files
-from kokin.ledger import Ledger
-from kokin.ledger import _settle as settling
+from kokin.ledger import Ledger, _rematch
 from kokin.reconcile import reconcile
 
 EL = ("payee_code", "item_code", "case_key", "confirmation")
@@ -17,7 +16,7 @@ BY_BARCODE = NO_KEY | {"barcode": BARCODE}
 
 
 def key(name, **more):
-    """An assigned reference, and what else the receipt says."""
+    """An assigned reference, and the other columns of the receipt."""
     return {"provider_key": name, **more}
 
 
@@ -25,7 +24,7 @@ def composed(name, **more):
     return key(name, key_composed=True, **more)
 
 
-def takes_back(name, **more):
+def reversal_of(name, **more):
     """A reversal that names its payment."""
     return {"kind": "reversal", "cancels": name, **more}
 
@@ -65,22 +64,22 @@ FILES_AND_OUTCOMES = {
         ["DUPLICATE_RECORD", "MATCHED", "MATCHED"],
     ),
     "a reversal that names an assigned key": (
-        [[("B1", 100, 1, key("k"))], [("B1", 100, 3, takes_back("k", **NO_KEY))]],
+        [[("B1", 100, 1, key("k"))], [("B1", 100, 3, reversal_of("k", **NO_KEY))]],
         ["REVERSAL", "REVERSED"],
     ),
     "a reversal that names a composed key": (
-        [[("B1", 100, 1, composed("c"))], [("B1", 100, 3, takes_back("c", **NO_KEY))]],
+        [[("B1", 100, 1, composed("c"))], [("B1", 100, 3, reversal_of("c", **NO_KEY))]],
         ["REVERSAL", "REVERSED"],
     ),
-    "a reversal by the number, told before its payment": (
+    "a reversal by the number, reported before its payment": (
         [[("B1", 100, 3, {"kind": "reversal"})], [("B1", 100, 1)]],
         ["REVERSAL", "REVERSED"],
     ),
-    "a reversal that comes again, and then another payment": (
+    "a duplicate reversal, and then another payment": (
         [
             [("B1", 100, 1, key("k"))],
-            [("B1", 100, 3, takes_back("k"))],
-            [("B1", 100, 3, takes_back("k"))],
+            [("B1", 100, 3, reversal_of("k"))],
+            [("B1", 100, 3, reversal_of("k"))],
             [("B1", 100, 5, key("l"))],
         ],
         ["DUPLICATE_RECORD", "MATCHED", "REVERSAL", "REVERSED"],
@@ -89,17 +88,19 @@ FILES_AND_OUTCOMES = {
         [
             [("B1", 100, 1, key("booking", **NO_KEY))],
             [("B1", 100, 1, key("t1", batch_key="booking", **NO_KEY))],
-            [("B1", 100, 2, takes_back("t1", **NO_KEY))],
+            [("B1", 100, 2, reversal_of("t1", **NO_KEY))],
         ],
         ["DUPLICATE_RECORD", "REVERSAL", "REVERSED"],
     ),
 }
 
 
-@pytest.mark.parametrize("at_once", [1, 1 << 19])
+@pytest.mark.parametrize("keys_per_round", [1, 1 << 19])
 @pytest.mark.parametrize("case", FILES_AND_OUTCOMES)
-def test_records_of_one_payment_meet_in_any_order_of_days(new_place, bills, receipts, monkeypatch, case, at_once):
-    monkeypatch.setattr(settling, "_AT_ONCE", at_once)
+def test_records_of_one_payment_are_matched_in_any_order_of_files(
+    new_place, bills, receipts, monkeypatch, case, keys_per_round
+):
+    monkeypatch.setattr(_rematch, "_KEYS_PER_ROUND", keys_per_round)
     files, outcomes = FILES_AND_OUTCOMES[case]
     tables = [receipts(f"{number}.csv", *rows) for number, rows in enumerate(files)]
     orders = list(permutations(tables))
@@ -122,7 +123,7 @@ def balances(ledger):
     return [(row["bill_id"], row["paid"]) for row in ledger.balances().to_pylist()]
 
 
-def test_a_file_that_comes_again_in_other_bytes_is_posted_and_named(ledger, bills, receipts, tmp_path):
+def test_a_redelivered_file_of_other_bytes_is_posted_with_its_overlap(ledger, bills, receipts, tmp_path):
     ledger.add_bills(bills(B1=100, B2=200), actor="clerk")
     path = tmp_path / "mon.csv"
     rows = receipts("", ("B1", 100, 1, key("k")), ("B2", 200, 1, NO_KEY | {"channel": "app"})).to_pylist()
@@ -156,15 +157,15 @@ def test_overlaps_count_the_records_of_the_new_file_by_earlier_file(ledger, bill
     ledger.add_bills(bills(**{f"B{number}": 100 for number in range(1, 7)}), actor="clerk")
     rows = [(f"B{number}", 100, number, key(f"k{number}")) for number in range(1, 7)]
     ledger.post(receipts("a.csv", *rows[:3]), actor="batch")
-    withdrawn = ledger.post(receipts("b.csv", *rows[3:5]), actor="batch").entry.id
+    reversed_file = ledger.post(receipts("b.csv", *rows[3:5]), actor="batch").entry.id
     ledger.post(receipts("c.csv", *rows[1:4]), actor="batch")
-    ledger.reverse_entry(withdrawn, reason="wrong file", actor="chief")
+    ledger.reverse_entry(reversed_file, reason="wrong file", actor="chief")
     # Records of later days, so that some of the new ones are the records that count, and some are not.
     done = ledger.post(receipts("0.csv", *rows, rows[0]), actor="batch")
     assert [(each.source, each.repeated, each.records) for each in done.overlaps] == [("a.csv", 4, 7), ("c.csv", 3, 7)]
 
 
-def test_reused_keys_are_named_with_their_counts(ledger, bills, receipts):
+def test_reused_keys_are_reported_with_their_counts(ledger, bills, receipts):
     ledger.add_bills(bills(B1=100, B2=200, B3=300), actor="clerk")
     done = ledger.post(receipts("a.csv", ("B1", 100, 1, key("k"))), actor="batch")
     assert done.reused_keys == {}
@@ -175,21 +176,21 @@ def test_reused_keys_are_named_with_their_counts(ledger, bills, receipts):
     assert balances(ledger) == [("B1", 100), ("B2", 200), ("B3", 300)]
 
 
-def test_what_post_says_of_a_file_is_what_the_ledger_says_of_it(ledger, bills, receipts):
+def test_the_outcomes_of_post_are_those_of_the_ledger(ledger, bills, receipts):
     ledger.add_bills(bills(B1=100, B2=200), actor="clerk")
-    taken = ("B1", 100, 3, takes_back("k"))
-    for number, rows in enumerate(([("B1", 100, 1, key("k")), taken], [taken, ("B2", 200, 1)], [("B2", 200, 1)])):
+    reversal = ("B1", 100, 3, reversal_of("k"))
+    for number, rows in enumerate(([("B1", 100, 1, key("k")), reversal], [reversal, ("B2", 200, 1)], [("B2", 200, 1)])):
         done = ledger.post(receipts(f"{number}.csv", *rows), actor="batch")
         outcomes = ledger.outcomes(done.entry.id).column("outcome").to_pylist()
-        assert {name: told["count"] for name, told in done.outcomes.items()} == {
+        assert {name: total["count"] for name, total in done.outcomes.items()} == {
             name: outcomes.count(name) for name in outcomes
         }
-        yen = sum(told["amount"] for told in done.outcomes.values())
-        assert yen == sum(row[1] * (-1 if row is taken else 1) for row in rows)
+        yen = sum(total["amount"] for total in done.outcomes.values())
+        assert yen == sum(row[1] * (-1 if row is reversal else 1) for row in rows)
     assert ledger.status()["outcomes"]["DUPLICATE_RECORD"] == {"count": 2, "amount": 100}
 
 
-def test_reversing_one_of_two_overlapping_files_lets_the_other_count(ledger, bills, receipts):
+def test_after_reversing_one_of_two_overlapping_files_the_other_counts(ledger, bills, receipts):
     ledger.add_bills(bills(B1=100, B2=200, B3=300), actor="clerk")
     rows = [("B1", 100, 1, key("k")), ("B2", 200, 1, NO_KEY), ("B3", 300, 1)]
     first = ledger.post(receipts("a.csv", *rows[:2]), actor="batch").entry.id
@@ -213,7 +214,7 @@ def test_reversing_one_of_two_overlapping_files_lets_the_other_count(ledger, bil
     assert ledger.verify(rematch=True).is_clean
 
 
-def test_the_index_is_made_again_with_every_key(ledger, bills, receipts):
+def test_a_rebuilt_index_has_every_key(ledger, bills, receipts):
     ledger.add_bills(bills(B1=100), actor="clerk")
     ledger.post(receipts("a.csv", ("B1", 100, 1, key("k")), ("B1", 5, 1, NO_KEY)), actor="batch")
     assert ledger.reindex().is_clean

@@ -1,4 +1,4 @@
-"""What is written is never changed, and a change behind the ledger's back is found and named."""
+"""The database rejects changes of the journal, and verify locates every change that the owner of the database makes."""
 
 import csv
 import json
@@ -13,14 +13,14 @@ from sqlalchemy.exc import DBAPIError
 
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
-from kokin.ledger._schema import CHAINS, JOURNAL, LINK_KINDS, TABLES
+from kokin.ledger._schema import APPEND_ONLY_TABLES, DETAIL_TABLES, INDEX_KINDS, TABLES
 from kokin.reconcile import Policy
 
-#: What a value becomes that is nothing, and what is added to it.
-_MORE = {BigInteger: (0, 1), Text: ("", "x"), LargeBinary: (b"", b"x")}
+#: The value instead of null, and what is appended to a value, by column type.
+_CHANGES = {BigInteger: (0, 1), Text: ("", "x"), LargeBinary: (b"", b"x")}
 
 
-@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("table", APPEND_ONLY_TABLES)
 def test_rows_are_never_changed(filled, raw, table):
     statements = [f"UPDATE {table} SET id = id", f"DELETE FROM {table}"]
     if raw.dialect.name == "postgresql":
@@ -31,18 +31,18 @@ def test_rows_are_never_changed(filled, raw, table):
     assert filled.verify(rematch=True).is_clean
 
 
-def test_every_changed_value_is_found_and_its_row_is_named(filled, raw, unguarded):
+def test_verify_locates_every_changed_value(filled, raw, unguarded):
     unguarded()
     assert filled.verify().is_clean
-    for name in JOURNAL:
+    for name in APPEND_ONLY_TABLES:
         table = TABLES[name]
         for column in table.c:
             if column.name == "id":
                 continue
             with raw.begin() as connection:
                 kept = connection.execute(table.select().where(table.c.id == 2)).mappings().one()
-                nothing, more = _MORE[type(column.type)]
-                other = (kept[column.name] or nothing) + more
+                empty, suffix = _CHANGES[type(column.type)]
+                other = (kept[column.name] or empty) + suffix
                 change = table.update().where(table.c.id == 2)
                 connection.execute(change.values({column.name: other}))
             found = filled.verify()
@@ -53,7 +53,7 @@ def test_every_changed_value_is_found_and_its_row_is_named(filled, raw, unguarde
     assert filled.verify(rematch=True).is_clean
 
 
-def test_nothing_is_not_an_empty_text_nor_a_sign(filled, raw, unguarded):
+def test_null_differs_from_an_empty_text_and_a_separator(filled, raw, unguarded):
     unguarded()
     for other in ("", "\x1e", "a\x1fb"):
         with raw.begin() as connection:
@@ -62,11 +62,11 @@ def test_nothing_is_not_an_empty_text_nor_a_sign(filled, raw, unguarded):
         assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_CHANGED", "postings", 2)
 
 
-@pytest.mark.parametrize("table", CHAINS)
-def test_missing_and_added_rows_are_named(filled, raw, table, unguarded):
+@pytest.mark.parametrize("table", DETAIL_TABLES)
+def test_verify_locates_missing_and_added_rows(filled, raw, table, unguarded):
     unguarded()
     last = filled.status()[table]
-    columns = ", ".join(name for name in JOURNAL[table].names if name != "id")
+    columns = ", ".join(name for name in APPEND_ONLY_TABLES[table].names if name != "id")
     with raw.begin() as connection:
         copy = f"SELECT id + 1, {columns} FROM {table} WHERE id = {last}"
         connection.execute(text(f"INSERT INTO {table} (id, {columns}) {copy}"))
@@ -81,25 +81,25 @@ def test_missing_and_added_rows_are_named(filled, raw, table, unguarded):
     assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_MISSING", table, 1)
 
 
-def test_a_ledger_that_was_cut_off_is_found_by_its_seal(filled, raw, unguarded):
-    seal = filled.status()["hash"]
-    assert filled.verify(expected_hash=seal).is_clean
+def test_a_truncated_ledger_lacks_the_expected_hash(filled, raw, unguarded):
+    last_hash = filled.status()["hash"]
+    assert filled.verify(expected_hash=last_hash).is_clean
     unguarded()
     with raw.begin() as connection:
-        for table in CHAINS:
+        for table in DETAIL_TABLES:
             connection.execute(text(f"DELETE FROM {table} WHERE entry = 8"))
         connection.execute(text("DELETE FROM entries WHERE id = 8"))
     filled.reindex()
     assert filled.verify().is_clean
-    assert [issue.code for issue in filled.verify(expected_hash=seal).issues] == ["LEDGER_SEAL"]
+    assert [issue.code for issue in filled.verify(expected_hash=last_hash).issues] == ["LEDGER_SEAL"]
 
 
-def test_broken_links_are_found_and_made_anew(filled, raw):
+def test_a_broken_index_is_found_and_rebuilt(filled, raw):
     links = TABLES["links"]
     surplus = {"id": 999, "run": 999, "low": 5, "high": 5, "pairs": struct.pack("<qq", 5, 1)}
     broken = [
         change
-        for kind in LINK_KINDS
+        for kind in INDEX_KINDS
         for change in (links.delete().where(links.c.kind == kind), links.insert().values(kind=kind, **surplus))
     ]
     for change in broken:
@@ -110,30 +110,30 @@ def test_broken_links_are_found_and_made_anew(filled, raw):
         assert filled.verify(rematch=True).is_clean
 
 
-def test_a_verdict_that_the_rule_would_not_give_is_found(filled, bills, receipts, monkeypatch):
-    from kokin.ledger import _settle
+def test_rematching_finds_a_wrong_outcome(filled, bills, receipts, monkeypatch):
+    from kokin.ledger import _rematch
 
-    honest = _settle.verdict_of
+    original = _rematch.outcome_columns
 
-    def generous(*arguments):
-        found = honest(*arguments)
-        place = found.column_names.index("outcome")
-        return found.set_column(place, "outcome", pa.array(["MATCHED"] * len(found)))
+    def always_matched(*arguments):
+        outcomes = original(*arguments)
+        index = outcomes.column_names.index("outcome")
+        return outcomes.set_column(index, "outcome", pa.array(["MATCHED"] * len(outcomes)))
 
-    monkeypatch.setattr(_settle, "verdict_of", generous)
+    monkeypatch.setattr(_rematch, "outcome_columns", always_matched)
     filled.post(receipts("fri.csv", ("B2", 1, 5)), actor="batch")
     assert filled.verify().is_clean
     assert {issue.code for issue in filled.verify(rematch=True).issues} == {"LEDGER_VERDICT"}
 
 
-def test_the_audit_log_says_who_when_and_what_was_before(filled, tmp_path):
+def test_the_audit_log_has_actor_reason_file_and_previous_hash(filled, tmp_path):
     rows = filled.history("B1").postings.to_pylist()
     assert [row["rule"] for row in rows] == ["posted", "rematched", "rematched", "posted", "reversed"]
     last = rows[-1]
     assert (last["actor"], last["reason"], last["source"]) == ("chief", "wrong file", "mon.csv")
     assert (last["outcome"], last["applied"], last["excess"], last["reverses"]) == ("DUPLICATE_PAYMENT", 0, -10_000, 4)
     paths = {path.name: path.read_text() for path in filled.export(tmp_path)}
-    assert set(paths) == {f"{name}.csv" for name in ("journal", *JOURNAL)}
+    assert set(paths) == {f"{name}.csv" for name in ("journal", *APPEND_ONLY_TABLES)}
     log = paths["journal.csv"].splitlines()
     assert len(log) == filled.status()["postings"] + 1
     first, second = (dict(zip(log[0].split(","), line.replace('"', "").split(","), strict=True)) for line in log[1:3])
@@ -169,19 +169,19 @@ def test_status_is_json_and_its_controls_hold(filled):
     assert [entry.kind for entry in filled.entries()] == kinds
 
 
-def test_a_bill_that_is_not_there_has_no_history(filled):
+def test_an_unknown_bill_has_no_history(filled):
     with pytest.raises(InvalidInputError, match="BILL_UNKNOWN"):
         filled.history("B7")
 
 
-def test_a_ledger_is_not_made_by_mistake(new_place):
+def test_open_does_not_create_a_ledger(new_place):
     with pytest.raises(LedgerError, match="no ledger"):
         Ledger.open(new_place())
     with pytest.raises(LedgerError, match="mysql"):
         Ledger.open("mysql://host/city")
 
 
-def test_the_policy_that_decides_outcomes_is_the_ledgers_own(place):
+def test_the_policy_that_decides_on_outcomes_is_stored(place):
     loose = Policy(pair_by=("paid_on",))
     with Ledger.create(place, policy=loose):
         pass
@@ -191,14 +191,14 @@ def test_the_policy_that_decides_outcomes_is_the_ledgers_own(place):
         Ledger.open(place, policy=Policy())
 
 
-def test_a_ledger_of_another_form_is_not_opened(place, ledger, raw, unguarded):
+def test_a_ledger_of_another_schema_version_is_not_opened(place, ledger, raw, unguarded):
     unguarded()
     with raw.begin() as connection:
-        connection.execute(text("UPDATE entries SET told = replace(told, '\"form\": 4', '\"form\": 2')"))
-    with pytest.raises(LedgerError, match="form 2"):
+        connection.execute(text("UPDATE entries SET totals = replace(totals, '\"form\": 4', '\"form\": 2')"))
+    with pytest.raises(LedgerError, match="schema version 2"):
         Ledger.open(place)
 
 
-def test_the_rooms_above_stay_light():
+def test_importing_kokin_does_not_import_its_dependencies():
     code = "import kokin, sys; print(sorted({'sqlalchemy', 'pyarrow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

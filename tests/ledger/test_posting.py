@@ -1,4 +1,4 @@
-"""Posting in days equals reconciling at once; reversals restore; what is refused leaves nothing behind."""
+"""Posting day by day equals one reconciliation; reversals can be reversed; a rejected file changes nothing."""
 
 import _thread
 import random
@@ -31,8 +31,8 @@ def city_in_files(cities, seed):
     for number in range(count):
         rows = receipts[number::count]
         where = {"source": f"{rng.choice('ab')}{number}.csv", "digest": f"d{number}"}
-        told = [{**row, **where, "record_no": record} for record, row in enumerate(rows, 1)]
-        table = pa.Table.from_pylist(told, arrow_schema(Receipt))
+        records = [{**row, **where, "record_no": record} for record, row in enumerate(rows, 1)]
+        table = pa.Table.from_pylist(records, arrow_schema(Receipt))
         # Each layout fills columns of its own.
         empty = [name for name in table.column_names if len(table) and table.column(name).null_count == len(table)]
         files.append(table.drop_columns(empty))
@@ -57,7 +57,7 @@ def assert_same(ledger, bills, files):
 
 @settings(max_examples=6, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
-def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, seed):
+def test_posting_day_by_day_equals_one_reconciliation(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
     rng.shuffle(files)
     # A covering slip cannot come before the obligations that it covers.
@@ -77,52 +77,52 @@ def test_files_day_by_day_stand_as_if_they_had_come_at_once(new_place, cities, s
 
 
 def counted(ledger, entry):
-    """``count`` and ``amount`` of each outcome of one file; what the bank takes back is negative."""
+    """``count`` and ``amount`` of each outcome of one file; reversals are negative."""
     outcomes = ledger.outcomes(entry).to_pylist()
     (digest,) = (one.digest for one in ledger.entries() if one.id == entry)
     kinds = {row["record_no"]: row["kind"] for row in ledger.receipts().to_pylist() if row["digest"] == digest}
-    told = {}
+    totals = {}
     for row in outcomes:
-        sums = told.setdefault(row["outcome"], {"count": 0, "amount": 0})
+        sums = totals.setdefault(row["outcome"], {"count": 0, "amount": 0})
         sums["count"] += 1
         sums["amount"] += row["amount"] * (-1 if kinds[row["record_no"]] == "reversal" else 1)
-    return told
+    return totals
 
 
 @settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
-def test_a_reversal_takes_out_and_its_reversal_restores(new_place, cities, seed):
+def test_a_reversal_removes_a_file_and_its_reversal_restores_it(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
     files = [file for file in files if len(file)]
     with Ledger.create(new_place()) as ledger:
         ledger.add_bills(as_table(bills), actor="clerk")
         entries = {ledger.post(file, actor="batch").entry.id: file for file in files}
-        stands = dict.fromkeys(entries, True)
-        handle = {entry: entry for entry in entries}  # what to reverse to flip each file
+        is_active = dict.fromkeys(entries, True)
+        handle = {entry: entry for entry in entries}  # the entry whose reversal flips each file
         for _ in range(4 if files else 0):
             entry = rng.choice(sorted(entries))
             handle[entry] = ledger.reverse_entry(handle[entry], reason="wrong file", actor="chief").entry.id
-            stands[entry] = not stands[entry]
-            assert_same(ledger, bills, [file for entry, file in entries.items() if stands[entry]])
+            is_active[entry] = not is_active[entry]
+            assert_same(ledger, bills, [file for entry, file in entries.items() if is_active[entry]])
         found = ledger.verify(rematch=True)
         assert found.is_clean, found.issues
 
 
 @settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
-def test_changed_bills_are_judged_as_if_they_had_always_been_so(new_place, cities, seed):
+def test_changed_bills_give_the_outcomes_of_their_current_version(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
     with Ledger.create(new_place()) as ledger:
         ledger.add_bills(as_table(bills), actor="clerk")
         for file in files:
             ledger.post(file, actor="batch", source="none" if not len(file) else None)
         for bill in rng.sample(bills, len(bills) // 2):
-            # Its obligation stays, for others may cover it.
+            # Its obligation stays: other slips may cover it.
             bill.update(rng.choice([{"amount": 700}, {"status": "cancelled"}, {"case_key": "99"}, {"barcode": None}]))
         cities.pay_at_most_what_is_billed(bills)
         done = ledger.add_bills(as_table(bills), actor="clerk")
-        told = done.entry.totals
-        assert told["given"] == len(bills) == told["changed"] + told["unchanged"]
+        totals = done.entry.totals
+        assert totals["given"] == len(bills) == totals["changed"] + totals["unchanged"]
         assert_same(ledger, bills, files)
         found = ledger.verify(rematch=True)
         assert found.is_clean, found.issues
@@ -144,7 +144,7 @@ def test_the_three_way_example(ledger, bills, receipts):
     assert rows == [("B1", 0, "settled"), ("B2", 500, "partial"), ("B3", 10_000, "expected")]
 
 
-def test_files_of_two_layouts_concern_one_another(ledger, bills, receipts):
+def test_receipts_of_two_layouts_affect_one_another(ledger, bills, receipts):
     barcode = "91929999" + "7".zfill(21) + "0999999001000" + "04"
     barcode = barcode[:43] + "0"
     ledger.add_bills(bills({"barcode": barcode}, B1=10_000), actor="clerk")
@@ -155,23 +155,23 @@ def test_files_of_two_layouts_concern_one_another(ledger, bills, receipts):
     assert (list(done.outcomes), done.rematched) == (["DUPLICATE_PAYMENT"], 0)
 
 
-def test_a_payment_that_was_made_earlier_but_told_later_is_the_first(ledger, bills, receipts):
+def test_an_earlier_payment_in_a_later_file_is_the_first(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     ledger.post(receipts("tue.csv", ("B1", 10_000, 9)), actor="batch")
     done = ledger.post(receipts("wed.csv", ("B1", 10_000, 2)), actor="batch")
     assert done.rematched == 1
-    story = ledger.history("B1")
-    told = [(row["entry"], row["rule"], row["outcome"], row["applied"]) for row in story.postings.to_pylist()]
-    assert told == [
+    history = ledger.history("B1")
+    postings = [(row["entry"], row["rule"], row["outcome"], row["applied"]) for row in history.postings.to_pylist()]
+    assert postings == [
         (3, "posted", "MATCHED", 10_000),
         (4, "rematched", "MATCHED", -10_000),
         (4, "rematched", "DUPLICATE_PAYMENT", 0),
         (4, "posted", "MATCHED", 10_000),
     ]
-    assert story.postings.column("reverses").to_pylist() == [None, 1, None, None]
+    assert history.postings.column("reverses").to_pylist() == [None, 1, None, None]
 
 
-def test_a_report_from_the_till_its_final_and_its_cancel_on_three_days(ledger, bills, receipts):
+def test_provisional_final_and_cancel_records_on_three_days(ledger, bills, receipts):
     till = {"paid_time": time(9, 30), "store_code": "100"}
     ledger.add_bills(bills(B1=10_000, B2=5_000), actor="clerk")
     ledger.post(
@@ -191,7 +191,7 @@ def test_a_report_from_the_till_its_final_and_its_cancel_on_three_days(ledger, b
     assert sorted(ledger.outcomes().column("outcome").to_pylist()) == sorted(outcomes)
 
 
-def test_the_same_file_again_adds_no_row(ledger, bills, receipts):
+def test_a_posted_file_is_skipped(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     first = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch")
     before = ledger.status()
@@ -200,18 +200,18 @@ def test_the_same_file_again_adds_no_row(ledger, bills, receipts):
     assert ledger.status() == before
 
 
-def test_a_reversed_file_may_be_posted_again_but_then_not_restored(ledger, bills, receipts):
+def test_a_reversed_file_can_be_reposted_but_then_not_restored(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     mon = receipts("mon.csv", ("B1", 10_000, 1))
-    taken_back = ledger.reverse_entry(ledger.post(mon, actor="batch").entry.id, reason="wrong layout", actor="chief")
+    reversal = ledger.reverse_entry(ledger.post(mon, actor="batch").entry.id, reason="wrong layout", actor="chief")
     assert ledger.balances().column("status").to_pylist() == ["expected"]
     assert ledger.post(mon, actor="batch").inserted
     with pytest.raises(InvalidInputError, match="FILE_STANDS"):
-        ledger.reverse_entry(taken_back.entry.id, reason="by mistake", actor="chief")
+        ledger.reverse_entry(reversal.entry.id, reason="by mistake", actor="chief")
     assert ledger.status()["outcomes"] == {"MATCHED": {"count": 1, "amount": 10_000}}
 
 
-def test_the_same_payment_in_another_file_is_no_money(ledger, bills, receipts):
+def test_the_same_payment_in_another_file_is_a_duplicate_record(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     key = {"provider_key": "EL1"}
     ledger.post(receipts("mon.csv", ("B1", 10_000, 1, key)), actor="batch")
@@ -222,7 +222,7 @@ def test_the_same_payment_in_another_file_is_no_money(ledger, bills, receipts):
     assert ledger.status()["dispositions"]["no_effect"] == 10_000
 
 
-def test_a_dishonoured_payment_is_reversed_alone(ledger, bills, receipts):
+def test_a_dishonoured_payment_is_reversed_by_its_posting(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000), actor="clerk")
     ledger.post(receipts("mon.csv", ("B1", 10_000, 1), ("B1", 10_000, 2)), actor="batch")
     posting = ledger.history("B1").postings.to_pylist()[0]["id"]
@@ -264,7 +264,7 @@ def test_a_receipt_without_any_number_can_be_reversed_too(ledger, bills, receipt
     assert ledger.status()["dispositions"]["suspense"] == 0
 
 
-def test_a_refused_file_leaves_nothing(ledger, tmp_path):
+def test_a_rejected_file_changes_nothing(ledger, tmp_path):
     path = tmp_path / "cut.csv"
     path.write_text(
         "payee_code,item_code,case_key,confirmation,amount,paid_on\n99999,127,1,123456,100,2026-05-01\n99999,12"
@@ -276,7 +276,7 @@ def test_a_refused_file_leaves_nothing(ledger, tmp_path):
 
 
 def test_a_part_of_a_file_does_not_hide_the_rest(ledger, bills, tmp_path):
-    """The digest of a table is that of its file, though the table may hold a part of it."""
+    """A table has the digest of its file, but may be a part of it."""
     ledger.add_bills(bills(B1=1000, B2=1000, B3=1000), actor="batch")
     path = tmp_path / "eltax.csv"
     rows = [f"99999,127,{n},123456,1000,2026-05-29" for n in (1, 2)]
@@ -318,7 +318,7 @@ def test_a_file_with_its_totals(ledger, bills, tmp_path):
         ([{"channel": "a\x1fb"}, {}], "CHARACTER"),
     ],
 )
-def test_a_table_that_is_no_file_is_refused(tmp_path, receipts, rows, code):
+def test_a_table_that_is_not_one_file_is_rejected(tmp_path, receipts, rows, code):
     with Ledger.create(f"sqlite:///{tmp_path}/city.db") as ledger:
         before = ledger.status()
         with pytest.raises(InvalidInputError, match=code):
@@ -326,25 +326,27 @@ def test_a_table_that_is_no_file_is_refused(tmp_path, receipts, rows, code):
         assert ledger.status() == before
 
 
-def test_a_row_that_is_no_receipt_is_told_by_its_place(ledger, receipts):
+def test_an_invalid_receipt_is_located(ledger, receipts):
     before = ledger.status()
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError) as rejected:
         ledger.post(receipts("mon.csv", ("B1", 100, 1), ("B1", 100, 1, {"confirmation": "12"})), actor="batch")
-    places = [(issue.code, issue.field, issue.location.file, issue.location.record) for issue in refused.value.issues]
-    assert places == [("WIDTH", "confirmation", "mon.csv", 2)]
+    locations = [
+        (issue.code, issue.field, issue.location.file, issue.location.record) for issue in rejected.value.issues
+    ]
+    assert locations == [("WIDTH", "confirmation", "mon.csv", 2)]
     assert ledger.status() == before
 
 
-def test_wrong_bills_are_refused_whole(ledger, bills):
-    twice = pa.concat_tables([bills(B1=1, B2=2), bills(B1=3)])
-    for wrong, code in (
-        (twice, "BILL_REPEATED"),
+def test_a_load_with_invalid_bills_is_rejected_as_a_whole(ledger, bills):
+    duplicates = pa.concat_tables([bills(B1=1, B2=2), bills(B1=3)])
+    for table, code in (
+        (duplicates, "BILL_REPEATED"),
         ([bills(B1=1), bills(B1=1)], "BILL_REPEATED"),
         (bills({"covers": ["O9"]}, B1=1), "OBLIGATION_UNKNOWN"),
         (bills({"confirmation": "12"}, B1=1), "WIDTH"),
     ):
         with pytest.raises(InvalidInputError, match=code):
-            ledger.add_bills(wrong, actor="clerk")
+            ledger.add_bills(table, actor="clerk")
     assert ledger.status()["entries"] == 1
 
 
@@ -355,11 +357,11 @@ def test_balances_as_of_any_day(place, bills, receipts):
         entry = ledger.post(receipts("mon.csv", ("B1", 4_000, 1)), actor="batch").entry.id
         ledger.add_bills(bills(B1=8_000, B2=1_000), actor="clerk")
         ledger.reverse_entry(entry, reason="wrong file", actor="chief")
-        told = {
+        rows = {
             day: [tuple(row.values())[1:] for row in ledger.balances(date(2026, 5, day)).to_pylist()]
             for day in (1, 2, 3, 4, 5)
         }
-    assert told == {
+    assert rows == {
         1: [],
         2: [(10_000, 0, 10_000, "expected")],
         3: [(10_000, 4_000, 6_000, "partial")],
@@ -377,16 +379,16 @@ def test_an_entry_is_neither_before_the_last_nor_in_the_future(place, bills):
             noon - timedelta(days=2),
             noon + timedelta(minutes=6),
             datetime(9999, 12, 31, 23, 59, tzinfo=UTC),
-            datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))),  # not a moment of UTC's calendar
+            datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))),  # before the first year in UTC
             datetime(2026, 5, 1, 12),
         ):
             with pytest.raises(InvalidInputError, match="LEDGER_TIME"):
                 ledger.add_bills(bills(B1=1), actor="clerk", at=at)
         assert ledger.status() == before
-        soon = noon + timedelta(minutes=4)  # of a clock that is ahead
+        soon = noon + timedelta(minutes=4)  # by a clock that is ahead
         japan = soon.astimezone(timezone(timedelta(hours=9)))
         assert ledger.add_bills(bills(B1=1), actor="clerk", at=japan).entry.at == soon
-        # Another clock may be behind: then the entry has the time of the one before it.
+        # A clock may be behind: then the entry has the time of the last one.
         assert ledger.add_bills(bills(B2=1), actor="clerk").entry.at == soon
         assert ledger.add_bills(bills(B3=1), actor="clerk", at=soon).entry.at == soon
     with Ledger.open(place, clock=lambda: datetime(2026, 5, 1)) as ledger:
@@ -402,7 +404,7 @@ def test_every_entry_has_an_actor(ledger, bills):
     assert ledger.status()["entries"] == 1
 
 
-def test_a_bills_story_tells_how_it_stood_after_each_change(ledger, bills, receipts):
+def test_the_history_of_a_bill_has_its_balance_after_each_change(ledger, bills, receipts):
     ledger.add_bills(bills(B1=10_000, B2=1), actor="clerk")
     entry = ledger.post(receipts("mon.csv", ("B1", 4_000, 1), ("B2", 1, 1)), actor="batch").entry.id
     ledger.post(receipts("tue.csv", ("B2", 1, 2)), actor="batch")
@@ -410,9 +412,9 @@ def test_a_bills_story_tells_how_it_stood_after_each_change(ledger, bills, recei
     ledger.add_bills(bills({"case_key": "9".zfill(20)}, B1=8_000), actor="clerk")
     ledger.add_bills(bills(B1=8_000), actor="clerk")
     ledger.reverse_entry(entry, reason="wrong file", actor="chief")
-    story = ledger.history("B1")
-    assert story.versions.column("amount").to_pylist() == [10_000, 8_000, 8_000, 8_000]
-    assert [tuple(row.values()) for row in story.balances.to_pylist()] == [
+    history = ledger.history("B1")
+    assert history.versions.column("amount").to_pylist() == [10_000, 8_000, 8_000, 8_000]
+    assert [tuple(row.values()) for row in history.balances.to_pylist()] == [
         (2, "B1", 10_000, 0, 10_000, "expected"),
         (3, "B1", 10_000, 4_000, 6_000, "partial"),
         (5, "B1", 8_000, 4_000, 4_000, "partial"),
@@ -424,7 +426,7 @@ def test_a_bills_story_tells_how_it_stood_after_each_change(ledger, bills, recei
 
 @settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
-def test_the_last_balance_of_a_story_is_the_bills_balance(new_place, cities, seed):
+def test_the_last_balance_of_a_history_is_the_current_one(new_place, cities, seed):
     rng, bills, files = city_in_files(cities, seed)
     with Ledger.create(new_place()) as ledger:
         ledger.add_bills(as_table(bills), actor="clerk")
@@ -436,7 +438,7 @@ def test_the_last_balance_of_a_story_is_the_bills_balance(new_place, cities, see
         assert {name: last[name] for name in now} == now
 
 
-def test_a_writer_that_waits_can_be_stopped(quick_folder, bills):
+def test_a_waiting_writer_can_be_interrupted(quick_folder, bills):
     place = quick_folder / "busy.db"
     with Ledger.create(f"sqlite:///{place}") as ledger, closing(sqlite3.connect(place, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""What the database refuses, and what ``verify`` finds when the owner of the database has removed the guards.
+"""What the database rejects, and what ``verify`` finds after the owner of the database has dropped its constraints.
 
 ``verify`` returns issues for whatever the rows hold: it never raises, and never calls a changed ledger clean.
 """
@@ -11,13 +11,13 @@ from sqlalchemy.exc import DBAPIError
 
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
-from kokin.ledger._schema import JOURNAL, TABLES
+from kokin.ledger._schema import APPEND_ONLY_TABLES, TABLES
 
-EVERY_TABLE = [*JOURNAL, "links"]
+EVERY_TABLE = [*APPEND_ONLY_TABLES, "links"]
 
 
 def execute(raw, *statements, **values):
-    """Change the database; False where it refuses, or where nothing changes."""
+    """Change the database; return False if it rejects the change, or if no row changes."""
     try:
         with raw.begin() as connection:
             return sum(connection.execute(text(statement), values).rowcount for statement in statements) != 0
@@ -37,7 +37,7 @@ def restore(raw, table, rows):
 
 
 def new_values(raw, column):
-    """Expressions for another value of a column, of its own type or of any other."""
+    """SQL expressions for other values of a column, of its own type and of any other."""
     name = column.name
     if raw.dialect.name == "postgresql":
         if isinstance(column.type, Text):
@@ -68,11 +68,11 @@ def new_values(raw, column):
 
 
 @pytest.mark.parametrize("table", EVERY_TABLE)
-def test_every_value_of_every_type_is_found(filled, raw, unguarded, table):
+def test_verify_finds_every_changed_value_of_every_type(filled, raw, unguarded, table):
     unguarded()
-    kept = rows_of(raw, table)
-    row = kept[-1]["id"] if table == "links" else 2
-    # Another number of a page or of a run changes nothing.
+    rows = rows_of(raw, table)
+    row = rows[-1]["id"] if table == "links" else 2
+    # The number of a page or of a run has no meaning.
     free = ("id", "run") if table == "links" else ()
     assert filled.verify(rematch=True).is_clean
     tried = 0
@@ -86,16 +86,16 @@ def test_every_value_of_every_type_is_found(filled, raw, unguarded, table):
             found = filled.verify(rematch=table == "links")
             assert column.name in free or not found.is_clean, (column.name, value)
             assert table == "links" or found.issues[0].location.file == table, (column.name, value)
-            restore(raw, table, kept)
+            restore(raw, table, rows)
     assert tried > len(TABLES[table].c)
     assert filled.verify(rematch=True).is_clean
 
 
 @pytest.mark.parametrize("table", EVERY_TABLE)
-def test_every_row_that_is_missing_added_or_moved_is_found(filled, raw, unguarded, table):
+def test_verify_finds_every_missing_added_or_moved_row(filled, raw, unguarded, table):
     unguarded()
-    kept = rows_of(raw, table)
-    ids = [row["id"] for row in kept]
+    rows = rows_of(raw, table)
+    ids = [row["id"] for row in rows]
     first, second, last = ids[0], ids[1], ids[-1]
     columns = ", ".join(column.name for column in TABLES[table].c if column.name != "id")
     copy = f"INSERT INTO {table} (id, {columns}) SELECT {{id}}, {columns} FROM {table} WHERE id = {second}"
@@ -104,29 +104,29 @@ def test_every_row_that_is_missing_added_or_moved_is_found(filled, raw, unguarde
         [f"DELETE FROM {table}"],
         *([copy.format(id=row)] for row in (0, -1, -(2**63), last + 1, last + 2, 2**63 - 1)),
     ]
-    if table != "links":  # pages in another order are the same index
+    if table != "links":  # the order of pages has no meaning
         swapped = ((-9, 1), (1, 2), (2, -9))
         changes.append([f"UPDATE {table} SET id = {new} WHERE id = {old}" for new, old in swapped])
     for statements in changes:
         assert execute(raw, *statements), statements
         found = filled.verify(rematch=True)
         assert not found.is_clean, statements
-        restore(raw, table, kept)
+        restore(raw, table, rows)
     assert filled.verify(rematch=True).is_clean
 
 
-@pytest.mark.parametrize("table", JOURNAL)
-def test_the_database_refuses_rows_with_other_ids(filled, raw, table):
-    columns = ", ".join(name for name in JOURNAL[table].names if name != "id")
+@pytest.mark.parametrize("table", APPEND_ONLY_TABLES)
+def test_the_database_rejects_rows_with_other_ids(filled, raw, table):
+    columns = ", ".join(name for name in APPEND_ONLY_TABLES[table].names if name != "id")
     last = len(rows_of(raw, table))
     ids = [1, 0, -1, -(2**63)]
-    if raw.dialect.name == "sqlite":  # PostgreSQL leaves gaps to `verify`
+    if raw.dialect.name == "sqlite":  # on PostgreSQL only `verify` finds gaps
         ids += [last + 2, 2**63 - 1, "NULL"]
     else:
         with raw.begin() as connection:
             if not connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = 'adder'")).first():
                 connection.execute(text("CREATE ROLE adder"))
-            connection.execute(text(f"GRANT SELECT, INSERT ON {', '.join(JOURNAL)} TO adder"))
+            connection.execute(text(f"GRANT SELECT, INSERT ON {', '.join(APPEND_ONLY_TABLES)} TO adder"))
     as_adder = ["SET LOCAL ROLE adder"] if raw.dialect.name == "postgresql" else []
     for number in ids:
         copy = f"INTO {table} (id, {columns}) SELECT {number}, {columns} FROM {table} WHERE id = 1"
@@ -135,11 +135,11 @@ def test_the_database_refuses_rows_with_other_ids(filled, raw, table):
     assert filled.verify(rematch=True).is_clean
 
 
-@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize("table", APPEND_ONLY_TABLES)
 @pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
-def test_sqlite_refuses_to_replace_a_row(filled, raw, table):
-    columns = ", ".join(JOURNAL[table].names)
-    changed = columns.replace("entry", "entry + 1") if "entry" in JOURNAL[table].names else columns
+def test_sqlite_rejects_replacing_a_row(filled, raw, table):
+    columns = ", ".join(APPEND_ONLY_TABLES[table].names)
+    changed = columns.replace("entry", "entry + 1") if "entry" in APPEND_ONLY_TABLES[table].names else columns
     before = rows_of(raw, table)
     for statement in (
         f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {changed} FROM {table} WHERE id = 1",
@@ -155,7 +155,7 @@ def test_sqlite_refuses_to_replace_a_row(filled, raw, table):
 
 @pytest.mark.parametrize("table", EVERY_TABLE)
 @pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
-def test_sqlite_refuses_values_of_another_storage_class(filled, raw, table):
+def test_sqlite_rejects_values_of_another_storage_class(filled, raw, table):
     with raw.begin() as connection:
         for trigger in (
             connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
@@ -179,7 +179,7 @@ def test_sqlite_refuses_values_of_another_storage_class(filled, raw, table):
         ("entries", "kind = 'reversal'"),
     ],
 )
-def test_the_database_refuses_rows_that_no_entry_writes(filled, raw, table, change):
+def test_the_database_rejects_invalid_rows(filled, raw, table, change):
     with raw.begin() as connection:
         if raw.dialect.name == "sqlite":
             connection.execute(text(f"DROP TRIGGER {table}_no_update"))
@@ -193,14 +193,14 @@ def test_the_database_refuses_rows_that_no_entry_writes(filled, raw, table, chan
 
 
 @pytest.mark.parametrize("value", ["'{}'", "'[]'", "'null'", "'x'", "NULL", "'{\"form\": 3}'", None])
-def test_a_ledger_whose_first_entry_is_changed_is_not_opened_and_says_so(filled, raw, unguarded, place, value):
+def test_a_ledger_with_a_changed_first_entry_is_not_opened(filled, raw, unguarded, place, value):
     unguarded()
     assert execute(
-        raw, f"UPDATE entries SET told = {value} WHERE id = 1" if value else "DELETE FROM entries WHERE id = 1"
+        raw, f"UPDATE entries SET totals = {value} WHERE id = 1" if value else "DELETE FROM entries WHERE id = 1"
     )
-    with pytest.raises(LedgerError) as refused:
+    with pytest.raises(LedgerError) as rejected:
         Ledger.open(place)
-    (issue,) = refused.value.issues
+    (issue,) = rejected.value.issues
     assert (issue.code[:11], issue.location.file, issue.location.record) == ("LEDGER_ROW_", "entries", 1)
     assert [(each.location.file, each.location.record) for each in filled.verify().issues] == [("entries", 1)]
 
@@ -209,11 +209,11 @@ CHANGES = ["CAST({} AS BLOB)", "NULL", "'x'", "'{{}}'"]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_reading_a_changed_ledger_raises_errors_of_kokin_only(filled, raw, unguarded, change):
+def test_reading_a_changed_ledger_raises_only_errors_of_kokin(filled, raw, unguarded, change):
     unguarded()
     changed = 0
-    for table in JOURNAL:
-        kept = rows_of(raw, table)
+    for table in APPEND_ONLY_TABLES:
+        rows = rows_of(raw, table)
         for column in TABLES[table].c:
             if not execute(raw, f"UPDATE {table} SET {column.name} = {change.format(column.name)}"):
                 continue
@@ -225,25 +225,25 @@ def test_reading_a_changed_ledger_raises_errors_of_kokin_only(filled, raw, ungua
                 filled.bills,
                 filled.receipts,
                 filled.balances,
-                filled.credits,
-                filled.reports,
+                filled.bank_deposits,
+                filled.agent_reports,
                 filled.outcomes,
                 lambda: filled.history("B1"),
             ):
                 with contextlib.suppress(LedgerError, InvalidInputError):
                     read()
-            restore(raw, table, kept)
+            restore(raw, table, rows)
     assert changed or raw.dialect.name == "postgresql"
 
 
 @pytest.mark.parametrize("expected", ["zz", "0" * 63, "0" * 65, "g" * 64, "0" * 63 + " ", "é" * 64])
-def test_a_hash_that_is_none_is_an_issue(filled, expected):
+def test_an_invalid_expected_hash_is_an_issue(filled, expected):
     assert [issue.code for issue in filled.verify(expected_hash=expected).issues] == ["LEDGER_SEAL_FORMAT"]
 
 
 def test_hashes_are_compared_in_either_case(filled):
-    seal = filled.status()["hash"]
-    assert filled.verify(expected_hash=seal.upper()).is_clean
+    last_hash = filled.status()["hash"]
+    assert filled.verify(expected_hash=last_hash.upper()).is_clean
 
 
 def test_sums_of_yen_never_overflow(filled, raw, unguarded):

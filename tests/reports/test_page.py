@@ -1,4 +1,4 @@
-"""The page: nothing in it comes from outside or stands unescaped, and it says first what is asked first."""
+"""The page: self-contained, escaped, and with the headline first."""
 
 import html.parser
 import re
@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 from kokin.reconcile import build_accounts, reconcile
-from kokin.reports import Report, of_run
+from kokin.reports import Report
 from tests.reports.hostile import DAY, HOSTILE, hostile_report
 
 
 class Parsed(html.parser.HTMLParser):
-    """What a browser would make of a page."""
+    """The elements, attributes and texts of a page, as a browser parses them."""
 
     def __init__(self, text):
         super().__init__()
@@ -28,8 +28,8 @@ class Parsed(html.parser.HTMLParser):
         self.tags[tag] += 1
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag == "meta":
-            given = dict(attrs)
-            self.meta[given.get("http-equiv") or given.get("name")] = given.get("content")
+            values = dict(attrs)
+            self.meta[values.get("http-equiv") or values.get("name")] = values.get("content")
         if tag not in ("meta", "link", "line", "path"):
             self._open.append(tag)
 
@@ -52,7 +52,7 @@ def test_hostile_text_stays_text(language):
     page = hostile_report().page(language=language)
     calm = hostile_report("calm").page(language=language)
     evil, plain = Parsed(page), Parsed(calm)
-    # Another text in every field, and the page has the same elements; only the text itself is on it.
+    # With a harmless text in every field the page has the same elements.
     assert evil.tags == plain.tags
     assert (evil.tags["script"], evil.tags["style"], evil.tags["img"]) == (1, 1, 0)
     assert evil.codes == plain.codes
@@ -62,7 +62,7 @@ def test_hostile_text_stays_text(language):
     assert "山田" not in page
 
 
-def test_the_page_allows_itself_nothing_but_its_own_style_and_script():
+def test_the_page_allows_only_its_own_style_and_script():
     page = Parsed(hostile_report().page())
     hashes = {name: "sha256-" + b64encode(sha256(code.encode()).digest()).decode() for name, code in page.codes.items()}
     rules = dict(rule.strip().split(" ", 1) for rule in page.meta["Content-Security-Policy"].split(";"))
@@ -81,45 +81,45 @@ def test_the_page_allows_itself_nothing_but_its_own_style_and_script():
     assert not re.search(r"@import|url\(|fetch|XMLHttp|WebSocket|eval|innerHTML", "".join(page.codes.values()))
 
 
-def lines(report: Report, **choices):
-    return "\n".join(Parsed(report.page(**choices)).texts)
+def text_of(report: Report, **options):
+    return "\n".join(Parsed(report.page(**options)).texts)
 
 
-def test_first_comes_the_answer():
+def test_the_headline_is_first():
     report = hostile_report()
-    text = lines(report)
+    text = text_of(report)
     assert text.index("照合が合っていません: T3") < text.index("未照合: T1, T2") < text.index("二重納付")
     summary = {**report.summary, "controls": {"T4": {"holds": True, "left": 30_100, "right": 30_100}}}
     good = Report(DAY, summary, report.tables)
-    assert "全額の行き先が決まっています。" in lines(good)
-    assert "Every yen is accounted for." in lines(good, language="en")
+    assert "全額の行き先が決まっています。" in text_of(good)
+    assert "Every yen is accounted for." in text_of(good, language="en")
     assert "2026年6月15日 (月) 現在" in text
-    assert "Mon, 2026-06-15" in lines(good, language="en")
+    assert "Mon, 2026-06-15" in text_of(good, language="en")
 
 
-def test_a_long_list_is_cut_says_so_and_names_the_file():
+def test_a_note_below_a_shortened_list_names_the_file():
     report = hostile_report()
     tables = dict(report.tables)
     tables["exceptions"] = pa.concat_tables([tables["exceptions"]] * 300)
     long = Report(DAY, report.summary, tables)
     count = len(tables["exceptions"])
-    assert f"全{count:,}件のうち 7件を表示しています。すべては exceptions.csv" in lines(
-        long, rows=7, files=["exceptions"]
+    assert f"全{count:,}件のうち 7件を表示しています。すべては exceptions.csv" in text_of(
+        long, max_rows=7, csv_tables=["exceptions"]
     )
-    assert f"7 of {count:,} rows." in lines(long, rows=7, language="en")
-    assert len(long.page(rows=7)) < len(report.page()) * 2
+    assert f"7 of {count:,} rows." in text_of(long, max_rows=7, language="en")
+    assert len(long.page(max_rows=7)) < len(report.page()) * 2
 
 
-def test_the_largest_sums_come_first_whatever_is_cut():
+def test_a_shortened_list_has_the_largest_sums():
     report = hostile_report()
-    text = report.page(rows=1)
+    text = report.page(max_rows=1)
     rows = re.search(r'id="look".*?<tbody>.*?</tbody>.*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
     assert rows.count("<tr>") == 1
     largest = max(amount for amount in report.tables["exceptions"]["amount"].to_pylist() if amount is not None)
     assert f'<td class="n">{largest:,}</td>' in rows
 
 
-def test_a_report_of_nothing_is_a_page_too():
+def test_a_report_without_rows_is_a_page_too():
     bills = pa.table(
         {
             name: pa.array([], kind)
@@ -135,28 +135,28 @@ def test_a_report_of_nothing_is_a_page_too():
         }
     )
     receipts = pa.table({"amount": pa.array([], "int64"), "paid_on": pa.array([], "date32")})
-    done = reconcile(bills, receipts)
-    report = of_run(done, build_accounts(done, as_of=DAY))
-    assert "ありません。" in lines(report)
-    assert "None." in lines(report, language="en")
+    result = reconcile(bills, receipts)
+    report = Report.from_run(result, build_accounts(result, as_of=DAY))
+    assert "ありません。" in text_of(report)
+    assert "None." in text_of(report, language="en")
 
 
 @pytest.mark.parametrize(
-    ("holds", "tone", "said"),
+    ("holds", "tone", "text"),
     [(True, "good", "balanced"), (False, "bad", "differs"), ("not checked", "mute", "not checked")],
 )
-def test_a_broken_control_is_red_and_one_that_was_not_checked_is_neither(holds, tone, said):
+def test_a_broken_control_is_red_and_an_unchecked_one_neither_red_nor_green(holds, tone, text):
     report = hostile_report()
     controls = {"T4": {"holds": holds, "left": 30_100, "right": None if tone == "mute" else 30_100}}
     page = Report(DAY, {**report.summary, "controls": controls}, report.tables).page(language="en")
     states = re.findall(r'<span class="tag (\w+)">(balanced|differs|not checked)</span>', page)
-    assert states == [(tone, said)]
+    assert states == [(tone, text)]
 
 
-def reports_with_a_reversal_and_overlapping_files():
-    """A payment in two files, two payments with one key, and more taken back than ever came."""
-    number = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
-    bills = [{"bill_id": f"B{n}", "case_key": str(n), "amount": 1_000, "due_on": DAY, **number} for n in (1, 2)]
+def report_with_a_reversal_and_overlapping_files():
+    """Return a report of a payment in two files, two payments with one key, and a reversal larger than all receipts."""
+    key = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+    bills = [{"bill_id": f"B{n}", "case_key": str(n), "amount": 1_000, "due_on": DAY, **key} for n in (1, 2)]
     rows = [
         ("a.csv", 1, "1", 1_000, "final", "K1", None),
         ("b.csv", 1, "1", 1_000, "final", "K1", None),
@@ -164,10 +164,9 @@ def reports_with_a_reversal_and_overlapping_files():
         ("b.csv", 3, "9", 5_000, "reversal", "K9", "K8"),
     ]
     names = ("source", "record_no", "case_key", "amount", "kind", "provider_key", "cancels")
-    receipts = [{**dict(zip(names, row, strict=True)), "paid_on": DAY, **number} for row in rows]
-    billed = pa.Table.from_pylist(bills)
-    done = reconcile(billed, pa.Table.from_pylist(receipts))
-    return of_run(done, build_accounts(done))
+    receipts = [{**dict(zip(names, row, strict=True)), "paid_on": DAY, **key} for row in rows]
+    result = reconcile(pa.Table.from_pylist(bills), pa.Table.from_pylist(receipts))
+    return Report.from_run(result, build_accounts(result))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def reports_with_a_reversal_and_overlapping_files():
     ],
 )
 def test_overlaps_and_reused_keys_are_on_the_page_and_negative_yen_are_not_drawn(language, labels):
-    report = reports_with_a_reversal_and_overlapping_files()
+    report = report_with_a_reversal_and_overlapping_files()
     assert report.summary["dispositions"]["suspense"] == -5_000
     assert report.summary["findings"] == {"FILE_OVERLAPS": 1, "KEY_REUSED": 2}
     page = report.page(language=language)
@@ -192,4 +191,4 @@ def test_overlaps_and_reused_keys_are_on_the_page_and_negative_yen_are_not_drawn
     (bar,) = re.findall(r'<svg [^>]*class="share"[^>]*>(.*?)</svg>|<svg class="share"[^>]*>(.*?)</svg>', page)
     drawn = re.findall(r' x="([^"]*)".*? width="([^"]*)"', "".join(bar))
     assert max(float(x) + float(width) for x, width in drawn) == pytest.approx(1000, abs=2)
-    assert "100.0%" in page  # of the 1,900 yen that came
+    assert "100.0%" in page  # of the 1,900 yen received

@@ -1,4 +1,4 @@
-"""The files of a run: complete, the same every time, and safe to open."""
+"""The files of a run: complete, reproducible, and safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from kokin.issues import Issue, to_table
-from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
-from kokin.reports import FileSummary, write_csv, write_run
+from kokin.issues import InvalidInputError, Issue, to_table
+from kokin.reconcile import build_accounts, reconcile
+from kokin.reports import RUN_TABLES, FileSummary, Report, write_csv
 
-FUNNEL = FileSummary("day.csv", "kokin-csv", "ab" * 32, read=4, accepted=3, unpaid=0, rejected=1, amount=29_500)
+SUMMARY = FileSummary("day.csv", "kokin-csv", "ab" * 32, read=4, accepted=3, unpaid=0, rejected=1, amount=29_500)
 
 
-def example() -> tuple[Reconciliation, Accounts]:
-    """The worked example: three bills of 10,000; paid, paid again, and paid in part."""
+def write(out: Path) -> None:
+    """Write the worked example: three bills of 10,000 yen, of which one is paid twice and one in part."""
     slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
     bills = [
         {"bill_id": f"=B{n}", "case_key": str(n), "amount": 10_000, "due_on": date(2026, 6, 1), **slip}
@@ -28,13 +28,10 @@ def example() -> tuple[Reconciliation, Accounts]:
         {"source": "<day>.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
         for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))
     ]
-    billed = pa.Table.from_pylist(bills)
-    result = reconcile(billed, pa.Table.from_pylist(receipts))
-    return result, build_accounts(result)
-
-
-def write(out: Path) -> None:
-    write_run(*example(), [FUNNEL], to_table([Issue("NOT_DIGITS", field="amount", found="<b>")]), out)
+    result = reconcile(pa.Table.from_pylist(bills), pa.Table.from_pylist(receipts))
+    issues = to_table([Issue("NOT_DIGITS", field="amount", found="<b>")])
+    report = Report.from_run(result, build_accounts(result), files=[SUMMARY], issues=issues)
+    report.write(out, tables=RUN_TABLES, formats=["csv", "html"], encoding="utf-8")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -42,9 +39,13 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_is_written_whole(tmp_path: Path) -> None:
+def test_a_run_is_written_completely(tmp_path: Path) -> None:
     write(tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("outcomes.csv", "allocations.csv", "balances.csv", "exceptions.csv", "issues.csv"),
+        *("summary.json", "report.html"),
+    }
     outcomes = rows(tmp_path / "out" / "outcomes.csv")
     columns = (
         "source,record_no,outcome,disposition,bill_id,payee_code,item_code,case_key,"
@@ -52,6 +53,12 @@ def test_a_run_is_written_whole(tmp_path: Path) -> None:
     )
     assert ",".join(outcomes[0]) == columns
     assert [row["outcome"] for row in outcomes] == ["MATCHED", "DUPLICATE_PAYMENT", "UNDERPAID"]
+    allocations = rows(tmp_path / "out" / "allocations.csv")
+    assert ",".join(allocations[0]) == "source,record_no,bill_id,charge,account,fiscal_year,year_class,applied"
+    assert [(row["record_no"], row["bill_id"], row["applied"]) for row in allocations] == [
+        ("1", "'=B1", "10000"),
+        ("3", "'=B2", "9500"),
+    ]
     assert [row["residual"] for row in rows(tmp_path / "out" / "balances.csv")] == ["0", "500", "10000"]
     exceptions = rows(tmp_path / "out" / "exceptions.csv")
     assert [(row["field"], row["expected"], row["found"]) for row in exceptions] == [
@@ -63,7 +70,7 @@ def test_a_run_is_written_whole(tmp_path: Path) -> None:
     assert summary["controls"]["T4"]["holds"] is True
 
 
-def test_text_that_looks_like_a_formula_is_defused(tmp_path: Path) -> None:
+def test_text_that_looks_like_a_formula_is_escaped(tmp_path: Path) -> None:
     write(tmp_path / "out")
     assert [row["bill_id"] for row in rows(tmp_path / "out" / "balances.csv")] == ["'=B1", "'=B2", "'=B3"]
     table = pa.table({"text": ["=1+1", "+81", "-1", "@x", "ok", None], "yen": [-1, 2, 3, 4, 5, 6]})
@@ -71,28 +78,31 @@ def test_text_that_looks_like_a_formula_is_defused(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_text() == "text,yen\n'=1+1,-1\n'+81,2\n'-1,3\n'@x,4\nok,5\n,6\n"
 
 
-def test_values_with_commas_come_back(tmp_path: Path) -> None:
+def test_values_with_commas_are_read_back(tmp_path: Path) -> None:
     texts = ["a,b", 'say "yes"', "two\nlines", "plain"]
     write_csv(pa.table({"text": texts}), tmp_path / "t.csv")
     assert [row["text"] for row in rows(tmp_path / "t.csv")] == texts
 
 
-def test_a_second_run_replaces_the_first_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+def test_a_second_run_replaces_the_first_and_leaves_other_files(tmp_path: Path) -> None:
     write(tmp_path / "out")
-    (tmp_path / "out" / "note.txt").write_text("mine")
+    (tmp_path / "out" / "note.txt").write_text("a note")
     first = (tmp_path / "out" / "report.html").read_bytes()
     write(tmp_path / "out")
     assert (tmp_path / "out" / "report.html").read_bytes() == first
-    assert (tmp_path / "out" / "note.txt").read_text() == "mine"
+    assert (tmp_path / "out" / "note.txt").read_text() == "a note"
 
 
-def test_a_failure_leaves_no_half_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokin.reports._run.write_csv", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+def test_a_failure_leaves_no_incomplete_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("kokin.reports._report.write_csv", fail)
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_funnel_that_does_not_add_up_is_no_funnel() -> None:
-    with pytest.raises(AssertionError):
+def test_counts_of_a_file_that_do_not_add_up_raise() -> None:
+    with pytest.raises(InvalidInputError, match="read differs from accepted"):
         FileSummary("a", "b", "", read=3, accepted=1, unpaid=0, rejected=1, amount=0)

@@ -1,4 +1,4 @@
-"""The workbook, read by openpyxl: real days and yen, codes with their zeros, and nothing that runs."""
+"""The workbook, read by openpyxl: dates and yen as such, codes with leading zeros, and no formula."""
 
 import sys
 import zipfile
@@ -11,7 +11,7 @@ import pytest
 
 from kokin.issues import InvalidInputError, KokinError
 from kokin.reports import TABLES
-from kokin.reports._words import Words
+from kokin.reports._terms import Terms
 from kokin.reports._xlsx import write_xlsx
 from tests.reports.hostile import hostile_report
 
@@ -32,12 +32,12 @@ TABLE = pa.table(
 )
 
 
-def book(tables: dict[str, pa.Table], path: Path, language: str = "ja", **choices: int):
-    write_xlsx(tables, path, Words(language), **choices)
+def book(tables: dict[str, pa.Table], path: Path, language: str = "ja", **options: int):
+    write_xlsx(tables, path, Terms(language), **options)
     return openpyxl.load_workbook(path)
 
 
-def test_every_value_is_what_it_is(tmp_path: Path) -> None:
+def test_every_value_has_its_type_and_format(tmp_path: Path) -> None:
     sheet = book({"arrears": TABLE}, tmp_path / "r.xlsx")["未納一覧"]
     head, *body = sheet.iter_rows()
     assert [cell.value for cell in head] == [
@@ -65,8 +65,8 @@ def test_every_value_is_what_it_is(tmp_path: Path) -> None:
     assert sheet.column_dimensions["A"].width > sheet.column_dimensions["D"].width >= 8
 
 
-def test_nothing_in_the_file_is_a_formula_or_a_link(tmp_path: Path) -> None:
-    hostile_report("=cmd|' /C calc'!A0").write(tmp_path / "out", ["xlsx"])
+def test_the_file_contains_no_formula_and_no_link(tmp_path: Path) -> None:
+    hostile_report("=cmd|' /C calc'!A0").write(tmp_path / "out", formats=["xlsx"])
     with zipfile.ZipFile(tmp_path / "out" / "report.xlsx") as parts:
         for name in parts.namelist():
             text = parts.read(name)
@@ -74,20 +74,20 @@ def test_nothing_in_the_file_is_a_formula_or_a_link(tmp_path: Path) -> None:
             assert b"TargetMode" not in text
 
 
-def test_a_table_with_more_rows_than_a_sheet_goes_on_on_the_next(tmp_path: Path) -> None:
-    sheets = book({"arrears": TABLE, "files": TABLE.slice(0, 0)}, tmp_path / "r.xlsx", "en", most_rows=4)
+def test_a_table_with_more_rows_than_a_sheet_continues_on_the_next(tmp_path: Path) -> None:
+    sheets = book({"arrears": TABLE, "files": TABLE.slice(0, 0)}, tmp_path / "r.xlsx", "en", max_rows=4)
     assert sheets.sheetnames == ["Arrears", "Arrears (2)", "Arrears (3)", "①Files"]
     found = [cell.value for name in sheets.sheetnames[:3] for (cell, *_) in sheets[name].iter_rows(min_row=2)]
     assert found == TEXTS
     assert {sheets[name]["A1"].value for name in sheets.sheetnames} == {"Bill"}
 
 
-def test_a_day_before_the_calendar_of_a_workbook_is_a_text(tmp_path: Path) -> None:
+def test_a_date_before_the_calendar_of_a_workbook_is_text(tmp_path: Path) -> None:
     sheet = book({"arrears": pa.table({"due_on": [date(1899, 1, 1)]})}, tmp_path / "r.xlsx").worksheets[0]
     assert sheet["A2"].value == "1899-01-01"
 
 
-def test_a_text_that_no_cell_holds_is_refused(tmp_path: Path) -> None:
+def test_a_text_too_long_for_a_cell_raises(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="32767"):
         book({"arrears": pa.table({"reason": ["x" * 32_768]})}, tmp_path / "r.xlsx")
 
@@ -95,14 +95,14 @@ def test_a_text_that_no_cell_holds_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_a_report_has_a_sheet_for_every_table(tmp_path: Path, language: str) -> None:
     report = hostile_report("calm")
-    report.write(tmp_path / "out", ["xlsx"], language=language)
+    report.write(tmp_path / "out", formats=["xlsx"], language=language)
     sheets = openpyxl.load_workbook(tmp_path / "out" / "report.xlsx")
     assert len(sheets.sheetnames) == len(TABLES)
     assert [sheet.max_row - 1 for sheet in sheets] == [max(len(report.tables[name]), 0) for name in TABLES]
 
 
-def test_without_the_extra_the_way_to_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_xlsxwriter_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(KokinError, match=r"kokin\[xlsx\]"):
-        hostile_report("calm").write(tmp_path / "out", ["csv", "xlsx"])
+        hostile_report("calm").write(tmp_path / "out", formats=["csv", "xlsx"])
     assert list(tmp_path.iterdir()) == []

@@ -53,8 +53,8 @@ def a_ledger() -> str:
         night: ledger.EntryResult = city.post(paid, source="r.csv", actor="batch")
         city.reverse_entry(night.entry.id, reason="the wrong body's file", actor="chief")
         checked: ledger.Verification = city.verify()
-        told: list[Issue] = reports.of_ledger(city).write("reports", ["csv", "html"])
-    return f"{checked.is_clean} {told}"
+        replaced: list[Issue] = reports.Report.from_ledger(city).write("reports", formats=["csv", "html"])
+    return f"{checked.is_clean} {replaced}"
 
 
 def by_the_top(body: bytes) -> None:

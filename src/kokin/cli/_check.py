@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
-from kokin.cli._messages import headings, language, message
+from kokin.cli._messages import headings, language, message, value
 from kokin.cli._options import (
     LayoutNames,
     Lenient,
@@ -118,7 +118,9 @@ def _print_results(results: Sequence[CheckResult]) -> None:
     for result in results:
         totals = result.totals
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
-        rows.append((result.source, result.layout, *counts, message("rejected" if result.is_rejected else "accepted")))
+        rows.append(
+            (result.source, result.layout, *counts, value("state", "rejected" if result.is_rejected else "accepted"))
+        )
     _output.table(headings("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
     for result in results:
         declared = [

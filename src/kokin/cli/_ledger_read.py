@@ -14,7 +14,7 @@ import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
-from kokin.cli._messages import command_help, headings, message
+from kokin.cli._messages import command_help, headings, message, value
 from kokin.cli._options import (
     AsOf,
     Format,
@@ -85,7 +85,7 @@ def _print_status(place: str, state: Mapping[str, Any], entries: Sequence[Entry]
 def _print_entries(entries: Sequence[Entry]) -> None:
     rows = []
     for entry in entries:
-        kind = message(entry.kind)
+        kind = value("kind", entry.kind)
         if entry.reverses or entry.reverses_posting:
             kind += f" {entry.reverses or message('posting {number}', number=entry.reverses_posting)}"
         rows.append((str(entry.id), kind, _japan_time(entry.at.isoformat()), entry.actor, entry.source, entry.reason))
@@ -184,7 +184,7 @@ def _print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], 
     match output:
         case ListFormat.TEXT:
             rows = table.select(columns).to_pylist()
-            cells = ([message(value) if name == "status" else value for name, value in row.items()] for row in rows)
+            cells = ([value(name, cell) if name == "status" else cell for name, cell in row.items()] for row in rows)
             _output.table(titles, cells)
         case ListFormat.CSV:
             _output.as_csv(partial(write_csv, table))
@@ -205,7 +205,9 @@ def show(
     if output is Format.JSON:
         _output.as_json(tables)
         return Exit.CLEAN
-    versions = [(str(row["entry"]), row["due_on"], row["amount"], message(row["status"])) for row in tables["versions"]]
+    versions = [
+        (str(row["entry"]), row["due_on"], row["amount"], value("status", row["status"])) for row in tables["versions"]
+    ]
     _output.table(headings("entry", "due on", "yen", ""), versions)
     if tables["postings"]:
         _output.line()
@@ -217,14 +219,16 @@ def show(
         _output.table(titles, [(str(entry), *cells) for entry, cells in entries.items()])
     _output.line()
     yen = ("amount", "paid", "residual")
-    rows = [(str(row["entry"]), *(row[name] for name in yen), message(row["status"])) for row in tables["balances"]]
+    rows = [
+        (str(row["entry"]), *(row[name] for name in yen), value("status", row["status"])) for row in tables["balances"]
+    ]
     _output.table(headings("entry", "amount", "paid", "residual", "status"), rows)
     return Exit.CLEAN
 
 
 def _posting_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the cells of a posting: its receipt by file and record, and the posting that it reverses."""
-    reason = message(row["rule"]) + (f" {row['reverses']}" if row["reverses"] else "")
+    reason = value("rule", row["rule"]) + (f" {row['reverses']}" if row["reverses"] else "")
     receipt = f"{row['source']}:{row['record_no']}"
     return (str(row["id"]), str(row["entry"]), receipt, reason, row["outcome"], row["applied"], row["excess"])
 

@@ -12,7 +12,7 @@ import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
-from kokin.cli._messages import headings, message
+from kokin.cli._messages import headings, message, value
 from kokin.cli._options import (
     Actor,
     DepositsLayout,
@@ -331,7 +331,7 @@ def _print_results(results: Sequence[FileResult], output: Format) -> None:
     for result in results:
         if result.code in (Exit.REJECTED, Exit.FAILED):
             reason = f" ({message(result.error)})" if result.error else ""
-            _output.note(message("{file}: {state}", file=result.file, state=message(result.state)) + reason)
+            _output.note(message("{file}: {state}", file=result.file, state=value("state", result.state)) + reason)
         _output.issues(result.issues)
 
 
@@ -342,7 +342,9 @@ def _print_table(results: Sequence[FileResult]) -> None:
         totals = file.result.entry.totals if file.result else {}
         read, yen = totals.get("given", totals.get("read")), totals.get("yen", totals.get("accepted_yen"))
         entry, rematched = (file.result.entry.id, file.result.rematched) if file.result else (None, None)
-        rows.append((file.file, message(file.state), entry, read, yen, file.exceptions or None, rematched or None))
+        rows.append(
+            (file.file, value("state", file.state), entry, read, yen, file.exceptions or None, rematched or None)
+        )
         for name, row in (file.result.outcomes if file.result else {}).items():
             total = outcomes.get(name, {"count": 0, "amount": 0})
             outcomes[name] = {key: total[key] + row[key] for key in total}

@@ -1,7 +1,8 @@
 """The entry point of the ``kokin`` command, and its exit codes, on which batch jobs rely.
 
 Python ends with 1 after an uncaught error, and 1 means "exceptions to look at" here, so :func:`main` catches all. At
-module level only the standard library is imported: a broken installation is one of the failures that it reports.
+module level only the standard library and :mod:`kokin.text`, which needs nothing else, are imported: a broken
+installation is one of the failures that it reports.
 """
 
 from __future__ import annotations

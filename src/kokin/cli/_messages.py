@@ -1,15 +1,15 @@
-"""The texts of the command in the user's language: English in the code, Japanese in ``words.toml``."""
+"""The texts of the command in the user's language: English in the code, Japanese in :func:`kokin.text.terms`."""
 
 from __future__ import annotations
 
 import locale
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from typing import Literal
+
+from kokin.text import terms
 
 # Width, in terminal cells, of the help of an option beside its name, and of a paragraph below the name of a command.
 _OPTION_WIDTH, _PARAGRAPH_WIDTH = 44, 76
@@ -25,19 +25,25 @@ def language() -> Literal["en", "ja"]:
 
 
 def message(text: str, **values: object) -> str:
-    """Return a text in the user's language, with its values; one that ``words.toml`` lacks is not translated."""
+    """Return a text in the user's language, with its values; one without a translation is returned in English."""
     text = _japanese().get(text, text) if language() == "ja" else text
     return text.format(**values) if values else text
 
 
 def translated(text: str) -> str:
-    """Return a text of another package in the user's language, empty where ``words.toml`` lacks it."""
+    """Return a text of another package in the user's language; empty if it has no translation."""
     return text if language() == "en" else _japanese().get(text, "")
 
 
+def value(column: str, code: str) -> str:
+    """Return the term for a coded value of a column in the user's language; in English, the code itself."""
+    return code if language() == "en" else str(terms()["values"][column].get(code, {"ja": code})["ja"])
+
+
 def headings(*names: str) -> tuple[str, ...]:
-    """Return the headings of a table."""
-    return tuple(message(name) for name in names)
+    """Return the headings of a table: names of columns, and other texts."""
+    columns = terms()["columns"] if language() == "ja" else {}
+    return tuple(columns[name]["ja"] if name in columns else message(name) for name in names)
 
 
 def help_text(text: str) -> str:
@@ -53,8 +59,7 @@ def command_help(text: str) -> str:
 
 @cache
 def _japanese() -> Mapping[str, str]:
-    tables = tomllib.loads((resources.files("kokin.cli") / "words.toml").read_text(encoding="utf-8"))
-    return {english: japanese for table in tables.values() for english, japanese in table.items()}
+    return {english: japanese for table in terms()["command"].values() for english, japanese in table.items()}
 
 
 def _wrap(text: str, width: int) -> str:

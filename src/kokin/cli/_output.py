@@ -29,7 +29,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from kokin.cli._messages import headings, language, message, translated
+from kokin.cli._messages import headings, language, message, translated, value
 from kokin.issues import InvalidInputError, Issue, Location, Severity, printable
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def broken_controls(controls: Mapping[str, Mapping[str, Any]]) -> None:
         text = message(
             "the books do not balance: {name}, {statement}: {left:,} and {right:,}",
             name=name,
-            statement=message(control["statement"]),
+            statement=value("control", control["statement"]),
             **sides,
         )
         differing = ", ".join(control.get("broken", ())[:_MAX_ISSUES])
@@ -144,14 +144,20 @@ def outcomes(counts: Mapping[str, Mapping[str, int]]) -> None:
 
 def dispositions(yen: Mapping[str, int]) -> None:
     """Print the yen of each disposition."""
-    table(headings("disposition", "yen"), [(message(name), amount) for name, amount in yen.items()])
+    table(headings("disposition", "yen"), [(value("disposition", name), amount) for name, amount in yen.items()])
 
 
 def controls(equations: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the control equations of a run or of a ledger."""
     states = {True: message("holds"), False: message("BROKEN")}
     rows = [
-        (name, message(row["statement"]), row["left"], row["right"], states.get(row["holds"], message("not checked")))
+        (
+            name,
+            value("control", row["statement"]),
+            row["left"],
+            row["right"],
+            states.get(row["holds"], message("not checked")),
+        )
         for name, row in equations.items()
     ]
     table(headings("", "control", "left", "right", ""), rows)

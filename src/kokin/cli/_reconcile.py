@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -39,9 +39,11 @@ from kokin.text import file_name
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from kokin.catalog import Catalog
     from kokin.issues import Issue
     from kokin.ledger import Ledger
     from kokin.receipts import ReceiptFile, Totals
+    from kokin.reconcile import Accounts, Reconciliation
     from kokin.reports import FileSummary
 
 # issues.csv names every rejected record; a file with more of them than this has another layout.
@@ -78,9 +80,7 @@ def reconcile(
     The folder contains this run only; `kokin report` writes the reports of the whole ledger.
     """
     from kokin import reconcile as accounting
-    from kokin import reports
     from kokin.catalog import CATALOG, load
-    from kokin.issues import to_table
 
     day = day_or_today(reference_date)
     run_policy = accounting.Policy.load(policy) if policy else None
@@ -101,8 +101,7 @@ def reconcile(
         with open_ledger(ledger, policy=run_policy) as opened:
             _post(opened, bills, bill_table, run.files, actor_or_login(actor))
             ledger_controls = opened.status()["controls"]
-    issues = to_table(run.issues)
-    summary = reports.write_run(result, accounts, run.summaries, issues, out, language=language(), catalog=charges)
+    summary = _write_run(result, accounts, run, out, charges)
     _output.issues([*run.issues, *(issue for _, issue in _output.overlap_issues(result))])
     _print_summary(summary)
     _output.line()
@@ -127,10 +126,8 @@ def demo(
     from kokin import bills as bill_files
     from kokin import slips
     from kokin.demo import write_city
-    from kokin.issues import to_table
     from kokin.reconcile import build_accounts
     from kokin.reconcile import reconcile as match
-    from kokin.reports import write_run
 
     with _output.progress(message("the city")):
         city = write_city(out, bills, seed)
@@ -146,7 +143,7 @@ def demo(
     result = match(bill_table, run.tables)
     accounts = build_accounts(result, files=run.totals)
     folder = out / "result"
-    summary = write_run(result, accounts, run.summaries, to_table(run.issues), folder, language=language())
+    summary = _write_run(result, accounts, run, folder)
     _output.issues(run.issues)
     _output.line()
     _print_summary(summary)
@@ -247,7 +244,21 @@ def _post(ledger: Ledger, bills: Path, bill_table: pa.Table, files: Sequence[Rec
             advance(1)
 
 
-def _print_summary(summary: dict[str, Any]) -> None:
+def _write_run(
+    result: Reconciliation, accounts: Accounts, run: _ReadFiles, out: Path, catalog: Catalog | None = None
+) -> Mapping[str, Any]:
+    """Write the tables of a run for programs, its summary and its page; return the summary."""
+    from kokin.catalog import CATALOG
+    from kokin.issues import to_table
+    from kokin.reports import RUN_TABLES, Report
+
+    issues = to_table(run.issues)
+    report = Report.from_run(result, accounts, files=run.summaries, issues=issues, catalog=catalog or CATALOG)
+    report.write(out, tables=RUN_TABLES, formats=["csv", "html"], language=language(), encoding="utf-8")
+    return report.summary
+
+
+def _print_summary(summary: Mapping[str, Any]) -> None:
     """Print the counts of the files, the outcomes, the dispositions and the controls of a run."""
     files = summary["files"]
     names = ("read", "accepted", "unpaid", "rejected", "amount")

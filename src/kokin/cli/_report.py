@@ -74,17 +74,17 @@ def report(
     """
     from kokin.catalog import CATALOG, load
     from kokin.reconcile import Policy, WriteOff
-    from kokin.reports import of_ledger
+    from kokin.reports import Report
 
     charges = load(catalog) if catalog else CATALOG
     amounts = read_table(write_offs, WriteOff)
     run_policy = Policy.load(policy) if policy else None
     with open_ledger(ledger, policy=run_policy) as opened, _output.progress(message("report")):
         day = as_of and day_or_today(as_of)
-        result = of_ledger(opened, as_of=day, catalog=charges, write_offs=amounts)
+        result = Report.from_ledger(opened, as_of=day, catalog=charges, write_offs=amounts)
         replaced = result.write(
             out,
-            [each.value for each in formats or (ReportFormat.CSV, ReportFormat.HTML)],
+            formats=[each.value for each in formats or (ReportFormat.CSV, ReportFormat.HTML)],
             language=language(),
             encoding=encoding.value,
             headings=headings_.value,

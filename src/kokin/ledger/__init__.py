@@ -1,7 +1,8 @@
-"""The ledger (収納台帳): what was posted stays posted, once.
+"""The ledger (収納台帳): an append-only journal of bills, receipts and their postings.
 
-An append-only journal in SQLite or PostgreSQL. A file is posted whole or not at all; posted again, it adds nothing.
-Files posted day by day stand as if all had come at once, for what a receipt says of an earlier one is settled with it.
+In SQLite or PostgreSQL. Posting is idempotent: a file is posted as a whole or not at all, and a file that is already
+posted is skipped. Files posted day by day give the same outcomes and balances as all of them together, because earlier
+receipts that a new one affects are matched again.
 
 >>> import tempfile, pyarrow as pa
 >>> from datetime import date
@@ -19,7 +20,8 @@ Files posted day by day stand as if all had come at once, for what a receipt say
 >>> ledger.post(file(day=9), actor="batch").inserted
 False
 
-On Wednesday comes a payment that was made before Tuesday's. It is the first now, and Tuesday's is one too many:
+Wednesday's file has a payment that was made earlier than Tuesday's. It is now the first payment, and Tuesday's becomes
+the duplicate:
 
 >>> ledger.post(file(day=2), source="wednesday.csv", actor="batch").rematched
 1
@@ -29,18 +31,18 @@ On Wednesday comes a payment that was made before Tuesday's. It is the first now
 2 tuesday.csv rematched MATCHED -10000 1
 3 tuesday.csv rematched DUPLICATE_PAYMENT 0 None
 4 wednesday.csv posted MATCHED 10000 None
->>> _ = ledger.reverse_entry(tuesday.entry.id, reason="the wrong body's file", actor="chief")
+>>> _ = ledger.reverse_entry(tuesday.entry.id, reason="another authority's file", actor="chief")
 >>> ledger.balances().to_pylist()
 [{'bill_id': 'B1', 'amount': 10000, 'paid': 10000, 'residual': 0, 'status': 'settled'}]
 
-What the bank and the operators say is written down beside them, and what all of it means for the books follows:
+Bank deposits and agent reports are added likewise; with them the accounts are built:
 
 >>> money = pa.table({"credited_on": [date(2026, 5, 12)], "amount": [10_000]})
 >>> ledger.add_deposits(money, source="bank.txt", actor="clerk").entry.kind
 <EntryKind.BANK_DEPOSITS: 'bank_deposits'>
 >>> from kokin.reconcile import reconcile, build_accounts
->>> bills, told = ledger.bills(), {"deposits": ledger.bank_deposits(), "files": ledger.totals()}
->>> accounts = build_accounts(reconcile(bills, ledger.receipts()), **told)
+>>> bills, records = ledger.bills(), {"deposits": ledger.bank_deposits(), "files": ledger.totals()}
+>>> accounts = build_accounts(reconcile(bills, ledger.receipts()), **records)
 >>> [control.name for control in accounts.controls if control.holds]
 ['T1', 'T3', 'T4', 'T5', 'T6']
 >>> ledger.verify(rematch=True).is_clean
@@ -48,12 +50,12 @@ True
 >>> ledger.close(); folder.cleanup()
 """
 
-from kokin.ledger._databases import shown_url
+from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._entry import Entry, EntryKind, EntryResult, Overlap
-from kokin.ledger._errors import LedgerError, LedgerExistsError
-from kokin.ledger._history import BillHistory
 from kokin.ledger._ledger import Ledger
-from kokin.ledger._settle import PostingReason
+from kokin.ledger._queries import BillHistory
+from kokin.ledger._rematch import PostingReason
+from kokin.ledger._reversals import active_entries
 from kokin.ledger._verify import Verification
 
 __all__ = [
@@ -67,5 +69,6 @@ __all__ = [
     "Overlap",
     "PostingReason",
     "Verification",
+    "active_entries",
     "shown_url",
 ]

@@ -1,4 +1,4 @@
-"""What an entry of the ledger is, and what writing one has done."""
+"""Entries of the ledger, and the result of writing one."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from typing import Any, Self
 from sqlalchemy import RowMapping
 
 from kokin.issues import Issue, Location
-from kokin.ledger._errors import LedgerError
+from kokin.ledger._database import LedgerError
 
 
 class EntryKind(StrEnum):
-    """What an entry does."""
+    """The kind of an entry."""
 
-    #: The ledger's first: its form and its policy.
+    #: The first entry: schema version and policy.
     CREATED = "created"
     #: 調定: bills and new versions of bills.
     BILLS = "bills"
     #: 収納: the receipts of one file.
     RECEIPT_FILE = "receipt_file"
-    #: 入金: what reached the bank.
+    #: 入金: deposits on the bank account.
     BANK_DEPOSITS = "bank_deposits"
-    #: 収納報告: what an operator says that it has collected.
+    #: 収納報告: collections reported by an agent.
     AGENT_REPORTS = "agent_reports"
-    #: 取消: takes back a file, a posting, credits, reports or another reversal.
+    #: 取消: reverses a file, a posting, deposits, reports or another reversal.
     REVERSAL = "reversal"
 
 
-#: The entries that are made of a file, which is not taken twice.
-OF_FILES = (EntryKind.RECEIPT_FILE, EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
+#: Entries with a digest, which is posted once.
+FILE_KINDS = (EntryKind.RECEIPT_FILE, EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One transaction of the ledger: who, when, why, from what, and by which version."""
+    """One transaction of the ledger: actor, time, reason, source and version of Kokin."""
 
     id: int
     kind: EntryKind
@@ -46,27 +46,27 @@ class Entry:
     actor: str
     reason: str
     version: str
-    """Of Kokin, whose rule it was."""
+    """The version of Kokin, whose rule of matching applied."""
     source: str
-    """The file's name."""
+    """The name of the file."""
     layout: str
     digest: str
     """SHA-256 of the file."""
     reverses: int | None
-    """The entry that a reversal takes back."""
+    """The entry that a reversal reverses."""
     reverses_posting: int | None
-    """The posting that a reversal takes back."""
+    """The posting that a reversal reverses."""
     totals: Mapping[str, Any]
-    """The totals of a file or of a load of bills, and the policy of the first entry."""
+    """The totals of a file or of a load of bills; the policy of the first entry."""
     hash: str
-    """Seals this entry and, through the chain, all that was written before it."""
+    """Covers this entry and everything before it; hexadecimal."""
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
-        """An entry from its row.
+        """Return the entry of a row.
 
         Raises:
-            LedgerError: the row holds what no entry has.
+            LedgerError: a value of the row is invalid.
         """
         try:
             return cls(
@@ -86,57 +86,51 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much of a file is in another file of the ledger."""
+    """The records that a file has in common with another file of the ledger."""
 
     entry: int
     """The entry of the other file."""
     source: str
-    """Its name."""
+    """The name of the other file."""
     digest: str
-    """Its SHA-256."""
+    """The SHA-256 of the other file."""
     repeated: int
-    """The records of the new file whose payments the other file reports too."""
+    """The number of records of the new file whose payments the other file reports too."""
     records: int
-    """All records of the new file."""
+    """The number of all records of the new file."""
 
     @property
     def text(self) -> str:
-        """The counts and the other file, for a message."""
+        """Counts and other file, for a message."""
         return f"{self.repeated} of {self.records} in {self.source or self.digest} (entry {self.entry})"
 
 
 @dataclass(frozen=True, slots=True)
 class EntryResult:
-    """What an entry has done."""
+    """The result of writing an entry."""
 
     entry: Entry
     inserted: bool
-    """False: this file stands in the ledger already, by ``entry``; nothing was written."""
+    """False: this file is already posted, by ``entry``; nothing was written."""
     outcomes: Mapping[str, Mapping[str, int]]
-    """Of a file's own receipts: ``count`` and ``amount`` (yen) of each outcome."""
+    """``count`` and ``amount`` (yen) of each outcome of the file's own receipts."""
     rematched: int
-    """Earlier receipts whose verdict has changed."""
+    """The number of earlier receipts whose outcome has changed."""
     overlaps: tuple[Overlap, ...] = ()
-    """The files whose payments a file repeats, by entry."""
+    """The other files that report payments of this file, by entry."""
     reused_keys: Mapping[str, int] = field(default_factory=dict)
-    """How many records of a file have a ``provider_key`` that another payment has too, by key."""
+    """The number of the file's records with a ``provider_key`` that another payment has too, by key."""
 
     @property
     def issues(self) -> list[Issue]:
         """The warnings FILE_OVERLAPS, one per other file, and KEY_REUSED, one per key."""
-        where = Location(self.entry.source)
-        found = [
-            Issue("FILE_OVERLAPS", field="records", expected="in no other file", found=overlap.text, location=where)
+        location = Location(self.entry.source)
+        overlaps = [
+            Issue("FILE_OVERLAPS", field="records", expected="in no other file", found=overlap.text, location=location)
             for overlap in self.overlaps
         ]
-        for key, count in sorted(self.reused_keys.items()):
-            found.append(
-                Issue(
-                    "KEY_REUSED",
-                    field="provider_key",
-                    expected="one payment",
-                    found=f"{count} records: {key}",
-                    location=where,
-                )
-            )
-        return found
+        reused = [f"{count} records: {key}" for key, count in sorted(self.reused_keys.items())]
+        return overlaps + [
+            Issue("KEY_REUSED", field="provider_key", expected="one payment", found=text, location=location)
+            for text in reused
+        ]

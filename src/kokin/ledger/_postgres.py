@@ -1,4 +1,4 @@
-"""PostgreSQL: one ledger for a team."""
+"""PostgreSQL: a ledger in a database of a server."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import pyarrow.compute as pc
 from sqlalchemy import ARRAY, URL, BigInteger, Connection, cast, column, create_engine, func, literal, select
 
 from kokin._arrow import Int64Array, combine, string_array
-from kokin.ledger._store import Chained, Store, Wanted
+from kokin.ledger._database import Database, HashedRows, IdTable
 
-# Any number, the same for all writers: "kokin" in ASCII.
-_LOCK = int.from_bytes(b"kokin")
+# The key of the advisory lock, an arbitrary number that all writers use: "kokin" in ASCII.
+_LOCK_KEY = int.from_bytes(b"kokin")
 
-# Drivers take %% for one %.
-_REFUSE = """
+# Drivers read %% as one %.
+_REJECT_FUNCTION = """
 CREATE FUNCTION rows_are_never_changed() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the rows of %% are never changed', TG_TABLE_NAME; END $$
 """
 
-# A writer looks rows up by their ids, some ten thousand at a time: the planner would rather go through the whole table.
-_BY_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+# A writer fetches rows by tens of thousands of ids: use the primary key; the planner would scan the whole table.
+_USE_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
 
 
-class PostgresStore(Store):
-    """A ledger in a server's database. Writers take turns by an advisory lock; readers see a snapshot."""
+class PostgresDatabase(Database):
+    """A ledger in a database of a server. Writers wait for an advisory lock; readers read a snapshot."""
 
     write_options = {"isolation_level": "READ COMMITTED"}  # noqa: RUF012 (read only)
     read_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # noqa: RUF012
@@ -37,45 +37,45 @@ class PostgresStore(Store):
         super().__init__(create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True))
 
     def lock(self, connection: Connection) -> None:
-        """It is held to the end of the transaction; what was committed before it is seen after it."""
-        connection.exec_driver_sql(_BY_INDEX)
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        """Lock until the end of the transaction; the snapshots that follow include all earlier commits."""
+        connection.exec_driver_sql(_USE_INDEX)
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_KEY)))
 
     def create(self, connection: Connection) -> None:
-        connection.exec_driver_sql(_REFUSE)
+        connection.exec_driver_sql(_REJECT_FUNCTION)
         super().create(connection)
-        # Pairs do not get smaller, and would be tried each time.
+        # Pairs of hashes do not compress: do not try.
         connection.exec_driver_sql("ALTER TABLE links ALTER COLUMN pairs SET STORAGE EXTERNAL")
 
-    def guards(self, table: str) -> list[str]:
+    def append_only_ddl(self, table: str) -> list[str]:
         return [
             f"CREATE TRIGGER {table}_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "EXECUTE FUNCTION rows_are_never_changed()"
         ]
 
-    def insert(self, connection: Connection, table: str, parts: Iterator[Chained]) -> None:
-        first = next(parts, None)
+    def insert(self, connection: Connection, table: str, batches: Iterator[HashedRows]) -> None:
+        first = next(batches, None)
         if first is None:
             return
         from psycopg.copy import QueuedLibpqWriter  # of the extra `postgres`
 
         statement = f"COPY {table} ({', '.join((*first[0].column_names, 'hash'))}) FROM STDIN"
         cursor: Any = connection.connection.cursor()
-        # A thread of the writer's sends; what comes next is hashed in the meantime.
+        # The writer sends in a thread, while the next rows are hashed.
         with cursor, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
-            for rows, hashes in chain([first], parts):
-                copy.write(_copied(rows, hashes).to_pybytes())
+            for rows, hashes in chain([first], batches):
+                copy.write(_copy_text(rows, hashes).to_pybytes())
 
-    def wanted(self, keys: Int64Array) -> Wanted:
-        array = cast(literal(keys.tolist(), ARRAY(BigInteger)), ARRAY(BigInteger))
-        return func.unnest(array).table_valued(column("value", BigInteger), name="wanted").render_derived()
+    def id_table(self, ids: Int64Array) -> IdTable:
+        array = cast(literal(ids.tolist(), ARRAY(BigInteger)), ARRAY(BigInteger))
+        return func.unnest(array).table_valued(column("value", BigInteger), name="ids").render_derived()
 
-    def fact(self, body: str, name: str) -> str:
-        return f"({body}::json ->> '{name}')"
+    def json_field_sql(self, column: str, name: str) -> str:
+        return f"({column}::json ->> '{name}')"
 
 
-def _copied(rows: pa.Table, hashes: list[bytes]) -> pa.Buffer:
-    r"""Rows in the text format of COPY: tabs between values, ``\N`` for nothing. No text of theirs has a tab."""
+def _copy_text(rows: pa.Table, hashes: list[bytes]) -> pa.Buffer:
+    r"""Return rows in the text format of COPY: tabs between values, ``\N`` for null. No stored text contains a tab."""
     values = []
     for name in rows.column_names:
         column = combine(rows.column(name)).cast(pa.string())

@@ -1,8 +1,7 @@
-"""The tables of the ledger: one definition for both databases.
+"""Schema of the ledger: one definition of tables and constraints for SQLite and PostgreSQL.
 
-Five journal tables whose rows are never changed, and one of links, which says where to look and can be made again from
-the journal. A row has what the database itself sums, joins or looks for in columns of their own; everything else that
-was said stands in its ``body``, one JSON object.
+Six append-only tables and one of the match index, which is derived from them and can be rebuilt. Values that the
+database itself sums, joins or searches have a column; all other fields of a record are in ``body``, one JSON object.
 """
 
 from __future__ import annotations
@@ -28,175 +27,170 @@ from sqlalchemy.types import TypeEngine
 from kokin.model import Bill, Disposition, Receipt, Record, Yen, arrow_schema
 from kokin.reconcile import AgentReport, BankDeposit
 
-#: The form of the tables; a ledger of another form is not opened.
-VERSION = 4
+#: A ledger of another schema version is not opened.
+SCHEMA_VERSION = 4
 
 _INT, _TEXT, _BYTES = pa.int64(), pa.string(), pa.binary()
 
-#: What an entry tells of the file; the rest of a receipt stands in its own row.
-_TOLD_BY_ENTRY = ("layout", "source", "digest", "raw")
+#: Fields of a receipt that the entry of its file has for all of them.
+_FILE_FIELDS = ("layout", "source", "digest", "raw")
 #: Personal, and of use to a printer only.
-_NOT_KEPT = ("name",)
+_UNSTORED = ("name",)
 
 
-def _facts(record: type[Record], without: tuple[str, ...] = ()) -> pa.Schema:
-    """The fields of a record as numbers and texts, those that are always told first."""
+def _record_fields(record: type[Record], without: tuple[str, ...] = ()) -> pa.Schema:
+    """Return the fields of a record as int64 and string, required fields first."""
     fields = [field for field in arrow_schema(record) if field.name not in without]
     fields.sort(key=lambda field: not record.model_fields[field.name].is_required())
     return pa.schema([(field.name, _INT if field.type in (_INT, pa.bool_()) else _TEXT) for field in fields])
 
 
-#: What the rows of each table say beside the verdicts: days are ``YYYY-MM-DD``, times ``HH:MM:SS``.
-FACTS = {
-    "bills": _facts(Bill, _NOT_KEPT),
-    "receipts": _facts(Receipt, _TOLD_BY_ENTRY),
-    "bank_deposits": _facts(BankDeposit),
-    "agent_reports": _facts(AgentReport),
+#: Stored fields of the records of each table. Dates are ``YYYY-MM-DD``, times ``HH:MM:SS``.
+RECORD_FIELDS = {
+    "bills": _record_fields(Bill, _UNSTORED),
+    "receipts": _record_fields(Receipt, _FILE_FIELDS),
+    "bank_deposits": _record_fields(BankDeposit),
+    "agent_reports": _record_fields(AgentReport),
 }
 
-#: Yen of a table that the database sums; the body leaves them out.
-SUMMED = "amount"
+#: The column of yen that the database sums; it is not repeated in ``body``.
+AMOUNT = "amount"
 
-_SETTLEMENT = pa.schema([("id", _INT), ("entry", _INT), (SUMMED, _INT), ("body", _TEXT), ("hash", _BYTES)])
+#: Yen columns of a posting, one per disposition.
+DISPOSITIONS = tuple(each.value for each in Disposition)
 
-#: The most yen of one record.
+
+def _typed(kind: pa.DataType, *names: str) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
+_RECORD_WITH_AMOUNT = pa.schema([("id", _INT), ("entry", _INT), (AMOUNT, _INT), ("body", _TEXT), ("hash", _BYTES)])
+
+#: The largest amount of one record, in yen.
 MAX_YEN = Yen().max
 
-#: The tables whose rows an entry adds. The last column is the hash that chains the rows of a table.
-CHAINED: dict[str, pa.Schema] = {
+_DETAIL_COLUMNS: dict[str, pa.Schema] = {
     "bills": pa.schema([("id", _INT), ("entry", _INT), ("previous", _INT), ("body", _TEXT), ("hash", _BYTES)]),
-    "receipts": _SETTLEMENT,
+    "receipts": _RECORD_WITH_AMOUNT,
     "postings": pa.schema(
         [
-            ("id", _INT),
-            ("entry", _INT),
-            ("receipt", _INT),
+            *_typed(_INT, "id", "entry", "receipt"),
             ("rule", _TEXT),
             ("reverses", _INT),
             ("outcome", _TEXT),
-            ("bill", _INT),
-            ("applied", _INT),
-            ("excess", _INT),
-            ("suspense", _INT),
-            ("provisional", _INT),
-            ("no_effect", _INT),
-            ("balance_before", _INT),
+            *_typed(_INT, "bill", *DISPOSITIONS, "balance_before"),
             ("hash", _BYTES),
         ]
     ),
-    "bank_deposits": _SETTLEMENT,
-    "agent_reports": _SETTLEMENT,
+    "bank_deposits": _RECORD_WITH_AMOUNT,
+    "agent_reports": _RECORD_WITH_AMOUNT,
 }
-CHAINS = tuple(CHAINED)
+#: The tables to which an entry adds rows. Each has its own chain of hashes.
+DETAIL_TABLES = tuple(_DETAIL_COLUMNS)
 
-#: The kinds of links: from the key of a bill's name, number or obligation to the bill; of a receipt to it;
-#: from a receipt to its postings. Bills and receipts have several keys.
-LINK_KINDS = ("bills", "receipts", "postings")
+#: Kinds of pairs of the match index: from a bill's ``bill_id``, slip number or obligation to the bill; from a
+#: receipt's keys to the receipt; from a receipt to its postings.
+INDEX_KINDS = ("bills", "receipts", "postings")
 
 
-def links_column(kind: str) -> str:
-    """The column of an entry with the number of all links of a kind: a writer finds an incomplete index by it."""
+def pair_count_column(kind: str) -> str:
+    """Return the column of ``entries`` with the number of all pairs of a kind; it detects an incomplete index."""
     return f"{kind}_links"
 
 
-_ENTRIES = pa.schema(
+_ENTRY_COLUMNS = pa.schema(
     [
         ("id", _INT),
-        ("kind", _TEXT),
-        ("at", _TEXT),
-        ("actor", _TEXT),
-        ("reason", _TEXT),
-        ("version", _TEXT),
-        ("source", _TEXT),
-        ("layout", _TEXT),
-        ("digest", _TEXT),
-        ("reverses", _INT),
-        ("reverses_posting", _INT),
+        *_typed(_TEXT, "kind", "at", "actor", "reason", "version", "source", "layout", "digest"),
+        *_typed(_INT, "reverses", "reverses_posting"),
         ("totals", _TEXT),
-        *(field for name in CHAINS for field in ((name, _INT), (f"{name}_hash", _BYTES))),
-        *((links_column(kind), _INT) for kind in LINK_KINDS),
+        *(field for name in DETAIL_TABLES for field in ((name, _INT), (f"{name}_hash", _BYTES))),
+        *_typed(_INT, *map(pair_count_column, INDEX_KINDS)),
         ("hash", _BYTES),
     ]
 )
 
-#: The journal: each table's columns.
-JOURNAL = {**CHAINED, "entries": _ENTRIES}
+#: The columns of each append-only table. The last one is the hash that chains its rows.
+APPEND_ONLY_TABLES = {**_DETAIL_COLUMNS, "entries": _ENTRY_COLUMNS}
 
-#: Where to look: see :mod:`kokin.ledger._links`.
-_LINKS = pa.schema([("id", _INT), ("kind", _TEXT), ("run", _INT), ("low", _INT), ("high", _INT), ("pairs", _BYTES)])
+#: The match index; see :mod:`kokin.ledger._match_index`.
+_INDEX_COLUMNS = pa.schema(
+    [("id", _INT), ("kind", _TEXT), ("run", _INT), ("low", _INT), ("high", _INT), ("pairs", _BYTES)]
+)
 
 METADATA = MetaData()
-_KINDS: dict[pa.DataType, TypeEngine[Any]] = {
-    # SQLite numbers rows by an INTEGER that is the primary key; one of another name would be a second index.
+_SQL_TYPES: dict[pa.DataType, TypeEngine[Any]] = {
+    # In SQLite only a primary key of type INTEGER is the row id; BIGINT would need a second index.
     _INT: BigInteger().with_variant(Integer(), "sqlite"),
     _TEXT: Text(),
     _BYTES: LargeBinary(),
 }
-_ALWAYS = ("id", "entry", "hash", "body", "kind", "run", "low", "high", "pairs")
+_NOT_NULL = ("id", "entry", "hash", "body", "kind", "run", "low", "high", "pairs")
 
 
-def _table(name: str, columns: pa.Schema) -> Table:
-    made = [
+def _table(name: str, fields: pa.Schema) -> Table:
+    columns = [
         Column(
             field.name,
-            _KINDS[field.type],
+            _SQL_TYPES[field.type],
             primary_key=field.name == "id",
             autoincrement=False,
-            nullable=field.name not in _ALWAYS,
+            nullable=field.name not in _NOT_NULL,
         )
-        for field in columns
+        for field in fields
     ]
-    checks = [CheckConstraint(rule) for rule in _rules(name)]
-    # SQLite takes any value in any column.
-    checks += [CheckConstraint(rule).ddl_if(dialect="sqlite") for rule in _storage_classes(columns)]
-    return Table(name, METADATA, *made, *checks)
+    checks = [CheckConstraint(rule) for rule in _check_rules(name)]
+    # SQLite accepts a value of any type in any column.
+    checks += [CheckConstraint(rule).ddl_if(dialect="sqlite") for rule in _storage_class_rules(fields)]
+    return Table(name, METADATA, *columns, *checks)
 
 
-def _rules(name: str) -> list[str]:
-    """What every row of a table fulfils."""
+def _check_rules(name: str) -> list[str]:
+    """Return the CHECK conditions of a table."""
     rules = ["id > 0"]
-    least = {"receipts": 0, "agent_reports": 0, "bank_deposits": -MAX_YEN}.get(name)
-    if least is not None:
-        rules.append(f"{SUMMED} BETWEEN {least} AND {MAX_YEN}")
+    min_yen = {"receipts": 0, "agent_reports": 0, "bank_deposits": -MAX_YEN}.get(name)
+    if min_yen is not None:
+        rules.append(f"{AMOUNT} BETWEEN {min_yen} AND {MAX_YEN}")
     if name == "postings":
-        rules += [f"{each.value} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for each in Disposition]
+        rules += [f"{name} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for name in DISPOSITIONS]
     if name == "entries":
         rules.append("reverses IS NULL OR reverses_posting IS NULL")
         rules.append("(kind = 'reversal') = (reverses IS NOT NULL OR reverses_posting IS NOT NULL)")
     return rules
 
 
-def _storage_classes(columns: pa.Schema) -> list[str]:
-    """The storage class of every column of SQLite: https://www.sqlite.org/datatype3.html."""
+def _storage_class_rules(fields: pa.Schema) -> list[str]:
+    """Return the CHECK conditions on SQLite's storage classes: https://www.sqlite.org/datatype3.html."""
     classes = {_INT: "integer", _TEXT: "text", _BYTES: "blob"}
-    return [f"typeof({field.name}) IN ('{classes[field.type]}', 'null')" for field in columns]
+    return [f"typeof({field.name}) IN ('{classes[field.type]}', 'null')" for field in fields]
 
 
-TABLES = {name: _table(name, columns) for name, columns in {**JOURNAL, "links": _LINKS}.items()}
+TABLES = {name: _table(name, columns) for name, columns in {**APPEND_ONLY_TABLES, "links": _INDEX_COLUMNS}.items()}
 
-# Few rows replace or reverse another; an index over all would cost every row.
-for _name, _of in (("bills", "previous"), ("postings", "reverses")):
-    _some = TABLES[_name].c[_of]
-    Index(f"{_name}_{_of}", _some, sqlite_where=_some.is_not(None), postgresql_where=_some.is_not(None))
+# Partial indexes: few rows replace or reverse another, and a full index would cost time on every row.
+for _name, _reference in (("bills", "previous"), ("postings", "reverses")):
+    _column = TABLES[_name].c[_reference]
+    _is_set = _column.is_not(None)
+    Index(f"{_name}_{_reference}", _column, sqlite_where=_is_set, postgresql_where=_is_set)
 
-#: The columns of the audit log: each posting with who, when, by which file, rule and version, and the hash before it.
-_LOG = pa.schema(
+#: Columns of the audit log: each posting with actor, time, file, reason and version, and the hash of the row before.
+_AUDIT_LOG_COLUMNS = pa.schema(
     [
-        *((name, _INT) for name in ("id", "entry")),
-        *((name, _TEXT) for name in ("at", "actor", "reason", "version", "source", "digest")),
-        *((name, _INT) for name in ("record_no", "receipt")),
+        *_typed(_INT, "id", "entry"),
+        *_typed(_TEXT, "at", "actor", "reason", "version", "source", "digest"),
+        *_typed(_INT, "record_no", "receipt"),
         ("rule", _TEXT),
         ("reverses", _INT),
         ("outcome", _TEXT),
         ("bill", _INT),
         ("bill_id", _TEXT),
-        *((name, _INT) for name in ("applied", "excess", "suspense", "provisional", "no_effect", "balance_before")),
-        *((name, _BYTES) for name in ("hash_before", "hash")),
+        *_typed(_INT, *DISPOSITIONS, "balance_before"),
+        *_typed(_BYTES, "hash_before", "hash"),
     ]
 )
-AUDIT_LOG = table("journal", *(column(field.name, _KINDS[field.type]) for field in _LOG))
+AUDIT_LOG = table("journal", *(column(field.name, _SQL_TYPES[field.type]) for field in _AUDIT_LOG_COLUMNS))
 
-#: ``{}`` stands for how the database takes a text out of a body.
+#: ``{record_no}`` and ``{bill_id}`` are replaced by the expression that reads the field from a JSON column.
 AUDIT_LOG_VIEW = """
 CREATE VIEW journal AS
 SELECT p.id, p.entry, e.at, e.actor, e.reason, e.version, f.source, f.digest,

@@ -1,4 +1,4 @@
-"""SQLite: a file beside the programs that use it."""
+"""SQLite: a ledger in one file."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from kokin._arrow import Int64Array, combine, to_numpy
-from kokin.ledger._store import Chained, Store, Wanted
+from kokin.ledger._database import Database, HashedRows, IdTable
 
 _INT = pa.int64()
 
-#: Seconds that a writer waits for another, and after how many it looks whether it was told to stop.
-_PATIENCE, _GLANCE = 600, 1
+#: How long a writer waits for another, and how often it wakes up so that Ctrl-C works; seconds.
+_BUSY_TIMEOUT_S, _POLL_S = 600, 1
 
-# Rows of one statement: a statement has its price, and at most 999 values on older versions.
-_TOGETHER = 50
+# Rows per INSERT: a statement has a fixed cost, and older versions accept at most 999 values.
+_ROWS_PER_INSERT = 50
 
-# Bytes of a page: larger ones are written faster, smaller ones hold less that a day's file does not ask for.
-_PAGE = 8_192
+# Bytes of a database page: larger pages are written faster, smaller ones contain fewer rows that a day's file does
+# not need.
+_PAGE_SIZE = 8_192
 
 
-class SqliteStore(Store):
+class SqliteDatabase(Database):
     """A ledger in a file, in write-ahead mode: readers and one writer do not wait for each other.
 
-    ``synchronous=FULL``: what ``post`` has returned from is on the disk, even if the power fails in the next instant.
+    ``synchronous=FULL``: once ``post`` has returned, the entry survives a power failure.
     """
 
     write_options = {"begins": "BEGIN IMMEDIATE"}  # noqa: RUF012 (read only)
     read_options = {"begins": "BEGIN"}  # noqa: RUF012
 
     def __init__(self, url: URL) -> None:
-        super().__init__(create_engine(url, connect_args={"timeout": _PATIENCE}, hide_parameters=True))
-        event.listen(self.engine, "connect", _prepare)
+        super().__init__(create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S}, hide_parameters=True))
+        event.listen(self.engine, "connect", _configure)
         event.listen(self.engine, "begin", _begin)
 
     def lock(self, connection: Connection) -> None:
-        """``BEGIN IMMEDIATE`` has done it."""
+        """Do nothing: ``BEGIN IMMEDIATE`` has taken the lock."""
 
-    def guards(self, table: str) -> list[str]:
-        # REPLACE deletes rows without firing the trigger of DELETE, but inserts one whose id is not the next.
+    def append_only_ddl(self, table: str) -> list[str]:
+        # REPLACE deletes rows without firing the DELETE trigger, but the row it inserts does not have the next id.
         next_id = f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"  # noqa: S608 (names of our own)
         conditions = {"UPDATE": "", "DELETE": "", "INSERT": f"WHEN NEW.id IS NOT {next_id}"}
         return [
@@ -55,31 +56,33 @@ class SqliteStore(Store):
             for change, condition in conditions.items()
         ]
 
-    def insert(self, connection: Connection, table: str, parts: Iterator[Chained]) -> None:
-        for rows, hashes in parts:
+    def insert(self, connection: Connection, table: str, batches: Iterator[HashedRows]) -> None:
+        for rows, hashes in batches:
             _insert(connection.connection.cursor(), table, rows, hashes)
 
-    def wanted(self, keys: Int64Array) -> Wanted:
-        return func.json_each(str(keys.tolist())).table_valued(column("value", BigInteger), name="wanted")
+    def id_table(self, ids: Int64Array) -> IdTable:
+        return func.json_each(str(ids.tolist())).table_valued(column("value", BigInteger), name="ids")
 
-    def fact(self, body: str, name: str) -> str:
-        return f"json_extract({body}, '$.{name}')"
+    def json_field_sql(self, column: str, name: str) -> str:
+        return f"json_extract({column}, '$.{name}')"
 
 
 def _insert(cursor: Any, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
     columns = {name: combine(rows.column(name)) for name in rows.column_names}
-    told = {name: values for name, values in columns.items() if values.null_count < len(values)}
-    insert = f"INSERT INTO {table} ({', '.join((*told, 'hash'))}) VALUES "  # noqa: S608 (names of our own)
-    row = f"({', '.join('?' * (len(told) + 1))})"
-    values = zip(*map(_objects, told.values()), hashes, strict=False)
-    together = (tuple(chain.from_iterable(islice(values, _TOGETHER))) for _ in range(len(rows) // _TOGETHER))
-    cursor.executemany(insert + ", ".join([row] * _TOGETHER), together)
-    cursor.executemany(insert + row, values)
+    columns = {name: values for name, values in columns.items() if values.null_count < len(values)}
+    insert = f"INSERT INTO {table} ({', '.join((*columns, 'hash'))}) VALUES "  # noqa: S608 (names of our own)
+    row = f"({', '.join('?' * (len(columns) + 1))})"
+    values = zip(*map(_python_values, columns.values()), hashes, strict=False)
+    groups = (
+        tuple(chain.from_iterable(islice(values, _ROWS_PER_INSERT))) for _ in range(len(rows) // _ROWS_PER_INSERT)
+    )
+    cursor.executemany(insert + ", ".join([row] * _ROWS_PER_INSERT), groups)
+    cursor.executemany(insert + row, values)  # the remaining rows, fewer than a group
     cursor.close()
 
 
-def _objects(values: pa.Array) -> Iterable[Any]:
-    """The values of an array; one that is the same throughout is made once."""
+def _python_values(values: pa.Array) -> Iterable[Any]:
+    """Return the values of an array as Python objects; a constant array as one object, repeated."""
     if not values.null_count and pc.all(pc.equal(values, values[0])).as_py():
         return repeat(values[0].as_py())
     objects: list[Any] = (
@@ -88,9 +91,9 @@ def _objects(values: pa.Array) -> Iterable[Any]:
     return objects
 
 
-def _prepare(connection: Any, _: Any) -> None:
+def _configure(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # sqlite3 begins no transaction of its own
-    connection.execute(f"PRAGMA page_size = {_PAGE}")
+    connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")
@@ -98,14 +101,14 @@ def _prepare(connection: Any, _: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     begins = connection.get_execution_options().get("begins", "BEGIN")
-    # SQLite waits in C, where no Ctrl-C is seen.
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_GLANCE * 1000}")
-    latest = monotonic() + _PATIENCE
+    # SQLite waits in C, where Ctrl-C has no effect: wait for short intervals.
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_POLL_S * 1000}")
+    deadline = monotonic() + _BUSY_TIMEOUT_S
     while True:
         try:
             connection.exec_driver_sql(begins)
             break
         except OperationalError as error:
-            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > latest:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > deadline:
                 raise
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")

@@ -1,8 +1,7 @@
-"""What people read after a run: CSV, workbooks, JSON and one self-contained HTML page.
+"""Reports for people: CSV, Excel workbooks, JSON and one self-contained HTML page.
 
-A :class:`Report` holds the eleven outputs of a batch as plain Arrow tables (:data:`TABLES`), made from a run or from a
-ledger, and writes them in the forms that people want. A folder of reports is complete or as it was: every file is
-written beside it first and moved into it at the end.
+A :class:`Report` has the eleven outputs of a batch, and others, as plain Arrow tables (:data:`TABLES`). It is built
+from a run or from a ledger, and written as a folder of files, which is complete or, if anything fails, unchanged.
 
 >>> import pyarrow as pa, tempfile, pathlib
 >>> from datetime import date
@@ -15,34 +14,22 @@ written beside it first and moved into it at the end.
 >>> receipts = pa.Table.from_pylist([
 ...     {"source": "a.csv", "record_no": n, "case_key": key, "amount": yen, "paid_on": date(2026, 5, n), **slip}
 ...     for n, key, yen in ((1, "1", 10_000), (2, "1", 10_000), (3, "2", 9_500))])
->>> done = reconcile(bills, receipts)
->>> report = of_run(done, build_accounts(done, as_of=date(2026, 6, 15)))
+>>> result = reconcile(bills, receipts)
+>>> report = Report.from_run(result, build_accounts(result, as_of=date(2026, 6, 15)))
 >>> report.tables["receivables"].select(["charge", "billed", "received", "unpaid", "rate"]).to_pylist()
 [{'charge': 'light-vehicle-tax', 'billed': 30000, 'received': 29500, 'unpaid': 10500, 'rate': Decimal('65.00')}]
 >>> report.tables["arrears"].select(["bill_id", "due_on", "days", "unpaid"]).to_pylist()[1]
 {'bill_id': 'B3', 'due_on': datetime.date(2026, 6, 1), 'days': 14, 'unpaid': 10000}
 >>> folder = pathlib.Path(tempfile.mkdtemp())
->>> report.write(folder / "out", ["csv", "html"], encoding="cp932", headings="words")
+>>> report.write(folder / "out", formats=["csv", "html"], encoding="cp932", headings="words")
 []
 >>> (folder / "out" / "pending.csv").read_text(encoding="cp932")[:8]
 '区分,ファイル,'
 """
 
 from kokin.reports._csv import CsvEncoding, write_csv
-from kokin.reports._files import FileSummary
-from kokin.reports._report import TABLES, Format, Report, of_ledger, of_run
-from kokin.reports._run import write_run
-from kokin.reports._words import Language
+from kokin.reports._report import RUN_TABLES, TABLES, Format, Report
+from kokin.reports._sources import FileSummary
+from kokin.reports._terms import Language
 
-__all__ = [
-    "TABLES",
-    "CsvEncoding",
-    "FileSummary",
-    "Format",
-    "Language",
-    "Report",
-    "of_ledger",
-    "of_run",
-    "write_csv",
-    "write_run",
-]
+__all__ = ["RUN_TABLES", "TABLES", "CsvEncoding", "FileSummary", "Format", "Language", "Report", "write_csv"]

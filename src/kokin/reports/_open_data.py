@@ -1,4 +1,4 @@
-"""Open data (オープンデータ): what a month brought, by charge and channel, with nobody to be found in it."""
+"""Open data (オープンデータ): receipts by month, charge and channel, with the counts of few people suppressed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow import sum_by
-from kokin.reports._tables import month_texts, months_of
+from kokin.reports._tables import format_months, months_since_1970
 
-#: What stands for every charge, or every channel, in a row of totals.
+#: Charge or channel of a row that is a total over all of them.
 ALL = "*"
 
-#: Fewer receipts than this are not told. A rule of the body's own may ask for another number; the national open data of
-#: health insurance claims (NDB オープンデータ) hides what is fewer than ten.
-LEAST = 10
+#: Default minimum of receipts in a published cell. A rule of the authority may set another number; the national open
+#: data of health insurance claims (NDB オープンデータ) suppresses counts below ten.
+MINIMUM_COUNT = 10
 
 _SCHEMA = pa.schema(
     [
@@ -37,52 +37,55 @@ class _Cell(NamedTuple):
     amount: int
 
 
-def open_data(by_day: pa.Table, as_of: date, least: int = LEAST) -> pa.Table:
-    """``month, charge, channel, receipts, amount, suppressed``: receipts and yen of every month that is over.
+def open_data(daily: pa.Table, as_of: date, minimum_count: int = MINIMUM_COUNT) -> pa.Table:
+    """Return ``month, charge, channel, receipts, amount, suppressed``: receipts and yen of every month that has ended.
 
-    A row whose ``channel`` is ``*`` is the total of its charge, one whose ``charge`` is ``*`` too the total of its
-    month. A small cell is suppressed: its numbers are null. So that it cannot be computed, further cells of its total
-    are, the smallest first, until those that are hidden under one total are several and hold ``least`` receipts
-    together; where that cannot be, the total is hidden with them, and its own neighbours are looked at in the same way.
-    A month is told when it is over, so that two editions of one month do not differ by a single payment.
+    A row whose ``channel`` is ``*`` is the total of its charge; one whose ``charge`` is ``*`` too is the total of its
+    month. A cell below the minimum is suppressed: its numbers are null (primary suppression). So that it cannot be
+    computed from a total, further cells of the total are suppressed, the smallest first, until the suppressed ones are
+    several and contain ``minimum_count`` receipts together (secondary suppression). If that is not possible, the total
+    is suppressed too, and its neighbours are treated in the same way. A month that has not ended is left out, so that
+    two editions of one month do not differ by a single payment.
 
-    A receipt with several parts counts with each of their charges, in the totals too. Counts alone decide: a cell in
-    which one payment of many is by far the largest is told.
+    A receipt with several parts counts in each of their charges, also in the totals. Only counts decide: a cell in
+    which one payment of many is by far the largest is published (no dominance rule).
 
     Args:
-        by_day: the table of :func:`kokin.reports._tables.daily`.
-        as_of: the day of the report.
-        least: the fewest receipts that a cell may tell; 1 suppresses nothing.
+        daily: the table ⑤ (:func:`kokin.reports._tables.daily_totals`).
+        as_of: the date of the report.
+        minimum_count: the minimum of receipts in a published cell; 1 suppresses nothing.
     """
-    over = by_day.filter(pc.less(by_day.column("received_on"), pa.scalar(as_of.replace(day=1))))
-    entries = pa.table(
+    ended = daily.filter(pc.less(daily.column("received_on"), pa.scalar(as_of.replace(day=1))))
+    rows = pa.table(
         {
-            "month": month_texts(months_of(over.column("received_on"))),
-            **{name: pc.fill_null(over.column(name), "") for name in ("charge", "channel")},
-            "receipts": over.column("receipts"),
-            "amount": over.column("received"),
+            "month": format_months(months_since_1970(ended.column("received_on"))),
+            **{name: pc.fill_null(ended.column(name), "") for name in ("charge", "channel")},
+            "receipts": ended.column("receipts"),
+            "amount": ended.column("received"),
         }
     )
-    cells: dict[str, dict[str, list[_Cell]]] = {}
-    for row in sum_by(entries, ("month", "charge", "channel"), ("receipts", "amount")).to_pylist():
-        channels = cells.setdefault(row["month"], {}).setdefault(row["charge"], [])
-        channels.append(_Cell(row["channel"], row["receipts"], row["amount"]))
-    rows = [row for name, charges in cells.items() for row in _month(name, charges, least)]
-    return pa.Table.from_pylist(rows, _SCHEMA)
+    months: dict[str, dict[str, list[_Cell]]] = {}
+    for row in sum_by(rows, ("month", "charge", "channel"), ("receipts", "amount")).to_pylist():
+        cells = months.setdefault(row["month"], {}).setdefault(row["charge"], [])
+        cells.append(_Cell(row["channel"], row["receipts"], row["amount"]))
+    published = [row for month, charges in months.items() for row in _month_rows(month, charges, minimum_count)]
+    return pa.Table.from_pylist(published, _SCHEMA)
 
 
-def _month(month: str, charges: dict[str, list[_Cell]], least: int) -> list[dict[str, Any]]:
-    """The rows of one month."""
-    hidden = {name: hide([cell.receipts for cell in channels], least) for name, channels in charges.items()}
-    totals = [_total(name, channels) for name, channels in charges.items()]
-    of_totals = hide([total.receipts for total in totals], least, [not hidden[total.name].is_safe for total in totals])
+def _month_rows(month: str, charges: dict[str, list[_Cell]], minimum_count: int) -> list[dict[str, Any]]:
+    """Return the rows of one month, from the cells of each charge."""
+    by_charge = {name: suppress([cell.receipts for cell in cells], minimum_count) for name, cells in charges.items()}
+    totals = [_total(name, cells) for name, cells in charges.items()]
+    unsafe = [not by_charge[total.name].total_is_safe for total in totals]
+    of_month = suppress([total.receipts for total in totals], minimum_count, unsafe)
     rows = []
-    for total, gone in zip(totals, of_totals.cells, strict=True):
-        # Nothing is told below a total that is hidden: its parts would tell of it.
-        below = [True] * len(charges[total.name]) if gone else hidden[total.name].cells
-        rows += [_row(month, total.name, cell, away) for cell, away in zip(charges[total.name], below, strict=True)]
-        rows.append(_row(month, total.name, total._replace(name=ALL), gone))
-    rows.append(_row(month, ALL, _total(ALL, totals), not of_totals.is_safe))
+    for total, total_is_suppressed in zip(totals, of_month.cells, strict=True):
+        cells, suppressed = charges[total.name], by_charge[total.name].cells
+        if total_is_suppressed:  # the sum of its published cells would reveal something about it
+            suppressed = [True] * len(cells)
+        rows += [_row(month, total.name, cell, is_hidden) for cell, is_hidden in zip(cells, suppressed, strict=True)]
+        rows.append(_row(month, total.name, total._replace(name=ALL), total_is_suppressed))
+    rows.append(_row(month, ALL, _total(ALL, totals), not of_month.total_is_safe))
     return rows
 
 
@@ -90,33 +93,40 @@ def _total(name: str, cells: Sequence[_Cell]) -> _Cell:
     return _Cell(name, sum(cell.receipts for cell in cells), sum(cell.amount for cell in cells))
 
 
-class Hidden(NamedTuple):
-    """Which cells of one total are hidden, and whether the total may be told beside the others."""
+class Suppression(NamedTuple):
+    """Which cells of one total are suppressed, and whether the total can be published beside the others."""
 
     cells: list[bool]
-    is_safe: bool
+    total_is_safe: bool
 
 
-def hide(receipts: Sequence[int], least: int, also: Sequence[bool] = ()) -> Hidden:
-    """The cells of one total that are hidden: the small ones, and as many others as it takes.
+def suppress(receipts: Sequence[int], minimum_count: int, forced: Sequence[bool] = ()) -> Suppression:
+    """Return which cells of one total are suppressed: the small ones, and then the smallest others as needed.
 
-    ``also`` marks cells that are hidden whatever they count. What is hidden is what the total tells beyond the cells
-    that are shown; it is safe where that is several cells of ``least`` receipts together, and not one receipt each.
+    The total reveals the sum of the suppressed cells. It is safe if these are several cells with ``minimum_count``
+    receipts together, and not of one receipt each.
+
+    >>> suppress([3, 50, 20], 10)  # 20 too: the total minus 50 and 20 would reveal 3
+    Suppression(cells=[True, False, True], total_is_safe=True)
+
+    Args:
+        receipts: the receipts of each cell.
+        minimum_count: the minimum of receipts in a published cell.
+        forced: which cells are suppressed whatever their count; by default none.
     """
-    order = sorted(range(len(receipts)), key=lambda at: (receipts[at], at))
-    gone = [count < least or (bool(also) and also[at]) for at, count in enumerate(receipts)]
+    suppressed = [count < minimum_count or (bool(forced) and forced[at]) for at, count in enumerate(receipts)]
 
     def is_safe() -> bool:
-        some = [count for count, away in zip(receipts, gone, strict=True) if away]
-        return not some or (len(some) > 1 and sum(some) >= least and sum(some) > len(some))
+        counts = [count for count, is_hidden in zip(receipts, suppressed, strict=True) if is_hidden]
+        return not counts or (len(counts) > 1 and sum(counts) >= minimum_count and sum(counts) > len(counts))
 
-    for at in order:
+    for at in sorted(range(len(receipts)), key=lambda at: (receipts[at], at)):
         if is_safe():
             break
-        gone[at] = True
-    return Hidden(gone, is_safe())
+        suppressed[at] = True
+    return Suppression(suppressed, is_safe())
 
 
-def _row(month: str, charge: str, cell: _Cell, gone: bool) -> dict[str, Any]:
-    told = {"receipts": None, "amount": None} if gone else {"receipts": cell.receipts, "amount": cell.amount}
-    return {"month": month, "charge": charge, "channel": cell.name, **told, "suppressed": gone}
+def _row(month: str, charge: str, cell: _Cell, suppressed: bool) -> dict[str, Any]:
+    numbers = {name: None if suppressed else getattr(cell, name) for name in ("receipts", "amount")}
+    return {"month": month, "charge": charge, "channel": cell.name, **numbers, "suppressed": suppressed}

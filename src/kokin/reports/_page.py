@@ -1,74 +1,412 @@
-"""One self-contained HTML page: first the answer, then what to look at, then the detail."""
+"""The HTML page of a report: a headline, the exceptions, and then the sections on files and accounts."""
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 import kokin
-from kokin.reports._html import Html, html, tag
-from kokin.reports._page_answer import answer, funnel, to_look_at
-from kokin.reports._page_books import controls, rates, records, refunds, totals, waiting
-from kokin.reports._words import Words
+from kokin._arrow import sum_by
+from kokin.model import Disposition, Outcome
+from kokin.reconcile import AGING_BUCKETS, AgingKind
+from kokin.reports._elements import (
+    Html,
+    SortKeys,
+    column_chart,
+    html,
+    meter,
+    render_grid,
+    render_rows,
+    share_bar,
+    stacked_series,
+    tag,
+)
+from kokin.reports._terms import Terms
 
 if TYPE_CHECKING:
     from kokin.reports._report import Report
 
-# Of each section its name in the contents, its sentence, and what makes it.
-_SECTIONS = (
-    ("look", to_look_at),
-    ("funnel", funnel),
-    ("totals", totals),
-    ("rates", rates),
-    ("settlement", controls),
-    ("waiting", waiting),
-    ("refunds", refunds),
-    ("records", records),
-)
+_DISPOSITION_TONES = {
+    Disposition.APPLIED: "good",
+    Disposition.EXCESS: "warn",
+    Disposition.SUSPENSE: "bad",
+    Disposition.PROVISIONAL: "calm",
+    Disposition.NO_EFFECT: "mute",
+}
+_AGE_TONES = ("calm", "calm", "warn", "bad")
+# Tone and sentence of a control that is balanced or not; any other is not checked.
+_CONTROL_STATES = {True: ("good", "holds"), False: ("bad", "differs")}
+# Dispositions of money; outcomes that lower a balance; outcomes that are excess as a whole.
+_MONEY = (Disposition.APPLIED, Disposition.EXCESS, Disposition.SUSPENSE)
+_LOWERING = (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID)
+_EXCESS = (Outcome.DUPLICATE_PAYMENT, Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL)
+# Columns of a chart, at most.
+_MAX_DAYS, _MAX_MONTHS = 45, 24
+# Places where a control differs: how many are named in its row, and in the headline.
+_MAX_PLACES, _MAX_HEADLINE_PLACES = 8, 3
+
+_GOOD = Html('<svg class="sign good" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg>')
+_BAD = Html('<svg class="sign bad" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 6v8M12 17.5v.5"/></svg>')
 
 
-def page(report: Report, words: Words, most: int, files: Collection[str] = ()) -> str:
-    """The page of a report.
+def render_page(report: Report, terms: Terms, max_rows: int, csv_tables: Collection[str] = ()) -> str:
+    """Return the page of a report.
 
-    It asks for nothing: a Content-Security-Policy forbids everything but its own style and script, by their hashes.
+    It makes no requests: a Content-Security-Policy allows its own style and script only, by their hashes.
 
     Args:
         report: the report.
-        words: the reader's language.
-        most: rows that are shown of a long list.
-        files: the tables whose CSV stands beside the page.
+        terms: the terms of the language.
+        max_rows: the maximum number of rows of a list.
+        csv_tables: the tables that are also written as CSV; the note below a shortened list names the file.
     """
-    here = resources.files("kokin.reports")
-    style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    sections = [_section(name, words, make(report, words, most, files)) for name, make in _SECTIONS]
-    links = [tag("a", words.say(name), href=f"#{name}") for name, _ in _SECTIONS]
-    return Template((here / "page.html").read_text(encoding="utf-8")).substitute(
-        language=words.language,
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        title=html(words.say("title")),
-        day=html(words.say("as_of", day=words.day(report.as_of))),
-        version=html(kokin.__version__),
-        contents=tag("nav", *links, aria_label=words.say("contents")),
-        answer=answer(report, words),
-        sections=html(*sections),
-        print_cut=html(words.say("print_cut")),
-        closed=html(words.say("closed")),
-        filter=html(words.say("filter")),
-        rows_shown=html(words.say("rows_shown", n="#")),
-    )
+    return _Page(report, terms, max_rows, csv_tables).render()
 
 
-def _section(name: str, words: Words, content: Html) -> Html:
-    head = tag("h2", words.say(name), tag("small", words.say(f"{name}_note")))
-    return tag("section", head, content, id=name)
+@dataclass(frozen=True)
+class _Page:
+    """The sections of a page."""
+
+    report: Report
+    terms: Terms
+    max_rows: int
+    csv_tables: Collection[str]
+
+    def render(self) -> str:
+        """Return the whole page."""
+        # The id of each section, which is also the key of its title, and what renders it.
+        sections: dict[str, Callable[[], Html]] = {
+            "look": self.exceptions_section,
+            "funnel": self.funnel_section,
+            "totals": self.totals_section,
+            "rates": self.rates_section,
+            "settlement": self.controls_section,
+            "waiting": self.aging_section,
+            "refunds": self.refunds_section,
+            "records": self.sources_section,
+        }
+        folder, sentence = resources.files("kokin.reports"), self.terms.sentence
+        style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+        links = [tag("a", sentence(name), href=f"#{name}") for name in sections]
+        return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+            language=self.terms.language,
+            style=style,
+            script=script,
+            style_hash=_csp_hash(style),
+            script_hash=_csp_hash(script),
+            title=html(sentence("title")),
+            day=html(sentence("as_of", day=self.terms.date(self.report.as_of))),
+            version=html(kokin.__version__),
+            contents=tag("nav", *links, aria_label=sentence("contents")),
+            headline=self.headline(),
+            sections=html(*(self._section(name, render()) for name, render in sections.items())),
+            print_cut=html(sentence("print_cut")),
+            closed=html(sentence("closed")),
+            filter=html(sentence("filter")),
+            rows_shown=html(sentence("rows_shown", n="#")),
+        )
+
+    def _section(self, name: str, content: Html) -> Html:
+        title = tag("h2", self.terms.sentence(name), tag("small", self.terms.sentence(f"{name}_note")))
+        return tag("section", title, content, id=name)
+
+    def _rows(self, name: str, order: SortKeys = (), without: Collection[str] = (), table: pa.Table = None) -> Html:
+        """Return a table of the report (or ``table``, with its headings) as a list."""
+        table = self.report.tables[name] if table is None else table
+        return render_rows(
+            name, table, self.terms, self.max_rows, order=order, without=without, csv_tables=self.csv_tables
+        )
+
+    def _titled_rows(self, name: str, order: SortKeys = (), without: Collection[str] = ()) -> Html:
+        return html(tag("h3", self.terms.table(name)), self._rows(name, order, without))
+
+    # --- headline: is every yen accounted for, and how much is there to do? -----------------------------------------
+
+    def headline(self) -> Html:
+        """Return whether the controls are balanced, the yen of each disposition, and four key figures."""
+        summary, sentence = self.report.summary, self.terms.sentence
+        dispositions = {Disposition(name): amount for name, amount in summary["dispositions"].items()}
+        controls = summary["controls"]
+        broken = [name for name, control in controls.items() if control["holds"] is False]
+        unchecked = [name for name, control in controls.items() if control["holds"] not in (True, False)]
+        states = [sentence("checked", n=len(controls), held=len(controls) - len(broken) - len(unchecked))]
+        if unchecked:
+            states.append(sentence("unchecked", names=", ".join(unchecked)))
+        amounts = {"receipts": f"{summary['receipts']:,}", "amount": self.terms.yen(summary["amount"])}
+        reasons = [self._difference(name, controls[name]) for name in broken] or [sentence("accounted_by", **amounts)]
+        text = tag(
+            "div",
+            tag("h1", sentence("broken", names=", ".join(broken)) if broken else sentence("accounted")),
+            *(tag("p", reason) for reason in reasons),
+            tag("p", " · ".join(states), class_="soft"),
+        )
+        parts = [
+            (self.terms.value("disposition", name), _DISPOSITION_TONES[name], amount)
+            for name, amount in dispositions.items()
+        ]
+        sign = tag("div", _BAD if broken else _GOOD, text, class_="headline")
+        return html(
+            tag("div", sign, share_bar(parts, self.terms), class_="answer"),
+            tag("div", *self._cards(dispositions), class_="cards"),
+        )
+
+    def _difference(self, name: str, control: Mapping[str, Any]) -> str:
+        """Return how the sides of a broken control differ, and where."""
+        places = ", ".join(control.get("broken", [])[:_MAX_HEADLINE_PLACES])
+        return self.terms.sentence(
+            "broken_by",
+            name=name,
+            statement=self.terms.value("control", name),
+            difference=self.terms.yen(control["left"] - control["right"]),
+            places=f"({places})" if places else "",
+        ).strip()
+
+    def _cards(self, dispositions: Mapping[Disposition, int]) -> list[Html]:
+        """Return the key figures: money, applied yen, exceptions and arrears."""
+        tables, terms = self.report.tables, self.terms
+        applied, arrears = dispositions[Disposition.APPLIED], tables["arrears"]
+        exceptions, issues = len(tables["exceptions"]), len(tables["issues"])
+        # A reversal without a payment makes suspense negative; it does not lower what was received.
+        received = sum(max(dispositions[name], 0) for name in _MONEY)
+        return [
+            self._card("card_money", terms.yen(sum(dispositions[name] for name in _MONEY))),
+            self._card("card_applied", terms.yen(applied), rate=_percent(applied, received)),
+            self._card(
+                "card_look",
+                f"{exceptions:,}{terms.sentence('card_look_unit')}",
+                "warn" if exceptions or issues else None,
+                issues=f"{issues:,}",
+            ),
+            self._card("card_arrears", terms.yen(pc.sum(arrears.column("unpaid")).as_py() or 0), n=f"{len(arrears):,}"),
+        ]
+
+    def _card(self, name: str, value: str, tone: str | None = None, **note: str) -> Html:
+        sentence = self.terms.sentence
+        content = (tag("span", sentence(name)), tag("b", value, class_=tone))
+        return tag("div", *content, tag("small", sentence(f"{name}_note", **note)), class_="card")
+
+    # --- sections on the receipts -----------------------------------------------------------------------------------
+
+    def exceptions_section(self) -> Html:
+        """Return ③ by code, then one by one, and the issues of rejected or flagged records."""
+        sentence, table = self.terms.sentence, self.report.tables["exceptions"]
+        groups = table.group_by("outcome").aggregate([("amount", "sum"), ([], "count_all")]).to_pylist()
+        groups.sort(key=lambda group: (-group["count_all"], group["outcome"]))
+        rows = [
+            (group["outcome"], "warn", group["count_all"], group["amount_sum"], groups[0]["count_all"])
+            for group in groups
+        ]
+        return html(
+            self._outcome_grid((sentence("what"), self.terms.heading("exceptions", "code")), rows) if rows else None,
+            self._titled_rows("exceptions", [("amount", "descending")]),
+            self._titled_rows("issues") if len(self.report.tables["issues"]) else None,
+        )
+
+    def funnel_section(self) -> Html:
+        """Return how many records reached each stage and why others did not, and ② by outcome."""
+        sentence, stages = self.terms.sentence, _stages(self.report)
+        highest = max(count for _, count, _ in stages)
+        rows = []
+        for name, count, drops in stages:
+            text = " · ".join(sentence(f"drop_{reason}", n=f"{number:,}") for reason, number in drops if number > 0)
+            rows.append((sentence(f"stage_{name}"), count, meter(count, highest, "s0"), text))
+        heads = [("", ""), (sentence("count"), "n"), ("", "wide"), ("", "soft")]
+        return html(render_grid(heads, rows), tag("h3", self.terms.table("outcomes")), self._outcomes())
+
+    def _outcomes(self) -> Html:
+        """Return count and yen of each outcome, the most frequent first."""
+        groups = sorted(self.report.summary["outcomes"].items(), key=lambda item: (-item[1]["count"], item[0]))
+        rows = []
+        for name, group in groups:
+            tone = "good" if name == Outcome.MATCHED else "warn" if Outcome(name).is_exception else "calm"
+            rows.append((name, tone, group["count"], group["amount"], groups[0][1]["count"]))
+        return self._outcome_grid(
+            (self.terms.heading("outcomes", "outcome"), self.terms.heading("issues", "code")), rows
+        )
+
+    def _outcome_grid(self, titles: tuple[str, str], rows: Sequence[tuple[str, str, int, int | None, int]]) -> Html:
+        """Return a grid of outcomes: code, tone, count, yen, and the count that fills the bar of a row."""
+        sentence = self.terms.sentence
+        heads = [(titles[0], ""), (titles[1], "d"), (sentence("count"), "n"), (sentence("yen"), "n"), ("", "wide")]
+        cells = [
+            (
+                tag("span", self.terms.value("outcome", code), class_=f"tag {tone}"),
+                *(code, count, amount, meter(count, highest, tone)),
+            )
+            for code, tone, count, amount, highest in rows
+        ]
+        return render_grid(heads, cells)
+
+    # --- sections on the accounts -----------------------------------------------------------------------------------
+
+    def totals_section(self) -> Html:
+        """Return ⑤ and ⑥ as charts and lists."""
+        as_of, tables = self.report.as_of, self.report.tables
+        by_day = self._pivot(tables["daily"], "received_on", "channel", _MAX_DAYS, pa.scalar(as_of))
+        by_month = self._pivot(tables["monthly"], "month", "charge", _MAX_MONTHS, pa.scalar(as_of.isoformat()[:7]))
+        days = [f"{day.month}/{day.day}" for day in map(date.fromisoformat, by_day)]
+        received = ("received", "descending")
+        return html(
+            self._chart("by_channel", days, by_day),
+            self._titled_rows("daily", [("received_on", "descending"), received], without=("account",)),
+            self._chart("by_charge", list(by_month), by_month),
+            self._titled_rows("monthly", [("month", "descending"), received], without=("account",)),
+        )
+
+    def _chart(self, name: str, labels: Sequence[str], rows: Mapping[str, Mapping[str, int]]) -> Html:
+        """Return a titled column chart; empty if there are no rows."""
+        if not rows:
+            return html()
+        title = self.terms.sentence(name, n=len(rows))
+        series = stacked_series(rows, self.terms.sentence(f"{name}_unknown"), self.terms.sentence("rest"))
+        return html(tag("h3", title), column_chart(labels, series, self.terms, title))
+
+    def _pivot(
+        self, table: pa.Table, time: str, name: str, max_count: int, last: pa.Scalar
+    ) -> dict[str, dict[str, int]]:
+        """Return yen received by the latest days or months up to ``last``, and by the term of a column or ""."""
+        sums = sum_by(table, (time, name), ("received",))
+        rows: dict[str, dict[str, int]] = {}
+        for row in sums.filter(pc.less_equal(sums.column(time), last)).to_pylist():
+            amounts = rows.setdefault(str(row[time]), {})
+            term = self.terms.value(name, row[name]) or ""
+            amounts[term] = amounts.get(term, 0) + row["received"]
+        return {label: rows[label] for label in sorted(rows)[-max_count:]}
+
+    def rates_section(self) -> Html:
+        """Return ⑦ by charge with its 収納率, then ⑦ and ⑧ in full."""
+        terms, table = self.terms, self.report.tables["receivables"]
+        sums = sum_by(table, ("charge",), ("billed", "paid_before", "received", "overpaid", "unpaid")).to_pylist()
+        rows = []
+        for row in sorted(sums, key=lambda row: (-row["billed"], row["charge"] or "")):
+            paid = row["paid_before"] + row["received"] - row["overpaid"]
+            hundredths = paid * 10_000 // row["billed"] if row["billed"] else 0
+            rate = f"{hundredths // 100}.{hundredths % 100:02}%" if row["billed"] else "–"
+            name = terms.value("charge", row["charge"]) or terms.sentence("by_charge_unknown")
+            rows.append((name, row["billed"], paid, row["unpaid"], rate, meter(hundredths, 10_000, "good")))
+        heads = [
+            (terms.heading("receivables", "charge"), ""),
+            (terms.heading("receivables", "billed"), "n"),
+            (terms.sentence("collected"), "n"),
+            (terms.heading("receivables", "unpaid"), "n"),
+            (terms.heading("receivables", "rate"), "n"),
+            ("", "wide"),
+        ]
+        grid = render_grid(heads, rows) if rows else None
+        return html(grid, self._titled_rows("receivables"), self._titled_rows("revenue"))
+
+    def controls_section(self) -> Html:
+        """Return the control equations, and ⑨ with the days first on which the bank's sum differs."""
+        sentence = self.terms.sentence
+        rows = []
+        for name, control in self.report.summary["controls"].items():
+            tone, state = _CONTROL_STATES.get(control["holds"], ("mute", "not_checked"))
+            places = [*control.get("broken", []), *control.get("unsure", [])]
+            text = " · ".join(places[:_MAX_PLACES]) + (" …" if len(places) > _MAX_PLACES else "")
+            statement = html(self.terms.value("control", name), tag("small", text) if places else None)
+            rows.append(
+                (name, statement, control["left"], control["right"], tag("span", sentence(state), class_=f"tag {tone}"))
+            )
+        heads = [("", ""), ("", "wrap"), (sentence("left"), "n"), (sentence("right"), "n"), ("", "")]
+        table = self.report.tables["settlements"]
+        is_due = pc.fill_null(pc.less_equal(table.column("settled_on"), pa.scalar(self.report.as_of)), False)
+        differs = pc.fill_null(pc.not_equal(table.column("difference"), 0), False)
+        table = table.append_column("differs", pc.and_(is_due, differs).cast(pa.int8()))
+        order = [("differs", "descending"), ("settled_on", "descending")]
+        return html(
+            render_grid(heads, rows),
+            tag("h3", sentence("settled_days")),
+            self._rows("settlements", order, without=("differs",), table=table),
+        )
+
+    def aging_section(self) -> Html:
+        """Return ⑩ and 未納一覧 by age, then one by one."""
+        tables, terms = self.report.tables, self.terms
+        pending = tables["pending"]
+        rows = [
+            self._by_age(terms.value("kind", kind), pending.filter(pc.equal(pending.column("kind"), kind)), "amount")
+            for kind in AgingKind
+        ]
+        rows.append(self._by_age(terms.sentence("arrears"), tables["arrears"], "unpaid"))
+        ages = [(terms.sentence("days_of", age=age), "n age") for age in AGING_BUCKETS]
+        return html(
+            render_grid([("", ""), *ages, (terms.sentence("total"), "n age")], rows),
+            self._titled_rows("pending", [("days", "descending")]),
+            self._titled_rows("arrears", [("unpaid", "descending")], without=("payee_code", "system")),
+        )
+
+    def _by_age(self, name: str, table: pa.Table, column: str) -> list[Html]:
+        """Return a row of the sums and counts by age, and in total."""
+        groups = table.group_by("age").aggregate([(column, "sum"), ([], "count_all")]).to_pylist()
+        by_age = {group["age"]: (group[f"{column}_sum"], group["count_all"]) for group in groups}
+        sums = [by_age.get(age, (0, 0)) for age in AGING_BUCKETS]
+        highest = max(amount for amount, _ in sums)
+        bars = [meter(amount, highest, tone) for (amount, _), tone in zip(sums, _AGE_TONES, strict=True)]
+        total = (sum(amount for amount, _ in sums), sum(count for _, count in sums))
+        cells = [self._age_cell(amount, count, bar) for (amount, count), bar in zip(sums, bars, strict=True)]
+        return [html(name), *cells, self._age_cell(*total, html())]
+
+    def _age_cell(self, amount: int, count: int, bar: Html) -> Html:
+        if not count:
+            return html("–")
+        return html(tag("b", self.terms.yen(amount)), tag("small", self.terms.sentence("rows_of", n=f"{count:,}")), bar)
+
+    def refunds_section(self) -> Html:
+        """Return ④ and the set-off candidates."""
+        return html(self._rows("overpayments", [("excess", "descending")]), self._titled_rows("offers"))
+
+    def sources_section(self) -> Html:
+        """Return ① and ⑪, and the policy of the run."""
+        policy: Mapping[str, object] = self.report.summary["policy"]
+        settings = [(name, json.dumps(value, ensure_ascii=False)) for name, value in policy.items()]
+        grid = render_grid([("", ""), ("", "wrap")], settings)
+        return html(
+            self._rows("files"),
+            self._titled_rows("audit", [("entry", "descending")]),
+            tag("details", tag("summary", self.terms.sentence("policy")), grid),
+        )
 
 
-def _hash(text: str) -> str:
+def _stages(report: Report) -> list[tuple[str, int, list[tuple[str, int]]]]:
+    """Return the stages of the funnel: name, records that reached it, and why others of the stage before did not."""
+    summary, kinds = report.summary, report.tables["pending"].column("kind")
+    counts = {Outcome(name): group["count"] for name, group in summary["outcomes"].items()}
+    receipts = summary["receipts"]
+    provisional, suspense = (pc.sum(pc.equal(kinds, kind)).as_py() or 0 for kind in ("provisional", "suspense"))
+    applied, excess = (sum(counts.get(name, 0) for name in names) for names in (_LOWERING, _EXCESS))
+    known = applied + excess
+    money = known + suspense
+    stages: list[tuple[str, int, list[tuple[str, int]]]] = [("receipts", receipts, [])]
+    if summary["files"]:
+        read, accepted, unpaid, rejected = (
+            sum(file[name] for file in summary["files"]) for name in ("read", "accepted", "unpaid", "rejected")
+        )
+        active = [("receipts", receipts, [("reversed", accepted - receipts)])] if accepted != receipts else []
+        stages = [("read", read, []), ("accepted", accepted, [("rejected", rejected), ("unpaid", unpaid)]), *active]
+    return [
+        *stages,
+        ("money", money, [("no_effect", receipts - money - provisional), ("waiting", provisional)]),
+        ("known", known, [("suspense", suspense)]),
+        ("applied", applied, [("returned", excess)]),
+    ]
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share in percent, truncated after one digit: 100.0% only if the part is the whole."""
+    tenths = part * 1000 // whole if whole else 0
+    return f"{tenths // 10}.{tenths % 10}%" if whole else "–"
+
+
+def _csp_hash(text: str) -> str:
+    """Return the source of a Content-Security-Policy that allows exactly this style or script."""
     return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""The tables that people read, made from the accounts of a run: plain Arrow tables by stable names."""
+"""The tables of a report, from the accounts of a run: plain Arrow tables with stable names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kokin._arrow import Int64Array, combine, int64_array, sum_by, to_numpy
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.rules import RateMissingError
 
-#: By what receipts are added up: ⑤ day × item × year class × channel.
+# Keys of the sums of ⑤ and ⑥, beside the day or month; the summed columns; those with a running total in ⑥.
 _KEYS = ("account", "charge", "item_code", "fiscal_year", "year_class", "channel")
 _SUMS = ("receipts", "received", "revenue", "overpaid", "suspense")
 _TO_DATE = ("receipts", "received", "revenue")
@@ -35,114 +35,125 @@ _OVERPAYMENTS = pa.schema(
 )
 
 
-def tables_of(
-    result: Reconciliation, accounts: Accounts, files: pa.Table, audit: pa.Table, issues: pa.Table
-) -> dict[str, pa.Table]:
-    """The eleven outputs of a run and what stands beside them, all but the open data."""
-    by_day = daily(accounts.totals)
-    credited = next(control for control in accounts.controls if control.name == "T3").holds is not None
+def accounts_tables(result: Reconciliation, accounts: Accounts) -> dict[str, pa.Table]:
+    """Return the tables that follow from the accounts: all but the files, issues, audit log and open data."""
+    daily = daily_totals(accounts.totals)
+    has_deposits = next(control for control in accounts.controls if control.name == "T3").holds is not None
     return {
-        "files": files,
         "outcomes": result.outcomes,
         "exceptions": accounts.exceptions,
         "overpayments": _overpayments(result, accounts),
-        "daily": by_day,
-        "monthly": monthly(by_day),
+        "daily": daily,
+        "monthly": monthly_totals(daily),
         "receivables": _with_rate(accounts.receivables),
         "revenue": sum_by(accounts.totals, ("account", "system", *_KEYS[1:-1]), _SUMS),
-        "settlements": _with_difference(accounts.settlements, credited),
+        "settlements": _with_difference(accounts.settlements, has_deposits),
         "pending": accounts.aging,
-        "audit": audit,
+        "allocations": accounts.parts,
         "balances": result.balances,
         "offers": accounts.setoff_candidates,
         "arrears": accounts.arrears,
-        "issues": issues,
     }
 
 
-def daily(totals: pa.Table) -> pa.Table:
-    """⑤ 収納日計表, from :attr:`kokin.reconcile.Accounts.totals`."""
-    by = ("received_on", *_KEYS)
-    return totals.select([*by, *_SUMS]).sort_by([(name, "ascending") for name in by])
+def daily_totals(totals: pa.Table) -> pa.Table:
+    """Return ⑤ 収納日計表 from :attr:`kokin.reconcile.Accounts.totals`."""
+    keys = ("received_on", *_KEYS)
+    return totals.select([*keys, *_SUMS]).sort_by([(name, "ascending") for name in keys])
 
 
-def monthly(by_day: pa.Table) -> pa.Table:
-    """⑥ 月計・累計: each month, and how much of its fiscal year (会計年度) has come up to its end.
+def monthly_totals(daily: pa.Table) -> pa.Table:
+    """Return ⑥ 月計・累計: the sums of each month, and the running totals of its fiscal year (会計年度).
 
-    A row stands for every month from the first receipt of its kind to the last one of the fiscal year, so that the
-    ``_to_date`` columns of a year's last month add up to all of that year.
+    A key has a row for every month from its first receipt to the last receipt of any key of the fiscal year, so that
+    the ``_to_date`` columns of the last month add up to all of that year. With receipts of other keys until August::
+
+        receipts of a key       its rows   received  received_to_date
+        May   100               May        100       100
+        July   50               June       0         100
+                                July       50        150
+                                August     0         150
     """
-    entries = by_day.append_column("month", int64_array(months_of(by_day.column("received_on"))))
-    told = sum_by(entries, (*_KEYS, "month"), _SUMS)
-    month = to_numpy(told.column("month"), 0)
-    codes = np.column_stack([_codes(told.column(name)) for name in _KEYS])
-    head = np.ones(len(told), np.bool_)
-    head[1:] = (codes[1:] != codes[:-1]).any(axis=1)
-    group = np.cumsum(head) - 1
+    rows = daily.append_column("month", int64_array(months_since_1970(daily.column("received_on"))))
+    sums = sum_by(rows, (*_KEYS, "month"), _SUMS)  # sorted: the months of a key are adjacent and ascending
+    month = to_numpy(sums.column("month"), 0)
+    codes = np.column_stack([_codes(sums.column(name)) for name in _KEYS])
+    is_first = np.ones(len(sums), np.bool_)
+    is_first[1:] = (codes[1:] != codes[:-1]).any(axis=1)
+    key = np.cumsum(is_first) - 1
     year = codes[:, _KEYS.index("fiscal_year")]
-    last = np.full(year.max(initial=0) + 1, np.iinfo(np.int64).min)
-    np.maximum.at(last, year, month)
-    first = month[head]
-    count = last[year[head]] - first + 1
+    last_of_year = np.full(year.max(initial=0) + 1, np.iinfo(np.int64).min)
+    np.maximum.at(last_of_year, year, month)
+    # By key: its first month, and the number and the position of its rows in the result.
+    first_month = month[is_first]
+    count = last_of_year[year[is_first]] - first_month + 1
     start = np.cumsum(count) - count
-    kind = np.repeat(np.arange(len(first)), count)
-    place = start[group] + month - first[group]
-    filled = {name: np.zeros(len(kind), np.int64) for name in _SUMS}
+    # By row of the result: its key. By row of the sums: its position in the result.
+    key_of_row = np.repeat(np.arange(len(count)), count)
+    position = start[key] + month - first_month[key]
+
+    columns = {name: sums.column(name).take(int64_array(np.flatnonzero(is_first)[key_of_row])) for name in _KEYS}
+    filled = {name: np.zeros(len(key_of_row), np.int64) for name in _SUMS}
     for name, values in filled.items():
-        values[place] = to_numpy(told.column(name), 0)
+        values[position] = to_numpy(sums.column(name), 0)
     for name in _TO_DATE:
         running = np.cumsum(filled[name])
-        filled[f"{name}_to_date"] = running - (running - filled[name])[start][kind]
-    keys = told.select(_KEYS).take(int64_array(np.flatnonzero(head)[kind]))
-    months = month_texts(np.arange(len(kind)) - start[kind] + first[kind])
-    columns = {name: keys.column(name) for name in _KEYS} | {name: int64_array(yen) for name, yen in filled.items()}
-    return pa.table({"month": months, **columns}).sort_by([(name, "ascending") for name in ("month", *_KEYS)])
+        filled[f"{name}_to_date"] = running - (running - filled[name])[start][key_of_row]
+    months = format_months(np.arange(len(key_of_row)) - start[key_of_row] + first_month[key_of_row])
+    table = pa.table({"month": months, **columns, **{name: int64_array(values) for name, values in filled.items()}})
+    return table.sort_by([(name, "ascending") for name in ("month", *_KEYS)])
 
 
-def months_of(days: pa.ChunkedArray) -> Int64Array:
-    """The months of days, as months since 1970: int64 (n,)."""
-    numbers = to_numpy(days, 0).astype("datetime64[D]")
-    months: Int64Array = numbers.astype("datetime64[M]").astype(np.int64)
+def months_since_1970(dates: pa.ChunkedArray) -> Int64Array:
+    """Return the months of dates, counted from January 1970: int64 (n,)."""
+    days = to_numpy(dates, 0).astype("datetime64[D]")
+    months: Int64Array = days.astype("datetime64[M]").astype(np.int64)
     return months
 
 
-def month_texts(months: Int64Array) -> pa.Array:
-    """Months since 1970 as ``YYYY-MM``."""
+def format_months(months: Int64Array) -> pa.Array:
+    """Return months since 1970 as ``YYYY-MM``.
+
+    >>> format_months(np.array([0, 677])).to_pylist()
+    ['1970-01', '2026-06']
+    """
     return pa.array(np.datetime_as_string(months.astype("datetime64[M]")), pa.string())
 
 
 def _codes(column: pa.ChunkedArray) -> Int64Array:
-    """Numbers that are equal where values are; 0 for a null."""
-    coded = combine(column).dictionary_encode()
-    codes: Int64Array = to_numpy(coded.indices, -1).astype(np.int64) + 1
+    """Return an integer for each value, equal for equal values; 0 for a null: int64 (n,)."""
+    encoded = combine(column).dictionary_encode()
+    codes: Int64Array = to_numpy(encoded.indices, -1).astype(np.int64) + 1
     return codes
 
 
 def _with_rate(receivables: pa.Table) -> pa.Table:
-    """⑦ with the 収納率 in percent, cut after two digits: 100.00 says that all has come."""
-    billed, before, received, overpaid = (
-        receivables.column(name).to_pylist() for name in ("billed", "paid_before", "received", "overpaid")
-    )
+    """Return ⑦ with ``rate``, the 収納率 in percent, truncated after two digits: 100.00 only if everything is paid."""
+    rows = receivables.select(["billed", "paid_before", "received", "overpaid"]).to_pylist()
     rates = [
-        Decimal((paid + came - back) * 10_000 // asked).scaleb(-2) if asked else None
-        for asked, paid, came, back in zip(billed, before, received, overpaid, strict=True)
+        Decimal((row["paid_before"] + row["received"] - row["overpaid"]) * 10_000 // row["billed"]).scaleb(-2)
+        if row["billed"]
+        else None
+        for row in rows
     ]
     return receivables.append_column("rate", pa.array(rates, pa.decimal128(5, 2)))
 
 
-def _with_difference(settlements: pa.Table, credited: bool) -> pa.Table:
-    """⑨ with what came too much (or too little, negative); null where the bank has not been asked."""
+def _with_difference(settlements: pa.Table, has_deposits: bool) -> pa.Table:
+    """Return ⑨ with ``difference``, deposited minus expected yen; null if no bank deposits were passed."""
     difference = pc.subtract(settlements.column("credited"), settlements.column("expected"))
-    if not credited:
+    if not has_deposits:
         difference = pa.nulls(len(settlements), pa.int64())
     return settlements.append_column("difference", difference)
 
 
 def _overpayments(result: Reconciliation, accounts: Accounts) -> pa.Table:
-    """④ 過誤納一覧; where the rate of a year is not known yet, without what needs it."""
+    """Return ④ 過誤納一覧; if the rate of a year is not known yet, the columns that need it are null."""
     try:
         return accounts.overpayments
     except RateMissingError:
-        some = result.outcomes.filter(pc.greater(result.outcomes.column("excess"), 0))
-        told = {name: some.column(name) for name in some.column_names}
-        return pa.table([told.get(f.name, pa.nulls(len(some), f.type)) for f in _OVERPAYMENTS], _OVERPAYMENTS)
+        rows = result.outcomes.filter(pc.greater(result.outcomes.column("excess"), 0))
+        columns = {name: rows.column(name) for name in rows.column_names}
+        return pa.table(
+            [columns.get(field.name, pa.nulls(len(rows), field.type)) for field in _OVERPAYMENTS], _OVERPAYMENTS
+        )

@@ -12,12 +12,13 @@ from kokin.text._toml import load_toml
 
 @cache
 def terms() -> Mapping[str, Any]:
-    """Return the tables of ``terms.toml``: an id and its ``en`` and ``ja``.
+    """Return the tables of ``terms.toml``: ids with their ``en`` and ``ja``.
 
     - ``glossary``: terms of the field, with their definition in ``means`` and ``ja_means``.
     - ``tables``, ``columns``: names of tables (with their ``number``) and headings of columns.
     - ``values``: coded values, by column.
     - ``page``: sentences of the HTML report, with placeholders.
+    - ``command``: texts of the command in sections; the id is the English text, the value the Japanese one.
 
     >>> terms()["glossary"]["reconciliation"]["ja"], terms()["values"]["outcome"]["MATCHED"]["en"]
     ('消込', 'Matched')

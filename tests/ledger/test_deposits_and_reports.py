@@ -1,4 +1,4 @@
-"""What the bank and the operators say, as rows of the journal: once, as of a day, taken back and put back."""
+"""Bank deposits and agent reports: added once, read as of a day, reversed and restored."""
 
 from datetime import UTC, date, datetime
 
@@ -15,26 +15,26 @@ ADDING = [("bank_deposits", "add_deposits"), ("agent_reports", "add_agent_report
 
 @pytest.fixture(scope="module")
 def rows():
-    """A credit, or a report, of some yen."""
+    """A function that returns deposits, or agent reports, of some yen."""
 
     def make(kind, *amounts):
         if kind == "bank_deposits":
-            told = [{"credited_on": date(2026, 5, 20), "amount": yen, "reference": "照会 1"} for yen in amounts]
-            return pa.Table.from_pylist(told, arrow_schema(BankDeposit))
+            records = [{"credited_on": date(2026, 5, 20), "amount": yen, "reference": "照会 1"} for yen in amounts]
+            return pa.Table.from_pylist(records, arrow_schema(BankDeposit))
         days = {"first_day": date(2026, 5, 1), "last_day": date(2026, 5, 31)}
-        told = [{**days, "count": 1, "amount": yen, "agent_code": "010"} for yen in amounts]
-        return pa.Table.from_pylist(told, arrow_schema(AgentReport))
+        records = [{**days, "count": 1, "amount": yen, "agent_code": "010"} for yen in amounts]
+        return pa.Table.from_pylist(records, arrow_schema(AgentReport))
 
     return make
 
 
 @pytest.mark.parametrize(("kind", "add"), ADDING)
-def test_they_are_kept_and_come_back_as_they_were(ledger, rows, kind, add, tmp_path):
-    given = rows(kind, 29_302, 500)
-    done = getattr(ledger, add)(given, actor="clerk", source="may")
+def test_they_are_stored_and_returned_unchanged(ledger, rows, kind, add, tmp_path):
+    records = rows(kind, 29_302, 500)
+    done = getattr(ledger, add)(records, actor="clerk", source="may")
     assert (done.inserted, done.entry.kind, done.entry.source) == (True, EntryKind(kind), "may")
     assert done.entry.totals == {"given": 2, "yen": 29_802}
-    assert getattr(ledger, kind)().equals(given)
+    assert getattr(ledger, kind)().equals(records)
     assert ledger.status()[kind] == 2
     ledger.export(tmp_path)
     header, *lines = (tmp_path / f"{kind}.csv").read_text().splitlines()
@@ -44,7 +44,7 @@ def test_they_are_kept_and_come_back_as_they_were(ledger, rows, kind, add, tmp_p
 
 
 @pytest.mark.parametrize(("kind", "add"), ADDING)
-def test_the_same_source_adds_nothing_and_another_is_other_money(ledger, rows, kind, add):
+def test_the_same_source_is_skipped_and_another_is_added(ledger, rows, kind, add):
     adding = getattr(ledger, add)
     first = adding(rows(kind, 100), actor="clerk", source="monday")
     again = adding(rows(kind, 100), actor="clerk", source="monday")
@@ -54,7 +54,7 @@ def test_the_same_source_adds_nothing_and_another_is_other_money(ledger, rows, k
 
 
 @pytest.mark.parametrize(("kind", "add"), ADDING)
-def test_they_are_corrected_by_a_reversal_and_seen_as_of_a_day(place, rows, kind, add):
+def test_they_are_reversed_and_read_as_of_a_day(place, rows, kind, add):
     days = iter([datetime(2026, 5, day, 3, tzinfo=UTC) for day in range(1, 9)])
 
     def amounts(day=None):
@@ -62,22 +62,22 @@ def test_they_are_corrected_by_a_reversal_and_seen_as_of_a_day(place, rows, kind
 
     with Ledger.create(place, clock=lambda: next(days)) as ledger:
         entry = getattr(ledger, add)(rows(kind, 1), actor="clerk", source="may").entry.id
-        taken_back = ledger.reverse_entry(entry, reason="misread", actor="chief").entry.id
+        reversal = ledger.reverse_entry(entry, reason="misread", actor="chief").entry.id
         getattr(ledger, add)(rows(kind, 100), actor="clerk", source="may")
         assert (amounts(2), amounts(3), amounts(4), amounts()) == ([1], [], [100], [100])
-        ledger.reverse_entry(taken_back, reason="it was right", actor="chief")
+        ledger.reverse_entry(reversal, reason="it was right", actor="chief")
         assert (amounts(4), amounts()) == ([100], [1, 100])
         with pytest.raises(InvalidInputError, match="ENTRY_REVERSED"):
-            ledger.reverse_entry(taken_back, reason="again", actor="chief")
+            ledger.reverse_entry(reversal, reason="again", actor="chief")
 
 
 @pytest.mark.parametrize(("kind", "add"), ADDING)
-def test_a_source_that_stands_again_is_not_put_back_beside_it(ledger, rows, kind, add):
+def test_a_reposted_source_is_not_restored_as_well(ledger, rows, kind, add):
     entry = getattr(ledger, add)(rows(kind, 1), actor="clerk").entry.id
-    taken_back = ledger.reverse_entry(entry, reason="misread", actor="chief").entry.id
+    reversal = ledger.reverse_entry(entry, reason="misread", actor="chief").entry.id
     assert getattr(ledger, add)(rows(kind, 1), actor="clerk").inserted
     with pytest.raises(InvalidInputError, match="FILE_STANDS"):
-        ledger.reverse_entry(taken_back, reason="it was right", actor="chief")
+        ledger.reverse_entry(reversal, reason="it was right", actor="chief")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_source_that_stands_again_is_not_put_back_beside_it(ledger, rows, kind
         (pa.table({"amount": [1], "credited_on": [date(2026, 5, 1)], "reference": ["a\x00"]}), "CHARACTER"),
     ],
 )
-def test_what_is_no_credit_is_refused(ledger, table, code):
+def test_invalid_deposits_are_rejected(ledger, table, code):
     before = ledger.status()
     with pytest.raises(InvalidInputError, match=code):
         ledger.add_deposits(table, actor="clerk")

@@ -1,4 +1,4 @@
-"""The match index decides what is a double payment: an incomplete one is never posted against."""
+"""The match index decides what is a duplicate payment: nothing is posted while it is incomplete."""
 
 import struct
 from datetime import date
@@ -8,8 +8,8 @@ import pytest
 
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError, _ledger
-from kokin.ledger._schema import LINK_KINDS, TABLES
-from kokin.reports import of_ledger
+from kokin.ledger._schema import INDEX_KINDS, TABLES
+from kokin.reports import Report
 
 LINKS = TABLES["links"]
 
@@ -20,13 +20,13 @@ def surplus(kind):
 
 @pytest.fixture
 def paid(ledger, bills, receipts):
-    """Bills that are paid."""
+    """A ledger with paid bills."""
     ledger.add_bills(bills(B1=10_000, B2=5_000), actor="clerk")
     ledger.post(receipts("mon.csv", ("B1", 10_000, 1), ("B2", 5_000, 1)), actor="batch")
     return ledger
 
 
-@pytest.mark.parametrize("kind", LINK_KINDS)
+@pytest.mark.parametrize("kind", INDEX_KINDS)
 @pytest.mark.parametrize("missing", [True, False])
 def test_nothing_is_written_while_the_index_is_incomplete(paid, raw, bills, receipts, kind, missing):
     with raw.begin() as connection:
@@ -40,9 +40,9 @@ def test_nothing_is_written_while_the_index_is_incomplete(paid, raw, bills, rece
         lambda: paid.history("B1"),
         paid.outcomes,
     ):
-        with pytest.raises(LedgerError) as refused:
+        with pytest.raises(LedgerError) as rejected:
             write()
-        assert [issue.code for issue in refused.value.issues] == ["LEDGER_LINKS"]
+        assert [issue.code for issue in rejected.value.issues] == ["LEDGER_LINKS"]
     assert paid.status()["hash"] == before
     assert [issue.code for issue in paid.verify().issues] == ["LEDGER_LINKS"]
     assert paid.reindex().is_clean
@@ -50,7 +50,7 @@ def test_nothing_is_written_while_the_index_is_incomplete(paid, raw, bills, rece
     assert done.outcomes == {"DUPLICATE_PAYMENT": {"count": 1, "amount": 10_000}}
 
 
-def test_a_page_that_is_cut_is_not_read(paid, raw, receipts):
+def test_a_truncated_page_is_not_read(paid, raw, receipts):
     with raw.begin() as connection:
         connection.execute(LINKS.update().where(LINKS.c.kind == "receipts").values(pairs=b"x" * 31))
     with pytest.raises(LedgerError, match="LEDGER_LINKS"):
@@ -59,10 +59,10 @@ def test_a_page_that_is_cut_is_not_read(paid, raw, receipts):
     assert (issue.code, issue.location.file) == ("LEDGER_LINKS", "links")
 
 
-def test_what_was_posted_against_an_incomplete_index_is_named(paid, raw, receipts, place, monkeypatch):
+def test_reindex_reports_what_was_posted_against_an_incomplete_index(paid, raw, receipts, place, monkeypatch):
     with raw.begin() as connection:
         connection.execute(LINKS.delete().where(LINKS.c.kind == "receipts"))
-    # As the versions before 3 posted.
+    # Earlier versions posted without this check.
     monkeypatch.setattr(_ledger, "require_complete", lambda *_: None)
     done = paid.post(receipts("tue.csv", ("B1", 10_000, 2), ("B2", 5_000, 2)), actor="batch")
     assert set(done.outcomes) == {"MATCHED"}
@@ -70,12 +70,12 @@ def test_what_was_posted_against_an_incomplete_index_is_named(paid, raw, receipt
     control = paid.status()["controls"]["T7"]
     assert (control["left"], control["right"], control["holds"]) == (30_000, 15_000, False)
     assert control["broken"] == ["B1", "B2"]
-    recomputed = of_ledger(paid).summary["controls"]["T7"]
+    recomputed = Report.from_ledger(paid).summary["controls"]["T7"]
     assert (recomputed["left"], recomputed["right"], recomputed["holds"]) == (30_000, 15_000, False)
     assert recomputed["broken"] == ["applied", "excess"]
     found = paid.reindex()
     assert [(issue.code, issue.location.file) for issue in found.issues] == [("LEDGER_VERDICT", "postings")] * 2
-    # The next entry that concerns them corrects them.
+    # The next entry that affects them corrects them.
     back = paid.reverse_entry(done.entry.id, reason="posted against an incomplete index", actor="chief")
     paid.reverse_entry(back.entry.id, reason="to match it again", actor="chief")
     assert paid.verify(rematch=True).is_clean
@@ -83,11 +83,11 @@ def test_what_was_posted_against_an_incomplete_index_is_named(paid, raw, receipt
     assert sorted(paid.outcomes().column("outcome").to_pylist()) == ["DUPLICATE_PAYMENT"] * 2 + ["MATCHED"] * 2
 
 
-def test_slips_of_one_obligation_are_bounded_together(ledger, bills, receipts, raw, monkeypatch):
+def test_control_t7_adds_the_slips_of_an_obligation(ledger, bills, receipts, raw, monkeypatch):
     one = bills({"obligation_id": "O1"}, B1=10_000, B2=10_500)
     ledger.add_bills(one, actor="clerk")
     ledger.post(receipts("mon.csv", ("B1", 10_500, 1)), actor="batch")
-    # More than the slip that was paid says, and no more than was billed.
+    # More than the paid slip bills, but not more than the largest slip.
     assert ledger.status()["controls"]["T7"]["holds"]
     with raw.begin() as connection:
         connection.execute(LINKS.delete().where(LINKS.c.kind == "receipts"))
@@ -114,7 +114,7 @@ def test_amounts_out_of_range_are_rejected_before_anything_is_written(paid, rece
     assert paid.status() == before
 
 
-def test_status_of_a_past_moment(paid, receipts, bills):
+def test_status_as_of_a_past_time(paid, receipts, bills):
     before = paid.status()
     moment = paid.entries()[-1].at
     paid.add_bills(bills(B1=9_000), actor="clerk")
@@ -126,7 +126,7 @@ def test_status_of_a_past_moment(paid, receipts, bills):
     assert (empty["entries"], empty["hash"], empty["outcomes"], sum(empty["dispositions"].values())) == (0, "", {}, 0)
 
 
-def test_create_and_open_are_apart(new_place, place):
+def test_open_does_not_create_and_create_does_not_open(new_place, place):
     with pytest.raises(LedgerError, match="no ledger"):
         Ledger.open(place)
     Ledger.create(place, actor="chief").close()

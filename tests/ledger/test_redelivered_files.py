@@ -1,4 +1,4 @@
-"""A month of files that come again, in other bytes, in halves and overlapping, in any order, is the month once."""
+"""A month of files and its redelivery (other bytes, halves, overlaps, any order) give the same ledger."""
 
 import io
 import random
@@ -28,7 +28,7 @@ class Month:
 
     def __init__(self, seed, count):
         self.rng = random.Random(seed)
-        self.told = 0
+        self.serial = 0
         self.bills = [
             {
                 **slip(number),
@@ -41,8 +41,8 @@ class Month:
             }
             for number in range(1, count + 1)
         ]
-        #: Payments that can be taken back: bill, yen and reference.
-        self.taken = {"kokin-csv": [], "zengin-01": [], "camt": []}
+        #: Payments that can be reversed: bill, yen and reference.
+        self.reversible = {"kokin-csv": [], "zengin-01": [], "camt": []}
         layouts = ("kokin-csv", "zengin-91", "zengin-01", "camt", "table")
         self.files = [
             (layout, [self.group(layout, date(2026, 5, day)) for _ in range(self.rng.randrange(1, 2 + count // 3))])
@@ -50,22 +50,22 @@ class Month:
         ]
 
     def group(self, layout, day):
-        self.told += 1
+        self.serial += 1
         bill = self.rng.choice(self.bills)
         yen = self.rng.choice((bill["amount"], bill["amount"], 100, 7_000))
         row = {"amount": yen, "paid_on": day}
-        back = self.taken.get(layout)
+        back = self.reversible.get(layout)
         if back and self.rng.random() < 0.3:
             bill, row["amount"], name = back.pop()
             row |= {"kind": "reversal", "cancels": name}
         elif back is not None and self.rng.random() < 0.5:
-            back.append((bill, yen, f"{layout}-{self.told}"))
+            back.append((bill, yen, f"{layout}-{self.serial}"))
         own = slip(int(bill["case_key"]))
         match layout:
             case "kokin-csv":
-                key = self.rng.choice((f"{layout}-{self.told}", None))
-                if back and back[-1][2].endswith(f"-{self.told}"):
-                    key = f"{layout}-{self.told}"
+                key = self.rng.choice((f"{layout}-{self.serial}", None))
+                if back and back[-1][2].endswith(f"-{self.serial}"):
+                    key = f"{layout}-{self.serial}"
                 rows = [{**own, **row, "provider_key": key, "channel": "app"}]
                 return rows * (1 if key else self.rng.choice((1, 2)))
             case "zengin-91":
@@ -73,17 +73,17 @@ class Month:
                 return [row] * self.rng.choice((1, 1, 2))
             case "zengin-01":
                 row |= {"virtual_account": bill["virtual_account"], "name": "ｺｳｷﾝ"}
-                return [{**row, "reference": f"{self.told:06d}"}]
+                return [{**row, "reference": f"{self.serial:06d}"}]
             case "camt":
-                return [{**own, **row, "reference": f"E{self.told}", "split": self.rng.random() < 0.4}]
+                return [{**own, **row, "reference": f"E{self.serial}", "split": self.rng.random() < 0.4}]
         # A payment without any number, with a composed key or none.
         numbers = self.rng.choice((own, {}))
-        key = self.rng.choice(({}, {"provider_key": f"c{self.told}", "key_composed": True}))
-        return [{**numbers, **row, **key, "channel": f"x{self.told}"}] * self.rng.choice((1, 2))
+        key = self.rng.choice(({}, {"provider_key": f"c{self.serial}", "key_composed": True}))
+        return [{**numbers, **row, **key, "channel": f"x{self.serial}"}] * self.rng.choice((1, 2))
 
-    def again(self):
-        """The files of the month, each in one of the forms in which it may come, and more than once."""
-        coming = []
+    def redelivered(self):
+        """The files of the month in random order, each in one of the forms of a redelivery."""
+        deliveries = []
         for number, (layout, groups) in enumerate(self.files):
             whole = [(layout, groups, 0)]
             half = self.rng.randrange(len(groups) + 1)
@@ -92,23 +92,23 @@ class Month:
             overlap = [(layout, groups[half:] + other[1], 1)] if other[0] == layout and other[1] is not groups else []
             backwards = [(layout, groups[::-1], 1)]
             forms = (whole * 2, halves, [*whole, (layout, groups, 1)], [*halves, *whole], [*whole, *overlap], backwards)
-            coming += self.rng.choice(forms)
+            deliveries += self.rng.choice(forms)
             if layout == "camt" and self.rng.random() < 0.5:
-                coming.append(("camt.053 without details", groups, number))
-        self.rng.shuffle(coming)
-        return [form for form in coming if form[1]]
+                deliveries.append(("camt.053 without details", groups, number))
+        self.rng.shuffle(deliveries)
+        return [form for form in deliveries if form[1]]
 
     def register(self):
         return pa.Table.from_pylist(self.bills, arrow_schema(Bill))
 
 
 def deliver(layout, groups, variant, number):
-    """A file as it comes: an open receipt file, or a table."""
+    """A delivered file: an open receipt file, or a table."""
     rows = [row for group in groups for row in group]
     if layout == "table":
-        told = [{"digest": f"d{number}", **row} for row in rows]
+        records = [{"digest": f"d{number}", **row} for row in rows]
         return pa.Table.from_pylist(
-            [{**row, "record_no": record} for record, row in enumerate(told, 1)], arrow_schema(Receipt)
+            [{**row, "record_no": record} for record, row in enumerate(records, 1)], arrow_schema(Receipt)
         )
     stream = io.BytesIO()
     if layout.startswith("camt"):
@@ -124,7 +124,7 @@ def deliver(layout, groups, variant, number):
 
 
 def camt(rows, message, detailed, space):
-    """Entries; those that are split have two transactions, which a statement may leave out."""
+    """A camt message; a split entry has two transactions, which a statement may leave out."""
     entries = []
     for row in rows:
         back = row.get("kind") == "reversal"
@@ -135,8 +135,8 @@ def camt(rows, message, detailed, space):
             f"<RmtInf><Ustrd>{number}</Ustrd></RmtInf></TxDtls>"
             for part, yen in enumerate(parts)
         )
-        alone = f"<TxDtls><RmtInf><Ustrd>{number}</Ustrd></RmtInf></TxDtls>"
-        details = "" if parts and not detailed else f"<NtryDtls>{details or alone}</NtryDtls>"
+        single = f"<TxDtls><RmtInf><Ustrd>{number}</Ustrd></RmtInf></TxDtls>"
+        details = "" if parts and not detailed else f"<NtryDtls>{details or single}</NtryDtls>"
         entries.append(
             f"{space}<Ntry><Amt Ccy='JPY'>{row['amount']}</Amt><CdtDbtInd>{'DBIT' if back else 'CRDT'}</CdtDbtInd>"
             f"{'<RvslInd>true</RvslInd>' if back else ''}<Sts><Cd>BOOK</Cd></Sts>"
@@ -150,24 +150,24 @@ def camt(rows, message, detailed, space):
     )
 
 
-def posted(place, month, coming, rng):
-    """A ledger after some files, with what people see of it."""
+def posted(place, month, deliveries, rng):
+    """Post some files, compare the ledger with one reconciliation, and return balances, refunds and sums."""
     with Ledger.create(place) as ledger:
-        cut = rng.randrange(len(coming) + 1)
-        for number, (layout, groups, variant) in enumerate(coming):
+        cut = rng.randrange(len(deliveries) + 1)
+        for number, (layout, groups, variant) in enumerate(deliveries):
             if number == cut:
                 ledger.add_bills(month.register(), actor="clerk")
             ledger.post(deliver(layout, groups, variant, number), actor="batch", source=f"{number}.dat")
         ledger.add_bills(month.register(), actor="clerk")
-        again = reconcile(ledger.bills(), ledger.receipts())
-        assert ledger.outcomes().to_pylist() == again.outcomes.to_pylist()
-        assert ledger.balances().to_pylist() == again.balances.to_pylist()
+        expected = reconcile(ledger.bills(), ledger.receipts())
+        assert ledger.outcomes().to_pylist() == expected.outcomes.to_pylist()
+        assert ledger.balances().to_pylist() == expected.balances.to_pylist()
         status = ledger.status()
-        assert status["dispositions"] == again.summary.dispositions
+        assert status["dispositions"] == expected.summary.dispositions
         assert {name: control["holds"] for name, control in status["controls"].items()} == dict.fromkeys(
             ("T1", "T4", "T7"), True
         )
-        accounts = build_accounts(again, files=ledger.totals(), as_of=REFERENCE_DAY)
+        accounts = build_accounts(expected, files=ledger.totals(), as_of=REFERENCE_DAY)
         held = {control.name: control.holds for control in accounts.controls if control.holds is not None}
         assert held == dict.fromkeys(("T1", "T4", "T5", "T6"), True), accounts.controls
         assert ledger.verify(rematch=True).is_clean
@@ -176,26 +176,26 @@ def posted(place, month, coming, rng):
             "balances": ledger.balances().to_pylist(),
             "dispositions": {name: yen for name, yen in status["dispositions"].items() if name != "no_effect"},
             "refunds": sorted(map(str, refunds.to_pylist())),
-            "outcomes": {name: told for name, told in status["outcomes"].items() if name != "DUPLICATE_RECORD"},
+            "outcomes": {name: total for name, total in status["outcomes"].items() if name != "DUPLICATE_RECORD"},
             "T5": [(control.left, control.right) for control in accounts.controls if control.name == "T5"],
         }
 
 
-def assert_the_same(new_place, seed, count):
+def assert_redelivery_changes_nothing(new_place, seed, count):
     month = Month(seed, count)
     once = [(layout, groups, 0) for layout, groups in month.files]
     expected = posted(new_place(), month, once, month.rng)
-    assert posted(new_place(), month, month.again(), month.rng) == expected
+    assert posted(new_place(), month, month.redelivered(), month.rng) == expected
 
 
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_a_month_that_comes_again_is_the_month_once(new_place, seed):
-    assert_the_same(new_place, seed, 5)
+def test_a_redelivered_month_gives_the_same_ledger(new_place, seed):
+    assert_redelivery_changes_nothing(new_place, seed, 5)
 
 
 @pytest.mark.slow
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 40))
-def test_many_months_that_come_again_are_the_month_once(new_place, seed, count):
-    assert_the_same(new_place, seed, count)
+def test_many_redelivered_months_give_the_same_ledger(new_place, seed, count):
+    assert_redelivery_changes_nothing(new_place, seed, count)

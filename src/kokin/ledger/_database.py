@@ -1,0 +1,304 @@
+"""The database of a ledger: transactions, bulk insert, queries as Arrow tables, and errors with advice.
+
+:class:`Database` is what SQLite and PostgreSQL have in common. Every error of the database becomes a
+:class:`LedgerError` that says what to do.
+"""
+
+from __future__ import annotations
+
+import abc
+import sqlite3
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pyarrow as pa
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Integer,
+    LargeBinary,
+    TableValuedAlias,
+    select,
+    true,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from kokin._arrow import Int64Array, isin_sorted, sorted_unique, to_numpy
+from kokin.issues import Issue, KokinError
+from kokin.ledger._codec import concat, filter_rows
+from kokin.ledger._schema import APPEND_ONLY_TABLES, AUDIT_LOG_VIEW, METADATA, TABLES
+
+#: A table of one column of integers, ``value``; see :meth:`Database.id_table`.
+IdTable: TypeAlias = TableValuedAlias
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    #: Any query. SQLAlchemy 2.0 does not know this form at run time.
+    Statement: TypeAlias = Select[*tuple[Any, ...]]
+
+#: Rows and their hashes.
+HashedRows: TypeAlias = tuple[pa.Table, list[bytes]]
+
+#: Rows that are read, written or fetched by id per statement.
+BATCH_ROWS = 65_536
+
+# A range of ids is scanned if at least one row in so many is requested; otherwise rows are fetched by id.
+_SCAN_RATIO = 2
+
+
+class LedgerError(KokinError):
+    """The database or the file cannot be used as a ledger.
+
+    ``issues`` locates known problems of the ledger itself: a changed row, an incomplete index.
+    """
+
+    def __init__(self, message: str, issues: Sequence[Issue] = ()) -> None:
+        super().__init__(message)
+        self.issues: list[Issue] = list(issues)
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.args[0]), *map(str, self.issues)])
+
+
+class LedgerExistsError(LedgerError):
+    """:meth:`Ledger.create` found a ledger in the database."""
+
+
+def shown_url(url: URL) -> str:
+    """Return a URL for messages: its passwords are masked, also those in its parameters (``sslpassword``)."""
+    masked = {name: "***" for name in url.query if "password" in name.lower()}
+    return url.update_query_dict(masked).render_as_string(hide_password=True)
+
+
+class Database(abc.ABC):
+    """The operations of a ledger's database that differ between SQLite and PostgreSQL, and those built on them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction of the only writer: committed as a whole, or rolled back."""
+        with self.engine.connect().execution_options(**self.write_options) as connection, connection.begin():
+            self.lock(connection)
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that reads one snapshot of the ledger."""
+        with self.engine.connect().execution_options(**self.read_options) as connection, connection.begin():
+            yield connection
+
+    #: Execution options of SQLAlchemy's connections.
+    write_options: dict[str, Any]
+    read_options: dict[str, Any]
+
+    @abc.abstractmethod
+    def lock(self, connection: Connection) -> None:
+        """Wait until this transaction is the only writer."""
+
+    @abc.abstractmethod
+    def append_only_ddl(self, table: str) -> list[str]:
+        """Return the statements that make the database reject every change of a table but new rows."""
+
+    @abc.abstractmethod
+    def insert(self, connection: Connection, table: str, batches: Iterator[HashedRows]) -> None:
+        """Insert rows with their hashes; omitted columns are null. All batches have the same columns."""
+
+    @abc.abstractmethod
+    def id_table(self, ids: Int64Array) -> IdTable:
+        """Return integers as a table of one column, ``value``."""
+
+    @abc.abstractmethod
+    def json_field_sql(self, column: str, name: str) -> str:
+        """Return the SQL expression of a field of a JSON column."""
+
+    def create(self, connection: Connection) -> None:
+        """Create the tables, triggers and view of a new ledger."""
+        METADATA.create_all(connection)
+        for table in APPEND_ONLY_TABLES:
+            for statement in self.append_only_ddl(table):
+                connection.exec_driver_sql(statement)
+        fields = {name: self.json_field_sql(column, name) for column, name in _VIEW_FIELDS}
+        connection.exec_driver_sql(AUDIT_LOG_VIEW.format(**fields))
+
+    def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:
+        """Yield the rows of a statement in batches, the first one empty; columns of int64, string and binary."""
+        columns = _schema_of(statement)
+        yield columns.empty_table()
+        with connection.execute(statement, execution_options={"yield_per": BATCH_ROWS}) as result:
+            for rows in result.partitions():
+                yield _as_table(rows, columns)
+
+    def table(self, connection: Connection, statement: Statement) -> pa.Table:
+        """Return all rows of a statement, one chunk per column."""
+        columns = _schema_of(statement)
+        result = connection.execute(statement)
+        # The driver's own rows: there are no types to adapt, and SQLAlchemy would create an object for each.
+        assert isinstance(result, CursorResult)
+        assert result.cursor is not None
+        tables = []
+        while rows := _fetch(result.cursor):
+            tables.append(_as_table(rows, columns))
+        result.close()
+        return concat(tables, columns)
+
+    def fetch_by_id(
+        self, connection: Connection, ids: Int64Array, statement_for: Callable[[IdTable], Statement]
+    ) -> pa.Table:
+        """Return the rows of a statement that joins a table of ids, one statement per batch of ids."""
+        columns = _schema_of(statement_for(self.id_table(ids[:0])))
+        batches = (ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS))
+        return concat([self.table(connection, statement_for(self.id_table(batch))) for batch in batches], columns)
+
+
+#: Aliases of JSON columns and their fields in the view of the audit log.
+_VIEW_FIELDS = (("r.body", "record_no"), ("b.body", "bill_id"))
+
+
+@dataclass
+class Transaction:
+    """A connection inside a transaction, and its database."""
+
+    database: Database
+    connection: Connection
+
+    def fetch_by_id(self, ids: Int64Array, statement_for: Callable[[IdTable], Statement]) -> pa.Table:
+        """See :meth:`Database.fetch_by_id`."""
+        return self.database.fetch_by_id(self.connection, ids, statement_for)
+
+    def table(self, statement: Statement) -> pa.Table:
+        """See :meth:`Database.table`."""
+        return self.database.table(self.connection, statement)
+
+    def rows(
+        self, name: str, ids: Int64Array, columns: tuple[str, ...], where: ColumnElement[bool] | None = None
+    ) -> pa.Table:
+        """Return rows of a table by id, in ascending order: ``id`` and the named columns."""
+        ids = sorted_unique(ids)
+        table = TABLES[name]
+        selected = select(*(table.c[column] for column in ("id", *columns))).where(true() if where is None else where)
+
+        def joined(ids: IdTable) -> Statement:
+            return selected.select_from(ids.join(table, table.c.id == ids.c.value)).order_by(table.c.id)
+
+        tables = []
+        for start in range(0, len(ids), BATCH_ROWS):
+            batch = ids[start : start + BATCH_ROWS]
+            first, last = int(batch[0]), int(batch[-1])
+            if last - first < _SCAN_RATIO * len(batch):
+                found = self.table(selected.where(table.c.id.between(first, last)).order_by(table.c.id))
+                tables.append(filter_rows(found, isin_sorted(to_numpy(found.column("id"), 0), batch)))
+            else:
+                tables.append(self.fetch_by_id(batch, joined))
+        return concat(tables, _schema_of(selected))
+
+
+def _fetch(cursor: Any) -> Sequence[Sequence[Any]]:
+    try:
+        rows: Sequence[Sequence[Any]] = cursor.fetchmany(BATCH_ROWS)
+    except sqlite3.OperationalError as error:
+        if _is_undecodable(error):
+            # The message of the driver quotes the text.
+            raise LedgerError("a text of the ledger is not UTF-8; run `kokin ledger verify`") from None
+        raise
+    return rows
+
+
+_PYTHON_TYPES: dict[pa.DataType, type] = {pa.int64(): int, pa.string(): str, pa.binary(): bytes}
+
+
+def _as_table(rows: Sequence[Sequence[Any]], columns: pa.Schema) -> pa.Table:
+    """Return rows as a table without conversion: SQLite can have a value of any type in any column.
+
+    Raises:
+        LedgerError: a value has another type than its column.
+    """
+    if not rows:
+        return columns.empty_table()
+    arrays = []
+    for values, field in zip(zip(*rows, strict=True), columns, strict=True):
+        if not {*map(type, values)} <= {_PYTHON_TYPES[field.type], type(None)}:
+            raise LedgerError(f"a value of `{field.name}` has another type than its column; run `kokin ledger verify`")
+        arrays.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _schema_of(statement: Statement) -> pa.Schema:
+    return pa.schema([(column.key, _arrow_type(column.type)) for column in statement.selected_columns])
+
+
+def _arrow_type(sql_type: Any) -> pa.DataType:
+    if isinstance(sql_type, Integer):
+        return pa.int64()
+    return pa.binary() if isinstance(sql_type, LargeBinary) else pa.string()
+
+
+# What to do, by cause. A failed transaction was rolled back.
+_BUSY = "another program is using the ledger: nothing was written; safe to run again"
+_LOST = "the connection was lost: the entry was written whole or not at all; safe to run again"
+_UNREACHABLE = "no connection; check the URL, the server and the network"
+_RIGHTS = "nothing was written; check the path, and the rights of the user"
+_FULL = "nothing was written; free space on the disk first"
+_CHECK = "nothing was written; run `kokin ledger verify`"
+
+# Primary result codes of SQLite: https://www.sqlite.org/rescode.html
+_SQLITE_ADVICE = {5: _BUSY, 6: _BUSY, 3: _RIGHTS, 8: _RIGHTS, 14: _RIGHTS, 23: _RIGHTS, 13: _FULL}
+# Prefixes of SQLSTATE, the first match counts: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_SQLSTATE_ADVICE = {
+    "57P": _LOST,
+    "08": _LOST,
+    "40": _BUSY,
+    "55P03": _BUSY,
+    "42501": _RIGHTS,
+    "25006": _RIGHTS,
+    "28": _RIGHTS,
+    "3D": _UNREACHABLE,
+    "53100": _FULL,
+    "53300": _BUSY,
+}
+
+
+@contextmanager
+def database_errors(database: Database) -> Iterator[None]:
+    """Raise :class:`LedgerError` for every error of SQLAlchemy, of the driver, and of an invalid stored value."""
+    driver: Any = database.engine.dialect.loaded_dbapi
+    try:
+        yield
+    except (SQLAlchemyError, driver.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        # Only the first line: the next ones can quote values of a row.
+        reason = str(cause).partition("\n")[0]
+        quotes_a_text = _is_undecodable(cause)
+        if quotes_a_text:
+            reason = "a text of the ledger is not UTF-8"
+        message = f"the database in {shown_url(database.engine.url)} failed ({reason}); {_advice(error, cause)}"
+        raise LedgerError(message) from (None if quotes_a_text else error)
+
+
+def _is_undecodable(cause: BaseException) -> bool:
+    """Return whether the sqlite3 module failed to decode a text: SQLite itself has an error code."""
+    return "decode" in str(cause) and getattr(cause, "sqlite_errorcode", None) is None
+
+
+def _advice(error: BaseException, cause: BaseException) -> str:
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None:
+        return _SQLITE_ADVICE.get(code & 0xFF, _CHECK)
+    if hasattr(cause, "sqlstate"):
+        state = getattr(cause, "sqlstate") or ""  # noqa: B009 (of the driver, unknown to type checkers)
+        for prefix, advice in _SQLSTATE_ADVICE.items():
+            if state.startswith(prefix):
+                return advice
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return _LOST
+        # psycopg has no SQLSTATE if no server answered; SQLAlchemy has no statement while it connects.
+        if not state and type(cause).__name__ == "OperationalError":
+            return _UNREACHABLE if isinstance(error, DBAPIError) and error.statement is None else _LOST
+    return _CHECK

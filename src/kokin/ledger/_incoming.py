@@ -1,0 +1,154 @@
+"""Incoming batches: the receipts of one file, bank deposits, or agent reports, with a digest that identifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin._arrow import as_table, combine, int64_array, to_numpy, validate_table
+from kokin.issues import InvalidInputError, Issue, Location, ReadResult
+from kokin.ledger._codec import encode_column, encode_data
+from kokin.ledger._components import RECEIPT_COLUMNS
+from kokin.ledger._entry import EntryKind
+from kokin.ledger._schema import AMOUNT, RECORD_FIELDS
+from kokin.model import Receipt, Record
+from kokin.receipts import DeclaredTotal, ReceiptFile, Totals
+from kokin.reconcile import AgentReport, BankDeposit
+
+
+@dataclass(frozen=True)
+class ReceiptBatch:
+    """The receipts of one file."""
+
+    source: str
+    layout: str
+    digest: str
+    """SHA-256 of the file, or of the rows of a table without one."""
+    totals: Mapping[str, Any]
+    """The totals, as stored in the entry."""
+    receipts: pa.Table
+    """Encoded, by record number."""
+
+
+def receipt_batch(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str | None) -> ReceiptBatch:
+    """Read the receipts of one file, or validate a table of them.
+
+    Args:
+        receipts: a receipt file, which is read to its end; the result of reading one; or a table of the receipts of
+            one file, as anything that exports Arrow data. Without ``digest`` that of the rows is computed; without
+            ``record_no`` the rows are numbered from 1.
+        source: the name of the file, if another than its own.
+
+    Raises:
+        FileRejectedError: the file is rejected.
+        InvalidInputError: not a table of receipts, several files, or a duplicate record number.
+    """
+    if isinstance(receipts, ReceiptFile):
+        table = pa.Table.from_batches(list(receipts.batches()), receipts.schema())
+        totals = _encode_totals(receipts.totals)
+        return ReceiptBatch(source or receipts.source, receipts.layout.name, receipts.digest, totals, _encode(table))
+    table = validate_table(as_table(receipts), Receipt)
+    encoded = _encode(table)
+    names = (source or _constant(table, "source"), _constant(table, "layout"))
+    if isinstance(receipts, ReadResult) and isinstance(receipts.totals, Totals) and len(encoded):
+        return ReceiptBatch(*names, _constant(table, "digest"), _encode_totals(receipts.totals), encoded)
+    amount = int(to_numpy(encoded.column(AMOUNT), 0).sum())
+    counts = {"read": len(encoded), "accepted": len(encoded), "accepted_yen": amount}
+    return ReceiptBatch(*names, _constant(table, "digest") or digest_of("receipts", encoded), counts, encoded)
+
+
+def _encode_totals(totals: Totals) -> dict[str, Any]:
+    """Return the totals of a file as its entry stores them."""
+    values = asdict(totals)
+    values["declared"] = [{**asdict(total), "location": {"record": total.location.record}} for total in totals.declared]
+    del values["complete"]
+    return values
+
+
+def decode_totals(values: Mapping[str, Any]) -> Totals:
+    """Return the totals of a file from those of its entry."""
+    declared = [DeclaredTotal(**{**row, "location": Location(**row["location"])}) for row in values.get("declared", [])]
+    return Totals(**{**values, "declared": declared}, complete=True)
+
+
+def _encode(table: pa.Table) -> pa.Table:
+    """Return encoded receipts by record number, which must be unique."""
+    columns = {name: encode_column(table.column(name)) for name in RECEIPT_COLUMNS if name in table.column_names}
+    record_no = columns.get("record_no")
+    if record_no is None or record_no.null_count == len(record_no):
+        record_no = int64_array(np.arange(1, len(table) + 1))
+    encoded = pa.table({**columns, "record_no": record_no})
+    if record_no.null_count:
+        raise InvalidInputError([Issue("FIELD_MISSING", field="record_no")], "the receipts were rejected")
+    numbers = to_numpy(record_no, 0)
+    if (np.diff(numbers) <= 0).any():
+        encoded = encoded.sort_by("record_no")
+        numbers = np.sort(numbers)
+        duplicates = np.unique(numbers[1:][np.diff(numbers) == 0]).tolist()
+        if duplicates:
+            issues = [Issue("RECORD_TWICE", field="record_no", location=Location(record=each)) for each in duplicates]
+            raise InvalidInputError(issues, "the receipts were rejected")
+    return encoded
+
+
+def digest_of(table: str, encoded: pa.Table) -> str:
+    """Return the SHA-256 of encoded rows, for rows that come from no file: hexadecimal."""
+    columns = {name: combine(encoded.column(name)) for name in encoded.column_names}
+    amounts = columns.pop(AMOUNT)
+    return digest_of_rows(amounts, encode_data(table, columns))
+
+
+def digest_of_rows(amounts: pa.Array | pa.ChunkedArray, data: pa.Array | pa.ChunkedArray) -> str:
+    """Return the SHA-256 of the amounts and JSON objects of rows: hexadecimal."""
+    lines = pc.binary_join_element_wise(amounts.cast(pa.string()), data, " ")
+    return sha256("\n".join(lines.to_pylist()).encode()).hexdigest()
+
+
+def _constant(table: pa.Table, name: str) -> str:
+    """Return the only value of a column, or an empty text if the table has no such column."""
+    if name not in table.column_names:
+        return ""
+    values = pc.unique(pc.fill_null(table.column(name).cast(pa.string()), "")).to_pylist()
+    if len(values) > 1:
+        issue = Issue("SEVERAL_FILES", field=name, expected="one", found=str(len(values)))
+        raise InvalidInputError([issue], "nothing was posted; post one file at a time")
+    return values[0] if values else ""
+
+
+#: The record of each kind of bank reconciliation data (払込).
+SETTLEMENT_RECORDS: dict[EntryKind, type[Record]] = {
+    EntryKind.BANK_DEPOSITS: BankDeposit,
+    EntryKind.AGENT_REPORTS: AgentReport,
+}
+
+
+@dataclass(frozen=True)
+class SettlementBatch:
+    """Bank deposits or agent reports of one source."""
+
+    digest: str
+    """SHA-256 of the name of the source and the rows."""
+    totals: Mapping[str, int]
+    """Their number and yen, as stored in the entry."""
+    rows: pa.Table
+    """Encoded."""
+
+
+def settlement_batch(kind: EntryKind, records: Any, source: str) -> SettlementBatch:
+    """Validate a table of bank deposits or agent reports.
+
+    Raises:
+        InvalidInputError: a required column or value is missing, or has another type.
+    """
+    table = validate_table(as_table(records), SETTLEMENT_RECORDS[kind], place=partial(Location, source))
+    names = [name for name in RECORD_FIELDS[kind.value].names if name in table.column_names]
+    rows = pa.table({name: encode_column(table.column(name)) for name in names})
+    totals = {"given": len(rows), "yen": int(to_numpy(rows.column(AMOUNT), 0).sum())}
+    return SettlementBatch(sha256(f"{source}\n{digest_of(kind.value, rows)}".encode()).hexdigest(), totals, rows)

@@ -1,0 +1,98 @@
+"""Names of tables, columns and codes, and sentences of the page, in one language (:func:`kokin.text.terms`)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin._arrow import combine
+from kokin.catalog import CATALOG, Catalog
+from kokin.text import terms
+
+#: The languages of a report.
+Language: TypeAlias = Literal["en", "ja"]
+
+#: Columns of whole numbers that are ids or years, not quantities; they are written without thousands separators.
+UNGROUPED = frozenset(
+    {"record_no", "fiscal_year", "levy_year", "tax_year", "entry", "reverses", "reverses_posting", "record", "byte"}
+)
+_WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+# Units of the scale of a chart, the largest first: minimum yen, and the suffix.
+_UNITS = {"ja": ((10**8, "億円"), (10**4, "万円")), "en": ((10**9, "bn"), (10**6, "m"), (10**3, "k"))}
+
+
+class Terms:
+    """The terms of one language, with the names of the authority's own charges.
+
+    >>> Terms("ja").value("outcome", "MATCHED"), Terms("en").heading("arrears", "due_on"), Terms("ja").short_yen(12_345)
+    ('消込済', 'Due on', '1.2万円')
+    """
+
+    def __init__(self, language: Language = "ja", catalog: Catalog = CATALOG) -> None:
+        self.language = language
+        charges = {"system": catalog.systems, "charge": catalog.charges, "account": catalog.accounts}
+        self._values = {
+            column: {code: getattr(row, language) for code, row in rows.items()} for column, rows in charges.items()
+        }
+        for column, rows in terms()["values"].items():
+            self._values[column] = {code: row[language] for code, row in rows.items()}
+        self._values["field"] |= {name: row[language] for name, row in terms()["columns"].items()}
+
+    def table(self, name: str) -> str:
+        """Return the title of a table, with its number if it is one of the eleven outputs."""
+        row = terms()["tables"][name]
+        return f"{row.get('number', '')}{row[self.language]}"
+
+    def heading(self, table: str, column: str) -> str:
+        """Return the heading of a column; a few columns have another heading in one table."""
+        columns = terms()["columns"]
+        return str(columns.get(f"{table}.{column}", columns[column])[self.language])
+
+    def value(self, column: str, code: Any) -> Any:
+        """Return the term for a coded value; any other value is returned unchanged."""
+        return self._values.get(column, {}).get(code, code)
+
+    def translate_column(self, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return a column with terms in place of coded values and booleans; any other column is unchanged."""
+        if pa.types.is_boolean(values.type):
+            return pc.if_else(values, self.sentence("yes"), self.sentence("no"))
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        if column not in self._values or not pa.types.is_string(values.type):
+            return values
+        encoded = combine(values).dictionary_encode()
+        translated = pa.array([self.value(column, code) for code in encoded.dictionary.to_pylist()], pa.string())
+        return pa.chunked_array([translated.take(encoded.indices)])
+
+    def translate_table(self, name: str, table: pa.Table) -> pa.Table:
+        """Return a table with terms in place of column names and coded values."""
+        columns = [self.translate_column(column, table.column(column)) for column in table.column_names]
+        return pa.table(columns, [self.heading(name, column) for column in table.column_names])
+
+    def sentence(self, key: str, **values: Any) -> str:
+        """Return a sentence of the page with its values."""
+        return str(terms()["page"][key][self.language]).format(**values)
+
+    def yen(self, amount: int) -> str:
+        """Return an amount in full."""
+        sign, digits = "−" if amount < 0 else "", f"{abs(amount):,}"
+        return f"{sign}{digits}円" if self.language == "ja" else f"{sign}¥{digits}"
+
+    def short_yen(self, amount: int) -> str:
+        """Return an amount for the scale of a chart, truncated to a tenth of its unit."""
+        sign = "" if self.language == "ja" else "¥"
+        for unit, suffix in _UNITS[self.language]:
+            if amount >= unit:
+                whole, tenth = divmod(amount * 10 // unit, 10)
+                return f"{sign}{whole:,}{f'.{tenth}' if tenth else ''}{suffix}"
+        return self.yen(amount)
+
+    def date(self, day: date) -> str:
+        """Return a date with its day of the week."""
+        weekday = _WEEKDAYS[self.language][day.weekday()]
+        if self.language == "ja":
+            return f"{day.year}年{day.month}月{day.day}日 ({weekday})"
+        return f"{weekday}, {day.isoformat()}"
