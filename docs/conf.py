@@ -118,14 +118,14 @@ nitpick_ignore_regex = [
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
     (
         r"py:class",
-        r"(BillColumns|MatchedRun|Name|Percent|PairField|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|dict\[str)",
+        r"(BillColumns|BoolArray|MatchedRun|Name|Percent|PairField|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|U?Int\d+Array|dict\[str)",
     ),
     # The type variable of ReadResult.
     (r"py:class", r"T"),
     # Names that pydantic writes into signatures.
     (
-        r"py:class",
-        r"(annotated_types\.)?(_Pydantic\w+|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen|BeforeValidator|_\w+)",
+        r"py:(class|exc)",
+        r"(annotated_types\.)?(_Pydantic\w+|PydanticCustomError|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen|BeforeValidator|_\w+)",
     ),
     (r"py:class", r"DataFrame"),
 ]

@@ -1,13 +1,14 @@
-"""The code blocks of a page, and how each kind is run: in order, in one folder, as a reader would type them.
+"""Find the code blocks of a page and run them in order, in one folder, as a reader would.
 
-- ``sh``: the lines, by a shell; those that begin with ``kokin`` in this process, for speed. A comment ``# exit code 1``
-  says how a line ends, where it is not 0.
-- ``text`` after it: lines of its output, in order; ``…`` stands for anything. Where no shell has run, it is a drawing.
-- ``python`` and ``pycon``: one program down the page; what a ``pycon`` shows is compared.
-- a block with ``:caption: NAME`` is the file of that name; so is what is included and is no Python.
-- a line ``% not run: why`` before a block passes it over.
+- ``sh``: run by a shell; lines that begin with ``kokin`` run in this process, for speed. A comment ``# exit code 1``
+  is the expected exit code, by default 0.
+- ``text`` after it: lines of its output, in order; ``…`` matches any text. Without a shell block before it, it is not
+  compared.
+- ``python`` and ``pycon``: one program per page; the output of ``pycon`` is compared.
+- a block with ``:caption: NAME`` is written to a file of that name, as are included files that are not Python.
+- a block after a line ``% not run: why`` is skipped.
 
-A line ``% with: demo`` puts the demo's city into the folder, ``% with: postgresql`` a server behind PGHOST.
+A line ``% with: demo`` writes the demo's city into the folder; ``% with: postgresql`` starts a server at PGHOST.
 """
 
 from __future__ import annotations
@@ -161,10 +162,10 @@ class Reader:
 
     def _session(self, block: Block) -> None:
         test = doctest.DocTestParser().get_doctest(block.text, self.names, self.page.name, None, block.line)
-        told = io.StringIO()
-        failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=told.write, clear_globs=False)
+        output = io.StringIO()
+        failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=output.write, clear_globs=False)
         self.names.update(test.globs)
-        assert not failed, told.getvalue()
+        assert not failed, output.getvalue()
 
 
 def _shell(command: str) -> tuple[str, int]:

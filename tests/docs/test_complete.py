@@ -1,4 +1,4 @@
-"""The docs tell everything that there is, and nothing that is not there: held against the code, without a build."""
+"""The docs describe every public name, command, option and code, and no others (compared without a build)."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ def test_every_outcome_year_report_and_layout_is_there() -> None:
     assert pages == {f"layout-{name}.md" for name in layouts.names()}
 
 
-def test_every_generated_text_stands_on_a_page() -> None:
+def test_every_generated_text_is_on_a_page() -> None:
     shown = re.findall(r"_generated/([\w.-]+)", PROSE)
     own = {name for name in GENERATED if not name.startswith(("api-", "layout-"))}
     assert own <= set(shown)
     assert {"_generated/api-*", "_generated/layout-*"} <= set(PROSE.split())
 
 
-def test_every_example_stands_on_a_page() -> None:
+def test_every_example_is_on_a_page() -> None:
     shown = {Path(path).name for path in re.findall(r"\.\./examples/([\w./-]+)", PROSE)}
     there = {path.name for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix != ".pyc"}
     assert shown == there
@@ -190,25 +190,25 @@ def test_every_call_in_the_docs_is_one() -> None:
                 "-h",
                 "--help",
             }
-            strange = [word for word in words if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in options]
-            assert not strange, f"{page}: kokin {' '.join(words)}"
+            unknown = [word for word in words if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in options]
+            assert not unknown, f"{page}: kokin {' '.join(words)}"
 
 
-def test_every_command_is_shown_and_every_option_told() -> None:
+def test_every_command_and_option_is_documented() -> None:
     used = {names for _, words in calls() for names in COMMANDS if list(names) == words[: len(names)]}
     assert set(COMMANDS) == used, "no page shows how it is called"
     for names, command in COMMANDS.items():
-        (told,) = re.findall(
+        (text,) = re.findall(
             rf"^## kokin {' '.join(names)}\n\n```text\n(.*?)```", GENERATED["cli.md"], re.MULTILINE | re.DOTALL
         )
-        # Lines are folded, and Japanese ones between any two characters.
-        said = "".join(told.split())
+        # Lines are wrapped, in Japanese between any two characters.
+        shown = "".join(text.split())
         for parameter in command.params:
-            # A backspace tells click to keep a paragraph as it is folded.
+            # A backspace makes click keep the line breaks of a paragraph.
             help_text = "".join((parameter.help or "").replace("\b", "").split())
             assert help_text, f"kokin {' '.join(names)}: {parameter.name} has no help"
-            assert help_text in said, f"kokin {' '.join(names)}: {help_text}"
-            assert parameter.opts[0] in said or parameter.param_type_name == "argument"
+            assert help_text in shown, f"kokin {' '.join(names)}: {help_text}"
+            assert parameter.opts[0] in shown or parameter.param_type_name == "argument"
 
 
 # --- words in prose ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The Japanese catalogues hold what the English pages say now: all of it, with the same code, links and numbers."""
+"""The Japanese catalogs are complete and current, and keep code, links and numbers of the English pages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_message_is_translated(page):
 
 
 @pytest.mark.parametrize("page", CATALOGS)
-def test_nothing_stands_in_a_catalogue_that_no_page_says(page):
+def test_no_catalog_has_an_obsolete_message(page):
     assert not CATALOGS[page].obsolete, RENEW
 
 

@@ -14,7 +14,7 @@ from kokin.matching._groups import starts_of_runs
 
 #: The status of a slip by code, in the order in which slips with the same key are preferred.
 SLIP_STATUSES = ("open", "superseded", "cancelled")
-#: Codes of :data:`SLIP_STATUSES`.
+#: Codes of ``SLIP_STATUSES``.
 OPEN, SUPERSEDED, CANCELLED = range(3)
 
 _NO_DUE_DATE = np.iinfo(np.int32).max

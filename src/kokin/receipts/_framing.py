@@ -138,7 +138,7 @@ Piece = Block | Lines | Frame | Blank
 
 @dataclass(frozen=True)
 class FileFraming:
-    """How the records of a file are separated, as :func:`detect` infers it from the first bytes."""
+    """How the records of a file are separated, as ``detect`` infers it from the first bytes."""
 
     newline: bytes
     """After each record; empty where records have none."""
