@@ -1,4 +1,4 @@
-"""Who may import whom, and what an import may cost."""
+"""The layers of the packages, import cycles, and the cost of an import."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 import kokin
 
 PACKAGE = Path(kokin.__file__).parent
-ROOMS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+PACKAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
-# The floors of the house, each room on one. Those of the ground floor stand on one another in this order.
-FLOORS = [
+# The packages by layer, from the lowest. Those of layer 0 depend on one another in this order.
+LAYERS = [
     {"issues"},
     {"text"},
     {"model"},
@@ -30,9 +30,9 @@ FLOORS = [
     {"demo", "spark"},
     {"cli"},
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 
-# Arrow, XML, databases and arithmetic in columns: what a caller who needs none of them must not wait for.
+# Heavy dependencies (Arrow, XML, databases, arrays), which callers who need none of them must not wait for.
 HEAVY = ("pyarrow", "numpy", "lxml", "sqlalchemy", "reportlab", "xlsxwriter", "holidays", "pandas", "polars")
 
 
@@ -45,7 +45,7 @@ MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
 
 
 def imports(nodes: Iterator[ast.AST]) -> Iterator[str]:
-    """The modules of the package that these statements name."""
+    """Yield the modules of Kokin that these statements import."""
     for node in nodes:
         match node:
             case ast.Import(names=names):
@@ -55,44 +55,47 @@ def imports(nodes: Iterator[ast.AST]) -> Iterator[str]:
                 yield from found or ({module} & MODULES.keys())
 
 
-def rooms_of(path: Path) -> set[str]:
+def packages_of(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {name.split(".")[1] for name in imports(ast.walk(tree)) if name != "kokin"}
 
 
-def test_every_room_has_its_floor() -> None:
-    assert set(FLOOR) == ROOMS
+def test_every_package_has_a_layer() -> None:
+    assert set(LAYER) == PACKAGES
 
 
-@pytest.mark.parametrize("room", sorted(ROOMS))
-def test_a_room_imports_from_lower_floors_only(room: str) -> None:
-    wanted = {
-        (name_of(path), other) for path in (PACKAGE / room).rglob("*.py") for other in rooms_of(path) if other != room
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_a_package_imports_from_lower_layers_only(package: str) -> None:
+    imported = {
+        (name_of(path), other)
+        for path in (PACKAGE / package).rglob("*.py")
+        for other in packages_of(path)
+        if other != package
     }
-    assert {(module, other) for module, other in wanted if FLOOR[other] >= FLOOR[room]} == set()
+    assert {(module, other) for module, other in imported if LAYER[other] >= LAYER[package]} == set()
 
 
-def test_another_rooms_private_modules_are_left_alone() -> None:
-    taken = {
+def test_private_modules_of_another_package_are_not_imported() -> None:
+    private_imports = {
         (module, other)
         for module, path in MODULES.items()
         for other in imports(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         if any(part.startswith("_") for part in other.split(".")[2:]) and other.split(".")[1] != module.split(".")[1]
     }
-    assert taken == set()
+    assert private_imports == set()
 
 
-def test_no_module_is_imported_in_a_circle() -> None:
-    # What stands in a function or under TYPE_CHECKING is not imported while modules are made.
+def test_modules_do_not_import_each_other_in_a_cycle() -> None:
+    # Imports in functions and under TYPE_CHECKING do not run when a module is imported.
     graph = {
         module: set(imports(iter(ast.parse(path.read_text(encoding="utf-8")).body))) for module, path in MODULES.items()
     }
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
 def loaded_by(code: str) -> set[str]:
-    shown = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint('\\n' + ' '.join(sys.modules))"
-    run = subprocess.run([sys.executable, "-I", "-c", shown], capture_output=True, text=True, check=True)
+    script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint('\\n' + ' '.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     return set(run.stdout.splitlines()[-1].split())
 
 
@@ -109,7 +112,7 @@ def test_a_light_import_stays_light(code: str) -> None:
     assert loaded_by(code) & set(HEAVY) == set()
 
 
-def test_the_rooms_are_found_when_they_are_named() -> None:
+def test_packages_are_imported_when_they_are_accessed() -> None:
     assert "kokin.elqr" in loaded_by("import kokin; kokin.elqr.ElQr")
     assert set(kokin.__all__) <= set(dir(kokin))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

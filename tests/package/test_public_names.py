@@ -1,4 +1,4 @@
-"""The names that others rely on: told in ``__all__``, sorted, complete, each with one home."""
+"""The public names: listed in ``__all__``, sorted, complete, each defined in one package."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ import pytest
 import kokin
 
 PACKAGE = Path(kokin.__file__).parent
-ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
-def room(name: str) -> ModuleType:
+def package_of(name: str) -> ModuleType:
     return importlib.import_module(f"kokin.{name}")
 
 
 def names_bound(module: ModuleType) -> set[str]:
-    """What the room itself defines or takes from its own modules, by a name without an underscore."""
+    """Return the names without an underscore that a package defines or imports from its own modules."""
     bound: set[str] = set()
     for node in ast.parse(inspect.getsource(module)).body:
         match node:
@@ -38,9 +38,9 @@ def names_bound(module: ModuleType) -> set[str]:
     return {name for name in bound if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", PACKAGES)
 def test_all_is_sorted_and_complete(name: str) -> None:
-    module = room(name)
+    module = package_of(name)
     names = module.__all__
     # As the linter sorts them: CONSTANTS, Classes, functions; numbers by value.
     natural = [[int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)] for name in names]
@@ -50,19 +50,19 @@ def test_all_is_sorted_and_complete(name: str) -> None:
     assert all(hasattr(module, name) for name in names)
 
 
-def test_each_thing_has_one_home() -> None:
+def test_each_public_name_has_one_package() -> None:
     homes: dict[object, list[str]] = defaultdict(list)
-    for name in ROOMS:
-        for public in room(name).__all__:
-            item = getattr(room(name), public)
+    for name in PACKAGES:
+        for public in package_of(name).__all__:
+            item = getattr(package_of(name), public)
             if inspect.isclass(item) or inspect.isfunction(item):
                 homes[item].append(f"{name}.{public}")
     assert [names for names in homes.values() if len(names) > 1] == []
 
 
-def test_the_top_names_the_rooms_that_others_import() -> None:
+def test_kokin_lists_the_packages_that_others_import() -> None:
     # Arrow helpers serve the other packages, the demo and the command serve the shell.
-    assert sorted({*kokin.__all__, "cli", "_arrow", "demo"}) == ROOMS
+    assert sorted({*kokin.__all__, "cli", "_arrow", "demo"}) == PACKAGES
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_a_type_checker_may_look_inside() -> None:
     assert (PACKAGE / "py.typed").exists()
 
 
-@pytest.mark.parametrize("name", ["kokin", *(f"kokin.{name}" for name in ROOMS)])
+@pytest.mark.parametrize("name", ["kokin", *(f"kokin.{name}" for name in PACKAGES)])
 def test_dir_lists_the_names_that_load_later(name: str) -> None:
-    """In a process of its own, for a name that was used once is listed anyway."""
-    shown = f"import {name}; print(*sorted(set({name}.__all__) - set(dir({name}))))"
-    run = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    """In a new process, because a name that was used once is listed in any case."""
+    script = f"import {name}; print(*sorted(set({name}.__all__) - set(dir({name}))))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []

@@ -85,6 +85,7 @@ def column_label(name: str, number: int) -> str:
 
 def iter_batches(rows: ArrowStreamExportable, size: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows in batches of at most ``size`` rows, and at least one batch; a stream is read lazily."""
+    source: Any
     if isinstance(rows, pa.RecordBatchReader):
         source = rows
     elif isinstance(rows, pa.Table | pa.RecordBatch) or not hasattr(rows, "__arrow_c_stream__"):

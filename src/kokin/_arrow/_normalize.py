@@ -166,7 +166,7 @@ def _normalize_dates(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     dates = from_numpy(days, pa.date32(), valid)
     if (is_day | ~valid).all():
         return pa.chunked_array([dates])
-    kind = pa.timestamp("s", pa.lib.tzinfo_to_string(JAPAN) if has_zone else None)
+    kind = pa.timestamp("s", "+09:00" if has_zone else None)
     moments = from_numpy(seconds - (_JAPAN_SECONDS if has_zone else 0), pa.int64(), valid).cast(kind)
     return pa.chunked_array([pc.if_else(bool_array(is_day), dates.cast(pa.string()), moments.cast(pa.string()))])
 
