@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -100,7 +101,7 @@ class Decoder:
                 ],
                 any(f.type is FieldType.KANJI for f in kind.fields),
             )
-            for name, kind in layout.kinds.items()
+            for name, kind in layout.records.items()
         ]
 
     @property
@@ -111,15 +112,14 @@ class Decoder:
     def decode(self, frame: Frame, only: frozenset[str] | None = None) -> RawRecord:
         """Return the record of a frame with all of its issues; ``only`` limits a fixed-width record to some fields."""
         issues: list[Issue] = []
-        name, values = "", {}
+        # A row that cannot be split is still one: a CSV has one kind.
+        name, values = "" if self.framing.width else self._kinds[0].name, {}
         try:
             kind, cells = self._slices(frame, issues, only) if self.framing.width else self._row(frame)
             name = kind.name
             values = self._values(kind, cells, frame, issues)
         except InvalidInputError as error:
             issues += [self._in_frame(issue, frame) for issue in error.issues]
-        if not name and not self.framing.width:  # a row that cannot be split is still one: a CSV has one kind
-            name = self._kinds[0].name
         return RawRecord(name, frame.record_no, frame.byte_offset, frame.raw, values, issues)
 
     def _row(self, frame: Frame) -> tuple[_Kind, list[_Cell]]:
@@ -151,10 +151,7 @@ class Decoder:
     def _values(self, kind: _Kind, cells: list[_Cell], frame: Frame, issues: list[Issue]) -> dict[str, Any]:
         """Return the values of cells; their errors and warnings are appended to ``issues``."""
         values: dict[str, Any] = {}
-        if not cells:
-            return values
-        unknown_byte = self._unknown_byte(kind, cells, frame)
-        if unknown_byte:
+        if unknown_byte := self._unknown_byte(kind, cells, frame):
             issues.append(unknown_byte)
         warnings: list[Issue] = []
         for f, read, cell in cells:
@@ -163,19 +160,15 @@ class Decoder:
             except InvalidInputError as error:
                 if not (unknown_byte and error.issues[0].code == "BYTE_UNKNOWN"):
                     issues.append(self._in_field(error.issues[0], f.id, frame, kind))
-            if warnings:
-                issues += [self._in_field(warning, f.id, frame, kind) for warning in warnings]
-                warnings.clear()
+            issues += [self._in_field(warning, f.id, frame, kind) for warning in warnings]
+            warnings.clear()
         return values
 
     def _unknown_byte(self, kind: _Kind, cells: list[_Cell], frame: Frame) -> Issue | None:
         """Return the issue of the first byte that the character set of the layout does not have."""
         if not kind.has_kanji:
-            try:
+            with suppress(InvalidInputError):  # the loop below finds the cell
                 decode_cell(b"".join([cell for _, _, cell in cells]), self.layout.encoding)
-            except InvalidInputError:
-                pass  # the loop below finds the cell
-            else:
                 return None
         for f, _, cell in cells:
             try:
@@ -209,15 +202,10 @@ class Decoder:
 
 def _matches(kind: RecordKind, body: bytes) -> bool:
     """Whether a record is of a kind, as far as its bytes reach."""
-    for name in kind.tell_by:
-        const = (kind.by_id[name].const or "").encode()
-        if not body.startswith(const, kind.offsets[name]):
-            return False
-    for name in kind.digits:
-        start = kind.offsets[name]
-        if not body[start : start + kind.by_id[name].length].isdigit():
-            return False
-    return True
+    starts = [(kind.offsets[name], kind.by_id[name].length) for name in kind.digits]
+    return all(body.startswith(const, start) for start, const in kind.consts) and all(
+        body[start : start + length].isdigit() for start, length in starts
+    )
 
 
 # --- from values to a receipt -----------------------------------------------------------------------------------------
@@ -237,9 +225,7 @@ class _Step:
 class ReceiptMapping:
     """Maps detail records to the columns of a receipt, as the layout's ``[receipt]`` and ``[identity]`` say.
 
-    Args:
-        layout: Has a mapping for every column that it can fill.
-        fields: The fields that the file has; a column that needs another one is left out.
+    ``fields`` are those that the file has; a column that needs another one is left out.
     """
 
     def __init__(self, layout: Layout, fields: Collection[str]) -> None:
@@ -249,6 +235,8 @@ class ReceiptMapping:
             for name, source in layout.receipt.items()
             if source.rules or all(path.startswith("header.") or path in fields for path in source.ids)
         }
+        #: Those of ``kind``.
+        self.rules = self.sources["kind"].rules if "kind" in self.sources else []
         self.key = PaymentKey(layout, fields)
         #: The canonical columns that the file has.
         self.columns = [*self.sources, *self.key.columns]
@@ -290,8 +278,7 @@ class ReceiptMapping:
         """Whether a detail record reports a payment or its reversal, and not, for example, 振替不能."""
         if self.layout.paid is not None:
             return as_code(record.get(self.layout.paid.field)) in self.layout.paid.codes
-        rules = self.sources["kind"].rules if "kind" in self.sources else []
-        return not rules or _first_match(rules, record) is not None
+        return not self.rules or _first_match(self.rules, record) is not None
 
 
 def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
@@ -309,15 +296,11 @@ def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
         value = source.values[code]
     if value is None:
         return source.blank, None
-    if field_type is None:
-        return value, None
     try:
-        return field_type.check(value), None
+        return (value if field_type is None else field_type.check(value)), None
     except PydanticCustomError as error:
-        if source.over == "cut" and isinstance(field_type, Text):
-            return value[: field_type.width], None
         if source.over != "refuse":
-            return None, None
+            return (value[: field_type.width] if source.over == "cut" and isinstance(field_type, Text) else None), None
         context = error.context or {}
         path = (source.ids or [step.name])[0]
         return None, Issue(error.type, field=path, expected=context["expected"], found=context["found"])
@@ -337,9 +320,7 @@ def _getter(source: Source) -> Callable[[Values, Values], Any]:
         return joined
     if source.first:
         choices = [_getter(Source(field=path)) for path in source.first]
-        return lambda record, header: next(
-            (value for get in choices if (value := get(record, header)) is not None), None
-        )
+        return lambda record, header: next((v for get in choices if (v := get(record, header)) is not None), None)
     if source.rules:
         return lambda record, header: _first_match(source.rules, record)
     if not source.field:
@@ -358,7 +339,8 @@ def as_code(value: Any) -> str:
 def _first_match(rules: list[Rule], record: Values) -> str | None:
     """Return the value of the first rule whose conditions a record meets."""
     for rule in rules:
-        is_met = all(as_code(record.get(name)) in codes for name, codes in rule.where.items())
-        if is_met and (rule.given is None or record.get(rule.given) is not None):
+        if all(as_code(record.get(name)) in codes for name, codes in rule.where.items()) and (
+            rule.given is None or record.get(rule.given) is not None
+        ):
             return rule.value
     return None

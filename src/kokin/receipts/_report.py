@@ -213,6 +213,6 @@ def _compare_records(file: ReceiptFile, stream: BinaryIO, candidates: Iterable[t
     for offset, number in candidates:
         frame = frame_at(stream, file.framing, number, offset)
         earlier = first_number.setdefault(frame.raw, number)
-        kind = file.layout.kinds.get(decoder.decode(frame).kind)
+        kind = file.layout.records.get(decoder.decode(frame).kind)
         if earlier != number and kind and kind.role == "data":
             yield Issue("RECORD_REPEATED", found=f"record {earlier}", location=Location(file.source, number, offset))

@@ -100,7 +100,7 @@ class TotalsChecker:
     def __init__(self, layout: Layout, file: str, totals: Totals, issues: FileIssues) -> None:
         self.layout, self.file, self.totals, self.issues = layout, file, totals, issues
         self._sums = [_Sum(total) for total in layout.totals]
-        self._roles = {kind.role for kind in layout.kinds.values()}
+        self._roles = {kind.role for kind in layout.records.values()}
         #: What the record before was: "start" (none), "batch" (a header or detail), "after" (a trailer), "ended".
         self._stage = "start" if "header" in self._roles else "batch"
         #: Headers and trailers with totals that are not compared yet.
@@ -109,7 +109,7 @@ class TotalsChecker:
 
     def add_record(self, record: RawRecord) -> None:
         """Check the place of a header, trailer or end record in the order of the file, and compare its totals."""
-        role = self.layout.kinds[record.kind].role
+        role = self.layout.records[record.kind].role
         if role not in self._expected_roles():
             self._reject_order(record, role)
         if role == "header":
@@ -210,7 +210,7 @@ class TotalsChecker:
     def _compare_total(self, record: RawRecord, counted: _Sum, declared: int) -> None:
         total = counted.total
         name, is_equal = f"{record.kind}.{total.field}", declared == counted.exact
-        location = self._location(record, self.layout.kinds[record.kind].offsets[total.field])
+        location = self._location(record, self.layout.records[record.kind].offsets[total.field])
         is_explained = counted.may_be(declared)
         is_warning = is_explained or (not is_equal and total.warn)
         self.totals.declared.append(DeclaredTotal(name, declared, counted.exact, location, is_warning))

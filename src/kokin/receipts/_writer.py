@@ -230,7 +230,7 @@ class _Writer:
         declared = {
             total.field: self._declared(total, counted)
             for total, counted in zip(self.layout.totals, sums, strict=True)
-            if self.layout.kinds[total.record] is kind
+            if self.layout.records[total.record] is kind
         }
         values = {**values, **declared}
         return b"".join(self._encode_column(field, [values.get(field.id)])[0] for field in kind.fields) + self.newline
@@ -319,7 +319,7 @@ def _chunks(source: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
 
 def _with_values(file: ReceiptFile, columns: list[str], record: RawRecord, values: Mapping[str, Any]) -> bytes:
     """Return the bytes of a record with new values in some fields."""
-    kind = file.layout.kinds[record.kind]
+    kind = file.layout.records[record.kind]
     cells = {}
     for name, value in values.items():
         try:

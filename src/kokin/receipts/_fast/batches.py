@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow import BoolArray, UInt8Array, int64_array
 from kokin.receipts._columns import array_of, record_schema
-from kokin.receipts._fast.ascii_words import equals, not_digits
+from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows
 from kokin.receipts._framing import Blank, Block, Frame, Lines, blocks
@@ -46,7 +46,7 @@ def _csv_matrix(layout: Layout, columns: list[str]) -> CsvMatrix | None:
 
 
 def _detail_kinds(layout: Layout, matrix: CsvMatrix | None) -> list[RecordKind]:
-    return [matrix.kind] if matrix else [kind for kind in layout.kinds.values() if kind.role == "data"]
+    return [matrix.kind] if matrix else [kind for kind in layout.records.values() if kind.role == "data"]
 
 
 class _BatchReader:
@@ -79,11 +79,12 @@ class _BatchReader:
                 case Block():
                     yield from self._block(piece)
                 case Lines():
-                    yield from self._lines(piece)
+                    assert self._matrix is not None  # lines are those of a CSV
+                    rows = self._matrix.rows(piece)
+                    yield from self._columns(self._readers[0], rows, 0, *self._matrix.matrix(rows))
         yield from self._flush()
 
     def _singly(self, frames: Iterable[Frame]) -> Iterator[pa.RecordBatch]:
-        """Have the session process records one by one."""
         for frame in frames:
             self._pending += self._processed(frame)
             if len(self._pending) >= BATCH_ROWS:
@@ -99,13 +100,6 @@ class _BatchReader:
             pending, self._pending = self._pending, []
             yield receipt_batch(pending, self._schema)
 
-    def _lines(self, lines: Lines) -> Iterator[pa.RecordBatch]:
-        """Read lines of a CSV column by column."""
-        assert self._matrix is not None
-        rows = self._matrix.rows(lines)
-        matrix, suspect = self._matrix.matrix(rows)
-        yield from self._columns(self._readers[0], matrix, rows, 0, suspect)
-
     def _block(self, block: Block) -> Iterator[pa.RecordBatch]:
         """Read consecutive records of one kind column by column; headers, trailers and unknown records singly.
 
@@ -116,26 +110,24 @@ class _BatchReader:
         edges = np.flatnonzero(np.diff(kinds, prepend=-2, append=-2)).tolist()
         for start, end in pairwise(edges):
             kind = int(kinds[start])
-            if kind < 0 or end - start < _MIN_RECORDS or not self.session.expects_data or not self._header_is_whole():
+            is_in_place = self.session.checker.expects_data and self._header_is_whole()
+            if kind < 0 or end - start < _MIN_RECORDS or not is_in_place:
                 yield from self._singly(block.frame(i) for i in range(start, end))
             else:
                 reader = self._readers[kind]
                 suspect = reader.charset.invalid(rows[start:end], rows.shape[1] - block.width)
-                yield from self._columns(reader, rows[start:end], block, start, suspect)
+                yield from self._columns(reader, block, start, rows[start:end], suspect)
 
     def _classify(self, rows: UInt8Array) -> npt.NDArray[np.int8]:
         """Return the index of the reader of each record, int8 (n,); -1 for a header, trailer or unknown record."""
         kinds = np.full(len(rows), -1, np.int8)
         for i, kind in reversed(list(enumerate(self._kinds))):
-            is_other = np.zeros(len(rows), np.bool_)
-            for name in kind.tell_by:
-                const = (kind.by_id[name].const or "").encode()
-                is_other |= ~equals(rows, kind.offsets[name], len(const), const)
+            other: BoolArray | None = None
+            for start, const in kind.consts:
+                other = union(other, ~equals(rows, start, len(const), const))
             for name in kind.digits:
-                invalid = not_digits(rows, kind.offsets[name], kind.by_id[name].length)
-                if invalid is not None:
-                    is_other |= invalid
-            kinds[~is_other] = i
+                other = union(other, not_digits(rows, kind.offsets[name], kind.by_id[name].length))
+            kinds[slice(None) if other is None else ~other] = i
         return kinds
 
     def _header_is_whole(self) -> bool:
@@ -145,16 +137,11 @@ class _BatchReader:
         return all(self.session.header.get(name) is not None for name in names)
 
     def _columns(
-        self, reader: ColumnReader, rows: UInt8Array, source: Block | CsvRows, start: int, suspect: BoolArray | None
+        self, reader: ColumnReader, source: Block | CsvRows, start: int, rows: UInt8Array, suspect: BoolArray | None
     ) -> Iterator[pa.RecordBatch]:
-        """Read records of one kind column by column.
+        """Read records of one kind, uint8 (n, stride), of which some are known to be ``suspect``.
 
-        Args:
-            reader: Of the kind.
-            rows: The bytes of the records, uint8 (n, stride).
-            source: Where the records come from.
-            start: The index of the first record in ``source``.
-            suspect: Records that are known to be suspect.
+        They are the records of ``source`` from the index ``start`` on.
         """
         block = reader.parse(rows, suspect)
         paid, amounts = reader.paid(block), reader.amounts(block)

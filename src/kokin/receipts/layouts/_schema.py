@@ -146,6 +146,11 @@ class RecordKind(_Table):
         return sum(field.length for field in self.fields)
 
     @cached_property
+    def consts(self) -> list[tuple[int, bytes]]:
+        """Offset and bytes of the constants that identify a record of this kind."""
+        return [(self.offsets[name], (self.by_id[name].const or "").encode()) for name in self.tell_by]
+
+    @cached_property
     def by_id(self) -> dict[str, Field]:
         """The fields by id."""
         return {field.id: field for field in self.fields}
@@ -274,6 +279,11 @@ class Total(_Table):
     warn: bool = False
     """Whether a difference is only a warning, because senders count differently."""
 
+    @property
+    def ids(self) -> list[str]:
+        """The fields of the detail records that the total reads."""
+        return [*self.where, *([self.sum] if self.sum else [])]
+
 
 class Csv(_Table):
     """Options of a CSV layout."""
@@ -327,11 +337,6 @@ class Layout(_Table):
     together: dict[str, list[str]] = {}
     """Groups of canonical fields: a record has all fields of a group or none of them."""
 
-    @property
-    def kinds(self) -> Mapping[str, RecordKind]:
-        """The kinds of record, by name."""
-        return self.records
-
     @cached_property
     def data(self) -> RecordKind:
         """The kind of detail record that is written: the last one, because special kinds precede the general one."""
@@ -384,10 +389,8 @@ class Layout(_Table):
     @cached_property
     def mapped(self) -> set[str]:
         """The fields of the data record that mappings, totals and conditions read."""
-        sources = [*self.receipt.values(), *self.bill.values()]
-        mapped = {path for source in sources for path in source.ids if not path.startswith("header.")}
-        mapped |= {path for path in self.identity.ids if not path.startswith("header.")} if self.identity else set()
-        mapped |= {name for total in self.totals for name in ([total.sum] if total.sum else []) + list(total.where)}
+        readers = [*self.receipt.values(), *self.bill.values(), *self.totals, self.identity or IdentityFields()]
+        mapped = {path for reader in readers for path in reader.ids if not path.startswith("header.")}
         return mapped | ({self.paid.field} if self.paid else set())
 
     def field_of(self, path: str) -> Field | None:
