@@ -21,7 +21,6 @@ from kokin.receipts.layouts import FieldType, Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 CHUNK_BYTES = 1 << 20
-_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ASCII_NEWLINES = (b"\r\n", b"\n", b"\r")
 # CR LF, NEL and CR NEL of EBCDIC, and the newlines of ASCII, which a transfer adds without translating the records.
 _EBCDIC_NEWLINES = (b"\r\x25", b"\r\x15", b"\r\n", b"\x25", b"\x15", b"\n", b"\r")
@@ -57,11 +56,6 @@ class Frame(NamedTuple):
     is_terminated: bool
     """Whether a newline, or the full width of a file without newlines, ends it; a cut record has neither."""
 
-    @property
-    def next_record_no(self) -> int:
-        """The number of the next record."""
-        return self.record_no + 1
-
 
 @dataclass(frozen=True)
 class _Consecutive:
@@ -72,11 +66,6 @@ class _Consecutive:
     byte_offset: int
     """Of its first byte, from the start of the file."""
     count: int
-
-    @property
-    def next_record_no(self) -> int:
-        """The number of the next record."""
-        return self.record_no + self.count
 
 
 @dataclass(frozen=True)
@@ -136,6 +125,10 @@ class Lines(_Consecutive):
 Piece = Block | Lines | Frame | Blank
 
 
+def _next_record_no(piece: Piece) -> int:
+    return piece.record_no + (1 if isinstance(piece, Frame) else piece.count)
+
+
 @dataclass(frozen=True)
 class FileFraming:
     """How the records of a file are separated, as :func:`detect` infers it from the first bytes."""
@@ -180,11 +173,6 @@ class FileFraming:
             return f"rows ending in {newline}"
         end = f"and {newline}" if newline else "without newline"
         return f"{self.width} bytes {end}{', EBCDIC' if self.ebcdic else ''}"
-
-
-def byte_order_mark(head: bytes) -> bytes:
-    """Return the byte order mark at the beginning of a file, or no bytes."""
-    return next((mark for mark in _BOMS if head.startswith(mark)), b"")
 
 
 def is_blank(content: bytes, layout: Layout) -> bool:
@@ -278,7 +266,7 @@ def _without_padded_line(lines: Lines) -> tuple[list[Lines], Frame | None]:
     if raw == raw.rstrip(_PADDING):
         return [lines], None
     others = [replace(lines, count=lines.count - 1, content=lines.content[:start])] if start else []
-    return others, Frame(lines.next_record_no - 1, lines.byte_offset + start, raw, True)
+    return others, Frame(_next_record_no(lines) - 1, lines.byte_offset + start, raw, True)
 
 
 def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
@@ -294,7 +282,7 @@ def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
         pieces, end = (_fixed if framing.width else _csv)(content, record_no, offset, framing)
         for piece in pieces:
             yield piece
-            record_no = piece.next_record_no
+            record_no = _next_record_no(piece)
         offset, rest = offset + end, content[end:]
         # The end of the rest may be all but one byte of a newline.
         while newline and len(rest) >= framing.max_line_bytes + len(newline):
@@ -383,7 +371,7 @@ def _group_lines(lines: list[bytes], record_no: int, offset: int, framing: FileF
             pieces = [Blank(record_no, offset, count, bool(content.strip(framing.blank_bytes)))]
         for piece in pieces:
             yield piece
-            record_no = piece.next_record_no
+            record_no = _next_record_no(piece)
         offset += len(content) + newline * count
 
 
@@ -427,7 +415,7 @@ def _csv_pieces(content: bytes, record_no: int, offset: int, framing: FileFramin
             pieces = _split_lines(lines, record_no, framing)
         for piece in pieces:
             yield piece
-            record_no = piece.next_record_no
+            record_no = _next_record_no(piece)
 
 
 def _line_kinds(content: bytes, starts: Int64Array, ends: Int64Array, framing: FileFraming) -> npt.NDArray[np.int8]:

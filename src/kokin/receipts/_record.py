@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -192,8 +192,7 @@ class Decoder:
 
     def _in_field(self, issue: Issue, field_id: str, frame: Frame, kind: _Kind) -> Issue:
         """Return the issue of a cell with its field and location."""
-        location = self._location(field_id, frame, kind, issue.location.byte or 0)
-        return Issue(issue.code, field=field_id, expected=issue.expected, found=issue.found, location=location)
+        return replace(issue, field=field_id, location=self._location(field_id, frame, kind, issue.location.byte or 0))
 
     def _in_frame(self, issue: Issue, frame: Frame) -> Issue:
         """Return the issue of a record with its location."""

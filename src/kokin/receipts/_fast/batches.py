@@ -15,7 +15,7 @@ from kokin._arrow import BoolArray, UInt8Array, int64_array
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, supports_kind
-from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows
+from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows, split_lines
 from kokin.receipts._framing import Blank, Block, Frame, Lines, blocks
 from kokin.receipts._record import Decoder
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
@@ -32,7 +32,7 @@ def supports(layout: Layout, columns: list[str]) -> bool:
     return (
         bool(layout.receipt)
         and not layout.xml
-        and all(supports_kind(layout, kind) for kind in _detail_kinds(layout, _csv_matrix(layout, columns)))
+        and all(supports_kind(layout, kind) for kind in _detail_kinds(layout, columns)[1])
     )
 
 
@@ -41,12 +41,10 @@ def batches(session: Session, stream: BinaryIO, *, raw: bool) -> Iterator[pa.Rec
     return _BatchReader(session, raw=raw).batches(stream)
 
 
-def _csv_matrix(layout: Layout, columns: list[str]) -> CsvMatrix | None:
-    return CsvMatrix(layout, columns) if layout.csv else None
-
-
-def _detail_kinds(layout: Layout, matrix: CsvMatrix | None) -> list[RecordKind]:
-    return [matrix.kind] if matrix else [kind for kind in layout.records.values() if kind.role == "data"]
+def _detail_kinds(layout: Layout, columns: list[str]) -> tuple[CsvMatrix | None, list[RecordKind]]:
+    """Return the matrix of a CSV, and the kinds of detail records: that of the matrix, or those of the layout."""
+    matrix = CsvMatrix(layout, columns) if layout.csv else None
+    return matrix, [matrix.kind] if matrix else [kind for kind in layout.records.values() if kind.role == "data"]
 
 
 class _BatchReader:
@@ -60,11 +58,9 @@ class _BatchReader:
         self.session, self.raw, self.layout = session, raw, session.layout
         self._schema = record_schema(session.mapping.columns, raw=raw)
         self._framing = session.decoder.framing
-        self._matrix = _csv_matrix(self.layout, session.decoder.columns)
-        self._kinds = _detail_kinds(self.layout, self._matrix)
-        self._readers = [
-            ColumnReader(self.layout, kind, session.mapping, session.decoder.reference_date) for kind in self._kinds
-        ]
+        self._matrix, self._kinds = _detail_kinds(self.layout, session.decoder.columns)
+        date = session.decoder.reference_date
+        self._readers = [ColumnReader(self.layout, kind, session.mapping, date) for kind in self._kinds]
         self._pending: list[ParsedRecord] = []
 
     def batches(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
@@ -80,20 +76,15 @@ class _BatchReader:
                     yield from self._block(piece)
                 case Lines():
                     assert self._matrix is not None  # lines are those of a CSV
-                    rows = self._matrix.rows(piece)
+                    rows = split_lines(piece, self._matrix.margin)
                     yield from self._columns(self._readers[0], rows, 0, *self._matrix.matrix(rows))
         yield from self._flush()
 
     def _singly(self, frames: Iterable[Frame]) -> Iterator[pa.RecordBatch]:
-        for frame in frames:
-            self._pending += self._processed(frame)
+        for parsed in map(self.session.process, frames):
+            self._pending += [parsed] * (parsed.receipt is not None)
             if len(self._pending) >= BATCH_ROWS:
                 yield from self._flush()
-
-    def _processed(self, frame: Frame, suspect_fields: frozenset[str] = frozenset()) -> list[ParsedRecord]:
-        """Have the session process a record; return it if it is a receipt."""
-        parsed = self.session.process(frame, suspect_fields)
-        return [] if parsed.receipt is None else [parsed]
 
     def _flush(self) -> Iterator[pa.RecordBatch]:
         if self._pending:
@@ -157,7 +148,7 @@ class _BatchReader:
         for i in np.flatnonzero(~block.valid).tolist():
             # In a CSV an unknown byte is looked for in the row as a whole.
             names = block.suspect_fields(i) if isinstance(source, Block) else frozenset[str]()
-            processed += self._processed(source.frame(start + i), names)
+            processed.append(self.session.process(source.frame(start + i), names))
         parts = []
         if count:
             columns = reader.arrays(block, None if count == len(rows) else paid, self.session.header)
@@ -168,14 +159,10 @@ class _BatchReader:
                 columns["raw"] = array_of([source.frame(i).raw for i in indexes.tolist()], pa.binary())
             names = self._schema.names
             parts.append(pa.record_batch([columns[name] for name in names], schema=self._schema))
-        if processed:
-            parts.append(receipt_batch(processed, self._schema))
-        if parts:
-            yield parts[0] if len(parts) == 1 else _merged(parts)
-
-
-def _merged(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """Return batches as one, in the order of the file."""
-    table = pa.Table.from_batches(parts)
-    order = pc.array_sort_indices(table["record_no"].combine_chunks())
-    return table.take(order).combine_chunks().to_batches()[0]
+        if receipts := [parsed for parsed in processed if parsed.receipt is not None]:
+            parts.append(receipt_batch(receipts, self._schema))
+        if len(parts) == 2:  # to one in the order of the file
+            table = pa.Table.from_batches(parts)
+            order = pc.array_sort_indices(table["record_no"].combine_chunks())
+            parts = table.take(order).combine_chunks().to_batches()
+        yield from parts

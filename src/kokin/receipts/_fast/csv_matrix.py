@@ -135,11 +135,8 @@ class CsvMatrix:
         #: The kind of record that a row becomes.
         self.kind = RecordKind(role="data", ja="", en="", fields=[_fixed_field(field) for field in self._fields])
         self._stride = max(self.kind.width, MIN_STRIDE)
-        self._margin = 2 * max(field.length for field in self._fields)
-
-    def rows(self, lines: Lines) -> CsvRows:
-        """Find the cells of lines."""
-        return split_lines(lines, self._margin)
+        #: Bytes that are cut out beyond the end of a chunk at most.
+        self.margin = 2 * max(field.length for field in self._fields)
 
     def matrix(self, rows: CsvRows) -> tuple[UInt8Array, BoolArray]:
         """Return the records that rows become, uint8 (n, stride), and which of them are suspect, bool (n,)."""

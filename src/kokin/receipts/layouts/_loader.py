@@ -69,12 +69,8 @@ def parse(text: str, name: str) -> Layout:
 
 
 def _toml_error(error: InvalidInputError) -> LayoutError:
-    return LayoutError(
-        [
-            Issue("LAYOUT_INVALID", field=issue.location.file, expected=issue.expected, found=issue.found)
-            for issue in error.issues
-        ]
-    )
+    values = [(issue.location.file, issue.expected, issue.found) for issue in error.issues]
+    return LayoutError([Issue("LAYOUT_INVALID", field=f, expected=e, found=found) for f, e, found in values])
 
 
 def _validate(tables: dict[str, Any], name: str) -> Layout:
@@ -109,7 +105,10 @@ def _key_path(location: Iterable[int | str], tables: Any) -> str:
     """Return a pydantic location as a path in the TOML file: ``records.data.fields[3] (amount).length``."""
     path, value = "", tables
     for step in location:
-        value = _item(value, step)
+        try:
+            value = value[step]
+        except (LookupError, TypeError):  # a location may name steps that the file does not contain
+            value = None
         if isinstance(step, int):
             path += f"[{step}]"
             if isinstance(value, dict) and "id" in value:
@@ -117,10 +116,3 @@ def _key_path(location: Iterable[int | str], tables: Any) -> str:
         else:
             path += f".{step}" if path else str(step)
     return path
-
-
-def _item(value: Any, step: int | str) -> Any:
-    """Return an item of a list or table, or ``None``: a location may name steps that the file does not contain."""
-    if isinstance(value, list):
-        return value[step] if isinstance(step, int) and step < len(value) else None
-    return value.get(step) if isinstance(value, dict) else None
