@@ -95,9 +95,9 @@ def cell_reader(field: Field, layout: Layout, reference_date: date | None) -> Ce
             raise field_error("WIDTH", f"at most {field.length} bytes", str(len(cell)))
         if null_value and cell == null_value:
             return None
-        if not cell.startswith(prefix):
+        if prefix and not cell.startswith(prefix):
             raise field_error("CODE_UNKNOWN", f"{field.prefix}...", shown_cell(cell, field))
-        value = parse(cell[len(prefix) :], warnings)
+        value = parse(cell[len(prefix) :] if prefix else cell, warnings)
         if codes is not None and value not in codes:
             raise field_error("CODE_UNKNOWN", "/".join(codes), shown_cell(cell, field))
         return value

@@ -23,6 +23,7 @@ from kokin.model import Receipt, Text, field_types
 from kokin.receipts._columns import array_of
 from kokin.receipts.layouts import IdentityFields, Layout
 
+#: Field to value.
 Values = Mapping[str, Any]
 _SEPARATOR = "|"
 # The percent sign is escaped first, because the escape of the separator contains one.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -14,12 +13,10 @@ from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Receipt, ReceiptKind, Text, field_types
 from kokin.receipts._fields import CellReader, cell_reader, decode_cell, field_error
 from kokin.receipts._framing import FileFraming, Frame, cell_starts, split_row
-from kokin.receipts._identity import PaymentKey
+from kokin.receipts._identity import PaymentKey, Values
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
-#: Field to value.
-Values = Mapping[str, Any]
 #: Kinds of receipts that people enter: they need an actor and a reason.
 MANUAL_KINDS = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
 
@@ -160,15 +157,19 @@ class Decoder:
             except InvalidInputError as error:
                 if not (unknown_byte and error.issues[0].code == "BYTE_UNKNOWN"):
                     issues.append(self._in_field(error.issues[0], f.id, frame, kind))
-            issues += [self._in_field(warning, f.id, frame, kind) for warning in warnings]
-            warnings.clear()
+            if warnings:
+                issues += [self._in_field(warning, f.id, frame, kind) for warning in warnings]
+                warnings.clear()
         return values
 
     def _unknown_byte(self, kind: _Kind, cells: list[_Cell], frame: Frame) -> Issue | None:
         """Return the issue of the first byte that the character set of the layout does not have."""
         if not kind.has_kanji:
-            with suppress(InvalidInputError):  # the loop below finds the cell
+            try:
                 decode_cell(b"".join([cell for _, _, cell in cells]), self.layout.encoding)
+            except InvalidInputError:
+                pass  # the loop below finds the cell
+            else:
                 return None
         for f, _, cell in cells:
             try:
@@ -338,8 +339,7 @@ def as_code(value: Any) -> str:
 def _first_match(rules: list[Rule], record: Values) -> str | None:
     """Return the value of the first rule whose conditions a record meets."""
     for rule in rules:
-        if all(as_code(record.get(name)) in codes for name, codes in rule.where.items()) and (
-            rule.given is None or record.get(rule.given) is not None
-        ):
+        is_met = all(as_code(record.get(name)) in codes for name, codes in rule.where.items())
+        if is_met and (rule.given is None or record.get(rule.given) is not None):
             return rule.value
     return None

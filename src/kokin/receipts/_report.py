@@ -130,12 +130,8 @@ def check(
 ) -> CheckResult:
     """Read a whole file and return its totals and issues. A rejected file is reported in the result, not raised.
 
-    In addition to the issues of a reader, duplicate detail records within the file are reported. The arguments are
-    those of :func:`kokin.receipts.open`.
-
-    Raises:
-        InvalidInputError: unknown or invalid layout, or missing reference date.
-        OSError: the file cannot be opened.
+    In addition to the issues of a reader, duplicate detail records within the file are reported. The arguments and the
+    errors are those of :func:`kokin.receipts.open`.
     """
     file = open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
     with suppress(FileRejectedError):  # reported in file.fatal_issues

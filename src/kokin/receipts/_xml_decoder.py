@@ -103,7 +103,8 @@ class _Document:
         #: Whether the root is a message (Document) and not a header (AppHdr); known after its first element.
         self.is_message = False
         self._transactions, self._layout = transactions, decoder.layout
-        self._issues, self._totals = decoder.issues, decoder.totals
+        self._messages = decoder.layout.xml.messages if decoder.layout.xml else []
+        self._issues, self._totals, self._location = decoder.issues, decoder.totals, Location(decoder.file, byte=offset)
         self._transcoder = Transcoder(encoding)
         self._parser = etree.XMLPullParser(
             ("start", "end"), tag=_TAGS, encoding="utf-8", remove_comments=True, remove_pis=True, **_SECURITY
@@ -148,14 +149,6 @@ class _Document:
         if not self.is_message and header is not None:
             raise rejection("XML_INVALID", header, "Document after AppHdr")
         return None if self.is_message else self.offset
-
-    @property
-    def _messages(self) -> list[str]:
-        return self._layout.xml.messages if self._layout.xml else []
-
-    @property
-    def _location(self) -> Location:
-        return Location(self._transactions.file, byte=self.offset)
 
     def _events(self) -> Iterator[RawRecord]:
         for event, element in self._parser.read_events():

@@ -82,7 +82,8 @@ class _BatchReader:
 
     def _singly(self, frames: Iterable[Frame]) -> Iterator[pa.RecordBatch]:
         for parsed in map(self.session.process, frames):
-            self._pending += [parsed] * (parsed.receipt is not None)
+            if parsed.receipt is not None:
+                self._pending.append(parsed)
             if len(self._pending) >= BATCH_ROWS:
                 yield from self._flush()
 

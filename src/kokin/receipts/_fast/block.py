@@ -156,7 +156,9 @@ class ColumnReader:
             null = union(null, equals(rows, start, length, f.none.encode()))
         parsed = ParsedField(null=null)
         if f.type in (FieldType.DIGITS, FieldType.BARCODE):
-            parsed.cells, suspect = cut(rows, start, length), not_digits(rows, start, length)
+            parsed.cells = cut(rows, start, length)
+            # Usually all are digits, which a single pass over the bytes finds out.
+            suspect = not_digits(rows, start, length) if (parsed.cells - np.uint8(ord("0"))).max() > 9 else None
         elif f.id in self._sums or f.id in self.layout.mapped:
             parsed.numbers, suspect = integer(rows, start, length)
         else:
@@ -244,10 +246,9 @@ class ColumnReader:
             chosen = chosen & _has_code(block.fields[name], self._codes[name], codes)
         if total.sum is None:
             return int(np.count_nonzero(chosen))
-        numbers = block.fields[total.sum].numbers
-        assert numbers is not None
-        null = block.fields[total.sum].null
-        return int(numbers[chosen if null is None else chosen & ~null].sum())
+        parsed = block.fields[total.sum]
+        assert parsed.numbers is not None
+        return int(parsed.numbers[without(chosen, parsed.null)].sum())
 
     def _meets(self, rule: Rule, block: ParsedBlock) -> BoolArray:
         """Whether each valid record meets a rule; a column that the file lacks is blank."""
