@@ -126,6 +126,7 @@ Piece = Block | Lines | Frame | Blank
 
 
 def _next_record_no(piece: Piece) -> int:
+    """Return the number of the record behind a piece."""
     return piece.record_no + (1 if isinstance(piece, Frame) else piece.count)
 
 

@@ -59,8 +59,8 @@ class _BatchReader:
         self._schema = record_schema(session.mapping.columns, raw=raw)
         self._framing = session.decoder.framing
         self._matrix, self._kinds = _detail_kinds(self.layout, session.decoder.columns)
-        date = session.decoder.reference_date
-        self._readers = [ColumnReader(self.layout, kind, session.mapping, date) for kind in self._kinds]
+        reference_date = session.decoder.reference_date
+        self._readers = [ColumnReader(self.layout, kind, session.mapping, reference_date) for kind in self._kinds]
         self._pending: list[ParsedRecord] = []
 
     def batches(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
@@ -162,7 +162,7 @@ class _BatchReader:
             parts.append(pa.record_batch([columns[name] for name in names], schema=self._schema))
         if receipts := [parsed for parsed in processed if parsed.receipt is not None]:
             parts.append(receipt_batch(receipts, self._schema))
-        if len(parts) == 2:  # to one in the order of the file
+        if len(parts) == 2:  # merge them in the order of the file
             table = pa.Table.from_batches(parts)
             order = pc.array_sort_indices(table["record_no"].combine_chunks())
             parts = table.take(order).combine_chunks().to_batches()

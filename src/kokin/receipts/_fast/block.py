@@ -157,7 +157,7 @@ class ColumnReader:
         parsed = ParsedField(null=null)
         if f.type in (FieldType.DIGITS, FieldType.BARCODE):
             parsed.cells = cut(rows, start, length)
-            # Usually all are digits, which a single pass over the bytes finds out.
+            # Usually all are digits, which a single pass over the bytes shows.
             suspect = not_digits(rows, start, length) if (parsed.cells - np.uint8(ord("0"))).max() > 9 else None
         elif f.id in self._sums or f.id in self.layout.mapped:
             parsed.numbers, suspect = integer(rows, start, length)
@@ -295,7 +295,7 @@ class ColumnReader:
         has_value = None if parsed.null is None else ~_choose(parsed.null, chosen)
         if f.type in _ARROW_TYPES:
             return from_numpy(_choose(parsed.numbers, chosen), _ARROW_TYPES[f.type], has_value)
-        start, cells = self.kind.offsets[path], parsed.cells
+        cells, start = parsed.cells, self.kind.offsets[path]
         if cells is None:
             cells = cut(block.rows, start, used_length(block.rows, start, f.length), chosen)
         elif chosen is not None:

@@ -25,15 +25,8 @@ def describe(layout: Layout) -> str:
         lines += [f"| {position} | length | type | id | 項目 | meaning | content |", "|--:|--:|---|---|---|---|---|"]
         for i, field in enumerate(kind.fields):
             start = kind.offsets[field.id] if layout.format == "fixed" else i + 1
-            cells = [
-                str(start),
-                str(field.length),
-                f"{field.type} {field.format or ''}".rstrip(),
-                field.id,
-                field.ja,
-                field.en,
-                _content(field),
-            ]
+            kind_of_value = f"{field.type} {field.format or ''}".rstrip()
+            cells = [str(start), str(field.length), kind_of_value, field.id, field.ja, field.en, _content(field)]
             lines.append("| " + " | ".join(cells) + " |")
     if layout.identity:
         lines += ["", "## identity", "", *_identity(layout.identity)]

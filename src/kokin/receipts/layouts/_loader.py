@@ -108,7 +108,7 @@ def _key_path(location: Iterable[int | str], tables: Any) -> str:
         try:
             value = value[step]
         except (LookupError, TypeError):  # a location may name steps that the file does not contain
-            value = None
+            value = {}
         if isinstance(step, int):
             path += f"[{step}]"
             if isinstance(value, dict) and "id" in value:
