@@ -177,8 +177,10 @@ def _date_inference(style: str, limits: Dates, reference_date: date | None) -> C
     """Return the function that infers the year, century or era that a format leaves out; ``None`` for a full year."""
     if reference_date is None or style not in _INFER:
         return None
-    years = {"years_back": limits.years_back, "years_ahead": limits.years_ahead}
-    return partial(_INFER[style], reference=reference_date, **({"months": limits.months} if style == "MMDD" else years))
+    distance = {"years_back": limits.years_back, "years_ahead": limits.years_ahead}
+    if style == "MMDD":
+        distance = {"months": limits.months}
+    return partial(_INFER[style], reference=reference_date, **distance)
 
 
 def _date_parser(field: Field, limits: Dates, reference_date: date | None) -> CellReader:

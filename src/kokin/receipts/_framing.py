@@ -232,9 +232,10 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     blank: Blank | None = None
     for piece in _split(stream, framing):
         if isinstance(piece, Blank):
-            first = blank or replace(piece, count=0)
-            is_damaged = first.is_damaged or piece.is_damaged
-            blank = replace(first, count=first.count + piece.count, is_damaged=is_damaged)
+            before, blank = blank, piece
+            if before:
+                is_damaged = before.is_damaged or piece.is_damaged
+                blank = replace(before, count=before.count + piece.count, is_damaged=is_damaged)
             continue
         if padded:
             yield padded

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from kokin.issues import InvalidInputError, Issue
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts.layouts._schema import Layout
 from kokin.text import file_name, load_toml, parse_toml
 
@@ -69,8 +70,9 @@ def parse(text: str, name: str) -> Layout:
 
 
 def _toml_error(error: InvalidInputError) -> LayoutError:
-    values = [(issue.location.file, issue.expected, issue.found) for issue in error.issues]
-    return LayoutError([Issue("LAYOUT_INVALID", field=f, expected=e, found=found) for f, e, found in values])
+    """Return the error of a TOML text with the name of the file as the field of its issues."""
+    changes: dict[str, Any] = {"code": "LAYOUT_INVALID", "location": Location()}
+    return LayoutError([replace(issue, field=issue.location.file, **changes) for issue in error.issues])
 
 
 def _validate(tables: dict[str, Any], name: str) -> Layout:
