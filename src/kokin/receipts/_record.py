@@ -299,9 +299,10 @@ def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
     try:
         return (value if field_type is None else field_type.check(value)), None
     except PydanticCustomError as error:
+        if source.over == "cut" and isinstance(field_type, Text):
+            return value[: field_type.width], None
         if source.over != "refuse":
-            is_cut = source.over == "cut" and isinstance(field_type, Text)
-            return (value[: field_type.width] if is_cut else None), None
+            return None, None
         context = error.context or {}
         path = (source.ids or [step.name])[0]
         return None, Issue(error.type, field=path, expected=context["expected"], found=context["found"])

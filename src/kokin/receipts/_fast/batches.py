@@ -131,10 +131,7 @@ class _BatchReader:
     def _columns(
         self, reader: ColumnReader, source: Block | CsvRows, start: int, rows: UInt8Array, suspect: BoolArray | None
     ) -> Iterator[pa.RecordBatch]:
-        """Read records of one kind, uint8 (n, stride), of which some are known to be ``suspect``.
-
-        They are the records of ``source`` from the index ``start`` on.
-        """
+        """Read the records of ``source`` from ``start`` on, uint8 (n, stride); some are known to be ``suspect``."""
         block = reader.parse(rows, suspect)
         paid, amounts = reader.paid(block), reader.amounts(block)
         unpaid = block.valid & ~paid
