@@ -36,7 +36,7 @@ OFFSETS = {
 
 @pytest.mark.parametrize(("layout", "record"), OFFSETS)
 def test_fields_start_at_the_offsets_of_the_standard(layout: str, record: str) -> None:
-    assert list(layouts.load(layout).kinds[record].offsets.values()) == OFFSETS[layout, record]
+    assert list(layouts.load(layout).records[record].offsets.values()) == OFFSETS[layout, record]
 
 
 def test_the_built_in_layouts() -> None:
@@ -58,7 +58,7 @@ def test_the_built_in_layouts() -> None:
     for name in layouts.names():
         layout = layouts.load(name)
         table = layouts.describe(layout)
-        assert all(f"| {field.id} |" in table for kind in layout.kinds.values() for field in kind.fields)
+        assert all(f"| {field.id} |" in table for kind in layout.records.values() for field in kind.fields)
         assert ("UNVERIFIED" in table) == (not layout.verified)
 
 

@@ -35,7 +35,7 @@ def synthetic(layout: str, rows: int = 40, newline: str | None = None) -> bytes:
 def fields(content: bytes, layout: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
     """Return the detail records, the header and the trailer of a file by the layout's field ids."""
     records = list(receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE).records())
-    kinds = layouts.load(layout).kinds
+    kinds = layouts.load(layout).records
     by_role: dict[str, list[dict[str, Any]]] = {"header": [{}], "data": [], "trailer": [{}], "end": []}
     for record in records:
         by_role[kinds[record.kind].role].append(dict(record.values))

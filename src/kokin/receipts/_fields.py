@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, time
 from functools import partial
 from typing import Any
@@ -35,6 +36,12 @@ _MAX_CACHED = 4096
 _NO_DATE = b"0-/ "
 # Of 43 digits from the right, 22 weigh three and 21 weigh one; each byte is its digit plus 48.
 _ASCII_ZEROS = 48 * (3 * 22 + 21)
+_INFER: dict[str, Callable[..., date]] = {
+    "MMDD": infer_year,
+    "YYMMDD": infer_century,
+    "wareki YYMMDD": infer_era,
+    "wareki or western YYMMDD": infer_era_or_century,
+}
 _WRITE_DATE: dict[str, Callable[[date], str]] = {
     "YYYY-MM-DD": lambda day: day.isoformat(),
     "YYYYMMDD": lambda day: f"{day:%Y%m%d}",
@@ -53,15 +60,9 @@ def field_error(code: str, expected: str = "", found: str = "", byte: int | None
 
 
 def decode_cell(cell: bytes, encoding: str) -> str:
-    """Decode a cell.
-
-    Raises:
-        InvalidInputError: a byte that the encoding does not have.
-    """
-    if encoding == "half-width":
-        return decode_half_width(cell)
-    if encoding == "cp932":
-        return decode_cp932(cell)
+    """Decode a cell; raises InvalidInputError for a byte that the encoding does not have."""
+    if encoding != "utf-8":
+        return (decode_half_width if encoding == "half-width" else decode_cp932)(cell)
     try:
         return cell.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -77,9 +78,7 @@ def cell_reader(field: Field, layout: Layout, reference_date: date | None) -> Ce
     It checks what any field may declare (constant, blank, width, null value, prefix, codes) and leaves the rest to the
     reader of the type. A date, a time or a code is read once per distinct cell, since a file has few of them.
     """
-    parse = _parser(field, layout, reference_date)
-    if field.prefix:
-        parse = _without_prefix(field, parse)
+    parse, prefix = _parser(field, layout, reference_date), field.prefix.encode()
     is_fixed, const = layout.format == "fixed", None if field.const is None else field.const.encode()
     codes = field.codes.keys() if field.codes and not field.open else None
     may_be_blank = field.blank or field.type in (FieldType.TEXT, FieldType.KANJI, FieldType.FILLER)
@@ -96,7 +95,9 @@ def cell_reader(field: Field, layout: Layout, reference_date: date | None) -> Ce
             raise field_error("WIDTH", f"at most {field.length} bytes", str(len(cell)))
         if null_value and cell == null_value:
             return None
-        value = parse(cell, warnings)
+        if prefix and not cell.startswith(prefix):
+            raise field_error("CODE_UNKNOWN", f"{field.prefix}...", shown_cell(cell, field))
+        value = parse(cell[len(prefix) :] if prefix else cell, warnings)
         if codes is not None and value not in codes:
             raise field_error("CODE_UNKNOWN", "/".join(codes), shown_cell(cell, field))
         return value
@@ -120,18 +121,6 @@ def _cached(read: CellReader) -> CellReader:
     return read_cell
 
 
-def _without_prefix(field: Field, parse: CellReader) -> CellReader:
-    """Remove the prefix of a field from its cells before they are parsed."""
-    prefix = field.prefix.encode()
-
-    def parse_rest(cell: bytes, warnings: list[Issue]) -> Any:
-        if not cell.startswith(prefix):
-            raise field_error("CODE_UNKNOWN", f"{field.prefix}...", shown_cell(cell, field))
-        return parse(cell[len(prefix) :], warnings)
-
-    return parse_rest
-
-
 def shown_cell(cell: bytes, field: Field) -> str:
     """Return a rejected cell as an issue may show it: empty for a personal field, without letters for any other."""
     return "" if field.sensitive else redact(cell.decode("cp932", "replace"))
@@ -143,13 +132,12 @@ def _parser(field: Field, layout: Layout, reference_date: date | None) -> CellRe
 
     def parse_digits(cell: bytes, warnings: list[Issue]) -> str:
         if not cell.isdigit():
-            raise _not_digits(cell, field)
+            byte = len(cell) - len(cell.lstrip(b"0123456789"))
+            raise field_error("NOT_DIGITS", "digits", shown_cell(cell, field), byte)
         return cell.decode()
 
     def parse_number(cell: bytes, warnings: list[Issue]) -> int:
-        if not cell.isdigit():
-            raise _not_digits(cell, field)
-        return int(cell)
+        return int(parse_digits(cell, warnings))
 
     def parse_text(cell: bytes, warnings: list[Issue]) -> str | None:
         value = decode_cell(cell, encoding)
@@ -159,19 +147,14 @@ def _parser(field: Field, layout: Layout, reference_date: date | None) -> CellRe
         return value.strip(" \u3000") or None
 
     def parse_barcode(cell: bytes, warnings: list[Issue]) -> str:
-        if not cell.isdigit():
-            raise _not_digits(cell, field)
+        digits = parse_digits(cell, warnings)
         if len(cell) != 44:
             raise field_error("WIDTH", "44 digits", f"{len(cell)} digits")
         total = 3 * sum(cell[42::-2]) + sum(cell[41::-2]) - _ASCII_ZEROS
-        if (total + cell[43] - 48) % 10:
-            warnings.append(
-                Issue("BARCODE_CHECK_DIGIT", field=field.id, expected=str(-total % 10), found=chr(cell[43]))
-            )
-        return cell.decode()
-
-    def parse_filler(cell: bytes, warnings: list[Issue]) -> None:
-        return None
+        if (total + int(digits[43])) % 10:
+            expected = str(-total % 10)
+            warnings.append(Issue("BARCODE_CHECK_DIGIT", field=field.id, expected=expected, found=digits[43]))
+        return digits
 
     match field.type:
         case FieldType.DIGITS:
@@ -187,33 +170,20 @@ def _parser(field: Field, layout: Layout, reference_date: date | None) -> CellRe
         case FieldType.TIME:
             return _time_parser(field)
         case _:
-            return parse_filler
-
-
-def _not_digits(cell: bytes, field: Field) -> InvalidInputError:
-    """Return the error of a cell that should be digits, at its first other byte."""
-    byte = len(cell) - len(cell.lstrip(b"0123456789"))
-    return field_error("NOT_DIGITS", "digits", shown_cell(cell, field), byte)
+            return lambda cell, warnings: None
 
 
 def _date_inference(style: str, limits: Dates, reference_date: date | None) -> Callable[[str], date] | None:
     """Return the function that infers the year, century or era that a format leaves out; ``None`` for a full year."""
-    if reference_date is None:
+    if reference_date is None or style not in _INFER:
         return None
+    distance = {"years_back": limits.years_back, "years_ahead": limits.years_ahead}
     if style == "MMDD":
-        return partial(infer_year, reference=reference_date, months=limits.months)
-    infer = {
-        "YYMMDD": infer_century,
-        "wareki YYMMDD": infer_era,
-        "wareki or western YYMMDD": infer_era_or_century,
-    }.get(style)
-    if infer is None:
-        return None
-    return partial(infer, reference=reference_date, years_back=limits.years_back, years_ahead=limits.years_ahead)
+        distance = {"months": limits.months}
+    return partial(_INFER[style], reference=reference_date, **distance)
 
 
 def _date_parser(field: Field, limits: Dates, reference_date: date | None) -> CellReader:
-    """Return the parser of a date field."""
     style = str(field.format)
     infer = _date_inference(style, limits, reference_date)
 
@@ -233,21 +203,17 @@ def _date_parser(field: Field, limits: Dates, reference_date: date | None) -> Ce
                 except InvalidInputError as error:
                     (issue,) = error.issues
                     raise field_error(issue.code, issue.expected, "" if field.sensitive else issue.found) from None
-            try:
-                match style:
-                    case "wareki EYYMMDD":
-                        return parse_wareki(value)
-                    case "YYYYMMDD" | "YYYY-MM-DD" if len(value) == 8:
-                        return date(int(value[:4]), int(value[4:6]), int(value[6:]))
-            except (ValueError, InvalidInputError):
-                pass
+            with suppress(ValueError, InvalidInputError):
+                if style == "wareki EYYMMDD":
+                    return parse_wareki(value)
+                if style in ("YYYYMMDD", "YYYY-MM-DD") and len(value) == 8:
+                    return date(int(value[:4]), int(value[4:6]), int(value[6:]))
         raise field_error("DATE_INVALID", style, shown_cell(cell, field))
 
     return parse_date
 
 
 def _time_parser(field: Field) -> CellReader:
-    """Return the parser of a time field."""
     style = str(field.format)
 
     def parse_time(cell: bytes, warnings: list[Issue]) -> time:
@@ -255,10 +221,8 @@ def _time_parser(field: Field) -> CellReader:
         if style == "HH:MM:SS":  # the seconds may be left out
             digits, widths = cell.replace(b":", b"") if cell[2::3] in (b":", b"::") else b"", {4, 6}
         if digits.isdigit() and len(digits) in widths:
-            try:
+            with suppress(ValueError):
                 return time(int(digits[:2]), int(digits[2:4]), int(digits[4:] or 0))
-            except ValueError:
-                pass
         raise field_error("DATE_INVALID", style, shown_cell(cell, field))
 
     return parse_time
@@ -287,12 +251,10 @@ def cell_writer(field: Field, layout: Layout) -> CellWriter:
             return empty
         cell = encode(value)
         if len(cell) > size:
-            raise field_error(
-                "AMOUNT_RANGE" if field.type is FieldType.YEN else "WIDTH", f"at most {size}", str(len(cell))
-            )
-        if not fixed:
-            return cell
-        return cell.rjust(size, fill) if numeric else cell.ljust(size, fill)
+            code = "AMOUNT_RANGE" if field.type is FieldType.YEN else "WIDTH"
+            raise field_error(code, f"at most {size}", str(len(cell)))
+        pad = cell.rjust if numeric else cell.ljust
+        return pad(size, fill) if fixed else cell
 
     return write_cell
 
@@ -329,18 +291,9 @@ def _encoder(field: Field, layout: Layout) -> CellWriter:
         except UnicodeEncodeError:
             raise InvalidInputError([Issue("CHARACTER", expected=f"characters of {encoding}")]) from None
 
-    def encode_date(value: date) -> bytes:
-        return _WRITE_DATE[str(field.format)](value).encode()
-
-    def encode_time(value: time) -> bytes:
-        return value.strftime(_TIME_FORMATS[str(field.format)]).encode()
-
-    match field.type:
-        case _ if field.type in NUMERIC:
-            return encode_digits
-        case FieldType.DATE:
-            return encode_date
-        case FieldType.TIME:
-            return encode_time
-        case _:
-            return encode_text
+    style = str(field.format)
+    if field.type is FieldType.DATE:
+        return lambda day: _WRITE_DATE[style](day).encode()
+    if field.type is FieldType.TIME:
+        return lambda moment: moment.strftime(_TIME_FORMATS[style]).encode()
+    return encode_digits if field.type in NUMERIC else encode_text

@@ -129,16 +129,10 @@ class ReceiptFile:
         """
         self._require_receipts()
         for record, receipt in self._read(digest_first=True):
-            if receipt is None:
-                continue
-            yield Receipt(
-                layout=self.layout.name,
-                source=self.source,
-                digest=self.digest,
-                record_no=record.record_no,
-                byte_offset=record.byte_offset,
-                **{name: value for name, value in receipt.items() if value is not None},
-            )
+            if receipt is not None:
+                values: dict[str, Any] = {name: value for name, value in receipt.items() if value is not None}
+                values |= {**self._origin, "record_no": record.record_no, "byte_offset": record.byte_offset}
+                yield Receipt(**values)
 
     def batches(self, rows: int = 65_536, *, raw: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield the accepted receipts in Arrow batches of at most ``rows`` rows; rejected records are in ``issues``.
@@ -158,25 +152,20 @@ class ReceiptFile:
     def table(self, *, raw: bool = False, on_error: OnError = "raise") -> pa.Table:
         """Return all receipts, with the columns of :meth:`batches`.
 
-        Args:
-            raw: With the record itself, as bytes.
-            on_error: ``"skip"`` returns the accepted receipts though some records were rejected.
+        ``on_error="skip"`` returns the accepted receipts though some records were rejected; ``issues`` names those.
 
         Raises:
             RejectedRecordsError: a record was rejected; ``.issues`` names each of them.
             FileRejectedError: the file is rejected, and nothing of it is returned.
         """
         if on_error not in ("raise", "skip"):
-            raise InvalidInputError(
-                [Issue("CODE_UNKNOWN", field="on_error", expected="raise, skip", found=ascii(on_error)[:24])]
-            )
+            found = ascii(on_error)[:24]
+            raise InvalidInputError([Issue("CODE_UNKNOWN", field="on_error", expected="raise, skip", found=found)])
         batches = list(self._batches(raw=raw))
         if self.totals.rejected and on_error == "raise":
-            raise RejectedRecordsError(
-                self.issues,
-                f"{self.source}: {self.totals.rejected:,} of {self.totals.read:,} records rejected; correct them, or "
-                'read the others with on_error="skip"',
-            )
+            counts = f"{self.totals.rejected:,} of {self.totals.read:,} records rejected"
+            advice = 'correct them, or read the others with on_error="skip"'
+            raise RejectedRecordsError(self.issues, f"{self.source}: {counts}; {advice}")
         schema = self.schema(raw=raw)
         return pa.Table.from_batches([with_origin(batch, schema, self._origin) for batch in batches], schema=schema)
 
@@ -202,11 +191,9 @@ class ReceiptFile:
         issues, totals = FileIssues(self.max_issues), Totals()
         issues.reject_file(*self._preamble.fatal_issues)
         issues.add(*self._preamble.issues)
-        decoder = (
-            XmlDecoder(self.layout, issues, totals, lenient=self.lenient, file=self.source)
-            if self.layout.xml
-            else self.decoder()
-        )
+        decoder: Decoder | XmlDecoder = self.decoder()
+        if self.layout.xml:
+            decoder = XmlDecoder(self.layout, issues, totals, lenient=self.lenient, file=self.source)
         return Session(decoder, ReceiptMapping(self.layout, decoder.columns), issues, totals)
 
     def _read(self, *, digest_first: bool = False) -> Iterator[ParsedRecord]:
@@ -260,8 +247,7 @@ def open(  # noqa: A001 (receipts.open, as one opens a file)
         InvalidInputError: no such layout, an invalid one, or a missing reference date.
         OSError: the file cannot be opened.
     """
-    if not isinstance(layout, Layout):
-        layout = load(layout)
+    layout = layout if isinstance(layout, Layout) else load(layout)
     return ReceiptFile(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
 
 
@@ -279,18 +265,7 @@ def read(
     The result has ``.table``, with the columns of :meth:`ReceiptFile.batches`, ``.issues`` and ``.totals``. It
     is an Arrow stream itself, so it is accepted wherever a table is.
 
-    Args:
-        path: The file, or a seekable binary stream.
-        layout: As for :func:`open`.
-        lenient: As for :func:`open`.
-        reference_date: As for :func:`open`.
-        raw: With the record itself, as bytes.
-        on_error: ``"skip"`` returns the accepted receipts though some records were rejected; ``.issues`` names those.
-
-    Raises:
-        RejectedRecordsError: a record was rejected; ``.issues`` names each of them.
-        FileRejectedError: the file is rejected, and nothing of it is returned.
-        InvalidInputError: as :func:`open`.
+    The arguments and the errors are those of :func:`open` and of :meth:`ReceiptFile.table`.
     """
     file = open(path, layout, lenient=lenient, reference_date=reference_date)
     table = file.table(raw=raw, on_error=on_error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import BinaryIO, Self
 
 _CHUNK = 1 << 20
@@ -44,9 +43,7 @@ class HashedStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._pool.shutdown()
 
     def read(self, size: int = -1) -> bytes:
@@ -103,6 +100,5 @@ class HashedStream:
     def _flush(self) -> None:
         if self._update:
             self._update.result()
-        content = b"".join(self._buffer) if len(self._buffer) != 1 else self._buffer[0]
-        self._buffer, self._buffered_size = [], 0
+        content, self._buffer, self._buffered_size = b"".join(self._buffer), [], 0
         self._update = self._pool.submit(self._hash.update, content)

@@ -7,9 +7,9 @@ quote is ever the second byte of a cp932 character, and none is part of a UTF-8 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -21,7 +21,6 @@ from kokin.receipts.layouts import FieldType, Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 CHUNK_BYTES = 1 << 20
-_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ASCII_NEWLINES = (b"\r\n", b"\n", b"\r")
 # CR LF, NEL and CR NEL of EBCDIC, and the newlines of ASCII, which a transfer adds without translating the records.
 _EBCDIC_NEWLINES = (b"\r\x25", b"\r\x15", b"\r\n", b"\x25", b"\x15", b"\n", b"\r")
@@ -57,11 +56,6 @@ class Frame(NamedTuple):
     is_terminated: bool
     """Whether a newline, or the full width of a file without newlines, ends it; a cut record has neither."""
 
-    @property
-    def next_record_no(self) -> int:
-        """The number of the next record."""
-        return self.record_no + 1
-
 
 @dataclass(frozen=True)
 class _Consecutive:
@@ -72,11 +66,6 @@ class _Consecutive:
     byte_offset: int
     """Of its first byte, from the start of the file."""
     count: int
-
-    @property
-    def next_record_no(self) -> int:
-        """The number of the next record."""
-        return self.record_no + self.count
 
 
 @dataclass(frozen=True)
@@ -136,6 +125,11 @@ class Lines(_Consecutive):
 Piece = Block | Lines | Frame | Blank
 
 
+def _next_record_no(piece: Piece) -> int:
+    """Return the number of the record behind a piece."""
+    return piece.record_no + (1 if isinstance(piece, Frame) else piece.count)
+
+
 @dataclass(frozen=True)
 class FileFraming:
     """How the records of a file are separated, as ``detect`` infers it from the first bytes."""
@@ -178,13 +172,8 @@ class FileFraming:
         newline = _NEWLINE_NAMES.get(self.newline, self.newline.hex(" ").upper())
         if not self.width:
             return f"rows ending in {newline}"
-        text = f"{self.width} bytes and {newline}" if self.newline else f"{self.width} bytes without newline"
-        return f"{text}, EBCDIC" if self.ebcdic else text
-
-
-def byte_order_mark(head: bytes) -> bytes:
-    """Return the byte order mark at the beginning of a file, or no bytes."""
-    return next((mark for mark in _BOMS if head.startswith(mark)), b"")
+        end = f"and {newline}" if newline else "without newline"
+        return f"{self.width} bytes {end}{', EBCDIC' if self.ebcdic else ''}"
 
 
 def is_blank(content: bytes, layout: Layout) -> bool:
@@ -202,21 +191,17 @@ def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
     head = head[start:].lstrip(b"\r\n")
     if layout.width is None:
         return FileFraming(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start)
-    consts = {field.const[:1].encode() for kind in layout.kinds.values() if (field := kind.fields[0]).const}
+    consts = {field.const[:1].encode() for kind in layout.records.values() if (field := kind.fields[0]).const}
     ebcdic = head[:1] not in consts and head[:1].translate(EBCDIC_TO_HALF_WIDTH) in consts
     newlines = _EBCDIC_NEWLINES if ebcdic else _ASCII_NEWLINES
     positions = {newline: at for newline in newlines if 0 <= (at := head.find(newline)) <= layout.width}
     if not positions:
         return FileFraming(b"", layout.width, ebcdic, start)
     newline = min(positions, key=lambda newline: (positions[newline], -len(newline)))
-    is_inside = positions[newline] + len(newline) == layout.width and _ends_in_filler(layout, len(newline))
-    return FileFraming(newline, layout.width - len(newline) if is_inside else layout.width, ebcdic, start)
-
-
-def _ends_in_filler(layout: Layout, size: int) -> bool:
-    """Whether every kind of record ends in a filler of at least ``size`` bytes."""
-    last_fields = [kind.fields[-1] for kind in layout.kinds.values()]
-    return all(last.type is FieldType.FILLER and last.length >= size for last in last_fields)
+    size, last_fields = len(newline), [kind.fields[-1] for kind in layout.records.values()]
+    end_in_filler = all(field.type is FieldType.FILLER and field.length >= size for field in last_fields)
+    is_inside = positions[newline] + size == layout.width and end_in_filler
+    return FileFraming(newline, layout.width - size if is_inside else layout.width, ebcdic, start)
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
@@ -231,9 +216,9 @@ def frames(stream: BinaryIO, framing: FileFraming) -> Iterator[Frame | Blank]:
 def frame_at(stream: BinaryIO, framing: FileFraming, record_no: int, byte_offset: int) -> Frame:
     """Read the record at a byte of the file."""
     stream.seek(byte_offset)
-    if framing.width:
-        return Frame(record_no, byte_offset, stream.read(framing.width), True)
-    return Frame(record_no, byte_offset, _without_newline(stream.readline(framing.max_line_bytes)), True)
+    width, limit = framing.width, framing.max_line_bytes
+    raw = stream.read(width) if width else _without_newline(stream.readline(limit))
+    return Frame(record_no, byte_offset, raw, True)
 
 
 def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
@@ -247,7 +232,10 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     blank: Blank | None = None
     for piece in _split(stream, framing):
         if isinstance(piece, Blank):
-            blank = _joined(blank, piece) if blank else piece
+            before, blank = blank, piece
+            if before:
+                is_damaged = before.is_damaged or piece.is_damaged
+                blank = replace(before, count=before.count + piece.count, is_damaged=is_damaged)
             continue
         if padded:
             yield padded
@@ -255,7 +243,8 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
             yield blank
         padded = blank = None
         if isinstance(piece, Lines):
-            yield from _without_last(piece) if (padded := _padded_line(piece)) else (piece,)
+            lines, padded = _without_padded_line(piece)
+            yield from lines
         elif isinstance(piece, Frame) and _is_padded(piece, framing):
             padded = piece
         else:
@@ -266,29 +255,20 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
         yield padded._replace(raw=padded.raw.rstrip(_PADDING), is_terminated=False)
 
 
-def _joined(blank: Blank, more: Blank) -> Blank:
-    return replace(blank, count=blank.count + more.count, is_damaged=blank.is_damaged or more.is_damaged)
-
-
 def _is_padded(frame: Frame, framing: FileFraming) -> bool:
     """Whether padding follows a record of the full width in its line."""
     width = framing.width
     return 0 < width < len(frame.raw) and not frame.raw[width:].strip(framing.padding_bytes)
 
 
-def _padded_line(lines: Lines) -> Frame | None:
-    """The last line, if NUL or SUB bytes precede its newline."""
+def _without_padded_line(lines: Lines) -> tuple[list[Lines], Frame | None]:
+    """Split off the last line if NUL or SUB bytes precede its newline."""
     start = lines.content.rfind(b"\n", 0, -1) + 1
     raw = _without_newline(lines.content[start:])
     if raw == raw.rstrip(_PADDING):
-        return None
-    return Frame(lines.next_record_no - 1, lines.byte_offset + start, raw, True)
-
-
-def _without_last(lines: Lines) -> Iterator[Lines]:
-    if lines.count > 1:
-        end = lines.content.rfind(b"\n", 0, -1) + 1
-        yield Lines(lines.record_no, lines.byte_offset, lines.count - 1, lines.content[:end])
+        return [lines], None
+    others = [replace(lines, count=lines.count - 1, content=lines.content[:start])] if start else []
+    return others, Frame(_next_record_no(lines) - 1, lines.byte_offset + start, raw, True)
 
 
 def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
@@ -301,12 +281,10 @@ def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     record_no, offset, rest = 1, framing.start, b""
     while chunk := stream.read(size):
         content = rest + chunk
-        pieces, end = (
-            _fixed(content, record_no, offset, framing) if framing.width else _csv(content, record_no, offset, framing)
-        )
+        pieces, end = (_fixed if framing.width else _csv)(content, record_no, offset, framing)
         for piece in pieces:
             yield piece
-            record_no = piece.next_record_no
+            record_no = _next_record_no(piece)
         offset, rest = offset + end, content[end:]
         # The end of the rest may be all but one byte of a newline.
         while newline and len(rest) >= framing.max_line_bytes + len(newline):
@@ -338,13 +316,8 @@ def _is_regular(content: bytes, count: int, framing: FileFraming) -> bool:
         return not newline
     rows = np.frombuffer(content, np.uint8, count * (width + len(newline))).reshape(count, -1)
     are_behind = all((rows[:, width + i] == byte).all() for i, byte in enumerate(newline))
-    return are_behind and _count_byte(rows.ravel(), newline[-1]) == count
-
-
-def _count_byte(content: UInt8Array, byte: int) -> int:
-    """How often a byte occurs, in parts that fit into the cache of the processor."""
-    starts = range(0, len(content), _CACHED_BYTES)
-    return sum(int(np.count_nonzero(content[start : start + _CACHED_BYTES] == byte)) for start in starts)
+    parts = (rows.ravel()[start : start + _CACHED_BYTES] for start in range(0, rows.size, _CACHED_BYTES))
+    return are_behind and sum(np.count_nonzero(part == newline[-1]) for part in parts) == count
 
 
 def _without_blanks(block: Block, framing: FileFraming) -> Iterator[Block | Blank]:
@@ -390,27 +363,26 @@ def _group_lines(lines: list[bytes], record_no: int, offset: int, framing: FileF
     for kind, group in kinds:
         members = list(group)
         content, count = b"".join(members), len(members)
+        pieces: Iterable[Block | Frame | Blank]
         if kind == "fits":
-            yield Block(record_no, offset, count, content, width, width, width + newline)
-            record_no += count
+            pieces = [Block(record_no, offset, count, content, width, width, width + newline)]
         elif kind == "other":
-            start = offset
-            for line in members:
-                for piece in _split_line(line, record_no, start, framing):
-                    yield piece
-                    record_no = piece.next_record_no
-                start += len(line) + newline
+            starts = accumulate((len(line) + newline for line in members), initial=offset)
+            pieces = _split_lines(zip(starts, members, strict=False), record_no, framing)
         else:
-            yield Blank(record_no, offset, count, bool(content.strip(framing.blank_bytes)))
-            record_no += count
+            pieces = [Blank(record_no, offset, count, bool(content.strip(framing.blank_bytes)))]
+        for piece in pieces:
+            yield piece
+            record_no = _next_record_no(piece)
         offset += len(content) + newline * count
 
 
-def _split_line(line: bytes, record_no: int, offset: int, framing: FileFraming) -> Iterator[Frame | Blank]:
-    """Yield a line as a record, or as several where it is too long to be one."""
-    for number, start in enumerate(range(0, len(line), framing.max_line_bytes), record_no):
-        raw = line[start : start + framing.max_line_bytes]
-        yield framing.frame_or_blank(number, offset + start, raw, is_terminated=True)
+def _split_lines(lines: Iterable[tuple[int, bytes]], record_no: int, framing: FileFraming) -> Iterator[Frame | Blank]:
+    """Yield lines, each with its offset, as records; a line that is too long to be one as several."""
+    size = framing.max_line_bytes
+    parts = ((offset + i, line[i : i + size]) for offset, line in lines for i in range(0, len(line), size))
+    for number, (offset, raw) in enumerate(parts, record_no):
+        yield framing.frame_or_blank(number, offset, raw, is_terminated=True)
 
 
 def _csv(content: bytes, record_no: int, offset: int, framing: FileFraming) -> tuple[Iterator[Piece], int]:
@@ -431,21 +403,21 @@ def _csv_pieces(content: bytes, record_no: int, offset: int, framing: FileFramin
     starts = np.concatenate([[0], ends[:-1] + 1])
     kinds = _line_kinds(content, starts, ends, framing)
     for first, behind in _runs(kinds):
-        start, end, count = int(starts[first]), int(ends[behind - 1]) + 1, behind - first
+        pieces: Iterable[Lines | Frame | Blank]
         if kinds[first] == _ROW:
-            for i in range(first, behind, _BLOCK_RECORDS):
-                j = min(i + _BLOCK_RECORDS, behind)
-                yield Lines(record_no + i - first, offset + int(starts[i]), j - i, content[starts[i] : ends[j - 1] + 1])
-            record_no += count
+            pieces = [
+                Lines(record_no + i - first, offset + int(starts[i]), j - i, content[starts[i] : ends[j - 1] + 1])
+                for i, j in pairwise([*range(first, behind, _BLOCK_RECORDS), behind])
+            ]
         elif kinds[first] == _BLANK_LINE:
-            yield Blank(record_no, offset + start, count, bool(content[start:end].strip(framing.blank_bytes)))
-            record_no += count
+            is_damaged = bool(content[starts[first] : ends[behind - 1]].strip(framing.blank_bytes))
+            pieces = [Blank(record_no, offset + int(starts[first]), behind - first, is_damaged)]
         else:
-            for i in range(first, behind):
-                line = content[starts[i] : ends[i]]
-                for piece in _split_line(line, record_no, offset + int(starts[i]), framing):
-                    yield piece
-                    record_no = piece.next_record_no
+            lines = ((offset + int(starts[i]), content[starts[i] : ends[i]]) for i in range(first, behind))
+            pieces = _split_lines(lines, record_no, framing)
+        for piece in pieces:
+            yield piece
+            record_no = _next_record_no(piece)
 
 
 def _line_kinds(content: bytes, starts: Int64Array, ends: Int64Array, framing: FileFraming) -> npt.NDArray[np.int8]:

@@ -23,19 +23,16 @@ from kokin.model import Receipt, Text, field_types
 from kokin.receipts._columns import array_of
 from kokin.receipts.layouts import IdentityFields, Layout
 
+#: Field to value.
 Values = Mapping[str, Any]
 _SEPARATOR = "|"
 # The percent sign is escaped first, because the escape of the separator contains one.
 _ESCAPES = (("%", "%25"), (_SEPARATOR, "%7C"))
 
 
-def _max_length() -> int:
-    kind = field_types(Receipt)["provider_key"]
-    assert isinstance(kind, Text)
-    return kind.width
-
-
-MAX_LENGTH = _max_length()
+_TYPE = field_types(Receipt)["provider_key"]
+assert isinstance(_TYPE, Text)
+MAX_LENGTH = _TYPE.width
 
 
 class PaymentKey:
@@ -52,7 +49,8 @@ class PaymentKey:
             self._required, self._references = [], []
         self._cancels = identity.cancels if all(is_present[path] for path in identity.cancels) else []
         self._prefix = f"{layout.name}:" if self._required else ""
-        self._is_composed = identity.is_composed
+        #: Whether equal keys in one file may be different payments.
+        self._is_composed = bool(identity.fields)
         has_key = bool(self._required or self._references)
         #: The canonical columns that are filled; empty if the file lacks the fields of the key.
         self.columns = ["provider_key", "key_composed"] * has_key + ["cancels"] * bool(self._cancels)
@@ -84,9 +82,7 @@ class PaymentKey:
         texts = [part for part in parts if part is not None]
         if not texts or len(texts) < len(parts):
             return None
-        if not self._prefix:
-            return _limit_length(texts[0])
-        return _limit_length(self._prefix + _SEPARATOR.join(map(_escape, texts)))
+        return _limit_length(self._prefix + _SEPARATOR.join(map(_escape, texts)) if self._prefix else texts[0])
 
     def arrays(self, take: Callable[[str], pa.Array], header: Values) -> dict[str, pa.Array]:
         """Return ``columns`` for a batch of records under one header; ``take`` returns the column of a field."""

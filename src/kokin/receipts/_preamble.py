@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import BinaryIO
@@ -10,12 +9,13 @@ from typing import BinaryIO
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import redact
 from kokin.receipts._fields import decode_cell
-from kokin.receipts._framing import CHUNK_BYTES, FileFraming, byte_order_mark, detect, is_blank, split_row
+from kokin.receipts._framing import CHUNK_BYTES, FileFraming, detect, is_blank, split_row
 from kokin.receipts.layouts import Layout
 
 #: Enough to infer the framing, and to contain the header row of any CSV.
 HEAD_BYTES = 1 << 16
 _UTF_8_BOM = b"\xef\xbb\xbf"
+_BOMS = (_UTF_8_BOM, b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,17 @@ def read_preamble(stream: BinaryIO, layout: Layout, source: str, *, lenient: boo
     fatal_issues: list[Issue] = []
     location = Location(source, byte=0)
     head, start = stream.read(HEAD_BYTES), 0
-    mark = byte_order_mark(head)
+    mark = next((mark for mark in _BOMS if head.startswith(mark)), b"")
     if mark == _UTF_8_BOM and lenient:
         start = len(mark)
         issues.append(Issue("BOM_PASSED_OVER", found=mark.hex(" "), location=location))
     elif mark:
         fatal_issues.append(Issue("FILE_BOM", found=mark.hex(" "), location=location))
-    if all(is_blank(chunk, layout) for chunk in chain([head[len(mark) :]], _chunks(stream))):
+    chunks = chain([head[len(mark) :]], iter(lambda: stream.read(CHUNK_BYTES), b""))
+    if all(is_blank(chunk, layout) for chunk in chunks):
         fatal_issues.append(Issue("FILE_EMPTY", location=location))
     preamble = Preamble(detect(head, layout, start), None, issues, fatal_issues)
     return preamble if layout.csv is None or fatal_issues else _with_header_row(preamble, head[start:], layout, source)
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: stream.read(CHUNK_BYTES), b"")
 
 
 def _with_header_row(preamble: Preamble, head: bytes, layout: Layout, source: str) -> Preamble:

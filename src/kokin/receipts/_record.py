@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -13,12 +13,10 @@ from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Receipt, ReceiptKind, Text, field_types
 from kokin.receipts._fields import CellReader, cell_reader, decode_cell, field_error
 from kokin.receipts._framing import FileFraming, Frame, cell_starts, split_row
-from kokin.receipts._identity import PaymentKey
+from kokin.receipts._identity import PaymentKey, Values
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
-#: Field to value.
-Values = Mapping[str, Any]
 #: Kinds of receipts that people enter: they need an actor and a reason.
 MANUAL_KINDS = frozenset(kind.value for kind in ReceiptKind if kind.is_by_hand)
 
@@ -100,7 +98,7 @@ class Decoder:
                 ],
                 any(f.type is FieldType.KANJI for f in kind.fields),
             )
-            for name, kind in layout.kinds.items()
+            for name, kind in layout.records.items()
         ]
 
     @property
@@ -111,15 +109,14 @@ class Decoder:
     def decode(self, frame: Frame, only: frozenset[str] | None = None) -> RawRecord:
         """Return the record of a frame with all of its issues; ``only`` limits a fixed-width record to some fields."""
         issues: list[Issue] = []
-        name, values = "", {}
+        # A row that cannot be split is still one: a CSV has one kind.
+        name, values = "" if self.framing.width else self._kinds[0].name, {}
         try:
             kind, cells = self._slices(frame, issues, only) if self.framing.width else self._row(frame)
             name = kind.name
             values = self._values(kind, cells, frame, issues)
         except InvalidInputError as error:
             issues += [self._in_frame(issue, frame) for issue in error.issues]
-        if not name and not self.framing.width:  # a row that cannot be split is still one: a CSV has one kind
-            name = self._kinds[0].name
         return RawRecord(name, frame.record_no, frame.byte_offset, frame.raw, values, issues)
 
     def _row(self, frame: Frame) -> tuple[_Kind, list[_Cell]]:
@@ -151,10 +148,7 @@ class Decoder:
     def _values(self, kind: _Kind, cells: list[_Cell], frame: Frame, issues: list[Issue]) -> dict[str, Any]:
         """Return the values of cells; their errors and warnings are appended to ``issues``."""
         values: dict[str, Any] = {}
-        if not cells:
-            return values
-        unknown_byte = self._unknown_byte(kind, cells, frame)
-        if unknown_byte:
+        if unknown_byte := self._unknown_byte(kind, cells, frame):
             issues.append(unknown_byte)
         warnings: list[Issue] = []
         for f, read, cell in cells:
@@ -199,8 +193,7 @@ class Decoder:
 
     def _in_field(self, issue: Issue, field_id: str, frame: Frame, kind: _Kind) -> Issue:
         """Return the issue of a cell with its field and location."""
-        location = self._location(field_id, frame, kind, issue.location.byte or 0)
-        return Issue(issue.code, field=field_id, expected=issue.expected, found=issue.found, location=location)
+        return replace(issue, field=field_id, location=self._location(field_id, frame, kind, issue.location.byte or 0))
 
     def _in_frame(self, issue: Issue, frame: Frame) -> Issue:
         """Return the issue of a record with its location."""
@@ -209,15 +202,10 @@ class Decoder:
 
 def _matches(kind: RecordKind, body: bytes) -> bool:
     """Whether a record is of a kind, as far as its bytes reach."""
-    for name in kind.tell_by:
-        const = (kind.by_id[name].const or "").encode()
-        if not body.startswith(const, kind.offsets[name]):
-            return False
-    for name in kind.digits:
-        start = kind.offsets[name]
-        if not body[start : start + kind.by_id[name].length].isdigit():
-            return False
-    return True
+    starts = [(kind.offsets[name], kind.by_id[name].length) for name in kind.digits]
+    return all(body.startswith(const, start) for start, const in kind.consts) and all(
+        body[start : start + length].isdigit() for start, length in starts
+    )
 
 
 # --- from values to a receipt -----------------------------------------------------------------------------------------
@@ -237,9 +225,7 @@ class _Step:
 class ReceiptMapping:
     """Maps detail records to the columns of a receipt, as the layout's ``[receipt]`` and ``[identity]`` say.
 
-    Args:
-        layout: Has a mapping for every column that it can fill.
-        fields: The fields that the file has; a column that needs another one is left out.
+    ``fields`` are those that the file has; a column that needs another one is left out.
     """
 
     def __init__(self, layout: Layout, fields: Collection[str]) -> None:
@@ -249,6 +235,8 @@ class ReceiptMapping:
             for name, source in layout.receipt.items()
             if source.rules or all(path.startswith("header.") or path in fields for path in source.ids)
         }
+        #: Those of ``kind``.
+        self.rules = self.sources["kind"].rules if "kind" in self.sources else []
         self.key = PaymentKey(layout, fields)
         #: The canonical columns that the file has.
         self.columns = [*self.sources, *self.key.columns]
@@ -290,8 +278,7 @@ class ReceiptMapping:
         """Whether a detail record reports a payment or its reversal, and not, for example, 振替不能."""
         if self.layout.paid is not None:
             return as_code(record.get(self.layout.paid.field)) in self.layout.paid.codes
-        rules = self.sources["kind"].rules if "kind" in self.sources else []
-        return not rules or _first_match(rules, record) is not None
+        return not self.rules or _first_match(self.rules, record) is not None
 
 
 def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
@@ -309,10 +296,8 @@ def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
         value = source.values[code]
     if value is None:
         return source.blank, None
-    if field_type is None:
-        return value, None
     try:
-        return field_type.check(value), None
+        return (value if field_type is None else field_type.check(value)), None
     except PydanticCustomError as error:
         if source.over == "cut" and isinstance(field_type, Text):
             return value[: field_type.width], None
@@ -337,9 +322,7 @@ def _getter(source: Source) -> Callable[[Values, Values], Any]:
         return joined
     if source.first:
         choices = [_getter(Source(field=path)) for path in source.first]
-        return lambda record, header: next(
-            (value for get in choices if (value := get(record, header)) is not None), None
-        )
+        return lambda record, header: next((v for get in choices if (v := get(record, header)) is not None), None)
     if source.rules:
         return lambda record, header: _first_match(source.rules, record)
     if not source.field:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
+from kokin._arrow import Int64Array, UInt64Array
 from kokin.issues import Issue, Location, Severity
 from kokin.receipts._file import ReceiptFile, open  # noqa: A004
 from kokin.receipts._framing import Block, Frame, Lines, blocks, frame_at
@@ -130,12 +130,8 @@ def check(
 ) -> CheckResult:
     """Read a whole file and return its totals and issues. A rejected file is reported in the result, not raised.
 
-    In addition to the issues of a reader, duplicate detail records within the file are reported. The arguments are
-    those of :func:`kokin.receipts.open`.
-
-    Raises:
-        InvalidInputError: unknown or invalid layout, or missing reference date.
-        OSError: the file cannot be opened.
+    In addition to the issues of a reader, duplicate detail records within the file are reported. The arguments and the
+    errors are those of :func:`kokin.receipts.open`.
     """
     file = open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
     with suppress(FileRejectedError):  # reported in file.fatal_issues
@@ -159,8 +155,6 @@ def check(
 # Odd multipliers, one per 8-byte word of a record; seeded, so that every run finds the same candidates.
 _MULTIPLIERS = np.random.default_rng(seed=4711).integers(1, 1 << 62, 4096, np.uint64) * np.uint64(2) + np.uint64(1)
 
-_HashedRecords = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
-
 
 def _duplicate_records(file: ReceiptFile) -> Iterator[Issue]:
     """Yield a warning for each detail record that equals an earlier one byte for byte.
@@ -177,11 +171,19 @@ def _duplicate_records(file: ReceiptFile) -> Iterator[Issue]:
         is_candidate = np.zeros(len(hashes), np.bool_)
         is_candidate[order[1:][is_equal_to_next]] = True
         is_candidate[order[:-1][is_equal_to_next]] = True
-        candidates = zip(offsets[is_candidate].tolist(), numbers[is_candidate].tolist(), strict=True)
-        yield from _compare_records(file, stream, candidates)
+        # A candidate that is a detail record and equals an earlier candidate is a duplicate.
+        first_number: dict[bytes, int] = {}
+        decoder = file.decoder()
+        for offset, number in zip(offsets[is_candidate].tolist(), numbers[is_candidate].tolist(), strict=True):
+            frame = frame_at(stream, file.framing, number, offset)
+            earlier = first_number.setdefault(frame.raw, number)
+            kind = file.layout.records.get(decoder.decode(frame).kind)
+            if earlier != number and kind and kind.role == "data":
+                location = Location(file.source, number, offset)
+                yield Issue("RECORD_REPEATED", found=f"record {earlier}", location=location)
 
 
-def _hash_records(file: ReceiptFile, stream: BinaryIO) -> _HashedRecords:
+def _hash_records(file: ReceiptFile, stream: BinaryIO) -> tuple[UInt64Array, Int64Array, Int64Array]:
     """Return hash, number and byte offset of every record."""
     hashes, numbers, offsets = array("Q"), array("q"), array("q")
     for piece in blocks(stream, file.framing):
@@ -198,21 +200,9 @@ def _hash_records(file: ReceiptFile, stream: BinaryIO) -> _HashedRecords:
     return np.frombuffer(hashes, np.uint64), np.frombuffer(numbers, np.int64), np.frombuffer(offsets, np.int64)
 
 
-def _hash_block(block: Block) -> npt.NDArray[np.uint64]:
+def _hash_block(block: Block) -> UInt64Array:
     """Return the multilinear hash of each record: the sum over its 8-byte words of word x multiplier, modulo 2**64."""
     padded = np.zeros((block.count, -(-block.width // 8) * 8), np.uint8)
     padded[:, : block.width] = block.rows[:, : block.width]
     words = padded.view("<u8")
     return np.asarray((words * np.resize(_MULTIPLIERS, words.shape[1])).sum(axis=1, dtype=np.uint64))
-
-
-def _compare_records(file: ReceiptFile, stream: BinaryIO, candidates: Iterable[tuple[int, int]]) -> Iterator[Issue]:
-    """Yield an issue for each candidate (offset, number) that is a detail record and equals an earlier candidate."""
-    first_number: dict[bytes, int] = {}
-    decoder = file.decoder()
-    for offset, number in candidates:
-        frame = frame_at(stream, file.framing, number, offset)
-        earlier = first_number.setdefault(frame.raw, number)
-        kind = file.layout.kinds.get(decoder.decode(frame).kind)
-        if earlier != number and kind and kind.role == "data":
-            yield Issue("RECORD_REPEATED", found=f"record {earlier}", location=Location(file.source, number, offset))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date, time, timedelta
 from itertools import chain
 from pathlib import Path
@@ -33,8 +34,7 @@ def generate_sample(
     Raises:
         InvalidInputError: as :func:`kokin.receipts.write`. The newline of an XML file cannot be chosen.
     """
-    if not isinstance(layout, Layout):
-        layout = load(layout)
+    layout = layout if isinstance(layout, Layout) else load(layout)
     rng = random.Random(seed)  # noqa: S311 (invented data)
     if layout.xml:
         return _write_xml(path, layout.xml.messages[-1], rows, rng)
@@ -50,15 +50,13 @@ def generate_sample(
 
 def _reversal_fields(layout: Layout) -> set[str]:
     """Return the fields whose values would make a record the reversal of another payment."""
-    cancels = layout.identity.cancels if layout.identity else []
     rules = [rule for source in layout.receipt.values() for rule in source.rules]
-    return {*cancels, *(rule.given for rule in rules if rule.given)}
+    return {*(layout.identity.cancels if layout.identity else []), *(rule.given for rule in rules if rule.given)}
 
 
 def _digits(field: Field, rng: random.Random, row: int) -> str:
-    if field.id.startswith(("bank", "payee_code")):
-        return "9" * field.length
-    return f"{row + 1:0{field.length}d}"[-field.length :]
+    is_fixed = field.id.startswith(("bank", "payee_code"))
+    return "9" * field.length if is_fixed else f"{row + 1:0{field.length}d}"[-field.length :]
 
 
 def _text(field: Field, rng: random.Random, row: int) -> str:
@@ -129,9 +127,6 @@ def _write_xml(path: str | Path | BinaryIO, message: str, rows: int, rng: random
         for row in range(rows)
     )
     content = (part.encode() for part in chain((head,), entries, (f"</{report}></{root}></Document>\n",)))
-    if isinstance(path, str | Path):
-        with Path(path).open("wb") as stream:
-            stream.writelines(content)
-    else:
-        path.writelines(content)
+    with Path(path).open("wb") if isinstance(path, str | Path) else nullcontext(path) as stream:
+        stream.writelines(content)
     return rows

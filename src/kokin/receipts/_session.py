@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 
@@ -27,8 +27,6 @@ from kokin.receipts._xml_decoder import XmlDecoder
 from kokin.receipts.layouts import Layout
 from kokin.text import file_name
 
-# Codes that make the whole file suspect, not only the record.
-_FATAL_CODES = frozenset({"BYTE_UNKNOWN"})
 #: Rows of a batch that is read record by record.
 BATCH_ROWS = 8192
 
@@ -72,30 +70,26 @@ class FileBytes:
     def hashed(self, issues: FileIssues, *, digest_first: bool = False) -> Iterator[BinaryIO]:
         """The bytes from the beginning, hashed while they are read.
 
-        Args:
-            issues: Where ``FILE_CHANGED`` is appended if the bytes differ from those of the reading before.
-            digest_first: Compute :attr:`digest` before the first byte is returned, from the same open file.
+        With ``digest_first`` :attr:`digest` is computed before the first byte is returned, from the same open file.
 
         Raises:
-            FileRejectedError: the file has changed.
+            FileRejectedError: the bytes differ from those of the reading before; ``issues`` gets a ``FILE_CHANGED``.
         """
         with self.opened() as stream:
-            if _head_digest(stream) != self._head_digest:
-                self._reject_changed(issues)
-            stream.seek(0)
-            if digest_first and not self._digest:
-                self._digest = digest_of(stream)
+            is_changed = _head_digest(stream) != self._head_digest
+            if not is_changed:
                 stream.seek(0)
-            with HashedStream(stream) as hashed:
-                yield cast("BinaryIO", hashed)
-                found = hashed.digest()
-            self._digest = self._digest or found
-            if found != self._digest:
-                self._reject_changed(issues)
-
-    def _reject_changed(self, issues: FileIssues) -> NoReturn:
-        issues.reject_file(Issue("FILE_CHANGED", location=Location(self.source)))
-        raise rejection(issues, self.source)
+                if digest_first and not self._digest:
+                    self._digest = digest_of(stream)
+                    stream.seek(0)
+                with HashedStream(stream) as hashed:
+                    yield cast("BinaryIO", hashed)
+                    found = hashed.digest()
+                self._digest = self._digest or found
+                is_changed = found != self._digest
+            if is_changed:
+                issues.reject_file(Issue("FILE_CHANGED", location=Location(self.source)))
+                raise rejection(issues, self.source)
 
 
 def _head_digest(stream: BinaryIO) -> bytes:
@@ -124,16 +118,17 @@ class Session:
         self.layout = decoder.layout
         #: The values of the last header record.
         self.header: Mapping[str, Any] = {}
-        self._checker = TotalsChecker(self.layout, decoder.file, totals, issues)
+        self.checker = TotalsChecker(self.layout, decoder.file, totals, issues)
         self._amount_field = self.layout.receipt["amount"].field if self.layout.receipt else "amount"
         # The fields that the totals need of a rejected record.
-        sums = {total.sum for total in self.layout.totals if total.sum}
-        self._counted = frozenset({self._amount_field}).union(sums, *(total.where for total in self.layout.totals))
+        self._counted = frozenset({self._amount_field}).union(*(total.ids for total in self.layout.totals))
 
     def records(self, stream: BinaryIO) -> Iterator[ParsedRecord]:
         """Yield every record of the file, counted."""
         if isinstance(self.decoder, XmlDecoder):
-            yield from self._entries(self.decoder, stream)
+            for record in self.decoder.records(stream):
+                self.totals.records += 1
+                yield ParsedRecord(record, self._add_detail(record))
             return
         for frame in frames(stream, self.decoder.framing):
             if isinstance(frame, Blank):
@@ -150,7 +145,7 @@ class Session:
 
     def finish(self) -> None:
         """Check what the file lacks at its end, and that every detail record was counted once."""
-        self._checker.finish()
+        self.checker.finish()
         totals = self.totals
         assert totals.read == totals.accepted + totals.unpaid + totals.rejected
         totals.complete = True
@@ -159,14 +154,10 @@ class Session:
         """Report blank lines between records: a warning, but damage if they contain NUL or SUB."""
         location = Location(self.decoder.file, blank.record_no, blank.byte_offset)
         found = ", ".join(["NUL or SUB"] * blank.is_damaged + [f"{blank.count} lines"] * (blank.count > 1))
-        if not blank.is_damaged:
-            self.issues.add(Issue("LINE_BLANK", found=found, location=location))
-        elif self.decoder.lenient:
-            self.issues.add(Issue("BYTE_UNKNOWN", found=found, location=location))
+        self._add_issue(Issue("BYTE_UNKNOWN" if blank.is_damaged else "LINE_BLANK", found=found, location=location))
+        if blank.is_damaged and self.decoder.lenient:
             self.totals.read += blank.count
             self.totals.rejected += blank.count
-        else:
-            self.issues.reject_file(Issue("BYTE_UNKNOWN", found=found, location=location))
 
     def process(self, frame: Frame, suspect_fields: frozenset[str] = frozenset()) -> ParsedRecord:
         """Decode a frame and count its record.
@@ -182,16 +173,16 @@ class Session:
         if self._is_cut(self.decoder, frame, record):
             location = Location(self.decoder.file, record.record_no, record.byte_offset)
             self.issues.reject_file(Issue("RECORD_TRUNCATED", location=location))
-        kind = self.layout.kinds.get(record.kind)
+        kind = self.layout.records.get(record.kind)
         if kind is None or kind.role == "data":
             return ParsedRecord(record, self._add_detail(record))
-        self._add_header_or_trailer(record, is_header=kind.role == "header")
+        # An error in a header, trailer or end record rejects the file.
+        self.issues.reject_file(*(issue for issue in record.issues if issue.is_error))
+        self.issues.add(*(issue for issue in record.issues if not issue.is_error))
+        if kind.role == "header":
+            self.header = record.values
+        self.checker.add_record(record)
         return ParsedRecord(record, None)
-
-    @property
-    def expects_data(self) -> bool:
-        """Whether a detail record may come next."""
-        return self._checker.expects_data
 
     def count_valid(self, *, counts: tuple[int, int], yen: tuple[int, int], amounts: Sequence[int]) -> None:
         """Count many valid detail records in their place.
@@ -206,12 +197,7 @@ class Session:
         totals.unpaid += unpaid
         totals.accepted_yen += yen[0]
         totals.unpaid_yen += yen[1]
-        self._checker.add_details(accepted + unpaid, unpaid, amounts)
-
-    def _entries(self, decoder: XmlDecoder, stream: BinaryIO) -> Iterator[ParsedRecord]:
-        for record in decoder.records(stream):
-            self.totals.records += 1
-            yield ParsedRecord(record, self._add_detail(record))
+        self.checker.add_details(accepted + unpaid, unpaid, amounts)
 
     def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
         """Whether the last record ends too early; a row is cut if its last cell is missing or invalid."""
@@ -223,25 +209,13 @@ class Session:
             return True
         return any(issue.field == decoder.columns[-1] for issue in record.issues if issue.is_error)
 
-    def _add_header_or_trailer(self, record: RawRecord, *, is_header: bool) -> None:
-        """Take over a header, trailer or end record; an error in it rejects the file."""
-        self.issues.reject_file(*(issue for issue in record.issues if issue.is_error))
-        self.issues.add(*(issue for issue in record.issues if not issue.is_error))
-        if is_header:
-            self.header = record.values
-        self._checker.add_record(record)
-
     def _add_detail(self, record: RawRecord) -> dict[str, Any] | None:
         """Count a detail record as accepted, unpaid or rejected, and return its values if it is a receipt."""
         totals = self.totals
         totals.read += 1
         amount = record.values.get(self._amount_field) or 0
-        receipt: dict[str, Any] | None = None
-        is_unpaid = False
-        if record.is_valid:
-            is_unpaid = not self.mapping.is_payment(record.values)
-            if not is_unpaid:
-                receipt = self._receipt(record)
+        is_unpaid = record.is_valid and not self.mapping.is_payment(record.values)
+        receipt = self._receipt(record) if record.is_valid and not is_unpaid else None
         if is_unpaid:
             totals.unpaid += 1
             totals.unpaid_yen += amount
@@ -252,12 +226,14 @@ class Session:
             totals.rejected += 1
             totals.rejected_yen += amount
         for issue in record.issues:
-            if issue.code in _FATAL_CODES and not self.decoder.lenient:
-                self.issues.reject_file(issue)
-            else:
-                self.issues.add(issue)
-        self._checker.add_detail(record, unpaid=is_unpaid)
+            self._add_issue(issue)
+        self.checker.add_detail(record, unpaid=is_unpaid)
         return receipt
+
+    def _add_issue(self, issue: Issue) -> None:
+        """Append an issue of a detail record or blank; an unknown byte makes the whole file suspect."""
+        is_fatal = issue.code == "BYTE_UNKNOWN" and not self.decoder.lenient
+        (self.issues.reject_file if is_fatal else self.issues.add)(issue)
 
     def _receipt(self, record: RawRecord) -> dict[str, Any] | None:
         """Return the canonical values of a valid record; if they are no receipt, ``None`` and more issues in it."""
@@ -270,13 +246,8 @@ class Session:
 
 def receipt_batch(parsed: Sequence[ParsedRecord], schema: pa.Schema) -> pa.RecordBatch:
     """Return receipts that were read record by record as a batch of :func:`record_schema`."""
-    columns: dict[str, list[Any]] = {
-        "record_no": [record.record_no for record, _ in parsed],
-        "byte_offset": [record.byte_offset for record, _ in parsed],
-        "raw": [record.raw for record, _ in parsed],
-    }
-    receipts = [receipt or {} for _, receipt in parsed]
-    for name in schema.names:
-        if name not in columns:
-            columns[name] = [receipt[name] for receipt in receipts]
-    return pa.record_batch([array_of(columns[field.name], field.type) for field in schema], schema=schema)
+    rows = [
+        {"record_no": r.record_no, "byte_offset": r.byte_offset, "raw": r.raw, **(receipt or {})}
+        for r, receipt in parsed
+    ]
+    return pa.record_batch([array_of([row[f.name] for row in rows], f.type) for f in schema], schema=schema)

@@ -100,7 +100,7 @@ class TotalsChecker:
     def __init__(self, layout: Layout, file: str, totals: Totals, issues: FileIssues) -> None:
         self.layout, self.file, self.totals, self.issues = layout, file, totals, issues
         self._sums = [_Sum(total) for total in layout.totals]
-        self._roles = {kind.role for kind in layout.kinds.values()}
+        self._roles = {kind.role for kind in layout.records.values()}
         #: What the record before was: "start" (none), "batch" (a header or detail), "after" (a trailer), "ended".
         self._stage = "start" if "header" in self._roles else "batch"
         #: Headers and trailers with totals that are not compared yet.
@@ -109,7 +109,7 @@ class TotalsChecker:
 
     def add_record(self, record: RawRecord) -> None:
         """Check the place of a header, trailer or end record in the order of the file, and compare its totals."""
-        role = self.layout.kinds[record.kind].role
+        role = self.layout.records[record.kind].role
         if role not in self._expected_roles():
             self._reject_order(record, role)
         if role == "header":
@@ -154,22 +154,12 @@ class TotalsChecker:
             self.issues.reject_file(Issue("RECORD_MISSING", expected=missing, location=Location(self.file)))
 
     def _expected_roles(self) -> list[str]:
-        next_batch = ["header"] if "header" in self._roles else []
-        end = ["end"] if "end" in self._roles else []
-        match self._stage:
-            case "start":
-                return ["header"]
-            case "batch" if "trailer" in self._roles:
-                return ["data", "trailer"]
-            case "batch":
-                return ["data", *next_batch, *end]
-            case "ended":
-                return ["nothing after the end record"]
-            case _:
-                return [*next_batch, *end]
+        in_batch = ["data", "trailer"] if "trailer" in self._roles else ["data", "header", "end"]
+        roles = {"start": ["header"], "batch": in_batch, "after": ["header", "end"], "ended": []}[self._stage]
+        return [role for role in roles if role in self._roles]
 
     def _reject_order(self, record: RawRecord, role: str) -> None:
-        expected = " or ".join(self._expected_roles())
+        expected = "nothing after the end record" if self._stage == "ended" else " or ".join(self._expected_roles())
         issue = Issue("RECORD_ORDER", field="", expected=expected, found=role, location=self._location(record))
         self.issues.reject_file(issue)
 
@@ -185,14 +175,12 @@ class TotalsChecker:
         """Compare the totals of the batch in its header and trailer, and reset their sums."""
         for record in self._pending:
             self._compare(record, "batch")
-        self._pending = [record for record in self._pending if self._declares(record, "file")]
+        of_file = {total.record for total in self.layout.totals if total.scope == "file"}
+        self._pending = [record for record in self._pending if record.kind in of_file]
         for each in self._sums:
             if each.total.scope == "batch":
                 each.exact = each.unsure = 0
         self._unpaid_in_batch = 0
-
-    def _declares(self, record: RawRecord, scope: str) -> bool:
-        return any(each.total.record == record.kind and each.total.scope == scope for each in self._sums)
 
     def _compare(self, record: RawRecord, scope: str) -> None:
         """Compare the totals of one scope, a batch or the file, that a record declares."""
@@ -200,17 +188,14 @@ class TotalsChecker:
             self.issues.reject_file(Issue("REQUEST_FILE", field=record.kind, location=self._location(record)))
             return
         for each in self._sums:
-            total = each.total
-            if total.record != record.kind or total.scope != scope:
-                continue
-            declared = record.values.get(total.field)
-            if declared is not None:
+            declared = record.values.get(each.total.field)
+            if (each.total.record, each.total.scope) == (record.kind, scope) and declared is not None:
                 self._compare_total(record, each, declared)
 
     def _compare_total(self, record: RawRecord, counted: _Sum, declared: int) -> None:
         total = counted.total
         name, is_equal = f"{record.kind}.{total.field}", declared == counted.exact
-        location = self._location(record, self.layout.kinds[record.kind].offsets[total.field])
+        location = self._location(record, self.layout.records[record.kind].offsets[total.field])
         is_explained = counted.may_be(declared)
         is_warning = is_explained or (not is_equal and total.warn)
         self.totals.declared.append(DeclaredTotal(name, declared, counted.exact, location, is_warning))
@@ -218,10 +203,7 @@ class TotalsChecker:
             return
         code = "TOTAL_UNSURE" if is_explained else "TOTAL_DIFFERS" if total.warn else "TOTAL_MISMATCH"
         issue = Issue(code, field=name, expected=str(counted.exact), found=str(declared), location=location)
-        if is_warning:
-            self.issues.add(issue)
-        else:
-            self.issues.reject_file(issue)
+        (self.issues.add if is_warning else self.issues.reject_file)(issue)
 
     def _is_request(self, record: RawRecord) -> bool:
         """Whether a trailer and the records of its batch have no results, as in a file on its way to the bank."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from itertools import compress
 from operator import add
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -19,7 +22,7 @@ from kokin.receipts._fields import cell_writer
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
 from kokin.receipts._record import RawRecord
-from kokin.receipts.layouts import Field, Layout, RecordKind, Source, Total, load
+from kokin.receipts.layouts import Field, Layout, Source, Total, load
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
 _NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}
@@ -62,8 +65,7 @@ def write(
         InvalidInputError: a value that its field cannot represent, with row and field, or an invalid newline. No file
             is left behind, and nothing is written to a stream.
     """
-    if not isinstance(layout, Layout):
-        layout = load(layout)
+    layout = layout if isinstance(layout, Layout) else load(layout)
     if layout.xml:
         raise InvalidInputError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
     writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
@@ -87,14 +89,6 @@ def _as_table(records: Any) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
 
 
-def _newline_bytes(name: str) -> bytes:
-    if name not in _NEWLINES:
-        raise InvalidInputError(
-            [Issue("CODE_UNKNOWN", field="newline", expected=", ".join(map(repr, _NEWLINES)), found=ascii(name)[:24])]
-        )
-    return _NEWLINES[name]
-
-
 def _reference_fields(layout: Layout) -> dict[str, Source]:
     """Return the fields of ``provider_key`` and ``cancels`` if they are one field each; composed keys are not split."""
     identity = layout.identity
@@ -111,13 +105,16 @@ class _Writer:
         self, layout: Layout, header: dict[str, Any], trailer: dict[str, Any], newline: str | None, *, request: bool
     ) -> None:
         self.layout, self.header, self.trailer, self.request = layout, header, trailer, request
-        self.newline = _newline_bytes(layout.newline if newline is None else newline)
+        if newline not in (None, *_NEWLINES):
+            expected, found = ", ".join(map(repr, _NEWLINES)), ascii(newline)[:24]
+            raise InvalidInputError([Issue("CODE_UNKNOWN", field="newline", expected=expected, found=found)])
+        self.newline = _NEWLINES[layout.newline if newline is None else newline]
         self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **(layout.receipt or layout.bill)}
         self.row_count = self.record_count = self.batch_count = 0
 
     def encode(self, table: pa.Table) -> Iterator[bytes]:
         """Yield the bytes of the file in order."""
-        records = self._encode_records(table, self._detail_fields(table.column_names))
+        records = filter(None, self._encode_records(table, self._detail_fields(table.column_names)))
         if self.layout.csv is None or self.layout.csv.last_newline:
             yield from records
             return
@@ -136,21 +133,14 @@ class _Writer:
         file_sums = [0] * len(self.layout.totals)
         for header, batch in self._batches(table):
             sums = [0] * len(self.layout.totals)
-            if kind := self.layout.role("header"):
-                self.record_count += 1
-                self.batch_count += 1
-                yield self._encode_record(kind, header, sums)
+            yield self._encode_record("header", header, sums)
             for start in range(0, batch.num_rows, _CHUNK_ROWS):
                 content, added = self._encode_rows(batch.slice(start, _CHUNK_ROWS), fields)
                 sums = list(map(add, sums, added))
                 yield content
-            if kind := self.layout.role("trailer"):
-                self.record_count += 1
-                yield self._encode_record(kind, self.trailer, sums)
+            yield self._encode_record("trailer", self.trailer, sums)
             file_sums = list(map(add, file_sums, sums))
-        if kind := self.layout.role("end"):
-            self.record_count += 1
-            yield self._encode_record(kind, {}, file_sums)
+        yield self._encode_record("end", {}, file_sums)
 
     def _detail_fields(self, columns: Iterable[str]) -> list[Field]:
         """Return the fields of a detail record; of a CSV with named columns, those of the table and the required."""
@@ -172,10 +162,10 @@ class _Writer:
             return
         columns = list(header_field)
         for key in table.select(columns).group_by(columns, use_threads=False).aggregate([]).to_pylist():
-            is_in_batch = None
-            for name, value in key.items():
-                equal = pc.is_null(table[name]) if value is None else pc.equal(table[name], value)
-                is_in_batch = equal if is_in_batch is None else pc.and_(is_in_batch, equal)
+            is_equal = (
+                pc.is_null(table[n]) if value is None else pc.equal(table[n], value) for n, value in key.items()
+            )
+            is_in_batch = reduce(pc.and_, is_equal)
             header = self.header | {header_field[name]: value for name, value in key.items()}
             yield header, table.filter(is_in_batch)
 
@@ -222,27 +212,29 @@ class _Writer:
                 try:
                     encode(value)
                 except InvalidInputError as error:
-                    issues += _at_field(error, field.id, Location(record=number))
+                    location = Location(record=number)
+                    issues += [replace(issue, field=field.id, location=location) for issue in error.issues]
             raise InvalidInputError(issues, f"{self.layout.name} cannot be written") from None
 
-    def _encode_record(self, kind: RecordKind, values: Mapping[str, Any], sums: list[int]) -> bytes:
-        """Return the bytes of a header, trailer or end record, with the totals that it declares."""
+    def _encode_record(self, role: str, values: Mapping[str, Any], sums: list[int]) -> bytes:
+        """Return the bytes of a header, trailer or end record with its totals, or none if the layout has none."""
+        kind = self.layout.role(role)
+        if kind is None:
+            return b""
+        self.record_count += 1
+        self.batch_count += role == "header"
         declared = {
             total.field: self._declared(total, counted)
             for total, counted in zip(self.layout.totals, sums, strict=True)
-            if self.layout.kinds[total.record] is kind
+            if self.layout.records[total.record] is kind
         }
         values = {**values, **declared}
         return b"".join(self._encode_column(field, [values.get(field.id)])[0] for field in kind.fields) + self.newline
 
     def _declared(self, total: Total, counted: int) -> int:
-        match total.of:
-            case "records":
-                return self.record_count
-            case "batches":
-                return self.batch_count
-            case _:
-                return 0 if self.request and total.where else counted
+        if total.of == "data":
+            return 0 if self.request and total.where else counted
+        return self.record_count if total.of == "records" else self.batch_count
 
 
 def _sum(total: Total, cells: Mapping[str, list[bytes]], row_count: int) -> int:
@@ -253,17 +245,7 @@ def _sum(total: Total, cells: Mapping[str, list[bytes]], row_count: int) -> int:
     for name, codes in total.where.items():
         allowed = {code.encode() for code in codes}
         is_counted = [before and cell.strip() in allowed for before, cell in zip(is_counted, cells[name], strict=True)]
-    if total.sum is None:
-        return sum(is_counted)
-    return sum(int(cell) for cell, counts in zip(cells[total.sum], is_counted, strict=True) if counts)
-
-
-def _at_field(error: InvalidInputError, field: str, location: Location) -> list[Issue]:
-    """Return the issues of an error with the field and location that they belong to."""
-    return [
-        Issue(issue.code, field=field, expected=issue.expected, found=issue.found, location=location)
-        for issue in error.issues
-    ]
+    return sum(is_counted) if total.sum is None else sum(map(int, compress(cells[total.sum], is_counted)))
 
 
 # --- Editing ----------------------------------------------------------------------------------------------------------
@@ -319,14 +301,15 @@ def _chunks(source: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
 
 def _with_values(file: ReceiptFile, columns: list[str], record: RawRecord, values: Mapping[str, Any]) -> bytes:
     """Return the bytes of a record with new values in some fields."""
-    kind = file.layout.kinds[record.kind]
+    kind = file.layout.records[record.kind]
     cells = {}
     for name, value in values.items():
         try:
             cells[name] = cell_writer(kind.by_id[name], file.layout)(value)
         except InvalidInputError as error:
             location = Location(file.source, record.record_no, record.byte_offset)
-            raise InvalidInputError(_at_field(error, name, location)) from None
+            issues = [replace(issue, field=name, location=location) for issue in error.issues]
+            raise InvalidInputError(issues) from None
     if not file.layout.width:
         row, starts = split_row(record.raw), cell_starts(record.raw)
         quoted = [record.raw[start - 1 : start] == b'"' and start > 0 for start in starts]

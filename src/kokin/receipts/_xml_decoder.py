@@ -7,7 +7,7 @@ been read. Nothing of an application header (BAH) is stored or reported: it may 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -38,6 +38,7 @@ _PARENTS = {
     "CpyDplctInd": _REPORTS,
 }
 _TAGS = [f"{{*}}{name}" for name in ("Document", "AppHdr", *_REPORTS, *_PARENTS)]
+_SECURITY = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 # Elements that may contain elements of any namespace: supplementary data, and the signature of a header.
 _EXTENSIONS = ("SplmtryData", "Sgntr")
 
@@ -69,14 +70,13 @@ class XmlDecoder:
     def _documents(self, stream: BinaryIO) -> Iterator[RawRecord]:
         transactions = TransactionRecords(self._fields, self.file)
         document: _Document | None = None
-        header: int | None = None
+        header: int | None = None  # the offset of a header (AppHdr) whose message must follow
         for segment in segments(stream):
             offset, content = segment.offset, segment.content
             match segment.kind:
                 case "declaration":
                     if document:
-                        yield from document.close()
-                        header = _header_without_message(document, header)
+                        header = yield from document.close(header)
                     document = _Document(self, transactions, segment.encoding, offset)
                 case "doctype":
                     raise rejection("XML_DOCTYPE", offset)
@@ -90,19 +90,9 @@ class XmlDecoder:
                     yield from document.feed(content, offset)
         if document is None:
             raise rejection("FILE_EMPTY", 0)
-        yield from document.close()
-        header = _header_without_message(document, header)
+        header = yield from document.close(header)
         if header is not None:
             raise rejection("XML_INVALID", header, "Document after AppHdr")
-
-
-def _header_without_message(document: _Document, header: int | None) -> int | None:
-    """Return the offset of a header (AppHdr) whose message must follow, after a document and the header before it."""
-    if document.is_message:
-        return None
-    if header is not None:
-        raise rejection("XML_INVALID", header, "Document after AppHdr")
-    return document.offset
 
 
 class _Document:
@@ -113,18 +103,11 @@ class _Document:
         #: Whether the root is a message (Document) and not a header (AppHdr); known after its first element.
         self.is_message = False
         self._transactions, self._layout = transactions, decoder.layout
-        self._issues, self._totals = decoder.issues, decoder.totals
+        self._messages = decoder.layout.xml.messages if decoder.layout.xml else []
+        self._issues, self._totals, self._location = decoder.issues, decoder.totals, Location(decoder.file, byte=offset)
         self._transcoder = Transcoder(encoding)
         self._parser = etree.XMLPullParser(
-            events=("start", "end"),
-            tag=_TAGS,
-            encoding="utf-8",
-            remove_comments=True,
-            remove_pis=True,
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
+            ("start", "end"), tag=_TAGS, encoding="utf-8", remove_comments=True, remove_pis=True, **_SECURITY
         )
         #: Offset of the segment that is read: segments begin with an entry, so it is also that of the entry.
         self._segment_offset = offset
@@ -148,8 +131,11 @@ class _Document:
             # The message of the parser may quote the text, which may be a password: report the line only.
             raise rejection("XML_INVALID", start, found=f"line {error.lineno}") from None
 
-    def close(self) -> Iterator[RawRecord]:
-        """Parse the end of the document, and yield its last records."""
+    def close(self, header: int | None) -> Generator[RawRecord, None, int | None]:
+        """Parse the end of the document, and yield its last records.
+
+        Takes the offset of a header before it, and returns its own if it is a header itself, else ``None``.
+        """
         self._transcoder.check_end(self._segment_offset)
         try:
             self._parser.close()
@@ -160,30 +146,22 @@ class _Document:
             raise rejection("XML_MESSAGE", self.offset, ", ".join(self._messages))
         if self.is_message and not self._has_report:
             raise rejection("XML_INVALID", self.offset, " or ".join(_REPORTS))
-
-    @property
-    def _messages(self) -> list[str]:
-        return self._layout.xml.messages if self._layout.xml else []
-
-    @property
-    def _location(self) -> Location:
-        return Location(self._transactions.file, byte=self.offset)
+        if not self.is_message and header is not None:
+            raise rejection("XML_INVALID", header, "Document after AppHdr")
+        return None if self.is_message else self.offset
 
     def _events(self) -> Iterator[RawRecord]:
         for event, element in self._parser.read_events():
             namespace, brace, name = element.tag.rpartition("}")
             if self._namespace and namespace + brace != self._namespace:
-                if event == "start" and not self._is_in_extension(element):
+                extensions = [self._namespace + each for each in _EXTENSIONS]
+                if event == "start" and next(element.iterancestors(extensions), None) is None:
                     expected = f"{name} in the namespace of its Document"
                     raise rejection("XML_INVALID", self._segment_offset, expected)
             elif event == "start":
                 self._start(name, element)
             else:
                 yield from self._end(name, element)
-
-    def _is_in_extension(self, element: Any) -> bool:
-        tags = {self._namespace + name for name in _EXTENSIONS}
-        return any(each.tag in tags for each in element.iterancestors())
 
     def _start(self, name: str, element: Any) -> None:
         """Check the position of an element."""
@@ -226,7 +204,7 @@ class _Document:
             case "Btch":
                 texts = self._batch_paths.texts(element)
                 # An element that is not a text counts as the empty text, which is not a number.
-                self._current_entry.declare_count([""] if texts.invalid else texts.values.get("NbOfTxs", []))
+                self._current_entry.declared_counts += [""] if texts.invalid else texts.values.get("NbOfTxs", [])
             case "Ntry":
                 texts = self._entry_paths.texts(element)
                 own_charges = partial(read_charges, element, element, self._namespace)

@@ -77,14 +77,11 @@ def _event(values: Mapping[str, Any]) -> str:
         DBIT       false    other             other    other
         CRDT       true     other             other    other
     """
-    is_reversal = values.get("reversal") in _TRUE
+    is_reversal, status = values.get("reversal") in _TRUE, values.get("status")
     is_of_credit = (values.get("direction") == "CRDT") != is_reversal
-    status = values.get("status")
     if not is_of_credit or status in ("INFO", "FUTR"):
         return "other"
-    if status == "PDNG":
-        return "voided" if is_reversal else "pending"
-    return "reversed" if is_reversal else "credit"
+    return [("credit", "reversed"), ("pending", "voided")][status == "PDNG"][is_reversal]
 
 
 # --- Charges ----------------------------------------------------------------------------------------------------------
@@ -207,9 +204,8 @@ class ReportTotals:
                 yield DeclaredTotal(name, declared, int(counted), location, unsure)
             if declared == counted:
                 continue
-            code = "TOTAL_UNSURE" if unsure else "TOTAL_MISMATCH"
-            issue = Issue(code, field=name, expected=_decimal_text(counted), found=redact(text), location=location)
-            issues.add(issue) if unsure else issues.reject_file(issue)
+            code, add = ("TOTAL_UNSURE", issues.add) if unsure else ("TOTAL_MISMATCH", issues.reject_file)
+            add(Issue(code, field=name, expected=_decimal_text(counted), found=redact(text), location=location))
 
 
 # --- Entries ----------------------------------------------------------------------------------------------------------
@@ -228,10 +224,10 @@ class Entry:
         #: Texts of the entry itself, read at the second transaction.
         self._texts: Texts | None = None
         #: Texts of the first transaction, until the second one or the end.
-        self._first: Texts | None = None
+        self._first = Texts()
         self._count = 0
-        #: Texts of ``Btch/NbOfTxs``.
-        self._declared_counts: list[str] = []
+        #: Texts of ``Btch/NbOfTxs``; one that is not a number is invalid.
+        self.declared_counts: list[str] = []
         #: Records that are not released, and the charges of each.
         self._pending: list[RawRecord] = []
         self._pending_charges: list[Charges] = []
@@ -242,10 +238,6 @@ class Entry:
         #: Whether a transaction lacks a readable amount or direction.
         self._is_incomplete = False
 
-    def declare_count(self, texts: Sequence[str]) -> None:
-        """Add the declared numbers of transactions of a batch; a text that is not a number is invalid."""
-        self._declared_counts += texts
-
     def add(self, texts: Texts, charges: Charges, entry_texts: Callable[[], Texts]) -> list[RawRecord]:
         """Add a transaction, and return the records that are released; ``entry_texts`` reads those of the entry."""
         self._count += 1
@@ -253,12 +245,11 @@ class Entry:
         self._pending_charges.append(charges)
         if self._count == 1:
             self._first = texts
-        else:
-            if self._texts is None:
-                self._texts = entry_texts()
-                self._add_record(self._texts.union(self._first or Texts()), alone=False)
-                self._first = None
-            self._add_record(self._texts.union(texts), alone=False)
+            return []
+        if self._texts is None:
+            self._texts = entry_texts()
+            self._add_record(self._texts.union(self._first), alone=False)
+        self._add_record(self._texts.union(texts), alone=False)
         if len(self._pending) <= _MAX_PENDING:
             return []
         self._has_released = True
@@ -278,7 +269,7 @@ class Entry:
     def close(self, texts: Texts, own_charges: Callable[[], Charges], report: ReportTotals) -> list[RawRecord]:
         """Compare the entry's own texts and charges with its transactions, and return the remaining records."""
         if self._count <= 1:
-            self._add_record(texts.union(self._first or Texts()), alone=True)
+            self._add_record(texts.union(self._first), alone=True)
         self._compare_count()
         try:
             if "Amt" in texts.invalid:
@@ -296,10 +287,10 @@ class Entry:
 
     def _compare_count(self) -> None:
         """Reject the transactions if the batches declare more of them; an entry without transactions lists none."""
-        numbers = [parse_decimal(text) for text in self._declared_counts]
+        numbers = [parse_decimal(text) for text in self.declared_counts]
         declared = sum(number for number in numbers if number is not None)
         if self._count and (None in numbers or declared > self._count):
-            found = redact(" ".join(self._declared_counts)) if None in numbers else _decimal_text(declared)
+            found = redact(" ".join(self.declared_counts)) if None in numbers else _decimal_text(declared)
             self._reject(Issue("TOTAL_MISMATCH", field="Ntry.Btch.NbOfTxs", expected=str(self._count), found=found))
 
     def _compare_amount(self, amount: int | Fraction, own_charges: Callable[[], Charges]) -> None:
@@ -309,12 +300,11 @@ class Entry:
             return
         # The record of an entry without transactions has no charges of its own.
         single = _explain(difference, own_charges(), self._charges, self._pending_charges or [Charges()])
+        issue = Issue("TOTAL_MISMATCH", field="Ntry.Amt", expected=str(self._sum), found=_decimal_text(amount))
         if single is None:
-            expected, found = str(self._sum), _decimal_text(amount)
-            self._reject(Issue("TOTAL_MISMATCH", field="Ntry.Amt", expected=expected, found=found))
+            self._reject(issue)
         elif difference.denominator != 1:
-            found = _decimal_text(amount)
-            self._reject(Issue("AMOUNT_FRACTION", field="Ntry.Amt", expected="whole yen", found=found))
+            self._reject(replace(issue, code="AMOUNT_FRACTION", expected="whole yen"))
         else:
             if self._has_released:  # the last record bears all charges
                 single = [0] * len(self._pending)

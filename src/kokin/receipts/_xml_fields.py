@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import redact
 from kokin.receipts._fields import cell_reader, field_error
 from kokin.receipts.layouts import Field, FieldType, Layout
+from kokin.text import JAPAN
 
 #: Whitespace of XML, which is removed around every simple value.
 WHITESPACE = " \t\r\n"
@@ -44,20 +46,15 @@ class Texts:
 
     def first(self, paths: Iterable[str]) -> str:
         """Return the text at the first path that has one, or the empty text; several elements are joined by a blank."""
-        for path in paths:
-            if path in self.values:
-                return " ".join(self.values[path])
-        return ""
+        return next((" ".join(self.values[path]) for path in paths if path in self.values), "")
 
 
+@dataclass(slots=True)
 class _Node:
     """A chosen element, or an element above one, in the tree of all chosen paths."""
 
-    __slots__ = ("children", "path")
-
-    def __init__(self) -> None:
-        self.path = ""
-        self.children: dict[str, _Node] = {}
+    path: str = ""
+    children: dict[str, _Node] = field(default_factory=dict)
 
     def paths(self) -> Iterator[str]:
         """Yield the paths of the chosen elements at and below this one."""
@@ -83,8 +80,7 @@ class Paths:
 
     def texts(self, element: Any) -> Texts:
         """Return the texts at the paths below an element."""
-        texts = Texts()
-        _collect(element, self._root.children, self._namespace, out=texts)
+        _collect(element, self._root.children, self._namespace, out=(texts := Texts()))
         return texts
 
 
@@ -125,13 +121,11 @@ def release(element: Any) -> None:
 # --- Values of XML Schema types ---------------------------------------------------------------------------------------
 
 _DECIMAL = re.compile(r"([+-]?)0*([0-9]{0,18})(?:\.([0-9]{0,18}))?")
-_ZONE = r"(?:(Z)|([+-])(?:(0[0-9]|1[0-3]):([0-5][0-9])|(14):(00)))?"
-_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})" + _ZONE)
-_DATE_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:([01][0-9]|2[0-3]):([0-5][0-9]):[0-5][0-9](?:\.[0-9]+)?|(24):(00):00(?:\.0+)?)"
-    + _ZONE
-)
-_JAPAN_MINUTES = 9 * 60
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"T(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?|24:00:00(?:\.0+)?)"
+_ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
+_DATE, _DATE_TIME = re.compile(_DAY + _ZONE), re.compile(_DAY + _TIME + _ZONE)
+_JAPAN_OFFSET = JAPAN.utcoffset(None)
 
 
 def parse_decimal(text: str) -> int | Fraction | None:
@@ -178,26 +172,15 @@ def parse_date(text: str) -> date:
     Raises:
         InvalidInputError: neither of them, or outside the years 1 to 9999.
     """
-    match = _DATE.fullmatch(text) or _DATE_TIME.fullmatch(text)
-    if match:
-        try:
-            day = date.fromisoformat(match[1])
-            return day if match.re is _DATE else day + timedelta(minutes=_minutes(match))
-        except (ValueError, OverflowError):
-            pass
+    with suppress(ValueError, OverflowError):
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text[:10])
+        if _DATE_TIME.fullmatch(text):
+            moment = datetime.fromisoformat(text.replace("T24", "T00"))
+            zone = moment.utcoffset()
+            shift = timedelta(days="T24" in text) + _JAPAN_OFFSET - (_JAPAN_OFFSET if zone is None else zone)
+            return (moment.replace(tzinfo=None) + shift).date()
     raise field_error("DATE_INVALID", "YYYY-MM-DD", redact(text))
-
-
-def _minutes(match: re.Match[str]) -> int:
-    """Return the minutes from midnight of the date as written to the moment; in Japan if it has a zone."""
-    _, hour, minute, end_of_day, _, utc, sign, *zone = match.groups()
-    minutes = 24 * 60 if end_of_day else int(hour) * 60 + int(minute)
-    if utc:
-        return minutes + _JAPAN_MINUTES
-    if sign:
-        zone_hours, zone_minutes = (int(part) for part in zone if part)
-        return minutes + _JAPAN_MINUTES - int(f"{sign}1") * (zone_hours * 60 + zone_minutes)
-    return minutes
 
 
 # --- Fields of the layout ---------------------------------------------------------------------------------------------
@@ -205,8 +188,7 @@ def _minutes(match: re.Match[str]) -> int:
 _Read = Callable[[Texts, Sequence[str], list[Issue]], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldReader:
+class _FieldReader(NamedTuple):
     """Reads the value of one field."""
 
     name: str
@@ -230,21 +212,19 @@ class TransactionFields:
     def read(self, texts: Texts, *, alone: bool) -> tuple[dict[str, Any], list[Issue]]:
         """Return the values by field, and the issues without their location.
 
-        ``alone``: the transaction is the only one of its entry, so that the amount, the reference and the text of the
-        entry belong to it, too.
+        To a transaction ``alone`` in its entry belong the amount, the reference and the text of the entry, too.
         """
         values: dict[str, Any] = {}
         issues: list[Issue] = []
         present, readers = texts.values.keys(), self._readers[alone]
-        for each in readers:
-            name, paths = each.name, each.paths
+        for name, read, paths, _, missing in readers:
             try:
                 if texts.invalid and not texts.invalid.isdisjoint(paths):
                     raise field_error("XML_ELEMENT")
                 if not present.isdisjoint(paths):
-                    values[name] = each.read(texts, paths, issues)
-                elif each.missing:
-                    issues.append(each.missing)
+                    values[name] = read(texts, paths, issues)
+                elif missing:
+                    issues.append(missing)
                 else:
                     values[name] = None
             except InvalidInputError as error:
@@ -255,19 +235,15 @@ class TransactionFields:
 
 
 def _further_matches(readers: Sequence[_FieldReader], texts: Texts, max_length: int) -> str | None:
-    """Return the matches of patterns after the first, which is the field's own value, joined by ``;``.
-
-    Matches that would exceed the maximum length are left out.
-    """
+    """Return the matches of patterns after the first, the field's own value, joined by ``;`` up to a maximum length."""
     joined = ""
     for each in readers:
         distinct = dict.fromkeys(_matches(each.pattern, texts, each.paths))
         for match in islice(distinct, 1, None):
-            longer = f"{joined};{match}" if joined else match
-            if len(longer) > max_length:
+            if len(joined) + 1 + len(match) > max_length + 1:
                 break
-            joined = longer
-    return joined or None
+            joined += f";{match}"
+    return joined[1:] or None
 
 
 def _field_reader(f: Field, layout: Layout, *, alone: bool) -> _FieldReader:
@@ -311,8 +287,8 @@ def _read_yen(texts: Texts, paths: Sequence[str]) -> int:
         InvalidInputError: as :func:`parse_amount`, or a fraction of a yen.
     """
     present = [path for path in paths if path in texts.values]
-    path = next((path for path in present if texts.currencies.get(path) == {"JPY"}), present[0] if present else "")
-    text = " ".join(texts.values.get(path, ()))
+    path = next((path for path in present if texts.currencies.get(path) == {"JPY"}), next(iter(present), ""))
+    text = texts.first([path])
     amount = parse_amount(text, texts.currencies.get(path, ()))
     if isinstance(amount, Fraction):
         raise field_error("AMOUNT_FRACTION", "whole yen", text[:24])

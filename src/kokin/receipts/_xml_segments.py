@@ -77,8 +77,9 @@ def segments(stream: BinaryIO) -> Iterator[Segment]:
     while True:
         chunk = stream.read(_CHUNK)
         content = rest + chunk
-        if not offset:
-            _check_signature(content)
+        signature = next((each for each in _SIGNATURES if content.startswith(each)), b"")
+        if not offset and signature:
+            raise rejection("XML_ENCODING", 0, _SUPPORTED, _SIGNATURES[signature])
         limit = max(len(content) - _MAX_MARK, 0) if chunk else len(content)
         end = yield from splitter.split(content, offset, limit)
         rest, offset = content[end:], offset + end
@@ -151,12 +152,6 @@ def _parse_declaration(content: bytes, start: int, offset: int) -> tuple[str, in
     if encoding != UTF_8 and content.endswith(_BOM, 0, start):
         raise rejection("XML_ENCODING", offset + start, "UTF-8, as the byte order mark says", name[:24])
     return encoding, declaration.end()
-
-
-def _check_signature(content: bytes) -> None:
-    for signature, name in _SIGNATURES.items():
-        if content.startswith(signature):
-            raise rejection("XML_ENCODING", 0, _SUPPORTED, name)
 
 
 class Transcoder:

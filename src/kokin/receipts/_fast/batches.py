@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from kokin._arrow import BoolArray, UInt8Array, int64_array
 from kokin.receipts._columns import array_of, record_schema
-from kokin.receipts._fast.ascii_words import equals, not_digits
+from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, supports_kind
-from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows
+from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows, split_lines
 from kokin.receipts._framing import Blank, Block, Frame, Lines, blocks
 from kokin.receipts._record import Decoder
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
@@ -32,7 +32,7 @@ def supports(layout: Layout, columns: list[str]) -> bool:
     return (
         bool(layout.receipt)
         and not layout.xml
-        and all(supports_kind(layout, kind) for kind in _detail_kinds(layout, _csv_matrix(layout, columns)))
+        and all(supports_kind(layout, kind) for kind in _detail_kinds(layout, columns)[1])
     )
 
 
@@ -41,12 +41,10 @@ def batches(session: Session, stream: BinaryIO, *, raw: bool) -> Iterator[pa.Rec
     return _BatchReader(session, raw=raw).batches(stream)
 
 
-def _csv_matrix(layout: Layout, columns: list[str]) -> CsvMatrix | None:
-    return CsvMatrix(layout, columns) if layout.csv else None
-
-
-def _detail_kinds(layout: Layout, matrix: CsvMatrix | None) -> list[RecordKind]:
-    return [matrix.kind] if matrix else [kind for kind in layout.kinds.values() if kind.role == "data"]
+def _detail_kinds(layout: Layout, columns: list[str]) -> tuple[CsvMatrix | None, list[RecordKind]]:
+    """Return the matrix of a CSV, and the kinds of detail records: that of the matrix, or those of the layout."""
+    matrix = CsvMatrix(layout, columns) if layout.csv else None
+    return matrix, [matrix.kind] if matrix else [kind for kind in layout.records.values() if kind.role == "data"]
 
 
 class _BatchReader:
@@ -60,11 +58,9 @@ class _BatchReader:
         self.session, self.raw, self.layout = session, raw, session.layout
         self._schema = record_schema(session.mapping.columns, raw=raw)
         self._framing = session.decoder.framing
-        self._matrix = _csv_matrix(self.layout, session.decoder.columns)
-        self._kinds = _detail_kinds(self.layout, self._matrix)
-        self._readers = [
-            ColumnReader(self.layout, kind, session.mapping, session.decoder.reference_date) for kind in self._kinds
-        ]
+        self._matrix, self._kinds = _detail_kinds(self.layout, session.decoder.columns)
+        reference_date = session.decoder.reference_date
+        self._readers = [ColumnReader(self.layout, kind, session.mapping, reference_date) for kind in self._kinds]
         self._pending: list[ParsedRecord] = []
 
     def batches(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
@@ -79,32 +75,22 @@ class _BatchReader:
                 case Block():
                     yield from self._block(piece)
                 case Lines():
-                    yield from self._lines(piece)
+                    assert self._matrix is not None  # lines are those of a CSV
+                    rows = split_lines(piece, self._matrix.margin)
+                    yield from self._columns(self._readers[0], rows, 0, *self._matrix.matrix(rows))
         yield from self._flush()
 
     def _singly(self, frames: Iterable[Frame]) -> Iterator[pa.RecordBatch]:
-        """Have the session process records one by one."""
-        for frame in frames:
-            self._pending += self._processed(frame)
+        for parsed in map(self.session.process, frames):
+            if parsed.receipt is not None:
+                self._pending.append(parsed)
             if len(self._pending) >= BATCH_ROWS:
                 yield from self._flush()
-
-    def _processed(self, frame: Frame, suspect_fields: frozenset[str] = frozenset()) -> list[ParsedRecord]:
-        """Have the session process a record; return it if it is a receipt."""
-        parsed = self.session.process(frame, suspect_fields)
-        return [] if parsed.receipt is None else [parsed]
 
     def _flush(self) -> Iterator[pa.RecordBatch]:
         if self._pending:
             pending, self._pending = self._pending, []
             yield receipt_batch(pending, self._schema)
-
-    def _lines(self, lines: Lines) -> Iterator[pa.RecordBatch]:
-        """Read lines of a CSV column by column."""
-        assert self._matrix is not None
-        rows = self._matrix.rows(lines)
-        matrix, suspect = self._matrix.matrix(rows)
-        yield from self._columns(self._readers[0], matrix, rows, 0, suspect)
 
     def _block(self, block: Block) -> Iterator[pa.RecordBatch]:
         """Read consecutive records of one kind column by column; headers, trailers and unknown records singly.
@@ -116,26 +102,24 @@ class _BatchReader:
         edges = np.flatnonzero(np.diff(kinds, prepend=-2, append=-2)).tolist()
         for start, end in pairwise(edges):
             kind = int(kinds[start])
-            if kind < 0 or end - start < _MIN_RECORDS or not self.session.expects_data or not self._header_is_whole():
+            is_in_place = self.session.checker.expects_data and self._header_is_whole()
+            if kind < 0 or end - start < _MIN_RECORDS or not is_in_place:
                 yield from self._singly(block.frame(i) for i in range(start, end))
             else:
                 reader = self._readers[kind]
                 suspect = reader.charset.invalid(rows[start:end], rows.shape[1] - block.width)
-                yield from self._columns(reader, rows[start:end], block, start, suspect)
+                yield from self._columns(reader, block, start, rows[start:end], suspect)
 
     def _classify(self, rows: UInt8Array) -> npt.NDArray[np.int8]:
         """Return the index of the reader of each record, int8 (n,); -1 for a header, trailer or unknown record."""
         kinds = np.full(len(rows), -1, np.int8)
         for i, kind in reversed(list(enumerate(self._kinds))):
-            is_other = np.zeros(len(rows), np.bool_)
-            for name in kind.tell_by:
-                const = (kind.by_id[name].const or "").encode()
-                is_other |= ~equals(rows, kind.offsets[name], len(const), const)
+            other: BoolArray | None = None
+            for start, const in kind.consts:
+                other = union(other, ~equals(rows, start, len(const), const))
             for name in kind.digits:
-                invalid = not_digits(rows, kind.offsets[name], kind.by_id[name].length)
-                if invalid is not None:
-                    is_other |= invalid
-            kinds[~is_other] = i
+                other = union(other, not_digits(rows, kind.offsets[name], kind.by_id[name].length))
+            kinds[slice(None) if other is None else ~other] = i
         return kinds
 
     def _header_is_whole(self) -> bool:
@@ -145,17 +129,9 @@ class _BatchReader:
         return all(self.session.header.get(name) is not None for name in names)
 
     def _columns(
-        self, reader: ColumnReader, rows: UInt8Array, source: Block | CsvRows, start: int, suspect: BoolArray | None
+        self, reader: ColumnReader, source: Block | CsvRows, start: int, rows: UInt8Array, suspect: BoolArray | None
     ) -> Iterator[pa.RecordBatch]:
-        """Read records of one kind column by column.
-
-        Args:
-            reader: Of the kind.
-            rows: The bytes of the records, uint8 (n, stride).
-            source: Where the records come from.
-            start: The index of the first record in ``source``.
-            suspect: Records that are known to be suspect.
-        """
+        """Read the records of ``source`` from ``start`` on, uint8 (n, stride); some are known to be ``suspect``."""
         block = reader.parse(rows, suspect)
         paid, amounts = reader.paid(block), reader.amounts(block)
         unpaid = block.valid & ~paid
@@ -170,7 +146,7 @@ class _BatchReader:
         for i in np.flatnonzero(~block.valid).tolist():
             # In a CSV an unknown byte is looked for in the row as a whole.
             names = block.suspect_fields(i) if isinstance(source, Block) else frozenset[str]()
-            processed += self._processed(source.frame(start + i), names)
+            processed.append(self.session.process(source.frame(start + i), names))
         parts = []
         if count:
             columns = reader.arrays(block, None if count == len(rows) else paid, self.session.header)
@@ -181,14 +157,10 @@ class _BatchReader:
                 columns["raw"] = array_of([source.frame(i).raw for i in indexes.tolist()], pa.binary())
             names = self._schema.names
             parts.append(pa.record_batch([columns[name] for name in names], schema=self._schema))
-        if processed:
-            parts.append(receipt_batch(processed, self._schema))
-        if parts:
-            yield parts[0] if len(parts) == 1 else _merged(parts)
-
-
-def _merged(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """Return batches as one, in the order of the file."""
-    table = pa.Table.from_batches(parts)
-    order = pc.array_sort_indices(table["record_no"].combine_chunks())
-    return table.take(order).combine_chunks().to_batches()[0]
+        if receipts := [parsed for parsed in processed if parsed.receipt is not None]:
+            parts.append(receipt_batch(receipts, self._schema))
+        if len(parts) == 2:  # merge them in the order of the file
+            table = pa.Table.from_batches(parts)
+            order = pc.array_sort_indices(table["record_no"].combine_chunks())
+            parts = table.take(order).combine_chunks().to_batches()
+        yield from parts

@@ -25,12 +25,12 @@ from kokin.receipts._columns import array_of, as_int, repeated
 from kokin.receipts._fast.ascii_words import (
     MIN_STRIDE,
     CharsetCheck,
-    cells_not_digits,
     cut,
     equals,
     has_gs1_check_digit,
     index_of,
     integer,
+    mask_of,
     not_digits,
     union,
     used_length,
@@ -112,8 +112,7 @@ class ColumnReader:
         self._amount = layout.receipt["amount"].field
         schema = arrow_schema(Receipt)
         self._types = {name: schema.field(name).type for name in mapping.sources}
-        kind_source = mapping.sources.get("kind")
-        self._rules = kind_source.rules if kind_source else []
+        self._rules = mapping.rules
         self._sums = {total.sum for total in layout.totals if total.sum} | {self._amount}
 
     def parse(self, rows: UInt8Array, suspect: BoolArray | None = None) -> ParsedBlock:
@@ -152,13 +151,14 @@ class ColumnReader:
     def _parse_digits(self, f: Field, rows: UInt8Array) -> tuple[ParsedField, BoolArray | None]:
         """Parse a number, or cut out the cells of a 番号; a field that nothing needs is only tested."""
         start, length = self.kind.offsets[f.id], f.length
-        null = _mask(equals(rows, start, length, b"")) if f.blank else None
+        null = mask_of(equals(rows, start, length, b"")) if f.blank else None
         if f.none:
             null = union(null, equals(rows, start, length, f.none.encode()))
         parsed = ParsedField(null=null)
         if f.type in (FieldType.DIGITS, FieldType.BARCODE):
             parsed.cells = cut(rows, start, length)
-            suspect = cells_not_digits(parsed.cells)
+            # Usually all are digits, which a single pass over the bytes shows.
+            suspect = not_digits(rows, start, length) if (parsed.cells - np.uint8(ord("0"))).max() > 9 else None
         elif f.id in self._sums or f.id in self.layout.mapped:
             parsed.numbers, suspect = integer(rows, start, length)
         else:
@@ -170,20 +170,19 @@ class ColumnReader:
     def _parse_date(self, f: Field, rows: UInt8Array) -> tuple[ParsedField, BoolArray | None]:
         """Parse a date or a time; a date of zeros is null where the field may be blank."""
         start, length = self.kind.offsets[f.id], f.length
-        null = _mask(equals(rows, start, length, b"")) if f.blank else None
+        null = mask_of(equals(rows, start, length, b"")) if f.blank else None
         written, suspect = integer(rows, start, length)
-        for meaningless in (suspect, null):
-            if meaningless is not None:
-                written[meaningless] = 0
+        if (meaningless := union(suspect, null)) is not None:
+            written[meaningless] = 0
         suspect = without(suspect, null)
         if f.blank and f.type is FieldType.DATE:
-            null = _mask(written == 0)
+            null = mask_of(written == 0)
         days = _days(written, length, self._date_readers[f.id])
         return ParsedField(numbers=days, null=null), union(suspect, without(days == _NO_DATE, null))
 
     def _encoding(self, f: Field) -> str:
-        is_cp932 = f.type is FieldType.KANJI and self.layout.encoding == "half-width"
-        return "cp932" if is_cp932 else self.layout.encoding
+        encoding = self.layout.encoding
+        return "cp932" if f.type is FieldType.KANJI and encoding == "half-width" else encoding
 
     def _test_receipt(self, block: ParsedBlock) -> None:
         """Mark records that the mapping may reject.
@@ -214,11 +213,9 @@ class ColumnReader:
 
     def _is_missing(self, name: str, block: ParsedBlock) -> BoolArray:
         """Whether each record has no value of a canonical column."""
-        source = self.mapping.sources.get(name)
-        if source is None:
-            return np.ones(len(block.valid), np.bool_)
-        null = self._null(source, block)
-        return np.zeros(len(block.valid), np.bool_) if null is None else null
+        source, nowhere = self.mapping.sources.get(name), np.zeros(len(block.valid), np.bool_)
+        null = ~nowhere if source is None else self._null(source, block)
+        return nowhere if null is None else null
 
     def _null(self, source: Source, block: ParsedBlock) -> BoolArray | None:
         """Return the records in which all fields of a source are null."""
@@ -249,10 +246,9 @@ class ColumnReader:
             chosen = chosen & _has_code(block.fields[name], self._codes[name], codes)
         if total.sum is None:
             return int(np.count_nonzero(chosen))
-        numbers = block.fields[total.sum].numbers
-        assert numbers is not None
-        null = block.fields[total.sum].null
-        return int(numbers[chosen if null is None else chosen & ~null].sum())
+        parsed = block.fields[total.sum]
+        assert parsed.numbers is not None
+        return int(parsed.numbers[without(chosen, parsed.null)].sum())
 
     def _meets(self, rule: Rule, block: ParsedBlock) -> BoolArray:
         """Whether each valid record meets a rule; a column that the file lacks is blank."""
@@ -316,8 +312,8 @@ class ColumnReader:
 
     def _from_codes(self, source: Source, parsed: ParsedField, chosen: BoolArray | None, kind: pa.DataType) -> pa.Array:
         """Return the canonical values of the codes in a field."""
-        codes = self._codes[source.field]
-        values = array_of([source.values.get(code, source.blank if not code else None) for code in codes], kind)
+        known = self._codes[source.field]
+        values = array_of([source.values.get(code, source.blank if not code else None) for code in known], kind)
         return values.take(from_numpy(_choose(parsed.codes, chosen), pa.int8()))
 
 
@@ -328,21 +324,19 @@ def supports_kind(layout: Layout, kind: RecordKind) -> bool:
         return False
     if layout.width is not None and (layout.encoding != "half-width" or layout.width < _MIN_WIDTH):
         return False
-    if any(source.values and source.field.startswith("header.") for source in layout.receipt.values()):
-        return False
-    if any(path.startswith("header.") for source in layout.receipt.values() for path in source.first):
+    paths = [path for source in layout.receipt.values() for path in [*source.first, source.field * bool(source.values)]]
+    if any(path.startswith("header.") for path in paths):
         return False
     # A constant is tested on the bytes of a record, and has no column of its own.
     constants = [f for f in kind.fields if f.const is not None]
     if constants and (layout.csv or any(f.id in layout.mapped for f in constants)):
         return False
-    return all(map(_supports_field, kind.fields))
-
-
-def _supports_field(f: Field) -> bool:
-    if f.prefix or (f.format and not f.format.split()[-1].isalpha()):
-        return False
-    return f.type not in (FieldType.NUMBER, FieldType.YEN) or f.length <= _MAX_DIGITS
+    return not any(
+        f.prefix
+        or (f.format and not f.format.split()[-1].isalpha())
+        or (f.type in (FieldType.NUMBER, FieldType.YEN) and f.length > _MAX_DIGITS)
+        for f in kind.fields
+    )
 
 
 def _known_codes(f: Field, layout: Layout) -> list[str]:
@@ -365,11 +359,6 @@ def _has_code(parsed: ParsedField, known: list[str], codes: list[str]) -> BoolAr
     is_wanted = np.zeros(len(known) + 1, np.bool_)  # the last one for -1
     is_wanted[[known.index(code) for code in codes]] = True
     return is_wanted.take(parsed.codes)
-
-
-def _mask(rows: BoolArray) -> BoolArray | None:
-    """Return a mask, or ``None`` for an empty one."""
-    return rows if rows.any() else None
 
 
 def _choose(values: Any, chosen: BoolArray | None) -> Any:
@@ -408,6 +397,6 @@ def _suspect_texts(cells: UInt8Array, encoding: str) -> BoolArray | None:
 
 def _is_suspect(text: bytes, encoding: str) -> bool:
     try:
-        return _SUSPECT.search(text.decode(encoding)) is not None
+        return bool(_SUSPECT.search(text.decode(encoding)))
     except UnicodeDecodeError:
         return True

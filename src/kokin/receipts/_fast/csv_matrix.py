@@ -135,11 +135,8 @@ class CsvMatrix:
         #: The kind of record that a row becomes.
         self.kind = RecordKind(role="data", ja="", en="", fields=[_fixed_field(field) for field in self._fields])
         self._stride = max(self.kind.width, MIN_STRIDE)
-        self._margin = 2 * max(field.length for field in self._fields)
-
-    def rows(self, lines: Lines) -> CsvRows:
-        """Find the cells of lines."""
-        return split_lines(lines, self._margin)
+        #: Bytes that are cut out beyond the end of a chunk at most.
+        self.margin = 2 * max(field.length for field in self._fields)
 
     def matrix(self, rows: CsvRows) -> tuple[UInt8Array, BoolArray]:
         """Return the records that rows become, uint8 (n, stride), and which of them are suspect, bool (n,)."""
@@ -149,8 +146,10 @@ class CsvMatrix:
             return matrix, suspect
         starts, lengths = self._cell_bounds(rows, suspect)
         if rows.quotes.any():
-            starts, lengths, quoted_cells = _without_quotes(rows.chunk, starts, lengths)
-            suspect |= rows.quotes != 2 * quoted_cells
+            first, last = rows.chunk.bytes_at(starts), rows.chunk.bytes_at(starts + lengths - 1)
+            is_quoted = (lengths >= 2) & (first == _QUOTE) & (last == _QUOTE)
+            starts, lengths = starts + is_quoted, lengths - 2 * is_quoted
+            suspect |= rows.quotes != 2 * is_quoted.sum(axis=1)
         for i, field in enumerate(self._fields):
             lay_out = self._right_aligned if field.type in NUMERIC + DATED else self._left_aligned
             cells, does_not_fit = lay_out(field, rows.chunk, starts[:, i], lengths[:, i])
@@ -201,9 +200,10 @@ class CsvMatrix:
         width = self.kind.by_id[field.id].length
         is_empty = lengths == 0
         does_not_fit: BoolArray = lengths > field.length
-        if field.prefix:
-            does_not_fit |= _lacks_prefix(field.prefix.encode(), chunk, starts, lengths)
-            starts, lengths = starts + len(field.prefix), np.maximum(lengths - len(field.prefix), 0)
+        if prefix := field.prefix.encode():
+            differs = chunk.cut(starts, len(prefix)) != np.frombuffer(prefix, np.uint8)
+            does_not_fit |= (lengths < len(prefix)) | differs.any(axis=1)
+            starts, lengths = starts + len(prefix), np.maximum(lengths - len(prefix), 0)
         if str(field.format) in ("YYYY-MM-DD", "HH:MM:SS"):
             cells, has_other_form = _without_separators(field, chunk, starts, lengths)
             does_not_fit |= has_other_form
@@ -235,21 +235,6 @@ def _fixed_field(field: Field) -> Field:
     if field.type is FieldType.TEXT:
         changes["type"] = FieldType.KANJI  # in any character set: it is decoded and tested
     return field.model_copy(update=changes)
-
-
-def _without_quotes(chunk: Chunk, starts: Int64Array, lengths: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Return the starts and lengths of cells, int64 (n, columns), without the quotes around them.
-
-    Also return how many cells of each row are quoted, int64 (n,).
-    """
-    is_quoted = (lengths >= 2) & (chunk.bytes_at(starts) == _QUOTE) & (chunk.bytes_at(starts + lengths - 1) == _QUOTE)
-    return starts + is_quoted, lengths - 2 * is_quoted, np.asarray(is_quoted.sum(axis=1))
-
-
-def _lacks_prefix(prefix: bytes, chunk: Chunk, starts: Int64Array, lengths: Int64Array) -> BoolArray:
-    """Whether each cell begins with something else."""
-    differs = chunk.cut(starts, len(prefix)) != np.frombuffer(prefix, np.uint8)
-    return np.asarray((lengths < len(prefix)) | differs.any(axis=1))
 
 
 def _without_separators(

@@ -25,7 +25,8 @@ def describe(layout: Layout) -> str:
         lines += [f"| {position} | length | type | id | 項目 | meaning | content |", "|--:|--:|---|---|---|---|---|"]
         for i, field in enumerate(kind.fields):
             start = kind.offsets[field.id] if layout.format == "fixed" else i + 1
-            cells = [str(start), str(field.length), _type(field), field.id, field.ja, field.en, _content(field)]
+            kind_of_value = f"{field.type} {field.format or ''}".rstrip()
+            cells = [str(start), str(field.length), kind_of_value, field.id, field.ja, field.en, _content(field)]
             lines.append("| " + " | ".join(cells) + " |")
     if layout.identity:
         lines += ["", "## identity", "", *_identity(layout.identity)]
@@ -33,8 +34,7 @@ def describe(layout: Layout) -> str:
         lines += ["", f"## {'receipt' if layout.receipt else 'bill'}", "", "| canonical | from |", "|---|---|"]
         for canonical, source in (layout.receipt or layout.bill).items():
             values = ", ".join(f"{code} → {value}" for code, value in source.values.items())
-            origin = _origin(source)
-            lines.append(f"| {canonical} | {origin}{f' ({values})' if values else ''} |")
+            lines.append(f"| {canonical} | {_origin(source)}{f' ({values})' if values else ''} |")
     return "\n".join(lines) + "\n"
 
 
@@ -60,10 +60,6 @@ def _identity(identity: IdentityFields) -> list[str]:
         lines = [f"Assigned by the sender: {' or '.join(identity.assigned)}{within}."]
     lines += [f"No key where {path} is {' or '.join(values)}." for path, values in identity.none.items()]
     return lines + ([f"A reversal names its payment by {' + '.join(identity.cancels)}."] if identity.cancels else [])
-
-
-def _type(field: Field) -> str:
-    return f"{field.type} {field.format}" if field.format else str(field.type)
 
 
 def _content(field: Field) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from kokin.issues import InvalidInputError, Issue
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts.layouts._schema import Layout
 from kokin.text import file_name, load_toml, parse_toml
 
@@ -69,12 +70,9 @@ def parse(text: str, name: str) -> Layout:
 
 
 def _toml_error(error: InvalidInputError) -> LayoutError:
-    return LayoutError(
-        [
-            Issue("LAYOUT_INVALID", field=issue.location.file, expected=issue.expected, found=issue.found)
-            for issue in error.issues
-        ]
-    )
+    """Return the error of a TOML text with the name of the file as the field of its issues."""
+    changes: dict[str, Any] = {"code": "LAYOUT_INVALID", "location": Location()}
+    return LayoutError([replace(issue, field=issue.location.file, **changes) for issue in error.issues])
 
 
 def _validate(tables: dict[str, Any], name: str) -> Layout:
@@ -109,7 +107,10 @@ def _key_path(location: Iterable[int | str], tables: Any) -> str:
     """Return a pydantic location as a path in the TOML file: ``records.data.fields[3] (amount).length``."""
     path, value = "", tables
     for step in location:
-        value = _item(value, step)
+        try:
+            value = value[step]
+        except (LookupError, TypeError):  # a location may name steps that the file does not contain
+            value = {}
         if isinstance(step, int):
             path += f"[{step}]"
             if isinstance(value, dict) and "id" in value:
@@ -117,10 +118,3 @@ def _key_path(location: Iterable[int | str], tables: Any) -> str:
         else:
             path += f".{step}" if path else str(step)
     return path
-
-
-def _item(value: Any, step: int | str) -> Any:
-    """Return an item of a list or table, or ``None``: a location may name steps that the file does not contain."""
-    if isinstance(value, list):
-        return value[step] if isinstance(step, int) and step < len(value) else None
-    return value.get(step) if isinstance(value, dict) else None

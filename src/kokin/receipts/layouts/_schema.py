@@ -146,6 +146,11 @@ class RecordKind(_Table):
         return sum(field.length for field in self.fields)
 
     @cached_property
+    def consts(self) -> list[tuple[int, bytes]]:
+        """Offset and bytes of the constants that identify a record of this kind."""
+        return [(self.offsets[name], (self.by_id[name].const or "").encode()) for name in self.tell_by]
+
+    @cached_property
     def by_id(self) -> dict[str, Field]:
         """The fields by id."""
         return {field.id: field for field in self.fields}
@@ -194,12 +199,8 @@ class Source(_Table):
         return [self.field] if self.field else [*self.join, *self.first, *dict.fromkeys(rules)]
 
 
-def _expand_field_name(value: Any) -> Any:
-    """Return the table ``{field = "amount"}`` for the short form ``"amount"``."""
-    return {"field": value} if isinstance(value, str) else value
-
-
-Mapped = Annotated[Source, BeforeValidator(_expand_field_name)]
+# The text "amount" is a short form of the table {field = "amount"}.
+Mapped = Annotated[Source, BeforeValidator(lambda value: {"field": value} if isinstance(value, str) else value)]
 
 
 class IdentityFields(_Table):
@@ -226,19 +227,13 @@ class IdentityFields(_Table):
     reference, or one for each of ``fields``, in the same order."""
 
     @property
-    def is_composed(self) -> bool:
-        """Whether equal keys in one file may be different payments."""
-        return bool(self.fields)
-
-    @property
     def ids(self) -> list[str]:
         """The fields that the key and ``cancels`` read."""
         return [*self.scope, *self.assigned, *self.fields, *self.cancels]
 
 
-def _expand_content(value: Any) -> Any:
-    """Return the table for the short form ``identity = "content"``."""
-    return {"content": True} if value == "content" else value
+# The text "content" is a short form of the table {content = true}.
+_Identity = Annotated[IdentityFields, BeforeValidator(lambda value: {"content": True} if value == "content" else value)]
 
 
 class PaidCondition(_Table):
@@ -273,6 +268,11 @@ class Total(_Table):
     """Range of a total: the records since the last header, or the whole file."""
     warn: bool = False
     """Whether a difference is only a warning, because senders count differently."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The fields of the detail records that the total reads."""
+        return [*self.where, *([self.sum] if self.sum else [])]
 
 
 class Csv(_Table):
@@ -315,7 +315,7 @@ class Layout(_Table):
     records: Annotated[dict[Name, RecordKind], Limits(min_length=1)]
     receipt: dict[str, Mapped] = {}
     """Mapping of each canonical field of a receipt."""
-    identity: Annotated[IdentityFields | None, BeforeValidator(_expand_content)] = None
+    identity: _Identity | None = None
     """The fields that identify a payment: a table, or ``"content"``. Required in a layout of receipts."""
     bill: dict[str, Mapped] = {}
     """Mapping of each field of a bill, for a file that an authority uploads."""
@@ -326,11 +326,6 @@ class Layout(_Table):
     """Range around the reference date of the dates without a full year."""
     together: dict[str, list[str]] = {}
     """Groups of canonical fields: a record has all fields of a group or none of them."""
-
-    @property
-    def kinds(self) -> Mapping[str, RecordKind]:
-        """The kinds of record, by name."""
-        return self.records
 
     @cached_property
     def data(self) -> RecordKind:
@@ -356,9 +351,9 @@ class Layout(_Table):
 
     def _record_problems(self) -> Iterator[Issue]:
         options = {"fixed": self.width, "csv": self.csv, "xml": self.xml}
-        if any((value is not None) != (name == self.format) for name, value in options.items()):
+        if [name for name, value in options.items() if value is not None] != [self.format]:
             yield _invalid("format", "the key or table of this format only: width, [csv] or [xml]", self.format)
-        if not any(kind.role == "data" for kind in self.records.values()):
+        if self.role("data") is None:
             yield _invalid("records", 'a kind of record with role = "data"')
         if self.format != "fixed" and len(self.records) > 1:
             yield _invalid("records", "one kind of record in a CSV or XML layout")
@@ -384,10 +379,9 @@ class Layout(_Table):
     @cached_property
     def mapped(self) -> set[str]:
         """The fields of the data record that mappings, totals and conditions read."""
-        sources = [*self.receipt.values(), *self.bill.values()]
-        mapped = {path for source in sources for path in source.ids if not path.startswith("header.")}
-        mapped |= {path for path in self.identity.ids if not path.startswith("header.")} if self.identity else set()
-        mapped |= {name for total in self.totals for name in ([total.sum] if total.sum else []) + list(total.where)}
+        readers: list[Source | Total | IdentityFields]
+        readers = [*self.receipt.values(), *self.bill.values(), *self.totals, self.identity or IdentityFields()]
+        mapped = {path for reader in readers for path in reader.ids if not path.startswith("header.")}
         return mapped | ({self.paid.field} if self.paid else set())
 
     def field_of(self, path: str) -> Field | None:
@@ -407,10 +401,9 @@ class Layout(_Table):
                 yield _invalid(f"{where}.rules", "rules for kind only, and no table [paid] beside them")
             for path in source.ids:
                 yield from self._source_problems(where, source, path, field_types(record).get(canonical))
-        if mapping and table == "receipt":
-            for required in ("paid_on", "amount"):
-                if required not in mapping:
-                    yield _invalid(f"{table}.{required}", "a mapping; every receipt has this field")
+        for required in ("paid_on", "amount") if mapping and table == "receipt" else ():
+            if required not in mapping:
+                yield _invalid(f"{table}.{required}", "a mapping; every receipt has this field")
 
     def _source_problems(self, where: str, source: Source, path: str, canonical_type: Any) -> Iterator[Issue]:
         """Check one of the fields that a canonical field is read from."""
@@ -430,9 +423,9 @@ class Layout(_Table):
             yield _invalid(where, expected, f"{field.type} of {field.length} bytes")
 
     def _identity_problems(self) -> Iterator[Issue]:
+        if not self.receipt and self.identity:
+            yield _invalid("identity", "a table [receipt] in the same layout")
         if not self.receipt:
-            if self.identity:
-                yield _invalid("identity", "a table [receipt] in the same layout")
             return
         if self.identity is None:
             mapped = self.receipt.get("provider_key")
@@ -500,12 +493,11 @@ def _field_problems(field: Field, ids_before: Set[str], *, fixed: bool) -> Itera
     """Yield, for each rule of a single field that is broken, what is expected instead."""
     if field.id in ids_before:
         yield "an id that no other field of the record has"
-    has_format = field.type in DATED
-    if has_format != (field.format is not None):
+    if (field.type in DATED) != (field.format is not None):
         yield "a format for the types date and time only"
     if field.dates is not None and field.format not in ASSUMED_FORMATS:
         yield f"dates only with one of the formats {', '.join(ASSUMED_FORMATS)}"
-    if has_format and fixed and field.format and len(field.format.split()[-1]) != field.length:
+    if field.type in DATED and fixed and field.format and len(field.format.split()[-1]) != field.length:
         yield f"a length that fits the format {field.format}"
     if field.const is not None and (len(field.const) > field.length or (fixed and len(field.const) != field.length)):
         yield f"a const of {field.length} bytes"
