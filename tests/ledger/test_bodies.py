@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin._arrow import combine
+from kokin._arrow.convert import combine
 from kokin.ledger import Ledger, _links
 from kokin.ledger._bodies import bodies, facts
 from kokin.ledger._forms import restored, stored

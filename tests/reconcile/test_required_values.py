@@ -11,7 +11,7 @@ import pytest
 from accounts_cases import JUNE_1, MAY_1, books, paid, slip, table
 
 from kokin import bills, elqr
-from kokin._arrow import validate_table
+from kokin._arrow.validate import validate_table
 from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError, Issue, from_table
 from kokin.ledger import Ledger

@@ -9,23 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    IssueBuilder,
+from kokin._arrow.column_checks import IssueBuilder, check_amounts, check_paid_before, redact_array
+from kokin._arrow.convert import (
     as_table,
     bool_array,
     buffer_view,
-    check_amounts,
-    check_paid_before,
     column_label,
     combine,
-    field_column,
     int64_array,
     is_present,
-    normalize,
-    redact_array,
     text_array,
     to_mask,
 )
+from kokin._arrow.normalize import normalize
+from kokin._arrow.validate import field_column
 from kokin.issues import Issue, to_table
 from kokin.model import OPTIONAL_TEXTS, ArrowStreamExportable, Bill, BillStatus, arrow_schema, field_types
 

@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kokin._arrow import CHUNK_ROWS, as_table, atomic_file, from_numpy, int64_array, to_numpy, write_csv
+from kokin._arrow.convert import as_table, from_numpy, int64_array, to_numpy
+from kokin._arrow.files import atomic_file, write_csv
+from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch, check_batch
 from kokin.issues import InvalidInputError, Issue, Location, ReadResult, RejectedRecordsError, from_table, to_table
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema

@@ -14,31 +14,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
+from kokin._arrow.column_checks import IssueBuilder, day_column, digits_column, has_non_digits, with_unit, yen_column
+from kokin._arrow.convert import (
     BoolArray,
     Int64Array,
-    IssueBuilder,
     UInt8Array,
     as_table,
     bool_array,
     buffer_view,
-    day_column,
-    days_since_1970,
-    digits_column,
-    from_digits,
     from_numpy,
-    has_non_digits,
     int64_array,
-    normalize_column,
     string_array,
     text_buffers,
-    to_digits,
     to_mask,
-    type_issue,
-    with_unit,
-    yen_column,
-    yyyymmdd,
 )
+from kokin._arrow.digits import days_since_1970, from_digits, to_digits, yyyymmdd
+from kokin._arrow.normalize import normalize_column, type_issue
 from kokin.elqr._batch_checksums import checksum_table
 from kokin.elqr._code import MISMATCH_CODES, ElQr
 from kokin.elqr._layout import ELEMENTS, PAYLOAD_LENGTH, SCANNER_MARKS, Element

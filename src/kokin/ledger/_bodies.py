@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
-from kokin._arrow import combine, text_buffers
+from kokin._arrow.convert import combine, text_buffers
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._schema import FACTS
 from kokin.model import Bill

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import combine, text_buffers
+from kokin._arrow.convert import combine, text_buffers
 from kokin.issues import InvalidInputError, Issue
 
 #: What stands before the first row of a table.

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import ColumnElement, select, true
 
-from kokin._arrow import Int64Array, difference_sorted, int64_array, sorted_union, sorted_unique, to_numpy
+from kokin._arrow.convert import Int64Array, int64_array, to_numpy
+from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
 from kokin.ledger._bodies import facts
 from kokin.ledger._forms import concat
 from kokin.ledger._keys import bill_keys, receipt_keys

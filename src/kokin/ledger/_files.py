@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import as_table, combine, int64_array, to_numpy, validate_table
+from kokin._arrow.convert import as_table, combine, int64_array, to_numpy
+from kokin._arrow.validate import validate_table
 from kokin.issues import InvalidInputError, Issue, Location, ReadResult
 from kokin.ledger._bodies import bodies
 from kokin.ledger._circles import RECEIPT_COLUMNS

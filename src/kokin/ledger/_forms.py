@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import BoolArray, bool_array, buffer_view, combine, from_numpy, is_valid, to_mask
+from kokin._arrow.convert import BoolArray, bool_array, buffer_view, combine, from_numpy, is_valid, to_mask
 from kokin.model import Record, arrow_schema
 
 #: Between the items of a list. No text of a record has one, for control characters are refused there.

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Select, select
 
-from kokin._arrow import combine, escape_formulas, int64_array, sorted_unique, to_numpy, write_csv
+from kokin._arrow.convert import combine, int64_array, to_numpy
+from kokin._arrow.files import escape_formulas, write_csv
+from kokin._arrow.threads import sorted_unique
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._bodies import facts
 from kokin.ledger._chain import hexadecimal

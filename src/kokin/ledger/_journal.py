@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, RowMapping, select
 
 import kokin
-from kokin._arrow import Int64Array, combine, int64_array
+from kokin._arrow.convert import Int64Array, combine, int64_array
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger import _links
 from kokin.ledger._bodies import bodies

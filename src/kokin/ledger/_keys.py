@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, buffer_view, combine, int64_array
+from kokin._arrow.convert import Int64Array, buffer_view, combine, int64_array
 from kokin.ledger._forms import ITEMS
 from kokin.ledger._schema import FACTS
 from kokin.matching import KEY_COLUMNS, KEY_KINDS, EncodedKeys, encode_keys, encode_text

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy import make_url, select
 from sqlalchemy.engine import URL
 
-from kokin._arrow import int64_array
+from kokin._arrow.convert import int64_array
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _history, _read, _status
 from kokin.ledger._bills import Load, pieces

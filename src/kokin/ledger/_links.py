@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import RowMapping, delete, func, select
 
-from kokin._arrow import Int64Array, to_numpy
+from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import Issue, Location
 from kokin.ledger._errors import LedgerError
 from kokin.ledger._schema import LINK_KINDS, TABLES, links_column

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 
-from kokin._arrow import Int64Array, combine, int64_array, to_numpy
+from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import bills_by_id, in_force, named_by_none, standing, up_to
 from kokin.ledger._entry import Entry, EntryKind, Overlap

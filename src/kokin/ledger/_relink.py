@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, select
 
-from kokin._arrow import Int64Array, isin_sorted, sorted_unique, to_numpy
+from kokin._arrow.convert import Int64Array, to_numpy
+from kokin._arrow.threads import isin_sorted, sorted_unique
 from kokin.issues import Issue, Location
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import BILL_COLUMNS, receipt_facts

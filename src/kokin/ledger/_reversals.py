@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 from sqlalchemy import select
 
-from kokin._arrow import Int64Array, to_numpy
+from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._circles import standing
 from kokin.ledger._entry import OF_FILES, Entry, EntryKind

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow import Int64Array, difference_sorted, int64_array, isin_sorted, sorted_unique, to_numpy
+from kokin._arrow.convert import Int64Array, int64_array, to_numpy
+from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_unique
 from kokin.ledger._circles import Circles, Fresh, circles, with_standing
 from kokin.ledger._forms import chosen
 from kokin.ledger._journal import Journal

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from kokin._arrow import as_table, to_numpy, validate_table
+from kokin._arrow.convert import as_table, to_numpy
+from kokin._arrow.validate import validate_table
 from kokin.issues import Location
 from kokin.ledger._entry import EntryKind
 from kokin.ledger._files import digest

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, func, select
 
-from kokin._arrow import Int64Array, combine, sorted_unique
+from kokin._arrow.convert import Int64Array, combine
+from kokin._arrow.threads import sorted_unique
 from kokin.ledger._bodies import facts
 from kokin.ledger._circles import in_force, up_to
 from kokin.ledger._entry import Entry, EntryKind

@@ -22,7 +22,8 @@ from sqlalchemy import (
     true,
 )
 
-from kokin._arrow import Int64Array, isin_sorted, sorted_unique, to_numpy
+from kokin._arrow.convert import Int64Array, to_numpy
+from kokin._arrow.threads import isin_sorted, sorted_unique
 from kokin.ledger._errors import LedgerError, is_undecodable
 from kokin.ledger._forms import chosen, concat
 from kokin.ledger._schema import AUDIT_LOG_VIEW, JOURNAL, METADATA, TABLES

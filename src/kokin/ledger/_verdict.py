@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import UNKNOWN_CATEGORY, BoolArray, category_codes, int64_array, to_numpy
+from kokin._arrow.convert import BoolArray, int64_array, to_numpy
+from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes
 from kokin.ledger._forms import flags, restored
 from kokin.matching import FINAL, KINDS, OUTCOMES, Index, disposition_of, signed, yen_by_disposition
 from kokin.model import Bill, Disposition, Receipt

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from kokin._arrow import difference_sorted, sorted_union, sorted_unique, to_numpy
+from kokin._arrow.convert import to_numpy
+from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._chain import START, chained, row_bytes
 from kokin.ledger._circles import circles, receipt_facts, with_standing

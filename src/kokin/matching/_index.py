@@ -14,24 +14,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    CHUNK_ROWS,
-    UNKNOWN_CATEGORY,
+from kokin._arrow.convert import (
     BoolArray,
     Int32Array,
     Int64Array,
     UInt8Array,
-    category_codes,
-    checked_table,
     combine_strings,
     empty_batch,
     fixed_width,
     iter_batches,
     take_strings,
-    thread_map,
     to_numpy,
-    validate_records,
 )
+from kokin._arrow.threads import CHUNK_ROWS, thread_map
+from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, validate_records
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching._hash_index import NO_BILL, NO_KEY, KeyIndex, build_table, gather
 from kokin.matching._keys import (

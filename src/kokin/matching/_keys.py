@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from kokin._arrow import (
+from kokin._arrow.convert import (
     BoolArray,
     Int64Array,
     UInt8Array,
@@ -21,9 +21,9 @@ from kokin._arrow import (
     is_valid,
     string_array,
     text_buffers,
-    to_digits,
     to_numpy,
 )
+from kokin._arrow.digits import to_digits
 from kokin.model import Receipt
 
 #: The kinds of key of a slip, in the order in which those of a receipt are looked up.

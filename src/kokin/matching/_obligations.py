@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, to_numpy
 from kokin.issues import Issue, Location
 from kokin.matching._groups import starts_of_runs
 

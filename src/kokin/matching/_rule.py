@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, chunk_slices, sort, thread_map
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array
+from kokin._arrow.threads import chunk_slices, sort, thread_map
 from kokin.matching._allocate import allocate_in_order
 from kokin.matching._groups import group, last_of_groups
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY

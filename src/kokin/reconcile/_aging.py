@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_numpy
 from kokin.reconcile._bank import is_due
 from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import Days, category_texts, day_column, days_array

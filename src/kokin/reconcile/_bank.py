@@ -9,19 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    BoolArray,
-    Int64Array,
-    as_table,
-    bool_array,
-    combine,
-    from_numpy,
-    location_of,
-    sum_by,
-    to_mask,
-    to_numpy,
-    validate_table,
-)
+from kokin._arrow.aggregate import sum_by
+from kokin._arrow.convert import BoolArray, Int64Array, as_table, bool_array, combine, from_numpy, to_mask, to_numpy
+from kokin._arrow.validate import location_of, validate_table
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import ArrowStreamExportable, Date, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
 from kokin.reconcile._columns import Days, categorize, day_column, days_array, int_column, text_column

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, combine, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, combine, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import Index

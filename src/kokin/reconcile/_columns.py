@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
+from kokin._arrow.convert import (
     EMPTY_STRING,
     BoolArray,
     Int32Array,
     Int64Array,
-    chunk_slices,
     combine,
     from_numpy,
     is_present,
@@ -24,6 +23,7 @@ from kokin._arrow import (
     to_mask,
     to_numpy,
 )
+from kokin._arrow.threads import chunk_slices
 from kokin.matching import EL_FIELDS
 
 Days = npt.NDArray[np.datetime64]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, bool_array, combine, from_numpy, to_mask
+from kokin._arrow.convert import Int64Array, bool_array, combine, from_numpy, to_mask
 from kokin.model import Finding, Outcome
 from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import categorize, days_array

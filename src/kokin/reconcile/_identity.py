@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
-    CHUNK_ROWS,
+from kokin._arrow.convert import (
     BoolArray,
     Int32Array,
     Int64Array,
@@ -22,11 +21,10 @@ from kokin._arrow import (
     UInt64Array,
     combine,
     fixed_width,
-    sort,
     text_buffers,
-    thread_map,
     to_mask,
 )
+from kokin._arrow.threads import CHUNK_ROWS, sort, thread_map
 from kokin.matching import (
     CONTENT_COLUMNS,
     KEY_COLUMNS,

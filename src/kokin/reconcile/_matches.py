@@ -14,26 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
-    CHUNK_ROWS,
-    UNKNOWN_CATEGORY,
+from kokin._arrow.convert import (
     BoolArray,
     Int32Array,
     Int64Array,
     UInt8Array,
     as_table,
     bool_array,
-    category_codes,
-    checked_table,
-    chunk_slices,
     combine,
     from_numpy,
     is_present,
-    location_of,
-    thread_map,
     to_numpy,
-    validate_records,
 )
+from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
+from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, location_of, validate_records
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import (
     AMBIGUOUS,

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
 from kokin.matching import allocate_in_order
 from kokin.model import Outcome
 from kokin.reconcile._bill_columns import BillColumns

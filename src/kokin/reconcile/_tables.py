@@ -15,24 +15,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
-    CHUNK_ROWS,
+from kokin._arrow.convert import (
     EMPTY_STRING,
     BoolArray,
     Int32Array,
     Int64Array,
     UInt8Array,
     bool_array,
-    chunk_slices,
     chunks,
     combine,
     empty_batch,
     from_numpy,
     int64_array,
     text_array,
-    thread_map,
     to_numpy,
 )
+from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
 from kokin.matching import (
     BOOKED,
     CANCELLED,

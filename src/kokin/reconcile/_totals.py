@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int32Array, Int64Array, UInt8Array, combine, from_numpy, sum_by, to_numpy
+from kokin._arrow.aggregate import sum_by
+from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog
 from kokin.matching import Allocations, allocate_in_order, fill_in_order
 from kokin.reconcile._bill_columns import BillColumns, Booking, book

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import combine, escape_formulas, text_buffers, to_mask
-from kokin._arrow import write_csv as write_plain
+from kokin._arrow.convert import combine, text_buffers, to_mask
+from kokin._arrow.files import escape_formulas
+from kokin._arrow.files import write_csv as write_plain
 from kokin.issues import InvalidInputError, Issue, Location
 
 #: ``utf-8-sig`` begins with a byte order mark, by which a spreadsheet knows UTF-8; ``cp932`` is what old systems read.
@@ -26,7 +27,7 @@ _DASH, _BAR = "\u2014", "\u2015"
 
 
 def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, geta: bool = False) -> list[Issue]:
-    """A table as :func:`kokin._arrow.write_csv` writes it, an apostrophe before a text that looks like a formula.
+    """A table as :func:`kokin._arrow.files.write_csv` writes it, an apostrophe before a text that looks like a formula.
 
     Args:
         table: any table.

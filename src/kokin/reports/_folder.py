@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kokin._arrow import draft_folder
+from kokin._arrow.files import draft_folder
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import int64_array
+from kokin._arrow.convert import int64_array
 from kokin.reports._html import Html, html, tag
 from kokin.reports._words import UNGROUPED, Words
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import sum_by
+from kokin._arrow.aggregate import sum_by
 from kokin.reports._tables import month_texts, months_of
 
 #: What stands for every charge, or every channel, in a row of totals.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import sum_by
+from kokin._arrow.aggregate import sum_by
 from kokin.reconcile import AGING_BUCKETS, AgingKind
 from kokin.reports._charts import columns, meter, stacked
 from kokin.reports._html import Html, html, tag

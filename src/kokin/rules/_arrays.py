@@ -146,7 +146,10 @@ def _from_arrow(name: str, column: Column, rule: Yen | Date) -> npt.NDArray[Any]
     """Return an Arrow column of yen or days as int64 or datetime64[D]; a null day becomes ``NaT``."""
     import pyarrow as pa
 
-    from kokin._arrow import IssueBuilder, combine, field_column, is_valid, normalize_column, to_numpy, type_issue
+    from kokin._arrow.column_checks import IssueBuilder
+    from kokin._arrow.convert import combine, is_valid, to_numpy
+    from kokin._arrow.normalize import normalize_column, type_issue
+    from kokin._arrow.validate import field_column
 
     arrow_type = pa.int64() if isinstance(rule, Yen) else pa.date32()
     chunked = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)

@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 
 import kokin
 from kokin import bills
-from kokin._arrow import Int64Array, atomic_file, bool_array, draft_folder, remove_drafts, to_mask, write_csv
+from kokin._arrow.convert import Int64Array, bool_array, to_mask
+from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_csv
 from kokin.elqr import build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill

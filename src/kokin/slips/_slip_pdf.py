@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from kokin._arrow import atomic_file
+from kokin._arrow.files import atomic_file
 from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError, Issue, KokinError, Location
 from kokin.model import Bill

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kokin._arrow import combine, text_buffers, thread_map
+from kokin._arrow.convert import combine, text_buffers
+from kokin._arrow.threads import thread_map
 from kokin.elqr import ElQr, parse, parse_many
 from kokin.issues import InvalidInputError, from_table
 from kokin.model import ArrowStreamExportable

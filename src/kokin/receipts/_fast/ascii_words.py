@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow import BoolArray, Int64Array, UInt8Array, UInt64Array, from_digits
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, UInt64Array
+from kokin._arrow.digits import from_digits
 
 #: The least stride, so that every field begins or ends eight bytes within its row.
 MIN_STRIDE = 16

@@ -16,7 +16,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow._convert import BoolArray, Int64Array, UInt8Array, UInt64Array
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, UInt64Array
 
 _GROUP = 4
 _GROUP_BASE = 10**_GROUP
