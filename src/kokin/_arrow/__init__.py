@@ -14,3 +14,5 @@ the record reports it, and replaced by a valid placeholder, so that vectorised c
 >>> issues.table()["code"].to_pylist()
 ['NOT_DIGITS']
 """
+
+__all__: list[str] = []
