@@ -53,9 +53,7 @@ class BillTotals:
 def check(source: str | Path | ArrowStreamExportable, *, encoding: str | None = None) -> list[Issue]:
     """Return every issue of a file or table of bills, errors and warnings; an empty list means that it is valid.
 
-    Args:
-        source: as in :func:`read`.
-        encoding: as in :func:`batches`.
+    The arguments are those of :func:`read`.
 
     Raises:
         OSError: the file cannot be read.

@@ -120,14 +120,10 @@ def _print_results(results: Sequence[CheckResult]) -> None:
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
         rows.append((result.source, result.layout, *counts, message("rejected" if result.is_rejected else "accepted")))
     _output.table(headings("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
+    states = {True: "agrees", False: "DIFFERS", None: "not checked"}
     for result in results:
         declared = [
-            (
-                total.field,
-                total.declared,
-                total.counted,
-                message("not checked" if total.agrees is None else "agrees" if total.agrees else "DIFFERS"),
-            )
+            (total.field, total.declared, total.counted, message(states[total.agrees]))
             for total in result.totals.declared
         ]
         if declared:

@@ -263,10 +263,8 @@ def verify(
         _output.line()
         _output.line(f"hash {result.hash}")
         _output.issues(result.issues)
-        clean = result.is_clean
-        _output.line(
-            message("ledger verified: no row was changed" if clean else "verification FAILED; see the messages")
-        )
+        text = "ledger verified: no row was changed" if result.is_clean else "verification FAILED; see the messages"
+        _output.line(message(text))
     return Exit.CLEAN if result.is_clean else Exit.UNBALANCED
 
 

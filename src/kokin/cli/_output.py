@@ -91,13 +91,9 @@ def failed(error: Exception) -> None:
 def broken_controls(controls: Mapping[str, Mapping[str, Any]]) -> None:
     """Print broken control equations on stderr, a line each."""
     for name, control in controls.items():
-        sides = {"left": control["left"], "right": control["right"]}
-        text = message(
-            "the books do not balance: {name}, {statement}: {left:,} and {right:,}",
-            name=name,
-            statement=message(control["statement"]),
-            **sides,
-        )
+        values = {"name": name, "statement": message(control["statement"])}
+        values |= {side: control[side] for side in ("left", "right")}
+        text = message("the books do not balance: {name}, {statement}: {left:,} and {right:,}", **values)
         differing = ", ".join(control.get("broken", ())[:_MAX_ISSUES])
         _error(f"{text} ({differing})" if differing else text, "bold red")
 

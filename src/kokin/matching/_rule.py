@@ -345,14 +345,7 @@ def compare_with_balance(amount: Int64Array, balance: Int64Array) -> UInt8Array:
     return outcome
 
 
-_BOOKED_OUTCOMES = {
-    Outcome.MATCHED,
-    Outcome.UNDERPAID,
-    Outcome.OVERPAID,
-    Outcome.DUPLICATE_PAYMENT,
-    Outcome.BILL_CHANGED,
-    Outcome.CANCELLED_BILL,
-}
+_BOOKED_OUTCOMES = {*_CASES, Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL}
 _UNKNOWN_OUTCOMES = {Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING, Outcome.REVERSAL_WITHOUT_PAYMENT}
 
 

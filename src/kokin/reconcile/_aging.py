@@ -102,12 +102,8 @@ def arrears_table(
 ) -> pa.Table:
     """Return 未納一覧: a row for each debt past its due date; see :attr:`kokin.reconcile.Accounts.arrears`.
 
-    Args:
-        bills: the bills.
-        unpaid: int64 (m,): yen still open on each obligation.
-        written_off: int64 (m,): yen written off on each.
-        provisional: the slips with a 速報 that has no 確報 yet.
-        as_of: the day of the run.
+    ``unpaid`` and ``written_off``, int64 (m,), are yen of each obligation, ``provisional`` the slips with a 速報 and no
+    確報; ``as_of`` is the day of the run.
     """
     debts = bills.index.obligations
     has_provisional: BoolArray = np.zeros(len(unpaid), np.bool_)

@@ -91,6 +91,13 @@ def days_array(days: Days) -> pa.Array:
     return from_numpy(np.where(known, days.view(np.int64), 0).astype(np.int32), pa.date32(), known)
 
 
+def mask_of(numbers: npt.NDArray[np.integer], size: int) -> BoolArray:
+    """Return which of the numbers 0 to ``size - 1`` are among some numbers: bool (size,)."""
+    mask = np.zeros(size, np.bool_)
+    mask[numbers] = True
+    return mask
+
+
 class EncodedColumns:
     """Rows of a table whose columns are encoded as integers on demand; a missing column is all null.
 

@@ -64,11 +64,7 @@ def as_arrays(
 
 
 def raise_for_rows(
-    code: str,
-    field: str,
-    rows: Flags,
-    expected: str | npt.NDArray[Any] = "",
-    found: npt.NDArray[Any] | None = None,
+    code: str, field: str, rows: Flags, expected: str | npt.NDArray[Any] = "", found: npt.NDArray[Any] | None = None
 ) -> None:
     """Raise :class:`InvalidInputError` if a row of the mask ``rows`` is True; its issues name the first 20 rows.
 
@@ -132,9 +128,8 @@ def _days_or_null(name: str, column: Column) -> Days:
 
 def _one_dimension(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.ndim > 1:
-        raise InvalidInputError(
-            [Issue("FIELD_TYPE", field=name, expected="one dimension", found=f"{values.ndim} dimensions")]
-        )
+        found = f"{values.ndim} dimensions"
+        raise InvalidInputError([Issue("FIELD_TYPE", field=name, expected="one dimension", found=found)])
     return np.atleast_1d(values)
 
 

@@ -175,9 +175,8 @@ def _check_symbol_fits(template: Template, style: SymbolStyle) -> None:
     side = style.side_mm
     for item, x, y in template.placed_items():
         if item.kind == "symbol" and not (x + side <= template.width and y + side <= template.height):
-            raise InvalidInputError(
-                [Issue("PRINT_SIZE", field="module_mm", expected="an eL-QR inside the page", found=f"{side} mm")]
-            )
+            expected, found = "an eL-QR inside the page", f"{side} mm"
+            raise InvalidInputError([Issue("PRINT_SIZE", field="module_mm", expected=expected, found=found)])
 
 
 def _prepare(
