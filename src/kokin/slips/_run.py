@@ -26,7 +26,7 @@ from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_c
 from kokin.elqr import build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
-from kokin.slips._render import PictureFormat, render
+from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import template_file
 from kokin.slips._slip_wording import SlipWording
@@ -371,7 +371,7 @@ def _write_pictures(
     picture_format: PictureFormat, style: SymbolStyle, dpi: int, out: Path, batch: SlipBatch
 ) -> BatchFiles:
     """Write a folder with a file per slip, named by its record."""
-    pictures = render(encode_digits(batch.payloads).rows, picture_format, style, dpi)
+    pictures: Iterator[str | bytes] = encode_digits(batch.payloads).render(picture_format, style, dpi=dpi)
     files: list[str | None] = []
     digests: list[str | None] = []
     with draft_folder(out / batch.name) as draft:
