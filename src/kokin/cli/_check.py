@@ -120,11 +120,10 @@ def _print_results(results: Sequence[CheckResult]) -> None:
         counts = (totals.read, totals.accepted, totals.unpaid, totals.rejected, totals.accepted_yen)
         rows.append((result.source, result.layout, *counts, message("rejected" if result.is_rejected else "accepted")))
     _output.table(headings("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
-    states = {True: "agrees", False: "DIFFERS", None: "not checked"}
+    states = {True: message("agrees"), False: message("DIFFERS"), None: message("not checked")}
     for result in results:
         declared = [
-            (total.field, total.declared, total.counted, message(states[total.agrees]))
-            for total in result.totals.declared
+            (total.field, total.declared, total.counted, states[total.agrees]) for total in result.totals.declared
         ]
         if declared:
             _output.line()

@@ -263,8 +263,9 @@ def verify(
         _output.line()
         _output.line(f"hash {result.hash}")
         _output.issues(result.issues)
-        text = "ledger verified: no row was changed" if result.is_clean else "verification FAILED; see the messages"
-        _output.line(message(text))
+        clean = result.is_clean
+        text = message("ledger verified: no row was changed" if clean else "verification FAILED; see the messages")
+        _output.line(text)
     return Exit.CLEAN if result.is_clean else Exit.UNBALANCED
 
 
