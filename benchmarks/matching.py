@@ -128,7 +128,7 @@ def roofline(bills: int, receipts: int) -> tuple[float, str]:
     """Return the minimum seconds of the core on all cores, and how they are computed."""
     import numpy as np
 
-    from kokin._arrow import thread_map
+    from kokin._arrow.threads import thread_map
 
     blocks = [np.ones(1 << 24, np.uint64) for _ in range(2)]
     place = np.random.default_rng(1).integers(0, len(blocks[0]), 1 << 22)

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kokin._arrow import from_numpy, int64_array, string_array, to_digits, yyyymmdd
+from kokin._arrow.convert import from_numpy, int64_array, string_array
+from kokin._arrow.digits import to_digits, yyyymmdd
 
 CHUNK = 1_000_000
 RECORD = 200

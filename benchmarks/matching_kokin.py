@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kokin import bills, receipts
-from kokin._arrow import CHUNK_ROWS, write_csv
+from kokin._arrow.files import write_csv
+from kokin._arrow.threads import CHUNK_ROWS
 from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.reconcile import reconcile

@@ -22,7 +22,8 @@ import polars
 import pyarrow as pa
 
 from kokin import reports
-from kokin._arrow import combine, from_numpy, int64_array, string_array, to_digits
+from kokin._arrow.convert import combine, from_numpy, int64_array, string_array
+from kokin._arrow.digits import to_digits
 from kokin.reconcile import build_accounts, reconcile
 from kokin.reports import Report
 

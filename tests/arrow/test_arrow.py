@@ -11,23 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin._arrow import (
+from kokin._arrow.convert import (
     bool_array,
     combine,
     combine_strings,
-    difference_sorted,
     from_numpy,
     is_present,
     is_valid,
-    isin_sorted,
     iter_batches,
-    sorted_union,
-    sorted_unique,
     text_buffers,
-    thread_map,
     to_mask,
     to_numpy,
 )
+from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, sorted_unique, thread_map
 
 KINDS = [pa.int8(), pa.int32(), pa.int64(), pa.date32(), pa.time32("s")]
 TEXT_KINDS = [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin._arrow import escape_formulas, write_csv
+from kokin._arrow.files import escape_formulas, write_csv
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 rows = st.lists(st.tuples(texts, st.none() | st.integers(-(2**62), 2**62)), max_size=6)

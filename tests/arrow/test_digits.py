@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin._arrow import (
+from kokin._arrow.digits import (
     days_since_1970,
     digit_words,
     from_digits,

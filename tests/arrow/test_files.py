@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from kokin._arrow import atomic_file, draft_folder, remove_drafts, write_csv
+from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_csv
 
 
 def names(folder: Path) -> list[str]:

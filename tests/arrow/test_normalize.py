@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.types as pt
 import pytest
 
-from kokin._arrow import as_table, normalize, normalize_column, validate_table
+from kokin._arrow.convert import as_table
+from kokin._arrow.normalize import normalize, normalize_column
+from kokin._arrow.validate import validate_table
 from kokin.issues import InvalidInputError
 from kokin.model import Bill, Receipt
 from kokin.reconcile import BankDeposit

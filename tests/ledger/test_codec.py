@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kokin._arrow import combine
+from kokin._arrow.convert import combine
 from kokin.ledger import Ledger, _match_index
 from kokin.ledger._codec import decode_columns, decode_data, encode_column, encode_data
 from kokin.ledger._schema import RECORD_FIELDS

@@ -6,7 +6,8 @@ import sys
 import pyarrow as pa
 import pytest
 
-from kokin._arrow import chunk_slices, write_csv
+from kokin._arrow.files import write_csv
+from kokin._arrow.threads import chunk_slices
 from kokin.matching import _index
 from kokin.reconcile import _matches, _tables, reconcile
 from tests.reconcile.cities import city, tables

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from kokin import bills, elqr
-from kokin._arrow import validate_table
+from kokin._arrow.validate import validate_table
 from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError, Issue, from_table
 from kokin.ledger import Ledger

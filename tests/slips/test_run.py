@@ -333,8 +333,8 @@ def test_a_failure_within_a_batch_leaves_no_partial_batch(tmp_path: Path, monkey
     source = bills_csv(tmp_path, 20)
     render = slips.Symbols.render
 
-    def fail_later(*arguments: Any) -> Iterator[str]:
-        yield next(render(*arguments))
+    def fail_later(*arguments: Any, **options: Any) -> Iterator[str]:
+        yield next(render(*arguments, **options))
         raise OSError("disk full")
 
     monkeypatch.setattr(slips.Symbols, "render", fail_later)

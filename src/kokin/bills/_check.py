@@ -9,28 +9,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    IssueBuilder,
+from kokin._arrow.column_checks import IssueBuilder, check_amounts, check_paid_before, redact_array
+from kokin._arrow.convert import (
+    NULL_STRING,
     as_table,
     bool_array,
     buffer_view,
-    check_amounts,
-    check_paid_before,
     column_label,
     combine,
-    field_column,
     int64_array,
     is_present,
-    normalize,
-    redact_array,
     text_array,
     to_mask,
 )
+from kokin._arrow.normalize import normalize
+from kokin._arrow.validate import field_column
 from kokin.issues import Issue, to_table
 from kokin.model import OPTIONAL_TEXTS, ArrowStreamExportable, Bill, BillStatus, arrow_schema, field_types
 
 _STATUSES = [status.value for status in BillStatus]
-_NULL_TEXT = text_array([None])[0]
 
 # The defaults of optional fields that are not None, as text.
 _DEFAULTS = {
@@ -111,7 +108,7 @@ def _check_column(name: str, column: pa.ChunkedArray, issues: IssueBuilder) -> p
     if name == "status":
         return _check_status(array, issues)
     if name in OPTIONAL_TEXTS and array.type == pa.string():
-        array = pc.if_else(bool_array(is_present(array)), array, _NULL_TEXT)
+        array = pc.if_else(bool_array(is_present(array)), array, NULL_STRING)
     required = default is None and not arrow_schema(Bill).field(name).nullable
     return field_column(array, field_types(Bill)[name], name, issues, required)
 

@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kokin._arrow import CHUNK_ROWS, as_table, atomic_file, from_numpy, int64_array, to_numpy, write_csv
+from kokin._arrow.convert import as_table, from_numpy, int64_array, to_numpy
+from kokin._arrow.files import atomic_file, write_csv
+from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch, check_batch
 from kokin.issues import InvalidInputError, Issue, Location, ReadResult, RejectedRecordsError, from_table, to_table
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema
@@ -51,9 +53,7 @@ class BillTotals:
 def check(source: str | Path | ArrowStreamExportable, *, encoding: str | None = None) -> list[Issue]:
     """Return every issue of a file or table of bills, errors and warnings; an empty list means that it is valid.
 
-    Args:
-        source: as in :func:`read`.
-        encoding: as in :func:`batches`.
+    The arguments are those of :func:`read`.
 
     Raises:
         OSError: the file cannot be read.

@@ -122,15 +122,10 @@ def _print_results(results: Sequence[CheckResult]) -> None:
             (result.source, result.layout, *counts, value("state", "rejected" if result.is_rejected else "accepted"))
         )
     _output.table(headings("file", "layout", "read", "= accepted", "+ unpaid", "+ rejected", "yen", ""), rows)
+    states = {True: message("agrees"), False: message("DIFFERS"), None: message("not checked")}
     for result in results:
         declared = [
-            (
-                total.field,
-                total.declared,
-                total.counted,
-                message("not checked" if total.agrees is None else "agrees" if total.agrees else "DIFFERS"),
-            )
-            for total in result.totals.declared
+            (total.field, total.declared, total.counted, states[total.agrees]) for total in result.totals.declared
         ]
         if declared:
             _output.line()

@@ -268,9 +268,8 @@ def verify(
         _output.line(f"hash {result.hash}")
         _output.issues(result.issues)
         clean = result.is_clean
-        _output.line(
-            message("ledger verified: no row was changed" if clean else "verification FAILED; see the messages")
-        )
+        text = message("ledger verified: no row was changed" if clean else "verification FAILED; see the messages")
+        _output.line(text)
     return Exit.CLEAN if result.is_clean else Exit.UNBALANCED
 
 

@@ -180,7 +180,7 @@ def add_agent_reports(
     The columns are first_day, last_day, count and amount; optional are agent_code and settled_on. A file that is
     already added, with the same name and content, is skipped.
     """
-    from kokin._arrow import read_records
+    from kokin._arrow.files import read_records
     from kokin.reconcile import AgentReport
 
     entry = {"actor": actor_or_login(actor), "reason": reason}

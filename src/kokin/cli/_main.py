@@ -77,10 +77,8 @@ def with_exit_code(command: Callable[_Arguments, Exit]) -> Callable[_Arguments, 
 def with_controls(code: Exit, controls: Mapping[str, Mapping[str, Any]]) -> Exit:
     """Return the exit code of a command that computed control equations; name the broken ones on stderr.
 
-    Args:
-        code: the exit code without them.
-        controls: by name, as :meth:`kokin.reconcile.Control.as_dict` returns them. One that was not checked is not
-            broken.
+    ``code`` is the exit code without them; ``controls`` are by name, as :meth:`kokin.reconcile.Control.as_dict` returns
+    them. One that was not checked is not broken.
     """
     from kokin.cli import _output
 

@@ -152,7 +152,7 @@ def read_table(path: Path | None, record: type[Record]) -> pa.Table | None:
         InvalidInputError: the file, or a row of it, is invalid.
         OSError: the file cannot be read.
     """
-    from kokin._arrow import read_records
+    from kokin._arrow.files import read_records
 
     if path is None:
         return None

@@ -90,9 +90,7 @@ def make(
 
 @app.command()
 @with_exit_code
-def read(
-    code: Annotated[str, argument("The 255 digits, or the path of an image.", metavar="TEXT-OR-IMAGE")],
-) -> Exit:
+def read(code: Annotated[str, argument("The 255 digits, or the path of an image.", metavar="TEXT-OR-IMAGE")]) -> Exit:
     """Read an eL-QR from its digits or from an image: every field and every problem."""
     from kokin import elqr
 

@@ -150,9 +150,8 @@ def demo(
     t4 = summary["controls"]["T4"]
     _output.line()
     equation = f"{t4['left']:,} {'=' if t4['holds'] is True else '≠'} {t4['right']:,}"
-    _output.line(
-        message("T4: received = sum of all dispositions, every yen in exactly one: {equation}", equation=equation)
-    )
+    text = message("T4: received = sum of all dispositions, every yen in exactly one: {equation}", equation=equation)
+    _output.line(text)
     _output.line(message("Open {page}, and try:", page=folder / "report.html"))
     _output.line(f"  kokin check {out / 'debit.txt'} --layout zengin-91")
     return with_controls(Exit.CLEAN, summary["controls"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from kokin import bills as bill_files
 from kokin import receipts
-from kokin._arrow import atomic_file
+from kokin._arrow.files import atomic_file
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import Bill, BillStatus
 from kokin.rules import instalments, shift_due_date

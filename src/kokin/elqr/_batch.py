@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
+from kokin._arrow.column_checks import IssueBuilder, day_column, digits_column, has_non_digits, with_unit, yen_column
+from kokin._arrow.convert import (
     BoolArray,
     Int64Array,
-    IssueBuilder,
     UInt8Array,
     as_table,
     bool_array,
     buffer_view,
-    day_column,
-    days_since_1970,
-    digits_column,
-    from_digits,
     from_numpy,
-    has_non_digits,
     int64_array,
-    normalize_column,
     string_array,
     text_buffers,
-    to_digits,
     to_mask,
-    type_issue,
-    with_unit,
-    yen_column,
-    yyyymmdd,
 )
+from kokin._arrow.digits import days_since_1970, from_digits, to_digits, yyyymmdd
+from kokin._arrow.normalize import normalize_column, type_issue
+from kokin._arrow.threads import thread_map
 from kokin.elqr._batch_checksums import checksum_table
 from kokin.elqr._code import MISMATCH_CODES, ElQr
 from kokin.elqr._layout import ELEMENTS, PAYLOAD_LENGTH, SCANNER_MARKS, Element
@@ -51,7 +41,6 @@ _CHUNK_ROWS = 49_152
 # Rows per Arrow chunk of the payloads: the offsets of text are 32 bits wide, and 255 x 2^20 fits.
 _RESULT_ROWS = 1 << 20
 
-_Result = TypeVar("_Result")
 # The numbers or days of a field, and a mask of the rows that have one.
 _Values: TypeAlias = tuple[Int64Array, BoolArray]
 
@@ -62,12 +51,6 @@ def _chunks(table: pa.Table) -> Iterator[tuple[int, pa.RecordBatch]]:
     for batch in table.to_batches(max_chunksize=_CHUNK_ROWS):
         yield start, batch
         start += len(batch)
-
-
-def _thread_map(work: Callable[..., _Result], items: list[tuple[Any, ...]], threads: int | None) -> list[_Result]:
-    """Call ``work`` with the arguments of each item in threads; numpy and Arrow release Python's lock."""
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        return list(pool.map(lambda item: work(*item), items))
 
 
 # --- columns of slips to payloads -------------------------------------------------------------------------------------
@@ -124,7 +107,7 @@ def build_many(
             be left out or null. Other columns are not read.
         issued_on: the day of issue. A slip whose deadline (支払期限) has passed on it is rejected.
         allow_missing_deadline: write zeros for a null ``payable_until``. Without it such a row is rejected.
-        threads: the number of threads; one per processor by default.
+        threads: the number of threads; one per usable core by default.
 
     A slip whose deadline is before its due date is built, with a warning.
 
@@ -140,11 +123,11 @@ def build_many(
         part = columns.slice(start, _RESULT_ROWS)
         payloads = np.empty((len(part), PAYLOAD_LENGTH), np.uint8)
         rejected = np.zeros(len(part), np.bool_)
-        items: list[tuple[Any, ...]] = []
+        items = []
         for first, batch in _chunks(part):
             rows = slice(first, first + len(batch))
             items.append((batch, IssueBuilder(1 + start + first, rejected[rows]), payloads[rows]))
-        issue_tables += _thread_map(build, items, threads)
+        issue_tables += thread_map(lambda item: build(*item), items, threads)
         arrays.append(string_array(payloads, ~rejected))
     issues = pa.concat_tables([to_table(()), *issue_tables])
     return BuildResult(pa.chunked_array(arrays, pa.string()), issues)
@@ -266,10 +249,8 @@ def parse_many(payloads: ArrowStreamExportable | pa.Array, *, threads: int | Non
     texts = normalize_column(column, pa.string())
     if texts is None:
         raise InvalidInputError([type_issue("payload", pa.string(), column.type)])
-    items: list[tuple[Any, ...]] = [
-        (batch.column(0), 1 + start) for start, batch in _chunks(pa.table({"payload": texts.cast(pa.string())}))
-    ]
-    parsed = _thread_map(_parse_chunk, items, threads)
+    chunks = _chunks(pa.table({"payload": texts.cast(pa.string())}))
+    parsed = thread_map(lambda chunk: _parse_chunk(chunk[1].column(0), 1 + chunk[0]), chunks, threads)
     return ParseResult(
         pa.Table.from_batches([batch for batch, _ in parsed], _FIELDS),
         pa.concat_tables([to_table(()), *(issues for _, issues in parsed)]),

@@ -29,7 +29,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow import Int64Array, UInt8Array, to_digits
+from kokin._arrow.convert import Int64Array, UInt8Array
+from kokin._arrow.digits import to_digits
 from kokin.elqr._checksums import FIRST_WEIGHTS, SECOND_WEIGHTS
 from kokin.elqr._layout import ELEMENTS, LOWER_LINE, PAYLOAD_LENGTH, UPPER_LINE
 

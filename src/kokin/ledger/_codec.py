@@ -15,7 +15,16 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 import pyarrow.types as pt
 
-from kokin._arrow import BoolArray, bool_array, buffer_view, combine, from_numpy, is_valid, text_buffers, to_mask
+from kokin._arrow.convert import (
+    BoolArray,
+    bool_array,
+    buffer_view,
+    combine,
+    from_numpy,
+    is_valid,
+    text_buffers,
+    to_mask,
+)
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._schema import AMOUNT, RECORD_FIELDS
 from kokin.model import Bill, Record, arrow_schema

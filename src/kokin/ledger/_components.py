@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import ColumnElement, select, true
 
-from kokin._arrow import Int64Array, difference_sorted, int64_array, sorted_union, sorted_unique, to_numpy
+from kokin._arrow.convert import Int64Array, int64_array, to_numpy
+from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
 from kokin.ledger._codec import concat, decode_data, decode_records
 from kokin.ledger._database import Transaction
 from kokin.ledger._keys import BILL_KEY_COLUMNS, bill_keys, receipt_keys

@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from kokin._arrow import Int64Array, isin_sorted, sorted_unique, to_numpy
+from kokin._arrow.convert import Int64Array, to_numpy
+from kokin._arrow.threads import isin_sorted, sorted_unique
 from kokin.issues import Issue, KokinError
 from kokin.ledger._codec import concat, filter_rows
 from kokin.ledger._schema import APPEND_ONLY_TABLES, AUDIT_LOG_VIEW, METADATA, TABLES

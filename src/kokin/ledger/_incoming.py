@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import as_table, combine, int64_array, to_numpy, validate_table
+from kokin._arrow.convert import as_table, combine, int64_array, to_numpy
+from kokin._arrow.validate import validate_table
 from kokin.issues import InvalidInputError, Issue, Location, ReadResult
 from kokin.ledger._codec import encode_column, encode_data
 from kokin.ledger._components import RECEIPT_COLUMNS

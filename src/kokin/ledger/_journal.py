@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, RowMapping, select
 
 import kokin
-from kokin._arrow import Int64Array, combine, int64_array, text_buffers
+from kokin._arrow.convert import Int64Array, combine, int64_array, text_buffers
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger import _match_index
 from kokin.ledger._codec import control_characters, encode_data

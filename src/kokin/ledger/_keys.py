@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, buffer_view, combine, int64_array
+from kokin._arrow.convert import Int64Array, buffer_view, combine, int64_array
 from kokin.ledger._codec import ITEM_SEPARATOR
 from kokin.matching import CONTENT_COLUMNS, KEY_COLUMNS, KEY_KINDS, EncodedKeys, encode_keys, encode_text
 from kokin.model import ReceiptKind

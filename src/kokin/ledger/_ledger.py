@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlalchemy import inspect, make_url, select
 from sqlalchemy.engine import URL
 
-from kokin._arrow import int64_array
+from kokin._arrow.convert import int64_array
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._components import NewReceipts, receipts_with_posting

@@ -13,17 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin import bills as bill_files
-from kokin._arrow import (
-    BoolArray,
-    Int64Array,
-    as_table,
-    bool_array,
-    combine,
-    difference_sorted,
-    int64_array,
-    sorted_unique,
-    to_numpy,
-)
+from kokin._arrow.convert import BoolArray, Int64Array, as_table, bool_array, combine, int64_array, to_numpy
+from kokin._arrow.threads import difference_sorted, sorted_unique
 from kokin.issues import InvalidInputError, Issue, from_table
 from kokin.ledger._codec import ITEM_SEPARATOR, decode_data, encode_column, encode_data, to_bool
 from kokin.ledger._components import bills_by_id, current_version

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import RowMapping, delete, func, select
 
-from kokin._arrow import Int64Array, isin_sorted, sorted_unique, to_numpy
+from kokin._arrow.convert import Int64Array, to_numpy
+from kokin._arrow.threads import isin_sorted, sorted_unique
 from kokin.issues import Issue, Location
 from kokin.ledger._codec import decode_data, decode_records
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction

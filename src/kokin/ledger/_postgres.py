@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ARRAY, URL, BigInteger, Connection, cast, column, create_engine, func, literal, select
 
-from kokin._arrow import Int64Array, combine, string_array
+from kokin._arrow.convert import Int64Array, combine, string_array
 from kokin.ledger._database import Database, HashedRows, IdTable
 
 # The key of the advisory lock, an arbitrary number that all writers use: "kokin" in ASCII.

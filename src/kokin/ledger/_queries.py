@@ -20,7 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, select
 
-from kokin._arrow import Int64Array, combine, escape_formulas, int64_array, sorted_unique, to_numpy, write_csv
+from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
+from kokin._arrow.files import escape_formulas, write_csv
+from kokin._arrow.threads import sorted_unique
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._codec import concat, decode_columns, decode_data, filter_rows
 from kokin.ledger._components import (

@@ -16,18 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    UNKNOWN_CATEGORY,
-    BoolArray,
-    Int64Array,
-    UInt8Array,
-    category_codes,
-    difference_sorted,
-    int64_array,
-    isin_sorted,
-    sorted_unique,
-    to_numpy,
-)
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, int64_array, to_numpy
+from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_unique
+from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes
 from kokin.ledger._codec import decode_columns, filter_rows, to_bool
 from kokin.ledger._components import (
     OUTCOME_COLUMNS,

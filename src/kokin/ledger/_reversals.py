@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 from sqlalchemy import select
 
-from kokin._arrow import Int64Array, to_numpy
+from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._codec import to_bool
 from kokin.ledger._components import as_of_entry, receipts_with_posting

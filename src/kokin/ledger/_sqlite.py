@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event, func
 from sqlalchemy.exc import OperationalError
 
-from kokin._arrow import Int64Array, combine, to_numpy
+from kokin._arrow.convert import Int64Array, combine, to_numpy
 from kokin.ledger._database import Database, HashedRows, IdTable
 
 _INT = pa.int64()

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from kokin._arrow import difference_sorted, sorted_union, sorted_unique, to_numpy
+from kokin._arrow.convert import to_numpy
+from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._codec import decode_records, filter_rows
 from kokin.ledger._components import OUTCOME_COLUMNS, add_last_posting, find_components

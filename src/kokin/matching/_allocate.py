@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow import Int64Array
+from kokin._arrow.convert import Int64Array
 from kokin.matching._groups import first_of_runs, starts_of_runs
 
 #: Divides payments among their accounts: yen of each payment (n,), open yen of its accounts in a row (k,), and where

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array
 
 
 def group(*columns: npt.NDArray[Any]) -> Int64Array:

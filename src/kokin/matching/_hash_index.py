@@ -15,19 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    BoolArray,
-    Int32Array,
-    Int64Array,
-    UInt8Array,
-    UInt64Array,
-    chunk_slices,
-    from_numpy,
-    sort,
-    sorted_unique,
-    thread_map,
-    to_numpy,
-)
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, UInt64Array, from_numpy, to_numpy
+from kokin._arrow.threads import chunk_slices, sort, sorted_unique, thread_map
 from kokin.matching._groups import first_of_runs, starts_of_runs
 from kokin.matching._keys import EncodedKeys
 from kokin.matching._obligations import OPEN, Obligations

@@ -14,24 +14,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    CHUNK_ROWS,
-    UNKNOWN_CATEGORY,
+from kokin._arrow.convert import (
     BoolArray,
     Int32Array,
     Int64Array,
     UInt8Array,
-    category_codes,
-    checked_table,
     combine_strings,
     empty_batch,
     fixed_width,
     iter_batches,
     take_strings,
-    thread_map,
     to_numpy,
-    validate_records,
 )
+from kokin._arrow.threads import CHUNK_ROWS, thread_map
+from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, validate_records
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching._hash_index import NO_BILL, NO_KEY, KeyIndex, build_table, gather
 from kokin.matching._keys import (
@@ -213,12 +209,12 @@ def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
     """Check and encode a batch of bills; the second value is the number of rows before it."""
     batch, offset = chunk
 
-    def location(record: int) -> Location:
+    def place(record: int) -> Location:
         return Location(record=offset + record)
 
     rows = pa.Table.from_batches([batch])
     # Encoding checks the keys.
-    table, issues = checked_table(rows, Bill, _USED_COLUMNS, unchecked=DIGIT_COLUMNS, place=location)
+    table, issues = checked_table(rows, Bill, _USED_COLUMNS, unchecked=DIGIT_COLUMNS, place=place)
     amount = to_numpy(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:
@@ -228,7 +224,7 @@ def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
     invalid = ~keys["el_number"].present | (status == UNKNOWN_CATEGORY)
     for of_kind in keys.values():
         invalid |= of_kind.invalid
-    issues += validate_records(table, Bill, invalid, location)
+    issues += validate_records(table, Bill, invalid, place)
     rows = table.select([name for name in _OBLIGATION_COLUMNS if name in table.schema.names])
     return _BillChunk(rows, amount, status, keys, list(dict.fromkeys(issues)))
 
@@ -305,11 +301,9 @@ def _load(folder: Path) -> tuple[dict[str, Any], pa.Table, dict[str, Any]]:
     """Map what :func:`_save` wrote into memory; raise InvalidInputError as :meth:`Index.load`."""
     head = json.loads((folder / _HEAD).read_text(encoding="utf-8")) if (folder / _HEAD).is_file() else {}
     if head.get("version") != _VERSION:
-        found = str(head.get("version", ""))
-        raise InvalidInputError(
-            [Issue("INDEX_VERSION", field="", expected=str(_VERSION), found=found, location=Location(folder.name))],
-            "no index",
-        )
+        found, location = str(head.get("version", "")), Location(folder.name)
+        issue = Issue("INDEX_VERSION", field="", expected=str(_VERSION), found=found, location=location)
+        raise InvalidInputError([issue], "no index")
     mapped = {name: np.asarray(np.load(folder / name, mmap_mode="r")) for name in set(head["arrays"].values()) - {None}}
     arrays = {name: None if file is None else mapped[file] for name, file in head["arrays"].items()}
     bill_ids = pa.ipc.open_file(pa.memory_map(str(folder / _BILL_IDS))).read_all()

@@ -1,11 +1,11 @@
 """Keys of slips as machine words: a payment number in one or two uint64, a text in as many as it needs.
 
-The encoding is exact: equal words mean equal keys. Digits are read eight at a time as one little-endian word (SWAR,
-https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/), so the first digit is the lowest byte.
+The encoding is exact: equal words mean equal keys. Digits are read eight at a time (:mod:`kokin._arrow.digits`).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from kokin._arrow import (
+from kokin._arrow.convert import (
     BoolArray,
     Int64Array,
     UInt8Array,
@@ -21,9 +21,9 @@ from kokin._arrow import (
     is_valid,
     string_array,
     text_buffers,
-    to_digits,
     to_numpy,
 )
+from kokin._arrow.digits import digit_words, non_digit_words, parse_words, to_digits
 from kokin.model import Receipt
 
 #: The kinds of key of a slip, in the order in which those of a receipt are looked up.
@@ -46,12 +46,6 @@ CONTENT_COLUMNS = tuple(name for name in Receipt.model_fields if name not in (*_
 
 _BARCODE_DIGITS = 44
 _ACCOUNT_DIGITS = 10
-
-_ASCII_ZEROS = np.uint64(0x3030303030303030)
-# Added to a byte, it sets the high bit if the byte is above nine.
-_ABOVE_NINE = np.uint64(0x7676767676767676)
-_HIGH_BITS = np.uint64(0x8080808080808080)
-_EIGHT_DIGITS = np.uint64(10**8)
 
 
 class EncodedKeys(NamedTuple):
@@ -92,11 +86,11 @@ def _encode_el_numbers(batch: pa.RecordBatch) -> EncodedKeys:
         invalid |= has_wrong_width
     case_key = digits["case_key"]
     words = (
-        _concat_words(_digit_word(digits["payee_code"], 0, 5), _digit_word(digits["item_code"], 0, 3), 3),
-        _concat_words(_digit_word(digits["confirmation"], 0, 6), _digit_word(case_key, 0, 2), 2),
-        _digit_word(case_key, 2, 2),
-        _digit_word(case_key, 4, 8),
-        _digit_word(case_key, 12, 8),
+        _concat_words(digit_words(digits["payee_code"], 0, 5), digit_words(digits["item_code"], 0, 3), 3),
+        _concat_words(digit_words(digits["confirmation"], 0, 6), digit_words(case_key, 0, 2), 2),
+        digit_words(case_key, 2, 2),
+        digit_words(case_key, 4, 8),
+        digit_words(case_key, 12, 8),
     )
     invalid |= present & _has_non_digit(*words)
     return EncodedKeys(np.stack((_parse_words(*words[:2]), _parse_words(*words[2:])), axis=1), present, invalid)
@@ -116,15 +110,15 @@ def _encode_barcodes(array: pa.Array) -> EncodedKeys:
     The re-issue digit, the deadline, the stamp flag, the amount and the check digit are not part of the key.
     """
     digits, present, invalid = _digit_rows(array, _BARCODE_DIGITS)
-    key = tuple(_digit_word(digits, start, count) for start, count in ((2, 1), (3, 8), (11, 2), (13, 8), (21, 8)))
-    rest = (_digit_word(digits, start, 8) for start in (0, 29, 36))
+    key = tuple(digit_words(digits, start, count) for start, count in ((2, 1), (3, 8), (11, 2), (13, 8), (21, 8)))
+    rest = (digit_words(digits, start, 8) for start in (0, 29, 36))
     invalid |= present & _has_non_digit(*key, *rest)
     return EncodedKeys(np.stack((_parse_words(*key[:2]), _parse_words(*key[2:])), axis=1), present, invalid)
 
 
 def _encode_accounts(array: pa.Array) -> EncodedKeys:
     digits, present, invalid = _digit_rows(array, _ACCOUNT_DIGITS)
-    words = (_digit_word(digits, 0, 2), _digit_word(digits, 2, 8))
+    words = (digit_words(digits, 0, 2), digit_words(digits, 2, 8))
     invalid |= present & _has_non_digit(*words)
     return EncodedKeys(_parse_words(*words).reshape(-1, 1), present, invalid)
 
@@ -173,55 +167,17 @@ def justify(array: pa.Array, width: int, *, right: bool) -> tuple[UInt8Array, In
     return rows, lengths
 
 
-def _digit_word(rows: UInt8Array, start: int, count: int) -> UInt64Array:
-    """Return up to eight digits of each row as one word of digit values, the last digit in the highest byte.
-
-    ``rows`` is uint8 (n, width), C-contiguous; the result is uint64 (n,). A byte that is no digit becomes one above
-    nine. The lowest ``8 - count`` bytes are zero, like leading zeros.
-
-    >>> rows = np.frombuffer(b"9042", np.uint8).reshape(1, 4)
-    >>> hex(_digit_word(rows, 1, 3)[0])
-    '0x204000000000000'
-    """
-    total, width = rows.shape
-    if start + 8 <= width:
-        # The bytes after the digits are shifted out at the top.
-        word: UInt64Array = rows[:, start : start + 8].view("<u8")[:, 0] ^ _ASCII_ZEROS
-    else:
-        padded = np.zeros(total * width + 8, np.uint8)
-        padded[: total * width] = rows.reshape(-1)
-        word = np.ndarray((total,), "<u8", padded, start, (width,)) ^ _ASCII_ZEROS
-    return word << np.uint64(8 * (8 - count)) if count < 8 else word
-
-
 def _concat_words(left: UInt64Array, right: UInt64Array, right_count: int) -> UInt64Array:
     """Return the digits of ``left`` followed by the ``right_count`` digits of ``right`` as one word."""
     return (left >> np.uint64(8 * right_count)) | right
 
 
 def _has_non_digit(*words: UInt64Array) -> BoolArray:
-    """Return which rows have a byte above nine in any of their words: bool (n,)."""
-    high = np.zeros(len(words[0]), np.uint64)
-    for word in words:
-        high |= (word + _ABOVE_NINE) | word
-    return (high & _HIGH_BITS).astype(np.bool_)
+    """Return which rows have a byte that is not a digit in any of their words: bool (n,)."""
+    found: BoolArray = np.logical_or.reduce([non_digit_words(word) for word in words])
+    return found
 
 
 def _parse_words(*words: UInt64Array) -> UInt64Array:
-    """Return the number of up to 18 digits, eight in each word but the first: uint64 (n,).
-
-    In each word neighbours are merged three times: digits to pairs, pairs to fours, fours to the number. For the digits
-    1 2 3 4 5 6 7 8 the bytes become 12 34 56 78, then 1234 5678, then 12345678.
-    """
-    total = np.zeros(len(words[0]), np.uint64)
-    for word in words:
-        number = word * np.uint64(10 * 2**8 + 1)
-        number >>= np.uint64(8)
-        number &= np.uint64(0x00FF00FF00FF00FF)
-        number *= np.uint64(100 * 2**16 + 1)
-        number >>= np.uint64(16)
-        number &= np.uint64(0x0000FFFF0000FFFF)
-        number *= np.uint64(10_000 * 2**32 + 1)
-        number >>= np.uint64(32)
-        total = total * _EIGHT_DIGITS + number
-    return total
+    """Return the number of up to 18 digits, eight in each word but the first: uint64 (n,)."""
+    return functools.reduce(lambda high, low: high * 10**8 + low, map(parse_words, words)).view(np.uint64)

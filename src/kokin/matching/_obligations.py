@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, to_numpy
 from kokin.issues import Issue, Location
 from kokin.matching._groups import starts_of_runs
 
@@ -115,7 +115,9 @@ def find_obligations(bills: pa.Table, amount: Int64Array, status: UInt8Array, pr
 
     slip, covered = np.repeat(np.arange(len(bills)), count), to_numpy(pc.index_in(covered_ids, value_set=ids), -1)
     if (covered < 0).any():
-        problems += [_unknown_obligation(row) for row in slip[covered < 0].tolist()]
+        code, expected = "OBLIGATION_UNKNOWN", "the obligation_id of another slip"
+        rows = slip[covered < 0].tolist()
+        problems += [Issue(code, field="covers", expected=expected, location=Location(record=row + 1)) for row in rows]
         return obligations
     due_on = np.full(total, _NO_DUE_DATE, np.int32)
     np.minimum.at(due_on, obligation[is_open], to_numpy(bills.column("due_on"), 0)[is_open])
@@ -188,11 +190,6 @@ def connected_components(total: int, offsets: Int32Array, covered: Int32Array) -
         label = new_label
 
 
-def _unknown_obligation(row: int) -> Issue:
-    expected = "the obligation_id of another slip"
-    return Issue("OBLIGATION_UNKNOWN", field="covers", expected=expected, found="", location=Location(record=row + 1))
-
-
 def paid_before_issues(
     bills: pa.Table, amount: Int64Array, status: UInt8Array, obligations: Obligations
 ) -> list[Issue]:
@@ -210,12 +207,13 @@ def paid_before_issues(
     has_open = np.zeros(len(largest), np.bool_)
     has_open[obligation[own[status[own] == OPEN]]] = True
     limit = np.where(has_open, obligations.billed, largest)
-    rows = own[paid[own] > limit[obligation[own]]]
-    issues = []
-    for row in rows.tolist():
-        expected, found = f"at most {limit[obligation[row]]}", str(paid[row])
-        location = Location(record=row + 1)
-        issues.append(
-            Issue("PAID_BEFORE_RANGE", field="paid_before", expected=expected, found=found, location=location)
+    return [
+        Issue(
+            "PAID_BEFORE_RANGE",
+            field="paid_before",
+            expected=f"at most {limit[obligation[row]]}",
+            found=str(paid[row]),
+            location=Location(record=row + 1),
         )
-    return issues
+        for row in own[paid[own] > limit[obligation[own]]].tolist()
+    ]

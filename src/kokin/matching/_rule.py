@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, UInt8Array, chunk_slices, sort, thread_map
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array
+from kokin._arrow.threads import chunk_slices, sort, thread_map
 from kokin.matching._allocate import allocate_in_order
 from kokin.matching._groups import group, last_of_groups
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY
@@ -344,14 +345,7 @@ def compare_with_balance(amount: Int64Array, balance: Int64Array) -> UInt8Array:
     return outcome
 
 
-_BOOKED_OUTCOMES = {
-    Outcome.MATCHED,
-    Outcome.UNDERPAID,
-    Outcome.OVERPAID,
-    Outcome.DUPLICATE_PAYMENT,
-    Outcome.BILL_CHANGED,
-    Outcome.CANCELLED_BILL,
-}
+_BOOKED_OUTCOMES = {*_CASES, Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL}
 _UNKNOWN_OUTCOMES = {Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING, Outcome.REVERSAL_WITHOUT_PAYMENT}
 
 

@@ -92,14 +92,8 @@ class Bill(Record):
             issues.append(Issue("PARTS_SUM", field="parts", expected=str(self.amount), found=str(total)))
         is_own_obligation = self.obligation_id is None and not self.covers
         if is_own_obligation and self.paid_before > self.amount:
-            issues.append(
-                Issue(
-                    "PAID_BEFORE_RANGE",
-                    field="paid_before",
-                    expected=f"at most {self.amount}",
-                    found=str(self.paid_before),
-                )
-            )
+            expected, found = f"at most {self.amount}", str(self.paid_before)
+            issues.append(Issue("PAID_BEFORE_RANGE", field="paid_before", expected=expected, found=found))
         if issues:
             raise self.error_class(issues, "invalid Bill")
         return self

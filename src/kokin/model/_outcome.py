@@ -70,17 +70,8 @@ class Outcome(StrEnum):
         return self not in _EXPECTED
 
 
-_EXPECTED = frozenset(
-    {
-        Outcome.MATCHED,
-        Outcome.PROVISIONAL,
-        Outcome.SUPERSEDED,
-        Outcome.CANCELLED,
-        Outcome.CANCEL,
-        # The payment that it reverses is REVERSED, an exception: one fact is listed once.
-        Outcome.REVERSAL,
-    }
-)
+# The payment that a REVERSAL reverses is REVERSED, an exception: one fact is listed once.
+_EXPECTED = frozenset(map(Outcome, ("MATCHED", "PROVISIONAL", "SUPERSEDED", "CANCELLED", "CANCEL", "REVERSAL")))
 
 
 class Finding(StrEnum):

@@ -131,16 +131,14 @@ class Receipt(Record):
     @model_validator(mode="after")
     def _check_amount(self) -> Self:
         if not self.amount and self.kind is not ReceiptKind.CORRECTION:
-            raise self.error_class(
-                [Issue("AMOUNT_ZERO", field="amount", expected="1 or more", found="0")], "invalid Receipt"
-            )
+            issue = Issue("AMOUNT_ZERO", field="amount", expected="1 or more", found="0")
+            raise self.error_class([issue], "invalid Receipt")
         return self
 
     @model_validator(mode="after")
     def _check_manual_entry(self) -> Self:
         missing = [name for name in ("actor", "reason") if self.kind.is_by_hand and getattr(self, name) is None]
         if missing:
-            raise self.error_class(
-                [Issue("FIELD_MISSING", field=name, expected=f"for {self.kind}") for name in missing], "invalid Receipt"
-            )
+            issues = [Issue("FIELD_MISSING", field=name, expected=f"for {self.kind}") for name in missing]
+            raise self.error_class(issues, "invalid Receipt")
         return self

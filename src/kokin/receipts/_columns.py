@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow import bool_array, from_numpy, text_array
+from kokin._arrow.convert import bool_array, from_numpy, text_array
 from kokin.model import Receipt, arrow_schema
 
 #: The columns that are constant in a file.

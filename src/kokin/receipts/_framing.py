@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow import BoolArray, Int64Array, UInt8Array
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts.layouts import FieldType, Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kokin._arrow import Int64Array, UInt64Array
+from kokin._arrow.convert import Int64Array, UInt64Array
 from kokin.issues import Issue, Location, Severity
 from kokin.receipts._file import ReceiptFile, open  # noqa: A004
 from kokin.receipts._framing import Block, Frame, Lines, blocks, frame_at

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import atomic_file
+from kokin._arrow.files import atomic_file
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
 from kokin.receipts._fields import cell_writer

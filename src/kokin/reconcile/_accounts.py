@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow import Int64Array, as_table, from_numpy, validate_table
+from kokin._arrow.convert import Int64Array, as_table, from_numpy
+from kokin._arrow.validate import validate_table
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue
 from kokin.matching import Allocations

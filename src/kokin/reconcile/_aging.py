@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_numpy
 from kokin.reconcile._bank import is_due
 from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import Days, category_texts, day_column, days_array
@@ -102,12 +102,8 @@ def arrears_table(
 ) -> pa.Table:
     """Return 未納一覧: a row for each debt past its due date; see :attr:`kokin.reconcile.Accounts.arrears`.
 
-    Args:
-        bills: the bills.
-        unpaid: int64 (m,): yen still open on each obligation.
-        written_off: int64 (m,): yen written off on each.
-        provisional: the slips with a 速報 that has no 確報 yet.
-        as_of: the day of the run.
+    ``unpaid`` and ``written_off``, int64 (m,), are yen of each obligation, ``provisional`` the slips with a 速報 and no
+    確報; ``as_of`` is the day of the run.
     """
     debts = bills.index.obligations
     has_provisional: BoolArray = np.zeros(len(unpaid), np.bool_)

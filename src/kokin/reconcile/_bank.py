@@ -9,19 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import (
-    BoolArray,
-    Int64Array,
-    as_table,
-    bool_array,
-    combine,
-    from_numpy,
-    location_of,
-    sum_by,
-    to_mask,
-    to_numpy,
-    validate_table,
-)
+from kokin._arrow.aggregate import sum_by
+from kokin._arrow.convert import BoolArray, Int64Array, as_table, bool_array, combine, from_numpy, to_mask, to_numpy
+from kokin._arrow.validate import location_of, validate_table
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import ArrowStreamExportable, Date, Finding, Outcome, Receipt, ReceiptKind, Record, Text, Yen
 from kokin.reconcile._columns import Days, categorize, day_column, days_array, int_column, text_column
@@ -82,12 +72,10 @@ def bank_deposits(receipts: ArrowStreamExportable) -> pa.Table:
     is_reversal = to_mask(pc.fill_null(pc.equal(text_column(table, "kind"), ReceiptKind.REVERSAL.value), False))
     gross, charge = to_numpy(table.column("amount"), 0), int_column(table, "bank_charge", 0)
     amount = gross - charge
-    issues = [
-        Issue(
-            "AMOUNT_RANGE", field="bank_charge", expected=f"at most {gross[row]}", found=str(charge[row])
-        ).with_location(location_of(table, row + 1))
-        for row in np.flatnonzero(amount < 0).tolist()
-    ]
+    issues = []
+    for row in np.flatnonzero(amount < 0).tolist():
+        expected, found, location = f"at most {gross[row]}", str(charge[row]), location_of(table, row + 1)
+        issues.append(Issue("AMOUNT_RANGE", field="bank_charge", expected=expected, found=found, location=location))
     if issues:
         raise InvalidInputError(issues, "bank deposits rejected")
     return pa.table(
@@ -244,9 +232,6 @@ def report_findings(totals: pa.Table) -> list[pa.Table]:
         reports = totals.take(from_numpy(differing, pa.int64()))
         expected, found = reports.column(of_receipts), reports.column(name)
         record_no = from_numpy(differing + 1, pa.int64())
-        tables.append(
-            source_findings(
-                Finding.TOTAL_MISMATCH, "", f"report.{name}", expected, found, len(differing), record_no=record_no
-            )
-        )
+        texts = "", f"report.{name}", expected, found
+        tables.append(source_findings(Finding.TOTAL_MISMATCH, *texts, len(differing), record_no))
     return tables

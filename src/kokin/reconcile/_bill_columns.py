@@ -12,20 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, combine, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, combine, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import Index
 from kokin.model import Date, Record, Text, Yen
-from kokin.reconcile._columns import (
-    Categorical,
-    Days,
-    categorize,
-    category_texts,
-    day_column,
-    int_column,
-    text_column,
-)
+from kokin.reconcile._columns import Categorical, Days, categorize, category_texts, day_column, int_column, text_column
 from kokin.rules import columns
 
 _DAY = np.timedelta64(1, "D")
@@ -198,12 +190,9 @@ class WriteOff(Record):
 
 
 def written_off_yen(write_offs: pa.Table, bills: BillColumns, balance: Int64Array) -> Int64Array:
-    """Return the yen written off on each obligation, int64 (m,).
+    """Return the yen written off on each obligation, int64 (m,), by rows of :class:`WriteOff`.
 
-    Args:
-        write_offs: rows of :class:`WriteOff`.
-        bills: the bills of the run.
-        balance: int64 (m,): yen open on each obligation after the run.
+    ``balance``, int64 (m,), are the yen open on each after the run.
 
     Raises:
         InvalidInputError: a bill is not in the run, or more is written off than is open on it.

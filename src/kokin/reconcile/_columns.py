@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
+from kokin._arrow.convert import (
     EMPTY_STRING,
     BoolArray,
     Int32Array,
     Int64Array,
-    chunk_slices,
     combine,
     from_numpy,
     is_present,
@@ -24,6 +23,7 @@ from kokin._arrow import (
     to_mask,
     to_numpy,
 )
+from kokin._arrow.threads import chunk_slices
 from kokin.matching import EL_FIELDS
 
 Days = npt.NDArray[np.datetime64]
@@ -89,6 +89,13 @@ def days_array(days: Days) -> pa.Array:
     """Convert days to date32; NaT becomes null."""
     known = ~np.isnat(days)
     return from_numpy(np.where(known, days.view(np.int64), 0).astype(np.int32), pa.date32(), known)
+
+
+def mask_of(numbers: npt.NDArray[np.integer], size: int) -> BoolArray:
+    """Return which of the numbers 0 to ``size - 1`` are among some numbers: bool (size,)."""
+    mask = np.zeros(size, np.bool_)
+    mask[numbers] = True
+    return mask
 
 
 class EncodedColumns:

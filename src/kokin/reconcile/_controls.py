@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow import bool_array, chunk_slices, from_numpy, thread_map, to_numpy
+from kokin._arrow.convert import bool_array, from_numpy, to_numpy
+from kokin._arrow.threads import chunk_slices, thread_map
 from kokin.matching import OUTCOMES, Obligations, signed, yen_by_disposition
 from kokin.model import Disposition, Outcome
 from kokin.reconcile._bank import is_due

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, bool_array, combine, from_numpy, to_mask
+from kokin._arrow.convert import Int64Array, bool_array, combine, from_numpy, to_mask
 from kokin.model import Finding, Outcome
 from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import categorize, days_array
@@ -154,9 +154,7 @@ class FileTotal(NamedTuple):
 def file_totals(rows: OutcomeRows, files: Mapping[str, Totals]) -> list[FileTotal]:
     """Return every total of some files: declared against counted, and accepted against the receipts of the run.
 
-    Args:
-        rows: the receipts.
-        files: the totals of files that were read to their end, by SHA-256 as in the receipts' ``digest``.
+    ``files`` are the totals of files that were read to their end, by SHA-256 as in the receipts' ``digest``.
     """
     digest, source = categorize(rows.text_column("digest")), rows.text_column("source")
     in_file = np.flatnonzero(digest.codes >= 0)

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
-    CHUNK_ROWS,
+from kokin._arrow.convert import (
     BoolArray,
     Int32Array,
     Int64Array,
@@ -22,11 +21,10 @@ from kokin._arrow import (
     UInt64Array,
     combine,
     fixed_width,
-    sort,
     text_buffers,
-    thread_map,
     to_mask,
 )
+from kokin._arrow.threads import CHUNK_ROWS, sort, thread_map
 from kokin.matching import (
     CONTENT_COLUMNS,
     KEY_COLUMNS,
@@ -39,7 +37,7 @@ from kokin.matching import (
     hash_keys,
     starts_of_runs,
 )
-from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_columns, key_texts
+from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_columns, key_texts, mask_of
 
 _FILE, _OTHER_FILE = ("source", "digest"), ("other_source", "other_digest")
 _COUNTS = ("records", "repeated")
@@ -303,17 +301,10 @@ def _find_bookings(columns: EncodedColumns, among: BoolArray) -> tuple[Int64Arra
     is_member = among & has_batch & (batch_key != own_key)
     is_booking = among & has_own & (~has_batch | (batch_key == own_key))
     size = max(own_key.max(initial=0), batch_key.max(initial=0)) + 1
-    is_booking &= _mask(batch_key[is_member], size)[own_key]
-    is_member &= _mask(own_key[is_booking], size)[batch_key]
+    is_booking &= mask_of(batch_key[is_member], size)[own_key]
+    is_member &= mask_of(own_key[is_booking], size)[batch_key]
     bookings, members = np.flatnonzero(is_booking), np.flatnonzero(is_member)
     return bookings, members, own_key[bookings], batch_key[members]
-
-
-def _mask(values: Int64Array, size: int) -> BoolArray:
-    """Return which of the numbers 0 to ``size - 1`` are among some values: bool (size,)."""
-    mask = np.zeros(size, np.bool_)
-    mask[values] = True
-    return mask
 
 
 def linked_by_key(columns: EncodedColumns, kind: UInt8Array, slip: Int32Array, key_kind: UInt8Array) -> BoolArray:
@@ -324,11 +315,8 @@ def linked_by_key(columns: EncodedColumns, kind: UInt8Array, slip: Int32Array, k
     bookings and their transactions, and those that a reversal refers to, alone or as a booking. The result of any other
     record does not depend on another record.
 
-    Args:
-        columns: the columns of all records.
-        kind: uint8 (n,): codes of ``KINDS``.
-        slip: int32 (n,): the slip or the code in its place.
-        key_kind: uint8 (n,): the kind of key by which each was looked up.
+    ``kind``, uint8 (n,), are codes of ``KINDS``, ``slip``, int32 (n,), the slip or the code in its place, ``key_kind``,
+    uint8 (n,), the kind of key by which each record was looked up.
     """
     linked = np.zeros(len(columns), np.bool_)
     has_no_key = slip == NO_KEY

@@ -6,7 +6,7 @@ Independent receipts are matched by a vectorised shortcut, the others by the ful
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,27 +14,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
-    CHUNK_ROWS,
-    UNKNOWN_CATEGORY,
+from kokin._arrow.convert import (
     BoolArray,
     Int32Array,
     Int64Array,
     UInt8Array,
     as_table,
     bool_array,
-    category_codes,
-    checked_table,
-    chunk_slices,
     combine,
     from_numpy,
     is_present,
-    location_of,
-    thread_map,
     to_numpy,
-    validate_records,
 )
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
+from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, location_of, validate_records
+from kokin.issues import InvalidInputError, Issue
 from kokin.matching import (
     AMBIGUOUS,
     CANCEL,
@@ -92,7 +86,7 @@ class Receipts:
         suspects |= self._has_incomplete_el_number() | self._lacks_actor()
         # As in the record: a rule of the whole receipt is checked only if its fields are valid.
         invalid_locations = {issue.location for issue in issues}
-        of_rows = validate_records(self.table, Receipt, suspects, self._location)
+        of_rows = validate_records(self.table, Receipt, suspects, partial(location_of, self.table))
         issues += [i for i in of_rows if i.code != "AMOUNT_ZERO" or i.location not in invalid_locations]
         if issues:
             issues = sorted(dict.fromkeys(issues), key=lambda issue: (issue.location.file, issue.location.record or 0))
@@ -120,9 +114,6 @@ class Receipts:
         if lacks.any() and {"actor", "reason"} <= set(self.table.schema.names):
             lacks &= ~(is_present(self.table.column("actor")) & is_present(self.table.column("reason")))
         return lacks
-
-    def _location(self, record: int) -> Location:
-        return location_of(self.table, record)
 
     @property
     def yen(self) -> Int64Array:
@@ -227,9 +218,8 @@ def concat_receipts(receipts: Any) -> tuple[pa.Table, Int64Array, list[Issue]]:
     checked = [checked_table(table, Receipt, unchecked=DIGIT_COLUMNS) for table in inputs]
     tables, issues = [table for table, _ in checked], [issue for _, of_table in checked for issue in of_table]
     if not tables:
-        raise InvalidInputError(
-            [Issue("FIELD_MISSING", field="receipts", expected="at least one table")], "no receipts"
-        )
+        issue = Issue("FIELD_MISSING", field="receipts", expected="at least one table")
+        raise InvalidInputError([issue], "no receipts")
     table_no = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     if any(table.schema != tables[0].schema for table in tables):
         tables = [pa.table({name: _decoded(table.column(name)) for name in table.column_names}) for table in tables]

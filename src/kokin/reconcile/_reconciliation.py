@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, as_table, from_numpy, sorted_unique
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table, from_numpy
+from kokin._arrow.threads import sorted_unique
 from kokin.matching import OUTCOMES, Index
 from kokin.model import ArrowStreamExportable, Disposition, Finding, Outcome
 from kokin.reconcile._columns import exact_sum

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
 from kokin.matching import allocate_in_order
 from kokin.model import Outcome
 from kokin.reconcile._bill_columns import BillColumns
@@ -241,18 +241,13 @@ def match_intervals(
     >>> [column.tolist() for column in match_intervals(groups, np.array([30, 20]), groups, np.array([10, 35]))]
     [[0, 0, 1], [0, 1, 1], [10, 20, 15]]
 
-    Args:
-        payment_group: the group of each payment; -1: none.
-        excess: yen of each payment.
-        debt_group: the group of each debt; -1: none.
-        balance: yen of each debt.
+    The yen of payments are ``excess``, those of debts ``balance``; group -1 is none.
 
     Returns:
         The row of the payment, the row of the debt, and the yen of each pair: int64 (k,) each.
     """
-    groups = np.intersect1d(
-        payment_group[(payment_group >= 0) & (excess > 0)], debt_group[(debt_group >= 0) & (balance > 0)]
-    )
+    groups = np.intersect1d(payment_group[excess > 0], debt_group[balance > 0])
+    groups = groups[groups >= 0]
     if not len(groups):
         empty = np.empty(0, np.int64)
         return empty, empty, empty

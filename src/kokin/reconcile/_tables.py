@@ -15,24 +15,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow import (
-    CHUNK_ROWS,
+from kokin._arrow.convert import (
     EMPTY_STRING,
     BoolArray,
     Int32Array,
     Int64Array,
     UInt8Array,
     bool_array,
-    chunk_slices,
     chunks,
     combine,
     empty_batch,
     from_numpy,
     int64_array,
     text_array,
-    thread_map,
     to_numpy,
 )
+from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
 from kokin.matching import (
     BOOKED,
     CANCELLED,
@@ -50,7 +48,7 @@ from kokin.matching import (
     group,
 )
 from kokin.model import Disposition, Outcome, ReceiptKind
-from kokin.reconcile._columns import Days, EncodedColumns, day_column, int_column, text_column
+from kokin.reconcile._columns import Days, EncodedColumns, day_column, int_column, mask_of, text_column
 from kokin.reconcile._matches import Matches, Receipts
 
 _TEXT, _INT = pa.string(), pa.int64()
@@ -298,14 +296,11 @@ def balance_table(
     ``amount = paid + residual`` is the debt's: slips of one obligation show the same, a slip that covers several shows
     their sum. On a cancelled or superseded slip nothing is owed: it shows its own amount, and no payment.
 
-    Args:
-        index: the bills.
-        balance: int64 (m,): yen open on each obligation.
-        provisional: the slips with a 速報 that has no 確報 yet.
-        slips: the slips to show; None: all.
+    ``balance``, int64 (m,), are the yen open on each obligation, ``provisional`` the slips with a 速報 that has no 確報
+    yet, ``slips`` the slips to show, None for all.
     """
     rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
-    is_provisional = _mask(provisional, len(index))
+    is_provisional = mask_of(provisional, len(index))
     batches = thread_map(
         lambda chunk: _balance_batch(rows[chunk], index, balance, is_provisional), chunk_slices(len(rows))
     )
@@ -321,15 +316,9 @@ def balance_batches(index: Index, balance: Int64Array, provisional: Int32Array) 
     if not index.is_sorted:
         yield from balance_table(index, balance, provisional).to_batches(max_chunksize=CHUNK_ROWS)
         return
-    is_provisional = _mask(provisional, len(index))
+    is_provisional = mask_of(provisional, len(index))
     for chunk in chunk_slices(len(index)) or [slice(0, 0)]:
         yield _balance_batch(np.arange(chunk.start, chunk.stop, dtype=np.int32), index, balance, is_provisional)
-
-
-def _mask(rows: Int32Array, count: int) -> BoolArray:
-    mask = np.zeros(count, np.bool_)
-    mask[rows] = True
-    return mask
 
 
 def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, is_provisional: BoolArray) -> pa.RecordBatch:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int32Array, Int64Array, UInt8Array, combine, from_numpy, sum_by, to_numpy
+from kokin._arrow.aggregate import sum_by
+from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog
 from kokin.matching import Allocations, allocate_in_order, fill_in_order
 from kokin.reconcile._bill_columns import BillColumns, Booking, book
@@ -73,12 +74,8 @@ def allocate_to_parts(
     """Divide allocations among the parts of their slips.
 
     A slip without parts is one part, its charge. A payment is divided by what is still open on the parts, so that the
-    last one completes each of them; what was paid before the run counts as one payment.
-
-    Args:
-        allocations: all allocations to each of their obligations.
-        bills: the bills.
-        split: the method, by the charge of the slip.
+    last one completes each of them; what was paid before the run counts as one payment. ``allocations`` has all
+    allocations to each of its obligations, ``split`` the method by the charge of the slip.
 
     Returns:
         The allocations by part; the allocations to slips whose parts do not add up to the bill; the partial payments
@@ -227,13 +224,8 @@ def charge_attribute(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
 def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_rows: Int64Array) -> pa.Table:
     """Return 科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
 
-    Yen that are allocated to no part count for the charge of their slip.
-
-    Args:
-        rows: the receipts.
-        bills: the bills.
-        parts: the table of :func:`part_table`.
-        part_rows: int64: the receipt's row of each of its rows.
+    Yen that are allocated to no part count for the charge of their slip. ``part_rows``, int64, is the receipt's row of
+    each row of ``parts``, the table of :func:`part_table`.
     """
     excess, suspense = overpaid_rows(rows), np.flatnonzero(rows.is_suspense)
     excess_booking = book(bills.fiscal_dates_of(rows.slip[excess]), rows.received_on[excess])
@@ -289,13 +281,7 @@ def receivable_table(
 ) -> pa.Table:
     """Return 調定収納照合表; see :attr:`kokin.reconcile.Accounts.receivables`.
 
-    Args:
-        rows: the receipts.
-        bills: the bills.
-        allocations: what was paid on each obligation.
-        written_off: int64 (m,): yen written off on each obligation (不納欠損).
-        unpaid: int64 (m,): yen still open on each.
-        as_of: the day of the run.
+    ``written_off`` (不納欠損) and ``unpaid``, int64 (m,), are yen of each obligation; ``as_of`` is the day of the run.
     """
     debts = bills.index.obligations
     received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import combine, escape_formulas, text_buffers, to_mask
-from kokin._arrow import write_csv as write_unescaped
+from kokin._arrow.convert import combine, text_buffers, to_mask
+from kokin._arrow.files import escape_formulas
+from kokin._arrow.files import write_csv as write_unescaped
 from kokin.issues import InvalidInputError, Issue, Location
 
 #: ``utf-8-sig`` starts with a byte order mark, by which a spreadsheet recognizes UTF-8; ``cp932`` is for old systems.

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import int64_array
+from kokin._arrow.convert import int64_array
 from kokin.reports._terms import UNGROUPED, Terms
 
 # --- HTML: whatever is not of the type Html is escaped --------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import sum_by
+from kokin._arrow.aggregate import sum_by
 from kokin.reports._tables import format_months, months_since_1970
 
 #: Charge or channel of a row that is a total over all of them.

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import kokin
-from kokin._arrow import sum_by
+from kokin._arrow.aggregate import sum_by
 from kokin.model import Disposition, Outcome
 from kokin.reconcile import AGING_BUCKETS, AgingKind
 from kokin.reports._elements import (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 import pyarrow as pa
 
 import kokin
-from kokin._arrow import draft_folder
+from kokin._arrow.files import draft_folder
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable

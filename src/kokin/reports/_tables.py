@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import Int64Array, combine, int64_array, sum_by, to_numpy
+from kokin._arrow.aggregate import sum_by
+from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.rules import RateMissingError
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import combine
+from kokin._arrow.convert import combine
 from kokin.catalog import CATALOG, Catalog
 from kokin.text import terms
 

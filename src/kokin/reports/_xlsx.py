@@ -11,7 +11,7 @@ from unicodedata import east_asian_width
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import FORMULA
+from kokin._arrow.files import FORMULA
 from kokin.issues import InvalidInputError, Issue, KokinError, Location
 from kokin.reports._terms import UNGROUPED, Terms
 

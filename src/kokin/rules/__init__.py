@@ -17,14 +17,7 @@ What the law leaves to the authority is a parameter: a reading (``segment``), th
 year that is not in the tables raises an error; nothing is extrapolated.
 """
 
-from kokin.rules._allocation import (
-    ALLOCATION_ORDERS,
-    SplitMethod,
-    allocate,
-    instalments,
-    prorata,
-    split_water_sewerage,
-)
+from kokin.rules._allocation import ALLOCATION_ORDERS, SplitMethod, allocate, instalments, prorata, split_water_sewerage
 from kokin.rules._calendar import CALENDAR_YEARS, Calendar, CalendarRangeError, shift_due_date
 from kokin.rules._dates import (
     YearClass,

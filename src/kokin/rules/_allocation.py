@@ -118,10 +118,8 @@ def split_water_sewerage(paid: int, water: int, sewerage: int, method: SplitMeth
     """
     check_choice("method", method, SPLIT_METHODS)
     check_yens(paid=paid, water=water, sewerage=sewerage)
-    if method == "reject" and paid < water + sewerage:
-        raise InvalidInputError(
-            [Issue("PARTIAL_PAYMENT", field="paid", expected=str(water + sewerage), found=str(paid))]
-        )
+    if method == "reject" and paid < (owed := water + sewerage):
+        raise InvalidInputError([Issue("PARTIAL_PAYMENT", field="paid", expected=str(owed), found=str(paid))])
     if method == "water_first":
         allocated = allocate(paid, {"water": water, "sewerage": sewerage}, ("water", "sewerage"))
         return allocated["water"], allocated["sewerage"]

@@ -64,11 +64,7 @@ def as_arrays(
 
 
 def raise_for_rows(
-    code: str,
-    field: str,
-    rows: Flags,
-    expected: str | npt.NDArray[Any] = "",
-    found: npt.NDArray[Any] | None = None,
+    code: str, field: str, rows: Flags, expected: str | npt.NDArray[Any] = "", found: npt.NDArray[Any] | None = None
 ) -> None:
     """Raise :class:`InvalidInputError` if a row of the mask ``rows`` is True; its issues name the first 20 rows.
 
@@ -132,9 +128,8 @@ def _days_or_null(name: str, column: Column) -> Days:
 
 def _one_dimension(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.ndim > 1:
-        raise InvalidInputError(
-            [Issue("FIELD_TYPE", field=name, expected="one dimension", found=f"{values.ndim} dimensions")]
-        )
+        found = f"{values.ndim} dimensions"
+        raise InvalidInputError([Issue("FIELD_TYPE", field=name, expected="one dimension", found=found)])
     return np.atleast_1d(values)
 
 
@@ -146,7 +141,10 @@ def _from_arrow(name: str, column: Column, rule: Yen | Date) -> npt.NDArray[Any]
     """Return an Arrow column of yen or days as int64 or datetime64[D]; a null day becomes ``NaT``."""
     import pyarrow as pa
 
-    from kokin._arrow import IssueBuilder, combine, field_column, is_valid, normalize_column, to_numpy, type_issue
+    from kokin._arrow.column_checks import IssueBuilder
+    from kokin._arrow.convert import combine, is_valid, to_numpy
+    from kokin._arrow.normalize import normalize_column, type_issue
+    from kokin._arrow.validate import field_column
 
     arrow_type = pa.int64() if isinstance(rule, Yen) else pa.date32()
     chunked = pa.chunked_array([column]) if isinstance(column, pa.Array) else pa.chunked_array(column)

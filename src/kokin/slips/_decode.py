@@ -31,12 +31,10 @@ def decode(path: str | Path) -> list[str]:
     try:
         picture = Image.open(content)
         if picture.width * picture.height > _MAX_PIXELS:
-            raise InvalidInputError(
-                [Issue("PICTURE_FORM", field="", expected=f"at most {_MAX_PIXELS} pixels", location=place)]
-            )
-        found = zxingcpp.read_barcodes(
-            picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-        )
+            expected = f"at most {_MAX_PIXELS} pixels"
+            raise InvalidInputError([Issue("PICTURE_FORM", field="", expected=expected, location=place)])
+        formats = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        found = zxingcpp.read_barcodes(picture.convert("L"), formats=formats)
     # Pillow raises OSError for a truncated or unknown picture, and struct.error and others for a damaged one.
     except (OSError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise InvalidInputError([Issue("PICTURE_FORM", location=place)], f"{path.name} is not a picture") from error

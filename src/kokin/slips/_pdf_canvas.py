@@ -102,9 +102,8 @@ def _register(path: str | Path) -> tuple[str, TTFont]:
         try:
             font = TTFont(name, io.BytesIO(content))
         except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
-            raise InvalidInputError(
-                [Issue("FONT_FORM", field="font", expected="a TrueType font", found=Path(path).name)]
-            ) from error
+            issue = Issue("FONT_FORM", field="font", expected="a TrueType font", found=Path(path).name)
+            raise InvalidInputError([issue]) from error
         pdfmetrics.registerFont(font)
     font = pdfmetrics.getFont(name)
     assert isinstance(font, TTFont)  # only this function registers names of this form
@@ -122,9 +121,8 @@ def load_picture(path: Path) -> bytes:
     try:
         ImageReader(io.BytesIO(content)).getRGBData()
     except Exception as error:  # of Pillow, wrapped by reportlab, of many types
-        raise InvalidInputError(
-            [Issue("PICTURE_FORM", field="mark", location=Location(path.name))], f"{path.name} is not a picture"
-        ) from error
+        issue = Issue("PICTURE_FORM", field="mark", location=Location(path.name))
+        raise InvalidInputError([issue], f"{path.name} is not a picture") from error
     return content
 
 

@@ -63,12 +63,9 @@ def _padded_masks() -> list[tuple[PackedRows, PackedRows, PackedRows]]:
 
 
 def _penalty(rows: PackedRows, across: PackedRows, down: PackedRows) -> _Points:
-    """Return the points of masked symbols.
+    """Return the points of masked symbols, from their modules, ``rows`` (41, n).
 
-    Args:
-        rows: the modules, (41, n).
-        across: where a module differs from its right neighbour, (41, n).
-        down: where a module differs from the one below, (40, n).
+    ``across`` (41, n) is where a module differs from its right neighbour, ``down`` (40, n) from the one below.
     """
     # Where three modules in line are not all equal.
     across_3 = across | across >> _1

@@ -46,10 +46,9 @@ def render(rows: PackedRows, picture_format: PictureFormat, style: SymbolStyle, 
             return _pbm(rows, style, style.pixels_per_module(dpi))
         case "tiff":
             return _tiff(rows, style, dpi, style.pixels_per_module(dpi))
-    raise InvalidInputError(
-        [Issue("CODE_UNKNOWN", field="picture_format", expected="svg, png, pbm, tiff, pdf", found=str(picture_format))],
-        "unknown picture format",
-    )
+    found, expected = str(picture_format), "svg, png, pbm, tiff, pdf"
+    issue = Issue("CODE_UNKNOWN", field="picture_format", expected=expected, found=found)
+    raise InvalidInputError([issue], "unknown picture format")
 
 
 def dark_runs(rows: PackedRows, quiet_zone: int, *template: str) -> Iterator[bytes]:

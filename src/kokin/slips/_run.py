@@ -10,21 +10,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 import kokin
 from kokin import bills
-from kokin._arrow import Int64Array, atomic_file, bool_array, draft_folder, remove_drafts, to_mask, write_csv
+from kokin._arrow.convert import Int64Array, combine, is_valid
+from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_csv
 from kokin.elqr import build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
+from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import template_file
 from kokin.slips._slip_wording import SlipWording
@@ -162,9 +164,8 @@ def make(
     )
     assert result.read == result.written + result.rejected
     if _fingerprint(source) != options["bills"]:
-        raise InvalidInputError(
-            [Issue("RUN_DIFFERS", field="bills", location=Location(source.name))], "the bills changed during the run"
-        )
+        issue = Issue("RUN_DIFFERS", field="bills", location=Location(source.name))
+        raise InvalidInputError([issue], "the bills changed during the run")
     _merge_tables(out, [batch.name for batch in batches])
     _write_text(out / _RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
     return result
@@ -209,14 +210,9 @@ def _completed_run(out: Path, options: Mapping[str, Any]) -> RunResult | None:
         raise InvalidInputError([Issue("FOLDER_TAKEN", field="out", location=Location(out.name))], f"{out} is in use")
     result = saved.pop("result", None)
     before, now = _flatten(saved), _flatten(options)
+    place = Location(out.name)
     differing = [
-        Issue(
-            "RUN_DIFFERS",
-            field=name,
-            expected=before.get(name, ""),
-            found=now.get(name, ""),
-            location=Location(out.name),
-        )
+        Issue("RUN_DIFFERS", field=name, expected=before.get(name, ""), found=now.get(name, ""), location=place)
         for name in dict.fromkeys([*now, *before])
         if before.get(name) != now.get(name)
     ]
@@ -303,25 +299,16 @@ def _write_batch(
 ) -> _BatchCounts:
     """Write a batch with its manifest and issues, replacing the files that an interrupted run left."""
     built = build_many(checked.table, issued_on=issued_on, allow_missing_deadline=allow_missing_deadline)
-    has_payload = bool_array(~to_mask(pc.is_null(built.payloads.combine_chunks())))
-    batch = SlipBatch(
-        name,
-        checked.row_numbers.filter(has_payload),
-        checked.table.filter(has_payload),
-        built.payloads.filter(has_payload),
-    )
+    has_payload = combine(built.payloads).is_valid()
+    rows = (column.filter(has_payload) for column in (checked.row_numbers, checked.table, built.payloads))
+    batch = SlipBatch(name, *rows)
     written = write_files(out, batch)
     files, pages = pa.array(written.files, pa.string()), pa.array(written.pages, pa.int64())
     columns = [batch.records, batch.bills["bill_id"], files, pages, pa.array(written.digests, pa.string())]
     manifest = pa.table(columns, names=_MANIFEST).filter(files.is_valid())
     write_csv(manifest, out / f"{name}.manifest")
-    issues = pa.concat_tables(
-        [
-            checked.issues,
-            _with_records(built.issues, checked.row_numbers),
-            _with_records(to_table(written.issues), batch.records),
-        ]
-    )
+    of_codes = _with_records(built.issues, checked.row_numbers)
+    issues = pa.concat_tables([checked.issues, of_codes, _with_records(to_table(written.issues), batch.records)])
     if len(issues):
         write_csv(issues, out / f"{name}.issues")
     read = len(checked.table) + checked.rejected
@@ -351,23 +338,12 @@ def _batch_writer(
     match output_format:
         case OutputFormat.PAYLOAD:
             return _write_payloads
-        case OutputFormat.SVG:
-            return lambda out, batch: _write_pictures(
-                out, batch, "svg", map(str.encode, encode_digits(batch.payloads).render("svg", style))
-            )
-        case OutputFormat.PNG:
-            return lambda out, batch: _write_pictures(
-                out, batch, "png", encode_digits(batch.payloads).render("png", style, dpi=dpi)
-            )
-        case OutputFormat.PBM:
-            return lambda out, batch: _write_pictures(
-                out, batch, "pbm", encode_digits(batch.payloads).render("pbm", style, dpi=dpi)
-            )
+        case OutputFormat.SVG | OutputFormat.PNG | OutputFormat.PBM:
+            return partial(_write_pictures, cast(PictureFormat, output_format.value), style, dpi)
         case OutputFormat.PDF:
             if wording is None:
-                raise InvalidInputError(
-                    [Issue("FIELD_MISSING", field="wording", expected="a TOML file with the payee and the charges")]
-                )
+                expected = "a TOML file with the payee and the charges"
+                raise InvalidInputError([Issue("FIELD_MISSING", field="wording", expected=expected)])
             # Loaded once, so that all batches are printed with the same files.
             texts, design = SlipWording.load(wording), load_design(template, font)
             return lambda out, batch: _write_pages(out, batch, texts, design, style)
@@ -391,16 +367,20 @@ def _el_numbers(table: pa.Table) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*[table[name] for name in _EL_NUMBER], "-")
 
 
-def _write_pictures(out: Path, batch: SlipBatch, ending: str, pictures: Iterator[bytes]) -> BatchFiles:
+def _write_pictures(
+    picture_format: PictureFormat, style: SymbolStyle, dpi: int, out: Path, batch: SlipBatch
+) -> BatchFiles:
     """Write a folder with a file per slip, named by its record."""
+    pictures: Iterator[str | bytes] = encode_digits(batch.payloads).render(picture_format, style, dpi=dpi)
     files: list[str | None] = []
     digests: list[str | None] = []
     with draft_folder(out / batch.name) as draft:
         for record, picture in zip(batch.records.to_pylist(), pictures, strict=True):
-            file = f"{record:09d}.{ending}"
-            (draft / file).write_bytes(picture)
+            file = f"{record:09d}.{picture_format}"
+            content = picture.encode() if isinstance(picture, str) else picture
+            (draft / file).write_bytes(content)
             files.append(f"{batch.name}/{file}")
-            digests.append(hashlib.sha256(picture).hexdigest())
+            digests.append(hashlib.sha256(content).hexdigest())
         shutil.rmtree(out / batch.name, ignore_errors=True)
         draft.rename(out / batch.name)
     return BatchFiles(files, [None] * len(files), digests, [])
@@ -446,7 +426,7 @@ def check_unique(source: Path) -> None:
     hashes: dict[str, list[Int64Array]] = {}
     for chunk in bills.batches(source):
         for name, keys in _slip_keys(chunk.table):
-            hashes.setdefault(name, []).append(_hashes(keys)[~_is_null(keys)])
+            hashes.setdefault(name, []).append(_hashes(keys)[is_valid(keys)])
     candidates = {name: _duplicate_values(np.concatenate(arrays)) for name, arrays in hashes.items()}
     for start in range(0, max(map(len, candidates.values())), _MAX_COMPARED):
         compared = {name: values[start : start + _MAX_COMPARED] for name, values in candidates.items()}
@@ -467,10 +447,6 @@ def _hashes(keys: pa.Array) -> Int64Array:
     return np.fromiter(map(hash, keys.to_pylist()), np.int64, len(keys))
 
 
-def _is_null(keys: pa.Array) -> npt.NDArray[np.bool_]:
-    return np.asarray(keys.is_null().to_numpy(zero_copy_only=False), np.bool_)
-
-
 def _duplicate_values(hashes: Int64Array) -> Int64Array:
     """Return the values that occur more than once, sorted."""
     ordered = np.sort(hashes)
@@ -482,7 +458,7 @@ def _duplicates(source: Path, hashes: dict[str, Int64Array]) -> Iterator[Issue]:
     first_records: dict[tuple[str, str], int] = {}
     for chunk in bills.batches(source):
         for name, keys in _slip_keys(chunk.table):
-            rows = np.flatnonzero(np.isin(_hashes(keys), hashes[name]) & ~_is_null(keys))
+            rows = np.flatnonzero(np.isin(_hashes(keys), hashes[name]) & is_valid(keys))
             for key, record in zip(keys.take(rows).to_pylist(), chunk.row_numbers.take(rows).to_pylist(), strict=True):
                 first = first_records.setdefault((name, key), record)
                 if first != record:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from kokin._arrow import atomic_file
+from kokin._arrow.files import atomic_file
 from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError, Issue, KokinError, Location
 from kokin.model import Bill
@@ -175,9 +175,8 @@ def _check_symbol_fits(template: Template, style: SymbolStyle) -> None:
     side = style.side_mm
     for item, x, y in template.placed_items():
         if item.kind == "symbol" and not (x + side <= template.width and y + side <= template.height):
-            raise InvalidInputError(
-                [Issue("PRINT_SIZE", field="module_mm", expected="an eL-QR inside the page", found=f"{side} mm")]
-            )
+            expected, found = "an eL-QR inside the page", f"{side} mm"
+            raise InvalidInputError([Issue("PRINT_SIZE", field="module_mm", expected=expected, found=found)])
 
 
 def _prepare(

@@ -68,9 +68,8 @@ class Item(_Geometry):
     def _check_value(self) -> Self:
         needs_value = self.kind == "digits" or (self.kind in ("text", "cell") and self.value)
         if needs_value and self.value not in VALUE_NAMES:
-            raise InvalidInputError(
-                [Issue("CODE_UNKNOWN", field="value", expected=" | ".join(sorted(VALUE_NAMES)), found=self.value)]
-            )
+            expected = " | ".join(sorted(VALUE_NAMES))
+            raise InvalidInputError([Issue("CODE_UNKNOWN", field="value", expected=expected, found=self.value)])
         return self
 
 
@@ -128,9 +127,8 @@ def template_file(name: str | Path) -> Traversable:
         return built_in / f"{name}.toml"
     path = Path(name)
     if path.suffix != ".toml":
-        raise InvalidInputError(
-            [Issue("CODE_UNKNOWN", field="template", expected=f"{', '.join(known)} or a TOML file", found=str(name))]
-        )
+        expected = f"{', '.join(known)} or a TOML file"
+        raise InvalidInputError([Issue("CODE_UNKNOWN", field="template", expected=expected, found=str(name))])
     return path
 
 
@@ -146,6 +144,5 @@ def load_template(name: str | Path) -> Template:
     try:
         return Template(**tables)
     except InvalidInputError as error:
-        raise InvalidInputError(
-            [issue.with_location(Location(file.name)) for issue in error.issues], "invalid template"
-        ) from None
+        issues = [issue.with_location(Location(file.name)) for issue in error.issues]
+        raise InvalidInputError(issues, "invalid template") from None

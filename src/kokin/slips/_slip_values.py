@@ -43,10 +43,8 @@ def breakdown_lines(bill: Bill, text: SlipText) -> list[BreakdownLine]:
         InvalidInputError: the parts do not add up to the amount, or a registration or remark names an unknown part.
     """
     parts = dict(bill.parts) or {text.charge: bill.amount}
-    if sum(parts.values()) != bill.amount:
-        raise InvalidInputError(
-            [Issue("PARTS_SUM", field="parts", expected=str(bill.amount), found=str(sum(parts.values())))]
-        )
+    if (total := sum(parts.values())) != bill.amount:
+        raise InvalidInputError([Issue("PARTS_SUM", field="parts", expected=str(bill.amount), found=str(total))])
     unknown = (text.registrations.keys() | text.remarks.keys()) - parts.keys()
     if unknown:
         expected, found = ", ".join(parts), ", ".join(sorted(unknown))

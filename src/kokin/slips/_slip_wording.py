@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -43,21 +42,16 @@ class SlipText(Record):
     """Remarks, such as the tax included, by the name of a part in ``Bill.parts``."""
 
 
-def _is_table_of_texts(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+# Fields that are not a single text: their type, in words and in Python.
+_FIELD_TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
+    **dict.fromkeys(("labels", "registrations", "remarks"), ("a table of texts", dict)),
+    "address": ("a list of texts", (list, tuple)),
+}
 
 
-def _is_list_of_texts(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
-
-
-# Fields that are not a single text: the expected type in words, and its test.
-_FIELD_TYPES: tuple[tuple[str, str, Callable[[object], bool]], ...] = (
-    ("labels", "a table of texts", _is_table_of_texts),
-    ("registrations", "a table of texts", _is_table_of_texts),
-    ("remarks", "a table of texts", _is_table_of_texts),
-    ("address", "a list of texts", _is_list_of_texts),
-)
+def _is_of_texts(value: Any, kind: type | tuple[type, ...]) -> bool:
+    texts = value.values() if isinstance(value, dict) else value
+    return isinstance(value, kind) and all(isinstance(text, str) for text in texts)
 
 
 class SlipWording(Record):
@@ -108,8 +102,8 @@ class SlipWording(Record):
         issues = [
             Issue("FIELD_TYPE", field=prefix + name, expected=expected)
             for prefix, fields in tables.items()
-            for name, expected, is_valid in _FIELD_TYPES
-            if name in fields and not is_valid(fields[name])
+            for name, (expected, kind) in _FIELD_TYPES.items()
+            if name in fields and not _is_of_texts(fields[name], kind)
         ]
         if issues:
             raise InvalidInputError(issues, "invalid wording")

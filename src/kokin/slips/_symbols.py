@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kokin._arrow import combine, text_buffers, thread_map
+from kokin._arrow.convert import combine, text_buffers
+from kokin._arrow.threads import thread_map
 from kokin.elqr import ElQr, parse, parse_many
 from kokin.issues import InvalidInputError, from_table
 from kokin.model import ArrowStreamExportable
@@ -89,7 +90,9 @@ def encode(codes: ElQr | str | Iterable[ElQr | str] | ArrowStreamExportable) -> 
         InvalidInputError: one of many texts is not a valid eL-QR; the issues name the records, from 1.
     """
     if isinstance(codes, ElQr | str):
-        return _encode_single(codes if isinstance(codes, ElQr) else parse(codes))
+        # One code is encoded by segno, which needs no tables.
+        symbol = (codes if isinstance(codes, ElQr) else parse(codes)).qr_code()
+        return Symbols(pack(np.array([symbol.matrix], np.bool_)), np.array([symbol.mask], np.uint8))
     column = _as_column(codes)
     parsed = parse_many(column)
     if parsed.rejected:
@@ -104,11 +107,7 @@ def render(
 ) -> str: ...
 @overload
 def render(
-    code: ElQr | str,
-    picture_format: Literal["png", "pbm", "tiff", "pdf"],
-    style: SymbolStyle = ...,
-    *,
-    dpi: int = ...,
+    code: ElQr | str, picture_format: Literal["png", "pbm", "tiff", "pdf"], style: SymbolStyle = ..., *, dpi: int = ...
 ) -> bytes: ...
 def render(
     code: ElQr | str, picture_format: PictureFormat = "svg", style: SymbolStyle = _DEFAULT_STYLE, *, dpi: int = 600
@@ -120,12 +119,6 @@ def render(
         InvalidInputError: an unknown format, or a raster that is too large.
     """
     return next(render_rows(encode(code).rows, picture_format, style, dpi))
-
-
-def _encode_single(code: ElQr) -> Symbols:
-    """Encode one code with segno, which needs no tables."""
-    symbol = code.qr_code()
-    return Symbols(pack(np.array([symbol.matrix], np.bool_)), np.array([symbol.mask], np.uint8))
 
 
 def _as_column(codes: Any) -> pa.ChunkedArray:

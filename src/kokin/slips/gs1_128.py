@@ -115,9 +115,8 @@ class Barcode(Record):
     def _check_century(self) -> Self:
         day = self.payable_until
         if day and not _CENTURY <= day.year < _CENTURY + 100:
-            raise InvalidInputError(
-                [Issue("DATE_INVALID", field="payable_until", expected="2000 to 2099", found=day.isoformat())]
-            )
+            issue = Issue("DATE_INVALID", field="payable_until", expected="2000 to 2099", found=day.isoformat())
+            raise InvalidInputError([issue])
         return self
 
     @property
@@ -326,10 +325,8 @@ def render(
             return _svg(code, edges, width_mm(module_mm), height_mm)
         case "pdf":
             return _pdf(code, edges, width_mm(module_mm), height_mm)
-    raise InvalidInputError(
-        [Issue("CODE_UNKNOWN", field="picture_format", expected="svg, pdf", found=str(picture_format))],
-        "unknown picture format",
-    )
+    issue = Issue("CODE_UNKNOWN", field="picture_format", expected="svg, pdf", found=str(picture_format))
+    raise InvalidInputError([issue], "unknown picture format")
 
 
 def _svg(code: Barcode, edges: list[tuple[float, float]], width: float, bar_height: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import buffer_view, from_numpy, int64_array
+from kokin._arrow.convert import buffer_view, from_numpy, int64_array
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.matching import Index
 from kokin.model import Bill, Receipt, arrow_schema

@@ -62,9 +62,8 @@ class SparkReconciliation:
             InvalidInputError: the bills are inconsistent, or a bill or a receipt is invalid. ``.issues`` has all
                 problems; the location of a bill is its ``bill_id``, because rows have no number in Spark.
         """
-        rows = (
-            self._results.where("rejected is not null or run is not null").select("rejected", "run.summary").toArrow()
-        )
+        results = self._results.where("rejected is not null or run is not null")
+        rows = results.select("rejected", "run.summary").toArrow()
         if rows.column("rejected").null_count < len(rows):
             rejected = rows.column("rejected").drop_null().combine_chunks()
             issues = dict.fromkeys(from_table(pa.Table.from_struct_array(rejected)))
@@ -141,11 +140,7 @@ def _ddl(schema: pa.Schema) -> str:
 def add_summaries(empty: dict[str, Any], of_buckets: list[dict[str, Any]], received: int, policy: Policy) -> Summary:
     """Return the summary of a run from those of its buckets.
 
-    Args:
-        empty: the summary of a run without rows.
-        of_buckets: the summaries of the buckets.
-        received: yen of the receipts in the input.
-        policy: the choices of the run.
+    ``empty`` is the summary of a run without rows, ``received`` the yen of the receipts in the input.
     """
     outcomes = {}
     for outcome in Outcome:

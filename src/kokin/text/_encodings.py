@@ -21,9 +21,8 @@ class UndecodableError(InvalidInputError):
 
 
 def _undecodable(content: bytes, offset: int, charset: str) -> UndecodableError:
-    return UndecodableError(
-        [Issue("BYTE_UNKNOWN", expected=charset, found=f"0x{content[offset]:02X}", location=Location(byte=offset))]
-    )
+    found, location = f"0x{content[offset]:02X}", Location(byte=offset)
+    return UndecodableError([Issue("BYTE_UNKNOWN", expected=charset, found=found, location=location)])
 
 
 def decode_half_width(content: bytes) -> str:

@@ -24,11 +24,9 @@ class Readable(Protocol):
 
 
 def load_toml(path: Path | Readable, *, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
-    """Return the tables of a TOML file.
+    """Return the tables of a TOML file, or of a resource of a package.
 
-    Args:
-        path: The file, or a resource of a package.
-        parse_float: Converts the text of a number with a fraction, such as ``decimal.Decimal``.
+    ``parse_float`` converts the text of a number with a fraction, such as ``decimal.Decimal``.
 
     Raises:
         InvalidInputError: ``TOML_INVALID``: not UTF-8, not TOML, nested too deeply, or larger than 1 MiB.
@@ -64,6 +62,5 @@ def parse_toml(text: str, name: str = "", *, parse_float: Callable[[str], Any] =
 
 
 def _invalid(name: str, expected: str, found: str) -> InvalidInputError:
-    return InvalidInputError(
-        [Issue("TOML_INVALID", field="", expected=expected, found=found[:200], location=Location(name))]
-    )
+    issue = Issue("TOML_INVALID", field="", expected=expected, found=found[:200], location=Location(name))
+    return InvalidInputError([issue])

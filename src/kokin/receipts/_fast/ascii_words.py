@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow import BoolArray, Int64Array, UInt8Array, digit_words, non_digit_words, parse_words
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array
+from kokin._arrow.digits import digit_words, non_digit_words, parse_words
 
 #: The least stride, so that every field begins or ends eight bytes within its row.
 MIN_STRIDE = 16

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, UInt8Array, int64_array
+from kokin._arrow.convert import BoolArray, UInt8Array, int64_array
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, supports_kind

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import BoolArray, Int64Array, UInt8Array, buffer_view, from_numpy, string_array
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, buffer_view, from_numpy, string_array
 from kokin.issues import InvalidInputError
 from kokin.model import Digits, Receipt, Yen, arrow_schema, field_types
 from kokin.receipts._columns import array_of, as_int, repeated

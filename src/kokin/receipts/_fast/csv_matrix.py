@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kokin._arrow import BoolArray, Int64Array, UInt8Array
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array
 from kokin.model import Digits, Receipt, Text, field_types
 from kokin.receipts._fast.ascii_words import MIN_STRIDE
 from kokin.receipts._framing import Frame, Lines

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow import UInt8Array, bool_array, string_array, text_buffers
+from kokin._arrow.convert import UInt8Array, bool_array, string_array, text_buffers
 
 # The character of each byte of a half-width text; bytes without one were rejected before.
 _HALF_WIDTH = "".join(bytes([byte]).decode("cp932", "replace") for byte in range(256))

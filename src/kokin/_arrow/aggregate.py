@@ -9,13 +9,9 @@ import pyarrow.compute as pc
 
 
 def sum_by(table: pa.Table, by: Sequence[str], yen: Sequence[str], *counts: str) -> pa.Table:
-    """Sum columns by group, in the order of the group columns; a null adds 0.
+    """Sum the columns ``yen`` by group, in the order of the group columns ``by``; a null adds 0.
 
-    Args:
-        table: the rows.
-        by: the columns that define a group.
-        yen: the columns to sum.
-        counts: the columns of which to count the distinct values.
+    Of the columns ``counts`` the distinct values are counted.
 
     >>> sum_by(pa.table({"day": [2, 1, 2], "yen": [5, None, 7]}), ["day"], ["yen"]).to_pylist()
     [{'day': 1, 'yen': 0}, {'day': 2, 'yen': 12}]

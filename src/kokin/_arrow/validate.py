@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow._column_checks import (
+from kokin._arrow.column_checks import (
     PLACEHOLDER_DATE,
     IssueBuilder,
     day_column,
@@ -21,7 +21,7 @@ from kokin._arrow._column_checks import (
     text_column,
     yen_column,
 )
-from kokin._arrow._convert import (
+from kokin._arrow.convert import (
     NULL_STRING,
     BoolArray,
     UInt8Array,
@@ -35,8 +35,8 @@ from kokin._arrow._convert import (
     text_array,
     text_buffers,
 )
-from kokin._arrow._digits import FIRST_DAY, LAST_DAY
-from kokin._arrow._normalize import normalize, parse_times
+from kokin._arrow.digits import FIRST_DAY, LAST_DAY
+from kokin._arrow.normalize import normalize, parse_times
 from kokin.issues import InvalidInputError, Issue, Location, from_table
 from kokin.model import Amounts, Date, Digits, FieldType, Names, Record, Text, Yen, arrow_schema, field_types
 

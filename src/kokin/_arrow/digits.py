@@ -16,7 +16,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from kokin._arrow._convert import BoolArray, Int64Array, UInt8Array, UInt64Array
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, UInt64Array
 
 _GROUP = 4
 _GROUP_BASE = 10**_GROUP
@@ -62,15 +62,16 @@ def digit_words(rows: UInt8Array, start: int, width: int) -> UInt64Array:
     >>> [hex(word) for word in digit_words(np.frombuffer(b"2026-06-01", np.uint8).reshape(1, 10), 0, 4).tolist()]
     ['0x602000200000000']
     """
-    columns, end = rows.shape[1], start + width
-    if columns < 8:
-        padding = np.full((len(rows), 8 - columns), ord("0"), np.uint8)
-        return digit_words(np.hstack([padding, rows]), start + 8 - columns, width)
-    first = max(end - 8, 0)  # the load must not begin before the row
-    words: UInt64Array = rows[:, first : first + 8].view("<u8")[:, 0] ^ _ASCII_ZEROS
-    if end < 8:
-        words <<= np.uint64(8 * (8 - end))
-    if width < 8:
+    columns = rows.shape[1]
+    if columns < 8:  # a load ends in the next row; behind the last row is padding
+        first, padded = start, np.append(rows.reshape(-1), np.zeros(8, np.uint8))
+        words: UInt64Array = np.ndarray((len(rows),), "<u8", padded, start, (columns,)) ^ _ASCII_ZEROS
+    else:
+        first = min(start, columns - 8)
+        words = rows[:, first : first + 8].view("<u8")[:, 0] ^ _ASCII_ZEROS
+    if bytes_after := first + 8 - start - width:  # shifted out at the top
+        words <<= np.uint64(8 * bytes_after)
+    if first < start:
         words &= np.uint64(2**64 - (1 << 8 * (8 - width)))
     return words
 

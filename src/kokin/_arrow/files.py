@@ -1,12 +1,15 @@
-"""Files that are written completely or not at all; tables as CSV."""
+"""Files that are written completely or not at all; tables as CSV, written and read."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from kokin._arrow._convert import chunks, empty_batch, text_buffers
-from kokin._arrow._threads import lazy_thread_map
+from kokin._arrow.convert import chunks, empty_batch, text_buffers
+from kokin._arrow.threads import lazy_thread_map
+from kokin._arrow.validate import validate_table
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import Record
+from kokin.text import file_name
 
 # The suffix of a draft. The name of a draft begins with a dot; it is in the folder of its target, on the same file
 # system.
@@ -132,6 +139,46 @@ def _write_batches(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: s
     first = next(batches)
     file.write((",".join(first.schema.names) + "\n").encode(encoding))
     file.writelines(lazy_thread_map(format_batch, chain([first], batches)))
+
+
+def read_records(path: Path, record: type[Record]) -> tuple[pa.Table, list[Issue]]:
+    """Return a small CSV as a table with the columns of a record, and a warning for each column that is not one.
+
+    UTF-8, with or without a byte order mark, or cp932. The first row has the names of the columns; an empty value is
+    null, a row without a value is left out.
+
+    Raises:
+        InvalidInputError: the file is empty or in another encoding, a row has not as many columns as the header, a
+            required column or value is missing, or a value breaks the rule of its field.
+        OSError: the file cannot be read.
+    """
+    content, place = path.read_bytes(), partial(Location, file_name(path))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = content.decode("cp932")
+        except UnicodeDecodeError as error:
+            raise _invalid(Issue("BYTE_UNKNOWN", location=place(byte=error.start))) from None
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(row)]
+    if not rows:
+        raise _invalid(Issue("FILE_EMPTY", location=place()))
+    names, *values = rows
+    sizes = ((number, len(row)) for number, row in enumerate(values, 1) if len(row) != len(names))
+    if issues := [
+        Issue("COLUMNS_COUNT", expected=f"{len(names)} columns", found=f"{size} columns", location=place(number))
+        for number, size in sizes
+    ]:
+        raise _invalid(*issues)
+    columns = [pa.array([row[at] or None for row in values], pa.string()) for at in range(len(names))]
+    unknown = [
+        Issue("COLUMN_UNKNOWN", field=name, location=place()) for name in names if name not in record.model_fields
+    ]
+    return validate_table(pa.table(columns, names), record, place=place), unknown
+
+
+def _invalid(*issues: Issue) -> InvalidInputError:
+    return InvalidInputError(issues, "nothing was written")
 
 
 def escape_formulas(column: pa.ChunkedArray) -> pa.ChunkedArray:

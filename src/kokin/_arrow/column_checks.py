@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from pydantic_core import PydanticCustomError
 
-from kokin._arrow._convert import (
+from kokin._arrow.convert import (
     EMPTY_STRING,
     NULL_STRING,
     BoolArray,
@@ -32,7 +32,7 @@ from kokin._arrow._convert import (
     to_mask,
     to_numpy,
 )
-from kokin._arrow._digits import FIRST_DAY, LAST_DAY, days_since_1970, from_digits
+from kokin._arrow.digits import FIRST_DAY, LAST_DAY, days_since_1970, from_digits
 from kokin.issues import ISSUE_CODES, to_table
 from kokin.model import Amounts, Date, Digits, FieldType, Names, Text, Yen, redact
 from kokin.text import find_control_character

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow._threads import chunk_slices, thread_map
+from kokin._arrow.threads import chunk_slices, thread_map
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import ArrowStreamExportable, Bill, Receipt
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow._convert import MAX_STRING_BYTES, bool_array, chunks, from_numpy, is_valid, to_numpy
-from kokin._arrow._digits import FIRST_DAY, LAST_DAY
+from kokin._arrow.convert import MAX_STRING_BYTES, bool_array, chunks, from_numpy, is_valid, to_numpy
+from kokin._arrow.digits import FIRST_DAY, LAST_DAY
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import Record, arrow_schema
 from kokin.text import JAPAN
