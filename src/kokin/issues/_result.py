@@ -62,7 +62,9 @@ def to_table(issues: Iterable[Issue]) -> pa.Table:
         for i in issues
     ]
     schema = pa.schema([(name, pa.int64() if name in ("record", "byte") else pa.string()) for name in ISSUE_COLUMNS])
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(ISSUE_COLUMNS)
+    if not rows:
+        return schema.empty_table()  # pa.array would import pandas
+    columns = zip(*rows, strict=True)
     arrays = [pa.array(list(column), kind) for column, kind in zip(columns, schema.types, strict=True)]
     return pa.table(arrays, schema=schema)
 
