@@ -33,7 +33,7 @@ from kokin._arrow.convert import (
     to_numpy,
 )
 from kokin._arrow.digits import FIRST_DAY, LAST_DAY, days_since_1970, from_digits
-from kokin.issues import ISSUE_CODES, to_table
+from kokin.issues import ISSUE_CODES, issue_schema
 from kokin.model import Amounts, Date, Digits, FieldType, Names, Text, Yen, redact
 from kokin.text import find_control_character
 
@@ -46,7 +46,7 @@ PLACEHOLDER_DATE = "1970-01-01"
 _PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())]))
 
 
-_ISSUE_SCHEMA = to_table(()).schema
+_ISSUE_SCHEMA = issue_schema()
 
 
 @dataclass

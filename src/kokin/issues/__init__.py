@@ -12,7 +12,7 @@ record 7, case_key: NOT_DIGITS: only the digits 0-9 are allowed; expected 20 dig
 
 from kokin.issues._errors import InvalidInputError, KokinError, RejectedRecordsError
 from kokin.issues._issue import ISSUE_CODES, Issue, IssueCode, Location, Severity, printable
-from kokin.issues._result import ISSUE_COLUMNS, ReadResult, from_table, to_table
+from kokin.issues._result import ISSUE_COLUMNS, ReadResult, from_table, issue_schema, to_table
 
 __all__ = [
     "ISSUE_CODES",
@@ -26,6 +26,7 @@ __all__ = [
     "RejectedRecordsError",
     "Severity",
     "from_table",
+    "issue_schema",
     "printable",
     "to_table",
 ]

@@ -53,6 +53,13 @@ class ReadResult(Generic[T]):
         return f"<p>{escape(summary)}</p>" + (f"<ul>{items}</ul>" if items else "")
 
 
+def issue_schema() -> pa.Schema:
+    """Return the Arrow schema of a table of issues: :data:`ISSUE_COLUMNS`, int64 for ``record`` and ``byte``."""
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.int64() if name in ("record", "byte") else pa.string()) for name in ISSUE_COLUMNS])
+
+
 def to_table(issues: Iterable[Issue]) -> pa.Table:
     """Return issues as a table with :data:`ISSUE_COLUMNS`; ``record`` and ``byte`` are int64 and nullable."""
     import pyarrow as pa
@@ -61,10 +68,8 @@ def to_table(issues: Iterable[Issue]) -> pa.Table:
         (i.code, i.severity.value, i.field, i.location.file, i.location.record, i.location.byte, i.expected, i.found)
         for i in issues
     ]
-    schema = pa.schema([(name, pa.int64() if name in ("record", "byte") else pa.string()) for name in ISSUE_COLUMNS])
-    if not rows:
-        return schema.empty_table()  # pa.array would import pandas
-    columns = zip(*rows, strict=True)
+    schema = issue_schema()
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(ISSUE_COLUMNS)
     arrays = [pa.array(list(column), kind) for column, kind in zip(columns, schema.types, strict=True)]
     return pa.table(arrays, schema=schema)
 
