@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kokin import bills
 from kokin.issues import InvalidInputError, Issue, RejectedRecordsError, from_table
 from kokin.model import Amounts, Bill, BillStatus, Date, Digits, Names, Text, Yen, arrow_schema, field_types
+from tests.support import examples
 
 ROW = {
     "bill_id": "B1",
@@ -87,7 +88,7 @@ def rows_with_a_few_random_fields(draw: st.DrawFn) -> dict[str, Any]:
     return {**VALID, **{name: draw(FIELDS[name]) for name in sorted(names)}}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(rows_with_a_few_random_fields())
 def test_a_row_has_the_issues_of_the_record(row: dict[str, Any]) -> None:
     found = bills.check_batch(pa.Table.from_pylist([row], pa.schema([arrow_schema(Bill).field(name) for name in row])))
@@ -106,7 +107,7 @@ def test_a_row_has_the_issues_of_the_record(row: dict[str, Any]) -> None:
     assert [Bill(**row) for row in found.table.to_pylist()] == ([expected] if expected else [])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(FIELDS["covers"], max_size=4), st.lists(FIELDS["parts"], max_size=4))
 def test_texts_have_the_issues_of_lists_and_maps(covers: list[list[str]], parts: list[list[tuple[str, int]]]) -> None:
     """`a;b` and `name=yen;name=yen` of a file, if no name contains a separator."""
@@ -167,7 +168,7 @@ def valid_bills() -> st.SearchStrategy[Bill]:
 
 
 @pytest.mark.parametrize("name", ["bills.csv", "bills.parquet"])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=st.lists(valid_bills(), max_size=4))
 def test_written_bills_are_read_back_unchanged(tmp_path: Path, name: str, rows: list[Bill]) -> None:
     bills.write(rows, tmp_path / name)
@@ -329,7 +330,7 @@ def test_each_line_of_a_csv_is_one_row(
 
 
 @given(st.lists(st.sampled_from(["valid", '"', ",", '"valid"', '""']), max_size=12), st.randoms())
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_line_is_counted_whatever_its_quotes(tmp_path: Path, signs: list[str], chance: random.Random) -> None:
     lines = []
     for number, sign in enumerate(signs, 1):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kokin import elqr
 from kokin.elqr import ElQr, PayloadError, build_many, parse_many
 from kokin.issues import InvalidInputError, Issue, Location, from_table
+from tests.support import examples
 
 ROW: dict[str, Any] = {
     "payee_code": "99999",
@@ -81,7 +82,7 @@ rows = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.lists(rows, min_size=1, max_size=6), st.booleans())
 def test_a_batch_equals_its_rows_one_by_one(batch: list[dict[str, Any]], allow_missing_deadline: bool) -> None:
     built = build_many(as_table(batch), allow_missing_deadline=allow_missing_deadline)
@@ -293,7 +294,7 @@ texts = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.lists(texts, min_size=1, max_size=6))
 def test_parsing_a_batch_equals_parsing_its_texts_one_by_one(batch: list[str]) -> None:
     parsed = parse_many(pa.array(batch, pa.string()))

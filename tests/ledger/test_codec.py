@@ -14,6 +14,7 @@ from kokin.ledger import Ledger, _match_index
 from kokin.ledger._codec import decode_columns, decode_data, encode_column, encode_data
 from kokin.ledger._schema import RECORD_FIELDS
 from kokin.model import Bill, arrow_schema
+from tests.support import examples
 
 WORDS = st.text(st.sampled_from("aé国\"\\/,;='{}[]:"), min_size=1, max_size=5)
 ROWS = st.lists(
@@ -32,7 +33,7 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(ROWS)
 def test_data_is_json_and_decodes_to_the_record(rows):
     kinds = pa.schema([arrow_schema(Bill).field(name) for name in rows[0]])

@@ -134,7 +134,9 @@ def night(ledger, month, number, path):
     return done.entry.id
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [pytest.param(60, marks=pytest.mark.thorough), pytest.param(20_000, marks=pytest.mark.slow)]
+)
 def test_a_month_of_files(place, tmp_path, count):
     month = Month(5, count)
     clock = [datetime(2026, 5, 1, 12, tzinfo=UTC)]

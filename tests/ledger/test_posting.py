@@ -89,6 +89,7 @@ def counted(ledger, entry):
     return totals
 
 
+@pytest.mark.thorough
 @settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
 def test_a_reversal_removes_a_file_and_its_reversal_restores_it(new_place, cities, seed):
@@ -108,6 +109,7 @@ def test_a_reversal_removes_a_file_and_its_reversal_restores_it(new_place, citie
         assert found.is_clean, found.issues
 
 
+@pytest.mark.thorough
 @settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
 def test_changed_bills_give_the_outcomes_of_their_current_version(new_place, cities, seed):
@@ -424,6 +426,7 @@ def test_the_history_of_a_bill_has_its_balance_after_each_change(ledger, bills, 
     ]
 
 
+@pytest.mark.thorough
 @settings(max_examples=4, suppress_health_check=ANY_PLACE)
 @given(seed=st.integers(0, 2**32))
 def test_the_last_balance_of_a_history_is_the_current_one(new_place, cities, seed):

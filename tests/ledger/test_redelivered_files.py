@@ -13,6 +13,7 @@ from kokin import receipts as receipt_files
 from kokin.ledger import Ledger
 from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import build_accounts, reconcile
+from tests.support import examples
 
 EL = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 ACCOUNT = {"bank_code": "9999", "branch_code": "001", "account_number": "1234567"}
@@ -188,6 +189,7 @@ def assert_redelivery_changes_nothing(new_place, seed, count):
     assert posted(new_place(), month, month.redelivered(), month.rng) == expected
 
 
+@pytest.mark.thorough
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_redelivered_month_gives_the_same_ledger(new_place, seed):
@@ -195,7 +197,7 @@ def test_a_redelivered_month_gives_the_same_ledger(new_place, seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 40))
 def test_many_redelivered_months_give_the_same_ledger(new_place, seed, count):
     assert_redelivery_changes_nothing(new_place, seed, count)

@@ -67,6 +67,7 @@ def new_values(raw, column):
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("table", EVERY_TABLE)
 def test_verify_finds_every_changed_value_of_every_type(filled, raw, unguarded, table):
     unguarded()
@@ -208,6 +209,7 @@ def test_a_ledger_with_a_changed_first_entry_is_not_opened(filled, raw, unguarde
 CHANGES = ["CAST({} AS BLOB)", "NULL", "'x'", "'{{}}'"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", CHANGES)
 def test_reading_a_changed_ledger_raises_only_errors_of_kokin(filled, raw, unguarded, change):
     unguarded()

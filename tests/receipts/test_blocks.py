@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kokin import receipts
 from kokin.receipts import _framing, layouts
 from kokin.receipts._fast import ascii_words
+from tests.support import examples
 
 REFERENCE = date(2026, 4, 15)
 LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt and layouts.load(name).format != "xml"]
@@ -41,7 +42,7 @@ def reading_of(content: bytes, layout: str, *, lenient: bool) -> tuple[Any, ...]
     return rows, is_rejected, file.totals, list(file.issues), list(file.fatal_issues)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.data(), st.sampled_from(LAYOUTS), st.sampled_from(["CRLF", "LF", ""]), st.booleans())
 def test_small_blocks_give_the_same_result(data: st.DataObject, layout: str, newline: str, lenient: bool) -> None:
     stream = io.BytesIO()

@@ -18,6 +18,7 @@ from kokin.receipts._framing import split_row
 from kokin.receipts.layouts import Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
 from tests.receipts.differential import agree, reading_of, synthetic
+from tests.support import examples
 
 REFERENCE = date(2026, 4, 15)
 FIXED = [name for name in layouts.names() if layouts.load(name).format == "fixed" and layouts.load(name).receipt]
@@ -57,7 +58,7 @@ def test_padding_after_the_end_record_is_ignored(layout: str, newline: str, tail
     assert not after.fatal_issues
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     st.sampled_from(FIXED),
     st.sampled_from(["CRLF", "LF", "CR", ""]),
@@ -74,7 +75,7 @@ def test_padding_does_not_change_the_result(layout: str, newline: str, ended: bo
 EBCDIC_PADDING = [b"\r\n", b"\n", b"\r\x15", b"\x25", b"\r\x25", b"\x15", b"\x40" * 130, b"\0" * 8, b"\x3f", b"\x1a"]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.sampled_from([b"", b"\r\x25", b"\x25", b"\x15"]), st.lists(st.sampled_from(EBCDIC_PADDING), max_size=5))
 def test_padding_does_not_change_the_result_in_ebcdic(newline: bytes, tail: list[bytes]) -> None:
     content = ebcdic("zengin-91", newline)
@@ -237,7 +238,7 @@ def test_a_blank_line_before_the_header_row_is_skipped() -> None:
     assert totals == good.totals
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.data(), st.sampled_from([*FIXED, *CSV]), st.sampled_from(["CRLF", "LF"]))
 def test_blank_lines_anywhere_change_no_receipt(data: st.DataObject, layout: str, newline: str) -> None:
     lines = synthetic(layout, newline=newline).splitlines(keepends=True)
@@ -279,7 +280,7 @@ def test_a_record_after_much_padding_is_read() -> None:
 # --- quotes -----------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.data(), st.sampled_from(CSV), st.sampled_from(["CRLF", "LF"]))
 def test_a_stray_quote_changes_at_most_its_own_record(data: st.DataObject, layout: str, newline: str) -> None:
     content = synthetic(layout, newline=newline)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kokin import receipts
 from kokin.receipts import layouts
+from tests.support import examples
 
 REFERENCE = date(2026, 4, 15)
 
@@ -45,13 +46,13 @@ for _name in layouts.names():
     SEEDS[_name] = _content.getvalue()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.sampled_from(sorted(SEEDS)), st.binary(max_size=300), st.booleans())
 def test_any_bytes_are_read_without_an_unexpected_exception(layout: str, content: bytes, lenient: bool) -> None:
     check_invariants(content, layout, lenient=lenient)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.sampled_from(sorted(SEEDS)), st.data(), st.booleans())
 def test_any_bytes_inserted_into_a_valid_file(layout: str, data: st.DataObject, lenient: bool) -> None:
     content = bytearray(SEEDS[layout])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from kokin import receipts
 from kokin.receipts import layouts
+from tests.support import examples
 
 REFERENCE = date(2026, 4, 15)
 DAY = date(2026, 4, 1)
@@ -257,7 +258,7 @@ def keys_of_parts(identity: str, rows: list[tuple[str, str, str]]) -> list[str |
     return keys(content, layouts.parse(PARTS % identity, "parts"))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(ROWS)
 def test_two_keys_are_equal_only_where_all_parts_are(rows: list[tuple[str, str, str]]) -> None:
     found = keys_of_parts('fields = ["a", "b", "c"]', rows)
@@ -268,7 +269,7 @@ def test_two_keys_are_equal_only_where_all_parts_are(rows: list[tuple[str, str, 
     assert len(set(found) - {None}) == len(set(parts) - {None})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(ROWS)
 def test_the_first_reference_that_is_not_empty_is_the_key(rows: list[tuple[str, str, str]]) -> None:
     short: Callable[[str], str] = lambda key: key if len(key) <= 128 else sha256(key.encode()).hexdigest()  # noqa: E731

@@ -148,6 +148,7 @@ def test_a_file_that_was_replaced_after_it_was_opened_is_rejected(tmp_path: Path
         file.table()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("how", "size"), [("batches", 40), ("iter", 40)])
 def test_a_file_that_is_overwritten_during_a_reading_is_rejected(how: str, size: int, tmp_path: Path) -> None:
     """The file is larger than what the system reads ahead."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kokin.receipts import _fast, layouts
 from tests.receipts.differential import LAYOUTS, agree, reading_of, synthetic
+from tests.support import examples
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -39,7 +40,7 @@ def test_the_fast_reader_supports_every_built_in_layout_but_xml(layout: str, mon
     assert sum(sizes) == (0 if layouts.load(layout).format == "xml" else len(rows))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.data(), st.sampled_from(LAYOUTS), st.sampled_from(["CRLF", "LF", ""]), st.booleans())
 def test_all_readers_agree_on_damaged_files(data: st.DataObject, layout: str, newline: str, lenient: bool) -> None:
     if layouts.load(layout).format == "csv":
@@ -96,7 +97,7 @@ CELLS = {
 }
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(
     st.permutations(sorted(CELLS)),
     st.lists(st.tuples(*(st.sampled_from(cells) for _, cells in sorted(CELLS.items()))), min_size=1, max_size=30),

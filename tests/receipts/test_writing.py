@@ -21,6 +21,7 @@ from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.receipts import layouts
 from kokin.receipts.layouts._schema import DateFormat
+from tests.support import examples
 
 REFERENCE = date(2026, 4, 15)
 WRITTEN = [name for name in layouts.names() if layouts.load(name).format != "xml"]
@@ -75,7 +76,7 @@ def test_the_same_seed_yields_the_same_bytes() -> None:
         assert first.getvalue() == second.getvalue()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.sampled_from(WRITTEN), st.sampled_from([None, "LF", ""]), st.binary(max_size=4), st.integers(0, 10_000))
 def test_edit_without_changes_copies_every_byte(layout: str, newline: str | None, replacement: bytes, at: int) -> None:
     if layouts.load(layout).csv and newline == "":

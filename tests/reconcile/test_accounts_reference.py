@@ -15,6 +15,7 @@ from kokin.receipts import Totals
 from kokin.reconcile import Policy, build_accounts, reconcile
 from kokin.reconcile._setoff import match_intervals
 from tests.reconcile import accounts_city, accounts_reference, cities, reference
+from tests.support import examples
 
 AS_OF = date(2026, 6, 15)
 FEES = {"": 66, "010": 60}
@@ -243,7 +244,7 @@ def test_order_of_the_input_does_not_show(night):
     assert again.summary == night.accounts.summary
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(0, 30))
 def test_nothing_is_lost_in_any_city(seed, bill_count, receipt_count):
     """With keys shared by slips, and slips that cover each other's obligations, every yen is in one row."""
@@ -258,7 +259,7 @@ def test_nothing_is_lost_in_any_city(seed, bill_count, receipt_count):
     assert accounts.controls[4].holds is True
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 9))),
     st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 9))),

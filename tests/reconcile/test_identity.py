@@ -14,6 +14,7 @@ from kokin.model import Receipt, arrow_schema
 from kokin.receipts import Totals
 from kokin.reconcile import build_accounts, overlaps, reconcile
 from tests.reconcile.accounts_cases import JUNE_1, MAY_1, paid, slip, table
+from tests.support import examples
 
 B1, B2 = slip(1, 12_300), slip(2, 5_000)
 NAMELESS = {"payee_code": None, "item_code": None, "case_key": None, "confirmation": None}
@@ -304,7 +305,8 @@ def totals_of(tables):
     }
 
 
-@settings(max_examples=60)
+@pytest.mark.thorough
+@settings(max_examples=examples(60))
 @given(st.integers(0, 2**32))
 def test_a_month_has_one_result_however_it_is_delivered(seed):
     rng = random.Random(seed)
@@ -334,6 +336,7 @@ def test_a_month_has_one_result_however_it_is_delivered(seed):
         assert rows == expected_rows, name
 
 
+@pytest.mark.thorough
 def test_the_months_contain_every_case():
     found = set()
     for seed in range(40):

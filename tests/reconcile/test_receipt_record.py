@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kokin.issues import InvalidInputError
 from kokin.model import Bill, Receipt, ReceiptKind, arrow_schema
 from kokin.reconcile import reconcile
+from tests.support import examples
 
 BILLS = pa.Table.from_pylist(
     [
@@ -59,7 +60,7 @@ def rows_with_a_few_odd_fields(draw: st.DrawFn) -> dict[str, Any]:
     return {**ROW, **{name: draw(FIELDS[name]) for name in sorted(names)}}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @example({**ROW, "amount": 0, "late_charge": 10**11})
 @given(rows_with_a_few_odd_fields())
 def test_a_row_is_checked_as_the_record_is(row: dict[str, Any]) -> None:

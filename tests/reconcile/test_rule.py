@@ -13,6 +13,7 @@ from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import overlaps, reconcile
 from kokin.reconcile._identity import OVERLAP_SCHEMA
 from tests.reconcile import cities, reference
+from tests.support import examples
 
 
 def assert_equal(bills, receipts):
@@ -68,7 +69,7 @@ def assert_conserved(result, bills, receipts, debts):
     assert {name for name, control in result.summary.controls.items() if control.holds is True} == {"T4", "T5", "T6"}
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.data())
 def test_equals_the_reference(data):
     seed = data.draw(st.integers(0, 2**32))
@@ -76,7 +77,7 @@ def test_equals_the_reference(data):
     assert_equal(*cities.city(random.Random(seed).choice, *sizes))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.integers(0, 2**32), st.integers(0, 12), st.integers(0, 30))
 def test_equals_the_reference_in_several_tables(seed, bill_count, receipt_count):
     rng = random.Random(seed)
@@ -89,7 +90,7 @@ def test_equals_the_reference_on_a_bigger_city(seed):
     assert_equal(*cities.city(random.Random(seed).choice, 60 * 10 ** (seed % 2), 1000))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 2**32), st.integers(0, 12), st.integers(0, 40))
 def test_the_result_does_not_depend_on_order_and_split(seed, bill_count, receipt_count):
     rng = random.Random(seed)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.reports._open_data import open_data, suppress
+from tests.support import examples
 
 AS_OF = date(2026, 6, 15)
 
@@ -102,7 +103,7 @@ def determined(equations, unknowns):
     return fixed
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     cells=st.dictionaries(
         st.tuples(st.sampled_from("abcd"), st.sampled_from("wxyz")), st.integers(1, 30), min_size=1, max_size=16

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kokin.issues import InvalidInputError
 from kokin.rules import ALLOCATION_ORDERS, allocate, instalments, prorata, split_water_sewerage
+from tests.support import examples
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_instalments_are_whole_thousands_and_the_first_has_the_rest(
     assert instalments(total, count) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(total=st.integers(0, 99_999_999_999), count=st.integers(1, 12), unit=st.sampled_from([1, 10, 100, 1_000]))
 def test_instalments_add_up(total: int, count: int, unit: int) -> None:
     terms = instalments(total, count, unit)
@@ -99,7 +100,7 @@ def test_a_tie_goes_to_the_earlier_part() -> None:
     assert prorata(5, [2, 2, 2]) == [2, 2, 1]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     parts=st.lists(st.integers(0, 1_000_000), min_size=1, max_size=5),
     paid=st.integers(0, 3_000_000),

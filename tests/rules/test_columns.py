@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kokin import rules
 from kokin.issues import InvalidInputError
 from kokin.rules import columns
+from tests.support import examples
 
 D = date.fromisoformat
 LAST = D("2026-12-31")
@@ -71,7 +72,7 @@ def test_the_size_of_chunks_makes_no_difference(random_rows, monkeypatch: pytest
     assert np.array_equal(columns.late_charge(principal, due, paid), whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     rows=st.lists(st.tuples(yen, st.dates(D("2009-12-31"), LAST), st.integers(-5, 3_000)), max_size=20),
     segment=st.sampled_from(["year", "rate"]),
@@ -177,7 +178,7 @@ def test_a_due_date_outside_the_trusted_years_raises() -> None:
 days_of_years = st.lists(st.tuples(st.dates(D("1960-01-01"), D("2090-12-31")), st.integers(-400, 900)), max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(rows=days_of_years, years=st.integers(1, 10))
 def test_years_and_limitation_equal_the_scalar_functions(rows: list[tuple[date, int]], years: int) -> None:
     terms = [row[0] for row in rows]
@@ -202,7 +203,7 @@ def test_year_classes_equal_the_scalar_function() -> None:
 payments = st.lists(st.tuples(yen, yen, yen), max_size=20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(rows=payments)
 def test_splits_and_allocations_equal_the_scalar_functions(rows: list[tuple[int, int, int]]) -> None:
     paid, water, sewerage = np.array(rows, np.int64).reshape(-1, 3).T
@@ -221,7 +222,7 @@ def test_splits_and_allocations_equal_the_scalar_functions(rows: list[tuple[int,
     assert allocated["late_charge"].tolist() == [row["late_charge"] for row in expected]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(rows=st.lists(st.tuples(yen, st.lists(st.integers(0, 50_000), min_size=3, max_size=3)), min_size=1, max_size=20))
 def test_prorata_of_three_parts_equals_the_scalar_function(rows: list[tuple[int, list[int]]]) -> None:
     parts = np.array([row[1] for row in rows]).T

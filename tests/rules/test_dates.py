@@ -21,6 +21,7 @@ from kokin.rules import (
     shift_due_date,
     year_class,
 )
+from tests.support import examples
 
 D = date.fromisoformat
 
@@ -134,7 +135,7 @@ def test_limitation_ends_years_after_the_due_date(after: str, years: int, end: s
     assert limitation_ends_on(D(after), years) == D(end)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(after=st.dates(D("1950-01-01"), D("2090-12-31")), years=st.integers(1, 10))
 def test_limitation_equals_a_count_from_the_first_day(after: date, years: int) -> None:
     """dateutil clips a missing day to the end of the month; then the period ends on that day, not before it."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kokin import rules
 from kokin.issues import InvalidInputError
 from kokin.rules import columns
+from tests.support import examples
 
 SCALARS = {name: f for name in rules.__all__ if inspect.isfunction(f := getattr(rules, name)) and name != "load_rates"}
 COLUMNS = {
@@ -116,7 +117,7 @@ def assert_equal(name: str, *arguments: Any, **options: Any) -> None:
     assert outcome(COLUMNS[name], *arguments, **options) == outcome(SCALARS[name], *arguments, **options)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(after=days, span=spans)
 @example(date(9999, 12, 1), 1)
 @example(date(9999, 11, 30), 1)
@@ -127,21 +128,21 @@ def test_periods_are_equal(after: date, span: int) -> None:
     assert_equal("limitation_ends_on", after, span)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(one=days, other=days)
 def test_years_are_equal(one: date, other: date) -> None:
     assert_equal("fiscal_year", one)
     assert_equal("revenue_year", one, other)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(day=days, calendar=st.sampled_from(["public", "bank"]))
 def test_due_dates_are_equal(day: date, calendar: str) -> None:
     scalar, column = outcome(rules.shift_due_date, day, calendar), outcome(columns.shift_due_date, day, calendar)
     assert column[:2] == scalar[:2] if isinstance(scalar, tuple) else column == scalar
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     principal=yen,
     due=days,
@@ -159,7 +160,7 @@ def test_late_charges_are_equal(
     assert_equal("late_charge", principal, due, paid, segment, rule=rule, demand_due_on=demand)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(amount=yen, paid=days, decided=days)
 def test_refund_interest_is_equal(amount: int, paid: date, decided: date) -> None:
     table = rules.RateTable(dict.fromkeys(range(1, 10_000), rules.Rates(100, 200, 300)))

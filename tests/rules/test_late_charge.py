@@ -23,6 +23,7 @@ from kokin.rules import (
     load_rates,
     refund_interest,
 )
+from tests.support import examples
 
 D = date.fromisoformat
 
@@ -195,7 +196,7 @@ def day_by_day(principal: int, due_on: date, paid_on: date, segment: str) -> int
     return 0 if sum(parts) < 1_000 else sum(parts) // 100 * 100
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     principal=st.integers(0, 5_000_000),
     due_on=st.dates(D("2009-12-31"), D("2026-12-31")),
@@ -207,7 +208,7 @@ def test_a_late_charge_equals_a_count_day_by_day(principal: int, due_on: date, l
     assert late_charge(principal, due_on, paid_on, segment) == day_by_day(principal, due_on, paid_on, segment)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     principal=st.integers(0, 5_000_000),
     due_on=st.dates(D("2010-01-01"), D("2024-12-31")),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.slips import gs1_128
+from tests.support import examples
 
 # Published vendor samples.
 SAMPLES = ["91929023252070000010123499900199999900106050", "91929023252070000010123499900899999910600008"]
@@ -143,7 +144,7 @@ def read(picture: Any) -> list[tuple[str, str]]:
     return [(found.text, found.content_type.name) for found in zxingcpp.read_barcodes(picture)]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(barcodes)
 def test_a_scanner_reads_the_bars_as_gs1(code: gs1_128.Barcode) -> None:
     line = np.full(round(gs1_128.width_mm(1)), 255, np.uint8)

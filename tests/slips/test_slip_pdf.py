@@ -23,6 +23,7 @@ from kokin.slips import SlipText, SymbolStyle, gs1_128, slip_pdf, write_slips
 from kokin.slips._pdf_canvas import fit_text, load_fonts
 from kokin.slips._slip_template import load_template
 from kokin.slips._slip_values import VALUE_NAMES, slip_values
+from tests.support import examples
 
 pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to render a PDF")
 
@@ -252,7 +253,7 @@ def test_every_item_is_inside_its_page(name: str) -> None:
         assert 0 <= y <= template.height - height
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(
     st.text(st.sampled_from("公金花子、。（）ABC012 -\n"), min_size=1, max_size=90),
     st.floats(20, 300),

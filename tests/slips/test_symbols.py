@@ -20,6 +20,7 @@ from kokin.issues import InvalidInputError
 from kokin.slips._matrix import SIDE, pack, tables, unpack
 from kokin.slips._penalty import best_masks, penalties
 from kokin.slips._symbols import encode_digits
+from tests.support import examples
 
 PAYLOAD = (
     "000201010212279600051380001834800000000000000000123002138000127000003000000000001234567890123456099999001000000054"
@@ -50,7 +51,7 @@ runs = st.lists(st.tuples(st.text("0123456789", min_size=1, max_size=9), st.inte
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.lists(st.one_of(digits, runs), min_size=1, max_size=4))
 def test_any_digits_are_encoded_as_segno_does(payloads: list[str]) -> None:
     assert_equal_to_segno(payloads)
@@ -73,7 +74,7 @@ def test_every_mask_occurs() -> None:
 PIECES = ["1011101", "01110", "0000", "11111", "000000", "1", "0", "10111011101", "1011101011101"]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.integers(0, 2**32), st.booleans())
 def test_the_penalty_of_any_modules_equals_that_of_segno(seed: int, transposed: bool) -> None:
     generator = random.Random(seed)
