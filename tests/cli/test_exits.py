@@ -105,11 +105,14 @@ def shell(line: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(["sh", "-c", call], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
+THOROUGH_COMMANDS = [pytest.param(command, marks=pytest.mark.thorough) for command in ("--help", POST)]
+
+
 @pytest.mark.parametrize(
     ("redirection", "said"),
     [(">&-", "standard output or standard error is closed"), ("2>&-", ""), (">&- 2>&-", ""), (">/dev/full", "failed")],
 )
-@pytest.mark.parametrize("command", ["layouts", "--help", POST])
+@pytest.mark.parametrize("command", ["layouts", *THOROUGH_COMMANDS])
 def test_an_output_that_cannot_be_written_ends_with_4(folder: Path, command: str, redirection: str, said: str) -> None:
     result = shell(f"K {command} {redirection}", folder)
     assert result.returncode == 4, result.stderr

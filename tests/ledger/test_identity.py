@@ -95,7 +95,7 @@ FILES_AND_OUTCOMES = {
 }
 
 
-@pytest.mark.parametrize("keys_per_round", [1, 1 << 19])
+@pytest.mark.parametrize("keys_per_round", [1, pytest.param(1 << 19, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("case", FILES_AND_OUTCOMES)
 def test_records_of_one_payment_are_matched_in_any_order_of_files(
     new_place, bills, receipts, monkeypatch, case, keys_per_round
