@@ -461,6 +461,7 @@ def test_the_ledger_can_be_named_by_the_environment(kokin: Kokin, folder: Path) 
     assert residuals(folder) == {"B1": 0, "B2": 0}
 
 
+@pytest.mark.thorough
 def test_a_closed_pipe(kokin: Kokin, folder: Path) -> None:
     for command in (["ledger", "status", "-L", URL], ["layouts"], ["ledger", "status", "-L", URL, "--format", "json"]):
         reader, writer = os.pipe()
@@ -471,6 +472,7 @@ def test_a_closed_pipe(kokin: Kokin, folder: Path) -> None:
         assert (result.returncode, result.stderr) == (141, "")
 
 
+@pytest.mark.thorough
 def test_interrupted_in_the_middle_of_a_posting(kokin: Kokin, folder: Path, tmp_path: Path) -> None:
     made = write_city(tmp_path / "city", 10_000, 1)
     (path,) = (path for path, layout in made.receipts if layout == "kokin-csv")
@@ -491,6 +493,7 @@ def test_interrupted_in_the_middle_of_a_posting(kokin: Kokin, folder: Path, tmp_
         assert ledger.verify().is_clean
 
 
+@pytest.mark.thorough
 def test_a_terminal_without_japanese(kokin_in_shell: Kokin, folder: Path) -> None:
     for data in ({"pythonioencoding": "ascii", "pythonutf8": "0"}, {"lc_all": "C", "pythonutf8": "0"}):
         for url, code in ((URL, 0), ("sqlite:///none.db", 4)):

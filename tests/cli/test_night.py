@@ -152,6 +152,7 @@ def test_an_aborted_night_leaves_the_files(night: Night, city: dict[str, Path], 
     assert night.sources() == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("code", [0, 1, 4, 5])
 def test_a_file_that_the_ledger_does_not_have_stays_in_the_inbox(
     night: Night, city: dict[str, Path], code: int
