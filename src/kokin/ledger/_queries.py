@@ -43,6 +43,7 @@ from kokin.ledger._match_index import find_pairs
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AMOUNT, AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, TABLES
+from kokin.matching import disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Control, Policy, reconcile
 from kokin.text import JAPAN
@@ -181,15 +182,10 @@ def _outcomes_of(transaction: Transaction, ids: Int64Array) -> pa.Table:
     )
 
 
-#: By the codes of :func:`kokin.matching.disposition_of`, if no balance was lowered; then for a lowered balance.
-_DISPOSITION_TEXTS = pa.array(["excess", "suspense", "provisional", "no_effect", "applied"])
-
-
 def _dispositions(receipts: pa.Table) -> pa.Array:
     """Return the disposition of receipts, by the rule of reconciliation, also for 0 yen: string (n,)."""
     disposition, _ = disposition_and_kind(receipts.column("outcome"), receipts.column("kind"))
-    codes = np.where(to_numpy(receipts.column("applied"), 0) > 0, len(_DISPOSITION_TEXTS) - 1, disposition)
-    return _DISPOSITION_TEXTS.take(int64_array(codes.astype(np.int64)))
+    return disposition_texts(disposition, to_numpy(receipts.column("applied"), 0))
 
 
 def posted_outcomes(transaction: Transaction, entry: int) -> dict[str, dict[str, int]]:

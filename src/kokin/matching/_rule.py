@@ -17,8 +17,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, from_numpy
 from kokin._arrow.threads import chunk_slices, sort, thread_map
 from kokin.matching._allocate import allocate_in_order
 from kokin.matching._groups import group, last_of_groups
@@ -366,6 +367,19 @@ def disposition_of(outcome: UInt8Array, kind: UInt8Array) -> UInt8Array:
     """Return the disposition of receipts, uint8 (n,), from their codes of ``OUTCOMES`` and ``KINDS``."""
     codes: UInt8Array = _DISPOSITIONS[outcome, kind]
     return codes
+
+
+#: By the codes of :func:`disposition_of`, if no balance was lowered; the last one if a balance was lowered.
+_DISPOSITION_TEXTS = pa.array(["excess", "suspense", "provisional", "no_effect", "applied"])
+
+
+def disposition_texts(disposition: UInt8Array, applied: Int64Array) -> pa.Array:
+    """Return the :class:`~kokin.model.Disposition` of receipts: string (n,).
+
+    ``disposition`` is that of :func:`disposition_of`. A receipt with both applied and excess yen is ``applied``.
+    """
+    codes = np.where(applied > 0, np.uint8(len(_DISPOSITION_TEXTS) - 1), disposition)
+    return _DISPOSITION_TEXTS.take(from_numpy(codes, pa.uint8()))
 
 
 def signed(kind: UInt8Array, amount: Int64Array) -> Int64Array:

@@ -44,10 +44,10 @@ from kokin.matching import (
     SUPERSEDED,
     SUSPENSE,
     Index,
-    MatchResult,
+    disposition_texts,
     group,
 )
-from kokin.model import Disposition, Outcome, ReceiptKind
+from kokin.model import Outcome, ReceiptKind
 from kokin.reconcile._columns import Days, EncodedColumns, day_column, int_column, mask_of, text_column
 from kokin.reconcile._matches import Matches, Receipts
 
@@ -64,13 +64,6 @@ BALANCE_SCHEMA = pa.schema(
 EXCEPTION_SCHEMA = pa.schema([*OUTCOME_SCHEMA, ("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)])
 
 _OUTCOME_TEXTS = text_array(OUTCOMES)
-_DISPOSITIONS = tuple(Disposition)
-_DISPOSITION_TEXTS = text_array(_DISPOSITIONS)
-#: Indices of ``_DISPOSITIONS`` by the disposition of :class:`kokin.matching.MatchResult`, if no balance was lowered.
-_WITHOUT_APPLIED = np.array(
-    [_DISPOSITIONS.index(Disposition(name)) for name in ("excess", "suspense", "provisional", "no_effect")], np.uint8
-)
-
 _EL_WIDTHS = {"payee_code": 5, "item_code": 3, "case_key": 20}
 # Columns of receipts that exceptions show: they break ties in the order of outcomes.
 _SHOWN_BY_EXCEPTIONS = ("provider_key", "cancels", "other_keys", *KEY_COLUMNS)
@@ -217,7 +210,7 @@ def _outcome_batch(
             _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
             _column(batch, "record_no", pa.int64()),
             _OUTCOME_TEXTS.take(from_numpy(results.outcome, pa.uint8())),
-            _disposition_texts(results),
+            disposition_texts(results.disposition, results.applied),
             index.bill_ids(slip),
             *_el_fields(batch, slip, index),
             _column(batch, "amount", pa.int64()),
@@ -227,13 +220,6 @@ def _outcome_batch(
         ],
         OUTCOME_SCHEMA,
     )
-
-
-def _disposition_texts(results: MatchResult) -> pa.Array:
-    """Return the disposition of receipts; one with both applied and excess yen is ``applied``."""
-    codes = _WITHOUT_APPLIED[results.disposition]
-    codes[results.applied > 0] = _DISPOSITIONS.index(Disposition.APPLIED)
-    return _DISPOSITION_TEXTS.take(from_numpy(codes, pa.uint8()))
 
 
 def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
