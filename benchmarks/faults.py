@@ -264,7 +264,7 @@ def half_a_file(base: str, rng: random.Random, count: int) -> FaultResult:
             result.broken += ledger.status() != before
             path.write_bytes(whole)
             ledger.post(receipt_files.open(path, layout, reference_date=day), actor="batch")
-            same = ledger.verify(rematch=True).is_clean and ledger.status()["receipts"] == len(rows)
+            same = ledger.verify(rematch=True).is_clean and ledger.status().rows["receipts"] == len(rows)
             result.broken += not same
         result.rounds += 1
     return result

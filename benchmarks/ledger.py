@@ -143,8 +143,8 @@ def main() -> None:
     with Ledger.create(url) as ledger:
 
         def rows() -> int:
-            status = ledger.status()
-            return sum(status[name] for name in ("entries", "bills", "receipts", "postings"))
+            status = ledger.status(recompute=False)
+            return status.entries + sum(status.rows.values())
 
         daily = receipts(options.daily, options.bills, 0, 1)
         large = receipts(options.receipts, options.bills, 3, 2)

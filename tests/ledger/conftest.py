@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, event, make_url, text
 
 from kokin.ledger import Ledger
-from kokin.ledger._schema import APPEND_ONLY_TABLES
+from kokin.ledger._schema import TABLES
 from kokin.model import Bill, Receipt, arrow_schema
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
@@ -110,16 +110,26 @@ def unguarded(raw):
 
     def remove():
         with raw.begin() as connection:
-            for table in APPEND_ONLY_TABLES:
-                if raw.dialect.name == "sqlite":
-                    for change in ("update", "delete", "insert"):
-                        connection.execute(text(f"DROP TRIGGER {table}_no_{change}"))
-                else:
-                    connection.execute(text(f"DROP TRIGGER {table}_only_grows ON {table}"))
-            if raw.dialect.name == "postgresql":
-                checks = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'c'"
-                for table, name in connection.execute(text(f"{checks} AND conrelid <> 0")).all():
-                    connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
+            if raw.dialect.name == "sqlite":
+                names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+                for name in names.all():
+                    connection.execute(text(f"DROP TRIGGER {name}"))
+            else:
+                triggers = "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE NOT tgisinternal"
+                for table, name in connection.execute(text(triggers)).all():
+                    connection.execute(text(f"DROP TRIGGER {name} ON {table}"))
+                # Foreign keys before the keys that they need; columns stay NOT NULL.
+                rules = (
+                    "SELECT conrelid::regclass, conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace "
+                )
+                rules += "AND contype IN {}"
+                for kinds in ("('c', 'f')", "('u')"):
+                    for table, name in connection.execute(text(rules.format(kinds))).all():
+                        connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
+                for table in TABLES.values():
+                    for column in table.c:
+                        if not column.nullable and not column.primary_key:
+                            connection.execute(text(f"ALTER TABLE {table.name} ALTER {column.name} DROP NOT NULL"))
         if raw.dialect.name == "sqlite":
             raw.dispose()
             event.listen(raw, "connect", lambda one, _: one.execute("PRAGMA ignore_check_constraints = ON"))

@@ -52,14 +52,13 @@ def test_a_role_without_rights(ledger, raw, bills, receipts):
     with raw.begin() as connection:
         if not connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = 'auditor'")).first():
             connection.execute(text("CREATE ROLE auditor LOGIN"))
-        connection.execute(text("GRANT SELECT ON entries, links TO auditor"))
+        connection.execute(text("GRANT SELECT ON entries, seals, match_keys, schema_versions TO auditor"))
     with Ledger.open(str(raw.url.set(drivername="postgresql", username="auditor"))) as auditor:
         for call in (
             lambda: auditor.add_bills(bills(B2=1), actor="clerk"),
             auditor.bills,
             auditor.status,
             auditor.verify,
-            auditor.reindex,
         ):
             message = message_of(call)
             assert "rights" in message
@@ -83,8 +82,8 @@ def test_a_read_only_file(ledger, place, bills, monkeypatch):
 
 
 @pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
-def test_a_busy_timeout(ledger, place, bills, monkeypatch):
-    monkeypatch.setattr(_sqlite, "_BUSY_TIMEOUT_S", 0)
+def test_a_lock_timeout(ledger, place, bills):
+    ledger._database.lock_timeout = 0
     with closing(sqlite3.connect(place.removeprefix("sqlite:///"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         message = message_of(ledger.add_bills, bills(B1=1), actor="clerk")

@@ -153,13 +153,13 @@ def test_a_month_of_files(place, tmp_path, count):
             if number == 14:
                 before = ledger.status()
                 ledger.reverse_entry(wrong, reason="it was ours", actor="chief")
-                assert ledger.status()["receipts"] == before["receipts"]
+                assert ledger.status().rows["receipts"] == before.rows["receipts"]
             if number == 17:
                 month.change()
                 assert ledger.add_bills(month.table(), actor="clerk").entry.totals["changed"] == 9
             if number == 21:
                 ledger.reverse_entry(entries[20], reason="the agent withdraws it", actor="chief")
-            hashes.append(ledger.status()["hash"])
+            hashes.append(ledger.status().hash)
         active = set(range(DAYS)) - {20}
         add_deposits_and_reports(ledger, month.money(active))
         assert_equals_one_reconciliation(ledger, month, [paths[number] for number in sorted(active)], policy)
@@ -200,7 +200,7 @@ def assert_equals_one_reconciliation(ledger, month, paths, policy):
     want = reconcile(month.table(), [arrow_schema(Receipt).empty_table(), *files], policy)
     assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
     assert ledger.balances().to_pylist() == want.balances.to_pylist()
-    assert ledger.status()["dispositions"] == want.summary.dispositions
+    assert ledger.status().dispositions == want.summary.dispositions
     outcomes = set(want.summary.outcomes)
     assert {"MATCHED", "DUPLICATE_PAYMENT", "UNDERPAID", "DUPLICATE_RECORD", "SUPERSEDED", "CANCELLED"} <= outcomes
 
@@ -217,4 +217,4 @@ def assert_controls(ledger, policy):
     assert {control.name: control.holds for control in accounts.controls} == dict.fromkeys(
         ("T1", "T2", "T3", "T4", "T5", "T6"), True
     ), accounts.controls
-    assert all(control["holds"] for control in ledger.status()["controls"].values())
+    assert all(control.holds for control in ledger.status().controls.values())

@@ -164,8 +164,8 @@ def posted(place, month, deliveries, rng):
         assert ledger.outcomes().to_pylist() == expected.outcomes.to_pylist()
         assert ledger.balances().to_pylist() == expected.balances.to_pylist()
         status = ledger.status()
-        assert status["dispositions"] == expected.summary.dispositions
-        assert {name: control["holds"] for name, control in status["controls"].items()} == dict.fromkeys(
+        assert status.dispositions == expected.summary.dispositions
+        assert {name: control.holds for name, control in status.controls.items()} == dict.fromkeys(
             ("T1", "T4", "T7"), True
         )
         accounts = build_accounts(expected, files=ledger.totals(), as_of=REFERENCE_DAY)
@@ -175,9 +175,9 @@ def posted(place, month, deliveries, rng):
         refunds = accounts.overpayments.select(["bill_id", "outcome", "paid_on", "excess", "offered"])
         return {
             "balances": ledger.balances().to_pylist(),
-            "dispositions": {name: yen for name, yen in status["dispositions"].items() if name != "no_effect"},
+            "dispositions": {name: yen for name, yen in status.dispositions.items() if name != "no_effect"},
             "refunds": sorted(map(str, refunds.to_pylist())),
-            "outcomes": {name: total for name, total in status["outcomes"].items() if name != "DUPLICATE_RECORD"},
+            "outcomes": {name: total for name, total in status.outcomes.items() if name != "DUPLICATE_RECORD"},
             "T5": [(control.left, control.right) for control in accounts.controls if control.name == "T5"],
         }
 

@@ -244,7 +244,7 @@ def test_an_invalid_expected_hash_is_an_issue(filled, expected):
 
 
 def test_hashes_are_compared_in_either_case(filled):
-    last_hash = filled.status()["hash"]
+    last_hash = filled.status().hash
     assert filled.verify(expected_hash=last_hash.upper()).is_clean
 
 
@@ -252,6 +252,6 @@ def test_sums_of_yen_never_overflow(filled, raw, unguarded):
     unguarded()
     assert execute(raw, f"UPDATE receipts SET amount = {2**63 - 1}", f"UPDATE postings SET suspense = {-(2**63)}")
     status = filled.status()
-    assert status["dispositions"]["suspense"] == -(2**63) * status["postings"]
-    assert status["controls"]["T1"]["right"] == (2**63 - 1) * status["receipts"]
-    assert not status["controls"]["T4"]["holds"]
+    assert status.dispositions["suspense"] == -(2**63) * status.rows["postings"]
+    assert status.controls["T1"]["right"] == (2**63 - 1) * status.rows["receipts"]
+    assert not status.controls["T4"]["holds"]

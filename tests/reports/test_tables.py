@@ -168,10 +168,10 @@ def test_the_report_of_a_ledger_equals_that_of_a_run(city, report: Report, tmp_p
         assert Report.from_ledger(ledger).as_of == date(2026, 11, 9)
         without = Report.from_ledger(ledger, as_of=AS_OF)
         assert len(without.tables["files"]) == 2
-        assert without.tables["audit"]["stands"].to_pylist() == [*(True, True, False, True, True, False, True, True)]
+        assert without.tables["audit"]["active"].to_pylist() == [*(True, True, False, True, True, False, True, True)]
         ledger.reverse_entry(reversal, reason="it was ours", actor="chief")
         restored = Report.from_ledger(ledger, as_of=AS_OF)
-        assert restored.tables["audit"]["stands"].to_pylist() == [
+        assert restored.tables["audit"]["active"].to_pylist() == [
             *(True, True, True, True, True, False, True, False, True)
         ]
         assert restored.tables["outcomes"].equals(report.tables["outcomes"])
@@ -209,7 +209,7 @@ def test_every_table_column_and_code_has_its_own_term(report: Report, language) 
 
 def test_every_control_has_a_term(city, report: Report, tmp_path: Path) -> None:
     with Ledger.create(f"sqlite:///{tmp_path}/city.db") as ledger:
-        of_ledger = [ledger.status()["controls"], Report.from_ledger(ledger).summary["controls"]]
+        of_ledger = [ledger.status().controls, Report.from_ledger(ledger).summary["controls"]]
     controls = [control for each in (report.summary["controls"], *of_ledger) for control in each.values()]
     assert {control["statement"] for control in controls} == set(terms()["values"]["control"])
 

@@ -33,7 +33,7 @@ from kokin.text import JAPAN
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kokin.ledger import Entry
+    from kokin.ledger import Entry, LedgerStatus
 
 # Entries that `status` prints; `list entries` prints all of them.
 _LAST_ENTRIES = 10
@@ -51,33 +51,37 @@ ListOutput = Annotated[ListFormat, option("Format of the output.", "--format", s
 
 
 @with_exit_code
-def status(ledger: LedgerAddress = "", output: OutputFormat = Format.TEXT) -> Exit:
+def status(
+    ledger: LedgerAddress = "",
+    quick: Annotated[bool, option("Leave out control T7, which matches all receipts again.", "--quick")] = False,
+    output: OutputFormat = Format.TEXT,
+) -> Exit:
     """Print the state of the ledger: counts, yen, controls, the last entries, and the hash of the last one.
 
     Keep the hash outside the ledger; `verify --expected-hash` compares it.
     """
     with open_ledger(ledger) as opened:
-        state, entries = opened.status(), opened.entries()[-_LAST_ENTRIES:]
+        state, entries = opened.status(recompute=not quick), opened.entries(_LAST_ENTRIES)
     if output is Format.JSON:
-        _output.as_json(state)
+        _output.as_json(state.as_dict())
     else:
         _print_status(shown_address(ledger), state, entries)
-    return with_controls(Exit.CLEAN, state["controls"])
+    return with_controls(Exit.CLEAN, state.as_dict()["controls"])
 
 
-def _print_status(place: str, state: Mapping[str, Any], entries: Sequence[Entry]) -> None:
+def _print_status(place: str, state: LedgerStatus, entries: Sequence[Entry]) -> None:
     _output.line(place)
-    _output.line(f"hash {state['hash']}")
+    _output.line(f"hash {state.hash}")
     _output.line()
-    counts = [state[name] for name in ("bills", "files", "receipts", "postings", "entries")]
-    _output.table(headings("bills", "files", "receipts", "postings", "entries"), [counts])
-    if state["outcomes"]:
+    counts = [*(state.rows[name] for name in ("bill_versions", "receipts", "postings")), state.files, state.entries]
+    _output.table(headings("bills", "receipts", "postings", "files", "entries"), [counts])
+    if state.outcomes:
         _output.line()
-        _output.outcomes(state["outcomes"])
+        _output.outcomes(state.outcomes)
     _output.line()
-    _output.dispositions(state["dispositions"])
+    _output.dispositions(state.dispositions)
     _output.line()
-    _output.controls(state["controls"])
+    _output.controls(state.as_dict()["controls"])
     _output.line()
     _print_entries(entries)
 
@@ -117,14 +121,32 @@ def list_entries(
     from kokin.reports import write_csv
 
     with open_ledger(ledger) as opened:
-        entries = opened.entries()[-last if last else 0 :]
+        entries = opened.entries(last)
     if output is ListFormat.TEXT:
         _print_entries(entries)
         return Exit.CLEAN
-    names = ("id", "kind", "at", "actor", "reason", "version", "source", "layout", "digest", "reverses")
+    names = (
+        "id",
+        "kind",
+        "at",
+        "recorded_at",
+        "recorded_by",
+        "actor",
+        "reason",
+        "version",
+        "source",
+        "layout",
+        "digest",
+        "reverses",
+    )
     rows = [
-        {name: getattr(entry, name) for name in (*names, "reverses_posting", "totals", "hash")}
-        | {"at": entry.at.isoformat(), "kind": entry.kind.value, "totals": dict(entry.totals)}
+        {name: getattr(entry, name) for name in (*names, "reverses", "reverses_posting", "totals", "hash")}
+        | {
+            "at": entry.at.isoformat(),
+            "recorded_at": entry.recorded_at.isoformat(),
+            "kind": entry.kind.value,
+            "totals": dict(entry.totals),
+        }
         for entry in entries
     ]
     if output is ListFormat.JSON:
@@ -206,7 +228,8 @@ def show(
         _output.as_json(tables)
         return Exit.CLEAN
     versions = [
-        (str(row["entry"]), row["due_on"], row["amount"], value("status", row["status"])) for row in tables["versions"]
+        (str(row["entry_id"]), row["due_on"], row["amount"], value("status", row["status"]))
+        for row in tables["versions"]
     ]
     _output.table(headings("entry", "due on", "yen", ""), versions)
     if tables["postings"]:
@@ -214,23 +237,31 @@ def show(
         titles = headings("posting", "entry", "receipt", "", "outcome", "applied", "excess")
         _output.table(titles, [_posting_row(row) for row in tables["postings"]])
         _output.line()
-        entries = {row["entry"]: (_japan_time(row["at"]), row["actor"], row["reason"]) for row in tables["postings"]}
+        entries = {
+            row["entry_id"]: (_japan_time(row["effective_at"]), row["actor"], row["reason"])
+            for row in tables["postings"]
+        }
         titles = headings("entry", "time (Japan)", "actor", "reason")
         _output.table(titles, [(str(entry), *cells) for entry, cells in entries.items()])
     _output.line()
     yen = ("amount", "paid", "residual")
     rows = [
-        (str(row["entry"]), *(row[name] for name in yen), value("status", row["status"])) for row in tables["balances"]
+        (str(row["entry_id"]), *(row[name] for name in yen), value("status", row["status"]))
+        for row in tables["balances"]
     ]
     _output.table(headings("entry", "amount", "paid", "residual", "status"), rows)
     return Exit.CLEAN
 
 
+def _version_status(row: Mapping[str, Any]) -> str:
+    return "withdrawn" if row["withdrawn"] else str(row["status"])
+
+
 def _posting_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the cells of a posting: its receipt by file and record, and the posting that it reverses."""
-    reason = value("rule", row["rule"]) + (f" {row['reverses']}" if row["reverses"] else "")
+    reason = value("posting_reason", row["posting_reason"]) + (f" {row['reverses_id']}" if row["reverses_id"] else "")
     receipt = f"{row['source']}:{row['record_no']}"
-    return (str(row["id"]), str(row["entry"]), receipt, reason, row["outcome"], row["applied"], row["excess"])
+    return (str(row["id"]), str(row["entry_id"]), receipt, reason, row["outcome"], row["applied"], row["excess"])
 
 
 @with_exit_code
@@ -277,7 +308,7 @@ def verify(
 def export(out: OutputFolder, ledger: LedgerAddress = "") -> Exit:
     """Write the journal as CSV, a file per table, without names of persons.
 
-    journal.csv is the audit log: each posting with time, actor, file, reason, version and hashes.
+    audit_log.csv has each posting with time, actor, file, reason, version and hashes.
     """
     with open_ledger(ledger) as opened, _output.progress(message("export")):
         paths = opened.export(out)

@@ -62,13 +62,13 @@ def create(ledger: LedgerAddress = "", policy: PolicyFile = None, actor: Actor =
     ledger_policy = Policy.load(policy) if policy else None
     try:
         with create_ledger(ledger, actor_or_login(actor), ledger_policy) as opened:
-            status = opened.status()
+            status = opened.status(recompute=False)
         _output.line(message("created ledger {place}", place=shown_address(ledger)))
     except LedgerExistsError:
         with open_ledger(ledger, policy=ledger_policy) as opened:
-            status = opened.status()
+            status = opened.status(recompute=False)
         _output.line(message("the ledger exists already: {place}", place=shown_address(ledger)))
-    _output.line(f"hash {status['hash']}")
+    _output.line(f"hash {status.hash}")
     return Exit.CLEAN
 
 
@@ -223,21 +223,7 @@ def reverse(
     return Exit.CLEAN
 
 
-@with_exit_code
-def reindex(ledger: LedgerAddress = "") -> Exit:
-    """Rebuild the match index, where `verify` asks for it, and match all receipts again.
-
-    The exit code is 0 only if every recorded outcome is that of the current rule; outcomes of files that were posted
-    while the index was incomplete can differ.
-    """
-    with open_ledger(ledger) as opened, _output.progress(message("match index")):
-        result = opened.reindex()
-    _output.line(message("the match index was rebuilt"))
-    _output.issues(result.issues)
-    return Exit.CLEAN if result.is_clean else Exit.UNBALANCED
-
-
-write_commands = (create, add_bills, post, add_deposits, add_agent_reports, reverse, reindex)
+write_commands = (create, add_bills, post, add_deposits, add_agent_reports, reverse)
 
 
 def _with_warnings(chunks: Iterable[BillBatch], *, out: list[Issue]) -> Iterator[BillBatch]:
@@ -308,7 +294,7 @@ def _write_each(ledger: Ledger, paths: Sequence[Path], write: WriteFile, output:
     finally:
         if results:
             _print_results(results, output)
-    return with_controls(max(result.code for result in results), ledger.status()["controls"])
+    return with_controls(max(result.code for result in results), ledger.status(recompute=False).as_dict()["controls"])
 
 
 def _write_file(path: Path, write: WriteFile, advance: Callable[[int], None]) -> FileResult:

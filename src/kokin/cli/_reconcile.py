@@ -100,7 +100,7 @@ def reconcile(
     if ledger:
         with open_ledger(ledger, policy=run_policy) as opened:
             _post(opened, bills, bill_table, run.files, actor_or_login(actor))
-            ledger_controls = opened.status()["controls"]
+            ledger_controls = opened.status().as_dict()["controls"]
     summary = _write_run(result, accounts, run, out, charges)
     _output.issues([*run.issues, *(issue for _, issue in _output.overlap_issues(result))])
     _print_summary(summary)

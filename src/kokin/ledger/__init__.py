@@ -26,7 +26,7 @@ the duplicate:
 >>> ledger.post(file(day=2), source="wednesday.csv", actor="batch").rematched
 1
 >>> for row in ledger.history("B1").postings.to_pylist():
-...     print(row["id"], row["source"], row["rule"], row["outcome"], row["applied"], row["reverses"])
+...     print(row["id"], row["source"], row["posting_reason"], row["outcome"], row["applied"], row["reverses_id"])
 1 tuesday.csv posted MATCHED 10000 None
 2 tuesday.csv rematched MATCHED -10000 1
 3 tuesday.csv rematched DUPLICATE_PAYMENT 0 None
@@ -51,11 +51,11 @@ True
 """
 
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
-from kokin.ledger._entry import Entry, EntryKind, EntryResult, Overlap
+from kokin.ledger._journal import Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
-from kokin.ledger._queries import BillHistory
-from kokin.ledger._rematch import PostingReason
+from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._reversals import active_entries
+from kokin.ledger._schema import EntryKind, PostingReason
 from kokin.ledger._verify import Verification
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LedgerExistsError",
+    "LedgerStatus",
     "Overlap",
     "PostingReason",
     "Verification",

@@ -1,18 +1,13 @@
-"""Codec between record columns and stored rows: int64 and string columns, and JSON objects.
+"""Codec between the columns of records and stored columns, and the bytes of rows that are hashed.
 
-A column of any Arrow type is stored as int64 or string (:func:`encode_column`, :func:`decode_columns`). The fields of
-a record without a column of their own are one JSON object (:func:`encode_data`, :func:`decode_data`), in the order of
-:data:`~kokin.ledger._schema.RECORD_FIELDS` and without nulls and defaults. Therefore equal records have equal JSON.
+A column of any Arrow type is stored as int64 or string (:func:`encode_column`, :func:`decode_columns`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pa_json
 import pyarrow.types as pt
 
 from kokin._arrow.convert import (
@@ -26,25 +21,13 @@ from kokin._arrow.convert import (
     to_mask,
 )
 from kokin.issues import InvalidInputError, Issue
-from kokin.ledger._schema import AMOUNT, RECORD_FIELDS
-from kokin.model import Bill, Record, arrow_schema
+from kokin.model import Record, arrow_schema
 
 #: Separator of list items. No text of a record contains it, because control characters are rejected.
 ITEM_SEPARATOR = "\n"
 _YEN_SEPARATOR = "="
 
 _QUOTE, _BACKSLASH, _NEWLINE, _SPACE = b'"\\\n '
-
-#: Fields whose default is omitted from the JSON object, with that default.
-_DEFAULTS: dict[str, dict[str, str | int]] = {name: {} for name in RECORD_FIELDS}
-_DEFAULTS["bills"] = {
-    name: str(field.default) if isinstance(field.default, str) else field.default
-    for name, field in Bill.model_fields.items()
-    if isinstance(field.default, str | int)
-}
-
-# Bytes of JSON that are parsed per block.
-_BLOCK = 1 << 22
 
 
 def encode_column(column: pa.ChunkedArray) -> pa.Array:
@@ -109,89 +92,45 @@ def _seconds(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.add(hours, pc.add(minutes, seconds))
 
 
-def encode_data(table: str, columns: Mapping[str, pa.Array]) -> pa.Array:
-    """Return the JSON object of each row from encoded columns (see :func:`encode_column`): string (n,).
+def canonical_rows(table: pa.Table) -> list[bytes]:
+    """Return the canonical JSON of each row in UTF-8: the values that are not null, by name, without ``hash``.
 
-    The objects of all rows are built column by column: constant text such as ``{"bill_id":"`` and the values are
-    joined element-wise. Two bills as an example::
+    A column that is added later is null in older rows and does not change them. The objects of all rows are built
+    column by column: constant text such as ``"bill_id":"`` and the values are joined element-wise.
 
-        bill_id ["A", "B"], payer_key [null, "P1"]  →  ['{"bill_id":"A"}', '{"bill_id":"B","payer_key":"P1"}']
-
-    Raises:
-        InvalidInputError: a text contains a control character.
+    >>> canonical_rows(pa.table({"id": [1, 2], "actor": ["clerk", None]}))
+    [b'{"actor":"clerk","id":1}', b'{"id":2}']
     """
-    pieces: list[pa.Array | str] = []
-    constant = "{"
-    for field in RECORD_FIELDS[table]:
-        column = columns.get(field.name)
-        if column is not None and field.name in _DEFAULTS[table]:
-            default = pa.scalar(_DEFAULTS[table][field.name], field.type)
-            column = pc.if_else(pc.equal(column, default), pa.scalar(None, field.type), column)
-        if column is None or column.null_count == len(column):
+    members = []
+    for name in sorted(table.column_names):
+        column = combine(table.column(name))
+        if name == "hash" or column.null_count == len(column):
             continue
-        quote = "" if field.type == pa.int64() else '"'
-        column = column.cast(pa.string()) if field.type == pa.int64() else _escape(column, field.name)
-        key = f'{"," if pieces else ""}"{field.name}":{quote}'
-        if column.null_count:
-            member = pc.fill_null(pc.binary_join_element_wise(key, column, quote, ""), "")
-            pieces += [constant, member] if constant else [member]
-            constant = ""
-        else:
-            pieces += [constant + key, column]
-            constant = quote
-    if not pieces:  # every record has a required field, so there are no rows
-        return pa.array([], pa.string())
-    return pc.binary_join_element_wise(*pieces, constant + "}", "")
+        quote = "" if column.type == pa.int64() else '"'
+        text = column.cast(pa.string()) if column.type == pa.int64() else _escape(column)
+        members.append(pc.fill_null(pc.binary_join_element_wise(f',"{name}":{quote}', text, quote, ""), ""))
+    if not members:
+        return [b"{}"] * len(table)
+    joined = pc.binary_join_element_wise(*members, "").cast(pa.binary())
+    return [b"{" + row[1:] + b"}" for row in joined.to_pylist()]
 
 
-def _escape(texts: pa.Array, name: str) -> pa.Array:
-    """Return texts escaped for JSON. Only lists contain a newline."""
+def _escape(texts: pa.Array) -> pa.Array:
+    """Return texts escaped for JSON; a control character other than a newline does not occur."""
     _, letters = text_buffers(texts)
     if (letters >= _SPACE).all() and not ((letters == _QUOTE) | (letters == _BACKSLASH)).any():
         return texts
-    if ((letters < _SPACE) & (letters != _NEWLINE)).any():
-        raise control_characters(name)
     for char, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
         texts = pc.replace_substring(texts, char, escaped)
     return texts
 
 
-def control_characters(name: str) -> InvalidInputError:
-    """Return the error for a column with a text that cannot be stored."""
-    issue = Issue("CHARACTER", field=name, expected="no control characters")
-    return InvalidInputError([issue], "rejected: a text contains a control character; remove it")
-
-
-def decode_data(table: str, data: pa.Array | pa.ChunkedArray, names: tuple[str, ...] = ()) -> pa.Table:
-    """Return all fields of JSON objects, or the named ones, as encoded columns with defaults filled in: (n,) rows."""
-    known = RECORD_FIELDS[table]
-    fields = pa.schema([known.field(name) for name in names or known.names if name in known.names])
-    if not len(data):
-        return fields.empty_table()
-    tables = []
-    for array in data.chunks if isinstance(data, pa.ChunkedArray) else [data]:
-        lines = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), array), "\n")
-        buffer = lines.buffers()[2]
-        tables.append(
-            pa_json.read_json(
-                pa.BufferReader(buffer),
-                # Threads take longer to start than to parse one block.
-                pa_json.ReadOptions(use_threads=buffer.size > _BLOCK, block_size=_BLOCK),
-                pa_json.ParseOptions(explicit_schema=fields, unexpected_field_behavior="ignore"),
-            ).select(fields.names)
-        )
-    table_ = pa.concat_tables(tables)
-    columns = {name: combine(table_.column(name)) for name in fields.names}
-    for name, default in _DEFAULTS[table].items():
-        if name in columns:
-            columns[name] = pc.fill_null(columns[name], default)
-    return pa.table(columns)
-
-
-def decode_records(table: str, rows: pa.Table) -> pa.Table:
-    """Return the encoded columns of records from their rows, with ``amount`` and ``body``."""
-    records = decode_data(table, rows.column("body"))
-    return records.set_column(records.column_names.index(AMOUNT), AMOUNT, rows.column(AMOUNT))
+def reject_control_characters(name: str, texts: pa.Array) -> None:
+    """Raise :class:`InvalidInputError` if a text has a control character other than the separator of a list."""
+    _, letters = text_buffers(texts)
+    if ((letters < _SPACE) & (letters != _NEWLINE)).any():
+        issue = Issue("CHARACTER", field=name, expected="no control characters")
+        raise InvalidInputError([issue], "rejected: a text contains a control character; remove it")
 
 
 def to_bool(column: pa.ChunkedArray | pa.Array) -> BoolArray:

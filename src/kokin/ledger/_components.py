@@ -1,4 +1,9 @@
-"""Connected components of bills and receipts: the rows that can affect one another's outcome.
+"""Match keys, and the connected components of bills and receipts that share them.
+
+A match key is one 64-bit integer for each value that a bill shares with other bills and with receipts: a slip number,
+an obligation, a reference that identifies a payment, the content of a receipt. The table ``match_keys`` leads from a
+key to the rows that have it; each entry is sealed with the number of keys. A hash collision only adds unrelated rows to
+a component; it cannot change an outcome, because matching compares the texts.
 
 Bills and receipts are connected if they share a key. The search alternates between both, as a breadth-first search:
 keys lead to bills and receipts, their other keys to further ones, until nothing new is found. Matching the receipts of
@@ -8,31 +13,225 @@ the same obligation, an earlier payment names slip 2: both payments and both sli
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from sqlalchemy import ColumnElement, select, true
+import pyarrow.compute as pc
+from sqlalchemy import ColumnElement, RowMapping, and_, func, select, true
 
-from kokin._arrow.convert import Int64Array, int64_array, to_numpy
+from kokin._arrow.convert import Int64Array, buffer_view, combine, int64_array, to_numpy
 from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
-from kokin.ledger._codec import concat, decode_data, decode_records
-from kokin.ledger._database import Transaction
-from kokin.ledger._keys import BILL_KEY_COLUMNS, bill_keys, receipt_keys
-from kokin.ledger._match_index import concat_ranges, find_pairs
-from kokin.ledger._schema import AMOUNT, DISPOSITIONS, RECORD_FIELDS, TABLES
+from kokin.issues import Issue, Location
+from kokin.ledger._codec import ITEM_SEPARATOR, concat
+from kokin.ledger._database import LedgerError, Transaction, ValueTable
+from kokin.ledger._schema import (
+    DISPOSITIONS,
+    KEY_KINDS,
+    RECORD_FIELDS,
+    TABLES,
+    bill_versions,
+    match_keys,
+    postings,
+)
+from kokin.matching import CONTENT_COLUMNS, KEY_COLUMNS, EncodedKeys, encode_keys, encode_text
+from kokin.matching import KEY_KINDS as NUMBER_KINDS
+from kokin.model import ReceiptKind
+
+#: Keys and row ids: int64 (k,) and (k,).
+Pairs: TypeAlias = tuple[Int64Array, Int64Array]
+
+_KINDS = (*NUMBER_KINDS, "obligation_id", "bill_id", "provider_key", "content")
+
+#: The columns of bills that have keys, beside ``bill_id``.
+BILL_KEY_COLUMNS = (*KEY_COLUMNS, "obligation_id", "covers")
+
+#: References of a receipt: a booking has the ``provider_key`` that its transactions name as ``batch_key``; a payment
+#: has the one that its reversal ``cancels``.
+_REFERENCES = ("provider_key", "batch_key", "cancels")
+
+#: What equal receipts have in common; whether a key is composed means nothing without a key.
+_CONTENT = tuple(name for name in CONTENT_COLUMNS if name != "key_composed")
+
+# The kind is in the highest bits of a key. Eight kinds leave the sign bit 0.
+_KIND_BITS = 4
+
+# Odd multipliers, one per word of a text; then those of the finalizer of SplitMix64 (Steele, Lea, Flood 2014,
+# https://doi.org/10.1145/2660193.2660195).
+_MULTIPLIERS = np.random.default_rng(20_26).integers(0, 2**63, 128, np.uint64) * np.uint64(2) + np.uint64(1)
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFT = np.uint64(31)
+_CHUNK = 65_536
 
 #: The columns of a bill that matching uses.
 BILL_COLUMNS = ("bill_id", *BILL_KEY_COLUMNS, "amount", "due_on", "status", "paid_before")
 #: The columns of a receipt that matching uses: all of them.
 RECEIPT_COLUMNS = tuple(RECORD_FIELDS["receipts"].names)
-#: The outcome of a receipt, as columns of its posting. ``bill`` is the id of a row of bills.
-OUTCOME_COLUMNS = ("outcome", "bill", *DISPOSITIONS, "balance_before")
+#: The outcome of a receipt, as columns of its posting. ``bill_version_id`` is the id of the version.
+OUTCOME_COLUMNS = ("outcome", "bill_version_id", *DISPOSITIONS, "balance_before")
 #: The columns of a receipt's last posting. If it reverses another, the receipt is not active.
-LAST_POSTING_COLUMNS = ("reverses", *OUTCOME_COLUMNS)
+LAST_POSTING_COLUMNS = ("reverses_id", *OUTCOME_COLUMNS)
 
 _NO_IDS = np.empty(0, np.int64)
 _ID = pa.field("id", pa.int64())
+
+
+def bill_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
+    """Return the keys of encoded bills, without those of ``bill_id``, and the row of each: int64 (k,) and (k,)."""
+    keys, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+
+    def add(kind: str, encoded: EncodedKeys, row_of: Int64Array) -> None:
+        keys.append(_hash_words(kind, encoded.words[encoded.present]))
+        rows.append(row_of[encoded.present])
+
+    for start in range(0, len(bills), _CHUNK):
+        chunk = bills.slice(start, _CHUNK)
+        all_rows = np.arange(start, start + len(chunk))
+        for kind, encoded in _slip_numbers(chunk).items():
+            add(kind, encoded, all_rows)
+        if _has_values(chunk, "obligation_id"):
+            add("obligation_id", _encode_texts(combine(chunk.column("obligation_id"))), all_rows)
+        if _has_values(chunk, "covers"):
+            lists = pc.split_pattern(pc.fill_null(combine(chunk.column("covers")), ""), ITEM_SEPARATOR)
+            row_of = buffer_view(pc.list_parent_indices(lists), np.int64)
+            add("obligation_id", _encode_texts(lists.flatten()), all_rows[row_of])
+    return np.concatenate(keys), np.concatenate(rows)
+
+
+def text_keys(kind: str, texts: pa.Array | pa.ChunkedArray) -> Int64Array:
+    """Return the keys of texts of one kind, without nulls and empty texts: int64 (k,)."""
+    keys = [np.empty(0, np.int64)]
+    for start in range(0, len(texts), _CHUNK):
+        encoded = _encode_texts(combine(texts.slice(start, _CHUNK)))
+        keys.append(_hash_words(kind, encoded.words[encoded.present]))
+    return np.concatenate(keys)
+
+
+def receipt_keys(receipts: pa.Table) -> tuple[Int64Array, Int64Array]:
+    """Return the keys of encoded receipts and the row of each, by row: int64 (k,) and (k,).
+
+    A receipt has the key of the first slip number that it carries, and the keys of its references, which connect the
+    records of one payment, a booking with its transactions, and a reversal with its payment. A receipt with neither
+    has the key of its content.
+    """
+    keys, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for start in range(0, len(receipts), _CHUNK):
+        chunk = receipts.slice(start, _CHUNK)
+        has_key = np.zeros(len(chunk), np.bool_)
+        for kind, encoded in _slip_numbers(chunk).items():
+            new = np.flatnonzero(encoded.present & ~has_key)
+            has_key[new] = True
+            keys.append(_hash_words(kind, encoded.words[new]))
+            rows.append(start + new)
+        for name in _REFERENCES:
+            if _has_values(chunk, name):
+                encoded = _encode_texts(combine(chunk.column(name)))
+                has_key |= encoded.present
+                keys.append(_hash_words("provider_key", encoded.words[encoded.present]))
+                rows.append(start + np.flatnonzero(encoded.present))
+        without_key = np.flatnonzero(~has_key)
+        keys.append(_hash_words("content", _content_words(chunk.take(int64_array(without_key)))))
+        rows.append(start + without_key)
+    row = np.concatenate(rows)
+    order = np.argsort(row, kind="stable")
+    return np.concatenate(keys)[order], row[order]
+
+
+def _content_words(receipts: pa.Table) -> npt.NDArray[np.uint64]:
+    """Return a hash of the content of each receipt: uint64 (n, 1). An empty text counts as null."""
+    columns = []
+    for name in _CONTENT:
+        has_values = _has_values(receipts, name)
+        texts = combine(receipts.column(name)).cast(pa.string()) if has_values else pa.nulls(len(receipts), pa.string())
+        texts = pc.fill_null(texts, "")
+        columns.append(pc.if_else(pc.equal(texts, ""), ReceiptKind.FINAL.value, texts) if name == "kind" else texts)
+    texts = pc.binary_join_element_wise(*columns, ITEM_SEPARATOR).to_pylist()
+    digests = b"".join(sha256(text.encode()).digest()[:8] for text in texts)
+    return np.frombuffer(digests, "<u8").reshape(-1, 1)
+
+
+def _slip_numbers(chunk: pa.Table) -> dict[str, EncodedKeys]:
+    """Return the slip numbers of rows by kind, in the order in which matching looks up a receipt's."""
+    columns = {name: combine(chunk.column(name)) for name in KEY_COLUMNS if _has_values(chunk, name)}
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    texts = columns.get("customer_number")
+    return encode_keys(batch, 1 if texts is None else _word_count(texts))
+
+
+def _has_values(table: pa.Table, name: str) -> bool:
+    """Return whether a column exists and is not entirely null."""
+    return name in table.column_names and table.column(name).null_count < len(table)
+
+
+def _word_count(texts: pa.Array) -> int:
+    return -(-(pc.max(pc.binary_length(texts)).as_py() or 0) // 8) or 1
+
+
+def _encode_texts(texts: pa.Array) -> EncodedKeys:
+    return encode_text(texts, _word_count(texts))
+
+
+def _hash_words(kind: str, words: npt.NDArray[np.uint64]) -> Int64Array:
+    """Return the key of each encoded text, uint64 (n, words): int64 (n,).
+
+    Trailing zero words do not change the key. Keys of one kind are one range of integers, so a lookup reads only the
+    pages of its kinds.
+    """
+    state = np.zeros(len(words), np.uint64)
+    for column in range(words.shape[1]):
+        state += words[:, column] * _MULTIPLIERS[column]
+    for multiplier in _MIX:
+        state ^= state >> _SHIFT
+        state *= multiplier
+    state >>= np.uint64(_KIND_BITS)
+    state |= np.uint64(_KINDS.index(kind)) << np.uint64(64 - _KIND_BITS)
+    return state.view(np.int64)
+
+
+def find_pairs(transaction: Transaction, kind: str, keys: Int64Array) -> Pairs:
+    """Return the keys of a kind and the rows that have them, in the order of key and row, for some keys (unique)."""
+
+    def rows_of(wanted: ValueTable) -> Any:
+        joined = wanted.join(match_keys, and_(match_keys.c.kind == KEY_KINDS[kind], match_keys.c.key == wanted.c.value))
+        return select(match_keys.c.key, match_keys.c.row_id).select_from(joined)
+
+    found = transaction.fetch(keys, rows_of)
+    keys, rows = (to_numpy(found.column(name), 0) for name in ("key", "row_id"))
+    order = np.lexsort((rows, keys))
+    return keys[order], rows[order]
+
+
+def require_complete(transaction: Transaction, last: Mapping[str, Any] | RowMapping | None) -> None:
+    """Compare the number of match keys of each kind with that of the last seal.
+
+    Raises:
+        LedgerError: keys are missing or were added: matching would not find earlier payments.
+    """
+    if last is None:
+        return
+    expected = json.loads(last["key_counts"])
+    rows = transaction.connection.execute(select(match_keys.c.kind, func.count()).group_by(match_keys.c.kind))
+    found: dict[int, int] = {row[0]: row[1] for row in rows}
+    for kind, number in KEY_KINDS.items():
+        if found.get(number, 0) != expected.get(kind, 0):
+            raise index_error(kind, str(expected.get(kind, 0)), str(found.get(number, 0)))
+
+
+def index_error(kind: str, expected: str, found: str) -> LedgerError:
+    """Return the error for a match index that differs from its rows."""
+    issue = Issue("LEDGER_KEYS", field=kind, expected=expected, found=found, location=Location("match_keys"))
+    return LedgerError("the match index is incomplete; nothing was written", [issue])
+
+
+def concat_ranges(first: Int64Array, end: Int64Array) -> Int64Array:
+    """Return the integers of half-open ranges: ``[2, 7], [4, 8]`` gives ``[2, 3, 7]``."""
+    count = end - first
+    return np.repeat(first - (np.cumsum(count) - count), count) + np.arange(count.sum())
 
 
 @dataclass(frozen=True)
@@ -51,12 +250,12 @@ class Components:
 
 @dataclass(frozen=True)
 class NewReceipts:
-    """The receipts of the file that is being posted, at least one. Their pairs are in the match index."""
+    """The receipts of the file that is being posted, at least one. Their match keys have been written."""
 
     receipts: pa.Table
-    """Encoded, with ``id``, ``entry`` and ``digest``, in the order of ids."""
+    """Encoded, with ``id``, ``entry_id`` and ``digest``, in the order of ids."""
     keys: Int64Array
-    """All their keys, by row; see :func:`kokin.ledger._keys.receipt_keys`."""
+    """All their keys, by row; see :func:`receipt_keys`."""
     rows: Int64Array
     """The row of each key."""
 
@@ -84,7 +283,7 @@ def find_components(
     """
     seen = new_keys = sorted_unique(keys)
     bills, receipts = [], [receipts_by_id(transaction, _NO_IDS)]
-    known = {"bills": _NO_IDS, "receipts": _NO_IDS}
+    known = {"bill_versions": _NO_IDS, "receipts": _NO_IDS}
     first_new = new.first_id if new else np.iinfo(np.int64).max
     while len(new_keys):
         found = {
@@ -93,8 +292,8 @@ def find_components(
         }
         known = {kind: sorted_union(ids, found[kind]) for kind, ids in known.items()}
         keys_found = [_NO_IDS]
-        if len(found["bills"]):
-            bills.append(bills_by_id(transaction, found["bills"], superseded=superseded))
+        if len(found["bill_versions"]):
+            bills.append(bills_by_id(transaction, found["bill_versions"], superseded=superseded))
             keys_found.append(bill_keys(bills[-1])[0])
         earlier, later = np.split(found["receipts"], [np.searchsorted(found["receipts"], first_new)])
         if len(earlier):
@@ -104,21 +303,21 @@ def find_components(
             keys_found.append(new.keys_of(later - new.first_id))
         new_keys = difference_sorted(sorted_unique(np.concatenate(keys_found)), seen)
         seen = sorted_union(seen, new_keys)
-    columns = pa.schema([_ID, *(RECORD_FIELDS["bills"].field(name) for name in BILL_COLUMNS)])
+    columns = pa.schema([_ID, *(RECORD_FIELDS["bill_versions"].field(name) for name in BILL_COLUMNS)])
     by_id = concat(receipts, receipts[0].schema).sort_by("id").combine_chunks()
     new_rows = known["receipts"][known["receipts"] >= first_new] - (new.first_id if new else 0)
     return Components(seen, concat(bills, columns), by_id, new_rows)
 
 
 def current_version(last: int | None = None) -> ColumnElement[bool]:
-    """Return the condition that a bill is not superseded, as of an entry."""
-    return not_referenced("bills", "previous", last)
+    """Return the condition that a version of a bill is in force, as of an entry: neither replaced nor withdrawn."""
+    return and_(not_referenced("bill_versions", "replaces_id", last), bill_versions.c.withdrawn == 0)
 
 
 def not_referenced(table: str, column: str, last: int | None) -> ColumnElement[bool]:
     """Return the condition that no row of the same table references a row in a column, as of an entry."""
     referenced, other = TABLES[table], TABLES[table].alias()
-    return ~select(other.c.id).where(other.c[column] == referenced.c.id, as_of_entry(other.c.entry, last)).exists()
+    return ~select(other.c.id).where(other.c[column] == referenced.c.id, as_of_entry(other.c.entry_id, last)).exists()
 
 
 def as_of_entry(entry: ColumnElement[int], last: int | None) -> ColumnElement[bool]:
@@ -129,20 +328,17 @@ def as_of_entry(entry: ColumnElement[int], last: int | None) -> ColumnElement[bo
 def bills_by_id(
     transaction: Transaction, ids: Int64Array, columns: tuple[str, ...] = BILL_COLUMNS, *, superseded: bool = False
 ) -> pa.Table:
-    """Return bills by id, in ascending order: ``id`` and encoded columns; current versions only, or all."""
-    rows = transaction.rows("bills", ids, ("body",), None if superseded else current_version())
-    return decode_data("bills", rows.column("body"), columns).add_column(0, _ID, rows.column("id"))
+    """Return versions of bills by id, in ascending order: ``id`` and columns; those in force only, or all."""
+    return transaction.rows("bill_versions", ids, columns, None if superseded else current_version())
 
 
 def receipts_by_id(transaction: Transaction, ids: Int64Array) -> pa.Table:
-    """Return receipts by id, in ascending order: ``id``, ``entry``, the file's ``digest`` and encoded columns."""
-    rows = transaction.rows("receipts", ids, ("entry", AMOUNT, "body"))
-    table = decode_records("receipts", rows)
-    entries = to_numpy(rows.column("entry"), 0)
-    files = transaction.rows("entries", entries, ("digest",))
-    file_rows = int64_array(np.searchsorted(to_numpy(files.column("id"), 0), entries))
-    table = table.add_column(0, "digest", files.column("digest").take(file_rows))
-    return table.add_column(0, "entry", rows.column("entry")).add_column(0, _ID, rows.column("id"))
+    """Return receipts by id, in ascending order: ``id``, ``entry_id``, the file's ``digest`` and their columns."""
+    table = transaction.rows("receipts", ids, ("entry_id", *RECEIPT_COLUMNS))
+    of_entry = to_numpy(table.column("entry_id"), 0)
+    files = transaction.rows("entries", of_entry, ("digest",))
+    file_rows = int64_array(np.searchsorted(to_numpy(files.column("id"), 0), of_entry))
+    return table.add_column(0, "digest", files.column("digest").take(file_rows))
 
 
 def receipts_with_posting(transaction: Transaction, ids: Int64Array) -> pa.Table:
@@ -150,16 +346,16 @@ def receipts_with_posting(transaction: Transaction, ids: Int64Array) -> pa.Table
     return add_last_posting(transaction, receipts_by_id(transaction, ids))
 
 
-def add_last_posting(transaction: Transaction, receipts: pa.Table) -> pa.Table:
+def add_last_posting(transaction: Transaction, table: pa.Table) -> pa.Table:
     """Return receipts (in the order of ids) with the id of their last ``posting`` and :data:`LAST_POSTING_COLUMNS`."""
-    receipt, posting = find_pairs(transaction, "postings", to_numpy(receipts.column("id"), 0))
-    is_last = np.ones(len(receipt), np.bool_)
-    is_last[:-1] = receipt[1:] != receipt[:-1]
-    last = posting[is_last]
-    rows = transaction.rows("postings", last, LAST_POSTING_COLUMNS)
-    # Rows come in the order of their own ids; reorder them to that of the receipts.
-    rows = rows.take(int64_array(np.searchsorted(np.sort(last), last)))
-    receipts = receipts.append_column("posting", rows.column("id"))
+
+    def last_of(wanted: ValueTable) -> Any:
+        last = select(func.max(postings.c.id)).where(postings.c.receipt_id == wanted.c.value).scalar_subquery()
+        return select(last.label("posting")).select_from(wanted)
+
+    last = to_numpy(transaction.fetch(to_numpy(table.column("id"), 0), last_of).column("posting"), 0)
+    rows = transaction.rows("postings", last, ("receipt_id", *LAST_POSTING_COLUMNS)).sort_by("receipt_id")
+    table = table.append_column("posting", rows.column("id"))
     for name in LAST_POSTING_COLUMNS:
-        receipts = receipts.append_column(name, rows.column(name))
-    return receipts
+        table = table.append_column(name, rows.column(name))
+    return table

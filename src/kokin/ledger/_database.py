@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import abc
+import getpass
+import os
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 from sqlalchemy import (
@@ -19,8 +21,6 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Engine,
-    Integer,
-    LargeBinary,
     TableValuedAlias,
     select,
     true,
@@ -32,19 +32,18 @@ from kokin._arrow.convert import Int64Array, to_numpy
 from kokin._arrow.threads import isin_sorted, sorted_unique
 from kokin.issues import Issue, KokinError
 from kokin.ledger._codec import concat, filter_rows
-from kokin.ledger._schema import APPEND_ONLY_TABLES, AUDIT_LOG_VIEW, METADATA, TABLES
+from kokin.ledger._schema import AUDIT_LOG, AUDIT_LOG_QUERY, METADATA, TABLES, arrow_type
 
-#: A table of one column of integers, ``value``; see :meth:`Database.id_table`.
-IdTable: TypeAlias = TableValuedAlias
+#: A table of one column, ``value``; see :meth:`Database.value_table`.
+ValueTable: TypeAlias = TableValuedAlias
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
     #: Any query. SQLAlchemy 2.0 does not know this form at run time.
     Statement: TypeAlias = Select[*tuple[Any, ...]]
-
-#: Rows and their hashes.
-HashedRows: TypeAlias = tuple[pa.Table, list[bytes]]
 
 #: Rows that are read, written or fetched by id per statement.
 BATCH_ROWS = 65_536
@@ -59,9 +58,11 @@ class LedgerError(KokinError):
     ``issues`` locates known problems of the ledger itself: a changed row, an incomplete index.
     """
 
-    def __init__(self, message: str, issues: Sequence[Issue] = ()) -> None:
+    def __init__(self, message: str, issues: Sequence[Issue] = (), *, is_conflict: bool = False) -> None:
         super().__init__(message)
         self.issues: list[Issue] = list(issues)
+        #: Whether the transaction can succeed if it is tried again at once.
+        self.is_conflict = is_conflict
 
     def __str__(self) -> str:
         return "\n".join([str(self.args[0]), *map(str, self.issues)])
@@ -69,6 +70,14 @@ class LedgerError(KokinError):
 
 class LedgerExistsError(LedgerError):
     """:meth:`Ledger.create` found a ledger in the database."""
+
+
+def login_name() -> str:
+    """Return the name of the system's user, or its number if it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def shown_url(url: URL) -> str:
@@ -80,8 +89,10 @@ def shown_url(url: URL) -> str:
 class Database(abc.ABC):
     """The operations of a ledger's database that differ between SQLite and PostgreSQL, and those built on them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, lock_timeout: float) -> None:
         self.engine = engine
+        #: How long a writer waits for another, in seconds.
+        self.lock_timeout = lock_timeout
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -105,29 +116,29 @@ class Database(abc.ABC):
         """Wait until this transaction is the only writer."""
 
     @abc.abstractmethod
-    def append_only_ddl(self, table: str) -> list[str]:
-        """Return the statements that make the database reject every change of a table but new rows."""
+    def identity(self, connection: Connection) -> tuple[str, str]:
+        """Return the database's own time of the transaction, UTC with microseconds, and its user."""
 
     @abc.abstractmethod
-    def insert(self, connection: Connection, table: str, batches: Iterator[HashedRows]) -> None:
-        """Insert rows with their hashes; omitted columns are null. All batches have the same columns."""
+    def create_guards(self, connection: Connection) -> None:
+        """Make the database reject every change but new rows of an open entry, one whose seal is not written yet.
+
+        To be called after the tables have been created and, in a copy of a ledger, filled.
+        """
 
     @abc.abstractmethod
-    def id_table(self, ids: Int64Array) -> IdTable:
-        """Return integers as a table of one column, ``value``."""
+    def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
+        """Insert rows; omitted columns are null. All batches have the same columns."""
 
     @abc.abstractmethod
-    def json_field_sql(self, column: str, name: str) -> str:
-        """Return the SQL expression of a field of a JSON column."""
+    def value_table(self, values: Int64Array | Sequence[str]) -> ValueTable:
+        """Return integers or texts as a table of one column, ``value``."""
 
-    def create(self, connection: Connection) -> None:
-        """Create the tables, triggers and view of a new ledger."""
+    def create_tables(self, connection: Connection) -> None:
+        """Create the tables and the view of a new ledger, without its guards."""
         METADATA.create_all(connection)
-        for table in APPEND_ONLY_TABLES:
-            for statement in self.append_only_ddl(table):
-                connection.exec_driver_sql(statement)
-        fields = {name: self.json_field_sql(column, name) for column, name in _VIEW_FIELDS}
-        connection.exec_driver_sql(AUDIT_LOG_VIEW.format(**fields))
+        query = AUDIT_LOG_QUERY.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        connection.exec_driver_sql(f"CREATE VIEW {AUDIT_LOG.name} AS {query}")
 
     def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:
         """Yield the rows of a statement in batches, the first one empty; columns of int64, string and binary."""
@@ -150,17 +161,16 @@ class Database(abc.ABC):
         result.close()
         return concat(tables, columns)
 
-    def fetch_by_id(
-        self, connection: Connection, ids: Int64Array, statement_for: Callable[[IdTable], Statement]
+    def fetch(
+        self,
+        connection: Connection,
+        values: Int64Array | Sequence[str],
+        statement_for: Callable[[ValueTable], Statement],
     ) -> pa.Table:
-        """Return the rows of a statement that joins a table of ids, one statement per batch of ids."""
-        columns = _schema_of(statement_for(self.id_table(ids[:0])))
-        batches = (ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS))
-        return concat([self.table(connection, statement_for(self.id_table(batch))) for batch in batches], columns)
-
-
-#: Aliases of JSON columns and their fields in the view of the audit log.
-_VIEW_FIELDS = (("r.body", "record_no"), ("b.body", "bill_id"))
+        """Return the rows of a statement that joins a table of values, one statement per batch of values."""
+        columns = _schema_of(statement_for(self.value_table(values[:0])))
+        batches = (values[start : start + BATCH_ROWS] for start in range(0, len(values), BATCH_ROWS))
+        return concat([self.table(connection, statement_for(self.value_table(batch))) for batch in batches], columns)
 
 
 @dataclass
@@ -170,9 +180,9 @@ class Transaction:
     database: Database
     connection: Connection
 
-    def fetch_by_id(self, ids: Int64Array, statement_for: Callable[[IdTable], Statement]) -> pa.Table:
-        """See :meth:`Database.fetch_by_id`."""
-        return self.database.fetch_by_id(self.connection, ids, statement_for)
+    def fetch(self, values: Int64Array | Sequence[str], statement_for: Callable[[ValueTable], Statement]) -> pa.Table:
+        """See :meth:`Database.fetch`."""
+        return self.database.fetch(self.connection, values, statement_for)
 
     def table(self, statement: Statement) -> pa.Table:
         """See :meth:`Database.table`."""
@@ -186,7 +196,7 @@ class Transaction:
         table = TABLES[name]
         selected = select(*(table.c[column] for column in ("id", *columns))).where(true() if where is None else where)
 
-        def joined(ids: IdTable) -> Statement:
+        def joined(ids: ValueTable) -> Statement:
             return selected.select_from(ids.join(table, table.c.id == ids.c.value)).order_by(table.c.id)
 
         tables = []
@@ -197,7 +207,7 @@ class Transaction:
                 found = self.table(selected.where(table.c.id.between(first, last)).order_by(table.c.id))
                 tables.append(filter_rows(found, isin_sorted(to_numpy(found.column("id"), 0), batch)))
             else:
-                tables.append(self.fetch_by_id(batch, joined))
+                tables.append(self.fetch(batch, joined))
         return concat(tables, _schema_of(selected))
 
 
@@ -232,13 +242,7 @@ def _as_table(rows: Sequence[Sequence[Any]], columns: pa.Schema) -> pa.Table:
 
 
 def _schema_of(statement: Statement) -> pa.Schema:
-    return pa.schema([(column.key, _arrow_type(column.type)) for column in statement.selected_columns])
-
-
-def _arrow_type(sql_type: Any) -> pa.DataType:
-    if isinstance(sql_type, Integer):
-        return pa.int64()
-    return pa.binary() if isinstance(sql_type, LargeBinary) else pa.string()
+    return pa.schema([(column.key, arrow_type(column.type)) for column in statement.selected_columns])
 
 
 # What to do, by cause. A failed transaction was rolled back.
@@ -264,6 +268,8 @@ _SQLSTATE_ADVICE = {
     "53100": _FULL,
     "53300": _BUSY,
 }
+# A serialization failure and a deadlock.
+_CONFLICTS = ("40001", "40P01")
 
 
 @contextmanager
@@ -280,7 +286,24 @@ def database_errors(database: Database) -> Iterator[None]:
         if quotes_a_text:
             reason = "a text of the ledger is not UTF-8"
         message = f"the database in {shown_url(database.engine.url)} failed ({reason}); {_advice(error, cause)}"
-        raise LedgerError(message) from (None if quotes_a_text else error)
+        is_conflict = (getattr(cause, "sqlstate", "") or "") in _CONFLICTS
+        raise LedgerError(message, is_conflict=is_conflict) from (None if quotes_a_text else error)
+
+
+def with_retry(database: Database, work: Callable[[], T], attempts: int) -> T:
+    """Return the result of a transaction; it is tried again if the database reports a conflict with another one.
+
+    Raises:
+        LedgerError: the database failed.
+    """
+    for remaining in reversed(range(attempts)):
+        try:
+            with database_errors(database):
+                return work()
+        except LedgerError as error:
+            if not error.is_conflict or not remaining:
+                raise
+    raise ValueError("no attempt")
 
 
 def _is_undecodable(cause: BaseException) -> bool:

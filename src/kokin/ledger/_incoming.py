@@ -12,14 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import as_table, combine, int64_array, to_numpy
+from kokin._arrow.convert import as_table, int64_array, to_numpy
 from kokin._arrow.validate import validate_table
 from kokin.issues import InvalidInputError, Issue, Location, ReadResult
-from kokin.ledger._codec import encode_column, encode_data
+from kokin.ledger._codec import canonical_rows, encode_column
 from kokin.ledger._components import RECEIPT_COLUMNS
-from kokin.ledger._entry import EntryKind
-from kokin.ledger._schema import AMOUNT, RECORD_FIELDS
-from kokin.model import Receipt, Record
+from kokin.ledger._schema import RECORD_FIELDS, EntryKind
+from kokin.model import Receipt, ReceiptKind, Record
 from kokin.receipts import DeclaredTotal, ReceiptFile, Totals
 from kokin.reconcile import AgentReport, BankDeposit
 
@@ -60,9 +59,9 @@ def receipt_batch(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str 
     names = (source or _constant(table, "source"), _constant(table, "layout"))
     if isinstance(receipts, ReadResult) and isinstance(receipts.totals, Totals) and len(encoded):
         return ReceiptBatch(*names, _constant(table, "digest"), _encode_totals(receipts.totals), encoded)
-    amount = int(to_numpy(encoded.column(AMOUNT), 0).sum())
+    amount = int(to_numpy(encoded.column("amount"), 0).sum())
     counts = {"read": len(encoded), "accepted": len(encoded), "accepted_yen": amount}
-    return ReceiptBatch(*names, _constant(table, "digest") or digest_of("receipts", encoded), counts, encoded)
+    return ReceiptBatch(*names, _constant(table, "digest") or digest_of(encoded), counts, encoded)
 
 
 def _encode_totals(totals: Totals) -> dict[str, Any]:
@@ -85,7 +84,8 @@ def _encode(table: pa.Table) -> pa.Table:
     record_no = columns.get("record_no")
     if record_no is None or record_no.null_count == len(record_no):
         record_no = int64_array(np.arange(1, len(table) + 1))
-    encoded = pa.table({**columns, "record_no": record_no})
+    kind = pc.fill_null(columns.get("kind", pa.nulls(len(table), pa.string())), ReceiptKind.FINAL.value)
+    encoded = pa.table({**columns, "record_no": record_no, "kind": kind})
     if record_no.null_count:
         raise InvalidInputError([Issue("FIELD_MISSING", field="record_no")], "the receipts were rejected")
     numbers = to_numpy(record_no, 0)
@@ -99,17 +99,9 @@ def _encode(table: pa.Table) -> pa.Table:
     return encoded
 
 
-def digest_of(table: str, encoded: pa.Table) -> str:
+def digest_of(encoded: pa.Table) -> str:
     """Return the SHA-256 of encoded rows, for rows that come from no file: hexadecimal."""
-    columns = {name: combine(encoded.column(name)) for name in encoded.column_names}
-    amounts = columns.pop(AMOUNT)
-    return digest_of_rows(amounts, encode_data(table, columns))
-
-
-def digest_of_rows(amounts: pa.Array | pa.ChunkedArray, data: pa.Array | pa.ChunkedArray) -> str:
-    """Return the SHA-256 of the amounts and JSON objects of rows: hexadecimal."""
-    lines = pc.binary_join_element_wise(amounts.cast(pa.string()), data, " ")
-    return sha256("\n".join(lines.to_pylist()).encode()).hexdigest()
+    return sha256(b"\n".join(canonical_rows(encoded))).hexdigest()
 
 
 def _constant(table: pa.Table, name: str) -> str:
@@ -151,5 +143,5 @@ def settlement_batch(kind: EntryKind, records: Any, source: str) -> SettlementBa
     table = validate_table(as_table(records), SETTLEMENT_RECORDS[kind], place=partial(Location, source))
     names = [name for name in RECORD_FIELDS[kind.value].names if name in table.column_names]
     rows = pa.table({name: encode_column(table.column(name)) for name in names})
-    totals = {"given": len(rows), "yen": int(to_numpy(rows.column(AMOUNT), 0).sum())}
-    return SettlementBatch(sha256(f"{source}\n{digest_of(kind.value, rows)}".encode()).hexdigest(), totals, rows)
+    totals = {"given": len(rows), "yen": int(to_numpy(rows.column("amount"), 0).sum())}
+    return SettlementBatch(sha256(f"{source}\n{digest_of(rows)}".encode()).hexdigest(), totals, rows)

@@ -1,47 +1,44 @@
-"""The append-only journal: rows are chained by hashes, and each transaction ends with its entry.
+"""The journal: entries, their seals, and the chain of hashes over the rows that they add.
 
-    hash(row) = SHA-256(hash of the previous row of the table, 32 bytes | bytes of the row)
+    hash(row) = SHA-256(hash of the previous row of the table, 32 bytes | canonical JSON of the row)
+    hash(seal) = SHA-256(hash of the previous seal, 32 bytes | canonical JSON of the entry | canonical JSON of the seal)
 
-The bytes of a row are its values without the hash, in the order of the table's columns, in UTF-8, separated by 1F,
-with 1E for null; a hash among them is hexadecimal. No stored text contains either character, so different rows have
-different bytes. An entry has the last row and hash of every table, so its own hash covers everything before it.
+The JSON of a row has the values that are not null, by name (:func:`kokin.ledger._codec.canonical_rows`), so that a new
+column does not change the hash of an older row. A seal has the last row and hash of every table, so its own hash covers
+everything before it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, Select, select
 
 import kokin
-from kokin._arrow.convert import Int64Array, combine, int64_array, text_buffers
-from kokin.issues import InvalidInputError, Issue
-from kokin.ledger import _match_index
-from kokin.ledger._codec import control_characters, encode_data
-from kokin.ledger._database import BATCH_ROWS, Database, HashedRows, Transaction
+from kokin._arrow.convert import Int64Array, combine, int64_array
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.ledger._codec import canonical_rows, reject_control_characters
+from kokin.ledger._database import BATCH_ROWS, Database, LedgerError, Transaction
 from kokin.ledger._schema import (
-    AMOUNT,
-    APPEND_ONLY_TABLES,
     DETAIL_TABLES,
-    INDEX_KINDS,
+    KEY_KINDS,
     RECORD_FIELDS,
-    TABLES,
-    pair_count_column,
+    SCHEMA_VERSION,
+    EntryKind,
+    entries,
+    seals,
+    stored_columns,
 )
 
-_ENTRIES = TABLES["entries"]
-
-#: The hash before the first row of a table.
+#: The hash before the first row of a table, and before the first seal.
 GENESIS_HASH = bytes(32)
-
-_SEPARATOR, _NULL = "\x1f", "\x1e"
 
 # An effective time may be so far ahead of the ledger's clock.
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -49,39 +46,122 @@ _CLOCK_SKEW = timedelta(minutes=5)
 # Rows that are hashed per batch of an insert.
 _HASHED_ROWS = 1 << 14
 
-
-def row_bytes(table: pa.Table, columns: pa.Schema) -> list[bytes]:
-    """Return the bytes of each row that are hashed; a missing column is null.
-
-    ``body`` is the last value and may contain anything; the values before it must not contain the separators.
-
-    Raises:
-        InvalidInputError: a text contains a separator.
-    """
-    values = []
-    for field in columns:
-        if field.name == "hash":
-            continue
-        if field.name not in table.column_names:
-            values.append(pa.scalar(None, pa.string()))
-            continue
-        column = combine(table.column(field.name))
-        if field.type == pa.string() and field.name != "body" and _has_separators(column):
-            raise control_characters(field.name)
-        values.append(to_hex(column) if field.type == pa.binary() else column.cast(pa.string()))
-    joined = pc.binary_join_element_wise(*values, _SEPARATOR, null_handling="replace", null_replacement=_NULL)
-    rows: list[bytes] = combine(joined).cast(pa.binary()).to_pylist()
-    return rows
+# Match keys are collected, sorted and inserted at once: in the order of the index, insertion is many times faster.
+_MAX_PENDING_KEYS = 1 << 25
 
 
-def _has_separators(texts: pa.Array) -> bool:
-    _, letters = text_buffers(texts)
-    return bool((np.right_shift(letters, 1) == ord(_NULL) >> 1).any())  # 1E and 1F
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction of the ledger: actor, times, reason, source and version of Kokin."""
+
+    id: int
+    kind: EntryKind
+    at: datetime
+    """The effective time, by the clock of the ledger or as the caller passed it."""
+    recorded_at: datetime
+    """The time of the transaction, by the clock of the database."""
+    recorded_by: str
+    """The user of the database; for SQLite the user of the system."""
+    actor: str
+    """Who wrote it, according to the caller."""
+    reason: str
+    version: str
+    """The version of Kokin, whose rule of matching applied."""
+    source: str
+    """The name of the file."""
+    layout: str
+    digest: str
+    """SHA-256 of the file."""
+    reverses: int | None
+    """The entry that a reversal reverses."""
+    reverses_posting: int | None
+    """The posting that a reversal reverses."""
+    totals: Mapping[str, Any]
+    """The totals of a file or of a load of bills; the policy."""
+    hash: str
+    """Covers this entry and everything before it; hexadecimal."""
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """Return the entry of a row of :func:`entry_rows`.
+
+        Raises:
+            LedgerError: a value of the row is invalid.
+        """
+        try:
+            return cls(
+                id=row["id"],
+                kind=EntryKind(row["kind"]),
+                at=datetime.fromisoformat(row["effective_at"]),
+                recorded_at=datetime.fromisoformat(row["recorded_at"]),
+                version=row["kokin_version"],
+                **{name: row[name] or "" for name in ("recorded_by", "actor", "reason", "source", "layout", "digest")},
+                reverses=row["reverses_entry_id"],
+                reverses_posting=row["reverses_posting_id"],
+                totals=dict(json.loads(row["totals"])),
+                hash=row["hash"].hex(),
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            issue = Issue("LEDGER_ROW_CHANGED", location=Location("entries", row["id"]))
+            raise LedgerError("an entry cannot be read; run `kokin ledger verify`", [issue]) from error
 
 
-def to_hex(values: pa.Array) -> pa.Array:
-    """Return bytes as hexadecimal text; null stays null."""
-    return pa.array([None if value is None else value.hex() for value in values.to_pylist()], pa.string())
+def entry_rows() -> Select[Any]:
+    """Return the query of entries with their seals."""
+    sealed = [column for column in seals.c if column.name != "entry_id"]
+    return select(entries, *sealed).select_from(entries.join(seals, seals.c.entry_id == entries.c.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The records that a file has in common with another file of the ledger."""
+
+    entry: int
+    """The entry of the other file."""
+    source: str
+    """The name of the other file."""
+    digest: str
+    """The SHA-256 of the other file."""
+    repeated: int
+    """The number of records of the new file whose payments the other file reports too."""
+    records: int
+    """The number of all records of the new file."""
+
+    @property
+    def text(self) -> str:
+        """Counts and other file, for a message."""
+        return f"{self.repeated} of {self.records} in {self.source or self.digest} (entry {self.entry})"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryResult:
+    """The result of writing an entry."""
+
+    entry: Entry
+    inserted: bool
+    """False: this file is already posted, by ``entry``; nothing was written."""
+    outcomes: Mapping[str, Mapping[str, int]]
+    """``count`` and ``amount`` (yen) of each outcome of the file's own receipts."""
+    rematched: int
+    """The number of earlier receipts whose outcome has changed."""
+    overlaps: tuple[Overlap, ...] = ()
+    """The other files that report payments of this file, by entry."""
+    reused_keys: Mapping[str, int] = field(default_factory=dict)
+    """The number of the file's records with a ``provider_key`` that another payment has too, by key."""
+
+    @property
+    def issues(self) -> list[Issue]:
+        """The warnings FILE_OVERLAPS, one per other file, and KEY_REUSED, one per key."""
+        location = Location(self.entry.source)
+        overlaps = [
+            Issue("FILE_OVERLAPS", field="records", expected="in no other file", found=overlap.text, location=location)
+            for overlap in self.overlaps
+        ]
+        reused = [f"{count} records: {key}" for key, count in sorted(self.reused_keys.items())]
+        return overlaps + [
+            Issue("KEY_REUSED", field="provider_key", expected="one payment", found=text, location=location)
+            for text in reused
+        ]
 
 
 def chain_hashes(previous: bytes, rows: list[bytes]) -> list[bytes]:
@@ -89,8 +169,40 @@ def chain_hashes(previous: bytes, rows: list[bytes]) -> list[bytes]:
     return [previous := sha256(previous + row).digest() for row in rows]
 
 
+def seal_hash(previous: bytes, entry: Mapping[str, Any], seal: Mapping[str, Any]) -> bytes:
+    """Return the hash of a seal from its row and that of its entry; see :func:`canonical_rows` for the JSON."""
+    return sha256(previous + _canonical(entry, "entries") + _canonical(seal, "seals")).digest()
+
+
+def _canonical(row: Mapping[str, Any], table: str) -> bytes:
+    columns = stored_columns(table)
+    return canonical_rows(pa.Table.from_pylist([{name: row.get(name) for name in columns.names}], columns))[0]
+
+
+@dataclass(frozen=True)
+class TableEnd:
+    """The last row of a table: its id, 0 for an empty table, and its hash."""
+
+    id: int = 0
+    hash: bytes = GENESIS_HASH
+
+
+def table_ends(last_rows: str) -> dict[str, TableEnd]:
+    """Return the last row of every table from ``seals.last_rows``; a table that it lacks was empty.
+
+    Raises:
+        ValueError, TypeError: not such a text.
+    """
+    stored = json.loads(last_rows)
+    ends = {name: TableEnd(int(last), bytes.fromhex(digest)) for name, (last, digest) in stored.items()}
+    return {**dict.fromkeys(DETAIL_TABLES, TableEnd()), **ends}
+
+
 class EntryWriter(Transaction):
-    """Writes one entry and its rows, inside the transaction of the only writer."""
+    """Writes one entry, its rows and its seal, inside the transaction of the only writer.
+
+    :meth:`begin` writes the entry; then rows and match keys are added; :meth:`commit` writes the seal.
+    """
 
     def __init__(
         self, database: Database, connection: Connection, progress: Callable[[int], None] | None = None
@@ -102,89 +214,119 @@ class EntryWriter(Transaction):
         #: The id of the entry.
         self.entry: int = last["id"] + 1 if last else 1
         self._previous_hash = last["hash"] if last else GENESIS_HASH
-        self._previous_at = last["at"] if last else ""
-        #: The id of the last row of each table, and its hash.
-        self.last: dict[str, int] = {name: last[name] if last else 0 for name in DETAIL_TABLES}
-        self._hashes = {name: last[f"{name}_hash"] if last and last[name] else GENESIS_HASH for name in DETAIL_TABLES}
+        self._previous_at = last["effective_at"] if last else ""
+        self._ends = table_ends(last["last_rows"] if last else "{}")
         #: The id of the last row of each table before this entry.
-        self.before = dict(self.last)
-        #: The number of pairs of each kind in the match index, according to the entries.
-        self._pair_counts = {kind: (last[pair_count_column(kind)] or 0) if last else 0 for kind in INDEX_KINDS}
-        self._pending_pairs: dict[str, list[_match_index.Pairs]] = {kind: [] for kind in INDEX_KINDS}
+        self.before = {name: end.id for name, end in self._ends.items()}
+        #: The number of match keys of each kind, according to the seals.
+        self._key_counts = {**dict.fromkeys(KEY_KINDS, 0), **json.loads(last["key_counts"] if last else "{}")}
+        self._pending_keys: dict[str, list[tuple[Int64Array, Int64Array]]] = {kind: [] for kind in KEY_KINDS}
+        self._entry_row: dict[str, Any] = {}
+
+    def begin(self, kind: EntryKind, now: datetime, at: datetime | None = None, *, actor: str, **columns: Any) -> None:
+        """Write the entry.
+
+        Args:
+            kind: its kind.
+            now: the time of the clock; if it is earlier than the last entry's time, that time is written.
+            at: the effective time, if another than that of the clock.
+            actor: who writes it.
+            columns: the other columns of the entry; an empty text is null.
+
+        Raises:
+            InvalidInputError: no actor; a text with a control character; ``at`` has no zone, is earlier than the last
+                entry's, or in the future.
+        """
+        if not actor.strip():
+            raise InvalidInputError([Issue("FIELD_MISSING", field="actor")], "nothing was written")
+        columns = {"actor": actor, **columns}
+        for name, value in columns.items():
+            if isinstance(value, str):
+                reject_control_characters(name, pa.array([value.replace("\n", "\0")]))
+        recorded_at, recorded_by = self.database.identity(self.connection)
+        self._entry_row = {
+            "id": self.entry,
+            "kind": kind.value,
+            "recorded_at": recorded_at,
+            "recorded_by": recorded_by,
+            "effective_at": self._entry_time(now, at),
+            "kokin_version": kokin.__version__,
+            "schema_version": SCHEMA_VERSION,
+            **{name: value or None for name, value in columns.items()},
+            "reason": columns.get("reason") or "",
+        }
+        self.connection.execute(entries.insert(), self._entry_row)
 
     def add_rows(self, table: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> Int64Array:
-        """Insert rows of encoded columns and return their ids; omitted columns are null."""
+        """Insert rows of encoded columns and return their ids; omitted columns are null.
+
+        Raises:
+            InvalidInputError: a text contains a control character.
+        """
         rows = pa.table(dict(columns))
-        first = self.last[table] + 1
+        for name, column in zip(rows.column_names, rows.columns, strict=True):
+            if column.type == pa.string():
+                reject_control_characters(name, combine(column))
+        first = self._ends[table].id + 1
         ids = np.arange(first, first + len(rows))
         self.database.insert(self.connection, table, self._hashed(table, rows, ids))
-        self.last[table] += len(rows)
         return ids
 
-    def _hashed(self, table: str, rows: pa.Table, ids: Int64Array) -> Iterator[HashedRows]:
+    def _hashed(self, table: str, rows: pa.Table, ids: Int64Array) -> Iterator[pa.Table]:
         """Yield rows with their ids, the entry and their hashes, in batches."""
         for start in range(0, len(rows), _HASHED_ROWS):
             batch = rows.slice(start, _HASHED_ROWS)
-            columns = {
-                "id": int64_array(ids[start : start + len(batch)]),
-                "entry": int64_array(np.full(len(batch), self.entry)),
-                **{name: batch.column(name) for name in batch.column_names},
-            }
-            full_rows = pa.table(columns)
-            hashes = chain_hashes(self._hashes[table], row_bytes(full_rows, APPEND_ONLY_TABLES[table]))
-            self._hashes[table] = hashes[-1]
-            yield full_rows, hashes
+            batch_ids = ids[start : start + len(batch)]
+            batch = batch.add_column(0, "entry_id", int64_array(np.full(len(batch), self.entry)))
+            batch = batch.add_column(0, "id", int64_array(batch_ids))
+            hashes = chain_hashes(self._ends[table].hash, canonical_rows(batch))
+            self._ends[table] = TableEnd(int(batch_ids[-1]), hashes[-1])
+            yield batch.append_column("hash", pa.array(hashes, pa.binary()))
 
     def add_records(self, table: str, records: pa.Table) -> Int64Array:
-        """Insert encoded records, with their fields as a JSON object, and return their ids."""
+        """Insert encoded records and return their ids; columns that are no fields of them are left out."""
         ids = [np.empty(0, np.int64)]
-        fields = RECORD_FIELDS[table].names
+        records = records.select([name for name in records.column_names if name in RECORD_FIELDS[table].names])
         for start in range(0, len(records), BATCH_ROWS):
             batch = records.slice(start, BATCH_ROWS)
-            columns = {name: combine(batch.column(name)) for name in batch.column_names if name in fields}
-            amount = columns.pop(AMOUNT)
-            ids.append(self.add_rows(table, {AMOUNT: amount, "body": encode_data(table, columns)}))
+            ids.append(self.add_rows(table, dict(zip(batch.column_names, batch.columns, strict=True))))
         return np.concatenate(ids)
 
-    def add_pairs(self, kind: str, keys: Int64Array, rows: Int64Array) -> None:
-        """Add pairs to the match index; they are found after :meth:`flush_pairs`."""
-        self._pending_pairs[kind].append((keys, rows))
-        if sum(len(keys) for keys, _ in self._pending_pairs[kind]) > _match_index.MAX_PAIRS:
-            self._flush(kind)
+    def add_keys(self, kind: str, keys: Int64Array, rows: Int64Array) -> None:
+        """Add match keys of rows; they are found after :meth:`flush_keys`."""
+        self._pending_keys[kind].append((keys, rows))
+        if sum(len(keys) for keys, _ in self._pending_keys[kind]) > _MAX_PENDING_KEYS:
+            self.flush_keys()
 
-    def flush_pairs(self) -> None:
-        """Write the pairs that have been added."""
-        for kind in INDEX_KINDS:
-            self._flush(kind)
+    def flush_keys(self) -> None:
+        """Insert the match keys that have been added, each pair of key and row once."""
+        for kind, pending in self._pending_keys.items():
+            if not pending:
+                continue
+            keys, rows = (np.concatenate(side) for side in zip(*pending, strict=True))
+            pending.clear()
+            order = np.lexsort((rows, keys))
+            keys, rows = keys[order], rows[order]
+            is_first = np.ones(len(keys), np.bool_)
+            is_first[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
+            keys, rows = keys[is_first], rows[is_first]
+            self._key_counts[kind] += len(keys)
+            self.database.insert(self.connection, "match_keys", _key_batches(KEY_KINDS[kind], keys, rows))
 
-    def _flush(self, kind: str) -> None:
-        pending, self._pending_pairs[kind] = self._pending_pairs[kind], []
-        if pending:
-            self._pair_counts[kind] += _match_index.add_pairs(self, kind, *_match_index.concat_pairs(pending))
-
-    def commit_entry(self, kind: str, now: datetime, at: datetime | None = None, **columns: Any) -> None:
-        """Write the pairs, then the entry with the last row and hash of every table.
-
-        Args:
-            kind: an :class:`~kokin.ledger.EntryKind`.
-            now: the time of the clock; if it is earlier than the last entry's time, that time is written.
-            at: the effective time, if another than that of the clock.
-            columns: the other columns of the entry; a mapping is stored as JSON.
-
-        Raises:
-            InvalidInputError: ``at`` has no zone, is earlier than the last entry's, or in the future.
-        """
-        self.flush_pairs()
-        values: dict[str, Any] = {"id": self.entry, "kind": kind, "at": self._entry_time(now, at)}
-        values["version"] = kokin.__version__
-        values |= {name: _as_json(value) if isinstance(value, Mapping) else value for name, value in columns.items()}
-        for name in DETAIL_TABLES:
-            values |= {name: self.last[name], f"{name}_hash": self._hashes[name]}
-        values |= {pair_count_column(kind): count for kind, count in self._pair_counts.items()}
-        schema = APPEND_ONLY_TABLES["entries"]
-        row = pa.Table.from_pylist([values], pa.schema([schema.field(name) for name in values]))
-        values["hash"] = chain_hashes(self._previous_hash, row_bytes(row, schema))[0]
-        self.connection.execute(_ENTRIES.insert(), values)
+    def commit(self, totals: Mapping[str, Any] | None = None) -> Entry:
+        """Write the remaining match keys, then the seal with totals and the last row and hash of every table."""
+        self.flush_keys()
+        seal = {
+            "entry_id": self.entry,
+            "totals": _as_json(totals or {}),
+            "last_rows": _as_json({name: [end.id, end.hash.hex()] for name, end in self._ends.items() if end.id}),
+            "key_counts": _as_json(self._key_counts),
+        }
+        seal["hash"] = seal_hash(self._previous_hash, self._entry_row, seal)
+        self.connection.execute(seals.insert(), seal)
+        row = last_entry(self.connection)
+        assert row is not None
+        return Entry.of(row)
 
     def _entry_time(self, now: datetime, at: datetime | None) -> str:
         """Return the time of the entry, never earlier than that of the last one."""
@@ -202,15 +344,22 @@ class EntryWriter(Transaction):
         return timestamp
 
 
+def _key_batches(kind: int, keys: Int64Array, rows: Int64Array) -> Iterator[pa.Table]:
+    for start in range(0, len(keys), BATCH_ROWS):
+        batch = slice(start, start + BATCH_ROWS)
+        columns = {"key": int64_array(keys[batch]), "row_id": int64_array(rows[batch])}
+        yield pa.table({"kind": int64_array(np.full(len(keys[batch]), kind)), **columns})
+
+
 def last_entry(connection: Connection) -> RowMapping | None:
-    """Return the row of the last entry; None in a ledger without one."""
-    return connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.id.desc()).limit(1)).mappings().first()
+    """Return the row of the last entry with its seal; None in a ledger without one."""
+    return connection.execute(entry_rows().order_by(entries.c.id.desc()).limit(1)).mappings().first()
 
 
 def last_row(transaction: Transaction, table: str) -> int:
     """Return the id of the last row of a table."""
     last = last_entry(transaction.connection)
-    return int(last[table]) if last else 0
+    return table_ends(last["last_rows"])[table].id if last else 0
 
 
 def is_id(number: int) -> bool:
@@ -222,8 +371,8 @@ def rows_of_entry(transaction: Transaction, table: str, entry: int) -> Int64Arra
     """Return the ids of the rows that an entry added to a table; none for an unknown entry."""
     if not is_id(entry):
         return np.empty(0, np.int64)
-    ends = select(_ENTRIES.c.id, _ENTRIES.c[table]).where(_ENTRIES.c.id.in_((entry - 1, entry)))
-    last = {row[0]: row[1] for row in transaction.connection.execute(ends)}
+    statement = select(seals.c.entry_id, seals.c.last_rows).where(seals.c.entry_id.in_((entry - 1, entry)))
+    last = {row[0]: table_ends(row[1])[table].id for row in transaction.connection.execute(statement)}
     return np.arange(last.get(entry - 1, 0) + 1, last.get(entry, last.get(entry - 1, 0)) + 1)
 
 

@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import inspect, make_url, select
+from sqlalchemy import inspect
 from sqlalchemy.engine import URL
 
-from kokin._arrow.convert import int64_array
+from kokin._arrow.convert import Int64Array, int64_array
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
-from kokin.ledger._components import NewReceipts, receipts_with_posting
-from kokin.ledger._database import Database, LedgerError, LedgerExistsError, Transaction, database_errors, shown_url
-from kokin.ledger._entry import Entry, EntryKind, EntryResult
+from kokin.ledger._components import RECEIPT_COLUMNS, NewReceipts, receipt_keys, receipts_with_posting, require_complete
+from kokin.ledger._database import (
+    Database,
+    LedgerError,
+    LedgerExistsError,
+    Transaction,
+    database_errors,
+    login_name,
+    shown_url,
+    with_retry,
+)
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
     digest_of,
-    digest_of_rows,
     receipt_batch,
     settlement_batch,
 )
-from kokin.ledger._journal import EntryWriter, last_entry, rows_of_entry
-from kokin.ledger._keys import receipt_keys
-from kokin.ledger._load_bills import BillLoader, bill_chunks
-from kokin.ledger._match_index import rebuild, require_complete
-from kokin.ledger._queries import BillHistory
+from kokin.ledger._journal import Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
+from kokin.ledger._load_bills import BillLoader, bill_chunks, restate_bills
+from kokin.ledger._migrations import connected, create_schema, database_url, require_file, require_version
+from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._rematch import ReversalEffect, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
-from kokin.ledger._schema import AMOUNT, SCHEMA_VERSION, TABLES
+from kokin.ledger._schema import EntryKind
 from kokin.ledger._verify import Verification, verify
 from kokin.receipts import ReceiptFile, Totals
-from kokin.reconcile import Policy
+from kokin.reconcile import Control, Policy
 
-_ENTRIES = TABLES["entries"]
+T = TypeVar("T")
+
+#: How long a writer waits for another, in seconds.
+LOCK_TIMEOUT_S = 600.0
+
+# How often a transaction is tried if the database reports a conflict with another one.
+_ATTEMPTS = 3
+
+_NO_IDS = np.empty(0, np.int64)
 
 
 def _now() -> datetime:
@@ -54,57 +66,75 @@ class Ledger:
     """
 
     def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime]) -> None:
-        self._database, self.policy, self._clock = database, policy, clock
+        self._database, self._clock = database, clock
+        #: The policy in force when the ledger was opened, or set since.
+        self.policy = policy
 
     @classmethod
     def create(
         cls,
-        url: str | URL,
+        url: str | URL | Path,
         *,
         policy: Policy | None = None,
         actor: str = "",
         clock: Callable[[], datetime] = _now,
+        lock_timeout: float = LOCK_TIMEOUT_S,
     ) -> Self:
         """Create a ledger in a database without one, and open it.
 
         Args:
-            url: ``sqlite:///city.db`` or ``postgresql://user@host/database``.
-            policy: the choices of the authority. ``pair_by``, which decides on outcomes, is stored with the ledger and
-                cannot be changed later.
-            actor: who creates it.
+            url: ``sqlite:///city.db`` or ``postgresql://user@host/database``; a text without ``://`` is the path of an
+                SQLite file.
+            policy: the choices of the authority, stored in the first entry; see :meth:`set_policy`.
+            actor: who creates it; by default the login name.
             clock: returns the current time, with a zone.
+            lock_timeout: how long a writer waits for another, in seconds.
 
         Raises:
             LedgerExistsError: the database has a ledger already.
             LedgerError: the database cannot be reached or written.
         """
-        return cls._connected(url, clock, lambda database: _create(database, policy or Policy(), clock, actor))
+
+        def create(database: Database) -> Policy:
+            return _create(database, policy or Policy(), clock, actor or login_name())
+
+        return cls._connected(url, clock, lock_timeout, create)
 
     @classmethod
-    def open(cls, url: str | URL, *, policy: Policy | None = None, clock: Callable[[], datetime] = _now) -> Self:
+    def open(
+        cls,
+        url: str | URL | Path,
+        *,
+        policy: Policy | None = None,
+        clock: Callable[[], datetime] = _now,
+        lock_timeout: float = LOCK_TIMEOUT_S,
+    ) -> Self:
         """Open an existing ledger.
 
         Args:
-            url: ``sqlite:///city.db`` or ``postgresql://user@host/database``.
-            policy: the choices of the authority; ``pair_by`` must be the ledger's. By default the ledger's own.
+            url: ``sqlite:///city.db`` or ``postgresql://user@host/database``; a text without ``://`` is the path of an
+                SQLite file.
+            policy: the policy that the caller expects to be in force; by default any.
             clock: returns the current time, with a zone.
+            lock_timeout: how long a writer waits for another, in seconds.
 
         Raises:
             LedgerError: there is no ledger, it has another schema version, or the database cannot be reached.
-            InvalidInputError: the policy is not the ledger's.
+            InvalidInputError: another policy is in force.
         """
-        _require_file(make_url(url))
-        return cls._connected(url, clock, lambda database: _open(database, policy))
+        require_file(database_url(url))
+        return cls._connected(url, clock, lock_timeout, lambda database: _open(database, policy))
 
     @classmethod
-    def _connected(cls, url: str | URL, clock: Callable[[], datetime], policy_of: Callable[[Database], Policy]) -> Self:
-        database = _database_for(make_url(url))
-        try:
-            with database_errors(database):
-                return cls(database, policy_of(database), clock)
-        except BaseException:
-            database.engine.dispose()
-            raise
+    def _connected(
+        cls,
+        url: str | URL | Path,
+        clock: Callable[[], datetime],
+        lock_timeout: float,
+        policy_of: Callable[[Database], Policy],
+    ) -> Self:
+        with connected(url, lock_timeout) as database:
+            return cls(database, policy_of(database), clock)
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -143,14 +173,18 @@ class Ledger:
         Raises:
             InvalidInputError: a bill is invalid or a duplicate, or a covered obligation is unknown; nothing was added.
         """
-        with self._writing(progress) as writer:
-            loader = BillLoader(writer, self.policy)
+
+        def load(writer: EntryWriter) -> EntryResult:
+            writer.begin(EntryKind.BILLS, self._clock(), at, actor=actor, reason=reason, source=source)
+            loader = BillLoader(writer)
             for chunk in bill_chunks(bills):
                 loader.add(chunk)
-            rematched = loader.finish()
+            rematched = rematch(writer, self.policy, loader.finish()).rematched
             totals = {name: getattr(loader, name) for name in ("given", "new", "changed", "unchanged")}
-            entry = self._commit(writer, EntryKind.BILLS, at, actor, reason=reason, source=source, totals=totals)
-            return EntryResult(entry, True, {}, rematched)
+            return EntryResult(writer.commit(totals), True, {}, rematched)
+
+        # A generator of tables can be read once only.
+        return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
 
     def post(
         self,
@@ -182,29 +216,34 @@ class Ledger:
             InvalidInputError: not a table of receipts, or the ledger has another part of the same file.
         """
         file = receipt_batch(receipts, source)
-        with self._writing(progress) as writer:
-            posted = find_posted_file(writer, EntryKind.RECEIPT_FILE, file.digest)
-            if posted:
-                _require_same_records(writer, posted, file)
-                return EntryResult(posted, False, {}, 0)
-            ids = writer.add_records("receipts", file.receipts)
-            rows = file.receipts.append_column("id", int64_array(ids))
-            rows = rows.append_column("entry", int64_array(np.full(len(ids), writer.entry)))
-            rows = rows.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
-            keys, key_rows = receipt_keys(rows)
-            writer.add_pairs("receipts", keys, ids[key_rows])
-            writer.flush_pairs()
-            try:
-                result = rematch(writer, self.policy, keys, NewReceipts(rows, keys, key_rows) if len(rows) else None)
-            except InvalidInputError as error:
-                # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
-                issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
-                raise InvalidInputError(issues, "nothing was posted") from error
-            about = {"source": file.source, "layout": file.layout, "digest": file.digest, "totals": file.totals}
-            entry = self._commit(writer, EntryKind.RECEIPT_FILE, at, actor, reason=reason, **about)
-            outcomes = _queries.posted_outcomes(writer, writer.entry)
-            overlaps = _queries.overlaps(writer, result.repeated, len(rows))
-            return EntryResult(entry, True, outcomes, result.rematched, overlaps, result.reused)
+        return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+    def _post(
+        self, writer: EntryWriter, file: ReceiptBatch, actor: str, reason: str, at: datetime | None
+    ) -> EntryResult:
+        posted, deliveries = find_posted_file(writer, EntryKind.RECEIPT_FILE, file.digest)
+        if posted:
+            _require_same_records(writer, posted, file)
+            return EntryResult(posted, False, {}, 0)
+        about = {"source": file.source, "layout": file.layout, "digest": file.digest, "delivery": deliveries + 1}
+        writer.begin(EntryKind.RECEIPT_FILE, self._clock(), at, actor=actor, reason=reason, **about)
+        ids = writer.add_records("receipts", file.receipts)
+        rows = file.receipts.append_column("id", int64_array(ids))
+        rows = rows.append_column("entry_id", int64_array(np.full(len(ids), writer.entry)))
+        rows = rows.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
+        keys, key_rows = receipt_keys(rows)
+        writer.add_keys("receipts", keys, ids[key_rows])
+        writer.flush_keys()
+        try:
+            result = rematch(writer, self.policy, keys, NewReceipts(rows, keys, key_rows) if len(rows) else None)
+        except InvalidInputError as error:
+            # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
+            issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
+            raise InvalidInputError(issues, "nothing was posted") from error
+        entry = writer.commit(file.totals)
+        outcomes = _queries.posted_outcomes(writer, entry.id)
+        overlaps = _queries.overlaps(writer, result.repeated, len(rows))
+        return EntryResult(entry, True, outcomes, result.rematched, overlaps, result.reused)
 
     def add_deposits(
         self, deposits: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
@@ -245,19 +284,50 @@ class Ledger:
         self, kind: EntryKind, records: Any, actor: str, source: str, reason: str, at: datetime | None
     ) -> EntryResult:
         batch = settlement_batch(kind, records, source)
-        with self._writing() as writer:
-            posted = find_posted_file(writer, kind, batch.digest)
+
+        def add(writer: EntryWriter) -> EntryResult:
+            posted, deliveries = find_posted_file(writer, kind, batch.digest)
             if posted:
                 return EntryResult(posted, False, {}, 0)
+            about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
+            writer.begin(kind, self._clock(), at, actor=actor, reason=reason, **about)
             writer.add_records(kind.value, batch.rows)
-            about = {"source": source, "digest": batch.digest, "totals": batch.totals}
-            return EntryResult(self._commit(writer, kind, at, actor, reason=reason, **about), True, {}, 0)
+            return EntryResult(writer.commit(batch.totals), True, {}, 0)
+
+        return self._write(add)
+
+    def set_policy(self, policy: Policy, *, actor: str, reason: str = "", at: datetime | None = None) -> EntryResult:
+        """Store another policy, in force from this entry on; earlier reports keep the earlier one.
+
+        Args:
+            policy: all choices of the authority. ``pair_by`` decides on outcomes: it can be changed only before the
+                first file is posted.
+            actor: who sets it.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: ``pair_by`` differs from that of posted files; nothing was written.
+        """
+
+        def write(writer: EntryWriter) -> EntryResult:
+            current = _queries.policy(writer, None)
+            if policy == current:
+                return EntryResult(_queries.policy_entry(writer, None), False, {}, 0)
+            if policy.pair_by != current.pair_by and writer.before["receipts"]:
+                raise _policy_differs(Policy(pair_by=current.pair_by), Policy(pair_by=policy.pair_by))
+            writer.begin(EntryKind.POLICY, self._clock(), at, actor=actor, reason=reason)
+            return EntryResult(writer.commit({"policy": policy.model_dump(mode="json")}), True, {}, 0)
+
+        result = self._write(write)
+        self.policy = policy
+        return result
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
-        """Reverse an entry: a file, deposits, agent reports, or a reversal, whose receipts are then restored.
+        """Reverse an entry: a file, a load of bills, deposits, agent reports, or a reversal, which restores its target.
 
-        Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it, and the receipts
-        that it affects are matched again.
+        Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
+        load gets a version with its earlier fields, or one that withdraws it. Affected receipts are matched again.
 
         Args:
             entry: its id.
@@ -266,10 +336,17 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            InvalidInputError: no reason, an unknown entry, one that is already reversed or cannot be reversed, or a
-                file that has been posted by another entry since.
+            InvalidInputError: no reason, an unknown entry, one that is already reversed or cannot be reversed, a file
+                that has been posted by another entry since, or a load whose obligations a remaining bill covers.
         """
-        return self._reverse(lambda writer: reversal_of_entry(writer, entry), reason, actor, at, reverses=entry)
+
+        def reverse(writer: EntryWriter) -> EntryResult:
+            target = reversal_of_entry(writer, entry)
+            self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
+            keys = restate_bills(writer, target.load, target.reversed_ids) if target.load else _NO_IDS
+            return self._finish_reversal(writer, target.effect, keys)
+
+        return self._write(reverse)
 
     def reverse_posting(self, posting: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse one posting: a payment that was dishonoured (証券の不渡り).
@@ -283,37 +360,35 @@ class Ledger:
         Raises:
             InvalidInputError: no reason, an unknown posting, or one that a later posting has replaced.
         """
-        return self._reverse(
-            lambda writer: reversal_of_posting(writer, posting), reason, actor, at, reverses_posting=posting
-        )
 
-    def _reverse(
-        self,
-        effect_of: Callable[[EntryWriter], ReversalEffect],
-        reason: str,
-        actor: str,
-        at: datetime | None,
-        **target: int,
-    ) -> EntryResult:
+        def reverse(writer: EntryWriter) -> EntryResult:
+            effect = reversal_of_posting(writer, posting)
+            self._begin_reversal(writer, reason, actor, at, reverses_posting_id=posting)
+            return self._finish_reversal(writer, effect, _NO_IDS)
+
+        return self._write(reverse)
+
+    def _begin_reversal(self, writer: EntryWriter, reason: str, actor: str, at: datetime | None, **target: int) -> None:
         if not reason.strip():
             raise InvalidInputError([Issue("FIELD_MISSING", field="reason")], "nothing was reversed")
-        with self._writing() as writer:
-            effect = effect_of(writer)
-            receipts = receipts_with_posting(writer, np.concatenate([effect.reversed, effect.restored]))
-            result = rematch(writer, self.policy, receipt_keys(receipts)[0], effect=effect)
-            entry = self._commit(writer, EntryKind.REVERSAL, at, actor, reason=reason, **target)
-            return EntryResult(entry, True, {}, result.rematched)
+        writer.begin(EntryKind.REVERSAL, self._clock(), at, actor=actor, reason=reason, **target)
+
+    def _finish_reversal(self, writer: EntryWriter, effect: ReversalEffect, keys: Int64Array) -> EntryResult:
+        """Match the components of reversed and restored receipts and of some keys again, and write the seal."""
+        receipts = receipts_with_posting(writer, np.concatenate([effect.reversed, effect.restored]))
+        keys = np.concatenate([receipt_keys(receipts)[0], keys])
+        result = rematch(writer, self.policy, keys, effect=effect)
+        return EntryResult(writer.commit(), True, {}, result.rematched)
 
     def balances(self, as_of: date | datetime | None = None) -> pa.Table:
-        """Return the balance of every bill: ``bill_id, amount, paid, residual, status`` (yen), by ``bill_id``.
+        """Return ``bill_id, payee_code, amount, paid, residual, status`` of every bill, by ``bill_id``; yen.
 
         They follow from the current bills and the active receipts, by the rule of this version of Kokin.
 
         Args:
             as_of: a time, or the end of a day in Japan; by default now.
         """
-        with self._reading() as transaction:
-            return _queries.balances(transaction, as_of, self.policy)
+        return self._read(lambda transaction: _queries.balances(transaction, as_of, self.policy))
 
     def outcomes(self, entry: int | None = None) -> pa.Table:
         """Return the outcome of each active receipt, of one file's entry or of all.
@@ -321,22 +396,18 @@ class Ledger:
         A row per receipt, by source, digest and record_no, with the columns of
         :attr:`kokin.reconcile.Reconciliation.outcomes`.
         """
-        with self._reading() as transaction:
-            require_complete(transaction, last_entry(transaction.connection))
-            return _queries.outcomes(transaction, entry)
+        return self._read(lambda transaction: _queries.outcomes(transaction, entry))
 
     def bills(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the bills in their current version, with the columns of :class:`~kokin.model.Bill`, by ``bill_id``."""
-        with self._reading() as transaction:
-            return _queries.bills(transaction, as_of)
+        return self._read(lambda transaction: _queries.bills(transaction, as_of))
 
     def receipts(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the active receipts, with the columns of :class:`~kokin.model.Receipt`.
 
         ``reconcile(ledger.bills(), ledger.receipts())`` gives the outcomes and balances of the ledger.
         """
-        with self._reading() as transaction:
-            return _queries.receipts(transaction, as_of)
+        return self._read(lambda transaction: _queries.receipts(transaction, as_of))
 
     def totals(self, as_of: date | datetime | None = None) -> dict[str, Totals]:
         """Return the totals of the active files, by their SHA-256.
@@ -344,19 +415,20 @@ class Ledger:
         With :meth:`bills`, :meth:`receipts`, :meth:`bank_deposits` and :meth:`agent_reports` they are what
         :func:`kokin.reconcile.build_accounts` needs for the controls T1 to T5.
         """
-        with self._reading() as transaction:
-            files = _queries.active_entries_of(transaction, EntryKind.RECEIPT_FILE, as_of)
-            return {entry.digest: decode_totals(entry.totals) for entry in files}
+        files = self._read(lambda transaction: _queries.active_entries_of(transaction, EntryKind.RECEIPT_FILE, as_of))
+        return {entry.digest: decode_totals(entry.totals) for entry in files}
 
     def bank_deposits(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the active deposits on the bank account, with the columns of :class:`kokin.reconcile.BankDeposit`."""
-        with self._reading() as transaction:
-            return _queries.settlements(transaction, EntryKind.BANK_DEPOSITS, as_of)
+        return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.BANK_DEPOSITS, as_of))
 
     def agent_reports(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the active reports of agents, with the columns of :class:`kokin.reconcile.AgentReport`."""
-        with self._reading() as transaction:
-            return _queries.settlements(transaction, EntryKind.AGENT_REPORTS, as_of)
+        return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.AGENT_REPORTS, as_of))
+
+    def policy_as_of(self, as_of: date | datetime | None = None) -> Policy:
+        """Return the policy that was in force at a time, or at the end of a day in Japan; by default now."""
+        return self._read(lambda transaction: _queries.policy(transaction, as_of))
 
     def history(self, bill_id: str) -> BillHistory:
         """Return everything about one bill.
@@ -364,37 +436,46 @@ class Ledger:
         Raises:
             InvalidInputError: there is no such bill.
         """
-        with self._reading() as transaction:
-            require_complete(transaction, last_entry(transaction.connection))
-            return _queries.history(transaction, bill_id, self.policy)
+        return self._read(lambda transaction: _queries.history(transaction, bill_id, self.policy))
 
-    def entries(self) -> list[Entry]:
-        """Return all entries, oldest first."""
-        with self._reading() as transaction:
-            rows = transaction.connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.id)).mappings()
-            return [Entry.of(row) for row in rows]
+    def entries(self, last: int | None = None) -> list[Entry]:
+        """Return all entries, or the last ones, oldest first."""
+        return self._read(lambda transaction: _queries.entry_list(transaction, last))
 
-    def status(self, as_of: date | datetime | None = None) -> dict[str, Any]:
-        """Return the state of the ledger, for JSON.
-
-        Counts of ``entries, files, bills, receipts, postings, bank_deposits, agent_reports``; ``outcomes`` and
-        ``dispositions`` of the active receipts; ``controls`` T1, T4 and T7; ``at`` and ``hash`` of the last entry.
-
-        ``hash`` covers everything before it: stored outside the ledger, it proves later that nothing was changed.
+    def status(self, as_of: date | datetime | None = None, *, recompute: bool = True) -> LedgerStatus:
+        """Return the state of the ledger: counts, outcomes, dispositions, controls and the hash of the last entry.
 
         Args:
             as_of: a time, or the end of a day in Japan; by default now.
+            recompute: also reconcile all bills and receipts for control T7; without it the status takes less time.
         """
-        with self._reading() as transaction:
-            return _queries.status(transaction, as_of)
 
-    def verify(self, *, expected_hash: str = "", rematch: bool = False) -> Verification:
-        """Recompute the chains of hashes in bounded memory, and locate the first changed row of each table.
+        def read(transaction: Transaction) -> LedgerStatus:
+            policy = _queries.policy(transaction, as_of) if recompute else None
+            return _queries.status(transaction, as_of, policy)
 
-        Then the match index is compared with the journal; :meth:`reindex` rebuilds it. Problems are returned, never
-        raised, whatever the rows contain.
+        return self._read(read)
+
+    def applied_control(self, outcomes: pa.Table, as_of: date | datetime | None = None) -> Control:
+        """Return control T7 for the outcomes of a reconciliation that the caller has made of bills and receipts.
 
         Args:
+            outcomes: :attr:`kokin.reconcile.Reconciliation.outcomes` of :meth:`bills` and :meth:`receipts`.
+            as_of: their time.
+        """
+
+        def read(transaction: Transaction) -> Control:
+            return _queries.applied_control(transaction, _queries.entry_as_of(transaction, as_of), outcomes)
+
+        return self._read(read)
+
+    def verify(self, *, since: str = "", expected_hash: str = "", rematch: bool = False) -> Verification:
+        """Recompute the chains of hashes in bounded memory, and locate the first changed row of each table.
+
+        Then the match index is compared with the rows. Problems are returned, never raised, whatever the rows contain.
+
+        Args:
+            since: the ``hash`` of an entry that was verified before; only what follows it is verified.
             expected_hash: the ``hash`` of an entry, stored outside the ledger; an entry must still have it. Without
                 it, the owner of the database could remove the last entries, or rewrite all of them, undetected.
             rematch: also match all receipts again, and compare with the recorded outcomes.
@@ -402,53 +483,50 @@ class Ledger:
         Raises:
             LedgerError: the database failed.
         """
-        with self._reading() as transaction:
-            return verify(transaction, self.policy, expected_hash=expected_hash, rematch=rematch)
-
-    def reindex(self) -> Verification:
-        """Rebuild the match index from the journal, then verify the ledger and match all receipts again.
-
-        What was posted while the index was incomplete can have the wrong outcome: the result names these postings.
-        """
-        with database_errors(self._database), self._database.writing() as connection:
-            rebuild(EntryWriter(self._database, connection))
-        return self.verify(rematch=True)
+        options = {"since": since, "expected_hash": expected_hash}
+        with database_errors(self._database), self._database.reading() as connection:
+            return verify(Transaction(self._database, connection), self.policy, **options, rematch=rematch)
 
     def export(self, folder: str | Path) -> list[Path]:
         """Write the journal as CSV (UTF-8), a file per table, in bounded memory; names of persons are omitted.
 
-        ``journal.csv`` is the audit log: actor, time, file, reason, version and the hashes of each posting.
+        ``audit_log.csv`` has actor, times, file, reason, version and the hashes of each posting.
         """
-        with self._reading() as transaction:
-            return _queries.export(transaction, Path(folder))
+        return self._read(lambda transaction: _queries.export(transaction, Path(folder)))
 
-    @contextmanager
-    def _reading(self) -> Iterator[Transaction]:
-        with database_errors(self._database), self._database.reading() as connection:
-            transaction = Transaction(self._database, connection)
-            try:
-                yield transaction
-            except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
-                # Reading a changed row can fail anywhere. If no row was changed, it is misuse or a fault of Kokin.
-                result = verify(transaction, self.policy, expected_hash="", rematch=False)
-                if result.is_clean:
-                    raise
-                raise LedgerError("the ledger was changed; restore a backup", result.issues) from error
+    def _read(self, work: Callable[[Transaction], T]) -> T:
+        """Return the result of a function that reads one snapshot."""
 
-    @contextmanager
-    def _writing(self, progress: Callable[[int], None] | None = None) -> Iterator[EntryWriter]:
-        with database_errors(self._database), self._database.writing() as connection:
-            require_complete(Transaction(self._database, connection), last_entry(connection))
-            yield EntryWriter(self._database, connection, progress)
+        def read() -> T:
+            with self._database.reading() as connection:
+                transaction = Transaction(self._database, connection)
+                try:
+                    return work(transaction)
+                except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+                    # Reading a changed row can fail anywhere. If no row was changed, it is misuse or a fault of Kokin.
+                    result = verify(transaction, self.policy, since="", expected_hash="", rematch=False)
+                    if result.is_clean:
+                        raise
+                    raise LedgerError("the ledger was changed; restore a backup", result.issues) from error
 
-    def _commit(self, writer: EntryWriter, kind: EntryKind, at: datetime | None, actor: str, **columns: Any) -> Entry:
-        """Write the entry and return it."""
-        if not actor.strip():
-            raise InvalidInputError([Issue("FIELD_MISSING", field="actor")], "nothing was written")
-        writer.commit_entry(kind.value, self._clock(), at, actor=actor, **columns)
-        row = last_entry(writer.connection)
-        assert row is not None
-        return Entry.of(row)
+        return with_retry(self._database, read, _ATTEMPTS)
+
+    def _write(
+        self,
+        work: Callable[[EntryWriter], T],
+        progress: Callable[[int], None] | None = None,
+        attempts: int = _ATTEMPTS,
+    ) -> T:
+        """Return the result of a function that writes one entry, or finds that there is nothing to write."""
+
+        def write() -> T:
+            with self._database.writing() as connection:
+                require_complete(Transaction(self._database, connection), last_entry(connection))
+                writer = EntryWriter(self._database, connection, progress)
+                self.policy = _queries.policy(writer, None)
+                return work(writer)
+
+        return with_retry(self._database, write, attempts)
 
 
 def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptBatch) -> None:
@@ -456,47 +534,13 @@ def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptB
 
     One of the two is then a table with a part of the file.
     """
-    rows = transaction.rows("receipts", rows_of_entry(transaction, "receipts", entry.id), (AMOUNT, "body"))
-    if digest_of_rows(rows.column(AMOUNT), rows.column("body")) != digest_of("receipts", file.receipts):
+    names = tuple(file.receipts.column_names)
+    rows = transaction.rows("receipts", rows_of_entry(transaction, "receipts", entry.id), RECEIPT_COLUMNS)
+    if digest_of(rows.select(RECEIPT_COLUMNS)) != digest_of(file.receipts.select(names)):
         expected, found = f"{len(rows):,} records", f"{len(file.receipts):,}"
         location = Location(file.source)
         issue = Issue("FILE_PART", field=f"entry {entry.id}", expected=expected, found=found, location=location)
         raise InvalidInputError([issue], "nothing was posted")
-
-
-def _database_for(url: URL) -> Database:
-    """Return the database of a URL.
-
-    Raises:
-        LedgerError: another kind of database, or its driver is not installed.
-    """
-    match url.get_backend_name():
-        case "sqlite":
-            from kokin.ledger._sqlite import SqliteDatabase
-
-            return SqliteDatabase(url)
-        case "postgresql":
-            from kokin.ledger._postgres import PostgresDatabase
-
-            try:
-                return PostgresDatabase(url)
-            except ModuleNotFoundError as error:
-                raise LedgerError("PostgreSQL needs its driver: pip install 'kokin[postgres]'") from error
-        case name:
-            raise LedgerError(f"a ledger cannot be in {name}; use SQLite or PostgreSQL")
-
-
-def _require_file(url: URL) -> None:
-    """Raise :class:`LedgerError` if a SQLite file does not exist: connecting would create it."""
-    path = url.database if url.get_backend_name() == "sqlite" else None
-    if path and path != ":memory:" and not path.startswith("file:") and not Path(path).is_file():
-        raise _no_ledger(url)
-
-
-def _no_ledger(url: URL) -> LedgerError:
-    return LedgerError(
-        f"there is no ledger in {shown_url(url)}; create one with `kokin ledger create` or Ledger.create"
-    )
 
 
 def _create(database: Database, policy: Policy, clock: Callable[[], datetime], actor: str) -> Policy:
@@ -508,42 +552,33 @@ def _create(database: Database, policy: Policy, clock: Callable[[], datetime], a
     with database.writing() as connection:
         if inspect(connection).has_table("entries"):
             raise LedgerExistsError(f"there is a ledger in {shown_url(database.engine.url)} already; open it instead")
-        database.create(connection)
-        totals = {"form": SCHEMA_VERSION, "pair_by": list(policy.pair_by)}
-        EntryWriter(database, connection).commit_entry(EntryKind.CREATED.value, clock(), actor=actor, totals=totals)
+        create_schema(database, connection)
+        writer = EntryWriter(database, connection)
+        writer.begin(EntryKind.CREATED, clock(), actor=actor)
+        writer.commit({"policy": policy.model_dump(mode="json")})
     return policy
 
 
 def _open(database: Database, policy: Policy | None) -> Policy:
-    """Compare schema version and policy with those of the ledger, and return the policy.
+    """Check the schema version, and return the policy in force.
 
     Raises:
-        LedgerError: no ledger, another schema version, or the first entry cannot be read.
-        InvalidInputError: the policy is not the ledger's.
+        LedgerError: no ledger, another schema version, or an entry with a policy cannot be read.
+        InvalidInputError: another policy is in force.
     """
-    url = database.engine.url
     with database.reading() as connection:
-        if not inspect(connection).has_table("entries"):
-            raise _no_ledger(url)
-        names = {column["name"] for column in inspect(connection).get_columns("entries")}
-        if "totals" not in names:
-            raise LedgerError(f"the table `entries` in {shown_url(url)} is not of a ledger; name another database")
-        first = connection.execute(select(_ENTRIES.c.totals).where(_ENTRIES.c.id == 1)).first()
-    try:
-        totals = json.loads(first.totals) if first else {}
-        version, pair_by = totals["form"], tuple(totals["pair_by"])
-    except (ValueError, TypeError, KeyError) as error:
-        code = "LEDGER_ROW_CHANGED" if first else "LEDGER_ROW_MISSING"
-        issue = Issue(code, field="totals", location=Location("entries", 1))
-        raise LedgerError(f"the ledger in {shown_url(url)} cannot be opened; restore a backup", [issue]) from error
-    if version != SCHEMA_VERSION:
-        raise LedgerError(
-            f"the ledger in {shown_url(url)} has schema version {version}, this version of kokin reads "
-            f"{SCHEMA_VERSION}; use the version that created it, or load bills and files into a new ledger in order"
-        )
-    stored = Policy(pair_by=pair_by)
-    if policy and policy.pair_by != stored.pair_by:
-        expected, found = ", ".join(stored.pair_by), ", ".join(policy.pair_by)
-        issue = Issue("POLICY_DIFFERS", field="pair_by", expected=expected, found=found)
-        raise InvalidInputError([issue], "another policy")
-    return policy or stored
+        require_version(database, connection)
+        current = _queries.policy(Transaction(database, connection), None)
+    if policy and policy != current:
+        raise _policy_differs(current, policy)
+    return current
+
+
+def _policy_differs(expected: Policy, found: Policy) -> InvalidInputError:
+    current, other = expected.model_dump(mode="json"), found.model_dump(mode="json")
+    issues = [
+        Issue("POLICY_DIFFERS", field=name, expected=str(current[name]), found=str(other[name]))
+        for name in current
+        if current[name] != other[name]
+    ]
+    return InvalidInputError(issues, "another policy")

@@ -1,4 +1,4 @@
-"""Load bills: new ones, and new versions of those that have changed."""
+"""Load bills: new ones, and new versions of those that have changed. Reverse a load."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlalchemy import and_, func, select
 
 from kokin import bills as bill_files
 from kokin._arrow.convert import BoolArray, Int64Array, as_table, bool_array, combine, int64_array, to_numpy
-from kokin._arrow.threads import difference_sorted, sorted_unique
+from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, sorted_unique
 from kokin.issues import InvalidInputError, Issue, from_table
-from kokin.ledger._codec import ITEM_SEPARATOR, decode_data, encode_column, encode_data, to_bool
-from kokin.ledger._components import bills_by_id, current_version
+from kokin.ledger._codec import ITEM_SEPARATOR, encode_column, filter_rows, to_bool
+from kokin.ledger._components import bill_keys, bills_by_id, find_pairs, not_referenced, text_keys
+from kokin.ledger._database import BATCH_ROWS, Transaction, ValueTable
 from kokin.ledger._journal import EntryWriter
-from kokin.ledger._keys import bill_keys, text_keys
-from kokin.ledger._match_index import MAX_PAIRS, find_pairs
-from kokin.ledger._rematch import rematch
-from kokin.ledger._schema import RECORD_FIELDS
-from kokin.reconcile import Policy
+from kokin.ledger._rematch import differs
+from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries
 
 # Bills that are checked and encoded at once.
 _CHUNK = 1 << 17
@@ -31,6 +30,7 @@ _CHUNK = 1 << 17
 # At most so many bills are named in the issues of a rejected load.
 _MAX_ISSUES = 100
 
+_FIELDS = tuple(RECORD_FIELDS["bill_versions"].names)
 _NO_KEYS = np.empty(0, np.int64)
 _NULL_TEXT, _NULL_INT = pa.scalar(None, pa.string()), pa.scalar(None, pa.int64())
 
@@ -39,12 +39,12 @@ _NULL_TEXT, _NULL_INT = pa.scalar(None, pa.string()), pa.scalar(None, pa.int64()
 class BillChunk:
     """Some valid bills, encoded outside the transaction."""
 
-    bill_ids: pa.Array
-    data: pa.Array
-    """The bills as JSON objects."""
+    bills: pa.Table
+    """Encoded."""
     bill_id_keys: Int64Array
+    """A key of each ``bill_id``."""
     keys: Int64Array
-    """All other keys."""
+    """The match keys of the bills."""
     rows: Int64Array
     """The row of each key."""
     own_obligations: Int64Array
@@ -95,14 +95,14 @@ def _check_and_encode(chunk: pa.Table, first: int) -> BillChunk:
     """Return a chunk of bills; ``first`` is the number of its first row in the whole load."""
     checked = bill_files.check_batch(chunk, first_row=first)
     _require_valid(checked)
-    bills = checked.table
-    names = [name for name in bills.column_names if name in RECORD_FIELDS["bills"].names]
-    table = pa.table({name: encode_column(bills.column(name)) for name in names})
-    columns = {name: combine(table.column(name)) for name in names}
-    keys, rows = bill_keys(table)
-    own, covered = _obligation_keys(table)
-    bill_id_keys = text_keys("bill_id", table.column("bill_id"))
-    return BillChunk(columns["bill_id"], encode_data("bills", columns), bill_id_keys, keys, rows, own, covered)
+    columns = {
+        name: encode_column(checked.table.column(name)) for name in _FIELDS if name in checked.table.column_names
+    }
+    for name, value in BILL_DEFAULTS.items():
+        columns[name] = pc.fill_null(columns[name], value) if name in columns else pa.repeat(value, len(checked.table))
+    bills = pa.table(columns)
+    keys, rows = bill_keys(bills)
+    return BillChunk(bills, text_keys("bill_id", bills.column("bill_id")), keys, rows, *_obligation_keys(bills))
 
 
 def _obligation_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
@@ -120,105 +120,221 @@ def _obligation_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
 class BillLoader:
     """Writes a load of bills chunk by chunk; ``given = new + changed + unchanged``."""
 
-    def __init__(self, writer: EntryWriter, policy: Policy) -> None:
-        self.writer, self.policy = writer, policy
+    def __init__(self, writer: EntryWriter) -> None:
+        self.writer = writer
         self.given = self.new = self.changed = self.unchanged = 0
-        self._bill_id_keys, self._own_obligations, self._covered_obligations = [_NO_KEYS], [_NO_KEYS], [_NO_KEYS]
-        #: Keys of new, changed and superseded bills: their components may need to be matched again.
+        self._bill_ids, self._own_obligations, self._covered_obligations = _NO_KEYS, [_NO_KEYS], [_NO_KEYS]
+        #: Keys of new, changed and replaced bills: their components may need to be matched again.
         self._affected_keys = [_NO_KEYS]
 
     def add(self, chunk: BillChunk) -> None:
-        """Add the new and the changed bills of a chunk."""
-        self._bill_id_keys.append(chunk.bill_id_keys)
+        """Add the new and the changed bills of a chunk.
+
+        Raises:
+            InvalidInputError: a ``bill_id`` of the chunk is in an earlier chunk too.
+        """
+        self._reject_duplicates(chunk)
         self._own_obligations.append(chunk.own_obligations)
         self._covered_obligations.append(chunk.covered_obligations)
-        previous, is_unchanged = self._previous_versions(chunk)
+        earlier = (
+            latest_versions(self.writer, chunk.bills.column("bill_id")) if self.writer.before["bill_versions"] else None
+        )
+        replaced, version, is_new, is_unchanged = _compare(chunk.bills, earlier)
         is_written = ~is_unchanged
         self.given += len(is_unchanged)
         self.unchanged += int(np.count_nonzero(is_unchanged))
-        self.changed += int(np.count_nonzero(previous[is_written]))
-        self.new += int(np.count_nonzero(previous[is_written] == 0))
-        columns = {"body": chunk.data if is_written.all() else chunk.data.filter(bool_array(is_written))}
-        if previous.any():
-            superseded = previous[is_written]
-            columns["previous"] = pc.if_else(bool_array(superseded > 0), int64_array(superseded), _NULL_INT)
+        self.new += int(np.count_nonzero(is_new))
+        self.changed += int(np.count_nonzero(is_written & ~is_new))
         ids = np.zeros(len(is_unchanged), np.int64)
-        ids[is_written] = self.writer.add_rows("bills", columns)
-        self.writer.add_pairs("bills", chunk.bill_id_keys[is_written], ids[is_written])
+        ids[is_written] = _add_versions(
+            self.writer, filter_rows(chunk.bills, is_written), replaced[is_written], version[is_written]
+        )
         is_written_key = is_written[chunk.rows]
         keys = chunk.keys[is_written_key]
-        self.writer.add_pairs("bills", keys, ids[chunk.rows[is_written_key]])
+        self.writer.add_keys("bill_versions", keys, ids[chunk.rows[is_written_key]])
         if self.writer.before["receipts"]:
             self._affected_keys.append(sorted_unique(keys))
+        if earlier is not None:
+            replaced_rows = filter_rows(
+                earlier, isin_sorted(to_numpy(earlier.column("id"), 0), np.sort(replaced[is_written]))
+            )
+            self._affected_keys.append(sorted_unique(bill_keys(replaced_rows)[0]))
         self.writer.progress(len(is_unchanged))
 
-    def finish(self) -> int:
-        """Check the load as a whole, and match the receipts that it affects again.
-
-        Returns:
-            The number of receipts with another outcome.
+    def finish(self) -> Int64Array:
+        """Check the load as a whole, and return the keys of the components to be matched again.
 
         Raises:
-            InvalidInputError: a duplicate ``bill_id``, or a covered obligation without a slip of its own.
+            InvalidInputError: a covered obligation without a slip of its own.
         """
-        self.writer.flush_pairs()
-        self._reject_duplicates()
-        self._require_own_slips()
-        keys = self._keys_of_earlier_rows(sorted_unique(np.concatenate(self._affected_keys)))
-        return rematch(self.writer, self.policy, keys).rematched
-
-    def _reject_duplicates(self) -> None:
-        keys = np.sort(np.concatenate(self._bill_id_keys))
-        duplicates = sorted_unique(keys[1:][keys[1:] == keys[:-1]])
-        self._reject("BILL_REPEATED", "bill_id", find_pairs(self.writer, "bills", duplicates[:_MAX_ISSUES])[1])
-
-    def _require_own_slips(self) -> None:
-        """Reject covered obligations that no bill of this load or of the ledger bills by itself."""
+        self.writer.flush_keys()
         own, covered = (
             sorted_unique(np.concatenate(keys)) for keys in (self._own_obligations, self._covered_obligations)
         )
-        missing = difference_sorted(covered, own)
-        keys, bills = find_pairs(self.writer, "bills", missing)
-        stored = bills_by_id(self.writer, bills, ("obligation_id", "covers"))
-        missing = difference_sorted(missing, _obligation_keys(stored)[0])
-        self._reject("OBLIGATION_UNKNOWN", "covers", bills[np.isin(keys, missing[:_MAX_ISSUES])])
+        _require_own_slips(self.writer, difference_sorted(covered, own), "the bills were rejected; nothing was added")
+        return _keys_of_earlier_rows(self.writer, sorted_unique(np.concatenate(self._affected_keys)))
 
-    def _keys_of_earlier_rows(self, keys: Int64Array) -> Int64Array:
-        """Return the affected keys that also occur on receipts or on earlier bills; the others affect no receipt."""
-        found = [_NO_KEYS]
-        for start in range(0, len(keys), MAX_PAIRS):
-            batch = keys[start : start + MAX_PAIRS]
-            of_bills, bills = find_pairs(self.writer, "bills", batch)
-            found.append(find_pairs(self.writer, "receipts", batch)[0])
-            found.append(of_bills[bills <= self.writer.before["bills"]])
-        return sorted_unique(np.concatenate(found))
-
-    def _reject(self, code: str, field: str, bills: Int64Array) -> None:
-        """Raise :class:`InvalidInputError` if there are such bills."""
-        if len(bills):
-            rows = bills_by_id(self.writer, bills, ("bill_id",), superseded=True)
-            names = sorted(set(rows.column("bill_id").to_pylist()))
-            issues = [Issue(code, field=field, expected="", found=name) for name in names]
+    def _reject_duplicates(self, chunk: BillChunk) -> None:
+        """Raise for every ``bill_id`` of a chunk that an earlier chunk has, or that is in it several times."""
+        keys = sorted_unique(chunk.bill_id_keys)
+        is_suspect = isin_sorted(chunk.bill_id_keys, keys[isin_sorted(keys, self._bill_ids)])
+        names: list[str] = []
+        if is_suspect.any():  # or an unlikely collision of hashes
+            suspects = chunk.bills.column("bill_id").filter(bool_array(is_suspect))
+            rows = latest_versions(self.writer, suspects)
+            is_own = pc.greater(rows.column("id"), self.writer.before["bill_versions"])
+            names = rows.filter(is_own).column("bill_id").to_pylist()
+        if len(keys) < len(chunk.bills):
+            counts = chunk.bills.column("bill_id").value_counts().to_pylist()
+            names += [row["values"] for row in counts if row["counts"] > 1]
+        if names:
+            issues = [Issue("BILL_REPEATED", field="bill_id", found=name) for name in sorted(set(names))[:_MAX_ISSUES]]
             raise InvalidInputError(issues, "the bills were rejected; nothing was added")
+        self._bill_ids = sorted_union(self._bill_ids, keys)
 
-    def _previous_versions(self, chunk: BillChunk) -> tuple[Int64Array, BoolArray]:
-        """Return the id of each bill's stored version, 0 if new: int64 (n,); whether it is unchanged: bool (n,)."""
-        previous, is_unchanged = np.zeros(len(chunk.bill_ids), np.int64), np.zeros(len(chunk.bill_ids), np.bool_)
-        if not self.writer.before["bills"]:
-            return previous, is_unchanged
-        found = sorted_unique(find_pairs(self.writer, "bills", sorted_unique(chunk.bill_id_keys))[1])
-        # A bill that this load itself has written is a duplicate; `finish` rejects it.
-        found = found[found <= self.writer.before["bills"]]
-        stored = self.writer.rows("bills", found, ("body",), current_version())
-        if not len(stored):
-            return previous, is_unchanged
-        bill_ids = decode_data("bills", stored.column("body"), ("bill_id",)).column("bill_id")
-        stored_row = pc.index_in(chunk.bill_ids, value_set=combine(bill_ids))
-        rows = np.flatnonzero(~to_bool(stored_row.is_null()))
-        stored_row = stored_row.drop_null()
-        stored_data = combine(stored.column("body")).take(stored_row)
-        is_unchanged[rows] = to_bool(pc.equal(stored_data, chunk.data.take(int64_array(rows))))
-        previous[rows] = to_numpy(stored.column("id").take(stored_row), 0)
-        superseded = bills_by_id(self.writer, previous[rows][~is_unchanged[rows]])
-        self._affected_keys.append(sorted_unique(bill_keys(superseded)[0]))
-        return previous, is_unchanged
+
+def latest_versions(transaction: Transaction, bill_ids: pa.ChunkedArray) -> pa.Table:
+    """Return the latest version of each bill, also a withdrawn one: ``id, version, withdrawn`` and all fields."""
+
+    def versions_of(wanted: ValueTable) -> Any:
+        columns = (bill_versions.c[name] for name in ("id", "version", "withdrawn", *_FIELDS))
+        joined = wanted.join(bill_versions, bill_versions.c.bill_id == wanted.c.value)
+        return select(*columns).select_from(joined).where(not_referenced("bill_versions", "replaces_id", None))
+
+    return transaction.fetch(bill_ids.to_pylist(), versions_of)
+
+
+def _compare(bills: pa.Table, earlier: pa.Table | None) -> tuple[Int64Array, Int64Array, BoolArray, BoolArray]:
+    """Compare bills with their latest versions.
+
+    Returns:
+        The id of the version that each replaces, 0 for none; its own number of version; whether the bill is new, or
+        was withdrawn; whether it is unchanged.
+    """
+    count = len(bills)
+    replaced, version = np.zeros(count, np.int64), np.ones(count, np.int64)
+    is_new, is_unchanged = np.ones(count, np.bool_), np.zeros(count, np.bool_)
+    if earlier is None or not len(earlier):
+        return replaced, version, is_new, is_unchanged
+    found = pc.index_in(bills.column("bill_id"), value_set=combine(earlier.column("bill_id")))
+    rows = np.flatnonzero(~to_bool(found.is_null()))
+    stored = earlier.take(found.drop_null())
+    was_withdrawn = to_numpy(stored.column("withdrawn"), 0) == 1
+    replaced[rows] = to_numpy(stored.column("id"), 0)
+    version[rows] = to_numpy(stored.column("version"), 0) + 1
+    is_new[rows] = was_withdrawn
+    is_unchanged[rows] = ~differs(_complete(bills.take(int64_array(rows))), stored, _FIELDS) & ~was_withdrawn
+    return replaced, version, is_new, is_unchanged
+
+
+def _complete(bills: pa.Table) -> pa.Table:
+    """Return encoded bills with a column for every field."""
+    fields = RECORD_FIELDS["bill_versions"]
+    columns = {
+        field.name: bills.column(field.name) if field.name in bills.column_names else pa.nulls(len(bills), field.type)
+        for field in fields
+    }
+    return pa.table(columns)
+
+
+def _add_versions(
+    writer: EntryWriter, bills: pa.Table, replaced: Int64Array, version: Int64Array, withdrawn: Int64Array | None = None
+) -> Int64Array:
+    """Insert versions of bills and return their ids."""
+    columns = {
+        **{name: bills.column(name) for name in bills.column_names},
+        "version": int64_array(version),
+        "withdrawn": int64_array(np.zeros(len(bills), np.int64) if withdrawn is None else withdrawn),
+    }
+    if replaced.any():
+        columns["replaces_id"] = pc.if_else(bool_array(replaced > 0), int64_array(replaced), _NULL_INT)
+    return writer.add_rows("bill_versions", columns)
+
+
+def _require_own_slips(transaction: Transaction, obligations: Int64Array, summary: str) -> None:
+    """Raise if a bill in force covers one of some obligations (keys, a set) that no bill in force bills by itself."""
+    keys, rows = find_pairs(transaction, "bill_versions", obligations)
+    stored = bills_by_id(transaction, rows, ("bill_id", "obligation_id", "covers"))
+    own, covered = _obligation_keys(stored)
+    missing = isin_sorted(keys, difference_sorted(sorted_unique(covered[isin_sorted(covered, obligations)]), own))
+    covering = filter_rows(stored, isin_sorted(to_numpy(stored.column("id"), 0), sorted_unique(rows[missing])))
+    names = covering.filter(covering.column("covers").is_valid()).column("bill_id").to_pylist()
+    if names:
+        issues = [Issue("OBLIGATION_UNKNOWN", field="covers", found=name) for name in sorted(names)[:_MAX_ISSUES]]
+        raise InvalidInputError(issues, summary)
+
+
+def _keys_of_earlier_rows(writer: EntryWriter, keys: Int64Array) -> Int64Array:
+    """Return the affected keys that also occur on receipts; the others affect no receipt.
+
+    Keys of bills that only lead to other bills can affect receipts as well: those that occur on earlier bills remain.
+    """
+    found = [_NO_KEYS]
+    for start in range(0, len(keys), _CHUNK):
+        batch = keys[start : start + _CHUNK]
+        of_bills, rows = find_pairs(writer, "bill_versions", batch)
+        found.append(find_pairs(writer, "receipts", batch)[0])
+        found.append(of_bills[rows <= writer.before["bill_versions"]])
+    return sorted_unique(np.concatenate(found))
+
+
+def restate_bills(writer: EntryWriter, load: int, reversed_ids: set[int]) -> Int64Array:
+    """Write the state of the bills of a load as if only the active loads had been added.
+
+    The state of a bill is its latest version that an active load has added; without one the bill is withdrawn. Only a
+    bill whose state changes gets a new version.
+
+    Args:
+        writer: the entry that reverses the load, or restores it.
+        load: the entry of the load.
+        reversed_ids: the entries that are not active, including this reversal.
+
+    Returns:
+        The keys of the components to be matched again.
+
+    Raises:
+        InvalidInputError: a bill in force covers an obligation that would not be billed by itself.
+    """
+    affected, obligations = [_NO_KEYS], [_NO_KEYS]
+    ids = select(bill_versions.c.id, bill_versions.c.bill_id).where(bill_versions.c.entry_id == load)
+    last = 0
+    while True:
+        batch = writer.table(ids.where(bill_versions.c.id > last).order_by(bill_versions.c.id).limit(BATCH_ROWS))
+        if not len(batch):
+            break
+        last = batch.column("id")[-1].as_py()
+        current = latest_versions(writer, batch.column("bill_id")).sort_by("bill_id")
+        wanted = _loaded_versions(writer, batch.column("bill_id"), reversed_ids)
+        row = pc.index_in(current.column("bill_id"), value_set=combine(wanted.column("bill_id")))
+        is_loaded = ~to_bool(row.is_null())
+        # A withdrawn bill keeps its last fields.
+        fields = current.select(_FIELDS)
+        target = pa.concat_tables([wanted.select(_FIELDS).take(row.drop_null()), filter_rows(fields, ~is_loaded)])
+        order = np.concatenate([np.flatnonzero(is_loaded), np.flatnonzero(~is_loaded)])
+        current = current.take(int64_array(order))
+        withdrawn = (~is_loaded)[order].astype(np.int64)
+        changed = differs(target, current, _FIELDS) | (withdrawn != to_numpy(current.column("withdrawn"), 0))
+        target, current, withdrawn = filter_rows(target, changed), filter_rows(current, changed), withdrawn[changed]
+        version = to_numpy(current.column("version"), 0) + 1
+        new_ids = _add_versions(writer, target, to_numpy(current.column("id"), 0), version, withdrawn)
+        keys, rows = bill_keys(target)
+        writer.add_keys("bill_versions", keys, new_ids[rows])
+        affected += [keys, bill_keys(current)[0]]
+        obligations += [*_obligation_keys(target), *_obligation_keys(current)]
+    writer.flush_keys()
+    summary = "nothing was reversed; reverse the load of the covering bills first"
+    _require_own_slips(writer, sorted_unique(np.concatenate(obligations)), summary)
+    return sorted_unique(np.concatenate(affected))
+
+
+def _loaded_versions(transaction: Transaction, bill_ids: pa.ChunkedArray, reversed_ids: set[int]) -> pa.Table:
+    """Return the latest version of each bill that an active load has added: all fields."""
+
+    def versions_of(wanted: ValueTable) -> Any:
+        loads = select(entries.c.id).where(entries.c.kind == EntryKind.BILLS.value)
+        is_loaded = and_(bill_versions.c.entry_id.in_(loads), bill_versions.c.entry_id.not_in(sorted(reversed_ids)))
+        joined = wanted.join(bill_versions, bill_versions.c.bill_id == wanted.c.value)
+        return select(func.max(bill_versions.c.id)).select_from(joined).where(is_loaded).group_by(wanted.c.value)
+
+    found = transaction.fetch(sorted(set(bill_ids.to_pylist())), versions_of)
+    return bills_by_id(transaction, to_numpy(found.column(0), 0), _FIELDS, superseded=True)

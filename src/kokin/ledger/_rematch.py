@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from kokin.ledger._components import (
 )
 from kokin.ledger._database import LedgerError
 from kokin.ledger._journal import EntryWriter
-from kokin.ledger._schema import DISPOSITIONS
+from kokin.ledger._schema import DISPOSITIONS, PostingReason
 from kokin.matching import FINAL, KINDS, OUTCOMES, Index, disposition_of, signed, yen_by_disposition
 from kokin.model import Bill, Receipt
 from kokin.reconcile import Policy, Reconciliation, reconcile
@@ -37,21 +36,8 @@ from kokin.reconcile import Policy, Reconciliation, reconcile
 _NO_IDS = np.empty(0, np.int64)
 _NO_RECEIPTS = pa.table({"id": pa.array([], pa.int64())})
 
-# Keys per round: more keys need fewer scans of the match index; the columns of a million receipts take 1 GB.
+# Keys per round: the columns of a million receipts take 1 GB.
 _KEYS_PER_ROUND = 1 << 19
-
-
-class PostingReason(StrEnum):
-    """Why a posting was written."""
-
-    #: 計上: a receipt of the entry's own file.
-    POSTED = "posted"
-    #: 再判定: the outcome of an earlier receipt has changed because of later data.
-    REMATCHED = "rematched"
-    #: 取消: the receipt was reversed.
-    REVERSED = "reversed"
-    #: 取消の取消: the reversal of the receipt was reversed.
-    RESTORED = "restored"
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,7 @@ def rematch(
     """Match the components of some keys again, and post the differences.
 
     Args:
-        writer: the entry; its pairs of bills and receipts must have been written to the match index.
+        writer: the entry; its match keys must have been flushed.
         policy: the choices of the authority.
         keys: every key of a new or changed receipt or bill.
         new: the receipts of the file that is being posted.
@@ -115,7 +101,7 @@ def _rematch_components(
     added = new.receipts.take(int64_array(components.new_rows)) if new else _NO_RECEIPTS
     earlier = add_last_posting(writer, components.receipts)
     ids = to_numpy(earlier.column("id"), 0)
-    was_active = to_numpy(earlier.column("reverses"), -1) < 0
+    was_active = to_numpy(earlier.column("reverses_id"), -1) < 0
     is_reversed = was_active & isin_sorted(ids, effect.reversed)
     is_restored = ~was_active & isin_sorted(ids, effect.restored)
     is_active = (was_active & ~is_reversed) | is_restored
@@ -135,7 +121,7 @@ def _rematch_components(
         (PostingReason.REVERSED, filter_rows(earlier, is_reversed)),
         (PostingReason.REMATCHED, filter_rows(active, changed)),
     ):
-        _post(writer, reason, rows.column("id"), {"reverses": rows.column("posting"), **_negated(rows)})
+        _post(writer, reason, rows.column("id"), {"reverses_id": rows.column("posting"), **_negated(rows)})
     for reason, mask in ((PostingReason.REMATCHED, changed), (PostingReason.RESTORED, restored)):
         _post(writer, reason, filter_rows(active, mask).column("id"), _columns(filter_rows(new_outcomes, mask)))
     _post(writer, PostingReason.POSTED, added.column("id"), _columns(outcomes.slice(len(active))))
@@ -147,7 +133,7 @@ def _count_duplicates(receipts: pa.Table, result: Reconciliation, earlier: int, 
     new_of_payment = np.bincount(result.payments[earlier:], minlength=len(receipts))
     repeated = np.flatnonzero(new_of_payment[result.payments[:earlier]])
     if len(repeated):
-        entries = to_numpy(receipts.column("entry"), 0)[repeated]
+        entries = to_numpy(receipts.column("entry_id"), 0)[repeated]
         # A file may have several records of one payment.
         pairs = np.unique(np.stack([entries, result.payments[repeated]]), axis=1)
         for entry, payment in pairs.T.tolist():
@@ -164,8 +150,7 @@ def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
 def _post(writer: EntryWriter, reason: PostingReason, receipts: pa.ChunkedArray, columns: Mapping[str, Any]) -> None:
     if len(receipts):
         reasons = pa.repeat(pa.scalar(reason.value), len(receipts))
-        ids = writer.add_rows("postings", {"receipt": receipts, "rule": reasons, **columns})
-        writer.add_pairs("postings", to_numpy(receipts, 0), ids)
+        writer.add_rows("postings", {"receipt_id": receipts, "posting_reason": reasons, **columns})
 
 
 def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Reconciliation:
@@ -173,7 +158,7 @@ def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Recon
 
     Args:
         bills: encoded.
-        receipts: encoded, with ``entry`` and ``digest``, in the order of their ids.
+        receipts: encoded, with ``entry_id`` and ``digest``, in the order of their ids.
         policy: the choices of the authority.
 
     Returns:
@@ -183,7 +168,7 @@ def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Recon
         LedgerError: the outcomes do not correspond to the receipts.
     """
     # Outcomes are sorted by source, digest and record number. With the entry as source that is the order of ids.
-    source = pc.utf8_lpad(receipts.column("entry").cast(pa.string()), 19, "0")
+    source = pc.utf8_lpad(receipts.column("entry_id").cast(pa.string()), 19, "0")
     decoded = decode_columns(receipts, Receipt).append_column("source", source)
     # A stored slip may bill less than was paid before: a correction came later.
     result = reconcile(Index.build(decode_columns(bills, Bill), check_paid_before=False), decoded, policy)
@@ -193,13 +178,13 @@ def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Recon
 
 
 def outcome_columns(result: Reconciliation, bills: pa.Table, receipts: pa.Table) -> pa.Table:
-    """Return :data:`OUTCOME_COLUMNS`, a row per receipt; ``bill`` is the id of the bill's row."""
+    """Return :data:`OUTCOME_COLUMNS`, a row per receipt; ``bill_version_id`` is the id of the version."""
     outcomes = result.outcomes
     kind = receipts.column("kind") if "kind" in receipts.column_names else pa.nulls(len(receipts), pa.string())
     bill_rows = pc.index_in(outcomes.column("bill_id"), value_set=bills.column("bill_id"))
     columns = {
         "outcome": outcomes.column("outcome"),
-        "bill": bills.column("id").take(bill_rows),
+        "bill_version_id": bills.column("id").take(bill_rows),
         **_yen_by_disposition(outcomes, kind),
         "balance_before": outcomes.column("balance_before"),
     }

@@ -7,6 +7,7 @@ entry has its SHA-256, and can be posted again after that entry was reversed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
@@ -17,12 +18,15 @@ from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._codec import to_bool
 from kokin.ledger._components import as_of_entry, receipts_with_posting
 from kokin.ledger._database import Transaction
-from kokin.ledger._entry import FILE_KINDS, Entry, EntryKind
-from kokin.ledger._journal import is_id, rows_of_entry
-from kokin.ledger._rematch import PostingReason, ReversalEffect
-from kokin.ledger._schema import TABLES
+from kokin.ledger._journal import Entry, entry_rows, is_id, rows_of_entry
+from kokin.ledger._rematch import ReversalEffect
+from kokin.ledger._schema import EntryKind, PostingReason, entries, postings
 
-_ENTRIES, _POSTINGS = TABLES["entries"], TABLES["postings"]
+#: Entries with a digest, which is posted once.
+FILE_KINDS = (EntryKind.RECEIPT_FILE, EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
+
+#: Entries that can be reversed.
+_REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.REVERSAL)
 
 _NO_IDS = np.empty(0, np.int64)
 
@@ -51,50 +55,84 @@ def active_entries(entries: Iterable[Entry]) -> set[int]:
     return {entry.id for entry in entries} - reversed_ids
 
 
+def _reversals(transaction: Transaction, last: int | None = None) -> dict[int, int]:
+    """Return the entry that each reversal reverses, as of an entry."""
+    statement = select(entries.c.id, entries.c.reverses_entry_id).where(
+        entries.c.reverses_entry_id.is_not(None), as_of_entry(entries.c.id, last)
+    )
+    return {row[0]: row[1] for row in transaction.connection.execute(statement)}
+
+
 def reversed_entries(transaction: Transaction, last: int | None = None) -> set[int]:
     """Return the ids of the entries that are not active, as of an entry."""
-    statement = select(_ENTRIES.c.id, _ENTRIES.c.reverses).where(
-        _ENTRIES.c.reverses.is_not(None), as_of_entry(_ENTRIES.c.id, last)
-    )
-    return _reversed_ids({row.id: row.reverses for row in transaction.connection.execute(statement)})
+    return _reversed_ids(_reversals(transaction, last))
 
 
-def find_posted_file(transaction: Transaction, kind: EntryKind, digest: str) -> Entry | None:
-    """Return the active entry of a file; None if it was never posted, or if its entry was reversed."""
-    statement = select(_ENTRIES).where(_ENTRIES.c.kind == kind.value, _ENTRIES.c.digest == digest)
+def find_posted_file(transaction: Transaction, kind: EntryKind, digest: str) -> tuple[Entry | None, int]:
+    """Return the active entry of a file, None if there is none, and the number of all entries of the file."""
+    statement = entry_rows().where(entries.c.kind == kind.value, entries.c.digest == digest)
     rows = transaction.connection.execute(statement).mappings().all()
     reversed_ids = reversed_entries(transaction) if rows else set()
-    return next((Entry.of(row) for row in rows if row["id"] not in reversed_ids), None)
+    return next((Entry.of(row) for row in rows if row["id"] not in reversed_ids), None), len(rows)
 
 
-def reversal_of_entry(transaction: Transaction, entry: int) -> ReversalEffect:
-    """Return the effect of reversing an entry.
+@dataclass(frozen=True)
+class EntryReversal:
+    """What the reversal of an entry changes."""
+
+    effect: ReversalEffect
+    """The receipts that it reverses or restores."""
+    load: int | None
+    """The load of bills that it reverses or restores."""
+    reversed_ids: set[int]
+    """The entries that are not active after it."""
+
+
+def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
+    """Return what the reversal of an entry changes.
 
     Raises:
         InvalidInputError: an unknown entry, of a kind that cannot be reversed, or reversed already.
     """
-    statement = select(_ENTRIES).where(_ENTRIES.c.id == entry)
+    statement = select(entries).where(entries.c.id == entry)
     row = transaction.connection.execute(statement).mappings().first() if is_id(entry) else None
     if row is None:
         raise _not_reversible("ENTRY_UNKNOWN", "entry", str(entry))
-    if row["kind"] not in (*FILE_KINDS, EntryKind.REVERSAL):
+    if row["kind"] not in _REVERSIBLE:
         raise _not_reversible("ENTRY_KIND", "entry", row["kind"])
-    if row["id"] in reversed_entries(transaction):
-        raise _not_reversible("ENTRY_REVERSED", "entry", str(entry))
-    is_own = _POSTINGS.c.rule != PostingReason.REMATCHED.value
+    reversals = _reversals(transaction)
+    for reversal, target in reversals.items():
+        if target == row["id"]:  # an entry is reversed once: later its last reversal is reversed
+            raise _not_reversible(
+                "ENTRY_REVERSED", "entry", str(entry), expected=str(_last_reversal(reversals, reversal))
+            )
+    reversed_ids = _reversed_ids({**reversals, np.iinfo(np.int64).max: row["id"]})
+    root = _root_entry(reversals, row["id"])
+    kind = transaction.connection.execute(select(entries.c.kind).where(entries.c.id == root)).scalar_one()
+    if row["reverses_entry_id"] is not None and kind in FILE_KINDS and root not in reversed_ids:
+        _reject_if_reposted(transaction, root)
+    is_own = postings.c.posting_reason != PostingReason.REMATCHED.value
     own_ids = rows_of_entry(transaction, "postings", row["id"])
-    postings = transaction.rows("postings", own_ids, ("receipt", "rule"), is_own)
-    receipts = to_numpy(postings.column("receipt"), 0)
-    was_reversed = to_bool(pc.equal(postings.column("rule"), PostingReason.REVERSED.value))
-    if row["reverses"] is not None and not len(receipts):
-        _reject_if_reposted(transaction, _root_entry(transaction, row["reverses"]))
-    return _effect(transaction, np.sort(receipts[~was_reversed]), np.sort(receipts[was_reversed]))
+    own = transaction.rows("postings", own_ids, ("receipt_id", "posting_reason"), is_own)
+    receipts = to_numpy(own.column("receipt_id"), 0)
+    was_reversed = to_bool(pc.equal(own.column("posting_reason"), PostingReason.REVERSED.value))
+    effect = _effect(transaction, np.sort(receipts[~was_reversed]), np.sort(receipts[was_reversed]))
+    return EntryReversal(effect, root if kind == EntryKind.BILLS else None, reversed_ids)
 
 
-def _root_entry(transaction: Transaction, entry: int) -> int:
+def _last_reversal(reversals: Mapping[int, int], entry: int) -> int:
+    """Return the last entry of the chain of reversals that starts with one."""
+    following = {target: reversal for reversal, target in reversals.items()}
+    while entry in following:
+        entry = following[entry]
+    return entry
+
+
+def _root_entry(reversals: Mapping[int, int], entry: int) -> int:
     """Return the entry at the start of a chain of reversals."""
-    reverses = transaction.connection.execute(select(_ENTRIES.c.reverses).where(_ENTRIES.c.id == entry)).scalar_one()
-    return entry if reverses is None else _root_entry(transaction, reverses)
+    while entry in reversals:
+        entry = reversals[entry]
+    return entry
 
 
 def reversal_of_posting(transaction: Transaction, posting: int) -> ReversalEffect:
@@ -103,16 +141,16 @@ def reversal_of_posting(transaction: Transaction, posting: int) -> ReversalEffec
     Raises:
         InvalidInputError: an unknown posting, or not the last one of its receipt.
     """
-    statement = select(_POSTINGS.c.receipt, _POSTINGS.c.reverses).where(_POSTINGS.c.id == posting)
+    statement = select(postings.c.receipt_id, postings.c.reverses_id).where(postings.c.id == posting)
     row = transaction.connection.execute(statement).first() if is_id(posting) else None
     if row is None:
         raise _not_reversible("ENTRY_UNKNOWN", "posting", str(posting))
-    receipt = np.array([row.receipt])
+    receipt = np.array([row.receipt_id])
     last = to_numpy(receipts_with_posting(transaction, receipt).column("posting"), 0)[0]
     if last != posting:
         issue = Issue("POSTING_REPLACED", field="posting", expected=str(last), found=str(posting))
         raise InvalidInputError([issue], "nothing was reversed")
-    return _effect(transaction, *((receipt, _NO_IDS) if row.reverses is None else (_NO_IDS, receipt)))
+    return _effect(transaction, *((receipt, _NO_IDS) if row.reverses_id is None else (_NO_IDS, receipt)))
 
 
 def _effect(transaction: Transaction, to_reverse: Int64Array, to_restore: Int64Array) -> ReversalEffect:
@@ -121,21 +159,20 @@ def _effect(transaction: Transaction, to_reverse: Int64Array, to_restore: Int64A
     A receipt that was reversed by its posting stays reversed when its file is reversed or restored.
     """
     reversing, restoring = (receipts_with_posting(transaction, ids) for ids in (to_reverse, to_restore))
-    to_reverse = to_reverse[to_numpy(reversing.column("reverses"), -1) < 0]
-    to_restore = to_restore[to_numpy(restoring.column("reverses"), -1) >= 0]
-    for entry in np.unique(to_numpy(restoring.column("entry"), 0)).tolist():
+    to_reverse = to_reverse[to_numpy(reversing.column("reverses_id"), -1) < 0]
+    to_restore = to_restore[to_numpy(restoring.column("reverses_id"), -1) >= 0]
+    for entry in np.unique(to_numpy(restoring.column("entry_id"), 0)).tolist():
         _reject_if_reposted(transaction, entry)
     return ReversalEffect(to_reverse, to_restore)
 
 
 def _reject_if_reposted(transaction: Transaction, entry: int) -> None:
     """Raise :class:`InvalidInputError` if the file of a reversed entry has been posted by another entry since."""
-    statement = select(_ENTRIES.c.kind, _ENTRIES.c.digest).where(_ENTRIES.c.id == entry)
-    row = transaction.connection.execute(statement).one()
-    active = find_posted_file(transaction, EntryKind(row.kind), row.digest)
+    row = transaction.connection.execute(select(entries.c.kind, entries.c.digest).where(entries.c.id == entry)).one()
+    active, _ = find_posted_file(transaction, EntryKind(row.kind), row.digest)
     if active and active.id != entry:
         raise _not_reversible("FILE_STANDS", "entry", str(active.id))
 
 
-def _not_reversible(code: str, field: str, found: str) -> InvalidInputError:
-    return InvalidInputError([Issue(code, field=field, expected="", found=found)], "nothing was reversed")
+def _not_reversible(code: str, field: str, found: str, expected: str = "") -> InvalidInputError:
+    return InvalidInputError([Issue(code, field=field, expected=expected, found=found)], "nothing was reversed")

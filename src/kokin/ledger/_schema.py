@@ -1,36 +1,110 @@
-"""Schema of the ledger: one definition of tables and constraints for SQLite and PostgreSQL.
+"""Schema of the ledger: one definition of tables, constraints and indexes for SQLite and PostgreSQL.
 
-Six append-only tables and one of the match index, which is derived from them and can be rebuilt. Values that the
-database itself sums, joins or searches have a column; all other fields of a record are in ``body``, one JSON object.
+An *entry* is one transaction: who, when, why, from which file. It adds rows to the detail tables, and its *seal* ends
+it: totals, and the last row and hash of every table. Every field of a record is a column. Rows are never changed.
+
+A date is ``date`` in PostgreSQL and text ``YYYY-MM-DD`` in SQLite, a time of day ``time`` or ``HH:MM:SS``, a time
+``timestamp with time zone`` or text in UTC with microseconds. Kokin reads all of them as text. A list has one item per
+line, amounts by name one ``name=yen`` per line.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.types as pt
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     column,
+    select,
     table,
 )
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from kokin.model import Bill, Disposition, Receipt, Record, Yen, arrow_schema
+from kokin.model import (
+    Bill,
+    BillStatus,
+    Disposition,
+    Outcome,
+    Receipt,
+    ReceiptKind,
+    Record,
+    Yen,
+    arrow_schema,
+    field_types,
+)
 from kokin.reconcile import AgentReport, BankDeposit
 
-#: A ledger of another schema version is not opened.
-SCHEMA_VERSION = 4
+#: The version of this schema; see :mod:`kokin.ledger._migrations`.
+SCHEMA_VERSION = 5
 
-_INT, _TEXT, _BYTES = pa.int64(), pa.string(), pa.binary()
+#: Versions 1 to 4 had other tables and another chain of hashes.
+FIRST_VERSION = 5
+
+
+class EntryKind(StrEnum):
+    """The kind of an entry."""
+
+    #: The first entry of a ledger.
+    CREATED = "created"
+    #: The choices of the authority, from this entry on.
+    POLICY = "policy"
+    #: 調定: bills and new versions of bills.
+    BILLS = "bills"
+    #: 収納: the receipts of one file.
+    RECEIPT_FILE = "receipt_file"
+    #: A file of receipts that was rejected as a whole.
+    REJECTED_FILE = "rejected_file"
+    #: 入金: deposits on the bank account.
+    BANK_DEPOSITS = "bank_deposits"
+    #: 収納報告: collections reported by an agent.
+    AGENT_REPORTS = "agent_reports"
+    #: What a person decided about an exception; not written yet.
+    DECISION = "decision"
+    #: 還付・充当; not written yet.
+    REFUND = "refund"
+    #: What was sent to eLTAX; not written yet.
+    UPLOAD = "upload"
+    #: 締め: a closed day, month or year; not written yet.
+    CLOSING = "closing"
+    #: 繰越: the state that was carried over from another ledger.
+    OPENING = "opening"
+    #: 取消: reverses an entry or a posting.
+    REVERSAL = "reversal"
+
+
+class PostingReason(StrEnum):
+    """Why a posting was written."""
+
+    #: 計上: a receipt of the entry's own file.
+    POSTED = "posted"
+    #: 再判定: the outcome of an earlier receipt has changed because of later data.
+    REMATCHED = "rematched"
+    #: 取消: the receipt was reversed.
+    REVERSED = "reversed"
+    #: 取消の取消: the reversal of the receipt was reversed.
+    RESTORED = "restored"
+
+
+#: The largest amount of one record, in yen.
+MAX_YEN = Yen().max
+
+#: Yen columns of a posting, one per disposition.
+DISPOSITIONS = tuple(each.value for each in Disposition)
 
 #: Fields of a receipt that the entry of its file has for all of them.
 _FILE_FIELDS = ("layout", "source", "digest", "raw")
@@ -38,170 +112,284 @@ _FILE_FIELDS = ("layout", "source", "digest", "raw")
 _UNSTORED = ("name",)
 
 
-def _record_fields(record: type[Record], without: tuple[str, ...] = ()) -> pa.Schema:
+class _Native(UserDefinedType[str]):
+    """A type of PostgreSQL by its name; its values are texts in Python."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the name of the type."""
+        return self.name
+
+
+# In SQLite only a primary key of type INTEGER is the row id; BIGINT would need a second index.
+_INT = BigInteger().with_variant(Integer(), "sqlite")
+_SMALL = SmallInteger().with_variant(Integer(), "sqlite")
+_TEXT = Text()
+_DATE = Text().with_variant(_Native("DATE"), "postgresql")
+_CLOCK = Text().with_variant(_Native("TIME"), "postgresql")
+_TIMESTAMP = Text().with_variant(_Native("TIMESTAMP WITH TIME ZONE"), "postgresql")
+_HASH = LargeBinary(32)
+
+METADATA = MetaData()
+
+
+def _one_of(name: str, values: Iterable[str]) -> CheckConstraint:
+    texts = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{name} IN ({texts})")
+
+
+def _between(name: str, low: int, high: int = MAX_YEN) -> CheckConstraint:
+    return CheckConstraint(f"{name} BETWEEN {low} AND {high}")
+
+
+def _storage_classes(columns: Iterable[Column[Any]]) -> list[CheckConstraint]:
+    """Return the checks of SQLite, which accepts any value in any column: https://www.sqlite.org/datatype3.html."""
+    checks = []
+    for each in columns:
+        kind = "integer" if isinstance(each.type, Integer) else "blob" if each.type is _HASH else "text"
+        rule = f"typeof({each.name}) IN ('{kind}', 'null')"
+        if each.type is _DATE:
+            rule += f" AND {each.name} IS date({each.name})"
+        if each.type is _CLOCK:
+            rule += f" AND {each.name} IS time({each.name})"
+        checks.append(CheckConstraint(rule).ddl_if(dialect="sqlite"))
+    return checks
+
+
+def _define(name: str, *items: Any, **options: Any) -> Table:
+    columns = [item for item in items if isinstance(item, Column)]
+    return Table(name, METADATA, *items, *_storage_classes(columns), **options)
+
+
+def _id() -> list[Any]:
+    return [Column("id", _INT, primary_key=True, autoincrement=False), CheckConstraint("id > 0")]
+
+
+def _entry_id() -> Column[int]:
+    return Column("entry_id", _INT, ForeignKey("entries.id"), nullable=False)
+
+
+def _hash() -> list[Any]:
+    return [Column("hash", _HASH, nullable=False), CheckConstraint("length(hash) = 32")]
+
+
+def _stored_fields(record: type[Record], without: tuple[str, ...] = ()) -> pa.Schema:
     """Return the fields of a record as int64 and string, required fields first."""
     fields = [field for field in arrow_schema(record) if field.name not in without]
     fields.sort(key=lambda field: not record.model_fields[field.name].is_required())
-    return pa.schema([(field.name, _INT if field.type in (_INT, pa.bool_()) else _TEXT) for field in fields])
+    is_integer = {field.name: pt.is_integer(field.type) or pt.is_boolean(field.type) for field in fields}
+    return pa.schema([(name, pa.int64() if integer else pa.string()) for name, integer in is_integer.items()])
 
 
-#: Stored fields of the records of each table. Dates are ``YYYY-MM-DD``, times ``HH:MM:SS``.
+#: The fields of the records of each table, as they are read and written: int64 and string.
 RECORD_FIELDS = {
-    "bills": _record_fields(Bill, _UNSTORED),
-    "receipts": _record_fields(Receipt, _FILE_FIELDS),
-    "bank_deposits": _record_fields(BankDeposit),
-    "agent_reports": _record_fields(AgentReport),
+    "bill_versions": _stored_fields(Bill, _UNSTORED),
+    "receipts": _stored_fields(Receipt, _FILE_FIELDS),
+    "bank_deposits": _stored_fields(BankDeposit),
+    "agent_reports": _stored_fields(AgentReport),
 }
 
-#: The column of yen that the database sums; it is not repeated in ``body``.
-AMOUNT = "amount"
-
-#: Yen columns of a posting, one per disposition.
-DISPOSITIONS = tuple(each.value for each in Disposition)
-
-
-def _typed(kind: pa.DataType, *names: str) -> list[tuple[str, pa.DataType]]:
-    return [(name, kind) for name in names]
+#: The value of a field that a table lacks, by field.
+BILL_DEFAULTS: dict[str, str | int] = {
+    name: str(field.default) if isinstance(field.default, str) else field.default
+    for name, field in Bill.model_fields.items()
+    if isinstance(field.default, str | int)
+}
 
 
-_RECORD_WITH_AMOUNT = pa.schema([("id", _INT), ("entry", _INT), (AMOUNT, _INT), ("body", _TEXT), ("hash", _BYTES)])
+def _record_columns(record: type[Record], name: str, required: tuple[str, ...] = ()) -> list[Any]:
+    """Return the columns of a record and the checks of their ranges."""
+    kinds, schema, types = RECORD_FIELDS[name], arrow_schema(record), field_types(record)
+    items: list[Any] = []
+    for field_name in kinds.names:
+        kind = schema.field(field_name).type
+        is_required = record.model_fields[field_name].is_required() or field_name in required
+        sql_type: TypeEngine[Any] = _TEXT
+        if pt.is_date(kind) or pt.is_time(kind):
+            sql_type = _DATE if pt.is_date(kind) else _CLOCK
+        elif kinds.field(field_name).type == pa.int64():
+            sql_type = _INT
+            rule = types.get(field_name)
+            low, high = (rule.min, rule.max) if isinstance(rule, Yen) else (0, 1)
+            items.append(_between(field_name, low, high))
+        items.append(Column(field_name, sql_type, nullable=not is_required))
+    return items
 
-#: The largest amount of one record, in yen.
-MAX_YEN = Yen().max
 
-_DETAIL_COLUMNS: dict[str, pa.Schema] = {
-    "bills": pa.schema([("id", _INT), ("entry", _INT), ("previous", _INT), ("body", _TEXT), ("hash", _BYTES)]),
-    "receipts": _RECORD_WITH_AMOUNT,
-    "postings": pa.schema(
-        [
-            *_typed(_INT, "id", "entry", "receipt"),
-            ("rule", _TEXT),
-            ("reverses", _INT),
-            ("outcome", _TEXT),
-            *_typed(_INT, "bill", *DISPOSITIONS, "balance_before"),
-            ("hash", _BYTES),
-        ]
+entries = _define(
+    "entries",
+    *_id(),
+    Column("kind", _TEXT, nullable=False),
+    Column("recorded_at", _TIMESTAMP, nullable=False, comment="the database's own time of the transaction"),
+    Column("recorded_by", _TEXT, nullable=False, comment="the user of the database, or of the system for SQLite"),
+    Column("effective_at", _TIMESTAMP, nullable=False, comment="when it counts as written"),
+    Column("actor", _TEXT, nullable=False),
+    Column("reason", _TEXT, nullable=False),
+    Column("kokin_version", _TEXT, nullable=False),
+    Column("schema_version", _INT, nullable=False),
+    Column("source", _TEXT, comment="the name of the file"),
+    Column("layout", _TEXT),
+    Column("digest", _TEXT, comment="SHA-256 of the file"),
+    Column("delivery", _INT, comment="1 for the first entry of the file; a later one needs the reversal of all before"),
+    Column("reverses_entry_id", _INT, ForeignKey("entries.id")),
+    Column("reverses_posting_id", _INT, ForeignKey("postings.id", use_alter=False)),
+    _one_of("kind", EntryKind),
+    CheckConstraint("actor <> '' AND recorded_by <> '' AND kokin_version <> ''"),
+    CheckConstraint("length(digest) BETWEEN 1 AND 64"),
+    CheckConstraint("(digest IS NULL) = (delivery IS NULL) AND (delivery IS NULL OR delivery > 0)"),
+    CheckConstraint("reverses_entry_id < id"),
+    CheckConstraint("reverses_entry_id IS NULL OR reverses_posting_id IS NULL"),
+    CheckConstraint("(kind = 'reversal') = (reverses_entry_id IS NOT NULL OR reverses_posting_id IS NOT NULL)"),
+    UniqueConstraint("reverses_entry_id"),
+    UniqueConstraint("reverses_posting_id"),
+    UniqueConstraint("kind", "digest", "delivery"),
+)
+
+seals = _define(
+    "seals",
+    Column("entry_id", _INT, ForeignKey("entries.id"), primary_key=True, autoincrement=False),
+    Column("totals", _TEXT, nullable=False, comment="JSON: the totals of the file or load, the policy"),
+    Column("last_rows", _TEXT, nullable=False, comment="JSON: id and hash of the last row of each table"),
+    Column("key_counts", _TEXT, nullable=False, comment="JSON: the number of match keys of each kind"),
+    *_hash(),
+)
+
+bill_versions = _define(
+    "bill_versions",
+    *_id(),
+    _entry_id(),
+    Column("version", _INT, nullable=False, comment="1, 2, 3 for the versions of a bill"),
+    Column("replaces_id", _INT, ForeignKey("bill_versions.id"), comment="the version before"),
+    Column("withdrawn", _SMALL, nullable=False, comment="1: the load of the bill was reversed"),
+    *_record_columns(Bill, "bill_versions", tuple(BILL_DEFAULTS)),
+    *_hash(),
+    CheckConstraint("withdrawn IN (0, 1) AND withdrawn < version"),
+    CheckConstraint("(version = 1) = (replaces_id IS NULL) AND version > 0 AND (version = 1 OR replaces_id < id)"),
+    _one_of("status", BillStatus),
+    UniqueConstraint("bill_id", "version"),
+)
+
+receipts = _define(
+    "receipts",
+    *_id(),
+    _entry_id(),
+    *_record_columns(Receipt, "receipts", ("record_no", "kind")),
+    *_hash(),
+    _one_of("kind", ReceiptKind),
+    UniqueConstraint("entry_id", "record_no"),
+)
+
+postings = _define(
+    "postings",
+    *_id(),
+    _entry_id(),
+    Column("receipt_id", _INT, ForeignKey("receipts.id"), nullable=False),
+    Column("bill_version_id", _INT, ForeignKey("bill_versions.id")),
+    Column("posting_reason", _TEXT, nullable=False),
+    Column("reverses_id", _INT, ForeignKey("postings.id"), comment="the posting whose yen this one takes back"),
+    Column("outcome", _TEXT, nullable=False),
+    *(Column(name, _INT, nullable=False) for name in DISPOSITIONS),
+    Column("balance_before", _INT),
+    *_hash(),
+    _one_of("posting_reason", PostingReason),
+    _one_of("outcome", Outcome),
+    CheckConstraint("reverses_id < id"),
+    CheckConstraint(
+        "(reverses_id IS NULL) = (posting_reason IN ('posted', 'restored')) OR posting_reason = 'rematched'"
     ),
-    "bank_deposits": _RECORD_WITH_AMOUNT,
-    "agent_reports": _RECORD_WITH_AMOUNT,
-}
+    *(_between(name, -MAX_YEN) for name in DISPOSITIONS),
+)
+
+bank_deposits = _define("bank_deposits", *_id(), _entry_id(), *_record_columns(BankDeposit, "bank_deposits"), *_hash())
+agent_reports = _define("agent_reports", *_id(), _entry_id(), *_record_columns(AgentReport, "agent_reports"), *_hash())
+
+#: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
+match_keys = _define(
+    "match_keys",
+    Column("kind", _SMALL, primary_key=True, autoincrement=False, comment="1: of a bill version, 2: of a receipt"),
+    Column("key", _INT, primary_key=True, autoincrement=False, comment="hash of a number or text"),
+    Column("row_id", _INT, primary_key=True, autoincrement=False, comment="id in bill_versions or receipts"),
+    CheckConstraint("kind IN (1, 2) AND row_id > 0"),
+    sqlite_with_rowid=False,
+)
+
+schema_versions = _define(
+    "schema_versions",
+    Column("version", _INT, primary_key=True, autoincrement=False),
+    Column("recorded_at", _TIMESTAMP, nullable=False),
+    Column("recorded_by", _TEXT, nullable=False),
+    Column("kokin_version", _TEXT, nullable=False),
+)
+
+TABLES = METADATA.tables
+
 #: The tables to which an entry adds rows. Each has its own chain of hashes.
-DETAIL_TABLES = tuple(_DETAIL_COLUMNS)
+DETAIL_TABLES = ("bill_versions", "receipts", "postings", "bank_deposits", "agent_reports")
 
-#: Kinds of pairs of the match index: from a bill's ``bill_id``, slip number or obligation to the bill; from a
-#: receipt's keys to the receipt; from a receipt to its postings.
-INDEX_KINDS = ("bills", "receipts", "postings")
+#: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
+KEY_KINDS = {"bill_versions": 1, "receipts": 2}
 
-
-def pair_count_column(kind: str) -> str:
-    """Return the column of ``entries`` with the number of all pairs of a kind; it detects an incomplete index."""
-    return f"{kind}_links"
-
-
-_ENTRY_COLUMNS = pa.schema(
-    [
-        ("id", _INT),
-        *_typed(_TEXT, "kind", "at", "actor", "reason", "version", "source", "layout", "digest"),
-        *_typed(_INT, "reverses", "reverses_posting"),
-        ("totals", _TEXT),
-        *(field for name in DETAIL_TABLES for field in ((name, _INT), (f"{name}_hash", _BYTES))),
-        *_typed(_INT, *map(pair_count_column, INDEX_KINDS)),
-        ("hash", _BYTES),
-    ]
-)
-
-#: The columns of each append-only table. The last one is the hash that chains its rows.
-APPEND_ONLY_TABLES = {**_DETAIL_COLUMNS, "entries": _ENTRY_COLUMNS}
-
-#: The match index; see :mod:`kokin.ledger._match_index`.
-_INDEX_COLUMNS = pa.schema(
-    [("id", _INT), ("kind", _TEXT), ("run", _INT), ("low", _INT), ("high", _INT), ("pairs", _BYTES)]
-)
-
-METADATA = MetaData()
-_SQL_TYPES: dict[pa.DataType, TypeEngine[Any]] = {
-    # In SQLite only a primary key of type INTEGER is the row id; BIGINT would need a second index.
-    _INT: BigInteger().with_variant(Integer(), "sqlite"),
-    _TEXT: Text(),
-    _BYTES: LargeBinary(),
-}
-_NOT_NULL = ("id", "entry", "hash", "body", "kind", "run", "low", "high", "pairs")
-
-
-def _table(name: str, fields: pa.Schema) -> Table:
-    columns = [
-        Column(
-            field.name,
-            _SQL_TYPES[field.type],
-            primary_key=field.name == "id",
-            autoincrement=False,
-            nullable=field.name not in _NOT_NULL,
-        )
-        for field in fields
-    ]
-    checks = [CheckConstraint(rule) for rule in _check_rules(name)]
-    # SQLite accepts a value of any type in any column.
-    checks += [CheckConstraint(rule).ddl_if(dialect="sqlite") for rule in _storage_class_rules(fields)]
-    return Table(name, METADATA, *columns, *checks)
-
-
-def _check_rules(name: str) -> list[str]:
-    """Return the CHECK conditions of a table."""
-    rules = ["id > 0"]
-    min_yen = {"receipts": 0, "agent_reports": 0, "bank_deposits": -MAX_YEN}.get(name)
-    if min_yen is not None:
-        rules.append(f"{AMOUNT} BETWEEN {min_yen} AND {MAX_YEN}")
-    if name == "postings":
-        rules += [f"{name} BETWEEN {-MAX_YEN} AND {MAX_YEN}" for name in DISPOSITIONS]
-    if name == "entries":
-        rules.append("reverses IS NULL OR reverses_posting IS NULL")
-        rules.append("(kind = 'reversal') = (reverses IS NOT NULL OR reverses_posting IS NOT NULL)")
-    return rules
-
-
-def _storage_class_rules(fields: pa.Schema) -> list[str]:
-    """Return the CHECK conditions on SQLite's storage classes: https://www.sqlite.org/datatype3.html."""
-    classes = {_INT: "integer", _TEXT: "text", _BYTES: "blob"}
-    return [f"typeof({field.name}) IN ('{classes[field.type]}', 'null')" for field in fields]
-
-
-TABLES = {name: _table(name, columns) for name, columns in {**APPEND_ONLY_TABLES, "links": _INDEX_COLUMNS}.items()}
-
-# Partial indexes: few rows replace or reverse another, and a full index would cost time on every row.
-for _name, _reference in (("bills", "previous"), ("postings", "reverses")):
-    _column = TABLES[_name].c[_reference]
+# Few rows replace or reverse another: a full index would cost time on every row.
+for _column, _is_unique in (
+    (bill_versions.c.replaces_id, True),
+    (bill_versions.c.obligation_id, False),
+    (postings.c.reverses_id, True),
+):
     _is_set = _column.is_not(None)
-    Index(f"{_name}_{_reference}", _column, sqlite_where=_is_set, postgresql_where=_is_set)
+    _name = f"{_column.table.name}_{_column.name}"
+    Index(_name, _column, unique=_is_unique, sqlite_where=_is_set, postgresql_where=_is_set)
+Index("postings_receipt_id", postings.c.receipt_id, postings.c.id)
+Index("postings_bill_version_id", postings.c.bill_version_id)
 
-#: Columns of the audit log: each posting with actor, time, file, reason and version, and the hash of the row before.
-_AUDIT_LOG_COLUMNS = pa.schema(
-    [
-        *_typed(_INT, "id", "entry"),
-        *_typed(_TEXT, "at", "actor", "reason", "version", "source", "digest"),
-        *_typed(_INT, "record_no", "receipt"),
-        ("rule", _TEXT),
-        ("reverses", _INT),
-        ("outcome", _TEXT),
-        ("bill", _INT),
-        ("bill_id", _TEXT),
-        *_typed(_INT, *DISPOSITIONS, "balance_before"),
-        *_typed(_BYTES, "hash_before", "hash"),
-    ]
+
+def stored_columns(name: str) -> pa.Schema:
+    """Return the columns of a table as they are read: int64, string, and binary for a hash."""
+    return pa.schema([(each.name, arrow_type(each.type)) for each in TABLES[name].c])
+
+
+def arrow_type(sql_type: TypeEngine[Any]) -> pa.DataType:
+    """Return the Arrow type in which Kokin reads a column: int64, string or binary."""
+    if isinstance(sql_type, Integer):
+        return pa.int64()
+    return pa.binary() if isinstance(sql_type, LargeBinary) else pa.string()
+
+
+_before = postings.alias("before")
+_file = entries.alias("file")
+
+#: The query of the view ``audit_log``: each posting with actor, times, file and reason, and the hash of the row before.
+AUDIT_LOG_QUERY = select(
+    postings.c.id,
+    postings.c.entry_id,
+    entries.c.recorded_at,
+    entries.c.recorded_by,
+    entries.c.effective_at,
+    entries.c.actor,
+    entries.c.reason,
+    entries.c.kokin_version,
+    _file.c.source,
+    _file.c.digest,
+    receipts.c.record_no,
+    postings.c.receipt_id,
+    postings.c.posting_reason,
+    postings.c.reverses_id,
+    postings.c.outcome,
+    postings.c.bill_version_id,
+    bill_versions.c.bill_id,
+    *(postings.c[name] for name in DISPOSITIONS),
+    postings.c.balance_before,
+    _before.c.hash.label("hash_before"),
+    postings.c.hash,
+).select_from(
+    postings.join(entries, entries.c.id == postings.c.entry_id)
+    .join(receipts, receipts.c.id == postings.c.receipt_id)
+    .join(_file, _file.c.id == receipts.c.entry_id)
+    .outerjoin(bill_versions, bill_versions.c.id == postings.c.bill_version_id)
+    .outerjoin(_before, _before.c.id == postings.c.id - 1)
 )
-AUDIT_LOG = table("journal", *(column(field.name, _SQL_TYPES[field.type]) for field in _AUDIT_LOG_COLUMNS))
 
-#: ``{record_no}`` and ``{bill_id}`` are replaced by the expression that reads the field from a JSON column.
-AUDIT_LOG_VIEW = """
-CREATE VIEW journal AS
-SELECT p.id, p.entry, e.at, e.actor, e.reason, e.version, f.source, f.digest,
-       CAST({record_no} AS BIGINT) AS record_no, p.receipt,
-       p.rule, p.reverses, p.outcome, p.bill, {bill_id} AS bill_id,
-       p.applied, p.excess, p.suspense, p.provisional, p.no_effect, p.balance_before,
-       before.hash AS hash_before, p.hash
-FROM postings p
-JOIN entries e ON e.id = p.entry
-JOIN receipts r ON r.id = p.receipt
-JOIN entries f ON f.id = r.entry
-LEFT JOIN bills b ON b.id = p.bill
-LEFT JOIN postings before ON before.id = p.id - 1
-"""
+AUDIT_LOG = table("audit_log", *(column(str(each.key), each.type) for each in AUDIT_LOG_QUERY.selected_columns))

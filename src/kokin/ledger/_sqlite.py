@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice, repeat
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import URL, BigInteger, Connection, column, create_engine, event, func
+from sqlalchemy import URL, BigInteger, Connection, Text, column, create_engine, event, func
 from sqlalchemy.exc import OperationalError
 
 from kokin._arrow.convert import Int64Array, combine, to_numpy
-from kokin.ledger._database import Database, HashedRows, IdTable
+from kokin.ledger._database import Database, ValueTable, login_name
+from kokin.ledger._schema import DETAIL_TABLES, TABLES
 
 _INT = pa.int64()
 
-#: How long a writer waits for another, and how often it wakes up so that Ctrl-C works; seconds.
-_BUSY_TIMEOUT_S, _POLL_S = 600, 1
+# How often a waiting writer wakes up so that Ctrl-C works, in seconds.
+_POLL_S = 1
 
-# Rows per INSERT: a statement has a fixed cost, and older versions accept at most 999 values.
-_ROWS_PER_INSERT = 50
+# Values per INSERT: a statement has a fixed cost, and older versions accept at most 999.
+_VALUES_PER_INSERT = 900
 
 # Bytes of a database page: larger pages are written faster, smaller ones contain fewer rows that a day's file does
 # not need.
 _PAGE_SIZE = 8_192
+
+_OPEN_ENTRY = "(SELECT max(id) FROM entries) IS NOT (SELECT max(entry_id) FROM seals)"
+
+# SQLite has no clock of a server; the time of an entry may differ so much from that of its insertion.
+_MAX_CLOCK_DIFFERENCE_DAYS = 0.01
 
 
 class SqliteDatabase(Database):
@@ -38,46 +46,76 @@ class SqliteDatabase(Database):
     write_options = {"begins": "BEGIN IMMEDIATE"}  # noqa: RUF012 (read only)
     read_options = {"begins": "BEGIN"}  # noqa: RUF012
 
-    def __init__(self, url: URL) -> None:
-        super().__init__(create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S}, hide_parameters=True))
+    def __init__(self, url: URL, lock_timeout: float) -> None:
+        super().__init__(create_engine(url, connect_args={"timeout": lock_timeout}, hide_parameters=True), lock_timeout)
         event.listen(self.engine, "connect", _configure)
-        event.listen(self.engine, "begin", _begin)
+        event.listen(self.engine, "begin", self._begin)
 
     def lock(self, connection: Connection) -> None:
         """Do nothing: ``BEGIN IMMEDIATE`` has taken the lock."""
 
-    def append_only_ddl(self, table: str) -> list[str]:
+    def identity(self, connection: Connection) -> tuple[str, str]:
+        now = connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')").scalar_one()
+        return f"{now}000Z", login_name()
+
+    def create_guards(self, connection: Connection) -> None:
         # REPLACE deletes rows without firing the DELETE trigger, but the row it inserts does not have the next id.
-        next_id = f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"  # noqa: S608 (names of our own)
-        conditions = {"UPDATE": "", "DELETE": "", "INSERT": f"WHEN NEW.id IS NOT {next_id}"}
-        return [
-            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} {condition} "
-            f"BEGIN SELECT RAISE(ABORT, 'the rows of {table} are never changed'); END"
-            for change, condition in conditions.items()
-        ]
+        invalid = dict.fromkeys(
+            DETAIL_TABLES,
+            "NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM {table}) "
+            "OR NEW.entry_id IS NOT (SELECT max(id) FROM entries) "
+            "OR EXISTS (SELECT 1 FROM seals WHERE entry_id = NEW.entry_id)",
+        )
+        late = f"abs(julianday(NEW.recorded_at) - julianday('now')) > {_MAX_CLOCK_DIFFERENCE_DAYS}"
+        is_next = "NEW.id IS (SELECT coalesce(max(id), 0) + 1 FROM entries)"
+        invalid["entries"] = f"NOT ({is_next}) OR {_OPEN_ENTRY} OR coalesce({late}, 1)"
+        invalid["seals"] = f"NOT ({_OPEN_ENTRY}) OR NEW.entry_id IS NOT (SELECT max(id) FROM entries)"  # noqa: S608
+        invalid["match_keys"] = f"NOT ({_OPEN_ENTRY})"
+        invalid["schema_versions"] = "NEW.version IS NOT (SELECT max(version) + 1 FROM schema_versions)"
+        for table in TABLES:
+            for change, condition in {"UPDATE": "1", "DELETE": "1", "INSERT": invalid[table]}.items():
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+                    f"WHEN {condition.format(table=table)} "
+                    f"BEGIN SELECT RAISE(ABORT, 'the rows of {table} are never changed'); END"
+                )
 
-    def insert(self, connection: Connection, table: str, batches: Iterator[HashedRows]) -> None:
-        for rows, hashes in batches:
-            _insert(connection.connection.cursor(), table, rows, hashes)
+    def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
+        for rows in batches:
+            _insert(connection.connection.cursor(), table, rows)
 
-    def id_table(self, ids: Int64Array) -> IdTable:
-        return func.json_each(str(ids.tolist())).table_valued(column("value", BigInteger), name="ids")
+    def value_table(self, values: Int64Array | Sequence[str]) -> ValueTable:
+        is_integer = isinstance(values, np.ndarray)
+        texts = str(values.tolist()) if isinstance(values, np.ndarray) else json.dumps(list(values))
+        kind = BigInteger if is_integer else Text
+        return func.json_each(texts).table_valued(column("value", kind), name="wanted")
 
-    def json_field_sql(self, column: str, name: str) -> str:
-        return f"json_extract({column}, '$.{name}')"
+    def _begin(self, connection: Connection) -> None:
+        begins = connection.get_execution_options().get("begins", "BEGIN")
+        # SQLite waits in C, where Ctrl-C has no effect: wait for short intervals.
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_POLL_S * 1000}")
+        deadline = monotonic() + self.lock_timeout
+        while True:
+            try:
+                connection.exec_driver_sql(begins)
+                break
+            except OperationalError as error:
+                if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                    raise
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(self.lock_timeout * 1000)}")
 
 
-def _insert(cursor: Any, table: str, rows: pa.Table, hashes: list[bytes]) -> None:
+def _insert(cursor: Any, table: str, rows: pa.Table) -> None:
     columns = {name: combine(rows.column(name)) for name in rows.column_names}
     columns = {name: values for name, values in columns.items() if values.null_count < len(values)}
-    insert = f"INSERT INTO {table} ({', '.join((*columns, 'hash'))}) VALUES "  # noqa: S608 (names of our own)
-    row = f"({', '.join('?' * (len(columns) + 1))})"
-    values = zip(*map(_python_values, columns.values()), hashes, strict=False)
-    groups = (
-        tuple(chain.from_iterable(islice(values, _ROWS_PER_INSERT))) for _ in range(len(rows) // _ROWS_PER_INSERT)
-    )
-    cursor.executemany(insert + ", ".join([row] * _ROWS_PER_INSERT), groups)
-    cursor.executemany(insert + row, values)  # the remaining rows, fewer than a group
+    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 (names of our own)
+    row = f"({', '.join('?' * len(columns))})"
+    values = zip(*map(_python_values, columns.values()), strict=False)
+    group = max(_VALUES_PER_INSERT // max(len(columns), 1), 1)
+    groups = (tuple(chain.from_iterable(islice(values, group))) for _ in range(len(rows) // group))
+    cursor.executemany(insert + ", ".join([row] * group), groups)
+    # The remaining rows, fewer than a group. Of columns that are all constant, zip would not end.
+    cursor.executemany(insert + row, islice(values, len(rows) % group))
     cursor.close()
 
 
@@ -96,19 +134,5 @@ def _configure(connection: Any, _: Any) -> None:
     connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -65536")
-
-
-def _begin(connection: Connection) -> None:
-    begins = connection.get_execution_options().get("begins", "BEGIN")
-    # SQLite waits in C, where Ctrl-C has no effect: wait for short intervals.
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_POLL_S * 1000}")
-    deadline = monotonic() + _BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.exec_driver_sql(begins)
-            break
-        except OperationalError as error:
-            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > deadline:
-                raise
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -262144")

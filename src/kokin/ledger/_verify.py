@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,17 +12,26 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from kokin._arrow.convert import to_numpy
-from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
+from kokin._arrow.convert import Int64Array, to_numpy
+from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, sorted_unique
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.ledger._codec import decode_records, filter_rows
-from kokin.ledger._components import OUTCOME_COLUMNS, add_last_posting, find_components
+from kokin.ledger._codec import canonical_rows, filter_rows
+from kokin.ledger._components import (
+    BILL_KEY_COLUMNS,
+    OUTCOME_COLUMNS,
+    RECEIPT_COLUMNS,
+    add_last_posting,
+    bill_keys,
+    find_components,
+    find_pairs,
+    index_error,
+    receipt_keys,
+    require_complete,
+)
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
-from kokin.ledger._journal import GENESIS_HASH, chain_hashes, row_bytes
-from kokin.ledger._keys import receipt_keys
-from kokin.ledger._match_index import check_pages, check_pairs, require_complete, scan
+from kokin.ledger._journal import GENESIS_HASH, TableEnd, chain_hashes, table_ends
 from kokin.ledger._rematch import differs, match_receipts, outcome_columns
-from kokin.ledger._schema import AMOUNT, APPEND_ONLY_TABLES, DETAIL_TABLES, INDEX_KINDS, TABLES
+from kokin.ledger._schema import DETAIL_TABLES, KEY_KINDS, TABLES, entries, seals
 from kokin.reconcile import Policy
 
 # What reading raises for rows that match their hashes but that Kokin cannot have written.
@@ -33,7 +43,7 @@ class Verification:
     """The result of :meth:`Ledger.verify`."""
 
     rows: dict[str, int] = field(default_factory=dict)
-    """The number of verified rows of each table, up to the first changed one."""
+    """The id of the last verified row of each table: that before the first changed one."""
     issues: list[Issue] = field(default_factory=list)
     """What differs: ``location`` has the table as its file and the id of the row as its record."""
     hash: str = ""
@@ -45,132 +55,218 @@ class Verification:
         return not self.issues
 
 
-def verify(transaction: Transaction, policy: Policy, *, expected_hash: str, rematch: bool) -> Verification:
+@dataclass
+class _Start:
+    """Where the verification begins: after an entry whose hash is trusted, or before the first one."""
+
+    entry: int = 0
+    hash: bytes = GENESIS_HASH
+    ends: Mapping[str, TableEnd] = field(default_factory=lambda: dict.fromkeys(DETAIL_TABLES, TableEnd()))
+    key_counts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(KEY_KINDS, 0))
+
+
+@dataclass
+class _TableEnds:
+    """The last row of a table after each entry, according to the seals."""
+
+    entries: list[int]
+    ids: list[int]
+    hashes: dict[int, bytes]
+
+    def entry_of(self, ids: Int64Array) -> Int64Array:
+        """Return the entry that added each row: the first whose last row is not before it; 0 if there is none."""
+        position = np.searchsorted(np.array(self.ids, np.int64), ids)
+        return np.array([*self.entries, 0], np.int64)[position]
+
+
+def verify(transaction: Transaction, policy: Policy, *, since: str, expected_hash: str, rematch: bool) -> Verification:
     """See :meth:`kokin.ledger.Ledger.verify`."""
     result = Verification()
-    if expected_hash and not re.fullmatch("[0-9a-fA-F]{64}", expected_hash):
-        expected = "64 hexadecimal digits"
-        issue = Issue("LEDGER_SEAL_FORMAT", field="expected_hash", expected=expected, found=expected_hash[:64])
-        return Verification(issues=[issue])
-    end_hashes: dict[str, dict[int, bytes]] = {name: {} for name in DETAIL_TABLES}
-    is_known = not expected_hash
-    last: dict[str, Any] = {}
-    for batch in _walk(transaction, "entries", {}, out=result):
-        for name in DETAIL_TABLES:
-            ends, hashes = batch.column(name).to_pylist(), batch.column(f"{name}_hash").to_pylist()
-            end_hashes[name].update({end: value for end, value in zip(ends, hashes, strict=True) if end})
-        hashes = batch.column("hash").to_pylist()
-        result.hash = hashes[-1].hex()
-        is_known = is_known or bytes.fromhex(expected_hash) in hashes
-        last = batch.slice(len(batch) - 1).to_pylist()[0]
-    if not last and result.is_clean:
-        result.issues.append(Issue("LEDGER_ROW_MISSING", location=Location("entries", 1)))
-    if not is_known and result.is_clean:
-        location = Location("entries")
-        result.issues.append(
-            Issue("LEDGER_SEAL", field="hash", expected=expected_hash, found=result.hash, location=location)
-        )
-    if not result.is_clean:
-        return result
-    for name in DETAIL_TABLES:
-        for _ in _walk(transaction, name, end_hashes[name], out=result):
-            pass
-    if result.is_clean:
-        result.issues += _check_index(transaction, last)
-    if result.is_clean and rematch:
-        try:
+    for name, text in {"since": since, "expected_hash": expected_hash}.items():
+        if text and not re.fullmatch("[0-9a-fA-F]{64}", text):
+            issue = Issue("LEDGER_SEAL_FORMAT", field=name, expected="64 hexadecimal digits", found=text[:64])
+            return Verification(issues=[issue])
+    start = _start(transaction, since) if since else _Start()
+    ends = _verify_seals(transaction, start, expected_hash, out=result) if start else {}
+    if start is None:
+        result.issues.append(_unknown_hash("since", since, ""))
+    for name, table_end in ends.items() if result.is_clean else ():
+        _verify_rows(transaction, name, start.ends[name] if start else TableEnd(), table_end, out=result)
+    try:
+        if start and result.is_clean:
+            result.issues += _check_index(transaction, start)
+        if result.is_clean and rematch:
             result.issues += _changed_outcomes(transaction, policy)
-        except _UNREADABLE:
-            result.issues.append(Issue("LEDGER_ROW_CHANGED", field="body", location=Location("receipts")))
+    except _UNREADABLE:
+        result.issues.append(Issue("LEDGER_ROW_CHANGED", location=Location("receipts")))
     return result
 
 
-def _check_index(transaction: Transaction, last: Mapping[str, Any]) -> list[Issue]:
-    """Return the problems of the match index: invalid rows, another number than in the last entry, missing pairs."""
+def _unknown_hash(name: str, expected: str, found: str) -> Issue:
+    return Issue("LEDGER_SEAL", field=name, expected=expected, found=found, location=Location("entries"))
+
+
+def _start(transaction: Transaction, since: str) -> _Start | None:
+    """Return the state after the entry that has a hash; None if no entry has it."""
     try:
-        if issue := check_pages(transaction):
-            return [issue]
-        require_complete(transaction, last)
-    except LedgerError as error:
-        return error.issues or [Issue("LEDGER_LINKS", location=Location("links"))]
-    issues = []
-    for kind in INDEX_KINDS:
-        try:
-            issues.append(check_pairs(transaction, kind))
-        except _UNREADABLE:
-            issues.append(Issue("LEDGER_ROW_CHANGED", field="body", location=Location(kind)))
-    return [issue for issue in issues if issue]
+        row = transaction.table(select(seals).where(seals.c.hash == bytes.fromhex(since))).to_pylist()[0]
+        return _Start(row["entry_id"], row["hash"], table_ends(row["last_rows"]), json.loads(row["key_counts"]))
+    except _UNREADABLE:
+        return None
 
 
-def _walk(
-    transaction: Transaction, name: str, end_hashes: dict[int, bytes], *, out: Verification
-) -> Iterator[pa.Table]:
-    """Yield the rows of a table whose hashes match, in batches, up to the first changed row; add its issue to ``out``.
+def _verify_seals(
+    transaction: Transaction, start: _Start, expected_hash: str, *, out: Verification
+) -> dict[str, _TableEnds]:
+    """Verify the chain of entries and seals; return the last rows of every table, by entry."""
+    ends = {name: _TableEnds([], [], {end.id: end.hash}) for name, end in start.ends.items()}
+    is_known = not expected_hash or bytes.fromhex(expected_hash) == start.hash
+    previous_hash, last = start.hash, start.entry
+    out.hash, out.rows["entries"] = previous_hash.hex() if last else "", last
+    sealed = [column for column in seals.c if column.name != "entry_id"]
+    statement = select(entries, seals.c.entry_id, *sealed).select_from(entries.outerjoin(seals))
+    for batch in _batches(transaction, statement, entries.c.id, last):
+        if batch is None:
+            return _report(out, "LEDGER_ROW_CHANGED", "entries", last + 1)
+        texts = zip(*(canonical_rows(batch.select(table.c.keys())) for table in (entries, seals)), strict=True)
+        rows = zip(*(batch.column(name).to_pylist() for name in ("id", "entry_id", "hash", "last_rows")), strict=True)
+        for (entry_text, seal_text), (entry, seal, stored, last_rows) in zip(texts, rows, strict=True):
+            computed = chain_hashes(previous_hash, [entry_text + seal_text])[0]
+            if entry != last + 1 or seal != entry or stored != computed:
+                return _report(out, _row_code(entry, last), "entries", last + 1)
+            try:
+                for name, end in table_ends(last_rows).items():
+                    ends[name].entries.append(entry)
+                    ends[name].ids.append(end.id)
+                    ends[name].hashes[end.id] = end.hash
+            except _UNREADABLE:
+                return _report(out, "LEDGER_ROW_CHANGED", "seals", entry)
+            previous_hash, last = computed, entry
+            is_known = is_known or computed.hex() == expected_hash.lower()
+            out.hash, out.rows["entries"] = computed.hex(), last
+    for name in ("entries", "seals"):  # another seal, or a null or duplicate id, which needs the keys to be dropped
+        if _count(transaction, name) != last:
+            return _report(out, "LEDGER_ROW_ADDED", name, last + 1)
+    if not last:
+        return _report(out, "LEDGER_ROW_MISSING", "entries", 1)
+    if not is_known:
+        out.issues.append(_unknown_hash("hash", expected_hash, out.hash))
+    return ends
 
-    ``end_hashes`` are the hashes of the last row of each entry, by the id of that row, according to the entries.
+
+def _batches(transaction: Transaction, statement: Any, key: Any, after: int) -> Iterator[pa.Table | None]:
+    """Yield the rows of a statement after a key, in its order; None, at the end, for a row that cannot be read.
+
+    From the start of a table they are read without a lower bound: a row before the first must be found.
     """
-    table = TABLES[name]
-    previous_hash, last = GENESIS_HASH, 0
-    end = max(end_hashes, default=0)
-    # Without a lower bound: a row before the first must be found.
-    following = select(table).order_by(table.c.id)
-
-    def report(code: str, row: int) -> None:
-        out.issues.append(Issue(code, field="", location=Location(name, row)))
-
-    size = BATCH_ROWS
+    following, size = statement.where(key > after) if after else statement, BATCH_ROWS
     while True:
         try:
-            batch = transaction.table(following.limit(size))
-            rows = row_bytes(batch, APPEND_ONLY_TABLES[name])
-        except (pa.ArrowException, InvalidInputError, LedgerError):
-            # A value that the ledger cannot have written: locate its row one by one.
-            if size > 1:
-                size = 1
-                continue
-            return report("LEDGER_ROW_CHANGED", last + 1)
-        if not len(batch):
-            break
-        ids = to_numpy(batch.column("id"), 0).tolist()
-        hashes = batch.column("hash").to_pylist()
-        # Stored and computed hashes are equal up to the first changed row.
-        matching = 0
-        for row_id, stored, computed in zip(ids, hashes, chain_hashes(previous_hash, rows), strict=True):
-            if row_id != last + 1 or stored != computed or end_hashes.get(row_id, computed) != computed:
-                break
-            previous_hash, last, matching = computed, row_id, matching + 1
-        out.rows[name] = last
-        if matching:
-            yield batch.slice(0, matching)
-        if matching < len(batch):
-            row = ids[matching]
-            if row <= last:
-                return report("LEDGER_ROW_ADDED", row)
-            return report("LEDGER_ROW_MISSING" if row > last + 1 else "LEDGER_ROW_CHANGED", last + 1)
+            batch = transaction.table(following.order_by(key).limit(size))
+        except (pa.ArrowException, LedgerError):
+            if size == 1:
+                yield None
+                return
+            size = 1  # locate the row
+            continue
+        if len(batch):
+            yield batch
         if len(batch) < size:
-            break
-        following = select(table).where(table.c.id > last).order_by(table.c.id)
+            return
+        following = statement.where(key > batch.column("id")[-1].as_py())
+
+
+def _row_code(row: int | None, last: int) -> str:
+    """Return the code for the row that follows the last verified one but does not match."""
+    if row is None or row <= last:
+        return "LEDGER_ROW_ADDED"
+    return "LEDGER_ROW_MISSING" if row > last + 1 else "LEDGER_ROW_CHANGED"
+
+
+def _report(out: Verification, code: str, table: str, row: int) -> dict[str, _TableEnds]:
+    out.issues.append(Issue(code, location=Location(table, row)))
+    return {}
+
+
+def _count(transaction: Transaction, name: str) -> int:
+    return int(transaction.connection.execute(select(func.count()).select_from(TABLES[name])).scalar_one())
+
+
+def _verify_rows(transaction: Transaction, name: str, start: TableEnd, ends: _TableEnds, *, out: Verification) -> None:
+    """Verify the rows of a detail table, up to the first changed one."""
+    table = TABLES[name]
+    previous_hash, last = start.hash, start.id
+    end = ends.ids[-1] if ends.ids else last
     out.rows[name] = last
-    if name != "entries" and last != end:
-        return report("LEDGER_ROW_MISSING" if last < end else "LEDGER_ROW_ADDED", last + 1)
-    # A row with a null or duplicate id, possible after the owner has dropped the primary key.
-    count = transaction.connection.execute(select(func.count()).select_from(table)).scalar_one()
-    if count != last:
-        report("LEDGER_ROW_ADDED", last + 1)
-    return None
+    for batch in _batches(transaction, select(table), table.c.id, last):
+        if batch is None:
+            _report(out, "LEDGER_ROW_CHANGED", name, last + 1)
+            return
+        ids, hashes = batch.column("id").to_pylist(), batch.column("hash").to_pylist()
+        of_entry = ends.entry_of(to_numpy(batch.column("id"), 0)) == to_numpy(batch.column("entry_id"), 0)
+        computed_hashes = chain_hashes(previous_hash, canonical_rows(batch))
+        # Stored and computed hashes are equal up to the first changed row.
+        for row, stored, computed, is_of_entry in zip(ids, hashes, computed_hashes, of_entry.tolist(), strict=True):
+            is_valid = row == last + 1 and stored == computed and ends.hashes.get(row, computed) == computed
+            if not is_valid or (row <= end and not is_of_entry):
+                _report(out, _row_code(row, last), name, last + 1 if row is None or row > last else row)
+                return
+            previous_hash, last = computed, row
+            out.rows[name] = last
+    if last != end:
+        _report(out, "LEDGER_ROW_MISSING" if last < end else "LEDGER_ROW_ADDED", name, last + 1)
+    elif _count(transaction, name) != last:  # a null or duplicate id, possible without the primary key
+        _report(out, "LEDGER_ROW_ADDED", name, last + 1)
+
+
+def _check_index(transaction: Transaction, start: _Start) -> Iterator[Issue]:
+    """Yield the problems of the match index: another number of keys than sealed, or a row without its keys."""
+    try:
+        last = transaction.table(select(seals).order_by(seals.c.entry_id.desc()).limit(1)).to_pylist()[0]
+        require_complete(transaction, last)
+        added = {kind: count - start.key_counts[kind] for kind, count in json.loads(last["key_counts"]).items()}
+    except LedgerError as error:
+        yield from error.issues
+        return
+    for kind in KEY_KINDS:
+        expected = 0
+        table, columns = TABLES[kind], RECEIPT_COLUMNS if kind == "receipts" else ("obligation_id", *BILL_KEY_COLUMNS)
+        selected = select(table.c.id, *(table.c[name] for name in dict.fromkeys(columns)))
+        for batch in _batches(transaction, selected, table.c.id, start.ends[kind].id):
+            if batch is None:
+                yield Issue("LEDGER_ROW_CHANGED", location=Location(kind))
+                return
+            keys, rows = (receipt_keys if kind == "receipts" else bill_keys)(batch)
+            ids = to_numpy(batch.column("id"), 0)[rows]
+            pairs, found = _pair_ids(keys, ids), np.sort(_pair_ids(*find_pairs(transaction, kind, sorted_unique(keys))))
+            missing = ids[~isin_sorted(pairs, found)]
+            if len(missing):
+                yield Issue("LEDGER_KEYS", field=kind, location=Location(kind, int(missing.min())))
+                return
+            expected += len(sorted_unique(pairs))
+        if expected != added[kind]:
+            yield from index_error(kind, str(expected), str(added[kind])).issues
+
+
+def _pair_ids(keys: Int64Array, rows: Int64Array) -> Int64Array:
+    """Return one hash of each pair: int64 (n,). A collision would hide a missing pair; it is improbable."""
+    return keys + rows * np.int64(0x1E3779B97F4A7C15)
 
 
 def _changed_outcomes(transaction: Transaction, policy: Policy) -> Iterator[Issue]:
     """Yield an issue for each active posting whose outcome differs from the outcome under the current rule."""
     table = TABLES["receipts"]
     seen = np.empty(0, np.int64)
-    for batch in scan(transaction, select(table.c.id, table.c[AMOUNT], table.c.body), table.c.id):
-        keys = sorted_unique(receipt_keys(decode_records("receipts", batch))[0])
+    selected = select(table.c.id, *(table.c[name] for name in RECEIPT_COLUMNS))
+    for batch in _batches(transaction, selected, table.c.id, 0):
+        if batch is None:
+            raise LedgerError("a receipt cannot be read")
+        keys = sorted_unique(receipt_keys(batch)[0])
         components = find_components(transaction, difference_sorted(keys, seen))
         seen = sorted_union(seen, components.keys)
         receipts = add_last_posting(transaction, components.receipts)
-        active = filter_rows(receipts, to_numpy(receipts.column("reverses"), -1) < 0)
+        active = filter_rows(receipts, to_numpy(receipts.column("reverses_id"), -1) < 0)
         result = match_receipts(components.bills, active, policy)
         expected = outcome_columns(result, components.bills, active)
         for posting in filter_rows(active, differs(expected, active, OUTCOME_COLUMNS)).column("posting").to_pylist():
-            yield Issue("LEDGER_VERDICT", field="outcome", location=Location("postings", posting))
+            yield Issue("LEDGER_OUTCOME", field="outcome", location=Location("postings", posting))

@@ -17,7 +17,7 @@ from kokin._arrow.files import draft_folder
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
-from kokin.reconcile import Accounts, Control, Reconciliation, build_accounts, reconcile
+from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
@@ -51,7 +51,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #:   expected yen; null without bank deposits.
 #: - ⑩ ``pending``, 未着・滞留一覧: :attr:`kokin.reconcile.Accounts.aging`.
 #: - ⑪ ``audit``, 監査ログ: every entry of the ledger with its time in Japan, ``actor, reason, version, digest`` and
-#:   ``hash``, and ``stands``, false for a reversed entry; of a run without a ledger, its files. The journal row by row
+#:   ``hash``, and ``active``, false for a reversed entry; of a run without a ledger, its files. The journal row by row
 #:   is written by :meth:`kokin.ledger.Ledger.export`.
 #: - ``allocations``, 充当明細: :attr:`kokin.reconcile.Accounts.parts`.
 #: - ``balances``, 残高一覧: :attr:`kokin.reconcile.Reconciliation.balances`.
@@ -159,7 +159,7 @@ class Report:
         # The state as of an entry never changes, whatever is posted in the meantime.
         last = entries[-1].at if entries else day
         files = ledger_files(entries)
-        result = reconcile(ledger.bills(last), ledger.receipts(last), ledger.policy)
+        result = reconcile(ledger.bills(last), ledger.receipts(last), ledger.policy_as_of(last))
         accounts = build_accounts(
             result,
             catalog=catalog,
@@ -169,13 +169,13 @@ class Report:
             as_of=day,
         )
         # The receipts do not contain those that were reversed one by one, so T1 is that of the journal.
-        totals, journal = accounts.summary.as_dict(), ledger.status(last)
-        journal_control = _journal_control(journal["dispositions"], totals["dispositions"]).as_dict()
+        totals, controls = accounts.summary.as_dict(), ledger.status(last, recompute=False).controls
+        journal = {"T1": controls["T1"].as_dict(), "T7": ledger.applied_control(result.outcomes, last).as_dict()}
         summary = {
             "kokin": kokin.__version__,
             "files": [asdict(file) for file in files],
             **totals,
-            "controls": {**totals["controls"], "T1": journal["controls"]["T1"], "T7": journal_control},
+            "controls": {**totals["controls"], **journal},
             "entries": len(entries),
             "hash": entries[-1].hash if entries else "",
         }
@@ -266,12 +266,6 @@ class Report:
 def _or_recorded(rows: ArrowStreamExportable | None, recorded: pa.Table) -> ArrowStreamExportable | None:
     """Return the rows of the caller, else those of the ledger; None if there are none: the control is not checked."""
     return recorded if rows is None and len(recorded) else rows
-
-
-def _journal_control(posted: Mapping[str, int], recomputed: Mapping[str, int]) -> Control:
-    """Return T7: the yen of the postings equal those of a reconciliation of everything, for each disposition."""
-    broken = tuple(name for name, yen in recomputed.items() if posted[name] != yen)
-    return Control("T7", "postings = recomputation, per disposition", posted["applied"], recomputed["applied"], broken)
 
 
 def _check_names(parameter: str, names: Collection[str], known: Collection[str]) -> None:

@@ -43,7 +43,7 @@ _AUDIT = pa.schema(
         ("digest", _TEXT),
         ("reverses", _INT),
         ("reverses_posting", _INT),
-        ("stands", pa.bool_()),
+        ("active", pa.bool_()),
         ("hash", _TEXT),
     ]
 )
@@ -85,7 +85,7 @@ def file_table(files: Sequence[FileSummary]) -> pa.Table:
 def run_audit(files: Sequence[FileSummary]) -> pa.Table:
     """Return ⑪ 監査ログ of a run without a ledger: its files by SHA-256, and the version of Kokin."""
     rows = [
-        {"kind": "file", "version": kokin.__version__, "stands": True}
+        {"kind": "file", "version": kokin.__version__, "active": True}
         | {"source": file.source, "layout": file.layout, "digest": file.digest}
         for file in files
     ]
@@ -93,7 +93,7 @@ def run_audit(files: Sequence[FileSummary]) -> pa.Table:
 
 
 def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
-    """Return ⑪ 監査ログ of a ledger: every entry with its time in Japan; ``stands`` is false for a reversed one."""
+    """Return ⑪ 監査ログ of a ledger: every entry with its time in Japan; ``active`` is false for a reversed one."""
     from kokin.ledger import active_entries  # late: only reports of a ledger need SQLAlchemy
 
     active = active_entries(entries)
@@ -101,7 +101,7 @@ def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
     for entry in entries:
         row = {name: getattr(entry, name, None) for name in _AUDIT.names}
         at = entry.at.astimezone(JAPAN).isoformat(timespec="seconds")
-        rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "stands": entry.id in active})
+        rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "active": entry.id in active})
     return pa.Table.from_pylist(rows, _AUDIT)
 
 
