@@ -29,7 +29,7 @@ from kokin._arrow.convert import Int64Array, buffer_view, combine, int64_array, 
 from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
 from kokin.issues import Issue, Location
 from kokin.ledger._codec import ITEM_SEPARATOR, concat
-from kokin.ledger._database import LedgerError, Transaction, ValueTable
+from kokin.ledger._database import LedgerError, Transaction
 from kokin.ledger._schema import (
     DISPOSITIONS,
     KEY_KINDS,
@@ -195,12 +195,8 @@ def _hash_words(kind: str, words: npt.NDArray[np.uint64]) -> Int64Array:
 
 def find_pairs(transaction: Transaction, kind: str, keys: Int64Array) -> Pairs:
     """Return the keys of a kind and the rows that have them, in the order of key and row, for some keys (unique)."""
-
-    def rows_of(wanted: ValueTable) -> Any:
-        joined = wanted.join(match_keys, and_(match_keys.c.kind == KEY_KINDS[kind], match_keys.c.key == wanted.c.value))
-        return select(match_keys.c.key, match_keys.c.row_id).select_from(joined)
-
-    found = transaction.fetch(keys, rows_of)
+    statement = select(match_keys.c.key, match_keys.c.row_id).where(match_keys.c.kind == KEY_KINDS[kind])
+    found = transaction.fetch(statement, match_keys.c.key, keys)
     keys, rows = (to_numpy(found.column(name), 0) for name in ("key", "row_id"))
     order = np.lexsort((rows, keys))
     return keys[order], rows[order]
@@ -348,12 +344,9 @@ def receipts_with_posting(transaction: Transaction, ids: Int64Array) -> pa.Table
 
 def add_last_posting(transaction: Transaction, table: pa.Table) -> pa.Table:
     """Return receipts (in the order of ids) with the id of their last ``posting`` and :data:`LAST_POSTING_COLUMNS`."""
-
-    def last_of(wanted: ValueTable) -> Any:
-        last = select(func.max(postings.c.id)).where(postings.c.receipt_id == wanted.c.value).scalar_subquery()
-        return select(last.label("posting")).select_from(wanted)
-
-    last = to_numpy(transaction.fetch(to_numpy(table.column("id"), 0), last_of).column("posting"), 0)
+    statement = select(func.max(postings.c.id).label("id")).group_by(postings.c.receipt_id)
+    ids = to_numpy(table.column("id"), 0)
+    last = to_numpy(transaction.fetch(statement, postings.c.receipt_id, ids).column("id"), 0)
     rows = transaction.rows("postings", last, ("receipt_id", *LAST_POSTING_COLUMNS)).sort_by("receipt_id")
     table = table.append_column("posting", rows.column("id"))
     for name in LAST_POSTING_COLUMNS:

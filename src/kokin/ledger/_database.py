@@ -21,7 +21,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Engine,
-    TableValuedAlias,
+    Select,
     select,
     true,
 )
@@ -34,14 +34,9 @@ from kokin.issues import Issue, KokinError
 from kokin.ledger._codec import concat, filter_rows
 from kokin.ledger._schema import AUDIT_LOG, AUDIT_LOG_QUERY, METADATA, TABLES, arrow_type
 
-#: A table of one column, ``value``; see :meth:`Database.value_table`.
-ValueTable: TypeAlias = TableValuedAlias
-
 T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
-
     #: Any query. SQLAlchemy 2.0 does not know this form at run time.
     Statement: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -131,8 +126,8 @@ class Database(abc.ABC):
         """Insert rows; omitted columns are null. All batches have the same columns."""
 
     @abc.abstractmethod
-    def value_table(self, values: Int64Array | Sequence[str]) -> ValueTable:
-        """Return integers or texts as a table of one column, ``value``."""
+    def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:
+        """Return integers or texts as a query of one column."""
 
     def create_tables(self, connection: Connection) -> None:
         """Create the tables and the view of a new ledger, without its guards."""
@@ -161,17 +156,6 @@ class Database(abc.ABC):
         result.close()
         return concat(tables, columns)
 
-    def fetch(
-        self,
-        connection: Connection,
-        values: Int64Array | Sequence[str],
-        statement_for: Callable[[ValueTable], Statement],
-    ) -> pa.Table:
-        """Return the rows of a statement that joins a table of values, one statement per batch of values."""
-        columns = _schema_of(statement_for(self.value_table(values[:0])))
-        batches = (values[start : start + BATCH_ROWS] for start in range(0, len(values), BATCH_ROWS))
-        return concat([self.table(connection, statement_for(self.value_table(batch))) for batch in batches], columns)
-
 
 @dataclass
 class Transaction:
@@ -180,9 +164,11 @@ class Transaction:
     database: Database
     connection: Connection
 
-    def fetch(self, values: Int64Array | Sequence[str], statement_for: Callable[[ValueTable], Statement]) -> pa.Table:
-        """See :meth:`Database.fetch`."""
-        return self.database.fetch(self.connection, values, statement_for)
+    def fetch(self, statement: Statement, column: ColumnElement[Any], values: Int64Array | Sequence[str]) -> pa.Table:
+        """Return the rows of a statement whose column has one of some values, one statement per batch of values."""
+        batches = (values[start : start + BATCH_ROWS] for start in range(0, len(values), BATCH_ROWS))
+        tables = [self.table(statement.where(column.in_(self.database.values(batch)))) for batch in batches]
+        return concat(tables, _schema_of(statement))
 
     def table(self, statement: Statement) -> pa.Table:
         """See :meth:`Database.table`."""
@@ -196,9 +182,6 @@ class Transaction:
         table = TABLES[name]
         selected = select(*(table.c[column] for column in ("id", *columns))).where(true() if where is None else where)
 
-        def joined(ids: ValueTable) -> Statement:
-            return selected.select_from(ids.join(table, table.c.id == ids.c.value)).order_by(table.c.id)
-
         tables = []
         for start in range(0, len(ids), BATCH_ROWS):
             batch = ids[start : start + BATCH_ROWS]
@@ -207,7 +190,7 @@ class Transaction:
                 found = self.table(selected.where(table.c.id.between(first, last)).order_by(table.c.id))
                 tables.append(filter_rows(found, isin_sorted(to_numpy(found.column("id"), 0), batch)))
             else:
-                tables.append(self.fetch(batch, joined))
+                tables.append(self.fetch(selected.order_by(table.c.id), table.c.id, batch))
         return concat(tables, _schema_of(selected))
 
 

@@ -19,7 +19,7 @@ from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, s
 from kokin.issues import InvalidInputError, Issue, from_table
 from kokin.ledger._codec import ITEM_SEPARATOR, encode_column, filter_rows, to_bool
 from kokin.ledger._components import bill_keys, bills_by_id, find_pairs, not_referenced, text_keys
-from kokin.ledger._database import BATCH_ROWS, Transaction, ValueTable
+from kokin.ledger._database import BATCH_ROWS, Transaction
 from kokin.ledger._journal import EntryWriter
 from kokin.ledger._rematch import differs
 from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries
@@ -195,13 +195,9 @@ class BillLoader:
 
 def latest_versions(transaction: Transaction, bill_ids: pa.ChunkedArray) -> pa.Table:
     """Return the latest version of each bill, also a withdrawn one: ``id, version, withdrawn`` and all fields."""
-
-    def versions_of(wanted: ValueTable) -> Any:
-        columns = (bill_versions.c[name] for name in ("id", "version", "withdrawn", *_FIELDS))
-        joined = wanted.join(bill_versions, bill_versions.c.bill_id == wanted.c.value)
-        return select(*columns).select_from(joined).where(not_referenced("bill_versions", "replaces_id", None))
-
-    return transaction.fetch(bill_ids.to_pylist(), versions_of)
+    columns = (bill_versions.c[name] for name in ("id", "version", "withdrawn", *_FIELDS))
+    statement = select(*columns).where(not_referenced("bill_versions", "replaces_id", None))
+    return transaction.fetch(statement, bill_versions.c.bill_id, bill_ids.to_pylist())
 
 
 def _compare(bills: pa.Table, earlier: pa.Table | None) -> tuple[Int64Array, Int64Array, BoolArray, BoolArray]:
@@ -329,12 +325,8 @@ def restate_bills(writer: EntryWriter, load: int, reversed_ids: set[int]) -> Int
 
 def _loaded_versions(transaction: Transaction, bill_ids: pa.ChunkedArray, reversed_ids: set[int]) -> pa.Table:
     """Return the latest version of each bill that an active load has added: all fields."""
-
-    def versions_of(wanted: ValueTable) -> Any:
-        loads = select(entries.c.id).where(entries.c.kind == EntryKind.BILLS.value)
-        is_loaded = and_(bill_versions.c.entry_id.in_(loads), bill_versions.c.entry_id.not_in(sorted(reversed_ids)))
-        joined = wanted.join(bill_versions, bill_versions.c.bill_id == wanted.c.value)
-        return select(func.max(bill_versions.c.id)).select_from(joined).where(is_loaded).group_by(wanted.c.value)
-
-    found = transaction.fetch(sorted(set(bill_ids.to_pylist())), versions_of)
-    return bills_by_id(transaction, to_numpy(found.column(0), 0), _FIELDS, superseded=True)
+    loads = select(entries.c.id).where(entries.c.kind == EntryKind.BILLS.value)
+    is_loaded = and_(bill_versions.c.entry_id.in_(loads), bill_versions.c.entry_id.not_in(sorted(reversed_ids)))
+    latest = select(func.max(bill_versions.c.id).label("id")).where(is_loaded).group_by(bill_versions.c.bill_id)
+    found = transaction.fetch(latest, bill_versions.c.bill_id, bill_ids.to_pylist())
+    return bills_by_id(transaction, to_numpy(found.column("id"), 0), _FIELDS, superseded=True)

@@ -17,9 +17,9 @@ from sqlalchemy import (
     URL,
     BigInteger,
     Connection,
+    Select,
     Text,
     cast,
-    column,
     create_engine,
     event,
     func,
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from kokin._arrow.convert import Int64Array, combine, string_array, text_buffers
-from kokin.ledger._database import Database, ValueTable
+from kokin.ledger._database import Database
 from kokin.ledger._schema import DETAIL_TABLES, TABLES
 
 # The first key of the advisory lock, an arbitrary number that all writers use; the second is a hash of the schema.
@@ -186,12 +186,11 @@ class PostgresDatabase(Database):
             for rows in chain([first], batches):
                 copy.write(_copy_text(rows).to_pybytes())
 
-    def value_table(self, values: Int64Array | Sequence[str]) -> ValueTable:
+    def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:
         is_integer = isinstance(values, np.ndarray)
         listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
-        kind = BigInteger if is_integer else Text
-        array = cast(literal(listed, ARRAY(kind)), ARRAY(kind))
-        return func.unnest(array).table_valued(column("value", kind), name="wanted").render_derived()
+        array = ARRAY(BigInteger if is_integer else Text)
+        return select(func.unnest(cast(literal(listed, array), array)))
 
 
 def _copy_text(rows: pa.Table) -> pa.Buffer:

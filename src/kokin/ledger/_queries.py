@@ -38,7 +38,7 @@ from kokin.ledger._components import (
     not_referenced,
     receipts_with_posting,
 )
-from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction, ValueTable
+from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
 from kokin.ledger._incoming import SETTLEMENT_RECORDS
 from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_entry, table_ends, to_timestamp
 from kokin.ledger._rematch import disposition_and_kind
@@ -310,13 +310,10 @@ def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHisto
         raise InvalidInputError([Issue("BILL_UNKNOWN", field="bill_id", expected="", found=bill_id)], "no history")
     # A posting is on a bill whose key its receipt has: the receipt is in a component of one of the versions.
     components = find_components(transaction, sorted_unique(bill_keys(versions)[0]), superseded=True)
-    log = transaction.fetch(to_numpy(components.receipts.column("id"), 0), _audit_log_of).sort_by("id")
+    receipt_ids = to_numpy(components.receipts.column("id"), 0)
+    log = transaction.fetch(select(AUDIT_LOG), AUDIT_LOG.c.receipt_id, receipt_ids).sort_by("id")
     on_bill = pc.is_in(log.column("bill_version_id"), value_set=int64_array(ids))
     return BillHistory(versions, log.filter(on_bill), _balance_changes(transaction, components, log, bill_id, policy))
-
-
-def _audit_log_of(receipt_ids: ValueTable) -> Select[Any]:
-    return select(AUDIT_LOG).select_from(receipt_ids.join(AUDIT_LOG, AUDIT_LOG.c.receipt_id == receipt_ids.c.value))
 
 
 def _balance_changes(

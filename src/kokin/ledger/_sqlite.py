@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import URL, BigInteger, Connection, Text, column, create_engine, event, func
+from sqlalchemy import URL, BigInteger, Connection, Select, Text, column, create_engine, event, func, select
 from sqlalchemy.exc import OperationalError
 
 from kokin._arrow.convert import Int64Array, combine, to_numpy
-from kokin.ledger._database import Database, ValueTable, login_name
+from kokin.ledger._database import Database, login_name
 from kokin.ledger._schema import DETAIL_TABLES, TABLES
 
 _INT = pa.int64()
@@ -84,11 +84,11 @@ class SqliteDatabase(Database):
         for rows in batches:
             _insert(connection.connection.cursor(), table, rows)
 
-    def value_table(self, values: Int64Array | Sequence[str]) -> ValueTable:
+    def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:
         is_integer = isinstance(values, np.ndarray)
         texts = str(values.tolist()) if isinstance(values, np.ndarray) else json.dumps(list(values))
-        kind = BigInteger if is_integer else Text
-        return func.json_each(texts).table_valued(column("value", kind), name="wanted")
+        value = column("value", BigInteger if is_integer else Text)
+        return select(func.json_each(texts).table_valued(value, name="wanted").c.value)
 
     def _begin(self, connection: Connection) -> None:
         begins = connection.get_execution_options().get("begins", "BEGIN")
