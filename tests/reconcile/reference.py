@@ -336,6 +336,7 @@ def balance_rows(bills, debts, rows):
     for bill in sorted(bills, key=lambda bill: bill["bill_id"]):
         line = {
             "bill_id": bill["bill_id"],
+            "payee_code": bill["payee_code"],
             "amount": bill["amount"],
             "paid": 0,
             "residual": 0,

@@ -66,7 +66,8 @@ def test_exceptions_are_those_of_the_run_and_the_findings():
     assert "<tr><td>EXPIRED</td><td>1</td></tr>" in accounts._repr_html_()
 
 
-SUMMARY_KEYS = ["bills", "receipts", "amount", "outcomes", "dispositions", "controls", "policy", "as_of", "findings"]
+SUMMARY_KEYS = ["bills", "receipts", "amount", "outcomes", "dispositions", "payees", "controls", "policy"]
+SUMMARY_KEYS += ["as_of", "findings"]
 
 
 def test_html_tables_are_escaped():
