@@ -240,7 +240,7 @@ def _outcome_batch(
 
 def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
     """Return ``payee_code, item_code, case_key`` of receipts, or else of their bills, zero-padded."""
-    fields = {name: _column(batch, name, pa.string()) for name in _EL_WIDTHS}
+    fields = {name: _without_empty_texts(_column(batch, name, pa.string())) for name in _EL_WIDTHS}
     known = slip >= 0
     if known.any() and any(column.null_count for column in fields.values()):
         billed, has_bill = index.el_fields(np.maximum(slip, 0)), bool_array(known)
@@ -250,6 +250,11 @@ def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa
         if pc.min(pc.binary_length(fields[name])).as_py() not in (None, width):
             fields[name] = pc.utf8_lpad(fields[name], width, "0")
     return list(fields.values())
+
+
+def _without_empty_texts(texts: pa.Array) -> pa.Array:
+    """Return texts with a null for each empty one."""
+    return pc.if_else(pc.equal(texts, ""), None, texts) if pc.min(pc.binary_length(texts)).as_py() == 0 else texts
 
 
 def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
