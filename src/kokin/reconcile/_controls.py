@@ -150,10 +150,8 @@ def balance_control(obligations: Obligations, matches: Matches, payees: Payees, 
 
 
 def _payee_control(name: str, payees: Payees, left: list[int], right: list[int]) -> Control:
-    """Return a control from both of its sides by payee; broken by the payees, if there are several, that differ."""
-    broken: tuple[str, ...] = ()
-    if len(payees.codes) > 1:
-        broken = tuple(code for code, *sides in zip(payees.codes, left, right, strict=True) if sides[0] != sides[1])
+    """Return a control from both of its sides by payee; broken by the payees whose sides differ."""
+    broken = tuple(code for code, *sides in zip(payees.codes, left, right, strict=True) if sides[0] != sides[1])
     return Control(name, _STATEMENTS[name], sum(left), sum(right), broken)
 
 
