@@ -63,8 +63,8 @@ def test_t4_names_two_payees_whose_errors_cancel(monkeypatch):
         return {**found, Disposition.SUSPENSE: found[Disposition.SUSPENSE] + np.array([-500, 500])}
 
     monkeypatch.setattr(_controls, "yen_by_disposition", shifted)
-    for made in (run(BILLS, RECEIPTS), books(BILLS, RECEIPTS)):
-        control = the_control(made.controls, "T4")
+    for result in (run(BILLS, RECEIPTS), books(BILLS, RECEIPTS)):
+        control = the_control(result.controls, "T4")
         assert control.left == control.right == 13_000
         assert (control.holds, control.broken) == (False, (ONE, OTHER))
 
@@ -160,6 +160,8 @@ def test_the_payee_of_a_receipt_is_its_own_else_that_of_its_bill_else_unknown():
         payee: revenue + suspense for payee, revenue, suspense in sorted(expected)
     }
     assert accounts.summary.payees[ONE].bills == 1
+    cells = (OTHER, 1, "1,000", 0, 0, 0, 0)
+    assert f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" in accounts._repr_html_()
     codes = [OTHER, ONE, ONE, None, None, "77777"]
     assert run([bill], receipts).outcomes["payee_code"].to_pylist() == codes
     assert accounts.controls[4].holds is True

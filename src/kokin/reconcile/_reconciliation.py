@@ -109,7 +109,11 @@ class Summary:
         rows += [(name, "", yen) for name, yen in self.dispositions.items()]
         results = {None: "not checked", True: "holds", False: "BROKEN"}
         rows += [(f"{each.name} {each.statement}", results[each.holds], "") for each in self.controls.values()]
-        return html_table(("", "count", "yen"), rows)
+        totals = html_table(("", "count", "yen"), rows)
+        if len(self.payees) < 2:
+            return totals
+        of_payees = [(code, each.receipts, *each.dispositions.values()) for code, each in self.payees.items()]
+        return totals + html_table(("payee_code", "receipts", *self.dispositions), of_payees)
 
 
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
