@@ -98,7 +98,7 @@ def polars_balances(outcomes: pl.LazyFrame, bills: pl.LazyFrame) -> pl.LazyFrame
     """Return every bill with its paid and open yen."""
     paid = outcomes.filter(pl.col("applied") > 0).group_by("bill_id").agg(paid=pl.col("applied").sum())
     return (
-        bills.select("bill_id", "amount")
+        bills.select("bill_id", "payee_code", "amount")
         .join(paid, on="bill_id", how="left", maintain_order="none")
         .with_columns(pl.col("paid").fill_null(0))
         .with_columns(residual=pl.col("amount") - pl.col("paid"))
@@ -157,7 +157,7 @@ select record_no,
 from matched
 """
 BALANCE_SQL = """
-select bill_id, amount, coalesce(paid, 0) as paid, amount - coalesce(paid, 0) as residual,
+select bill_id, payee_code, amount, coalesce(paid, 0) as paid, amount - coalesce(paid, 0) as residual,
   case when amount = paid then 'settled' when paid > 0 then 'partial' else 'expected' end as status
 from bills
 left join (select bill_id, sum(applied) as paid from outcomes where applied > 0 group by bill_id) using (bill_id)
@@ -248,7 +248,7 @@ def pandas_job(folder: Path, form: str, out: Path) -> None:
     outcomes.insert(0, "source", "receipts")
     outcomes.to_csv(out / "outcomes.csv", index=False)
     paid = outcomes[outcomes["applied"] > 0].groupby("bill_id")["applied"].sum()
-    balances = bills[["bill_id", "amount"]].copy()
+    balances = bills[["bill_id", "payee_code", "amount"]].copy()
     balances["paid"] = balances["bill_id"].map(paid).fillna(0).astype("int64")
     balances["residual"] = balances["amount"] - balances["paid"]
     cases = [balances["residual"] == 0, balances["paid"] > 0]
@@ -316,12 +316,13 @@ def acero_job(folder: Path, form: str, out: Path) -> None:
         outcomes.add_column(0, "source", pa.repeat("receipts", len(outcomes))), out / "outcomes.csv", plain
     )
     moved = outcomes.filter(pc.greater(outcomes["applied"], 0)).group_by("bill_id").aggregate([("applied", "sum")])
-    rows = bills.select(["bill_id", "amount"]).join(moved, "bill_id", join_type="left outer")
+    rows = bills.select(["bill_id", "payee_code", "amount"]).join(moved, "bill_id", join_type="left outer")
     paid = pc.fill_null(rows["applied_sum"], 0)
     residual = pc.subtract(rows["amount"], paid)
     status = pc.case_when(pc.make_struct(pc.equal(residual, 0), pc.greater(paid, 0)), "settled", "partial", "expected")
     balances = {
         "bill_id": rows["bill_id"],
+        "payee_code": rows["payee_code"],
         "amount": rows["amount"],
         "paid": paid,
         "residual": residual,

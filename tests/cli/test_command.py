@@ -95,6 +95,32 @@ def test_published_samples_reconcile(kokin: Kokin, folder: Path) -> None:
     ]
 
 
+def test_the_sums_of_two_authorities_are_printed_for_each(kokin: Kokin, folder: Path) -> None:
+    two = BILLS.replace("\nW2,99999,", "\nW2,88888,")
+    (folder / "bills.csv").write_text(two, encoding="utf-8")
+    (folder / "receipts.csv").write_text(
+        f"{RECEIPT_COLUMNS}\n99999,921,1,000001,4320,2026-10-01\n88888,921,2,000002,13000,2026-10-01\n",
+        encoding="utf-8",
+    )
+    arguments = ("reconcile", "--bills", "bills.csv", "receipts.csv", "-l", "kokin-csv")
+    result = kokin(*arguments, "--reference-date", "2026-11-01", "--out", "out", cwd=folder)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["88888", "1", "12,000", "1,000", "0", "0", "0"] in lines
+    assert ["99999", "1", "4,320", "0", "0", "0", "0"] in lines
+    balances = rows(folder / "out" / "balances.csv")
+    assert list(balances[0]) == ["bill_id", "payee_code", "amount", "paid", "residual", "status"]
+    assert [(row["bill_id"], row["payee_code"]) for row in balances] == [
+        ("S1", "99999"),
+        ("W1", "99999"),
+        ("W2", "88888"),
+    ]
+    summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert {payee: totals["amount"] for payee, totals in summary["payees"].items()} == {"88888": 13_000, "99999": 4_320}
+    (folder / "bills.csv").write_text(BILLS, encoding="utf-8")
+    (folder / "receipts.csv").write_text(f"{RECEIPT_COLUMNS}\n99999,921,1,000001,4320,2026-10-01\n", encoding="utf-8")
+    assert "payee_code" not in kokin(*arguments, "--reference-date", "2026-11-01", "--out", "b", cwd=folder).stdout
+
+
 def test_deposits_are_compared(kokin: Kokin, folder: Path) -> None:
     reference = ("--reference-date", "2026-11-01")
     (folder / "receipts.csv").write_text(

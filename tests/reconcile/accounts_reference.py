@@ -132,6 +132,7 @@ class PlainAccounts:
             charge = charge or (self.charge(bill) if bill else None)
             item = bill["item_code"] if bill else line["item_code"]
             key = (
+                line["own_payee_code"] or (line["bill"]["payee_code"] if line["bill"] else ""),
                 self.known(charge, "account"),
                 self.known(charge, "system"),
                 charge,
@@ -163,7 +164,7 @@ class PlainAccounts:
 
         def of(debt):
             slip = self.own_slip(debt)
-            return rows[self.charge(slip), slip["item_code"], self.years(slip, self.as_of)[1]]
+            return rows[slip["payee_code"], self.charge(slip), slip["item_code"], self.years(slip, self.as_of)[1]]
 
         for debt, billed in self.whole.items():
             row, before, written_off = of(debt), self.debts.balance[debt], self.written_off.get(debt, 0)

@@ -309,7 +309,7 @@ def outcome_rows(rows):
             "bill_id": slip.get("bill_id"),
         }
         for name in ("payee_code", "item_code", "case_key"):
-            line[name] = row.get(name) if row.get(name) is not None else slip.get(name)
+            line[name] = row.get(name) or slip.get(name)
         if line["case_key"] is not None:
             line["case_key"] = line["case_key"].rjust(20, "0")
         line.update({name: row[name] for name in ("amount", "applied", "excess", "balance_before")})
@@ -336,6 +336,7 @@ def balance_rows(bills, debts, rows):
     for bill in sorted(bills, key=lambda bill: bill["bill_id"]):
         line = {
             "bill_id": bill["bill_id"],
+            "payee_code": bill["payee_code"],
             "amount": bill["amount"],
             "paid": 0,
             "residual": 0,

@@ -13,11 +13,11 @@ from tests.support import examples
 AS_OF = date(2026, 6, 15)
 
 
-def daily(rows):
-    """Return table ⑤ from rows of ``(day, charge, channel, receipts, yen)``."""
-    names = ("received_on", "charge", "channel", "receipts", "received")
-    kinds = (pa.date32(), pa.string(), pa.string(), pa.int64(), pa.int64())
-    columns = zip(*rows, strict=True) if rows else [[]] * 5
+def daily(rows, payee="99999"):
+    """Return table ⑤ of a payee from rows of ``(day, charge, channel, receipts, yen)``."""
+    names = ("payee_code", "received_on", "charge", "channel", "receipts", "received")
+    kinds = (pa.string(), pa.date32(), pa.string(), pa.string(), pa.int64(), pa.int64())
+    columns = zip(*((payee, *row) for row in rows), strict=True) if rows else [[]] * 6
     return pa.table([pa.array(list(column), kind) for column, kind in zip(columns, kinds, strict=True)], names)
 
 
@@ -80,6 +80,15 @@ def test_only_ended_months_are_published_and_yen_are_suppressed_with_their_recei
     assert {(row["receipts"], row["amount"], row["suppressed"]) for row in found} == {(40, 10, False)}
     suppressed = open_data(daily([(MAY, "tax", "app", 1, 5)]), AS_OF).to_pylist()
     assert {(row["receipts"], row["amount"], row["suppressed"]) for row in suppressed} == {(None, None, True)}
+
+
+def test_a_small_cell_is_not_hidden_by_receipts_of_another_payee():
+    rows = [(MAY, "tax", "app", 6, 1), (MAY, "tax", "bank", 50, 1)]
+    of_two = pa.concat_tables([daily(rows, "88888"), daily(rows, "99999")])
+    found = open_data(of_two, AS_OF)
+    alone = [open_data(daily(rows, payee), AS_OF) for payee in ("88888", "99999")]
+    assert found == pa.concat_tables(alone)
+    assert set(found["receipts"].to_pylist()) == {None, 56}
 
 
 def determined(equations, unknowns):

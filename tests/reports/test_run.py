@@ -54,12 +54,16 @@ def test_a_run_is_written_completely(tmp_path: Path) -> None:
     assert ",".join(outcomes[0]) == columns
     assert [row["outcome"] for row in outcomes] == ["MATCHED", "DUPLICATE_PAYMENT", "UNDERPAID"]
     allocations = rows(tmp_path / "out" / "allocations.csv")
-    assert ",".join(allocations[0]) == "source,record_no,bill_id,charge,account,fiscal_year,year_class,applied"
+    assert (
+        ",".join(allocations[0]) == "source,record_no,bill_id,payee_code,charge,account,fiscal_year,year_class,applied"
+    )
     assert [(row["record_no"], row["bill_id"], row["applied"]) for row in allocations] == [
         ("1", "'=B1", "10000"),
         ("3", "'=B2", "9500"),
     ]
-    assert [row["residual"] for row in rows(tmp_path / "out" / "balances.csv")] == ["0", "500", "10000"]
+    balances = rows(tmp_path / "out" / "balances.csv")
+    assert ",".join(balances[0]) == "bill_id,payee_code,amount,paid,residual,status"
+    assert [row["residual"] for row in balances] == ["0", "500", "10000"]
     exceptions = rows(tmp_path / "out" / "exceptions.csv")
     assert [(row["field"], row["expected"], row["found"]) for row in exceptions] == [
         ("amount", "0", "10000"),

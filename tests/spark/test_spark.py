@@ -14,7 +14,7 @@ from kokin.reconcile import Policy, reconcile
 from kokin.spark import reconcile as reconcile_in_spark
 from kokin.spark._components import key_texts, to_stars
 from kokin.spark._reconcile import add_summaries
-from tests.reconcile import cities, reference
+from tests.reconcile import authorities, cities, reference
 from tests.spark import provinces
 from tests.spark.provinces import frame
 
@@ -241,6 +241,31 @@ def test_a_lost_receipt_breaks_t4():
     summary = local.summary.as_dict()
     assert add_summaries(summary, [summary], 20_000, Policy()) == local.summary
     assert add_summaries(summary, [summary], 30_000, Policy()).controls["T4"].holds is False
+
+
+def test_buckets_whose_differences_cancel_break_the_control():
+    summaries = []
+    for payee, difference in (("88888", 500), ("99999", -500)):
+        slips, receipts = ([{**row, "payee_code": payee} for row in rows] for rows in ([bill(1)], [paid(1)]))
+        summary = reconcile(pa.Table.from_pylist(slips), pa.Table.from_pylist(receipts)).summary.as_dict()
+        control = summary["controls"]["T5"]
+        summary["controls"]["T5"] = {**control, "left": control["left"] + difference, "broken": [payee]}
+        summaries.append(summary)
+    added = add_summaries(summaries[0], summaries, 20_000, Policy())
+    control = added.controls["T5"]
+    assert (control.left, control.right, control.holds, control.broken) == (0, 0, False, ("88888", "99999"))
+    assert {payee: totals.amount for payee, totals in added.payees.items()} == {"88888": 10_000, "99999": 10_000}
+    assert added.controls["T4"].holds is True
+
+
+def test_two_authorities_are_reconciled_as_on_one_machine(session):
+    of_payees = [
+        cities.tables(*(authorities.move(payee, rows) for rows in provinces.province(seed, count=5)))
+        for seed, payee in enumerate(authorities.PAYEES)
+    ]
+    bills, receipts = (pa.concat_tables(tables) for tables in zip(*of_payees, strict=True))
+    local = assert_equal(session, bills, receipts, buckets=4)
+    assert set(authorities.PAYEES) <= set(local.summary.payees)
 
 
 def test_the_guide_runs(session, tmp_path):

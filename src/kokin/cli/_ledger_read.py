@@ -191,11 +191,11 @@ def list_outcomes(
 @list_app.command("balances")
 @with_exit_code
 def list_balances(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOutput = ListFormat.TEXT) -> Exit:
-    """List the balance of every bill, by bill_id: amount, paid, residual and status."""
+    """List the balance of every bill, by bill_id: payee, amount, paid, residual and status."""
     with open_ledger(ledger) as opened:
         table = opened.balances(as_of and day_or_today(as_of))
-    titles = headings("bill_id", "amount", "paid", "residual", "status")
-    _print_list(table, ("bill_id", "amount", "paid", "residual", "status"), titles, output)
+    columns = ("bill_id", "payee_code", "amount", "paid", "residual", "status")
+    _print_list(table, columns, headings(*columns), output)
     return Exit.CLEAN
 
 

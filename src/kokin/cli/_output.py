@@ -147,6 +147,14 @@ def dispositions(yen: Mapping[str, int]) -> None:
     table(headings("disposition", "yen"), [(value("disposition", name), amount) for name, amount in yen.items()])
 
 
+def payees(totals: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the receipts and the yen of each disposition of each payee."""
+    names = next(iter(totals.values()))["dispositions"]
+    titles = [*headings("payee_code", "receipts"), *(value("disposition", name) for name in names)]
+    rows = [(code or "–", each["receipts"], *each["dispositions"].values()) for code, each in totals.items()]
+    table(titles, rows)
+
+
 def controls(equations: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the control equations of a run or of a ledger."""
     states = {True: message("holds"), False: message("BROKEN")}

@@ -269,6 +269,9 @@ def _print_summary(summary: Mapping[str, Any]) -> None:
     _output.outcomes(summary["outcomes"])
     _output.line()
     _output.dispositions(summary["dispositions"])
+    if len(list(filter(None, summary["payees"]))) > 1:  # the empty text is no payee
+        _output.line()
+        _output.payees(summary["payees"])
     if summary["findings"]:
         _output.line()
         _output.table(headings("finding", "receipts"), list(summary["findings"].items()))

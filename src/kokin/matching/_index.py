@@ -38,6 +38,7 @@ from kokin.matching._keys import (
     decode_el_numbers,
     encode_keys,
     encode_text,
+    payee_numbers,
 )
 from kokin.matching._obligations import (
     OBLIGATION_ARRAYS,
@@ -164,6 +165,18 @@ class Index:
     def el_fields(self, slips: Int32Array) -> dict[str, pa.Array]:
         """Return the eL numbers of slips by field: ``payee_code, item_code, confirmation, case_key``."""
         return decode_el_numbers(gather(self.key_indexes["el_number"].words, slips))
+
+    def payees(self) -> tuple[Int32Array, list[str]]:
+        """Return a number for the payee of each slip, int32 (n,), and the ``payee_code`` of each number, ascending."""
+        if not len(self):
+            return np.empty(0, np.int32), []
+        numbers = payee_numbers(self.key_indexes["el_number"].words)
+        first = int(numbers.min())
+        numbers -= first
+        is_payee = np.zeros(int(numbers.max()) + 1, np.bool_)
+        is_payee[numbers] = True
+        number_of = (np.cumsum(is_payee) - 1).astype(np.int32)
+        return number_of[numbers], [f"{first + number:05d}" for number in np.flatnonzero(is_payee).tolist()]
 
     def lookup(self, receipts: pa.RecordBatch) -> tuple[Int32Array, UInt8Array, BoolArray]:
         """Find the slip of each receipt by the first key that it carries.

@@ -104,6 +104,11 @@ def decode_el_numbers(words: UInt64Array) -> dict[str, pa.Array]:
     return {name: string_array(np.ascontiguousarray(digits)) for name, digits in fields.items()}
 
 
+def payee_numbers(words: UInt64Array) -> Int64Array:
+    """Return the payees of encoded eL numbers, uint64 (n, 2), as numbers of five digits: int64 (n,)."""
+    return words[:, 0].view(np.int64) // 10**11
+
+
 def _encode_barcodes(array: pa.Array) -> EncodedKeys:
     """Encode company 6 + free field 21: nine digits in the first word, 18 in the second.
 

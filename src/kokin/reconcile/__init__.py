@@ -33,7 +33,7 @@ from kokin.reconcile._bill_columns import WriteOff
 from kokin.reconcile._controls import Control
 from kokin.reconcile._matches import overlaps
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._reconciliation import OutcomeTotal, Reconciliation, Summary, reconcile
+from kokin.reconcile._reconciliation import OutcomeTotal, PayeeTotals, Reconciliation, Summary, reconcile
 from kokin.reconcile._setoff import OverpaymentKind
 from kokin.reconcile._tables import BalanceStatus
 
@@ -48,6 +48,7 @@ __all__ = [
     "Control",
     "OutcomeTotal",
     "OverpaymentKind",
+    "PayeeTotals",
     "Policy",
     "Reconciliation",
     "Summary",

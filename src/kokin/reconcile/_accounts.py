@@ -161,16 +161,19 @@ class Accounts:
     def parts(self) -> pa.Table:
         """What each debt and each part of it received.
 
-        ``source, record_no, bill_id, charge, account, fiscal_year, year_class, applied``: ``bill_id`` is the bill whose
-        debt was lowered (of a slip for the whole year a row for each instalment), ``charge`` the part, null for yen
-        that are not split (see :attr:`Policy.split`). ``applied`` adds up to that of the outcomes.
+        ``source, record_no, bill_id, payee_code, charge, account, fiscal_year, year_class, applied``. ``bill_id`` is
+        the bill whose debt was lowered (of a slip for the whole year a row for each instalment), ``payee_code`` that of
+        the bill, ``charge`` the part, null for yen that are not split (see :attr:`Policy.split`). ``applied`` adds up
+        to that of the outcomes.
         """
         return part_table(self._run.rows, self._bills, self._allocations, self._by_part[0])
 
     @cached_property
     def totals(self) -> pa.Table:
-        """科目別集計, by ``account, system, charge, item_code, fiscal_year, year_class, channel, received_on``.
+        """科目別集計: receipts and yen by payee, account and year.
 
+        ``payee_code, account, system, charge, item_code, fiscal_year, year_class, channel, received_on, receipts,
+        received, revenue, overpaid, suspense``. ``payee_code`` is that of the receipt, else of its bill, else empty.
         ``receipts`` counts receipts, one with several parts once for each of their charges. Yen: ``received`` is
         ``revenue`` (what lowered a balance) and ``overpaid`` (過誤納) and ``suspense`` (不明金).
         """
@@ -179,7 +182,7 @@ class Accounts:
 
     @cached_property
     def receivables(self) -> pa.Table:
-        """調定収納照合表, by ``charge, item_code, year_class``: how the billed yen explain the open ones.
+        """調定収納照合表, by ``payee_code, charge, item_code, year_class``: how the billed yen explain the open ones.
 
         Yen: ``billed, paid_before, received, overpaid, written_off, unpaid``, with ``billed - paid_before - (received -
         overpaid) - written_off = unpaid``. ``received`` is everything received for known bills; suspense is of no
@@ -193,9 +196,9 @@ class Accounts:
     def overpayments(self) -> pa.Table:
         """過誤納一覧: a row for each receipt with an excess.
 
-        ``source, record_no, outcome, bill_id, payer_key, charge, item_code, paid_on, kind, excess, interest, offered``:
-        ``kind`` is an :class:`OverpaymentKind`, ``interest`` the 還付加算金 if the refund is decided on the day of the
-        run, ``offered`` the yen that could be set off.
+        ``source, record_no, outcome, bill_id, payee_code, payer_key, charge, item_code, paid_on, kind, excess,
+        interest, offered``: ``kind`` is an :class:`OverpaymentKind`, ``interest`` the 還付加算金 if the refund is
+        decided on the day of the run, ``offered`` the yen that could be set off.
 
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
@@ -211,10 +214,10 @@ class Accounts:
     def setoff_candidates(self) -> pa.Table:
         """充当候補: due debts of a payer and the payments that could be set off against them, in that order.
 
-        ``source, record_no, bill_id, kind, debt_bill_id, charge, item_code, period, due_on, residual, offered,
-        consent``. ``bill_id`` is the bill that was paid, ``debt_bill_id`` the one that is due; no yen is offered
-        for two debts. ``consent``: the payer must agree, because law allows a set-off without consent only among local
-        taxes, or between debts of one charge (地方税法17の2, 自治法231の3④).
+        ``source, record_no, bill_id, payee_code, kind, debt_bill_id, charge, item_code, period, due_on, residual,
+        offered, consent``. ``bill_id`` is the bill that was paid, ``debt_bill_id`` the one that is due, both of one
+        payee; no yen is offered for two debts. ``consent``: the payer must agree, because law allows a set-off without
+        consent only among local taxes, or between debts of one charge (地方税法17の2, 自治法231の3④).
         """
         return candidate_table(self._setoff_candidates, self._run.rows, self._bills, self._unpaid)
 
@@ -223,7 +226,8 @@ class Accounts:
         """払込照合表: ``settled_on, agent_code, receipts, settled, cancelled, fee, expected, credits, credited``.
 
         The expected and the actual deposits, by day and agent. Revenue is gross even if fees are netted; ``fee`` is the
-        expense. Without deposits, those columns are 0.
+        expense. Without deposits, those columns are 0. A deposit on a bank account has no authority, so this table has
+        no ``payee_code``.
         """
         deposits = arrow_schema(BankDeposit).empty_table() if self._deposits is None else self._deposits
         return bank.settlement_table(self._run.rows, deposits, self._policy)
@@ -234,7 +238,7 @@ class Accounts:
 
         ``kind, source, record_no, outcome, bill_id, payee_code, item_code, case_key, agent_code, since, days, age,
         amount``. ``age`` is one of :data:`AGING_BUCKETS`. A 速報 counts from its payment, 不明金 from its receipt.
-        Undeposited money is listed by day and agent, if the bank deposits are known.
+        Undeposited money is listed by day and agent, if the bank deposits are known; it has no ``payee_code``.
         """
         return aging_table(self._run.rows, None if self._deposits is None else self.settlements, self._day)
 

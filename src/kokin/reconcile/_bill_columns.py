@@ -77,6 +77,11 @@ class BillColumns:
         return day_column(self.table, name)
 
     @cached_property
+    def payee(self) -> Categorical:
+        """共通納税機関コード; the categories are ascending."""
+        return Categorical(*self.index.payees())
+
+    @cached_property
     def item(self) -> Categorical:
         """税目・料金番号."""
         return categorize(self.text_column("item_code"))

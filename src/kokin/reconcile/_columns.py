@@ -62,6 +62,18 @@ def exact_sum(yen: Int64Array) -> int:
     return sum(int(yen[chunk].sum()) for chunk in chunk_slices(len(yen)))
 
 
+def exact_sums_by(groups: npt.NDArray[np.integer], yen: Int64Array, count: int) -> list[int]:
+    """Sum yen by group without overflow, as :func:`exact_sum`; ``groups`` are numbers from 0 to ``count - 1``: (n,)."""
+    if count == 1:
+        return [exact_sum(yen)]
+    sums = [0] * count
+    for chunk in chunk_slices(len(yen)):
+        sums_of_chunk = np.zeros(count, np.int64)
+        np.add.at(sums_of_chunk, groups[chunk], yen[chunk])
+        sums = [left + right for left, right in zip(sums, sums_of_chunk.tolist(), strict=True)]
+    return sums
+
+
 def text_column(table: pa.Table, name: str) -> pa.Array:
     """Return a text column as one array; all null if the table lacks it."""
     if name not in table.schema.names:

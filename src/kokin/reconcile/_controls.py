@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +13,10 @@ from kokin._arrow.threads import chunk_slices, thread_map
 from kokin.matching import OUTCOMES, Obligations, signed, yen_by_disposition
 from kokin.model import Disposition, Outcome
 from kokin.reconcile._bank import is_due
-from kokin.reconcile._columns import exact_sum, text_column
+from kokin.reconcile._columns import exact_sum, exact_sums_by, text_column
 from kokin.reconcile._findings import FileTotal
 from kokin.reconcile._matches import Matches, Receipts
+from kokin.reconcile._payees import Payees
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Control:
     right: int | None = None
     """The right side in the same unit."""
     broken: tuple[str, ...] = ()
-    """The files, days or charges whose own sides differ; the sums may be equal all the same."""
+    """The payees, files, days or charges whose own sides differ; the sums may be equal all the same."""
     unsure: tuple[str, ...] = ()
     """The totals that cannot be compared; see :attr:`kokin.receipts.DeclaredTotal.unsure`."""
 
@@ -67,21 +67,38 @@ def unchecked(name: str) -> Control:
     return Control(name, _STATEMENTS[name])
 
 
-def by_disposition(receipts: Receipts, matches: Matches) -> dict[Disposition, int]:
-    """Sum the yen of all receipts by disposition."""
+class PayeeSums(NamedTuple):
+    """The yen of all receipts; each list has a sum for each payee of the run."""
 
-    def sums_of(rows: slice) -> dict[Disposition, int]:
+    #: By the payee of the receipt.
+    dispositions: dict[Disposition, list[int]]
+    #: What lowered a balance, by the payee of the bill.
+    applied: list[int]
+
+
+def sum_by_payee(receipts: Receipts, matches: Matches, payees: Payees) -> PayeeSums:
+    """Sum the yen of all receipts by disposition and payee."""
+    count = len(payees.codes)
+
+    def sums_of(rows: slice) -> list[list[int]]:
         results = matches.results(rows)
         yen = signed(receipts.kind[rows], receipts.amount[rows])
         columns = yen_by_disposition(results.disposition, yen, results.applied, results.excess)
-        return {name: int(column.sum()) for name, column in columns.items()}
+        payee, bill_payee = payees.of_receipt[rows], payees.of_bill(receipts.slip[rows])
+        sums = [exact_sums_by(payee, columns[name], count) for name in Disposition]
+        return [*sums, exact_sums_by(bill_payee, results.applied, count)]
 
-    chunks = thread_map(sums_of, chunk_slices(len(receipts)))
-    return {name: sum(chunk[name] for chunk in chunks) for name in Disposition}
+    sums = [[0] * count for _ in range(len(Disposition) + 1)]
+    for chunk in thread_map(sums_of, chunk_slices(len(receipts))):
+        sums = [[left + right for left, right in zip(*pair, strict=True)] for pair in zip(sums, chunk, strict=True)]
+    return PayeeSums(dict(zip(Disposition, sums, strict=False)), sums[-1])
 
 
 def file_control(totals: list[FileTotal]) -> Control:
-    """T1: the yen of the run's records against the accepted yen; broken by any total of a file that differs."""
+    """T1: the yen of the run's records against the accepted yen; broken by any total of a file that differs.
+
+    A file may have records of several authorities, and declares one total for all of them.
+    """
     amounts = [total for total in totals if total.field == "amount"]
     broken, unsure = (
         tuple(f"{total.file} {total.field}" for total in totals if getattr(total, name))
@@ -92,7 +109,10 @@ def file_control(totals: list[FileTotal]) -> Control:
 
 
 def report_control(totals: pa.Table) -> Control:
-    """T2: the yen of agent reports against those of the receipts, from :func:`~._bank.report_totals`."""
+    """T2: the yen of agent reports against those of the receipts, from :func:`~._bank.report_totals`.
+
+    An agent reports by day, not by authority.
+    """
     count, amount, counted, summed = (to_numpy(column, 0) for column in totals.columns)
     differing = np.flatnonzero((count != counted) | (amount != summed))
     broken = tuple(f"report {row + 1}" for row in differing.tolist())
@@ -100,7 +120,10 @@ def report_control(totals: pa.Table) -> Control:
 
 
 def settlement_control(settlements: pa.Table, as_of: np.datetime64) -> Control:
-    """T3: the bank deposits up to a day against the expected ones; broken by days whose sums differ."""
+    """T3: the bank deposits up to a day against the expected ones; broken by days whose sums differ.
+
+    A deposit on a bank account has no authority.
+    """
     due = is_due(settlements, as_of)
     credited, expected = (to_numpy(settlements.column(name), 0)[due] for name in ("credited", "expected"))
     days = settlements.column("settled_on").filter(bool_array(due))
@@ -108,32 +131,46 @@ def settlement_control(settlements: pa.Table, as_of: np.datetime64) -> Control:
     return Control("T3", _STATEMENTS["T3"], exact_sum(credited), exact_sum(expected), broken)
 
 
-def disposition_control(receipts: Receipts, dispositions: Mapping[Disposition, int]) -> Control:
-    """T4: the yen of all receipts against the sum of all dispositions."""
-    return Control("T4", _STATEMENTS["T4"], exact_sum(receipts.yen), sum(dispositions.values()))
+def disposition_control(receipts: Receipts, payees: Payees, sums: PayeeSums) -> Control:
+    """T4: the yen of all receipts against the sum of all dispositions; broken by payees."""
+    received = exact_sums_by(payees.of_receipt, receipts.yen, len(payees.codes))
+    disposed = [sum(yen) for yen in zip(*sums.dispositions.values(), strict=True)]
+    return _payee_control("T4", payees, received, disposed)
 
 
-def balance_control(obligations: Obligations, matches: Matches, dispositions: Mapping[Disposition, int]) -> Control:
-    """T5 without the catalog: the balance before the run less the applied yen against the balance after it."""
-    explained = exact_sum(obligations.open) - dispositions[Disposition.APPLIED]
-    return Control("T5", _STATEMENTS["T5"], explained, exact_sum(matches.balance_after))
+def balance_control(obligations: Obligations, matches: Matches, payees: Payees, sums: PayeeSums) -> Control:
+    """T5 without the catalog: the balance before the run less the applied yen against the balance after it.
+
+    Broken by payees: also if the payment on a bill of one lowered the balance of another.
+    """
+    of_obligation, count = payees.of_obligation(obligations), len(payees.codes)
+    before, after = (exact_sums_by(of_obligation, yen, count) for yen in (obligations.open, matches.balance_after))
+    explained = [yen - applied for yen, applied in zip(before, sums.applied, strict=True)]
+    return _payee_control("T5", payees, explained, after)
+
+
+def _payee_control(name: str, payees: Payees, left: list[int], right: list[int]) -> Control:
+    """Return a control from both of its sides by payee; broken by the payees whose sides differ."""
+    broken = tuple(code for code, *sides in zip(payees.codes, left, right, strict=True) if sides[0] != sides[1])
+    return Control(name, _STATEMENTS[name], sum(left), sum(right), broken)
 
 
 def receivables_control(receivables: pa.Table) -> Control:
-    """T5 of the accounts: the explained balance against the open one; broken by charge and year class."""
-    yen = {name: to_numpy(receivables.column(name), 0) for name in receivables.column_names[3:]}
+    """T5 of the accounts: the explained balance against the open one; broken by payee, charge and year class."""
+    yen = {name: to_numpy(receivables.column(name), 0) for name in receivables.column_names[4:]}
     explained = yen["billed"] - yen["paid_before"] - (yen["received"] - yen["overpaid"]) - yen["written_off"]
     differing = np.flatnonzero(explained != yen["unpaid"])
     rows = receivables.take(from_numpy(differing, pa.int64())).to_pylist()
-    broken = tuple(f"{row['charge']} {row['item_code']} {row['year_class']}" for row in rows)
+    broken = tuple(f"{row['payee_code']} {row['charge']} {row['item_code']} {row['year_class']}" for row in rows)
     statement = "billed - (paid - excess) - written off = open"
     return Control("T5", statement, exact_sum(explained), exact_sum(yen["unpaid"]), broken)
 
 
-def payment_control(receipts: Receipts, matches: Matches) -> Control:
-    """T6: the records that count against the different payments; broken by files with a payment that counts twice.
+def payment_control(receipts: Receipts, matches: Matches, payees: Payees) -> Control:
+    """T6: the records that count against the different payments.
 
-    The right side uses the identity of all records, whichever of them the matching has compared.
+    Broken by payees whose sides differ, and by files with a payment that counts twice. The right side uses the identity
+    of all records, whichever of them the matching has compared.
     """
     counts = matches.outcome != OUTCOMES.index(Outcome.DUPLICATE_RECORD)
     payments = receipts.identity.counted
@@ -144,5 +181,9 @@ def payment_control(receipts: Receipts, matches: Matches) -> Control:
         for name in ("source", "digest")
     ]
     files = sorted({source or digest or "" for source, digest in zip(*columns, strict=True)})
-    different = len(payments) - int(np.count_nonzero(receipts.identity.duplicate))
-    return Control("T6", _STATEMENTS["T6"], int(np.count_nonzero(counts)), different, tuple(files))
+    counted, different = (
+        np.bincount(payees.of_receipt[rows], minlength=len(payees.codes)).tolist()
+        for rows in (counts, ~receipts.identity.duplicate)
+    )
+    control = _payee_control("T6", payees, counted, different)
+    return replace(control, broken=(*control.broken, *files))

@@ -14,18 +14,20 @@ import pyarrow as pa
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table, from_numpy
 from kokin._arrow.threads import sorted_unique
 from kokin.matching import OUTCOMES, Index
-from kokin.model import ArrowStreamExportable, Disposition, Finding, Outcome
-from kokin.reconcile._columns import exact_sum
+from kokin.model import ArrowStreamExportable, Finding, Outcome
+from kokin.reconcile._columns import exact_sum, exact_sums_by
 from kokin.reconcile._controls import (
     Control,
+    PayeeSums,
     balance_control,
-    by_disposition,
     disposition_control,
     payment_control,
+    sum_by_payee,
     unchecked,
 )
 from kokin.reconcile._findings import overlapping_files, receipt_findings
 from kokin.reconcile._matches import Matches, Receipts
+from kokin.reconcile._payees import Payees, find_payees
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import (
     OutcomeRows,
@@ -46,9 +48,28 @@ class OutcomeTotal:
     """Yen; those of reversals are negative."""
 
 
+@dataclass(frozen=True, slots=True)
+class PayeeTotals:
+    """Counts and yen of one payee (共通納税機関コード)."""
+
+    bills: int
+    """Number of slips."""
+    receipts: int
+    """Number of receipts."""
+    amount: int
+    """Yen of its receipts less those of the reversals."""
+    outcomes: Mapping[str, OutcomeTotal]
+    """By the :class:`~kokin.model.Outcome`, without those that no receipt has."""
+    dispositions: Mapping[str, int]
+    """Yen by :class:`~kokin.model.Disposition`."""
+
+
 @dataclass(frozen=True)
 class Summary:
-    """Counts and yen of a run. :meth:`as_dict` is ``summary.json``."""
+    """Counts and yen of a run. :meth:`as_dict` is ``summary.json``.
+
+    The totals over all payees are control sums; those of an authority are in :attr:`payees`.
+    """
 
     bills: int
     """Number of slips."""
@@ -60,6 +81,11 @@ class Summary:
     """By the :class:`~kokin.model.Outcome`, without those that no receipt has."""
     dispositions: Mapping[str, int]
     """Yen by :class:`~kokin.model.Disposition`."""
+    payees: Mapping[str, PayeeTotals]
+    """Counts and yen of each payee by its ``payee_code``.
+
+    The payee of a receipt is its own ``payee_code``, else that of the bill it was matched with, else the empty text.
+    """
     controls: Mapping[str, Control]
     """The control equations by name, T1 to T6."""
     policy: Policy
@@ -71,6 +97,7 @@ class Summary:
             **vars(self),
             "outcomes": {name: asdict(total) for name, total in self.outcomes.items()},
             "dispositions": dict(self.dispositions),
+            "payees": {code: asdict(totals) for code, totals in self.payees.items()},
             "controls": {name: control.as_dict() for name, control in self.controls.items()},
             "policy": self.policy.model_dump(mode="json"),
         }
@@ -82,7 +109,11 @@ class Summary:
         rows += [(name, "", yen) for name, yen in self.dispositions.items()]
         results = {None: "not checked", True: "holds", False: "BROKEN"}
         rows += [(f"{each.name} {each.statement}", results[each.holds], "") for each in self.controls.values()]
-        return html_table(("", "count", "yen"), rows)
+        totals = html_table(("", "count", "yen"), rows)
+        if len(self.payees) < 2:
+            return totals
+        of_payees = [(code, each.receipts, *each.dispositions.values()) for code, each in self.payees.items()]
+        return totals + html_table(("payee_code", "receipts", *self.dispositions), of_payees)
 
 
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -116,6 +147,11 @@ class MatchedRun:
         return slips
 
     @cached_property
+    def payees(self) -> Payees:
+        """The payees of the receipts and of the slips."""
+        return find_payees(self.receipts.table, self.receipts.slip, self.index)
+
+    @cached_property
     def outcomes(self) -> tuple[pa.Table, Int64Array]:
         """The table of outcomes, and the receipt of each row: int64 (n,)."""
         return outcome_table(self.receipts, self.index, self.matches)
@@ -123,7 +159,7 @@ class MatchedRun:
     @cached_property
     def rows(self) -> OutcomeRows:
         """The receipts in the order of the outcomes, as numpy columns."""
-        return OutcomeRows(self.receipts, self.matches, *self.outcomes)
+        return OutcomeRows(self.receipts, self.matches, self.payees, *self.outcomes)
 
     @cached_property
     def row_of_receipt(self) -> Int64Array:
@@ -156,37 +192,69 @@ class MatchedRun:
         return pa.concat_tables([self.key_findings, overlapping_files(self.receipts.overlaps)])
 
     @cached_property
-    def dispositions(self) -> Mapping[Disposition, int]:
-        """Yen by disposition."""
-        return by_disposition(self.receipts, self.matches)
+    def sums(self) -> PayeeSums:
+        """The yen of all receipts by payee."""
+        return sum_by_payee(self.receipts, self.matches, self.payees)
 
     @cached_property
     def disposition_control(self) -> Control:
         """T4."""
-        return disposition_control(self.receipts, self.dispositions)
+        return disposition_control(self.receipts, self.payees, self.sums)
+
+    @cached_property
+    def balance_control(self) -> Control:
+        """T5 without the catalog."""
+        return balance_control(self.index.obligations, self.matches, self.payees, self.sums)
 
     @cached_property
     def payment_control(self) -> Control:
         """T6."""
-        return payment_control(self.receipts, self.matches)
+        return payment_control(self.receipts, self.matches, self.payees)
 
     def summary(self, controls: Sequence[Control]) -> Summary:
         """Return the summary with some controls."""
-        outcome, yen = self.matches.outcome, self.receipts.yen
-        outcomes = {
-            OUTCOMES[code].value: OutcomeTotal(int(count), exact_sum(yen[outcome == code]))
-            for code, count in enumerate(np.bincount(outcome))
-            if count
-        }
+        payees = self._payee_totals()
+        outcomes: dict[str, OutcomeTotal] = {}
+        for outcome in OUTCOMES:
+            totals = [each.outcomes[outcome.value] for each in payees.values() if outcome.value in each.outcomes]
+            if totals:
+                count, amount = sum(total.count for total in totals), sum(total.amount for total in totals)
+                outcomes[outcome.value] = OutcomeTotal(count, amount)
         return Summary(
             bills=len(self.index),
             receipts=len(self.receipts),
-            amount=exact_sum(yen),
+            amount=exact_sum(self.receipts.yen),
             outcomes=outcomes,
-            dispositions={name.value: yen for name, yen in self.dispositions.items()},
+            dispositions={name.value: sum(yen) for name, yen in self.sums.dispositions.items()},
+            payees=payees,
             controls={control.name: control for control in controls},
             policy=self.policy,
         )
+
+    def _payee_totals(self) -> dict[str, PayeeTotals]:
+        """Return the counts and yen of each payee, by its code."""
+        codes, of_receipt, of_slip = self.payees
+        cells = len(codes) * len(OUTCOMES)
+        cell = of_receipt * len(OUTCOMES) + self.matches.outcome
+        counts = np.bincount(cell, minlength=cells).tolist()
+        yen = exact_sums_by(cell, self.receipts.yen, cells)
+        bills = np.bincount(of_slip, minlength=len(codes)).tolist()
+        totals = {}
+        for number, code in enumerate(codes):
+            of_payee = slice(number * len(OUTCOMES), (number + 1) * len(OUTCOMES))
+            outcomes = {
+                outcome.value: OutcomeTotal(count, amount)
+                for outcome, count, amount in zip(OUTCOMES, counts[of_payee], yen[of_payee], strict=True)
+                if count
+            }
+            totals[code] = PayeeTotals(
+                bills=bills[number],
+                receipts=sum(counts[of_payee]),
+                amount=sum(yen[of_payee]),
+                outcomes=outcomes,
+                dispositions={name.value: sums[number] for name, sums in self.sums.dispositions.items()},
+            )
+        return totals
 
 
 class Reconciliation:
@@ -211,14 +279,21 @@ class Reconciliation:
 
     @cached_property
     def balances(self) -> pa.Table:
-        """A row per slip, by bill_id: ``bill_id, amount, paid, residual, status`` (yen; :class:`BalanceStatus`)."""
-        return balance_table(self.run.index, self.run.balance, self.run.provisional_slips)
+        """A row per slip, by bill_id: ``bill_id, payee_code, amount, paid, residual, status``.
+
+        Yen; ``status`` is a :class:`BalanceStatus`.
+        """
+        return self._balance_table()
+
+    def _balance_table(self, slips: Int32Array | None = None) -> pa.Table:
+        run = self.run
+        return balance_table(run.index, run.balance, run.payees, run.provisional_slips, slips)
 
     @cached_property
     def changes(self) -> pa.Table:
         """The rows of :attr:`balances` whose slips have a receipt in this run."""
         slips = sorted_unique(self.run.receipts.slip)
-        return balance_table(self.run.index, self.run.balance, self.run.provisional_slips, slips[slips >= 0])
+        return self._balance_table(slips[slips >= 0])
 
     def outcome_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of :attr:`outcomes` in chunks, without holding the whole table."""
@@ -226,7 +301,7 @@ class Reconciliation:
 
     def balance_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of :attr:`balances` in chunks."""
-        return balance_batches(self.run.index, self.run.balance, self.run.provisional_slips)
+        return balance_batches(self.run.index, self.run.balance, self.run.payees, self.run.provisional_slips)
 
     @cached_property
     def exceptions(self) -> pa.Table:
@@ -274,7 +349,7 @@ class Reconciliation:
         return [
             *map(unchecked, ("T1", "T2", "T3")),
             run.disposition_control,
-            balance_control(run.index.obligations, run.matches, run.dispositions),
+            run.balance_control,
             run.payment_control,
         ]
 

@@ -61,7 +61,7 @@ def overpayment_table(
     outcomes = rows.outcomes_at(at)
     return pa.table(
         {
-            **{name: outcomes.column(name) for name in ("source", "record_no", "outcome", "bill_id")},
+            **{name: outcomes.column(name) for name in ("source", "record_no", "outcome", "bill_id", "payee_code")},
             "payer_key": bills.text_column("payer_key").take(from_numpy(slip, pa.int32())),
             "charge": bills.charge.texts(slip),
             "item_code": outcomes.column("item_code"),
@@ -290,6 +290,7 @@ def candidate_table(
     return pa.table(
         {
             **{name: outcomes.column(name) for name in ("source", "record_no", "bill_id")},
+            "payee_code": bills.payee.texts(candidates.slip),
             "kind": _kind_texts(rows, candidates.row, candidates.is_wrong_instalment),
             "debt_bill_id": bills.index.bill_ids(candidates.slip),
             "charge": bills.charge.texts(candidates.slip),

@@ -48,8 +48,18 @@ from kokin.matching import (
     group,
 )
 from kokin.model import Outcome, ReceiptKind
-from kokin.reconcile._columns import Days, EncodedColumns, day_column, int_column, mask_of, text_column
+from kokin.reconcile._columns import (
+    Categorical,
+    Days,
+    EncodedColumns,
+    category_texts,
+    day_column,
+    int_column,
+    mask_of,
+    text_column,
+)
 from kokin.reconcile._matches import Matches, Receipts
+from kokin.reconcile._payees import Payees
 
 _TEXT, _INT = pa.string(), pa.int64()
 OUTCOME_SCHEMA = pa.schema(
@@ -58,7 +68,9 @@ OUTCOME_SCHEMA = pa.schema(
     + [(name, _INT) for name in ("amount", "applied", "excess", "balance_before")]
 )
 BALANCE_SCHEMA = pa.schema(
-    [("bill_id", _TEXT), ("amount", _INT), ("paid", _INT), ("residual", _INT), ("status", _TEXT)]
+    [("bill_id", _TEXT), ("payee_code", _TEXT)]
+    + [(name, _INT) for name in ("amount", "paid", "residual")]
+    + [("status", _TEXT)]
 )
 #: The columns of every table of exceptions and findings: those of outcomes, then what differs.
 EXCEPTION_SCHEMA = pa.schema([*OUTCOME_SCHEMA, ("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)])
@@ -92,9 +104,13 @@ class OutcomeRows:
     ``order``, int64 (n,), is the receipt of each row.
     """
 
-    def __init__(self, receipts: Receipts, matches: Matches, table: pa.Table, order: Int64Array) -> None:
+    def __init__(
+        self, receipts: Receipts, matches: Matches, payees: Payees, table: pa.Table, order: Int64Array
+    ) -> None:
         self.table, self.order = table, order
         self._receipts = receipts.table
+        #: The payee of each; the categories are those of the run, ascending.
+        self.payee = Categorical(payees.of_receipt[order], payees.codes)
         self.kind: UInt8Array = receipts.kind[order]
         self.slip: Int32Array = receipts.slip[order]
         self.outcome: UInt8Array = matches.outcome[order]
@@ -224,7 +240,7 @@ def _outcome_batch(
 
 def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
     """Return ``payee_code, item_code, case_key`` of receipts, or else of their bills, zero-padded."""
-    fields = {name: _column(batch, name, pa.string()) for name in _EL_WIDTHS}
+    fields = {name: _without_empty_texts(_column(batch, name, pa.string())) for name in _EL_WIDTHS}
     known = slip >= 0
     if known.any() and any(column.null_count for column in fields.values()):
         billed, has_bill = index.el_fields(np.maximum(slip, 0)), bool_array(known)
@@ -234,6 +250,11 @@ def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa
         if pc.min(pc.binary_length(fields[name])).as_py() not in (None, width):
             fields[name] = pc.utf8_lpad(fields[name], width, "0")
     return list(fields.values())
+
+
+def _without_empty_texts(texts: pa.Array) -> pa.Array:
+    """Return texts with a null for each empty one."""
+    return pc.if_else(pc.equal(texts, ""), None, texts) if pc.min(pc.binary_length(texts)).as_py() == 0 else texts
 
 
 def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
@@ -275,39 +296,44 @@ def _canonical_order(receipts: pa.Table, outcomes: pa.Table) -> Int64Array | Non
 
 
 def balance_table(
-    index: Index, balance: Int64Array, provisional: Int32Array, slips: Int32Array | None = None
+    index: Index, balance: Int64Array, payees: Payees, provisional: Int32Array, slips: Int32Array | None = None
 ) -> pa.Table:
     """Return the balance of the debt of every slip, by ``bill_id``.
 
     ``amount = paid + residual`` is the debt's: slips of one obligation show the same, a slip that covers several shows
     their sum. On a cancelled or superseded slip nothing is owed: it shows its own amount, and no payment.
 
-    ``balance``, int64 (m,), are the yen open on each obligation, ``provisional`` the slips with a 速報 that has no 確報
-    yet, ``slips`` the slips to show, None for all.
+    ``balance``, int64 (m,), are the yen open on each obligation, ``payees`` those of the run, ``provisional`` the slips
+    with a 速報 that has no 確報 yet, ``slips`` the slips to show, None for all.
     """
     rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
     is_provisional = mask_of(provisional, len(index))
     batches = thread_map(
-        lambda chunk: _balance_batch(rows[chunk], index, balance, is_provisional), chunk_slices(len(rows))
+        lambda chunk: _balance_batch(rows[chunk], index, balance, payees, is_provisional), chunk_slices(len(rows))
     )
     table = pa.Table.from_batches(batches, BALANCE_SCHEMA)
     return table if index.is_sorted else table.sort_by("bill_id")
 
 
-def balance_batches(index: Index, balance: Int64Array, provisional: Int32Array) -> Iterator[pa.RecordBatch]:
+def balance_batches(
+    index: Index, balance: Int64Array, payees: Payees, provisional: Int32Array
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of :func:`balance_table` for all slips, at least one batch.
 
     If the slips are in order, one chunk at a time is held.
     """
     if not index.is_sorted:
-        yield from balance_table(index, balance, provisional).to_batches(max_chunksize=CHUNK_ROWS)
+        yield from balance_table(index, balance, payees, provisional).to_batches(max_chunksize=CHUNK_ROWS)
         return
     is_provisional = mask_of(provisional, len(index))
     for chunk in chunk_slices(len(index)) or [slice(0, 0)]:
-        yield _balance_batch(np.arange(chunk.start, chunk.stop, dtype=np.int32), index, balance, is_provisional)
+        slips = np.arange(chunk.start, chunk.stop, dtype=np.int32)
+        yield _balance_batch(slips, index, balance, payees, is_provisional)
 
 
-def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, is_provisional: BoolArray) -> pa.RecordBatch:
+def _balance_batch(
+    slips: Int32Array, index: Index, balance: Int64Array, payees: Payees, is_provisional: BoolArray
+) -> pa.RecordBatch:
     billed = index.obligations.sum_by_slip(index.obligations.billed, slips)
     residual = index.obligations.sum_by_slip(balance, slips)
     status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
@@ -324,6 +350,7 @@ def _balance_batch(slips: Int32Array, index: Index, balance: Int64Array, is_prov
         residual[closed] = paid[closed] = 0
     columns = [
         index.bill_ids(slips),
+        category_texts(payees.of_slip[slips], payees.codes),
         *(from_numpy(yen, pa.int64()) for yen in (billed, paid, residual)),
         _STATUS_TEXTS.take(from_numpy(status, pa.uint8())),
     ]

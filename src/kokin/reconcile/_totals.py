@@ -30,7 +30,7 @@ _NO_PARTS, _INVALID_PARTS = 10, 11
 
 _WATER = "water-charge"
 
-_BY = ("charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
+_BY = ("payee", "charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
 _YEN = ("revenue", "overpaid", "suspense")
 
 
@@ -187,6 +187,7 @@ def part_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, 
             "source": outcomes.column("source"),
             "record_no": outcomes.column("record_no"),
             "bill_id": bills.index.bill_ids(slip),
+            "payee_code": bills.payee.texts(slip),
             "charge": charge,
             "account": charge_attribute(charge, bills.catalog, "account"),
             **_booking_columns(book(bills.fiscal_dates_of(slip), rows.received_on[at])),
@@ -244,8 +245,9 @@ def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_row
     received = pc.add(pc.add(sums.column("revenue"), sums.column("overpaid")), sums.column("suspense"))
     return pa.table(
         {
+            "payee_code": category_texts(to_numpy(sums.column("payee"), -1), rows.payee.categories),
             **{name: charge_attribute(charge, bills.catalog, name) for name in ("account", "system")},
-            **{name: sums.column(name) for name in _BY},
+            **{name: sums.column(name) for name in _BY[1:]},
             "receipts": sums.column("row"),
             "received": received,
             **{name: sums.column(name) for name in _YEN},
@@ -264,6 +266,7 @@ def _entries(rows: OutcomeRows, bills: BillColumns, at: Int64Array, keys: pa.Tab
     entries["item_code"] = pc.coalesce(
         bills.text_column("item_code").take(slip_rows), rows.text_column("item_code").take(receipt_rows)
     )
+    entries["payee"] = from_numpy(rows.payee.codes[at], pa.int32())
     entries["channel"] = rows.text_column("channel").take(receipt_rows)
     entries["received_on"] = days_array(rows.received_on[at])
     entries["row"] = receipt_rows
@@ -292,6 +295,7 @@ def receivable_table(
     slip = bills.main_slip
     booking = book(bills.fiscal_dates_of(slip), np.broadcast_to(as_of, len(slip)))
     by = {
+        "payee": from_numpy(bills.payee.codes[slip], pa.int32()),
         "charge": bills.charge.texts(slip),
         "item_code": bills.item.texts(slip),
         "year_class": year_class_texts(booking.year_class),
@@ -305,4 +309,6 @@ def receivable_table(
         "unpaid": unpaid,
     }
     sums = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    return sum_by(pa.table({**by, **sums}), list(by), list(yen))
+    table = sum_by(pa.table({**by, **sums}), list(by), list(yen))
+    payee_code = category_texts(to_numpy(table.column("payee"), -1), bills.payee.categories)
+    return table.set_column(0, "payee_code", payee_code)

@@ -1,4 +1,4 @@
-"""Open data (オープンデータ): receipts by month, charge and channel, with the counts of few people suppressed."""
+"""Open data (オープンデータ): receipts by month, charge and channel of each payee, with small counts suppressed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ MINIMUM_COUNT = 10
 
 _SCHEMA = pa.schema(
     [
+        ("payee_code", pa.string()),
         ("month", pa.string()),
         ("charge", pa.string()),
         ("channel", pa.string()),
@@ -38,14 +39,15 @@ class _Cell(NamedTuple):
 
 
 def open_data(daily: pa.Table, as_of: date, minimum_count: int = MINIMUM_COUNT) -> pa.Table:
-    """Return ``month, charge, channel, receipts, amount, suppressed``: receipts and yen of every month that has ended.
+    """Return receipts and yen of every month that has ended.
 
-    A row whose ``channel`` is ``*`` is the total of its charge; one whose ``charge`` is ``*`` too is the total of its
-    month. A cell below the minimum is suppressed: its numbers are null (primary suppression). So that it cannot be
-    computed from a total, further cells of the total are suppressed, the smallest first, until the suppressed ones are
-    several and contain ``minimum_count`` receipts together (secondary suppression). If that is not possible, the total
-    is suppressed too, and its neighbours are treated in the same way. A month that has not ended is left out, so that
-    two editions of one month do not differ by a single payment.
+    ``payee_code, month, charge, channel, receipts, amount, suppressed``. A row whose ``channel`` is ``*`` is the total
+    of its charge; one whose ``charge`` is ``*`` too is the total of its month; both are of one payee. A cell below the
+    minimum is suppressed: its numbers are null (primary suppression). So that it cannot be computed from a total,
+    further cells of the total are suppressed, the smallest first, until the suppressed ones are several and contain
+    ``minimum_count`` receipts together (secondary suppression). If that is not possible, the total is suppressed too,
+    and its neighbours are treated in the same way. A month that has not ended is left out, so that two editions of one
+    month do not differ by a single payment.
 
     A receipt with several parts counts in each of their charges, also in the totals. Only counts decide: a cell in
     which one payment of many is by far the largest is published (no dominance rule).
@@ -58,22 +60,27 @@ def open_data(daily: pa.Table, as_of: date, minimum_count: int = MINIMUM_COUNT) 
     ended = daily.filter(pc.less(daily.column("received_on"), pa.scalar(as_of.replace(day=1))))
     rows = pa.table(
         {
+            "payee_code": ended.column("payee_code"),
             "month": format_months(months_since_1970(ended.column("received_on"))),
             **{name: pc.fill_null(ended.column(name), "") for name in ("charge", "channel")},
             "receipts": ended.column("receipts"),
             "amount": ended.column("received"),
         }
     )
-    months: dict[str, dict[str, list[_Cell]]] = {}
-    for row in sum_by(rows, ("month", "charge", "channel"), ("receipts", "amount")).to_pylist():
-        cells = months.setdefault(row["month"], {}).setdefault(row["charge"], [])
+    months: dict[tuple[str, str], dict[str, list[_Cell]]] = {}
+    for row in sum_by(rows, _SCHEMA.names[:4], ("receipts", "amount")).to_pylist():
+        cells = months.setdefault((row["payee_code"], row["month"]), {}).setdefault(row["charge"], [])
         cells.append(_Cell(row["channel"], row["receipts"], row["amount"]))
-    published = [row for month, charges in months.items() for row in _month_rows(month, charges, minimum_count)]
+    published = [
+        {"payee_code": payee, "month": month, **row}
+        for (payee, month), charges in months.items()
+        for row in _month_rows(charges, minimum_count)
+    ]
     return pa.Table.from_pylist(published, _SCHEMA)
 
 
-def _month_rows(month: str, charges: dict[str, list[_Cell]], minimum_count: int) -> list[dict[str, Any]]:
-    """Return the rows of one month, from the cells of each charge."""
+def _month_rows(charges: dict[str, list[_Cell]], minimum_count: int) -> list[dict[str, Any]]:
+    """Return the rows of one month of a payee, from the cells of each charge."""
     by_charge = {name: suppress([cell.receipts for cell in cells], minimum_count) for name, cells in charges.items()}
     totals = [_total(name, cells) for name, cells in charges.items()]
     unsafe = [not by_charge[total.name].total_is_safe for total in totals]
@@ -83,9 +90,9 @@ def _month_rows(month: str, charges: dict[str, list[_Cell]], minimum_count: int)
         cells, suppressed = charges[total.name], by_charge[total.name].cells
         if total_is_suppressed:  # the sum of its published cells would reveal something about it
             suppressed = [True] * len(cells)
-        rows += [_row(month, total.name, cell, is_hidden) for cell, is_hidden in zip(cells, suppressed, strict=True)]
-        rows.append(_row(month, total.name, total._replace(name=ALL), total_is_suppressed))
-    rows.append(_row(month, ALL, _total(ALL, totals), not of_month.total_is_safe))
+        rows += [_row(total.name, cell, is_hidden) for cell, is_hidden in zip(cells, suppressed, strict=True)]
+        rows.append(_row(total.name, total._replace(name=ALL), total_is_suppressed))
+    rows.append(_row(ALL, _total(ALL, totals), not of_month.total_is_safe))
     return rows
 
 
@@ -127,6 +134,6 @@ def suppress(receipts: Sequence[int], minimum_count: int, forced: Sequence[bool]
     return Suppression(suppressed, is_safe())
 
 
-def _row(month: str, charge: str, cell: _Cell, suppressed: bool) -> dict[str, Any]:
+def _row(charge: str, cell: _Cell, suppressed: bool) -> dict[str, Any]:
     numbers = {name: None if suppressed else getattr(cell, name) for name in ("receipts", "amount")}
-    return {"month": month, "charge": charge, "channel": cell.name, **numbers, "suppressed": suppressed}
+    return {"charge": charge, "channel": cell.name, **numbers, "suppressed": suppressed}

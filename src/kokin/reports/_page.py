@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from importlib import resources
 from string import Template
@@ -50,6 +51,8 @@ _CONTROL_STATES = {True: ("good", "holds"), False: ("bad", "differs")}
 _MONEY = (Disposition.APPLIED, Disposition.EXCESS, Disposition.SUSPENSE)
 _LOWERING = (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID)
 _EXCESS = (Outcome.DUPLICATE_PAYMENT, Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL)
+# The column of payees, and the cell of rows that have none.
+_PAYEE, _NO_PAYEE = "payee_code", "–"
 # Columns of a chart, at most.
 _MAX_DAYS, _MAX_MONTHS = 45, 24
 # Places where a control differs: how many are named in its row, and in the headline.
@@ -81,6 +84,39 @@ class _Page:
     terms: Terms
     max_rows: int
     csv_tables: Collection[str]
+
+    @cached_property
+    def has_payees(self) -> bool:
+        """Whether the tables have several payees; then the page has the sums of each."""
+        codes = [
+            pc.unique(table.column(_PAYEE)) for table in self.report.tables.values() if _PAYEE in table.schema.names
+        ]
+        return len({code for each in codes for code in each.to_pylist() if code}) > 1
+
+    @cached_property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """The tables of the report, without ``payee_code`` if all rows with a payee have the same."""
+        tables = self.report.tables
+        if self.has_payees:
+            return tables
+        return {
+            name: table.drop_columns([_PAYEE]) if _PAYEE in table.schema.names else table
+            for name, table in tables.items()
+        }
+
+    def _by_payee(self, table: pa.Table) -> list[tuple[Sequence[str], pa.Table]]:
+        """Return the rows of each payee with its cell; the whole table, without a cell, if the page has one payee."""
+        if not self.has_payees:
+            return [((), table)]
+        codes = pc.fill_null(table.column(_PAYEE), "")
+        return [
+            ((code or _NO_PAYEE,), table.filter(pc.equal(codes, code))) for code in sorted(pc.unique(codes).to_pylist())
+        ]
+
+    @property
+    def _payee_head(self) -> list[tuple[str, str]]:
+        """The heading of the cell of a payee; none if the page has one payee."""
+        return [(self.terms.heading("balances", _PAYEE), "d")] if self.has_payees else []
 
     def render(self) -> str:
         """Return the whole page."""
@@ -122,7 +158,7 @@ class _Page:
 
     def _rows(self, name: str, order: SortKeys = (), without: Collection[str] = (), table: pa.Table = None) -> Html:
         """Return a table of the report (or ``table``, with its headings) as a list."""
-        table = self.report.tables[name] if table is None else table
+        table = self.tables[name] if table is None else table
         return render_rows(
             name, table, self.terms, self.max_rows, order=order, without=without, csv_tables=self.csv_tables
         )
@@ -157,8 +193,26 @@ class _Page:
         sign = tag("div", _BAD if broken else _GOOD, text, class_="headline")
         return html(
             tag("div", sign, share_bar(parts, self.terms), class_="answer"),
-            tag("div", *self._cards(dispositions), class_="cards"),
+            self._payee_figures() if self.has_payees else tag("div", *self._cards(dispositions), class_="cards"),
         )
+
+    def _payee_figures(self) -> Html:
+        """Return the key figures of each payee, a row each."""
+        terms, tables = self.terms, self.tables
+        exceptions = {cell: len(rows) for (cell,), rows in self._by_payee(tables["exceptions"])}
+        arrears = {cell: pc.sum(rows.column("unpaid")).as_py() for (cell,), rows in self._by_payee(tables["arrears"])}
+        heads = [
+            *self._payee_head,
+            (terms.sentence("stage_receipts"), "n"),
+            *((terms.value("disposition", name), "n") for name in Disposition),
+            (terms.sentence("card_look"), "n"),
+            (terms.sentence("card_arrears"), "n"),
+        ]
+        rows = [
+            (cell, totals["receipts"], *totals["dispositions"].values(), exceptions.get(cell, 0), arrears.get(cell, 0))
+            for cell, totals in ((code or _NO_PAYEE, totals) for code, totals in self.report.summary["payees"].items())
+        ]
+        return render_grid(heads, rows)
 
     def _difference(self, name: str, control: Mapping[str, Any]) -> str:
         """Return how the sides of a broken control differ, and where."""
@@ -173,7 +227,7 @@ class _Page:
 
     def _cards(self, dispositions: Mapping[Disposition, int]) -> list[Html]:
         """Return the key figures: money, applied yen, exceptions and arrears."""
-        tables, terms = self.report.tables, self.terms
+        tables, terms = self.tables, self.terms
         applied, arrears = dispositions[Disposition.APPLIED], tables["arrears"]
         exceptions, issues = len(tables["exceptions"]), len(tables["issues"])
         # A reversal without a payment makes suspense negative; it does not lower what was received.
@@ -199,17 +253,16 @@ class _Page:
 
     def exceptions_section(self) -> Html:
         """Return ③ by code, then one by one, and the issues of rejected or flagged records."""
-        sentence, table = self.terms.sentence, self.report.tables["exceptions"]
-        groups = table.group_by("outcome").aggregate([("amount", "sum"), ([], "count_all")]).to_pylist()
-        groups.sort(key=lambda group: (-group["count_all"], group["outcome"]))
+        sentence, table = self.terms.sentence, self.tables["exceptions"]
         rows = [
-            (group["outcome"], "warn", group["count_all"], group["amount_sum"], groups[0]["count_all"])
-            for group in groups
+            (payee, group["outcome"], "warn", group["count_all"], group["amount_sum"])
+            for payee, of_payee in self._by_payee(table)
+            for group in of_payee.group_by("outcome").aggregate([("amount", "sum"), ([], "count_all")]).to_pylist()
         ]
         return html(
             self._outcome_grid((sentence("what"), self.terms.heading("exceptions", "code")), rows) if rows else None,
             self._titled_rows("exceptions", [("amount", "descending")]),
-            self._titled_rows("issues") if len(self.report.tables["issues"]) else None,
+            self._titled_rows("issues") if len(self.tables["issues"]) else None,
         )
 
     def funnel_section(self) -> Html:
@@ -225,25 +278,41 @@ class _Page:
 
     def _outcomes(self) -> Html:
         """Return count and yen of each outcome, the most frequent first."""
-        groups = sorted(self.report.summary["outcomes"].items(), key=lambda item: (-item[1]["count"], item[0]))
+        summary = self.report.summary
+        outcomes: list[tuple[Sequence[str], Mapping[str, Any]]] = [((), summary["outcomes"])]
+        if self.has_payees:
+            outcomes = [((code or _NO_PAYEE,), totals["outcomes"]) for code, totals in summary["payees"].items()]
         rows = []
-        for name, group in groups:
-            tone = "good" if name == Outcome.MATCHED else "warn" if Outcome(name).is_exception else "calm"
-            rows.append((name, tone, group["count"], group["amount"], groups[0][1]["count"]))
+        for payee, groups in outcomes:
+            for name, group in groups.items():
+                tone = "good" if name == Outcome.MATCHED else "warn" if Outcome(name).is_exception else "calm"
+                rows.append((payee, name, tone, group["count"], group["amount"]))
         return self._outcome_grid(
             (self.terms.heading("outcomes", "outcome"), self.terms.heading("issues", "code")), rows
         )
 
-    def _outcome_grid(self, titles: tuple[str, str], rows: Sequence[tuple[str, str, int, int | None, int]]) -> Html:
-        """Return a grid of outcomes: code, tone, count, yen, and the count that fills the bar of a row."""
+    def _outcome_grid(
+        self, titles: tuple[str, str], rows: Sequence[tuple[Sequence[str], str, str, int, int | None]]
+    ) -> Html:
+        """Return a grid of outcomes, the most frequent of each payee first: payee, code, tone, count, yen."""
         sentence = self.terms.sentence
-        heads = [(titles[0], ""), (titles[1], "d"), (sentence("count"), "n"), (sentence("yen"), "n"), ("", "wide")]
+        rows = sorted(rows, key=lambda row: (row[0], -row[3], row[1]))
+        highest = max((count for *_, count, _ in rows), default=0)
+        heads = [
+            *self._payee_head,
+            (titles[0], ""),
+            (titles[1], "d"),
+            (sentence("count"), "n"),
+            (sentence("yen"), "n"),
+            ("", "wide"),
+        ]
         cells = [
             (
+                *payee,
                 tag("span", self.terms.value("outcome", code), class_=f"tag {tone}"),
                 *(code, count, amount, meter(count, highest, tone)),
             )
-            for code, tone, count, amount, highest in rows
+            for payee, code, tone, count, amount in rows
         ]
         return render_grid(heads, cells)
 
@@ -251,23 +320,31 @@ class _Page:
 
     def totals_section(self) -> Html:
         """Return ⑤ and ⑥ as charts and lists."""
-        as_of, tables = self.report.as_of, self.report.tables
-        by_day = self._pivot(tables["daily"], "received_on", "channel", _MAX_DAYS, pa.scalar(as_of))
-        by_month = self._pivot(tables["monthly"], "month", "charge", _MAX_MONTHS, pa.scalar(as_of.isoformat()[:7]))
-        days = [f"{day.month}/{day.day}" for day in map(date.fromisoformat, by_day)]
         received = ("received", "descending")
         return html(
-            self._chart("by_channel", days, by_day),
+            *(self._daily_chart(*payee) for payee in self._by_payee(self.tables["daily"])),
             self._titled_rows("daily", [("received_on", "descending"), received], without=("account",)),
-            self._chart("by_charge", list(by_month), by_month),
+            *(self._monthly_chart(*payee) for payee in self._by_payee(self.tables["monthly"])),
             self._titled_rows("monthly", [("month", "descending"), received], without=("account",)),
         )
 
-    def _chart(self, name: str, labels: Sequence[str], rows: Mapping[str, Mapping[str, int]]) -> Html:
-        """Return a titled column chart; empty if there are no rows."""
+    def _daily_chart(self, payee: Sequence[str], table: pa.Table) -> Html:
+        by_day = self._pivot(table, "received_on", "channel", _MAX_DAYS, pa.scalar(self.report.as_of))
+        days = [f"{day.month}/{day.day}" for day in map(date.fromisoformat, by_day)]
+        return self._chart("by_channel", payee, days, by_day)
+
+    def _monthly_chart(self, payee: Sequence[str], table: pa.Table) -> Html:
+        last = pa.scalar(self.report.as_of.isoformat()[:7])
+        by_month = self._pivot(table, "month", "charge", _MAX_MONTHS, last)
+        return self._chart("by_charge", payee, list(by_month), by_month)
+
+    def _chart(
+        self, name: str, payee: Sequence[str], labels: Sequence[str], rows: Mapping[str, Mapping[str, int]]
+    ) -> Html:
+        """Return a column chart, titled with the payee if there are several; empty if there are no rows."""
         if not rows:
             return html()
-        title = self.terms.sentence(name, n=len(rows))
+        title = " · ".join([*payee, self.terms.sentence(name, n=len(rows))])
         series = stacked_series(rows, self.terms.sentence(f"{name}_unknown"), self.terms.sentence("rest"))
         return html(tag("h3", title), column_chart(labels, series, self.terms, title))
 
@@ -285,16 +362,22 @@ class _Page:
 
     def rates_section(self) -> Html:
         """Return ⑦ by charge with its 収納率, then ⑦ and ⑧ in full."""
-        terms, table = self.terms, self.report.tables["receivables"]
-        sums = sum_by(table, ("charge",), ("billed", "paid_before", "received", "overpaid", "unpaid")).to_pylist()
+        terms, table = self.terms, self.tables["receivables"]
+        yen = ("billed", "paid_before", "received", "overpaid", "unpaid")
+        sums = [
+            (payee, row)
+            for payee, of_payee in self._by_payee(table)
+            for row in sum_by(of_payee, ("charge",), yen).to_pylist()
+        ]
         rows = []
-        for row in sorted(sums, key=lambda row: (-row["billed"], row["charge"] or "")):
+        for payee, row in sorted(sums, key=lambda item: (item[0], -item[1]["billed"], item[1]["charge"] or "")):
             paid = row["paid_before"] + row["received"] - row["overpaid"]
             hundredths = paid * 10_000 // row["billed"] if row["billed"] else 0
             rate = f"{hundredths // 100}.{hundredths % 100:02}%" if row["billed"] else "–"
             name = terms.value("charge", row["charge"]) or terms.sentence("by_charge_unknown")
-            rows.append((name, row["billed"], paid, row["unpaid"], rate, meter(hundredths, 10_000, "good")))
+            rows.append((*payee, name, row["billed"], paid, row["unpaid"], rate, meter(hundredths, 10_000, "good")))
         heads = [
+            *self._payee_head,
             (terms.heading("receivables", "charge"), ""),
             (terms.heading("receivables", "billed"), "n"),
             (terms.sentence("collected"), "n"),
@@ -318,7 +401,7 @@ class _Page:
                 (name, statement, control["left"], control["right"], tag("span", sentence(state), class_=f"tag {tone}"))
             )
         heads = [("", ""), ("", "wrap"), (sentence("left"), "n"), (sentence("right"), "n"), ("", "")]
-        table = self.report.tables["settlements"]
+        table = self.tables["settlements"]
         is_due = pc.fill_null(pc.less_equal(table.column("settled_on"), pa.scalar(self.report.as_of)), False)
         differs = pc.fill_null(pc.not_equal(table.column("difference"), 0), False)
         table = table.append_column("differs", pc.and_(is_due, differs).cast(pa.int8()))
@@ -331,18 +414,23 @@ class _Page:
 
     def aging_section(self) -> Html:
         """Return ⑩ and 未納一覧 by age, then one by one."""
-        tables, terms = self.report.tables, self.terms
+        tables, terms = self.tables, self.terms
         pending = tables["pending"]
-        rows = [
-            self._by_age(terms.value("kind", kind), pending.filter(pc.equal(pending.column("kind"), kind)), "amount")
+        open_yen = [
+            (terms.value("kind", kind), pending.filter(pc.equal(pending.column("kind"), kind)), "amount")
             for kind in AgingKind
         ]
-        rows.append(self._by_age(terms.sentence("arrears"), tables["arrears"], "unpaid"))
+        open_yen.append((terms.sentence("arrears"), tables["arrears"], "unpaid"))
+        rows = [
+            [*payee, *self._by_age(name, of_payee, column)]
+            for name, table, column in open_yen
+            for payee, of_payee in self._by_payee(table)
+        ]
         ages = [(terms.sentence("days_of", age=age), "n age") for age in AGING_BUCKETS]
         return html(
-            render_grid([("", ""), *ages, (terms.sentence("total"), "n age")], rows),
+            render_grid([*self._payee_head, ("", ""), *ages, (terms.sentence("total"), "n age")], rows),
             self._titled_rows("pending", [("days", "descending")]),
-            self._titled_rows("arrears", [("unpaid", "descending")], without=("payee_code", "system")),
+            self._titled_rows("arrears", [("unpaid", "descending")], without=("system",)),
         )
 
     def _by_age(self, name: str, table: pa.Table, column: str) -> list[Html]:

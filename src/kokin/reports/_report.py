@@ -34,19 +34,22 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 
 #: The tables of a report by name: the eleven outputs of a batch in their order, then the others.
 #:
+#: No row adds the yen of two authorities: every table of totals has the column ``payee_code``, empty for receipts whose
+#: payee is unknown. Files, the audit log and bank deposits (①, ⑨, ⑪) belong to no authority.
+#:
 #: - ① ``files``, 取込結果票: ``source, layout, digest, read, accepted, unpaid, rejected, amount``.
 #: - ② ``outcomes``, 消込結果一覧: :attr:`kokin.reconcile.Reconciliation.outcomes`.
 #: - ③ ``exceptions``, 消込エラーリスト: :attr:`kokin.reconcile.Accounts.exceptions`.
 #: - ④ ``overpayments``, 過誤納一覧: :attr:`kokin.reconcile.Accounts.overpayments`; if the rate of a year is not known
 #:   yet, the columns that need it are null.
-#: - ⑤ ``daily``, 収納日計表: ``receipts`` and the yen of :attr:`kokin.reconcile.Accounts.totals` by ``received_on,
-#:   account, charge, item_code, fiscal_year, year_class, channel``.
-#: - ⑥ ``monthly``, 月計・累計表: the same by ``month``, with ``receipts_to_date, received_to_date, revenue_to_date``
-#:   of the fiscal year. Each key has a row for every month from its first.
+#: - ⑤ ``daily``, 収納日計表: ``receipts`` and the yen of :attr:`kokin.reconcile.Accounts.totals` by ``payee_code,
+#:   received_on, account, charge, item_code, fiscal_year, year_class, channel``.
+#: - ⑥ ``monthly``, 月計・累計表: the same by ``month`` instead of ``received_on``, with ``receipts_to_date,
+#:   received_to_date, revenue_to_date`` of the fiscal year. Each key has a row for every month from its first.
 #: - ⑦ ``receivables``, 調定収納照合表: :attr:`kokin.reconcile.Accounts.receivables` with ``rate``, the 収納率 in
 #:   percent, truncated after two digits.
-#: - ⑧ ``revenue``, 歳入科目別集計表: the same sums as ⑤ by ``account, system, charge, item_code, fiscal_year,
-#:   year_class``.
+#: - ⑧ ``revenue``, 歳入科目別集計表: the same sums as ⑤ by ``payee_code, account, system, charge, item_code,
+#:   fiscal_year, year_class``.
 #: - ⑨ ``settlements``, 払込照合表: :attr:`kokin.reconcile.Accounts.settlements` with ``difference``, deposited minus
 #:   expected yen; null without bank deposits.
 #: - ⑩ ``pending``, 未着・滞留一覧: :attr:`kokin.reconcile.Accounts.aging`.
@@ -58,9 +61,9 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``offers``, 充当候補一覧: :attr:`kokin.reconcile.Accounts.setoff_candidates`.
 #: - ``arrears``, 未納一覧: :attr:`kokin.reconcile.Accounts.arrears`.
 #: - ``issues``, 取込エラー: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
-#: - ``open_data``, オープンデータ: ``month, charge, channel, receipts, amount, suppressed`` of every month that has
-#:   ended; ``*`` is the total. A cell with fewer receipts than ``minimum_count`` (by default 10) is suppressed, its
-#:   numbers null, and so are further cells, so that it cannot be computed from a total.
+#: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
+#:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
+#:   is suppressed, its numbers null, and so are further cells, so that it cannot be computed from a total.
 TABLES = (
     "files",
     "outcomes",

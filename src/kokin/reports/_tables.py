@@ -10,11 +10,12 @@ import pyarrow.compute as pc
 
 from kokin._arrow.aggregate import sum_by
 from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
+from kokin.matching import group
 from kokin.reconcile import Accounts, Reconciliation
 from kokin.rules import RateMissingError
 
 # Keys of the sums of ⑤ and ⑥, beside the day or month; the summed columns; those with a running total in ⑥.
-_KEYS = ("account", "charge", "item_code", "fiscal_year", "year_class", "channel")
+_KEYS = ("payee_code", "account", "charge", "item_code", "fiscal_year", "year_class", "channel")
 _SUMS = ("receipts", "received", "revenue", "overpaid", "suspense")
 _TO_DATE = ("receipts", "received", "revenue")
 
@@ -24,6 +25,7 @@ _OVERPAYMENTS = pa.schema(
         ("record_no", pa.int64()),
         ("outcome", pa.string()),
         ("bill_id", pa.string()),
+        ("payee_code", pa.string()),
         ("payer_key", pa.string()),
         ("charge", pa.string()),
         ("item_code", pa.string()),
@@ -47,7 +49,7 @@ def accounts_tables(result: Reconciliation, accounts: Accounts) -> dict[str, pa.
         "daily": daily,
         "monthly": monthly_totals(daily),
         "receivables": _with_rate(accounts.receivables),
-        "revenue": sum_by(accounts.totals, ("account", "system", *_KEYS[1:-1]), _SUMS),
+        "revenue": sum_by(accounts.totals, ("payee_code", "account", "system", *_KEYS[2:-1]), _SUMS),
         "settlements": _with_difference(accounts.settlements, has_deposits),
         "pending": accounts.aging,
         "allocations": accounts.parts,
@@ -59,15 +61,16 @@ def accounts_tables(result: Reconciliation, accounts: Accounts) -> dict[str, pa.
 
 def daily_totals(totals: pa.Table) -> pa.Table:
     """Return ⑤ 収納日計表 from :attr:`kokin.reconcile.Accounts.totals`."""
-    keys = ("received_on", *_KEYS)
+    keys = ("payee_code", "received_on", *_KEYS[1:])
     return totals.select([*keys, *_SUMS]).sort_by([(name, "ascending") for name in keys])
 
 
 def monthly_totals(daily: pa.Table) -> pa.Table:
     """Return ⑥ 月計・累計: the sums of each month, and the running totals of its fiscal year (会計年度).
 
-    A key has a row for every month from its first receipt to the last receipt of any key of the fiscal year, so that
-    the ``_to_date`` columns of the last month add up to all of that year. With receipts of other keys until August::
+    A key has a row for every month from its first receipt to the last receipt of any key of its payee and fiscal year,
+    so that the ``_to_date`` columns of the last month add up to all of that year. With receipts of other keys until
+    August::
 
         receipts of a key       its rows   received  received_to_date
         May   100               May        100       100
@@ -82,7 +85,7 @@ def monthly_totals(daily: pa.Table) -> pa.Table:
     is_first = np.ones(len(sums), np.bool_)
     is_first[1:] = (codes[1:] != codes[:-1]).any(axis=1)
     key = np.cumsum(is_first) - 1
-    year = codes[:, _KEYS.index("fiscal_year")]
+    year = group(*(codes[:, _KEYS.index(name)] for name in ("payee_code", "fiscal_year")))
     last_of_year = np.full(year.max(initial=0) + 1, np.iinfo(np.int64).min)
     np.maximum.at(last_of_year, year, month)
     # By key: its first month, and the number and the position of its rows in the result.
@@ -102,7 +105,8 @@ def monthly_totals(daily: pa.Table) -> pa.Table:
         filled[f"{name}_to_date"] = running - (running - filled[name])[start][key_of_row]
     months = format_months(np.arange(len(key_of_row)) - start[key_of_row] + first_month[key_of_row])
     table = pa.table({"month": months, **columns, **{name: int64_array(values) for name, values in filled.items()}})
-    return table.sort_by([(name, "ascending") for name in ("month", *_KEYS)])
+    keys = ("payee_code", "month", *_KEYS[1:])
+    return table.select([*keys, *filled]).sort_by([(name, "ascending") for name in keys])
 
 
 def months_since_1970(dates: pa.ChunkedArray) -> Int64Array:

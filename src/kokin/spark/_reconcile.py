@@ -11,7 +11,7 @@ import pyarrow as pa
 from kokin.issues import InvalidInputError, from_table
 from kokin.matching import KEY_COLUMNS
 from kokin.model import Outcome, Receipt
-from kokin.reconcile import Control, OutcomeTotal, Policy, Summary
+from kokin.reconcile import Control, OutcomeTotal, PayeeTotals, Policy, Summary
 from kokin.spark._bucket import empty_summary, reconcile_bucket, row_schema
 from kokin.spark._components import assign_buckets
 
@@ -56,7 +56,7 @@ class SparkReconciliation:
         """Return counts and yen, equal to :attr:`kokin.reconcile.Reconciliation.summary`.
 
         Control T4 compares the dispositions with the yen of the receipts in the input DataFrame, so that it detects a
-        lost receipt.
+        lost receipt. The payees of a broken control are those of the buckets.
 
         Raises:
             InvalidInputError: the bills are inconsistent, or a bill or a receipt is invalid. ``.issues`` has all
@@ -140,27 +140,42 @@ def _ddl(schema: pa.Schema) -> str:
 def add_summaries(empty: dict[str, Any], of_buckets: list[dict[str, Any]], received: int, policy: Policy) -> Summary:
     """Return the summary of a run from those of its buckets.
 
-    ``empty`` is the summary of a run without rows, ``received`` the yen of the receipts in the input.
+    ``empty`` is the summary of a run without rows, ``received`` the yen of the receipts in the input. A control that is
+    broken in a bucket is broken, also if the sums over all buckets agree.
     """
-    outcomes = {}
-    for outcome in Outcome:
-        totals = [summary["outcomes"][outcome.value] for summary in of_buckets if outcome.value in summary["outcomes"]]
-        if totals:
-            count, amount = (sum(total[name] for total in totals) for name in ("count", "amount"))
-            outcomes[outcome.value] = OutcomeTotal(count, amount)
     controls = {}
     for name, control in empty["controls"].items():
         left, right = (
             None if control[side] is None else sum(summary["controls"][name][side] for summary in of_buckets)
             for side in ("left", "right")
         )
-        controls[name] = Control(name, control["statement"], received if name == "T4" else left, right)
+        broken = sorted({part for summary in of_buckets for part in summary["controls"][name].get("broken", ())})
+        sides = (received if name == "T4" else left, right)
+        controls[name] = Control(name, control["statement"], *sides, tuple(broken))
+    codes = sorted({code for summary in of_buckets for code in summary["payees"]})
+    of_payees = {
+        code: [summary["payees"][code] for summary in of_buckets if code in summary["payees"]] for code in codes
+    }
     return Summary(
-        **{name: sum(summary[name] for summary in of_buckets) for name in ("bills", "receipts", "amount")},
-        outcomes=outcomes,
-        dispositions={
-            name: sum(summary["dispositions"][name] for summary in of_buckets) for name in empty["dispositions"]
-        },
+        **_add_totals(empty, of_buckets),
+        payees={code: PayeeTotals(**_add_totals(empty, totals)) for code, totals in of_payees.items()},
         controls=controls,
         policy=policy,
     )
+
+
+def _add_totals(empty: dict[str, Any], all_totals: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the sums of the counts, yen, outcomes and dispositions of summaries, or of one payee in them."""
+    outcomes = {}
+    for outcome in Outcome:
+        found = [totals["outcomes"][outcome.value] for totals in all_totals if outcome.value in totals["outcomes"]]
+        if found:
+            count, amount = (sum(total[name] for total in found) for name in ("count", "amount"))
+            outcomes[outcome.value] = OutcomeTotal(count, amount)
+    return {
+        **{name: sum(totals[name] for totals in all_totals) for name in ("bills", "receipts", "amount")},
+        "outcomes": outcomes,
+        "dispositions": {
+            name: sum(totals["dispositions"][name] for totals in all_totals) for name in empty["dispositions"]
+        },
+    }
