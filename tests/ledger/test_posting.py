@@ -362,7 +362,7 @@ def test_balances_as_of_any_day(place, bills, receipts):
         ledger.add_bills(bills(B1=8_000, B2=1_000), actor="clerk")
         ledger.reverse_entry(entry, reason="wrong file", actor="chief")
         rows = {
-            day: [tuple(row.values())[1:] for row in ledger.balances(date(2026, 5, day)).to_pylist()]
+            day: [tuple(row.values())[2:] for row in ledger.balances(date(2026, 5, day)).to_pylist()]
             for day in (1, 2, 3, 4, 5)
         }
     assert rows == {
@@ -418,7 +418,7 @@ def test_the_history_of_a_bill_has_its_balance_after_each_change(ledger, bills, 
     ledger.reverse_entry(entry, reason="wrong file", actor="chief")
     history = ledger.history("B1")
     assert history.versions.column("amount").to_pylist() == [10_000, 8_000, 8_000, 8_000]
-    assert [tuple(row.values()) for row in history.balances.to_pylist()] == [
+    assert [tuple(row.values()) for row in history.balances.drop_columns("payee_code").to_pylist()] == [
         (2, "B1", 10_000, 0, 10_000, "expected"),
         (3, "B1", 10_000, 4_000, 6_000, "partial"),
         (5, "B1", 8_000, 4_000, 4_000, "partial"),

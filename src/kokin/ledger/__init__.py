@@ -33,7 +33,7 @@ the duplicate:
 4 wednesday.csv posted MATCHED 10000 None
 >>> _ = ledger.reverse_entry(tuesday.entry.id, reason="another authority's file", actor="chief")
 >>> ledger.balances().to_pylist()
-[{'bill_id': 'B1', 'amount': 10000, 'paid': 10000, 'residual': 0, 'status': 'settled'}]
+[{'bill_id': 'B1', 'payee_code': '99999', 'amount': 10000, 'paid': 10000, 'residual': 0, 'status': 'settled'}]
 
 Bank deposits and agent reports are added likewise; with them the accounts are built:
 
