@@ -16,7 +16,7 @@ from sqlalchemy import URL, BigInteger, Connection, Select, Text, column, create
 from sqlalchemy.exc import OperationalError
 
 from kokin._arrow.convert import Int64Array, combine, to_numpy
-from kokin.ledger._database import Database, login_name
+from kokin.ledger._database import Database, Definition, login_name
 from kokin.ledger._schema import DETAIL_TABLES, TABLES
 
 _INT = pa.int64()
@@ -79,6 +79,18 @@ class SqliteDatabase(Database):
                     f"WHEN {condition.format(table=table)} "
                     f"BEGIN SELECT RAISE(ABORT, 'the rows of {table} are never changed'); END"
                 )
+
+    def definitions(self, connection: Connection) -> list[Definition]:
+        statement = "SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+        rows = connection.exec_driver_sql(statement).all()
+        return [Definition(kind, table, name, "".join(sql.split())) for kind, table, name, sql in rows]
+
+    def expected_definitions(self, connection: Connection) -> list[Definition]:
+        new = SqliteDatabase(URL.create("sqlite"), self.lock_timeout)  # in memory
+        with new.writing() as other:
+            new.create_tables(other)
+            new.create_guards(other)
+            return new.definitions(other)
 
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
         for rows in batches:

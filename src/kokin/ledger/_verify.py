@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,11 +32,23 @@ from kokin.ledger._components import (
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
 from kokin.ledger._journal import GENESIS_HASH, TableEnd, chain_hashes, table_ends
 from kokin.ledger._rematch import differs, match_receipts, outcome_columns
-from kokin.ledger._schema import DETAIL_TABLES, KEY_KINDS, TABLES, entries, seals
+from kokin.ledger._schema import (
+    DETAIL_TABLES,
+    FIRST_VERSION,
+    KEY_KINDS,
+    SCHEMA_VERSION,
+    TABLES,
+    entries,
+    schema_versions,
+    seals,
+)
 from kokin.reconcile import Policy
 
 # What reading raises for rows that match their hashes but that Kokin cannot have written.
-_UNREADABLE = (pa.ArrowException, LedgerError, InvalidInputError, ValueError, TypeError, LookupError, OverflowError)
+_UNREADABLE = (
+    *(pa.ArrowException, LedgerError, InvalidInputError),
+    *(ValueError, TypeError, LookupError, OverflowError, AttributeError, RecursionError),
+)
 
 
 @dataclass
@@ -99,7 +112,45 @@ def verify(transaction: Transaction, policy: Policy, *, since: str, expected_has
             result.issues += _changed_outcomes(transaction, policy)
     except _UNREADABLE:
         result.issues.append(Issue("LEDGER_ROW_CHANGED", location=Location("receipts")))
+    result.issues += _check_versions(transaction)
+    result.issues += _changed_definitions(transaction)
     return result
+
+
+def _check_versions(transaction: Transaction) -> Iterator[Issue]:
+    """Yield the first row that differs from one per schema version, from the first of the ledger to this version's."""
+    table = schema_versions
+    try:
+        rows = transaction.table(select(table).order_by(table.c.version))
+    except _UNREADABLE:
+        yield Issue("LEDGER_ROW_CHANGED", location=Location(table.name))
+        return
+    versions = rows.column("version").to_pylist()
+    first = next((version for version in versions if version is not None), SCHEMA_VERSION)
+    expected = max(first, FIRST_VERSION)
+    for version, row in zip(versions, rows.to_pylist(), strict=True):
+        if version != expected or version > SCHEMA_VERSION:
+            is_added = version is None or version < expected or version > SCHEMA_VERSION
+            yield Issue(
+                "LEDGER_ROW_ADDED" if is_added else "LEDGER_ROW_MISSING", location=Location(table.name, version)
+            )
+            return
+        if None in row.values():
+            yield Issue("LEDGER_ROW_CHANGED", location=Location(table.name, version))
+            return
+        expected += 1
+    if expected <= SCHEMA_VERSION:
+        yield Issue("LEDGER_ROW_MISSING", location=Location(table.name, expected))
+
+
+def _changed_definitions(transaction: Transaction) -> Iterator[Issue]:
+    """Yield an issue per table with a definition that is missing or changed, or with another trigger or rule."""
+    found = Counter(transaction.database.definitions(transaction.connection))
+    expected = Counter(transaction.database.expected_definitions(transaction.connection))
+    changed = [*(expected - found), *(each for each in found - expected if each.kind in ("trigger", "rule"))]
+    for table in sorted({each.table for each in changed}):
+        names = sorted({f"{each.kind} {each.name}" for each in changed if each.table == table})
+        yield Issue("LEDGER_GUARD", field=", ".join(names), location=Location(table))
 
 
 def _unknown_hash(name: str, expected: str, found: str) -> Issue:
@@ -132,8 +183,10 @@ def _verify_seals(
         rows = zip(*(batch.column(name).to_pylist() for name in ("id", "entry_id", "hash", "last_rows")), strict=True)
         for (entry_text, seal_text), (entry, seal, stored, last_rows) in zip(texts, rows, strict=True):
             computed = chain_hashes(previous_hash, [entry_text + seal_text])[0]
-            if entry != last + 1 or seal != entry or stored != computed:
+            if entry != last + 1 or (seal is not None and (seal != entry or stored != computed)):
                 return _report(out, _row_code(entry, last), "entries", last + 1)
+            if seal is None:
+                return _report(out, "LEDGER_ROW_MISSING", "seals", entry)
             try:
                 for name, end in table_ends(last_rows).items():
                     ends[name].entries.append(entry)
@@ -224,7 +277,10 @@ def _check_index(transaction: Transaction, start: _Start) -> Iterator[Issue]:
     try:
         last = transaction.table(select(seals).order_by(seals.c.entry_id.desc()).limit(1)).to_pylist()[0]
         require_complete(transaction, last)
-        added = {kind: count - start.key_counts[kind] for kind, count in json.loads(last["key_counts"]).items()}
+        counts = json.loads(last["key_counts"])
+        added = {kind: count - start.key_counts[kind] for kind, count in counts.items()}
+        if _count(transaction, "match_keys") != sum(counts.values()):
+            yield Issue("LEDGER_KEYS", field="kind", location=Location("match_keys"))
     except LedgerError as error:
         yield from error.issues
         return
