@@ -106,7 +106,7 @@ def raw(place):
 
 @pytest.fixture
 def unguarded(raw):
-    """A function that drops all triggers, keys and other constraints, as only the owner of the database can.
+    """A function that drops all triggers, keys, indexes and other constraints, as only the owner of the database can.
 
     ``verify`` then has the issue LEDGER_GUARD beside others; see :func:`tests.support.row_issues`.
     """
@@ -130,6 +130,8 @@ def unguarded(raw):
                 for table, name in connection.execute(text(f"{rules} AND contype IN {kinds}")).all():
                     connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
             for table in TABLES.values():
+                for index in table.indexes:
+                    connection.execute(text(f"DROP INDEX {index.name}"))
                 for column in table.c:
                     connection.execute(text(f"ALTER TABLE {table.name} ALTER {column.name} DROP NOT NULL"))
 

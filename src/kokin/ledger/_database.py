@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -148,7 +149,8 @@ class Database(abc.ABC):
 
     def create_tables(self, connection: Connection) -> None:
         """Create the tables and the view of a new ledger, without its guards."""
-        METADATA.create_all(connection)
+        # SQLAlchemy adds foreign keys of a cycle to PostgreSQL by ALTER TABLE, and marks them: SQLite would have none.
+        deepcopy(METADATA).create_all(connection)
         connection.exec_driver_sql(f"CREATE VIEW {AUDIT_LOG.name} AS {audit_log_query(connection.dialect)}")
 
     def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:

@@ -83,7 +83,7 @@ class SqliteDatabase(Database):
     def definitions(self, connection: Connection) -> list[Definition]:
         statement = "SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
         rows = connection.exec_driver_sql(statement).all()
-        return [Definition(kind, table, name, "".join(sql.split())) for kind, table, name, sql in rows]
+        return [Definition(kind, table, name, _sorted_lines(sql)) for kind, table, name, sql in rows]
 
     def expected_definitions(self, connection: Connection) -> list[Definition]:
         new = SqliteDatabase(URL.create("sqlite"), self.lock_timeout)  # in memory
@@ -115,6 +115,11 @@ class SqliteDatabase(Database):
                 if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > deadline:
                     raise
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(self.lock_timeout * 1000)}")
+
+
+def _sorted_lines(statement: str) -> str:
+    """Return a statement with its lines, the columns and constraints of a table, in alphabetical order."""
+    return "\n".join(sorted(" ".join(line.split()).strip(" ,") for line in statement.splitlines()))
 
 
 def _insert(cursor: Any, table: str, rows: pa.Table) -> None:
