@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     URL,
     BigInteger,
     Connection,
+    Dialect,
     Select,
     Table,
     Text,
@@ -172,6 +174,19 @@ def _guards(schema: str) -> Iterator[tuple[Definition, str]]:
             )
 
 
+@lru_cache(maxsize=8)
+def _new_definitions(schema: str, dialect: Dialect) -> list[Definition]:
+    """Return the definitions of a new ledger, normalized."""
+    expected = [Definition("view", AUDIT_LOG.name, AUDIT_LOG.name, audit_log_query(dialect))]
+    for name, table in TABLES.items():
+        expected += _columns_and_constraints(table, str(CreateTable(table).compile(dialect=dialect)))
+        for index in table.indexes:
+            statement = CreateIndex(index).compile(dialect=dialect)
+            expected.append(Definition("index", name, str(index.name), str(statement)))
+    expected += [definition for definition, _ in _guards(schema)]
+    return [each._replace(text=_normalized(each.text, schema)) for each in expected]
+
+
 def _columns_and_constraints(table: Table, create_table: str) -> Iterator[Definition]:
     """Yield the definitions of a table: each is a line of CREATE TABLE; a check is shown by its columns."""
     for line in create_table.splitlines():
@@ -237,15 +252,7 @@ class PostgresDatabase(Database):
         return [Definition(kind, table, name, _normalized(shown, schema)) for kind, table, name, shown in rows]
 
     def expected_definitions(self, connection: Connection) -> list[Definition]:
-        schema, dialect = self.schema(connection), connection.dialect
-        expected = [Definition("view", AUDIT_LOG.name, AUDIT_LOG.name, audit_log_query(dialect))]
-        for name, table in TABLES.items():
-            expected += _columns_and_constraints(table, str(CreateTable(table).compile(dialect=dialect)))
-            for index in table.indexes:
-                statement = CreateIndex(index).compile(dialect=dialect)
-                expected.append(Definition("index", name, str(index.name), str(statement)))
-        expected += [definition for definition, _ in _guards(schema)]
-        return [each._replace(text=_normalized(each.text, schema)) for each in expected]
+        return _new_definitions(self.schema(connection), connection.dialect)
 
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
         batches = iter(batches)

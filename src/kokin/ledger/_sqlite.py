@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain, islice, repeat
 from time import monotonic
 from typing import Any
@@ -86,11 +87,7 @@ class SqliteDatabase(Database):
         return [Definition(kind, table, name, _sorted_lines(sql)) for kind, table, name, sql in rows]
 
     def expected_definitions(self, connection: Connection) -> list[Definition]:
-        new = SqliteDatabase(URL.create("sqlite"), self.lock_timeout)  # in memory
-        with new.writing() as other:
-            new.create_tables(other)
-            new.create_guards(other)
-            return new.definitions(other)
+        return _new_definitions()
 
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
         for rows in batches:
@@ -115,6 +112,19 @@ class SqliteDatabase(Database):
                 if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > deadline:
                     raise
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(self.lock_timeout * 1000)}")
+
+
+@cache
+def _new_definitions() -> list[Definition]:
+    """Return the definitions of a new ledger in memory."""
+    database = SqliteDatabase(URL.create("sqlite"), lock_timeout=0)
+    try:
+        with database.writing() as connection:
+            database.create_tables(connection)
+            database.create_guards(connection)
+            return database.definitions(connection)
+    finally:
+        database.engine.dispose()
 
 
 def _sorted_lines(statement: str) -> str:
