@@ -122,6 +122,10 @@ class Database(abc.ABC):
         """
 
     @abc.abstractmethod
+    def drop_guards(self, connection: Connection) -> None:
+        """Remove what :meth:`create_guards` has created, for an upgrade of the schema."""
+
+    @abc.abstractmethod
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
         """Insert rows; omitted columns are null. All batches have the same columns."""
 
@@ -132,6 +136,11 @@ class Database(abc.ABC):
     def create_tables(self, connection: Connection) -> None:
         """Create the tables and the view of a new ledger, without its guards."""
         METADATA.create_all(connection)
+        self.create_view(connection)
+
+    def create_view(self, connection: Connection) -> None:
+        """Create the view of the audit log, or replace it."""
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {AUDIT_LOG.name}")
         query = AUDIT_LOG_QUERY.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
         connection.exec_driver_sql(f"CREATE VIEW {AUDIT_LOG.name} AS {query}")
 

@@ -244,7 +244,7 @@ def _add_versions(
     }
     if replaced.any():
         columns["replaces_id"] = pc.if_else(bool_array(replaced > 0), int64_array(replaced), _NULL_INT)
-    return writer.add_rows("bill_versions", columns)
+    return writer.add_rows("bill_versions", pa.table(columns))
 
 
 def _require_own_slips(transaction: Transaction, obligations: Int64Array, summary: str) -> None:

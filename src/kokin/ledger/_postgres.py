@@ -174,8 +174,13 @@ class PostgresDatabase(Database):
             if table in _TRIGGERS:
                 connection.exec_driver_sql(f"CREATE TRIGGER {table}_check {_TRIGGERS[table]}")
 
+    def drop_guards(self, connection: Connection) -> None:
+        for function in _FUNCTIONS:
+            name = function.split()[2].partition("(")[0]
+            connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}() CASCADE")
+
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
-        batches = iter(batches)
+        batches = filter(len, batches)
         first = next(batches, None)
         if first is None:
             return

@@ -25,7 +25,7 @@ from kokin._arrow.aggregate import sum_by
 from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin._arrow.files import escape_formulas, write_csv
 from kokin._arrow.threads import sorted_unique
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
 from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._components import (
     BILL_COLUMNS,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 _BILLS, _ENTRIES, _SEALS = TABLES["bill_versions"], TABLES["entries"], TABLES["seals"]
 _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
+_ISSUES = TABLES["file_issues"]
 
 _FILE_ORDER = [(name, "ascending") for name in ("source", "digest", "record_no")]
 _OUTCOMES_OF_REVERSALS = (Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT, Outcome.DUPLICATE_RECORD)
@@ -179,6 +180,31 @@ def settlements(transaction: Transaction, kind: EntryKind, as_of: date | datetim
     reversed_ids = pa.array(sorted(reversed_entries(transaction, last)), pa.int64())
     active = rows.filter(pc.invert(pc.is_in(rows.column("entry_id"), value_set=reversed_ids)))
     return decode_columns(active, SETTLEMENT_RECORDS[kind])
+
+
+def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+    """Return the issues of active files, by entry, and of files that were rejected and not posted since."""
+    last = entry_as_of(transaction, as_of)
+    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.REJECTED_FILE.value)
+    files = transaction.table(
+        select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
+            _ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last)
+        )
+    ).to_pylist()
+    reversed_ids = reversed_entries(transaction, last)
+    active = [row for row in files if row["id"] not in reversed_ids]
+    posted = {row["digest"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    # Of a file that was rejected several times the last entry counts.
+    rejected = {row["digest"]: row["id"] for row in active if row["kind"] == EntryKind.REJECTED_FILE}
+    ids = {row["id"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    ids |= {entry for digest, entry in rejected.items() if digest not in posted}
+    columns = [
+        func.coalesce(_ENTRIES.c.source, "").label(name) if name == "file" else _ISSUES.c[name]
+        for name in ISSUE_COLUMNS
+    ]
+    statement = select(_ISSUES.c.entry_id, *columns).join_from(_ISSUES, _ENTRIES).order_by(_ISSUES.c.id)
+    rows = transaction.table(statement.where(as_of_entry(_ISSUES.c.entry_id, last)))
+    return rows.filter(pc.is_in(rows.column("entry_id"), value_set=pa.array(sorted(ids), pa.int64())))
 
 
 # Outcomes

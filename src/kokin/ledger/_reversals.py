@@ -23,7 +23,12 @@ from kokin.ledger._rematch import ReversalEffect
 from kokin.ledger._schema import EntryKind, PostingReason, entries, postings
 
 #: Entries with a digest, which is posted once.
-FILE_KINDS = (EntryKind.RECEIPT_FILE, EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
+FILE_KINDS = (
+    EntryKind.RECEIPT_FILE,
+    EntryKind.REJECTED_FILE,
+    EntryKind.BANK_DEPOSITS,
+    EntryKind.AGENT_REPORTS,
+)
 
 #: Entries that can be reversed.
 _REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.REVERSAL)

@@ -80,8 +80,14 @@ class SqliteDatabase(Database):
                     f"BEGIN SELECT RAISE(ABORT, 'the rows of {table} are never changed'); END"
                 )
 
+    def drop_guards(self, connection: Connection) -> None:
+        triggers = connection.exec_driver_sql("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
+        for name, table in triggers.all():
+            if table in TABLES:
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
-        for rows in batches:
+        for rows in filter(len, batches):
             _insert(connection.connection.cursor(), table, rows)
 
     def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:

@@ -182,7 +182,7 @@ class Report:
             "entries": len(entries),
             "hash": entries[-1].hash if entries else "",
         }
-        tables = {"audit": ledger_audit(entries), "issues": to_table(())}
+        tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
         return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
 
     @classmethod
