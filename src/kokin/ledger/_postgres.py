@@ -192,10 +192,10 @@ class PostgresDatabase(Database):
                 copy.write(_copy_text(rows).to_pybytes())
 
     def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:
-        is_integer = isinstance(values, np.ndarray)
-        listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
-        array = ARRAY(BigInteger if is_integer else Text)
-        return select(func.unnest(cast(literal(listed, array), array)))
+        if isinstance(values, np.ndarray):
+            # As one text: the driver adapts the items of a list one by one.
+            return select(func.unnest(cast(literal(f"{{{str(values.tolist())[1:-1]}}}"), ARRAY(BigInteger))))
+        return select(func.unnest(cast(literal(list(values), ARRAY(Text)), ARRAY(Text))))
 
 
 def _copy_text(rows: pa.Table) -> pa.Buffer:
