@@ -268,7 +268,7 @@ def test_a_receipt_without_any_number_can_be_reversed_too(ledger, bills, receipt
     assert ledger.status().dispositions["suspense"] == 0
 
 
-def test_a_rejected_file_changes_nothing(ledger, tmp_path):
+def test_of_a_rejected_file_only_its_issues_are_written(ledger, tmp_path):
     path = tmp_path / "cut.csv"
     path.write_text(
         "payee_code,item_code,case_key,confirmation,amount,paid_on\n99999,127,1,123456,100,2026-05-01\n99999,12"
@@ -276,7 +276,9 @@ def test_a_rejected_file_changes_nothing(ledger, tmp_path):
     before = ledger.status()
     with pytest.raises(receipt_files.FileRejectedError, match="RECORD_TRUNCATED"):
         ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch")
-    assert ledger.status() == before
+    after = ledger.status()
+    assert dict(after.rows) == {**before.rows, "file_issues": 1}
+    assert (after.outcomes, after.dispositions, after.files) == (before.outcomes, before.dispositions, 0)
 
 
 def test_a_part_of_a_file_does_not_hide_the_rest(ledger, bills, tmp_path):
@@ -453,3 +455,22 @@ def test_a_waiting_writer_can_be_interrupted(quick_folder, bills):
             ledger.add_bills(bills(B1=1), actor="clerk")
         other.execute("ROLLBACK")
         assert ledger.add_bills(bills(B1=1), actor="clerk").inserted
+
+
+def test_two_authorities_can_use_the_same_obligation_id(ledger, bills, receipts):
+    own = [
+        bills({"payee_code": payee, "obligation_id": "O1"}, **{name: 100})
+        for payee, name in (("99999", "B1"), ("99998", "B2"))
+    ]
+    ledger.add_bills(own, actor="clerk")
+    cover = {"payee_code": "99998", "covers": ["O1", "O2"]}
+    with pytest.raises(InvalidInputError, match="OBLIGATION_UNKNOWN"):
+        ledger.add_bills(
+            [bills({"obligation_id": "O2"}, B3=100), bills(cover, B4=200)], actor="clerk"
+        )  # O2 is of the other authority
+    ledger.post(receipts("mon.csv", ("B1", 100, 1), ("B2", 100, 1, {"payee_code": "99998"})), actor="batch")
+    assert [(row["payee_code"], row["paid"]) for row in ledger.balances().to_pylist()] == [
+        ("99999", 100),
+        ("99998", 100),
+    ]
+    assert ledger.verify(rematch=True).is_clean
