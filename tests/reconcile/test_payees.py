@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin._arrow.threads import chunk_slices
+from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.model import Disposition
 from kokin.reconcile import _controls, _matches, reconcile
