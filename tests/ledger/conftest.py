@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import create_engine, make_url, text
 
 from kokin.ledger import Ledger
 from kokin.ledger._schema import TABLES
@@ -106,33 +106,34 @@ def raw(place):
 
 @pytest.fixture
 def unguarded(raw):
-    """A function that drops triggers and constraints, as only the owner of the database can."""
+    """A function that drops all triggers, keys, indexes and other constraints, as only the owner of the database can.
+
+    ``verify`` then has the issue LEDGER_GUARD beside others; see :func:`tests.support.row_issues`.
+    """
 
     def remove():
         with raw.begin() as connection:
             if raw.dialect.name == "sqlite":
-                names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
-                for name in names.all():
-                    connection.execute(text(f"DROP TRIGGER {name}"))
-            else:
-                triggers = "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE NOT tgisinternal"
-                for table, name in connection.execute(text(triggers)).all():
-                    connection.execute(text(f"DROP TRIGGER {name} ON {table}"))
-                # Foreign keys before the keys that they need; columns stay NOT NULL.
-                rules = (
-                    "SELECT conrelid::regclass, conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace "
-                )
-                rules += "AND contype IN {}"
-                for kinds in ("('c', 'f')", "('u')"):
-                    for table, name in connection.execute(text(rules.format(kinds))).all():
-                        connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
-                for table in TABLES.values():
-                    for column in table.c:
-                        if not column.nullable and not column.primary_key:
-                            connection.execute(text(f"ALTER TABLE {table.name} ALTER {column.name} DROP NOT NULL"))
-        if raw.dialect.name == "sqlite":
-            raw.dispose()
-            event.listen(raw, "connect", lambda one, _: one.execute("PRAGMA ignore_check_constraints = ON"))
+                # Only a new table has no constraints. The view refers to the old one while it is renamed.
+                connection.execute(text("PRAGMA legacy_alter_table = ON"))
+                for name in TABLES:
+                    connection.execute(text(f"CREATE TABLE copied AS SELECT * FROM {name}"))
+                    connection.execute(text(f"DROP TABLE {name}"))
+                    connection.execute(text(f"ALTER TABLE copied RENAME TO {name}"))
+                return
+            triggers = "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE NOT tgisinternal"
+            for table, name in connection.execute(text(triggers)).all():
+                connection.execute(text(f"DROP TRIGGER {name} ON {table}"))
+            rules = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+            # Foreign keys before the keys that they need.
+            for kinds in ("('c', 'f')", "('p', 'u')"):
+                for table, name in connection.execute(text(f"{rules} AND contype IN {kinds}")).all():
+                    connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
+            for table in TABLES.values():
+                for index in table.indexes:
+                    connection.execute(text(f"DROP INDEX {index.name}"))
+                for column in table.c:
+                    connection.execute(text(f"ALTER TABLE {table.name} ALTER {column.name} DROP NOT NULL"))
 
     return remove
 

@@ -1,4 +1,4 @@
-"""The database rejects changes of the journal, and verify locates every change that the owner of the database makes."""
+"""Entries of the journal: times, the audit log, export, and the states as of an entry."""
 
 import csv
 import json
@@ -8,78 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger, LedgerError
-from kokin.ledger._schema import DETAIL_TABLES, TABLES
+from kokin.ledger._schema import DETAIL_TABLES
 from kokin.reconcile import Policy
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_rows_are_never_changed(filled, raw, table):
-    key = next(iter(TABLES[table].c)).name
-    statements = [f"UPDATE {table} SET {key} = {key}", f"DELETE FROM {table}"]
-    if raw.dialect.name == "postgresql":
-        statements.append(f"TRUNCATE {table} CASCADE")
-    for statement in statements:
-        with pytest.raises(DBAPIError, match="never changed"), raw.begin() as connection:
-            connection.execute(text(statement))
-    assert filled.verify(rematch=True).is_clean
-
-
-@pytest.mark.parametrize("table", DETAIL_TABLES)
-def test_verify_locates_missing_and_added_rows(filled, raw, table, unguarded):
-    unguarded()
-    last = filled.status(recompute=False).rows[table]
-    names = [column.name for column in TABLES[table].c if column.name != "id"]
-    columns = ", ".join(names)
-    unique = {"record_no": "record_no + 100", "version": "version + 100", "replaces_id": "NULL", "reverses_id": "NULL"}
-    values = ", ".join(unique.get(name, name) for name in names)
-    with raw.begin() as connection:
-        copy = f"SELECT id + 1, {values} FROM {table} WHERE id = {last}"
-        connection.execute(text(f"INSERT INTO {table} (id, {columns}) {copy}"))
-    assert filled.verify().issues[0].location.record == last + 1
-    with raw.begin() as connection:
-        connection.execute(text(f"DELETE FROM {table} WHERE id >= {last}"))
-    issue = filled.verify().issues[0]
-    assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_MISSING", table, last)
-    with raw.begin() as connection:
-        connection.execute(text(f"DELETE FROM {table} WHERE id = 1"))
-    issue = filled.verify().issues[0]
-    assert (issue.code, issue.location.file, issue.location.record) == ("LEDGER_ROW_MISSING", table, 1)
-
-
-def test_a_truncated_ledger_lacks_the_expected_hash(filled, raw, unguarded):
-    last_hash = filled.status().hash
-    assert filled.verify(expected_hash=last_hash).is_clean
-    unguarded()
-    with raw.begin() as connection:
-        for table in DETAIL_TABLES:
-            connection.execute(text(f"DELETE FROM {table} WHERE entry_id = 8"))
-        connection.execute(text("DELETE FROM seals WHERE entry_id = 8"))
-        connection.execute(text("DELETE FROM entries WHERE id = 8"))
-    assert filled.verify().is_clean
-    assert [issue.code for issue in filled.verify(expected_hash=last_hash).issues] == ["LEDGER_SEAL"]
-    assert [issue.code for issue in filled.verify(since=last_hash).issues] == ["LEDGER_SEAL"]
-
-
-def test_verify_since_a_hash_reads_only_what_follows(filled, raw, unguarded, bills, receipts):
-    noted_hash = filled.status().hash
-    filled.add_bills(bills(B7=100), actor="clerk")
-    filled.post(receipts("wed.csv", ("B7", 100, 4)), actor="batch")
-    assert filled.verify(since=noted_hash, expected_hash=filled.status().hash).is_clean
-    unguarded()
-    changed = text("UPDATE receipts SET amount = 1 WHERE id = :id")
-    with raw.begin() as connection:
-        connection.execute(changed, {"id": 1})
-    assert filled.verify(since=noted_hash).is_clean
-    assert [issue.location.record for issue in filled.verify().issues] == [1]
-    with raw.begin() as connection:
-        connection.execute(changed, {"id": 5})
-    found = filled.verify(since=noted_hash)
-    assert [(issue.location.file, issue.location.record) for issue in found.issues] == [("receipts", 5)]
 
 
 def test_rematching_finds_a_wrong_outcome(filled, bills, receipts, monkeypatch):

@@ -55,7 +55,7 @@ from kokin.ledger._journal import Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._reversals import active_entries
-from kokin.ledger._schema import EntryKind, PostingReason
+from kokin.ledger._schema import EntryKind, PostingReason, role_grants
 from kokin.ledger._verify import Verification
 
 __all__ = [
@@ -71,5 +71,6 @@ __all__ = [
     "PostingReason",
     "Verification",
     "active_entries",
+    "role_grants",
     "shown_url",
 ]

@@ -12,8 +12,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import pyarrow as pa
 from sqlalchemy import (
@@ -32,7 +33,7 @@ from kokin._arrow.convert import Int64Array, to_numpy
 from kokin._arrow.threads import isin_sorted, sorted_unique
 from kokin.issues import Issue, KokinError
 from kokin.ledger._codec import concat, filter_rows
-from kokin.ledger._schema import AUDIT_LOG, AUDIT_LOG_QUERY, METADATA, TABLES, arrow_type
+from kokin.ledger._schema import AUDIT_LOG, METADATA, TABLES, arrow_type, audit_log_query
 
 T = TypeVar("T")
 
@@ -81,6 +82,15 @@ def shown_url(url: URL) -> str:
     return url.update_query_dict(masked).render_as_string(hide_password=True)
 
 
+class Definition(NamedTuple):
+    """A part of the schema in the database: a table, column, constraint, index, trigger, rule, function or view."""
+
+    kind: str
+    table: str
+    name: str
+    text: str
+
+
 class Database(abc.ABC):
     """The operations of a ledger's database that differ between SQLite and PostgreSQL, and those built on them."""
 
@@ -126,6 +136,14 @@ class Database(abc.ABC):
         """Remove what :meth:`create_guards` has created, for an upgrade of the schema."""
 
     @abc.abstractmethod
+    def definitions(self, connection: Connection) -> list[Definition]:
+        """Return the definitions that the ledger has, in a form that can be compared with the expected ones."""
+
+    @abc.abstractmethod
+    def expected_definitions(self, connection: Connection) -> list[Definition]:
+        """Return the definitions of a new ledger."""
+
+    @abc.abstractmethod
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
         """Insert rows; omitted columns are null. All batches have the same columns."""
 
@@ -135,14 +153,14 @@ class Database(abc.ABC):
 
     def create_tables(self, connection: Connection) -> None:
         """Create the tables and the view of a new ledger, without its guards."""
-        METADATA.create_all(connection)
+        # SQLAlchemy adds foreign keys of a cycle to PostgreSQL by ALTER TABLE, and marks them: SQLite would have none.
+        deepcopy(METADATA).create_all(connection)
         self.create_view(connection)
 
     def create_view(self, connection: Connection) -> None:
         """Create the view of the audit log, or replace it."""
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {AUDIT_LOG.name}")
-        query = AUDIT_LOG_QUERY.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-        connection.exec_driver_sql(f"CREATE VIEW {AUDIT_LOG.name} AS {query}")
+        connection.exec_driver_sql(f"CREATE VIEW {AUDIT_LOG.name} AS {audit_log_query(connection.dialect)}")
 
     def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:
         """Yield the rows of a statement in batches, the first one empty; columns of int64, string and binary."""

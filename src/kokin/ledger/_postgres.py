@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -17,7 +19,9 @@ from sqlalchemy import (
     URL,
     BigInteger,
     Connection,
+    Dialect,
     Select,
+    Table,
     Text,
     cast,
     create_engine,
@@ -25,11 +29,13 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
 )
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from kokin._arrow.convert import Int64Array, combine, string_array, text_buffers
-from kokin.ledger._database import Database
-from kokin.ledger._schema import DETAIL_TABLES, TABLES
+from kokin.ledger._database import Database, Definition
+from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, TABLES, audit_log_query
 
 # The first key of the advisory lock, an arbitrary number that all writers use; the second is a hash of the schema.
 _LOCK_KEY = int.from_bytes(b"koki")
@@ -37,7 +43,8 @@ _LOCK_KEY = int.from_bytes(b"koki")
 # A writer fetches rows by tens of thousands of ids: use the primary key; the planner would scan the whole table.
 _USE_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
 
-# Drivers read %% as one %. {schema} is the quoted name of the ledger's schema: a temporary table must not hide a table.
+# Functions and triggers are written as PostgreSQL shows them, so that `_definitions` can be compared with them.
+# Drivers read %% as one %. {schema} is the literal of the ledger's schema: a temporary table must not hide a table.
 _FUNCTIONS = (
     """
     CREATE FUNCTION kokin_reject_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -45,12 +52,12 @@ _FUNCTIONS = (
     END $$
     """,
     """
-    CREATE FUNCTION kokin_open_entry() RETURNS bigint LANGUAGE sql STABLE SET search_path = {schema}, pg_temp AS $$
+    CREATE FUNCTION kokin_open_entry() RETURNS bigint LANGUAGE sql STABLE SET search_path TO {schema}, 'pg_temp' AS $$
         SELECT max(id) FROM entries HAVING max(id) IS DISTINCT FROM (SELECT max(entry_id) FROM seals)
     $$
     """,
     """
-    CREATE FUNCTION kokin_check_rows() RETURNS trigger LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$
+    CREATE FUNCTION kokin_check_rows() RETURNS trigger LANGUAGE plpgsql SET search_path TO {schema}, 'pg_temp' AS $$
     DECLARE added record; last bigint;
     BEGIN
         SELECT min(id) AS first, max(id) - min(id) + 1 AS ids, count(*) AS rows,
@@ -65,7 +72,7 @@ _FUNCTIONS = (
     END $$
     """,
     """
-    CREATE FUNCTION kokin_check_entry() RETURNS trigger LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$
+    CREATE FUNCTION kokin_check_entry() RETURNS trigger LANGUAGE plpgsql SET search_path TO {schema}, 'pg_temp' AS $$
     BEGIN
         IF NEW.id <> (SELECT coalesce(max(id), 0) + 1 FROM entries) OR kokin_open_entry() IS NOT NULL
            OR NEW.recorded_at <> transaction_timestamp() OR NEW.recorded_by <> session_user THEN
@@ -75,7 +82,7 @@ _FUNCTIONS = (
     END $$
     """,
     """
-    CREATE FUNCTION kokin_check_seal() RETURNS trigger LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$
+    CREATE FUNCTION kokin_check_seal() RETURNS trigger LANGUAGE plpgsql SET search_path TO {schema}, 'pg_temp' AS $$
     BEGIN
         IF NEW.entry_id IS DISTINCT FROM kokin_open_entry() THEN
             RAISE EXCEPTION 'the rows of seals are never changed';
@@ -84,7 +91,7 @@ _FUNCTIONS = (
     END $$
     """,
     """
-    CREATE FUNCTION kokin_check_keys() RETURNS trigger LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$
+    CREATE FUNCTION kokin_check_keys() RETURNS trigger LANGUAGE plpgsql SET search_path TO {schema}, 'pg_temp' AS $$
     BEGIN
         IF kokin_open_entry() IS NULL THEN
             RAISE EXCEPTION 'the rows of match_keys are never changed, and added by an open entry only';
@@ -97,37 +104,108 @@ _FUNCTIONS = (
 _TRIGGERS = {
     "entries": "BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION kokin_check_entry()",
     "seals": "BEFORE INSERT ON seals FOR EACH ROW EXECUTE FUNCTION kokin_check_seal()",
-    "match_keys": "BEFORE INSERT ON match_keys EXECUTE FUNCTION kokin_check_keys()",
+    "match_keys": "BEFORE INSERT ON match_keys FOR EACH STATEMENT EXECUTE FUNCTION kokin_check_keys()",
     **{
-        table: f"AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION kokin_check_rows()"
+        table: f"AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT "
+        "EXECUTE FUNCTION kokin_check_rows()"
         for table in DETAIL_TABLES
     },
 }
 
+# The definitions of a schema, by kind, table and name. A check is shown by its columns: PostgreSQL rewrites its text.
+_DEFINITIONS = """
+    WITH tables AS (
+        SELECT pg_class.* FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = :schema
+    )
+    SELECT 'column', relname, attname,
+           concat_ws(' ', attname, format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'NOT NULL' END)
+        FROM pg_attribute JOIN tables ON tables.oid = attrelid
+        WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
+    UNION ALL SELECT 'constraint', relname, contype::text, CASE contype WHEN 'c' THEN concat_ws(
+            ' ', 'CHECK', (
+                SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute
+                WHERE attrelid = conrelid AND attnum = ANY (conkey)
+            ), CASE WHEN NOT convalidated THEN 'NOT VALID' END
+        ) ELSE pg_get_constraintdef(pg_constraint.oid) END
+        FROM pg_constraint JOIN tables ON tables.oid = conrelid WHERE contype IN ('c', 'f', 'p', 'u')
+    UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = :schema
+    UNION ALL SELECT 'trigger', relname, tgname,
+           concat_ws(' ', pg_get_triggerdef(pg_trigger.oid), CASE WHEN tgenabled <> 'O' THEN 'DISABLED' END)
+        FROM pg_trigger JOIN tables ON tables.oid = tgrelid WHERE NOT tgisinternal OR tgenabled <> 'O'
+    UNION ALL SELECT 'rule', tablename, rulename, definition FROM pg_rules WHERE schemaname = :schema
+    UNION ALL SELECT 'rule', relname, 'row security', '' FROM tables WHERE relrowsecurity
+    UNION ALL SELECT 'function', proname, proname, pg_get_functiondef(pg_proc.oid)
+        FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+        WHERE nspname = :schema AND proname LIKE 'kokin%'
+    UNION ALL SELECT 'view', relname, relname, pg_get_viewdef(oid) FROM tables WHERE relkind = 'v'
+"""
 
-def grants(schema: str, *, writer: str = "", reader: str = "") -> list[str]:
-    """Return the statements that give a role what it needs: a batch that writes, or an auditor who reads.
-
-    Neither can change or remove a row, and the times and users of entries are those of the database.
-
-    Args:
-        schema: the schema of the ledger.
-        writer: the role of the batch.
-        reader: the role of the auditor.
-    """
-    tables = ", ".join(f"{_quoted(schema)}.{name}" for name in (*sorted(TABLES), "audit_log"))
-    added = ", ".join(f"{_quoted(schema)}.{name}" for name in sorted(TABLES) if name != "schema_versions")
-    statements = []
-    for role in filter(None, (writer, reader)):
-        statements.append(f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {_quoted(role)}")
-        statements.append(f"GRANT SELECT ON {tables} TO {_quoted(role)}")
-    if writer:
-        statements.append(f"GRANT INSERT ON {added} TO {_quoted(writer)}")
-    return statements
+# How PostgreSQL shows what is written in another way.
+_SHOWN = {"create or replace ": "create ", "$function$": "$$", " using btree": "", " without time zone": "", "%%": "%"}
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _normalized(text: str, schema: str) -> str:
+    """Return the words and operators of a definition: without letter case, quotes, parentheses and schema."""
+    text = text.lower().replace('"', "").replace(f"{schema.lower()}.", "")
+    for shown, written in _SHOWN.items():
+        text = text.replace(shown, written)
+    words = re.findall(r"\w+|[^\w\s(),]+", text.strip().removesuffix(";"))
+    return " ".join(word for word in words if word not in ("as", "outer"))
+
+
+def _guards(schema: str) -> Iterator[tuple[Definition, str]]:
+    """Yield the functions and triggers of a schema, and the statements that create them."""
+    literal_schema = "'" + schema.replace("'", "''") + "'"
+    for function in _FUNCTIONS:
+        name = function.split("(", 1)[0].split()[-1]
+        statement = function.replace("{schema}", literal_schema)
+        yield Definition("function", name, name, statement), statement
+    for table in TABLES:
+        triggers = {
+            f"{table}_no_change": f"BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} FOR EACH STATEMENT "
+            "EXECUTE FUNCTION kokin_reject_change()",
+        }
+        if table in _TRIGGERS:
+            triggers[f"{table}_check"] = _TRIGGERS[table]
+        for name, trigger in triggers.items():
+            yield (
+                Definition("trigger", table, name, f"CREATE TRIGGER {name} {trigger}"),
+                f"CREATE TRIGGER {name} {trigger}",
+            )
+
+
+@lru_cache(maxsize=8)
+def _new_definitions(schema: str, dialect: Dialect) -> list[Definition]:
+    """Return the definitions of a new ledger, normalized."""
+    expected = [Definition("view", AUDIT_LOG.name, AUDIT_LOG.name, audit_log_query(dialect))]
+    for name, table in TABLES.items():
+        expected += _columns_and_constraints(table, str(CreateTable(table).compile(dialect=dialect)))
+        for index in table.indexes:
+            statement = CreateIndex(index).compile(dialect=dialect)
+            expected.append(Definition("index", name, str(index.name), str(statement)))
+    expected += [definition for definition, _ in _guards(schema)]
+    return [each._replace(text=_normalized(each.text, schema)) for each in expected]
+
+
+def _columns_and_constraints(table: Table, create_table: str) -> Iterator[Definition]:
+    """Yield the definitions of a table: each is a line of CREATE TABLE; a check is shown by its columns."""
+    for line in create_table.splitlines():
+        first = re.match(r"\t\"?(\w+)", line)
+        match first and first[1]:
+            case None | "FOREIGN":  # SQLAlchemy can add a foreign key by another statement
+                continue
+            case "CHECK":
+                rule = re.sub("'[^']*'", "", line)
+                columns = [column.name for column in table.c if re.search(rf"\b{column.name}\b", rule)]
+                yield Definition("constraint", table.name, "c", " ".join(["CHECK", *columns]))
+            case "PRIMARY" | "UNIQUE" as kind:
+                yield Definition("constraint", table.name, kind[0].lower(), line)
+            case name:
+                yield Definition("column", table.name, str(name), line)
+    for key in table.foreign_key_constraints:
+        referenced = " ".join([key.referred_table.name, *(each.column.name for each in key.elements)])
+        text = f"FOREIGN KEY {' '.join(key.column_keys)} REFERENCES {referenced}"
+        yield Definition("constraint", table.name, "f", text)
 
 
 class _TimestampLoader(Loader):
@@ -152,27 +230,29 @@ class PostgresDatabase(Database):
     def lock(self, connection: Connection) -> None:
         """Lock the schema until the end of the transaction; the snapshots that follow include all earlier commits."""
         connection.exec_driver_sql(f"{_USE_INDEX}; SET LOCAL lock_timeout = {max(int(self.lock_timeout * 1000), 1)}")
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_KEY, func.hashtext(func.current_schema()))))
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_KEY, func.hashtext(self.schema(connection)))))
 
     def identity(self, connection: Connection) -> tuple[str, str]:
         row = connection.exec_driver_sql("SELECT transaction_timestamp(), session_user::text").one()
         return row[0], row[1]
 
     def schema(self, connection: Connection) -> str:
-        """Return the name of the schema of the ledger."""
-        return str(connection.execute(select(func.current_schema())).scalar_one())
+        """Return the name of the schema of the ledger, or of a new one: users can have other schemas on their paths."""
+        of_table = "SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        statement = f"SELECT coalesce(({of_table} WHERE pg_class.oid = to_regclass('entries')), current_schema())"
+        return str(connection.exec_driver_sql(statement).scalar_one())
 
     def create_guards(self, connection: Connection) -> None:
-        schema = _quoted(self.schema(connection))
-        for function in _FUNCTIONS:
-            connection.exec_driver_sql(function.replace("{schema}", schema))
-        for table in TABLES:
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-                "EXECUTE FUNCTION kokin_reject_change()"
-            )
-            if table in _TRIGGERS:
-                connection.exec_driver_sql(f"CREATE TRIGGER {table}_check {_TRIGGERS[table]}")
+        for _, statement in _guards(self.schema(connection)):
+            connection.exec_driver_sql(statement)
+
+    def definitions(self, connection: Connection) -> list[Definition]:
+        schema = self.schema(connection)
+        rows = connection.execute(text(_DEFINITIONS), {"schema": schema})
+        return [Definition(kind, table, name, _normalized(shown, schema)) for kind, table, name, shown in rows]
+
+    def expected_definitions(self, connection: Connection) -> list[Definition]:
+        return _new_definitions(self.schema(connection), connection.dialect)
 
     def drop_guards(self, connection: Connection) -> None:
         for function in _FUNCTIONS:

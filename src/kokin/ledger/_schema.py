@@ -33,6 +33,9 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from kokin.issues import Severity
@@ -421,3 +424,40 @@ AUDIT_LOG_QUERY = select(
 )
 
 AUDIT_LOG = table("audit_log", *(column(str(each.key), each.type) for each in AUDIT_LOG_QUERY.selected_columns))
+
+
+def audit_log_query(dialect: Dialect) -> str:
+    """Return the statement of :data:`AUDIT_LOG_QUERY` for a database."""
+    return str(AUDIT_LOG_QUERY.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+def role_grants(schema: str = "public", *, writer: str = "", reader: str = "") -> list[str]:
+    """Return the PostgreSQL statements that grant roles what they need: a batch that writes, an auditor who reads.
+
+    The owner of the ledger executes them. Neither role can change or remove a row; times and users of entries are those
+    of the database.
+
+    Args:
+        schema: the schema of the ledger.
+        writer: the role of the batch; an empty name grants nothing.
+        reader: the role of the auditor; an empty name grants nothing.
+
+    >>> for statement in role_grants(reader="auditor"):
+    ...     print(statement)  # doctest: +ELLIPSIS
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC
+    GRANT USAGE ON SCHEMA public TO auditor
+    GRANT SELECT ON public.agent_reports, public.audit_log, ... TO auditor
+    """
+    quote = PGIdentifierPreparer(DefaultDialect()).quote
+    quoted = quote(schema)
+    read, added = (
+        ", ".join(f"{quoted}.{name}" for name in sorted(names))
+        for names in ({*TABLES, AUDIT_LOG.name}, {*TABLES} - {"schema_versions"})
+    )
+    statements = [f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"]
+    for role in filter(None, (writer, reader)):
+        statements.append(f"GRANT USAGE ON SCHEMA {quoted} TO {quote(role)}")
+        statements.append(f"GRANT SELECT ON {read} TO {quote(role)}")
+    if writer:
+        statements.append(f"GRANT INSERT ON {added} TO {quote(writer)}")
+    return statements

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain, islice, repeat
 from time import monotonic
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import URL, BigInteger, Connection, Select, Text, column, create
 from sqlalchemy.exc import OperationalError
 
 from kokin._arrow.convert import Int64Array, combine, to_numpy
-from kokin.ledger._database import Database, login_name
+from kokin.ledger._database import Database, Definition, login_name
 from kokin.ledger._schema import DETAIL_TABLES, TABLES
 
 _INT = pa.int64()
@@ -86,6 +87,14 @@ class SqliteDatabase(Database):
             if table in TABLES:
                 connection.exec_driver_sql(f"DROP TRIGGER {name}")
 
+    def definitions(self, connection: Connection) -> list[Definition]:
+        statement = "SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+        rows = connection.exec_driver_sql(statement).all()
+        return [Definition(kind, table, name, _sorted_lines(sql)) for kind, table, name, sql in rows]
+
+    def expected_definitions(self, connection: Connection) -> list[Definition]:
+        return _new_definitions()
+
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
         for rows in filter(len, batches):
             _insert(connection.connection.cursor(), table, rows)
@@ -109,6 +118,24 @@ class SqliteDatabase(Database):
                 if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > deadline:
                     raise
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(self.lock_timeout * 1000)}")
+
+
+@cache
+def _new_definitions() -> list[Definition]:
+    """Return the definitions of a new ledger in memory."""
+    database = SqliteDatabase(URL.create("sqlite"), lock_timeout=0)
+    try:
+        with database.writing() as connection:
+            database.create_tables(connection)
+            database.create_guards(connection)
+            return database.definitions(connection)
+    finally:
+        database.engine.dispose()
+
+
+def _sorted_lines(statement: str) -> str:
+    """Return a statement with its lines, the columns and constraints of a table, in alphabetical order."""
+    return "\n".join(sorted(" ".join(line.split()).strip(" ,") for line in statement.splitlines()))
 
 
 def _insert(cursor: Any, table: str, rows: pa.Table) -> None:

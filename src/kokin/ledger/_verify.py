@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from kokin._arrow.convert import Int64Array, to_numpy
 from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, sorted_unique
@@ -28,14 +30,26 @@ from kokin.ledger._components import (
     receipt_keys,
     require_complete,
 )
-from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
+from kokin.ledger._database import BATCH_ROWS, Definition, LedgerError, Transaction
 from kokin.ledger._journal import GENESIS_HASH, TableEnd, chain_hashes, table_ends
 from kokin.ledger._rematch import differs, match_receipts, outcome_columns
-from kokin.ledger._schema import DETAIL_TABLES, KEY_KINDS, TABLES, entries, seals
+from kokin.ledger._schema import (
+    DETAIL_TABLES,
+    FIRST_VERSION,
+    KEY_KINDS,
+    SCHEMA_VERSION,
+    TABLES,
+    entries,
+    schema_versions,
+    seals,
+)
 from kokin.reconcile import Policy
 
 # What reading raises for rows that match their hashes but that Kokin cannot have written.
-_UNREADABLE = (pa.ArrowException, LedgerError, InvalidInputError, ValueError, TypeError, LookupError, OverflowError)
+_UNREADABLE = (
+    *(pa.ArrowException, LedgerError, InvalidInputError),
+    *(ValueError, TypeError, LookupError, OverflowError, AttributeError, RecursionError),
+)
 
 
 @dataclass
@@ -86,20 +100,69 @@ def verify(transaction: Transaction, policy: Policy, *, since: str, expected_has
         if text and not re.fullmatch("[0-9a-fA-F]{64}", text):
             issue = Issue("LEDGER_SEAL_FORMAT", field=name, expected="64 hexadecimal digits", found=text[:64])
             return Verification(issues=[issue])
-    start = _start(transaction, since) if since else _Start()
-    ends = _verify_seals(transaction, start, expected_hash, out=result) if start else {}
-    if start is None:
-        result.issues.append(_unknown_hash("since", since, ""))
-    for name, table_end in ends.items() if result.is_clean else ():
-        _verify_rows(transaction, name, start.ends[name] if start else TableEnd(), table_end, out=result)
+    changed = _changed_definitions(transaction)
     try:
-        if start and result.is_clean:
-            result.issues += _check_index(transaction, start)
-        if result.is_clean and rematch:
-            result.issues += _changed_outcomes(transaction, policy)
-    except _UNREADABLE:
-        result.issues.append(Issue("LEDGER_ROW_CHANGED", location=Location("receipts")))
+        _verify_contents(transaction, policy, since, expected_hash, rematch=rematch, out=result)
+    except (ProgrammingError, OperationalError) as error:
+        if error.connection_invalidated or not any(each.kind in ("table", "column") for each in changed):
+            raise  # else a table or a column is missing, or has another type
+    for table in sorted({each.table for each in changed}):
+        names = sorted({f"{each.kind} {each.name}" for each in changed if each.table == table})
+        result.issues.append(Issue("LEDGER_GUARD", field=", ".join(names), location=Location(table)))
     return result
+
+
+def _verify_contents(
+    transaction: Transaction, policy: Policy, since: str, expected_hash: str, *, rematch: bool, out: Verification
+) -> None:
+    start = _start(transaction, since) if since else _Start()
+    ends = _verify_seals(transaction, start, expected_hash, out=out) if start else {}
+    if start is None:
+        out.issues.append(_unknown_hash("since", since, ""))
+    for name, table_end in ends.items() if out.is_clean else ():
+        _verify_rows(transaction, name, start.ends[name] if start else TableEnd(), table_end, out=out)
+    try:
+        if start and out.is_clean:
+            out.issues += _check_index(transaction, start)
+        if out.is_clean and rematch:
+            out.issues += _changed_outcomes(transaction, policy)
+    except _UNREADABLE:
+        out.issues.append(Issue("LEDGER_ROW_CHANGED", location=Location("receipts")))
+    out.issues += _check_versions(transaction)
+
+
+def _check_versions(transaction: Transaction) -> Iterator[Issue]:
+    """Yield the first row that differs from one per schema version, from the first of the ledger to this version's."""
+    table = schema_versions
+    try:
+        rows = transaction.table(select(table).order_by(table.c.version))
+    except _UNREADABLE:
+        yield Issue("LEDGER_ROW_CHANGED", location=Location(table.name))
+        return
+    versions = rows.column("version").to_pylist()
+    first = next((version for version in versions if version is not None), SCHEMA_VERSION)
+    expected = max(first, FIRST_VERSION)
+    for version, row in zip(versions, rows.to_pylist(), strict=True):
+        if version != expected or version > SCHEMA_VERSION:
+            is_added = version is None or version < expected or version > SCHEMA_VERSION
+            yield Issue(
+                "LEDGER_ROW_ADDED" if is_added else "LEDGER_ROW_MISSING", location=Location(table.name, version)
+            )
+            return
+        if None in row.values():
+            yield Issue("LEDGER_ROW_CHANGED", location=Location(table.name, version))
+            return
+        expected += 1
+    if expected <= SCHEMA_VERSION:
+        yield Issue("LEDGER_ROW_MISSING", location=Location(table.name, expected))
+
+
+def _changed_definitions(transaction: Transaction) -> list[Definition]:
+    """Return the definitions that are missing or changed, and other triggers and rules than those of a new ledger."""
+    found = Counter(transaction.database.definitions(transaction.connection))
+    expected = Counter(transaction.database.expected_definitions(transaction.connection))
+    added = [each for each in found - expected if each.kind in ("trigger", "rule")]
+    return [*(expected - found), *added]
 
 
 def _unknown_hash(name: str, expected: str, found: str) -> Issue:
@@ -132,8 +195,10 @@ def _verify_seals(
         rows = zip(*(batch.column(name).to_pylist() for name in ("id", "entry_id", "hash", "last_rows")), strict=True)
         for (entry_text, seal_text), (entry, seal, stored, last_rows) in zip(texts, rows, strict=True):
             computed = chain_hashes(previous_hash, [entry_text + seal_text])[0]
-            if entry != last + 1 or seal != entry or stored != computed:
+            if entry != last + 1 or (seal is not None and (seal != entry or stored != computed)):
                 return _report(out, _row_code(entry, last), "entries", last + 1)
+            if seal is None:
+                return _report(out, "LEDGER_ROW_MISSING", "seals", entry)
             try:
                 for name, end in table_ends(last_rows).items():
                     ends[name].entries.append(entry)
@@ -144,11 +209,12 @@ def _verify_seals(
             previous_hash, last = computed, entry
             is_known = is_known or computed.hex() == expected_hash.lower()
             out.hash, out.rows["entries"] = computed.hex(), last
+    following = select(seals.c.entry_id).where(seals.c.entry_id == last + 1)
+    if not last or transaction.connection.execute(following).first():
+        return _report(out, "LEDGER_ROW_MISSING", "entries", last + 1)
     for name in ("entries", "seals"):  # another seal, or a null or duplicate id, which needs the keys to be dropped
         if _count(transaction, name) != last:
             return _report(out, "LEDGER_ROW_ADDED", name, last + 1)
-    if not last:
-        return _report(out, "LEDGER_ROW_MISSING", "entries", 1)
     if not is_known:
         out.issues.append(_unknown_hash("hash", expected_hash, out.hash))
     return ends
@@ -183,7 +249,7 @@ def _row_code(row: int | None, last: int) -> str:
     return "LEDGER_ROW_MISSING" if row > last + 1 else "LEDGER_ROW_CHANGED"
 
 
-def _report(out: Verification, code: str, table: str, row: int) -> dict[str, _TableEnds]:
+def _report(out: Verification, code: str, table: str, row: int | None) -> dict[str, _TableEnds]:
     out.issues.append(Issue(code, location=Location(table, row)))
     return {}
 
@@ -209,13 +275,17 @@ def _verify_rows(transaction: Transaction, name: str, start: TableEnd, ends: _Ta
         for row, stored, computed, is_of_entry in zip(ids, hashes, computed_hashes, of_entry.tolist(), strict=True):
             is_valid = row == last + 1 and stored == computed and ends.hashes.get(row, computed) == computed
             if not is_valid or (row <= end and not is_of_entry):
-                _report(out, _row_code(row, last), name, last + 1 if row is None or row > last else row)
+                code = "LEDGER_ROW_ADDED" if last == end else _row_code(row, last)
+                _report(out, code, name, last + 1 if row is None or row > last else row)
                 return
             previous_hash, last = computed, row
             out.rows[name] = last
+    count = _count(transaction, name)
     if last != end:
-        _report(out, "LEDGER_ROW_MISSING" if last < end else "LEDGER_ROW_ADDED", name, last + 1)
-    elif _count(transaction, name) != last:  # a null or duplicate id, possible without the primary key
+        _report(out, "LEDGER_ROW_MISSING" if last < end else "LEDGER_ROW_ADDED", name, min(last, end) + 1)
+    elif count < last:  # before the start
+        _report(out, "LEDGER_ROW_MISSING", name, None)
+    elif count > last:  # a null or duplicate id, possible without the primary key
         _report(out, "LEDGER_ROW_ADDED", name, last + 1)
 
 
@@ -224,7 +294,10 @@ def _check_index(transaction: Transaction, start: _Start) -> Iterator[Issue]:
     try:
         last = transaction.table(select(seals).order_by(seals.c.entry_id.desc()).limit(1)).to_pylist()[0]
         require_complete(transaction, last)
-        added = {kind: count - start.key_counts[kind] for kind, count in json.loads(last["key_counts"]).items()}
+        counts = json.loads(last["key_counts"])
+        added = {kind: count - start.key_counts[kind] for kind, count in counts.items()}
+        if _count(transaction, "match_keys") != sum(counts.values()):
+            yield Issue("LEDGER_KEYS", field="kind", location=Location("match_keys"))
     except LedgerError as error:
         yield from error.issues
         return

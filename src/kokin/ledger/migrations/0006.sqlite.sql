@@ -1,7 +1,7 @@
 -- The issues of files: of rejected records, and of files that were rejected as a whole.
 CREATE TABLE file_issues (
-    id INTEGER NOT NULL PRIMARY KEY,
-    entry_id INTEGER NOT NULL REFERENCES entries (id),
+    id INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
     code TEXT NOT NULL,
     severity TEXT NOT NULL,
     field TEXT NOT NULL,
@@ -10,6 +10,7 @@ CREATE TABLE file_issues (
     expected TEXT NOT NULL,
     found TEXT NOT NULL,
     hash BLOB NOT NULL,
+    PRIMARY KEY (id),
     CHECK (id > 0),
     CHECK (length(hash) = 32),
     CHECK (severity IN ('error', 'warning')),
@@ -22,6 +23,7 @@ CREATE TABLE file_issues (
     CHECK (typeof(byte) IN ('integer', 'null')),
     CHECK (typeof(expected) IN ('text', 'null')),
     CHECK (typeof(found) IN ('text', 'null')),
-    CHECK (typeof(hash) IN ('blob', 'null'))
+    CHECK (typeof(hash) IN ('blob', 'null')),
+    FOREIGN KEY(entry_id) REFERENCES entries (id)
 );
 CREATE INDEX file_issues_entry_id ON file_issues (entry_id);
