@@ -10,17 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 from sqlalchemy import select
 
 from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import InvalidInputError, Issue
-from kokin.ledger._codec import to_bool
 from kokin.ledger._components import as_of_entry, receipts_with_posting
 from kokin.ledger._database import Transaction
 from kokin.ledger._journal import Entry, entry_rows, is_id, rows_of_entry
 from kokin.ledger._rematch import ReversalEffect
-from kokin.ledger._schema import EntryKind, PostingReason, entries, postings
+from kokin.ledger._schema import EntryKind, entries, postings
 
 #: Entries with a digest, which is posted once.
 FILE_KINDS = (EntryKind.RECEIPT_FILE, EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
