@@ -1,7 +1,6 @@
 """Posting day by day equals one reconciliation; reversals can be reversed; a rejected file changes nothing."""
 
 import _thread
-import random
 import sqlite3
 import threading
 from contextlib import closing
@@ -9,8 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck
 
 from kokin import receipts as receipt_files
 from kokin.issues import InvalidInputError
@@ -340,21 +338,13 @@ def test_the_history_of_a_bill_has_its_balance_after_each_change(ledger, bills, 
     ]
 
 
-@pytest.mark.thorough
-@settings(max_examples=4, suppress_health_check=ANY_PLACE)
-@given(seed=st.integers(0, 2**32))
-def test_the_last_balance_of_a_history_is_the_current_one(new_place, cities, seed):
-    rng = random.Random(seed)
-    bills, rows = cities.city(rng.choice, rng.randrange(1, 14), rng.randrange(40))
-    with Ledger.create(new_place()) as ledger:
-        ledger.add_bills(cities.tables(bills, [])[0], actor="clerk")
-        for number in range(3):
-            file = [{**row, "digest": f"d{number}", "record_no": n} for n, row in enumerate(rows[number::3], 1)]
-            ledger.post(cities.tables([], file)[1].drop_columns("source"), actor="batch", source=f"{number}.csv")
-        bill = rng.choice(bills)["bill_id"]
-        (now,) = [row for row in ledger.balances().to_pylist() if row["bill_id"] == bill]
-        last = ledger.history(bill).balances.to_pylist()[-1]
-        assert {name: last[name] for name in now} == now
+def test_the_history_of_a_bill_whose_payment_names_an_earlier_bill_too(ledger, bills, receipts):
+    ledger.add_bills(bills(B2=1_000, B1=10_000), actor="clerk")
+    key = {"provider_key": "EL1"}
+    ledger.post(receipts("mon.csv", ("B1", 4_000, 1, key), ("B2", 1_000, 1, key)), actor="batch")
+    ledger.add_bills(bills(B1=8_000), actor="clerk")
+    balances = ledger.history("B1").balances.select(["entry_id", "amount", "paid"]).to_pylist()
+    assert [tuple(row.values()) for row in balances] == [(2, 10_000, 0), (3, 10_000, 4_000), (4, 8_000, 4_000)]
 
 
 def test_a_waiting_writer_can_be_interrupted(quick_folder, bills):

@@ -347,7 +347,19 @@ class Sequence:
             assert len(table) == len(rows)
         assert active_entries(ledger.entries()) == model.active()
         assert ledger.policy_as_of() == policy
+        self.compare_history(balances)
         self.points.append((self.clock[0], status, balances))
+
+    def compare_history(self, balances):
+        """Compare the history of one bill, another one after each entry, with its balance and its loads."""
+        rows = balances.to_pylist()
+        if rows:
+            row = rows[len(self.model.entries) % len(rows)]
+            history = self.ledger.history(row["bill_id"])
+            last = history.balances.to_pylist()[-1]
+            assert {name: last[name] for name in row} == row
+            loads = [n for n, one in enumerate(self.model.entries, 1) if row["bill_id"] in one.bills]
+            assert set(loads) <= set(history.versions.column("entry_id").to_pylist())
 
     def compare_earlier_points(self):
         """Compare every earlier status and balance, as of its time, with what it was then."""

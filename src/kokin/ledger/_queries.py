@@ -328,7 +328,7 @@ def _balance_changes(
     added = transaction.rows(
         "bill_versions", to_numpy(components.bills.column("id"), 0), ("entry_id", "replaces_id", "withdrawn")
     )
-    bills = components.bills
+    bills = components.bills.sort_by("id")  # as `added` is
     for name in ("entry_id", "replaces_id", "withdrawn"):
         bills = bills.append_column(name, added.column(name))
     receipts = components.receipts
