@@ -142,12 +142,13 @@ class Sequence:
             bill |= {"covers": bill["covers"] or [], "paid_before": bill["paid_before"] or 0}
         self.receipts = receipts
         self.deliveries = []
+        #: Time, status and balances after each entry.
         self.points = []
+        self.created = ledger.status().hash
         self.seen = Counter()
 
     def run(self, operation, rng):
         self.clock[0] += timedelta(minutes=1)
-        before = self.ledger.status(recompute=False).hash
         count = len(self.model.entries)
         try:
             result, written, problem = *getattr(self, operation)(rng), None
@@ -159,9 +160,10 @@ class Sequence:
             assert result.entry.id == count + 1
         assert result is None or result.inserted == bool(written)
         self.seen[operation if problem is None else problem] += 1
-        assert (self.ledger.status(recompute=False).hash == before) == (written is None)
         if written:
             self.compare()
+        # What is rejected or skipped writes nothing.
+        assert self.ledger.status(recompute=False).hash == (self.points[-1][1].hash if self.points else self.created)
 
     expected_problem = None
 
@@ -234,7 +236,7 @@ class Sequence:
     def deliver(self, digest, rows):
         about = {"digest": digest, "source": f"{digest}-{len(self.model.entries)}.csv"}
         rows = [{**row, **about, "record_no": number} for number, row in enumerate(rows, 1)]
-        posted = self.model.find("receipt_file", digest if rows else None)
+        posted = self.model.find("receipt_file", digest if rows else "empty")
         content = [{**row, "source": ""} for row in rows]
         is_part = posted and [{**row, "source": ""} for row in self.model.entries[posted - 1].rows] != content
         self.expected_problem = "FILE_PART" if is_part else None
@@ -245,8 +247,8 @@ class Sequence:
             assert result.entry.id == posted
             return result, None
         self.deliveries.append((digest, rows))
-        self.expected_outcomes = result.outcomes
-        return result, Written("receipt_file", identity=digest if rows else None, rows=rows)
+        assert result.outcomes == counted(self.ledger.outcomes(result.entry.id), kinds_of(rows))
+        return result, Written("receipt_file", identity=digest if rows else "empty", rows=rows)
 
     def add_deposits(self, rng):
         row = {"credited_on": date(2026, 5, rng.randrange(1, 4)), "amount": rng.choice((100, 200)), "agent_code": "A1"}
@@ -287,11 +289,11 @@ class Sequence:
 
     def reverse_reversal(self, rng):
         reversals = [n for n, one in enumerate(self.model.entries, 1) if one.kind == "reversal"]
-        return self.reverse(rng.choice(reversals or [1]))
+        return self.reverse(rng.choice(reversals)) if reversals else self.reverse_entry(rng)
 
     def reverse_load(self, rng):
         loads = [n for n, one in enumerate(self.model.entries, 1) if one.kind == "bills"]
-        return self.reverse(rng.choice(loads or [1]))
+        return self.reverse(rng.choice(loads)) if loads else self.reverse_entry(rng)
 
     def reverse(self, entry):
         self.expected_problem = self.model.reversal_problem(entry)
@@ -306,7 +308,7 @@ class Sequence:
             postings = connection.execute(text(statement)).all()
         last = {row.receipt_id: row.id for row in postings}
         if not postings:
-            return self.reverse(1)
+            return self.post(rng)
         row = rng.choice([row for row in postings if rng.random() < 0.2 or last[row.receipt_id] == row.id] or postings)
         if last[row.receipt_id] != row.id:
             self.expected_problem = "POSTING_REPLACED"
@@ -329,7 +331,8 @@ class Sequence:
         assert balances.to_pylist() == expected.balances.to_pylist()
         status = ledger.status()
         assert status.dispositions == expected.summary.dispositions
-        assert {name: total for name, total in status.outcomes.items() if total["count"]} == counted(expected, tables)
+        kinds = kinds_of(row for rows in files.values() for row in rows)
+        assert status.outcomes == counted(expected.outcomes, kinds)
         all_files = [one for one in model.entries if one.kind == "receipt_file"]
         assert (status.entries, status.files) == (len(model.entries), len(all_files))
         accepted = sum(row["amount"] for file in all_files for row in file.rows)
@@ -368,15 +371,18 @@ class Sequence:
             assert self.ledger.balances(at).equals(balances)
 
 
-def counted(result, tables):
+def counted(outcomes, kinds):
     """``count`` and ``amount`` of each outcome; the yen that the bank takes back are negative."""
-    kinds = {(row["source"], row["record_no"]): row["kind"] for table in tables for row in table.to_pylist()}
     totals = {}
-    for row in result.outcomes.to_pylist():
+    for row in outcomes.to_pylist():
         sums = totals.setdefault(row["outcome"], {"count": 0, "amount": 0})
         sums["count"] += 1
         sums["amount"] += row["amount"] * (-1 if kinds[row["source"], row["record_no"]] == "reversal" else 1)
     return totals
+
+
+def kinds_of(rows):
+    return {(row["source"], row["record_no"]): row["kind"] for row in rows}
 
 
 OPERATIONS = (
@@ -404,7 +410,7 @@ def run_sequence(url, cities, seed, operations):
 STEPS = st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 2**16)), min_size=1, max_size=14)
 
 
-@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 2**32), steps=STEPS)
 def test_any_sequence_equals_one_reconciliation(new_place, cities, seed, steps):
     run_sequence(new_place(), cities, seed, [("add_bills", 0), *steps])
@@ -413,8 +419,8 @@ def test_any_sequence_equals_one_reconciliation(new_place, cities, seed, steps):
 @pytest.mark.thorough
 def test_long_sequences_contain_every_operation_and_every_problem(new_place, cities):
     seen, rng = Counter(), random.Random(8)
-    for seed in range(12):
-        steps = [(rng.choice(OPERATIONS), rng.randrange(2**16)) for _ in range(60)]
+    for seed in range(6):
+        steps = [(rng.choice(OPERATIONS), rng.randrange(2**16)) for _ in range(50)]
         seen += run_sequence(new_place(), cities, seed, steps)
     codes = {"BILL_REPEATED", "OBLIGATION_UNKNOWN", "FILE_PART", "POLICY_DIFFERS", "FILE_STANDS"}
     codes |= {"ENTRY_UNKNOWN", "ENTRY_KIND", "ENTRY_REVERSED", "POSTING_REPLACED"}
