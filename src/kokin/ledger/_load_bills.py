@@ -166,13 +166,15 @@ class BillLoader:
                 earlier, isin_sorted(to_numpy(earlier.column("id"), 0), np.sort(replaced[is_written]))
             )
             self._affected_keys.append(sorted_unique(bill_keys(replaced_rows)[0]))
+            # Another slip can cover an obligation that a replaced version billed.
+            self._covered_obligations.append(_obligation_keys(replaced_rows)[0])
         self.writer.progress(len(is_unchanged))
 
     def finish(self) -> Int64Array:
         """Check the load as a whole, and return the keys of the components to be matched again.
 
         Raises:
-            InvalidInputError: a covered obligation without a slip of its own.
+            InvalidInputError: an obligation that a bill in force covers has no slip of its own.
         """
         self.writer.flush_keys()
         own, covered = (

@@ -44,9 +44,9 @@ from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
-from kokin.matching import disposition_texts
+from kokin.matching import Index, disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
-from kokin.reconcile import Control, Policy, reconcile
+from kokin.reconcile import Control, Policy, Reconciliation, reconcile
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
@@ -120,7 +120,12 @@ def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Tabl
 
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
-    return reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy).balances
+    return _reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy).balances
+
+
+def _reconcile(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Reconciliation:
+    """Reconcile bills of the ledger: a correction may bill less than what was paid before."""
+    return reconcile(Index.build(bills, check_paid_before=False), receipts, policy)
 
 
 def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:
@@ -349,7 +354,7 @@ def _balance_changes(
     added = transaction.rows(
         "bill_versions", to_numpy(components.bills.column("id"), 0), ("entry_id", "replaces_id", "withdrawn")
     )
-    bills = components.bills
+    bills = components.bills.sort_by("id")  # as `added` is
     for name in ("entry_id", "replaces_id", "withdrawn"):
         bills = bills.append_column(name, added.column(name))
     receipts = components.receipts
@@ -362,7 +367,7 @@ def _balance_changes(
         active = receipts.filter(pc.is_in(receipts.column("id"), value_set=combine(postings.column("receipt_id"))))
         current = _not_replaced(bills, entry, "replaces_id")
         current = decode_columns(filter_rows(current, to_numpy(current.column("withdrawn"), 0) == 0), Bill)
-        balances = reconcile(current, decode_columns(active, Receipt), policy).balances
+        balances = _reconcile(current, decode_columns(active, Receipt), policy).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:
                 changes.append({"entry_id": entry, **row})
@@ -446,7 +451,7 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     dispositions = {name: _whole_sum(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(DISPOSITIONS)}
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
-        result = reconcile(bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of), policy)
+        result = _reconcile(bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of), policy)
         controls.append(applied_control(transaction, last, result.outcomes))
     is_file = _ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value
     files = select(func.count()).where(is_file, as_of_entry(_ENTRIES.c.id, last))
