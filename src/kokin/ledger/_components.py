@@ -230,7 +230,8 @@ def require_complete(transaction: Transaction, last: Mapping[str, Any] | RowMapp
     if last is None:
         return
     expected = json.loads(last["key_counts"])
-    rows = transaction.connection.execute(select(match_keys.c.kind, func.count()).group_by(match_keys.c.kind))
+    counts = select(match_keys.c.kind, func.count()).where(match_keys.c.kind.in_(KEY_KINDS.values()))
+    rows = transaction.connection.execute(counts.group_by(match_keys.c.kind))
     found: dict[int, int] = {row[0]: row[1] for row in rows}
     for kind, number in KEY_KINDS.items():
         if found.get(number, 0) != expected.get(kind, 0):
