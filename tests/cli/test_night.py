@@ -125,7 +125,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     assert night.sources() == ["eltax.csv", "b-debit.txt"]
     (day,) = (night.folder / "reports").iterdir()
     summary = json.loads((day / "summary.json").read_text(encoding="utf-8"))
-    assert summary["hash"] == before["hash"] == (night.folder / "hashes.txt").read_text().split()[1]
+    assert summary["hash"] == before.hash == (night.folder / "hashes.txt").read_text().split()[1]
     with (day / "balances.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 400
 
