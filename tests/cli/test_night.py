@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -218,6 +222,20 @@ def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
     assert result.returncode == 5
     assert "LEDGER_SEAL" in result.stderr
     assert not (night.folder / "reports").exists()
+
+
+def test_a_night_verifies_since_the_last_one_and_a_week_the_whole_ledger(night: Night) -> None:
+    night.create()
+    assert [night.run().returncode for _ in range(2)] == [0, 0]
+    with closing(sqlite3.connect(night.folder / "city.db", isolation_level=None)) as owner:
+        owner.execute("DROP TRIGGER entries_no_update")
+        owner.execute("UPDATE entries SET reason = 'another' WHERE id = 1")
+    assert night.run().returncode == 0
+    six_days_ago = time.time() - 6 * 86_400 - 60
+    os.utime(night.folder / ".verified-in-full", (six_days_ago, six_days_ago))
+    result = night.run()
+    assert (result.returncode, "LEDGER_ROW_CHANGED" in result.stderr) == (5, True)
+    assert len((night.folder / "hashes.txt").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize("line", ["", "\n", "2026-11-01\n", "2026-11-01 0123456789abcdef\n", f"{'0' * 64}\n"])
