@@ -6,7 +6,7 @@
 #     $KOKIN_NIGHT/inbox/deposits/        files of deposits from a bank (zengin-01), for control T3
 #     $KOKIN_NIGHT/inbox/agent-reports/   reports of collection agents: CSV, for control T2
 #     $KOKIN_NIGHT/done/DAY/              files that are in the ledger
-#     $KOKIN_NIGHT/rejected/DAY/          rejected files; nothing of them was posted, `kokin ledger list issues` says why
+#     $KOKIN_NIGHT/rejected/DAY/          rejected files; nothing of them was posted (`kokin ledger list issues`: why)
 #     $KOKIN_NIGHT/reports/DAY/           the reports
 #     $KOKIN_NIGHT/hashes.txt             the hash of the ledger after each night; keep a copy on another machine
 #
