@@ -22,6 +22,7 @@ import pytest
 from kokin import receipts, reports
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
+from tests.cli.conftest import tamper
 
 Kokin = Callable[..., Any]
 COMMAND = (sys.executable, "-c", "from kokin.cli import main; main()")
@@ -157,9 +158,7 @@ def test_a_typo_in_the_address_creates_nothing(kokin: Kokin, folder: Path) -> No
 
 
 def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
-        owner.execute("DROP TRIGGER seals_no_update")
-        owner.execute("UPDATE seals SET totals = '{}' WHERE entry_id = 1")
+    tamper(folder / "city.db", "UPDATE seals SET totals = '{}' WHERE entry_id = 1")
     result = kokin("ledger", "verify", "-L", URL, "--format", "json", cwd=folder)
     assert result.returncode == 5
     assert [(each["file"], each["record"]) for each in json.loads(result.stdout)["issues"]] == [("entries", 1)]
@@ -171,9 +170,7 @@ def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, folder: Path) 
 
 def test_nothing_is_posted_with_an_incomplete_match_index(kokin: Kokin, folder: Path) -> None:
     receipt_file(folder / "tuesday.csv", "1,000001,1000,2026-06-02")
-    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
-        owner.execute("DROP TRIGGER match_keys_no_delete")
-        owner.execute("DELETE FROM match_keys WHERE kind = 2")
+    tamper(folder / "city.db", "DELETE FROM match_keys WHERE kind = 2")
     for command in (["post", "tuesday.csv", "-l", "kokin-csv"], ["verify"]):
         result = kokin("ledger", *command, "-L", URL, cwd=folder)
         assert (result.returncode, "LEDGER_KEYS" in result.stderr) == (5, True)
@@ -393,9 +390,7 @@ def test_verify_names_the_first_broken_row(kokin: Kokin, folder: Path) -> None:
     assert kokin("ledger", "verify", "-L", URL, "--expected-hash", data["hash"], cwd=folder).returncode == 0
     other = kokin("ledger", "verify", "-L", URL, "--expected-hash", "0" * 64, cwd=folder)
     assert (other.returncode, "LEDGER_SEAL" in other.stderr) == (5, True)
-    with closing(sqlite3.connect(folder / "city.db")) as database, database:
-        database.execute("DROP TRIGGER receipts_no_update")
-        database.execute("UPDATE receipts SET amount = 999 WHERE id = 1")
+    tamper(folder / "city.db", "UPDATE receipts SET amount = 999 WHERE id = 1")
     broken = kokin("ledger", "verify", "-L", URL, cwd=folder)
     assert broken.returncode == 5
     assert "receipts, record 1: LEDGER_ROW_CHANGED" in broken.stderr
@@ -409,9 +404,7 @@ def test_verify_since_an_earlier_hash(kokin: Kokin, folder: Path) -> None:
     assert kokin(*since, cwd=folder).returncode == 0
     for entry, codes in ((3, (0, 5)), (4, (5, 5))):
         # A change before that hash is found by a verification from the start only.
-        with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
-            owner.execute("DROP TRIGGER IF EXISTS receipts_no_update")
-            owner.execute("UPDATE receipts SET amount = amount + 1 WHERE entry_id = ?", (entry,))
+        tamper(folder / "city.db", f"UPDATE receipts SET amount = amount + 1 WHERE entry_id = {entry}")
         assert (kokin(*since, cwd=folder).returncode, kokin(*since[:-2], cwd=folder).returncode) == codes
     unknown = kokin("ledger", "verify", "-L", URL, "--since", "0" * 64, cwd=folder)
     assert (unknown.returncode, "LEDGER_SEAL" in unknown.stderr) == (5, True)
@@ -456,9 +449,7 @@ def test_a_ledger_is_copied(kokin: Kokin, folder: Path) -> None:
     assert (again.returncode, "already" in again.stderr) == (4, True)
     assert kokin("ledger", "copy", "none.db", "other.db", cwd=folder).returncode == 4
     assert not (folder / "other.db").exists()
-    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
-        owner.execute("DROP TRIGGER receipts_no_update")
-        owner.execute("UPDATE receipts SET amount = 999")
+    tamper(folder / "city.db", "UPDATE receipts SET amount = 999")
     assert kokin("ledger", "copy", "city.db", "other.db", cwd=folder).returncode == 5
 
 
@@ -524,9 +515,7 @@ def test_a_writer_waits_as_long_as_it_is_asked_to(kokin: Kokin, folder: Path) ->
 
 def test_postings_that_differ_from_a_recomputation_end_with_5(kokin: Kokin, folder: Path) -> None:
     run = ("reconcile", "--bills", "bills.csv", "monday.csv", "-l", "kokin-csv", "--out", "run", "--ledger", URL)
-    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
-        owner.execute("DROP TRIGGER postings_no_update")
-        owner.execute("UPDATE postings SET applied = applied - 300, excess = excess + 300")
+    tamper(folder / "city.db", "UPDATE postings SET applied = applied - 300, excess = excess + 300")
     for command in (("ledger", "status", "-L", URL), ("report", "-L", URL, "--out", "out"), run):
         result = kokin(*command, cwd=folder)
         assert result.returncode == 5, result.stdout + result.stderr

@@ -6,12 +6,10 @@ import csv
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ import pytest
 import kokin
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
+from tests.cli.conftest import tamper
 
 FOLDER = Path(__file__).parents[2] / "examples" / "night"
 
@@ -227,9 +226,7 @@ def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
 def test_a_night_verifies_since_the_last_one_and_a_week_the_whole_ledger(night: Night) -> None:
     night.create()
     assert [night.run().returncode for _ in range(2)] == [0, 0]
-    with closing(sqlite3.connect(night.folder / "city.db", isolation_level=None)) as owner:
-        owner.execute("DROP TRIGGER entries_no_update")
-        owner.execute("UPDATE entries SET reason = 'another' WHERE id = 1")
+    tamper(night.folder / "city.db", "UPDATE entries SET reason = 'another' WHERE id = 1")
     assert night.run().returncode == 0
     six_days_ago = time.time() - 6 * 86_400 - 60
     os.utime(night.folder / ".verified-in-full", (six_days_ago, six_days_ago))
