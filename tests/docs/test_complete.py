@@ -116,6 +116,14 @@ def test_every_example_is_on_a_page() -> None:
     assert shown == there
 
 
+def test_every_test_that_a_page_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PROSE)
+    assert len(named) > 50
+    for path, name in named:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert not name or f"def {name}(" in source, f"{path}::{name}"
+
+
 # --- public names -----------------------------------------------------------------------------------------------------
 
 
