@@ -82,7 +82,7 @@ class Entry:
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
-        """Return the entry of a row of :func:`entry_rows`.
+        """Return the entry of a row of ``entry_rows``.
 
         Raises:
             LedgerError: a value of the row is invalid.

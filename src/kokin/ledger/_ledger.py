@@ -539,6 +539,16 @@ class Ledger:
         """Return the policy that was in force at a time, or at the end of a day in Japan; by default now."""
         return self._read(lambda transaction: _queries.policy(transaction, as_of))
 
+    def require_policy(self, policy: Policy, as_of: date | datetime | None = None) -> None:
+        """Raise an error unless a policy was in force at a time, or at the end of a day in Japan; by default now.
+
+        Raises:
+            InvalidInputError: another policy was in force; the issues name each setting that differs.
+        """
+        current = self.policy_as_of(as_of)
+        if policy != current:
+            raise _policy_differs(current, policy)
+
     def history(self, bill_id: str) -> BillHistory:
         """Return everything about one bill.
 

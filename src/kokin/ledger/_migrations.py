@@ -27,7 +27,11 @@ from kokin.reconcile import Policy
 
 
 def database_url(address: str | URL | Path) -> URL:
-    """Return the URL of an address; a text without ``://`` is the path of an SQLite file."""
+    """Return the URL of an address; a text without ``://`` is the path of an SQLite file.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: not a URL.
+    """
     if isinstance(address, URL) or "://" in str(address):
         return make_url(address if isinstance(address, URL) else str(address))
     return URL.create("sqlite", database=str(address))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
@@ -171,9 +171,12 @@ class Report:
             write_offs=write_offs,
             as_of=day,
         )
-        # The receipts do not contain those that were reversed one by one, so T1 is that of the journal.
-        totals, controls = accounts.summary.as_dict(), ledger.status(last, recompute=False).controls
-        journal = {"T1": controls["T1"].as_dict(), "T7": ledger.applied_control(result.outcomes, last).as_dict()}
+        # T1, T4 and T7 are those of the journal. The receipts do not contain those that were reversed one by one.
+        totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
+        controls["T7"] = ledger.applied_control(result.outcomes, last)
+        # A payee whose yen have no disposition breaks T4, too.
+        controls["T4"] = replace(controls["T4"], broken=accounts.summary.controls["T4"].broken)
+        journal = {name: control.as_dict() for name, control in controls.items()}
         summary = {
             "kokin": kokin.__version__,
             "files": [asdict(file) for file in files],
