@@ -174,6 +174,13 @@ def test_the_statutory_rate_is_that_of_the_first_day_of_delay(first_day: str, ra
     assert late_charge(100_000, due_on, paid_on, rule=STATUTORY_INTEREST) == 10_000 * int(rate)
 
 
+def test_a_stay_does_not_change_the_statutory_rate() -> None:
+    """5 % for 91 + 61 days, the stay in 2020 (1.6 %) and 2021 (1.0 %) between them, though it begins under 3 %."""
+    stay = {"stay_from": D("2020-04-01"), "stay_to": D("2021-03-31")}
+    lines = late_charge_segments(365_000, D("2019-12-31"), D("2021-05-31"), rule=STATUTORY_INTEREST, **stay)
+    assert [(line.days, str(line.rate)) for line in lines] == [(91, "5"), (275, "1.6"), (90, "1"), (61, "5")]
+
+
 @pytest.mark.parametrize("first_day", ["2029-04-01", "1898-07-15"])
 def test_a_first_day_of_delay_without_a_statutory_rate_raises(first_day: str) -> None:
     with pytest.raises(RateMissingError, match=f"1898-07-16 to 2029-03-31, found {first_day}"):

@@ -256,15 +256,15 @@ def late_charge_segments(
         name: partial(rule.rate, name, rates) for name in ("reduced", "full", "stay")
     }
     if rule.is_statutory:
-        first_day = after + timedelta(days=1)
-        rate_of["full"] = lambda _: int(rates.statutory_rate(first_day) * 100)
+        delayed_from = after + timedelta(days=1)
+        rate_of["full"] = lambda _: int(rates.statutory_rate(delayed_from) * 100)
     intervals = [
         *_without(stay, _Interval(after, min(reduced_to, paid_on), "reduced", rate_of["reduced"])),
         *_without(stay, _Interval(max(after, reduced_to), paid_on, "full", rate_of["full"])),
     ]
     if stay is not None:
-        first_day, last_day = stay
-        intervals.append(_Interval(max(after, _day_before(first_day)), min(last_day, paid_on), "stay", rate_of["stay"]))
+        stayed = max(after, _day_before(stay[0])), min(stay[1], paid_on)
+        intervals.append(_Interval(*stayed, "stay", rate_of["stay"]))
     return _accrue(base, intervals, segment)
 
 
