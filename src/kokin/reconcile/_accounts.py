@@ -173,9 +173,11 @@ class Accounts:
         """科目別集計: receipts and yen by payee, account and year.
 
         ``payee_code, account, system, charge, item_code, fiscal_year, year_class, channel, received_on, receipts,
-        received, revenue, overpaid, suspense``. ``payee_code`` is that of the receipt, else of its bill, else empty.
-        ``receipts`` counts receipts, one with several parts once for each of their charges. Yen: ``received`` is
-        ``revenue`` (what lowered a balance) and ``overpaid`` (過誤納) and ``suspense`` (不明金).
+        received, revenue, off_budget, overpaid, suspense``. ``payee_code`` is that of the receipt, else of its bill,
+        else empty. ``receipts`` counts receipts, one with several parts once for each of their charges. Yen:
+        ``received`` is what lowered a balance, ``overpaid`` (過誤納) and ``suspense`` (不明金). What lowered a balance is
+        ``revenue``, or ``off_budget`` in an account of money held for another (歳入歳出外現金: 県民税, 森林環境税); see
+        :attr:`kokin.catalog.AccountClass.revenue`.
         """
         row = self._allocations.payment[self._by_part[0].allocation]
         return total_table(self._run.rows, self._bills, self.parts, row)

@@ -31,7 +31,7 @@ _NO_PARTS, _INVALID_PARTS = 10, 11
 _WATER = "water-charge"
 
 _BY = ("payee", "charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
-_YEN = ("revenue", "overpaid", "suspense")
+_YEN = ("applied", "overpaid", "suspense")
 
 
 class PartAllocations(NamedTuple):
@@ -222,6 +222,14 @@ def charge_attribute(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
     return pa.array(values, pa.string()).take(encoded.indices)
 
 
+def _is_revenue(charge: pa.Array, catalog: Catalog) -> pa.Array:
+    """Return whether the account of each charge is one of revenue (歳入); true if the catalog lacks the charge."""
+    encoded = charge.dictionary_encode()
+    known = [catalog.charges.get(charge_id) for charge_id in encoded.dictionary.to_pylist()]
+    values = [known_charge is None or catalog.class_of(known_charge).revenue for known_charge in known]
+    return pc.fill_null(pa.array(values, pa.bool_()).take(encoded.indices), True)
+
+
 def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_rows: Int64Array) -> pa.Table:
     """Return 科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
 
@@ -234,7 +242,7 @@ def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_row
     excess_keys = pa.table(_booking_columns(excess_booking))
     entries = pa.concat_tables(
         [
-            _entries(rows, bills, part_rows, part_keys, revenue=to_numpy(parts.column("applied"), 0)),
+            _entries(rows, bills, part_rows, part_keys, applied=to_numpy(parts.column("applied"), 0)),
             _entries(rows, bills, excess, excess_keys, overpaid=rows.excess[excess]),
             _entries(rows, bills, suspense, pa.table({}), suspense=rows.yen[suspense]),
         ],
@@ -242,15 +250,19 @@ def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_row
     )
     sums = sum_by(entries, _BY, _YEN, "row")
     charge = combine(sums.column("charge"))
-    received = pc.add(pc.add(sums.column("revenue"), sums.column("overpaid")), sums.column("suspense"))
+    applied, overpaid, suspense = (sums.column(name) for name in _YEN)
+    is_revenue = _is_revenue(charge, bills.catalog)
     return pa.table(
         {
             "payee_code": category_texts(to_numpy(sums.column("payee"), -1), rows.payee.categories),
             **{name: charge_attribute(charge, bills.catalog, name) for name in ("account", "system")},
             **{name: sums.column(name) for name in _BY[1:]},
             "receipts": sums.column("row"),
-            "received": received,
-            **{name: sums.column(name) for name in _YEN},
+            "received": pc.add(pc.add(applied, overpaid), suspense),
+            "revenue": pc.if_else(is_revenue, applied, 0),
+            "off_budget": pc.if_else(is_revenue, 0, applied),
+            "overpaid": overpaid,
+            "suspense": suspense,
         }
     )
 
