@@ -281,6 +281,8 @@ RULES = {
     "鳴門市": LateChargeRule(
         base_unit=100, threshold=100, minimum=10, rounding=10, reduced_rate=Decimal("7.3"), full_rate=Decimal("14.6")
     ),
+    "three months": LateChargeRule(reduced_months=3, segment="part"),
+    "民法404": rules.STATUTORY_INTEREST,
     "one rate": LateChargeRule(reduced_until="none", full_rate=Decimal("10.95")),
 }
 
@@ -376,7 +378,7 @@ def test_an_invalid_file_raises(tmp_path: Path, text: str, field: str, code: str
 
 def test_a_shipped_charge_cannot_be_replaced(tmp_path: Path) -> None:
     shipped = CATALOG.charge("water-charge")
-    row = {name: value for name, value in shipped.model_dump(mode="json").items() if name not in ("id", "parts")}
+    row = shipped.model_dump(mode="json", exclude={"id", "parts"}, exclude_none=True)
     file = tmp_path / "authority.toml"
     lines = [
         f"{name} = {value if isinstance(value, int) else chr(34) + value + chr(34)}" for name, value in row.items()

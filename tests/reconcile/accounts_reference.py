@@ -158,10 +158,7 @@ class PlainAccounts:
                 taken_back = line["kind"] == "reversal"
                 amount = -line["amount"] if taken_back else line["amount"]
                 add(line, line["bill"] if taken_back else None, None, (None, None), "suspense", amount)
-        return {
-            (*key, len(receipts[key]), sums.total(), *(sums[name] for name in YEN))
-            for key, sums in yen.items()
-        }
+        return {(*key, len(receipts[key]), sums.total(), *(sums[name] for name in YEN)) for key, sums in yen.items()}
 
     def receivables(self):
         rows = defaultdict(Counter)

@@ -10,8 +10,8 @@
 >>> CATALOG.systems["national-pension"].no_collection_reason
 'The authority collects nothing.'
 
-Every authority has its own list of 税目・料金番号, accounts and rules of late charges; :func:`load` adds them from a TOML
-file.
+Every authority has its own list of 税目・料金番号, accounts and rules of late charges; :func:`load` adds them from a
+TOML file.
 """
 
 from kokin.catalog._catalog import (

@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str]) -> Catalog:
         account = "school-lunch"
 
         [charges.national-health-insurance-premium.late_charge_rule]
-        reduced_until = "months"
+        reduced_months = 3
 
     Raises:
         CatalogError: the file is not TOML, or a row is invalid; every problem is in ``.issues``, with the name of its
@@ -126,8 +126,11 @@ def _with_rule(values: dict[str, Any]) -> dict[str, Any]:
         InvalidInputError: the table is not a valid rule.
     """
     table = values.get("late_charge_rule")
-    if not isinstance(table, dict):
+    if table is None or isinstance(table, LateChargeRule):
         return values
+    if not isinstance(table, dict):
+        found = type(table).__name__
+        raise InvalidInputError([Issue("FIELD_TYPE", field="late_charge_rule", expected="a table", found=found)])
     try:
         rule = LateChargeRule(**{name: _as_decimal(name, value) for name, value in table.items()})
     except InvalidInputError as error:

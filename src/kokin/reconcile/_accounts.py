@@ -175,9 +175,9 @@ class Accounts:
         ``payee_code, account, system, charge, item_code, fiscal_year, year_class, channel, received_on, receipts,
         received, revenue, off_budget, overpaid, suspense``. ``payee_code`` is that of the receipt, else of its bill,
         else empty. ``receipts`` counts receipts, one with several parts once for each of their charges. Yen:
-        ``received`` is what lowered a balance, ``overpaid`` (過誤納) and ``suspense`` (不明金). What lowered a balance is
-        ``revenue``, or ``off_budget`` in an account of money held for another (歳入歳出外現金: 県民税, 森林環境税); see
-        :attr:`kokin.catalog.AccountClass.revenue`.
+        ``received`` is what lowered a balance, ``overpaid`` (過誤納) and ``suspense`` (不明金). What lowered a balance
+        is ``revenue``, or ``off_budget`` in an account of money that belongs to another (歳入歳出外現金: 県民税,
+        森林環境税); see :attr:`kokin.catalog.AccountClass.revenue`.
         """
         row = self._allocations.payment[self._by_part[0].allocation]
         return total_table(self._run.rows, self._bills, self.parts, row)
