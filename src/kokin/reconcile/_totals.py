@@ -58,6 +58,15 @@ class Mismatches(NamedTuple):
     found: Int64Array
 
 
+class OpenParts(NamedTuple):
+    """The parts of ``t`` obligations with their open yen in a row each, at most ``p``; padded with -1 and 0 yen."""
+
+    #: int64 (t, p): the code of the name in ``BillColumns.parts.names``.
+    name: Int64Array
+    #: int64 (t, p). If it is not known how the open yen are divided, all are on a part -1.
+    yen: Int64Array
+
+
 class _PartTable(NamedTuple):
     """The parts of ``t`` obligations in a row each, at most ``p``; padded with -1 and 0 yen."""
 
@@ -111,6 +120,43 @@ def allocate_to_parts(
         Mismatches(invalid, total[of_table[invalid]], table.yen.sum(axis=1)[of_table[invalid]]),
         Mismatches(partial, allocations.balance_before[partial], allocations.yen[partial]),
     )
+
+
+def open_parts(
+    obligations: Int64Array,
+    bills: BillColumns,
+    split: Mapping[str, SplitMethod],
+    allocations: Allocations,
+    by_part: PartAllocations,
+    unpaid: Int64Array,
+) -> OpenParts:
+    """Return the open yen of the parts of some obligations that have parts.
+
+    ``obligations`` is int64 (t,); ``by_part`` divides the ``allocations``, and ``unpaid``, int64 (m,), is what is open
+    on each obligation. The division is not known if the parts do not add up to the bill, if a partial payment is not
+    divided (method ``reject``), or if yen were written off.
+    """
+    order = np.argsort(obligations)
+    table = _part_table(obligations.astype(np.int32), bills, split)
+    total = bills.index.obligations.billed[obligations]
+    paid_before = total - bills.index.obligations.open[obligations]
+    yen = table.yen.copy()
+    for method, divide in ((_PRORATA, _prorata), (_WATER_FIRST, fill_in_order)):
+        rows = np.flatnonzero((table.method == method) & (paid_before > 0))
+        if len(rows):
+            start = np.arange(len(rows)) * table.yen.shape[1]
+            yen[rows] -= divide(paid_before[rows], table.yen[rows].reshape(-1), start).reshape(len(rows), -1)
+    of_allocation = allocations.obligation[by_part.allocation]
+    row = order[np.minimum(np.searchsorted(obligations, of_allocation, sorter=order), len(order) - 1)]
+    is_of_row = (obligations[row] == of_allocation) & (by_part.part.codes >= 0)
+    row, code, put = row[is_of_row], by_part.part.codes[is_of_row], by_part.yen[is_of_row]
+    np.subtract.at(yen, (row, np.argmax(table.name[row] == code[:, None], axis=1)), put)
+    name = np.maximum(table.name - len(bills.charge.categories), -1)
+    is_unknown = (table.method == _INVALID_PARTS) | (yen.sum(axis=1) != unpaid[obligations])
+    name[is_unknown] = -1
+    yen[is_unknown] = 0
+    yen[is_unknown, :1] = unpaid[obligations[is_unknown], None]
+    return OpenParts(name, yen)
 
 
 def _part_table(obligations: Int32Array, bills: BillColumns, split: Mapping[str, SplitMethod]) -> _PartTable:
