@@ -171,10 +171,18 @@ def _rates() -> Iterator[str]:
     table = tomllib.loads((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"))
     yield f"Source: {table['source']}. {'Verified' if table['verified'] else 'Not verified'}."
     yield ""
-    yield "| year | 延滞金, first month % | 延滞金, later % | 還付加算金 % |"
-    yield "|---|--:|--:|--:|"
+    yield "| year | 延滞金, reduced % | 延滞金, full % | 還付加算金 % | 延滞金, stay (猶予) % |"
+    yield "|---|--:|--:|--:|--:|"
     for year, rates in RATES.years.items():
-        yield f"| {year} | " + " | ".join(f"{Decimal(rate) / 100:.1f}" for rate in rates) + " |"
+        cells = ("unknown" if rate is None else f"{Decimal(rate) / 100:.1f}" for rate in rates)
+        yield f"| {year} | " + " | ".join(cells) + " |"
+    yield ""
+    yield "## Statutory rates (法定利率)"
+    yield ""
+    yield "| first day of delay | % | source |"
+    yield "|---|--:|---|"
+    for row in table["statutory"]:
+        yield f"| {row['first_day']} to {row['last_day']} | {row['rate']:.1f} | {row['source']} |"
     yield ""
     yield "## Orders of allocation (充当の順序)"
     yield ""

@@ -27,6 +27,8 @@ POLICIES = {
         year_closed="crossing",
         split={"water-charge": "water_first", "individual-resident-tax": "reject", "fixed-asset-tax": "reject"},
         refund_interest_from="payment",
+        refund_interest_by_charge={"water-charge": "payment", "fixed-asset-tax": "none", "housing-rent": "month"},
+        interest_segment="part",
         fee="netted",
         fees=FEES,
     ),
@@ -164,12 +166,13 @@ def same_receivables(night):
 
 def same_overpayments(night):
     overpayments = night.accounts.overpayments
-    assert rows(overpayments, "record_no", "kind", "excess", "interest", "offered") == night.books.overpayments()
+    names = ("record_no", "kind", "excess", "refund", "interest", "setoff_interest", "offered")
+    assert rows(overpayments, *names) == night.books.overpayments()
 
 
 def same_setoff_candidates(night):
     candidates = night.accounts.setoff_candidates
-    names = ("record_no", "debt_bill_id", "kind", "residual", "offered", "consent")
+    names = ("record_no", "debt_bill_id", "kind", "residual", "offered", "setoff_on", "interest", "consent")
     assert rows(candidates, *names) == night.books.setoff_candidates()[0]
 
 

@@ -39,7 +39,6 @@ from kokin.reconcile._setoff import (
     WrongInstalments,
     candidate_table,
     due_debts,
-    overpaid_rows,
     overpayment_table,
     setoff_candidates,
     wrong_instalments,
@@ -204,29 +203,31 @@ class Accounts:
         """過誤納一覧: a row for each receipt with an excess.
 
         ``source, record_no, outcome, bill_id, payee_code, payer_key, charge, item_code, paid_on, kind, excess,
-        interest, offered``: ``kind`` is an :class:`OverpaymentKind`, ``interest`` the 還付加算金 if the refund is
-        decided on the day of the run, ``offered`` the yen that could be set off.
+        refund, interest, setoff_interest, offered``: ``kind`` is an :class:`OverpaymentKind`, ``refund`` the yen that
+        law does not set off, ``interest`` their 還付加算金 if the refund is decided on the day of the run
+        (地方税法17の4①), ``setoff_interest`` the sum of that of each set-off by law, ``offered`` the yen that could
+        be set off, also with consent. Refund and set-offs are cut apart.
 
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
-        overpaid = overpaid_rows(self._run.rows)
-        offered = np.zeros(len(overpaid), np.int64)
-        candidates = self._setoff_candidates
-        is_excess = ~candidates.is_wrong_instalment
-        np.add.at(offered, np.searchsorted(overpaid, candidates.row[is_excess]), candidates.yen[is_excess])
-        return overpayment_table(self._run.rows, self._bills, offered, self._policy, self._day)
+        return overpayment_table(self._run.rows, self._bills, self._setoff_candidates, self._policy, self._day)
 
     @cached_property
     def setoff_candidates(self) -> pa.Table:
         """充当候補: due debts of a payer and the payments that could be set off against them, in that order.
 
         ``source, record_no, bill_id, payee_code, kind, debt_bill_id, charge, item_code, period, due_on, residual,
-        offered, consent``. ``bill_id`` is the bill that was paid, ``debt_bill_id`` the one that is due, both of one
-        payee; no yen is offered for two debts. ``consent``: the payer must agree, because law allows a set-off without
-        consent only among local taxes, or between debts of one charge (地方税法17の2, 自治法231の3④).
+        offered, setoff_on, interest, consent``. ``bill_id`` is the bill that was paid, ``debt_bill_id`` the one that is
+        due, both of one payee; no yen is offered for two debts. ``consent``: the payer must agree, because law allows a
+        set-off without consent only among local taxes, where it is mandatory, or between debts of one charge
+        (地方税法17の2①, 自治法231の3④). The tax is paid before its 延滞金 (17の2③).
+
+        ``setoff_on`` is 充当適状 (17の2④, :func:`kokin.rules.setoff_date`): the debt counts as paid on this day, so
+        its 延滞金 ends on it, and so does ``interest``, the 還付加算金 on ``offered``. Both are null with
+        ``consent``, where your agreement decides; ``interest`` also if the rate of a year is unknown.
         """
-        return candidate_table(self._setoff_candidates, self._run.rows, self._bills, self._unpaid)
+        return candidate_table(self._setoff_candidates, self._run.rows, self._bills, self._unpaid, self._policy)
 
     @cached_property
     def settlements(self) -> pa.Table:

@@ -32,7 +32,9 @@ _OVERPAYMENTS = pa.schema(
         ("paid_on", pa.date32()),
         ("kind", pa.string()),
         ("excess", pa.int64()),
+        ("refund", pa.int64()),
         ("interest", pa.int64()),
+        ("setoff_interest", pa.int64()),
         ("offered", pa.int64()),
     ]
 )
