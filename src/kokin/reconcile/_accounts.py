@@ -211,7 +211,9 @@ class Accounts:
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
-        return overpayment_table(self._run.rows, self._bills, self._setoff_candidates, self._policy, self._day)
+        return overpayment_table(
+            self._run.rows, self._bills, self._setoff_candidates, self._policy, self._day, self._rates
+        )
 
     @cached_property
     def setoff_candidates(self) -> pa.Table:
@@ -227,7 +229,9 @@ class Accounts:
         its 延滞金 ends on it, and so does ``interest``, the 還付加算金 on ``offered``. Both are null with
         ``consent``, where your agreement decides; ``interest`` also if the rate of a year is unknown.
         """
-        return candidate_table(self._setoff_candidates, self._run.rows, self._bills, self._unpaid, self._policy)
+        return candidate_table(
+            self._setoff_candidates, self._run.rows, self._bills, self._unpaid, self._policy, self._rates
+        )
 
     @cached_property
     def settlements(self) -> pa.Table:
@@ -262,10 +266,10 @@ class Accounts:
         ``late_charge`` are the yen of 延滞金 (遅延損害金) on ``unpaid`` if it is paid in full on the day of the run, by
         the rule of the charge (:attr:`kokin.catalog.Charge.applicable_rule`); ``reduced_days`` and ``full_days`` are
         its days at the two rates. Parts of several systems (水道料金 and 下水道使用料) are computed and cut apart, and
-        added. The late charge on what was paid late before is not in it. It is null if the rule or a rate is not known,
-        if the rule depends on the deadline of a demand (督促), which Kokin does not know, and if the open yen of such
-        parts are not known (see :attr:`Policy.split`; a write-off). The days are null, too, if those of the parts
-        differ, or nothing is charged.
+        added. The late charge on what was paid late before is not in it, and a set-off that is only a candidate does
+        not end it. It is null if the rule or a rate is not known, if the rule depends on the deadline of a demand
+        (督促), which Kokin does not know, and if the open yen of such parts are not known (see :attr:`Policy.split`; a
+        write-off). The days are null, too, if those of the parts differ, or nothing is charged.
 
         ``limitation_ends_on`` is the last day of the limitation (時効) by the due date and the years of the charge;
         null if the charge is not known. Kokin does not know what interrupts a limitation (時効の更新, 完成猶予: demand,
@@ -360,7 +364,7 @@ def build_accounts(
         write_offs: the debts that were written off, with the columns of :class:`WriteOff`.
         as_of: the day of the run, on which debts are due, 速報 are stale and refunds are decided. The default is the
             latest date in the receipts, so that a run can be repeated.
-        rates: the yearly rates of late charges in arrears; :func:`kokin.rules.load_rates` adds a year.
+        rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
 
     Raises:
         InvalidInputError: the reconciliation was computed from an index, a table lacks a column or a required value, a
