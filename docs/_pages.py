@@ -166,6 +166,13 @@ def _charges() -> Iterator[str]:
         law = f"{CATALOG.accounts[charge.account].ja}<br>{charge.basis}"
         yield f"| {name} | {claim} | {law} | {charge.limitation_years} | {charge.late_charge} | {charge.allocation} |"
     yield ""
+    yield "| account | class | accrual | revenue |"
+    yield "|---|---|---|---|"
+    for account in CATALOG.accounts.values():
+        kind = CATALOG.account_classes[account.account_class]
+        flags = " | ".join("yes" if flag else "no" for flag in (kind.accrual, kind.revenue))
+        yield f"| `{account.id}`<br>{account.ja} | `{kind.id}`<br>{kind.ja} | {flags} |"
+    yield ""
     yield "| system | charges |"
     yield "|---|---|"
     for system in CATALOG.systems.values():

@@ -8,6 +8,9 @@ from datetime import date, timedelta
 
 from kokin import rules
 
+# The parts that a city collects for the prefecture and the state, and the yen of the totals.
+OFF_BUDGET = {"prefectural-resident-tax", "forest-environment-tax"}
+YEN = ("revenue", "off_budget", "overpaid", "suspense")
 MONEY = {"MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT", "BILL_CHANGED", "CANCELLED_BILL"}
 SUSPENSE = {"NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING", "REVERSAL_WITHOUT_PAYMENT"}
 KINDS = {
@@ -75,7 +78,7 @@ class PlainAccounts:
         if bill["levy_year"] == march.year - 1 and due > march and rules.shift_due_date(march) == due:
             due = march
         account = self.known(self.charge(bill), "account")
-        if account and self.catalog.accounts[account].enterprise:
+        if account in ("water", "sewerage"):
             year, closed = rules.fiscal_year(received), None
         else:
             year = rules.revenue_year(due, received)
@@ -145,7 +148,8 @@ class PlainAccounts:
             receipts[key].add(line["record_no"])
 
         for line, debt, part, amount in self.cut()[0]:
-            add(line, line["bill"], part, self.years(self.own_slip(debt), line["received"])[:2], "revenue", amount)
+            column = "off_budget" if part in OFF_BUDGET else "revenue"
+            add(line, line["bill"], part, self.years(self.own_slip(debt), line["received"])[:2], column, amount)
         for line in self.lines:
             if line["excess"]:
                 years = self.years(line["bill"], line["received"])[:2]
@@ -154,10 +158,7 @@ class PlainAccounts:
                 taken_back = line["kind"] == "reversal"
                 amount = -line["amount"] if taken_back else line["amount"]
                 add(line, line["bill"] if taken_back else None, None, (None, None), "suspense", amount)
-        return {
-            (*key, len(receipts[key]), sums.total(), sums["revenue"], sums["overpaid"], sums["suspense"])
-            for key, sums in yen.items()
-        }
+        return {(*key, len(receipts[key]), sums.total(), *(sums[name] for name in YEN)) for key, sums in yen.items()}
 
     def receivables(self):
         rows = defaultdict(Counter)

@@ -23,7 +23,7 @@ from kokin.reconcile._bill_columns import BillColumns
 from kokin.reconcile._columns import Days, category_texts, days_array
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import OutcomeRows
-from kokin.rules import RateMissingError, columns
+from kokin.rules import RateMissingError, RateTable, columns
 
 
 class OverpaymentKind(StrEnum):
@@ -54,7 +54,12 @@ def overpaid_rows(rows: OutcomeRows) -> Int64Array:
 
 
 def overpayment_table(
-    rows: OutcomeRows, bills: BillColumns, candidates: SetoffCandidates, policy: Policy, as_of: np.datetime64
+    rows: OutcomeRows,
+    bills: BillColumns,
+    candidates: SetoffCandidates,
+    policy: Policy,
+    as_of: np.datetime64,
+    rates: RateTable,
 ) -> pa.Table:
     """Return 過誤納一覧: a row for each receipt with an excess; see :attr:`kokin.reconcile.Accounts.overpayments`.
 
@@ -65,7 +70,7 @@ def overpayment_table(
     of_excess = candidates.select(~candidates.is_wrong_instalment)
     by_law = of_excess.select(~of_excess.needs_consent)
     refund = rows.excess[at] - _sum_by_row(by_law.row, by_law.yen, at)
-    interest = _interest(refund, rows.paid_on[at], np.full(len(at), as_of), bills, slip, policy)
+    interest = _interest(refund, rows.paid_on[at], np.full(len(at), as_of), bills, slip, policy, rates)
     outcomes = rows.outcomes_at(at)
     return pa.table(
         {
@@ -79,7 +84,7 @@ def overpayment_table(
             "refund": from_numpy(refund, pa.int64()),
             "interest": from_numpy(interest, pa.int64()),
             "setoff_interest": from_numpy(
-                _sum_by_row(by_law.row, _setoff_interest(by_law, rows, bills, policy), at), pa.int64()
+                _sum_by_row(by_law.row, _setoff_interest(by_law, rows, bills, policy, rates), at), pa.int64()
             ),
             "offered": from_numpy(_sum_by_row(of_excess.row, of_excess.yen, at), pa.int64()),
         }
@@ -94,7 +99,13 @@ def _sum_by_row(row: Int64Array, yen: Int64Array, rows: Int64Array) -> Int64Arra
 
 
 def _interest(
-    yen: Int64Array, paid_on: Days, ends_on: Days, bills: BillColumns, slip: Int32Array, policy: Policy
+    yen: Int64Array,
+    paid_on: Days,
+    ends_on: Days,
+    bills: BillColumns,
+    slip: Int32Array,
+    policy: Policy,
+    rates: RateTable,
 ) -> Int64Array:
     """Return the 還付加算金 on yen that were paid on the slips, int64 (k,), each cut apart.
 
@@ -103,7 +114,8 @@ def _interest(
     starts = [_interest_start(bills, policy, name) for name in bills.charge.categories]
     start = np.array([*starts, policy.refund_interest_from])[bills.charge.codes[slip]]
     after = np.where(start == "payment", paid_on, columns.period_end(paid_on, 1))
-    return columns.refund_interest(np.where(start == "none", 0, yen), after, ends_on, policy.interest_segment)
+    bearing = np.where(start == "none", 0, yen)
+    return columns.refund_interest(bearing, after, ends_on, policy.interest_segment, rates=rates)
 
 
 def _interest_start(bills: BillColumns, policy: Policy, charge: str) -> str:
@@ -118,10 +130,12 @@ def _setoff_dates(candidates: SetoffCandidates, rows: OutcomeRows, bills: BillCo
     return columns.setoff_date(bills.fiscal_dates.due_on[candidates.slip], rows.paid_on[candidates.row])
 
 
-def _setoff_interest(candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, policy: Policy) -> Int64Array:
+def _setoff_interest(
+    candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, policy: Policy, rates: RateTable
+) -> Int64Array:
     """Return the 還付加算金 of each pair up to its 充当適状, int64 (k,)."""
     paid_on, ends_on = rows.paid_on[candidates.row], _setoff_dates(candidates, rows, bills)
-    return _interest(candidates.yen, paid_on, ends_on, bills, rows.slip[candidates.row], policy)
+    return _interest(candidates.yen, paid_on, ends_on, bills, rows.slip[candidates.row], policy, rates)
 
 
 def _kind_texts(rows: OutcomeRows, at: Int64Array, is_wrong_instalment: BoolArray) -> pa.Array:
@@ -335,7 +349,12 @@ def _find(points: Int64Array, intervals: _Intervals, start: Int64Array) -> tuple
 
 
 def candidate_table(
-    candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, balance: Int64Array, policy: Policy
+    candidates: SetoffCandidates,
+    rows: OutcomeRows,
+    bills: BillColumns,
+    balance: Int64Array,
+    policy: Policy,
+    rates: RateTable,
 ) -> pa.Table:
     """Return 充当候補一覧; see :attr:`kokin.reconcile.Accounts.setoff_candidates`."""
     outcomes = rows.outcomes_at(candidates.row)
@@ -343,7 +362,7 @@ def candidate_table(
     residual = balance[bills.obligation_of(candidates.slip)]
     is_by_law = ~candidates.needs_consent
     try:
-        interest = _setoff_interest(candidates, rows, bills, policy)
+        interest = _setoff_interest(candidates, rows, bills, policy, rates)
         has_interest = is_by_law
     except RateMissingError:
         interest, has_interest = np.zeros(len(is_by_law), np.int64), np.zeros(len(is_by_law), np.bool_)

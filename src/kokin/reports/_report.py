@@ -25,6 +25,7 @@ from kokin.reports._sources import FileSummary, file_table, japan_date, ledger_a
 from kokin.reports._tables import accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
+from kokin.rules import RATES, RateTable
 
 if TYPE_CHECKING:
     from kokin.ledger import Ledger
@@ -137,6 +138,7 @@ class Report:
         agent_reports: ArrowStreamExportable | None = None,
         write_offs: ArrowStreamExportable | None = None,
         minimum_count: int = MINIMUM_COUNT,
+        rates: RateTable = RATES,
     ) -> Self:
         """Return the report of a ledger: all its receipts and bills, as of the end of a day in Japan.
 
@@ -151,6 +153,7 @@ class Report:
             write_offs: the debts that the authority has given up (不納欠損), with the columns of
                 :class:`kokin.reconcile.WriteOff`.
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
+            rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
 
         Raises:
             LedgerError: the database failed.
@@ -170,6 +173,7 @@ class Report:
             agent_reports=_or_recorded(agent_reports, ledger.agent_reports(last)),
             write_offs=write_offs,
             as_of=day,
+            rates=rates,
         )
         # T1, T4 and T7 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
