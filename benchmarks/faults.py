@@ -1,10 +1,14 @@
-"""Inject faults into postings: kill at random points, full disk, cut connection, concurrent posting, half a file.
+"""Inject faults into the work on a ledger: kills, cut connections, server restarts, full disks, concurrent writers.
 
-After each fault the ledger must verify, and the final ledger must equal that of an undisturbed run.
+The work is a list of steps, from creating the ledger to reversing files and loads of bills. A process does it; a fault
+interrupts the process in a random step at a random time; the next process continues with the steps that have no entry.
+After each fault the ledger is verified: every entry whose writing had returned must be in it. At the end its outcomes,
+balances, deposits, reports, bills and policy are compared with those of an undisturbed run.
 
-    python benchmarks/faults.py [--kills N] [--url URL] [--seed N]
+    python benchmarks/faults.py [--kills N] [--seed N] [--url URL | --postgres]
 
-``--url`` names an empty PostgreSQL database; without it the ledger is an SQLite file in ``benchmarks/_work``.
+``--url`` names an empty PostgreSQL database, ``--postgres`` starts a temporary server, which can also be restarted and
+run out of disk space. Without either the ledger is an SQLite file in ``benchmarks/_work``.
 """
 
 from __future__ import annotations
@@ -13,66 +17,165 @@ import argparse
 import contextlib
 import multiprocessing
 import os
+import platform
+import pwd
 import random
 import shutil
 import signal
+import sqlite3
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 
+import kokin
 from kokin import receipts as receipt_files
 from kokin.issues import InvalidInputError
-from kokin.ledger import Ledger, LedgerError
-from kokin.reconcile import reconcile
+from kokin.ledger import Entry, Ledger, LedgerError
+from kokin.reconcile import Policy
 
 WORK = Path(__file__).parent / "_work"
 FORK = multiprocessing.get_context("fork")
 SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 
 
-@dataclass
+# The work
+
+
+@dataclass(frozen=True)
 class City:
-    """Bills and receipt files, with the outcomes and balances of an undisturbed run."""
+    """The bills and files that the steps write."""
 
     bills: pa.Table
+    changed: pa.Table
+    """Other amounts for some of the bills."""
     files: list[pa.Table]
-    outcomes: list[dict[str, Any]] = field(init=False)
-    balances: list[dict[str, Any]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        result = reconcile(self.bills, self.files)
-        self.outcomes, self.balances = result.outcomes.to_pylist(), result.balances.to_pylist()
+    deposits: pa.Table
+    reports: pa.Table
 
 
-def city(rng: random.Random, bill_count: int = 400, file_count: int = 5, size: int = 300) -> City:
+def city(rng: random.Random, bill_count: int = 80, size: int = 60) -> City:
     """Return a city with many interacting receipts: double, partial, unordered and duplicate payments."""
     bills = [
         {**SLIP, "bill_id": f"B{n:04d}", "case_key": f"{n:020d}", "amount": 1_000 + n, "due_on": date(2026, 6, 1)}
         for n in range(bill_count)
     ]
+    changed = [{**bill, "amount": 700} for bill in rng.sample(bills, bill_count // 2)]
     files = []
-    for number in range(file_count):
+    for number in range(4):
         file_columns = {"source": f"day-{number}.csv", "digest": f"{number:064d}"}
         rows = []
         for record in range(1, size + 1):
-            paid = rng.randrange(bill_count + 20)
-            yen = rng.choice((1_000 + paid, 1_000 + paid, 500))
+            paid = rng.randrange(bill_count + 5)
             payment = {
                 "record_no": record,
                 "case_key": f"{paid:020d}",
-                "amount": yen,
+                "amount": rng.choice((1_000 + paid, 1_000 + paid, 500)),
                 "paid_on": date(2026, 5, rng.randrange(1, 29)),
             }
-            rows.append({**SLIP, **file_columns, **payment, "provider_key": f"EL{rng.randrange(800)}"})
+            rows.append({**SLIP, **file_columns, **payment, "provider_key": f"EL{rng.randrange(3 * size)}"})
         files.append(pa.Table.from_pylist(rows))
-    return City(pa.Table.from_pylist(bills), files)
+    day = {"first_day": date(2026, 5, 1), "last_day": date(2026, 5, 31), "agent_code": "A1"}
+    return City(
+        pa.Table.from_pylist(bills),
+        pa.Table.from_pylist(changed),
+        files,
+        pa.Table.from_pylist([{"credited_on": date(2026, 5, day), "amount": 1_000 * day} for day in range(1, 9)]),
+        pa.Table.from_pylist([{**day, "count": size, "amount": 1_000 * number} for number in (1, 2)]),
+    )
+
+
+POLICY = Policy(stale_after=5, fees={"": 66}, fee="netted")
+
+#: A step: writes one entry, from the ledger, the city and the entries by step.
+Step = Callable[[Ledger, City, dict[str, Entry]], object]
+
+
+def _post(number: int, reason: str) -> Step:
+    return lambda ledger, town, _: ledger.post(town.files[number], actor="batch", reason=reason)
+
+
+def _load(table: str, reason: str) -> Step:
+    return lambda ledger, town, _: ledger.add_bills(getattr(town, table), actor="clerk", reason=reason)
+
+
+def _reverse(step: str, reason: str) -> Step:
+    return lambda ledger, _, written: ledger.reverse_entry(written[step].id, actor="chief", reason=reason)
+
+
+def _reverse_payment(ledger: Ledger, _: City, __: dict[str, Entry]) -> None:
+    postings = ledger.history("B0001").postings.to_pylist() or ledger.history("B0002").postings.to_pylist()
+    ledger.reverse_posting(postings[-1]["id"], actor="chief", reason="reverse a posting")
+
+
+def _set_policy(ledger: Ledger, _: City, __: dict[str, Entry]) -> None:
+    ledger.set_policy(POLICY, actor="chief", reason="set the policy")
+
+
+def _add_deposits(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    ledger.add_deposits(town.deposits, actor="clerk", source="bank.txt", reason="add deposits")
+
+
+def _add_reports(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    ledger.add_agent_reports(town.reports, actor="clerk", source="report.xlsx", reason="add agent reports")
+
+
+CREATE = "create"
+#: The steps after the first one, which creates the ledger. The reason of an entry is the name of its step.
+STEPS: dict[str, Step] = {
+    "load bills": _load("bills", "load bills"),
+    "post 0": _post(0, "post 0"),
+    "add deposits": _add_deposits,
+    "post 1": _post(1, "post 1"),
+    "reverse a file": _reverse("post 1", "reverse a file"),
+    "load changed bills": _load("changed", "load changed bills"),
+    "post 2": _post(2, "post 2"),
+    "reverse a load": _reverse("load changed bills", "reverse a load"),
+    "add agent reports": _add_reports,
+    "set the policy": _set_policy,
+    "restore a file": _reverse("reverse a file", "restore a file"),
+    "post 3": _post(3, "post 3"),
+    "reverse a posting": _reverse_payment,
+}
+
+
+def written_steps(ledger: Ledger) -> dict[str, Entry]:
+    """Return the entry of each step that has one."""
+    first, *others = ledger.entries()
+    return {CREATE: first, **{entry.reason: entry for entry in others}}
+
+
+def work(url: str, town: City, notify: Callable[[str, str], None] = lambda *_: None) -> None:
+    """Do every step that has no entry; ``notify`` is called with each step before it, and after it with its hash."""
+    try:
+        ledger = Ledger.open(url)
+    except LedgerError:
+        notify(CREATE, "")
+        ledger = Ledger.create(url, actor="chief")
+        notify(CREATE, ledger.entries(1)[0].hash)
+    with ledger:
+        written = written_steps(ledger)
+        for name, step in STEPS.items():
+            if name not in written:
+                notify(name, "")
+                step(ledger, town, written)
+                written[name] = ledger.entries(1)[0]
+                notify(name, written[name].hash)
+
+
+# Checks
 
 
 @dataclass
@@ -80,177 +183,258 @@ class FaultResult:
     """Counts of the rounds of one fault."""
 
     rounds: int = 0
-    hit: int = 0
-    """Rounds in which the fault occurred before the work was finished."""
+    """Processes that were started."""
+    interrupted: int = 0
+    """Rounds in which the fault occurred inside a step."""
+    lost: int = 0
+    """Entries, receipts and deposits that were written and are missing."""
+    doubled: int = 0
+    """Entries, receipts and deposits in excess."""
     broken: int = 0
-    """Rounds after which the ledger did not verify or differed from the undisturbed run."""
+    """Ledgers that did not verify, or differed otherwise from the undisturbed run."""
+    steps: Counter[str] = field(default_factory=Counter)
+    """How often each step was interrupted."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was lost, doubled or broken."""
+        return not self.lost + self.doubled + self.broken
 
 
-def check(url: str, result: FaultResult, whole: City | None = None) -> None:
-    """Verify a ledger; if ``whole`` is passed, also compare it with the undisturbed run."""
-    with Ledger.open(url) as ledger:
-        clean = ledger.verify(rematch=whole is not None).is_clean
-        if whole and clean:
-            same = ledger.outcomes().to_pylist() == whole.outcomes, ledger.balances().to_pylist() == whole.balances
-            clean = all(same)
-    result.broken += not clean
+def state(ledger: Ledger) -> dict[str, list[Any]]:
+    """Return what must equal the undisturbed run, as lists of rows."""
+    tables = {name: getattr(ledger, name)() for name in ("outcomes", "bank_deposits", "agent_reports", "balances")}
+    rows = {name: table.to_pylist() for name, table in tables.items()}
+    return {**rows, "bills": ledger.bills().to_pylist(), "policy": [ledger.policy_as_of()]}
 
 
-def post_all(url: str, files: list[pa.Table]) -> None:
-    """Post files one after another, as a nightly batch does."""
-    with Ledger.open(url) as ledger:
-        for file in files:
-            ledger.post(file, actor="batch")
+_RECORD_KEYS = {"outcomes": ("source", "record_no"), "bank_deposits": ("credited_on",), "agent_reports": ("amount",)}
 
 
-def post_all_or_stop(url: str, files: list[pa.Table]) -> None:
-    """Post files in a process whose connection will be cut; exit with code 1, without a traceback."""
+def compare(ledger: Ledger, expected: dict[str, list[Any]], result: FaultResult) -> None:
+    """Compare a ledger with the state of an undisturbed run."""
+    found = state(ledger)
+    for name, columns in _RECORD_KEYS.items():
+        had, has = (Counter(tuple(row[key] for key in columns) for row in rows[name]) for rows in (expected, found))
+        result.lost += (had - has).total()
+        result.doubled += (has - had).total()
+    is_equal = found == expected and all(control.holds for control in ledger.status().controls.values())
+    result.broken += not (is_equal and ledger.verify(rematch=True).is_clean)
+
+
+def verify(url: str, returned: list[str], result: FaultResult) -> set[str]:
+    """Verify a ledger after a fault, and return the steps that have an entry.
+
+    Args:
+        url: the ledger; it may not exist if no step had returned.
+        returned: the hashes of the entries whose steps had returned.
+        result: the counts to add to.
+    """
     try:
-        post_all(url, files)
+        ledger = Ledger.open(url)
+    except LedgerError:
+        result.lost += len(returned)
+        return set()
+    with ledger:
+        result.broken += not ledger.verify().is_clean
+        entries = ledger.entries()
+        result.lost += len({*returned} - {entry.hash for entry in entries})
+        written = written_steps(ledger)
+        result.doubled += len(entries) - len(written)
+        return set(written)
+
+
+def undisturbed(url: str, town: City) -> tuple[dict[str, list[Any]], dict[str, float]]:
+    """Return the state after all steps, and the seconds that each step takes."""
+    seconds: dict[str, float] = {}
+
+    def note(step: str, digest: str) -> None:
+        seconds[step] = time.perf_counter() - (seconds[step] if digest else 0)
+
+    work(url, town, note)
+    with Ledger.open(url) as ledger:
+        return state(ledger), seconds
+
+
+# Interrupted work
+
+#: Interrupts a process that does the work.
+Fault = Callable[[BaseProcess], object]
+
+
+def _kill(worker: BaseProcess) -> None:
+    os.kill(worker.pid or 0, signal.SIGKILL)
+
+
+def _work_in_process(url: str, town: City, limit: Callable[[], None], sender: Connection) -> None:
+    """Do the work, and send each step before and after it. Exit with code 1, without a traceback, after a fault."""
+    limit()
+    try:
+        work(url, town, lambda *message: sender.send(message))
     except LedgerError:
         raise SystemExit(1) from None
 
 
-def empty_databases(base: str) -> Iterator[str]:
-    """Yield the URL of an empty database: the SQLite file is deleted, or the PostgreSQL schema is recreated."""
-    url = make_url(base)
-    if url.get_backend_name() == "sqlite":
-        while True:
-            Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-            for path in Path(url.database or "").parent.glob(Path(url.database or "").name + "*"):
-                path.unlink()
-            yield base
-    while True:
-        engine = create_engine(url.set(drivername="postgresql+psycopg"))
-        with engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        engine.dispose()
-        yield base
+def interrupt_work(
+    places: Iterator[str],
+    rng: random.Random,
+    count: int,
+    fault: Fault | None,
+    limited: Callable[[random.Random], AbstractContextManager[Callable[[], None]]] | None = None,
+) -> FaultResult:
+    """Interrupt the work in random steps until ``count`` processes were interrupted.
 
-
-def kills(base: str, rng: random.Random, count: int) -> FaultResult:
-    """Kill (-9) the posting process at random points, ``count`` times; post again after each kill."""
-    result, urls = FaultResult(), empty_databases(base)
-    typical = 0.5
-    while result.hit < count:
+    Args:
+        places: the URLs of empty databases.
+        rng: chooses steps and times.
+        count: how many processes to interrupt.
+        fault: interrupts a process; None if the limit does.
+        limited: limits the disk space while a process works; yields a function that the process calls first.
+    """
+    result = FaultResult()
+    while result.interrupted < count:
         town = city(rng)
-        url = next(urls)
-        with Ledger.create(url) as ledger:
-            ledger.add_bills(town.bills, actor="clerk")
-        while True:
-            worker = FORK.Process(target=post_all, args=(url, town.files))
-            start = time.perf_counter()
-            worker.start()
-            # The random time covers the whole run, from before the first commit to after the last one.
-            worker.join(rng.random() * 1.1 * typical if result.hit < count else None)
-            done = worker.exitcode == 0
-            if not done:
-                os.kill(worker.pid or 0, signal.SIGKILL)
-                worker.join()
-                result.hit += 1
-            else:
-                typical = (typical + time.perf_counter() - start) / 2
+        expected, seconds = undisturbed(next(places), town)
+        url, written, returned = next(places), set[str](), list[str]()
+        while len(written) <= len(STEPS):
+            open_steps = [step for step in (CREATE, *STEPS) if step not in written]
+            # One of the next steps, so that every step is interrupted about as often.
+            target = rng.choice(open_steps[:2]) if fault and result.interrupted < count else ""
+            delay = rng.random() * 1.1 * seconds[target] if target else 0
+            is_limited = limited and result.interrupted < count
+            with limited(rng) if is_limited and limited else nullcontext(lambda: None) as limit:
+                receiver, sender = FORK.Pipe(duplex=False)
+                worker = FORK.Process(target=_work_in_process, args=(url, town, limit, sender))
+                worker.start()
+                sender.close()
+                messages = _interrupt(worker, receiver, target, delay, fault)
             result.rounds += 1
-            check(url, result, town if done else None)
-            if done:
-                break
+            returned += [digest for _, digest in messages if digest]
+            if worker.exitcode and messages and not messages[-1][1]:  # the last step did not return
+                result.interrupted += 1
+                result.steps[messages[-1][0]] += 1
+            elif worker.exitcode and not (fault or is_limited):
+                raise RuntimeError(f"the work failed without a fault: {messages[-1:]}")
+            written = verify(url, returned, result)
+        with Ledger.open(url) as ledger:
+            result.doubled += len(ledger.entries()) - 1 - len(STEPS)
+            before = ledger.entries(1)[0].hash
+            for number in range(len(town.files)):  # as a batch that is started a second time
+                STEPS[f"post {number}"](ledger, town, {})
+            STEPS["add deposits"](ledger, town, {})
+            STEPS["add agent reports"](ledger, town, {})
+            result.doubled += ledger.entries(1)[0].hash != before
+            compare(ledger, expected, result)
     return result
 
 
-def two_at_once(base: str, rng: random.Random, count: int) -> FaultResult:
-    """Post the same files from two concurrent processes, each in a random order."""
-    result, urls = FaultResult(), empty_databases(base)
+def _interrupt(
+    worker: BaseProcess, receiver: Connection, target: str, delay: float, fault: Fault | None
+) -> list[tuple[str, str]]:
+    """Interrupt a process in a step after a delay, wait for its end, and return all its messages."""
+    messages: list[tuple[str, str]] = []
+    with contextlib.suppress(EOFError):
+        while True:
+            messages.append(receiver.recv())
+            if fault and messages[-1] == (target, ""):
+                time.sleep(delay)
+                fault(worker)
+                worker.join()
+    worker.join()
+    receiver.close()
+    return messages
+
+
+def kills(places: Iterator[str], rng: random.Random, count: int) -> FaultResult:
+    """Kill the process (SIGKILL)."""
+    return interrupt_work(places, rng, count, _kill)
+
+
+# Concurrent writers
+
+
+def _write_concurrently(url: str, town: City, number: int, seed: int) -> None:
+    """Add and post everything in a random order, and reverse a file and a load of the writer's own."""
+    rng = random.Random(seed)
+    own_file = town.files[0].set_column(
+        town.files[0].schema.get_field_index("digest"), "digest", pa.array([f"own {number}"] * len(town.files[0]))
+    )
+    own_load = town.changed.slice(10 * number, 10)
+    shared = [name for name in STEPS if name.startswith(("post", "load bills", "add", "set"))]
+    with Ledger.open(url) as ledger:
+        for name in rng.sample([*shared, "file", "load"], len(shared) + 2):
+            if name == "file":
+                entry = ledger.post(own_file, actor="batch", source="own.csv", reason=f"own file {number}").entry.id
+            elif name == "load":
+                entry = ledger.add_bills(own_load, actor="clerk", reason=f"own load {number}").entry.id
+            else:
+                STEPS[name](ledger, town, {})
+                continue
+            ledger.reverse_entry(entry, reason=f"reverse own {name} {number}", actor="chief")
+
+
+def writers(places: Iterator[str], rng: random.Random, count: int, *, writer_count: int) -> FaultResult:
+    """Let several processes write the same files, deposits and bills at once, each in another order."""
+    result = FaultResult()
     for _ in range(count):
-        town, url = city(rng), next(urls)
-        with Ledger.create(url) as ledger:
-            ledger.add_bills(town.bills, actor="clerk")
-        workers = [FORK.Process(target=post_all, args=(url, rng.sample(town.files, len(town.files)))) for _ in range(2)]
+        town = city(rng)
+        expected_url = next(places)
+        with Ledger.create(expected_url, actor="chief") as ledger:
+            for name in ("load bills", "post 0", "post 1", "post 2", "post 3"):
+                STEPS[name](ledger, town, {})
+            _add_deposits(ledger, town, {})
+            _add_reports(ledger, town, {})
+            _set_policy(ledger, town, {})
+            expected = state(ledger)
+        url = next(places)
+        Ledger.create(url, actor="chief").close()
+        workers = [
+            FORK.Process(target=_write_concurrently, args=(url, town, number, rng.randrange(2**32)))
+            for number in range(writer_count)
+        ]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
             result.broken += worker.exitcode != 0
         result.rounds += 1
-        result.hit += 1
-        check(url, result, town)
+        result.interrupted += 1
+        with Ledger.open(url) as ledger:
+            reasons = Counter(entry.reason for entry in ledger.entries() if entry.reason != "load bills")
+            result.doubled += sum(number - 1 for number in reasons.values())
+            compare(ledger, expected, result)
     return result
 
 
-def disk_full(base: str, rng: random.Random, count: int) -> FaultResult:
-    """Limit the size of the database to a page count that is reached during the posting (SQLite)."""
-    result, urls = FaultResult(), empty_databases(base)
-    for _ in range(count):
-        town, url = city(rng), next(urls)
-        with Ledger.create(url) as ledger:
-            ledger.add_bills(town.bills, actor="clerk")
-            free_pages = rng.randrange(1, 30)
-
-            def limit(connection: Any, _: Any, free_pages: int = free_pages) -> None:
-                pages = connection.execute("PRAGMA page_count").fetchone()[0]
-                connection.execute(f"PRAGMA max_page_count = {pages + free_pages}")
-
-            event.listen(ledger._database.engine, "connect", limit)
-            ledger._database.engine.dispose()
-            with contextlib.suppress(LedgerError):
-                for file in town.files:
-                    ledger.post(file, actor="batch")
-                result.hit -= 1
-            result.hit += 1
-        result.rounds += 1
-        check(url, result)
-        post_all(url, town.files)
-        check(url, result, town)
-    return result
+# Full disks
 
 
-def connection_cut(base: str, rng: random.Random, count: int) -> FaultResult:
-    """Terminate the connection of the posting at random times (PostgreSQL), until ``count`` postings were hit."""
-    result, urls = FaultResult(), empty_databases(base)
-    ours = make_url(base).set(drivername="postgresql+psycopg")
-    typical = 0.5
-    while result.hit < count:
-        town, url = city(rng), next(urls)
-        with Ledger.create(url) as ledger:
-            ledger.add_bills(town.bills, actor="clerk")
-        worker = FORK.Process(target=post_all_or_stop, args=(url, town.files))
-        start = time.perf_counter()
-        worker.start()
-        worker.join(rng.random() * typical)
-        engine = create_engine(ours)
-        with engine.begin() as connection:
-            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
-        engine.dispose()
-        worker.join()
-        if worker.exitcode:
-            result.hit += 1
-        else:
-            typical = (typical + time.perf_counter() - start) / 2
-        result.rounds += 1
-        check(url, result)
-        post_all(url, town.files)
-        check(url, result, town)
-    return result
+@contextmanager
+def _few_pages(rng: random.Random) -> Iterator[Callable[[], None]]:
+    """Limit an SQLite file to a few more pages than it has."""
+    free_pages = rng.randrange(1, 40)
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + free_pages}")
+
+    yield lambda: event.listen(Engine, "connect", limit)
 
 
-def half_a_file(base: str, rng: random.Random, count: int) -> FaultResult:
+def full_disk_sqlite(places: Iterator[str], rng: random.Random, count: int) -> FaultResult:
+    """Let the file reach its largest size in a random step."""
+    return interrupt_work(places, rng, count, None, _few_pages)
+
+
+def half_files(places: Iterator[str], rng: random.Random, count: int) -> FaultResult:
     """Post a truncated direct-debit file, which must be rejected; then post the complete file."""
-    result, urls = FaultResult(), empty_databases(base)
+    result = FaultResult()
     for _ in range(count):
-        with tempfile.TemporaryDirectory() as folder, Ledger.create(next(urls)) as ledger:
+        with tempfile.TemporaryDirectory() as folder, Ledger.create(next(places)) as ledger:
             path = Path(folder) / "debit.txt"
-            rows = [
-                {
-                    "paid_on": date(2026, 5, 26),
-                    "amount": rng.randrange(100, 9_999),
-                    "customer_number": f"{n:020d}",
-                    "result": "0",
-                }
-                for n in range(40)
-            ]
-            for row in rows:
-                row |= {"bank_code": "9999", "branch_code": "001", "account_number": "1234567", "bank_name": "ﾃｽﾄｷﾞﾝｺｳ"}
+            account = {"bank_code": "9999", "branch_code": "001", "account_number": "1234567", "bank_name": "ﾃｽﾄｷﾞﾝｺｳ"}
+            payment = {"paid_on": date(2026, 5, 26), "result": "0", **account}
+            rows = [{**payment, "amount": rng.randrange(100, 9_999), "customer_number": f"{n:020d}"} for n in range(40)]
             header = {"consignor_name": "ﾃｽﾄｼ", "bank_code": "9999"}
             receipt_files.write(rows, path, "zengin-91", header=header)
             whole = path.read_bytes()
@@ -260,41 +444,206 @@ def half_a_file(base: str, rng: random.Random, count: int) -> FaultResult:
             try:
                 ledger.post(receipt_files.open(path, layout, reference_date=day), actor="batch")
             except InvalidInputError:
-                result.hit += 1
+                result.interrupted += 1
             result.broken += ledger.status() != before
             path.write_bytes(whole)
             ledger.post(receipt_files.open(path, layout, reference_date=day), actor="batch")
-            same = ledger.verify(rematch=True).is_clean and ledger.status().rows["receipts"] == len(rows)
-            result.broken += not same
+            stored = ledger.status().rows["receipts"]
+            result.lost += max(len(rows) - stored, 0)
+            result.doubled += max(stored - len(rows), 0)
+            result.broken += not ledger.verify(rematch=True).is_clean
         result.rounds += 1
     return result
 
 
+# Databases
+
+
+def sqlite_files(folder: Path) -> Iterator[str]:
+    """Yield the URL of a file that does not exist; the files before the last one are deleted."""
+    for number in range(1 << 30):
+        for path in folder.glob(f"{number - 2}.db*"):
+            path.unlink()
+        yield f"sqlite:///{folder}/{number}.db"
+
+
+def postgres_schemas(url: str) -> Iterator[str]:
+    """Yield the URL of an empty schema of a PostgreSQL database; the schemas before the last one are dropped."""
+    for number in range(1 << 30):
+        for old in (number - 2, number):
+            _execute(url, f'DROP SCHEMA IF EXISTS "faults_{old}" CASCADE')
+        _execute(url, f'CREATE SCHEMA "faults_{number}"')
+        yield make_url(url).update_query_dict({"options": f"-csearch_path=faults_{number}"}).render_as_string(False)
+
+
+def _execute(url: str, *statements: str) -> None:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def cut_connections(places: Iterator[str], rng: random.Random, count: int) -> FaultResult:
+    """Terminate the process's connection (PostgreSQL)."""
+    url = next(places)
+
+    def cut(_: BaseProcess) -> None:
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        _execute(url, f"SELECT pg_terminate_backend(pid) {others}")
+
+    return interrupt_work(places, rng, count, cut)
+
+
+@dataclass
+class PostgresServer:
+    """A temporary PostgreSQL server on a socket."""
+
+    pg_ctl: str
+    folder: Path
+    user: str | None
+
+    @classmethod
+    @contextmanager
+    def start(cls) -> Iterator[PostgresServer]:
+        """Start a server; it is stopped and its files are deleted at the end."""
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+        pg_ctl = shutil.which("pg_ctl") or (str(found[-1]) if found else "")
+        if not pg_ctl:
+            raise SystemExit("no PostgreSQL server: apt-get install postgresql")
+        folder, user = Path(tempfile.mkdtemp(prefix="kokin-faults-")), None
+        if os.getuid() == 0:  # the server does not run as root
+            user = next(entry.pw_name for entry in pwd.getpwall() if entry.pw_name in ("postgres", "nobody"))
+            shutil.chown(folder, user)
+        server = cls(pg_ctl, folder, user)
+        server._run("-o", "-U kokin -A trust -E UTF8 --locale=C", "init")
+        options = f"-k {folder} -c listen_addresses='' -c max_connections=40"
+        server._run("-o", options, "-l", f"{folder}/log", "-w", "start")
+        try:
+            yield server
+        finally:
+            server._run("-m", "immediate", "stop")
+            shutil.rmtree(folder)
+
+    def _run(self, *arguments: str) -> None:
+        command = [self.pg_ctl, "-D", f"{self.folder}/data", "-s", *arguments]
+        subprocess.run(command, check=True, user=self.user, cwd=self.folder, stdout=subprocess.DEVNULL)
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of a database."""
+        return f"postgresql://kokin@/{database}?host={self.folder}"
+
+    def restarts(self, places: Iterator[str], rng: random.Random, count: int) -> FaultResult:
+        """Restart the server without a checkpoint (``pg_ctl restart -m immediate``)."""
+        return interrupt_work(places, rng, count, lambda _: self._run("-m", "immediate", "-w", "restart"))
+
+    def full_disk(self, _: Iterator[str], rng: random.Random, count: int) -> FaultResult | None:
+        """Let the disk of the tables run full in a random step; None if no disk can be mounted."""
+        disk = self.folder / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            return None
+        try:
+            space = disk / "space"
+            space.mkdir()
+            shutil.chown(space, self.user)
+            _execute(
+                self.url(), f"CREATE TABLESPACE small LOCATION '{space}'", "CREATE DATABASE small TABLESPACE small"
+            )
+
+            @contextmanager
+            def ballast(rng: random.Random) -> Iterator[Callable[[], None]]:
+                free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+                (disk / "ballast").write_bytes(bytes(max(free - rng.randrange(1 << 19), 0)))
+                yield lambda: None
+                (disk / "ballast").unlink()
+
+            places = postgres_schemas(self.url("small"))
+            result = interrupt_work(places, rng, count, None, ballast)
+            _execute(self.url(), "DROP DATABASE small WITH (FORCE)", "DROP TABLESPACE small")
+            return result
+        finally:
+            subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 def main() -> None:
-    """Run all faults that apply to the database."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
+    """Run all faults that apply to the database, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=500, help="processes to kill; other faults occur less often")
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--url", default=f"sqlite:///{WORK}/faults/city.db")
+    database = parser.add_mutually_exclusive_group()
+    database.add_argument("--url", help="an empty PostgreSQL database")
+    database.add_argument("--postgres", action="store_true", help="start a temporary PostgreSQL server")
     options = parser.parse_args()
-    rng = random.Random(options.seed)
-    is_sqlite = make_url(options.url).get_backend_name() == "sqlite"
-    fewer = max(1, options.kills // 10)
-    faults = [
-        (kills, options.kills),
-        (two_at_once, fewer),
-        (half_a_file, fewer),
-        (disk_full if is_sqlite else connection_cut, fewer),
-    ]
-    print(f"{make_url(options.url).get_backend_name()}\n")
-    print("| fault | rounds | during the posting | broken ledgers | s |\n|---|---|---|---|---|")
-    for fault, count in faults:
+    fewer = max(1, options.kills // 25)
+    faults: dict[str, tuple[Callable[..., FaultResult | None], int]] = {
+        "kill -9": (kills, options.kills),
+        "two writers": (partial(writers, writer_count=2), fewer),
+        "four writers": (partial(writers, writer_count=4), fewer),
+        "half a file": (half_files, fewer),
+    }
+    with contextlib.ExitStack() as stack:
+        if options.postgres or options.url:
+            faults["cut connection"] = cut_connections, 2 * fewer
+            url = options.url
+            if options.postgres:
+                server = stack.enter_context(PostgresServer.start())
+                url = server.url()
+                faults |= {"server restart": (server.restarts, fewer), "full disk": (server.full_disk, fewer)}
+            places = postgres_schemas(url)
+            name = f"PostgreSQL {_server_version(url)}"
+        else:
+            WORK.mkdir(exist_ok=True)
+            places = sqlite_files(Path(stack.enter_context(tempfile.TemporaryDirectory(dir=WORK))))
+            faults["full disk"] = full_disk_sqlite, 2 * fewer
+            name = f"SQLite {sqlite3.sqlite_version}"
+        run_all(name, faults, places, random.Random(options.seed))
+
+
+def _server_version(url: str) -> str:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        version = str(connection.execute(text("SHOW server_version")).scalar_one()).split()[0]
+    engine.dispose()
+    return version
+
+
+def run_all(
+    name: str,
+    faults: dict[str, tuple[Callable[..., FaultResult | None], int]],
+    places: Iterator[str],
+    rng: random.Random,
+) -> None:
+    """Run faults on a database and print their counts, and how often each step was interrupted."""
+    print(f"{_processor()}; Python {platform.python_version()}, Kokin {kokin.__version__}\n")
+    print(
+        "| fault | database | rounds | interrupted | lost | doubled | broken | s |\n|---|---|--:|--:|--:|--:|--:|--:|"
+    )
+    steps: Counter[str] = Counter()
+    is_clean = True
+    for fault, (run, count) in faults.items():
         start = time.perf_counter()
-        result = fault(options.url, rng, count)
-        seconds = time.perf_counter() - start
-        print(f"| {fault.__name__} | {result.rounds} | {result.hit} | {result.broken} | {seconds:.0f} |", flush=True)
-    if is_sqlite:
-        shutil.rmtree(WORK / "faults", ignore_errors=True)
+        result = run(places, rng, count)
+        if result is None:
+            print(f"| {fault} | {name} | not run: no disk could be mounted | | | | | |", flush=True)
+            continue
+        counts = (result.rounds, result.interrupted, result.lost, result.doubled, result.broken)
+        cells = " | ".join(map(str, (*counts, round(time.perf_counter() - start))))
+        print(f"| {fault} | {name} | {cells} |", flush=True)
+        steps += result.steps
+        is_clean &= result.is_clean
+    print("\ninterrupted steps: " + ", ".join(f"{step} {steps[step]}" for step in (CREATE, *STEPS)))
+    if not is_clean:
+        raise SystemExit("a ledger was damaged")
+
+
+def _processor() -> str:
+    """Return the name of the processor, if the system has it in ``/proc/cpuinfo``."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.machine()
 
 
 if __name__ == "__main__":

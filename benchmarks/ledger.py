@@ -1,13 +1,16 @@
-"""Speed of the ledger: load bills, post a large file, post a day's file.
+"""Speed of the ledger: load bills, post a large file and a day's file, verify, read the status.
 
 Bills have an eL number and a barcode; receipts contain the eL number. Most pay the exact amount; some are double or
 partial payments, or have no bill. Each step runs once, because a ledger is created once, so the figures include the
 noise of the machine. The input is prepared before the clock starts: the bills are in an Arrow file, which is read in
 chunks, the receipts in a table. The CPU time is that of this process and excludes the database server.
 
-    python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL]
+    python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL] [--without PART]
+    python benchmarks/ledger.py --entries N [--url URL]
 
-Without ``--url`` the ledger is an SQLite file in ``benchmarks/_work``.
+Without ``--url`` the ledger is an SQLite file in ``benchmarks/_work``. ``--without`` removes foreign keys, checks,
+guards (triggers) or indexes of the new ledger first, to measure what they cost. ``--entries`` builds a ledger of many
+small entries instead, as after ten years, and times what reads it.
 """
 
 from __future__ import annotations
@@ -28,8 +31,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
+from sqlalchemy import event, text
 
 from kokin.ledger import Ledger
+from kokin.reports import Report
 
 WORK = Path(__file__).parent / "_work"
 CHUNK_ROWS = 1 << 17
@@ -121,6 +126,68 @@ def timed(name: str, count: int, work: Callable[[], Any], rows: Callable[[], int
     print(f"| {name} | {figures} | {cpu / count * 1e6:.1f} | {peak:,.0f} |", flush=True)
 
 
+def remove(part: str, ledger: Ledger) -> None:
+    """Remove a part of the schema of a new ledger."""
+    engine = ledger._database.engine
+    if engine.dialect.name == "sqlite":
+        pragma = {"foreign-keys": "foreign_keys = OFF", "checks": "ignore_check_constraints = ON"}.get(part)
+        if pragma:
+            event.listen(engine, "connect", lambda connection, _: connection.execute(f"PRAGMA {pragma}"))
+            engine.dispose()
+        if part == "guards":
+            with engine.begin() as connection:
+                ledger._database.drop_guards(connection)
+        return
+    kind = {"foreign-keys": "f", "checks": "c"}.get(part)
+    with engine.begin() as connection:
+        if kind:
+            query = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+            for table, name in connection.execute(text(f"{query} AND contype = '{kind}'")).all():
+                connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
+        if part == "guards":
+            ledger._database.drop_guards(connection)
+
+
+def many_entries(url: str, count: int) -> None:
+    """Build a ledger of small entries, and time what reads all of them."""
+    slip_of = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+    with Ledger.create(url) as ledger:
+        numbers = range(1, 3 * count + 1)
+        rows = [{"bill_id": f"B{n}", "case_key": f"{n:020d}", "amount": 1_000, "due_on": FIRST_DAY} for n in numbers]
+        ledger.add_bills(pa.Table.from_pylist([{**slip_of, **row} for row in rows]), actor="clerk")
+        start = time.perf_counter()
+        for number in range(count):
+            paid = [
+                {**slip_of, "case_key": f"{3 * number + n:020d}", "amount": 1_000, "paid_on": FIRST_DAY}
+                for n in (1, 2, 3)
+            ]
+            done = ledger.post(pa.Table.from_pylist(paid), source=f"{number}.csv", actor="batch")
+            if number % 50 == 7:
+                ledger.reverse_entry(done.entry.id, reason="another authority's file", actor="chief")
+            if number % 50 == 9:
+                deposit = pa.table({"credited_on": [FIRST_DAY], "amount": [number]})
+                ledger.add_deposits(deposit, actor="clerk", source=f"{number}.txt")
+        print(f"{count:,} files in {time.perf_counter() - start:.0f} s\n")
+        print("| read | s |\n|---|---|")
+        reads: dict[str, Callable[[], Any]] = {
+            "status": ledger.status,
+            "status without T7": lambda: ledger.status(recompute=False),
+            "totals": ledger.totals,
+            "bank_deposits": ledger.bank_deposits,
+            "the last ten entries": lambda: ledger.entries(10),
+            "balances": ledger.balances,
+            "report": lambda: Report.from_ledger(ledger),
+            "verify": ledger.verify,
+        }
+        for name, read in reads.items():
+            seconds = []
+            for _ in range(5):
+                begin = time.perf_counter()
+                read()
+                seconds.append(time.perf_counter() - begin)
+            print(f"| {name} | {sorted(seconds)[2]:.2f} |", flush=True)
+
+
 def main() -> None:
     """Run all steps."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,6 +195,8 @@ def main() -> None:
     parser.add_argument("--receipts", type=int, default=1_000_000)
     parser.add_argument("--daily", type=int, default=100_000)
     parser.add_argument("--url", default="")
+    parser.add_argument("--entries", type=int, default=0)
+    parser.add_argument("--without", choices=("foreign-keys", "checks", "guards"))
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     if not options.url:
@@ -137,29 +206,44 @@ def main() -> None:
     cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ":")
     print(f"{cpu.split(':')[1].strip()}, {os.cpu_count()} cores; Python {platform.python_version()}, ", end="")
     print(f"SQLite {sqlite3.sqlite_version}, pyarrow {pa.__version__}\n")
+    if options.entries:
+        many_entries(url, options.entries)
+        return
     path = write_bills(options.bills)
     print("| step | input rows | s | input rows/s | table rows | table rows/s | CPU µs each | peak MB so far |")
     print("|---|---|---|---|---|---|---|---|")
     with Ledger.create(url) as ledger:
+        if options.without:
+            remove(options.without, ledger)
 
         def rows() -> int:
             status = ledger.status(recompute=False)
             return status.entries + sum(status.rows.values())
 
         daily = receipts(options.daily, options.bills, 0, 1)
-        large = receipts(options.receipts, options.bills, 3, 2)
+        large = receipts(options.receipts, options.bills, 3, 2) if options.receipts else None
         next_day = receipts(options.daily, options.bills, 6, 3)
         timed("load bills", options.bills, lambda: ledger.add_bills(read_bills(path), actor="clerk"), rows)
+        noted = ledger.status(recompute=False).hash
         timed("post a day's file", options.daily, lambda: ledger.post(daily, actor="batch"), rows)
-        timed("post a large file", options.receipts, lambda: ledger.post(large, actor="batch"), rows)
+        if large is not None:
+            timed("post a large file", options.receipts, lambda: ledger.post(large, actor="batch"), rows)
         timed("post another day's file", options.daily, lambda: ledger.post(next_day, actor="batch"), rows)
         timed("the same file again", options.daily, lambda: ledger.post(next_day, actor="batch"), rows)
+        timed(
+            "verify since the load",
+            options.receipts + 2 * options.daily,
+            lambda: print_unless_clean(ledger, noted),
+            rows,
+        )
+        timed("status without T7", 1, lambda: ledger.status(recompute=False), rows)
+        timed("status", options.bills, ledger.status, rows)
         timed("verify", options.bills + options.receipts + 2 * options.daily, lambda: print_unless_clean(ledger), rows)
 
 
-def print_unless_clean(ledger: Ledger) -> None:
+def print_unless_clean(ledger: Ledger, since: str = "") -> None:
     """Verify the ledger; print the issues, if any."""
-    result = ledger.verify()
+    result = ledger.verify(since=since)
     if not result.is_clean:
         print(result.issues)
 

@@ -131,6 +131,9 @@ def main() -> None:
         out = Path(folder)
         jobs: dict[str, Callable[[], object]] = {
             "the accounts and all tables": build_report,
+            f"the arrears ({len(report.tables['arrears']):,} debts) with late charge and limitation": lambda: (
+                build_accounts(result, as_of=AS_OF).arrears
+            ),
             f"all CSV ({rows:,} rows), UTF-8 with BOM": lambda: report.write(out / "csv", formats=["csv"]),
             "all CSV, cp932": lambda: report.write(out / "cp932", formats=["csv"], encoding="cp932"),
             "the HTML page": report.page,

@@ -43,7 +43,7 @@ def bills(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def periods_of_rate(name: str) -> list[RatePeriod]:
     """Return one period per year."""
-    return rate_periods(lambda year: rules.RATES.rate(name, year), FIRST_YEAR, LAST_YEAR, "year")
+    return rate_periods(lambda year: rules.RATES.rate(name, year), FIRST_YEAR, LAST_YEAR, by_year=True)
 
 
 def scalar_loop(principal: np.ndarray, due: np.ndarray, paid: np.ndarray) -> np.ndarray:

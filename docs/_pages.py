@@ -18,15 +18,20 @@ import pyarrow as pa
 from _complete import constants, packages
 from _figures import FIGURES
 from sphinx.pycode import ModuleAnalyzer
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql, sqlite
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
 from kokin.issues import ISSUE_CODES
+from kokin.ledger import EntryKind, PostingReason
+from kokin.ledger._schema import AUDIT_LOG
+from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind, arrow_schema
 from kokin.receipts import layouts
-from kokin.reconcile import BalanceStatus, OverpaymentKind, build_accounts, reconcile
+from kokin.reconcile import AgentReport, BalanceStatus, BankDeposit, OverpaymentKind, build_accounts, reconcile
 from kokin.reports import TABLES, Report
 from kokin.reports._terms import Terms
 from kokin.rules import RATES
@@ -58,6 +63,7 @@ def generated(language: str = "en") -> dict[str, Iterable[str]]:
         "glossary.md": _glossary(language),
         "issues.md": _issue_codes(),
         "layouts.md": _layouts(),
+        "ledger-schema.md": _ledger_schema(),
         "outcomes.md": _outcomes(),
         "rates.md": _rates(),
         "records.md": _records(),
@@ -160,6 +166,13 @@ def _charges() -> Iterator[str]:
         law = f"{CATALOG.accounts[charge.account].ja}<br>{charge.basis}"
         yield f"| {name} | {claim} | {law} | {charge.limitation_years} | {charge.late_charge} | {charge.allocation} |"
     yield ""
+    yield "| account | class | accrual | revenue |"
+    yield "|---|---|---|---|"
+    for account in CATALOG.accounts.values():
+        kind = CATALOG.account_classes[account.account_class]
+        flags = " | ".join("yes" if flag else "no" for flag in (kind.accrual, kind.revenue))
+        yield f"| `{account.id}`<br>{account.ja} | `{kind.id}`<br>{kind.ja} | {flags} |"
+    yield ""
     yield "| system | charges |"
     yield "|---|---|"
     for system in CATALOG.systems.values():
@@ -171,10 +184,18 @@ def _rates() -> Iterator[str]:
     table = tomllib.loads((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"))
     yield f"Source: {table['source']}. {'Verified' if table['verified'] else 'Not verified'}."
     yield ""
-    yield "| year | 延滞金, first month % | 延滞金, later % | 還付加算金 % |"
-    yield "|---|--:|--:|--:|"
+    yield "| year | 延滞金, reduced % | 延滞金, full % | 還付加算金 % | 延滞金, stay (猶予) % |"
+    yield "|---|--:|--:|--:|--:|"
     for year, rates in RATES.years.items():
-        yield f"| {year} | " + " | ".join(f"{Decimal(rate) / 100:.1f}" for rate in rates) + " |"
+        cells = ("unknown" if rate is None else f"{Decimal(rate) / 100:.1f}" for rate in rates)
+        yield f"| {year} | " + " | ".join(cells) + " |"
+    yield ""
+    yield "## Statutory rates (法定利率)"
+    yield ""
+    yield "| first day of delay | % | source |"
+    yield "|---|--:|---|"
+    for row in table["statutory"]:
+        yield f"| {row['first_day']} to {row['last_day']} | {row['rate']:.1f} | {row['source']} |"
     yield ""
     yield "## Orders of allocation (充当の順序)"
     yield ""
@@ -202,6 +223,108 @@ def _reports() -> Iterator[str]:
             f"`{column}` {languages[1].heading(name, column)}" for column in tables[name].column_names
         )
         yield ""
+
+
+# What each table of the ledger contains.
+_LEDGER_TABLES = {
+    "entries": "One row per transaction: who, when, why, from which file. The first entry is `created`.",
+    "seals": "One row per entry, written last. Its hash covers the entry and everything before it.",
+    "bill_versions": "調定. The versions of the bills; the current one is that which no other replaces.",
+    "receipts": "収納. The accepted records of receipt files; each belongs to the entry of its file.",
+    "postings": "消込. The outcome of each receipt, and rows that take the yen of an earlier one back.",
+    "bank_deposits": "入金. Deposits on the bank account, for control T3.",
+    "agent_reports": "収納報告. What agents report that they have collected, for control T2.",
+    "file_issues": "The problems of the records of posted files, and of files that were rejected as a whole.",
+    "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
+    "schema_versions": "The versions of this schema that the database has had.",
+}
+
+# The records whose fields are columns, and the columns that are no fields and have no comment in the schema.
+_LEDGER_RECORDS = {
+    "bill_versions": Bill,
+    "receipts": Receipt,
+    "bank_deposits": BankDeposit,
+    "agent_reports": AgentReport,
+}
+_LEDGER_COLUMNS = {
+    "id": "1, 2, 3 …, without gaps",
+    "entry_id": "the entry that added the row",
+    "hash": "SHA-256 of the hash of the row before and of this row",
+    "seals.hash": "SHA-256 of the hash of the seal before, of the entry and of this row",
+    "entries.kind": "see below",
+    "actor": "who wrote it, according to the caller",
+    "reason": "why; empty if it is obvious, required for a reversal",
+    "kokin_version": "the version of Kokin that wrote it",
+    "schema_version": "the schema version that it was written with",
+    "entries.layout": "the layout of the file",
+    "reverses_entry_id": "the entry that a reversal reverses",
+    "reverses_posting_id": "the posting that a reversal reverses",
+    "receipt_id": "the receipt",
+    "bill_version_id": "the bill, in its version at that time; null for an unknown number",
+    "posting_reason": "see below",
+    "outcome": "see [](outcomes.md)",
+    "balance_before": "the balance of the obligation before the payment, yen",
+    "file_issues.code": "see [](issues.md)",
+    "file_issues.severity": "`error` or `warning`",
+    "file_issues.field": "the field of the record",
+    "file_issues.expected": "what is valid",
+    "schema_versions.version": "the schema version",
+    "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
+    "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
+}
+
+
+def _ledger_schema() -> Iterator[str]:
+    """The data dictionary of the ledger: each table with its columns, constraints and indexes; the view."""
+    kinds = {"entries": ("kind", EntryKind), "postings": ("posting_reason", PostingReason)}
+    for name, table in LEDGER_TABLES.items():
+        yield from (f"## {name}", "", _LEDGER_TABLES[name], "")
+        yield "| column | PostgreSQL | SQLite | null | meaning |"
+        yield "|---|---|---|---|---|"
+        for column in table.columns:
+            types = " | ".join(column.type.compile(each.dialect()).lower() for each in (postgresql, sqlite))
+            null = "yes" if column.nullable else ""
+            yield f"| `{column.name}` | {types} | {null} | {_as_markdown(_ledger_column(table, column))} |"
+        yield from ("", *(f"- {line}" for line in sorted(_ledger_constraints(table))), "")
+        if name in kinds:
+            yield from _members(*kinds[name])
+            yield ""
+    yield "## audit_log"
+    yield ""
+    yield "A view: each posting with its entry, file and receipt, and the hash of the row before."
+    yield ""
+    yield " · ".join(f"`{column.name}`" for column in AUDIT_LOG.columns)
+
+
+def _ledger_column(table: Table, column: Column[Any]) -> str:
+    """Return the meaning of a column: that of the record, of the schema, or of ``_LEDGER_COLUMNS``."""
+    record = _LEDGER_RECORDS.get(table.name)
+    comments = _attribute_comments(record) if record else {}
+    if table.name == "postings":
+        yen = _attribute_comments(Disposition)
+        comments = {each.value: f"{yen[each.name]} Yen." for each in Disposition}
+    own = _LEDGER_COLUMNS.get(f"{table.name}.{column.name}", _LEDGER_COLUMNS.get(column.name))
+    return comments.get(column.name) or column.comment or own or ""
+
+
+def _ledger_constraints(table: Table) -> Iterator[str]:
+    """Yield the keys, checks and indexes of a table, without the checks of storage classes that only SQLite needs."""
+    for each in table.constraints:
+        names = ", ".join(column.name for column in each.columns)
+        match each:
+            case PrimaryKeyConstraint():
+                yield f"PRIMARY KEY `{names}`"
+            case UniqueConstraint():
+                yield f"UNIQUE `{names}`"
+            case ForeignKeyConstraint():
+                yield f"FOREIGN KEY `{names}` → `{each.elements[0].target_fullname}`"
+            case CheckConstraint() if each._ddl_if is None:
+                yield f"CHECK `{each.sqltext}`"
+    for index in table.indexes:
+        names = ", ".join(column.name for column in index.columns)
+        condition = index.dialect_options["sqlite"]["where"]
+        where = "" if condition is None else f", where `{condition.compile(compile_kwargs={'literal_binds': True})}`"
+        yield f"{'UNIQUE ' if index.unique else ''}INDEX `{names}`{where}".replace(f"{table.name}.", "")
 
 
 def _glossary(language: str) -> Iterator[str]:

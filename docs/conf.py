@@ -46,7 +46,18 @@ if os.environ.get("KOKIN_DOCS_ONLINE"):
     }
 
 # Included by the pages of the same names.
-_included = ("charges", "cli", "glossary", "issues", "layouts", "outcomes", "rates", "records", "reports")
+_included = (
+    "charges",
+    "cli",
+    "glossary",
+    "issues",
+    "layouts",
+    "ledger-schema",
+    "outcomes",
+    "rates",
+    "records",
+    "reports",
+)
 exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in _included)]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3

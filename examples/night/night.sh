@@ -6,12 +6,14 @@
 #     $KOKIN_NIGHT/inbox/deposits/        files of deposits from a bank (zengin-01), for control T3
 #     $KOKIN_NIGHT/inbox/agent-reports/   reports of collection agents: CSV, for control T2
 #     $KOKIN_NIGHT/done/DAY/              files that are in the ledger
-#     $KOKIN_NIGHT/rejected/DAY/          rejected files; nothing of them was posted
+#     $KOKIN_NIGHT/rejected/DAY/          rejected files; nothing of them was posted (`kokin ledger list issues`: why)
 #     $KOKIN_NIGHT/reports/DAY/           the reports
 #     $KOKIN_NIGHT/hashes.txt             the hash of the ledger after each night; keep a copy on another machine
 #
 # Write a file under a name that ends in .part, and rename it when it is complete. Create the ledger once, by hand, with
 # `kokin ledger create`: the script would create an empty one on a night on which its disk is not mounted.
+#
+# Each night verifies what was written since the hash of the night before; once a week the whole ledger is verified.
 #
 # Exit code: the highest of the night. 0 clean; 1 files of this night have exceptions; 3 a file was rejected; 4 a file
 # could not be read or posted and stays in the inbox; 5 the books do not balance, or the ledger was changed. Such a file
@@ -107,17 +109,22 @@ post_all agent-reports kokin ledger add-agent-reports
 
 # Was a row changed? The hash of the last night must be in the ledger.
 log verify
-expected=
+expected= option=--expected-hash
 if [ -e "$KOKIN_NIGHT/hashes.txt" ]; then
     # Without a hash `verify` compares nothing, so an invalid line aborts the night.
     expected=$(tail -n 1 "$KOKIN_NIGHT/hashes.txt" | sed -nE 's/^[0-9]{4}-[0-9]{2}-[0-9]{2} ([0-9a-f]{64})$/\1/p')
     [ -n "$expected" ] || abort 4 "the last line of hashes.txt is not a day and a hash; restore it from its copy"
+    # Younger than six days: the next night is the seventh at the latest.
+    [ -z "$(find "$KOKIN_NIGHT" -maxdepth 1 -name .verified-in-full -mtime -6)" ] || option=--since
 fi
-kokin ledger verify ${expected:+--expected-hash "$expected"} >"$KOKIN_NIGHT/.verified"
+kokin ledger verify ${expected:+$option "$expected"} >"$KOKIN_NIGHT/.verified"
 code=$?
 hash=$(sed -n 's/^hash //p' "$KOKIN_NIGHT/.verified")
 case $code$hash in
-0?*) printf '%s %s\n' "$day" "$hash" >>"$KOKIN_NIGHT/hashes.txt" ;;
+0?*)
+    printf '%s %s\n' "$day" "$hash" >>"$KOKIN_NIGHT/hashes.txt"
+    [ "$option" = --since ] || touch "$KOKIN_NIGHT/.verified-in-full"
+    ;;
 5*) abort 5 "the ledger was changed; do not use it, and find out why" ;;
 0 | 1*) abort 4 "the ledger could not be verified" ;;
 *) abort $code "the ledger could not be verified" ;;

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from kokin import elqr, rules
-from kokin.catalog import CATALOG, CatalogError, Charge, load
+from kokin.catalog import CATALOG, Catalog, CatalogError, Charge, load
 from kokin.model import Bill
+from kokin.rules import LateChargeRule
 
 FOLDER = Path(__file__).parent
 
@@ -30,7 +32,7 @@ TABLE = """
 児童手当            child-allowance-recovery          強 一般   2 –
 児童手当            child-allowance-return            非 一般   5 –
 児童扶養手当        child-rearing-allowance-recovery  強 一般   5 14.6
-児童扶養手当        child-rearing-allowance-return    非 一般   5 14.6
+児童扶養手当        child-rearing-allowance-return    非 一般   5 –
 健康管理            premature-infant-care-charge      強 一般   5 条例
 健康管理            checkup-charge                    私 一般   5 損害金
 生活保護            public-assistance-63              非 一般   5 –
@@ -51,7 +53,14 @@ TABLE = """
 住宅                housing-rent                      私 一般   5 損害金
 """
 ROWS = [line.split() for line in TABLE.split("\n") if line]
-PARTS_OF_THE_RESIDENT_TAX = {"municipal-resident-tax", "prefectural-resident-tax", "forest-environment-tax"}
+# The parts of a slip that have none of their own, with the account of each.
+PARTS_OF_THE_RESIDENT_TAX = {
+    "municipal-resident-tax": "general",
+    "prefectural-resident-tax": "off-budget",
+    "forest-environment-tax": "off-budget",
+}
+SHARES = ("medical", "support", "care", "childcare")
+PARTS_OF_HEALTH_INSURANCE = {f"nhi-{kind}-{share}" for kind in ("tax", "premium") for share in SHARES}
 
 CLASSES = {"強": "compulsory", "非": "public", "私": "private"}
 LATE_CHARGES = {
@@ -83,7 +92,8 @@ def test_a_charge_is_as_in_the_table(
 
 
 def test_the_catalog_has_no_other_charges() -> None:
-    assert set(CATALOG.charges) == {row[1] for row in ROWS} | PARTS_OF_THE_RESIDENT_TAX
+    parts = {*PARTS_OF_THE_RESIDENT_TAX, *PARTS_OF_HEALTH_INSURANCE}
+    assert set(CATALOG.charges) == {row[1] for row in ROWS} | parts
     assert CATALOG.items == {}
 
 
@@ -111,7 +121,45 @@ def test_a_charge_fits_the_rules(charge: Charge) -> None:
     assert charge.limitation_must_be_invoked == (charge.claim.value == "private")
     # 延滞金 by ordinance is for public claims only (自治法231の3②).
     assert (charge.late_charge.value == "civil") == (charge.claim.value == "private")
-    assert CATALOG.accounts[charge.account].enterprise == (charge.system in ("water", "sewerage"))
+    assert CATALOG.class_of(charge).accrual == (charge.system in ("water", "sewerage"))
+    assert CATALOG.class_of(charge).revenue == (charge.account != "off-budget")
+    # A part is limited and enforced like its slip, unless it is a debt of another system.
+    for part in map(CATALOG.charge, charge.parts):
+        if part.system == charge.system:
+            assert (part.claim, part.limitation_years, part.late_charge) == (
+                charge.claim,
+                charge.limitation_years,
+                charge.late_charge,
+            )
+
+
+def test_the_resident_tax_is_divided_among_city_prefecture_and_state() -> None:
+    parts = {name: CATALOG.charge(name) for name in CATALOG.charge("individual-resident-tax").parts}
+    assert {name: part.account for name, part in parts.items()} == PARTS_OF_THE_RESIDENT_TAX
+    assert "平成31年法律第3号" in parts["forest-environment-tax"].basis
+    assert CATALOG.accounts["off-budget"].ja == "歳入歳出外現金"
+
+
+@pytest.mark.parametrize("kind", ["tax", "premium"])
+def test_health_insurance_has_four_shares(kind: str) -> None:
+    charge = CATALOG.charge(f"national-health-insurance-{kind}")
+    parts = [CATALOG.charge(name) for name in charge.parts]
+    assert [part.id for part in parts] == [f"nhi-{kind}-{share}" for share in SHARES]
+    assert [part.ja.split()[1] for part in parts] == ["医療分", "支援金分", "介護分", "子ども・子育て支援分"]
+    assert [part.account for part in parts] == ["national-health-insurance"] * 4
+    assert ["April 2026" in part.note for part in parts] == [False, False, False, True]
+
+
+def test_only_the_recovery_of_the_child_rearing_allowance_has_the_fixed_rate() -> None:
+    fixed = [charge.id for charge in CATALOG.charges.values() if charge.late_charge.value == "fixed-14.6"]
+    assert fixed == ["child-rearing-allowance-recovery"]
+
+
+def test_only_local_taxes_have_a_known_rule_of_late_charges() -> None:
+    known = {charge.id for charge in CATALOG.charges.values() if charge.applicable_rule is not None}
+    assert known == {charge.id for charge in CATALOG.charges.values() if charge.late_charge.value == "tax"}
+    nothing = {charge.id for charge in CATALOG.charges.values() if not charge.bears_late_charge}
+    assert nothing == {row[1] for row in ROWS if row[5] == "–"}
 
 
 def test_charges_have_the_order_of_allocation_of_their_law() -> None:
@@ -159,7 +207,7 @@ def test_a_bill_of_each_charge_has_an_elqr(bill: Bill) -> None:
 
 
 def test_the_bills_include_every_charge_that_has_a_slip_of_its_own() -> None:
-    only_parts = PARTS_OF_THE_RESIDENT_TAX | {"city-planning-tax"}
+    only_parts = {*PARTS_OF_THE_RESIDENT_TAX, *PARTS_OF_HEALTH_INSURANCE, "city-planning-tax"}
     assert sorted(bill.charge or "" for bill in bills()) == sorted(set(CATALOG.charges) - only_parts)
 
 
@@ -186,9 +234,128 @@ def test_an_authority_adds_a_charge(tmp_path: Path) -> None:
     assert "spa-tax" not in CATALOG.charges
 
 
+def loaded(tmp_path: Path, text: str) -> Catalog:
+    file = tmp_path / "authority.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(file)
+
+
+def test_an_authority_adds_accounts_and_their_classes(tmp_path: Path) -> None:
+    catalog = loaded(
+        tmp_path,
+        """
+        [account_classes]
+        union = { ja = "受託徴収", en = "Collected for a union", revenue = false }
+        [accounts]
+        school-lunch = { ja = "学校給食特別会計", en = "School lunch account", account_class = "special" }
+        hospital = { ja = "病院事業会計", en = "Hospital enterprise account", account_class = "enterprise" }
+        refuse-union = { ja = "環境衛生組合", en = "Refuse union", account_class = "union" }
+        [charges.school-lunch-fee]
+        account = "school-lunch"
+        [charges.property-rent]
+        account = "hospital"
+        [charges.property-use-fee]
+        account = "refuse-union"
+        """,
+    )
+    lunch, rent, use = map(catalog.charge, ("school-lunch-fee", "property-rent", "property-use-fee"))
+    assert catalog.accounts[lunch.account].ja == "学校給食特別会計"
+    assert lunch == CATALOG.charge("school-lunch-fee").model_copy(update={"account": "school-lunch"})
+    classes = [catalog.class_of(charge) for charge in (lunch, rent, use)]
+    assert [(each.accrual, each.revenue) for each in classes] == [(False, True), (True, True), (False, False)]
+    assert CATALOG.charge("school-lunch-fee").account == "general"
+
+
+def toml_of(rule: LateChargeRule) -> str:
+    """The table of a rule: every parameter."""
+    lines = []
+    for name, value in rule:
+        if value is not None:
+            lines.append(f"{name} = " + (f'"{value}"' if isinstance(value, str) else str(value)))
+    return "\n".join(lines)
+
+
+RULES = {
+    "defaults": LateChargeRule(),
+    "from the demand": LateChargeRule(accrues_from="demand", reduced_until="demand"),
+    "鳴門市": LateChargeRule(
+        base_unit=100, threshold=100, minimum=10, rounding=10, reduced_rate=Decimal("7.3"), full_rate=Decimal("14.6")
+    ),
+    "three months": LateChargeRule(reduced_months=3, segment="part"),
+    "民法404": rules.STATUTORY_INTEREST,
+    "one rate": LateChargeRule(reduced_until="none", full_rate=Decimal("10.95")),
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_an_authority_sets_every_parameter_of_a_late_charge(tmp_path: Path, rule: LateChargeRule) -> None:
+    text = "[charges.long-term-care-premium.late_charge_rule]\n" + toml_of(rule)
+    charge = loaded(tmp_path, text).charge("long-term-care-premium")
+    assert charge.late_charge_rule == charge.applicable_rule == rule
+    assert charge == CATALOG.charge("long-term-care-premium").model_copy(update={"late_charge_rule": rule})
+
+
+def test_the_values_above_differ_from_the_default_for_every_parameter() -> None:
+    for name, field in LateChargeRule.model_fields.items():
+        assert {getattr(rule, name) for rule in RULES.values()} - {field.default}, name
+
+
+def test_an_empty_table_is_the_rule_of_local_tax_and_whole_numbers_are_rates(tmp_path: Path) -> None:
+    text = """
+    [charges.childcare-fee.late_charge_rule]
+    [charges.sewerage-contribution.late_charge_rule]
+    reduced_until = "none"
+    full_rate = 7
+    [charges.child-rearing-allowance-return.late_charge_rule]
+    """
+    catalog = loaded(tmp_path, text)
+    assert catalog.charge("childcare-fee").applicable_rule == rules.LOCAL_TAX
+    assert catalog.charge("sewerage-contribution").applicable_rule == LateChargeRule(
+        reduced_until="none", full_rate=Decimal(7)
+    )
+    assert catalog.charge("child-rearing-allowance-return").bears_late_charge
+
+
+def rule_of(charge: str, text: str) -> str:
+    return f"[charges.{charge}.late_charge_rule]\n{text}"
+
+
 @pytest.mark.parametrize(
     ("text", "field", "code"),
     [
+        (rule_of("childcare-fee", "rounding = 0"), "charges.childcare-fee.late_charge_rule.rounding", "AMOUNT_RANGE"),
+        (rule_of("childcare-fee", "unit = 1"), "charges.childcare-fee.late_charge_rule.unit", "FIELD_UNKNOWN"),
+        (
+            rule_of("childcare-fee", "full_rate = 14.6"),
+            "charges.childcare-fee.late_charge_rule.reduced_rate",
+            "RATE_PAIR",
+        ),
+        (
+            rule_of("road-occupancy-fee", 'reduced_until = "none"\nfull_rate = 14.6'),
+            "charges.road-occupancy-fee.late_charge_rule.full_rate",
+            "RATE_INVALID",
+        ),
+        (
+            rule_of("child-rearing-allowance-recovery", 'reduced_until = "none"\nfull_rate = 14.5'),
+            "charges.child-rearing-allowance-recovery.late_charge_rule.full_rate",
+            "RATE_INVALID",
+        ),
+        (
+            rule_of("child-rearing-allowance-recovery", ""),
+            "charges.child-rearing-allowance-recovery.late_charge_rule.full_rate",
+            "RATE_INVALID",
+        ),
+        ("[charges.childcare-fee]\nlate_charge_rule = 1", "charges.childcare-fee.late_charge_rule", "FIELD_TYPE"),
+        ("[charges.childcare-fee]\nclaim = 'private'", "charges.childcare-fee.claim", "CATALOG_DUPLICATE"),
+        ("[charges.childcare-fee]\naccount = 'x'", "charges.childcare-fee.account", "CODE_UNKNOWN"),
+        ("[accounts.general]\nja = '一般'", "accounts.general", "CATALOG_DUPLICATE"),
+        ("[account_classes.special]", "account_classes.special", "CATALOG_DUPLICATE"),
+        ("[accounts.x]\nja = '一'\nen = 'x'", "accounts.x.account_class", "FIELD_MISSING"),
+        (
+            "[accounts.x]\nja = '一'\nen = 'x'\naccount_class = 'y'",
+            "accounts.x.account_class",
+            "CODE_UNKNOWN",
+        ),
         ('[items]\n"96" = { charge = "water-charge", label = "水道" }', "items.96.code", "WIDTH"),
         ('[items]\n"960" = { charge = "spa-tax", label = "入湯税" }', "items.960.charge", "CODE_UNKNOWN"),
         ('[items]\n"960" = { charge = "water-charge" }', "items.960.label", "FIELD_MISSING"),
@@ -211,7 +378,7 @@ def test_an_invalid_file_raises(tmp_path: Path, text: str, field: str, code: str
 
 def test_a_shipped_charge_cannot_be_replaced(tmp_path: Path) -> None:
     shipped = CATALOG.charge("water-charge")
-    row = {name: value for name, value in shipped.model_dump(mode="json").items() if name not in ("id", "parts")}
+    row = shipped.model_dump(mode="json", exclude={"id", "parts"}, exclude_none=True)
     file = tmp_path / "authority.toml"
     lines = [
         f"{name} = {value if isinstance(value, int) else chr(34) + value + chr(34)}" for name, value in row.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,6 +56,17 @@ def run_in_shell(*args: object, cwd: Path, **more: str) -> Completed:
     result = subprocess.run(call, capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=variables, check=False)
     assert "Traceback" not in result.stderr, result.stderr
     return Completed(result.returncode, result.stdout, result.stderr)
+
+
+def tamper(path: Path, statement: str) -> None:
+    """Change the rows of a ledger in SQLite as the owner of the file can: without its triggers, which are restored."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as owner:
+        triggers = owner.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            owner.execute(f"DROP TRIGGER {name}")
+        owner.execute(statement)
+        for _, sql in triggers:
+            owner.execute(sql)
 
 
 @pytest.fixture(scope="session")

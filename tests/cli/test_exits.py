@@ -51,6 +51,9 @@ CONTROLLED = [
     (("ledger", "post", "-L", URL, "paid.csv", "-l", "kokin-csv", "--format", "json"), "T4"),
     (("ledger", "status", "-L", URL), "T4"),
     (("ledger", "status", "-L", URL, "--format", "json"), "T1"),
+    (("ledger", "status", "-L", URL), "T7"),
+    ((*RECONCILE, "--ledger", URL), "T7"),
+    (("report", "-L", URL, "--out", "morning"), "T7"),
     (("report", "-L", URL, "--out", "morning"), "T1"),
     (("report", "-L", URL, "--out", "morning"), "T4"),
 ]
@@ -204,6 +207,8 @@ def test_an_interruption_ends_with_130(folder: Path) -> None:
         ("ledger", "export", "-L", URL, "--out", ""),
         # An empty hash would compare nothing.
         ("ledger", "verify", "-L", URL, "--expected-hash", ""),
+        ("ledger", "verify", "-L", URL, "--since", ""),
+        ("ledger", "copy", "city.db", ""),
     ],
 )
 def test_an_empty_value_is_wrong_usage(kokin: Kokin, folder: Path, arguments: tuple[str, ...]) -> None:

@@ -22,6 +22,7 @@ import pytest
 from kokin import receipts, reports
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
+from tests.cli.conftest import tamper
 
 Kokin = Callable[..., Any]
 COMMAND = (sys.executable, "-c", "from kokin.cli import main; main()")
@@ -65,6 +66,14 @@ def in_a_minute() -> datetime:
 def residuals(folder: Path) -> dict[str, int]:
     with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
         return {row["bill_id"]: row["residual"] for row in ledger.balances().to_pylist()}
+
+
+def listed(kokin: Kokin, folder: Path, name: str, *options: object) -> list[dict[str, str]]:
+    """Return the rows of a list as CSV; as JSON there are as many."""
+    command = ("ledger", "list", name, "-L", "city.db", *options, "--format")
+    rows = list(csv.DictReader(kokin(*command, "csv", cwd=folder).stdout.splitlines()))
+    assert len(json.loads(kokin(*command, "json", cwd=folder).stdout)) == len(rows)
+    return rows
 
 
 def test_create_reports_an_existing_ledger(kokin: Kokin, folder: Path) -> None:
@@ -149,38 +158,74 @@ def test_a_typo_in_the_address_creates_nothing(kokin: Kokin, folder: Path) -> No
 
 
 def test_verify_names_a_first_entry_that_is_changed(kokin: Kokin, folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
-        owner.execute("DROP TRIGGER entries_no_update")
-        owner.execute("UPDATE entries SET totals = '{}' WHERE id = 1")
+    tamper(folder / "city.db", "UPDATE seals SET totals = '{}' WHERE entry_id = 1")
     result = kokin("ledger", "verify", "-L", URL, "--format", "json", cwd=folder)
     assert result.returncode == 5
     assert [(each["file"], each["record"]) for each in json.loads(result.stdout)["issues"]] == [("entries", 1)]
-    assert kokin("ledger", "status", "-L", URL, cwd=folder).returncode == 4
+    for command in (["ledger", "status"], ["ledger", "add-bills", "bills.csv"], ["report", "--out", "out"]):
+        result = kokin(*command, "-L", URL, cwd=folder, kokin_lang="ja")
+        assert (result.returncode, "LEDGER_ROW_CHANGED" in result.stderr) == (5, True)
+        assert "バックアップ" in result.stderr
 
 
-def test_reindex_ends_with_0_only_if_every_outcome_is_that_of_the_rule(kokin: Kokin, folder: Path) -> None:
-    assert kokin("ledger", "reindex", "-L", URL, cwd=folder).returncode == 0
+def test_nothing_is_posted_with_an_incomplete_match_index(kokin: Kokin, folder: Path) -> None:
     receipt_file(folder / "tuesday.csv", "1,000001,1000,2026-06-02")
-    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as owner:
-        owner.execute("DELETE FROM links WHERE kind = 'receipts'")
-    result = kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder)
-    assert (result.returncode, "LEDGER_LINKS" in result.stderr) == (4, True)
-    assert kokin("ledger", "reindex", "-L", URL, cwd=folder).returncode == 0
-    result = kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder)
-    assert (result.returncode, "DUPLICATE_PAYMENT" in result.stdout) == (1, True)
+    tamper(folder / "city.db", "DELETE FROM match_keys WHERE kind = 2")
+    for command in (["post", "tuesday.csv", "-l", "kokin-csv"], ["verify"]):
+        result = kokin("ledger", *command, "-L", URL, cwd=folder)
+        assert (result.returncode, "LEDGER_KEYS" in result.stderr) == (5, True)
+    with Ledger.open(f"sqlite:///{folder}/city.db") as ledger:
+        assert len(ledger.entries()) == 3
 
 
-def test_a_rejected_file_leaves_nothing_and_does_not_stop_the_others(kokin: Kokin, folder: Path) -> None:
+def test_a_rejected_file_is_recorded_and_does_not_stop_the_others(kokin: Kokin, folder: Path) -> None:
     receipt_file(folder / "good.csv", "2,000002,2000,2026-06-02")
     (folder / "rejected.csv").write_text("nothing,of,this\n1,2,3\n", encoding="utf-8")
     result = kokin("ledger", "post", "-L", URL, "rejected.csv", "good.csv", "-l", "kokin-csv", cwd=folder)
     assert result.returncode == 3
     assert "rejected.csv: rejected" in result.stderr
     assert residuals(folder) == {"B1": 0, "B2": 0}
+    kinds = [row["kind"] for row in listed(kokin, folder, "entries")]
+    assert kinds == ["created", "bills", "receipt_file", "rejected_file", "receipt_file"]
+    # The same rejection adds no second entry.
     before = (folder / "city.db").read_bytes()
     assert kokin("ledger", "post", "-L", URL, "rejected.csv", "-l", "kokin-csv", cwd=folder).returncode == 3
     assert kokin("ledger", "post", "-L", URL, "good.csv", "-l", "no-such-layout", cwd=folder).returncode == 3
     assert (folder / "city.db").read_bytes() == before
+
+
+def test_a_rejected_file_of_deposits_is_recorded(kokin: Kokin, folder: Path) -> None:
+    receipts.write([{"received_on": date(2026, 6, 9), "amount": 1_999}], folder / "bank.dat", "zengin-01")
+    whole = (folder / "bank.dat").read_bytes()
+    (folder / "bank.dat").write_bytes(whole.replace(b"1999", b"1998", 1))
+    command = ("ledger", "add-deposits", "-L", URL, "bank.dat", "--reference-date", "2026-06-30")
+    assert kokin(*command, "--reason", "June", cwd=folder).returncode == 3
+    assert kokin(*command, "--reason", "June", cwd=folder).returncode == 3
+    *_, entry = listed(kokin, folder, "entries")
+    assert (entry["id"], entry["kind"], entry["source"], entry["reason"]) == ("4", "rejected_file", "bank.dat", "June")
+    assert {(row["entry_id"], row["file"], row["code"]) for row in listed(kokin, folder, "issues")} == {
+        ("4", "bank.dat", "TOTAL_MISMATCH")
+    }
+    # The file arrives whole; reversing the entry settles the matter.
+    (folder / "bank.dat").write_bytes(whole)
+    assert kokin(*command, cwd=folder).returncode == 0
+    assert kokin("ledger", "reverse", "-L", URL, "--entry", 4, "--reason", "sent again", cwd=folder).returncode == 0
+    assert listed(kokin, folder, "issues") == []
+
+
+def test_issues_are_listed_until_the_file_is_reversed(kokin: Kokin, folder: Path) -> None:
+    receipt_file(folder / "tuesday.csv", "2,000002,2000,2026-06-02", "2,000002,x,2026-06-02")
+    assert kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder).returncode == 1
+    (row,) = listed(kokin, folder, "issues")
+    assert (row["entry_id"], row["file"], row["record"], row["field"]) == ("4", "tuesday.csv", "2", "amount")
+    for language, heading in (("en", "entry"), ("ja", "記帳番号")):
+        result = kokin("ledger", "list", "issues", "-L", URL, cwd=folder, kokin_lang=language)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert heading in result.stdout
+        assert row["code"] in result.stdout
+    assert listed(kokin, folder, "issues", "--as-of", "2020-01-01") == []
+    assert kokin("ledger", "reverse", "-L", URL, "--entry", 4, "--reason", "x", cwd=folder).returncode == 0
+    assert listed(kokin, folder, "issues") == []
 
 
 @pytest.mark.parametrize(
@@ -223,13 +268,24 @@ def test_a_reversal_is_reversed(kokin: Kokin, folder: Path) -> None:
     assert kokin("ledger", "reverse", "-L", URL, "--reason", "it was right", "--entry", 4, cwd=folder).returncode == 0
     assert residuals(folder)["B1"] == 0
     data = json.loads(kokin("ledger", "show", "-L", URL, "B1", "--format", "json", cwd=folder).stdout)
-    assert [row["rule"] for row in data["postings"]] == ["posted", "reversed", "restored"]
+    assert [row["posting_reason"] for row in data["postings"]] == ["posted", "reversed", "restored"]
     posting = data["postings"][-1]["id"]
     assert (
         kokin("ledger", "reverse", "-L", URL, "--posting", posting, "--reason", "dishonoured", cwd=folder).returncode
         == 0
     )
     assert residuals(folder)["B1"] == 1000
+
+
+def test_a_load_of_bills_is_reversed(kokin: Kokin, folder: Path) -> None:
+    (folder / "wrong-year.csv").write_text(BILLS.replace(",1000,", ",1200,").replace("B2", "B3"), encoding="utf-8")
+    assert kokin("ledger", "add-bills", "-L", URL, "wrong-year.csv", cwd=folder).returncode == 0
+    result = kokin("ledger", "reverse", "-L", URL, "--entry", 4, "--reason", "wrong year", cwd=folder)
+    assert (result.returncode, "receipts matched again: 1" in result.stdout) == (0, True)
+    assert residuals(folder) == {"B1": 0, "B2": 2000}
+    shown = kokin("ledger", "show", "-L", URL, "B3", cwd=folder, kokin_lang="ja")
+    assert (shown.returncode, "登録取消" in shown.stdout) == (0, True)
+    assert "load" in kokin("ledger", "reverse", "--help", cwd=folder).stdout
 
 
 def test_status_and_show_as_text(kokin: Kokin, folder: Path) -> None:
@@ -245,28 +301,22 @@ def test_status_and_show_as_text(kokin: Kokin, folder: Path) -> None:
 
 
 def test_lists_are_printed_as_text_csv_and_json(kokin: Kokin, folder: Path) -> None:
-    def listed(name: str, *options: object) -> list[dict[str, str]]:
-        text = kokin("ledger", "list", name, "-L", "city.db", "--format", "csv", *options, cwd=folder).stdout
-        rows = list(csv.DictReader(text.splitlines()))
-        data = json.loads(
-            kokin("ledger", "list", name, "-L", "city.db", "--format", "json", *options, cwd=folder).stdout
-        )
-        assert len(data) == len(rows)
-        return rows
-
-    assert {row["bill_id"]: row["status"] for row in listed("balances")} == {"B1": "settled", "B2": "expected"}
-    assert listed("balances", "--as-of", "2020-01-01") == []
-    assert [(row["bill_id"], row["amount"], row["status"]) for row in listed("bills")] == [
+    assert {row["bill_id"]: row["status"] for row in listed(kokin, folder, "balances")} == {
+        "B1": "settled",
+        "B2": "expected",
+    }
+    assert listed(kokin, folder, "balances", "--as-of", "2020-01-01") == []
+    assert [(row["bill_id"], row["amount"], row["status"]) for row in listed(kokin, folder, "bills")] == [
         ("B1", "1000", "open"),
         ("B2", "2000", "open"),
     ]
-    assert listed("bills", "--as-of", "2020-01-01") == []
-    assert [(row["source"], row["record_no"], row["outcome"]) for row in listed("outcomes")] == [
+    assert listed(kokin, folder, "bills", "--as-of", "2020-01-01") == []
+    assert [(row["source"], row["record_no"], row["outcome"]) for row in listed(kokin, folder, "outcomes")] == [
         ("monday.csv", "1", "MATCHED")
     ]
-    assert listed("outcomes", "--entry", 2) == []
-    assert [row["kind"] for row in listed("entries")] == ["created", "bills", "receipt_file"]
-    (last,) = listed("entries", "--last", 1)
+    assert listed(kokin, folder, "outcomes", "--entry", 2) == []
+    assert [row["kind"] for row in listed(kokin, folder, "entries")] == ["created", "bills", "receipt_file"]
+    (last,) = listed(kokin, folder, "entries", "--last", 1)
     assert (last["id"], json.loads(last["totals"])["accepted"]) == ("3", 1)
     for name, word in (("balances", "expected"), ("bills", "open"), ("outcomes", "MATCHED"), ("entries", "monday.csv")):
         result = kokin("ledger", "list", name, "-L", URL, cwd=folder)
@@ -340,20 +390,151 @@ def test_verify_names_the_first_broken_row(kokin: Kokin, folder: Path) -> None:
     assert kokin("ledger", "verify", "-L", URL, "--expected-hash", data["hash"], cwd=folder).returncode == 0
     other = kokin("ledger", "verify", "-L", URL, "--expected-hash", "0" * 64, cwd=folder)
     assert (other.returncode, "LEDGER_SEAL" in other.stderr) == (5, True)
-    with closing(sqlite3.connect(folder / "city.db")) as database, database:
-        database.execute("DROP TRIGGER receipts_no_update")
-        database.execute("UPDATE receipts SET amount = 999 WHERE id = 1")
+    tamper(folder / "city.db", "UPDATE receipts SET amount = 999 WHERE id = 1")
     broken = kokin("ledger", "verify", "-L", URL, cwd=folder)
     assert broken.returncode == 5
     assert "receipts, record 1: LEDGER_ROW_CHANGED" in broken.stderr
 
 
-def test_reindex_rebuilds_the_match_index(kokin: Kokin, folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "city.db")) as database, database:
-        database.execute("DELETE FROM links")
-    assert "LEDGER_LINKS" in kokin("ledger", "verify", "-L", URL, cwd=folder).stderr
-    assert kokin("ledger", "reindex", "-L", URL, cwd=folder).returncode == 0
-    assert kokin("ledger", "verify", "-L", URL, cwd=folder).returncode == 0
+def test_verify_since_an_earlier_hash(kokin: Kokin, folder: Path) -> None:
+    yesterday = json.loads(kokin("ledger", "status", "-L", URL, "--format", "json", cwd=folder).stdout)["hash"]
+    receipt_file(folder / "tuesday.csv", "2,000002,2000,2026-06-02")
+    assert kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder).returncode == 0
+    since = ("ledger", "verify", "-L", URL, "--since", yesterday)
+    assert kokin(*since, cwd=folder).returncode == 0
+    for entry, codes in ((3, (0, 5)), (4, (5, 5))):
+        # A change before that hash is found by a verification from the start only.
+        tamper(folder / "city.db", f"UPDATE receipts SET amount = amount + 1 WHERE entry_id = {entry}")
+        assert (kokin(*since, cwd=folder).returncode, kokin(*since[:-2], cwd=folder).returncode) == codes
+    unknown = kokin("ledger", "verify", "-L", URL, "--since", "0" * 64, cwd=folder)
+    assert (unknown.returncode, "LEDGER_SEAL" in unknown.stderr) == (5, True)
+    assert kokin("ledger", "verify", "-L", URL, "--since", "zz", cwd=folder).returncode == 2
+
+
+def copy_of_version(folder: Path, version: int) -> str:
+    data = Path(__file__).parents[1] / "ledger" / "data" / f"version-{version}.db"
+    return Path(shutil.copy(data, folder / "old.db")).name
+
+
+def test_a_ledger_is_upgraded(kokin: Kokin, tmp_path: Path) -> None:
+    old = copy_of_version(tmp_path, 5)
+    rejected = kokin("ledger", "status", "-L", old, cwd=tmp_path)
+    assert (rejected.returncode, "kokin ledger upgrade" in rejected.stderr) == (4, True)
+    first, second = (kokin("ledger", "upgrade", "-L", old, cwd=tmp_path) for _ in range(2))
+    assert (first.returncode, "schema version 6" in first.stdout) == (0, True)
+    assert (second.returncode, "up to date" in second.stdout) == (0, True)
+    assert kokin("ledger", "verify", "-L", old, "--rematch", cwd=tmp_path).returncode == 0
+    assert kokin("ledger", "upgrade", "-L", "none.db", cwd=tmp_path).returncode == 4
+    assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize("version", [2, 4])
+def test_a_ledger_of_a_development_version_is_rejected(kokin: Kokin, tmp_path: Path, version: int) -> None:
+    old = copy_of_version(tmp_path, version)
+    for command in (["status"], ["upgrade"]):
+        result = kokin("ledger", *command, "-L", old, cwd=tmp_path)
+        assert (result.returncode, "create a new ledger" in result.stderr) == (4, True)
+
+
+def test_a_ledger_is_copied(kokin: Kokin, folder: Path) -> None:
+    status = json.loads(kokin("ledger", "status", "-L", URL, "--format", "json", cwd=folder).stdout)
+    result = kokin("ledger", "copy", "city.db", "new.db", "--actor", "dba", cwd=folder)
+    assert (result.returncode, "new.db" in result.stdout) == (0, True)
+    verify = ("ledger", "verify", "-L", "new.db", "--expected-hash", status["hash"], "--rematch")
+    assert kokin(*verify, cwd=folder).returncode == 0
+    with Ledger.open(folder / "new.db") as ledger:
+        last = ledger.entries()[-1]
+    assert (last.kind, last.actor, last.totals["copied_hash"]) == ("opening", "dba", status["hash"])
+    again = kokin("ledger", "copy", "city.db", "new.db", cwd=folder)
+    assert (again.returncode, "already" in again.stderr) == (4, True)
+    assert kokin("ledger", "copy", "none.db", "other.db", cwd=folder).returncode == 4
+    assert not (folder / "other.db").exists()
+    tamper(folder / "city.db", "UPDATE receipts SET amount = 999")
+    assert kokin("ledger", "copy", "city.db", "other.db", cwd=folder).returncode == 5
+
+
+def test_the_policy_of_the_ledger_is_the_only_one(kokin: Kokin, folder: Path) -> None:
+    (folder / "gross.toml").write_text("", encoding="utf-8")
+    (folder / "all.toml").write_text('year_closed = "crossing"\n', encoding="utf-8")
+    (folder / "pairs.toml").write_text('pair_by = ["paid_on"]\n', encoding="utf-8")
+    set_policy = ("ledger", "set-policy", "-L", URL, "--actor", "chief")
+    at = in_a_minute()
+    when = f"{at.astimezone(JAPAN):%Y-%m-%dT%H:%M}"
+    result = kokin(*set_policy, "all.toml", "--reason", "by-law 3", "--at", when, cwd=folder)
+    assert (result.returncode, "entry 4" in result.stdout) == (0, True)
+    again = kokin(*set_policy, "all.toml", cwd=folder)
+    assert (again.returncode, "in force already" in again.stdout) == (0, True)
+    entry = listed(kokin, folder, "entries")[-1]
+    assert (entry["id"], entry["kind"], entry["actor"], entry["reason"]) == ("4", "policy", "chief", "by-law 3")
+    report = ("report", "-L", URL, "--out", "out")
+    run = ("reconcile", "--bills", "bills.csv", "monday.csv", "-l", "kokin-csv", "--out", "out", "--ledger", URL)
+    create = ("ledger", "create", "-L", URL)
+    # Without --policy, and with the one in force, the ledger's is used.
+    for command in (report, run):
+        for options in ((), ("--policy", "all.toml")):
+            result = kokin(*command, *options, cwd=folder)
+            assert result.returncode == 0, result.stderr
+            summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
+            assert summary["policy"]["year_closed"] == "crossing"
+    shutil.rmtree(folder / "out")
+    before = (folder / "city.db").read_bytes()
+    # On a day before the change the earlier policy was in force: that of the ledger's first entry.
+    early = (*report, "--as-of", "2020-01-01")
+    for command, policy, code in (
+        (report, "gross.toml", 3),
+        (run, "gross.toml", 3),
+        (create, "gross.toml", 3),
+        (create, "all.toml", 0),
+        ((*set_policy,), "pairs.toml", 3),
+        (early, "all.toml", 3),
+        (early, "gross.toml", 0),
+    ):
+        option = () if command[1] == "set-policy" else ("--policy",)
+        result = kokin(*command, *option, policy, cwd=folder)
+        assert (result.returncode, "POLICY_DIFFERS" in result.stderr) == (code, code == 3), (command, policy)
+        assert (folder / "out").exists() == (policy == "gross.toml" and command == early)
+    assert (folder / "city.db").read_bytes() == before
+
+
+def test_a_writer_waits_as_long_as_it_is_asked_to(kokin: Kokin, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "city.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for command in (
+            ("ledger", "add-bills", "-L", URL, "bills.csv"),
+            ("ledger", "reverse", "-L", URL, "--entry", 3, "--reason", "x"),
+            ("ledger", "upgrade", "-L", URL),
+            ("reconcile", "--bills", "bills.csv", "monday.csv", "-l", "kokin-csv", "--out", "out", "--ledger", URL),
+        ):
+            result = kokin(*command, "--lock-timeout", 0, cwd=folder)
+            assert (result.returncode, "lock" in result.stderr) == (4, True), result.stderr
+        assert kokin("ledger", "status", "-L", URL, cwd=folder).returncode == 0
+        assert kokin("ledger", "upgrade", "-L", URL, "--lock-timeout", -1, cwd=folder).returncode == 2
+        other.execute("ROLLBACK")
+    assert kokin("ledger", "reverse", "-L", URL, "--entry", 3, "--reason", "x", cwd=folder).returncode == 0
+
+
+def test_postings_that_differ_from_a_recomputation_end_with_5(kokin: Kokin, folder: Path) -> None:
+    run = ("reconcile", "--bills", "bills.csv", "monday.csv", "-l", "kokin-csv", "--out", "run", "--ledger", URL)
+    tamper(folder / "city.db", "UPDATE postings SET applied = applied - 300, excess = excess + 300")
+    for command in (("ledger", "status", "-L", URL), ("report", "-L", URL, "--out", "out"), run):
+        result = kokin(*command, cwd=folder)
+        assert result.returncode == 5, result.stdout + result.stderr
+        assert "T7" in result.stderr
+        assert "700 and 1,000 (B1)" in result.stderr
+        assert "T4" not in result.stderr
+    assert kokin("ledger", "status", "-L", URL, "--quick", cwd=folder).returncode == 0
+
+
+def test_a_control_is_the_same_in_status_and_report(kokin: Kokin, folder: Path) -> None:
+    receipt_file(folder / "tuesday.csv", "2,000002,2500,2026-06-02", "9,000009,70,2026-06-02")
+    assert kokin("ledger", "post", "-L", URL, "tuesday.csv", "-l", "kokin-csv", cwd=folder).returncode == 1
+    assert kokin("ledger", "reverse", "-L", URL, "--posting", 1, "--reason", "x", cwd=folder).returncode == 0
+    assert kokin("report", "-L", URL, "--out", "out", cwd=folder).returncode == 1
+    summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
+    status = json.loads(kokin("ledger", "status", "-L", URL, "--format", "json", cwd=folder).stdout)
+    assert list(status["controls"]) == ["T1", "T4", "T7"]
+    assert {name: summary["controls"][name] for name in status["controls"]} == status["controls"]
+    assert summary["hash"] == status["hash"]
 
 
 def test_deposits_are_in_the_report(kokin: Kokin, folder: Path) -> None:

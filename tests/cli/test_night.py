@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 import kokin
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
+from tests.cli.conftest import tamper
 
 FOLDER = Path(__file__).parents[2] / "examples" / "night"
 
@@ -125,7 +128,7 @@ def test_a_night_and_the_same_files_again(night: Night, city: dict[str, Path]) -
     assert night.sources() == ["eltax.csv", "b-debit.txt"]
     (day,) = (night.folder / "reports").iterdir()
     summary = json.loads((day / "summary.json").read_text(encoding="utf-8"))
-    assert summary["hash"] == before["hash"] == (night.folder / "hashes.txt").read_text().split()[1]
+    assert summary["hash"] == before.hash == (night.folder / "hashes.txt").read_text().split()[1]
     with (day / "balances.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 400
 
@@ -218,6 +221,18 @@ def test_a_ledger_that_was_changed_gets_no_reports(night: Night) -> None:
     assert result.returncode == 5
     assert "LEDGER_SEAL" in result.stderr
     assert not (night.folder / "reports").exists()
+
+
+def test_a_night_verifies_since_the_last_one_and_a_week_the_whole_ledger(night: Night) -> None:
+    night.create()
+    assert [night.run().returncode for _ in range(2)] == [0, 0]
+    tamper(night.folder / "city.db", "UPDATE entries SET reason = 'another' WHERE id = 1")
+    assert night.run().returncode == 0
+    six_days_ago = time.time() - 6 * 86_400 - 60
+    os.utime(night.folder / ".verified-in-full", (six_days_ago, six_days_ago))
+    result = night.run()
+    assert (result.returncode, "LEDGER_ROW_CHANGED" in result.stderr) == (5, True)
+    assert len((night.folder / "hashes.txt").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize("line", ["", "\n", "2026-11-01\n", "2026-11-01 0123456789abcdef\n", f"{'0' * 64}\n"])

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import UniqueConstraint
 from typer.main import get_command
 
 from kokin.catalog import CATALOG
 from kokin.cli import app
 from kokin.issues import ISSUE_CODES
+from kokin.ledger._schema import TABLES as TABLES_OF_THE_LEDGER
 from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind
 from kokin.receipts import layouts
 from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
@@ -86,6 +88,21 @@ def test_every_outcome_year_report_and_layout_is_there() -> None:
     assert pages == {f"layout-{name}.md" for name in layouts.names()}
 
 
+@pytest.mark.parametrize("name", TABLES_OF_THE_LEDGER)
+def test_every_table_of_the_ledger_has_its_columns_with_their_meaning(name: str) -> None:
+    table = TABLES_OF_THE_LEDGER[name]
+    section = GENERATED["ledger-schema.md"].partition(f"## {name}\n")[2].partition("\n## ")[0]
+    columns = re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (|yes) \| .*\w.* \|$", section, re.MULTILINE)
+    assert columns[: len(table.columns)] == [
+        (column.name, "yes" if column.nullable else "") for column in table.columns
+    ]
+    assert section.partition("\n")[2].partition("|")[0].strip(), "no meaning of the table"
+    keys = re.findall(r"^- FOREIGN KEY `(\w+)` → `([\w.]+)`$", section, re.MULTILINE)
+    assert set(keys) == {(key.parent.name, key.target_fullname) for key in table.foreign_keys}
+    uniques = section.count("- UNIQUE `")
+    assert uniques == sum(isinstance(each, UniqueConstraint) for each in table.constraints)
+
+
 def test_every_generated_text_is_on_a_page() -> None:
     shown = re.findall(r"_generated/([\w.-]+)", PROSE)
     own = {name for name in GENERATED if not name.startswith(("api-", "layout-"))}
@@ -97,6 +114,14 @@ def test_every_example_is_on_a_page() -> None:
     shown = {Path(path).name for path in re.findall(r"\.\./examples/([\w./-]+)", PROSE)}
     there = {path.name for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix != ".pyc"}
     assert shown == there
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PROSE)
+    assert len(named) > 50
+    for path, name in named:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert not name or f"def {name}(" in source, f"{path}::{name}"
 
 
 # --- public names -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Posting day by day equals one reconciliation; reversals can be reversed; a rejected file changes nothing."""
 
 import _thread
-import random
 import sqlite3
 import threading
 from contextlib import closing
@@ -9,125 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck
 
 from kokin import receipts as receipt_files
 from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
-from kokin.model import Bill, Receipt, arrow_schema
-from kokin.reconcile import reconcile
 
 ANY_PLACE = [HealthCheck.function_scoped_fixture]
-
-
-def city_in_files(cities, seed):
-    """A small random city: its bills, and its receipts in a few files."""
-    rng = random.Random(seed)
-    bills, receipts = cities.city(rng.choice, rng.randrange(1, 14), rng.randrange(40))
-    rng.shuffle(receipts)
-    count = rng.randrange(1, 5)
-    files = []
-    for number in range(count):
-        rows = receipts[number::count]
-        where = {"source": f"{rng.choice('ab')}{number}.csv", "digest": f"d{number}"}
-        records = [{**row, **where, "record_no": record} for record, row in enumerate(rows, 1)]
-        table = pa.Table.from_pylist(records, arrow_schema(Receipt))
-        # Each layout fills columns of its own.
-        empty = [name for name in table.column_names if len(table) and table.column(name).null_count == len(table)]
-        files.append(table.drop_columns(empty))
-    return rng, bills, files
-
-
-def as_table(bills):
-    return pa.Table.from_pylist(bills, arrow_schema(Bill))
-
-
-def assert_same(ledger, bills, files):
-    want = reconcile(as_table(bills), [arrow_schema(Receipt).empty_table(), *files])
-    assert ledger.outcomes().to_pylist() == want.outcomes.to_pylist()
-    assert ledger.balances().to_pylist() == want.balances.to_pylist()
-    status = ledger.status()
-    assert status.dispositions == want.summary.dispositions
-    assert {name: control.holds for name, control in status.controls.items() if name != "T1"} == {
-        "T4": True,
-        "T7": True,
-    }
-
-
-@settings(max_examples=6, suppress_health_check=ANY_PLACE)
-@given(seed=st.integers(0, 2**32))
-def test_posting_day_by_day_equals_one_reconciliation(new_place, cities, seed):
-    rng, bills, files = city_in_files(cities, seed)
-    rng.shuffle(files)
-    # A covering slip cannot come before the obligations that it covers.
-    cut = rng.randrange(len(bills) + 1) if not any(bill["covers"] for bill in bills) else len(bills)
-    with Ledger.create(new_place()) as ledger:
-        ledger.add_bills(as_table(bills[:cut]), actor="clerk")
-        for file in files:
-            if file is files[-1]:
-                ledger.add_bills(as_table(bills[cut:]), actor="clerk")
-            done = ledger.post(file, actor="batch", source="none" if not len(file) else None)
-            assert done.outcomes == counted(ledger, done.entry.id)
-        assert_same(ledger, bills, files)
-        found = ledger.verify(rematch=True)
-        assert found.is_clean, found.issues
-        again = reconcile(ledger.bills(), ledger.receipts())
-        assert again.outcomes.to_pylist() == ledger.outcomes().to_pylist()
-
-
-def counted(ledger, entry):
-    """``count`` and ``amount`` of each outcome of one file; reversals are negative."""
-    outcomes = ledger.outcomes(entry).to_pylist()
-    (digest,) = (one.digest for one in ledger.entries() if one.id == entry)
-    kinds = {row["record_no"]: row["kind"] for row in ledger.receipts().to_pylist() if row["digest"] == digest}
-    totals = {}
-    for row in outcomes:
-        sums = totals.setdefault(row["outcome"], {"count": 0, "amount": 0})
-        sums["count"] += 1
-        sums["amount"] += row["amount"] * (-1 if kinds[row["record_no"]] == "reversal" else 1)
-    return totals
-
-
-@pytest.mark.thorough
-@settings(max_examples=4, suppress_health_check=ANY_PLACE)
-@given(seed=st.integers(0, 2**32))
-def test_a_reversal_removes_a_file_and_its_reversal_restores_it(new_place, cities, seed):
-    rng, bills, files = city_in_files(cities, seed)
-    files = [file for file in files if len(file)]
-    with Ledger.create(new_place()) as ledger:
-        ledger.add_bills(as_table(bills), actor="clerk")
-        entries = {ledger.post(file, actor="batch").entry.id: file for file in files}
-        is_active = dict.fromkeys(entries, True)
-        handle = {entry: entry for entry in entries}  # the entry whose reversal flips each file
-        for _ in range(4 if files else 0):
-            entry = rng.choice(sorted(entries))
-            handle[entry] = ledger.reverse_entry(handle[entry], reason="wrong file", actor="chief").entry.id
-            is_active[entry] = not is_active[entry]
-            assert_same(ledger, bills, [file for entry, file in entries.items() if is_active[entry]])
-        found = ledger.verify(rematch=True)
-        assert found.is_clean, found.issues
-
-
-@pytest.mark.thorough
-@settings(max_examples=4, suppress_health_check=ANY_PLACE)
-@given(seed=st.integers(0, 2**32))
-def test_changed_bills_give_the_outcomes_of_their_current_version(new_place, cities, seed):
-    rng, bills, files = city_in_files(cities, seed)
-    with Ledger.create(new_place()) as ledger:
-        ledger.add_bills(as_table(bills), actor="clerk")
-        for file in files:
-            ledger.post(file, actor="batch", source="none" if not len(file) else None)
-        for bill in rng.sample(bills, len(bills) // 2):
-            # Its obligation stays: other slips may cover it.
-            bill.update(rng.choice([{"amount": 700}, {"status": "cancelled"}, {"case_key": "99"}, {"barcode": None}]))
-        cities.pay_at_most_what_is_billed(bills)
-        done = ledger.add_bills(as_table(bills), actor="clerk")
-        totals = done.entry.totals
-        assert totals["given"] == len(bills) == totals["changed"] + totals["unchanged"]
-        assert_same(ledger, bills, files)
-        found = ledger.verify(rematch=True)
-        assert found.is_clean, found.issues
 
 
 def test_the_three_way_example(ledger, bills, receipts):
@@ -268,7 +155,7 @@ def test_a_receipt_without_any_number_can_be_reversed_too(ledger, bills, receipt
     assert ledger.status().dispositions["suspense"] == 0
 
 
-def test_a_rejected_file_changes_nothing(ledger, tmp_path):
+def test_of_a_rejected_file_only_its_issues_are_written(ledger, tmp_path):
     path = tmp_path / "cut.csv"
     path.write_text(
         "payee_code,item_code,case_key,confirmation,amount,paid_on\n99999,127,1,123456,100,2026-05-01\n99999,12"
@@ -276,7 +163,9 @@ def test_a_rejected_file_changes_nothing(ledger, tmp_path):
     before = ledger.status()
     with pytest.raises(receipt_files.FileRejectedError, match="RECORD_TRUNCATED"):
         ledger.post(receipt_files.open(path, "kokin-csv"), actor="batch")
-    assert ledger.status() == before
+    after = ledger.status()
+    assert dict(after.rows) == {**before.rows, "file_issues": 1}
+    assert (after.outcomes, after.dispositions, after.files) == (before.outcomes, before.dispositions, 0)
 
 
 def test_a_part_of_a_file_does_not_hide_the_rest(ledger, bills, tmp_path):
@@ -354,6 +243,29 @@ def test_a_load_with_invalid_bills_is_rejected_as_a_whole(ledger, bills):
     assert ledger.status().entries == 1
 
 
+def test_the_only_slip_of_a_covered_obligation_stays(ledger, bills):
+    slips = [bills({"obligation_id": name}, **{f"B{name[1:]}": 1_000}) for name in ("O1", "O2")]
+    for table in (*slips, bills({"covers": ["O1", "O2"]}, B3=2_000)):
+        ledger.add_bills(table, actor="clerk")
+    before = ledger.status()
+    for change in ({"obligation_id": "O9"}, {"covers": ["O2"]}):
+        with pytest.raises(InvalidInputError, match="OBLIGATION_UNKNOWN"):
+            ledger.add_bills(bills(change, B1=1_000), actor="clerk")
+    assert ledger.status() == before
+
+
+def test_less_can_be_billed_than_was_paid_before(ledger, bills, receipts):
+    """The slips of one obligation come in several loads; a correction of one does not know the other."""
+    for name, paid in (("B1", 0), ("B2", 800)):
+        ledger.add_bills(bills({"obligation_id": "O1", "paid_before": paid}, **{name: 1_000}), actor="clerk")
+    ledger.add_bills(bills({"obligation_id": "O1", "status": "cancelled"}, B1=1_000), actor="clerk")
+    ledger.add_bills(bills({"obligation_id": "O1", "paid_before": 800}, B2=500), actor="clerk")
+    ledger.post(receipts("mon.csv", ("B2", 500, 1)), actor="batch")
+    assert [row["residual"] for row in ledger.balances().to_pylist()] == [0, 0]
+    assert ledger.status().controls["T7"].holds
+    assert ledger.history("B2").balances.to_pylist()[-1]["residual"] == 0
+
+
 def test_balances_as_of_any_day(place, bills, receipts):
     days = iter([datetime(2026, 5, day, 14, 59, tzinfo=UTC) for day in (1, 2, 3, 4, 5)])
     with Ledger.create(place, clock=lambda: next(days)) as ledger:
@@ -428,19 +340,13 @@ def test_the_history_of_a_bill_has_its_balance_after_each_change(ledger, bills, 
     ]
 
 
-@pytest.mark.thorough
-@settings(max_examples=4, suppress_health_check=ANY_PLACE)
-@given(seed=st.integers(0, 2**32))
-def test_the_last_balance_of_a_history_is_the_current_one(new_place, cities, seed):
-    rng, bills, files = city_in_files(cities, seed)
-    with Ledger.create(new_place()) as ledger:
-        ledger.add_bills(as_table(bills), actor="clerk")
-        for file in files:
-            ledger.post(file, actor="batch", source="none" if not len(file) else None)
-        bill = rng.choice(bills)["bill_id"]
-        (now,) = [row for row in ledger.balances().to_pylist() if row["bill_id"] == bill]
-        last = ledger.history(bill).balances.to_pylist()[-1]
-        assert {name: last[name] for name in now} == now
+def test_the_history_of_a_bill_whose_payment_names_an_earlier_bill_too(ledger, bills, receipts):
+    ledger.add_bills(bills(B2=1_000, B1=10_000), actor="clerk")
+    key = {"provider_key": "EL1"}
+    ledger.post(receipts("mon.csv", ("B1", 4_000, 1, key), ("B2", 1_000, 1, key)), actor="batch")
+    ledger.add_bills(bills(B1=8_000), actor="clerk")
+    balances = ledger.history("B1").balances.select(["entry_id", "amount", "paid"]).to_pylist()
+    assert [tuple(row.values()) for row in balances] == [(2, 10_000, 0), (3, 10_000, 4_000), (4, 8_000, 4_000)]
 
 
 def test_a_waiting_writer_can_be_interrupted(quick_folder, bills):
@@ -453,3 +359,22 @@ def test_a_waiting_writer_can_be_interrupted(quick_folder, bills):
             ledger.add_bills(bills(B1=1), actor="clerk")
         other.execute("ROLLBACK")
         assert ledger.add_bills(bills(B1=1), actor="clerk").inserted
+
+
+def test_two_authorities_can_use_the_same_obligation_id(ledger, bills, receipts):
+    own = [
+        bills({"payee_code": payee, "obligation_id": "O1"}, **{name: 100})
+        for payee, name in (("99999", "B1"), ("99998", "B2"))
+    ]
+    ledger.add_bills(own, actor="clerk")
+    cover = {"payee_code": "99998", "covers": ["O1", "O2"]}
+    with pytest.raises(InvalidInputError, match="OBLIGATION_UNKNOWN"):
+        ledger.add_bills(
+            [bills({"obligation_id": "O2"}, B3=100), bills(cover, B4=200)], actor="clerk"
+        )  # O2 is of the other authority
+    ledger.post(receipts("mon.csv", ("B1", 100, 1), ("B2", 100, 1, {"payee_code": "99998"})), actor="batch")
+    assert [(row["payee_code"], row["paid"]) for row in ledger.balances().to_pylist()] == [
+        ("99999", 100),
+        ("99998", 100),
+    ]
+    assert ledger.verify(rematch=True).is_clean

@@ -19,15 +19,15 @@ EMPTY = dict.fromkeys(arrow_schema(Receipt).names)
 shifted = functools.cache(shift_due_date)
 
 
-def city(seed, households):
+def city(seed, households, catalog=BODY):
     """Bills and receipts as rows; every receipt has its own record number."""
     rng = random.Random(seed)
     bills, receipts = [], []
-    items = sorted(BODY.items)
+    items = sorted(catalog.items)
     for number in range(households):
         payer = None if rng.random() < 0.05 else f"P{rng.randrange(max(1, households // 3)):07d}"
         item = rng.choice(items)
-        slips = list(bills_of(rng, number, item, payer))
+        slips = list(bills_of(rng, number, item, payer, catalog))
         bills += slips
         receipts += payments_of(rng, slips)
     for _ in range(households // 20):
@@ -43,9 +43,9 @@ def city(seed, households):
     return bills, receipts
 
 
-def bills_of(rng, number, item, payer):
+def bills_of(rng, number, item, payer, catalog):
     """The slips of one household for one charge: instalments and the whole year, or one slip, sometimes superseded."""
-    charge = BODY.charge_of_item(item)
+    charge = catalog.charge_of_item(item)
     year = rng.choice((2023, 2024, 2025, 2025, 2025))
     common = {
         "payee_code": OWN if rng.random() < 0.98 else "88888",

@@ -8,6 +8,9 @@ from datetime import date, timedelta
 
 from kokin import rules
 
+# The parts that a city collects for the prefecture and the state, and the yen of the totals.
+OFF_BUDGET = {"prefectural-resident-tax", "forest-environment-tax"}
+YEN = ("revenue", "off_budget", "overpaid", "suspense")
 MONEY = {"MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT", "BILL_CHANGED", "CANCELLED_BILL"}
 SUSPENSE = {"NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING", "REVERSAL_WITHOUT_PAYMENT"}
 KINDS = {
@@ -75,7 +78,7 @@ class PlainAccounts:
         if bill["levy_year"] == march.year - 1 and due > march and rules.shift_due_date(march) == due:
             due = march
         account = self.known(self.charge(bill), "account")
-        if account and self.catalog.accounts[account].enterprise:
+        if account in ("water", "sewerage"):
             year, closed = rules.fiscal_year(received), None
         else:
             year = rules.revenue_year(due, received)
@@ -145,7 +148,8 @@ class PlainAccounts:
             receipts[key].add(line["record_no"])
 
         for line, debt, part, amount in self.cut()[0]:
-            add(line, line["bill"], part, self.years(self.own_slip(debt), line["received"])[:2], "revenue", amount)
+            column = "off_budget" if part in OFF_BUDGET else "revenue"
+            add(line, line["bill"], part, self.years(self.own_slip(debt), line["received"])[:2], column, amount)
         for line in self.lines:
             if line["excess"]:
                 years = self.years(line["bill"], line["received"])[:2]
@@ -154,10 +158,7 @@ class PlainAccounts:
                 taken_back = line["kind"] == "reversal"
                 amount = -line["amount"] if taken_back else line["amount"]
                 add(line, line["bill"] if taken_back else None, None, (None, None), "suspense", amount)
-        return {
-            (*key, len(receipts[key]), sums.total(), sums["revenue"], sums["overpaid"], sums["suspense"])
-            for key, sums in yen.items()
-        }
+        return {(*key, len(receipts[key]), sums.total(), *(sums[name] for name in YEN)) for key, sums in yen.items()}
 
     def receivables(self):
         rows = defaultdict(Counter)
@@ -197,13 +198,19 @@ class PlainAccounts:
         for slip in debts:
             by_payer[slip["payee_code"], slip["payer_key"]].append(slip)
         left = {line["record_no"]: line["excess"] for line in self.lines if line["excess"]}
+        self.by_law = defaultdict(list)  # yen and interest of each set-off
         rows = []
 
         def add(line, slip, max_yen, kind, consent):
             yen = min(max_yen, still[slip["bill_id"]])
             if yen:
                 still[slip["bill_id"]] -= yen
-                rows.append((line["record_no"], slip["bill_id"], kind, self.unpaid[slip["debts"][0]], yen, consent))
+                setoff_on = None if consent else max(slip["due_on"], line["paid_on"])
+                interest = None if consent else self.interest(line, yen, setoff_on)
+                if not consent and kind != "wrong_term":
+                    self.by_law[line["record_no"]].append((yen, interest))
+                more = (self.unpaid[slip["debts"][0]], yen, setoff_on, interest, consent)
+                rows.append((line["record_no"], slip["bill_id"], kind, *more))
             return yen
 
         for consent in (False, True):
@@ -241,13 +248,23 @@ class PlainAccounts:
         rows = []
         for line in self.lines:
             if line["excess"]:
-                start = line["paid_on"]
-                if self.policy.refund_interest_from == "month":
-                    start = rules.period_end(start, 1)
-                interest = rules.refund_interest(line["excess"], start, self.as_of)
+                by_law = self.by_law[line["record_no"]]
+                refund = line["excess"] - sum(yen for yen, _ in by_law)
+                interest = self.interest(line, refund, self.as_of), sum(yen for _, yen in by_law)
                 offered = line["excess"] - left[line["record_no"]]
-                rows.append((line["record_no"], KINDS[line["outcome"]], line["excess"], interest, offered))
+                more = (line["excess"], refund, *interest, offered)
+                rows.append((line["record_no"], KINDS[line["outcome"]], *more))
         return Counter(rows)
+
+    def interest(self, line, yen, ends_on):
+        """還付加算金 on some yen of a receipt; none on a private claim unless the policy names its charge."""
+        charge = self.charge(line["bill"])
+        start = "none" if self.known(charge, "claim") == "private" else self.policy.refund_interest_from
+        start = self.policy.refund_interest_by_charge.get(charge, start)
+        if start == "none":
+            return 0
+        after = line["paid_on"] if start == "payment" else rules.period_end(line["paid_on"], 1)
+        return rules.refund_interest(yen, after, ends_on, self.policy.interest_segment)
 
     # --- findings ----------------------------------------------------------------------------------------------------
 

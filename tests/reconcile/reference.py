@@ -56,9 +56,9 @@ class Obligations:
         for bill in bills:
             bill["debts"] = [("own", bill["bill_id"])]
             if bill.get("covers"):
-                bill["debts"] = [("named", name) for name in dict.fromkeys(bill["covers"])]
+                bill["debts"] = [("named", bill["payee_code"], name) for name in dict.fromkeys(bill["covers"])]
             elif bill.get("obligation_id"):
-                bill["debts"] = [("named", bill["obligation_id"])]
+                bill["debts"] = [("named", bill["payee_code"], bill["obligation_id"])]
             if not bill.get("covers"):
                 self.slips_of[bill["debts"][0]].append(bill)
         self.billed, self.balance, self.term = {}, {}, {}

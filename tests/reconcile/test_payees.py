@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin._arrow.threads import chunk_slices
+from kokin.issues import InvalidInputError
 from kokin.matching import Index
 from kokin.model import Disposition
 from kokin.reconcile import _controls, _matches, reconcile
@@ -167,11 +168,17 @@ def test_the_payee_of_a_receipt_is_its_own_else_that_of_its_bill_else_unknown():
     assert accounts.controls[4].holds is True
 
 
-def test_t5_names_the_payees_of_one_obligation_that_two_have():
+def test_two_payees_can_use_the_same_obligation_id():
     bills = [slip(1, payee_code=ONE, obligation_id="O"), slip(2, payee_code=OTHER, obligation_id="O")]
-    control = the_control(run(bills, [paid(bills[1])]).controls, "T5")
-    assert (control.left, control.right) == (0, 0)
-    assert (control.holds, control.broken) == (False, (ONE, OTHER))
+    result = run(bills, [paid(bills[1])])
+    assert dict(zip(*(result.balances[name].to_pylist() for name in ("payee_code", "paid")), strict=True)) == {
+        ONE: 0,
+        OTHER: bills[1]["amount"],
+    }
+    assert the_control(result.controls, "T5").holds
+    cover = slip(3, payee_code=OTHER, covers=["O", "P"])
+    with pytest.raises(InvalidInputError, match="OBLIGATION_UNKNOWN"):
+        run([*bills, slip(4, payee_code=ONE, obligation_id="P"), cover], [])
 
 
 @pytest.mark.parametrize("payees", [("00001",), ("99999",), ("00000", "00007", "99999"), (OTHER, ONE, OTHER)])

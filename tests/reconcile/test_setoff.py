@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from kokin.reconcile import Policy
+from kokin.rules import late_charge
 from tests.reconcile.accounts_cases import JUNE_1, MAY_1, books, finding_rows, paid, rows, slip
 
 
@@ -18,6 +19,72 @@ def test_refund_interest(start, excess, interest):
     receipts = [paid(bill, day=date(2025, 3, 31)), paid(bill, excess, date(2025, 4, 1))]
     accounts = books([bill], receipts, Policy(refund_interest_from=start), as_of=date(2026, 3, 31))
     assert rows(accounts.overpayments, "kind", "excess", "interest") == [("double", excess, interest)]
+
+
+def test_interest_on_a_set_off_ends_when_it_becomes_possible():
+    """500,000 paid in duplicate on 25 June, 300,000 set off against the term due on 31 July: 0, not 2,600 (17の2④)."""
+    bills = [slip(1, 500_000, due_on=date(2026, 6, 30)), slip(2, 500_000, due_on=date(2026, 7, 31))]
+    receipts = [paid(bills[0], day=date(2026, 6, 20)), paid(bills[0], day=date(2026, 6, 25))]
+    accounts = books(bills, receipts, as_of=date(2026, 12, 18))
+    assert rows(accounts.overpayments, "excess", "refund", "interest", "setoff_interest", "offered") == [
+        (500_000, 0, 0, 0, 500_000)
+    ]
+    assert rows(accounts.setoff_candidates, "debt_bill_id", "setoff_on", "interest") == [("B2", date(2026, 7, 31), 0)]
+    alone = books(bills[:1], receipts, as_of=date(2026, 12, 18))
+    assert rows(alone.overpayments, "refund", "interest", "offered") == [(500_000, 2_600, 0)]
+
+
+def test_the_debt_counts_as_paid_on_the_day_of_the_set_off():
+    """The debt was due before the overpayment arose: 延滞金 runs to that day, 還付加算金 does not begin."""
+    bills = [slip(1, 200_000), slip(2, 100_000, due_on=date(2025, 12, 1))]
+    receipts = [paid(bills[0]), paid(bills[0], day=date(2026, 5, 20))]
+    accounts = books(bills, receipts, as_of=date(2026, 12, 18))
+    (row,) = accounts.setoff_candidates.to_pylist()
+    assert (row["offered"], row["setoff_on"], row["interest"]) == (100_000, date(2026, 5, 20), 0)
+    assert late_charge(row["offered"], row["due_on"], row["setoff_on"]) == 3_600
+    assert late_charge(row["offered"], row["due_on"], accounts.as_of) == 8_900
+
+
+def test_refund_and_set_off_are_cut_apart():
+    """練馬区: 400,000 yen bear 1,900 + 1,900 or 3,900 yen, depending on whether they are one sum."""
+    bills = [slip(1, 400_000, due_on=date(2025, 3, 31)), slip(2, 200_000, due_on=date(2026, 3, 31))]
+    receipts = [paid(bills[0], day=date(2025, 3, 31)), paid(bills[0], day=date(2025, 4, 1))]
+    policy = Policy(refund_interest_from="payment")
+    accounts = books(bills, receipts, policy, as_of=date(2026, 3, 31))
+    assert rows(accounts.overpayments, "refund", "interest", "setoff_interest") == [(200_000, 1_900, 1_900)]
+    alone = books(bills[:1], receipts, policy, as_of=date(2026, 3, 31))
+    assert rows(alone.overpayments, "refund", "interest", "setoff_interest") == [(400_000, 3_900, 0)]
+
+
+@pytest.mark.parametrize(
+    ("charge", "by_charge", "interest"),
+    [
+        ("light-vehicle-tax", {}, 1_800),
+        ("light-vehicle-tax", {"light-vehicle-tax": "payment"}, 1_900),
+        ("light-vehicle-tax", {"light-vehicle-tax": "none"}, 0),
+        ("water-charge", {}, 0),
+        ("water-charge", {"water-charge": "month"}, 1_800),
+        ("housing-rent", {"water-charge": "month"}, 0),
+        ("no-such-charge", {}, 1_800),
+        (None, {}, 1_800),
+    ],
+)
+def test_a_private_claim_bears_no_interest_unless_the_policy_says_so(charge, by_charge, interest):
+    bill = slip(1, charge=charge)
+    receipts = [paid(bill, day=date(2025, 3, 31)), paid(bill, 200_500, date(2025, 4, 1))]
+    accounts = books([bill], receipts, Policy(refund_interest_by_charge=by_charge), as_of=date(2026, 3, 31))
+    assert accounts.overpayments["interest"].to_pylist() == [interest]
+
+
+def test_a_set_off_with_consent_has_no_day_in_law():
+    bills = [slip(1, 500_000), slip(2, 300_000, charge="housing-rent", due_on=date(2026, 5, 11))]
+    receipts = [paid(bills[0], day=date(2025, 4, 1)), paid(bills[0], day=date(2025, 4, 1))]
+    accounts = books(bills, receipts, as_of=date(2026, 12, 18))
+    assert rows(accounts.setoff_candidates, "offered", "consent", "setoff_on", "interest") == [
+        (300_000, True, None, None)
+    ]
+    # Without the consent all of it is refunded.
+    assert rows(accounts.overpayments, "refund", "setoff_interest", "offered") == [(500_000, 0, 300_000)]
 
 
 def test_kinds_of_overpayment():

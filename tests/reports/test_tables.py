@@ -60,7 +60,8 @@ def test_the_sums_of_all_tables_agree(report: Report) -> None:
     assert money > 0
     for table in ("daily", "monthly", "revenue"):
         assert total(report, table, "received") == money
-        for column, name in (("revenue", "applied"), ("overpaid", "excess"), ("suspense", "suspense")):
+        assert total(report, table, "revenue") + total(report, table, "off_budget") == dispositions["applied"]
+        for column, name in (("overpaid", "excess"), ("suspense", "suspense")):
             assert total(report, table, column) == dispositions[name]
     assert total(report, "overpayments", "excess") == dispositions["excess"]
     assert total(report, "settlements", "settled") == money
@@ -125,7 +126,27 @@ def test_without_the_rate_of_a_year_only_the_interest_is_missing(city) -> None:
     )
     assert unknown.schema.names == known.schema.names
     assert unknown["excess"].to_pylist() == known["excess"].to_pylist()
-    assert set(unknown["interest"].to_pylist()) == {None}
+    assert set(unknown["interest"].to_pylist()) == set(unknown["setoff_interest"].to_pylist()) == {None}
+
+
+def test_without_the_rate_of_a_year_the_candidates_have_no_interest() -> None:
+    slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "payer_key": "P1", "charge": "x"}
+    bills = pa.Table.from_pylist(
+        [
+            {"bill_id": f"B{n}", "case_key": str(n), "amount": 10_000, "due_on": day, **slip}
+            for n, day in ((1, date(2026, 6, 1)), (2, date(2098, 6, 1)))
+        ]
+    )
+    paid = {"amount": 10_000, "paid_on": date(2026, 5, 1), "case_key": "1", "source": "a.csv"}
+    paid |= {name: slip[name] for name in ("payee_code", "item_code", "confirmation")}
+    result = reconcile(bills, pa.Table.from_pylist([{**paid, "record_no": n} for n in (1, 2)]))
+    (row,) = Report.from_run(result, build_accounts(result, as_of=date(2099, 1, 1))).tables["offers"].to_pylist()
+    assert (row["debt_bill_id"], row["offered"], row["setoff_on"], row["interest"]) == (
+        "B2",
+        10_000,
+        date(2098, 6, 1),
+        None,
+    )
 
 
 def test_the_report_of_a_ledger_equals_that_of_a_run(city, report: Report, tmp_path: Path) -> None:
@@ -209,7 +230,7 @@ def test_every_table_column_and_code_has_its_own_term(report: Report, language) 
 
 def test_every_control_has_a_term(city, report: Report, tmp_path: Path) -> None:
     with Ledger.create(f"sqlite:///{tmp_path}/city.db") as ledger:
-        of_ledger = [ledger.status().controls, Report.from_ledger(ledger).summary["controls"]]
+        of_ledger = [ledger.status().as_dict()["controls"], Report.from_ledger(ledger).summary["controls"]]
     controls = [control for each in (report.summary["controls"], *of_ledger) for control in each.values()]
     assert {control["statement"] for control in controls} == set(terms()["values"]["control"])
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kokin import rules
 from kokin.issues import InvalidInputError
 from kokin.rules import columns
+from tests.rules.strategies import Debt, debts, late_charge_rules, segments
 from tests.support import examples
 
 D = date.fromisoformat
@@ -26,6 +27,8 @@ RULES = [
     rules.LateChargeRule(base_unit=100, threshold=100, minimum=10, rounding=10, reduced_until="none"),
     rules.LateChargeRule(reduced_until="demand", reduced_rate="7.3", full_rate="14.6", minimum=500),
     rules.LateChargeRule(reduced_until="none", full_rate="20", rounding=1),
+    rules.LateChargeRule(reduced_months=3),
+    rules.STATUTORY_INTEREST,
 ]
 
 
@@ -46,7 +49,7 @@ def random_rows() -> tuple[list[int], list[date], list[date], list[date | None]]
     return principal.tolist(), due, paid, demand
 
 
-@pytest.mark.parametrize("segment", ["year", "rate"])
+@pytest.mark.parametrize("segment", ["year", "rate", "part", "none"])
 @pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
 def test_late_charges_equal_the_scalar_function(random_rows, rule: rules.LateChargeRule, segment: str) -> None:
     principal, due, paid, demand = random_rows
@@ -72,29 +75,80 @@ def test_the_size_of_chunks_makes_no_difference(random_rows, monkeypatch: pytest
     assert np.array_equal(columns.late_charge(principal, due, paid), whole)
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
-    rows=st.lists(st.tuples(yen, st.dates(D("2009-12-31"), LAST), st.integers(-5, 3_000)), max_size=20),
-    segment=st.sampled_from(["year", "rate"]),
+    rows=st.lists(debts(), max_size=20), rule=late_charge_rules(), segment=st.none() | segments, has_stay=st.booleans()
 )
-def test_late_charges_and_refund_interest_equal_the_scalar_functions(
-    rows: list[tuple[int, date, int]], segment: str
+def test_late_charges_by_any_rule_equal_the_scalar_function(
+    rows: list[Debt], rule: rules.LateChargeRule, segment: str | None, has_stay: bool
 ) -> None:
-    principal = [row[0] for row in rows]
-    due = [row[1] for row in rows]
-    paid = [min(day + timedelta(days=late), LAST) for _, day, late in rows]
-    arguments = np.array(principal, np.int64), day_column(due), day_column(paid), segment
-    triples = list(zip(principal, due, paid, strict=True))
-    assert columns.late_charge(*arguments).tolist() == [rules.late_charge(*row, segment) for row in triples]
-    assert columns.refund_interest(*arguments).tolist() == [rules.refund_interest(*row, segment) for row in triples]
+    principal, due, paid, demand, stay = ([row[i] for row in rows] for i in range(5))
+    stays = stay if has_stay else [(None, None)] * len(rows)
+    stay_columns = {f"stay_{end}": day_column([one[i] for one in stays]) for i, end in enumerate(("from", "to"))}
+    found = columns.late_charge(
+        np.array(principal, np.int64),
+        day_column(due),
+        day_column(paid),
+        segment,
+        rule=rule,
+        demand_due_on=day_column(demand),
+        **(stay_columns if has_stay else {}),
+    )
+    assert found.tolist() == [
+        rules.late_charge(
+            row.principal,
+            row.due_on,
+            row.paid_on,
+            segment,
+            rule=rule,
+            demand_due_on=row.demand_due_on,
+            stay_from=stay_from,
+            stay_to=stay_to,
+        )
+        for row, (stay_from, stay_to) in zip(rows, stays, strict=True)
+    ]
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(rows=st.lists(debts(), max_size=20), segment=segments, has_excluded=st.booleans())
+def test_refund_interest_equals_the_scalar_function(rows: list[Debt], segment: str, has_excluded: bool) -> None:
+    excluded = [row.stay if has_excluded else (None, None) for row in rows]
+    names = ("excluded_from", "excluded_to")
+    periods = {name: day_column([one[i] for one in excluded]) for i, name in enumerate(names)}
+    found = columns.refund_interest(
+        np.array([row.principal for row in rows], np.int64),
+        day_column([row.due_on for row in rows]),
+        day_column([row.paid_on for row in rows]),
+        segment,
+        **(periods if has_excluded else {}),
+    )
+    assert found.tolist() == [
+        rules.refund_interest(row.principal, row.due_on, row.paid_on, segment, **dict(zip(names, period, strict=True)))
+        for row, period in zip(rows, excluded, strict=True)
+    ]
+
+
+@given(st.lists(st.tuples(st.dates(), st.dates()), min_size=1))
+def test_setoff_dates_equal_the_scalar_function(rows: list[tuple[date, date]]) -> None:
+    due, overpaid = (day_column([row[i] for row in rows]) for i in (0, 1))
+    assert columns.setoff_date(due, overpaid).tolist() == [rules.setoff_date(*row) for row in rows]
+
+
+def test_a_stay_with_one_end_raises_with_its_row() -> None:
+    stay_from = np.array(["NaT", "2025-09-01"], "datetime64[D]")
+    stay_to = np.array(["NaT", "NaT"], "datetime64[D]")
+    days = D("2025-06-30"), D("2026-01-31")
+    with pytest.raises(InvalidInputError, match="record 2, stay_from, stay_to: PERIOD_ENDS"):
+        columns.late_charge(np.array([10_000, 10_000]), *days, stay_from=stay_from, stay_to=stay_to)
 
 
 def test_the_longest_period_at_the_largest_amount_stays_exact() -> None:
     rule = rules.LateChargeRule(reduced_until="none", full_rate="20", rounding=1)
     arguments = 99_999_999_999, D("0001-01-01"), D("9998-12-31")
-    expected = rules.late_charge(*arguments, "rate", rule=rule)
-    assert expected > 2**45
-    assert columns.late_charge(*arguments, "rate", rule=rule).tolist() == [expected]
+    for segment in ("year", "rate", "part", "none"):
+        expected = rules.late_charge(*arguments, segment, rule=rule)
+        assert expected > 2**45
+        assert columns.late_charge(*arguments, segment, rule=rule).tolist() == [expected]
 
 
 @pytest.mark.parametrize(

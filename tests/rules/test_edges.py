@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from kokin import rules
 from kokin.issues import InvalidInputError
 from kokin.rules import columns
+from tests.rules.strategies import segments
 from tests.support import examples
 
-SCALARS = {name: f for name in rules.__all__ if inspect.isfunction(f := getattr(rules, name)) and name != "load_rates"}
+FILES = ("load_rates", "check_rates")
+SCALARS = {name: f for name in rules.__all__ if inspect.isfunction(f := getattr(rules, name)) and name not in FILES}
 COLUMNS = {
     name: f
     for name, f in vars(columns).items()
@@ -71,6 +73,9 @@ def test_a_column_with_times_other_than_midnight_raises(name: str) -> None:
     renamed = dict(zip(parameters(scalar), parameters(column), strict=True))
     arguments = {renamed[parameter]: value for parameter, value in valid_arguments(scalar).items()}
     for name_in_column in (renamed[parameter] for parameter in date_parameters(scalar)):
+        prefix, _, end = name_in_column.rpartition("_")
+        if end in ("from", "to"):  # a period has both ends
+            arguments |= {f"{prefix}_from": DAY - timedelta(days=9), f"{prefix}_to": DAY}
         with pytest.raises(TypeError, match="not a datetime"):
             column(**arguments | {name_in_column: datetime(2026, 5, 3, 12)})
         with pytest.raises(InvalidInputError, match="DATE_INVALID"):
@@ -90,6 +95,8 @@ yen = st.integers(0, 99_999_999_999) | st.sampled_from([0, 1, 1_999, 2_000, 99_9
 spans = st.integers(-3, 130_000) | st.sampled_from([0, 1, 12, 99_999_999_999, 10**12, -(10**12)])
 CENTURY = rules.LateChargeRule(reduced_until="none", full_rate="14.6", rounding=1, minimum=0)
 MONTHLY = rules.LateChargeRule(reduced_rate="7.3", full_rate="14.6", rounding=1, minimum=0)
+PREMIUM = rules.LateChargeRule(reduced_months=3, reduced_rate="7.3", full_rate="14.6", rounding=1, minimum=0)
+EVERY_YEAR = rules.RateTable(dict.fromkeys(range(1, 10_000), rules.Rates(100, 200, 300, 400)), rules.RATES.statutory)
 DEMANDED = rules.LateChargeRule(accrues_from="demand", reduced_rate="7.3", full_rate="14.6", rounding=1, minimum=0)
 
 
@@ -148,23 +155,38 @@ def test_due_dates_are_equal(day: date, calendar: str) -> None:
     due=days,
     paid=days,
     demand=st.none() | days,
-    rule=st.sampled_from([CENTURY, MONTHLY, DEMANDED]),
-    segment=st.sampled_from(["year", "rate"]),
+    stay=st.none() | st.tuples(days, days) | st.tuples(days, st.none()),
+    rule=st.sampled_from([CENTURY, MONTHLY, DEMANDED, PREMIUM, rules.STATUTORY_INTEREST]),
+    segment=segments,
 )
-@example(10_000, date.max, date.max, None, MONTHLY, "year")
-@example(10_000, date(9999, 12, 1), date.max, None, MONTHLY, "year")
-@example(10_000, date(9999, 12, 1), date.max, date.max, DEMANDED, "rate")
+@example(10_000, date.max, date.max, None, None, MONTHLY, "year")
+@example(10_000, date(9999, 12, 1), date.max, None, None, MONTHLY, "year")
+@example(10_000, date(9999, 10, 1), date.max, None, None, PREMIUM, "none")
+@example(10_000, date(9999, 12, 1), date.max, date.max, None, DEMANDED, "rate")
+@example(10_000, date.min, date.max, None, (date.min, date.max), MONTHLY, "part")
+@example(10_000, date(2029, 3, 31), date(2029, 4, 1), None, None, rules.STATUTORY_INTEREST, "year")
+@example(10_000, date(2030, 1, 1), date.max, None, (date(2000, 1, 1), date.max), rules.STATUTORY_INTEREST, "year")
 def test_late_charges_are_equal(
-    principal: int, due: date, paid: date, demand: date | None, rule: rules.LateChargeRule, segment: str
+    principal: int,
+    due: date,
+    paid: date,
+    demand: date | None,
+    stay: tuple[date, date | None] | None,
+    rule: rules.LateChargeRule,
+    segment: str,
 ) -> None:
-    assert_equal("late_charge", principal, due, paid, segment, rule=rule, demand_due_on=demand)
+    stay_from, stay_to = stay or (None, None)
+    options = {"demand_due_on": demand, "stay_from": stay_from, "stay_to": stay_to, "rates": EVERY_YEAR}
+    assert_equal("late_charge", principal, due, paid, segment, rule=rule, **options)
 
 
 @settings(max_examples=examples(100), deadline=None)
-@given(amount=yen, paid=days, decided=days)
-def test_refund_interest_is_equal(amount: int, paid: date, decided: date) -> None:
-    table = rules.RateTable(dict.fromkeys(range(1, 10_000), rules.Rates(100, 200, 300)))
-    assert_equal("refund_interest", amount, paid, decided, "rate", rates=table)
+@given(amount=yen, paid=days, decided=days, excluded=st.tuples(days | st.none(), days | st.none()), segment=segments)
+def test_refund_interest_is_equal(
+    amount: int, paid: date, decided: date, excluded: tuple[date | None, date | None], segment: str
+) -> None:
+    options = {"excluded_from": excluded[0], "excluded_to": excluded[1], "rates": EVERY_YEAR}
+    assert_equal("refund_interest", amount, paid, decided, segment, **options)
 
 
 @given(st.tuples(yen, yen, yen))

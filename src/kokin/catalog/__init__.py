@@ -10,12 +10,13 @@
 >>> CATALOG.systems["national-pension"].no_collection_reason
 'The authority collects nothing.'
 
-Every authority has its own list of 税目・料金番号; :func:`load` adds it from a TOML file.
+Every authority has its own list of 税目・料金番号, accounts and rules of late charges; :func:`load` adds them from a
+TOML file.
 """
 
 from kokin.catalog._catalog import (
-    CATALOG,
     Account,
+    AccountClass,
     Catalog,
     CatalogError,
     Charge,
@@ -24,12 +25,13 @@ from kokin.catalog._catalog import (
     LateChargeBasis,
     System,
     SystemKind,
-    load,
 )
+from kokin.catalog._load import CATALOG, load
 
 __all__ = [
     "CATALOG",
     "Account",
+    "AccountClass",
     "Catalog",
     "CatalogError",
     "Charge",

@@ -1,26 +1,24 @@
-"""Systems, accounts, charges and the items of an authority; the shipped catalog and its extension by a file."""
+"""Systems, accounts, charges and the items of an authority: the records and the shipped catalog."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
-from importlib import resources
-from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import InvalidInputError, Issue
 from kokin.model import Digits, Record, Text, Yen
-from kokin.text import load_toml
+from kokin.rules import LOCAL_TAX, LateChargeRule
 
 _Row = TypeVar("_Row", bound=Record)
 
-# Keys of the shipped file besides its tables.
-_PROVENANCE = {"source", "verified"}
+# The rates that law sets for two sources of a late charge, in percent.
+_ONLY_14_6 = {"reduced_rate": None, "full_rate": Decimal("14.6")}
+_MAX_14_5 = Decimal("14.5")
 
 
 class SystemKind(StrEnum):
@@ -86,11 +84,20 @@ class System(_Named):
         return not self.no_collection_reason
 
 
+class AccountClass(_Named):
+    """A class of accounts (会計の区分), on which the fiscal year of a receipt and its place in the totals depend."""
+
+    accrual: bool = False
+    """発生主義, as in 公営企業会計: without 出納整理期間."""
+    revenue: bool = True
+    """歳入 of the authority. False for 歳入歳出外現金, which it holds for another: the prefecture, the state."""
+
+
 class Account(_Named):
     """An account (会計)."""
 
-    enterprise: bool = False
-    """公営企業会計: accrual accounting, without 出納整理期間."""
+    account_class: Annotated[str, Text(40, min=1)]
+    """The id of its class."""
 
 
 class Charge(_Named):
@@ -106,11 +113,46 @@ class Charge(_Named):
     limitation_years: Annotated[int, Yen(1, 20)]
     """時効, for :func:`kokin.rules.limitation_ends_on`."""
     late_charge: LateChargeBasis = Field(strict=False)
+    late_charge_rule: LateChargeRule | None = None
+    """The rule of the authority's ordinance or contract, with every parameter that differs from local tax."""
     allocation: Annotated[str, Text(40, min=1)]
     """A key of :data:`kokin.rules.ALLOCATION_ORDERS`."""
     parts: tuple[Annotated[str, Text(40, min=1)], ...] = Field(default=(), strict=False)
     """The charges into which a slip of this charge may be broken down: the names in ``Bill.parts``."""
     note: Annotated[str, Text(200)] = ""
+
+    @model_validator(mode="after")
+    def _check_rate_limits(self) -> Self:
+        rule = self.late_charge_rule
+        if rule is None:
+            return self
+        rates = {"reduced_rate": rule.reduced_rate, "full_rate": rule.full_rate}
+        if self.late_charge is LateChargeBasis.FIXED_14_6:
+            expected, invalid = "14.6 and no reduced_rate", [] if rates == _ONLY_14_6 else ["full_rate"]
+        elif self.late_charge is LateChargeBasis.UP_TO_14_5:
+            expected = "at most 14.5"
+            invalid = [name for name, rate in rates.items() if isinstance(rate, Decimal) and rate > _MAX_14_5]
+        else:
+            return self
+        issues = [
+            Issue("RATE_INVALID", field=f"late_charge_rule.{name}", expected=expected, found=str(rates[name]))
+            for name in invalid
+        ]
+        if issues:
+            raise self.error_class(issues, "invalid Charge")
+        return self
+
+    @property
+    def applicable_rule(self) -> LateChargeRule | None:
+        """The rule of its late charge: that of the authority, or of law for local tax; None if neither is known."""
+        if self.late_charge_rule is None and self.late_charge is LateChargeBasis.TAX:
+            return LOCAL_TAX
+        return self.late_charge_rule
+
+    @property
+    def bears_late_charge(self) -> bool:
+        """Whether anything is charged for a late payment; the rule may be unknown."""
+        return self.late_charge is not LateChargeBasis.NONE or self.late_charge_rule is not None
 
     @property
     def allows_seizure(self) -> bool:
@@ -146,6 +188,7 @@ class Catalog:
     """Systems, accounts and charges by id, and the items of an authority by code."""
 
     systems: Mapping[str, System]
+    account_classes: Mapping[str, AccountClass]
     accounts: Mapping[str, Account]
     charges: Mapping[str, Charge]
     items: Mapping[str, Item]
@@ -157,6 +200,10 @@ class Catalog:
             CatalogError: the catalog has no charge with this id.
         """
         return _look_up(self.charges, name, "charge", "an id of the catalog")
+
+    def class_of(self, charge: Charge) -> AccountClass:
+        """Return the class of the account to which a charge is booked."""
+        return self.account_classes[self.accounts[charge.account].account_class]
 
     def charges_of(self, system: str) -> tuple[Charge, ...]:
         """Return the charges of a system; empty if it collects nothing.
@@ -180,103 +227,3 @@ def _look_up(records: Mapping[str, _Row], name: str, field: str, expected: str) 
     if name not in records:
         raise CatalogError([Issue("CODE_UNKNOWN", field=field, expected=expected, found=name)])
     return records[name]
-
-
-def load(path: str | os.PathLike[str]) -> Catalog:
-    """Return the shipped catalog, extended by the TOML file of an authority.
-
-    ``[items]`` has the charge and the label of each 税目・料金番号; ``[charges.<id>]`` adds a charge that only this
-    authority has, with the fields of :class:`Charge`::
-
-        [items]
-        "010" = { charge = "fixed-asset-tax", label = "固定資産税・都市計画税" }
-
-    Raises:
-        CatalogError: the file is not TOML, or a row is invalid; every problem is in ``.issues``.
-        OSError: the file cannot be read.
-    """
-    file = Path(path)
-    try:
-        tables = load_toml(file)
-    except InvalidInputError as error:
-        raise CatalogError(error.issues, "catalog rejected") from None
-    return _extend(CATALOG, tables, file.name, {"items", "charges"})
-
-
-def _extend(base: Catalog, tables: Mapping[str, Any], file: str, allowed: set[str]) -> Catalog:
-    """Return a catalog with the rows of a file added and checked."""
-    systems, system_issues = _records(tables, "systems", "id", System)
-    accounts, account_issues = _records(tables, "accounts", "id", Account)
-    charges, charge_issues = _records(tables, "charges", "id", Charge)
-    items, item_issues = _records(tables, "items", "code", Item)
-    issues = [
-        *(Issue("FIELD_UNKNOWN", field=name) for name in tables if name not in allowed),
-        *system_issues,
-        *account_issues,
-        *charge_issues,
-        *item_issues,
-        *(Issue("CATALOG_DUPLICATE", field=f"charges.{name}") for name in charges if name in base.charges),
-    ]
-    extended = Catalog(
-        MappingProxyType({**base.systems, **systems}),
-        MappingProxyType({**base.accounts, **accounts}),
-        MappingProxyType({**base.charges, **charges}),
-        MappingProxyType({**base.items, **items}),
-    )
-    issues = issues or [*_dangling_references(extended), *_unexplained_systems(extended)]
-    if issues:
-        raise CatalogError([issue.with_location(Location(file)) for issue in issues], "catalog rejected")
-    return extended
-
-
-def _records(
-    tables: Mapping[str, Any], table: str, key: str, record: type[_Row]
-) -> tuple[dict[str, _Row], list[Issue]]:
-    """Return the valid rows of one table as records by their key, and the issues of the others."""
-    rows = tables.get(table, {})
-    if not (isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())):
-        return {}, [Issue("TOML_INVALID", field=table)]
-    records, issues = {}, []
-    for name, row in rows.items():
-        try:
-            records[name] = record(**{**row, key: name})
-        except InvalidInputError as error:
-            issues += [
-                Issue(i.code, field=f"{table}.{name}.{i.field}", expected=i.expected, found=i.found)
-                for i in error.issues
-            ]
-    return records, issues
-
-
-def _dangling_references(catalog: Catalog) -> list[Issue]:
-    """Return an issue for each reference to an id that the catalog does not have."""
-    references: list[tuple[str, str, Collection[str]]] = []
-    for charge in catalog.charges.values():
-        references.append((f"charges.{charge.id}.system", charge.system, catalog.systems))
-        references.append((f"charges.{charge.id}.account", charge.account, catalog.accounts))
-        references += [(f"charges.{charge.id}.parts", part, catalog.charges) for part in charge.parts]
-    references += [(f"items.{item.code}.charge", item.charge, catalog.charges) for item in catalog.items.values()]
-    return [
-        Issue("CODE_UNKNOWN", field=field, expected="an id of the catalog", found=name)
-        for field, name, ids in references
-        if name not in ids
-    ]
-
-
-def _unexplained_systems(catalog: Catalog) -> list[Issue]:
-    """Return an issue for each system that has neither charges nor a ``no_collection_reason``, or both."""
-    with_charges = {charge.system for charge in catalog.charges.values()}
-    return [
-        Issue("FIELD_MISSING", field=f"systems.{system.id}", expected="charges, or a no_collection_reason")
-        for system in catalog.systems.values()
-        if system.collects != (system.id in with_charges)
-    ]
-
-
-def _shipped() -> Catalog:
-    tables = load_toml(resources.files("kokin.catalog") / "charges.toml")
-    return _extend(Catalog({}, {}, {}, {}), tables, "charges.toml", _PROVENANCE | {"systems", "accounts", "charges"})
-
-
-#: The shipped catalog. It has no items: every authority has its own.
-CATALOG = _shipped()

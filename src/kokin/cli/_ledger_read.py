@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -101,7 +102,7 @@ def _japan_time(at: str) -> str:
 
 
 list_app = typer.Typer(
-    help=command_help("""List the entries, bills, outcomes or balances of the ledger on stdout.
+    help=command_help("""List the entries, bills, outcomes, balances or issues of the ledger on stdout.
 
     csv and json have all columns, with stable names."""),
     no_args_is_help=True,
@@ -125,27 +126,12 @@ def list_entries(
     if output is ListFormat.TEXT:
         _print_entries(entries)
         return Exit.CLEAN
-    names = (
-        "id",
-        "kind",
-        "at",
-        "recorded_at",
-        "recorded_by",
-        "actor",
-        "reason",
-        "version",
-        "source",
-        "layout",
-        "digest",
-        "reverses",
-    )
     rows = [
-        {name: getattr(entry, name) for name in (*names, "reverses", "reverses_posting", "totals", "hash")}
-        | {
+        {
+            **asdict(entry),
+            "kind": entry.kind.value,
             "at": entry.at.isoformat(),
             "recorded_at": entry.recorded_at.isoformat(),
-            "kind": entry.kind.value,
-            "totals": dict(entry.totals),
         }
         for entry in entries
     ]
@@ -199,6 +185,20 @@ def list_balances(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOu
     return Exit.CLEAN
 
 
+@list_app.command("issues")
+@with_exit_code
+def list_issues(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOutput = ListFormat.TEXT) -> Exit:
+    """List the problems of the posted files, and of the files that were rejected and are not posted since.
+
+    A rejected file of deposits is listed until its entry is reversed.
+    """
+    with open_ledger(ledger) as opened:
+        table = opened.issues(as_of and day_or_today(as_of))
+    titles = headings("entry", "file", "record", "code", "field", "expected", "found")
+    _print_list(table, ("entry_id", "file", "record", "code", "field", "expected", "found"), titles, output)
+    return Exit.CLEAN
+
+
 def _print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], output: ListFormat) -> None:
     """Print a table: some columns as text, all of them as CSV or JSON."""
     from kokin.reports import write_csv
@@ -228,7 +228,7 @@ def show(
         _output.as_json(tables)
         return Exit.CLEAN
     versions = [
-        (str(row["entry_id"]), row["due_on"], row["amount"], value("status", row["status"]))
+        (str(row["entry_id"]), row["due_on"], row["amount"], value("status", _version_status(row)))
         for row in tables["versions"]
     ]
     _output.table(headings("entry", "due on", "yen", ""), versions)
@@ -270,6 +270,9 @@ def verify(
     expected_hash: Annotated[
         str, option("A hash that was kept outside the ledger; an entry must have it.", metavar="HASH")
     ] = "",
+    since: Annotated[
+        str, option("The hash of an entry that was verified before; verify what follows it.", metavar="HASH")
+    ] = "",
     rematch: Annotated[
         bool, option("Also match all receipts again, and compare with the outcomes.", "--rematch")
     ] = False,
@@ -281,11 +284,12 @@ def verify(
     """
     from kokin.ledger import LedgerError, Verification
 
-    if expected_hash and not re.fullmatch("[0-9a-fA-F]{64}", expected_hash):
-        raise typer.BadParameter(message("a hash has 64 hexadecimal digits"), param_hint="--expected-hash")
+    for name, digits in {"--expected-hash": expected_hash, "--since": since}.items():
+        if digits and not re.fullmatch("[0-9a-fA-F]{64}", digits):
+            raise typer.BadParameter(message("a hash has 64 hexadecimal digits"), param_hint=name)
     try:
         with open_ledger(ledger) as opened, _output.progress(message("verify")):
-            result = opened.verify(expected_hash=expected_hash, rematch=rematch)
+            result = opened.verify(since=since, expected_hash=expected_hash, rematch=rematch)
     except LedgerError as error:
         if not error.issues:
             raise
@@ -308,7 +312,7 @@ def verify(
 def export(out: OutputFolder, ledger: LedgerAddress = "") -> Exit:
     """Write the journal as CSV, a file per table, without names of persons.
 
-    audit_log.csv has each posting with time, actor, file, reason, version and hashes.
+    audit_log.csv has each posting with times, actor, file, reason, version and hashes.
     """
     with open_ledger(ledger) as opened, _output.progress(message("export")):
         paths = opened.export(out)

@@ -21,6 +21,7 @@ from kokin.cli._options import (
     LayoutNames,
     LedgerAddress,
     Lenient,
+    LockTimeout,
     OutputFormat,
     PolicyFile,
     ReceiptFiles,
@@ -28,9 +29,11 @@ from kokin.cli._options import (
     actor_or_login,
     argument,
     as_printable,
-    create_ledger,
     day_or_today,
+    existing_ledger,
     layouts_for,
+    ledger_url,
+    lock_options,
     open_ledger,
     option,
     shown_address,
@@ -51,17 +54,20 @@ Reason = Annotated[str, option("Reason, recorded in the ledger.", callback=as_pr
 
 
 @with_exit_code
-def create(ledger: LedgerAddress = "", policy: PolicyFile = None, actor: Actor = "") -> Exit:
+def create(
+    ledger: LedgerAddress = "", policy: PolicyFile = None, actor: Actor = "", lock_timeout: LockTimeout = None
+) -> Exit:
     """Create a ledger; an existing one is not changed.
 
-    The `pair_by` setting of the policy is stored with the ledger and cannot be changed later.
+    The policy is stored in the ledger, which uses it from then on; `set-policy` changes it.
     """
-    from kokin.ledger import LedgerExistsError
+    from kokin.ledger import Ledger, LedgerExistsError
     from kokin.reconcile import Policy
 
     ledger_policy = Policy.load(policy) if policy else None
     try:
-        with create_ledger(ledger, actor_or_login(actor), ledger_policy) as opened:
+        settings = lock_options(lock_timeout)
+        with Ledger.create(ledger_url(ledger), policy=ledger_policy, actor=actor_or_login(actor), **settings) as opened:
             status = opened.status(recompute=False)
         _output.line(message("created ledger {place}", place=shown_address(ledger)))
     except LedgerExistsError:
@@ -79,6 +85,7 @@ def add_bills(
     actor: Actor = "",
     reason: Reason = "",
     at: EffectiveAt = None,
+    lock_timeout: LockTimeout = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Add bills, and new versions of bills that have changed.
@@ -89,7 +96,7 @@ def add_bills(
     from kokin import bills
 
     entry = {"actor": actor_or_login(actor), "reason": reason}
-    with open_ledger(ledger) as opened:
+    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             warnings: list[Issue] = []
@@ -108,6 +115,7 @@ def post(
     actor: Actor = "",
     reason: Reason = "",
     at: EffectiveAt = None,
+    lock_timeout: LockTimeout = None,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
     output: OutputFormat = Format.TEXT,
@@ -116,7 +124,8 @@ def post(
 
     A file that is already posted is skipped, whatever its name. A file with payments that another file has too is
     posted; each payment counts once, and FILE_OVERLAPS names these files. A rejected or unreadable file does not stop
-    the others; the exit code is then 3 or 4. After any failure, the same command can be run again.
+    the others; the exit code is then 3 or 4. A rejected file is recorded; `list issues` shows it until it is posted.
+    After any failure, the same command can be run again.
     """
     from kokin import receipts
     from kokin.receipts import layouts
@@ -125,7 +134,7 @@ def post(
     names = layouts_for(files, layout)
     loaded = {name: layouts.load(name) for name in dict.fromkeys(names)}
     layout_of = {path: loaded[name] for path, name in zip(files, names, strict=True)}
-    with open_ledger(ledger) as opened:
+    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             file = receipts.open(path, layout_of[path], lenient=lenient, reference_date=day)
@@ -143,24 +152,32 @@ def add_deposits(
     actor: Actor = "",
     reason: Reason = "",
     at: EffectiveAt = None,
+    lock_timeout: LockTimeout = None,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Add the deposits on the bank account; `kokin report` compares them with the receipts (T3).
 
-    A file that is already added, with the same name and content, is skipped.
+    A file that is already added, with the same name and content, is skipped. A rejected file is recorded; `list issues`
+    shows it until its entry is reversed.
     """
     from kokin import receipts
+    from kokin.issues import RejectedRecordsError
     from kokin.reconcile import bank_deposits
 
     entry, day = {"actor": actor_or_login(actor), "reason": reason}, day_or_today(reference_date)
-    with open_ledger(ledger) as opened:
+    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             file = receipts.open(path, layout, lenient=lenient, reference_date=day)
-            deposits = bank_deposits(file.table())
-            result = opened.add_deposits(deposits, **entry, source=file_name(path), at=time_in_japan(at))
+            about: dict[str, Any] = {**entry, "source": file_name(path), "at": time_in_japan(at)}
+            try:
+                deposits = bank_deposits(file.table())
+            except (receipts.FileRejectedError, RejectedRecordsError) as error:
+                opened.add_rejected_file(file, error.issues, **about)
+                raise
+            result = opened.add_deposits(deposits, **about)
             return result, file.issues if result.inserted else ()
 
         return _write_each(opened, files, write, output)
@@ -173,6 +190,7 @@ def add_agent_reports(
     actor: Actor = "",
     reason: Reason = "",
     at: EffectiveAt = None,
+    lock_timeout: LockTimeout = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Add what collection agents report (収納報告); `kokin report` compares it with the receipts (T2).
@@ -184,7 +202,7 @@ def add_agent_reports(
     from kokin.reconcile import AgentReport
 
     entry = {"actor": actor_or_login(actor), "reason": reason}
-    with open_ledger(ledger) as opened:
+    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             reports, issues = read_records(path, AgentReport)
@@ -199,19 +217,22 @@ def reverse(
     reason: Annotated[str, option("Reason, recorded in the ledger.", callback=as_printable)],
     ledger: LedgerAddress = "",
     entry: Annotated[
-        int | None, option("Entry of a file, of deposits, of agent reports or of a reversal; see `list entries`.")
+        int | None,
+        option("Entry of a file, a load of bills, deposits, agent reports or a reversal; see `list entries`."),
     ] = None,
     posting: Annotated[int | None, option("One posting, instead of an entry; see `show`.")] = None,
     actor: Actor = "",
     at: EffectiveAt = None,
+    lock_timeout: LockTimeout = None,
 ) -> Exit:
-    """Reverse a file, a posting, deposits, agent reports, or a reversal, which restores what it reversed.
+    """Reverse a file, a load of bills, a posting, deposits, agent reports, or a reversal, which restores its target.
 
-    No row is deleted; affected receipts are matched again.
+    No row is deleted; affected receipts are matched again. The bills of a load get their earlier fields, or are
+    withdrawn if they had none. To return to an earlier policy, set it again with `set-policy`.
     """
     if (entry is None) == (posting is None):
         raise typer.BadParameter(message("pass either --entry or --posting"), param_hint="--entry")
-    with open_ledger(ledger) as opened:
+    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
         who, when = actor_or_login(actor), time_in_japan(at)
         if entry is not None:
             result = opened.reverse_entry(entry, reason=reason, actor=who, at=when)
@@ -223,7 +244,73 @@ def reverse(
     return Exit.CLEAN
 
 
-write_commands = (create, add_bills, post, add_deposits, add_agent_reports, reverse)
+@with_exit_code
+def set_policy(
+    file: Annotated[Path, argument("The policy of the authority: a TOML file.", metavar="FILE")],
+    ledger: LedgerAddress = "",
+    actor: Actor = "",
+    reason: Reason = "",
+    at: EffectiveAt = None,
+    lock_timeout: LockTimeout = None,
+) -> Exit:
+    """Set the policy of the ledger, from this entry on; the reports of earlier days keep the earlier policy.
+
+    The file has the whole policy: a setting that it lacks gets its default. `pair_by` decides on outcomes, so it can be
+    changed only before the first file is posted.
+    """
+    from kokin.reconcile import Policy
+
+    policy = Policy.load(file)
+    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
+        result = opened.set_policy(policy, actor=actor_or_login(actor), reason=reason, at=time_in_japan(at))
+    entry = result.entry.id
+    if result.inserted:
+        _output.line(message("policy set by entry {entry}", entry=entry))
+    else:
+        _output.line(message("this policy is in force already, by entry {entry}", entry=entry))
+    return Exit.CLEAN
+
+
+@with_exit_code
+def upgrade(ledger: LedgerAddress = "", lock_timeout: LockTimeout = None) -> Exit:
+    """Upgrade the database schema of a ledger to that of this version of Kokin; make a backup first.
+
+    No row and no hash is changed. The user must own the tables.
+    """
+    from kokin.ledger import Ledger
+
+    applied = Ledger.upgrade(existing_ledger(ledger), **lock_options(lock_timeout))
+    if applied:
+        _output.line(message("upgraded to schema version {version}", version=applied[-1]))
+    else:
+        _output.line(message("the schema is up to date; nothing was changed"))
+    return Exit.CLEAN
+
+
+@with_exit_code
+def copy(
+    old: Annotated[str, argument("The ledger to copy: a URL, or the path of an SQLite file.", metavar="OLD")],
+    new: Annotated[str, argument("The database of the copy, which must not have a ledger.", metavar="NEW")],
+    actor: Actor = "",
+    lock_timeout: LockTimeout = None,
+) -> Exit:
+    """Copy a ledger into another database, also from SQLite to PostgreSQL or back.
+
+    Ids, actors, times and hashes are copied, so a hash that was noted before is valid for both. The old ledger is
+    verified first and not changed. An entry of kind opening follows, with the hash of the last entry that was copied.
+    """
+    from kokin.ledger import Ledger
+
+    addresses = existing_ledger(old), ledger_url(new)
+    with _output.progress(message("copy")):
+        entry = Ledger.copy(*addresses, actor=actor_or_login(actor), **lock_options(lock_timeout))
+    counts = {"count": entry.totals["copied_entries"], "place": shown_address(new)}
+    _output.line(message("copied {count:,} entries to {place}", **counts))
+    _output.line(f"hash {entry.hash}")
+    return Exit.CLEAN
+
+
+write_commands = (create, add_bills, post, add_deposits, add_agent_reports, reverse, set_policy, upgrade, copy)
 
 
 def _with_warnings(chunks: Iterable[BillBatch], *, out: list[Issue]) -> Iterator[BillBatch]:

@@ -64,7 +64,8 @@ def with_exit_code(command: Callable[_Arguments, Exit]) -> Callable[_Arguments, 
             raise
         except (KokinError, OSError) as error:
             _output.failed(error)
-            code = Exit.FAILED
+            # The issues of a LedgerError are rows that were changed, and keys that are missing.
+            code = Exit.UNBALANCED if getattr(error, "issues", ()) else Exit.FAILED
         except KeyboardInterrupt:
             _output.note(message("interrupted; safe to run again, nothing is posted twice"))
             code = Exit.INTERRUPTED

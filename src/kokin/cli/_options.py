@@ -66,6 +66,10 @@ ReferenceDate = Annotated[
     ),
 ]
 PolicyFile = Annotated[Path | None, option("The policy of the authority: a TOML file.", "--policy")]
+ExpectedPolicyFile = Annotated[
+    Path | None,
+    option("Reject the run unless this policy, a TOML file, is the ledger's on the day of the report.", "--policy"),
+]
 CatalogFile = Annotated[Path | None, option("The charges of the authority: a TOML file.", "--catalog")]
 DepositsFile = Annotated[Path | None, option("The bank's file of deposits, for control T3.", "--deposits")]
 DepositsLayout = Annotated[str, option("Layout of the bank's file of deposits.", show_default=True)]
@@ -90,6 +94,11 @@ EffectiveAt = Annotated[
 LedgerAddress = Annotated[
     str,
     option("The ledger: a URL, or the path of an SQLite file.", "--ledger", "-L", envvar="KOKIN_LEDGER", metavar="URL"),
+]
+
+LockTimeout = Annotated[
+    float | None,
+    option("Seconds to wait for another writer of the ledger; 600 by default.", "--lock-timeout", min=0),
 ]
 
 
@@ -173,7 +182,7 @@ def remove_passwords(arguments: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def open_ledger(address: str, *, policy: Policy | None = None) -> Iterator[Ledger]:
+def open_ledger(address: str, *, policy: Policy | None = None, lock_timeout: float | None = None) -> Iterator[Ledger]:
     """Open the ledger at an address.
 
     Raises:
@@ -181,51 +190,56 @@ def open_ledger(address: str, *, policy: Policy | None = None) -> Iterator[Ledge
         LedgerError: there is no ledger, or the database cannot be reached.
         InvalidInputError: the policy is not the ledger's.
     """
-    from kokin.ledger import Ledger, LedgerError
-
-    url = _database_url(address)
-    file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
-    if file and not file.exists():
-        text = message("there is no ledger in {place}; run `kokin ledger create`", place=shown_address(address))
-        raise LedgerError(text)
-    with Ledger.open(url, policy=policy) as ledger:
-        yield ledger
-
-
-@contextmanager
-def create_ledger(address: str, actor: str, policy: Policy | None = None) -> Iterator[Ledger]:
-    """Create a ledger at an address, and open it.
-
-    Raises:
-        BadParameter: there is no address, or it is not one of a database that outlives the command.
-        LedgerExistsError: there is a ledger already.
-        LedgerError: the database cannot be reached.
-    """
     from kokin.ledger import Ledger
 
-    with Ledger.create(_database_url(address), actor=actor, policy=policy) as ledger:
+    with Ledger.open(existing_ledger(address), policy=policy, **lock_options(lock_timeout)) as ledger:
         yield ledger
+
+
+def lock_options(lock_timeout: float | None) -> dict[str, Any]:
+    """Return the option of :class:`kokin.ledger.Ledger` for a timeout; none for its default."""
+    return {} if lock_timeout is None else {"lock_timeout": lock_timeout}
+
+
+def existing_ledger(address: str) -> URL:
+    """Return the URL of a ledger; see :func:`ledger_url`.
+
+    Raises:
+        LedgerError: it is in an SQLite file that does not exist.
+    """
+    from kokin.ledger import LedgerError
+
+    url = ledger_url(address)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        text = message("there is no ledger in {place}; run `kokin ledger create`", place=shown_address(address))
+        raise LedgerError(text)
+    return url
 
 
 def shown_address(address: str) -> str:
     """Return an address for messages: the path of an SQLite file, or the URL with its passwords masked."""
     from kokin.ledger import shown_url
 
-    url = _database_url(address)
+    url = ledger_url(address)
     return str(url.database) if url.get_backend_name() == "sqlite" else shown_url(url)
 
 
-def _database_url(address: str) -> URL:
-    """Return the URL of an address; one without ``://`` is the path of an SQLite file."""
-    from sqlalchemy import URL, make_url
+def ledger_url(address: str) -> URL:
+    """Return the URL of the database of a ledger.
+
+    Raises:
+        BadParameter: there is no address, or it is not one of a database that outlives the command.
+    """
     from sqlalchemy.exc import ArgumentError
+
+    from kokin.ledger import database_url
 
     if not address:
         text = message("no ledger: pass -L city.db or -L postgresql://user@host/database, or set KOKIN_LEDGER")
         raise typer.BadParameter(text, param_hint="--ledger")
     try:
         address.encode("utf-8")
-        url = make_url(address) if "://" in address else URL.create("sqlite", database=address)
+        url = database_url(address)
     except (ArgumentError, ValueError):
         # The text of the error could contain the password.
         text = message("not the address of a database; examples: city.db, postgresql://user@host/database")

@@ -84,8 +84,10 @@ def failed(error: Exception) -> None:
     if isinstance(error, OSError) and error.strerror:
         reason = f"{error.filename}: {message(error.strerror)}" if error.filename else message(error.strerror)
     else:
-        reason = message(str(error))
+        # The further lines of a LedgerError are its issues.
+        reason = message(str(error).partition("\n")[0] if getattr(error, "issues", ()) else str(error))
     _error(message("failed: {reason}", reason=reason), "bold red")
+    issues(getattr(error, "issues", ()))
 
 
 def broken_controls(controls: Mapping[str, Mapping[str, Any]]) -> None:

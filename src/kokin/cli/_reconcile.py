@@ -21,6 +21,7 @@ from kokin.cli._options import (
     DepositsLayout,
     LayoutNames,
     Lenient,
+    LockTimeout,
     OutputFolder,
     PolicyFile,
     ReceiptFiles,
@@ -68,6 +69,7 @@ def reconcile(
         str, option("Also post the bills and receipts to this ledger.", "--ledger", "-L", metavar="URL")
     ] = "",
     actor: Actor = "",
+    lock_timeout: LockTimeout = None,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
 ) -> Exit:
@@ -77,13 +79,17 @@ def reconcile(
 
     With --ledger, all files are read and matched first; then the bills and each file are posted one by one, and the
     folder is written last. If the ledger fails in between, run the command again: what is already posted is skipped.
-    The folder contains this run only; `kokin report` writes the reports of the whole ledger.
+    The folder contains this run only; `kokin report` writes the reports of the whole ledger. The policy is that of the
+    ledger; with --policy the run is rejected (POLICY_DIFFERS) unless the file has the same one.
     """
     from kokin import reconcile as accounting
     from kokin.catalog import CATALOG, load
 
     day = day_or_today(reference_date)
     run_policy = accounting.Policy.load(policy) if policy else None
+    if ledger:
+        with open_ledger(ledger, policy=run_policy) as opened:
+            run_policy = opened.policy
     bill_table = _read_bills(bills)
     run = _read_files(files, layout, lenient=lenient, reference_date=day)
     result = accounting.reconcile(bill_table, run.tables, run_policy)
@@ -98,7 +104,7 @@ def reconcile(
     )
     ledger_controls: dict[str, Any] = {}
     if ledger:
-        with open_ledger(ledger, policy=run_policy) as opened:
+        with open_ledger(ledger, policy=run_policy, lock_timeout=lock_timeout) as opened:
             _post(opened, bills, bill_table, run.files, actor_or_login(actor))
             ledger_controls = opened.status().as_dict()["controls"]
     summary = _write_run(result, accounts, run, out, charges)

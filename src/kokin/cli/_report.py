@@ -11,9 +11,9 @@ from kokin.cli._messages import headings, language, message
 from kokin.cli._options import (
     AsOf,
     CatalogFile,
+    ExpectedPolicyFile,
     LedgerAddress,
     OutputFolder,
-    PolicyFile,
     WriteOffsFile,
     day_or_today,
     open_ledger,
@@ -64,13 +64,14 @@ def report(
     ] = Headings.NAMES,
     geta: Annotated[bool, option("Write 〓 for a character that cp932 lacks, instead of stopping.", "--geta")] = False,
     catalog: CatalogFile = None,
-    policy: PolicyFile = None,
+    policy: ExpectedPolicyFile = None,
     write_offs: WriteOffsFile = None,
 ) -> Exit:
     """Write the reports of a ledger: outcomes, exceptions, totals, arrears, a page to read, and the others.
 
     The folder is complete or, if anything fails, unchanged. The exit code is 1 if the reports contain exceptions, of
-    this night or an earlier one, or if a character was replaced; 5 if a control is broken.
+    this night or an earlier one, or if a character was replaced; 5 if a control is broken: also if the postings of a
+    bill differ from a recomputation (T7). The policy is that of the ledger on the day of the report.
     """
     from kokin.catalog import CATALOG, load
     from kokin.reconcile import Policy, WriteOff
@@ -78,9 +79,11 @@ def report(
 
     charges = load(catalog) if catalog else CATALOG
     amounts = read_table(write_offs, WriteOff)
-    run_policy = Policy.load(policy) if policy else None
-    with open_ledger(ledger, policy=run_policy) as opened, _output.progress(message("report")):
+    expected_policy = Policy.load(policy) if policy else None
+    with open_ledger(ledger) as opened, _output.progress(message("report")):
         day = as_of and day_or_today(as_of)
+        if expected_policy:
+            opened.require_policy(expected_policy, day)
         result = Report.from_ledger(opened, as_of=day, catalog=charges, write_offs=amounts)
         replaced = result.write(
             out,

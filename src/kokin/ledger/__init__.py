@@ -53,6 +53,7 @@ True
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._journal import Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
+from kokin.ledger._migrations import database_url
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._reversals import active_entries
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
@@ -71,6 +72,7 @@ __all__ = [
     "PostingReason",
     "Verification",
     "active_entries",
+    "database_url",
     "role_grants",
     "shown_url",
 ]

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, RowMapping, and_, func, select, true
 
-from kokin._arrow.convert import Int64Array, buffer_view, combine, int64_array, to_numpy
+from kokin._arrow.convert import Int64Array, buffer_view, combine, int64_array, to_mask, to_numpy
 from kokin._arrow.threads import difference_sorted, sorted_union, sorted_unique
 from kokin.issues import Issue, Location
 from kokin.ledger._codec import ITEM_SEPARATOR, concat
@@ -95,12 +95,31 @@ def bill_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
         for kind, encoded in _slip_numbers(chunk).items():
             add(kind, encoded, all_rows)
         if _has_values(chunk, "obligation_id"):
-            add("obligation_id", _encode_texts(combine(chunk.column("obligation_id"))), all_rows)
+            add("obligation_id", _encode_texts(own_obligations(chunk)), all_rows)
         if _has_values(chunk, "covers"):
-            lists = pc.split_pattern(pc.fill_null(combine(chunk.column("covers")), ""), ITEM_SEPARATOR)
-            row_of = buffer_view(pc.list_parent_indices(lists), np.int64)
-            add("obligation_id", _encode_texts(lists.flatten()), all_rows[row_of])
+            obligations, row_of = covered_obligations(chunk)
+            add("obligation_id", _encode_texts(obligations), all_rows[row_of])
     return np.concatenate(keys), np.concatenate(rows)
+
+
+def own_obligations(bills: pa.Table) -> pa.Array:
+    """Return the obligation of each encoded bill with its payee code, null for none: string (n,)."""
+    return _of_payee(combine(bills.column("payee_code")), combine(bills.column("obligation_id")))
+
+
+def covered_obligations(bills: pa.Table) -> tuple[pa.Array, Int64Array]:
+    """Return the obligations that encoded bills cover with their payee codes, and the row of each: (k,) and (k,)."""
+    has_list = bills.column("covers").is_valid()
+    lists = pc.split_pattern(combine(bills.column("covers").filter(has_list)), ITEM_SEPARATOR)
+    row_of = pc.list_parent_indices(lists)
+    payees = combine(bills.column("payee_code").filter(has_list)).take(row_of)
+    all_rows = np.flatnonzero(to_mask(combine(has_list)))
+    return _of_payee(payees, lists.flatten()), all_rows[buffer_view(row_of, np.int64)]
+
+
+def _of_payee(payees: pa.Array, obligations: pa.Array) -> pa.Array:
+    """Return ids of obligations with the payee code before them: two authorities can use the same id."""
+    return pc.binary_join_element_wise(payees, obligations, "/")
 
 
 def text_keys(kind: str, texts: pa.Array | pa.ChunkedArray) -> Int64Array:

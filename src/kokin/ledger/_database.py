@@ -132,6 +132,10 @@ class Database(abc.ABC):
         """
 
     @abc.abstractmethod
+    def drop_guards(self, connection: Connection) -> None:
+        """Remove what :meth:`create_guards` has created, for an upgrade of the schema."""
+
+    @abc.abstractmethod
     def definitions(self, connection: Connection) -> list[Definition]:
         """Return the definitions that the ledger has, in a form that can be compared with the expected ones."""
 
@@ -151,6 +155,11 @@ class Database(abc.ABC):
         """Create the tables and the view of a new ledger, without its guards."""
         # SQLAlchemy adds foreign keys of a cycle to PostgreSQL by ALTER TABLE, and marks them: SQLite would have none.
         deepcopy(METADATA).create_all(connection)
+        self.create_view(connection)
+
+    def create_view(self, connection: Connection) -> None:
+        """Create the view of the audit log, or replace it."""
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {AUDIT_LOG.name}")
         connection.exec_driver_sql(f"CREATE VIEW {AUDIT_LOG.name} AS {audit_log_query(connection.dialect)}")
 
     def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:

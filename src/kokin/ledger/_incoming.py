@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import as_table, int64_array, to_numpy
 from kokin._arrow.validate import validate_table
-from kokin.issues import InvalidInputError, Issue, Location, ReadResult
+from kokin.issues import InvalidInputError, Issue, Location, ReadResult, printable, to_table
 from kokin.ledger._codec import canonical_rows, encode_column
 from kokin.ledger._components import RECEIPT_COLUMNS
 from kokin.ledger._schema import RECORD_FIELDS, EntryKind
@@ -35,6 +35,8 @@ class ReceiptBatch:
     """The totals, as stored in the entry."""
     receipts: pa.Table
     """Encoded, by record number."""
+    issues: Sequence[Issue] = ()
+    """The issues of its records, at most so many as the file keeps."""
 
 
 def receipt_batch(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str | None) -> ReceiptBatch:
@@ -53,12 +55,14 @@ def receipt_batch(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str 
     if isinstance(receipts, ReceiptFile):
         table = pa.Table.from_batches(list(receipts.batches()), receipts.schema())
         totals = _encode_totals(receipts.totals)
-        return ReceiptBatch(source or receipts.source, receipts.layout.name, receipts.digest, totals, _encode(table))
+        about = (source or receipts.source, receipts.layout.name, receipts.digest)
+        return ReceiptBatch(*about, totals, _encode(table), list(receipts.issues))
     table = validate_table(as_table(receipts), Receipt)
     encoded = _encode(table)
     names = (source or _constant(table, "source"), _constant(table, "layout"))
     if isinstance(receipts, ReadResult) and isinstance(receipts.totals, Totals) and len(encoded):
-        return ReceiptBatch(*names, _constant(table, "digest"), _encode_totals(receipts.totals), encoded)
+        totals = _encode_totals(receipts.totals)
+        return ReceiptBatch(*names, _constant(table, "digest"), totals, encoded, receipts.issues)
     amount = int(to_numpy(encoded.column("amount"), 0).sum())
     counts = {"read": len(encoded), "accepted": len(encoded), "accepted_yen": amount}
     return ReceiptBatch(*names, _constant(table, "digest") or digest_of(encoded), counts, encoded)
@@ -145,3 +149,12 @@ def settlement_batch(kind: EntryKind, records: Any, source: str) -> SettlementBa
     rows = pa.table({name: encode_column(table.column(name)) for name in names})
     totals = {"given": len(rows), "yen": int(to_numpy(rows.column("amount"), 0).sum())}
     return SettlementBatch(sha256(f"{source}\n{digest_of(rows)}".encode()).hexdigest(), totals, rows)
+
+
+def issue_rows(issues: Sequence[Issue]) -> pa.Table:
+    """Return issues as columns of the table ``file_issues``; the file is that of the entry."""
+    shown = (
+        replace(each, field=printable(each.field), expected=printable(each.expected), found=printable(each.found))
+        for each in issues
+    )
+    return to_table(shown).drop_columns("file")

@@ -29,7 +29,6 @@ from kokin.ledger._database import BATCH_ROWS, Database, LedgerError, Transactio
 from kokin.ledger._schema import (
     DETAIL_TABLES,
     KEY_KINDS,
-    RECORD_FIELDS,
     SCHEMA_VERSION,
     EntryKind,
     entries,
@@ -83,7 +82,7 @@ class Entry:
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
-        """Return the entry of a row of :func:`entry_rows`.
+        """Return the entry of a row of ``entry_rows``.
 
         Raises:
             LedgerError: a value of the row is invalid.
@@ -257,13 +256,12 @@ class EntryWriter(Transaction):
         }
         self.connection.execute(entries.insert(), self._entry_row)
 
-    def add_rows(self, table: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> Int64Array:
-        """Insert rows of encoded columns and return their ids; omitted columns are null.
+    def add_rows(self, table: str, rows: pa.Table) -> Int64Array:
+        """Insert encoded rows and return their ids; omitted columns are null.
 
         Raises:
             InvalidInputError: a text contains a control character.
         """
-        rows = pa.table(dict(columns))
         for name, column in zip(rows.column_names, rows.columns, strict=True):
             if column.type == pa.string():
                 reject_control_characters(name, combine(column))
@@ -282,15 +280,6 @@ class EntryWriter(Transaction):
             hashes = chain_hashes(self._ends[table].hash, canonical_rows(batch))
             self._ends[table] = TableEnd(int(batch_ids[-1]), hashes[-1])
             yield batch.append_column("hash", pa.array(hashes, pa.binary()))
-
-    def add_records(self, table: str, records: pa.Table) -> Int64Array:
-        """Insert encoded records and return their ids; columns that are no fields of them are left out."""
-        ids = [np.empty(0, np.int64)]
-        records = records.select([name for name in records.column_names if name in RECORD_FIELDS[table].names])
-        for start in range(0, len(records), BATCH_ROWS):
-            batch = records.slice(start, BATCH_ROWS)
-            ids.append(self.add_rows(table, dict(zip(batch.column_names, batch.columns, strict=True))))
-        return np.concatenate(ids)
 
     def add_keys(self, kind: str, keys: Int64Array, rows: Int64Array) -> None:
         """Add match keys of rows; they are found after :meth:`flush_keys`."""

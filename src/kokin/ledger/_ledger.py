@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -30,18 +31,27 @@ from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
     digest_of,
+    issue_rows,
     receipt_batch,
     settlement_batch,
 )
 from kokin.ledger._journal import Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
 from kokin.ledger._load_bills import BillLoader, bill_chunks, restate_bills
-from kokin.ledger._migrations import connected, create_schema, database_url, require_file, require_version
+from kokin.ledger._migrations import (
+    connected,
+    copy,
+    create_schema,
+    database_url,
+    require_file,
+    require_version,
+    upgrade,
+)
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._rematch import ReversalEffect, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
 from kokin.ledger._schema import EntryKind
 from kokin.ledger._verify import Verification, verify
-from kokin.receipts import ReceiptFile, Totals
+from kokin.receipts import FileRejectedError, ReceiptFile, Totals
 from kokin.reconcile import Control, Policy
 
 T = TypeVar("T")
@@ -51,6 +61,9 @@ LOCK_TIMEOUT_S = 600.0
 
 # How often a transaction is tried if the database reports a conflict with another one.
 _ATTEMPTS = 3
+
+# At most so many issues of a rejected file are stored.
+_MAX_ISSUES = 10_000
 
 _NO_IDS = np.empty(0, np.int64)
 
@@ -136,6 +149,49 @@ class Ledger:
         with connected(url, lock_timeout) as database:
             return cls(database, policy_of(database), clock)
 
+    @staticmethod
+    def upgrade(url: str | URL | Path, *, lock_timeout: float = LOCK_TIMEOUT_S) -> list[int]:
+        """Bring the schema of a ledger to the version of this version of Kokin; its rows and hashes do not change.
+
+        Args:
+            url: the ledger; the user must own its tables. Make a backup first.
+            lock_timeout: how long to wait for a writer, in seconds.
+
+        Returns:
+            The schema versions that were applied; none if the schema is up to date.
+
+        Raises:
+            LedgerError: there is no ledger, its version is unknown, or the database failed; nothing was changed.
+        """
+        return upgrade(url, lock_timeout)
+
+    @staticmethod
+    def copy(
+        old: str | URL | Path,
+        new: str | URL | Path,
+        *,
+        actor: str,
+        clock: Callable[[], datetime] = _now,
+        lock_timeout: float = LOCK_TIMEOUT_S,
+    ) -> Entry:
+        """Copy a ledger into a database without one, of the same kind or the other.
+
+        Every row is copied with its id, actor, times and hash, so a hash that was noted before is valid for both. An
+        entry of kind ``opening`` follows, with the hash of the last entry that was copied.
+
+        Args:
+            old: the ledger; it is verified first.
+            new: the database of the new one.
+            actor: who copies it.
+            clock: returns the current time, with a zone.
+            lock_timeout: how long to wait for a writer, in seconds.
+
+        Raises:
+            LedgerExistsError: the new database has a ledger already.
+            LedgerError: the old ledger was changed, or a database failed; nothing was written.
+        """
+        return copy(old, new, actor, clock(), lock_timeout)
+
     def close(self) -> None:
         """Close the connections to the database."""
         self._database.engine.dispose()
@@ -212,11 +268,56 @@ class Ledger:
             progress: called with the number of receipts of each round of matching.
 
         Raises:
-            FileRejectedError: a total differs or a record is truncated; nothing was posted.
+            FileRejectedError: a total differs or a record is truncated; nothing was posted, and the rejection of an
+                open file is recorded.
             InvalidInputError: not a table of receipts, or the ledger has another part of the same file.
         """
-        file = receipt_batch(receipts, source)
+        try:
+            file = receipt_batch(receipts, source)
+        except FileRejectedError as error:
+            if isinstance(receipts, ReceiptFile):
+                self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
+            raise
         return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+    def add_rejected_file(
+        self,
+        file: ReceiptFile,
+        issues: Sequence[Issue],
+        *,
+        actor: str,
+        source: str | None = None,
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> EntryResult:
+        """Record that a file was rejected as a whole, with its issues; :meth:`post` does so by itself.
+
+        A file that was rejected before for the same reasons is skipped. The entry can be reversed once the matter is
+        settled; then its issues are no longer listed.
+
+        Args:
+            file: the file, for its name, layout and SHA-256.
+            issues: why it was rejected.
+            actor: who tried to post it.
+            source: the name of the file, if another than its own.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+        """
+        counts = dict(sorted(Counter(issue.code for issue in issues).items()))
+
+        def add(writer: EntryWriter) -> EntryResult:
+            digest = file.digest
+            rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)
+            if rejected and rejected.totals == {"issues": counts}:
+                return EntryResult(rejected, False, {}, 0)
+            about = {"source": source or file.source, "layout": file.layout.name, "digest": digest}
+            writer.begin(
+                EntryKind.REJECTED_FILE, self._clock(), at, actor=actor, reason=reason, **about, delivery=deliveries + 1
+            )
+            writer.add_rows("file_issues", issue_rows(issues[:_MAX_ISSUES]))
+            return EntryResult(writer.commit({"issues": counts}), True, {}, 0)
+
+        return self._write(add)
 
     def _post(
         self, writer: EntryWriter, file: ReceiptBatch, actor: str, reason: str, at: datetime | None
@@ -227,7 +328,7 @@ class Ledger:
             return EntryResult(posted, False, {}, 0)
         about = {"source": file.source, "layout": file.layout, "digest": file.digest, "delivery": deliveries + 1}
         writer.begin(EntryKind.RECEIPT_FILE, self._clock(), at, actor=actor, reason=reason, **about)
-        ids = writer.add_records("receipts", file.receipts)
+        ids = writer.add_rows("receipts", file.receipts)
         rows = file.receipts.append_column("id", int64_array(ids))
         rows = rows.append_column("entry_id", int64_array(np.full(len(ids), writer.entry)))
         rows = rows.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
@@ -240,6 +341,7 @@ class Ledger:
             # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
             raise InvalidInputError(issues, "nothing was posted") from error
+        writer.add_rows("file_issues", issue_rows(file.issues))
         entry = writer.commit(file.totals)
         outcomes = _queries.posted_outcomes(writer, entry.id)
         overlaps = _queries.overlaps(writer, result.repeated, len(rows))
@@ -291,7 +393,7 @@ class Ledger:
                 return EntryResult(posted, False, {}, 0)
             about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
             writer.begin(kind, self._clock(), at, actor=actor, reason=reason, **about)
-            writer.add_records(kind.value, batch.rows)
+            writer.add_rows(kind.value, batch.rows)
             return EntryResult(writer.commit(batch.totals), True, {}, 0)
 
         return self._write(add)
@@ -426,9 +528,26 @@ class Ledger:
         """Return the active reports of agents, with the columns of :class:`kokin.reconcile.AgentReport`."""
         return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.AGENT_REPORTS, as_of))
 
+    def issues(self, as_of: date | datetime | None = None) -> pa.Table:
+        """Return the issues of active files, and of files that were rejected as a whole and not posted since.
+
+        The columns are those of :func:`kokin.issues.to_table`, preceded by ``entry_id``; ``file`` is the file's name.
+        """
+        return self._read(lambda transaction: _queries.file_issues(transaction, as_of))
+
     def policy_as_of(self, as_of: date | datetime | None = None) -> Policy:
         """Return the policy that was in force at a time, or at the end of a day in Japan; by default now."""
         return self._read(lambda transaction: _queries.policy(transaction, as_of))
+
+    def require_policy(self, policy: Policy, as_of: date | datetime | None = None) -> None:
+        """Raise an error unless a policy was in force at a time, or at the end of a day in Japan; by default now.
+
+        Raises:
+            InvalidInputError: another policy was in force; the issues name each setting that differs.
+        """
+        current = self.policy_as_of(as_of)
+        if policy != current:
+            raise _policy_differs(current, policy)
 
     def history(self, bill_id: str) -> BillHistory:
         """Return everything about one bill.

@@ -17,8 +17,16 @@ from kokin import bills as bill_files
 from kokin._arrow.convert import BoolArray, Int64Array, as_table, bool_array, combine, int64_array, to_numpy
 from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, sorted_unique
 from kokin.issues import InvalidInputError, Issue, from_table
-from kokin.ledger._codec import ITEM_SEPARATOR, encode_column, filter_rows, to_bool
-from kokin.ledger._components import bill_keys, bills_by_id, find_pairs, not_referenced, text_keys
+from kokin.ledger._codec import encode_column, filter_rows, to_bool
+from kokin.ledger._components import (
+    bill_keys,
+    bills_by_id,
+    covered_obligations,
+    find_pairs,
+    not_referenced,
+    own_obligations,
+    text_keys,
+)
 from kokin.ledger._database import BATCH_ROWS, Transaction
 from kokin.ledger._journal import EntryWriter
 from kokin.ledger._rematch import differs
@@ -32,7 +40,7 @@ _MAX_ISSUES = 100
 
 _FIELDS = tuple(RECORD_FIELDS["bill_versions"].names)
 _NO_KEYS = np.empty(0, np.int64)
-_NULL_TEXT, _NULL_INT = pa.scalar(None, pa.string()), pa.scalar(None, pa.int64())
+_NULL_INT = pa.scalar(None, pa.int64())
 
 
 @dataclass(frozen=True)
@@ -107,14 +115,13 @@ def _check_and_encode(chunk: pa.Table, first: int) -> BillChunk:
 
 def _obligation_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
     """Return the keys of the obligations of encoded bills: those of slips for one, and those covered with others."""
-    names = bills.column_names
-    covers = combine(bills.column("covers")) if "covers" in names else pa.nulls(len(bills), pa.string())
-    own = _NO_KEYS
-    if "obligation_id" in names:
-        texts = pc.if_else(covers.is_null(), combine(bills.column("obligation_id")), _NULL_TEXT)
-        own = sorted_unique(text_keys("obligation_id", texts))
-    covered = pc.list_flatten(pc.split_pattern(covers.drop_null(), ITEM_SEPARATOR))
-    return own, sorted_unique(text_keys("obligation_id", covered))
+    own = covered = _NO_KEYS
+    covers = bills.column("covers") if "covers" in bills.column_names else pa.nulls(len(bills), pa.string())
+    if "obligation_id" in bills.column_names:
+        own = sorted_unique(text_keys("obligation_id", own_obligations(bills.filter(covers.is_null()))))
+    if covers.null_count < len(covers):
+        covered = sorted_unique(text_keys("obligation_id", covered_obligations(bills)[0]))
+    return own, covered
 
 
 class BillLoader:
@@ -159,13 +166,15 @@ class BillLoader:
                 earlier, isin_sorted(to_numpy(earlier.column("id"), 0), np.sort(replaced[is_written]))
             )
             self._affected_keys.append(sorted_unique(bill_keys(replaced_rows)[0]))
+            # Another slip can cover an obligation that a replaced version billed.
+            self._covered_obligations.append(_obligation_keys(replaced_rows)[0])
         self.writer.progress(len(is_unchanged))
 
     def finish(self) -> Int64Array:
         """Check the load as a whole, and return the keys of the components to be matched again.
 
         Raises:
-            InvalidInputError: a covered obligation without a slip of its own.
+            InvalidInputError: an obligation that a bill in force covers has no slip of its own.
         """
         self.writer.flush_keys()
         own, covered = (
@@ -244,13 +253,13 @@ def _add_versions(
     }
     if replaced.any():
         columns["replaces_id"] = pc.if_else(bool_array(replaced > 0), int64_array(replaced), _NULL_INT)
-    return writer.add_rows("bill_versions", columns)
+    return writer.add_rows("bill_versions", pa.table(columns))
 
 
 def _require_own_slips(transaction: Transaction, obligations: Int64Array, summary: str) -> None:
     """Raise if a bill in force covers one of some obligations (keys, a set) that no bill in force bills by itself."""
     keys, rows = find_pairs(transaction, "bill_versions", obligations)
-    stored = bills_by_id(transaction, rows, ("bill_id", "obligation_id", "covers"))
+    stored = bills_by_id(transaction, rows, ("bill_id", "payee_code", "obligation_id", "covers"))
     own, covered = _obligation_keys(stored)
     missing = isin_sorted(keys, difference_sorted(sorted_unique(covered[isin_sorted(covered, obligations)]), own))
     covering = filter_rows(stored, isin_sorted(to_numpy(stored.column("id"), 0), sorted_unique(rows[missing])))

@@ -254,8 +254,13 @@ class PostgresDatabase(Database):
     def expected_definitions(self, connection: Connection) -> list[Definition]:
         return _new_definitions(self.schema(connection), connection.dialect)
 
+    def drop_guards(self, connection: Connection) -> None:
+        for function in _FUNCTIONS:
+            name = function.split()[2].partition("(")[0]
+            connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}() CASCADE")
+
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
-        batches = iter(batches)
+        batches = filter(len, batches)
         first = next(batches, None)
         if first is None:
             return
@@ -267,10 +272,10 @@ class PostgresDatabase(Database):
                 copy.write(_copy_text(rows).to_pybytes())
 
     def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:
-        is_integer = isinstance(values, np.ndarray)
-        listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
-        array = ARRAY(BigInteger if is_integer else Text)
-        return select(func.unnest(cast(literal(listed, array), array)))
+        if isinstance(values, np.ndarray):
+            # As one text: the driver adapts the items of a list one by one.
+            return select(func.unnest(cast(literal(f"{{{str(values.tolist())[1:-1]}}}"), ARRAY(BigInteger))))
+        return select(func.unnest(cast(literal(list(values), ARRAY(Text)), ARRAY(Text))))
 
 
 def _copy_text(rows: pa.Table) -> pa.Buffer:

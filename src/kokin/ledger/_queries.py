@@ -25,7 +25,7 @@ from kokin._arrow.aggregate import sum_by
 from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin._arrow.files import escape_formulas, write_csv
 from kokin._arrow.threads import sorted_unique
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
 from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._components import (
     BILL_COLUMNS,
@@ -44,9 +44,9 @@ from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
-from kokin.matching import disposition_texts
+from kokin.matching import Index, disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
-from kokin.reconcile import Control, Policy, reconcile
+from kokin.reconcile import Control, Policy, Reconciliation, reconcile
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 _BILLS, _ENTRIES, _SEALS = TABLES["bill_versions"], TABLES["entries"], TABLES["seals"]
 _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
+_ISSUES = TABLES["file_issues"]
 
 _FILE_ORDER = [(name, "ascending") for name in ("source", "digest", "record_no")]
 _OUTCOMES_OF_REVERSALS = (Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT, Outcome.DUPLICATE_RECORD)
@@ -119,7 +120,12 @@ def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Tabl
 
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
-    return reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy).balances
+    return _reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy).balances
+
+
+def _reconcile(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Reconciliation:
+    """Reconcile bills of the ledger: a correction may bill less than what was paid before."""
+    return reconcile(Index.build(bills, check_paid_before=False), receipts, policy)
 
 
 def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:
@@ -179,6 +185,31 @@ def settlements(transaction: Transaction, kind: EntryKind, as_of: date | datetim
     reversed_ids = pa.array(sorted(reversed_entries(transaction, last)), pa.int64())
     active = rows.filter(pc.invert(pc.is_in(rows.column("entry_id"), value_set=reversed_ids)))
     return decode_columns(active, SETTLEMENT_RECORDS[kind])
+
+
+def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+    """Return the issues of active files, by entry, and of files that were rejected and not posted since."""
+    last = entry_as_of(transaction, as_of)
+    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.REJECTED_FILE.value)
+    files = transaction.table(
+        select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
+            _ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last)
+        )
+    ).to_pylist()
+    reversed_ids = reversed_entries(transaction, last)
+    active = [row for row in files if row["id"] not in reversed_ids]
+    posted = {row["digest"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    # Of a file that was rejected several times the last entry counts.
+    rejected = {row["digest"]: row["id"] for row in active if row["kind"] == EntryKind.REJECTED_FILE}
+    ids = {row["id"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    ids |= {entry for digest, entry in rejected.items() if digest not in posted}
+    columns = [
+        func.coalesce(_ENTRIES.c.source, "").label(name) if name == "file" else _ISSUES.c[name]
+        for name in ISSUE_COLUMNS
+    ]
+    statement = select(_ISSUES.c.entry_id, *columns).join_from(_ISSUES, _ENTRIES).order_by(_ISSUES.c.id)
+    rows = transaction.table(statement.where(as_of_entry(_ISSUES.c.entry_id, last)))
+    return rows.filter(pc.is_in(rows.column("entry_id"), value_set=pa.array(sorted(ids), pa.int64())))
 
 
 # Outcomes
@@ -323,7 +354,7 @@ def _balance_changes(
     added = transaction.rows(
         "bill_versions", to_numpy(components.bills.column("id"), 0), ("entry_id", "replaces_id", "withdrawn")
     )
-    bills = components.bills
+    bills = components.bills.sort_by("id")  # as `added` is
     for name in ("entry_id", "replaces_id", "withdrawn"):
         bills = bills.append_column(name, added.column(name))
     receipts = components.receipts
@@ -336,7 +367,7 @@ def _balance_changes(
         active = receipts.filter(pc.is_in(receipts.column("id"), value_set=combine(postings.column("receipt_id"))))
         current = _not_replaced(bills, entry, "replaces_id")
         current = decode_columns(filter_rows(current, to_numpy(current.column("withdrawn"), 0) == 0), Bill)
-        balances = reconcile(current, decode_columns(active, Receipt), policy).balances
+        balances = _reconcile(current, decode_columns(active, Receipt), policy).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:
                 changes.append({"entry_id": entry, **row})
@@ -420,7 +451,7 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     dispositions = {name: _whole_sum(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(DISPOSITIONS)}
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
-        result = reconcile(bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of), policy)
+        result = _reconcile(bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of), policy)
         controls.append(applied_control(transaction, last, result.outcomes))
     is_file = _ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value
     files = select(func.count()).where(is_file, as_of_entry(_ENTRIES.c.id, last))

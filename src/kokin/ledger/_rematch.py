@@ -150,7 +150,7 @@ def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
 def _post(writer: EntryWriter, reason: PostingReason, receipts: pa.ChunkedArray, columns: Mapping[str, Any]) -> None:
     if len(receipts):
         reasons = pa.repeat(pa.scalar(reason.value), len(receipts))
-        writer.add_rows("postings", {"receipt_id": receipts, "posting_reason": reasons, **columns})
+        writer.add_rows("postings", pa.table({"receipt_id": receipts, "posting_reason": reasons, **columns}))
 
 
 def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Reconciliation:

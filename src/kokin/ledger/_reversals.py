@@ -10,20 +10,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 from sqlalchemy import select
 
 from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import InvalidInputError, Issue
-from kokin.ledger._codec import to_bool
 from kokin.ledger._components import as_of_entry, receipts_with_posting
 from kokin.ledger._database import Transaction
 from kokin.ledger._journal import Entry, entry_rows, is_id, rows_of_entry
 from kokin.ledger._rematch import ReversalEffect
-from kokin.ledger._schema import EntryKind, PostingReason, entries, postings
+from kokin.ledger._schema import EntryKind, entries, postings
 
 #: Entries with a digest, which is posted once.
-FILE_KINDS = (EntryKind.RECEIPT_FILE, EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
+FILE_KINDS = (
+    EntryKind.RECEIPT_FILE,
+    EntryKind.REJECTED_FILE,
+    EntryKind.BANK_DEPOSITS,
+    EntryKind.AGENT_REPORTS,
+)
 
 #: Entries that can be reversed.
 _REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.REVERSAL)
@@ -111,12 +114,11 @@ def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
     kind = transaction.connection.execute(select(entries.c.kind).where(entries.c.id == root)).scalar_one()
     if row["reverses_entry_id"] is not None and kind in FILE_KINDS and root not in reversed_ids:
         _reject_if_reposted(transaction, root)
-    is_own = postings.c.posting_reason != PostingReason.REMATCHED.value
-    own_ids = rows_of_entry(transaction, "postings", row["id"])
-    own = transaction.rows("postings", own_ids, ("receipt_id", "posting_reason"), is_own)
-    receipts = to_numpy(own.column("receipt_id"), 0)
-    was_reversed = to_bool(pc.equal(own.column("posting_reason"), PostingReason.REVERSED.value))
-    effect = _effect(transaction, np.sort(receipts[~was_reversed]), np.sort(receipts[was_reversed]))
+    if kind == EntryKind.REVERSAL:  # of one posting
+        receipts = np.array([_receipts_of_reversals(transaction)[root]])
+    else:
+        receipts = rows_of_entry(transaction, "receipts", root)
+    effect = _effect(transaction, receipts, reversed_ids)
     return EntryReversal(effect, root if kind == EntryKind.BILLS else None, reversed_ids)
 
 
@@ -139,31 +141,41 @@ def reversal_of_posting(transaction: Transaction, posting: int) -> ReversalEffec
     """Return the effect of reversing one posting.
 
     Raises:
-        InvalidInputError: an unknown posting, or not the last one of its receipt.
+        InvalidInputError: an unknown posting, not the last one of its receipt, or one of a reversal.
     """
-    statement = select(postings.c.receipt_id, postings.c.reverses_id).where(postings.c.id == posting)
+    statement = select(postings.c.receipt_id, postings.c.entry_id, postings.c.reverses_id)
+    statement = statement.where(postings.c.id == posting)
     row = transaction.connection.execute(statement).first() if is_id(posting) else None
     if row is None:
         raise _not_reversible("ENTRY_UNKNOWN", "posting", str(posting))
     receipt = np.array([row.receipt_id])
     last = to_numpy(receipts_with_posting(transaction, receipt).column("posting"), 0)[0]
     if last != posting:
-        issue = Issue("POSTING_REPLACED", field="posting", expected=str(last), found=str(posting))
-        raise InvalidInputError([issue], "nothing was reversed")
-    return _effect(transaction, *((receipt, _NO_IDS) if row.reverses_id is None else (_NO_IDS, receipt)))
+        raise _not_reversible("POSTING_REPLACED", "posting", str(posting), expected=str(last))
+    if row.reverses_id is not None:
+        raise _not_reversible("ENTRY_REVERSED", "posting", str(posting), expected=str(row.entry_id))
+    return ReversalEffect(receipt, _NO_IDS)
 
 
-def _effect(transaction: Transaction, to_reverse: Int64Array, to_restore: Int64Array) -> ReversalEffect:
-    """Return the effect without receipts that are in the wanted state already.
+def _receipts_of_reversals(transaction: Transaction) -> dict[int, int]:
+    """Return the receipt of each entry that reverses one posting, also of those that are not active."""
+    joined = entries.join(postings, postings.c.id == entries.c.reverses_posting_id)
+    rows = transaction.connection.execute(select(entries.c.id, postings.c.receipt_id).select_from(joined))
+    return {row[0]: row[1] for row in rows}
 
-    A receipt that was reversed by its posting stays reversed when its file is reversed or restored.
+
+def _effect(transaction: Transaction, ids: Int64Array, reversed_ids: set[int]) -> ReversalEffect:
+    """Return the receipts, of some, whose state must change when some entries are not active.
+
+    A receipt is active if the entry of its file is, and no active reversal names a posting of it.
     """
-    reversing, restoring = (receipts_with_posting(transaction, ids) for ids in (to_reverse, to_restore))
-    to_reverse = to_reverse[to_numpy(reversing.column("reverses_id"), -1) < 0]
-    to_restore = to_restore[to_numpy(restoring.column("reverses_id"), -1) >= 0]
-    for entry in np.unique(to_numpy(restoring.column("entry_id"), 0)).tolist():
-        _reject_if_reposted(transaction, entry)
-    return ReversalEffect(to_reverse, to_restore)
+    receipts = receipts_with_posting(transaction, ids)
+    ids, of_entry = (to_numpy(receipts.column(name), 0) for name in ("id", "entry_id"))
+    was_active = to_numpy(receipts.column("reverses_id"), -1) < 0
+    reversals = _receipts_of_reversals(transaction)
+    reversed_alone = {receipt for reversal, receipt in reversals.items() if reversal not in reversed_ids}
+    is_active = ~np.isin(of_entry, sorted(reversed_ids)) & ~np.isin(ids, sorted(reversed_alone))
+    return ReversalEffect(ids[was_active & ~is_active], ids[is_active & ~was_active])
 
 
 def _reject_if_reposted(transaction: Transaction, entry: int) -> None:

@@ -38,6 +38,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
+from kokin.issues import Severity
 from kokin.model import (
     Bill,
     BillStatus,
@@ -53,7 +54,7 @@ from kokin.model import (
 from kokin.reconcile import AgentReport, BankDeposit
 
 #: The version of this schema; see :mod:`kokin.ledger._migrations`.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 #: Versions 1 to 4 had other tables and another chain of hashes.
 FIRST_VERSION = 5
@@ -239,7 +240,17 @@ entries = _define(
     Column("digest", _TEXT, comment="SHA-256 of the file"),
     Column("delivery", _INT, comment="1 for the first entry of the file; a later one needs the reversal of all before"),
     Column("reverses_entry_id", _INT, ForeignKey("entries.id")),
-    Column("reverses_posting_id", _INT, ForeignKey("postings.id", use_alter=False)),
+    Column(
+        "reverses_posting_id",
+        _INT,
+        ForeignKey(
+            "postings.id",
+            name="entries_reverses_posting_id_fkey",
+            use_alter=True,
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+    ),
     _one_of("kind", EntryKind),
     CheckConstraint("actor <> '' AND recorded_by <> '' AND kokin_version <> ''"),
     CheckConstraint("length(digest) BETWEEN 1 AND 64"),
@@ -310,6 +321,22 @@ postings = _define(
 bank_deposits = _define("bank_deposits", *_id(), _entry_id(), *_record_columns(BankDeposit, "bank_deposits"), *_hash())
 agent_reports = _define("agent_reports", *_id(), _entry_id(), *_record_columns(AgentReport, "agent_reports"), *_hash())
 
+#: The issues of a file: of the records that were rejected, or for which the file was rejected as a whole.
+file_issues = _define(
+    "file_issues",
+    *_id(),
+    _entry_id(),
+    Column("code", _TEXT, nullable=False),
+    Column("severity", _TEXT, nullable=False),
+    Column("field", _TEXT, nullable=False),
+    Column("record", _INT, comment="the number of the record in the file"),
+    Column("byte", _INT, comment="the position in the file, from 0"),
+    Column("expected", _TEXT, nullable=False),
+    Column("found", _TEXT, nullable=False, comment="the value; a text that can be personal is masked"),
+    *_hash(),
+    _one_of("severity", Severity),
+)
+
 #: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
 match_keys = _define(
     "match_keys",
@@ -331,7 +358,7 @@ schema_versions = _define(
 TABLES = METADATA.tables
 
 #: The tables to which an entry adds rows. Each has its own chain of hashes.
-DETAIL_TABLES = ("bill_versions", "receipts", "postings", "bank_deposits", "agent_reports")
+DETAIL_TABLES = ("bill_versions", "receipts", "postings", "bank_deposits", "agent_reports", "file_issues")
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
 KEY_KINDS = {"bill_versions": 1, "receipts": 2}
@@ -347,6 +374,7 @@ for _column, _is_unique in (
     Index(_name, _column, unique=_is_unique, sqlite_where=_is_set, postgresql_where=_is_set)
 Index("postings_receipt_id", postings.c.receipt_id, postings.c.id)
 Index("postings_bill_version_id", postings.c.bill_version_id)
+Index("file_issues_entry_id", file_issues.c.entry_id)
 
 
 def stored_columns(name: str) -> pa.Schema:

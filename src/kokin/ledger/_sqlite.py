@@ -81,6 +81,12 @@ class SqliteDatabase(Database):
                     f"BEGIN SELECT RAISE(ABORT, 'the rows of {table} are never changed'); END"
                 )
 
+    def drop_guards(self, connection: Connection) -> None:
+        triggers = connection.exec_driver_sql("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
+        for name, table in triggers.all():
+            if table in TABLES:
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
     def definitions(self, connection: Connection) -> list[Definition]:
         statement = "SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
         rows = connection.exec_driver_sql(statement).all()
@@ -90,7 +96,7 @@ class SqliteDatabase(Database):
         return _new_definitions()
 
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:
-        for rows in batches:
+        for rows in filter(len, batches):
             _insert(connection.connection.cursor(), table, rows)
 
     def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:

@@ -183,7 +183,8 @@ def _verify_seals(
 ) -> dict[str, _TableEnds]:
     """Verify the chain of entries and seals; return the last rows of every table, by entry."""
     ends = {name: _TableEnds([], [], {end.id: end.hash}) for name, end in start.ends.items()}
-    is_known = not expected_hash or bytes.fromhex(expected_hash) == start.hash
+    # The hash before the first entry is that of no entry.
+    is_known = not expected_hash or (start.entry > 0 and bytes.fromhex(expected_hash) == start.hash)
     previous_hash, last = start.hash, start.entry
     out.hash, out.rows["entries"] = previous_hash.hex() if last else "", last
     sealed = [column for column in seals.c if column.name != "entry_id"]

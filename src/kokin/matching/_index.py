@@ -53,7 +53,7 @@ from kokin.model import Bill
 # Words of a 顧客番号 if no bill has one: 24 bytes.
 _TEXT_WORDS = 3
 
-_OBLIGATION_COLUMNS = ("bill_id", "due_on", "obligation_id", "covers", "paid_before")
+_OBLIGATION_COLUMNS = ("bill_id", "payee_code", "due_on", "obligation_id", "covers", "paid_before")
 # The columns of a bill that matching reads; other packages read the rest.
 _USED_COLUMNS = {"amount", "status", *_OBLIGATION_COLUMNS, *KEY_COLUMNS}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, combine, to_numpy
 from kokin.issues import Issue, Location
 from kokin.matching._groups import starts_of_runs
 
@@ -24,9 +24,10 @@ _NO_DUE_DATE = np.iinfo(np.int32).max
 class Obligations:
     """The obligations of a batch of slips: ``n`` slips, ``m`` obligations, ``c`` slips that cover several (全期).
 
-    Slips with the same ``obligation_id`` share an obligation; a slip without one has its own; a covering slip has none
-    of its own, whatever its ``obligation_id``. The open slips of an obligation define what is owed (the largest amount)
-    and when (the earliest ``due_on``); all of its slips define what was paid before (the largest ``paid_before``).
+    Slips of one payee with the same ``obligation_id`` share an obligation; a slip without one has its own; a covering
+    slip has none of its own, whatever its ``obligation_id``. The open slips of an obligation define what is owed (the
+    largest amount) and when (the earliest ``due_on``); all of its slips define what was paid before (the largest
+    ``paid_before``).
     Obligations due on the same day are in the order of their ``obligation_id``.
 
     Slips 0 and 1 share an obligation, slip 2 has its own, and slip 3 covers both: ``obligation_of_slip`` is
@@ -133,7 +134,15 @@ def _covers(bills: pa.Table) -> tuple[Int64Array, pa.Array]:
         return np.zeros(len(bills), np.int64), pa.array([], pa.string())
     lists = bills.column("covers").combine_chunks()
     count = to_numpy(pc.list_value_length(lists).cast(pa.int64()), 0)
-    return count, lists.flatten().cast(pa.string())
+    return count, _of_payee(bills.take(pc.list_parent_indices(lists)), lists.flatten().cast(pa.string()))
+
+
+def _of_payee(bills: pa.Table, ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return ids of obligations with the payee code of each row: two authorities can use the same id."""
+    if "payee_code" not in bills.schema.names:
+        return combine(ids)
+    payees = pc.fill_null(bills.column("payee_code").cast(pa.string()), "")
+    return combine(pc.binary_join_element_wise(payees, ids, "/"))
 
 
 def _number_obligations(bills: pa.Table, is_covering: BoolArray) -> tuple[Int32Array, pa.Array]:
@@ -146,7 +155,7 @@ def _number_obligations(bills: pa.Table, is_covering: BoolArray) -> tuple[Int32A
     if "obligation_id" in bills.schema.names:
         column = bills.column("obligation_id").cast(pa.string())
         has_id = pc.and_(pc.fill_null(pc.not_equal(column, ""), False), bool_array(~is_covering))
-        encoded = pc.if_else(has_id, column, None).combine_chunks().dictionary_encode()
+        encoded = _of_payee(bills, pc.if_else(has_id, column, None)).dictionary_encode()
         ids = encoded.dictionary
         obligation = to_numpy(encoded.indices, -1).copy()
     without_id = (obligation < 0) & ~is_covering

@@ -19,7 +19,8 @@ from kokin.matching import Allocations
 from kokin.model import ArrowStreamExportable, Bill, Finding, arrow_schema
 from kokin.reconcile import _bank as bank
 from kokin.reconcile import _findings as findings
-from kokin.reconcile._aging import aging_table, arrears_table
+from kokin.reconcile._aging import aging_table
+from kokin.reconcile._arrears import arrears_table
 from kokin.reconcile._bank import AgentReport, BankDeposit
 from kokin.reconcile._bill_columns import BillColumns, WriteOff, written_off_yen
 from kokin.reconcile._controls import (
@@ -38,19 +39,21 @@ from kokin.reconcile._setoff import (
     WrongInstalments,
     candidate_table,
     due_debts,
-    overpaid_rows,
     overpayment_table,
     setoff_candidates,
     wrong_instalments,
 )
 from kokin.reconcile._totals import (
     Mismatches,
+    OpenParts,
     PartAllocations,
     allocate_to_parts,
+    open_parts,
     part_table,
     receivable_table,
     total_table,
 )
+from kokin.rules import RATES, RateTable
 
 if TYPE_CHECKING:
     from kokin.receipts import Totals
@@ -89,8 +92,9 @@ class Accounts:
         files: Mapping[str, Totals] | None,
         write_offs: pa.Table | None,
         as_of: date | None,
+        rates: RateTable,
     ) -> None:
-        self._run, self._bills, self._policy = run, bills, run.policy
+        self._run, self._bills, self._policy, self._rates = run, bills, run.policy, rates
         self._written_off: Int64Array = np.zeros_like(run.balance)
         if write_offs is not None:
             self._written_off = written_off_yen(write_offs, bills, run.balance)
@@ -173,9 +177,11 @@ class Accounts:
         """科目別集計: receipts and yen by payee, account and year.
 
         ``payee_code, account, system, charge, item_code, fiscal_year, year_class, channel, received_on, receipts,
-        received, revenue, overpaid, suspense``. ``payee_code`` is that of the receipt, else of its bill, else empty.
-        ``receipts`` counts receipts, one with several parts once for each of their charges. Yen: ``received`` is
-        ``revenue`` (what lowered a balance) and ``overpaid`` (過誤納) and ``suspense`` (不明金).
+        received, revenue, off_budget, overpaid, suspense``. ``payee_code`` is that of the receipt, else of its bill,
+        else empty. ``receipts`` counts receipts, one with several parts once for each of their charges. Yen:
+        ``received`` is what lowered a balance, ``overpaid`` (過誤納) and ``suspense`` (不明金). What lowered a balance
+        is ``revenue``, or ``off_budget`` in an account of money that belongs to another (歳入歳出外現金: 県民税,
+        森林環境税); see :attr:`kokin.catalog.AccountClass.revenue`.
         """
         row = self._allocations.payment[self._by_part[0].allocation]
         return total_table(self._run.rows, self._bills, self.parts, row)
@@ -197,29 +203,35 @@ class Accounts:
         """過誤納一覧: a row for each receipt with an excess.
 
         ``source, record_no, outcome, bill_id, payee_code, payer_key, charge, item_code, paid_on, kind, excess,
-        interest, offered``: ``kind`` is an :class:`OverpaymentKind`, ``interest`` the 還付加算金 if the refund is
-        decided on the day of the run, ``offered`` the yen that could be set off.
+        refund, interest, setoff_interest, offered``: ``kind`` is an :class:`OverpaymentKind`, ``refund`` the yen that
+        law does not set off, ``interest`` their 還付加算金 if the refund is decided on the day of the run
+        (地方税法17の4①), ``setoff_interest`` the sum of that of each set-off by law, ``offered`` the yen that could
+        be set off, also with consent. Refund and set-offs are cut apart.
 
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
-        overpaid = overpaid_rows(self._run.rows)
-        offered = np.zeros(len(overpaid), np.int64)
-        candidates = self._setoff_candidates
-        is_excess = ~candidates.is_wrong_instalment
-        np.add.at(offered, np.searchsorted(overpaid, candidates.row[is_excess]), candidates.yen[is_excess])
-        return overpayment_table(self._run.rows, self._bills, offered, self._policy, self._day)
+        return overpayment_table(
+            self._run.rows, self._bills, self._setoff_candidates, self._policy, self._day, self._rates
+        )
 
     @cached_property
     def setoff_candidates(self) -> pa.Table:
         """充当候補: due debts of a payer and the payments that could be set off against them, in that order.
 
         ``source, record_no, bill_id, payee_code, kind, debt_bill_id, charge, item_code, period, due_on, residual,
-        offered, consent``. ``bill_id`` is the bill that was paid, ``debt_bill_id`` the one that is due, both of one
-        payee; no yen is offered for two debts. ``consent``: the payer must agree, because law allows a set-off without
-        consent only among local taxes, or between debts of one charge (地方税法17の2, 自治法231の3④).
+        offered, setoff_on, interest, consent``. ``bill_id`` is the bill that was paid, ``debt_bill_id`` the one that is
+        due, both of one payee; no yen is offered for two debts. ``consent``: the payer must agree, because law allows a
+        set-off without consent only among local taxes, where it is mandatory, or between debts of one charge
+        (地方税法17の2①, 自治法231の3④). The tax is paid before its 延滞金 (17の2③).
+
+        ``setoff_on`` is 充当適状 (17の2④, :func:`kokin.rules.setoff_date`): the debt counts as paid on this day, so
+        its 延滞金 ends on it, and so does ``interest``, the 還付加算金 on ``offered``. Both are null with
+        ``consent``, where your agreement decides; ``interest`` also if the rate of a year is unknown.
         """
-        return candidate_table(self._setoff_candidates, self._run.rows, self._bills, self._unpaid)
+        return candidate_table(
+            self._setoff_candidates, self._run.rows, self._bills, self._unpaid, self._policy, self._rates
+        )
 
     @cached_property
     def settlements(self) -> pa.Table:
@@ -247,11 +259,32 @@ class Accounts:
         """未納一覧: every debt past its due date, by that date; 督促 and 滞納管理 start from it.
 
         ``bill_id, payee_code, item_code, case_key, payer_key, system, charge, claim, levy_year, tax_year, period,
-        year_class, due_on, days, age, billed, paid, unpaid, reported``. ``bill_id`` is the main slip of the debt,
-        ``paid`` everything that was ever paid on it; ``reported``: it has a 速報, do not remind.
+        year_class, due_on, days, age, billed, paid, unpaid, late_charge, reduced_days, full_days, limitation_ends_on,
+        reported``. ``bill_id`` is the main slip of the debt, ``paid`` everything that was ever paid on it;
+        ``reported``: it has a 速報, do not remind.
+
+        ``late_charge`` are the yen of 延滞金 (遅延損害金) on ``unpaid`` if it is paid in full on the day of the run, by
+        the rule of the charge (:attr:`kokin.catalog.Charge.applicable_rule`); ``reduced_days`` and ``full_days`` are
+        its days at the two rates. Parts of several systems (水道料金 and 下水道使用料) are computed and cut apart, and
+        added. The late charge on what was paid late before is not in it, and a set-off that is only a candidate does
+        not end it. It is null if the rule or a rate is not known, if the rule depends on the deadline of a demand
+        (督促), which Kokin does not know, and if the open yen of such parts are not known (see :attr:`Policy.split`; a
+        write-off). The days are null, too, if those of the parts differ, or nothing is charged.
+
+        ``limitation_ends_on`` is the last day of the limitation (時効) by the due date and the years of the charge;
+        null if the charge is not known. Kokin does not know what interrupts a limitation (時効の更新, 完成猶予: demand,
+        acknowledgement, partial payment, seizure, stay), so the debt may lapse later; a private claim lapses only if
+        the debtor invokes it (援用).
         """
         provisional = self._run.provisional_slips
-        return arrears_table(self._bills, self._unpaid, self._written_off, provisional, self._day)
+        return arrears_table(
+            self._bills, self._unpaid, self._written_off, provisional, self._open_parts, self._day, self._rates
+        )
+
+    def _open_parts(self, obligations: Int64Array) -> OpenParts:
+        return open_parts(
+            obligations, self._bills, self._policy.split, self._allocations, self._by_part[0], self._unpaid
+        )
 
     @cached_property
     def controls(self) -> list[Control]:
@@ -317,6 +350,7 @@ def build_accounts(
     files: Mapping[str, Totals] | None = None,
     write_offs: ArrowStreamExportable | None = None,
     as_of: date | None = None,
+    rates: RateTable = RATES,
 ) -> Accounts:
     """Compute the accounts of a reconciliation by law and by its policy.
 
@@ -330,6 +364,7 @@ def build_accounts(
         write_offs: the debts that were written off, with the columns of :class:`WriteOff`.
         as_of: the day of the run, on which debts are due, 速報 are stale and refunds are decided. The default is the
             latest date in the receipts, so that a run can be repeated.
+        rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
 
     Raises:
         InvalidInputError: the reconciliation was computed from an index, a table lacks a column or a required value, a
@@ -344,4 +379,4 @@ def build_accounts(
         None if rows is None else validate_table(as_table(rows), record)
         for rows, record in ((deposits, BankDeposit), (agent_reports, AgentReport), (write_offs, WriteOff))
     ]
-    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of)
+    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of, rates)

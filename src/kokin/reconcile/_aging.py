@@ -1,4 +1,4 @@
-"""Aging (未着・滞留, 未納): provisional, unidentified and undeposited money, and debts past their due date."""
+"""Aging (未着・滞留): provisional, unidentified and undeposited money."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_numpy
+from kokin._arrow.convert import Int64Array, bool_array, from_numpy, to_numpy
 from kokin.reconcile._bank import is_due
-from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import Days, category_texts, day_column, days_array
 from kokin.reconcile._tables import OUTCOME_SCHEMA, OutcomeRows
-from kokin.reconcile._totals import charge_attribute, year_class_texts
 
 
 class AgingKind(StrEnum):
@@ -62,7 +59,7 @@ def aging_table(rows: OutcomeRows, settlements: pa.Table | None, as_of: np.datet
         "kind": category_texts(np.where(is_provisional, 0, 1), _KINDS),
         "agent_code": rows.text_column("agent_code").take(from_numpy(at, pa.int64())),
         "amount": from_numpy(rows.yen[at], pa.int64()),
-        **_age_columns(since, as_of),
+        **age_columns(since, as_of),
     }
     tables = [_with_all_columns(columns, len(at))]
     if settlements is not None:
@@ -80,7 +77,7 @@ def _undeposited(settlements: pa.Table, as_of: np.datetime64) -> pa.Table:
         "kind": category_texts(np.full(len(days), 2), _KINDS),
         "agent_code": days.column("agent_code"),
         "amount": from_numpy(missing[is_missing], pa.int64()),
-        **_age_columns(day_column(days, "settled_on"), as_of),
+        **age_columns(day_column(days, "settled_on"), as_of),
     }
     return _with_all_columns(columns, len(days))
 
@@ -90,55 +87,8 @@ def _with_all_columns(columns: Mapping[str, pa.Array], count: int) -> pa.Table:
     return pa.table(arrays, schema=_AGING_SCHEMA)
 
 
-def _age_columns(since: Days, as_of: np.datetime64) -> dict[str, pa.Array]:
+def age_columns(since: Days, as_of: np.datetime64) -> dict[str, pa.Array]:
     """Return the columns ``since, days, age``."""
     days: Int64Array = np.maximum((as_of - since).astype(np.int64), 0)
     age = category_texts(np.searchsorted(_LAST_DAYS, days), AGING_BUCKETS)
     return {"since": days_array(since), "days": from_numpy(days, pa.int64()), "age": age}
-
-
-def arrears_table(
-    bills: BillColumns, unpaid: Int64Array, written_off: Int64Array, provisional: Int32Array, as_of: np.datetime64
-) -> pa.Table:
-    """Return 未納一覧: a row for each debt past its due date; see :attr:`kokin.reconcile.Accounts.arrears`.
-
-    ``unpaid`` and ``written_off``, int64 (m,), are yen of each obligation, ``provisional`` the slips with a 速報 and no
-    確報; ``as_of`` is the day of the run.
-    """
-    debts = bills.index.obligations
-    has_provisional: BoolArray = np.zeros(len(unpaid), np.bool_)
-    has_provisional[debts.expand(np.unique(provisional[provisional >= 0]))[1]] = True
-    due_on = bills.fiscal_dates.due_on[bills.main_slip]
-    debt = np.flatnonzero((unpaid > 0) & (due_on < as_of))
-    slip = bills.main_slip[debt]
-    order = np.lexsort((bills.rank[slip], due_on[debt]))
-    debt, slip = debt[order], slip[order]
-    slip_rows = from_numpy(slip, pa.int32())
-    charge = bills.charge.texts(slip)
-    dates = bills.fiscal_dates_of(slip)
-    age = _age_columns(dates.due_on, as_of)
-    yen = {
-        "billed": debts.billed[debt],
-        "paid": debts.billed[debt] - unpaid[debt] - written_off[debt],
-        "unpaid": unpaid[debt],
-    }
-    return pa.table(
-        {
-            "bill_id": bills.index.bill_ids(slip),
-            **{name: bills.text_column(name).take(slip_rows) for name in ("payee_code", "item_code")},
-            "case_key": pc.utf8_lpad(bills.text_column("case_key").take(slip_rows), 20, "0"),
-            "payer_key": bills.text_column("payer_key").take(slip_rows),
-            "system": charge_attribute(charge, bills.catalog, "system"),
-            "charge": charge,
-            "claim": charge_attribute(charge, bills.catalog, "claim"),
-            "levy_year": from_numpy(dates.levy_year, pa.int64(), dates.levy_year > 0),
-            "tax_year": from_numpy(dates.tax_year, pa.int64(), dates.tax_year > 0),
-            "period": bills.period.take(slip_rows),
-            "year_class": year_class_texts(book(dates, np.broadcast_to(as_of, len(slip))).year_class),
-            "due_on": age["since"],
-            "days": age["days"],
-            "age": age["age"],
-            **{name: from_numpy(values, pa.int64()) for name, values in yen.items()},
-            "reported": bool_array(has_provisional[debt]),
-        }
-    )

@@ -32,8 +32,8 @@ class FiscalDates(NamedTuple):
     levy_year: Int64Array
     #: int64 (n,): 課税年度, for which it was charged; 0: unknown.
     tax_year: Int64Array
-    #: bool (n,): of an enterprise account (公営企業会計), on accrual and without 出納整理期間.
-    enterprise: BoolArray
+    #: bool (n,): of an account on accrual (公営企業会計), without 出納整理期間.
+    on_accrual: BoolArray
 
 
 class Booking(NamedTuple):
@@ -45,7 +45,7 @@ class Booking(NamedTuple):
     year_class: npt.NDArray[np.str_]
     #: bool (n,): received after the accounts of its due date's year were closed.
     after_closing: BoolArray
-    #: datetime64[D] (n,): the day on which they closed; meaningless for an enterprise.
+    #: datetime64[D] (n,): the day on which they closed; meaningless for an account on accrual.
     closed_on: Days
 
 
@@ -126,13 +126,11 @@ class BillColumns:
     @cached_property
     def fiscal_dates(self) -> FiscalDates:
         """The columns that decide the fiscal years of each slip's debt."""
-        accounts, charges = self.catalog.accounts, self.known_charges
-        is_enterprise = [
-            name in charges and accounts[charges[name].account].enterprise for name in self.charge.categories
-        ]
-        enterprise = np.array([*is_enterprise, False])[self.charge.codes]
+        charges = self.known_charges
+        accrues = [name in charges and self.catalog.class_of(charges[name]).accrual for name in self.charge.categories]
+        on_accrual = np.array([*accrues, False])[self.charge.codes]
         levy_year, tax_year = (int_column(self.table, name, 0) for name in ("levy_year", "tax_year"))
-        return FiscalDates(self.day_column("due_on"), levy_year, tax_year, enterprise)
+        return FiscalDates(self.day_column("due_on"), levy_year, tax_year, on_accrual)
 
     def fiscal_dates_of(self, slips: npt.NDArray[Any]) -> FiscalDates:
         """Return the :attr:`fiscal_dates` of some slips."""
@@ -229,17 +227,17 @@ def book(dates: FiscalDates, received_on: Days) -> Booking:
     """Return the fiscal years and classes in which payments received on some days are booked.
 
     A bill without 賦課年度 counts as assessed in the fiscal year of its due date, one without 課税年度 as charged for
-    the year in which it was assessed. An enterprise books by the day of receipt; its receivable belongs to the levy
-    year.
+    the year in which it was assessed. An account on accrual books by the day of receipt; its receivable belongs to the
+    levy year.
     """
     due_date = unmoved_due_date(dates)
     due_year = columns.fiscal_year(due_date)
     received_year = columns.fiscal_year(received_on)
-    fiscal_year = np.where(dates.enterprise, received_year, columns.revenue_year(due_date, received_on))
+    fiscal_year = np.where(dates.on_accrual, received_year, columns.revenue_year(due_date, received_on))
     # If the years of a bill are inconsistent, the later one is clamped; this never changes an amount.
     levy_year = np.minimum(np.where(dates.levy_year > 0, dates.levy_year, due_year), fiscal_year)
     tax_year = np.minimum(np.where(dates.tax_year > 0, dates.tax_year, levy_year), levy_year)
-    after_closing = ~dates.enterprise & (fiscal_year > due_year)
+    after_closing = ~dates.on_accrual & (fiscal_year > due_year)
     year_class = columns.year_class(tax_year, levy_year, fiscal_year)
     return Booking(fiscal_year, year_class, after_closing, closing_day(due_year))
 

@@ -13,6 +13,7 @@ from kokin.model import Digits, Record, Yen
 from kokin.rules import Segment, SplitMethod
 from kokin.text import load_toml
 
+RefundInterestStart: TypeAlias = Literal["month", "payment", "none"]
 PairField: TypeAlias = Literal["paid_on", "paid_time", "store_code"]
 
 
@@ -58,6 +59,12 @@ class Policy(Record):
     A sum that was paid by mistake or in duplicate bears interest only after that month (地方税法17の4①四). An excessive
     levy bears it from the payment (17の4①一), but only the authority knows that; then use
     :func:`kokin.rules.refund_interest`.
+    """
+    refund_interest_by_charge: dict[str, RefundInterestStart] = Field(default_factory=dict)
+    """The same by the charge of the slip that was paid, where it differs; ``none``: its refunds bear no interest.
+
+    By default a private claim (私債権: water, rent, school lunch) bears none, because 地方税法17の4 and 自治法231の3④
+    are for public revenue; name its charge if your terms promise interest.
     """
     interest_segment: Segment = "year"
     """The segments of 還付加算金 that are rounded down to whole yen; see :func:`kokin.rules.refund_interest`."""

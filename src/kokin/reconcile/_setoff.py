@@ -1,4 +1,10 @@
-"""Overpayments (過誤納) and the debts against which they could be set off (充当候補). No yen is moved."""
+"""Overpayments (過誤納) and the debts against which they could be set off (充当候補). No yen is moved.
+
+Set-off among local taxes is mandatory (地方税法17の2①), pays the tax before its 延滞金 (17の2③), and takes effect on
+the day on which it becomes possible (充当適状, 17の2④): the debt counts as paid on that day, so its 延滞金 ends, and
+so does the 還付加算金 of the yen that are set off (17の4①). The interest on the refund and on each set-off is
+computed and cut apart.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
+from kokin.catalog import ClaimClass
 from kokin.matching import allocate_in_order
 from kokin.model import Outcome
 from kokin.reconcile._bill_columns import BillColumns
 from kokin.reconcile._columns import Days, category_texts, days_array
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import OutcomeRows
-from kokin.rules import columns
+from kokin.rules import RateMissingError, RateTable, columns
 
 
 class OverpaymentKind(StrEnum):
@@ -47,17 +54,23 @@ def overpaid_rows(rows: OutcomeRows) -> Int64Array:
 
 
 def overpayment_table(
-    rows: OutcomeRows, bills: BillColumns, offered: Int64Array, policy: Policy, as_of: np.datetime64
+    rows: OutcomeRows,
+    bills: BillColumns,
+    candidates: SetoffCandidates,
+    policy: Policy,
+    as_of: np.datetime64,
+    rates: RateTable,
 ) -> pa.Table:
     """Return 過誤納一覧: a row for each receipt with an excess; see :attr:`kokin.reconcile.Accounts.overpayments`.
 
-    ``offered``, int64 (k,), are the yen of each that could be set off; ``as_of`` is the 支出決定日.
+    ``as_of`` is the 支出決定日 of what is not set off by law.
     """
     at = overpaid_rows(rows)
     slip = rows.slip[at]
-    paid_on = rows.paid_on[at]
-    interest_from = paid_on if policy.refund_interest_from == "payment" else columns.period_end(paid_on, 1)
-    interest = columns.refund_interest(rows.excess[at], interest_from, as_of, policy.interest_segment)
+    of_excess = candidates.select(~candidates.is_wrong_instalment)
+    by_law = of_excess.select(~of_excess.needs_consent)
+    refund = rows.excess[at] - _sum_by_row(by_law.row, by_law.yen, at)
+    interest = _interest(refund, rows.paid_on[at], np.full(len(at), as_of), bills, slip, policy, rates)
     outcomes = rows.outcomes_at(at)
     return pa.table(
         {
@@ -65,13 +78,64 @@ def overpayment_table(
             "payer_key": bills.text_column("payer_key").take(from_numpy(slip, pa.int32())),
             "charge": bills.charge.texts(slip),
             "item_code": outcomes.column("item_code"),
-            "paid_on": days_array(paid_on),
+            "paid_on": days_array(rows.paid_on[at]),
             "kind": _kind_texts(rows, at, np.zeros(len(at), np.bool_)),
             "excess": from_numpy(rows.excess[at], pa.int64()),
+            "refund": from_numpy(refund, pa.int64()),
             "interest": from_numpy(interest, pa.int64()),
-            "offered": from_numpy(offered, pa.int64()),
+            "setoff_interest": from_numpy(
+                _sum_by_row(by_law.row, _setoff_interest(by_law, rows, bills, policy, rates), at), pa.int64()
+            ),
+            "offered": from_numpy(_sum_by_row(of_excess.row, of_excess.yen, at), pa.int64()),
         }
     )
+
+
+def _sum_by_row(row: Int64Array, yen: Int64Array, rows: Int64Array) -> Int64Array:
+    """Return the sums of yen by row, int64 (k,), for ascending ``rows`` of which ``row`` has only some."""
+    sums = np.zeros(len(rows), np.int64)
+    np.add.at(sums, np.searchsorted(rows, row), yen)
+    return sums
+
+
+def _interest(
+    yen: Int64Array,
+    paid_on: Days,
+    ends_on: Days,
+    bills: BillColumns,
+    slip: Int32Array,
+    policy: Policy,
+    rates: RateTable,
+) -> Int64Array:
+    """Return the 還付加算金 on yen that were paid on the slips, int64 (k,), each cut apart.
+
+    By law it begins a month after the payment (地方税法17の4①四); the policy has another beginning, or none, by charge.
+    """
+    starts = [_interest_start(bills, policy, name) for name in bills.charge.categories]
+    start = np.array([*starts, policy.refund_interest_from])[bills.charge.codes[slip]]
+    after = np.where(start == "payment", paid_on, columns.period_end(paid_on, 1))
+    bearing = np.where(start == "none", 0, yen)
+    return columns.refund_interest(bearing, after, ends_on, policy.interest_segment, rates=rates)
+
+
+def _interest_start(bills: BillColumns, policy: Policy, charge: str) -> str:
+    """Return when the interest on refunds of a charge starts: a value of ``Policy.refund_interest_by_charge``."""
+    known = bills.known_charges.get(charge)
+    is_private = known is not None and known.claim is ClaimClass.PRIVATE
+    return policy.refund_interest_by_charge.get(charge, "none" if is_private else policy.refund_interest_from)
+
+
+def _setoff_dates(candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns) -> Days:
+    """Return the days of 充当適状, datetime64[D] (k,)."""
+    return columns.setoff_date(bills.fiscal_dates.due_on[candidates.slip], rows.paid_on[candidates.row])
+
+
+def _setoff_interest(
+    candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, policy: Policy, rates: RateTable
+) -> Int64Array:
+    """Return the 還付加算金 of each pair up to its 充当適状, int64 (k,)."""
+    paid_on, ends_on = rows.paid_on[candidates.row], _setoff_dates(candidates, rows, bills)
+    return _interest(candidates.yen, paid_on, ends_on, bills, rows.slip[candidates.row], policy, rates)
 
 
 def _kind_texts(rows: OutcomeRows, at: Int64Array, is_wrong_instalment: BoolArray) -> pa.Array:
@@ -115,6 +179,10 @@ class SetoffCandidates(NamedTuple):
     needs_consent: BoolArray
     #: bool (k,): the payment was applied to another instalment, and is owed back only if the payer asks for it.
     is_wrong_instalment: BoolArray
+
+    def select(self, mask: BoolArray) -> SetoffCandidates:
+        """Return the pairs of which a mask is True."""
+        return SetoffCandidates._make(column[mask] for column in self)
 
 
 def due_debts(bills: BillColumns, balance: Int64Array, as_of: np.datetime64) -> DueDebts:
@@ -281,12 +349,24 @@ def _find(points: Int64Array, intervals: _Intervals, start: Int64Array) -> tuple
 
 
 def candidate_table(
-    candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, balance: Int64Array
+    candidates: SetoffCandidates,
+    rows: OutcomeRows,
+    bills: BillColumns,
+    balance: Int64Array,
+    policy: Policy,
+    rates: RateTable,
 ) -> pa.Table:
     """Return 充当候補一覧; see :attr:`kokin.reconcile.Accounts.setoff_candidates`."""
     outcomes = rows.outcomes_at(candidates.row)
     slip = from_numpy(candidates.slip, pa.int32())
     residual = balance[bills.obligation_of(candidates.slip)]
+    is_by_law = ~candidates.needs_consent
+    try:
+        interest = _setoff_interest(candidates, rows, bills, policy, rates)
+        has_interest = is_by_law
+    except RateMissingError:
+        interest, has_interest = np.zeros(len(is_by_law), np.int64), np.zeros(len(is_by_law), np.bool_)
+    dates = np.where(is_by_law, _setoff_dates(candidates, rows, bills), np.datetime64("NaT"))
     return pa.table(
         {
             **{name: outcomes.column(name) for name in ("source", "record_no", "bill_id")},
@@ -299,6 +379,8 @@ def candidate_table(
             "due_on": bills.table.column("due_on").take(slip),
             "residual": from_numpy(residual, pa.int64()),
             "offered": from_numpy(candidates.yen, pa.int64()),
+            "setoff_on": days_array(dates),
+            "interest": from_numpy(interest, pa.int64(), has_interest),
             "consent": bool_array(candidates.needs_consent),
         }
     )

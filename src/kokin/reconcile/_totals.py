@@ -31,7 +31,7 @@ _NO_PARTS, _INVALID_PARTS = 10, 11
 _WATER = "water-charge"
 
 _BY = ("payee", "charge", "item_code", "fiscal_year", "year_class", "channel", "received_on")
-_YEN = ("revenue", "overpaid", "suspense")
+_YEN = ("applied", "overpaid", "suspense")
 
 
 class PartAllocations(NamedTuple):
@@ -56,6 +56,15 @@ class Mismatches(NamedTuple):
     #: int64 (k,) each: yen.
     expected: Int64Array
     found: Int64Array
+
+
+class OpenParts(NamedTuple):
+    """The parts of ``t`` obligations with their open yen in a row each, at most ``p``; padded with -1 and 0 yen."""
+
+    #: int64 (t, p): the code of the name in ``BillColumns.parts.names``.
+    name: Int64Array
+    #: int64 (t, p). If it is not known how the open yen are divided, all are on a part -1.
+    yen: Int64Array
 
 
 class _PartTable(NamedTuple):
@@ -111,6 +120,43 @@ def allocate_to_parts(
         Mismatches(invalid, total[of_table[invalid]], table.yen.sum(axis=1)[of_table[invalid]]),
         Mismatches(partial, allocations.balance_before[partial], allocations.yen[partial]),
     )
+
+
+def open_parts(
+    obligations: Int64Array,
+    bills: BillColumns,
+    split: Mapping[str, SplitMethod],
+    allocations: Allocations,
+    by_part: PartAllocations,
+    unpaid: Int64Array,
+) -> OpenParts:
+    """Return the open yen of the parts of some obligations that have parts.
+
+    ``obligations`` is int64 (t,); ``by_part`` divides the ``allocations``, and ``unpaid``, int64 (m,), is what is open
+    on each obligation. The division is not known if the parts do not add up to the bill, if a partial payment is not
+    divided (method ``reject``), or if yen were written off.
+    """
+    order = np.argsort(obligations)
+    table = _part_table(obligations.astype(np.int32), bills, split)
+    total = bills.index.obligations.billed[obligations]
+    paid_before = total - bills.index.obligations.open[obligations]
+    yen = table.yen.copy()
+    for method, divide in ((_PRORATA, _prorata), (_WATER_FIRST, fill_in_order)):
+        rows = np.flatnonzero((table.method == method) & (paid_before > 0))
+        if len(rows):
+            start = np.arange(len(rows)) * table.yen.shape[1]
+            yen[rows] -= divide(paid_before[rows], table.yen[rows].reshape(-1), start).reshape(len(rows), -1)
+    of_allocation = allocations.obligation[by_part.allocation]
+    row = order[np.minimum(np.searchsorted(obligations, of_allocation, sorter=order), len(order) - 1)]
+    is_of_row = (obligations[row] == of_allocation) & (by_part.part.codes >= 0)
+    row, code, put = row[is_of_row], by_part.part.codes[is_of_row], by_part.yen[is_of_row]
+    np.subtract.at(yen, (row, np.argmax(table.name[row] == code[:, None], axis=1)), put)
+    name = np.maximum(table.name - len(bills.charge.categories), -1)
+    is_unknown = (table.method == _INVALID_PARTS) | (yen.sum(axis=1) != unpaid[obligations])
+    name[is_unknown] = -1
+    yen[is_unknown] = 0
+    yen[is_unknown, :1] = unpaid[obligations[is_unknown], None]
+    return OpenParts(name, yen)
 
 
 def _part_table(obligations: Int32Array, bills: BillColumns, split: Mapping[str, SplitMethod]) -> _PartTable:
@@ -222,6 +268,14 @@ def charge_attribute(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
     return pa.array(values, pa.string()).take(encoded.indices)
 
 
+def _is_revenue(charge: pa.Array, catalog: Catalog) -> pa.Array:
+    """Return whether the account of each charge is one of revenue (歳入); true if the catalog lacks the charge."""
+    encoded = charge.dictionary_encode()
+    known = [catalog.charges.get(charge_id) for charge_id in encoded.dictionary.to_pylist()]
+    values = [known_charge is None or catalog.class_of(known_charge).revenue for known_charge in known]
+    return pc.fill_null(pa.array(values, pa.bool_()).take(encoded.indices), True)
+
+
 def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_rows: Int64Array) -> pa.Table:
     """Return 科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
 
@@ -234,7 +288,7 @@ def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_row
     excess_keys = pa.table(_booking_columns(excess_booking))
     entries = pa.concat_tables(
         [
-            _entries(rows, bills, part_rows, part_keys, revenue=to_numpy(parts.column("applied"), 0)),
+            _entries(rows, bills, part_rows, part_keys, applied=to_numpy(parts.column("applied"), 0)),
             _entries(rows, bills, excess, excess_keys, overpaid=rows.excess[excess]),
             _entries(rows, bills, suspense, pa.table({}), suspense=rows.yen[suspense]),
         ],
@@ -242,15 +296,19 @@ def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_row
     )
     sums = sum_by(entries, _BY, _YEN, "row")
     charge = combine(sums.column("charge"))
-    received = pc.add(pc.add(sums.column("revenue"), sums.column("overpaid")), sums.column("suspense"))
+    applied, overpaid, suspense = (sums.column(name) for name in _YEN)
+    is_revenue = _is_revenue(charge, bills.catalog)
     return pa.table(
         {
             "payee_code": category_texts(to_numpy(sums.column("payee"), -1), rows.payee.categories),
             **{name: charge_attribute(charge, bills.catalog, name) for name in ("account", "system")},
             **{name: sums.column(name) for name in _BY[1:]},
             "receipts": sums.column("row"),
-            "received": received,
-            **{name: sums.column(name) for name in _YEN},
+            "received": pc.add(pc.add(applied, overpaid), suspense),
+            "revenue": pc.if_else(is_revenue, applied, 0),
+            "off_budget": pc.if_else(is_revenue, 0, applied),
+            "overpaid": overpaid,
+            "suspense": suspense,
         }
     )
 

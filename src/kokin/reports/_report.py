@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
@@ -25,6 +25,7 @@ from kokin.reports._sources import FileSummary, file_table, japan_date, ledger_a
 from kokin.reports._tables import accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
+from kokin.rules import RATES, RateTable
 
 if TYPE_CHECKING:
     from kokin.ledger import Ledger
@@ -137,6 +138,7 @@ class Report:
         agent_reports: ArrowStreamExportable | None = None,
         write_offs: ArrowStreamExportable | None = None,
         minimum_count: int = MINIMUM_COUNT,
+        rates: RateTable = RATES,
     ) -> Self:
         """Return the report of a ledger: all its receipts and bills, as of the end of a day in Japan.
 
@@ -151,6 +153,7 @@ class Report:
             write_offs: the debts that the authority has given up (不納欠損), with the columns of
                 :class:`kokin.reconcile.WriteOff`.
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
+            rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
 
         Raises:
             LedgerError: the database failed.
@@ -170,10 +173,14 @@ class Report:
             agent_reports=_or_recorded(agent_reports, ledger.agent_reports(last)),
             write_offs=write_offs,
             as_of=day,
+            rates=rates,
         )
-        # The receipts do not contain those that were reversed one by one, so T1 is that of the journal.
-        totals, controls = accounts.summary.as_dict(), ledger.status(last, recompute=False).controls
-        journal = {"T1": controls["T1"].as_dict(), "T7": ledger.applied_control(result.outcomes, last).as_dict()}
+        # T1, T4 and T7 are those of the journal. The receipts do not contain those that were reversed one by one.
+        totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
+        controls["T7"] = ledger.applied_control(result.outcomes, last)
+        # A payee whose yen have no disposition breaks T4, too.
+        controls["T4"] = replace(controls["T4"], broken=accounts.summary.controls["T4"].broken)
+        journal = {name: control.as_dict() for name, control in controls.items()}
         summary = {
             "kokin": kokin.__version__,
             "files": [asdict(file) for file in files],
@@ -182,7 +189,7 @@ class Report:
             "entries": len(entries),
             "hash": entries[-1].hash if entries else "",
         }
-        tables = {"audit": ledger_audit(entries), "issues": to_table(())}
+        tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
         return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
 
     @classmethod

@@ -16,7 +16,7 @@ from kokin.rules import RateMissingError
 
 # Keys of the sums of ⑤ and ⑥, beside the day or month; the summed columns; those with a running total in ⑥.
 _KEYS = ("payee_code", "account", "charge", "item_code", "fiscal_year", "year_class", "channel")
-_SUMS = ("receipts", "received", "revenue", "overpaid", "suspense")
+_SUMS = ("receipts", "received", "revenue", "off_budget", "overpaid", "suspense")
 _TO_DATE = ("receipts", "received", "revenue")
 
 _OVERPAYMENTS = pa.schema(
@@ -32,7 +32,9 @@ _OVERPAYMENTS = pa.schema(
         ("paid_on", pa.date32()),
         ("kind", pa.string()),
         ("excess", pa.int64()),
+        ("refund", pa.int64()),
         ("interest", pa.int64()),
+        ("setoff_interest", pa.int64()),
         ("offered", pa.int64()),
     ]
 )

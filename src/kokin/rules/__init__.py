@@ -30,19 +30,23 @@ from kokin.rules._dates import (
 )
 from kokin.rules._late_charge import (
     LOCAL_TAX,
+    STATUTORY_INTEREST,
     LateChargeRule,
     LateChargeSegment,
     late_charge,
     late_charge_segments,
     refund_interest,
+    setoff_date,
 )
-from kokin.rules._rates import RATES, RateMissingError, Rates, RateTable, Segment, load_rates
+from kokin.rules._rate_files import RATES, check_rates, load_rates
+from kokin.rules._rates import RateMissingError, Rates, RateTable, Segment, StatutoryRate
 
 __all__ = [
     "ALLOCATION_ORDERS",
     "CALENDAR_YEARS",
     "LOCAL_TAX",
     "RATES",
+    "STATUTORY_INTEREST",
     "Calendar",
     "CalendarRangeError",
     "LateChargeRule",
@@ -52,9 +56,11 @@ __all__ = [
     "Rates",
     "Segment",
     "SplitMethod",
+    "StatutoryRate",
     "YearClass",
     "accounts_close_on",
     "allocate",
+    "check_rates",
     "fiscal_year",
     "instalments",
     "late_charge",
@@ -65,6 +71,7 @@ __all__ = [
     "prorata",
     "refund_interest",
     "revenue_year",
+    "setoff_date",
     "shift_due_date",
     "split_water_sewerage",
     "year_class",

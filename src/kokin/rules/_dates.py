@@ -105,9 +105,10 @@ def period_end(after: date, months: int) -> date:
     return _period_end("months", require_date("after", after), check_yen("months", months))
 
 
-def first_month_end(after: date) -> date:
-    """Return the last day of the first month after a day, or the last possible date if that month ends after it."""
-    return date.max if (after.year, after.month) == (date.max.year, 12) else _period_end("after", after, 1)
+def last_day_of_months(after: date, months: int) -> date:
+    """Return the last day of the first months after a day, or the last possible date if they end after it."""
+    is_beyond = (after.year - date.max.year) * 12 + after.month + months > 12
+    return date.max if is_beyond else _period_end("after", after, months)
 
 
 def limitation_ends_on(after: date, years: int) -> date:

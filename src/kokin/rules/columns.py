@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from functools import partial, reduce
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,25 @@ import numpy.typing as npt
 from kokin.rules import _allocation as _scalar
 from kokin.rules._allocation import SPLIT_METHODS, SplitMethod, check_order
 from kokin.rules._arguments import check_choice
-from kokin.rules._arrays import DAY, MONTH, Column, Days, Ints, as_arrays, raise_for_dates, raise_for_rows
+from kokin.rules._arrays import DAY, MONTH, NO_DATE, Column, Days, Ints, as_arrays, raise_for_dates, raise_for_rows
 from kokin.rules._calendar import CALENDARS, Calendar, check_years, non_business_days
 from kokin.rules._dates import YearClass
 from kokin.rules._late_charge import LOCAL_TAX, REFUND_INTEREST, LateChargeRule
-from kokin.rules._rates import RATE_DENOMINATOR, RATES, SEGMENTS, RateTable, Segment, rate_periods
+from kokin.rules._rate_files import RATES
+from kokin.rules._rates import RATE_DENOMINATOR, SEGMENTS, RateTable, Segment, rate_periods
+
+# The days after a first day up to a last one, datetime64[D] (n) each.
+_Interval: TypeAlias = tuple[Days, Days]
+
+
+class _Sums(NamedTuple):
+    """Yen of ``n`` rows."""
+
+    #: int64 (n,): whole yen.
+    whole: Ints
+    #: int64 (n,): what is to be added before it is cut, in 1 / RATE_DENOMINATOR of a yen; None if nothing is.
+    rest: Ints | None
+
 
 # Rows per step, so that the working arrays stay in the cache.
 _CHUNK_ROWS = 65_536
@@ -40,65 +54,124 @@ def late_charge(
     principal: Column,
     due_on: Column,
     paid_on: Column,
-    segment: Segment = "year",
+    segment: Segment | None = None,
     *,
     rule: LateChargeRule = LOCAL_TAX,
     demand_due_on: Column = None,
+    stay_from: Column = None,
+    stay_to: Column = None,
     rates: RateTable = RATES,
 ) -> Ints:
     """Return the late charges (延滞金) in yen, int64 (n); see :func:`kokin.rules.late_charge`.
 
-    A null (``NaT``) in ``demand_due_on`` is a debt without a demand.
+    A null (``NaT``) in ``demand_due_on`` is a debt without a demand, in ``stay_from`` and ``stay_to`` one without a
+    stay of collection (猶予).
 
     Raises:
-        InvalidInputError: a value outside its range, a null, or columns of unequal length.
+        InvalidInputError: a value outside its range, a null, a stay with only one end, or columns of unequal length.
         RateMissingError: a day lies in a year without rates.
     """
-    check_choice("segment", segment, SEGMENTS)
+    check_choice("segment", segment := segment or rule.segment, SEGMENTS)
     columns = as_arrays(
         yen={"principal": principal},
         days={"due_on": due_on, "paid_on": paid_on},
-        days_or_null={"demand_due_on": demand_due_on},
+        days_or_null={"demand_due_on": demand_due_on, "stay_from": stay_from, "stay_to": stay_to},
     )
+    if stay_from is None and stay_to is None:  # the days need not be split
+        columns = columns[:-2]
+    else:
+        _check_periods("stay_from", columns[-2], "stay_to", columns[-1])
     return _in_chunks(partial(_late_charge, segment, rule, rates), columns)
 
 
 def _late_charge(
-    segment: Segment, rule: LateChargeRule, rates: RateTable, principal: Ints, due: Days, paid: Days, demand: Days
+    segment: Segment,
+    rule: LateChargeRule,
+    rates: RateTable,
+    principal: Ints,
+    due: Days,
+    paid: Days,
+    demand: Days,
+    *stay: Days,
 ) -> Ints:
     base = _calculation_base(rule, principal)
     after = due if rule.accrues_from == "due" else demand
     reduced_to = _last_reduced_day(rule, after, demand)
-    reduced, full = partial(rule.rate, "reduced", rates), partial(rule.rate, "full", rates)
-    total = _accrue(base, after, np.minimum(reduced_to, paid), reduced, segment)
-    total += _accrue(base, np.maximum(after, reduced_to), paid, full, segment)
-    return _round_result(rule, total)
+    reduced = _without(stay, after, np.minimum(reduced_to, paid))
+    full = _without(stay, np.maximum(after, reduced_to), paid)
+    sums = [_accrue(base, reduced, partial(rule.rate, "reduced", rates), segment)]
+    if rule.is_statutory:
+        sums += _accrue_statutory(base, after + DAY, full, rates, segment)
+    else:
+        sums.append(_accrue(base, full, partial(rule.rate, "full", rates), segment))
+    if stay:
+        stayed = [(np.maximum(after, stay[0] - DAY), np.minimum(stay[1], paid))]
+        sums.append(_accrue(base, stayed, partial(rule.rate, "stay", rates), segment))
+    return _round_result(rule, _whole_yen(sums))
 
 
 def _last_reduced_day(rule: LateChargeRule, after: Days, demand: Days) -> Days:
     """Return the last days of the reduced rate, datetime64[D] (n): ``after`` if the rule has none."""
-    if rule.reduced_until == "month":
-        return _first_month_end(after)
+    if rule.reduced_until == "months":
+        return _end_of_months(after, rule.reduced_months)
     return after if rule.reduced_until == "none" else demand
 
 
+def setoff_date(due_on: Column, overpaid_on: Column) -> Days:
+    """Return the days on which debts can be set off (充当適状), datetime64[D] (n); see :func:`kokin.rules.setoff_date`.
+
+    Raises:
+        InvalidInputError: a null, or columns of unequal length.
+    """
+    due, overpaid = as_arrays(days={"due_on": due_on, "overpaid_on": overpaid_on})
+    latest: Days = np.maximum(due, overpaid)
+    return latest
+
+
 def refund_interest(
-    amount: Column, paid_on: Column, decided_on: Column, segment: Segment = "year", *, rates: RateTable = RATES
+    amount: Column,
+    paid_on: Column,
+    decided_on: Column,
+    segment: Segment = "year",
+    *,
+    excluded_from: Column = None,
+    excluded_to: Column = None,
+    rates: RateTable = RATES,
 ) -> Ints:
     """Return the interest on refunds (還付加算金) in yen, int64 (n); see :func:`kokin.rules.refund_interest`.
 
+    A null (``NaT``) in ``excluded_from`` and ``excluded_to`` is a refund of which all days count.
+
     Raises:
-        InvalidInputError: a value outside its range, a null, or columns of unequal length.
+        InvalidInputError: a value outside its range, a null, an excluded period with only one end, or columns of
+            unequal length.
         RateMissingError: a day lies in a year without rates.
     """
     check_choice("segment", segment, SEGMENTS)
-    columns = as_arrays(yen={"amount": amount}, days={"paid_on": paid_on, "decided_on": decided_on})
+    columns = as_arrays(
+        yen={"amount": amount},
+        days={"paid_on": paid_on, "decided_on": decided_on},
+        days_or_null={"excluded_from": excluded_from, "excluded_to": excluded_to},
+    )
+    if excluded_from is None and excluded_to is None:
+        columns = columns[:-2]
+    else:
+        _check_periods("excluded_from", columns[-2], "excluded_to", columns[-1])
     return _in_chunks(partial(_refund_interest, segment, rates), columns)
 
 
-def _refund_interest(segment: Segment, rates: RateTable, amount: Ints, paid: Days, decided: Days) -> Ints:
+def _refund_interest(
+    segment: Segment, rates: RateTable, amount: Ints, paid: Days, decided: Days, *excluded: Days
+) -> Ints:
     base = _calculation_base(REFUND_INTEREST, amount)
-    return _round_result(REFUND_INTEREST, _accrue(base, paid, decided, partial(rates.rate, "refund"), segment))
+    sums = _accrue(base, _without(excluded, paid, decided), partial(rates.rate, "refund"), segment)
+    return _round_result(REFUND_INTEREST, _whole_yen([sums]))
+
+
+def _check_periods(from_name: str, first_day: Days, to_name: str, last_day: Days) -> None:
+    """Raise :class:`InvalidInputError` for the rows of optional periods with only one end, or that end before it."""
+    incomplete = (first_day == NO_DATE) != (last_day == NO_DATE)
+    raise_for_rows("PERIOD_ENDS", f"{from_name}, {to_name}", incomplete | (last_day < first_day))
 
 
 def _calculation_base(rule: LateChargeRule, principal: Ints) -> Ints:
@@ -111,24 +184,88 @@ def _round_result(rule: LateChargeRule, total: Ints) -> Ints:
     return np.where(total < rule.minimum, 0, total - total % rule.rounding)
 
 
-def _accrue(base: Ints, after: Days, last: Days, rate_of: Callable[[int], int], segment: Segment) -> Ints:
-    """Return the yen of the days after ``after`` up to ``last``, each rate period cut to whole yen, int64 (n)."""
-    total = np.zeros(len(base), np.int64)
+def _without(period: Sequence[Days], after: Days, last: Days) -> list[_Interval]:
+    """Return what is left of intervals without the days of a period: one interval, or two that may be empty.
+
+    A period is its first and its last days; an empty sequence is none.
+    """
+    if not period:
+        return [(after, last)]
+    first_day, last_day = period
+    return [(after, np.minimum(last, first_day - DAY)), (np.maximum(after, last_day), last)]
+
+
+def _accrue(base: Ints, intervals: Sequence[_Interval], rate_of: Callable[[int], int], segment: Segment) -> _Sums:
+    """Return the yen of the days of intervals, cut as ``segment`` says."""
+    sums = [_accrue_interval(base, after, last, rate_of, segment) for after, last in intervals]
+    return _Sums(_whole_yen(sums), None) if segment == "part" else _add(sums)
+
+
+def _accrue_interval(base: Ints, after: Days, last: Days, rate_of: Callable[[int], int], segment: Segment) -> _Sums:
+    """Return the yen of the days of one interval; the rest is None if each period of a rate is cut."""
+    whole = np.zeros(len(base), np.int64)
+    rest = None if segment in ("year", "rate") else np.zeros(len(base), np.int64)
     accruing = np.flatnonzero((base > 0) & (after < last))
-    if not accruing.size:
-        return total
-    base, after, last = base[accruing], after[accruing], last[accruing]
-    yen = np.zeros(len(base), np.int64)
-    for period in rate_periods(rate_of, (after.min() + DAY).item().year, last.max().item().year, segment):
+    if accruing.size:
+        sums = _accrue_periods(base[accruing], after[accruing], last[accruing], rate_of, segment)
+        whole[accruing] = sums.whole
+        if rest is not None and sums.rest is not None:
+            rest[accruing] = sums.rest
+    return _Sums(whole, rest)
+
+
+def _accrue_periods(base: Ints, after: Days, last: Days, rate_of: Callable[[int], int], segment: Segment) -> _Sums:
+    """Return the sums of :func:`_accrue_interval` if each row has at least one day."""
+    whole = np.zeros(len(base), np.int64)
+    rest = None if segment in ("year", "rate") else np.zeros(len(base), np.int64)
+    years = (after.min() + DAY).item().year, last.max().item().year
+    for period in rate_periods(rate_of, *years, by_year=segment == "year"):
         day_before, last_day = np.datetime64(period.first_day, "D") - DAY, np.datetime64(period.last_day, "D")
         rows = np.flatnonzero((after < last_day) & (last > day_before))
         days = (np.minimum(last[rows], last_day) - np.maximum(after[rows], day_before)).view(np.int64)
-        # floor(base × rate × days / RATE_DENOMINATOR), without a product that exceeds 64 bits.
+        # base × rate × days / RATE_DENOMINATOR as whole yen and a rest, without a product that exceeds 64 bits.
         yearly = base[rows] * period.rate
-        whole = yearly // RATE_DENOMINATOR
-        yen[rows] += whole * days + (yearly - whole * RATE_DENOMINATOR) * days // RATE_DENOMINATOR
-    total[accruing] = yen
-    return total
+        whole_a_day = yearly // RATE_DENOMINATOR
+        numerator = (yearly - whole_a_day * RATE_DENOMINATOR) * days
+        if rest is None:
+            whole[rows] += whole_a_day * days + numerator // RATE_DENOMINATOR
+        else:
+            whole[rows] += whole_a_day * days
+            rest[rows] += numerator
+    return _Sums(whole, rest)
+
+
+def _accrue_statutory(
+    base: Ints, first_day: Days, intervals: Sequence[_Interval], rates: RateTable, segment: Segment
+) -> list[_Sums]:
+    """Return the sums of :func:`_accrue` at the statutory rates, which apply by the first day of delay."""
+    is_accruing = (base > 0) & np.logical_or.reduce([after < last for after, last in intervals])
+    sums = []
+    for period in rates.statutory:
+        is_in_period = (first_day >= np.datetime64(period.first_day, "D")) & (
+            first_day <= np.datetime64(period.last_day, "D")
+        )
+        rate_of = partial(_same_every_year, period.rate)
+        sums.append(_accrue(np.where(is_in_period, base, 0), intervals, rate_of, segment))
+        is_accruing &= ~is_in_period
+    for row in np.flatnonzero(is_accruing)[:1]:
+        raise rates.statutory_missing(first_day[row].item())
+    return sums
+
+
+def _same_every_year(rate: int, year: int) -> int:
+    return rate
+
+
+def _add(sums: Sequence[_Sums]) -> _Sums:
+    rests = [each.rest for each in sums if each.rest is not None]
+    return _Sums(reduce(np.add, (each.whole for each in sums)), reduce(np.add, rests) if rests else None)
+
+
+def _whole_yen(sums: Sequence[_Sums]) -> Ints:
+    """Return the whole yen of several sums, int64 (n): their rests are added before they are cut."""
+    whole, rest = _add(sums)
+    return whole if rest is None else whole + rest // RATE_DENOMINATOR
 
 
 def limitation_ends_on(after: Column, years: Column) -> Days:
@@ -152,16 +289,16 @@ def period_end(after: Column, months: Column) -> Days:
     return raise_for_dates("months", _period_end(days, counts))
 
 
-def _first_month_end(after: Days) -> Days:
-    """Return the last day of the first month after each day, datetime64[D] (n).
+def _end_of_months(after: Days, months: int) -> Days:
+    """Return the last day of the first months after each day, datetime64[D] (n).
 
     A chunk usually has fewer distinct days than rows, so each day between the first and the last is computed once, and
     the rows are looked up in that table.
     """
     opens, closes = after.min(), after.max() + DAY
     if (closes - opens).astype(np.int64) > len(after):
-        return _period_end(after, 1)
-    ends: Days = _period_end(np.arange(opens, closes), 1)[(after - opens).view(np.int64)]
+        return _period_end(after, months)
+    ends: Days = _period_end(np.arange(opens, closes), months)[(after - opens).view(np.int64)]
     return ends
 
 
