@@ -131,7 +131,7 @@ def test_upgrade_needs_a_ledger(new_place):
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_copy_in_either_database_keeps_ids_actors_times_and_hashes(filled, place, kind, request, tmp_path, bills):
     # A reversal of a posting refers to a later table.
-    filled.reverse_posting(filled.history("B1").postings.to_pylist()[-1]["id"], reason="honoured", actor="chief")
+    filled.reverse_posting(filled.history("B1").postings.to_pylist()[3]["id"], reason="dishonoured", actor="chief")
     new = request.getfixturevalue("new_postgres")() if kind == "postgresql" else f"sqlite:///{tmp_path}/copy.db"
     opening = Ledger.copy(place, new, actor="admin")
     noted_hash = filled.status().hash
