@@ -29,9 +29,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    column,
     select,
-    table,
 )
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.engine import Dialect
@@ -423,7 +421,8 @@ AUDIT_LOG_QUERY = select(
     .outerjoin(_before, _before.c.id == postings.c.id - 1)
 )
 
-AUDIT_LOG = table("audit_log", *(column(str(each.key), each.type) for each in AUDIT_LOG_QUERY.selected_columns))
+#: The same as a table: a view could be replaced by another.
+AUDIT_LOG = AUDIT_LOG_QUERY.subquery("audit_log")
 
 
 def audit_log_query(dialect: Dialect) -> str:
