@@ -122,8 +122,23 @@ def test_a_dishonoured_payment_is_reversed_by_its_posting(ledger, bills, receipt
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED"]
     with pytest.raises(InvalidInputError, match="POSTING_REPLACED"):
         ledger.reverse_posting(posting, reason="again", actor="chief")
+    rows = ledger.history("B1").postings.to_pylist()
+    reversal = next(row["id"] for row in rows if row["posting_reason"] == "reversed")
+    with pytest.raises(InvalidInputError, match="ENTRY_REVERSED"):
+        ledger.reverse_posting(reversal, reason="honoured after all", actor="chief")
     ledger.reverse_entry(done.entry.id, reason="honoured after all", actor="chief")
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED", "DUPLICATE_PAYMENT"]
+
+
+def test_a_dishonoured_payment_is_not_restored_while_its_file_is_reversed(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    file = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch").entry.id
+    dishonoured = ledger.reverse_posting(1, reason="dishonoured", actor="chief").entry.id
+    of_file = ledger.reverse_entry(file, reason="wrong file", actor="chief").entry.id
+    ledger.reverse_entry(dishonoured, reason="honoured after all", actor="chief")
+    assert (len(ledger.outcomes()), ledger.totals()) == (0, {})
+    ledger.reverse_entry(of_file, reason="it was ours", actor="chief")
+    assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED"]
 
 
 def test_reversals_need_a_reason_and_something_to_reverse(ledger, bills, receipts):
