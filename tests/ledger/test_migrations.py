@@ -15,8 +15,8 @@ DATA = Path(__file__).parent / "data"
 
 #: The hash of the last entry of each fixture.
 HASHES = {
-    "sqlite": "baa42daad285d669f7e7b6ee5f244c63af42ede433a0217c72eac1ede4da18bf",
-    "postgresql": "d934880a53d1973c7070332c6f1502d200b6ec03c03a1a39fdb3a88453794f37",
+    "sqlite": "492cbfe6376a8c4e8e478f053c207476af2352b8a88050658bbc241d75fb9394",
+    "postgresql": "73da901936b00426efeeddf3782ed6db076e9320d66f84e87823b226a482ce84",
 }
 
 

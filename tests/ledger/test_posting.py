@@ -393,3 +393,14 @@ def test_two_authorities_can_use_the_same_obligation_id(ledger, bills, receipts)
         ("99998", 100),
     ]
     assert ledger.verify(rematch=True).is_clean
+
+
+def test_the_status_has_the_totals_of_each_payee(ledger, bills, receipts):
+    ledger.add_bills([bills(B1=100), bills({"payee_code": "99998"}, B2=200)], actor="clerk")
+    other = {"payee_code": "99998"}
+    ledger.post(receipts("mon.csv", ("B1", 100, 1), ("B2", 150, 1, other), ("B9", 7, 1, other)), actor="batch")
+    payees = ledger.status().payees
+    assert payees["99999"]["outcomes"] == {"MATCHED": 1}
+    assert payees["99998"]["outcomes"] == {"NO_BILL": 1, "UNDERPAID": 1}
+    assert (payees["99999"]["dispositions"]["applied"], payees["99998"]["dispositions"]["applied"]) == (100, 150)
+    assert (payees["99998"]["receipts"], payees["99998"]["dispositions"]["suspense"]) == (2, 7)

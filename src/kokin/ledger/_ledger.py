@@ -610,7 +610,7 @@ class Ledger:
             return verify(Transaction(self._database, connection), self.policy, **options, rematch=rematch)
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Write the journal as CSV (UTF-8), a file per table, in bounded memory; names of persons are omitted.
+        """Write the journal as CSV (UTF-8), a file per table, in bounded memory; the ledger has no names of persons.
 
         ``audit_log.csv`` has actor, times, file, reason, version and the hashes of each posting.
         """
