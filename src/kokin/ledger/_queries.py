@@ -307,7 +307,8 @@ def _payee_totals(transaction: Transaction, last: int | None) -> dict[str, dict[
         .order_by(payee, _POSTINGS.c.outcome)
     )
     totals: dict[str, dict[str, Any]] = {}
-    for code, outcome, count, *parts in transaction.connection.execute(statement):
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in transaction.connection.execute(statement)]
+    for code, outcome, count, *parts in rows:
         of_payee = totals.setdefault(
             code, {"receipts": 0, "outcomes": {}, "dispositions": dict.fromkeys(DISPOSITIONS, 0)}
         )

@@ -61,7 +61,7 @@ class SqliteDatabase(Database):
 
     def create_guards(self, connection: Connection) -> None:
         # REPLACE deletes rows without firing the DELETE trigger, but the row it inserts does not have the next id.
-        invalid = dict.fromkeys(
+        invalid: dict[str, str] = dict.fromkeys(
             DETAIL_TABLES,
             "NEW.id IS NOT (SELECT coalesce(max(id), 0) + 1 FROM {table}) "
             "OR NEW.entry_id IS NOT (SELECT max(id) FROM entries) "
