@@ -260,6 +260,7 @@ def test_codes_in_prose_are_codes() -> None:
         "CHANGELOG",
         "DOCTYPE",
         "HASH",
+        "INSERT",
         "MMDD",
         "SHA256SUMS",
         "EXPECTED",
