@@ -261,6 +261,7 @@ def test_codes_in_prose_are_codes() -> None:
         "DOCTYPE",
         "HASH",
         "INSERT",
+        "REPLACE",
         "MMDD",
         "SHA256SUMS",
         "EXPECTED",
