@@ -1,6 +1,7 @@
 """Ledgers in both databases, and small tables of bills and receipts."""
 
 import importlib.util
+import io
 import itertools
 import os
 import pwd
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from kokin import receipts as receipt_files
 from kokin.ledger import Ledger
 from kokin.ledger._schema import TABLES
 from kokin.model import Bill, Receipt, arrow_schema
@@ -150,6 +152,10 @@ def fill(ledger, bills, receipts):
     days = [{"first_day": date(2026, 5, day), "last_day": date(2026, 5, day)} for day in (2, 3)]
     rows = [{**row, "count": 1, "amount": 10_000, "agent_code": "A1"} for row in days]
     ledger.add_agent_reports(pa.Table.from_pylist(rows), actor="clerk", source="report.xlsx")
+    rejected = "99999,127,2,12345x,100,2026-05-01\n" * 2
+    stream = io.BytesIO(f"payee_code,item_code,case_key,confirmation,amount,paid_on\n{rejected}".encode())
+    stream.name = "wed.csv"
+    ledger.post(receipt_files.open(stream, "kokin-csv"), actor="batch")
 
 
 _DATABASES = itertools.count()

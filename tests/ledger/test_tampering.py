@@ -19,7 +19,7 @@ from kokin.ledger._schema import DETAIL_TABLES, FIRST_VERSION, SCHEMA_VERSION, T
 from tests.support import row_issues
 
 #: The number of entries of the filled ledger.
-LAST = 8
+LAST = 9
 
 sqlite_only = pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
@@ -195,7 +195,7 @@ def test_rows_that_the_seal_of_their_entry_lacks_are_found(filled, raw, table):
 
 
 def test_a_seal_with_an_invalid_hash_is_found(filled, raw):
-    assert execute(raw, copy_of_entry(raw), copy_of_row("seals", "entry_id = 8", entry_id=LAST + 1))
+    assert execute(raw, copy_of_entry(raw), copy_of_row("seals", f"entry_id = {LAST}", entry_id=LAST + 1))
     assert found(filled) == [("LEDGER_ROW_CHANGED", "entries", LAST + 1)]
 
 
@@ -487,7 +487,12 @@ def test_a_cut_end_is_found_by_the_expected_hash_only(filled, raw, unguarded, fi
 def test_a_chain_with_recomputed_hashes_is_found_by_the_expected_hash_only(filled, raw, unguarded, place, table):
     last_hash = filled.status(recompute=False).hash
     unguarded()
-    change = {"bill_versions": "payer_key = 'x'", "postings": "balance_before = 7", "entries": "actor = 'mayor'"}
+    change = {
+        "bill_versions": "payer_key = 'x'",
+        "postings": "balance_before = 7",
+        "entries": "actor = 'mayor'",
+        "file_issues": "field = 'x'",
+    }
     forge_rows(filled, raw, table, change.get(table, "agent_code = 'A7'"))
     assert not found(filled)
     assert found(filled, expected_hash=last_hash) == [("LEDGER_SEAL", "entries", None)]

@@ -140,8 +140,15 @@ _DEFINITIONS = """
     UNION ALL SELECT 'view', relname, relname, pg_get_viewdef(oid) FROM tables WHERE relkind = 'v'
 """
 
-# How PostgreSQL shows what is written in another way.
-_SHOWN = {"create or replace ": "create ", "$function$": "$$", " using btree": "", " without time zone": "", "%%": "%"}
+# How PostgreSQL shows what is written in another way; and that a key is deferred, which differs between versions.
+_SHOWN = {
+    "create or replace ": "create ",
+    "$function$": "$$",
+    " using btree": "",
+    " without time zone": "",
+    " deferrable initially deferred": "",
+    "%%": "%",
+}
 
 
 def _normalized(text: str, schema: str) -> str:
