@@ -5,7 +5,7 @@ interrupts the process in a random step at a random time; the next process conti
 After each fault the ledger is verified: every entry whose writing had returned must be in it. At the end its outcomes,
 balances, deposits, reports, bills and policy are compared with those of an undisturbed run.
 
-    python benchmarks/faults.py [--kills N] [--seed N] [--url URL | --postgres]
+    python benchmarks/faults.py [--kills N] [--fault NAME] [--seed N] [--url URL | --postgres]
 
 ``--url`` names an empty PostgreSQL database, ``--postgres`` starts a temporary server, which can also be restarted and
 run out of disk space. Without either the ledger is an SQLite file in ``benchmarks/_work``.
@@ -258,6 +258,9 @@ def undisturbed(url: str, town: City) -> tuple[dict[str, list[Any]], dict[str, f
 
 # Interrupted work
 
+#: How often at most one step of a ledger is chosen to be interrupted.
+MAX_ATTEMPTS = 2
+
 #: Interrupts a process that does the work.
 Fault = Callable[[BaseProcess], object]
 
@@ -296,10 +299,12 @@ def interrupt_work(
         town = city(rng)
         expected, seconds = undisturbed(next(places), town)
         url, written, returned = next(places), set[str](), list[str]()
+        attempts: Counter[str] = Counter()
         while len(written) <= len(STEPS):
-            open_steps = [step for step in (CREATE, *STEPS) if step not in written]
-            # One of the next steps, so that every step is interrupted about as often.
-            target = rng.choice(open_steps[:2]) if fault and result.interrupted < count else ""
+            # One of the next steps, each a few times only, so that every step is interrupted about as often.
+            next_steps = [step for step in (CREATE, *STEPS) if step not in written and attempts[step] < MAX_ATTEMPTS]
+            target = rng.choice(next_steps[:2]) if next_steps and fault and result.interrupted < count else ""
+            attempts[target] += 1
             delay = rng.random() * 1.1 * seconds[target] if target else 0
             is_limited = limited and result.interrupted < count
             with limited(rng) if is_limited and limited else nullcontext(lambda: None) as limit:
@@ -571,6 +576,7 @@ def main() -> None:
     """Run all faults that apply to the database, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=500, help="processes to kill; other faults occur less often")
+    parser.add_argument("--fault", action="append", help="only this one; can be passed several times")
     parser.add_argument("--seed", type=int, default=2026)
     database = parser.add_mutually_exclusive_group()
     database.add_argument("--url", help="an empty PostgreSQL database")
@@ -598,7 +604,8 @@ def main() -> None:
             places = sqlite_files(Path(stack.enter_context(tempfile.TemporaryDirectory(dir=WORK))))
             faults["full disk"] = full_disk_sqlite, 2 * fewer
             name = f"SQLite {sqlite3.sqlite_version}"
-        run_all(name, faults, places, random.Random(options.seed))
+        chosen = {fault: run for fault, run in faults.items() if not options.fault or fault in options.fault}
+        run_all(name, chosen, places, random.Random(options.seed))
 
 
 def _server_version(url: str) -> str:

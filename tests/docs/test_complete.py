@@ -73,7 +73,7 @@ def inline_code(page: str) -> list[str]:
         ("outcomes.md", "Status of a bill", list(BalanceStatus)),
         ("outcomes.md", "Kinds of overpayment", list(OverpaymentKind)),
         ("rates.md", "Orders of allocation (充当の順序)", list(ALLOCATION_ORDERS)),
-        ("charges.md", "", [*CATALOG.charges, *CATALOG.systems]),
+        ("charges.md", "", [*CATALOG.charges, *CATALOG.accounts, *CATALOG.systems]),
     ],
 )
 def test_a_table_has_every_name(page: str, heading: str, names: list[str]) -> None:
@@ -260,6 +260,8 @@ def test_codes_in_prose_are_codes() -> None:
         "CHANGELOG",
         "DOCTYPE",
         "HASH",
+        "INSERT",
+        "REPLACE",
         "MMDD",
         "SHA256SUMS",
         "EXPECTED",

@@ -122,8 +122,23 @@ def test_a_dishonoured_payment_is_reversed_by_its_posting(ledger, bills, receipt
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED"]
     with pytest.raises(InvalidInputError, match="POSTING_REPLACED"):
         ledger.reverse_posting(posting, reason="again", actor="chief")
+    rows = ledger.history("B1").postings.to_pylist()
+    reversal = next(row["id"] for row in rows if row["posting_reason"] == "reversed")
+    with pytest.raises(InvalidInputError, match="ENTRY_REVERSED"):
+        ledger.reverse_posting(reversal, reason="honoured after all", actor="chief")
     ledger.reverse_entry(done.entry.id, reason="honoured after all", actor="chief")
     assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED", "DUPLICATE_PAYMENT"]
+
+
+def test_a_dishonoured_payment_is_not_restored_while_its_file_is_reversed(ledger, bills, receipts):
+    ledger.add_bills(bills(B1=10_000), actor="clerk")
+    file = ledger.post(receipts("mon.csv", ("B1", 10_000, 1)), actor="batch").entry.id
+    dishonoured = ledger.reverse_posting(1, reason="dishonoured", actor="chief").entry.id
+    of_file = ledger.reverse_entry(file, reason="wrong file", actor="chief").entry.id
+    ledger.reverse_entry(dishonoured, reason="honoured after all", actor="chief")
+    assert (len(ledger.outcomes()), ledger.totals()) == (0, {})
+    ledger.reverse_entry(of_file, reason="it was ours", actor="chief")
+    assert ledger.outcomes().column("outcome").to_pylist() == ["MATCHED"]
 
 
 def test_reversals_need_a_reason_and_something_to_reverse(ledger, bills, receipts):
@@ -378,3 +393,14 @@ def test_two_authorities_can_use_the_same_obligation_id(ledger, bills, receipts)
         ("99998", 100),
     ]
     assert ledger.verify(rematch=True).is_clean
+
+
+def test_the_status_has_the_totals_of_each_payee(ledger, bills, receipts):
+    ledger.add_bills([bills(B1=100), bills({"payee_code": "99998"}, B2=200)], actor="clerk")
+    other = {"payee_code": "99998"}
+    ledger.post(receipts("mon.csv", ("B1", 100, 1), ("B2", 150, 1, other), ("B9", 7, 1, other)), actor="batch")
+    payees = ledger.status().payees
+    assert payees["99999"]["outcomes"] == {"MATCHED": 1}
+    assert payees["99998"]["outcomes"] == {"NO_BILL": 1, "UNDERPAID": 1}
+    assert (payees["99999"]["dispositions"]["applied"], payees["99998"]["dispositions"]["applied"]) == (100, 150)
+    assert (payees["99998"]["receipts"], payees["99998"]["dispositions"]["suspense"]) == (2, 7)

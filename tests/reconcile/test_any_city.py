@@ -47,10 +47,9 @@ def city(pick, bill_count, receipt_count):
         if charge in PARTS and pick((True, False)):
             row["parts"] = list(zip(PARTS[charge], (amount * 2 // 3, amount - amount * 2 // 3), strict=True))
     for number, row in enumerate(receipts, 1):
-        row.update(
-            amount=row["amount"] * 1_000, paid_on=pick(PAID_ON), source=row["source"] or "d.csv", record_no=number
-        )
-        row.update(received_on=pick((None, row["paid_on"])), digest=row["source"][0] * 64)
+        row.update(amount=row["amount"] * 1_000, paid_on=pick(PAID_ON), record_no=number)
+        source = row["source"] or "d.csv"
+        row.update(received_on=pick((None, row["paid_on"])), source=source, digest=source[0] * 64)
     return bills, receipts
 
 

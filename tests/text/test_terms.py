@@ -44,7 +44,7 @@ def test_every_table_and_column_is_used() -> None:
     [
         ("outcome", [*Outcome, *Finding]),
         ("kind", [*OverpaymentKind, *AgingKind, *EntryKind, "file"]),
-        ("status", [*BillStatus, *BalanceStatus]),
+        ("status", [*BillStatus, *BalanceStatus, "withdrawn"]),
         ("disposition", Disposition),
         ("year_class", YearClass),
     ],

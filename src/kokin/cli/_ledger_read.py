@@ -81,6 +81,9 @@ def _print_status(place: str, state: LedgerStatus, entries: Sequence[Entry]) -> 
         _output.outcomes(state.outcomes)
     _output.line()
     _output.dispositions(state.dispositions)
+    if len(list(filter(None, state.payees))) > 1:  # the empty text is no payee
+        _output.line()
+        _output.payees(state.payees)
     _output.line()
     _output.controls(state.as_dict()["controls"])
     _output.line()

@@ -429,7 +429,9 @@ class Ledger:
         """Reverse an entry: a file, a load of bills, deposits, agent reports, or a reversal, which restores its target.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
-        load gets a version with its earlier fields, or one that withdraws it. Affected receipts are matched again.
+        load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
+        belongs to the load that added it. A receipt is active if the entry of its file is, and no active reversal names
+        a posting of it. Affected receipts are matched again.
 
         Args:
             entry: its id.
@@ -454,13 +456,14 @@ class Ledger:
         """Reverse one posting: a payment that was dishonoured (証券の不渡り).
 
         Args:
-            posting: the id of the last posting of its receipt. If that is itself a reversal, the receipt is restored.
+            posting: the id of the last posting of its receipt, which must be active. To restore the receipt, reverse
+                the entry that this method writes.
             reason: the reason; required.
             actor: who reverses it.
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            InvalidInputError: no reason, an unknown posting, or one that a later posting has replaced.
+            InvalidInputError: no reason, an unknown posting, one that a later posting has replaced, or a reversal.
         """
 
         def reverse(writer: EntryWriter) -> EntryResult:
@@ -607,7 +610,7 @@ class Ledger:
             return verify(Transaction(self._database, connection), self.policy, **options, rematch=rematch)
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Write the journal as CSV (UTF-8), a file per table, in bounded memory; names of persons are omitted.
+        """Write the journal as CSV (UTF-8), a file per table, in bounded memory; the ledger has no names of persons.
 
         ``audit_log.csv`` has actor, times, file, reason, version and the hashes of each posting.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -31,11 +30,11 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
 
 from kokin._arrow.convert import Int64Array, combine, string_array, text_buffers
 from kokin.ledger._database import Database, Definition
-from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, TABLES, audit_log_query
+from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, TABLES
 
 # The first key of the advisory lock, an arbitrary number that all writers use; the second is a hash of the schema.
 _LOCK_KEY = int.from_bytes(b"koki")
@@ -43,7 +42,6 @@ _LOCK_KEY = int.from_bytes(b"koki")
 # A writer fetches rows by tens of thousands of ids: use the primary key; the planner would scan the whole table.
 _USE_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
 
-# Functions and triggers are written as PostgreSQL shows them, so that `_definitions` can be compared with them.
 # Drivers read %% as one %. {schema} is the literal of the ledger's schema: a temporary table must not hide a table.
 _FUNCTIONS = (
     """
@@ -112,107 +110,105 @@ _TRIGGERS = {
     },
 }
 
-# The definitions of a schema, by kind, table and name. A check is shown by its columns: PostgreSQL rewrites its text.
+# The definitions of a schema: kind, table, name and text, from facts that every version of PostgreSQL shows alike. A
+# check is shown by its columns, and of the view, which Kokin does not read, only the columns.
 _DEFINITIONS = """
     WITH tables AS (
         SELECT pg_class.* FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = :schema
+    ), columns AS (
+        SELECT attrelid AS relation, attnum AS number, attname AS name, attnotnull AS is_required,
+               format_type(atttypid, atttypmod) AS type
+        FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
     )
-    SELECT 'column', relname, attname,
-           concat_ws(' ', attname, format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'NOT NULL' END)
-        FROM pg_attribute JOIN tables ON tables.oid = attrelid
-        WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
-    UNION ALL SELECT 'constraint', relname, contype::text, CASE contype WHEN 'c' THEN concat_ws(
-            ' ', 'CHECK', (
-                SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute
-                WHERE attrelid = conrelid AND attnum = ANY (conkey)
-            ), CASE WHEN NOT convalidated THEN 'NOT VALID' END
-        ) ELSE pg_get_constraintdef(pg_constraint.oid) END
-        FROM pg_constraint JOIN tables ON tables.oid = conrelid WHERE contype IN ('c', 'f', 'p', 'u')
-    UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = :schema
-    UNION ALL SELECT 'trigger', relname, tgname,
-           concat_ws(' ', pg_get_triggerdef(pg_trigger.oid), CASE WHEN tgenabled <> 'O' THEN 'DISABLED' END)
-        FROM pg_trigger JOIN tables ON tables.oid = tgrelid WHERE NOT tgisinternal OR tgenabled <> 'O'
-    UNION ALL SELECT 'rule', tablename, rulename, definition FROM pg_rules WHERE schemaname = :schema
+    SELECT 'column', relname, name, concat_ws(' ', type, CASE WHEN is_required THEN 'NOT NULL' END)
+        FROM columns JOIN tables ON oid = relation WHERE relkind = 'r'
+    UNION ALL SELECT 'view', relname, relname, string_agg(name, ' ' ORDER BY number)
+        FROM columns JOIN tables ON oid = relation WHERE relkind = 'v' GROUP BY relname
+    UNION ALL SELECT 'constraint', relname, contype::text, concat_ws(
+            ' ',
+            (SELECT string_agg(name, ' ' ORDER BY name) FROM columns
+             WHERE relation = conrelid AND number = ANY (conkey)),
+            (SELECT relname FROM pg_class WHERE pg_class.oid = confrelid),
+            CASE WHEN condeferrable THEN 'DEFERRABLE' END, CASE WHEN NOT convalidated THEN 'NOT VALID' END
+        ) FROM pg_constraint JOIN tables ON tables.oid = conrelid WHERE contype IN ('c', 'f', 'p', 'u')
+    UNION ALL SELECT 'index', tables.relname, pg_class.relname, concat_ws(
+            ' ',
+            (SELECT string_agg(name, ' ' ORDER BY name) FROM columns
+             WHERE relation = indrelid AND number = ANY (indkey)),
+            CASE WHEN indisunique THEN 'UNIQUE' END, CASE WHEN indpred IS NOT NULL THEN 'PARTIAL' END
+        ) FROM pg_index JOIN tables ON tables.oid = indrelid JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u'))
+    UNION ALL SELECT 'trigger', relname, tgname, concat_ws(' ', proname, CASE WHEN tgenabled <> 'O' THEN 'DISABLED' END)
+        FROM pg_trigger JOIN tables ON tables.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE NOT tgisinternal OR tgenabled <> 'O'
+    UNION ALL SELECT 'rule', tablename, rulename, '' FROM pg_rules WHERE schemaname = :schema
     UNION ALL SELECT 'rule', relname, 'row security', '' FROM tables WHERE relrowsecurity
-    UNION ALL SELECT 'function', proname, proname, pg_get_functiondef(pg_proc.oid)
+    UNION ALL SELECT 'function', proname, proname, concat_ws(
+            ' ', prosrc,
+            CASE WHEN proconfig::text LIKE '%search_path=%' || :schema || '%pg_temp%' THEN 'SEARCH PATH' END
+        )
         FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
         WHERE nspname = :schema AND proname LIKE 'kokin%'
-    UNION ALL SELECT 'view', relname, relname, pg_get_viewdef(oid) FROM tables WHERE relkind = 'v'
 """
 
-# How PostgreSQL shows what is written in another way; and that a key is deferred, which differs between versions.
-_SHOWN = {
-    "create or replace ": "create ",
-    "$function$": "$$",
-    " using btree": "",
-    " without time zone": "",
-    " deferrable initially deferred": "",
-    "%%": "%",
-}
+# How PostgreSQL shows the types of columns.
+_TYPES = {"time": "time without time zone"}
 
 
-def _normalized(text: str, schema: str) -> str:
-    """Return the words and operators of a definition: without letter case, quotes, parentheses and schema."""
-    text = text.lower().replace('"', "").replace(f"{schema.lower()}.", "")
-    for shown, written in _SHOWN.items():
-        text = text.replace(shown, written)
-    words = re.findall(r"\w+|[^\w\s(),]+", text.strip().removesuffix(";"))
-    return " ".join(word for word in words if word not in ("as", "outer"))
-
-
-def _guards(schema: str) -> Iterator[tuple[Definition, str]]:
-    """Yield the functions and triggers of a schema, and the statements that create them."""
+def _functions(schema: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the statement and the body of each function."""
     literal_schema = "'" + schema.replace("'", "''") + "'"
     for function in _FUNCTIONS:
-        name = function.split("(", 1)[0].split()[-1]
         statement = function.replace("{schema}", literal_schema)
-        yield Definition("function", name, name, statement), statement
+        yield function.split("(", 1)[0].split()[-1], statement, statement.split("$$")[1]
+
+
+def _triggers() -> Iterator[tuple[str, str, str]]:
+    """Yield the table, the name and the rest of the statement of each trigger."""
     for table in TABLES:
-        triggers = {
-            f"{table}_no_change": f"BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} FOR EACH STATEMENT "
-            "EXECUTE FUNCTION kokin_reject_change()",
-        }
+        no_change = f"BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} EXECUTE FUNCTION kokin_reject_change()"
+        yield table, f"{table}_no_change", no_change
         if table in _TRIGGERS:
-            triggers[f"{table}_check"] = _TRIGGERS[table]
-        for name, trigger in triggers.items():
-            yield (
-                Definition("trigger", table, name, f"CREATE TRIGGER {name} {trigger}"),
-                f"CREATE TRIGGER {name} {trigger}",
-            )
+            yield table, f"{table}_check", _TRIGGERS[table]
 
 
-@lru_cache(maxsize=8)
-def _new_definitions(schema: str, dialect: Dialect) -> list[Definition]:
-    """Return the definitions of a new ledger, normalized."""
-    expected = [Definition("view", AUDIT_LOG.name, AUDIT_LOG.name, audit_log_query(dialect))]
+def _new_definitions(schema: str, dialect: Dialect) -> Iterator[Definition]:
+    """Yield the definitions of a new ledger, as :data:`_DEFINITIONS` shows them."""
     for name, table in TABLES.items():
-        expected += _columns_and_constraints(table, str(CreateTable(table).compile(dialect=dialect)))
+        yield from _columns_and_constraints(table, dialect)
         for index in table.indexes:
-            statement = CreateIndex(index).compile(dialect=dialect)
-            expected.append(Definition("index", name, str(index.name), str(statement)))
-    expected += [definition for definition, _ in _guards(schema)]
-    return [each._replace(text=_normalized(each.text, schema)) for each in expected]
+            words = [*sorted(index.columns.keys()), "UNIQUE" if index.unique else ""]
+            words.append("PARTIAL" if index.dialect_options["postgresql"]["where"] is not None else "")
+            yield Definition("index", name, str(index.name), " ".join(filter(None, words)))
+    yield Definition("view", AUDIT_LOG.name, AUDIT_LOG.name, " ".join(AUDIT_LOG.c.keys()))
+    for table_name, name, trigger in _triggers():
+        yield Definition("trigger", table_name, name, trigger.split()[-1].removesuffix("()"))
+    for name, statement, body in _functions(schema):
+        path = " SEARCH PATH" if "SET search_path" in statement else ""
+        yield Definition("function", name, name, body.replace("%%", "%") + path)
 
 
-def _columns_and_constraints(table: Table, create_table: str) -> Iterator[Definition]:
-    """Yield the definitions of a table: each is a line of CREATE TABLE; a check is shown by its columns."""
-    for line in create_table.splitlines():
-        first = re.match(r"\t\"?(\w+)", line)
-        match first and first[1]:
-            case None | "FOREIGN":  # SQLAlchemy can add a foreign key by another statement
-                continue
-            case "CHECK":
-                rule = re.sub("'[^']*'", "", line)
-                columns = [column.name for column in table.c if re.search(rf"\b{column.name}\b", rule)]
-                yield Definition("constraint", table.name, "c", " ".join(["CHECK", *columns]))
-            case "PRIMARY" | "UNIQUE" as kind:
-                yield Definition("constraint", table.name, kind[0].lower(), line)
-            case name:
-                yield Definition("column", table.name, str(name), line)
-    for key in table.foreign_key_constraints:
-        referenced = " ".join([key.referred_table.name, *(each.column.name for each in key.elements)])
-        text = f"FOREIGN KEY {' '.join(key.column_keys)} REFERENCES {referenced}"
-        yield Definition("constraint", table.name, "f", text)
+def _columns_and_constraints(table: Table, dialect: Dialect) -> Iterator[Definition]:
+    for column in table.c:
+        kind = str(column.type.compile(dialect)).lower()
+        required = "" if column.nullable else " NOT NULL"
+        yield Definition("column", table.name, column.name, f"{_TYPES.get(kind, kind)}{required}")
+    for rule in table.constraints:
+        columns: Iterable[str] = ()
+        target = ""
+        match rule:
+            case CheckConstraint():
+                text_of_rule = re.sub("'[^']*'", "", str(rule.sqltext))
+                columns = [each.name for each in table.c if re.search(rf"\b{each.name}\b", text_of_rule)]
+                if rule._ddl_if is not None:  # of SQLite
+                    continue
+            case ForeignKeyConstraint():
+                columns = rule.column_keys
+                target = f" {rule.referred_table.name}" + (" DEFERRABLE" if rule.deferrable else "")
+            case PrimaryKeyConstraint() | UniqueConstraint():
+                columns = rule.columns.keys()
+        kind = type(rule).__name__[0].lower()
+        yield Definition("constraint", table.name, kind, " ".join(sorted(columns)) + target)
 
 
 class _TimestampLoader(Loader):
@@ -250,20 +246,20 @@ class PostgresDatabase(Database):
         return str(connection.exec_driver_sql(statement).scalar_one())
 
     def create_guards(self, connection: Connection) -> None:
-        for _, statement in _guards(self.schema(connection)):
+        for _, statement, _ in _functions(self.schema(connection)):
             connection.exec_driver_sql(statement)
+        for _, name, trigger in _triggers():
+            connection.exec_driver_sql(f"CREATE TRIGGER {name} {trigger}")
 
     def definitions(self, connection: Connection) -> list[Definition]:
-        schema = self.schema(connection)
-        rows = connection.execute(text(_DEFINITIONS), {"schema": schema})
-        return [Definition(kind, table, name, _normalized(shown, schema)) for kind, table, name, shown in rows]
+        rows = connection.execute(text(_DEFINITIONS), {"schema": self.schema(connection)})
+        return [Definition(*row) for row in rows]
 
     def expected_definitions(self, connection: Connection) -> list[Definition]:
-        return _new_definitions(self.schema(connection), connection.dialect)
+        return list(_new_definitions(self.schema(connection), connection.dialect))
 
     def drop_guards(self, connection: Connection) -> None:
-        for function in _FUNCTIONS:
-            name = function.split()[2].partition("(")[0]
+        for name, _, _ in _functions(self.schema(connection)):
             connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name}() CASCADE")
 
     def insert(self, connection: Connection, table: str, batches: Iterable[pa.Table]) -> None:

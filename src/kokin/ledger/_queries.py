@@ -59,9 +59,6 @@ _ISSUES = TABLES["file_issues"]
 _FILE_ORDER = [(name, "ascending") for name in ("source", "digest", "record_no")]
 _OUTCOMES_OF_REVERSALS = (Outcome.REVERSAL, Outcome.REVERSAL_WITHOUT_PAYMENT, Outcome.DUPLICATE_RECORD)
 
-#: Personal: stored in the ledger, and never exported.
-_NOT_EXPORTED = ("name",)
-
 #: At most so many bills are named by a broken control T7.
 _MAX_NAMED = 20
 
@@ -293,6 +290,35 @@ def _count_outcomes(
     return {outcome: {"count": count, "amount": _whole_sum(*parts)} for outcome, count, *parts in rows}
 
 
+def _payee_totals(transaction: Transaction, last: int | None) -> dict[str, dict[str, Any]]:
+    """Return the totals of :attr:`LedgerStatus.payees`, as of an entry.
+
+    The payee of a receipt is its own payee code, else that of its bill, else empty.
+    """
+    payee = func.coalesce(_RECEIPTS.c.payee_code, _BILLS.c.payee_code, "")
+    yen = [part for name in DISPOSITIONS for part in _sum_parts(_POSTINGS.c[name])]
+    joined = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
+    joined = joined.outerjoin(_BILLS, _BILLS.c.id == _POSTINGS.c.bill_version_id)
+    statement = (
+        select(payee, _POSTINGS.c.outcome, func.count(), *yen)
+        .select_from(joined)
+        .where(_is_active_posting(last))
+        .group_by(payee, _POSTINGS.c.outcome)
+        .order_by(payee, _POSTINGS.c.outcome)
+    )
+    totals: dict[str, dict[str, Any]] = {}
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in transaction.connection.execute(statement)]
+    for code, outcome, count, *parts in rows:
+        of_payee = totals.setdefault(
+            code, {"receipts": 0, "outcomes": {}, "dispositions": dict.fromkeys(DISPOSITIONS, 0)}
+        )
+        of_payee["receipts"] += count
+        of_payee["outcomes"][outcome] = count
+        for at, name in enumerate(DISPOSITIONS):
+            of_payee["dispositions"][name] += _whole_sum(parts[2 * at], parts[2 * at + 1])
+    return totals
+
+
 _HIGH = 1 << 32
 
 
@@ -334,7 +360,7 @@ class BillHistory:
 
 def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHistory:
     """See :meth:`kokin.ledger.Ledger.history`."""
-    columns = [column for column in _BILLS.c if column.name not in ("hash", *_NOT_EXPORTED)]
+    columns = [column for column in _BILLS.c if column.name != "hash"]
     versions = transaction.table(select(*columns).where(_BILLS.c.bill_id == bill_id).order_by(_BILLS.c.id))
     ids = to_numpy(versions.column("id"), 0)
     if not len(ids):
@@ -389,9 +415,8 @@ def export(transaction: Transaction, folder: Path) -> list[Path]:
     paths = []
     tables: list[FromClause] = [AUDIT_LOG, *(TABLES[name] for name in ("entries", "seals", *DETAIL_TABLES))]
     for name, table in zip(("audit_log", "entries", "seals", *DETAIL_TABLES), tables, strict=True):
-        columns = [column for column in table.c if column.name not in _NOT_EXPORTED]
         path = folder / f"{name}.csv"
-        write_csv(partial(_exported_batches, transaction, select(*columns).order_by(next(iter(table.c)))), path)
+        write_csv(partial(_exported_batches, transaction, select(table).order_by(next(iter(table.c)))), path)
         paths.append(path)
     return paths
 
@@ -423,7 +448,9 @@ class LedgerStatus:
     outcomes: Mapping[str, Mapping[str, int]]
     """``count`` and ``amount`` (yen) of each outcome of the active receipts."""
     dispositions: Mapping[str, int]
-    """The yen of the active receipts by disposition."""
+    """The yen of the active receipts by disposition: the sum over all payees, a control sum."""
+    payees: Mapping[str, Mapping[str, Any]]
+    """For each payee code the number of ``receipts``, of each of ``outcomes``, and the yen by ``dispositions``."""
     controls: Mapping[str, Control]
     """T1, T4 and, unless left out, T7."""
     at: datetime | None
@@ -461,6 +488,7 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
         files=transaction.connection.execute(files).scalar_one(),
         outcomes=outcomes,
         dispositions=dispositions,
+        payees=_payee_totals(transaction, last),
         controls={control.name: control for control in controls},
         at=entry.at if entry else None,
         hash=entry.hash if entry else "",

@@ -29,9 +29,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    column,
     select,
-    table,
 )
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.engine import Dialect
@@ -112,7 +110,7 @@ DISPOSITIONS = tuple(each.value for each in Disposition)
 
 #: Fields of a receipt that the entry of its file has for all of them.
 _FILE_FIELDS = ("layout", "source", "digest", "raw")
-#: Personal, and of use to a printer only.
+#: Personal, and of no use in a ledger: neither matching nor a report reads it.
 _UNSTORED = ("name",)
 
 
@@ -192,7 +190,7 @@ def _stored_fields(record: type[Record], without: tuple[str, ...] = ()) -> pa.Sc
 #: The fields of the records of each table, as they are read and written: int64 and string.
 RECORD_FIELDS = {
     "bill_versions": _stored_fields(Bill, _UNSTORED),
-    "receipts": _stored_fields(Receipt, _FILE_FIELDS),
+    "receipts": _stored_fields(Receipt, (*_FILE_FIELDS, *_UNSTORED)),
     "bank_deposits": _stored_fields(BankDeposit),
     "agent_reports": _stored_fields(AgentReport),
 }
@@ -423,7 +421,8 @@ AUDIT_LOG_QUERY = select(
     .outerjoin(_before, _before.c.id == postings.c.id - 1)
 )
 
-AUDIT_LOG = table("audit_log", *(column(str(each.key), each.type) for each in AUDIT_LOG_QUERY.selected_columns))
+#: The same as a table: a view could be replaced by another.
+AUDIT_LOG = AUDIT_LOG_QUERY.subquery("audit_log")
 
 
 def audit_log_query(dialect: Dialect) -> str:

@@ -239,13 +239,14 @@ def _kinds(bills: BillColumns, slip: Int32Array, attribute: Callable[[Charge], A
     values: list[Any] = []
 
     def numbers(charge_ids: Sequence[str]) -> Int64Array:
-        found = []
-        for charge_id in charge_ids:
-            charge = bills.catalog.charges.get(charge_id)
-            if charge and (value := attribute(charge)) not in values:
-                values.append(value)
-            found.append(values.index(value) if charge else _UNKNOWN)
-        return np.array([*found, _UNKNOWN], np.int64)
+        found = [_UNKNOWN] * (len(charge_ids) + 1)
+        for at, charge_id in enumerate(charge_ids):
+            if charge_id in bills.catalog.charges:
+                value = attribute(bills.catalog.charges[charge_id])
+                if value not in values:
+                    values.append(value)
+                found[at] = values.index(value)
+        return np.array(found, np.int64)
 
     of_part = numbers(names.categories)
     of_slip = numbers(bills.charge.categories)[bills.charge.codes[slip]]

@@ -241,7 +241,8 @@ def late_charge_segments(
     2026-02-03 2026-03-02 28 2.8 120
     2026-03-03 2026-05-29 88 9.1 1228
     """
-    segment = check_choice("segment", segment or rule.segment, SEGMENTS)
+    segment = rule.segment if segment is None else segment
+    check_choice("segment", segment, SEGMENTS)
     base = rule.calculation_base(check_yen("principal", principal))
     require_date("due_on", due_on)
     require_date("paid_on", paid_on)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import partial, reduce
 from typing import Any, NamedTuple, TypeAlias
 
@@ -71,7 +72,8 @@ def late_charge(
         InvalidInputError: a value outside its range, a null, a stay with only one end, or columns of unequal length.
         RateMissingError: a day lies in a year without rates.
     """
-    check_choice("segment", segment := segment or rule.segment, SEGMENTS)
+    segment = rule.segment if segment is None else segment
+    check_choice("segment", segment, SEGMENTS)
     columns = as_arrays(
         yen={"principal": principal},
         days={"due_on": due_on, "paid_on": paid_on},
@@ -249,7 +251,7 @@ def _accrue_statutory(
         sums.append(_accrue(np.where(is_in_period, base, 0), intervals, rate_of, segment))
         is_accruing &= ~is_in_period
     for row in np.flatnonzero(is_accruing)[:1]:
-        raise rates.statutory_missing(first_day[row].item())
+        raise rates.statutory_missing(date.fromisoformat(str(first_day[row])))
     return sums
 
 

@@ -356,7 +356,6 @@ CREATE TABLE public.receipts (
     key_composed bigint,
     batch_key text,
     cancels text,
-    name text,
     actor text,
     reason text,
     hash bytea NOT NULL,
@@ -549,14 +548,14 @@ COPY public.bill_versions (id, entry_id, version, replaces_id, withdrawn, bill_i
 --
 
 COPY public.entries (id, kind, recorded_at, recorded_by, effective_at, actor, reason, kokin_version, schema_version, source, layout, digest, delivery, reverses_entry_id, reverses_posting_id) FROM stdin;
-1	created	2026-11-27 21:33:05.546395+00	clerk	2026-05-11 03:01:00+00	founder		0.1.0	5	\N	\N	\N	\N	\N	\N
-2	bills	2026-11-27 21:33:05.617398+00	clerk	2026-05-11 03:02:00+00	clerk		0.1.0	5	\N	\N	\N	\N	\N	\N
-3	receipt_file	2026-11-27 21:33:05.640045+00	clerk	2026-05-11 03:03:00+00	batch	night	0.1.0	5	mon.csv	\N	digest of mon.csv	1	\N	\N
-4	receipt_file	2026-11-27 21:33:05.692933+00	clerk	2026-05-11 03:04:00+00	batch		0.1.0	5	tue.csv	\N	digest of tue.csv	1	\N	\N
-5	reversal	2026-11-27 21:33:05.750666+00	clerk	2026-05-11 03:05:00+00	chief	wrong file	0.1.0	5	\N	\N	\N	\N	3	\N
-6	bills	2026-11-27 21:33:05.805538+00	clerk	2026-05-11 03:06:00+00	clerk		0.1.0	5	\N	\N	\N	\N	\N	\N
-7	bank_deposits	2026-11-27 21:33:05.85199+00	clerk	2026-05-11 03:07:00+00	clerk		0.1.0	5	bank.txt	\N	86aacfd34c3ed3a0c8455cdeaf5fa621f3e2ce2a7c667ea88d06690313c9bc81	1	\N	\N
-8	agent_reports	2026-11-27 21:33:05.863646+00	clerk	2026-05-11 03:08:00+00	clerk		0.1.0	5	report.xlsx	\N	f459b4aefd8a61749c92ca9e4b8d010273c9bcdc3864749f9702d26b7ebc23bf	1	\N	\N
+1	created	2026-11-27 22:29:34.294732+00	clerk	2026-05-11 03:01:00+00	founder		0.1.0	5	\N	\N	\N	\N	\N	\N
+2	bills	2026-11-27 22:29:34.692616+00	clerk	2026-05-11 03:02:00+00	clerk		0.1.0	5	\N	\N	\N	\N	\N	\N
+3	receipt_file	2026-11-27 22:29:34.855963+00	clerk	2026-05-11 03:03:00+00	batch	night	0.1.0	5	mon.csv	\N	digest of mon.csv	1	\N	\N
+4	receipt_file	2026-11-27 22:29:34.999851+00	clerk	2026-05-11 03:04:00+00	batch		0.1.0	5	tue.csv	\N	digest of tue.csv	1	\N	\N
+5	reversal	2026-11-27 22:29:35.176093+00	clerk	2026-05-11 03:05:00+00	chief	wrong file	0.1.0	5	\N	\N	\N	\N	3	\N
+6	bills	2026-11-27 22:29:35.309754+00	clerk	2026-05-11 03:06:00+00	clerk		0.1.0	5	\N	\N	\N	\N	\N	\N
+7	bank_deposits	2026-11-27 22:29:35.434058+00	clerk	2026-05-11 03:07:00+00	clerk		0.1.0	5	bank.txt	\N	86aacfd34c3ed3a0c8455cdeaf5fa621f3e2ce2a7c667ea88d06690313c9bc81	1	\N	\N
+8	agent_reports	2026-11-27 22:29:35.486323+00	clerk	2026-05-11 03:08:00+00	clerk		0.1.0	5	report.xlsx	\N	f459b4aefd8a61749c92ca9e4b8d010273c9bcdc3864749f9702d26b7ebc23bf	1	\N	\N
 \.
 
 
@@ -595,11 +594,11 @@ COPY public.postings (id, entry_id, receipt_id, bill_version_id, posting_reason,
 -- Data for Name: receipts; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.receipts (id, entry_id, paid_on, amount, record_no, byte_offset, kind, payee_code, office_code, item_code, case_key, confirmation, barcode, customer_number, virtual_account, other_keys, levy_year, tax_year, period, paid_time, received_on, settled_on, bank_charge, principal, late_charge, demand_fee, channel, agent_code, bank_code, branch_code, store_code, stamp, payable_until, provider_key, key_composed, batch_key, cancels, name, actor, reason, hash) FROM stdin;
-1	3	2026-05-09	10000	1	\N	final	99999	\N	127	00000000000000000001	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\xf5bd62e54cdf6c4c09de4393a911919ee1f4f4e1999c25c20b837d618d268321
-2	3	2026-05-01	1000	2	\N	final	99999	\N	127	00000000000000000002	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\xdbb0e6285f0b1f4989a500ab904e47faf251c3a291539ccc297495a1121d1d39
-3	4	2026-05-02	10000	1	\N	final	99999	\N	127	00000000000000000001	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\x0b44b1650c0a43f6dddc1f55285b62eddf6581073d3e7eb7facf67b10d190474
-4	4	2026-05-03	77	2	\N	final	99999	\N	127	00000000000000000009	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\xbb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d
+COPY public.receipts (id, entry_id, paid_on, amount, record_no, byte_offset, kind, payee_code, office_code, item_code, case_key, confirmation, barcode, customer_number, virtual_account, other_keys, levy_year, tax_year, period, paid_time, received_on, settled_on, bank_charge, principal, late_charge, demand_fee, channel, agent_code, bank_code, branch_code, store_code, stamp, payable_until, provider_key, key_composed, batch_key, cancels, actor, reason, hash) FROM stdin;
+1	3	2026-05-09	10000	1	\N	final	99999	\N	127	00000000000000000001	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\xf5bd62e54cdf6c4c09de4393a911919ee1f4f4e1999c25c20b837d618d268321
+2	3	2026-05-01	1000	2	\N	final	99999	\N	127	00000000000000000002	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\xdbb0e6285f0b1f4989a500ab904e47faf251c3a291539ccc297495a1121d1d39
+3	4	2026-05-02	10000	1	\N	final	99999	\N	127	00000000000000000001	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\x0b44b1650c0a43f6dddc1f55285b62eddf6581073d3e7eb7facf67b10d190474
+4	4	2026-05-03	77	2	\N	final	99999	\N	127	00000000000000000009	123456	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\N	\\xbb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d
 \.
 
 
@@ -608,7 +607,7 @@ COPY public.receipts (id, entry_id, paid_on, amount, record_no, byte_offset, kin
 --
 
 COPY public.schema_versions (version, recorded_at, recorded_by, kokin_version) FROM stdin;
-5	2026-11-27 21:33:05.546395+00	clerk	0.1.0
+5	2026-11-27 22:29:34.294732+00	clerk	0.1.0
 \.
 
 
@@ -617,14 +616,14 @@ COPY public.schema_versions (version, recorded_at, recorded_by, kokin_version) F
 --
 
 COPY public.seals (entry_id, totals, last_rows, key_counts, hash) FROM stdin;
-1	{"policy": {"fee": "gross", "fees": {}, "interest_segment": "year", "pair_by": ["paid_on", "paid_time", "store_code"], "payee_codes": [], "refund_interest_from": "month", "settlement_days": 30, "split": {}, "stale_after": 30, "year_closed": "all"}}	{}	{"bill_versions": 0, "receipts": 0}	\\x6566c25e47fa2c9712940b9d5e799a7191b935e41afdb7ac73e62e5a7e4b40da
-2	{"changed": 0, "given": 2, "new": 2, "unchanged": 0}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"]}	{"bill_versions": 2, "receipts": 0}	\\xfe856b775af057fd2abac8c27a8adeff8a7bad58e0f4126ed7d5fcd91c44cee7
-3	{"accepted": 2, "accepted_yen": 11000, "read": 2}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"], "postings": [2, "61652a8a637d6e7cad9d449697c908993e6c690da27ccf0dade1b8d748bb6c8a"], "receipts": [2, "dbb0e6285f0b1f4989a500ab904e47faf251c3a291539ccc297495a1121d1d39"]}	{"bill_versions": 2, "receipts": 2}	\\xc8b79b0d9ecee17cfbd5436a40bc846fcf639e1a1d03a90d6e7a2a15ee2d8780
-4	{"accepted": 2, "accepted_yen": 10077, "read": 2}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"], "postings": [6, "d128d77767b2ffb6004018091d16c7fb67ca1c8a81fdadf85667f1797dac944e"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 2, "receipts": 4}	\\x40d0ddf8a5dee6a01d2a177170406e161357d6f760bb08b72ec2b7f193fd3d6c
-5	{}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 2, "receipts": 4}	\\xe4c5c84e85d44950c9981b9cbe30567319419368a615e3f5250967a79c9490a9
-6	{"changed": 1, "given": 1, "new": 0, "unchanged": 0}	{"bill_versions": [3, "67c9be0a6d2f1a036f4dee64d72f6b4610f435771c1e615168a34f2cb037391e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 3, "receipts": 4}	\\x24377e99891490bad8c839eefbe1d8cf22d7714766d6a8d3e21ceece229a311b
-7	{"given": 2, "yen": 22000}	{"bank_deposits": [2, "7b16eaa715dd7f9dc1a08dd194dd61b7a13126e38610fe19d6dd6053609cfafb"], "bill_versions": [3, "67c9be0a6d2f1a036f4dee64d72f6b4610f435771c1e615168a34f2cb037391e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 3, "receipts": 4}	\\x872e3edde530b6fd12807949565237cc81e3dadf89efe879dd479f38e4eb6077
-8	{"given": 2, "yen": 20000}	{"agent_reports": [2, "cea29c4e2a7698011d6cb37aa50b3b24efa1b6c7cc4650d163f824ce413c8cd2"], "bank_deposits": [2, "7b16eaa715dd7f9dc1a08dd194dd61b7a13126e38610fe19d6dd6053609cfafb"], "bill_versions": [3, "67c9be0a6d2f1a036f4dee64d72f6b4610f435771c1e615168a34f2cb037391e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 3, "receipts": 4}	\\xd934880a53d1973c7070332c6f1502d200b6ec03c03a1a39fdb3a88453794f37
+1	{"policy": {"fee": "gross", "fees": {}, "interest_segment": "year", "pair_by": ["paid_on", "paid_time", "store_code"], "payee_codes": [], "refund_interest_from": "month", "settlement_days": 30, "split": {}, "stale_after": 30, "year_closed": "all"}}	{}	{"bill_versions": 0, "receipts": 0}	\\x9eed785239b3000b67196913be75adf72d5ab9a9f3fed3d77a9097fe0a6cc8f8
+2	{"changed": 0, "given": 2, "new": 2, "unchanged": 0}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"]}	{"bill_versions": 2, "receipts": 0}	\\x71d5d0facae60085f919e09b3abe2c0d347255da6c2adedda71a3f6c23db52b9
+3	{"accepted": 2, "accepted_yen": 11000, "read": 2}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"], "postings": [2, "61652a8a637d6e7cad9d449697c908993e6c690da27ccf0dade1b8d748bb6c8a"], "receipts": [2, "dbb0e6285f0b1f4989a500ab904e47faf251c3a291539ccc297495a1121d1d39"]}	{"bill_versions": 2, "receipts": 2}	\\x6ec3c72c1e5fdd98f7b3bb8c3da575ae3b6471c39ed2d85987e83eb4b84983a4
+4	{"accepted": 2, "accepted_yen": 10077, "read": 2}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"], "postings": [6, "d128d77767b2ffb6004018091d16c7fb67ca1c8a81fdadf85667f1797dac944e"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 2, "receipts": 4}	\\xb4b77114f4004fa97888cd403cc3105b445c3d7f463da7cfed3f2b4dc4bbb15d
+5	{}	{"bill_versions": [2, "feca3efaefcd05d426ca117a247915fa107de415d5391e35146f88e04ec8222e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 2, "receipts": 4}	\\xe69f77155394360323a353d53a0356bd40136bcf02b6124c4fe993eb56f73c37
+6	{"changed": 1, "given": 1, "new": 0, "unchanged": 0}	{"bill_versions": [3, "67c9be0a6d2f1a036f4dee64d72f6b4610f435771c1e615168a34f2cb037391e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 3, "receipts": 4}	\\x358a12717fb4aa629943804ab7346d01cb9a40781409e55a197be832e2834c2c
+7	{"given": 2, "yen": 22000}	{"bank_deposits": [2, "7b16eaa715dd7f9dc1a08dd194dd61b7a13126e38610fe19d6dd6053609cfafb"], "bill_versions": [3, "67c9be0a6d2f1a036f4dee64d72f6b4610f435771c1e615168a34f2cb037391e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 3, "receipts": 4}	\\x53c7bda1acd198524c19298050387ff32c2d28f86652e8a356c972903d2834a5
+8	{"given": 2, "yen": 20000}	{"agent_reports": [2, "cea29c4e2a7698011d6cb37aa50b3b24efa1b6c7cc4650d163f824ce413c8cd2"], "bank_deposits": [2, "7b16eaa715dd7f9dc1a08dd194dd61b7a13126e38610fe19d6dd6053609cfafb"], "bill_versions": [3, "67c9be0a6d2f1a036f4dee64d72f6b4610f435771c1e615168a34f2cb037391e"], "postings": [8, "0e17c25d968ec4e5b8031b67af5115bb1527753088ca3891e9010b40801af7de"], "receipts": [4, "bb1efe8986b5ddf8c637c14d4249f2d7775eef9d445a30547590f371ecf10c3d"]}	{"bill_versions": 3, "receipts": 4}	\\x73da901936b00426efeeddf3782ed6db076e9320d66f84e87823b226a482ce84
 \.
 
 
