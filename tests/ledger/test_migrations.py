@@ -135,8 +135,8 @@ def test_a_copy_in_either_database_keeps_ids_actors_times_and_hashes(filled, pla
     new = request.getfixturevalue("new_postgres")() if kind == "postgresql" else f"sqlite:///{tmp_path}/copy.db"
     opening = Ledger.copy(place, new, actor="admin")
     noted_hash = filled.status().hash
-    assert (opening.kind, opening.actor, opening.id) == (EntryKind.OPENING, "admin", 10)
-    assert opening.totals == {"copied_hash": noted_hash, "copied_entries": 9}
+    assert (opening.kind, opening.actor, opening.id) == (EntryKind.OPENING, "admin", 11)
+    assert opening.totals == {"copied_hash": noted_hash, "copied_entries": 10}
     with Ledger.open(new) as copied:
         assert copied.entries()[:-1] == filled.entries()
         assert copied.verify(expected_hash=noted_hash, rematch=True).is_clean
@@ -144,7 +144,7 @@ def test_a_copy_in_either_database_keeps_ids_actors_times_and_hashes(filled, pla
             assert getattr(copied, name)().equals(getattr(filled, name)()), name
         rows = {name: filled.status().rows[name] for name in DETAIL_TABLES}
         assert {name: copied.status().rows[name] for name in DETAIL_TABLES} == rows
-        assert copied.add_bills(bills(B5=100), actor="clerk").entry.id == 11
+        assert copied.add_bills(bills(B5=100), actor="clerk").entry.id == 12
     with pytest.raises(LedgerExistsError):
         Ledger.copy(place, new, actor="admin")
 
