@@ -260,8 +260,6 @@ def test_codes_in_prose_are_codes() -> None:
         "CHANGELOG",
         "DOCTYPE",
         "HASH",
-        "INSERT",
-        "REPLACE",
         "MMDD",
         "SHA256SUMS",
         "EXPECTED",

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck
 from kokin import receipts as receipt_files
 from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
+from kokin.reports import Report
 
 ANY_PLACE = [HealthCheck.function_scoped_fixture]
 
@@ -279,6 +280,7 @@ def test_less_can_be_billed_than_was_paid_before(ledger, bills, receipts):
     assert [row["residual"] for row in ledger.balances().to_pylist()] == [0, 0]
     assert ledger.status().controls["T7"].holds
     assert ledger.history("B2").balances.to_pylist()[-1]["residual"] == 0
+    assert Report.from_ledger(ledger).summary["controls"]["T7"]["holds"]
 
 
 def test_balances_as_of_any_day(place, bills, receipts):

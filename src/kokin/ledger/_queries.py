@@ -44,9 +44,9 @@ from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
-from kokin.matching import Index, disposition_texts
+from kokin.matching import disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
-from kokin.reconcile import Control, Policy, Reconciliation, reconcile
+from kokin.reconcile import Control, Policy, reconcile
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
@@ -117,12 +117,7 @@ def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Tabl
 
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
-    return _reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy).balances
-
-
-def _reconcile(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Reconciliation:
-    """Reconcile bills of the ledger: a correction may bill less than what was paid before."""
-    return reconcile(Index.build(bills, check_paid_before=False), receipts, policy)
+    return reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy, check_paid_before=False).balances
 
 
 def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:
@@ -393,7 +388,7 @@ def _balance_changes(
         active = receipts.filter(pc.is_in(receipts.column("id"), value_set=combine(postings.column("receipt_id"))))
         current = _not_replaced(bills, entry, "replaces_id")
         current = decode_columns(filter_rows(current, to_numpy(current.column("withdrawn"), 0) == 0), Bill)
-        balances = _reconcile(current, decode_columns(active, Receipt), policy).balances
+        balances = reconcile(current, decode_columns(active, Receipt), policy, check_paid_before=False).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:
                 changes.append({"entry_id": entry, **row})
@@ -478,7 +473,9 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     dispositions = {name: _whole_sum(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(DISPOSITIONS)}
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
-        result = _reconcile(bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of), policy)
+        result = reconcile(
+            bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of), policy, check_paid_before=False
+        )
         controls.append(applied_control(transaction, last, result.outcomes))
     is_file = _ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value
     files = select(func.count()).where(is_file, as_of_entry(_ENTRIES.c.id, last))

@@ -366,6 +366,8 @@ def reconcile(
     bills: ArrowStreamExportable | Index,
     receipts: ArrowStreamExportable | Sequence[ArrowStreamExportable],
     policy: Policy | None = None,
+    *,
+    check_paid_before: bool = True,
 ) -> Reconciliation:
     """Match receipts with bills and allocate every yen.
 
@@ -376,13 +378,15 @@ def reconcile(
         receipts: a table with the columns of :class:`~kokin.model.Receipt`, or a list of them, one per file. The result
             does not depend on their order or split.
         policy: the authority's choices.
+        check_paid_before: raise if more was paid on an obligation before than is billed on it. Not for the bills of a
+            ledger: a later correction can bill less.
 
     Raises:
         InvalidInputError: the bills are inconsistent, or a row is invalid; ``.issues`` has every problem.
     """
     policy = policy or Policy()
     table = None if isinstance(bills, Index) else as_table(bills)
-    index = bills if isinstance(bills, Index) else Index.build(table)
+    index = bills if isinstance(bills, Index) else Index.build(table, check_paid_before=check_paid_before)
     receipt_columns = Receipts(receipts, index)
     matches = Matches(index, receipt_columns, policy)
     return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, table))

@@ -165,7 +165,8 @@ class Report:
         # The state as of an entry never changes, whatever is posted in the meantime.
         last = entries[-1].at if entries else day
         files = ledger_files(entries)
-        result = reconcile(ledger.bills(last), ledger.receipts(last), ledger.policy_as_of(last))
+        recorded = ledger.bills(last), ledger.receipts(last)
+        result = reconcile(*recorded, ledger.policy_as_of(last), check_paid_before=False)
         accounts = build_accounts(
             result,
             catalog=catalog,
