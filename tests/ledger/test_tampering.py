@@ -576,6 +576,26 @@ GUARDS = {
             "receipts",
             "trigger x",
         ),
+        *(
+            (
+                f"DROP TRIGGER postings_no_change ON postings; CREATE TRIGGER postings_no_change {other}()",
+                "postings",
+                "trigger postings_no_change",
+            )
+            for other in (
+                "BEFORE UPDATE ON postings FOR EACH STATEMENT EXECUTE FUNCTION kokin_reject_change",
+                "BEFORE DELETE OR UPDATE OR TRUNCATE ON postings WHEN (false) EXECUTE FUNCTION kokin_reject_change",
+                "BEFORE DELETE OR UPDATE OR TRUNCATE ON postings EXECUTE FUNCTION kokin_check_keys",
+            )
+        ),
+        (
+            "DROP TRIGGER postings_no_change ON postings; CREATE SCHEMA other; "
+            "ALTER FUNCTION kokin_reject_change() SET SCHEMA other; "
+            "CREATE TRIGGER postings_no_change BEFORE DELETE OR UPDATE OR TRUNCATE ON postings "
+            "EXECUTE FUNCTION other.kokin_reject_change()",
+            "postings",
+            "trigger postings_no_change",
+        ),
         ("DROP FUNCTION kokin_check_rows() CASCADE", "kokin_check_rows", "function kokin_check_rows"),
         (
             "CREATE OR REPLACE FUNCTION kokin_reject_change() RETURNS trigger LANGUAGE plpgsql "
@@ -656,6 +676,18 @@ def test_another_check_of_the_same_columns_is_not_found(filled, raw):
         connection.execute(text("ALTER TABLE receipts DROP CONSTRAINT receipts_amount_check"))
         connection.execute(text("ALTER TABLE receipts ADD CHECK (amount > -1)"))
     assert filled.verify().is_clean
+
+
+@postgres_only
+def test_another_view_with_the_same_columns_is_not_found_and_not_read(filled, raw, tmp_path):
+    filled.export(tmp_path)
+    exported = (tmp_path / "audit_log.csv").read_bytes()
+    with raw.begin() as connection:
+        connection.execute(text("ALTER VIEW audit_log RENAME TO original"))
+        connection.execute(text("CREATE VIEW audit_log AS SELECT * FROM original WHERE false"))
+    assert filled.verify().is_clean
+    filled.export(tmp_path)
+    assert (tmp_path / "audit_log.csv").read_bytes() == exported
 
 
 @sqlite_only

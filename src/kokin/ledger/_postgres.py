@@ -138,8 +138,10 @@ _DEFINITIONS = """
             CASE WHEN indisunique THEN 'UNIQUE' END, CASE WHEN indpred IS NOT NULL THEN 'PARTIAL' END
         ) FROM pg_index JOIN tables ON tables.oid = indrelid JOIN pg_class ON pg_class.oid = indexrelid
         WHERE NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u'))
-    UNION ALL SELECT 'trigger', relname, tgname, concat_ws(' ', proname, CASE WHEN tgenabled <> 'O' THEN 'DISABLED' END)
-        FROM pg_trigger JOIN tables ON tables.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
+    UNION ALL SELECT 'trigger', relname, tgname, concat_ws(
+            ' ', tgtype, CASE WHEN pronamespace = relnamespace THEN proname END,
+            CASE WHEN tgqual IS NOT NULL THEN 'WHEN' END, CASE WHEN tgenabled <> 'O' THEN 'DISABLED' END
+        ) FROM pg_trigger JOIN tables ON tables.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
         WHERE NOT tgisinternal OR tgenabled <> 'O'
     UNION ALL SELECT 'rule', tablename, rulename, '' FROM pg_rules WHERE schemaname = :schema
     UNION ALL SELECT 'rule', relname, 'row security', '' FROM tables WHERE relrowsecurity
@@ -150,6 +152,9 @@ _DEFINITIONS = """
         FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
         WHERE nspname = :schema AND proname LIKE 'kokin%'
 """
+
+# The bits of pg_trigger.tgtype: https://github.com/postgres/postgres/blob/REL_15_STABLE/src/include/catalog/pg_trigger.h
+_TRIGGER_TYPES = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
 # How PostgreSQL shows the types of columns.
 _TYPES = {"time": "time without time zone"}
@@ -182,7 +187,9 @@ def _new_definitions(schema: str, dialect: Dialect) -> Iterator[Definition]:
             yield Definition("index", name, str(index.name), " ".join(filter(None, words)))
     yield Definition("view", AUDIT_LOG.name, AUDIT_LOG.name, " ".join(AUDIT_LOG.c.keys()))
     for table_name, name, trigger in _triggers():
-        yield Definition("trigger", table_name, name, trigger.split()[-1].removesuffix("()"))
+        words = trigger.split()
+        kind = sum(bit for word, bit in _TRIGGER_TYPES.items() if word in words)
+        yield Definition("trigger", table_name, name, f"{kind} {words[-1].removesuffix('()')}")
     for name, statement, body in _functions(schema):
         path = " SEARCH PATH" if "SET search_path" in statement else ""
         yield Definition("function", name, name, body.replace("%%", "%") + path)
