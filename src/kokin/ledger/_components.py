@@ -230,12 +230,12 @@ def require_complete(transaction: Transaction, last: Mapping[str, Any] | RowMapp
     if last is None:
         return
     expected = json.loads(last["key_counts"])
-    counts = select(match_keys.c.kind, func.count()).where(match_keys.c.kind.in_(KEY_KINDS.values()))
-    rows = transaction.connection.execute(counts.group_by(match_keys.c.kind))
-    found: dict[int, int] = {row[0]: row[1] for row in rows}
     for kind, number in KEY_KINDS.items():
-        if found.get(number, 0) != expected.get(kind, 0):
-            raise index_error(kind, str(expected.get(kind, 0)), str(found.get(number, 0)))
+        # One query per kind: the database reads only the index, on several cores.
+        count = select(func.count()).select_from(match_keys).where(match_keys.c.kind == number)
+        found = transaction.connection.execute(count).scalar_one()
+        if found != expected.get(kind, 0):
+            raise index_error(kind, str(expected.get(kind, 0)), str(found))
 
 
 def index_error(kind: str, expected: str, found: str) -> LedgerError:
