@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg.adapt import Loader
-from psycopg.copy import QueuedLibpqWriter
-from psycopg.types.string import TextLoader
 from sqlalchemy import (
     ARRAY,
     URL,
@@ -218,15 +215,6 @@ def _columns_and_constraints(table: Table, dialect: Dialect) -> Iterator[Definit
         yield Definition("constraint", table.name, kind, " ".join(sorted(columns)) + target)
 
 
-class _TimestampLoader(Loader):
-    """Reads a timestamp with time zone as UTC text with microseconds, as SQLite stores it."""
-
-    def load(self, data: Any) -> str:
-        """Return ``2026-05-01 09:00:00.5+00`` as ``2026-05-01T09:00:00.500000Z``."""
-        text = bytes(data).decode().removesuffix("+00")
-        return f"{text.replace(' ', 'T')}{'' if '.' in text else '.'}".ljust(26, "0") + "Z"
-
-
 class PostgresDatabase(Database):
     """A ledger in a schema of a server's database. Writers wait for an advisory lock; readers read a snapshot."""
 
@@ -274,6 +262,8 @@ class PostgresDatabase(Database):
         first = next(batches, None)
         if first is None:
             return
+        from psycopg.copy import QueuedLibpqWriter  # of the extra `postgres`
+
         statement = f"COPY {table} ({', '.join(first.column_names)}) FROM STDIN"
         cursor: Any = connection.connection.cursor()
         # The writer sends in a thread, while the next rows are hashed.
@@ -315,9 +305,20 @@ def _escape(texts: pa.Array) -> pa.Array:
 
 
 def _configure(connection: Any, _: Any) -> None:
+    from psycopg.adapt import Loader  # of the extra `postgres`
+    from psycopg.types.string import TextLoader
+
+    class TimestampLoader(Loader):
+        """Reads a timestamp with time zone as SQLite stores it: UTC text with microseconds."""
+
+        def load(self, data: Any) -> str:
+            """Return ``2026-05-01 09:00:00.5+00`` as ``2026-05-01T09:00:00.500000Z``."""
+            text = bytes(data).decode().removesuffix("+00")
+            return f"{text.replace(' ', 'T')}{'' if '.' in text else '.'}".ljust(26, "0") + "Z"
+
     with connection.cursor() as cursor:
         cursor.execute("SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'")
     connection.commit()
     for name in ("date", "time"):
         connection.adapters.register_loader(name, TextLoader)
-    connection.adapters.register_loader("timestamptz", _TimestampLoader)
+    connection.adapters.register_loader("timestamptz", TimestampLoader)
