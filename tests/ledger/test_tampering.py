@@ -332,7 +332,7 @@ def change_values(filled, raw, table, values):
 SEALED_TABLES = [name for name in TABLES if name != "schema_versions"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("table", SEALED_TABLES)
 def test_verify_finds_every_changed_value_of_every_type(filled, raw, unguarded, table):
     unguarded()
@@ -758,7 +758,7 @@ CHANGES = ["CAST({} AS BLOB)", "NULL", "'x'", "'{{}}'"]
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", [CHANGES[0], *(pytest.param(each, marks=pytest.mark.slow) for each in CHANGES[1:])])
 @pytest.mark.parametrize("table", SEALED_TABLES)
 def test_reading_a_changed_ledger_raises_only_errors_of_kokin(filled, raw, unguarded, table, change):
     unguarded()

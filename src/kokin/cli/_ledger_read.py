@@ -75,7 +75,7 @@ def _print_status(place: str, state: LedgerStatus, entries: Sequence[Entry]) -> 
     _output.line(f"hash {state.hash}")
     _output.line()
     counts = [*(state.rows[name] for name in ("bill_versions", "receipts", "postings")), state.files, state.entries]
-    _output.table(headings("bills", "receipts", "postings", "files", "entries"), [counts])
+    _output.table(headings("bill versions", "receipts", "postings", "files", "entries"), [counts])
     if state.outcomes:
         _output.line()
         _output.outcomes(state.outcomes)
