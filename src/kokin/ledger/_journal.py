@@ -170,7 +170,7 @@ def chain_hashes(previous: bytes, rows: list[bytes]) -> list[bytes]:
 
 def seal_hash(previous: bytes, entry: Mapping[str, Any], seal: Mapping[str, Any]) -> bytes:
     """Return the hash of a seal from its row and that of its entry; see :func:`canonical_rows` for the JSON."""
-    return sha256(previous + _canonical(entry, "entries") + _canonical(seal, "seals")).digest()
+    return chain_hashes(previous, [_canonical(entry, "entries") + _canonical(seal, "seals")])[0]
 
 
 def _canonical(row: Mapping[str, Any], table: str) -> bytes:

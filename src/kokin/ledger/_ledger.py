@@ -413,7 +413,7 @@ class Ledger:
         """
 
         def write(writer: EntryWriter) -> EntryResult:
-            current = _queries.policy(writer, None)
+            current = self.policy  # as read in this transaction
             if policy == current:
                 return EntryResult(_queries.policy_entry(writer, None), False, {}, 0)
             if policy.pair_by != current.pair_by and writer.before["receipts"]:

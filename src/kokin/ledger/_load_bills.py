@@ -28,7 +28,7 @@ from kokin.ledger._components import (
     text_keys,
 )
 from kokin.ledger._database import BATCH_ROWS, Transaction
-from kokin.ledger._journal import EntryWriter
+from kokin.ledger._journal import EntryWriter, rows_of_entry
 from kokin.ledger._rematch import differs
 from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries
 
@@ -301,15 +301,11 @@ def restate_bills(writer: EntryWriter, load: int, reversed_ids: set[int]) -> Int
         InvalidInputError: a bill in force covers an obligation that would not be billed by itself.
     """
     affected, obligations = [_NO_KEYS], [_NO_KEYS]
-    ids = select(bill_versions.c.id, bill_versions.c.bill_id).where(bill_versions.c.entry_id == load)
-    last = 0
-    while True:
-        batch = writer.table(ids.where(bill_versions.c.id > last).order_by(bill_versions.c.id).limit(BATCH_ROWS))
-        if not len(batch):
-            break
-        last = batch.column("id")[-1].as_py()
-        current = latest_versions(writer, batch.column("bill_id")).sort_by("bill_id")
-        wanted = _loaded_versions(writer, batch.column("bill_id"), reversed_ids)
+    ids = rows_of_entry(writer, "bill_versions", load)
+    for start in range(0, len(ids), BATCH_ROWS):
+        bill_ids = writer.rows("bill_versions", ids[start : start + BATCH_ROWS], ("bill_id",)).column("bill_id")
+        current = latest_versions(writer, bill_ids).sort_by("bill_id")
+        wanted = _loaded_versions(writer, bill_ids, reversed_ids)
         row = pc.index_in(current.column("bill_id"), value_set=combine(wanted.column("bill_id")))
         is_loaded = ~to_bool(row.is_null())
         # A withdrawn bill keeps its last fields.

@@ -8,7 +8,7 @@ it. With ``as_of``, only entries up to a time are read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time
@@ -291,11 +291,10 @@ def _payee_totals(transaction: Transaction, last: int | None) -> dict[str, dict[
     The payee of a receipt is its own payee code, else that of its bill, else empty.
     """
     payee = func.coalesce(_RECEIPTS.c.payee_code, _BILLS.c.payee_code, "")
-    yen = [part for name in DISPOSITIONS for part in _sum_parts(_POSTINGS.c[name])]
     joined = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
     joined = joined.outerjoin(_BILLS, _BILLS.c.id == _POSTINGS.c.bill_version_id)
     statement = (
-        select(payee, _POSTINGS.c.outcome, func.count(), *yen)
+        select(payee, _POSTINGS.c.outcome, func.count(), *_disposition_parts())
         .select_from(joined)
         .where(_is_active_posting(last))
         .group_by(payee, _POSTINGS.c.outcome)
@@ -309,8 +308,8 @@ def _payee_totals(transaction: Transaction, last: int | None) -> dict[str, dict[
         )
         of_payee["receipts"] += count
         of_payee["outcomes"][outcome] = count
-        for at, name in enumerate(DISPOSITIONS):
-            of_payee["dispositions"][name] += _whole_sum(parts[2 * at], parts[2 * at + 1])
+        for name, sum_of_outcome in _by_disposition(parts).items():
+            of_payee["dispositions"][name] += sum_of_outcome
     return totals
 
 
@@ -328,6 +327,16 @@ def _sum_parts(column: ColumnElement[int]) -> list[ColumnElement[int]]:
 def _whole_sum(high: Any, low: Any) -> int:
     """Return the sum itself; 0 for no rows."""
     return int(high or 0) * _HIGH + int(low or 0)
+
+
+def _disposition_parts() -> list[ColumnElement[int]]:
+    """Return the sums of the yen of postings by disposition, as two sums each; see :func:`_by_disposition`."""
+    return [part for name in DISPOSITIONS for part in _sum_parts(_POSTINGS.c[name])]
+
+
+def _by_disposition(parts: Sequence[Any]) -> dict[str, int]:
+    """Return the yen of each disposition from the values of :func:`_disposition_parts`."""
+    return {name: _whole_sum(parts[2 * at], parts[2 * at + 1]) for at, name in enumerate(DISPOSITIONS)}
 
 
 def overlaps(transaction: Transaction, repeated: Mapping[int, int], records: int) -> tuple[Overlap, ...]:
@@ -468,9 +477,8 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     entry = Entry.of(row) if row else None
     ends = table_ends(row["last_rows"] if row else "{}")
     outcomes = _count_outcomes(transaction, last)
-    columns = [part for name in DISPOSITIONS for part in _sum_parts(_POSTINGS.c[name])]
-    sums = transaction.connection.execute(select(*columns).where(as_of_entry(_POSTINGS.c.entry_id, last))).one()
-    dispositions = {name: _whole_sum(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(DISPOSITIONS)}
+    sums = select(*_disposition_parts()).where(as_of_entry(_POSTINGS.c.entry_id, last))
+    dispositions = _by_disposition(tuple(transaction.connection.execute(sums).one()))
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
         result = reconcile(
