@@ -226,7 +226,7 @@ def limitation_ends(bills: BillColumns, slip: Int32Array) -> Days:
     """Return the last day before limitation (時効) of the debts of slips, datetime64[D] (k,); NaT: not known."""
     due_on = bills.fiscal_dates.due_on[slip]
     kinds = _kinds(bills, slip, lambda charge: charge.limitation_years)
-    ends: Days = np.full(len(slip), np.datetime64("NaT"), "datetime64[D]")
+    ends: Days = np.full(len(slip), np.datetime64("NaT", "D"), "datetime64[D]")
     rows = np.flatnonzero((kinds.of_slip >= 0) & (due_on <= _LAST_DUE_ON))
     years = np.array([*kinds.values, 1], np.int64)[kinds.of_slip[rows]]
     ends[rows] = columns.limitation_ends_on(due_on[rows], years)

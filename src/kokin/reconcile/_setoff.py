@@ -366,7 +366,7 @@ def candidate_table(
         has_interest = is_by_law
     except RateMissingError:
         interest, has_interest = np.zeros(len(is_by_law), np.int64), np.zeros(len(is_by_law), np.bool_)
-    dates = np.where(is_by_law, _setoff_dates(candidates, rows, bills), np.datetime64("NaT"))
+    dates = np.where(is_by_law, _setoff_dates(candidates, rows, bills), np.datetime64("NaT", "D"))
     return pa.table(
         {
             **{name: outcomes.column(name) for name in ("source", "record_no", "bill_id")},
