@@ -278,6 +278,7 @@ def _check_lines(batch: _LineBatch, path: Path, is_first: bool) -> BillBatch:
     checked = check_batch(table, file=file_name(path))
     line_numbers = np.array(batch.numbers, np.int64)
     row_numbers = line_numbers[to_numpy(checked.row_numbers, 0) - 1]
+    rejected_rows = int64_array(line_numbers[to_numpy(checked.rejected_ids["record"], 0) - 1])
     issues = checked.issues
     if len(issues):
         row = to_numpy(issues["record"], 0)
@@ -286,7 +287,8 @@ def _check_lines(batch: _LineBatch, path: Path, is_first: bool) -> BillBatch:
     if batch.issues:
         issues = pa.concat_tables([issues, to_table(batch.issues)])
         issues = issues.take(int64_array(np.argsort(to_numpy(issues["record"], 0), kind="stable")))
-    return BillBatch(checked.table, int64_array(row_numbers), issues, checked.rejected + batch.rejected)
+    rejected_ids = checked.rejected_ids.set_column(0, "record", rejected_rows)
+    return BillBatch(checked.table, int64_array(row_numbers), issues, checked.rejected + batch.rejected, rejected_ids)
 
 
 def _parse_lines(batch: _LineBatch, path: Path) -> pa.Table:

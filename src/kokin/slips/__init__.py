@@ -36,6 +36,7 @@ b'%PDF-'
 """
 
 from kokin.slips import gs1_128
+from kokin.slips._check_slips import check
 from kokin.slips._decode import decode
 from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._run import OutputFormat, RunResult, make
@@ -52,6 +53,7 @@ __all__ = [
     "SlipWording",
     "SymbolStyle",
     "Symbols",
+    "check",
     "decode",
     "encode",
     "gs1_128",
