@@ -76,6 +76,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "parts": st.lists(st.tuples(NAMES, st.sampled_from([-1, 0, 1, 2, 5, 10**11])), max_size=3),
     "paid_before": st.sampled_from([-1, 0, 1, 6, 101, 10**11]),
     "name": st.none() | TEXTS,
+    "postal_code": st.none() | TEXTS,
+    "address": st.none() | TEXTS,
 }
 #: Valid values of the required fields.
 VALID = {**ROW, "amount": 5, "due_on": date(2026, 6, 1)}
