@@ -44,6 +44,7 @@ from kokin.slips._slip_pdf import slip_pdf, write_slips
 from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import Symbols, encode, render
+from kokin.slips._verify import VerifyResult, verify
 
 __all__ = [
     "OutputFormat",
@@ -53,6 +54,7 @@ __all__ = [
     "SlipWording",
     "SymbolStyle",
     "Symbols",
+    "VerifyResult",
     "check",
     "decode",
     "encode",
@@ -62,5 +64,6 @@ __all__ = [
     "payment_numbers",
     "render",
     "slip_pdf",
+    "verify",
     "write_slips",
 ]

@@ -64,6 +64,22 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
             raise InvalidInputError([Issue("RUN_INCOMPLETE", field="", location=Location(path.name))]) from None
 
 
+def completed_options(folder: Path, field: str) -> dict[str, Any]:
+    """Return the options and the result of a completed run.
+
+    Raises:
+        InvalidInputError: the folder has none (``RUN_INCOMPLETE``).
+    """
+    try:
+        options = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        options = None
+    if not (isinstance(options, dict) and options.get("result") and (folder / MANIFEST).exists()):
+        issue = Issue("RUN_INCOMPLETE", field=field, location=Location(folder.name))
+        raise InvalidInputError([issue], f"{folder} has no completed run")
+    return options
+
+
 class EarlierRun:
     """A completed run with which a new one is compared.
 
@@ -73,7 +89,7 @@ class EarlierRun:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._options = _completed_options(folder)
+        self._options = completed_options(folder, "against")
         # A folder may be named by a path such as "." or "..".
         name = folder.resolve().name
         tables = [
@@ -147,14 +163,3 @@ def _printed(options: Mapping[str, Any]) -> dict[str, str]:
     """Return the options that change what is printed; a file by its digest alone."""
     printed = {name: value for name, value in options.items() if name not in _NOT_PRINTED}
     return {name: value for name, value in flatten(printed).items() if not name.endswith(".file")}
-
-
-def _completed_options(folder: Path) -> dict[str, Any]:
-    try:
-        options = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        options = None
-    if not (isinstance(options, dict) and options.get("result") and (folder / MANIFEST).exists()):
-        issue = Issue("RUN_INCOMPLETE", field="against", location=Location(folder.name))
-        raise InvalidInputError([issue], f"{folder} has no completed run")
-    return options
