@@ -26,6 +26,7 @@ from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_c
 from kokin.elqr import build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
+from kokin.slips._font_files import find_font
 from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import template_file
@@ -106,7 +107,8 @@ def make(
         dpi: resolution of PNG and PBM.
         wording: for PDF, the texts beside the bills: a TOML file, see :class:`SlipWording`.
         template: for PDF, ``strip``, ``a4`` or a TOML file, see :func:`write_slips`.
-        font: for PDF, a TrueType font to embed.
+        font: for PDF, a TrueType font to embed, by path or by the name of an installed family, see
+            :func:`write_slips`.
         issued_on: the day of issue; a bill whose deadline (支払期限) is earlier is rejected.
         allow_missing_deadline: write zeros for a bill without 支払期限 instead of rejecting it.
         part_rows: rows of the file per batch.
@@ -114,8 +116,8 @@ def make(
 
     Raises:
         InvalidInputError: the file is not a table of bills, two bills share a bill_id, eL number or barcode, the
-            wording, template or font is invalid, the folder contains another run (``RUN_DIFFERS`` names the option) or
-            other files (``FOLDER_TAKEN``), or the bills changed during the run.
+            wording, template or font is invalid, no font is found (``FONT_MISSING``), the folder contains another run
+            (``RUN_DIFFERS`` names the option) or other files (``FOLDER_TAKEN``), or the bills changed during the run.
         OSError: a file cannot be read or written.
     """
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
@@ -124,9 +126,11 @@ def make(
     if output_format in (OutputFormat.PNG, OutputFormat.PBM):
         style.pixels_per_module(dpi)  # raises for an invalid size before the folder is created
     write_files = _batch_writer(output_format, style=style, dpi=dpi, wording=wording, template=template, font=font)
-    files = {"wording": wording and Path(wording), "template": template_file(template), "font": font and Path(font)}
-    if output_format is not OutputFormat.PDF:
-        files = dict.fromkeys(files)
+    files: dict[str, Path | Traversable | None] = dict.fromkeys(("wording", "template", "font", "bold_font"))
+    if output_format is OutputFormat.PDF and wording is not None:
+        faces = find_font(font)
+        files |= {"wording": Path(wording), "template": template_file(template), "font": faces.text.path}
+        files["bold_font"] = None if faces.bold.path == faces.text.path else faces.bold.path
     options = {
         "kokin": kokin.__version__,
         "bills": _fingerprint(source),
