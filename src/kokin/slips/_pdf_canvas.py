@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from PIL import Image
 from reportlab.lib.colors import HexColor, black
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from kokin.issues import InvalidInputError, Issue, Location
+from kokin.slips import _pdf_a
 from kokin.slips._fonts import Fonts
 from kokin.slips._render import POINTS_PER_MM as MM
 from kokin.slips._slip_template import Template
@@ -32,7 +34,7 @@ _UNBROKEN = re.compile(r"[（「『【〔(]*(?:[!-'*-~]{1,24}|.)[、。，．）
 
 
 def load_picture(path: Path) -> bytes:
-    """Return the bytes of a picture that reportlab can read.
+    """Return a picture as PNG in RGB, its transparent areas white (the documents have one colour space, see PDF/A).
 
     Raises:
         InvalidInputError: the file is not such a picture.
@@ -40,11 +42,15 @@ def load_picture(path: Path) -> bytes:
     """
     content = path.read_bytes()
     try:
-        ImageReader(io.BytesIO(content)).getRGBData()
-    except Exception as error:  # of Pillow, wrapped by reportlab, of many types
+        picture = Image.open(io.BytesIO(content)).convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        paper.alpha_composite(picture)
+        flat = io.BytesIO()
+        paper.convert("RGB").save(flat, "PNG")
+    except Exception as error:  # of Pillow, of many types
         issue = Issue("PICTURE_FORM", field="mark", location=Location(path.name))
         raise InvalidInputError([issue], f"{path.name} is not a picture") from error
-    return content
+    return flat.getvalue()
 
 
 class PdfCanvas:
@@ -60,8 +66,16 @@ class PdfCanvas:
         self._height = template.height * MM
         self._ink, self._tint = HexColor(template.ink), HexColor(template.tint)
         size = (template.width * MM, self._height)
-        self._canvas = Canvas(file, size, pageCompression=1, invariant=1, lang="ja", initialFontName=fonts.text)
-        self._canvas.setTitle(template.title)
+        self._authors: dict[str, None] = {}
+        self._canvas = Canvas(
+            file,
+            size,
+            pageCompression=1,
+            invariant=1,
+            lang="ja",
+            pdfVersion=_pdf_a.PDF_VERSION,
+            initialFontName=fonts.text,
+        )
 
     @contextmanager
     def define_form(self, name: str) -> Iterator[None]:
@@ -74,13 +88,18 @@ class PdfCanvas:
         """Draw a form on the page."""
         self._canvas.doForm(name)
 
-    def end_page(self) -> None:
-        """Complete the page and begin the next one."""
+    def end_page(self, author: str = "") -> None:
+        """Complete the page and begin the next one; ``author`` becomes an author of the document."""
+        if author:
+            self._authors[author] = None
+        # The identifier of the document depends on what it shows.
+        self._canvas._doc.updateSignature("\n".join(self._canvas._code))
         self._canvas.showPage()
         self.page_count += 1
 
     def save(self) -> None:
-        """Write the file."""
+        """Write the file, as PDF/A-2b."""
+        _pdf_a.conform(self._canvas._doc, self.template.title, "、".join(self._authors))
         self._canvas.save()
 
     def draw_frame(

@@ -170,7 +170,7 @@ def _write(
     for slip in _prepare(slips, design.fonts.has, style.quiet_zone, on_error):
         canvas.draw_form(_FRAMES)
         _draw_slip(canvas, slip, style)
-        canvas.end_page()
+        canvas.end_page(author=slip.values["payee"])
     canvas.save()
     return canvas.page_count
 
