@@ -20,7 +20,8 @@ from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.slips import SlipText, SymbolStyle, gs1_128, slip_pdf, write_slips
-from kokin.slips._pdf_canvas import fit_text, load_fonts
+from kokin.slips._fonts import load_fonts
+from kokin.slips._pdf_canvas import fit_text
 from kokin.slips._slip_template import load_template
 from kokin.slips._slip_values import VALUE_NAMES, slip_values
 from tests.support import examples
@@ -313,10 +314,10 @@ def test_a_changed_template_is_read_from_its_file(tmp_path: Path) -> None:
 def test_a_changed_font_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "font.ttf"
     path.write_bytes(VERA.read_bytes())
-    before = load_fonts(digits_path=path)
-    assert load_fonts(digits_path=path) == before
+    before = load_fonts(digits_font=path)
+    assert load_fonts(digits_font=path) == before
     path.write_bytes((VERA.parent / "VeraBd.ttf").read_bytes())
-    assert stringWidth("1", load_fonts(digits_path=path).digits, 1000) != stringWidth("1", before.digits, 1000)
+    assert stringWidth("1", load_fonts(digits_font=path).digits, 1000) != stringWidth("1", before.digits, 1000)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def make(
     template: Annotated[
         str, option("For PDF: strip, a4, or a TOML file with the geometry.", show_default=True)
     ] = "strip",
-    font: Annotated[Path | None, option("For PDF: a TrueType font to embed.")] = None,
+    font: Annotated[Path | None, option("For PDF: a TrueType font, by path or family name.")] = None,
     issued_on: Annotated[
         datetime | None,
         option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),

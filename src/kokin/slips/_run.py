@@ -27,6 +27,7 @@ from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
 from kokin.slips._check_slips import check_unique, el_numbers, is_open
 from kokin.slips._earlier_run import MANIFEST, RUN, UNCHANGED, WITHDRAWN, EarlierRun, flatten, sha256
+from kokin.slips._font_files import find_font
 from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import template_file
@@ -119,7 +120,8 @@ def make(
         dpi: resolution of PNG and PBM.
         wording: for PDF, the texts beside the bills: a TOML file, see :class:`SlipWording`.
         template: for PDF, ``strip``, ``a4`` or a TOML file, see :func:`write_slips`.
-        font: for PDF, a TrueType font to embed.
+        font: for PDF, a TrueType font to embed, by path or by the name of an installed family, see
+            :func:`write_slips`.
         issued_on: the day of issue; a bill whose deadline (支払期限) is earlier is rejected.
         allow_missing_deadline: write zeros for a bill without 支払期限 instead of rejecting it.
         part_rows: rows of the file per batch.
@@ -128,9 +130,9 @@ def make(
 
     Raises:
         InvalidInputError: the file is not a table of bills, two bills share a bill_id, eL number or barcode, the
-            wording, template or font is invalid, the folder contains another run (``RUN_DIFFERS`` names the option) or
-            other files (``FOLDER_TAKEN``), the earlier run is not complete (``RUN_INCOMPLETE``), or the bills changed
-            during the run.
+            wording, template or font is invalid, no font is found (``FONT_MISSING``), the folder contains another run
+            (``RUN_DIFFERS`` names the option) or other files (``FOLDER_TAKEN``), the earlier run is not complete
+            (``RUN_INCOMPLETE``), or the bills changed during the run.
         OSError: a file cannot be read or written.
     """
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
@@ -147,9 +149,11 @@ def make(
         font=font,
         allow_missing_deadline=allow_missing_deadline,
     )
-    files = {"wording": wording and Path(wording), "template": template_file(template), "font": font and Path(font)}
-    if output_format is not OutputFormat.PDF:
-        files = dict.fromkeys(files)
+    files: dict[str, Path | Traversable | None] = dict.fromkeys(("wording", "template", "font", "bold_font"))
+    if output_format is OutputFormat.PDF and wording is not None:
+        faces = find_font(font)
+        files |= {"wording": Path(wording), "template": template_file(template), "font": faces.text.path}
+        files["bold_font"] = None if faces.bold.path == faces.text.path else faces.bold.path
     options = {
         "kokin": kokin.__version__,
         "bills": _fingerprint(source),
