@@ -177,7 +177,7 @@ def test_an_unreadable_code_is_named_with_its_slip(run: Path, scanned: list[Any]
     }
     assert (result.pages, result.read, result.differing, result.missing) == (COUNT, 3, 3, 1)
     assert result.counts == {"SCAN_UNREADABLE": 3, "SLIP_MISSING": 1}
-    assert result.as_dict() == {"pages": 5, "read": 3, "differing": 3, "missing": 1, "issues": result.counts}
+    assert result.as_dict() == {"pages": 5, "read": 3, "differing": 3, "missing": 1, "counts": result.counts}
 
 
 def test_a_page_of_the_pdf_without_a_code_is_the_one_of_the_manifest(run: Path, tmp_path: Path) -> None:

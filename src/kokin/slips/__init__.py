@@ -39,6 +39,7 @@ from kokin.slips import gs1_128
 from kokin.slips._check_slips import check
 from kokin.slips._decode import decode
 from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
+from kokin.slips._proof import ProofResult, proof
 from kokin.slips._run import OutputFormat, RunResult, make
 from kokin.slips._slip_pdf import slip_pdf, write_slips
 from kokin.slips._slip_wording import SlipText, SlipWording
@@ -49,6 +50,7 @@ from kokin.slips._verify import VerifyResult, verify
 __all__ = [
     "OutputFormat",
     "PaymentNumbers",
+    "ProofResult",
     "RunResult",
     "SlipText",
     "SlipWording",
@@ -62,6 +64,7 @@ __all__ = [
     "make",
     "mpn_lines",
     "payment_numbers",
+    "proof",
     "render",
     "slip_pdf",
     "verify",

@@ -54,9 +54,8 @@ class VerifyResult:
         return not self.counts
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counts by name; ``issues`` has the number of issues by code."""
-        counts = {name: getattr(self, name) for name in ("pages", "read", "differing", "missing")}
-        return {**counts, "issues": dict(self.counts)}
+        """Return the counts by name; ``counts`` has the number of issues by code."""
+        return {name: getattr(self, name) for name in ("pages", "read", "differing", "missing", "counts")}
 
 
 def verify(
@@ -213,6 +212,7 @@ class _Slips:
         self.by_number: dict[str, _Slip] = {}
         self.by_barcode: dict[str, _Slip] = {}
         self.by_position: dict[tuple[str, int], _Slip] = {}
+        self.files: set[str] = set()
         self.missing: list[Issue] = []
         self.missing_count = 0
         numbers = {_el_number(payload) for page in pages for payload in page.payloads}
@@ -230,6 +230,7 @@ class _Slips:
                 self.by_number[slip.el_number] = slip
                 if slip.barcode:
                     self.by_barcode[slip.barcode] = slip
+                self.files.add(slip.file)
                 if slip.position in positions:
                     self.by_position[slip.position] = slip
             placed = sum(slip.position in unread_positions for slip in _slips_of(chunk, is_placed & ~is_known))
@@ -260,6 +261,8 @@ def _compare(page: _Page, slips: _Slips, printed_on: dict[str, str], requires_ba
     """Yield the issues of a page, without their location; ``printed_on`` has the page of each slip read so far."""
     expected = next((slips.by_position[place] for place in page.positions if place in slips.by_position), None)
     if not page.payloads:
+        if expected is None and not page.barcodes and any(file in slips.files for file, _ in page.positions):
+            return  # a page of the run without a slip, such as the ruler of proof sheets
         known = expected or next((slips.by_barcode[code] for code in page.barcodes if code in slips.by_barcode), None)
         yield Issue("SCAN_UNREADABLE", field="payload", expected=f"bill {known.bill_id}" if known else "an eL-QR")
         if known:
