@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,6 +19,7 @@ from kokin.model import Bill
 from kokin.rules import fiscal_year
 from kokin.slips import gs1_128
 from kokin.slips._slip_pdf import Design, load_design, write_designed
+from kokin.slips._slip_template import Template
 from kokin.slips._slip_values import breakdown_lines, slip_values
 from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
@@ -51,7 +52,7 @@ class ProofResult:
     rejected: int
     """Slips that cannot be printed with this template, wording and font."""
     issues: list[Issue] = field(default_factory=list)
-    """Why they cannot be; ``location.record`` is the number of the case."""
+    """Why they cannot be; ``location`` has the bill_id (item and case) as the file, and the number of the case."""
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -138,14 +139,20 @@ def proof(
         rejected = {issue.location.record for issue in issues}
         printed = [case for number, case in enumerate(cases, 1) if number not in rejected]
         write_csv(_expected_readings(printed, design), draft / PROOF)
-        (draft / "checklist.txt").write_text("\n".join(_checklist(language, style)) + "\n", encoding="utf-8")
+        checklist = "".join(f"{line}\n" for line in _checklist(language, style, design.template))
+        (draft / "checklist.txt").write_text(checklist, encoding="utf-8")
         if symbols:
             _write_symbols(draft / "symbols", printed, symbols, style, dpi)
         if out.exists():
             out.rmdir()
         draft.rename(out)
     assert pages == len(printed)
-    return ProofResult(len(cases), pages, len(cases) - pages, issues)
+    located = [
+        issue.with_location(replace(issue.location, file=cases[issue.location.record - 1].bill.bill_id))
+        for issue in issues
+        if issue.location.record
+    ]
+    return ProofResult(len(cases), pages, len(cases) - pages, located)
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------
@@ -272,7 +279,13 @@ def _write_symbols(
             path.with_name(f"{path.stem}-barcode.svg").write_text(gs1_128.render(gs1_128.from_bill(case.bill)))
 
 
-def _texts(language: Literal["en", "ja"], style: SymbolStyle, bar_mm: float = 0) -> dict[str, str]:
+def _ruler_mm(template: Template) -> int:
+    """Return the length of the rulers: 100 mm, or the whole centimetres for which the page has room."""
+    room = min(template.width, template.height) - 2 * _MARGIN_MM
+    return min(_RULER_MM, int(room // _TICK_MM) * _TICK_MM)
+
+
+def _texts(language: Literal["en", "ja"], style: SymbolStyle, ruler_mm: int, bar_mm: float = 0) -> dict[str, str]:
     """Return the texts of the sheets, with the sizes in print."""
     sizes = {
         "side": style.side_mm,
@@ -281,13 +294,13 @@ def _texts(language: Literal["en", "ja"], style: SymbolStyle, bar_mm: float = 0)
         "quiet_mm": round(style.quiet_zone * style.module_mm, 2),
         "barcode": gs1_128.width_mm(),
         "bars": bar_mm,
-        "ruler": _RULER_MM,
+        "ruler": ruler_mm,
     }
     return {name: text[language].format(**sizes) for name, text in terms()["proof"].items()}
 
 
-def _checklist(language: Literal["en", "ja"], style: SymbolStyle) -> Iterator[str]:
-    texts = _texts(language, style)
+def _checklist(language: Literal["en", "ja"], style: SymbolStyle, template: Template) -> Iterator[str]:
+    texts = _texts(language, style, _ruler_mm(template))
     yield texts["title"]
     yield ""
     for number, name in enumerate((name for name in texts if name.startswith("check_")), 1):
@@ -295,20 +308,16 @@ def _checklist(language: Literal["en", "ja"], style: SymbolStyle) -> Iterator[st
 
 
 def _draw_ruler(canvas: PdfCanvas, style: SymbolStyle, language: Literal["en", "ja"]) -> None:
-    """Draw lines of 100 mm, as far as the page allows, and frames in the size of symbol and barcode."""
+    """Draw a ruler in either direction, and frames in the size of symbol and barcode."""
     template = canvas.template
     heights = [item.height for item, _, _ in template.placed_items() if item.kind == "barcode"]
-    texts = _texts(language, style, max(heights, default=0))
-    wide, high = (
-        min(_RULER_MM, int((size - 2 * _MARGIN_MM) // _TICK_MM) * _TICK_MM)
-        for size in (template.width, template.height)
-    )
-    for tick in range(0, wide + 1, _TICK_MM):
+    ruler = _ruler_mm(template)
+    texts = _texts(language, style, ruler, max(heights, default=0))
+    for tick in range(0, ruler + 1, _TICK_MM):
         canvas.draw_line(_MARGIN_MM + tick, _MARGIN_MM, 0, 3)
-    for tick in range(0, high + 1, _TICK_MM):
         canvas.draw_line(_MARGIN_MM, _MARGIN_MM + tick, 3, 0)
-    canvas.draw_line(_MARGIN_MM, _MARGIN_MM, wide, 0)
-    canvas.draw_line(_MARGIN_MM, _MARGIN_MM, 0, high)
+    canvas.draw_line(_MARGIN_MM, _MARGIN_MM, ruler, 0)
+    canvas.draw_line(_MARGIN_MM, _MARGIN_MM, 0, ruler)
     x, y = _MARGIN_MM + 6, _MARGIN_MM + 6
     lines = [texts["title"], texts["ruler"], texts["symbol"], *([texts["barcode"]] if heights else [])]
     for number, line in enumerate(lines):
