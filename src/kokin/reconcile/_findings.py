@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.convert import Int64Array, bool_array, combine, from_numpy, to_mask
+from kokin.matching import group
 from kokin.model import Finding, Outcome
 from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import categorize, days_array
@@ -161,9 +162,8 @@ def file_totals(rows: OutcomeRows, files: Mapping[str, Totals]) -> list[FileTota
     record_no = rows.int_column("record_no")[in_file]
     # A file may be among the receipts several times: each of its records is counted once, one without number always.
     key = np.where(record_no > 0, record_no, -1 - np.arange(len(in_file)))
-    pairs = np.stack([digest.codes[in_file].astype(np.int64), key])
-    first_of_record = np.unique(pairs, axis=1, return_index=True)[1]
-    in_file = in_file[np.sort(first_of_record)]
+    record = group(digest.codes[in_file], key)
+    in_file = in_file[np.sort(np.unique(record, return_index=True)[1])]
     codes = digest.codes[in_file]
     count, yen = np.bincount(codes, minlength=len(digest.categories)), np.zeros(len(digest.categories), np.int64)
     np.add.at(yen, codes, rows.amount[in_file])

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,11 +17,11 @@ from kokin._arrow.aggregate import sum_by
 from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog
 from kokin.matching import Allocations, allocate_in_order, fill_in_order
-from kokin.reconcile._bill_columns import BillColumns, Booking, book
+from kokin.reconcile._bill_columns import YEAR_CLASSES, BillColumns, Booking, book
 from kokin.reconcile._columns import Categorical, category_texts, days_array
 from kokin.reconcile._setoff import overpaid_rows
 from kokin.reconcile._tables import OutcomeRows
-from kokin.rules import SplitMethod, YearClass, columns
+from kokin.rules import SplitMethod, columns
 
 _METHODS: tuple[SplitMethod, ...] = ("prorata", "water_first", "reject")
 _PRORATA, _WATER_FIRST, _REJECT = range(len(_METHODS))
@@ -226,7 +225,7 @@ def part_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, 
     """
     at = allocations.payment[by_part.allocation]
     slip = bills.main_slip[allocations.obligation[by_part.allocation]]
-    outcomes = rows.outcomes_at(at)
+    outcomes = rows.outcomes_at(at, ("source", "record_no"))
     charge = category_texts(by_part.part.codes, by_part.part.categories)
     return pa.table(
         {
@@ -249,13 +248,9 @@ def _booking_columns(booking: Booking) -> dict[str, pa.Array]:
     }
 
 
-def year_class_texts(values: npt.NDArray[np.str_]) -> pa.Array:
-    """Convert year classes to an Arrow column."""
-    names = [name.value for name in YearClass]
-    codes = np.zeros(len(values), np.int32)
-    for code, name in enumerate(names):
-        codes[values == name] = code
-    return category_texts(codes, names)
+def year_class_texts(codes: UInt8Array) -> pa.Array:
+    """Return the year classes of a :class:`Booking` as texts."""
+    return category_texts(codes, YEAR_CLASSES)
 
 
 def charge_attribute(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
