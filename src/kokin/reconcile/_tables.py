@@ -52,6 +52,7 @@ from kokin.reconcile._columns import (
     Categorical,
     Days,
     EncodedColumns,
+    category_column,
     category_texts,
     day_column,
     int_column,
@@ -163,10 +164,19 @@ class OutcomeRows:
         """Return some rows and columns of the table of outcomes."""
         return self.table.select(names).take(from_numpy(rows, pa.int64()))
 
+    def has(self, name: str) -> bool:
+        """Return whether the receipts have a column with a value."""
+        return EncodedColumns(self._receipts).has(name)
+
     def text_column(self, name: str) -> pa.Array:
         """Return a text column of the receipts; null if they lack it."""
         column = text_column(self._receipts, name)
         return column if self._is_in_order else column.take(from_numpy(self.order, pa.int64()))
+
+    def category_column(self, name: str) -> Categorical:
+        """Return a text column of the receipts as categories."""
+        column = category_column(self._receipts, name)
+        return column._replace(codes=column.codes[self.order])
 
     def day_column(self, name: str) -> Days:
         """Return a date column of the receipts, datetime64[D] (n,); NaT for a null."""
