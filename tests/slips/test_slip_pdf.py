@@ -24,9 +24,10 @@ from kokin.slips._fonts import load_fonts
 from kokin.slips._pdf_canvas import fit_text
 from kokin.slips._slip_template import load_template
 from kokin.slips._slip_values import VALUE_NAMES, slip_values
-from tests.support import examples
+from tests.support import examples, needs_font
 
 pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to render a PDF")
+pytestmark = needs_font
 
 VERA = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
 
