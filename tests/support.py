@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 THOROUGH = os.environ.get("KOKIN_TESTS") == "thorough"
 
 
-def _has_font() -> bool:
+NO_FONT = "no Japanese font: apt install fonts-morisawa-bizud-gothic"
+
+
+def has_font() -> bool:
+    """Return whether a Japanese font for printed slips is installed."""
     try:
         find_font()
     except InvalidInputError:
@@ -30,7 +34,7 @@ def _has_font() -> bool:
 
 
 #: Marks a test that prints slips with the installed Japanese font.
-needs_font = pytest.mark.skipif(not _has_font(), reason="no Japanese font: apt install fonts-morisawa-bizud-gothic")
+needs_font = pytest.mark.skipif(not has_font(), reason=NO_FONT)
 
 
 def examples(count: int) -> int:

@@ -37,6 +37,8 @@ from kokin.text import require_date
 
 _MANIFEST = ("record", "bill_id", "file", "page", "sha256")
 _RUN = "run.json"
+# Name of the issues that concern the style of all symbols.
+_STYLE = "style"
 _EL_NUMBER = ("payee_code", "case_key", "confirmation", "item_code")
 # The digits of a barcode that identify its slip: 請求書発行企業コード and 自由使用欄.
 _BARCODE_KEY = slice(2, 29)
@@ -95,9 +97,9 @@ def make(
 
     The folder receives a batch of slips as ``part-00001`` (a folder of pictures), ``part-00001.csv`` or
     ``part-00001.pdf``, and so on; ``manifest.csv`` (``record, bill_id, file, page, sha256``: the file of each row);
-    ``issues.csv`` if rows were rejected or have warnings; and ``run.json`` (the options and the counts). Each batch is
-    written completely or not at all. The same call on the same folder resumes an interrupted run; another input file or
-    option raises.
+    ``issues.csv`` if rows were rejected or have warnings, or :meth:`SymbolStyle.check` warns; and ``run.json`` (the
+    options and the counts). Each batch is written completely or not at all. The same call on the same folder resumes an
+    interrupted run; another input file or option raises.
 
     Args:
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
@@ -123,7 +125,8 @@ def make(
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
     if part_rows < 1:
         raise InvalidInputError([Issue("AMOUNT_RANGE", field="part_rows", expected="1 or more", found=str(part_rows))])
-    if output_format in (OutputFormat.PNG, OutputFormat.PBM):
+    is_raster = output_format in (OutputFormat.PNG, OutputFormat.PBM)
+    if is_raster:
         style.pixels_per_module(dpi)  # raises for an invalid size before the folder is created
     write_files = _batch_writer(output_format, style=style, dpi=dpi, wording=wording, template=template, font=font)
     files: dict[str, Path | Traversable | None] = dict.fromkeys(("wording", "template", "font", "bold_font"))
@@ -170,7 +173,11 @@ def make(
     if _fingerprint(source) != options["bills"]:
         issue = Issue("RUN_DIFFERS", field="bills", location=Location(source.name))
         raise InvalidInputError([issue], "the bills changed during the run")
-    _merge_tables(out, [batch.name for batch in batches])
+    names = [batch.name for batch in batches]
+    if output_format is not OutputFormat.PAYLOAD and (warnings := style.check(dpi if is_raster else None)):
+        write_csv(to_table(warnings), out / f"{_STYLE}.issues")
+        names.insert(0, _STYLE)
+    _merge_tables(out, names)
     _write_text(out / _RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
     return result
 
