@@ -21,7 +21,8 @@ from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode_digits
 
 if TYPE_CHECKING:
-    from kokin.slips._pdf_canvas import Fonts, PdfCanvas
+    from kokin.slips._fonts import Fonts
+    from kokin.slips._pdf_canvas import PdfCanvas
 
 _DEFAULT_STYLE = SymbolStyle()
 _FRAMES = "frames"
@@ -69,12 +70,14 @@ def load_design(
     """Read the template, the fonts and the eL mark.
 
     Raises:
-        InvalidInputError: one of the files is invalid, or the font lacks a character of the template.
+        InvalidInputError: one of the files is invalid, no font is found (``FONT_MISSING``), or the font lacks a
+            character of the template.
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read.
     """
     try:
-        from kokin.slips._pdf_canvas import load_fonts, load_picture
+        from kokin.slips._fonts import load_fonts
+        from kokin.slips._pdf_canvas import load_picture
     except ImportError as error:
         raise KokinError("printed slips need one more package: pip install 'kokin[pdf]'") from error
     design = Design(
@@ -120,16 +123,17 @@ def write_slips(
         file: a path, or a binary file open for writing.
         slips: bills and their texts. The name of a bill is printed; a bill without a barcode gets none.
         template: ``strip`` (297 x 114 mm, three panels side by side), ``a4`` (three bands), or the path of a TOML file.
-        font: a TrueType font to embed for all text; by default the standard fonts of PDF readers are referenced.
-        digits_font: a TrueType font for the OCR lines, such as an OCR-B.
+        font: a TrueType font to embed for all text, by path or by the name of an installed family such as
+            ``BIZ UDGothic``; by default the first family of a list that is installed.
+        digits_font: one for the OCR lines, such as an OCR-B; by default that of the text.
         mark: a picture of the eL mark, which Kokin does not include; by default an empty frame is drawn.
         style: module size and quiet zone of the eL-QR; it is printed in black.
         on_error: called with the issues of each slip that cannot be printed, which then gets no page; by default the
             first one is raised.
 
     Raises:
-        InvalidInputError: a slip cannot be printed and ``on_error`` is None; the issues name its record, from 1. No
-            file is written.
+        InvalidInputError: a slip cannot be printed and ``on_error`` is None; the issues name its record, from 1. Or no
+            font is found (``FONT_MISSING``). No file is written.
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read or written.
     """
@@ -166,7 +170,7 @@ def _write(
     for slip in _prepare(slips, design.fonts.has, style.quiet_zone, on_error):
         canvas.draw_form(_FRAMES)
         _draw_slip(canvas, slip, style)
-        canvas.end_page()
+        canvas.end_page(author=slip.values["payee"])
     canvas.save()
     return canvas.page_count
 
