@@ -452,7 +452,7 @@ def test_a_table_is_read_like_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [256, 1 << 20])
 def test_row_numbers_continue_over_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr("kokin.bills._files._BLOCK", block)
+    monkeypatch.setattr("kokin.bills._rows._BLOCK", block)
     lines = [",".join(ROW)] + [f"B{i},99999,127,{i},123456,{'x' if i == 37 else 1},2026-06-01" for i in range(50)]
     batches = list(bills.batches(csv_of(tmp_path, "\n".join(lines)), rows=7))
     assert [len(batch.table) + batch.rejected for batch in batches] == [7] * 7 + [1]

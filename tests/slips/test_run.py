@@ -23,7 +23,7 @@ from kokin import bills, elqr, slips
 from kokin.issues import InvalidInputError, Location
 from kokin.model import Bill
 from kokin.slips import _check_slips, gs1_128
-from tests.support import examples
+from tests.support import examples, needs_font
 
 HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
 
@@ -169,6 +169,7 @@ def test_printed_slips_need_a_wording(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@needs_font
 def test_a_slip_that_cannot_be_printed_gets_no_page_and_an_issue(tmp_path: Path) -> None:
     lines = [f"B{i},99999,127,{i},{i:06d},{100 + i},2026-06-01,2026,2026,2026-07-10" for i in range(1, 6)]
     names = ["公金 一", "公金 二", "公金 \U0002a6d6", "公金 四", "公金 五"]

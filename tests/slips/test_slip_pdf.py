@@ -24,9 +24,10 @@ from kokin.slips._fonts import load_fonts
 from kokin.slips._pdf_canvas import fit_text
 from kokin.slips._slip_template import load_template
 from kokin.slips._slip_values import VALUE_NAMES, slip_values
-from tests.support import examples
+from tests.support import examples, needs_font
 
 pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to render a PDF")
+pytestmark = needs_font
 
 VERA = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
 
@@ -140,6 +141,23 @@ def test_a_bill_without_a_barcode_gets_none() -> None:
     codes = decode(page)
     assert (len(codes["QRCode"]), codes["Code128"]) == (1, [])
     assert "コンビニエンスストアでは納付できません" in page_text(page)
+
+
+@pytest.mark.parametrize(("template", "module_mm"), [("strip", 0.25), ("strip", 0.4233), ("a4", 0.33)])
+def test_the_printed_symbol_has_its_true_size(template: str, module_mm: float) -> None:
+    """The side of the 41 x 41 modules is measured in the pixels of the page at 300 dpi, and the symbol is read."""
+    zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
+    style = SymbolStyle(module_mm=module_mm)
+    pdf = slip_pdf(bill(barcode=None), TEXT, template=template, style=style)
+    picture = pages(pdf)[0].render(scale=300 / 72).to_pil().convert("L")
+    code = zxingcpp.read_barcode(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    assert code.text == ElQr.from_bill(bill()).payload
+    ((x, y),) = ((x, y) for item, x, y in load_template(template).placed_items() if item.kind == "symbol")
+    edges = [round(edge / 25.4 * 300) for edge in (x, y, x + style.side_mm, y + style.side_mm)]
+    dark = picture.crop(edges).point([255] * 128 + [0] * 128)
+    left, top, right, bottom = (pixels / 300 * 25.4 for pixels in dark.getbbox())
+    assert [right - left, bottom - top] == pytest.approx([41 * module_mm] * 2, abs=0.1)
+    assert [left, top] == pytest.approx([4 * module_mm] * 2, abs=0.1)
 
 
 def test_the_symbol_has_the_module_size_of_the_style() -> None:

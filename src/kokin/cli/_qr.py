@@ -43,7 +43,7 @@ def make(
     output: Annotated[
         CodeFormat, option("Format of the file of each bill.", "--format", show_default=True)
     ] = CodeFormat.SVG,
-    module_mm: Annotated[float, option("Side of a module in mm; 10 dots at 600 dpi by default.", min=0.05)] = 25.4 / 60,
+    module_mm: Annotated[float, option("Side of a module in mm; 10 dots at 600 dpi by default.", min=0.25)] = 25.4 / 60,
     quiet: Annotated[int, option("Quiet zone in modules.", min=0, show_default=True)] = 4,
     dpi: Annotated[int, option("Resolution of PNG and PBM.", min=72, show_default=True)] = 600,
     words: Annotated[Path | None, option("For PDF: a TOML file with the payee and the names of charges.")] = None,
@@ -92,8 +92,10 @@ def make(
         )
     _print_counts(run, out)
     if output is not CodeFormat.PAYLOAD:
-        side = style.side_mm if output is CodeFormat.SVG else style.printed_mm(dpi)
+        is_raster = output in (CodeFormat.PNG, CodeFormat.PBM)
+        side = style.printed_mm(dpi) if is_raster else style.side_mm
         _output.line(message("each {side:g} mm wide, quiet zone of {quiet} modules included", side=side, quiet=quiet))
+        _output.issues(style.check(dpi if is_raster else None))
     if run.resumed:
         _output.line(message("{parts:,} parts existed already", parts=run.resumed))
     _output.line(message("written to {out}", out=out))

@@ -189,7 +189,8 @@ def _search(table: Int32Array, words: UInt64Array, queries: UInt64Array) -> Int3
     """Return what :func:`lookup` returns, from Arrow's hash table over all keys, which is built for this call."""
     rows = table[table != EMPTY]
     found = pc.index_in(_as_binary(queries), value_set=_as_binary(gather(words, rows)))
-    return np.append(rows, np.int32(EMPTY))[to_numpy(found, -1)]
+    found_rows: Int32Array = np.append(rows, np.int32(EMPTY))[to_numpy(found, -1)]
+    return found_rows
 
 
 def hash_keys(words: UInt64Array) -> UInt64Array:

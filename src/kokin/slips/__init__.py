@@ -38,6 +38,14 @@ b'%PDF-'
 from kokin.slips import gs1_128
 from kokin.slips._check_slips import check
 from kokin.slips._decode import decode
+from kokin.slips._number_scheme import (
+    CHECK_DIGITS,
+    BarcodeScheme,
+    CheckDigit,
+    ItemScheme,
+    NumberScheme,
+    draw_confirmations,
+)
 from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._proof import ProofResult, proof
 from kokin.slips._run import OutputFormat, RunResult, make
@@ -48,6 +56,11 @@ from kokin.slips._symbols import Symbols, encode, render
 from kokin.slips._verify import VerifyResult, verify
 
 __all__ = [
+    "CHECK_DIGITS",
+    "BarcodeScheme",
+    "CheckDigit",
+    "ItemScheme",
+    "NumberScheme",
     "OutputFormat",
     "PaymentNumbers",
     "ProofResult",
@@ -59,6 +72,7 @@ __all__ = [
     "VerifyResult",
     "check",
     "decode",
+    "draw_confirmations",
     "encode",
     "gs1_128",
     "make",

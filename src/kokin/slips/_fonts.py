@@ -7,7 +7,7 @@ import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFStream, PDFTrueTypeFont, PDFZCompress
@@ -69,7 +69,7 @@ def _register(face: FontFace, field: str) -> EmbeddedFont:
     name = f"sha256-{hashlib.sha256(content).hexdigest()}-{face.index}"
     if name not in pdfmetrics.getRegisteredFontNames():
         try:
-            font = EmbeddedFont(name, io.BytesIO(content), subfontIndex=face.index)
+            font = EmbeddedFont(name, io.BytesIO(content), face.index)
         except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
             issue = Issue("FONT_FORM", field=field, expected="a TrueType font", found=face.path.name)
             raise InvalidInputError([issue]) from error
@@ -86,13 +86,19 @@ class EmbeddedFont(TTFont):  # type: ignore[misc]
     subset depends on its content, so that tools that merge documents do not confuse their subsets.
     """
 
+    def __init__(self, name: str, file: IO[bytes], index: int) -> None:
+        super().__init__(name, file, subfontIndex=index)
+        self.postscript_name: str = self.face.name.decode("ascii")
+        # reportlab shares a registered font among all whose faces have one name, such as two versions of a font.
+        self.face.name = name.encode()
+
     def addObjects(self, doc: Any) -> None:  # noqa: N802
         """Add the subsets to the document."""
         state = self.state[doc]
         state.frozen = 1
         for number, subset in enumerate(state.subsets):
             resource = self.getSubsetInternalName(number, doc)[1:]
-            base_name = f"{_subset_tag(self.fontName, subset)}+{self.face.name.decode('ascii')}"
+            base_name = f"{_subset_tag(self.fontName, subset)}+{self.postscript_name}"
             font, cmap = PDFTrueTypeFont(), PDFStream()
             cmap.content = to_unicode_cmap(subset)
             if doc.compression:

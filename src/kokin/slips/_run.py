@@ -39,6 +39,8 @@ from kokin.text import require_date
 
 # The tables of a batch that are merged into one file when the run ends.
 _TABLES = {"manifest": MANIFEST, "unchanged": UNCHANGED, "issues": "issues.csv"}
+# Name of the issues that concern the style of all symbols.
+_STYLE = "style"
 
 
 class OutputFormat(StrEnum):
@@ -98,9 +100,9 @@ def make(
     """Make the eL-QR, or the printed slip, of every open bill in a file; return the counts.
 
     The folder receives a batch of slips as ``part-00001`` (a folder of pictures), ``part-00001.csv`` or
-    ``part-00001.pdf``, and so on; ``manifest.csv``; ``issues.csv`` if rows were rejected or have warnings; and
-    ``run.json`` (the options and the counts). Each batch is written completely or not at all. The same call on the same
-    folder resumes an interrupted run; another input file or option raises.
+    ``part-00001.pdf``, and so on; ``manifest.csv``; ``issues.csv`` if rows were rejected or have warnings, or
+    :meth:`SymbolStyle.check` warns; and ``run.json`` (the options and the counts). Each batch is written completely or
+    not at all. The same call on the same folder resumes an interrupted run; another input file or option raises.
 
     The columns of ``manifest.csv``: ``record``, ``bill_id`` and ``el_number`` of the slip; ``file`` and ``page`` in the
     folder; ``sha256`` of that file; ``content_sha256``; ``payload`` and ``barcode``, with which :func:`verify` compares
@@ -138,7 +140,8 @@ def make(
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
     if part_rows < 1:
         raise InvalidInputError([Issue("AMOUNT_RANGE", field="part_rows", expected="1 or more", found=str(part_rows))])
-    if output_format in (OutputFormat.PNG, OutputFormat.PBM):
+    is_raster = output_format in (OutputFormat.PNG, OutputFormat.PBM)
+    if is_raster:
         style.pixels_per_module(dpi)  # raises for an invalid size before the folder is created
     output = _output(
         output_format,
@@ -194,13 +197,17 @@ def make(
     if _fingerprint(source) != options["bills"]:
         issue = Issue("RUN_DIFFERS", field="bills", location=Location(source.name))
         raise InvalidInputError([issue], "the bills changed during the run")
-    _merge_tables(out, [batch.name for batch in batches])
+    names = [batch.name for batch in batches]
+    if output_format is not OutputFormat.PAYLOAD and (warnings := style.check(dpi if is_raster else None)):
+        write_csv(_with_bill_ids(to_table(warnings), first), out / f"{_STYLE}.issues")
+        names.insert(0, _STYLE)
+    _merge_tables(out, names)
     withdrawn = 0
     if earlier:
         write_csv(earlier.withdrawn(), out / WITHDRAWN)
         withdrawn = len(earlier.withdrawn())
-    names = ("read", "written", "rejected", "unchanged", "closed")
-    totals = {name: sum(getattr(batch, name) for batch in batches) for name in names}
+    counted = ("read", "written", "rejected", "unchanged", "closed")
+    totals = {name: sum(getattr(batch, name) for batch in batches) for name in counted}
     result = RunResult(**totals, resumed=resumed, withdrawn=withdrawn, changed_options=changed_options)
     assert result.read == result.written + result.unchanged + result.closed + result.rejected
     _write_text(out / RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
