@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kokin.elqr import ElQr
-from tests.support import NO_FONT, has_font
+from tests.support import NO_FONT, has_font, needs_font
 
 CODE = ElQr(
     payee_code="99999",
@@ -138,6 +138,7 @@ def test_issue_check_names_each_fault_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["bills.csv"]
 
 
+@needs_font
 def test_proof_sheets_are_printed_and_verified(kokin: Any, tmp_path: Path) -> None:
     pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
     pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")

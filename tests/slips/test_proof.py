@@ -12,7 +12,9 @@ import pytest
 from kokin import elqr, slips
 from kokin.issues import InvalidInputError
 from kokin.slips import gs1_128
+from tests.support import needs_font
 
+pytestmark = needs_font
 pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
 pdfium = pytest.importorskip("pypdfium2", reason="needs the extra 'decode'")
 pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")

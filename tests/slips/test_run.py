@@ -368,6 +368,7 @@ def test_a_row_that_has_no_columns_has_no_bill_id(tmp_path: Path) -> None:
     assert (issue["record"], issue["bill_id"], issue["code"]) == ("2", "", "COLUMNS_COUNT")
 
 
+@needs_font
 def test_a_page_without_a_deadline_is_printed_if_allowed(tmp_path: Path) -> None:
     pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
     source = bills_csv(tmp_path, 2, row2="B2,99999,127,2,000002,102,2026-06-01,2026,2026,")
@@ -448,6 +449,7 @@ def test_a_changed_option_prints_all_slips(tmp_path: Path) -> None:
     assert (result.written, result.unchanged, result.changed_options) == (0, 5, ())
 
 
+@needs_font
 def test_a_changed_name_prints_the_slip_and_is_in_no_table(tmp_path: Path) -> None:
     pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
     (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
