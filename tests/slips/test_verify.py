@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kokin import slips
@@ -103,6 +104,15 @@ def test_a_faultless_run_is_verified_from_its_pdf_and_from_scans(run: Path, scan
         assert (result.pages, result.read, result.differing, result.missing) == (COUNT, COUNT, 0, 0)
         assert result.is_verified
         assert result.issues == []
+
+
+def test_noisy_and_skewed_scans_are_read(run: Path, scanned: list[Any], tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    noisy = []
+    for angle, page in zip((-2, -1, 0, 1, 2), scanned, strict=True):
+        grey = np.asarray(page.rotate(angle, fillcolor=255, resample=Image.BICUBIC), np.float64)
+        noisy.append(Image.fromarray(np.clip(grey + draw.normal(0, 12, grey.shape), 0, 255).astype(np.uint8)))
+    assert slips.verify(run, [save(noisy, tmp_path / "scan.tif")]).is_verified
 
 
 def test_processes_read_the_same(run: Path, scanned: list[Any], tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kokin.issues import InvalidInputError, Issue, KokinError, Location
 
 # A scanned A4 page at 1200 dpi has some 140 million pixels; a larger picture is a decompression bomb.
 _MAX_PIXELS = 200_000_000
 # Bars of 0.17 mm have two pixels at 300 dpi.
 _DPI = 300
+_BLUR_PIXELS = 0.8
 _POINTS_PER_INCH = 72
 _PDF_MAGIC = b"%PDF-"
 # GS1-128 (ISO/IEC 15424), and FNC1 within its data.
@@ -44,7 +47,7 @@ def decode(path: str | Path) -> list[str]:
         OSError: the file cannot be read.
     """
     path = Path(path)
-    texts = [text for page in read_pages(path) for text in page.qr_codes]
+    texts = [text for page in read_pages(path, with_barcodes=False) for text in page.qr_codes]
     if not texts:
         raise InvalidInputError([Issue("PICTURE_EMPTY", location=Location(path.name))], f"{path.name} has no QR Code")
     return texts
@@ -62,8 +65,10 @@ def count_pages(path: Path) -> int:
         return len(pages)
 
 
-def read_pages(path: Path, numbers: Iterable[int] | None = None) -> Iterator[PageCodes]:
+def read_pages(path: Path, numbers: Iterable[int] | None = None, *, with_barcodes: bool = True) -> Iterator[PageCodes]:
     """Yield the codes of pages, by default of all; ``numbers`` count from 1. PDF pages are drawn at 300 dpi.
+
+    Without ``with_barcodes`` a page is searched until its QR Codes are found; it may miss barcodes.
 
     Raises:
         KokinError: the extra ``decode`` is not installed.
@@ -72,34 +77,39 @@ def read_pages(path: Path, numbers: Iterable[int] | None = None) -> Iterator[Pag
     """
     with _open_pages(path) as pages:
         for number in range(1, len(pages) + 1) if numbers is None else numbers:
-            yield _read_codes(number, pages[number - 1])
+            yield _read_codes(number, pages[number - 1], with_barcodes)
 
 
-def _read_codes(page: int, picture: Any) -> PageCodes:
+def _read_codes(page: int, picture: Any, with_barcodes: bool) -> PageCodes:
     """Return the codes of a grey picture.
 
-    A search for upright codes takes half the time of a search for all; the latter follows if a code was not found.
+    The searches follow one another until a QR Code and a barcode are found: for upright codes, which takes half the
+    time; for all; and for all in a blurred picture, as a noisy scan has specks in the bars.
     """
     import zxingcpp
+    from PIL import Image, ImageFilter
 
     formats = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128])
-    codes: PageCodes | None = None
-    for search in (False, True):
-        found = zxingcpp.read_barcodes(
-            picture, formats=formats, try_rotate=search, try_downscale=search, try_invert=search
+    qr_codes: list[str] = []
+    barcodes: list[str] = []
+    for search in ("upright", "all", "blurred"):
+        if search == "blurred":
+            image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+            picture = image.filter(ImageFilter.GaussianBlur(_BLUR_PIXELS))
+        is_thorough = search != "upright"
+        codes = zxingcpp.read_barcodes(
+            picture, formats=formats, try_rotate=is_thorough, try_downscale=is_thorough, try_invert=is_thorough
         )
-        found.sort(key=lambda code: (code.position.top_left.y, code.position.top_left.x))
-        qr_codes = [code.text for code in found if code.format != zxingcpp.BarcodeFormat.Code128]
-        barcodes = [
+        codes.sort(key=lambda code: (code.position.top_left.y, code.position.top_left.x))
+        qr_codes = qr_codes or [code.text for code in codes if code.format != zxingcpp.BarcodeFormat.Code128]
+        barcodes = barcodes or [
             code.bytes.decode("ascii", "replace").replace(_FNC1, "")
-            for code in found
+            for code in codes
             if code.symbology_identifier == _GS1_128
         ]
-        codes = PageCodes(page, tuple(qr_codes), tuple(barcodes))
-        if qr_codes and barcodes:
+        if qr_codes and (barcodes or not with_barcodes):
             break
-    assert codes is not None
-    return codes
+    return PageCodes(page, tuple(qr_codes), tuple(barcodes))
 
 
 @contextmanager
@@ -181,6 +191,6 @@ class _PdfPages(Sequence[Any]):
             scale = _DPI / _POINTS_PER_INCH
             _check_size(self._path, page.get_width() * scale, page.get_height() * scale)
             bitmap = page.render(scale=scale, grayscale=True)
-            return bitmap.to_numpy().copy()
+            return bitmap.to_numpy().reshape(bitmap.height, bitmap.width).copy()
         finally:
             page.close()

@@ -227,13 +227,19 @@ def _cases(base: _Base, wording: SlipWording, item_code: str, item_number: int) 
 
 def _longest(base: _Base, case: Any) -> _Case:
     """Return the slip with the longest name and address that can be printed, or the shortest one tried."""
-    for length in _NAME_LENGTHS:
-        name, address = (_NAME * 3)[:length], (_ADDRESS * 3)[:length]
-        longest: _Case = case("longest", name=name, address=address, bill_id="9" * _BILL_ID_LENGTH)
-        slip = (longest.bill, longest.text)
-        if write_designed(io.BytesIO(), [slip], base.design, base.style, lambda error: None):
-            break
+    cases = (
+        case("longest", name=(_NAME * 3)[:length], address=(_ADDRESS * 3)[:length], bill_id="9" * _BILL_ID_LENGTH)
+        for length in _NAME_LENGTHS
+    )
+    longest: _Case = next(cases)
+    while not _can_be_printed(base, longest) and (shorter := next(cases, None)):
+        longest = shorter
     return longest
+
+
+def _can_be_printed(base: _Base, case: _Case) -> bool:
+    slips = [(case.bill, case.text)]
+    return bool(write_designed(io.BytesIO(), slips, base.design, base.style, lambda error: None))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def verify(
         OSError: a file cannot be read.
     """
     table, requires_barcode = _table_of(Path(run))
-    pages = list(_read_scans([Path(scan) for scan in scans], processes, on_progress))
+    pages = list(_read_scans([Path(scan) for scan in scans], requires_barcode, processes, on_progress))
     slips = _Slips(table, pages, max_missing=max_issues if all_slips else 0)
     counts: Counter[str] = Counter()
     issues: list[Issue] = []
@@ -137,11 +137,13 @@ class _Page(NamedTuple):
     barcodes: tuple[str, ...]
 
 
-def _read_scans(scans: Sequence[Path], processes: int, on_progress: Callable[[int], object]) -> Iterator[_Page]:
+def _read_scans(
+    scans: Sequence[Path], with_barcodes: bool, processes: int, on_progress: Callable[[int], object]
+) -> Iterator[_Page]:
     """Yield the pages of the scans in their order."""
     counts = [count_pages(scan) for scan in scans]
     chunks = [
-        (scan, range(start, min(start + _CHUNK_PAGES, count + 1)))
+        (scan, range(start, min(start + _CHUNK_PAGES, count + 1)), with_barcodes)
         for scan, count in zip(scans, counts, strict=True)
         for start in range(1, count + 1, _CHUNK_PAGES)
     ]
@@ -155,14 +157,15 @@ def _read_scans(scans: Sequence[Path], processes: int, on_progress: Callable[[in
             results = pool.map(_read_chunk, chunks)
         else:
             results = map(_read_chunk, chunks)
-        for (scan, _), codes in zip(chunks, results, strict=True):
+        for (scan, *_), codes in zip(chunks, results, strict=True):
             for page in codes:
                 yield _page_of(scan, page, is_single[scan])
             on_progress(len(codes))
 
 
-def _read_chunk(chunk: tuple[Path, range]) -> list[PageCodes]:
-    return list(read_pages(*chunk))
+def _read_chunk(chunk: tuple[Path, range, bool]) -> list[PageCodes]:
+    scan, numbers, with_barcodes = chunk
+    return list(read_pages(scan, numbers, with_barcodes=with_barcodes))
 
 
 def _page_of(scan: Path, codes: PageCodes, is_single: bool) -> _Page:
