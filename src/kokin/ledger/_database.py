@@ -22,6 +22,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Engine,
+    Result,
     Select,
     select,
     true,
@@ -167,18 +168,16 @@ class Database(abc.ABC):
         columns = _schema_of(statement)
         yield columns.empty_table()
         with connection.execute(statement, execution_options={"yield_per": BATCH_ROWS}) as result:
-            for rows in result.partitions():
+            cursor = _cursor_of(result)
+            while rows := _fetch(cursor):
                 yield _as_table(rows, columns)
 
     def table(self, connection: Connection, statement: Statement) -> pa.Table:
         """Return all rows of a statement, one chunk per column."""
         columns = _schema_of(statement)
         result = connection.execute(statement)
-        # The driver's own rows: there are no types to adapt, and SQLAlchemy would create an object for each.
-        assert isinstance(result, CursorResult)
-        assert result.cursor is not None
-        tables = []
-        while rows := _fetch(result.cursor):
+        cursor, tables = _cursor_of(result), []
+        while rows := _fetch(cursor):
             tables.append(_as_table(rows, columns))
         result.close()
         return concat(tables, columns)
@@ -219,6 +218,13 @@ class Transaction:
             else:
                 tables.append(self.fetch(selected.order_by(table.c.id), table.c.id, batch))
         return concat(tables, _schema_of(selected))
+
+
+def _cursor_of(result: Result[Any]) -> Any:
+    """Return the cursor of the driver: there are no types to adapt, and SQLAlchemy would create an object per row."""
+    assert isinstance(result, CursorResult)
+    assert result.cursor is not None
+    return result.cursor
 
 
 def _fetch(cursor: Any) -> Sequence[Sequence[Any]]:
