@@ -155,12 +155,17 @@ _LAYERS = (
     (
         "2",
         "green",
-        (("matching", "arrays in, arrays out"), ("receipts", "receipt files"), ("slips", "symbols and slips")),
+        (
+            ("slips", "symbols and slips"),
+            ("bills", "tables of bills"),
+            ("receipts", "receipt files"),
+            ("matching", "arrays in, arrays out"),
+        ),
     ),
     (
         "1",
         "grey",
-        (("bills", "tables of bills"), ("elqr", "the 255 digits"), ("rules", "law"), ("catalog", "charges")),
+        (("elqr", "the 255 digits"), ("rules", "law"), ("catalog", "charges")),
     ),
     ("0", "plain", (("model", "records"), ("text", "encodings, dates"), ("issues", "problems, errors"))),
 )

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
 from kokin.issues import ISSUE_CODES
-from kokin.ledger import EntryKind, PostingReason
+from kokin.ledger import EntryKind, PostingReason, UploadOperation, UploadResult
 from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind, arrow_schema
@@ -235,6 +235,9 @@ _LEDGER_TABLES = {
     "bank_deposits": "入金. Deposits on the bank account, for control T3.",
     "agent_reports": "収納報告. What agents report that they have collected, for control T2.",
     "file_issues": "The problems of the records of posted files, and of files that were rejected as a whole.",
+    "slip_numbers": "付番. The numbers of each slip, each allotted once and for ever, and the debt that it is for.",
+    "upload_records": "納付書情報. The records of slips that were sent to eLTAX.",
+    "upload_answers": "The answers to these records; of several answers to a record the last one applies.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -245,6 +248,8 @@ _LEDGER_RECORDS = {
     "receipts": Receipt,
     "bank_deposits": BankDeposit,
     "agent_reports": AgentReport,
+    "slip_numbers": Bill,
+    "upload_records": Bill,
 }
 _LEDGER_COLUMNS = {
     "id": "1, 2, 3 …, without gaps",
@@ -268,6 +273,9 @@ _LEDGER_COLUMNS = {
     "file_issues.severity": "`error` or `warning`",
     "file_issues.field": "the field of the record",
     "file_issues.expected": "what is valid",
+    "upload_records.operation": "see below",
+    "upload_record_id": "the record that is answered",
+    "result": "see below",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
@@ -276,7 +284,12 @@ _LEDGER_COLUMNS = {
 
 def _ledger_schema() -> Iterator[str]:
     """The data dictionary of the ledger: each table with its columns, constraints and indexes; the view."""
-    kinds = {"entries": ("kind", EntryKind), "postings": ("posting_reason", PostingReason)}
+    kinds: dict[str, tuple[str, type[StrEnum]]] = {
+        "entries": ("kind", EntryKind),
+        "postings": ("posting_reason", PostingReason),
+        "upload_records": ("operation", UploadOperation),
+        "upload_answers": ("result", UploadResult),
+    }
     for name, table in LEDGER_TABLES.items():
         yield from (f"## {name}", "", _LEDGER_TABLES[name], "")
         yield "| column | PostgreSQL | SQLite | null | meaning |"

@@ -9,27 +9,35 @@ import pytest
 from sqlalchemy import create_engine, inspect, make_url, text
 
 from kokin.ledger import EntryKind, Ledger, LedgerError, LedgerExistsError
-from kokin.ledger._schema import DETAIL_TABLES, TABLES
+from kokin.ledger._schema import DETAIL_TABLES, SCHEMA_VERSION, TABLES
 
 DATA = Path(__file__).parent / "data"
 
-#: The hash of the last entry of each fixture.
+#: The hash of the last entry of each fixture, by version and database.
 HASHES = {
-    "sqlite": "492cbfe6376a8c4e8e478f053c207476af2352b8a88050658bbc241d75fb9394",
-    "postgresql": "73da901936b00426efeeddf3782ed6db076e9320d66f84e87823b226a482ce84",
+    (5, "sqlite"): "492cbfe6376a8c4e8e478f053c207476af2352b8a88050658bbc241d75fb9394",
+    (5, "postgresql"): "73da901936b00426efeeddf3782ed6db076e9320d66f84e87823b226a482ce84",
+    (6, "sqlite"): "9d58db04660c08c8b4de2db84f661b531a6db7b20e126928f1b34b39d1f7381c",
+    (6, "postgresql"): "de3ca5120375917a7ee1b0f2ea49f575c54c1d25221e222abd27912d904e9d40",
 }
 
 
+@pytest.fixture(params=[5, 6])
+def version(request):
+    """An earlier schema version."""
+    return request.param
+
+
 @pytest.fixture
-def version_5(new_place):
-    """The URL of a ledger of schema version 5, with rows in every table."""
+def earlier(new_place, version):
+    """The URL of a ledger of an earlier schema version, with rows in every table."""
     url = make_url(new_place())
     if url.get_backend_name() == "sqlite":
-        shutil.copyfile(DATA / "version-5.db", url.database)
+        shutil.copyfile(DATA / f"version-{version}.db", url.database)
     else:
         host = ("-h", url.query["host"], "-U", url.username, "-d", url.database)
-        subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", *host, "-f", DATA / "version-5.sql"], check=True,
-                       stdout=subprocess.DEVNULL)  # fmt: skip
+        load = ["psql", "-q", "-v", "ON_ERROR_STOP=1", *host, "-f", DATA / f"version-{version}.sql"]
+        subprocess.run(load, check=True, stdout=subprocess.DEVNULL)
     return url.render_as_string(hide_password=False)
 
 
@@ -59,16 +67,17 @@ def definitions(url):
     return found
 
 
-def test_version_5_is_upgraded_and_equals_a_new_ledger(version_5, new_place, receipts):
-    with pytest.raises(LedgerError, match="version 5, this version of Kokin uses 6; run `kokin ledger upgrade`"):
-        Ledger.open(version_5)
-    assert Ledger.upgrade(version_5) == [6]
-    assert Ledger.upgrade(version_5) == []
+def test_an_earlier_version_is_upgraded_and_equals_a_new_ledger(earlier, version, new_place, receipts):
+    needed = f"version {version}, this version of Kokin uses {SCHEMA_VERSION}; run `kokin ledger upgrade`"
+    with pytest.raises(LedgerError, match=needed):
+        Ledger.open(earlier)
+    assert Ledger.upgrade(earlier) == [*range(version + 1, SCHEMA_VERSION + 1)]
+    assert Ledger.upgrade(earlier) == []
     new = new_place()
     Ledger.create(new).close()
-    assert definitions(version_5) == definitions(new)
-    noted_hash = HASHES[make_url(version_5).get_backend_name()]
-    with Ledger.open(version_5) as ledger:
+    assert definitions(earlier) == definitions(new)
+    noted_hash = HASHES[version, make_url(earlier).get_backend_name()]
+    with Ledger.open(earlier) as ledger:
         assert ledger.status().hash == noted_hash
         assert ledger.verify(expected_hash=noted_hash, rematch=True).is_clean
         assert all(control.holds for control in ledger.status().controls.values())
@@ -80,22 +89,22 @@ def test_version_5_is_upgraded_and_equals_a_new_ledger(version_5, new_place, rec
         assert ledger.verify(rematch=True).is_clean
 
 
-def test_an_upgrade_that_fails_changes_nothing(version_5, monkeypatch):
+def test_an_upgrade_that_fails_changes_nothing(earlier, version, monkeypatch):
     from kokin.ledger import _migrations
 
-    before = definitions_without_new_tables(version_5)
+    before = tables_and_versions(earlier)
     original = _migrations._statements
     monkeypatch.setattr(
         _migrations, "_statements", lambda *version: [*original(*version), "CREATE TABLE entries (id INT)"]
     )
     with pytest.raises(LedgerError, match="entries"):
-        Ledger.upgrade(version_5)
+        Ledger.upgrade(earlier)
     monkeypatch.undo()
-    assert definitions_without_new_tables(version_5) == before
-    assert Ledger.upgrade(version_5) == [6]
+    assert tables_and_versions(earlier) == before
+    assert Ledger.upgrade(earlier) == [*range(version + 1, SCHEMA_VERSION + 1)]
 
 
-def definitions_without_new_tables(url):
+def tables_and_versions(url):
     url = make_url(url)
     engine = create_engine(url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg"))
     with engine.connect() as connection:

@@ -101,9 +101,17 @@ def test_a_page_has_the_codes_and_texts_of_the_slip(template: str, size: tuple[i
         *("公金花子様", "例示市水道事業管理者", "水道料金・下水道使用料", "第1期", "令和8年6月1日", "令和8年7月10日"),
         *("¥12,300", "7,480円", "4,820円", "T0000000000001", "T0000000000002", "内消費税680円"),
         *(code.el_number, code.upper_line, code.lower_line, *gs1_128.parse(bill().barcode or "").lines),
-        *("納入済通知書", "納入書（原符）", "領収証書", "領収日付印", "eLマーク"),
+        *("納入済通知書", "納入書（原符）", "領収証書", "領収日付印"),
     ):
         assert expected in text
+    assert "eLマーク" not in text
+
+
+@pytest.mark.parametrize("template", ["strip", "a4"])
+def test_a_proof_is_marked_as_one_and_its_codes_are_readable(template: str) -> None:
+    page = pages(slip_pdf(bill(), TEXT, template=template, proof=True))[0]
+    assert all(word in page_text(page) for word in ("見本", "eLマーク"))
+    assert decode(page)["QRCode"] == [ElQr.from_bill(bill()).payload]
 
 
 def test_each_page_has_the_codes_of_its_own_bill() -> None:

@@ -56,7 +56,7 @@ from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._reversals import active_entries
-from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._schema import EntryKind, PostingReason, UploadOperation, UploadResult, role_grants
 from kokin.ledger._verify import Verification
 
 __all__ = [
@@ -70,6 +70,8 @@ __all__ = [
     "LedgerStatus",
     "Overlap",
     "PostingReason",
+    "UploadOperation",
+    "UploadResult",
     "Verification",
     "active_entries",
     "database_url",

@@ -52,7 +52,7 @@ from kokin.model import (
 from kokin.reconcile import AgentReport, BankDeposit
 
 #: The version of this schema; see :mod:`kokin.ledger._migrations`.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 #: Versions 1 to 4 had other tables and another chain of hashes.
 FIRST_VERSION = 5
@@ -79,8 +79,12 @@ class EntryKind(StrEnum):
     DECISION = "decision"
     #: 還付・充当; not written yet.
     REFUND = "refund"
-    #: What was sent to eLTAX; not written yet.
+    #: 付番: numbers of slips that were allotted to debts.
+    ALLOTMENT = "allotment"
+    #: 納付書情報: records of slips that were sent to eLTAX.
     UPLOAD = "upload"
+    #: The answer to records that were sent to eLTAX.
+    UPLOAD_ANSWER = "upload_answer"
     #: 締め: a closed day, month or year; not written yet.
     CLOSING = "closing"
     #: 繰越: the state that was carried over from another ledger.
@@ -102,6 +106,26 @@ class PostingReason(StrEnum):
     RESTORED = "restored"
 
 
+class UploadOperation(StrEnum):
+    """What a record of an upload does with a slip."""
+
+    #: 新規: the slip was not sent before, or was withdrawn.
+    NEW = "new"
+    #: 訂正: the slip has other values than those sent before.
+    CHANGE = "change"
+    #: 取消: the slip can no longer be paid.
+    WITHDRAW = "withdraw"
+
+
+class UploadResult(StrEnum):
+    """The answer to a record of an upload."""
+
+    #: 受付: the slip can be paid.
+    ACCEPTED = "accepted"
+    #: エラー: the record was rejected, with a reason.
+    REJECTED = "rejected"
+
+
 #: The largest amount of one record, in yen.
 MAX_YEN = Yen().max
 
@@ -111,7 +135,7 @@ DISPOSITIONS = tuple(each.value for each in Disposition)
 #: Fields of a receipt that the entry of its file has for all of them.
 _FILE_FIELDS = ("layout", "source", "digest", "raw")
 #: Personal, and of no use in a ledger: neither matching nor a report reads it.
-_UNSTORED = ("name",)
+_UNSTORED = ("name", "postal_code", "address")
 
 
 class _Native(UserDefinedType[str]):
@@ -335,6 +359,75 @@ file_issues = _define(
     _one_of("severity", Severity),
 )
 
+#: 付番: the numbers of each slip, each allotted once and for ever, and what was printed with them.
+slip_numbers = _define(
+    "slip_numbers",
+    *_id(),
+    _entry_id(),
+    Column("obligation_id", _TEXT, nullable=False, comment="the number of the debt"),
+    Column("issue_no", _INT, nullable=False, comment="1 for the first slip of the debt, 2 for a re-issue"),
+    Column("replaces_id", _INT, ForeignKey("slip_numbers.id"), comment="the slip of the debt before"),
+    Column("bill_id", _TEXT, nullable=False),
+    Column("payee_code", _TEXT, nullable=False),
+    Column("item_code", _TEXT, nullable=False),
+    Column("case_key", _TEXT, nullable=False),
+    Column("confirmation", _TEXT, nullable=False),
+    Column("series", _TEXT, nullable=False, comment="the case key without its serial and check digit"),
+    Column("serial", _INT, comment="counts up within the series; null if the case key has no serial"),
+    Column("amount", _INT, nullable=False),
+    Column("due_on", _DATE, nullable=False),
+    Column("payable_until", _DATE),
+    Column("barcode", _TEXT),
+    *_hash(),
+    _between("amount", 1),
+    CheckConstraint("issue_no > 0 AND serial >= 0"),
+    CheckConstraint("length(case_key) = 20 AND length(confirmation) = 6"),
+    CheckConstraint("replaces_id IS NULL OR (replaces_id < id AND issue_no > 1)"),
+    UniqueConstraint("payee_code", "item_code", "case_key", "confirmation"),
+    UniqueConstraint("payee_code", "item_code", "series", "serial"),
+    UniqueConstraint("payee_code", "obligation_id", "issue_no"),
+    UniqueConstraint("bill_id"),
+)
+
+#: 納付書情報: the records that were sent to eLTAX.
+upload_records = _define(
+    "upload_records",
+    *_id(),
+    _entry_id(),
+    Column("record_no", _INT, nullable=False, comment="the number of the record in the upload, from 1"),
+    Column("file_no", _INT, nullable=False, comment="the number of the file of the upload, from 1"),
+    Column("operation", _TEXT, nullable=False),
+    Column("bill_id", _TEXT, nullable=False),
+    Column("payee_code", _TEXT, nullable=False),
+    Column("item_code", _TEXT, nullable=False),
+    Column("case_key", _TEXT, nullable=False),
+    Column("confirmation", _TEXT, nullable=False),
+    Column("amount", _INT, nullable=False),
+    Column("payable_until", _DATE),
+    Column("content", _TEXT, nullable=False, comment="SHA-256 of the values that were sent"),
+    *_hash(),
+    _one_of("operation", UploadOperation),
+    _between("amount", 1),
+    CheckConstraint("record_no > 0 AND file_no > 0"),
+    CheckConstraint("length(content) = 64"),
+    UniqueConstraint("entry_id", "record_no"),
+)
+
+#: The answers to records that were sent to eLTAX; of several answers to a record the last one applies.
+upload_answers = _define(
+    "upload_answers",
+    *_id(),
+    _entry_id(),
+    Column("record_no", _INT, nullable=False, comment="the number of the record in the file of the answer"),
+    Column("upload_record_id", _INT, ForeignKey("upload_records.id"), nullable=False),
+    Column("result", _TEXT, nullable=False),
+    Column("reason_code", _TEXT, comment="why the record was rejected, as the answer says"),
+    Column("field", _TEXT, comment="the field to correct, as the answer says"),
+    *_hash(),
+    _one_of("result", UploadResult),
+    UniqueConstraint("entry_id", "record_no"),
+)
+
 #: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
 match_keys = _define(
     "match_keys",
@@ -356,7 +449,17 @@ schema_versions = _define(
 TABLES = METADATA.tables
 
 #: The tables to which an entry adds rows. Each has its own chain of hashes.
-DETAIL_TABLES = ("bill_versions", "receipts", "postings", "bank_deposits", "agent_reports", "file_issues")
+DETAIL_TABLES = (
+    "bill_versions",
+    "receipts",
+    "postings",
+    "bank_deposits",
+    "agent_reports",
+    "file_issues",
+    "slip_numbers",
+    "upload_records",
+    "upload_answers",
+)
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
 KEY_KINDS = {"bill_versions": 1, "receipts": 2}
@@ -366,6 +469,7 @@ for _column, _is_unique in (
     (bill_versions.c.replaces_id, True),
     (bill_versions.c.obligation_id, False),
     (postings.c.reverses_id, True),
+    (slip_numbers.c.replaces_id, True),
 ):
     _is_set = _column.is_not(None)
     _name = f"{_column.table.name}_{_column.name}"
@@ -373,6 +477,11 @@ for _column, _is_unique in (
 Index("postings_receipt_id", postings.c.receipt_id, postings.c.id)
 Index("postings_bill_version_id", postings.c.bill_version_id)
 Index("file_issues_entry_id", file_issues.c.entry_id)
+Index(
+    "upload_records_el_number",
+    *(upload_records.c[name] for name in ("payee_code", "item_code", "case_key", "confirmation")),
+)
+Index("upload_answers_upload_record_id", upload_answers.c.upload_record_id, upload_answers.c.id)
 
 
 def stored_columns(name: str) -> pa.Schema:

@@ -40,7 +40,7 @@ DIGIT_COLUMNS = (*EL_FIELDS, "barcode", "virtual_account")
 
 _LOCATION_COLUMNS = ("layout", "source", "digest", "record_no", "byte_offset", "raw")
 # Personal data: some sources shorten or omit it, so it decides neither the identity nor the order of payments.
-_PERSONAL_COLUMNS = ("name",)
+_PERSONAL_COLUMNS = ("name", "postal_code", "address")
 #: The columns that describe the payment, not where it was reported: records that are equal in them are interchangeable.
 CONTENT_COLUMNS = tuple(name for name in Receipt.model_fields if name not in (*_LOCATION_COLUMNS, *_PERSONAL_COLUMNS))
 

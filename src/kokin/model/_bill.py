@@ -76,6 +76,10 @@ class Bill(Record):
     """Yen paid on the obligation before this batch; at most the amount billed on it."""
     name: Annotated[str, PersonalName(80)] | None = None
     """氏名, for the printed slip only."""
+    postal_code: Annotated[str, PersonalName(8)] | None = None
+    """郵便番号 of the payer, ``100-0001``, for the printed slip only."""
+    address: Annotated[str, PersonalName(200)] | None = None
+    """住所 of the payer, for the printed slip only."""
 
     @model_validator(mode="before")
     @classmethod

@@ -28,6 +28,8 @@ _LEADING, _ASCENT = 1.18, 0.87
 # Text is set smaller, down to this share of its size, before it is broken into one line more.
 _MIN_SHRINK = 0.72
 _SHRINK_STEP = 0.96
+# Share of the page that a text across it fills.
+_WATERMARK = 0.8
 _FRAME_PT, _CUT_PT, _LINE_PT = 0.5, 0.4, 0.25
 # Text that is never broken: a word or a number of up to 24 characters, or one character, with the opening brackets
 # before it and the closing brackets and punctuation after it.
@@ -135,6 +137,18 @@ class PdfCanvas:
         canvas.setStrokeColor(self._ink)
         canvas.setLineWidth(_LINE_PT)
         canvas.line(x * MM, self._height - y * MM, (x + width) * MM, self._height - (y + height) * MM)
+
+    def draw_watermark(self, text: str) -> None:
+        """Draw a light text across the page, behind what is drawn later."""
+        canvas = self._canvas
+        width, font = self.template.width * MM, self.fonts.text
+        size = _WATERMARK * min(width / stringWidth(text, font, 1), self._height)
+        canvas.saveState()
+        canvas.setFillColor(self._tint)
+        canvas.setFont(font, size)
+        canvas.translate(width / 2, self._height / 2)
+        canvas.drawCentredString(0, -size * (_ASCENT - 0.5), text)
+        canvas.restoreState()
 
     def draw_picture(self, picture: bytes, x: float, y: float, width: float, height: float) -> None:
         """Draw a picture in the middle of a box, as large as fits."""
