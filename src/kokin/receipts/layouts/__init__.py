@@ -12,6 +12,7 @@ Wherever a name is accepted, so is the path of a TOML file; start a new one from
 from kokin.receipts.layouts._describe import describe, template
 from kokin.receipts.layouts._loader import LayoutError, load, names, parse
 from kokin.receipts.layouts._schema import (
+    MAPPED_RECORDS,
     Csv,
     Dates,
     Field,
@@ -28,6 +29,7 @@ from kokin.receipts.layouts._schema import (
 )
 
 __all__ = [
+    "MAPPED_RECORDS",
     "Csv",
     "Dates",
     "Field",
