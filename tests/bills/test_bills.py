@@ -458,3 +458,18 @@ def test_row_numbers_continue_over_batches(tmp_path: Path, monkeypatch: pytest.M
     assert [len(batch.table) + batch.rejected for batch in batches] == [7] * 7 + [1]
     assert [n for batch in batches for n in batch.row_numbers.to_pylist()] == [i + 1 for i in range(50) if i != 37]
     assert [p for batch in batches for p in table_keys(batch.issues)] == [(38, "amount", "NOT_DIGITS")]
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_slip_covers_at_most_100_obligations(as_text: bool) -> None:
+    names = [[f"O{number}" for number in range(count)] for count in (100, 101)]
+    rows = [{**ROW, "bill_id": f"B{number}", "covers": covers} for number, covers in enumerate(names)]
+    table = pa.Table.from_pylist(rows)
+    if as_text:
+        table = table.set_column(table.column_names.index("covers"), "covers", [[";".join(each) for each in names]])
+    checked = bills.check_batch(table)
+    (issue,) = from_table(checked.issues)
+    assert (issue.code, issue.field, issue.location.record) == ("WIDTH", "covers", 2)
+    assert (issue.expected, issue.found) == ("at most 100 names", "101")
+    with pytest.raises(InvalidInputError, match="at most 100 names"):
+        Bill(**{**VALID, "covers": names[1]})
