@@ -126,6 +126,7 @@ def test_the_export_of_a_water_system_is_read() -> None:
         "amount": 12_300,
         "due_on": date(2026, 6, 30),
         "levy_year": 2026,
+        "tax_year": 2026,
         "period": "02",
         "payable_until": date(2026, 7, 31),
         "status": "open",
