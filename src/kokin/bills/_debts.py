@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,16 +12,39 @@ import pyarrow as pa
 from kokin._arrow.column_checks import IssueBuilder
 from kokin._arrow.convert import as_table, bool_array, combine, from_numpy, int64_array, is_present, to_numpy
 from kokin._arrow.normalize import normalize_column, type_issue
+from kokin._arrow.threads import CHUNK_ROWS
 from kokin._arrow.validate import field_column
 from kokin.bills._check import BillBatch, check_batch
+from kokin.bills._rows import check_rows, read_rows
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.model import ArrowStreamExportable, Yen
+from kokin.model import ArrowStreamExportable, Bill, Yen
 
 #: The columns that an allotment adds, with a valid value for each required one while the debts are checked.
 _NUMBERS = {"bill_id": "-", "case_key": "0", "confirmation": "000000", "barcode": None}
 
 #: 発行連番 has at most four digits.
 ISSUE_NO = Yen(1, 9_999)
+
+
+class _DebtRow(Bill):
+    """The columns that a file of debts can have."""
+
+    issue_no: int = 1
+
+
+def debt_batches(
+    source: str | Path | ArrowStreamExportable, *, encoding: str | None = None, rows: int = CHUNK_ROWS
+) -> Iterator[BillBatch]:
+    """Yield the debts of a file or table in batches, as :func:`kokin.bills.batches` yields bills.
+
+    The columns are those of :func:`check_debts`.
+
+    Raises:
+        InvalidInputError: the file is empty, in another format or encoding, a required column is missing, or the debts
+            have numbers already.
+        OSError: the file cannot be read.
+    """
+    yield from check_rows(read_rows(source, encoding=encoding, rows=rows), check_debts, _DebtRow)
 
 
 def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int = 1) -> BillBatch:

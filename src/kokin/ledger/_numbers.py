@@ -131,8 +131,7 @@ def checked_debts(debts: Any | Iterable[Any], file: str) -> Debts:
         rejected += checked.rejected
         issues += from_table(checked.issues.filter(pc.equal(checked.issues.column("severity"), "error")))[:_MAX_ISSUES]
     if rejected:
-        summary = f"{rejected:,} debts are invalid; nothing was allotted; correct them"
-        raise InvalidInputError(issues[:_MAX_ISSUES], summary)
+        raise InvalidInputError(issues[:_MAX_ISSUES], _NOTHING)
     if not tables:
         raise InvalidInputError([], "no table of debts")
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
@@ -488,10 +487,11 @@ def _bills(
     table = _with_column(table, "status", status)
     # A slip that a debt replaces, unless it is in the debts by itself.
     rows = np.flatnonzero((replaced >= 0) & ~np.isin(replaced, own))
-    old = _superseded_bills(transaction, debts.take(int64_array(rows)), slips.take(int64_array(replaced[rows])))
-    every = pa.concat_tables([table, old], promote_options="default")
+    if len(rows):
+        old = _superseded_bills(transaction, debts.take(int64_array(rows)), slips.take(int64_array(replaced[rows])))
+        table = pa.concat_tables([table, old], promote_options="default")
     order = np.argsort(np.concatenate([2 * np.arange(len(debts)) + 1, 2 * rows]), kind="stable")
-    checked = bill_files.check_batch(every.take(int64_array(order)))
+    checked = bill_files.check_batch(table.take(int64_array(order)))
     if checked.rejected:
         raise InvalidInputError(from_table(checked.issues)[:_MAX_ISSUES], _NOTHING)
     return checked.table
@@ -511,15 +511,13 @@ def _superseded_bills(transaction: Transaction, debts: pa.Table, slips: pa.Table
     table = pa.table(columns)
     stored = latest_versions(transaction, slips.column("bill_id"))
     stored = stored.filter(pc.equal(stored.column("withdrawn"), 0))
-    row = pc.index_in(stored.column("bill_id"), value_set=combine(slips.column("bill_id")))
-    missing = np.ones(len(slips), np.bool_)
-    missing[to_numpy(row, 0)] = False
-    both = pa.concat_tables(
-        [table.filter(bool_array(missing)), decode_columns(stored, Bill)], promote_options="default"
-    )
-    order = np.argsort(np.concatenate([np.flatnonzero(missing), to_numpy(row, 0)]), kind="stable")
-    both = both.take(int64_array(order))
-    return _with_column(both, "status", pa.repeat(pa.scalar(BillStatus.SUPERSEDED.value), len(both)))
+    if len(stored):
+        row = to_numpy(pc.index_in(stored.column("bill_id"), value_set=combine(slips.column("bill_id"))), 0)
+        missing = np.setdiff1d(np.arange(len(slips)), row)
+        parts = [table.take(int64_array(missing)), decode_columns(stored, Bill)]
+        order = np.argsort(np.concatenate([missing, row]), kind="stable")
+        table = pa.concat_tables(parts, promote_options="default").take(int64_array(order))
+    return _with_column(table, "status", pa.repeat(pa.scalar(BillStatus.SUPERSEDED.value), len(table)))
 
 
 def _with_column(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
