@@ -60,7 +60,7 @@ def allot(
     if output is Format.JSON:
         _output.as_json({**result.as_dict(), "issues": [_output.issue_dict(issue) for issue in warnings]})
     else:
-        text = "{debts:,} debts: new {new:,}, issued again {reissued:,}, unchanged {unchanged:,}; superseded {superseded:,}"
+        text = "{debts:,} debts: new {new:,}, reissued {reissued:,}, unchanged {unchanged:,}; superseded {superseded:,}"
         _output.line(message(text, **{name: count for name, count in result.as_dict().items() if name != "entry"}))
         _output.line(str(out))
     _output.issues(warnings)

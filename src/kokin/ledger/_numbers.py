@@ -33,7 +33,14 @@ from kokin.ledger._components import as_of_entry, bill_keys, bills_by_id, find_p
 from kokin.ledger._database import BATCH_ROWS, Transaction
 from kokin.ledger._journal import Entry, EntryWriter
 from kokin.ledger._load_bills import latest_versions
-from kokin.ledger._schema import RECORD_FIELDS, bill_versions, slip_numbers, stored_columns, upload_records
+from kokin.ledger._schema import (
+    BILL_DEFAULTS,
+    RECORD_FIELDS,
+    bill_versions,
+    slip_numbers,
+    stored_columns,
+    upload_records,
+)
 from kokin.model import Bill, BillStatus, arrow_schema
 from kokin.slips import ItemScheme, NumberScheme, draw_confirmations
 
@@ -197,10 +204,10 @@ def _texts(numbers: Int64Array) -> pa.Array:
 
 
 def _encoded(table: pa.Table, name: str) -> pa.Array:
-    """Return a column of bills as it is stored, null where it is missing."""
+    """Return a column of bills as it is stored; the default of the field, or null, where it is missing."""
     if name in table.column_names:
         return encode_column(table.column(name))
-    return pa.nulls(len(table), RECORD_FIELDS["bill_versions"].field(name).type)
+    return pa.repeat(pa.scalar(BILL_DEFAULTS.get(name), RECORD_FIELDS["bill_versions"].field(name).type), len(table))
 
 
 # The slips of the debts
@@ -489,6 +496,7 @@ def _bills(
     rows = np.flatnonzero((replaced >= 0) & ~np.isin(replaced, own))
     if len(rows):
         old = _superseded_bills(transaction, debts.take(int64_array(rows)), slips.take(int64_array(replaced[rows])))
+        old = old.select([name for name in old.column_names if name in table.column_names or _has_values(old, name)])
         table = pa.concat_tables([table, old], promote_options="default")
     order = np.argsort(np.concatenate([2 * np.arange(len(debts)) + 1, 2 * rows]), kind="stable")
     checked = bill_files.check_batch(table.take(int64_array(order)))
@@ -518,6 +526,14 @@ def _superseded_bills(transaction: Transaction, debts: pa.Table, slips: pa.Table
         order = np.argsort(np.concatenate([missing, row]), kind="stable")
         table = pa.concat_tables(parts, promote_options="default").take(int64_array(order))
     return _with_column(table, "status", pa.repeat(pa.scalar(BillStatus.SUPERSEDED.value), len(table)))
+
+
+def _has_values(bills: pa.Table, name: str) -> bool:
+    """Return whether a bill has another value of a field than its default."""
+    values = encode_column(bills.column(name))
+    if name not in BILL_DEFAULTS:
+        return values.null_count < len(values)
+    return bool(pc.any(pc.not_equal(values, pa.scalar(BILL_DEFAULTS[name], values.type))).as_py())
 
 
 def _with_column(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
