@@ -131,3 +131,17 @@ def test_an_allotment_cannot_be_reversed(kokin: Kokin, folder: Path) -> None:
     allot(kokin, folder)
     result = kokin("ledger", "reverse", "-L", "city.db", "--entry", 2, "--reason", "wrong", cwd=folder)
     assert (result.returncode, "NUMBERS_FINAL" in result.stderr) == (3, True)
+
+
+def test_slips_are_checked_against_what_was_issued(kokin: Kokin, folder: Path) -> None:
+    write_debts(folder, "D1 1 1000", "D2 1 2000")
+    allot(kokin, folder)
+    call = ("issue", "check", "bills.csv", "--issued-on", "2026-05-11")
+    assert kokin(*call, "-L", "city.db", cwd=folder).returncode == 0
+    path = folder / "bills.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",2026-06-01,", ",2026-06-02,", 1), encoding="utf-8")
+    assert kokin(*call, cwd=folder).returncode == 0
+    result = kokin(*call, "-L", "city.db", cwd=folder)
+    assert result.returncode == 3
+    assert "bills.csv, record 1, due_on: ISSUED_DIFFERS" in result.stderr
+    assert kokin(*call, cwd=folder, kokin_ledger="city.db").returncode == 3
