@@ -47,12 +47,14 @@ def read_layout_rows(
     """
     file = receipts.open_mapped(path, layout, table, lenient=lenient, reference_date=reference_date)
     for chunk in file.chunks(rows):
+        rejected = [(number, values) for number, values in chunk.rejected_values if values.get("bill_id")]
         yield RowBatch(
             chunk.table,
             chunk.record_numbers,
             file.source,
             chunk.issues,
             chunk.rejected,
+            rejected_ids=[(number, str(values["bill_id"])) for number, values in rejected],
             locate=chunk.locate,
             missing=file.missing_column,
         )

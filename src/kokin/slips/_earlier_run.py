@@ -28,7 +28,9 @@ _UNCHANGED_COLUMNS = ("record", "bill_id", "el_number", "run", "file", "page", "
 _WITHDRAWN_COLUMNS = ("bill_id", "el_number", "run", "file", "page")
 # Options that do not change what is printed on a slip. The version of Kokin is one of them: a slip that another version
 # draws in another way has the same content.
-_NOT_PRINTED = frozenset({"kokin", "bills", "against", "issued_on", "allow_missing_deadline", "part_rows", "result"})
+_NOT_PRINTED = frozenset(
+    {"kokin", "bills", "bill_layout", "against", "issued_on", "allow_missing_deadline", "part_rows", "result"}
+)
 
 # Texts as bytes of a fixed width.
 _Keys: TypeAlias = npt.NDArray[np.bytes_]
