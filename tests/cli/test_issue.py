@@ -18,7 +18,7 @@ check_digit = "gs1"
 company_code = "929023"
 free_field = "{case_key:20}"
 """
-HEADER = "obligation_id,issue_no,payee_code,item_code,levy_year,amount,due_on,payable_until,name\n"
+HEADER = "obligation_id,issue_no,payee_code,item_code,levy_year,tax_year,amount,due_on,payable_until,name\n"
 
 
 @pytest.fixture
@@ -30,7 +30,9 @@ def folder(kokin: Kokin, tmp_path: Path) -> Path:
 
 def write_debts(folder: Path, *rows: str) -> None:
     ends = ",2026-06-01,2026-07-10,公金 花子"
-    lines = "".join(f"{name},{issue_no},99999,127,2026,{yen}{ends}\n" for name, issue_no, yen in map(str.split, rows))
+    lines = "".join(
+        f"{name},{issue_no},99999,127,2026,2026,{yen}{ends}\n" for name, issue_no, yen in map(str.split, rows)
+    )
     (folder / "debts.csv").write_text(HEADER + lines, encoding="utf-8")
 
 
