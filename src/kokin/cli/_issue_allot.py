@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from kokin.cli import _output
 from kokin.cli._issue import app as app
@@ -11,14 +11,18 @@ from kokin.cli._main import Exit, with_exit_code
 from kokin.cli._messages import message
 from kokin.cli._options import (
     Actor,
+    BillLayout,
     EffectiveAt,
     Format,
     LedgerAddress,
+    Lenient,
     LockTimeout,
     OutputFormat,
     Reason,
+    ReferenceDate,
     actor_or_login,
     argument,
+    day_or_today,
     open_ledger,
     option,
     time_in_japan,
@@ -34,6 +38,10 @@ def allot(
     scheme: Annotated[Path, option("The number scheme of the authority: a TOML file.")],
     out: Annotated[Path, option("The file of bills to write: CSV, or Parquet if it ends with .parquet.", "--out")],
     ledger: LedgerAddress = "",
+    layout: BillLayout = None,
+    issue_no: Annotated[int, option("The issue_no of debts without one.", "--issue-no", min=1, max=9999)] = 1,
+    lenient: Lenient = False,
+    reference_date: ReferenceDate = None,
     actor: Actor = "",
     reason: Reason = "",
     at: EffectiveAt = None,
@@ -51,7 +59,8 @@ def allot(
     from kokin.slips import NumberScheme
 
     rule = NumberScheme.load(scheme)
-    batches = list(bills.debt_batches(debts))
+    file: Any = {"layout": layout, "lenient": lenient, "reference_date": day_or_today(reference_date)}
+    batches = list(bills.debt_batches(debts, issue_no=issue_no, **file))
     warnings = [issue for batch in batches for issue in from_table(batch.issues) if not issue.is_error]
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened, _output.progress(message("allot")):
         about = {"actor": actor_or_login(actor), "reason": reason, "source": file_name(debts)}
