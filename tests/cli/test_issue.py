@@ -30,7 +30,8 @@ def folder(kokin: Kokin, tmp_path: Path) -> Path:
 
 def write_debts(folder: Path, *rows: str) -> None:
     ends = ",2026-06-01,2026-07-10,公金 花子"
-    lines = "".join(f"{name},{issue_no},99999,127,2026,2026,{yen}{ends}\n" for name, issue_no, yen in map(str.split, rows))
+    fields = [row.split() for row in rows]
+    lines = "".join(f"{name},{issue_no},99999,127,2026,2026,{yen}{ends}\n" for name, issue_no, yen in fields)
     (folder / "debts.csv").write_text(HEADER + lines, encoding="utf-8")
 
 

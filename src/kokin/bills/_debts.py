@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,33 +44,47 @@ def debt_batches(
     layout: str | Path | Layout | None = None,
     lenient: bool = False,
     reference_date: date | None = None,
+    issue_no: int = 1,
     rows: int = CHUNK_ROWS,
 ) -> Iterator[BillBatch]:
     """Yield the debts of a file or table in batches, as :func:`kokin.bills.batches` yields bills.
 
-    The columns are those of :func:`check_debts`, the arguments those of :func:`kokin.bills.batches`.
+    The columns are those of :func:`check_debts`.
+
+    Args:
+        source: a CSV, a Parquet file, or a table.
+        encoding: the encoding of a CSV without a layout.
+        layout: the layout of a file in columns of its own, with a table ``[bill]``, which can have ``issue_no``.
+        lenient: with a layout, repair what can be repaired, and report each repair.
+        reference_date: with a layout, the date near which dates without a full year are.
+        issue_no: the issue number of debts without one.
+        rows: rows per batch, including the rejected ones.
 
     Raises:
-        InvalidInputError: the file is empty, in another format or encoding, a required column is missing, or the debts
-            have numbers already.
+        InvalidInputError: the file is empty, in another format or encoding, a required column is missing, the layout is
+            invalid, or the debts have numbers already.
+        FileRejectedError: at the end of a file with a layout: as :func:`kokin.bills.batches`.
         OSError: the file cannot be read.
+        TypeError: a layout together with a table or an encoding.
     """
     read = source_rows(source, encoding, layout, lenient=lenient, reference_date=reference_date, rows=rows)
-    yield from check_rows(read, check_debts, IssuedBill)
+    yield from check_rows(read, partial(check_debts, issue_no=issue_no), IssuedBill)
 
 
-def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int = 1) -> BillBatch:
+def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int = 1, issue_no: int = 1) -> BillBatch:
     """Check a table of debts without numbers, and return the accepted ones and the issues.
 
     Args:
         table: the columns of :class:`~kokin.model.Bill` as in :func:`check_batch`, without ``bill_id``, ``case_key``,
-            ``confirmation`` and ``barcode``. ``obligation_id``, the number of the debt, is required. ``issue_no``
-            (発行連番) is 1 by default; the next number issues the slip again.
+            ``confirmation`` and ``barcode``. ``obligation_id``, the number of the debt, is required. The next number
+            as ``issue_no`` (発行連番) issues the slip again.
         file: the file name in the issues.
         first_row: the number of the first row.
+        issue_no: the issue number of debts without one.
 
     Returns:
-        The accepted debts; the table has these columns, and ``issue_no`` as int64 at the end.
+        The accepted debts; the table has these columns, and ``issue_no`` as int64 at the end. The ``bill_id`` of a
+        rejected one is its ``obligation_id``.
 
     Raises:
         InvalidInputError: as :func:`check_batch`, or the debts have numbers already.
@@ -91,34 +106,40 @@ def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int 
     checked = check_batch(debts, file=file, first_row=first_row)
     obligation_id = normalize_column(debts.column("obligation_id"), pa.string())
     assert obligation_id is not None  # check_batch raises for another type
-    issues.add("FIELD_MISSING", "obligation_id", ~is_present(obligation_id.cast(pa.string())))
-    issue_no = _check_issue_no(rows, issues)
+    texts = obligation_id.cast(pa.string())
+    issues.add("FIELD_MISSING", "obligation_id", ~is_present(texts))
+    numbers = _check_issue_no(rows, issue_no, issues)
     found = pa.concat_tables([_without_issue_no(checked.issues, rows), issues.table()])
     accepted = to_numpy(checked.row_numbers, 0) - first_row
     is_accepted = ~issues.has_error[accepted]
-    numbers = issue_no.take(int64_array(accepted))
-    valid = checked.table.append_column("issue_no", numbers).filter(bool_array(is_accepted))
+    valid = checked.table.append_column("issue_no", numbers.take(int64_array(accepted))).filter(bool_array(is_accepted))
+    rejected = np.setdiff1d(np.arange(len(rows)), accepted[is_accepted])
     return replace(
         checked,
         table=valid.drop_columns([name for name in _NUMBERS if name in valid.column_names]),
         row_numbers=checked.row_numbers.filter(bool_array(is_accepted)),
         issues=found.take(int64_array(np.argsort(to_numpy(found["record"], 0), kind="stable"))),
-        rejected=len(rows) - len(valid),
+        rejected=len(rejected),
+        rejected_ids=pa.table(
+            {
+                "record": int64_array(first_row + rejected),
+                "bill_id": pc.utf8_slice_codeunits(combine(texts).take(int64_array(rejected)), 0, 64),
+            }
+        ),
     )
 
 
-def _check_issue_no(rows: pa.Table, issues: IssueBuilder) -> pa.Array:
-    """Return the column ``issue_no``, 1 where it is missing: int64 (n,)."""
-    ones = np.ones(len(rows), np.int64)
+def _check_issue_no(rows: pa.Table, default: int, issues: IssueBuilder) -> pa.Array:
+    """Return the column ``issue_no``, the default where it is missing: int64 (n,)."""
     if "issue_no" not in rows.column_names:
-        return int64_array(ones)
+        return int64_array(np.full(len(rows), default))
     column = rows.column("issue_no")
     numbers = normalize_column(column, pa.int64())
     if numbers is None:
         raise InvalidInputError([type_issue("issue_no", pa.int64(), column.type)], "not a table of debts")
     rule = field_types(IssuedBill)["issue_no"]
     checked = field_column(combine(numbers), rule, "issue_no", issues, required=False)
-    return from_numpy(to_numpy(checked, 1), pa.int64())
+    return from_numpy(to_numpy(checked, default), pa.int64())
 
 
 def _without_issue_no(issues: pa.Table, rows: pa.Table) -> pa.Table:

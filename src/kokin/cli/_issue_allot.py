@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from kokin.cli import _output
 from kokin.cli._issue import app as app
@@ -15,6 +15,7 @@ from kokin.cli._options import (
     EffectiveAt,
     Format,
     LedgerAddress,
+    Lenient,
     LockTimeout,
     OutputFormat,
     Reason,
@@ -37,12 +38,14 @@ def allot(
     scheme: Annotated[Path, option("The number scheme of the authority: a TOML file.")],
     out: Annotated[Path, option("The file of bills to write: CSV, or Parquet if it ends with .parquet.", "--out")],
     ledger: LedgerAddress = "",
+    bill_layout: BillLayout = None,
+    issue_no: Annotated[int, option("The issue_no of debts without one.", "--issue-no", min=1, max=9999)] = 1,
+    lenient: Lenient = False,
+    reference_date: ReferenceDate = None,
     actor: Actor = "",
     reason: Reason = "",
     at: EffectiveAt = None,
     lock_timeout: LockTimeout = None,
-    bill_layout: BillLayout = None,
-    reference_date: ReferenceDate = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Allot numbers to debts, each once and for ever, and write their bills.
@@ -56,7 +59,8 @@ def allot(
     from kokin.slips import NumberScheme
 
     rule = NumberScheme.load(scheme)
-    batches = list(bills.debt_batches(debts, layout=bill_layout, reference_date=day_or_today(reference_date)))
+    file: Any = {"layout": bill_layout, "lenient": lenient, "reference_date": day_or_today(reference_date)}
+    batches = list(bills.debt_batches(debts, issue_no=issue_no, **file))
     warnings = [issue for batch in batches for issue in from_table(batch.issues) if not issue.is_error]
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened, _output.progress(message("allot")):
         about = {"actor": actor_or_login(actor), "reason": reason, "source": file_name(debts)}
@@ -65,8 +69,12 @@ def allot(
     if output is Format.JSON:
         _output.as_json({**result.as_dict(), "issues": [_output.issue_dict(issue) for issue in warnings]})
     else:
-        text = "{debts:,} debts: new {new:,}, reissued {reissued:,}, unchanged {unchanged:,}; superseded {superseded:,}"
-        _output.line(message(text, **{name: count for name, count in result.as_dict().items() if name != "entry"}))
+        counts = {name: count for name, count in result.as_dict().items() if name != "entry"}
+        text = message(
+            "{debts:,} debts: new {new:,}, reissued {reissued:,}, unchanged {unchanged:,}; superseded {superseded:,}",
+            **counts,
+        )
+        _output.line(text)
         _output.line(str(out))
     _output.issues(warnings)
     return Exit.EXCEPTIONS if warnings else Exit.CLEAN
