@@ -12,6 +12,8 @@ Wherever a name is accepted, so is the path of a TOML file; start a new one from
 from kokin.receipts.layouts._describe import describe, template
 from kokin.receipts.layouts._loader import LayoutError, load, names, parse
 from kokin.receipts.layouts._schema import (
+    ANSWER_KEYS,
+    UPLOAD_KEYS,
     Csv,
     Dates,
     Field,
@@ -24,10 +26,13 @@ from kokin.receipts.layouts._schema import (
     Rule,
     Source,
     Total,
+    UploadRules,
     Xml,
 )
 
 __all__ = [
+    "ANSWER_KEYS",
+    "UPLOAD_KEYS",
     "Csv",
     "Dates",
     "Field",
@@ -41,6 +46,7 @@ __all__ = [
     "Rule",
     "Source",
     "Total",
+    "UploadRules",
     "Xml",
     "describe",
     "load",

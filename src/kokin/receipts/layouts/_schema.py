@@ -12,7 +12,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic import Field as Limits
 
 from kokin.issues import Issue
-from kokin.model import Bill, Date, Digits, Receipt, Record, Text, Yen, field_types
+from kokin.model import (
+    Bill,
+    Date,
+    Digits,
+    Receipt,
+    Record,
+    Text,
+    UploadAnswer,
+    UploadOperation,
+    UploadResult,
+    Yen,
+    field_types,
+)
 from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -286,6 +298,21 @@ class Csv(_Table):
     """Whether a newline is written after the last row."""
 
 
+#: Keys of ``[bill]`` that are no fields of a bill: what a record of an upload does, and its number in the upload.
+UPLOAD_KEYS = ("operation", "upload_record_no")
+
+
+#: The keys by which an answer names a record that was sent, in the order in which they are used.
+ANSWER_KEYS = (("payee_code", "item_code", "case_key", "confirmation"), ("bill_id",), ("upload_record_no",))
+
+
+class UploadRules(_Table):
+    """Rules of an upload (納付書情報), for a layout with ``[bill]``."""
+
+    change_as_new: bool = False
+    """Whether a changed slip (訂正) is written with the code of a new one, or in a layout without ``operation``."""
+
+
 class Xml(_Table):
     """Options of an XML layout."""
 
@@ -318,7 +345,11 @@ class Layout(_Table):
     identity: _Identity | None = None
     """The fields that identify a payment: a table, or ``"content"``. Required in a layout of receipts."""
     bill: dict[str, Mapped] = {}
-    """Mapping of each field of a bill, for a file that an authority uploads."""
+    """Mapping of each field of a bill, for a file that an authority uploads. Two further keys are written only:
+    ``operation``, with the codes of ``new``, ``change`` and ``withdraw``, and ``upload_record_no``."""
+    upload: UploadRules = UploadRules()
+    answer: dict[str, Mapped] = {}
+    """Mapping of each field of an answer to an upload."""
     paid: PaidCondition | None = None
     request: RequestCondition | None = None
     totals: list[Total] = []
@@ -346,6 +377,8 @@ class Layout(_Table):
         yield from self._record_problems()
         yield from self._mapping_problems("receipt", self.receipt, Receipt)
         yield from self._mapping_problems("bill", self.bill, Bill)
+        yield from self._mapping_problems("answer", self.answer, UploadAnswer)
+        yield from self._upload_problems()
         yield from self._identity_problems()
         yield from self._total_problems()
 
@@ -380,7 +413,8 @@ class Layout(_Table):
     def mapped(self) -> set[str]:
         """The fields of the data record that mappings, totals and conditions read."""
         readers: list[Source | Total | IdentityFields]
-        readers = [*self.receipt.values(), *self.bill.values(), *self.totals, self.identity or IdentityFields()]
+        readers = [*self.receipt.values(), *self.bill.values(), *self.answer.values()]
+        readers += [*self.totals, self.identity or IdentityFields()]
         mapped = {path for reader in readers for path in reader.ids if not path.startswith("header.")}
         return mapped | ({self.paid.field} if self.paid else set())
 
@@ -392,7 +426,7 @@ class Layout(_Table):
     def _mapping_problems(self, table: str, mapping: Mapping[str, Source], record: type[Record]) -> Iterator[Issue]:
         for canonical, source in mapping.items():
             where = f"{table}.{canonical}"
-            if canonical not in record.model_fields:
+            if canonical not in (*record.model_fields, *(UPLOAD_KEYS if table == "bill" else ())):
                 yield _invalid(where, f"a field of {record.__name__}")
                 continue
             if not source.ids and source.const is None:
@@ -401,9 +435,28 @@ class Layout(_Table):
                 yield _invalid(f"{where}.rules", "rules for kind only, and no table [paid] beside them")
             for path in source.ids:
                 yield from self._source_problems(where, source, path, field_types(record).get(canonical))
-        for required in ("paid_on", "amount") if mapping and table == "receipt" else ():
+        required_fields = {"receipt": ("paid_on", "amount"), "answer": ("result",)}
+        for required in required_fields.get(table, ()) if mapping else ():
             if required not in mapping:
-                yield _invalid(f"{table}.{required}", "a mapping; every receipt has this field")
+                yield _invalid(f"{table}.{required}", "a mapping; every record has this field")
+
+    def _upload_problems(self) -> Iterator[Issue]:
+        """Check that an upload can express new slips, and that an answer has a key and known results."""
+        operation = self.bill.get("operation")
+        operations = {each.value for each in UploadOperation}
+        if operation and not (operation.field and UploadOperation.NEW in operation.values.values()):
+            yield _invalid("bill.operation", "a field with values, one of them for new")
+        for where, source in (("bill.operation", operation), ("answer.operation", self.answer.get("operation"))):
+            for code in {*map(str, source.values.values())} - operations if source else ():
+                yield _invalid(f"{where}.values", ", ".join(operations), code)
+        if not self.answer:
+            return
+        if not any(self.answer.keys() >= {*key} for key in ANSWER_KEYS):
+            expected = " or ".join(", ".join(key) for key in ANSWER_KEYS)
+            yield _invalid("answer", f"the key of the slip: {expected}")
+        result = self.answer.get("result")
+        for code in {*map(str, result.values.values())} - {each.value for each in UploadResult} if result else ():
+            yield _invalid("answer.result.values", ", ".join(UploadResult), code)
 
     def _source_problems(self, where: str, source: Source, path: str, canonical_type: Any) -> Iterator[Issue]:
         """Check one of the fields that a canonical field is read from."""
