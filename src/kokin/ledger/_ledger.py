@@ -496,13 +496,13 @@ class Ledger:
         Raises:
             InvalidInputError: not a table of answers, an unknown upload, or no record could be tied; nothing was added.
         """
-        batch = answer_batch(answers, source)
+        batch = answer_batch(answers, source, upload)
 
         def add(writer: EntryWriter) -> UploadAnswers:
             posted, deliveries = find_posted_file(writer, EntryKind.UPLOAD_ANSWER, batch.digest)
             if posted:
                 return UploadAnswers.of(posted, (), inserted=False)
-            tied = tie_answers(writer, batch, upload)
+            tied = tie_answers(writer, batch)
             if tied.issues and not len(tied.rows):
                 raise InvalidInputError(tied.issues, "nothing was posted")
             about = {"source": batch.source, "layout": batch.layout, "digest": batch.digest, "delivery": deliveries + 1}

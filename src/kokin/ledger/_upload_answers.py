@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Self
 
 import pyarrow as pa
@@ -63,8 +64,10 @@ class AnswerBatch:
     source: str
     layout: str
     digest: str
-    """SHA-256 of the file, or of the rows of a table without one."""
-    rows: list[dict[str, Any]]
+    """SHA-256 of the file, or of the rows of a table without one; with an upload, of the two together."""
+    upload: int | None
+    """The upload that the file answers; None if each answer has the key of a slip."""
+    rows: Sequence[Mapping[str, Any]]
     """The fields of each record, with ``record_no``."""
     issues: tuple[Issue, ...]
     """The issues of records that could not be read, and warnings."""
@@ -72,7 +75,7 @@ class AnswerBatch:
     """The number of records that could not be read."""
 
 
-def answer_batch(answers: Any, source: str | None) -> AnswerBatch:
+def answer_batch(answers: Any, source: str | None, upload: int | None) -> AnswerBatch:
     """Check a table of the answers of one file, or the result of reading one.
 
     Raises:
@@ -85,6 +88,7 @@ def answer_batch(answers: Any, source: str | None) -> AnswerBatch:
     issues = []
     for number, row in enumerate(rows, 1):
         row["record_no"] = row.get("record_no") or number
+        row["case_key"] = row["case_key"].zfill(20) if row.get("case_key") else None
         for name, kind in (("result", UploadResult), ("operation", UploadOperation)):
             if row.get(name) is not None and row[name] not in {*kind}:
                 location = Location(source or row.get("source") or "", row["record_no"])
@@ -100,10 +104,13 @@ def answer_batch(answers: Any, source: str | None) -> AnswerBatch:
         raise InvalidInputError(issues, "nothing was posted")
     layout, digest, own_source = next(iter(files), ("", "", ""))
     encoded = pa.table({name: encode_column(table.column(name)) for name in table.column_names})
-    own_issues, unread = (), 0
-    if isinstance(answers, ReadResult):
-        own_issues, unread = tuple(answers.issues), getattr(answers.totals, "rejected", 0)
-    return AnswerBatch(source or own_source, layout, digest or digest_of(encoded), rows, own_issues, unread)
+    is_file = isinstance(answers, ReadResult)
+    warnings = tuple(answers.issues) if is_file else ()
+    unread = getattr(answers.totals, "rejected", 0) if is_file else 0
+    digest = digest or digest_of(encoded)
+    if upload is not None:  # the answers to two uploads can have the same bytes
+        digest = sha256(f"{upload}\n{digest}".encode()).hexdigest()
+    return AnswerBatch(source or own_source, layout, digest, upload, rows, warnings, unread)
 
 
 @dataclass(frozen=True)
@@ -177,17 +184,13 @@ def _el_number(answer: Mapping[str, Any]) -> str | None:
     return "-".join(answer[name] for name in names) if all(answer.get(name) for name in names) else None
 
 
-def tie_answers(transaction: Transaction, batch: AnswerBatch, upload: int | None) -> TiedAnswers:
-    """Tie each answer to the last record of its slip, or to that of one upload.
-
-    Args:
-        transaction: the transaction.
-        batch: the answers of a file.
-        upload: the upload that the file answers; None if each answer has the key of a slip.
+def tie_answers(transaction: Transaction, batch: AnswerBatch) -> TiedAnswers:
+    """Tie each answer to the last record of its slip, or to that of the upload that is answered.
 
     Raises:
-        InvalidInputError: ``upload`` is not an active upload.
+        InvalidInputError: there is no such upload, or it was reversed.
     """
+    upload = batch.upload
     if upload is not None and upload not in {
         entry.id for entry in active_entries_of(transaction, EntryKind.UPLOAD, None)
     }:
@@ -202,7 +205,7 @@ def tie_answers(transaction: Transaction, batch: AnswerBatch, upload: int | None
             issues.append(_issue(batch, answer, "ANSWER_WITHOUT_KEY"))
         elif (sent := sent_records.find(answer)) is None:
             missing.append(answer)
-        elif _is_withdrawn(sent, sent_records.last[sent.slip]):
+        elif _is_withdrawn(answer, sent, sent_records.last[sent.slip]):
             issues.append(_issue(batch, answer, "ANSWER_WITHDRAWN", sent.bill_id))
         else:
             found.append((answer, sent))
@@ -227,9 +230,10 @@ def tie_answers(transaction: Transaction, batch: AnswerBatch, upload: int | None
     return TiedAnswers(pa.table(columns), tuple(sorted(issues, key=lambda issue: issue.location.record or 0)))
 
 
-def _is_withdrawn(sent: _Sent, last: _Sent) -> bool:
-    """Return whether a slip was withdrawn after a record, or its withdrawal is accepted already."""
-    return last.operation == _WITHDRAW and (sent.id != last.id or last.result == _ACCEPTED)
+def _is_withdrawn(answer: Mapping[str, Any], sent: _Sent, last: _Sent) -> bool:
+    """Return whether a slip was withdrawn after a record, or its withdrawal was accepted, which the answer denies."""
+    is_denied = last.result == _ACCEPTED and answer["result"] != _ACCEPTED
+    return last.operation == _WITHDRAW and (sent.id != last.id or is_denied)
 
 
 def _issue(batch: AnswerBatch, answer: Mapping[str, Any], code: str, found: str = "") -> Issue:

@@ -211,7 +211,10 @@ def _release(
 
 
 def _bills_of(transaction: Transaction, last: int | None, slips: pa.Table) -> pa.Table:
-    """Return the bills of slips in the ledger: ``el_number, status, amount, payable_until``; withdrawn: ``cancelled``."""
+    """Return the bills of slips in the ledger: ``el_number, status, amount, payable_until``.
+
+    A bill that was withdrawn from the ledger has the status ``cancelled``.
+    """
     names = (*SLIP_KEY, "bill_id", "status", "amount", "payable_until")
     statement = select(bill_versions.c.withdrawn, *(bill_versions.c[name] for name in names)).where(
         not_referenced("bill_versions", "replaces_id", last), as_of_entry(bill_versions.c.entry_id, last)
