@@ -20,12 +20,14 @@ from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.slips import SlipText, SymbolStyle, gs1_128, slip_pdf, write_slips
-from kokin.slips._pdf_canvas import fit_text, load_fonts
+from kokin.slips._fonts import load_fonts
+from kokin.slips._pdf_canvas import fit_text
 from kokin.slips._slip_template import load_template
 from kokin.slips._slip_values import VALUE_NAMES, slip_values
-from tests.support import examples
+from tests.support import examples, needs_font
 
 pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to render a PDF")
+pytestmark = needs_font
 
 VERA = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
 
@@ -99,9 +101,17 @@ def test_a_page_has_the_codes_and_texts_of_the_slip(template: str, size: tuple[i
         *("公金花子様", "例示市水道事業管理者", "水道料金・下水道使用料", "第1期", "令和8年6月1日", "令和8年7月10日"),
         *("¥12,300", "7,480円", "4,820円", "T0000000000001", "T0000000000002", "内消費税680円"),
         *(code.el_number, code.upper_line, code.lower_line, *gs1_128.parse(bill().barcode or "").lines),
-        *("納入済通知書", "納入書（原符）", "領収証書", "領収日付印", "eLマーク"),
+        *("納入済通知書", "納入書（原符）", "領収証書", "領収日付印"),
     ):
         assert expected in text
+    assert "eLマーク" not in text
+
+
+@pytest.mark.parametrize("template", ["strip", "a4"])
+def test_a_proof_is_marked_as_one_and_its_codes_are_readable(template: str) -> None:
+    page = pages(slip_pdf(bill(), TEXT, template=template, proof=True))[0]
+    assert all(word in page_text(page) for word in ("見本", "eLマーク"))
+    assert decode(page)["QRCode"] == [ElQr.from_bill(bill()).payload]
 
 
 def test_each_page_has_the_codes_of_its_own_bill() -> None:
@@ -131,6 +141,23 @@ def test_a_bill_without_a_barcode_gets_none() -> None:
     codes = decode(page)
     assert (len(codes["QRCode"]), codes["Code128"]) == (1, [])
     assert "コンビニエンスストアでは納付できません" in page_text(page)
+
+
+@pytest.mark.parametrize(("template", "module_mm"), [("strip", 0.25), ("strip", 0.4233), ("a4", 0.33)])
+def test_the_printed_symbol_has_its_true_size(template: str, module_mm: float) -> None:
+    """The side of the 41 x 41 modules is measured in the pixels of the page at 300 dpi, and the symbol is read."""
+    zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
+    style = SymbolStyle(module_mm=module_mm)
+    pdf = slip_pdf(bill(barcode=None), TEXT, template=template, style=style)
+    picture = pages(pdf)[0].render(scale=300 / 72).to_pil().convert("L")
+    code = zxingcpp.read_barcode(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    assert code.text == ElQr.from_bill(bill()).payload
+    ((x, y),) = ((x, y) for item, x, y in load_template(template).placed_items() if item.kind == "symbol")
+    edges = [round(edge / 25.4 * 300) for edge in (x, y, x + style.side_mm, y + style.side_mm)]
+    dark = picture.crop(edges).point([255] * 128 + [0] * 128)
+    left, top, right, bottom = (pixels / 300 * 25.4 for pixels in dark.getbbox())
+    assert [right - left, bottom - top] == pytest.approx([41 * module_mm] * 2, abs=0.1)
+    assert [left, top] == pytest.approx([4 * module_mm] * 2, abs=0.1)
 
 
 def test_the_symbol_has_the_module_size_of_the_style() -> None:
@@ -305,10 +332,10 @@ def test_a_changed_template_is_read_from_its_file(tmp_path: Path) -> None:
 def test_a_changed_font_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "font.ttf"
     path.write_bytes(VERA.read_bytes())
-    before = load_fonts(digits_path=path)
-    assert load_fonts(digits_path=path) == before
+    before = load_fonts(digits_font=path)
+    assert load_fonts(digits_font=path) == before
     path.write_bytes((VERA.parent / "VeraBd.ttf").read_bytes())
-    assert stringWidth("1", load_fonts(digits_path=path).digits, 1000) != stringWidth("1", before.digits, 1000)
+    assert stringWidth("1", load_fonts(digits_font=path).digits, 1000) != stringWidth("1", before.digits, 1000)
 
 
 @pytest.mark.parametrize(

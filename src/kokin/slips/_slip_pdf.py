@@ -21,7 +21,8 @@ from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode_digits
 
 if TYPE_CHECKING:
-    from kokin.slips._pdf_canvas import Fonts, PdfCanvas
+    from kokin.slips._fonts import Fonts
+    from kokin.slips._pdf_canvas import PdfCanvas
 
 _DEFAULT_STYLE = SymbolStyle()
 _FRAMES = "frames"
@@ -41,6 +42,7 @@ _COLUMNS = (
     ("備考", 0.22, "remark", "left"),
     ("登録番号", 0.26, "registration", "center"),
 )
+_SPECIMEN = "見本"
 _NO_BARCODE = "コンビニエンスストアでは納付できません"
 
 
@@ -51,6 +53,8 @@ class Design(NamedTuple):
     fonts: Fonts
     mark: bytes | None
     """A picture of the eL mark."""
+    proof: bool = False
+    """Whether the pages are for a test print: 見本 across each page, and a frame where the eL mark belongs."""
 
 
 class _Slip(NamedTuple):
@@ -64,21 +68,31 @@ class _Slip(NamedTuple):
 
 
 def load_design(
-    template: str | Path, font: str | Path | None, digits_font: str | Path | None = None, mark: str | Path | None = None
+    template: str | Path,
+    font: str | Path | None,
+    digits_font: str | Path | None = None,
+    mark: str | Path | None = None,
+    *,
+    proof: bool = False,
 ) -> Design:
-    """Read the template, the fonts and the eL mark.
+    """Read the template, the fonts and the eL mark; ``proof`` as in :func:`write_slips`.
 
     Raises:
-        InvalidInputError: one of the files is invalid, or the font lacks a character of the template.
+        InvalidInputError: one of the files is invalid, no font is found (``FONT_MISSING``), or the font lacks a
+            character of the template.
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read.
     """
     try:
-        from kokin.slips._pdf_canvas import load_fonts, load_picture
+        from kokin.slips._fonts import load_fonts
+        from kokin.slips._pdf_canvas import load_picture
     except ImportError as error:
         raise KokinError("printed slips need one more package: pip install 'kokin[pdf]'") from error
     design = Design(
-        load_template(template), load_fonts(font, digits_font), None if mark is None else load_picture(Path(mark))
+        load_template(template),
+        load_fonts(font, digits_font),
+        None if mark is None else load_picture(Path(mark)),
+        proof,
     )
     _check_characters({"template": _fixed_text(design.template)}, design.fonts.has)
     return design
@@ -93,10 +107,12 @@ def slip_pdf(
     digits_font: str | Path | None = None,
     mark: str | Path | None = None,
     style: SymbolStyle = _DEFAULT_STYLE,
+    proof: bool = False,
 ) -> bytes:
     """Return one slip as a PDF; see :func:`write_slips`."""
     file = io.BytesIO()
-    write_slips(file, [(bill, text)], template=template, font=font, digits_font=digits_font, mark=mark, style=style)
+    design = load_design(template, font, digits_font, mark, proof=proof)
+    write_designed(file, [(bill, text)], design, style, None)
     return file.getvalue()
 
 
@@ -109,6 +125,7 @@ def write_slips(
     digits_font: str | Path | None = None,
     mark: str | Path | None = None,
     style: SymbolStyle = _DEFAULT_STYLE,
+    proof: bool = False,
     on_error: Callable[[InvalidInputError], object] | None = None,
 ) -> int:
     """Write a PDF with one page per slip; return the number of pages.
@@ -120,20 +137,22 @@ def write_slips(
         file: a path, or a binary file open for writing.
         slips: bills and their texts. The name of a bill is printed; a bill without a barcode gets none.
         template: ``strip`` (297 x 114 mm, three panels side by side), ``a4`` (three bands), or the path of a TOML file.
-        font: a TrueType font to embed for all text; by default the standard fonts of PDF readers are referenced.
-        digits_font: a TrueType font for the OCR lines, such as an OCR-B.
-        mark: a picture of the eL mark, which Kokin does not include; by default an empty frame is drawn.
+        font: a TrueType font to embed for all text, by path or by the name of an installed family such as
+            ``BIZ UDGothic``; by default the first family of a list that is installed.
+        digits_font: one for the OCR lines, such as an OCR-B; by default that of the text.
+        mark: a picture of the eL mark, which Kokin does not include; by default its area stays blank.
         style: module size and quiet zone of the eL-QR; it is printed in black.
+        proof: print 見本 across each page, and a frame where the eL mark belongs, for a test print (読取テスト).
         on_error: called with the issues of each slip that cannot be printed, which then gets no page; by default the
             first one is raised.
 
     Raises:
-        InvalidInputError: a slip cannot be printed and ``on_error`` is None; the issues name its record, from 1. No
-            file is written.
+        InvalidInputError: a slip cannot be printed and ``on_error`` is None; the issues name its record, from 1. Or no
+            font is found (``FONT_MISSING``). No file is written.
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read or written.
     """
-    return write_designed(file, slips, load_design(template, font, digits_font, mark), style, on_error)
+    return write_designed(file, slips, load_design(template, font, digits_font, mark, proof=proof), style, on_error)
 
 
 def write_designed(
@@ -162,11 +181,11 @@ def _write(
 
     canvas = PdfCanvas(file, design.template, design.fonts)
     with canvas.define_form(_FRAMES):
-        _draw_frames(canvas, design.mark)
+        _draw_frames(canvas, design)
     for slip in _prepare(slips, design.fonts.has, style.quiet_zone, on_error):
         canvas.draw_form(_FRAMES)
         _draw_slip(canvas, slip, style)
-        canvas.end_page()
+        canvas.end_page(author=slip.values["payee"])
     canvas.save()
     return canvas.page_count
 
@@ -227,11 +246,13 @@ def _check_characters(values: dict[str, str], has: Callable[[str], bool]) -> Non
 def _fixed_text(template: Template) -> str:
     """All text that is the same on every slip."""
     texts = [text for item, _, _ in template.placed_items() for text in (item.label, item.text)]
-    return "".join([*texts, *(heading for heading, *_ in _COLUMNS), _NO_BARCODE])
+    return "".join([*texts, *(heading for heading, *_ in _COLUMNS), _NO_BARCODE, _SPECIMEN])
 
 
-def _draw_frames(canvas: PdfCanvas, mark: bytes | None) -> None:
-    """Draw what is the same on every slip; ``mark`` is the picture of the eL mark."""
+def _draw_frames(canvas: PdfCanvas, design: Design) -> None:
+    """Draw what is the same on every slip."""
+    if design.proof:
+        canvas.draw_watermark(_SPECIMEN)
     for ends in canvas.template.cuts:
         canvas.draw_cut_line(*ends)
     for item, x, y in canvas.template.placed_items():
@@ -245,12 +266,12 @@ def _draw_frames(canvas: PdfCanvas, mark: bytes | None) -> None:
                 _draw_label(canvas, heading, x + left, y, column_width, align)
                 if left:
                     canvas.draw_line(x + left, y, 0, height)
-        elif item.kind == "mark" and mark:
-            canvas.draw_picture(mark, x, y, width, height)
-        elif item.kind in ("area", "mark"):
+        elif item.kind == "mark" and design.mark:
+            canvas.draw_picture(design.mark, x, y, width, height)
+        elif item.kind == "area" or (item.kind == "mark" and design.proof):
             canvas.draw_frame(x, y, width, height, dashed=True)
             canvas.draw_text(item.label, x, y, width, height, size=_LABEL_PT + 1, align="center", inked=True)
-        elif item.text:
+        elif item.kind == "text" and item.text:
             canvas.draw_text(item.text, x, y, width, height, size=item.font, align=item.align, inked=True)
 
 
