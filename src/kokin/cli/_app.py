@@ -21,6 +21,7 @@ from kokin.cli._options import option, remove_passwords
 from kokin.cli._qr import app as qr
 from kokin.cli._reconcile import demo, reconcile
 from kokin.cli._report import report
+from kokin.cli._upload import app as upload
 
 app = typer.Typer(
     name="kokin",
@@ -71,6 +72,7 @@ app.command()(layouts)
 app.command()(check)
 app.command()(reconcile)
 app.add_typer(ledger, name="ledger")
+app.add_typer(upload, name="upload")
 app.command()(report)
 for _command in (*write_commands, *read_commands):
     ledger.command()(_command)

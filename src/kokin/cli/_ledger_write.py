@@ -218,7 +218,7 @@ def reverse(
     ledger: LedgerAddress = "",
     entry: Annotated[
         int | None,
-        option("Entry of a file, a load of bills, deposits, agent reports or a reversal; see `list entries`."),
+        option("Entry of a file, a load of bills, an upload, an answer or a reversal; see `list entries`."),
     ] = None,
     posting: Annotated[int | None, option("One posting, instead of an entry; see `show`.")] = None,
     actor: Actor = "",
