@@ -55,6 +55,8 @@ class RowBatch:
     """The number of rows that are not in the table because they could not be read."""
     locate: Callable[[Issue, int], Issue] | None = None
     """Returns an issue of a row of the table, from 0, with the field and the byte of the file."""
+    missing: Callable[[str], Issue] | None = None
+    """Returns the issue of a required column that the table lacks."""
 
 
 class Check(Protocol):
@@ -100,10 +102,19 @@ def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) 
         table = batch.table
         if position:
             table = table.select([i for i, name in enumerate(table.column_names) if name in record.model_fields])
-        checked = check(table, file=batch.file)
+        try:
+            checked = check(table, file=batch.file)
+        except InvalidInputError as error:
+            raise InvalidInputError([_explained(issue, batch) for issue in error.issues], error.summary) from None
         row_numbers = batch.numbers[to_numpy(checked.row_numbers, 0) - 1]
         issues = _merge_issues(checked.issues, batch)
         yield BillBatch(checked.table, int64_array(row_numbers), issues, checked.rejected + batch.rejected)
+
+
+def _explained(issue: Issue, batch: RowBatch) -> Issue:
+    """Return the issue of a table; that of a missing column says what to do."""
+    is_missing = issue.code == "FIELD_MISSING" and issue.location.record is None
+    return batch.missing(issue.field) if is_missing and batch.missing else issue
 
 
 def _merge_issues(found: pa.Table, batch: RowBatch) -> pa.Table:

@@ -23,8 +23,7 @@ from kokin.receipts._fields import cell_writer
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
 from kokin.receipts._record import RawRecord
-from kokin.receipts.layouts import Field, Layout, Source, Total, load
-from kokin.receipts.layouts._schema import MAPPED_RECORDS
+from kokin.receipts.layouts import MAPPED_RECORDS, Field, Layout, Source, Total, load
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
 _UTF_8_BOM = b"\xef\xbb\xbf"

@@ -13,6 +13,7 @@ from kokin.receipts.layouts._describe import describe, template
 from kokin.receipts.layouts._loader import LayoutError, load, names, parse
 from kokin.receipts.layouts._schema import (
     ANSWER_KEYS,
+    MAPPED_RECORDS,
     UPLOAD_KEYS,
     Csv,
     Dates,
@@ -32,6 +33,7 @@ from kokin.receipts.layouts._schema import (
 
 __all__ = [
     "ANSWER_KEYS",
+    "MAPPED_RECORDS",
     "UPLOAD_KEYS",
     "Csv",
     "Dates",

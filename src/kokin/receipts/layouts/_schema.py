@@ -673,6 +673,11 @@ def _form_problems(where: str, canonical: str, source: Source, rule: Any) -> Ite
         yield _invalid(f"{where}.separator", "a separator of joined fields, or of the names in covers")
     if source.amounts and not isinstance(rule, Amounts):
         yield _invalid(f"{where}.amounts", "amounts for parts only")
+    elif source.amounts:
+        try:
+            rule.check(dict.fromkeys(source.amounts, 0))
+        except PydanticCustomError as error:
+            yield _invalid(f"{where}.amounts", str((error.context or {})["expected"]))
     if source.values and not source.field:
         yield _invalid(f"{where}.values", "a field whose codes they translate")
 
