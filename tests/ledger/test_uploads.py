@@ -1,22 +1,26 @@
 """Uploads of slips and their answers: what is sent, what an answer ties to, the state of a slip, kills and writers."""
 
 import csv
+import io
 import multiprocessing
 import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kokin import receipts
 from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
 from kokin.ledger import _upload_files as upload_files
 from kokin.ledger._journal import EntryWriter
+from kokin.ledger._upload_files import UploadDrafts
 from kokin.model import Bill, UploadAnswer, arrow_schema
 from kokin.receipts import layouts
 from tests.support import examples
@@ -72,6 +76,10 @@ def rows_of(folder, run):
     return files
 
 
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def states(ledger, as_of=None):
     return {row["bill_id"]: row["state"] for row in ledger.upload_status(as_of).slips.to_pylist()}
 
@@ -103,17 +111,17 @@ def test_only_new_changed_and_withdrawn_slips_are_sent(upload, tmp_path):
 
 def test_an_empty_delta_makes_no_entry_and_no_file(ledger, upload, tmp_path):
     upload(slips(("B1", 100)))
-    before, names = ledger.status(recompute=False).hash, sorted(os.listdir(tmp_path / "out"))
+    before, names = ledger.status(recompute=False).hash, names_in(tmp_path / "out")
     run = upload(slips(("B1", 100)))
     assert (run.entry, run.files, run.sent) == (None, (), 0)
-    assert (ledger.status(recompute=False).hash, sorted(os.listdir(tmp_path / "out"))) == (before, names)
+    assert (ledger.status(recompute=False).hash, names_in(tmp_path / "out")) == (before, names)
 
 
 def test_files_are_cut_by_rows_and_numbered(upload, tmp_path):
     run = upload(slips(*((f"B{n}", n) for n in range(1, 6))), rows=2)
     assert [file.name for file in run.files] == [f"upload-0002-000{n}.csv" for n in (1, 2, 3)]
     assert [len(rows) for rows in rows_of(tmp_path, run)] == [2, 2, 1]
-    assert sorted(os.listdir(tmp_path / "out")) == [file.name for file in run.files]
+    assert names_in(tmp_path / "out") == [file.name for file in run.files]
 
 
 def test_a_rejected_slip_is_sent_again_when_its_content_changes(upload, answer, tmp_path):
@@ -220,14 +228,14 @@ def test_no_personal_field_is_in_the_ledger_and_a_change_of_it_is_no_change(ledg
         (slips(("B1", 100), ("B01", 200)), LAYOUT, "SLIP_DUPLICATE"),
         (slips(("B1", 100, {"levy_year": None})), LAYOUT, "FIELD_MISSING"),
         (slips(("B1", 0)), LAYOUT, "AMOUNT_RANGE"),
-        (slips(("B1", 100)), "zengin-91", "LAYOUT_NOT_UPLOAD"),
+        (slips(("B1", 100)), "zengin-91", "LAYOUT_TABLE_MISSING"),
     ],
 )
 def test_an_invalid_input_writes_nothing(ledger, upload, tmp_path, bills, layout, code):
     before = ledger.status(recompute=False).hash
     assert issue_code(upload, bills, layout) == code
     assert ledger.status(recompute=False).hash == before
-    assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
+    assert not (tmp_path / "out").exists() or names_in(tmp_path / "out") == []
 
 
 def test_an_issue_of_a_value_names_the_row_and_the_bill(upload):
@@ -243,7 +251,7 @@ def test_a_file_of_the_name_is_not_replaced(ledger, upload, tmp_path):
     (tmp_path / "out" / "upload-0002-0001.csv").write_text("another ledger's file")
     assert issue_code(upload, slips(("B1", 100))) == "FOLDER_TAKEN"
     assert ledger.status(recompute=False).entries == 1
-    assert os.listdir(tmp_path / "out") == ["upload-0002-0001.csv"]
+    assert names_in(tmp_path / "out") == ["upload-0002-0001.csv"]
 
 
 # Answers
@@ -448,6 +456,234 @@ def test_an_upload_with_an_answer_or_a_successor_cannot_be_reversed(ledger, uplo
     assert states(ledger) == {}
 
 
+# Kills and writers
+
+# The points at which a process ends, each a function and whether it ends before or after its n-th call.
+KILLS = {
+    "after the first draft": (UploadDrafts, "write", 1, "after"),
+    "before the rows": (EntryWriter, "add_rows", 1, "before"),
+    "before the commit": (EntryWriter, "commit", 1, "after"),
+    "after the commit": (UploadDrafts, "complete", 1, "before"),
+    "after the first name": (upload_files, "_rename", 1, "after"),
+    "after the last name": (UploadDrafts, "complete", 1, "after"),
+}
+
+
+def in_process(work):
+    """Start a process that runs a function."""
+    process = FORK.Process(target=work)
+    process.start()
+    return process
+
+
+def killed_make(url, folder, bills, kill, **options):
+    """Make an upload in a process that ends at a point, without any cleaning up."""
+    owner, name, count, when = KILLS[kill]
+
+    def run():
+        original, calls = getattr(owner, name), iter(range(1, 100))
+
+        def patched(*args, **arguments):
+            number = next(calls)
+            if (number, when) == (count, "before"):
+                os._exit(9)
+            result = original(*args, **arguments)
+            if (number, when) == (count, "after"):
+                os._exit(9)
+            return result
+
+        setattr(owner, name, patched)
+        with Ledger.open(url) as ledger:
+            ledger.make_upload(bills, LAYOUT, folder / "out", actor="clerk", **options)
+        os._exit(0)
+
+    process = in_process(run)
+    process.join()
+    assert process.exitcode == 9
+
+
+def sent_in(folder):
+    """The records in all files of a folder."""
+    rows = []
+    for path in sorted((folder / "out").glob("upload-*.csv")):
+        rows += [
+            (row["type"], f"B{int(row['case_key'])}") for row in csv.DictReader(path.read_text("cp932").splitlines())
+        ]
+    return rows
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_a_killed_run_is_completed_by_the_next(place, tmp_path, kill):
+    bills = slips(("B1", 1), ("B2", 2), ("B3", 3))
+    Ledger.create(place).close()
+    killed_make(place, tmp_path, bills, kill, rows=2)
+    with Ledger.open(place) as ledger:
+        run = ledger.make_upload(bills, LAYOUT, tmp_path / "out", actor="clerk", rows=2)
+        assert sent_in(tmp_path) == [("1", "B1"), ("1", "B2"), ("1", "B3")]
+        assert names_in(tmp_path / "out") == ["upload-0002-0001.csv", "upload-0002-0002.csv"]
+        assert [entry.kind for entry in ledger.entries()] == ["created", "upload"]
+        files = ledger.entries()[1].totals["files"]
+        digests = [sha256((tmp_path / "out" / file["name"]).read_bytes()).hexdigest() for file in files]
+        assert digests == [file["digest"] for file in files]
+        assert (run.entry is None) == (kill in ("after the commit", "after the first name", "after the last name"))
+        assert ledger.upload_status().records["sent"] == 3
+        assert ledger.verify().is_clean
+
+
+def test_a_killed_run_is_completed_before_a_changed_register_is_sent(place, tmp_path):
+    Ledger.create(place).close()
+    killed_make(place, tmp_path, slips(("B1", 1)), "after the commit")
+    with Ledger.open(place) as ledger:
+        run = ledger.make_upload(slips(("B1", 10), ("B2", 2)), LAYOUT, tmp_path / "out", actor="clerk")
+        assert run.completed == ("upload-0002-0001.csv",)
+        assert sent_in(tmp_path) == [("1", "B1"), ("2", "B1"), ("1", "B2")]
+
+
+def test_the_drafts_of_a_reversed_upload_and_of_other_ledgers_are_not_completed(place, new_place, tmp_path):
+    Ledger.create(place).close()
+    killed_make(place, tmp_path, slips(("B1", 1)), "after the commit")
+    drafts = names_in(tmp_path / "out")
+    with Ledger.create(new_place()) as other:
+        other.make_upload(slips(("B7", 7)), LAYOUT, tmp_path / "out", actor="clerk")
+        assert {*drafts} < {*names_in(tmp_path / "out")}
+    (tmp_path / "out" / "upload-0002-0001.csv").unlink()
+    with Ledger.open(place) as ledger:
+        reverse(ledger, 2)
+        run = ledger.make_upload(slips(("B1", 10)), LAYOUT, tmp_path / "out", actor="clerk")
+        assert run.completed == ()
+        assert names_in(tmp_path / "out") == ["upload-0004-0001.csv"]
+
+
+def test_two_runs_at_once_send_no_record_twice(place, tmp_path):
+    Ledger.create(place).close()
+    for day in range(4):
+        bills = slips(*((f"B{n}", n + day) for n in range(1, 40)))
+
+        def run(bills=bills):
+            with Ledger.open(place) as ledger:
+                ledger.make_upload(bills, LAYOUT, tmp_path / "out", actor="clerk", rows=7)
+
+        processes = [in_process(run) for _ in range(3)]
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0, 0, 0]
+    sent = Counter(sent_in(tmp_path))
+    assert sent == {("1", f"B{n}"): 1 for n in range(1, 40)} | {("2", f"B{n}"): 3 for n in range(1, 40)}
+    with Ledger.open(place) as ledger:
+        assert ledger.upload_status().records["sent"] == 4 * 39
+        assert [path for path in names_in(tmp_path / "out") if path.endswith(".part")] == []
+
+
+# An answer in a file
+
+HEADER = "payee_code,item_code,case_key,confirmation,type,result,error_code,error_field\r\n"
+
+
+def answer_file(text, name="answer.csv"):
+    stream = io.BytesIO((HEADER + text).encode("cp932"))
+    stream.name = name
+    return receipts.open_mapped(stream, "eltax-answer-example", "answer")
+
+
+def test_an_answer_is_read_by_its_layout(ledger, upload, answer):
+    upload(slips(("B1", 1), ("B2", 2)))
+    key = "99999,127,0000000000000000000{},123456,1,"
+    text = key.format(1) + "0,,\r\n" + key.format(2) + "1,E12,amount\r\n"
+    result = answer(answer_file(text))
+    assert (result.accepted, result.rejected, result.entry.source) == (1, 1, "answer.csv")
+    assert (result.entry.layout, len(result.entry.digest)) == ("eltax-answer-example", 64)
+    assert states(ledger) == {"B1": "accepted", "B2": "rejected"}
+    assert not answer(answer_file(text, "again.csv")).inserted
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("99999,127,00000000000000000001,123456,1,7,,\r\n", "CODE_UNKNOWN"),
+        ("99999,127,00000000000000000001,123456,1\r\n", "WIDTH"),
+        ("99999,127,00000000000000000001,12345x,1,0,,\r\n", "NOT_DIGITS"),
+    ],
+)
+def test_an_invalid_record_rejects_the_answer(ledger, upload, answer, text, code):
+    upload(slips(("B1", 1)))
+    before = ledger.status(recompute=False).hash
+    valid = "99999,127,00000000000000000001,123456,1,0,,\r\n"
+    with pytest.raises(InvalidInputError) as caught:
+        answer(answer_file(text + valid))
+    assert (caught.value.issues[0].code, caught.value.issues[0].location.record) == (code, 1)
+    assert ledger.status(recompute=False).hash == before
+
+
+FIXED = """
+ja = "回答"
+en = "answer"
+format = "fixed"
+encoding = "half-width"
+width = 40
+newline = "LF"
+verified = false
+source = ["invented"]
+[records.data]
+role = "data"
+ja = "回答"
+en = "answer"
+tell_by = ["kind"]
+fields = [
+  { id = "kind", ja = "区分", en = "kind", type = "digits", length = 1, const = "2" },
+  { id = "bill", ja = "番号", en = "bill", type = "text", length = 30 },
+  { id = "result", ja = "結果", en = "result", type = "digits", length = 1 },
+  { id = "filler", ja = "予備", en = "filler", type = "filler", length = 8 },
+]
+[records.trailer]
+role = "trailer"
+ja = "合計"
+en = "trailer"
+tell_by = ["kind"]
+fields = [
+  { id = "kind", ja = "区分", en = "kind", type = "digits", length = 1, const = "8" },
+  { id = "count", ja = "件数", en = "count", type = "number", length = 8 },
+  { id = "filler", ja = "予備", en = "filler", type = "filler", length = 31 },
+]
+[answer]
+bill_id = "bill"
+result = { field = "result", values = { 0 = "accepted", 1 = "rejected" } }
+[[totals]]
+record = "trailer"
+field = "count"
+"""
+
+
+def test_a_fixed_length_answer_whose_total_differs_is_rejected(ledger, upload, answer):
+    layout = layouts.parse(FIXED, "fixed")
+    upload(slips(("B1", 1), ("B2", 2)))
+
+    def file(count):
+        text = "".join(f"2{name:<30}0{'':8}\n" for name in ("B1", "B2")) + f"8{count:08}{'':31}\n"
+        return receipts.open_mapped(io.BytesIO(text.encode()), layout, "answer")
+
+    assert issue_code(answer, file(3)) == "TOTAL_MISMATCH"
+    assert states(ledger) == {"B1": "sent", "B2": "sent"}
+    assert answer(file(2)).accepted == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('bill_id = "bill"\n', ""),
+        ('result = { field = "result", values = { 0 = "accepted", 1 = "rejected" } }\n', ""),
+        ('1 = "rejected"', '1 = "maybe"'),
+        ('bill_id = "bill"', 'bill_id = "bill"\noperation = { field = "kind", values = { 2 = "add" } }'),
+        ('[answer]', '[bill]\noperation = { field = "kind", values = { 2 = "change" } }\n[answer]'),
+        ('[answer]', '[bill]\nupload_record_no = "number"\n[answer]'),
+    ],
+)  # fmt: skip
+def test_an_invalid_layout_of_an_answer_is_named(old, new):
+    assert FIXED.count(old) >= 1
+    with pytest.raises(InvalidInputError) as caught:
+        layouts.parse(FIXED.replace(old, new), "fixed")
+    assert {issue.code for issue in caught.value.issues} == {"LAYOUT_INVALID"}
+
+
 # Any sequence equals a plain twin
 
 
@@ -474,7 +710,7 @@ class Twin:
         for entry in range(len(self.entries), 0, -1):
             if self.entries[entry - 1][0] == "reversal" and entry not in reversed_ids:
                 reversed_ids.add(self.entries[entry - 1][1])
-        return {entry for entry in range(1, len(self.entries) + 1)} - reversed_ids
+        return set(range(1, len(self.entries) + 1)) - reversed_ids
 
     def records(self):
         """The active records with the result of each."""

@@ -45,6 +45,7 @@ def test_the_built_in_layouts() -> None:
         "camt.053",
         "camt.054",
         "dsk-csv",
+        "eltax-answer-example",
         "eltax-example",
         "eltax-upload-example",
         "kokin-csv",

@@ -27,7 +27,6 @@ from kokin.cli._options import (
     argument,
     as_printable,
     day_or_today,
-    lock_options,
     open_ledger,
     option,
     time_in_japan,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from kokin.receipts.layouts import Layout
 
 app = typer.Typer(
-    help=command_help("""Write the slips to be sent to eLTAX (納付書情報), read the answers, and list what may be posted.
+    help=command_help("""Write slips for eLTAX (納付書情報), read the answers, and list the slips that may be posted.
 
     Nothing is transferred. The layouts are those of the authority: a TOML file with [bill] for the upload, one with
     [answer] for the answer."""),
@@ -179,9 +178,10 @@ def answer(
     """
     from kokin import receipts
 
-    answers = receipts.read_answers(file, layout, lenient=lenient, reference_date=day_or_today(reference_date))
+    day = day_or_today(reference_date)
+    answers = receipts.open_mapped(file, layout, "answer", lenient=lenient, reference_date=day)
     entry: dict[str, Any] = {"actor": actor_or_login(actor), "reason": reason, "at": time_in_japan(at)}
-    with open_ledger(ledger, **lock_options(lock_timeout)) as opened:
+    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
         result = opened.add_upload_answer(answers, upload=upload, **entry)
     if output is Format.JSON:
         _output.as_json({**result.as_dict(), "issues": [_output.issue_dict(issue) for issue in result.issues]})

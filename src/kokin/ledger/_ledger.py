@@ -484,8 +484,8 @@ class Ledger:
         issue of the entry: an unknown key, a slip that was not sent or was withdrawn since, or two results in one file.
 
         Args:
-            answers: a table with the columns of :class:`~kokin.model.UploadAnswer`, such as the result of
-                :func:`kokin.receipts.read_answers`.
+            answers: a file that :func:`kokin.receipts.open_mapped` has opened with the table ``answer`` of its layout,
+                or a table with the columns of :class:`~kokin.model.UploadAnswer`.
             actor: who adds it.
             upload: the upload that is answered: its records are answered then, also if a slip was sent again since.
                 Required for answers that name a record by its number only.
@@ -494,7 +494,8 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            InvalidInputError: not a table of answers, an unknown upload, or no record could be tied; nothing was added.
+            InvalidInputError: not a table of answers, an unknown upload, a file with an invalid total or record, or no
+                record could be tied; nothing was added.
         """
         batch = answer_batch(answers, source, upload)
 
@@ -508,9 +509,9 @@ class Ledger:
             about = {"source": batch.source, "layout": batch.layout, "digest": batch.digest, "delivery": deliveries + 1}
             writer.begin(EntryKind.UPLOAD_ANSWER, self._clock(), at, actor=actor, reason=reason, **about)
             writer.add_rows("upload_answers", tied.rows)
-            issues = (*batch.issues, *tied.issues)
+            issues = (*batch.warnings, *tied.issues)
             writer.add_rows("file_issues", issue_rows(issues[:_MAX_ISSUES]))
-            return UploadAnswers.of(writer.commit(tied.totals(batch.unread)), issues, inserted=True)
+            return UploadAnswers.of(writer.commit(tied.totals), issues, inserted=True)
 
         return self._write(add)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from kokin._arrow.convert import as_table
-from kokin._arrow.validate import validate_table
-from kokin.issues import InvalidInputError, Issue, Location, ReadResult
+from kokin._arrow.convert import as_table, int64_array
+from kokin._arrow.threads import CHUNK_ROWS
+from kokin._arrow.validate import location_of, validate_table
+from kokin.issues import InvalidInputError, Issue, Location, RejectedRecordsError
 from kokin.ledger._codec import encode_column
 from kokin.ledger._database import Transaction
 from kokin.ledger._incoming import digest_of
@@ -20,7 +24,8 @@ from kokin.ledger._journal import Entry
 from kokin.ledger._queries import active_entries_of
 from kokin.ledger._schema import EntryKind, bill_versions, slip_numbers, upload_records
 from kokin.ledger._uploads import SLIP_KEY, el_numbers, sent_records
-from kokin.model import UploadAnswer, UploadOperation, UploadResult, arrow_schema
+from kokin.model import UploadAnswer, UploadOperation, UploadResult
+from kokin.receipts import MappedFile
 
 _WITHDRAW, _ACCEPTED = UploadOperation.WITHDRAW.value, UploadResult.ACCEPTED.value
 
@@ -40,7 +45,7 @@ class UploadAnswers:
     rejected: int
     """Records that say that a slip was rejected."""
     without_record: int
-    """Records that could not be tied to a record that was sent, or could not be read; ``issues`` names each."""
+    """Records that could not be tied to a record that was sent; ``issues`` names each."""
     issues: tuple[Issue, ...]
 
     @classmethod
@@ -69,48 +74,82 @@ class AnswerBatch:
     """The upload that the file answers; None if each answer has the key of a slip."""
     rows: Sequence[Mapping[str, Any]]
     """The fields of each record, with ``record_no``."""
-    issues: tuple[Issue, ...]
-    """The issues of records that could not be read, and warnings."""
-    unread: int
-    """The number of records that could not be read."""
+    warnings: tuple[Issue, ...] = ()
+    """The warnings of the file."""
 
 
-def answer_batch(answers: Any, source: str | None, upload: int | None) -> AnswerBatch:
-    """Check a table of the answers of one file, or the result of reading one.
+def answer_batch(answers: MappedFile | Any, source: str | None, upload: int | None) -> AnswerBatch:
+    """Read the answers of one file, or check a table of them.
 
     Raises:
+        FileRejectedError: the file is rejected: a total differs, or its end is missing.
+        RejectedRecordsError: a record of the file is invalid.
         InvalidInputError: not a table of answers, several files, an unknown result, or a duplicate record number.
     """
-    table = as_table(answers)
-    table = validate_table(table, UploadAnswer)
-    schema = arrow_schema(UploadAnswer)
-    rows = table.select([field.name for field in schema if field.name in table.column_names]).to_pylist()
+    warnings: tuple[Issue, ...] = ()
+    if isinstance(answers, MappedFile):
+        table, warnings = _read(answers)
+    else:
+        table = as_table(answers)
+    table = validate_table(table, UploadAnswer, place=partial(_place, table, source or ""))
+    rows = _checked_rows(table, source or "")
+    files = {tuple(row.get(name) or "" for name in ("source", "layout", "digest")) for row in rows}
+    if len(files) > 1:
+        issue = Issue("SEVERAL_FILES", field="digest", expected="one", found=str(len(files)))
+        raise InvalidInputError([issue], "nothing was posted")
+    own_source, layout, digest = next(iter(files), ("", "", ""))
+    if isinstance(answers, MappedFile):  # which can have no record
+        own_source, layout, digest = answers.source, answers.layout.name, answers.digest
+    digest = digest or digest_of(pa.table({name: encode_column(table.column(name)) for name in table.column_names}))
+    if upload is not None:  # the answers to two uploads can have the same bytes
+        digest = sha256(f"{upload}\n{digest}".encode()).hexdigest()
+    return AnswerBatch(source or own_source, layout, digest, upload, rows, warnings)
+
+
+def _read(file: MappedFile) -> tuple[pa.Table, tuple[Issue, ...]]:
+    """Return the answers of a file with their record numbers, and the warnings of the file.
+
+    Raises:
+        FileRejectedError: the file is rejected.
+        RejectedRecordsError: a record is invalid.
+    """
+    chunks = list(file.chunks(CHUNK_ROWS))
+    issues = [issue for chunk in chunks for issue in chunk.issues]
+    if rejected := sum(chunk.rejected for chunk in chunks):
+        errors = [issue for issue in issues if issue.is_error]
+        raise RejectedRecordsError(errors, f"{file.source}: {rejected:,} rejected; nothing was posted")
+    numbers = int64_array(np.concatenate([chunk.record_numbers for chunk in chunks]))
+    table = pa.concat_tables([chunk.table for chunk in chunks]).append_column("record_no", numbers)
+    return table.append_column("source", pa.repeat(file.source, len(table))), tuple(issues)
+
+
+def _place(table: pa.Table, source: str, row: int) -> Location:
+    """Return the location of a row, from 1, by its number in the file if it has one."""
+    location = location_of(table, row)
+    return Location(location.file or source, location.record or row)
+
+
+def _checked_rows(table: pa.Table, source: str) -> list[dict[str, Any]]:
+    """Return the fields of each answer; results and operations are known, record numbers are unique.
+
+    Raises:
+        InvalidInputError: an unknown result or operation, or a duplicate record number.
+    """
+    rows: list[dict[str, Any]] = table.to_pylist()
     issues = []
     for number, row in enumerate(rows, 1):
         row["record_no"] = row.get("record_no") or number
         row["case_key"] = row["case_key"].zfill(20) if row.get("case_key") else None
         for name, kind in (("result", UploadResult), ("operation", UploadOperation)):
             if row.get(name) is not None and row[name] not in {*kind}:
-                location = Location(source or row.get("source") or "", row["record_no"])
-                expected = ", ".join(each.value for each in kind)
-                issues.append(Issue("CODE_UNKNOWN", field=name, expected=expected, location=location))
-    numbers = [row["record_no"] for row in rows]
-    if len({*numbers}) < len(numbers):
-        issues.append(Issue("RECORD_TWICE", field="record_no"))
-    files = {(row.get("layout") or "", row.get("digest") or "", row.get("source") or "") for row in rows}
-    if len(files) > 1:
-        issues.append(Issue("SEVERAL_FILES", field="digest", expected="one", found=str(len(files))))
+                location = Location(row.get("source") or source, row["record_no"])
+                issues.append(Issue("CODE_UNKNOWN", field=name, expected=", ".join(kind), location=location))
+    counts = Counter(row["record_no"] for row in rows)
+    duplicates = [number for number, count in counts.items() if count > 1]
+    issues += [Issue("RECORD_TWICE", field="record_no", location=Location(source, number)) for number in duplicates]
     if issues:
         raise InvalidInputError(issues, "nothing was posted")
-    layout, digest, own_source = next(iter(files), ("", "", ""))
-    encoded = pa.table({name: encode_column(table.column(name)) for name in table.column_names})
-    is_file = isinstance(answers, ReadResult)
-    warnings = tuple(answers.issues) if is_file else ()
-    unread = getattr(answers.totals, "rejected", 0) if is_file else 0
-    digest = digest or digest_of(encoded)
-    if upload is not None:  # the answers to two uploads can have the same bytes
-        digest = sha256(f"{upload}\n{digest}".encode()).hexdigest()
-    return AnswerBatch(source or own_source, layout, digest, upload, rows, warnings, unread)
+    return rows
 
 
 @dataclass(frozen=True)
@@ -122,10 +161,11 @@ class TiedAnswers:
     issues: tuple[Issue, ...]
     """An issue for each answer without a record."""
 
-    def totals(self, unread: int) -> dict[str, int]:
-        """Return the totals of the entry: ``read = accepted + rejected + without_record``."""
+    @property
+    def totals(self) -> dict[str, int]:
+        """The totals of the entry: ``read = accepted + rejected + without_record``."""
         accepted = self.rows.column("result").to_pylist().count(_ACCEPTED)
-        without_record = len(self.issues) + unread
+        without_record = len(self.issues)
         counts = {"accepted": accepted, "rejected": len(self.rows) - accepted, "without_record": without_record}
         return {"read": len(self.rows) + without_record, **counts}
 

@@ -205,7 +205,9 @@ def upload_request(
         InvalidInputError: the layout has no ``[bill]``, a bill is invalid, or two bills have one eL number.
     """
     if not layout.bill:
-        raise InvalidInputError([Issue("LAYOUT_NOT_UPLOAD", found=layout.name)], "nothing was sent")
+        raise InvalidInputError(
+            [Issue("LAYOUT_TABLE_MISSING", expected="[bill]", found=layout.name)], "nothing was sent"
+        )
     if rows < 1:
         raise InvalidInputError([Issue("AMOUNT_RANGE", field="rows", expected="1 or more", found=str(rows))])
     table = _complete(bill_files.read(bills).table, layout)

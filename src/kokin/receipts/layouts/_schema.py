@@ -529,9 +529,9 @@ class Layout(_Table):
                 yield _invalid(where, "a field")
             for path in source.ids:
                 yield from self._source_problems(where, source, path, None)
-        sources = {"bill": self.bill.get("operation"), "answer": self.answer.get("operation")}
-        for table, source in sources.items():
-            codes = {*map(str, source.values.values())} if source else {UploadOperation.NEW.value}
+        for table, mapping in (("bill", self.bill), ("answer", self.answer)):
+            operation = mapping.get("operation")
+            codes = {*map(str, operation.values.values())} if operation else {UploadOperation.NEW.value}
             if codes - operations or UploadOperation.NEW not in codes:
                 yield _invalid(f"{table}.operation.values", "new, change, withdraw; at least new")
         if self.answer and not any(self.answer.keys() >= {*key} for key in ANSWER_KEYS):
