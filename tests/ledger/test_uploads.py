@@ -176,7 +176,10 @@ def test_absent_slips_are_withdrawn_from_the_whole_register_only(ledger, upload,
     assert upload(slips(("B1", 100))).entry is None
     run = upload(slips(("B1", 100)), whole=True)
     assert rows_of(tmp_path, run) == [[("9", "B2", 200)]]
-    assert [(issue.code, issue.found) for issue in run.issues] == [("UPLOAD_ABSENT", "B2")]
+    assert [(issue.code, issue.found) for issue in run.issues] == [
+        ("UPLOAD_ABSENT", "B2"),
+        ("LAYOUT_UNVERIFIED", LAYOUT),
+    ]
     assert upload(slips(("B1", 100)), whole=True).entry is None
 
 
@@ -189,7 +192,7 @@ def test_an_absent_slip_whose_values_are_unknown_is_an_issue(upload):
 
 def layout_with(**tables):
     """The example layout with other tables, without the column of the operation where ``bill`` lacks it."""
-    example = layouts.load(LAYOUT)
+    example = layouts.load(LAYOUT).model_copy(update={"verified": True})
     bill = {name: source for name, source in example.bill.items() if name != "operation"}
     return example.model_copy(update={"bill": bill, **tables})
 

@@ -152,7 +152,8 @@ class UploadRun:
     completed: tuple[str, ...]
     """The files of an earlier upload that was interrupted, which were completed now."""
     issues: tuple[Issue, ...]
-    """UPLOAD_ABSENT for each absent slip, UPLOAD_BY_HAND for each operation that the layout cannot write."""
+    """UPLOAD_ABSENT for each absent slip, UPLOAD_BY_HAND for each operation that the layout cannot write, and
+    LAYOUT_UNVERIFIED."""
 
     @property
     def sent(self) -> int:
@@ -296,6 +297,8 @@ def make_upload(
     drafts = UploadDrafts(writer, folder, writer.entry, suffix)
     entry = None
     if len(plan.operations):
+        if not request.layout.verified:
+            issues.append(Issue("LAYOUT_UNVERIFIED", found=request.layout.name))
         try:
             begin()
             record_no = np.arange(1, len(plan.operations) + 1)
