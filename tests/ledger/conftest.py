@@ -161,11 +161,12 @@ def fill(ledger, bills, receipts):
     numbers = [{**slip, "obligation_id": slip["bill_id"][:3], "due_on": "2026-06-01"} for slip in slips]
     numbers = [{**row, "issue_no": 1, "series": "", "serial": n} for n, row in enumerate(numbers, 11)]
     add_entry(ledger, EntryKind.ALLOTMENT, "slip_numbers", numbers)
-    sent = {"file_no": 1, "operation": "new", "content": "0" * 64}
-    records = [{**slip, **sent, "record_no": n} for n, slip in enumerate(slips, 1)]
-    add_entry(ledger, EntryKind.UPLOAD, "upload_records", records)
-    answers = [{"record_no": n, "upload_record_id": n, "result": "accepted"} for n in (1, 2)]
-    add_entry(ledger, EntryKind.UPLOAD_ANSWER, "upload_answers", answers)
+    columns = {"due_on": date(2026, 6, 1), "levy_year": 2026, "tax_year": 2026, "payable_until": date(2026, 7, 10)}
+    with tempfile.TemporaryDirectory() as folder:
+        sent = pa.Table.from_pylist([{**slip, **columns} for slip in slips])
+        ledger.make_upload(sent, "eltax-upload-example", folder, actor="clerk")
+    answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
+    ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
 
 
 def add_entry(ledger, kind, table, rows):
