@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 from kokin import receipts
 from kokin._arrow.threads import CHUNK_ROWS
@@ -13,7 +14,7 @@ from kokin.receipts.layouts import Layout
 
 
 def read_layout_rows(
-    path: str | Path,
+    path: str | Path | BinaryIO,
     layout: str | Path | Layout,
     *,
     table: str = "bill",

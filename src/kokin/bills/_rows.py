@@ -11,7 +11,7 @@ import csv
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from kokin._arrow.convert import Int64Array, as_table, from_numpy, int64_array, to_numpy
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch
+from kokin.bills._column_names import likely_columns
 from kokin.issues import InvalidInputError, Issue, Location, from_table, to_table
 from kokin.model import ArrowStreamExportable, Record
 from kokin.text import file_name
@@ -112,9 +113,18 @@ def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) 
 
 
 def _explained(issue: Issue, batch: RowBatch) -> Issue:
-    """Return the issue of a table; that of a missing column says what to do."""
-    is_missing = issue.code == "FIELD_MISSING" and issue.location.record is None
-    return batch.missing(issue.field) if is_missing and batch.missing else issue
+    """Return the issue of a table; that of a missing column says which column looks like it."""
+    if issue.code != "FIELD_MISSING" or issue.location.record is not None:
+        return issue
+    if batch.missing:
+        return batch.missing(issue.field)
+    column = likely_columns(batch.table.column_names).get(issue.field)
+    if column is None:
+        return issue
+    # The name is that of the table of names: in a file without a header row, the first row may be personal data.
+    advice = "write a layout with `kokin layouts --new --bill FILE`"
+    expected = f"{issue.expected}; column {column.position + 1}, `{column.known_name}`, looks like it: {advice}"
+    return replace(issue, expected=expected)
 
 
 def _merge_issues(found: pa.Table, batch: RowBatch) -> pa.Table:

@@ -53,6 +53,10 @@ class Format(StrEnum):
 OutputFormat = Annotated[Format, option("Format of the output.", "--format", show_default=True)]
 OutputFolder = Annotated[Path, option("The folder to write into.", "--out")]
 BillsFile = Annotated[Path, option("Bills: CSV (UTF-8 or cp932) or Parquet.", "--bills")]
+BillLayout = Annotated[
+    str | None,
+    option("Layout of the bills, if they are not in Kokin's columns: a name or a TOML file.", "--bill-layout"),
+]
 ReceiptFiles = Annotated[list[Path], argument("Receipt files.", metavar="FILE")]
 LayoutNames = Annotated[
     list[str],

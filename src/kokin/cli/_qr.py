@@ -12,7 +12,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_exit_code
 from kokin.cli._messages import command_help, headings, message
-from kokin.cli._options import OutputFolder, argument, option
+from kokin.cli._options import BillLayout, OutputFolder, argument, option
 
 app = typer.Typer(help=command_help("Make and read the eL-QR (地方税統一QRコード)."), no_args_is_help=True)
 
@@ -51,6 +51,7 @@ def make(
         bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")
     ] = False,
     part_rows: Annotated[int, option("Bills per part.", min=1, show_default=True)] = 10_000,
+    bill_layout: BillLayout = None,
 ) -> Exit:
     """Make the eL-QR of every bill, in numbered parts with a manifest.
 
@@ -65,6 +66,7 @@ def make(
             bills,
             out,
             output.value,
+            layout=bill_layout,
             style=style,
             dpi=dpi,
             wording=words,

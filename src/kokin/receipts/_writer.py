@@ -301,7 +301,7 @@ def _nested_text(value: Any, separator: str = ";") -> str | None:
     if isinstance(value, Mapping):  # a struct of Arrow has every name in every row
         value = [pair for pair in value.items() if pair[1] is not None]
     if value is None or isinstance(value, str):
-        return value
+        return value and value.replace(";", separator)  # no name contains a semicolon
     return separator.join(item if isinstance(item, str) else "=".join(map(str, item)) for item in value) or None
 
 

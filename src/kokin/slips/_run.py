@@ -26,6 +26,7 @@ from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_c
 from kokin.elqr import build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
+from kokin.receipts.layouts import Layout, load
 from kokin.slips._font_files import find_font
 from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
@@ -83,6 +84,7 @@ def make(
     out: str | Path,
     output_format: OutputFormat | str = OutputFormat.SVG,
     *,
+    layout: str | Path | Layout | None = None,
     style: SymbolStyle | None = None,
     dpi: int = 600,
     wording: str | Path | None = None,
@@ -105,6 +107,8 @@ def make(
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
         out: the folder.
         output_format: what is written for each bill.
+        layout: the layout of bills in columns of their own, see :func:`kokin.bills.batches`; dates without a full year
+            are near ``issued_on``.
         style: module size, quiet zone and colours of the symbols.
         dpi: resolution of PNG and PBM.
         wording: for PDF, the texts beside the bills: a TOML file, see :class:`SlipWording`.
@@ -123,6 +127,8 @@ def make(
         OSError: a file cannot be read or written.
     """
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
+    bill_layout = load(layout) if isinstance(layout, str | Path) else layout
+    read_bills = partial(bills.batches, source, layout=bill_layout, reference_date=issued_on)
     if part_rows < 1:
         raise InvalidInputError([Issue("AMOUNT_RANGE", field="part_rows", expected="1 or more", found=str(part_rows))])
     is_raster = output_format in (OutputFormat.PNG, OutputFormat.PBM)
@@ -137,6 +143,7 @@ def make(
     options = {
         "kokin": kokin.__version__,
         "bills": _fingerprint(source),
+        "bill_layout": bill_layout and _layout_fingerprint(bill_layout),
         "output_format": output_format.value,
         "style": asdict(style),
         "dpi": dpi,
@@ -145,11 +152,11 @@ def make(
         "allow_missing_deadline": allow_missing_deadline,
         "part_rows": part_rows,
     }
-    chunks = bills.batches(source, rows=part_rows)
+    chunks = read_bills(rows=part_rows)
     first = next(chunks)  # raises for an invalid file before the folder is created
     if result := _completed_run(out, options):
         return result
-    check_unique(source)
+    check_unique(read_bills, source.name)
     _open_folder(out, options)
     batches, resumed = [], 0
     for number, chunk in enumerate(itertools.chain([first], chunks), 1):
@@ -198,6 +205,10 @@ class _BatchCounts:
 def _fingerprint(file: Path | Traversable) -> dict[str, str]:
     digest = _sha256(file) if isinstance(file, Path) else hashlib.sha256(file.read_bytes()).hexdigest()
     return {"file": file.name, "sha256": digest}
+
+
+def _layout_fingerprint(layout: Layout) -> dict[str, str]:
+    return {"name": layout.name, "sha256": hashlib.sha256(layout.model_dump_json().encode()).hexdigest()}
 
 
 def _sha256(path: Path) -> str:
@@ -425,23 +436,23 @@ def _records(table: pa.Table) -> Iterator[Bill]:
 # --- unique keys ------------------------------------------------------------------------------------------------------
 
 
-def check_unique(source: Path) -> None:
+def check_unique(read_bills: Callable[[], Iterator[bills.BillBatch]], file: str = "") -> None:
     """Check that no two bills share a bill_id, an eL number or a barcode key, which would mix up their payments.
 
-    The file is read once and eight bytes per key are kept: Python's hash of it. Only if hashes are equal, the file is
-    read a second time and the keys of those rows are compared.
+    ``read_bills`` reads ``file`` from its beginning. It is read once and eight bytes per key are kept: Python's hash of
+    it. Only if hashes are equal, the file is read a second time and the keys of those rows are compared.
 
     Raises:
         InvalidInputError: ``SLIP_DUPLICATE`` names the field and both rows of the file.
     """
     hashes: dict[str, list[Int64Array]] = {}
-    for chunk in bills.batches(source):
+    for chunk in read_bills():
         for name, keys in _slip_keys(chunk.table):
             hashes.setdefault(name, []).append(_hashes(keys)[is_valid(keys)])
     candidates = {name: _duplicate_values(np.concatenate(arrays)) for name, arrays in hashes.items()}
     for start in range(0, max(map(len, candidates.values())), _MAX_COMPARED):
         compared = {name: values[start : start + _MAX_COMPARED] for name, values in candidates.items()}
-        if issues := list(itertools.islice(_duplicates(source, compared), _MAX_DUPLICATES)):
+        if issues := list(itertools.islice(_duplicates(read_bills(), compared, file), _MAX_DUPLICATES)):
             raise InvalidInputError(issues, "duplicate slips; nothing was written")
 
 
@@ -464,10 +475,10 @@ def _duplicate_values(hashes: Int64Array) -> Int64Array:
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
-def _duplicates(source: Path, hashes: dict[str, Int64Array]) -> Iterator[Issue]:
+def _duplicates(chunks: Iterable[bills.BillBatch], hashes: dict[str, Int64Array], file: str) -> Iterator[Issue]:
     """Yield an issue for each slip with the key of an earlier one, among the keys of these hashes."""
     first_records: dict[tuple[str, str], int] = {}
-    for chunk in bills.batches(source):
+    for chunk in chunks:
         for name, keys in _slip_keys(chunk.table):
             rows = np.flatnonzero(np.isin(_hashes(keys), hashes[name]) & is_valid(keys))
             for key, record in zip(keys.take(rows).to_pylist(), chunk.row_numbers.take(rows).to_pylist(), strict=True):
@@ -478,5 +489,5 @@ def _duplicates(source: Path, hashes: dict[str, Int64Array]) -> Iterator[Issue]:
                         field=name,
                         expected="a unique number",
                         found=f"that of record {first}",
-                        location=Location(source.name, record),
+                        location=Location(file, record),
                     )
