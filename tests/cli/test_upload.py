@@ -14,6 +14,7 @@ import pytest
 from tests.cli.conftest import tamper
 
 Kokin = Callable[..., Any]
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 BILLS = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until,status\n"
 ANSWER = "payee_code,item_code,case_key,confirmation,type,result,error_code,error_field\n"
@@ -140,6 +141,16 @@ def test_absent_slips_and_those_to_be_sent_again(kokin: Kokin, city: Path) -> No
     assert "given 1 + absent 2 = sent 2 + unchanged 1" in result.stdout
     result = kokin(*MAKE, "--resend-before", "2999-01-01", cwd=city)
     assert "sent 1 + unchanged 0" in result.stdout
+
+
+def test_bills_are_read_by_a_layout_of_their_own(kokin: Kokin, city: Path) -> None:
+    for name in ("water-bills.csv", "water-system.toml"):
+        (city / name).write_bytes((EXAMPLES / name).read_bytes())
+    command = ("upload", "make", "water-bills.csv", "--bill-layout", "water-system.toml", *MAKE[3:])
+    result = kokin(*command, cwd=city)
+    assert (result.returncode, "given 3 + absent 0 = sent 2 + unchanged 1" in result.stdout) == (0, True), result.stderr
+    rows = list(csv.DictReader((city / "out" / "upload-0002-0001.csv").read_text(encoding="cp932").splitlines()))
+    assert [(row["amount"], row["due_day"]) for row in rows] == [("12300", "20260630"), ("4400", "20260630")]
 
 
 @pytest.mark.parametrize("setting", ["made_on", "made_on=yesterday", "other=1"])

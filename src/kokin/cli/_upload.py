@@ -15,6 +15,7 @@ from kokin.cli._messages import command_help, headings, message, value
 from kokin.cli._options import (
     Actor,
     AsOf,
+    BillLayout,
     EffectiveAt,
     Format,
     LedgerAddress,
@@ -75,6 +76,8 @@ def make(
     reason: Reason = "",
     at: EffectiveAt = None,
     lock_timeout: LockTimeout = None,
+    bill_layout: BillLayout = None,
+    reference_date: ReferenceDate = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Write the files of slips that are new, changed or withdrawn since the last upload.
@@ -88,7 +91,7 @@ def make(
     from kokin.receipts import layouts
 
     loaded = layouts.load(layout)
-    table = bill_files.read(bills)
+    table = bill_files.read(bills, layout=bill_layout, reference_date=day_or_today(reference_date))
     _output.issues(table.issues)
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened, _output.progress(message("upload")):
         run = opened.make_upload(
