@@ -18,7 +18,19 @@ record 2, confirmation: NOT_DIGITS: only the digits 0-9 are allowed; expected 6 
 """
 
 from kokin.bills._check import BillBatch, check_batch
+from kokin.bills._debts import check_debts, debt_batches
 from kokin.bills._files import BillTotals, batches, check, read, write
 from kokin.bills._new_layout import new_layout
 
-__all__ = ["BillBatch", "BillTotals", "batches", "check", "check_batch", "new_layout", "read", "write"]
+__all__ = [
+    "BillBatch",
+    "BillTotals",
+    "batches",
+    "check",
+    "check_batch",
+    "check_debts",
+    "debt_batches",
+    "new_layout",
+    "read",
+    "write",
+]

@@ -25,6 +25,7 @@ from kokin.cli._options import (
     LockTimeout,
     OutputFormat,
     PolicyFile,
+    Reason,
     ReceiptFiles,
     ReferenceDate,
     actor_or_login,
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 
 #: Writes the file of a path; calls its second argument with the number of further rows done.
 WriteFile: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[EntryResult, Iterable[Issue]]]"
-
-Reason = Annotated[str, option("Reason, recorded in the ledger.", callback=as_printable)]
 
 
 @with_exit_code

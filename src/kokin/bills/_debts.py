@@ -1,0 +1,114 @@
+"""Debts (調定) whose slips have no numbers yet: the columns of a bill without those that an allotment adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from kokin._arrow.column_checks import IssueBuilder
+from kokin._arrow.convert import as_table, bool_array, combine, from_numpy, int64_array, is_present, to_numpy
+from kokin._arrow.normalize import normalize_column, type_issue
+from kokin._arrow.threads import CHUNK_ROWS
+from kokin._arrow.validate import field_column
+from kokin.bills._check import BillBatch, check_batch
+from kokin.bills._rows import check_rows, read_rows
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.model import ArrowStreamExportable, Bill, Yen
+
+#: The columns that an allotment adds, with a valid value for each required one while the debts are checked.
+_NUMBERS = {"bill_id": "-", "case_key": "0", "confirmation": "000000", "barcode": None}
+
+#: 発行連番 has at most four digits.
+ISSUE_NO = Yen(1, 9_999)
+
+
+class _DebtRow(Bill):
+    """The columns that a file of debts can have."""
+
+    issue_no: int = 1
+
+
+def debt_batches(
+    source: str | Path | ArrowStreamExportable, *, encoding: str | None = None, rows: int = CHUNK_ROWS
+) -> Iterator[BillBatch]:
+    """Yield the debts of a file or table in batches, as :func:`kokin.bills.batches` yields bills.
+
+    The columns are those of :func:`check_debts`.
+
+    Raises:
+        InvalidInputError: the file is empty, in another format or encoding, a required column is missing, or the debts
+            have numbers already.
+        OSError: the file cannot be read.
+    """
+    yield from check_rows(read_rows(source, encoding=encoding, rows=rows), check_debts, _DebtRow)
+
+
+def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int = 1) -> BillBatch:
+    """Check a table of debts without numbers, and return the accepted ones and the issues.
+
+    Args:
+        table: the columns of :class:`~kokin.model.Bill` as in :func:`check_batch`, without ``bill_id``, ``case_key``,
+            ``confirmation`` and ``barcode``. ``obligation_id``, the number of the debt, is required. ``issue_no``
+            (発行連番) is 1 by default; the next number issues the slip again.
+        file: the file name in the issues.
+        first_row: the number of the first row.
+
+    Returns:
+        The accepted debts; the table has these columns, and ``issue_no`` as int64 at the end.
+
+    Raises:
+        InvalidInputError: as :func:`check_batch`, or the debts have numbers already.
+    """
+    rows = as_table(table)
+    _require_no_numbers(rows, file)
+    issues = IssueBuilder(first_row, np.zeros(len(rows), np.bool_), file)
+    debts = rows.select([n for n, name in enumerate(rows.column_names) if name not in (*_NUMBERS, "issue_no")])
+    for name, value in _NUMBERS.items():
+        if value is not None:
+            debts = debts.append_column(name, pa.repeat(pa.scalar(value), len(rows)))
+    if "obligation_id" not in debts.column_names:
+        raise InvalidInputError(
+            [Issue("FIELD_MISSING", field="obligation_id", expected="a column of this name")], "not a table of debts"
+        )
+    checked = check_batch(debts, file=file, first_row=first_row)
+    obligation_id = normalize_column(debts.column("obligation_id"), pa.string())
+    assert obligation_id is not None  # check_batch raises for another type
+    issues.add("FIELD_MISSING", "obligation_id", ~is_present(obligation_id.cast(pa.string())))
+    issue_no = _check_issue_no(rows, issues)
+    found = pa.concat_tables([checked.issues, issues.table()])
+    accepted = to_numpy(checked.row_numbers, 0) - first_row
+    is_accepted = ~issues.has_error[accepted]
+    numbers = issue_no.take(int64_array(accepted))
+    valid = checked.table.append_column("issue_no", numbers).filter(bool_array(is_accepted))
+    return replace(
+        checked,
+        table=valid.drop_columns([name for name, value in _NUMBERS.items() if value is not None]),
+        row_numbers=checked.row_numbers.filter(bool_array(is_accepted)),
+        issues=found.take(int64_array(np.argsort(to_numpy(found["record"], 0), kind="stable"))),
+        rejected=len(rows) - len(valid),
+    )
+
+
+def _check_issue_no(rows: pa.Table, issues: IssueBuilder) -> pa.Array:
+    """Return the column ``issue_no``, 1 where it is missing: int64 (n,)."""
+    ones = np.ones(len(rows), np.int64)
+    if "issue_no" not in rows.column_names:
+        return int64_array(ones)
+    column = rows.column("issue_no")
+    numbers = normalize_column(column, pa.int64())
+    if numbers is None:
+        raise InvalidInputError([type_issue("issue_no", pa.int64(), column.type)], "not a table of debts")
+    checked = field_column(combine(numbers), ISSUE_NO, "issue_no", issues, required=False)
+    return from_numpy(to_numpy(checked, 1), pa.int64())
+
+
+def _require_no_numbers(rows: pa.Table, file: str) -> None:
+    """Raise if a column that an allotment adds has values: the file may be one of bills."""
+    numbered = [name for name in _NUMBERS if name in rows.column_names and rows.column(name).null_count < len(rows)]
+    if numbered:
+        issues = [Issue("DEBT_NUMBERED", field=name, location=Location(file)) for name in numbered]
+        raise InvalidInputError(issues, "not a table of debts")
