@@ -54,8 +54,9 @@ from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversa
 from kokin.ledger._schema import EntryKind
 from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
 from kokin.ledger._upload_files import UploadDrafts, complete_drafts
+from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
-from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, require_reversible, upload_request
+from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._verify import Verification, verify
 from kokin.receipts import FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load

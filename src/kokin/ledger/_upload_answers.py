@@ -23,7 +23,7 @@ from kokin.ledger._incoming import digest_of
 from kokin.ledger._journal import Entry
 from kokin.ledger._queries import active_entries_of
 from kokin.ledger._schema import EntryKind, bill_versions, slip_numbers, upload_records
-from kokin.ledger._uploads import SLIP_KEY, el_numbers, sent_records
+from kokin.ledger._upload_records import SLIP_KEY, el_numbers, sent_records
 from kokin.model import UploadAnswer, UploadOperation, UploadResult
 from kokin.receipts import MappedFile
 

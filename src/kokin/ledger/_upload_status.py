@@ -22,7 +22,7 @@ from kokin.ledger._components import as_of_entry, not_referenced
 from kokin.ledger._database import Transaction
 from kokin.ledger._queries import active_entries_of, entry_as_of
 from kokin.ledger._schema import EntryKind, bill_versions, slip_numbers
-from kokin.ledger._uploads import SLIP_KEY, active_rows, days_of_entries, el_numbers, last_records, sent_records
+from kokin.ledger._upload_records import SLIP_KEY, active_rows, days_of_entries, el_numbers, last_records, sent_records
 from kokin.model import Bill, BillStatus, UploadOperation, UploadResult
 from kokin.reconcile import Control
 

@@ -1,15 +1,10 @@
-"""Uploads of slips (納付書情報): the state of each slip that was sent, and the records that are to be sent next.
-
-A slip is identified by its eL number. What was sent for it are the records of active uploads, in their order; of the
-answers to a record the last one applies. eLTAX can have a slip if, after its last withdrawal that was not rejected, a
-new or changed record of it was not rejected.
-"""
+"""Uploads of slips (納付書情報): the records that are to be sent next, and the entry and files with them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,115 +12,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import select
 
 from kokin import bills as bill_files
 from kokin._arrow.convert import BoolArray, Int64Array, bool_array, combine, int64_array, to_numpy
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._codec import canonical_rows, decode_columns, encode_column, to_bool
-from kokin.ledger._components import as_of_entry
 from kokin.ledger._database import Transaction
-from kokin.ledger._journal import Entry, EntryWriter, rows_of_entry
+from kokin.ledger._journal import Entry, EntryWriter
 from kokin.ledger._load_bills import latest_versions
-from kokin.ledger._reversals import reversed_entries
-from kokin.ledger._schema import BILL_DEFAULTS, PERSONAL_FIELDS, EntryKind, entries, upload_answers, upload_records
+from kokin.ledger._schema import BILL_DEFAULTS, PERSONAL_FIELDS, EntryKind
 from kokin.ledger._upload_files import UploadDrafts, UploadFile, with_row_of
+from kokin.ledger._upload_records import SLIP_KEY, days_of_entries, el_numbers, last_records, sent_records
 from kokin.model import Bill, BillStatus, UploadOperation, UploadResult, arrow_schema
 from kokin.receipts.layouts import Layout
-from kokin.text import JAPAN
-
-#: The fields of the eL number, by which a slip is identified.
-SLIP_KEY = ("payee_code", "item_code", "case_key", "confirmation")
 
 #: Rows of a file by default.
 MAX_ROWS = 100_000
 
 _NEW, _CHANGE, _WITHDRAW = (each.value for each in UploadOperation)
-_ACCEPTED, _REJECTED = (each.value for each in UploadResult)
+_ACCEPTED = UploadResult.ACCEPTED.value
 
 # At most so many slips are named in the issues of rejected bills.
 _MAX_ISSUES = 100
-
-
-def el_numbers(rows: pa.Table) -> pa.Array:
-    """Return the eL number of each row, 34 digits with hyphens; see :attr:`kokin.elqr.ElQr.el_number`."""
-    names = ("payee_code", "case_key", "confirmation", "item_code")
-    return pc.binary_join_element_wise(*(combine(rows.column(name)) for name in names), "-")
-
-
-# What was sent
-
-
-def active_rows(transaction: Transaction, table: Any, last: int | None) -> pa.Table:
-    """Return the rows of a table that active entries have added, as of an entry, by id; without hashes."""
-    columns = [column for column in table.c if column.name != "hash"]
-    rows = transaction.table(select(*columns).where(as_of_entry(table.c.entry_id, last)).order_by(table.c.id))
-    reversed_ids = pa.array(sorted(reversed_entries(transaction, last)), pa.int64())
-    return rows.filter(pc.invert(pc.is_in(rows.column("entry_id"), value_set=reversed_ids))).combine_chunks()
-
-
-def days_of_entries(transaction: Transaction, kind: EntryKind) -> dict[int, date]:
-    """Return the day in Japan of each entry of a kind, by its effective time."""
-    statement = select(entries.c.id, entries.c.effective_at).where(entries.c.kind == kind.value)
-    rows = transaction.connection.execute(statement)
-    return {entry: datetime.fromisoformat(at).astimezone(JAPAN).date() for entry, at in rows}
-
-
-def sent_records(transaction: Transaction, last: int | None = None) -> pa.Table:
-    """Return the active records with the last answer to each, by id.
-
-    The columns are those of ``upload_records``, ``el_number``, and of the answer ``result``, ``reason_code``, ``field``
-    and ``answer_id``, the entry of the answer; null without one. Several reasons of one answer are joined by ``;``.
-    """
-    records = active_rows(transaction, upload_records, last)
-    records = records.append_column("el_number", el_numbers(records))
-    answers = active_rows(transaction, upload_answers, last)
-    newest = answers.group_by("upload_record_id", use_threads=False).aggregate([("entry_id", "max")])
-    rows = pc.index_in(records.column("id"), value_set=combine(newest.column("upload_record_id")))
-    records = records.append_column("answer_id", combine(newest.column("entry_id_max").take(rows)))
-    of_record = pc.index_in(answers.column("upload_record_id"), value_set=combine(newest.column("upload_record_id")))
-    answers = answers.filter(pc.equal(answers.column("entry_id"), newest.column("entry_id_max").take(of_record)))
-    # All answers of an entry to one record have the same result, but each can name another field.
-    first = pc.index_in(records.column("id"), value_set=combine(answers.column("upload_record_id")))
-    records = records.append_column("result", combine(answers.column("result").take(first)))
-    for name in ("reason_code", "field"):
-        texts: dict[int, list[str]] = {}
-        named = answers.filter(answers.column(name).is_valid())
-        for record, text in zip(*(named.column(each).to_pylist() for each in ("upload_record_id", name)), strict=True):
-            texts.setdefault(record, []).append(text)
-        joined = {record: ";".join(dict.fromkeys(each)) for record, each in texts.items()}
-        column = [joined.get(record) for record in records.column("id").to_pylist()] if joined else []
-        records = records.append_column(name, pa.array(column, pa.string()) if joined else pa.nulls(len(records)))
-    return records
-
-
-def last_records(records: pa.Table) -> pa.Table:
-    """Return the last record of each slip, by id, from :func:`sent_records`, with two boolean columns.
-
-    ``is_known`` is whether eLTAX can have the slip; ``is_correction`` whether the last answer to a record of the slip
-    was a rejection.
-    """
-    ids, slips = to_numpy(records.column("id"), 0), combine(records.column("el_number")).dictionary_encode()
-    slip = to_numpy(slips.indices, 0)
-    operation, result = records.column("operation"), pc.fill_null(records.column("result"), "")
-    is_withdrawal, is_rejected = to_bool(pc.equal(operation, _WITHDRAW)), to_bool(pc.equal(result, _REJECTED))
-    is_accepted = to_bool(pc.equal(result, _ACCEPTED))
-    count = len(slips.dictionary)
-
-    def last_id(mask: BoolArray) -> Int64Array:
-        """Return the last id of each slip where a mask is true; 0 for none: int64 (slips,)."""
-        last = np.zeros(count, np.int64)
-        np.maximum.at(last, slip[mask], ids[mask])
-        return last
-
-    is_known = last_id(~is_withdrawal & ~is_rejected) > last_id(is_withdrawal & ~is_rejected)
-    is_correction = last_id(is_rejected) > last_id(is_accepted)
-    is_last = ids == last_id(np.ones(len(ids), np.bool_))[slip]
-    rows = records.append_column("is_known", bool_array(is_known[slip]))
-    return rows.append_column("is_correction", bool_array(is_correction[slip])).filter(bool_array(is_last))
-
-
-# What is to be sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,38 +226,86 @@ def _plan(writer: EntryWriter, request: UploadRequest) -> tuple[_Plan, dict[str,
     """Return the records that are due, and the counts of the bills."""
     slips = last_records(sent_records(writer))
     bills, count = request.bills, len(request.bills)
+    last = _last_of_bills(slips, bills)
+    is_late = _is_before(writer, last.records, request.resend_before)
+    operations, is_waiting = _operations(last, to_bool(pc.equal(last.content, request.contents)), is_late)
+    plan = _Plan(bills, request.contents, operations, list(range(1, count + 1)))
+    plan = plan.take(to_bool(operations.is_valid()))
+    waiting = int(np.count_nonzero(is_waiting))
+    counts = {"given": count, "absent": 0, "unchanged": count - len(plan.rows) - waiting, "waiting": waiting}
+    if not request.whole:
+        return plan, counts
+    absent = _absent(writer, request, slips)
+    return _merged(plan, absent), {**counts, "absent": len(absent.rows)}
+
+
+@dataclass(frozen=True)
+class _LastRecords:
+    """The last record of the slip of each bill, n rows; without values where the slip was not sent."""
+
+    records: pa.Table
+    """From :func:`last_records`."""
+    is_open: BoolArray
+    """Whether the bill is open: bool (n,)."""
+    is_sent: BoolArray
+    is_known: BoolArray
+    was_withdrawn: BoolArray
+    """Whether the record is a withdrawal."""
+    is_answered: BoolArray
+    is_accepted: BoolArray
+
+    @property
+    def content(self) -> pa.ChunkedArray:
+        """The content of the record, empty where the slip was not sent."""
+        return self.records.column("content")
+
+
+def _last_of_bills(slips: pa.Table, bills: pa.Table) -> _LastRecords:
+    """Return the last record of the slip of each bill, by its eL number."""
     at = pc.index_in(el_numbers(bills), value_set=combine(slips.column("el_number")))
     is_sent = ~to_bool(at.is_null())
-    last = slips.take(pc.fill_null(at, 0)) if len(slips) else _no_slips(slips, count)
-    was_withdrawn = is_sent & to_bool(pc.equal(last.column("operation"), _WITHDRAW))
-    is_known = is_sent & to_bool(last.column("is_known"))
-    is_equal = is_sent & ~was_withdrawn & to_bool(pc.equal(last.column("content"), request.contents))
-    is_answered = to_bool(last.column("result").is_valid())
-    is_accepted = to_bool(pc.equal(pc.fill_null(last.column("result"), ""), _ACCEPTED))
-    is_late = is_sent & ~is_accepted & _is_before(writer, last, request.resend_before)
-    is_open = to_bool(pc.equal(bills.column("status"), BillStatus.OPEN.value))
-
-    is_repeated = is_open & is_equal & is_late
-    is_present_due = is_open & (~is_equal | is_repeated)
-    is_withdrawal_due = ~is_open & np.where(was_withdrawn, is_late, is_known)
-    operations = pc.if_else(bool_array(is_known), _CHANGE, _NEW)
-    operations = pc.if_else(bool_array(is_repeated & ~is_answered), combine(last.column("operation")), operations)
-    operations = pc.if_else(bool_array(is_withdrawal_due), _WITHDRAW, operations)
-    is_due = is_present_due | is_withdrawal_due
-    plan = _Plan(bills, request.contents, operations, list(range(1, count + 1))).take(is_due)
-
-    is_waiting = is_open & is_equal & is_answered & ~is_accepted & ~is_due
-    waiting = int(np.count_nonzero(is_waiting))
-    unchanged = count - len(plan.rows) - waiting
-    absent = _absent(writer, request, slips) if request.whole else plan.take(np.zeros(len(plan.rows), np.bool_))
-    counts = {"given": count, "absent": len(absent.rows), "unchanged": unchanged, "waiting": waiting}
-    merged = _Plan(
-        pa.concat_tables([plan.bills, absent.bills], promote_options="permissive").combine_chunks(),
-        pa.concat_arrays([combine(plan.contents), combine(absent.contents)]),
-        pa.concat_arrays([combine(plan.operations), combine(absent.operations)]),
-        [*plan.rows, *absent.rows],
+    records = slips.take(pc.fill_null(at, 0)) if len(slips) else _no_slips(slips, len(bills))
+    return _LastRecords(
+        records,
+        to_bool(pc.equal(bills.column("status"), BillStatus.OPEN.value)),
+        is_sent,
+        is_sent & to_bool(records.column("is_known")),
+        is_sent & to_bool(pc.equal(records.column("operation"), _WITHDRAW)),
+        is_sent & to_bool(records.column("result").is_valid()),
+        is_sent & to_bool(pc.equal(pc.fill_null(records.column("result"), ""), _ACCEPTED)),
     )
-    return merged, counts
+
+
+def _operations(last: _LastRecords, has_content: BoolArray, is_before: BoolArray) -> tuple[pa.Array, BoolArray]:
+    """Return the operation that is due for each bill, null for none: string (n,); and whether a correction is due.
+
+    Args:
+        last: the last record of each slip.
+        has_content: whether that record has the content of the bill.
+        is_before: whether it was sent before the day from which records are sent again.
+    """
+    is_late = last.is_sent & ~last.is_accepted & is_before
+    is_equal = last.is_sent & ~last.was_withdrawn & has_content
+    is_repeated = last.is_open & is_equal & is_late
+    is_due = last.is_open & (~is_equal | is_repeated)
+    is_withdrawal = ~last.is_open & np.where(last.was_withdrawn, is_late, last.is_known)
+    operations = pc.if_else(bool_array(last.is_known), _CHANGE, _NEW)
+    # It is not known whether eLTAX has received a record without an answer: the same record is sent.
+    is_same = bool_array(is_repeated & ~last.is_answered)
+    operations = pc.if_else(is_same, combine(last.records.column("operation")), operations)
+    operations = pc.if_else(bool_array(is_withdrawal), _WITHDRAW, operations)
+    is_waiting = last.is_open & is_equal & last.is_answered & ~last.is_accepted & ~is_due
+    return pc.if_else(bool_array(is_due | is_withdrawal), operations, pa.scalar(None, pa.string())), is_waiting
+
+
+def _merged(first: _Plan, second: _Plan) -> _Plan:
+    """Return the records of two plans, one after the other."""
+    return _Plan(
+        pa.concat_tables([first.bills, second.bills], promote_options="permissive").combine_chunks(),
+        pa.concat_arrays([combine(first.contents), combine(second.contents)]),
+        pa.concat_arrays([combine(first.operations), combine(second.operations)]),
+        [*first.rows, *second.rows],
+    )
 
 
 def _no_slips(slips: pa.Table, count: int) -> pa.Table:
@@ -458,50 +414,3 @@ def _upload_rows(plan: _Plan, record_no: Int64Array, rows: int) -> pa.Table:
             "content": plan.contents,
         }
     )
-
-
-# Reversals
-
-
-def require_reversible(transaction: Transaction, root: int, kind: EntryKind, reversed_ids: set[int]) -> None:
-    """Raise if an upload or an answer cannot be reversed or restored, because of what was written after it.
-
-    An upload without an answer, whose slips no later upload has, can be reversed: it was never transferred. Then its
-    records count as never sent. An answer can be reversed, and restored while its upload is active.
-
-    Args:
-        transaction: the transaction.
-        root: the upload or answer at the start of the chain of reversals.
-        kind: its kind.
-        reversed_ids: the entries that will not be active.
-
-    Raises:
-        InvalidInputError: UPLOAD_ANSWERED, UPLOAD_FOLLOWED or UPLOAD_REVERSED, with the other entry.
-    """
-    if kind == EntryKind.UPLOAD:
-        ids = rows_of_entry(transaction, "upload_records", root)
-        answered = select(upload_answers.c.entry_id).distinct()
-        if len(ids):
-            is_own = upload_answers.c.upload_record_id.between(int(ids[0]), int(ids[-1]))
-            _reject_if_active(transaction, answered.where(is_own), reversed_ids, "UPLOAD_ANSWERED")
-        own, later = upload_records.alias("own"), upload_records.alias("later")
-        same_slip = [own.c[name] == later.c[name] for name in SLIP_KEY]
-        statement = select(later.c.entry_id).distinct().join_from(own, later, same_slip[0])
-        statement = statement.where(*same_slip, own.c.entry_id == root, later.c.entry_id > root)
-        _reject_if_active(transaction, statement, reversed_ids, "UPLOAD_FOLLOWED")
-    elif kind == EntryKind.UPLOAD_ANSWER and root not in reversed_ids:
-        joined = upload_answers.join(upload_records, upload_records.c.id == upload_answers.c.upload_record_id)
-        uploads = select(upload_records.c.entry_id).distinct().select_from(joined)
-        rows = transaction.connection.execute(uploads.where(upload_answers.c.entry_id == root)).scalars()
-        if inactive := sorted(set(rows) & reversed_ids):
-            raise _not_reversible("UPLOAD_REVERSED", inactive[0])
-
-
-def _reject_if_active(transaction: Transaction, statement: Any, reversed_ids: set[int], code: str) -> None:
-    found = sorted(set(transaction.connection.execute(statement).scalars()) - reversed_ids)
-    if found:
-        raise _not_reversible(code, found[-1])
-
-
-def _not_reversible(code: str, entry: int) -> InvalidInputError:
-    return InvalidInputError([Issue(code, field="entry", found=str(entry))], "nothing was reversed")
