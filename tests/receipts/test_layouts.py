@@ -63,6 +63,12 @@ def test_the_built_in_layouts() -> None:
         assert ("UNVERIFIED" in table) == (not layout.verified)
 
 
+def test_the_mappings_of_an_upload_and_its_answer_are_described() -> None:
+    upload, answer = (layouts.describe(layouts.load(f"eltax-{name}-example")) for name in ("upload", "answer"))
+    assert "| operation | type (1 → new, 2 → change, 9 → withdraw) |" in upload
+    assert "| result | result (0 → accepted, 1 → rejected) |" in answer
+
+
 def test_the_example_has_every_field_of_a_receipt() -> None:
     from kokin.model import Receipt
 

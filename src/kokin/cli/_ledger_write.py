@@ -228,10 +228,11 @@ def reverse(
     at: EffectiveAt = None,
     lock_timeout: LockTimeout = None,
 ) -> Exit:
-    """Reverse a file, a load of bills, a posting, deposits, agent reports, or a reversal, which restores its target.
+    """Reverse a file, a load of bills, an upload or its answer, a posting, or a reversal, which restores its target.
 
     No row is deleted; affected receipts are matched again. The bills of a load get their earlier fields, or are
-    withdrawn if they had none. To return to an earlier policy, set it again with `set-policy`.
+    withdrawn if they had none. The slips of an upload that was not transferred count as never sent. To return to an
+    earlier policy, set it again with `set-policy`.
     """
     if (entry is None) == (posting is None):
         raise typer.BadParameter(message("pass either --entry or --posting"), param_hint="--entry")
