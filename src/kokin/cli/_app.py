@@ -19,6 +19,7 @@ from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit
 from kokin.cli._messages import command_help, message
 from kokin.cli._options import option, remove_passwords
+from kokin.cli._proof import proof, verify
 from kokin.cli._qr import app as qr
 from kokin.cli._reconcile import demo, reconcile
 from kokin.cli._report import report
@@ -68,8 +69,8 @@ def kokin_command(
 
 
 app.command()(demo)
-app.add_typer(qr, name="qr")
 app.add_typer(issue, name="issue")
+app.add_typer(qr, name="qr")
 app.command()(layouts)
 app.command()(check)
 app.command()(reconcile)
@@ -78,6 +79,8 @@ app.add_typer(upload, name="upload")
 app.command()(report)
 for _command in (*write_commands, *read_commands):
     ledger.command()(_command)
+qr.command()(proof)
+qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 
 

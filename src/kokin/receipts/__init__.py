@@ -30,7 +30,7 @@ reads it:
 """
 
 from kokin.receipts import layouts
-from kokin.receipts._file import ReceiptFile, open, read  # noqa: A004
+from kokin.receipts._file import LayoutFile, ReceiptFile, open, read  # noqa: A004
 from kokin.receipts._framing import FileFraming
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._mapped_file import MappedChunk, MappedFile, open_mapped
@@ -47,6 +47,7 @@ __all__ = [
     "FileFraming",
     "FileRejectedError",
     "IssueLog",
+    "LayoutFile",
     "MappedChunk",
     "MappedFile",
     "RawRecord",

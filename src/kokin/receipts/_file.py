@@ -140,8 +140,8 @@ class LayoutFile:
 class ReceiptFile(LayoutFile):
     """One receipt file and its layout.
 
-    Every call of :meth:`batches`, :meth:`records` or ``iter`` reads the file from its beginning, in constant memory;
-    ``issues``, ``fatal_issues`` and ``totals`` are those of the last reading. A reading ends with
+    Every call of :meth:`batches`, :meth:`~LayoutFile.records` or ``iter`` reads the file from its beginning, in
+    constant memory; ``issues``, ``fatal_issues`` and ``totals`` are those of the last reading. A reading ends with
     :exc:`FileRejectedError` if the file is rejected. The totals are at the end of a file, so **whatever is yielded is
     provisional** until the reading has ended without it; :func:`read` returns nothing before that.
 

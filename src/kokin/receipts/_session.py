@@ -207,8 +207,8 @@ class Session:
             return len(frame.raw) < decoder.framing.width
         try:
             cell_count = len(split_row(frame.raw, decoder.framing.delimiter))
-        except InvalidInputError:
-            return frame.raw.count(b'"') % 2 == 1  # the last quote is not closed
+        except InvalidInputError:  # a stray quote, or a cell that is cut
+            cell_count = frame.raw.count(decoder.framing.delimiter) + 1
         if cell_count < len(decoder.columns):
             return True
         last = decoder.columns[-1]

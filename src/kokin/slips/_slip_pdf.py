@@ -161,13 +161,19 @@ def write_designed(
     design: Design,
     style: SymbolStyle,
     on_error: Callable[[InvalidInputError], object] | None,
+    *,
+    allow_missing_deadline: bool = False,
+    last_page: Callable[[PdfCanvas], object] | None = None,
 ) -> int:
-    """Write slips as :func:`write_slips` does, with a design that is already loaded."""
+    """Write slips as :func:`write_slips` does, with a design that is already loaded.
+
+    ``allow_missing_deadline`` prints slips without 支払期限. ``last_page`` draws one more page, which is not counted.
+    """
     _check_symbol_fits(design.template, style)
     if isinstance(file, str | Path):
         with atomic_file(Path(file)) as draft:
-            return _write(str(draft), slips, design, style, on_error)
-    return _write(file, slips, design, style, on_error)
+            return _write(str(draft), slips, design, style, on_error, allow_missing_deadline, last_page)
+    return _write(file, slips, design, style, on_error, allow_missing_deadline, last_page)
 
 
 def _write(
@@ -176,18 +182,24 @@ def _write(
     design: Design,
     style: SymbolStyle,
     on_error: Callable[[InvalidInputError], object] | None,
+    allow_missing_deadline: bool,
+    last_page: Callable[[PdfCanvas], object] | None,
 ) -> int:
     from kokin.slips._pdf_canvas import PdfCanvas
 
     canvas = PdfCanvas(file, design.template, design.fonts)
     with canvas.define_form(_FRAMES):
         _draw_frames(canvas, design)
-    for slip in _prepare(slips, design.fonts.has, style.quiet_zone, on_error):
+    for slip in _prepare(slips, design.fonts.has, style.quiet_zone, on_error, allow_missing_deadline):
         canvas.draw_form(_FRAMES)
         _draw_slip(canvas, slip, style)
         canvas.end_page(author=slip.values["payee"])
+    page_count = canvas.page_count
+    if last_page:
+        last_page(canvas)
+        canvas.end_page()
     canvas.save()
-    return canvas.page_count
+    return page_count
 
 
 def _check_symbol_fits(template: Template, style: SymbolStyle) -> None:
@@ -203,6 +215,7 @@ def _prepare(
     has: Callable[[str], bool],
     quiet_zone: int,
     on_error: Callable[[InvalidInputError], object] | None,
+    allow_missing_deadline: bool,
 ) -> Iterator[_Slip]:
     """Yield the content of each slip that can be printed; the symbols are encoded many at a time."""
     numbered = enumerate(slips, 1)
@@ -210,7 +223,7 @@ def _prepare(
         printable = []
         for record, (bill, text) in chunk:
             try:
-                code = ElQr.from_bill(bill)
+                code = ElQr.from_bill(bill, allow_missing_deadline=allow_missing_deadline)
                 values, breakdown = slip_values(bill, code, text), breakdown_lines(bill, text)
                 barcode = gs1_128.from_bill(bill) if bill.barcode else None
                 _check_characters(values | {"parts": "".join("".join(line) for line in breakdown)}, has)
