@@ -8,9 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kokin._arrow.column_checks import IssueBuilder
-from kokin._arrow.convert import as_table, bool_array, combine, from_numpy, int64_array, is_present, to_numpy
+from kokin._arrow.convert import (
+    as_table,
+    bool_array,
+    column_label,
+    combine,
+    from_numpy,
+    int64_array,
+    is_present,
+    to_numpy,
+)
 from kokin._arrow.normalize import normalize_column, type_issue
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin._arrow.validate import field_column
@@ -66,10 +76,13 @@ def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int 
     rows = as_table(table)
     _require_no_numbers(rows, file)
     issues = IssueBuilder(first_row, np.zeros(len(rows), np.bool_), file)
-    debts = rows.select([n for n, name in enumerate(rows.column_names) if name not in (*_NUMBERS, "issue_no")])
-    for name, value in _NUMBERS.items():
-        if value is not None:
-            debts = debts.append_column(name, pa.repeat(pa.scalar(value), len(rows)))
+    debts = rows
+    for name, value in _NUMBERS.items():  # a column stays in its place, by which an unknown one is named
+        column = pa.repeat(pa.scalar(value, pa.string()), len(rows))
+        if name in debts.column_names:
+            debts = debts.set_column(debts.column_names.index(name), name, column)
+        elif value is not None:
+            debts = debts.append_column(name, column)
     if "obligation_id" not in debts.column_names:
         raise InvalidInputError(
             [Issue("FIELD_MISSING", field="obligation_id", expected="a column of this name")], "not a table of debts"
@@ -79,14 +92,14 @@ def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int 
     assert obligation_id is not None  # check_batch raises for another type
     issues.add("FIELD_MISSING", "obligation_id", ~is_present(obligation_id.cast(pa.string())))
     issue_no = _check_issue_no(rows, issues)
-    found = pa.concat_tables([checked.issues, issues.table()])
+    found = pa.concat_tables([_without_issue_no(checked.issues, rows), issues.table()])
     accepted = to_numpy(checked.row_numbers, 0) - first_row
     is_accepted = ~issues.has_error[accepted]
     numbers = issue_no.take(int64_array(accepted))
     valid = checked.table.append_column("issue_no", numbers).filter(bool_array(is_accepted))
     return replace(
         checked,
-        table=valid.drop_columns([name for name, value in _NUMBERS.items() if value is not None]),
+        table=valid.drop_columns([name for name in _NUMBERS if name in valid.column_names]),
         row_numbers=checked.row_numbers.filter(bool_array(is_accepted)),
         issues=found.take(int64_array(np.argsort(to_numpy(found["record"], 0), kind="stable"))),
         rejected=len(rows) - len(valid),
@@ -104,6 +117,15 @@ def _check_issue_no(rows: pa.Table, issues: IssueBuilder) -> pa.Array:
         raise InvalidInputError([type_issue("issue_no", pa.int64(), column.type)], "not a table of debts")
     checked = field_column(combine(numbers), ISSUE_NO, "issue_no", issues, required=False)
     return from_numpy(to_numpy(checked, 1), pa.int64())
+
+
+def _without_issue_no(issues: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return the issues of a check of bills without the warning that a bill has no ``issue_no``."""
+    if "issue_no" not in rows.column_names:
+        return issues
+    label = column_label("issue_no", rows.column_names.index("issue_no") + 1)
+    is_warning = pc.and_(pc.equal(issues["code"], "COLUMN_UNKNOWN"), pc.equal(issues["field"], label))
+    return issues.filter(pc.invert(is_warning))
 
 
 def _require_no_numbers(rows: pa.Table, file: str) -> None:

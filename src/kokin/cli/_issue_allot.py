@@ -60,8 +60,12 @@ def allot(
     if output is Format.JSON:
         _output.as_json({**result.as_dict(), "issues": [_output.issue_dict(issue) for issue in warnings]})
     else:
-        text = "{debts:,} debts: new {new:,}, reissued {reissued:,}, unchanged {unchanged:,}; superseded {superseded:,}"
-        _output.line(message(text, **{name: count for name, count in result.as_dict().items() if name != "entry"}))
+        counts = {name: count for name, count in result.as_dict().items() if name != "entry"}
+        text = message(
+            "{debts:,} debts: new {new:,}, reissued {reissued:,}, unchanged {unchanged:,}; superseded {superseded:,}",
+            **counts,
+        )
+        _output.line(text)
         _output.line(str(out))
     _output.issues(warnings)
     return Exit.EXCEPTIONS if warnings else Exit.CLEAN

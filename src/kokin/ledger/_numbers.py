@@ -532,7 +532,7 @@ def _has_values(bills: pa.Table, name: str) -> bool:
     """Return whether a bill has another value of a field than its default."""
     values = encode_column(bills.column(name))
     if name not in BILL_DEFAULTS:
-        return values.null_count < len(values)
+        return bool(values.null_count < len(values))
     return bool(pc.any(pc.not_equal(values, pa.scalar(BILL_DEFAULTS[name], values.type))).as_py())
 
 
