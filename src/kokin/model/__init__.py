@@ -22,6 +22,7 @@ from kokin.model._fields import (
 )
 from kokin.model._outcome import Disposition, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
+from kokin.model._upload import UploadAnswer, UploadOperation, UploadResult
 
 __all__ = [
     "OPTIONAL_TEXTS",
@@ -42,6 +43,9 @@ __all__ = [
     "ReceiptKind",
     "Record",
     "Text",
+    "UploadAnswer",
+    "UploadOperation",
+    "UploadResult",
     "Yen",
     "arrow_schema",
     "field_types",
