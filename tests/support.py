@@ -8,12 +8,33 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
+from kokin.issues import InvalidInputError
+from kokin.slips._font_files import find_font
+
 if TYPE_CHECKING:
     from kokin.issues import Issue
     from kokin.ledger import Verification
 
 #: Whether property tests run with all their examples; the gate does this once.
 THOROUGH = os.environ.get("KOKIN_TESTS") == "thorough"
+
+
+NO_FONT = "no Japanese font: apt install fonts-morisawa-bizud-gothic"
+
+
+def has_font() -> bool:
+    """Return whether a Japanese font for printed slips is installed."""
+    try:
+        find_font()
+    except InvalidInputError:
+        return False
+    return True
+
+
+#: Marks a test that prints slips with the installed Japanese font.
+needs_font = pytest.mark.skipif(not has_font(), reason=NO_FONT)
 
 
 def examples(count: int) -> int:

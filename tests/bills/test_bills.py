@@ -452,9 +452,24 @@ def test_a_table_is_read_like_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [256, 1 << 20])
 def test_row_numbers_continue_over_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr("kokin.bills._files._BLOCK", block)
+    monkeypatch.setattr("kokin.bills._rows._BLOCK", block)
     lines = [",".join(ROW)] + [f"B{i},99999,127,{i},123456,{'x' if i == 37 else 1},2026-06-01" for i in range(50)]
     batches = list(bills.batches(csv_of(tmp_path, "\n".join(lines)), rows=7))
     assert [len(batch.table) + batch.rejected for batch in batches] == [7] * 7 + [1]
     assert [n for batch in batches for n in batch.row_numbers.to_pylist()] == [i + 1 for i in range(50) if i != 37]
     assert [p for batch in batches for p in table_keys(batch.issues)] == [(38, "amount", "NOT_DIGITS")]
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_slip_covers_at_most_100_obligations(as_text: bool) -> None:
+    names = [[f"O{number}" for number in range(count)] for count in (100, 101)]
+    rows = [{**ROW, "bill_id": f"B{number}", "covers": covers} for number, covers in enumerate(names)]
+    table = pa.Table.from_pylist(rows)
+    if as_text:
+        table = table.set_column(table.column_names.index("covers"), "covers", [[";".join(each) for each in names]])
+    checked = bills.check_batch(table)
+    (issue,) = from_table(checked.issues)
+    assert (issue.code, issue.field, issue.location.record) == ("WIDTH", "covers", 2)
+    assert (issue.expected, issue.found) == ("at most 100 names", "101")
+    with pytest.raises(InvalidInputError, match="at most 100 names"):
+        Bill(**{**VALID, "covers": names[1]})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kokin.elqr import ElQr
+from tests.support import NO_FONT, has_font
 
 CODE = ElQr(
     payee_code="99999",
@@ -58,3 +60,41 @@ def test_another_run_in_a_folder_ends_with_3_and_names_what_differs(kokin: Any, 
     result = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
     assert result.returncode == 3
     assert "bills.sha256: RUN_DIFFERS" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "side"), [("svg", "14.7 mm"), ("pdf", "14.7 mm"), ("png", "14.52 mm"), ("payload", None)]
+)
+def test_small_symbols_are_warned_of_and_their_true_size_is_printed(
+    kokin: Any, tmp_path: Path, output: str, side: str | None
+) -> None:
+    if output == "pdf" and not has_font():
+        pytest.skip(NO_FONT)
+    write_bills(tmp_path, "1", "2")
+    (tmp_path / "wording.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
+    result = kokin(
+        *("qr", "make", "bills.csv", "--out", "slips", "--format", output, "--words", "wording.toml"),
+        *("--module-mm", "0.3", "--quiet", "4", "--part-rows", "1"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    issues = tmp_path / "slips" / "issues.csv"
+    if side is None:
+        assert not issues.exists()
+        assert "mm wide" not in result.stdout
+        return
+    assert f"each {side} wide" in result.stdout
+    assert "module_mm: MODULE_TOO_SMALL" in result.stderr
+    assert [row["code"] for row in csv.DictReader(issues.read_text(encoding="utf-8-sig").splitlines())] == [
+        "MODULE_TOO_SMALL"
+    ]
+
+
+def test_symbols_that_no_phone_reads_are_not_printed(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "1")
+    assert kokin("qr", "make", "bills.csv", "--out", "slips", "--module-mm", "0.24", cwd=tmp_path).returncode == 2
+    options = ("--module-mm", "0.25", "--format", "png", "--dpi", "150")  # one pixel of 0.17 mm
+    result = kokin("qr", "make", "bills.csv", "--out", "slips", *options, cwd=tmp_path)
+    assert result.returncode == 3
+    assert "dpi: PRINT_SIZE" in result.stderr
+    assert not (tmp_path / "slips").exists()

@@ -164,7 +164,8 @@ def test_a_changed_ledger_is_not_copied(filled, place, raw, unguarded, tmp_path)
         connection.execute(text("UPDATE receipts SET amount = 1 WHERE id = 1"))
     with pytest.raises(LedgerError, match="receipts, record 1"):
         Ledger.copy(place, tmp_path / "copy.db", actor="admin")
-    assert Ledger.create(tmp_path / "copy.db").entries()[0].kind == "created"
+    with Ledger.create(tmp_path / "copy.db") as created:
+        assert created.entries()[0].kind == "created"
 
 
 def test_a_path_is_the_address_of_a_ledger(tmp_path):

@@ -19,7 +19,7 @@ from kokin.ledger._schema import DETAIL_TABLES, FIRST_VERSION, SCHEMA_VERSION, T
 from tests.support import row_issues
 
 #: The number of entries of the filled ledger.
-LAST = 9
+LAST = 12
 
 sqlite_only = pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
@@ -184,6 +184,8 @@ def test_rows_that_the_seal_of_their_entry_lacks_are_found(filled, raw, table):
     elif table:
         if table == "bill_versions":
             unique |= {"version": 1, "bill_id": "'B8'"}
+        if table == "slip_numbers":
+            unique |= {"bill_id": "'D8-1'", "obligation_id": "'D8'", "confirmation": "'654321'", "serial": 8}
         added, expected = [copy_of_row(table, "id = 1", **unique)], [("LEDGER_ROW_ADDED", table, last + 1)]
     user = {"recorded_by": "'mayor'"} if raw.dialect.name == "sqlite" else {}  # SQLite has no users
     assert execute(raw, copy_of_entry(raw, **user), *added)
@@ -492,6 +494,9 @@ def test_a_chain_with_recomputed_hashes_is_found_by_the_expected_hash_only(fille
         "postings": "balance_before = 7",
         "entries": "actor = 'mayor'",
         "file_issues": "field = 'x'",
+        "slip_numbers": "series = 'x'",
+        "upload_records": "bill_id = 'x'",
+        "upload_answers": "reason_code = 'x'",
     }
     forge_rows(filled, raw, table, change.get(table, "agent_code = 'A7'"))
     assert not found(filled)

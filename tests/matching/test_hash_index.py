@@ -26,6 +26,7 @@ def test_lookups_and_duplicates_equal_those_of_a_dictionary(step, width, few_has
         patch.setattr(_hash_index, "chunk_slices", lambda n: [slice(i, min(i + step, n)) for i in range(0, n, step)])
         if few_hashes:  # so that keys share them
             patch.setattr(_hash_index, "hash_keys", few_hashes_of)
+            patch.setattr(_hash_index, "_MAX_PROBES", 2)
         check(rows, queries, present, width)
 
 
@@ -47,11 +48,20 @@ def check(rows, queries, present, width):
     assert {b for _, b in pairs} <= set(table.tolist())
 
 
-def test_a_full_hash_collision_is_only_slow(monkeypatch):
-    monkeypatch.setattr(_hash_index, "hash_keys", lambda words: np.full(len(words), 2**64 - 1, np.uint64))
-    rows = keys([[n, n] for n in range(50)], 2)
-    table, duplicates, _ = build_table(rows, np.ones(50, np.bool_))
-    assert lookup(table, rows, rows).tolist() == list(range(50))
+@pytest.mark.parametrize("hash_keys", ["one hash", "one slot"])
+def test_keys_that_collide_are_found_after_a_limited_number_of_probes(monkeypatch, hash_keys):
+    count = 20_000
+
+    def colliding(words):
+        return np.full(len(words), 2**63, np.uint64) + (words[:, 0] if hash_keys == "one slot" else np.uint64(0))
+
+    monkeypatch.setattr(_hash_index, "hash_keys", colliding)
+    rows = keys([[n, n] for n in range(count)], 2)
+    table, duplicates, _ = build_table(rows, np.ones(count, np.bool_))
+    probes = []
+    monkeypatch.setattr(_hash_index, "_equal", lambda *sides: probes.append(1) or (sides[0] == sides[1]).all(axis=1))
+    assert lookup(table, rows, rows).tolist() == list(range(count))
+    assert len(probes) <= _hash_index._MAX_PROBES + 1
     assert lookup(table, rows, keys([[1, 2]], 2)).tolist() == [-1]
     assert len(duplicates) == 0
 

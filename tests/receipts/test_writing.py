@@ -20,7 +20,7 @@ from kokin import receipts
 from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.receipts import layouts
-from kokin.receipts.layouts._schema import DateFormat
+from kokin.receipts.layouts._schema import VARIABLE_FORMATS, DateFormat
 from tests.support import examples
 
 REFERENCE = date(2026, 4, 15)
@@ -55,7 +55,7 @@ def test_writing_the_fields_of_a_file_yields_the_same_file(layout: str) -> None:
 @pytest.mark.parametrize("style", typing.get_args(DateFormat))
 @pytest.mark.parametrize("day", [date(2026, 4, 1), date(2025, 12, 31)])
 def test_a_day_is_written_as_it_is_read(style: str, day: date) -> None:
-    length = len(style.split()[-1])
+    length = 20 if style in VARIABLE_FORMATS else len(style.split()[-1])
     text = (Path(layouts.__file__).parent / "dsk-csv.toml").read_text(encoding="utf-8")
     field = 'id = "paid_day", ja = "収納日", en = "day of payment", type = "date", format = "YYYYMMDD", length = 8'
     assert field in text

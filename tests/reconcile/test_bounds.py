@@ -1,12 +1,13 @@
 """Yen are bounded at every entrance, and their sums do not wrap."""
 
+from datetime import date
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from kokin.issues import InvalidInputError
-from kokin.matching import Index
-from kokin.matching._index import _USED_COLUMNS
+from kokin.issues import MAX_ISSUES, InvalidInputError
+from kokin.matching import MATCHED_COLUMNS, Index
 from kokin.model import Bill
 from kokin.reconcile import build_accounts, reconcile
 from kokin.reconcile._columns import exact_sum
@@ -120,6 +121,8 @@ NOT_MATCHED_ON = {
     "system": (pa.array(["x" * 41]), "WIDTH"),
     "charge": (pa.array(["a\x07"]), "CHARACTER"),
     "name": (pa.array(["a\x07"]), "CHARACTER"),
+    "postal_code": (pa.array(["x" * 9]), "WIDTH"),
+    "address": (pa.array(["x" * 201]), "WIDTH"),
     "parts": (pa.array([[("a", -1), ("b", 10_001)]], PARTS), "AMOUNT_RANGE"),
 }
 OTHER_PARTS = [
@@ -130,7 +133,7 @@ OTHER_PARTS = [
 
 
 def test_every_column_of_a_bill_is_matched_on_or_checked_by_the_accounts():
-    assert NOT_MATCHED_ON.keys() == Bill.model_fields.keys() - _USED_COLUMNS
+    assert NOT_MATCHED_ON.keys() == Bill.model_fields.keys() - MATCHED_COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -145,3 +148,32 @@ def test_the_accounts_check_what_matching_does_not_read(field, column, code):
     done = reconcile(bills, table([paid(B1)]))
     found = issues(lambda: build_accounts(done))
     assert found == [(code, field, None if code == "FIELD_TYPE" else 1)]
+
+
+@pytest.mark.parametrize(
+    ("side", "column", "value", "code"),
+    [
+        ("bills", "confirmation", "12345X", "NOT_DIGITS"),
+        ("bills", "amount", 0, "AMOUNT_RANGE"),
+        ("receipts", "confirmation", "12345X", "NOT_DIGITS"),
+        ("receipts", "amount", 0, "AMOUNT_ZERO"),
+        ("receipts", "paid_on", "2026-13-01", "DATE_INVALID"),
+    ],
+)
+def test_of_very_many_invalid_rows_the_first_are_named_and_all_are_counted(side, column, value, code):
+    count = MAX_ISSUES + 2_000
+    number = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "amount": 5}
+    keys = [str(n) for n in range(count)]
+
+    def table(**own):
+        columns = {name: pa.array([each] * count) for name, each in {**number, **own}.items()}
+        return pa.table({**columns, "case_key": keys, "bill_id": keys})
+
+    tables = {"bills": table(due_on=date(2026, 6, 1)), "receipts": table(paid_on=date(2026, 5, 1)).drop(["bill_id"])}
+    at = tables[side].column_names.index(column)
+    tables[side] = tables[side].set_column(at, column, pa.array([value] * count))
+    with pytest.raises(InvalidInputError, match=r"11,980 more \(the first 10,000 in \.issues\)") as raised:
+        reconcile(tables["bills"], tables["receipts"])
+    error = raised.value
+    assert ({issue.code for issue in error.issues}, len(error.issues), error.total) == ({code}, MAX_ISSUES, count)
+    assert [issue.location.record for issue in error.issues] == list(range(1, MAX_ISSUES + 1))

@@ -12,7 +12,7 @@ import pytest
 
 from kokin import slips
 from kokin.elqr import ElQr
-from kokin.issues import InvalidInputError
+from kokin.issues import InvalidInputError, Severity
 from kokin.slips import SymbolStyle
 
 zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
@@ -118,13 +118,38 @@ def test_an_unknown_picture_format_is_rejected() -> None:
 
 def test_the_size_of_a_style() -> None:
     assert SymbolStyle().side_mm == 20.74 == SymbolStyle().printed_mm(300) == SymbolStyle().printed_mm(600)
-    assert SymbolStyle(module_mm=0.01).pixels_per_module(300) == 1
+    assert SymbolStyle(module_mm=0.25).pixels_per_module(72) == 1
+
+
+@pytest.mark.parametrize(
+    ("style", "dpi", "warnings"),
+    [
+        (SymbolStyle(), None, []),
+        (SymbolStyle(module_mm=0.33), None, []),
+        (SymbolStyle(module_mm=0.329), None, [("MODULE_TOO_SMALL", "0.329 mm")]),
+        (SymbolStyle(module_mm=0.33), 600, []),
+        (SymbolStyle(module_mm=0.33), 400, [("MODULE_TOO_SMALL", "0.318 mm")]),
+        (SymbolStyle(quiet_zone=3), None, [("QUIET_ZONE_TOO_SMALL", "3")]),
+        (
+            SymbolStyle(module_mm=0.25, quiet_zone=0),
+            None,
+            [("MODULE_TOO_SMALL", "0.250 mm"), ("QUIET_ZONE_TOO_SMALL", "0")],
+        ),
+    ],
+)
+def test_a_symbol_that_phones_often_fail_to_read_is_warned_of(
+    style: SymbolStyle, dpi: int | None, warnings: list[tuple[str, str]]
+) -> None:
+    issues = style.check(dpi)
+    assert [(issue.code, issue.found) for issue in issues] == warnings
+    assert {issue.severity for issue in issues} <= {Severity.WARNING}
 
 
 @pytest.mark.parametrize(
     ("options", "field"),
     [
         ({"module_mm": 0}, "module_mm"),
+        ({"module_mm": 0.249}, "module_mm"),
         ({"module_mm": float("nan")}, "module_mm"),
         ({"module_mm": float("inf")}, "module_mm"),
         ({"module_mm": "1"}, "module_mm"),
@@ -155,6 +180,7 @@ def test_a_text_of_other_than_255_digits_is_rejected() -> None:
         (SymbolStyle(), 600.5),
         (SymbolStyle(), 10**9),
         (SymbolStyle(module_mm=50), 600),
+        (SymbolStyle(module_mm=0.25), 150),  # rounded to one pixel of 0.17 mm
     ],
 )
 def test_a_raster_of_an_invalid_size_is_rejected(tmp_path: Path, style: SymbolStyle, dpi: Any) -> None:

@@ -19,6 +19,7 @@ from kokin import bills, elqr, slips
 from kokin.issues import InvalidInputError, Location
 from kokin.model import Bill
 from kokin.slips import _run, gs1_128
+from tests.support import needs_font
 
 HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
 
@@ -162,9 +163,10 @@ def test_printed_slips_need_a_wording(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@needs_font
 def test_a_slip_that_cannot_be_printed_gets_no_page_and_an_issue(tmp_path: Path) -> None:
     lines = [f"B{i},99999,127,{i},{i:06d},{100 + i},2026-06-01,2026,2026,2026-07-10" for i in range(1, 6)]
-    names = ["公金 一", "公金 二", "公金 \U0002000b", "公金 四", "公金 五"]
+    names = ["公金 一", "公金 二", "公金 \U0002a6d6", "公金 四", "公金 五"]
     text = "\n".join([f"{HEADER},name", *map(",".join, zip(lines, names, strict=True))])
     (tmp_path / "bills.csv").write_text(text, encoding="utf-8")
     (tmp_path / "wording.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
@@ -178,7 +180,7 @@ def test_a_slip_that_cannot_be_printed_gets_no_page_and_an_issue(tmp_path: Path)
         ("5", "part-00002.pdf", "2"),
     ]
     issues = {(row["record"], row["code"], row["found"]) for row in rows(tmp_path / "out" / "issues.csv")}
-    assert issues == {("3", "CHARACTER", "U+2000B")}
+    assert issues == {("3", "CHARACTER", "U+2A6D6")}
 
 
 def test_a_folder_with_another_run_is_not_changed(tmp_path: Path) -> None:

@@ -300,6 +300,8 @@ def _may_be_invalid(lists: pa.Array, rule: Names | Amounts) -> BoolArray:
     """
     items, rows = lists.flatten(), to_numpy(pc.list_parent_indices(lists).cast(pa.int64()), 0)
     suspicious = np.zeros(len(lists), np.bool_)
+    if isinstance(rule, Names):
+        suspicious |= to_numpy(pc.list_value_length(lists).cast(pa.int64()), 0) > rule.max_count
     names = items.field("key") if isinstance(rule, Amounts) else items
     if isinstance(rule, Amounts):
         yen = to_numpy(items.field("value"), -1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -29,6 +29,7 @@ from kokin._arrow.convert import (
     chunks,
     combine,
     from_numpy,
+    int64_array,
     is_present,
     is_valid,
     string_array,
@@ -37,7 +38,7 @@ from kokin._arrow.convert import (
 )
 from kokin._arrow.digits import FIRST_DAY, LAST_DAY
 from kokin._arrow.normalize import normalize, parse_times
-from kokin.issues import InvalidInputError, Issue, Location, from_table
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location, from_table
 from kokin.model import Amounts, Date, Digits, FieldType, Names, Record, Text, Yen, arrow_schema, field_types
 
 #: The code of :func:`category_codes` for a text that is not in the list.
@@ -64,9 +65,9 @@ def validate_table(
     Raises:
         InvalidInputError: as :func:`normalize`, or a required value is missing, or a value is invalid.
     """
-    columns, issues = checked_table(table, record, used, unchecked=unchecked, place=place)
+    columns, issues, has_error = checked_table(table, record, used, unchecked=unchecked, place=place)
     if issues:
-        raise InvalidInputError(issues, f"not a table of {record.__name__.lower()}s")
+        raise InvalidInputError(issues, f"not a table of {record.__name__.lower()}s", int(np.count_nonzero(has_error)))
     return columns
 
 
@@ -77,8 +78,11 @@ def checked_table(
     *,
     unchecked: Container[str] = (),
     place: Callable[[int], Location] | None = None,
-) -> tuple[pa.Table, list[Issue]]:
-    """Like :func:`validate_table`, but return the issues of rows; an invalid value is replaced by a placeholder."""
+) -> tuple[pa.Table, list[Issue], BoolArray]:
+    """Like :func:`validate_table`, but return the first issues of rows, and which rows have an error: bool (n,).
+
+    An invalid value is replaced by a placeholder.
+    """
     table = normalize(table, record, used)
     builder = IssueBuilder(1, np.zeros(len(table), np.bool_))
     rules, fields = field_types(record), arrow_schema(record)
@@ -91,8 +95,9 @@ def checked_table(
         columns[name] = column
     checked = pa.table(columns)
     place = place or partial(location_of, checked)
-    issues = [issue.with_location(place(issue.location.record or 0)) for issue in from_table(builder.table())]
-    return checked, issues
+    first_issues = from_table(builder.table().slice(0, MAX_ISSUES))
+    issues = [issue.with_location(place(issue.location.record or 0)) for issue in first_issues]
+    return checked, issues, builder.has_error
 
 
 def location_of(table: pa.Table, row: int) -> Location:
@@ -102,17 +107,25 @@ def location_of(table: pa.Table, row: int) -> Location:
     return Location(values.get("source") or "", values.get("record_no") or row)
 
 
+def first_rows(table: pa.Table, mask: BoolArray) -> tuple[pa.Table, list[int]]:
+    """Return the first masked rows, as many as issues are reported in full, and their numbers from 1."""
+    rows = np.flatnonzero(mask)[:MAX_ISSUES]
+    return table.take(int64_array(rows)), (rows + 1).tolist()
+
+
 def validate_records(
-    table: pa.Table, record: type[Record], mask: BoolArray, place: Callable[[int], Location]
-) -> Iterable[Issue]:
-    """Yield the issues of the masked rows, each validated as a record; ``place`` is as in :func:`validate_table`."""
-    for row in np.flatnonzero(mask).tolist():
-        values = {name: value for name, value in table.slice(row, 1).to_pylist()[0].items() if value not in (None, "")}
+    rows: pa.Table, numbers: Sequence[int], record: type[Record], place: Callable[[int], Location]
+) -> Iterator[Issue]:
+    """Yield the issues of the rows of :func:`first_rows`, each validated as a record.
+
+    ``place`` is as in :func:`validate_table`.
+    """
+    for number, row in zip(numbers, rows.to_pylist(), strict=True):
         try:
-            record(**values)
+            record(**{name: value for name, value in row.items() if value not in (None, "")})
         except InvalidInputError as error:
             for issue in error.issues:
-                yield issue.with_location(place(row + 1))
+                yield issue.with_location(place(number))
 
 
 def category_codes(column: pa.ChunkedArray, categories: tuple[str, ...], null: int) -> UInt8Array:

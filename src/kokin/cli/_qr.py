@@ -35,14 +35,14 @@ def make(
     output: Annotated[
         CodeFormat, option("Format of the file of each bill.", "--format", show_default=True)
     ] = CodeFormat.SVG,
-    module_mm: Annotated[float, option("Side of a module in mm; 10 dots at 600 dpi by default.", min=0.05)] = 25.4 / 60,
+    module_mm: Annotated[float, option("Side of a module in mm; 10 dots at 600 dpi by default.", min=0.25)] = 25.4 / 60,
     quiet: Annotated[int, option("Quiet zone in modules.", min=0, show_default=True)] = 4,
     dpi: Annotated[int, option("Resolution of PNG and PBM.", min=72, show_default=True)] = 600,
     words: Annotated[Path | None, option("For PDF: a TOML file with the payee and the names of charges.")] = None,
     template: Annotated[
         str, option("For PDF: strip, a4, or a TOML file with the geometry.", show_default=True)
     ] = "strip",
-    font: Annotated[Path | None, option("For PDF: a TrueType font to embed.")] = None,
+    font: Annotated[Path | None, option("For PDF: a TrueType font, by path or family name.")] = None,
     issued_on: Annotated[
         datetime | None,
         option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
@@ -78,8 +78,10 @@ def make(
     counts = {"read": run.read, "made": run.written, "rejected": run.rejected}
     _output.line(message("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
     if output is not CodeFormat.PAYLOAD:
-        side = style.side_mm if output is CodeFormat.SVG else style.printed_mm(dpi)
+        is_raster = output in (CodeFormat.PNG, CodeFormat.PBM)
+        side = style.printed_mm(dpi) if is_raster else style.side_mm
         _output.line(message("each {side:g} mm wide, quiet zone of {quiet} modules included", side=side, quiet=quiet))
+        _output.issues(style.check(dpi if is_raster else None))
     if run.resumed:
         _output.line(message("{parts:,} parts existed already", parts=run.resumed))
     _output.line(message("written to {out}", out=out))

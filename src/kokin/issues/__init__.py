@@ -10,13 +10,14 @@ record 7, case_key: NOT_DIGITS: only the digits 0-9 are allowed; expected 20 dig
 レコード 7, case_key: NOT_DIGITS: 数字 0-9 だけを使えます (期待値 20 digits, 実際 12A4)
 """
 
-from kokin.issues._errors import InvalidInputError, KokinError, RejectedRecordsError
+from kokin.issues._errors import MAX_ISSUES, InvalidInputError, KokinError, RejectedRecordsError
 from kokin.issues._issue import ISSUE_CODES, Issue, IssueCode, Location, Severity, printable
 from kokin.issues._result import ISSUE_COLUMNS, ReadResult, from_table, issue_schema, to_table
 
 __all__ = [
     "ISSUE_CODES",
     "ISSUE_COLUMNS",
+    "MAX_ISSUES",
     "InvalidInputError",
     "Issue",
     "IssueCode",

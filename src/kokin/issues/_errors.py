@@ -9,6 +9,9 @@ from kokin.issues._issue import Issue
 # The issues in the text of an exception: enough to see a pattern. The rest is in `.issues`.
 _MAX_LINES = 20
 
+#: The issues of one input that are reported in full; more of them are counted.
+MAX_ISSUES = 10_000
+
 
 class KokinError(Exception):
     """The base class of every exception that Kokin raises on purpose."""
@@ -17,19 +20,22 @@ class KokinError(Exception):
 class InvalidInputError(KokinError):
     """The input is rejected as a whole; no part of it was processed.
 
-    ``issues`` lists every problem that was found, errors and warnings alike, each with its field and location.
+    ``issues`` lists the problems that were found, errors and warnings alike, each with its field and location. Of a
+    table with very many invalid rows it has the first :data:`MAX_ISSUES`, and ``total`` counts all.
     """
 
-    def __init__(self, issues: Sequence[Issue], summary: str = "") -> None:
+    def __init__(self, issues: Sequence[Issue], summary: str = "", total: int = 0) -> None:
         self.issues: list[Issue] = list(issues)
         self.summary = summary
-        super().__init__(self.issues, summary)
+        self.total = max(total, len(self.issues))
+        super().__init__(self.issues, summary, self.total)
 
     def __str__(self) -> str:
         lines = [self.summary] if self.summary else []
         lines += [str(issue) for issue in self.issues[:_MAX_LINES]]
-        if len(self.issues) > _MAX_LINES:
-            lines.append(f"... and {len(self.issues) - _MAX_LINES} more in .issues")
+        if self.total > _MAX_LINES:
+            place = "in .issues" if self.total == len(self.issues) else f"(the first {len(self.issues):,} in .issues)"
+            lines.append(f"... and {self.total - _MAX_LINES:,} more {place}")
         return "\n".join(lines)
 
 

@@ -44,7 +44,7 @@ from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
-from kokin.matching import disposition_texts
+from kokin.matching import MATCHED_COLUMNS, disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Control, Policy, reconcile
 from kokin.text import JAPAN
@@ -117,7 +117,9 @@ def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Tabl
 
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
-    return reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy, check_paid_before=False).balances
+    columns = tuple(name for name in RECORD_FIELDS["bill_versions"].names if name in MATCHED_COLUMNS)
+    rows = bills(transaction, as_of, columns), receipts(transaction, as_of)
+    return reconcile(*rows, policy, check_paid_before=False).balances
 
 
 def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array
 
+# Rows are numbered by a table of all values in their range, not by sorting, if it has at most so many values per row.
+_DENSE = 8
+
 
 def group(*columns: npt.NDArray[Any]) -> Int64Array:
     """Return a number for each row, equal for rows that are equal in all columns: int64 (n,), from 0 in sorted order.
@@ -17,6 +20,11 @@ def group(*columns: npt.NDArray[Any]) -> Int64Array:
     [2, 0, 1]
     """
     keys = _merge_columns([column for column in columns if (column != column[:1]).any()] or [columns[0]])
+    if len(keys) == 1 and (size := int(keys[0].max(initial=-1)) + 1) <= _DENSE * len(keys[0]):
+        occurs = np.zeros(size, np.bool_)
+        occurs[keys[0]] = True
+        number_of_key: Int64Array = np.cumsum(occurs) - 1
+        return number_of_key[keys[0]]
     order = np.lexsort(keys[::-1]) if len(keys) > 1 else np.argsort(keys[0])
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(starts_of_runs(*(key.take(order) for key in keys))) - 1

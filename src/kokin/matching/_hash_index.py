@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, UInt64Array, from_numpy, to_numpy
 from kokin._arrow.threads import chunk_slices, sort, sorted_unique, thread_map
-from kokin.matching._groups import first_of_runs, starts_of_runs
+from kokin.matching._groups import first_of_runs, group, starts_of_runs
 from kokin.matching._keys import EncodedKeys
 from kokin.matching._obligations import OPEN, Obligations
 
@@ -28,6 +28,9 @@ NO_BILL, AMBIGUOUS, NO_KEY = -1, -2, -3
 SLOTS_PER_KEY = 3
 #: A slot without a key.
 EMPTY = -1
+
+# Slots at which a key is searched. In a table of random hashes the longest run of occupied slots is far shorter.
+_MAX_PROBES = 64
 
 # Fibonacci hashing (2**64 / golden ratio), and a multiplier of the SplitMix64 finalizer.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -89,12 +92,27 @@ def choose_slips(
 
 
 def _settled_by(slips: Int32Array, obligations: Obligations) -> Int64Array:
-    """Return a number for what each slip settles, the same for slips that settle the same obligations: int64 (k,)."""
+    """Return a number for what each slip settles, the same for slips that settle the same obligations: int64 (k,).
+
+    A slip of one obligation has the number of it. Slips of several are numbered from -1 down by their sorted
+    obligations: position by position, the number so far and the next obligation together become the next number.
+    """
     number = obligations.of(slips).astype(np.int64)
-    number_of_set: dict[tuple[int, ...], int] = {}
-    for row in np.flatnonzero(number < 0).tolist():
-        covered = tuple(sorted(obligations.expand(slips[row : row + 1])[1].tolist()))
-        number[row] = covered[0] if len(covered) == 1 else number_of_set.setdefault(covered, -1 - len(number_of_set))
+    covering = np.flatnonzero(number < 0)
+    if not len(covering):
+        return number
+    count, covered = obligations.expand(slips[covering])
+    start = np.cumsum(count) - count
+    covered = covered[np.lexsort((covered, np.repeat(np.arange(len(count)), count)))].astype(np.int64)
+    number[covering[count == 1]] = covered[start[count == 1]]
+    several = count > 1
+    covering, count, start = covering[several], count[several], start[several]
+    code = np.zeros(len(count), np.int64)
+    for position in range(int(count.max(initial=0))):
+        has_next = position < count
+        following = covered[np.where(has_next, start + position, 0)]
+        code = group(code, np.where(has_next, following, -1))
+    number[covering] = -1 - code
     return number
 
 
@@ -146,13 +164,14 @@ def assign_slots(homes: Int64Array) -> Int64Array:
 def lookup(table: Int32Array, words: UInt64Array, queries: UInt64Array) -> Int32Array:
     """Return the row that has each queried key, -1 if none has: int32 (k,).
 
-    Queries that miss move to the next slot until they reach an empty one.
+    Queries that miss move to the next slot until they reach an empty one. In a table of keys that were made to collide,
+    the few that have not found it after ``_MAX_PROBES`` slots are searched in all of its keys.
     """
     slots = home_slots(hash_keys(queries), len(table))
     rows = table.take(slots)
     pending = np.flatnonzero(~_equal(gather(words, rows), queries))
     slots = slots.take(pending)
-    while len(pending):
+    for _ in range(_MAX_PROBES):
         occupied = np.flatnonzero(rows.take(pending) != EMPTY)
         pending, slots = pending.take(occupied), slots.take(occupied) + 1
         slots[slots == len(table)] = 0
@@ -160,7 +179,18 @@ def lookup(table: Int32Array, words: UInt64Array, queries: UInt64Array) -> Int32
         rows[pending] = candidates
         missed = np.flatnonzero(~_equal(gather(words, candidates), gather(queries, pending)))
         pending, slots = pending.take(missed), slots.take(missed)
+        if not len(pending):
+            return rows
+    rows[pending] = _search(table, words, gather(queries, pending))
     return rows
+
+
+def _search(table: Int32Array, words: UInt64Array, queries: UInt64Array) -> Int32Array:
+    """Return what :func:`lookup` returns, from Arrow's hash table over all keys, which is built for this call."""
+    rows = table[table != EMPTY]
+    found = pc.index_in(_as_binary(queries), value_set=_as_binary(gather(words, rows)))
+    found_rows: Int32Array = np.append(rows, np.int32(EMPTY))[to_numpy(found, -1)]
+    return found_rows
 
 
 def hash_keys(words: UInt64Array) -> UInt64Array:
@@ -228,26 +258,26 @@ def _without_duplicates(
 ) -> tuple[UInt64Array, Int32Array, Int32Array]:
     """Return the sorted entries with each key once; the rows of duplicate keys, and the row that keeps each key.
 
-    Only entries that share their hash with a neighbour are compared. In each round the first entry of a run of equal
-    hashes keeps its key, those with the same key are its duplicates, and the others (a hash collision) form the runs of
-    the next round. Rows with the keys A B A B of one hash: round 1 keeps row 0 and finds 2 -> 0, round 2 keeps row 1
-    and finds 3 -> 1.
+    Only entries that share their hash with a neighbour are compared, by Arrow's own hash table, so keys that were made
+    to collide in this one cost no more. Rows with the keys A B A B of one hash are numbered 0 1 0 1: the first row of
+    each number keeps the key.
     """
-    duplicates, firsts = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
-    keep = np.ones(len(entries), np.bool_)
     positions = _positions_of_shared_hashes(entries, row_bits)
-    hashes, rows = entries[positions] >> np.uint64(row_bits), _rows_of(entries[positions], row_bits)
-    while len(positions):
-        starts = starts_of_runs(hashes)
-        first = first_of_runs(rows, starts)
-        is_duplicate = _equal(gather(words, rows), gather(words, first)) & ~starts
-        duplicates.append(rows[is_duplicate])
-        firsts.append(first[is_duplicate])
-        keep[positions[is_duplicate]] = False
-        others = ~(is_duplicate | starts)
-        positions, hashes, rows = positions[others], hashes[others], rows[others]
-    found = np.concatenate(duplicates)
-    return entries[keep] if len(found) else entries, found, np.concatenate(firsts)
+    rows = _rows_of(entries[positions], row_bits)
+    number = to_numpy(_as_binary(gather(words, rows)).dictionary_encode().indices, 0)
+    is_first = np.ones(len(rows), np.bool_)
+    is_first[1:] = number[1:] > np.maximum.accumulate(number)[:-1]
+    if is_first.all():
+        return entries, rows[:0], rows[:0]
+    keep = np.ones(len(entries), np.bool_)
+    keep[positions[~is_first]] = False
+    return entries[keep], rows[~is_first], rows[is_first][number[~is_first]]
+
+
+def _as_binary(words: UInt64Array) -> pa.FixedSizeBinaryArray:
+    """Return encoded keys as an Arrow array, without a copy: (n,)."""
+    kind, values = pa.binary(words.itemsize * words.shape[1]), np.ascontiguousarray(words)
+    return pa.FixedSizeBinaryArray.from_buffers(kind, len(words), [None, pa.py_buffer(values)])
 
 
 def _positions_of_shared_hashes(entries: UInt64Array, row_bits: int) -> Int64Array:

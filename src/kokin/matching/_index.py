@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -27,8 +27,8 @@ from kokin._arrow.convert import (
     to_numpy,
 )
 from kokin._arrow.threads import CHUNK_ROWS, thread_map
-from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, validate_records
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, first_rows, validate_records
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.matching._hash_index import NO_BILL, NO_KEY, KeyIndex, build_table, gather
 from kokin.matching._keys import (
     DIGIT_COLUMNS,
@@ -54,8 +54,8 @@ from kokin.model import Bill
 _TEXT_WORDS = 3
 
 _OBLIGATION_COLUMNS = ("bill_id", "payee_code", "due_on", "obligation_id", "covers", "paid_before")
-# The columns of a bill that matching reads; other packages read the rest.
-_USED_COLUMNS = {"amount", "status", *_OBLIGATION_COLUMNS, *KEY_COLUMNS}
+#: The columns of a bill that matching reads.
+MATCHED_COLUMNS = {"amount", "status", *_OBLIGATION_COLUMNS, *KEY_COLUMNS}
 
 _VERSION = 3
 _HEAD = "index.json"
@@ -109,7 +109,7 @@ class Index:
         amount = np.concatenate([chunk.amount for chunk in chunks])
         status = np.concatenate([chunk.status for chunk in chunks])
         keys = {kind: _concat_keys([chunk.keys[kind] for chunk in chunks]) for kind in chunks[0].keys}
-        issues = [issue for chunk in chunks for issue in chunk.issues]
+        issues = _issues_of(chunks)
         is_sorted = _is_ascending(bill_id)
         if not is_sorted:
             issues += _duplicate_ids(bill_id)
@@ -117,7 +117,7 @@ class Index:
         if check_paid_before:
             issues += paid_before_issues(rows, amount, status, obligations)
         if issues:
-            raise InvalidInputError(issues, "bills rejected")
+            raise InvalidInputError(issues, "bills rejected", sum(chunk.invalid_count for chunk in chunks))
         key_indexes = {
             kind: KeyIndex.build(of_kind, bill_id, status, obligations)
             for kind, of_kind in keys.items()
@@ -201,13 +201,30 @@ class Index:
 
 
 class _BillChunk(NamedTuple):
-    """A chunk of bills, checked: the columns of obligations, yen, status codes, keys, and issues."""
+    """A chunk of bills, checked: the columns of obligations, yen, status codes and keys, and what is invalid."""
 
     rows: pa.Table
     amount: Int64Array
     status: UInt8Array
     keys: dict[str, EncodedKeys]
     issues: list[Issue]
+    """Those of single values."""
+    suspects: pa.Table
+    """The first rows that may be invalid as a record."""
+    suspect_numbers: list[int]
+    """Their numbers in the chunk, from 1."""
+    place: Callable[[int], Location]
+    invalid_count: int
+
+
+def _issues_of(chunks: Iterable[_BillChunk]) -> list[Issue]:
+    """Return the first issues of chunks, each once."""
+    issues: dict[Issue, None] = {}
+    for chunk in chunks:
+        if len(issues) < MAX_ISSUES:
+            issues |= dict.fromkeys(chunk.issues)
+            issues |= dict.fromkeys(validate_records(chunk.suspects, chunk.suspect_numbers, Bill, chunk.place))
+    return list(issues)
 
 
 def _with_offsets(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, int]]:
@@ -227,7 +244,7 @@ def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
 
     rows = pa.Table.from_batches([batch])
     # Encoding checks the keys.
-    table, issues = checked_table(rows, Bill, _USED_COLUMNS, unchecked=DIGIT_COLUMNS, place=place)
+    table, issues, has_error = checked_table(rows, Bill, MATCHED_COLUMNS, unchecked=DIGIT_COLUMNS, place=place)
     amount = to_numpy(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:
@@ -237,9 +254,10 @@ def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
     invalid = ~keys["el_number"].present | (status == UNKNOWN_CATEGORY)
     for of_kind in keys.values():
         invalid |= of_kind.invalid
-    issues += validate_records(table, Bill, invalid, place)
+    suspects, numbers = first_rows(table, invalid)
     rows = table.select([name for name in _OBLIGATION_COLUMNS if name in table.schema.names])
-    return _BillChunk(rows, amount, status, keys, list(dict.fromkeys(issues)))
+    count = int(np.count_nonzero(invalid | has_error))
+    return _BillChunk(rows, amount, status, keys, issues, suspects, numbers, place, count)
 
 
 def _text_words(table: pa.Table) -> int:

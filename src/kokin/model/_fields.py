@@ -184,18 +184,21 @@ def _check_name(value: Any, rule: Text) -> str:
 
 @dataclass(frozen=True)
 class Names(FieldType):
-    """A sequence of names, each with the type ``name``: a tuple or a list of texts, or one text ``a;b``.
+    """At most ``max_count`` names, each with the type ``name``: a tuple or a list of texts, or one text ``a;b``.
 
     Spaces around a name are removed. A name must not contain ``;`` or ``=``, so that names can be joined to one text.
     """
 
     name: Text
+    max_count: int = 100
 
     def check(self, value: Any) -> Any:
         if isinstance(value, str):
             value = [name for name in value.split(";") if name.strip(" \u3000")]
         if not isinstance(value, list | tuple):
             return value
+        if len(value) > self.max_count:
+            raise _problem("WIDTH", f"at most {self.max_count} names", str(len(value)))
         return tuple(_check_name(name, self.name) for name in value)
 
 

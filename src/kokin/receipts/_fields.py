@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, time
@@ -19,11 +20,14 @@ from kokin.text import (
     find_control_character,
     find_gaiji,
     format_wareki,
+    format_wareki_text,
     infer_century,
     infer_era,
     infer_era_or_century,
     infer_year,
+    parse_date_text,
     parse_wareki,
+    parse_wareki_text,
 )
 
 #: Returns the value of a cell. Appends its warnings to the list; raises an ``InvalidInputError`` of one issue.
@@ -50,7 +54,21 @@ _WRITE_DATE: dict[str, Callable[[date], str]] = {
     "wareki YYMMDD": format_wareki,
     "wareki or western YYMMDD": format_wareki,
     "wareki EYYMMDD": lambda day: format_wareki(day, with_era=True),
+    "YYYY/MM/DD": lambda day: f"{day:%Y/%m/%d}",
+    "YYYY/M/D": lambda day: f"{day.year}/{day.month}/{day.day}",
+    "YYYY年M月D日": lambda day: f"{day.year}年{day.month}月{day.day}日",
+    "wareki R8.6.1": format_wareki_text,
+    "wareki 令和8年6月1日": lambda day: format_wareki_text(day, with_kanji=True),
 }
+_PARSE_DATE_TEXT: dict[str, Callable[[str], date]] = {
+    "YYYY/M/D": parse_date_text,
+    "YYYY年M月D日": parse_date_text,
+    "wareki R8.6.1": parse_wareki_text,
+    "wareki 令和8年6月1日": parse_wareki_text,
+}
+# 12,300 and 12,300円, \\12,300 and ￥12,300; in JIS X 0201 and cp932 fonts the backslash is the yen sign.
+_FORMATTED_YEN = re.compile(r"[¥￥\\]?(\d{1,3}(?:,\d{3})+|\d+)円?", re.ASCII)
+_DATE_SEPARATORS = {"YYYY-MM-DD": b"-", "YYYY/MM/DD": b"/"}
 _TIME_FORMATS = {"HHMM": "%H%M", "HHMMSS": "%H%M%S", "HH:MM:SS": "%H:%M:%S"}
 
 
@@ -129,6 +147,7 @@ def shown_cell(cell: bytes, field: Field) -> str:
 def _parser(field: Field, layout: Layout, reference_date: date | None) -> CellReader:
     """Return the function that parses a cell with a value by the type of its field."""
     encoding = "cp932" if field.type is FieldType.KANJI else layout.encoding
+    width = field.length - len(field.prefix)
 
     def parse_digits(cell: bytes, warnings: list[Issue]) -> str:
         if not cell.isdigit():
@@ -138,6 +157,15 @@ def _parser(field: Field, layout: Layout, reference_date: date | None) -> CellRe
 
     def parse_number(cell: bytes, warnings: list[Issue]) -> int:
         return int(parse_digits(cell, warnings))
+
+    def parse_padded(cell: bytes, warnings: list[Issue]) -> str:
+        return parse_digits(cell, warnings).zfill(width)
+
+    def parse_formatted_yen(cell: bytes, warnings: list[Issue]) -> int:
+        match = _FORMATTED_YEN.fullmatch(decode_cell(cell, encoding).strip(" \u3000"))
+        if match is None:
+            raise field_error("NOT_DIGITS", "yen such as 12,300 or ¥12,300", shown_cell(cell, field))
+        return int(match[1].replace(",", ""))
 
     def parse_text(cell: bytes, warnings: list[Issue]) -> str | None:
         value = decode_cell(cell, encoding)
@@ -158,7 +186,9 @@ def _parser(field: Field, layout: Layout, reference_date: date | None) -> CellRe
 
     match field.type:
         case FieldType.DIGITS:
-            return parse_digits
+            return parse_padded if field.zero_pad else parse_digits
+        case FieldType.YEN if field.formatted:
+            return parse_formatted_yen
         case FieldType.NUMBER | FieldType.YEN:
             return parse_number
         case FieldType.TEXT | FieldType.KANJI:
@@ -166,7 +196,7 @@ def _parser(field: Field, layout: Layout, reference_date: date | None) -> CellRe
         case FieldType.BARCODE:
             return parse_barcode
         case FieldType.DATE:
-            return _date_parser(field, field.dates or layout.dates, reference_date)
+            return _date_parser(field, field.dates or layout.dates, reference_date, encoding)
         case FieldType.TIME:
             return _time_parser(field)
         case _:
@@ -183,9 +213,10 @@ def _date_inference(style: str, limits: Dates, reference_date: date | None) -> C
     return partial(_INFER[style], reference=reference_date, **distance)
 
 
-def _date_parser(field: Field, limits: Dates, reference_date: date | None) -> CellReader:
+def _date_parser(field: Field, limits: Dates, reference_date: date | None, encoding: str) -> CellReader:
     style = str(field.format)
     infer = _date_inference(style, limits, reference_date)
+    parse_text = _PARSE_DATE_TEXT.get(style)
 
     def parse_date(cell: bytes, warnings: list[Issue]) -> date | None:
         if not cell.strip(_NO_DATE):
@@ -193,9 +224,13 @@ def _date_parser(field: Field, limits: Dates, reference_date: date | None) -> Ce
                 return None
             raise field_error("FIELD_MISSING")
         digits = cell
-        if style == "YYYY-MM-DD":
-            digits = cell.replace(b"-", b"") if cell[4::3] == b"--" else b""
-        if digits.isdigit():
+        if style in _DATE_SEPARATORS:
+            separator = _DATE_SEPARATORS[style]
+            digits = cell.replace(separator, b"") if cell[4::3] == separator * 2 else b""
+        if parse_text:
+            with suppress(InvalidInputError):
+                return parse_text(decode_cell(cell, encoding))
+        elif digits.isdigit():
             value = digits.decode()
             if infer:
                 try:
@@ -206,7 +241,7 @@ def _date_parser(field: Field, limits: Dates, reference_date: date | None) -> Ce
             with suppress(ValueError, InvalidInputError):
                 if style == "wareki EYYMMDD":
                     return parse_wareki(value)
-                if style in ("YYYYMMDD", "YYYY-MM-DD") and len(value) == 8:
+                if len(value) == 8:  # any other format has fewer digits, or is inferred
                     return date(int(value[:4]), int(value[4:6]), int(value[6:]))
         raise field_error("DATE_INVALID", style, shown_cell(cell, field))
 
@@ -280,7 +315,7 @@ def _encoder(field: Field, layout: Layout) -> CellWriter:
         cell = str(value)
         if not (cell.isascii() and cell.isdigit()):
             raise field_error("NOT_DIGITS", "digits")
-        return (field.prefix + cell).encode()
+        return (field.prefix + (cell.zfill(field.length - len(field.prefix)) if field.zero_pad else cell)).encode()
 
     def encode_text(value: Any) -> bytes:
         _check_control_characters(str(value))
@@ -293,7 +328,7 @@ def _encoder(field: Field, layout: Layout) -> CellWriter:
 
     style = str(field.format)
     if field.type is FieldType.DATE:
-        return lambda day: _WRITE_DATE[style](day).encode()
+        return lambda day: encode_text(_WRITE_DATE[style](day))
     if field.type is FieldType.TIME:
         return lambda moment: moment.strftime(_TIME_FORMATS[style]).encode()
     return encode_digits if field.type in NUMERIC else encode_text

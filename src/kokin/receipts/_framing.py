@@ -40,8 +40,11 @@ _BLANK, _BLANK_EBCDIC, _BLANK_CSV = b" \r\n", b"\x40\r\n\x25\x15", b' \t\r\n,"'
 _PADDING, _PADDING_EBCDIC = b"\0\x1a", b"\0\x1a\x3f"
 # The kinds of lines of a CSV.
 _ROW, _BLANK_LINE, _LONG_LINE = range(3)
-# A cell with or without quotes, and the comma or the end behind it.
-_CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",]*+))(,|\Z)')
+# For each delimiter: a cell with or without quotes, and the delimiter or the end behind it.
+_CELLS = {
+    delimiter: re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^"' + delimiter + rb"]*+))(" + delimiter + rb"|\Z)")
+    for delimiter in (b",", b"\t", b";")
+}
 
 
 class Frame(NamedTuple):
@@ -140,7 +143,9 @@ class FileFraming:
     """Bytes of a record in the file, without its newline; 0 for a CSV."""
     ebcdic: bool = False
     start: int = 0
-    """Bytes before the first record: a header row, or a byte order mark that a lenient reader ignores."""
+    """Bytes before the first record: a header row, or a byte order mark that is ignored."""
+    delimiter: bytes = b","
+    """The byte between two cells of a CSV."""
 
     @property
     def max_line_bytes(self) -> int:
@@ -150,7 +155,7 @@ class FileFraming:
     @property
     def blank_bytes(self) -> bytes:
         """The bytes that a blank line consists of."""
-        return (_BLANK_EBCDIC if self.ebcdic else _BLANK) if self.width else _BLANK_CSV
+        return (_BLANK_EBCDIC if self.ebcdic else _BLANK) if self.width else _BLANK_CSV + self.delimiter
 
     @property
     def padding_bytes(self) -> bytes:
@@ -178,7 +183,8 @@ class FileFraming:
 
 def is_blank(content: bytes, layout: Layout) -> bool:
     """Whether some bytes of a file contain no record, in ASCII or EBCDIC."""
-    framings = [FileFraming(b"", layout.width or 0, ebcdic) for ebcdic in (False, True)]
+    delimiter = layout.csv.delimiter_byte if layout.csv else b","
+    framings = [FileFraming(b"", layout.width or 0, ebcdic, delimiter=delimiter) for ebcdic in (False, True)]
     return any(not content.strip(framing.padding_bytes) for framing in framings)
 
 
@@ -190,7 +196,8 @@ def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
     """
     head = head[start:].lstrip(b"\r\n")
     if layout.width is None:
-        return FileFraming(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start)
+        delimiter = layout.csv.delimiter_byte if layout.csv else b","
+        return FileFraming(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start, delimiter=delimiter)
     consts = {field.const[:1].encode() for kind in layout.records.values() if (field := kind.fields[0]).const}
     ebcdic = head[:1] not in consts and head[:1].translate(EBCDIC_TO_HALF_WIDTH) in consts
     newlines = _EBCDIC_NEWLINES if ebcdic else _ASCII_NEWLINES
@@ -440,7 +447,7 @@ def _without_newline(line: bytes) -> bytes:
 # --- the cells of a row -----------------------------------------------------------------------------------------------
 
 
-def split_row(row: bytes) -> list[bytes]:
+def split_row(row: bytes, delimiter: bytes = b",") -> list[bytes]:
     """Return the cells of a row, without quotes.
 
     Raises:
@@ -449,24 +456,24 @@ def split_row(row: bytes) -> list[bytes]:
     >>> split_row(b'01,"a, b",')
     [b'01', b'a, b', b'']
     """
-    return [cell for _, cell in _quoted_cells(row)] if b'"' in row else row.split(b",")
+    return [cell for _, cell in _quoted_cells(row, delimiter)] if b'"' in row else row.split(delimiter)
 
 
-def cell_starts(row: bytes) -> list[int]:
+def cell_starts(row: bytes, delimiter: bytes = b",") -> list[int]:
     """Return the first byte of each cell that :func:`split_row` returns.
 
     >>> cell_starts(b'01,"a, b",')
     [0, 4, 10]
     """
     if b'"' in row:
-        return [start for start, _ in _quoted_cells(row)]
-    return [0, *(comma.end() for comma in re.finditer(b",", row))]
+        return [start for start, _ in _quoted_cells(row, delimiter)]
+    return [0, *(found.end() for found in re.finditer(delimiter, row))]
 
 
-def _quoted_cells(row: bytes) -> Iterator[tuple[int, bytes]]:
-    start = 0
+def _quoted_cells(row: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
+    start, cell = 0, _CELLS[delimiter]
     # Matched, never searched: a search would try every later byte of a row without a cell here.
-    while match := _CELL.match(row, start):
+    while match := cell.match(row, start):
         quoted, plain, separator = match.groups()
         yield (start, plain) if quoted is None else (start + 1, quoted.replace(b'""', b'"'))
         start = match.end()
@@ -475,13 +482,13 @@ def _quoted_cells(row: bytes) -> Iterator[tuple[int, bytes]]:
     raise InvalidInputError([Issue("QUOTES", location=Location(byte=start))])
 
 
-def join_row(cells: list[bytes], quoted: list[bool]) -> bytes:
+def join_row(cells: list[bytes], quoted: list[bool], delimiter: bytes = b",") -> bytes:
     """Join the cells of a row, with quotes where ``quoted`` or necessary.
 
     >>> join_row([b'01', b'a, b', b'c'], [False, False, True])
     b'01,"a, b","c"'
     """
-    return b",".join(
-        b'"' + cell.replace(b'"', b'""') + b'"' if is_quoted or b"," in cell or b'"' in cell else cell
+    return delimiter.join(
+        b'"' + cell.replace(b'"', b'""') + b'"' if is_quoted or delimiter in cell or b'"' in cell else cell
         for cell, is_quoted in zip(cells, quoted, strict=True)
     )

@@ -24,7 +24,7 @@ class Preamble:
 
     framing: FileFraming
     columns: list[str] | None = None
-    """The fields of a CSV by its header row; ``None`` for those of the layout."""
+    """The fields of a CSV by its header row, empty for a column that is ignored; ``None`` for those of the layout."""
     issues: list[Issue] = field(default_factory=list)
     fatal_issues: list[Issue] = field(default_factory=list)
     """Those for which the file is rejected and no record of it is read."""
@@ -42,7 +42,9 @@ def read_preamble(stream: BinaryIO, layout: Layout, source: str, *, lenient: boo
     location = Location(source, byte=0)
     head, start = stream.read(HEAD_BYTES), 0
     mark = next((mark for mark in _BOMS if head.startswith(mark)), b"")
-    if mark == _UTF_8_BOM and lenient:
+    if mark == _UTF_8_BOM and layout.csv and layout.csv.bom:
+        start = len(mark)
+    elif mark == _UTF_8_BOM and lenient:
         start = len(mark)
         issues.append(Issue("BOM_PASSED_OVER", found=mark.hex(" "), location=location))
     elif mark:
@@ -70,7 +72,9 @@ def _with_header_row(preamble: Preamble, head: bytes, layout: Layout, source: st
     blank_lines = next((i for i, line in enumerate(lines) if not is_blank(line, layout)), 0)
     row = lines[blank_lines] + (b"\n" if blank_lines < len(lines) - 1 else b"")
     try:
-        names = [decode_cell(cell, layout.encoding).strip() for cell in split_row(row.rstrip(b"\r\n"))]
+        names = [
+            decode_cell(cell, layout.encoding).strip() for cell in split_row(row.rstrip(b"\r\n"), framing.delimiter)
+        ]
     except InvalidInputError as error:
         return rejected(*error.issues)
     if csv.header == "none" or (csv.header == "any" and any(name.isdecimal() for name in names)):
@@ -81,7 +85,8 @@ def _with_header_row(preamble: Preamble, head: bytes, layout: Layout, source: st
         found = f"{blank_lines} lines" if blank_lines > 1 else ""
         issues.append(Issue("LINE_BLANK", found=found, location=location))
     start = framing.start + sum(len(line) + 1 for line in lines[:blank_lines]) + len(row)
-    columns = [name for name in names if name in layout.data.by_id] if csv.header == "names" else None
+    by_column = layout.data.by_column
+    columns = [by_column[name].id if name in by_column else "" for name in names] if csv.header == "names" else None
     return Preamble(replace(framing, start=start), columns, issues, fatal_issues)
 
 
@@ -97,7 +102,8 @@ def _header_issues(names: list[str], layout: Layout) -> list[Issue]:
     issues = [
         Issue("FIELD_UNKNOWN", field=f"column {number}")
         for number, name in enumerate(names, 1)
-        if name not in layout.data.by_id
+        if name not in layout.data.by_column and layout.csv.other_columns == "reject"
     ]
-    issues += [Issue("COLUMN_TWICE", field=f.id) for f in fields if names.count(f.id) > 1]
-    return issues + [Issue("FIELD_MISSING", field=f.id) for f in fields if f.required and f.id not in names]
+    issues += [Issue("COLUMN_TWICE", field=f.id, found=f.column) for f in fields if names.count(f.column_name) > 1]
+    missing = [f for f in fields if f.required and f.column_name not in names]
+    return issues + [Issue("FIELD_MISSING", field=f.id, expected=f.column and f"a column {f.column}") for f in missing]

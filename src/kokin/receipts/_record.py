@@ -1,4 +1,4 @@
-"""One record: from the bytes of a frame to its values by the layout, and from those to a receipt."""
+"""One record: from the bytes of a frame to its values by the layout, and from those to a canonical record."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.model import Receipt, ReceiptKind, Text, field_types
+from kokin.model import Names, ReceiptKind, Text, Yen, field_types, redact
 from kokin.receipts._fields import CellReader, cell_reader, decode_cell, field_error
 from kokin.receipts._framing import FileFraming, Frame, cell_starts, split_row
 from kokin.receipts._identity import PaymentKey, Values
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source
+from kokin.receipts.layouts._schema import MAPPED_RECORDS
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 #: Kinds of receipts that people enter: they need an actor and a reason.
@@ -45,6 +46,9 @@ class RawRecord:
 
 # --- from bytes to values ---------------------------------------------------------------------------------------------
 
+# The field of a column that is not read; no field of a layout has this id.
+_IGNORED = Field.model_construct(id="", ja="", en="", type=FieldType.FILLER, length=1)
+
 #: A field, the reader of its cells, and a cell.
 _Cell = tuple[Field, CellReader, bytes]
 
@@ -73,7 +77,8 @@ class _Kind:
 class Decoder:
     """Reads the frames of one file, each independently of the others.
 
-    ``columns`` are the fields of a CSV with a header row, in its order; otherwise the file has those of the layout.
+    ``columns`` are the fields of a CSV with a header row, in its order, empty for an ignored column; otherwise the file
+    has those of the layout.
     """
 
     def __init__(
@@ -94,7 +99,7 @@ class Decoder:
                 kind,
                 [
                     (f, cell_reader(f, layout, reference_date))
-                    for f in (kind.fields if columns is None else map(kind.by_id.__getitem__, columns))
+                    for f in (kind.fields if columns is None else (kind.by_id.get(name, _IGNORED) for name in columns))
                 ],
                 any(f.type is FieldType.KANJI for f in kind.fields),
             )
@@ -103,7 +108,7 @@ class Decoder:
 
     @property
     def columns(self) -> list[str]:
-        """The fields of a detail record that the file has."""
+        """The fields of a detail record that the file has, in its order; empty for a column that is ignored."""
         return [f.id for kind in self._kinds if kind.kind.role == "data" for f, _ in kind.readers]
 
     def decode(self, frame: Frame, only: frozenset[str] | None = None) -> RawRecord:
@@ -121,10 +126,10 @@ class Decoder:
 
     def _row(self, frame: Frame) -> tuple[_Kind, list[_Cell]]:
         """Return the cells of a row of a CSV."""
-        kind, cells = self._kinds[0], split_row(frame.raw)
+        kind, cells = self._kinds[0], split_row(frame.raw, self.framing.delimiter)
         if len(cells) != len(kind.readers):
             raise field_error("WIDTH", f"{len(kind.readers)} columns", str(len(cells)))
-        return kind, [(f, read, cell) for (f, read), cell in zip(kind.readers, cells, strict=True)]
+        return kind, [(f, read, cell) for (f, read), cell in zip(kind.readers, cells, strict=True) if f.id]
 
     def _slices(self, frame: Frame, issues: list[Issue], only: frozenset[str] | None) -> tuple[_Kind, list[_Cell]]:
         """Return the cells of a fixed-width record; issues of its width are appended to ``issues``."""
@@ -188,7 +193,8 @@ class Decoder:
             start = kind.kind.offsets.get(field_id, 0)
         else:
             ids = [f.id for f, _ in kind.readers]
-            start = cell_starts(frame.raw)[ids.index(field_id)] if field_id in ids else 0
+            starts = cell_starts(frame.raw, self.framing.delimiter) if field_id in ids else []
+            start = starts[ids.index(field_id)] if starts and field_id else 0
         return Location(self.file, frame.record_no, frame.byte_offset + start + byte_in_cell)
 
     def _in_field(self, issue: Issue, field_id: str, frame: Frame, kind: _Kind) -> Issue:
@@ -208,7 +214,7 @@ def _matches(kind: RecordKind, body: bytes) -> bool:
     )
 
 
-# --- from values to a receipt -----------------------------------------------------------------------------------------
+# --- from values to a canonical record --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,32 +228,47 @@ class _Step:
     field_type: Any
 
 
-class ReceiptMapping:
-    """Maps detail records to the columns of a receipt, as the layout's ``[receipt]`` and ``[identity]`` say.
+class RecordMapping:
+    """Maps detail records to the columns of a canonical record, as one table of the layout says.
 
-    ``fields`` are those that the file has; a column that needs another one is left out.
+    Args:
+        layout: the layout.
+        fields: the fields that the file has; a column that needs another one is left out.
+        table: the name of the table, such as ``bill``.
     """
 
-    def __init__(self, layout: Layout, fields: Collection[str]) -> None:
-        self.layout = layout
+    def __init__(self, layout: Layout, fields: Collection[str], table: str) -> None:
+        self.layout, self.table = layout, table
+        #: The record of a row.
+        self.record = MAPPED_RECORDS[table]
         self.sources: dict[str, Source] = {
             name: source
-            for name, source in layout.receipt.items()
+            for name, source in layout.mappings[table].items()
             if source.rules or all(path.startswith("header.") or path in fields for path in source.ids)
         }
-        #: Those of ``kind``.
-        self.rules = self.sources["kind"].rules if "kind" in self.sources else []
-        self.key = PaymentKey(layout, fields)
         #: The canonical columns that the file has.
-        self.columns = [*self.sources, *self.key.columns]
-        types = field_types(Receipt)
-        self._steps = [_Step(name, source, _getter(source), types.get(name)) for name, source in self.sources.items()]
+        self.columns = [*self.sources]
+        types = field_types(self.record)
+        self._steps = [
+            _Step(name, source, _getter(source, types.get(name)), types.get(name))
+            for name, source in self.sources.items()
+        ]
+
+    def field_of(self, name: str) -> str:
+        """Return the field of the file that a canonical column is read from, of several the first."""
+        ids = self.layout.mappings[self.table][name].ids if name in self.layout.mappings[self.table] else []
+        return ids[0].removeprefix("header.") if ids else name
 
     def values(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue]]:
         """Return the canonical values of a detail record under its header, and the errors in them.
 
-        An issue names the field of the layout; the caller adds the location.
+        An issue names the field of the layout; the caller adds the location. A rejected value is ``None``.
         """
+        values, issues, _ = self._map(record, header)
+        return values, issues
+
+    def _map(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue], set[str]]:
+        """Return values and errors, and the columns whose value is rejected."""
         issues: list[Issue] = []
         values: dict[str, Any] = {}
         rejected: set[str] = set()
@@ -257,6 +278,25 @@ class ReceiptMapping:
                 issues.append(issue)
                 rejected.add(step.name)
             values[step.name] = value
+        return values, issues, rejected
+
+    def is_payment(self, record: Values) -> bool:
+        """Whether a detail record is mapped; of receipts, whether it reports a payment."""
+        return True
+
+
+class ReceiptMapping(RecordMapping):
+    """Maps detail records to the columns of a receipt, as the layout's ``[receipt]`` and ``[identity]`` say."""
+
+    def __init__(self, layout: Layout, fields: Collection[str]) -> None:
+        super().__init__(layout, fields, "receipt")
+        #: Those of ``kind``.
+        self.rules = self.sources["kind"].rules if "kind" in self.sources else []
+        self.key = PaymentKey(layout, fields)
+        self.columns = [*self.sources, *self.key.columns]
+
+    def values(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue]]:
+        values, issues, rejected = self._map(record, header)
         values |= self.key.values(record, header)
 
         def missing(names: Collection[str]) -> list[str]:
@@ -292,10 +332,15 @@ def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
         code = str(value)
         if code not in source.values:
             expected = "/".join(source.values)
-            return None, Issue("CODE_UNKNOWN", field=source.field, expected=expected, found=code[:24])
+            return None, Issue("CODE_UNKNOWN", field=source.field, expected=expected, found=redact(code))
         value = source.values[code]
     if value is None:
         return source.blank, None
+    path = (source.ids or [step.name])[0]
+    if isinstance(field_type, Yen) and isinstance(value, str):  # cut out of a text
+        if not (value.isascii() and value.isdigit()):
+            return None, Issue("NOT_DIGITS", field=path, expected="digits", found=redact(value))
+        value = int(value)
     try:
         return (value if field_type is None else field_type.check(value)), None
     except PydanticCustomError as error:
@@ -304,33 +349,61 @@ def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
         if source.over != "refuse":
             return None, None
         context = error.context or {}
-        path = (source.ids or [step.name])[0]
         return None, Issue(error.type, field=path, expected=context["expected"], found=context["found"])
 
 
-def _getter(source: Source) -> Callable[[Values, Values], Any]:
-    """Return the function that gets the value of a source from a record and its header."""
+def _getter(source: Source, field_type: Any = None) -> Callable[[Values, Values], Any]:
+    """Return the function that gets the value of a source, for a column of this type, from a record and its header."""
     if source.join:
-        getters = [_getter(Source(field=path)) for path in source.join]
+        return _joined(source, field_type)
+    if source.amounts:
+        parts = [(name, _field_getter(path)) for name, path in source.amounts.items()]
 
-        def joined(record: Values, header: Values) -> Any:
-            values = [get(record, header) for get in getters]
-            if None in values:
-                return None
-            return "-".join(value.isoformat() if isinstance(value, date) else str(value) for value in values)
+        def amounts(record: Values, header: Values) -> Any:
+            pairs = [(name, get(record, header)) for name, get in parts]
+            return tuple((name, yen) for name, yen in pairs if yen is not None) or None
 
-        return joined
+        return amounts
     if source.first:
-        choices = [_getter(Source(field=path)) for path in source.first]
+        choices = [_field_getter(path) for path in source.first]
         return lambda record, header: next((v for get in choices if (v := get(record, header)) is not None), None)
     if source.rules:
         return lambda record, header: _first_match(source.rules, record)
     if not source.field:
         return lambda record, header: source.const
-    if source.field.startswith("header."):
-        name = source.field.removeprefix("header.")
+    get_field, separator = _field_getter(source.field), source.separator
+    if source.slice:
+        start, end = source.slice
+        return lambda record, header: (get_field(record, header) or "")[start:end].strip(" \u3000") or None
+    if separator is not None:
+        return lambda record, header: [
+            name for name in (get_field(record, header) or "").split(separator) if name.strip(" \u3000")
+        ]
+    return get_field
+
+
+def _field_getter(path: str) -> Callable[[Values, Values], Any]:
+    """Return the function that gets a field of a record, or of its header."""
+    if path.startswith("header."):
+        name = path.removeprefix("header.")
         return lambda record, header: header.get(name)
-    return lambda record, header: record.get(source.field)
+    return lambda record, header: record.get(path)
+
+
+def _joined(source: Source, field_type: Any) -> Callable[[Values, Values], Any]:
+    """Return the function that joins fields; for names, it returns those that are not empty."""
+    getters = [_field_getter(path) for path in source.join]
+    separator = "-" if source.separator is None else source.separator
+
+    def joined(record: Values, header: Values) -> Any:
+        values = [get(record, header) for get in getters]
+        if isinstance(field_type, Names):
+            return [str(value) for value in values if value is not None]
+        if None in values:
+            return None
+        return separator.join(value.isoformat() if isinstance(value, date) else str(value) for value in values)
+
+    return joined
 
 
 def as_code(value: Any) -> str:

@@ -21,10 +21,10 @@ from kokin.receipts._file_digest import HashedStream, digest_of
 from kokin.receipts._framing import Blank, Frame, frames
 from kokin.receipts._issue_log import FileIssues
 from kokin.receipts._preamble import HEAD_BYTES, read_preamble
-from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping
+from kokin.receipts._record import Decoder, RawRecord, RecordMapping
 from kokin.receipts._totals import Totals, TotalsChecker
 from kokin.receipts._xml_decoder import XmlDecoder
-from kokin.receipts.layouts import Layout
+from kokin.receipts.layouts import FieldType, Layout
 from kokin.text import file_name
 
 #: Rows of a batch that is read record by record.
@@ -102,7 +102,7 @@ def rejection(issues: FileIssues, source: str) -> FileRejectedError:
 
 
 class ParsedRecord(NamedTuple):
-    """A record, and its canonical values if it is a receipt."""
+    """A record, and its canonical values if it is an accepted detail record: a receipt, or what the mapping yields."""
 
     record: RawRecord
     receipt: dict[str, Any] | None
@@ -112,14 +112,14 @@ class Session:
     """The state of one reading: ``issues``, ``totals`` and the current ``header`` change while records are read."""
 
     def __init__(
-        self, decoder: Decoder | XmlDecoder, mapping: ReceiptMapping, issues: FileIssues, totals: Totals
+        self, decoder: Decoder | XmlDecoder, mapping: RecordMapping, issues: FileIssues, totals: Totals
     ) -> None:
         self.decoder, self.mapping, self.issues, self.totals = decoder, mapping, issues, totals
         self.layout = decoder.layout
         #: The values of the last header record.
         self.header: Mapping[str, Any] = {}
         self.checker = TotalsChecker(self.layout, decoder.file, totals, issues)
-        self._amount_field = self.layout.receipt["amount"].field if self.layout.receipt else "amount"
+        self._amount_field = _amount_field(self.layout, mapping.table)
         # The fields that the totals need of a rejected record.
         self._counted = frozenset({self._amount_field}).union(*(total.ids for total in self.layout.totals))
 
@@ -205,9 +205,10 @@ class Session:
             return False
         if decoder.framing.width:
             return len(frame.raw) < decoder.framing.width
-        if frame.raw.count(b",") < len(decoder.columns) - 1:
+        if frame.raw.count(decoder.framing.delimiter) < len(decoder.columns) - 1:
             return True
-        return any(issue.field == decoder.columns[-1] for issue in record.issues if issue.is_error)
+        last = decoder.columns[-1]
+        return bool(last) and any(issue.field == last for issue in record.issues if issue.is_error)
 
     def _add_detail(self, record: RawRecord) -> dict[str, Any] | None:
         """Count a detail record as accepted, unpaid or rejected, and return its values if it is a receipt."""
@@ -236,12 +237,19 @@ class Session:
         (self.issues.reject_file if is_fatal else self.issues.add)(issue)
 
     def _receipt(self, record: RawRecord) -> dict[str, Any] | None:
-        """Return the canonical values of a valid record; if they are no receipt, ``None`` and more issues in it."""
-        if not self.layout.receipt:
+        """Return the canonical values of a valid record; if they are invalid, ``None`` and more issues in it."""
+        if not self.layout.mappings[self.mapping.table]:
             return {}
         values, errors = self.mapping.values(record.values, self.header)
         record.issues += [issue.with_location(self.decoder.location(record, issue.field)) for issue in errors]
         return None if errors else values
+
+
+def _amount_field(layout: Layout, table: str) -> str:
+    """Return the field of the amount that a file's counts in yen add up; empty if it has none."""
+    amount = layout.mappings[table].get("amount")
+    field = layout.data.by_id.get(amount.field if amount else "amount")
+    return field.id if field and field.type in (FieldType.NUMBER, FieldType.YEN, FieldType.MONEY) else ""
 
 
 def receipt_batch(parsed: Sequence[ParsedRecord], schema: pa.Schema) -> pa.RecordBatch:

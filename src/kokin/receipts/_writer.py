@@ -14,17 +14,20 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic_core import PydanticCustomError
 
 from kokin._arrow.files import atomic_file
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.model import Record
+from kokin.model import Amounts, Names, Record, field_types
 from kokin.receipts._fields import cell_writer
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
 from kokin.receipts._record import RawRecord
 from kokin.receipts.layouts import Field, Layout, Source, Total, load
+from kokin.receipts.layouts._schema import MAPPED_RECORDS
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
+_UTF_8_BOM = b"\xef\xbb\xbf"
 _NEWLINES = {"CRLF": b"\r\n", "LF": b"\n", "CR": b"\r", "": b""}
 # Bytes for a stream that are kept in memory until all records are checked; more go to a temporary file.
 _MAX_IN_MEMORY = 1 << 24
@@ -69,7 +72,7 @@ def write(
     if layout.xml:
         raise InvalidInputError([Issue("LAYOUT_NOT_WRITTEN", found=layout.name)])
     writer = _Writer(layout, dict(header or {}), dict(trailer or {}), newline, request=request)
-    content = writer.encode(_as_table(records))
+    content = writer.encode(_as_table(records, writer))
     if isinstance(path, str | Path):
         with atomic_file(Path(path)) as draft, draft.open("wb") as stream:
             stream.writelines(content)
@@ -81,12 +84,26 @@ def write(
     return writer.row_count
 
 
-def _as_table(records: Any) -> pa.Table:
+def _as_table(records: Any, writer: _Writer) -> pa.Table:
+    """Return the columns of the records that the layout knows.
+
+    Raises:
+        InvalidInputError: the values of a column have different types.
+    """
     if hasattr(records, "__arrow_c_stream__"):
-        return pa.table(records)
+        table = pa.table(records)
+        return table.select([name for name in table.column_names if writer.knows(name)])
     rows = [record.model_dump() if isinstance(record, Record) else record for record in records]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if writer.knows(name)]
+    columns = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        try:
+            # Names and amounts by name become texts, which any form of them is.
+            columns[name] = pa.array(list(map(_nested_text, values)) if writer.is_nested(name) else values)
+        except (pa.ArrowException, TypeError, OverflowError):
+            raise InvalidInputError([Issue("FIELD_TYPE", field=name, expected="values of one type")]) from None
+    return pa.table(columns) if columns else pa.table({"": pa.nulls(len(rows))})
 
 
 def _reference_fields(layout: Layout) -> dict[str, Source]:
@@ -109,8 +126,19 @@ class _Writer:
             expected, found = ", ".join(map(repr, _NEWLINES)), ascii(newline)[:24]
             raise InvalidInputError([Issue("CODE_UNKNOWN", field="newline", expected=expected, found=found)])
         self.newline = _NEWLINES[layout.newline if newline is None else newline]
-        self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **(layout.receipt or layout.bill)}
+        mapped = next((table for table, mapping in layout.mappings.items() if mapping), "receipt")
+        self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **layout.mappings[mapped]}
+        self._types = field_types(MAPPED_RECORDS[mapped])
+        self._ids = {field.id for kind in layout.records.values() for field in kind.fields}
         self.row_count = self.record_count = self.batch_count = 0
+
+    def knows(self, name: str) -> bool:
+        """Whether a column is a canonical field that the layout maps, or a field of the layout."""
+        return name in self.mapping or name in self._ids
+
+    def is_nested(self, name: str) -> bool:
+        """Whether a column has names or amounts by name in each row."""
+        return isinstance(self._types.get(name), Names | Amounts)
 
     def encode(self, table: pa.Table) -> Iterator[bytes]:
         """Yield the bytes of the file in order."""
@@ -127,9 +155,9 @@ class _Writer:
     def _encode_records(self, table: pa.Table, fields: list[Field]) -> Iterator[bytes]:
         csv = self.layout.csv
         if csv and csv.header != "none":
-            names = [field.id if csv.header == "names" else field.ja for field in fields]
+            names = [field.column_name if csv.header == "names" else field.ja for field in fields]
             cells = [name.encode(self.layout.encoding) for name in names]
-            yield join_row(cells, [False] * len(cells)) + self.newline
+            yield _UTF_8_BOM * csv.bom + join_row(cells, [False] * len(cells), csv.delimiter_byte) + self.newline
         file_sums = [0] * len(self.layout.totals)
         for header, batch in self._batches(table):
             sums = [0] * len(self.layout.totals)
@@ -178,8 +206,8 @@ class _Writer:
         self.row_count += table.num_rows
         self.record_count += table.num_rows
         if self.layout.csv:
-            quoted = [field.quoted for field in fields]
-            rows = (join_row(list(row), quoted) for row in zip(*cells.values(), strict=True))
+            quoted, delimiter = [field.quoted for field in fields], self.layout.csv.delimiter_byte
+            rows = (join_row(list(row), quoted, delimiter) for row in zip(*cells.values(), strict=True))
         else:
             rows = (b"".join(row) for row in zip(*cells.values(), strict=True))
         return b"".join(row + self.newline for row in rows), added
@@ -190,8 +218,14 @@ class _Writer:
         for name in table.column_names:
             source = self.mapping.get(name)
             if source is None:
-                columns.setdefault(name, table[name].to_pylist())
-            elif source.field:
+                values = table[name].to_pylist()
+                columns.setdefault(name, list(map(_nested_text, values)) if self.is_nested(name) else values)
+            elif source.amounts:
+                columns |= self._amount_columns(name, source, table[name])
+            elif source.field and self.is_nested(name):
+                separator = source.separator or ";"
+                columns[source.field] = [_nested_text(value, separator) for value in table[name].to_pylist()]
+            elif source.field and not source.slice:
                 # Of several codes with one meaning, the first in the layout is written.
                 codes = {value: code for code, value in reversed(source.values.items())}
                 column = table[name].to_pylist()
@@ -201,6 +235,28 @@ class _Writer:
             for path in self.mapping[name].first if name in self.mapping else []:
                 columns.setdefault(path, table[name].to_pylist())
         return columns
+
+    def _amount_columns(self, name: str, source: Source, column: pa.ChunkedArray) -> dict[str, Sequence[Any]]:
+        """Return a column of amounts by name as one column for each field.
+
+        Raises:
+            InvalidInputError: a name for which the layout has no field.
+        """
+        rows, issues = [], []
+        for number, value in enumerate(column.to_pylist(), self.row_count + 1):
+            location = Location(record=number)
+            try:
+                row = dict(self._types[name].check(_nested_text(value) or ()))
+            except PydanticCustomError as error:
+                row, context = {}, error.context or {}
+                issues.append(Issue(error.type, field=name, expected=context["expected"], location=location))
+            if row.keys() - source.amounts.keys():
+                expected = " | ".join(source.amounts)
+                issues.append(Issue("FIELD_UNKNOWN", field=name, expected=expected, location=location))
+            rows.append(row)
+        if issues:
+            raise InvalidInputError(issues, f"{self.layout.name} cannot be written")
+        return {path: [row.get(part) for row in rows] for part, path in source.amounts.items()}
 
     def _encode_column(self, field: Field, column: Sequence[Any]) -> list[bytes]:
         encode = cell_writer(field, self.layout)
@@ -235,6 +291,19 @@ class _Writer:
         if total.of == "data":
             return 0 if self.request and total.where else counted
         return self.record_count if total.of == "records" else self.batch_count
+
+
+def _nested_text(value: Any, separator: str = ";") -> str | None:
+    """Return names as one text, or amounts by name as ``name=yen;name=yen``; ``None`` if there are none.
+
+    >>> _nested_text(["a", "b"]), _nested_text({"水道": 10, "下水道": None}), _nested_text("a;b")
+    ('a;b', '水道=10', 'a;b')
+    """
+    if isinstance(value, Mapping):  # a struct of Arrow has every name in every row
+        value = [pair for pair in value.items() if pair[1] is not None]
+    if value is None or isinstance(value, str):
+        return value
+    return separator.join(item if isinstance(item, str) else "=".join(map(str, item)) for item in value) or None
 
 
 def _sum(total: Total, cells: Mapping[str, list[bytes]], row_count: int) -> int:
@@ -311,9 +380,10 @@ def _with_values(file: ReceiptFile, columns: list[str], record: RawRecord, value
             issues = [replace(issue, field=name, location=location) for issue in error.issues]
             raise InvalidInputError(issues) from None
     if not file.layout.width:
-        row, starts = split_row(record.raw), cell_starts(record.raw)
+        delimiter = file.framing.delimiter
+        row, starts = split_row(record.raw, delimiter), cell_starts(record.raw, delimiter)
         quoted = [record.raw[start - 1 : start] == b'"' and start > 0 for start in starts]
-        return join_row([cells.get(name, cell) for name, cell in zip(columns, row, strict=True)], quoted)
+        return join_row([cells.get(name, cell) for name, cell in zip(columns, row, strict=True)], quoted, delimiter)
     body = bytearray(record.raw)
     for name, cell in cells.items():
         start = kind.offsets[name]

@@ -183,8 +183,7 @@ class Accounts:
         is ``revenue``, or ``off_budget`` in an account of money that belongs to another (歳入歳出外現金: 県民税,
         森林環境税); see :attr:`kokin.catalog.AccountClass.revenue`.
         """
-        row = self._allocations.payment[self._by_part[0].allocation]
-        return total_table(self._run.rows, self._bills, self.parts, row)
+        return total_table(self._run.rows, self._bills, self._allocations, self._by_part[0])
 
     @cached_property
     def receivables(self) -> pa.Table:

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, combine, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.matching import Index
+from kokin.matching import Index, group
 from kokin.model import Date, Record, Text, Yen
 from kokin.reconcile._columns import Categorical, Days, categorize, category_texts, day_column, int_column, text_column
-from kokin.rules import columns
+from kokin.rules import YearClass, columns
 
 _DAY = np.timedelta64(1, "D")
 
@@ -41,12 +41,16 @@ class Booking(NamedTuple):
 
     #: int64 (n,): the fiscal year of the revenue (会計年度).
     fiscal_year: Int64Array
-    #: str (n,): a value of :class:`~kokin.rules.YearClass`.
-    year_class: npt.NDArray[np.str_]
+    #: uint8 (n,): an index of :data:`YEAR_CLASSES`.
+    year_class: UInt8Array
     #: bool (n,): received after the accounts of its due date's year were closed.
     after_closing: BoolArray
     #: datetime64[D] (n,): the day on which they closed; meaningless for an account on accrual.
     closed_on: Days
+
+
+#: The values of :class:`~kokin.rules.YearClass`, by their code in a :class:`Booking`.
+YEAR_CLASSES = tuple(each.value for each in YearClass)
 
 
 class BillParts(NamedTuple):
@@ -228,8 +232,17 @@ def book(dates: FiscalDates, received_on: Days) -> Booking:
 
     A bill without 賦課年度 counts as assessed in the fiscal year of its due date, one without 課税年度 as charged for
     the year in which it was assessed. An account on accrual books by the day of receipt; its receivable belongs to the
-    levy year.
+    levy year. A million payments have some thousand different dates and years, each of which is computed once.
     """
+    number = group(*(column.view(np.int64) if column.dtype.kind == "M" else column for column in (*dates, received_on)))
+    row_of_number = np.empty(int(number.max(initial=-1)) + 1, np.int64)
+    row_of_number[number] = np.arange(len(number))
+    few_dates = FiscalDates._make(column[row_of_number] for column in dates)
+    booking = _book(few_dates, received_on[row_of_number])
+    return Booking._make(column[number] for column in booking)
+
+
+def _book(dates: FiscalDates, received_on: Days) -> Booking:
     due_date = unmoved_due_date(dates)
     due_year = columns.fiscal_year(due_date)
     received_year = columns.fiscal_year(received_on)
@@ -239,7 +252,8 @@ def book(dates: FiscalDates, received_on: Days) -> Booking:
     tax_year = np.minimum(np.where(dates.tax_year > 0, dates.tax_year, levy_year), levy_year)
     after_closing = ~dates.on_accrual & (fiscal_year > due_year)
     year_class = columns.year_class(tax_year, levy_year, fiscal_year)
-    return Booking(fiscal_year, year_class, after_closing, closing_day(due_year))
+    code = np.argmax(year_class[:, None] == np.array(YEAR_CLASSES), axis=1).astype(np.uint8)
+    return Booking(fiscal_year, code, after_closing, closing_day(due_year))
 
 
 def unmoved_due_date(dates: FiscalDates) -> Days:

@@ -49,6 +49,28 @@ def categorize(texts: pa.Array) -> Categorical:
     return Categorical(to_numpy(encoded.indices.cast(pa.int32()), -1), encoded.dictionary.to_pylist())
 
 
+def category_column(table: pa.Table, name: str) -> Categorical:
+    """Encode a text column as categories; all null if the table lacks it."""
+    column = table.column(name) if name in table.schema.names else None
+    if column is None or not pt.is_dictionary(column.type):
+        return categorize(text_column(table, name))
+    encoded = column.unify_dictionaries().combine_chunks()
+    values = categorize(encoded.dictionary.cast(pa.string()))  # a dictionary may contain duplicates
+    codes = np.append(values.codes, np.int32(-1))[to_numpy(encoded.indices.cast(pa.int64()), len(values.codes))]
+    return Categorical(codes, values.categories)
+
+
+def merge_categories(first: Categorical, second: Categorical) -> Categorical:
+    """Return the values of the first column, and of the second one where that is null; both have ``n`` rows."""
+    categories = list(dict.fromkeys([*first.categories, *second.categories]))
+    number = {text: code for code, text in enumerate(categories)}
+    codes, others = (
+        np.array([*(number[text] for text in column.categories), -1], np.int32)[column.codes]
+        for column in (first, second)
+    )
+    return Categorical(np.where(codes < 0, others, codes), categories)
+
+
 def category_texts(codes: npt.NDArray[Any], categories: Sequence[str]) -> pa.Array:
     """Return the categories of codes; null for -1."""
     return pa.array(categories, pa.string()).take(from_numpy(codes.astype(np.int32), pa.int32(), codes >= 0))

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.convert import Int64Array, bool_array, combine, from_numpy, to_mask
+from kokin.matching import group
 from kokin.model import Finding, Outcome
 from kokin.reconcile._bill_columns import BillColumns, book
-from kokin.reconcile._columns import categorize, days_array
+from kokin.reconcile._columns import days_array
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import EXCEPTION_SCHEMA, OutcomeRows
 
@@ -76,12 +77,14 @@ def other_instalments_and_years(rows: OutcomeRows, bills: BillColumns) -> list[p
     """Find receipts with another 期別, 賦課年度 or 課税年度 than the bill that their number leads to."""
     booked = np.flatnonzero(rows.is_booked)
     slip = rows.slip[booked]
-    period = rows.text_column("period").take(from_numpy(booked, pa.int64()))
-    billed_period = bills.period.take(from_numpy(slip, pa.int32()))
-    differs = to_mask(pc.fill_null(pc.not_equal(period, billed_period), False))
-    expected, found = (column.filter(bool_array(differs)) for column in (billed_period, period))
-    tables = [receipt_findings(Finding.WRONG_TERM, rows, booked[differs], "period", expected, found)]
-    for name in ("levy_year", "tax_year"):
+    tables = []
+    if rows.has("period"):
+        period = rows.text_column("period").take(from_numpy(booked, pa.int64()))
+        billed_period = bills.period.take(from_numpy(slip, pa.int32()))
+        differs = to_mask(pc.fill_null(pc.not_equal(period, billed_period), False))
+        expected, found = (column.filter(bool_array(differs)) for column in (billed_period, period))
+        tables.append(receipt_findings(Finding.WRONG_TERM, rows, booked[differs], "period", expected, found))
+    for name in filter(rows.has, ("levy_year", "tax_year")):
         year = rows.int_column(name)[booked]
         billed_year = getattr(bills.fiscal_dates, name)[slip]
         differs = (year > 0) & (billed_year > 0) & (year != billed_year)
@@ -126,6 +129,8 @@ _RECEIPT_PARTS = ("principal", "late_charge", "demand_fee")
 
 def receipt_parts(rows: OutcomeRows) -> pa.Table:
     """Find receipts with a 本税 whose 本税, 延滞金 and 督促手数料 do not add up to their amount."""
+    if not rows.has(_RECEIPT_PARTS[0]):
+        return EXCEPTION_SCHEMA.empty_table()
     parts = [rows.int_column(name) for name in _RECEIPT_PARTS]
     sums = sum((np.maximum(yen, 0) for yen in parts), np.zeros(len(rows), np.int64))
     # Without a principal the other parts cannot be expected to add up.
@@ -156,14 +161,15 @@ def file_totals(rows: OutcomeRows, files: Mapping[str, Totals]) -> list[FileTota
 
     ``files`` are the totals of files that were read to their end, by SHA-256 as in the receipts' ``digest``.
     """
-    digest, source = categorize(rows.text_column("digest")), rows.text_column("source")
+    digest, source = rows.category_column("digest"), rows.category_column("source")
     in_file = np.flatnonzero(digest.codes >= 0)
     record_no = rows.int_column("record_no")[in_file]
     # A file may be among the receipts several times: each of its records is counted once, one without number always.
     key = np.where(record_no > 0, record_no, -1 - np.arange(len(in_file)))
-    pairs = np.stack([digest.codes[in_file].astype(np.int64), key])
-    first_of_record = np.unique(pairs, axis=1, return_index=True)[1]
-    in_file = in_file[np.sort(first_of_record)]
+    record = group(digest.codes[in_file], key)
+    first_of_record = np.empty(int(record.max(initial=-1)) + 1, np.int64)
+    first_of_record[record[::-1]] = in_file[::-1]
+    in_file = np.sort(first_of_record)
     codes = digest.codes[in_file]
     count, yen = np.bincount(codes, minlength=len(digest.categories)), np.zeros(len(digest.categories), np.int64)
     np.add.at(yen, codes, rows.amount[in_file])
@@ -171,7 +177,7 @@ def file_totals(rows: OutcomeRows, files: Mapping[str, Totals]) -> list[FileTota
     file_totals_ = []
     for name, totals in files.items():
         code = digest.categories.index(name) if name in digest.categories else None
-        file = name if code is None else source[int(in_file[first[code]])].as_py() or name
+        file = name if code is None else source.texts(in_file[[first[code]]])[0].as_py() or name
         records, amount = (0, 0) if code is None else (int(count[code]), int(yen[code]))
         file_totals_ += [
             FileTotal(file, total.location.record, total.field, total.declared, total.counted, total.unsure)

@@ -27,7 +27,14 @@ from kokin._arrow.convert import (
     to_numpy,
 )
 from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
-from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, location_of, validate_records
+from kokin._arrow.validate import (
+    UNKNOWN_CATEGORY,
+    category_codes,
+    checked_table,
+    first_rows,
+    location_of,
+    validate_records,
+)
 from kokin.issues import InvalidInputError, Issue
 from kokin.matching import (
     AMBIGUOUS,
@@ -69,7 +76,7 @@ class Receipts:
 
     def __init__(self, receipts: Any, index: Index) -> None:
         #: The table, and the number of the input table of each record: int64 (n,).
-        self.table, self.table_no, issues = concat_receipts(receipts)
+        self.table, self.table_no, issues, has_error = concat_receipts(receipts)
         self.obligations = index.obligations
         self.kind = kind_codes(self.table)
         #: int64 (n,): yen as reported; those of a reversal are not negative. A null is already among the issues.
@@ -86,11 +93,11 @@ class Receipts:
         suspects |= self._has_incomplete_el_number() | self._lacks_actor()
         # As in the record: a rule of the whole receipt is checked only if its fields are valid.
         invalid_locations = {issue.location for issue in issues}
-        of_rows = validate_records(self.table, Receipt, suspects, partial(location_of, self.table))
+        of_rows = validate_records(*first_rows(self.table, suspects), Receipt, partial(location_of, self.table))
         issues += [i for i in of_rows if i.code != "AMOUNT_ZERO" or i.location not in invalid_locations]
         if issues:
             issues = sorted(dict.fromkeys(issues), key=lambda issue: (issue.location.file, issue.location.record or 0))
-            raise InvalidInputError(issues, "receipts rejected")
+            raise InvalidInputError(issues, "receipts rejected", int(np.count_nonzero(suspects | has_error)))
         columns = EncodedColumns(self.table)
         if columns.has("other_keys"):
             self.slip[columns.is_present("other_keys") & (self.slip != NO_KEY)] = AMBIGUOUS
@@ -208,23 +215,24 @@ def _references(columns: EncodedColumns, kind: UInt8Array, slip: Int32Array) -> 
     return np.where(is_reversal, referred, own), np.where(is_reversal | (batch == own), -1, batch)
 
 
-def concat_receipts(receipts: Any) -> tuple[pa.Table, Int64Array, list[Issue]]:
+def concat_receipts(receipts: Any) -> tuple[pa.Table, Int64Array, list[Issue], BoolArray]:
     """Concatenate one table of receipts, or one per file, in the columns and types of the schema.
 
-    Also returned are the number of the input table of each row, int64 (n,), and the issues of rows. Keys are checked
-    where they are looked up.
+    Also returned are the number of the input table of each row, int64 (n,), the first issues of rows, and which rows
+    have an error, bool (n,). Keys are checked where they are looked up.
     """
     inputs = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
     checked = [checked_table(table, Receipt, unchecked=DIGIT_COLUMNS) for table in inputs]
-    tables, issues = [table for table, _ in checked], [issue for _, of_table in checked for issue in of_table]
+    tables, issues = [table for table, *_ in checked], [issue for _, of_table, _ in checked for issue in of_table]
     if not tables:
         issue = Issue("FIELD_MISSING", field="receipts", expected="at least one table")
         raise InvalidInputError([issue], "no receipts")
     table_no = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    has_error = np.concatenate([errors for *_, errors in checked])
     if any(table.schema != tables[0].schema for table in tables):
         tables = [pa.table({name: _decoded(table.column(name)) for name in table.column_names}) for table in tables]
-        return _with_kinds(pa.concat_tables(tables, promote_options="default")), table_no, issues
-    return _with_kinds(pa.concat_tables(tables)), table_no, issues
+        return _with_kinds(pa.concat_tables(tables, promote_options="default")), table_no, issues, has_error
+    return _with_kinds(pa.concat_tables(tables)), table_no, issues, has_error
 
 
 def _with_kinds(table: pa.Table) -> pa.Table:
@@ -260,9 +268,9 @@ def overlaps(receipts: Any) -> pa.Table:
     Raises:
         InvalidInputError: a required column is missing or has a wrong type, or a row is no valid receipt.
     """
-    table, table_no, issues = concat_receipts(receipts)
+    table, table_no, issues, has_error = concat_receipts(receipts)
     if issues:
-        raise InvalidInputError(issues, "receipts rejected")
+        raise InvalidInputError(issues, "receipts rejected", int(np.count_nonzero(has_error)))
     columns = EncodedColumns(table)
     return overlap_table(columns, table_no, identify(columns, kind_codes(table), table_no))
 

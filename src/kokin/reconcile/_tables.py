@@ -5,7 +5,7 @@ The order of every table depends on the data alone, never on the order of the in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
@@ -52,6 +52,7 @@ from kokin.reconcile._columns import (
     Categorical,
     Days,
     EncodedColumns,
+    category_column,
     category_texts,
     day_column,
     int_column,
@@ -131,6 +132,11 @@ class OutcomeRows:
     def __len__(self) -> int:
         return len(self.order)
 
+    @cached_property
+    def _is_in_order(self) -> bool:
+        """Whether the rows are in the order of the receipts."""
+        return np.array_equal(self.order, np.arange(len(self.order)))
+
     def with_outcome(self, *outcomes: Outcome) -> BoolArray:
         """Return which rows have one of some outcomes: bool (n,)."""
         return np.isin(self.outcome, [OUTCOMES.index(outcome) for outcome in outcomes])
@@ -154,13 +160,23 @@ class OutcomeRows:
         """Payments that were collected, including those that were reversed later: bool (n,)."""
         return self.is_payment | self.with_outcome(Outcome.REVERSED)
 
-    def outcomes_at(self, rows: Int64Array) -> pa.Table:
-        """Return some rows of the table of outcomes."""
-        return self.table.take(from_numpy(rows, pa.int64()))
+    def outcomes_at(self, rows: Int64Array, names: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
+        """Return some rows and columns of the table of outcomes."""
+        return self.table.select(names).take(from_numpy(rows, pa.int64()))
+
+    def has(self, name: str) -> bool:
+        """Return whether the receipts have a column with a value."""
+        return EncodedColumns(self._receipts).has(name)
 
     def text_column(self, name: str) -> pa.Array:
         """Return a text column of the receipts; null if they lack it."""
-        return text_column(self._receipts, name).take(from_numpy(self.order, pa.int64()))
+        column = text_column(self._receipts, name)
+        return column if self._is_in_order else column.take(from_numpy(self.order, pa.int64()))
+
+    def category_column(self, name: str) -> Categorical:
+        """Return a text column of the receipts as categories."""
+        column = category_column(self._receipts, name)
+        return column._replace(codes=column.codes[self.order])
 
     def day_column(self, name: str) -> Days:
         """Return a date column of the receipts, datetime64[D] (n,); NaT for a null."""

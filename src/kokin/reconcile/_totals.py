@@ -6,8 +6,9 @@ explain the open yen by the billed ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.aggregate import sum_by
-from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
+from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, from_numpy, to_numpy
 from kokin.catalog import Catalog
-from kokin.matching import Allocations, allocate_in_order, fill_in_order
-from kokin.reconcile._bill_columns import BillColumns, Booking, book
-from kokin.reconcile._columns import Categorical, category_texts, days_array
+from kokin.matching import Allocations, allocate_in_order, fill_in_order, group
+from kokin.reconcile._bill_columns import YEAR_CLASSES, BillColumns, Booking, book
+from kokin.reconcile._columns import Categorical, category_texts, days_array, merge_categories
 from kokin.reconcile._setoff import overpaid_rows
 from kokin.reconcile._tables import OutcomeRows
-from kokin.rules import SplitMethod, YearClass, columns
+from kokin.rules import SplitMethod, columns
 
 _METHODS: tuple[SplitMethod, ...] = ("prorata", "water_first", "reject")
 _PRORATA, _WATER_FIRST, _REJECT = range(len(_METHODS))
@@ -90,7 +91,9 @@ def allocate_to_parts(
         The allocations by part; the allocations to slips whose parts do not add up to the bill; the partial payments
         that are not divided (method ``reject``).
     """
-    obligations, of_table = np.unique(allocations.obligation, return_inverse=True)
+    of_table = group(allocations.obligation)
+    obligations = np.empty(int(of_table.max(initial=-1)) + 1, np.int32)
+    obligations[of_table] = allocations.obligation
     charge = bills.charge.codes[bills.main_slip[obligations]]
     table = _part_table(obligations, bills, split)
     total = bills.index.obligations.billed[obligations]
@@ -226,7 +229,7 @@ def part_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, 
     """
     at = allocations.payment[by_part.allocation]
     slip = bills.main_slip[allocations.obligation[by_part.allocation]]
-    outcomes = rows.outcomes_at(at)
+    outcomes = rows.outcomes_at(at, ("source", "record_no"))
     charge = category_texts(by_part.part.codes, by_part.part.categories)
     return pa.table(
         {
@@ -249,13 +252,9 @@ def _booking_columns(booking: Booking) -> dict[str, pa.Array]:
     }
 
 
-def year_class_texts(values: npt.NDArray[np.str_]) -> pa.Array:
-    """Convert year classes to an Arrow column."""
-    names = [name.value for name in YearClass]
-    codes = np.zeros(len(values), np.int32)
-    for code, name in enumerate(names):
-        codes[values == name] = code
-    return category_texts(codes, names)
+def year_class_texts(codes: UInt8Array) -> pa.Array:
+    """Return the year classes of a :class:`Booking` as texts."""
+    return category_texts(codes, YEAR_CLASSES)
 
 
 def charge_attribute(charge: pa.Array, catalog: Catalog, name: str) -> pa.Array:
@@ -276,60 +275,86 @@ def _is_revenue(charge: pa.Array, catalog: Catalog) -> pa.Array:
     return pc.fill_null(pa.array(values, pa.bool_()).take(encoded.indices), True)
 
 
-def total_table(rows: OutcomeRows, bills: BillColumns, parts: pa.Table, part_rows: Int64Array) -> pa.Table:
+def total_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
     """Return 科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
 
-    Yen that are allocated to no part count for the charge of their slip. ``part_rows``, int64, is the receipt's row of
-    each row of ``parts``, the table of :func:`part_table`.
+    Yen that are allocated to no part count for the charge of their slip.
     """
     excess, suspense = overpaid_rows(rows), np.flatnonzero(rows.is_suspense)
-    excess_booking = book(bills.fiscal_dates_of(rows.slip[excess]), rows.received_on[excess])
-    part_keys = parts.select(["charge", "fiscal_year", "year_class"])
-    excess_keys = pa.table(_booking_columns(excess_booking))
-    entries = pa.concat_tables(
-        [
-            _entries(rows, bills, part_rows, part_keys, applied=to_numpy(parts.column("applied"), 0)),
-            _entries(rows, bills, excess, excess_keys, overpaid=rows.excess[excess]),
-            _entries(rows, bills, suspense, pa.table({}), suspense=rows.yen[suspense]),
-        ],
-        promote_options="default",
-    )
-    sums = sum_by(entries, _BY, _YEN, "row")
-    charge = combine(sums.column("charge"))
-    applied, overpaid, suspense = (sums.column(name) for name in _YEN)
-    is_revenue = _is_revenue(charge, bills.catalog)
-    return pa.table(
+    row = np.concatenate([allocations.payment[by_part.allocation], excess, suspense])
+    # The slips whose dates decide the years: for yen that lowered a balance the main slip of the debt.
+    booked_slip = np.concatenate([bills.main_slip[allocations.obligation[by_part.allocation]], rows.slip[excess]])
+    yen = dict.fromkeys(_YEN, np.zeros(len(row), np.int64))
+    ends = np.cumsum([len(by_part.allocation), len(excess), len(suspense)])
+    for name, end, values in zip(_YEN, ends, (by_part.yen, rows.excess[excess], rows.yen[suspense]), strict=True):
+        yen[name] = np.zeros(len(row), np.int64)
+        yen[name][end - len(values) : end] = values
+    keys = _total_keys(rows, bills, row, booked_slip, by_part.part)
+
+    number = group(*(values for values, _ in keys.values()))
+    count = int(number.max(initial=-1)) + 1
+    first = np.empty(count, np.int64)
+    first[number] = np.arange(len(row))
+    sums = {name: np.zeros(count, np.int64) for name in _YEN}
+    for name, values in sums.items():
+        np.add.at(values, number, yen[name])
+    receipts = np.bincount(number[np.unique(group(number, row), return_index=True)[1]], minlength=count)
+    columns_ = {name: decode(values[first]) for name, (values, decode) in keys.items()}
+    is_revenue = _is_revenue(columns_["charge"], bills.catalog)
+    applied, overpaid, suspended = (from_numpy(sums[name], pa.int64()) for name in _YEN)
+    table = pa.table(
         {
-            "payee_code": category_texts(to_numpy(sums.column("payee"), -1), rows.payee.categories),
-            **{name: charge_attribute(charge, bills.catalog, name) for name in ("account", "system")},
-            **{name: sums.column(name) for name in _BY[1:]},
-            "receipts": sums.column("row"),
-            "received": pc.add(pc.add(applied, overpaid), suspense),
+            "payee_code": columns_.pop("payee"),
+            **{name: charge_attribute(columns_["charge"], bills.catalog, name) for name in ("account", "system")},
+            **columns_,
+            "receipts": from_numpy(receipts, pa.int64()),
+            "received": pc.add(pc.add(applied, overpaid), suspended),
             "revenue": pc.if_else(is_revenue, applied, 0),
             "off_budget": pc.if_else(is_revenue, 0, applied),
             "overpaid": overpaid,
-            "suspense": suspense,
+            "suspense": suspended,
         }
     )
+    return table.sort_by([(name, "ascending") for name in ("payee_code", *_BY[1:])])
 
 
-def _entries(rows: OutcomeRows, bills: BillColumns, at: Int64Array, keys: pa.Table, **yen: Int64Array) -> pa.Table:
-    """Return yen of some receipts with the columns of :data:`_BY`; ``keys`` has the charge and the years if known."""
-    slip = rows.slip[at]
-    slip_rows = from_numpy(np.maximum(slip, 0), pa.int32(), slip >= 0)
-    receipt_rows = from_numpy(at, pa.int64())
-    entries = dict(zip(keys.column_names, keys.columns, strict=True))
-    charge = category_texts(bills.charge.codes, bills.charge.categories).take(slip_rows)
-    entries["charge"] = pc.coalesce(entries["charge"], charge) if "charge" in entries else charge
-    entries["item_code"] = pc.coalesce(
-        bills.text_column("item_code").take(slip_rows), rows.text_column("item_code").take(receipt_rows)
+#: A column of integers, -1 for a null, and the function that returns their values.
+_Key: TypeAlias = tuple[npt.NDArray[Any], Callable[[npt.NDArray[Any]], pa.Array]]
+
+
+def _total_keys(
+    rows: OutcomeRows, bills: BillColumns, row: Int64Array, booked_slip: Int32Array, part: Categorical
+) -> dict[str, _Key]:
+    """Return the columns of :data:`_BY` for ``n`` receipts: ``row`` is int64 (n,).
+
+    The first of them have the parts and slips ``part`` and ``booked_slip``; those without are of no fiscal year.
+    """
+    slip = rows.slip[row]
+    part_codes = np.append(part.codes, np.full(len(row) - len(part.codes), -1, np.int32))
+    charge = merge_categories(Categorical(part_codes, part.categories), _of_slips(bills.charge, slip))
+    received_item = rows.category_column("item_code")
+    item = merge_categories(_of_slips(bills.item, slip), received_item._replace(codes=received_item.codes[row]))
+    channel = rows.category_column("channel")
+    received_on = rows.received_on[row]
+    booking = book(bills.fiscal_dates_of(booked_slip), received_on[: len(booked_slip)])
+    year, year_class = (
+        np.append(column.astype(np.int64), np.full(len(row) - len(booked_slip), -1))
+        for column in (booking.fiscal_year, booking.year_class)
     )
-    entries["payee"] = from_numpy(rows.payee.codes[at], pa.int32())
-    entries["channel"] = rows.text_column("channel").take(receipt_rows)
-    entries["received_on"] = days_array(rows.received_on[at])
-    entries["row"] = receipt_rows
-    entries.update({name: from_numpy(values, pa.int64()) for name, values in yen.items()})
-    return pa.table(entries)
+    return {
+        "payee": (rows.payee.codes[row], partial(category_texts, categories=rows.payee.categories)),
+        "charge": (charge.codes, partial(category_texts, categories=charge.categories)),
+        "item_code": (item.codes, partial(category_texts, categories=item.categories)),
+        "fiscal_year": (year, lambda years: from_numpy(years, pa.int64(), years >= 0)),
+        "year_class": (year_class, partial(category_texts, categories=YEAR_CLASSES)),
+        "channel": (channel.codes[row], partial(category_texts, categories=channel.categories)),
+        "received_on": (received_on.view(np.int64), lambda days: days_array(days.view("datetime64[D]"))),
+    }
+
+
+def _of_slips(column: Categorical, slips: Int32Array) -> Categorical:
+    """Return the values of slips; null for -1."""
+    return Categorical(np.append(column.codes, np.int32(-1))[np.maximum(slips, -1)], column.categories)
 
 
 def receivable_table(

@@ -37,6 +37,14 @@ b'%PDF-'
 
 from kokin.slips import gs1_128
 from kokin.slips._decode import decode
+from kokin.slips._number_scheme import (
+    CHECK_DIGITS,
+    BarcodeScheme,
+    CheckDigit,
+    ItemScheme,
+    NumberScheme,
+    draw_confirmations,
+)
 from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._run import OutputFormat, RunResult, make
 from kokin.slips._slip_pdf import slip_pdf, write_slips
@@ -45,6 +53,11 @@ from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import Symbols, encode, render
 
 __all__ = [
+    "CHECK_DIGITS",
+    "BarcodeScheme",
+    "CheckDigit",
+    "ItemScheme",
+    "NumberScheme",
     "OutputFormat",
     "PaymentNumbers",
     "RunResult",
@@ -53,6 +66,7 @@ __all__ = [
     "SymbolStyle",
     "Symbols",
     "decode",
+    "draw_confirmations",
     "encode",
     "gs1_128",
     "make",

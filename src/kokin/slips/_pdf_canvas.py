@@ -1,35 +1,29 @@
-"""Drawing on PDF pages in mm from the upper left corner, and the fonts: the only module that imports reportlab."""
+"""Drawing on PDF pages in mm from the upper left corner, with reportlab."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import io
 import math
 import re
-import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
+from PIL import Image
 from reportlab.lib.colors import HexColor, black
 from reportlab.lib.utils import ImageReader
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.pdfdoc import PDFPage, PDFStream, PDFZCompress
 from reportlab.pdfbase.pdfmetrics import stringWidth
-from reportlab.pdfbase.ttfonts import TTFError, TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from kokin.issues import InvalidInputError, Issue, Location
+from kokin.slips import _pdf_a
+from kokin.slips._fonts import Fonts
 from kokin.slips._render import POINTS_PER_MM as MM
 from kokin.slips._slip_layout import Placed, PlacedText, Shape
 from kokin.slips._slip_template import MIN_LABEL_PT, Template
 from kokin.slips._text_fit import LEADING, block_height
-
-_STANDARD_FONT = "HeiseiKakuGo-W5"
-# The encodings whose characters the standard font covers.
-_STANDARD_ENCODINGS = ("cp932", "shift_jis")
 
 # Height of a letter above its base line as a share of the font size.
 _ASCENT = 0.87
@@ -44,79 +38,8 @@ _LINE_PT = {"frame": 0.8, "heavy": 1.2, "dashed": 0.5, "line": 0.3}
 _CUT_PT, _CUT_GAP_PT = 0.4, 6
 
 
-class Fonts(NamedTuple):
-    """Names of fonts registered with reportlab."""
-
-    text: str
-    """For Japanese."""
-    latin: str
-    """For amounts and other ASCII."""
-    bold: str
-    """For emphasised amounts."""
-    digits: str
-    """For the OCR lines: all digits have one width."""
-    has: Callable[[str], bool]
-    """Whether ``text`` has a character."""
-
-    def for_text(self, text: str, bold: bool = False) -> str:
-        """Return the font in which a text is set."""
-        if not all(character == "¥" or character.isascii() for character in text):
-            return self.text
-        return self.bold if bold else self.latin
-
-
-def load_fonts(path: str | Path | None = None, digits_path: str | Path | None = None) -> Fonts:
-    """Register the fonts of a document.
-
-    Args:
-        path: a TrueType font (``.ttf``, ``.ttc``) that is embedded and used for all text; by default the standard
-            Japanese font HeiseiKakuGo-W5 and Helvetica, which are not embedded.
-        digits_path: a TrueType font for the OCR lines, such as an OCR-B; by default Courier, or ``path``.
-
-    Raises:
-        InvalidInputError: a font that cannot be embedded.
-        OSError: a file cannot be read.
-    """
-    if path is None:
-        pdfmetrics.registerFont(UnicodeCIDFont(_STANDARD_FONT))
-        fonts = Fonts(_STANDARD_FONT, "Helvetica", "Helvetica-Bold", "Courier", _is_in_standard_font)
-    else:
-        name, font = _register(path)
-        fonts = Fonts(name, name, name, name, lambda character: ord(character) in font.face.charToGlyph)
-    return fonts._replace(digits=_register(digits_path)[0]) if digits_path else fonts
-
-
-@functools.cache
-def _is_in_standard_font(character: str) -> bool:
-    if character == "¥":  # set in Helvetica
-        return True
-    for encoding in _STANDARD_ENCODINGS:
-        try:
-            character.encode(encoding)
-        except UnicodeEncodeError:
-            continue
-        return True
-    return False
-
-
-def _register(path: str | Path) -> tuple[str, TTFont]:
-    """Register a font under a digest of its content, so that a changed file under the same path is another font."""
-    content = Path(path).read_bytes()
-    name = f"sha256-{hashlib.sha256(content).hexdigest()}"
-    if name not in pdfmetrics.getRegisteredFontNames():
-        try:
-            font = TTFont(name, io.BytesIO(content))
-        except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
-            issue = Issue("FONT_FORM", field="font", expected="a TrueType font", found=Path(path).name)
-            raise InvalidInputError([issue]) from error
-        pdfmetrics.registerFont(font)
-    font = pdfmetrics.getFont(name)
-    assert isinstance(font, TTFont)  # only this function registers names of this form
-    return name, font
-
-
 def load_picture(path: Path) -> bytes:
-    """Return the bytes of a picture that reportlab can read.
+    """Return a picture as PNG in RGB, its transparent areas white (the documents have one colour space, see PDF/A).
 
     Raises:
         InvalidInputError: the file is not such a picture.
@@ -124,11 +47,15 @@ def load_picture(path: Path) -> bytes:
     """
     content = path.read_bytes()
     try:
-        ImageReader(io.BytesIO(content)).getRGBData()
-    except Exception as error:  # of Pillow, wrapped by reportlab, of many types
+        picture = Image.open(io.BytesIO(content)).convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        paper.alpha_composite(picture)
+        flat = io.BytesIO()
+        paper.convert("RGB").save(flat, "PNG")
+    except Exception as error:  # of Pillow, of many types
         issue = Issue("PICTURE_FORM", field="mark", location=Location(path.name))
         raise InvalidInputError([issue], f"{path.name} is not a picture") from error
-    return content
+    return flat.getvalue()
 
 
 class PdfCanvas:
@@ -144,8 +71,16 @@ class PdfCanvas:
         self._height = template.height * MM
         self._ink, self._tint = HexColor(template.ink), HexColor(template.tint)
         size = (template.width * MM, self._height)
-        self._canvas = Canvas(file, size, pageCompression=1, invariant=1, lang="ja")
-        self._canvas.setTitle(template.title)
+        self._authors: dict[str, None] = {}
+        self._canvas = Canvas(
+            file,
+            size,
+            pageCompression=1,
+            invariant=1,
+            lang="ja",
+            pdfVersion=_pdf_a.PDF_VERSION,
+            initialFontName=fonts.text,
+        )
 
     @contextmanager
     def define_form(self, name: str) -> Iterator[None]:
@@ -158,13 +93,21 @@ class PdfCanvas:
         """Draw a form on the page."""
         self._canvas.doForm(name)
 
-    def end_page(self) -> None:
-        """Complete the page and begin the next one."""
+    def end_page(self, author: str = "") -> None:
+        """Complete the page and begin the next one; ``author`` becomes an author of the document."""
+        if author:
+            self._authors[author] = None
+        # The identifier of the document depends on what it shows.
+        self._canvas._doc.updateSignature("\n".join(self._canvas._code))
         self._canvas.showPage()
         self.page_count += 1
 
     def save(self) -> None:
-        """Write the file."""
+        """Write the file, as PDF/A-2b."""
+        for page in self._canvas._doc.idToObject.values():
+            if isinstance(page, PDFPage):  # reportlab would encode it in ASCII85, which takes a third of the time
+                page.Contents = PDFStream(content=page.stream, filters=[PDFZCompress])
+        _pdf_a.conform(self._canvas._doc, self.template.title, "、".join(self._authors))
         self._canvas.save()
 
     def draw(self, placed: Iterable[Placed]) -> None:

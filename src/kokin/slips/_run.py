@@ -26,6 +26,7 @@ from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_c
 from kokin.elqr import build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
+from kokin.slips._font_files import find_font
 from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import template_file
@@ -36,6 +37,8 @@ from kokin.text import require_date
 
 _MANIFEST = ("record", "bill_id", "file", "page", "sha256")
 _RUN = "run.json"
+# Name of the issues that concern the style of all symbols.
+_STYLE = "style"
 _EL_NUMBER = ("payee_code", "case_key", "confirmation", "item_code")
 # The digits of a barcode that identify its slip: 請求書発行企業コード and 自由使用欄.
 _BARCODE_KEY = slice(2, 29)
@@ -94,9 +97,9 @@ def make(
 
     The folder receives a batch of slips as ``part-00001`` (a folder of pictures), ``part-00001.csv`` or
     ``part-00001.pdf``, and so on; ``manifest.csv`` (``record, bill_id, file, page, sha256``: the file of each row);
-    ``issues.csv`` if rows were rejected or have warnings; and ``run.json`` (the options and the counts). Each batch is
-    written completely or not at all. The same call on the same folder resumes an interrupted run; another input file or
-    option raises.
+    ``issues.csv`` if rows were rejected or have warnings, or :meth:`SymbolStyle.check` warns; and ``run.json`` (the
+    options and the counts). Each batch is written completely or not at all. The same call on the same folder resumes an
+    interrupted run; another input file or option raises.
 
     Args:
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
@@ -106,7 +109,8 @@ def make(
         dpi: resolution of PNG and PBM.
         wording: for PDF, the texts beside the bills: a TOML file, see :class:`SlipWording`.
         template: for PDF, ``strip``, ``a4`` or a TOML file, see :func:`write_slips`.
-        font: for PDF, a TrueType font to embed.
+        font: for PDF, a TrueType font to embed, by path or by the name of an installed family, see
+            :func:`write_slips`.
         issued_on: the day of issue; a bill whose deadline (支払期限) is earlier is rejected.
         allow_missing_deadline: write zeros for a bill without 支払期限 instead of rejecting it.
         part_rows: rows of the file per batch.
@@ -114,19 +118,22 @@ def make(
 
     Raises:
         InvalidInputError: the file is not a table of bills, two bills share a bill_id, eL number or barcode, the
-            wording, template or font is invalid, the folder contains another run (``RUN_DIFFERS`` names the option) or
-            other files (``FOLDER_TAKEN``), or the bills changed during the run.
+            wording, template or font is invalid, no font is found (``FONT_MISSING``), the folder contains another run
+            (``RUN_DIFFERS`` names the option) or other files (``FOLDER_TAKEN``), or the bills changed during the run.
         OSError: a file cannot be read or written.
     """
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
     if part_rows < 1:
         raise InvalidInputError([Issue("AMOUNT_RANGE", field="part_rows", expected="1 or more", found=str(part_rows))])
-    if output_format in (OutputFormat.PNG, OutputFormat.PBM):
+    is_raster = output_format in (OutputFormat.PNG, OutputFormat.PBM)
+    if is_raster:
         style.pixels_per_module(dpi)  # raises for an invalid size before the folder is created
     write_files = _batch_writer(output_format, style=style, dpi=dpi, wording=wording, template=template, font=font)
-    files = {"wording": wording and Path(wording), "template": template_file(template), "font": font and Path(font)}
-    if output_format is not OutputFormat.PDF:
-        files = dict.fromkeys(files)
+    files: dict[str, Path | Traversable | None] = dict.fromkeys(("wording", "template", "font", "bold_font"))
+    if output_format is OutputFormat.PDF and wording is not None:
+        faces = find_font(font)
+        files |= {"wording": Path(wording), "template": template_file(template), "font": faces.text.path}
+        files["bold_font"] = None if faces.bold.path == faces.text.path else faces.bold.path
     options = {
         "kokin": kokin.__version__,
         "bills": _fingerprint(source),
@@ -166,7 +173,11 @@ def make(
     if _fingerprint(source) != options["bills"]:
         issue = Issue("RUN_DIFFERS", field="bills", location=Location(source.name))
         raise InvalidInputError([issue], "the bills changed during the run")
-    _merge_tables(out, [batch.name for batch in batches])
+    names = [batch.name for batch in batches]
+    if output_format is not OutputFormat.PAYLOAD and (warnings := style.check(dpi if is_raster else None)):
+        write_csv(to_table(warnings), out / f"{_STYLE}.issues")
+        names.insert(0, _STYLE)
+    _merge_tables(out, names)
     _write_text(out / _RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
     return result
 

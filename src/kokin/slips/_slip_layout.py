@@ -25,7 +25,7 @@ from kokin.slips._slip_values import BreakdownLine, shorten
 from kokin.slips._text_fit import BREAK_HINT, block_height, fit_text, needed_lines
 
 if TYPE_CHECKING:
-    from kokin.slips._pdf_canvas import Fonts
+    from kokin.slips._fonts import Fonts
 
 # Printed in the place of a barcode on a slip without one.
 _NO_BARCODE = "コンビニエンスストアでは納付できません"

@@ -22,7 +22,8 @@ from kokin.slips._symbols import encode_digits
 from kokin.slips._template_check import check_template
 
 if TYPE_CHECKING:
-    from kokin.slips._pdf_canvas import Fonts, PdfCanvas
+    from kokin.slips._fonts import Fonts
+    from kokin.slips._pdf_canvas import PdfCanvas
     from kokin.slips._slip_layout import PageLayout, Placed
 
 _DEFAULT_STYLE = SymbolStyle()
@@ -68,13 +69,14 @@ def load_design(
     """Read the template, the fonts and the eL mark; ``proof`` as in :func:`write_slips`.
 
     Raises:
-        InvalidInputError: one of the files is invalid, the font lacks a character of the template, or a fixed text
-            does not fit at the smallest size (``TEXT_TOO_SMALL``).
+        InvalidInputError: one of the files is invalid, no font is found (``FONT_MISSING``), the font lacks a character
+            of the template, or a fixed text does not fit at the smallest size (``TEXT_TOO_SMALL``).
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read.
     """
     try:
-        from kokin.slips._pdf_canvas import load_fonts, load_picture
+        from kokin.slips._fonts import load_fonts
+        from kokin.slips._pdf_canvas import load_picture
         from kokin.slips._slip_layout import check_fixed_texts, fixed_texts
     except ImportError as error:
         raise KokinError("printed slips need one more package: pip install 'kokin[pdf]'") from error
@@ -129,8 +131,9 @@ def write_slips(
         file: a path, or a binary file open for writing.
         slips: bills and their texts. The name of a bill is printed; a bill without a barcode gets none.
         template: ``strip`` (297 x 114 mm, three panels side by side), ``a4`` (three bands), or the path of a TOML file.
-        font: a TrueType font to embed for all text; by default the standard fonts of PDF readers are referenced.
-        digits_font: a TrueType font for the OCR lines, such as an OCR-B.
+        font: a TrueType font to embed for all text, by path or by the name of an installed family such as
+            ``BIZ UDGothic``; by default the first family of a list that is installed.
+        digits_font: one for the OCR lines, such as an OCR-B; by default that of the text.
         mark: a picture of the eL mark, which Kokin does not include; by default its area stays blank.
         style: module size and quiet zone of the eL-QR; it is printed in black.
         proof: print 見本 across each page, and a frame where the eL mark belongs, for a test print (読取テスト).
@@ -140,8 +143,8 @@ def write_slips(
             ``ADDRESS_MISSING`` if the template has an address and the bill has none.
 
     Raises:
-        InvalidInputError: a slip cannot be printed and ``on_error`` is None; the issues name its record, from 1. No
-            file is written.
+        InvalidInputError: a slip cannot be printed and ``on_error`` is None; the issues name its record, from 1. Or no
+            font is found (``FONT_MISSING``). No file is written.
         KokinError: reportlab is not installed (extra ``pdf``).
         OSError: a file cannot be read or written.
     """
@@ -185,7 +188,7 @@ def _write(
                 _draw_frames(canvas, design, frames)
         canvas.draw_form(forms[frames])
         _draw_slip(canvas, slip, style)
-        canvas.end_page()
+        canvas.end_page(author=slip.values["payee"])
     canvas.save()
     return canvas.page_count
 

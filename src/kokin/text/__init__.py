@@ -18,11 +18,14 @@ from kokin.text._dates import (
     YEARS_AHEAD,
     YEARS_BACK,
     format_wareki,
+    format_wareki_text,
     infer_century,
     infer_era,
     infer_era_or_century,
     infer_year,
+    parse_date_text,
     parse_wareki,
+    parse_wareki_text,
     require_date,
 )
 from kokin.text._display import file_name, mask
@@ -57,6 +60,7 @@ __all__ = [
     "find_control_character",
     "find_gaiji",
     "format_wareki",
+    "format_wareki_text",
     "gs1_check_digit",
     "infer_century",
     "infer_era",
@@ -65,8 +69,10 @@ __all__ = [
     "is_my_number",
     "load_toml",
     "mask",
+    "parse_date_text",
     "parse_toml",
     "parse_wareki",
+    "parse_wareki_text",
     "require_date",
     "terms",
 ]

@@ -1,4 +1,4 @@
-"""Dates in the formats of old files: 和暦 without an era, two-digit western years, months and days without a year.
+"""Dates in the formats of old files: 和暦 with and without an era, two-digit western years, dates without a year.
 
 The missing part is inferred from a reference date, a parameter, and only within a maximum distance of it: a date that
 is farther away is an issue, never a guess. No function reads the current date: a file has the same dates whenever it
@@ -7,6 +7,8 @@ is read.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
@@ -25,6 +27,15 @@ _FIRST_DAYS = {
     "2": date(1912, 7, 30),
     "1": date(1868, 1, 25),
 }
+
+# The digit of each era by its first character and letter.
+_ERA_DIGITS = dict(zip("明大昭平令MTSHR", "1234512345", strict=True))
+_ERA_NAMES = {"1": ("M", "明治"), "2": ("T", "大正"), "3": ("S", "昭和"), "4": ("H", "平成"), "5": ("R", "令和")}
+_DAY_TEXT = r"(?:([./-])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日)"
+_WESTERN_TEXT = re.compile(r"(\d{4})" + _DAY_TEXT, re.ASCII)
+_WAREKI_TEXT = re.compile(
+    r"([MTSHR]|明治?|大正?|昭和?|平成?|令和?)(元|\d{1,2})" + _DAY_TEXT.replace(r"\2", r"\3"), re.ASCII
+)
 
 #: Maximum distance of a date without era or century from the reference date: years before and after it.
 YEARS_BACK, YEARS_AHEAD = 3, 1
@@ -96,6 +107,55 @@ def parse_wareki(text: str) -> date:
         if day:
             return day
     raise _invalid_date(text, "era digit 1-5 and YYMMDD")
+
+
+def parse_date_text(text: str) -> date:
+    """Return the date of a western year, month and day as people write them: ``2026/6/1``, ``2026年6月1日``.
+
+    Months and days have one or two digits. Full-width characters are accepted, and blanks are ignored.
+
+    Raises:
+        InvalidInputError: ``DATE_INVALID``: another form, or not a date of the calendar.
+
+    >>> parse_date_text("2026/06/01") == parse_date_text("２０２６年　６月　１日") == date(2026, 6, 1)
+    True
+    """
+    if match := _WESTERN_TEXT.fullmatch(_without_blanks(text)):
+        year, _, *month_and_day = match.groups()
+        if day := _day(int(year), _month_and_day(month_and_day)):
+            return day
+    raise _invalid_date(text, "year, month and day, such as 2026/6/1 or 2026年6月1日")
+
+
+def parse_wareki_text(text: str) -> date:
+    """Return the date of a 和暦 with its era as people write it: ``R8.6.1``, ``令和8年6月1日``, ``令和元年5月1日``.
+
+    Months and days have one or two digits. Full-width characters are accepted, and blanks are ignored. A year after the
+    end of its era is accepted, as by :func:`parse_wareki`.
+
+    Raises:
+        InvalidInputError: ``DATE_INVALID``: another form, or not a date of the calendar.
+
+    >>> parse_wareki_text("R8.6.1"), parse_wareki_text("令和 元年 5月 1日")
+    (datetime.date(2026, 6, 1), datetime.date(2019, 5, 1))
+    """
+    if match := _WAREKI_TEXT.fullmatch(_without_blanks(text).upper()):
+        era, number, _, *month_and_day = match.groups()
+        year = 1 if number == "元" else int(number)
+        day = _day(_YEARS_BEFORE_ERA[_ERA_DIGITS[era[0]]] + year, _month_and_day(month_and_day)) if year else None
+        if day:
+            return day
+    raise _invalid_date(text, "era, year, month and day, such as R8.6.1 or 令和8年6月1日")
+
+
+def _without_blanks(text: str) -> str:
+    """Return a text in half-width characters (NFKC) without blanks."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
+
+
+def _month_and_day(groups: list[str | None]) -> str:
+    """Return ``MMDD`` of the groups of :data:`_DAY_TEXT`, two of which have matched."""
+    return "".join(digits.zfill(2) for digits in groups if digits)
 
 
 def _era_days(text: str) -> list[date]:
@@ -185,6 +245,21 @@ def format_wareki(day: date, *, with_era: bool = False) -> str:
         expected = f"{_FIRST_DAYS['1']} to {_YEARS_BEFORE_ERA['5'] + 99}-12-31"
         raise InvalidInputError([Issue("DATE_INVALID", expected=expected, found=str(day))])
     return f"{era if with_era else ''}{day.year - _YEARS_BEFORE_ERA[era]:02d}{day:%m%d}"
+
+
+def format_wareki_text(day: date, *, with_kanji: bool = False) -> str:
+    """Return a date as 和暦 with its era: ``R8.6.1``, or ``令和8年6月1日`` with kanji.
+
+    Raises:
+        InvalidInputError: ``DATE_INVALID``, as :func:`format_wareki`.
+
+    >>> format_wareki_text(date(2026, 6, 1)), format_wareki_text(date(2026, 6, 1), with_kanji=True)
+    ('R8.6.1', '令和8年6月1日')
+    """
+    digits = format_wareki(day, with_era=True)
+    letter, name = _ERA_NAMES[digits[0]]
+    year = int(digits[1:3])
+    return f"{name}{year}年{day.month}月{day.day}日" if with_kanji else f"{letter}{year}.{day.month}.{day.day}"
 
 
 def require_date(name: str, value: object) -> date:

@@ -17,7 +17,7 @@ from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows, split_lines
 from kokin.receipts._framing import Blank, Block, Frame, Lines, blocks
-from kokin.receipts._record import Decoder
+from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
 from kokin.receipts.layouts import Layout, RecordKind
 from kokin.text import EBCDIC_TO_HALF_WIDTH
@@ -32,6 +32,7 @@ def supports(layout: Layout, columns: list[str]) -> bool:
     return (
         bool(layout.receipt)
         and not layout.xml
+        and all(columns)  # an ignored column has no place in a record
         and all(supports_kind(layout, kind) for kind in _detail_kinds(layout, columns)[1])
     )
 
@@ -59,8 +60,9 @@ class _BatchReader:
         self._schema = record_schema(session.mapping.columns, raw=raw)
         self._framing = session.decoder.framing
         self._matrix, self._kinds = _detail_kinds(self.layout, session.decoder.columns)
-        reference_date = session.decoder.reference_date
-        self._readers = [ColumnReader(self.layout, kind, session.mapping, reference_date) for kind in self._kinds]
+        mapping, reference_date = session.mapping, session.decoder.reference_date
+        assert isinstance(mapping, ReceiptMapping)
+        self._readers = [ColumnReader(self.layout, kind, mapping, reference_date) for kind in self._kinds]
         self._pending: list[ParsedRecord] = []
 
     def batches(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:

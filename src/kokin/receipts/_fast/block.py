@@ -40,7 +40,7 @@ from kokin.receipts._fast.texts import trimmed, zero_padded
 from kokin.receipts._fields import CellReader, cell_reader
 from kokin.receipts._record import MANUAL_KINDS, ReceiptMapping
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source, Total
-from kokin.receipts.layouts._schema import DATED, NUMERIC
+from kokin.receipts.layouts._schema import DATED, NUMERIC, VARIABLE_FORMATS
 
 #: In days or seconds: not in the calendar.
 _NO_DATE = np.iinfo(np.int32).min
@@ -327,12 +327,17 @@ def supports_kind(layout: Layout, kind: RecordKind) -> bool:
     paths = [path for source in layout.receipt.values() for path in [*source.first, source.field * bool(source.values)]]
     if any(path.startswith("header.") for path in paths):
         return False
+    if layout.csv and layout.csv.delimiter != "comma":
+        return False
     # A constant is tested on the bytes of a record, and has no column of its own.
     constants = [f for f in kind.fields if f.const is not None]
     if constants and (layout.csv or any(f.id in layout.mapped for f in constants)):
         return False
     return not any(
         f.prefix
+        or f.zero_pad
+        or f.formatted
+        or f.format in VARIABLE_FORMATS
         or (f.format and not f.format.split()[-1].isalpha())
         or (f.type in (FieldType.NUMBER, FieldType.YEN) and f.length > _MAX_DIGITS)
         for f in kind.fields

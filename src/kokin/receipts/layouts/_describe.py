@@ -30,9 +30,9 @@ def describe(layout: Layout) -> str:
             lines.append("| " + " | ".join(cells) + " |")
     if layout.identity:
         lines += ["", "## identity", "", *_identity(layout.identity)]
-    if layout.receipt or layout.bill:
-        lines += ["", f"## {'receipt' if layout.receipt else 'bill'}", "", "| canonical | from |", "|---|---|"]
-        for canonical, source in (layout.receipt or layout.bill).items():
+    for table, mapping in layout.mappings.items():
+        lines += ["", f"## {table}", "", "| canonical | from |", "|---|---|"] if mapping else []
+        for canonical, source in mapping.items():
             values = ", ".join(f"{code} → {value}" for code, value in source.values.items())
             lines.append(f"| {canonical} | {_origin(source)}{f' ({values})' if values else ''} |")
     return "\n".join(lines) + "\n"
@@ -41,6 +41,10 @@ def describe(layout: Layout) -> str:
 def _origin(source: Source) -> str:
     if source.rules:
         return "; ".join(f"{rule.value}: {_condition(rule)}" for rule in source.rules)
+    if source.amounts:
+        return ", ".join(f"{name}: {path}" for name, path in source.amounts.items())
+    if source.slice:
+        return f"{source.field}, characters {source.slice[0]} to {source.slice[1]}"
     return (" or ".join(source.first) or " + ".join(source.ids)) or f"always {source.const}"
 
 
@@ -65,7 +69,10 @@ def _identity(identity: IdentityFields) -> list[str]:
 def _content(field: Field) -> str:
     parts = [f"`{field.const}`"] if field.const is not None else []
     parts += [", ".join(f"{code} {meaning}" for code, meaning in field.codes.items())] if field.codes else []
+    parts += [f"column `{field.column}`"] if field.column else []
     parts += [f"prefix `{field.prefix}`"] if field.prefix else []
+    parts += ["filled with zeros"] if field.zero_pad else []
+    parts += ["separators and ¥ allowed"] if field.formatted else []
     parts += ["may be blank"] if field.blank else []
     parts += ["personal data"] if field.sensitive else []
     parts += [field.note] if field.note else []

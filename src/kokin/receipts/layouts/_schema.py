@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Set
+from datetime import date, time
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic import Field as Limits
+from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
-from kokin.model import Bill, Date, Digits, Receipt, Record, Text, Yen, field_types
+from kokin.model import Amounts, Bill, Date, Digits, Names, Receipt, Record, Text, Yen, arrow_schema, field_types
 from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -47,14 +49,33 @@ class FieldType(StrEnum):
     FILLER = "filler"
 
 
+#: The tables that map a data record to a canonical record, by the name of the table.
+MAPPED_RECORDS: dict[str, type[Record]] = {"receipt": Receipt, "bill": Bill}
+# The canonical fields that a mapping must have.
+_REQUIRED = {"receipt": ("paid_on", "amount")}
+
 NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 DATED = (FieldType.DATE, FieldType.TIME)
+TEXTUAL = (FieldType.DIGITS, FieldType.BARCODE, FieldType.TEXT, FieldType.KANJI)
 
 DateFormat = Literal[
-    "YYYY-MM-DD", "YYYYMMDD", "YYMMDD", "MMDD", "wareki YYMMDD", "wareki or western YYMMDD", "wareki EYYMMDD"
+    "YYYY-MM-DD",
+    "YYYYMMDD",
+    "YYMMDD",
+    "MMDD",
+    "wareki YYMMDD",
+    "wareki or western YYMMDD",
+    "wareki EYYMMDD",
+    "YYYY/MM/DD",
+    "YYYY/M/D",
+    "YYYY年M月D日",
+    "wareki R8.6.1",
+    "wareki 令和8年6月1日",
 ]
 TimeFormat = Literal["HHMM", "HHMMSS", "HH:MM:SS"]
 
+#: Formats of a length that depends on the day; only a CSV can have them.
+VARIABLE_FORMATS = ("YYYY/M/D", "YYYY年M月D日", "wareki R8.6.1", "wareki 令和8年6月1日")
 #: Formats without year, century or era. Reading them needs the caller's reference date.
 ASSUMED_FORMATS = ("MMDD", "YYMMDD", "wareki YYMMDD", "wareki or western YYMMDD")
 
@@ -81,9 +102,15 @@ class Field(_Table):
     """Name in columns, issues and mappings; unique within the record."""
     ja: str
     en: str
+    column: str = ""
+    """Name of the column in the header row of a CSV; by default the id."""
     type: FieldType
     length: Annotated[int, Limits(ge=1)]
     """Length in bytes: exact in a fixed-length record, the maximum in a CSV."""
+    zero_pad: bool = False
+    """Whether shorter digits in a CSV are filled with zeros on the left to ``length``, as a spreadsheet drops them."""
+    formatted: bool = False
+    """Whether yen may have thousands separators and a currency sign: ``12,300``, ``¥12,300``, ``12,300円``."""
     const: str | None = None
     """The only value allowed, such as the record code."""
     codes: dict[str, str] = {}
@@ -117,6 +144,11 @@ class Field(_Table):
     sensitive: bool = False
     """Whether the value is personal data, which is masked in issues, tables and logs."""
     note: str = ""
+
+    @property
+    def column_name(self) -> str:
+        """The name of its column in a CSV."""
+        return self.column or self.id
 
 
 class RecordKind(_Table):
@@ -155,6 +187,11 @@ class RecordKind(_Table):
         """The fields by id."""
         return {field.id: field for field in self.fields}
 
+    @cached_property
+    def by_column(self) -> dict[str, Field]:
+        """The fields by the name of their column in a CSV."""
+        return {field.column_name: field for field in self.fields}
+
 
 class Rule(_Table):
     """A value of ``kind`` for the records that meet all conditions."""
@@ -176,27 +213,35 @@ class Source(_Table):
 
     field: str = ""
     """A field of the data record, or ``header.`` and a field of its header."""
+    slice: tuple[Annotated[int, Limits(ge=0)], Annotated[int, Limits(ge=1)]] | None = None
+    """Only the characters of the field from the first position to before the second: ``[0, 4]`` of ``202606``."""
     join: list[str] = []
-    """Fields whose texts are joined by hyphens."""
+    """Fields whose texts are joined by the separator."""
+    separator: str | None = None
+    """The text between joined fields, by default a hyphen; for ``covers``, the text between the names in one field."""
     first: list[str] = []
     """Date fields; the first one that is not empty is the value."""
+    amounts: dict[str, str] = {}
+    """For ``parts`` only: the yen field of each name. An empty field is no part."""
     rules: list[Rule] = []
     """For ``kind`` only: the value of the first rule whose conditions the record meets. A record that meets no rule is
     not a payment and is counted as unpaid."""
-    const: str | bool | None = None
+    const: str | bool | int | date | None = None
     """The same value for every record."""
-    values: dict[str, str | bool] = {}
+    values: dict[str, str | bool | int] = {}
     """Canonical value of each code in the file; any other code is an issue."""
     over: Literal["refuse", "cut", "drop"] = "refuse"
-    """Treatment of a value that is too long for a receipt: report an issue, truncate it, or leave the field empty."""
-    blank: str | None = None
+    """Treatment of a value that is too long for the record: report an issue, truncate it, or leave the field empty."""
+    blank: str | bool | int | None = None
     """The value where the field is empty or its column is absent."""
 
     @property
     def ids(self) -> list[str]:
         """The fields that the mapping reads."""
         rules = [path for rule in self.rules for path in rule.ids]
-        return [self.field] if self.field else [*self.join, *self.first, *dict.fromkeys(rules)]
+        if self.field:
+            return [self.field]
+        return [*self.join, *self.first, *self.amounts.values(), *dict.fromkeys(rules)]
 
 
 # The text "amount" is a short form of the table {field = "amount"}.
@@ -280,10 +325,21 @@ class Csv(_Table):
 
     header: Literal["names", "any", "none"]
     """``names``: a header row names the columns. ``any``: a first row without a number in it is skipped."""
+    delimiter: Literal["comma", "tab", "semicolon"] = "comma"
+    """The character between two cells."""
+    other_columns: Literal["reject", "ignore"] = "reject"
+    """Treatment of a named column that is no field of the layout: reject the file, or do not read the column."""
+    bom: bool = False
+    """Whether the file may begin with the byte order mark of UTF-8, which is then written, too."""
     error_prefix: str = ""
     """First bytes of the error response that the agent's system may send instead of a file."""
     last_newline: bool = True
     """Whether a newline is written after the last row."""
+
+    @property
+    def delimiter_byte(self) -> bytes:
+        """The byte between two cells."""
+        return {"comma": b",", "tab": b"\t", "semicolon": b";"}[self.delimiter]
 
 
 class Xml(_Table):
@@ -318,7 +374,7 @@ class Layout(_Table):
     identity: _Identity | None = None
     """The fields that identify a payment: a table, or ``"content"``. Required in a layout of receipts."""
     bill: dict[str, Mapped] = {}
-    """Mapping of each field of a bill, for a file that an authority uploads."""
+    """Mapping of each field of a bill, for a file of bills that is read, or one that an authority uploads."""
     paid: PaidCondition | None = None
     request: RequestCondition | None = None
     totals: list[Total] = []
@@ -336,6 +392,11 @@ class Layout(_Table):
         """Return the first kind of record with a role, or ``None``."""
         return next((kind for kind in self.records.values() if kind.role == role), None)
 
+    @property
+    def mappings(self) -> dict[str, dict[str, Source]]:
+        """The tables that map a data record to a canonical record, by name; a layout that lacks one has it empty."""
+        return {table: getattr(self, table) for table in MAPPED_RECORDS}
+
     @cached_property
     def needs_reference_date(self) -> bool:
         """Whether a field is a date without its year, century or era."""
@@ -344,12 +405,16 @@ class Layout(_Table):
     def problems(self) -> Iterator[Issue]:
         """Yield an issue for each rule between the tables that is broken, with its table and key."""
         yield from self._record_problems()
-        yield from self._mapping_problems("receipt", self.receipt, Receipt)
-        yield from self._mapping_problems("bill", self.bill, Bill)
+        for table, mapping in self.mappings.items():
+            yield from self._mapping_problems(table, mapping, MAPPED_RECORDS[table])
         yield from self._identity_problems()
         yield from self._total_problems()
 
     def _record_problems(self) -> Iterator[Issue]:
+        if self.csv and self.csv.other_columns == "ignore" and self.csv.header != "names":
+            yield _invalid("csv.other_columns", 'header = "names"')
+        if self.csv and self.csv.bom and self.encoding != "utf-8":
+            yield _invalid("csv.bom", 'encoding = "utf-8"', self.encoding)
         options = {"fixed": self.width, "csv": self.csv, "xml": self.xml}
         if [name for name, value in options.items() if value is not None] != [self.format]:
             yield _invalid("format", "the key or table of this format only: width, [csv] or [xml]", self.format)
@@ -365,11 +430,17 @@ class Layout(_Table):
                 if field_id not in kind.by_id or (field_id in kind.tell_by and kind.by_id[field_id].const is None):
                     yield _invalid(f"{where}.tell_by", "fields of this record with a const", field_id)
             ids_before: set[str] = set()
+            columns_before: set[str] = set()
             for i, field in enumerate(kind.fields):
                 field_at = f"{where}.fields[{i}] ({field.id})"
                 for expected in _field_problems(field, ids_before, fixed=self.format == "fixed"):
                     yield _invalid(field_at, expected)
                 ids_before.add(field.id)
+                if field.column and not (self.csv and self.csv.header == "names"):
+                    yield _invalid(f"{field_at}.column", 'header = "names" in [csv]')
+                if field.column_name in columns_before:
+                    yield _invalid(f"{field_at}.column", "a column that no other field has", field.column_name)
+                columns_before.add(field.column_name)
                 for other in field.others:
                     if other not in kind.by_id or not (kind.by_id[other].pattern and kind.by_id[other].path):
                         yield _invalid(f"{field_at}.others", "fields with path and pattern", other)
@@ -380,7 +451,8 @@ class Layout(_Table):
     def mapped(self) -> set[str]:
         """The fields of the data record that mappings, totals and conditions read."""
         readers: list[Source | Total | IdentityFields]
-        readers = [*self.receipt.values(), *self.bill.values(), *self.totals, self.identity or IdentityFields()]
+        sources = [source for mapping in self.mappings.values() for source in mapping.values()]
+        readers = [*sources, *self.totals, self.identity or IdentityFields()]
         mapped = {path for reader in readers for path in reader.ids if not path.startswith("header.")}
         return mapped | ({self.paid.field} if self.paid else set())
 
@@ -395,15 +467,20 @@ class Layout(_Table):
             if canonical not in record.model_fields:
                 yield _invalid(where, f"a field of {record.__name__}")
                 continue
-            if not source.ids and source.const is None:
-                yield _invalid(where, "field, join, first, rules or const")
+            rule = field_types(record).get(canonical)
+            yield from _form_problems(where, canonical, source, rule)
             if source.rules and (canonical != "kind" or self.paid):
                 yield _invalid(f"{where}.rules", "rules for kind only, and no table [paid] beside them")
+            constants = {"const": source.const, "blank": source.blank}
+            constants |= {f"values.{code}": value for code, value in source.values.items()}
+            for key, value in constants.items():
+                if value is not None and (expected := _value_problem(record, canonical, value)):
+                    yield _invalid(f"{where}.{key}", expected, str(value))
             for path in source.ids:
-                yield from self._source_problems(where, source, path, field_types(record).get(canonical))
-        for required in ("paid_on", "amount") if mapping and table == "receipt" else ():
+                yield from self._source_problems(where, source, path, rule)
+        for required in _REQUIRED.get(table, ()) if mapping else ():
             if required not in mapping:
-                yield _invalid(f"{table}.{required}", "a mapping; every receipt has this field")
+                yield _invalid(f"{table}.{required}", f"a mapping; every {table} has this field")
 
     def _source_problems(self, where: str, source: Source, path: str, canonical_type: Any) -> Iterator[Issue]:
         """Check one of the fields that a canonical field is read from."""
@@ -417,10 +494,15 @@ class Layout(_Table):
                 yield _invalid(f"{where}.rules", "a field of the data record; for given, a date or a number", path)
         elif source.first and field.type is not FieldType.DATE:
             yield _invalid(f"{where}.first", "date fields", path)
-        elif self.format != "fixed" or source.join or source.values:
+        elif source.amounts and field.type not in (FieldType.NUMBER, FieldType.YEN):
+            yield _invalid(f"{where}.amounts", "yen fields", path)
+        elif source.slice and field.type not in TEXTUAL:
+            yield _invalid(f"{where}.slice", "a field of text or digits", path)
+        elif self.format == "xml" or source.join or source.values or source.amounts or source.slice:
             return
-        elif expected := _type_problem(field, canonical_type):
-            yield _invalid(where, expected, f"{field.type} of {field.length} bytes")
+        elif expected := _type_problem(field, canonical_type, exact=self.format == "fixed"):
+            found = f"{field.type} of {field.length} bytes" if self.format == "fixed" else field.type.value
+            yield _invalid(where, expected, found)
 
     def _identity_problems(self) -> Iterator[Issue]:
         if not self.receipt and self.identity:
@@ -497,8 +579,14 @@ def _field_problems(field: Field, ids_before: Set[str], *, fixed: bool) -> Itera
         yield "a format for the types date and time only"
     if field.dates is not None and field.format not in ASSUMED_FORMATS:
         yield f"dates only with one of the formats {', '.join(ASSUMED_FORMATS)}"
-    if field.type in DATED and fixed and field.format and len(field.format.split()[-1]) != field.length:
+    if fixed and field.format in VARIABLE_FORMATS:
+        yield f"a format of a fixed length in a fixed-length record, not {field.format}"
+    elif field.type in DATED and fixed and field.format and len(field.format.split()[-1]) != field.length:
         yield f"a length that fits the format {field.format}"
+    if field.zero_pad and (fixed or field.type is not FieldType.DIGITS):
+        yield "zero_pad for the type digits in a CSV only"
+    if field.formatted and field.type is not FieldType.YEN:
+        yield "formatted for the type yen only"
     if field.const is not None and (len(field.const) > field.length or (fixed and len(field.const) != field.length)):
         yield f"a const of {field.length} bytes"
     for code in field.codes:
@@ -518,15 +606,52 @@ def _field_problems(field: Field, ids_before: Set[str], *, fixed: bool) -> Itera
         yield f"a default of at most {field.length} bytes"
 
 
-def _type_problem(field: Field, kind: Any) -> str:
-    """Return what type the canonical field needs, or the empty text where the field fits it."""
+def _form_problems(where: str, canonical: str, source: Source, rule: Any) -> Iterator[Issue]:
+    """Check the keys of a mapping against one another."""
+    forms = [source.field, source.join, source.first, source.rules, source.amounts, source.const is not None]
+    if sum(map(bool, forms)) != 1:
+        yield _invalid(where, "one of field, join, first, amounts, rules or const")
+    if source.slice and (not source.field or source.slice[0] >= source.slice[1]):
+        yield _invalid(f"{where}.slice", "two positions, the first below the second, of a field")
+    if source.separator is not None and not (source.join or (source.field and isinstance(rule, Names))):
+        yield _invalid(f"{where}.separator", "a separator of joined fields, or of the names in covers")
+    if source.amounts and not isinstance(rule, Amounts):
+        yield _invalid(f"{where}.amounts", "amounts for parts only")
+    if source.values and not source.field:
+        yield _invalid(f"{where}.values", "a field whose codes they translate")
+
+
+_PYTHON_TYPES = {"string": str, "int64": int, "date32[day]": date, "bool": bool, "time32[s]": time}
+
+
+def _value_problem(record: type[Record], canonical: str, value: Any) -> str:
+    """Return what the canonical field needs instead of a constant, or the empty text where the value is valid."""
+    hint: Any = record.model_fields[canonical].annotation
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return "" if value in set(hint) else " | ".join(hint)
+    rule = field_types(record).get(canonical)
+    try:
+        checked = rule.check(value) if rule else value
+    except PydanticCustomError as error:
+        return str((error.context or {})["expected"])
+    wanted = _PYTHON_TYPES.get(str(arrow_schema(record).field(canonical).type), tuple)
+    return "" if type(checked) is wanted else wanted.__name__
+
+
+def _type_problem(field: Field, kind: Any, *, exact: bool) -> str:
+    """Return what type the canonical field needs, or the empty text where the field fits it.
+
+    In a fixed-length record the length must fit ``exact``; in a CSV it is a maximum, and each value is checked.
+    """
     match kind:
         case Digits(width=width, zero_pad=pad, allow_shorter=shorter):
+            if not exact:
+                return "" if field.type in TEXTUAL else kind.expected
             shape = field.length <= width if pad or shorter else field.length - len(field.prefix) == width
             if field.type not in (FieldType.DIGITS, FieldType.BARCODE) or not shape:
                 return kind.expected
         case Text(width=width):
-            if field.type not in (FieldType.DIGITS, FieldType.TEXT, FieldType.KANJI) or field.length > width:
+            if field.type not in TEXTUAL or (exact and field.length > width):
                 return f"text of at most {width} bytes"
         case Yen():
             if field.type not in (FieldType.NUMBER, FieldType.YEN):
@@ -534,4 +659,7 @@ def _type_problem(field: Field, kind: Any) -> str:
         case Date():
             if field.type is not FieldType.DATE:
                 return "a date"
+        case Names() | Amounts():
+            if field.type not in TEXTUAL:
+                return "text"
     return ""

@@ -1,0 +1,315 @@
+"""Rows of bills before they are checked: columns of a CSV, a Parquet file or a table, with the number of each row.
+
+Every reader yields :class:`RowBatch` in bounded memory, and :func:`check_rows` checks them by the rules of a record. No
+reader knows the record, so that a table of another one (debts without numbers) can be read by the same readers.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from kokin._arrow.convert import Int64Array, as_table, from_numpy, int64_array, to_numpy
+from kokin._arrow.threads import CHUNK_ROWS
+from kokin.bills._check import BillBatch
+from kokin.issues import InvalidInputError, Issue, Location, from_table, to_table
+from kokin.model import ArrowStreamExportable, Record
+from kokin.text import file_name
+
+# Bytes that are decoded at a time.
+_BLOCK = 1 << 24
+_PARQUET_MAGIC = b"PAR1"
+
+# A whole cell in quotes; a quote that remains after these are removed is misplaced.
+_QUOTED_CELL = re.compile(r'(?<![^,])"(?:[^"]|"")*+"(?![^,])')
+# The characters of a row without values: empty cells, quoted or not, NULs, and the end-of-file mark of DOS.
+_NO_VALUE = ', \t\u3000\x00\x1a"'
+_PADDING = "\x00\x1a"
+_EMPTY_ROW = re.compile(r'(?:[, \t\u3000\x00\x1a]|"")*+')
+
+
+@dataclass(frozen=True, slots=True)
+class RowBatch:
+    """Rows of a file or table, not checked."""
+
+    table: pa.Table
+    """The columns as they were read; those of a CSV are text, an empty cell is null."""
+    numbers: Int64Array
+    """The number of each row in the input, from 1, int64 (n,)."""
+    file: str = ""
+    """The file name in the issues."""
+    issues: list[Issue] = field(default_factory=list)
+    """The issues of rows that are not in the table, and warnings."""
+    rejected: int = 0
+    """The number of rows that are not in the table because they could not be read."""
+    locate: Callable[[Issue, int], Issue] | None = None
+    """Returns an issue of a row of the table, from 0, with the field and the byte of the file."""
+
+
+class Check(Protocol):
+    """A check of a table, such as :func:`~kokin.bills.check_batch`; rows are numbered from 1."""
+
+    def __call__(self, table: pa.Table, *, file: str) -> BillBatch: ...
+
+
+def read_rows(
+    source: str | Path | ArrowStreamExportable, *, encoding: str | None = None, rows: int = CHUNK_ROWS
+) -> Iterator[RowBatch]:
+    """Yield the rows of a CSV, a Parquet file or a table in batches of ``rows`` rows; at least one batch.
+
+    The arguments and the errors are those of :func:`~kokin.bills.batches`, without the rules of a record.
+    """
+    if not isinstance(source, str | Path):
+        yield from _table_rows(iter([as_table(source)]), rows)
+        return
+    path = Path(source)
+    with path.open("rb") as file:
+        magic = file.read(len(_PARQUET_MAGIC))
+    if not magic:
+        raise _rejected(path, Issue("FILE_EMPTY", location=Location(file_name(path))))
+    if magic == _PARQUET_MAGIC:
+        yield from _table_rows(_read_parquet(path), rows, file_name(path))
+    else:
+        yield from _read_csv(path, _detect_encoding(path, encoding), rows)
+
+
+def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) -> Iterator[BillBatch]:
+    """Check each batch; issues and row numbers are those of the input.
+
+    Args:
+        batches: rows as read.
+        check: the check; the columns that it requires decide which ones a file needs.
+        record: the record of a row: other columns are passed to the check with the first batch only, so that it warns
+            of each unknown column once.
+
+    Raises:
+        InvalidInputError: the check misses a column, or cannot use the type of one.
+    """
+    for position, batch in enumerate(batches):
+        table = batch.table
+        if position:
+            table = table.select([i for i, name in enumerate(table.column_names) if name in record.model_fields])
+        checked = check(table, file=batch.file)
+        row_numbers = batch.numbers[to_numpy(checked.row_numbers, 0) - 1]
+        issues = _merge_issues(checked.issues, batch)
+        yield BillBatch(checked.table, int64_array(row_numbers), issues, checked.rejected + batch.rejected)
+
+
+def _merge_issues(found: pa.Table, batch: RowBatch) -> pa.Table:
+    """Return the issues of a check, with the row numbers of the input, and those of the batch, in the order of rows."""
+    if len(found) and batch.locate:
+        located = [
+            issue if issue.location.record is None else batch.locate(issue, issue.location.record - 1)
+            for issue in from_table(found)
+        ]
+        found = to_table(located)
+    elif len(found):
+        row = to_numpy(found["record"], 0)
+        record = from_numpy(np.append(batch.numbers, 0)[row - 1], pa.int64(), row > 0)
+        found = found.set_column(found.column_names.index("record"), "record", record)
+    if batch.issues:
+        found = pa.concat_tables([found, to_table(batch.issues)])
+        found = found.take(int64_array(np.argsort(to_numpy(found["record"], 0), kind="stable")))
+    return found
+
+
+def _rejected(path: Path, issue: Issue) -> InvalidInputError:
+    return InvalidInputError([issue], f"{file_name(path)} rejected")
+
+
+def _detect_encoding(path: Path, encoding: str | None) -> str:
+    """Return ``encoding`` if the whole file is in it; by default UTF-8 if the whole file is, else cp932.
+
+    Raises:
+        InvalidInputError: it is in none of these; the issue has the first undefined byte.
+    """
+    location = Location(file_name(path))
+    for name in (encoding,) if encoding else ("utf-8-sig", "cp932"):
+        decoder = codecs.getincrementaldecoder(name)()
+        offset = 0
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    decoder.decode(block)
+                    offset += len(block)
+                decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            location = Location(file_name(path), byte=max(0, offset + error.start))
+            continue
+        # A byte order mark is not part of the first column name.
+        return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
+    raise _rejected(path, Issue("BYTE_UNKNOWN", expected=encoding or "UTF-8 or cp932", location=location))
+
+
+@dataclass(slots=True)
+class _LineBatch:
+    """Lines of a CSV: the well-formed ones with their line numbers, and the issues of the others."""
+
+    header: list[str]
+    lines: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    rejected: int = 0
+
+    def __len__(self) -> int:
+        return len(self.lines) + self.rejected
+
+    def add(self, line: str, number: int, file: str) -> None:
+        """Add a line that is not empty."""
+        unquoted = _QUOTED_CELL.sub("", line) if '"' in line else line
+        location = Location(file, number)
+        if '"' in unquoted:
+            issue = Issue("QUOTES", location=location)
+        elif (count := unquoted.count(",") + 1) != len(self.header):
+            issue = Issue("COLUMNS_COUNT", expected=str(len(self.header)), found=str(count), location=location)
+        else:
+            self.lines.append(line)
+            self.numbers.append(number)
+            return
+        self.issues.append(issue)
+        self.rejected += 1
+
+
+def _read_csv(path: Path, encoding: str, rows: int) -> Iterator[RowBatch]:
+    """Yield the batches of a CSV. The number of a row is that of its line after the header, including empty lines."""
+    with path.open(encoding=encoding, newline=None) as file:
+        header = _parse_header(file.readline(), path)
+        batch = _LineBatch(header)
+        is_first = True
+        empty_rows: list[Issue] = []  # reported when another row follows, so not at the end of the file
+        for number, line in _numbered_lines(file):
+            if _is_empty(line):
+                empty_rows.append(Issue("ROW_EMPTY", location=Location(file_name(path), number)))
+                continue
+            if len(batch) == rows:
+                yield _line_rows(batch, path)
+                batch, is_first = _LineBatch(header), False
+            batch.issues += empty_rows
+            empty_rows = []
+            batch.add(line, number, file_name(path))
+        if batch or is_first:
+            yield _line_rows(batch, path)
+
+
+def _is_empty(line: str) -> bool:
+    return not line.strip(_NO_VALUE) and _EMPTY_ROW.fullmatch(line) is not None
+
+
+def _numbered_lines(file: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers, without blank lines, and without NUL and SUB after the last row."""
+    pending: list[tuple[int, str]] = []  # a row that ends with padding, and the empty rows that follow it
+    for number, line in enumerate(file, 1):
+        line = line.rstrip("\n")
+        is_empty = _is_empty(line)
+        if is_empty and "," not in line:
+            continue
+        if not is_empty:
+            yield from pending
+            pending = []
+        if pending or (not is_empty and line[-1] in _PADDING):
+            pending.append((number, line))
+        else:
+            yield number, line
+    for number, line in pending:
+        yield number, line.rstrip(_PADDING)
+
+
+def _parse_header(line: str, path: Path) -> list[str]:
+    line = line.rstrip("\n")
+    if '"' in _QUOTED_CELL.sub("", line):
+        raise _rejected(path, Issue("QUOTES", location=Location(file_name(path))))
+    return next(csv.reader([line]), [])
+
+
+def _line_rows(batch: _LineBatch, path: Path) -> RowBatch:
+    """Return the rows of lines of a CSV; row numbers are line numbers."""
+    numbers = np.array(batch.numbers, np.int64)
+    return RowBatch(_parse_lines(batch, path), numbers, file_name(path), batch.issues, batch.rejected)
+
+
+def _parse_lines(batch: _LineBatch, path: Path) -> pa.Table:
+    """Return the well-formed lines as columns of text; an empty cell is null.
+
+    Raises:
+        InvalidInputError: pyarrow parses another number of rows than lines.
+    """
+    header, lines = batch.header, batch.lines
+    if not lines:
+        return pa.table([pa.array([], pa.string())] * len(header), header)
+    content = "\n".join(lines).encode()
+    try:
+        table = pa_csv.read_csv(
+            pa.BufferReader(content),
+            pa_csv.ReadOptions(column_names=header, block_size=len(content) + 1),
+            pa_csv.ParseOptions(newlines_in_values=False),
+            pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowException:
+        # The message of Arrow may contain a line of the file.
+        issue = Issue("FILE_FORM", expected="CSV with a header", location=Location(file_name(path)))
+        raise _rejected(path, issue) from None
+    if len(table) != len(lines):
+        expected, found = f"{len(lines)} rows", str(len(table))
+        raise _rejected(path, Issue("FILE_FORM", expected=expected, found=found, location=Location(file_name(path))))
+    return table
+
+
+def _read_parquet(path: Path) -> Iterator[pa.Table]:
+    """Yield an empty table with the schema of a Parquet file, then its row groups in tables of bounded size."""
+    damaged = _rejected(path, Issue("FILE_FORM", expected="Parquet", location=Location(file_name(path))))
+    rows = 0
+    try:
+        with pq.ParquetFile(arrow_file(path), page_checksum_verification=True) as file:
+            yield pa.Table.from_batches([], file.schema_arrow)
+            for batch in file.iter_batches(batch_size=CHUNK_ROWS):
+                batch.validate(full=True)  # a damaged text may not be UTF-8
+                rows += len(batch)
+                yield pa.Table.from_batches([batch])
+            expected_rows = file.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        # pyarrow raises any of these for damaged content; only a failed system call has an errno.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise damaged from None
+    if rows != expected_rows:  # pyarrow silently reads no rows after a damaged page header
+        raise damaged
+
+
+def _table_rows(tables: Iterator[pa.Table], rows: int, file: str = "") -> Iterator[RowBatch]:
+    """Yield the rows of tables in batches of ``rows`` rows; at least one batch."""
+    first_row = 1
+    for table in _rechunk(tables, rows):
+        yield RowBatch(table, np.arange(first_row, first_row + len(table)), file)
+        first_row += len(table)
+
+
+def _rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of ``rows`` rows, the last one shorter; at least one table."""
+    pending = next(tables)
+    for table in tables:
+        pending = pa.concat_tables([pending, table])
+        while len(pending) > rows:
+            yield pending.slice(0, rows)
+            pending = pending.slice(rows)
+    yield from (pending.slice(start, rows) for start in range(0, max(len(pending), 1), rows))
+
+
+def arrow_file(path: Path, mode: str = "rb") -> pa.OSFile:
+    """Open a file for Arrow, which itself cannot open a file whose name is not UTF-8."""
+    return pa.OSFile(os.fsencode(path), mode)
