@@ -34,7 +34,7 @@ _ALIGN = {"left": 0.0, "center": 0.5, "right": 1.0}
 # Share of the page that a text across it fills.
 _WATERMARK = 0.8
 # Line widths in points, by kind of shape.
-_LINE_PT = {"frame": 0.8, "heavy": 1.2, "dashed": 0.5, "line": 0.3}
+_LINE_PT = {"frame": 0.8, "dashed": 0.5, "line": 0.3}
 _CUT_PT, _CUT_GAP_PT = 0.4, 6
 
 

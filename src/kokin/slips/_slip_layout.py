@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kokin.slips._fonts import Fonts
 
 # Printed in the place of a barcode on a slip without one.
-_NO_BARCODE = "コンビニエンスストアでは納付できません"
+_NO_BARCODE = "コンビニエンスストアでは", "納付できません"
 # Height of a label above its value, and horizontal and vertical margin of a text in its frame.
 _LABEL_MM, _MARGIN_MM, _PAD_MM = 3.4, 1.2, 0.35
 # Smallest height for a value that is written by hand.
@@ -64,11 +64,11 @@ class Box(NamedTuple):
 class Shape(NamedTuple):
     """A rectangle or line without text.
 
-    ``tint`` is a rectangle behind a label, ``frame`` and ``heavy`` are outlines, ``dashed`` is the outline of an area,
+    ``tint`` is a rectangle behind a label, ``frame`` is an outline, ``dashed`` is the outline of an area,
     ``line`` a thin line of which one side of the box is 0.
     """
 
-    kind: Literal["tint", "frame", "heavy", "dashed", "line"]
+    kind: Literal["tint", "frame", "dashed", "line"]
     box: Box
 
 
@@ -128,7 +128,7 @@ def lay_out(
 
 def fixed_texts(template: Template) -> str:
     """Return all text that is the same on every slip, and that of cells that only some slips have."""
-    texts = [template.cut_label, _NO_BARCODE, *_HEADINGS.values()]
+    texts = [template.cut_label, *_NO_BARCODE, *_HEADINGS.values()]
     for item, _, _ in template.placed_items():
         texts += [item.label, item.text, *(cell.label for row in item.rows for cell in row.cells)]
     return "".join(texts)
@@ -203,18 +203,18 @@ class _Page:
         valign = style.valign if isinstance(style, Item) else "middle"
         return PlacedText(_strip(broken), box, font, size, style.align, valign, inked)
 
-    def _line(self, text: str, box: Box, size: float, align: str = "left", inked: bool = False) -> PlacedText:
-        return PlacedText((text,), box, self.fonts.for_text(text), size, align, "middle", inked)
-
     def _add_barcode_text(self, item: Item, x: float, y: float, barcode: gs1_128.Barcode | None) -> None:
         width = gs1_128.width_mm()
         if barcode is None:
+            font = self.fonts.for_text(_NO_BARCODE[0])
             box = Box(x, y, width, item.height)
-            self.texts.append(self._line(_NO_BARCODE, box, MIN_TEXT_PT, "center", inked=True))
+            self.texts.append(PlacedText(_NO_BARCODE, box, font, MIN_TEXT_PT, "center", "middle", True))
             return
         for number, line in enumerate(barcode.lines):
             top = y + item.height + BARCODE_GAP_MM + number * BARCODE_LINE_MM
-            self.texts.append(self._line(line, Box(x, top, width, BARCODE_LINE_MM), MIN_TEXT_PT, "center"))
+            font = self.fonts.for_text(line)
+            box = Box(x, top, width, BARCODE_LINE_MM)
+            self.texts.append(PlacedText((line,), box, font, MIN_TEXT_PT, "center", "middle", False))
 
     def _report(self, field: str, min_size: float, size: float) -> None:
         expected, found = f"at least {min_size:g} pt", f"{size:.1f} pt"
