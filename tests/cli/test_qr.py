@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kokin.elqr import ElQr
-from tests.support import NO_FONT, has_font
+from tests.support import NO_FONT, has_font, needs_font
 
 CODE = ElQr(
     payee_code="99999",
@@ -60,6 +61,105 @@ def test_another_run_in_a_folder_ends_with_3_and_names_what_differs(kokin: Any, 
     result = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
     assert result.returncode == 3
     assert "bills.sha256: RUN_DIFFERS" in result.stderr
+
+
+def test_only_what_changed_is_printed_and_withdrawn_slips_are_named(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "1", "2", "3")
+    assert kokin("qr", "make", "bills.csv", "--out", "old", cwd=tmp_path).returncode == 0
+    write_bills(tmp_path, "1", "4", "3")
+    result = kokin("qr", "make", "bills.csv", "--out", "new", "--against", "old", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "read 3 = made 1 + unchanged 2 + not open 0 + rejected 0" in result.stdout
+    assert "slips of the earlier run to withdraw: 1, in new" in result.stderr
+    result = kokin("qr", "make", "bills.csv", "--out", "wider", "--against", "new", "--quiet", "5", cwd=tmp_path)
+    assert (result.returncode, "made 3" in result.stdout) == (0, True)
+    assert "all slips are printed, because these options changed: style" in result.stderr
+    result = kokin("qr", "make", "bills.csv", "--out", "none", "--against", "nothing", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "against: RUN_INCOMPLETE" in result.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_first_rejected_bills_are_named(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "1", "x", "y", "2", "z", "w")
+    result = kokin("qr", "make", "bills.csv", "--out", "slips", cwd=tmp_path)
+    assert result.returncode == 1
+    named = [line for line in result.stderr.splitlines() if line.startswith("bill ")]
+    assert [line.partition(":")[0] for line in named] == ["bill B2", "bill B3", "bill B5"]
+    assert "bills.csv, record 2, case_key: NOT_DIGITS" in named[0]
+
+
+# --- before and after printing ----------------------------------------------------------------------------------------
+
+
+def write_sound_bills(folder: Path, **replaced: str) -> None:
+    """Write four bills without an issue; ``replaced`` are values of the third one."""
+    names = HEADER.split(",")
+    rows = [
+        dict(
+            zip(names, f"B{n},99999,127,{n},{n * 7919:06d},100,2026-06-01,2026,2026,2026-07-10".split(","), strict=True)
+        )
+        for n in range(1, 5)
+    ]
+    rows[2] |= replaced
+    text = "\n".join([HEADER, *(",".join(row.values()) for row in rows)])
+    (folder / "bills.csv").write_text(text + "\n", encoding="utf-8")
+
+
+def test_a_file_of_sound_slips_is_clean(kokin: Any, tmp_path: Path) -> None:
+    write_sound_bills(tmp_path)
+    result = kokin("issue", "check", "bills.csv", "--issued-on", "2026-07-10", cwd=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "bills.csv: errors 0, warnings 0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("replaced", "options", "issue", "code"),
+    [
+        ({"bill_id": "B1"}, (), "bill_id: SLIP_DUPLICATE", 3),
+        ({"case_key": "1", "confirmation": "007919"}, (), "el_number: SLIP_DUPLICATE", 3),
+        ({"confirmation": "000003"}, (), "confirmation: CONFIRMATION_WEAK", 3),
+        ({"payable_until": "2026-05-29"}, (), "payable_until: PAYABLE_BEFORE_DUE", 3),
+        ({}, ("--issued-on", "2026-07-11"), "payable_until: DEADLINE_PASSED", 3),
+        ({"payable_until": ""}, (), "payable_until: FIELD_MISSING", 3),
+        ({"payable_until": ""}, ("--no-deadline",), "", 0),
+        ({"payable_until": "2026-07-20"}, (), "payable_until: DEADLINE_HOLIDAY", 1),
+    ],
+)
+def test_issue_check_names_each_fault_and_writes_nothing(
+    kokin: Any, tmp_path: Path, replaced: dict[str, str], options: tuple[str, ...], issue: str, code: int
+) -> None:
+    write_sound_bills(tmp_path, **replaced)
+    result = kokin("issue", "check", "bills.csv", *options, cwd=tmp_path)
+    assert (result.returncode, issue in result.stderr) == (code, True)
+    result = kokin("issue", "check", "bills.csv", *options, "--format", "json", cwd=tmp_path)
+    content = json.loads(result.stdout)
+    assert (result.returncode, content["file"]) == (code, "bills.csv")
+    assert (content["errors"] > 0, content["errors"] + content["warnings"]) == (code == 3, len(content["issues"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["bills.csv"]
+
+
+@needs_font
+def test_proof_sheets_are_printed_and_verified(kokin: Any, tmp_path: Path) -> None:
+    pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
+    pytest.importorskip("zxingcpp", reason="needs the extra 'decode'")
+    (tmp_path / "words.toml").write_text('payee = "例示市"\n[items.127]\ncharge = "税"\n', encoding="utf-8")
+    arguments = ("--words", "words.toml", "--payee", "99999", "--issued-on", "2026-04-01")
+    result = kokin("qr", "proof", "--out", "proof", *arguments, cwd=tmp_path)
+    assert (result.returncode, "slips 14 = printed 14 + rejected 0" in result.stdout) == (0, True)
+    assert kokin("qr", "proof", "--out", "proof", *arguments, cwd=tmp_path).returncode == 3
+    result = kokin("qr", "verify", "proof", "proof/proof.pdf", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    (tmp_path / "proof" / "proof.csv").write_text(
+        (tmp_path / "proof" / "proof.csv").read_text(encoding="utf-8").replace("99999-", "99998-", 1), encoding="utf-8"
+    )
+    result = kokin("qr", "verify", "proof", "proof/proof.pdf", "--format", "json", cwd=tmp_path)
+    content = json.loads(result.stdout)
+    assert (result.returncode, content["pages"], content["missing"]) == (3, 15, 1)
+    assert content["counts"] == {"SCAN_OTHER_RUN": 1, "SLIP_MISSING": 1}
+    result = kokin("qr", "verify", "proof", "proof/proof.pdf", "--sample", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "proof.pdf#page=1, el_number: SCAN_OTHER_RUN" in result.stderr
+    assert "SLIP_MISSING" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,8 @@ def test_the_longest_values_are_printed_at_legible_size(template: str) -> None:
             "payee": "例" * 60,
             "charge": "税" * 60,
             "account": "",
+            "registrations": {},
+            "remarks": {},
             "honorific": "御中",
         }
     )

@@ -103,7 +103,10 @@ def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) 
         checked = check(table, file=batch.file)
         row_numbers = batch.numbers[to_numpy(checked.row_numbers, 0) - 1]
         issues = _merge_issues(checked.issues, batch)
-        yield BillBatch(checked.table, int64_array(row_numbers), issues, checked.rejected + batch.rejected)
+        rejected = checked.rejected + batch.rejected
+        rejected_rows = batch.numbers[to_numpy(checked.rejected_ids["record"], 0) - 1]
+        rejected_ids = checked.rejected_ids.set_column(0, "record", int64_array(rejected_rows))
+        yield BillBatch(checked.table, int64_array(row_numbers), issues, rejected, rejected_ids)
 
 
 def _merge_issues(found: pa.Table, batch: RowBatch) -> pa.Table:

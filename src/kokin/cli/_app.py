@@ -13,11 +13,13 @@ import typer
 import kokin
 from kokin.cli import _output
 from kokin.cli._check import check, layouts
+from kokin.cli._issue import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit
 from kokin.cli._messages import command_help, message
 from kokin.cli._options import option, remove_passwords
+from kokin.cli._proof import proof, verify
 from kokin.cli._qr import app as qr
 from kokin.cli._reconcile import demo, reconcile
 from kokin.cli._report import report
@@ -66,6 +68,7 @@ def kokin_command(
 
 
 app.command()(demo)
+app.add_typer(issue, name="issue")
 app.add_typer(qr, name="qr")
 app.command()(layouts)
 app.command()(check)
@@ -74,6 +77,8 @@ app.add_typer(ledger, name="ledger")
 app.command()(report)
 for _command in (*write_commands, *read_commands):
     ledger.command()(_command)
+qr.command()(proof)
+qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 
 

@@ -149,38 +149,45 @@ def write_slips(
         OSError: a file cannot be read or written.
     """
     design = load_design(template, font, digits_font, mark, proof=proof)
-    return write_designed(file, slips, design, style, on_error, on_warning)
+    return write_designed(file, slips, design, style, on_error, on_warning=on_warning)
 
 
 def write_designed(
     file: str | Path | IO[bytes],
-    slips: Iterable[tuple[Bill, SlipText]],
+    slips: Iterable[tuple[Bill, SlipText] | InvalidInputError],
     design: Design,
     style: SymbolStyle,
     on_error: OnIssues | None,
+    *,
     on_warning: OnIssues | None = None,
+    allow_missing_deadline: bool = False,
+    last_page: Callable[[PdfCanvas], object] | None = None,
 ) -> int:
-    """Write slips as :func:`write_slips` does, with a design that is already loaded."""
+    """Write slips as :func:`write_slips` does, with a design that is already loaded.
+
+    A slip whose texts are invalid is passed as the error, for ``on_error``. ``allow_missing_deadline`` prints slips
+    without 支払期限. ``last_page`` draws one more page, which is not counted.
+    """
     check_template(design.template, style.side_mm)
+    prepared = _prepare(slips, design, style.quiet_zone, on_error, on_warning, allow_missing_deadline)
     if isinstance(file, str | Path):
         with atomic_file(Path(file)) as draft:
-            return _write(str(draft), slips, design, style, on_error, on_warning)
-    return _write(file, slips, design, style, on_error, on_warning)
+            return _write(str(draft), prepared, design, style, last_page)
+    return _write(file, prepared, design, style, last_page)
 
 
 def _write(
     file: str | IO[bytes],
-    slips: Iterable[tuple[Bill, SlipText]],
+    slips: Iterable[_Slip],
     design: Design,
     style: SymbolStyle,
-    on_error: OnIssues | None,
-    on_warning: OnIssues | None,
+    last_page: Callable[[PdfCanvas], object] | None,
 ) -> int:
     from kokin.slips._pdf_canvas import PdfCanvas
 
     canvas = PdfCanvas(file, design.template, design.fonts)
     forms: dict[tuple[Placed, ...], str] = {}
-    for slip in _prepare(slips, design, style.quiet_zone, on_error, on_warning):
+    for slip in slips:
         frames = slip.layout.frames
         if frames not in forms:
             forms[frames] = f"frames-{len(forms) + 1}"
@@ -189,16 +196,21 @@ def _write(
         canvas.draw_form(forms[frames])
         _draw_slip(canvas, slip, style)
         canvas.end_page(author=slip.values["payee"])
+    page_count = canvas.page_count
+    if last_page:
+        last_page(canvas)
+        canvas.end_page()
     canvas.save()
-    return canvas.page_count
+    return page_count
 
 
 def _prepare(
-    slips: Iterable[tuple[Bill, SlipText]],
+    slips: Iterable[tuple[Bill, SlipText] | InvalidInputError],
     design: Design,
     quiet_zone: int,
     on_error: OnIssues | None,
     on_warning: OnIssues | None,
+    allow_missing_deadline: bool,
 ) -> Iterator[_Slip]:
     """Yield the content of each slip that can be printed; the symbols are encoded many at a time."""
     from kokin.slips._slip_layout import lay_out
@@ -206,9 +218,12 @@ def _prepare(
     numbered = enumerate(slips, 1)
     while chunk := list(islice(numbered, _CHUNK)):
         printable = []
-        for record, (bill, text) in chunk:
+        for record, slip in chunk:
             try:
-                code = ElQr.from_bill(bill)
+                if isinstance(slip, InvalidInputError):
+                    raise slip
+                bill, text = slip
+                code = ElQr.from_bill(bill, allow_missing_deadline=allow_missing_deadline)
                 values, parts = slip_values(bill, code, text), breakdown_lines(bill, text)
                 barcode = gs1_128.from_bill(bill) if bill.barcode else None
                 texts = values | {"parts": "".join(f"{part.name}{part.remark}{part.registration}" for part in parts)}

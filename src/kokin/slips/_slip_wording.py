@@ -147,13 +147,14 @@ class SlipWording(Record):
         Raises:
             InvalidInputError: a field is missing, unknown or too long, or ``periods`` lacks the period of the bill.
         """
-        labels = self._table("labels", bill.item_code)
+        labels = self.table("labels", bill.item_code)
         printed_names = {name: labels.get(name, name) for name, _ in bill.parts}
         parts = tuple((printed_names[name], yen) for name, yen in bill.parts)
         changes = {**self._defaults(bill), **(self._notes.of(bill.bill_id) if self._notes else {})}
         return bill.model_copy(update={"parts": parts}), self._text_of(bill.item_code, printed_names, changes)
 
-    def _table(self, name: str, item_code: str) -> dict[str, str]:
+    def table(self, name: str, item_code: str) -> dict[str, str]:
+        """Return a table of an item by its name, such as ``labels``, with the entries of every slip."""
         return {**self.common.get(name, {}), **self.items.get(item_code, {}).get(name, {})}
 
     def _defaults(self, bill: Bill) -> dict[str, Any]:
@@ -162,12 +163,12 @@ class SlipWording(Record):
         texts: dict[str, Any] = {}
         if "kind" not in fields and (charge := CATALOG.charges.get(bill.charge or "")):
             texts["kind"] = "tax" if charge.late_charge is LateChargeBasis.TAX else "other"
-        honorifics = self._table("honorifics", bill.item_code)
+        honorifics = self.table("honorifics", bill.item_code)
         for text, honorific in honorifics.items():
             if text in (bill.name or ""):
                 texts["honorific"] = honorific
                 break
-        if periods := self._table("periods", bill.item_code):
+        if periods := self.table("periods", bill.item_code):
             if bill.period not in periods:
                 expected = " | ".join(periods)
                 raise InvalidInputError([Issue("CODE_UNKNOWN", field="period", expected=expected, found=bill.period)])
@@ -180,9 +181,9 @@ class SlipWording(Record):
         Registrations and remarks are those of the parts with printed names, or of all parts if there are no such names.
         """
         fields = {**self.common, **self.items.get(item_code, {}), **changes}
-        labels = {**self._table("labels", item_code), **printed_names}
+        labels = {**self.table("labels", item_code), **printed_names}
         for name in ("registrations", "remarks"):
-            texts = self._table(name, item_code) | changes.get(name, {})
+            texts = self.table(name, item_code) | changes.get(name, {})
             fields[name] = {
                 labels.get(part, part): text
                 for part, text in texts.items()
