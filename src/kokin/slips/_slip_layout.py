@@ -255,48 +255,57 @@ class _Page:
     def _row_heights(self, rows: Sequence[tuple[Row, list[Cell]]], box: Box) -> list[tuple[float, bool]]:
         """Return the height of each row, and whether it is one whose values are too long for its share.
 
-        Such a row gets the height that it needs at the smallest size, and the others share the rest.
+        Such a row gets the height that it needs at the smallest size, and the others share the rest. Words are broken
+        only if there is no other way.
         """
+        for whole_words in (True, False):
+            if heights := self._shared_heights(rows, box, whole_words):
+                return heights
+        total = sum(row.height for row, _ in rows)
+        return [(row.height * box.height / total, True) for row, _ in rows]
+
+    def _shared_heights(
+        self, rows: Sequence[tuple[Row, list[Cell]]], box: Box, whole_words: bool
+    ) -> list[tuple[float, bool]] | None:
         needed: dict[int, float] = {}
         while True:
             weight = sum(row.height for number, (row, _) in enumerate(rows) if number not in needed)
             rest = box.height - sum(needed.values())
-            if weight == 0 or rest < 0:
-                break
+            if rest < 0:
+                return None
+            if weight == 0:  # all rows are long, and there is space left
+                total = sum(row.height for row, _ in rows)
+                return [(needed[number] + rest * row.height / total, True) for number, (row, _) in enumerate(rows)]
             heights = [needed.get(number, row.height * rest / weight) for number, (row, _) in enumerate(rows)]
             too_long = [
                 number
                 for number, (_, cells) in enumerate(rows)
-                if number not in needed and not self._row_fits(cells, box, heights[number])
+                if number not in needed and not self._row_fits(cells, box, heights[number], whole_words)
             ]
             if not too_long:
                 return [(height, number in needed) for number, height in enumerate(heights)]
-            needed |= {number: self._needed_height(rows[number][1], box) for number in too_long}
-        total = sum(row.height for row, _ in rows)
-        if rest >= 0:  # all rows are long, and there is space left
-            return [(needed[number] + rest * row.height / total, True) for number, (row, _) in enumerate(rows)]
-        return [(row.height * box.height / total, True) for row, _ in rows]
+            needed |= {number: self._needed_height(rows[number][1], box, not whole_words) for number in too_long}
 
-    def _row_fits(self, cells: Sequence[Cell], box: Box, height: float) -> bool:
+    def _row_fits(self, cells: Sequence[Cell], box: Box, height: float, whole_words: bool) -> bool:
         for cell, left, width in _across(cells, box):
             text = self.values[cell.value] if cell.value else ""
             inner = _value_box(cell, Box(left, box.y, width, height))
             if not text and inner.height < _BLANK_MM:
                 return False
             if text:
-                font = self.fonts.for_text(text, cell.bold)
-                size, _ = fit_text(text, font, inner.width * MM, inner.height * MM, cell.font, cell.lines, MIN_TEXT_PT)
+                font, sides = self.fonts.for_text(text, cell.bold), (inner.width * MM, inner.height * MM)
+                size, _ = fit_text(text, font, *sides, cell.font, cell.lines, MIN_TEXT_PT, whole_words)
                 if size < MIN_TEXT_PT - _TOLERANCE:
                     return False
         return True
 
-    def _needed_height(self, cells: Sequence[Cell], box: Box) -> float:
+    def _needed_height(self, cells: Sequence[Cell], box: Box, compact: bool) -> float:
         needed = 0.0
         for cell, left, width in _across(cells, box):
             text = self.values[cell.value] if cell.value else ""
             inner = _value_box(cell, Box(left, box.y, width, 0))
             font = self.fonts.for_text(text, cell.bold)
-            lines = needed_lines(text, font, inner.width * MM, MIN_TEXT_PT, compact=True)
+            lines = needed_lines(text, font, inner.width * MM, MIN_TEXT_PT, compact)
             count = 1 if lines is None or cell.lines == 1 else len(lines)
             height = block_height(count, MIN_TEXT_PT) / MM if text else _BLANK_MM
             needed = max(needed, height - inner.height)
@@ -321,12 +330,11 @@ class _Page:
         """Place 郵便番号, 住所 and 氏名 below each other, in the largest size at which they fit."""
         postal_code, name = self.values["postal_code"], self.values["addressee"]
         address = _END_OF_PLACE.sub(BREAK_HINT, self.values["address"])
-        size = item.font
-        while True:
+        for size, name_size in _address_sizes(item.font):
             blocks = [
                 (postal_code, size, _POSTAL_GAP_MM, False),
                 (address, size, _ADDRESS_GAP_MM, False),
-                (name, size * _NAME_SIZE, 0.0, True),
+                (name, name_size, 0.0, True),
             ]
             placed, bottom = [], box.y
             for text, font_size, gap, bold in blocks:
@@ -340,10 +348,7 @@ class _Page:
             if bottom <= box.y + box.height + _TOLERANCE:
                 self.texts += placed
                 return
-            if size <= MIN_TEXT_PT:
-                self._report("address", MIN_TEXT_PT, size * box.height / (bottom - box.y))
-                return
-            size = max(size - _SIZE_STEP, MIN_TEXT_PT)
+        self._report("address", MIN_TEXT_PT, size * box.height / (bottom - box.y))
 
     # --- the breakdown ------------------------------------------------------------------------------------------------
 
@@ -440,6 +445,16 @@ class _Table:
                     lines = _strip(self._broken(line, column, width))
                     yield PlacedText(lines, box, font, self.size, align, "middle", False)
             top += line_height + extra
+
+
+def _address_sizes(largest: float) -> Iterator[tuple[float, float]]:
+    """Yield font sizes for an address and its name, the largest first."""
+    size = largest
+    while size > MIN_TEXT_PT:
+        yield size, size * _NAME_SIZE
+        size = max(size - _SIZE_STEP, MIN_TEXT_PT)
+    for share in (1.0, 0.5, 0.0):
+        yield MIN_TEXT_PT, MIN_TEXT_PT * (1 + share * (_NAME_SIZE - 1))
 
 
 def _across(cells: Sequence[Cell], box: Box) -> Iterator[tuple[Cell, float, float]]:

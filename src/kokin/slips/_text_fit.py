@@ -68,20 +68,27 @@ def block_height(lines: int, size: float) -> float:
 
 @functools.lru_cache(maxsize=8192)
 def fit_text(
-    text: str, font: str, width: float, height: float, size: float, max_lines: int, min_size: float = 0.0
+    text: str,
+    font: str,
+    width: float,
+    height: float,
+    size: float,
+    max_lines: int,
+    min_size: float = 0.0,
+    whole_words: bool = False,
 ) -> tuple[float, tuple[str, ...]]:
     """Return the font size, at most ``size``, and the lines with which a text fits a box in points.
 
     Text is set a little smaller, but not below ``min_size`` if more lines avoid it, before it is broken into lines.
     Lines are broken between phrases (at a wide space or the end of a sentence), else between words, and between any
-    characters only if the text would be set too small otherwise. A newline begins a line. Results are cached, as much
+    characters only if the text would be set too small otherwise, and not if ``whole_words``. A newline begins a line. Results are cached, as much
     of a slip is the same on every page.
     """
     if width <= 0 or height <= 0:
         return 0.0, (text,)
     accepted = min(size, max(size * _MIN_SHRINK, min_size))
     best: tuple[float, tuple[str, ...]] = (0.0, ())
-    for pattern in _PATTERNS:
+    for pattern in _PATTERNS[:-1] if whole_words else _PATTERNS:
         fitted = _fit(_paragraphs(text, pattern, font), width, height, size, max_lines, accepted)
         if fitted[0] > best[0] + _TOLERANCE:
             best = fitted
