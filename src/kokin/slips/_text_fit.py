@@ -81,8 +81,8 @@ def fit_text(
 
     Text is set a little smaller, but not below ``min_size`` if more lines avoid it, before it is broken into lines.
     Lines are broken between phrases (at a wide space or the end of a sentence), else between words, and between any
-    characters only if the text would be set too small otherwise, and not if ``whole_words``. A newline begins a line. Results are cached, as much
-    of a slip is the same on every page.
+    characters only if the text would be set too small otherwise, and not if ``whole_words``. A newline begins a line.
+    Results are cached, as much of a slip is the same on every page.
     """
     if width <= 0 or height <= 0:
         return 0.0, (text,)
