@@ -198,3 +198,14 @@ def test_symbols_that_no_phone_reads_are_not_printed(kokin: Any, tmp_path: Path)
     assert result.returncode == 3
     assert "dpi: PRINT_SIZE" in result.stderr
     assert not (tmp_path / "slips").exists()
+
+
+def test_a_font_that_is_not_installed_ends_with_3_before_anything_is_written(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "1")
+    (tmp_path / "wording.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
+    options = ("--format", "pdf", "--words", "wording.toml", "--font", "No Such Family")
+    result = kokin("qr", "make", "bills.csv", "--out", "slips", *options, cwd=tmp_path)
+    assert result.returncode == 3
+    assert "font: FONT_MISSING" in result.stderr
+    assert "fonts-morisawa-bizud-gothic" in result.stderr
+    assert not (tmp_path / "slips").exists()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 from reportlab.lib.colors import HexColor, black
@@ -71,6 +71,7 @@ class PdfCanvas:
         self._height = template.height * MM
         self._ink, self._tint = HexColor(template.ink), HexColor(template.tint)
         size = (template.width * MM, self._height)
+        initial_font: Any = fonts.text  # the stubs of reportlab declare a number
         self._authors: dict[str, None] = {}
         self._canvas = Canvas(
             file,
@@ -79,7 +80,7 @@ class PdfCanvas:
             invariant=1,
             lang="ja",
             pdfVersion=_pdf_a.PDF_VERSION,
-            initialFontName=fonts.text,
+            initialFontName=initial_font,
         )
 
     @contextmanager
@@ -97,18 +98,20 @@ class PdfCanvas:
         """Complete the page and begin the next one; ``author`` becomes an author of the document."""
         if author:
             self._authors[author] = None
-        # The identifier of the document depends on what it shows.
-        self._canvas._doc.updateSignature("\n".join(self._canvas._code))
         self._canvas.showPage()
         self.page_count += 1
 
     def save(self) -> None:
         """Write the file, as PDF/A-2b."""
-        for page in self._canvas._doc.idToObject.values():
-            if isinstance(page, PDFPage):  # reportlab would encode it in ASCII85, which takes a third of the time
+        canvas: Any = self._canvas
+        for page in canvas._doc.idToObject.values():
+            if isinstance(page, PDFPage):
+                # The identifier of the document depends on what it shows. reportlab would also encode the page in
+                # ASCII85, which takes a third of the time.
+                canvas._doc.updateSignature(page.stream)
                 page.Contents = PDFStream(content=page.stream, filters=[PDFZCompress])
-        _pdf_a.conform(self._canvas._doc, self.template.title, "、".join(self._authors))
-        self._canvas.save()
+        _pdf_a.conform(canvas._doc, self.template.title, "、".join(self._authors))
+        canvas.save()
 
     def draw(self, placed: Iterable[Placed]) -> None:
         """Draw shapes and texts in their order."""
