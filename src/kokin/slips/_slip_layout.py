@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -330,6 +331,7 @@ class _Page:
         """Place 郵便番号, 住所 and 氏名 below each other, in the largest size at which they fit."""
         postal_code, name = self.values["postal_code"], self.values["addressee"]
         address = _END_OF_PLACE.sub(BREAK_HINT, self.values["address"])
+        size, bottom = item.font, box.y
         for size, name_size in _address_sizes(item.font):
             blocks = [
                 (postal_code, size, _POSTAL_GAP_MM, False),
@@ -362,16 +364,15 @@ class _Page:
             sizes.append(max(sizes[-1] - _SIZE_STEP, MIN_TEXT_PT))
         choices = [(size, len(parts)) for size in sizes]
         choices += [(MIN_TEXT_PT, count) for count in range(len(parts) - 1, 0, -1)]
-        for size, count in choices:
-            lines = shorten(parts, count)
-            table = _Table(self.fonts, lines, size, box)
+        tables = (_Table(self.fonts, shorten(parts, count), size, box) for size, count in choices)
+        lowest = math.inf
+        for table in tables:
+            lowest = min(lowest, table.height)
             if table.height <= height + _TOLERANCE:
-                break
-        else:
-            self._report("parts", MIN_TEXT_PT, MIN_TEXT_PT * height / table.height)
-            return
-        self.frames += [Shape("tint", Box(*box[:3], _LABEL_MM)), Shape("frame", box)]
-        self.texts += table.place(height)
+                self.frames += [Shape("tint", Box(*box[:3], _LABEL_MM)), Shape("frame", box)]
+                self.texts += table.place(height)
+                return
+        self._report("parts", MIN_TEXT_PT, MIN_TEXT_PT * height / lowest)
 
 
 class _Table:
