@@ -21,6 +21,7 @@ from kokin.ledger import EntryKind, Ledger
 from kokin.ledger._journal import EntryWriter
 from kokin.ledger._schema import TABLES
 from kokin.model import Bill, Receipt, arrow_schema
+from kokin.slips import NumberScheme
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
@@ -157,10 +158,11 @@ def fill(ledger, bills, receipts):
     stream = io.BytesIO(f"payee_code,item_code,case_key,confirmation,amount,paid_on\n{rejected}".encode())
     stream.name = "wed.csv"
     ledger.post(receipt_files.open(stream, "kokin-csv"), actor="batch")
-    slips = [{**SLIP, "bill_id": f"D{n}-1", "case_key": f"{n:020d}", "amount": 1_000} for n in (11, 12)]
-    numbers = [{**slip, "obligation_id": slip["bill_id"][:3], "due_on": "2026-06-01"} for slip in slips]
-    numbers = [{**row, "issue_no": 1, "series": "", "serial": n} for n, row in enumerate(numbers, 11)]
-    add_entry(ledger, EntryKind.ALLOTMENT, "slip_numbers", numbers)
+    debts = [{"payee_code": "99999", "item_code": "127", "due_on": date(2026, 6, 1), "amount": 1_000}]
+    debts = [{**debts[0], "obligation_id": f"D{n}"} for n in (11, 12)]
+    scheme = NumberScheme.parse({"case_key": "{serial:9}"})
+    allotted = ledger.allot(pa.Table.from_pylist(debts), scheme, actor="clerk").bills
+    slips = allotted.select(["bill_id", *SLIP, "case_key", "amount"]).to_pylist()
     sent = {"file_no": 1, "operation": "new", "content": "0" * 64}
     records = [{**slip, **sent, "record_no": n} for n, slip in enumerate(slips, 1)]
     add_entry(ledger, EntryKind.UPLOAD, "upload_records", records)

@@ -13,7 +13,7 @@ import typer
 import kokin
 from kokin.cli import _output
 from kokin.cli._check import check, layouts
-from kokin.cli._issue import app as issue
+from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit

@@ -25,7 +25,7 @@ def proof(
     font: Annotated[str | None, option("A TrueType font, by path or family name.")] = None,
     digits_font: Annotated[str | None, option("A TrueType font for the OCR lines, such as an OCR-B.")] = None,
     mark: Annotated[Path | None, option("A picture of the eL mark.")] = None,
-    module_mm: Annotated[float, option("Side of a module in mm; 10 dots at 600 dpi by default.", min=0.05)] = 25.4 / 60,
+    module_mm: Annotated[float, option("Side of a module in mm; 10 dots at 600 dpi by default.", min=0.25)] = 25.4 / 60,
     quiet: Annotated[int, option("Quiet zone in modules.", min=0, show_default=True)] = 4,
     symbols: Annotated[Literal["svg", "png"] | None, option("Also write each symbol as a picture.")] = None,
     issued_on: Annotated[
@@ -39,6 +39,7 @@ def proof(
     """
     from kokin import slips
 
+    style = slips.SymbolStyle(module_mm=module_mm, quiet_zone=quiet)
     result = slips.proof(
         out,
         words,
@@ -49,14 +50,14 @@ def proof(
         font=font,
         digits_font=digits_font,
         mark=mark,
-        style=slips.SymbolStyle(module_mm=module_mm, quiet_zone=quiet),
+        style=style,
         symbols=symbols,
         issued_on=issued_on and issued_on.date(),
         language=language(),
     )
     counts = result.as_dict()
     _output.line(message("slips {cases:,} = printed {pages:,} + rejected {rejected:,}", **counts))
-    _output.issues(result.issues)
+    _output.issues([*style.check(), *result.issues])
     _output.line(message("written to {out}", out=out))
     return Exit.EXCEPTIONS if result.rejected else Exit.CLEAN
 

@@ -13,7 +13,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_exit_code
 from kokin.cli._messages import command_help, headings, language, message
-from kokin.cli._options import OutputFolder, argument, option
+from kokin.cli._options import BillLayout, OutputFolder, argument, option
 from kokin.issues import Issue, Location, Severity
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def make(
         bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")
     ] = False,
     part_rows: Annotated[int, option("Bills per part.", min=1, show_default=True)] = 10_000,
+    bill_layout: BillLayout = None,
     against: Annotated[
         Path | None, option("Folder of an earlier run: only new and changed slips are printed, withdrawn ones listed.")
     ] = None,
@@ -84,6 +85,7 @@ def make(
             bills,
             out,
             output.value,
+            layout=bill_layout,
             style=style,
             dpi=dpi,
             wording=words,

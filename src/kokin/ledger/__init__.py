@@ -54,12 +54,14 @@ from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._journal import Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
+from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._reversals import active_entries
 from kokin.ledger._schema import EntryKind, PostingReason, UploadOperation, UploadResult, role_grants
 from kokin.ledger._verify import Verification
 
 __all__ = [
+    "AllotResult",
     "BillHistory",
     "Entry",
     "EntryKind",

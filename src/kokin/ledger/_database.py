@@ -193,6 +193,11 @@ class Transaction:
         tables = [self.table(statement.where(column.in_(self.database.values(batch)))) for batch in batches]
         return concat(tables, _schema_of(statement))
 
+    def has_rows(self, name: str) -> bool:
+        """Return whether a table has a row."""
+        statement = select(next(iter(TABLES[name].c))).limit(1)
+        return self.connection.execute(statement).first() is not None
+
     def table(self, statement: Statement) -> pa.Table:
         """See :meth:`Database.table`."""
         return self.database.table(self.connection, statement)

@@ -46,6 +46,7 @@ from kokin.ledger._migrations import (
     require_version,
     upgrade,
 )
+from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._rematch import ReversalEffect, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
@@ -53,6 +54,7 @@ from kokin.ledger._schema import EntryKind
 from kokin.ledger._verify import Verification, verify
 from kokin.receipts import FileRejectedError, ReceiptFile, Totals
 from kokin.reconcile import Control, Policy
+from kokin.slips import NumberScheme
 
 T = TypeVar("T")
 
@@ -241,6 +243,72 @@ class Ledger:
 
         # A generator of tables can be read once only.
         return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
+
+    def allot(
+        self,
+        debts: Any | Iterable[Any],
+        scheme: NumberScheme,
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> AllotResult:
+        """Allot numbers to the slips of debts (付番), each once and for ever; return the bills with their numbers.
+
+        The same debt and issue number gets the same numbers again, so a file, or a part of it, can be sent again. With
+        the next issue number the slip is issued again (再発行) with other numbers, and the earlier slip is superseded;
+        both have one ``obligation_id``. The bills are not added to the ledger: see :meth:`add_bills`.
+
+        Args:
+            debts: a table, or an iterable of tables, as in :func:`kokin.bills.check_debts`, checked or not.
+            scheme: the rule of the numbers.
+            actor: who allots them.
+            source: the name of the file.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: a debt is invalid or a duplicate, the scheme cannot number it (``WIDTH``,
+                ``SERIAL_EXHAUSTED``, ...), or its slip was issued with another amount or deadline
+                (``ISSUED_DIFFERS``); nothing was allotted.
+        """
+        checked = checked_debts(debts, source)
+
+        def write(writer: EntryWriter) -> AllotResult:
+            about = {"actor": actor, "reason": reason, "source": source}
+            return allot(writer, checked, scheme, lambda: writer.begin(EntryKind.ALLOTMENT, self._clock(), at, **about))
+
+        return self._write(write)
+
+    def slip_numbers(self, bill_id: str = "", as_of: date | datetime | None = None) -> pa.Table:
+        """Return the numbers that were allotted: the columns of the table ``slip_numbers``, with ``status``.
+
+        Args:
+            bill_id: only the slips of the debt of this bill, oldest first; by default all.
+            as_of: a time, or the end of a day in Japan; by default now.
+
+        ``status`` is ``superseded`` if another slip of the debt was issued later, else ``open``.
+        """
+
+        def read(transaction: Transaction) -> pa.Table:
+            return registered_slips(transaction, bill_id, _queries.entry_as_of(transaction, as_of))
+
+        return self._read(read)
+
+    def check_slips(self, bills: Any | Iterable[Any], *, file: str = "") -> list[Issue]:
+        """Return what differs between bills that are about to be printed and the slips that were issued.
+
+        ``ISSUED_DIFFERS``: amount, deadlines or barcode changed under a number of the register, of an upload, or of a
+        bill of the ledger; ``NUMBER_OF_OTHER``: the number is that of another debt; ``SLIP_SUPERSEDED``: a superseded
+        slip that is open. At most one issue per record and field.
+
+        Args:
+            bills: a table with the columns of :class:`~kokin.model.Bill`, or an iterable of tables, such as
+                :func:`kokin.bills.batches`; rejected rows are not checked.
+            file: the file name in the issues.
+        """
+        return self._read(lambda transaction: check_slips(transaction, bills, file))
 
     def post(
         self,

@@ -101,6 +101,8 @@ def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
     row = transaction.connection.execute(statement).mappings().first() if is_id(entry) else None
     if row is None:
         raise _not_reversible("ENTRY_UNKNOWN", "entry", str(entry))
+    if row["kind"] == EntryKind.ALLOTMENT:
+        raise _not_reversible("NUMBERS_FINAL", "entry", row["kind"])
     if row["kind"] not in _REVERSIBLE:
         raise _not_reversible("ENTRY_KIND", "entry", row["kind"])
     reversals = _reversals(transaction)

@@ -4,7 +4,7 @@ A frozen record (:class:`Bill`, :class:`Receipt`) is one row; :func:`arrow_schem
 schema is derived from the fields of the record, so the two cannot differ.
 """
 
-from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus
+from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus, IssuedBill
 from kokin.model._fields import (
     Amounts,
     ArrowStreamExportable,
@@ -34,6 +34,7 @@ __all__ = [
     "Disposition",
     "FieldType",
     "Finding",
+    "IssuedBill",
     "Names",
     "Outcome",
     "PersonalName",

@@ -23,8 +23,7 @@ from kokin.receipts._fields import cell_writer
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
 from kokin.receipts._record import RawRecord
-from kokin.receipts.layouts import Field, Layout, Source, Total, load
-from kokin.receipts.layouts._schema import MAPPED_RECORDS
+from kokin.receipts.layouts import MAPPED_RECORDS, Field, Layout, Source, Total, load
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
 _UTF_8_BOM = b"\xef\xbb\xbf"
@@ -302,7 +301,7 @@ def _nested_text(value: Any, separator: str = ";") -> str | None:
     if isinstance(value, Mapping):  # a struct of Arrow has every name in every row
         value = [pair for pair in value.items() if pair[1] is not None]
     if value is None or isinstance(value, str):
-        return value
+        return value and value.replace(";", separator)  # no name contains a semicolon
     return separator.join(item if isinstance(item, str) else "=".join(map(str, item)) for item in value) or None
 
 

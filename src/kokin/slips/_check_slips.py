@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial, reduce
@@ -34,11 +34,14 @@ from kokin._arrow.convert import (
 from kokin.elqr import build_many
 from kokin.issues import InvalidInputError, Issue, Location, from_table
 from kokin.model import ArrowStreamExportable, BillStatus
+from kokin.receipts.layouts import Layout
 from kokin.rules import CALENDAR_YEARS, shift_due_date
 from kokin.slips import gs1_128
 from kokin.text import file_name
 
 _Source: TypeAlias = str | Path | ArrowStreamExportable
+#: Reads the bills of a run from the beginning.
+ReadBills: TypeAlias = Callable[[], Iterator[bills.BillBatch]]
 
 _EL_NUMBER = ("payee_code", "case_key", "confirmation", "item_code")
 # The digits of a barcode that identify its slip: 請求書発行企業コード and 自由使用欄; and those of its other fields.
@@ -63,6 +66,7 @@ def check(
     source: _Source,
     *,
     encoding: str | None = None,
+    layout: str | Path | Layout | None = None,
     issued_on: date | None = None,
     allow_missing_deadline: bool = False,
     max_issues: int = 1000,
@@ -86,6 +90,7 @@ def check(
     Args:
         source: bills as a file or a table, see :func:`kokin.bills.batches`.
         encoding: the encoding of a CSV.
+        layout: the layout of bills in columns of their own; dates without a full year are near ``issued_on``.
         issued_on: the day of issue.
         allow_missing_deadline: accept a slip without 支払期限.
         max_issues: the number of issues listed per code; ``ISSUES_OMITTED`` counts the others.
@@ -94,17 +99,18 @@ def check(
         OSError: the file cannot be read.
     """
     place = _place(source)
+    read_bills = partial(bills.batches, source, encoding=encoding, layout=layout, reference_date=issued_on)
     log = _IssueLog(max_issues)
     keys, confirmations, deadlines = _KeyHashes(_UNIQUE + _SHARED), _Confirmations(), _Deadlines()
     try:
-        for batch in bills.batches(source, encoding=encoding):
+        for batch in read_bills():
             log.add(from_table(batch.issues))
             log.add(_code_issues(batch, place, issued_on, allow_missing_deadline))
             log.add(_barcode_issues(batch, place))
             keys.add(batch.table)
             confirmations.add(batch)
             deadlines.add(batch)
-        log.add(_duplicates(source, place, keys, encoding))
+        log.add(_duplicates(read_bills, place, keys))
         log.add(confirmations.issues(place))
         log.add(deadlines.issues(place))
     except InvalidInputError as error:  # the file is not a table of bills
@@ -112,16 +118,18 @@ def check(
     return log.issues()
 
 
-def check_unique(source: Path) -> None:
+def check_unique(read_bills: ReadBills, source: _Source) -> None:
     """Check that no two slips share a bill_id, an eL number or a barcode key, which would mix up their payments.
+
+    ``read_bills`` reads the bills of ``source`` from the beginning.
 
     Raises:
         InvalidInputError: ``SLIP_DUPLICATE`` names the field and both rows of the file.
     """
     keys = _KeyHashes(_UNIQUE)
-    for batch in bills.batches(source):
+    for batch in read_bills():
         keys.add(batch.table)
-    if issues := list(islice(_duplicates(source, _place(source), keys), _MAX_DUPLICATES)):
+    if issues := list(islice(_duplicates(read_bills, _place(source), keys), _MAX_DUPLICATES)):
         raise InvalidInputError(issues, "duplicate slips; nothing was written")
 
 
@@ -279,9 +287,7 @@ def _duplicate_values(hashes: Int64Array) -> Int64Array:
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
-def _duplicates(
-    source: _Source, place: partial[Location], hashes: _KeyHashes, encoding: str | None = None
-) -> Iterator[Issue]:
+def _duplicates(read_bills: ReadBills, place: partial[Location], hashes: _KeyHashes) -> Iterator[Issue]:
     """Yield an issue for each slip with the key of an earlier one.
 
     Only slips whose hash occurs more than once are compared, key by key, in further passes over the file.
@@ -289,7 +295,7 @@ def _duplicates(
     candidates = hashes.duplicates()
     for start in range(0, max(map(len, candidates.values())), _MAX_COMPARED):
         compared = {name: values[start : start + _MAX_COMPARED] for name, values in candidates.items()}
-        yield from _compare_keys(bills.batches(source, encoding=encoding), place, compared)
+        yield from _compare_keys(read_bills(), place, compared)
 
 
 def _compare_keys(

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -157,8 +157,20 @@ CHECK_DIGITS: dict[str, dict[str, Any]] = {
 }
 
 
-def _named_check_digit(value: Any) -> Any:
-    return CHECK_DIGITS.get(value, value) if isinstance(value, str) else value
+def _check_digit(value: Any) -> Any:
+    """Return a check digit by its name or from its table."""
+    return _nested(CheckDigit, "check_digit", CHECK_DIGITS.get(value, value) if isinstance(value, str) else value)
+
+
+def _nested(record: type[Record], key: str, value: Any) -> Any:
+    """Return a record from its table; its issues name the key of the table before their own."""
+    if value is None or isinstance(value, record):
+        return value
+    try:
+        return record.model_validate(value)
+    except InvalidInputError as error:
+        issues = [replace(issue, field=f"{key}.{issue.field}".rstrip(".")) for issue in error.issues]
+        raise InvalidInputError(issues, error.summary) from None
 
 
 class BarcodeScheme(Record):
@@ -188,11 +200,11 @@ class ItemScheme(Record):
     digit. Without ``serial`` it must have ``obligation_id`` or ``customer_number``."""
     bill_id: str = "{obligation_id}-{issue_no}"
     """Template of the ``bill_id``; it can also have ``serial`` and ``case_key``."""
-    check_digit: Annotated[CheckDigit | None, BeforeValidator(_named_check_digit)] = None
+    check_digit: Annotated[CheckDigit | None, BeforeValidator(_check_digit)] = None
     """``gs1``, ``mod11``, or a table with ``modulus`` and ``weights``."""
     first_serial: Annotated[int, Field(ge=0, lt=10**_MAX_SERIAL_DIGITS)] = 1
     """The first serial of a series: larger than those that the authority used before."""
-    barcode: BarcodeScheme | None = None
+    barcode: Annotated[BarcodeScheme | None, BeforeValidator(partial(_nested, BarcodeScheme, "barcode"))] = None
     """Without it no slip gets a barcode."""
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_c
 from kokin.elqr import BuildResult, ElQr, build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
+from kokin.receipts.layouts import Layout, load
 from kokin.slips._check_slips import check_unique, el_numbers, is_open
 from kokin.slips._earlier_run import MANIFEST, RUN, UNCHANGED, WITHDRAWN, EarlierRun, flatten, sha256
 from kokin.slips._font_files import find_font
@@ -88,6 +89,7 @@ def make(
     out: str | Path,
     output_format: OutputFormat | str = OutputFormat.SVG,
     *,
+    layout: str | Path | Layout | None = None,
     style: SymbolStyle | None = None,
     dpi: int = 600,
     wording: str | Path | None = None,
@@ -123,6 +125,8 @@ def make(
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
         out: the folder.
         output_format: what is written for each bill.
+        layout: the layout of bills in columns of their own, see :func:`kokin.bills.batches`; dates without a full year
+            are near ``issued_on``.
         style: module size, quiet zone and colours of the symbols.
         dpi: resolution of PNG and PBM.
         wording: for PDF, the texts beside the bills: a TOML file, see :class:`SlipWording`.
@@ -146,6 +150,8 @@ def make(
         OSError: a file cannot be read or written.
     """
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
+    bill_layout = load(layout) if isinstance(layout, str | Path) else layout
+    read_bills = partial(bills.batches, source, layout=bill_layout, reference_date=issued_on)
     if part_rows < 1:
         raise InvalidInputError([Issue("AMOUNT_RANGE", field="part_rows", expected="1 or more", found=str(part_rows))])
     is_raster = output_format in (OutputFormat.PNG, OutputFormat.PBM)
@@ -174,6 +180,7 @@ def make(
     options = {
         "kokin": kokin.__version__,
         "bills": _fingerprint(source),
+        "bill_layout": bill_layout and _layout_fingerprint(bill_layout),
         "output_format": output_format.value,
         "style": asdict(style),
         "dpi": dpi,
@@ -187,11 +194,11 @@ def make(
         earlier = EarlierRun(Path(against))
         options["against"] = earlier.fingerprint
     changed_options = earlier.changed_options(options) if earlier else ()
-    chunks = bills.batches(source, rows=part_rows)
+    chunks = read_bills(rows=part_rows)
     first = next(chunks)  # raises for an invalid file before the folder is created
     if result := _completed_run(out, options):
         return result
-    check_unique(source)
+    check_unique(read_bills, source)
     _open_folder(out, options)
     batches, resumed = [], 0
     for number, chunk in enumerate(itertools.chain([first], chunks), 1):
@@ -247,6 +254,10 @@ class _BatchCounts:
 def _fingerprint(file: Path | Traversable) -> dict[str, str]:
     digest = sha256(file) if isinstance(file, Path) else hashlib.sha256(file.read_bytes()).hexdigest()
     return {"file": file.name, "sha256": digest}
+
+
+def _layout_fingerprint(layout: Layout) -> dict[str, str]:
+    return {"name": layout.name, "sha256": hashlib.sha256(layout.model_dump_json().encode()).hexdigest()}
 
 
 def _completed_run(out: Path, options: Mapping[str, Any]) -> RunResult | None:

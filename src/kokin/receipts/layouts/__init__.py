@@ -6,12 +6,14 @@
 >>> "dsk-csv" in names()
 True
 
-Wherever a name is accepted, so is the path of a TOML file; start a new one from :func:`template`.
+Wherever a name is accepted, so is the path of a TOML file; start a new one from :func:`template`. An installed package
+offers layouts by name with an entry point of the group ``kokin.layouts``; see :func:`packages`.
 """
 
 from kokin.receipts.layouts._describe import describe, template
-from kokin.receipts.layouts._loader import LayoutError, load, names, parse
+from kokin.receipts.layouts._loader import LayoutError, load, names, packages, parse
 from kokin.receipts.layouts._schema import (
+    MAPPED_RECORDS,
     Csv,
     Dates,
     Field,
@@ -28,6 +30,7 @@ from kokin.receipts.layouts._schema import (
 )
 
 __all__ = [
+    "MAPPED_RECORDS",
     "Csv",
     "Dates",
     "Field",
@@ -45,6 +48,7 @@ __all__ = [
     "describe",
     "load",
     "names",
+    "packages",
     "parse",
     "template",
 ]

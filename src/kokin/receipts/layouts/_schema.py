@@ -14,7 +14,7 @@ from pydantic import Field as Limits
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
-from kokin.model import Amounts, Bill, Date, Digits, Names, Receipt, Record, Text, Yen, arrow_schema, field_types
+from kokin.model import Amounts, Date, Digits, IssuedBill, Names, Receipt, Record, Text, Yen, arrow_schema, field_types
 from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -50,7 +50,7 @@ class FieldType(StrEnum):
 
 
 #: The tables that map a data record to a canonical record, by the name of the table.
-MAPPED_RECORDS: dict[str, type[Record]] = {"receipt": Receipt, "bill": Bill}
+MAPPED_RECORDS: dict[str, type[Record]] = {"receipt": Receipt, "bill": IssuedBill}
 # The canonical fields that a mapping must have.
 _REQUIRED = {"receipt": ("paid_on", "amount")}
 
@@ -617,6 +617,11 @@ def _form_problems(where: str, canonical: str, source: Source, rule: Any) -> Ite
         yield _invalid(f"{where}.separator", "a separator of joined fields, or of the names in covers")
     if source.amounts and not isinstance(rule, Amounts):
         yield _invalid(f"{where}.amounts", "amounts for parts only")
+    elif source.amounts:
+        try:
+            rule.check(dict.fromkeys(source.amounts, 0))
+        except PydanticCustomError as error:
+            yield _invalid(f"{where}.amounts", str((error.context or {})["expected"]))
     if source.values and not source.field:
         yield _invalid(f"{where}.values", "a field whose codes they translate")
 
