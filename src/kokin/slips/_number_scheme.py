@@ -342,7 +342,7 @@ class NumberScheme(Record):
     >>> scheme = NumberScheme.parse({
     ...     "case_key": "{levy_year}{item_code}{serial:9}{check}",
     ...     "check_digit": "gs1",
-    ...     "item": {"300": {"first_serial": 5}},
+    ...     "items": {"300": {"first_serial": 5}},
     ... })
     >>> scheme.for_item("127").first_serial, scheme.for_item("300").first_serial
     (1, 5)
@@ -360,16 +360,16 @@ class NumberScheme(Record):
         Raises:
             InvalidInputError: an unknown or invalid key; ``.issues`` names it.
         """
-        common = {name: value for name, value in values.items() if name != "item"}
-        tables = values.get("item", {})
+        common = {name: value for name, value in values.items() if name != "items"}
+        tables = values.get("items", {})
         if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
-            raise _invalid("item", "tables [item.127]", str(type(tables).__name__))
+            raise _invalid("items", "tables [items.127]", str(type(tables).__name__))
         items = {}
         for code, table in tables.items():
             try:
                 items[code] = ItemScheme(**{**common, **table})
             except InvalidInputError as error:
-                issues = [replace(issue, field=f"item.{code}.{issue.field}") for issue in error.issues]
+                issues = [replace(issue, field=f"items.{code}.{issue.field}") for issue in error.issues]
                 raise InvalidInputError(issues, error.summary) from None
         has_common = "case_key" in common or not items
         return cls(common=ItemScheme(**common) if has_common else None, items=items)
