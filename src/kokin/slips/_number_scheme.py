@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -187,6 +187,11 @@ class BarcodeScheme(Record):
         return _parse_template(self.free_field, "barcode.free_field", _FREE_FIELDS, FREE_DIGITS)
 
 
+_CheckDigit: TypeAlias = Annotated[CheckDigit, BeforeValidator(_check_digit)]
+_Barcode: TypeAlias = Annotated[BarcodeScheme, BeforeValidator(partial(_nested, BarcodeScheme, "barcode"))]
+_Serial: TypeAlias = Annotated[int, Field(ge=0, lt=10**_MAX_SERIAL_DIGITS)]
+
+
 class ItemScheme(Record):
     """How the slips of one item (税目・料金), or of all items, are numbered.
 
@@ -200,11 +205,11 @@ class ItemScheme(Record):
     digit. Without ``serial`` it must have ``obligation_id`` or ``customer_number``."""
     bill_id: str = "{obligation_id}-{issue_no}"
     """Template of the ``bill_id``; it can also have ``serial`` and ``case_key``."""
-    check_digit: Annotated[CheckDigit | None, BeforeValidator(_check_digit)] = None
+    check_digit: _CheckDigit | None = None
     """``gs1``, ``mod11``, or a table with ``modulus`` and ``weights``."""
-    first_serial: Annotated[int, Field(ge=0, lt=10**_MAX_SERIAL_DIGITS)] = 1
+    first_serial: _Serial = 1
     """The first serial of a series: larger than those that the authority used before."""
-    barcode: Annotated[BarcodeScheme | None, BeforeValidator(partial(_nested, BarcodeScheme, "barcode"))] = None
+    barcode: _Barcode | None = None
     """Without it no slip gets a barcode."""
 
     @model_validator(mode="after")
