@@ -290,9 +290,9 @@ def _write_symbols(
 
 
 def _ruler_mm(template: Template) -> int:
-    """Return the length of the rulers: 100 mm, or the whole centimetres for which the page has room."""
-    room = min(template.width, template.height) - 2 * _MARGIN_MM
-    return min(_RULER_MM, int(room // _TICK_MM) * _TICK_MM)
+    """Return the length of the rulers: 100 mm, or the whole centimetres for which the page has space."""
+    space = min(template.width, template.height) - 2 * _MARGIN_MM
+    return min(_RULER_MM, int(space // _TICK_MM) * _TICK_MM)
 
 
 def _texts(language: Literal["en", "ja"], style: SymbolStyle, ruler_mm: int, bar_mm: float = 0) -> dict[str, str]:
