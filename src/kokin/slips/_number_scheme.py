@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -187,6 +187,11 @@ class BarcodeScheme(Record):
         return _parse_template(self.free_field, "barcode.free_field", _FREE_FIELDS, FREE_DIGITS)
 
 
+def _barcode(value: Any) -> Any:
+    """Return the rule of barcodes from its table."""
+    return _nested(BarcodeScheme, "barcode", value)
+
+
 class ItemScheme(Record):
     """How the slips of one item (税目・料金), or of all items, are numbered.
 
@@ -202,9 +207,9 @@ class ItemScheme(Record):
     """Template of the ``bill_id``; it can also have ``serial`` and ``case_key``."""
     check_digit: Annotated[CheckDigit | None, BeforeValidator(_check_digit)] = None
     """``gs1``, ``mod11``, or a table with ``modulus`` and ``weights``."""
-    first_serial: Annotated[int, Field(ge=0, lt=10**_MAX_SERIAL_DIGITS)] = 1
+    first_serial: Annotated[int, Field(ge=0, le=999_999_999_999_999_999)] = 1
     """The first serial of a series: larger than those that the authority used before."""
-    barcode: Annotated[BarcodeScheme | None, BeforeValidator(partial(_nested, BarcodeScheme, "barcode"))] = None
+    barcode: Annotated[BarcodeScheme | None, BeforeValidator(_barcode)] = None
     """Without it no slip gets a barcode."""
 
     @model_validator(mode="after")
