@@ -143,6 +143,34 @@ def _add_reports(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
     ledger.add_agent_reports(town.reports, actor="clerk", source="report.xlsx", reason="add agent reports")
 
 
+# The folders of uploads. A child process does not remove them, because it ends without finalizers.
+_UPLOADS = tempfile.TemporaryDirectory(prefix="kokin-uploads-")
+
+
+def upload_folder(ledger: Ledger) -> Path:
+    """Return the folder of the uploads of a ledger."""
+    folder = Path(_UPLOADS.name) / ledger.entries()[0].hash[:16]
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _upload(table: str, reason: str) -> Step:
+    def make(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+        slips: pa.Table = getattr(town, table)
+        for name, value in {"levy_year": 2026, "tax_year": 2026, "payable_until": date(2026, 7, 10)}.items():
+            slips = slips.append_column(name, pa.repeat(value, len(slips)))
+        folder = upload_folder(ledger)
+        ledger.make_upload(slips, "eltax-upload-example", folder, actor="clerk", rows=25, reason=reason)
+
+    return make
+
+
+def _add_answer(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    names = town.bills.column("bill_id").slice(0, 30)
+    results = pa.array(["accepted", "rejected", "accepted"] * 10)
+    ledger.add_upload_answer(pa.table({"bill_id": names, "result": results}), actor="clerk", reason="add an answer")
+
+
 def _allot(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
     ledger.allot(town.debts, SCHEME, actor="clerk", reason="allot numbers")
 
@@ -157,11 +185,14 @@ STEPS: dict[str, Step] = {
     "post 1": _post(1, "post 1"),
     "reverse a file": _reverse("post 1", "reverse a file"),
     "load changed bills": _load("changed", "load changed bills"),
+    "send slips": _upload("bills", "send slips"),
     "post 2": _post(2, "post 2"),
     "reverse a load": _reverse("load changed bills", "reverse a load"),
     "add agent reports": _add_reports,
+    "add an answer": _add_answer,
     "set the policy": _set_policy,
     "restore a file": _reverse("reverse a file", "restore a file"),
+    "send changed slips": _upload("changed", "send changed slips"),
     "post 3": _post(3, "post 3"),
     "reverse a posting": _reverse_payment,
 }
@@ -223,8 +254,15 @@ def state(ledger: Ledger) -> dict[str, list[Any]]:
     rows = {name: table.to_pylist() for name, table in tables.items()}
     # Confirmation numbers are random.
     numbers = ledger.slip_numbers().drop_columns(["entry_id", "confirmation"])
-    rows["slip_numbers"] = numbers.to_pylist()
-    return {**rows, "bills": ledger.bills().to_pylist(), "policy": [ledger.policy_as_of()]}
+    slips = ledger.upload_status().slips.select(["bill_id", "state", "operation", "record_no"])
+    return {
+        **rows,
+        "slip_numbers": numbers.to_pylist(),
+        "bills": ledger.bills().to_pylist(),
+        "policy": [ledger.policy_as_of()],
+        "slips": slips.to_pylist(),
+        "files": sorted((path.name, path.read_bytes()) for path in upload_folder(ledger).iterdir()),
+    }
 
 
 _RECORD_KEYS = {
@@ -356,6 +394,7 @@ def interrupt_work(
             STEPS["allot numbers"](ledger, town, {})
             STEPS["add deposits"](ledger, town, {})
             STEPS["add agent reports"](ledger, town, {})
+            STEPS["send changed slips"](ledger, town, {})  # completes the files of an interrupted upload
             result.doubled += ledger.entries(1)[0].hash != before
             compare(ledger, expected, result)
     return result
@@ -393,7 +432,9 @@ def _write_concurrently(url: str, town: City, number: int, seed: int) -> None:
         town.files[0].schema.get_field_index("digest"), "digest", pa.array([f"own {number}"] * len(town.files[0]))
     )
     own_load = town.changed.slice(10 * number, 10)
-    shared = [name for name in STEPS if name.startswith(("post", "load bills", "allot", "add", "set"))]
+    shared = [
+        name for name in STEPS if name.startswith(("post", "load bills", "allot", "add deposits", "add agent", "set"))
+    ]
     with Ledger.open(url) as ledger:
         for name in rng.sample([*shared, "file", "load"], len(shared) + 2):
             if name == "file":

@@ -163,6 +163,11 @@ def test_issues_name_record_byte_and_field_of_the_file(tmp_path: Path) -> None:
         bills.read(path, layout=WATER)
     (batch,) = bills.batches(path, layout=WATER)
     assert batch.row_numbers.to_pylist() == [4]
+    assert sorted(tuple(row.values()) for row in batch.rejected_ids.to_pylist()) == [
+        (1, "00001001-202606-02"),
+        (2, "00001002-202606-02"),
+        (3, "00001003-202606-02"),
+    ]
 
 
 def test_no_issue_shows_a_name(tmp_path: Path) -> None:

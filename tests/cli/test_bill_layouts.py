@@ -32,9 +32,8 @@ def test_slips_are_made_from_the_file_of_a_system(kokin: Any, folder: Path) -> N
     result = kokin(*command, cwd=folder)
     assert result.returncode == 0, result.stderr
     with (folder / "slips" / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        assert [row["bill_id"] for row in csv.DictReader(file)] == [
-            f"0000100{number}-202606-02" for number in (1, 2, 3)
-        ]
+        rows = list(csv.DictReader(file))
+    assert [row["bill_id"] for row in rows] == ["00001001-202606-02", "00001002-202606-02"]  # the third is cancelled
     assert json.loads((folder / "slips" / "run.json").read_text(encoding="utf-8"))["bill_layout"]["name"] == (
         "water-system"
     )
@@ -69,6 +68,14 @@ def test_without_the_layout_the_columns_that_look_like_fields_are_named(kokin: A
     assert result.returncode == 3
     assert "due_on: FIELD_MISSING" in result.stderr
     assert "column 10, `納期限`, looks like it: write a layout with `kokin layouts --new --bill FILE`" in result.stderr
+
+
+def test_a_file_is_checked_before_it_is_printed(kokin: Any, folder: Path) -> None:
+    assert kokin("issue", "check", BILLS, "--bill-layout", LAYOUT, cwd=folder).returncode == 0
+    (folder / BILLS).write_bytes((folder / BILLS).read_bytes().replace(b"1234567891", b"1234567890"))
+    (folder / BILLS).write_bytes((folder / BILLS).read_bytes().replace(b"654321", b"123456"))
+    result = kokin("issue", "check", BILLS, "--bill-layout", LAYOUT, cwd=folder)
+    assert (result.returncode, "record 2, el_number: SLIP_DUPLICATE" in result.stderr) == (3, True), result
 
 
 def test_a_layout_is_written_from_a_sample(kokin: Any, folder: Path) -> None:

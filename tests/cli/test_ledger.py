@@ -22,6 +22,7 @@ import pytest
 from kokin import receipts, reports
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
+from kokin.ledger._schema import SCHEMA_VERSION
 from tests.cli.conftest import tamper
 
 Kokin = Callable[..., Any]
@@ -421,7 +422,7 @@ def test_a_ledger_is_upgraded(kokin: Kokin, tmp_path: Path) -> None:
     rejected = kokin("ledger", "status", "-L", old, cwd=tmp_path)
     assert (rejected.returncode, "kokin ledger upgrade" in rejected.stderr) == (4, True)
     first, second = (kokin("ledger", "upgrade", "-L", old, cwd=tmp_path) for _ in range(2))
-    assert (first.returncode, "schema version 6" in first.stdout) == (0, True)
+    assert (first.returncode, f"schema version {SCHEMA_VERSION}" in first.stdout) == (0, True)
     assert (second.returncode, "up to date" in second.stdout) == (0, True)
     assert kokin("ledger", "verify", "-L", old, "--rematch", cwd=tmp_path).returncode == 0
     assert kokin("ledger", "upgrade", "-L", "none.db", cwd=tmp_path).returncode == 4

@@ -209,3 +209,61 @@ def test_a_font_that_is_not_installed_ends_with_3_before_anything_is_written(kok
     assert "font: FONT_MISSING" in result.stderr
     assert "fonts-morisawa-bizud-gothic" in result.stderr
     assert not (tmp_path / "slips").exists()
+
+
+def print_a4(kokin: Any, folder: Path, *options: str) -> Any:
+    if not has_font():
+        pytest.skip(NO_FONT)
+    (folder / "words.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
+    arguments = ("--out", "slips", "--format", "pdf", "--words", "words.toml", "--template", "a4")
+    return kokin("qr", "make", "bills.csv", *arguments, *options, cwd=folder)
+
+
+def write_addresses(folder: Path, *addresses: str) -> None:
+    lines = [
+        f"B{number},99999,127,{number},271828,100,2026-06-01,2026,2026,2026-07-10,公金花子,999-0001,{address}"
+        for number, address in enumerate(addresses, 1)
+    ]
+    text = "\n".join([f"{HEADER},name,postal_code,address", *lines])
+    (folder / "bills.csv").write_text(text + "\n", encoding="utf-8")
+
+
+def test_slips_for_a_window_envelope_without_an_address_end_with_1(kokin: Any, tmp_path: Path) -> None:
+    write_addresses(tmp_path, "例示県例示市1-2-3", "", "")
+    result = print_a4(kokin, tmp_path)
+    assert result.returncode == 1
+    assert "read 3 = made 3 + rejected 0" in result.stdout
+    assert "slips without a name or address, which cannot be posted in a window envelope: 2" in result.stderr
+    issues = (tmp_path / "slips" / "issues.csv").read_text(encoding="utf-8-sig")
+    rows = [(row["code"], row["field"], row["bill_id"]) for row in csv.DictReader(issues.splitlines())]
+    assert rows == [("ADDRESS_MISSING", "address", "B2"), ("ADDRESS_MISSING", "address", "B3")]
+    assert "例示県" not in result.stdout + result.stderr + issues
+
+
+def test_a_text_that_is_too_long_names_its_bill(kokin: Any, tmp_path: Path) -> None:
+    write_addresses(tmp_path, "例示県例示市1-2-3", "例示県例示市4-5-6")
+    (tmp_path / "notes.csv").write_text(f"bill_id,note\nB2,{'例' * 160}\n", encoding="utf-8")
+    result = print_a4(kokin, tmp_path, "--notes", "notes.csv")
+    assert result.returncode == 1
+    assert "read 2 = made 1 + rejected 1" in result.stdout
+    assert "bill B2: record 2, note: TEXT_TOO_SMALL" in result.stderr
+    assert "例例" not in result.stderr
+
+
+def test_the_mark_the_font_of_the_digits_and_the_notes_are_a_part_of_the_run(kokin: Any, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="needs the extra 'decode'")
+    pdfium = pytest.importorskip("pypdfium2")
+    write_addresses(tmp_path, "例示県例示市1-2-3")
+    image.new("RGB", (40, 20), (200, 0, 0)).save(tmp_path / "mark.png")
+    (tmp_path / "notes.csv").write_text("bill_id,note\nB1,使用期間 4月分\n", encoding="utf-8")
+    options = ("--mark", "mark.png", "--notes", "notes.csv")
+    assert print_a4(kokin, tmp_path, *options).returncode == 0
+    with pdfium.PdfDocument(tmp_path / "slips" / "part-00001.pdf") as document:
+        text = document[0].get_textpage().get_text_bounded()
+        colours = document[0].render(scale=1).to_pil().getcolors(1_000_000)
+    assert "使用期間" in text
+    assert (200, 0, 0) in {colour for _, colour in colours}
+    for option in ((), ("--notes", "notes.csv"), (*options, "--digits-font", "BIZ UDGothic")):
+        result = print_a4(kokin, tmp_path, *option)
+        assert result.returncode == 3
+        assert "RUN_DIFFERS" in result.stderr or "FONT_MISSING" in result.stderr

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +17,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from kokin import receipts as receipt_files
-from kokin.ledger import EntryKind, Ledger
-from kokin.ledger._journal import EntryWriter
+from kokin.ledger import Ledger
 from kokin.ledger._schema import TABLES
 from kokin.model import Bill, Receipt, arrow_schema
 from kokin.slips import NumberScheme
@@ -163,20 +162,12 @@ def fill(ledger, bills, receipts):
     scheme = NumberScheme.parse({"case_key": "{serial:9}"})
     allotted = ledger.allot(pa.Table.from_pylist(debts), scheme, actor="clerk").bills
     slips = allotted.select(["bill_id", *SLIP, "case_key", "amount"]).to_pylist()
-    sent = {"file_no": 1, "operation": "new", "content": "0" * 64}
-    records = [{**slip, **sent, "record_no": n} for n, slip in enumerate(slips, 1)]
-    add_entry(ledger, EntryKind.UPLOAD, "upload_records", records)
-    answers = [{"record_no": n, "upload_record_id": n, "result": "accepted"} for n in (1, 2)]
-    add_entry(ledger, EntryKind.UPLOAD_ANSWER, "upload_answers", answers)
-
-
-def add_entry(ledger, kind, table, rows):
-    """Add an entry with rows of a table."""
-    with ledger._database.writing() as connection:
-        writer = EntryWriter(ledger._database, connection)
-        writer.begin(kind, datetime.now(UTC), actor="clerk")
-        writer.add_rows(table, pa.Table.from_pylist(rows))
-        writer.commit()
+    columns = {"due_on": date(2026, 6, 1), "levy_year": 2026, "tax_year": 2026, "payable_until": date(2026, 7, 10)}
+    with tempfile.TemporaryDirectory() as folder:
+        sent = pa.Table.from_pylist([{**slip, **columns} for slip in slips])
+        ledger.make_upload(sent, "eltax-upload-example", folder, actor="clerk")
+    answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
+    ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
 
 
 _DATABASES = itertools.count()

@@ -231,7 +231,7 @@ def test_a_series_is_exhausted(ledger):
 
 
 def test_items_have_rules_of_their_own(ledger):
-    scheme = NumberScheme.parse({"item": {"127": {"case_key": "{serial:4}"}, "300": {"case_key": "9{serial:3}"}}})
+    scheme = NumberScheme.parse({"items": {"127": {"case_key": "{serial:4}"}, "300": {"case_key": "9{serial:3}"}}})
     table = pa.concat_tables([debts(("A", 1, 1)), debts(("B", 1, 1), item_code="300"), debts(("C", 1, 1))])
     rows = ledger.allot(table, scheme, actor="clerk").bills.to_pylist()
     assert [row["case_key"][-4:] for row in rows] == ["0001", "9001", "0002"]

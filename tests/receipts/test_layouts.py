@@ -45,6 +45,7 @@ def test_the_built_in_layouts() -> None:
         "camt.053",
         "camt.054",
         "dsk-csv",
+        "eltax-answer-example",
         "eltax-example",
         "eltax-upload-example",
         "kokin-csv",
@@ -60,6 +61,12 @@ def test_the_built_in_layouts() -> None:
         table = layouts.describe(layout)
         assert all(f"| {field.id} |" in table for kind in layout.records.values() for field in kind.fields)
         assert ("UNVERIFIED" in table) == (not layout.verified)
+
+
+def test_the_mappings_of_an_upload_and_its_answer_are_described() -> None:
+    upload, answer = (layouts.describe(layouts.load(f"eltax-{name}-example")) for name in ("upload", "answer"))
+    assert "| operation | type (1 → new, 2 → change, 9 → withdraw) |" in upload
+    assert "| result | result (0 → accepted, 1 → rejected) |" in answer
 
 
 def test_the_example_has_every_field_of_a_receipt() -> None:

@@ -169,8 +169,8 @@ BARCODE = {"company_code": "929023", "free_field": "{item_code}{case_key:10}"}
         ),
         ({"case_key": "{serial:4}", "barcode": {"company_code": "929023"}}, "FIELD_MISSING", "barcode.free_field"),
         ({}, "FIELD_MISSING", "case_key"),
-        ({"case_key": "{serial:4}", "item": 3}, "SCHEME_INVALID", "item"),
-        ({"case_key": "{serial:4}", "item": {"127": {"case_key": "{x}"}}}, "SCHEME_INVALID", "item.127.case_key"),
+        ({"case_key": "{serial:4}", "items": 3}, "SCHEME_INVALID", "items"),
+        ({"case_key": "{serial:4}", "items": {"127": {"case_key": "{x}"}}}, "SCHEME_INVALID", "items.127.case_key"),
         ({"case_key": "{serial:11}", "barcode": BARCODE}, "SCHEME_INVALID", "barcode.free_field"),
         ({"case_key": "{obligation_id:8}", "barcode": BARCODE}, "SCHEME_INVALID", "barcode.free_field"),
         ({"case_key": "{customer_number:6}{issue_no:2}", "barcode": BARCODE}, "SCHEME_INVALID", "barcode.free_field"),
@@ -200,7 +200,8 @@ def test_a_scheme_is_read_from_toml(tmp_path: Path) -> None:
         'case_key = "{levy_year}{item_code}{serial:9}{check}"\n'
         "check_digit = { modulus = 11, weights = [2, 3, 4, 5, 6, 7] }\n"
         '[barcode]\ncompany_code = "929023"\nfree_field = "{case_key:20}"\n'
-        '[item.300]\nfirst_serial = 500\n[item.400]\ncase_key = "4{serial:9}{check}"\nbarcode.company_code = "929023"\n'
+        '[items.300]\nfirst_serial = 500\n'
+        '[items.400]\ncase_key = "4{serial:9}{check}"\nbarcode.company_code = "929023"\n'
         'barcode.free_field = "{item_code}{case_key:12}"\n'
     )
     scheme = NumberScheme.load(path)
@@ -214,7 +215,7 @@ def test_a_scheme_is_read_from_toml(tmp_path: Path) -> None:
     own = scheme.for_item("400")
     assert own is not None
     assert (own.case_key, own.check_digit) == ("4{serial:9}{check}", common.check_digit)
-    assert NumberScheme.parse({"item": {"127": {"case_key": "{serial:4}"}}}).for_item("300") is None
+    assert NumberScheme.parse({"items": {"127": {"case_key": "{serial:4}"}}}).for_item("300") is None
     path.write_text("case_key = '{serial}'\n")
     with pytest.raises(InvalidInputError) as error:
         NumberScheme.load(path)

@@ -257,8 +257,8 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("kokin.slips._slip_pdf._check_characters", lambda values, has: None)
     bills_csv(tmp_path, 10)
     (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
-    strip = resources.files("kokin.slips") / "templates" / "strip.toml"
-    (tmp_path / "template.toml").write_bytes(strip.read_bytes())
+    page = resources.files("kokin.slips") / "templates" / "a4.toml"
+    (tmp_path / "template.toml").write_bytes(page.read_bytes())
     (tmp_path / "font.ttf").write_bytes((Path(reportlab.__file__).parent / "fonts" / "Vera.ttf").read_bytes())
     with pytest.raises(StoppedError):
         print_run(tmp_path, on_progress=stop)
@@ -301,7 +301,7 @@ def test_a_template_that_changes_during_a_run_does_not_change_its_pages(interrup
     template = (interrupted / "template.toml").read_text(encoding="utf-8")
 
     def widen(rows_done: int) -> None:
-        (interrupted / "template.toml").write_text(template.replace("width = 297", "width = 400"), encoding="utf-8")
+        (interrupted / "template.toml").write_text(template.replace("width = 210", "width = 400"), encoding="utf-8")
         (interrupted / "wording.toml").write_text(WORDING.replace("例示市", "別の市"), encoding="utf-8")
 
     print_run(interrupted, on_progress=widen)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,23 +27,14 @@ from kokin._arrow.normalize import normalize_column, type_issue
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin._arrow.validate import field_column
 from kokin.bills._check import BillBatch, check_batch
-from kokin.bills._layout_rows import read_layout_rows
-from kokin.bills._rows import check_rows, read_rows
+from kokin.bills._layout_rows import source_rows
+from kokin.bills._rows import check_rows
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.model import ArrowStreamExportable, Bill, Yen
+from kokin.model import ArrowStreamExportable, IssuedBill, field_types
 from kokin.receipts.layouts import Layout
 
 #: The columns that an allotment adds, with a valid value for each required one while the debts are checked.
 _NUMBERS = {"bill_id": "-", "case_key": "0", "confirmation": "000000", "barcode": None}
-
-#: 発行連番 has at most four digits.
-ISSUE_NO = Yen(1, 9_999)
-
-
-class _DebtRow(Bill):
-    """The columns that a file of debts can have."""
-
-    issue_no: int = 1
 
 
 def debt_batches(
@@ -59,12 +49,12 @@ def debt_batches(
 ) -> Iterator[BillBatch]:
     """Yield the debts of a file or table in batches, as :func:`kokin.bills.batches` yields bills.
 
-    The columns are those of :func:`check_debts`; a table ``[bill]`` of a layout cannot have ``issue_no``.
+    The columns are those of :func:`check_debts`.
 
     Args:
         source: a CSV, a Parquet file, or a table.
         encoding: the encoding of a CSV without a layout.
-        layout: the layout of a file in columns of its own.
+        layout: the layout of a file in columns of its own, with a table ``[bill]``, which can have ``issue_no``.
         lenient: with a layout, repair what can be repaired, and report each repair.
         reference_date: with a layout, the date near which dates without a full year are.
         issue_no: the issue number of debts without one.
@@ -77,14 +67,8 @@ def debt_batches(
         OSError: the file cannot be read.
         TypeError: a layout together with a table or an encoding.
     """
-    options: Any = {"lenient": lenient, "reference_date": reference_date, "rows": rows}
-    if layout is None:
-        batches = read_rows(source, encoding=encoding, rows=rows)
-    elif isinstance(source, str | Path) and encoding is None:
-        batches = read_layout_rows(source, layout, **options)
-    else:
-        raise TypeError("a layout is that of a file, and names its encoding")
-    yield from check_rows(batches, partial(check_debts, issue_no=issue_no), _DebtRow)
+    read = source_rows(source, encoding, layout, lenient=lenient, reference_date=reference_date, rows=rows)
+    yield from check_rows(read, partial(check_debts, issue_no=issue_no), IssuedBill)
 
 
 def check_debts(table: ArrowStreamExportable, *, file: str = "", first_row: int = 1, issue_no: int = 1) -> BillBatch:
@@ -153,7 +137,8 @@ def _check_issue_no(rows: pa.Table, default: int, issues: IssueBuilder) -> pa.Ar
     numbers = normalize_column(column, pa.int64())
     if numbers is None:
         raise InvalidInputError([type_issue("issue_no", pa.int64(), column.type)], "not a table of debts")
-    checked = field_column(combine(numbers), ISSUE_NO, "issue_no", issues, required=False)
+    rule = field_types(IssuedBill)["issue_no"]
+    checked = field_column(combine(numbers), rule, "issue_no", issues, required=False)
     return from_numpy(to_numpy(checked, default), pa.int64())
 
 

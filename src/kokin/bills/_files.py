@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,8 +15,8 @@ from kokin._arrow.convert import as_table
 from kokin._arrow.files import atomic_file, write_csv
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch, check_batch
-from kokin.bills._layout_rows import read_layout_rows
-from kokin.bills._rows import arrow_file, check_rows, read_rows
+from kokin.bills._layout_rows import source_rows
+from kokin.bills._rows import arrow_file, check_rows
 from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsError, from_table
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema
 from kokin.receipts.layouts import Layout
@@ -130,13 +130,8 @@ def batches(
         OSError: the file cannot be read.
         TypeError: a layout together with a table or an encoding.
     """
-    if layout is not None:
-        if not isinstance(source, str | Path) or encoding is not None:
-            raise TypeError("a layout is that of a file, and names its encoding")
-        options: Any = {"lenient": lenient, "reference_date": reference_date, "rows": rows}
-        yield from check_rows(read_layout_rows(source, layout, **options), check_batch, Bill)
-        return
-    yield from check_rows(read_rows(source, encoding=encoding, rows=rows), check_batch, Bill)
+    read = source_rows(source, encoding, layout, lenient=lenient, reference_date=reference_date, rows=rows)
+    yield from check_rows(read, check_batch, Bill)
 
 
 def write(bills: Iterable[Bill] | ArrowStreamExportable, path: str | Path) -> None:

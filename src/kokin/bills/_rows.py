@@ -54,6 +54,8 @@ class RowBatch:
     """The issues of rows that are not in the table, and warnings."""
     rejected: int = 0
     """The number of rows that are not in the table because they could not be read."""
+    rejected_ids: list[tuple[int, str]] = field(default_factory=list)
+    """Number and bill_id of those rows, where it could be read."""
     locate: Callable[[Issue, int], Issue] | None = None
     """Returns an issue of a row of the table, from 0, with the field and the byte of the file."""
     missing: Callable[[str], Issue] | None = None
@@ -112,6 +114,10 @@ def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) 
         rejected = checked.rejected + batch.rejected
         rejected_rows = batch.numbers[to_numpy(checked.rejected_ids["record"], 0) - 1]
         rejected_ids = checked.rejected_ids.set_column(0, "record", int64_array(rejected_rows))
+        if batch.rejected_ids:
+            numbers, bill_ids = zip(*batch.rejected_ids, strict=True)
+            unread = [pa.array(numbers, pa.int64()), pa.array([bill_id[:64] for bill_id in bill_ids], pa.string())]
+            rejected_ids = pa.concat_tables([rejected_ids, pa.table(unread, rejected_ids.column_names)])
         yield BillBatch(checked.table, int64_array(row_numbers), issues, rejected, rejected_ids)
 
 

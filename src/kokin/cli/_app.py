@@ -23,6 +23,7 @@ from kokin.cli._proof import proof, verify
 from kokin.cli._qr import app as qr
 from kokin.cli._reconcile import demo, reconcile
 from kokin.cli._report import report
+from kokin.cli._upload import app as upload
 
 app = typer.Typer(
     name="kokin",
@@ -74,6 +75,7 @@ app.command()(layouts)
 app.command()(check)
 app.command()(reconcile)
 app.add_typer(ledger, name="ledger")
+app.add_typer(upload, name="upload")
 app.command()(report)
 for _command in (*write_commands, *read_commands):
     ledger.command()(_command)

@@ -11,7 +11,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_exit_code
 from kokin.cli._messages import command_help, message
-from kokin.cli._options import Format, LedgerAddress, OutputFormat, argument, open_ledger, option
+from kokin.cli._options import BillLayout, Format, LedgerAddress, OutputFormat, argument, open_ledger, option
 from kokin.text import file_name
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ def check(
         option("Day of issue; no 支払期限 may be before it.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
     ] = None,
     allow_missing_deadline: Annotated[bool, option("Accept a bill without a 支払期限.", "--no-deadline")] = False,
+    bill_layout: BillLayout = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Check a file of bills as a whole: every field, duplicate and weak numbers, barcodes and deadlines.
@@ -40,10 +41,12 @@ def check(
     from kokin import bills, slips
 
     day = issued_on and issued_on.date()
-    issues = slips.check(source, issued_on=day, allow_missing_deadline=allow_missing_deadline)
+    issues = slips.check(source, layout=bill_layout, issued_on=day, allow_missing_deadline=allow_missing_deadline)
     if ledger:
         with open_ledger(ledger) as opened, _output.progress(message("ledger")):
-            issues += opened.check_slips(bills.batches(source), file=file_name(source))
+            issues += opened.check_slips(
+                bills.batches(source, layout=bill_layout, reference_date=day), file=file_name(source)
+            )
     errors = sum(issue.is_error for issue in issues)
     counts = {"errors": errors, "warnings": len(issues) - errors}
     if output is Format.JSON:

@@ -38,7 +38,7 @@ def allot(
     scheme: Annotated[Path, option("The number scheme of the authority: a TOML file.")],
     out: Annotated[Path, option("The file of bills to write: CSV, or Parquet if it ends with .parquet.", "--out")],
     ledger: LedgerAddress = "",
-    layout: BillLayout = None,
+    bill_layout: BillLayout = None,
     issue_no: Annotated[int, option("The issue_no of debts without one.", "--issue-no", min=1, max=9999)] = 1,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
@@ -59,7 +59,7 @@ def allot(
     from kokin.slips import NumberScheme
 
     rule = NumberScheme.load(scheme)
-    file: Any = {"layout": layout, "lenient": lenient, "reference_date": day_or_today(reference_date)}
+    file: Any = {"layout": bill_layout, "lenient": lenient, "reference_date": day_or_today(reference_date)}
     batches = list(bills.debt_batches(debts, issue_no=issue_no, **file))
     warnings = [issue for batch in batches for issue in from_table(batch.issues) if not issue.is_error]
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened, _output.progress(message("allot")):

@@ -221,17 +221,18 @@ def reverse(
     ledger: LedgerAddress = "",
     entry: Annotated[
         int | None,
-        option("Entry of a file, a load of bills, deposits, agent reports or a reversal; see `list entries`."),
+        option("Entry of a file, a load of bills, an upload, an answer or a reversal; see `list entries`."),
     ] = None,
     posting: Annotated[int | None, option("One posting, instead of an entry; see `show`.")] = None,
     actor: Actor = "",
     at: EffectiveAt = None,
     lock_timeout: LockTimeout = None,
 ) -> Exit:
-    """Reverse a file, a load of bills, a posting, deposits, agent reports, or a reversal, which restores its target.
+    """Reverse a file, a load of bills, an upload or its answer, a posting, or a reversal, which restores its target.
 
     No row is deleted; affected receipts are matched again. The bills of a load get their earlier fields, or are
-    withdrawn if they had none. To return to an earlier policy, set it again with `set-policy`.
+    withdrawn if they had none. The slips of an upload that was not transferred count as never sent. To return to an
+    earlier policy, set it again with `set-policy`.
     """
     if (entry is None) == (posting is None):
         raise typer.BadParameter(message("pass either --entry or --posting"), param_hint="--entry")

@@ -51,6 +51,11 @@ def make(
         str, option("For PDF: strip, a4, or a TOML file with the geometry.", show_default=True)
     ] = "strip",
     font: Annotated[Path | None, option("For PDF: a TrueType font, by path or family name.")] = None,
+    digits_font: Annotated[str | None, option("For PDF: a TrueType font for the OCR lines, such as an OCR-B.")] = None,
+    mark: Annotated[Path | None, option("For PDF: a picture of the eL mark; its area is blank without one.")] = None,
+    notes: Annotated[
+        Path | None, option("For PDF: a CSV of texts on single slips, by bill_id: period, note, remarks.")
+    ] = None,
     issued_on: Annotated[
         datetime | None,
         option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
@@ -86,6 +91,9 @@ def make(
             wording=words,
             template=template,
             font=font,
+            digits_font=digits_font,
+            mark=mark,
+            notes=notes,
             issued_on=issued_on and issued_on.date(),
             allow_missing_deadline=allow_missing_deadline,
             part_rows=part_rows,
@@ -101,10 +109,13 @@ def make(
     if run.resumed:
         _output.line(message("{parts:,} parts existed already", parts=run.resumed))
     _output.line(message("written to {out}", out=out))
+    if run.without_address:
+        text = "slips without a name or address, which cannot be posted in a window envelope: {count:,}"
+        _output.note(message(text, count=run.without_address))
     if (out / "issues.csv").exists():
         _print_rejected(out / "issues.csv")
         _output.note(message("issues are in {file}", file=out / "issues.csv"))
-    return Exit.EXCEPTIONS if run.rejected else Exit.CLEAN
+    return Exit.EXCEPTIONS if run.rejected or run.without_address else Exit.CLEAN
 
 
 def _print_counts(run: RunResult, out: Path) -> None:

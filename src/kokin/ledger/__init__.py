@@ -57,7 +57,11 @@ from kokin.ledger._migrations import database_url
 from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._reversals import active_entries
-from kokin.ledger._schema import EntryKind, PostingReason, UploadOperation, UploadResult, role_grants
+from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._upload_answers import UploadAnswers
+from kokin.ledger._upload_files import UploadFile
+from kokin.ledger._upload_status import SlipState, UploadStatus
+from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
 
 __all__ = [
@@ -72,8 +76,11 @@ __all__ = [
     "LedgerStatus",
     "Overlap",
     "PostingReason",
-    "UploadOperation",
-    "UploadResult",
+    "SlipState",
+    "UploadAnswers",
+    "UploadFile",
+    "UploadRun",
+    "UploadStatus",
     "Verification",
     "active_entries",
     "database_url",

@@ -184,7 +184,7 @@ def settlements(transaction: Transaction, kind: EntryKind, as_of: date | datetim
 def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
     """Return the issues of active files, by entry, and of files that were rejected and not posted since."""
     last = entry_as_of(transaction, as_of)
-    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.REJECTED_FILE.value)
+    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value, EntryKind.REJECTED_FILE.value)
     files = transaction.table(
         select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
             _ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last)
@@ -195,7 +195,7 @@ def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.T
     posted = {row["digest"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
     # Of a file that was rejected several times the last entry counts.
     rejected = {row["digest"]: row["id"] for row in active if row["kind"] == EntryKind.REJECTED_FILE}
-    ids = {row["id"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    ids = {row["id"] for row in active if row["kind"] != EntryKind.REJECTED_FILE}
     ids |= {entry for digest, entry in rejected.items() if digest not in posted}
     columns = [
         func.coalesce(_ENTRIES.c.source, "").label(name) if name == "file" else _ISSUES.c[name]

@@ -36,6 +36,8 @@ class MappedChunk:
     """Issues since the previous chunk, errors of rejected records and warnings."""
     rejected: int
     """The number of detail records that could not be mapped."""
+    rejected_values: list[tuple[int, dict[str, Any]]] = field(repr=False)
+    """Number and canonical values of rejected records, as far as they could be read."""
     mapping: RecordMapping = field(repr=False)
     decoder: Decoder | XmlDecoder = field(repr=False)
 
@@ -88,7 +90,7 @@ class MappedFile(LayoutFile):
         """
         chunk, complete = _Chunk(), None
         for record, values in self._read():
-            chunk.add(record, values)
+            chunk.add(record, values, self._session)
             if len(chunk.records) + self._session.totals.rejected - chunk.rejected_before >= rows:
                 if complete:
                     yield complete
@@ -114,13 +116,18 @@ class _Chunk:
     """The rejected records of the chunks before."""
     records: list[RawRecord] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
+    rejected_values: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
-    def add(self, record: RawRecord, values: dict[str, Any] | None) -> None:
-        """Add a record that was mapped; any other is counted by the session."""
+    def add(self, record: RawRecord, values: dict[str, Any] | None, session: Session) -> None:
+        """Add a detail record; a rejected one with the values that could be read."""
+        kind = session.layout.records.get(record.kind)
         if values is not None:
             record.values = {}  # only its location is needed
             self.records.append(record)
             self.values.append(values)
+        elif kind and kind.role == "data":
+            known, _ = session.mapping.values(record.values, session.header)
+            self.rejected_values.append((record.record_no, known))
 
     def mapped(self, session: Session) -> MappedChunk:
         """Return the chunk with the issues since the chunk before, except those for which the file is rejected."""
@@ -130,6 +137,7 @@ class _Chunk:
             self.records,
             [issue for issue in session.issues.all.drain() if issue not in fatal],
             session.totals.rejected - self.rejected_before,
+            self.rejected_values,
             session.mapping,
             session.decoder,
         )

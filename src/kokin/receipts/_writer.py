@@ -126,7 +126,7 @@ class _Writer:
             raise InvalidInputError([Issue("CODE_UNKNOWN", field="newline", expected=expected, found=found)])
         self.newline = _NEWLINES[layout.newline if newline is None else newline]
         mapped = next((table for table, mapping in layout.mappings.items() if mapping), "receipt")
-        self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **layout.mappings[mapped]}
+        self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **getattr(layout, mapped)}
         self._types = field_types(MAPPED_RECORDS[mapped])
         self._ids = {field.id for kind in layout.records.values() for field in kind.fields}
         self.row_count = self.record_count = self.batch_count = 0

@@ -49,6 +49,7 @@ from kokin.slips._number_scheme import (
 from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._proof import ProofResult, proof
 from kokin.slips._run import OutputFormat, RunResult, make
+from kokin.slips._slip_notes import SlipNotes
 from kokin.slips._slip_pdf import slip_pdf, write_slips
 from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
@@ -65,6 +66,7 @@ __all__ = [
     "PaymentNumbers",
     "ProofResult",
     "RunResult",
+    "SlipNotes",
     "SlipText",
     "SlipWording",
     "SymbolStyle",

@@ -26,9 +26,14 @@ RUN, MANIFEST, UNCHANGED, WITHDRAWN = "run.json", "manifest.csv", "unchanged.csv
 
 _UNCHANGED_COLUMNS = ("record", "bill_id", "el_number", "run", "file", "page", "sha256", "content_sha256")
 _WITHDRAWN_COLUMNS = ("bill_id", "el_number", "run", "file", "page")
-# Options that do not change what is printed on a slip. The version of Kokin is one of them: a slip that another version
-# draws in another way has the same content.
-_NOT_PRINTED = frozenset({"kokin", "bills", "against", "issued_on", "allow_missing_deadline", "part_rows", "result"})
+# Options that do not change what is printed on all slips. The version of Kokin is one of them: a slip that another
+# version draws in another way has the same content. The notes are part of the content of single slips.
+_NOT_PRINTED = frozenset(
+    (
+        *("kokin", "bills", "bill_layout", "notes", "against", "issued_on", "allow_missing_deadline"),
+        *("part_rows", "result"),
+    )
+)
 
 # Texts as bytes of a fixed width.
 _Keys: TypeAlias = npt.NDArray[np.bytes_]

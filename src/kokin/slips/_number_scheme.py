@@ -7,9 +7,9 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -187,9 +187,9 @@ class BarcodeScheme(Record):
         return _parse_template(self.free_field, "barcode.free_field", _FREE_FIELDS, FREE_DIGITS)
 
 
-def _barcode(value: Any) -> Any:
-    """Return the rule of barcodes from its table."""
-    return _nested(BarcodeScheme, "barcode", value)
+_CheckDigit: TypeAlias = Annotated[CheckDigit, BeforeValidator(_check_digit)]
+_Barcode: TypeAlias = Annotated[BarcodeScheme, BeforeValidator(partial(_nested, BarcodeScheme, "barcode"))]
+_Serial: TypeAlias = Annotated[int, Field(ge=0, lt=10**_MAX_SERIAL_DIGITS)]
 
 
 class ItemScheme(Record):
@@ -205,11 +205,11 @@ class ItemScheme(Record):
     digit. Without ``serial`` it must have ``obligation_id`` or ``customer_number``."""
     bill_id: str = "{obligation_id}-{issue_no}"
     """Template of the ``bill_id``; it can also have ``serial`` and ``case_key``."""
-    check_digit: Annotated[CheckDigit | None, BeforeValidator(_check_digit)] = None
+    check_digit: _CheckDigit | None = None
     """``gs1``, ``mod11``, or a table with ``modulus`` and ``weights``."""
-    first_serial: Annotated[int, Field(ge=0, le=999_999_999_999_999_999)] = 1
+    first_serial: _Serial = 1
     """The first serial of a series: larger than those that the authority used before."""
-    barcode: Annotated[BarcodeScheme | None, BeforeValidator(_barcode)] = None
+    barcode: _Barcode | None = None
     """Without it no slip gets a barcode."""
 
     @model_validator(mode="after")
@@ -347,7 +347,7 @@ class NumberScheme(Record):
     >>> scheme = NumberScheme.parse({
     ...     "case_key": "{levy_year}{item_code}{serial:9}{check}",
     ...     "check_digit": "gs1",
-    ...     "item": {"300": {"first_serial": 5}},
+    ...     "items": {"300": {"first_serial": 5}},
     ... })
     >>> scheme.for_item("127").first_serial, scheme.for_item("300").first_serial
     (1, 5)
@@ -365,16 +365,16 @@ class NumberScheme(Record):
         Raises:
             InvalidInputError: an unknown or invalid key; ``.issues`` names it.
         """
-        common = {name: value for name, value in values.items() if name != "item"}
-        tables = values.get("item", {})
+        common = {name: value for name, value in values.items() if name != "items"}
+        tables = values.get("items", {})
         if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
-            raise _invalid("item", "tables [item.127]", str(type(tables).__name__))
+            raise _invalid("items", "tables [items.127]", str(type(tables).__name__))
         items = {}
         for code, table in tables.items():
             try:
                 items[code] = ItemScheme(**{**common, **table})
             except InvalidInputError as error:
-                issues = [replace(issue, field=f"item.{code}.{issue.field}") for issue in error.issues]
+                issues = [replace(issue, field=f"items.{code}.{issue.field}") for issue in error.issues]
                 raise InvalidInputError(issues, error.summary) from None
         has_common = "case_key" in common or not items
         return cls(common=ItemScheme(**common) if has_common else None, items=items)

@@ -18,9 +18,10 @@ from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Bill
 from kokin.rules import fiscal_year
 from kokin.slips import gs1_128
+from kokin.slips._render import POINTS_PER_MM
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import Template
-from kokin.slips._slip_values import breakdown_lines, slip_values
+from kokin.slips._slip_values import breakdown_lines, shorten, slip_values
 from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode
@@ -171,7 +172,9 @@ class _Base(NamedTuple):
 def _cases(base: _Base, wording: SlipWording, item_code: str, item_number: int) -> Iterator[_Case]:
     """Yield the cases of an item; ``item_number`` makes their barcodes unique."""
     numbers = itertools.count(1)
-    labels = {**wording.common.get("labels", {}), **wording.items.get(item_code, {}).get("labels", {})}
+    labels = wording.table("labels", item_code)
+    periods = sorted(wording.table("periods", item_code)) or ["00", "01", "12", "99"]
+    first, *_, last = [*periods, *periods]
 
     def case(title: str, /, *, has_barcode: bool = True, **fields: Any) -> _Case:
         number = next(numbers)
@@ -186,7 +189,7 @@ def _cases(base: _Base, wording: SlipWording, item_code: str, item_number: int) 
             "amount": 12_300,
             "levy_year": fiscal_year(base.day),
             "tax_year": fiscal_year(base.day),
-            "period": "01",
+            "period": "01" if "01" in periods else first,
             "due_on": due_on,
             "payable_until": due_on + timedelta(days=30),
             "name": "公金　花子",
@@ -212,17 +215,17 @@ def _cases(base: _Base, wording: SlipWording, item_code: str, item_number: int) 
     yield case("amount-300000", amount=gs1_128.MAX_YEN)
     yield case("amount-300001", amount=gs1_128.MAX_YEN + 1)
     yield case("amount-max", amount=_MAX_YEN)
-    nines: dict[str, Any] = {"case_key": "9" * 20, "confirmation": "9" * 6, "office_code": "999", "period": "99"}
+    nines: dict[str, Any] = {"case_key": "9" * 20, "confirmation": "9" * 6, "office_code": "999", "period": last}
     last_day: dict[str, Any] = {"due_on": date(2099, 12, 31), "payable_until": date(2099, 12, 31)}
     yield case("nines", amount=_MAX_YEN, levy_year=9999, tax_year=9999, **nines, **last_day)
-    yield case("zeros", case_key="0" * 19 + "1", confirmation="000000", office_code="000", period="00", amount=1)
+    yield case("zeros", case_key="0" * 19 + "1", confirmation="000000", office_code="000", period=first, amount=1)
     yield case("without-deadline", payable_until=None)
     yield _longest(base, case)
     parts = list(labels) or ["内訳一", "内訳二", "内訳三"]
     yield case("parts", amount=100_000 * len(parts), parts=dict.fromkeys(parts, 100_000), has_barcode=False)
-    for period in ("12", "99"):
+    for period in periods[-2:]:
         yield case(f"period-{period}", period=period)
-    yield case("whole-year", period="00", covers=[f"{item_code}-{term}" for term in range(1, 5)], amount=49_200)
+    yield case("whole-year", period=first, covers=[f"{item_code}-{term}" for term in range(1, 5)], amount=49_200)
 
 
 def _longest(base: _Base, case: Any) -> _Case:
@@ -252,7 +255,8 @@ def _expected_readings(cases: Sequence[_Case], design: Design) -> pa.Table:
     for page, (name, bill, text) in enumerate(cases, 1):
         code = ElQr.from_bill(bill, allow_missing_deadline=True)
         values = slip_values(bill, code, text)
-        lines = ("=".join(line[:2]) for line in breakdown_lines(bill, text))
+        parts = breakdown_lines(bill, text)
+        lines = (f"{line.name}={line.amount}" for line in shorten(parts, len(parts)))
         rows.append(
             {
                 "record": page,
@@ -286,9 +290,9 @@ def _write_symbols(
 
 
 def _ruler_mm(template: Template) -> int:
-    """Return the length of the rulers: 100 mm, or the whole centimetres for which the page has room."""
-    room = min(template.width, template.height) - 2 * _MARGIN_MM
-    return min(_RULER_MM, int(room // _TICK_MM) * _TICK_MM)
+    """Return the length of the rulers: 100 mm, or the whole centimetres for which the page has space."""
+    space = min(template.width, template.height) - 2 * _MARGIN_MM
+    return min(_RULER_MM, int(space // _TICK_MM) * _TICK_MM)
 
 
 def _texts(language: Literal["en", "ja"], style: SymbolStyle, ruler_mm: int, bar_mm: float = 0) -> dict[str, str]:
@@ -315,21 +319,26 @@ def _checklist(language: Literal["en", "ja"], style: SymbolStyle, template: Temp
 
 def _draw_ruler(canvas: PdfCanvas, style: SymbolStyle, language: Literal["en", "ja"]) -> None:
     """Draw a ruler in either direction, and frames in the size of symbol and barcode."""
-    template = canvas.template
+    from kokin.slips._slip_layout import Box, PlacedText, Shape
+    from kokin.slips._text_fit import fit_text
+
+    template, font = canvas.template, canvas.fonts.text
     heights = [item.height for item, _, _ in template.placed_items() if item.kind == "barcode"]
     ruler = _ruler_mm(template)
     texts = _texts(language, style, ruler, max(heights, default=0))
+    lines = [Box(_MARGIN_MM, _MARGIN_MM, ruler, 0), Box(_MARGIN_MM, _MARGIN_MM, 0, ruler)]
     for tick in range(0, ruler + 1, _TICK_MM):
-        canvas.draw_line(_MARGIN_MM + tick, _MARGIN_MM, 0, 3)
-        canvas.draw_line(_MARGIN_MM, _MARGIN_MM + tick, 3, 0)
-    canvas.draw_line(_MARGIN_MM, _MARGIN_MM, ruler, 0)
-    canvas.draw_line(_MARGIN_MM, _MARGIN_MM, 0, ruler)
-    x, y = _MARGIN_MM + 6, _MARGIN_MM + 6
-    lines = [texts["title"], texts["ruler"], texts["symbol"], *([texts["barcode"]] if heights else [])]
-    for number, line in enumerate(lines):
-        size = _TEXT_PT if number else _TITLE_PT
-        canvas.draw_text(line, x, y, template.width - x - _MARGIN_MM, _LINE_MM, size=size)
+        lines += [Box(_MARGIN_MM + tick, _MARGIN_MM, 0, 3), Box(_MARGIN_MM, _MARGIN_MM + tick, 3, 0)]
+    canvas.draw(Shape("line", box) for box in lines)
+    x, y = _MARGIN_MM + 6.0, _MARGIN_MM + 6.0
+    headings = [texts["title"], texts["ruler"], texts["symbol"], *([texts["barcode"]] if heights else [])]
+    for number, heading in enumerate(headings):
+        box = Box(x, y, template.width - x - _MARGIN_MM, _LINE_MM)
+        largest = _TEXT_PT if number else _TITLE_PT
+        size, broken = fit_text(heading, font, box.width * POINTS_PER_MM, box.height * POINTS_PER_MM, largest, 1)
+        canvas.draw([PlacedText(broken, box, font, size, "left", "middle", False)])
         y += _LINE_MM + 1
-    canvas.draw_frame(x, y, style.side_mm, style.side_mm)
+    frames = [Box(x, y, style.side_mm, style.side_mm)]
     if heights:
-        canvas.draw_frame(x + style.side_mm + 5, y, gs1_128.width_mm(), max(heights))
+        frames.append(Box(x + style.side_mm + 5, y, gs1_128.width_mm(), max(heights)))
+    canvas.draw(Shape("frame", box) for box in frames)

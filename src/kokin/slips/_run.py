@@ -33,7 +33,7 @@ from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import template_file
 from kokin.slips._slip_values import breakdown_lines, slip_values
-from kokin.slips._slip_wording import SlipWording
+from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode_digits
 from kokin.text import require_date
@@ -76,6 +76,8 @@ class RunResult:
     """Slips of the earlier run that are no longer in the file, or are cancelled or superseded now."""
     changed_options: tuple[str, ...] = ()
     """Options that differ from the earlier run, so that all slips are printed, such as ``wording``."""
+    without_address: int = 0
+    """Slips that are printed without the payer's name or address, although the template has a place for them."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts by name, and ``changed_options``."""
@@ -93,6 +95,9 @@ def make(
     wording: str | Path | None = None,
     template: str | Path = "strip",
     font: str | Path | None = None,
+    digits_font: str | Path | None = None,
+    mark: str | Path | None = None,
+    notes: str | Path | None = None,
     issued_on: date | None = None,
     allow_missing_deadline: bool = False,
     part_rows: int = 10_000,
@@ -128,6 +133,9 @@ def make(
         template: for PDF, ``strip``, ``a4`` or a TOML file, see :func:`write_slips`.
         font: for PDF, a TrueType font to embed, by path or by the name of an installed family, see
             :func:`write_slips`.
+        digits_font: for PDF, a TrueType font for the OCR lines, such as an OCR-B; by default that of the text.
+        mark: for PDF, a picture of the eL mark; by default its area stays blank.
+        notes: for PDF, texts on the slips of single bills: a CSV, see :class:`SlipNotes`.
         issued_on: the day of issue; a bill whose deadline (支払期限) is earlier is rejected.
         allow_missing_deadline: write zeros for a bill without 支払期限 instead of rejecting it.
         part_rows: rows of the file per batch.
@@ -156,13 +164,19 @@ def make(
         wording=wording,
         template=template,
         font=font,
+        digits_font=digits_font,
+        mark=mark,
+        notes=notes,
         allow_missing_deadline=allow_missing_deadline,
     )
-    files: dict[str, Path | Traversable | None] = dict.fromkeys(("wording", "template", "font", "bold_font"))
+    names = ("wording", "template", "font", "bold_font", "digits_font", "mark", "notes")
+    files: dict[str, Path | Traversable | None] = dict.fromkeys(names)
     if output_format is OutputFormat.PDF and wording is not None:
         faces = find_font(font)
         files |= {"wording": Path(wording), "template": template_file(template), "font": faces.text.path}
         files["bold_font"] = None if faces.bold.path == faces.text.path else faces.bold.path
+        files["digits_font"] = None if digits_font is None else find_font(digits_font, "digits_font").text.path
+        files["mark"], files["notes"] = (None if path is None else Path(path) for path in (mark, notes))
     options = {
         "kokin": kokin.__version__,
         "bills": _fingerprint(source),
@@ -204,16 +218,16 @@ def make(
     if _fingerprint(source) != options["bills"]:
         issue = Issue("RUN_DIFFERS", field="bills", location=Location(source.name))
         raise InvalidInputError([issue], "the bills changed during the run")
-    names = [batch.name for batch in batches]
+    tables = [batch.name for batch in batches]
     if output_format is not OutputFormat.PAYLOAD and (warnings := style.check(dpi if is_raster else None)):
         write_csv(_with_bill_ids(to_table(warnings), first), out / f"{_STYLE}.issues")
-        names.insert(0, _STYLE)
-    _merge_tables(out, names)
+        tables.insert(0, _STYLE)
+    _merge_tables(out, tables)
     withdrawn = 0
     if earlier:
         write_csv(earlier.withdrawn(), out / WITHDRAWN)
         withdrawn = len(earlier.withdrawn())
-    counted = ("read", "written", "rejected", "unchanged", "closed")
+    counted = ("read", "written", "rejected", "unchanged", "closed", "without_address")
     totals = {name: sum(getattr(batch, name) for batch in batches) for name in counted}
     result = RunResult(**totals, resumed=resumed, withdrawn=withdrawn, changed_options=changed_options)
     assert result.read == result.written + result.unchanged + result.closed + result.rejected
@@ -234,6 +248,7 @@ class _BatchCounts:
     rejected: int
     unchanged: int
     closed: int
+    without_address: int
 
 
 def _fingerprint(file: Path | Traversable) -> dict[str, str]:
@@ -380,7 +395,8 @@ def _write_batch(
         write_csv(_with_bill_ids(issues, checked), out / f"{name}.issues")
     read, closed = len(checked.table) + checked.rejected, len(checked.table) - len(table)
     rejected = read - closed - unchanged - len(manifest)
-    return _BatchCounts(name, read, len(manifest), rejected, unchanged, closed)
+    without_address = len({issue.location.record for issue in written.issues if issue.code == "ADDRESS_MISSING"})
+    return _BatchCounts(name, read, len(manifest), rejected, unchanged, closed, without_address)
 
 
 def _manifest(batch: SlipBatch, written: BatchFiles, digests: pa.Array, has_barcode: bool) -> pa.Table:
@@ -435,6 +451,9 @@ def _output(
     wording: str | Path | None,
     template: str | Path,
     font: str | Path | None,
+    digits_font: str | Path | None,
+    mark: str | Path | None,
+    notes: str | Path | None,
     allow_missing_deadline: bool,
 ) -> _Output:
     """Return how the slips of a format are written.
@@ -453,7 +472,7 @@ def _output(
                 expected = "a TOML file with the payee and the charges"
                 raise InvalidInputError([Issue("FIELD_MISSING", field="wording", expected=expected)])
             # Loaded once, so that all batches are printed with the same files.
-            texts, design = SlipWording.load(wording), load_design(template, font)
+            texts, design = SlipWording.load(wording, notes), load_design(template, font, digits_font, mark)
             has_barcode = any(item.kind == "barcode" for item, _, _ in design.template.placed_items())
             return _Output(
                 partial(_write_pages, texts, design, style, allow_missing_deadline),
@@ -522,24 +541,33 @@ def _write_pages(
     """Write a PDF file with a page per slip that can be printed; no file if there is no such slip."""
     path = out / f"{batch.name}.pdf"
     issues: list[Issue] = []
-    slips = (wording.of(bill) for bill in _records(batch.bills))
-    if not write_designed(
-        path,
-        slips,
-        design,
-        style,
-        lambda error: issues.extend(error.issues),
-        allow_missing_deadline=allow_missing_deadline,
-    ):
+
+    def report(error: InvalidInputError) -> None:
+        issues.extend(error.issues)
+
+    slips = _slips(wording, batch.bills)
+    count = write_designed(
+        path, slips, design, style, report, on_warning=report, allow_missing_deadline=allow_missing_deadline
+    )
+    if not count:
         path.unlink()
         absent = [None] * len(batch.bills)
         return BatchFiles([*absent], [*absent], [*absent], issues)
-    rejected = {issue.location.record for issue in issues}
+    rejected = {issue.location.record for issue in issues if issue.is_error}
     page = itertools.count(1)
     pages = [None if row in rejected else next(page) for row in range(1, len(batch.bills) + 1)]
     digest = sha256(path)
     files = [None if number is None else path.name for number in pages]
     return BatchFiles(files, pages, [None if number is None else digest for number in pages], issues)
+
+
+def _slips(wording: SlipWording, table: pa.Table) -> Iterator[tuple[Bill, SlipText] | InvalidInputError]:
+    """Yield each bill with its texts, or the error if these are invalid."""
+    for bill in _records(table):
+        try:
+            yield wording.of(bill)
+        except InvalidInputError as error:
+            yield error
 
 
 def _records(table: pa.Table) -> Iterator[Bill]:

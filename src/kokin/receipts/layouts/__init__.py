@@ -13,7 +13,9 @@ offers layouts by name with an entry point of the group ``kokin.layouts``; see :
 from kokin.receipts.layouts._describe import describe, template
 from kokin.receipts.layouts._loader import LayoutError, load, names, packages, parse
 from kokin.receipts.layouts._schema import (
+    ANSWER_KEYS,
     MAPPED_RECORDS,
+    UPLOAD_KEYS,
     Csv,
     Dates,
     Field,
@@ -26,11 +28,14 @@ from kokin.receipts.layouts._schema import (
     Rule,
     Source,
     Total,
+    UploadRules,
     Xml,
 )
 
 __all__ = [
+    "ANSWER_KEYS",
     "MAPPED_RECORDS",
+    "UPLOAD_KEYS",
     "Csv",
     "Dates",
     "Field",
@@ -44,6 +49,7 @@ __all__ = [
     "Rule",
     "Source",
     "Total",
+    "UploadRules",
     "Xml",
     "describe",
     "load",
