@@ -7,10 +7,11 @@ chunks, the receipts in a table. The CPU time is that of this process and exclud
 
     python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL] [--without PART]
     python benchmarks/ledger.py --entries N [--url URL]
+    python benchmarks/ledger.py --debts N [--url URL]
 
 Without ``--url`` the ledger is an SQLite file in ``benchmarks/_work``. ``--without`` removes foreign keys, checks,
 guards (triggers) or indexes of the new ledger first, to measure what they cost. ``--entries`` builds a ledger of many
-small entries instead, as after ten years, and times what reads it.
+small entries instead, as after ten years, and times what reads it. ``--debts`` allots numbers to slips instead.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from sqlalchemy import event, text
 
 from kokin.ledger import Ledger
 from kokin.reports import Report
+from kokin.slips import NumberScheme
 
 WORK = Path(__file__).parent / "_work"
 CHUNK_ROWS = 1 << 17
@@ -188,6 +190,48 @@ def many_entries(url: str, count: int) -> None:
             print(f"| {name} | {sorted(seconds)[2]:.2f} |", flush=True)
 
 
+def numbers(url: str, count: int) -> None:
+    """Allot numbers to debts, the same debts again, and to a tenth of them again; check the slips before print."""
+    scheme = NumberScheme.parse(
+        {
+            "case_key": "{levy_year}{item_code}{serial:9}{check}",
+            "check_digit": "mod11",
+            "barcode": {"company_code": "929023", "free_field": "{case_key:20}"},
+        }
+    )
+
+    def debts(debt_count: int, issue_no: int) -> pa.Table:
+        rows = np.arange(debt_count)
+        constant = {"payee_code": "99999", "item_code": "127", "levy_year": 2026, "issue_no": issue_no}
+        days = {"due_on": date(2026, 6, 1), "payable_until": date(2026, 7, 10)}
+        return pa.table(
+            {
+                "obligation_id": pc.binary_join_element_wise("2026-127-", pa.array(rows).cast(pa.string()), ""),
+                "amount": pa.array(amount_of(rows)),
+                **{name: pa.repeat(pa.scalar(value), debt_count) for name, value in {**constant, **days}.items()},
+            }
+        )
+
+    first, second = debts(count, 1), debts(count // 10, 2)
+    with Ledger.create(url) as ledger:
+
+        def rows() -> int:
+            return ledger.status(recompute=False).rows["slip_numbers"]
+
+        print_header()
+        timed("allot numbers", count, lambda: ledger.allot(first, scheme, actor="clerk"), rows)
+        timed("the same debts again", count, lambda: ledger.allot(first, scheme, actor="clerk"), rows)
+        slips = ledger.allot(first, scheme, actor="clerk").bills
+        timed("check slips", count, lambda: ledger.check_slips(slips), rows)
+        timed("reissue a tenth", count // 10, lambda: ledger.allot(second, scheme, actor="clerk"), rows)
+
+
+def print_header() -> None:
+    """Print the head of the table of :func:`timed`."""
+    print("| step | input rows | s | input rows/s | table rows | table rows/s | CPU µs each | peak MB so far |")
+    print("|---|---|---|---|---|---|---|---|")
+
+
 def main() -> None:
     """Run all steps."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -196,6 +240,7 @@ def main() -> None:
     parser.add_argument("--daily", type=int, default=100_000)
     parser.add_argument("--url", default="")
     parser.add_argument("--entries", type=int, default=0)
+    parser.add_argument("--debts", type=int, default=0)
     parser.add_argument("--without", choices=("foreign-keys", "checks", "guards"))
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
@@ -209,9 +254,11 @@ def main() -> None:
     if options.entries:
         many_entries(url, options.entries)
         return
+    if options.debts:
+        numbers(url, options.debts)
+        return
     path = write_bills(options.bills)
-    print("| step | input rows | s | input rows/s | table rows | table rows/s | CPU µs each | peak MB so far |")
-    print("|---|---|---|---|---|---|---|---|")
+    print_header()
     with Ledger.create(url) as ledger:
         if options.without:
             remove(options.without, ledger)

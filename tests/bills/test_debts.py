@@ -85,3 +85,28 @@ def test_files_are_read_in_batches(tmp_path: Path, name: str) -> None:
         ("COLUMN_UNKNOWN", f"column {rows.num_columns}", None),
         ("FIELD_MISSING", "obligation_id", 3),
     ]
+
+
+def test_debts_in_columns_of_their_own_are_read_by_a_layout(tmp_path: Path) -> None:
+    examples = Path(__file__).parents[2] / "examples"
+    text = (examples / "water-system.toml").read_text(encoding="utf-8")
+    text = text.replace("\nbill_id = ", "\nobligation_id = ")
+    for number in ("case_key", "confirmation"):
+        text = text.replace(f'\n{number} = "{number}"', "")
+    (tmp_path / "debts.toml").write_text(text, encoding="utf-8")
+    source = examples / "water-bills.csv"
+    (batch,) = bills.debt_batches(source, layout=tmp_path / "debts.toml", issue_no=2)
+    (expected,) = bills.batches(source, layout=examples / "water-system.toml")
+    assert batch.table["obligation_id"].to_pylist() == expected.table["bill_id"].to_pylist()
+    assert batch.table["amount"].equals(expected.table["amount"])
+    assert set(batch.table["issue_no"].to_pylist()) == {2}
+    assert not len(batch.issues)
+    with pytest.raises(InvalidInputError, match="DEBT_NUMBERED"):
+        list(bills.debt_batches(source, layout=examples / "water-system.toml"))
+    with pytest.raises(TypeError):
+        list(bills.debt_batches(batch.table, layout=tmp_path / "debts.toml"))
+
+
+def test_the_id_of_a_rejected_debt_is_its_own_number() -> None:
+    batch = bills.check_debts(table({}, {"obligation_id": "B", "amount": "x"}, {"obligation_id": "C", "amount": "0"}))
+    assert batch.rejected_ids.to_pylist() == [{"record": 2, "bill_id": "B"}, {"record": 3, "bill_id": "C"}]
