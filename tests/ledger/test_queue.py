@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Event, Thread
@@ -73,6 +74,7 @@ def posted_digests(queue, code):
 def in_threads(monkeypatch):
     """Post in threads of this process, which start faster; the tests with kills use processes."""
     monkeypatch.setattr(queue_post, "new_executor", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr("kokin.ledger._queue._POLL_S", 0.01)
 
 
 def run(queue, **options):
@@ -411,6 +413,48 @@ def test_two_workers_at_once(quick_folder, in_threads):
     assert all(len(posted_digests(queue, code)) == 5 for code in codes)
 
 
+class Killed(BaseException):
+    """The end of a worker, which no handler of errors catches."""
+
+
+def test_a_worker_can_end_before_every_step(quick_folder, in_threads, monkeypatch):
+    """Before each change of the folders; the next run continues."""
+    queue = make_queue(quick_folder, "99901", ledgers=False)
+    monkeypatch.setattr(
+        queue_post, "_post", lambda job: queue_post.PostingResult(replace(job.pending, state=FileState.POSTED))
+    )
+    for last in range(200):
+        put(queue, "99901", f"{last}.csv", str(last))
+        steps = 0
+        with monkeypatch.context() as patch:
+
+            def stop_at(function, last=last):
+                def call(*arguments, **options):
+                    nonlocal steps
+                    steps += 1
+                    if steps > last:
+                        raise Killed
+                    return function(*arguments, **options)
+
+                return call
+
+            for name in ("rename", "mkdir", "rmdir", "unlink", "write_text"):
+                patch.setattr(Path, name, stop_at(getattr(Path, name)))
+            patch.setattr(json, "dump", stop_at(json.dump))
+            try:
+                run(queue)
+                break
+            except Killed:
+                pass
+        for path in queue.glob("workers/*"):  # the lease has expired
+            path.unlink()
+    assert 10 < last < 100
+    run(queue)
+    done = [path for path in (queue / "99901").rglob("*") if path.is_file() and path.suffix != ".json"]
+    assert {path.parent.name for path in done} == {"done"}
+    assert sorted(int(path.read_text()) for path in done) == list(range(last + 1))
+
+
 # --- processes --------------------------------------------------------------------------------------------------------
 
 COMMAND = (sys.executable, "-c", "from kokin.cli import main; main()", "ledger", "work")
@@ -443,11 +487,10 @@ def assert_every_file_is_posted_once(queue, expected):
 
 
 def kill_at_random(folder, rng, kills, files):
-    """Kill the command, or one of its processes, at random times, until all files are posted."""
+    """Kill the command, or one of its processes, while it has a file in work; return how many were interrupted."""
     codes = ("99901", "99902", "99903")
-    queue = make_queue(
-        folder, *codes, settings=SETTINGS.replace("lease_s = 2", "lease_s = 1") + "max_attempts = 1000\n"
-    )
+    settings = SETTINGS.replace("lease_s = 2", "lease_s = 1") + "max_attempts = 1000\n"
+    queue = make_queue(folder, *codes, settings=settings)
     expected = {code: [receipts((n, 100), (n, 5)) for n in range(files)] for code in codes}
     for code, contents in expected.items():
         contents.append(contents[0])  # a duplicate
@@ -455,20 +498,21 @@ def kill_at_random(folder, rng, kills, files):
             put(queue, code, f"{n}.csv", content)
     for kill in range(kills):
         command = start_command(queue, "--until-empty", "--workers", "2")
-        time.sleep(rng.uniform(0.5, 4))
+        while command.poll() is None and not list(queue.glob("*/claimed/*/*")):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 1))
         pids = [command.pid] if kill % 2 else children(command.pid)
         if pids:
             os.kill(rng.choice(pids), signal.SIGKILL)
-        if kill % 2:
-            command.communicate()
-        elif command.poll() is None:
-            time.sleep(0.2)
-            command.kill()
-            command.communicate()
+        time.sleep(0.1)
+        command.kill()
+        command.communicate()
     command = start_command(queue, "--until-empty")
     _, errors = command.communicate()
     assert (command.returncode, errors) == (1, "")
     assert_every_file_is_posted_once(queue, expected)
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in queue.glob("*/done/*.json")]
+    return sum(record["attempt"] > 1 for record in records)
 
 
 pytestmark_processes = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
@@ -477,10 +521,10 @@ pytestmark_processes = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason
 @pytest.mark.thorough
 @pytestmark_processes
 def test_a_killed_worker_loses_and_doubles_nothing(quick_folder):
-    kill_at_random(quick_folder, random.Random(7), kills=12, files=12)
+    assert kill_at_random(quick_folder, random.Random(7), kills=12, files=12)
 
 
 @pytest.mark.slow
 @pytestmark_processes
 def test_a_hundred_killed_workers_lose_and_double_nothing(quick_folder):
-    kill_at_random(quick_folder, random.Random(11), kills=100, files=60)
+    assert kill_at_random(quick_folder, random.Random(11), kills=100, files=60)
