@@ -16,8 +16,9 @@ from threading import Event, Thread
 
 import pytest
 
+from kokin.cli._app import run as run_command
 from kokin.issues import InvalidInputError
-from kokin.ledger import EntryKind, FileState, Ledger, WorkQueue
+from kokin.ledger import EntryKind, Ledger, QueueFileState, WorkQueue
 from kokin.ledger import _queue_files as queue_files
 from kokin.ledger import _queue_post as queue_post
 from kokin.ledger._queue_files import AuthorityFiles, Lease, QueuedFile
@@ -89,7 +90,7 @@ def test_the_files_of_all_authorities_are_posted(quick_folder, in_threads):
     put(queue, "99902", "a.csv", receipts((1, 100)))
     results = run(queue, workers=2)
     assert {key: result.state for key, result in results.items()} == dict.fromkeys(
-        [("99901", "a.csv"), ("99901", "b.csv"), ("99902", "a.csv")], FileState.POSTED
+        [("99901", "a.csv"), ("99901", "b.csv"), ("99902", "a.csv")], QueueFileState.POSTED
     )
     assert results["99901", "b.csv"].as_line() == {
         "authority": "99901",
@@ -122,12 +123,12 @@ def test_no_failure_stops_another_file_or_authority(quick_folder, in_threads):
     results = list(WorkQueue(queue).work(until="empty"))
     states = Counter((result.authority, result.file, result.state) for result in results)
     assert states == {
-        ("99901", "0-wrong.csv", FileState.REJECTED): 1,
-        ("99901", "1-right.csv", FileState.POSTED): 1,
-        ("99901", "2-same.csv", FileState.ALREADY_POSTED): 1,
-        ("99901", "3-other.dat", FileState.NO_LAYOUT): 1,
-        ("99902", "a.csv", FileState.RETRY): 2,
-        ("99902", "a.csv", FileState.FAILED): 1,
+        ("99901", "0-wrong.csv", QueueFileState.REJECTED): 1,
+        ("99901", "1-right.csv", QueueFileState.POSTED): 1,
+        ("99901", "2-same.csv", QueueFileState.ALREADY_POSTED): 1,
+        ("99901", "3-other.dat", QueueFileState.NO_LAYOUT): 1,
+        ("99902", "a.csv", QueueFileState.RETRY): 2,
+        ("99902", "a.csv", QueueFileState.FAILED): 1,
     }
     assert places(queue) == {
         ("99901", "0-wrong.csv"): "rejected",
@@ -150,20 +151,20 @@ def test_a_file_waits_for_its_next_attempt(quick_folder, in_threads):
     before = time.time()
     first = run(queue)
     assert [(result.file, result.state, result.attempt) for result in first.values()] == [
-        ("a.csv", FileState.RETRY, 1),
-        ("b.csv", FileState.RETRY, 0),  # the ledger could not be reached: its other files are not tried
+        ("a.csv", QueueFileState.RETRY, 1),
+        ("b.csv", QueueFileState.RETRY, 0),  # the ledger could not be reached: its other files are not tried
     ]
     record = json.loads((queue / "99901" / "retry" / "a.csv.json").read_text(encoding="utf-8"))
     assert record["attempt"] == 1
     assert before + 99 < record["due"] < time.time() + 101
     Ledger.create(queue / "99901.db").close()
     assert [(result.file, result.state) for result in run(queue, until="scanned").values()] == [
-        ("b.csv", FileState.POSTED),
-        ("a.csv", FileState.RETRY),
+        ("b.csv", QueueFileState.POSTED),
+        ("a.csv", QueueFileState.RETRY),
     ]
     (queue / "99901" / "retry" / "a.csv.json").write_text(json.dumps({**record, "due": 0}), encoding="utf-8")
     result = run(queue)["99901", "a.csv"]
-    assert (result.state, result.attempt) == (FileState.ALREADY_POSTED, 2)
+    assert (result.state, result.attempt) == (QueueFileState.ALREADY_POSTED, 2)
     assert places(queue) == {("99901", "a.csv"): "done", ("99901", "b.csv"): "done"}
     assert not (queue / "99901" / "retry" / "a.csv.json").exists()
 
@@ -191,17 +192,17 @@ def test_an_inconsistent_ledger_stops_its_authority_only(quick_folder, in_thread
     monkeypatch.setattr(queue_post, "_post", post_or_find_a_broken_control)
     results = list(WorkQueue(queue).work(until="empty"))
     assert [(each.file, each.state) for each in results if each.authority == "99901"] == [
-        ("a.csv", FileState.POSTED),
-        ("", FileState.STOPPED),
+        ("a.csv", QueueFileState.POSTED),
+        ("", QueueFileState.STOPPED),
     ]
-    assert [each.state for each in results if each.authority == "99902"] == [FileState.POSTED] * 2
+    assert [each.state for each in results if each.authority == "99902"] == [QueueFileState.POSTED] * 2
     assert places(queue)["99901", "b.csv"] == "incoming"
     monkeypatch.undo()
     monkeypatch.setattr(queue_post, "new_executor", lambda: ThreadPoolExecutor(1))
     (stopped,) = run(queue).values()
-    assert (stopped.state, stopped.error) == (FileState.STOPPED, "T4: 1 and 2")
+    assert (stopped.state, stopped.error) == (QueueFileState.STOPPED, "T4: 1 and 2")
     (queue / "99901" / "stopped.json").unlink()
-    assert run(queue)["99901", "b.csv"].state is FileState.POSTED
+    assert run(queue)["99901", "b.csv"].state is QueueFileState.POSTED
 
 
 def test_a_changed_ledger_keeps_the_file(quick_folder, in_threads, monkeypatch):
@@ -216,7 +217,7 @@ def test_a_changed_ledger_keeps_the_file(quick_folder, in_threads, monkeypatch):
 
     monkeypatch.setattr(queue_post, "_post", fail)
     results = list(WorkQueue(queue).work(until="empty"))
-    assert [each.state for each in results] == [FileState.RETRY, FileState.STOPPED]
+    assert [each.state for each in results] == [QueueFileState.RETRY, QueueFileState.STOPPED]
     record = json.loads((queue / "99901" / "retry" / "a.csv.json").read_text(encoding="utf-8"))
     assert (record["attempt"], record["error"]) == (0, "the ledger was changed")
 
@@ -251,7 +252,7 @@ def test_any_name_is_possible(quick_folder, in_threads, name):
         put(queue, "99901", "x.csv", receipts((2, 100)))
     except OSError:
         pytest.skip("the file system does not accept this name")
-    assert {result.state for result in run(queue).values()} == {FileState.POSTED}
+    assert {result.state for result in run(queue).values()} == {QueueFileState.POSTED}
     records = [json.loads(path.read_text(encoding="utf-8")) for path in (queue / "99901" / "done").glob("*.json")]
     assert {record["name"] for record in records} == {name, "x.csv"}
 
@@ -378,10 +379,10 @@ def test_a_file_that_cannot_be_moved_stays_claimed(quick_folder, in_threads, mon
         patch.setattr(Path, "rename", fail_to_finish)
         patch.setattr(queue_files, "_RENAME_ATTEMPTS", 1)
         result = next(WorkQueue(queue).work(until="empty"))
-    assert (result.state, result.error) == (FileState.RETRY, "Permission denied")
+    assert (result.state, result.error) == (QueueFileState.RETRY, "Permission denied")
     assert places(queue) == {("99901", "a.csv"): "claimed"}
     result = run(queue)["99901", "a.csv"]
-    assert (result.state, result.attempt) == (FileState.ALREADY_POSTED, 2)
+    assert (result.state, result.attempt) == (QueueFileState.ALREADY_POSTED, 2)
     assert places(queue) == {("99901", "a.csv"): "done"}
 
 
@@ -391,7 +392,7 @@ def test_a_file_that_kills_every_worker_fails_at_last(quick_folder, in_threads):
     folder.mkdir(parents=True)
     (folder / "a.csv").write_text(receipts((1, 100)))
     result = run(queue)["99901", "a.csv"]
-    assert (result.state, result.error) == (FileState.FAILED, "the worker ended during every attempt")
+    assert (result.state, result.error) == (QueueFileState.FAILED, "the worker ended during every attempt")
     assert places(queue) == {("99901", "a.csv"): "failed"}
 
 
@@ -408,7 +409,7 @@ def test_two_workers_at_once(quick_folder, in_threads):
     for work in works:
         work.join()
     assert {(result.authority, result.file) for result in results} == {(c, f"{n}.csv") for c in codes for n in range(5)}
-    assert {result.state for result in results} == {FileState.POSTED}
+    assert {result.state for result in results} == {QueueFileState.POSTED}
     assert len(results) == 20
     assert all(len(posted_digests(queue, code)) == 5 for code in codes)
 
@@ -421,7 +422,7 @@ def test_a_worker_can_end_before_every_step(quick_folder, in_threads, monkeypatc
     """Before each change of the folders; the next run continues."""
     queue = make_queue(quick_folder, "99901", ledgers=False)
     monkeypatch.setattr(
-        queue_post, "_post", lambda job: queue_post.PostingResult(replace(job.pending, state=FileState.POSTED))
+        queue_post, "_post", lambda job: queue_post.PostingResult(replace(job.pending, state=QueueFileState.POSTED))
     )
     for last in range(200):
         put(queue, "99901", f"{last}.csv", str(last))
@@ -528,3 +529,50 @@ def test_a_killed_worker_loses_and_doubles_nothing(quick_folder):
 @pytestmark_processes
 def test_a_hundred_killed_workers_lose_and_double_nothing(quick_folder):
     assert kill_at_random(quick_folder, random.Random(11), kills=100, files=60)
+
+
+@pytest.mark.thorough
+@pytestmark_processes
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command_after_the_file_in_work(quick_folder, number):
+    queue = make_queue(quick_folder, "99901")
+    put(queue, "99901", "a.csv", receipts((1, 100)))
+    command = start_command(queue)
+    line = command.stdout.readline()
+    command.send_signal(number)
+    output, errors = command.communicate(timeout=60)
+    assert (json.loads(line)["state"], output, errors, command.returncode) == ("posted", "", "", 1)
+    assert list((queue / "workers").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "lines", "code"),
+    [
+        ({"a.csv": receipts((1, 100))}, ["99901 a.csv posted entry=2 read=1 accepted_yen=100 exceptions=1"], 1),
+        ({"a.csv": "x\n"}, ["99901 a.csv rejected FIELD_MISSING=2 FIELD_UNKNOWN=1"], 3),
+        ({"a.csv": receipts((1, 100)), "b.dat": ""}, ["99901 b.dat no layout", "99901 a.csv posted"], 3),
+        ({}, [], 0),
+    ],
+)
+@pytest.mark.parametrize("until", ["--until-empty", "--once"])
+def test_the_command(quick_folder, in_threads, monkeypatch, capsys, names, lines, code, until):
+    queue = make_queue(quick_folder, "99901")
+    for name, content in names.items():
+        put(queue, "99901", name, content)
+    monkeypatch.setenv("KOKIN_LANG", "en")
+    assert run_command(["ledger", "work", str(queue), until]) == code
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(printed, lines, strict=True)), printed
+
+
+def test_the_command_reports_a_ledger_that_does_not_exist(quick_folder, in_threads, monkeypatch, capsys):
+    queue = make_queue(quick_folder, "99901", settings=SETTINGS + "max_attempts = 1\n", ledgers=False)
+    put(queue, "99901", "a.csv", receipts((1, 100)))
+    monkeypatch.setenv("KOKIN_LANG", "en")
+    assert run_command(["ledger", "work", str(queue), "--until-empty", "--format", "json"]) == 4
+    line = json.loads(capsys.readouterr().out)
+    assert line["state"] == "failed"
+    assert "no ledger" in line["error"]
+    assert run_command(["ledger", "work", str(queue), "--until-empty", "--once"]) == 2
+    assert run_command(["ledger", "work", str(quick_folder), "--once"]) == 4

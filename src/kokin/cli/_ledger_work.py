@@ -18,7 +18,7 @@ from kokin.cli._messages import message, value
 from kokin.cli._options import Format, OutputFormat, argument, option
 
 if TYPE_CHECKING:
-    from kokin.ledger import FileResult
+    from kokin.ledger import QueueFileResult
 
 
 @with_exit_code
@@ -67,21 +67,21 @@ def _stop_on_signal() -> Iterator[Event]:
             signal.signal(each, handler)
 
 
-def _exit_code(result: FileResult) -> Exit:
+def _exit_code(result: QueueFileResult) -> Exit:
     """Return the exit code that the file alone would have."""
-    from kokin.ledger import FileState
+    from kokin.ledger import QueueFileState
 
     match result.state:
-        case FileState.STOPPED:
+        case QueueFileState.STOPPED:
             return Exit.UNBALANCED
-        case FileState.RETRY | FileState.FAILED:
+        case QueueFileState.RETRY | QueueFileState.FAILED:
             return Exit.FAILED
-        case FileState.REJECTED | FileState.NO_LAYOUT:
+        case QueueFileState.REJECTED | QueueFileState.NO_LAYOUT:
             return Exit.REJECTED
     return Exit.EXCEPTIONS if result.exceptions or result.issues else Exit.CLEAN
 
 
-def _text(result: FileResult) -> str:
+def _text(result: QueueFileResult) -> str:
     """Return the line of a result: authority, file, state, and the counts that are not zero."""
     line = result.as_line()
     parts = [result.authority, result.file, value("state", result.state)]

@@ -56,7 +56,7 @@ from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
-from kokin.ledger._queue_post import FileResult, FileState
+from kokin.ledger._queue_post import QueueFileResult, QueueFileState
 from kokin.ledger._reversals import active_entries
 from kokin.ledger._schema import EntryKind, PostingReason, UploadOperation, UploadResult, role_grants
 from kokin.ledger._verify import Verification
@@ -67,14 +67,14 @@ __all__ = [
     "Entry",
     "EntryKind",
     "EntryResult",
-    "FileResult",
-    "FileState",
     "Ledger",
     "LedgerError",
     "LedgerExistsError",
     "LedgerStatus",
     "Overlap",
     "PostingReason",
+    "QueueFileResult",
+    "QueueFileState",
     "QueueSettings",
     "UploadOperation",
     "UploadResult",

@@ -29,7 +29,7 @@ from pydantic import BaseModel, Field
 
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._queue_files import AuthorityFiles, Lease, QueuedFile
-from kokin.ledger._queue_post import FileResult, FileState, PostingJob, PostingProcess, PostingResult
+from kokin.ledger._queue_post import PostingJob, PostingProcess, PostingResult, QueueFileResult, QueueFileState
 from kokin.model import Record
 from kokin.receipts import layouts
 from kokin.text import file_name, load_toml
@@ -38,11 +38,11 @@ from kokin.text import file_name, load_toml
 Until: TypeAlias = Literal["stopped", "empty", "scanned"]
 
 _PLACES = {
-    FileState.POSTED: "done",
-    FileState.ALREADY_POSTED: "done",
-    FileState.REJECTED: "rejected",
-    FileState.RETRY: "retry",
-    FileState.FAILED: "failed",
+    QueueFileState.POSTED: "done",
+    QueueFileState.ALREADY_POSTED: "done",
+    QueueFileState.REJECTED: "rejected",
+    QueueFileState.RETRY: "retry",
+    QueueFileState.FAILED: "failed",
 }
 # Seconds between two scans of the queue.
 _POLL_S = 1.0
@@ -140,7 +140,9 @@ class WorkQueue:
         for code in self._settings_of:
             (self.folder / code / "incoming").mkdir(parents=True, exist_ok=True)
 
-    def work(self, *, workers: int = 1, until: Until = "stopped", stop: Event | None = None) -> Iterator[FileResult]:
+    def work(
+        self, *, workers: int = 1, until: Until = "stopped", stop: Event | None = None
+    ) -> Iterator[QueueFileResult]:
         """Post the files of the queue and yield a result for each, after the file was moved.
 
         An authority has one file at a time in work, over all workers of the queue. The failure of a file or a ledger
@@ -171,7 +173,7 @@ class WorkQueue:
         if layout is None:
             return None
         ledger = settings.ledger if "://" in settings.ledger else str(self.folder / settings.ledger)
-        pending = FileResult(code, file_name(claim.name), FileState.FAILED, claim.attempt)
+        pending = QueueFileResult(code, file_name(claim.name), QueueFileState.FAILED, claim.attempt)
         timeout = self.settings.lock_timeout_s
         return PostingJob(str(claim.path), ledger, self._layout_path(layout), settings.actor, timeout, pending)
 
@@ -192,14 +194,14 @@ class _Work:
         self._running: dict[Future[PostingResult], tuple[PostingProcess, str, QueuedFile, PostingJob]] = {}
         # The files of the last scan that wait for a process, by authority, and those that are not due.
         self._waiting: dict[str, list[QueuedFile]] = {}
-        self._later: list[FileResult] = []
+        self._later: list[QueueFileResult] = []
         self._is_empty = False
         self._next_scan = 0.0
         # The time from which an authority is tried again, by time.monotonic().
         self._paused: dict[str, float] = {}
         self._reported: set[tuple[str, str]] = set()
 
-    def results(self) -> Iterator[FileResult]:
+    def results(self) -> Iterator[QueueFileResult]:
         """Yield the results until the work ends."""
         while True:
             if self._idle and not self._stop.is_set():
@@ -215,7 +217,7 @@ class _Work:
         if not self._stop.is_set():
             yield from self._new(self._later)
 
-    def _start_files(self) -> Iterator[FileResult]:
+    def _start_files(self) -> Iterator[QueueFileResult]:
         """Start files, one of each authority in turn, as long as processes are idle."""
         if time.monotonic() >= self._next_scan or not (self._waiting or self._running):
             yield from self._scan()
@@ -228,7 +230,7 @@ class _Work:
                 self._waiting[code] = others  # after the other authorities
             yield from self._start(code, file)
 
-    def _scan(self) -> Iterator[FileResult]:
+    def _scan(self) -> Iterator[QueueFileResult]:
         """Find the files that wait; the authorities with the most bytes come first."""
         if self._until == "scanned" and self._next_scan:
             self._is_empty = not self._waiting and not self._running
@@ -240,7 +242,7 @@ class _Work:
             waiting = files.waiting(now, in_work)
             others_work |= waiting is None
             if waiting and (reason := files.stop_reason()):
-                yield from self._new([FileResult(code, "", FileState.STOPPED, error=reason)])
+                yield from self._new([QueueFileResult(code, "", QueueFileState.STOPPED, error=reason)])
             elif waiting:
                 yield from self._sort(code, waiting, now)
         sizes = {code: sum(_size(file.path) for file in files) for code, files in self._waiting.items()}
@@ -249,18 +251,18 @@ class _Work:
         # On a slow share a scan takes long: spend at most a tenth of the time on scans.
         self._next_scan = time.monotonic() + max(_POLL_S, 10 * (time.monotonic() - start))
 
-    def _sort(self, code: str, files: list[QueuedFile], now: float) -> Iterator[FileResult]:
+    def _sort(self, code: str, files: list[QueuedFile], now: float) -> Iterator[QueueFileResult]:
         """Sort the waiting files of an authority into those that are due and the others."""
         is_paused = self._paused.get(code, 0) > time.monotonic()
         for file in files:
             if self._queue.job(code, file) is None:
-                yield from self._new([FileResult(code, file_name(file.name), FileState.NO_LAYOUT)])
+                yield from self._new([QueueFileResult(code, file_name(file.name), QueueFileState.NO_LAYOUT)])
             elif is_paused or file.due > now:
                 self._later.append(_waiting_result(code, file))
             else:
                 self._waiting.setdefault(code, []).append(file)
 
-    def _start(self, code: str, file: QueuedFile) -> Iterator[FileResult]:
+    def _start(self, code: str, file: QueuedFile) -> Iterator[QueueFileResult]:
         """Claim a file and start to post it."""
         try:
             claim = self._files[code].claim(file)
@@ -278,7 +280,7 @@ class _Work:
         process = self._idle.pop()
         self._running[process.submit(job)] = (process, code, claim, job)
 
-    def _finish(self, future: Future[PostingResult]) -> Iterator[FileResult]:
+    def _finish(self, future: Future[PostingResult]) -> Iterator[QueueFileResult]:
         """Yield the result of a file whose posting has ended."""
         process, code, claim, job = self._running.pop(future)
         self._idle.append(process)
@@ -289,7 +291,7 @@ class _Work:
             posted = PostingResult(replace(job.pending, error="the process ended before the file was posted"))
         yield from self._end(code, claim, posted)
 
-    def _end(self, code: str, claim: QueuedFile, posted: PostingResult) -> Iterator[FileResult]:
+    def _end(self, code: str, claim: QueuedFile, posted: PostingResult) -> Iterator[QueueFileResult]:
         """Move a claimed file to where its result belongs, and yield the result."""
         result, attempt, delay = posted.file, claim.attempt, self._delay(claim.attempt)
         if posted.inconsistency:
@@ -299,8 +301,8 @@ class _Work:
         elif posted.is_unavailable:
             self._pause(code, delay)
         next_attempt = {}
-        if result.state is FileState.FAILED and attempt < self._queue.settings.max_attempts:
-            result = replace(result, state=FileState.RETRY)
+        if result.state is QueueFileState.FAILED and attempt < self._queue.settings.max_attempts:
+            result = replace(result, state=QueueFileState.RETRY)
             next_attempt = {"attempt": attempt, "due": self._lease.renew() + delay}
         try:
             if self._files[code].move(claim, _PLACES[result.state], {**result.as_dict(), **next_attempt}):
@@ -310,14 +312,16 @@ class _Work:
             yield self._postponed(code, claim, error)
         if posted.inconsistency:
             self._reported.add((code, ""))
-            yield FileResult(code, "", FileState.STOPPED, error=posted.inconsistency)
+            yield QueueFileResult(code, "", QueueFileState.STOPPED, error=posted.inconsistency)
 
-    def _postponed(self, code: str, file: QueuedFile, error: OSError) -> FileResult:
+    def _postponed(self, code: str, file: QueuedFile, error: OSError) -> QueueFileResult:
         """Pause an authority whose file cannot be moved, and return the result of that file."""
         self._pause(code, self._delay(file.attempt))
         name = file_name(file.name)
         self._reported.add((code, name))
-        return FileResult(code, name, FileState.RETRY, file.attempt, error=error.strerror or type(error).__name__)
+        return QueueFileResult(
+            code, name, QueueFileState.RETRY, file.attempt, error=error.strerror or type(error).__name__
+        )
 
     def _pause(self, code: str, delay: float) -> None:
         """Try no file of an authority for some seconds."""
@@ -329,7 +333,7 @@ class _Work:
         settings = self._queue.settings
         return float(min(settings.retry_s * 2 ** min(attempt - 1, 30), settings.max_retry_s))
 
-    def _new(self, results: list[FileResult]) -> Iterator[FileResult]:
+    def _new(self, results: list[QueueFileResult]) -> Iterator[QueueFileResult]:
         """Yield the results of files, and of stopped authorities, that this run has not yielded."""
         for result in results:
             if (result.authority, result.file) not in self._reported:
@@ -337,10 +341,10 @@ class _Work:
                 yield result
 
 
-def _waiting_result(code: str, file: QueuedFile) -> FileResult:
+def _waiting_result(code: str, file: QueuedFile) -> QueueFileResult:
     """Return the result of a file that is not tried now."""
     error = "waits for its next attempt"
-    return FileResult(code, file_name(file.name), FileState.RETRY, file.attempt - 1, error=error)
+    return QueueFileResult(code, file_name(file.name), QueueFileState.RETRY, file.attempt - 1, error=error)
 
 
 def _size(path: Path) -> int:
