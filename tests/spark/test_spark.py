@@ -220,7 +220,7 @@ def test_the_stars_are_the_components_of_the_graph(session):
     links = {(max(pair), min(pair)) for pair in chain + loose}
 
     edges = session.createDataFrame(pa.table({"slip": [a for a, _ in links], "root": [b for _, b in links]}))
-    found = {row.slip: row.root for row in to_stars(edges).collect()}
+    found = {row.slip: row.root for row in to_stars(edges, 3).collect()}
 
     root = {name: name for pair in links for name in pair}
     neighbours = defaultdict(set)

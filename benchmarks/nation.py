@@ -1,0 +1,147 @@
+"""One ledger per authority: core-seconds and memory of the workers of a queue, and of single commands.
+
+    python benchmarks/nation.py [--authorities N] [--scale X] [--workers N]
+    python benchmarks/nation.py --memory 100000 1000000 3000000
+
+Japan's 1,741 municipalities issue about 400 million slips a year and receive 40 million payments on the busiest day:
+230,000 and 23,000 on average, times ``--scale``. The ledger of every authority is a copy of one SQLite file with these
+bills; each gets a receipt file of its own. ``kokin ledger work --until-empty`` posts the files of all of them; for
+comparison, ``kokin ledger post`` is started once for each of ten authorities. ``--memory`` runs ``kokin reconcile`` and
+``kokin ledger post`` with as many receipts as bills.
+
+Every command is a process of its own. Its CPU time, and the peak memory of its largest process, are those that the
+system reports (``wait4``). So the figures are also valid on a machine that does other work; wall-clock time is not
+reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import matching_city
+
+WORK = Path(__file__).parent / "_work"
+AUTHORITIES, BILLS, RECEIPTS = 1741, 230_000, 23_000
+KOKIN = (sys.executable, "-c", "from kokin.cli import main; main()")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command has used, with all processes that it started."""
+
+    cpu_s: float
+    peak_mb: float
+    """Peak memory of the largest process."""
+    code: int
+    output: str
+
+    def row(self, name: str, files: int = 1) -> str:
+        """Return the row of a Markdown table; the CPU time per file."""
+        return f"| {name} | {self.cpu_s / files:.2f} | {self.peak_mb:,.0f} | {self.code} |"
+
+
+def run(*arguments: object) -> Usage:
+    """Run the command in a process of its own; a failure other than exceptions to look at raises."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen([*KOKIN, *map(str, arguments)], stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 1):
+            errors.seek(0)
+            command = f"kokin {' '.join(map(str, arguments))}"
+            raise SystemExit(f"{command}: exit code {process.returncode}\n{errors.read()}")
+    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode, output)
+
+
+def queue(authorities: int, scale: float, workers: int) -> None:
+    """Measure loading, posting by the queue, posting by a process per file, and reporting."""
+    bills, receipts = round(BILLS * scale), round(RECEIPTS * scale)
+    city = matching_city.make(WORK, bills, receipts, seed=1)
+    layout = city / "layout.toml"
+    folder = WORK / "queue"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    codes = [f"{100_000 + number}" for number in range(authorities)]
+    settings = f'ledger = "{{authority}}.db"\nlayouts = {{ "*.dat" = "{layout}" }}\n'
+    (folder / "queue.toml").write_text(settings + "".join(f"[authorities.{code}]\n" for code in codes))
+    template = folder / "template.db"
+    rows = [run("ledger", "create", "-L", template).row("`ledger create`")]
+    rows.append(run("ledger", "add-bills", city / "bills.parquet", "-L", template).row("`ledger add-bills`"))
+    for code in codes:
+        shutil.copy(template, folder / f"{code}.db")
+        (folder / code / "incoming").mkdir(parents=True)
+        # The records in another order are another file with the same work.
+        records = (city / "receipts.dat").read_bytes().splitlines(keepends=True)
+        turn = len(records) * codes.index(code) // len(codes)
+        (folder / code / "incoming" / "day.dat").write_bytes(b"".join(records[turn:] + records[:turn]))
+    posted = run("ledger", "work", folder, "--until-empty", "--workers", workers, "--format", "json")
+    results = [json.loads(line) for line in posted.output.splitlines()]
+    assert sorted(result["authority"] for result in results) == codes
+    assert {result["state"] for result in results} == {"posted"}
+    rows.append(posted.row(f"`ledger work`, {workers} workers, per authority", authorities))
+    one = folder / "one.db"
+    single = []
+    for code in codes[:10]:
+        shutil.copy(template, one)
+        single.append(run("ledger", "post", folder / code / "done" / "day.dat", "-l", layout, "-L", one))
+    cpu, peak = sum(each.cpu_s for each in single), max(each.peak_mb for each in single)
+    rows.append(Usage(cpu, peak, single[-1].code, "").row("`ledger post`, a process per authority", len(single)))
+    rows.append(run("report", "-L", one, "--out", folder / "report").row("`report`"))
+    print(f"\n{authorities} authorities with {bills:,} bills and a file of {receipts:,} receipts\n")
+    print("| command | core-seconds | peak MB of a process | exit code |\n|---|--:|--:|--:|")
+    print("\n".join(rows))
+    per_authority = posted.cpu_s / authorities
+    print(f"\n{AUTHORITIES:,} authorities: {per_authority * AUTHORITIES / 60:.0f} core-minutes of the workers")
+    shutil.rmtree(folder)
+
+
+def memory(sizes: list[int]) -> None:
+    """Measure ``kokin reconcile`` and ``kokin ledger post`` by the number of bills and receipts."""
+    print("\n| command | bills = receipts | core-seconds | peak MB |\n|---|--:|--:|--:|")
+    for size in sizes:
+        city = matching_city.make(WORK, size, size)
+        ledger, out = WORK / "memory.db", WORK / "memory-out"
+        for path in WORK.glob("memory.db*"):
+            path.unlink()
+        shutil.rmtree(out, ignore_errors=True)
+        receipts, bills, layout = city / "receipts.dat", city / "bills.parquet", city / "layout.toml"
+        run("ledger", "create", "-L", ledger)
+        usages = {
+            "`reconcile`": run("reconcile", receipts, "--bills", bills, "-l", layout, "--out", out),
+            "`ledger add-bills`": run("ledger", "add-bills", bills, "-L", ledger),
+            "`ledger post`": run("ledger", "post", receipts, "-l", layout, "-L", ledger),
+        }
+        for name, usage in usages.items():
+            print(f"| {name} | {size:,} | {usage.cpu_s:.1f} | {usage.peak_mb:,.0f} |", flush=True)
+        shutil.rmtree(out)
+
+
+def main() -> None:
+    """Run what the arguments say."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--authorities", type=int, default=100)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--memory", type=int, nargs="+", metavar="ROWS")
+    arguments = parser.parse_args()
+    WORK.mkdir(exist_ok=True)
+    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
+    if arguments.memory:
+        memory(arguments.memory)
+    else:
+        queue(arguments.authorities, arguments.scale, arguments.workers)
+
+
+if __name__ == "__main__":
+    main()
