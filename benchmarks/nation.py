@@ -2,12 +2,17 @@
 
     python benchmarks/nation.py [--authorities N] [--scale X] [--workers N]
     python benchmarks/nation.py --memory 100000 1000000 3000000
+    python benchmarks/nation.py --spark 10000000 [--buckets N]
 
 Japan's 1,741 municipalities issue about 400 million slips a year and receive 40 million payments on the busiest day:
 230,000 and 23,000 on average, times ``--scale``. The ledger of every authority is a copy of one SQLite file with these
 bills; each gets a receipt file of its own. ``kokin ledger work --until-empty`` posts the files of all of them; for
 comparison, ``kokin ledger post`` is started once for each of ten authorities. ``--memory`` runs ``kokin reconcile`` and
 ``kokin ledger post`` with as many receipts as bills.
+
+``--spark`` reconciles on ``local[2]`` and locally, with as many receipts as bills, and compares summary and outcomes.
+Half of the receipts are in one file, the others in 15, and one slip in a hundred has the same 顧客番号, so that they
+are in one bucket. This part prints wall-clock seconds: run it on an idle machine.
 
 Every command is a process of its own. Its CPU time, and the peak memory of its largest process, are those that the
 system reports (``wait4``). So the figures are also valid on a machine that does other work; wall-clock time is not
@@ -17,6 +22,7 @@ reported.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -24,10 +30,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import matching_city
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 WORK = Path(__file__).parent / "_work"
 AUTHORITIES, BILLS, RECEIPTS = 1741, 230_000, 23_000
@@ -127,6 +137,72 @@ def memory(sizes: list[int]) -> None:
         shutil.rmtree(out)
 
 
+def spark(rows: int, buckets: int | None) -> None:
+    """Reconcile on Spark and locally, from receipt files with skew, and compare the results."""
+    from pyspark.sql import SparkSession
+
+    from kokin import receipts, reconcile
+    from kokin import spark as kokin_spark
+
+    city = matching_city.make(WORK, rows, rows)
+    folder = WORK / "spark"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    bills = pq.read_table(city / "bills.parquet")
+    shared = pa.concat_arrays(
+        [pa.repeat("00000000000000000001", rows // 100), pa.nulls(rows - rows // 100, pa.string())]
+    )
+    pq.write_table(bills.append_column("customer_number", shared), folder / "bills.parquet", row_group_size=1 << 18)
+    records = np.fromfile(city / "receipts.dat", np.uint8).reshape(-1, matching_city.RECORD)
+    ends = [rows // 2, *(rows // 2 + rows // 2 * number // 15 for number in range(1, 15)), rows]
+    paths = []
+    for number, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+        paths.append(folder / f"{number:02}.dat")
+        records[start:end].tofile(paths[-1])
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    settings = {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.memory": "6g"}
+    settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.maxResultSize": "4g"}
+    settings |= {"spark.ui.showConsoleProgress": "false"}
+    session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    clock = [time.perf_counter()]
+    files = kokin_spark.read_receipts(session, paths, city / "layout.toml")
+    rejected = files.files.where("state <> 'accepted'").count()
+    clock.append(time.perf_counter())
+    frame = session.read.parquet(str(folder / "bills.parquet"))
+    result = kokin_spark.reconcile(frame, files.receipts, buckets=buckets)
+    clock.append(time.perf_counter())
+    summary = result.summary()
+    clock.append(time.perf_counter())
+    names = ["source", "record_no", "outcome", "bill_id", "applied", "excess", "balance_before"]
+    outcomes = result.outcomes.select(*names).toArrow().sort_by([(name, "ascending") for name in names])
+    clock.append(time.perf_counter())
+    session.stop()
+
+    bills = pq.read_table(folder / "bills.parquet")
+    tables = [receipts.read(path, city / "layout.toml", on_error="skip").table for path in paths]
+    clock.append(time.perf_counter())
+    local = reconcile.reconcile(bills, tables)
+    assert rejected == 0
+    assert summary == local.summary
+    clock.append(time.perf_counter())
+    expected = local.outcomes.select(names).sort_by([(name, "ascending") for name in names])
+    assert outcomes.cast(expected.schema).equals(expected)
+    steps = (
+        "Spark: read the files",
+        "components",
+        "summary",
+        "outcomes to the driver",
+        "local: read",
+        "local: reconcile",
+    )
+    print(f"\n{rows:,} bills and receipts, equal\n\n| step | seconds |\n|---|--:|")
+    for step, (start, end) in zip(steps, itertools.pairwise(clock), strict=True):
+        print(f"| {step} | {end - start:.1f} |")
+    shutil.rmtree(folder)
+
+
 def main() -> None:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -134,11 +210,15 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory", type=int, nargs="+", metavar="ROWS")
+    parser.add_argument("--spark", type=int, metavar="ROWS")
+    parser.add_argument("--buckets", type=int)
     arguments = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
     if arguments.memory:
         memory(arguments.memory)
+    elif arguments.spark:
+        spark(arguments.spark, arguments.buckets)
     else:
         queue(arguments.authorities, arguments.scale, arguments.workers)
 
