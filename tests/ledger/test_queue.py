@@ -576,3 +576,11 @@ def test_the_command_reports_a_ledger_that_does_not_exist(quick_folder, in_threa
     assert "no ledger" in line["error"]
     assert run_command(["ledger", "work", str(queue), "--until-empty", "--once"]) == 2
     assert run_command(["ledger", "work", str(quick_folder), "--once"]) == 4
+
+
+@pytest.mark.thorough
+def test_the_example_posts_the_files_of_each_authority():
+    example = Path(__file__).parents[2] / "examples" / "nation" / "one_ledger_per_authority.py"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, example], capture_output=True, text=True, env=environment, check=True)
+    assert len(ended.stdout.splitlines()) == 9
