@@ -5,7 +5,7 @@ interrupts the process in a random step at a random time; the next process conti
 After each fault the ledger is verified: every entry whose writing had returned must be in it. At the end its outcomes,
 balances, deposits, reports, bills and policy are compared with those of an undisturbed run.
 
-    python benchmarks/faults.py [--kills N] [--fault NAME] [--seed N] [--url URL | --postgres]
+    python benchmarks/faults.py [--kills N] [--fault NAME] [--step NAME] [--seed N] [--url URL | --postgres]
 
 ``--url`` names an empty PostgreSQL database, ``--postgres`` starts a temporary server, which can also be restarted and
 run out of disk space. Without either the ledger is an SQLite file in ``benchmarks/_work``.
@@ -45,6 +45,7 @@ from kokin import receipts as receipt_files
 from kokin.issues import InvalidInputError
 from kokin.ledger import Entry, Ledger, LedgerError
 from kokin.reconcile import Policy
+from kokin.slips import NumberScheme
 
 WORK = Path(__file__).parent / "_work"
 FORK = multiprocessing.get_context("fork")
@@ -61,6 +62,8 @@ class City:
     bills: pa.Table
     changed: pa.Table
     """Other amounts for some of the bills."""
+    debts: pa.Table
+    """Debts whose slips get numbers; some are issued again in the same file."""
     files: list[pa.Table]
     deposits: pa.Table
     reports: pa.Table
@@ -71,6 +74,12 @@ def city(rng: random.Random, bill_count: int = 80, size: int = 60) -> City:
     bills = [
         {**SLIP, "bill_id": f"B{n:04d}", "case_key": f"{n:020d}", "amount": 1_000 + n, "due_on": date(2026, 6, 1)}
         for n in range(bill_count)
+    ]
+    debt = {"payee_code": "99999", "item_code": "300", "due_on": date(2026, 6, 1)}
+    debts = [
+        {**debt, "obligation_id": f"D{n}", "issue_no": issue_no, "amount": 100 * issue_no + n}
+        for n in range(20 * bill_count)
+        for issue_no in range(1, 3 if n % 10 == 0 else 2)
     ]
     changed = [{**bill, "amount": 700} for bill in rng.sample(bills, bill_count // 2)]
     files = []
@@ -91,12 +100,14 @@ def city(rng: random.Random, bill_count: int = 80, size: int = 60) -> City:
     return City(
         pa.Table.from_pylist(bills),
         pa.Table.from_pylist(changed),
+        pa.Table.from_pylist(debts),
         files,
         pa.Table.from_pylist([{"credited_on": date(2026, 5, day), "amount": 1_000 * day} for day in range(1, 9)]),
         pa.Table.from_pylist([{**day, "count": size, "amount": 1_000 * number} for number in (1, 2)]),
     )
 
 
+SCHEME = NumberScheme.parse({"case_key": "{item_code}{serial:9}{check}", "check_digit": "gs1"})
 POLICY = Policy(stale_after=5, fees={"": 66}, fee="netted")
 
 #: A step: writes one entry, from the ledger, the city and the entries by step.
@@ -132,20 +143,56 @@ def _add_reports(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
     ledger.add_agent_reports(town.reports, actor="clerk", source="report.xlsx", reason="add agent reports")
 
 
+# The folders of uploads. A child process does not remove them, because it ends without finalizers.
+_UPLOADS = tempfile.TemporaryDirectory(prefix="kokin-uploads-")
+
+
+def upload_folder(ledger: Ledger) -> Path:
+    """Return the folder of the uploads of a ledger."""
+    folder = Path(_UPLOADS.name) / ledger.entries()[0].hash[:16]
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _upload(table: str, reason: str) -> Step:
+    def make(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+        slips: pa.Table = getattr(town, table)
+        for name, value in {"levy_year": 2026, "tax_year": 2026, "payable_until": date(2026, 7, 10)}.items():
+            slips = slips.append_column(name, pa.repeat(value, len(slips)))
+        folder = upload_folder(ledger)
+        ledger.make_upload(slips, "eltax-upload-example", folder, actor="clerk", rows=25, reason=reason)
+
+    return make
+
+
+def _add_answer(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    names = town.bills.column("bill_id").slice(0, 30)
+    results = pa.array(["accepted", "rejected", "accepted"] * 10)
+    ledger.add_upload_answer(pa.table({"bill_id": names, "result": results}), actor="clerk", reason="add an answer")
+
+
+def _allot(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    ledger.allot(town.debts, SCHEME, actor="clerk", reason="allot numbers")
+
+
 CREATE = "create"
 #: The steps after the first one, which creates the ledger. The reason of an entry is the name of its step.
 STEPS: dict[str, Step] = {
     "load bills": _load("bills", "load bills"),
+    "allot numbers": _allot,
     "post 0": _post(0, "post 0"),
     "add deposits": _add_deposits,
     "post 1": _post(1, "post 1"),
     "reverse a file": _reverse("post 1", "reverse a file"),
     "load changed bills": _load("changed", "load changed bills"),
+    "send slips": _upload("bills", "send slips"),
     "post 2": _post(2, "post 2"),
     "reverse a load": _reverse("load changed bills", "reverse a load"),
     "add agent reports": _add_reports,
+    "add an answer": _add_answer,
     "set the policy": _set_policy,
     "restore a file": _reverse("reverse a file", "restore a file"),
+    "send changed slips": _upload("changed", "send changed slips"),
     "post 3": _post(3, "post 3"),
     "reverse a posting": _reverse_payment,
 }
@@ -205,10 +252,25 @@ def state(ledger: Ledger) -> dict[str, list[Any]]:
     """Return what must equal the undisturbed run, as lists of rows."""
     tables = {name: getattr(ledger, name)() for name in ("outcomes", "bank_deposits", "agent_reports", "balances")}
     rows = {name: table.to_pylist() for name, table in tables.items()}
-    return {**rows, "bills": ledger.bills().to_pylist(), "policy": [ledger.policy_as_of()]}
+    # Confirmation numbers are random.
+    numbers = ledger.slip_numbers().drop_columns(["entry_id", "confirmation"])
+    slips = ledger.upload_status().slips.select(["bill_id", "state", "operation", "record_no"])
+    return {
+        **rows,
+        "slip_numbers": numbers.to_pylist(),
+        "bills": ledger.bills().to_pylist(),
+        "policy": [ledger.policy_as_of()],
+        "slips": slips.to_pylist(),
+        "files": sorted((path.name, path.read_bytes()) for path in upload_folder(ledger).iterdir()),
+    }
 
 
-_RECORD_KEYS = {"outcomes": ("source", "record_no"), "bank_deposits": ("credited_on",), "agent_reports": ("amount",)}
+_RECORD_KEYS = {
+    "outcomes": ("source", "record_no"),
+    "bank_deposits": ("credited_on",),
+    "agent_reports": ("amount",),
+    "slip_numbers": ("bill_id", "case_key"),
+}
 
 
 def compare(ledger: Ledger, expected: dict[str, list[Any]], result: FaultResult) -> None:
@@ -284,6 +346,7 @@ def interrupt_work(
     count: int,
     fault: Fault | None,
     limited: Callable[[random.Random], AbstractContextManager[Callable[[], None]]] | None = None,
+    only: str = "",
 ) -> FaultResult:
     """Interrupt the work in random steps until ``count`` processes were interrupted.
 
@@ -293,6 +356,7 @@ def interrupt_work(
         count: how many processes to interrupt.
         fault: interrupts a process; None if the limit does.
         limited: limits the disk space while a process works; yields a function that the process calls first.
+        only: the step to interrupt; by default any.
     """
     result = FaultResult()
     while result.interrupted < count:
@@ -302,7 +366,8 @@ def interrupt_work(
         attempts: Counter[str] = Counter()
         while len(written) <= len(STEPS):
             # One of the next steps, each a few times only, so that every step is interrupted about as often.
-            next_steps = [step for step in (CREATE, *STEPS) if step not in written and attempts[step] < MAX_ATTEMPTS]
+            steps = [step for step in (CREATE, *STEPS) if not only or step == only]
+            next_steps = [step for step in steps if step not in written and attempts[step] < MAX_ATTEMPTS]
             target = rng.choice(next_steps[:2]) if next_steps and fault and result.interrupted < count else ""
             attempts[target] += 1
             delay = rng.random() * 1.1 * seconds[target] if target else 0
@@ -316,7 +381,7 @@ def interrupt_work(
             result.rounds += 1
             returned += [digest for _, digest in messages if digest]
             if worker.exitcode and messages and not messages[-1][1]:  # the last step did not return
-                result.interrupted += 1
+                result.interrupted += only in ("", messages[-1][0])
                 result.steps[messages[-1][0]] += 1
             elif worker.exitcode and not (fault or is_limited):
                 raise RuntimeError(f"the work failed without a fault: {messages[-1:]}")
@@ -326,8 +391,10 @@ def interrupt_work(
             before = ledger.entries(1)[0].hash
             for number in range(len(town.files)):  # as a batch that is started a second time
                 STEPS[f"post {number}"](ledger, town, {})
+            STEPS["allot numbers"](ledger, town, {})
             STEPS["add deposits"](ledger, town, {})
             STEPS["add agent reports"](ledger, town, {})
+            STEPS["send changed slips"](ledger, town, {})  # completes the files of an interrupted upload
             result.doubled += ledger.entries(1)[0].hash != before
             compare(ledger, expected, result)
     return result
@@ -350,9 +417,9 @@ def _interrupt(
     return messages
 
 
-def kills(places: Iterator[str], rng: random.Random, count: int) -> FaultResult:
-    """Kill the process (SIGKILL)."""
-    return interrupt_work(places, rng, count, _kill)
+def kills(places: Iterator[str], rng: random.Random, count: int, *, only: str = "") -> FaultResult:
+    """Kill the process (SIGKILL) in any step, or in one."""
+    return interrupt_work(places, rng, count, _kill, only=only)
 
 
 # Concurrent writers
@@ -365,7 +432,9 @@ def _write_concurrently(url: str, town: City, number: int, seed: int) -> None:
         town.files[0].schema.get_field_index("digest"), "digest", pa.array([f"own {number}"] * len(town.files[0]))
     )
     own_load = town.changed.slice(10 * number, 10)
-    shared = [name for name in STEPS if name.startswith(("post", "load bills", "add", "set"))]
+    shared = [
+        name for name in STEPS if name.startswith(("post", "load bills", "allot", "add deposits", "add agent", "set"))
+    ]
     with Ledger.open(url) as ledger:
         for name in rng.sample([*shared, "file", "load"], len(shared) + 2):
             if name == "file":
@@ -385,7 +454,7 @@ def writers(places: Iterator[str], rng: random.Random, count: int, *, writer_cou
         town = city(rng)
         expected_url = next(places)
         with Ledger.create(expected_url, actor="chief") as ledger:
-            for name in ("load bills", "post 0", "post 1", "post 2", "post 3"):
+            for name in ("load bills", "allot numbers", "post 0", "post 1", "post 2", "post 3"):
                 STEPS[name](ledger, town, {})
             _add_deposits(ledger, town, {})
             _add_reports(ledger, town, {})
@@ -577,6 +646,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=500, help="processes to kill; other faults occur less often")
     parser.add_argument("--fault", action="append", help="only this one; can be passed several times")
+    parser.add_argument("--step", default="", choices=(CREATE, *STEPS), help="the step to kill; by default any")
     parser.add_argument("--seed", type=int, default=2026)
     database = parser.add_mutually_exclusive_group()
     database.add_argument("--url", help="an empty PostgreSQL database")
@@ -584,7 +654,7 @@ def main() -> None:
     options = parser.parse_args()
     fewer = max(1, options.kills // 25)
     faults: dict[str, tuple[Callable[..., FaultResult | None], int]] = {
-        "kill -9": (kills, options.kills),
+        "kill -9": (partial(kills, only=options.step), options.kills),
         "two writers": (partial(writers, writer_count=2), fewer),
         "four writers": (partial(writers, writer_count=4), fewer),
         "half a file": (half_files, fewer),

@@ -26,10 +26,22 @@ from typer.testing import CliRunner
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
 from kokin.issues import ISSUE_CODES
-from kokin.ledger import EntryKind, PostingReason, UploadOperation, UploadResult
+from kokin.ledger import EntryKind, PostingReason
 from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._schema import TABLES as LEDGER_TABLES
-from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind, arrow_schema
+from kokin.model import (
+    Bill,
+    BillStatus,
+    Disposition,
+    Finding,
+    Outcome,
+    Receipt,
+    ReceiptKind,
+    UploadAnswer,
+    UploadOperation,
+    UploadResult,
+    arrow_schema,
+)
 from kokin.receipts import layouts
 from kokin.reconcile import AgentReport, BalanceStatus, BankDeposit, OverpaymentKind, build_accounts, reconcile
 from kokin.reports import TABLES, Report
@@ -137,7 +149,7 @@ def _members(head: str, kind: type[StrEnum], more: str = "", cell: Callable[[Any
 
 
 def _records() -> Iterator[str]:
-    for record in (Bill, Receipt):
+    for record in (Bill, Receipt, UploadAnswer):
         comments, columns = _attribute_comments(record), arrow_schema(record)
         yield f"## {record.__name__}"
         yield ""

@@ -4,7 +4,7 @@ After a change of an English page, run this and translate the messages that it p
 
     python docs/_translation.py
 
-A new message has an empty translation; a changed one keeps the old translation and is marked fuzzy. Index, tutorial,
+A new message has an empty translation; a changed one keeps the old translation and is marked fuzzy. Index, tutorials,
 guides and explanations are translated completely, other pages by their titles, which the navigation shows.
 """
 
@@ -46,7 +46,7 @@ _FIGURE_TEXT = re.compile(r'(?<=>)[^<>]+(?=</text>)|(?<=aria-label=")[^"]+')
 
 def is_whole(page: str) -> bool:
     """Whether a page is translated completely, not only its title."""
-    return page in ("index", "tutorial") or page.startswith(("guides/", "explanation/"))
+    return page == "index" or page.startswith(("tutorial", "guides/", "explanation/"))
 
 
 def extract() -> dict[str, Catalog]:

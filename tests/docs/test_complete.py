@@ -267,6 +267,7 @@ def test_codes_in_prose_are_codes() -> None:
         "FULL",
         "NORMAL",
         "YYMMDD",
+        "YYYYMMDD",
         "YYYY",
     }
     for name, page in WRITTEN.items():

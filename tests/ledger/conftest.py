@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,10 +17,10 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from kokin import receipts as receipt_files
-from kokin.ledger import EntryKind, Ledger
-from kokin.ledger._journal import EntryWriter
+from kokin.ledger import Ledger
 from kokin.ledger._schema import TABLES
 from kokin.model import Bill, Receipt, arrow_schema
+from kokin.slips import NumberScheme
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
@@ -157,24 +157,17 @@ def fill(ledger, bills, receipts):
     stream = io.BytesIO(f"payee_code,item_code,case_key,confirmation,amount,paid_on\n{rejected}".encode())
     stream.name = "wed.csv"
     ledger.post(receipt_files.open(stream, "kokin-csv"), actor="batch")
-    slips = [{**SLIP, "bill_id": f"D{n}-1", "case_key": f"{n:020d}", "amount": 1_000} for n in (11, 12)]
-    numbers = [{**slip, "obligation_id": slip["bill_id"][:3], "due_on": "2026-06-01"} for slip in slips]
-    numbers = [{**row, "issue_no": 1, "series": "", "serial": n} for n, row in enumerate(numbers, 11)]
-    add_entry(ledger, EntryKind.ALLOTMENT, "slip_numbers", numbers)
-    sent = {"file_no": 1, "operation": "new", "content": "0" * 64}
-    records = [{**slip, **sent, "record_no": n} for n, slip in enumerate(slips, 1)]
-    add_entry(ledger, EntryKind.UPLOAD, "upload_records", records)
-    answers = [{"record_no": n, "upload_record_id": n, "result": "accepted"} for n in (1, 2)]
-    add_entry(ledger, EntryKind.UPLOAD_ANSWER, "upload_answers", answers)
-
-
-def add_entry(ledger, kind, table, rows):
-    """Add an entry with rows of a table."""
-    with ledger._database.writing() as connection:
-        writer = EntryWriter(ledger._database, connection)
-        writer.begin(kind, datetime.now(UTC), actor="clerk")
-        writer.add_rows(table, pa.Table.from_pylist(rows))
-        writer.commit()
+    debts = [{"payee_code": "99999", "item_code": "127", "due_on": date(2026, 6, 1), "amount": 1_000}]
+    debts = [{**debts[0], "obligation_id": f"D{n}"} for n in (11, 12)]
+    scheme = NumberScheme.parse({"case_key": "{serial:9}"})
+    allotted = ledger.allot(pa.Table.from_pylist(debts), scheme, actor="clerk").bills
+    slips = allotted.select(["bill_id", *SLIP, "case_key", "amount"]).to_pylist()
+    columns = {"due_on": date(2026, 6, 1), "levy_year": 2026, "tax_year": 2026, "payable_until": date(2026, 7, 10)}
+    with tempfile.TemporaryDirectory() as folder:
+        sent = pa.Table.from_pylist([{**slip, **columns} for slip in slips])
+        ledger.make_upload(sent, "eltax-upload-example", folder, actor="clerk")
+    answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
+    ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
 
 
 _DATABASES = itertools.count()

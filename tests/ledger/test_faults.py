@@ -44,6 +44,10 @@ def test_a_fault_loses_and_doubles_nothing(faults, places, fault, count):
     assert_harmless(run, places, count)
 
 
+def test_a_kill_during_an_allotment_loses_and_doubles_no_number(faults, places):
+    assert_harmless(partial(faults.kills, only="allot numbers"), places, 4)
+
+
 def test_a_full_disk_loses_nothing_in_sqlite(faults, quick_folder):
     assert_harmless(faults.full_disk_sqlite, faults.sqlite_files(quick_folder), 2)
 
@@ -74,8 +78,8 @@ def test_the_checks_find_what_is_lost_and_doubled(faults, quick_folder):
         ledger.add_deposits(town.deposits, actor="clerk", source="bank.txt")
         result = faults.FaultResult()
         faults.compare(ledger, expected, result)
-    # Four files of 60 receipts, one of which is reversed, and two reports; eight deposits.
-    assert (result.lost, result.doubled, result.broken) == (239 + 2, 8, 1)
+    # Four files of 60 receipts, one of which is reversed, two reports and all numbers of slips; eight deposits.
+    assert (result.lost, result.doubled, result.broken) == (239 + 2 + len(town.debts), 8, 1)
     result = faults.FaultResult()
     faults.verify(url, ["00" * 32], result)
     assert (result.lost, result.doubled, result.broken) == (1, 2, 0)

@@ -5,11 +5,13 @@ import subprocess
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import create_engine, inspect, make_url, text
 
 from kokin.ledger import EntryKind, Ledger, LedgerError, LedgerExistsError
 from kokin.ledger._schema import DETAIL_TABLES, SCHEMA_VERSION, TABLES
+from kokin.slips import NumberScheme
 
 DATA = Path(__file__).parent / "data"
 
@@ -85,6 +87,11 @@ def test_an_earlier_version_is_upgraded_and_equals_a_new_ledger(earlier, version
         assert ledger.entries()[0].actor == "founder"
         ledger.post(receipts("thu.csv", ("B2", 4_000, 8)), actor="batch")
         assert ledger.balances().column("paid").to_pylist() == [10_000, 4_000]
+        debt = {"payee_code": "99999", "item_code": "127", "obligation_id": "D1", "amount": 10, "due_on": "2026-06-01"}
+        scheme = NumberScheme.parse({"case_key": "{serial:9}"})
+        allotted = ledger.allot(pa.Table.from_pylist([debt]), scheme, actor="clerk")
+        assert allotted.entry.kind == EntryKind.ALLOTMENT
+        assert ledger.slip_numbers().column("case_key").to_pylist() == [f"{1:020}"]
         assert ledger.verify(since=noted_hash).is_clean
         assert ledger.verify(rematch=True).is_clean
 
@@ -164,7 +171,8 @@ def test_a_changed_ledger_is_not_copied(filled, place, raw, unguarded, tmp_path)
         connection.execute(text("UPDATE receipts SET amount = 1 WHERE id = 1"))
     with pytest.raises(LedgerError, match="receipts, record 1"):
         Ledger.copy(place, tmp_path / "copy.db", actor="admin")
-    assert Ledger.create(tmp_path / "copy.db").entries()[0].kind == "created"
+    with Ledger.create(tmp_path / "copy.db") as created:
+        assert created.entries()[0].kind == "created"
 
 
 def test_a_path_is_the_address_of_a_ledger(tmp_path):

@@ -2,6 +2,7 @@
 
 import threading
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -9,9 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from kokin.ledger import Ledger, LedgerError, role_grants
 from kokin.ledger._schema import DETAIL_TABLES, TABLES
 from kokin.reconcile import Policy
+from kokin.slips import NumberScheme
 
 pytestmark = pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 
+DEBT = {"payee_code": "99999", "item_code": "127", "obligation_id": "D1", "amount": 10, "due_on": "2026-06-01"}
+DEBTS = pa.Table.from_pylist([DEBT])
 ROLES = ("ledger_owner", "batch", "auditor", "stranger")
 
 
@@ -61,6 +65,7 @@ def test_the_batch_writes(filled, raw, place, bills, receipts):
         batch.reverse_entry(posted.entry.id, reason="wrong file", actor="chief")
         batch.set_policy(Policy(fee="netted"), actor="chief")
         batch.add_deposits(batch.bank_deposits().slice(0, 1), actor="batch", source="other.txt")
+        batch.allot(DEBTS, NumberScheme.parse({"case_key": "{serial:9}"}), actor="batch")
         assert batch.verify(rematch=True).is_clean
         assert {entry.recorded_by for entry in batch.entries()[12:]} == {"batch"}
 
@@ -74,6 +79,8 @@ def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
         assert auditor.status() == filled.status()
         assert len(auditor.history("B1").postings) == 5
         assert auditor.policy_as_of() == Policy()
+        assert len(auditor.slip_numbers("D11-1")) == 1
+        assert auditor.check_slips(auditor.bills()) == []
         assert len(auditor.export(tmp_path)) == 3 + len(DETAIL_TABLES)
         control = auditor.applied_control(auditor.outcomes())
         assert control.holds
@@ -82,6 +89,7 @@ def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
             lambda: auditor.post(receipts("wed.csv", ("B7", 100, 4)), actor="batch"),
             lambda: auditor.reverse_entry(2, reason="x", actor="chief"),
             lambda: auditor.set_policy(Policy(fee="netted"), actor="chief"),
+            lambda: auditor.allot(DEBTS, NumberScheme.parse({"case_key": "{serial:9}"}), actor="batch"),
         ):
             with pytest.raises(LedgerError, match="rights of the user"):
                 write()

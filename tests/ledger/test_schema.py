@@ -21,6 +21,11 @@ QUESTIONS = {
     "SELECT * FROM entries WHERE reverses_posting_id = 1": "entries",
     "SELECT * FROM match_keys WHERE kind = 1 AND key = 1": "match_keys",
     "SELECT * FROM file_issues WHERE entry_id = 1": "file_issues",
+    "SELECT * FROM slip_numbers WHERE bill_id = 'D1-1'": "slip_numbers",
+    "SELECT * FROM slip_numbers WHERE payee_code = '99999' AND obligation_id = 'D1'": "slip_numbers",
+    "SELECT * FROM slip_numbers WHERE payee_code = '99999' AND item_code = '1' AND case_key = '2'": "slip_numbers",
+    "SELECT * FROM slip_numbers WHERE payee_code = '99999' AND item_code = '1' AND series = '2'": "slip_numbers",
+    "SELECT * FROM slip_numbers WHERE replaces_id = 1": "slip_numbers",
 }
 
 

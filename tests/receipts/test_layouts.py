@@ -45,6 +45,7 @@ def test_the_built_in_layouts() -> None:
         "camt.053",
         "camt.054",
         "dsk-csv",
+        "eltax-answer-example",
         "eltax-example",
         "eltax-upload-example",
         "kokin-csv",
@@ -60,6 +61,12 @@ def test_the_built_in_layouts() -> None:
         table = layouts.describe(layout)
         assert all(f"| {field.id} |" in table for kind in layout.records.values() for field in kind.fields)
         assert ("UNVERIFIED" in table) == (not layout.verified)
+
+
+def test_the_mappings_of_an_upload_and_its_answer_are_described() -> None:
+    upload, answer = (layouts.describe(layouts.load(f"eltax-{name}-example")) for name in ("upload", "answer"))
+    assert "| operation | type (1 → new, 2 → change, 9 → withdraw) |" in upload
+    assert "| result | result (0 → accepted, 1 → rejected) |" in answer
 
 
 def test_the_example_has_every_field_of_a_receipt() -> None:
@@ -191,3 +198,63 @@ def test_an_invalid_rule_is_rejected_at_its_key(kind: str, where: str) -> None:
     paid = text.replace(kind, '{ rules = [ { value = "final", where = { type = ["1"] } } ] }')
     with pytest.raises(layouts.LayoutError, match=r"receipt\.kind\.rules"):
         layouts.parse(paid + '\n[paid]\nfield = "type"\ncodes = ["1"]\n', "ours")
+
+
+WATER = (Path(__file__).parents[2] / "examples" / "water-system.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where"),
+    [
+        ('other_columns = "ignore"', 'other_columns = "skip"', "csv.other_columns"),
+        ('header = "names"', 'header = "any"', "csv.other_columns"),
+        ('header = "names"', 'header = "any"', "records.data.fields[0] (customer).column"),
+        ('header = "names"', 'header = "names"\nbom = true', "csv.bom"),
+        ('header = "names"', 'header = "names"\ndelimiter = "|"', "csv.delimiter"),
+        ('column = "請求年月"', 'column = "使用者番号"', "records.data.fields[1] (month).column"),
+        (
+            'type = "digits", length = 6 }',
+            'type = "text", length = 6, zero_pad = true }',
+            "records.data.fields[1] (month)",
+        ),
+        ("length = 160,", "length = 160, formatted = true,", "records.data.fields[11] (name)"),
+        ('due_on = "due"', 'due_on = "month"', "bill.due_on"),
+        ('amount = "amount"', 'amount = "name"', "bill.amount"),
+        ('case_key = "case_key"', 'case_key = "amount"', "bill.case_key"),
+        ('{ const = "99999" }', '{ const = "9999" }', "bill.payee_code.const"),
+        ('{ const = "99999" }', "{ const = 99999 }", "bill.payee_code.const"),
+        ('{ const = "99999" }', "{ }", "bill.payee_code"),
+        ('{ const = "99999" }', '{ const = "99999", field = "month" }', "bill.payee_code"),
+        ('"取消" = "cancelled"', '"取消" = "canceled"', "bill.status.values.取消"),
+        ('blank = "open"', 'blank = "closed"', "bill.status.blank"),
+        ("slice = [0, 4]", "slice = [4, 4]", "bill.levy_year.slice"),
+        ('field = "month", slice', 'field = "amount", slice', "bill.levy_year.slice"),
+        ('"水道料金" = "water"', '"水道料金" = "month"', "bill.parts.amounts"),
+        ('"水道料金" = "water"', '"水道=料金" = "water"', "bill.parts.amounts"),
+        ('payer_key = "customer"', 'payer_key = { amounts = { a = "water" } }', "bill.payer_key.amounts"),
+        ('period = "term"', 'period = { field = "term", separator = "/" }', "bill.period.separator"),
+        ('name = "name"', 'name = "name"\nkind = "state"', "bill.kind"),
+    ],
+)
+def test_nonsense_in_a_layout_of_bills_is_rejected_at_its_key(before: str, after: str, where: str) -> None:
+    assert before in WATER
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.parse(WATER.replace(before, after, 1), "ours")
+    assert where in [issue.field for issue in caught.value.issues]
+    assert {issue.code for issue in caught.value.issues} == {"LAYOUT_INVALID"}
+
+
+def test_a_date_of_any_length_needs_a_csv() -> None:
+    text = layouts.template("ours")
+    before = 'type = "date", format = "YYYYMMDD", length = 8 },\n  { id = "customer'
+    assert before in text
+    with pytest.raises(layouts.LayoutError, match=r"fields\[2\] \(paid_day\)"):
+        layouts.parse(text.replace(before, before.replace("YYYYMMDD", "YYYY/M/D")), "ours")
+
+
+def test_the_field_table_of_a_layout_of_bills_has_its_columns_and_mapping() -> None:
+    table = layouts.describe(layouts.parse(WATER, "water"))
+    assert "| 1 | 8 | digits | customer | 使用者番号 | customer | column `使用者番号`; filled with zeros |" in table
+    assert "| levy_year | month, characters 0 to 4 |" in table
+    assert "| parts | 水道料金: water, 下水道使用料: sewerage |" in table
+    assert "| payee_code | always 99999 |" in table

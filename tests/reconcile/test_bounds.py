@@ -7,8 +7,7 @@ import pyarrow as pa
 import pytest
 
 from kokin.issues import MAX_ISSUES, InvalidInputError
-from kokin.matching import Index
-from kokin.matching._index import _USED_COLUMNS
+from kokin.matching import MATCHED_COLUMNS, Index
 from kokin.model import Bill
 from kokin.reconcile import build_accounts, reconcile
 from kokin.reconcile._columns import exact_sum
@@ -134,7 +133,7 @@ OTHER_PARTS = [
 
 
 def test_every_column_of_a_bill_is_matched_on_or_checked_by_the_accounts():
-    assert NOT_MATCHED_ON.keys() == Bill.model_fields.keys() - _USED_COLUMNS
+    assert NOT_MATCHED_ON.keys() == Bill.model_fields.keys() - MATCHED_COLUMNS
 
 
 @pytest.mark.parametrize(

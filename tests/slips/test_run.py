@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import date
 from importlib import resources
@@ -13,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kokin import bills, elqr, slips
 from kokin.issues import InvalidInputError, Location
 from kokin.model import Bill
-from kokin.slips import _run, gs1_128
-from tests.support import needs_font
+from kokin.slips import _check_slips, gs1_128
+from tests.support import examples, needs_font
 
 HEADER = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,levy_year,tax_year,payable_until"
 
@@ -100,6 +104,8 @@ def test_an_invalid_row_gets_no_slip_and_an_issue(tmp_path: Path) -> None:
         (17, "payable_until", "FIELD_MISSING"),
         (28, "payable_until", "DEADLINE_PASSED"),
     }
+    bill_ids = {(row["record"], row["bill_id"]) for row in rows(tmp_path / "out" / "issues.csv")}
+    assert bill_ids == {(row, f"B{row}") for row in ("3", "12", "13", "14", "15", "16", "17", "28")}
     rejected = {3, 12, 13, 14, 15, 16, 17, 28}
     assert {int(row["record"]) for row in rows(tmp_path / "out" / "manifest.csv")} == set(range(1, 31)) - rejected
 
@@ -251,8 +257,8 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("kokin.slips._slip_pdf._check_characters", lambda values, has: None)
     bills_csv(tmp_path, 10)
     (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
-    strip = resources.files("kokin.slips") / "templates" / "strip.toml"
-    (tmp_path / "template.toml").write_bytes(strip.read_bytes())
+    page = resources.files("kokin.slips") / "templates" / "a4.toml"
+    (tmp_path / "template.toml").write_bytes(page.read_bytes())
     (tmp_path / "font.ttf").write_bytes((Path(reportlab.__file__).parent / "fonts" / "Vera.ttf").read_bytes())
     with pytest.raises(StoppedError):
         print_run(tmp_path, on_progress=stop)
@@ -295,7 +301,7 @@ def test_a_template_that_changes_during_a_run_does_not_change_its_pages(interrup
     template = (interrupted / "template.toml").read_text(encoding="utf-8")
 
     def widen(rows_done: int) -> None:
-        (interrupted / "template.toml").write_text(template.replace("width = 297", "width = 400"), encoding="utf-8")
+        (interrupted / "template.toml").write_text(template.replace("width = 210", "width = 400"), encoding="utf-8")
         (interrupted / "wording.toml").write_text(WORDING.replace("例示市", "別の市"), encoding="utf-8")
 
     print_run(interrupted, on_progress=widen)
@@ -343,6 +349,136 @@ def test_a_failure_within_a_batch_leaves_no_partial_batch(tmp_path: Path, monkey
     with pytest.raises(OSError, match="disk full"):
         slips.make(source, tmp_path / "out", "svg")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.json"]
+
+
+def test_slips_that_are_not_open_are_not_printed(tmp_path: Path) -> None:
+    bills_csv(tmp_path, 3)
+    table = bills.read(tmp_path / "bills.csv").table.append_column(
+        "status", pa.array(["open", "cancelled", "superseded"])
+    )
+    bills.write(table, tmp_path / "bills.parquet")
+    result = slips.make(tmp_path / "bills.parquet", tmp_path / "out", "svg")
+    assert (result.read, result.written, result.closed, result.rejected) == (3, 1, 2, 0)
+    assert [row["bill_id"] for row in rows(tmp_path / "out" / "manifest.csv")] == ["B1"]
+
+
+def test_a_row_that_has_no_columns_has_no_bill_id(tmp_path: Path) -> None:
+    slips.make(bills_csv(tmp_path, 3, row2="B2,99999,127"), tmp_path / "out", "payload")
+    (issue,) = rows(tmp_path / "out" / "issues.csv")
+    assert (issue["record"], issue["bill_id"], issue["code"]) == ("2", "", "COLUMNS_COUNT")
+
+
+@needs_font
+def test_a_page_without_a_deadline_is_printed_if_allowed(tmp_path: Path) -> None:
+    pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
+    source = bills_csv(tmp_path, 2, row2="B2,99999,127,2,000002,102,2026-06-01,2026,2026,")
+    (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
+    result = slips.make(source, tmp_path / "out", "pdf", wording=tmp_path / "wording.toml", allow_missing_deadline=True)
+    assert (result.written, result.rejected) == (2, 0)
+
+
+# --- only what changed ------------------------------------------------------------------------------------------------
+
+NEW_NUMBER, NEW_AMOUNT, REMOVED, CANCELLED, ADDED, SAME = range(6)
+
+
+def write_changed(path: Path, amounts: list[int], changes: list[int]) -> dict[int, set[str]]:
+    """Write bills to which these changes apply, by row; return the bill_id of each kind of change."""
+    lines, ids = [], {kind: set() for kind in range(6)}
+    for row, (amount, change) in enumerate(zip(amounts, changes, strict=True), 1):
+        bill_id = f"B{row}"
+        ids[change].add(bill_id)
+        if change == REMOVED:
+            continue
+        confirmation = f"{row + (500_000 if change == NEW_NUMBER else 0):06d}"
+        amount += change == NEW_AMOUNT
+        status = "cancelled" if change == CANCELLED else "open"
+        values = f"{bill_id},99999,127,{row},{confirmation},{amount},2026-06-01,2026,2026,2026-07-10,{status}"
+        lines.append(values)
+    path.write_text("\n".join([f"{HEADER},status", *lines]) + "\n", encoding="utf-8")
+    return ids
+
+
+def ids_in(path: Path) -> set[str]:
+    return {row["bill_id"] for row in rows(path)}
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    data=st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from(range(6))), min_size=1, max_size=12),
+    part_rows=st.integers(1, 5),
+    is_interrupted=st.booleans(),
+)
+def test_a_run_against_an_earlier_one_prints_what_changed(
+    data: list[tuple[int, int]], part_rows: int, is_interrupted: bool
+) -> None:
+    amounts, changes = map(list, zip(*data, strict=True))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source, old, new, next_run = (folder / each for each in ("bills.csv", "old", "new", "next"))
+        # A bill that is added later is missing in the earlier file.
+        write_changed(source, amounts, [REMOVED if change == ADDED else SAME for change in changes])
+        slips.make(source, old, "payload", part_rows=part_rows)
+        kinds = write_changed(source, amounts, changes)
+        if is_interrupted:
+            with pytest.raises(StoppedError):
+                slips.make(source, new, "payload", part_rows=part_rows, against=old, on_progress=stop)
+        result = slips.make(source, new, "payload", part_rows=part_rows, against=old)
+        assert ids_in(new / "manifest.csv") == kinds[NEW_NUMBER] | kinds[NEW_AMOUNT] | kinds[ADDED]
+        assert ids_in(new / "unchanged.csv") == kinds[SAME]
+        assert ids_in(new / "withdrawn.csv") == kinds[NEW_NUMBER] | kinds[REMOVED] | kinds[CANCELLED]
+        assert result.read == result.written + result.unchanged + result.closed + result.rejected
+        assert (result.unchanged, result.closed) == (len(kinds[SAME]), len(kinds[CANCELLED]))
+        assert result.withdrawn == len(rows(new / "withdrawn.csv"))
+        # The next run needs only the latest folder: nothing changes, and the earliest file of each slip is known.
+        result = slips.make(source, next_run, "payload", part_rows=part_rows, against=new)
+        assert (result.written, result.withdrawn) == (0, 0)
+        assert {(row["bill_id"], row["run"]) for row in rows(next_run / "unchanged.csv")} == {
+            *((bill_id, "old") for bill_id in kinds[SAME]),
+            *((bill_id, "new") for bill_id in kinds[NEW_NUMBER] | kinds[NEW_AMOUNT] | kinds[ADDED]),
+        }
+
+
+def test_a_changed_option_prints_all_slips(tmp_path: Path) -> None:
+    source = bills_csv(tmp_path, 5)
+    slips.make(source, tmp_path / "old", "svg")
+    style = slips.SymbolStyle(module_mm=0.5)
+    result = slips.make(source, tmp_path / "new", "svg", style=style, against=tmp_path / "old")
+    assert (result.written, result.unchanged, result.changed_options) == (5, 0, ("style",))
+    result = slips.make(source, tmp_path / "same", "svg", part_rows=2, against=tmp_path / "old")
+    assert (result.written, result.unchanged, result.changed_options) == (0, 5, ())
+
+
+@needs_font
+def test_a_changed_name_prints_the_slip_and_is_in_no_table(tmp_path: Path) -> None:
+    pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
+    (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
+
+    def write(*names: str) -> Path:
+        lines = [
+            f"B{i},99999,127,{i},{i:06d},{100 + i},2026-06-01,2026,2026,2026-07-10,{name}"
+            for i, name in enumerate(names, 1)
+        ]
+        (tmp_path / "bills.csv").write_text("\n".join([f"{HEADER},name", *lines]) + "\n", encoding="utf-8")
+        return tmp_path / "bills.csv"
+
+    wording = tmp_path / "wording.toml"
+    slips.make(write("公金 一", "公金 二"), tmp_path / "old", "pdf", wording=wording)
+    slips.make(write("公金 一", "公庫 二"), tmp_path / "new", "pdf", wording=wording, against=tmp_path / "old")
+    assert ids_in(tmp_path / "new" / "manifest.csv") == {"B2"}
+    tables = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*/*.csv")]
+    assert len(tables) == 4
+    assert not any("公" in table for table in tables)
+
+
+def test_a_run_against_a_folder_without_a_run_writes_nothing(tmp_path: Path) -> None:
+    source = bills_csv(tmp_path, 10)
+    with pytest.raises(StoppedError):
+        slips.make(source, tmp_path / "old", "svg", part_rows=5, on_progress=stop)
+    for folder in ("old", "nothing"):
+        with pytest.raises(InvalidInputError, match="RUN_INCOMPLETE"):
+            slips.make(source, tmp_path / "new", "svg", against=tmp_path / folder)
+    assert not (tmp_path / "new").exists()
 
 
 # --- duplicate slips --------------------------------------------------------------------------------------------------
@@ -400,8 +536,8 @@ def test_a_barcode_with_another_amount_is_a_duplicate(tmp_path: Path) -> None:
 
 
 def test_equal_hashes_of_different_keys_are_not_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_run, "_hashes", lambda keys: np.arange(len(keys), dtype=np.int64) % 3)
-    monkeypatch.setattr(_run, "_MAX_COMPARED", 1)
+    monkeypatch.setattr(_check_slips, "_hashes", lambda keys: np.arange(len(keys), dtype=np.int64) % 3)
+    monkeypatch.setattr(_check_slips, "_MAX_COMPARED", 1)
     rows = with_barcodes(20)
     assert slips.make(write_bills(tmp_path / "bills.csv", rows), tmp_path / "out", "payload").written == 20
     rows[16]["bill_id"] = rows[1]["bill_id"]

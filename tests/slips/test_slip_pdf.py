@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tomllib
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -21,9 +22,11 @@ from kokin.issues import InvalidInputError
 from kokin.model import Bill
 from kokin.slips import SlipText, SymbolStyle, gs1_128, slip_pdf, write_slips
 from kokin.slips._fonts import load_fonts
-from kokin.slips._pdf_canvas import fit_text
-from kokin.slips._slip_template import load_template
-from kokin.slips._slip_values import VALUE_NAMES, slip_values
+from kokin.slips._slip_layout import PlacedText, lay_out
+from kokin.slips._slip_template import Template, load_template
+from kokin.slips._slip_values import VALUE_NAMES, BreakdownLine, breakdown_lines, shorten, slip_values
+from kokin.slips._template_check import check_template
+from kokin.slips._text_fit import fit_text, needed_lines
 from tests.support import examples, needs_font
 
 pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to render a PDF")
@@ -48,6 +51,8 @@ def bill(**changes: Any) -> Bill:
         "payable_until": date(2026, 7, 10),
         "parts": {"水道料金": 7480, "下水道使用料": 4820},
         "name": "公金　花子",
+        "postal_code": "999-0001",
+        "address": "例示県例示市本町一丁目2番3号",
     }
     fields |= changes
     if "barcode" not in fields:
@@ -65,7 +70,10 @@ TEXT = SlipText(
     contact="例示市上下水道局 料金課　電話 0000-00-0000",
     period="第1期",
     note="使用期間 令和8年4月1日〜5月31日",
-    address=("〒000-0000", "例示県例示市本町一丁目2番3号"),
+    kind="other",
+    how_to_pay="スマートフォンアプリ、地方税お支払サイト、金融機関、コンビニエンスストアで納付できます。",
+    how_to_pay_no_store="スマートフォンアプリ、地方税お支払サイト、金融機関で納付できます。",
+    agent="例示決済サービス株式会社",
     registrations={"水道料金": "T0000000000001", "下水道使用料": "T0000000000002"},
     remarks={"水道料金": "内消費税 680円"},
 )
@@ -101,10 +109,13 @@ def test_a_page_has_the_codes_and_texts_of_the_slip(template: str, size: tuple[i
         *("公金花子様", "例示市水道事業管理者", "水道料金・下水道使用料", "第1期", "令和8年6月1日", "令和8年7月10日"),
         *("¥12,300", "7,480円", "4,820円", "T0000000000001", "T0000000000002", "内消費税680円"),
         *(code.el_number, code.upper_line, code.lower_line, *gs1_128.parse(bill().barcode or "").lines),
-        *("納入済通知書", "納入書（原符）", "領収証書", "領収日付印"),
+        *("納入済通知書", "納入書（原符）", "納入通知書・領収証書", "領収日付印", "納入義務者", "コンビニ取扱期限"),
+        *("例示決済サービス株式会社", "使用期間令和8年4月1日〜5月31日", "キリトリ線"),
     ):
         assert expected in text
-    assert "eLマーク" not in text
+    assert text.count("2026-W-000123-01") == 3
+    assert ("〒999-0001" in text, "例示県例示市本町一丁目2番3号" in text) == (template == "a4",) * 2
+    assert not any(word in text for word in ("eLマーク", "見本", "督促手数料", "ご注意"))
 
 
 @pytest.mark.parametrize("template", ["strip", "a4"])
@@ -141,6 +152,119 @@ def test_a_bill_without_a_barcode_gets_none() -> None:
     codes = decode(page)
     assert (len(codes["QRCode"]), codes["Code128"]) == (1, [])
     assert "コンビニエンスストアでは納付できません" in page_text(page)
+
+
+@pytest.mark.parametrize("template", ["strip", "a4"])
+def test_a_slip_without_a_barcode_does_not_name_convenience_stores_as_a_way_to_pay(template: str) -> None:
+    text = TEXT.model_copy(update={"stores": "例示マート", "registrations": {}, "remarks": {}})
+    page = page_text(pages(slip_pdf(bill(barcode=None, parts={}), text, template=template))[0])
+    assert "金融機関で納付できます" in page
+    assert not any(word in page for word in ("コンビニエンスストアで納付", "取扱期限", "例示決済", "例示マート"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "titles"),
+    [
+        ("tax", ("領収済通知書", "納付書（原符）", "領収証書", "納税義務者")),
+        ("other", ("納入済通知書", "納入書（原符）", "納入通知書・領収証書", "納入義務者")),
+        ("", ("領収済通知書", "納付書（原符）", "領収証書", "納付者")),
+    ],
+)
+def test_the_titles_are_those_of_the_kind_of_charge(kind: str, titles: tuple[str, ...]) -> None:
+    names = ("notice_title", "stub_title", "receipt_title", "payer_title")
+    text = SlipText(payee="例示市", charge="税", kind=kind)
+    values = slip_values(bill(parts={}), ElQr.from_bill(bill()), text)
+    assert tuple(values[name] for name in names) == titles
+    own = text.model_copy(update={"receipt_title": "納税証明書"})
+    assert slip_values(bill(), ElQr.from_bill(bill()), own)["receipt_title"] == "納税証明書"
+
+
+LONGEST = {
+    "bill_id": "2026-EXAMPLE-CITY-WATER-000000000123-000000000456-01-ZENKI-00001",
+    "amount": 99_999_999_999,
+    "parts": {"水道料金": 99_999_999_998, "下水道使用料": 1},
+    "name": "株式会社例示上下水道サービス東日本事業本部北西部営業センター第二料金課",
+    "address": "例示県例示郡例示町大字例示字一丁目二番地三　例示中央ビルディング別館一二階一二三四号室",
+    "barcode": None,
+}
+
+
+@pytest.mark.parametrize("template", ["strip", "a4"])
+def test_the_longest_values_are_printed_at_legible_size(template: str) -> None:
+    text = TEXT.model_copy(
+        update={
+            "payee": "例" * 60,
+            "charge": "税" * 60,
+            "account": "",
+            "registrations": {},
+            "remarks": {},
+            "honorific": "御中",
+        }
+    )
+    long = bill(**LONGEST)
+    fonts = load_fonts()
+    values = slip_values(long, ElQr.from_bill(long), text)
+    layout = lay_out(load_template(template), fonts, values, breakdown_lines(long, text), None)
+    placed = [text for text in (*layout.frames, *layout.values) if isinstance(text, PlacedText)]
+    assert min(text.size for text in placed if not text.inked) >= 8
+    assert min(text.size for text in placed) >= 6.99
+    printed = page_text(pages(slip_pdf(long, text, template=template))[0])
+    for expected in (long.bill_id, "¥99,999,999,999", "99,999,999,998円", "例" * 60, "税" * 60, long.name):
+        assert expected in printed
+
+
+def test_a_text_that_would_be_too_small_is_rejected_with_its_field_and_size() -> None:
+    """40 wide characters in two lines of 54 mm: 20 a line, at 7.6 pt."""
+    item = '{ kind = "text", value = "charge", at = [5, 5], size = [54, 8], lines = 2 }'
+    values = dict.fromkeys(VALUE_NAMES, "") | {"charge": "税" * 40}
+    with pytest.raises(InvalidInputError) as raised:
+        lay_out(template_of(item), load_fonts(), values, [], None)
+    problem = [(issue.code, issue.field, issue.expected, issue.found) for issue in raised.value.issues]
+    assert problem == [("TEXT_TOO_SMALL", "charge", "at least 8 pt", "7.6 pt")]
+
+
+def test_a_row_without_values_is_left_out_and_the_others_share_its_height() -> None:
+    def cell(name: str) -> str:
+        return f'{{ height = 5, cells = [{{ label = "{name}", value = "{name}" }}] }}'
+
+    rows = ", ".join(map(cell, ("payee", "note", "charge")))
+    grid = f'{{ kind = "grid", at = [5, 5], size = [50, 30], rows = [{rows}] }}'
+    values = dict.fromkeys(VALUE_NAMES, "") | {"payee": "例示市", "charge": "税"}
+    full = lay_out(template_of(grid), load_fonts(), values | {"note": "摘要"}, [], None)
+    layout = lay_out(template_of(grid), load_fonts(), values, [], None)
+    tops = [[text.box.y for text in page.frames if isinstance(text, PlacedText)] for page in (full, layout)]
+    assert tops == [[5, 15, 25], [5, 20]]
+    assert not lay_out(template_of(grid), load_fonts(), dict.fromkeys(VALUE_NAMES, ""), [], None).frames
+
+
+def test_a_long_breakdown_ends_with_the_sum_of_the_rest() -> None:
+    parts = {f"内訳{number}の料金": 1000 + number for number in range(30)}
+    amount = sum(parts.values())
+    text = SlipText(payee="例示市", charge="料金")
+    printed = page_text(pages(slip_pdf(bill(amount=amount, parts=parts), text, template="a4"))[0])
+    shown = re.findall(r"内訳\d+の料金([0-9,]+)円", printed)
+    rest, rest_yen = re.findall(r"ほか(\d+)件([0-9,]+)円", printed)[0]
+    assert len(shown) + int(rest) == 30
+    assert sum(int(yen.replace(",", "")) for yen in (*shown, rest_yen)) == amount
+    assert f"合計{amount:,}円" in printed
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20), st.integers(1, 20))
+def test_shortened_lines_have_the_sum_of_all(yen: list[int], count: int) -> None:
+    lines = shorten([BreakdownLine(f"{number}", one) for number, one in enumerate(yen)], count)
+    assert sum(line.yen for line in lines if not line.is_total) == sum(yen)
+    assert [line.yen for line in lines if line.is_total] == [sum(yen)] * (len(yen) > 1)
+    assert len(lines) <= count + 1
+
+
+def test_a_slip_for_a_window_envelope_without_an_address_is_reported() -> None:
+    warnings: list[InvalidInputError] = []
+    slips_of = [(bill(), TEXT), (bill(address=None, case_key="2"), TEXT)]
+    for template in ("a4", "strip"):
+        assert write_slips(io.BytesIO(), slips_of, template=template, on_warning=warnings.append) == 2
+    assert [(issue.code, issue.field, issue.location.record) for error in warnings for issue in error.issues] == [
+        ("ADDRESS_MISSING", "address", 2)
+    ]
 
 
 @pytest.mark.parametrize(("template", "module_mm"), [("strip", 0.25), ("strip", 0.4233), ("a4", 0.33)])
@@ -204,10 +328,6 @@ def test_two_parts_with_one_printed_name_are_rejected(tmp_path: Path) -> None:
         write_slips(tmp_path / "slips.pdf", [(renamed, text)])
 
 
-def test_a_repr_does_not_show_the_address() -> None:
-    assert "本町" not in repr(TEXT)
-
-
 def test_a_font_is_embedded_and_must_have_the_characters_of_the_template() -> None:
     text = SlipText(payee="City of Example", charge="Water")
     plain = bill(name="Hanako", parts={})
@@ -243,8 +363,9 @@ ink = "#000000"
 tint = "#ffffff"
 [[part]]
 at = [0, 0]
+size = [80, 40]
 items = [
-    { kind = "symbol", at = [1, 1] },
+    { kind = "symbol", at = [6, 6] },
     { kind = "mark", at = [40, 10], size = [20, 10], label = "eLマーク" },
 ]
 """,
@@ -268,16 +389,68 @@ def test_an_unknown_or_invalid_template_is_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["strip", "a4"])
-def test_every_item_is_inside_its_page(name: str) -> None:
-    template = load_template(name)
-    for item, x, y in template.placed_items():
-        width, height = {"symbol": (20.74, 20.74), "barcode": (gs1_128.width_mm(), item.height + 5.6)}.get(
-            item.kind, item.size
-        )
-        if item.kind == "digits":
-            width = 44 * item.pitch
-        assert 0 <= x <= template.width - width
-        assert 0 <= y <= template.height - height
+def test_a_built_in_template_keeps_all_distances(name: str) -> None:
+    check_template(load_template(name), SymbolStyle().side_mm)
+
+
+ITEM = '{ kind = "text", text = "あ", at = [10, 10], size = [20, 10] }'
+
+
+def template_text(*items: str) -> str:
+    """A template with one panel."""
+    return f"""
+source = "例示市"
+verified = true
+title = "納付書"
+width = 160
+height = 90
+ink = "#000000"
+tint = "#ffffff"
+[[part]]
+at = [0, 0]
+size = [150, 90]
+items = [{", ".join(items)}]
+"""
+
+
+def template_of(*items: str) -> Template:
+    return Template(**tomllib.loads(template_text(*items)))
+
+
+@pytest.mark.parametrize(
+    ("items", "code", "field"),
+    [
+        ([ITEM.replace("[10, 10], size", "[4.9, 10], size")], "ITEM_OUTSIDE", "text あ"),
+        ([ITEM.replace("[10, 10], size", "[131, 10], size")], "ITEM_OUTSIDE", "text あ"),
+        ([ITEM.replace("[10, 10], size", "[10, 75.1], size")], "ITEM_OUTSIDE", "text あ"),
+        (['{ kind = "symbol", at = [130, 10] }'], "ITEM_OUTSIDE", "module_mm"),
+        (['{ kind = "barcode", at = [10, 70] }'], "ITEM_OUTSIDE", "barcode"),
+        ([ITEM, ITEM.replace("あ", "い").replace("[10, 10], size", "[29.9, 10], size")], "ITEM_OVERLAPS", "text あ"),
+        ([ITEM, '{ kind = "symbol", at = [20, 19] }'], "ITEM_OVERLAPS", "text あ"),
+        ([ITEM, '{ kind = "digits", value = "upper_line", at = [30, 26], font = 12 }'], "ITEM_OVERLAPS", "text あ"),
+        ([ITEM, '{ kind = "digits", value = "upper_line", at = [30, 7.1], font = 12 }'], "ITEM_OVERLAPS", "text あ"),
+    ],
+)
+def test_a_template_whose_items_are_too_near_is_rejected(items: list[str], code: str, field: str) -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        check_template(template_of(*items), SymbolStyle().side_mm)
+    assert (code, field) in [(issue.code, issue.field) for issue in raised.value.issues]
+
+
+def test_a_template_whose_items_keep_their_distances_is_accepted() -> None:
+    digits = '{ kind = "digits", value = "upper_line", at = [5, 26.2], font = 12 }'
+    check_template(template_of(ITEM, ITEM.replace("[10, 10], size", "[30, 10], size"), digits), 20)
+
+
+@pytest.mark.parametrize(("kind", "key", "needed"), [("text", "text", "8"), ("area", "label", "7")])
+def test_a_fixed_text_that_fits_only_too_small_is_rejected(tmp_path: Path, kind: str, key: str, needed: str) -> None:
+    item = f'{{ kind = "{kind}", {key} = "領収日付印領収日付印", at = [10, 10], size = [12, 4] }}'
+    (tmp_path / "own.toml").write_text(template_text(item), encoding="utf-8")
+    with pytest.raises(InvalidInputError) as raised:
+        slip_pdf(bill(), TEXT, template=tmp_path / "own.toml")
+    assert [(issue.code, issue.expected) for issue in raised.value.issues] == [
+        ("TEXT_TOO_SMALL", f"at least {needed} pt")
+    ]
 
 
 @settings(deadline=None, max_examples=examples(150))
@@ -293,8 +466,25 @@ def test_a_text_fits_its_box_and_no_character_is_lost(text: str, width: float, h
     assert "".join(broken) == text.replace("\n", "")
     assert 0 < size <= 10
     assert len(broken) <= max(lines, text.count("\n") + 1)
-    assert all(stringWidth(line, font, size) <= width * 1.000001 for line in broken)
+    assert all(stringWidth(line.rstrip(), font, size) <= width * 1.000001 for line in broken)
     assert size * (1 + (len(broken) - 1) * 1.18) <= height * 1.000001
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("地方税お支払サイトで納付", ["地方税お支払サイトで", "納付"]),
+        ("納期限は令和8年6月1日です", ["納期限は", "令和8年6月1日です"]),
+        ("スマートフォンアプリ、金融機関", ["スマートフォンアプリ、", "金融機関"]),
+        ("例示市上下水道局 料金課　電話 0000-00-0000", ["例示市上下水道局 料金課　", "電話 0000-00-0000"]),
+        ("例示商事株式会社　公金花子　様", ["例示商事株式会社　", "公金花子　様"]),
+        ("2026-EXAMPLE-CITY-000000000123-01-ZENKI", ["2026-EXAMPLE-CITY-", "000000000123-01-ZENKI"]),
+    ],
+)
+def test_lines_are_broken_where_a_reader_expects_it(text: str, expected: list[str]) -> None:
+    font = load_fonts().text
+    width = max(stringWidth(line.rstrip(), font, 10) for line in expected)
+    assert needed_lines(text, font, width, 10) == tuple(expected)
 
 
 STRIP = (resources.files("kokin.slips") / "templates" / "strip.toml").read_text(encoding="utf-8")
@@ -310,7 +500,11 @@ STRIP = (resources.files("kokin.slips") / "templates" / "strip.toml").read_text(
         ('tint = "', 'tint = "x'),
         ('value = "payee"', 'value = "payees"'),
         ('value = "upper_line"', 'value = ""'),
-        ("font = 11", "font = 0"),
+        ("font = 11", "font = 7.9"),
+        ("height = 12 }", "height = 9.9 }"),
+        ("size = [129, 114]", "size = [129, 0]"),
+        ('label_value = "payer_title"', 'label_value = "payer"'),
+        ('when = "counter_charges"', 'when = "counter"'),
     ],
 )
 def test_a_template_with_an_invalid_value_is_rejected(tmp_path: Path, old: str, new: str) -> None:
@@ -374,8 +568,8 @@ def test_the_value_names_are_those_of_a_slip() -> None:
     [
         ("labels = 3", "labels"),
         ("labels = { water = 1 }", "labels"),
-        ("address = 'one line'", "address"),
-        ("address = [1]", "address"),
+        ("periods = ['01']", "periods"),
+        ("honorifics = { a = 1 }", "honorifics"),
         ("remarks = [1]", "remarks"),
         ("[items.127]\nregistrations = 3", "items.127.registrations"),
         ("items = 3", "items"),
@@ -392,5 +586,5 @@ def test_a_wording_of_another_type_is_rejected(tmp_path: Path, text: str, field:
 
 
 def test_an_el_qr_that_does_not_fit_the_page_is_rejected() -> None:
-    with pytest.raises(InvalidInputError, match="module_mm: PRINT_SIZE"):
+    with pytest.raises(InvalidInputError, match="module_mm: ITEM_OUTSIDE"):
         slip_pdf(bill(), TEXT, style=SymbolStyle(module_mm=3))

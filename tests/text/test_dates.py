@@ -1,4 +1,4 @@
-"""Dates without an era or a year, compared with a search of the whole calendar."""
+"""Dates without an era or a year, compared with a search of the whole calendar, and dates as people write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kokin.issues import InvalidInputError, Issue
-from kokin.text import format_wareki, infer_century, infer_era, infer_era_or_century, infer_year, parse_wareki
+from kokin.text import (
+    format_wareki,
+    format_wareki_text,
+    infer_century,
+    infer_era,
+    infer_era_or_century,
+    infer_year,
+    parse_date_text,
+    parse_wareki,
+    parse_wareki_text,
+)
 
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
 
@@ -145,3 +155,36 @@ def test_era_digits_are_parsed() -> None:
     assert parse_wareki("3641231") == date(1989, 12, 31)
     with pytest.raises(InvalidInputError):
         parse_wareki("6010101")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["R8.6.1", "r08/06/01", "令和8年6月1日", "令 8 年 ６ 月 １ 日", "㋿8年6月1日", "令和８年０６月０１日"],
+)
+def test_a_written_wareki_date_is_parsed(text: str) -> None:
+    assert parse_wareki_text(text) == date(2026, 6, 1)
+
+
+@pytest.mark.parametrize("day", [date(1868, 1, 25), date(1926, 12, 25), date(2019, 5, 1), date(2117, 12, 31)])
+def test_a_written_wareki_date_is_parsed_back(day: date) -> None:
+    assert parse_wareki_text(format_wareki_text(day)) == day
+    assert parse_wareki_text(format_wareki_text(day, with_kanji=True)) == day
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8.6.1", "R0.6.1", "R8.6/1", "R8.2.30", "R8.6", "令和8年6月", "平令8年6月1日", "X8.6.1", "R100.6.1"]
+)
+def test_another_text_is_no_wareki_date(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="DATE_INVALID"):
+        parse_wareki_text(text)
+
+
+@pytest.mark.parametrize("text", ["2026/6/1", "2026/06/01", "2026.6.1", "2026年6月1日", "２０２６年　６月　１日"])
+def test_a_written_date_is_parsed(text: str) -> None:
+    assert parse_date_text(text) == date(2026, 6, 1)
+
+
+@pytest.mark.parametrize("text", ["", "26/6/1", "2026/6-1", "2026/2/30", "0000/1/1", "2026年6月", "2026/6/1 10:00"])
+def test_another_text_is_no_date(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="DATE_INVALID"):
+        parse_date_text(text)

@@ -1,5 +1,8 @@
 """Tables of bills (調定) from CSV, Parquet or any Arrow table, checked, in the columns of :class:`~kokin.model.Bill`.
 
+A file in columns of its own is read by a layout, as receipts are: :func:`read` with ``layout``; :func:`new_layout`
+writes one from the header of a sample.
+
 >>> import pyarrow as pa
 >>> table = pa.table({
 ...     "bill_id": ["B1", "B2"], "payee_code": ["99999", "99999"], "item_code": ["127", "127"],
@@ -15,6 +18,19 @@ record 2, confirmation: NOT_DIGITS: only the digits 0-9 are allowed; expected 6 
 """
 
 from kokin.bills._check import BillBatch, check_batch
+from kokin.bills._debts import check_debts, debt_batches
 from kokin.bills._files import BillTotals, batches, check, read, write
+from kokin.bills._new_layout import new_layout
 
-__all__ = ["BillBatch", "BillTotals", "batches", "check", "check_batch", "read", "write"]
+__all__ = [
+    "BillBatch",
+    "BillTotals",
+    "batches",
+    "check",
+    "check_batch",
+    "check_debts",
+    "debt_batches",
+    "new_layout",
+    "read",
+    "write",
+]

@@ -47,6 +47,8 @@ class BillBatch:
     """The issues, errors and warnings, with :data:`~kokin.issues.ISSUE_COLUMNS`."""
     rejected: int
     """The number of rejected rows."""
+    rejected_ids: pa.Table
+    """The rejected rows that have columns: ``record`` (int64) and ``bill_id`` (at most 64 characters, unchecked)."""
 
 
 def check_batch(table: ArrowStreamExportable, *, file: str = "", first_row: int = 1) -> BillBatch:
@@ -79,11 +81,16 @@ def check_batch(table: ArrowStreamExportable, *, file: str = "", first_row: int 
     if first_row == 1:  # once, not for every batch of a file
         tables.insert(0, to_table(_unknown_columns(rows.column_names)))
     checked = pa.table(columns, schema=pa.schema([arrow_schema(Bill).field(name) for name in columns]))
+    rejected = ~accepted
+    rejected_ids = pc.utf8_slice_codeunits(
+        combine(bills["bill_id"].cast(pa.string())).filter(bool_array(rejected)), 0, 64
+    )
     return BillBatch(
         checked if accepted.all() else checked.filter(bool_array(accepted)),
         row_numbers,
         pa.concat_tables(tables),
         len(rows) - len(row_numbers),
+        pa.table({"record": int64_array(first_row + np.flatnonzero(rejected)), "bill_id": rejected_ids}),
     )
 
 

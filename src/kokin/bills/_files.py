@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +15,11 @@ from kokin._arrow.convert import as_table
 from kokin._arrow.files import atomic_file, write_csv
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch, check_batch
-from kokin.bills._rows import arrow_file, check_rows, read_rows
+from kokin.bills._layout_rows import source_rows
+from kokin.bills._rows import arrow_file, check_rows
 from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsError, from_table
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema
+from kokin.receipts.layouts import Layout
 from kokin.text import file_name
 
 
@@ -34,7 +37,14 @@ class BillTotals:
         return asdict(self)
 
 
-def check(source: str | Path | ArrowStreamExportable, *, encoding: str | None = None) -> list[Issue]:
+def check(
+    source: str | Path | ArrowStreamExportable,
+    *,
+    encoding: str | None = None,
+    layout: str | Path | Layout | None = None,
+    lenient: bool = False,
+    reference_date: date | None = None,
+) -> list[Issue]:
     """Return every issue of a file or table of bills, errors and warnings; an empty list means that it is valid.
 
     The arguments are those of :func:`read`.
@@ -44,7 +54,7 @@ def check(source: str | Path | ArrowStreamExportable, *, encoding: str | None = 
     """
     issues = []
     try:
-        for batch in batches(source, encoding=encoding):
+        for batch in batches(source, encoding=encoding, layout=layout, lenient=lenient, reference_date=reference_date):
             issues += from_table(batch.issues)
     except InvalidInputError as error:
         issues += error.issues
@@ -55,21 +65,28 @@ def read(
     source: str | Path | ArrowStreamExportable,
     *,
     encoding: str | None = None,
+    layout: str | Path | Layout | None = None,
+    lenient: bool = False,
+    reference_date: date | None = None,
     on_error: Literal["raise", "skip"] = "raise",
 ) -> ReadResult[BillTotals]:
     """Return the bills of a file or table, with the issues and the counts.
 
     Args:
-        source: a CSV or Parquet file as in :func:`batches`, or a table as in :func:`check_batch`.
+        source: a file as in :func:`batches`, or a table as in :func:`check_batch`.
         encoding: the encoding of a CSV, as in :func:`batches`.
+        layout: the layout of a file in columns of its own, as in :func:`batches`.
+        lenient: with a layout, as in :func:`batches`.
+        reference_date: with a layout, as in :func:`batches`.
         on_error: ``skip`` returns the accepted bills if some were rejected.
 
     Raises:
         RejectedRecordsError: a bill was rejected; ``.issues`` names each of them.
         InvalidInputError: the file is empty, in another format or encoding, or lacks a required column.
+        FileRejectedError: the file is rejected whole, as in :func:`batches`.
         OSError: the file cannot be read.
     """
-    checked = list(batches(source, encoding=encoding))
+    checked = list(batches(source, encoding=encoding, layout=layout, lenient=lenient, reference_date=reference_date))
     table = pa.concat_tables([batch.table for batch in checked])
     rejected = sum(batch.rejected for batch in checked)
     issues = [issue for batch in checked for issue in from_table(batch.issues)]
@@ -80,24 +97,41 @@ def read(
 
 
 def batches(
-    source: str | Path | ArrowStreamExportable, *, encoding: str | None = None, rows: int = CHUNK_ROWS
+    source: str | Path | ArrowStreamExportable,
+    *,
+    encoding: str | None = None,
+    layout: str | Path | Layout | None = None,
+    lenient: bool = False,
+    reference_date: date | None = None,
+    rows: int = CHUNK_ROWS,
 ) -> Iterator[BillBatch]:
     """Yield the bills of a file or table in batches of ``rows`` rows; at least one batch, possibly empty.
 
     Args:
         source: a CSV with a header row, a Parquet file (recognised by its first bytes), or a table. The columns are
             those of :class:`~kokin.model.Bill`; an empty cell of a CSV is null.
-        encoding: the encoding of a CSV; by default UTF-8, with or without a byte order mark, else cp932.
+        encoding: the encoding of a CSV without a layout; by default UTF-8, with or without a byte order mark, else
+            cp932.
+        layout: the layout of a file in columns of its own: a name, the path of a TOML file, or a layout, with a table
+            ``[bill]``. The file is read as :func:`kokin.receipts.open` reads receipts: issues name the field and the
+            byte of the file, and totals are compared.
+        lenient: with a layout, repair what can be repaired, and report each repair.
+        reference_date: with a layout, the date near which dates without a full year are.
         rows: rows per batch, including the rejected ones.
 
     A row that breaks a rule is rejected, with an issue; the others are read. Each line of a CSV is one row: no field of
     a bill can contain a newline, so a misplaced quote rejects only its own line. Lines without a value are skipped.
+    With a layout, the batches are provisional until the last one, because the totals are at the end of a file.
 
     Raises:
-        InvalidInputError: the file is empty, in another format or encoding, or a required column is missing.
+        InvalidInputError: the file is empty, in another format or encoding, or a required column is missing; the
+            layout is unknown or invalid.
+        FileRejectedError: at the end of a file with a layout: a total differs, a record is cut, or a byte is unknown.
         OSError: the file cannot be read.
+        TypeError: a layout together with a table or an encoding.
     """
-    yield from check_rows(read_rows(source, encoding=encoding, rows=rows), check_batch, Bill)
+    read = source_rows(source, encoding, layout, lenient=lenient, reference_date=reference_date, rows=rows)
+    yield from check_rows(read, check_batch, Bill)
 
 
 def write(bills: Iterable[Bill] | ArrowStreamExportable, path: str | Path) -> None:

@@ -11,7 +11,7 @@ import csv
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from kokin._arrow.convert import Int64Array, as_table, from_numpy, int64_array, to_numpy
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch
+from kokin.bills._column_names import likely_columns
 from kokin.issues import InvalidInputError, Issue, Location, from_table, to_table
 from kokin.model import ArrowStreamExportable, Record
 from kokin.text import file_name
@@ -53,8 +54,12 @@ class RowBatch:
     """The issues of rows that are not in the table, and warnings."""
     rejected: int = 0
     """The number of rows that are not in the table because they could not be read."""
+    rejected_ids: list[tuple[int, str]] = field(default_factory=list)
+    """Number and bill_id of those rows, where it could be read."""
     locate: Callable[[Issue, int], Issue] | None = None
     """Returns an issue of a row of the table, from 0, with the field and the byte of the file."""
+    missing: Callable[[str], Issue] | None = None
+    """Returns the issue of a required column that the table lacks."""
 
 
 class Check(Protocol):
@@ -100,10 +105,35 @@ def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) 
         table = batch.table
         if position:
             table = table.select([i for i, name in enumerate(table.column_names) if name in record.model_fields])
-        checked = check(table, file=batch.file)
+        try:
+            checked = check(table, file=batch.file)
+        except InvalidInputError as error:
+            raise InvalidInputError([_explained(issue, batch) for issue in error.issues], error.summary) from None
         row_numbers = batch.numbers[to_numpy(checked.row_numbers, 0) - 1]
         issues = _merge_issues(checked.issues, batch)
-        yield BillBatch(checked.table, int64_array(row_numbers), issues, checked.rejected + batch.rejected)
+        rejected = checked.rejected + batch.rejected
+        rejected_rows = batch.numbers[to_numpy(checked.rejected_ids["record"], 0) - 1]
+        rejected_ids = checked.rejected_ids.set_column(0, "record", int64_array(rejected_rows))
+        if batch.rejected_ids:
+            numbers, bill_ids = zip(*batch.rejected_ids, strict=True)
+            unread = [pa.array(numbers, pa.int64()), pa.array([bill_id[:64] for bill_id in bill_ids], pa.string())]
+            rejected_ids = pa.concat_tables([rejected_ids, pa.table(unread, rejected_ids.column_names)])
+        yield BillBatch(checked.table, int64_array(row_numbers), issues, rejected, rejected_ids)
+
+
+def _explained(issue: Issue, batch: RowBatch) -> Issue:
+    """Return the issue of a table; that of a missing column says which column looks like it."""
+    if issue.code != "FIELD_MISSING" or issue.location.record is not None:
+        return issue
+    if batch.missing:
+        return batch.missing(issue.field)
+    column = likely_columns(batch.table.column_names).get(issue.field)
+    if column is None:
+        return issue
+    # The name is that of the table of names: in a file without a header row, the first row may be personal data.
+    advice = "write a layout with `kokin layouts --new --bill FILE`"
+    expected = f"{issue.expected}; column {column.position + 1}, `{column.known_name}`, looks like it: {advice}"
+    return replace(issue, expected=expected)
 
 
 def _merge_issues(found: pa.Table, batch: RowBatch) -> pa.Table:

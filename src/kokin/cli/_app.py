@@ -13,15 +13,18 @@ import typer
 import kokin
 from kokin.cli import _output
 from kokin.cli._check import check, layouts
+from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_work import work
 from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit
 from kokin.cli._messages import command_help, message
 from kokin.cli._options import option, remove_passwords
+from kokin.cli._proof import proof, verify
 from kokin.cli._qr import app as qr
 from kokin.cli._reconcile import demo, reconcile
 from kokin.cli._report import report
+from kokin.cli._upload import app as upload
 
 app = typer.Typer(
     name="kokin",
@@ -67,14 +70,18 @@ def kokin_command(
 
 
 app.command()(demo)
+app.add_typer(issue, name="issue")
 app.add_typer(qr, name="qr")
 app.command()(layouts)
 app.command()(check)
 app.command()(reconcile)
 app.add_typer(ledger, name="ledger")
+app.add_typer(upload, name="upload")
 app.command()(report)
 for _command in (*write_commands, work, *read_commands):
     ledger.command()(_command)
+qr.command()(proof)
+qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 
 

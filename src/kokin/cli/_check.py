@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
@@ -138,23 +141,34 @@ def _print_results(results: Sequence[CheckResult]) -> None:
 def layouts(
     name: Annotated[str | None, argument("Name of a layout, or path of its TOML file.")] = None,
     new: Annotated[bool, option("Print a commented template of a layout file.", "--new")] = False,
+    bill: Annotated[
+        Path | None, option("With --new: a sample CSV of bills, from whose header the layout is written.", "--bill")
+    ] = None,
 ) -> Exit:
-    """List the layouts of receipt files, or print the field table of one."""
+    """List the layouts of receipt files and of bills, or print the field table of one."""
     from rich.console import Console
     from rich.markdown import Markdown
 
     from kokin.receipts import layouts as catalog
 
-    if new:
+    if bill and not new:
+        raise typer.BadParameter(message("pass --new with --bill"), param_hint="--bill")
+    if bill:
+        from kokin import bills
+
+        _output.lines(bills.new_layout(bill, name or "my-layout"))
+    elif new:
         _output.lines(catalog.template(name or "my-layout"))
     elif name is None:
         english = language() == "en"
         rows = []
-        for layout in map(catalog.load, catalog.names()):
+        for layout_name, package in catalog.packages().items():
+            layout = catalog.load(layout_name)
             verified = message("yes" if layout.verified else "NO")
-            rows.append((layout.name, layout.ja, *([layout.en] if english else ()), layout.format, verified))
+            names = (layout.name, layout.ja, *([layout.en] if english else ()))
+            rows.append((*names, layout.format, verified, package))
         titles = headings("description") if english else ()
-        _output.table((*headings("layout"), "名称", *titles, *headings("format", "verified")), rows)
+        _output.table((*headings("layout"), "名称", *titles, *headings("format", "verified", "package")), rows)
     else:
         text = printable(catalog.describe(catalog.load(name)), keep="\n").rstrip()
         console = Console(highlight=False)

@@ -105,7 +105,7 @@ def _japan_time(at: str) -> str:
 
 
 list_app = typer.Typer(
-    help=command_help("""List the entries, bills, outcomes, balances or issues of the ledger on stdout.
+    help=command_help("""List the entries, bills, numbers, outcomes, balances or issues of the ledger on stdout.
 
     csv and json have all columns, with stable names."""),
     no_args_is_help=True,
@@ -185,6 +185,26 @@ def list_balances(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOu
         table = opened.balances(as_of and day_or_today(as_of))
     columns = ("bill_id", "payee_code", "amount", "paid", "residual", "status")
     _print_list(table, columns, headings(*columns), output)
+    return Exit.CLEAN
+
+
+@list_app.command("numbers")
+@with_exit_code
+def list_numbers(
+    ledger: LedgerAddress = "",
+    bill: Annotated[str, option("Only the slips of the debt of this bill_id, oldest first.", metavar="BILL")] = "",
+    as_of: AsOf = None,
+    output: ListOutput = ListFormat.TEXT,
+) -> Exit:
+    """List the numbers that were allotted to slips, with what was printed under them.
+
+    A slip that was issued again is superseded.
+    """
+    with open_ledger(ledger) as opened:
+        table = opened.slip_numbers(printable(bill), as_of and day_or_today(as_of))
+    columns = ("entry_id", "obligation_id", "issue_no", "bill_id", "case_key", "confirmation", "amount", "status")
+    titles = headings("entry", "obligation_id", "issue_no", "bill_id", "case_key", "confirmation", "amount", "status")
+    _print_list(table, columns, titles, output)
     return Exit.CLEAN
 
 

@@ -15,6 +15,7 @@ from kokin.cli._main import Exit, with_controls, with_exit_code
 from kokin.cli._messages import headings, message, value
 from kokin.cli._options import (
     Actor,
+    BillLayout,
     DepositsLayout,
     EffectiveAt,
     Format,
@@ -24,6 +25,7 @@ from kokin.cli._options import (
     LockTimeout,
     OutputFormat,
     PolicyFile,
+    Reason,
     ReceiptFiles,
     ReferenceDate,
     actor_or_login,
@@ -49,8 +51,6 @@ if TYPE_CHECKING:
 
 #: Writes the file of a path; calls its second argument with the number of further rows done.
 WriteFile: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[EntryResult, Iterable[Issue]]]"
-
-Reason = Annotated[str, option("Reason, recorded in the ledger.", callback=as_printable)]
 
 
 @with_exit_code
@@ -86,6 +86,8 @@ def add_bills(
     reason: Reason = "",
     at: EffectiveAt = None,
     lock_timeout: LockTimeout = None,
+    bill_layout: BillLayout = None,
+    reference_date: ReferenceDate = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Add bills, and new versions of bills that have changed.
@@ -100,7 +102,8 @@ def add_bills(
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             warnings: list[Issue] = []
-            chunks = _with_warnings(bills.batches(path), out=warnings)
+            batches = bills.batches(path, layout=bill_layout, reference_date=day_or_today(reference_date))
+            chunks = _with_warnings(batches, out=warnings)
             source, when = file_name(path), time_in_japan(at)
             return opened.add_bills(chunks, **entry, source=source, at=when, progress=advance), warnings
 
@@ -218,17 +221,18 @@ def reverse(
     ledger: LedgerAddress = "",
     entry: Annotated[
         int | None,
-        option("Entry of a file, a load of bills, deposits, agent reports or a reversal; see `list entries`."),
+        option("Entry of a file, a load of bills, an upload, an answer or a reversal; see `list entries`."),
     ] = None,
     posting: Annotated[int | None, option("One posting, instead of an entry; see `show`.")] = None,
     actor: Actor = "",
     at: EffectiveAt = None,
     lock_timeout: LockTimeout = None,
 ) -> Exit:
-    """Reverse a file, a load of bills, a posting, deposits, agent reports, or a reversal, which restores its target.
+    """Reverse a file, a load of bills, an upload or its answer, a posting, or a reversal, which restores its target.
 
     No row is deleted; affected receipts are matched again. The bills of a load get their earlier fields, or are
-    withdrawn if they had none. To return to an earlier policy, set it again with `set-policy`.
+    withdrawn if they had none. The slips of an upload that was not transferred count as never sent. To return to an
+    earlier policy, set it again with `set-policy`.
     """
     if (entry is None) == (posting is None):
         raise typer.BadParameter(message("pass either --entry or --posting"), param_hint="--entry")

@@ -43,6 +43,11 @@ def argument(text: str, **settings: Any) -> Any:
     return typer.Argument(help=help_text(text), show_default=False, **settings)
 
 
+def as_printable(value: str) -> str:
+    """Return a text that is stored with the bytes escaped that are not UTF-8; the callback of an option."""
+    return printable(value)
+
+
 class Format(StrEnum):
     """Format of what is printed."""
 
@@ -53,6 +58,10 @@ class Format(StrEnum):
 OutputFormat = Annotated[Format, option("Format of the output.", "--format", show_default=True)]
 OutputFolder = Annotated[Path, option("The folder to write into.", "--out")]
 BillsFile = Annotated[Path, option("Bills: CSV (UTF-8 or cp932) or Parquet.", "--bills")]
+BillLayout = Annotated[
+    str | None,
+    option("Layout of the bills, if they are not in Kokin's columns: a name or a TOML file.", "--bill-layout"),
+]
 ReceiptFiles = Annotated[list[Path], argument("Receipt files.", metavar="FILE")]
 LayoutNames = Annotated[
     list[str],
@@ -82,6 +91,7 @@ AsOf = Annotated[
     option("State at the end of this day in Japan; now by default.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
 ]
 Actor = Annotated[str, option("Who makes the entry; the login name by default.")]
+Reason = Annotated[str, option("Reason, recorded in the ledger.", callback=as_printable)]
 EffectiveAt = Annotated[
     datetime | None,
     option(
@@ -100,11 +110,6 @@ LockTimeout = Annotated[
     float | None,
     option("Seconds to wait for another writer of the ledger; 600 by default.", "--lock-timeout", min=0),
 ]
-
-
-def as_printable(value: str) -> str:
-    """Return a text that is stored with the bytes escaped that are not UTF-8; the callback of an option."""
-    return printable(value)
 
 
 def day_or_today(value: datetime | None) -> date:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_exit_code
-from kokin.cli._messages import command_help, headings, message
-from kokin.cli._options import OutputFolder, argument, option
+from kokin.cli._messages import command_help, headings, language, message
+from kokin.cli._options import BillLayout, OutputFolder, argument, option
+from kokin.issues import Issue, Location, Severity
+
+if TYPE_CHECKING:
+    from kokin.slips import RunResult
 
 app = typer.Typer(help=command_help("Make and read the eL-QR (地方税統一QRコード)."), no_args_is_help=True)
+
+# Rejected bills that are named on the screen; all are in issues.csv.
+_MAX_REJECTED = 3
 
 
 class CodeFormat(StrEnum):
@@ -43,6 +51,11 @@ def make(
         str, option("For PDF: strip, a4, or a TOML file with the geometry.", show_default=True)
     ] = "strip",
     font: Annotated[Path | None, option("For PDF: a TrueType font, by path or family name.")] = None,
+    digits_font: Annotated[str | None, option("For PDF: a TrueType font for the OCR lines, such as an OCR-B.")] = None,
+    mark: Annotated[Path | None, option("For PDF: a picture of the eL mark; its area is blank without one.")] = None,
+    notes: Annotated[
+        Path | None, option("For PDF: a CSV of texts on single slips, by bill_id: period, note, remarks.")
+    ] = None,
     issued_on: Annotated[
         datetime | None,
         option("Reject bills with a 支払期限 before this day.", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
@@ -51,11 +64,18 @@ def make(
         bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")
     ] = False,
     part_rows: Annotated[int, option("Bills per part.", min=1, show_default=True)] = 10_000,
+    bill_layout: BillLayout = None,
+    against: Annotated[
+        Path | None, option("Folder of an earlier run: only new and changed slips are printed, withdrawn ones listed.")
+    ] = None,
 ) -> Exit:
     """Make the eL-QR of every bill, in numbered parts with a manifest.
 
     The same command on the same folder continues an interrupted run. A bill that breaks a rule gets no code; issues.csv
     names its row and field.
+
+    With --against, unchanged.csv lists the slips that an earlier run printed with the same content, and withdrawn.csv
+    those that are no longer in the file, or are cancelled or superseded.
     """
     from kokin import slips
 
@@ -65,18 +85,22 @@ def make(
             bills,
             out,
             output.value,
+            layout=bill_layout,
             style=style,
             dpi=dpi,
             wording=words,
             template=template,
             font=font,
+            digits_font=digits_font,
+            mark=mark,
+            notes=notes,
             issued_on=issued_on and issued_on.date(),
             allow_missing_deadline=allow_missing_deadline,
             part_rows=part_rows,
+            against=against,
             on_progress=advance,
         )
-    counts = {"read": run.read, "made": run.written, "rejected": run.rejected}
-    _output.line(message("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
+    _print_counts(run, out)
     if output is not CodeFormat.PAYLOAD:
         is_raster = output in (CodeFormat.PNG, CodeFormat.PBM)
         side = style.printed_mm(dpi) if is_raster else style.side_mm
@@ -85,9 +109,49 @@ def make(
     if run.resumed:
         _output.line(message("{parts:,} parts existed already", parts=run.resumed))
     _output.line(message("written to {out}", out=out))
+    if run.without_address:
+        text = "slips without a name or address, which cannot be posted in a window envelope: {count:,}"
+        _output.note(message(text, count=run.without_address))
     if (out / "issues.csv").exists():
+        _print_rejected(out / "issues.csv")
         _output.note(message("issues are in {file}", file=out / "issues.csv"))
-    return Exit.EXCEPTIONS if run.rejected else Exit.CLEAN
+    return Exit.EXCEPTIONS if run.rejected or run.without_address else Exit.CLEAN
+
+
+def _print_counts(run: RunResult, out: Path) -> None:
+    counts = {"read": run.read, "made": run.written, "rejected": run.rejected}
+    if run.unchanged or run.closed:
+        counts |= {"unchanged": run.unchanged, "closed": run.closed}
+        _output.line(
+            message(
+                "read {read:,} = made {made:,} + unchanged {unchanged:,} + not open {closed:,} + rejected {rejected:,}",
+                **counts,
+            )
+        )
+    else:
+        _output.line(message("read {read:,} = made {made:,} + rejected {rejected:,}", **counts))
+    if run.changed_options:
+        options = ", ".join(run.changed_options)
+        _output.note(message("all slips are printed, because these options changed: {options}", options=options))
+    if run.withdrawn:
+        values = {"count": run.withdrawn, "file": out / "withdrawn.csv"}
+        _output.note(message("slips of the earlier run to withdraw: {count:,}, in {file}", **values))
+
+
+def _print_rejected(path: Path) -> None:
+    """Print the issues of the first rejected bills, with their numbers."""
+    shown: set[str] = set()
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["severity"] != Severity.ERROR:
+                continue
+            shown.add(row["record"])
+            if len(shown) > _MAX_REJECTED:
+                break
+            location = Location(row["file"], int(row["record"]) if row["record"] else None)
+            values = {name: row[name] for name in ("field", "expected", "found")}
+            text = Issue(row["code"], location=location, **values).describe(language())
+            _output.note(message("bill {bill_id}: {issue}", bill_id=row["bill_id"] or "?", issue=text))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from kokin.cli._messages import headings, language, message
 from kokin.cli._options import (
     Actor,
     AgentReportsFile,
+    BillLayout,
     BillsFile,
     CatalogFile,
     DepositsFile,
@@ -72,6 +73,7 @@ def reconcile(
     lock_timeout: LockTimeout = None,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
+    bill_layout: BillLayout = None,
 ) -> Exit:
     """Reconcile receipts with bills; every yen gets exactly one outcome.
 
@@ -90,7 +92,7 @@ def reconcile(
     if ledger:
         with open_ledger(ledger, policy=run_policy) as opened:
             run_policy = opened.policy
-    bill_table = _read_bills(bills)
+    bill_table = _read_bills(bills, bill_layout, reference_date=day)
     run = _read_files(files, layout, lenient=lenient, reference_date=day)
     result = accounting.reconcile(bill_table, run.tables, run_policy)
     charges = load(catalog) if catalog else CATALOG
@@ -219,11 +221,11 @@ def _summary_of(file: ReceiptFile) -> FileSummary:
     return FileSummary(file.source, file.layout.name, file.digest, *counts)
 
 
-def _read_bills(path: Path) -> pa.Table:
+def _read_bills(path: Path, layout: str | None, *, reference_date: date) -> pa.Table:
     from kokin import bills
     from kokin.issues import InvalidInputError
 
-    result = bills.read(path, on_error="skip")
+    result = bills.read(path, layout=layout, reference_date=reference_date, on_error="skip")
     if rejected := result.totals.rejected:
         text = message("{count:,} bills of {file} are invalid; nothing was written", count=rejected, file=path)
         raise InvalidInputError(result.issues, text)

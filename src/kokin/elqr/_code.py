@@ -58,13 +58,13 @@ class ElQr(Record):
     """付加情報２: opaque, not interpreted; zeros in every code seen."""
 
     @classmethod
-    def from_bill(cls, bill: Bill) -> Self:
-        """Return the code of a bill's slip.
+    def from_bill(cls, bill: Bill, *, allow_missing_deadline: bool = False) -> Self:
+        """Return the code of a bill's slip; ``allow_missing_deadline`` writes zeros for a missing 支払期限.
 
         Raises:
             PayloadError: the bill lacks a year, or the deadline (支払期限) that a slip should carry.
         """
-        names = ("levy_year", "tax_year", "payable_until")
+        names = ("levy_year", "tax_year", *(() if allow_missing_deadline else ("payable_until",)))
         missing = [Issue("FIELD_MISSING", field=name) for name in names if getattr(bill, name) is None]
         if missing:
             raise PayloadError(missing, f"bill {bill.bill_id} has no eL-QR")

@@ -54,14 +54,20 @@ from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._journal import Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
+from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import QueueFileResult, QueueFileState
 from kokin.ledger._reversals import active_entries
-from kokin.ledger._schema import EntryKind, PostingReason, UploadOperation, UploadResult, role_grants
+from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._upload_answers import UploadAnswers
+from kokin.ledger._upload_files import UploadFile
+from kokin.ledger._upload_status import SlipState, UploadStatus
+from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
 
 __all__ = [
+    "AllotResult",
     "AuthoritySettings",
     "BillHistory",
     "Entry",
@@ -76,8 +82,11 @@ __all__ = [
     "QueueFileResult",
     "QueueFileState",
     "QueueSettings",
-    "UploadOperation",
-    "UploadResult",
+    "SlipState",
+    "UploadAnswers",
+    "UploadFile",
+    "UploadRun",
+    "UploadStatus",
     "Verification",
     "WorkQueue",
     "active_entries",

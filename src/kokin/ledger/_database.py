@@ -22,6 +22,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Engine,
+    Result,
     Select,
     select,
     true,
@@ -115,6 +116,8 @@ class Database(abc.ABC):
     #: Execution options of SQLAlchemy's connections.
     write_options: dict[str, Any]
     read_options: dict[str, Any]
+    #: The options of a statement of which not all rows fit into memory; none where the driver reads row by row.
+    stream_options: dict[str, Any]
 
     @abc.abstractmethod
     def lock(self, connection: Connection) -> None:
@@ -166,22 +169,15 @@ class Database(abc.ABC):
         """Yield the rows of a statement in batches, the first one empty; columns of int64, string and binary."""
         columns = _schema_of(statement)
         yield columns.empty_table()
-        with connection.execute(statement, execution_options={"yield_per": BATCH_ROWS}) as result:
-            for rows in result.partitions():
-                yield _as_table(rows, columns)
+        with connection.execute(statement, execution_options=self.stream_options) as result:
+            batches = result.partitions() if self.stream_options else driver_rows(result)
+            yield from (_as_table(rows, columns) for rows in batches)
 
     def table(self, connection: Connection, statement: Statement) -> pa.Table:
         """Return all rows of a statement, one chunk per column."""
         columns = _schema_of(statement)
-        result = connection.execute(statement)
-        # The driver's own rows: there are no types to adapt, and SQLAlchemy would create an object for each.
-        assert isinstance(result, CursorResult)
-        assert result.cursor is not None
-        tables = []
-        while rows := _fetch(result.cursor):
-            tables.append(_as_table(rows, columns))
-        result.close()
-        return concat(tables, columns)
+        with connection.execute(statement) as result:
+            return concat([_as_table(rows, columns) for rows in driver_rows(result)], columns)
 
 
 @dataclass
@@ -196,6 +192,11 @@ class Transaction:
         batches = (values[start : start + BATCH_ROWS] for start in range(0, len(values), BATCH_ROWS))
         tables = [self.table(statement.where(column.in_(self.database.values(batch)))) for batch in batches]
         return concat(tables, _schema_of(statement))
+
+    def has_rows(self, name: str) -> bool:
+        """Return whether a table has a row."""
+        statement = select(next(iter(TABLES[name].c))).limit(1)
+        return self.connection.execute(statement).first() is not None
 
     def table(self, statement: Statement) -> pa.Table:
         """See :meth:`Database.table`."""
@@ -219,6 +220,18 @@ class Transaction:
             else:
                 tables.append(self.fetch(selected.order_by(table.c.id), table.c.id, batch))
         return concat(tables, _schema_of(selected))
+
+
+def driver_rows(result: Result[Any]) -> Iterator[Sequence[Sequence[Any]]]:
+    """Yield the rows of the driver's cursor in batches.
+
+    There are no types to adapt, and SQLAlchemy would create an object for each row. The result must have no option
+    that makes SQLAlchemy read the first rows itself, such as ``yield_per``.
+    """
+    assert isinstance(result, CursorResult)
+    assert result.cursor is not None
+    while rows := _fetch(result.cursor):
+        yield rows
 
 
 def _fetch(cursor: Any) -> Sequence[Sequence[Any]]:

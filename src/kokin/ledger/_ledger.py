@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -46,13 +47,22 @@ from kokin.ledger._migrations import (
     require_version,
     upgrade,
 )
+from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._rematch import ReversalEffect, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
 from kokin.ledger._schema import EntryKind
+from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
+from kokin.ledger._upload_files import UploadDrafts, complete_drafts
+from kokin.ledger._upload_records import require_reversible
+from kokin.ledger._upload_status import UploadStatus, upload_status
+from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._verify import Verification, verify
 from kokin.receipts import FileRejectedError, ReceiptFile, Totals
+from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy
+from kokin.slips import NumberScheme
+from kokin.text import JAPAN
 
 T = TypeVar("T")
 
@@ -242,6 +252,72 @@ class Ledger:
         # A generator of tables can be read once only.
         return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
 
+    def allot(
+        self,
+        debts: Any | Iterable[Any],
+        scheme: NumberScheme,
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> AllotResult:
+        """Allot numbers to the slips of debts (付番), each once and for ever; return the bills with their numbers.
+
+        The same debt and issue number gets the same numbers again, so a file, or a part of it, can be sent again. With
+        the next issue number the slip is issued again (再発行) with other numbers, and the earlier slip is superseded;
+        both have one ``obligation_id``. The bills are not added to the ledger: see :meth:`add_bills`.
+
+        Args:
+            debts: a table, or an iterable of tables, as in :func:`kokin.bills.check_debts`, checked or not.
+            scheme: the rule of the numbers.
+            actor: who allots them.
+            source: the name of the file.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: a debt is invalid or a duplicate, the scheme cannot number it (``WIDTH``,
+                ``SERIAL_EXHAUSTED``, ...), or its slip was issued with another amount or deadline
+                (``ISSUED_DIFFERS``); nothing was allotted.
+        """
+        checked = checked_debts(debts, source)
+
+        def write(writer: EntryWriter) -> AllotResult:
+            about = {"actor": actor, "reason": reason, "source": source}
+            return allot(writer, checked, scheme, lambda: writer.begin(EntryKind.ALLOTMENT, self._clock(), at, **about))
+
+        return self._write(write)
+
+    def slip_numbers(self, bill_id: str = "", as_of: date | datetime | None = None) -> pa.Table:
+        """Return the numbers that were allotted: the columns of the table ``slip_numbers``, with ``status``.
+
+        Args:
+            bill_id: only the slips of the debt of this bill, oldest first; by default all.
+            as_of: a time, or the end of a day in Japan; by default now.
+
+        ``status`` is ``superseded`` if another slip of the debt was issued later, else ``open``.
+        """
+
+        def read(transaction: Transaction) -> pa.Table:
+            return registered_slips(transaction, bill_id, _queries.entry_as_of(transaction, as_of))
+
+        return self._read(read)
+
+    def check_slips(self, bills: Any | Iterable[Any], *, file: str = "") -> list[Issue]:
+        """Return what differs between bills that are about to be printed and the slips that were issued.
+
+        ``ISSUED_DIFFERS``: amount, deadlines or barcode changed under a number of the register, of an upload, or of a
+        bill of the ledger; ``NUMBER_OF_OTHER``: the number is that of another debt; ``SLIP_SUPERSEDED``: a superseded
+        slip that is open. At most one issue per record and field.
+
+        Args:
+            bills: a table with the columns of :class:`~kokin.model.Bill`, or an iterable of tables, such as
+                :func:`kokin.bills.batches`; rejected rows are not checked.
+            file: the file name in the issues.
+        """
+        return self._read(lambda transaction: check_slips(transaction, bills, file))
+
     def post(
         self,
         receipts: ReceiptFile | Any,
@@ -398,6 +474,126 @@ class Ledger:
 
         return self._write(add)
 
+    def make_upload(
+        self,
+        bills: Any,
+        layout: str | Path | Layout,
+        folder: str | Path,
+        *,
+        actor: str,
+        rows: int = MAX_ROWS,
+        whole: bool = False,
+        resend_before: date | None = None,
+        header: Mapping[str, Any] | None = None,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> UploadRun:
+        """Write the files of an upload of slips (納付書情報) with what has changed since the last one; send nothing.
+
+        A slip is identified by its eL number. A slip that was not sent is new; one with other values than in its last
+        record is changed; one with the status ``cancelled`` or ``superseded`` is withdrawn if eLTAX can have it. A slip
+        whose last record was rejected is written again after its content has changed.
+
+        The entry is committed between the drafts of the files and their names: after an interruption, the next call
+        with the same folder completes the files of an upload in the ledger, and removes the drafts of others.
+
+        Args:
+            bills: a table with the columns of :class:`~kokin.model.Bill`, such as the result of
+                :func:`kokin.bills.read`. A slip that is not in it remains as it is.
+            layout: a layout with ``[bill]``: a name, the path of a TOML file, or a layout.
+            folder: the folder of the files; it is created. Use the same one after an interruption.
+            actor: who makes it.
+            rows: the most records of a file.
+            whole: the bills are the whole register of their payees and items: withdraw slips that are not among them.
+            resend_before: write again what was sent before this day in Japan and has no answer, or was rejected.
+            header: values of the fields of the layout's header.
+            source: the name of the file of bills.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: the layout has no ``[bill]``, a bill is invalid or two have one eL number, a value cannot
+                be written, or the folder has another file of the name; nothing was sent.
+            OSError: the folder cannot be written; after the entry was committed, run again to complete the files.
+        """
+        layout = layout if isinstance(layout, Layout) else load(layout)
+        options: dict[str, Any] = {"rows": rows, "whole": whole, "resend_before": resend_before, "header": header}
+        request = upload_request(bills, layout, source=source, **options)
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        completed: list[str] = []
+
+        def write(writer: EntryWriter) -> tuple[UploadRun, UploadDrafts]:
+            completed.extend(complete_drafts(writer, folder))
+
+            def begin() -> None:
+                about = {"source": source, "layout": layout.name}
+                writer.begin(EntryKind.UPLOAD, self._clock(), at, actor=actor, reason=reason, **about)
+
+            return make_upload(writer, request, folder, begin)
+
+        run, drafts = self._write(write)
+        drafts.complete()
+        return replace(run, completed=tuple(completed))
+
+    def add_upload_answer(
+        self,
+        answers: Any,
+        *,
+        actor: str,
+        upload: int | None = None,
+        source: str | None = None,
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> UploadAnswers:
+        """Add the answer to an upload of slips: each record answers the last record that was sent for its slip.
+
+        A file that is already added, by its SHA-256, is skipped. A record that cannot be tied is not added; it is an
+        issue of the entry: an unknown key, a slip that was not sent or was withdrawn since, or two results in one file.
+
+        Args:
+            answers: a file that :func:`kokin.receipts.open_mapped` has opened with the table ``answer`` of its layout,
+                or a table with the columns of :class:`~kokin.model.UploadAnswer`.
+            actor: who adds it.
+            upload: the upload that is answered: its records are answered then, also if a slip was sent again since.
+                Required for answers that name a record by its number only.
+            source: the name of the file, if another than its own.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: not a table of answers, an unknown upload, a file with an invalid total or record, or no
+                record could be tied; nothing was added.
+        """
+        batch = answer_batch(answers, source, upload)
+
+        def add(writer: EntryWriter) -> UploadAnswers:
+            posted, deliveries = find_posted_file(writer, EntryKind.UPLOAD_ANSWER, batch.digest)
+            if posted:
+                return UploadAnswers.of(posted, (), inserted=False)
+            tied = tie_answers(writer, batch)
+            if tied.issues and not len(tied.rows):
+                raise InvalidInputError(tied.issues, "nothing was posted")
+            about = {"source": batch.source, "layout": batch.layout, "digest": batch.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.UPLOAD_ANSWER, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.add_rows("upload_answers", tied.rows)
+            issues = (*batch.warnings, *tied.issues)
+            writer.add_rows("file_issues", issue_rows(issues[:_MAX_ISSUES]))
+            return UploadAnswers.of(writer.commit(tied.totals), issues, inserted=True)
+
+        return self._write(add)
+
+    def upload_status(self, as_of: date | datetime | None = None) -> UploadStatus:
+        """Return the state of every slip that was allotted or sent, the control U1, and the slips to be posted.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+        """
+        day = as_of or self._clock()
+        today = day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
+        return self._read(lambda transaction: upload_status(transaction, as_of, today))
+
     def set_policy(self, policy: Policy, *, actor: str, reason: str = "", at: datetime | None = None) -> EntryResult:
         """Store another policy, in force from this entry on; earlier reports keep the earlier one.
 
@@ -426,12 +622,13 @@ class Ledger:
         return result
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
-        """Reverse an entry: a file, a load of bills, deposits, agent reports, or a reversal, which restores its target.
+        """Reverse an entry: a file, a load of bills, an upload, or a reversal, which restores its target.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
         load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
         belongs to the load that added it. A receipt is active if the entry of its file is, and no active reversal names
-        a posting of it. Affected receipts are matched again.
+        a posting of it. Affected receipts are matched again. The records of an upload that was never transferred count
+        as never sent; the records of a reversed answer are unanswered.
 
         Args:
             entry: its id.
@@ -441,13 +638,16 @@ class Ledger:
 
         Raises:
             InvalidInputError: no reason, an unknown entry, one that is already reversed or cannot be reversed, a file
-                that has been posted by another entry since, or a load whose obligations a remaining bill covers.
+                that has been posted by another entry since, a load whose obligations a remaining bill covers, or an
+                upload that is answered or whose slips a later upload has.
         """
 
         def reverse(writer: EntryWriter) -> EntryResult:
             target = reversal_of_entry(writer, entry)
+            require_reversible(writer, target.root, target.kind, target.reversed_ids)
             self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
-            keys = restate_bills(writer, target.load, target.reversed_ids) if target.load else _NO_IDS
+            is_load = target.kind is EntryKind.BILLS
+            keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
             return self._finish_reversal(writer, target.effect, keys)
 
         return self._write(reverse)

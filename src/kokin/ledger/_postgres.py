@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
 
 from kokin._arrow.convert import Int64Array, combine, string_array, text_buffers
-from kokin.ledger._database import Database, Definition
+from kokin.ledger._database import BATCH_ROWS, Database, Definition
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, TABLES
 
 # The first key of the advisory lock, an arbitrary number that all writers use; the second is a hash of the schema.
@@ -220,6 +220,7 @@ class PostgresDatabase(Database):
 
     write_options = {"isolation_level": "READ COMMITTED"}  # noqa: RUF012 (read only)
     read_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # noqa: RUF012
+    stream_options = {"yield_per": BATCH_ROWS}  # noqa: RUF012
 
     def __init__(self, url: URL, lock_timeout: float) -> None:
         super().__init__(create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True), lock_timeout)

@@ -44,7 +44,7 @@ from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
-from kokin.matching import disposition_texts
+from kokin.matching import MATCHED_COLUMNS, disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
 from kokin.reconcile import Control, Policy, reconcile
 from kokin.text import JAPAN
@@ -117,7 +117,9 @@ def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Tabl
 
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
-    return reconcile(bills(transaction, as_of), receipts(transaction, as_of), policy, check_paid_before=False).balances
+    columns = tuple(name for name in RECORD_FIELDS["bill_versions"].names if name in MATCHED_COLUMNS)
+    rows = bills(transaction, as_of, columns), receipts(transaction, as_of)
+    return reconcile(*rows, policy, check_paid_before=False).balances
 
 
 def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:
@@ -182,7 +184,7 @@ def settlements(transaction: Transaction, kind: EntryKind, as_of: date | datetim
 def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
     """Return the issues of active files, by entry, and of files that were rejected and not posted since."""
     last = entry_as_of(transaction, as_of)
-    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.REJECTED_FILE.value)
+    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value, EntryKind.REJECTED_FILE.value)
     files = transaction.table(
         select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
             _ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last)
@@ -193,7 +195,7 @@ def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.T
     posted = {row["digest"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
     # Of a file that was rejected several times the last entry counts.
     rejected = {row["digest"]: row["id"] for row in active if row["kind"] == EntryKind.REJECTED_FILE}
-    ids = {row["id"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    ids = {row["id"] for row in active if row["kind"] != EntryKind.REJECTED_FILE}
     ids |= {entry for digest, entry in rejected.items() if digest not in posted}
     columns = [
         func.coalesce(_ENTRIES.c.source, "").label(name) if name == "file" else _ISSUES.c[name]

@@ -26,10 +26,11 @@ FILE_KINDS = (
     EntryKind.REJECTED_FILE,
     EntryKind.BANK_DEPOSITS,
     EntryKind.AGENT_REPORTS,
+    EntryKind.UPLOAD_ANSWER,
 )
 
 #: Entries that can be reversed.
-_REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.REVERSAL)
+_REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.UPLOAD, EntryKind.REVERSAL)
 
 _NO_IDS = np.empty(0, np.int64)
 
@@ -83,10 +84,12 @@ def find_posted_file(transaction: Transaction, kind: EntryKind, digest: str) -> 
 class EntryReversal:
     """What the reversal of an entry changes."""
 
+    root: int
+    """The entry that it reverses or restores: the start of the chain of reversals."""
+    kind: EntryKind
+    """The kind of that entry."""
     effect: ReversalEffect
     """The receipts that it reverses or restores."""
-    load: int | None
-    """The load of bills that it reverses or restores."""
     reversed_ids: set[int]
     """The entries that are not active after it."""
 
@@ -101,6 +104,8 @@ def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
     row = transaction.connection.execute(statement).mappings().first() if is_id(entry) else None
     if row is None:
         raise _not_reversible("ENTRY_UNKNOWN", "entry", str(entry))
+    if row["kind"] == EntryKind.ALLOTMENT:
+        raise _not_reversible("NUMBERS_FINAL", "entry", row["kind"])
     if row["kind"] not in _REVERSIBLE:
         raise _not_reversible("ENTRY_KIND", "entry", row["kind"])
     reversals = _reversals(transaction)
@@ -119,7 +124,7 @@ def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
     else:
         receipts = rows_of_entry(transaction, "receipts", root)
     effect = _effect(transaction, receipts, reversed_ids)
-    return EntryReversal(effect, root if kind == EntryKind.BILLS else None, reversed_ids)
+    return EntryReversal(root, EntryKind(kind), effect, reversed_ids)
 
 
 def _last_reversal(reversals: Mapping[int, int], entry: int) -> int:

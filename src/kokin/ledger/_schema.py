@@ -45,6 +45,8 @@ from kokin.model import (
     Receipt,
     ReceiptKind,
     Record,
+    UploadOperation,
+    UploadResult,
     Yen,
     arrow_schema,
     field_types,
@@ -106,26 +108,6 @@ class PostingReason(StrEnum):
     RESTORED = "restored"
 
 
-class UploadOperation(StrEnum):
-    """What a record of an upload does with a slip."""
-
-    #: 新規: the slip was not sent before, or was withdrawn.
-    NEW = "new"
-    #: 訂正: the slip has other values than those sent before.
-    CHANGE = "change"
-    #: 取消: the slip can no longer be paid.
-    WITHDRAW = "withdraw"
-
-
-class UploadResult(StrEnum):
-    """The answer to a record of an upload."""
-
-    #: 受付: the slip can be paid.
-    ACCEPTED = "accepted"
-    #: エラー: the record was rejected, with a reason.
-    REJECTED = "rejected"
-
-
 #: The largest amount of one record, in yen.
 MAX_YEN = Yen().max
 
@@ -134,8 +116,8 @@ DISPOSITIONS = tuple(each.value for each in Disposition)
 
 #: Fields of a receipt that the entry of its file has for all of them.
 _FILE_FIELDS = ("layout", "source", "digest", "raw")
-#: Personal, and of no use in a ledger: neither matching nor a report reads it.
-_UNSTORED = ("name", "postal_code", "address")
+#: Personal fields of a record, which no table has: neither matching nor a report reads them.
+PERSONAL_FIELDS = ("name", "postal_code", "address")
 
 
 class _Native(UserDefinedType[str]):
@@ -213,8 +195,8 @@ def _stored_fields(record: type[Record], without: tuple[str, ...] = ()) -> pa.Sc
 
 #: The fields of the records of each table, as they are read and written: int64 and string.
 RECORD_FIELDS = {
-    "bill_versions": _stored_fields(Bill, _UNSTORED),
-    "receipts": _stored_fields(Receipt, (*_FILE_FIELDS, *_UNSTORED)),
+    "bill_versions": _stored_fields(Bill, PERSONAL_FIELDS),
+    "receipts": _stored_fields(Receipt, (*_FILE_FIELDS, *PERSONAL_FIELDS)),
     "bank_deposits": _stored_fields(BankDeposit),
     "agent_reports": _stored_fields(AgentReport),
 }

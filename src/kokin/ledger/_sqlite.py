@@ -46,6 +46,7 @@ class SqliteDatabase(Database):
 
     write_options = {"begins": "BEGIN IMMEDIATE"}  # noqa: RUF012 (read only)
     read_options = {"begins": "BEGIN"}  # noqa: RUF012
+    stream_options = {}  # noqa: RUF012
 
     def __init__(self, url: URL, lock_timeout: float) -> None:
         super().__init__(create_engine(url, connect_args={"timeout": lock_timeout}, hide_parameters=True), lock_timeout)

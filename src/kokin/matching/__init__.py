@@ -31,7 +31,7 @@ vectorised shortcut:
 from kokin.matching._allocate import allocate_in_order, fill_in_order
 from kokin.matching._groups import first_of_runs, group, starts_of_runs
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY, hash_keys
-from kokin.matching._index import Index
+from kokin.matching._index import MATCHED_COLUMNS, Index
 from kokin.matching._keys import (
     CONTENT_COLUMNS,
     DIGIT_COLUMNS,
@@ -80,6 +80,7 @@ __all__ = [
     "KEY_COLUMNS",
     "KEY_KINDS",
     "KINDS",
+    "MATCHED_COLUMNS",
     "NO_BALANCE",
     "NO_BILL",
     "NO_KEY",

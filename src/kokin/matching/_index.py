@@ -54,8 +54,8 @@ from kokin.model import Bill
 _TEXT_WORDS = 3
 
 _OBLIGATION_COLUMNS = ("bill_id", "payee_code", "due_on", "obligation_id", "covers", "paid_before")
-# The columns of a bill that matching reads; other packages read the rest.
-_USED_COLUMNS = {"amount", "status", *_OBLIGATION_COLUMNS, *KEY_COLUMNS}
+#: The columns of a bill that matching reads.
+MATCHED_COLUMNS = {"amount", "status", *_OBLIGATION_COLUMNS, *KEY_COLUMNS}
 
 _VERSION = 3
 _HEAD = "index.json"
@@ -244,7 +244,7 @@ def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
 
     rows = pa.Table.from_batches([batch])
     # Encoding checks the keys.
-    table, issues, has_error = checked_table(rows, Bill, _USED_COLUMNS, unchecked=DIGIT_COLUMNS, place=place)
+    table, issues, has_error = checked_table(rows, Bill, MATCHED_COLUMNS, unchecked=DIGIT_COLUMNS, place=place)
     amount = to_numpy(table.column("amount"), 0)
     status = np.zeros(len(table), np.uint8)
     if "status" in table.schema.names:

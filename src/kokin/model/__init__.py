@@ -4,7 +4,7 @@ A frozen record (:class:`Bill`, :class:`Receipt`) is one row; :func:`arrow_schem
 schema is derived from the fields of the record, so the two cannot differ.
 """
 
-from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus
+from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus, IssuedBill
 from kokin.model._fields import (
     Amounts,
     ArrowStreamExportable,
@@ -22,6 +22,7 @@ from kokin.model._fields import (
 )
 from kokin.model._outcome import Disposition, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
+from kokin.model._upload import UploadAnswer, UploadOperation, UploadResult
 
 __all__ = [
     "OPTIONAL_TEXTS",
@@ -34,6 +35,7 @@ __all__ = [
     "Disposition",
     "FieldType",
     "Finding",
+    "IssuedBill",
     "Names",
     "Outcome",
     "PersonalName",
@@ -41,6 +43,9 @@ __all__ = [
     "ReceiptKind",
     "Record",
     "Text",
+    "UploadAnswer",
+    "UploadOperation",
+    "UploadResult",
     "Yen",
     "arrow_schema",
     "field_types",

@@ -103,6 +103,13 @@ class Bill(Record):
         return self
 
 
+class IssuedBill(Bill):
+    """A bill with the number of its issue. A file of debts has these columns, without those that an allotment adds."""
+
+    issue_no: Annotated[int, Yen(1, 9_999)] = 1
+    """発行連番: 1 for the first slip of an obligation, the next number for each re-issue."""
+
+
 #: The names of the optional fields of free text.
 OPTIONAL_TEXTS = frozenset(
     name

@@ -30,9 +30,10 @@ reads it:
 """
 
 from kokin.receipts import layouts
-from kokin.receipts._file import ReceiptFile, open, read  # noqa: A004
+from kokin.receipts._file import LayoutFile, ReceiptFile, open, read  # noqa: A004
 from kokin.receipts._framing import FileFraming
 from kokin.receipts._issue_log import IssueLog
+from kokin.receipts._mapped_file import MappedChunk, MappedFile, open_mapped
 from kokin.receipts._record import RawRecord
 from kokin.receipts._report import CheckResult, check
 from kokin.receipts._sample import generate_sample
@@ -46,6 +47,9 @@ __all__ = [
     "FileFraming",
     "FileRejectedError",
     "IssueLog",
+    "LayoutFile",
+    "MappedChunk",
+    "MappedFile",
     "RawRecord",
     "ReceiptFile",
     "Totals",
@@ -54,6 +58,7 @@ __all__ = [
     "generate_sample",
     "layouts",
     "open",
+    "open_mapped",
     "read",
     "write",
 ]

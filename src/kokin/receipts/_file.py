@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
 from functools import cached_property
@@ -17,7 +17,7 @@ from kokin.receipts import _fast
 from kokin.receipts._columns import batch_schema, with_origin
 from kokin.receipts._framing import Frame, frames
 from kokin.receipts._issue_log import FileIssues, IssueLog
-from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping
+from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping, RecordMapping
 from kokin.receipts._session import FileBytes, ParsedRecord, Session, rejection
 from kokin.receipts._totals import Totals
 from kokin.receipts._xml_decoder import XmlDecoder
@@ -27,18 +27,10 @@ from kokin.receipts.layouts import Layout, load
 OnError = Literal["raise", "skip"]
 
 
-class ReceiptFile:
-    """One receipt file and its layout.
+class LayoutFile:
+    """A file and its layout; every reading begins with the first byte, in constant memory.
 
-    Every call of :meth:`batches`, :meth:`records` or ``iter`` reads the file from its beginning, in constant memory;
-    ``issues``, ``fatal_issues`` and ``totals`` are those of the last reading. A reading ends with
-    :exc:`FileRejectedError` if the file is rejected. The totals are at the end of a file, so **whatever is yielded is
-    provisional** until the reading has ended without it; :func:`read` returns nothing before that.
-
-    :meth:`batches` and ``iter`` yield the accepted receipts and do not raise for rejected records: look at ``totals``
-    and ``issues`` when they have ended. :meth:`table` and :func:`read` raise.
-
-    The file must not change: if its bytes are others than when it was opened, it is rejected (``FILE_CHANGED``).
+    ``issues``, ``fatal_issues`` and ``totals`` are those of the last reading.
     """
 
     def __init__(
@@ -74,10 +66,6 @@ class ReceiptFile:
         with self.hashed() as stream:
             first = next((frame for frame in frames(stream, self.framing) if isinstance(frame, Frame)), None)
         return dict(self.decoder().decode(first).values) if first else {}
-
-    def schema(self, *, raw: bool = False) -> pa.Schema:
-        """Return the schema of :meth:`batches`."""
-        return batch_schema(self._session.mapping.columns, raw=raw)
 
     def opened(self) -> AbstractContextManager[BinaryIO]:
         """Return a context with the bytes of the file from the beginning."""
@@ -120,6 +108,55 @@ class ReceiptFile:
             FileRejectedError: at the end, if the file is rejected.
         """
         return (parsed.record for parsed in self._read())
+
+    def _mapping(self, fields: Collection[str]) -> RecordMapping:
+        """Return the mapping of detail records, of which the file has these fields."""
+        raise NotImplementedError
+
+    def _new_session(self) -> Session:
+        issues, totals = FileIssues(self.max_issues), Totals()
+        issues.reject_file(*self._preamble.fatal_issues)
+        issues.add(*self._preamble.issues)
+        decoder: Decoder | XmlDecoder = self.decoder()
+        if self.layout.xml:
+            decoder = XmlDecoder(self.layout, issues, totals, lenient=self.lenient, file=self.source)
+        return Session(decoder, self._mapping(decoder.columns), issues, totals)
+
+    def _read(self, *, digest_first: bool = False) -> Iterator[ParsedRecord]:
+        """Read all records in a session of their own."""
+        session = self._session = self._new_session()
+        if not self._preamble.fatal_issues:
+            with self._bytes.hashed(session.issues, digest_first=digest_first) as stream:
+                yield from session.records(stream)
+        self._end(session)
+
+    def _end(self, session: Session) -> None:
+        if not self._preamble.fatal_issues:
+            session.finish()
+        if session.issues.fatal:
+            raise rejection(session.issues, self.source)
+
+
+class ReceiptFile(LayoutFile):
+    """One receipt file and its layout.
+
+    Every call of :meth:`batches`, :meth:`~LayoutFile.records` or ``iter`` reads the file from its beginning, in
+    constant memory; ``issues``, ``fatal_issues`` and ``totals`` are those of the last reading. A reading ends with
+    :exc:`FileRejectedError` if the file is rejected. The totals are at the end of a file, so **whatever is yielded is
+    provisional** until the reading has ended without it; :func:`read` returns nothing before that.
+
+    :meth:`batches` and ``iter`` yield the accepted receipts and do not raise for rejected records: look at ``totals``
+    and ``issues`` when they have ended. :meth:`table` and :func:`read` raise.
+
+    The file must not change: if its bytes are others than when it was opened, it is rejected (``FILE_CHANGED``).
+    """
+
+    def _mapping(self, fields: Collection[str]) -> RecordMapping:
+        return ReceiptMapping(self.layout, fields)
+
+    def schema(self, *, raw: bool = False) -> pa.Schema:
+        """Return the schema of :meth:`batches`."""
+        return batch_schema(self._session.mapping.columns, raw=raw)
 
     def __iter__(self) -> Iterator[Receipt]:
         """Yield the accepted receipts; the rejected records are in :attr:`issues`.
@@ -187,23 +224,6 @@ class ReceiptFile:
         if not self.layout.receipt:
             raise InvalidInputError([Issue("LAYOUT_NOT_RECEIPTS", found=self.layout.name)])
 
-    def _new_session(self) -> Session:
-        issues, totals = FileIssues(self.max_issues), Totals()
-        issues.reject_file(*self._preamble.fatal_issues)
-        issues.add(*self._preamble.issues)
-        decoder: Decoder | XmlDecoder = self.decoder()
-        if self.layout.xml:
-            decoder = XmlDecoder(self.layout, issues, totals, lenient=self.lenient, file=self.source)
-        return Session(decoder, ReceiptMapping(self.layout, decoder.columns), issues, totals)
-
-    def _read(self, *, digest_first: bool = False) -> Iterator[ParsedRecord]:
-        """Read all records in a session of their own."""
-        session = self._session = self._new_session()
-        if not self._preamble.fatal_issues:
-            with self._bytes.hashed(session.issues, digest_first=digest_first) as stream:
-                yield from session.records(stream)
-        self._end(session)
-
     def _batches(self, *, raw: bool, digest_first: bool = False) -> Iterator[pa.RecordBatch]:
         """Read all receipts in a session of their own, without the columns of their origin."""
         self._require_receipts()
@@ -213,12 +233,6 @@ class ReceiptFile:
             with self._bytes.hashed(session.issues, digest_first=digest_first) as stream:
                 yield from _fast.batches(session, stream, raw=raw) if is_fast else session.batches(stream, raw=raw)
         self._end(session)
-
-    def _end(self, session: Session) -> None:
-        if not self._preamble.fatal_issues:
-            session.finish()
-        if session.issues.fatal:
-            raise rejection(session.issues, self.source)
 
     def __repr__(self) -> str:
         return f"<ReceiptFile {self.source!r}, layout {self.layout.name}>"

@@ -27,6 +27,11 @@ class IssueLog(Sequence[Issue]):
             if len(self._issues) < self.max_issues:
                 self._issues.append(issue)
 
+    def drain(self) -> list[Issue]:
+        """Return the issues in full and remove them; the counts stay."""
+        issues, self._issues = self._issues, []
+        return issues
+
     @property
     def total(self) -> int:
         """The number of all issues."""

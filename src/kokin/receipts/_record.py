@@ -10,12 +10,11 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.model import Names, ReceiptKind, Text, Yen, field_types, redact
+from kokin.model import Amounts, Names, ReceiptKind, Text, Yen, field_types, redact
 from kokin.receipts._fields import CellReader, cell_reader, decode_cell, field_error
 from kokin.receipts._framing import FileFraming, Frame, cell_starts, split_row
 from kokin.receipts._identity import PaymentKey, Values
-from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source
-from kokin.receipts.layouts._schema import MAPPED_RECORDS
+from kokin.receipts.layouts import MAPPED_RECORDS, Field, FieldType, Layout, RecordKind, Rule, Source
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 #: Kinds of receipts that people enter: they need an actor and a reason.
@@ -226,10 +225,17 @@ class _Step:
     get: Callable[[Values, Values], Any]
     """Returns the value of the source from a record and its header."""
     field_type: Any
+    blank: Any
+    """The canonical value of a blank."""
+    is_checked: bool
+    """Whether each value is checked here, not column by column."""
 
 
 class RecordMapping:
     """Maps detail records to the columns of a canonical record, as one table of the layout says.
+
+    The values have the types of the record. Its rules are applied later, column by column, except where the layout says
+    what becomes of a value that is too long.
 
     Args:
         layout: the layout.
@@ -249,10 +255,32 @@ class RecordMapping:
         #: The canonical columns that the file has.
         self.columns = [*self.sources]
         types = field_types(self.record)
-        self._steps = [
-            _Step(name, source, _getter(source, types.get(name)), types.get(name))
+        # The same in every record.
+        self._constants = {
+            name: _checked(source.const, types.get(name))
             for name, source in self.sources.items()
+            if source.const is not None
+        }
+        self._steps = [
+            _Step(
+                name,
+                source,
+                _getter(source, types.get(name)),
+                types.get(name),
+                _checked(source.blank, types.get(name)),
+                self._checks_values or source.over != "refuse" or self._has_names(source, types.get(name)),
+            )
+            for name, source in self.sources.items()
+            if name not in self._constants
         ]
+
+    @staticmethod
+    def _has_names(source: Source, field_type: Any) -> bool:
+        """Whether a value is a text of names or amounts, which becomes a list."""
+        return isinstance(field_type, Names | Amounts) and not source.amounts
+
+    # Whether the values of a record are checked with the others of the record, and not column by column.
+    _checks_values = False
 
     def field_of(self, name: str) -> str:
         """Return the field of the file that a canonical column is read from, of several the first."""
@@ -270,7 +298,7 @@ class RecordMapping:
     def _map(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue], set[str]]:
         """Return values and errors, and the columns whose value is rejected."""
         issues: list[Issue] = []
-        values: dict[str, Any] = {}
+        values = dict(self._constants)
         rejected: set[str] = set()
         for step in self._steps:
             value, issue = _canonical(step, step.get(record, header))
@@ -287,6 +315,8 @@ class RecordMapping:
 
 class ReceiptMapping(RecordMapping):
     """Maps detail records to the columns of a receipt, as the layout's ``[receipt]`` and ``[identity]`` say."""
+
+    _checks_values = True
 
     def __init__(self, layout: Layout, fields: Collection[str]) -> None:
         super().__init__(layout, fields, "receipt")
@@ -335,21 +365,27 @@ def _canonical(step: _Step, value: Any) -> tuple[Any, Issue | None]:
             return None, Issue("CODE_UNKNOWN", field=source.field, expected=expected, found=redact(code))
         value = source.values[code]
     if value is None:
-        return source.blank, None
-    path = (source.ids or [step.name])[0]
-    if isinstance(field_type, Yen) and isinstance(value, str):  # cut out of a text
+        return step.blank, None
+    if source.slice and isinstance(field_type, Yen):
         if not (value.isascii() and value.isdigit()):
-            return None, Issue("NOT_DIGITS", field=path, expected="digits", found=redact(value))
+            return None, Issue("NOT_DIGITS", field=source.field, expected="digits", found=redact(value))
         value = int(value)
+    if not step.is_checked:
+        return value, None
     try:
-        return (value if field_type is None else field_type.check(value)), None
+        return _checked(value, field_type), None
     except PydanticCustomError as error:
         if source.over == "cut" and isinstance(field_type, Text):
             return value[: field_type.width], None
         if source.over != "refuse":
             return None, None
-        context = error.context or {}
+        context, path = error.context or {}, (source.ids or [step.name])[0]
         return None, Issue(error.type, field=path, expected=context["expected"], found=context["found"])
+
+
+def _checked(value: Any, field_type: Any) -> Any:
+    """Return a value in the form of its column; raises PydanticCustomError where the type does not allow it."""
+    return value if field_type is None or value is None else field_type.check(value)
 
 
 def _getter(source: Source, field_type: Any = None) -> Callable[[Values, Values], Any]:
@@ -369,8 +405,6 @@ def _getter(source: Source, field_type: Any = None) -> Callable[[Values, Values]
         return lambda record, header: next((v for get in choices if (v := get(record, header)) is not None), None)
     if source.rules:
         return lambda record, header: _first_match(source.rules, record)
-    if not source.field:
-        return lambda record, header: source.const
     get_field, separator = _field_getter(source.field), source.separator
     if source.slice:
         start, end = source.slice

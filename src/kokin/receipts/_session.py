@@ -18,7 +18,7 @@ import pyarrow as pa
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._file_digest import HashedStream, digest_of
-from kokin.receipts._framing import Blank, Frame, frames
+from kokin.receipts._framing import Blank, Frame, frames, split_row
 from kokin.receipts._issue_log import FileIssues
 from kokin.receipts._preamble import HEAD_BYTES, read_preamble
 from kokin.receipts._record import Decoder, RawRecord, RecordMapping
@@ -205,7 +205,11 @@ class Session:
             return False
         if decoder.framing.width:
             return len(frame.raw) < decoder.framing.width
-        if frame.raw.count(decoder.framing.delimiter) < len(decoder.columns) - 1:
+        try:
+            cell_count = len(split_row(frame.raw, decoder.framing.delimiter))
+        except InvalidInputError:  # a stray quote, or a cell that is cut
+            cell_count = frame.raw.count(decoder.framing.delimiter) + 1
+        if cell_count < len(decoder.columns):
             return True
         last = decoder.columns[-1]
         return bool(last) and any(issue.field == last for issue in record.issues if issue.is_error)

@@ -23,8 +23,7 @@ from kokin.receipts._fields import cell_writer
 from kokin.receipts._file import ReceiptFile
 from kokin.receipts._framing import CHUNK_BYTES, Blank, cell_starts, frames, join_row, split_row
 from kokin.receipts._record import RawRecord
-from kokin.receipts.layouts import Field, Layout, Source, Total, load
-from kokin.receipts.layouts._schema import MAPPED_RECORDS
+from kokin.receipts.layouts import MAPPED_RECORDS, Field, Layout, Source, Total, load
 from kokin.text import HALF_WIDTH_TO_EBCDIC
 
 _UTF_8_BOM = b"\xef\xbb\xbf"
@@ -127,7 +126,7 @@ class _Writer:
             raise InvalidInputError([Issue("CODE_UNKNOWN", field="newline", expected=expected, found=found)])
         self.newline = _NEWLINES[layout.newline if newline is None else newline]
         mapped = next((table for table, mapping in layout.mappings.items() if mapping), "receipt")
-        self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **layout.mappings[mapped]}
+        self.mapping: Mapping[str, Source] = {**_reference_fields(layout), **getattr(layout, mapped)}
         self._types = field_types(MAPPED_RECORDS[mapped])
         self._ids = {field.id for kind in layout.records.values() for field in kind.fields}
         self.row_count = self.record_count = self.batch_count = 0
@@ -302,7 +301,7 @@ def _nested_text(value: Any, separator: str = ";") -> str | None:
     if isinstance(value, Mapping):  # a struct of Arrow has every name in every row
         value = [pair for pair in value.items() if pair[1] is not None]
     if value is None or isinstance(value, str):
-        return value
+        return value and value.replace(";", separator)  # no name contains a semicolon
     return separator.join(item if isinstance(item, str) else "=".join(map(str, item)) for item in value) or None
 
 

@@ -284,10 +284,9 @@ def total_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations,
     row = np.concatenate([allocations.payment[by_part.allocation], excess, suspense])
     # The slips whose dates decide the years: for yen that lowered a balance the main slip of the debt.
     booked_slip = np.concatenate([bills.main_slip[allocations.obligation[by_part.allocation]], rows.slip[excess]])
-    yen = dict.fromkeys(_YEN, np.zeros(len(row), np.int64))
+    yen: dict[str, Int64Array] = {name: np.zeros(len(row), np.int64) for name in _YEN}
     ends = np.cumsum([len(by_part.allocation), len(excess), len(suspense)])
     for name, end, values in zip(_YEN, ends, (by_part.yen, rows.excess[excess], rows.yen[suspense]), strict=True):
-        yen[name] = np.zeros(len(row), np.int64)
         yen[name][end - len(values) : end] = values
     keys = _total_keys(rows, bills, row, booked_slip, by_part.part)
 
@@ -295,7 +294,7 @@ def total_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations,
     count = int(number.max(initial=-1)) + 1
     first = np.empty(count, np.int64)
     first[number] = np.arange(len(row))
-    sums = {name: np.zeros(count, np.int64) for name in _YEN}
+    sums: dict[str, Int64Array] = {name: np.zeros(count, np.int64) for name in _YEN}
     for name, values in sums.items():
         np.add.at(values, number, yen[name])
     receipts = np.bincount(number[np.unique(group(number, row), return_index=True)[1]], minlength=count)

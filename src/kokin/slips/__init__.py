@@ -36,6 +36,7 @@ b'%PDF-'
 """
 
 from kokin.slips import gs1_128
+from kokin.slips._check_slips import check
 from kokin.slips._decode import decode
 from kokin.slips._number_scheme import (
     CHECK_DIGITS,
@@ -46,11 +47,14 @@ from kokin.slips._number_scheme import (
     draw_confirmations,
 )
 from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
+from kokin.slips._proof import ProofResult, proof
 from kokin.slips._run import OutputFormat, RunResult, make
+from kokin.slips._slip_notes import SlipNotes
 from kokin.slips._slip_pdf import slip_pdf, write_slips
 from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import Symbols, encode, render
+from kokin.slips._verify import VerifyResult, verify
 
 __all__ = [
     "CHECK_DIGITS",
@@ -60,11 +64,15 @@ __all__ = [
     "NumberScheme",
     "OutputFormat",
     "PaymentNumbers",
+    "ProofResult",
     "RunResult",
+    "SlipNotes",
     "SlipText",
     "SlipWording",
     "SymbolStyle",
     "Symbols",
+    "VerifyResult",
+    "check",
     "decode",
     "draw_confirmations",
     "encode",
@@ -72,7 +80,9 @@ __all__ = [
     "make",
     "mpn_lines",
     "payment_numbers",
+    "proof",
     "render",
     "slip_pdf",
+    "verify",
     "write_slips",
 ]

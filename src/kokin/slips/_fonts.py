@@ -36,9 +36,9 @@ class Fonts(NamedTuple):
 
     def has(self, character: str) -> bool:
         """Return whether ``text`` and ``bold`` have a character."""
-        faces = pdfmetrics.getFont(self.text).face, pdfmetrics.getFont(self.bold).face
+        fonts: list[Any] = [pdfmetrics.getFont(self.text), pdfmetrics.getFont(self.bold)]
         # Fonts map characters that they lack to glyph 0 or not at all.
-        return all(face.charToGlyph.get(ord(character)) for face in faces)
+        return all(font.face.charToGlyph.get(ord(character)) for font in fonts)
 
 
 def load_fonts(font: str | Path | None = None, digits_font: str | Path | None = None) -> Fonts:
@@ -99,10 +99,8 @@ class EmbeddedFont(TTFont):  # type: ignore[misc]
         for number, subset in enumerate(state.subsets):
             resource = self.getSubsetInternalName(number, doc)[1:]
             base_name = f"{_subset_tag(self.fontName, subset)}+{self.postscript_name}"
-            font, cmap = PDFTrueTypeFont(), PDFStream()
-            cmap.content = to_unicode_cmap(subset)
-            if doc.compression:
-                cmap.filters = [PDFZCompress]
+            cmap = PDFStream(content=to_unicode_cmap(subset), filters=[PDFZCompress])
+            font: Any = PDFTrueTypeFont()
             font.Name, font.BaseFont = resource, base_name
             font.FirstChar, font.LastChar = 0, len(subset) - 1
             font.Widths = PDFArray([self.face.getCharWidth(code) for code in subset])

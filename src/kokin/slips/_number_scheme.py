@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -157,8 +157,20 @@ CHECK_DIGITS: dict[str, dict[str, Any]] = {
 }
 
 
-def _named_check_digit(value: Any) -> Any:
-    return CHECK_DIGITS.get(value, value) if isinstance(value, str) else value
+def _check_digit(value: Any) -> Any:
+    """Return a check digit by its name or from its table."""
+    return _nested(CheckDigit, "check_digit", CHECK_DIGITS.get(value, value) if isinstance(value, str) else value)
+
+
+def _nested(record: type[Record], key: str, value: Any) -> Any:
+    """Return a record from its table; its issues name the key of the table before their own."""
+    if value is None or isinstance(value, record):
+        return value
+    try:
+        return record.model_validate(value)
+    except InvalidInputError as error:
+        issues = [replace(issue, field=f"{key}.{issue.field}".rstrip(".")) for issue in error.issues]
+        raise InvalidInputError(issues, error.summary) from None
 
 
 class BarcodeScheme(Record):
@@ -188,11 +200,11 @@ class ItemScheme(Record):
     digit. Without ``serial`` it must have ``obligation_id`` or ``customer_number``."""
     bill_id: str = "{obligation_id}-{issue_no}"
     """Template of the ``bill_id``; it can also have ``serial`` and ``case_key``."""
-    check_digit: Annotated[CheckDigit | None, BeforeValidator(_named_check_digit)] = None
+    check_digit: Annotated[CheckDigit | None, BeforeValidator(_check_digit)] = None
     """``gs1``, ``mod11``, or a table with ``modulus`` and ``weights``."""
     first_serial: Annotated[int, Field(ge=0, lt=10**_MAX_SERIAL_DIGITS)] = 1
     """The first serial of a series: larger than those that the authority used before."""
-    barcode: BarcodeScheme | None = None
+    barcode: Annotated[BarcodeScheme | None, BeforeValidator(partial(_nested, BarcodeScheme, "barcode"))] = None
     """Without it no slip gets a barcode."""
 
     @model_validator(mode="after")
@@ -330,7 +342,7 @@ class NumberScheme(Record):
     >>> scheme = NumberScheme.parse({
     ...     "case_key": "{levy_year}{item_code}{serial:9}{check}",
     ...     "check_digit": "gs1",
-    ...     "item": {"300": {"first_serial": 5}},
+    ...     "items": {"300": {"first_serial": 5}},
     ... })
     >>> scheme.for_item("127").first_serial, scheme.for_item("300").first_serial
     (1, 5)
@@ -348,16 +360,16 @@ class NumberScheme(Record):
         Raises:
             InvalidInputError: an unknown or invalid key; ``.issues`` names it.
         """
-        common = {name: value for name, value in values.items() if name != "item"}
-        tables = values.get("item", {})
+        common = {name: value for name, value in values.items() if name != "items"}
+        tables = values.get("items", {})
         if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
-            raise _invalid("item", "tables [item.127]", str(type(tables).__name__))
+            raise _invalid("items", "tables [items.127]", str(type(tables).__name__))
         items = {}
         for code, table in tables.items():
             try:
                 items[code] = ItemScheme(**{**common, **table})
             except InvalidInputError as error:
-                issues = [replace(issue, field=f"item.{code}.{issue.field}") for issue in error.issues]
+                issues = [replace(issue, field=f"items.{code}.{issue.field}") for issue in error.issues]
                 raise InvalidInputError(issues, error.summary) from None
         has_common = "case_key" in common or not items
         return cls(common=ItemScheme(**common) if has_common else None, items=items)

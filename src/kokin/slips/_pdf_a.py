@@ -81,9 +81,9 @@ def conform(document: Any, title: str, author: str) -> None:
 class _StreamEnds(NoEncryption):  # type: ignore[misc]
     """Puts a line feed before each ``endstream`` (6.1.7.1), which reportlab writes directly behind the content."""
 
-    def encode(self, content: bytes | str) -> PDFObject:
+    def encode(self, t: bytes | str) -> Any:
         """Return the content of a stream, which reportlab passes as text if it is ASCII85."""
-        return _StreamContent(content if isinstance(content, bytes) else content.encode("ascii"))
+        return _StreamContent(t if isinstance(t, bytes) else t.encode("ascii"))
 
 
 class _StreamContent(PDFObject):  # type: ignore[misc]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import io
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 from reportlab.lib.colors import HexColor, black
@@ -21,19 +21,21 @@ from kokin.issues import InvalidInputError, Issue, Location
 from kokin.slips import _pdf_a
 from kokin.slips._fonts import Fonts
 from kokin.slips._render import POINTS_PER_MM as MM
-from kokin.slips._slip_template import Template
+from kokin.slips._slip_layout import Placed, PlacedText, Shape
+from kokin.slips._slip_template import MIN_LABEL_PT, Template
+from kokin.slips._text_fit import LEADING, block_height
 
-# Distance of base lines, and height of a letter above its base line, as shares of the font size.
-_LEADING, _ASCENT = 1.18, 0.87
-# Text is set smaller, down to this share of its size, before it is broken into one line more.
-_MIN_SHRINK = 0.72
-_SHRINK_STEP = 0.96
+# Height of a letter above its base line as a share of the font size.
+_ASCENT = 0.87
+# In a font whose letters have one width, digits move nearer to the comma before them, by this share of the font size.
+_AMOUNT, _AFTER_COMMA, _COMMA_KERN = re.compile("¥?[0-9,]+円?"), re.compile("(?<=,)"), 0.16
+# Share of the free width that is left of a line.
+_ALIGN = {"left": 0.0, "center": 0.5, "right": 1.0}
 # Share of the page that a text across it fills.
 _WATERMARK = 0.8
-_FRAME_PT, _CUT_PT, _LINE_PT = 0.5, 0.4, 0.25
-# Text that is never broken: a word or a number of up to 24 characters, or one character, with the opening brackets
-# before it and the closing brackets and punctuation after it.
-_UNBROKEN = re.compile(r"[（「『【〔(]*(?:[!-'*-~]{1,24}|.)[、。，．）」』】〕)]*", re.DOTALL)
+# Line widths in points, by kind of shape.
+_LINE_PT = {"frame": 0.8, "dashed": 0.5, "line": 0.3}
+_CUT_PT, _CUT_GAP_PT = 0.4, 6
 
 
 def load_picture(path: Path) -> bytes:
@@ -69,6 +71,7 @@ class PdfCanvas:
         self._height = template.height * MM
         self._ink, self._tint = HexColor(template.ink), HexColor(template.tint)
         size = (template.width * MM, self._height)
+        initial_font: Any = fonts.text  # the stubs of reportlab declare a number
         self._authors: dict[str, None] = {}
         self._canvas = Canvas(
             file,
@@ -77,7 +80,7 @@ class PdfCanvas:
             invariant=1,
             lang="ja",
             pdfVersion=_pdf_a.PDF_VERSION,
-            initialFontName=fonts.text,
+            initialFontName=initial_font,
         )
 
     @contextmanager
@@ -95,48 +98,79 @@ class PdfCanvas:
         """Complete the page and begin the next one; ``author`` becomes an author of the document."""
         if author:
             self._authors[author] = None
-        # The identifier of the document depends on what it shows.
-        self._canvas._doc.updateSignature("\n".join(self._canvas._code))
         self._canvas.showPage()
         self.page_count += 1
 
     def save(self) -> None:
         """Write the file, as PDF/A-2b."""
-        for page in self._canvas._doc.idToObject.values():
-            if isinstance(page, PDFPage):  # reportlab would encode it in ASCII85, which takes a third of the time
+        canvas: Any = self._canvas
+        for page in canvas._doc.idToObject.values():
+            if isinstance(page, PDFPage):
+                # The identifier of the document depends on what it shows. reportlab would also encode the page in
+                # ASCII85, which takes a third of the time.
+                canvas._doc.updateSignature(page.stream)
                 page.Contents = PDFStream(content=page.stream, filters=[PDFZCompress])
-        _pdf_a.conform(self._canvas._doc, self.template.title, "、".join(self._authors))
-        self._canvas.save()
+        _pdf_a.conform(canvas._doc, self.template.title, "、".join(self._authors))
+        canvas.save()
 
-    def draw_frame(
-        self, x: float, y: float, width: float, height: float, tinted_mm: float = 0, dashed: bool = False
-    ) -> None:
-        """Draw a rectangle whose uppermost ``tinted_mm`` have the tint of the template."""
-        canvas = self._canvas
-        if tinted_mm:
+    def draw(self, placed: Iterable[Placed]) -> None:
+        """Draw shapes and texts in their order."""
+        for element in placed:
+            if isinstance(element, Shape):
+                self._draw_shape(element)
+            else:
+                self._draw_text(element)
+
+    def _draw_shape(self, shape: Shape) -> None:
+        canvas, (x, y, width, height) = self._canvas, shape.box
+        rectangle = (x * MM, self._height - (y + height) * MM, width * MM, height * MM)
+        if shape.kind == "tint":
             canvas.setFillColor(self._tint)
-            canvas.rect(x * MM, self._height - (y + tinted_mm) * MM, width * MM, tinted_mm * MM, stroke=0, fill=1)
+            canvas.rect(*rectangle, stroke=0, fill=1)
+            return
         canvas.setStrokeColor(self._ink)
-        canvas.setLineWidth(_FRAME_PT)
-        canvas.setDash([2, 2] if dashed else [])
-        canvas.rect(x * MM, self._height - (y + height) * MM, width * MM, height * MM)
+        canvas.setLineWidth(_LINE_PT[shape.kind])
+        if shape.kind == "line":
+            canvas.line(x * MM, self._height - y * MM, (x + width) * MM, self._height - (y + height) * MM)
+            return
+        canvas.setDash([2, 2] if shape.kind == "dashed" else [])
+        canvas.rect(*rectangle)
         canvas.setDash()
 
-    def draw_cut_line(self, x1: float, y1: float, x2: float, y2: float) -> None:
-        """Draw a dashed line along which the page is cut."""
-        canvas = self._canvas
+    def _draw_text(self, text: PlacedText) -> None:
+        canvas, (x, y, width, height), size = self._canvas, text.box, text.size
+        canvas.setFillColor(self._ink if text.inked else black)
+        canvas.setFont(text.font, size)
+        free = height * MM - block_height(len(text.lines), size)
+        top = self._height - y * MM - (0 if text.valign == "top" else free / 2)
+        for number, line in enumerate(text.lines):
+            base = top - size * (_ASCENT + number * LEADING)
+            pieces = _AFTER_COMMA.split(line) if _AMOUNT.fullmatch(line) else [line]
+            kern = _COMMA_KERN * size
+            free = width * MM - stringWidth(line, text.font, size) + kern * (len(pieces) - 1)
+            left = x * MM + free * _ALIGN[text.align]
+            for piece in pieces:
+                canvas.drawString(left, base, piece)
+                left += stringWidth(piece, text.font, size) - kern
+
+    def draw_cut_line(self, x1: float, y1: float, x2: float, y2: float, label: str) -> None:
+        """Draw a dashed line along which the page is cut, with a label in its middle."""
+        canvas, font, size = self._canvas, self.fonts.text, MIN_LABEL_PT
+        length = math.hypot(x2 - x1, y2 - y1) * MM
+        gap = stringWidth(label, font, size) + 2 * _CUT_GAP_PT if label else 0
+        canvas.saveState()
+        canvas.translate(x1 * MM, self._height - y1 * MM)
+        canvas.rotate(-math.degrees(math.atan2(y2 - y1, x2 - x1)))
         canvas.setStrokeColor(self._ink)
+        canvas.setFillColor(self._ink)
         canvas.setLineWidth(_CUT_PT)
         canvas.setDash([1.5, 2])
-        canvas.line(x1 * MM, self._height - y1 * MM, x2 * MM, self._height - y2 * MM)
+        for left, right in ((0, (length - gap) / 2), ((length + gap) / 2, length)):
+            canvas.line(left, 0, right, 0)
         canvas.setDash()
-
-    def draw_line(self, x: float, y: float, width: float, height: float) -> None:
-        """Draw a thin line from a point, ``width`` to the right and ``height`` down."""
-        canvas = self._canvas
-        canvas.setStrokeColor(self._ink)
-        canvas.setLineWidth(_LINE_PT)
-        canvas.line(x * MM, self._height - y * MM, (x + width) * MM, self._height - (y + height) * MM)
+        canvas.setFont(font, size)
+        canvas.drawCentredString(length / 2, -size * (_ASCENT - 0.5), label)
+        canvas.restoreState()
 
     def draw_watermark(self, text: str) -> None:
         """Draw a light text across the page, behind what is drawn later."""
@@ -155,41 +189,6 @@ class PdfCanvas:
         bottom = self._height - (y + height) * MM
         image = ImageReader(io.BytesIO(picture))
         self._canvas.drawImage(image, x * MM, bottom, width * MM, height * MM, preserveAspectRatio=True, mask="auto")
-
-    def draw_text(
-        self,
-        text: str,
-        x: float,
-        y: float,
-        width: float,
-        height: float,
-        *,
-        size: float,
-        lines: int = 1,
-        align: str = "left",
-        bold: bool = False,
-        inked: bool = False,
-    ) -> None:
-        """Draw text in a box, vertically centred, set smaller or broken into lines until it fits.
-
-        ``size`` is in points; ``inked`` takes the ink of the template instead of black.
-        """
-        if not text:
-            return
-        font = self.fonts.for_text(text, bold)
-        size, broken = fit_text(text, font, width * MM, height * MM, size, lines)
-        canvas = self._canvas
-        canvas.setFillColor(self._ink if inked else black)
-        canvas.setFont(font, size)
-        top = self._height - y * MM - (height * MM - _block_height(len(broken), size)) / 2
-        for number, line in enumerate(broken):
-            base = top - size * (_ASCENT + number * _LEADING)
-            if align == "center":
-                canvas.drawCentredString((x + width / 2) * MM, base, line)
-            elif align == "right":
-                canvas.drawRightString((x + width) * MM, base, line)
-            else:
-                canvas.drawString(x * MM, base, line)
 
     def draw_digits(self, digits: str, x: float, y: float, pitch: float, size: float) -> None:
         """Draw an OCR line: digits on a base line, each in the middle of its ``pitch`` mm."""
@@ -216,45 +215,3 @@ class PdfCanvas:
         self._canvas.transform(unit, 0, 0, -unit, x * MM, self._height - y * MM)
         self._canvas.addLiteral(f"{rectangles} f")
         self._canvas.restoreState()
-
-
-def _block_height(lines: int, size: float) -> float:
-    return size * (1 + (lines - 1) * _LEADING)
-
-
-@functools.lru_cache(maxsize=4096)
-def fit_text(
-    text: str, font: str, width: float, height: float, size: float, max_lines: int
-) -> tuple[float, Sequence[str]]:
-    """Return the font size and the lines with which a text fits a box in points.
-
-    Results are cached, as much of a slip is the same on every page.
-    """
-    paragraphs = [
-        [(piece, stringWidth(piece, font, 1)) for piece in _UNBROKEN.findall(line)] for line in text.split("\n")
-    ]
-    best: tuple[float, Sequence[str]] = (0.0, ())
-    for line_count in range(len(paragraphs), max(max_lines, len(paragraphs)) + 1):
-        # If no line may be added, the widest paragraph limits the size; else the widest piece does.
-        total = sum if line_count == len(paragraphs) else max
-        widest = max((total(wide for _, wide in pieces) for pieces in paragraphs if pieces), default=1.0)
-        fitted = min(size, height / _block_height(line_count, 1), width / widest)
-        while len(broken := list(_break_lines(paragraphs, width / fitted))) > line_count:
-            fitted *= _SHRINK_STEP
-        if fitted > best[0]:
-            best = fitted, broken
-        if fitted >= size * _MIN_SHRINK:
-            break
-    return best
-
-
-def _break_lines(paragraphs: Sequence[Sequence[tuple[str, float]]], width: float) -> Iterator[str]:
-    """Yield the lines of paragraphs of (piece, width of the piece), filled greedily up to ``width``."""
-    for pieces in paragraphs:
-        line, used = "", 0.0
-        for piece, piece_width in pieces:
-            if used + piece_width > width and line:
-                yield line
-                line, used = "", 0.0
-            line, used = line + piece, used + piece_width
-        yield line

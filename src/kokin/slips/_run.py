@@ -15,37 +15,33 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 import kokin
 from kokin import bills
-from kokin._arrow.convert import Int64Array, combine, is_valid
+from kokin._arrow.convert import bool_array, combine
 from kokin._arrow.files import atomic_file, draft_folder, remove_drafts, write_csv
-from kokin.elqr import build_many
+from kokin.elqr import BuildResult, ElQr, build_many
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
+from kokin.receipts.layouts import Layout, load
+from kokin.slips._check_slips import check_unique, el_numbers, is_open
+from kokin.slips._earlier_run import MANIFEST, RUN, UNCHANGED, WITHDRAWN, EarlierRun, flatten, sha256
 from kokin.slips._font_files import find_font
 from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
 from kokin.slips._slip_template import template_file
-from kokin.slips._slip_wording import SlipWording
+from kokin.slips._slip_values import breakdown_lines, slip_values
+from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode_digits
 from kokin.text import require_date
 
-_MANIFEST = ("record", "bill_id", "file", "page", "sha256")
-_RUN = "run.json"
+# The tables of a batch that are merged into one file when the run ends.
+_TABLES = {"manifest": MANIFEST, "unchanged": UNCHANGED, "issues": "issues.csv"}
 # Name of the issues that concern the style of all symbols.
 _STYLE = "style"
-_EL_NUMBER = ("payee_code", "case_key", "confirmation", "item_code")
-# The digits of a barcode that identify its slip: 請求書発行企業コード and 自由使用欄.
-_BARCODE_KEY = slice(2, 29)
-# Duplicates named in an exception.
-_MAX_DUPLICATES = 20
-# Duplicate hashes whose keys are compared in one pass over the file, which bounds the memory.
-_MAX_COMPARED = 1000
 
 
 class OutputFormat(StrEnum):
@@ -65,16 +61,26 @@ class OutputFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run wrote: ``read = written + rejected``, in rows of the file of bills."""
+    """What a run wrote: ``read = written + unchanged + closed + rejected``, in rows of the file of bills."""
 
     read: int
     written: int
     rejected: int
     resumed: int
     """Batches that an earlier, interrupted run had completed."""
+    unchanged: int = 0
+    """Slips that are not printed, because the earlier run printed them with the same content."""
+    closed: int = 0
+    """Slips that are not printed, because they are cancelled or superseded."""
+    withdrawn: int = 0
+    """Slips of the earlier run that are no longer in the file, or are cancelled or superseded now."""
+    changed_options: tuple[str, ...] = ()
+    """Options that differ from the earlier run, so that all slips are printed, such as ``wording``."""
+    without_address: int = 0
+    """Slips that are printed without the payer's name or address, although the template has a place for them."""
 
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts by name, and ``changed_options``."""
         return asdict(self)
 
 
@@ -83,60 +89,98 @@ def make(
     out: str | Path,
     output_format: OutputFormat | str = OutputFormat.SVG,
     *,
+    layout: str | Path | Layout | None = None,
     style: SymbolStyle | None = None,
     dpi: int = 600,
     wording: str | Path | None = None,
     template: str | Path = "strip",
     font: str | Path | None = None,
+    digits_font: str | Path | None = None,
+    mark: str | Path | None = None,
+    notes: str | Path | None = None,
     issued_on: date | None = None,
     allow_missing_deadline: bool = False,
     part_rows: int = 10_000,
+    against: str | Path | None = None,
     on_progress: Callable[[int], object] = lambda rows: None,
 ) -> RunResult:
-    """Make the eL-QR, or the printed slip, of every bill in a file; return the counts.
+    """Make the eL-QR, or the printed slip, of every open bill in a file; return the counts.
 
     The folder receives a batch of slips as ``part-00001`` (a folder of pictures), ``part-00001.csv`` or
-    ``part-00001.pdf``, and so on; ``manifest.csv`` (``record, bill_id, file, page, sha256``: the file of each row);
-    ``issues.csv`` if rows were rejected or have warnings, or :meth:`SymbolStyle.check` warns; and ``run.json`` (the
-    options and the counts). Each batch is written completely or not at all. The same call on the same folder resumes an
-    interrupted run; another input file or option raises.
+    ``part-00001.pdf``, and so on; ``manifest.csv``; ``issues.csv`` if rows were rejected or have warnings, or
+    :meth:`SymbolStyle.check` warns; and ``run.json`` (the options and the counts). Each batch is written completely or
+    not at all. The same call on the same folder resumes an interrupted run; another input file or option raises.
+
+    The columns of ``manifest.csv``: ``record``, ``bill_id`` and ``el_number`` of the slip; ``file`` and ``page`` in the
+    folder; ``sha256`` of that file; ``content_sha256``; ``payload`` and ``barcode``, with which :func:`verify` compares
+    scans. ``content_sha256`` is the SHA-256 of what is printed apart from the layout: the ``bill_id`` and the payload,
+    and for PDF the barcode, every value with the texts of the wording, name and address, and the breakdown.
+
+    With ``against``, slips with the same content in the earlier run are not printed but listed in ``unchanged.csv``
+    (``record, bill_id, el_number, run, file, page, sha256, content_sha256``). ``withdrawn.csv`` (``bill_id, el_number,
+    run, file, page``) lists the slips of the earlier run whose number is not on an open slip of the file any more. If
+    the wording, template, font, style or another option that changes all slips differs, all are printed.
 
     Args:
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
         out: the folder.
         output_format: what is written for each bill.
+        layout: the layout of bills in columns of their own, see :func:`kokin.bills.batches`; dates without a full year
+            are near ``issued_on``.
         style: module size, quiet zone and colours of the symbols.
         dpi: resolution of PNG and PBM.
         wording: for PDF, the texts beside the bills: a TOML file, see :class:`SlipWording`.
         template: for PDF, ``strip``, ``a4`` or a TOML file, see :func:`write_slips`.
         font: for PDF, a TrueType font to embed, by path or by the name of an installed family, see
             :func:`write_slips`.
+        digits_font: for PDF, a TrueType font for the OCR lines, such as an OCR-B; by default that of the text.
+        mark: for PDF, a picture of the eL mark; by default its area stays blank.
+        notes: for PDF, texts on the slips of single bills: a CSV, see :class:`SlipNotes`.
         issued_on: the day of issue; a bill whose deadline (支払期限) is earlier is rejected.
         allow_missing_deadline: write zeros for a bill without 支払期限 instead of rejecting it.
         part_rows: rows of the file per batch.
+        against: the folder of an earlier run; only new and changed slips are printed.
         on_progress: called after each batch with the number of its rows.
 
     Raises:
         InvalidInputError: the file is not a table of bills, two bills share a bill_id, eL number or barcode, the
             wording, template or font is invalid, no font is found (``FONT_MISSING``), the folder contains another run
-            (``RUN_DIFFERS`` names the option) or other files (``FOLDER_TAKEN``), or the bills changed during the run.
+            (``RUN_DIFFERS`` names the option) or other files (``FOLDER_TAKEN``), the earlier run is not complete
+            (``RUN_INCOMPLETE``), or the bills changed during the run.
         OSError: a file cannot be read or written.
     """
     source, out, output_format, style = Path(source), Path(out), OutputFormat(output_format), style or SymbolStyle()
+    bill_layout = load(layout) if isinstance(layout, str | Path) else layout
+    read_bills = partial(bills.batches, source, layout=bill_layout, reference_date=issued_on)
     if part_rows < 1:
         raise InvalidInputError([Issue("AMOUNT_RANGE", field="part_rows", expected="1 or more", found=str(part_rows))])
     is_raster = output_format in (OutputFormat.PNG, OutputFormat.PBM)
     if is_raster:
         style.pixels_per_module(dpi)  # raises for an invalid size before the folder is created
-    write_files = _batch_writer(output_format, style=style, dpi=dpi, wording=wording, template=template, font=font)
-    files: dict[str, Path | Traversable | None] = dict.fromkeys(("wording", "template", "font", "bold_font"))
+    output = _output(
+        output_format,
+        style=style,
+        dpi=dpi,
+        wording=wording,
+        template=template,
+        font=font,
+        digits_font=digits_font,
+        mark=mark,
+        notes=notes,
+        allow_missing_deadline=allow_missing_deadline,
+    )
+    names = ("wording", "template", "font", "bold_font", "digits_font", "mark", "notes")
+    files: dict[str, Path | Traversable | None] = dict.fromkeys(names)
     if output_format is OutputFormat.PDF and wording is not None:
         faces = find_font(font)
         files |= {"wording": Path(wording), "template": template_file(template), "font": faces.text.path}
         files["bold_font"] = None if faces.bold.path == faces.text.path else faces.bold.path
+        files["digits_font"] = None if digits_font is None else find_font(digits_font, "digits_font").text.path
+        files["mark"], files["notes"] = (None if path is None else Path(path) for path in (mark, notes))
     options = {
         "kokin": kokin.__version__,
         "bills": _fingerprint(source),
+        "bill_layout": bill_layout and _layout_fingerprint(bill_layout),
         "output_format": output_format.value,
         "style": asdict(style),
         "dpi": dpi,
@@ -145,11 +189,16 @@ def make(
         "allow_missing_deadline": allow_missing_deadline,
         "part_rows": part_rows,
     }
-    chunks = bills.batches(source, rows=part_rows)
+    earlier = None
+    if against is not None:
+        earlier = EarlierRun(Path(against))
+        options["against"] = earlier.fingerprint
+    changed_options = earlier.changed_options(options) if earlier else ()
+    chunks = read_bills(rows=part_rows)
     first = next(chunks)  # raises for an invalid file before the folder is created
     if result := _completed_run(out, options):
         return result
-    check_unique(source)
+    check_unique(read_bills, source)
     _open_folder(out, options)
     batches, resumed = [], 0
     for number, chunk in enumerate(itertools.chain([first], chunks), 1):
@@ -159,26 +208,30 @@ def make(
             counts = _BatchCounts(**json.loads(counts_file.read_text(encoding="utf-8")))
             resumed += 1
         else:
-            counts = _write_batch(name, chunk, out, write_files, issued_on, allow_missing_deadline)
+            build = partial(build_many, issued_on=issued_on, allow_missing_deadline=allow_missing_deadline)
+            counts = _write_batch(name, chunk, out, build, output, None if changed_options else earlier)
             _write_text(counts_file, json.dumps(asdict(counts)))
+        if earlier:
+            earlier.mark_current(chunk.table, combine(chunk.rejected_ids["bill_id"]))
         batches.append(counts)
         on_progress(counts.read)
-    result = RunResult(
-        read=sum(batch.read for batch in batches),
-        written=sum(batch.written for batch in batches),
-        rejected=sum(batch.rejected for batch in batches),
-        resumed=resumed,
-    )
-    assert result.read == result.written + result.rejected
     if _fingerprint(source) != options["bills"]:
         issue = Issue("RUN_DIFFERS", field="bills", location=Location(source.name))
         raise InvalidInputError([issue], "the bills changed during the run")
-    names = [batch.name for batch in batches]
+    tables = [batch.name for batch in batches]
     if output_format is not OutputFormat.PAYLOAD and (warnings := style.check(dpi if is_raster else None)):
-        write_csv(to_table(warnings), out / f"{_STYLE}.issues")
-        names.insert(0, _STYLE)
-    _merge_tables(out, names)
-    _write_text(out / _RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
+        write_csv(_with_bill_ids(to_table(warnings), first), out / f"{_STYLE}.issues")
+        tables.insert(0, _STYLE)
+    _merge_tables(out, tables)
+    withdrawn = 0
+    if earlier:
+        write_csv(earlier.withdrawn(), out / WITHDRAWN)
+        withdrawn = len(earlier.withdrawn())
+    counted = ("read", "written", "rejected", "unchanged", "closed", "without_address")
+    totals = {name: sum(getattr(batch, name) for batch in batches) for name in counted}
+    result = RunResult(**totals, resumed=resumed, withdrawn=withdrawn, changed_options=changed_options)
+    assert result.read == result.written + result.unchanged + result.closed + result.rejected
+    _write_text(out / RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
     return result
 
 
@@ -193,16 +246,18 @@ class _BatchCounts:
     read: int
     written: int
     rejected: int
+    unchanged: int
+    closed: int
+    without_address: int
 
 
 def _fingerprint(file: Path | Traversable) -> dict[str, str]:
-    digest = _sha256(file) if isinstance(file, Path) else hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = sha256(file) if isinstance(file, Path) else hashlib.sha256(file.read_bytes()).hexdigest()
     return {"file": file.name, "sha256": digest}
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _layout_fingerprint(layout: Layout) -> dict[str, str]:
+    return {"name": layout.name, "sha256": hashlib.sha256(layout.model_dump_json().encode()).hexdigest()}
 
 
 def _completed_run(out: Path, options: Mapping[str, Any]) -> RunResult | None:
@@ -214,13 +269,13 @@ def _completed_run(out: Path, options: Mapping[str, Any]) -> RunResult | None:
     if not (out.exists() and any(out.iterdir())):
         return None
     try:
-        saved = json.loads((out / _RUN).read_text(encoding="utf-8"))
+        saved = json.loads((out / RUN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         saved = None
     if not isinstance(saved, dict):
         raise InvalidInputError([Issue("FOLDER_TAKEN", field="out", location=Location(out.name))], f"{out} is in use")
     result = saved.pop("result", None)
-    before, now = _flatten(saved), _flatten(options)
+    before, now = flatten(saved), flatten(options)
     place = Location(out.name)
     differing = [
         Issue("RUN_DIFFERS", field=name, expected=before.get(name, ""), found=now.get(name, ""), location=place)
@@ -229,22 +284,16 @@ def _completed_run(out: Path, options: Mapping[str, Any]) -> RunResult | None:
     ]
     if differing:
         raise InvalidInputError(differing, f"{out} contains another run and was not changed")
-    return RunResult(**result) if result else None
-
-
-def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested options by dotted names, as text."""
-    flat: dict[str, str] = {}
-    for name, value in options.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: json.dumps(value)}
-    return flat
+    if not result:
+        return None
+    return RunResult(**result | {"changed_options": tuple(result["changed_options"])})
 
 
 def _open_folder(out: Path, options: Mapping[str, Any]) -> None:
     """Create the folder, or remove the incomplete files of the interrupted run in it."""
     out.mkdir(parents=True, exist_ok=True)
     remove_drafts(out)
-    _write_text(out / _RUN, json.dumps(options, indent=2))
+    _write_text(out / RUN, json.dumps(options, indent=2))
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -254,11 +303,11 @@ def _write_text(path: Path, text: str) -> None:
 
 def _merge_tables(out: Path, batches: Iterable[str]) -> None:
     """Concatenate the manifests and the issues of all batches into one file each, and remove the files of a batch."""
-    for kind in ("manifest", "issues"):
+    for kind, name in _TABLES.items():
         paths = [path for batch in batches if (path := out / f"{batch}.{kind}").exists()]
         if not paths:
             continue
-        with atomic_file(out / f"{kind}.csv") as draft, draft.open("wb") as merged:
+        with atomic_file(out / name) as draft, draft.open("wb") as merged:
             for number, path in enumerate(paths):
                 with path.open("rb") as rows:
                     header = rows.readline()
@@ -266,15 +315,14 @@ def _merge_tables(out: Path, batches: Iterable[str]) -> None:
                         merged.write(header)
                     shutil.copyfileobj(rows, merged)
     for batch in batches:
-        for ending in ("json", "manifest", "issues"):  # json first: a batch without it is written once more
+        for ending in ("json", *_TABLES):  # json first: a batch without it is written once more
             (out / f"{batch}.{ending}").unlink(missing_ok=True)
 
 
 # --- one batch --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SlipBatch:
+class SlipBatch(NamedTuple):
     """The slips of a batch, row by row."""
 
     name: str
@@ -300,30 +348,93 @@ class BatchFiles(NamedTuple):
 BatchWriter: TypeAlias = Callable[[Path, SlipBatch], BatchFiles]
 
 
+class _Output(NamedTuple):
+    """How the slips of a run are written."""
+
+    write: BatchWriter
+    contents: Callable[[SlipBatch], Iterator[object]]
+    """Yields what is printed on each slip beside its bill_id and payload, as JSON; None for one that cannot be."""
+    has_barcode: bool
+    """Whether the printed slips, or those that a print shop makes of the payloads, can have a barcode."""
+
+
 def _write_batch(
     name: str,
     checked: bills.BillBatch,
     out: Path,
-    write_files: BatchWriter,
-    issued_on: date | None,
-    allow_missing_deadline: bool,
+    build: Callable[[pa.Table], BuildResult],
+    output: _Output,
+    earlier: EarlierRun | None,
 ) -> _BatchCounts:
-    """Write a batch with its manifest and issues, replacing the files that an interrupted run left."""
-    built = build_many(checked.table, issued_on=issued_on, allow_missing_deadline=allow_missing_deadline)
+    """Write a batch with its tables, replacing the files that an interrupted run left."""
+    open_rows = combine(is_open(checked.table))
+    records, table = checked.row_numbers.filter(open_rows), checked.table.filter(open_rows)
+    built = build(table)
     has_payload = combine(built.payloads).is_valid()
-    rows = (column.filter(has_payload) for column in (checked.row_numbers, checked.table, built.payloads))
-    batch = SlipBatch(name, *rows)
-    written = write_files(out, batch)
-    files, pages = pa.array(written.files, pa.string()), pa.array(written.pages, pa.int64())
-    columns = [batch.records, batch.bills["bill_id"], files, pages, pa.array(written.digests, pa.string())]
-    manifest = pa.table(columns, names=_MANIFEST).filter(files.is_valid())
+    batch = SlipBatch(name, *(rows.filter(has_payload) for rows in (records, table, built.payloads)))
+    digests = _content_digests(batch, output.contents)
+    unchanged = 0
+    if earlier:
+        rows = earlier.rows_of(digests)
+        is_new = bool_array(rows < 0)
+        kept = earlier.unchanged(rows[rows >= 0], batch.records.filter(pc.invert(is_new)))
+        write_csv(kept, out / f"{name}.unchanged")
+        unchanged = len(kept)
+        batch = SlipBatch(name, *(column.filter(is_new) for column in batch[1:]))
+        digests = digests.filter(is_new)
+    written = output.write(out, batch) if len(batch.bills) else BatchFiles([], [], [], [])
+    manifest = _manifest(batch, written, digests, output.has_barcode)
     write_csv(manifest, out / f"{name}.manifest")
-    of_codes = _with_records(built.issues, checked.row_numbers)
-    issues = pa.concat_tables([checked.issues, of_codes, _with_records(to_table(written.issues), batch.records)])
+    issue_tables = [
+        checked.issues,
+        _with_records(built.issues, records),
+        _with_records(to_table(written.issues), batch.records),
+    ]
+    issues = pa.concat_tables(issue_tables)
     if len(issues):
-        write_csv(issues, out / f"{name}.issues")
-    read = len(checked.table) + checked.rejected
-    return _BatchCounts(name, read, len(manifest), read - len(manifest))
+        write_csv(_with_bill_ids(issues, checked), out / f"{name}.issues")
+    read, closed = len(checked.table) + checked.rejected, len(checked.table) - len(table)
+    rejected = read - closed - unchanged - len(manifest)
+    without_address = len({issue.location.record for issue in written.issues if issue.code == "ADDRESS_MISSING"})
+    return _BatchCounts(name, read, len(manifest), rejected, unchanged, closed, without_address)
+
+
+def _manifest(batch: SlipBatch, written: BatchFiles, digests: pa.Array, has_barcode: bool) -> pa.Table:
+    """Return the rows of the slips that were written."""
+    files = pa.array(written.files, pa.string())
+    barcodes = batch.bills["barcode"] if has_barcode and "barcode" in batch.bills.column_names else None
+    columns = {
+        "record": batch.records,
+        "bill_id": batch.bills["bill_id"],
+        "el_number": el_numbers(batch.bills),
+        "file": files,
+        "page": pa.array(written.pages, pa.int64()),
+        "sha256": pa.array(written.digests, pa.string()),
+        "content_sha256": digests,
+        "payload": batch.payloads,
+        "barcode": pa.nulls(len(files), pa.string()) if barcodes is None else barcodes,
+    }
+    return pa.table(columns).filter(files.is_valid())
+
+
+def _content_digests(batch: SlipBatch, contents: Callable[[SlipBatch], Iterator[object]]) -> pa.Array:
+    """Return the SHA-256 of what is printed on each slip; null for one that cannot be printed."""
+    slips = zip(batch.bills["bill_id"].to_pylist(), batch.payloads.to_pylist(), contents(batch), strict=True)
+    return pa.array(
+        [
+            None if content is None else hashlib.sha256(json.dumps([bill_id, payload, content]).encode()).hexdigest()
+            for bill_id, payload, content in slips
+        ],
+        pa.string(),
+    )
+
+
+def _with_bill_ids(issues: pa.Table, checked: bills.BillBatch) -> pa.Table:
+    """Add the column ``bill_id`` behind ``record``; null where the row has no columns."""
+    records = pa.concat_arrays([checked.row_numbers, combine(checked.rejected_ids["record"])])
+    bill_ids = pa.chunked_array([combine(checked.table["bill_id"]), combine(checked.rejected_ids["bill_id"])])
+    rows = pc.index_in(issues["record"], value_set=records)
+    return issues.add_column(issues.column_names.index("record") + 1, "bill_id", bill_ids.take(rows))
 
 
 def _with_records(issues: pa.Table, records: pa.Array) -> pa.Table:
@@ -332,7 +443,7 @@ def _with_records(issues: pa.Table, records: pa.Array) -> pa.Table:
     return issues.set_column(place, "record", records.take(pc.subtract(issues["record"], 1)))
 
 
-def _batch_writer(
+def _output(
     output_format: OutputFormat,
     *,
     style: SymbolStyle,
@@ -340,24 +451,50 @@ def _batch_writer(
     wording: str | Path | None,
     template: str | Path,
     font: str | Path | None,
-) -> BatchWriter:
-    """Return the function that writes the files of a batch.
+    digits_font: str | Path | None,
+    mark: str | Path | None,
+    notes: str | Path | None,
+    allow_missing_deadline: bool,
+) -> _Output:
+    """Return how the slips of a format are written.
 
     Raises:
         InvalidInputError: the format is PDF and the wording is missing or invalid.
     """
     match output_format:
         case OutputFormat.PAYLOAD:
-            return _write_payloads
+            return _Output(_write_payloads, _no_contents, True)
         case OutputFormat.SVG | OutputFormat.PNG | OutputFormat.PBM:
-            return partial(_write_pictures, cast(PictureFormat, output_format.value), style, dpi)
+            write = partial(_write_pictures, cast(PictureFormat, output_format.value), style, dpi)
+            return _Output(write, _no_contents, True)
         case OutputFormat.PDF:
             if wording is None:
                 expected = "a TOML file with the payee and the charges"
                 raise InvalidInputError([Issue("FIELD_MISSING", field="wording", expected=expected)])
             # Loaded once, so that all batches are printed with the same files.
-            texts, design = SlipWording.load(wording), load_design(template, font)
-            return lambda out, batch: _write_pages(out, batch, texts, design, style)
+            texts, design = SlipWording.load(wording, notes), load_design(template, font, digits_font, mark)
+            has_barcode = any(item.kind == "barcode" for item, _, _ in design.template.placed_items())
+            return _Output(
+                partial(_write_pages, texts, design, style, allow_missing_deadline),
+                partial(_page_contents, texts, allow_missing_deadline),
+                has_barcode,
+            )
+
+
+def _no_contents(batch: SlipBatch) -> Iterator[object]:
+    """Yield an empty content for each slip: only its payload is written."""
+    return itertools.repeat("", len(batch.bills))
+
+
+def _page_contents(wording: SlipWording, allow_missing_deadline: bool, batch: SlipBatch) -> Iterator[object]:
+    """Yield the barcode, the values and the breakdown on each page."""
+    for bill in _records(batch.bills):
+        try:
+            bill, text = wording.of(bill)
+            code = ElQr.from_bill(bill, allow_missing_deadline=allow_missing_deadline)
+            yield [bill.barcode, slip_values(bill, code, text), breakdown_lines(bill, text)]
+        except InvalidInputError:  # reported when the page is drawn
+            yield None
 
 
 def _write_payloads(out: Path, batch: SlipBatch) -> BatchFiles:
@@ -366,16 +503,12 @@ def _write_payloads(out: Path, batch: SlipBatch) -> BatchFiles:
     columns = {
         "record": batch.records,
         "bill_id": batch.bills["bill_id"],
-        "el_number": _el_numbers(batch.bills),
+        "el_number": el_numbers(batch.bills),
         "payload": batch.payloads,
     }
     write_csv(pa.table(columns), path)
     count = len(batch.bills)
-    return BatchFiles([path.name] * count, [None] * count, [_sha256(path)] * count, [])
-
-
-def _el_numbers(table: pa.Table) -> pa.ChunkedArray:
-    return pc.binary_join_element_wise(*[table[name] for name in _EL_NUMBER], "-")
+    return BatchFiles([path.name] * count, [None] * count, [sha256(path)] * count, [])
 
 
 def _write_pictures(
@@ -397,21 +530,44 @@ def _write_pictures(
     return BatchFiles(files, [None] * len(files), digests, [])
 
 
-def _write_pages(out: Path, batch: SlipBatch, wording: SlipWording, design: Design, style: SymbolStyle) -> BatchFiles:
+def _write_pages(
+    wording: SlipWording,
+    design: Design,
+    style: SymbolStyle,
+    allow_missing_deadline: bool,
+    out: Path,
+    batch: SlipBatch,
+) -> BatchFiles:
     """Write a PDF file with a page per slip that can be printed; no file if there is no such slip."""
     path = out / f"{batch.name}.pdf"
     issues: list[Issue] = []
-    slips = (wording.of(bill) for bill in _records(batch.bills))
-    if not write_designed(path, slips, design, style, lambda error: issues.extend(error.issues)):
+
+    def report(error: InvalidInputError) -> None:
+        issues.extend(error.issues)
+
+    slips = _slips(wording, batch.bills)
+    count = write_designed(
+        path, slips, design, style, report, on_warning=report, allow_missing_deadline=allow_missing_deadline
+    )
+    if not count:
         path.unlink()
         absent = [None] * len(batch.bills)
         return BatchFiles([*absent], [*absent], [*absent], issues)
-    rejected = {issue.location.record for issue in issues}
+    rejected = {issue.location.record for issue in issues if issue.is_error}
     page = itertools.count(1)
     pages = [None if row in rejected else next(page) for row in range(1, len(batch.bills) + 1)]
-    digest = _sha256(path)
+    digest = sha256(path)
     files = [None if number is None else path.name for number in pages]
     return BatchFiles(files, pages, [None if number is None else digest for number in pages], issues)
+
+
+def _slips(wording: SlipWording, table: pa.Table) -> Iterator[tuple[Bill, SlipText] | InvalidInputError]:
+    """Yield each bill with its texts, or the error if these are invalid."""
+    for bill in _records(table):
+        try:
+            yield wording.of(bill)
+        except InvalidInputError as error:
+            yield error
 
 
 def _records(table: pa.Table) -> Iterator[Bill]:
@@ -420,63 +576,3 @@ def _records(table: pa.Table) -> Iterator[Bill]:
             if "covers" in row:
                 row["covers"] = tuple(row["covers"])
             yield Bill(**row)
-
-
-# --- unique keys ------------------------------------------------------------------------------------------------------
-
-
-def check_unique(source: Path) -> None:
-    """Check that no two bills share a bill_id, an eL number or a barcode key, which would mix up their payments.
-
-    The file is read once and eight bytes per key are kept: Python's hash of it. Only if hashes are equal, the file is
-    read a second time and the keys of those rows are compared.
-
-    Raises:
-        InvalidInputError: ``SLIP_DUPLICATE`` names the field and both rows of the file.
-    """
-    hashes: dict[str, list[Int64Array]] = {}
-    for chunk in bills.batches(source):
-        for name, keys in _slip_keys(chunk.table):
-            hashes.setdefault(name, []).append(_hashes(keys)[is_valid(keys)])
-    candidates = {name: _duplicate_values(np.concatenate(arrays)) for name, arrays in hashes.items()}
-    for start in range(0, max(map(len, candidates.values())), _MAX_COMPARED):
-        compared = {name: values[start : start + _MAX_COMPARED] for name, values in candidates.items()}
-        if issues := list(itertools.islice(_duplicates(source, compared), _MAX_DUPLICATES)):
-            raise InvalidInputError(issues, "duplicate slips; nothing was written")
-
-
-def _slip_keys(table: pa.Table) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the keys of the slips by field, as text; null where a slip has none."""
-    yield "bill_id", table["bill_id"].combine_chunks()
-    yield "el_number", _el_numbers(table).combine_chunks()
-    if "barcode" in table.column_names:
-        keys = pc.utf8_slice_codeunits(table["barcode"], _BARCODE_KEY.start, _BARCODE_KEY.stop)
-        yield "barcode", keys.combine_chunks()
-
-
-def _hashes(keys: pa.Array) -> Int64Array:
-    return np.fromiter(map(hash, keys.to_pylist()), np.int64, len(keys))
-
-
-def _duplicate_values(hashes: Int64Array) -> Int64Array:
-    """Return the values that occur more than once, sorted."""
-    ordered = np.sort(hashes)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-
-
-def _duplicates(source: Path, hashes: dict[str, Int64Array]) -> Iterator[Issue]:
-    """Yield an issue for each slip with the key of an earlier one, among the keys of these hashes."""
-    first_records: dict[tuple[str, str], int] = {}
-    for chunk in bills.batches(source):
-        for name, keys in _slip_keys(chunk.table):
-            rows = np.flatnonzero(np.isin(_hashes(keys), hashes[name]) & is_valid(keys))
-            for key, record in zip(keys.take(rows).to_pylist(), chunk.row_numbers.take(rows).to_pylist(), strict=True):
-                first = first_records.setdefault((name, key), record)
-                if first != record:
-                    yield Issue(
-                        "SLIP_DUPLICATE",
-                        field=name,
-                        expected="a unique number",
-                        found=f"that of record {first}",
-                        location=Location(source.name, record),
-                    )

@@ -9,8 +9,8 @@ from kokin.issues import InvalidInputError, Issue
 from kokin.slips._matrix import SIDE
 
 _MM_PER_INCH = 25.4
-# In the photos of benchmarks/phone_photos.py, a module of 0.33 mm is read in every picture of which its 41 x 41 modules
-# have three pixels each; one below 0.25 mm is lost in the photo of a whole slip, even by a camera of 12 megapixels.
+# In benchmarks/phone_photos.py, modules of 0.33 mm are read in all photos with 10 pixels per mm, those of 0.25 mm in no
+# photo of that resolution that is slightly out of focus.
 _MIN_MODULE_MM, _SAFE_MODULE_MM, _SAFE_QUIET_ZONE = 0.25, 0.33, 4
 # Limits far beyond any print; a larger raster would exhaust the memory.
 _MAX_MODULE_MM, _MAX_QUIET_ZONE, _MAX_DPI, _MAX_PIXELS = 100, 100, 10_000, 30_000

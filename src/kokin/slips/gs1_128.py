@@ -25,8 +25,8 @@ A picture is at most 60 mm wide with its quiet zones and at least 10 mm high:
 
 The digits are drawn in Code 128, Code Set C, behind FNC1.
 
-Source: GS1 Japan, GS1-128による標準料金代理収納ガイドライン; vendors' published samples; ISO/IEC 15417 (patterns, check
-character); GS1 General Specifications 5.4 (FNC1 after the start character).
+Source: GS1 Japan, GS1-128による標準料金代理収納ガイドライン, 6th edition (第6版, March 2024); vendors' published
+samples; ISO/IEC 15417 (patterns, check character); GS1 General Specifications 5.4 (FNC1 after the start character).
 """
 
 from __future__ import annotations

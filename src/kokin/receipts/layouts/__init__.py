@@ -6,12 +6,16 @@
 >>> "dsk-csv" in names()
 True
 
-Wherever a name is accepted, so is the path of a TOML file; start a new one from :func:`template`.
+Wherever a name is accepted, so is the path of a TOML file; start a new one from :func:`template`. An installed package
+offers layouts by name with an entry point of the group ``kokin.layouts``; see :func:`packages`.
 """
 
 from kokin.receipts.layouts._describe import describe, template
-from kokin.receipts.layouts._loader import LayoutError, load, names, parse
+from kokin.receipts.layouts._loader import LayoutError, load, names, packages, parse
 from kokin.receipts.layouts._schema import (
+    ANSWER_KEYS,
+    MAPPED_RECORDS,
+    UPLOAD_KEYS,
     Csv,
     Dates,
     Field,
@@ -24,10 +28,14 @@ from kokin.receipts.layouts._schema import (
     Rule,
     Source,
     Total,
+    UploadRules,
     Xml,
 )
 
 __all__ = [
+    "ANSWER_KEYS",
+    "MAPPED_RECORDS",
+    "UPLOAD_KEYS",
     "Csv",
     "Dates",
     "Field",
@@ -41,10 +49,12 @@ __all__ = [
     "Rule",
     "Source",
     "Total",
+    "UploadRules",
     "Xml",
     "describe",
     "load",
     "names",
+    "packages",
     "parse",
     "template",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib import resources
 
-from kokin.receipts.layouts._schema import Field, IdentityFields, Layout, Rule, Source
+from kokin.receipts.layouts._schema import MAPPED_RECORDS, Field, IdentityFields, Layout, Rule, Source
 
 
 def describe(layout: Layout) -> str:
     """Return the field table (項目表) of a layout in Markdown: every record, field, offset, length and code.
 
-    Offsets are bytes from 0; the columns of a CSV are numbered from 1. The mapping to receipts or bills and the
+    Offsets are bytes from 0; the columns of a CSV are numbered from 1. The mappings to records and the
     identity of a payment follow.
     """
     lines = [f"# {layout.name}: {layout.ja} / {layout.en}", ""]
@@ -30,7 +30,8 @@ def describe(layout: Layout) -> str:
             lines.append("| " + " | ".join(cells) + " |")
     if layout.identity:
         lines += ["", "## identity", "", *_identity(layout.identity)]
-    for table, mapping in layout.mappings.items():
+    for table in MAPPED_RECORDS:
+        mapping: dict[str, Source] = getattr(layout, table)
         lines += ["", f"## {table}", "", "| canonical | from |", "|---|---|"] if mapping else []
         for canonical, source in mapping.items():
             values = ", ".join(f"{code} → {value}" for code, value in source.values.items())

@@ -1,11 +1,19 @@
-"""Load a layout from its TOML file: a built-in one by name, any other by path."""
+"""Load a layout from its TOML file: a built-in one or one of an installed package by name, any other by path.
+
+A package offers its layouts by an entry point of the group ``kokin.layouts``, whose value is the import name of the
+package that contains the TOML files::
+
+    [project.entry-points."kokin.layouts"]
+    water = "city_water.layouts"
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib import resources
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +23,9 @@ from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts.layouts._schema import Layout
 from kokin.text import file_name, load_toml, parse_toml
 
+#: The group of entry points by which a package offers its layouts.
+ENTRY_POINT_GROUP = "kokin.layouts"
+
 
 class LayoutError(InvalidInputError):
     """An invalid or unknown layout; each issue names the table and key to correct."""
@@ -23,19 +34,69 @@ class LayoutError(InvalidInputError):
 @functools.cache
 def names() -> tuple[str, ...]:
     """Return the names of the built-in layouts, sorted."""
-    files = [item.name for item in resources.files("kokin.receipts.layouts").iterdir()]
-    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml") and name[0] != "_"))
+    return tuple(sorted(_layout_files("kokin.receipts.layouts")))
+
+
+def packages() -> dict[str, str]:
+    """Return the package of each layout that can be loaded by its name: ``kokin`` and the installed ones, by name.
+
+    Raises:
+        LayoutError: ``LAYOUT_DUPLICATE``: two packages have a layout of one name. ``LAYOUT_INVALID``: an entry point
+            names a package that cannot be imported.
+    """
+    found = {name: package for name, (package, _) in _installed().items()}
+    return dict.fromkeys(names(), "kokin") | dict(sorted(found.items()))
+
+
+def _layout_files(package: str) -> dict[str, Traversable]:
+    """Return the TOML files of a package by their name without ``.toml``; one that begins with ``_`` is no layout."""
+    files = [item for item in resources.files(package).iterdir() if item.name.endswith(".toml") and item.name[0] != "_"]
+    return {item.name.removesuffix(".toml"): item for item in files}
+
+
+def _installed() -> dict[str, tuple[str, Traversable]]:
+    """Return the layouts of installed packages by name, each with the distribution and the file."""
+    found: dict[str, tuple[str, Traversable]] = {}
+    owners = dict.fromkeys(names(), "kokin")
+    issues = []
+    for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
+        package = entry_point.dist.name if entry_point.dist else entry_point.name
+        try:
+            files = _layout_files(entry_point.value)
+        except (ImportError, TypeError, ValueError, OSError):
+            expected = f"a package with TOML files, in entry point {entry_point.name} of {package}"
+            issues.append(Issue("LAYOUT_INVALID", field=ENTRY_POINT_GROUP, expected=expected, found=entry_point.value))
+            continue
+        for name, file in sorted(files.items()):
+            if name in owners:
+                found_in = f"{owners[name]}, {package}"
+                issues.append(Issue("LAYOUT_DUPLICATE", field=name, expected="one package", found=found_in))
+            owners[name] = package
+            found[name] = (package, file)
+    if issues:
+        raise LayoutError(issues, "layouts of installed packages")
+    return found
 
 
 def load(name: str | Path) -> Layout:
-    """Return a built-in layout by its name, or another one by the path of its TOML file.
+    """Return a layout by its name, built-in or of an installed package, or by the path of its TOML file.
+
+    A built-in name is always the built-in layout.
 
     Raises:
-        LayoutError: unknown name, or invalid file; ``.issues`` names every table and key.
+        LayoutError: unknown name, or invalid file; ``.issues`` names every table and key. As :func:`packages`.
     """
     if isinstance(name, str) and name in names():
         return _load_built_in(name)
     path = Path(name)
+    is_name = isinstance(name, str) and path.name == name and not name.endswith(".toml")
+    if is_name and (installed := _installed().get(str(name))):
+        try:
+            return _validate(load_toml(installed[1]), str(name))
+        except LayoutError:
+            raise
+        except InvalidInputError as error:
+            raise _toml_error(error) from None
     try:
         tables = load_toml(path)
     except FileNotFoundError:

@@ -14,7 +14,21 @@ from pydantic import Field as Limits
 from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
-from kokin.model import Amounts, Bill, Date, Digits, Names, Receipt, Record, Text, Yen, arrow_schema, field_types
+from kokin.model import (
+    Amounts,
+    Date,
+    Digits,
+    IssuedBill,
+    Names,
+    Receipt,
+    Record,
+    Text,
+    UploadAnswer,
+    UploadOperation,
+    Yen,
+    arrow_schema,
+    field_types,
+)
 from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -50,9 +64,9 @@ class FieldType(StrEnum):
 
 
 #: The tables that map a data record to a canonical record, by the name of the table.
-MAPPED_RECORDS: dict[str, type[Record]] = {"receipt": Receipt, "bill": Bill}
+MAPPED_RECORDS: dict[str, type[Record]] = {"receipt": Receipt, "bill": IssuedBill, "answer": UploadAnswer}
 # The canonical fields that a mapping must have.
-_REQUIRED = {"receipt": ("paid_on", "amount")}
+_REQUIRED = {"receipt": ("paid_on", "amount"), "answer": ("result",)}
 
 NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 DATED = (FieldType.DATE, FieldType.TIME)
@@ -342,6 +356,20 @@ class Csv(_Table):
         return {"comma": b",", "tab": b"\t", "semicolon": b";"}[self.delimiter]
 
 
+#: Keys of ``[bill]`` that are no fields of a bill: what a record of an upload does, and its number in the upload.
+UPLOAD_KEYS = frozenset({"operation", "upload_record_no"})
+
+#: The keys by which an answer names a record that was sent, in the order in which they are used.
+ANSWER_KEYS = (("payee_code", "item_code", "case_key", "confirmation"), ("bill_id",), ("upload_record_no",))
+
+
+class UploadRules(_Table):
+    """Rules of an upload (納付書情報), for a layout with ``[bill]``."""
+
+    change_as_new: bool = False
+    """Whether a changed slip (訂正) is written with the code of a new one, or in a layout without ``operation``."""
+
+
 class Xml(_Table):
     """Options of an XML layout."""
 
@@ -374,7 +402,12 @@ class Layout(_Table):
     identity: _Identity | None = None
     """The fields that identify a payment: a table, or ``"content"``. Required in a layout of receipts."""
     bill: dict[str, Mapped] = {}
-    """Mapping of each field of a bill, for a file of bills that is read, or one that an authority uploads."""
+    """Mapping of each field of a bill, for a file of bills that is read, or one that an authority uploads. Two further
+    keys are only written: ``operation``, with the codes of ``new``, ``change`` and ``withdraw``, and
+    ``upload_record_no``."""
+    upload: UploadRules = UploadRules()
+    answer: dict[str, Mapped] = {}
+    """Mapping of each field of an answer to an upload."""
     paid: PaidCondition | None = None
     request: RequestCondition | None = None
     totals: list[Total] = []
@@ -394,8 +427,12 @@ class Layout(_Table):
 
     @property
     def mappings(self) -> dict[str, dict[str, Source]]:
-        """The tables that map a data record to a canonical record, by name; a layout that lacks one has it empty."""
-        return {table: getattr(self, table) for table in MAPPED_RECORDS}
+        """The tables that map a data record to a canonical record, by name; a layout that lacks one has it empty.
+
+        ``bill`` is without :data:`UPLOAD_KEYS`.
+        """
+        bill = {name: source for name, source in self.bill.items() if name not in UPLOAD_KEYS}
+        return {table: bill if table == "bill" else getattr(self, table) for table in MAPPED_RECORDS}
 
     @cached_property
     def needs_reference_date(self) -> bool:
@@ -407,6 +444,7 @@ class Layout(_Table):
         yield from self._record_problems()
         for table, mapping in self.mappings.items():
             yield from self._mapping_problems(table, mapping, MAPPED_RECORDS[table])
+        yield from self._upload_problems()
         yield from self._identity_problems()
         yield from self._total_problems()
 
@@ -451,7 +489,7 @@ class Layout(_Table):
     def mapped(self) -> set[str]:
         """The fields of the data record that mappings, totals and conditions read."""
         readers: list[Source | Total | IdentityFields]
-        sources = [source for mapping in self.mappings.values() for source in mapping.values()]
+        sources = [source for table in (self.receipt, self.bill, self.answer) for source in table.values()]
         readers = [*sources, *self.totals, self.identity or IdentityFields()]
         mapped = {path for reader in readers for path in reader.ids if not path.startswith("header.")}
         return mapped | ({self.paid.field} if self.paid else set())
@@ -481,6 +519,24 @@ class Layout(_Table):
         for required in _REQUIRED.get(table, ()) if mapping else ():
             if required not in mapping:
                 yield _invalid(f"{table}.{required}", f"a mapping; every {table} has this field")
+
+    def _upload_problems(self) -> Iterator[Issue]:
+        """Check the keys of an upload, and that an answer has the key of a slip."""
+        operations = {each.value for each in UploadOperation}
+        for name in sorted(UPLOAD_KEYS & self.bill.keys()):
+            source, where = self.bill[name], f"bill.{name}"
+            if not source.field:
+                yield _invalid(where, "a field")
+            for path in source.ids:
+                yield from self._source_problems(where, source, path, None)
+        for table, mapping in (("bill", self.bill), ("answer", self.answer)):
+            operation = mapping.get("operation")
+            codes = {*map(str, operation.values.values())} if operation else {UploadOperation.NEW.value}
+            if codes - operations or UploadOperation.NEW not in codes:
+                yield _invalid(f"{table}.operation.values", "new, change, withdraw; at least new")
+        if self.answer and not any(self.answer.keys() >= {*key} for key in ANSWER_KEYS):
+            expected = " or ".join(", ".join(key) for key in ANSWER_KEYS)
+            yield _invalid("answer", f"the key of the slip: {expected}")
 
     def _source_problems(self, where: str, source: Source, path: str, canonical_type: Any) -> Iterator[Issue]:
         """Check one of the fields that a canonical field is read from."""
@@ -617,6 +673,11 @@ def _form_problems(where: str, canonical: str, source: Source, rule: Any) -> Ite
         yield _invalid(f"{where}.separator", "a separator of joined fields, or of the names in covers")
     if source.amounts and not isinstance(rule, Amounts):
         yield _invalid(f"{where}.amounts", "amounts for parts only")
+    elif source.amounts:
+        try:
+            rule.check(dict.fromkeys(source.amounts, 0))
+        except PydanticCustomError as error:
+            yield _invalid(f"{where}.amounts", str((error.context or {})["expected"]))
     if source.values and not source.field:
         yield _invalid(f"{where}.values", "a field whose codes they translate")
 
