@@ -138,7 +138,7 @@ nitpick_ignore_regex = [
         r"py:(class|exc)",
         r"(annotated_types\.)?(_Pydantic\w+|PydanticCustomError|PydanticUndefined|FieldInfo|NoneType|Mapped|Limits|Ge|MinLen|BeforeValidator|_\w+)",
     ),
-    (r"py:class", r"DataFrame"),
+    (r"py:class", r"DataFrame|SparkSession|threading\.Event"),
 ]
 
 

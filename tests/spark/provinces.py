@@ -37,9 +37,15 @@ def move(row, city, shared):
 
 
 def frame(session, table, partitions=3):
-    """A table as a DataFrame with some partitions; times of day as texts, because Spark 4.0 has no such type."""
-    columns = {
-        name: table[name].cast(pa.string()) if pa.types.is_time(table[name].type) else table[name]
-        for name in table.column_names
-    }
-    return session.createDataFrame(pa.table(columns)).repartition(partitions)
+    """A table as a DataFrame with some partitions."""
+    return session.createDataFrame(with_text_times(table)).repartition(partitions)
+
+
+def with_text_times(table):
+    """A table with times of day as texts, because Spark 4.0 has no such type, and without dictionaries."""
+    columns = {}
+    for name in table.column_names:
+        kind = table[name].type
+        is_text = pa.types.is_time(kind) or pa.types.is_dictionary(kind)
+        columns[name] = table[name].cast(pa.string()) if is_text else table[name]
+    return pa.table(columns)

@@ -1,19 +1,22 @@
 """Spark and one machine have the same result, however the rows are partitioned."""
 
 import random
+import re
 from collections import defaultdict
-from datetime import date
+from datetime import date, time
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from kokin.issues import InvalidInputError
+from kokin import receipts as receipt_files
+from kokin.issues import InvalidInputError, from_table
 from kokin.reconcile import Policy, reconcile
+from kokin.spark import BucketMemoryError, read_receipts
 from kokin.spark import reconcile as reconcile_in_spark
 from kokin.spark._components import key_texts, to_stars
-from kokin.spark._reconcile import add_summaries
+from kokin.spark._reconcile import _count_buckets, _memory_error, add_summaries
 from tests.reconcile import authorities, cities, reference
 from tests.spark import provinces
 from tests.spark.provinces import frame
@@ -81,7 +84,7 @@ def assert_equal(session, bills, receipts, policy=None, buckets=None, partitions
 
 @pytest.mark.parametrize(
     ("seed", "buckets", "partitions", "policy"),
-    [(1, 1, 1, None), (2, 5, 4, Policy(pair_by=("paid_on",))), (3, 64, 2, None)],
+    [(1, 1, 1, None), (2, 5, 4, Policy(pair_by=("paid_on",))), (3, 16, 2, None)],
 )
 def test_a_province_is_reconciled_as_on_one_machine(session, seed, buckets, partitions, policy):
     bills, receipts = cities.tables(*provinces.province(seed))
@@ -123,7 +126,7 @@ def test_payments_with_one_key_are_in_one_bucket(session):
         for at, row in enumerate(rows)
     ]
     bills = pa.Table.from_pylist([bill(n) for n in range(1, 10)])
-    local = assert_equal(session, bills, pa.Table.from_pylist(receipts), buckets=64)
+    local = assert_equal(session, bills, pa.Table.from_pylist(receipts), buckets=16)
     counts = {name: total.count for name, total in local.summary.outcomes.items()}
     assert counts == {"MATCHED": 5, "DUPLICATE_RECORD": 3, "REVERSED": 1, "REVERSAL": 1, "KEY_MISSING": 1}
     assert local.findings["outcome"].to_pylist().count("KEY_REUSED") == 2
@@ -220,7 +223,7 @@ def test_the_stars_are_the_components_of_the_graph(session):
     links = {(max(pair), min(pair)) for pair in chain + loose}
 
     edges = session.createDataFrame(pa.table({"slip": [a for a, _ in links], "root": [b for _, b in links]}))
-    found = {row.slip: row.root for row in to_stars(edges).collect()}
+    found = {row.slip: row.root for row in to_stars(edges, 3).collect()}
 
     root = {name: name for pair in links for name in pair}
     neighbours = defaultdict(set)
@@ -266,6 +269,144 @@ def test_two_authorities_are_reconciled_as_on_one_machine(session):
     bills, receipts = (pa.concat_tables(tables) for tables in zip(*of_payees, strict=True))
     local = assert_equal(session, bills, receipts, buckets=4)
     assert set(authorities.PAYEES) <= set(local.summary.payees)
+
+
+def test_every_shuffle_has_the_partitions_of_the_buckets(session):
+    """The setting of the session, 200 by default, would cut few rows into many parts."""
+    bills, receipts = cities.tables(*provinces.province(4, count=2))
+    result = reconcile_in_spark(frame(session, bills, 1), frame(session, receipts, 1), buckets=7)
+    plan = result._results._jdf.queryExecution().executedPlan().toString()
+    of_shuffles = re.findall(r"hashpartitioning\(([^)]*), (\d+)\)", plan)
+    assert {columns.partition("#")[0] for columns, _ in of_shuffles} >= {"slip", "token", "bucket"}
+    assert {count for _, count in of_shuffles} == {"7"}
+    result.unpersist()
+
+
+def test_a_bucket_that_exceeds_the_memory_is_named_in_one_sentence(session, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("kokin.spark._reconcile.reconcile_bucket", fail)
+    bills, receipts = (pa.Table.from_pylist([row(n) for n in range(1, 4)]) for row in (bill, paid))
+    result = reconcile_in_spark(frame(session, bills), frame(session, receipts), buckets=1)
+    with pytest.raises(BucketMemoryError) as caught:
+        result.summary()
+    assert str(caught.value) == (
+        "a bucket with 3 bills and 3 receipts does not fit into the memory of a Python worker; pass a larger number of "
+        "`buckets=`, or raise spark.executor.memoryOverhead, and spark.executor.pyspark.memory if it is set"
+    )
+    with pytest.raises(Exception, match="a bucket with 3 bills and 3 receipts"):
+        result.outcomes.count()
+    result.unpersist()
+
+
+def test_a_worker_whose_memory_ends_while_it_receives_the_rows():
+    text = "Traceback (most recent call last):\n  File serializers.py\npyarrow.lib.ArrowMemoryError: malloc of size 64"
+    assert str(_memory_error(text)).startswith("a bucket does not fit into the memory of a Python worker; pass")
+
+
+def test_few_rows_are_faster_on_one_machine(caplog):
+    with caplog.at_level("WARNING", "kokin.spark"):
+        assert _count_buckets(9_999_999) == 10
+        assert "9,999,999 bills and receipts" in caplog.text
+        caplog.clear()
+        assert _count_buckets(10_000_000) == 11
+    assert caplog.text == ""
+
+
+def test_a_time_of_day_is_converted_and_back(session):
+    """Pairs of 速報 and 確報 have the same time; as text, and as the type of Spark 4.1."""
+    kinds = [("provisional", time(9, 30)), ("final", time(9, 30)), ("provisional", time(9, 30, 1))]
+    rows = [
+        paid(1, kind=kind, paid_time=when, source="a", digest="d", record_no=n)
+        for n, (kind, when) in enumerate(kinds, 1)
+    ]
+    receipts = pa.Table.from_pylist(rows)
+    receipts = receipts.set_column(
+        receipts.column_names.index("paid_time"), "paid_time", receipts["paid_time"].cast(pa.time32("s"))
+    )
+    bills = pa.Table.from_pylist([bill(1)])
+    local = assert_equal(session, bills, receipts, buckets=2)
+    assert local.outcomes["outcome"].to_pylist() == ["SUPERSEDED", "MATCHED", "PROVISIONAL"]
+    try:
+        as_times = session.createDataFrame(
+            receipts.set_column(
+                receipts.column_names.index("paid_time"), "paid_time", receipts["paid_time"].cast(pa.time64("us"))
+            )
+        )
+    except TypeError:
+        pytest.skip("this version of Spark has no type for a time of day")
+    result = reconcile_in_spark(frame(session, bills), as_times, buckets=2)
+    assert result.summary() == local.summary
+    result.unpersist()
+
+
+def test_receipt_files_are_read_as_on_one_machine(session, tmp_path):
+    """One that is accepted, one with a rejected record, one that is rejected, and one that is missing."""
+    sample = tmp_path / "sample.csv"
+    receipt_files.generate_sample(sample, "dsk-csv", 40, seed=3)
+    content = sample.read_bytes()
+    cut, invalid = tmp_path / "cut.csv", tmp_path / "invalid.csv"
+    cut.write_bytes(content[:-3])
+    invalid.write_bytes(_with_invalid_record(content))
+    missing = tmp_path / "missing.csv"
+    found = read_receipts(session, [sample, cut, invalid, missing], "dsk-csv")
+    files = {row["source"]: row for row in found.files.toArrow().to_pylist()}
+    states = {name: (row["state"], row["read"], row["accepted"], row["rejected"]) for name, row in files.items()}
+    assert states == {
+        "sample.csv": ("accepted", 40, 40, 0),
+        "cut.csv": ("rejected", files["cut.csv"]["read"], files["cut.csv"]["accepted"], files["cut.csv"]["rejected"]),
+        "invalid.csv": ("accepted", 40, 39, 1),
+        "missing.csv": ("unreadable", 0, 0, 0),
+    }
+    assert files["missing.csv"]["error"] == "No such file or directory"
+    assert found.receipts.rdd.getNumPartitions() == 4
+
+    local = [receipt_files.read(path, "dsk-csv", on_error="skip") for path in (sample, invalid)]
+    expected = pa.concat_tables([each.table for each in local], promote_options="permissive")
+    expected = provinces.with_text_times(expected)
+    rows = found.receipts.toArrow().to_pylist()
+    names = expected.column_names
+    assert in_any_order([{name: row[name] for name in names} for row in rows]) == in_any_order(expected.to_pylist())
+    assert all(value is None for row in rows for name, value in row.items() if name not in names)
+
+    issues = from_table(found.issues.toArrow())
+    rejected = receipt_files.check(cut, "dsk-csv")
+    assert in_any_order(issues) == in_any_order([*rejected.issues, *local[0].issues, *local[1].issues])
+    found.unpersist()
+
+
+def _with_invalid_record(content):
+    """The content of a CSV with a letter in the amount of a record in the middle."""
+    lines = content.split(b"\r\n")
+    fields = lines[len(lines) // 2].split(b",")
+    longest = max(range(len(fields)), key=lambda at: len(fields[at]))
+    fields[longest] = fields[longest][:-2] + b"X" + fields[longest][-1:]
+    lines[len(lines) // 2] = b",".join(fields)
+    return b"\r\n".join(lines)
+
+
+def test_files_are_reconciled_straight_from_their_layout(session, tmp_path):
+    bills = pa.Table.from_pylist([bill(n) for n in range(1, 6)])
+    tables = []
+    for day in (1, 2):
+        path = tmp_path / f"day-{day}.csv"
+        lines = [f"99999,127,{n},123456,10000,2026-05-0{day},09:3{n}:00" for n in range(day, 6)]
+        header = "payee_code,item_code,case_key,confirmation,amount,paid_on,paid_time"
+        path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+        tables.append(receipt_files.read(path, "kokin-csv").table)
+    files = read_receipts(session, sorted(tmp_path.iterdir()), "kokin-csv")
+    result = reconcile_in_spark(frame(session, bills), files.receipts, buckets=3)
+    local = reconcile(bills, tables)
+    assert result.summary() == local.summary
+    assert local.summary.outcomes["MATCHED"].count == 5
+    result.unpersist()
+    files.unpersist()
+
+
+def test_no_file_is_no_receipt(session):
+    found = read_receipts(session, [], "kokin-csv")
+    assert (found.receipts.count(), found.files.count(), found.issues.count()) == (0, 0, 0)
 
 
 def test_the_guide_runs(session, tmp_path):

@@ -56,6 +56,8 @@ from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
 from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
+from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
+from kokin.ledger._queue_post import QueueFileResult, QueueFileState
 from kokin.ledger._reversals import active_entries
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
 from kokin.ledger._upload_answers import UploadAnswers
@@ -66,6 +68,7 @@ from kokin.ledger._verify import Verification
 
 __all__ = [
     "AllotResult",
+    "AuthoritySettings",
     "BillHistory",
     "Entry",
     "EntryKind",
@@ -76,12 +79,16 @@ __all__ = [
     "LedgerStatus",
     "Overlap",
     "PostingReason",
+    "QueueFileResult",
+    "QueueFileState",
+    "QueueSettings",
     "SlipState",
     "UploadAnswers",
     "UploadFile",
     "UploadRun",
     "UploadStatus",
     "Verification",
+    "WorkQueue",
     "active_entries",
     "database_url",
     "role_grants",

@@ -7,13 +7,23 @@ Spark finds the rows that affect each other and brings them to one bucket of abo
 
     from kokin import spark
 
-    result = spark.reconcile(session.read.parquet("bills"), session.read.parquet("receipts"))
+    files = spark.read_receipts(session, ["/share/monday.dat", "/share/tuesday.dat"], "zengin-91")
+    result = spark.reconcile(session.read.parquet("bills"), files.receipts)
     print(result.summary().dispositions)
     result.outcomes.write.parquet("outcomes")
 
 The DataFrames are the caller's, of classic Spark or of Spark Connect (4.0 or later, extra ``spark``).
 """
 
-from kokin.spark._reconcile import SparkReconciliation, reconcile
+from kokin.spark._read import SparkReceipts, read_receipts
+from kokin.spark._reconcile import LOCAL_ROWS, ROWS_PER_BUCKET, BucketMemoryError, SparkReconciliation, reconcile
 
-__all__ = ["SparkReconciliation", "reconcile"]
+__all__ = [
+    "LOCAL_ROWS",
+    "ROWS_PER_BUCKET",
+    "BucketMemoryError",
+    "SparkReceipts",
+    "SparkReconciliation",
+    "read_receipts",
+    "reconcile",
+]

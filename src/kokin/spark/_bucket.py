@@ -18,6 +18,7 @@ from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.matching import Index
 from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import Policy, reconcile
+from kokin.spark._rows import struct_rows, struct_schema
 
 
 def reconcile_bucket(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.Table:
@@ -26,12 +27,7 @@ def reconcile_bucket(bills: pa.Table, receipts: pa.Table, policy: Policy) -> pa.
         tables = _result_tables(bills, receipts, policy)
     except InvalidInputError as error:
         tables = {"rejected": to_table(error.issues)}
-    schema = row_schema()
-    rows = [schema.empty_table()]
-    for kind, table in tables.items():
-        fields = pa.schema(list(schema.field(kind).type))
-        rows.append(pa.table({kind: table.select(fields.names).cast(fields).to_struct_array()}))
-    return pa.concat_tables(rows, promote_options="default")
+    return struct_rows(tables, row_schema())
 
 
 def empty_summary(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, Any]:
@@ -49,9 +45,7 @@ def row_schema() -> pa.Schema:
     """The columns ``outcome, exception, balance, overlap, run, rejected``: structs, of which each row has one."""
     tables = _result_tables(arrow_schema(Bill).empty_table(), arrow_schema(Receipt).empty_table(), Policy())
     tables["rejected"] = to_table([])
-    return pa.schema(
-        [(kind, pa.struct([field.with_nullable(True) for field in table.schema])) for kind, table in tables.items()]
-    )
+    return struct_schema({kind: table.schema for kind, table in tables.items()})
 
 
 def _result_tables(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[str, pa.Table]:

@@ -22,26 +22,31 @@ if TYPE_CHECKING:
 
 
 def assign_buckets(bills: DataFrame, receipts: DataFrame, count: int) -> tuple[DataFrame, DataFrame]:
-    """Return both with a column ``bucket``, 0 to ``count - 1``, equal for all rows that can affect each other."""
-    of_slips = components(bills)
-    slips = bills.selectExpr("*", f"{SLIP} as slip").join(of_slips, "slip", "left")
-    rows = receipts.selectExpr("*", f"{receipt_token(receipts.columns)} as token")
-    rows = rows.join(key_owners(bills, of_slips), "token", "left")
+    """Return both with a column ``bucket``, 0 to ``count - 1``, equal for all rows that can affect each other.
+
+    Both are partitioned by it. All shuffles have ``count`` partitions, whatever the setting of the session.
+    """
+    of_slips = components(bills, count).repartition(count, "slip")
+    slips = bills.selectExpr("*", f"{SLIP} as slip").repartition(count, "slip").join(of_slips, "slip", "left")
+    rows = receipts.selectExpr("*", f"{receipt_token(receipts.columns)} as token").repartition(count, "token")
+    rows = rows.join(key_owners(bills, of_slips, count), "token", "left")
     slips = slips.selectExpr(*bills.columns, "coalesce(root, slip) as slip")
     rows = rows.selectExpr(*receipts.columns, "coalesce(root, token) as slip")
     if {"provider_key", "batch_key", "cancels"} & set(receipts.columns):
-        of_receipts = components_of_receipts(rows)
+        of_receipts = components_of_receipts(rows, count).repartition(count, "slip")
         slips, rows = (
-            frame.join(of_receipts, "slip", "left").selectExpr(*names, "coalesce(root, slip) as slip")
+            frame.repartition(count, "slip")
+            .join(of_receipts, "slip", "left")
+            .selectExpr(*names, "coalesce(root, slip) as slip")
             for frame, names in ((slips, bills.columns), (rows, receipts.columns))
         )
     return (
-        slips.selectExpr(*bills.columns, f"pmod(slip, {count}) as bucket"),
-        rows.selectExpr(*receipts.columns, f"pmod(slip, {count}) as bucket"),
+        slips.selectExpr(*bills.columns, f"pmod(slip, {count}) as bucket").repartition(count, "bucket"),
+        rows.selectExpr(*receipts.columns, f"pmod(slip, {count}) as bucket").repartition(count, "bucket"),
     )
 
 
-def components(bills: DataFrame) -> DataFrame:
+def components(bills: DataFrame, partitions: int) -> DataFrame:
     """Return the root of every slip that is connected with a smaller one: ``slip, root``.
 
     The root is the smallest slip of the component. Slips without a row are roots, mostly of themselves alone.
@@ -49,63 +54,71 @@ def components(bills: DataFrame) -> DataFrame:
     links = bills.selectExpr(f"{SLIP} as slip", f"explode({bill_tokens(bills.columns)}) as token").where(
         "token is not null"
     )
-    edges = links.selectExpr("slip", "min(slip) over (partition by token) as root").where("slip > root").distinct()
-    return to_stars(edges)
+    links = links.repartition(partitions, "token")
+    edges = links.selectExpr("slip", "min(slip) over (partition by token) as root").where("slip > root")
+    return to_stars(_distinct(edges, partitions), partitions)
 
 
-def components_of_receipts(receipts: DataFrame) -> DataFrame:
+def components_of_receipts(receipts: DataFrame, partitions: int) -> DataFrame:
     """Return the roots of the components that receipts with one key connect: ``slip, root`` as :func:`components`.
 
     ``slip`` of the receipts is the component of each. Nearly every key is of one component, and leaves no edge.
     """
     keys = receipts.selectExpr("slip", f"explode({receipt_keys(receipts.columns)}) as key").where("key is not null")
+    keys = keys.repartition(partitions, "key")
     several = keys.groupBy("key").agg({"slip": "min", "*": "count"}).toDF("key", "root", "records")
-    edges = keys.join(several.where("records > 1"), "key").where("slip > root").select("slip", "root").distinct()
-    return to_stars(edges)
+    edges = keys.join(several.where("records > 1"), "key").where("slip > root").select("slip", "root")
+    return to_stars(_distinct(edges, partitions), partitions)
 
 
-def key_owners(bills: DataFrame, of_slips: DataFrame) -> DataFrame:
+def key_owners(bills: DataFrame, of_slips: DataFrame, partitions: int) -> DataFrame:
     """Return the component of each key of the slips: ``token, root``, without eL numbers that are their own root."""
     tokens = ", ".join(key_tokens(bills.columns))
-    keys = bills.selectExpr(f"{SLIP} as slip", f"explode(array({tokens})) as token").join(of_slips, "slip", "left")
-    owners = keys.selectExpr("token", "coalesce(root, slip) as root").where("token <> root")
-    return owners.dropDuplicates(["token"])
+    keys = bills.selectExpr(f"{SLIP} as slip", f"explode(array({tokens})) as token").repartition(partitions, "slip")
+    owners = keys.join(of_slips, "slip", "left").selectExpr("token", "coalesce(root, slip) as root")
+    return owners.where("token <> root").repartition(partitions, "token").dropDuplicates(["token"])
 
 
-def to_stars(edges: DataFrame) -> DataFrame:
+def to_stars(edges: DataFrame, partitions: int) -> DataFrame:
     """Return the same components with one edge from every slip but the smallest to the smallest.
 
     ``edges`` has the columns ``slip, root`` (bigint), every edge once and ``slip > root``. The chain 4-3, 3-2, 2-1
     becomes 4-1, 3-1, 2-1.
     """
     edges = edges.localCheckpoint()
-    while not _are_stars(edges):
+    while not _are_stars(edges, partitions):
         # Without the checkpoint every round would start with all rounds before it.
-        edges = _small_stars(_large_stars(edges)).localCheckpoint()
+        edges = _small_stars(_large_stars(edges, partitions), partitions).localCheckpoint()
     return edges
 
 
-def _are_stars(edges: DataFrame) -> bool:
+def _are_stars(edges: DataFrame, partitions: int) -> bool:
     """Return whether every slip has one root, and no root has one itself."""
     ends = edges.selectExpr(
         "inline(array(struct(slip as one, 1 as up, 0 as down), struct(root as one, 0 as up, 1 as down)))"
     )
-    counts = ends.groupBy("one").sum("up", "down").toDF("one", "up", "down")
+    counts = ends.repartition(partitions, "one").groupBy("one").sum("up", "down").toDF("one", "up", "down")
     return counts.where("up > 1 or (up > 0 and down > 0)").isEmpty()
 
 
-def _large_stars(edges: DataFrame) -> DataFrame:
+def _large_stars(edges: DataFrame, partitions: int) -> DataFrame:
     """Connect every slip's larger neighbours with its smallest neighbour, or with itself if it is smaller."""
     both = edges.selectExpr("inline(array(struct(slip as one, root as other), struct(root as one, slip as other)))")
+    both = both.repartition(partitions, "one")
     near = both.selectExpr("one", "other", "least(one, min(other) over (partition by one)) as root")
-    return near.where("other > one").selectExpr("other as slip", "root").distinct()
+    return _distinct(near.where("other > one").selectExpr("other as slip", "root"), partitions)
 
 
-def _small_stars(edges: DataFrame) -> DataFrame:
-    """Connect every slip and its smaller neighbours with the smallest of them."""
+def _small_stars(edges: DataFrame, partitions: int) -> DataFrame:
+    """Connect every slip and its smaller neighbours with the smallest of them; ``edges`` are partitioned by slip."""
     near = edges.selectExpr("slip", "root as other", "min(root) over (partition by slip) as root")
     moved = near.selectExpr("inline(array(struct(slip as slip, root as root), struct(other as slip, root as root)))")
-    return moved.where("slip > root").distinct()
+    return _distinct(moved.where("slip > root"), partitions)
+
+
+def _distinct(edges: DataFrame, partitions: int) -> DataFrame:
+    """Return each edge once, partitioned by slip."""
+    return edges.repartition(partitions, "slip").distinct()
 
 
 def _text(column: str) -> str:

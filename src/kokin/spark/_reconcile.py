@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from kokin.issues import InvalidInputError, from_table
+from kokin.issues import InvalidInputError, KokinError, from_table
 from kokin.matching import KEY_COLUMNS
 from kokin.model import Outcome, Receipt
 from kokin.reconcile import Control, OutcomeTotal, PayeeTotals, Policy, Summary
 from kokin.spark._bucket import empty_summary, reconcile_bucket, row_schema
 from kokin.spark._components import assign_buckets
+from kokin.spark._rows import sql_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -21,10 +24,19 @@ if TYPE_CHECKING:
 #: Approximate rows of bills and receipts in a bucket: enough to outweigh a call of the core, few enough for a worker.
 ROWS_PER_BUCKET = 1_000_000
 
+#: Bills and receipts below which :func:`kokin.reconcile.reconcile` is faster, on one of the machines.
+LOCAL_ROWS = 10_000_000
+
+_LOGGER = logging.getLogger("kokin.spark")
+
 # The columns of a bill that the core reads. The others, names among them, are not moved.
 _BILL_COLUMNS = ("bill_id", "amount", "due_on", "status", "obligation_id", "covers", "paid_before", *KEY_COLUMNS)
 # Nearly all columns of a receipt, because duplicates are found by their content.
 _RECEIPT_COLUMNS = tuple(name for name in Receipt.model_fields if name not in ("layout", "byte_offset", "raw"))
+
+
+class BucketMemoryError(KokinError):
+    """A bucket does not fit into the memory of a Python worker."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,15 @@ class SparkReconciliation:
         Raises:
             InvalidInputError: the bills are inconsistent, or a bill or a receipt is invalid. ``.issues`` has all
                 problems; the location of a bill is its ``bill_id``, because rows have no number in Spark.
+            BucketMemoryError: a bucket does not fit into the memory of a Python worker.
         """
         results = self._results.where("rejected is not null or run is not null")
-        rows = results.select("rejected", "run.summary").toArrow()
+        try:
+            rows = results.select("rejected", "run.summary").toArrow()
+        except Exception as error:
+            if "MemoryError" in str(error):
+                raise _memory_error(str(error)) from None
+            raise
         if rows.column("rejected").null_count < len(rows):
             rejected = rows.column("rejected").drop_null().combine_chunks()
             issues = dict.fromkeys(from_table(pa.Table.from_struct_array(rejected)))
@@ -86,13 +104,16 @@ def reconcile(
     """Reconcile receipts with bills by the rule of matching.
 
     The connected components of slips are computed at once, everything else on first use. The bills are read several
-    times, so they should be stored or cached.
+    times, so they should be stored or cached. Below ten million rows, a warning of the logger ``kokin.spark`` says that
+    a local run is faster, unless ``buckets`` is passed: then the rows are not counted.
 
     Args:
         bills: the columns of :class:`~kokin.model.Bill`, one row a slip; optional ones may be missing.
-        receipts: the columns of :class:`~kokin.model.Receipt`. ``paid_time`` may be a text ``HH:MM:SS``.
+        receipts: the columns of :class:`~kokin.model.Receipt`; see also :func:`read_receipts`. ``paid_time`` may be a
+            text ``HH:MM:SS``.
         policy: the authority's choices.
-        buckets: how many parts the work has; by default one per million rows. The result does not depend on it.
+        buckets: how many parts, and partitions, the work has; by default one per million rows. The result does not
+            depend on it.
 
     Raises:
         InvalidInputError: a required column is missing, or one is of a wrong type.
@@ -101,15 +122,42 @@ def reconcile(
     bills = bills.select(*(name for name in bills.columns if name in _BILL_COLUMNS))
     receipts = receipts.select(*(name for name in receipts.columns if name in _RECEIPT_COLUMNS))
     summary = empty_summary(bills.limit(0).toArrow(), receipts.limit(0).toArrow(), policy)
-    buckets = buckets or 1 + (bills.count() + receipts.count()) // ROWS_PER_BUCKET
+    buckets = buckets or _count_buckets(bills.count() + receipts.count())
     left, right = assign_buckets(bills, receipts, buckets)
 
     def work(bucket_bills: pa.Table, bucket_receipts: pa.Table) -> pa.Table:
-        return reconcile_bucket(bucket_bills, bucket_receipts, policy)
+        try:
+            return reconcile_bucket(bucket_bills, bucket_receipts, policy)
+        except (MemoryError, pa.ArrowMemoryError):
+            rows = f"with {len(bucket_bills):,} bills and {len(bucket_receipts):,} receipts "
+            raise BucketMemoryError(_MEMORY_ADVICE.format(rows=rows)) from None
 
-    results = left.groupBy("bucket").cogroup(right.groupBy("bucket")).applyInArrow(work, _ddl(row_schema())).persist()
+    groups = left.groupBy("bucket").cogroup(right.groupBy("bucket"))
+    results = groups.applyInArrow(work, sql_schema(row_schema())).persist()
     outcomes, balances, exceptions = (_rows(results, kind) for kind in ("outcome", "balance", "exception"))
     return SparkReconciliation(outcomes, balances, exceptions, _overlaps(results), results, receipts, summary, policy)
+
+
+_MEMORY_ADVICE = (
+    "a bucket {rows}does not fit into the memory of a Python worker; pass a larger number of `buckets=`, or raise "
+    "spark.executor.memoryOverhead, and spark.executor.pyspark.memory if it is set"
+)
+
+
+def _memory_error(reason: str) -> BucketMemoryError:
+    """Return the error of a worker from the text of Spark's exception, which contains its traceback.
+
+    A worker whose memory ends before it has all rows of a bucket cannot count them.
+    """
+    found = re.search(rf"{BucketMemoryError.__name__}: (.+)", reason)
+    return BucketMemoryError(found[1].strip() if found else _MEMORY_ADVICE.format(rows=""))
+
+
+def _count_buckets(rows: int) -> int:
+    """Return the number of buckets for some rows; warn if there are too few for a cluster."""
+    if rows < LOCAL_ROWS:
+        _LOGGER.warning("%s bills and receipts: kokin.reconcile on one machine is faster than Spark", f"{rows:,}")
+    return 1 + rows // ROWS_PER_BUCKET
 
 
 def _overlaps(results: DataFrame) -> DataFrame:
@@ -126,15 +174,6 @@ def _rows(results: DataFrame, kind: str) -> DataFrame:
     reason = "concat_ws(' ', 'rejected:', rejected.code, rejected.field, rejected.file, rejected.record)"
     is_valid = f"case when rejected is not null then raise_error({reason}) else {kind} is not null end"
     return results.where(is_valid).select(f"{kind}.*")
-
-
-def _ddl(schema: pa.Schema) -> str:
-    """Return the DDL of an Arrow schema of structs of texts and int64."""
-
-    def of(fields: Any) -> str:
-        return ", ".join(f"`{field.name}`: {'bigint' if field.type == pa.int64() else 'string'}" for field in fields)
-
-    return ", ".join(f"`{field.name}` struct<{of(field.type)}>" for field in schema)
 
 
 def add_summaries(empty: dict[str, Any], of_buckets: list[dict[str, Any]], received: int, policy: Policy) -> Summary:
