@@ -281,7 +281,8 @@ def _parse_lines(batch: _LineBatch, path: Path) -> pa.Table:
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(content),
-            pa_csv.ReadOptions(column_names=header, block_size=len(content) + 1),
+            # A process that ended while Arrow started its threads would abort with another exit code.
+            pa_csv.ReadOptions(column_names=header, block_size=len(content) + 1, use_threads=False),
             pa_csv.ParseOptions(newlines_in_values=False),
             pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()),
