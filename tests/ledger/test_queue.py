@@ -386,6 +386,40 @@ def test_a_file_that_cannot_be_moved_stays_claimed(quick_folder, in_threads, mon
     assert places(queue) == {("99901", "a.csv"): "done"}
 
 
+def test_an_authority_whose_folder_cannot_be_read_stops_no_other(quick_folder, in_threads, monkeypatch):
+    queue = make_queue(quick_folder, "99901", "99902")
+    for code in ("99901", "99902"):
+        put(queue, code, "a.csv", receipts((1, 100)))
+    waiting = AuthorityFiles.waiting
+
+    def fail_for_one(files, *arguments):
+        if files._folder.name == "99901":
+            raise PermissionError(13, "Permission denied")
+        return waiting(files, *arguments)
+
+    monkeypatch.setattr(AuthorityFiles, "waiting", fail_for_one)
+    results = [(each.authority, each.file, each.state, each.error) for each in WorkQueue(queue).work(until="empty")]
+    assert results == [
+        ("99901", "", QueueFileState.RETRY, "Permission denied"),
+        ("99902", "a.csv", QueueFileState.POSTED, ""),
+    ]
+
+
+def test_what_others_have_left_in_the_folders_is_harmless(quick_folder, in_threads):
+    queue = make_queue(quick_folder, "99901")
+    for name in ("claimed/of-a-person/x.csv", "claimed/.nfs01/x.csv", "done/a.csv", "retry/a.csv.json", "notes/x.txt"):
+        path = queue / "99901" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"attempt": "x", "due": null, "name": 1}')
+    put(queue, "99901", "a.csv", receipts((1, 100)))
+    (queue / "99901" / "retry" / "b.csv").write_text(receipts((2, 100)))  # put back by a person
+    assert {name: each.state for (_, name), each in run(queue).items()} == {
+        "a.csv": QueueFileState.POSTED,
+        "b.csv": QueueFileState.POSTED,
+    }
+    assert (queue / "99901" / "done" / "a~2.csv").exists()
+
+
 def test_a_file_that_kills_every_worker_fails_at_last(quick_folder, in_threads):
     queue = make_queue(quick_folder, "99901", settings=SETTINGS + "max_attempts = 2\n")
     folder = queue / "99901" / "claimed" / "host-1-00000000.1.2"

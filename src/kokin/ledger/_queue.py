@@ -106,18 +106,22 @@ class QueueSettings(Record):
         """
         try:
             settings = cls(**load_toml(path))
-            issues = [
-                Issue("FIELD_MISSING", field=f"authorities.{code}.{name}")
-                for code in settings.authorities
-                for name in ("ledger", "layouts")
-                if not getattr(settings.of(code), name)
-            ]
         except InvalidInputError as error:
-            issues = error.issues
-        if issues:
-            located = [issue.with_location(Location(path.name)) for issue in issues]
-            raise InvalidInputError(located, "queue settings rejected")
+            raise _rejected(path, error.issues) from None
+        missing = [
+            Issue("FIELD_MISSING", field=f"authorities.{code}.{name}")
+            for code in settings.authorities
+            for name in ("ledger", "layouts")
+            if not getattr(settings.of(code), name)
+        ]
+        if missing:
+            raise _rejected(path, missing)
         return settings
+
+
+def _rejected(path: Path, issues: list[Issue]) -> InvalidInputError:
+    located = [issue.with_location(Location(path.name)) for issue in issues]
+    return InvalidInputError(located, "queue settings rejected")
 
 
 class WorkQueue:
@@ -239,9 +243,14 @@ class _Work:
         in_work = {claim.path for _, _, claim, _ in self._running.values()}
         self._waiting, self._later = {}, []
         for code, files in self._files.items():
-            waiting = files.waiting(now, in_work)
+            try:
+                waiting, reason = files.waiting(now, in_work), files.stop_reason()
+            except OSError as error:
+                failed = QueueFileResult(code, "", QueueFileState.RETRY, error=_reason(error))
+                yield from self._new([failed])
+                continue
             others_work |= waiting is None
-            if waiting and (reason := files.stop_reason()):
+            if waiting and reason:
                 yield from self._new([QueueFileResult(code, "", QueueFileState.STOPPED, error=reason)])
             elif waiting:
                 yield from self._sort(code, waiting, now)
@@ -295,7 +304,6 @@ class _Work:
         """Move a claimed file to where its result belongs, and yield the result."""
         result, attempt, delay = posted.file, claim.attempt, self._delay(claim.attempt)
         if posted.inconsistency:
-            self._files[code].stop(posted.inconsistency)
             self._waiting.pop(code, None)
             attempt, delay = attempt - 1, 0  # not the fault of the file
         elif posted.is_unavailable:
@@ -305,6 +313,8 @@ class _Work:
             result = replace(result, state=QueueFileState.RETRY)
             next_attempt = {"attempt": attempt, "due": self._lease.renew() + delay}
         try:
+            if posted.inconsistency:
+                self._files[code].stop(posted.inconsistency)
             if self._files[code].move(claim, _PLACES[result.state], {**result.as_dict(), **next_attempt}):
                 self._reported.add((code, result.file))
                 yield result
@@ -319,9 +329,7 @@ class _Work:
         self._pause(code, self._delay(file.attempt))
         name = file_name(file.name)
         self._reported.add((code, name))
-        return QueueFileResult(
-            code, name, QueueFileState.RETRY, file.attempt, error=error.strerror or type(error).__name__
-        )
+        return QueueFileResult(code, name, QueueFileState.RETRY, file.attempt, error=_reason(error))
 
     def _pause(self, code: str, delay: float) -> None:
         """Try no file of an authority for some seconds."""
@@ -345,6 +353,10 @@ def _waiting_result(code: str, file: QueuedFile) -> QueueFileResult:
     """Return the result of a file that is not tried now."""
     error = "waits for its next attempt"
     return QueueFileResult(code, file_name(file.name), QueueFileState.RETRY, file.attempt - 1, error=error)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def _size(path: Path) -> int:

@@ -22,6 +22,8 @@ from typing import Any
 
 # Names under which senders write a file that is not complete, and the names of records.
 _NOT_TAKEN = re.compile(r"\..*|.*\.(?:tmp|part|partial|filepart|json)", re.IGNORECASE)
+# The name of the folder of a claim: the worker, the number of its claim, and the attempt.
+_CLAIM = re.compile(r"(.+)\.[0-9]+\.([0-9]+)")
 # File systems accept names of 255 bytes or characters; a finished file may need a number and ``.json``.
 _MAX_NAME_BYTES = 200
 # Windows does not rename a file that a virus scanner or a backup has opened for a moment.
@@ -99,8 +101,10 @@ class AuthorityFiles:
         for path in _paths(self._folder / "retry"):
             if path.suffix != ".json":
                 record = _read_record(path)
-                name, attempt = str(record.get("name", path.name)), int(record.get("attempt", 0)) + 1
-                files.append(QueuedFile(path, name, attempt, float(record.get("due", 0))))
+                name, attempt, due = (record.get(key) for key in ("name", "attempt", "due"))
+                attempt = attempt if isinstance(attempt, int) else 0
+                due = due if isinstance(due, int | float) else 0
+                files.append(QueuedFile(path, name if isinstance(name, str) else path.name, attempt + 1, due))
         return sorted(files, key=lambda file: file.name)
 
     def claim(self, file: QueuedFile) -> QueuedFile | None:
@@ -141,17 +145,7 @@ class AuthorityFiles:
         """
         folder = self._folder / place
         folder.mkdir(exist_ok=True)
-        for number in count(1):
-            target = folder / _numbered(claim.name, number)
-            if target.exists():
-                continue
-            # A byte of a name that is not UTF-8 is written as an escape of JSON.
-            with (
-                suppress(FileExistsError),
-                _record_of(target).open("x", encoding="utf-8", errors="backslashreplace") as file,
-            ):
-                json.dump({**record, "name": claim.name}, file, ensure_ascii=False, indent=1)
-                break
+        target = _reserve_name(folder, claim.name, record)
         try:
             _rename(claim.path, target)
         except OSError as error:
@@ -174,9 +168,9 @@ class AuthorityFiles:
     def _claimed(self) -> Iterator[tuple[str, int, Path]]:
         """Yield worker, attempt and path of each claimed file."""
         for folder in _paths(self._folder / "claimed"):
-            worker, _, attempt = folder.name.rsplit(".", 2)
-            for path in _paths(folder):
-                yield worker, int(attempt), path
+            if claim := _CLAIM.fullmatch(folder.name):
+                for path in _paths(folder):
+                    yield claim[1], int(claim[2]), path
 
     def _has_claim_of_others(self, now: float) -> bool:
         own, is_live = self._lease.worker, self._lease.is_live
@@ -185,7 +179,8 @@ class AuthorityFiles:
 
 def _paths(folder: Path) -> list[Path]:
     try:
-        return sorted(folder.iterdir())
+        # A network drive has files of its own, whose names begin with a point.
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
         return []
 
@@ -201,6 +196,22 @@ def _read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def _reserve_name(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
+    """Create the record of a file under the first name that is not in use, and return the path for the file."""
+    for number in count(1):
+        target = folder / _numbered(name, number)
+        if target.exists():
+            continue
+        try:
+            # A byte of a name that is not UTF-8 is written as an escape of JSON.
+            with _record_of(target).open("x", encoding="utf-8", errors="backslashreplace") as file:
+                json.dump({**record, "name": name}, file, ensure_ascii=False, indent=1)
+        except FileExistsError:
+            continue
+        return target
+    raise AssertionError("count has no end")
 
 
 def _numbered(name: str, number: int) -> str:
