@@ -96,6 +96,12 @@ def page_text(page: Any) -> str:
     return re.sub(r"\s+", "", page.get_textpage().get_text_bounded())
 
 
+@pytest.mark.parametrize("code", ["9990001", "999-0001"])
+def test_a_postal_code_is_printed_with_its_hyphen(code: str) -> None:
+    (page,) = pages(slip_pdf(bill(postal_code=code), TEXT, template="a4"))
+    assert "〒999-0001" in page_text(page)
+
+
 @pytest.mark.parametrize(("template", "size"), [("strip", (297, 114)), ("a4", (210, 297))])
 def test_a_page_has_the_codes_and_texts_of_the_slip(template: str, size: tuple[int, int]) -> None:
     document = pages(slip_pdf(bill(), TEXT, template=template))
