@@ -38,7 +38,7 @@ class CodeFormat(StrEnum):
 @app.command()
 @with_exit_code
 def make(
-    bills: Annotated[Path, argument("Bills: CSV (UTF-8 or cp932) or Parquet.")],
+    bills: Annotated[Path, argument("Bills: CSV (UTF-8 or cp932) or Parquet.", metavar="BILLS")],
     out: OutputFolder,
     output: Annotated[
         CodeFormat, option("Format of the file of each bill.", "--format", show_default=True)
@@ -115,8 +115,12 @@ def make(
         _output.line(message("{parts:,} parts existed already", parts=run.resumed))
     _output.line(message("written to {out}", out=out))
     if run.without_address:
-        text = "slips without a name or address, which cannot be posted in a window envelope: {count:,}"
-        _output.note(message(text, count=run.without_address))
+        _output.note(
+            message(
+                "slips without a name or address, which cannot be posted in a window envelope: {count:,}",
+                count=run.without_address,
+            )
+        )
     if (out / "issues.csv").exists():
         _print_rejected(out / "issues.csv")
         _output.note(message("issues are in {file}", file=out / "issues.csv"))
