@@ -173,7 +173,8 @@ def test_small_symbols_are_warned_of_and_their_true_size_is_printed(
     write_bills(tmp_path, "1", "2")
     (tmp_path / "wording.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
     result = kokin(
-        *("qr", "make", "bills.csv", "--out", "slips", "--format", output, "--words", "wording.toml"),
+        *("qr", "make", "bills.csv", "--out", "slips", "--format", output),
+        *(("--words", "wording.toml") if output == "pdf" else ()),
         *("--module-mm", "0.3", "--quiet", "4", "--part-rows", "1"),
         cwd=tmp_path,
     )
@@ -188,6 +189,14 @@ def test_small_symbols_are_warned_of_and_their_true_size_is_printed(
     assert [row["code"] for row in csv.DictReader(issues.read_text(encoding="utf-8-sig").splitlines())] == [
         "MODULE_TOO_SMALL"
     ]
+
+
+@pytest.mark.parametrize("option", ["--words", "--template", "--font", "--digits-font", "--mark", "--notes"])
+def test_an_option_of_pdf_is_a_usage_error_in_another_format(kokin: Any, tmp_path: Path, option: str) -> None:
+    write_bills(tmp_path, "1")
+    result = kokin("qr", "make", "bills.csv", "--out", "slips", option, "a4", cwd=tmp_path)
+    assert (result.returncode, option in result.stderr, "--format pdf" in result.stderr) == (2, True, True)
+    assert not (tmp_path / "slips").exists()
 
 
 def test_symbols_that_no_phone_reads_are_not_printed(kokin: Any, tmp_path: Path) -> None:

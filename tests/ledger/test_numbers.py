@@ -179,6 +179,23 @@ def test_a_superseded_bill_of_the_ledger_keeps_its_fields(ledger):
     }
 
 
+def test_the_file_of_an_earlier_issue_does_not_open_a_replaced_slip_again(ledger):
+    first = allot(ledger, ("A", 1, 100), ("B", 1, 200))
+    second = allot(ledger, ("A", 2, 90))
+    ledger.add_bills(first.bills, actor="clerk")  # in any order before the re-issue is added
+    ledger.add_bills(second.bills, actor="clerk")
+    before = ledger.bills()
+    with pytest.raises(InvalidInputError, match="nothing was added") as error:
+        ledger.add_bills(first.bills, actor="clerk")
+    assert codes(error) == [("SLIP_SUPERSEDED", "bill_id", None)]
+    assert (error.value.issues[0].expected, error.value.issues[0].found) == ("A-2", "A-1")
+    assert ledger.bills().equals(before)
+    assert (
+        ledger.add_bills(allot(ledger, ("A", 1, 100), ("B", 1, 200)).bills, actor="clerk").entry.totals["unchanged"]
+        == 2
+    )
+
+
 def test_first_slip_and_reissue_in_one_file(ledger):
     result = allot(ledger, ("A", 2, 90), ("A", 1, 100), ("A", 3, 80))
     assert [(row["bill_id"], row["status"]) for row in result.bills.to_pylist()] == [

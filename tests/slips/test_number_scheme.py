@@ -161,7 +161,7 @@ BARCODE = {"company_code": "929023", "free_field": "{item_code}{case_key:10}"}
         ({"case_key": "{obligation_id:4}", "bill_id": "{serial}"}, "SCHEME_INVALID", "bill_id"),
         ({"case_key": "{serial:4}", "bill_id": "{name}"}, "SCHEME_INVALID", "bill_id"),
         ({"case_key": "{serial:4}", "other": 1}, "FIELD_UNKNOWN", "other"),
-        ({"case_key": "{serial:4}", "check_digit": "other"}, "FIELD_TYPE", "check_digit"),
+        ({"case_key": "{serial:4}", "check_digit": "other"}, "SCHEME_INVALID", "check_digit"),
         (
             {"case_key": "{serial:4}", "check_digit": {"modulus": 12, "weights": [1]}},
             "FIELD_TYPE",

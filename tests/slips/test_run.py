@@ -185,8 +185,8 @@ def test_a_slip_that_cannot_be_printed_gets_no_page_and_an_issue(tmp_path: Path)
         ("4", "part-00002.pdf", "1"),
         ("5", "part-00002.pdf", "2"),
     ]
-    issues = {(row["record"], row["code"], row["found"]) for row in rows(tmp_path / "out" / "issues.csv")}
-    assert issues == {("3", "CHARACTER", "U+2A6D6")}
+    issues = {(row["file"], row["record"], row["code"], row["found"]) for row in rows(tmp_path / "out" / "issues.csv")}
+    assert issues == {("bills.csv", "3", "CHARACTER", "U+2A6D6")}
 
 
 def test_a_folder_with_another_run_is_not_changed(tmp_path: Path) -> None:

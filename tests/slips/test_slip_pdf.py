@@ -96,6 +96,12 @@ def page_text(page: Any) -> str:
     return re.sub(r"\s+", "", page.get_textpage().get_text_bounded())
 
 
+@pytest.mark.parametrize("code", ["9990001", "999-0001"])
+def test_a_postal_code_is_printed_with_its_hyphen(code: str) -> None:
+    (page,) = pages(slip_pdf(bill(postal_code=code), TEXT, template="a4"))
+    assert "〒999-0001" in page_text(page)
+
+
 @pytest.mark.parametrize(("template", "size"), [("strip", (297, 114)), ("a4", (210, 297))])
 def test_a_page_has_the_codes_and_texts_of_the_slip(template: str, size: tuple[int, int]) -> None:
     document = pages(slip_pdf(bill(), TEXT, template=template))
@@ -477,6 +483,8 @@ def test_a_text_fits_its_box_and_no_character_is_lost(text: str, width: float, h
         ("納期限は令和8年6月1日です", ["納期限は", "令和8年6月1日です"]),
         ("スマートフォンアプリ、金融機関", ["スマートフォンアプリ、", "金融機関"]),
         ("例示市上下水道局 料金課　電話 0000-00-0000", ["例示市上下水道局 料金課　", "電話 0000-00-0000"]),
+        ("ジョナサン・エクザンプル・スミソニアン　様", ["ジョナサン・エクザンプル・", "スミソニアン　様"]),
+        ("例示パークサウスタワー壱番館３０１２号室", ["例示パークサウスタワー壱番館", "３０１２号室"]),
         ("例示商事株式会社　公金花子　様", ["例示商事株式会社　", "公金花子　様"]),
         ("2026-EXAMPLE-CITY-000000000123-01-ZENKI", ["2026-EXAMPLE-CITY-", "000000000123-01-ZENKI"]),
     ],

@@ -30,13 +30,19 @@ _YEN = re.compile(r"[¥￥\\]?\d[\d,]*円?", re.ASCII)
 _FORMATTING = re.compile(r"[¥￥\\,円]")
 # What a required field contains, for the comment that asks for it.
 _REQUIRED = {
-    "bill_id": ('{ join = ["...", "..."] }', "your own number of the slip, unique in the file: one field, or several"),
+    "bill_id": (
+        '{ join = ["...", "..."] }',
+        "your own number of the slip, unique in the file; `kokin issue allot` needs none",
+    ),
     "payee_code": ('{ const = "....." }', "共通納税機関コード, 5 digits"),
     "item_code": ('{ const = "..." }', "税目・料金番号, 3 digits"),
     "case_key": ('"..."', "案件特定キー, at most 20 digits; `kokin issue allot` needs none"),
     "confirmation": ('"..."', "確認番号, 6 digits; `kokin issue allot` needs none"),
     "amount": ('"..."', "the yen of the slip"),
     "due_on": ('"..."', "納期限"),
+    "levy_year": ('"..."', "賦課年度 of the eL-QR; a reconciliation needs none"),
+    "tax_year": ('"..."', "課税年度 of the eL-QR; a reconciliation needs none"),
+    "payable_until": ('"..."', "支払期限 of the eL-QR; a reconciliation needs none"),
 }
 
 

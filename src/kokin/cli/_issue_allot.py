@@ -59,6 +59,7 @@ def allot(
     from kokin.slips import NumberScheme
 
     rule = NumberScheme.load(scheme)
+    out.parent.stat()  # before numbers are allotted for a file that cannot be written
     file: Any = {"layout": bill_layout, "lenient": lenient, "reference_date": day_or_today(reference_date)}
     batches = list(bills.debt_batches(debts, issue_no=issue_no, **file))
     warnings = [issue for batch in batches for issue in from_table(batch.issues) if not issue.is_error]

@@ -64,8 +64,10 @@ def proof(
 
 @with_exit_code
 def verify(
-    run: Annotated[Path, argument("The folder of a run of `kokin qr make`, or of proof sheets.")],
-    scans: Annotated[list[Path], argument("Scans: PNG, JPEG, TIFF or PDF; or the PDF files of the run.")],
+    run: Annotated[Path, argument("The folder of a run of `kokin qr make`, or of proof sheets.", metavar="RUN")],
+    scans: Annotated[
+        list[Path], argument("Scans: PNG, JPEG, TIFF or PDF; or the PDF files of the run.", metavar="SCAN")
+    ],
     sample: Annotated[
         bool, option("Only some of the slips were scanned: none of them is missing.", "--sample")
     ] = False,

@@ -38,7 +38,7 @@ class CodeFormat(StrEnum):
 @app.command()
 @with_exit_code
 def make(
-    bills: Annotated[Path, argument("Bills: CSV (UTF-8 or cp932) or Parquet.")],
+    bills: Annotated[Path, argument("Bills: CSV (UTF-8 or cp932) or Parquet.", metavar="BILLS")],
     out: OutputFolder,
     output: Annotated[
         CodeFormat, option("Format of the file of each bill.", "--format", show_default=True)
@@ -50,7 +50,7 @@ def make(
     template: Annotated[
         str, option("For PDF: strip, a4, or a TOML file with the geometry.", show_default=True)
     ] = "strip",
-    font: Annotated[Path | None, option("For PDF: a TrueType font, by path or family name.")] = None,
+    font: Annotated[str | None, option("For PDF: a TrueType font, by path or family name.")] = None,
     digits_font: Annotated[str | None, option("For PDF: a TrueType font for the OCR lines, such as an OCR-B.")] = None,
     mark: Annotated[Path | None, option("For PDF: a picture of the eL mark; its area is blank without one.")] = None,
     notes: Annotated[
@@ -79,6 +79,11 @@ def make(
     """
     from kokin import slips
 
+    if output is not CodeFormat.PDF:
+        changed_template = None if template == "strip" else template
+        _require_no_pdf_option(
+            words=words, template=changed_template, font=font, digits_font=digits_font, mark=mark, notes=notes
+        )
     style = slips.SymbolStyle(module_mm=module_mm, quiet_zone=quiet)
     with _output.progress(message("slips")) as advance:
         run = slips.make(
@@ -120,6 +125,17 @@ def make(
         _print_rejected(out / "issues.csv")
         _output.note(message("issues are in {file}", file=out / "issues.csv"))
     return Exit.EXCEPTIONS if run.rejected or run.without_address else Exit.CLEAN
+
+
+def _require_no_pdf_option(**options: object) -> None:
+    """Raise for the first option that has a value, since only a PDF would use it.
+
+    Raises:
+        BadParameter: an option has a value.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise typer.BadParameter(message("pass it with --format pdf"), param_hint=f"--{name.replace('_', '-')}")
 
 
 def _print_counts(run: RunResult, out: Path) -> None:

@@ -53,7 +53,7 @@ UploadLayout = Annotated[str, option("Layout of the file: a name or a TOML file.
 @app.command()
 @with_exit_code
 def make(
-    bills: Annotated[Path, argument("Bills: CSV (UTF-8 or cp932) or Parquet.")],
+    bills: Annotated[Path, argument("Bills: CSV (UTF-8 or cp932) or Parquet.", metavar="BILLS")],
     layout: UploadLayout,
     out: OutputFolder,
     ledger: LedgerAddress = "",

@@ -30,7 +30,8 @@ from kokin.ledger._components import (
 from kokin.ledger._database import BATCH_ROWS, Transaction
 from kokin.ledger._journal import EntryWriter, rows_of_entry
 from kokin.ledger._rematch import differs
-from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries
+from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries, slip_numbers
+from kokin.model import BillStatus
 
 # Bills that are checked and encoded at once.
 _CHUNK = 1 << 17
@@ -138,7 +139,8 @@ class BillLoader:
         """Add the new and the changed bills of a chunk.
 
         Raises:
-            InvalidInputError: a ``bill_id`` of the chunk is in an earlier chunk too.
+            InvalidInputError: a ``bill_id`` of the chunk is in an earlier chunk too, or a superseded slip is open again
+                although the register has replaced it (``SLIP_SUPERSEDED``).
         """
         self._reject_duplicates(chunk)
         self._own_obligations.append(chunk.own_obligations)
@@ -146,6 +148,8 @@ class BillLoader:
         earlier = (
             latest_versions(self.writer, chunk.bills.column("bill_id")) if self.writer.before["bill_versions"] else None
         )
+        if earlier is not None:
+            _reject_reopened(self.writer, chunk.bills, earlier)
         replaced, version, is_new, is_unchanged = _compare(chunk.bills, earlier)
         is_written = ~is_unchanged
         self.given += len(is_unchanged)
@@ -207,6 +211,28 @@ def latest_versions(transaction: Transaction, bill_ids: pa.ChunkedArray) -> pa.T
     columns = (bill_versions.c[name] for name in ("id", "version", "withdrawn", *_FIELDS))
     statement = select(*columns).where(not_referenced("bill_versions", "replaces_id", None))
     return transaction.fetch(statement, bill_versions.c.bill_id, bill_ids.to_pylist())
+
+
+def _reject_reopened(transaction: Transaction, bills: pa.Table, earlier: pa.Table) -> None:
+    """Raise for every open bill that the ledger has as superseded, and whose number the register has replaced.
+
+    Its debt would be billed by two slips: that happens if the file of an earlier issue is added after the re-issue.
+    """
+    superseded = earlier.column("bill_id").filter(pc.equal(earlier.column("status"), BillStatus.SUPERSEDED.value))
+    is_open = pc.equal(bills.column("status"), BillStatus.OPEN.value)
+    opened = bills.column("bill_id").filter(pc.and_(is_open, pc.is_in(bills.column("bill_id"), combine(superseded))))
+    slips = transaction.fetch(
+        select(slip_numbers.c.id, slip_numbers.c.bill_id), slip_numbers.c.bill_id, opened.to_pylist()
+    )
+    columns = select(slip_numbers.c.replaces_id, slip_numbers.c.bill_id)
+    replacing = transaction.fetch(columns, slip_numbers.c.replaces_id, to_numpy(slips.column("id"), 0)).to_pylist()
+    if replacing:
+        names = dict(zip(slips.column("id").to_pylist(), slips.column("bill_id").to_pylist(), strict=True))
+        found = sorted((names[row["replaces_id"]], row["bill_id"]) for row in replacing)
+        issues = [
+            Issue("SLIP_SUPERSEDED", field="bill_id", expected=new, found=old) for old, new in found[:_MAX_ISSUES]
+        ]
+        raise InvalidInputError(issues, "the bills were rejected; nothing was added")
 
 
 def _compare(bills: pa.Table, earlier: pa.Table | None) -> tuple[Int64Array, Int64Array, BoolArray, BoolArray]:

@@ -159,7 +159,11 @@ CHECK_DIGITS: dict[str, dict[str, Any]] = {
 
 def _check_digit(value: Any) -> Any:
     """Return a check digit by its name or from its table."""
-    return _nested(CheckDigit, "check_digit", CHECK_DIGITS.get(value, value) if isinstance(value, str) else value)
+    if isinstance(value, str):
+        if value not in CHECK_DIGITS:
+            raise _invalid("check_digit", " | ".join([*CHECK_DIGITS, "a table of modulus and weights"]), value)
+        value = CHECK_DIGITS[value]
+    return _nested(CheckDigit, "check_digit", value)
 
 
 def _nested(record: type[Record], key: str, value: Any) -> Any:

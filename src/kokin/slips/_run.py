@@ -36,7 +36,7 @@ from kokin.slips._slip_values import breakdown_lines, slip_values
 from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode_digits
-from kokin.text import require_date
+from kokin.text import file_name, require_date
 
 # The tables of a batch that are merged into one file when the run ends.
 _TABLES = {"manifest": MANIFEST, "unchanged": UNCHANGED, "issues": "issues.csv"}
@@ -209,7 +209,8 @@ def make(
             resumed += 1
         else:
             build = partial(build_many, issued_on=issued_on, allow_missing_deadline=allow_missing_deadline)
-            counts = _write_batch(name, chunk, out, build, output, None if changed_options else earlier)
+            compared = None if changed_options else earlier
+            counts = _write_batch(name, chunk, out, build, output, compared, file_name(source))
             _write_text(counts_file, json.dumps(asdict(counts)))
         if earlier:
             earlier.mark_current(chunk.table, combine(chunk.rejected_ids["bill_id"]))
@@ -365,8 +366,9 @@ def _write_batch(
     build: Callable[[pa.Table], BuildResult],
     output: _Output,
     earlier: EarlierRun | None,
+    file: str,
 ) -> _BatchCounts:
-    """Write a batch with its tables, replacing the files that an interrupted run left."""
+    """Write a batch with its tables, replacing files of an interrupted run; ``file`` is the file of bills."""
     open_rows = combine(is_open(checked.table))
     records, table = checked.row_numbers.filter(open_rows), checked.table.filter(open_rows)
     built = build(table)
@@ -387,8 +389,8 @@ def _write_batch(
     write_csv(manifest, out / f"{name}.manifest")
     issue_tables = [
         checked.issues,
-        _with_records(built.issues, records),
-        _with_records(to_table(written.issues), batch.records),
+        _with_place(built.issues, file, records),
+        _with_place(to_table(written.issues), file, batch.records),
     ]
     issues = pa.concat_tables(issue_tables)
     if len(issues):
@@ -437,10 +439,11 @@ def _with_bill_ids(issues: pa.Table, checked: bills.BillBatch) -> pa.Table:
     return issues.add_column(issues.column_names.index("record") + 1, "bill_id", bill_ids.take(rows))
 
 
-def _with_records(issues: pa.Table, records: pa.Array) -> pa.Table:
-    """Replace the row of a table in each issue by its record in the file."""
-    place = issues.column_names.index("record")
-    return issues.set_column(place, "record", records.take(pc.subtract(issues["record"], 1)))
+def _with_place(issues: pa.Table, file: str, records: pa.Array) -> pa.Table:
+    """Add the file to each issue, and replace the row of a table by its record in the file."""
+    row, name = (issues.column_names.index(column) for column in ("record", "file"))
+    issues = issues.set_column(row, "record", records.take(pc.subtract(issues["record"], 1)))
+    return issues.set_column(name, "file", pa.repeat(pa.scalar(file, issues.schema.field("file").type), len(issues)))
 
 
 def _output(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
@@ -28,6 +29,8 @@ _TITLES = {
 }
 _TITLE_FIELDS = ("notice_title", "stub_title", "receipt_title", "payer_title")
 _WITHOUT_PERIOD = "00"
+# 郵便番号 of digits alone, and its printed form.
+_POSTAL_DIGITS, _WITH_HYPHEN = re.compile(r"(\d{3})(\d{4})", re.ASCII), r"\1-\2"
 
 #: The names of the values in a template.
 VALUE_NAMES = frozenset(
@@ -119,11 +122,19 @@ def slip_values(bill: Bill, code: ElQr, text: SlipText) -> dict[str, str]:
         "lower_line": code.lower_line,
         "name": name,
         "addressee": f"{name}　{text.honorific}".rstrip() if name else "",
-        "postal_code": f"〒{bill.postal_code}" if bill.postal_code else "",
+        "postal_code": _postal_code(bill.postal_code),
         "address": bill.address or "",
         "how_to_pay": text.how_to_pay if has_barcode else text.how_to_pay_no_store,
         "counter_charges": "1" if text.counter_charges else "",
     }
+
+
+def _postal_code(code: str | None) -> str:
+    """Return 郵便番号 with its mark; one of seven digits gets its hyphen."""
+    if not code:
+        return ""
+    digits = _POSTAL_DIGITS.fullmatch(code)
+    return f"〒{digits.expand(_WITH_HYPHEN) if digits else code}"
 
 
 def format_date(day: date) -> str:

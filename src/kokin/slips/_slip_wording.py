@@ -170,7 +170,7 @@ class SlipWording(Record):
                 break
         if periods := self.table("periods", bill.item_code):
             if bill.period not in periods:
-                expected = " | ".join(periods)
+                expected = f"periods of the words: {' | '.join(periods)}"
                 raise InvalidInputError([Issue("CODE_UNKNOWN", field="period", expected=expected, found=bill.period)])
             texts["period"] = periods[bill.period]
         return texts
