@@ -249,6 +249,7 @@ def test_every_font_is_embedded_and_every_character_is_extracted(template: str) 
         assert expected in text
 
 
+@pytest.mark.thorough
 @needs_font
 def test_characters_of_many_subsets_are_extracted_in_order() -> None:
     kanji = [chr(code) for code in range(0x4E00, 0x5200) if load_fonts().has(chr(code))]
