@@ -61,7 +61,7 @@ class Bill(Record):
     obligation_id: Annotated[str, Text(64)] | None = None
     """The obligation (調定) of the slip; by default the bill is its own obligation."""
     covers: Annotated[tuple[str, ...], Names(Text(64, min=1))] = ()
-    """The obligations of a slip for a whole year (全期); a list, or a text ``a;b``, is accepted."""
+    """The obligations of a slip for a whole year (全期), at most 100; a list, or a text ``a;b``, is accepted."""
     payer_key: Annotated[str, Text(64)] | None = None
     """宛名番号 of the payer; used for set-off candidates (充当), never for matching."""
     system: Annotated[str, Text(40)] | None = None
