@@ -255,7 +255,7 @@ def test_a_text_that_is_too_long_names_its_bill(kokin: Any, tmp_path: Path) -> N
     result = print_a4(kokin, tmp_path, "--notes", "notes.csv")
     assert result.returncode == 1
     assert "read 2 = made 1 + rejected 1" in result.stdout
-    assert "bill B2: record 2, note: TEXT_TOO_SMALL" in result.stderr
+    assert "bill B2: bills.csv, record 2, note: TEXT_TOO_SMALL" in result.stderr
     assert "例例" not in result.stderr
 
 
