@@ -200,7 +200,7 @@ def test_a_scheme_is_read_from_toml(tmp_path: Path) -> None:
         'case_key = "{levy_year}{item_code}{serial:9}{check}"\n'
         "check_digit = { modulus = 11, weights = [2, 3, 4, 5, 6, 7] }\n"
         '[barcode]\ncompany_code = "929023"\nfree_field = "{case_key:20}"\n'
-        '[items.300]\nfirst_serial = 500\n'
+        "[items.300]\nfirst_serial = 500\n"
         '[items.400]\ncase_key = "4{serial:9}{check}"\nbarcode.company_code = "929023"\n'
         'barcode.free_field = "{item_code}{case_key:12}"\n'
     )
