@@ -74,6 +74,7 @@ def test_only_what_changed_is_printed_and_withdrawn_slips_are_named(kokin: Any, 
     result = kokin("qr", "make", "bills.csv", "--out", "wider", "--against", "new", "--quiet", "5", cwd=tmp_path)
     assert (result.returncode, "made 3" in result.stdout) == (0, True)
     assert "all slips are printed, because these options changed: style" in result.stderr
+    assert "slips of the earlier run that are replaced: 3, in wider" in result.stderr
     result = kokin("qr", "make", "bills.csv", "--out", "none", "--against", "nothing", cwd=tmp_path)
     assert result.returncode == 3
     assert "against: RUN_INCOMPLETE" in result.stderr

@@ -430,9 +430,12 @@ def test_a_run_against_an_earlier_one_prints_what_changed(
         assert result.read == result.written + result.unchanged + result.closed + result.rejected
         assert (result.unchanged, result.closed) == (len(kinds[SAME]), len(kinds[CANCELLED]))
         assert result.withdrawn == len(rows(new / "withdrawn.csv"))
+        # A page with other values of the same number must not be posted beside the new one.
+        assert ids_in(new / "replaced.csv") == kinds[NEW_AMOUNT]
+        assert result.replaced == len(kinds[NEW_AMOUNT])
         # The next run needs only the latest folder: nothing changes, and the earliest file of each slip is known.
         result = slips.make(source, next_run, "payload", part_rows=part_rows, against=new)
-        assert (result.written, result.withdrawn) == (0, 0)
+        assert (result.written, result.withdrawn, result.replaced) == (0, 0, 0)
         assert {(row["bill_id"], row["run"]) for row in rows(next_run / "unchanged.csv")} == {
             *((bill_id, "old") for bill_id in kinds[SAME]),
             *((bill_id, "new") for bill_id in kinds[NEW_NUMBER] | kinds[NEW_AMOUNT] | kinds[ADDED]),
@@ -467,7 +470,7 @@ def test_a_changed_name_prints_the_slip_and_is_in_no_table(tmp_path: Path) -> No
     slips.make(write("公金 一", "公庫 二"), tmp_path / "new", "pdf", wording=wording, against=tmp_path / "old")
     assert ids_in(tmp_path / "new" / "manifest.csv") == {"B2"}
     tables = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*/*.csv")]
-    assert len(tables) == 4
+    assert len(tables) == 5
     assert not any("公" in table for table in tables)
 
 

@@ -74,8 +74,9 @@ def make(
     The same command on the same folder continues an interrupted run. A bill that breaks a rule gets no code; issues.csv
     names its row and field.
 
-    With --against, unchanged.csv lists the slips that an earlier run printed with the same content, and withdrawn.csv
-    those that are no longer in the file, or are cancelled or superseded.
+    With --against, unchanged.csv lists the slips that an earlier run printed with the same content, withdrawn.csv those
+    that are no longer in the file, or are cancelled or superseded, and replaced.csv those that are printed with another
+    content. The pages of the last two must not be posted.
     """
     from kokin import slips
 
@@ -156,6 +157,9 @@ def _print_counts(run: RunResult, out: Path) -> None:
     if run.withdrawn:
         values = {"count": run.withdrawn, "file": out / "withdrawn.csv"}
         _output.note(message("slips of the earlier run to withdraw: {count:,}, in {file}", **values))
+    if run.replaced:
+        values = {"count": run.replaced, "file": out / "replaced.csv"}
+        _output.note(message("slips of the earlier run that are replaced: {count:,}, in {file}", **values))
 
 
 def _print_rejected(path: Path) -> None:

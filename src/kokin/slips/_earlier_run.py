@@ -22,7 +22,8 @@ from kokin._arrow.convert import BoolArray, Int64Array, bool_array, int64_array,
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.slips._check_slips import el_numbers, is_open
 
-RUN, MANIFEST, UNCHANGED, WITHDRAWN = "run.json", "manifest.csv", "unchanged.csv", "withdrawn.csv"
+RUN, MANIFEST, UNCHANGED = "run.json", "manifest.csv", "unchanged.csv"
+WITHDRAWN, REPLACED = "withdrawn.csv", "replaced.csv"
 
 _UNCHANGED_COLUMNS = ("record", "bill_id", "el_number", "run", "file", "page", "sha256", "content_sha256")
 _WITHDRAWN_COLUMNS = ("bill_id", "el_number", "run", "file", "page")
@@ -138,6 +139,14 @@ class EarlierRun:
     def withdrawn(self) -> pa.Table:
         """Return the slips that were not marked."""
         return self._slips.select(_WITHDRAWN_COLUMNS).filter(bool_array(~self._is_current))
+
+    def replaced(self, manifest: Path) -> pa.Table:
+        """Return the slips whose number is on a slip in the manifest of the new run, too."""
+        columns = [batch["el_number"].combine_chunks() for batch in read_columns(manifest, ["el_number"])]
+        rows = [self._numbers.rows_of(column) for column in columns]
+        is_replaced = np.zeros(len(self._slips), np.bool_)
+        is_replaced[[row for batch in rows for row in batch[batch >= 0].tolist()]] = True
+        return self._slips.select(_WITHDRAWN_COLUMNS).filter(bool_array(is_replaced))
 
 
 class _Lookup:

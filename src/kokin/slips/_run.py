@@ -27,7 +27,7 @@ from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.model import Bill
 from kokin.receipts.layouts import Layout, load
 from kokin.slips._check_slips import check_unique, el_numbers, is_open
-from kokin.slips._earlier_run import MANIFEST, RUN, UNCHANGED, WITHDRAWN, EarlierRun, flatten, sha256
+from kokin.slips._earlier_run import MANIFEST, REPLACED, RUN, UNCHANGED, WITHDRAWN, EarlierRun, flatten, sha256
 from kokin.slips._font_files import find_font
 from kokin.slips._render import PictureFormat
 from kokin.slips._slip_pdf import Design, load_design, write_designed
@@ -74,6 +74,8 @@ class RunResult:
     """Slips that are not printed, because they are cancelled or superseded."""
     withdrawn: int = 0
     """Slips of the earlier run that are no longer in the file, or are cancelled or superseded now."""
+    replaced: int = 0
+    """Slips of the earlier run that are printed with another content under the same number."""
     changed_options: tuple[str, ...] = ()
     """Options that differ from the earlier run, so that all slips are printed, such as ``wording``."""
     without_address: int = 0
@@ -118,8 +120,9 @@ def make(
 
     With ``against``, slips with the same content in the earlier run are not printed but listed in ``unchanged.csv``
     (``record, bill_id, el_number, run, file, page, sha256, content_sha256``). ``withdrawn.csv`` (``bill_id, el_number,
-    run, file, page``) lists the slips of the earlier run whose number is not on an open slip of the file any more. If
-    the wording, template, font, style or another option that changes all slips differs, all are printed.
+    run, file, page``) lists the slips of the earlier run whose number is not on an open slip of the file any more, and
+    ``replaced.csv``, with the same columns, those whose number is on a slip that is printed with another content: none
+    of both may be posted. If the wording, template, font, style or another option that changes all slips differs, all are printed.
 
     Args:
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
@@ -224,13 +227,15 @@ def make(
         write_csv(_with_bill_ids(to_table(warnings), first), out / f"{_STYLE}.issues")
         tables.insert(0, _STYLE)
     _merge_tables(out, tables)
-    withdrawn = 0
+    obsolete: dict[str, int] = {}
     if earlier:
-        write_csv(earlier.withdrawn(), out / WITHDRAWN)
-        withdrawn = len(earlier.withdrawn())
+        found = {"withdrawn": earlier.withdrawn(), "replaced": earlier.replaced(out / MANIFEST)}
+        for (name, slips), file in zip(found.items(), (WITHDRAWN, REPLACED), strict=True):
+            write_csv(slips, out / file)
+            obsolete[name] = len(slips)
     counted = ("read", "written", "rejected", "unchanged", "closed", "without_address")
     totals = {name: sum(getattr(batch, name) for batch in batches) for name in counted}
-    result = RunResult(**totals, resumed=resumed, withdrawn=withdrawn, changed_options=changed_options)
+    result = RunResult(**totals, resumed=resumed, **obsolete, changed_options=changed_options)
     assert result.read == result.written + result.unchanged + result.closed + result.rejected
     _write_text(out / RUN, json.dumps({**options, "result": result.as_dict()}, indent=2))
     return result
