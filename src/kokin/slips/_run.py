@@ -122,7 +122,8 @@ def make(
     (``record, bill_id, el_number, run, file, page, sha256, content_sha256``). ``withdrawn.csv`` (``bill_id, el_number,
     run, file, page``) lists the slips of the earlier run whose number is not on an open slip of the file any more, and
     ``replaced.csv``, with the same columns, those whose number is on a slip that is printed with another content: none
-    of both may be posted. If the wording, template, font, style or another option that changes all slips differs, all are printed.
+    of both may be posted. If the wording, template, font, style or another option that changes all slips differs, all
+    are printed.
 
     Args:
         source: bills as CSV or Parquet, see :func:`kokin.bills.batches`.
