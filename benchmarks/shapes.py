@@ -66,8 +66,11 @@ def slips(keys: np.ndarray, yen: np.ndarray | int = 1_000, **more: object) -> Co
 
 
 def payments(keys: np.ndarray, yen: np.ndarray | int = 1_000, **more: object) -> Columns:
-    """Return the columns of receipts."""
-    return {**numbers_of(keys, yen, **more), "paid_on": pa.repeat(PAID, len(keys))}
+    """Return the columns of the receipts of one file."""
+    count = len(keys)
+    place = {"source": pa.repeat("paid.csv", count), "digest": pa.repeat("0" * 64, count)}
+    place["record_no"] = from_numpy(np.arange(1, count + 1), pa.int64())
+    return {**place, **numbers_of(keys, yen, **more), "paid_on": pa.repeat(PAID, count)}
 
 
 def plain(rows: int) -> tuple[Columns, Columns]:
