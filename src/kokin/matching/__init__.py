@@ -29,7 +29,7 @@ vectorised shortcut:
 """
 
 from kokin.matching._allocate import allocate_in_order, fill_in_order
-from kokin.matching._groups import first_of_runs, group, starts_of_runs
+from kokin.matching._groups import first_of_groups, first_of_runs, group, starts_of_runs
 from kokin.matching._hash_index import AMBIGUOUS, NO_BILL, NO_KEY, hash_keys
 from kokin.matching._index import MATCHED_COLUMNS, Index
 from kokin.matching._keys import (
@@ -105,6 +105,7 @@ __all__ = [
     "encode_text",
     "fill_in_order",
     "find_interacting",
+    "first_of_groups",
     "first_of_runs",
     "group",
     "hash_keys",

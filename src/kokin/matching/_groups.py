@@ -67,6 +67,17 @@ def first_of_runs(values: npt.NDArray[Any], starts: BoolArray) -> npt.NDArray[An
     return first
 
 
+def first_of_groups(number: Int64Array) -> Int64Array:
+    """Return the first row of each group by the numbers of :func:`group`: int64 (k,).
+
+    >>> first_of_groups(np.array([1, 0, 1])).tolist()
+    [1, 0]
+    """
+    first = np.empty(int(number.max(initial=-1)) + 1, np.int64)
+    first[number[::-1]] = np.arange(len(number) - 1, -1, -1)
+    return first
+
+
 def last_of_groups(groups: Int64Array, rows: Int32Array, *order: npt.NDArray[Any]) -> Int32Array:
     """Return the last of the rows of each group by some columns, the first column weighing most: int32 (k,)."""
     by_order = np.lexsort((*(column[rows] for column in order[::-1]), groups[rows]))

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.matching import Index, group
+from kokin.matching import Index, first_of_groups, group
 from kokin.model import Date, Record, Text, Yen
 from kokin.reconcile._columns import Categorical, Days, categorize, category_texts, day_column, int_column, text_column
 from kokin.rules import YearClass, columns
@@ -235,10 +235,8 @@ def book(dates: FiscalDates, received_on: Days) -> Booking:
     levy year. A million payments have some thousand different dates and years, each of which is computed once.
     """
     number = group(*(column.view(np.int64) if column.dtype.kind == "M" else column for column in (*dates, received_on)))
-    row_of_number = np.empty(int(number.max(initial=-1)) + 1, np.int64)
-    row_of_number[number] = np.arange(len(number))
-    few_dates = FiscalDates._make(column[row_of_number] for column in dates)
-    booking = _book(few_dates, received_on[row_of_number])
+    rows = first_of_groups(number)
+    booking = _book(FiscalDates._make(column[rows] for column in dates), received_on[rows])
     return Booking._make(column[number] for column in booking)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.convert import Int64Array, bool_array, combine, from_numpy, to_mask
-from kokin.matching import group
+from kokin.matching import first_of_groups, group
 from kokin.model import Finding, Outcome
 from kokin.reconcile._bill_columns import BillColumns, book
 from kokin.reconcile._columns import days_array
@@ -167,9 +167,7 @@ def file_totals(rows: OutcomeRows, files: Mapping[str, Totals]) -> list[FileTota
     # A file may be among the receipts several times: each of its records is counted once, one without number always.
     key = np.where(record_no > 0, record_no, -1 - np.arange(len(in_file)))
     record = group(digest.codes[in_file], key)
-    first_of_record = np.empty(int(record.max(initial=-1)) + 1, np.int64)
-    first_of_record[record[::-1]] = in_file[::-1]
-    in_file = np.sort(first_of_record)
+    in_file = np.sort(in_file[first_of_groups(record)])
     codes = digest.codes[in_file]
     count, yen = np.bincount(codes, minlength=len(digest.categories)), np.zeros(len(digest.categories), np.int64)
     np.add.at(yen, codes, rows.amount[in_file])

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from kokin._arrow.aggregate import sum_by
 from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, from_numpy, to_numpy
 from kokin.catalog import Catalog
-from kokin.matching import Allocations, allocate_in_order, fill_in_order, group
+from kokin.matching import Allocations, allocate_in_order, fill_in_order, first_of_groups, group
 from kokin.reconcile._bill_columns import YEAR_CLASSES, BillColumns, Booking, book
 from kokin.reconcile._columns import Categorical, category_texts, days_array, merge_categories
 from kokin.reconcile._setoff import overpaid_rows
@@ -92,8 +92,7 @@ def allocate_to_parts(
         that are not divided (method ``reject``).
     """
     of_table = group(allocations.obligation)
-    obligations = np.empty(int(of_table.max(initial=-1)) + 1, np.int32)
-    obligations[of_table] = allocations.obligation
+    obligations = allocations.obligation[first_of_groups(of_table)]
     charge = bills.charge.codes[bills.main_slip[obligations]]
     table = _part_table(obligations, bills, split)
     total = bills.index.obligations.billed[obligations]
@@ -291,13 +290,11 @@ def total_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations,
     keys = _total_keys(rows, bills, row, booked_slip, by_part.part)
 
     number = group(*(values for values, _ in keys.values()))
-    count = int(number.max(initial=-1)) + 1
-    first = np.empty(count, np.int64)
-    first[number] = np.arange(len(row))
-    sums: dict[str, Int64Array] = {name: np.zeros(count, np.int64) for name in _YEN}
+    first = first_of_groups(number)
+    sums: dict[str, Int64Array] = {name: np.zeros(len(first), np.int64) for name in _YEN}
     for name, values in sums.items():
         np.add.at(values, number, yen[name])
-    receipts = np.bincount(number[np.unique(group(number, row), return_index=True)[1]], minlength=count)
+    receipts = np.bincount(number[first_of_groups(group(number, row))], minlength=len(first))
     columns_ = {name: decode(values[first]) for name, (values, decode) in keys.items()}
     is_revenue = _is_revenue(columns_["charge"], bills.catalog)
     applied, overpaid, suspended = (from_numpy(sums[name], pa.int64()) for name in _YEN)

@@ -131,8 +131,7 @@ class EarlierRun:
 
     def mark_current(self, bills: pa.Table, rejected_ids: pa.Array) -> None:
         """Mark the slips that are still open in a batch of bills, and those of bills that were rejected."""
-        rows = self._numbers.rows_of(el_numbers(bills.filter(is_open(bills))).combine_chunks())
-        self._is_current[rows[rows >= 0]] = True
+        self._mark(self._is_current, el_numbers(bills.filter(is_open(bills))))
         if len(rejected_ids):
             self._is_current |= to_mask(pc.is_in(self._slips["bill_id"], value_set=rejected_ids).combine_chunks())
 
@@ -142,11 +141,15 @@ class EarlierRun:
 
     def replaced(self, manifest: Path) -> pa.Table:
         """Return the slips whose number is on a slip in the manifest of the new run, too."""
-        columns = [batch["el_number"].combine_chunks() for batch in read_columns(manifest, ["el_number"])]
-        rows = [self._numbers.rows_of(column) for column in columns]
         is_replaced = np.zeros(len(self._slips), np.bool_)
-        is_replaced[[row for batch in rows for row in batch[batch >= 0].tolist()]] = True
+        for batch in read_columns(manifest, ["el_number"]):
+            self._mark(is_replaced, batch["el_number"])
         return self._slips.select(_WITHDRAWN_COLUMNS).filter(bool_array(is_replaced))
+
+    def _mark(self, mask: BoolArray, numbers: pa.ChunkedArray) -> None:
+        """Set the mask, bool (n,), for the slips that have one of some eL numbers."""
+        rows = self._numbers.rows_of(numbers.combine_chunks())
+        mask[rows[rows >= 0]] = True
 
 
 class _Lookup:

@@ -83,7 +83,7 @@ def breakdown_lines(bill: Bill, text: SlipText) -> list[BreakdownLine]:
 def shorten(parts: Sequence[BreakdownLine], count: int) -> list[BreakdownLine]:
     """Return at most ``count`` lines of parts, and the total of several.
 
-    The last line stands for the rest (継続), so that the lines always add up to the total.
+    The last line sums the rest (継続), so that the lines always add up to the total.
 
     >>> parts = [BreakdownLine("水道", 700), BreakdownLine("下水道", 500), BreakdownLine("手数料", 30)]
     >>> [(line.name, line.yen) for line in shorten(parts, 2)]
