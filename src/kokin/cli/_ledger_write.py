@@ -180,7 +180,7 @@ def add_deposits(
             except (receipts.FileRejectedError, RejectedRecordsError) as error:
                 opened.add_rejected_file(file, error.issues, **about)
                 raise
-            result = opened.add_deposits(deposits, **about)
+            result = opened.add_deposits(deposits, **about, file=file)
             return result, file.issues if result.inserted else ()
 
         return _write_each(opened, files, write, output)

@@ -418,13 +418,21 @@ class Ledger:
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
             raise InvalidInputError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
-        entry = writer.commit(file.totals)
-        outcomes = _queries.posted_outcomes(writer, entry.id)
         overlaps = _queries.overlaps(writer, result.repeated, len(rows))
+        common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
+        entry = writer.commit({**file.totals, "overlaps": common} if common else file.totals)
+        outcomes = _queries.posted_outcomes(writer, entry.id)
         return EntryResult(entry, True, outcomes, result.rematched, overlaps, result.reused)
 
     def add_deposits(
-        self, deposits: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
+        self,
+        deposits: Any,
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+        file: ReceiptFile | None = None,
     ) -> EntryResult:
         """Add deposits on the bank account (入金); the same source and rows are skipped.
 
@@ -435,11 +443,12 @@ class Ledger:
             source: the name of their file. The same rows from another source are other deposits.
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
+            file: the bank file that the deposits were read from; the entry has its layout and control records.
 
         Raises:
             InvalidInputError: not a table of deposits; nothing was added.
         """
-        return self._add_settlements(EntryKind.BANK_DEPOSITS, deposits, actor, source, reason, at)
+        return self._add_settlements(EntryKind.BANK_DEPOSITS, deposits, actor, source, reason, at, file)
 
     def add_agent_reports(
         self, reports: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
@@ -459,15 +468,23 @@ class Ledger:
         return self._add_settlements(EntryKind.AGENT_REPORTS, reports, actor, source, reason, at)
 
     def _add_settlements(
-        self, kind: EntryKind, records: Any, actor: str, source: str, reason: str, at: datetime | None
+        self,
+        kind: EntryKind,
+        records: Any,
+        actor: str,
+        source: str,
+        reason: str,
+        at: datetime | None,
+        file: ReceiptFile | None = None,
     ) -> EntryResult:
-        batch = settlement_batch(kind, records, source)
+        batch = settlement_batch(kind, records, source, file)
 
         def add(writer: EntryWriter) -> EntryResult:
             posted, deliveries = find_posted_file(writer, kind, batch.digest)
             if posted:
                 return EntryResult(posted, False, {}, 0)
-            about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
+            layout = file.layout.name if file else ""
+            about = {"source": source, "layout": layout, "digest": batch.digest, "delivery": deliveries + 1}
             writer.begin(kind, self._clock(), at, actor=actor, reason=reason, **about)
             writer.add_rows(kind.value, batch.rows)
             return EntryResult(writer.commit(batch.totals), True, {}, 0)
