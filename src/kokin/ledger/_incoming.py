@@ -141,9 +141,7 @@ class SettlementBatch:
     """Encoded."""
 
 
-def settlement_batch(
-    kind: EntryKind, records: Any, source: str, file: ReceiptFile | None = None
-) -> SettlementBatch:
+def settlement_batch(kind: EntryKind, records: Any, source: str, file: ReceiptFile | None = None) -> SettlementBatch:
     """Validate a table of bank deposits or agent reports.
 
     Args:
