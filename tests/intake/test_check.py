@@ -169,7 +169,7 @@ def test_a_balance_chain_by_account_and_sign(post: Post, load: Load) -> None:
     post.statement("14 10:00", 50, 150)
     post.statement("15 10:00", 7, 107, account="2")
     found = {day: findings(check(source, post, day, f"{day:02} 12:00")) for day in (8, 11, 12, 13, 14, 15)}
-    broken = {12: [("balance", "1,200 yen", "-1,300 yen")], 14: [("balance", "-150 yen", "50 yen")]}
+    broken = {12: [("balance_chain", "1,200 yen", "-1,300 yen")], 14: [("balance_chain", "-150 yen", "50 yen")]}
     assert found == {**{key: [] for key in (8, 11, 13, 15)}, **broken}
 
 

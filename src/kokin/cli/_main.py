@@ -36,6 +36,8 @@ class Exit(IntEnum):
     FAILED = 4
     #: The books do not balance: a control equation is broken, or the ledger was changed.
     UNBALANCED = 5
+    #: An expected file is missing.
+    MISSING = 6
     #: Interrupted by Ctrl-C: 128 and the number of the signal, as in shells.
     INTERRUPTED = 130
     #: The reader of the output has closed it: 128 and the number of SIGPIPE.

@@ -62,7 +62,7 @@ def _balance_findings(source: Source, chain: BalanceChain, files: Sequence[Deliv
     for file in files:
         for account, opening, closing in _balances(chain, file):
             if account in last and opening is not None and opening != last[account]:
-                yield _finding(FindingKind.BALANCE, source, file, f"{last[account]:,} yen", f"{opening:,} yen")
+                yield _finding(FindingKind.BALANCE_CHAIN, source, file, f"{last[account]:,} yen", f"{opening:,} yen")
             if closing is None:
                 last.pop(account, None)
             else:

@@ -60,7 +60,7 @@ class FindingKind(StrEnum):
     #: Its sequence number does not follow that of the file before it.
     SEQUENCE = "sequence"
     #: The balance before its records is not the balance after the file before it.
-    BALANCE = "balance"
+    BALANCE_CHAIN = "balance_chain"
     #: It has payments that another file has too.
     OVERLAP = "overlap"
 
