@@ -189,8 +189,13 @@ def as_json(value: object) -> None:
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON for :func:`as_json`."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    """Return a value as JSON, indented, in which no character can control a terminal."""
+    return escaped_json(value, indent=2)
+
+
+def escaped_json(value: object, indent: int | None) -> str:
+    """Return a value as JSON in which every character that a terminal obeys is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     # json.dumps leaves some control characters as they are.
     escapes = {ord(sign): f"\\u{ord(sign):04x}" for sign in set(text) - {"\n"} if printable(sign) != sign}
     return text.translate(escapes)

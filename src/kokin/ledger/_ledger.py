@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -76,6 +77,17 @@ _ATTEMPTS = 3
 _MAX_ISSUES = 10_000
 
 _NO_IDS = np.empty(0, np.int64)
+
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def _log_entry(entry: Entry) -> None:
+    """Log an entry that was committed, without its actor and reason."""
+    totals = entry.totals
+    fields = {"entry": entry.id, "kind": entry.kind.value, "file": entry.source, "layout": entry.layout}
+    fields |= {"digest": entry.digest, "hash": entry.hash, "records": totals.get("read", totals.get("given"))}
+    _LOGGER.info("entry_written", extra={"fields": {**fields, "yen": totals.get("accepted_yen", totals.get("yen"))}})
 
 
 def _now() -> datetime:
@@ -858,14 +870,17 @@ class Ledger:
     ) -> T:
         """Return the result of a function that writes one entry, or finds that there is nothing to write."""
 
-        def write() -> T:
+        def write() -> tuple[T, Entry | None]:
             with self._database.writing() as connection:
                 require_complete(Transaction(self._database, connection), last_entry(connection))
                 writer = EntryWriter(self._database, connection, progress)
                 self.policy = _queries.policy(writer, None)
-                return work(writer)
+                return work(writer), writer.sealed
 
-        return with_retry(self._database, write, attempts)
+        result, entry = with_retry(self._database, write, attempts)
+        if entry:
+            _log_entry(entry)
+        return result
 
 
 def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptBatch) -> None:
@@ -894,7 +909,8 @@ def _create(database: Database, policy: Policy, clock: Callable[[], datetime], a
         create_schema(database, connection)
         writer = EntryWriter(database, connection)
         writer.begin(EntryKind.CREATED, clock(), actor=actor)
-        writer.commit({"policy": policy.model_dump(mode="json")})
+        entry = writer.commit({"policy": policy.model_dump(mode="json")})
+    _log_entry(entry)
     return policy
 
 

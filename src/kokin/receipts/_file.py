@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
@@ -22,6 +23,8 @@ from kokin.receipts._session import FileBytes, ParsedRecord, Session, rejection
 from kokin.receipts._totals import Totals
 from kokin.receipts._xml_decoder import XmlDecoder
 from kokin.receipts.layouts import Layout, load
+
+_LOGGER = logging.getLogger(__name__)
 
 #: What a reader does about rejected records: raise an error that names them, or return the others.
 OnError = Literal["raise", "skip"]
@@ -133,8 +136,23 @@ class LayoutFile:
     def _end(self, session: Session) -> None:
         if not self._preamble.fatal_issues:
             session.finish()
+        if _LOGGER.isEnabledFor(logging.INFO):
+            self._log_reading(session)
         if session.issues.fatal:
             raise rejection(session.issues, self.source)
+
+    def _log_reading(self, session: Session) -> None:
+        """Log that a reading has ended, with counts and no value of a record."""
+        fields = {"file": self.source, "layout": self.layout.name, "issues": dict(session.issues.all.counts)}
+        if not self._preamble.fatal_issues:
+            fields["digest"] = self.digest  # computed while the file was read
+        if session.issues.fatal:
+            _LOGGER.warning("file_rejected", extra={"fields": fields})
+            return
+        totals = session.totals
+        counts = {name: getattr(totals, name) for name in ("accepted", "unpaid", "rejected")}
+        counts |= {"records": totals.read, "yen": totals.accepted_yen}
+        _LOGGER.info("file_read", extra={"fields": {**fields, **counts}})
 
 
 class ReceiptFile(LayoutFile):
