@@ -150,7 +150,7 @@ _LAYERS = (
         (("cli", "the kokin command"), ("spark", "reconciliation on a cluster"), ("demo", "a synthetic city")),
     ),
     ("5", "violet", (("reports", "CSV, workbook, HTML page"),)),
-    ("4", "amber", (("ledger", "append-only record, SQLite or PostgreSQL"),)),
+    ("4", "amber", (("ledger", "append-only record, SQLite or PostgreSQL"), ("intake", "expected files"))),
     ("3", "blue", (("reconcile", "outcomes, balances, accounts, controls"),)),
     (
         "2",

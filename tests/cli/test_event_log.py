@@ -91,7 +91,7 @@ def test_json_lines_with_the_documented_fields_and_no_personal_data(kokin: Kokin
         assert list(event) == [*COMMON_FIELDS, *(name for name in own if name in event)]
         assert datetime.fromisoformat(event["time"]).tzinfo is not None
     ended = [(event["command"], event["exit_code"]) for event in events if event["event"] == "command_ended"]
-    assert ended == [(f"kokin {name}", code) for name, code, _ in results]
+    assert ended == [(name, code) for name, code, _ in results]
     assert [event["command"] for event in events if event["event"] == "command_started"] == [name for name, _ in ended]
     assert {event["event"] for event in events} == set(EVENTS)
     written = [event for event in events if event["event"] == "entry_written"]
@@ -125,7 +125,7 @@ def test_the_log_on_stderr_leaves_the_results_as_they_are(kokin: Kokin, folder: 
         "file_read",
         "command_ended",
     ]
-    assert 'command_ended command="kokin check" exit_code=1' in by_variable.stderr
+    assert 'command_ended command="check" exit_code=1' in by_variable.stderr
     assert logging.getLogger("kokin").level == logging.NOTSET
 
 

@@ -106,11 +106,11 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 @contextlib.contextmanager
-def logged(command: str, log: LogFormat | None, log_file: Path | None) -> Iterator[Ended]:
+def logged(context: typer.Context, log: LogFormat | None, log_file: Path | None) -> Iterator[Ended]:
     """Log the events of a block, its start and its end; yield where its exit code is noted.
 
     Args:
-        command: its name, without arguments.
+        context: that of the command, for its name.
         log: the format; by default JSON to a file, and no log without one.
         log_file: the file, to which the events are appended; by default stderr.
 
@@ -131,7 +131,7 @@ def logged(command: str, log: LogFormat | None, log_file: Path | None) -> Iterat
         logger.setLevel(logging.INFO)
         stack.callback(logger.setLevel, level)
         stack.callback(logger.removeHandler, handler)
-        start = time.perf_counter()
+        start, command = time.perf_counter(), _name_of(context)
         log_event("command_started", command=command, version=kokin.__version__)
         try:
             yield ended
@@ -145,6 +145,15 @@ def logged(command: str, log: LogFormat | None, log_file: Path | None) -> Iterat
             level = logging.ERROR if ended.code >= 2 else logging.INFO
             ending = {"exit_code": int(ended.code), "seconds": seconds, "error": error_name, "issues": dict(issues)}
             log_event("command_ended", level, command=command, **ending)
+
+
+def _name_of(context: Any) -> str:
+    """Return the name of a command without that of the program and without arguments: ``ledger post``."""
+    names: list[str] = []
+    while context.parent:
+        names.insert(0, context.info_name)
+        context = context.parent
+    return " ".join(names)
 
 
 class Ended:

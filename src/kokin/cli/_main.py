@@ -57,7 +57,7 @@ def with_exit_code(command: Callable[..., Exit]) -> Callable[..., None]:
         from kokin.cli import _output
 
         try:
-            with logged(context.command_path, log, log_file) as ended:
+            with logged(context, log, log_file) as ended:
                 ended.code, ended.error = _run_command(functools.partial(command, *args, **options))
         except BrokenPipeError:
             raise
