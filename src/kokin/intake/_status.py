@@ -126,7 +126,7 @@ _COLUMNS = pa.schema(
     ]
 )
 # Columns whose name is not that of the field, which are the names of the ledger.
-_FIELDS = {"agent_code": "agent", "entry_id": "entry", "amount": "yen"}
+_FIELDS: dict[str, str] = {"agent_code": "agent", "entry_id": "entry", "amount": "yen"}
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,8 @@ class IntakeStatus:
 def _row(file: ExpectedFile) -> dict[str, Any]:
     """Return the columns of a file; times in whole seconds."""
     at = file.at and file.at.replace(microsecond=0)
-    values = {name: getattr(file, _FIELDS.get(name, name)) for name in _COLUMNS.names}
+    names: list[str] = _COLUMNS.names
+    values = {name: getattr(file, _FIELDS.get(name, name)) for name in names}
     return {**values, "file": file.file or None, "at": at}
 
 
