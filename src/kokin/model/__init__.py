@@ -5,7 +5,7 @@ schema is derived from the fields of the record, so the two cannot differ.
 """
 
 from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus, IssuedBill
-from kokin.model._decision import Decision, DecisionKind
+from kokin.model._decision import Decision, DecisionFields, DecisionKind
 from kokin.model._fields import (
     Amounts,
     ArrowStreamExportable,
@@ -33,6 +33,7 @@ __all__ = [
     "BillStatus",
     "Date",
     "Decision",
+    "DecisionFields",
     "DecisionKind",
     "Digits",
     "Disposition",

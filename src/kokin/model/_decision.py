@@ -17,6 +17,8 @@ class DecisionKind(StrEnum):
 
     #: 充当先の指定: the payment is for one or several bills, whatever number the receipt has.
     ASSIGN = "assign"
+    #: 充当先の変更: the same, of a payment that is applied to another bill now.
+    MOVE = "move"
     #: 消込の取消: the payment is for none of the bills; its yen are in suspense until another decision.
     UNAPPLY = "unapply"
     #: 他団体分: the payment is for another authority; its yen are in suspense until they are handed over.
@@ -29,27 +31,23 @@ class DecisionKind(StrEnum):
     ACCEPT = "accept"
 
     @property
+    def names_bill(self) -> bool:
+        """Whether it is about a bill."""
+        return self in (DecisionKind.ASSIGN, DecisionKind.MOVE)
+
+    @property
     def is_matched(self) -> bool:
         """Whether it changes what the yen of a receipt are for; the others only close an exception."""
         return self not in (DecisionKind.HOLD, DecisionKind.ACCEPT)
 
 
-class Decision(Record):
-    """One decision about a receipt, or one part of it: a payment that is divided among bills has a row for each.
+class DecisionFields(Record):
+    """The fields of every decision, or of one part of it: a payment that is divided among bills has a part for each."""
 
-    Of several decisions about one payment the last one, with the largest ``decision_no``, applies.
-    """
-
-    decision_no: Annotated[int, Yen(1)]
-    """The order of the decisions; equal for the parts of one decision."""
-    digest: Annotated[str, Text(64)]
-    """SHA-256 of the file of the receipt, in hexadecimal."""
-    record_no: Annotated[int, Yen(1)]
-    """The number of the receipt in its file."""
     decision: DecisionKind = Field(strict=False)
     """The kind."""
     bill_id: Annotated[str, Text(64, min=1)] | None = None
-    """The bill that the payment, or the part, is assigned to; only in ``assign``, and required there."""
+    """The bill that the payment, or the part, is assigned to; only in ``assign`` and ``move``, and required there."""
     amount: Annotated[int, Yen(1)] | None = None
     """Yen of the part; null for the whole payment. The parts of a payment add up to its amount."""
     hold_until: Annotated[date, Date()] | None = None
@@ -58,13 +56,28 @@ class Decision(Record):
     @model_validator(mode="after")
     def _check_fields(self) -> Self:
         issues = []
-        for name, kind in (("bill_id", DecisionKind.ASSIGN), ("hold_until", DecisionKind.HOLD)):
+        holds = self.decision is DecisionKind.HOLD
+        for name, is_required in (("bill_id", self.decision.names_bill), ("hold_until", holds)):
             is_missing = getattr(self, name) is None
-            if is_missing == (self.decision is kind):
+            if is_missing == is_required:
                 code = "FIELD_MISSING" if is_missing else "FIELD_NOT_EMPTY"
                 issues.append(Issue(code, field=name, expected=f"for {self.decision}"))
-        if self.amount is not None and self.decision is not DecisionKind.ASSIGN:
+        if self.amount is not None and not self.decision.names_bill:
             issues.append(Issue("FIELD_NOT_EMPTY", field="amount", expected=f"for {self.decision}"))
         if issues:
-            raise self.error_class(issues, "invalid Decision")
+            raise self.error_class(issues, f"invalid {type(self).__name__}")
         return self
+
+
+class Decision(DecisionFields):
+    """One decision about the payment of a receipt, or one part of it, as input of matching.
+
+    Of several decisions about one payment the last one, with the largest ``decision_no``, applies.
+    """
+
+    decision_no: Annotated[int, Yen(1)]
+    """The order of the decisions; equal for the parts of one decision, and different for those of two receipts."""
+    digest: Annotated[str, Text(64)]
+    """SHA-256 of the file of the receipt, in hexadecimal."""
+    record_no: Annotated[int, Yen(1)]
+    """The number of the receipt in its file."""
