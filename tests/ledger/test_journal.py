@@ -72,7 +72,7 @@ def test_formulas_are_escaped_in_an_export(ledger, bills, receipts, tmp_path, fo
 def test_status_is_json_and_its_controls_hold(filled):
     status = json.loads(json.dumps(filled.status().as_dict()))
     assert (status["entries"], status["files"], status["rows"]["receipts"], status["rows"]["bank_deposits"]) == (
-        12,
+        13,
         3,
         4,
         2,
