@@ -81,7 +81,7 @@ def test_status_is_json_and_its_controls_hold(filled):
         ("T1", "T4", "T7"), True
     )
     kinds = ["created", "bills", "receipt_file", "receipt_file", "reversal", "bills", "bank_deposits", "agent_reports"]
-    kinds += ["receipt_file", "allotment", "upload", "upload_answer"]
+    kinds += ["receipt_file", "allotment", "upload", "upload_answer", "decision"]
     assert [entry.kind for entry in filled.entries()] == kinds
 
 
