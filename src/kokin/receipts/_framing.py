@@ -97,6 +97,14 @@ class Block(_Consecutive):
         raw = self.content[start : start + self.width]
         return Frame(self.record_no + i, self.byte_offset + i * self.file_stride, raw, True)
 
+    def part(self, start: int, end: int) -> Block:
+        """Return the records from ``start`` to before ``end``."""
+        if (start, end) == (0, self.count):
+            return self
+        content = self.content[start * self.stride : end * self.stride]
+        first, offset = self.record_no + start, self.byte_offset + start * self.file_stride
+        return replace(self, record_no=first, byte_offset=offset, count=end - start, content=content)
+
     @property
     def rows(self) -> UInt8Array:
         """The records as a matrix of bytes, uint8 (count, stride)."""
@@ -342,12 +350,11 @@ def _without_blanks(block: Block, framing: FileFraming) -> Iterator[Block | Blan
     is_blank_row = np.zeros(block.count, np.bool_)
     is_blank_row[blank_rows] = True
     for start, end in _runs(is_blank_row):
-        record_no, offset = block.record_no + start, block.byte_offset + start * block.file_stride
+        part = block.part(start, end)
         if is_blank_row[start]:
-            yield Blank(record_no, offset, end - start, not is_blank_byte[rows[start:end]].all())
+            yield Blank(part.record_no, part.byte_offset, part.count, not is_blank_byte[rows[start:end]].all())
         else:
-            content = block.content[start * block.stride : end * block.stride]
-            yield Block(record_no, offset, end - start, content, block.width, block.stride, block.file_stride)
+            yield part
 
 
 def _byte_table(members: bytes) -> BoolArray:

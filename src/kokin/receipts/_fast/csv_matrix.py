@@ -13,6 +13,7 @@ left to the record decoder.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,9 @@ class CsvRows:
         """Return one of the rows, from 0."""
         start = int(self.starts[i])
         return Frame(self.record_no + i, self.byte_offset + start, self.content[start : int(self.ends[i])], True)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(self.frame, range(len(self.starts)))
 
     def offsets(self, indexes: Int64Array) -> Int64Array:
         """Return the first byte in the file of each of the rows with these indexes, int64 (n,)."""
