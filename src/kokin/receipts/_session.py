@@ -120,8 +120,8 @@ class Session:
         self.header: Mapping[str, Any] = {}
         self.checker = TotalsChecker(self.layout, decoder.file, totals, issues)
         self._amount_field = _amount_field(self.layout, mapping.table)
-        # The fields that the totals need of a rejected record.
-        self._counted = frozenset({self._amount_field}).union(*(total.ids for total in self.layout.totals))
+        #: The fields that the totals need of a rejected record.
+        self.counted_fields = frozenset({self._amount_field}).union(*(total.ids for total in self.layout.totals))
 
     def records(self, stream: BinaryIO) -> Iterator[ParsedRecord]:
         """Yield every record of the file, counted."""
@@ -167,7 +167,7 @@ class Session:
         """
         assert isinstance(self.decoder, Decoder)
         self.totals.records += 1
-        record = self.decoder.decode(frame, suspect_fields | self._counted) if suspect_fields else None
+        record = self.decoder.decode(frame, suspect_fields | self.counted_fields) if suspect_fields else None
         if record is None or record.is_valid:
             record = self.decoder.decode(frame)
         if self._is_cut(self.decoder, frame, record):
@@ -198,6 +198,27 @@ class Session:
         totals.accepted_yen += yen[0]
         totals.unpaid_yen += yen[1]
         self.checker.add_details(accepted + unpaid, unpaid, amounts)
+
+    @property
+    def counts_rejected(self) -> bool:
+        """Whether rejected detail records may be counted by :meth:`count_rejected`, without an issue for each."""
+        return self.issues.all.is_full and self.checker.expects_data
+
+    def count_rejected(self, count: int, codes: Mapping[str, int], yen: int, amounts: Sequence[int] | None) -> None:
+        """Count many rejected detail records in their place, with their issues by code.
+
+        ``amounts`` is what they add to each declared total; ``None`` if no value of them could be read.
+        """
+        totals = self.totals
+        totals.records += count
+        totals.read += count
+        totals.rejected += count
+        totals.rejected_yen += yen
+        self.issues.all.add_counts(codes)
+        if amounts is None:
+            self.checker.add_unread(count)
+        else:
+            self.checker.add_details(count, 0, amounts)
 
     def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
         """Whether the last record ends too early; a row is cut if its last cell is missing or invalid."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, pairwise
 from typing import Any, BinaryIO, TypeAlias
@@ -13,13 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, UInt8Array, int64_array
+from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, int64_array
 from kokin._arrow.threads import lazy_thread_map
+from kokin.issues import InvalidInputError
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, ParsedBlock, supports_kind
-from kokin.receipts._fast.csv_matrix import CsvMatrix, CsvRows, split_lines
-from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, blocks
+from kokin.receipts._fast.csv_matrix import CsvCells, CsvMatrix, CsvRows, split_lines
+from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, blocks, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
 from kokin.receipts.layouts import Layout, RecordKind
@@ -63,6 +65,8 @@ class _Columns:
     """The valid records that report a payment, bool (n,)."""
     totals: list[int]
     """What the valid records add to each declared total."""
+    cells: CsvCells | None = None
+    """The cells of the rows of a CSV."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,9 @@ class _BatchReader:
             case Lines():
                 assert self._matrix is not None  # lines are those of a CSV
                 lines = split_lines(piece, self._matrix.margin)
-                return [_Run(lines, parsed=self._parse_columns(self._readers[0], *self._matrix.matrix(lines)))]
+                cells = self._matrix.matrix(lines)
+                columns = self._parse_columns(self._readers[0], cells.matrix, cells.suspects)
+                return [_Run(lines, replace(columns, cells=cells))]
         rows = _FROM_EBCDIC.take(piece.rows[:, : piece.width]) if self._framing.ebcdic else piece.rows
         kinds = self._classify(rows)
         edges = np.flatnonzero(np.diff(kinds, prepend=-2, append=-2)).tolist()
@@ -130,17 +136,18 @@ class _BatchReader:
             return _Run(source)
         reader = self._readers[kind]
         suspect = reader.charset.invalid(rows, rows.shape[1] - block.width)
-        return _Run(source, parsed=self._parse_columns(reader, rows, suspect))
+        return _Run(source, self._parse_columns(reader, rows, {"": suspect}))
 
-    def _parse_columns(self, reader: ColumnReader, rows: UInt8Array, suspect: BoolArray | None) -> _Columns:
-        """Parse records of one kind, uint8 (n, stride), of which some are known to be ``suspect``."""
-        block = reader.parse(rows, suspect)
-        return _Columns(
-            reader,
-            block,
-            reader.paid(block),
-            [reader.total(total, block) if total.of == "data" else 0 for total in self.layout.totals],
-        )
+    def _parse_columns(
+        self, reader: ColumnReader, rows: UInt8Array, suspects: Mapping[str, BoolArray | None]
+    ) -> _Columns:
+        """Parse records of one kind, uint8 (n, stride), of which some are known to be suspect."""
+        block = reader.parse(rows, suspects)
+        return _Columns(reader, block, reader.paid(block), self._amounts(reader, block, block.valid))
+
+    def _amounts(self, reader: ColumnReader, block: ParsedBlock, chosen: BoolArray) -> list[int]:
+        """Return what the chosen records add to each declared total."""
+        return [reader.total(total, block, chosen) if total.of == "data" else 0 for total in self.layout.totals]
 
     def _classify(self, rows: UInt8Array) -> npt.NDArray[np.int8]:
         """Return the index of the reader of each record, int8 (n,); -1 for a header, trailer or unknown record."""
@@ -199,13 +206,64 @@ class _BatchReader:
     def _columns(self, source: _Records, parsed: _Columns) -> _MakeBatches:
         """Process the suspect records of a run, and return a function that makes its batches."""
         receipts = []
-        for i in np.flatnonzero(~parsed.block.valid).tolist():
+        suspects = deque(np.flatnonzero(~parsed.block.valid).tolist())
+        is_counted = False
+        while suspects:
+            if self.session.counts_rejected and not is_counted:
+                suspects, is_counted = deque(self._count_rejected(source, parsed, [*suspects])), True
+                continue
+            i = suspects.popleft()
             # In a CSV an unknown byte is looked for in the row as a whole.
             names = parsed.block.suspect_fields(i) if isinstance(source, Block) else frozenset[str]()
             record = self.session.process(source.frame(i), names)
             if record.receipt is not None:
                 receipts.append(record)
         return partial(self._make_batches, source, parsed, receipts, self.session.header)
+
+    def _count_rejected(self, source: _Records, parsed: _Columns, suspects: list[int]) -> list[int]:
+        """Count suspect records that are certainly rejected, and return the others."""
+        reader, block = parsed.reader, parsed.block
+        chosen = np.zeros(len(block.valid), np.bool_)
+        chosen[suspects] = True
+        if isinstance(source, CsvRows):
+            chosen &= self._count_unread_rows(source, chosen)
+            suspects = np.flatnonzero(chosen).tolist()
+            chosen &= source.is_decodable(self.layout.encoding)
+        rejected, codes = reader.rejected(
+            block, chosen, self.session.counted_fields, partial(self._cells, source, parsed)
+        )
+        count, yen = int(np.count_nonzero(rejected)), int(reader.amounts(block)[rejected].sum())
+        self.session.count_rejected(count, codes, yen, self._amounts(reader, block, rejected))
+        return [i for i in suspects if not rejected[i]]
+
+    def _count_unread_rows(self, rows: CsvRows, chosen: BoolArray) -> BoolArray:
+        """Count those of the chosen rows that have other cells than columns, or a stray quote; return the others."""
+        columns = len(self._kinds[0].fields)
+        unread = chosen & (rows.quotes == 0) & (rows.cells != columns)
+        codes = Counter({"WIDTH": int(np.count_nonzero(unread))})
+        for i in np.flatnonzero(chosen & (rows.quotes > 0)).tolist():
+            try:
+                code = "WIDTH" if len(split_row(rows.frame(i).raw)) != columns else ""
+            except InvalidInputError:
+                code = "QUOTES"
+            if code:
+                unread[i] = True
+                codes[code] += 1
+        self.session.count_rejected(codes.total(), +codes, 0, None)
+        return ~unread
+
+    def _cells(self, source: _Records, parsed: _Columns, name: str, rows: Int64Array) -> list[bytes]:
+        """Return the cells of a field in the records with these indexes."""
+        kind = parsed.reader.kind
+        if isinstance(source, CsvRows):
+            assert parsed.cells is not None
+            column = list(kind.offsets).index(name)
+            starts = parsed.cells.starts[rows, column]
+            ends = starts + parsed.cells.lengths[rows, column]
+            return [source.content[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        start, length = kind.offsets[name], kind.by_id[name].length
+        content = parsed.block.rows[rows, start : start + length].tobytes()
+        return [content[at : at + length] for at in range(0, len(content), length)]
 
     # --- in any thread again
 
