@@ -228,14 +228,6 @@ def frames(stream: BinaryIO, framing: FileFraming) -> Iterator[Frame | Blank]:
         yield from piece if isinstance(piece, Block | Lines) else (piece,)
 
 
-def frame_at(stream: BinaryIO, framing: FileFraming, record_no: int, byte_offset: int) -> Frame:
-    """Read the record at a byte of the file."""
-    stream.seek(byte_offset)
-    width, limit = framing.width, framing.max_line_bytes
-    raw = stream.read(width) if width else _without_newline(stream.readline(limit))
-    return Frame(record_no, byte_offset, raw, True)
-
-
 def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     """Yield the records of a file: regular ones as blocks or lines, others as frames, and consecutive blanks as one.
 

@@ -123,6 +123,17 @@ class Decoder:
             issues += [self._in_frame(issue, frame) for issue in error.issues]
         return RawRecord(name, frame.record_no, frame.byte_offset, frame.raw, values, issues)
 
+    def kind_of(self, frame: Frame) -> str:
+        """Return the name of the kind of a record; empty if none matches."""
+        kind = self._matching(self._body(frame)) if self.framing.width else self._kinds[0]
+        return kind.name if kind else ""
+
+    def _body(self, frame: Frame) -> bytes:
+        return frame.raw.translate(EBCDIC_TO_HALF_WIDTH) if self.framing.ebcdic else frame.raw
+
+    def _matching(self, body: bytes) -> _Kind | None:
+        return next((kind for kind in self._kinds if _matches(kind.kind, body)), None)
+
     def _row(self, frame: Frame) -> tuple[_Kind, list[_Cell]]:
         """Return the cells of a row of a CSV."""
         kind, cells = self._kinds[0], split_row(frame.raw, self.framing.delimiter)
@@ -132,8 +143,8 @@ class Decoder:
 
     def _slices(self, frame: Frame, issues: list[Issue], only: frozenset[str] | None) -> tuple[_Kind, list[_Cell]]:
         """Return the cells of a fixed-width record; issues of its width are appended to ``issues``."""
-        body = frame.raw.translate(EBCDIC_TO_HALF_WIDTH) if self.framing.ebcdic else frame.raw
-        kind = next((kind for kind in self._kinds if _matches(kind.kind, body)), None)
+        body = self._body(frame)
+        kind = self._matching(body)
         if kind is None:
             raise field_error("RECORD_KIND", byte=0)
         width = self.framing.width

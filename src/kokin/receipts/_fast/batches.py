@@ -21,7 +21,7 @@ from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, ParsedBlock, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvCells, CsvMatrix, CsvRows, split_lines
-from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, blocks, split_row
+from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
 from kokin.receipts.layouts import Layout, RecordKind
@@ -100,7 +100,7 @@ class _BatchReader:
 
         Pieces are parsed before it is known whether a record before them rejects the file; then the result is not used.
         """
-        parsed = lazy_thread_map(self._parse, blocks(stream, self._framing))
+        parsed = lazy_thread_map(self._parse, self.session.pieces(stream))
         for made in lazy_thread_map(_call, self._process(parsed)):
             yield from made
 

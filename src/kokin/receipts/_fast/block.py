@@ -358,7 +358,7 @@ class ErrorCodes:
         self._known: dict[bytes, str] = {}
 
     def of_cells(self, cells: list[bytes]) -> list[str]:
-        """Return the code of each cell; empty for one that is valid, perhaps with a warning."""
+        """Return the code of each cell; empty for a valid one, and for an unknown byte, which may reject the file."""
         return [self._code(cell) for cell in cells]
 
     def _code(self, cell: bytes) -> str:
@@ -371,6 +371,8 @@ class ErrorCodes:
                 code = ""
             except InvalidInputError as error:
                 code = error.issues[0].code
+            if code == "BYTE_UNKNOWN":
+                code = ""
             if len(self._known) < _MAX_KNOWN_CELLS:
                 self._known[cell] = code
         return code

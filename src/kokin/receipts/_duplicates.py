@@ -1,0 +1,178 @@
+"""Duplicate records of a file: found by hashes that are computed while the file is read.
+
+Records of equal 64-bit hash are candidates. Their bytes are read again and compared, so a collision reports nothing; of
+a file without duplicates nothing is read again. It needs 8 bytes of memory per record, and 48 per piece of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import BinaryIO
+
+import numpy as np
+
+from kokin._arrow.convert import Int64Array, UInt8Array, UInt64Array
+from kokin.receipts._framing import Blank, Block, FileFraming, Frame, Lines, Piece
+
+# Hashes are searched for equal ones in so many parts, by their highest bits: only a part is sorted at a time.
+_PARTS = 16
+# The part of the lines of a chunk that is hashed at once: eight bytes of memory for each byte.
+_CACHED_BYTES = 1 << 18
+
+
+# Instead of the bytes from one record to the next.
+_LINES, _SINGLE = 0, -1
+
+
+@cache
+def _all_multipliers() -> UInt64Array:
+    """Return odd multipliers, one per word or byte of a record; seeded, so that every run finds the same candidates."""
+    return np.random.default_rng(seed=4711).integers(1, 1 << 62, 1 << 16, np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def _multipliers(count: int) -> UInt64Array:
+    multipliers = _all_multipliers()
+    return multipliers[:count] if count <= len(multipliers) else np.resize(multipliers, count)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where a piece of the file is, to read it again."""
+
+    first: int
+    """The index of its first record among all records."""
+    record_no: int
+    byte_offset: int
+    size: int
+    """In bytes."""
+    count: int
+    stride: int
+    """Bytes from one record to the next; ``_LINES`` or ``_SINGLE`` for lines and for a single record."""
+
+
+class RecordHashes:
+    """The hashes of the records of a file, in their order, and where their bytes are."""
+
+    def __init__(self, framing: FileFraming) -> None:
+        self._framing = framing
+        self._hashes = array("Q")
+        self._parts = array("q")
+
+    def add(self, piece: Piece) -> None:
+        """Add the records of the next piece of the file."""
+        match piece:
+            case Blank():
+                return
+            case Block():
+                size, stride = piece.count * piece.file_stride, piece.file_stride
+                hashes = self._of_rows(piece.rows[:, : piece.width])
+            case Lines():
+                size, stride = len(piece.content), _LINES
+                hashes = _of_lines(piece.content)
+            case Frame():
+                size, stride = len(piece.raw), _SINGLE
+                hashes = self._of_frame(piece.raw)
+        first, count = len(self._hashes), len(hashes)
+        self._parts.extend((first, piece.record_no, piece.byte_offset, size, count, stride))
+        self._hashes.frombytes(hashes.tobytes())
+
+    def duplicates(self, stream: BinaryIO) -> Iterator[tuple[Frame, int]]:
+        """Yield each record that equals an earlier one, and the number of the first of these.
+
+        Raises:
+            ValueError: the stream has other bytes than those that were hashed.
+        """
+        candidates = self._candidates()
+        first_number: dict[bytes, int] = {}
+        parts = np.frombuffer(self._parts, np.int64).reshape(-1, 6)
+        of_part = np.searchsorted(parts[:, 0], candidates, side="right") - 1
+        for number in np.unique(of_part).tolist():
+            part = _Part(*parts[number].tolist())
+            frames = self._read_again(stream, part)
+            for index in (candidates[of_part == number] - part.first).tolist():
+                frame = frames.frame(index) if isinstance(frames, Block) else frames[index]
+                # Any two records that are equal have one number; 16 bytes, so that no two others have.
+                earlier = first_number.setdefault(hashlib.blake2b(frame.raw, digest_size=16).digest(), frame.record_no)
+                if earlier != frame.record_no:
+                    yield frame, earlier
+
+    def _candidates(self) -> Int64Array:
+        """Return the index of each record whose hash another record has, too, in ascending order: int64 (k,)."""
+        hashes = np.frombuffer(self._hashes, np.uint64)
+        shared: list[UInt64Array] = []
+        for number in range(_PARTS):
+            part = np.sort(hashes[hashes // np.uint64(2**64 // _PARTS) == number])
+            shared.append(part[1:][part[1:] == part[:-1]])
+        values = np.unique(np.concatenate(shared))
+        found = [
+            start + np.flatnonzero(np.isin(hashes[start : start + _CACHED_BYTES], values))
+            for start in range(0, len(hashes) if len(values) else 0, _CACHED_BYTES)
+        ]
+        return np.concatenate([np.zeros(0, np.int64), *found])
+
+    def _read_again(self, stream: BinaryIO, part: _Part) -> list[Frame] | Block:
+        """Return the records of a piece, read again and compared with their hashes."""
+        stream.seek(part.byte_offset)
+        content = stream.read(part.size)
+        if len(content) != part.size:
+            raise ValueError("the file has changed")
+        frames: list[Frame] | Block
+        if part.stride == _SINGLE:
+            frames, hashes = [Frame(part.record_no, part.byte_offset, content, True)], self._of_frame(content)
+        elif part.stride == _LINES:
+            frames, hashes = [*Lines(part.record_no, part.byte_offset, part.count, content)], _of_lines(content)
+        else:
+            width = self._framing.width
+            frames = Block(part.record_no, part.byte_offset, part.count, content, width, part.stride, part.stride)
+            hashes = self._of_rows(frames.rows[:, :width])
+        expected = np.frombuffer(self._hashes, np.uint64)[part.first : part.first + part.count]
+        if not np.array_equal(hashes, expected):
+            raise ValueError("the file has changed")
+        return frames
+
+    def _of_frame(self, raw: bytes) -> UInt64Array:
+        if len(raw) == self._framing.width:
+            return self._of_rows(np.frombuffer(raw, np.uint8).reshape(1, -1))
+        return _of_cells(np.frombuffer(raw, np.uint8), np.zeros(1, np.int64), np.array([len(raw)]))
+
+    @staticmethod
+    def _of_rows(rows: UInt8Array) -> UInt64Array:
+        """Return the multilinear hash of each row: the sum over its 8-byte words of word x multiplier, modulo 2**64."""
+        padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
+        padded[:, : rows.shape[1]] = rows
+        words = padded.view("<u8")
+        return np.asarray((words * _multipliers(words.shape[1])).sum(axis=1, dtype=np.uint64))
+
+
+def _of_lines(content: bytes) -> UInt64Array:
+    """Return the hash of each line, without its newline, LF or CR LF."""
+    buffer = np.frombuffer(content, np.uint8)
+    ends = np.flatnonzero(buffer == ord("\n"))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts
+    return _of_cells(buffer, starts, lengths - ((lengths > 0) & (buffer[ends - 1] == ord("\r"))))
+
+
+def _of_cells(buffer: UInt8Array, starts: Int64Array, lengths: Int64Array) -> UInt64Array:
+    """Return the multilinear hash of each of the cells: the sum over its bytes of (byte + 1) x multiplier.
+
+    The sums are differences of running sums, modulo 2**64.
+    """
+    multipliers = _multipliers(int(lengths.max(initial=0)))
+    hashes = np.zeros(len(starts), np.uint64)
+    first = 0
+    while first < len(starts):  # as many cells at once as fit into the cache, at least one
+        behind = max(first + 1, int(np.searchsorted(starts, starts[first] + _CACHED_BYTES)))
+        sizes = lengths[first:behind]
+        stops = np.cumsum(sizes)
+        position = np.arange(stops[-1]) - np.repeat(stops - sizes, sizes)  # within its cell
+        summands = buffer[np.repeat(starts[first:behind], sizes) + position].astype(np.uint64)
+        sums = np.zeros(stops[-1] + 1, np.uint64)
+        np.cumsum((summands + np.uint64(1)) * multipliers[position], out=sums[1:])
+        hashes[first:behind] = sums[stops] - sums[stops - sizes]
+        first = behind
+    return hashes
