@@ -21,6 +21,8 @@ SIZES: list[tuple[Any, str, int]] = [
     (_framing, "_BLOCK_RECORDS", 20),
     (_framing, "_CSV_CHUNK_BYTES", 700),
     (_duplicates, "_CACHED_BYTES", 300),
+    (_duplicates, "_CHUNK_ROWS", 30),
+    (_duplicates, "_STEP_ROWS", 7),
 ]
 
 

@@ -16,10 +16,16 @@ from typing import BinaryIO
 import numpy as np
 
 from kokin._arrow.convert import Int64Array, UInt8Array, UInt64Array
+from kokin._arrow.threads import isin_sorted, sorted_unique
 from kokin.receipts._framing import Blank, Block, FileFraming, Frame, Lines, Piece
 
-# Hashes are searched for equal ones in so many parts, by their highest bits: only a part is sorted at a time.
-_PARTS = 16
+# Hashes in one array: so many that the system gets its memory back when it is freed.
+_CHUNK_ROWS = 1 << 22
+# Hashes are searched for equal ones in parts, by their highest bits, so that only a part is sorted at a time.
+_PART_BITS = 4
+_SHIFT = np.uint64(64 - _PART_BITS)
+# Hashes that are looked at in one step.
+_STEP_ROWS = 1 << 18
 # The part of the lines of a chunk that is hashed at once: eight bytes of memory for each byte.
 _CACHED_BYTES = 1 << 18
 
@@ -59,7 +65,8 @@ class RecordHashes:
 
     def __init__(self, framing: FileFraming) -> None:
         self._framing = framing
-        self._hashes = array("Q")
+        self._chunks: list[UInt64Array] = []
+        self._count = 0
         self._parts = array("q")
 
     def add(self, piece: Piece) -> None:
@@ -76,9 +83,21 @@ class RecordHashes:
             case Frame():
                 size, stride = len(piece.raw), _SINGLE
                 hashes = self._of_frame(piece.raw)
-        first, count = len(self._hashes), len(hashes)
-        self._parts.extend((first, piece.record_no, piece.byte_offset, size, count, stride))
-        self._hashes.frombytes(hashes.tobytes())
+        self._parts.extend((self._count, piece.record_no, piece.byte_offset, size, len(hashes), stride))
+        while self._count + len(hashes) > len(self._chunks) * _CHUNK_ROWS:
+            self._chunks.append(np.empty(_CHUNK_ROWS, np.uint64))
+        for rows, chunk_rows in self._places(self._count, len(hashes)):
+            chunk_rows[:] = hashes[rows]
+        self._count += len(hashes)
+
+    def _places(self, first: int, count: int) -> Iterator[tuple[slice, UInt64Array]]:
+        """Yield the parts of ``count`` rows from ``first`` on, and where each of these is in its chunk."""
+        at = 0
+        while at < count:
+            number, start = divmod(first + at, _CHUNK_ROWS)
+            size = min(count - at, _CHUNK_ROWS - start)
+            yield slice(at, at + size), self._chunks[number][start : start + size]
+            at += size
 
     def duplicates(self, stream: BinaryIO) -> Iterator[tuple[Frame, int]]:
         """Yield each record that equals an earlier one, and the number of the first of these.
@@ -102,17 +121,22 @@ class RecordHashes:
 
     def _candidates(self) -> Int64Array:
         """Return the index of each record whose hash another record has, too, in ascending order: int64 (k,)."""
-        hashes = np.frombuffer(self._hashes, np.uint64)
-        shared: list[UInt64Array] = []
-        for number in range(_PARTS):
-            part = np.sort(hashes[hashes // np.uint64(2**64 // _PARTS) == number])
-            shared.append(part[1:][part[1:] == part[:-1]])
-        values = np.unique(np.concatenate(shared))
-        found = [
-            start + np.flatnonzero(np.isin(hashes[start : start + _CACHED_BYTES], values))
-            for start in range(0, len(hashes) if len(values) else 0, _CACHED_BYTES)
+        parts = [
+            rows
+            for _, chunk in self._places(0, self._count)
+            for rows in np.split(chunk, range(_STEP_ROWS, len(chunk), _STEP_ROWS))
         ]
-        return np.concatenate([np.zeros(0, np.int64), *found])
+        shared: list[UInt64Array] = [np.zeros(0, np.uint64)]
+        for number in range(1 << _PART_BITS):
+            ordered = np.sort(np.concatenate([*shared[:1], *(rows[rows >> _SHIFT == number] for rows in parts)]))
+            shared.append(ordered[1:][ordered[1:] == ordered[:-1]])
+        # The order of uint64 and of int64 differ, and isin_sorted needs the latter.
+        values = sorted_unique(np.concatenate(shared).view(np.int64))
+        found, start = [np.zeros(0, np.int64)], 0
+        for rows in parts if len(values) else ():
+            found.append(start + np.flatnonzero(isin_sorted(rows.view(np.int64), values)))
+            start += len(rows)
+        return np.concatenate(found)
 
     def _read_again(self, stream: BinaryIO, part: _Part) -> list[Frame] | Block:
         """Return the records of a piece, read again and compared with their hashes."""
@@ -129,8 +153,7 @@ class RecordHashes:
             width = self._framing.width
             frames = Block(part.record_no, part.byte_offset, part.count, content, width, part.stride, part.stride)
             hashes = self._of_rows(frames.rows[:, :width])
-        expected = np.frombuffer(self._hashes, np.uint64)[part.first : part.first + part.count]
-        if not np.array_equal(hashes, expected):
+        if not all(np.array_equal(hashes[rows], known) for rows, known in self._places(part.first, part.count)):
             raise ValueError("the file has changed")
         return frames
 

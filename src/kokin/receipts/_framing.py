@@ -29,7 +29,7 @@ _NEWLINE_NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A longer line is split, unless records are wider.
 _MAX_LINE_BYTES = 1 << 16
 # Records in a block or in lines, and the bytes of a block at most.
-_BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 23
+_BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 21
 # Bytes of a CSV that are split at once; the columns of the fast reader need ten times as much memory.
 _CSV_CHUNK_BYTES = 1 << 22
 # The part of a chunk of which a mask fits into the cache of the processor.

@@ -100,9 +100,9 @@ class _BatchReader:
 
         Pieces are parsed before it is known whether a record before them rejects the file; then the result is not used.
         """
-        parsed = lazy_thread_map(self._parse, self.session.pieces(stream))
-        for made in lazy_thread_map(_call, self._process(parsed)):
-            yield from made
+        parsed = lazy_thread_map(self._parse, self.session.pieces(stream), waiting=0)
+        for group in lazy_thread_map(_call, self._process(parsed), waiting=0):
+            yield from group
 
     # --- in any thread: what depends on the bytes of a piece only
 
