@@ -83,17 +83,20 @@ def test_threads_that_end_in_any_order_give_the_same_result(
 ) -> None:
     content, delays = damaged(data, layout, newline), random.Random(seed)
 
-    def delayed(work: Any, items: Any) -> Any:
+    def one_thread(work: Any, items: Any, **options: Any) -> Any:
+        return map(work, items)
+
+    def delayed(work: Any, items: Any, **options: Any) -> Any:
         def slow(item: Any) -> Any:
             time.sleep(delays.random() / 1000)
             return work(item)
 
-        return lazy_thread_map(slow, items, 4)
+        return lazy_thread_map(slow, items, 4, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name, size in SIZES:
             patch.setattr(module, name, size)
-        patch.setattr(fast_batches, "lazy_thread_map", map)
+        patch.setattr(fast_batches, "lazy_thread_map", one_thread)
         expected = reading_of(content, layout)
         patch.setattr(fast_batches, "lazy_thread_map", delayed)
         assert reading_of(content, layout) == expected

@@ -17,7 +17,7 @@ import numpy as np
 
 from kokin._arrow.convert import Int64Array, UInt8Array, UInt64Array
 from kokin._arrow.threads import isin_sorted, sorted_unique
-from kokin.receipts._framing import Blank, Block, FileFraming, Frame, Lines, Piece
+from kokin.receipts._framing import Blank, Block, FileFraming, Frame, Lines, OtherLines, Piece
 
 # Hashes in one array: so many that the system gets its memory back when it is freed.
 _CHUNK_ROWS = 1 << 22
@@ -31,7 +31,7 @@ _CACHED_BYTES = 1 << 18
 
 
 # Instead of the bytes from one record to the next.
-_LINES, _SINGLE = 0, -1
+_LINES, _SINGLE, _OTHER_LINES = 0, -1, -2
 
 
 @cache
@@ -57,7 +57,7 @@ class _Part:
     """In bytes."""
     count: int
     stride: int
-    """Bytes from one record to the next; ``_LINES`` or ``_SINGLE`` for lines and for a single record."""
+    """Bytes from one record to the next; or what else the piece is: ``_LINES`` and so on."""
 
 
 class RecordHashes:
@@ -80,6 +80,9 @@ class RecordHashes:
             case Lines():
                 size, stride = len(piece.content), _LINES
                 hashes = _of_lines(piece.content)
+            case OtherLines():
+                size, stride = len(piece.content), _OTHER_LINES
+                hashes = _of_cells(np.frombuffer(piece.content, np.uint8), piece.starts, piece.lengths)
             case Frame():
                 size, stride = len(piece.raw), _SINGLE
                 hashes = self._of_frame(piece.raw)
@@ -113,7 +116,7 @@ class RecordHashes:
             part = _Part(*parts[number].tolist())
             frames = self._read_again(stream, part)
             for index in (candidates[of_part == number] - part.first).tolist():
-                frame = frames.frame(index) if isinstance(frames, Block) else frames[index]
+                frame = frames[index] if isinstance(frames, list) else frames.frame(index)
                 # Any two records that are equal have one number; 16 bytes, so that no two others have.
                 earlier = first_number.setdefault(hashlib.blake2b(frame.raw, digest_size=16).digest(), frame.record_no)
                 if earlier != frame.record_no:
@@ -138,17 +141,20 @@ class RecordHashes:
             start += len(rows)
         return np.concatenate(found)
 
-    def _read_again(self, stream: BinaryIO, part: _Part) -> list[Frame] | Block:
+    def _read_again(self, stream: BinaryIO, part: _Part) -> list[Frame] | Block | OtherLines:
         """Return the records of a piece, read again and compared with their hashes."""
         stream.seek(part.byte_offset)
         content = stream.read(part.size)
         if len(content) != part.size:
             raise ValueError("the file has changed")
-        frames: list[Frame] | Block
+        frames: list[Frame] | Block | OtherLines
         if part.stride == _SINGLE:
             frames, hashes = [Frame(part.record_no, part.byte_offset, content, True)], self._of_frame(content)
         elif part.stride == _LINES:
             frames, hashes = [*Lines(part.record_no, part.byte_offset, part.count, content)], _of_lines(content)
+        elif part.stride == _OTHER_LINES:
+            frames = OtherLines(part.record_no, part.byte_offset, part.count, content, self._framing.newline)
+            hashes = _of_cells(np.frombuffer(content, np.uint8), frames.starts, frames.lengths)
         else:
             width = self._framing.width
             frames = Block(part.record_no, part.byte_offset, part.count, content, width, part.stride, part.stride)

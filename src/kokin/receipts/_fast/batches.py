@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, ParsedBlock, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvCells, CsvMatrix, CsvRows, split_lines
-from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, split_row
+from kokin.receipts._framing import Blank, Block, Frame, Lines, OtherLines, Piece, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
 from kokin.receipts.layouts import Layout, RecordKind
@@ -73,7 +73,7 @@ class _Columns:
 class _Run:
     """Consecutive records of one piece of a file."""
 
-    source: _Records | list[Frame]
+    source: _Records | OtherLines | list[Frame]
     parsed: _Columns | None = None
     """Its columns; ``None`` for records that are processed singly."""
 
@@ -114,6 +114,8 @@ class _BatchReader:
         match piece:
             case Blank():
                 return [piece]
+            case OtherLines():
+                return [_Run(piece)]
             case Frame():
                 return [_Run([piece])]
             case _ if piece.count < _MIN_RECORDS:
@@ -173,7 +175,7 @@ class _BatchReader:
                 yield self._flush()
                 yield self._columns(run.source, run.parsed)
             else:
-                for frame in run.source:
+                for frame in self._singly(run.source):
                     self._add_receipt(self.session.process(frame))
                     if len(self._pending) >= BATCH_ROWS:
                         yield self._flush()
@@ -206,19 +208,65 @@ class _BatchReader:
     def _columns(self, source: _Records, parsed: _Columns) -> _MakeBatches:
         """Process the suspect records of a run, and return a function that makes its batches."""
         receipts = []
-        suspects = deque(np.flatnonzero(~parsed.block.valid).tolist())
-        is_counted = False
-        while suspects:
-            if self.session.counts_rejected and not is_counted:
-                suspects, is_counted = deque(self._count_rejected(source, parsed, [*suspects])), True
-                continue
-            i = suspects.popleft()
+        suspects = np.flatnonzero(~parsed.block.valid).tolist()
+        for i in self._uncounted(suspects, partial(self._count_rejected, source, parsed)):
             # In a CSV an unknown byte is looked for in the row as a whole.
             names = parsed.block.suspect_fields(i) if isinstance(source, Block) else frozenset[str]()
             record = self.session.process(source.frame(i), names)
             if record.receipt is not None:
                 receipts.append(record)
         return partial(self._make_batches, source, parsed, receipts, self.session.header)
+
+    def _singly(self, source: _Records | OtherLines | list[Frame]) -> Iterator[Frame]:
+        """Yield the records that the session processes one by one.
+
+        Once issues are only counted, consecutive records of which nothing can be read are left out, and counted here:
+        a record between them may be a header or trailer, so all of them are not counted at once.
+        """
+        if not isinstance(source, Block | OtherLines):
+            yield from source
+            return
+        codes: npt.NDArray[np.str_] | None = None
+        i = 0
+        while i < source.count:
+            if self.session.counts_rejected:
+                if codes is None:
+                    codes = self._unread_codes(source)
+                    others = np.append(np.flatnonzero(codes == ""), source.count)
+                end = int(others[np.searchsorted(others, i)])
+                if end > i:
+                    self.session.count_rejected(end - i, Counter(codes[i:end].tolist()), 0, None)
+                    i = end
+                    continue
+            yield source.frame(i)
+            i += 1
+
+    def _unread_codes(self, source: Block | OtherLines) -> npt.NDArray[np.str_]:
+        """Return the code of each record of no known kind, and of each detail record of another width; else empty."""
+        starts, lengths, content = source.starts, source.lengths, source.content
+        if self._framing.ebcdic:
+            content = content.translate(EBCDIC_TO_HALF_WIDTH)
+        is_data = may_be_other = may_be_any = np.zeros(len(starts), np.bool_)
+        for kind in self.layout.records.values():
+            matches = _has_constants(content, starts, lengths, kind.consts)
+            may_be_any = may_be_any | matches
+            if kind.role != "data":
+                may_be_other = may_be_other | matches
+            elif not kind.digits:
+                is_data = is_data | matches
+        has_other_width = lengths != self._framing.width
+        if self.session.decoder.lenient:  # a shorter record is padded
+            has_other_width = lengths > self._framing.width
+        codes = np.where(is_data & ~may_be_other & has_other_width, "WIDTH", "")
+        return np.where(may_be_any, codes, "RECORD_KIND")
+
+    def _uncounted(self, records: list[int], count_rejected: Callable[[list[int]], list[int]]) -> Iterator[int]:
+        """Yield the records to process one by one: all, until issues are only counted, then the others of these."""
+        for position, i in enumerate(records):
+            if self.session.counts_rejected:
+                yield from count_rejected(records[position:])
+                return
+            yield i
 
     def _count_rejected(self, source: _Records, parsed: _Columns, suspects: list[int]) -> list[int]:
         """Count suspect records that are certainly rejected, and return the others."""
@@ -287,6 +335,19 @@ class _BatchReader:
             order = pc.array_sort_indices(table["record_no"].combine_chunks())
             parts = table.take(order).combine_chunks().to_batches()
         return parts
+
+
+def _has_constants(
+    content: bytes, starts: Int64Array, lengths: Int64Array, constants: list[tuple[int, bytes]]
+) -> BoolArray:
+    """Whether each record has these bytes at their positions, bool (n,)."""
+    buffer = np.frombuffer(content, np.uint8)
+    matches = np.ones(len(starts), np.bool_)
+    for position, text in constants:
+        matches &= lengths >= position + len(text)
+        for i, byte in enumerate(text, position):
+            matches &= buffer[np.minimum(starts + i, len(buffer) - 1)] == byte
+    return matches
 
 
 def _call(make: _MakeBatches) -> list[pa.RecordBatch]:
