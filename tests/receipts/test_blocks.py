@@ -31,6 +31,7 @@ SIZES: list[tuple[Any, str, int]] = [
     (_framing, "_CSV_CHUNK_BYTES", 5000),
     (_framing, "_CACHED_BYTES", 700),
     (ascii_words, "_CACHED_BYTES", 700),
+    (fast_batches, "_GROUP_RECORDS", 50),
 ]
 
 

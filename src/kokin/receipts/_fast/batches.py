@@ -29,6 +29,8 @@ from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 # With fewer consecutive records, columns cost more than they save.
 _MIN_RECORDS = 16
+# Records that are passed to a thread together.
+_GROUP_RECORDS = 1024
 _Records: TypeAlias = Block | CsvRows
 _MakeBatches: TypeAlias = Callable[[], list[pa.RecordBatch]]
 _FROM_EBCDIC = np.frombuffer(EBCDIC_TO_HALF_WIDTH, np.uint8)
@@ -100,11 +102,14 @@ class _BatchReader:
 
         Pieces are parsed before it is known whether a record before them rejects the file; then the result is not used.
         """
-        parsed = lazy_thread_map(self._parse, self.session.pieces(stream), waiting=0)
+        parsed = lazy_thread_map(self._parse_all, _grouped(self.session.pieces(stream)), waiting=0)
         for group in lazy_thread_map(_call, self._process(parsed), waiting=0):
             yield from group
 
     # --- in any thread: what depends on the bytes of a piece only
+
+    def _parse_all(self, pieces: list[Piece]) -> list[_Run | Blank]:
+        return [run for piece in pieces for run in self._parse(piece)]
 
     def _parse(self, piece: Piece) -> list[_Run | Blank]:
         """Parse a piece of the file: consecutive records of one kind column by column, the others not at all.
@@ -171,6 +176,7 @@ class _BatchReader:
             if isinstance(run, Blank):
                 self.session.add_blank(run)
             elif run.parsed and self.session.checker.expects_data and self._header_is_whole():
+                assert isinstance(run.source, Block | CsvRows)  # only these are parsed
                 self._count(run.parsed)
                 yield self._flush()
                 yield self._columns(run.source, run.parsed)
@@ -287,7 +293,7 @@ class _BatchReader:
     def _count_unread_rows(self, rows: CsvRows, chosen: BoolArray) -> BoolArray:
         """Count those of the chosen rows that have other cells than columns, or a stray quote; return the others."""
         columns = len(self._kinds[0].fields)
-        unread = chosen & (rows.quotes == 0) & (rows.cells != columns)
+        unread: BoolArray = chosen & (rows.quotes == 0) & (rows.cells != columns)
         codes = Counter({"WIDTH": int(np.count_nonzero(unread))})
         for i in np.flatnonzero(chosen & (rows.quotes > 0)).tolist():
             try:
@@ -335,6 +341,20 @@ class _BatchReader:
             order = pc.array_sort_indices(table["record_no"].combine_chunks())
             parts = table.take(order).combine_chunks().to_batches()
         return parts
+
+
+def _grouped(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Collect pieces with few records: to pass one to a thread costs more than to parse it."""
+    group: list[Piece] = []
+    records = 0
+    for piece in pieces:
+        group.append(piece)
+        records += 1 if isinstance(piece, Frame) else piece.count
+        if records >= _GROUP_RECORDS:
+            yield group
+            group, records = [], 0
+    if group:
+        yield group
 
 
 def _has_constants(
