@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -209,7 +209,9 @@ class Decoder:
 
     def _in_field(self, issue: Issue, field_id: str, frame: Frame, kind: _Kind) -> Issue:
         """Return the issue of a cell with its field and location."""
-        return replace(issue, field=field_id, location=self._location(field_id, frame, kind, issue.location.byte or 0))
+        location = self._location(field_id, frame, kind, issue.location.byte or 0)
+        # Not dataclasses.replace, which takes three times as long.
+        return Issue(issue.code, field=field_id, expected=issue.expected, found=issue.found, location=location)
 
     def _in_frame(self, issue: Issue, frame: Frame) -> Issue:
         """Return the issue of a record with its location."""
