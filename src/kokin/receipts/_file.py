@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
 from functools import cached_property
@@ -16,7 +16,7 @@ from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsEr
 from kokin.model import Receipt
 from kokin.receipts import _fast
 from kokin.receipts._columns import batch_schema, with_origin
-from kokin.receipts._framing import Frame, frames
+from kokin.receipts._framing import Frame, Piece, frames
 from kokin.receipts._issue_log import FileIssues, IssueLog
 from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping, RecordMapping
 from kokin.receipts._session import FileBytes, ParsedRecord, Session, rejection
@@ -54,6 +54,8 @@ class LayoutFile:
         #: The name of the file; empty for a stream without a name.
         self.source = self._bytes.source
         self.framing = self._preamble.framing
+        #: Called with each piece of the file, except of XML, while it is read.
+        self.on_piece: Callable[[Piece], None] | None = None
         self._session = self._new_session()
 
     @property
@@ -66,7 +68,7 @@ class LayoutFile:
         """The fields of the first header record (ヘッダー), personal data unmasked; empty if the layout has none."""
         if self.layout.role("header") is None or self._preamble.fatal_issues:
             return {}
-        with self.hashed() as stream:
+        with self._bytes.head(self._session.issues) as stream:
             first = next((frame for frame in frames(stream, self.framing) if isinstance(frame, Frame)), None)
         return dict(self.decoder().decode(first).values) if first else {}
 
@@ -74,9 +76,9 @@ class LayoutFile:
         """Return a context with the bytes of the file from the beginning."""
         return self._bytes.opened()
 
-    def hashed(self) -> AbstractContextManager[BinaryIO]:
-        """Return a context with the bytes from the beginning, which raises ``FileRejectedError`` if they changed."""
-        return self._bytes.hashed(self._session.issues)
+    def reject_changed(self) -> None:
+        """Reject the file, because its bytes are others than those that were read."""
+        self._bytes.changed(self._session.issues)
 
     def decoder(self) -> Decoder:
         """Return a decoder of single records of the file."""
@@ -123,7 +125,9 @@ class LayoutFile:
         decoder: Decoder | XmlDecoder = self.decoder()
         if self.layout.xml:
             decoder = XmlDecoder(self.layout, issues, totals, lenient=self.lenient, file=self.source)
-        return Session(decoder, self._mapping(decoder.columns), issues, totals)
+        session = Session(decoder, self._mapping(decoder.columns), issues, totals)
+        session.on_piece = self.on_piece
+        return session
 
     def _read(self, *, digest_first: bool = False) -> Iterator[ParsedRecord]:
         """Read all records in a session of their own."""

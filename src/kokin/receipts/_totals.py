@@ -178,6 +178,14 @@ class TotalsChecker:
         for each, amount in zip(self._sums, amounts, strict=True):
             each.exact += amount if each.total.of == "data" else count * (each.total.of == "records")
 
+    def add_unread(self, count: int) -> None:
+        """Count many detail records of which no value could be read, in their place."""
+        for each in self._sums:
+            if each.total.of == "data" and (each.total.sum or each.total.where):
+                each.unsure += count
+            else:
+                each.exact += count * (each.total.of in ("data", "records"))
+
     def finish(self) -> None:
         """Compare the totals of the whole file at its end, and check which record is missing."""
         self._close_batch()
