@@ -193,9 +193,11 @@ class Index:
         for kind, keys in encoded.items():
             invalid |= keys.invalid
             unresolved = keys.present & (slip == NO_KEY)
-            rows = slice(None) if unresolved.all() else np.flatnonzero(unresolved)
+            rows, queries = slice(None), keys
+            if not unresolved.all():
+                rows = np.flatnonzero(unresolved)
+                queries = EncodedKeys(gather(keys.words, rows), keys.present[rows], keys.invalid[rows])
             key_kind[rows] = KEY_KINDS.index(kind)
-            queries = EncodedKeys(keys.words[rows], keys.present[rows], keys.invalid[rows])
             slip[rows] = self.key_indexes[kind].lookup(queries) if kind in self.key_indexes else NO_BILL
         return slip, key_kind, invalid
 

@@ -66,6 +66,14 @@ class Obligations:
         first = self.first_of(slips)
         return first if self.component is None else self.component[first]
 
+    def connected_by(self, slips: Int32Array) -> BoolArray:
+        """Return the obligations in a connected component with a covering slip among some slips: bool (m,)."""
+        if self.component is None:
+            return np.zeros(len(self.billed), np.bool_)
+        is_connected = np.zeros(len(self.billed), np.bool_)
+        is_connected[self.component_of(slips[self.of(slips) < 0])] = True
+        return is_connected[self.component]
+
     def expand(self, slips: Int32Array) -> tuple[Int64Array, Int32Array]:
         """Return how many obligations each slip settles, int64 (k,), and these obligations in a row, int32 (Σ,).
 
