@@ -151,8 +151,8 @@ def justify(array: pa.Array, width: int, *, right: bool) -> tuple[UInt8Array, In
     """Return the bytes of a text column in rows of one width, uint8 (n, width), and their lengths, int64 (n,).
 
     A shorter text is padded with ``0`` on the left (``right``) or with NUL on the right; one that is too long is left
-    out, but its length is returned. The length of a null is 0, its row is undefined. Texts that all have the width are not
-    copied.
+    out, but its length is returned. The length of a null is 0, its row is undefined. Texts that all have the width are
+    not copied.
     """
     if pt.is_dictionary(array.type):
         rows, lengths = justify(array.dictionary, width, right=right)

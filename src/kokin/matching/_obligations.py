@@ -142,15 +142,21 @@ def _covers(bills: pa.Table) -> tuple[Int64Array, pa.Array]:
         return np.zeros(len(bills), np.int64), pa.array([], pa.string())
     lists = bills.column("covers").combine_chunks()
     count = to_numpy(pc.list_value_length(lists).cast(pa.int64()), 0)
-    return count, _of_payee(bills.take(pc.list_parent_indices(lists)), lists.flatten().cast(pa.string()))
+    return count, _of_payee(bills, lists.flatten().cast(pa.string()), pc.list_parent_indices(lists))
 
 
-def _of_payee(bills: pa.Table, ids: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return ids of obligations with the payee code of each row: two authorities can use the same id."""
+def _of_payee(bills: pa.Table, ids: pa.Array | pa.ChunkedArray, rows: pa.Array | None = None) -> pa.Array:
+    """Return ids of obligations with the payee code of their bill, as two authorities can use the same id.
+
+    ``rows`` is the bill of each id; None: each bill has one. The ids of a single authority are not changed.
+    """
     if "payee_code" not in bills.schema.names:
         return combine(ids)
-    payees = pc.fill_null(bills.column("payee_code").cast(pa.string()), "")
-    return combine(pc.binary_join_element_wise(payees, ids, "/"))
+    payees = bills.column("payee_code").cast(pa.string())
+    if len(pc.unique(payees)) == 1:
+        return combine(ids)
+    payees = pc.fill_null(payees, "")
+    return combine(pc.binary_join_element_wise(payees if rows is None else payees.take(rows), ids, "/"))
 
 
 def _number_obligations(bills: pa.Table, is_covering: BoolArray) -> tuple[Int32Array, pa.Array]:

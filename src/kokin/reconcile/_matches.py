@@ -160,10 +160,17 @@ class Receipts:
         booked_on, amount = _booked_on(columns), self.amount[rows]
         return MatchInput(kind, slip, amount, bill_group, time_group, duplicate, *references, booked_on, sort_key)
 
+    def components(self, slip: Int32Array) -> Int64Array:
+        """Return the connected component of the obligations of each slip, a code below 0 as it is: int64 (k,)."""
+        components = slip.astype(np.int64)
+        components[slip >= 0] = self.obligations.component_of(slip[slip >= 0])
+        return components
+
     def _sort_keys(self, rows: Int64Array, is_reversed: BoolArray) -> Int64Array:
         """Return the order of payments of some receipts: int64 (k,); 0 for those that need none.
 
-        An order need those that share an obligation, and those that a reversal refers to (``is_reversed``).
+        An order need those that share an obligation, and those that a reversal refers to (``is_reversed``). Without
+        the latter it is enough to compare those of one component, and those without a slip.
         """
         kind, slip = self.kind[rows], self.slip[rows]
         needs_order = is_reversed.copy()
@@ -171,7 +178,8 @@ class Receipts:
         needs_order[money] |= find_interacting(np.full(len(money), FINAL, np.uint8), slip[money], self.obligations)
         sort_key = np.zeros(len(rows), np.int64)
         columns = EncodedColumns(self.table, from_numpy(rows[needs_order], pa.int64()))
-        sort_key[needs_order] = payment_order(columns)
+        groups = None if is_reversed.any() else self.components(slip[needs_order])
+        sort_key[needs_order] = payment_order(columns, groups)
         return sort_key
 
     @staticmethod
