@@ -22,6 +22,7 @@ from kokin._arrow.convert import (
     combine_strings,
     empty_batch,
     fixed_width,
+    is_ascending,
     iter_batches,
     take_strings,
     to_numpy,
@@ -110,7 +111,7 @@ class Index:
         status = np.concatenate([chunk.status for chunk in chunks])
         keys = {kind: _concat_keys([chunk.keys[kind] for chunk in chunks]) for kind in chunks[0].keys}
         issues = _issues_of(chunks)
-        is_sorted = _is_ascending(bill_id)
+        is_sorted = is_ascending(bill_id)
         if not is_sorted:
             issues += _duplicate_ids(bill_id)
         obligations = find_obligations(rows, amount, status, issues)
@@ -280,17 +281,6 @@ def _concat_keys(chunks: list[EncodedKeys]) -> EncodedKeys:
         words[start:end, : chunk.words.shape[1]] = chunk.words
     present, invalid = [chunk.present for chunk in chunks], [chunk.invalid for chunk in chunks]
     return EncodedKeys(words, np.concatenate(present), np.concatenate(invalid))
-
-
-def _is_ascending(texts: pa.Array) -> bool:
-    """Return whether each text is less than the next one; then all are different."""
-    count = len(texts) - 1
-
-    def ascends(start: int) -> bool:
-        size = min(CHUNK_ROWS, count - start)
-        return bool(pc.all(pc.less(texts.slice(start, size), texts.slice(start + 1, size))).as_py())
-
-    return all(thread_map(ascends, range(0, max(count, 0), CHUNK_ROWS)))
 
 
 def _duplicate_ids(bill_id: pa.Array) -> list[Issue]:
