@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import statistics
@@ -156,7 +157,8 @@ def timed(run: Callable[[], object]) -> float:
 def one_run(*arguments: str, limit_gb: float) -> dict[str, Any] | None:
     """Return the measurements of a run in a new process; None if it exceeded the memory limit and was killed."""
     command = [sys.executable, __file__, "--work", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = {"ARROW_DEFAULT_MEMORY_POOL": "system", **os.environ}  # as the command `kokin` does
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
             resident = [line for line in status.read_text().splitlines() if line.startswith("VmRSS:")]
