@@ -217,6 +217,23 @@ def print_table(title: str, found: dict[str, Runs]) -> float:
     return ours
 
 
+def print_summary(case: Case, core: dict[str, Runs], job: dict[str, Runs]) -> None:
+    """Print medians, ratios and peaks of the core and of the whole job in one Markdown table."""
+    names = f"{case.bills / 1e6:g}M bills × {case.receipts / 1e6:g}M receipts"
+    print(f"\n| {names} | core | ratio | peak | whole job | ratio | peak |\n|---|--:|--:|--:|--:|--:|--:|")
+    for name in core:
+        cells = []
+        for found in (core, job):
+            runs = found[name]
+            if isinstance(runs, str):
+                cells += [runs, "", ""]
+                continue
+            seconds, ours = (statistics.median(run["seconds"] for run in found[each]) for each in (name, KOKIN))
+            cells += [f"{seconds:.3g}", f"{seconds / ours:.2g}", f"{max(run['gb'] for run in runs):.2f} GB"]
+        print(f"| {name} | {' | '.join(cells)} |")
+    sys.stdout.flush()
+
+
 def print_daily(case: Case, runs: int) -> None:
     """Print the wall time of the whole process, from its start to its end."""
     import matching_kokin
@@ -296,10 +313,13 @@ def main() -> None:
     print(f"{machine()}. A million is {options.rows:,}.")
     medians = {}
     for each in cases:
+        found = {}
         for part, title in (("core", "Core alone"), ("job", "Whole job, bills in Parquet")):
             if part in options.parts:
-                found = rounds(part, each, options)
-                medians[part, each.name] = print_table(f"{title}: {each.title}", found)
+                found[part] = rounds(part, each, options)
+                medians[part, each.name] = print_table(f"{title}: {each.title}", found[part])
+        if len(found) == 2:
+            print_summary(each, **found)
         if "roofline" in options.parts:
             seconds, how = roofline(each.bills, each.receipts)
             ours = medians.get(("core", each.name))

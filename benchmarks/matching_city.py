@@ -14,7 +14,7 @@ in the first file already, are the second one. 0.02 % are equal to another recor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +130,10 @@ def make(folder: Path, bills: int, receipts: int, seed: int = 20_26) -> Path:
     second = receipts - receipts // 50
     for name, rows in zip(FILES, (slice(0, second), slice(second, receipts)), strict=True):
         _write_receipts(folder / name, slips, table, rows)
-    digests = [sha256((folder / name).read_bytes()).hexdigest() for name in FILES]
+    digests = []
+    for name in FILES:
+        with (folder / name).open("rb") as file:
+            digests.append(file_digest(file, "sha256").hexdigest())
     if digests[0] > digests[1]:
         first, second_file = (folder / name for name in FILES)
         first.rename(folder / "draft")
