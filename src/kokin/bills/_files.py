@@ -53,7 +53,7 @@ def check(
     Raises:
         OSError: the file cannot be read.
     """
-    issues = []
+    issues: list[Issue] = []
     try:
         for batch in batches(source, encoding=encoding, layout=layout, lenient=lenient, reference_date=reference_date):
             issues += from_table(batch.issues.slice(0, MAX_ISSUES - len(issues)))

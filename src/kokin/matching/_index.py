@@ -194,10 +194,11 @@ class Index:
         for kind, keys in encoded.items():
             invalid |= keys.invalid
             unresolved = keys.present & (slip == NO_KEY)
-            rows, queries = slice(None), keys
+            rows: slice | Int64Array = slice(None)
+            queries = keys
             if not unresolved.all():
-                rows = np.flatnonzero(unresolved)
-                queries = EncodedKeys(gather(keys.words, rows), keys.present[rows], keys.invalid[rows])
+                rows = at = np.flatnonzero(unresolved)
+                queries = EncodedKeys(gather(keys.words, at), keys.present[at], keys.invalid[at])
             key_kind[rows] = KEY_KINDS.index(kind)
             slip[rows] = self.key_indexes[kind].lookup(queries) if kind in self.key_indexes else NO_BILL
         return slip, key_kind, invalid

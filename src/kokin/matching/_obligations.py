@@ -193,11 +193,11 @@ def _number_obligations(
 
 
 def _by_due_date(
-    slip: Int64Array, covered: Int64Array, due_on: Int32Array, ids: pa.Array
+    slip: Int64Array, covered: Int32Array, due_on: Int32Array, ids: pa.Array
 ) -> tuple[Int64Array, Int32Array]:
     """Return pairs of slip and covered obligation, each once, by slip, due date and id of the obligation."""
     order = np.lexsort((text_ranks(ids)[covered], due_on[covered], slip))
-    slip, target = slip[order], covered[order].astype(np.int32)
+    slip, target = slip[order], covered[order]
     is_new = starts_of_runs(slip, target)
     return slip[is_new], target[is_new]
 
