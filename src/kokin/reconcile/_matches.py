@@ -62,7 +62,7 @@ from kokin.matching import (
     signed,
 )
 from kokin.model import Receipt, ReceiptKind
-from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_texts
+from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_texts, mask_of
 from kokin.reconcile._decisions import Decisions, interacts
 from kokin.reconcile._identity import Identity, identify, linked_by_key, overlap_table, payment_order
 from kokin.reconcile._policy import Policy
@@ -153,20 +153,21 @@ class Receipts:
         return interacting
 
     def match_input(self, rows: Int64Array, policy: Policy) -> MatchInput:
-        """Return some receipts as input of the full rule; see :class:`kokin.matching.MatchInput`."""
-        columns = EncodedColumns(self.table, from_numpy(rows, pa.int64()))
+        """Return some receipts as input of the full rule; see :class:`kokin.matching.MatchInput`. ``rows`` ascend."""
+        # One array per column: Arrow would join all chunks of the table whenever some of its rows are taken.
+        columns = EncodedColumns(self.table.filter(bool_array(mask_of(rows, len(self)))).combine_chunks())
         kind, slip, key_kind = self.kind[rows], self.slip[rows], self.key_kind[rows]
         bill_group, time_group = slip.astype(np.int64), np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # only then something is paired
             time_group = group(time_group, *map(columns.codes, policy.pair_by))
             no_slip = np.flatnonzero(slip < 0)
-            keys = self.key_texts(self.table.take(from_numpy(rows[no_slip], pa.int64())), key_kind[no_slip])
+            keys = self.key_texts(columns.table.take(from_numpy(no_slip, pa.int64())), key_kind[no_slip])
             bill_group[no_slip] = -1 - group(key_kind[no_slip], encode_texts(pa.chunked_array([keys])))
         identity = identify(columns, kind, self.table_no[rows])
         decided, assigned = self.decisions.of_payments(rows, identity.counted, self.amount[rows])
         references = _references(columns, kind, slip)
         reversed_references = references[0][(kind == REVERSAL) & (references[0] >= 0)]
-        sort_key = self._sort_keys(rows, np.isin(references[0], reversed_references))
+        sort_key = self._sort_keys(columns, rows, np.isin(references[0], reversed_references))
         booked_on, amount = _booked_on(columns), self.amount[rows]
         numbers = (kind, slip, amount, bill_group, time_group, identity.duplicate, *references, booked_on, sort_key)
         return MatchInput(*numbers, decided, assigned)
@@ -177,10 +178,18 @@ class Receipts:
         # Of several parts the first one.
         self.slip[rows[assigned.payment[::-1]]] = assigned.slip[::-1]
 
-    def _sort_keys(self, rows: Int64Array, is_reversed: BoolArray) -> Int64Array:
-        """Return the order of payments of some receipts: int64 (k,); 0 for those that need none.
+    def components(self, slip: Int32Array) -> Int64Array:
+        """Return the connected component of the obligations of each slip, a code below 0 as it is: int64 (k,)."""
+        components = slip.astype(np.int64)
+        components[slip >= 0] = self.obligations.component_of(slip[slip >= 0])
+        return components
 
-        An order need those that share an obligation, and those that a reversal refers to (``is_reversed``).
+    def _sort_keys(self, columns: EncodedColumns, rows: Int64Array, is_reversed: BoolArray) -> Int64Array:
+        """Return the order of payments of some receipts, whose columns are passed: int64 (k,); 0 for those without one.
+
+        An order need those that share an obligation, also by a decision, and those that a reversal refers to
+        (``is_reversed``). Without reversals and decisions it is enough to compare those of one component, and those
+        without a slip.
         """
         kind, slip = self.kind[rows], self.slip[rows]
         needs_order = is_reversed.copy()
@@ -189,8 +198,9 @@ class Receipts:
         needs_order |= interacts(self.decisions.slip, slip, self.obligations)
         needs_order |= np.isin(rows, self.decisions.row)
         sort_key = np.zeros(len(rows), np.int64)
-        columns = EncodedColumns(self.table, from_numpy(rows[needs_order], pa.int64()))
-        sort_key[needs_order] = payment_order(columns)
+        of_component = not (is_reversed.any() or len(self.decisions.row))
+        groups = self.components(slip[needs_order]) if of_component else None
+        sort_key[needs_order] = payment_order(columns.take(np.flatnonzero(needs_order)), groups)
         return sort_key
 
     @staticmethod

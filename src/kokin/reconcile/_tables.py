@@ -27,6 +27,7 @@ from kokin._arrow.convert import (
     empty_batch,
     from_numpy,
     int64_array,
+    is_valid,
     text_array,
     to_numpy,
 )
@@ -257,11 +258,11 @@ def _outcome_batch(
 def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
     """Return ``payee_code, item_code, case_key`` of receipts, or else of their bills, zero-padded."""
     fields = {name: _without_empty_texts(_column(batch, name, pa.string())) for name in _EL_WIDTHS}
-    known = slip >= 0
-    if known.any() and any(column.null_count for column in fields.values()):
-        billed, has_bill = index.el_fields(np.maximum(slip, 0)), bool_array(known)
-        for name, column in fields.items():
-            fields[name] = pc.coalesce(column, pc.if_else(has_bill, billed[name], None))
+    for name, column in fields.items():
+        from_bill = (slip >= 0) & ~is_valid(column)
+        if from_bill.any():
+            billed = index.el_fields(slip[from_bill])[name]
+            fields[name] = pc.replace_with_mask(column, bool_array(from_bill), billed)
     for name, width in _EL_WIDTHS.items():
         if pc.min(pc.binary_length(fields[name])).as_py() not in (None, width):
             fields[name] = pc.utf8_lpad(fields[name], width, "0")
