@@ -63,7 +63,9 @@ def deposits_of(receipts):
 
 def agent_reports_of(receipts):
     day = receipts["paid_on"][0].as_py()
-    return pa.table({"first_day": [day], "last_day": [AS_OF], "count": [10], "amount": [100_000], "agent_code": ["010"]})
+    return pa.table(
+        {"first_day": [day], "last_day": [AS_OF], "count": [10], "amount": [100_000], "agent_code": ["010"]}
+    )
 
 
 def write(out, bills, receipts, deposits, agent_reports):

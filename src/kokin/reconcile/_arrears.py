@@ -72,7 +72,6 @@ def arrears_table(
     slip = bills.main_slip[debt]
     order = np.lexsort((bills.rank[slip], due_on[debt]))
     debt, slip = debt[order], slip[order]
-    slip_rows = from_numpy(slip, pa.int32())
     charge = bills.charge.texts(slip)
     dates = bills.fiscal_dates_of(slip)
     age = age_columns(dates.due_on, as_of)
@@ -85,15 +84,15 @@ def arrears_table(
     return pa.table(
         {
             "bill_id": bills.index.bill_ids(slip),
-            **{name: bills.text_column(name).take(slip_rows) for name in ("payee_code", "item_code")},
-            "case_key": pc.utf8_lpad(bills.text_column("case_key").take(slip_rows), 20, "0"),
-            "payer_key": bills.text_column("payer_key").take(slip_rows),
+            **{name: bills.texts(name, slip) for name in ("payee_code", "item_code")},
+            "case_key": pc.utf8_lpad(bills.texts("case_key", slip), 20, "0"),
+            "payer_key": bills.texts("payer_key", slip),
             "system": charge_attribute(charge, bills.catalog, "system"),
             "charge": charge,
             "claim": charge_attribute(charge, bills.catalog, "claim"),
             "levy_year": from_numpy(dates.levy_year, pa.int64(), dates.levy_year > 0),
             "tax_year": from_numpy(dates.tax_year, pa.int64(), dates.tax_year > 0),
-            "period": bills.period.take(slip_rows),
+            "period": bills.periods(slip),
             "year_class": year_class_texts(book(dates, np.broadcast_to(as_of, len(slip))).year_class),
             "due_on": age["since"],
             "days": age["days"],

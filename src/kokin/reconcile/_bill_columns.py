@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import Index, first_of_groups, group
@@ -122,10 +122,21 @@ class BillColumns:
         key = pc.if_else(pc.equal(key, ""), None, key)
         return categorize(pc.binary_join_element_wise(self.text_column("payee_code"), key, "/")).codes
 
-    @cached_property
-    def period(self) -> pa.Array:
-        """期別; ``00`` for a slip that is not one of several instalments."""
-        return pc.fill_null(self.text_column("period"), "00")
+    def texts(self, name: str, slips: npt.NDArray[Any]) -> pa.Array:
+        """Return the texts of some slips in a column; null if the table lacks it."""
+        return text_column(self._rows(name, slips), name)
+
+    def days(self, name: str, slips: npt.NDArray[Any]) -> Days:
+        """Return the dates of some slips in a column, datetime64[D] (k,); NaT for a null."""
+        return day_column(self._rows(name, slips), name)
+
+    def _rows(self, name: str, slips: npt.NDArray[Any]) -> pa.Table:
+        rows = from_numpy(slips, pa.int32())
+        return self.table.select([name]).take(rows) if name in self.table.schema.names else pa.table({"slip": rows})
+
+    def periods(self, slips: npt.NDArray[Any]) -> pa.Array:
+        """Return the 期別 of some slips; ``00`` for one that is not one of several instalments."""
+        return pc.fill_null(self.texts("period", slips), "00")
 
     @cached_property
     def fiscal_dates(self) -> FiscalDates:
