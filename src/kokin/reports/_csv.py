@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -26,11 +27,17 @@ _PYTHON_ONLY = "\x80\xa0\uf8f0\uf8f1\uf8f2\uf8f3"
 _EM_DASH, _HORIZONTAL_BAR = "\u2014", "\u2015"
 
 
-def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, geta: bool = False) -> list[Issue]:
+def write_csv(
+    table: pa.Table | Callable[[], Iterable[pa.RecordBatch]],
+    path: Path,
+    encoding: CsvEncoding = "utf-8",
+    *,
+    geta: bool = False,
+) -> list[Issue]:
     """Write a table as :func:`kokin._arrow.write_csv` does, with an apostrophe before a text that looks like a formula.
 
     Args:
-        table: any table.
+        table: any table, or, but not for cp932, a callable that returns its batches, which are written one by one.
         path: the file; an existing one is replaced.
         encoding: the character set.
         geta: in cp932, write 〓 for a character that it lacks, instead of raising.
@@ -41,6 +48,9 @@ def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, g
         InvalidInputError: ``CP932_LACKS``: the characters that cp932 lacks, each text with its column and row.
         OSError: the file cannot be written.
     """
+    if not isinstance(table, pa.Table):
+        write_unescaped(lambda: (_escape_batch(batch) for batch in table()), path, encoding)
+        return []
     columns = {name: escape_formulas(table[name]) for name in table.column_names}
     issues: list[Issue] = []
     if encoding == "cp932":
@@ -51,6 +61,11 @@ def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, g
         raise InvalidInputError(issues, f"{path.name} cannot be written in cp932")
     write_unescaped(pa.table(columns), path, encoding)
     return [replace(issue, code="CP932_REPLACED") for issue in issues]
+
+
+def _escape_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [combine(escape_formulas(pa.chunked_array([column]))) for column in batch.columns]
+    return pa.record_batch(columns, batch.schema.names)
 
 
 def _encodable(column: pa.ChunkedArray, name: str, file: str) -> tuple[pa.ChunkedArray, list[Issue]]:
