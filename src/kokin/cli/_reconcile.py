@@ -193,7 +193,8 @@ def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool,
     for path, layout in zip(paths, layouts_for(paths, layouts), strict=True):
         file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=_MAX_ISSUES)
         try:
-            table = file.table(on_error="skip")  # the rejected records are in the issues
+            # The rejected records are in the issues. No result shows the layout or the bytes of a receipt.
+            table = file.table(on_error="skip").drop_columns(["layout", "byte_offset"])
         except receipts.FileRejectedError as error:
             rejected += error.issues
             continue

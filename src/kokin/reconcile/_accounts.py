@@ -102,10 +102,11 @@ class Accounts:
     ) -> None:
         self._run, self._bills, self._policy, self._rates = run, bills, run.policy, rates
         self._written_off: Int64Array = np.zeros_like(run.balance)
+        #: int64 (m,): yen still open on each obligation.
+        self._unpaid = run.balance
         if write_offs is not None:
             self._written_off = written_off_yen(write_offs, bills, run.balance)
-        #: int64 (m,): yen still open on each obligation.
-        self._unpaid = run.balance - self._written_off
+            self._unpaid = run.balance - self._written_off
         self._deposits, self._agent_reports, self._files = deposits, agent_reports, files
         self._day = np.datetime64(as_of or self._last_day(), "D")
 

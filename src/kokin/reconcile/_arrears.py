@@ -70,7 +70,7 @@ def arrears_table(
     due_on = bills.fiscal_dates.due_on[bills.main_slip]
     debt = np.flatnonzero((unpaid > 0) & (due_on < as_of))
     slip = bills.main_slip[debt]
-    order = np.lexsort((bills.rank[slip], due_on[debt]))
+    order = np.lexsort((bills.ranks(slip), due_on[debt]))
     debt, slip = debt[order], slip[order]
     charge = bills.charge.texts(slip)
     dates = bills.fiscal_dates_of(slip)
@@ -90,8 +90,10 @@ def arrears_table(
             "system": charge_attribute(charge, bills.catalog, "system"),
             "charge": charge,
             "claim": charge_attribute(charge, bills.catalog, "claim"),
-            "levy_year": from_numpy(dates.levy_year, pa.int64(), dates.levy_year > 0),
-            "tax_year": from_numpy(dates.tax_year, pa.int64(), dates.tax_year > 0),
+            **{
+                name: from_numpy(years.astype(np.int64), pa.int64(), years > 0)
+                for name, years in (("levy_year", dates.levy_year), ("tax_year", dates.tax_year))
+            },
             "period": bills.periods(slip),
             "year_class": year_class_texts(book(dates, np.broadcast_to(as_of, len(slip))).year_class),
             "due_on": age["since"],

@@ -20,6 +20,8 @@ from kokin.model import Date, Record, Text, Yen
 from kokin.reconcile._columns import Categorical, Days, categorize, category_texts, day_column, int_column, text_column
 from kokin.rules import YearClass, columns
 
+Years = npt.NDArray[np.int16]
+
 _DAY = np.timedelta64(1, "D")
 
 
@@ -28,10 +30,10 @@ class FiscalDates(NamedTuple):
 
     #: datetime64[D] (n,): the 納期限 as printed on the slip, moved from a holiday.
     due_on: Days
-    #: int64 (n,): 賦課年度, in which it was assessed; 0: unknown.
-    levy_year: Int64Array
-    #: int64 (n,): 課税年度, for which it was charged; 0: unknown.
-    tax_year: Int64Array
+    #: int16 (n,): 賦課年度, in which it was assessed; 0: unknown.
+    levy_year: Years
+    #: int16 (n,): 課税年度, for which it was charged; 0: unknown.
+    tax_year: Years
     #: bool (n,): of an account on accrual (公営企業会計), without 出納整理期間.
     on_accrual: BoolArray
 
@@ -120,7 +122,9 @@ class BillColumns:
         """A number for the payer (宛名番号) of each slip and the payee: int32 (n,); -1: unknown."""
         key = self.text_column("payer_key")
         key = pc.if_else(pc.equal(key, ""), None, key)
-        return categorize(pc.binary_join_element_wise(self.text_column("payee_code"), key, "/")).codes
+        if len(self.payee.categories) > 1:
+            key = pc.binary_join_element_wise(self.text_column("payee_code"), key, "/")
+        return to_numpy(key.dictionary_encode().indices.cast(pa.int32()), -1)
 
     def texts(self, name: str, slips: npt.NDArray[Any]) -> pa.Array:
         """Return the texts of some slips in a column; null if the table lacks it."""
@@ -144,19 +148,24 @@ class BillColumns:
         charges = self.known_charges
         accrues = [name in charges and self.catalog.class_of(charges[name]).accrual for name in self.charge.categories]
         on_accrual = np.array([*accrues, False])[self.charge.codes]
-        levy_year, tax_year = (int_column(self.table, name, 0) for name in ("levy_year", "tax_year"))
+        levy_year, tax_year = (int_column(self.table, name, 0).astype(np.int16) for name in ("levy_year", "tax_year"))
         return FiscalDates(self.day_column("due_on"), levy_year, tax_year, on_accrual)
 
     def fiscal_dates_of(self, slips: npt.NDArray[Any]) -> FiscalDates:
         """Return the :attr:`fiscal_dates` of some slips."""
         return FiscalDates._make(column[slips] for column in self.fiscal_dates)
 
+    def ranks(self, slips: Int32Array) -> Int32Array:
+        """Return numbers in the order of the ``bill_id`` of slips: int32 (k,)."""
+        return slips if self._rank is None else self._rank[slips]
+
     @cached_property
-    def rank(self) -> Int64Array:
-        """The order of the slips by ``bill_id``: int64 (n,)."""
-        rank = np.arange(len(self), dtype=np.int64)
-        if not self.index.is_sorted:
-            rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
+    def _rank(self) -> Int32Array | None:
+        """The number of each slip in the order of ``bill_id``, int32 (n,); None if the slips are in it."""
+        if self.index.is_sorted:
+            return None
+        rank = np.empty(len(self), np.int32)
+        rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
         return rank
 
     @cached_property
@@ -172,7 +181,7 @@ class BillColumns:
         own = slips[obligation_of_slip >= 0]
         status = np.zeros(len(self), np.uint8) if self.index.status is None else self.index.status
         obligation = obligation_of_slip[own]
-        own = own[np.lexsort((self.rank[own], -self.index.amount[own], status[own], obligation))]
+        own = own[np.lexsort((self.ranks(own), -self.index.amount[own], status[own], obligation))]
         obligation = obligation_of_slip[own]
         return own[np.diff(obligation, prepend=-1) > 0]
 

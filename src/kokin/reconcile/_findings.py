@@ -92,7 +92,8 @@ def other_years(rows: OutcomeRows, bills: BillColumns, name: Literal["levy_year"
     if not rows.has(name):
         return EXCEPTION_SCHEMA.empty_table()
     booked = np.flatnonzero(rows.is_booked)
-    year, billed_year = rows.int_column(name)[booked], getattr(bills.fiscal_dates, name)[rows.slip[booked]]
+    year = rows.int_column(name)[booked]
+    billed_year = getattr(bills.fiscal_dates, name)[rows.slip[booked]].astype(np.int64)
     differs = (year > 0) & (billed_year > 0) & (year != billed_year)
     expected, found = value_texts(billed_year[differs]), value_texts(year[differs])
     return receipt_findings(Finding.WRONG_TERM, rows, booked[differs], name, expected, found)

@@ -191,7 +191,7 @@ def due_debts(bills: BillColumns, balance: Int64Array, as_of: np.datetime64) -> 
     due_on = bills.fiscal_dates.due_on[slip]
     is_due = (due_on <= as_of) & (bills.payer[slip] >= 0)
     slip, due_on = slip[is_due], due_on[is_due]
-    order = np.lexsort((bills.rank[slip], due_on))
+    order = np.lexsort((bills.ranks(slip), due_on))
     slip, due_on = slip[order], due_on[order]
     return DueDebts(slip, due_on, balance[bills.obligation_of(slip)])
 
@@ -221,7 +221,7 @@ def setoff_candidates(
     pairs.append((wrong.row, debts.slip[wrong.debt], yen, np.zeros(len(yen), np.bool_), np.ones(len(yen), np.bool_)))
     found = SetoffCandidates._make(np.concatenate(column) for column in zip(*pairs, strict=True))
     due_on = bills.fiscal_dates.due_on[found.slip]
-    keys = (bills.rank[found.slip], due_on, found.needs_consent, found.is_wrong_instalment, found.row)
+    keys = (bills.ranks(found.slip), due_on, found.needs_consent, found.is_wrong_instalment, found.row)
     order = np.lexsort(keys)
     order = order[found.yen[order] > 0]
     return SetoffCandidates._make(column[order] for column in found)
