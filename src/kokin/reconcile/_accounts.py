@@ -23,7 +23,7 @@ from kokin.reconcile import _findings as findings
 from kokin.reconcile._aging import aging_receipts, aging_table
 from kokin.reconcile._arrears import arrears_table
 from kokin.reconcile._bank import AgentReport, BankDeposit
-from kokin.reconcile._bill_columns import BillColumns, WriteOff, written_off_yen
+from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS, BillColumns, WriteOff, written_off_yen
 from kokin.reconcile._controls import (
     Control,
     file_control,
@@ -426,7 +426,7 @@ def build_accounts(
     if run.bills is None:
         issue = Issue("FIELD_MISSING", field="bills", expected="a reconciliation of a table of bills")
         raise InvalidInputError([issue], "no accounts without the bills")
-    bills = BillColumns(validate_table(run.bills, Bill), run.index, catalog)
+    bills = BillColumns(validate_table(run.bills, Bill, ACCOUNT_COLUMNS), run.index, catalog)
     tables = [
         None if rows is None else validate_table(as_table(rows), record)
         for rows, record in ((deposits, BankDeposit), (agent_reports, AgentReport), (write_offs, WriteOff))

@@ -7,7 +7,6 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy
 from kokin.catalog import Charge
@@ -84,8 +83,9 @@ def arrears_table(
     return pa.table(
         {
             "bill_id": bills.index.bill_ids(slip),
-            **{name: bills.texts(name, slip) for name in ("payee_code", "item_code")},
-            "case_key": pc.utf8_lpad(bills.texts("case_key", slip), 20, "0"),
+            "payee_code": bills.payee.texts(slip),
+            "item_code": bills.texts("item_code", slip),
+            "case_key": bills.case_keys(slip),
             "payer_key": bills.texts("payer_key", slip),
             "system": charge_attribute(charge, bills.catalog, "system"),
             "charge": charge,

@@ -65,8 +65,14 @@ class BillParts(NamedTuple):
     yen: Int64Array
 
 
+#: The columns of bills that accounts need; the index has the key, the amount, the status and the obligation.
+ACCOUNT_COLUMNS = frozenset(
+    {"item_code", "due_on", "payable_until", "levy_year", "tax_year", "period", "payer_key", "charge", "parts"}
+)
+
+
 class BillColumns:
-    """The slips of an index, ``n`` rows in its order, with the columns of the table from which it was built."""
+    """The slips of an index, ``n`` rows in its order, with the :data:`ACCOUNT_COLUMNS` of their table."""
 
     def __init__(self, table: pa.Table, index: Index, catalog: Catalog) -> None:
         self.table, self.index, self.catalog = table, index, catalog
@@ -118,13 +124,12 @@ class BillColumns:
         return np.where(by_charge < 0, by_item, by_charge).astype(np.int32)
 
     @cached_property
-    def payer(self) -> Int32Array:
-        """A number for the payer (宛名番号) of each slip and the payee: int32 (n,); -1: unknown."""
+    def payer(self) -> npt.NDArray[np.integer[Any]]:
+        """A number for the payer (宛名番号) of each slip and the payee: (n,); -1: unknown."""
         key = self.text_column("payer_key")
-        key = pc.if_else(pc.equal(key, ""), None, key)
-        if len(self.payee.categories) > 1:
-            key = pc.binary_join_element_wise(self.text_column("payee_code"), key, "/")
-        return to_numpy(key.dictionary_encode().indices.cast(pa.int32()), -1)
+        code = to_numpy(pc.if_else(pc.equal(key, ""), None, key).dictionary_encode().indices, -1)
+        payees = len(self.payee.categories)
+        return code if payees < 2 else np.where(code < 0, -1, code.astype(np.int64) * payees + self.payee.codes)
 
     def texts(self, name: str, slips: npt.NDArray[Any]) -> pa.Array:
         """Return the texts of some slips in a column; null if the table lacks it."""
@@ -137,6 +142,10 @@ class BillColumns:
     def _rows(self, name: str, slips: npt.NDArray[Any]) -> pa.Table:
         rows = from_numpy(slips, pa.int32())
         return self.table.select([name]).take(rows) if name in self.table.schema.names else pa.table({"slip": rows})
+
+    def case_keys(self, slips: npt.NDArray[Any]) -> pa.Array:
+        """Return the 案件特定キー of some slips: 20 digits."""
+        return self.index.el_fields(slips)["case_key"] if len(self) else pa.nulls(0, pa.string())
 
     def periods(self, slips: npt.NDArray[Any]) -> pa.Array:
         """Return the 期別 of some slips; ``00`` for one that is not one of several instalments."""

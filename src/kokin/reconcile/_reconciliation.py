@@ -16,6 +16,7 @@ from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table
 from kokin._arrow.threads import chunk_slices, sorted_unique, thread_map
 from kokin.matching import OUTCOMES, Index
 from kokin.model import ArrowStreamExportable, Finding, Outcome
+from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS
 from kokin.reconcile._columns import exact_sum, exact_sums_by
 from kokin.reconcile._controls import (
     Control,
@@ -137,7 +138,7 @@ class MatchedRun:
     matches: Matches
     policy: Policy
     bills: pa.Table | None = None
-    """The table from which the index was built; None if only an index is known."""
+    """The columns of the bills that accounts need; None if only an index is known."""
 
     @property
     def balance(self) -> Int64Array:
@@ -433,4 +434,5 @@ def reconcile(
     index = bills if isinstance(bills, Index) else Index.build(table, check_paid_before=check_paid_before)
     receipt_columns = Receipts(receipts, index)
     matches = Matches(index, receipt_columns, policy)
-    return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, table))
+    for_accounts = None if table is None else table.select([n for n in table.column_names if n in ACCOUNT_COLUMNS])
+    return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, for_accounts))
