@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.matching import Index, first_of_groups, group
-from kokin.model import Date, Record, Text, Yen
+from kokin.matching import MATCHED_COLUMNS, Index, first_of_groups, group
+from kokin.model import Bill, Date, Record, Text, Yen
 from kokin.reconcile._columns import Categorical, Days, categorize, category_texts, day_column, int_column, text_column
 from kokin.rules import YearClass, columns
 
@@ -65,10 +65,8 @@ class BillParts(NamedTuple):
     yen: Int64Array
 
 
-#: The columns of bills that accounts need; the index has the key, the amount, the status and the obligation.
-ACCOUNT_COLUMNS = frozenset(
-    {"item_code", "due_on", "payable_until", "levy_year", "tax_year", "period", "payer_key", "charge", "parts"}
-)
+#: The columns of bills that accounts need or, because matching does not, check. The index has the others.
+ACCOUNT_COLUMNS = frozenset({"item_code", "due_on", *(Bill.model_fields.keys() - MATCHED_COLUMNS)})
 
 
 class BillColumns:
