@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,8 @@ from kokin.ledger._database import (
     shown_url,
     with_retry,
 )
+from kokin.ledger._decisions import decision_rows
+from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -76,6 +79,17 @@ _ATTEMPTS = 3
 _MAX_ISSUES = 10_000
 
 _NO_IDS = np.empty(0, np.int64)
+
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def _log_entry(entry: Entry) -> None:
+    """Log an entry that was committed, without its actor and reason."""
+    totals = entry.totals
+    fields = {"entry": entry.id, "kind": entry.kind.value, "file": entry.source, "layout": entry.layout}
+    fields |= {"digest": entry.digest, "hash": entry.hash, "records": totals.get("read", totals.get("given"))}
+    _LOGGER.info("entry_written", extra={"fields": {**fields, "yen": totals.get("accepted_yen", totals.get("yen"))}})
 
 
 def _now() -> datetime:
@@ -418,13 +432,21 @@ class Ledger:
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
             raise InvalidInputError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
-        entry = writer.commit(file.totals)
-        outcomes = _queries.posted_outcomes(writer, entry.id)
         overlaps = _queries.overlaps(writer, result.repeated, len(rows))
+        common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
+        entry = writer.commit({**file.totals, "overlaps": common} if common else file.totals)
+        outcomes = _queries.posted_outcomes(writer, entry.id)
         return EntryResult(entry, True, outcomes, result.rematched, overlaps, result.reused)
 
     def add_deposits(
-        self, deposits: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
+        self,
+        deposits: Any,
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+        file: ReceiptFile | None = None,
     ) -> EntryResult:
         """Add deposits on the bank account (入金); the same source and rows are skipped.
 
@@ -435,11 +457,12 @@ class Ledger:
             source: the name of their file. The same rows from another source are other deposits.
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
+            file: the bank file that the deposits were read from; the entry has its layout and control records.
 
         Raises:
             InvalidInputError: not a table of deposits; nothing was added.
         """
-        return self._add_settlements(EntryKind.BANK_DEPOSITS, deposits, actor, source, reason, at)
+        return self._add_settlements(EntryKind.BANK_DEPOSITS, deposits, actor, source, reason, at, file)
 
     def add_agent_reports(
         self, reports: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
@@ -459,15 +482,23 @@ class Ledger:
         return self._add_settlements(EntryKind.AGENT_REPORTS, reports, actor, source, reason, at)
 
     def _add_settlements(
-        self, kind: EntryKind, records: Any, actor: str, source: str, reason: str, at: datetime | None
+        self,
+        kind: EntryKind,
+        records: Any,
+        actor: str,
+        source: str,
+        reason: str,
+        at: datetime | None,
+        file: ReceiptFile | None = None,
     ) -> EntryResult:
-        batch = settlement_batch(kind, records, source)
+        batch = settlement_batch(kind, records, source, file)
 
         def add(writer: EntryWriter) -> EntryResult:
             posted, deliveries = find_posted_file(writer, kind, batch.digest)
             if posted:
                 return EntryResult(posted, False, {}, 0)
-            about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
+            layout = file.layout.name if file else ""
+            about = {"source": source, "layout": layout, "digest": batch.digest, "delivery": deliveries + 1}
             writer.begin(kind, self._clock(), at, actor=actor, reason=reason, **about)
             writer.add_rows(kind.value, batch.rows)
             return EntryResult(writer.commit(batch.totals), True, {}, 0)
@@ -621,8 +652,47 @@ class Ledger:
         self.policy = policy
         return result
 
+    def decide(
+        self,
+        decisions: Any,
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> EntryResult:
+        """Record what persons decided about exceptions: all rows or, after an error, none.
+
+        A payment that is assigned to bills keeps its file, record, days and agent; its yen are applied to these bills.
+        To take a decision back, reverse the entry, or decide again: the last active decision applies.
+
+        Args:
+            decisions: a table with the columns of :class:`ExceptionDecision`. Of several rows with one
+                ``exception_id``, each has the yen for one bill.
+            actor: who decided.
+            source: the name of the file.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: a row is invalid: an unknown or reversed receipt, one that brings no money, an unknown
+                or closed bill, other yen than those of the payment, two decisions about one payment, or no approver;
+                ``.issues`` has all of them by row and field. Nothing was written.
+        """
+
+        def write(writer: EntryWriter) -> EntryResult:
+            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row))
+            writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
+            writer.add_rows("decisions", rows)
+            keys = decided_keys(writer, receipts_of_decisions(rows))
+            rematched = rematch(writer, self.policy, keys).rematched
+            counts = Counter(rows.column("decision").to_pylist())
+            return EntryResult(writer.commit({"decisions": dict(sorted(counts.items()))}), True, {}, rematched)
+
+        return self._write(write)
+
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
-        """Reverse an entry: a file, a load of bills, an upload, or a reversal, which restores its target.
+        """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
         load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
@@ -648,6 +718,9 @@ class Ledger:
             self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
             is_load = target.kind is EntryKind.BILLS
             keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
+            if target.kind is EntryKind.DECISION:
+                rows = writer.rows("decisions", rows_of_entry(writer, "decisions", target.root), ("receipt_id",))
+                keys = decided_keys(writer, receipts_of_decisions(rows))
             return self._finish_reversal(writer, target.effect, keys)
 
         return self._write(reverse)
@@ -710,9 +783,16 @@ class Ledger:
     def receipts(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the active receipts, with the columns of :class:`~kokin.model.Receipt`.
 
-        ``reconcile(ledger.bills(), ledger.receipts())`` gives the outcomes and balances of the ledger.
+        With :meth:`bills` and :meth:`decisions` they are the input of :func:`kokin.reconcile.reconcile`.
         """
         return self._read(lambda transaction: _queries.receipts(transaction, as_of))
+
+    def decisions(self, as_of: date | datetime | None = None) -> pa.Table:
+        """Return the active decisions about payments, with the columns of :class:`~kokin.model.Decision`.
+
+        ``reconcile(ledger.bills(), ledger.receipts(), decisions=ledger.decisions())`` gives the outcomes of the ledger.
+        """
+        return self._read(lambda transaction: _queries.decisions(transaction, as_of))
 
     def totals(self, as_of: date | datetime | None = None) -> dict[str, Totals]:
         """Return the totals of the active files, by their SHA-256.
@@ -841,14 +921,17 @@ class Ledger:
     ) -> T:
         """Return the result of a function that writes one entry, or finds that there is nothing to write."""
 
-        def write() -> T:
+        def write() -> tuple[T, Entry | None]:
             with self._database.writing() as connection:
                 require_complete(Transaction(self._database, connection), last_entry(connection))
                 writer = EntryWriter(self._database, connection, progress)
                 self.policy = _queries.policy(writer, None)
-                return work(writer)
+                return work(writer), writer.sealed
 
-        return with_retry(self._database, write, attempts)
+        result, entry = with_retry(self._database, write, attempts)
+        if entry:
+            _log_entry(entry)
+        return result
 
 
 def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptBatch) -> None:
@@ -877,7 +960,8 @@ def _create(database: Database, policy: Policy, clock: Callable[[], datetime], a
         create_schema(database, connection)
         writer = EntryWriter(database, connection)
         writer.begin(EntryKind.CREATED, clock(), actor=actor)
-        writer.commit({"policy": policy.model_dump(mode="json")})
+        entry = writer.commit({"policy": policy.model_dump(mode="json")})
+    _log_entry(entry)
     return policy
 
 

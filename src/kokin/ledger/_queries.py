@@ -26,6 +26,7 @@ from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin._arrow.files import escape_formulas, write_csv
 from kokin._arrow.threads import sorted_unique
 from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
+from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._components import (
     BILL_COLUMNS,
@@ -39,10 +40,10 @@ from kokin.ledger._components import (
     receipts_with_posting,
 )
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
+from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._incoming import SETTLEMENT_RECORDS
 from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_entry, table_ends, to_timestamp
 from kokin.ledger._rematch import disposition_and_kind
-from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.matching import MATCHED_COLUMNS, disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
@@ -119,7 +120,12 @@ def balances(transaction: Transaction, as_of: date | datetime | None, policy: Po
     """Return the balance of every bill, by ``bill_id``; yen."""
     columns = tuple(name for name in RECORD_FIELDS["bill_versions"].names if name in MATCHED_COLUMNS)
     rows = bills(transaction, as_of, columns), receipts(transaction, as_of)
-    return reconcile(*rows, policy, check_paid_before=False).balances
+    return reconcile(*rows, policy, decisions=decisions(transaction, as_of), check_paid_before=False).balances
+
+
+def decisions(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+    """Return the active decisions about payments."""
+    return decisions_in_force(transaction, entry_as_of(transaction, as_of))
 
 
 def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:
@@ -399,7 +405,9 @@ def _balance_changes(
         active = receipts.filter(pc.is_in(receipts.column("id"), value_set=combine(postings.column("receipt_id"))))
         current = _not_replaced(bills, entry, "replaces_id")
         current = decode_columns(filter_rows(current, to_numpy(current.column("withdrawn"), 0) == 0), Bill)
-        balances = reconcile(current, decode_columns(active, Receipt), policy, check_paid_before=False).balances
+        rows = current, decode_columns(active, Receipt)
+        decided = decisions_in_force(transaction, entry, to_numpy(receipts.column("id"), 0))
+        balances = reconcile(*rows, policy, decisions=decided, check_paid_before=False).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:
                 changes.append({"entry_id": entry, **row})
@@ -483,9 +491,8 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     dispositions = _by_disposition(tuple(transaction.connection.execute(sums).one()))
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
-        result = reconcile(
-            bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of), policy, check_paid_before=False
-        )
+        rows = bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of)
+        result = reconcile(*rows, policy, decisions=decisions(transaction, as_of), check_paid_before=False)
         controls.append(applied_control(transaction, last, result.outcomes))
     is_file = _ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value
     files = select(func.count()).where(is_file, as_of_entry(_ENTRIES.c.id, last))

@@ -412,6 +412,7 @@ def reconcile(
     receipts: ArrowStreamExportable | Sequence[ArrowStreamExportable],
     policy: Policy | None = None,
     *,
+    decisions: ArrowStreamExportable | None = None,
     check_paid_before: bool = True,
 ) -> Reconciliation:
     """Match receipts with bills and allocate every yen.
@@ -423,6 +424,8 @@ def reconcile(
         receipts: a table with the columns of :class:`~kokin.model.Receipt`, or a list of them, one per file. The result
             does not depend on their order or split.
         policy: the authority's choices.
+        decisions: what persons decided about payments: a table with the columns of :class:`~kokin.model.Decision`.
+            Decisions about other receipts have no effect.
         check_paid_before: raise if more was paid on an obligation before than is billed on it. Not for the bills of a
             ledger: a later correction can bill less.
 
@@ -432,7 +435,7 @@ def reconcile(
     policy = policy or Policy()
     table = None if isinstance(bills, Index) else as_table(bills)
     index = bills if isinstance(bills, Index) else Index.build(table, check_paid_before=check_paid_before)
-    receipt_columns = Receipts(receipts, index)
+    receipt_columns = Receipts(receipts, index, decisions)
     matches = Matches(index, receipt_columns, policy)
     for_accounts = None if table is None else table.select([n for n in table.column_names if n in ACCOUNT_COLUMNS])
     return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, for_accounts))

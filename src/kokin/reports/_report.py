@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -27,9 +28,12 @@ from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
 from kokin.rules import RATES, RateTable
+from kokin.text import file_name
 
 if TYPE_CHECKING:
     from kokin.ledger import Ledger
+
+_LOGGER = logging.getLogger(__name__)
 
 #: The formats of a report. ``summary.json`` is written with each of them.
 Format: TypeAlias = Literal["csv", "xlsx", "html"]
@@ -169,7 +173,8 @@ class Report:
         last = entries[-1].at if entries else day
         files = ledger_files(entries)
         recorded = ledger.bills(last), ledger.receipts(last)
-        result = reconcile(*recorded, ledger.policy_as_of(last), check_paid_before=False)
+        policy, decisions = ledger.policy_as_of(last), ledger.decisions(last)
+        result = reconcile(*recorded, policy, decisions=decisions, check_paid_before=False)
         accounts = build_accounts(
             result,
             catalog=catalog,
@@ -288,6 +293,8 @@ class Report:
                 (draft / "report.html").write_text(page, encoding="utf-8")
             text = json.dumps(self.summary, ensure_ascii=False, indent=2, default=str)
             (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        fields = {"folder": file_name(folder), "formats": sorted(formats), "tables": len(selected)}
+        _LOGGER.info("report_written", extra={"fields": fields})
         return issues
 
 
