@@ -27,17 +27,11 @@ _PYTHON_ONLY = "\x80\xa0\uf8f0\uf8f1\uf8f2\uf8f3"
 _EM_DASH, _HORIZONTAL_BAR = "\u2014", "\u2015"
 
 
-def write_csv(
-    table: pa.Table | Callable[[], Iterable[pa.RecordBatch]],
-    path: Path,
-    encoding: CsvEncoding = "utf-8",
-    *,
-    geta: bool = False,
-) -> list[Issue]:
+def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, geta: bool = False) -> list[Issue]:
     """Write a table as :func:`kokin._arrow.write_csv` does, with an apostrophe before a text that looks like a formula.
 
     Args:
-        table: any table, or, but not for cp932, a callable that returns its batches, which are written one by one.
+        table: any table.
         path: the file; an existing one is replaced.
         encoding: the character set.
         geta: in cp932, write 〓 for a character that it lacks, instead of raising.
@@ -48,9 +42,6 @@ def write_csv(
         InvalidInputError: ``CP932_LACKS``: the characters that cp932 lacks, each text with its column and row.
         OSError: the file cannot be written.
     """
-    if not isinstance(table, pa.Table):
-        write_unescaped(lambda: (_escape_batch(batch) for batch in table()), path, encoding)
-        return []
     columns = {name: escape_formulas(table[name]) for name in table.column_names}
     issues: list[Issue] = []
     if encoding == "cp932":
@@ -61,6 +52,17 @@ def write_csv(
         raise InvalidInputError(issues, f"{path.name} cannot be written in cp932")
     write_unescaped(pa.table(columns), path, encoding)
     return [replace(issue, code="CP932_REPLACED") for issue in issues]
+
+
+def write_csv_batches(
+    batches: Callable[[], Iterable[pa.RecordBatch]], path: Path, encoding: Literal["utf-8", "utf-8-sig"]
+) -> None:
+    """Like :func:`write_csv`, but write the batches of a table one by one; ``batches`` may be called again.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_unescaped(lambda: map(_escape_batch, batches()), path, encoding)
 
 
 def _escape_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

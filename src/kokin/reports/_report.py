@@ -20,7 +20,7 @@ from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
-from kokin.reports._csv import CsvEncoding, write_csv
+from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
 from kokin.reports._sources import FileSummary, file_table, japan_date, ledger_audit, ledger_files, run_audit
@@ -277,15 +277,17 @@ class Report:
         _check_names("formats", formats, get_args(Format))
         terms = Terms(language, self.catalog)
         selected = [name for name in TABLES if name in tables]
-        as_batches = self.batches if headings == "names" and encoding != "cp932" else {}
         issues = []
         with _replaced_folder(Path(folder), last="summary.json") as draft:
             if "csv" in formats:
                 for name in selected:
-                    rows = as_batches.get(name) or self.tables[name]
-                    if headings == "words":
-                        rows = terms.translate_table(name, self.tables[name])
-                    issues += write_csv(rows, draft / f"{name}.csv", encoding, geta=geta)
+                    path = draft / f"{name}.csv"
+                    if name in self.batches and headings == "names" and encoding != "cp932":
+                        write_csv_batches(self.batches[name], path, encoding)
+                        continue
+                    table = self.tables[name]
+                    rows = terms.translate_table(name, table) if headings == "words" else table
+                    issues += write_csv(rows, path, encoding, geta=geta)
             if "xlsx" in formats:
                 write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms)
             if "html" in formats:
