@@ -121,8 +121,8 @@ class MatchResult(NamedTuple):
     #: int64 (n,): the balance before the receipt; :data:`NO_BALANCE` if it was not compared with one.
     balance_before: Int64Array
 
-    def part(self, rows: slice) -> MatchResult:
-        """Return the results of the receipts in a slice."""
+    def at(self, rows: Int64Array) -> MatchResult:
+        """Return the results of some receipts; ``rows`` is int64 (k,)."""
         return MatchResult._make(column[rows] for column in self)
 
 

@@ -318,18 +318,22 @@ class Matches:
         receipts_of_rule = receipts.match_input(self._rows, policy)
         self._by_rule, allocations = apply_rule(receipts_of_rule, index.obligations, index.status)
         receipts.decide(self._rows, receipts_of_rule.decided, receipts_of_rule.assigned)
-        self._allocations = allocations._replace(payment=self._rows[allocations.payment])
-        self._independent = np.logical_not(interacting, out=interacting)
+        #: The allocations of the interacting receipts.
+        self.rule_allocations = allocations._replace(payment=self._rows[allocations.payment])
+        #: bool (n,): the others, which have no obligation in common.
+        self.is_independent = np.logical_not(interacting, out=interacting)
 
-    def results(self, rows: slice) -> MatchResult:
-        """Return the results of the receipts in a slice."""
+    def results(self, rows: slice | Int64Array) -> MatchResult:
+        """Return the results of some receipts, a slice of them or int64 (k,)."""
         receipts, index = self.receipts, self.index
-        first, end = np.searchsorted(self._rows, (rows.start, rows.stop)).tolist()
-        if end - first == rows.stop - rows.start:
-            return self._by_rule.part(slice(first, end))
+        is_independent = self.is_independent[rows]
+        at = np.flatnonzero(~is_independent)
+        of_rule = np.searchsorted(self._rows, at + rows.start if isinstance(rows, slice) else rows[at])
+        by_rule = self._by_rule.at(of_rule)
+        if len(at) == len(is_independent):
+            return by_rule
         results = match_independent(receipts.slip[rows], receipts.amount[rows], index.obligations, index.status)
-        at = self._rows[first:end] - rows.start
-        for name, column in self._by_rule.part(slice(first, end))._asdict().items():
+        for name, column in by_rule._asdict().items():
             getattr(results, name)[at] = column
         return results
 
@@ -354,12 +358,12 @@ class Matches:
         chunks = thread_map(
             lambda rows: self._independent_allocations(rows, self.results(rows)), chunk_slices(len(self.receipts))
         )
-        allocations = Allocations._make(map(np.concatenate, zip(self._allocations, *chunks, strict=True)))
+        allocations = Allocations._make(map(np.concatenate, zip(self.rule_allocations, *chunks, strict=True)))
         return allocations.by_payment(allocations.payment)
 
     def _independent_allocations(self, rows: slice, results: MatchResult) -> Allocations:
         """Return the allocations of the independent receipts in a slice; each is for one obligation."""
-        at = np.flatnonzero(self._independent[rows] & (results.applied > 0))
+        at = np.flatnonzero(self.is_independent[rows] & (results.applied > 0))
         obligation = self.index.obligations.of(self.receipts.slip[rows][at])
         return Allocations(rows.start + at, obligation, results.applied[at], results.balance_before[at])
 
@@ -367,7 +371,7 @@ class Matches:
     def _collected(self) -> tuple[UInt8Array, UInt8Array, Int64Array]:
         outcome, disposition = (np.empty(len(self.receipts), np.uint8) for _ in range(2))
         balance = np.array(self.index.obligations.open)
-        np.subtract.at(balance, self._allocations.obligation, self._allocations.yen)
+        np.subtract.at(balance, self.rule_allocations.obligation, self.rule_allocations.yen)
 
         def collect(rows: slice) -> None:
             results = self.results(rows)
