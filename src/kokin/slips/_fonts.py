@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import struct
@@ -17,6 +18,7 @@ from kokin.issues import InvalidInputError, Issue
 from kokin.slips._font_files import FontFace, find_font
 
 _DIGITS = "0123456789"
+_ASCII = frozenset(map(chr, range(128)))
 # Entries per block of a ToUnicode CMap (Adobe Technical Note 5411).
 _MAX_ENTRIES = 100
 
@@ -34,11 +36,20 @@ class Fonts(NamedTuple):
         """Return the font in which a text is set."""
         return self.bold if bold else self.text
 
-    def has(self, character: str) -> bool:
-        """Return whether ``text`` and ``bold`` have a character."""
-        fonts: list[Any] = [pdfmetrics.getFont(self.text), pdfmetrics.getFont(self.bold)]
-        # Fonts map characters that they lack to glyph 0 or not at all.
-        return all(font.face.charToGlyph.get(ord(character)) for font in fonts)
+    def missing(self, text: str) -> list[str]:
+        """Return the characters of a text, apart from ASCII, that ``text`` or ``bold`` lacks, in their order."""
+        lacking = set(text) - _covered(self.text, self.bold)
+        return [character for character in dict.fromkeys(text) if character in lacking]
+
+
+@functools.cache
+def _covered(*fonts: str) -> frozenset[str]:
+    """Return the characters that all fonts have, and those of ASCII."""
+    # Fonts map characters that they lack to glyph 0 or not at all.
+    maps = [pdfmetrics.getFont(font).face.charToGlyph for font in fonts]
+    return _ASCII | frozenset[str].intersection(
+        *(frozenset(chr(code) for code, glyph in glyphs.items() if glyph) for glyphs in maps)
+    )
 
 
 def load_fonts(font: str | Path | None = None, digits_font: str | Path | None = None) -> Fonts:

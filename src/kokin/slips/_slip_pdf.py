@@ -86,7 +86,7 @@ def load_design(
         None if mark is None else load_picture(Path(mark)),
         proof,
     )
-    _check_characters({"template": fixed_texts(design.template) + _SPECIMEN}, design.fonts.has)
+    _check_characters({"template": fixed_texts(design.template) + _SPECIMEN}, design.fonts)
     check_fixed_texts(design.template, design.fonts)
     return design
 
@@ -213,8 +213,9 @@ def _prepare(
     allow_missing_deadline: bool,
 ) -> Iterator[_Slip]:
     """Yield the content of each slip that can be printed; the symbols are encoded many at a time."""
-    from kokin.slips._slip_layout import lay_out
+    from kokin.slips._slip_layout import SlipLayout
 
+    slip_layout = SlipLayout(design.template, design.fonts, proof=design.proof)
     numbered = enumerate(slips, 1)
     while chunk := list(islice(numbered, _CHUNK)):
         printable = []
@@ -227,8 +228,8 @@ def _prepare(
                 values, parts = slip_values(bill, code, text), breakdown_lines(bill, text)
                 barcode = gs1_128.from_bill(bill) if bill.barcode else None
                 texts = values | {"parts": "".join(f"{part.name}{part.remark}{part.registration}" for part in parts)}
-                _check_characters(texts, design.fonts.has)
-                layout = lay_out(design.template, design.fonts, values, parts, barcode, proof=design.proof)
+                _check_characters(texts, design.fonts)
+                layout = slip_layout.of(values, parts, barcode)
             except InvalidInputError as error:
                 rejected = InvalidInputError(_located(error.issues, record), "a slip cannot be printed")
                 if on_error is None:
@@ -254,19 +255,19 @@ def _warnings(template: Template, values: Mapping[str, str]) -> list[Issue]:
     return [Issue("ADDRESS_MISSING", field=field) for field in missing]
 
 
-def _check_characters(values: dict[str, str], has: Callable[[str], bool]) -> None:
+def _check_characters(values: dict[str, str], fonts: Fonts) -> None:
     """Reject a character that the font lacks, which would print as a blank, for example in a name.
 
     The issue shows its code point.
     """
+    if not fonts.missing("".join(values.values())):
+        return
     problems = [
         Issue("CHARACTER", field=name, expected="a character of the font", found=f"U+{ord(character):04X}")
         for name, text in values.items()
-        for character in dict.fromkeys(text)
-        if not character.isascii() and not has(character)
+        for character in fonts.missing(text)
     ]
-    if problems:
-        raise InvalidInputError(problems)
+    raise InvalidInputError(problems)
 
 
 def _draw_frames(canvas: PdfCanvas, design: Design, frames: Iterable[Placed]) -> None:
