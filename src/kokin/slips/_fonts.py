@@ -8,7 +8,7 @@ import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFStream, PDFTrueTypeFont, PDFZCompress
@@ -31,6 +31,11 @@ class Fonts(NamedTuple):
     """For emphasised text."""
     digits: str
     """For the OCR lines: all digits have one width."""
+
+    def __reduce__(self) -> Any:
+        """Pickle the fonts with their files: a worker process has those of the process that began the run."""
+        fonts = [_embedded(name) for name in self]
+        return _unpickled, tuple((font.content, font.index) for font in fonts)
 
     def for_text(self, text: str, bold: bool = False) -> str:
         """Return the font in which a text is set."""
@@ -75,19 +80,29 @@ def load_fonts(font: str | Path | None = None, digits_font: str | Path | None = 
 
 
 def _register(face: FontFace, field: str) -> EmbeddedFont:
+    try:
+        return _register_content(face.path.read_bytes(), face.index)
+    except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
+        issue = Issue("FONT_FORM", field=field, expected="a TrueType font", found=face.path.name)
+        raise InvalidInputError([issue]) from error
+
+
+def _register_content(content: bytes, index: int) -> EmbeddedFont:
     """Register a face under a digest of its content, so that a changed file under the same path is another font."""
-    content = face.path.read_bytes()
-    name = f"sha256-{hashlib.sha256(content).hexdigest()}-{face.index}"
+    name = f"sha256-{hashlib.sha256(content).hexdigest()}-{index}"
     if name not in pdfmetrics.getRegisteredFontNames():
-        try:
-            font = EmbeddedFont(name, io.BytesIO(content), face.index)
-        except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
-            issue = Issue("FONT_FORM", field=field, expected="a TrueType font", found=face.path.name)
-            raise InvalidInputError([issue]) from error
-        pdfmetrics.registerFont(font)
+        pdfmetrics.registerFont(EmbeddedFont(name, content, index))
+    return _embedded(name)
+
+
+def _embedded(name: str) -> EmbeddedFont:
     font = pdfmetrics.getFont(name)
-    assert isinstance(font, EmbeddedFont)  # only this function registers names of this form
+    assert isinstance(font, EmbeddedFont)  # only _register_content registers names of this form
     return font
+
+
+def _unpickled(*faces: tuple[bytes, int]) -> Fonts:
+    return Fonts(*(_register_content(*face).fontName for face in faces))
 
 
 class EmbeddedFont(TTFont):  # type: ignore[misc]
@@ -97,8 +112,9 @@ class EmbeddedFont(TTFont):  # type: ignore[misc]
     subset depends on its content, so that tools that merge documents do not confuse their subsets.
     """
 
-    def __init__(self, name: str, file: IO[bytes], index: int) -> None:
-        super().__init__(name, file, subfontIndex=index)
+    def __init__(self, name: str, content: bytes, index: int) -> None:
+        super().__init__(name, io.BytesIO(content), subfontIndex=index)
+        self.content, self.index = content, index
         self.postscript_name: str = self.face.name.decode("ascii")
         # reportlab shares a registered font among all whose faces have one name, such as two versions of a font.
         self.face.name = name.encode()
