@@ -218,10 +218,10 @@ class PdfCanvas:
         # Reset: the spacing would apply to all text after it.
         self._canvas.addLiteral(f"BT {_BLACK} rg 1 0 0 1 {left:.6f} {base:.6f} Tm {spacing:.6f} Tc {show} 0 Tc ET")
 
-    def fill_boxes(self, boxes: Iterable[tuple[float, float, float, float]]) -> None:
-        """Fill black rectangles: x, y, width, height in mm."""
-        rectangles = " ".join(f"{x:.4f} {y:.4f} {width:.4f} {height:.4f} re" for x, y, width, height in boxes)
-        self.fill_rectangles(0, 0, MM, rectangles)
+    def fill_bars(self, x: float, y: float, height: float, bars: Iterable[tuple[float, float]]) -> None:
+        """Fill black bars of one height, with their left edges and widths from a corner, in mm."""
+        rectangles = " ".join(f"{left:.4f} 0 {width:.4f} {height:.4f} re" for left, width in bars)
+        self.fill_rectangles(x, y, MM, rectangles)
 
     def fill_rectangles(self, x: float, y: float, unit: float, rectangles: str) -> None:
         """Fill black rectangles, PDF operators ``x y width height re`` in ``unit`` points down from a corner."""

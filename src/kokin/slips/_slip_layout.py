@@ -297,7 +297,10 @@ class _Page:
             (number, tuple((position, self._label_of(cell)) for position, cell in cells)) for number, cells in drawn
         )
         rows = [(item.rows[number], [cell for _, cell in cells]) for number, cells in drawn]
-        placed = place_cells(labels, tuple(self._row_heights(rows, box)))
+        weight = sum(row.height for row, _ in rows)
+        placed = place_cells(labels, tuple((row.height * box.height / weight, False) for row, _ in rows))
+        if not all(self._fits(cell, value_box) for cell, value_box, _ in placed.values):
+            placed = place_cells(labels, tuple(self._row_heights(rows, box)))
         self.frames += placed.frames
         self.problems += placed.problems
         for cell, value_box, lines in placed.values:
@@ -348,17 +351,18 @@ class _Page:
             needed |= {number: self._needed_height(rows[number][1], box, not whole_words) for number in too_long}
 
     def _row_fits(self, cells: Sequence[Cell], box: Box, height: float, whole_words: bool) -> bool:
-        for cell, left, width in _across(cells, box):
-            text = self._value_of(cell)
-            inner = _value_box(cell, Box(left, box.y, width, height))
-            if not text and inner.height < _BLANK_MM:
-                return False
-            if text:
-                font, sides = self.fonts.for_text(text, cell.bold), (inner.width * MM, inner.height * MM)
-                size, _ = fit_text(text, font, *sides, cell.font, cell.lines, MIN_TEXT_PT, whole_words)
-                if size < MIN_TEXT_PT - _TOLERANCE:
-                    return False
-        return True
+        boxes = ((cell, Box(left, box.y, width, height)) for cell, left, width in _across(cells, box))
+        return all(self._fits(cell, _value_box(cell, cell_box), whole_words) for cell, cell_box in boxes)
+
+    def _fits(self, cell: Cell, box: Box, whole_words: bool = True) -> bool:
+        """Return whether the value of a cell fits a box at the smallest size."""
+        text = self._value_of(cell)
+        if not text:
+            return box.height >= _BLANK_MM
+        font = self.fonts.for_text(text, cell.bold)
+        sides = box.width * MM, box.height * MM
+        size, _ = fit_text(text, font, *sides, cell.font, cell.lines, MIN_TEXT_PT, whole_words)
+        return size >= MIN_TEXT_PT - _TOLERANCE
 
     def _needed_height(self, cells: Sequence[Cell], box: Box, compact: bool) -> float:
         needed = 0.0

@@ -315,5 +315,4 @@ def _draw_slip(canvas: PdfCanvas, page: _Page, style: SymbolStyle) -> None:
             case "symbol":
                 canvas.fill_rectangles(x, y, style.module_mm * POINTS_PER_MM, page.symbol)
             case "barcode" if barcode:
-                bars = gs1_128.bars(barcode, height_mm=item.height)
-                canvas.fill_boxes((x + left, y, bar_width, item.height) for left, bar_width in bars)
+                canvas.fill_bars(x, y, item.height, gs1_128.bars(barcode, height_mm=item.height))

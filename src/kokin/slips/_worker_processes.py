@@ -6,10 +6,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -59,7 +59,8 @@ def process_map(work: Callable[[Item], Result], items: Iterable[Item], jobs: int
     with is_needed, keep, ProcessPoolExecutor(min(jobs, _MAX_JOBS), context, _start_worker, (work, is_needed)) as pool:
         try:
             for item in items:
-                pending.append(pool.submit(_work_on, item))
+                with _interrupts_blocked():
+                    pending.append(pool.submit(_work_on, item))
                 if len(pending) > 2 * jobs:
                     yield pending.popleft().result()
             while pending:
@@ -75,6 +76,23 @@ def process_map(work: Callable[[Item], Result], items: Iterable[Item], jobs: int
             raise
 
 
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in this thread: it is delivered at the end of the block.
+
+    A process that is started within the block inherits this. Without it, a worker that is still importing its modules
+    would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # --- in a worker process ----------------------------------------------------------------------------------------------
 
 # The function of this process.
@@ -84,7 +102,7 @@ _work: Callable[[Any], Any]
 def _start_worker(work: Callable[[Any], Any], is_needed: Connection) -> None:
     global _work
     _work = work
-    # Ctrl-C reaches all processes of a terminal; the first process ends the others.
+    # Ctrl-C reaches all processes of a terminal; the one that has started them ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_when_not_needed, args=(is_needed,), daemon=True).start()
 
