@@ -129,6 +129,8 @@ def make(
     if (out / "issues.csv").exists():
         _print_rejected(out / "issues.csv")
         _output.note(message("issues are in {file}", file=out / "issues.csv"))
+    if run.read == run.rejected > 0:
+        return Exit.REJECTED
     return Exit.EXCEPTIONS if run.rejected or run.without_address else Exit.CLEAN
 
 

@@ -152,7 +152,7 @@ def write_slips(
 ) -> int:
     """Write a PDF with one page per slip; return the number of pages.
 
-    The document is kept in memory until it is written, about 40 kB per page: :func:`make` splits a large run into
+    The document is kept in memory until it is written, about 20 kB per page: :func:`make` splits a large run into
     files.
 
     Args:
