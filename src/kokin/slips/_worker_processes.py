@@ -26,6 +26,8 @@ _MAX_JOBS = 61
 # The number of workers by default is limited, because each needs memory of its own.
 _MAX_DEFAULT_JOBS = 8
 
+_KILLED = "a worker process was killed or ran out of memory; run the command again, or with --jobs 1"
+
 
 def default_jobs() -> int:
     """Return the number of cores that this process may use, at most 8."""
@@ -67,10 +69,7 @@ def process_map(work: Callable[[Item], Result], items: Iterable[Item], jobs: int
                 yield pending.popleft().result()
         except BrokenProcessPool:
             keep.close()
-            raise KokinError(
-                "a worker process was killed or ran out of memory; what is complete remains: run the command again, "
-                "or with --jobs 1"
-            ) from None
+            raise KokinError(_KILLED) from None
         except BaseException:  # GeneratorExit and KeyboardInterrupt, too
             keep.close()
             raise
