@@ -51,7 +51,7 @@ class Fonts(NamedTuple):
 def _covered(*fonts: str) -> frozenset[str]:
     """Return the characters that all fonts have, and those of ASCII."""
     # Fonts map characters that they lack to glyph 0 or not at all.
-    maps = [pdfmetrics.getFont(font).face.charToGlyph for font in fonts]
+    maps = [_embedded(font).face.charToGlyph for font in fonts]
     return _ASCII | frozenset[str].intersection(
         *(frozenset(chr(code) for code, glyph in glyphs.items() if glyph) for glyphs in maps)
     )

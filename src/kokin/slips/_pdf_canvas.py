@@ -84,7 +84,7 @@ class PdfCanvas:
         size = (template.width * MM, self._height)
         initial_font: Any = fonts.text  # the stubs of reportlab declare a number
         self._authors: dict[str, None] = {}
-        self._canvas = Canvas(
+        self._canvas: Any = Canvas(  # its document is not in the stubs of reportlab
             file,
             size,
             pageCompression=1,
@@ -112,7 +112,7 @@ class PdfCanvas:
         self._canvas.showPage()
         self.page_count += 1
         # reportlab would keep the operators of all pages until the document is saved, and encode each page in ASCII85.
-        document: Any = self._canvas._doc
+        document = self._canvas._doc
         page = document.Pages.pages[-1]
         content = page.stream.encode("ascii")
         document.updateSignature(content)  # the identifier of the document depends on what it shows
@@ -122,9 +122,8 @@ class PdfCanvas:
 
     def save(self) -> None:
         """Write the file, as PDF/A-2b."""
-        canvas: Any = self._canvas
-        _pdf_a.conform(canvas._doc, self.template.title, "、".join(self._authors))
-        canvas.save()
+        _pdf_a.conform(self._canvas._doc, self.template.title, "、".join(self._authors))
+        self._canvas.save()
 
     def draw(self, placed: Iterable[Placed]) -> None:
         """Draw shapes and texts in their order."""
@@ -166,7 +165,8 @@ class PdfCanvas:
 
     def _show(self, text: str, font: str, size: float) -> str:
         """Return the operators that select the subsets of a font and show the characters of a line."""
-        embedded, document = getFont(font), self._canvas._doc
+        document = self._canvas._doc
+        embedded: Any = getFont(font)
         return " ".join(
             f"{embedded.getSubsetInternalName(subset, document)} {size:.6f} Tf <{codes.hex()}> Tj"
             for subset, codes in embedded.splitString(text, document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from reportlab.pdfbase.pdfmetrics import getFont
 
@@ -66,7 +66,8 @@ class _CharacterWidths(dict[str, float]):
 
     def __init__(self, font: str) -> None:
         super().__init__()
-        self._face = getFont(font).face
+        embedded: Any = getFont(font)
+        self._face = embedded.face
 
     def __missing__(self, character: str) -> float:
         width: float = self._face.charWidths.get(ord(character), self._face.defaultWidth)
