@@ -207,6 +207,8 @@ def fill(ledger, bills, receipts):
         ledger.make_upload(sent, "eltax-upload-example", folder, actor="clerk")
     answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
     ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
+    decision = {"exception_id": "R4-NO_BILL", "decision": "other_authority", "reason": "of a neighbour"}
+    ledger.decide(pa.Table.from_pylist([decision]), actor="clerk")
 
 
 _DATABASES = itertools.count()

@@ -96,7 +96,55 @@ def find(by_number, row):
     return number, "none"
 
 
-def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
+DECIDED = {"unapply": "UNAPPLIED", "other_authority": "OTHER_AUTHORITY", "not_a_payment": "NOT_A_PAYMENT"}
+OUTCOMES_OF_PARTS = ("MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT", "BILL_CHANGED", "CANCELLED_BILL")
+
+
+def decide(rows, bills, decisions):
+    """Set ``decision`` of each row that counts to the last decision about a record of its payment: a list of parts."""
+    bill_of = {bill["bill_id"]: bill for bill in bills}
+    for row in rows:
+        row["decision"] = []
+    for decision in sorted(decisions, key=lambda decision: decision["decision_no"]):
+        named = [
+            row for row in rows if (row["digest"], row["record_no"]) == (decision["digest"], decision["record_no"])
+        ]
+        if not named or decision["decision"] in ("hold", "accept"):
+            continue
+        row = named[0]["counted"]
+        if row["amount"] != named[0]["amount"]:  # the transactions of a whole booking
+            continue
+        if row["decision"] and row["decision"][0]["decision_no"] != decision["decision_no"]:
+            row["decision"] = []
+        row["decision"].append({**decision, "slip": bill_of.get(decision["bill_id"])})
+    for row in rows:
+        if row["decision"]:
+            row["slip"] = row["decision"][0]["slip"]
+
+
+def pay_parts(row, debts):
+    """Allocate the parts of a payment one after another."""
+    parts = []
+    for part in row["decision"] or [{"slip": row["slip"], "amount": None}]:
+        amount = part["amount"] or row["amount"]
+        if part["slip"]["status"] != "open":
+            row["excess"] += amount
+            parts.append(CLOSED[part["slip"]["status"]])
+            continue
+        before, applied = debts.pay(part["slip"], amount)
+        row["balance_before"] = (row["balance_before"] or 0) + before
+        row["applied"] += applied
+        row["excess"] += amount - applied
+        if before == 0:
+            parts.append("DUPLICATE_PAYMENT")
+        elif amount == before:
+            parts.append("MATCHED")
+        else:
+            parts.append("UNDERPAID" if amount < before else "OVERPAID")
+    row["outcome"] = max(parts, key=OUTCOMES_OF_PARTS.index)
+
+
+def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code"), decisions=()):
     """Outcome rows in canonical order, balances by obligation, and balance rows by bill_id."""
     bills = [{**bill, "status": bill.get("status") or "open"} for bill in bills]
     rows = [{**row, "kind": row.get("kind") or "final"} for row in receipts]
@@ -120,37 +168,35 @@ def reconcile(bills, receipts, pair_by=("paid_on", "paid_time", "store_code")):
         row["number"] = number
         row["bill_group"] = ("bill", row["slip"]["bill_id"]) if row["slip"] else number
         row["time_group"] = (row["bill_group"], *((row.get(name) or None) for name in pair_by))
+    decide(rows, bills, decisions)
 
     live = [row for row in rows if row["outcome"] is None and row["number"]]
     correct(live)
     pair_reversals(rows)
     for row in rows:
-        if row["outcome"] is None and not row["number"]:
+        if row["outcome"] is None and not row["number"] and not row["decision"]:
             row["outcome"] = "KEY_MISSING"
     kinds = defaultdict(set)
     for row in live:
         kinds[row["time_group"], row["amount"]].add("final" if row["kind"] == "correction" else row["kind"])
-    for row in live:
+    for row in rows:
         if row["outcome"] is not None:
             continue
         others = kinds[row["time_group"], row["amount"]]
-        if row["kind"] == "cancel":
+        if row["decision"] and row["decision"][0]["decision"] != "assign":
+            row["outcome"] = DECIDED[row["decision"][0]["decision"]]
+        elif row["decision"] and any(part["slip"] is None for part in row["decision"]):
+            row["outcome"] = "NO_BILL"
+        elif row["decision"]:
+            pay_parts(row, debts)
+        elif row["kind"] == "cancel":
             row["outcome"] = "CANCEL" if "provisional" in others else "CANCEL_WITHOUT_PROVISIONAL"
         elif row["found"] in ("none", "several"):
             row["outcome"] = "NO_BILL" if row["found"] == "none" else "MULTIPLE_BILLS"
         elif row["kind"] == "provisional":
             row["outcome"] = "SUPERSEDED" if "final" in others else "CANCELLED" if "cancel" in others else "PROVISIONAL"
-        elif row["slip"]["status"] != "open":
-            row.update(outcome=CLOSED[row["slip"]["status"]], excess=row["amount"])
         else:
-            before, applied = debts.pay(row["slip"], row["amount"])
-            row.update(balance_before=before, applied=applied, excess=row["amount"] - applied)
-            if before == 0:
-                row["outcome"] = "DUPLICATE_PAYMENT"
-            elif row["amount"] == before:
-                row["outcome"] = "MATCHED"
-            else:
-                row["outcome"] = "UNDERPAID" if row["amount"] < before else "OVERPAID"
+            pay_parts(row, debts)
     return outcome_rows(rows), debts, balance_rows(bills, debts, rows), rows
 
 
@@ -291,7 +337,8 @@ def disposition_of(row):
     """The disposition of a receipt's yen; one with both applied and excess yen is applied."""
     if row["applied"] or row["excess"]:
         return "applied" if row["applied"] else "excess"
-    is_unknown = row["outcome"] in ("NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING", "REVERSAL_WITHOUT_PAYMENT")
+    unknown = ("NO_BILL", "MULTIPLE_BILLS", "KEY_MISSING", "REVERSAL_WITHOUT_PAYMENT", "UNAPPLIED", "OTHER_AUTHORITY")
+    is_unknown = row["outcome"] in unknown
     if row["outcome"] == "PROVISIONAL" or (is_unknown and row["kind"] == "provisional"):
         return "provisional"
     return "suspense" if is_unknown and row["kind"] != "cancel" else "no_effect"

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,11 +36,19 @@ def thread_map(work: Callable[[Item], Result], items: Iterable[Item], threads: i
 def lazy_thread_map(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
 ) -> Iterator[Result]:
-    """Like :func:`thread_map`, but yield each result; at most two items per thread are in progress."""
+    """Like :func:`thread_map`, but yield each result; at most two items per thread are in progress.
+
+    A single item is not worth a thread.
+    """
+    items = iter(items)
+    first = list(islice(items, 2))
+    if len(first) < 2:
+        yield from map(work, first)
+        return
     threads = threads or usable_cores()
     pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for item in items:
+        for item in chain(first, items):
             pending.append(pool.submit(work, item))
             if len(pending) > 2 * threads:
                 yield pending.popleft().result()

@@ -50,7 +50,9 @@ True
 >>> ledger.close(); folder.cleanup()
 """
 
+from kokin.ledger._active_entries import active_entries
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
+from kokin.ledger._decisions import ExceptionDecision
 from kokin.ledger._journal import Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
@@ -58,7 +60,6 @@ from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import QueueFileResult, QueueFileState
-from kokin.ledger._reversals import active_entries
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
@@ -73,6 +74,7 @@ __all__ = [
     "Entry",
     "EntryKind",
     "EntryResult",
+    "ExceptionDecision",
     "Ledger",
     "LedgerError",
     "LedgerExistsError",

@@ -36,6 +36,7 @@ from kokin.ledger._schema import (
     RECORD_FIELDS,
     TABLES,
     bill_versions,
+    decisions,
     match_keys,
     postings,
 )
@@ -301,13 +302,17 @@ def find_components(
     bills, receipts = [], [receipts_by_id(transaction, _NO_IDS)]
     known = {"bill_versions": _NO_IDS, "receipts": _NO_IDS}
     first_new = new.first_id if new else np.iinfo(np.int64).max
+    has_decisions = transaction.has_rows("decisions")
     while len(new_keys):
         found = {
             kind: difference_sorted(sorted_unique(find_pairs(transaction, kind, new_keys)[1]), ids)
             for kind, ids in known.items()
         }
-        known = {kind: sorted_union(ids, found[kind]) for kind, ids in known.items()}
         keys_found = [_NO_IDS]
+        if has_decisions:
+            assigned = assigned_receipts(transaction, found["bill_versions"])
+            found["receipts"] = difference_sorted(sorted_union(found["receipts"], assigned), known["receipts"])
+        known = {kind: sorted_union(ids, found[kind]) for kind, ids in known.items()}
         if len(found["bill_versions"]):
             bills.append(bills_by_id(transaction, found["bill_versions"], superseded=superseded))
             keys_found.append(bill_keys(bills[-1])[0])
@@ -315,6 +320,8 @@ def find_components(
         if len(earlier):
             receipts.append(receipts_by_id(transaction, earlier))
             keys_found.append(receipt_keys(receipts[-1])[0])
+            if has_decisions:
+                keys_found.append(assigned_bill_keys(transaction, earlier))
         if new and len(later):
             keys_found.append(new.keys_of(later - new.first_id))
         new_keys = difference_sorted(sorted_unique(np.concatenate(keys_found)), seen)
@@ -323,6 +330,22 @@ def find_components(
     by_id = concat(receipts, receipts[0].schema).sort_by("id").combine_chunks()
     new_rows = known["receipts"][known["receipts"] >= first_new] - (new.first_id if new else 0)
     return Components(seen, concat(bills, columns), by_id, new_rows)
+
+
+def assigned_receipts(transaction: Transaction, bill_versions: Int64Array) -> Int64Array:
+    """Return the receipts that were ever assigned to the bills of some versions, sorted ids: int64 (k,)."""
+    bill_ids = pc.unique(transaction.rows("bill_versions", bill_versions, ("bill_id",)).column("bill_id")).to_pylist()
+    found = transaction.fetch(select(decisions.c.receipt_id), decisions.c.bill_id, bill_ids)
+    return sorted_unique(to_numpy(found.column("receipt_id"), 0))
+
+
+def assigned_bill_keys(transaction: Transaction, receipts: Int64Array) -> Int64Array:
+    """Return the keys of the bills to which some receipts were ever assigned: int64 (k,)."""
+    assigned = transaction.fetch(select(decisions.c.bill_id), decisions.c.receipt_id, receipts).column("bill_id")
+    columns = [bill_versions.c[name] for name in ("payee_code", *BILL_KEY_COLUMNS)]
+    bill_ids = pc.unique(assigned.drop_null()).to_pylist()
+    found = transaction.fetch(select(*dict.fromkeys(columns)), bill_versions.c.bill_id, bill_ids)
+    return bill_keys(found)[0]
 
 
 def current_version(last: int | None = None) -> ColumnElement[bool]:

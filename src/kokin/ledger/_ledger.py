@@ -28,6 +28,8 @@ from kokin.ledger._database import (
     shown_url,
     with_retry,
 )
+from kokin.ledger._decisions import decision_rows
+from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -621,8 +623,47 @@ class Ledger:
         self.policy = policy
         return result
 
+    def decide(
+        self,
+        decisions: Any,
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> EntryResult:
+        """Record what persons decided about exceptions: all rows or, after an error, none.
+
+        A payment that is assigned to bills keeps its file, record, days and agent; its yen are applied to these bills.
+        To take a decision back, reverse the entry, or decide again: the last active decision applies.
+
+        Args:
+            decisions: a table with the columns of :class:`ExceptionDecision`. Of several rows with one
+                ``exception_id``, each has the yen for one bill.
+            actor: who decided.
+            source: the name of the file.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: a row is invalid: an unknown or reversed receipt, one that brings no money, an unknown
+                or closed bill, other yen than those of the payment, two decisions about one payment, or no approver;
+                ``.issues`` has all of them by row and field. Nothing was written.
+        """
+
+        def write(writer: EntryWriter) -> EntryResult:
+            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row))
+            writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
+            writer.add_rows("decisions", rows)
+            keys = decided_keys(writer, receipts_of_decisions(rows))
+            rematched = rematch(writer, self.policy, keys).rematched
+            counts = Counter(rows.column("decision").to_pylist())
+            return EntryResult(writer.commit({"decisions": dict(sorted(counts.items()))}), True, {}, rematched)
+
+        return self._write(write)
+
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
-        """Reverse an entry: a file, a load of bills, an upload, or a reversal, which restores its target.
+        """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
         load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
@@ -648,6 +689,9 @@ class Ledger:
             self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
             is_load = target.kind is EntryKind.BILLS
             keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
+            if target.kind is EntryKind.DECISION:
+                rows = writer.rows("decisions", rows_of_entry(writer, "decisions", target.root), ("receipt_id",))
+                keys = decided_keys(writer, receipts_of_decisions(rows))
             return self._finish_reversal(writer, target.effect, keys)
 
         return self._write(reverse)
@@ -710,9 +754,16 @@ class Ledger:
     def receipts(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the active receipts, with the columns of :class:`~kokin.model.Receipt`.
 
-        ``reconcile(ledger.bills(), ledger.receipts())`` gives the outcomes and balances of the ledger.
+        With :meth:`bills` and :meth:`decisions` they are the input of :func:`kokin.reconcile.reconcile`.
         """
         return self._read(lambda transaction: _queries.receipts(transaction, as_of))
+
+    def decisions(self, as_of: date | datetime | None = None) -> pa.Table:
+        """Return the active decisions about payments, with the columns of :class:`~kokin.model.Decision`.
+
+        ``reconcile(ledger.bills(), ledger.receipts(), decisions=ledger.decisions())`` gives the outcomes of the ledger.
+        """
+        return self._read(lambda transaction: _queries.decisions(transaction, as_of))
 
     def totals(self, as_of: date | datetime | None = None) -> dict[str, Totals]:
         """Return the totals of the active files, by their SHA-256.

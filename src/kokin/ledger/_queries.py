@@ -25,6 +25,7 @@ from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin._arrow.files import escape_formulas, write_csv
 from kokin._arrow.threads import sorted_unique
 from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
+from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._components import (
     Components,
@@ -37,10 +38,10 @@ from kokin.ledger._components import (
     receipts_with_posting,
 )
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
+from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._incoming import SETTLEMENT_RECORDS
 from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_entry, table_ends, to_timestamp
 from kokin.ledger._rematch import disposition_and_kind
-from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.matching import MATCHED_COLUMNS, Index, disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind
@@ -122,12 +123,18 @@ def reconciled(transaction: Transaction, as_of: date | datetime | None, policy: 
     columns = next(chunks).schema
     batches = (batch for rows in chunks for batch in rows.to_batches())
     index = Index.build(pa.RecordBatchReader.from_batches(columns, batches), check_paid_before=False)
-    return reconcile(index, _active_receipts(transaction, last), policy)
+    receipts, decided = _active_receipts(transaction, last), decisions_in_force(transaction, last)
+    return reconcile(index, receipts, policy, decisions=decided)
 
 
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
     return reconciled(transaction, as_of, policy).balances
+
+
+def decisions(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+    """Return the active decisions about payments."""
+    return decisions_in_force(transaction, entry_as_of(transaction, as_of))
 
 
 def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:
@@ -407,7 +414,9 @@ def _balance_changes(
         active = receipts.filter(pc.is_in(receipts.column("id"), value_set=combine(postings.column("receipt_id"))))
         current = _not_replaced(bills, entry, "replaces_id")
         current = decode_columns(filter_rows(current, to_numpy(current.column("withdrawn"), 0) == 0), Bill)
-        balances = reconcile(current, decode_columns(active, Receipt), policy, check_paid_before=False).balances
+        rows = current, decode_columns(active, Receipt)
+        decided = decisions_in_force(transaction, entry, to_numpy(receipts.column("id"), 0))
+        balances = reconcile(*rows, policy, decisions=decided, check_paid_before=False).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:
                 changes.append({"entry_id": entry, **row})

@@ -27,6 +27,7 @@ from kokin.ledger._components import (
     find_components,
 )
 from kokin.ledger._database import LedgerError
+from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._journal import EntryWriter
 from kokin.ledger._schema import DISPOSITIONS, PostingReason
 from kokin.matching import FINAL, KINDS, OUTCOMES, Index, disposition_of, signed, yen_by_disposition
@@ -109,7 +110,8 @@ def _rematch_components(
     # Files of different layouts have different columns.
     parts = [part for part in (active, added) if len(part)] or [active]
     receipts = pa.concat_tables(parts, promote_options="default").combine_chunks()
-    result = match_receipts(components.bills, receipts, policy)
+    decisions = decisions_in_force(writer, receipts=ids)
+    result = match_receipts(components.bills, receipts, policy, decisions)
     outcomes = outcome_columns(result, components.bills, receipts)
     if len(added):
         _count_duplicates(receipts, result, len(active), out=out)
@@ -153,13 +155,14 @@ def _post(writer: EntryWriter, reason: PostingReason, receipts: pa.ChunkedArray,
         writer.add_rows("postings", pa.table({"receipt_id": receipts, "posting_reason": reasons, **columns}))
 
 
-def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Reconciliation:
+def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy, decisions: pa.Table) -> Reconciliation:
     """Match the receipts of whole components with their bills.
 
     Args:
         bills: encoded.
         receipts: encoded, with ``entry_id`` and ``digest``, in the order of their ids.
         policy: the choices of the authority.
+        decisions: the active decisions about these receipts.
 
     Returns:
         The result; its outcomes are in the order of the receipts.
@@ -171,7 +174,8 @@ def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy) -> Recon
     source = pc.utf8_lpad(receipts.column("entry_id").cast(pa.string()), 19, "0")
     decoded = decode_columns(receipts, Receipt).append_column("source", source)
     # A stored slip may bill less than was paid before: a correction came later.
-    result = reconcile(Index.build(decode_columns(bills, Bill), check_paid_before=False), decoded, policy)
+    index = Index.build(decode_columns(bills, Bill), check_paid_before=False)
+    result = reconcile(index, decoded, policy, decisions=decisions)
     if not result.outcomes.column("record_no").equals(receipts.column("record_no")):
         raise LedgerError("outcomes do not match their receipts; nothing was written; run `kokin ledger verify`")
     return result

@@ -6,7 +6,7 @@ entry has its SHA-256, and can be posted again after that entry was reversed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from sqlalchemy import select
 
 from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import InvalidInputError, Issue
-from kokin.ledger._components import as_of_entry, receipts_with_posting
+from kokin.ledger._active_entries import reversal_targets, reversed_entries, reversed_ids_of
+from kokin.ledger._components import receipts_with_posting
 from kokin.ledger._database import Transaction
 from kokin.ledger._journal import Entry, entry_rows, is_id, rows_of_entry
 from kokin.ledger._rematch import ReversalEffect
@@ -30,46 +31,9 @@ FILE_KINDS = (
 )
 
 #: Entries that can be reversed.
-_REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.UPLOAD, EntryKind.REVERSAL)
+_REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.UPLOAD, EntryKind.DECISION, EntryKind.REVERSAL)
 
 _NO_IDS = np.empty(0, np.int64)
-
-
-def _reversed_ids(target_of: Mapping[int, int]) -> set[int]:
-    """Return the entries that an active entry reverses, from the target of every reversal.
-
-    A reversal has a larger id than its target, so one pass in descending order decides each reversal before its
-    target: ``{4: 2, 5: 4}`` gives ``{4}``, because 5 reverses the reversal of 2.
-    """
-    reversed_ids: set[int] = set()
-    for reversal in sorted(target_of, reverse=True):
-        if reversal not in reversed_ids:
-            reversed_ids.add(target_of[reversal])
-    return reversed_ids
-
-
-def active_entries(entries: Iterable[Entry]) -> set[int]:
-    """Return the ids of the active entries: those that no active entry reverses.
-
-    Args:
-        entries: all entries of a ledger, or all up to one of them, as :meth:`Ledger.entries` returns them.
-    """
-    entries = list(entries)
-    reversed_ids = _reversed_ids({entry.id: entry.reverses for entry in entries if entry.reverses is not None})
-    return {entry.id for entry in entries} - reversed_ids
-
-
-def _reversals(transaction: Transaction, last: int | None = None) -> dict[int, int]:
-    """Return the entry that each reversal reverses, as of an entry."""
-    statement = select(entries.c.id, entries.c.reverses_entry_id).where(
-        entries.c.reverses_entry_id.is_not(None), as_of_entry(entries.c.id, last)
-    )
-    return {row[0]: row[1] for row in transaction.connection.execute(statement)}
-
-
-def reversed_entries(transaction: Transaction, last: int | None = None) -> set[int]:
-    """Return the ids of the entries that are not active, as of an entry."""
-    return _reversed_ids(_reversals(transaction, last))
 
 
 def find_posted_file(transaction: Transaction, kind: EntryKind, digest: str) -> tuple[Entry | None, int]:
@@ -108,13 +72,13 @@ def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
         raise _not_reversible("NUMBERS_FINAL", "entry", row["kind"])
     if row["kind"] not in _REVERSIBLE:
         raise _not_reversible("ENTRY_KIND", "entry", row["kind"])
-    reversals = _reversals(transaction)
+    reversals = reversal_targets(transaction)
     for reversal, target in reversals.items():
         if target == row["id"]:  # an entry is reversed once: later its last reversal is reversed
             raise _not_reversible(
                 "ENTRY_REVERSED", "entry", str(entry), expected=str(_last_reversal(reversals, reversal))
             )
-    reversed_ids = _reversed_ids({**reversals, np.iinfo(np.int64).max: row["id"]})
+    reversed_ids = reversed_ids_of({**reversals, np.iinfo(np.int64).max: row["id"]})
     root = _root_entry(reversals, row["id"])
     kind = transaction.connection.execute(select(entries.c.kind).where(entries.c.id == root)).scalar_one()
     if row["reverses_entry_id"] is not None and kind in FILE_KINDS and root not in reversed_ids:

@@ -40,6 +40,7 @@ from kokin.issues import Severity
 from kokin.model import (
     Bill,
     BillStatus,
+    DecisionKind,
     Disposition,
     Outcome,
     Receipt,
@@ -54,7 +55,7 @@ from kokin.model import (
 from kokin.reconcile import AgentReport, BankDeposit
 
 #: The version of this schema; see :mod:`kokin.ledger._migrations`.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 #: Versions 1 to 4 had other tables and another chain of hashes.
 FIRST_VERSION = 5
@@ -77,7 +78,7 @@ class EntryKind(StrEnum):
     BANK_DEPOSITS = "bank_deposits"
     #: 収納報告: collections reported by an agent.
     AGENT_REPORTS = "agent_reports"
-    #: What a person decided about an exception; not written yet.
+    #: 判断: what persons decided about exceptions.
     DECISION = "decision"
     #: 還付・充当; not written yet.
     REFUND = "refund"
@@ -410,6 +411,32 @@ upload_answers = _define(
     UniqueConstraint("entry_id", "record_no"),
 )
 
+#: 判断: what persons decided about exceptions. The parts of a payment that is divided among bills are rows in a row.
+decisions = _define(
+    "decisions",
+    *_id(),
+    _entry_id(),
+    Column("exception_id", _TEXT, nullable=False, comment="the exception, as the work list names it"),
+    Column("part_no", _INT, nullable=False, comment="1, 2, 3 for the parts of a payment, else 1"),
+    Column("decision", _TEXT, nullable=False),
+    Column("receipt_id", _INT, ForeignKey("receipts.id"), comment="the receipt; null if the exception is of none"),
+    Column("bill_id", _TEXT, comment="the bill that the part is assigned to"),
+    Column("amount", _INT, comment="yen of the part; null for the whole payment"),
+    Column("hold_until", _DATE, comment="the first day on which somebody has to look again"),
+    Column("reason", _TEXT, nullable=False),
+    Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    *_hash(),
+    _one_of("decision", DecisionKind),
+    _between("amount", 1),
+    CheckConstraint("part_no > 0 AND (part_no = 1 OR amount IS NOT NULL)"),
+    CheckConstraint("(decision IN ('assign', 'move')) = (bill_id IS NOT NULL)"),
+    CheckConstraint("amount IS NULL OR bill_id IS NOT NULL"),
+    CheckConstraint("(decision = 'hold') = (hold_until IS NOT NULL)"),
+    CheckConstraint("receipt_id IS NOT NULL OR decision IN ('hold', 'accept')"),
+    CheckConstraint("exception_id <> '' AND reason <> ''"),
+    UniqueConstraint("entry_id", "exception_id", "part_no"),
+)
+
 #: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
 match_keys = _define(
     "match_keys",
@@ -441,6 +468,7 @@ DETAIL_TABLES = (
     "slip_numbers",
     "upload_records",
     "upload_answers",
+    "decisions",
 )
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
@@ -452,6 +480,8 @@ for _column, _is_unique in (
     (bill_versions.c.obligation_id, False),
     (postings.c.reverses_id, True),
     (slip_numbers.c.replaces_id, True),
+    (decisions.c.receipt_id, False),
+    (decisions.c.bill_id, False),
 ):
     _is_set = _column.is_not(None)
     _name = f"{_column.table.name}_{_column.name}"
@@ -463,6 +493,7 @@ Index(
     "upload_records_el_number",
     *(upload_records.c[name] for name in ("payee_code", "item_code", "case_key", "confirmation")),
 )
+Index("decisions_exception_id", decisions.c.exception_id, decisions.c.id)
 Index("upload_answers_upload_record_id", upload_answers.c.upload_record_id, upload_answers.c.id)
 
 

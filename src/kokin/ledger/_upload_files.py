@@ -23,9 +23,9 @@ from sqlalchemy import select
 
 from kokin import receipts
 from kokin.issues import InvalidInputError, Issue, Location
+from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._database import Transaction
 from kokin.ledger._journal import Entry, entry_rows
-from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import EntryKind, entries, seals
 from kokin.receipts.layouts import Layout
 

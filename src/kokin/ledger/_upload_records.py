@@ -17,11 +17,11 @@ from sqlalchemy import select
 
 from kokin._arrow.convert import BoolArray, Int64Array, bool_array, combine, to_numpy
 from kokin.issues import InvalidInputError, Issue
+from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._codec import to_bool
 from kokin.ledger._components import as_of_entry
 from kokin.ledger._database import Transaction
 from kokin.ledger._journal import rows_of_entry
-from kokin.ledger._reversals import reversed_entries
 from kokin.ledger._schema import EntryKind, entries, upload_answers, upload_records
 from kokin.model import UploadOperation, UploadResult
 from kokin.text import JAPAN

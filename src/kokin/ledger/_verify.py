@@ -31,6 +31,7 @@ from kokin.ledger._components import (
     require_complete,
 )
 from kokin.ledger._database import BATCH_ROWS, Definition, LedgerError, Transaction
+from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._journal import GENESIS_HASH, TableEnd, chain_hashes, table_ends
 from kokin.ledger._rematch import differs, match_receipts, outcome_columns
 from kokin.ledger._schema import (
@@ -340,7 +341,8 @@ def _changed_outcomes(transaction: Transaction, policy: Policy) -> Iterator[Issu
         seen = sorted_union(seen, components.keys)
         receipts = add_last_posting(transaction, components.receipts)
         active = filter_rows(receipts, to_numpy(receipts.column("reverses_id"), -1) < 0)
-        result = match_receipts(components.bills, active, policy)
+        decisions = decisions_in_force(transaction, receipts=to_numpy(receipts.column("id"), 0))
+        result = match_receipts(components.bills, active, policy, decisions)
         expected = outcome_columns(result, components.bills, active)
         for posting in filter_rows(active, differs(expected, active, OUTCOME_COLUMNS)).column("posting").to_pylist():
             yield Issue("LEDGER_OUTCOME", field="outcome", location=Location("postings", posting))

@@ -1,8 +1,9 @@
 """The rule of matching: the outcome of each receipt, the disposition of its yen, and the order of allocation.
 
 :func:`apply_rule` decides in this order: duplicate records, corrections, reversals, receipts without a key,
-provisionals and their cancels, receipts without an open bill. The payments that are left are allocated to the open
-balances in the order of :attr:`MatchInput.sort_key`; a slip for several obligations fills them by due date. See
+provisionals and their cancels, what a person decided, receipts without an open bill. The payments that are left, or the
+parts that a person assigned to bills, are allocated to the open balances in the order of :attr:`MatchInput.sort_key`; a
+slip for several obligations fills them by due date. See
 :func:`~kokin.matching.allocate_in_order`.
 
 Receipts that share no obligation with another one skip all that: see :func:`match_independent`, a fast path with the
@@ -44,8 +45,19 @@ BOOKED, SUSPENSE, PROVISIONAL_YEN, NO_EFFECT = range(4)
 #: ``balance_before`` of a receipt that was not compared with a balance.
 NO_BALANCE = -1
 
-# The outcome of a receipt that no step has decided yet.
-_UNDECIDED = np.uint8(255)
+#: In the place of an outcome: no step, or no person, has decided it.
+UNDECIDED = np.uint8(255)
+
+
+class Assignments(NamedTuple):
+    """The parts of payments that a person assigned to bills, ``k`` rows; a whole payment is one part."""
+
+    #: int64 (k,): the row of the payment.
+    payment: Int64Array
+    #: int32 (k,): the slip of the bill; ``NO_BILL`` if it is not among the bills.
+    slip: Int32Array
+    #: int64 (k,): yen; the parts of a payment add up to its amount.
+    yen: Int64Array
 
 
 class MatchInput(NamedTuple):
@@ -71,6 +83,10 @@ class MatchInput(NamedTuple):
     booked_on: Int64Array
     #: int64 (n,): the order in which payments are allocated. Rows with equal keys are interchangeable.
     sort_key: Int64Array
+    #: uint8 (n,): the outcome that a person decided, or :data:`UNDECIDED`.
+    decided: UInt8Array
+    #: What a person assigned to bills; the slips of these receipts are not used.
+    assigned: Assignments
 
 
 class Allocations(NamedTuple):
@@ -118,36 +134,77 @@ def apply_rule(
     ``status`` is the status of each slip, uint8 (slips,); None if all slips are open.
     """
     count = len(receipts.kind)
-    outcome = np.full(count, _UNDECIDED, np.uint8)
+    outcome = np.full(count, UNDECIDED, np.uint8)
     outcome[receipts.duplicate] = OUTCOME_CODE[Outcome.DUPLICATE_RECORD]
     with_key = ~receipts.duplicate & (receipts.slip != NO_KEY)
     outcome[superseded_by_correction(receipts, with_key)] = OUTCOME_CODE[Outcome.SUPERSEDED]
     withdraws = (receipts.kind == CORRECTION) & (receipts.amount == 0)
-    outcome[withdraws & with_key & (outcome == _UNDECIDED)] = OUTCOME_CODE[Outcome.CANCEL]
+    outcome[withdraws & with_key & (outcome == UNDECIDED)] = OUTCOME_CODE[Outcome.CANCEL]
     pair_reversals(receipts, out=outcome)
-    outcome[(outcome == _UNDECIDED) & (receipts.slip == NO_KEY)] = OUTCOME_CODE[Outcome.KEY_MISSING]
+    by_number = receipts.decided == UNDECIDED
+    by_number[receipts.assigned.payment] = False
+    outcome[(outcome == UNDECIDED) & (receipts.slip == NO_KEY) & by_number] = OUTCOME_CODE[Outcome.KEY_MISSING]
     pair_provisionals(receipts, with_key, out=outcome)
+    outcome = np.where(outcome == UNDECIDED, receipts.decided, outcome)
+    undecided = outcome == UNDECIDED
+    outcome[undecided & by_number & (receipts.slip == NO_BILL)] = OUTCOME_CODE[Outcome.NO_BILL]
+    outcome[undecided & by_number & (receipts.slip == AMBIGUOUS)] = OUTCOME_CODE[Outcome.MULTIPLE_BILLS]
+    outcome[_without_bill(receipts.assigned, undecided)] = OUTCOME_CODE[Outcome.NO_BILL]
+    return _allocate_payments(receipts, by_number, outcome, obligations, status)
 
-    undecided = outcome == _UNDECIDED
-    outcome[undecided & (receipts.slip == NO_BILL)] = OUTCOME_CODE[Outcome.NO_BILL]
-    outcome[undecided & (receipts.slip == AMBIGUOUS)] = OUTCOME_CODE[Outcome.MULTIPLE_BILLS]
-    applied, excess = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    balance_before = np.full(count, NO_BALANCE, np.int64)
-    payments = np.flatnonzero(undecided & (receipts.slip >= 0))
-    slip_status = np.zeros(len(payments), np.uint8) if status is None else status[receipts.slip[payments]]
-    for code, name in ((CANCELLED, Outcome.CANCELLED_BILL), (SUPERSEDED, Outcome.BILL_CHANGED)):
-        closed = payments[slip_status == code]
-        outcome[closed] = OUTCOME_CODE[name]
-        excess[closed] = receipts.amount[closed]
 
-    payments = payments[slip_status == OPEN]
-    payments = payments[np.argsort(receipts.sort_key[payments], kind="stable")]
-    amount = receipts.amount[payments]
-    balance, put, allocations = allocate(receipts.slip[payments], amount, obligations)
-    outcome[payments] = compare_with_balance(amount, balance)
-    applied[payments], excess[payments], balance_before[payments] = put, amount - put, balance
+def _without_bill(assigned: Assignments, undecided: BoolArray) -> Int64Array:
+    """Return the undecided payments that are assigned to a bill that is not among the bills: int64 (k,)."""
+    payments = assigned.payment[assigned.slip < 0]
+    return payments[undecided[payments]]
+
+
+# The outcomes of the parts of one payment: the last one of these that a part has is that of the payment.
+_OUTCOMES_OF_PARTS = (
+    Outcome.MATCHED,
+    Outcome.UNDERPAID,
+    Outcome.OVERPAID,
+    Outcome.DUPLICATE_PAYMENT,
+    Outcome.BILL_CHANGED,
+    Outcome.CANCELLED_BILL,
+)
+_CODES_OF_PARTS = np.array([OUTCOME_CODE[outcome] for outcome in _OUTCOMES_OF_PARTS])
+_RANK_OF_PART = np.zeros(len(OUTCOMES), np.int64)
+_RANK_OF_PART[_CODES_OF_PARTS] = np.arange(len(_CODES_OF_PARTS))
+
+
+def _allocate_payments(
+    receipts: MatchInput, by_number: BoolArray, outcome: UInt8Array, obligations: Obligations, status: UInt8Array | None
+) -> tuple[MatchResult, Allocations]:
+    """Allocate the receipts that are undecided in ``outcome``: whole ones ``by_number``, others by their parts."""
+    whole = np.flatnonzero((outcome == UNDECIDED) & by_number)
+    parts = Assignments._make(column[outcome[receipts.assigned.payment] == UNDECIDED] for column in receipts.assigned)
+    payment = np.concatenate([whole, parts.payment])
+    slip = np.concatenate([receipts.slip[whole], parts.slip])
+    amount = np.concatenate([receipts.amount[whole], parts.yen])
+    order = np.argsort(receipts.sort_key[payment], kind="stable")
+    payment, slip, amount = payment[order], slip[order], amount[order]
+
+    put, balance = np.zeros(len(payment), np.int64), np.zeros(len(payment), np.int64)
+    of_part = np.full(len(payment), UNDECIDED, np.uint8)
+    slip_status = np.zeros(len(payment), np.uint8) if status is None else status[slip]
+    is_open = slip_status == OPEN
+    balance[is_open], put[is_open], allocations = allocate(slip[is_open], amount[is_open], obligations)
+    of_part[is_open] = compare_with_balance(amount[is_open], balance[is_open])
+    of_part[slip_status == CANCELLED] = OUTCOME_CODE[Outcome.CANCELLED_BILL]
+    of_part[slip_status == SUPERSEDED] = OUTCOME_CODE[Outcome.BILL_CHANGED]
+
+    count = len(receipts.kind)
+    rank, has_balance = np.zeros(count, np.int64), np.zeros(count, np.bool_)
+    np.maximum.at(rank, payment, _RANK_OF_PART[of_part])
+    outcome[payment] = _CODES_OF_PARTS[rank[payment]]
+    has_balance[payment[is_open]] = True
+    applied, excess, balance_before = (np.zeros(count, np.int64) for _ in range(3))
+    for total, of_parts in ((applied, put), (excess, amount - put), (balance_before, balance)):
+        np.add.at(total, payment, of_parts)
+    balance_before[~has_balance] = NO_BALANCE
     result = MatchResult(outcome, disposition_of(outcome, receipts.kind), applied, excess, balance_before)
-    return result, allocations._replace(payment=payments[allocations.payment])
+    return result, allocations._replace(payment=payment[is_open][allocations.payment])
 
 
 def find_interacting(kind: UInt8Array, slip: Int32Array, obligations: Obligations) -> BoolArray:
@@ -228,7 +285,7 @@ def pair_reversals(receipts: MatchInput, *, out: UInt8Array) -> None:
     latest final that was booked on its day or before. Each reverses one final or one booking. A payment entered by hand
     is not reversed by a file.
     """
-    undecided = out == _UNDECIDED
+    undecided = out == UNDECIDED
     reversals = np.flatnonzero(undecided & (receipts.kind == REVERSAL))
     if not len(reversals):
         return
@@ -237,7 +294,7 @@ def pair_reversals(receipts: MatchInput, *, out: UInt8Array) -> None:
     has_reference, has_key = receipts.reference >= 0, receipts.slip != NO_KEY
 
     def open_finals(candidates: BoolArray) -> Int64Array:
-        return np.flatnonzero(is_final & candidates & (out == _UNDECIDED))
+        return np.flatnonzero(is_final & candidates & (out == UNDECIDED))
 
     def reverse(paired_reversals: Int64Array, paired_finals: Int64Array) -> None:
         out[paired_reversals], out[paired_finals] = OUTCOME_CODE[Outcome.REVERSAL], OUTCOME_CODE[Outcome.REVERSED]
@@ -347,7 +404,14 @@ def compare_with_balance(amount: Int64Array, balance: Int64Array) -> UInt8Array:
 
 
 _BOOKED_OUTCOMES = {*_CASES, Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL}
-_UNKNOWN_OUTCOMES = {Outcome.NO_BILL, Outcome.MULTIPLE_BILLS, Outcome.KEY_MISSING, Outcome.REVERSAL_WITHOUT_PAYMENT}
+_UNKNOWN_OUTCOMES = {
+    Outcome.NO_BILL,
+    Outcome.MULTIPLE_BILLS,
+    Outcome.KEY_MISSING,
+    Outcome.REVERSAL_WITHOUT_PAYMENT,
+    Outcome.UNAPPLIED,
+    Outcome.OTHER_AUTHORITY,
+}
 
 
 def _disposition(outcome: Outcome, kind: ReceiptKind) -> int:

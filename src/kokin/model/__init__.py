@@ -5,6 +5,7 @@ schema is derived from the fields of the record, so the two cannot differ.
 """
 
 from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus, IssuedBill
+from kokin.model._decision import Decision, DecisionFields, DecisionKind
 from kokin.model._fields import (
     Amounts,
     ArrowStreamExportable,
@@ -31,6 +32,9 @@ __all__ = [
     "Bill",
     "BillStatus",
     "Date",
+    "Decision",
+    "DecisionFields",
+    "DecisionKind",
     "Digits",
     "Disposition",
     "FieldType",

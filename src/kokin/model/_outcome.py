@@ -63,6 +63,12 @@ class Outcome(StrEnum):
     REVERSAL = "REVERSAL"
     #: 入金取消の対象がない: a reversal without a matching payment.
     REVERSAL_WITHOUT_PAYMENT = "REVERSAL_WITHOUT_PAYMENT"
+    #: 消込保留: a person decided that the payment is for none of the bills (:class:`~kokin.model.DecisionKind`).
+    UNAPPLIED = "UNAPPLIED"
+    #: 他団体分 (判断済): a person decided that the payment is for another authority.
+    OTHER_AUTHORITY = "OTHER_AUTHORITY"
+    #: 収納外 (判断済): a person decided that the record reports no payment.
+    NOT_A_PAYMENT = "NOT_A_PAYMENT"
 
     @property
     def is_exception(self) -> bool:
@@ -70,8 +76,20 @@ class Outcome(StrEnum):
         return self not in _EXPECTED
 
 
-# The payment that a REVERSAL reverses is REVERSED, an exception: one fact is listed once.
-_EXPECTED = frozenset(map(Outcome, ("MATCHED", "PROVISIONAL", "SUPERSEDED", "CANCELLED", "CANCEL", "REVERSAL")))
+# The payment that a REVERSAL reverses is REVERSED, an exception: one fact is listed once. UNAPPLIED yen wait for a
+# decision.
+_EXPECTED = frozenset(
+    (
+        Outcome.MATCHED,
+        Outcome.PROVISIONAL,
+        Outcome.SUPERSEDED,
+        Outcome.CANCELLED,
+        Outcome.CANCEL,
+        Outcome.REVERSAL,
+        Outcome.OTHER_AUTHORITY,
+        Outcome.NOT_A_PAYMENT,
+    )
+)
 
 
 class Finding(StrEnum):

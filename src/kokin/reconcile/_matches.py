@@ -45,10 +45,13 @@ from kokin.matching import (
     FINAL,
     KEY_KINDS,
     KINDS,
+    NO_BILL,
     NO_KEY,
     PROVISIONAL,
     REVERSAL,
+    UNDECIDED,
     Allocations,
+    Assignments,
     Index,
     MatchInput,
     MatchResult,
@@ -60,6 +63,7 @@ from kokin.matching import (
 )
 from kokin.model import Receipt, ReceiptKind
 from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_texts
+from kokin.reconcile._decisions import Decisions, interacts
 from kokin.reconcile._identity import Identity, identify, linked_by_key, overlap_table, payment_order
 from kokin.reconcile._policy import Policy
 
@@ -74,7 +78,7 @@ class Receipts:
         InvalidInputError: ``.issues`` has all invalid rows.
     """
 
-    def __init__(self, receipts: Any, index: Index) -> None:
+    def __init__(self, receipts: Any, index: Index, decisions: Any = None) -> None:
         #: The table, and the number of the input table of each record: int64 (n,).
         self.table, self.table_no, issues, has_error = concat_receipts(receipts)
         self.obligations = index.obligations
@@ -101,6 +105,8 @@ class Receipts:
         columns = EncodedColumns(self.table)
         if columns.has("other_keys"):
             self.slip[columns.is_present("other_keys") & (self.slip != NO_KEY)] = AMBIGUOUS
+        #: What persons decided about some of them.
+        self.decisions = Decisions.find(decisions, self.table, self.kind, index)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -141,6 +147,9 @@ class Receipts:
         """Return the receipts whose result may depend on another one, so that they need the full rule: bool (n,)."""
         interacting = find_interacting(self.kind, self.slip, self.obligations)
         interacting |= linked_by_key(EncodedColumns(self.table), self.kind, self.slip, self.key_kind)
+        if len(self.decisions.row):
+            interacting[self.decisions.row] = True
+            interacting |= interacts(self.decisions.slip, self.slip, self.obligations)
         return interacting
 
     def match_input(self, rows: Int64Array, policy: Policy) -> MatchInput:
@@ -153,12 +162,20 @@ class Receipts:
             no_slip = np.flatnonzero(slip < 0)
             keys = self.key_texts(self.table.take(from_numpy(rows[no_slip], pa.int64())), key_kind[no_slip])
             bill_group[no_slip] = -1 - group(key_kind[no_slip], encode_texts(pa.chunked_array([keys])))
-        duplicate = identify(columns, kind, self.table_no[rows]).duplicate
+        identity = identify(columns, kind, self.table_no[rows])
+        decided, assigned = self.decisions.of_payments(rows, identity.counted, self.amount[rows])
         references = _references(columns, kind, slip)
         reversed_references = references[0][(kind == REVERSAL) & (references[0] >= 0)]
         sort_key = self._sort_keys(rows, np.isin(references[0], reversed_references))
         booked_on, amount = _booked_on(columns), self.amount[rows]
-        return MatchInput(kind, slip, amount, bill_group, time_group, duplicate, *references, booked_on, sort_key)
+        numbers = (kind, slip, amount, bill_group, time_group, identity.duplicate, *references, booked_on, sort_key)
+        return MatchInput(*numbers, decided, assigned)
+
+    def decide(self, rows: Int64Array, decided: UInt8Array, assigned: Assignments) -> None:
+        """Replace the slips of some receipts by what was decided about them; see :class:`MatchInput`."""
+        self.slip[rows[decided != UNDECIDED]] = NO_BILL
+        # Of several parts the first one.
+        self.slip[rows[assigned.payment[::-1]]] = assigned.slip[::-1]
 
     def _sort_keys(self, rows: Int64Array, is_reversed: BoolArray) -> Int64Array:
         """Return the order of payments of some receipts: int64 (k,); 0 for those that need none.
@@ -169,6 +186,8 @@ class Receipts:
         needs_order = is_reversed.copy()
         money = np.flatnonzero((kind != PROVISIONAL) & (kind != CANCEL))
         needs_order[money] |= find_interacting(np.full(len(money), FINAL, np.uint8), slip[money], self.obligations)
+        needs_order |= interacts(self.decisions.slip, slip, self.obligations)
+        needs_order |= np.isin(rows, self.decisions.row)
         sort_key = np.zeros(len(rows), np.int64)
         columns = EncodedColumns(self.table, from_numpy(rows[needs_order], pa.int64()))
         sort_key[needs_order] = payment_order(columns)
@@ -288,6 +307,7 @@ class Matches:
         self._rows = np.flatnonzero(interacting)
         receipts_of_rule = receipts.match_input(self._rows, policy)
         self._by_rule, allocations = apply_rule(receipts_of_rule, index.obligations, index.status)
+        receipts.decide(self._rows, receipts_of_rule.decided, receipts_of_rule.assigned)
         self._allocations = allocations._replace(payment=self._rows[allocations.payment])
         self._independent = np.logical_not(interacting, out=interacting)
 

@@ -367,6 +367,7 @@ def reconcile(
     receipts: ArrowStreamExportable | Sequence[ArrowStreamExportable],
     policy: Policy | None = None,
     *,
+    decisions: ArrowStreamExportable | None = None,
     check_paid_before: bool = True,
 ) -> Reconciliation:
     """Match receipts with bills and allocate every yen.
@@ -378,6 +379,8 @@ def reconcile(
         receipts: a table with the columns of :class:`~kokin.model.Receipt`, or a list of them, one per file. The result
             does not depend on their order or split.
         policy: the authority's choices.
+        decisions: what persons decided about payments: a table with the columns of :class:`~kokin.model.Decision`.
+            Decisions about other receipts have no effect.
         check_paid_before: raise if more was paid on an obligation before than is billed on it. Not for the bills of a
             ledger: a later correction can bill less.
 
@@ -387,6 +390,6 @@ def reconcile(
     policy = policy or Policy()
     table = None if isinstance(bills, Index) else as_table(bills)
     index = bills if isinstance(bills, Index) else Index.build(table, check_paid_before=check_paid_before)
-    receipt_columns = Receipts(receipts, index)
+    receipt_columns = Receipts(receipts, index, decisions)
     matches = Matches(index, receipt_columns, policy)
     return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, table))

@@ -166,7 +166,8 @@ class Report:
         last = entries[-1].at if entries else day
         files = ledger_files(entries)
         recorded = ledger.bills(last), ledger.receipts(last)
-        result = reconcile(*recorded, ledger.policy_as_of(last), check_paid_before=False)
+        policy, decisions = ledger.policy_as_of(last), ledger.decisions(last)
+        result = reconcile(*recorded, policy, decisions=decisions, check_paid_before=False)
         accounts = build_accounts(
             result,
             catalog=catalog,

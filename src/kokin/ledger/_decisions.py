@@ -1,0 +1,186 @@
+"""Decisions (判断): check what persons decided about exceptions, and read the decisions in force.
+
+An exception has an id: ``R12-NO_BILL`` is the exception NO_BILL of the receipt with the id 12. A decision about the
+payment of a receipt (assign, move, unapply, other_authority, not_a_payment) is input of the rule of matching; hold and
+accept only close the exception. The last active decision applies: what an active entry reverses was never decided.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+
+from kokin._arrow.convert import as_table, to_numpy
+from kokin._arrow.validate import validate_records, validate_table
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.ledger._components import (
+    receipts_with_posting,
+)
+from kokin.ledger._database import Transaction
+from kokin.ledger._load_bills import latest_versions
+from kokin.ledger._schema import TABLES, stored_columns
+from kokin.model import BillStatus, DecisionFields, DecisionKind, Outcome, ReceiptKind, Text
+from kokin.reconcile import Policy
+
+_DECISIONS, _RECEIPTS, _ENTRIES = TABLES["decisions"], TABLES["receipts"], TABLES["entries"]
+
+_OF_RECEIPT = re.compile(r"R([1-9][0-9]{0,17})-[A-Z_]+", re.ASCII)
+
+#: The outcomes of receipts that bring no money.
+_NO_MONEY = {
+    Outcome.PROVISIONAL,
+    Outcome.SUPERSEDED,
+    Outcome.CANCELLED,
+    Outcome.CANCEL,
+    Outcome.CANCEL_WITHOUT_PROVISIONAL,
+    Outcome.DUPLICATE_RECORD,
+    Outcome.REVERSED,
+    Outcome.REVERSAL,
+    Outcome.REVERSAL_WITHOUT_PAYMENT,
+}
+
+_Row = dict[str, Any]
+
+
+class ExceptionDecision(DecisionFields):
+    """A decision about an exception, or one part of it: a payment that is divided among bills has a row for each."""
+
+    exception_id: Annotated[str, Text(120, min=1)]
+    """The exception, as the work list names it."""
+    reason: Annotated[str, Text(200, min=1)]
+    """The reason, without personal data."""
+    approver: Annotated[str, Text(80, min=1)] | None = None
+    """Who approved it; required, and another person than the actor, if the policy asks for four eyes."""
+
+
+def exception_of_receipt(receipt: int, code: str) -> str:
+    """Return the id of an exception of a receipt."""
+    return f"R{receipt}-{code}"
+
+
+def receipt_of_exception(exception_id: str) -> int | None:
+    """Return the id of the receipt of an exception; None if the exception is not of a receipt."""
+    match = _OF_RECEIPT.fullmatch(exception_id)
+    return int(match[1]) if match else None
+
+
+def decision_rows(
+    transaction: Transaction, decisions: Any, actor: str, policy: Policy, place: Callable[[int], Location]
+) -> pa.Table:
+    """Check decisions, and return them as columns of the table ``decisions``.
+
+    Args:
+        transaction: the transaction.
+        decisions: a table with the columns of :class:`ExceptionDecision`.
+        actor: who decided.
+        policy: the policy in force.
+        place: returns the location of a row by its number, from 1.
+
+    Raises:
+        InvalidInputError: with every problem, each with its row and field.
+    """
+    table = validate_table(as_table(decisions), ExceptionDecision, place=place)
+    numbers = range(1, len(table) + 1)
+    issues = list(validate_records(table, numbers, ExceptionDecision, place))
+    absent: _Row = dict.fromkeys(ExceptionDecision.model_fields)
+    rows = [
+        {**absent, **row, "row": number, "receipt_id": receipt_of_exception(row["exception_id"] or "")}
+        for number, row in zip(numbers, table.to_pylist(), strict=True)
+    ]
+    if not issues:
+        problems = [*_conflicts(rows), *_receipt_problems(transaction, rows), *_bill_problems(transaction, rows)]
+        problems += _approver_problems(rows, actor, policy)
+        issues = [issue.with_location(place(number)) for number, issue in sorted(problems, key=itemgetter(0))]
+    if issues:
+        raise InvalidInputError(issues, "nothing was decided")
+    rows.sort(key=itemgetter("exception_id"))  # the parts of a payment are rows in a row
+    for _, parts in groupby(rows, itemgetter("exception_id")):
+        for part_no, row in enumerate(parts, 1):
+            row["part_no"] = part_no
+            row["hold_until"] = row["hold_until"] and row["hold_until"].isoformat()
+    columns = [field for field in stored_columns("decisions") if field.name not in ("id", "entry_id", "hash")]
+    return pa.Table.from_pylist(rows, pa.schema(columns))
+
+
+_Problems = Iterator[tuple[int, Issue]]
+
+
+def _conflicts(rows: Sequence[_Row]) -> _Problems:
+    """Yield the problems of rows that contradict others: a payment has one decision, in parts only if it is assigned.
+
+    Hold and accept can be decided about two exceptions of one receipt; what its payment is for is decided once.
+    """
+
+    def subject(row: _Row) -> tuple[str, Any]:
+        is_matched = DecisionKind(row["decision"]).is_matched and row["receipt_id"] is not None
+        return ("receipt", row["receipt_id"]) if is_matched else ("exception", row["exception_id"])
+
+    for _, group in groupby(sorted(rows, key=lambda row: str(subject(row))), subject):
+        parts = list(group)
+        first = parts[0]
+        for row in parts[1:]:
+            same = all(row[name] == first[name] for name in ("exception_id", "decision", "reason", "approver"))
+            if not same or not DecisionKind(row["decision"]).names_bill:
+                found = f"{first['decision']} in row {first['row']}"
+                yield row["row"], Issue("DECISION_CONFLICT", field="decision", expected=found, found=row["decision"])
+        if len(parts) > 1:
+            for row in parts:
+                if row["amount"] is None and DecisionKind(row["decision"]).names_bill:
+                    yield row["row"], Issue("FIELD_MISSING", field="amount", expected="yen of each part")
+
+
+def _receipt_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Problems:
+    """Yield the problems of receipts: unknown or reversed, without money, or divided into another sum."""
+    ids = np.array(sorted({row["receipt_id"] for row in rows if row["receipt_id"]}), np.int64)
+    known = transaction.rows("receipts", ids, ()).column("id")
+    receipts = {row["id"]: row for row in receipts_with_posting(transaction, to_numpy(known, 0)).to_pylist()}
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row["exception_id"]] = totals.get(row["exception_id"], 0) + (row["amount"] or 0)
+    for row in rows:
+        kind = DecisionKind(row["decision"])
+        receipt = receipts.get(row["receipt_id"])
+        if row["receipt_id"] is None:
+            if kind.is_matched:
+                yield row["row"], Issue("DECISION_KIND", field="decision", found=row["exception_id"])
+        elif receipt is None or receipt["reverses_id"] is not None:
+            yield row["row"], Issue("DECISION_UNKNOWN", field="exception_id", found=row["exception_id"])
+        elif kind.is_matched:
+            is_money = ReceiptKind(receipt["kind"]) not in (
+                ReceiptKind.PROVISIONAL,
+                ReceiptKind.CANCEL,
+                ReceiptKind.REVERSAL,
+            )
+            if not is_money or Outcome(receipt["outcome"]) in _NO_MONEY:
+                yield row["row"], Issue("DECISION_KIND", field="decision", found=receipt["outcome"])
+            elif totals[row["exception_id"]] not in (0, receipt["amount"]):
+                found, expected = str(totals[row["exception_id"]]), str(receipt["amount"])
+                yield row["row"], Issue("DECISION_SUM", field="amount", expected=expected, found=found)
+
+
+def _bill_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Problems:
+    """Yield the problems of bills: unknown, withdrawn, or not open."""
+    wanted = sorted({row["bill_id"] for row in rows if row["bill_id"]})
+    versions = latest_versions(transaction, pa.chunked_array([wanted], pa.string()))
+    bills = {row["bill_id"]: row for row in versions.to_pylist()}
+    for row in rows:
+        bill = bills.get(row["bill_id"])
+        if row["bill_id"] and (bill is None or bill["withdrawn"]):
+            yield row["row"], Issue("BILL_UNKNOWN", field="bill_id", found=row["bill_id"])
+        elif bill and bill["status"] != BillStatus.OPEN:
+            yield row["row"], Issue("DECISION_BILL", field="bill_id", expected=BillStatus.OPEN, found=bill["status"])
+
+
+def _approver_problems(rows: Sequence[_Row], actor: str, policy: Policy) -> _Problems:
+    """Yield the problems of approvers (四つの目)."""
+    for row in rows:
+        if row["approver"] is None and policy.four_eyes:
+            yield row["row"], Issue("FIELD_MISSING", field="approver", expected="another person than the actor")
+        elif row["approver"] is not None and row["approver"].strip() == actor.strip():
+            yield row["row"], Issue("APPROVER_SAME", field="approver", found=row["approver"])

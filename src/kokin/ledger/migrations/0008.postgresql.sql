@@ -1,0 +1,41 @@
+-- Decisions about exceptions (判断), and the outcomes that follow from them.
+ALTER TABLE postings DROP CONSTRAINT postings_outcome_check;
+ALTER TABLE postings ADD CONSTRAINT postings_outcome_check CHECK (outcome IN ('MATCHED', 'UNDERPAID', 'OVERPAID', 'DUPLICATE_PAYMENT', 'BILL_CHANGED', 'CANCELLED_BILL', 'NO_BILL', 'MULTIPLE_BILLS', 'KEY_MISSING', 'PROVISIONAL', 'SUPERSEDED', 'CANCELLED', 'CANCEL', 'CANCEL_WITHOUT_PROVISIONAL', 'DUPLICATE_RECORD', 'REVERSED', 'REVERSAL', 'REVERSAL_WITHOUT_PAYMENT', 'UNAPPLIED', 'OTHER_AUTHORITY', 'NOT_A_PAYMENT'));
+CREATE TABLE decisions (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    exception_id TEXT NOT NULL,
+    part_no BIGINT NOT NULL,
+    decision TEXT NOT NULL,
+    receipt_id BIGINT,
+    bill_id TEXT,
+    amount BIGINT,
+    hold_until DATE,
+    reason TEXT NOT NULL,
+    approver TEXT,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (decision IN ('assign', 'move', 'unapply', 'other_authority', 'not_a_payment', 'hold', 'accept')),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (part_no > 0 AND (part_no = 1 OR amount IS NOT NULL)),
+    CHECK ((decision IN ('assign', 'move')) = (bill_id IS NOT NULL)),
+    CHECK (amount IS NULL OR bill_id IS NOT NULL),
+    CHECK ((decision = 'hold') = (hold_until IS NOT NULL)),
+    CHECK (receipt_id IS NOT NULL OR decision IN ('hold', 'accept')),
+    CHECK (exception_id <> '' AND reason <> ''),
+    UNIQUE (entry_id, exception_id, part_no),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(receipt_id) REFERENCES receipts (id)
+);
+CREATE INDEX decisions_bill_id ON decisions (bill_id) WHERE bill_id IS NOT NULL;
+CREATE INDEX decisions_exception_id ON decisions (exception_id, id);
+CREATE INDEX decisions_receipt_id ON decisions (receipt_id) WHERE receipt_id IS NOT NULL;
+COMMENT ON COLUMN decisions.exception_id IS 'the exception, as the work list names it';
+COMMENT ON COLUMN decisions.part_no IS '1, 2, 3 for the parts of a payment, else 1';
+COMMENT ON COLUMN decisions.receipt_id IS 'the receipt; null if the exception is of none';
+COMMENT ON COLUMN decisions.bill_id IS 'the bill that the part is assigned to';
+COMMENT ON COLUMN decisions.amount IS 'yen of the part; null for the whole payment';
+COMMENT ON COLUMN decisions.hold_until IS 'the first day on which somebody has to look again';
+COMMENT ON COLUMN decisions.approver IS 'who approved it, another person than the actor';

@@ -1,0 +1,51 @@
+-- Decisions about exceptions (判断), and the outcomes that follow from them.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_master SET sql = replace(
+    sql,
+    '''MATCHED'', ''UNDERPAID'', ''OVERPAID'', ''DUPLICATE_PAYMENT'', ''BILL_CHANGED'', ''CANCELLED_BILL'', ''NO_BILL'', ''MULTIPLE_BILLS'', ''KEY_MISSING'', ''PROVISIONAL'', ''SUPERSEDED'', ''CANCELLED'', ''CANCEL'', ''CANCEL_WITHOUT_PROVISIONAL'', ''DUPLICATE_RECORD'', ''REVERSED'', ''REVERSAL'', ''REVERSAL_WITHOUT_PAYMENT''',
+    '''MATCHED'', ''UNDERPAID'', ''OVERPAID'', ''DUPLICATE_PAYMENT'', ''BILL_CHANGED'', ''CANCELLED_BILL'', ''NO_BILL'', ''MULTIPLE_BILLS'', ''KEY_MISSING'', ''PROVISIONAL'', ''SUPERSEDED'', ''CANCELLED'', ''CANCEL'', ''CANCEL_WITHOUT_PROVISIONAL'', ''DUPLICATE_RECORD'', ''REVERSED'', ''REVERSAL'', ''REVERSAL_WITHOUT_PAYMENT'', ''UNAPPLIED'', ''OTHER_AUTHORITY'', ''NOT_A_PAYMENT'''
+) WHERE type = 'table' AND name = 'postings';
+PRAGMA writable_schema = RESET;
+CREATE TABLE decisions (
+    id INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
+    exception_id TEXT NOT NULL,
+    part_no INTEGER NOT NULL,
+    decision TEXT NOT NULL,
+    receipt_id INTEGER,
+    bill_id TEXT,
+    amount INTEGER,
+    hold_until TEXT,
+    reason TEXT NOT NULL,
+    approver TEXT,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (decision IN ('assign', 'move', 'unapply', 'other_authority', 'not_a_payment', 'hold', 'accept')),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (part_no > 0 AND (part_no = 1 OR amount IS NOT NULL)),
+    CHECK ((decision IN ('assign', 'move')) = (bill_id IS NOT NULL)),
+    CHECK (amount IS NULL OR bill_id IS NOT NULL),
+    CHECK ((decision = 'hold') = (hold_until IS NOT NULL)),
+    CHECK (receipt_id IS NOT NULL OR decision IN ('hold', 'accept')),
+    CHECK (exception_id <> '' AND reason <> ''),
+    UNIQUE (entry_id, exception_id, part_no),
+    CHECK (typeof(id) IN ('integer', 'null')),
+    CHECK (typeof(entry_id) IN ('integer', 'null')),
+    CHECK (typeof(exception_id) IN ('text', 'null')),
+    CHECK (typeof(part_no) IN ('integer', 'null')),
+    CHECK (typeof(decision) IN ('text', 'null')),
+    CHECK (typeof(receipt_id) IN ('integer', 'null')),
+    CHECK (typeof(bill_id) IN ('text', 'null')),
+    CHECK (typeof(amount) IN ('integer', 'null')),
+    CHECK (typeof(hold_until) IN ('text', 'null') AND hold_until IS date(hold_until)),
+    CHECK (typeof(reason) IN ('text', 'null')),
+    CHECK (typeof(approver) IN ('text', 'null')),
+    CHECK (typeof(hash) IN ('blob', 'null')),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(receipt_id) REFERENCES receipts (id)
+);
+CREATE INDEX decisions_bill_id ON decisions (bill_id) WHERE bill_id IS NOT NULL;
+CREATE INDEX decisions_exception_id ON decisions (exception_id, id);
+CREATE INDEX decisions_receipt_id ON decisions (receipt_id) WHERE receipt_id IS NOT NULL;
