@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Engine,
+    MetaData,
     Result,
     Select,
     func,
@@ -165,8 +167,7 @@ class Database(abc.ABC):
 
     def create_tables(self, connection: Connection) -> None:
         """Create the tables and the view of a new ledger, without its guards."""
-        # SQLAlchemy adds foreign keys of a cycle to PostgreSQL by ALTER TABLE, and marks them: SQLite would have none.
-        deepcopy(METADATA).create_all(connection)
+        _metadata_of(connection.dialect.name).create_all(connection)
         self.create_view(connection)
 
     def create_view(self, connection: Connection) -> None:
@@ -256,6 +257,15 @@ class Transaction:
             else:
                 tables.append(self.fetch(selected.order_by(table.c.id), table.c.id, batch))
         return concat(tables, _schema_of(selected))
+
+
+@cache
+def _metadata_of(dialect: str) -> MetaData:
+    """Return the schema for a dialect.
+
+    SQLAlchemy adds foreign keys of a cycle to PostgreSQL by ALTER TABLE, and marks them: SQLite would have none.
+    """
+    return deepcopy(METADATA)
 
 
 def driver_rows(result: Result[Any]) -> Iterator[Sequence[Sequence[Any]]]:
