@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from kokin._arrow.convert import Int64Array, to_numpy
+from kokin._arrow.convert import Int64Array, empty_batch, to_numpy
 from kokin._arrow.threads import isin_sorted, lazy_thread_map, sorted_unique
 from kokin.issues import Issue, KokinError
 from kokin.ledger._codec import concat, filter_rows
@@ -178,7 +178,7 @@ class Database(abc.ABC):
     def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:
         """Yield the rows of a statement in batches, the first one empty; columns of int64, string and binary."""
         columns = _schema_of(statement)
-        yield columns.empty_table()
+        yield pa.Table.from_batches([empty_batch(columns)])
         with connection.execute(statement, execution_options=self.stream_options) as result:
             batches = result.partitions() if self.stream_options else driver_rows(result)
             yield from (_as_table(rows, columns) for rows in batches)
@@ -227,7 +227,7 @@ class Transaction:
             LedgerError: a value has another type than its column.
         """
         columns = _schema_of(statement)
-        yield columns.empty_table()
+        yield pa.Table.from_batches([empty_batch(columns)])
         last: int = self.connection.execute(select(func.max(ids[0]))).scalar_one() or 0
 
         def lists_of_ranges() -> Iterator[Sequence[str | None]]:
@@ -301,7 +301,7 @@ def _as_table(rows: Sequence[Sequence[Any]], columns: pa.Schema) -> pa.Table:
         LedgerError: a value has another type than its column.
     """
     if not rows:
-        return columns.empty_table()
+        return pa.Table.from_batches([empty_batch(columns)])
     arrays = []
     for values, field in zip(zip(*rows, strict=True), columns, strict=True):
         if not {*map(type, values)} <= {_PYTHON_TYPES[field.type], type(None)}:
