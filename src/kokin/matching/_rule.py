@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, from_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, from_numpy, text_array
 from kokin._arrow.threads import chunk_slices, sort, thread_map
 from kokin.matching._allocate import allocate_in_order
 from kokin.matching._groups import group, last_of_groups
@@ -432,7 +432,7 @@ def disposition_of(outcome: UInt8Array, kind: UInt8Array) -> UInt8Array:
 
 
 #: By the codes of :func:`disposition_of`, if no balance was lowered; the last one if a balance was lowered.
-_DISPOSITION_TEXTS = pa.array(["excess", "suspense", "provisional", "no_effect", "applied"])
+_DISPOSITION_TEXTS = text_array(["excess", "suspense", "provisional", "no_effect", "applied"])
 
 
 def disposition_texts(disposition: UInt8Array, applied: Int64Array) -> pa.Array:
