@@ -497,6 +497,7 @@ def test_a_chain_with_recomputed_hashes_is_found_by_the_expected_hash_only(fille
         "slip_numbers": "series = 'x'",
         "upload_records": "bill_id = 'x'",
         "upload_answers": "reason_code = 'x'",
+        "decisions": "reason = 'x'",
     }
     forge_rows(filled, raw, table, change.get(table, "agent_code = 'A7'"))
     assert not found(filled)
