@@ -51,6 +51,7 @@ True
 """
 
 from kokin.ledger._active_entries import active_entries
+from kokin.ledger._candidates import CandidateReason
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._decisions import ExceptionDecision
 from kokin.ledger._journal import Entry, EntryResult, Overlap
@@ -71,6 +72,7 @@ __all__ = [
     "AllotResult",
     "AuthoritySettings",
     "BillHistory",
+    "CandidateReason",
     "Entry",
     "EntryKind",
     "EntryResult",

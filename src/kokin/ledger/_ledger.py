@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
 from kokin._arrow.convert import Int64Array, int64_array
+from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._components import RECEIPT_COLUMNS, NewReceipts, receipt_keys, receipts_with_posting, require_complete
@@ -28,8 +30,9 @@ from kokin.ledger._database import (
     shown_url,
     with_retry,
 )
-from kokin.ledger._decisions import decision_rows
+from kokin.ledger._decisions import decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
+from kokin.ledger._exceptions import settled_problems, work_list
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -38,7 +41,7 @@ from kokin.ledger._incoming import (
     receipt_batch,
     settlement_batch,
 )
-from kokin.ledger._journal import Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
+from kokin.ledger._journal import Effect, Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
 from kokin.ledger._load_bills import BillLoader, bill_chunks, restate_bills
 from kokin.ledger._migrations import (
     connected,
@@ -92,6 +95,7 @@ class Ledger:
 
     def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime]) -> None:
         self._database, self._clock = database, clock
+        self._dry_run: Connection | None = None
         #: The policy in force when the ledger was opened, or set since.
         self.policy = policy
 
@@ -203,6 +207,24 @@ class Ledger:
             LedgerError: the old ledger was changed, or a database failed; nothing was written.
         """
         return copy(old, new, actor, clock(), lock_timeout)
+
+    @contextmanager
+    def dry_run(self) -> Iterator[None]:
+        """Run a block as a dry run: everything is computed and can be read inside, and nothing is written.
+
+        The block is one transaction of the only writer, which is rolled back at its end, also if it raises.
+        :meth:`make_upload`, which writes files, cannot be run in it.
+
+        Raises:
+            LedgerError: the database failed.
+        """
+        policy = self.policy
+        with database_errors(self._database), self._database.rolled_back() as connection:
+            self._dry_run = connection
+            try:
+                yield
+            finally:
+                self._dry_run, self.policy = None, policy
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -329,6 +351,7 @@ class Ledger:
         reason: str = "",
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
+        dry_run: bool = False,
     ) -> EntryResult:
         """Post the receipts of one file: all of them or, after an error, none.
 
@@ -344,6 +367,7 @@ class Ledger:
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
             progress: called with the number of receipts of each round of matching.
+            dry_run: write nothing; ``effect`` of the result has the books before and after. The entry does not exist.
 
         Raises:
             FileRejectedError: a total differs or a record is truncated; nothing was posted, and the rejection of an
@@ -353,10 +377,21 @@ class Ledger:
         try:
             file = receipt_batch(receipts, source)
         except FileRejectedError as error:
-            if isinstance(receipts, ReceiptFile):
+            if isinstance(receipts, ReceiptFile) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
-        return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+        def write() -> EntryResult:
+            return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+        return self._with_effect(write) if dry_run else write()
+
+    def _with_effect(self, write: Callable[[], EntryResult]) -> EntryResult:
+        """Return the result of a function that writes an entry, with its effect, in a dry run."""
+        with nullcontext() if self._dry_run is not None else self.dry_run():
+            before = self._read(_queries.book_totals)
+            result = write()
+            return replace(result, effect=Effect(before, self._read(_queries.book_totals)))
 
     def add_rejected_file(
         self,
@@ -519,6 +554,8 @@ class Ledger:
                 be written, or the folder has another file of the name; nothing was sent.
             OSError: the folder cannot be written; after the entry was committed, run again to complete the files.
         """
+        if self._dry_run is not None:
+            raise LedgerError("an upload writes files; it cannot be made in a dry run")
         layout = layout if isinstance(layout, Layout) else load(layout)
         options: dict[str, Any] = {"rows": rows, "whole": whole, "resend_before": resend_before, "header": header}
         request = upload_request(bills, layout, source=source, **options)
@@ -631,6 +668,9 @@ class Ledger:
         source: str = "",
         reason: str = "",
         at: datetime | None = None,
+        open_only: bool = False,
+        catalog: Catalog = CATALOG,
+        dry_run: bool = False,
     ) -> EntryResult:
         """Record what persons decided about exceptions: all rows or, after an error, none.
 
@@ -644,6 +684,10 @@ class Ledger:
             source: the name of the file.
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
+            open_only: reject a decision about an exception that is no longer open (``DECISION_SETTLED``): it was
+                accepted, or the outcome has changed since the work list was made.
+            catalog: the charges of the authority, with which the work list was made; only for ``open_only``.
+            dry_run: write nothing; ``effect`` of the result has the books before and after.
 
         Raises:
             InvalidInputError: a row is invalid: an unknown or reversed receipt, one that brings no money, an unknown
@@ -652,15 +696,20 @@ class Ledger:
         """
 
         def write(writer: EntryWriter) -> EntryResult:
-            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row))
+            def check(decided: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Issue]]:
+                if open_only:
+                    yield from settled_problems(writer, decided, self._clock().astimezone(JAPAN).date(), catalog)
+
+            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row), check)
             writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
             writer.add_rows("decisions", rows)
             keys = decided_keys(writer, receipts_of_decisions(rows))
             rematched = rematch(writer, self.policy, keys).rematched
             counts = Counter(rows.column("decision").to_pylist())
-            return EntryResult(writer.commit({"decisions": dict(sorted(counts.items()))}), True, {}, rematched)
+            totals = {"decisions": dict(sorted(counts.items())), "given": len(rows), "yen": decided_yen(writer, rows)}
+            return EntryResult(writer.commit(totals), True, {}, rematched)
 
-        return self._write(write)
+        return self._with_effect(lambda: self._write(write)) if dry_run else self._write(write)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
@@ -789,6 +838,23 @@ class Ledger:
         """
         return self._read(lambda transaction: _queries.file_issues(transaction, as_of))
 
+    def work_list(self, as_of: date | None = None, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return every open exception once, the oldest entry first, with candidates for unknown money.
+
+        ``exception_id, code, age_days, entry_id, receipt_id, source, record_no, paid_on, amount, bill_id, field,
+        expected, found``, then ``candidate_1, candidate_1_reason`` to 3. ``code`` is the outcome, the finding or the
+        code of an issue; ``entry_id`` the entry that brought it; ``bill_id`` the bill that the payment is on now. A
+        candidate is an open bill that the money can be for, with a :class:`CandidateReason` or several; none is
+        applied. There are no names of persons. :meth:`decide` closes an exception; one that is held is in the list
+        from its day on.
+
+        Args:
+            as_of: the end of a day in Japan; by default now.
+            catalog: the charges of the authority.
+        """
+        day = as_of or self._clock().astimezone(JAPAN).date()
+        return self._read(lambda transaction: work_list(transaction, as_of, day, catalog))
+
     def policy_as_of(self, as_of: date | datetime | None = None) -> Policy:
         """Return the policy that was in force at a time, or at the end of a day in Japan; by default now."""
         return self._read(lambda transaction: _queries.policy(transaction, as_of))
@@ -871,7 +937,7 @@ class Ledger:
         """Return the result of a function that reads one snapshot."""
 
         def read() -> T:
-            with self._database.reading() as connection:
+            with self._reading() as connection:
                 transaction = Transaction(self._database, connection)
                 try:
                     return work(transaction)
@@ -893,13 +959,27 @@ class Ledger:
         """Return the result of a function that writes one entry, or finds that there is nothing to write."""
 
         def write() -> T:
-            with self._database.writing() as connection:
+            with self._writing() as connection:
                 require_complete(Transaction(self._database, connection), last_entry(connection))
                 writer = EntryWriter(self._database, connection, progress)
                 self.policy = _queries.policy(writer, None)
                 return work(writer)
 
-        return with_retry(self._database, write, attempts)
+        # A conflict ends the whole transaction of a dry run.
+        return with_retry(self._database, write, 1 if self._dry_run else attempts)
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._database.reading() if self._dry_run is None else nullcontext(self._dry_run)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Open a transaction of the only writer; in a dry run a savepoint of its transaction."""
+        if self._dry_run is None:
+            with self._database.writing() as connection:
+                yield connection
+        else:
+            with self._dry_run.begin_nested():
+                yield self._dry_run
 
 
 def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptBatch) -> None:
