@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -17,6 +18,7 @@ from kokin.cli._options import (
     Actor,
     BillLayout,
     DepositsLayout,
+    DryRun,
     EffectiveAt,
     Format,
     LayoutNames,
@@ -121,6 +123,7 @@ def post(
     lock_timeout: LockTimeout = None,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
+    dry_run: DryRun = False,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Post receipt files, each of them whole or not at all.
@@ -137,11 +140,14 @@ def post(
     names = layouts_for(files, layout)
     loaded = {name: layouts.load(name) for name in dict.fromkeys(names)}
     layout_of = {path: loaded[name] for path, name in zip(files, names, strict=True)}
-    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
+    with (
+        open_ledger(ledger, lock_timeout=lock_timeout) as opened,
+        opened.dry_run() if dry_run else contextlib.nullcontext(),
+    ):
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             file = receipts.open(path, layout_of[path], lenient=lenient, reference_date=day)
-            result = opened.post(file, **entry, at=time_in_japan(at), progress=advance)
+            result = opened.post(file, **entry, at=time_in_japan(at), progress=advance, dry_run=dry_run)
             return result, [*file.issues, *result.issues] if result.inserted else ()
 
         return _write_each(opened, files, write, output)
@@ -368,6 +374,8 @@ class FileResult:
             fields |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "totals": dict(entry.totals)}
             fields |= {"outcomes": dict(self.result.outcomes), "rematched": self.result.rematched}
             fields["overlaps"] = [asdict(overlap) for overlap in self.result.overlaps]
+            if self.result.effect:
+                fields |= {"dry_run": True, "effect": self.result.effect.as_dict()}
         return fields | {"error": self.error, "issues": [_output.issue_dict(issue) for issue in self.issues]}
 
 
@@ -429,3 +437,7 @@ def _print_table(results: Sequence[FileResult]) -> None:
     if outcomes:
         _output.line()
         _output.outcomes(outcomes)
+    effects = [file.result.effect for file in results if file.result and file.result.effect]
+    if effects:
+        _output.line()
+        _output.effect(replace(effects[-1], before=effects[0].before))

@@ -54,7 +54,7 @@ from kokin.ledger._active_entries import active_entries
 from kokin.ledger._candidates import CandidateReason
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._decisions import ExceptionDecision
-from kokin.ledger._journal import Entry, EntryResult, Overlap
+from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
 from kokin.ledger._numbers import AllotResult
@@ -72,7 +72,9 @@ __all__ = [
     "AllotResult",
     "AuthoritySettings",
     "BillHistory",
+    "BookTotals",
     "CandidateReason",
+    "Effect",
     "Entry",
     "EntryKind",
     "EntryResult",

@@ -46,16 +46,8 @@ EXCEPTIONS = pa.schema(
     + [("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)]
 )
 #: The columns of the work list: those of exceptions, then the candidates of unknown money, the best first.
-WORK_LIST = pa.schema(
-    [
-        *EXCEPTIONS,
-        *(
-            (f"candidate_{at}{suffix}", _TEXT)
-            for at in range(1, MAX_CANDIDATES + 1)
-            for suffix in ("", "_reason")
-        ),
-    ]
-)
+_CANDIDATES = [f"candidate_{at}{suffix}" for at in range(1, MAX_CANDIDATES + 1) for suffix in ("", "_reason")]
+WORK_LIST = pa.schema([*EXCEPTIONS, *((name, _TEXT) for name in _CANDIDATES)])
 
 #: The code of a file that was rejected as a whole; a rejected record has the code of its issue.
 FILE_REJECTED = "FILE_REJECTED"

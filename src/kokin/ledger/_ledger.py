@@ -855,6 +855,11 @@ class Ledger:
         day = as_of or self._clock().astimezone(JAPAN).date()
         return self._read(lambda transaction: work_list(transaction, as_of, day, catalog))
 
+    @property
+    def id(self) -> str:
+        """The hash of the first entry, which no other ledger has but a copy of this one: hexadecimal."""
+        return self._read(_queries.first_hash)
+
     def policy_as_of(self, as_of: date | datetime | None = None) -> Policy:
         """Return the policy that was in force at a time, or at the end of a day in Japan; by default now."""
         return self._read(lambda transaction: _queries.policy(transaction, as_of))

@@ -179,6 +179,12 @@ def policy(transaction: Transaction, as_of: date | datetime | None) -> Policy:
         raise LedgerError("the ledger cannot be opened; restore a backup", [issue]) from error
 
 
+def first_hash(transaction: Transaction) -> str:
+    """Return the hash of the first entry."""
+    stored: bytes = transaction.connection.execute(select(_SEALS.c.hash).where(_SEALS.c.entry_id == 1)).scalar_one()
+    return stored.hex()
+
+
 def entry_list(transaction: Transaction, last: int | None) -> list[Entry]:
     """Return all entries, or the last ones, by id."""
     statement = entry_rows().order_by(_ENTRIES.c.id.desc()).limit(last)
