@@ -169,10 +169,9 @@ def add_deposits(
     """Add the deposits on the bank account; `kokin report` compares them with the receipts (T3).
 
     A file that is already added, with the same name and content, is skipped. A rejected file is recorded; `list issues`
-    shows it until its entry is reversed.
+    shows it until it is accepted in the work list, or its entry is reversed.
     """
     from kokin import receipts
-    from kokin.issues import RejectedRecordsError
     from kokin.reconcile import bank_deposits
 
     entry, day = {"actor": actor_or_login(actor), "reason": reason}, day_or_today(reference_date)
@@ -183,7 +182,7 @@ def add_deposits(
             about: dict[str, Any] = {**entry, "source": file_name(path), "at": time_in_japan(at)}
             try:
                 deposits = bank_deposits(file.table())
-            except (receipts.FileRejectedError, RejectedRecordsError) as error:
+            except InvalidInputError as error:
                 opened.add_rejected_file(file, error.issues, **about)
                 raise
             result = opened.add_deposits(deposits, **about)
@@ -205,7 +204,7 @@ def add_agent_reports(
     """Add what collection agents report (収納報告); `kokin report` compares it with the receipts (T2).
 
     The columns are first_day, last_day, count and amount; optional are agent_code and settled_on. A file that is
-    already added, with the same name and content, is skipped.
+    already added, with the same name and content, is skipped. A rejected file is recorded.
     """
     from kokin._arrow.files import read_records
     from kokin.reconcile import AgentReport
@@ -214,9 +213,13 @@ def add_agent_reports(
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
-            reports, issues = read_records(path, AgentReport)
-            result = opened.add_agent_reports(reports, **entry, source=file_name(path), at=time_in_japan(at))
-            return result, issues
+            about: dict[str, Any] = {**entry, "source": file_name(path), "at": time_in_japan(at)}
+            try:
+                reports, issues = read_records(path, AgentReport)
+            except InvalidInputError as error:
+                opened.add_rejected_file(path, error.issues, **about)
+                raise
+            return opened.add_agent_reports(reports, **about), issues
 
         return _write_each(opened, files, write, output)
 

@@ -62,6 +62,7 @@ from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import QueueFileResult, QueueFileState
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
 from kokin.ledger._upload_status import SlipState, UploadStatus
@@ -89,6 +90,7 @@ __all__ = [
     "QueueFileState",
     "QueueSettings",
     "SlipState",
+    "Trace",
     "UploadAnswers",
     "UploadFile",
     "UploadRun",

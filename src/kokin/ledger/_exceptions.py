@@ -26,13 +26,13 @@ from kokin.catalog import Catalog
 from kokin.issues import Issue, Severity
 from kokin.ledger import _queries
 from kokin.ledger._active_entries import reversed_entries
+from kokin.ledger._books import Books, entry_ids
 from kokin.ledger._candidates import MAX_CANDIDATES, find_candidates
 from kokin.ledger._components import as_of_entry
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions import exception_of_receipt
 from kokin.ledger._schema import TABLES, EntryKind
 from kokin.model import DecisionKind, Finding, Outcome
-from kokin.reconcile import build_accounts, reconcile
 from kokin.text import JAPAN
 
 _DECISIONS, _ENTRIES, _POSTINGS = TABLES["decisions"], TABLES["entries"], TABLES["postings"]
@@ -77,13 +77,11 @@ class LastDecision(NamedTuple):
 
 
 class FoundExceptions(NamedTuple):
-    """The exceptions of a ledger, also closed ones, and what their candidates are found from."""
+    """The exceptions of a ledger, also closed ones, and the books in which they were found."""
 
     #: :data:`EXCEPTIONS`, each id once.
     table: pa.Table
-    receipts: pa.Table
-    bills: pa.Table
-    balances: pa.Table
+    books: Books
 
 
 def work_list(transaction: Transaction, as_of: date | datetime | None, day: date, catalog: Catalog) -> pa.Table:
@@ -184,38 +182,18 @@ def find_exceptions(
         catalog: the charges of the authority.
     """
     last = _queries.entry_as_of(transaction, as_of)
-    entries = _Entries.read(transaction)
-    receipts = _queries.receipts_by_entry(transaction, last)
-    bills, policy = _queries.bills(transaction, as_of), _queries.policy(transaction, as_of)
-    decided = _queries.decisions(transaction, as_of)
-    result = reconcile(bills, receipts.drop_columns("id"), policy, decisions=decided, check_paid_before=False)
-    settlements = {
-        kind: _queries.settlement_rows(transaction, kind, last)
-        for kind in (EntryKind.BANK_DEPOSITS, EntryKind.AGENT_REPORTS)
-    }
-    accounts = build_accounts(
-        result,
-        catalog=catalog,
-        deposits=_or_none(settlements[EntryKind.BANK_DEPOSITS].table),
-        agent_reports=_or_none(settlements[EntryKind.AGENT_REPORTS].table),
-        as_of=day,
-    )
-    exceptions = accounts.exceptions
-    row = _receipt_rows(exceptions, receipts)
+    entries, books = _Entries.read(transaction), Books.build(transaction, as_of, day, catalog)
+    receipts, exceptions = books.receipts, books.accounts.exceptions
+    row = books.receipt_rows(exceptions)
     of_receipt = row >= 0
     tables = [
         _of_receipts(transaction, exceptions.filter(pa.array(of_receipt)), row[of_receipt], receipts, entries, last),
-        _of_reports_and_days(exceptions.filter(pa.array(~of_receipt)), settlements[EntryKind.AGENT_REPORTS].ids),
-        _of_overlaps(result.overlaps, entries),
+        _of_reports_and_days(exceptions.filter(pa.array(~of_receipt)), books.agent_report_ids),
+        _of_overlaps(books.result.overlaps, entries),
         _of_files(transaction, last, entries),
     ]
     table = _each_once(pa.concat_tables([_with_age(each, entries, day) for each in tables]))
-    return FoundExceptions(table.sort_by([("age_days", "descending")]), receipts, bills, result.balances)
-
-
-def _or_none(table: pa.Table) -> pa.Table | None:
-    """Return a table; None for an empty one: the ledger has no such records, so nothing is compared with them."""
-    return table if len(table) else None
+    return FoundExceptions(table.sort_by([("age_days", "descending")]), books)
 
 
 class _Entries(NamedTuple):
@@ -231,31 +209,6 @@ class _Entries(NamedTuple):
         return cls({entry: source or "" for entry, source, _ in rows}, days)
 
 
-def _receipt_rows(exceptions: pa.Table, receipts: pa.Table) -> Int64Array:
-    """Return the row of the receipt of each exception, int64 (k,); -1 for an exception that is not of one.
-
-    Receipts are in the order of their entries, which are their ``source``, and record numbers.
-    """
-    entry = to_numpy(pc.fill_null(_as_id(receipts.column("source")), 0), 0)
-    record = to_numpy(receipts.column("record_no"), 0)
-    base = int(record.max(initial=0)) + 1
-    source = combine(exceptions.column("source"))
-    is_file = pc.not_equal(pc.binary_length(source), 0)
-    wanted_entry = to_numpy(_as_id(pc.if_else(is_file, source, "0")), 0)
-    files, of_receipt = np.unique(entry, return_inverse=True)
-    file = np.minimum(np.searchsorted(files, wanted_entry), max(len(files) - 1, 0))
-    key = of_receipt * base + record
-    wanted = file * base + to_numpy(exceptions.column("record_no"), 0)
-    if not len(key):
-        return np.full(len(wanted), -1)
-    row = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where((key[row] == wanted) & (entry[row] == wanted_entry), row, -1)
-
-
-def _as_id(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return combine(texts).cast(_INT)
-
-
 def _of_receipts(
     transaction: Transaction,
     exceptions: pa.Table,
@@ -269,7 +222,7 @@ def _of_receipts(
     ``row`` is the receipt of each: int64 (k,).
     """
     own = receipts.select(["id", "source", "paid_on"]).take(int64_array(row))
-    receipt_id, file = to_numpy(own.column("id"), 0), to_numpy(_as_id(own.column("source")), 0)
+    receipt_id, file = to_numpy(own.column("id"), 0), entry_ids(own)
     statement = select(_POSTINGS.c.receipt_id, func.max(_POSTINGS.c.entry_id).label("entry_id"))
     statement = statement.where(as_of_entry(_POSTINGS.c.entry_id, last)).group_by(_POSTINGS.c.receipt_id)
     posted = transaction.fetch(statement, _POSTINGS.c.receipt_id, np.unique(receipt_id)).sort_by("receipt_id")
@@ -390,15 +343,16 @@ def _each_once(table: pa.Table) -> pa.Table:
 
 def _with_candidates(found: FoundExceptions) -> pa.Table:
     """Return exceptions with the candidates of those that are unknown money."""
-    table = found.table
+    table, books = found
     codes = pa.array([outcome.value for outcome in _UNKNOWN_MONEY])
     unknown = np.flatnonzero(to_mask(combine(pc.is_in(table.column("code"), value_set=codes))))
     texts: Mapping[str, pa.Array] = {}
     if len(unknown):
         ids = table.column("receipt_id").take(int64_array(unknown))
-        rows = pc.index_in(ids, value_set=combine(found.receipts.column("id")))
-        payments = found.receipts.take(rows).append_column("bill_id", table.column("bill_id").take(int64_array(unknown)))
-        texts = find_candidates(payments, found.bills, found.balances).texts(found.bills)
+        rows = pc.index_in(ids, value_set=combine(books.receipts.column("id")))
+        own_bill = table.column("bill_id").take(int64_array(unknown))
+        payments = books.receipts.take(rows).append_column("bill_id", own_bill)
+        texts = find_candidates(payments, books.bills, books.result.balances).texts(books.bills)
     position = np.full(len(table), -1)
     position[unknown] = np.arange(len(unknown))
     rows = pa.array(position, mask=position < 0)

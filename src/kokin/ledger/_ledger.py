@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -57,6 +58,7 @@ from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._rematch import ReversalEffect, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
 from kokin.ledger._schema import EntryKind
+from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
 from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
 from kokin.ledger._upload_files import UploadDrafts, complete_drafts
 from kokin.ledger._upload_records import require_reversible
@@ -67,7 +69,7 @@ from kokin.receipts import FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy
 from kokin.slips import NumberScheme
-from kokin.text import JAPAN
+from kokin.text import JAPAN, file_name
 
 T = TypeVar("T")
 
@@ -395,7 +397,7 @@ class Ledger:
 
     def add_rejected_file(
         self,
-        file: ReceiptFile,
+        file: ReceiptFile | Path,
         issues: Sequence[Issue],
         *,
         actor: str,
@@ -405,11 +407,11 @@ class Ledger:
     ) -> EntryResult:
         """Record that a file was rejected as a whole, with its issues; :meth:`post` does so by itself.
 
-        A file that was rejected before for the same reasons is skipped. The entry can be reversed once the matter is
-        settled; then its issues are no longer listed.
+        A file that was rejected before for the same reasons is skipped. Its issues are listed until the file is posted,
+        the exception (``F`` and the entry) is accepted, or the entry is reversed.
 
         Args:
-            file: the file, for its name, layout and SHA-256.
+            file: the file, for its name, layout and SHA-256; the path of one that has no layout.
             issues: why it was rejected.
             actor: who tried to post it.
             source: the name of the file, if another than its own.
@@ -417,13 +419,16 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
         """
         counts = dict(sorted(Counter(issue.code for issue in issues).items()))
+        if isinstance(file, Path):
+            name, layout, digest = file_name(file), "", sha256(file.read_bytes()).hexdigest()
+        else:
+            name, layout, digest = file.source, file.layout.name, file.digest
 
         def add(writer: EntryWriter) -> EntryResult:
-            digest = file.digest
             rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)
             if rejected and rejected.totals == {"issues": counts}:
                 return EntryResult(rejected, False, {}, 0)
-            about = {"source": source or file.source, "layout": file.layout.name, "digest": digest}
+            about = {"source": source or name, "layout": layout, "digest": digest}
             writer.begin(
                 EntryKind.REJECTED_FILE, self._clock(), at, actor=actor, reason=reason, **about, delivery=deliveries + 1
             )
@@ -834,6 +839,7 @@ class Ledger:
     def issues(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the issues of active files, and of files that were rejected as a whole and not posted since.
 
+        Those that :meth:`decide` has accepted are left out.
         The columns are those of :func:`kokin.issues.to_table`, preceded by ``entry_id``; ``file`` is the file's name.
         """
         return self._read(lambda transaction: _queries.file_issues(transaction, as_of))
@@ -881,6 +887,64 @@ class Ledger:
             InvalidInputError: there is no such bill.
         """
         return self._read(lambda transaction: _queries.history(transaction, bill_id, self.policy))
+
+    def trace_receipt(self, source: str, record_no: int) -> Trace:
+        """Return what belongs to the receipt of a record of a file: its deposits, bills, postings and decisions.
+
+        Raises:
+            InvalidInputError: ``RECEIPT_UNKNOWN``: there is no such receipt.
+        """
+        return self._read(lambda transaction: trace_receipt(transaction, source, record_no, self.policy))
+
+    def trace_deposit(self, deposit: int | date, agent_code: str | None = None) -> Trace:
+        """Return the deposits of a day and agent, and the receipts of which they consist, with their bills.
+
+        The yen ``expected`` of the receipts add up to ``expected`` in the settlements of the accounts (T3).
+
+        Args:
+            deposit: the day, or the id of a deposit.
+            agent_code: the agent, with a day; by default all.
+
+        Raises:
+            InvalidInputError: ``DEPOSIT_UNKNOWN``: nothing was deposited or due.
+        """
+        key = deposit if isinstance(deposit, int) else (deposit, agent_code)
+        return self._read(lambda transaction: trace_deposit(transaction, key, self.policy))
+
+    def trace_entry(self, entry: int) -> Trace:
+        """Return the receipts that an entry posted, matched again or decided, with what belongs to them.
+
+        Raises:
+            InvalidInputError: ``ENTRY_UNKNOWN``: there is no such entry.
+        """
+        return self._read(lambda transaction: trace_entry(transaction, entry, self.policy))
+
+    def sample(
+        self,
+        seed: int,
+        count: int,
+        *,
+        by: Literal["yen", "count"] = "yen",
+        first_day: date | None = None,
+        last_day: date | None = None,
+    ) -> pa.Table:
+        """Draw a sample of receipts for an audit (金額単位抽出); the same ledger and seed give the same sample.
+
+        ``receipt_id, entry_id, source, record_no, paid_on, received_on, settled_on, agent_code, kind, amount, outcome,
+        bill_id, applied, excess, digest, posting_ids, posting_hash, hits``, by receipt. ``digest`` is the SHA-256 of
+        the file, ``posting_hash`` the hash of the last posting, ``hits`` how often a receipt was drawn.
+
+        Args:
+            seed: any number; write it down with the sample.
+            count: how many points are drawn.
+            by: ``yen``: each yen has the same chance, so a large receipt is drawn more likely; ``count``: each receipt.
+            first_day: the first day of receipt (収納日, else 納付日); by default any.
+            last_day: the last day of receipt.
+
+        The receipts from which it is drawn are those that are active and bring money: no duplicates, 速報 or reversals.
+        """
+        options = SampleOptions(seed, count, by, first_day, last_day)
+        return self._read(lambda transaction: draw_sample(transaction, options))
 
     def entries(self, last: int | None = None) -> list[Entry]:
         """Return all entries, or the last ones, oldest first."""

@@ -32,6 +32,7 @@ from kokin.ledger._components import (
     BILL_COLUMNS,
     Components,
     as_of_entry,
+    assigned_receipts,
     bill_keys,
     bills_by_id,
     current_version,
@@ -40,7 +41,7 @@ from kokin.ledger._components import (
     receipts_with_posting,
 )
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
-from kokin.ledger._decisions_in_force import decisions_in_force
+from kokin.ledger._decisions_in_force import decision_log, decisions_in_force
 from kokin.ledger._incoming import SETTLEMENT_RECORDS
 from kokin.ledger._journal import BookTotals, Entry, Overlap, entry_rows, last_row, rows_of_entry, table_ends, to_timestamp
 from kokin.ledger._rematch import disposition_and_kind
@@ -77,7 +78,7 @@ def entry_as_of(transaction: Transaction, as_of: date | datetime | None) -> int 
     return transaction.connection.execute(last).scalar_one() or 0
 
 
-def _is_active_posting(last: int | None) -> ColumnElement[bool]:
+def is_active_posting(last: int | None) -> ColumnElement[bool]:
     """Return the condition that a posting reverses none and is reversed by none, as of an entry."""
     is_not_reversed = not_referenced("postings", "reverses_id", last)
     return and_(_POSTINGS.c.reverses_id.is_(None), as_of_entry(_POSTINGS.c.entry_id, last), is_not_reversed)
@@ -112,7 +113,7 @@ def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Tabl
     tables = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
     tables = tables.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry_id)
     statement = select(*of_file, *fields).select_from(tables)
-    statement = statement.where(_is_active_posting(entry_as_of(transaction, as_of)))
+    statement = statement.where(is_active_posting(entry_as_of(transaction, as_of)))
     return _records(transaction, Receipt, statement).sort_by(_FILE_ORDER).combine_chunks()
 
 
@@ -125,7 +126,7 @@ def receipts_by_entry(transaction: Transaction, last: int | None) -> pa.Table:
     joined = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
     joined = joined.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry_id)
     statement = select(*columns, *(_RECEIPTS.c[name] for name in RECORD_FIELDS["receipts"].names))
-    statement = statement.select_from(joined).where(_is_active_posting(last)).order_by(_RECEIPTS.c.id)
+    statement = statement.select_from(joined).where(is_active_posting(last)).order_by(_RECEIPTS.c.id)
     tables = []
     with closing(transaction.database.query(transaction.connection, statement)) as batches:
         for rows in batches:
@@ -348,7 +349,7 @@ def _count_outcomes(
     statement = (
         select(_POSTINGS.c.outcome, func.count(), *_sum_parts(yen))
         .select_from(_POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id))
-        .where(_is_active_posting(last), *conditions)
+        .where(is_active_posting(last), *conditions)
         .group_by(_POSTINGS.c.outcome)
         .order_by(_POSTINGS.c.outcome)
     )
@@ -367,7 +368,7 @@ def _payee_totals(transaction: Transaction, last: int | None) -> dict[str, dict[
     statement = (
         select(payee, _POSTINGS.c.outcome, func.count(), *_disposition_parts())
         .select_from(joined)
-        .where(_is_active_posting(last))
+        .where(is_active_posting(last))
         .group_by(payee, _POSTINGS.c.outcome)
         .order_by(payee, _POSTINGS.c.outcome)
     )
@@ -431,6 +432,8 @@ class BillHistory:
     """The postings on it and their reversals, with actor, time, reason and file."""
     balances: pa.Table
     """Its balance after each entry that changed it."""
+    decisions: pa.Table
+    """The decisions about the receipts with postings on it, or that were ever assigned to it."""
 
 
 def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHistory:
@@ -444,8 +447,15 @@ def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHisto
     components = find_components(transaction, sorted_unique(bill_keys(versions)[0]), superseded=True)
     receipt_ids = to_numpy(components.receipts.column("id"), 0)
     log = transaction.fetch(select(AUDIT_LOG), AUDIT_LOG.c.receipt_id, receipt_ids).sort_by("id")
-    on_bill = pc.is_in(log.column("bill_version_id"), value_set=int64_array(ids))
-    return BillHistory(versions, log.filter(on_bill), _balance_changes(transaction, components, log, bill_id, policy))
+    # The posting of a payment that is divided names one of its bills.
+    assigned = assigned_receipts(transaction, ids)
+    on_bill = pc.or_(
+        pc.is_in(log.column("bill_version_id"), value_set=int64_array(ids)),
+        pc.is_in(log.column("receipt_id"), value_set=int64_array(assigned)),
+    )
+    postings = log.filter(on_bill)
+    decided = decision_log(transaction, np.union1d(assigned, to_numpy(postings.column("receipt_id"), 0)))
+    return BillHistory(versions, postings, _balance_changes(transaction, components, log, bill_id, policy), decided)
 
 
 def _balance_changes(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kokin._arrow.convert import Int64Array, as_table, from_numpy
 from kokin._arrow.validate import validate_table
@@ -242,6 +243,19 @@ class Accounts:
         """
         deposits = arrow_schema(BankDeposit).empty_table() if self._deposits is None else self._deposits
         return bank.settlement_table(self._run.rows, deposits, self._policy)
+
+    @cached_property
+    def settled_receipts(self) -> pa.Table:
+        """The receipts of which the expected deposits consist: ``source, record_no, settled_on, agent_code, expected``.
+
+        ``expected`` are the yen that a receipt adds to the deposit of its day and agent in :attr:`settlements`; those
+        of a cancel or a reversal are negative.
+        """
+        due = bank.due_receipts(self._run.rows, self._policy)
+        settled, cancelled, deducted = (due.column(name) for name in ("settled", "cancelled", "deducted"))
+        expected = pc.subtract(pc.subtract(settled, cancelled), deducted)
+        names = ("source", "record_no", "settled_on", "agent_code")
+        return due.select(names).append_column("expected", expected)
 
     @cached_property
     def aging(self) -> pa.Table:

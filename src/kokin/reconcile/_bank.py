@@ -112,7 +112,8 @@ def settlement_table(rows: OutcomeRows, deposits: pa.Table, policy: Policy) -> p
     and a reversal returns the charge. ``agent_code`` is null throughout if no deposit has one. Receipts without a day
     of settlement are in a row without a day.
     """
-    entries = pa.concat_tables([_due_entries(rows, policy), _deposit_entries(deposits)], promote_options="default")
+    due = due_receipts(rows, policy).drop_columns(["source", "record_no"])
+    entries = pa.concat_tables([due, _deposit_entries(deposits)], promote_options="default")
     agents = text_column(deposits, "agent_code")
     if agents.null_count == len(agents):
         at = entries.column_names.index("agent_code")
@@ -123,8 +124,12 @@ def settlement_table(rows: OutcomeRows, deposits: pa.Table, policy: Policy) -> p
     return table.set_column(table.column_names.index("deducted"), "expected", expected)
 
 
-def _due_entries(rows: OutcomeRows, policy: Policy) -> pa.Table:
-    """Return what each receipt adds to the expected deposit of its day, and what each cancel and reversal deducts."""
+def due_receipts(rows: OutcomeRows, policy: Policy) -> pa.Table:
+    """Return what each receipt adds to the expected deposit of its day, and what each cancel and reversal deducts.
+
+    ``source, record_no, settled_on, agent_code, receipts, settled, cancelled, fee, deducted``; the yen of ``expected``
+    in :func:`settlement_table` are ``settled - cancelled - deducted``.
+    """
     is_transferred = _is_transferred(rows)
     # Most cancels void what was never transferred; one with a day of transfer was deducted from it.
     cancels = rows.of_kind(ReceiptKind.CANCEL) & ~rows.with_outcome(Outcome.DUPLICATE_RECORD)
@@ -142,7 +147,9 @@ def _due_entries(rows: OutcomeRows, policy: Policy) -> pa.Table:
         "deducted": charge + fee * (policy.fee == "netted"),
     }
     columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    return pa.table({"settled_on": days_array(_settlement_day(rows)[at]), "agent_code": agent, **columns})
+    records = rows.outcomes_at(at, ["source", "record_no"])
+    columns = {"settled_on": days_array(_settlement_day(rows)[at]), "agent_code": agent, **columns}
+    return pa.table({**dict(zip(records.column_names, records.columns, strict=True)), **columns})
 
 
 def _deposit_entries(deposits: pa.Table) -> pa.Table:
