@@ -15,6 +15,7 @@ from kokin.cli import _output
 from kokin.cli._check import check, layouts
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
+from kokin.cli._ledger_trace import trace_commands
 from kokin.cli._ledger_work import work
 from kokin.cli._ledger_worklist import worklist_commands
 from kokin.cli._ledger_write import write_commands
@@ -79,7 +80,7 @@ app.command()(reconcile)
 app.add_typer(ledger, name="ledger")
 app.add_typer(upload, name="upload")
 app.command()(report)
-for _command in (*write_commands, work, *worklist_commands, *read_commands):
+for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)

@@ -97,8 +97,9 @@ def trace_deposit(transaction: Transaction, deposit: int | tuple[date, str | Non
     Raises:
         InvalidInputError: there is neither a deposit nor a receipt that was due.
     """
-    reversed_ids = sorted(reversed_entries(transaction))
-    active = transaction.table(_deposit_query().where(_DEPOSITS.c.entry_id.not_in(reversed_ids))).to_pylist()
+    reversed_ids = reversed_entries(transaction)
+    deposits = transaction.table(_deposit_query()).to_pylist()
+    active = [row for row in deposits if row["entry_id"] not in reversed_ids]
     if isinstance(deposit, int):
         row = next((row for row in active if row["id"] == deposit), None)
         if row is None:
@@ -163,12 +164,11 @@ def _deposits_of(transaction: Transaction, receipts: pa.Table) -> Int64Array:
     agents = receipts.column("agent_code").to_pylist()
     wanted = {pair for pair in zip(due, agents, strict=True) if pair[0]}
     reversed_ids = reversed_entries(transaction)
-    found = transaction.fetch(_deposit_query(), _DEPOSITS.c.credited_on, sorted({day for day, _ in wanted}))
+    wanted |= {(day, None) for day, _ in wanted}
     ids = [
         row["id"]
-        for row in found.to_pylist()
-        if row["entry_id"] not in reversed_ids
-        and any(day == row["credited_on"] and row["agent_code"] in (None, agent) for day, agent in wanted)
+        for row in transaction.table(_deposit_query()).to_pylist()
+        if row["entry_id"] not in reversed_ids and (row["credited_on"], row["agent_code"]) in wanted
     ]
     return np.array(ids, np.int64)
 
