@@ -51,7 +51,7 @@ REASONS = tuple(CandidateReason)
 _BITS = {reason: 1 << at for at, reason in enumerate(REASONS)}
 # The weights of the reasons; their sum ranks the candidates of a payment.
 _WEIGHTS = {
-    CandidateReason.NUMBER: 5,
+    CandidateReason.NUMBER: 6,
     CandidateReason.SIMILAR: 3,
     CandidateReason.PAYER: 2,
     CandidateReason.AMOUNT: 3,
