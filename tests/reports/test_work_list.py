@@ -39,7 +39,9 @@ def filled(ledger, path, language, *changes):
     sheet = book.worksheets[0]
     heads = [cell.value for cell in sheet[1]]
     for row, column, value in changes:
-        sheet.cell(row, heads.index(WORDS[language][NAMES.index(column)] if column in NAMES else column) + 1).value = value
+        sheet.cell(
+            row, heads.index(WORDS[language][NAMES.index(column)] if column in NAMES else column) + 1
+        ).value = value
     book.save(path)
     return path
 

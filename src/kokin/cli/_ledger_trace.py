@@ -94,8 +94,7 @@ def _print_history(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         for row in tables["versions"]
     ]
     _output.table(headings("entry", "due on", "yen", ""), versions)
-    if tables["postings"]:
-        _print_postings(tables["postings"])
+    _print_postings(tables["postings"])
     _print_decisions(tables["decisions"])
     _output.line()
     yen = ("amount", "paid", "residual")
@@ -109,38 +108,51 @@ def _print_history(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
 def _print_trace(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Print the tables of a trace that have rows, and the sum of the receipts of a deposit."""
     if tables["deposits"]:
-        names = ("id", "entry_id", "credited_on", "agent_code", "amount", "reference")
-        rows = [(str(row["id"]), str(row["entry_id"]), *(row[name] for name in names[2:])) for row in tables["deposits"]]
-        _output.table(headings("deposit", "entry", "day", "agent_code", "yen", "reference"), rows)
+        titles = headings("deposit", "entry", "day", "agent_code", "yen", "reference")
+        cells = [
+            (str(row["id"]), str(row["entry_id"]), *_cells(row, "credited_on", "agent_code", "amount", "reference"))
+            for row in tables["deposits"]
+        ]
+        _output.table(titles, cells)
         _output.line()
-    expected = [row["expected"] for row in tables["receipts"]]
-    is_deposit = any(yen is not None for yen in expected)
-    days, yen = ("paid_on", "received_on", "settled_on"), ("applied", "excess")
-    titles = [*headings("receipt"), *headings(*days), *headings("yen", "outcome", "bill_id"), *headings(*yen)]
     names = ["paid_on", "received_on", "settled_on", "amount", "outcome", "bill_id", "applied", "excess"]
-    if is_deposit:
-        titles, names = [*titles, *headings("in the deposit")], [*names, "expected"]
-    receipts = [(f"{row['source']}:{row['record_no']}", *(row[name] for name in names)) for row in tables["receipts"]]
+    titles = headings(
+        "receipt", "paid_on", "received_on", "settled_on", "yen", "outcome", "bill_id", "applied", "excess"
+    )
+    expected = [row["expected"] for row in tables["receipts"] if row["expected"] is not None]
+    if expected:
+        names, titles = [*names, "expected"], (*titles, *headings("in the deposit"))
+    receipts = [(f"{row['source']}:{row['record_no']}", *_cells(row, *names)) for row in tables["receipts"]]
     _output.table(titles, receipts)
-    if is_deposit:
-        deposited = sum(row["amount"] for row in tables["deposits"])
-        sums = {"expected": sum(yen or 0 for yen in expected), "deposited": deposited}
+    if expected:
+        sums = {"expected": sum(expected), "deposited": sum(row["amount"] for row in tables["deposits"])}
         _output.line()
         _output.line(message("sum of the receipts {expected:,}; deposited {deposited:,}", **sums))
     if tables["bills"]:
         _output.line()
-        names = ["bill_id", "amount", "paid", "residual"]
-        rows = [(*(row[name] for name in names), value("status", row["status"])) for row in tables["bills"]]
-        _output.table(headings(*names, "status"), rows)
-    if tables["postings"]:
-        _print_postings(tables["postings"])
+        bills = [
+            (*_cells(row, "bill_id", "amount", "paid", "residual"), value("status", row["status"]))
+            for row in tables["bills"]
+        ]
+        _output.table(headings("bill_id", "amount", "paid", "residual", "status"), bills)
+    _print_postings(tables["postings"])
     _print_decisions(tables["decisions"])
 
 
+def _cells(row: Mapping[str, Any], *names: str) -> list[Any]:
+    return [row[name] for name in names]
+
+
 def _print_postings(postings: Sequence[Mapping[str, Any]]) -> None:
+    """Print postings with their bills, if these are several, and their entries."""
+    if not postings:
+        return
+    titles, names = headings("posting", "entry", "receipt", "", "outcome", "applied", "excess"), ["outcome"]
+    if len({row["bill_id"] for row in postings}) > 1:
+        titles = headings("posting", "entry", "receipt", "", "outcome", "bill_id", "applied", "excess")
+        names.append("bill_id")
     _output.line()
-    titles = headings("posting", "entry", "receipt", "", "outcome", "bill_id", "applied", "excess")
-    _output.table(titles, [_posting_row(row) for row in postings])
+    _output.table(titles, [_posting_row(row, [*names, "applied", "excess"]) for row in postings])
     _output.line()
     entries = {row["entry_id"]: (japan_time(row["effective_at"]), row["actor"], row["reason"]) for row in postings}
     titles = headings("entry", "time (Japan)", "actor", "reason")
@@ -151,12 +163,14 @@ def _print_decisions(decisions: Sequence[Mapping[str, Any]]) -> None:
     if not decisions:
         return
     _output.line()
-    titles = headings("entry", "exception_id", "decision", "bill_id", "yen", "hold_until", "reason", "actor", "approver")
+    titles = headings(
+        "entry", "exception_id", "decision", "bill_id", "yen", "hold_until", "reason", "actor", "approver"
+    )
     rows = []
     for row in decisions:
         kind = value("decision", row["decision"])
         kind = kind if row["active"] else message("{decision} (reversed)", decision=kind)
-        cells = [row[name] for name in ("bill_id", "amount", "hold_until", "reason", "actor", "approver")]
+        cells = _cells(row, "bill_id", "amount", "hold_until", "reason", "actor", "approver")
         rows.append((str(row["entry_id"]), row["exception_id"], kind, *cells))
     _output.table(titles, rows)
 
@@ -165,12 +179,11 @@ def _version_status(row: Mapping[str, Any]) -> str:
     return "withdrawn" if row["withdrawn"] else str(row["status"])
 
 
-def _posting_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _posting_row(row: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
     """Return the cells of a posting: its receipt by file and record, and the posting that it reverses."""
     reason = value("posting_reason", row["posting_reason"]) + (f" {row['reverses_id']}" if row["reverses_id"] else "")
     receipt = f"{row['source']}:{row['record_no']}"
-    cells = [row[name] for name in ("outcome", "bill_id", "applied", "excess")]
-    return (str(row["id"]), str(row["entry_id"]), receipt, reason, *cells)
+    return (str(row["id"]), str(row["entry_id"]), receipt, reason, *_cells(row, *names))
 
 
 @with_exit_code

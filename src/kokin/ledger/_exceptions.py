@@ -41,9 +41,21 @@ _TEXT, _INT = pa.string(), pa.int64()
 
 #: The columns of exceptions.
 EXCEPTIONS = pa.schema(
-    [("exception_id", _TEXT), ("code", _TEXT), ("age_days", _INT), ("entry_id", _INT), ("receipt_id", _INT)]
-    + [("source", _TEXT), ("record_no", _INT), ("paid_on", pa.date32()), ("amount", _INT), ("bill_id", _TEXT)]
-    + [("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)]
+    [
+        ("exception_id", _TEXT),
+        ("code", _TEXT),
+        ("age_days", _INT),
+        ("entry_id", _INT),
+        ("receipt_id", _INT),
+        ("source", _TEXT),
+        ("record_no", _INT),
+        ("paid_on", pa.date32()),
+        ("amount", _INT),
+        ("bill_id", _TEXT),
+        ("field", _TEXT),
+        ("expected", _TEXT),
+        ("found", _TEXT),
+    ]
 )
 #: The columns of the work list: those of exceptions, then the candidates of unknown money, the best first.
 _CANDIDATES = [f"candidate_{at}{suffix}" for at in range(1, MAX_CANDIDATES + 1) for suffix in ("", "_reason")]
@@ -217,7 +229,7 @@ def _of_receipts(
     entries: _Entries,
     last: int | None,
 ) -> pa.Table:
-    """Return the exceptions of receipts; an outcome was brought by the entry of the last posting, a finding by the file.
+    """Return the exceptions of receipts: the last posting brought an outcome, the file a finding.
 
     ``row`` is the receipt of each: int64 (k,).
     """

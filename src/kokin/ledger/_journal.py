@@ -157,7 +157,9 @@ class Effect:
             name: {"before": dict(old.outcomes.get(name, nothing)), "after": dict(new.outcomes.get(name, nothing))}
             for name in sorted({*old.outcomes, *new.outcomes})
         }
-        dispositions = {name: {"before": yen, "after": new.dispositions[name]} for name, yen in old.dispositions.items()}
+        dispositions = {
+            name: {"before": yen, "after": new.dispositions[name]} for name, yen in old.dispositions.items()
+        }
         changed = {name: row for name, row in outcomes.items() if row["before"] != row["after"]}
         return {"outcomes": changed, "dispositions": dispositions}
 

@@ -43,7 +43,16 @@ from kokin.ledger._components import (
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
 from kokin.ledger._decisions_in_force import decision_log, decisions_in_force
 from kokin.ledger._incoming import SETTLEMENT_RECORDS
-from kokin.ledger._journal import BookTotals, Entry, Overlap, entry_rows, last_row, rows_of_entry, table_ends, to_timestamp
+from kokin.ledger._journal import (
+    BookTotals,
+    Entry,
+    Overlap,
+    entry_rows,
+    last_row,
+    rows_of_entry,
+    table_ends,
+    to_timestamp,
+)
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.matching import MATCHED_COLUMNS, disposition_texts
@@ -227,7 +236,7 @@ def settlement_rows(transaction: Transaction, kind: EntryKind, last: int | None)
 
 
 def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
-    """Return the issues of active files, and of files that were rejected and not posted since, without accepted ones."""
+    """Return the issues of active files, and of files rejected and not posted since, without accepted ones."""
     last = entry_as_of(transaction, as_of)
     issues = issues_in_force(transaction, last)
     accepted = accepted_exceptions(transaction, last)

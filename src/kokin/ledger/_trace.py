@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -191,7 +191,8 @@ def _receipt_table(transaction: Transaction, ids: Int64Array, expected: dict[int
 # Samples
 
 
-class SampleOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SampleOptions:
     """How a sample is drawn."""
 
     seed: int

@@ -82,7 +82,10 @@ def work_list_table(exceptions: pa.Table, ledger_hash: str, language: Language =
     count = len(exceptions)
     ledger = pa.repeat(pa.scalar(ledger_hash[:_LEDGER_DIGITS]), count)
     columns = {name: exceptions.column(name) for name in SHOWN_COLUMNS if name in exceptions.column_names}
-    columns |= {"code_name": _translated(exceptions.column("code"), partial(exception_name, language=language)), "ledger": ledger}
+    columns |= {
+        "code_name": _translated(exceptions.column("code"), partial(exception_name, language=language)),
+        "ledger": ledger,
+    }
     columns |= {name: pa.nulls(count, pa.string()) for name in INPUT_COLUMNS}
     return pa.table({name: columns[name] for name in (*SHOWN_COLUMNS, *INPUT_COLUMNS)})
 
