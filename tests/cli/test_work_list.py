@@ -27,12 +27,8 @@ REPORT = "first_day,last_day,count,amount\n2026-05-01,2026-05-31,x,y\n"
 @pytest.fixture
 def town(tmp_path):
     """A folder with a ledger of three bills and a file with an unknown payment, a double one and a rejected record."""
-    for name, content in {
-        "bills.csv": BILLS,
-        "mon.csv": MONDAY,
-        "half.csv": HEADER + "99999,12",
-        "a.csv": REPORT,
-    }.items():
+    files = {"bills.csv": BILLS, "mon.csv": MONDAY, "half.csv": HEADER + "99999,12", "a.csv": REPORT}
+    for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
 
     def kokin(*args, code=0, **more):
@@ -75,7 +71,7 @@ def test_a_list_is_decided_and_ends_empty(town):
     assert "work.xlsx!A2" in again.stderr
     assert "DECISION_SETTLED" in again.stderr
     kokin("worklist", "--out", "rest.csv", code=1)
-    text = (folder / "rest.csv").read_text(encoding="utf-8-sig").replace(",,,,,\n", ",accept,,,,seen,\n")
+    text = (folder / "rest.csv").read_text(encoding="utf-8-sig").replace(",,,,,,\n", ",accept,,,,seen,\n")
     (folder / "rest.csv").write_text(text, encoding="utf-8-sig")
     kokin("decide", "rest.csv")
     assert "open exceptions: 0" in kokin("worklist").stdout
@@ -129,13 +125,8 @@ def test_a_deposit_is_traced_to_its_receipts_and_back(town):
     back = json.loads(kokin("show", "mon.csv:2", "--format", "json").stdout)
     assert [row["id"] for row in back["deposits"]] == [1]
     assert [row["bill_id"] for row in back["bills"]] == ["B1234"]
-    assert [
-        row["record_no"] for row in json.loads(kokin("show", "--entry", "3", "--format", "json").stdout)["receipts"]
-    ] == [
-        1,
-        2,
-        3,
-    ]
+    of_entry = json.loads(kokin("show", "--entry", "3", "--format", "json").stdout)
+    assert [row["record_no"] for row in of_entry["receipts"]] == [1, 2, 3]
 
 
 def test_a_divided_payment_is_in_the_history_of_each_bill(town):
@@ -186,10 +177,8 @@ def test_a_sample_is_reproducible(town):
 def test_reconcile_records_a_rejected_file_in_the_ledger(town):
     kokin, folder = town
     (folder / "cut.csv").write_text(HEADER + "99999,1")
-    result = run(
-        *("reconcile", "cut.csv", "--bills", "bills.csv", "-l", "kokin-csv", "--out", "out", "-L", "city.db"),
-        cwd=folder,
-    )
+    options = ("--bills", "bills.csv", "-l", "kokin-csv", "--out", "out", "-L", "city.db")
+    result = run("reconcile", "cut.csv", *options, cwd=folder)
     assert result.returncode == 3
     issues = json.loads(kokin("list", "issues", "--format", "json").stdout)
     assert "cut.csv" in {row["file"] for row in issues}
