@@ -115,14 +115,18 @@ def _print_trace(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         ]
         _output.table(titles, cells)
         _output.line()
-    names = ["paid_on", "received_on", "settled_on", "amount", "outcome", "bill_id", "applied", "excess"]
+    names = ["paid_on", "received_on", "settled_on", "amount", "bill_id", "applied", "excess"]
     titles = headings(
-        "receipt", "paid_on", "received_on", "settled_on", "yen", "outcome", "bill_id", "applied", "excess"
+        "receipt", "exception_id", "paid_on", "received_on", "settled_on", "yen", "bill_id", "applied", "excess"
     )
     expected = [row["expected"] for row in tables["receipts"] if row["expected"] is not None]
     if expected:
         names, titles = [*names, "expected"], (*titles, *headings("in the deposit"))
-    receipts = [(f"{row['source']}:{row['record_no']}", *_cells(row, *names)) for row in tables["receipts"]]
+    # The number by which a decision names the receipt has its outcome.
+    receipts = [
+        (f"{row['source']}:{row['record_no']}", f"R{row['id']}-{row['outcome']}", *_cells(row, *names))
+        for row in tables["receipts"]
+    ]
     _output.table(titles, receipts)
     if expected:
         sums = {"expected": sum(expected), "deposited": sum(row["amount"] for row in tables["deposits"])}
