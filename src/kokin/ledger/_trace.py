@@ -51,7 +51,7 @@ class Trace:
     postings: pa.Table
     """All postings of the receipts, oldest first, with the columns of the audit log."""
     decisions: pa.Table
-    """The decisions about the receipts, oldest first; see :func:`decision_log`."""
+    """The decisions about the receipts, oldest first, also those that are reversed (``active`` is false)."""
 
 
 def trace_receipt(transaction: Transaction, source: str, record_no: int, policy: Policy) -> Trace:
