@@ -134,10 +134,10 @@ def settled_problems(
             if exception.partition("-")[2] not in list(Finding):
                 settled_by = receipt.entry
             else:
-                found = found or _ids(transaction, day, catalog)
+                found = _ids(transaction, day, catalog) if found is None else found
                 settled_by = receipt.entry if exception not in found else None
         elif row["receipt_id"] is None:
-            found = found or _ids(transaction, day, catalog)
+            found = _ids(transaction, day, catalog) if found is None else found
             if exception not in found:
                 yield row["row"], Issue("DECISION_UNKNOWN", field="exception_id", found=exception)
         if settled_by:

@@ -1064,7 +1064,7 @@ class Ledger:
                 return work(writer), writer.sealed
 
         # A conflict ends the whole transaction of a dry run.
-        result, entry = with_retry(self._database, write, 1 if self._dry_run else attempts)
+        result, entry = with_retry(self._database, write, attempts if self._dry_run is None else 1)
         if entry and self._dry_run is None:
             _log_entry(entry)
         return result

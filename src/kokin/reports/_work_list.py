@@ -68,7 +68,11 @@ _COLUMN_OF = {
 _EMPTY_ROWS = 500
 _INPUT_WIDTHS = {"decision": 22, "assigned_bill_id": 18, "assigned_amount": 14, "hold_until": 13, "reason": 36}
 _FIRST_DAY = date(1899, 12, 30)  # of the serial numbers of a spreadsheet
-_LEDGER_DIGITS = 12
+
+
+def _ledger_name(ledger_hash: str) -> str:
+    """Return the text that names a ledger; its first letter keeps a spreadsheet from reading it as a number."""
+    return f"L{ledger_hash[:12]}"
 
 
 def work_list_table(exceptions: pa.Table, ledger_hash: str, language: Language = "ja") -> pa.Table:
@@ -80,7 +84,7 @@ def work_list_table(exceptions: pa.Table, ledger_hash: str, language: Language =
         language: the language of the names.
     """
     count = len(exceptions)
-    ledger = pa.repeat(pa.scalar(ledger_hash[:_LEDGER_DIGITS]), count)
+    ledger = pa.repeat(pa.scalar(_ledger_name(ledger_hash)), count)
     columns = {name: exceptions.column(name) for name in SHOWN_COLUMNS if name in exceptions.column_names}
     columns |= {
         "code_name": _translated(exceptions.column("code"), partial(exception_name, language=language)),
@@ -217,7 +221,7 @@ def read_decisions(path: Path, ledger_hash: str, *, reason: str = "", approver: 
             skipped += 1
             continue
         ledger = row.get("ledger")
-        if ledger is not None and str(ledger) != ledger_hash[:_LEDGER_DIGITS]:
+        if ledger is not None and str(ledger) != _ledger_name(ledger_hash):
             place = Location(f"{source}!{letters['ledger']}{number}")
             raise InvalidInputError([Issue("DECISION_LEDGER", field="ledger", location=place)], "nothing was decided")
         decision: dict[str, Any] = {}
