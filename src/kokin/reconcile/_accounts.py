@@ -23,6 +23,7 @@ from kokin.reconcile._aging import aging_table
 from kokin.reconcile._arrears import arrears_table
 from kokin.reconcile._bank import AgentReport, BankDeposit
 from kokin.reconcile._bill_columns import BillColumns, WriteOff, written_off_yen
+from kokin.reconcile._columns import Days
 from kokin.reconcile._controls import (
     Control,
     file_control,
@@ -33,13 +34,16 @@ from kokin.reconcile._controls import (
 )
 from kokin.reconcile._findings import FileTotal
 from kokin.reconcile._reconciliation import MatchedRun, Reconciliation, Summary, html_table
+from kokin.reconcile._refunds import RefundParts, exceeding_findings, open_proposals, proposal_table
 from kokin.reconcile._setoff import (
     DueDebts,
     SetoffCandidates,
     WrongInstalments,
     candidate_table,
     due_debts,
+    kind_texts,
     overpayment_table,
+    refund_interest,
     setoff_candidates,
     wrong_instalments,
 )
@@ -93,7 +97,9 @@ class Accounts:
         write_offs: pa.Table | None,
         as_of: date | None,
         rates: RateTable,
+        refunds: RefundParts,
     ) -> None:
+        self._refunds = refunds
         self._run, self._bills, self._policy, self._rates = run, bills, run.policy, rates
         self._written_off: Int64Array = np.zeros_like(run.balance)
         if write_offs is not None:
@@ -141,6 +147,7 @@ class Accounts:
                 for field, mismatches in zip(("parts", "amount"), self._by_part[1:], strict=True)
             ),
             findings.receipt_parts(rows),
+            *exceeding_findings(self._refunds, rows),
         ]
         if self._files is not None:
             tables.append(findings.total_mismatches(self._file_totals))
@@ -199,20 +206,67 @@ class Accounts:
 
     @cached_property
     def overpayments(self) -> pa.Table:
-        """過誤納一覧: a row for each receipt with an excess.
+        """過誤納一覧: a row for each receipt with an open excess, and for each part of an excess that was decided.
 
         ``source, record_no, outcome, bill_id, payee_code, payer_key, charge, item_code, paid_on, kind, excess,
-        refund, interest, setoff_interest, offered``: ``kind`` is an :class:`OverpaymentKind`, ``refund`` the yen that
-        law does not set off, ``interest`` their 還付加算金 if the refund is decided on the day of the run
-        (地方税法17の4①), ``setoff_interest`` the sum of that of each set-off by law, ``offered`` the yen that could
-        be set off, also with consent. Refund and set-offs are cut apart.
+        refund, interest, setoff_interest, offered, state, proposal_id``: ``kind`` is an :class:`OverpaymentKind`,
+        ``refund`` the yen that law does not set off, ``interest`` their 還付加算金 if the refund is decided on the day
+        of the run (地方税法17の4①), ``setoff_interest`` the sum of that of each set-off by law, ``offered`` the yen
+        that could be set off, also with consent. Refund and set-offs are cut apart.
+
+        ``state`` is a :class:`~kokin.model.RefundState`, ``proposal_id`` that of a decided part. Of a part, ``excess``
+        are its yen, ``refund`` those that are still to be paid (0 if it was paid or set off), and the interest is the
+        one that was decided.
 
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
         return overpayment_table(
-            self._run.rows, self._bills, self._setoff_candidates, self._policy, self._day, self._rates
+            self._run.rows, self._bills, self._setoff_candidates, self._refunds, self._policy, self._day, self._rates
         )
+
+    @cached_property
+    def refund_proposals(self) -> pa.Table:
+        """還付・充当案: what to do with each open excess, the set-offs of a payment before the refund of the rest.
+
+        ``row, digest, source, record_no, bill_id, payee_code, payer_key, charge, item_code, paid_on, cause, state,
+        kind, amount, interest, debt_bill_id, setoff_on, article, needs_consent``. ``row`` is the row in
+        :attr:`kokin.reconcile.Reconciliation.outcomes`, from 0; ``cause`` an :class:`OverpaymentKind`; ``state`` is
+        ``open``; ``kind`` a :class:`~kokin.model.RefundKind`. ``amount`` are yen: those of one receipt add up to its
+        open excess. ``interest`` ends on ``setoff_on``, or else on the day of the run. The other columns are those of
+        :attr:`setoff_candidates`.
+
+        Raises:
+            RateMissingError: the rate of a year between payment and decision is unknown.
+        """
+        rows = self._run.rows
+        of_excess = self._setoff_candidates.select(~self._setoff_candidates.is_wrong_instalment)
+        proposals = open_proposals(self._refunds.open_excess(rows.excess), of_excess[:4])
+        by_law = (proposals.slip >= 0) & ~proposals.needs_consent
+        setoff_on = np.full(len(by_law), np.datetime64("NaT", "D"))
+        due_on = self._bills.fiscal_dates.due_on[proposals.slip[by_law]]
+        setoff_on[by_law] = np.maximum(due_on, rows.paid_on[proposals.row[by_law]])
+        ends_on = np.where(by_law, setoff_on, self._day)
+        interest = self._refund_interest(proposals.yen, proposals.row, ends_on)
+        cause = kind_texts(rows, proposals.row, np.zeros(len(by_law), np.bool_))
+        return proposal_table(proposals, rows, self._bills, interest, setoff_on, cause)
+
+    def _refund_interest(self, yen: Int64Array, rows: Int64Array, ends_on: Days) -> Int64Array:
+        return refund_interest(yen, rows, ends_on, self._run.rows, self._bills, self._policy, self._rates)
+
+    def refund_interest(self, amount: int, row: int, ends_on: date) -> int:
+        """Return the 還付加算金 in yen on a part of one payment, by the rules of its charge and the policy.
+
+        Args:
+            amount: yen of the part.
+            row: the row of the payment in :attr:`kokin.reconcile.Reconciliation.outcomes`, from 0.
+            ends_on: the last day: that of the decision, or of the set-off.
+
+        Raises:
+            RateMissingError: the rate of a year is unknown.
+        """
+        yen, rows, days = np.array([amount]), np.array([row]), np.array([ends_on], "datetime64[D]")
+        return int(self._refund_interest(yen, rows, days)[0])
 
     @cached_property
     def setoff_candidates(self) -> pa.Table:
@@ -328,7 +382,9 @@ class Accounts:
 
     @cached_property
     def _setoff_candidates(self) -> SetoffCandidates:
-        return setoff_candidates(self._run.rows, self._bills, self._due_debts, self._wrong_instalments)
+        rows = self._run.rows
+        open_excess = self._refunds.open_excess(rows.excess)
+        return setoff_candidates(rows, self._bills, self._due_debts, self._wrong_instalments, open_excess)
 
     @cached_property
     def _file_totals(self) -> list[FileTotal]:
@@ -348,6 +404,7 @@ def build_accounts(
     agent_reports: ArrowStreamExportable | None = None,
     files: Mapping[str, Totals] | None = None,
     write_offs: ArrowStreamExportable | None = None,
+    refunds: ArrowStreamExportable | None = None,
     as_of: date | None = None,
     rates: RateTable = RATES,
 ) -> Accounts:
@@ -361,6 +418,8 @@ def build_accounts(
         agent_reports: the statements of agents, with the columns of :class:`AgentReport`.
         files: the totals of the receipt files, by SHA-256: ``{file.digest: file.totals}``.
         write_offs: the debts that were written off, with the columns of :class:`WriteOff`.
+        refunds: the parts of overpayments that were decided, with the columns of
+            :class:`~kokin.model.RefundPart`; see :meth:`kokin.ledger.Ledger.refunds`.
         as_of: the day of the run, on which debts are due, 速報 are stale and refunds are decided. The default is the
             latest date in the receipts, so that a run can be repeated.
         rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
@@ -378,4 +437,5 @@ def build_accounts(
         None if rows is None else validate_table(as_table(rows), record)
         for rows, record in ((deposits, BankDeposit), (agent_reports, AgentReport), (write_offs, WriteOff))
     ]
-    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of, rates)
+    parts = RefundParts.find(refunds, result)
+    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of, rates, parts)

@@ -36,6 +36,8 @@ _OVERPAYMENTS = pa.schema(
         ("interest", pa.int64()),
         ("setoff_interest", pa.int64()),
         ("offered", pa.int64()),
+        ("state", pa.string()),
+        ("proposal_id", pa.string()),
     ]
 )
 
