@@ -60,6 +60,8 @@ from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import QueueFileResult, QueueFileState
+from kokin.ledger._refund_decisions import RefundDecision
+from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
@@ -84,6 +86,10 @@ __all__ = [
     "QueueFileResult",
     "QueueFileState",
     "QueueSettings",
+    "RefundAccount",
+    "RefundDecision",
+    "RefundOrder",
+    "RefundResult",
     "SlipState",
     "UploadAnswers",
     "UploadFile",

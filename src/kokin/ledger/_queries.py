@@ -43,11 +43,12 @@ from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
 from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._incoming import SETTLEMENT_RECORDS
 from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_entry, table_ends, to_timestamp
+from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.matching import MATCHED_COLUMNS, disposition_texts
 from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
-from kokin.reconcile import Control, Policy, reconcile
+from kokin.reconcile import Control, Policy, Reconciliation, RefundParts, reconcile, refund_control
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def entry_as_of(transaction: Transaction, as_of: date | datetime | None) -> int 
     return transaction.connection.execute(last).scalar_one() or 0
 
 
-def _is_active_posting(last: int | None) -> ColumnElement[bool]:
+def is_active_posting(last: int | None) -> ColumnElement[bool]:
     """Return the condition that a posting reverses none and is reversed by none, as of an entry."""
     is_not_reversed = not_referenced("postings", "reverses_id", last)
     return and_(_POSTINGS.c.reverses_id.is_(None), as_of_entry(_POSTINGS.c.entry_id, last), is_not_reversed)
@@ -112,7 +113,7 @@ def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Tabl
     tables = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
     tables = tables.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry_id)
     statement = select(*of_file, *fields).select_from(tables)
-    statement = statement.where(_is_active_posting(entry_as_of(transaction, as_of)))
+    statement = statement.where(is_active_posting(entry_as_of(transaction, as_of)))
     return _records(transaction, Receipt, statement).sort_by(_FILE_ORDER).combine_chunks()
 
 
@@ -164,6 +165,11 @@ def entry_list(transaction: Transaction, last: int | None) -> list[Entry]:
     """Return all entries, or the last ones, by id."""
     statement = entry_rows().order_by(_ENTRIES.c.id.desc()).limit(last)
     return [Entry.of(row) for row in transaction.connection.execute(statement).mappings()][::-1]
+
+
+def entry_of(transaction: Transaction, entry: int) -> Entry:
+    """Return an entry that exists by its id."""
+    return Entry.of(transaction.connection.execute(entry_rows().where(_ENTRIES.c.id == entry)).mappings().one())
 
 
 def active_entries_of(transaction: Transaction, kind: EntryKind, as_of: date | datetime | None) -> list[Entry]:
@@ -285,7 +291,7 @@ def _count_outcomes(
     statement = (
         select(_POSTINGS.c.outcome, func.count(), *_sum_parts(yen))
         .select_from(_POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id))
-        .where(_is_active_posting(last), *conditions)
+        .where(is_active_posting(last), *conditions)
         .group_by(_POSTINGS.c.outcome)
         .order_by(_POSTINGS.c.outcome)
     )
@@ -304,7 +310,7 @@ def _payee_totals(transaction: Transaction, last: int | None) -> dict[str, dict[
     statement = (
         select(payee, _POSTINGS.c.outcome, func.count(), *_disposition_parts())
         .select_from(joined)
-        .where(_is_active_posting(last))
+        .where(is_active_posting(last))
         .group_by(payee, _POSTINGS.c.outcome)
         .order_by(payee, _POSTINGS.c.outcome)
     )
@@ -466,7 +472,7 @@ class LedgerStatus:
     payees: Mapping[str, Mapping[str, Any]]
     """For each payee code the number of ``receipts``, of each of ``outcomes``, and the yen by ``dispositions``."""
     controls: Mapping[str, Control]
-    """T1, T4 and, unless left out, T7."""
+    """T1, T4 and, unless left out, T7 and T8."""
     at: datetime | None
     """The effective time of the last entry."""
     hash: str
@@ -480,7 +486,7 @@ class LedgerStatus:
 
 
 def status(transaction: Transaction, as_of: date | datetime | None, policy: Policy | None) -> LedgerStatus:
-    """See :meth:`kokin.ledger.Ledger.status`; without a policy T7 is left out."""
+    """See :meth:`kokin.ledger.Ledger.status`; without a policy T7 and T8 are left out."""
     last = entry_as_of(transaction, as_of)
     newest = entry_rows().where(as_of_entry(_ENTRIES.c.id, last)).order_by(_ENTRIES.c.id.desc()).limit(1)
     row = transaction.connection.execute(newest).mappings().first()
@@ -494,6 +500,7 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
         rows = bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of)
         result = reconcile(*rows, policy, decisions=decisions(transaction, as_of), check_paid_before=False)
         controls.append(applied_control(transaction, last, result.outcomes))
+        controls.append(excess_control(transaction, last, result))
     is_file = _ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value
     files = select(func.count()).where(is_file, as_of_entry(_ENTRIES.c.id, last))
     return LedgerStatus(
@@ -517,7 +524,9 @@ def _sum_controls(
     joined = _ENTRIES.join(_SEALS, _SEALS.c.entry_id == _ENTRIES.c.id)
     totals = select(_SEALS.c.totals).select_from(joined).where(is_file, as_of_entry(_ENTRIES.c.id, last))
     accepted = sum(json.loads(text).get("accepted_yen", 0) for text in transaction.connection.execute(totals).scalars())
-    stored = select(*_sum_parts(_RECEIPTS.c.amount)).where(as_of_entry(_RECEIPTS.c.entry_id, last))
+    # A set-off credits a debt without a file.
+    is_of_file = _RECEIPTS.c.kind != ReceiptKind.SETOFF.value
+    stored = select(*_sum_parts(_RECEIPTS.c.amount)).where(as_of_entry(_RECEIPTS.c.entry_id, last), is_of_file)
     sums = transaction.connection.execute(stored).one()
     yield Control("T1", "accepted by the files = receipts", accepted, _whole_sum(sums[0], sums[1]))
     active = sum(row["amount"] for row in outcomes.values())
@@ -550,3 +559,16 @@ def applied_control(transaction: Transaction, last: int | None, recomputed: pa.T
     broken = differences.filter(is_other).column("bill_id").to_pylist()
     left, right = (int(pc.sum(rows.column("applied")).as_py() or 0) for rows in (journal, recomputed))
     return Control("T7", "postings = recomputation, per bill", left, right, tuple(broken[:_MAX_NAMED]))
+
+
+def excess_control(transaction: Transaction, last: int | None, result: Reconciliation) -> Control:
+    """Return T8: the excess of the active postings is open, decided, ordered, paid, returned or set off, by payee.
+
+    Args:
+        transaction: the transaction.
+        last: the last entry to read; None reads all.
+        result: a reconciliation of the bills in force and the active receipts, as of that entry.
+    """
+    parts = RefundParts.find(refund_table(transaction, last), result)
+    excess = {code: totals["dispositions"]["excess"] for code, totals in _payee_totals(transaction, last).items()}
+    return refund_control(result, parts, excess)

@@ -34,7 +34,7 @@ from kokin.reconcile._controls import (
 )
 from kokin.reconcile._findings import FileTotal
 from kokin.reconcile._reconciliation import MatchedRun, Reconciliation, Summary, html_table
-from kokin.reconcile._refunds import RefundParts, exceeding_findings, open_proposals, proposal_table
+from kokin.reconcile._refunds import RefundParts, article_texts, exceeding_findings, open_proposals, proposal_table
 from kokin.reconcile._setoff import (
     DueDebts,
     SetoffCandidates,
@@ -267,6 +267,11 @@ class Accounts:
         """
         yen, rows, days = np.array([amount]), np.array([row]), np.array([ends_on], "datetime64[D]")
         return int(self._refund_interest(yen, rows, days)[0])
+
+    def refund_article(self, row: int) -> str:
+        """Return the article of law of a refund of the payment in a row of the table of outcomes, from 0."""
+        slip, no = self._run.rows.slip[[row]].astype(np.int64), np.zeros(1, np.bool_)
+        return str(article_texts(self._bills, slip, no, no)[0])
 
     @cached_property
     def setoff_candidates(self) -> pa.Table:
