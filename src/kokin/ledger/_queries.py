@@ -249,7 +249,7 @@ def _outcomes_of(transaction: Transaction, ids: Int64Array) -> pa.Table:
     numbers["case_key"] = pc.utf8_lpad(numbers["case_key"], 20, "0")
     return pa.table(
         {
-            "source": files.column("source").take(file_rows),
+            "source": pc.fill_null(files.column("source"), "").take(file_rows),
             **{name: active.column(name) for name in ("digest", "record_no", "outcome")},
             "disposition": _dispositions(active),
             "bill_id": bills.column("bill_id"),
