@@ -43,6 +43,7 @@ _STEPS = (
     ("取消: a 速報 in the same pair?", "CANCEL · CANCEL_WITHOUT_PROVISIONAL"),
     ("入金取消: a 確報 that it reverses?", "REVERSAL · REVERSAL_WITHOUT_PAYMENT"),
     ("確報: reversed?", "REVERSED"),
+    ("確報: decided by a person?", "UNAPPLIED · OTHER_AUTHORITY · NOT_A_PAYMENT"),
     ("確報: no bill? cancelled? superseded?", "NO_BILL · CANCELLED_BILL · BILL_CHANGED"),
     ("balance 0? paid = balance? less? more?", "DUPLICATE_PAYMENT · MATCHED · UNDERPAID · OVERPAID"),
 )
@@ -150,7 +151,7 @@ _LAYERS = (
         (("cli", "the kokin command"), ("spark", "reconciliation on a cluster"), ("demo", "a synthetic city")),
     ),
     ("5", "violet", (("reports", "CSV, workbook, HTML page"),)),
-    ("4", "amber", (("ledger", "append-only record, SQLite or PostgreSQL"),)),
+    ("4", "amber", (("ledger", "append-only record, SQLite or PostgreSQL"), ("intake", "expected files"))),
     ("3", "blue", (("reconcile", "outcomes, balances, accounts, controls"),)),
     (
         "2",

@@ -32,6 +32,7 @@ from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import (
     Bill,
     BillStatus,
+    DecisionKind,
     Disposition,
     Finding,
     Outcome,
@@ -250,6 +251,7 @@ _LEDGER_TABLES = {
     "slip_numbers": "付番. The numbers of each slip, each allotted once and for ever, and the debt that it is for.",
     "upload_records": "納付書情報. The records of slips that were sent to eLTAX.",
     "upload_answers": "The answers to these records; of several answers to a record the last one applies.",
+    "decisions": "判断. What persons decided about exceptions; of several active decisions the last one applies.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -288,6 +290,7 @@ _LEDGER_COLUMNS = {
     "upload_records.operation": "see below",
     "upload_record_id": "the record that is answered",
     "result": "see below",
+    "decisions.decision": "see below",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
@@ -301,6 +304,7 @@ def _ledger_schema() -> Iterator[str]:
         "postings": ("posting_reason", PostingReason),
         "upload_records": ("operation", UploadOperation),
         "upload_answers": ("result", UploadResult),
+        "decisions": ("decision", DecisionKind),
     }
     for name, table in LEDGER_TABLES.items():
         yield from (f"## {name}", "", _LEDGER_TABLES[name], "")

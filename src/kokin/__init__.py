@@ -19,6 +19,7 @@ The rooms are imported when they are first named, so that ``import kokin`` stays
 from __future__ import annotations
 
 import importlib
+import logging
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         bills,
         catalog,
         elqr,
+        intake,
         issues,
         ledger,
         matching,
@@ -46,6 +48,7 @@ __all__ = [
     "bills",
     "catalog",
     "elqr",
+    "intake",
     "issues",
     "ledger",
     "matching",
@@ -58,6 +61,10 @@ __all__ = [
     "spark",
     "text",
 ]
+
+
+# Events are logged by a program that adds a handler, such as the command with --log.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> ModuleType:

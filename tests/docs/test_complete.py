@@ -254,6 +254,7 @@ def test_codes_in_prose_are_codes() -> None:
         "KINDS",
     }
     known |= {"KOKIN_LANG", "KOKIN_LEDGER", "LANG", "PGHOST", "PGPORT", "PGSSLMODE", "PGPASSWORD", "PYSPARK_PYTHON"}
+    known |= {"KOKIN_LOG", "KOKIN_LOG_FILE"}
     known |= {"CONFLICT", "INSERT", "INTO", "REPLACE", "UPDATE", "VACUUM"}
     known |= {
         "SECURITY",

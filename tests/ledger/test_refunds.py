@@ -345,7 +345,9 @@ def test_any_sequence_of_posts_steps_and_reversals_keeps_the_controls(seed, ledg
 
     def bill():
         name = rng.choice(names)
-        ledger.add_bills(bills({**more, "payer_key": "P"}, **{name: rng.choice((100_000, 500_000, 800_000))}), actor="x")
+        ledger.add_bills(
+            bills({**more, "payer_key": "P"}, **{name: rng.choice((100_000, 500_000, 800_000))}), actor="x"
+        )
 
     def decide_some():
         rows = [row for row in ledger.refund_proposals(DAY).to_pylist() if row["state"] == "open"]

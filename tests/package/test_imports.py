@@ -29,6 +29,7 @@ LAYERS = [
     {"slips"},
     {"reconcile"},
     {"ledger"},
+    {"intake"},
     {"reports"},
     {"demo", "spark"},
     {"cli"},

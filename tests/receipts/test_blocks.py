@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import random
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin import receipts
+from kokin._arrow.threads import lazy_thread_map
 from kokin.receipts import _framing, layouts
 from kokin.receipts._fast import ascii_words
 from tests.support import examples
 
+fast_batches = importlib.import_module("kokin.receipts._fast.batches")  # the package exports a function of this name
 REFERENCE = date(2026, 4, 15)
 LAYOUTS = [name for name in layouts.names() if layouts.load(name).receipt and layouts.load(name).format != "xml"]
 # Small sizes, so that a file of some hundred records has many blocks.
@@ -26,46 +31,100 @@ SIZES: list[tuple[Any, str, int]] = [
     (_framing, "_CSV_CHUNK_BYTES", 5000),
     (_framing, "_CACHED_BYTES", 700),
     (ascii_words, "_CACHED_BYTES", 700),
+    (fast_batches, "_GROUP_RECORDS", 50),
 ]
 
 
-def reading_of(content: bytes, layout: str, *, lenient: bool) -> tuple[Any, ...]:
-    """Return the rows, whether the file was rejected, the totals and the issues."""
-    file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE, lenient=lenient)
+def reading_of(content: bytes, layout: str, *, by_record: bool = False, **options: Any) -> tuple[Any, ...]:
+    """Return the rows, whether the file was rejected, the totals and the issues with their counts."""
+    file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE, **options)
     rows: list[dict[str, Any]] = []
     is_rejected = False
     try:
-        for batch in file.batches():
+        if by_record:
+            rows += (receipt.model_dump(include={"record_no"}) for receipt in file)
+        for batch in () if by_record else file.batches():
             rows += batch.to_pylist()
     except receipts.FileRejectedError:
         is_rejected = True
-    return rows, is_rejected, file.totals, list(file.issues), list(file.fatal_issues)
+    issues, fatal_issues = file.issues, file.fatal_issues
+    return rows, is_rejected, file.totals, list(issues), list(fatal_issues), issues.counts, fatal_issues.counts
+
+
+def damaged(data: st.DataObject, layout: str, newline: str, rows: int = 300) -> bytes:
+    """Return an invented file with up to eight changes of its bytes, some of them in each of several records."""
+    stream = io.BytesIO()
+    fixed = layouts.load(layout).format == "fixed"
+    receipts.generate_sample(stream, layout, rows, seed=3, newline=newline if fixed else newline or "LF")
+    content = bytearray(stream.getvalue())
+    for _ in range(data.draw(st.integers(0, 8))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        changed = data.draw(st.sampled_from([b"X", b" ", b"\n", b"0", b'"', b"\xff", b"\xb1", b","]))
+        removed = data.draw(st.integers(0, 1))
+        for position in range(at, len(content), data.draw(st.sampled_from([118, 122, 203, 1000, len(content)]))):
+            content[position : position + removed] = changed
+    return bytes(content)
 
 
 @settings(deadline=None, max_examples=examples(60))
 @given(st.data(), st.sampled_from(LAYOUTS), st.sampled_from(["CRLF", "LF", ""]), st.booleans())
 def test_small_blocks_give_the_same_result(data: st.DataObject, layout: str, newline: str, lenient: bool) -> None:
-    stream = io.BytesIO()
-    fixed = layouts.load(layout).format == "fixed"
-    receipts.generate_sample(stream, layout, 300, seed=3, newline=newline if fixed else newline or "LF")
-    content = bytearray(stream.getvalue())
-    for _ in range(data.draw(st.integers(0, 8))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at : at + data.draw(st.integers(0, 1))] = data.draw(
-            st.sampled_from([b"X", b" ", b"\n", b"0", b'"', b"\xff", b"\xb1"])
-        )
-    whole = reading_of(bytes(content), layout, lenient=lenient)
+    content = damaged(data, layout, newline)
+    whole = reading_of(content, layout, lenient=lenient)
     with pytest.MonkeyPatch.context() as patch:
         for module, name, size in SIZES:
             patch.setattr(module, name, size)
-        assert reading_of(bytes(content), layout, lenient=lenient) == whole
+        assert reading_of(content, layout, lenient=lenient) == whole
+
+
+@settings(deadline=None, max_examples=examples(30))
+@given(st.data(), st.sampled_from(LAYOUTS), st.sampled_from(["CRLF", "LF", ""]), st.integers(0, 4))
+def test_threads_that_end_in_any_order_give_the_same_result(
+    data: st.DataObject, layout: str, newline: str, seed: int
+) -> None:
+    content, delays = damaged(data, layout, newline), random.Random(seed)
+
+    def one_thread(work: Any, items: Any, **options: Any) -> Any:
+        return map(work, items)
+
+    def delayed(work: Any, items: Any, **options: Any) -> Any:
+        def slow(item: Any) -> Any:
+            time.sleep(delays.random() / 1000)
+            return work(item)
+
+        return lazy_thread_map(slow, items, 4, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, size in SIZES:
+            patch.setattr(module, name, size)
+        patch.setattr(fast_batches, "lazy_thread_map", one_thread)
+        expected = reading_of(content, layout)
+        patch.setattr(fast_batches, "lazy_thread_map", delayed)
+        assert reading_of(content, layout) == expected
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(
+    st.data(), st.sampled_from(LAYOUTS), st.sampled_from(["CRLF", "LF", ""]), st.booleans(), st.sampled_from([0, 1, 5])
+)
+def test_issues_that_are_not_listed_are_counted(
+    data: st.DataObject, layout: str, newline: str, lenient: bool, max_issues: int
+) -> None:
+    content = damaged(data, layout, newline)
+    by_record = reading_of(content, layout, by_record=True, lenient=lenient)
+    batches = reading_of(content, layout, lenient=lenient, max_issues=max_issues)
+    assert [row["record_no"] for row in batches[0]] == [row["record_no"] for row in by_record[0]]
+    assert batches[1:3] == by_record[1:3]
+    assert batches[5:] == by_record[5:]
+    assert batches[3] == by_record[3][:max_issues]
+    assert batches[4] == by_record[4][:max_issues]
 
 
 def test_a_chunk_may_have_as_many_rows_as_bytes() -> None:
     head = b"payee_code,item_code,case_key,confirmation,amount,paid_on\n"
     valid = b"99999,127,1,123456,7,2026-04-01\n"
     content = head + valid + b"x\n" * 70_000 + valid
-    rows, is_rejected, totals, issues, _ = reading_of(content, "kokin-csv", lenient=False)
+    rows, is_rejected, totals, issues, *_ = reading_of(content, "kokin-csv", lenient=False)
     assert ([row["record_no"] for row in rows], is_rejected) == ([1, 70_002], False)
     assert (totals.rejected, len(issues)) == (70_000, 10_000)
 

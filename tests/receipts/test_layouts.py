@@ -154,12 +154,57 @@ CAMT = (resources.files("kokin.receipts.layouts") / "camt.054.toml").read_text(e
 
 @pytest.mark.parametrize("pattern", ["(", "[0-9]{5}", "(?P<a>x)(?P<a>y)", "(a{99999999999999999999})"])
 def test_a_regular_expression_is_checked_when_the_layout_is_loaded(pattern: str) -> None:
-    before = next(line for line in CAMT.splitlines() if 'id = "el_payee"' in line)
-    after = before.split("pattern = ")[0] + f"pattern = '{pattern}' }},"
     with pytest.raises(layouts.LayoutError) as caught:
-        layouts.parse(CAMT.replace(before, after), "ours")
+        layouts.parse(with_pattern(pattern), "ours")
     assert {issue.code for issue in caught.value.issues} == {"LAYOUT_INVALID"}
     assert any("(el_payee)" in issue.field for issue in caught.value.issues)
+
+
+def with_pattern(pattern: str) -> str:
+    before = next(line for line in CAMT.splitlines() if 'id = "el_payee"' in line)
+    return CAMT.replace(before, before.split("pattern = ")[0] + f"pattern = '{pattern}' }},")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+$",
+        "(a|a)*b",
+        "(.*a){20}",
+        "(a*)*",
+        "((ab|cd)*)",
+        "(.*).*.*x",
+        "(?:a?){30}(a{30})",
+        "(x+x+)+y",
+        "(?=(a+)+b)",
+        "(a)(?(1)(a+)+b|c)",
+        "([0-9]*)-([0-9]*)",
+    ],
+)
+def test_a_regular_expression_that_may_take_long_is_rejected(pattern: str) -> None:
+    with pytest.raises(layouts.LayoutError) as caught:
+        layouts.parse(with_pattern(pattern), "ours")
+    assert [(issue.code, "(el_payee)" in issue.field) for issue in caught.value.issues] == [("LAYOUT_PATTERN", True)]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["([0-9]+)", "(.+)$", "^ *(.*)x", "No[.] {0,3}([0-9]{1,20})", "(?:ab|cd){0,3}(x)", "([0-9]{5})++-", "(x)*?"],
+)
+def test_a_regular_expression_with_few_steps_is_accepted(pattern: str) -> None:
+    assert layouts.parse(with_pattern(pattern), "ours").data.by_id["el_payee"].pattern == pattern
+
+
+def test_a_text_that_is_too_long_for_a_regular_expression_is_rejected() -> None:
+    stream = io.BytesIO()
+    receipts.generate_sample(stream, "camt.054", 3)
+    content = stream.getvalue().replace(b"<Ustrd>", b"<Ustrd>" + b"1" * 600, 1)
+    assert content != stream.getvalue()
+    result = receipts.check(io.BytesIO(content), "camt.054")
+    assert (result.totals.accepted, result.totals.rejected) == (2, 1)
+    assert {(issue.code, issue.expected) for issue in result.issues if issue.is_error} == {
+        ("WIDTH", "at most 512 characters")
+    }
 
 
 @pytest.mark.parametrize(

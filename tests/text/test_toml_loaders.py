@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kokin import catalog, rules
+from kokin import catalog, intake, rules
 from kokin.issues import InvalidInputError
 from kokin.reconcile import Policy
 from kokin.slips import SlipWording
@@ -22,6 +22,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     "words": SlipWording.load,
     "policy": Policy.load,
     "catalog": catalog.load,
+    "intake": intake.load,
 }
 
 HOSTILE = {

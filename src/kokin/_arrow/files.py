@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import os
 import secrets
 import shutil
@@ -25,6 +26,8 @@ from kokin._arrow.validate import validate_table
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
 from kokin.text import file_name
+
+_LOGGER = logging.getLogger(__name__)
 
 # The suffix of a draft. The name of a draft begins with a dot; it is in the folder of its target, on the same file
 # system.
@@ -58,7 +61,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     draft = _draft_of(target)
     try:
         yield draft
+        size = draft.stat().st_size
         draft.replace(target)
+        _LOGGER.info("file_written", extra={"fields": {"file": file_name(target), "bytes": size}})
     finally:
         draft.unlink(missing_ok=True)
 

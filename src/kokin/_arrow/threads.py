@@ -33,15 +33,20 @@ def thread_map(work: Callable[[Item], Result], items: Iterable[Item], threads: i
 
 
 def lazy_thread_map(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None, *, waiting: int | None = None
 ) -> Iterator[Result]:
-    """Like :func:`thread_map`, but yield each result; at most two items per thread are in progress."""
+    """Like :func:`thread_map`, but yield each result.
+
+    Beside the items that threads work on, at most ``waiting`` items or results wait, by default one per thread: fewer
+    need less memory.
+    """
     threads = threads or usable_cores()
+    limit = threads + (threads if waiting is None else waiting)
     pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
             pending.append(pool.submit(work, item))
-            if len(pending) > 2 * threads:
+            if len(pending) > limit:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

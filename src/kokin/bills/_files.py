@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -21,6 +22,8 @@ from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsEr
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema
 from kokin.receipts.layouts import Layout
 from kokin.text import file_name
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,13 @@ def batches(
         TypeError: a layout together with a table or an encoding.
     """
     read = source_rows(source, encoding, layout, lenient=lenient, reference_date=reference_date, rows=rows)
-    yield from check_rows(read, check_batch, Bill)
+    accepted = rejected = 0
+    for batch in check_rows(read, check_batch, Bill):
+        accepted, rejected = accepted + len(batch.table), rejected + batch.rejected
+        yield batch
+    name = file_name(source) if isinstance(source, str | Path) else ""
+    counts = {"records": accepted + rejected, "accepted": accepted, "rejected": rejected}
+    _LOGGER.info("bills_read", extra={"fields": {"file": name, **counts}})
 
 
 def write(bills: Iterable[Bill] | ArrowStreamExportable, path: str | Path) -> None:

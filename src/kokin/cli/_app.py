@@ -13,6 +13,7 @@ import typer
 import kokin
 from kokin.cli import _output
 from kokin.cli._check import check, layouts
+from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_work import work
@@ -32,7 +33,8 @@ app = typer.Typer(
 
     Exit codes: 0 clean; 1 finished, with exceptions to look at; 2 wrong usage; 3 input rejected, nothing of it written;
     4 a file or the ledger could not be read or written; 5 the books do not balance: a control is broken, or the ledger
-    was changed; 130 interrupted; 141 the reader of the output has closed it. Where several apply, the highest.
+    was changed; 6 an expected file is missing; 130 interrupted; 141 the reader of the output has closed it. Where
+    several apply, the highest.
 
     Messages are in Japanese where the locale is (LANG, or KOKIN_LANG=ja|en)."""),
     no_args_is_help=True,
@@ -77,6 +79,7 @@ app.command()(check)
 app.command()(reconcile)
 app.add_typer(ledger, name="ledger")
 app.add_typer(upload, name="upload")
+app.add_typer(intake, name="intake")
 app.command()(report)
 for _command in (*write_commands, work, *read_commands):
     ledger.command()(_command)

@@ -54,14 +54,17 @@ def check(
 
     day = day_or_today(reference_date)
     layout_of = list(zip(files, layouts_for(files, layout), strict=True))
-    results = [receipts.check(path, name, lenient=lenient, reference_date=day) for path, name in layout_of]
-    opened = [receipts.open(path, name, lenient=lenient, reference_date=day) for path, name in layout_of]
-    controls = {"T1": _totals_control(results), **_compare(results, opened)}
+    is_compared = len(files) > 1
+    results = [
+        receipts.check(path, name, lenient=lenient, reference_date=day, keep_receipts=is_compared)
+        for path, name in layout_of
+    ]
+    controls = {"T1": _totals_control(results), **_compare(results)}
     match output:
         case CheckFormat.TEXT:
             _print_results(results)
-            for file in opened:
-                _print_header(file, unmasked)
+            for path, name in layout_of:
+                _print_header(receipts.open(path, name, lenient=lenient, reference_date=day), unmasked)
         case CheckFormat.JSON:
             _output.as_json([result.as_dict(language()) for result in results])
         case CheckFormat.SARIF:
@@ -84,17 +87,16 @@ def _totals_control(results: Sequence[CheckResult]) -> dict[str, Any]:
     return Control("T1", "detail = trailer, per file", yen, yen, broken, unsure).as_dict()
 
 
-def _compare(results: Sequence[CheckResult], files: Sequence[ReceiptFile]) -> dict[str, Any]:
+def _compare(results: Sequence[CheckResult]) -> dict[str, Any]:
     """Return T6 of several files with receipts; add FILE_OVERLAPS to the issues of a file in ``results``."""
     from kokin.model import Bill, arrow_schema
     from kokin.reconcile import reconcile
 
-    pairs = zip(files, results, strict=True)
-    accepted = [file for file, result in pairs if file.layout.receipt and not result.is_rejected]
-    if len(accepted) < 2:
+    tables = [result.receipts for result in results if result.receipts is not None]
+    if len(tables) < 2:
         return {}
     # Without bills: which records report the same payment depends on the records alone.
-    run = reconcile(arrow_schema(Bill).empty_table(), [file.table(on_error="skip") for file in accepted])
+    run = reconcile(arrow_schema(Bill).empty_table(), tables)
     for digest, issue in _output.overlap_issues(run):
         result = next(each for each in results if (each.source, each.digest) == (issue.location.file, digest))
         result.issues.add([issue])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from kokin.cli import _output
+from kokin.cli._event_log import log_event
 from kokin.cli._main import Exit, with_controls, with_exit_code
 from kokin.cli._messages import headings, message, value
 from kokin.cli._options import (
@@ -180,7 +182,7 @@ def add_deposits(
             except (receipts.FileRejectedError, RejectedRecordsError) as error:
                 opened.add_rejected_file(file, error.issues, **about)
                 raise
-            result = opened.add_deposits(deposits, **about)
+            result = opened.add_deposits(deposits, **about, file=file)
             return result, file.issues if result.inserted else ()
 
         return _write_each(opened, files, write, output)
@@ -360,6 +362,18 @@ class FileResult:
             return Exit.FAILED
         return Exit.EXCEPTIONS if self.exceptions or self.issues else Exit.CLEAN
 
+    def log_fields(self) -> dict[str, Any]:
+        """The fields of its event ``file_finished``."""
+        entry = self.result.entry.id if self.result else None
+        issues = dict(Counter(issue.code for issue in self.issues))
+        return {
+            "file": self.file,
+            "state": self.state.value,
+            "entry": entry,
+            "exit_code": int(self.code),
+            "issues": issues,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """The fields for JSON."""
         fields: dict[str, Any] = {"file": self.file, "state": self.state.value}
@@ -382,6 +396,7 @@ def _write_each(ledger: Ledger, paths: Sequence[Path], write: WriteFile, output:
         for path in paths:
             with _output.progress(file_name(path)) as advance:
                 results.append(_write_file(path, write, advance))
+            log_event("file_finished", **results[-1].log_fields())
     finally:
         if results:
             _print_results(results, output)

@@ -15,11 +15,9 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Any, ParamSpec, TextIO
+from typing import Any, TextIO
 
 from kokin.cli._messages import command_help, message
-
-_Arguments = ParamSpec("_Arguments")
 
 
 class Exit(IntEnum):
@@ -36,43 +34,64 @@ class Exit(IntEnum):
     FAILED = 4
     #: The books do not balance: a control equation is broken, or the ledger was changed.
     UNBALANCED = 5
+    #: An expected file is missing.
+    MISSING = 6
     #: Interrupted by Ctrl-C: 128 and the number of the signal, as in shells.
     INTERRUPTED = 130
     #: The reader of the output has closed it: 128 and the number of SIGPIPE.
     BROKEN_PIPE = 141
 
 
-def with_exit_code(command: Callable[_Arguments, Exit]) -> Callable[_Arguments, None]:
+def with_exit_code(command: Callable[..., Exit]) -> Callable[..., None]:
     """Decorate a command that returns its exit code: map its exceptions to exit codes, and translate its help.
 
-    An exception that is not expected passes through to :func:`main`.
+    The command gets the options of the log (``--log``, ``--log-file``), with which its start and end are logged. An
+    exception that is not expected passes through to :func:`main`.
     """
+    from kokin.cli._event_log import LOG_PARAMETERS, logged
 
     @functools.wraps(command)
-    def run(*args: _Arguments.args, **options: _Arguments.kwargs) -> None:
+    def run(*args: Any, context: Any, log: Any, log_file: Any, **options: Any) -> None:
         import typer
 
         from kokin.cli import _output
-        from kokin.issues import InvalidInputError, KokinError
 
         try:
-            code = command(*args, **options)
-        except InvalidInputError as error:
-            _output.rejected(error)
-            code = Exit.REJECTED
+            with logged(context, log, log_file) as ended:
+                ended.code, ended.error = _run_command(functools.partial(command, *args, **options))
         except BrokenPipeError:
             raise
-        except (KokinError, OSError) as error:
+        except OSError as error:  # the file of the log cannot be opened
             _output.failed(error)
-            # The issues of a LedgerError are rows that were changed, and keys that are missing.
-            code = Exit.UNBALANCED if getattr(error, "issues", ()) else Exit.FAILED
-        except KeyboardInterrupt:
-            _output.note(message("interrupted; safe to run again, nothing is posted twice"))
-            code = Exit.INTERRUPTED
-        raise typer.Exit(code)
+            raise typer.Exit(Exit.FAILED) from None
+        raise typer.Exit(ended.code)
 
     run.__doc__ = command_help(inspect.getdoc(command) or "")
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [*signature.parameters.values(), *LOG_PARAMETERS]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return run
+
+
+def _run_command(command: Callable[[], Exit]) -> tuple[Exit, BaseException | None]:
+    """Return the exit code of a command, and the exception that ended it; print why it failed."""
+    from kokin.cli import _output
+    from kokin.issues import InvalidInputError, KokinError
+
+    try:
+        return command(), None
+    except InvalidInputError as error:
+        _output.rejected(error)
+        return Exit.REJECTED, error
+    except BrokenPipeError:
+        raise
+    except (KokinError, OSError) as error:
+        _output.failed(error)
+        # The issues of a LedgerError are rows that were changed, and keys that are missing.
+        return Exit.UNBALANCED if getattr(error, "issues", ()) else Exit.FAILED, error
+    except KeyboardInterrupt as error:
+        _output.note(message("interrupted; safe to run again, nothing is posted twice"))
+        return Exit.INTERRUPTED, error
 
 
 def with_controls(code: Exit, controls: Mapping[str, Mapping[str, Any]]) -> Exit:

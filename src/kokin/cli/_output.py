@@ -185,10 +185,32 @@ def lines(text: str) -> None:
 
 def as_json(value: object) -> None:
     """Print a value as JSON on stdout, for programs: nothing is translated but the messages of issues."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    typer.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, indented, in which no character can control a terminal."""
+    return escaped_json(value, indent=2)
+
+
+def escaped_json(value: object, indent: int | None) -> str:
+    """Return a value as JSON in which every character that a terminal obeys is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     # json.dumps leaves some control characters as they are.
     escapes = {ord(sign): f"\\u{ord(sign):04x}" for sign in set(text) - {"\n"} if printable(sign) != sign}
-    typer.echo(text.translate(escapes))
+    return text.translate(escapes)
+
+
+def text_file(text: str, path: Path | None) -> None:
+    """Write a text to a file, which is replaced at once, or without one to stdout: UTF-8."""
+    from kokin._arrow.files import atomic_file
+
+    text = text.removesuffix("\n")
+    if path is None:
+        typer.echo(text)
+        return
+    with atomic_file(path) as draft:
+        draft.write_text(f"{text}\n", encoding="utf-8", newline="\n")
 
 
 def as_csv(write: Callable[[Path], object]) -> None:

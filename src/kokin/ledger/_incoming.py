@@ -19,7 +19,7 @@ from kokin.ledger._codec import canonical_rows, encode_column
 from kokin.ledger._components import RECEIPT_COLUMNS
 from kokin.ledger._schema import RECORD_FIELDS, EntryKind
 from kokin.model import Receipt, ReceiptKind, Record
-from kokin.receipts import DeclaredTotal, ReceiptFile, Totals
+from kokin.receipts import ControlRecord, DeclaredTotal, ReceiptFile, Totals
 from kokin.reconcile import AgentReport, BankDeposit
 
 
@@ -79,7 +79,10 @@ def _encode_totals(totals: Totals) -> dict[str, Any]:
 def decode_totals(values: Mapping[str, Any]) -> Totals:
     """Return the totals of a file from those of its entry."""
     declared = [DeclaredTotal(**{**row, "location": Location(**row["location"])}) for row in values.get("declared", [])]
-    return Totals(**{**values, "declared": declared}, complete=True)
+    # Entries of earlier versions of Kokin have no control records.
+    control_records = [ControlRecord(**row) for row in values.get("control_records", [])]
+    counts = {name: value for name, value in values.items() if name != "overlaps"}
+    return Totals(**{**counts, "declared": declared, "control_records": control_records}, complete=True)
 
 
 def _encode(table: pa.Table) -> pa.Table:
@@ -132,14 +135,20 @@ class SettlementBatch:
 
     digest: str
     """SHA-256 of the name of the source and the rows."""
-    totals: Mapping[str, int]
-    """Their number and yen, as stored in the entry."""
+    totals: Mapping[str, Any]
+    """Their number and yen, and the control records of their file, as stored in the entry."""
     rows: pa.Table
     """Encoded."""
 
 
-def settlement_batch(kind: EntryKind, records: Any, source: str) -> SettlementBatch:
+def settlement_batch(kind: EntryKind, records: Any, source: str, file: ReceiptFile | None = None) -> SettlementBatch:
     """Validate a table of bank deposits or agent reports.
+
+    Args:
+        kind: what they are.
+        records: the table.
+        source: the name of their file.
+        file: the file that they were read from, if it was read with a layout.
 
     Raises:
         InvalidInputError: a required column or value is missing, or has another type.
@@ -147,7 +156,9 @@ def settlement_batch(kind: EntryKind, records: Any, source: str) -> SettlementBa
     table = validate_table(as_table(records), SETTLEMENT_RECORDS[kind], place=partial(Location, source))
     names = [name for name in RECORD_FIELDS[kind.value].names if name in table.column_names]
     rows = pa.table({name: encode_column(table.column(name)) for name in names})
-    totals = {"given": len(rows), "yen": int(to_numpy(rows.column("amount"), 0).sum())}
+    totals: dict[str, Any] = {"given": len(rows), "yen": int(to_numpy(rows.column("amount"), 0).sum())}
+    if file:
+        totals["control_records"] = [asdict(record) for record in file.totals.control_records]
     return SettlementBatch(sha256(f"{source}\n{digest_of(rows)}".encode()).hexdigest(), totals, rows)
 
 

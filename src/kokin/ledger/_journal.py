@@ -221,6 +221,8 @@ class EntryWriter(Transaction):
         self._key_counts = {**dict.fromkeys(KEY_KINDS, 0), **json.loads(last["key_counts"] if last else "{}")}
         self._pending_keys: dict[str, list[tuple[Int64Array, Int64Array]]] = {kind: [] for kind in KEY_KINDS}
         self._entry_row: dict[str, Any] = {}
+        #: The entry, once it is written with its seal.
+        self.sealed: Entry | None = None
 
     def begin(self, kind: EntryKind, now: datetime, at: datetime | None = None, *, actor: str, **columns: Any) -> None:
         """Write the entry.
@@ -315,7 +317,8 @@ class EntryWriter(Transaction):
         self.connection.execute(seals.insert(), seal)
         row = last_entry(self.connection)
         assert row is not None
-        return Entry.of(row)
+        self.sealed = Entry.of(row)
+        return self.sealed
 
     def _entry_time(self, now: datetime, at: datetime | None) -> str:
         """Return the time of the entry, never earlier than that of the last one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -90,6 +91,17 @@ _ATTEMPTS = 3
 _MAX_ISSUES = 10_000
 
 _NO_IDS = np.empty(0, np.int64)
+
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def _log_entry(entry: Entry) -> None:
+    """Log an entry that was committed, without its actor and reason."""
+    totals = entry.totals
+    fields = {"entry": entry.id, "kind": entry.kind.value, "file": entry.source, "layout": entry.layout}
+    fields |= {"digest": entry.digest, "hash": entry.hash, "records": totals.get("read", totals.get("given"))}
+    _LOGGER.info("entry_written", extra={"fields": {**fields, "yen": totals.get("accepted_yen", totals.get("yen"))}})
 
 
 def _now() -> datetime:
@@ -425,13 +437,21 @@ class Ledger:
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
             raise InvalidInputError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
-        entry = writer.commit(file.totals)
-        outcomes = _queries.posted_outcomes(writer, entry.id)
         overlaps = _queries.overlaps(writer, result.repeated, len(ids))
+        common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
+        entry = writer.commit({**file.totals, "overlaps": common} if common else file.totals)
+        outcomes = _queries.posted_outcomes(writer, entry.id)
         return EntryResult(entry, True, outcomes, result.rematched, overlaps, result.reused)
 
     def add_deposits(
-        self, deposits: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
+        self,
+        deposits: Any,
+        *,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+        file: ReceiptFile | None = None,
     ) -> EntryResult:
         """Add deposits on the bank account (入金); the same source and rows are skipped.
 
@@ -442,11 +462,12 @@ class Ledger:
             source: the name of their file. The same rows from another source are other deposits.
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
+            file: the bank file that the deposits were read from; the entry has its layout and control records.
 
         Raises:
             InvalidInputError: not a table of deposits; nothing was added.
         """
-        return self._add_settlements(EntryKind.BANK_DEPOSITS, deposits, actor, source, reason, at)
+        return self._add_settlements(EntryKind.BANK_DEPOSITS, deposits, actor, source, reason, at, file)
 
     def add_agent_reports(
         self, reports: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
@@ -466,15 +487,23 @@ class Ledger:
         return self._add_settlements(EntryKind.AGENT_REPORTS, reports, actor, source, reason, at)
 
     def _add_settlements(
-        self, kind: EntryKind, records: Any, actor: str, source: str, reason: str, at: datetime | None
+        self,
+        kind: EntryKind,
+        records: Any,
+        actor: str,
+        source: str,
+        reason: str,
+        at: datetime | None,
+        file: ReceiptFile | None = None,
     ) -> EntryResult:
-        batch = settlement_batch(kind, records, source)
+        batch = settlement_batch(kind, records, source, file)
 
         def add(writer: EntryWriter) -> EntryResult:
             posted, deliveries = find_posted_file(writer, kind, batch.digest)
             if posted:
                 return EntryResult(posted, False, {}, 0)
-            about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
+            layout = file.layout.name if file else ""
+            about = {"source": source, "layout": layout, "digest": batch.digest, "delivery": deliveries + 1}
             writer.begin(kind, self._clock(), at, actor=actor, reason=reason, **about)
             writer.add_rows(kind.value, batch.rows)
             return EntryResult(writer.commit(batch.totals), True, {}, 0)
@@ -1111,14 +1140,17 @@ class Ledger:
     ) -> T:
         """Return the result of a function that writes one entry, or finds that there is nothing to write."""
 
-        def write() -> T:
+        def write() -> tuple[T, Entry | None]:
             with self._database.writing() as connection:
                 require_complete(Transaction(self._database, connection), last_entry(connection))
                 writer = EntryWriter(self._database, connection, progress)
                 self.policy = _queries.policy(writer, None)
-                return work(writer)
+                return work(writer), writer.sealed
 
-        return with_retry(self._database, write, attempts)
+        result, entry = with_retry(self._database, write, attempts)
+        if entry:
+            _log_entry(entry)
+        return result
 
 
 def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptBatch) -> None:
@@ -1147,7 +1179,8 @@ def _create(database: Database, policy: Policy, clock: Callable[[], datetime], a
         create_schema(database, connection)
         writer = EntryWriter(database, connection)
         writer.begin(EntryKind.CREATED, clock(), actor=actor)
-        writer.commit({"policy": policy.model_dump(mode="json")})
+        entry = writer.commit({"policy": policy.model_dump(mode="json")})
+    _log_entry(entry)
     return policy
 
 

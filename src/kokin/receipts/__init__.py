@@ -38,11 +38,12 @@ from kokin.receipts._record import RawRecord
 from kokin.receipts._report import CheckResult, check
 from kokin.receipts._sample import generate_sample
 from kokin.receipts._session import FileRejectedError
-from kokin.receipts._totals import DeclaredTotal, Totals
+from kokin.receipts._totals import ControlRecord, DeclaredTotal, Totals
 from kokin.receipts._writer import edit, write
 
 __all__ = [
     "CheckResult",
+    "ControlRecord",
     "DeclaredTotal",
     "FileFraming",
     "FileRejectedError",

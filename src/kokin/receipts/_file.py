@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
 from functools import cached_property
@@ -15,13 +16,15 @@ from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsEr
 from kokin.model import Receipt
 from kokin.receipts import _fast
 from kokin.receipts._columns import batch_schema, with_origin
-from kokin.receipts._framing import Frame, frames
+from kokin.receipts._framing import Frame, Piece, frames
 from kokin.receipts._issue_log import FileIssues, IssueLog
 from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping, RecordMapping
 from kokin.receipts._session import FileBytes, ParsedRecord, Session, rejection
 from kokin.receipts._totals import Totals
 from kokin.receipts._xml_decoder import XmlDecoder
 from kokin.receipts.layouts import Layout, load
+
+_LOGGER = logging.getLogger(__name__)
 
 #: What a reader does about rejected records: raise an error that names them, or return the others.
 OnError = Literal["raise", "skip"]
@@ -51,6 +54,8 @@ class LayoutFile:
         #: The name of the file; empty for a stream without a name.
         self.source = self._bytes.source
         self.framing = self._preamble.framing
+        #: Called with each piece of the file, except of XML, while it is read.
+        self.on_piece: Callable[[Piece], None] | None = None
         self._session = self._new_session()
 
     @property
@@ -63,7 +68,7 @@ class LayoutFile:
         """The fields of the first header record (ヘッダー), personal data unmasked; empty if the layout has none."""
         if self.layout.role("header") is None or self._preamble.fatal_issues:
             return {}
-        with self.hashed() as stream:
+        with self._bytes.head(self._session.issues) as stream:
             first = next((frame for frame in frames(stream, self.framing) if isinstance(frame, Frame)), None)
         return dict(self.decoder().decode(first).values) if first else {}
 
@@ -71,9 +76,9 @@ class LayoutFile:
         """Return a context with the bytes of the file from the beginning."""
         return self._bytes.opened()
 
-    def hashed(self) -> AbstractContextManager[BinaryIO]:
-        """Return a context with the bytes from the beginning, which raises ``FileRejectedError`` if they changed."""
-        return self._bytes.hashed(self._session.issues)
+    def reject_changed(self) -> None:
+        """Reject the file, because its bytes are others than those that were read."""
+        self._bytes.changed(self._session.issues)
 
     def decoder(self) -> Decoder:
         """Return a decoder of single records of the file."""
@@ -120,7 +125,9 @@ class LayoutFile:
         decoder: Decoder | XmlDecoder = self.decoder()
         if self.layout.xml:
             decoder = XmlDecoder(self.layout, issues, totals, lenient=self.lenient, file=self.source)
-        return Session(decoder, self._mapping(decoder.columns), issues, totals)
+        session = Session(decoder, self._mapping(decoder.columns), issues, totals)
+        session.on_piece = self.on_piece
+        return session
 
     def _read(self, *, digest_first: bool = False) -> Iterator[ParsedRecord]:
         """Read all records in a session of their own."""
@@ -133,8 +140,23 @@ class LayoutFile:
     def _end(self, session: Session) -> None:
         if not self._preamble.fatal_issues:
             session.finish()
+        if _LOGGER.isEnabledFor(logging.INFO):
+            self._log_reading(session)
         if session.issues.fatal:
             raise rejection(session.issues, self.source)
+
+    def _log_reading(self, session: Session) -> None:
+        """Log that a reading has ended, with counts and no value of a record."""
+        fields = {"file": self.source, "layout": self.layout.name, "issues": dict(session.issues.all.counts)}
+        if not self._preamble.fatal_issues:
+            fields["digest"] = self.digest  # computed while the file was read
+        if session.issues.fatal:
+            _LOGGER.warning("file_rejected", extra={"fields": fields})
+            return
+        totals = session.totals
+        counts = {name: getattr(totals, name) for name in ("accepted", "unpaid", "rejected")}
+        counts |= {"records": totals.read, "yen": totals.accepted_yen}
+        _LOGGER.info("file_read", extra={"fields": {**fields, **counts}})
 
 
 class ReceiptFile(LayoutFile):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import accumulate, groupby, pairwise
+from functools import cached_property
+from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ _NEWLINE_NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A longer line is split, unless records are wider.
 _MAX_LINE_BYTES = 1 << 16
 # Records in a block or in lines, and the bytes of a block at most.
-_BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 23
+_BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 21
 # Bytes of a CSV that are split at once; the columns of the fast reader need ten times as much memory.
 _CSV_CHUNK_BYTES = 1 << 22
 # The part of a chunk of which a mask fits into the cache of the processor.
@@ -38,8 +39,8 @@ _CACHED_BYTES = 1 << 18
 _BLANK, _BLANK_EBCDIC, _BLANK_CSV = b" \r\n", b"\x40\r\n\x25\x15", b' \t\r\n,"'
 # Other bytes that pad a file behind its last record: NUL and SUB (0x1A; 0x3F in EBCDIC).
 _PADDING, _PADDING_EBCDIC = b"\0\x1a", b"\0\x1a\x3f"
-# The kinds of lines of a CSV.
-_ROW, _BLANK_LINE, _LONG_LINE = range(3)
+# The kinds of lines: of a CSV, or of fixed-width records, where a row has another width than a record.
+_ROW, _BLANK_LINE, _LONG_LINE, _RECORD = range(4)
 # For each delimiter: a cell with or without quotes, and the delimiter or the end behind it.
 _CELLS = {
     delimiter: re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^"' + delimiter + rb"]*+))(" + delimiter + rb"|\Z)")
@@ -97,10 +98,28 @@ class Block(_Consecutive):
         raw = self.content[start : start + self.width]
         return Frame(self.record_no + i, self.byte_offset + i * self.file_stride, raw, True)
 
+    def part(self, start: int, end: int) -> Block:
+        """Return the records from ``start`` to before ``end``."""
+        if (start, end) == (0, self.count):
+            return self
+        content = self.content[start * self.stride : end * self.stride]
+        first, offset = self.record_no + start, self.byte_offset + start * self.file_stride
+        return replace(self, record_no=first, byte_offset=offset, count=end - start, content=content)
+
     @property
     def rows(self) -> UInt8Array:
         """The records as a matrix of bytes, uint8 (count, stride)."""
         return np.frombuffer(self.content, np.uint8, self.count * self.stride).reshape(self.count, self.stride)
+
+    @property
+    def starts(self) -> Int64Array:
+        """The first byte of each record in ``content``, int64 (count,)."""
+        return np.arange(self.count) * self.stride
+
+    @property
+    def lengths(self) -> Int64Array:
+        """The width of each record, int64 (count,)."""
+        return np.full(self.count, self.width)
 
     def offsets(self, indexes: npt.NDArray[np.intp]) -> Int64Array:
         """Return the first byte in the file of each of the records with these indexes, int64 (n,)."""
@@ -124,8 +143,39 @@ class Lines(_Consecutive):
             offset += len(line) + 1
 
 
+@dataclass(frozen=True)
+class OtherLines(_Consecutive):
+    """Lines that are longer or shorter than the records of their file, none of them blank or too long."""
+
+    content: bytes
+    """The lines, each with its newline."""
+    newline: bytes
+
+    @cached_property
+    def starts(self) -> Int64Array:
+        """The first byte of each line in ``content``, int64 (count,)."""
+        return _line_starts(self._ends, self.newline)
+
+    @cached_property
+    def lengths(self) -> Int64Array:
+        """The length of each line without its newline, int64 (count,)."""
+        return self._ends - self.starts
+
+    @cached_property
+    def _ends(self) -> Int64Array:
+        return _line_ends(self.content, self.newline)
+
+    def frame(self, i: int) -> Frame:
+        """Return one of the lines, from 0."""
+        start = int(self.starts[i])
+        return Frame(self.record_no + i, self.byte_offset + start, self.content[start : int(self._ends[i])], True)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(self.frame, range(self.count))
+
+
 #: A part of a file: regular records as one block or as lines, any other record as a frame, and blank lines.
-Piece = Block | Lines | Frame | Blank
+Piece = Block | Lines | OtherLines | Frame | Blank
 
 
 def _next_record_no(piece: Piece) -> int:
@@ -217,15 +267,7 @@ def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
 def frames(stream: BinaryIO, framing: FileFraming) -> Iterator[Frame | Blank]:
     """Yield the records of a file, and the blanks between them, in constant memory."""
     for piece in blocks(stream, framing):
-        yield from piece if isinstance(piece, Block | Lines) else (piece,)
-
-
-def frame_at(stream: BinaryIO, framing: FileFraming, record_no: int, byte_offset: int) -> Frame:
-    """Read the record at a byte of the file."""
-    stream.seek(byte_offset)
-    width, limit = framing.width, framing.max_line_bytes
-    raw = stream.read(width) if width else _without_newline(stream.readline(limit))
-    return Frame(record_no, byte_offset, raw, True)
+        yield from piece if isinstance(piece, Block | Lines | OtherLines) else (piece,)
 
 
 def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
@@ -252,6 +294,10 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
         if isinstance(piece, Lines):
             lines, padded = _without_padded_line(piece)
             yield from lines
+        elif isinstance(piece, OtherLines) and _is_padded(piece.frame(piece.count - 1), framing):
+            padded = piece.frame(piece.count - 1)
+            if piece.count > 1:
+                yield replace(piece, count=piece.count - 1, content=piece.content[: int(piece.starts[-1])])
         elif isinstance(piece, Frame) and _is_padded(piece, framing):
             padded = piece
         else:
@@ -312,8 +358,9 @@ def _fixed(content: bytes, record_no: int, offset: int, framing: FileFraming) ->
     if _is_regular(content, count, framing):
         block = Block(record_no, offset, count, content, width, stride, stride)
         return _without_blanks(block, framing), count * stride
-    *lines, rest = content.split(framing.newline)
-    return _group_lines(lines, record_no, offset, framing), len(content) - len(rest)
+    ends = _line_ends(content, framing.newline)
+    length = int(ends[-1]) + len(framing.newline) if len(ends) else 0
+    return _other_pieces(content[:length], ends, record_no, offset, framing), length
 
 
 def _is_regular(content: bytes, count: int, framing: FileFraming) -> bool:
@@ -342,12 +389,11 @@ def _without_blanks(block: Block, framing: FileFraming) -> Iterator[Block | Blan
     is_blank_row = np.zeros(block.count, np.bool_)
     is_blank_row[blank_rows] = True
     for start, end in _runs(is_blank_row):
-        record_no, offset = block.record_no + start, block.byte_offset + start * block.file_stride
+        part = block.part(start, end)
         if is_blank_row[start]:
-            yield Blank(record_no, offset, end - start, not is_blank_byte[rows[start:end]].all())
+            yield Blank(part.record_no, part.byte_offset, part.count, not is_blank_byte[rows[start:end]].all())
         else:
-            content = block.content[start * block.stride : end * block.stride]
-            yield Block(record_no, offset, end - start, content, block.width, block.stride, block.file_stride)
+            yield part
 
 
 def _byte_table(members: bytes) -> BoolArray:
@@ -363,25 +409,57 @@ def _runs(values: npt.NDArray[np.generic]) -> Iterator[tuple[int, int]]:
     return pairwise([0, *edges.tolist(), len(values)])
 
 
-def _group_lines(lines: list[bytes], record_no: int, offset: int, framing: FileFraming) -> Iterator[Piece]:
-    """Yield consecutive lines of the full width as a block, blank ones as a blank, others singly."""
-    width, newline, padding = framing.width, len(framing.newline), framing.padding_bytes
-    kinds = groupby(lines, key=lambda line: "fits" if len(line) == width else "other" if line.strip(padding) else "")
-    for kind, group in kinds:
-        members = list(group)
-        content, count = b"".join(members), len(members)
-        pieces: Iterable[Block | Frame | Blank]
-        if kind == "fits":
-            pieces = [Block(record_no, offset, count, content, width, width, width + newline)]
-        elif kind == "other":
-            starts = accumulate((len(line) + newline for line in members), initial=offset)
-            pieces = _split_lines(zip(starts, members, strict=False), record_no, framing)
+def _line_ends(content: bytes, newline: bytes) -> Int64Array:
+    """Return where each newline begins in the content, int64 (n,); of two bytes, they differ."""
+    buffer = np.frombuffer(content, np.uint8)
+    ends = np.flatnonzero(buffer == newline[-1]) - (len(newline) - 1)
+    return ends[(ends >= 0) & (buffer[ends] == newline[0])] if len(newline) > 1 else ends
+
+
+def _line_starts(ends: Int64Array, newline: bytes) -> Int64Array:
+    return np.concatenate([np.zeros(1, np.int64), ends[:-1] + len(newline)])[: len(ends)]
+
+
+def _other_pieces(
+    content: bytes, ends: Int64Array, record_no: int, offset: int, framing: FileFraming
+) -> Iterator[Piece]:
+    """Yield consecutive lines of the full width as a block, others as other lines, blank ones as a blank.
+
+    ``ends`` are those of the lines of which ``content`` consists, int64 (n,).
+    """
+    if not len(ends):
+        return
+    width, newline = framing.width, framing.newline
+    starts = _line_starts(ends, newline)
+    lengths = ends - starts
+    kinds = np.where(lengths == width, _RECORD, _ROW).astype(np.int8)
+    kinds[lengths > framing.max_line_bytes] = _LONG_LINE
+    kinds[(lengths != width) & _is_blank_line(content, starts, lengths, framing.padding_bytes)] = _BLANK_LINE
+    for first, behind in _runs(kinds):
+        start, count = int(starts[first]), behind - first
+        lines = content[start : int(ends[behind - 1]) + len(newline)]
+        pieces: Iterable[Piece]
+        if kinds[first] == _RECORD:
+            stride = width + len(newline)
+            block = Block(record_no, offset + start, count, lines, width, stride, stride)
+            pieces = _without_blanks(block, framing)
+        elif kinds[first] == _ROW:
+            pieces = [OtherLines(record_no, offset + start, count, lines, newline)]
+        elif kinds[first] == _BLANK_LINE:
+            pieces = [Blank(record_no, offset + start, count, bool(lines.strip(framing.blank_bytes)))]
         else:
-            pieces = [Blank(record_no, offset, count, bool(content.strip(framing.blank_bytes)))]
+            bounds = zip(starts[first:behind].tolist(), ends[first:behind].tolist(), strict=True)
+            pieces = _split_lines(((offset + start, content[start:end]) for start, end in bounds), record_no, framing)
         for piece in pieces:
             yield piece
             record_no = _next_record_no(piece)
-        offset += len(content) + newline * count
+
+
+def _is_blank_line(content: bytes, starts: Int64Array, lengths: Int64Array, padding: bytes) -> BoolArray:
+    """Whether each line consists of padding only, bool (n,)."""
+    is_padding = _byte_table(padding)[np.frombuffer(content, np.uint8)]
+    padding_before = np.concatenate([[0], np.cumsum(is_padding)])
+    return np.asarray(padding_before[starts + lengths] - padding_before[starts] == lengths)
 
 
 def _split_lines(lines: Iterable[tuple[int, bytes]], record_no: int, framing: FileFraming) -> Iterator[Frame | Blank]:

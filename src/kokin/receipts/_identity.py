@@ -110,11 +110,17 @@ class PaymentKey:
         return columns
 
     def _join_columns(self, parts: list[Any]) -> pa.Array:
-        """Return the keys of columns of parts, as :meth:`_join` row by row."""
+        """Return the keys of columns of parts, as :meth:`_join` row by row.
+
+        The first part gets the prefix. Scalars before the first column are joined once, not row by row.
+        """
         key = parts[0]
         if self._prefix:
-            key = pc.binary_join_element_wise(*parts, _scalar(_SEPARATOR))
-            key = pc.binary_join_element_wise(_scalar(self._prefix), key, _scalar(""))
+            first, *columns = parts
+            while columns and isinstance(first, pa.Scalar) and isinstance(columns[0], pa.Scalar):
+                first = pc.binary_join_element_wise(first, columns.pop(0), _scalar(_SEPARATOR))
+            first = pc.binary_join_element_wise(_scalar(self._prefix), first, _scalar(""))
+            key = pc.binary_join_element_wise(first, *columns, _scalar(_SEPARATOR)) if columns else first
         if (pc.max(pc.binary_length(key)).as_py() or 0) <= MAX_LENGTH:
             return key
         return array_of([None if text is None else _limit_length(text) for text in key.to_pylist()], pa.string())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import overload
 
 from kokin.issues import Issue
@@ -26,6 +26,16 @@ class IssueLog(Sequence[Issue]):
             self.counts[issue.code] += 1
             if len(self._issues) < self.max_issues:
                 self._issues.append(issue)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more issues are kept in full."""
+        return len(self._issues) >= self.max_issues
+
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        """Count issues by code that would not be kept in full."""
+        assert self.is_full
+        self.counts.update(counts)
 
     def drain(self) -> list[Issue]:
         """Return the issues in full and remove them; the counts stay."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
+import pyarrow as pa
 
-from kokin._arrow.convert import Int64Array, UInt64Array
 from kokin.issues import Issue, Location, Severity
+from kokin.receipts._duplicates import RecordHashes
 from kokin.receipts._file import ReceiptFile, open  # noqa: A004
-from kokin.receipts._framing import Block, Frame, Lines, blocks, frame_at
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._session import FileRejectedError
 from kokin.receipts._totals import Totals
@@ -28,7 +24,7 @@ _COUNTS = ("records", "read", "accepted", "unpaid", "rejected", "accepted_yen", 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Result of a check: the file, its totals and its issues. It contains no personal data.
+    """Result of a check: the file, its totals and its issues. Except for ``receipts``, it contains no personal data.
 
     ``issues`` is the list that ``check`` returns in every package. A file also has totals, and a file of a million
     invalid records has more issues than can be listed: ``issues`` keeps the first ones and counts all of them.
@@ -47,6 +43,8 @@ class CheckResult:
     """All issues, those of ``fatal_issues`` included."""
     fatal_issues: IssueLog
     """Issues that make the whole file unusable; empty for a file that is not rejected."""
+    receipts: pa.Table | None = field(default=None, repr=False, compare=False)
+    """The accepted receipts, if ``check`` was asked to keep them; ``None`` for a rejected file."""
 
     @property
     def is_rejected(self) -> bool:
@@ -127,18 +125,26 @@ def check(
     lenient: bool = False,
     reference_date: date | None = None,
     max_issues: int = 10_000,
+    keep_receipts: bool = False,
 ) -> CheckResult:
     """Read a whole file and return its totals and issues. A rejected file is reported in the result, not raised.
 
-    In addition to the issues of a reader, duplicate detail records within the file are reported. The arguments and the
+    In addition to the issues of a reader, duplicate detail records within the file are reported: the file is read once,
+    and those of its parts that may have duplicates a second time. Memory is constant but for 8 bytes per record.
+    With ``keep_receipts`` the result has the accepted receipts, too, which take memory. The other arguments and the
     errors are those of :func:`kokin.receipts.open`.
     """
     file = open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=max_issues)
+    hashes = RecordHashes(file.framing)
+    file.on_piece = hashes.add
+    table = None
     with suppress(FileRejectedError):  # reported in file.fatal_issues
-        file.validate()
+        if keep_receipts and file.layout.receipt:
+            table = file.table(on_error="skip")
+        else:
+            file.validate()
     if file.totals.complete:
-        with suppress(FileRejectedError):  # the file has changed since: FILE_CHANGED is in file.fatal_issues
-            file.issues.add(_duplicate_records(file))
+        _add_duplicates(file, hashes)
     return CheckResult(
         source=file.source,
         layout=file.layout.name,
@@ -147,62 +153,26 @@ def check(
         totals=file.totals,
         issues=file.issues,
         fatal_issues=file.fatal_issues,
+        receipts=None if file.fatal_issues else table,
     )
 
 
-# --- Duplicate records ------------------------------------------------------------------------------------------------
+def _add_duplicates(file: ReceiptFile, hashes: RecordHashes) -> None:
+    """Add a warning for each detail record that equals an earlier one byte for byte.
 
-# Odd multipliers, one per 8-byte word of a record; seeded, so that every run finds the same candidates.
-_MULTIPLIERS = np.random.default_rng(seed=4711).integers(1, 1 << 62, 4096, np.uint64) * np.uint64(2) + np.uint64(1)
-
-
-def _duplicate_records(file: ReceiptFile) -> Iterator[Issue]:
-    """Yield a warning for each detail record that equals an earlier one byte for byte.
-
-    Records of equal 64-bit hash are candidates, and their bytes are compared, so a collision reports nothing. It needs
-    24 bytes of memory per record. XML files have no records of bytes and are skipped.
+    XML files have no records of bytes.
     """
-    if file.layout.xml:
-        return
-    with file.hashed() as stream:
-        hashes, numbers, offsets = _hash_records(file, stream)
-        order = np.argsort(hashes)
-        is_equal_to_next = np.diff(hashes[order]) == 0
-        is_candidate = np.zeros(len(hashes), np.bool_)
-        is_candidate[order[1:][is_equal_to_next]] = True
-        is_candidate[order[:-1][is_equal_to_next]] = True
-        # A candidate that is a detail record and equals an earlier candidate is a duplicate.
-        first_number: dict[bytes, int] = {}
-        decoder = file.decoder()
-        for offset, number in zip(offsets[is_candidate].tolist(), numbers[is_candidate].tolist(), strict=True):
-            frame = frame_at(stream, file.framing, number, offset)
-            earlier = first_number.setdefault(frame.raw, number)
-            kind = file.layout.records.get(decoder.decode(frame).kind)
-            if earlier != number and kind and kind.role == "data":
-                location = Location(file.source, number, offset)
-                yield Issue("RECORD_REPEATED", found=f"record {earlier}", location=location)
-
-
-def _hash_records(file: ReceiptFile, stream: BinaryIO) -> tuple[UInt64Array, Int64Array, Int64Array]:
-    """Return hash, number and byte offset of every record."""
-    hashes, numbers, offsets = array("Q"), array("q"), array("q")
-    for piece in blocks(stream, file.framing):
-        if isinstance(piece, Block):
-            rows = np.arange(piece.count)
-            hashes.frombytes(_hash_block(piece).tobytes())
-            numbers.frombytes((piece.record_no + rows).tobytes())
-            offsets.frombytes(piece.offsets(rows).tobytes())
-            continue
-        for frame in piece if isinstance(piece, Lines) else [piece] if isinstance(piece, Frame) else []:
-            hashes.append(int.from_bytes(hashlib.blake2b(frame.raw, digest_size=8).digest(), "little"))
-            numbers.append(frame.record_no)
-            offsets.append(frame.byte_offset)
-    return np.frombuffer(hashes, np.uint64), np.frombuffer(numbers, np.int64), np.frombuffer(offsets, np.int64)
-
-
-def _hash_block(block: Block) -> UInt64Array:
-    """Return the multilinear hash of each record: the sum over its 8-byte words of word x multiplier, modulo 2**64."""
-    padded = np.zeros((block.count, -(-block.width // 8) * 8), np.uint8)
-    padded[:, : block.width] = block.rows[:, : block.width]
-    words = padded.view("<u8")
-    return np.asarray((words * np.resize(_MULTIPLIERS, words.shape[1])).sum(axis=1, dtype=np.uint64))
+    decoder, log = file.decoder(), file.issues
+    try:
+        with file.opened() as stream:
+            for frame, earlier in hashes.duplicates(stream):
+                kind = file.layout.records.get(decoder.kind_of(frame))
+                if kind is None or kind.role != "data":
+                    continue
+                if log.is_full:
+                    log.add_counts({"RECORD_REPEATED": 1})
+                    continue
+                location = Location(file.source, frame.record_no, frame.byte_offset)
+                log.add([Issue("RECORD_REPEATED", found=f"record {earlier}", location=location)])
+    except ValueError:  # since the reading
+        file.reject_changed()

@@ -7,7 +7,7 @@ one reading.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ import pyarrow as pa
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._file_digest import HashedStream, digest_of
-from kokin.receipts._framing import Blank, Frame, frames, split_row
+from kokin.receipts._framing import Blank, Frame, Piece, blocks, split_row
 from kokin.receipts._issue_log import FileIssues
 from kokin.receipts._preamble import HEAD_BYTES, read_preamble
 from kokin.receipts._record import Decoder, RawRecord, RecordMapping
@@ -67,6 +67,25 @@ class FileBytes:
         return self._digest
 
     @contextmanager
+    def head(self, issues: FileIssues) -> Iterator[BinaryIO]:
+        """The bytes from the beginning, not hashed, for a reader of the first record.
+
+        Raises:
+            FileRejectedError: the first bytes differ from those of the reading before; ``issues`` gets a
+                ``FILE_CHANGED``.
+        """
+        with self.opened() as stream:
+            if _head_digest(stream) != self._head_digest:
+                raise self.changed(issues)
+            stream.seek(0)
+            yield stream
+
+    def changed(self, issues: FileIssues) -> FileRejectedError:
+        """Add a ``FILE_CHANGED`` to the issues, and return the error to raise."""
+        issues.reject_file(Issue("FILE_CHANGED", location=Location(self.source)))
+        return rejection(issues, self.source)
+
+    @contextmanager
     def hashed(self, issues: FileIssues, *, digest_first: bool = False) -> Iterator[BinaryIO]:
         """The bytes from the beginning, hashed while they are read.
 
@@ -88,8 +107,7 @@ class FileBytes:
                 self._digest = self._digest or found
                 is_changed = found != self._digest
             if is_changed:
-                issues.reject_file(Issue("FILE_CHANGED", location=Location(self.source)))
-                raise rejection(issues, self.source)
+                raise self.changed(issues)
 
 
 def _head_digest(stream: BinaryIO) -> bytes:
@@ -116,12 +134,14 @@ class Session:
     ) -> None:
         self.decoder, self.mapping, self.issues, self.totals = decoder, mapping, issues, totals
         self.layout = decoder.layout
+        #: Called with each piece of the file while it is read, in order.
+        self.on_piece: Callable[[Piece], None] | None = None
         #: The values of the last header record.
         self.header: Mapping[str, Any] = {}
         self.checker = TotalsChecker(self.layout, decoder.file, totals, issues)
         self._amount_field = _amount_field(self.layout, mapping.table)
-        # The fields that the totals need of a rejected record.
-        self._counted = frozenset({self._amount_field}).union(*(total.ids for total in self.layout.totals))
+        #: The fields that the totals need of a rejected record.
+        self.counted_fields = frozenset({self._amount_field}).union(*(total.ids for total in self.layout.totals))
 
     def records(self, stream: BinaryIO) -> Iterator[ParsedRecord]:
         """Yield every record of the file, counted."""
@@ -130,11 +150,20 @@ class Session:
                 self.totals.records += 1
                 yield ParsedRecord(record, self._add_detail(record))
             return
-        for frame in frames(stream, self.decoder.framing):
-            if isinstance(frame, Blank):
-                self.add_blank(frame)
+        for piece in self.pieces(stream):
+            if isinstance(piece, Blank):
+                self.add_blank(piece)
             else:
-                yield self.process(frame)
+                for frame in (piece,) if isinstance(piece, Frame) else piece:
+                    yield self.process(frame)
+
+    def pieces(self, stream: BinaryIO) -> Iterator[Piece]:
+        """Yield the pieces of a file that is not XML."""
+        assert isinstance(self.decoder, Decoder)
+        for piece in blocks(stream, self.decoder.framing):
+            if self.on_piece:
+                self.on_piece(piece)
+            yield piece
 
     def batches(self, stream: BinaryIO, *, raw: bool) -> Iterator[pa.RecordBatch]:
         """Yield the receipts of the file in batches, read record by record."""
@@ -167,7 +196,7 @@ class Session:
         """
         assert isinstance(self.decoder, Decoder)
         self.totals.records += 1
-        record = self.decoder.decode(frame, suspect_fields | self._counted) if suspect_fields else None
+        record = self.decoder.decode(frame, suspect_fields | self.counted_fields) if suspect_fields else None
         if record is None or record.is_valid:
             record = self.decoder.decode(frame)
         if self._is_cut(self.decoder, frame, record):
@@ -198,6 +227,27 @@ class Session:
         totals.accepted_yen += yen[0]
         totals.unpaid_yen += yen[1]
         self.checker.add_details(accepted + unpaid, unpaid, amounts)
+
+    @property
+    def counts_rejected(self) -> bool:
+        """Whether rejected detail records may be counted by :meth:`count_rejected`, without an issue for each."""
+        return self.issues.all.is_full and self.checker.expects_data
+
+    def count_rejected(self, count: int, codes: Mapping[str, int], yen: int, amounts: Sequence[int] | None) -> None:
+        """Count many rejected detail records in their place, with their issues by code.
+
+        ``amounts`` is what they add to each declared total; ``None`` if no value of them could be read.
+        """
+        totals = self.totals
+        totals.records += count
+        totals.read += count
+        totals.rejected += count
+        totals.rejected_yen += yen
+        self.issues.all.add_counts(codes)
+        if amounts is None:
+            self.checker.add_unread(count)
+        else:
+            self.checker.add_details(count, 0, amounts)
 
     def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
         """Whether the last record ends too early; a row is cut if its last cell is missing or invalid."""

@@ -10,12 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
 from typing import Any
 
 from kokin.issues import Issue, Location
 from kokin.receipts._issue_log import FileIssues
 from kokin.receipts._record import RawRecord, as_code
-from kokin.receipts.layouts import Layout, Total
+from kokin.receipts.layouts import FieldType, Layout, RecordKind, Total
+
+#: Header, trailer and end records of a file whose fields are kept: the first ones.
+MAX_CONTROL_RECORDS = 1_000
+
+# Fields of these types can contain a name, so they are not kept.
+_FREE_TEXT = frozenset({FieldType.TEXT, FieldType.KANJI, FieldType.FILLER})
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,30 @@ class DeclaredTotal:
     def agrees(self) -> bool | None:
         """Whether the two are equal; ``None`` if that cannot be known."""
         return None if self.unsure else self.declared == self.counted
+
+
+@dataclass(frozen=True)
+class ControlRecord:
+    """The numbers and dates of a header, trailer or end record (管理レコード), such as 作成日 and 取引前残高."""
+
+    record: str
+    """The name of its kind in the layout, such as ``header``."""
+    values: Mapping[str, str | int]
+    """Field to value, as far as they could be read; dates and times in ISO form. No free text, no personal data."""
+
+    @classmethod
+    def of(cls, name: str, kind: RecordKind, values: Mapping[str, Any]) -> ControlRecord:
+        """Return the control record of a kind and the values of its fields."""
+        names = [
+            each.id
+            for each in kind.fields
+            if not (each.type in _FREE_TEXT or each.sensitive or each.const) and values.get(each.id) is not None
+        ]
+        return cls(name, {each: _json_value(values[each]) for each in names})
+
+
+def _json_value(value: Any) -> str | int:
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 @dataclass
@@ -57,6 +88,8 @@ class Totals:
     """As far as the amounts of the rejected records could be read."""
     declared: list[DeclaredTotal] = field(default_factory=list)
     """The totals in headers and trailers, in the order of the file."""
+    control_records: list[ControlRecord] = field(default_factory=list)
+    """The first 1,000 headers, trailers and end records, in the order of the file."""
     complete: bool = False
     """Whether the whole file has been read; until then everything is provisional."""
 
@@ -112,6 +145,9 @@ class TotalsChecker:
         role = self.layout.records[record.kind].role
         if role not in self._expected_roles():
             self._reject_order(record, role)
+        if len(self.totals.control_records) < MAX_CONTROL_RECORDS:
+            kind = self.layout.records[record.kind]
+            self.totals.control_records.append(ControlRecord.of(record.kind, kind, record.values))
         if role == "header":
             self._close_batch()
         self._pending.append(record)
@@ -141,6 +177,14 @@ class TotalsChecker:
         self._unpaid_in_batch += unpaid
         for each, amount in zip(self._sums, amounts, strict=True):
             each.exact += amount if each.total.of == "data" else count * (each.total.of == "records")
+
+    def add_unread(self, count: int) -> None:
+        """Count many detail records of which no value could be read, in their place."""
+        for each in self._sums:
+            if each.total.of == "data" and (each.total.sum or each.total.where):
+                each.unsure += count
+            else:
+                each.exact += count * (each.total.of in ("data", "records"))
 
     def finish(self) -> None:
         """Compare the totals of the whole file at its end, and check which record is missing."""

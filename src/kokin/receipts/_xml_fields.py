@@ -16,6 +16,7 @@ from kokin.issues import InvalidInputError, Issue
 from kokin.model import redact
 from kokin.receipts._fields import cell_reader, field_error
 from kokin.receipts.layouts import Field, FieldType, Layout
+from kokin.receipts.layouts._patterns import MAX_TEXT
 from kokin.text import JAPAN
 
 #: Whitespace of XML, which is removed around every simple value.
@@ -228,10 +229,17 @@ class TransactionFields:
                 else:
                     values[name] = None
             except InvalidInputError as error:
-                issues += [Issue(one.code, field=name, expected=one.expected, found=one.found) for one in error.issues]
+                issues += _in_field(error, name)
         for f in self._others:
-            values[f.id] = _further_matches([each for each in readers if each.name in f.others], texts, f.length)
+            try:
+                values[f.id] = _further_matches([each for each in readers if each.name in f.others], texts, f.length)
+            except InvalidInputError as error:
+                issues += _in_field(error, f.id)
         return values, issues
+
+
+def _in_field(error: InvalidInputError, name: str) -> list[Issue]:
+    return [Issue(each.code, field=name, expected=each.expected, found=each.found) for each in error.issues]
 
 
 def _further_matches(readers: Sequence[_FieldReader], texts: Texts, max_length: int) -> str | None:
@@ -296,8 +304,14 @@ def _read_yen(texts: Texts, paths: Sequence[str]) -> int:
 
 
 def _matches(pattern: re.Pattern[str] | None, texts: Texts, paths: Sequence[str]) -> Iterator[str]:
-    """Yield the matches of a pattern in each element, in the order of the paths."""
+    """Yield the matches of a pattern in each element, in the order of the paths.
+
+    Raises:
+        InvalidInputError: a text is too long to be searched.
+    """
     if pattern:
         for path in paths:
             for text in texts.values.get(path, ()):
+                if len(text) > MAX_TEXT:
+                    raise field_error("WIDTH", f"at most {MAX_TEXT} characters", str(len(text)))
                 yield from (match[1] for match in pattern.finditer(text) if match[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -26,9 +27,12 @@ from kokin.reports._tables import accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
 from kokin.rules import RATES, RateTable
+from kokin.text import file_name
 
 if TYPE_CHECKING:
     from kokin.ledger import Ledger
+
+_LOGGER = logging.getLogger(__name__)
 
 #: The formats of a report. ``summary.json`` is written with each of them.
 Format: TypeAlias = Literal["csv", "xlsx", "html"]
@@ -274,6 +278,8 @@ class Report:
                 (draft / "report.html").write_text(page, encoding="utf-8")
             text = json.dumps(self.summary, ensure_ascii=False, indent=2, default=str)
             (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        fields = {"folder": file_name(folder), "formats": sorted(formats), "tables": len(selected)}
+        _LOGGER.info("report_written", extra={"fields": fields})
         return issues
 
 

@@ -8,10 +8,11 @@ record decoder and never rejected here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,7 @@ _ARROW_TYPES = {
     FieldType.TIME: pa.time32("s"),
 }
 _MAX_DIGITS = 18
+_MAX_KNOWN_CELLS = 4096
 # A newline of two bytes may be part of the width.
 _MIN_WIDTH = MIN_STRIDE + 2
 
@@ -109,16 +111,18 @@ class ColumnReader:
         kanji = [(kind.offsets[f.id], f.length) for f in kind.fields if f.type is FieldType.KANJI]
         #: For the records of a fixed-width file.
         self.charset = CharsetCheck(kind.width, kanji)
+        self._error_codes = {f.id: ErrorCodes(f, layout, reference_date) for f in _fields_of_file(layout, kind)}
         self._amount = layout.receipt["amount"].field
         schema = arrow_schema(Receipt)
         self._types = {name: schema.field(name).type for name in mapping.sources}
         self._rules = mapping.rules
         self._sums = {total.sum for total in layout.totals if total.sum} | {self._amount}
 
-    def parse(self, rows: UInt8Array, suspect: BoolArray | None = None) -> ParsedBlock:
-        """Parse and test records of this kind, uint8 (n, stride), of which some are ``suspect`` already."""
+    def parse(self, rows: UInt8Array, suspects: Mapping[str, BoolArray | None]) -> ParsedBlock:
+        """Parse and test records of this kind, uint8 (n, stride), of which some are suspect already, by field."""
         block = ParsedBlock(rows, np.ones(len(rows), np.bool_))
-        block.mark_suspect("", suspect)
+        for name, suspect in suspects.items():
+            block.mark_suspect(name, suspect)
         for f in self.kind.fields:
             parsed, is_suspect = self._parse_field(f, rows)
             if codes := self._codes[f.id]:
@@ -239,9 +243,8 @@ class ColumnReader:
         assert amounts is not None
         return amounts
 
-    def total(self, total: Total, block: ParsedBlock) -> int:
-        """Return what the valid records add to a declared total."""
-        chosen = block.valid
+    def total(self, total: Total, block: ParsedBlock, chosen: BoolArray) -> int:
+        """Return what the chosen records add to a declared total; the fields that it needs are valid in them."""
         for name, codes in total.where.items():
             chosen = chosen & _has_code(block.fields[name], self._codes[name], codes)
         if total.sum is None:
@@ -260,6 +263,29 @@ class ColumnReader:
             null = block.fields[rule.given].null if rule.given in block.fields else ~np.zeros_like(meets)
             meets &= np.True_ if null is None else ~null
         return meets
+
+    def rejected(
+        self, block: ParsedBlock, chosen: BoolArray, counted: frozenset[str], cells: CellsOf
+    ) -> tuple[BoolArray, Counter[str]]:
+        """Return which of the chosen records are certainly rejected because of single fields, and the codes of why.
+
+        The ``counted`` fields of these records are valid. ``cells`` returns the cells of a field in some records.
+        """
+        rejected = chosen.copy()
+        for name in block.suspects.keys() & {"", *counted}:
+            rejected &= ~block.suspects[name]
+        for name in counted & block.fields.keys():
+            if (null := block.fields[name].null) is not None:
+                rejected &= ~null
+        found: list[tuple[Int64Array, list[str]]] = []
+        for name in block.suspects.keys() - {"", *counted}:
+            rows = np.flatnonzero(block.suspects[name] & rejected)
+            codes = self._error_codes[name].of_cells(cells(name, rows))
+            rejected[rows] = np.array(codes, np.bool_)
+            found.append((rows, codes))
+        is_rejected = rejected.tolist()
+        pairs = (pair for rows, codes in found for pair in zip(rows.tolist(), codes, strict=True))
+        return rejected, Counter(code for row, code in pairs if is_rejected[row])
 
     def arrays(self, block: ParsedBlock, chosen: BoolArray | None, header: Mapping[str, Any]) -> dict[str, pa.Array]:
         """Return the canonical columns of the chosen records; of all if ``chosen`` is ``None``."""
@@ -315,6 +341,46 @@ class ColumnReader:
         known = self._codes[source.field]
         values = array_of([source.values.get(code, source.blank if not code else None) for code in known], kind)
         return values.take(from_numpy(_choose(parsed.codes, chosen), pa.int8()))
+
+
+#: Returns the cells of a field in the records with these indexes.
+CellsOf: TypeAlias = Callable[[str, Int64Array], list[bytes]]
+
+
+class ErrorCodes:
+    """Finds the codes for which cells of a field are rejected, where their issues are counted and not listed."""
+
+    def __init__(self, f: Field, layout: Layout, reference_date: date | None) -> None:
+        self._read = cell_reader(f, layout, reference_date)
+        # Any other cell with a byte that is no digit is rejected for that byte.
+        self._is_plain_number = f.type in NUMERIC and not (f.const or f.prefix or f.none or f.formatted)
+        self._length = f.length
+        self._known: dict[bytes, str] = {}
+
+    def of_cells(self, cells: list[bytes]) -> list[str]:
+        """Return the code of each cell; empty for a valid one, and for an unknown byte, which may reject the file."""
+        return [self._code(cell) for cell in cells]
+
+    def _code(self, cell: bytes) -> str:
+        if self._is_plain_number and len(cell) <= self._length and not cell.isdigit() and cell.strip(b" "):
+            return "NOT_DIGITS"
+        code = self._known.get(cell)
+        if code is None:
+            try:
+                self._read(cell, [])
+                code = ""
+            except InvalidInputError as error:
+                code = error.issues[0].code
+            if code == "BYTE_UNKNOWN":
+                code = ""
+            if len(self._known) < _MAX_KNOWN_CELLS:
+                self._known[cell] = code
+        return code
+
+
+def _fields_of_file(layout: Layout, kind: RecordKind) -> list[Field]:
+    """Return the fields of a kind as the layout has them; in a CSV those of ``kind`` have the width of a matrix."""
+    return [layout.data.by_id[f.id] for f in kind.fields] if layout.csv else kind.fields
 
 
 def supports_kind(layout: Layout, kind: RecordKind) -> bool:

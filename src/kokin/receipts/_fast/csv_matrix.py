@@ -13,13 +13,16 @@ left to the record decoder.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array
+from kokin.issues import InvalidInputError
 from kokin.model import Digits, Receipt, Text, field_types
 from kokin.receipts._fast.ascii_words import MIN_STRIDE
+from kokin.receipts._fields import decode_cell
 from kokin.receipts._framing import Frame, Lines
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 from kokin.receipts.layouts._schema import DATED, NUMERIC
@@ -81,6 +84,18 @@ class CsvRows:
         start = int(self.starts[i])
         return Frame(self.record_no + i, self.byte_offset + start, self.content[start : int(self.ends[i])], True)
 
+    def is_decodable(self, encoding: str) -> BoolArray:
+        """Return the rows that certainly have no unknown byte: all if the chunk has none, else those of ASCII."""
+        try:
+            decode_cell(self.content, encoding)
+        except InvalidInputError:
+            not_ascii = np.frombuffer(self.content, np.uint8) >= 0x80
+            return np.asarray(np.add.reduceat(not_ascii, self.starts, dtype=np.int64) == 0)
+        return np.ones(len(self.starts), np.bool_)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(self.frame, range(len(self.starts)))
+
     def offsets(self, indexes: Int64Array) -> Int64Array:
         """Return the first byte in the file of each of the rows with these indexes, int64 (n,)."""
         return self.byte_offset + self.starts[indexes]
@@ -121,6 +136,19 @@ def split_lines(lines: Lines, margin: int) -> CsvRows:
     )
 
 
+@dataclass(frozen=True)
+class CsvCells:
+    """The records that n rows become, and their cells."""
+
+    matrix: UInt8Array
+    """The records, uint8 (n, stride)."""
+    suspects: dict[str, BoolArray]
+    """The suspect records by field, bool (n,); under the empty name those suspect as a whole."""
+    starts: Int64Array
+    """The first byte of each cell in the chunk, without quotes, int64 (n, columns)."""
+    lengths: Int64Array
+
+
 class CsvMatrix:
     """Lays out the rows of one file, whose fields are ``columns`` in this order."""
 
@@ -138,12 +166,14 @@ class CsvMatrix:
         #: Bytes that are cut out beyond the end of a chunk at most.
         self.margin = 2 * max(field.length for field in self._fields)
 
-    def matrix(self, rows: CsvRows) -> tuple[UInt8Array, BoolArray]:
-        """Return the records that rows become, uint8 (n, stride), and which of them are suspect, bool (n,)."""
+    def matrix(self, rows: CsvRows) -> CsvCells:
+        """Return the records that rows become."""
         suspect: BoolArray = rows.cells != len(self._fields)
         matrix = np.full((len(suspect), self._stride), _SPACE, np.uint8)
+        suspects = {"": suspect}
+        empty = np.zeros((len(suspect), len(self._fields)), np.int64)
         if suspect.all():
-            return matrix, suspect
+            return CsvCells(matrix, suspects, empty, empty)
         starts, lengths = self._cell_bounds(rows, suspect)
         if rows.quotes.any():
             first, last = rows.chunk.bytes_at(starts), rows.chunk.bytes_at(starts + lengths - 1)
@@ -152,11 +182,10 @@ class CsvMatrix:
             suspect |= rows.quotes != 2 * is_quoted.sum(axis=1)
         for i, field in enumerate(self._fields):
             lay_out = self._right_aligned if field.type in NUMERIC + DATED else self._left_aligned
-            cells, does_not_fit = lay_out(field, rows.chunk, starts[:, i], lengths[:, i])
+            cells, suspects[field.id] = lay_out(field, rows.chunk, starts[:, i], lengths[:, i])
             start = self.kind.offsets[field.id]
             matrix[:, start : start + cells.shape[1]] = cells
-            suspect |= does_not_fit
-        return matrix, suspect
+        return CsvCells(matrix, suspects, starts, lengths)
 
     def _cell_bounds(self, rows: CsvRows, has_other_cells: BoolArray) -> tuple[Int64Array, Int64Array]:
         """Return the start and the length of each cell, both int64 (n, columns).

@@ -29,6 +29,7 @@ from kokin.model import (
     arrow_schema,
     field_types,
 )
+from kokin.receipts.layouts._patterns import is_bounded
 from kokin.text import MONTHS, YEARS_AHEAD, YEARS_BACK
 
 Name = Annotated[str, Limits(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -150,7 +151,10 @@ class Field(_Table):
     path: list[str] = []
     """Paths of elements in an XML entry; the first with text is read."""
     pattern: str = ""
-    """Regular expression searched in XML text; its group is the value. The first match in order of ``path`` counts."""
+    """Regular expression searched in XML text; its group is the value. The first match in order of ``path`` counts.
+
+    Repeats have limits, such as ``{0,9}``, so that no text takes long; a text of more than 512 characters is rejected.
+    """
     alone: bool = False
     """Whether XML paths outside ``TxDtls/`` are read only if the entry has at most one transaction, as for amounts."""
     others: list[Name] = []
@@ -473,6 +477,7 @@ class Layout(_Table):
                 field_at = f"{where}.fields[{i}] ({field.id})"
                 for expected in _field_problems(field, ids_before, fixed=self.format == "fixed"):
                     yield _invalid(field_at, expected)
+                yield from _pattern_problems(field, field_at)
                 ids_before.add(field.id)
                 if field.column and not (self.csv and self.csv.header == "names"):
                     yield _invalid(f"{field_at}.column", 'header = "names" in [csv]')
@@ -650,16 +655,23 @@ def _field_problems(field: Field, ids_before: Set[str], *, fixed: bool) -> Itera
             yield f"codes of {field.length} bytes"
     if field.type is FieldType.BARCODE and field.length != 44 + len(field.prefix):
         yield "the length of a barcode: 44 bytes and its prefix"
-    if field.pattern:
-        try:
-            groups = re.compile(field.pattern).groups
-        except (re.error, OverflowError, RecursionError) as error:
-            yield f"a valid regular expression: {error}"
-        else:
-            if not groups:
-                yield "a pattern with a group for the value"
     if field.default and len(field.default) > field.length:
         yield f"a default of at most {field.length} bytes"
+
+
+def _pattern_problems(field: Field, where: str) -> Iterator[Issue]:
+    """Check the regular expression of a field."""
+    if not field.pattern:
+        return
+    try:
+        groups, is_fast = re.compile(field.pattern).groups, is_bounded(field.pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        yield _invalid(where, f"a valid regular expression: {error}")
+        return
+    if not groups:
+        yield _invalid(where, "a pattern with a group for the value")
+    if not is_fast:
+        yield Issue("LAYOUT_PATTERN", field=where)
 
 
 def _form_problems(where: str, canonical: str, source: Source, rule: Any) -> Iterator[Issue]:
