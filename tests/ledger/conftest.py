@@ -168,8 +168,10 @@ def fill(ledger, bills, receipts):
         ledger.make_upload(sent, "eltax-upload-example", folder, actor="clerk")
     answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
     ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
-    decision = {"exception_id": "R4-NO_BILL", "decision": "other_authority", "reason": "of a neighbour"}
+    decision = {"exception_id": "R4-NO_BILL", "decision": "assign", "bill_id": "B1", "reason": "wrong number"}
     ledger.decide(pa.Table.from_pylist([decision]), actor="clerk")
+    refund = {"proposal_id": "P4", "kind": "refund"}
+    ledger.decide_refunds(pa.Table.from_pylist([refund]), actor="clerk", decided_on=date(2026, 6, 30))
 
 
 _DATABASES = itertools.count()
