@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.issues import InvalidInputError
-from kokin.ledger import EntryKind, Ledger
+from kokin.ledger import EntryKind, ExceptionDecision, Ledger
 from kokin.reconcile import Policy, reconcile
 from tests.support import examples
 
 
 def decide(ledger, *rows, actor="clerk"):
     """Record decisions from tuples of exception, kind and other columns."""
+    absent = dict.fromkeys(ExceptionDecision.model_fields)
     table = [
-        {"exception_id": exception, "decision": kind, "reason": "seen", **(more[0] if more else {})}
+        {**absent, "exception_id": exception, "decision": kind, "reason": "seen", **(more[0] if more else {})}
         for exception, kind, *more in rows
     ]
     return ledger.decide(pa.Table.from_pylist(table), actor=actor, source="work.xlsx")

@@ -38,9 +38,9 @@ def result(ledger, *rows, source="result.csv"):
     return ledger.add_refund_results(pa.Table.from_pylist(table), actor="clerk", source=source)
 
 
-def states(ledger, as_of=DAY):
+def states(ledger):
     """State and yen of each proposal."""
-    rows = ledger.refund_proposals(as_of).to_pylist()
+    rows = ledger.refund_proposals(decided_on=DAY).to_pylist()
     return {row["proposal_id"]: (row["state"], row["amount"]) for row in rows}
 
 
@@ -73,7 +73,7 @@ SETOFF = ("P2", "setoff", {"debt_bill_id": "B2"})
 
 
 def test_proposals_divide_the_excess_by_law(town):
-    rows = town.refund_proposals(DAY).to_pylist()
+    rows = town.refund_proposals(decided_on=DAY).to_pylist()
     names = ("proposal_id", "kind", "amount", "interest", "debt_bill_id", "article", "needs_consent", "cause")
     assert [tuple(row[name] for name in names) for row in rows] == [
         ("P2", "setoff", 300_000, 1_300, "B2", "地方税法17の2①", False, "double"),
@@ -124,7 +124,7 @@ def test_a_refund_goes_to_the_end(town, tmp_path):
     assert not result(town, ("P2-3", "paid"), source="second.csv").inserted
     assert states(town)["P2-3"] == ("paid", 188_000)
     assert_sound(town)
-    report = Report.from_ledger(town, as_of=town.entries()[-1].at.date())
+    report = Report.from_ledger(town)
     rows = report.tables["overpayments"].select(["proposal_id", "state", "refund"]).to_pylist()
     assert [tuple(row.values()) for row in rows] == [("P2", "set_off", 0), ("P2-2", "set_off", 0), ("P2-3", "paid", 0)]
     assert report.summary["controls"]["T8"]["holds"]
@@ -350,7 +350,7 @@ def test_any_sequence_of_posts_steps_and_reversals_keeps_the_controls(seed, ledg
         )
 
     def decide_some():
-        rows = [row for row in ledger.refund_proposals(DAY).to_pylist() if row["state"] == "open"]
+        rows = [row for row in ledger.refund_proposals(decided_on=DAY).to_pylist() if row["state"] == "open"]
         rows = [row for row in rows if rng.random() < 0.6]
         if rows:
             table = [{name: row[name] for name in ("proposal_id", "kind", "amount", "debt_bill_id")} for row in rows]

@@ -46,6 +46,11 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+DecisionDay = Annotated[
+    datetime | None,
+    option("Day of the decision; today by default.", "--day", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
+]
+
 # What a person adds to the list of proposals for a decision.
 _TO_FILL_IN = ("consent", "reason", "approver")
 _COLUMNS = ("proposal_id", "state", "kind", "amount", "interest", "transfer", "bill_id", "debt_bill_id", "article")
@@ -62,6 +67,7 @@ def _catalog(path: Path | None) -> Catalog:
 def list_proposals(
     ledger: LedgerAddress = "",
     as_of: AsOf = None,
+    decided_on: DecisionDay = None,
     every: Annotated[bool, option("Also those that are decided, ordered, paid or set off.", "--all")] = False,
     catalog: CatalogFile = None,
     out: Annotated[
@@ -71,8 +77,7 @@ def list_proposals(
 ) -> Exit:
     """List what is proposed for every overpayment: set-offs by law, set-offs with consent, and the refund of the rest.
 
-    Among local taxes a set-off is mandatory (地方税法17の2①). The interest is that of a decision on the day of the
-    list.
+    Among local taxes a set-off is mandatory (地方税法17の2①). The interest is that of a decision on the day.
     """
     import pyarrow.compute as pc
 
@@ -80,7 +85,9 @@ def list_proposals(
     from kokin.reports import write_csv
 
     with open_ledger(ledger) as opened:
-        table = opened.refund_proposals(as_of and day_or_today(as_of), catalog=_catalog(catalog))
+        table = opened.refund_proposals(
+            as_of and day_or_today(as_of), decided_on=decided_on and decided_on.date(), catalog=_catalog(catalog)
+        )
     if not every:
         table = table.filter(pc.equal(table.column("state"), RefundState.OPEN.value))
     if out:
@@ -118,10 +125,7 @@ def _read(path: Path, record: type[Record], known: tuple[str, ...] = ()) -> pa.T
 def decide(
     file: Annotated[Path, argument("Decisions: a CSV, such as the list of proposals.", metavar="FILE")],
     ledger: LedgerAddress = "",
-    decided_on: Annotated[
-        datetime | None,
-        option("Day of the decision; today by default.", "--day", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD"),
-    ] = None,
+    decided_on: DecisionDay = None,
     catalog: CatalogFile = None,
     actor: Actor = "",
     reason: Reason = "",

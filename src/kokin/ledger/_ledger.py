@@ -696,7 +696,12 @@ class Ledger:
         return self._write(write)
 
     def refund_proposals(
-        self, as_of: date | datetime | None = None, *, catalog: Catalog = CATALOG, rates: RateTable = RATES
+        self,
+        as_of: date | datetime | None = None,
+        *,
+        decided_on: date | None = None,
+        catalog: Catalog = CATALOG,
+        rates: RateTable = RATES,
     ) -> pa.Table:
         """Return what is proposed for every overpayment (過誤納), and what became of those that were decided.
 
@@ -706,21 +711,22 @@ class Ledger:
         :class:`~kokin.model.RefundKind`. The open proposals of a receipt are its set-offs, in the order of law, and the
         refund of the rest; they add up to its open excess.
 
-        Yen: ``amount`` of the excess; ``interest`` (還付加算金), of an open proposal as if it were decided on the day,
-        else as it was decided; ``transfer`` to the payer. ``bill_id`` was overpaid for the ``cause``, a
+        Yen: ``amount`` of the excess; ``interest`` (還付加算金), of an open proposal if it is decided on the day, else
+        as it was decided; ``transfer`` to the payer. ``bill_id`` was overpaid for the ``cause``, a
         :class:`kokin.reconcile.OverpaymentKind`. A set-off settles ``debt_bill_id`` on ``setoff_on``, or, if it
         ``needs_consent``, on the day of the decision. ``source`` and ``record_no`` are null if the receipt is not
         active any more.
 
         Args:
-            as_of: a time, or the end of a day in Japan; by default now. Its day is that of the decision.
+            as_of: a time, or the end of a day in Japan; by default now.
+            decided_on: the day of the decision, on which debts are due; by default that of ``as_of``.
             catalog: the charges, with the authority's own 税目・料金番号.
             rates: the rates of 還付加算金.
 
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
-        day = self._japan_day(as_of)
+        day = decided_on or self._japan_day(as_of)
 
         def read(transaction: Transaction) -> pa.Table:
             policy = _queries.policy(transaction, as_of)

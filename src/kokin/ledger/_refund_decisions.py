@@ -119,7 +119,7 @@ def open_proposals(transaction: Transaction, last: int | None, accounts: Account
 def proposal_table(transaction: Transaction, last: int | None, accounts: Accounts) -> pa.Table:
     """Return open proposals and decided parts, by receipt and number, with :data:`PROPOSAL_COLUMNS`."""
     rows = open_proposals(transaction, last, accounts)
-    paid = {row["proposal_id"]: row for row in accounts.overpayments.to_pylist() if row["proposal_id"]}
+    paid = {row["proposal_id"]: row for row in accounts.overpayments_without_interest.to_pylist() if row["proposal_id"]}
     consents = {proposal_id(part): each.decision["consent"] for part, each in decided_parts(transaction, last).items()}
     for decided in refund_table(transaction, last).to_pylist():
         name = decided["proposal_id"]

@@ -221,8 +221,16 @@ class Accounts:
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
+        return self._overpayment_table(self._rates)
+
+    @cached_property
+    def overpayments_without_interest(self) -> pa.Table:
+        """:attr:`overpayments` with a null for each interest that was not decided: no rate is needed."""
+        return self._overpayment_table(None)
+
+    def _overpayment_table(self, rates: RateTable | None) -> pa.Table:
         return overpayment_table(
-            self._run.rows, self._bills, self._setoff_candidates, self._refunds, self._policy, self._day, self._rates
+            self._run.rows, self._bills, self._setoff_candidates, self._refunds, self._policy, self._day, rates
         )
 
     @cached_property

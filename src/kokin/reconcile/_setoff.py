@@ -71,25 +71,28 @@ def overpayment_table(
     parts: RefundParts,
     policy: Policy,
     as_of: np.datetime64,
-    rates: RateTable,
+    rates: RateTable | None,
 ) -> pa.Table:
     """Return 過誤納一覧: the open excess of each receipt and its decided parts; see :attr:`Accounts.overpayments`.
 
-    ``as_of`` is the 支出決定日 of what is not set off by law.
+    ``as_of`` is the 支出決定日 of what is not set off by law. Without ``rates`` the interest on it is null.
     """
     excess = parts.open_excess(rows.excess)
     at = np.flatnonzero(excess > 0)
     of_excess = candidates.select(~candidates.is_wrong_instalment)
     by_law = of_excess.select(~of_excess.needs_consent)
     refund = excess[at] - _sum_by_row(by_law.row, by_law.yen, at)
-    interest = refund_interest(refund, at, np.full(len(at), as_of), rows, bills, policy, rates)
-    yen = {
+    yen: dict[str, Int64Array | None] = {
         "excess": excess[at],
         "refund": refund,
-        "interest": interest,
-        "setoff_interest": _sum_by_row(by_law.row, _setoff_interest(by_law, rows, bills, policy, rates), at),
+        "interest": None,
+        "setoff_interest": None,
         "offered": _sum_by_row(of_excess.row, of_excess.yen, at),
     }
+    if rates:
+        yen["interest"] = refund_interest(refund, at, np.full(len(at), as_of), rows, bills, policy, rates)
+        setoff_interest = _setoff_interest(by_law, rows, bills, policy, rates)
+        yen["setoff_interest"] = _sum_by_row(by_law.row, setoff_interest, at)
     opened = {"state": pa.repeat(RefundState.OPEN.value, len(at)), "proposal_id": pa.nulls(len(at), pa.string())}
     known = parts.known
     if not len(known):
@@ -118,9 +121,13 @@ _STATES_TO_REFUND = pa.array([RefundState.DECIDED.value, RefundState.ORDERED.val
 
 
 def _overpayment_rows(
-    at: Int64Array, rows: OutcomeRows, bills: BillColumns, yen: Mapping[str, Int64Array], states: Mapping[str, pa.Array]
+    at: Int64Array,
+    rows: OutcomeRows,
+    bills: BillColumns,
+    yen: Mapping[str, Int64Array | None],
+    states: Mapping[str, pa.Array],
 ) -> pa.Table:
-    """Return rows of the table of overpayments, for the rows ``at`` of outcomes, with some columns."""
+    """Return rows of the table of overpayments, for the rows ``at`` of outcomes, with columns of yen and states."""
     slip = rows.slip[at]
     outcomes = rows.outcomes_at(at)
     return pa.table(
@@ -131,7 +138,10 @@ def _overpayment_rows(
             "item_code": outcomes.column("item_code"),
             "paid_on": days_array(rows.paid_on[at]),
             "kind": kind_texts(rows, at, np.zeros(len(at), np.bool_)),
-            **{name: from_numpy(column, pa.int64()) for name, column in yen.items()},
+            **{
+                name: pa.nulls(len(at), pa.int64()) if column is None else from_numpy(column, pa.int64())
+                for name, column in yen.items()
+            },
             **states,
         }
     )

@@ -19,28 +19,6 @@ _KEYS = ("payee_code", "account", "charge", "item_code", "fiscal_year", "year_cl
 _SUMS = ("receipts", "received", "revenue", "off_budget", "overpaid", "suspense")
 _TO_DATE = ("receipts", "received", "revenue")
 
-_OVERPAYMENTS = pa.schema(
-    [
-        ("source", pa.string()),
-        ("record_no", pa.int64()),
-        ("outcome", pa.string()),
-        ("bill_id", pa.string()),
-        ("payee_code", pa.string()),
-        ("payer_key", pa.string()),
-        ("charge", pa.string()),
-        ("item_code", pa.string()),
-        ("paid_on", pa.date32()),
-        ("kind", pa.string()),
-        ("excess", pa.int64()),
-        ("refund", pa.int64()),
-        ("interest", pa.int64()),
-        ("setoff_interest", pa.int64()),
-        ("offered", pa.int64()),
-        ("state", pa.string()),
-        ("proposal_id", pa.string()),
-    ]
-)
-
 
 def accounts_tables(result: Reconciliation, accounts: Accounts) -> dict[str, pa.Table]:
     """Return the tables that follow from the accounts: all but the files, issues, audit log and open data."""
@@ -49,7 +27,7 @@ def accounts_tables(result: Reconciliation, accounts: Accounts) -> dict[str, pa.
     return {
         "outcomes": result.outcomes,
         "exceptions": accounts.exceptions,
-        "overpayments": _overpayments(result, accounts),
+        "overpayments": _overpayments(accounts),
         "daily": daily,
         "monthly": monthly_totals(daily),
         "receivables": _with_rate(accounts.receivables),
@@ -156,13 +134,9 @@ def _with_difference(settlements: pa.Table, has_deposits: bool) -> pa.Table:
     return settlements.append_column("difference", difference)
 
 
-def _overpayments(result: Reconciliation, accounts: Accounts) -> pa.Table:
+def _overpayments(accounts: Accounts) -> pa.Table:
     """Return ④ 過誤納一覧; if the rate of a year is not known yet, the columns that need it are null."""
     try:
         return accounts.overpayments
     except RateMissingError:
-        rows = result.outcomes.filter(pc.greater(result.outcomes.column("excess"), 0))
-        columns = {name: rows.column(name) for name in rows.column_names}
-        return pa.table(
-            [columns.get(field.name, pa.nulls(len(rows), field.type)) for field in _OVERPAYMENTS], _OVERPAYMENTS
-        )
+        return accounts.overpayments_without_interest
