@@ -8,20 +8,24 @@ chunks, the receipts in a table. The CPU time is that of this process and exclud
     python benchmarks/ledger.py [--bills N] [--receipts N] [--daily N] [--url URL] [--without PART]
     python benchmarks/ledger.py --entries N [--url URL]
     python benchmarks/ledger.py --debts N [--url URL]
+    python benchmarks/ledger.py --read [--url URL]
 
 Without ``--url`` the ledger is an SQLite file in ``benchmarks/_work``. ``--without`` removes foreign keys, checks,
 guards (triggers) or indexes of the new ledger first, to measure what they cost. ``--entries`` builds a ledger of many
 small entries instead, as after ten years, and times what reads it. ``--debts`` allots numbers to slips instead.
+``--read`` reads the ledger of an earlier run, each time in a new process.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import platform
 import resource
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -190,6 +194,40 @@ def many_entries(url: str, count: int) -> None:
             print(f"| {name} | {sorted(seconds)[2]:.2f} |", flush=True)
 
 
+def write_report(ledger: Ledger) -> None:
+    """Write the files of ``kokin report`` into a temporary folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        Report.from_ledger(ledger).write(folder, formats=("csv", "html"))
+
+
+READS: dict[str, Callable[[Ledger], Any]] = {
+    "balances": Ledger.balances,
+    "outcomes": Ledger.outcomes,
+    "status": Ledger.status,
+    "report": write_report,
+}
+
+
+def read(url: str, name: str) -> None:
+    """Read a ledger in one way, and print its row of the table of :func:`read_all`."""
+    cpu, start = time.process_time(), time.perf_counter()
+    with Ledger.open(url) as ledger:
+        READS[name](ledger)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"| {name} | {seconds:.2f} | {cpu:.2f} | {peak:,.0f} |", flush=True)
+
+
+def read_all(url: str) -> None:
+    """Read a ledger in each way of :data:`READS`, each in a new process, so that the peaks are those of one."""
+    print("| read | s | CPU s | peak MB |\n|---|---|---|---|")
+    processes = multiprocessing.get_context("spawn")
+    for name in READS:
+        process = processes.Process(target=read, args=(url, name))
+        process.start()
+        process.join()
+
+
 def numbers(url: str, count: int) -> None:
     """Allot numbers to debts, the same debts again, and to a tenth of them again; check the slips before print."""
     scheme = NumberScheme.parse(
@@ -241,16 +279,20 @@ def main() -> None:
     parser.add_argument("--url", default="")
     parser.add_argument("--entries", type=int, default=0)
     parser.add_argument("--debts", type=int, default=0)
+    parser.add_argument("--read", action="store_true")
     parser.add_argument("--without", choices=("foreign-keys", "checks", "guards"))
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
-    if not options.url:
+    if not options.url and not options.read:
         for path in WORK.glob("ledger.db*"):
             path.unlink()
     url = options.url or f"sqlite:///{WORK}/ledger.db"
     cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ":")
     print(f"{cpu.split(':')[1].strip()}, {os.cpu_count()} cores; Python {platform.python_version()}, ", end="")
     print(f"SQLite {sqlite3.sqlite_version}, pyarrow {pa.__version__}\n")
+    if options.read:
+        read_all(url)
+        return
     if options.entries:
         many_entries(url, options.entries)
         return

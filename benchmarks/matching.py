@@ -1,7 +1,7 @@
 """Speed of the matching core and of the whole job, compared with implementations on other engines.
 
     python benchmarks/matching.py [--cases 1x1,10x1,10x10] [--parts core,job,csv,daily,profile,roofline]
-                                  [--rows N] [--runs N] [--peers Polars,DuckDB,...] [--quick]
+                                  [--rows N] [--runs N] [--peers Polars,DuckDB]
 
 Prints Markdown. A case is millions of bills x millions of receipts; ``--rows`` replaces the million.
 ``core``: from tables in memory to the outcome table. ``job``: from a receipt file of 200-byte records and bills in
@@ -10,14 +10,14 @@ of a million receipts against ten million prepared bills, from the start of the 
 
 Every run is a separate process, so that its peak memory can be measured. Rounds are paired: each runs every
 implementation once, in turn. Timing starts after the imports; the core is timed on its second run. The outcomes of the
-first round are compared with Kokin's, in any order of rows. From five million rows on, slow peers run only once
-(``--quick``: all peers once, Kokin and the two best three times); the tables show the number of runs.
+first round are compared with Kokin's, in any order of rows. From five million rows on there are at most three rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import statistics
@@ -32,12 +32,11 @@ from typing import Any, TypeAlias
 WORK = Path(__file__).parent / "_work"
 OUT = WORK / "out"
 KOKIN = "Kokin"
-PEERS = ("Polars", "DuckDB", "PyArrow (Acero)", "pandas", "SQLite")
-#: Kokin and the fastest peers.
-BEST = {KOKIN, "Polars", "DuckDB"}
+PEERS = ("Polars", "DuckDB")
 PARTS = ("core", "job", "csv", "daily", "profile", "roofline")
-PACKAGES = ("numpy", "pyarrow", "polars", "duckdb", "pandas")
-MANY = 5_000_000
+PACKAGES = ("numpy", "pyarrow", "polars", "duckdb")
+#: Rows from which on there are at most so many rounds.
+MANY, RUNS_OF_MANY = 5_000_000, 3
 #: The measurements of an implementation, or the reason why it has none.
 Runs: TypeAlias = list[dict[str, Any]] | str
 
@@ -97,7 +96,7 @@ def implementation(part: str, name: str, folder: Path, out: Path) -> Callable[[]
         case "core":
             import matching_inputs
 
-            return core(matching_inputs.arrow_bills(folder, "parquet"), matching_inputs.arrow_receipts(folder))
+            return core(matching_inputs.arrow_bills(folder), matching_inputs.arrow_receipts(folder))
         case form:
             return lambda: job(folder, "csv" if form == "csv" else "parquet", out)
 
@@ -158,7 +157,8 @@ def timed(run: Callable[[], object]) -> float:
 def one_run(*arguments: str, limit_gb: float) -> dict[str, Any] | None:
     """Return the measurements of a run in a new process; None if it exceeded the memory limit and was killed."""
     command = [sys.executable, __file__, "--work", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = {"ARROW_DEFAULT_MEMORY_POOL": "system", **os.environ}  # as the command `kokin` does
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
             resident = [line for line in status.read_text().splitlines() if line.startswith("VmRSS:")]
@@ -177,12 +177,11 @@ def rounds(part: str, case: Case, options: argparse.Namespace) -> dict[str, Runs
     """Run paired rounds of all implementations; return the reason for each one that failed."""
     folder = str(case.folder)
     found: dict[str, Runs] = {name: [] for name in (KOKIN, *options.peers)}
-    wanted = {name: times(name, case, options) for name in found}
-    for nth in range(max(wanted.values())):
+    for nth in range(times(case, options)):
         for name, runs in found.items():
-            if nth >= wanted[name] or isinstance(runs, str):
+            if isinstance(runs, str):
                 continue
-            print(f"{case.name} {part} {name} {nth + 1}/{wanted[name]}", file=sys.stderr)
+            print(f"{case.name} {part} {name} {nth + 1}", file=sys.stderr)
             measured = one_run(part, name, folder, "" if nth else "check", limit_gb=options.memory)
             if measured is None:
                 found[name] = f"out of memory ({options.memory:g} GB)"
@@ -193,30 +192,46 @@ def rounds(part: str, case: Case, options: argparse.Namespace) -> dict[str, Runs
     return found
 
 
-def times(name: str, case: Case, options: argparse.Namespace) -> int:
-    """Return the number of runs of an implementation."""
-    large = max(case.bills, case.receipts) >= MANY
-    if options.quick:
-        return 3 if name in BEST else 1
-    return 1 if large and name not in BEST else options.runs
+def times(case: Case, options: argparse.Namespace) -> int:
+    """Return the number of rounds."""
+    is_large = max(case.bills, case.receipts) >= MANY
+    return min(options.runs, RUNS_OF_MANY) if is_large else options.runs
 
 
 def print_table(title: str, found: dict[str, Runs]) -> float:
     """Print a Markdown table of medians, ratios and peaks; return Kokin's median."""
-    ours = statistics.median(run["seconds"] for run in found[KOKIN])
+    ours, our_cpu = (statistics.median(run[name] for run in found[KOKIN]) for name in ("seconds", "cpu"))
     print(f"\n### {title}\n")
-    print("| | seconds | ratio | from, to | CPU | peak GB | runs |\n|---|--:|--:|--:|--:|--:|--:|")
+    print("| | seconds | ratio | from, to | CPU | ratio | peak GB | runs |\n|---|--:|--:|--:|--:|--:|--:|--:|")
     for name, runs in found.items():
         if isinstance(runs, str):
-            print(f"| {name} | {runs} | | | | | 1 |")
+            print(f"| {name} | {runs} | | | | | | 1 |")
             continue
         wall = sorted(run["seconds"] for run in runs)
         middle, cpu = statistics.median(wall), statistics.median(run["cpu"] for run in runs)
         peak = max(run["gb"] for run in runs)
         spread = f"{wall[0]:.2f}, {wall[-1]:.2f}"
-        print(f"| {name} | {middle:.3f} | {middle / ours:.2f} | {spread} | {cpu:.2f} | {peak:.2f} | {len(runs)} |")
+        ratios = f"{middle / ours:.2f} | {spread} | {cpu:.2f} | {cpu / our_cpu:.2f}"
+        print(f"| {name} | {middle:.3f} | {ratios} | {peak:.2f} | {len(runs)} |")
     sys.stdout.flush()
     return ours
+
+
+def print_summary(case: Case, core: dict[str, Runs], job: dict[str, Runs]) -> None:
+    """Print medians, ratios and peaks of the core and of the whole job in one Markdown table."""
+    names = f"{case.bills / 1e6:g}M bills × {case.receipts / 1e6:g}M receipts"
+    print(f"\n| {names} | core | ratio | peak | whole job | ratio | peak |\n|---|--:|--:|--:|--:|--:|--:|")
+    for name in core:
+        cells = []
+        for found in (core, job):
+            runs = found[name]
+            if isinstance(runs, str):
+                cells += [runs, "", ""]
+                continue
+            seconds, ours = (statistics.median(run["seconds"] for run in found[each]) for each in (name, KOKIN))
+            cells += [f"{seconds:.3g}", f"{seconds / ours:.2g}", f"{max(run['gb'] for run in runs):.2f} GB"]
+        print(f"| {name} | {' | '.join(cells)} |")
+    sys.stdout.flush()
 
 
 def print_daily(case: Case, runs: int) -> None:
@@ -277,7 +292,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peers", default=list(PEERS), type=lambda text: [name for name in text.split(",") if name])
     parser.add_argument("--memory", type=float, default=16, help="GB that a run may use before it is killed")
-    parser.add_argument("--quick", action="store_true")
     return parser.parse_args()
 
 
@@ -299,10 +313,13 @@ def main() -> None:
     print(f"{machine()}. A million is {options.rows:,}.")
     medians = {}
     for each in cases:
+        found = {}
         for part, title in (("core", "Core alone"), ("job", "Whole job, bills in Parquet")):
             if part in options.parts:
-                found = rounds(part, each, options)
-                medians[part, each.name] = print_table(f"{title}: {each.title}", found)
+                found[part] = rounds(part, each, options)
+                medians[part, each.name] = print_table(f"{title}: {each.title}", found[part])
+        if len(found) == 2:
+            print_summary(each, **found)
         if "roofline" in options.parts:
             seconds, how = roofline(each.bills, each.receipts)
             ours = medians.get(("core", each.name))
@@ -312,7 +329,7 @@ def main() -> None:
             print_table(f"Whole job, bills in CSV: {each.title}", rounds("csv", each, options))
     print_growth(medians)
     if "profile" in options.parts:
-        print_profile(cases, 3 if options.quick else options.runs)
+        print_profile(cases, options.runs)
     if "daily" in options.parts:
         print_daily(Case("daily", 10 * options.rows, options.rows // 10), options.runs)
     return None

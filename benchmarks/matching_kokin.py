@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from matching_city import FILES
 
 from kokin import bills, receipts
 from kokin._arrow.files import write_csv
@@ -29,9 +30,10 @@ def build_index(folder: Path, form: str) -> Index:
     return Index.build(pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(CHUNK_ROWS)))
 
 
-def read_receipts(folder: Path) -> pa.Table:
-    """Return the accepted receipts."""
-    return receipts.read(folder / "receipts.dat", layout=str(folder / "layout.toml"), on_error="skip").table
+def read_receipts(folder: Path) -> list[pa.Table]:
+    """Return the accepted receipts of each file."""
+    layout = str(folder / "layout.toml")
+    return [receipts.read(folder / name, layout=layout, on_error="skip").table for name in FILES]
 
 
 def job(folder: Path, form: str, out: Path) -> None:
@@ -41,9 +43,14 @@ def job(folder: Path, form: str, out: Path) -> None:
     write_csv(result.balance_batches, out / "balances.csv")
 
 
-def core(bill_table: pa.Table, receipt_table: pa.Table) -> Callable[[], pa.Table]:
+def core(bill_table: pa.Table, receipt_tables: list[pa.Table]) -> Callable[[], pa.Table]:
     """Return the core: from Arrow tables to outcomes, including the index."""
-    return lambda: reconcile(bill_table, receipt_table).outcomes
+    receipts_of_file = []
+    for table, name in zip(receipt_tables, FILES, strict=True):
+        names = pa.array([name]).dictionary_encode().take(pa.array([0] * len(table)))
+        table = table.drop_columns(["event", "file"]).append_column("source", names).append_column("digest", names)
+        receipts_of_file.append(table)
+    return lambda: reconcile(bill_table, receipts_of_file).outcomes
 
 
 def daily(folder: Path, out: Path) -> None:

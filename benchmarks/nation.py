@@ -2,13 +2,15 @@
 
     python benchmarks/nation.py [--authorities N] [--scale X] [--workers N]
     python benchmarks/nation.py --memory 100000 1000000 3000000
+    python benchmarks/nation.py --memory 1000000 3000000x1000000 3000000x3000000 5000000
     python benchmarks/nation.py --spark 10000000 [--buckets N]
 
 Japan's 1,741 municipalities issue about 400 million slips a year and receive 40 million payments on the busiest day:
 230,000 and 23,000 on average, times ``--scale``. The ledger of every authority is a copy of one SQLite file with these
 bills; each gets a receipt file of its own. ``kokin ledger work --until-empty`` posts the files of all of them; for
 comparison, ``kokin ledger post`` is started once for each of ten authorities. ``--memory`` runs ``kokin reconcile`` and
-``kokin ledger post`` with as many receipts as bills.
+``kokin ledger post`` with as many receipts as bills, or, for ``BILLSxRECEIPTS``, ``kokin reconcile`` only. After three
+runs or more it prints the formula of the memory of ``kokin reconcile``, fitted by least squares.
 
 ``--spark`` reconciles on ``local[2]`` and locally, with as many receipts as bills, and compares summary and outcomes.
 Half of the receipts are in one file, the others in 15, and one slip in a hundred has the same 顧客番号, so that they
@@ -116,25 +118,33 @@ def queue(authorities: int, scale: float, workers: int) -> None:
     shutil.rmtree(folder)
 
 
-def memory(sizes: list[int]) -> None:
+def memory(sizes: list[str]) -> None:
     """Measure ``kokin reconcile`` and ``kokin ledger post`` by the number of bills and receipts."""
-    print("\n| command | bills = receipts | core-seconds | peak MB |\n|---|--:|--:|--:|")
+    print("\n| command | bills | receipts | core-seconds | peak MB |\n|---|--:|--:|--:|--:|")
+    counts, peaks = [], []
     for size in sizes:
-        city = matching_city.make(WORK, size, size)
+        bill_count, receipt_count = map(int, size.split("x") if "x" in size else (size, size))
+        city = matching_city.make(WORK, bill_count, receipt_count)
         ledger, out = WORK / "memory.db", WORK / "memory-out"
         for path in WORK.glob("memory.db*"):
             path.unlink()
         shutil.rmtree(out, ignore_errors=True)
         receipts, bills, layout = city / "receipts.dat", city / "bills.parquet", city / "layout.toml"
-        run("ledger", "create", "-L", ledger)
-        usages = {
-            "`reconcile`": run("reconcile", receipts, "--bills", bills, "-l", layout, "--out", out),
-            "`ledger add-bills`": run("ledger", "add-bills", bills, "-L", ledger),
-            "`ledger post`": run("ledger", "post", receipts, "-l", layout, "-L", ledger),
-        }
+        usages = {"`reconcile`": run("reconcile", receipts, "--bills", bills, "-l", layout, "--out", out)}
+        counts.append((1, bill_count, receipt_count))
+        peaks.append(usages["`reconcile`"].peak_mb * 1024 * 1024)
+        if "x" not in size:
+            run("ledger", "create", "-L", ledger)
+            usages["`ledger add-bills`"] = run("ledger", "add-bills", bills, "-L", ledger)
+            usages["`ledger post`"] = run("ledger", "post", receipts, "-l", layout, "-L", ledger)
         for name, usage in usages.items():
-            print(f"| {name} | {size:,} | {usage.cpu_s:.1f} | {usage.peak_mb:,.0f} |", flush=True)
+            row = (name, f"{bill_count:,}", f"{receipt_count:,}", f"{usage.cpu_s:.1f}", f"{usage.peak_mb:,.0f}")
+            print(f"| {' | '.join(row)} |", flush=True)
         shutil.rmtree(out)
+    if len(peaks) > 2:
+        constant, per_bill, per_receipt = np.linalg.lstsq(np.array(counts, float), np.array(peaks), rcond=None)[0]
+        formula = f"{constant / 1e9:.2f} GB + {per_bill:.0f} bytes a bill + {per_receipt:.0f} bytes a receipt"
+        print(f"\n`kokin reconcile`: {formula}")
 
 
 def spark(rows: int, buckets: int | None) -> None:
@@ -209,7 +219,7 @@ def main() -> None:
     parser.add_argument("--authorities", type=int, default=100)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--memory", type=int, nargs="+", metavar="ROWS")
+    parser.add_argument("--memory", nargs="+", metavar="ROWS or BILLSxRECEIPTS")
     parser.add_argument("--spark", type=int, metavar="ROWS")
     parser.add_argument("--buckets", type=int)
     arguments = parser.parse_args()

@@ -4,17 +4,21 @@ Before anything is timed, payloads are compared with those of single records, an
 Rounds are paired in one process: each runs every implementation once, slow ones on fewer rows. The tables show medians
 and ratios.
 
-    python benchmarks/slips.py [--rows N] [--rounds N]
+    python benchmarks/slips.py [--rows N] [--rounds N] [--pages N]
+    python benchmarks/slips.py --only-pages [--pages N] [--rounds N]
 """
 
 from __future__ import annotations
 
 import argparse
 import binascii
+import functools
 import io
 import os
 import platform
+import shutil
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -23,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import qrcodegen
 import segno
 import zxingcpp
@@ -137,6 +142,60 @@ def page_bills(table: pa.Table) -> list[tuple[Bill, slips.SlipText]]:
     return rows
 
 
+def print_files(folder: Path, pages: int) -> None:
+    """Write a file of bills with names, addresses and barcodes, and the wording of their slips."""
+    table, random = bills(pages), np.random.default_rng(7)
+    numbers = random.integers(1, 30, (pages, 3)).tolist()
+    columns = {
+        "name": [f"{family}　{given}" for family, given in zip(*_names(random, pages), strict=True)],
+        "postal_code": [f"{number:07d}" for number in random.integers(0, 10**7, pages).tolist()],
+        "address": [f"例示県例示市見本町{a}丁目{b}番{c}号" for a, b, c in numbers],
+        "barcode": [bill.barcode for bill, _ in page_bills(table)],
+        "parts": [f"水道料金={yen // 2};下水道使用料={yen - yen // 2}" for yen in table["amount"].to_pylist()],
+    }
+    pq.write_table(
+        pa.table({**{name: table[name] for name in table.column_names}, **columns}), folder / "bills.parquet"
+    )
+    (folder / "wording.toml").write_text(
+        'payee = "例示市水道事業管理者"\ncharge = "水道料金・下水道使用料"\ncontact = "例示市 収納課"\n'
+        'how_to_pay = "スマートフォンアプリ、地方税お支払サイト、金融機関、コンビニエンスストアで納付できます。"\n'
+        'stores = "例示マート、サンプルストア"\n[items.127]\n[items.201]\n[items.301]\n',
+        encoding="utf-8",
+    )
+
+
+def _names(random: np.random.Generator, count: int) -> tuple[list[str], list[str]]:
+    families, given = (
+        np.array(["公金", "納付", "税務", "収納", "会計"]),
+        np.array(["花子", "太郎", "一郎", "さくら", "健一"]),
+    )
+    return families[random.integers(0, 5, count)].tolist(), given[random.integers(0, 5, count)].tolist()
+
+
+def print_run(folder: Path, template: str, jobs: int) -> None:
+    """Print all slips into a new folder, and remove it."""
+    out, wording = folder / "out", folder / "wording.toml"
+    slips.make(folder / "bills.parquet", out, "pdf", wording=wording, template=template, part_rows=2000, jobs=jobs)
+    shutil.rmtree(out)
+
+
+def measure_print_runs(pages: int, rounds: int, cores: int) -> None:
+    """Time whole runs from a file of bills: imports of worker processes, digests and manifest included."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        print_files(folder, pages)
+        measure(
+            "printed slips, the whole run",
+            "pages",
+            rounds,
+            {
+                f"`slips.make`, {template}, jobs={jobs}": (pages, functools.partial(print_run, folder, template, jobs))
+                for template in ("strip", "a4")
+                for jobs in sorted({1, cores})
+            },
+        )
+
+
 def machine() -> str:
     """Return the machine and the versions."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -170,8 +229,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pages", type=int, default=20_000)
+    parser.add_argument("--only-pages", action="store_true", help="time nothing but the runs that print pages")
     options = parser.parse_args()
     rows, rounds, cores = options.rows, options.rounds, os.cpu_count() or 1
+    if options.only_pages:
+        print(f"Medians of {rounds} paired rounds. {machine()}")
+        measure_print_runs(options.pages, rounds, cores)
+        return
 
     table = bills(rows)
     code_rows = table.drop_columns(["bill_id"]).slice(0, 100_000).to_pylist()
@@ -243,6 +308,7 @@ def main() -> None:
             for name in ("strip", "a4")
         },
     )
+    measure_print_runs(options.pages, rounds, cores)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,12 @@ from kokin._arrow.convert import (
     combine,
     combine_strings,
     from_numpy,
+    is_ascending,
     is_present,
     is_valid,
     iter_batches,
     text_buffers,
+    text_ranks,
     to_mask,
     to_numpy,
 )
@@ -89,3 +91,12 @@ def test_batches_have_at_most_the_requested_rows(form: Any) -> None:
 @pytest.mark.parametrize("threads", [None, 1, 3])
 def test_results_of_threads_are_in_the_order_of_the_items(threads: int | None) -> None:
     assert thread_map(lambda number: number * 2, range(100), threads) == list(range(0, 200, 2))
+
+
+@given(st.lists(st.text("ab", max_size=3), max_size=20))
+def test_ranks_are_the_positions_among_the_sorted_texts(texts: list[str]) -> None:
+    for values in (texts, sorted(set(texts))):
+        ranks = text_ranks(pa.array(values, pa.string())).tolist()
+        assert [text for _, text in sorted(zip(ranks, values, strict=True))] == sorted(values)
+        assert sorted(ranks) == list(range(len(values)))
+        assert is_ascending(pa.array(values, pa.string())) == all(left < right for left, right in pairwise(values))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kokin import bills
-from kokin.issues import InvalidInputError, Issue, RejectedRecordsError, from_table
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, RejectedRecordsError, from_table
 from kokin.model import Amounts, Bill, BillStatus, Date, Digits, Names, Text, Yen, arrow_schema, field_types
 from tests.support import examples
 
@@ -458,6 +458,23 @@ def test_row_numbers_continue_over_batches(tmp_path: Path, monkeypatch: pytest.M
     assert [len(batch.table) + batch.rejected for batch in batches] == [7] * 7 + [1]
     assert [n for batch in batches for n in batch.row_numbers.to_pylist()] == [i + 1 for i in range(50) if i != 37]
     assert [p for batch in batches for p in table_keys(batch.issues)] == [(38, "amount", "NOT_DIGITS")]
+
+
+def test_the_first_issues_are_named_and_all_are_counted(tmp_path: Path) -> None:
+    rows = MAX_ISSUES + 5
+    table = pa.table({name: [value] * rows for name, value in ROW.items()})
+    table = table.set_column(5, "amount", pa.array(["x"] * rows))
+    path = csv_of(tmp_path, ",".join(ROW) + "\n" + "\n".join(map(",".join, rows_of(table))))
+    for source in (table, path):
+        with pytest.raises(RejectedRecordsError) as caught:
+            bills.read(source)
+        assert (len(caught.value.issues), caught.value.total) == (MAX_ISSUES, rows)
+        result = bills.read(source, on_error="skip")
+        assert (len(result.issues), result.totals.rejected) == (MAX_ISSUES, rows)
+        assert [issue.location.record for issue in bills.check(source)] == list(range(1, MAX_ISSUES + 1))
+    with pytest.raises(InvalidInputError) as error:
+        bills.write(table, tmp_path / "out.csv")
+    assert (len(error.value.issues), error.value.total) == (MAX_ISSUES, rows)
 
 
 @pytest.mark.parametrize("as_text", [False, True])

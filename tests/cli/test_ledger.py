@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from kokin import receipts, reports
+from kokin.cli._options import ledger_url, remove_passwords
 from kokin.demo import write_city
 from kokin.ledger import EntryKind, Ledger
 from kokin.ledger._schema import SCHEMA_VERSION
@@ -619,6 +620,15 @@ def test_an_address_without_a_ledger(kokin: Kokin, folder: Path, url: str, code:
             assert "secret" not in result.stdout + result.stderr
             assert result.stderr
     assert set(folder.iterdir()) == files
+
+
+def test_each_url_has_its_own_password() -> None:
+    urls = ["postgresql://clerk:first%40@db/old", "-Lpostgresql://clerk:second@db/new"]
+    old, new = remove_passwords(urls)
+    assert (old, new) == ("postgresql://clerk@db/old", "-Lpostgresql://clerk@db/new")
+    assert ledger_url(old).password == "first@"
+    assert ledger_url(new.removeprefix("-L")).password == "second"
+    assert ledger_url("postgresql://clerk@db/other").password is None
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,23 @@ def test_the_first_rejected_bills_are_named(kokin: Any, tmp_path: Path) -> None:
     assert "bills.csv, record 2, case_key: NOT_DIGITS" in named[0]
 
 
+def test_a_file_whose_bills_are_all_rejected_ends_with_3(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "x", "y")
+    result = kokin("qr", "make", "bills.csv", "--out", "slips", "--jobs", "2", cwd=tmp_path)
+    assert (result.returncode, "read 2 = made 0 + rejected 2" in result.stdout) == (3, True)
+    assert (tmp_path / "slips" / "issues.csv").exists()
+
+
+@needs_font
+def test_a_font_that_is_not_found_is_rejected_and_one_that_cannot_be_read_fails(kokin: Any, tmp_path: Path) -> None:
+    write_bills(tmp_path, "1")
+    (tmp_path / "words.toml").write_text('payee = "例示市"\n[items.127]\ncharge = "税"\n', encoding="utf-8")
+    make = "qr", "make", "bills.csv", "--out", "slips", "--format", "pdf", "--words", "words.toml"
+    assert kokin(*make, "--font", "No Such Family", cwd=tmp_path).returncode == 3
+    assert kokin(*make, "--font", "nosuch.ttf", cwd=tmp_path).returncode == 4
+    assert not (tmp_path / "slips").exists()
+
+
 # --- before and after printing ----------------------------------------------------------------------------------------
 
 

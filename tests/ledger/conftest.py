@@ -1,5 +1,6 @@
 """Ledgers in both databases, and small tables of bills and receipts."""
 
+import functools
 import importlib.util
 import io
 import itertools
@@ -33,7 +34,7 @@ def cluster():
         pytest.skip("no PostgreSQL server: apt-get install postgresql")
     pytest.importorskip("psycopg", reason="no psycopg: pip install 'kokin[postgres]'")
     # Not in pytest's own folder, which only one user may enter: the server does not run as root.
-    folder = Path(tempfile.mkdtemp(prefix="kokin-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="kokin-pg-", dir=_memory_folder()))
     user = None
     if os.getuid() == 0:
         user = next(entry.pw_name for entry in pwd.getpwall() if entry.pw_name in ("postgres", "nobody"))
@@ -43,37 +44,61 @@ def cluster():
         subprocess.run([pg_ctl, *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
 
     run("-D", f"{folder}/data", "-o", "-U kokin -A trust -E UTF8 --locale=C --no-sync", "-s", "init")
-    options = f"-k {folder} -c listen_addresses='' -c max_connections=40 -c fsync=off"
+    settings = ("listen_addresses=", "max_connections=40", "fsync=off", "full_page_writes=off", "autovacuum=off")
+    options = f"-k {folder} " + " ".join(f"-c {setting}" for setting in settings)
     run("-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "-s", "start")
     yield folder
     run("-D", f"{folder}/data", "-m", "immediate", "-s", "stop")
     shutil.rmtree(folder)
 
 
+def _memory_folder():
+    """Return a folder in memory, or None for the usual folder of temporary files if there is none or it is small."""
+    memory = Path("/dev/shm")
+    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 30 else None
+
+
 @pytest.fixture
-def quick_folder(tmp_path):
+def quick_folder():
     """A folder in memory if possible: a ledger waits for the disk at the end of every entry."""
-    shared = Path("/dev/shm")
-    if not os.access(shared, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="kokin-", dir=shared) as folder:
+    with tempfile.TemporaryDirectory(prefix="kokin-", dir=_memory_folder()) as folder:
         yield Path(folder)
 
 
-@pytest.fixture
-def new_postgres(cluster):
-    """A function that creates a database on the server, empty or a copy of another, and returns its URL."""
+@pytest.fixture(scope="session")
+def server(cluster):
+    """A connection to the server that can create and drop databases."""
     import psycopg
 
-    def create(template=None):
-        name = f"t{os.getpid()}_{next(_DATABASES)}"
-        original = make_url(template).database if template else "template0"
-        with psycopg.connect(host=str(cluster), user="kokin", dbname="postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {original}")
-        return f"postgresql://kokin@/{name}?host={cluster}"
+    with psycopg.connect(host=str(cluster), user="kokin", dbname="postgres", autocommit=True) as connection:
+        yield connection
 
-    return create
+
+def _create_database(server, template=None):
+    """Create a database, empty or a copy of another, and return its URL."""
+    name = f"t{os.getpid()}_{next(_DATABASES)}"
+    original = make_url(template).database if template else "template0"
+    # The other strategy writes each page to the log of the server first.
+    strategy = "STRATEGY FILE_COPY" if server.info.server_version >= 150_000 else ""
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {original} {strategy}")
+    return f"postgresql://kokin@/{name}?host={server.info.host}"
+
+
+@pytest.fixture
+def new_postgres(server):
+    """A function that creates a database on the server, empty or a copy of another, and returns its URL.
+
+    The databases are dropped after the test.
+    """
+    urls = []
+
+    def create(template=None):
+        urls.append(_create_database(server, template))
+        return urls[-1]
+
+    yield create
+    for url in urls:
+        server.execute(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -92,10 +117,24 @@ def new_place(request, quick_folder):
 
 
 @pytest.fixture(scope="session")
-def templates():
-    """The URLs of prepared ledgers, by database and fixture, created on first use; and a folder for them."""
-    with tempfile.TemporaryDirectory(prefix="kokin-") as folder:
-        yield {"folder": Path(folder)}
+def templates(request, bills, receipts):
+    """A function that returns the URL of an empty (``ledger``) or a filled ledger in a database, to be copied."""
+    with tempfile.TemporaryDirectory(prefix="kokin-", dir=_memory_folder()) as folder:
+
+        @functools.cache
+        def create(database, prepared):
+            is_sqlite = database == "sqlite"
+            url = (
+                f"sqlite:///{folder}/{prepared}.db"
+                if is_sqlite
+                else _create_database(request.getfixturevalue("server"))
+            )
+            with Ledger.create(url) as ledger:
+                if prepared == "filled":
+                    fill(ledger, bills, receipts)
+            return url
+
+        yield create
 
 
 @pytest.fixture
@@ -178,7 +217,7 @@ _DATABASES = itertools.count()
 
 
 @pytest.fixture
-def place(request, new_place, templates, bills, receipts):
+def place(request, new_place, templates):
     """The URL of a database: a copy of a filled or an empty ledger if the test uses one, else empty.
 
     A copy is several times faster than a new ledger for each test.
@@ -186,14 +225,7 @@ def place(request, new_place, templates, bills, receipts):
     prepared = next((name for name in ("filled", "ledger") if name in request.fixturenames), None)
     if prepared is None:
         return new_place()
-    kind = request.node.callspec.params["new_place"], prepared
-    if kind not in templates:
-        url = new_place() if kind[0] == "postgresql" else f"sqlite:///{templates['folder']}/{prepared}.db"
-        with Ledger.create(url) as ledger:
-            if prepared == "filled":
-                fill(ledger, bills, receipts)
-        templates[kind] = url
-    return new_place(templates[kind])
+    return new_place(templates(request.node.callspec.params["new_place"], prepared))
 
 
 @pytest.fixture

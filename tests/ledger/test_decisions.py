@@ -15,9 +15,9 @@ from tests.support import examples
 
 def decide(ledger, *rows, actor="clerk"):
     """Record decisions from tuples of exception, kind and other columns."""
-    absent = dict.fromkeys(ExceptionDecision.model_fields)
+    empty = dict.fromkeys(ExceptionDecision.model_fields)
     table = [
-        {**absent, "exception_id": exception, "decision": kind, "reason": "seen", **(more[0] if more else {})}
+        {**empty, "exception_id": exception, "decision": kind, "reason": "seen", **(more[0] if more else {})}
         for exception, kind, *more in rows
     ]
     return ledger.decide(pa.Table.from_pylist(table), actor=actor, source="work.xlsx")

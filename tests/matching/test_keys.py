@@ -4,11 +4,12 @@ import random
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokin.matching._keys import EL_FIELDS, decode_el_numbers, encode_keys
+from kokin.matching._keys import EL_FIELDS, decode_el_numbers, encode_keys, justify
 
 digit = st.sampled_from("0123456789")
 
@@ -111,6 +112,23 @@ def test_an_el_number_is_present_only_if_all_its_fields_are():
     keys = encode_keys(batch(rows), 3)["el_number"]
     assert keys.present.tolist() == [True] + [False] * 8
     assert not keys.invalid.any()
+
+
+TEXTS_OR_NULLS = st.lists(st.sampled_from([None, "", "1234567890", "123", "12345678901"]), min_size=1, max_size=20)
+
+
+@given(TEXTS_OR_NULLS, st.booleans(), st.booleans())
+def test_texts_are_justified_in_rows_of_one_width(texts, to_the_right, has_bytes_of_nulls):
+    array = pa.array(texts, pa.string())
+    if has_bytes_of_nulls:
+        is_null = pa.array([text is None for text in texts])
+        array = pc.if_else(is_null, None, pa.array([text if text is not None else "9" * 10 for text in texts]))
+    rows, lengths = justify(pa.concat_arrays([pa.array(["x"]), array]).slice(1), 10, right=to_the_right)
+    assert lengths.tolist() == [len(text or "") for text in texts]
+    for row, text in zip(rows, texts, strict=True):
+        if text is not None:
+            fitting = text if len(text) <= 10 else ""
+            assert row.tobytes().decode() == (fitting.rjust(10, "0") if to_the_right else fitting.ljust(10, "\0"))
 
 
 def test_a_random_batch_equals_the_plain_loop():

@@ -116,6 +116,12 @@ def test_a_light_import_stays_light(code: str) -> None:
     assert loaded_by(code) & set(HEAVY) == set()
 
 
+def test_no_package_imports_pandas() -> None:
+    """Creating an Arrow array of Python values imports pandas, which takes as long as everything else."""
+    packages = sorted(PACKAGES - {"cli", "demo", "spark"})
+    assert loaded_by(f"import {', '.join(f'kokin.{package}' for package in packages)}") & {"pandas", "polars"} == set()
+
+
 def test_packages_are_imported_when_they_are_accessed() -> None:
     assert "kokin.elqr" in loaded_by("import kokin; kokin.elqr.ElQr")
     assert set(kokin.__all__) <= set(dir(kokin))

@@ -254,7 +254,7 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the inputs of a print run that was interrupted after its first batch."""
     reportlab = pytest.importorskip("reportlab", reason="needs the extra 'pdf'")
     # The font that reportlab includes has no Japanese characters.
-    monkeypatch.setattr("kokin.slips._slip_pdf._check_characters", lambda values, has: None)
+    monkeypatch.setattr("kokin.slips._slip_pdf._check_characters", lambda values, fonts: None)
     bills_csv(tmp_path, 10)
     (tmp_path / "wording.toml").write_text(WORDING, encoding="utf-8")
     page = resources.files("kokin.slips") / "templates" / "a4.toml"

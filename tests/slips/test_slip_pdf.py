@@ -20,13 +20,13 @@ from kokin import slips
 from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError
 from kokin.model import Bill
-from kokin.slips import SlipText, SymbolStyle, gs1_128, slip_pdf, write_slips
+from kokin.slips import SlipText, SymbolStyle, _text_fit, gs1_128, slip_pdf, write_slips
 from kokin.slips._fonts import load_fonts
-from kokin.slips._slip_layout import PlacedText, lay_out
+from kokin.slips._slip_layout import PlacedText, SlipLayout
 from kokin.slips._slip_template import Template, load_template
 from kokin.slips._slip_values import VALUE_NAMES, BreakdownLine, breakdown_lines, shorten, slip_values
 from kokin.slips._template_check import check_template
-from kokin.slips._text_fit import fit_text, needed_lines
+from kokin.slips._text_fit import fit_text, needed_lines, text_width
 from tests.support import examples, needs_font
 
 pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to render a PDF")
@@ -210,7 +210,7 @@ def test_the_longest_values_are_printed_at_legible_size(template: str) -> None:
     long = bill(**LONGEST)
     fonts = load_fonts()
     values = slip_values(long, ElQr.from_bill(long), text)
-    layout = lay_out(load_template(template), fonts, values, breakdown_lines(long, text), None)
+    layout = SlipLayout(load_template(template), fonts).of(values, breakdown_lines(long, text), None)
     placed = [text for text in (*layout.frames, *layout.values) if isinstance(text, PlacedText)]
     assert min(text.size for text in placed if not text.inked) >= 8
     assert min(text.size for text in placed) >= 6.99
@@ -224,7 +224,7 @@ def test_a_text_that_would_be_too_small_is_rejected_with_its_field_and_size() ->
     item = '{ kind = "text", value = "charge", at = [5, 5], size = [54, 8], lines = 2 }'
     values = dict.fromkeys(VALUE_NAMES, "") | {"charge": "税" * 40}
     with pytest.raises(InvalidInputError) as raised:
-        lay_out(template_of(item), load_fonts(), values, [], None)
+        SlipLayout(template_of(item), load_fonts()).of(values, [], None)
     problem = [(issue.code, issue.field, issue.expected, issue.found) for issue in raised.value.issues]
     assert problem == [("TEXT_TOO_SMALL", "charge", "at least 8 pt", "7.6 pt")]
 
@@ -236,11 +236,11 @@ def test_a_row_without_values_is_left_out_and_the_others_share_its_height() -> N
     rows = ", ".join(map(cell, ("payee", "note", "charge")))
     grid = f'{{ kind = "grid", at = [5, 5], size = [50, 30], rows = [{rows}] }}'
     values = dict.fromkeys(VALUE_NAMES, "") | {"payee": "例示市", "charge": "税"}
-    full = lay_out(template_of(grid), load_fonts(), values | {"note": "摘要"}, [], None)
-    layout = lay_out(template_of(grid), load_fonts(), values, [], None)
+    full = SlipLayout(template_of(grid), load_fonts()).of(values | {"note": "摘要"}, [], None)
+    layout = SlipLayout(template_of(grid), load_fonts()).of(values, [], None)
     tops = [[text.box.y for text in page.frames if isinstance(text, PlacedText)] for page in (full, layout)]
     assert tops == [[5, 15, 25], [5, 20]]
-    assert not lay_out(template_of(grid), load_fonts(), dict.fromkeys(VALUE_NAMES, ""), [], None).frames
+    assert not SlipLayout(template_of(grid), load_fonts()).of(dict.fromkeys(VALUE_NAMES, ""), [], None).frames
 
 
 def test_a_long_breakdown_ends_with_the_sum_of_the_rest() -> None:
@@ -474,6 +474,21 @@ def test_a_text_fits_its_box_and_no_character_is_lost(text: str, width: float, h
     assert len(broken) <= max(lines, text.count("\n") + 1)
     assert all(stringWidth(line.rstrip(), font, size) <= width * 1.000001 for line in broken)
     assert size * (1 + (len(broken) - 1) * 1.18) <= height * 1.000001
+
+
+@settings(deadline=None, max_examples=examples(150))
+@given(
+    st.text(st.sampled_from("公金花子、。（）ABC012 -　\u200b\n"), max_size=40), st.floats(20, 300), st.floats(8, 60)
+)
+def test_a_text_that_fits_one_line_is_placed_like_any_other(text: str, width: float, height: float) -> None:
+    """The short way for such a text gives what the general one gives."""
+    font = load_fonts().text
+    assert text_width(text, font, 9) == stringWidth(text, font, 9)
+    short = fit_text.__wrapped__(text, font, width, height, 9, 2), needed_lines.__wrapped__(text, font, width, 9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_text_fit, "_fits_one_line", lambda *arguments: False)
+        general = fit_text.__wrapped__(text, font, width, height, 9, 2), needed_lines.__wrapped__(text, font, width, 9)
+    assert short == general
 
 
 @pytest.mark.parametrize(

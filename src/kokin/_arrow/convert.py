@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from kokin._arrow.threads import chunk_slices, thread_map
+from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import ArrowStreamExportable, Bill, Receipt
 
@@ -248,6 +248,25 @@ def take_strings(texts: pa.Array, width: int | None, rows: Int32Array) -> pa.Arr
         return texts.take(from_numpy(rows, pa.int32(), valid)).cast(pa.string())
     _, letters = text_buffers(texts)
     return string_array(letters.reshape(-1, width).take(rows, axis=0, mode="clip"), valid)
+
+
+def is_ascending(texts: pa.Array) -> bool:
+    """Return whether each text is less than the next one; then all are different."""
+    count = len(texts) - 1
+
+    def ascends(start: int) -> bool:
+        size = min(CHUNK_ROWS, count - start)
+        return bool(pc.all(pc.less(texts.slice(start, size), texts.slice(start + 1, size))).as_py())
+
+    return all(thread_map(ascends, range(0, max(count, 0), CHUNK_ROWS)))
+
+
+def text_ranks(texts: pa.Array) -> Int32Array:
+    """Return the position of each text among the sorted ones: int32 (n,). Texts in ascending order are not sorted."""
+    ranks = np.arange(len(texts), dtype=np.int32)
+    if not is_ascending(texts):
+        ranks[to_numpy(pc.sort_indices(texts).cast(pa.int64()), 0)] = ranks.copy()
+    return ranks
 
 
 def is_present(column: pa.ChunkedArray | pa.Array) -> BoolArray:

@@ -133,9 +133,7 @@ def _write_batches(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: s
 
     def format_batch(batch: pa.RecordBatch) -> pa.Buffer | bytes:
         sink = pa.BufferOutputStream()
-        # For a batch without rows pyarrow writes stale contents of its buffer.
-        if len(batch):
-            pa_csv.write_csv(batch, sink, options)
+        pa_csv.write_csv(batch, sink, options)
         content = sink.getvalue()
         # A byte order mark is written before the header only.
         return content if encoding in ("utf-8", "utf-8-sig") else str(content, "utf-8").encode(encoding)
@@ -143,7 +141,12 @@ def _write_batches(batches: Iterable[pa.RecordBatch], file: BinaryIO, quoting: s
     batches = iter(batches)
     first = next(batches)
     file.write((",".join(first.schema.names) + "\n").encode(encoding))
-    file.writelines(lazy_thread_map(format_batch, chain([first], batches)))
+    parts = (
+        batch.slice(start, _CSV_ROWS)
+        for batch in chain([first], batches)
+        for start in range(0, batch.num_rows, _CSV_ROWS)
+    )
+    file.writelines(lazy_thread_map(format_batch, parts))
 
 
 def read_records(path: Path, record: type[Record]) -> tuple[pa.Table, list[Issue]]:

@@ -31,25 +31,25 @@ _INT64_MAX = np.iinfo(np.int64).max
 
 
 def normalize(table: pa.Table, record: type[Record], used: Container[str] | None = None) -> pa.Table:
-    """Return the columns that are fields of the record (or the used ones), in the order and types of its schema.
+    """Return the columns that are fields of the record and used, by default all, in the order and types of its schema.
 
     If a value does not fit the type of its column (a time that is not midnight, 1.50 yen, an integer above int64), the
     column is text, and the validation of the rows reports the value. Texts may be ``string``, ``large_string`` or a
     dictionary of ``string``. A column of nulls only has the type of the schema, whatever its type was.
 
     Raises:
-        InvalidInputError: a required column is missing, a column is duplicate, or has a type that could lose data:
-            numbers for a code with leading zeros, floats for yen.
+        InvalidInputError: a used column is required and missing, a column is duplicate, or has a type that could lose
+            data: numbers for a code with leading zeros, floats for yen.
     """
     issues, columns = [], {}
     names = table.schema.names
     for field in arrow_schema(record):
-        count = names.count(field.name)
+        count, is_used = names.count(field.name), used is None or field.name in used
         if count > 1:
             issues.append(Issue("COLUMN_TWICE", field=field.name))
-        elif not count and record.model_fields[field.name].is_required():
+        elif is_used and not count and record.model_fields[field.name].is_required():
             issues.append(Issue("FIELD_MISSING", field=field.name, expected="a column of this name"))
-        elif count and (used is None or field.name in used):
+        elif is_used and count:
             column = normalize_column(table.column(field.name), field.type)
             if column is None:
                 issues.append(type_issue(field.name, field.type, table.column(field.name).type))

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,16 +36,21 @@ def thread_map(work: Callable[[Item], Result], items: Iterable[Item], threads: i
 def lazy_thread_map(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None, *, waiting: int | None = None
 ) -> Iterator[Result]:
-    """Like :func:`thread_map`, but yield each result.
+    """Like :func:`thread_map`, but yield each result. A single item is not worth a thread.
 
     Beside the items that threads work on, at most ``waiting`` items or results wait, by default one per thread: fewer
     need less memory.
     """
+    items = iter(items)
+    first = list(islice(items, 2))
+    if len(first) < 2:
+        yield from map(work, first)
+        return
     threads = threads or usable_cores()
     limit = threads + (threads if waiting is None else waiting)
     pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for item in items:
+        for item in chain(first, items):
             pending.append(pool.submit(work, item))
             if len(pending) > limit:
                 yield pending.popleft().result()

@@ -18,7 +18,7 @@ from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch, check_batch
 from kokin.bills._layout_rows import source_rows
 from kokin.bills._rows import arrow_file, check_rows
-from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsError, from_table
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, ReadResult, RejectedRecordsError, from_table
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema
 from kokin.receipts.layouts import Layout
 from kokin.text import file_name
@@ -48,17 +48,18 @@ def check(
     lenient: bool = False,
     reference_date: date | None = None,
 ) -> list[Issue]:
-    """Return every issue of a file or table of bills, errors and warnings; an empty list means that it is valid.
+    """Return the issues of a file or table of bills, errors and warnings; an empty list means that it is valid.
 
-    The arguments are those of :func:`read`.
+    Of a file with very many issues, the first :data:`~kokin.issues.MAX_ISSUES` are returned. The arguments are those of
+    :func:`read`.
 
     Raises:
         OSError: the file cannot be read.
     """
-    issues = []
+    issues: list[Issue] = []
     try:
         for batch in batches(source, encoding=encoding, layout=layout, lenient=lenient, reference_date=reference_date):
-            issues += from_table(batch.issues)
+            issues += from_table(batch.issues.slice(0, MAX_ISSUES - len(issues)))
     except InvalidInputError as error:
         issues += error.issues
     return issues
@@ -75,6 +76,9 @@ def read(
 ) -> ReadResult[BillTotals]:
     """Return the bills of a file or table, with the issues and the counts.
 
+    Of a file with very many issues, the result and the error have the first :data:`~kokin.issues.MAX_ISSUES`; the
+    counts include all rejected rows.
+
     Args:
         source: a file as in :func:`batches`, or a table as in :func:`check_batch`.
         encoding: the encoding of a CSV, as in :func:`batches`.
@@ -84,7 +88,7 @@ def read(
         on_error: ``skip`` returns the accepted bills if some were rejected.
 
     Raises:
-        RejectedRecordsError: a bill was rejected; ``.issues`` names each of them.
+        RejectedRecordsError: a bill was rejected; ``.issues`` names the first ones, ``.total`` counts all issues.
         InvalidInputError: the file is empty, in another format or encoding, or lacks a required column.
         FileRejectedError: the file is rejected whole, as in :func:`batches`.
         OSError: the file cannot be read.
@@ -92,10 +96,11 @@ def read(
     checked = list(batches(source, encoding=encoding, layout=layout, lenient=lenient, reference_date=reference_date))
     table = pa.concat_tables([batch.table for batch in checked])
     rejected = sum(batch.rejected for batch in checked)
-    issues = [issue for batch in checked for issue in from_table(batch.issues)]
+    all_issues = pa.concat_tables([batch.issues for batch in checked])
+    issues = from_table(all_issues.slice(0, MAX_ISSUES))
     if rejected and on_error == "raise":
         name = f"{file_name(source)}: " if isinstance(source, str | Path) else ""
-        raise RejectedRecordsError(issues, f"{name}{rejected:,} of {len(table) + rejected:,} rejected")
+        raise RejectedRecordsError(issues, f"{name}{rejected:,} of {len(table) + rejected:,} rejected", len(all_issues))
     return ReadResult(table, issues, BillTotals(len(table) + rejected, len(table), rejected))
 
 
@@ -160,7 +165,8 @@ def write(bills: Iterable[Bill] | ArrowStreamExportable, path: str | Path) -> No
         table = pa.Table.from_pylist([bill.model_dump() for bill in bills], schema=arrow_schema(Bill))
     checked = check_batch(table)
     if checked.rejected or len(checked.issues):
-        raise InvalidInputError(from_table(checked.issues), f"{file_name(path)} was not written")
+        issues = from_table(checked.issues.slice(0, MAX_ISSUES))
+        raise InvalidInputError(issues, f"{file_name(path)} was not written", len(checked.issues))
     if path.suffix == ".parquet":
         with atomic_file(path) as draft, arrow_file(draft, "wb") as file:
             pq.write_table(checked.table, file, write_page_checksum=True)

@@ -24,7 +24,7 @@ from kokin._arrow.convert import Int64Array, as_table, from_numpy, int64_array, 
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch
 from kokin.bills._column_names import likely_columns
-from kokin.issues import InvalidInputError, Issue, Location, from_table, to_table
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location, from_table, to_table
 from kokin.model import ArrowStreamExportable, Record
 from kokin.text import file_name
 
@@ -101,6 +101,7 @@ def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) 
     Raises:
         InvalidInputError: the check misses a column, or cannot use the type of one.
     """
+    max_located = MAX_ISSUES
     for position, batch in enumerate(batches):
         table = batch.table
         if position:
@@ -110,7 +111,8 @@ def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) 
         except InvalidInputError as error:
             raise InvalidInputError([_explained(issue, batch) for issue in error.issues], error.summary) from None
         row_numbers = batch.numbers[to_numpy(checked.row_numbers, 0) - 1]
-        issues = _merge_issues(checked.issues, batch)
+        issues = _merge_issues(checked.issues, batch, max_located)
+        max_located = max(0, max_located - len(issues))
         rejected = checked.rejected + batch.rejected
         rejected_rows = batch.numbers[to_numpy(checked.rejected_ids["record"], 0) - 1]
         rejected_ids = checked.rejected_ids.set_column(0, "record", int64_array(rejected_rows))
@@ -136,22 +138,24 @@ def _explained(issue: Issue, batch: RowBatch) -> Issue:
     return replace(issue, expected=expected)
 
 
-def _merge_issues(found: pa.Table, batch: RowBatch) -> pa.Table:
-    """Return the issues of a check, with the row numbers of the input, and those of the batch, in the order of rows."""
-    if len(found) and batch.locate:
+def _merge_issues(found: pa.Table, batch: RowBatch, max_located: int) -> pa.Table:
+    """Return the issues of a check, with the row numbers of the input, and those of the batch, in the order of rows.
+
+    Only the first ``max_located`` issues have the field and the byte of the file: it is one Python object for each.
+    """
+    row = to_numpy(found["record"], 0)
+    record = from_numpy(np.append(batch.numbers, 0)[row - 1], pa.int64(), row > 0)
+    numbered = found.set_column(found.column_names.index("record"), "record", record)
+    if batch.locate:
         located = [
             issue if issue.location.record is None else batch.locate(issue, issue.location.record - 1)
-            for issue in from_table(found)
+            for issue in from_table(found.slice(0, max_located))
         ]
-        found = to_table(located)
-    elif len(found):
-        row = to_numpy(found["record"], 0)
-        record = from_numpy(np.append(batch.numbers, 0)[row - 1], pa.int64(), row > 0)
-        found = found.set_column(found.column_names.index("record"), "record", record)
+        numbered = pa.concat_tables([to_table(located), numbered.slice(max_located)])
     if batch.issues:
-        found = pa.concat_tables([found, to_table(batch.issues)])
-        found = found.take(int64_array(np.argsort(to_numpy(found["record"], 0), kind="stable")))
-    return found
+        numbered = pa.concat_tables([numbered, to_table(batch.issues)])
+        numbered = numbered.take(int64_array(np.argsort(to_numpy(numbered["record"], 0), kind="stable")))
+    return numbered
 
 
 def _rejected(path: Path, issue: Issue) -> InvalidInputError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 # A URL with a password: the part before the password, the password, and the part from the last @.
 _PASSWORD = re.compile(r"(.*\w://[^:/@]*):([^?]*)(@[^@]*)")
+# The passwords of the URLs of this command, by the rest of the URL without its scheme.
+_REMOVED_PASSWORDS: dict[str, str] = {}
 
 
 def option(text: str, *names: str, show_default: bool = False, **settings: Any) -> Any:
@@ -176,12 +177,15 @@ def read_table(path: Path | None, record: type[Record]) -> pa.Table | None:
 
 
 def remove_passwords(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments without the password of a URL; it is moved to PGPASSWORD, so that no message repeats it."""
+    """Return the arguments without the passwords of URLs, which :func:`ledger_url` adds again.
+
+    So no message repeats a password.
+    """
     safe = []
     for argument in arguments:
         if match := _PASSWORD.fullmatch(argument):
-            os.environ["PGPASSWORD"] = unquote(match[2])
             argument = match[1] + match[3]
+            _REMOVED_PASSWORDS[_without_scheme(argument)] = unquote(match[2])
         safe.append(argument)
     return safe
 
@@ -252,6 +256,11 @@ def ledger_url(address: str) -> URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         text = message("a ledger in memory would be lost when the command ends; pass the path of a file: city.db")
         raise typer.BadParameter(text, param_hint="--ledger")
-    password = url.query.get("password")
     # SQLAlchemy masks a password beside the user name when it prints a URL, but not one among the parameters.
+    password = url.query.get("password") or _REMOVED_PASSWORDS.get(_without_scheme(address))
     return url.difference_update_query(["password"]).set(password=str(password)) if password else url
+
+
+def _without_scheme(address: str) -> str:
+    """Return what follows ``://``: an argument can have the name of an option before the scheme."""
+    return address.partition("://")[2]

@@ -64,6 +64,9 @@ def make(
         bool, option("Write zeros for a bill without a 支払期限.", "--no-deadline")
     ] = False,
     part_rows: Annotated[int, option("Bills per part.", min=1, show_default=True)] = 10_000,
+    jobs: Annotated[
+        int | None, option("Parts that are written at the same time; by default one per core, at most 8.", min=1)
+    ] = None,
     bill_layout: BillLayout = None,
     against: Annotated[
         Path | None, option("Folder of an earlier run: only new and changed slips are printed, withdrawn ones listed.")
@@ -104,6 +107,7 @@ def make(
             allow_missing_deadline=allow_missing_deadline,
             part_rows=part_rows,
             against=against,
+            jobs=jobs,
             on_progress=advance,
         )
     _print_counts(run, out)
@@ -125,6 +129,8 @@ def make(
     if (out / "issues.csv").exists():
         _print_rejected(out / "issues.csv")
         _output.note(message("issues are in {file}", file=out / "issues.csv"))
+    if run.read == run.rejected > 0:
+        return Exit.REJECTED
     return Exit.EXCEPTIONS if run.rejected or run.without_address else Exit.CLEAN
 
 

@@ -95,6 +95,9 @@ def reconcile(
     bill_table = _read_bills(bills, bill_layout, reference_date=day)
     run = _read_files(files, layout, lenient=lenient, reference_date=day)
     result = accounting.reconcile(bill_table, run.tables, run_policy)
+    # The result has the columns of the bills that accounts need; the others would only take memory.
+    bills_to_post = bill_table if ledger else None
+    del bill_table
     charges = load(catalog) if catalog else CATALOG
     accounts = accounting.build_accounts(
         result,
@@ -105,9 +108,9 @@ def reconcile(
         files=run.totals,
     )
     ledger_controls: dict[str, Any] = {}
-    if ledger:
+    if bills_to_post is not None:
         with open_ledger(ledger, policy=run_policy, lock_timeout=lock_timeout) as opened:
-            _post(opened, bills, bill_table, run.files, actor_or_login(actor))
+            _post(opened, bills, bills_to_post, run.files, actor_or_login(actor))
             ledger_controls = opened.status().as_dict()["controls"]
     summary = _write_run(result, accounts, run, out, charges)
     _output.issues([*run.issues, *(issue for _, issue in _output.overlap_issues(result))])
@@ -193,7 +196,8 @@ def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool,
     for path, layout in zip(paths, layouts_for(paths, layouts), strict=True):
         file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=_MAX_ISSUES)
         try:
-            table = file.table(on_error="skip")  # the rejected records are in the issues
+            # The rejected records are in the issues. No result shows the layout or the bytes of a receipt.
+            table = file.table(on_error="skip").drop_columns(["layout", "byte_offset"])
         except receipts.FileRejectedError as error:
             rejected += error.issues
             continue

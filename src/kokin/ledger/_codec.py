@@ -15,6 +15,7 @@ from kokin._arrow.convert import (
     bool_array,
     buffer_view,
     combine,
+    empty_batch,
     from_numpy,
     is_valid,
     text_buffers,
@@ -145,4 +146,4 @@ def filter_rows(table: pa.Table, mask: BoolArray) -> pa.Table:
 
 def concat(tables: list[pa.Table], columns: pa.Schema) -> pa.Table:
     """Concatenate tables of the same columns, one chunk per column; no tables give an empty one."""
-    return pa.concat_tables([columns.empty_table(), *tables]).combine_chunks()
+    return pa.concat_tables([pa.Table.from_batches([empty_batch(columns)]), *tables]).combine_chunks()

@@ -14,24 +14,28 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import pyarrow as pa
+from pyarrow import json
 from sqlalchemy import (
     ColumnElement,
     Connection,
     CursorResult,
     Engine,
+    MetaData,
     Result,
     Select,
+    func,
     select,
     true,
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from kokin._arrow.convert import Int64Array, to_numpy
-from kokin._arrow.threads import isin_sorted, sorted_unique
+from kokin._arrow.convert import Int64Array, empty_batch, to_numpy
+from kokin._arrow.threads import isin_sorted, lazy_thread_map, sorted_unique
 from kokin.issues import Issue, KokinError
 from kokin.ledger._codec import concat, filter_rows
 from kokin.ledger._schema import AUDIT_LOG, METADATA, TABLES, arrow_type, audit_log_query
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
 
 #: Rows that are read, written or fetched by id per statement.
 BATCH_ROWS = 65_536
+
+#: Ids per statement of :meth:`Transaction.scan`: few enough for the texts of one chunk to stay in the CPU cache.
+SCAN_ROWS = 16_384
 
 # A range of ids is scanned if at least one row in so many is requested; otherwise rows are fetched by id.
 _SCAN_RATIO = 2
@@ -154,10 +161,13 @@ class Database(abc.ABC):
     def values(self, values: Int64Array | Sequence[str]) -> Select[Any]:
         """Return integers or texts as a query of one column."""
 
+    @abc.abstractmethod
+    def json_list(self, values: ColumnElement[Any]) -> ColumnElement[str]:
+        """Return the aggregate of the values of a column as the text of a JSON list; null for no rows."""
+
     def create_tables(self, connection: Connection) -> None:
         """Create the tables and the view of a new ledger, without its guards."""
-        # SQLAlchemy adds foreign keys of a cycle to PostgreSQL by ALTER TABLE, and marks them: SQLite would have none.
-        deepcopy(METADATA).create_all(connection)
+        _metadata_of(connection.dialect.name).create_all(connection)
         self.create_view(connection)
 
     def create_view(self, connection: Connection) -> None:
@@ -168,7 +178,7 @@ class Database(abc.ABC):
     def query(self, connection: Connection, statement: Statement) -> Generator[pa.Table, None, None]:
         """Yield the rows of a statement in batches, the first one empty; columns of int64, string and binary."""
         columns = _schema_of(statement)
-        yield columns.empty_table()
+        yield pa.Table.from_batches([empty_batch(columns)])
         with connection.execute(statement, execution_options=self.stream_options) as result:
             batches = result.partitions() if self.stream_options else driver_rows(result)
             yield from (_as_table(rows, columns) for rows in batches)
@@ -202,6 +212,33 @@ class Transaction:
         """See :meth:`Database.table`."""
         return self.database.table(self.connection, statement)
 
+    def scan(self, statement: Statement, *ids: ColumnElement[int]) -> Iterator[pa.Table]:
+        """Yield the rows of a statement of integers and texts in chunks, the first one empty.
+
+        Faster than :meth:`table`, which creates a Python object per value: the database returns one JSON list per
+        column, which Arrow parses in another thread.
+
+        Args:
+            statement: the statement, without an order.
+            ids: a primary key, and other columns that are equal to it: rows are read by ranges of them, so that the
+                plan of a range does not read the whole table.
+
+        Raises:
+            LedgerError: a value has another type than its column.
+        """
+        columns = _schema_of(statement)
+        yield pa.Table.from_batches([empty_batch(columns)])
+        last: int = self.connection.execute(select(func.max(ids[0]))).scalar_one() or 0
+
+        def lists_of_ranges() -> Iterator[Sequence[str | None]]:
+            for first in range(1, last + 1, SCAN_ROWS):
+                conditions = (each.between(first, first + SCAN_ROWS - 1) for each in ids)
+                rows = statement.where(*conditions).order_by(ids[0]).subquery()
+                with self.connection.execute(select(*map(self.database.json_list, rows.c))) as result:
+                    yield result.one()
+
+        yield from lazy_thread_map(lambda lists: _parse_lists(lists, columns), lists_of_ranges(), threads=1)
+
     def rows(
         self, name: str, ids: Int64Array, columns: tuple[str, ...], where: ColumnElement[bool] | None = None
     ) -> pa.Table:
@@ -220,6 +257,15 @@ class Transaction:
             else:
                 tables.append(self.fetch(selected.order_by(table.c.id), table.c.id, batch))
         return concat(tables, _schema_of(selected))
+
+
+@cache
+def _metadata_of(dialect: str) -> MetaData:
+    """Return the schema for a dialect.
+
+    SQLAlchemy adds foreign keys of a cycle to PostgreSQL by ALTER TABLE, and marks them: SQLite would have none.
+    """
+    return deepcopy(METADATA)
 
 
 def driver_rows(result: Result[Any]) -> Iterator[Sequence[Sequence[Any]]]:
@@ -255,13 +301,37 @@ def _as_table(rows: Sequence[Sequence[Any]], columns: pa.Schema) -> pa.Table:
         LedgerError: a value has another type than its column.
     """
     if not rows:
-        return columns.empty_table()
+        return pa.Table.from_batches([empty_batch(columns)])
     arrays = []
     for values, field in zip(zip(*rows, strict=True), columns, strict=True):
         if not {*map(type, values)} <= {_PYTHON_TYPES[field.type], type(None)}:
-            raise LedgerError(f"a value of `{field.name}` has another type than its column; run `kokin ledger verify`")
+            raise _type_error(field)
         arrays.append(pa.array(values, field.type))
     return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _parse_lists(lists: Sequence[str | None], columns: pa.Schema) -> pa.Table:
+    """Return the columns of JSON lists, which have a list for each column; see :meth:`Transaction.scan`."""
+    arrays = [_parse_list(text or "[]", field) for text, field in zip(lists, columns, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _parse_list(text: str, field: pa.Field) -> pa.Array:
+    document = f'{{"{field.name}":{text}}}'.encode()
+    try:
+        rows = json.read_json(
+            pa.BufferReader(document),
+            read_options=json.ReadOptions(use_threads=False, block_size=len(document) + 1),
+            parse_options=json.ParseOptions(explicit_schema=pa.schema([(field.name, pa.list_(field.type))])),
+        )
+    except pa.ArrowInvalid:
+        # The message of Arrow can quote the value.
+        raise _type_error(field) from None
+    return rows.column(0).chunk(0).flatten()
+
+
+def _type_error(field: pa.Field) -> LedgerError:
+    return LedgerError(f"a value of `{field.name}` has another type than its column; run `kokin ledger verify`")
 
 
 def _schema_of(statement: Statement) -> pa.Schema:

@@ -41,7 +41,7 @@ _MAX_ISSUES = 100
 
 _FIELDS = tuple(RECORD_FIELDS["bill_versions"].names)
 _NO_KEYS = np.empty(0, np.int64)
-_NULL_INT = pa.scalar(None, pa.int64())
+_NULL_INT = pa.nulls(1, pa.int64())[0]
 
 
 @dataclass(frozen=True)

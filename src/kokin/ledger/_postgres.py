@@ -14,6 +14,7 @@ from sqlalchemy import (
     ARRAY,
     URL,
     BigInteger,
+    ColumnElement,
     Connection,
     Dialect,
     Select,
@@ -277,6 +278,9 @@ class PostgresDatabase(Database):
             # As one text: the driver adapts the items of a list one by one.
             return select(func.unnest(cast(literal(f"{{{str(values.tolist())[1:-1]}}}"), ARRAY(BigInteger))))
         return select(func.unnest(cast(literal(list(values), ARRAY(Text)), ARRAY(Text))))
+
+    def json_list(self, values: ColumnElement[Any]) -> ColumnElement[str]:
+        return cast(func.json_agg(values), Text)  # as text: the driver would parse JSON
 
 
 def _copy_text(rows: pa.Table) -> pa.Buffer:

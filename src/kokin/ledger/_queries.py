@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,6 @@ from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
 from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._components import (
-    BILL_COLUMNS,
     Components,
     as_of_entry,
     bill_keys,
@@ -46,13 +44,10 @@ from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
-from kokin.matching import MATCHED_COLUMNS, disposition_texts
-from kokin.model import Bill, Outcome, Receipt, ReceiptKind, Record
+from kokin.matching import MATCHED_COLUMNS, Index, disposition_texts
+from kokin.model import Bill, Outcome, Receipt, ReceiptKind
 from kokin.reconcile import Control, Policy, Reconciliation, RefundParts, reconcile, refund_control
 from kokin.text import JAPAN
-
-if TYPE_CHECKING:
-    from kokin.ledger._database import Statement
 
 _BILLS, _ENTRIES, _SEALS = TABLES["bill_versions"], TABLES["entries"], TABLES["seals"]
 _POSTINGS, _RECEIPTS = TABLES["postings"], TABLES["receipts"]
@@ -87,41 +82,55 @@ def is_active_posting(last: int | None) -> ColumnElement[bool]:
 # Records
 
 
-def _records(transaction: Transaction, record: type[Record], statement: Statement) -> pa.Table:
-    """Return the rows of a statement as columns of a record."""
-    # Close the cursor of the server even if a row cannot be read.
-    with closing(transaction.database.query(transaction.connection, statement)) as batches:
-        tables = [decode_columns(rows, record) for rows in batches]
-    return concat(tables, tables[0].schema)
+def bills(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+    """Return the bills in force, by ``bill_id``."""
+    names = tuple(RECORD_FIELDS["bill_versions"].names)
+    table = pa.concat_tables(_bills_in_force(transaction, entry_as_of(transaction, as_of), names))
+    return table.sort_by("bill_id").combine_chunks()
 
 
-def bills(transaction: Transaction, as_of: date | datetime | None, columns: tuple[str, ...] = ()) -> pa.Table:
-    """Return the bills in force, by ``bill_id``: all fields, or the named ones."""
-    last = entry_as_of(transaction, as_of)
-    names = columns or RECORD_FIELDS["bill_versions"].names
-    statement = select(*(_BILLS.c[name] for name in names)).where(
-        current_version(last), as_of_entry(_BILLS.c.entry_id, last)
-    )
-    return _records(transaction, Bill, statement.order_by(_BILLS.c.id)).sort_by("bill_id").combine_chunks()
+def _bills_in_force(transaction: Transaction, last: int | None, names: tuple[str, ...]) -> Iterator[pa.Table]:
+    """Yield columns of the bills in force, as of an entry, in chunks, the first one empty."""
+    statement = select(*(_BILLS.c[name] for name in names))
+    statement = statement.where(current_version(last), as_of_entry(_BILLS.c.entry_id, last))
+    return (decode_columns(rows, Bill) for rows in transaction.scan(statement, _BILLS.c.id))
 
 
 def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
     """Return the active receipts, by source, digest and record number."""
+    return _active_receipts(transaction, entry_as_of(transaction, as_of)).sort_by(_FILE_ORDER).combine_chunks()
+
+
+def _active_receipts(transaction: Transaction, last: int | None) -> pa.Table:
+    """Return the active receipts, as of an entry, in many chunks."""
     fields = [_RECEIPTS.c[name] for name in RECORD_FIELDS["receipts"].names]
     # A receipt has a text for each of these, also without a file.
     of_file = [func.coalesce(_ENTRIES.c[name], "").label(name) for name in ("layout", "source", "digest")]
-    tables = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
+    tables = _RECEIPTS.join(_POSTINGS, _POSTINGS.c.receipt_id == _RECEIPTS.c.id)
     tables = tables.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry_id)
-    statement = select(*of_file, *fields).select_from(tables)
-    statement = statement.where(is_active_posting(entry_as_of(transaction, as_of)))
-    return _records(transaction, Receipt, statement).sort_by(_FILE_ORDER).combine_chunks()
+    statement = select(*of_file, *fields).select_from(tables).where(is_active_posting(last))
+    rows = transaction.scan(statement, _RECEIPTS.c.id, _POSTINGS.c.receipt_id)
+    return pa.concat_tables(decode_columns(each, Receipt) for each in rows)
+
+
+def reconciled(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> Reconciliation:
+    """Return the reconciliation of all bills in force with all active receipts; no accounts can be built from it.
+
+    The bills are not in memory at the same time, only the index of their keys.
+    """
+    last = entry_as_of(transaction, as_of)
+    names = tuple(name for name in RECORD_FIELDS["bill_versions"].names if name in MATCHED_COLUMNS)
+    chunks = _bills_in_force(transaction, last, names)
+    columns = next(chunks).schema
+    batches = (batch for rows in chunks for batch in rows.to_batches())
+    index = Index.build(pa.RecordBatchReader.from_batches(columns, batches), check_paid_before=False)
+    receipts, decided = _active_receipts(transaction, last), decisions_in_force(transaction, last)
+    return reconcile(index, receipts, policy, decisions=decided)
 
 
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
-    columns = tuple(name for name in RECORD_FIELDS["bill_versions"].names if name in MATCHED_COLUMNS)
-    rows = bills(transaction, as_of, columns), receipts(transaction, as_of)
-    return reconcile(*rows, policy, decisions=decisions(transaction, as_of), check_paid_before=False).balances
+    return reconciled(transaction, as_of, policy).balances
 
 
 def decisions(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
@@ -497,8 +506,7 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     dispositions = _by_disposition(tuple(transaction.connection.execute(sums).one()))
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
-        rows = bills(transaction, as_of, BILL_COLUMNS), receipts(transaction, as_of)
-        result = reconcile(*rows, policy, decisions=decisions(transaction, as_of), check_paid_before=False)
+        result = reconciled(transaction, as_of, policy)
         controls.append(applied_control(transaction, last, result.outcomes))
         controls.append(excess_control(transaction, last, result))
     is_file = _ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value

@@ -36,7 +36,7 @@ from kokin.model import Bill, Receipt
 from kokin.reconcile import Policy, Reconciliation, reconcile
 
 _NO_IDS = np.empty(0, np.int64)
-_NO_RECEIPTS = pa.table({"id": pa.array([], pa.int64())})
+_NO_RECEIPTS = pa.table({"id": int64_array(np.empty(0, np.int64))})
 
 # Keys per round: the columns of a million receipts take 1 GB.
 _KEYS_PER_ROUND = 1 << 19

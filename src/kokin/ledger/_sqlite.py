@@ -13,7 +13,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import URL, BigInteger, Connection, Select, Text, column, create_engine, event, func, select
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    column,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.exc import OperationalError
 
 from kokin._arrow.convert import Int64Array, combine, to_numpy
@@ -31,6 +43,9 @@ _VALUES_PER_INSERT = 900
 # Bytes of a database page: larger pages are written faster, smaller ones contain fewer rows that a day's file does
 # not need.
 _PAGE_SIZE = 8_192
+
+# The cache of the database in KiB: a writer looks up rows in the whole file; a reader mostly reads each page once.
+_CACHE_KIB = {"BEGIN IMMEDIATE": 262_144, "BEGIN": 32_768}
 
 _OPEN_ENTRY = "(SELECT max(id) FROM entries) IS NOT (SELECT max(entry_id) FROM seals)"
 
@@ -106,6 +121,9 @@ class SqliteDatabase(Database):
         value = column("value", BigInteger if is_integer else Text)
         return select(func.json_each(texts).table_valued(value, name="wanted").c.value)
 
+    def json_list(self, values: ColumnElement[Any]) -> ColumnElement[str]:
+        return func.json_group_array(values)
+
     def _begin(self, connection: Connection) -> None:
         begins = connection.get_execution_options().get("begins", "BEGIN")
         # SQLite waits in C, where Ctrl-C has no effect: wait for short intervals.
@@ -118,6 +136,8 @@ class SqliteDatabase(Database):
             except OperationalError as error:
                 if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or monotonic() > deadline:
                     raise
+        cache_kib = _CACHE_KIB[begins]
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{cache_kib}")
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(self.lock_timeout * 1000)}")
 
 
@@ -169,4 +189,3 @@ def _configure(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -262144")

@@ -15,7 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, UInt64Array, from_numpy, to_numpy
+from kokin._arrow.convert import (
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+    UInt64Array,
+    from_numpy,
+    text_ranks,
+    to_numpy,
+)
 from kokin._arrow.threads import chunk_slices, sort, sorted_unique, thread_map
 from kokin.matching._groups import first_of_runs, group, starts_of_runs
 from kokin.matching._keys import EncodedKeys
@@ -75,11 +84,11 @@ def choose_slips(
     and 2 are open with different obligations: ``duplicates`` [1, 2], ``firsts`` [0, 0], result [-2, 1, 2]; only the
     entry of the first slip is looked up.
     """
-    owners = np.unique(firsts)
+    owners = sorted_unique(firsts)
     slip, first = np.concatenate([owners, duplicates]), np.concatenate([owners, firsts])
-    by_bill_id = pc.sort_indices(bill_id.take(from_numpy(slip, pa.int32())))
-    id_rank = np.empty(len(slip), np.int64)
-    id_rank[to_numpy(by_bill_id.cast(pa.int64()), 0)] = np.arange(len(slip))
+    by_slip = np.argsort(slip)  # bill ids are often in this order
+    slip, first = slip[by_slip], first[by_slip]
+    id_rank = text_ranks(bill_id.take(from_numpy(slip, pa.int32())))
     order = np.lexsort((id_rank, status[slip], first))
     slip, first = slip[order], first[order]
     starts = starts_of_runs(first)

@@ -22,6 +22,7 @@ from kokin._arrow.convert import (
     combine_strings,
     empty_batch,
     fixed_width,
+    is_ascending,
     iter_batches,
     take_strings,
     to_numpy,
@@ -110,7 +111,7 @@ class Index:
         status = np.concatenate([chunk.status for chunk in chunks])
         keys = {kind: _concat_keys([chunk.keys[kind] for chunk in chunks]) for kind in chunks[0].keys}
         issues = _issues_of(chunks)
-        is_sorted = _is_ascending(bill_id)
+        is_sorted = is_ascending(bill_id)
         if not is_sorted:
             issues += _duplicate_ids(bill_id)
         obligations = find_obligations(rows, amount, status, issues)
@@ -193,9 +194,12 @@ class Index:
         for kind, keys in encoded.items():
             invalid |= keys.invalid
             unresolved = keys.present & (slip == NO_KEY)
-            rows = slice(None) if unresolved.all() else np.flatnonzero(unresolved)
+            rows: slice | Int64Array = slice(None)
+            queries = keys
+            if not unresolved.all():
+                rows = at = np.flatnonzero(unresolved)
+                queries = EncodedKeys(gather(keys.words, at), keys.present[at], keys.invalid[at])
             key_kind[rows] = KEY_KINDS.index(kind)
-            queries = EncodedKeys(keys.words[rows], keys.present[rows], keys.invalid[rows])
             slip[rows] = self.key_indexes[kind].lookup(queries) if kind in self.key_indexes else NO_BILL
         return slip, key_kind, invalid
 
@@ -278,17 +282,6 @@ def _concat_keys(chunks: list[EncodedKeys]) -> EncodedKeys:
         words[start:end, : chunk.words.shape[1]] = chunk.words
     present, invalid = [chunk.present for chunk in chunks], [chunk.invalid for chunk in chunks]
     return EncodedKeys(words, np.concatenate(present), np.concatenate(invalid))
-
-
-def _is_ascending(texts: pa.Array) -> bool:
-    """Return whether each text is less than the next one; then all are different."""
-    count = len(texts) - 1
-
-    def ascends(start: int) -> bool:
-        size = min(CHUNK_ROWS, count - start)
-        return bool(pc.all(pc.less(texts.slice(start, size), texts.slice(start + 1, size))).as_py())
-
-    return all(thread_map(ascends, range(0, max(count, 0), CHUNK_ROWS)))
 
 
 def _duplicate_ids(bill_id: pa.Array) -> list[Issue]:

@@ -131,9 +131,12 @@ def _encode_accounts(array: pa.Array) -> EncodedKeys:
 def encode_text(array: pa.Array, word_count: int) -> EncodedKeys:
     """Encode texts in ``word_count`` words, padded with NUL; one that is longer, or contains a NUL, is invalid."""
     rows, lengths = justify(array, word_count * 8, right=False)
-    invalid = (lengths > word_count * 8) | (np.count_nonzero(rows, axis=1) != lengths)
+    present = lengths > 0
+    invalid = lengths > word_count * 8
+    if np.count_nonzero(rows) != lengths.sum():  # some text contains a NUL, or a null has bytes
+        invalid |= present & (np.count_nonzero(rows, axis=1) != lengths)
     words = np.ascontiguousarray(rows).view("<u8").astype(np.uint64, copy=False)
-    return EncodedKeys(words, lengths > 0, invalid)
+    return EncodedKeys(words, present, invalid)
 
 
 def _digit_rows(array: pa.Array, width: int, *, shorter: bool = False) -> tuple[UInt8Array, BoolArray, BoolArray]:
@@ -150,7 +153,8 @@ def justify(array: pa.Array, width: int, *, right: bool) -> tuple[UInt8Array, In
     """Return the bytes of a text column in rows of one width, uint8 (n, width), and their lengths, int64 (n,).
 
     A shorter text is padded with ``0`` on the left (``right``) or with NUL on the right; one that is too long is left
-    out, but its length is returned. The length of a null is 0. Texts that all have the width are not copied.
+    out, but its length is returned. The length of a null is 0, its row is undefined. Texts that all have the width are
+    not copied.
     """
     if pt.is_dictionary(array.type):
         rows, lengths = justify(array.dictionary, width, right=right)
@@ -160,11 +164,23 @@ def justify(array: pa.Array, width: int, *, right: bool) -> tuple[UInt8Array, In
     offsets, text = text_buffers(array)
     count = len(array)
     lengths = np.diff(offsets).astype(np.int64)
+    longest = int(lengths.max(initial=0))
+    is_longest = lengths == longest
     if array.null_count:
         lengths[~is_valid(array)] = 0
-    if count and (lengths == width).all():
+    if longest == width and is_longest.all():
         return text.reshape(count, width), lengths
     rows = np.full((count, width), ord("0") if right else 0, np.uint8)
+    if 0 < longest <= width and len(text) == np.count_nonzero(is_longest) * longest:  # all others are empty
+        columns = slice(width - longest, None) if right else slice(longest)
+        if is_longest.all():
+            rows[:, columns] = text.reshape(count, longest)
+        else:
+            # A text is copied as one value, which is ten times as fast as byte by byte.
+            texts, as_value = np.full((count, longest), rows[0, 0], np.uint8), f"V{longest}"
+            texts.view(as_value)[is_longest, 0] = text.view(as_value)
+            rows[:, columns] = texts
+        return rows, lengths
     size = np.where(lengths > width, 0, lengths)
     row = np.repeat(np.arange(count), size)
     column = np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)

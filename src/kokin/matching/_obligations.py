@@ -8,7 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, bool_array, combine, to_numpy
+from kokin._arrow.convert import (
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+    bool_array,
+    combine,
+    text_ranks,
+    to_numpy,
+)
 from kokin.issues import Issue, Location
 from kokin.matching._groups import starts_of_runs
 
@@ -66,6 +75,14 @@ class Obligations:
         first = self.first_of(slips)
         return first if self.component is None else self.component[first]
 
+    def connected_by(self, slips: Int32Array) -> BoolArray:
+        """Return the obligations in a connected component with a covering slip among some slips: bool (m,)."""
+        if self.component is None:
+            return np.zeros(len(self.billed), np.bool_)
+        is_connected = np.zeros(len(self.billed), np.bool_)
+        is_connected[self.component_of(slips[self.of(slips) < 0])] = True
+        return is_connected[self.component]
+
     def expand(self, slips: Int32Array) -> tuple[Int64Array, Int32Array]:
         """Return how many obligations each slip settles, int64 (k,), and these obligations in a row, int32 (Σ,).
 
@@ -104,7 +121,7 @@ def find_obligations(bills: pa.Table, amount: Int64Array, status: UInt8Array, pr
         billed = np.where(status == OPEN, amount, 0) if status.any() else amount
         return Obligations(billed, np.maximum(billed - paid_before, 0) if "paid_before" in columns else billed)
 
-    obligation, ids = _number_obligations(bills, is_covering)
+    obligation, covered, ids = _number_obligations(bills, is_covering, covered_ids)
     total = int(obligation.max(initial=-1)) + 1
     billed, settled = np.zeros(total, np.int64), np.zeros(total, np.int64)
     own, is_open = np.flatnonzero(~is_covering), np.flatnonzero(~is_covering & (status == OPEN))
@@ -114,7 +131,7 @@ def find_obligations(bills: pa.Table, amount: Int64Array, status: UInt8Array, pr
     if not is_covering.any():
         return obligations
 
-    slip, covered = np.repeat(np.arange(len(bills)), count), to_numpy(pc.index_in(covered_ids, value_set=ids), -1)
+    slip = np.repeat(np.arange(len(bills)), count)
     if (covered < 0).any():
         code, expected = "OBLIGATION_UNKNOWN", "the obligation_id of another slip"
         rows = slip[covered < 0].tolist()
@@ -134,44 +151,53 @@ def _covers(bills: pa.Table) -> tuple[Int64Array, pa.Array]:
         return np.zeros(len(bills), np.int64), pa.array([], pa.string())
     lists = bills.column("covers").combine_chunks()
     count = to_numpy(pc.list_value_length(lists).cast(pa.int64()), 0)
-    return count, _of_payee(bills.take(pc.list_parent_indices(lists)), lists.flatten().cast(pa.string()))
+    return count, _of_payee(bills, lists.flatten().cast(pa.string()), pc.list_parent_indices(lists))
 
 
-def _of_payee(bills: pa.Table, ids: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return ids of obligations with the payee code of each row: two authorities can use the same id."""
+def _of_payee(bills: pa.Table, ids: pa.Array | pa.ChunkedArray, rows: pa.Array | None = None) -> pa.Array:
+    """Return ids of obligations with the payee code of their bill, as two authorities can use the same id.
+
+    ``rows`` is the bill of each id; None: each bill has one. The ids of a single authority are not changed.
+    """
     if "payee_code" not in bills.schema.names:
         return combine(ids)
-    payees = pc.fill_null(bills.column("payee_code").cast(pa.string()), "")
-    return combine(pc.binary_join_element_wise(payees, ids, "/"))
+    payees = bills.column("payee_code").cast(pa.string())
+    if len(pc.unique(payees)) == 1:
+        return combine(ids)
+    payees = pc.fill_null(payees, "")
+    return combine(pc.binary_join_element_wise(payees if rows is None else payees.take(rows), ids, "/"))
 
 
-def _number_obligations(bills: pa.Table, is_covering: BoolArray) -> tuple[Int32Array, pa.Array]:
-    """Return ``obligation_of_slip`` (see :class:`Obligations`), and the ids of the obligations that have one.
+def _number_obligations(
+    bills: pa.Table, is_covering: BoolArray, covered_ids: pa.Array
+) -> tuple[Int32Array, Int32Array, pa.Array]:
+    """Return ``obligation_of_slip`` (see :class:`Obligations`), and the obligation of each covered id, -1 if unknown.
 
-    Obligations with an id come first, in the order in which the ids occur; then those of slips without an id.
+    Obligations with an id come first, in the order in which the ids occur; then those of slips without an id. The ids
+    are returned too.
     """
-    obligation = np.full(len(bills), -1, np.int32)
-    ids = pa.array([], pa.string())
+    own_ids = pa.nulls(len(bills), pa.string())
     if "obligation_id" in bills.schema.names:
         column = bills.column("obligation_id").cast(pa.string())
         has_id = pc.and_(pc.fill_null(pc.not_equal(column, ""), False), bool_array(~is_covering))
-        encoded = _of_payee(bills, pc.if_else(has_id, column, None)).dictionary_encode()
-        ids = encoded.dictionary
-        obligation = to_numpy(encoded.indices, -1).copy()
+        own_ids = _of_payee(bills, pc.if_else(has_id, column, None))
+    # One dictionary of both: what only a covering slip has comes last.
+    encoded = pa.concat_arrays([own_ids, covered_ids]).dictionary_encode()
+    obligation, covered = np.split(to_numpy(encoded.indices, -1).copy(), [len(bills)])
+    id_count = int(obligation.max(initial=-1)) + 1
+    covered[covered >= id_count] = -1
     without_id = (obligation < 0) & ~is_covering
-    obligation[without_id] = len(ids) + np.arange(np.count_nonzero(without_id))
+    obligation[without_id] = id_count + np.arange(np.count_nonzero(without_id))
     obligation[is_covering] = -1 - np.arange(np.count_nonzero(is_covering))
-    return obligation, ids
+    return obligation, covered, encoded.dictionary.slice(0, id_count)
 
 
 def _by_due_date(
-    slip: Int64Array, covered: Int64Array, due_on: Int32Array, ids: pa.Array
+    slip: Int64Array, covered: Int32Array, due_on: Int32Array, ids: pa.Array
 ) -> tuple[Int64Array, Int32Array]:
     """Return pairs of slip and covered obligation, each once, by slip, due date and id of the obligation."""
-    id_rank = np.empty(len(ids), np.int32)
-    id_rank[to_numpy(pc.sort_indices(ids).cast(pa.int64()), 0)] = np.arange(len(ids))
-    order = np.lexsort((id_rank[covered], due_on[covered], slip))
-    slip, target = slip[order], covered[order].astype(np.int32)
+    order = np.lexsort((text_ranks(ids)[covered], due_on[covered], slip))
+    slip, target = slip[order], covered[order]
     is_new = starts_of_runs(slip, target)
     return slip[is_new], target[is_new]
 

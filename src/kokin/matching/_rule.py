@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, from_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, from_numpy, text_array
 from kokin._arrow.threads import chunk_slices, sort, thread_map
 from kokin.matching._allocate import allocate_in_order
 from kokin.matching._groups import group, last_of_groups
@@ -121,8 +121,8 @@ class MatchResult(NamedTuple):
     #: int64 (n,): the balance before the receipt; :data:`NO_BALANCE` if it was not compared with one.
     balance_before: Int64Array
 
-    def part(self, rows: slice) -> MatchResult:
-        """Return the results of the receipts in a slice."""
+    def at(self, rows: Int64Array) -> MatchResult:
+        """Return the results of some receipts; ``rows`` is int64 (k,)."""
         return MatchResult._make(column[rows] for column in self)
 
 
@@ -210,28 +210,26 @@ def _allocate_payments(
 def find_interacting(kind: UInt8Array, slip: Int32Array, obligations: Obligations) -> BoolArray:
     """Return the receipts that need the full rule (:func:`apply_rule`): bool (n,).
 
-    All others are finals on a slip with one obligation, and no other receipt is in the same connected component.
+    All others are finals on a slip with one obligation, which no other receipt settles, alone or with others: neither
+    another receipt is on the obligation, nor is one on a covering slip of its connected component.
     """
     if not len(obligations.billed):
         return np.ones(len(slip), np.bool_)
-    is_shared, interacting = np.zeros(len(obligations.billed), np.bool_), np.empty(len(slip), np.bool_)
-    components = np.empty(len(slip), np.int32)
+    is_shared, interacting = obligations.connected_by(slip[slip >= 0]), np.empty(len(slip), np.bool_)
+    settled = np.empty(len(slip), np.int32)
 
-    def find_components(rows: slice) -> None:
-        components[rows] = np.where(slip[rows] < 0, NO_BILL, obligations.component_of(np.maximum(slip[rows], 0)))
+    def find_obligations(rows: slice) -> None:
+        settled[rows] = np.where(slip[rows] < 0, NO_BILL, obligations.first_of(np.maximum(slip[rows], 0)))
 
     def find_rows(rows: slice) -> None:
-        slips = np.maximum(slip[rows], 0)
-        shared = is_shared.take(obligations.component_of(slips))
+        shared = is_shared.take(obligations.first_of(np.maximum(slip[rows], 0)))
         interacting[rows] = (slip[rows] < 0) | (kind[rows] != FINAL) | shared
-        if len(obligations.covered):
-            interacting[rows] |= obligations.of(slips) < 0
 
-    thread_map(find_components, chunk_slices(len(slip)))
+    thread_map(find_obligations, chunk_slices(len(slip)))
     # Sorting is faster than counting, which reaches memory in random order.
-    sort(components)
-    for rows in chunk_slices(len(components) - 1):
-        left, right = components[rows], components[rows.start + 1 : rows.stop + 1]
+    sort(settled)
+    for rows in chunk_slices(len(settled) - 1):
+        left, right = settled[rows], settled[rows.start + 1 : rows.stop + 1]
         is_shared[left[(left == right) & (left >= 0)]] = True
     thread_map(find_rows, chunk_slices(len(slip)))
     return interacting
@@ -434,7 +432,7 @@ def disposition_of(outcome: UInt8Array, kind: UInt8Array) -> UInt8Array:
 
 
 #: By the codes of :func:`disposition_of`, if no balance was lowered; the last one if a balance was lowered.
-_DISPOSITION_TEXTS = pa.array(["excess", "suspense", "provisional", "no_effect", "applied"])
+_DISPOSITION_TEXTS = text_array(["excess", "suspense", "provisional", "no_effect", "applied"])
 
 
 def disposition_texts(disposition: UInt8Array, applied: Int64Array) -> pa.Array:

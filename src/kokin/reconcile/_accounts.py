@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kokin._arrow.convert import Int64Array, as_table, from_numpy
+from kokin._arrow.convert import Int32Array, Int64Array, as_table
+from kokin._arrow.threads import sorted_union
 from kokin._arrow.validate import validate_table
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue
-from kokin.matching import Allocations
 from kokin.model import ArrowStreamExportable, Bill, Finding, arrow_schema
 from kokin.reconcile import _bank as bank
 from kokin.reconcile import _findings as findings
-from kokin.reconcile._aging import aging_table
+from kokin.reconcile._aging import aging_receipts, aging_table
 from kokin.reconcile._arrears import arrears_table
 from kokin.reconcile._bank import AgentReport, BankDeposit
-from kokin.reconcile._bill_columns import BillColumns, WriteOff, written_off_yen
+from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS, BillColumns, WriteOff, written_off_yen
 from kokin.reconcile._columns import Days
 from kokin.reconcile._controls import (
     Control,
@@ -41,20 +42,25 @@ from kokin.reconcile._setoff import (
     WrongInstalments,
     candidate_table,
     due_debts,
+    due_instalments,
     kind_texts,
+    overpaid_rows,
     overpayment_table,
     refund_interest,
     setoff_candidates,
     wrong_instalments,
 )
+from kokin.reconcile._tables import OutcomeRows
 from kokin.reconcile._totals import (
+    DividedAllocations,
     Mismatches,
     OpenParts,
     PartAllocations,
     allocate_to_parts,
     open_parts,
-    part_table,
+    part_batch,
     receivable_table,
+    total_entries,
     total_table,
 )
 from kokin.rules import RATES, RateTable
@@ -81,6 +87,17 @@ class AccountsSummary(Summary):
         return super()._repr_html_() + html_table(("finding", "count"), list(self.findings.items()))
 
 
+class _OverpaidRows(NamedTuple):
+    """Rows of the table of outcomes with an excess, with decided parts, or on a wrong instalment."""
+
+    rows: OutcomeRows
+    #: The payments on a wrong instalment and the decided parts, by their rows among these.
+    wrong: WrongInstalments
+    parts: RefundParts
+    #: int64 (k,): the number of each row in the table of outcomes.
+    numbers: Int64Array
+
+
 class Accounts:
     """The accounting tables of a run. They move no yen: outcomes, balances and dispositions stay as they are.
 
@@ -102,19 +119,21 @@ class Accounts:
         self._refunds = refunds
         self._run, self._bills, self._policy, self._rates = run, bills, run.policy, rates
         self._written_off: Int64Array = np.zeros_like(run.balance)
+        #: int64 (m,): yen still open on each obligation.
+        self._unpaid = run.balance
         if write_offs is not None:
             self._written_off = written_off_yen(write_offs, bills, run.balance)
-        #: int64 (m,): yen still open on each obligation.
-        self._unpaid = run.balance - self._written_off
+            self._unpaid = run.balance - self._written_off
         self._deposits, self._agent_reports, self._files = deposits, agent_reports, files
         self._day = np.datetime64(as_of or self._last_day(), "D")
 
     def _last_day(self) -> Any:
         """Return the latest date in the receipts, or the latest due date if there are no receipts."""
-        rows = self._run.rows
-        columns = [rows.day_column(name) for name in ("paid_on", "received_on", "settled_on")]
-        days = np.concatenate(columns if len(rows) else [self._bills.fiscal_dates.due_on])
-        return np.nanmax(days) if len(days) else date.min
+        receipts = self._run.receipts.table
+        of_bills = [(self._bills.table, "due_on")]
+        columns = [(receipts, name) for name in ("paid_on", "received_on", "settled_on")] if len(receipts) else of_bills
+        days = [pc.max(table.column(name)).as_py() for table, name in columns if name in table.schema.names]
+        return max((day for day in days if day is not None), default=date.min)
 
     @property
     def as_of(self) -> date:
@@ -133,40 +152,44 @@ class Accounts:
         In the columns of ``Reconciliation.exceptions``; ``outcome`` is the finding. A finding of a file, a report or a
         day has no bill and no amount.
         """
-        rows, bills, policy = self._run.rows, self._bills, self._policy
-        tables = [
-            self._run.findings,
-            *findings.other_instalments_and_years(rows, bills),
-            self._wrong_instalment_findings(),
-            findings.expired(rows, bills),
-            findings.other_payees(rows, bills, policy),
-            findings.after_closing(rows, bills, policy),
-            findings.stale_provisional(rows, policy, self._day),
-            *(
-                self._split_findings(field, mismatches)
-                for field, mismatches in zip(("parts", "amount"), self._by_part[1:], strict=True)
-            ),
-            findings.receipt_parts(rows),
-            *exceeding_findings(self._refunds, rows),
-        ]
+        # A chunk has the same findings in the same order, so those of a kind are put together.
+        period, levy_year, tax_year, *others = map(
+            pa.concat_tables, zip(*self._run.map_rows(self._row_findings), strict=True)
+        )
+        tables = [self._run.findings, period, levy_year, tax_year, self._wrong_instalment_findings(), *others[:-1]]
+        overpaid = self._overpaid_or_wrong
+        tables += exceeding_findings(overpaid.parts, overpaid.rows)
         if self._files is not None:
             tables.append(findings.total_mismatches(self._file_totals))
         if self._agent_reports is not None:
             tables += bank.report_findings(self._report_totals)
         if self._deposits is not None:
-            tables += bank.settlement_findings(rows, self.settlements, policy, self._day)
+            tables += [*bank.settlement_findings(self.settlements, self._day), others[-1]]
         return pa.concat_tables(tables)
 
-    def _wrong_instalment_findings(self) -> pa.Table:
-        row, debt = self._wrong_instalments
-        slips = self._due_debts.slip[debt], self._run.rows.slip[row]
-        expected, found = (self._bills.period.take(from_numpy(each, pa.int32())) for each in slips)
-        return findings.receipt_findings(Finding.WRONG_TERM, self._run.rows, row, "period", expected, found)
+    def _row_findings(self, rows: OutcomeRows) -> list[pa.Table]:
+        """Return the findings on some rows, a table for each kind, in their order."""
+        bills, policy = self._bills, self._policy
+        divided = self._divided(rows)
+        return [
+            findings.other_instalments(rows, bills),
+            findings.other_years(rows, bills, "levy_year"),
+            findings.other_years(rows, bills, "tax_year"),
+            findings.expired(rows, bills),
+            findings.other_payees(rows, bills, policy),
+            findings.after_closing(rows, bills, policy),
+            findings.stale_provisional(rows, policy, self._day),
+            split_findings(rows, "parts", divided.invalid),
+            split_findings(rows, "amount", divided.undivided),
+            findings.receipt_parts(rows),
+            bank.without_settlement(rows, policy, self._day),
+        ]
 
-    def _split_findings(self, field: str, mismatches: Mismatches) -> pa.Table:
-        row = self._allocations.payment[mismatches.allocation]
-        expected, found = findings.value_texts(mismatches.expected), findings.value_texts(mismatches.found)
-        return findings.receipt_findings(Finding.SPLIT_MISMATCH, self._run.rows, row, field, expected, found)
+    def _wrong_instalment_findings(self) -> pa.Table:
+        rows, (row, debt), _, _ = self._overpaid_or_wrong
+        slips = self._due_debts.slip[debt], rows.slip[row]
+        expected, found = (self._bills.periods(each) for each in slips)
+        return findings.receipt_findings(Finding.WRONG_TERM, rows, row, "period", expected, found)
 
     @cached_property
     def parts(self) -> pa.Table:
@@ -177,7 +200,14 @@ class Accounts:
         the bill, ``charge`` the part, null for yen that are not split (see :attr:`Policy.split`). ``applied`` adds up
         to that of the outcomes.
         """
-        return part_table(self._run.rows, self._bills, self._allocations, self._by_part[0])
+        return pa.Table.from_batches(self._run.map_rows(self._part_batch))
+
+    def part_batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of :attr:`parts`, at least one batch; one chunk at a time is in memory."""
+        return (self._part_batch(self._run.rows(chunk)) for chunk in self._run.chunks)
+
+    def _part_batch(self, rows: OutcomeRows) -> pa.RecordBatch:
+        return part_batch(rows, self._bills, self._divided(rows).by_part)
 
     @cached_property
     def totals(self) -> pa.Table:
@@ -190,7 +220,8 @@ class Accounts:
         is ``revenue``, or ``off_budget`` in an account of money that belongs to another (歳入歳出外現金: 県民税,
         森林環境税); see :attr:`kokin.catalog.AccountClass.revenue`.
         """
-        return total_table(self._run.rows, self._bills, self._allocations, self._by_part[0])
+        entries = self._run.map_rows(lambda rows: total_entries(rows, self._bills, self._divided(rows).by_part))
+        return total_table(entries, self._bills.catalog)
 
     @cached_property
     def receivables(self) -> pa.Table:
@@ -200,9 +231,23 @@ class Accounts:
         overpaid) - written_off = unpaid``. ``received`` is everything received for known bills; suspense is of no
         bill. The class is the debt's on the day of the run: a debt still open after 出納閉鎖 is carried over.
         """
-        return receivable_table(
-            self._run.rows, self._bills, self._allocations, self._written_off, self._unpaid, self._day
-        )
+        received, excess = self._received
+        return receivable_table(self._bills, received, excess, self._written_off, self._unpaid, self._day)
+
+    @property
+    def _received(self) -> tuple[Int64Array, Int64Array]:
+        """Yen received for each obligation, and of them the excess: int64 (m,) each."""
+        received, excess = np.zeros_like(self._unpaid), np.zeros_like(self._unpaid)
+
+        def received_by(rows: OutcomeRows) -> tuple[PartAllocations, Int32Array, Int64Array]:
+            at = overpaid_rows(rows)
+            return self._divided(rows).by_part, self._bills.obligation_of(rows.slip[at]), rows.excess[at]
+
+        for allocations, obligation, yen in self._run.map_rows(received_by):
+            np.add.at(received, allocations.obligation, allocations.yen)
+            np.add.at(excess, obligation, yen)
+        received += excess
+        return received, excess
 
     @cached_property
     def overpayments(self) -> pa.Table:
@@ -229,9 +274,8 @@ class Accounts:
         return self._overpayment_table(None)
 
     def _overpayment_table(self, rates: RateTable | None) -> pa.Table:
-        return overpayment_table(
-            self._run.rows, self._bills, self._setoff_candidates, self._refunds, self._policy, self._day, rates
-        )
+        rows, _, parts, _ = self._overpaid_or_wrong
+        return overpayment_table(rows, self._bills, self._setoff_candidates, parts, self._policy, self._day, rates)
 
     @cached_property
     def refund_proposals(self) -> pa.Table:
@@ -247,20 +291,20 @@ class Accounts:
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
-        rows = self._run.rows
+        rows, _, parts, numbers = self._overpaid_or_wrong
         of_excess = self._setoff_candidates.select(~self._setoff_candidates.is_wrong_instalment)
-        proposals = open_proposals(self._refunds.open_excess(rows.excess), of_excess[:4])
+        proposals = open_proposals(parts.open_excess(rows.excess), of_excess[:4])
         by_law = (proposals.slip >= 0) & ~proposals.needs_consent
         setoff_on = np.full(len(by_law), np.datetime64("NaT", "D"))
         due_on = self._bills.fiscal_dates.due_on[proposals.slip[by_law]]
         setoff_on[by_law] = np.maximum(due_on, rows.paid_on[proposals.row[by_law]])
         ends_on = np.where(by_law, setoff_on, self._day)
-        interest = self._refund_interest(proposals.yen, proposals.row, ends_on)
+        interest = self._refund_interest(rows, proposals.yen, proposals.row, ends_on)
         cause = kind_texts(rows, proposals.row, np.zeros(len(by_law), np.bool_))
-        return proposal_table(proposals, rows, self._bills, interest, setoff_on, cause)
+        return proposal_table(proposals, numbers, rows, self._bills, interest, setoff_on, cause)
 
-    def _refund_interest(self, yen: Int64Array, rows: Int64Array, ends_on: Days) -> Int64Array:
-        return refund_interest(yen, rows, ends_on, self._run.rows, self._bills, self._policy, self._rates)
+    def _refund_interest(self, rows: OutcomeRows, yen: Int64Array, at: Int64Array, ends_on: Days) -> Int64Array:
+        return refund_interest(yen, at, ends_on, rows, self._bills, self._policy, self._rates)
 
     def refund_interest(self, amount: int, row: int, ends_on: date) -> int:
         """Return the 還付加算金 in yen on a part of one payment, by the rules of its charge and the policy.
@@ -273,12 +317,12 @@ class Accounts:
         Raises:
             RateMissingError: the rate of a year is unknown.
         """
-        yen, rows, days = np.array([amount]), np.array([row]), np.array([ends_on], "datetime64[D]")
-        return int(self._refund_interest(yen, rows, days)[0])
+        rows, days = self._run.rows(np.array([row])), np.array([ends_on], "datetime64[D]")
+        return int(self._refund_interest(rows, np.array([amount]), np.zeros(1, np.int64), days)[0])
 
     def refund_article(self, row: int) -> str:
         """Return the article of law of a refund of the payment in a row of the table of outcomes, from 0."""
-        slip, no = self._run.rows.slip[[row]].astype(np.int64), np.zeros(1, np.bool_)
+        slip, no = self._run.rows(np.array([row])).slip.astype(np.int64), np.zeros(1, np.bool_)
         return str(article_texts(self._bills, slip, no, no)[0])
 
     @cached_property
@@ -295,9 +339,8 @@ class Accounts:
         its 延滞金 ends on it, and so does ``interest``, the 還付加算金 on ``offered``. Both are null with
         ``consent``, where your agreement decides; ``interest`` also if the rate of a year is unknown.
         """
-        return candidate_table(
-            self._setoff_candidates, self._run.rows, self._bills, self._unpaid, self._policy, self._rates
-        )
+        rows = self._overpaid_or_wrong.rows
+        return candidate_table(self._setoff_candidates, rows, self._bills, self._unpaid, self._policy, self._rates)
 
     @cached_property
     def settlements(self) -> pa.Table:
@@ -308,7 +351,7 @@ class Accounts:
         no ``payee_code``.
         """
         deposits = arrow_schema(BankDeposit).empty_table() if self._deposits is None else self._deposits
-        return bank.settlement_table(self._run.rows, deposits, self._policy)
+        return bank.settlement_table(self._run.map_rows(lambda rows: bank.due_entries(rows, self._policy)), deposits)
 
     @cached_property
     def aging(self) -> pa.Table:
@@ -318,7 +361,8 @@ class Accounts:
         amount``. ``age`` is one of :data:`AGING_BUCKETS`. A 速報 counts from its payment, 不明金 from its receipt.
         Undeposited money is listed by day and agent, if the bank deposits are known; it has no ``payee_code``.
         """
-        return aging_table(self._run.rows, None if self._deposits is None else self.settlements, self._day)
+        receipts = self._run.map_rows(lambda rows: aging_receipts(rows, self._day))
+        return aging_table(receipts, None if self._deposits is None else self.settlements, self._day)
 
     @cached_property
     def arrears(self) -> pa.Table:
@@ -348,9 +392,8 @@ class Accounts:
         )
 
     def _open_parts(self, obligations: Int64Array) -> OpenParts:
-        return open_parts(
-            obligations, self._bills, self._policy.split, self._allocations, self._by_part[0], self._unpaid
-        )
+        by_part = self._run.map_rows(lambda rows: self._divided(rows).by_part)
+        return open_parts(obligations, self._bills, self._policy.split, by_part, self._unpaid)
 
     @cached_property
     def controls(self) -> list[Control]:
@@ -376,37 +419,59 @@ class Accounts:
         return self.summary._repr_html_()
 
     @cached_property
-    def _allocations(self) -> Allocations:
-        """The allocations of the run; ``payment`` is the row in the table of outcomes."""
-        allocations = self._run.matches.allocations
-        return allocations.by_payment(self._run.row_of_receipt[allocations.payment])
+    def _divided_by_rule(self) -> DividedAllocations:
+        """The allocations of the interacting receipts; ``payment`` is the row in the table of outcomes."""
+        allocations = self._run.matches.rule_allocations
+        by_row = allocations.by_payment(self._run.row_of(allocations.payment))
+        return allocate_to_parts(by_row, self._bills, self._policy.split)
 
-    @cached_property
-    def _by_part(self) -> tuple[PartAllocations, Mismatches, Mismatches]:
-        return allocate_to_parts(self._allocations, self._bills, self._policy.split)
+    def _divided(self, rows: OutcomeRows) -> DividedAllocations:
+        """Return the allocations of a chunk of rows.
+
+        Independent receipts have no obligation in common with any other, so they are divided apart.
+        """
+        independent = allocate_to_parts(rows.independent_allocations(), self._bills, self._policy.split)
+        return independent.merge(self._divided_by_rule.between(rows.start, rows.start + len(rows)))
 
     @cached_property
     def _due_debts(self) -> DueDebts:
         return due_debts(self._bills, self._unpaid, self._day)
 
     @cached_property
-    def _wrong_instalments(self) -> WrongInstalments:
-        return wrong_instalments(self._run.rows, self._bills, self._due_debts)
+    def _overpaid_or_wrong(self) -> _OverpaidRows:
+        """The rows with an excess, with decided parts, or on a wrong instalment."""
+        due = due_instalments(self._bills, self._due_debts)
+
+        def find(rows: OutcomeRows) -> tuple[Int64Array, Int64Array, Int64Array]:
+            wrong = wrong_instalments(rows, self._bills, due)
+            return rows.start + overpaid_rows(rows), rows.start + wrong.row, wrong.debt
+
+        overpaid, wrong, debt = map(np.concatenate, zip(*self._run.map_rows(find), strict=True))
+        numbers = sorted_union(sorted_union(overpaid, wrong), self._refunds.rows)
+        wrong_rows = WrongInstalments(np.searchsorted(numbers, wrong), debt)
+        return _OverpaidRows(self._run.rows(numbers), wrong_rows, self._refunds.among(numbers), numbers)
 
     @cached_property
     def _setoff_candidates(self) -> SetoffCandidates:
-        rows = self._run.rows
-        open_excess = self._refunds.open_excess(rows.excess)
-        return setoff_candidates(rows, self._bills, self._due_debts, self._wrong_instalments, open_excess)
+        rows, wrong, parts, _ = self._overpaid_or_wrong
+        open_excess = parts.open_excess(rows.excess)
+        return setoff_candidates(rows, self._bills, self._due_debts, wrong, open_excess)
 
     @cached_property
     def _file_totals(self) -> list[FileTotal]:
-        return findings.file_totals(self._run.rows, self._files or {})
+        receipts = self._run.receipts
+        return findings.file_totals(receipts.table, receipts.amount, self._run.order, self._files or {})
 
     @cached_property
     def _report_totals(self) -> pa.Table:
         assert self._agent_reports is not None
-        return bank.report_totals(self._run.rows, self._agent_reports)
+        return bank.report_totals(self._run.map_rows(bank.collected), self._agent_reports)
+
+
+def split_findings(rows: OutcomeRows, field: str, mismatches: Mismatches) -> pa.Table:
+    """Find payments that cannot be divided among the parts of their slips."""
+    expected, found = findings.value_texts(mismatches.expected), findings.value_texts(mismatches.found)
+    return findings.receipt_findings(Finding.SPLIT_MISMATCH, rows, mismatches.payment, field, expected, found)
 
 
 def build_accounts(
@@ -445,7 +510,7 @@ def build_accounts(
     if run.bills is None:
         issue = Issue("FIELD_MISSING", field="bills", expected="a reconciliation of a table of bills")
         raise InvalidInputError([issue], "no accounts without the bills")
-    bills = BillColumns(validate_table(run.bills, Bill), run.index, catalog)
+    bills = BillColumns(validate_table(run.bills, Bill, ACCOUNT_COLUMNS), run.index, catalog)
     tables = [
         None if rows is None else validate_table(as_table(rows), record)
         for rows, record in ((deposits, BankDeposit), (agent_reports, AgentReport), (write_offs, WriteOff))

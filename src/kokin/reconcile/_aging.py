@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -45,11 +45,8 @@ _AGING_SCHEMA = pa.schema(
 )
 
 
-def aging_table(rows: OutcomeRows, settlements: pa.Table | None, as_of: np.datetime64) -> pa.Table:
-    """Return 未着・滞留一覧; see :attr:`kokin.reconcile.Accounts.aging`.
-
-    ``settlements`` is the table of that name, None if the bank deposits are unknown.
-    """
+def aging_receipts(rows: OutcomeRows, as_of: np.datetime64) -> pa.Table:
+    """Return the rows of :func:`aging_table` that are receipts, in their order."""
     at = np.flatnonzero(rows.is_provisional | rows.is_suspense)
     outcomes = rows.outcomes_at(at)
     is_provisional = rows.is_provisional[at]
@@ -61,7 +58,16 @@ def aging_table(rows: OutcomeRows, settlements: pa.Table | None, as_of: np.datet
         "amount": from_numpy(rows.yen[at], pa.int64()),
         **age_columns(since, as_of),
     }
-    tables = [_with_all_columns(columns, len(at))]
+    return _with_all_columns(columns, len(at))
+
+
+def aging_table(receipts: Sequence[pa.Table], settlements: pa.Table | None, as_of: np.datetime64) -> pa.Table:
+    """Return 未着・滞留一覧; see :attr:`kokin.reconcile.Accounts.aging`.
+
+    ``receipts`` are tables of :func:`aging_receipts`, ``settlements`` is the table of that name, None if the bank
+    deposits are unknown.
+    """
+    tables = [*receipts]
     if settlements is not None:
         tables.append(_undeposited(settlements, as_of))
     order = [("kind", "ascending"), ("days", "descending"), ("source", "ascending"), ("record_no", "ascending")]

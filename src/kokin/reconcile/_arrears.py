@@ -7,7 +7,6 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy
 from kokin.catalog import Charge
@@ -70,9 +69,8 @@ def arrears_table(
     due_on = bills.fiscal_dates.due_on[bills.main_slip]
     debt = np.flatnonzero((unpaid > 0) & (due_on < as_of))
     slip = bills.main_slip[debt]
-    order = np.lexsort((bills.rank[slip], due_on[debt]))
+    order = np.lexsort((bills.ranks(slip), due_on[debt]))
     debt, slip = debt[order], slip[order]
-    slip_rows = from_numpy(slip, pa.int32())
     charge = bills.charge.texts(slip)
     dates = bills.fiscal_dates_of(slip)
     age = age_columns(dates.due_on, as_of)
@@ -85,15 +83,18 @@ def arrears_table(
     return pa.table(
         {
             "bill_id": bills.index.bill_ids(slip),
-            **{name: bills.text_column(name).take(slip_rows) for name in ("payee_code", "item_code")},
-            "case_key": pc.utf8_lpad(bills.text_column("case_key").take(slip_rows), 20, "0"),
-            "payer_key": bills.text_column("payer_key").take(slip_rows),
+            "payee_code": bills.payee.texts(slip),
+            "item_code": bills.texts("item_code", slip),
+            "case_key": bills.case_keys(slip),
+            "payer_key": bills.texts("payer_key", slip),
             "system": charge_attribute(charge, bills.catalog, "system"),
             "charge": charge,
             "claim": charge_attribute(charge, bills.catalog, "claim"),
-            "levy_year": from_numpy(dates.levy_year, pa.int64(), dates.levy_year > 0),
-            "tax_year": from_numpy(dates.tax_year, pa.int64(), dates.tax_year > 0),
-            "period": bills.period.take(slip_rows),
+            **{
+                name: from_numpy(years.astype(np.int64), pa.int64(), years > 0)
+                for name, years in (("levy_year", dates.levy_year), ("tax_year", dates.tax_year))
+            },
+            "period": bills.periods(slip),
             "year_class": year_class_texts(book(dates, np.broadcast_to(as_of, len(slip))).year_class),
             "due_on": age["since"],
             "days": age["days"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -103,7 +104,7 @@ def _settlement_day(rows: OutcomeRows) -> Days:
     return np.where(np.isnat(settled_on), rows.day_column("received_on"), settled_on)
 
 
-def settlement_table(rows: OutcomeRows, deposits: pa.Table, policy: Policy) -> pa.Table:
+def settlement_table(due: Sequence[pa.Table], deposits: pa.Table) -> pa.Table:
     """Return 払込照合表: by day and agent what should have been deposited, and what was.
 
     ``settled_on, agent_code, receipts, settled, cancelled, fee, expected, credits, credited``. ``expected`` is
@@ -111,8 +112,10 @@ def settlement_table(rows: OutcomeRows, deposits: pa.Table, policy: Policy) -> p
     policy if they are netted. ``fee`` is the sum of both; a receipt with a charge of its own has no fee of the policy,
     and a reversal returns the charge. ``agent_code`` is null throughout if no deposit has one. Receipts without a day
     of settlement are in a row without a day.
+
+    ``due`` are tables of :func:`due_entries`.
     """
-    entries = pa.concat_tables([_due_entries(rows, policy), _deposit_entries(deposits)], promote_options="default")
+    entries = pa.concat_tables([*due, _deposit_entries(deposits)], promote_options="default")
     agents = text_column(deposits, "agent_code")
     if agents.null_count == len(agents):
         at = entries.column_names.index("agent_code")
@@ -123,8 +126,8 @@ def settlement_table(rows: OutcomeRows, deposits: pa.Table, policy: Policy) -> p
     return table.set_column(table.column_names.index("deducted"), "expected", expected)
 
 
-def _due_entries(rows: OutcomeRows, policy: Policy) -> pa.Table:
-    """Return what each receipt adds to the expected deposit of its day, and what each cancel and reversal deducts."""
+def due_entries(rows: OutcomeRows, policy: Policy) -> pa.Table:
+    """Return what receipts add to the expected deposits, and what cancels and reversals deduct, by day and agent."""
     is_transferred = _is_transferred(rows)
     # Most cancels void what was never transferred; one with a day of transfer was deducted from it.
     cancels = rows.of_kind(ReceiptKind.CANCEL) & ~rows.with_outcome(Outcome.DUPLICATE_RECORD)
@@ -142,7 +145,8 @@ def _due_entries(rows: OutcomeRows, policy: Policy) -> pa.Table:
         "deducted": charge + fee * (policy.fee == "netted"),
     }
     columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    return pa.table({"settled_on": days_array(_settlement_day(rows)[at]), "agent_code": agent, **columns})
+    entries = pa.table({"settled_on": days_array(_settlement_day(rows)[at]), "agent_code": agent, **columns})
+    return sum_by(entries, ("settled_on", "agent_code"), list(columns))
 
 
 def _deposit_entries(deposits: pa.Table) -> pa.Table:
@@ -170,10 +174,8 @@ def is_due(settlements: pa.Table, as_of: np.datetime64) -> BoolArray:
     return ~np.isnat(day) & (day <= as_of)
 
 
-def settlement_findings(
-    rows: OutcomeRows, settlements: pa.Table, policy: Policy, as_of: np.datetime64
-) -> list[pa.Table]:
-    """Find days up to ``as_of`` with another deposit or none, and old payments without a day of settlement."""
+def settlement_findings(settlements: pa.Table, as_of: np.datetime64) -> list[pa.Table]:
+    """Find days up to ``as_of`` with another deposit or none."""
     expected, credited, deposits = (
         to_numpy(settlements.column(name), 0) for name in ("expected", "credited", "credits")
     )
@@ -189,25 +191,40 @@ def settlement_findings(
         field = pc.binary_join_element_wise("settled_on ", day, agent, "")
         found = days.column("credited") if finding is Finding.SETTLEMENT_MISMATCH else pa.repeat("", len(days))
         tables.append(source_findings(finding, "", field, days.column("expected"), found, len(days)))
+    return tables
+
+
+def without_settlement(rows: OutcomeRows, policy: Policy, as_of: np.datetime64) -> pa.Table:
+    """Find old payments without a day of settlement."""
     last_day = as_of - np.timedelta64(policy.settlement_days, "D")
     has_no_day = _is_transferred(rows) & rows.is_payment & np.isnat(_settlement_day(rows))
     late = np.flatnonzero(has_no_day & (rows.paid_on < last_day))
     paid_on = value_texts(rows.paid_on[late])
-    return [*tables, receipt_findings(Finding.MISSING_SETTLEMENT, rows, late, "settled_on", "a day", paid_on)]
+    return receipt_findings(Finding.MISSING_SETTLEMENT, rows, late, "settled_on", "a day", paid_on)
 
 
-def report_totals(rows: OutcomeRows, reports: pa.Table) -> pa.Table:
-    """Return ``count, amount`` of each agent report, and ``counted, summed`` of the receipts that it covers."""
+_COLLECTED_BY, _COLLECTED = ("agent_code", "paid_on", "settled_on"), ("count", "amount")
+
+
+def collected(rows: OutcomeRows) -> pa.Table:
+    """Return count and yen of the receipts that agents report, by agent, day of payment and day of settlement."""
     at = np.flatnonzero(_is_transferred(rows))
-    items = pa.table(
-        {
-            "agent_code": rows.text_column("agent_code").take(from_numpy(at, pa.int64())),
-            "paid_on": days_array(rows.paid_on[at]),
-            "settled_on": days_array(_settlement_day(rows)[at]),
-            "amount": from_numpy(rows.amount[at], pa.int64()),
-        }
-    )
-    days = items.group_by(["agent_code", "paid_on", "settled_on"]).aggregate([("amount", "count"), ("amount", "sum")])
+    columns = {
+        "agent_code": rows.text_column("agent_code").take(from_numpy(at, pa.int64())),
+        "paid_on": days_array(rows.paid_on[at]),
+        "settled_on": days_array(_settlement_day(rows)[at]),
+        "count": from_numpy(np.ones(len(at), np.int64), pa.int64()),
+        "amount": from_numpy(rows.amount[at], pa.int64()),
+    }
+    return sum_by(pa.table(columns), _COLLECTED_BY, _COLLECTED)
+
+
+def report_totals(receipts: Sequence[pa.Table], reports: pa.Table) -> pa.Table:
+    """Return ``count, amount`` of each agent report, and ``counted, summed`` of the receipts that it covers.
+
+    ``receipts`` are tables of :func:`collected`.
+    """
+    days = sum_by(pa.concat_tables(receipts), _COLLECTED_BY, _COLLECTED)
     counted, summed = [], []
     for report in reports.to_pylist():
         is_covered = pc.and_(
@@ -217,8 +234,8 @@ def report_totals(rows: OutcomeRows, reports: pa.Table) -> pa.Table:
         for name in ("agent_code", "settled_on"):
             if report.get(name) is not None:
                 is_covered = pc.and_(is_covered, pc.fill_null(pc.equal(days.column(name), report[name]), False))
-        counted.append(pc.sum(days.column("amount_count").filter(is_covered)).as_py() or 0)
-        summed.append(pc.sum(days.column("amount_sum").filter(is_covered)).as_py() or 0)
+        counted.append(pc.sum(days.column("count").filter(is_covered)).as_py() or 0)
+        summed.append(pc.sum(days.column("amount").filter(is_covered)).as_py() or 0)
     totals = reports.select(["count", "amount"])
     totals = totals.append_column("counted", pa.array(counted, pa.int64()))
     return totals.append_column("summed", pa.array(summed, pa.int64()))

@@ -12,13 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, to_numpy
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.matching import Index, first_of_groups, group
-from kokin.model import Date, Record, Text, Yen
+from kokin.matching import MATCHED_COLUMNS, Index, first_of_groups, group
+from kokin.model import Bill, Date, Record, Text, Yen
 from kokin.reconcile._columns import Categorical, Days, categorize, category_texts, day_column, int_column, text_column
 from kokin.rules import YearClass, columns
+
+Years = npt.NDArray[np.int16]
 
 _DAY = np.timedelta64(1, "D")
 
@@ -28,10 +30,10 @@ class FiscalDates(NamedTuple):
 
     #: datetime64[D] (n,): the 納期限 as printed on the slip, moved from a holiday.
     due_on: Days
-    #: int64 (n,): 賦課年度, in which it was assessed; 0: unknown.
-    levy_year: Int64Array
-    #: int64 (n,): 課税年度, for which it was charged; 0: unknown.
-    tax_year: Int64Array
+    #: int16 (n,): 賦課年度, in which it was assessed; 0: unknown.
+    levy_year: Years
+    #: int16 (n,): 課税年度, for which it was charged; 0: unknown.
+    tax_year: Years
     #: bool (n,): of an account on accrual (公営企業会計), without 出納整理期間.
     on_accrual: BoolArray
 
@@ -63,8 +65,12 @@ class BillParts(NamedTuple):
     yen: Int64Array
 
 
+#: The columns of bills that accounts need or, because matching does not, check. The index has the others.
+ACCOUNT_COLUMNS = frozenset({"item_code", "due_on", *(Bill.model_fields.keys() - MATCHED_COLUMNS)})
+
+
 class BillColumns:
-    """The slips of an index, ``n`` rows in its order, with the columns of the table from which it was built."""
+    """The slips of an index, ``n`` rows in its order, with the :data:`ACCOUNT_COLUMNS` of their table."""
 
     def __init__(self, table: pa.Table, index: Index, catalog: Catalog) -> None:
         self.table, self.index, self.catalog = table, index, catalog
@@ -116,16 +122,32 @@ class BillColumns:
         return np.where(by_charge < 0, by_item, by_charge).astype(np.int32)
 
     @cached_property
-    def payer(self) -> Int32Array:
-        """A number for the payer (宛名番号) of each slip and the payee: int32 (n,); -1: unknown."""
+    def payer(self) -> npt.NDArray[np.integer[Any]]:
+        """A number for the payer (宛名番号) of each slip and the payee: (n,); -1: unknown."""
         key = self.text_column("payer_key")
-        key = pc.if_else(pc.equal(key, ""), None, key)
-        return categorize(pc.binary_join_element_wise(self.text_column("payee_code"), key, "/")).codes
+        code = to_numpy(pc.if_else(pc.equal(key, ""), None, key).dictionary_encode().indices, -1)
+        payees = len(self.payee.categories)
+        return code if payees < 2 else np.where(code < 0, -1, code.astype(np.int64) * payees + self.payee.codes)
 
-    @cached_property
-    def period(self) -> pa.Array:
-        """期別; ``00`` for a slip that is not one of several instalments."""
-        return pc.fill_null(self.text_column("period"), "00")
+    def texts(self, name: str, slips: npt.NDArray[Any]) -> pa.Array:
+        """Return the texts of some slips in a column; null if the table lacks it."""
+        return text_column(self._rows(name, slips), name)
+
+    def days(self, name: str, slips: npt.NDArray[Any]) -> Days:
+        """Return the dates of some slips in a column, datetime64[D] (k,); NaT for a null."""
+        return day_column(self._rows(name, slips), name)
+
+    def _rows(self, name: str, slips: npt.NDArray[Any]) -> pa.Table:
+        rows = from_numpy(slips, pa.int32())
+        return self.table.select([name]).take(rows) if name in self.table.schema.names else pa.table({"slip": rows})
+
+    def case_keys(self, slips: npt.NDArray[Any]) -> pa.Array:
+        """Return the 案件特定キー of some slips: 20 digits."""
+        return self.index.el_fields(slips)["case_key"] if len(self) else pa.nulls(0, pa.string())
+
+    def periods(self, slips: npt.NDArray[Any]) -> pa.Array:
+        """Return the 期別 of some slips; ``00`` for one that is not one of several instalments."""
+        return pc.fill_null(self.texts("period", slips), "00")
 
     @cached_property
     def fiscal_dates(self) -> FiscalDates:
@@ -133,19 +155,24 @@ class BillColumns:
         charges = self.known_charges
         accrues = [name in charges and self.catalog.class_of(charges[name]).accrual for name in self.charge.categories]
         on_accrual = np.array([*accrues, False])[self.charge.codes]
-        levy_year, tax_year = (int_column(self.table, name, 0) for name in ("levy_year", "tax_year"))
+        levy_year, tax_year = (int_column(self.table, name, 0).astype(np.int16) for name in ("levy_year", "tax_year"))
         return FiscalDates(self.day_column("due_on"), levy_year, tax_year, on_accrual)
 
     def fiscal_dates_of(self, slips: npt.NDArray[Any]) -> FiscalDates:
         """Return the :attr:`fiscal_dates` of some slips."""
         return FiscalDates._make(column[slips] for column in self.fiscal_dates)
 
+    def ranks(self, slips: Int32Array) -> Int32Array:
+        """Return numbers in the order of the ``bill_id`` of slips: int32 (k,)."""
+        return slips if self._rank is None else self._rank[slips]
+
     @cached_property
-    def rank(self) -> Int64Array:
-        """The order of the slips by ``bill_id``: int64 (n,)."""
-        rank = np.arange(len(self), dtype=np.int64)
-        if not self.index.is_sorted:
-            rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
+    def _rank(self) -> Int32Array | None:
+        """The number of each slip in the order of ``bill_id``, int32 (n,); None if the slips are in it."""
+        if self.index.is_sorted:
+            return None
+        rank = np.empty(len(self), np.int32)
+        rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
         return rank
 
     @cached_property
@@ -161,7 +188,7 @@ class BillColumns:
         own = slips[obligation_of_slip >= 0]
         status = np.zeros(len(self), np.uint8) if self.index.status is None else self.index.status
         obligation = obligation_of_slip[own]
-        own = own[np.lexsort((self.rank[own], -self.index.amount[own], status[own], obligation))]
+        own = own[np.lexsort((self.ranks(own), -self.index.amount[own], status[own], obligation))]
         obligation = obligation_of_slip[own]
         return own[np.diff(obligation, prepend=-1) > 0]
 

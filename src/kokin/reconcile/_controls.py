@@ -173,17 +173,16 @@ def payment_control(receipts: Receipts, matches: Matches, payees: Payees) -> Con
     of all records, whichever of them the matching has compared.
     """
     counts = matches.outcome != OUTCOMES.index(Outcome.DUPLICATE_RECORD)
-    payments = receipts.identity.counted
-    records_of = np.bincount(payments[counts], minlength=len(payments))
-    duplicates = np.flatnonzero(counts & (records_of[payments] > 1))
-    columns = [
-        text_column(receipts.table, name).take(from_numpy(duplicates, pa.int64())).to_pylist()
-        for name in ("source", "digest")
-    ]
+    is_duplicate, duplicates = receipts.identity.duplicate, np.empty(0, np.int64)
+    if (counts & is_duplicate).any():
+        payments = receipts.identity.counted
+        records_of = np.bincount(payments[counts], minlength=len(payments))
+        duplicates = np.flatnonzero(counts & (records_of[payments] > 1))
+    table = receipts.table.take(from_numpy(duplicates, pa.int64()))
+    columns = [text_column(table, name).to_pylist() for name in ("source", "digest")]
     files = sorted({source or digest or "" for source, digest in zip(*columns, strict=True)})
     counted, different = (
-        np.bincount(payees.of_receipt[rows], minlength=len(payees.codes)).tolist()
-        for rows in (counts, ~receipts.identity.duplicate)
+        np.bincount(payees.of_receipt[rows], minlength=len(payees.codes)).tolist() for rows in (counts, ~is_duplicate)
     )
     control = _payee_control("T6", payees, counted, different)
     return replace(control, broken=(*control.broken, *files))

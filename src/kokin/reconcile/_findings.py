@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import Int64Array, bool_array, combine, from_numpy, to_mask
+from kokin._arrow.convert import Int32Array, Int64Array, bool_array, combine, from_numpy, to_mask
 from kokin.matching import first_of_groups, group
 from kokin.model import Finding, Outcome
 from kokin.reconcile._bill_columns import BillColumns, book
-from kokin.reconcile._columns import days_array
+from kokin.reconcile._columns import category_column, days_array, int_column, text_column
 from kokin.reconcile._policy import Policy
-from kokin.reconcile._tables import EXCEPTION_SCHEMA, OutcomeRows
+from kokin.reconcile._tables import EXCEPTION_SCHEMA, OUTCOME_SCHEMA, OutcomeRows
 
 if TYPE_CHECKING:
     from kokin.receipts import Totals
@@ -29,7 +29,9 @@ def receipt_findings(
     finding: Finding, rows: OutcomeRows, at: Int64Array, field: Texts, expected: Texts, found: Texts
 ) -> pa.Table:
     """Return a finding on each of the rows ``at``, int64 (k,), in ``EXCEPTION_SCHEMA``; a null text becomes empty."""
-    columns = dict(zip(rows.table.column_names, rows.outcomes_at(at).columns, strict=True))
+    if not len(at):
+        return EXCEPTION_SCHEMA.empty_table()
+    columns = dict(zip(OUTCOME_SCHEMA.names, rows.outcomes_at(at).columns, strict=True))
     texts = {"outcome": finding.value, "field": field, "expected": expected, "found": found}
     columns.update({name: _text_array(text, len(at)) for name, text in texts.items()})
     return pa.table([columns[name] for name in EXCEPTION_SCHEMA.names], schema=EXCEPTION_SCHEMA)
@@ -66,42 +68,45 @@ def value_texts(values: npt.NDArray[Any]) -> pa.Array:
 def other_payees(rows: OutcomeRows, bills: BillColumns, policy: Policy) -> pa.Table:
     """Find receipts with a 共通納税機関コード that is neither in the policy nor, by default, on any bill."""
     payee = rows.text_column("payee_code")
-    known = policy.payee_codes or sorted(pc.unique(bills.text_column("payee_code")).to_pylist())
+    known = policy.payee_codes or bills.payee.categories
     is_other = pc.invert(pc.is_in(payee, value_set=pa.array(["", *known], pa.string())))
     at = np.flatnonzero(to_mask(pc.and_(is_other, payee.is_valid())))
     found = payee.take(from_numpy(at, pa.int64()))
     return receipt_findings(Finding.WRONG_BODY, rows, at, "payee_code", " | ".join(known), found)
 
 
-def other_instalments_and_years(rows: OutcomeRows, bills: BillColumns) -> list[pa.Table]:
-    """Find receipts with another 期別, 賦課年度 or 課税年度 than the bill that their number leads to."""
+def other_instalments(rows: OutcomeRows, bills: BillColumns) -> pa.Table:
+    """Find receipts with another 期別 than the bill that their number leads to."""
+    if not rows.has("period"):
+        return EXCEPTION_SCHEMA.empty_table()
     booked = np.flatnonzero(rows.is_booked)
-    slip = rows.slip[booked]
-    tables = []
-    if rows.has("period"):
-        period = rows.text_column("period").take(from_numpy(booked, pa.int64()))
-        billed_period = bills.period.take(from_numpy(slip, pa.int32()))
-        differs = to_mask(pc.fill_null(pc.not_equal(period, billed_period), False))
-        expected, found = (column.filter(bool_array(differs)) for column in (billed_period, period))
-        tables.append(receipt_findings(Finding.WRONG_TERM, rows, booked[differs], "period", expected, found))
-    for name in filter(rows.has, ("levy_year", "tax_year")):
-        year = rows.int_column(name)[booked]
-        billed_year = getattr(bills.fiscal_dates, name)[slip]
-        differs = (year > 0) & (billed_year > 0) & (year != billed_year)
-        expected, found = value_texts(billed_year[differs]), value_texts(year[differs])
-        tables.append(receipt_findings(Finding.WRONG_TERM, rows, booked[differs], name, expected, found))
-    return tables
+    period = rows.text_column("period").take(from_numpy(booked, pa.int64()))
+    billed_period = bills.periods(rows.slip[booked])
+    differs = to_mask(pc.fill_null(pc.not_equal(period, billed_period), False))
+    expected, found = (column.filter(bool_array(differs)) for column in (billed_period, period))
+    return receipt_findings(Finding.WRONG_TERM, rows, booked[differs], "period", expected, found)
+
+
+def other_years(rows: OutcomeRows, bills: BillColumns, name: Literal["levy_year", "tax_year"]) -> pa.Table:
+    """Find receipts with another 賦課年度 or 課税年度 than the bill that their number leads to."""
+    if not rows.has(name):
+        return EXCEPTION_SCHEMA.empty_table()
+    booked = np.flatnonzero(rows.is_booked)
+    year = rows.int_column(name)[booked]
+    billed_year = getattr(bills.fiscal_dates, name)[rows.slip[booked]].astype(np.int64)
+    differs = (year > 0) & (billed_year > 0) & (year != billed_year)
+    expected, found = value_texts(billed_year[differs]), value_texts(year[differs])
+    return receipt_findings(Finding.WRONG_TERM, rows, booked[differs], name, expected, found)
 
 
 def expired(rows: OutcomeRows, bills: BillColumns) -> pa.Table:
     """Find payments after the 支払期限 of the receipt (that of the paid slip), or else of the bill."""
-    slip = np.maximum(rows.slip, 0)
-    last_day = rows.day_column("payable_until")
-    if len(bills):
-        last_day = np.where(np.isnat(last_day), bills.day_column("payable_until")[slip], last_day)
-    at = np.flatnonzero(rows.is_booked & (rows.paid_on > last_day))
-    expected, found = value_texts(last_day[at]), value_texts(rows.paid_on[at])
-    return receipt_findings(Finding.EXPIRED, rows, at, "paid_on", expected, found)
+    booked = np.flatnonzero(rows.is_booked)
+    last_day, paid_on = rows.day_column("payable_until")[booked], rows.paid_on[booked]
+    last_day = np.where(np.isnat(last_day), bills.days("payable_until", rows.slip[booked]), last_day)
+    is_late = paid_on > last_day
+    expected, found = value_texts(last_day[is_late]), value_texts(paid_on[is_late])
+    return receipt_findings(Finding.EXPIRED, rows, booked[is_late], "paid_on", expected, found)
 
 
 def after_closing(rows: OutcomeRows, bills: BillColumns, policy: Policy) -> pa.Table:
@@ -156,34 +161,56 @@ class FileTotal(NamedTuple):
         return self.expected != self.found and not self.unsure
 
 
-def file_totals(rows: OutcomeRows, files: Mapping[str, Totals]) -> list[FileTotal]:
+def file_totals(
+    receipts: pa.Table, amount: Int64Array, order: Int64Array | None, files: Mapping[str, Totals]
+) -> list[FileTotal]:
     """Return every total of some files: declared against counted, and accepted against the receipts of the run.
 
-    ``files`` are the totals of files that were read to their end, by SHA-256 as in the receipts' ``digest``.
+    Args:
+        receipts: the receipts of the run.
+        amount: their yen, int64 (n,).
+        order: the receipt of each row of the table of outcomes, int64 (n,); None if the receipts are in its order. A
+            file is named by the ``source`` of its first row.
+        files: the totals of files that were read to their end, by SHA-256 as in the receipts' ``digest``.
     """
-    digest, source = rows.category_column("digest"), rows.category_column("source")
-    in_file = np.flatnonzero(digest.codes >= 0)
-    record_no = rows.int_column("record_no")[in_file]
-    # A file may be among the receipts several times: each of its records is counted once, one without number always.
-    key = np.where(record_no > 0, record_no, -1 - np.arange(len(in_file)))
-    record = group(digest.codes[in_file], key)
-    in_file = np.sort(in_file[first_of_groups(record)])
-    codes = digest.codes[in_file]
+    digest = category_column(receipts, "digest")
+    rows = _records_of_files(digest.codes, int_column(receipts, "record_no", -1), order)
+    codes = digest.codes[rows]
     count, yen = np.bincount(codes, minlength=len(digest.categories)), np.zeros(len(digest.categories), np.int64)
-    np.add.at(yen, codes, rows.amount[in_file])
-    first = dict(zip(*(column.tolist() for column in np.unique(codes, return_index=True)), strict=True))
+    np.add.at(yen, codes, amount[rows])
     file_totals_ = []
     for name, totals in files.items():
         code = digest.categories.index(name) if name in digest.categories else None
-        file = name if code is None else source.texts(in_file[[first[code]]])[0].as_py() or name
-        records, amount = (0, 0) if code is None else (int(count[code]), int(yen[code]))
+        file, records, yen_of_file = name, 0, 0
+        if code is not None and count[code]:
+            first = receipts.slice(int(rows[np.argmax(codes == code)]), 1)
+            file, records, yen_of_file = (
+                text_column(first, "source")[0].as_py() or name,
+                int(count[code]),
+                int(yen[code]),
+            )
         file_totals_ += [
             FileTotal(file, total.location.record, total.field, total.declared, total.counted, total.unsure)
             for total in totals.declared
         ]
         file_totals_.append(FileTotal(file, None, "records", totals.accepted, records))
-        file_totals_.append(FileTotal(file, None, "amount", totals.accepted_yen, amount))
+        file_totals_.append(FileTotal(file, None, "amount", totals.accepted_yen, yen_of_file))
     return file_totals_
+
+
+def _records_of_files(digest: Int32Array, record_no: Int64Array, order: Int64Array | None) -> Int64Array:
+    """Return the receipts that are in a file, in their order, each record of a file once: int64 (k,).
+
+    A file may be among the receipts several times. A receipt without a number is a record of its own.
+    """
+    rows = np.flatnonzero(digest >= 0) if order is None else order[digest[order] >= 0]
+    codes, number = digest[rows], record_no[rows]
+    is_other_file = codes[1:] != codes[:-1]
+    is_one_run = np.count_nonzero(is_other_file) < np.count_nonzero(np.bincount(codes))
+    if is_one_run and (is_other_file | (number[1:] > number[:-1])).all():
+        return rows  # the usual case: each file once, in the order of its records
+    key = np.where(number > 0, number, -1 - np.arange(len(rows)))
+    return rows[np.sort(first_of_groups(group(codes, key)))]
 
 
 def total_mismatches(totals: list[FileTotal]) -> pa.Table:

@@ -339,14 +339,17 @@ def linked_by_key(columns: EncodedColumns, kind: UInt8Array, slip: Int32Array, k
     return linked
 
 
-def payment_order(columns: EncodedColumns) -> Int64Array:
+def payment_order(columns: EncodedColumns, groups: Int64Array | None = None) -> Int64Array:
     """Return the sort key of each record by :data:`SORT_COLUMNS`, equal for records that are equal in all: int64 (n,).
+
+    Records are first sorted by ``groups``, int64 (n,), if these are passed: where only the order within a group
+    matters, most records need no further comparison.
 
     What a payment says comes before where it was reported. So the order is the same if a file is delivered again in
     other bytes or in parts, and it does not depend on the order of the input.
     """
-    order = np.zeros(len(columns), np.int64)
-    tied = np.arange(len(columns))
+    order = np.zeros(len(columns), np.int64) if groups is None else group(groups)
+    tied = np.flatnonzero(np.bincount(order)[order] > 1)
     for names in SORT_COLUMNS:
         if len(tied):
             within = np.zeros(len(columns), np.int64)

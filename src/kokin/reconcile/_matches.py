@@ -62,7 +62,7 @@ from kokin.matching import (
     signed,
 )
 from kokin.model import Receipt, ReceiptKind
-from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_texts
+from kokin.reconcile._columns import EncodedColumns, encode_texts, encode_together, key_texts, mask_of
 from kokin.reconcile._decisions import Decisions, interacts
 from kokin.reconcile._identity import Identity, identify, linked_by_key, overlap_table, payment_order
 from kokin.reconcile._policy import Policy
@@ -153,20 +153,21 @@ class Receipts:
         return interacting
 
     def match_input(self, rows: Int64Array, policy: Policy) -> MatchInput:
-        """Return some receipts as input of the full rule; see :class:`kokin.matching.MatchInput`."""
-        columns = EncodedColumns(self.table, from_numpy(rows, pa.int64()))
+        """Return some receipts as input of the full rule; see :class:`kokin.matching.MatchInput`. ``rows`` ascend."""
+        # One array per column: Arrow would join all chunks of the table whenever some of its rows are taken.
+        columns = EncodedColumns(self.table.filter(bool_array(mask_of(rows, len(self)))).combine_chunks())
         kind, slip, key_kind = self.kind[rows], self.slip[rows], self.key_kind[rows]
         bill_group, time_group = slip.astype(np.int64), np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # only then something is paired
             time_group = group(time_group, *map(columns.codes, policy.pair_by))
             no_slip = np.flatnonzero(slip < 0)
-            keys = self.key_texts(self.table.take(from_numpy(rows[no_slip], pa.int64())), key_kind[no_slip])
+            keys = self.key_texts(columns.table.take(from_numpy(no_slip, pa.int64())), key_kind[no_slip])
             bill_group[no_slip] = -1 - group(key_kind[no_slip], encode_texts(pa.chunked_array([keys])))
         identity = identify(columns, kind, self.table_no[rows])
         decided, assigned = self.decisions.of_payments(rows, identity.counted, self.amount[rows])
         references = _references(columns, kind, slip)
         reversed_references = references[0][(kind == REVERSAL) & (references[0] >= 0)]
-        sort_key = self._sort_keys(rows, np.isin(references[0], reversed_references))
+        sort_key = self._sort_keys(columns, rows, np.isin(references[0], reversed_references))
         booked_on, amount = _booked_on(columns), self.amount[rows]
         numbers = (kind, slip, amount, bill_group, time_group, identity.duplicate, *references, booked_on, sort_key)
         return MatchInput(*numbers, decided, assigned)
@@ -177,10 +178,18 @@ class Receipts:
         # Of several parts the first one.
         self.slip[rows[assigned.payment[::-1]]] = assigned.slip[::-1]
 
-    def _sort_keys(self, rows: Int64Array, is_reversed: BoolArray) -> Int64Array:
-        """Return the order of payments of some receipts: int64 (k,); 0 for those that need none.
+    def components(self, slip: Int32Array) -> Int64Array:
+        """Return the connected component of the obligations of each slip, a code below 0 as it is: int64 (k,)."""
+        components = slip.astype(np.int64)
+        components[slip >= 0] = self.obligations.component_of(slip[slip >= 0])
+        return components
 
-        An order need those that share an obligation, and those that a reversal refers to (``is_reversed``).
+    def _sort_keys(self, columns: EncodedColumns, rows: Int64Array, is_reversed: BoolArray) -> Int64Array:
+        """Return the order of payments of some receipts, whose columns are passed: int64 (k,); 0 for those without one.
+
+        An order need those that share an obligation, also by a decision, and those that a reversal refers to
+        (``is_reversed``). Without reversals and decisions it is enough to compare those of one component, and those
+        without a slip.
         """
         kind, slip = self.kind[rows], self.slip[rows]
         needs_order = is_reversed.copy()
@@ -189,8 +198,9 @@ class Receipts:
         needs_order |= interacts(self.decisions.slip, slip, self.obligations)
         needs_order |= np.isin(rows, self.decisions.row)
         sort_key = np.zeros(len(rows), np.int64)
-        columns = EncodedColumns(self.table, from_numpy(rows[needs_order], pa.int64()))
-        sort_key[needs_order] = payment_order(columns)
+        of_component = not (is_reversed.any() or len(self.decisions.row))
+        groups = self.components(slip[needs_order]) if of_component else None
+        sort_key[needs_order] = payment_order(columns.take(np.flatnonzero(needs_order)), groups)
         return sort_key
 
     @staticmethod
@@ -308,18 +318,22 @@ class Matches:
         receipts_of_rule = receipts.match_input(self._rows, policy)
         self._by_rule, allocations = apply_rule(receipts_of_rule, index.obligations, index.status)
         receipts.decide(self._rows, receipts_of_rule.decided, receipts_of_rule.assigned)
-        self._allocations = allocations._replace(payment=self._rows[allocations.payment])
-        self._independent = np.logical_not(interacting, out=interacting)
+        #: The allocations of the interacting receipts.
+        self.rule_allocations = allocations._replace(payment=self._rows[allocations.payment])
+        #: bool (n,): the others, which have no obligation in common.
+        self.is_independent = np.logical_not(interacting, out=interacting)
 
-    def results(self, rows: slice) -> MatchResult:
-        """Return the results of the receipts in a slice."""
+    def results(self, rows: slice | Int64Array) -> MatchResult:
+        """Return the results of some receipts, a slice of them or int64 (k,)."""
         receipts, index = self.receipts, self.index
-        first, end = np.searchsorted(self._rows, (rows.start, rows.stop)).tolist()
-        if end - first == rows.stop - rows.start:
-            return self._by_rule.part(slice(first, end))
+        is_independent = self.is_independent[rows]
+        at = np.flatnonzero(~is_independent)
+        of_rule = np.searchsorted(self._rows, at + rows.start if isinstance(rows, slice) else rows[at])
+        by_rule = self._by_rule.at(of_rule)
+        if len(at) == len(is_independent):
+            return by_rule
         results = match_independent(receipts.slip[rows], receipts.amount[rows], index.obligations, index.status)
-        at = self._rows[first:end] - rows.start
-        for name, column in self._by_rule.part(slice(first, end))._asdict().items():
+        for name, column in by_rule._asdict().items():
             getattr(results, name)[at] = column
         return results
 
@@ -344,12 +358,12 @@ class Matches:
         chunks = thread_map(
             lambda rows: self._independent_allocations(rows, self.results(rows)), chunk_slices(len(self.receipts))
         )
-        allocations = Allocations._make(map(np.concatenate, zip(self._allocations, *chunks, strict=True)))
+        allocations = Allocations._make(map(np.concatenate, zip(self.rule_allocations, *chunks, strict=True)))
         return allocations.by_payment(allocations.payment)
 
     def _independent_allocations(self, rows: slice, results: MatchResult) -> Allocations:
         """Return the allocations of the independent receipts in a slice; each is for one obligation."""
-        at = np.flatnonzero(self._independent[rows] & (results.applied > 0))
+        at = np.flatnonzero(self.is_independent[rows] & (results.applied > 0))
         obligation = self.index.obligations.of(self.receipts.slip[rows][at])
         return Allocations(rows.start + at, obligation, results.applied[at], results.balance_before[at])
 
@@ -357,7 +371,7 @@ class Matches:
     def _collected(self) -> tuple[UInt8Array, UInt8Array, Int64Array]:
         outcome, disposition = (np.empty(len(self.receipts), np.uint8) for _ in range(2))
         balance = np.array(self.index.obligations.open)
-        np.subtract.at(balance, self._allocations.obligation, self._allocations.yen)
+        np.subtract.at(balance, self.rule_allocations.obligation, self.rule_allocations.yen)
 
         def collect(rows: slice) -> None:
             results = self.results(rows)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table, from_numpy
-from kokin._arrow.threads import sorted_unique
+from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table
+from kokin._arrow.threads import chunk_slices, sorted_unique, thread_map
 from kokin.matching import OUTCOMES, Index
 from kokin.model import ArrowStreamExportable, Finding, Outcome
+from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS
 from kokin.reconcile._columns import exact_sum, exact_sums_by
 from kokin.reconcile._controls import (
     Control,
@@ -30,13 +32,16 @@ from kokin.reconcile._matches import Matches, Receipts
 from kokin.reconcile._payees import Payees, find_payees
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import (
+    IS_EXCEPTION,
+    OUTCOME_SCHEMA,
     OutcomeRows,
     balance_batches,
     balance_table,
     exception_table,
-    outcome_batches,
-    outcome_table,
+    outcome_order,
 )
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class MatchedRun:
     matches: Matches
     policy: Policy
     bills: pa.Table | None = None
-    """The table from which the index was built; None if only an index is known."""
+    """The columns of the bills that accounts need; None if only an index is known."""
 
     @property
     def balance(self) -> Int64Array:
@@ -152,39 +157,79 @@ class MatchedRun:
         return find_payees(self.receipts.table, self.receipts.slip, self.index)
 
     @cached_property
-    def outcomes(self) -> tuple[pa.Table, Int64Array]:
-        """The table of outcomes, and the receipt of each row: int64 (n,)."""
-        return outcome_table(self.receipts, self.index, self.matches)
+    def order(self) -> Int64Array | None:
+        """The receipt of each row of the table of outcomes, int64 (n,); None if the receipts are in its order."""
+
+        def outcomes_of_receipts() -> pa.Table:
+            batches = thread_map(lambda chunk: self._rows_of(chunk).outcomes(), self.chunks)
+            return pa.Table.from_batches(batches, OUTCOME_SCHEMA)
+
+        return outcome_order(self.receipts.table, outcomes_of_receipts)
+
+    def _rows_of(self, receipts: slice | Int64Array, start: int = 0) -> OutcomeRows:
+        return OutcomeRows(self.receipts, self.index, self.matches, self.payees, receipts, start)
+
+    def rows(self, rows: slice | Int64Array) -> OutcomeRows:
+        """Return some rows of the table of outcomes, a slice of them or int64 (k,)."""
+        start = rows.start if isinstance(rows, slice) else 0
+        return self._rows_of(rows if self.order is None else self.order[rows], start)
+
+    def map_rows(self, function: Callable[[OutcomeRows], Result]) -> list[Result]:
+        """Apply a function to chunks of the rows of the table of outcomes, at least one, in threads.
+
+        A chunk is in memory only while the function runs.
+        """
+        order, payees = self.order, self.payees  # computed once, not in each thread
+        del order, payees
+        return thread_map(lambda chunk: function(self.rows(chunk)), self.chunks)
+
+    @property
+    def chunks(self) -> list[slice]:
+        """The rows of the table of outcomes in chunks, at least one."""
+        return chunk_slices(len(self.receipts)) or [slice(0, 0)]
 
     @cached_property
-    def rows(self) -> OutcomeRows:
-        """The receipts in the order of the outcomes, as numpy columns."""
-        return OutcomeRows(self.receipts, self.matches, self.payees, *self.outcomes)
+    def outcomes(self) -> pa.Table:
+        """The table of outcomes."""
+        return pa.Table.from_batches(self.map_rows(OutcomeRows.outcomes), OUTCOME_SCHEMA)
+
+    def outcome_batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of the table of outcomes, at least one batch; one chunk at a time is in memory."""
+        return (self.rows(chunk).outcomes() for chunk in self.chunks)
+
+    def by_row(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the values of the receipts, (n,), in the order of the table of outcomes."""
+        return values if self.order is None else values[self.order]
+
+    def row_of(self, receipts: Int64Array) -> Int64Array:
+        """Return the rows of receipts in the table of outcomes: int64 (k,)."""
+        return receipts if self._row_of_receipt is None else self._row_of_receipt[receipts]
 
     @cached_property
-    def row_of_receipt(self) -> Int64Array:
-        """The row of each receipt in the table of outcomes: int64 (n,)."""
-        order = self.outcomes[1]
-        row_of_receipt = np.empty(len(order), np.int64)
-        row_of_receipt[order] = np.arange(len(order))
+    def _row_of_receipt(self) -> Int64Array | None:
+        if self.order is None:
+            return None
+        row_of_receipt = np.empty(len(self.order), np.int64)
+        row_of_receipt[self.order] = np.arange(len(self.order))
         return row_of_receipt
 
     @cached_property
     def exceptions(self) -> pa.Table:
         """The outcomes that are exceptions."""
-        return exception_table(self.receipts, self.rows)
+        return pa.concat_tables(self.map_rows(exception_table))
 
     @property
     def is_key_reused(self) -> BoolArray:
         """The rows whose ``provider_key`` other payments have too: bool (n,)."""
-        return self.receipts.identity.reused[self.outcomes[1]]
+        return self.by_row(self.receipts.identity.reused)
 
     @cached_property
     def key_findings(self) -> pa.Table:
         """KEY_REUSED, by record."""
-        at = np.flatnonzero(self.is_key_reused)
-        key = self.rows.text_column("provider_key").take(from_numpy(at, pa.int64()))
-        return receipt_findings(Finding.KEY_REUSED, self.rows, at, "provider_key", "one payment", key)
+        rows = self.rows(np.flatnonzero(self.is_key_reused))
+        every = np.arange(len(rows))
+        key = rows.text_column("provider_key")
+        return receipt_findings(Finding.KEY_REUSED, rows, every, "provider_key", "one payment", key)
 
     @cached_property
     def findings(self) -> pa.Table:
@@ -275,7 +320,7 @@ class Reconciliation:
         balance_before``. Yen; ``balance_before`` is the balance of the bill before the receipt. ``disposition`` is
         ``applied`` for a receipt with both applied and excess yen.
         """
-        return self.run.outcomes[0]
+        return self.run.outcomes
 
     @cached_property
     def balances(self) -> pa.Table:
@@ -297,7 +342,7 @@ class Reconciliation:
 
     def outcome_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of :attr:`outcomes` in chunks, without holding the whole table."""
-        return outcome_batches(self.run.receipts, self.run.index, self.run.matches)
+        return self.run.outcome_batches()
 
     def balance_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of :attr:`balances` in chunks."""
@@ -326,16 +371,16 @@ class Reconciliation:
 
     def exceptions_by_record(self) -> list[tuple[pa.Table, Int64Array]]:
         """Return :attr:`exceptions` without those of files, in two tables, each with its rows in :attr:`outcomes`."""
-        is_exception = np.array([outcome.is_exception for outcome in OUTCOMES])[self.run.rows.outcome]
+        is_exception = IS_EXCEPTION[self.run.matches.outcome]
         return [
-            (self.run.exceptions, np.flatnonzero(is_exception)),
+            (self.run.exceptions, np.flatnonzero(self.run.by_row(is_exception))),
             (self.run.key_findings, np.flatnonzero(self.reused)),
         ]
 
     @cached_property
     def payments(self) -> Int64Array:
         """For each row of :attr:`outcomes` the row that counts for its payment, mostly itself: int64 (n,)."""
-        return self.run.row_of_receipt.take(self.run.receipts.identity.counted[self.run.outcomes[1]])
+        return self.run.row_of(self.run.by_row(self.run.receipts.identity.counted))
 
     @property
     def reused(self) -> BoolArray:
@@ -392,4 +437,5 @@ def reconcile(
     index = bills if isinstance(bills, Index) else Index.build(table, check_paid_before=check_paid_before)
     receipt_columns = Receipts(receipts, index, decisions)
     matches = Matches(index, receipt_columns, policy)
-    return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, table))
+    for_accounts = None if table is None else table.select([n for n in table.column_names if n in ACCOUNT_COLUMNS])
+    return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, for_accounts))

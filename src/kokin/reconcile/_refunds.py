@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int64Array, as_table, combine, from_numpy, to_mask, to_numpy
+from kokin._arrow.threads import sorted_unique
 from kokin._arrow.validate import validate_table
 from kokin.catalog import ClaimClass, LateChargeBasis
-from kokin.model import Finding, ReceiptKind, RefundKind, RefundPart, RefundState, arrow_schema
+from kokin.matching import KINDS
+from kokin.model import Disposition, Finding, ReceiptKind, RefundKind, RefundPart, RefundState, arrow_schema
 from kokin.reconcile._bill_columns import BillColumns
-from kokin.reconcile._columns import Days, category_texts, days_array, exact_sum, exact_sums_by
+from kokin.reconcile._columns import Days, category_texts, days_array, exact_sum
 from kokin.reconcile._controls import Control
 from kokin.reconcile._findings import receipt_findings, source_findings, value_texts
 from kokin.reconcile._reconciliation import Reconciliation
@@ -50,17 +52,25 @@ class RefundParts(NamedTuple):
         if refunds is None:
             refunds = arrow_schema(RefundPart).empty_table()
         table = validate_table(as_table(refunds), RefundPart)
-        row = np.full(len(table), -1, np.int64)
-        if len(table):
-            row_of = _rows_of_records(result.run.rows, table)
-            known = np.flatnonzero(row_of >= 0)
-            row[known] = result.payments[row_of[known]]
+        row = _rows_of_records(result, table) if len(table) else np.empty(0, np.int64)
+        is_known = row >= 0
+        if is_known.any():
+            row[is_known] = result.payments[row[is_known]]
         return cls(table, row, to_numpy(table.column("amount"), 0))
 
     @property
     def known(self) -> Int64Array:
         """The parts whose receipts are among the outcomes: int64 (j,)."""
         return np.flatnonzero(self.row >= 0)
+
+    @property
+    def rows(self) -> Int64Array:
+        """The rows of the payments with decided parts, sorted: int64 (j,)."""
+        return sorted_unique(self.row[self.known])
+
+    def among(self, numbers: Int64Array) -> RefundParts:
+        """Return the parts with the positions of their rows among some, sorted, which have all of them: int64 (n,)."""
+        return self._replace(row=np.where(self.row >= 0, np.searchsorted(numbers, self.row), -1))
 
     def decided(self, count: int) -> Int64Array:
         """Return the yen that were decided of each of ``count`` rows of outcomes: int64 (count,)."""
@@ -77,17 +87,22 @@ class RefundParts(NamedTuple):
         return to_mask(combine(pc.equal(self.table.column("kind").cast(pa.string()), kind.value)))
 
 
-def _rows_of_records(rows: OutcomeRows, parts: pa.Table) -> Int64Array:
+def _rows_of_records(result: Reconciliation, parts: pa.Table) -> Int64Array:
     """Return the row in the table of outcomes of the record that each part names: int64 (k,); -1 for none."""
-    digest = rows.category_column("digest")
-    code_of = {text: code for code, text in enumerate(digest.categories)}
-    codes = np.array([code_of.get(text, -2) for text in parts.column("digest").to_pylist()], np.int64)
-    numbers = to_numpy(parts.column("record_no"), 0)
-    record_no = rows.int_column("record_no")
-    candidates = np.flatnonzero(np.isin(digest.codes, codes) & np.isin(record_no, numbers))
-    keys = zip(digest.codes[candidates].tolist(), record_no[candidates].tolist(), strict=True)
-    row_of = dict(zip(keys, candidates.tolist(), strict=True))
-    return np.array([row_of.get(key, -1) for key in zip(codes.tolist(), numbers.tolist(), strict=True)], np.int64)
+    names = ("digest", "record_no")
+    if not set(names) <= set(result.run.receipts.table.schema.names):
+        return np.full(len(parts), -1)
+    values = [combine(parts.column(name)) for name in names]
+
+    def find(rows: OutcomeRows) -> list[tuple[Any, Any, int]]:
+        columns = (rows.text_column("digest"), rows.record_no)
+        named = pc.and_(*(pc.is_in(column, value_set=each) for column, each in zip(columns, values, strict=True)))
+        at = np.flatnonzero(to_mask(combine(named)))
+        texts = (column.take(from_numpy(at, pa.int64())).to_pylist() for column in columns)
+        return list(zip(*texts, (rows.start + at).tolist(), strict=True))
+
+    row_of = {(digest, number): row for chunk in result.run.map_rows(find) for digest, number, row in chunk}
+    return np.array([row_of.get(key, -1) for key in zip(*(each.to_pylist() for each in values), strict=True)], np.int64)
 
 
 def exceeding_findings(parts: RefundParts, rows: OutcomeRows) -> list[pa.Table]:
@@ -107,9 +122,7 @@ def exceeding_findings(parts: RefundParts, rows: OutcomeRows) -> list[pa.Table]:
     ]
 
 
-def refund_control(
-    result: Reconciliation, parts: RefundParts, excess_by_payee: Mapping[str, int] | None = None
-) -> Control:
+def refund_control(result: Reconciliation, parts: RefundParts, excess_by_payee: Mapping[str, int]) -> Control:
     """T8: the excess against what is open, decided, ordered, paid, returned and set off; broken by payees.
 
     Broken by ``setoff``, too, if the receipts that credit debts are not what was set off. What is more than the excess
@@ -118,28 +131,19 @@ def refund_control(
     Args:
         result: the reconciliation.
         parts: what was decided.
-        excess_by_payee: the excess of another source, such as the journal of a ledger; by default that of the result.
+        excess_by_payee: the excess of another source, such as the journal of a ledger.
     """
-    rows = result.run.rows
-    codes = rows.payee.categories
-    excess = dict(zip(codes, exact_sums_by(rows.payee.codes, rows.excess, len(codes)), strict=True))
-    decided = parts.decided(len(rows))
-    by_state = Counter(_by_payee(rows, np.maximum(rows.excess - decided, 0)))
-    by_state.subtract(_by_payee(rows, np.maximum(decided - rows.excess, 0)))
-    by_state.update(_by_payee(rows, decided))
-    # The parts without an active receipt are wholly beyond the excess: they add nothing.
-    credited = exact_sum(rows.amount[rows.of_kind(ReceiptKind.SETOFF) & rows.is_payment])
+    run = result.run
+    # The parts, what is open beside them, and what they exceed add up to the excess of each payment.
+    right = Counter(dict(zip(run.payees.codes, run.sums.dispositions[Disposition.EXCESS], strict=True)))
+    is_setoff = run.receipts.kind == KINDS.index(ReceiptKind.SETOFF)
+    rows = run.rows(np.flatnonzero(run.by_row(is_setoff)))
+    credited = exact_sum(rows.amount[rows.is_payment])
     if difference := credited - exact_sum(parts.yen[parts.has_kind(RefundKind.SETOFF)]):
-        by_state["setoff"] += difference
-    left = Counter(excess if excess_by_payee is None else excess_by_payee)
-    payees = sorted({*left, *by_state})
-    broken = tuple(payee for payee in payees if left[payee] != by_state[payee])
-    return Control("T8", _STATEMENT, sum(left.values()), sum(by_state.values()), broken)
-
-
-def _by_payee(rows: OutcomeRows, yen: Int64Array) -> dict[str, int]:
-    codes = rows.payee.categories
-    return dict(zip(codes, exact_sums_by(rows.payee.codes, yen, len(codes)), strict=True))
+        right["setoff"] += difference
+    left = Counter(excess_by_payee)
+    broken = tuple(payee for payee in sorted({*left, *right}) if left[payee] != right[payee])
+    return Control("T8", _STATEMENT, sum(left.values()), sum(right.values()), broken)
 
 
 # Articles of law
@@ -214,6 +218,7 @@ def open_proposals(open_excess: Int64Array, pairs: Iterable[Any]) -> OpenProposa
 
 def proposal_table(
     proposals: OpenProposals,
+    numbers: Int64Array,
     rows: OutcomeRows,
     bills: BillColumns,
     interest: Int64Array,
@@ -222,8 +227,8 @@ def proposal_table(
 ) -> pa.Table:
     """Return the proposals; see :attr:`kokin.reconcile.Accounts.refund_proposals`.
 
-    ``interest`` are its yen, ``setoff_on`` the day of each set-off (NaT with consent), ``cause`` the kind of the
-    overpayment.
+    ``numbers``, int64 (n,), are those of the rows in the table of outcomes. ``interest`` are its yen, ``setoff_on`` the
+    day of each set-off (NaT with consent), ``cause`` the kind of the overpayment.
     """
     outcomes = rows.outcomes_at(proposals.row)
     slip = rows.slip[proposals.row]
@@ -232,10 +237,10 @@ def proposal_table(
     debt = bills.index.bill_ids(proposals.slip.astype(np.int32))
     return pa.table(
         {
-            "row": from_numpy(proposals.row, pa.int64()),
+            "row": from_numpy(numbers[proposals.row], pa.int64()),
             "digest": rows.text_column("digest").take(from_numpy(proposals.row, pa.int64())),
             **{name: outcomes.column(name) for name in ("source", "record_no", "bill_id", "payee_code")},
-            "payer_key": bills.text_column("payer_key").take(from_numpy(slip, pa.int32())),
+            "payer_key": bills.texts("payer_key", slip),
             "charge": bills.charge.texts(slip),
             "item_code": outcomes.column("item_code"),
             "paid_on": days_array(rows.paid_on[proposals.row]),

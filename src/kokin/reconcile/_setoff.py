@@ -8,8 +8,9 @@ computed and cut apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -133,8 +134,8 @@ def _overpayment_rows(
     return pa.table(
         {
             **{name: outcomes.column(name) for name in ("source", "record_no", "outcome", "bill_id", "payee_code")},
-            "payer_key": bills.text_column("payer_key").take(from_numpy(slip, pa.int32(), slip >= 0)),
-            "charge": bills.charge.texts(slip),
+            "payer_key": _known_texts(partial(bills.texts, "payer_key"), slip),
+            "charge": _known_texts(bills.charge.texts, slip),
             "item_code": outcomes.column("item_code"),
             "paid_on": days_array(rows.paid_on[at]),
             "kind": kind_texts(rows, at, np.zeros(len(at), np.bool_)),
@@ -145,6 +146,13 @@ def _overpayment_rows(
             **states,
         }
     )
+
+
+def _known_texts(texts: Callable[[Int32Array], pa.Array], slip: Int32Array) -> pa.Array:
+    """Return the texts of slips, null for a payment without a bill: string (k,)."""
+    is_known = slip >= 0
+    positions = np.cumsum(is_known) - 1
+    return texts(slip[is_known]).take(from_numpy(positions, pa.int64(), is_known))
 
 
 def _sum_by_row(row: Int64Array, yen: Int64Array, rows: Int64Array) -> Int64Array:
@@ -249,7 +257,7 @@ def due_debts(bills: BillColumns, balance: Int64Array, as_of: np.datetime64) -> 
     due_on = bills.fiscal_dates.due_on[slip]
     is_due = (due_on <= as_of) & (bills.payer[slip] >= 0)
     slip, due_on = slip[is_due], due_on[is_due]
-    order = np.lexsort((bills.rank[slip], due_on))
+    order = np.lexsort((bills.ranks(slip), due_on))
     slip, due_on = slip[order], due_on[order]
     return DueDebts(slip, due_on, balance[bills.obligation_of(slip)])
 
@@ -280,7 +288,7 @@ def setoff_candidates(
     pairs.append((wrong.row, debts.slip[wrong.debt], yen, np.zeros(len(yen), np.bool_), np.ones(len(yen), np.bool_)))
     found = SetoffCandidates._make(np.concatenate(column) for column in zip(*pairs, strict=True))
     due_on = bills.fiscal_dates.due_on[found.slip]
-    keys = (bills.rank[found.slip], due_on, found.needs_consent, found.is_wrong_instalment, found.row)
+    keys = (bills.ranks(found.slip), due_on, found.needs_consent, found.is_wrong_instalment, found.row)
     order = np.lexsort(keys)
     order = order[found.yen[order] > 0]
     return SetoffCandidates._make(column[order] for column in found)
@@ -295,42 +303,76 @@ def setoff_groups(bills: BillColumns, slips: Int32Array, *, by_class: bool) -> I
     return np.where(payer < 0, -1, payer * classes + bills.setoff_class[slips])
 
 
-def wrong_instalments(rows: OutcomeRows, bills: BillColumns, debts: DueDebts) -> WrongInstalments:
+class DueInstalments(NamedTuple):
+    """The instalments among the due debts, ``d`` rows by assessment and due date.
+
+    Instalments of one assessment are slips with a 期別 of one payer, charge, 税目・料金番号 and pair of years.
+    """
+
+    #: int64 (k,): the item and years of the assessments, ascending.
+    kinds: Int64Array
+    #: int64 (g,): the number of each assessment, ascending; see :func:`_assessment_of`.
+    assessments: Int64Array
+    #: int64 (d,): the row in :class:`DueDebts`, the position in ``assessments``, and the due date as days.
+    debt: Int64Array
+    group: Int64Array
+    due_on: Int64Array
+
+
+def due_instalments(bills: BillColumns, debts: DueDebts) -> DueInstalments:
+    """Return the instalments among due debts."""
+    kinds = np.unique(_kinds_of(bills, debts.slip))
+    assessment = _assessment_of(bills, debts.slip, kinds)
+    debt = np.flatnonzero(assessment >= 0)
+    assessments, group = np.unique(assessment[debt], return_inverse=True)
+    due_on = debts.due_on[debt].view(np.int64)
+    order = np.lexsort((due_on, group))
+    return DueInstalments(kinds, assessments, debt[order], group[order], due_on[order])
+
+
+def wrong_instalments(rows: OutcomeRows, bills: BillColumns, due: DueInstalments) -> WrongInstalments:
     """Find payments on a later instalment while an earlier one was not yet due, which then stayed unpaid.
 
-    Such a payment was meant for the instalment that was due: it is 誤納金, not a payment in advance. Instalments are
-    slips with a 期別 of one payer, charge, 税目・料金番号 and pair of years. For example, of instalments due in June
-    and August, a payment in May on the August slip is wrong if the June slip is unpaid on the day of the run.
+    Such a payment was meant for the instalment that was due: it is 誤納金, not a payment in advance. For example, of
+    instalments due in June and August, a payment in May on the August slip is wrong if the June slip is unpaid on the
+    day of the run.
     """
     row = np.flatnonzero(rows.applied > 0)
-    slips = np.concatenate([rows.slip[row], debts.slip])
-    assessment, debt_assessment = np.split(_assessment_of(bills, slips), [len(row)])
-    debt = np.flatnonzero(debt_assessment >= 0)
-    groups, debt_group = np.unique(debt_assessment[debt], return_inverse=True)
-    due_on = debts.due_on[debt].view(np.int64)
-    order = np.lexsort((due_on, debt_group))
-    debt, debt_group, due_on = debt[order], debt_group[order], due_on[order]
-
-    row, assessment = row[np.isin(assessment, groups)], assessment[np.isin(assessment, groups)]
-    group = np.searchsorted(groups, assessment)
+    if not len(due.debt):
+        return WrongInstalments(row[:0], due.debt)
+    assessment = _assessment_of(bills, rows.slip[row], due.kinds)
+    group = np.searchsorted(due.assessments, assessment)
+    is_due = due.assessments.take(group, mode="clip") == assessment
+    row, group = row[is_due], group[is_due]
     # The first unpaid instalment that was due on the day of payment or after it.
     paid_on = rows.paid_on[row].view(np.int64)
-    first = np.searchsorted(_group_and_day(debt_group, due_on), _group_and_day(group, paid_on))
-    exists = first < len(debt)
+    first = np.searchsorted(_group_and_day(due.group, due.due_on), _group_and_day(group, paid_on))
+    exists = first < len(due.debt)
     row, group, first = row[exists], group[exists], first[exists]
     paid_due_on = bills.fiscal_dates.due_on[rows.slip[row]].view(np.int64)
-    is_wrong = (debt_group[first] == group) & (due_on[first] < paid_due_on)
-    return WrongInstalments(row[is_wrong], debt[first[is_wrong]])
+    is_wrong = (due.group[first] == group) & (due.due_on[first] < paid_due_on)
+    return WrongInstalments(row[is_wrong], due.debt[first[is_wrong]])
 
 
-def _assessment_of(bills: BillColumns, slips: Int32Array) -> Int64Array:
-    """Return a number for the assessment that each slip is an instalment of: int64 (k,); -1: no payer or no 期別."""
-    is_instalment = to_mask(pc.not_equal(bills.period.take(from_numpy(slips, pa.int32())), "00"))
+def _kinds_of(bills: BillColumns, slips: Int32Array) -> Int64Array:
+    """Return a number for the item and the years of each slip: int64 (k,)."""
     dates = bills.fiscal_dates
     item, levy, tax = (column[slips] for column in (bills.item.codes, dates.levy_year, dates.tax_year))
-    kinds, kind = np.unique((item * np.int64(10_000) + levy) * 10_000 + tax, return_inverse=True)
+    kinds: Int64Array = (item * np.int64(10_000) + levy) * 10_000 + tax
+    return kinds
+
+
+def _assessment_of(bills: BillColumns, slips: Int32Array, kinds: Int64Array) -> Int64Array:
+    """Return a number for the assessment that each slip is an instalment of: int64 (k,).
+
+    -1: no payer, no 期別, or an item and years that are not among ``kinds``, which ascend.
+    """
+    is_instalment = to_mask(pc.not_equal(bills.periods(slips), "00"))
+    kind = _kinds_of(bills, slips)
+    number = np.searchsorted(kinds, kind)
+    is_instalment &= kinds.take(number, mode="clip") == kind if len(kinds) else False
     group = setoff_groups(bills, slips, by_class=True)
-    return np.where(is_instalment & (group >= 0), group * len(kinds) + kind, -1)
+    return np.where(is_instalment & (group >= 0), group * len(kinds) + number, -1)
 
 
 def _group_and_day(group: Int64Array, day: Int64Array) -> Int64Array:
@@ -417,7 +459,6 @@ def candidate_table(
 ) -> pa.Table:
     """Return 充当候補一覧; see :attr:`kokin.reconcile.Accounts.setoff_candidates`."""
     outcomes = rows.outcomes_at(candidates.row)
-    slip = from_numpy(candidates.slip, pa.int32())
     residual = balance[bills.obligation_of(candidates.slip)]
     is_by_law = ~candidates.needs_consent
     try:
@@ -433,9 +474,9 @@ def candidate_table(
             "kind": kind_texts(rows, candidates.row, candidates.is_wrong_instalment),
             "debt_bill_id": bills.index.bill_ids(candidates.slip),
             "charge": bills.charge.texts(candidates.slip),
-            "item_code": bills.text_column("item_code").take(slip),
-            "period": bills.period.take(slip),
-            "due_on": bills.table.column("due_on").take(slip),
+            "item_code": bills.texts("item_code", candidates.slip),
+            "period": bills.periods(candidates.slip),
+            "due_on": days_array(bills.days("due_on", candidates.slip)),
             "residual": from_numpy(residual, pa.int64()),
             "offered": from_numpy(candidates.yen, pa.int64()),
             "setoff_on": days_array(dates),

@@ -5,10 +5,10 @@ The order of every table depends on the data alone, never on the order of the in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cached_property
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +22,9 @@ from kokin._arrow.convert import (
     Int64Array,
     UInt8Array,
     bool_array,
-    chunks,
     combine,
-    empty_batch,
     from_numpy,
-    int64_array,
+    is_valid,
     text_array,
     to_numpy,
 )
@@ -43,9 +41,12 @@ from kokin.matching import (
     PROVISIONAL_YEN,
     SUPERSEDED,
     SUSPENSE,
+    Allocations,
     Index,
+    MatchResult,
     disposition_texts,
     group,
+    signed,
 )
 from kokin.model import Outcome, ReceiptKind
 from kokin.reconcile._columns import (
@@ -76,8 +77,12 @@ BALANCE_SCHEMA = pa.schema(
 #: The columns of every table of exceptions and findings: those of outcomes, then what differs.
 EXCEPTION_SCHEMA = pa.schema([*OUTCOME_SCHEMA, ("field", _TEXT), ("expected", _TEXT), ("found", _TEXT)])
 
+#: bool: whether each of ``OUTCOMES`` is an exception.
+IS_EXCEPTION = np.array([outcome.is_exception for outcome in OUTCOMES])
 _OUTCOME_TEXTS = text_array(OUTCOMES)
 _EL_WIDTHS = {"payee_code": 5, "item_code": 3, "case_key": 20}
+# The order of outcomes.
+_ORDER = ("source", "digest", "record_no")
 # Columns of receipts that exceptions show: they break ties in the order of outcomes.
 _SHOWN_BY_EXCEPTIONS = ("provider_key", "cancels", "other_keys", *KEY_COLUMNS)
 
@@ -100,28 +105,36 @@ class BalanceStatus(StrEnum):
 
 
 class OutcomeRows:
-    """The receipts of a run in the order of its table of outcomes, ``n`` rows, as numpy columns.
+    """Some rows of the table of outcomes, ``n`` of them, as numpy columns.
 
-    ``order``, int64 (n,), is the receipt of each row.
+    ``receipt`` is the receipt of each row, a slice or int64 (n,), ``start`` the number of the first row in the table.
     """
 
     def __init__(
-        self, receipts: Receipts, matches: Matches, payees: Payees, table: pa.Table, order: Int64Array
+        self,
+        receipts: Receipts,
+        index: Index,
+        matches: Matches,
+        payees: Payees,
+        receipt: slice | Int64Array,
+        start: int = 0,
     ) -> None:
-        self.table, self.order = table, order
-        self._receipts = receipts.table
-        #: The payee of each; the categories are those of the run, ascending.
-        self.payee = Categorical(payees.of_receipt[order], payees.codes)
-        self.kind: UInt8Array = receipts.kind[order]
-        self.slip: Int32Array = receipts.slip[order]
-        self.outcome: UInt8Array = matches.outcome[order]
-        #: int64 (n,) each: yen as reported; and with those of reversals negative.
-        self.amount: Int64Array = receipts.amount[order]
-        self.yen: Int64Array = receipts.yen[order]
-        self.applied: Int64Array = to_numpy(table.column("applied"), 0)
-        self.excess: Int64Array = to_numpy(table.column("excess"), 0)
-        self.balance_before: Int64Array = to_numpy(table.column("balance_before"), NO_BALANCE)
-        disposition = matches.disposition[order]
+        self.receipt, self.start = receipt, start
+        self.index, self._receipts, self._payees = index, receipts, payees
+        #: uint8 (n,) each.
+        self.kind: UInt8Array = receipts.kind[receipt]
+        self.key_kind: UInt8Array = receipts.key_kind[receipt]
+        self.slip: Int32Array = receipts.slip[receipt]
+        #: int64 (n,): yen as reported.
+        self.amount: Int64Array = receipts.amount[receipt]
+        #: bool (n,): whether no other receipt shares an obligation with it, and the full rule was not needed.
+        self.is_independent: BoolArray = matches.is_independent[receipt]
+        self.results = matches.results(receipt)
+        self.outcome: UInt8Array = self.results.outcome
+        #: int64 (n,) each: yen.
+        self.applied: Int64Array = self.results.applied
+        self.excess: Int64Array = self.results.excess
+        disposition = self.results.disposition
         #: bool (n,) each: payments for a known bill;
         self.is_booked: BoolArray = disposition == BOOKED
         #: payments for an unknown purpose (不明金), and reversals of such;
@@ -130,12 +143,17 @@ class OutcomeRows:
         self.is_provisional: BoolArray = disposition == PROVISIONAL_YEN
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.kind)
 
     @cached_property
-    def _is_in_order(self) -> bool:
-        """Whether the rows are in the order of the receipts."""
-        return np.array_equal(self.order, np.arange(len(self.order)))
+    def payee(self) -> Categorical:
+        """The payee of each; the categories are those of the run, ascending."""
+        return Categorical(self._payees.of_receipt[self.receipt], self._payees.codes)
+
+    @cached_property
+    def yen(self) -> Int64Array:
+        """int64 (n,): yen; those of reversals are negative."""
+        return signed(self.kind, self.amount)
 
     def with_outcome(self, *outcomes: Outcome) -> BoolArray:
         """Return which rows have one of some outcomes: bool (n,)."""
@@ -160,31 +178,52 @@ class OutcomeRows:
         """Payments that were collected, including those that were reversed later: bool (n,)."""
         return self.is_payment | self.with_outcome(Outcome.REVERSED)
 
-    def outcomes_at(self, rows: Int64Array, names: Sequence[str] = OUTCOME_SCHEMA.names) -> pa.Table:
-        """Return some rows and columns of the table of outcomes."""
-        return self.table.select(names).take(from_numpy(rows, pa.int64()))
+    def independent_allocations(self) -> Allocations:
+        """Return the allocations of the independent rows, each for one obligation; ``payment`` is the row."""
+        at = np.flatnonzero(self.is_independent & (self.applied > 0))
+        obligation = self.index.obligations.of(self.slip[at])
+        return Allocations(at, obligation, self.applied[at], self.results.balance_before[at])
+
+    @cached_property
+    def receipt_table(self) -> pa.Table:
+        """The receipts of these rows."""
+        if isinstance(self.receipt, slice):
+            return self._receipts.table.slice(self.receipt.start, len(self))
+        return self._receipts.table.take(from_numpy(self.receipt, pa.int64()))
+
+    def outcomes(self) -> pa.RecordBatch:
+        """Return these rows of the table of outcomes."""
+        return _outcome_batch(self.receipt_table, self.slip, self.results, self.index)
+
+    def outcomes_at(self, rows: Int64Array) -> pa.RecordBatch:
+        """Return some of these rows of the table of outcomes; ``rows`` is int64 (k,)."""
+        receipts = self.receipt_table.take(from_numpy(rows, pa.int64()))
+        return _outcome_batch(receipts, self.slip[rows], self.results.at(rows), self.index)
 
     def has(self, name: str) -> bool:
-        """Return whether the receipts have a column with a value."""
-        return EncodedColumns(self._receipts).has(name)
+        """Return whether the receipts of the run have a column with a value."""
+        return EncodedColumns(self._receipts.table).has(name)
 
     def text_column(self, name: str) -> pa.Array:
         """Return a text column of the receipts; null if they lack it."""
-        column = text_column(self._receipts, name)
-        return column if self._is_in_order else column.take(from_numpy(self.order, pa.int64()))
+        return text_column(self.receipt_table, name)
 
     def category_column(self, name: str) -> Categorical:
         """Return a text column of the receipts as categories."""
-        column = category_column(self._receipts, name)
-        return column._replace(codes=column.codes[self.order])
+        return category_column(self.receipt_table, name)
 
     def day_column(self, name: str) -> Days:
         """Return a date column of the receipts, datetime64[D] (n,); NaT for a null."""
-        return day_column(self._receipts, name)[self.order]
+        return day_column(self.receipt_table, name)
 
     def int_column(self, name: str, null: int = -1) -> Int64Array:
         """Return an integer column of the receipts, int64 (n,); ``null`` for a null."""
-        return int_column(self._receipts, name, null)[self.order]
+        return int_column(self.receipt_table, name, null)
+
+    @property
+    def record_no(self) -> pa.Array:
+        """The ``record_no`` of the receipts."""
+        return _column(self.receipt_table, "record_no", pa.int64())
 
     @cached_property
     def bank_charge(self) -> Int64Array:
@@ -203,49 +242,17 @@ class OutcomeRows:
         return np.where(np.isnat(received), self.paid_on, received)
 
 
-def outcome_table(receipts: Receipts, index: Index, matches: Matches) -> tuple[pa.Table, Int64Array]:
-    """Return the outcomes by source, digest and record_no, and the receipt of each row: int64 (n,)."""
-    batches = thread_map(
-        lambda chunk: _outcome_batch(chunk[0], chunk[1], receipts, index, matches), _chunks(receipts.table)
-    )
-    table = pa.Table.from_batches(batches, OUTCOME_SCHEMA)
-    order = None if _is_in_order(receipts.table) else _canonical_order(receipts.table, table)
-    return (table, np.arange(len(table))) if order is None else (table.take(int64_array(order)), order)
-
-
-def outcome_batches(receipts: Receipts, index: Index, matches: Matches) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of :func:`outcome_table`, at least one batch.
-
-    If the receipts are in its order already, one chunk at a time is held.
-    """
-    if _is_in_order(receipts.table):
-        for batch, rows in _chunks(receipts.table):
-            yield _outcome_batch(batch, rows, receipts, index, matches)
-    else:
-        yield from outcome_table(receipts, index, matches)[0].to_batches(max_chunksize=CHUNK_ROWS)
-
-
-def _chunks(table: pa.Table) -> list[tuple[pa.RecordBatch, slice]]:
-    """Return the batches of a table, at least one, and the rows of each."""
-    batches = table.to_batches(max_chunksize=CHUNK_ROWS) or [empty_batch(table.schema)]
-    ends = np.cumsum([len(batch) for batch in batches]).tolist()
-    return [(batch, slice(end - len(batch), end)) for batch, end in zip(batches, ends, strict=True)]
-
-
-def _outcome_batch(
-    batch: pa.RecordBatch, rows: slice, receipts: Receipts, index: Index, matches: Matches
-) -> pa.RecordBatch:
-    """Return the outcomes of a chunk of receipts; a number that a receipt lacks is that of its bill."""
-    slip, results = receipts.slip[rows], matches.results(rows)
+def _outcome_batch(receipts: pa.Table, slip: Int32Array, results: MatchResult, index: Index) -> pa.RecordBatch:
+    """Return the outcomes of some receipts; a number that a receipt lacks is that of its bill."""
     return pa.record_batch(
         [
-            _column(batch, "source", pa.string()).fill_null(EMPTY_STRING),
-            _column(batch, "record_no", pa.int64()),
+            _column(receipts, "source", pa.string()).fill_null(EMPTY_STRING),
+            _column(receipts, "record_no", pa.int64()),
             _OUTCOME_TEXTS.take(from_numpy(results.outcome, pa.uint8())),
             disposition_texts(results.disposition, results.applied),
             index.bill_ids(slip),
-            *_el_fields(batch, slip, index),
-            _column(batch, "amount", pa.int64()),
+            *_el_fields(receipts, slip, index),
+            _column(receipts, "amount", pa.int64()),
             from_numpy(results.applied, pa.int64()),
             from_numpy(results.excess, pa.int64()),
             from_numpy(results.balance_before, pa.int64(), results.balance_before != NO_BALANCE),
@@ -254,14 +261,14 @@ def _outcome_batch(
     )
 
 
-def _el_fields(batch: pa.RecordBatch, slip: Int32Array, index: Index) -> list[pa.Array]:
+def _el_fields(receipts: pa.Table, slip: Int32Array, index: Index) -> list[pa.Array]:
     """Return ``payee_code, item_code, case_key`` of receipts, or else of their bills, zero-padded."""
-    fields = {name: _without_empty_texts(_column(batch, name, pa.string())) for name in _EL_WIDTHS}
-    known = slip >= 0
-    if known.any() and any(column.null_count for column in fields.values()):
-        billed, has_bill = index.el_fields(np.maximum(slip, 0)), bool_array(known)
-        for name, column in fields.items():
-            fields[name] = pc.coalesce(column, pc.if_else(has_bill, billed[name], None))
+    fields = {name: _without_empty_texts(_column(receipts, name, pa.string())) for name in _EL_WIDTHS}
+    for name, column in fields.items():
+        from_bill = (slip >= 0) & ~is_valid(column)
+        if from_bill.any():
+            billed = index.el_fields(slip[from_bill])[name]
+            fields[name] = pc.replace_with_mask(column, bool_array(from_bill), billed)
     for name, width in _EL_WIDTHS.items():
         if pc.min(pc.binary_length(fields[name])).as_py() not in (None, width):
             fields[name] = pc.utf8_lpad(fields[name], width, "0")
@@ -273,42 +280,50 @@ def _without_empty_texts(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(texts, ""), None, texts) if pc.min(pc.binary_length(texts)).as_py() == 0 else texts
 
 
-def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
-    return batch.column(name).cast(kind) if name in batch.schema.names else pa.nulls(len(batch), kind)
+def _column(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    return combine(table.column(name).cast(kind)) if name in table.schema.names else pa.nulls(len(table), kind)
+
+
+def outcome_order(receipts: pa.Table, outcomes: Callable[[], pa.Table]) -> Int64Array | None:
+    """Return the receipt of each row of the table of outcomes, int64 (n,); None if the receipts are in its order.
+
+    That is by (source, digest, record_no), ties broken by every shown column. ``outcomes`` returns the outcomes in the
+    order of the receipts; it is called only if there are ties.
+    """
+    if _is_in_order(receipts):
+        return None
+    columns = EncodedColumns(receipts)
+    rank = group(*map(columns.ranks, _ORDER))
+    if len(rank) and rank.max() + 1 < len(rank):
+        outcome_columns = EncodedColumns(outcomes())
+        shown = map(columns.ranks, _SHOWN_BY_EXCEPTIONS)
+        rank = group(rank, *map(outcome_columns.ranks, OUTCOME_SCHEMA.names), *shown)
+    return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
 
 
 def _is_in_order(receipts: pa.Table) -> bool:
-    """Return whether receipts are clearly all of one file, in the order of their record numbers.
+    """Return whether receipts are clearly in the order of outcomes: file by file, and by their record numbers.
 
-    False does not mean that they are not: only dictionaries and extreme values are looked at.
+    False does not mean that they are not: a batch with records of several files is not looked at.
     """
-    names = set(receipts.schema.names)
-    is_one_file = all(_is_constant(receipts.column(name)) for name in {"source", "digest"} & names)
-    return is_one_file and "record_no" in names and _is_ascending(receipts.column("record_no"))
+    names = [name for name in _ORDER if name in receipts.schema.names]
+    if "record_no" not in names:
+        return False
+    last: tuple[Any, ...] = ()
+    for batch in receipts.select(names).to_batches(max_chunksize=CHUNK_ROWS):
+        file = tuple(_constant(batch.column(name)) for name in names[:-1])
+        number = to_numpy(batch.column("record_no"), -1)
+        if None in file or not (number[1:] > number[:-1]).all() or last >= (*file, int(number[0])):
+            return False
+        last = (*file, int(number[-1]))
+    return True
 
 
-def _is_constant(column: pa.ChunkedArray) -> bool:
-    values: set[str] = set()
-    for array in chunks(column):
-        is_dictionary = pt.is_dictionary(array.type)
-        values.update(array.dictionary.to_pylist() if is_dictionary else pc.min_max(array).as_py().values())
-    return len(values) <= 1 and not column.null_count
-
-
-def _is_ascending(column: pa.ChunkedArray) -> bool:
-    parts = [to_numpy(array, -1)[rows] for array in chunks(column) for rows in chunk_slices(len(array))]
-    is_ascending = all((part[1:] > part[:-1]).all() for part in parts)
-    return is_ascending and all(left[-1] < right[0] for left, right in pairwise(parts))
-
-
-def _canonical_order(receipts: pa.Table, outcomes: pa.Table) -> Int64Array | None:
-    """Return the rows by (source, digest, record_no), ties broken by every shown column; None: they are in order."""
-    receipt_columns, outcome_columns = EncodedColumns(receipts), EncodedColumns(outcomes)
-    rank = group(*map(receipt_columns.ranks, ("source", "digest", "record_no")))
-    if len(rank) and rank.max() + 1 < len(rank):
-        shown = map(receipt_columns.ranks, _SHOWN_BY_EXCEPTIONS)
-        rank = group(rank, *map(outcome_columns.ranks, outcomes.schema.names), *shown)
-    return None if (np.diff(rank) >= 0).all() else np.argsort(rank, kind="stable")
+def _constant(column: pa.Array) -> str | None:
+    """Return the only value of a text column with rows, None if it has others or nulls."""
+    is_dictionary = pt.is_dictionary(column.type)
+    values = set(column.dictionary.to_pylist() if is_dictionary else pc.min_max(column).as_py().values())
+    return None if column.null_count or len(values) > 1 else values.pop()
 
 
 def balance_table(
@@ -394,20 +409,16 @@ _EXPLANATIONS = {
 }
 
 
-def exception_table(receipts: Receipts, rows: OutcomeRows) -> pa.Table:
+def exception_table(rows: OutcomeRows) -> pa.Table:
     """Return the outcomes that are exceptions, with the field, the expected value and the value found."""
-    is_exception = np.array([outcome.is_exception for outcome in OUTCOMES])[rows.outcome]
-    at = np.flatnonzero(is_exception)
-    table = rows.outcomes_at(at)
-    outcome, receipt_rows = rows.outcome[at], rows.order[at]
-    receipt_table = receipts.table.take(from_numpy(receipt_rows, pa.int64()))
-    key_kind = receipts.key_kind[receipt_rows]
-    key = receipts.key_texts(receipt_table, key_kind)
+    at = np.flatnonzero(IS_EXCEPTION[rows.outcome])
+    table, outcome, key_kind = rows.outcomes_at(at), rows.outcome[at], rows.key_kind[at]
+    receipt_table = rows.receipt_table.take(from_numpy(at, pa.int64()))
+    key = Receipts.key_texts(receipt_table, key_kind)
     texts = {name: text_column(receipt_table, name) for name in ("provider_key", "other_keys", "cancels")}
     texts = {name: pc.if_else(pc.equal(column, ""), None, column) for name, column in texts.items()}
     columns = {
-        "{balance_before}": combine(table.column("balance_before")).cast(pa.string()),
-        "{amount}": combine(table.column("amount")).cast(pa.string()),
+        **{f"{{{name}}}": table.column(name).cast(pa.string()) for name in ("balance_before", "amount")},
         "{field}": pa.array(KEY_KINDS).take(from_numpy(key_kind, pa.uint8())),
         "{key}": key,
         "{keys}": pc.coalesce(pc.binary_join_element_wise(key, texts["other_keys"], ";"), key),
@@ -415,11 +426,12 @@ def exception_table(receipts: Receipts, rows: OutcomeRows) -> pa.Table:
         "{reversal}": pc.if_else(texts["cancels"].is_valid(), "cancels", "kind"),
         "{cancels}": pc.fill_null(texts["cancels"], "reversal"),
     }
-    for position, name in enumerate(("field", "expected", "found")):
+    explanations = []
+    for position in range(3):
         by_outcome = [_EXPLANATIONS.get(each, ("", "", ""))[position] for each in OUTCOMES]
         choices = sorted(set(by_outcome))
         choice = np.array([choices.index(text) for text in by_outcome])[outcome]
         values = [columns.get(text, text) for text in choices]
         explanation = pc.choose(from_numpy(choice, pa.int64()), *values)
-        table = table.append_column(pa.field(name, pa.string()), pc.fill_null(explanation, ""))
-    return table
+        explanations.append(pc.fill_null(explanation, ""))
+    return pa.table([*table.columns, *explanations], schema=EXCEPTION_SCHEMA)

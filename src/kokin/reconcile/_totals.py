@@ -6,7 +6,7 @@ explain the open yen by the billed ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.aggregate import sum_by
-from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, from_numpy, to_numpy
+from kokin._arrow.convert import Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
+from kokin._arrow.threads import chunk_slices, thread_map
 from kokin.catalog import Catalog
 from kokin.matching import Allocations, allocate_in_order, fill_in_order, first_of_groups, group
 from kokin.reconcile._bill_columns import YEAR_CLASSES, BillColumns, Booking, book
@@ -36,27 +37,86 @@ _YEN = ("applied", "overpaid", "suspense")
 
 
 class PartAllocations(NamedTuple):
-    """Allocations divided among parts, ``k`` rows; they add up to the allocations.
+    """Allocations divided among parts, ``k`` rows by payment; they add up to the allocations.
 
     Yen that cannot be divided yet are booked without a part, and moved to the parts once they can.
     """
 
-    #: int64 (k,): the row of the allocation.
-    allocation: Int64Array
-    #: (k,): the part; -1: not divided.
+    #: int64 (k,): the row of the payment.
+    payment: Int64Array
+    #: int32 (k,): the obligation.
+    obligation: Int32Array
+    #: (k,): the part; -1: not divided. The categories are :func:`part_names`.
     part: Categorical
     #: int64 (k,).
     yen: Int64Array
 
 
 class Mismatches(NamedTuple):
-    """Allocations that cannot be divided as their slip says, ``k`` rows."""
+    """Allocations that cannot be divided as their slip says, ``k`` rows by payment."""
 
-    #: int64 (k,): the row of the allocation.
-    allocation: Int64Array
+    #: int64 (k,): the row of the payment.
+    payment: Int64Array
     #: int64 (k,) each: yen.
     expected: Int64Array
     found: Int64Array
+
+
+class DividedAllocations(NamedTuple):
+    """Allocations by part, and those that cannot be divided."""
+
+    by_part: PartAllocations
+    #: Allocations to slips whose parts do not add up to the bill.
+    invalid: Mismatches
+    #: Partial payments that are not divided (method ``reject``).
+    undivided: Mismatches
+
+    def between(self, start: int, end: int) -> DividedAllocations:
+        """Return those of the payments in the rows from ``start`` to ``end``, numbered from ``start``."""
+        by_part, invalid, undivided = (slice(*np.searchsorted(each.payment, (start, end))) for each in self)
+        part = self.by_part.part
+        return DividedAllocations(
+            PartAllocations(
+                self.by_part.payment[by_part] - start,
+                self.by_part.obligation[by_part],
+                part._replace(codes=part.codes[by_part]),
+                self.by_part.yen[by_part],
+            ),
+            *(
+                Mismatches(each.payment[rows] - start, each.expected[rows], each.found[rows])
+                for each, rows in ((self.invalid, invalid), (self.undivided, undivided))
+            ),
+        )
+
+    def with_payments(self, payment: Int64Array) -> DividedAllocations:
+        """Return these with the row ``payment[i]`` for the payment ``i``; the rows ascend."""
+        return DividedAllocations(
+            self.by_part._replace(payment=payment[self.by_part.payment]),
+            self.invalid._replace(payment=payment[self.invalid.payment]),
+            self.undivided._replace(payment=payment[self.undivided.payment]),
+        )
+
+    def merge(self, other: DividedAllocations) -> DividedAllocations:
+        """Return these and others, by payment; both have the same names of parts."""
+        payment, obligation, codes, yen = _by_payment(
+            *(
+                (each.by_part.payment, each.by_part.obligation, each.by_part.part.codes, each.by_part.yen)
+                for each in (self, other)
+            )
+        )
+        by_part = PartAllocations(payment, obligation, self.by_part.part._replace(codes=codes), yen)
+        return DividedAllocations(
+            by_part,
+            Mismatches._make(_by_payment(self.invalid, other.invalid)),
+            Mismatches._make(_by_payment(self.undivided, other.undivided)),
+        )
+
+
+def _by_payment(*tables: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """Return the rows of several tables in the order of their first column; rows that are equal in it keep theirs."""
+    columns = [np.concatenate(column) for column in zip(*tables, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return [column[order] for column in columns]
 
 
 class OpenParts(NamedTuple):
@@ -78,33 +138,52 @@ class _PartTable(NamedTuple):
     yen: Int64Array
 
 
+def part_names(bills: BillColumns) -> list[str]:
+    """Return the names of the parts in :class:`PartAllocations`: the charges of slips, then those of their parts."""
+    return [*bills.charge.categories, *bills.parts.names.categories]
+
+
 def allocate_to_parts(
     allocations: Allocations, bills: BillColumns, split: Mapping[str, SplitMethod]
-) -> tuple[PartAllocations, Mismatches, Mismatches]:
-    """Divide allocations among the parts of their slips.
+) -> DividedAllocations:
+    """Divide allocations, which are by payment, among the parts of their slips.
 
     A slip without parts is one part, its charge. A payment is divided by what is still open on the parts, so that the
     last one completes each of them; what was paid before the run counts as one payment. ``allocations`` has all
     allocations to each of its obligations, ``split`` the method by the charge of the slip.
-
-    Returns:
-        The allocations by part; the allocations to slips whose parts do not add up to the bill; the partial payments
-        that are not divided (method ``reject``).
     """
+    slip = bills.main_slip[allocations.obligation]
+    has_parts = bills.parts.offsets[slip + 1] > bills.parts.offsets[slip]
+    whole, with_parts = np.flatnonzero(~has_parts), np.flatnonzero(has_parts)
+    # Two allocations of a payment keep their order, though one obligation has parts and the other has none.
+    numbered = allocations._replace(payment=np.arange(len(slip)))
+    charge = Categorical(bills.charge.codes[slip[whole]], part_names(bills))
+    no_mismatches = Mismatches(*(np.empty(0, np.int64) for _ in Mismatches._fields))
+    divided = DividedAllocations(
+        PartAllocations(numbered.payment[whole], numbered.obligation[whole], charge, numbered.yen[whole]),
+        *(no_mismatches, no_mismatches),
+    )
+    if len(with_parts):
+        columns_with_parts = (column[with_parts] for column in numbered)
+        divided = divided.merge(_divide_by_parts(Allocations._make(columns_with_parts), bills, split))
+    return divided.with_payments(allocations.payment)
+
+
+def _divide_by_parts(
+    allocations: Allocations, bills: BillColumns, split: Mapping[str, SplitMethod]
+) -> DividedAllocations:
+    """Divide allocations to slips that have parts."""
     of_table = group(allocations.obligation)
     obligations = allocations.obligation[first_of_groups(of_table)]
-    charge = bills.charge.codes[bills.main_slip[obligations]]
     table = _part_table(obligations, bills, split)
     total = bills.index.obligations.billed[obligations]
     paid_before = total - bills.index.obligations.open[obligations]
-    names = [*bills.charge.categories, *bills.parts.names.categories]
+    names = part_names(bills)
 
     method = table.method[of_table]
-    whole = np.flatnonzero(method == _NO_PARTS)
-    found: list[tuple[Int64Array, Any, Int64Array]] = [(whole, charge[of_table[whole]], allocations.yen[whole])]
     divided = np.flatnonzero(method <= _WATER_FIRST)
     yen = _divide(divided, of_table[divided], allocations, table, paid_before)
-    found += _part_rows(divided, table.name[of_table[divided]], yen)
+    found = _part_rows(divided, table.name[of_table[divided]], yen)
 
     completes = (method == _REJECT) & (allocations.yen == allocations.balance_before)
     undivided = np.flatnonzero((method == _INVALID_PARTS) | ((method == _REJECT) & ~completes))
@@ -114,13 +193,16 @@ def allocate_to_parts(
     moved = allocations.balance_before[last] - total[of_table[last]]
     found.append((last[moved < 0], np.full(np.count_nonzero(moved < 0), -1), moved[moved < 0]))
 
-    allocation, part, yen = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.lexsort((np.where(part < 0, len(names), part), allocation))
+    allocation, code, yen = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((np.where(code < 0, len(names), code), allocation))
+    allocation, part = allocation[order], Categorical(code[order].astype(np.int32), names)
+    payment, obligation = allocations.payment, allocations.obligation
     invalid, partial = np.flatnonzero(method == _INVALID_PARTS), undivided[method[undivided] == _REJECT]
-    return (
-        PartAllocations(allocation[order], Categorical(part[order].astype(np.int32), names), yen[order]),
-        Mismatches(invalid, total[of_table[invalid]], table.yen.sum(axis=1)[of_table[invalid]]),
-        Mismatches(partial, allocations.balance_before[partial], allocations.yen[partial]),
+    sums = table.yen.sum(axis=1)
+    return DividedAllocations(
+        PartAllocations(payment[allocation], obligation[allocation], part, yen[order]),
+        Mismatches(payment[invalid], total[of_table[invalid]], sums[of_table[invalid]]),
+        Mismatches(payment[partial], allocations.balance_before[partial], allocations.yen[partial]),
     )
 
 
@@ -128,15 +210,14 @@ def open_parts(
     obligations: Int64Array,
     bills: BillColumns,
     split: Mapping[str, SplitMethod],
-    allocations: Allocations,
-    by_part: PartAllocations,
+    by_part: Sequence[PartAllocations],
     unpaid: Int64Array,
 ) -> OpenParts:
     """Return the open yen of the parts of some obligations that have parts.
 
-    ``obligations`` is int64 (t,); ``by_part`` divides the ``allocations``, and ``unpaid``, int64 (m,), is what is open
-    on each obligation. The division is not known if the parts do not add up to the bill, if a partial payment is not
-    divided (method ``reject``), or if yen were written off.
+    ``obligations`` is int64 (t,); ``by_part`` has all allocations to them, maybe with others, and ``unpaid``,
+    int64 (m,), is what is open on each obligation. The division is not known if the parts do not add up to the bill, if
+    a partial payment is not divided (method ``reject``), or if yen were written off.
     """
     order = np.argsort(obligations)
     table = _part_table(obligations.astype(np.int32), bills, split)
@@ -148,11 +229,11 @@ def open_parts(
         if len(rows):
             start = np.arange(len(rows)) * table.yen.shape[1]
             yen[rows] -= divide(paid_before[rows], table.yen[rows].reshape(-1), start).reshape(len(rows), -1)
-    of_allocation = allocations.obligation[by_part.allocation]
-    row = order[np.minimum(np.searchsorted(obligations, of_allocation, sorter=order), len(order) - 1)]
-    is_of_row = (obligations[row] == of_allocation) & (by_part.part.codes >= 0)
-    row, code, put = row[is_of_row], by_part.part.codes[is_of_row], by_part.yen[is_of_row]
-    np.subtract.at(yen, (row, np.argmax(table.name[row] == code[:, None], axis=1)), put)
+    for allocated in by_part:
+        row = order[np.minimum(np.searchsorted(obligations, allocated.obligation, sorter=order), len(order) - 1)]
+        is_of_row = (obligations[row] == allocated.obligation) & (allocated.part.codes >= 0)
+        row, code, put = row[is_of_row], allocated.part.codes[is_of_row], allocated.yen[is_of_row]
+        np.subtract.at(yen, (row, np.argmax(table.name[row] == code[:, None], axis=1)), put)
     name = np.maximum(table.name - len(bills.charge.categories), -1)
     is_unknown = (table.method == _INVALID_PARTS) | (yen.sum(axis=1) != unpaid[obligations])
     name[is_unknown] = -1
@@ -221,24 +302,20 @@ def _part_rows(rows: Int64Array, names: Int64Array, yen: Int64Array) -> list[tup
     return [(rows[row], names[row, column], yen[row, column])]
 
 
-def part_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
-    """Return what each part of each bill received; see :attr:`kokin.reconcile.Accounts.parts`.
-
-    The payments of ``allocations`` are rows of outcomes; ``by_part`` divides the allocations among parts.
-    """
-    at = allocations.payment[by_part.allocation]
-    slip = bills.main_slip[allocations.obligation[by_part.allocation]]
-    outcomes = rows.outcomes_at(at, ("source", "record_no"))
+def part_batch(rows: OutcomeRows, bills: BillColumns, by_part: PartAllocations) -> pa.RecordBatch:
+    """Return what each part of each bill received from some rows; see :attr:`kokin.reconcile.Accounts.parts`."""
+    at = from_numpy(by_part.payment, pa.int64())
+    slip = bills.main_slip[by_part.obligation]
     charge = category_texts(by_part.part.codes, by_part.part.categories)
-    return pa.table(
+    return pa.record_batch(
         {
-            "source": outcomes.column("source"),
-            "record_no": outcomes.column("record_no"),
+            "source": pc.fill_null(rows.text_column("source").take(at), ""),
+            "record_no": rows.record_no.take(at),
             "bill_id": bills.index.bill_ids(slip),
             "payee_code": bills.payee.texts(slip),
             "charge": charge,
             "account": charge_attribute(charge, bills.catalog, "account"),
-            **_booking_columns(book(bills.fiscal_dates_of(slip), rows.received_on[at])),
+            **_booking_columns(book(bills.fiscal_dates_of(slip), rows.received_on[by_part.payment])),
             "applied": from_numpy(by_part.yen, pa.int64()),
         }
     )
@@ -274,17 +351,17 @@ def _is_revenue(charge: pa.Array, catalog: Catalog) -> pa.Array:
     return pc.fill_null(pa.array(values, pa.bool_()).take(encoded.indices), True)
 
 
-def total_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations, by_part: PartAllocations) -> pa.Table:
-    """Return 科目別集計: receipts and yen; see :attr:`kokin.reconcile.Accounts.totals`.
+def total_entries(rows: OutcomeRows, bills: BillColumns, by_part: PartAllocations) -> pa.Table:
+    """Return the receipts and yen of some rows by ``_BY``, which :func:`total_table` adds up.
 
     Yen that are allocated to no part count for the charge of their slip.
     """
     excess, suspense = overpaid_rows(rows), np.flatnonzero(rows.is_suspense)
-    row = np.concatenate([allocations.payment[by_part.allocation], excess, suspense])
+    row = np.concatenate([by_part.payment, excess, suspense])
     # The slips whose dates decide the years: for yen that lowered a balance the main slip of the debt.
-    booked_slip = np.concatenate([bills.main_slip[allocations.obligation[by_part.allocation]], rows.slip[excess]])
+    booked_slip = np.concatenate([bills.main_slip[by_part.obligation], rows.slip[excess]])
     yen: dict[str, Int64Array] = {name: np.zeros(len(row), np.int64) for name in _YEN}
-    ends = np.cumsum([len(by_part.allocation), len(excess), len(suspense)])
+    ends = np.cumsum([len(by_part.payment), len(excess), len(suspense)])
     for name, end, values in zip(_YEN, ends, (by_part.yen, rows.excess[excess], rows.yen[suspense]), strict=True):
         yen[name][end - len(values) : end] = values
     keys = _total_keys(rows, bills, row, booked_slip, by_part.part)
@@ -296,22 +373,28 @@ def total_table(rows: OutcomeRows, bills: BillColumns, allocations: Allocations,
         np.add.at(values, number, yen[name])
     receipts = np.bincount(number[first_of_groups(group(number, row))], minlength=len(first))
     columns_ = {name: decode(values[first]) for name, (values, decode) in keys.items()}
-    is_revenue = _is_revenue(columns_["charge"], bills.catalog)
-    applied, overpaid, suspended = (from_numpy(sums[name], pa.int64()) for name in _YEN)
-    table = pa.table(
+    yen_columns = {name: from_numpy(values, pa.int64()) for name, values in sums.items()}
+    return pa.table({**columns_, "receipts": from_numpy(receipts, pa.int64()), **yen_columns})
+
+
+def total_table(entries: Sequence[pa.Table], catalog: Catalog) -> pa.Table:
+    """Return 科目別集計 from :func:`total_entries`; see :attr:`kokin.reconcile.Accounts.totals`."""
+    sums = sum_by(pa.concat_tables(entries), _BY, ("receipts", *_YEN))
+    charge = combine(sums.column("charge"))
+    is_revenue = _is_revenue(charge, catalog)
+    applied, overpaid, suspense = (sums.column(name) for name in _YEN)
+    return pa.table(
         {
-            "payee_code": columns_.pop("payee"),
-            **{name: charge_attribute(columns_["charge"], bills.catalog, name) for name in ("account", "system")},
-            **columns_,
-            "receipts": from_numpy(receipts, pa.int64()),
-            "received": pc.add(pc.add(applied, overpaid), suspended),
+            "payee_code": sums.column("payee"),
+            **{name: charge_attribute(charge, catalog, name) for name in ("account", "system")},
+            **{name: sums.column(name) for name in (*_BY[1:], "receipts")},
+            "received": pc.add(pc.add(applied, overpaid), suspense),
             "revenue": pc.if_else(is_revenue, applied, 0),
             "off_budget": pc.if_else(is_revenue, 0, applied),
             "overpaid": overpaid,
-            "suspense": suspended,
+            "suspense": suspense,
         }
     )
-    return table.sort_by([(name, "ascending") for name in ("payee_code", *_BY[1:])])
 
 
 #: A column of integers, -1 for a null, and the function that returns their values.
@@ -354,40 +437,41 @@ def _of_slips(column: Categorical, slips: Int32Array) -> Categorical:
 
 
 def receivable_table(
-    rows: OutcomeRows,
     bills: BillColumns,
-    allocations: Allocations,
+    received: Int64Array,
+    excess: Int64Array,
     written_off: Int64Array,
     unpaid: Int64Array,
     as_of: np.datetime64,
 ) -> pa.Table:
     """Return 調定収納照合表; see :attr:`kokin.reconcile.Accounts.receivables`.
 
-    ``written_off`` (不納欠損) and ``unpaid``, int64 (m,), are yen of each obligation; ``as_of`` is the day of the run.
+    All are int64 (m,), yen of each obligation: ``received``, of it ``excess``, ``written_off`` (不納欠損) and
+    ``unpaid``. ``as_of`` is the day of the run.
     """
-    debts = bills.index.obligations
-    received, excess = np.zeros_like(unpaid), np.zeros_like(unpaid)
-    overpaid = overpaid_rows(rows)
-    np.add.at(excess, bills.obligation_of(rows.slip[overpaid]), rows.excess[overpaid])
-    np.add.at(received, allocations.obligation, allocations.yen)
-    received += excess
-    slip = bills.main_slip
-    booking = book(bills.fiscal_dates_of(slip), np.broadcast_to(as_of, len(slip)))
-    by = {
-        "payee": from_numpy(bills.payee.codes[slip], pa.int32()),
-        "charge": bills.charge.texts(slip),
-        "item_code": bills.item.texts(slip),
-        "year_class": year_class_texts(booking.year_class),
-    }
-    yen = {
-        "billed": debts.billed,
-        "paid_before": debts.billed - debts.open,
-        "received": received,
-        "overpaid": excess,
-        "written_off": written_off,
-        "unpaid": unpaid,
-    }
-    sums = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    table = sum_by(pa.table({**by, **sums}), list(by), list(yen))
+    debts, by = bills.index.obligations, ["payee", "charge", "item_code", "year_class"]
+
+    def sums_of(chunk: slice) -> pa.Table:
+        slip = bills.main_slip[chunk]
+        booking = book(bills.fiscal_dates_of(slip), np.broadcast_to(as_of, len(slip)))
+        yen = {
+            "billed": debts.billed[chunk],
+            "paid_before": debts.billed[chunk] - debts.open[chunk],
+            "received": received[chunk],
+            "overpaid": excess[chunk],
+            "written_off": written_off[chunk],
+            "unpaid": unpaid[chunk],
+        }
+        columns_ = {
+            "payee": from_numpy(bills.payee.codes[slip], pa.int32()),
+            "charge": bills.charge.texts(slip),
+            "item_code": bills.item.texts(slip),
+            "year_class": year_class_texts(booking.year_class),
+            **{name: from_numpy(values, pa.int64()) for name, values in yen.items()},
+        }
+        return sum_by(pa.table(columns_), by, list(yen))
+
+    sums = pa.concat_tables(thread_map(sums_of, chunk_slices(len(unpaid)) or [slice(0, 0)]))
+    table = sum_by(sums, by, sums.column_names[len(by) :])
     payee_code = category_texts(to_numpy(table.column("payee"), -1), bills.payee.categories)
     return table.set_column(0, "payee_code", payee_code)

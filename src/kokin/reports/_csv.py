@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -51,6 +52,22 @@ def write_csv(table: pa.Table, path: Path, encoding: CsvEncoding = "utf-8", *, g
         raise InvalidInputError(issues, f"{path.name} cannot be written in cp932")
     write_unescaped(pa.table(columns), path, encoding)
     return [replace(issue, code="CP932_REPLACED") for issue in issues]
+
+
+def write_csv_batches(
+    batches: Callable[[], Iterable[pa.RecordBatch]], path: Path, encoding: Literal["utf-8", "utf-8-sig"]
+) -> None:
+    """Like :func:`write_csv`, but write the batches of a table one by one; ``batches`` may be called again.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_unescaped(lambda: map(_escape_batch, batches()), path, encoding)
+
+
+def _escape_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [combine(escape_formulas(pa.chunked_array([column]))) for column in batch.columns]
+    return pa.record_batch(columns, batch.schema.names)
 
 
 def _encodable(column: pa.ChunkedArray, name: str, file: str) -> tuple[pa.ChunkedArray, list[Issue]]:

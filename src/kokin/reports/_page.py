@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from importlib import resources
 from string import Template
@@ -32,6 +32,7 @@ from kokin.reports._elements import (
     stacked_series,
     tag,
 )
+from kokin.reports._tables import LazyTables
 from kokin.reports._terms import Terms
 
 if TYPE_CHECKING:
@@ -87,22 +88,18 @@ class _Page:
 
     @cached_property
     def has_payees(self) -> bool:
-        """Whether the tables have several payees; then the page has the sums of each."""
-        codes = [
-            pc.unique(table.column(_PAYEE)) for table in self.report.tables.values() if _PAYEE in table.schema.names
-        ]
-        return len({code for each in codes for code in each.to_pylist() if code}) > 1
+        """Whether the run has several payees; then the page has the sums of each."""
+        return sum(map(bool, self.report.summary["payees"])) > 1
 
     @cached_property
     def tables(self) -> Mapping[str, pa.Table]:
         """The tables of the report, without ``payee_code`` if all rows with a payee have the same."""
         tables = self.report.tables
-        if self.has_payees:
-            return tables
-        return {
-            name: table.drop_columns([_PAYEE]) if _PAYEE in table.schema.names else table
-            for name, table in tables.items()
-        }
+        return tables if self.has_payees else LazyTables({name: partial(self._without_payee, name) for name in tables})
+
+    def _without_payee(self, name: str) -> pa.Table:
+        table = self.report.tables[name]
+        return table.drop_columns([_PAYEE]) if _PAYEE in table.schema.names else table
 
     def _by_payee(self, table: pa.Table) -> list[tuple[Sequence[str], pa.Table]]:
         """Return the rows of each payee with its cell; the whole table, without a cell, if the page has one payee."""

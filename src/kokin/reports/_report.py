@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
@@ -19,11 +20,11 @@ from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
-from kokin.reports._csv import CsvEncoding, write_csv
+from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
 from kokin.reports._sources import FileSummary, file_table, japan_date, ledger_audit, ledger_files, run_audit
-from kokin.reports._tables import accounts_tables
+from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
 from kokin.rules import RATES, RateTable
@@ -105,6 +106,8 @@ class Report:
     """The tables by the names of :data:`TABLES`, which documents their columns."""
     catalog: Catalog = field(default=CATALOG, repr=False)
     """The names of the charges."""
+    batches: Mapping[str, Callable[[], Iterable[pa.RecordBatch]]] = field(default_factory=dict, repr=False)
+    """The batches of the largest tables, from which :meth:`write` writes a CSV without holding the table."""
 
     @classmethod
     def from_run(
@@ -211,9 +214,20 @@ class Report:
         catalog: Catalog,
         minimum_count: int,
     ) -> Self:
-        tables = {**accounts_tables(result, accounts), **tables, "files": file_table(files)}
-        tables["open_data"] = open_data(tables["daily"], accounts.as_of, minimum_count)
-        return cls(accounts.as_of, summary, {name: tables[name] for name in TABLES}, catalog)
+        of_accounts, others = accounts_tables(result, accounts), {**tables, "files": file_table(files)}
+
+        def table_of(name: str) -> pa.Table:
+            if name == "open_data":
+                return open_data(of_accounts["daily"], accounts.as_of, minimum_count)
+            return others[name] if name in others else of_accounts[name]
+
+        batches = {
+            "outcomes": result.outcome_batches,
+            "allocations": accounts.part_batches,
+            "balances": result.balance_batches,
+        }
+        lazy_tables = LazyTables({name: partial(table_of, name) for name in TABLES})
+        return cls(accounts.as_of, summary, lazy_tables, catalog, batches)
 
     def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.
@@ -264,15 +278,20 @@ class Report:
         _check_names("tables", tables, TABLES)
         _check_names("formats", formats, get_args(Format))
         terms = Terms(language, self.catalog)
-        selected = {name: self.tables[name] for name in TABLES if name in tables}
+        selected = [name for name in TABLES if name in tables]
         issues = []
         with _replaced_folder(Path(folder), last="summary.json") as draft:
             if "csv" in formats:
-                for name, table in selected.items():
+                for name in selected:
+                    path = draft / f"{name}.csv"
+                    if name in self.batches and headings == "names" and encoding != "cp932":
+                        write_csv_batches(self.batches[name], path, encoding)
+                        continue
+                    table = self.tables[name]
                     rows = terms.translate_table(name, table) if headings == "words" else table
-                    issues += write_csv(rows, draft / f"{name}.csv", encoding, geta=geta)
+                    issues += write_csv(rows, path, encoding, geta=geta)
             if "xlsx" in formats:
-                write_xlsx(selected, draft / "report.xlsx", terms)
+                write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms)
             if "html" in formats:
                 page = render_page(self, terms, max_rows, selected if "csv" in formats else ())
                 (draft / "report.html").write_text(page, encoding="utf-8")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -20,25 +22,50 @@ _SUMS = ("receipts", "received", "revenue", "off_budget", "overpaid", "suspense"
 _TO_DATE = ("receipts", "received", "revenue")
 
 
-def accounts_tables(result: Reconciliation, accounts: Accounts) -> dict[str, pa.Table]:
+class LazyTables(Mapping[str, pa.Table]):
+    """Tables by name, each computed when it is first used."""
+
+    def __init__(self, tables: Mapping[str, Callable[[], pa.Table]]) -> None:
+        self._tables = {name: cache(table) for name, table in tables.items()}
+
+    def __getitem__(self, name: str) -> pa.Table:
+        return self._tables[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+def accounts_tables(result: Reconciliation, accounts: Accounts) -> LazyTables:
     """Return the tables that follow from the accounts: all but the files, issues, audit log and open data."""
-    daily = daily_totals(accounts.totals)
-    has_deposits = next(control for control in accounts.controls if control.name == "T3").holds is not None
-    return {
-        "outcomes": result.outcomes,
-        "exceptions": accounts.exceptions,
-        "overpayments": _overpayments(accounts),
-        "daily": daily,
-        "monthly": monthly_totals(daily),
-        "receivables": _with_rate(accounts.receivables),
-        "revenue": sum_by(accounts.totals, ("payee_code", "account", "system", *_KEYS[2:-1]), _SUMS),
-        "settlements": _with_difference(accounts.settlements, has_deposits),
-        "pending": accounts.aging,
-        "allocations": accounts.parts,
-        "balances": result.balances,
-        "offers": accounts.setoff_candidates,
-        "arrears": accounts.arrears,
-    }
+
+    @cache
+    def daily() -> pa.Table:
+        return daily_totals(accounts.totals)
+
+    def settlements() -> pa.Table:
+        has_deposits = next(control for control in accounts.controls if control.name == "T3").holds is not None
+        return _with_difference(accounts.settlements, has_deposits)
+
+    return LazyTables(
+        {
+            "outcomes": lambda: result.outcomes,
+            "exceptions": lambda: accounts.exceptions,
+            "overpayments": lambda: _overpayments(accounts),
+            "daily": daily,
+            "monthly": lambda: monthly_totals(daily()),
+            "receivables": lambda: _with_rate(accounts.receivables),
+            "revenue": lambda: sum_by(accounts.totals, ("payee_code", "account", "system", *_KEYS[2:-1]), _SUMS),
+            "settlements": settlements,
+            "pending": lambda: accounts.aging,
+            "allocations": lambda: accounts.parts,
+            "balances": lambda: result.balances,
+            "offers": lambda: accounts.setoff_candidates,
+            "arrears": lambda: accounts.arrears,
+        }
+    )
 
 
 def daily_totals(totals: pa.Table) -> pa.Table:

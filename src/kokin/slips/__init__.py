@@ -36,6 +36,7 @@ b'%PDF-'
 """
 
 from kokin.slips import gs1_128
+from kokin.slips._batch_writer import OutputFormat
 from kokin.slips._check_slips import check
 from kokin.slips._decode import decode
 from kokin.slips._number_scheme import (
@@ -48,7 +49,7 @@ from kokin.slips._number_scheme import (
 )
 from kokin.slips._ocr_lines import PaymentNumbers, mpn_lines, payment_numbers
 from kokin.slips._proof import ProofResult, proof
-from kokin.slips._run import OutputFormat, RunResult, make
+from kokin.slips._run import RunResult, make
 from kokin.slips._slip_notes import SlipNotes
 from kokin.slips._slip_pdf import slip_pdf, write_slips
 from kokin.slips._slip_wording import SlipText, SlipWording

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFStream, PDFTrueTypeFont, PDFZCompress
@@ -17,6 +18,7 @@ from kokin.issues import InvalidInputError, Issue
 from kokin.slips._font_files import FontFace, find_font
 
 _DIGITS = "0123456789"
+_ASCII = frozenset(map(chr, range(128)))
 # Entries per block of a ToUnicode CMap (Adobe Technical Note 5411).
 _MAX_ENTRIES = 100
 
@@ -30,15 +32,29 @@ class Fonts(NamedTuple):
     digits: str
     """For the OCR lines: all digits have one width."""
 
+    def __reduce__(self) -> Any:
+        """Pickle the fonts with their files: a worker process has those of the process that began the run."""
+        fonts = [_embedded(name) for name in self]
+        return _unpickled, tuple((font.content, font.index) for font in fonts)
+
     def for_text(self, text: str, bold: bool = False) -> str:
         """Return the font in which a text is set."""
         return self.bold if bold else self.text
 
-    def has(self, character: str) -> bool:
-        """Return whether ``text`` and ``bold`` have a character."""
-        fonts: list[Any] = [pdfmetrics.getFont(self.text), pdfmetrics.getFont(self.bold)]
-        # Fonts map characters that they lack to glyph 0 or not at all.
-        return all(font.face.charToGlyph.get(ord(character)) for font in fonts)
+    def missing(self, text: str) -> list[str]:
+        """Return the characters of a text, apart from ASCII, that ``text`` or ``bold`` lacks, in their order."""
+        lacking = set(text) - _covered(self.text, self.bold)
+        return [character for character in dict.fromkeys(text) if character in lacking]
+
+
+@functools.cache
+def _covered(*fonts: str) -> frozenset[str]:
+    """Return the characters that all fonts have, and those of ASCII."""
+    # Fonts map characters that they lack to glyph 0 or not at all.
+    maps = [_embedded(font).face.charToGlyph for font in fonts]
+    return _ASCII | frozenset[str].intersection(
+        *(frozenset(chr(code) for code, glyph in glyphs.items() if glyph) for glyphs in maps)
+    )
 
 
 def load_fonts(font: str | Path | None = None, digits_font: str | Path | None = None) -> Fonts:
@@ -64,19 +80,29 @@ def load_fonts(font: str | Path | None = None, digits_font: str | Path | None = 
 
 
 def _register(face: FontFace, field: str) -> EmbeddedFont:
+    try:
+        return _register_content(face.path.read_bytes(), face.index)
+    except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
+        issue = Issue("FONT_FORM", field=field, expected="a TrueType font", found=face.path.name)
+        raise InvalidInputError([issue]) from error
+
+
+def _register_content(content: bytes, index: int) -> EmbeddedFont:
     """Register a face under a digest of its content, so that a changed file under the same path is another font."""
-    content = face.path.read_bytes()
-    name = f"sha256-{hashlib.sha256(content).hexdigest()}-{face.index}"
+    name = f"sha256-{hashlib.sha256(content).hexdigest()}-{index}"
     if name not in pdfmetrics.getRegisteredFontNames():
-        try:
-            font = EmbeddedFont(name, io.BytesIO(content), face.index)
-        except (TTFError, struct.error, IndexError, KeyError, ValueError, AssertionError) as error:
-            issue = Issue("FONT_FORM", field=field, expected="a TrueType font", found=face.path.name)
-            raise InvalidInputError([issue]) from error
-        pdfmetrics.registerFont(font)
+        pdfmetrics.registerFont(EmbeddedFont(name, content, index))
+    return _embedded(name)
+
+
+def _embedded(name: str) -> EmbeddedFont:
     font = pdfmetrics.getFont(name)
-    assert isinstance(font, EmbeddedFont)  # only this function registers names of this form
+    assert isinstance(font, EmbeddedFont)  # only _register_content registers names of this form
     return font
+
+
+def _unpickled(*faces: tuple[bytes, int]) -> Fonts:
+    return Fonts(*(_register_content(*face).fontName for face in faces))
 
 
 class EmbeddedFont(TTFont):  # type: ignore[misc]
@@ -86,8 +112,9 @@ class EmbeddedFont(TTFont):  # type: ignore[misc]
     subset depends on its content, so that tools that merge documents do not confuse their subsets.
     """
 
-    def __init__(self, name: str, file: IO[bytes], index: int) -> None:
-        super().__init__(name, file, subfontIndex=index)
+    def __init__(self, name: str, content: bytes, index: int) -> None:
+        super().__init__(name, io.BytesIO(content), subfontIndex=index)
+        self.content, self.index = content, index
         self.postscript_name: str = self.face.name.decode("ascii")
         # reportlab shares a registered font among all whose faces have one name, such as two versions of a font.
         self.face.name = name.encode()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image
-from reportlab.lib.colors import HexColor, black
+from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
-from reportlab.pdfbase.pdfdoc import PDFPage, PDFStream, PDFZCompress
-from reportlab.pdfbase.pdfmetrics import stringWidth
+from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFName, PDFStream
+from reportlab.pdfbase.pdfmetrics import getFont
 from reportlab.pdfgen.canvas import Canvas
 
 from kokin.issues import InvalidInputError, Issue, Location
@@ -23,7 +25,7 @@ from kokin.slips._fonts import Fonts
 from kokin.slips._render import POINTS_PER_MM as MM
 from kokin.slips._slip_layout import Placed, PlacedText, Shape
 from kokin.slips._slip_template import MIN_LABEL_PT, Template
-from kokin.slips._text_fit import LEADING, block_height
+from kokin.slips._text_fit import LEADING, block_height, text_width
 
 # Height of a letter above its base line as a share of the font size.
 _ASCENT = 0.87
@@ -36,6 +38,11 @@ _WATERMARK = 0.8
 # Line widths in points, by kind of shape.
 _LINE_PT = {"frame": 0.8, "dashed": 0.5, "line": 0.3}
 _CUT_PT, _CUT_GAP_PT = 0.4, 6
+_BLACK = "0 0 0"
+# Elements whose operators are cached per document: more than one page has, as most of them are on the next page, too.
+_CACHED_ELEMENTS = 1024
+# Level 6, the default of zlib, takes nearly twice as long for pages that are 7 % smaller.
+_ZLIB_LEVEL = 4
 
 
 def load_picture(path: Path) -> bytes:
@@ -70,10 +77,14 @@ class PdfCanvas:
         self.page_count = 0
         self._height = template.height * MM
         self._ink, self._tint = HexColor(template.ink), HexColor(template.tint)
+        self._ink_operands, self._tint_operands = (
+            " ".join(f"{component:.6f}" for component in colour.rgb()) for colour in (self._ink, self._tint)
+        )
+        self._cached_operators = functools.lru_cache(_CACHED_ELEMENTS)(self._operators)
         size = (template.width * MM, self._height)
         initial_font: Any = fonts.text  # the stubs of reportlab declare a number
         self._authors: dict[str, None] = {}
-        self._canvas = Canvas(
+        self._canvas: Any = Canvas(  # its document is not in the stubs of reportlab
             file,
             size,
             pageCompression=1,
@@ -100,64 +111,72 @@ class PdfCanvas:
             self._authors[author] = None
         self._canvas.showPage()
         self.page_count += 1
+        # reportlab would keep the operators of all pages until the document is saved, and encode each page in ASCII85.
+        document = self._canvas._doc
+        page = document.Pages.pages[-1]
+        content = page.stream.encode("ascii")
+        document.updateSignature(content)  # the identifier of the document depends on what it shows
+        page.stream = None
+        is_deflated = PDFDictionary({"Filter": PDFArray([PDFName("FlateDecode")])})
+        page.Contents = PDFStream(is_deflated, zlib.compress(content, _ZLIB_LEVEL))
 
     def save(self) -> None:
         """Write the file, as PDF/A-2b."""
-        canvas: Any = self._canvas
-        for page in canvas._doc.idToObject.values():
-            if isinstance(page, PDFPage):
-                # The identifier of the document depends on what it shows. reportlab would also encode the page in
-                # ASCII85, which takes a third of the time.
-                canvas._doc.updateSignature(page.stream)
-                page.Contents = PDFStream(content=page.stream, filters=[PDFZCompress])
-        _pdf_a.conform(canvas._doc, self.template.title, "、".join(self._authors))
-        canvas.save()
+        _pdf_a.conform(self._canvas._doc, self.template.title, "、".join(self._authors))
+        self._canvas.save()
 
     def draw(self, placed: Iterable[Placed]) -> None:
         """Draw shapes and texts in their order."""
         for element in placed:
-            if isinstance(element, Shape):
-                self._draw_shape(element)
-            else:
-                self._draw_text(element)
+            self._canvas.addLiteral(self._cached_operators(element))
 
-    def _draw_shape(self, shape: Shape) -> None:
-        canvas, (x, y, width, height) = self._canvas, shape.box
-        rectangle = (x * MM, self._height - (y + height) * MM, width * MM, height * MM)
+    def _operators(self, element: Placed) -> str:
+        """Return the operators that draw a shape or a text."""
+        return self._shape_operators(element) if isinstance(element, Shape) else self._text_operators(element)
+
+    def _shape_operators(self, shape: Shape) -> str:
+        x, y, width, height = (side * MM for side in shape.box)
+        rectangle = f"{x:.6f} {self._height - y - height:.6f} {width:.6f} {height:.6f} re"
         if shape.kind == "tint":
-            canvas.setFillColor(self._tint)
-            canvas.rect(*rectangle, stroke=0, fill=1)
-            return
-        canvas.setStrokeColor(self._ink)
-        canvas.setLineWidth(_LINE_PT[shape.kind])
+            return f"{self._tint_operands} rg {rectangle} f"
+        pen = f"{self._ink_operands} RG {_LINE_PT[shape.kind]} w"
         if shape.kind == "line":
-            canvas.line(x * MM, self._height - y * MM, (x + width) * MM, self._height - (y + height) * MM)
-            return
-        canvas.setDash([2, 2] if shape.kind == "dashed" else [])
-        canvas.rect(*rectangle)
-        canvas.setDash()
+            ends = f"{x:.6f} {self._height - y:.6f} m {x + width:.6f} {self._height - y - height:.6f} l"
+            return f"{pen} {ends} S"
+        return f"q {pen} [2 2] 0 d {rectangle} S Q" if shape.kind == "dashed" else f"{pen} {rectangle} S"
 
-    def _draw_text(self, text: PlacedText) -> None:
-        canvas, (x, y, width, height), size = self._canvas, text.box, text.size
-        canvas.setFillColor(self._ink if text.inked else black)
-        canvas.setFont(text.font, size)
+    def _text_operators(self, text: PlacedText) -> str:
+        """Return the operators that show a text (ISO 32000-1, 9.4)."""
+        (x, y, width, height), size = text.box, text.size
+        operators = ["BT", f"{self._ink_operands if text.inked else _BLACK} rg"]
         free = height * MM - block_height(len(text.lines), size)
         top = self._height - y * MM - (0 if text.valign == "top" else free / 2)
         for number, line in enumerate(text.lines):
             base = top - size * (_ASCENT + number * LEADING)
             pieces = _AFTER_COMMA.split(line) if _AMOUNT.fullmatch(line) else [line]
             kern = _COMMA_KERN * size
-            free = width * MM - stringWidth(line, text.font, size) + kern * (len(pieces) - 1)
+            free = width * MM - text_width(line, text.font, size) + kern * (len(pieces) - 1)
             left = x * MM + free * _ALIGN[text.align]
             for piece in pieces:
-                canvas.drawString(left, base, piece)
-                left += stringWidth(piece, text.font, size) - kern
+                operators += [f"1 0 0 1 {left:.6f} {base:.6f} Tm", self._show(piece, text.font, size)]
+                left += text_width(piece, text.font, size) - kern
+        operators.append("ET")
+        return " ".join(operators)
+
+    def _show(self, text: str, font: str, size: float) -> str:
+        """Return the operators that select the subsets of a font and show the characters of a line."""
+        document = self._canvas._doc
+        embedded: Any = getFont(font)
+        return " ".join(
+            f"{embedded.getSubsetInternalName(subset, document)} {size:.6f} Tf <{codes.hex()}> Tj"
+            for subset, codes in embedded.splitString(text, document)
+        )
 
     def draw_cut_line(self, x1: float, y1: float, x2: float, y2: float, label: str) -> None:
         """Draw a dashed line along which the page is cut, with a label in its middle."""
         canvas, font, size = self._canvas, self.fonts.text, MIN_LABEL_PT
         length = math.hypot(x2 - x1, y2 - y1) * MM
-        gap = stringWidth(label, font, size) + 2 * _CUT_GAP_PT if label else 0
+        gap = text_width(label, font, size) + 2 * _CUT_GAP_PT if label else 0
         canvas.saveState()
         canvas.translate(x1 * MM, self._height - y1 * MM)
         canvas.rotate(-math.degrees(math.atan2(y2 - y1, x2 - x1)))
@@ -176,7 +195,7 @@ class PdfCanvas:
         """Draw a light text across the page, behind what is drawn later."""
         canvas = self._canvas
         width, font = self.template.width * MM, self.fonts.text
-        size = _WATERMARK * min(width / stringWidth(text, font, 1), self._height)
+        size = _WATERMARK * min(width / text_width(text, font, 1), self._height)
         canvas.saveState()
         canvas.setFillColor(self._tint)
         canvas.setFont(font, size)
@@ -192,26 +211,19 @@ class PdfCanvas:
 
     def draw_digits(self, digits: str, x: float, y: float, pitch: float, size: float) -> None:
         """Draw an OCR line: digits on a base line, each in the middle of its ``pitch`` mm."""
-        canvas = self._canvas
-        canvas.setFillColor(black)
-        digit_width = stringWidth("0", self.fonts.digits, size)
-        line = canvas.beginText(x * MM + (pitch * MM - digit_width) / 2, self._height - y * MM)
-        line.setFont(self.fonts.digits, size)
-        line.setCharSpace(pitch * MM - digit_width)
-        line.textOut(digits)
+        digit_width = text_width("0", self.fonts.digits, size)
+        spacing = pitch * MM - digit_width
+        left, base = x * MM + spacing / 2, self._height - y * MM
+        show = self._show(digits, self.fonts.digits, size)
         # Reset: the spacing would apply to all text after it.
-        line.setCharSpace(0)
-        canvas.drawText(line)
+        self._canvas.addLiteral(f"BT {_BLACK} rg 1 0 0 1 {left:.6f} {base:.6f} Tm {spacing:.6f} Tc {show} 0 Tc ET")
 
-    def fill_boxes(self, boxes: Iterable[tuple[float, float, float, float]]) -> None:
-        """Fill black rectangles: x, y, width, height in mm."""
-        rectangles = " ".join(f"{x:.4f} {y:.4f} {width:.4f} {height:.4f} re" for x, y, width, height in boxes)
-        self.fill_rectangles(0, 0, MM, rectangles)
+    def fill_bars(self, x: float, y: float, height: float, bars: Iterable[tuple[float, float]]) -> None:
+        """Fill black bars of one height, with their left edges and widths from a corner, in mm."""
+        rectangles = " ".join(f"{left:.4f} 0 {width:.4f} {height:.4f} re" for left, width in bars)
+        self.fill_rectangles(x, y, MM, rectangles)
 
     def fill_rectangles(self, x: float, y: float, unit: float, rectangles: str) -> None:
         """Fill black rectangles, PDF operators ``x y width height re`` in ``unit`` points down from a corner."""
-        self._canvas.saveState()
-        self._canvas.setFillColor(black)
-        self._canvas.transform(unit, 0, 0, -unit, x * MM, self._height - y * MM)
-        self._canvas.addLiteral(f"{rectangles} f")
-        self._canvas.restoreState()
+        matrix = f"{unit:.6f} 0 0 {-unit:.6f} {x * MM:.6f} {self._height - y * MM:.6f} cm"
+        self._canvas.addLiteral(f"q {_BLACK} rg {matrix} {rectangles} f Q")

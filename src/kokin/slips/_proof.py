@@ -19,7 +19,7 @@ from kokin.model import Bill
 from kokin.rules import fiscal_year
 from kokin.slips import gs1_128
 from kokin.slips._render import POINTS_PER_MM
-from kokin.slips._slip_pdf import Design, load_design, write_designed
+from kokin.slips._slip_pdf import Design, load_design, slip_contents, write_designed
 from kokin.slips._slip_template import Template
 from kokin.slips._slip_values import breakdown_lines, shorten, slip_values
 from kokin.slips._slip_wording import SlipText, SlipWording
@@ -130,11 +130,10 @@ def proof(
     with draft_folder(out) as draft:
         pages = write_designed(
             draft / _PDF,
-            ((case.bill, case.text) for case in cases),
+            slip_contents(((case.bill, case.text) for case in cases), allow_missing_deadline=True),
             design,
             style,
             lambda error: issues.extend(error.issues),
-            allow_missing_deadline=True,
             last_page=lambda canvas: _draw_ruler(canvas, style, language),
         )
         rejected = {issue.location.record for issue in issues}
@@ -241,7 +240,7 @@ def _longest(base: _Base, case: Any) -> _Case:
 
 
 def _can_be_printed(base: _Base, case: _Case) -> bool:
-    slips = [(case.bill, case.text)]
+    slips = slip_contents([(case.bill, case.text)])
     return bool(write_designed(io.BytesIO(), slips, base.design, base.style, lambda error: None))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
-
-from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from kokin.issues import InvalidInputError, Issue
 from kokin.slips import gs1_128
@@ -23,7 +22,7 @@ from kokin.slips._slip_template import (
     Template,
 )
 from kokin.slips._slip_values import BreakdownLine, shorten
-from kokin.slips._text_fit import BREAK_HINT, block_height, fit_text, needed_lines
+from kokin.slips._text_fit import BREAK_HINT, block_height, fit_text, needed_lines, text_width
 
 if TYPE_CHECKING:
     from kokin.slips._fonts import Fonts
@@ -45,6 +44,8 @@ _NAME_SIZE, _POSTAL_GAP_MM, _ADDRESS_GAP_MM = 1.3, 0.8, 3.2
 _SIZE_STEP = 0.5
 _MAX_LINES = 100
 _TOLERANCE = 0.01
+# Grids whose frames are cached per template.
+_CACHED_GRIDS = 1024
 # The end of the name of a prefecture, city, town or village, after which an address may be broken.
 _END_OF_PLACE = re.compile(r"(?<=[都道府県市区町村郡])(?=[一-鿿]{2})")
 
@@ -97,34 +98,72 @@ class PageLayout(NamedTuple):
     values: tuple[Placed, ...]
 
 
-def lay_out(
-    template: Template,
-    fonts: Fonts,
-    values: Mapping[str, str],
-    parts: Sequence[BreakdownLine],
-    barcode: gs1_128.Barcode | None,
-    *,
-    proof: bool = False,
-) -> PageLayout:
-    """Place the frames, labels and values of a slip.
+class SlipLayout:
+    """Lays out the slips of a template one after the other.
 
     Args:
         template: the layout.
         fonts: the fonts in which texts are measured.
-        values: the values by their names in the template.
-        parts: the lines of the breakdown, without the total.
-        barcode: the barcode, whose figures are printed below its bars.
         proof: whether there is a frame where the eL mark belongs.
-
-    Raises:
-        InvalidInputError: a text does not fit at the smallest size (``TEXT_TOO_SMALL``: the size that would fit).
     """
-    page = _Page(fonts, values)
-    for item, x, y in template.placed_items():
-        page.add(item, x, y, parts, barcode, proof)
-    if page.problems:
-        raise InvalidInputError(list(dict.fromkeys(page.problems)), "a text is too long for its place")
-    return PageLayout(tuple(page.frames), tuple(page.texts))
+
+    def __init__(self, template: Template, fonts: Fonts, *, proof: bool = False) -> None:
+        self._fonts, self._proof = fonts, proof
+        self._items = list(template.placed_items())
+        # Cached, as the grids of most slips differ in nothing but their values.
+        self._place_cells = functools.lru_cache(_CACHED_GRIDS)(self._place_cells_of)
+
+    def of(
+        self, values: Mapping[str, str], parts: Sequence[BreakdownLine], barcode: gs1_128.Barcode | None
+    ) -> PageLayout:
+        """Place the frames, labels and values of a slip.
+
+        Args:
+            values: the values by their names in the template.
+            parts: the lines of the breakdown, without the total.
+            barcode: the barcode, whose figures are printed below its bars.
+
+        Raises:
+            InvalidInputError: a text does not fit at the smallest size (``TEXT_TOO_SMALL``: the size that would fit).
+        """
+        page = _Page(self._fonts, values)
+        for number, (item, x, y) in enumerate(self._items):
+            if item.kind == "grid":
+                page.add_grid(item, Box(x, y, *item.size), functools.partial(self._place_cells, number))
+            else:
+                page.add(item, x, y, parts, barcode, self._proof)
+        if page.problems:
+            raise InvalidInputError(list(dict.fromkeys(page.problems)), "a text is too long for its place")
+        return PageLayout(tuple(page.frames), tuple(page.texts))
+
+    def _place_cells_of(self, number: int, labels: _Labels, heights: tuple[tuple[float, bool], ...]) -> _Cells:
+        """Place the frames and labels of a grid, and the boxes of its values.
+
+        Args:
+            number: the position of the grid among the items of the template.
+            labels: for each row that is drawn, its position in the grid, and the positions and labels of its cells
+                that are drawn.
+            heights: the height of each of these rows, and whether its values are too long for its share.
+        """
+        item, x, y = self._items[number]
+        box = Box(x, y, *item.size)
+        page = _Page(self._fonts, {})
+        lines: list[Shape] = []
+        values: list[tuple[Cell, Box, int]] = []
+        top = box.y
+        for (row, drawn), (height, is_long) in zip(labels, heights, strict=True):
+            if top > box.y:
+                lines.append(Shape("line", Box(box.x, top, box.width, 0)))
+            cells = [item.rows[row].cells[position] for position, _ in drawn]
+            for (cell, left, width), (_, label) in zip(_across(cells, box), drawn, strict=True):
+                if left > box.x:
+                    lines.append(Shape("line", Box(left, top, 0, height)))
+                cell_box = Box(left, top, width, height)
+                page.add_cell_label(cell, label, cell_box)
+                count = _MAX_LINES if is_long and cell.lines > 1 else cell.lines
+                values.append((cell, _value_box(cell, cell_box), count))
+            top += height
+        return _Cells((*page.frames, *lines, Shape("frame", box)), tuple(values), tuple(page.problems))
 
 
 def fixed_texts(template: Template) -> str:
@@ -141,7 +180,7 @@ def check_fixed_texts(template: Template, fonts: Fonts) -> None:
     Raises:
         InvalidInputError: ``TEXT_TOO_SMALL`` names the text and the size that would fit.
     """
-    lay_out(template, fonts, _FixedTexts(), [], None)
+    SlipLayout(template, fonts).of(_FixedTexts(), [], None)
 
 
 class _FixedTexts(dict[str, str]):
@@ -149,6 +188,19 @@ class _FixedTexts(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         return " "
+
+
+#: For each row of a grid that is drawn: its position, and the positions and labels of its cells that are drawn.
+_Labels: TypeAlias = tuple[tuple[int, tuple[tuple[int, str], ...]], ...]
+
+
+class _Cells(NamedTuple):
+    """The placed cells of a grid: what is drawn around their values, and the place of each value."""
+
+    frames: tuple[Placed, ...]
+    values: tuple[tuple[Cell, Box, int], ...]
+    """Each cell with the box of its value and the maximum number of its lines."""
+    problems: tuple[Issue, ...]
 
 
 class _Page:
@@ -179,8 +231,6 @@ class _Page:
                         item.value or "text", text, box, item, item.lines, inked=item.inked or not item.value
                     )
                     (self.texts if item.value else self.frames).append(placed)
-            case "grid":
-                self._add_grid(item, box)
             case "address":
                 self._add_address(item, box)
             case "table":
@@ -234,24 +284,37 @@ class _Page:
 
     # --- grids --------------------------------------------------------------------------------------------------------
 
-    def _add_grid(self, item: Item, box: Box) -> None:
-        rows = [(row, cells) for row in item.rows if (cells := [cell for cell in row.cells if self._is_drawn(cell)])]
-        if not rows:
+    def add_grid(self, item: Item, box: Box, place_cells: Callable[..., _Cells]) -> None:
+        """Place the cells of a grid that are drawn; ``place_cells`` returns their frames by labels and heights."""
+        drawn = [
+            (number, [(position, cell) for position, cell in enumerate(row.cells) if self._is_drawn(cell)])
+            for number, row in enumerate(item.rows)
+        ]
+        drawn = [(number, cells) for number, cells in drawn if cells]
+        if not drawn:
             return
-        top = box.y
-        lines: list[Shape] = []
-        for (_, cells), (height, is_long) in zip(rows, self._row_heights(rows, box), strict=True):
-            if top > box.y:
-                lines.append(Shape("line", Box(box.x, top, box.width, 0)))
-            for cell, left, width in _across(cells, box):
-                if left > box.x:
-                    lines.append(Shape("line", Box(left, top, 0, height)))
-                self._add_cell(cell, Box(left, top, width, height), is_long)
-            top += height
-        self.frames += [*lines, Shape("frame", box)]
+        labels = tuple(
+            (number, tuple((position, self._label_of(cell)) for position, cell in cells)) for number, cells in drawn
+        )
+        rows = [(item.rows[number], [cell for _, cell in cells]) for number, cells in drawn]
+        weight = sum(row.height for row, _ in rows)
+        placed = place_cells(labels, tuple((row.height * box.height / weight, False) for row, _ in rows))
+        if not all(self._fits(cell, value_box) for cell, value_box, _ in placed.values):
+            placed = place_cells(labels, tuple(self._row_heights(rows, box)))
+        self.frames += placed.frames
+        self.problems += placed.problems
+        for cell, value_box, lines in placed.values:
+            if text := self._value_of(cell):
+                self.texts.append(self._fit(cell.value, text, value_box, cell, lines))
 
     def _is_drawn(self, cell: Cell) -> bool:
         return bool(self.values[cell.when or cell.value])
+
+    def _value_of(self, cell: Cell) -> str:
+        return self.values[cell.value] if cell.value else ""
+
+    def _label_of(self, cell: Cell) -> str:
+        return self.values[cell.label_value] if cell.label_value else cell.label
 
     def _row_heights(self, rows: Sequence[tuple[Row, list[Cell]]], box: Box) -> list[tuple[float, bool]]:
         """Return the height of each row, and whether it is one whose values are too long for its share.
@@ -288,22 +351,23 @@ class _Page:
             needed |= {number: self._needed_height(rows[number][1], box, not whole_words) for number in too_long}
 
     def _row_fits(self, cells: Sequence[Cell], box: Box, height: float, whole_words: bool) -> bool:
-        for cell, left, width in _across(cells, box):
-            text = self.values[cell.value] if cell.value else ""
-            inner = _value_box(cell, Box(left, box.y, width, height))
-            if not text and inner.height < _BLANK_MM:
-                return False
-            if text:
-                font, sides = self.fonts.for_text(text, cell.bold), (inner.width * MM, inner.height * MM)
-                size, _ = fit_text(text, font, *sides, cell.font, cell.lines, MIN_TEXT_PT, whole_words)
-                if size < MIN_TEXT_PT - _TOLERANCE:
-                    return False
-        return True
+        boxes = ((cell, Box(left, box.y, width, height)) for cell, left, width in _across(cells, box))
+        return all(self._fits(cell, _value_box(cell, cell_box), whole_words) for cell, cell_box in boxes)
+
+    def _fits(self, cell: Cell, box: Box, whole_words: bool = True) -> bool:
+        """Return whether the value of a cell fits a box at the smallest size."""
+        text = self._value_of(cell)
+        if not text:
+            return box.height >= _BLANK_MM
+        font = self.fonts.for_text(text, cell.bold)
+        sides = box.width * MM, box.height * MM
+        size, _ = fit_text(text, font, *sides, cell.font, cell.lines, MIN_TEXT_PT, whole_words)
+        return size >= MIN_TEXT_PT - _TOLERANCE
 
     def _needed_height(self, cells: Sequence[Cell], box: Box, compact: bool) -> float:
         needed = 0.0
         for cell, left, width in _across(cells, box):
-            text = self.values[cell.value] if cell.value else ""
+            text = self._value_of(cell)
             inner = _value_box(cell, Box(left, box.y, width, 0))
             font = self.fonts.for_text(text, cell.bold)
             lines = needed_lines(text, font, inner.width * MM, MIN_TEXT_PT, compact)
@@ -312,18 +376,14 @@ class _Page:
             needed = max(needed, height - inner.height)
         return needed + _TOLERANCE
 
-    def _add_cell(self, cell: Cell, box: Box, is_long: bool) -> None:
-        label = self.values[cell.label_value] if cell.label_value else cell.label
+    def add_cell_label(self, cell: Cell, label: str, box: Box) -> None:
+        """Place the label of a cell with its background."""
         if label:
             label_box = Box(*box[:2], cell.label_width or box.width, box.height if cell.label_width else _LABEL_MM)
             self.frames.append(Shape("tint", label_box))
             self._add_label(label, label_box, "center" if cell.label_width else "left")
             if cell.label_width:
                 self.frames.append(Shape("line", Box(label_box.x + label_box.width, box.y, 0, box.height)))
-        text = self.values[cell.value] if cell.value else ""
-        if text:
-            lines = _MAX_LINES if is_long and cell.lines > 1 else cell.lines
-            self.texts.append(self._fit(cell.value, text, _value_box(cell, box), cell, lines))
 
     # --- the address --------------------------------------------------------------------------------------------------
 
@@ -405,9 +465,9 @@ class _Table:
 
     def _widest(self, column: str) -> float:
         texts = [getattr(line, column) for line in self.lines]
-        widths = [stringWidth(text, self._font(text, True), self.size) for text in texts]
+        widths = [text_width(text, self._font(text, True), self.size) for text in texts]
         heading = _HEADINGS[column]
-        widths.append(stringWidth(heading, self.fonts.for_text(heading), MIN_LABEL_PT))
+        widths.append(text_width(heading, self.fonts.for_text(heading), MIN_LABEL_PT))
         return float(max(widths)) / MM + 2 * _SIDE_MM
 
     def _font(self, text: str, bold: bool) -> str:
@@ -478,4 +538,4 @@ def _value_box(cell: Cell, box: Box) -> Box:
 
 def _strip(lines: Iterable[str]) -> tuple[str, ...]:
     """Return lines without the spaces at their ends."""
-    return tuple(line.rstrip() for line in lines)
+    return tuple(map(str.rstrip, lines))

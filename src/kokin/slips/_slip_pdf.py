@@ -15,7 +15,7 @@ from kokin.model import Bill
 from kokin.slips import gs1_128
 from kokin.slips._render import POINTS_PER_MM, dark_runs
 from kokin.slips._slip_template import Template, load_template
-from kokin.slips._slip_values import breakdown_lines, slip_values
+from kokin.slips._slip_values import BreakdownLine, breakdown_lines, slip_values
 from kokin.slips._slip_wording import SlipText
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode_digits
@@ -48,12 +48,40 @@ class Design(NamedTuple):
     """Whether the pages are for a test print: 見本 across each page, and a frame where the eL mark belongs."""
 
 
-class _Slip(NamedTuple):
+class SlipContent(NamedTuple):
+    """What is printed on a slip."""
+
+    code: ElQr
+    values: dict[str, str]
+    """The values by their names in a template."""
+    parts: list[BreakdownLine]
+    barcode: gs1_128.Barcode | None
+
+
+def slip_contents(
+    slips: Iterable[tuple[Bill, SlipText] | InvalidInputError], *, allow_missing_deadline: bool = False
+) -> Iterator[SlipContent | InvalidInputError]:
+    """Yield what is printed for each bill, or why it cannot be printed; an error among the bills is yielded as it is.
+
+    ``allow_missing_deadline`` prints zeros for a bill without 支払期限.
+    """
+    for slip in slips:
+        try:
+            if isinstance(slip, InvalidInputError):
+                raise slip
+            bill, text = slip
+            code = ElQr.from_bill(bill, allow_missing_deadline=allow_missing_deadline)
+            values, parts = slip_values(bill, code, text), breakdown_lines(bill, text)
+            yield SlipContent(code, values, parts, gs1_128.from_bill(bill) if bill.barcode else None)
+        except InvalidInputError as error:
+            yield error
+
+
+class _Page(NamedTuple):
     """The content of one page."""
 
+    content: SlipContent
     layout: PageLayout
-    values: dict[str, str]
-    barcode: gs1_128.Barcode | None
     symbol: str
     """Dark runs of the eL-QR as PDF rectangles in modules, quiet zone included."""
 
@@ -86,7 +114,7 @@ def load_design(
         None if mark is None else load_picture(Path(mark)),
         proof,
     )
-    _check_characters({"template": fixed_texts(design.template) + _SPECIMEN}, design.fonts.has)
+    _check_characters({"template": fixed_texts(design.template) + _SPECIMEN}, design.fonts)
     check_fixed_texts(design.template, design.fonts)
     return design
 
@@ -105,7 +133,7 @@ def slip_pdf(
     """Return one slip as a PDF; see :func:`write_slips`."""
     file = io.BytesIO()
     design = load_design(template, font, digits_font, mark, proof=proof)
-    write_designed(file, [(bill, text)], design, style, None)
+    write_designed(file, slip_contents([(bill, text)]), design, style, None)
     return file.getvalue()
 
 
@@ -124,7 +152,7 @@ def write_slips(
 ) -> int:
     """Write a PDF with one page per slip; return the number of pages.
 
-    The document is kept in memory until it is written, about 40 kB per page: :func:`make` splits a large run into
+    The document is kept in memory until it is written, about 20 kB per page: :func:`make` splits a large run into
     files.
 
     Args:
@@ -149,36 +177,35 @@ def write_slips(
         OSError: a file cannot be read or written.
     """
     design = load_design(template, font, digits_font, mark, proof=proof)
-    return write_designed(file, slips, design, style, on_error, on_warning=on_warning)
+    return write_designed(file, slip_contents(slips), design, style, on_error, on_warning=on_warning)
 
 
 def write_designed(
     file: str | Path | IO[bytes],
-    slips: Iterable[tuple[Bill, SlipText] | InvalidInputError],
+    slips: Iterable[SlipContent | InvalidInputError],
     design: Design,
     style: SymbolStyle,
     on_error: OnIssues | None,
     *,
     on_warning: OnIssues | None = None,
-    allow_missing_deadline: bool = False,
     last_page: Callable[[PdfCanvas], object] | None = None,
 ) -> int:
     """Write slips as :func:`write_slips` does, with a design that is already loaded.
 
-    A slip whose texts are invalid is passed as the error, for ``on_error``. ``allow_missing_deadline`` prints slips
-    without 支払期限. ``last_page`` draws one more page, which is not counted.
+    A slip that cannot be printed is passed as the error, for ``on_error``. ``last_page`` draws one more page, which is
+    not counted.
     """
     check_template(design.template, style.side_mm)
-    prepared = _prepare(slips, design, style.quiet_zone, on_error, on_warning, allow_missing_deadline)
+    pages = _lay_out(slips, design, style.quiet_zone, on_error, on_warning)
     if isinstance(file, str | Path):
         with atomic_file(Path(file)) as draft:
-            return _write(str(draft), prepared, design, style, last_page)
-    return _write(file, prepared, design, style, last_page)
+            return _write(str(draft), pages, design, style, last_page)
+    return _write(file, pages, design, style, last_page)
 
 
 def _write(
     file: str | IO[bytes],
-    slips: Iterable[_Slip],
+    pages: Iterable[_Page],
     design: Design,
     style: SymbolStyle,
     last_page: Callable[[PdfCanvas], object] | None,
@@ -187,15 +214,15 @@ def _write(
 
     canvas = PdfCanvas(file, design.template, design.fonts)
     forms: dict[tuple[Placed, ...], str] = {}
-    for slip in slips:
-        frames = slip.layout.frames
+    for page in pages:
+        frames = page.layout.frames
         if frames not in forms:
             forms[frames] = f"frames-{len(forms) + 1}"
             with canvas.define_form(forms[frames]):
                 _draw_frames(canvas, design, frames)
         canvas.draw_form(forms[frames])
-        _draw_slip(canvas, slip, style)
-        canvas.end_page(author=slip.values["payee"])
+        _draw_slip(canvas, page, style)
+        canvas.end_page(author=page.content.values["payee"])
     page_count = canvas.page_count
     if last_page:
         last_page(canvas)
@@ -204,17 +231,17 @@ def _write(
     return page_count
 
 
-def _prepare(
-    slips: Iterable[tuple[Bill, SlipText] | InvalidInputError],
+def _lay_out(
+    slips: Iterable[SlipContent | InvalidInputError],
     design: Design,
     quiet_zone: int,
     on_error: OnIssues | None,
     on_warning: OnIssues | None,
-    allow_missing_deadline: bool,
-) -> Iterator[_Slip]:
-    """Yield the content of each slip that can be printed; the symbols are encoded many at a time."""
-    from kokin.slips._slip_layout import lay_out
+) -> Iterator[_Page]:
+    """Yield the page of each slip that can be printed; the symbols are encoded many at a time."""
+    from kokin.slips._slip_layout import SlipLayout
 
+    slip_layout = SlipLayout(design.template, design.fonts, proof=design.proof)
     numbered = enumerate(slips, 1)
     while chunk := list(islice(numbered, _CHUNK)):
         printable = []
@@ -222,26 +249,22 @@ def _prepare(
             try:
                 if isinstance(slip, InvalidInputError):
                     raise slip
-                bill, text = slip
-                code = ElQr.from_bill(bill, allow_missing_deadline=allow_missing_deadline)
-                values, parts = slip_values(bill, code, text), breakdown_lines(bill, text)
-                barcode = gs1_128.from_bill(bill) if bill.barcode else None
-                texts = values | {"parts": "".join(f"{part.name}{part.remark}{part.registration}" for part in parts)}
-                _check_characters(texts, design.fonts.has)
-                layout = lay_out(design.template, design.fonts, values, parts, barcode, proof=design.proof)
+                parts = "".join(f"{part.name}{part.remark}{part.registration}" for part in slip.parts)
+                _check_characters(slip.values | {"parts": parts}, design.fonts)
+                layout = slip_layout.of(slip.values, slip.parts, slip.barcode)
             except InvalidInputError as error:
                 rejected = InvalidInputError(_located(error.issues, record), "a slip cannot be printed")
                 if on_error is None:
                     raise rejected from None
                 on_error(rejected)
             else:
-                printable.append((code, layout, values, barcode))
-                if on_warning and (warnings := _warnings(design.template, values)):
+                printable.append((slip, layout))
+                if on_warning and (warnings := _warnings(design.template, slip.values)):
                     on_warning(InvalidInputError(_located(warnings, record), "a slip is incomplete"))
-        rows = encode_digits([code for code, *_ in printable]).rows
+        rows = encode_digits([slip.code for slip, _ in printable]).rows
         rectangles = dark_runs(rows, quiet_zone, "x", " ", "y", " ", "length", " 1 re ")
-        for (_, layout, values, barcode), symbol in zip(printable, rectangles, strict=True):
-            yield _Slip(layout, values, barcode, symbol.decode())
+        for (slip, layout), symbol in zip(printable, rectangles, strict=True):
+            yield _Page(slip, layout, symbol.decode())
 
 
 def _located(issues: Iterable[Issue], record: int) -> list[Issue]:
@@ -254,19 +277,19 @@ def _warnings(template: Template, values: Mapping[str, str]) -> list[Issue]:
     return [Issue("ADDRESS_MISSING", field=field) for field in missing]
 
 
-def _check_characters(values: dict[str, str], has: Callable[[str], bool]) -> None:
+def _check_characters(values: dict[str, str], fonts: Fonts) -> None:
     """Reject a character that the font lacks, which would print as a blank, for example in a name.
 
     The issue shows its code point.
     """
+    if not fonts.missing("".join(values.values())):
+        return
     problems = [
         Issue("CHARACTER", field=name, expected="a character of the font", found=f"U+{ord(character):04X}")
         for name, text in values.items()
-        for character in dict.fromkeys(text)
-        if not character.isascii() and not has(character)
+        for character in fonts.missing(text)
     ]
-    if problems:
-        raise InvalidInputError(problems)
+    raise InvalidInputError(problems)
 
 
 def _draw_frames(canvas: PdfCanvas, design: Design, frames: Iterable[Placed]) -> None:
@@ -281,15 +304,15 @@ def _draw_frames(canvas: PdfCanvas, design: Design, frames: Iterable[Placed]) ->
             canvas.draw_picture(design.mark, x, y, *item.size)
 
 
-def _draw_slip(canvas: PdfCanvas, slip: _Slip, style: SymbolStyle) -> None:
+def _draw_slip(canvas: PdfCanvas, page: _Page, style: SymbolStyle) -> None:
     """Draw what differs from slip to slip."""
-    canvas.draw(slip.layout.values)
+    values, barcode = page.content.values, page.content.barcode
+    canvas.draw(page.layout.values)
     for item, x, y in canvas.template.placed_items():
         match item.kind:
             case "digits":
-                canvas.draw_digits(slip.values[item.value], x, y, item.pitch, item.font)
+                canvas.draw_digits(values[item.value], x, y, item.pitch, item.font)
             case "symbol":
-                canvas.fill_rectangles(x, y, style.module_mm * POINTS_PER_MM, slip.symbol)
-            case "barcode" if slip.barcode:
-                bars = gs1_128.bars(slip.barcode, height_mm=item.height)
-                canvas.fill_boxes((x + left, y, bar_width, item.height) for left, bar_width in bars)
+                canvas.fill_rectangles(x, y, style.module_mm * POINTS_PER_MM, page.symbol)
+            case "barcode" if barcode:
+                canvas.fill_bars(x, y, item.height, gs1_128.bars(barcode, height_mm=item.height))
