@@ -38,6 +38,8 @@ from kokin.model import (
     Outcome,
     Receipt,
     ReceiptKind,
+    RefundState,
+    RefundStep,
     UploadAnswer,
     UploadOperation,
     UploadResult,
@@ -130,6 +132,7 @@ _ENUMERATIONS = (
     ("Dispositions", "Every yen of every receipt has exactly one of them (control T4).", "disposition", Disposition),
     ("Status of a bill", "In `balances.csv`.", "status", BalanceStatus),
     ("Kinds of overpayment", "In `overpayments.csv` and `offers.csv`.", "kind", OverpaymentKind),
+    ("States of an overpayment", "In `overpayments.csv` and `kokin ledger refund list`.", "state", RefundState),
 )
 
 
@@ -252,6 +255,7 @@ _LEDGER_TABLES = {
     "upload_records": "納付書情報. The records of slips that were sent to eLTAX.",
     "upload_answers": "The answers to these records; of several answers to a record the last one applies.",
     "decisions": "判断. What persons decided about exceptions; of several active decisions the last one applies.",
+    "refund_steps": "還付・充当. The steps of each part of an overpayment: decided, ordered, paid or returned.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -291,6 +295,9 @@ _LEDGER_COLUMNS = {
     "upload_record_id": "the record that is answered",
     "result": "see below",
     "decisions.decision": "see below",
+    "refund_steps.step": "see below",
+    "refund_steps.kind": "`refund` or `setoff`",
+    "refund_steps.reason": "the reason of the decision, or why the transfer came back",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
@@ -305,6 +312,7 @@ def _ledger_schema() -> Iterator[str]:
         "upload_records": ("operation", UploadOperation),
         "upload_answers": ("result", UploadResult),
         "decisions": ("decision", DecisionKind),
+        "refund_steps": ("step", RefundStep),
     }
     for name, table in LEDGER_TABLES.items():
         yield from (f"## {name}", "", _LEDGER_TABLES[name], "")

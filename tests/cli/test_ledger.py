@@ -538,7 +538,7 @@ def test_a_control_is_the_same_in_status_and_report(kokin: Kokin, folder: Path) 
     assert kokin("report", "-L", URL, "--out", "out", cwd=folder).returncode == 1
     summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
     status = json.loads(kokin("ledger", "status", "-L", URL, "--format", "json", cwd=folder).stdout)
-    assert list(status["controls"]) == ["T1", "T4", "T7"]
+    assert list(status["controls"]) == ["T1", "T4", "T7", "T8"]
     assert {name: summary["controls"][name] for name in status["controls"]} == status["controls"]
     assert summary["hash"] == status["hash"]
 

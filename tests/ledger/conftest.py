@@ -208,10 +208,12 @@ def fill(ledger, bills, receipts):
     answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
     ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
     decisions = [
-        {"exception_id": "R4-NO_BILL", "decision": "other_authority", "reason": "of a neighbour"},
+        {"exception_id": "R4-NO_BILL", "decision": "assign", "bill_id": "B1", "reason": "wrong number"},
         {"exception_id": "B2-ARREARS", "decision": "accept", "reason": "the payer was called"},
     ]
     ledger.decide(pa.Table.from_pylist(decisions), actor="clerk")
+    refund = {"proposal_id": "P4", "kind": "refund"}
+    ledger.decide_refunds(pa.Table.from_pylist([refund]), actor="clerk", decided_on=date(2026, 6, 30))
 
 
 _DATABASES = itertools.count()

@@ -34,7 +34,7 @@ def assert_sound(ledger):
     result = reconcile(ledger.bills(), ledger.receipts(), decisions=ledger.decisions(), check_paid_before=False)
     assert result.outcomes == ledger.outcomes()
     assert result.balances == ledger.balances()
-    assert {name for name, control in ledger.status().controls.items() if control.holds} == {"T1", "T4", "T7"}
+    assert {name for name, control in ledger.status().controls.items() if control.holds} == {"T1", "T4", "T7", "T8"}
     assert ledger.verify(rematch=True).is_clean
 
 

@@ -166,7 +166,7 @@ def posted(place, month, deliveries, rng):
         status = ledger.status()
         assert status.dispositions == expected.summary.dispositions
         assert {name: control.holds for name, control in status.controls.items()} == dict.fromkeys(
-            ("T1", "T4", "T7"), True
+            ("T1", "T4", "T7", "T8"), True
         )
         accounts = build_accounts(expected, files=ledger.totals(), as_of=REFERENCE_DAY)
         held = {control.name: control.holds for control in accounts.controls if control.holds is not None}

@@ -337,12 +337,14 @@ class Sequence:
         assert (status.entries, status.files) == (len(model.entries), len(all_files))
         accepted = sum(row["amount"] for file in all_files for row in file.rows)
         applied = sum(expected.outcomes.column("applied").to_pylist())
+        excess = sum(expected.outcomes.column("excess").to_pylist())
         yen = sum(status.dispositions.values())
         controls = {name: (one.left, one.right, one.holds) for name, one in status.controls.items()}
         assert controls == {
             "T1": (accepted, accepted, True),
             "T4": (yen, yen, True),
             "T7": (applied, applied, True),
+            "T8": (excess, excess, True),
         }
         for kind, table in (("bank_deposits", ledger.bank_deposits()), ("agent_reports", ledger.agent_reports())):
             rows = model.settlements(kind)

@@ -20,7 +20,7 @@ from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
 from kokin.ledger import _upload_files as upload_files
 from kokin.ledger._journal import EntryWriter
-from kokin.ledger._upload_files import UploadDrafts
+from kokin.ledger._upload_files import EntryDrafts
 from kokin.model import Bill, UploadAnswer, arrow_schema
 from kokin.receipts import layouts
 from tests.support import examples
@@ -463,12 +463,12 @@ def test_an_upload_with_an_answer_or_a_successor_cannot_be_reversed(ledger, uplo
 
 # The points at which a process ends, each a function and whether it ends before or after its n-th call.
 KILLS = {
-    "after the first draft": (UploadDrafts, "write", 1, "after"),
+    "after the first draft": (EntryDrafts, "write", 1, "after"),
     "before the rows": (EntryWriter, "add_rows", 1, "before"),
     "before the commit": (EntryWriter, "commit", 1, "after"),
-    "after the commit": (UploadDrafts, "complete", 1, "before"),
+    "after the commit": (EntryDrafts, "complete", 1, "before"),
     "after the first name": (upload_files, "_rename", 1, "after"),
-    "after the last name": (UploadDrafts, "complete", 1, "after"),
+    "after the last name": (EntryDrafts, "complete", 1, "after"),
 }
 
 

@@ -211,10 +211,12 @@ def test_the_list_has_each_open_exception_once_whatever_was_decided(bills, recei
             assert listed == ids(ledger)
             assert len(set(listed)) == len(listed)
             for exception in rng.sample(listed, min(2, len(listed))):
+                if exception not in ids(ledger):
+                    continue
                 if rng.random() < 0.5:
                     decide(ledger, (exception, "accept"), open_only=True)
                     accepted.add(exception)
-                elif exception in ids(ledger) and exception[0] == "R" and "DUPLICATE_RECORD" not in exception:
+                elif exception[0] == "R" and "DUPLICATE_RECORD" not in exception:
                     bill = rng.choice(("B1", "B2", "B3"))
                     decide(ledger, (exception, "assign", {"bill_id": bill}), open_only=True)
         options = {"decisions": ledger.decisions(), "check_paid_before": False}

@@ -197,7 +197,7 @@ def test_the_report_of_a_ledger_equals_that_of_a_run(city, report: Report, tmp_p
         ]
         assert restored.tables["outcomes"].equals(report.tables["outcomes"])
         assert {name: control["holds"] for name, control in restored.summary["controls"].items() if name != "T2"} == {
-            **dict.fromkeys(("T1", "T4", "T5", "T6", "T7"), True),
+            **dict.fromkeys(("T1", "T4", "T5", "T6", "T7", "T8"), True),
             "T3": "not checked",
         }
 

@@ -9,7 +9,7 @@ import pytest
 
 import kokin
 from kokin.ledger import EntryKind
-from kokin.model import BillStatus, Disposition, Finding, Outcome
+from kokin.model import BillStatus, Disposition, Finding, Outcome, RefundKind
 from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind
 from kokin.reports import TABLES
 from kokin.rules import YearClass
@@ -43,7 +43,7 @@ def test_every_table_and_column_is_used() -> None:
     ("column", "codes"),
     [
         ("outcome", [*Outcome, *Finding]),
-        ("kind", [*OverpaymentKind, *AgingKind, *EntryKind, "file"]),
+        ("kind", [*OverpaymentKind, *AgingKind, *EntryKind, *RefundKind, "file"]),
         ("status", [*BillStatus, *BalanceStatus, "withdrawn"]),
         ("disposition", Disposition),
         ("year_class", YearClass),

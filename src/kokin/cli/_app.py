@@ -16,6 +16,7 @@ from kokin.cli._check import check, layouts
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
+from kokin.cli._ledger_refund import app as refund
 from kokin.cli._ledger_trace import trace_commands
 from kokin.cli._ledger_work import work
 from kokin.cli._ledger_worklist import worklist_commands
@@ -88,6 +89,7 @@ for _command in (*write_commands, work, *worklist_commands, *read_commands, *tra
 qr.command()(proof)
 qr.command()(verify)
 ledger.add_typer(list_app, name="list")
+ledger.add_typer(refund, name="refund")
 
 
 def run(arguments: Sequence[str]) -> int:

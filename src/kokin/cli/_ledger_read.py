@@ -53,7 +53,9 @@ ListOutput = Annotated[ListFormat, option("Format of the output.", "--format", s
 @with_exit_code
 def status(
     ledger: LedgerAddress = "",
-    quick: Annotated[bool, option("Leave out control T7, which matches all receipts again.", "--quick")] = False,
+    quick: Annotated[
+        bool, option("Leave out the controls T7 and T8, which match all receipts again.", "--quick")
+    ] = False,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Print the state of the ledger: counts, yen, controls, the last entries, and the hash of the last one.

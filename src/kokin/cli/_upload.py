@@ -102,7 +102,7 @@ def make(
             rows=rows,
             whole=whole,
             resend_before=resend_before and resend_before.date(),
-            header=_header_values(loaded, header or ()),
+            header=header_values(loaded, header or ()),
             source=file_name(bills),
             reason=reason,
             at=time_in_japan(at),
@@ -115,7 +115,7 @@ def make(
     return Exit.EXCEPTIONS if run.issues else Exit.CLEAN
 
 
-def _header_values(layout: Layout, settings: Sequence[str]) -> dict[str, Any]:
+def header_values(layout: Layout, settings: Sequence[str]) -> dict[str, Any]:
     """Return the values of the fields of a header; dates from their ISO form.
 
     Raises:

@@ -61,6 +61,8 @@ from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import QueueFileResult, QueueFileState
+from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
+from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
 from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
@@ -70,6 +72,7 @@ from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
 
 __all__ = [
+    "PROPOSAL_COLUMNS",
     "AllotResult",
     "AuthoritySettings",
     "BillHistory",
@@ -89,6 +92,10 @@ __all__ = [
     "QueueFileResult",
     "QueueFileState",
     "QueueSettings",
+    "RefundAccount",
+    "RefundDecision",
+    "RefundOrder",
+    "RefundResult",
     "SlipState",
     "Trace",
     "UploadAnswers",

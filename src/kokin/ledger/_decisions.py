@@ -99,7 +99,7 @@ def decision_rows(
     ]
     if not issues:
         problems = [*_conflicts(rows), *_receipt_problems(transaction, rows), *_bill_problems(transaction, rows)]
-        problems += [*_approver_problems(rows, actor, policy), *check(rows)]
+        problems += [*approver_problems(rows, actor, policy), *check(rows)]
         issues = [issue.with_location(place(number)) for number, issue in sorted(problems, key=itemgetter(0))]
     if issues:
         raise InvalidInputError(issues, "nothing was decided")
@@ -167,6 +167,7 @@ def _receipt_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Proble
                 ReceiptKind.PROVISIONAL,
                 ReceiptKind.CANCEL,
                 ReceiptKind.REVERSAL,
+                ReceiptKind.SETOFF,
             )
             if not is_money or Outcome(receipt["outcome"]) in _NO_MONEY:
                 yield row["row"], Issue("DECISION_KIND", field="decision", found=receipt["outcome"])
@@ -188,7 +189,7 @@ def _bill_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Problems:
             yield row["row"], Issue("DECISION_BILL", field="bill_id", expected=BillStatus.OPEN, found=bill["status"])
 
 
-def _approver_problems(rows: Sequence[_Row], actor: str, policy: Policy) -> _Problems:
+def approver_problems(rows: Sequence[_Row], actor: str, policy: Policy) -> _Problems:
     """Yield the problems of approvers (四つの目)."""
     for row in rows:
         if row["approver"] is None and policy.four_eyes:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -17,11 +18,11 @@ import pyarrow as pa
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
-from kokin._arrow.convert import Int64Array, int64_array
+from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
-from kokin.ledger._components import RECEIPT_COLUMNS, NewReceipts, receipt_keys, receipts_with_posting, require_complete
+from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
 from kokin.ledger._database import (
     Database,
     LedgerError,
@@ -56,19 +57,29 @@ from kokin.ledger._migrations import (
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._queries import BillHistory, LedgerStatus
-from kokin.ledger._rematch import ReversalEffect, rematch
+from kokin.ledger._refund_decisions import decide_refunds, proposal_table, refund_accounts, require_credited
+from kokin.ledger._refund_orders import (
+    RefundOrder,
+    order_refunds,
+    refund_results,
+    require_transfer_layout,
+    result_steps,
+)
+from kokin.ledger._refund_steps import refund_table, require_refund_reversible
+from kokin.ledger._rematch import ReversalEffect, add_receipts, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
 from kokin.ledger._schema import EntryKind
 from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
 from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
-from kokin.ledger._upload_files import UploadDrafts, complete_drafts
+from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._verify import Verification, verify
 from kokin.receipts import FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
-from kokin.reconcile import Control, Policy
+from kokin.reconcile import Control, Policy, Reconciliation
+from kokin.rules import RATES, RateTable
 from kokin.slips import NumberScheme
 from kokin.text import JAPAN, file_name
 
@@ -458,21 +469,14 @@ class Ledger:
             return EntryResult(posted, False, {}, 0)
         about = {"source": file.source, "layout": file.layout, "digest": file.digest, "delivery": deliveries + 1}
         writer.begin(EntryKind.RECEIPT_FILE, self._clock(), at, actor=actor, reason=reason, **about)
-        ids = writer.add_rows("receipts", file.receipts)
-        rows = file.receipts.append_column("id", int64_array(ids))
-        rows = rows.append_column("entry_id", int64_array(np.full(len(ids), writer.entry)))
-        rows = rows.append_column("digest", pa.repeat(pa.scalar(file.digest), len(ids)))
-        keys, key_rows = receipt_keys(rows)
-        writer.add_keys("receipts", keys, ids[key_rows])
-        writer.flush_keys()
         try:
-            result = rematch(writer, self.policy, keys, NewReceipts(rows, keys, key_rows) if len(rows) else None)
+            ids, result = add_receipts(writer, self.policy, file.receipts, file.digest)
         except InvalidInputError as error:
             # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
             raise InvalidInputError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
-        overlaps = _queries.overlaps(writer, result.repeated, len(rows))
+        overlaps = _queries.overlaps(writer, result.repeated, len(ids))
         common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
         entry = writer.commit({**file.totals, "overlaps": common} if common else file.totals)
         outcomes = _queries.posted_outcomes(writer, entry.id)
@@ -597,7 +601,7 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         completed: list[str] = []
 
-        def write(writer: EntryWriter) -> tuple[UploadRun, UploadDrafts]:
+        def write(writer: EntryWriter) -> tuple[UploadRun, EntryDrafts]:
             completed.extend(complete_drafts(writer, folder))
 
             def begin() -> None:
@@ -663,8 +667,7 @@ class Ledger:
         Args:
             as_of: a time, or the end of a day in Japan; by default now.
         """
-        day = as_of or self._clock()
-        today = day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
+        today = self._japan_day(as_of)
         return self._read(lambda transaction: upload_status(transaction, as_of, today))
 
     def set_policy(self, policy: Policy, *, actor: str, reason: str = "", at: datetime | None = None) -> EntryResult:
@@ -745,6 +748,209 @@ class Ledger:
 
         return self._with_effect(lambda: self._write(write)) if dry_run else self._write(write)
 
+    def refund_proposals(
+        self,
+        as_of: date | datetime | None = None,
+        *,
+        decided_on: date | None = None,
+        catalog: Catalog = CATALOG,
+        rates: RateTable = RATES,
+    ) -> pa.Table:
+        """Return what is proposed for every overpayment (過誤納), and what became of those that were decided.
+
+        ``proposal_id, state, kind, amount, interest, transfer, bill_id, payee_code, payer_key, charge, item_code,
+        paid_on, cause, debt_bill_id, setoff_on, article, needs_consent, decided_on, ordered_on, result_on, order_entry,
+        source, record_no``, by receipt. ``state`` is a :class:`~kokin.model.RefundState`, ``kind`` a
+        :class:`~kokin.model.RefundKind`. The open proposals of a receipt are its set-offs, in the order of law, and the
+        refund of the rest; they add up to its open excess.
+
+        Yen: ``amount`` of the excess; ``interest`` (還付加算金), of an open proposal if it is decided on the day, else
+        as it was decided; ``transfer`` to the payer. ``bill_id`` was overpaid for the ``cause``, a
+        :class:`kokin.reconcile.OverpaymentKind`. A set-off settles ``debt_bill_id`` on ``setoff_on``, or, if it
+        ``needs_consent``, on the day of the decision. ``source`` and ``record_no`` are null if the receipt is not
+        active any more.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+            decided_on: the day of the decision, on which debts are due; by default that of ``as_of``.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            rates: the rates of 還付加算金.
+
+        Raises:
+            RateMissingError: the rate of a year between payment and decision is unknown.
+        """
+        day = decided_on or self._japan_day(as_of)
+
+        def read(transaction: Transaction) -> pa.Table:
+            policy = _queries.policy(transaction, as_of)
+            accounts = refund_accounts(transaction, as_of, day, policy, catalog, rates)
+            return proposal_table(transaction, _queries.entry_as_of(transaction, as_of), accounts)
+
+        return self._read(read)
+
+    def refunds(self, as_of: date | datetime | None = None) -> pa.Table:
+        """Return the decided parts of overpayments, by receipt: the input of :func:`kokin.reconcile.build_accounts`.
+
+        The columns of :class:`~kokin.model.RefundPart`, and ``transfer, setoff_on, decided_on, ordered_on, result_on,
+        order_entry, entry_id`` as in :meth:`refund_proposals`; ``entry_id`` is the entry of the last step.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+        """
+        return self._read(lambda transaction: refund_table(transaction, _queries.entry_as_of(transaction, as_of)))
+
+    def decide_refunds(
+        self,
+        decisions: Any,
+        *,
+        actor: str,
+        decided_on: date | None = None,
+        catalog: Catalog = CATALOG,
+        rates: RateTable = RATES,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> EntryResult:
+        """Decide refunds and set-offs (還付決定・充当決定): all rows or, after an error, none.
+
+        Yen, interest and article are fixed. The decision of a set-off takes effect at once: the excess is less, and a
+        receipt of kind ``setoff`` credits the debt on the day of the set-off (充当適状; with consent, the day of the
+        decision). A refund is paid by :meth:`order_refunds`. Among local taxes a set-off is mandatory (地方税法17の2①):
+        its yen cannot be refunded.
+
+        Args:
+            decisions: a table with the columns of :class:`RefundDecision`, such as :meth:`refund_proposals`.
+            actor: who decides.
+            decided_on: the day of the decision; by default that of the entry in Japan.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            rates: the rates of 還付加算金.
+            source: the name of the file.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: an unknown or decided proposal, more yen than are open, a set-off without a consent that
+                it needs, a refund before a mandatory set-off, or no approver; ``.issues`` has all of them by row and
+                field. Nothing was written.
+            RateMissingError: the rate of a year between payment and decision is unknown.
+        """
+
+        def write(writer: EntryWriter) -> EntryResult:
+            day = decided_on or self._japan_day(at)
+            accounts = refund_accounts(writer, None, day, self.policy, catalog, rates)
+            about: dict[str, Any] = {"actor": actor, "day": day, "policy": self.policy, "entry": writer.entry}
+            decided = decide_refunds(writer, decisions, accounts, **about, place=lambda row: Location(source, row))
+            file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
+            writer.begin(EntryKind.REFUND, self._clock(), at, actor=actor, reason=reason, source=source, **file)
+            ids, result = add_receipts(writer, self.policy, decided.receipts, decided.digest)
+            require_credited(writer, ids)
+            writer.add_rows("refund_steps", decided.step_table(ids.tolist()))
+            entry = writer.commit(decided.totals)
+            return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), result.rematched)
+
+        return self._write(write)
+
+    def order_refunds(
+        self,
+        accounts: Any,
+        path: str | Path,
+        *,
+        actor: str,
+        layout: str | Path | Layout = "zengin-21",
+        header: Mapping[str, Any] | None = None,
+        approver: str = "",
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> RefundOrder:
+        """Write the file of transfers for the bank (還付命令) with the refunds that the accounts name; send nothing.
+
+        A proposal is in one file, ever, unless its transfer comes back (組戻) or the order is reversed because the file
+        was never transferred. The accounts and names are written into the file only, never into the ledger.
+
+        The entry is committed between the draft of the file and its name: after an interruption, the same call
+        completes the file of an order that is in the ledger.
+
+        Args:
+            accounts: a table with the columns of :class:`RefundAccount`, a row for each proposal to order, in the order
+                of the transfers.
+            path: the file; no file of this name exists. Use the same one after an interruption.
+            actor: who orders.
+            layout: a layout with the fields of ``zengin-21``.
+            header: values of the layout's header; ``transfer_day`` is the day of the transfer.
+            approver: who approved it; required, and another person than the actor, if the policy asks for four eyes.
+            source: the name of the file of accounts, for issues.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: an unknown proposal, one that is not decided or was ordered, a value that the layout
+                cannot write, or the path exists; nothing was ordered.
+            OSError: the file cannot be written; after the entry was committed, run again to complete it.
+        """
+        layout = layout if isinstance(layout, Layout) else load(layout)
+        require_transfer_layout(layout)
+        path, values = Path(path), dict(header or {})
+
+        def write(writer: EntryWriter) -> tuple[RefundOrder, EntryDrafts | None]:
+            completed = complete_drafts(writer, path.parent)
+            if path.name in completed:
+                return RefundOrder.of(_queries.entry_of(writer, completed[path.name]), inserted=False), None
+
+            def begin(digest: str) -> None:
+                _, deliveries = find_posted_file(writer, EntryKind.REFUND, digest)
+                about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
+                writer.begin(EntryKind.REFUND, self._clock(), at, actor=actor, reason=reason, **about)
+
+            transfer_day = values.get("transfer_day")
+            day = transfer_day if isinstance(transfer_day, date) else self._japan_day(at)
+            about: dict[str, Any] = {"actor": actor, "approver": approver, "day": day, "policy": self.policy}
+            place = partial(Location, source)
+            return order_refunds(writer, accounts, path, layout, values, **about, place=place, begin=begin)
+
+        order, drafts = self._write(write)
+        if drafts:
+            drafts.complete()
+        return order
+
+    def add_refund_results(
+        self, results: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
+    ) -> EntryResult:
+        """Add what the bank reports about transfers: paid, or returned (組戻); the same source and rows are skipped.
+
+        A returned transfer can be ordered again, to another account.
+
+        Args:
+            results: a table with the columns of :class:`RefundResult`.
+            actor: who adds them.
+            source: the name of the file.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: a row is invalid, its proposal is unknown or not ordered; nothing was added.
+        """
+        place = partial(Location, source)
+        batch = refund_results(results, source, place)
+
+        def add(writer: EntryWriter) -> EntryResult:
+            posted, deliveries = find_posted_file(writer, EntryKind.REFUND, batch.digest)
+            if posted:
+                return EntryResult(posted, False, {}, 0)
+            steps = result_steps(writer, batch, place)
+            about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.REFUND, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.add_rows("refund_steps", steps)
+            counts = Counter(steps.column("step").to_pylist())
+            return EntryResult(writer.commit(dict(sorted(counts.items()))), True, {}, 0)
+
+        return self._write(add)
+
+    def _japan_day(self, at: date | datetime | None) -> date:
+        """Return the day in Japan of a time, by default of the ledger's clock."""
+        day = at or self._clock()
+        return day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
+
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
 
@@ -752,7 +958,9 @@ class Ledger:
         load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
         belongs to the load that added it. A receipt is active if the entry of its file is, and no active reversal names
         a posting of it. Affected receipts are matched again. The records of an upload that was never transferred count
-        as never sent; the records of a reversed answer are unanswered.
+        as never sent; the records of a reversed answer are unanswered. Of refunds, a decision can be reversed until its
+        transfer is ordered, an order whose file was never transferred until a result is added; both sides of a set-off
+        are reversed together.
 
         Args:
             entry: its id.
@@ -762,13 +970,15 @@ class Ledger:
 
         Raises:
             InvalidInputError: no reason, an unknown entry, one that is already reversed or cannot be reversed, a file
-                that has been posted by another entry since, a load whose obligations a remaining bill covers, or an
-                upload that is answered or whose slips a later upload has.
+                that has been posted by another entry since, a load whose obligations a remaining bill covers, an
+                upload that is answered or whose slips a later upload has, or a step of a refund that others follow.
         """
 
         def reverse(writer: EntryWriter) -> EntryResult:
             target = reversal_of_entry(writer, entry)
             require_reversible(writer, target.root, target.kind, target.reversed_ids)
+            if target.kind is EntryKind.REFUND:
+                require_refund_reversible(writer, target.root, target.reversed_ids)
             self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
             is_load = target.kind is EntryKind.BILLS
             keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
@@ -984,7 +1194,8 @@ class Ledger:
 
         Args:
             as_of: a time, or the end of a day in Japan; by default now.
-            recompute: also reconcile all bills and receipts for control T7; without it the status takes less time.
+            recompute: also reconcile all bills and receipts for the controls T7 and T8; without it the status takes
+                less time.
         """
 
         def read(transaction: Transaction) -> LedgerStatus:
@@ -1003,6 +1214,19 @@ class Ledger:
 
         def read(transaction: Transaction) -> Control:
             return _queries.applied_control(transaction, _queries.entry_as_of(transaction, as_of), outcomes)
+
+        return self._read(read)
+
+    def refund_control(self, result: Reconciliation, as_of: date | datetime | None = None) -> Control:
+        """Return control T8 for a reconciliation that the caller has made of bills, receipts and decisions.
+
+        Args:
+            result: the reconciliation of :meth:`bills`, :meth:`receipts` and :meth:`decisions`.
+            as_of: their time.
+        """
+
+        def read(transaction: Transaction) -> Control:
+            return _queries.excess_control(transaction, _queries.entry_as_of(transaction, as_of), result)
 
         return self._read(read)
 

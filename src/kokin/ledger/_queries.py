@@ -52,11 +52,12 @@ from kokin.ledger._journal import (
     table_ends,
     to_timestamp,
 )
+from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.matching import MATCHED_COLUMNS, Index, disposition_texts
 from kokin.model import Bill, DecisionKind, Outcome, Receipt, ReceiptKind
-from kokin.reconcile import Control, Policy, Reconciliation, reconcile
+from kokin.reconcile import Control, Policy, Reconciliation, RefundParts, reconcile, refund_control
 from kokin.text import JAPAN
 
 _BILLS, _ENTRIES, _SEALS = TABLES["bill_versions"], TABLES["entries"], TABLES["seals"]
@@ -211,6 +212,11 @@ def entry_list(transaction: Transaction, last: int | None) -> list[Entry]:
     return [Entry.of(row) for row in transaction.connection.execute(statement).mappings()][::-1]
 
 
+def entry_of(transaction: Transaction, entry: int) -> Entry:
+    """Return an entry that exists by its id."""
+    return Entry.of(transaction.connection.execute(entry_rows().where(_ENTRIES.c.id == entry)).mappings().one())
+
+
 def active_entries_of(transaction: Transaction, kind: EntryKind, as_of: date | datetime | None) -> list[Entry]:
     """Return the active entries of a kind, by id."""
     last = entry_as_of(transaction, as_of)
@@ -326,7 +332,7 @@ def _outcomes_of(transaction: Transaction, ids: Int64Array) -> pa.Table:
     numbers["case_key"] = pc.utf8_lpad(numbers["case_key"], 20, "0")
     return pa.table(
         {
-            "source": files.column("source").take(file_rows),
+            "source": pc.fill_null(files.column("source"), "").take(file_rows),
             **{name: active.column(name) for name in ("digest", "record_no", "outcome")},
             "disposition": _dispositions(active),
             "bill_id": bills.column("bill_id"),
@@ -558,7 +564,7 @@ class LedgerStatus:
     payees: Mapping[str, Mapping[str, Any]]
     """For each payee code the number of ``receipts``, of each of ``outcomes``, and the yen by ``dispositions``."""
     controls: Mapping[str, Control]
-    """T1, T4 and, unless left out, T7."""
+    """T1, T4 and, unless left out, T7 and T8."""
     at: datetime | None
     """The effective time of the last entry."""
     hash: str
@@ -572,7 +578,7 @@ class LedgerStatus:
 
 
 def status(transaction: Transaction, as_of: date | datetime | None, policy: Policy | None) -> LedgerStatus:
-    """See :meth:`kokin.ledger.Ledger.status`; without a policy T7 is left out."""
+    """See :meth:`kokin.ledger.Ledger.status`; without a policy T7 and T8 are left out."""
     last = entry_as_of(transaction, as_of)
     newest = entry_rows().where(as_of_entry(_ENTRIES.c.id, last)).order_by(_ENTRIES.c.id.desc()).limit(1)
     row = transaction.connection.execute(newest).mappings().first()
@@ -582,7 +588,9 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     dispositions = _sum_dispositions(transaction, last)
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
-        controls.append(applied_control(transaction, last, reconciled(transaction, as_of, policy).outcomes))
+        result = reconciled(transaction, as_of, policy)
+        controls.append(applied_control(transaction, last, result.outcomes))
+        controls.append(excess_control(transaction, last, result))
     is_file = _ENTRIES.c.kind == EntryKind.RECEIPT_FILE.value
     files = select(func.count()).where(is_file, as_of_entry(_ENTRIES.c.id, last))
     return LedgerStatus(
@@ -616,7 +624,9 @@ def _sum_controls(
     joined = _ENTRIES.join(_SEALS, _SEALS.c.entry_id == _ENTRIES.c.id)
     totals = select(_SEALS.c.totals).select_from(joined).where(is_file, as_of_entry(_ENTRIES.c.id, last))
     accepted = sum(json.loads(text).get("accepted_yen", 0) for text in transaction.connection.execute(totals).scalars())
-    stored = select(*_sum_parts(_RECEIPTS.c.amount)).where(as_of_entry(_RECEIPTS.c.entry_id, last))
+    # A set-off credits a debt without a file.
+    is_of_file = _RECEIPTS.c.kind != ReceiptKind.SETOFF.value
+    stored = select(*_sum_parts(_RECEIPTS.c.amount)).where(as_of_entry(_RECEIPTS.c.entry_id, last), is_of_file)
     sums = transaction.connection.execute(stored).one()
     yield Control("T1", "accepted by the files = receipts", accepted, _whole_sum(sums[0], sums[1]))
     active = sum(row["amount"] for row in outcomes.values())
@@ -649,3 +659,16 @@ def applied_control(transaction: Transaction, last: int | None, recomputed: pa.T
     broken = differences.filter(is_other).column("bill_id").to_pylist()
     left, right = (int(pc.sum(rows.column("applied")).as_py() or 0) for rows in (journal, recomputed))
     return Control("T7", "postings = recomputation, per bill", left, right, tuple(broken[:_MAX_NAMED]))
+
+
+def excess_control(transaction: Transaction, last: int | None, result: Reconciliation) -> Control:
+    """Return T8: the excess of the active postings is open, decided, ordered, paid, returned or set off, by payee.
+
+    Args:
+        transaction: the transaction.
+        last: the last entry to read; None reads all.
+        result: a reconciliation of the bills in force and the active receipts, as of that entry.
+    """
+    parts = RefundParts.find(refund_table(transaction, last), result)
+    excess = {code: totals["dispositions"]["excess"] for code, totals in _payee_totals(transaction, last).items()}
+    return refund_control(result, parts, excess)

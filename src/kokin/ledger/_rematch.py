@@ -25,6 +25,7 @@ from kokin.ledger._components import (
     NewReceipts,
     add_last_posting,
     find_components,
+    receipt_keys,
 )
 from kokin.ledger._database import LedgerError
 from kokin.ledger._decisions_in_force import decisions_in_force
@@ -86,6 +87,27 @@ def rematch(
         _rematch_components(writer, policy, components, new, effect, out=result)
         writer.progress(len(components.new_rows))
     return result
+
+
+def add_receipts(
+    writer: EntryWriter, policy: Policy, receipts: pa.Table, digest: str
+) -> tuple[Int64Array, RematchResult]:
+    """Add encoded receipts to an entry and match their components; return their ids and what has changed.
+
+    Args:
+        writer: the entry, which was begun.
+        policy: the choices of the authority.
+        receipts: the receipts, by record number.
+        digest: the digest of the entry.
+    """
+    ids = writer.add_rows("receipts", receipts)
+    rows = receipts.append_column("id", int64_array(ids))
+    rows = rows.append_column("entry_id", int64_array(np.full(len(ids), writer.entry)))
+    rows = rows.append_column("digest", pa.repeat(pa.scalar(digest), len(ids)))
+    keys, key_rows = receipt_keys(rows)
+    writer.add_keys("receipts", keys, ids[key_rows])
+    writer.flush_keys()
+    return ids, rematch(writer, policy, keys, NewReceipts(rows, keys, key_rows) if len(rows) else None)
 
 
 def _rematch_components(

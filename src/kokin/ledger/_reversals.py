@@ -20,6 +20,7 @@ from kokin.ledger._database import Transaction
 from kokin.ledger._journal import Entry, entry_rows, is_id, rows_of_entry
 from kokin.ledger._rematch import ReversalEffect
 from kokin.ledger._schema import EntryKind, entries, postings
+from kokin.model import ReceiptKind
 
 #: Entries with a digest, which is posted once.
 FILE_KINDS = (
@@ -31,7 +32,14 @@ FILE_KINDS = (
 )
 
 #: Entries that can be reversed.
-_REVERSIBLE = (*FILE_KINDS, EntryKind.BILLS, EntryKind.UPLOAD, EntryKind.DECISION, EntryKind.REVERSAL)
+_REVERSIBLE = (
+    *FILE_KINDS,
+    EntryKind.BILLS,
+    EntryKind.UPLOAD,
+    EntryKind.DECISION,
+    EntryKind.REFUND,
+    EntryKind.REVERSAL,
+)
 
 _NO_IDS = np.empty(0, np.int64)
 
@@ -118,7 +126,10 @@ def reversal_of_posting(transaction: Transaction, posting: int) -> ReversalEffec
     if row is None:
         raise _not_reversible("ENTRY_UNKNOWN", "posting", str(posting))
     receipt = np.array([row.receipt_id])
-    last = to_numpy(receipts_with_posting(transaction, receipt).column("posting"), 0)[0]
+    found = receipts_with_posting(transaction, receipt)
+    if found.column("kind")[0].as_py() == ReceiptKind.SETOFF:  # its other side is in the same entry
+        raise _not_reversible("SETOFF_POSTING", "posting", str(posting), str(found.column("entry_id")[0]))
+    last = to_numpy(found.column("posting"), 0)[0]
     if last != posting:
         raise _not_reversible("POSTING_REPLACED", "posting", str(posting), expected=str(last))
     if row.reverses_id is not None:

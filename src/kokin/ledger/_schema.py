@@ -46,6 +46,8 @@ from kokin.model import (
     Receipt,
     ReceiptKind,
     Record,
+    RefundKind,
+    RefundStep,
     UploadOperation,
     UploadResult,
     Yen,
@@ -80,7 +82,7 @@ class EntryKind(StrEnum):
     AGENT_REPORTS = "agent_reports"
     #: 判断: what persons decided about exceptions.
     DECISION = "decision"
-    #: 還付・充当; not written yet.
+    #: 還付・充当: steps of refunds and set-offs.
     REFUND = "refund"
     #: 付番: numbers of slips that were allotted to debts.
     ALLOTMENT = "allotment"
@@ -437,6 +439,39 @@ decisions = _define(
     UniqueConstraint("entry_id", "exception_id", "part_no"),
 )
 
+#: 還付・充当: the steps of refunds and set-offs. A part of an excess is identified by its receipt and number.
+refund_steps = _define(
+    "refund_steps",
+    *_id(),
+    _entry_id(),
+    Column("receipt_id", _INT, ForeignKey("receipts.id"), nullable=False, comment="the receipt with the excess"),
+    Column("part_no", _INT, nullable=False, comment="1, 2, 3 for the parts of the excess"),
+    Column("step", _TEXT, nullable=False),
+    Column("step_on", _DATE, nullable=False, comment="the day of the decision, transfer, payment or return"),
+    Column("kind", _TEXT, nullable=False),
+    Column("amount", _INT, nullable=False, comment="yen of the excess"),
+    Column("interest", _INT, nullable=False, comment="yen of interest on the refund, fixed by the decision"),
+    Column("payee_code", _TEXT, nullable=False, comment="the payee of the receipt; empty if unknown"),
+    Column("article", _TEXT, nullable=False, comment="the article of law"),
+    Column("consent", _SMALL, comment="1: the payer has agreed to the set-off; null if law needs no consent"),
+    Column("debt_bill_id", _TEXT, comment="the bill against which the part is set off"),
+    Column("setoff_receipt_id", _INT, ForeignKey("receipts.id"), comment="the receipt that credits this bill"),
+    Column("record_no", _INT, comment="the number of the transfer in the file of an order"),
+    Column("reason", _TEXT),
+    Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    *_hash(),
+    _one_of("step", RefundStep),
+    _one_of("kind", RefundKind),
+    _between("amount", 1),
+    _between("interest", 0),
+    CheckConstraint("part_no > 0 AND record_no > 0 AND consent = 1 AND article <> ''"),
+    CheckConstraint("(kind = 'setoff') = (debt_bill_id IS NOT NULL)"),
+    CheckConstraint("(kind = 'setoff' AND step = 'decided') = (setoff_receipt_id IS NOT NULL)"),
+    CheckConstraint("(step = 'ordered') = (record_no IS NOT NULL)"),
+    CheckConstraint("kind = 'refund' OR step = 'decided' OR interest > 0"),
+    UniqueConstraint("entry_id", "receipt_id", "part_no"),
+)
+
 #: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
 match_keys = _define(
     "match_keys",
@@ -469,6 +504,7 @@ DETAIL_TABLES = (
     "upload_records",
     "upload_answers",
     "decisions",
+    "refund_steps",
 )
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
@@ -482,6 +518,7 @@ for _column, _is_unique in (
     (slip_numbers.c.replaces_id, True),
     (decisions.c.receipt_id, False),
     (decisions.c.bill_id, False),
+    (refund_steps.c.setoff_receipt_id, True),
 ):
     _is_set = _column.is_not(None)
     _name = f"{_column.table.name}_{_column.name}"
@@ -493,6 +530,7 @@ Index(
     "upload_records_el_number",
     *(upload_records.c[name] for name in ("payee_code", "item_code", "case_key", "confirmation")),
 )
+Index("refund_steps_receipt_id", refund_steps.c.receipt_id, refund_steps.c.part_no)
 Index("decisions_exception_id", decisions.c.exception_id, decisions.c.id)
 Index("upload_answers_upload_record_id", upload_answers.c.upload_record_id, upload_answers.c.id)
 

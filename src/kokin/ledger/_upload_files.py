@@ -1,9 +1,9 @@
-"""The files of an upload: drafts that are written before the entry is committed, and renamed after it.
+"""Files that belong to an entry: drafts that are written before the entry is committed, and renamed after it.
 
-A draft is a hidden file in the folder of the upload. Its name has the first hash of the ledger, the number of the entry
-and a random token, which the totals of the entry have, too. So a later run can decide, while it is the only writer of
-the ledger, about the drafts of a run that was killed: the files of an active entry are completed, others are removed.
-A file that has been renamed is never written again, wherever it was moved.
+A draft is a hidden file in the folder of the file, of an upload or of an order of refunds. Its name has the number of
+the entry, the first hash of the ledger, and a random token, which the totals of the entry have, too. So a later run can
+decide, while it is the only writer of the ledger, about the drafts of a run that was killed: the files of an active
+entry are completed, others are removed. A file that has been renamed is never written again, wherever it was moved.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ from kokin.ledger._journal import Entry, entry_rows
 from kokin.ledger._schema import EntryKind, entries, seals
 from kokin.receipts.layouts import Layout
 
-_DRAFT = re.compile(
-    r"\.(?P<name>upload-(?P<entry>\d+)-\d+\.\w+)\.(?P<ledger>[0-9a-f]{8})\.(?P<token>[0-9a-f]{16})\.part"
-)
+_DRAFT = re.compile(r"\.(?P<name>.+)\.(?P<entry>\d+)\.(?P<ledger>[0-9a-f]{8})\.(?P<token>[0-9a-f]{16})\.part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,59 +44,59 @@ class UploadFile:
     """SHA-256 of the file."""
 
 
-class UploadDrafts:
-    """The drafts of one upload in a folder."""
+class EntryDrafts:
+    """The drafts of the files of one entry in a folder."""
 
-    def __init__(self, transaction: Transaction, folder: Path, entry: int, suffix: str) -> None:
-        self.folder, self.entry, self.suffix = folder, entry, suffix
+    def __init__(self, transaction: Transaction, folder: Path, entry: int) -> None:
+        self.folder, self.entry = folder, entry
         self.token = secrets.token_hex(8)
-        self._mark = f"{_ledger_mark(transaction)}.{self.token}.part"
-        self.files: list[UploadFile] = []
+        self._mark = f"{entry}.{_ledger_mark(transaction)}.{self.token}.part"
+        self._names: list[str] = []
 
-    def write(self, rows: pa.Table, layout: Layout, header: Mapping[str, Any]) -> None:
-        """Write the draft of the next file, and flush it to the disk.
+    def write(self, name: str, rows: pa.Table, layout: Layout, header: Mapping[str, Any]) -> str:
+        """Write the draft of a file, flush it to the disk, and return its SHA-256.
 
         Raises:
             InvalidInputError: a value that the layout cannot write, with the number of the row in ``rows``; or the
                 folder has another file of this name.
             OSError: the folder cannot be written.
         """
-        name = f"upload-{self.entry:04d}-{len(self.files) + 1:04d}.{self.suffix}"
         if (self.folder / name).exists():
             raise InvalidInputError([Issue("FOLDER_TAKEN", found=name)], "nothing was sent")
         with self._path(name).open("xb") as stream:
             receipts.write(rows, stream, layout, header=header)
             stream.flush()
             os.fsync(stream.fileno())
-        self.files.append(UploadFile(name, len(rows), sha256(self._path(name).read_bytes()).hexdigest()))
+        self._names.append(name)
+        return sha256(self._path(name).read_bytes()).hexdigest()
 
     def remove(self) -> None:
         """Remove the drafts."""
-        for path in self.folder.glob(f".upload-*.{self._mark}"):
+        for path in self.folder.glob(f".*.{self._mark}"):
             path.unlink(missing_ok=True)
 
     def complete(self) -> None:
         """Rename the drafts to their names, after the entry was committed."""
-        for file in self.files:
-            _rename(self._path(file.name), self.folder / file.name)
+        for name in self._names:
+            _rename(self._path(name), self.folder / name)
 
     def _path(self, name: str) -> Path:
         return self.folder / f".{name}.{self._mark}"
 
 
-def complete_drafts(transaction: Transaction, folder: Path) -> list[str]:
-    """Complete or remove the drafts in a folder of runs that were killed; return the names of the completed files.
+def complete_drafts(transaction: Transaction, folder: Path) -> dict[str, int]:
+    """Complete or remove the drafts in a folder of runs that were killed; return the completed files and their entries.
 
     The caller is the only writer of the ledger, so no other run is between its first draft and its commit.
     """
-    mark, completed = _ledger_mark(transaction), []
-    for path in sorted(folder.glob(f".upload-*.{mark}.*.part")):
+    mark, completed = _ledger_mark(transaction), dict[str, int]()
+    for path in sorted(folder.glob(f".*.{mark}.*.part")):
         match = _DRAFT.fullmatch(path.name)
         if match is None:
             continue
         if _token_of(transaction, int(match["entry"])) == match["token"]:
             _rename(path, folder / match["name"])
-            completed.append(match["name"])
+            completed[match["name"]] = int(match["entry"])
         else:
             path.unlink(missing_ok=True)
     return completed
@@ -117,8 +115,9 @@ def _ledger_mark(transaction: Transaction) -> str:
 
 
 def _token_of(transaction: Transaction, entry: int) -> str | None:
-    """Return the token of an active upload, None for any other entry."""
-    statement = entry_rows().where(entries.c.id == entry, entries.c.kind == EntryKind.UPLOAD.value)
+    """Return the token of an active entry with files, None for any other entry."""
+    kinds = (EntryKind.UPLOAD.value, EntryKind.REFUND.value)
+    statement = entry_rows().where(entries.c.id == entry, entries.c.kind.in_(kinds))
     row = transaction.connection.execute(statement).mappings().first()
     if row is None or entry in reversed_entries(transaction):
         return None

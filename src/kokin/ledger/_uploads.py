@@ -21,7 +21,7 @@ from kokin.ledger._database import Transaction
 from kokin.ledger._journal import Entry, EntryWriter
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._schema import BILL_DEFAULTS, PERSONAL_FIELDS, EntryKind
-from kokin.ledger._upload_files import UploadDrafts, UploadFile, with_row_of
+from kokin.ledger._upload_files import EntryDrafts, UploadFile, with_row_of
 from kokin.ledger._upload_records import SLIP_KEY, days_of_entries, el_numbers, last_records, sent_records
 from kokin.model import Bill, BillStatus, UploadOperation, UploadResult, arrow_schema
 from kokin.receipts.layouts import Layout
@@ -182,8 +182,8 @@ class _Plan:
 
 def make_upload(
     writer: EntryWriter, request: UploadRequest, folder: Path, begin: Callable[[], None]
-) -> tuple[UploadRun, UploadDrafts]:
-    """Write the entry of an upload and the drafts of its files; :meth:`UploadDrafts.complete` renames them.
+) -> tuple[UploadRun, EntryDrafts]:
+    """Write the entry of an upload and the drafts of its files; :meth:`EntryDrafts.complete` renames them.
 
     Args:
         writer: the entry; it is written only if a record is due.
@@ -202,7 +202,8 @@ def make_upload(
     counts["by_hand"] = int(np.count_nonzero(~is_possible))
     counts |= {each.value: int(pc.sum(pc.equal(plan.operations, each.value)).as_py() or 0) for each in UploadOperation}
     suffix = "csv" if request.layout.csv else "dat"
-    drafts = UploadDrafts(writer, folder, writer.entry, suffix)
+    drafts = EntryDrafts(writer, folder, writer.entry)
+    files: list[UploadFile] = []
     entry = None
     if len(plan.operations):
         if not request.layout.verified:
@@ -210,16 +211,16 @@ def make_upload(
         try:
             begin()
             record_no = np.arange(1, len(plan.operations) + 1)
-            _write_drafts(drafts, plan, record_no, request)
+            files = _write_drafts(drafts, plan, record_no, request, suffix)
             writer.add_rows("upload_records", _upload_rows(plan, record_no, request.rows))
             yen = int(to_numpy(plan.bills.column("amount"), 0).sum())
-            files = [asdict(file) for file in drafts.files]
-            totals = {**counts, "sent": len(record_no), "yen": yen, "files": files, "token": drafts.token}
+            totals = {**counts, "sent": len(record_no), "yen": yen, "token": drafts.token}
+            totals["files"] = [asdict(file) for file in files]
             entry = writer.commit(totals)
         except BaseException:
             drafts.remove()
             raise
-    return UploadRun(entry, **counts, files=tuple(drafts.files), completed=(), issues=tuple(issues)), drafts
+    return UploadRun(entry, **counts, files=tuple(files), completed=(), issues=tuple(issues)), drafts
 
 
 def _plan(writer: EntryWriter, request: UploadRequest) -> tuple[_Plan, dict[str, int]]:
@@ -379,8 +380,11 @@ def _by_hand_issues(plan: _Plan, source: str) -> Iterator[Issue]:
         yield Issue("UPLOAD_BY_HAND", field="operation", expected=operation, found=name, location=location)
 
 
-def _write_drafts(drafts: UploadDrafts, plan: _Plan, record_no: Int64Array, request: UploadRequest) -> None:
+def _write_drafts(
+    drafts: EntryDrafts, plan: _Plan, record_no: Int64Array, request: UploadRequest, suffix: str
+) -> list[UploadFile]:
     layout, operations = request.layout, plan.operations
+    files: list[UploadFile] = []
     source = layout.bill.get("operation")
     if source and _CHANGE not in source.values.values():
         operations = pc.if_else(pc.equal(operations, _CHANGE), _NEW, operations)
@@ -390,8 +394,10 @@ def _write_drafts(drafts: UploadDrafts, plan: _Plan, record_no: Int64Array, requ
             table = table.append_column(name, column)
     names = plan.bills.column("bill_id")
     for start in range(0, len(table), request.rows):
+        name = f"upload-{drafts.entry:04d}-{len(files) + 1:04d}.{suffix}"
+        rows_of_file = table.slice(start, request.rows)
         try:
-            drafts.write(table.slice(start, request.rows), layout, request.header)
+            digest = drafts.write(name, rows_of_file, layout, request.header)
         except InvalidInputError as error:
             part = slice(start, start + request.rows)
             rows, part_names = plan.rows[part], names.slice(start, request.rows).to_pylist()
@@ -400,6 +406,8 @@ def _write_drafts(drafts: UploadDrafts, plan: _Plan, record_no: Int64Array, requ
                 for issue in error.issues
             ]
             raise InvalidInputError(issues, "nothing was sent") from error
+        files.append(UploadFile(name, len(rows_of_file), digest))
+    return files
 
 
 def _upload_rows(plan: _Plan, record_no: Int64Array, rows: int) -> pa.Table:

@@ -23,9 +23,11 @@ from kokin.model._fields import (
 )
 from kokin.model._outcome import Disposition, Finding, Outcome
 from kokin.model._receipt import Receipt, ReceiptKind
+from kokin.model._refund import NEXT_STEPS, RefundKind, RefundPart, RefundState, RefundStep
 from kokin.model._upload import UploadAnswer, UploadOperation, UploadResult
 
 __all__ = [
+    "NEXT_STEPS",
     "OPTIONAL_TEXTS",
     "Amounts",
     "ArrowStreamExportable",
@@ -46,6 +48,10 @@ __all__ = [
     "Receipt",
     "ReceiptKind",
     "Record",
+    "RefundKind",
+    "RefundPart",
+    "RefundState",
+    "RefundStep",
     "Text",
     "UploadAnswer",
     "UploadOperation",

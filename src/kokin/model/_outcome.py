@@ -121,3 +121,5 @@ class Finding(StrEnum):
     KEY_REUSED = "KEY_REUSED"
     #: ファイルの重複: a file contains payments of another file.
     FILE_OVERLAPS = "FILE_OVERLAPS"
+    #: 還付超過: more was refunded or set off than is paid in excess now, because of later data.
+    REFUND_EXCEEDS_EXCESS = "REFUND_EXCEEDS_EXCESS"

@@ -29,11 +29,13 @@ class ReceiptKind(StrEnum):
     DEDUCTION = "deduction"
     #: 手消込: entered manually, for money that is in no file.
     MANUAL = "manual"
+    #: 充当: an excess that was set off against this debt; only :meth:`kokin.ledger.Ledger.decide_refunds` writes it.
+    SETOFF = "setoff"
 
     @property
     def is_by_hand(self) -> bool:
         """Whether a person entered it: :attr:`Receipt.actor` and ``reason`` are then required."""
-        return self in (ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
+        return self in (ReceiptKind.DEDUCTION, ReceiptKind.MANUAL, ReceiptKind.SETOFF)
 
 
 class Receipt(Record):
@@ -124,9 +126,9 @@ class Receipt(Record):
     name: Annotated[str, PersonalName(80)] | None = None
     """氏名, masked in every display."""
     actor: Annotated[str, Text(80, min=1)] | None = None
-    """The person who entered it; required in a deduction and a manual receipt."""
+    """The person who entered it; required if it was entered by hand."""
     reason: Annotated[str, Text(200, min=1)] | None = None
-    """The reason, without personal data; required in a deduction and a manual receipt."""
+    """The reason, without personal data; required if it was entered by hand."""
 
     @model_validator(mode="after")
     def _check_amount(self) -> Self:

@@ -34,11 +34,13 @@ from kokin.reconcile._controls import Control
 from kokin.reconcile._matches import overlaps
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._reconciliation import OutcomeTotal, PayeeTotals, Reconciliation, Summary, reconcile
+from kokin.reconcile._refunds import MANDATORY_ARTICLE, RefundParts, refund_control
 from kokin.reconcile._setoff import OverpaymentKind
 from kokin.reconcile._tables import BalanceStatus
 
 __all__ = [
     "AGING_BUCKETS",
+    "MANDATORY_ARTICLE",
     "Accounts",
     "AccountsSummary",
     "AgentReport",
@@ -51,10 +53,12 @@ __all__ = [
     "PayeeTotals",
     "Policy",
     "Reconciliation",
+    "RefundParts",
     "Summary",
     "WriteOff",
     "bank_deposits",
     "build_accounts",
     "overlaps",
     "reconcile",
+    "refund_control",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from kokin.reconcile._aging import aging_receipts, aging_table
 from kokin.reconcile._arrears import arrears_table
 from kokin.reconcile._bank import AgentReport, BankDeposit
 from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS, BillColumns, WriteOff, written_off_yen
+from kokin.reconcile._columns import Days
 from kokin.reconcile._controls import (
     Control,
     file_control,
@@ -34,6 +35,7 @@ from kokin.reconcile._controls import (
 )
 from kokin.reconcile._findings import FileTotal
 from kokin.reconcile._reconciliation import MatchedRun, Reconciliation, Summary, html_table
+from kokin.reconcile._refunds import RefundParts, article_texts, exceeding_findings, open_proposals, proposal_table
 from kokin.reconcile._setoff import (
     DueDebts,
     SetoffCandidates,
@@ -41,8 +43,10 @@ from kokin.reconcile._setoff import (
     candidate_table,
     due_debts,
     due_instalments,
+    kind_texts,
     overpaid_rows,
     overpayment_table,
+    refund_interest,
     setoff_candidates,
     wrong_instalments,
 )
@@ -83,6 +87,17 @@ class AccountsSummary(Summary):
         return super()._repr_html_() + html_table(("finding", "count"), list(self.findings.items()))
 
 
+class _OverpaidRows(NamedTuple):
+    """Rows of the table of outcomes with an excess, with decided parts, or on a wrong instalment."""
+
+    rows: OutcomeRows
+    #: The payments on a wrong instalment and the decided parts, by their rows among these.
+    wrong: WrongInstalments
+    parts: RefundParts
+    #: int64 (k,): the number of each row in the table of outcomes.
+    numbers: Int64Array
+
+
 class Accounts:
     """The accounting tables of a run. They move no yen: outcomes, balances and dispositions stay as they are.
 
@@ -99,7 +114,9 @@ class Accounts:
         write_offs: pa.Table | None,
         as_of: date | None,
         rates: RateTable,
+        refunds: RefundParts,
     ) -> None:
+        self._refunds = refunds
         self._run, self._bills, self._policy, self._rates = run, bills, run.policy, rates
         self._written_off: Int64Array = np.zeros_like(run.balance)
         #: int64 (m,): yen still open on each obligation.
@@ -140,6 +157,8 @@ class Accounts:
             pa.concat_tables, zip(*self._run.map_rows(self._row_findings), strict=True)
         )
         tables = [self._run.findings, period, levy_year, tax_year, self._wrong_instalment_findings(), *others[:-1]]
+        overpaid = self._overpaid_or_wrong
+        tables += exceeding_findings(overpaid.parts, overpaid.rows)
         if self._files is not None:
             tables.append(findings.total_mismatches(self._file_totals))
         if self._agent_reports is not None:
@@ -167,7 +186,7 @@ class Accounts:
         ]
 
     def _wrong_instalment_findings(self) -> pa.Table:
-        rows, (row, debt) = self._overpaid_or_wrong
+        rows, (row, debt), _, _ = self._overpaid_or_wrong
         slips = self._due_debts.slip[debt], rows.slip[row]
         expected, found = (self._bills.periods(each) for each in slips)
         return findings.receipt_findings(Finding.WRONG_TERM, rows, row, "period", expected, found)
@@ -232,19 +251,79 @@ class Accounts:
 
     @cached_property
     def overpayments(self) -> pa.Table:
-        """過誤納一覧: a row for each receipt with an excess.
+        """過誤納一覧: a row for each receipt with an open excess, and for each part of an excess that was decided.
 
         ``source, record_no, outcome, bill_id, payee_code, payer_key, charge, item_code, paid_on, kind, excess,
-        refund, interest, setoff_interest, offered``: ``kind`` is an :class:`OverpaymentKind`, ``refund`` the yen that
-        law does not set off, ``interest`` their 還付加算金 if the refund is decided on the day of the run
-        (地方税法17の4①), ``setoff_interest`` the sum of that of each set-off by law, ``offered`` the yen that could
-        be set off, also with consent. Refund and set-offs are cut apart.
+        refund, interest, setoff_interest, offered, state, proposal_id``: ``kind`` is an :class:`OverpaymentKind`,
+        ``refund`` the yen that law does not set off, ``interest`` their 還付加算金 if the refund is decided on the day
+        of the run (地方税法17の4①), ``setoff_interest`` the sum of that of each set-off by law, ``offered`` the yen
+        that could be set off, also with consent. Refund and set-offs are cut apart.
+
+        ``state`` is a :class:`~kokin.model.RefundState`, ``proposal_id`` that of a decided part. Of a part, ``excess``
+        are its yen, ``refund`` those that are still to be paid (0 if it was paid or set off), and the interest is the
+        one that was decided.
 
         Raises:
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
-        rows, _ = self._overpaid_or_wrong
-        return overpayment_table(rows, self._bills, self._setoff_candidates, self._policy, self._day, self._rates)
+        return self._overpayment_table(self._rates)
+
+    @cached_property
+    def overpayments_without_interest(self) -> pa.Table:
+        """:attr:`overpayments` with a null for each interest that was not decided: no rate is needed."""
+        return self._overpayment_table(None)
+
+    def _overpayment_table(self, rates: RateTable | None) -> pa.Table:
+        rows, _, parts, _ = self._overpaid_or_wrong
+        return overpayment_table(rows, self._bills, self._setoff_candidates, parts, self._policy, self._day, rates)
+
+    @cached_property
+    def refund_proposals(self) -> pa.Table:
+        """還付・充当案: what to do with each open excess, the set-offs of a payment before the refund of the rest.
+
+        ``row, digest, source, record_no, bill_id, payee_code, payer_key, charge, item_code, paid_on, cause, state,
+        kind, amount, interest, debt_bill_id, setoff_on, article, needs_consent``. ``row`` is the row in
+        :attr:`kokin.reconcile.Reconciliation.outcomes`, from 0; ``cause`` an :class:`OverpaymentKind`; ``state`` is
+        ``open``; ``kind`` a :class:`~kokin.model.RefundKind`. ``amount`` are yen: those of one receipt add up to its
+        open excess. ``interest`` ends on ``setoff_on``, or else on the day of the run. The other columns are those of
+        :attr:`setoff_candidates`.
+
+        Raises:
+            RateMissingError: the rate of a year between payment and decision is unknown.
+        """
+        rows, _, parts, numbers = self._overpaid_or_wrong
+        of_excess = self._setoff_candidates.select(~self._setoff_candidates.is_wrong_instalment)
+        proposals = open_proposals(parts.open_excess(rows.excess), of_excess[:4])
+        by_law = (proposals.slip >= 0) & ~proposals.needs_consent
+        setoff_on = np.full(len(by_law), np.datetime64("NaT", "D"))
+        due_on = self._bills.fiscal_dates.due_on[proposals.slip[by_law]]
+        setoff_on[by_law] = np.maximum(due_on, rows.paid_on[proposals.row[by_law]])
+        ends_on = np.where(by_law, setoff_on, self._day)
+        interest = self._refund_interest(rows, proposals.yen, proposals.row, ends_on)
+        cause = kind_texts(rows, proposals.row, np.zeros(len(by_law), np.bool_))
+        return proposal_table(proposals, numbers, rows, self._bills, interest, setoff_on, cause)
+
+    def _refund_interest(self, rows: OutcomeRows, yen: Int64Array, at: Int64Array, ends_on: Days) -> Int64Array:
+        return refund_interest(yen, at, ends_on, rows, self._bills, self._policy, self._rates)
+
+    def refund_interest(self, amount: int, row: int, ends_on: date) -> int:
+        """Return the 還付加算金 in yen on a part of one payment, by the rules of its charge and the policy.
+
+        Args:
+            amount: yen of the part.
+            row: the row of the payment in :attr:`kokin.reconcile.Reconciliation.outcomes`, from 0.
+            ends_on: the last day: that of the decision, or of the set-off.
+
+        Raises:
+            RateMissingError: the rate of a year is unknown.
+        """
+        rows, days = self._run.rows(np.array([row])), np.array([ends_on], "datetime64[D]")
+        return int(self._refund_interest(rows, np.array([amount]), np.zeros(1, np.int64), days)[0])
+
+    def refund_article(self, row: int) -> str:
+        """Return the article of law of a refund of the payment in a row of the table of outcomes, from 0."""
+        slip, no = self._run.rows(np.array([row])).slip.astype(np.int64), np.zeros(1, np.bool_)
+        return str(article_texts(self._bills, slip, no, no)[0])
 
     @cached_property
     def setoff_candidates(self) -> pa.Table:
@@ -260,7 +339,7 @@ class Accounts:
         its 延滞金 ends on it, and so does ``interest``, the 還付加算金 on ``offered``. Both are null with
         ``consent``, where your agreement decides; ``interest`` also if the rate of a year is unknown.
         """
-        rows, _ = self._overpaid_or_wrong
+        rows = self._overpaid_or_wrong.rows
         return candidate_table(self._setoff_candidates, rows, self._bills, self._unpaid, self._policy, self._rates)
 
     @cached_property
@@ -372,8 +451,8 @@ class Accounts:
         return due_debts(self._bills, self._unpaid, self._day)
 
     @cached_property
-    def _overpaid_or_wrong(self) -> tuple[OutcomeRows, WrongInstalments]:
-        """The rows with an excess or on a wrong instalment, and the latter among them."""
+    def _overpaid_or_wrong(self) -> _OverpaidRows:
+        """The rows with an excess, with decided parts, or on a wrong instalment."""
         due = due_instalments(self._bills, self._due_debts)
 
         def find(rows: OutcomeRows) -> tuple[Int64Array, Int64Array, Int64Array]:
@@ -381,13 +460,15 @@ class Accounts:
             return rows.start + overpaid_rows(rows), rows.start + wrong.row, wrong.debt
 
         overpaid, wrong, debt = map(np.concatenate, zip(*self._run.map_rows(find), strict=True))
-        either = sorted_union(overpaid, wrong)
-        return self._run.rows(either), WrongInstalments(np.searchsorted(either, wrong), debt)
+        numbers = sorted_union(sorted_union(overpaid, wrong), self._refunds.rows)
+        wrong_rows = WrongInstalments(np.searchsorted(numbers, wrong), debt)
+        return _OverpaidRows(self._run.rows(numbers), wrong_rows, self._refunds.among(numbers), numbers)
 
     @cached_property
     def _setoff_candidates(self) -> SetoffCandidates:
-        rows, wrong = self._overpaid_or_wrong
-        return setoff_candidates(rows, self._bills, self._due_debts, wrong)
+        rows, wrong, parts, _ = self._overpaid_or_wrong
+        open_excess = parts.open_excess(rows.excess)
+        return setoff_candidates(rows, self._bills, self._due_debts, wrong, open_excess)
 
     @cached_property
     def _file_totals(self) -> list[FileTotal]:
@@ -414,6 +495,7 @@ def build_accounts(
     agent_reports: ArrowStreamExportable | None = None,
     files: Mapping[str, Totals] | None = None,
     write_offs: ArrowStreamExportable | None = None,
+    refunds: ArrowStreamExportable | None = None,
     as_of: date | None = None,
     rates: RateTable = RATES,
 ) -> Accounts:
@@ -427,6 +509,8 @@ def build_accounts(
         agent_reports: the statements of agents, with the columns of :class:`AgentReport`.
         files: the totals of the receipt files, by SHA-256: ``{file.digest: file.totals}``.
         write_offs: the debts that were written off, with the columns of :class:`WriteOff`.
+        refunds: the parts of overpayments that were decided, with the columns of
+            :class:`~kokin.model.RefundPart`; see :meth:`kokin.ledger.Ledger.refunds`.
         as_of: the day of the run, on which debts are due, 速報 are stale and refunds are decided. The default is the
             latest date in the receipts, so that a run can be repeated.
         rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
@@ -444,4 +528,5 @@ def build_accounts(
         None if rows is None else validate_table(as_table(rows), record)
         for rows, record in ((deposits, BankDeposit), (agent_reports, AgentReport), (write_offs, WriteOff))
     ]
-    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of, rates)
+    parts = RefundParts.find(refunds, result)
+    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of, rates, parts)

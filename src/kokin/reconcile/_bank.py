@@ -90,12 +90,12 @@ def bank_deposits(receipts: ArrowStreamExportable) -> pa.Table:
 
 
 def _is_transferred(rows: OutcomeRows) -> BoolArray:
-    """Return which rows are payments that an agent or a bank transfers, not deductions or manual entries: bool (n,).
+    """Return which rows are payments that an agent or a bank transfers, none entered by hand or set off: bool (n,).
 
     A payment that was reversed later is one of them: it was collected and transferred, and its reversal is deducted on
     a day of its own.
     """
-    return rows.is_collected & ~rows.of_kind(ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
+    return rows.is_collected & ~rows.of_kind(*(kind for kind in ReceiptKind if kind.is_by_hand))
 
 
 def _settlement_day(rows: OutcomeRows) -> Days:

@@ -8,20 +8,32 @@ computed and cut apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, bool_array, from_numpy, to_mask
+from kokin._arrow.convert import (
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    bool_array,
+    combine,
+    from_numpy,
+    to_mask,
+    to_numpy,
+)
 from kokin.catalog import ClaimClass
 from kokin.matching import allocate_in_order
-from kokin.model import Outcome
+from kokin.model import Outcome, RefundKind, RefundState
 from kokin.reconcile._bill_columns import BillColumns
 from kokin.reconcile._columns import Days, category_texts, days_array
 from kokin.reconcile._policy import Policy
+from kokin.reconcile._refunds import RefundParts
 from kokin.reconcile._tables import OutcomeRows
 from kokin.rules import RateMissingError, RateTable, columns
 
@@ -57,38 +69,90 @@ def overpayment_table(
     rows: OutcomeRows,
     bills: BillColumns,
     candidates: SetoffCandidates,
+    parts: RefundParts,
     policy: Policy,
     as_of: np.datetime64,
-    rates: RateTable,
+    rates: RateTable | None,
 ) -> pa.Table:
-    """Return 過誤納一覧: a row for each receipt with an excess; see :attr:`kokin.reconcile.Accounts.overpayments`.
+    """Return 過誤納一覧: the open excess of each receipt and its decided parts; see :attr:`Accounts.overpayments`.
 
-    ``as_of`` is the 支出決定日 of what is not set off by law.
+    ``as_of`` is the 支出決定日 of what is not set off by law. Without ``rates`` the interest on it is null.
     """
-    at = overpaid_rows(rows)
-    slip = rows.slip[at]
+    excess = parts.open_excess(rows.excess)
+    at = np.flatnonzero(excess > 0)
     of_excess = candidates.select(~candidates.is_wrong_instalment)
     by_law = of_excess.select(~of_excess.needs_consent)
-    refund = rows.excess[at] - _sum_by_row(by_law.row, by_law.yen, at)
-    interest = _interest(refund, rows.paid_on[at], np.full(len(at), as_of), bills, slip, policy, rates)
+    refund = excess[at] - _sum_by_row(by_law.row, by_law.yen, at)
+    yen: dict[str, Int64Array | None] = {
+        "excess": excess[at],
+        "refund": refund,
+        "interest": None,
+        "setoff_interest": None,
+        "offered": _sum_by_row(of_excess.row, of_excess.yen, at),
+    }
+    if rates:
+        yen["interest"] = refund_interest(refund, at, np.full(len(at), as_of), rows, bills, policy, rates)
+        setoff_interest = _setoff_interest(by_law, rows, bills, policy, rates)
+        yen["setoff_interest"] = _sum_by_row(by_law.row, setoff_interest, at)
+    opened = {"state": pa.repeat(RefundState.OPEN.value, len(at)), "proposal_id": pa.nulls(len(at), pa.string())}
+    known = parts.known
+    if not len(known):
+        return _overpayment_rows(at, rows, bills, yen, opened)
+    decided = parts.table.take(from_numpy(known, pa.int64()))
+    states = {name: combine(decided.column(name)).cast(pa.string()) for name in opened}
+    is_setoff, fixed = parts.has_kind(RefundKind.SETOFF)[known], to_numpy(decided.column("interest"), 0)
+    is_due = to_mask(pc.is_in(states["state"], value_set=_STATES_TO_REFUND))
+    yen_of_parts = {
+        "excess": parts.yen[known],
+        "refund": np.where(is_due & ~is_setoff, parts.yen[known], 0),
+        "interest": np.where(is_setoff, 0, fixed),
+        "setoff_interest": np.where(is_setoff, fixed, 0),
+        "offered": np.zeros(len(known), np.int64),
+    }
+    row = np.concatenate([at, parts.row[known]])
+    tables = [
+        _overpayment_rows(at, rows, bills, yen, opened),
+        _overpayment_rows(parts.row[known], rows, bills, yen_of_parts, states),
+    ]
+    return pa.concat_tables(tables).take(from_numpy(np.argsort(row, kind="stable"), pa.int64()))
+
+
+#: The states in which yen are still to be refunded.
+_STATES_TO_REFUND = pa.array([RefundState.DECIDED.value, RefundState.ORDERED.value, RefundState.RETURNED.value])
+
+
+def _overpayment_rows(
+    at: Int64Array,
+    rows: OutcomeRows,
+    bills: BillColumns,
+    yen: Mapping[str, Int64Array | None],
+    states: Mapping[str, pa.Array],
+) -> pa.Table:
+    """Return rows of the table of overpayments, for the rows ``at`` of outcomes, with columns of yen and states."""
+    slip = rows.slip[at]
     outcomes = rows.outcomes_at(at)
     return pa.table(
         {
             **{name: outcomes.column(name) for name in ("source", "record_no", "outcome", "bill_id", "payee_code")},
-            "payer_key": bills.texts("payer_key", slip),
-            "charge": bills.charge.texts(slip),
+            "payer_key": _known_texts(partial(bills.texts, "payer_key"), slip),
+            "charge": _known_texts(bills.charge.texts, slip),
             "item_code": outcomes.column("item_code"),
             "paid_on": days_array(rows.paid_on[at]),
-            "kind": _kind_texts(rows, at, np.zeros(len(at), np.bool_)),
-            "excess": from_numpy(rows.excess[at], pa.int64()),
-            "refund": from_numpy(refund, pa.int64()),
-            "interest": from_numpy(interest, pa.int64()),
-            "setoff_interest": from_numpy(
-                _sum_by_row(by_law.row, _setoff_interest(by_law, rows, bills, policy, rates), at), pa.int64()
-            ),
-            "offered": from_numpy(_sum_by_row(of_excess.row, of_excess.yen, at), pa.int64()),
+            "kind": kind_texts(rows, at, np.zeros(len(at), np.bool_)),
+            **{
+                name: pa.nulls(len(at), pa.int64()) if column is None else from_numpy(column, pa.int64())
+                for name, column in yen.items()
+            },
+            **states,
         }
     )
+
+
+def _known_texts(texts: Callable[[Int32Array], pa.Array], slip: Int32Array) -> pa.Array:
+    """Return the texts of slips, null for a payment without a bill: string (k,)."""
+    is_known = slip >= 0
+    positions = np.cumsum(is_known) - 1
+    return texts(slip[is_known]).take(from_numpy(positions, pa.int64(), is_known))
 
 
 def _sum_by_row(row: Int64Array, yen: Int64Array, rows: Int64Array) -> Int64Array:
@@ -98,21 +162,22 @@ def _sum_by_row(row: Int64Array, yen: Int64Array, rows: Int64Array) -> Int64Arra
     return sums
 
 
-def _interest(
+def refund_interest(
     yen: Int64Array,
-    paid_on: Days,
+    at: Int64Array,
     ends_on: Days,
+    rows: OutcomeRows,
     bills: BillColumns,
-    slip: Int32Array,
     policy: Policy,
     rates: RateTable,
 ) -> Int64Array:
-    """Return the 還付加算金 on yen that were paid on the slips, int64 (k,), each cut apart.
+    """Return the 還付加算金 on yen of the payments in the rows ``at`` up to some days, int64 (k,), each cut apart.
 
     By law it begins a month after the payment (地方税法17の4①四); the policy has another beginning, or none, by charge.
     """
+    paid_on = rows.paid_on[at]
     starts = [_interest_start(bills, policy, name) for name in bills.charge.categories]
-    start = np.array([*starts, policy.refund_interest_from])[bills.charge.codes[slip]]
+    start = np.array([*starts, policy.refund_interest_from])[bills.charge.codes[rows.slip[at]]]
     after = np.where(start == "payment", paid_on, columns.period_end(paid_on, 1))
     bearing = np.where(start == "none", 0, yen)
     return columns.refund_interest(bearing, after, ends_on, policy.interest_segment, rates=rates)
@@ -125,7 +190,7 @@ def _interest_start(bills: BillColumns, policy: Policy, charge: str) -> str:
     return policy.refund_interest_by_charge.get(charge, "none" if is_private else policy.refund_interest_from)
 
 
-def _setoff_dates(candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns) -> Days:
+def setoff_dates(candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns) -> Days:
     """Return the days of 充当適状, datetime64[D] (k,)."""
     return columns.setoff_date(bills.fiscal_dates.due_on[candidates.slip], rows.paid_on[candidates.row])
 
@@ -134,11 +199,12 @@ def _setoff_interest(
     candidates: SetoffCandidates, rows: OutcomeRows, bills: BillColumns, policy: Policy, rates: RateTable
 ) -> Int64Array:
     """Return the 還付加算金 of each pair up to its 充当適状, int64 (k,)."""
-    paid_on, ends_on = rows.paid_on[candidates.row], _setoff_dates(candidates, rows, bills)
-    return _interest(candidates.yen, paid_on, ends_on, bills, rows.slip[candidates.row], policy, rates)
+    ends_on = setoff_dates(candidates, rows, bills)
+    return refund_interest(candidates.yen, candidates.row, ends_on, rows, bills, policy, rates)
 
 
-def _kind_texts(rows: OutcomeRows, at: Int64Array, is_wrong_instalment: BoolArray) -> pa.Array:
+def kind_texts(rows: OutcomeRows, at: Int64Array, is_wrong_instalment: BoolArray) -> pa.Array:
+    """Return the :class:`OverpaymentKind` of payments: string (k,)."""
     kind = np.full(len(at), _KINDS.index(OverpaymentKind.WRONG_TERM))
     for outcome, name in _KIND_OF_OUTCOME.items():
         kind[rows.with_outcome(outcome)[at]] = _KINDS.index(name)
@@ -197,15 +263,16 @@ def due_debts(bills: BillColumns, balance: Int64Array, as_of: np.datetime64) -> 
 
 
 def setoff_candidates(
-    rows: OutcomeRows, bills: BillColumns, debts: DueDebts, wrong: WrongInstalments
+    rows: OutcomeRows, bills: BillColumns, debts: DueDebts, wrong: WrongInstalments, open_excess: Int64Array
 ) -> SetoffCandidates:
     """Pair overpayments with due debts of the same payer to the same payee, the longest due first.
 
     First the pairs that law allows without consent: among local taxes (地方税法17の2①), or of one charge. Then the
     others. Last, payments on a wrong instalment with the instalment that was due. No yen is in two pairs.
+    ``open_excess``, int64 (n,), are the yen of each row that are still open.
     """
-    overpaid = overpaid_rows(rows)
-    excess, balance = rows.excess[overpaid].copy(), debts.balance.copy()
+    overpaid = np.flatnonzero(open_excess > 0)
+    excess, balance = open_excess[overpaid], debts.balance.copy()
     pairs = []
     for needs_consent in (False, True):
         payment_group, debt_group = (
@@ -399,12 +466,12 @@ def candidate_table(
         has_interest = is_by_law
     except RateMissingError:
         interest, has_interest = np.zeros(len(is_by_law), np.int64), np.zeros(len(is_by_law), np.bool_)
-    dates = np.where(is_by_law, _setoff_dates(candidates, rows, bills), np.datetime64("NaT", "D"))
+    dates = np.where(is_by_law, setoff_dates(candidates, rows, bills), np.datetime64("NaT", "D"))
     return pa.table(
         {
             **{name: outcomes.column(name) for name in ("source", "record_no", "bill_id")},
             "payee_code": bills.payee.texts(candidates.slip),
-            "kind": _kind_texts(rows, candidates.row, candidates.is_wrong_instalment),
+            "kind": kind_texts(rows, candidates.row, candidates.is_wrong_instalment),
             "debt_bill_id": bills.index.bill_ids(candidates.slip),
             "charge": bills.charge.texts(candidates.slip),
             "item_code": bills.texts("item_code", candidates.slip),

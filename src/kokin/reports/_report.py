@@ -181,12 +181,14 @@ class Report:
             deposits=_or_recorded(deposits, ledger.bank_deposits(last)),
             agent_reports=_or_recorded(agent_reports, ledger.agent_reports(last)),
             write_offs=write_offs,
+            refunds=ledger.refunds(last),
             as_of=day,
             rates=rates,
         )
-        # T1, T4 and T7 are those of the journal. The receipts do not contain those that were reversed one by one.
+        # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
         controls["T7"] = ledger.applied_control(result.outcomes, last)
+        controls["T8"] = ledger.refund_control(result, last)
         # A payee whose yen have no disposition breaks T4, too.
         controls["T4"] = replace(controls["T4"], broken=accounts.summary.controls["T4"].broken)
         journal = {name: control.as_dict() for name, control in controls.items()}

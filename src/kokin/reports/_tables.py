@@ -21,26 +21,6 @@ _KEYS = ("payee_code", "account", "charge", "item_code", "fiscal_year", "year_cl
 _SUMS = ("receipts", "received", "revenue", "off_budget", "overpaid", "suspense")
 _TO_DATE = ("receipts", "received", "revenue")
 
-_OVERPAYMENTS = pa.schema(
-    [
-        ("source", pa.string()),
-        ("record_no", pa.int64()),
-        ("outcome", pa.string()),
-        ("bill_id", pa.string()),
-        ("payee_code", pa.string()),
-        ("payer_key", pa.string()),
-        ("charge", pa.string()),
-        ("item_code", pa.string()),
-        ("paid_on", pa.date32()),
-        ("kind", pa.string()),
-        ("excess", pa.int64()),
-        ("refund", pa.int64()),
-        ("interest", pa.int64()),
-        ("setoff_interest", pa.int64()),
-        ("offered", pa.int64()),
-    ]
-)
-
 
 class LazyTables(Mapping[str, pa.Table]):
     """Tables by name, each computed when it is first used."""
@@ -73,7 +53,7 @@ def accounts_tables(result: Reconciliation, accounts: Accounts) -> LazyTables:
         {
             "outcomes": lambda: result.outcomes,
             "exceptions": lambda: accounts.exceptions,
-            "overpayments": lambda: _overpayments(result, accounts),
+            "overpayments": lambda: _overpayments(accounts),
             "daily": daily,
             "monthly": lambda: monthly_totals(daily()),
             "receivables": lambda: _with_rate(accounts.receivables),
@@ -181,13 +161,9 @@ def _with_difference(settlements: pa.Table, has_deposits: bool) -> pa.Table:
     return settlements.append_column("difference", difference)
 
 
-def _overpayments(result: Reconciliation, accounts: Accounts) -> pa.Table:
+def _overpayments(accounts: Accounts) -> pa.Table:
     """Return ④ 過誤納一覧; if the rate of a year is not known yet, the columns that need it are null."""
     try:
         return accounts.overpayments
     except RateMissingError:
-        rows = result.outcomes.filter(pc.greater(result.outcomes.column("excess"), 0))
-        columns = {name: rows.column(name) for name in rows.column_names}
-        return pa.table(
-            [columns.get(field.name, pa.nulls(len(rows), field.type)) for field in _OVERPAYMENTS], _OVERPAYMENTS
-        )
+        return accounts.overpayments_without_interest

@@ -39,3 +39,56 @@ COMMENT ON COLUMN decisions.bill_id IS 'the bill that the part is assigned to';
 COMMENT ON COLUMN decisions.amount IS 'yen of the part; null for the whole payment';
 COMMENT ON COLUMN decisions.hold_until IS 'the first day on which somebody has to look again';
 COMMENT ON COLUMN decisions.approver IS 'who approved it, another person than the actor';
+-- Refund and set-off (還付・充当), and the receipts that credit a debt by set-off.
+ALTER TABLE receipts DROP CONSTRAINT receipts_kind_check;
+ALTER TABLE receipts ADD CONSTRAINT receipts_kind_check CHECK (kind IN ('provisional', 'final', 'cancel', 'correction', 'reversal', 'deduction', 'manual', 'setoff'));
+CREATE TABLE refund_steps (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    receipt_id BIGINT NOT NULL,
+    part_no BIGINT NOT NULL,
+    step TEXT NOT NULL,
+    step_on DATE NOT NULL,
+    kind TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    interest BIGINT NOT NULL,
+    payee_code TEXT NOT NULL,
+    article TEXT NOT NULL,
+    consent SMALLINT,
+    debt_bill_id TEXT,
+    setoff_receipt_id BIGINT,
+    record_no BIGINT,
+    reason TEXT,
+    approver TEXT,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (step IN ('decided', 'ordered', 'paid', 'returned')),
+    CHECK (kind IN ('refund', 'setoff')),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (interest BETWEEN 0 AND 99999999999),
+    CHECK (part_no > 0 AND record_no > 0 AND consent = 1 AND article <> ''),
+    CHECK ((kind = 'setoff') = (debt_bill_id IS NOT NULL)),
+    CHECK ((kind = 'setoff' AND step = 'decided') = (setoff_receipt_id IS NOT NULL)),
+    CHECK ((step = 'ordered') = (record_no IS NOT NULL)),
+    CHECK (kind = 'refund' OR step = 'decided' OR interest > 0),
+    UNIQUE (entry_id, receipt_id, part_no),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(receipt_id) REFERENCES receipts (id),
+    FOREIGN KEY(setoff_receipt_id) REFERENCES receipts (id)
+);
+CREATE INDEX refund_steps_receipt_id ON refund_steps (receipt_id, part_no);
+CREATE UNIQUE INDEX refund_steps_setoff_receipt_id ON refund_steps (setoff_receipt_id) WHERE setoff_receipt_id IS NOT NULL;
+COMMENT ON COLUMN refund_steps.receipt_id IS 'the receipt with the excess';
+COMMENT ON COLUMN refund_steps.part_no IS '1, 2, 3 for the parts of the excess';
+COMMENT ON COLUMN refund_steps.step_on IS 'the day of the decision, transfer, payment or return';
+COMMENT ON COLUMN refund_steps.amount IS 'yen of the excess';
+COMMENT ON COLUMN refund_steps.interest IS 'yen of interest on the refund, fixed by the decision';
+COMMENT ON COLUMN refund_steps.payee_code IS 'the payee of the receipt; empty if unknown';
+COMMENT ON COLUMN refund_steps.article IS 'the article of law';
+COMMENT ON COLUMN refund_steps.consent IS '1: the payer has agreed to the set-off; null if law needs no consent';
+COMMENT ON COLUMN refund_steps.debt_bill_id IS 'the bill against which the part is set off';
+COMMENT ON COLUMN refund_steps.setoff_receipt_id IS 'the receipt that credits this bill';
+COMMENT ON COLUMN refund_steps.record_no IS 'the number of the transfer in the file of an order';
+COMMENT ON COLUMN refund_steps.approver IS 'who approved it, another person than the actor';

@@ -49,3 +49,67 @@ CREATE TABLE decisions (
 CREATE INDEX decisions_bill_id ON decisions (bill_id) WHERE bill_id IS NOT NULL;
 CREATE INDEX decisions_exception_id ON decisions (exception_id, id);
 CREATE INDEX decisions_receipt_id ON decisions (receipt_id) WHERE receipt_id IS NOT NULL;
+-- Refund and set-off (還付・充当), and the receipts that credit a debt by set-off.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_master SET sql = replace(
+    sql,
+    '''provisional'', ''final'', ''cancel'', ''correction'', ''reversal'', ''deduction'', ''manual''',
+    '''provisional'', ''final'', ''cancel'', ''correction'', ''reversal'', ''deduction'', ''manual'', ''setoff'''
+) WHERE type = 'table' AND name = 'receipts';
+PRAGMA writable_schema = RESET;
+CREATE TABLE refund_steps (
+    id INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
+    receipt_id INTEGER NOT NULL,
+    part_no INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    step_on TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    interest INTEGER NOT NULL,
+    payee_code TEXT NOT NULL,
+    article TEXT NOT NULL,
+    consent INTEGER,
+    debt_bill_id TEXT,
+    setoff_receipt_id INTEGER,
+    record_no INTEGER,
+    reason TEXT,
+    approver TEXT,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (step IN ('decided', 'ordered', 'paid', 'returned')),
+    CHECK (kind IN ('refund', 'setoff')),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (interest BETWEEN 0 AND 99999999999),
+    CHECK (part_no > 0 AND record_no > 0 AND consent = 1 AND article <> ''),
+    CHECK ((kind = 'setoff') = (debt_bill_id IS NOT NULL)),
+    CHECK ((kind = 'setoff' AND step = 'decided') = (setoff_receipt_id IS NOT NULL)),
+    CHECK ((step = 'ordered') = (record_no IS NOT NULL)),
+    CHECK (kind = 'refund' OR step = 'decided' OR interest > 0),
+    UNIQUE (entry_id, receipt_id, part_no),
+    CHECK (typeof(id) IN ('integer', 'null')),
+    CHECK (typeof(entry_id) IN ('integer', 'null')),
+    CHECK (typeof(receipt_id) IN ('integer', 'null')),
+    CHECK (typeof(part_no) IN ('integer', 'null')),
+    CHECK (typeof(step) IN ('text', 'null')),
+    CHECK (typeof(step_on) IN ('text', 'null') AND step_on IS date(step_on)),
+    CHECK (typeof(kind) IN ('text', 'null')),
+    CHECK (typeof(amount) IN ('integer', 'null')),
+    CHECK (typeof(interest) IN ('integer', 'null')),
+    CHECK (typeof(payee_code) IN ('text', 'null')),
+    CHECK (typeof(article) IN ('text', 'null')),
+    CHECK (typeof(consent) IN ('integer', 'null')),
+    CHECK (typeof(debt_bill_id) IN ('text', 'null')),
+    CHECK (typeof(setoff_receipt_id) IN ('integer', 'null')),
+    CHECK (typeof(record_no) IN ('integer', 'null')),
+    CHECK (typeof(reason) IN ('text', 'null')),
+    CHECK (typeof(approver) IN ('text', 'null')),
+    CHECK (typeof(hash) IN ('blob', 'null')),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(receipt_id) REFERENCES receipts (id),
+    FOREIGN KEY(setoff_receipt_id) REFERENCES receipts (id)
+);
+CREATE INDEX refund_steps_receipt_id ON refund_steps (receipt_id, part_no);
+CREATE UNIQUE INDEX refund_steps_setoff_receipt_id ON refund_steps (setoff_receipt_id) WHERE setoff_receipt_id IS NOT NULL;

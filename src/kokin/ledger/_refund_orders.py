@@ -1,0 +1,288 @@
+"""Orders of refunds (還付命令): the file of transfers for the bank; and what the bank reports about them (支払, 組戻).
+
+Bank accounts and names of payees are written into the file only. The ledger has the proposal, the yen, the number of
+the transfer in the file, and the SHA-256 of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import Field
+
+from kokin._arrow.convert import as_table
+from kokin._arrow.validate import validate_records, validate_table
+from kokin.issues import InvalidInputError, Issue, Location
+from kokin.ledger._codec import encode_column
+from kokin.ledger._database import Transaction
+from kokin.ledger._decisions import approver_problems
+from kokin.ledger._incoming import digest_of
+from kokin.ledger._journal import Entry, EntryWriter
+from kokin.ledger._refund_decisions import step_rows
+from kokin.ledger._refund_steps import DecidedPart, decided_parts, part_of_proposal
+from kokin.ledger._upload_files import EntryDrafts
+from kokin.model import Date, Digits, PersonalName, Record, RefundState, RefundStep, Text
+from kokin.receipts.layouts import Layout
+from kokin.reconcile import Policy
+
+#: The fields of the data record of a layout for transfers; the id of the proposal is in the two customer codes.
+TRANSFER_FIELDS = (
+    *("bank_code", "branch_code", "account_type", "account_number", "payee_name", "amount"),
+    *("customer_code_1", "customer_code_2"),
+)
+_CODE_WIDTH = 10
+
+
+class RefundAccount(Record):
+    """The bank account to which a refund is transferred. It is written into the file for the bank only."""
+
+    proposal_id: Annotated[str, Text(40, min=1)]
+    """The proposal, decided or returned."""
+    bank_code: Annotated[str, Digits(4)]
+    """金融機関コード."""
+    branch_code: Annotated[str, Digits(3)]
+    """店番."""
+    account_number: Annotated[str, PersonalName(7)]
+    """口座番号; leading zeros may be missing."""
+    name: Annotated[str, PersonalName(80)]
+    """受取人名, in half-width kana."""
+    account_type: Annotated[str, Digits(1)] | None = None
+    """預金種目; 1 (普通) by default."""
+
+
+class RefundResult(Record):
+    """What the bank reports about a transfer."""
+
+    proposal_id: Annotated[str, Text(40, min=1)]
+    """The proposal, ordered."""
+    result: RefundStep = Field(strict=False)
+    """``paid``, or ``returned`` (組戻)."""
+    result_on: Annotated[date, Date()]
+    """The day of the payment or return."""
+    reason: Annotated[str, Text(200, min=1)] | None = None
+    """Why it came back, without personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """The result of ordering refunds."""
+
+    entry: Entry
+    """The entry of the order."""
+    inserted: bool
+    """False: an earlier run was interrupted after its entry was written; its file was completed now."""
+    transfers: int
+    """The number of transfers in the file."""
+    yen: int
+    """Their yen, with interest."""
+    digest: str
+    """SHA-256 of the file."""
+
+    @classmethod
+    def of(cls, entry: Entry, *, inserted: bool) -> RefundOrder:
+        """Return the result of an entry."""
+        return cls(entry, inserted, int(entry.totals["ordered"]), int(entry.totals["yen"]), entry.digest)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON; the entry by its number."""
+        return {**asdict(self), "entry": self.entry.id}
+
+
+def require_transfer_layout(layout: Layout) -> None:
+    """Raise InvalidInputError unless a layout has the fields of a transfer."""
+    kind = layout.role("data") if not layout.xml else None
+    missing = [name for name in TRANSFER_FIELDS if kind is None or name not in kind.by_id]
+    if missing:
+        issue = Issue("LAYOUT_TABLE_MISSING", expected=", ".join(missing), found=layout.name)
+        raise InvalidInputError([issue], "nothing was ordered")
+
+
+_Row = dict[str, Any]
+_Problems = Iterator[tuple[int, Issue]]
+
+
+def _checked(records: Any, record: type[Record], place: Callable[[int], Location], summary: str) -> list[_Row]:
+    """Return the rows of a table with all fields of a record, ``row`` and ``part``."""
+    table = validate_table(as_table(records), record, place=place)
+    numbers = range(1, len(table) + 1)
+    if issues := list(validate_records(table, numbers, record, place)):
+        raise InvalidInputError(issues, summary)
+    absent: _Row = dict.fromkeys(record.model_fields)
+    return [
+        {**absent, **row, "row": number, "part": part_of_proposal(row["proposal_id"])}
+        for number, row in zip(numbers, table.to_pylist(), strict=True)
+    ]
+
+
+def _state_problems(
+    rows: Sequence[_Row], parts: Mapping[Any, DecidedPart], step_of: Callable[[_Row], RefundStep]
+) -> _Problems:
+    """Yield the problems of proposals: unknown, duplicate, or in a state that does not allow the step."""
+    seen = set[Any]()
+    for row in rows:
+        part = parts.get(row["part"])
+        if part is None:
+            yield row["row"], Issue("PROPOSAL_UNKNOWN", field="proposal_id", found=row["proposal_id"])
+        elif row["part"] in seen:
+            yield row["row"], Issue("PROPOSAL_DUPLICATE", field="proposal_id", found=row["proposal_id"])
+        elif not part.allows(step_of(row)):
+            found = part.step.value if part.transfer else RefundState.SET_OFF.value
+            yield row["row"], Issue("REFUND_STATE", field="proposal_id", expected=_before(step_of(row)), found=found)
+        seen.add(row["part"])
+
+
+def _before(step: RefundStep) -> str:
+    return "decided, returned" if step is RefundStep.ORDERED else RefundStep.ORDERED.value
+
+
+def _require(problems: Sequence[tuple[int, Issue]], place: Callable[[int], Location], summary: str) -> None:
+    if problems:
+        issues = [issue.with_location(place(number)) for number, issue in sorted(problems, key=lambda each: each[0])]
+        raise InvalidInputError(issues, summary)
+
+
+def _step_row(part: DecidedPart, **columns: Any) -> _Row:
+    names = ("receipt_id", "part_no", "kind", "amount", "interest", "payee_code", "article", "debt_bill_id")
+    return {**{name: part.decision[name] for name in names}, **columns}
+
+
+def order_refunds(
+    writer: EntryWriter,
+    accounts: Any,
+    path: Path,
+    layout: Layout,
+    header: Mapping[str, Any],
+    *,
+    actor: str,
+    approver: str,
+    day: date,
+    policy: Policy,
+    place: Callable[[int], Location],
+    begin: Callable[..., None],
+) -> tuple[RefundOrder, EntryDrafts]:
+    """Write the entry of an order and the draft of its file; :meth:`EntryDrafts.complete` renames it.
+
+    Args:
+        writer: the entry.
+        accounts: a table with the columns of :class:`RefundAccount`.
+        path: the file.
+        layout: its layout, with :data:`TRANSFER_FIELDS`.
+        header: values of the layout's header.
+        actor: who orders.
+        approver: who approved it.
+        day: the day of the transfer.
+        policy: the policy in force.
+        place: returns the location of a row by its number, from 1.
+        begin: called with the digest of the file to begin the entry.
+
+    Raises:
+        InvalidInputError: with every problem, without personal data; nothing was ordered, and no draft is left.
+        OSError: the draft could not be written.
+    """
+    summary = "nothing was ordered"
+    rows = _checked(accounts, RefundAccount, place, summary)
+    parts = decided_parts(writer)
+    approval = [{"row": 1, "approver": approver or None}]
+    problems = [
+        *_state_problems(rows, parts, lambda _: RefundStep.ORDERED),
+        *approver_problems(approval, actor, policy),
+    ]
+    if not rows:
+        problems.append((1, Issue("FILE_EMPTY")))
+    _require(problems, place, summary)
+    transfers = [_transfer(row, parts[row["part"]]) for row in rows]
+    drafts = EntryDrafts(writer, path.parent, writer.entry)
+    try:
+        try:
+            digest = drafts.write(path.name, pa.Table.from_pylist(transfers), layout, header)
+        except InvalidInputError as error:
+            known = layout.data.by_id
+            issues = [
+                issue.with_location(place(issue.location.record or 1)) if issue.field in known else issue
+                for issue in error.issues
+            ]
+            raise InvalidInputError(issues, summary) from error
+        begin(digest)
+        steps = [
+            _step_row(
+                parts[row["part"]],
+                step=RefundStep.ORDERED.value,
+                step_on=day.isoformat(),
+                record_no=row["row"],
+                approver=approver or None,
+            )
+            for row in rows
+        ]
+        writer.add_rows("refund_steps", step_rows(steps))
+        yen = sum(transfer["amount"] for transfer in transfers)
+        entry = writer.commit({"ordered": len(steps), "yen": yen, "token": drafts.token})
+    except BaseException:
+        drafts.remove()
+        raise
+    return RefundOrder.of(entry, inserted=True), drafts
+
+
+def _transfer(row: _Row, part: DecidedPart) -> _Row:
+    """Return the data record of a transfer."""
+    codes = {
+        "customer_code_1": row["proposal_id"][:_CODE_WIDTH],
+        "customer_code_2": row["proposal_id"][_CODE_WIDTH:],
+    }
+    account = {"account_type": row["account_type"] or "1", "account_number": row["account_number"].zfill(7)}
+    names = {name: row[name] for name in ("bank_code", "branch_code")}
+    return {**names, **account, "payee_name": row["name"], "amount": part.transfer, **codes}
+
+
+@dataclass(frozen=True)
+class RefundResults:
+    """What the bank reports about transfers, of one file."""
+
+    digest: str
+    rows: list[_Row]
+
+
+def refund_results(results: Any, source: str, place: Callable[[int], Location]) -> RefundResults:
+    """Check a table of results.
+
+    Raises:
+        InvalidInputError: a row is invalid; nothing was added.
+    """
+    rows = _checked(results, RefundResult, place, "nothing was added")
+    known = (RefundStep.PAID, RefundStep.RETURNED)
+    expected = ", ".join(known)
+    problems = [
+        (row["row"], Issue("CODE_UNKNOWN", field="result", expected=expected, found=row["result"]))
+        for row in rows
+        if row["result"] not in known
+    ]
+    _require(problems, place, "nothing was added")
+    table = validate_table(as_table(results), RefundResult)
+    encoded = pa.table({name: encode_column(table.column(name)) for name in table.column_names})
+    return RefundResults(sha256(f"{source}\n{digest_of(encoded)}".encode()).hexdigest(), rows)
+
+
+def result_steps(transaction: Transaction, results: RefundResults, place: Callable[[int], Location]) -> pa.Table:
+    """Return the steps of results as rows of ``refund_steps``.
+
+    Raises:
+        InvalidInputError: an unknown proposal, or one that is not ordered; nothing was added.
+    """
+    parts = decided_parts(transaction)
+    problems = list(_state_problems(results.rows, parts, lambda row: RefundStep(row["result"])))
+    _require(problems, place, "nothing was added")
+    steps = [
+        _step_row(
+            parts[row["part"]],
+            step=row["result"],
+            step_on=row["result_on"].isoformat(),
+            reason=row["reason"],
+        )
+        for row in results.rows
+    ]
+    return step_rows(steps)
