@@ -151,10 +151,10 @@ class Session:
                 yield ParsedRecord(record, self._add_detail(record))
             return
         for piece in self.pieces(stream):
-            if isinstance(piece, Blank):
-                self.add_blank(piece)
-            else:
-                for frame in (piece,) if isinstance(piece, Frame) else piece:
+            for frame in (piece,) if isinstance(piece, Frame | Blank) else piece:
+                if isinstance(frame, Blank):
+                    self.add_blank(frame)
+                else:
                     yield self.process(frame)
 
     def pieces(self, stream: BinaryIO) -> Iterator[Piece]:
