@@ -230,11 +230,11 @@ class _BatchReader:
     ) -> _Columns:
         """Parse records of one kind, uint8 (n, stride), of which some are known to be suspect."""
         block = reader.parse(rows, suspects)
-        return _Columns(reader, indexes, block, reader.paid(block), self._amounts(reader, block, block.valid))
+        return _Columns(reader, indexes, block, reader.paid(block), self._amounts(reader, block))
 
-    def _amounts(self, reader: ColumnReader, block: ParsedBlock, chosen: BoolArray) -> list[int]:
-        """Return what the chosen records add to each declared total."""
-        return [reader.total(total, block, chosen) if total.of == "data" else 0 for total in self.layout.totals]
+    def _amounts(self, reader: ColumnReader, block: ParsedBlock) -> list[int]:
+        """Return what the valid records add to each declared total."""
+        return [reader.total(total, block, block.valid) if total.of == "data" else 0 for total in self.layout.totals]
 
     def _classify(self, rows: UInt8Array) -> npt.NDArray[np.int8]:
         """Return the index of the reader of each record, int8 (n,); ``_OTHER`` if it is of no kind of detail record."""
@@ -384,8 +384,11 @@ class _BatchReader:
         rejected, codes = reader.rejected(
             block, chosen, self.session.counted_fields, partial(self._cells, run.source, columns)
         )
-        count, yen = int(np.count_nonzero(rejected)), int(reader.amounts(block)[rejected].sum())
-        self.session.count_rejected(count, codes, yen, self._amounts(reader, block, rejected))
+        amounts = [
+            reader.total_and_unsure(total, block, rejected) if total.of == "data" else (0, 0)
+            for total in self.layout.totals
+        ]
+        self.session.count_rejected(int(np.count_nonzero(rejected)), codes, reader.yen(block, rejected), amounts)
         return rejected
 
     def _cells(self, source: Block | Lines, columns: _Columns, name: str, rows: Int64Array) -> list[bytes]:

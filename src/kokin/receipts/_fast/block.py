@@ -243,15 +243,34 @@ class ColumnReader:
         assert amounts is not None
         return amounts
 
+    def yen(self, block: ParsedBlock, chosen: BoolArray) -> int:
+        """Return the sum of the yen of the chosen records, as far as they are not suspect because of it."""
+        return int(self.amounts(block)[without(chosen, block.suspects.get(self._amount))].sum())
+
     def total(self, total: Total, block: ParsedBlock, chosen: BoolArray) -> int:
         """Return what the chosen records add to a declared total; the fields that it needs are valid in them."""
+        return self.total_and_unsure(total, block, chosen)[0]
+
+    def total_and_unsure(self, total: Total, block: ParsedBlock, chosen: BoolArray) -> tuple[int, int]:
+        """Return what the chosen records add to a declared total, and how many of them may belong to it.
+
+        A field for which a chosen record is suspect is invalid in it.
+        """
+        unsure = np.zeros(len(chosen), np.bool_)
         for name, codes in total.where.items():
-            chosen = chosen & _has_code(block.fields[name], self._codes[name], codes)
+            has_code = _has_code(block.fields[name], self._codes[name], codes)
+            if name in block.suspects:
+                unsure |= block.suspects[name]
+                has_code = has_code | block.suspects[name]
+            chosen = chosen & has_code
         if total.sum is None:
-            return int(np.count_nonzero(chosen))
+            return int(np.count_nonzero(chosen & ~unsure)), int(np.count_nonzero(chosen & unsure))
         parsed = block.fields[total.sum]
         assert parsed.numbers is not None
-        return int(parsed.numbers[without(chosen, parsed.null)].sum())
+        if total.sum in block.suspects:
+            unsure |= block.suspects[total.sum]
+        exact = without(chosen & ~unsure, parsed.null)
+        return int(parsed.numbers[exact].sum()), int(np.count_nonzero(chosen & unsure))
 
     def _meets(self, rule: Rule, block: ParsedBlock) -> BoolArray:
         """Whether each valid record meets a rule; a column that the file lacks is blank."""
@@ -269,16 +288,17 @@ class ColumnReader:
     ) -> tuple[BoolArray, Counter[str]]:
         """Return which of the chosen records are certainly rejected because of single fields, and the codes of why.
 
-        The ``counted`` fields of these records are valid. ``cells`` returns the cells of a field in some records.
+        Each field for which one of these records is suspect is invalid in it. The ``counted`` fields that are valid
+        have a value. ``cells`` returns the cells of a field in some records.
         """
         rejected = chosen.copy()
-        for name in block.suspects.keys() & {"", *counted}:
-            rejected &= ~block.suspects[name]
+        if "" in block.suspects:
+            rejected &= ~block.suspects[""]
         for name in counted & block.fields.keys():
             if (null := block.fields[name].null) is not None:
                 rejected &= ~null
         found: list[tuple[Int64Array, list[str]]] = []
-        for name in block.suspects.keys() - {"", *counted}:
+        for name in block.suspects.keys() - {""}:
             rows = np.flatnonzero(block.suspects[name] & rejected)
             codes = self._error_codes[name].of_cells(cells(name, rows))
             rejected[rows] = np.array(codes, np.bool_)
