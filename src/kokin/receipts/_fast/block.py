@@ -192,28 +192,33 @@ class ColumnReader:
         """Mark records that the mapping may reject.
 
         Those without a date or amount, with 0 or too many yen, with an unknown code or one of a manual receipt, and
-        with a part of the fields that are required together.
+        with a part of the fields that are required together. A record with an invalid field is not mapped, so only
+        records that are valid so far are marked.
         """
-        types = field_types(Receipt)
+        types, valid = field_types(Receipt), block.valid.copy()
+
+        def mark(suspect: BoolArray | None) -> None:
+            block.mark_suspect("", None if suspect is None else suspect & valid)
+
         for name, source in self.mapping.sources.items():
             if name in ("paid_on", "amount"):
-                block.mark_suspect("", self._null(source, block))
+                mark(self._null(source, block))
             if not source.field or source.field.startswith("header."):
                 continue
             parsed = block.fields[source.field]
             kind = types.get(name)
             if name == "amount" and parsed.numbers is not None:
-                block.mark_suspect("", parsed.numbers == 0)
+                mark(parsed.numbers == 0)
             if isinstance(kind, Yen) and parsed.numbers is not None:
-                block.mark_suspect("", parsed.numbers > kind.max)
+                mark(parsed.numbers > kind.max)
             if source.values:
                 codes = self._codes[source.field]
                 manual = [code for code, value in source.values.items() if value in MANUAL_KINDS]
                 usual = [code for code in codes if not code or (code in source.values and code not in manual)]
-                block.mark_suspect("", ~_has_code(parsed, codes, usual))
+                mark(~_has_code(parsed, codes, usual))
         for members in self.layout.together.values():
             is_missing = [self._is_missing(name, block) for name in members]
-            block.mark_suspect("", np.logical_or.reduce(is_missing) & ~np.logical_and.reduce(is_missing))
+            mark(np.logical_or.reduce(is_missing) & ~np.logical_and.reduce(is_missing))
 
     def _is_missing(self, name: str, block: ParsedBlock) -> BoolArray:
         """Whether each record has no value of a canonical column."""
