@@ -165,6 +165,17 @@ def test_a_line_too_long_for_a_record_is_split(layout: str) -> None:
     }
 
 
+def with_amount_zero(record: bytes, layout: str, header: bytes) -> bytes:
+    """Return a detail record with the amount 0."""
+    kind, name = layouts.load(layout).data, layouts.load(layout).receipt["amount"].field
+    if layouts.load(layout).width:
+        start, length = kind.offsets[name], kind.by_id[name].length
+        return record[:start] + b"0" * length + record[start + length :]
+    columns, cells = header.split(b","), record.split(b",")
+    at = columns.index(name.encode()) if name.encode() in columns else list(kind.by_id).index(name)
+    return b",".join([*cells[:at], b"0", *cells[at + 1 :]])
+
+
 def mixed(data: st.DataObject, layout: str, newline: str) -> bytes:
     """Return an invented file with valid records, and some of other shapes between them in a repeated order."""
     width = layouts.load(layout).width
@@ -185,6 +196,7 @@ def mixed(data: st.DataObject, layout: str, newline: str) -> bytes:
         b" " * len(record),
         b"\0" * len(record),
         b" " * (len(record) - 1) + b"\x1a",
+        with_amount_zero(record, layout, head[0]),
     ]
     if ending:
         others += [b"", b"x", b"2", b"1", b" ", b"\0", record[:-1], record + b" ", record + b"\0", b'"' * 9, b",,,"]
