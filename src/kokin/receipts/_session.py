@@ -151,10 +151,10 @@ class Session:
                 yield ParsedRecord(record, self._add_detail(record))
             return
         for piece in self.pieces(stream):
-            if isinstance(piece, Blank):
-                self.add_blank(piece)
-            else:
-                for frame in (piece,) if isinstance(piece, Frame) else piece:
+            for frame in (piece,) if isinstance(piece, Frame | Blank) else piece:
+                if isinstance(frame, Blank):
+                    self.add_blank(frame)
+                else:
                     yield self.process(frame)
 
     def pieces(self, stream: BinaryIO) -> Iterator[Piece]:
@@ -233,10 +233,13 @@ class Session:
         """Whether rejected detail records may be counted by :meth:`count_rejected`, without an issue for each."""
         return self.issues.all.is_full and self.checker.expects_data
 
-    def count_rejected(self, count: int, codes: Mapping[str, int], yen: int, amounts: Sequence[int] | None) -> None:
+    def count_rejected(
+        self, count: int, codes: Mapping[str, int], yen: int, amounts: Sequence[tuple[int, int]] | None
+    ) -> None:
         """Count many rejected detail records in their place, with their issues by code.
 
-        ``amounts`` is what they add to each declared total; ``None`` if no value of them could be read.
+        ``amounts`` is what they add to each declared total, and the number of those that may belong to it; ``None`` if
+        no value of them could be read.
         """
         totals = self.totals
         totals.records += count
@@ -247,7 +250,8 @@ class Session:
         if amounts is None:
             self.checker.add_unread(count)
         else:
-            self.checker.add_details(count, 0, amounts)
+            self.checker.add_details(count, 0, [exact for exact, _ in amounts])
+            self.checker.add_unsure([unsure for _, unsure in amounts])
 
     def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
         """Whether the last record ends too early; a row is cut if its last cell is missing or invalid."""
