@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import func, select
 
-from kokin._arrow.convert import Int64Array, combine, int64_array, to_mask, to_numpy
+from kokin._arrow.convert import Int64Array, combine, int64_array, text_array, to_mask, to_numpy
 from kokin.catalog import Catalog
 from kokin.issues import Issue, Severity
 from kokin.ledger import _queries
@@ -73,7 +73,7 @@ _UNKNOWN_MONEY = (
     Outcome.CANCELLED_BILL,
     Outcome.UNAPPLIED,
 )
-_OUTCOMES = pa.array([outcome.value for outcome in Outcome])
+_OUTCOMES = text_array(tuple(Outcome))
 
 
 class LastDecision(NamedTuple):
