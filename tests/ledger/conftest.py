@@ -212,8 +212,8 @@ def fill(ledger, bills, receipts):
         {"exception_id": "B2-ARREARS", "decision": "accept", "reason": "the payer was called"},
     ]
     ledger.decide(pa.Table.from_pylist(decisions), actor="clerk")
-    refund = {"proposal_id": "P4", "kind": "refund"}
-    ledger.decide_refunds(pa.Table.from_pylist([refund]), actor="clerk", decided_on=date(2026, 6, 30))
+    refunds = [{"proposal_id": name, "kind": "refund", "amount": yen} for name, yen in (("P4", 70), ("P4-2", 7))]
+    ledger.decide_refunds(pa.Table.from_pylist(refunds), actor="clerk", decided_on=date(2026, 6, 30))
 
 
 _DATABASES = itertools.count()
