@@ -29,8 +29,10 @@ _END_OF_FILE = b"\x1a"
 _NEWLINE_NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A longer line is split, unless records are wider.
 _MAX_LINE_BYTES = 1 << 16
-# Records in a block or in lines, and the bytes of a block at most.
-_BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 21
+# Records in a block or in lines at most.
+_BLOCK_RECORDS = 1 << 16
+#: Bytes of a block at most. Small ones need less memory; large ones are read faster, for all receipts at once.
+SMALL_BLOCK_BYTES, LARGE_BLOCK_BYTES = 1 << 21, 1 << 23
 # Bytes of a CSV that are split at once; the columns of the fast reader need ten times as much memory.
 _CSV_CHUNK_BYTES = 1 << 22
 # The part of a chunk of which a mask fits into the cache of the processor.
@@ -312,7 +314,7 @@ def frames(stream: BinaryIO, framing: FileFraming) -> Iterator[Frame | Blank]:
         yield from piece if isinstance(piece, Block | Lines) else (piece,)
 
 
-def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
+def blocks(stream: BinaryIO, framing: FileFraming, block_bytes: int = SMALL_BLOCK_BYTES) -> Iterator[Piece]:
     """Yield the records of a file: regular ones as blocks or lines, others as frames, and consecutive blanks as one.
 
     Padding behind the last record is left out: blank lines, blanks, NUL and SUB bytes, in any order and number. For
@@ -321,7 +323,7 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     stream.seek(framing.start)
     padded: Frame | None = None  # a record with padding behind it, which only the last one may have
     blank: Blank | None = None
-    for piece in _split(stream, framing):
+    for piece in _split(stream, framing, block_bytes):
         if isinstance(piece, Blank):
             before, blank = blank, piece
             if before:
@@ -355,13 +357,13 @@ def _is_padded(frame: Frame, framing: FileFraming) -> bool:
     return width < len(frame.raw) and not frame.raw[width:].strip(framing.padding_bytes)
 
 
-def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
+def _split(stream: BinaryIO, framing: FileFraming, block_bytes: int) -> Iterator[Piece]:
     """Split a file chunk by chunk; the bytes behind the last whole record of a chunk go before the next chunk.
 
     A line without an end in sight is split before it fills the memory.
     """
     file_stride, newline = framing.width + len(framing.newline), framing.newline
-    size = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // file_stride)) * file_stride if framing.width else _CSV_CHUNK_BYTES
+    size = max(1, min(_BLOCK_RECORDS, block_bytes // file_stride)) * file_stride if framing.width else _CSV_CHUNK_BYTES
     record_no, offset, rest = 1, framing.start, b""
     while chunk := stream.read(size):
         content = rest + chunk

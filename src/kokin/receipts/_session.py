@@ -18,7 +18,7 @@ import pyarrow as pa
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._file_digest import HashedStream, digest_of
-from kokin.receipts._framing import Blank, Frame, Piece, blocks, split_row
+from kokin.receipts._framing import SMALL_BLOCK_BYTES, Blank, Frame, Piece, blocks, split_row
 from kokin.receipts._issue_log import FileIssues
 from kokin.receipts._preamble import HEAD_BYTES, read_preamble
 from kokin.receipts._record import Decoder, RawRecord, RecordMapping
@@ -136,6 +136,8 @@ class Session:
         self.layout = decoder.layout
         #: Called with each piece of the file while it is read, in order.
         self.on_piece: Callable[[Piece], None] | None = None
+        #: Bytes of a block at most; see :mod:`kokin.receipts._framing`.
+        self.block_bytes = SMALL_BLOCK_BYTES
         #: The values of the last header record.
         self.header: Mapping[str, Any] = {}
         self.checker = TotalsChecker(self.layout, decoder.file, totals, issues)
@@ -160,7 +162,7 @@ class Session:
     def pieces(self, stream: BinaryIO) -> Iterator[Piece]:
         """Yield the pieces of a file that is not XML."""
         assert isinstance(self.decoder, Decoder)
-        for piece in blocks(stream, self.decoder.framing):
+        for piece in blocks(stream, self.decoder.framing, self.block_bytes):
             if self.on_piece:
                 self.on_piece(piece)
             yield piece
