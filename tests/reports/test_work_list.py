@@ -182,7 +182,7 @@ def test_a_foreign_file_is_rejected(ledger, tmp_path, content, name):
 def test_libreoffice_opens_saves_and_returns_the_workbook(ledger, tmp_path, language):
     soffice = shutil.which("soffice") or shutil.which("libreoffice")
     if soffice is None:
-        pytest.skip("no LibreOffice: apt-get install --no-install-recommends libreoffice-calc")
+        pytest.skip("no LibreOffice: apt-get install --no-install-recommends libreoffice-calc-nogui")
     changes = [(2, "decision", "assign"), (2, "assigned_bill_id", "B1235"), (3, "decision", "hold")]
     changes += [(3, "hold_until", date(2027, 1, 1))]
     path = filled(ledger, tmp_path / "work.xlsx", language, *changes)
@@ -190,7 +190,8 @@ def test_libreoffice_opens_saves_and_returns_the_workbook(ledger, tmp_path, lang
     for kind, folder in (("xlsx", "saved"), ("csv:Text - txt - csv (StarCalc):44,34,76,1", "text")):
         command = [soffice, "--headless", profile, "--convert-to", kind, "--outdir", tmp_path / folder, path]
         result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-        assert "warn" not in result.stderr.lower()
+        # LibreOffice without Java warns about itself.
+        assert [line for line in result.stderr.splitlines() if "javaldx" not in line] == []
     for saved in (tmp_path / "saved" / "work.xlsx", tmp_path / "text" / "work.csv"):
         found = read_decisions(saved, ledger.id, reason="seen")
         rows = [(row["decision"], row["bill_id"], row["hold_until"]) for row in found.table.to_pylist()]
