@@ -115,7 +115,7 @@ def wait_for(path: Path) -> None:
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
 def test_no_worker_outlives_the_command(tmp_path: Path, signal_number: int) -> None:
     """The workers have the output of the command: it ends when the last of them has ended."""
-    inputs(tmp_path, 300)
+    inputs(tmp_path, 1_500)  # enough that the signal comes before the end
     make(tmp_path, "whole", "png")
     with start(tmp_path, "--format=png", "--dpi=100") as command:
         wait_for(tmp_path / "out" / "part-00003.json")
