@@ -208,9 +208,10 @@ def fill(ledger, bills, receipts):
     answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
     ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
     decision = {"exception_id": "R4-NO_BILL", "decision": "assign", "bill_id": "B1", "reason": "wrong number"}
-    ledger.decide(pa.Table.from_pylist([decision]), actor="clerk")
-    refund = {"proposal_id": "P4", "kind": "refund"}
-    ledger.decide_refunds(pa.Table.from_pylist([refund]), actor="clerk", decided_on=date(2026, 6, 30))
+    accepted = {"exception_id": "R4-EXPIRED", "decision": "accept", "bill_id": None, "reason": "seen"}
+    ledger.decide(pa.Table.from_pylist([decision, accepted]), actor="clerk")
+    refunds = [{"proposal_id": name, "kind": "refund", "amount": yen} for name, yen in (("P4", 50), ("P4-2", 27))]
+    ledger.decide_refunds(pa.Table.from_pylist(refunds), actor="clerk", decided_on=date(2026, 6, 30))
 
 
 _DATABASES = itertools.count()

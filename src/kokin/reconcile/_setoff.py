@@ -24,6 +24,7 @@ from kokin._arrow.convert import (
     bool_array,
     combine,
     from_numpy,
+    text_array,
     to_mask,
     to_numpy,
 )
@@ -118,7 +119,9 @@ def overpayment_table(
 
 
 #: The states in which yen are still to be refunded.
-_STATES_TO_REFUND = pa.array([RefundState.DECIDED.value, RefundState.ORDERED.value, RefundState.RETURNED.value])
+_STATES_TO_REFUND = text_array(
+    [each.value for each in (RefundState.DECIDED, RefundState.ORDERED, RefundState.RETURNED)]
+)
 
 
 def _overpayment_rows(
