@@ -9,11 +9,13 @@ chunks, the receipts in a table. The CPU time is that of this process and exclud
     python benchmarks/ledger.py --entries N [--url URL]
     python benchmarks/ledger.py --debts N [--url URL]
     python benchmarks/ledger.py --read [--url URL]
+    python benchmarks/ledger.py --exceptions N [--url URL]
 
 Without ``--url`` the ledger is an SQLite file in ``benchmarks/_work``. ``--without`` removes foreign keys, checks,
 guards (triggers) or indexes of the new ledger first, to measure what they cost. ``--entries`` builds a ledger of many
-small entries instead, as after ten years, and times what reads it. ``--debts`` allots numbers to slips instead.
-``--read`` reads the ledger of an earlier run, each time in a new process.
+small entries instead, as after ten years, and times what reads it. ``--debts`` allots numbers to slips instead,
+``--exceptions`` lists payments of which each has a wrong digit in its number. ``--read`` reads the ledger of an earlier
+run, each time in a new process.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ import pyarrow.ipc
 from sqlalchemy import event, text
 
 from kokin.ledger import Ledger
-from kokin.reports import Report
+from kokin.reports import Report, read_decisions, write_work_list
 from kokin.slips import NumberScheme
 
 WORK = Path(__file__).parent / "_work"
@@ -264,6 +266,36 @@ def numbers(url: str, count: int) -> None:
         timed("reissue a tenth", count // 10, lambda: ledger.allot(second, scheme, actor="clerk"), rows)
 
 
+def work_list(url: str, count: int) -> None:
+    """List payments of which each has a wrong digit, with candidates, and write the list as a workbook and as CSV."""
+    keys = np.random.default_rng(1).permutation(count * 50)[:count] * 100
+    slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
+    constant = {name: pa.repeat(pa.scalar(value), count) for name, value in slip.items()}
+    amount = pa.array(1_000 + np.arange(count) % 5_000)
+    days = pa.repeat(pa.scalar(FIRST_DAY), count)
+    ids = pa.array([f"B{number}" for number in range(count)])
+    payers = pa.array([f"P{number // 3}" for number in range(count)])
+    known, mistyped = (pa.array(numbers).cast(pa.string()) for numbers in (keys, keys + 1))
+    bills = pa.table(
+        {**constant, "bill_id": ids, "case_key": known, "amount": amount, "due_on": days, "payer_key": payers}
+    )
+    payments = pa.table({**constant, "case_key": mistyped, "amount": amount, "paid_on": days})
+    print_header()
+    with Ledger.create(url) as ledger:
+        ledger.add_bills(bills, actor="clerk")
+        ledger.post(payments, actor="batch")
+
+        def rows() -> int:
+            return count
+
+        exceptions = ledger.work_list()
+        timed("work list", count, ledger.work_list, rows)
+        for name in ("work.xlsx", "work.csv"):
+            path = WORK / name
+            timed(f"write {name}", count, lambda path=path: write_work_list(exceptions, path, ledger.id), rows)
+            timed(f"read {name}", count, lambda path=path: read_decisions(path, ledger.id), rows)
+
+
 def print_header() -> None:
     """Print the head of the table of :func:`timed`."""
     print("| step | input rows | s | input rows/s | table rows | table rows/s | CPU µs each | peak MB so far |")
@@ -280,6 +312,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=0)
     parser.add_argument("--debts", type=int, default=0)
     parser.add_argument("--read", action="store_true")
+    parser.add_argument("--exceptions", type=int, default=0)
     parser.add_argument("--without", choices=("foreign-keys", "checks", "guards"))
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
@@ -298,6 +331,9 @@ def main() -> None:
         return
     if options.debts:
         numbers(url, options.debts)
+        return
+    if options.exceptions:
+        work_list(url, options.exceptions)
         return
     path = write_bills(options.bills)
     print_header()

@@ -94,7 +94,7 @@ def queue(authorities: int, scale: float, workers: int) -> None:
         shutil.copy(template, folder / f"{code}.db")
         (folder / code / "incoming").mkdir(parents=True)
         # The records in another order are another file with the same work.
-        records = (city / "receipts.dat").read_bytes().splitlines(keepends=True)
+        records = (city / matching_city.FILES[0]).read_bytes().splitlines(keepends=True)
         turn = len(records) * codes.index(code) // len(codes)
         (folder / code / "incoming" / "day.dat").write_bytes(b"".join(records[turn:] + records[:turn]))
     posted = run("ledger", "work", folder, "--until-empty", "--workers", workers, "--format", "json")
@@ -129,14 +129,15 @@ def memory(sizes: list[str]) -> None:
         for path in WORK.glob("memory.db*"):
             path.unlink()
         shutil.rmtree(out, ignore_errors=True)
-        receipts, bills, layout = city / "receipts.dat", city / "bills.parquet", city / "layout.toml"
-        usages = {"`reconcile`": run("reconcile", receipts, "--bills", bills, "-l", layout, "--out", out)}
+        bills, layout = city / "bills.parquet", city / "layout.toml"
+        receipts = [city / name for name in matching_city.FILES]
+        usages = {"`reconcile`": run("reconcile", *receipts, "--bills", bills, "-l", layout, "--out", out)}
         counts.append((1, bill_count, receipt_count))
         peaks.append(usages["`reconcile`"].peak_mb * 1024 * 1024)
         if "x" not in size:
             run("ledger", "create", "-L", ledger)
             usages["`ledger add-bills`"] = run("ledger", "add-bills", bills, "-L", ledger)
-            usages["`ledger post`"] = run("ledger", "post", receipts, "-l", layout, "-L", ledger)
+            usages["`ledger post`"] = run("ledger", "post", *receipts, "-l", layout, "-L", ledger)
         for name, usage in usages.items():
             row = (name, f"{bill_count:,}", f"{receipt_count:,}", f"{usage.cpu_s:.1f}", f"{usage.peak_mb:,.0f}")
             print(f"| {' | '.join(row)} |", flush=True)
@@ -162,8 +163,10 @@ def spark(rows: int, buckets: int | None) -> None:
     shared = pa.concat_arrays(
         [pa.repeat("00000000000000000001", rows // 100), pa.nulls(rows - rows // 100, pa.string())]
     )
-    pq.write_table(bills.append_column("customer_number", shared), folder / "bills.parquet", row_group_size=1 << 18)
-    records = np.fromfile(city / "receipts.dat", np.uint8).reshape(-1, matching_city.RECORD)
+    bills = bills.drop_columns("customer_number").append_column("customer_number", shared)
+    pq.write_table(bills, folder / "bills.parquet", row_group_size=1 << 18)
+    records = np.concatenate([np.fromfile(city / name, np.uint8) for name in matching_city.FILES])
+    records = records.reshape(-1, matching_city.RECORD)
     ends = [rows // 2, *(rows // 2 + rows // 2 * number // 15 for number in range(1, 15)), rows]
     paths = []
     for number, (start, end) in enumerate(itertools.pairwise([0, *ends])):

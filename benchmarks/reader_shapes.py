@@ -100,7 +100,7 @@ def ordinary(reader: str) -> tuple[bytes, bytes, bytes]:
         stride = (layouts.load(layout).width or 0) + len(newline[1:])
         return content[:stride], content[stride : -2 * stride], content[-2 * stride :]
     first, _, rest = content.partition(b"\n")
-    has_header = layouts.load(layout).csv and layouts.load(layout).csv.header == "names"
+    has_header = layouts.load(layout).csv and layouts.load(layout).csv.header != "none"
     return (first + b"\n", rest, b"") if has_header else (b"", content, b"")
 
 
@@ -193,12 +193,28 @@ def xml_shapes(entry: bytes) -> dict[str, Callable[[int], bytes]]:
 
 def shapes(reader: str) -> dict[str, Callable[[int], bytes]]:
     """Return the content of each shape after the beginning of the file, by name."""
-    _, records, _ = ordinary(reader)
+    start, records, _ = ordinary(reader)
     if READERS[reader] == "camt.054":
         return xml_shapes(records[: records.index(b"</Ntry>") + 7])
     if "without newline" in reader:
         return fixed_shapes(records[:120])
-    return text_shapes(records.split(b"\n")[0])
+    record = records.split(b"\n")[0]
+    zero = {} if READERS[reader] in ("bills", "tab", "eltax-upload-example") else without_amount(reader, start, record)
+    return zero | text_shapes(record)
+
+
+def without_amount(reader: str, header: bytes, record: bytes) -> dict[str, Callable[[int], bytes]]:
+    """Return the shape of records that only the mapping to a receipt rejects: the amount is 0."""
+    layout = layouts.load(READERS[reader])
+    kind, name = layout.data, layout.receipt["amount"].field
+    if layout.width:
+        start, end = kind.offsets[name], kind.offsets[name] + kind.by_id[name].length
+        changed = record[:start] + b"0" * (end - start) + record[end:]
+    else:
+        names, cells = header.strip().split(b","), record.split(b",")
+        cells[names.index(name.encode()) if name.encode() in names else list(kind.by_id).index(name)] = b"0"
+        changed = b",".join(cells)
+    return {"amount 0": lambda size: filled(changed + b"\n", size)}
 
 
 def read(reader: str, path: Path) -> int:

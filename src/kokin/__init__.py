@@ -13,7 +13,7 @@ settles the receipts against the **bills** (調定), every yen in exactly one ou
 >>> elqr.parse(code.payload) == code
 True
 
-The rooms are imported when they are first named, so that ``import kokin`` stays light.
+The packages are imported when they are first accessed, so that ``import kokin`` stays light.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from kokin import intake, receipts
 from kokin.ledger import Ledger
 from kokin.reconcile import bank_deposits
 from kokin.text import JAPAN
-from tests.ledger.conftest import cluster, new_place, new_postgres, quick_folder
+from tests.ledger.conftest import cluster, new_place, new_postgres, quick_folder, server
 
-__all__ = ["cluster", "new_place", "new_postgres", "quick_folder"]
+__all__ = ["cluster", "new_place", "new_postgres", "quick_folder", "server"]
 
 NUMBERED = """\
 ja = "通番付き収納データ"

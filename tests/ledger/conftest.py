@@ -117,7 +117,7 @@ def new_place(request, quick_folder):
 
 
 @pytest.fixture(scope="session")
-def templates(request, bills, receipts):
+def templates(request):
     """A function that returns the URL of an empty (``ledger``) or a filled ledger in a database, to be copied."""
     with tempfile.TemporaryDirectory(prefix="kokin-", dir=_memory_folder()) as folder:
 
@@ -131,7 +131,7 @@ def templates(request, bills, receipts):
             )
             with Ledger.create(url) as ledger:
                 if prepared == "filled":
-                    fill(ledger, bills, receipts)
+                    fill(ledger, make_bills, make_receipts)
             return url
 
         yield create
@@ -207,10 +207,12 @@ def fill(ledger, bills, receipts):
         ledger.make_upload(sent, "eltax-upload-example", folder, actor="clerk")
     answers = [{"bill_id": slip["bill_id"], "result": "accepted"} for slip in slips]
     ledger.add_upload_answer(pa.Table.from_pylist(answers), actor="clerk")
-    decision = {"exception_id": "R4-NO_BILL", "decision": "assign", "bill_id": "B1", "reason": "wrong number"}
-    accepted = {"exception_id": "R4-EXPIRED", "decision": "accept", "bill_id": None, "reason": "seen"}
-    ledger.decide(pa.Table.from_pylist([decision, accepted]), actor="clerk")
-    refunds = [{"proposal_id": name, "kind": "refund", "amount": yen} for name, yen in (("P4", 50), ("P4-2", 27))]
+    decisions = [
+        {"exception_id": "R4-NO_BILL", "decision": "assign", "bill_id": "B1", "reason": "wrong number"},
+        {"exception_id": "B2-ARREARS", "decision": "accept", "reason": "the payer was called"},
+    ]
+    ledger.decide(pa.Table.from_pylist(decisions), actor="clerk")
+    refunds = [{"proposal_id": name, "kind": "refund", "amount": yen} for name, yen in (("P4", 70), ("P4-2", 7))]
     ledger.decide_refunds(pa.Table.from_pylist(refunds), actor="clerk", decided_on=date(2026, 6, 30))
 
 
@@ -256,39 +258,41 @@ def cities():
 SLIP = {"payee_code": "99999", "item_code": "127", "confirmation": "123456"}
 
 
+def make_bills(more=None, **amounts):
+    """Return bills from ``name=yen`` and the other columns of all of them."""
+    rows = [
+        {"bill_id": name, "case_key": name[1:].zfill(20), "amount": yen, "due_on": date(2026, 6, 1)}
+        for name, yen in amounts.items()
+    ]
+    rows = [{**SLIP, **row, **(more or {})} for row in rows]
+    return pa.Table.from_pylist(rows, pa.schema([arrow_schema(Bill).field(name) for name in rows[0]]))
+
+
+def make_receipts(source, *rows):
+    """Return the receipts of one file, from rows of bill, yen, day and other columns."""
+    records = [
+        {
+            **SLIP,
+            "source": source,
+            "digest": f"digest of {source}",
+            "record_no": number,
+            "case_key": name[1:].zfill(20),
+            "amount": yen,
+            "paid_on": date(2026, 5, day),
+            **(more[0] if more else {}),
+        }
+        for number, (name, yen, day, *more) in enumerate(rows, 1)
+    ]
+    return pa.Table.from_pylist(records, arrow_schema(Receipt))
+
+
 @pytest.fixture(scope="session")
 def bills():
-    """A function that returns bills from ``name=yen`` and the other columns of all of them."""
-
-    def make(more=None, **amounts):
-        rows = [
-            {"bill_id": name, "case_key": name[1:].zfill(20), "amount": yen, "due_on": date(2026, 6, 1)}
-            for name, yen in amounts.items()
-        ]
-        rows = [{**SLIP, **row, **(more or {})} for row in rows]
-        return pa.Table.from_pylist(rows, pa.schema([arrow_schema(Bill).field(name) for name in rows[0]]))
-
-    return make
+    """See :func:`make_bills`."""
+    return make_bills
 
 
 @pytest.fixture(scope="session")
 def receipts():
-    """A function that returns the receipts of one file, from rows of bill, yen, day and other columns."""
-
-    def make(source, *rows):
-        records = [
-            {
-                **SLIP,
-                "source": source,
-                "digest": f"digest of {source}",
-                "record_no": number,
-                "case_key": name[1:].zfill(20),
-                "amount": yen,
-                "paid_on": date(2026, 5, day),
-                **(more[0] if more else {}),
-            }
-            for number, (name, yen, day, *more) in enumerate(rows, 1)
-        ]
-        return pa.Table.from_pylist(records, arrow_schema(Receipt))
-
-    return make
+    """See :func:`make_receipts`."""
+    return make_receipts

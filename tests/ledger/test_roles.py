@@ -77,7 +77,7 @@ def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
         for read in ("balances", "outcomes", "bills", "receipts", "totals", "bank_deposits", "agent_reports"):
             assert len(getattr(auditor, read)()) > 0
         assert auditor.status() == filled.status()
-        assert len(auditor.history("B1").postings) == 6
+        assert len(auditor.history("B1").postings) == 8
         assert auditor.policy_as_of() == Policy()
         assert len(auditor.slip_numbers("D11-1")) == 1
         assert auditor.check_slips(auditor.bills()) == []

@@ -163,3 +163,99 @@ def test_a_line_too_long_for_a_record_is_split(layout: str) -> None:
     assert {record: at for record, at in offsets.items() if record and record < 20} == {
         first + i: i * 65_536 for i in range(4)
     }
+
+
+def with_amount_zero(record: bytes, layout: str, header: bytes) -> bytes:
+    """Return a detail record with the amount 0."""
+    kind, name = layouts.load(layout).data, layouts.load(layout).receipt["amount"].field
+    if layouts.load(layout).width:
+        start, length = kind.offsets[name], kind.by_id[name].length
+        return record[:start] + b"0" * length + record[start + length :]
+    columns, cells = header.split(b","), record.split(b",")
+    at = columns.index(name.encode()) if name.encode() in columns else list(kind.by_id).index(name)
+    return b",".join([*cells[:at], b"0", *cells[at + 1 :]])
+
+
+def mixed(data: st.DataObject, layout: str, newline: str) -> bytes:
+    """Return an invented file with valid records, and some of other shapes between them in a repeated order."""
+    width = layouts.load(layout).width
+    stream = io.BytesIO()
+    receipts.generate_sample(stream, layout, 40, seed=5, newline=newline if width else newline or "LF")
+    ending = {"CRLF": b"\r\n", "LF": b"\n", "": b"" if width else b"\n"}[newline]
+    content = stream.getvalue()
+    lines = content.split(ending)[:-1] if ending else [content[i : i + width] for i in range(0, len(content), width)]
+    head, valid, tail = lines[:1], lines[1:-2], lines[-2:]
+    record = valid[0]
+    others = [
+        record,
+        bytes(b"X"[0] if 48 <= byte <= 57 and i else byte for i, byte in enumerate(record)),
+        record[:1] + b"?" + record[2:],
+        b"7" + record[1:],
+        head[0],
+        tail[0],
+        b" " * len(record),
+        b"\0" * len(record),
+        b" " * (len(record) - 1) + b"\x1a",
+        with_amount_zero(record, layout, head[0]),
+    ]
+    if ending:
+        others += [b"", b"x", b"2", b"1", b" ", b"\0", record[:-1], record + b" ", record + b"\0", b'"' * 9, b",,,"]
+    for _ in range(data.draw(st.integers(1, 4))):
+        pattern = data.draw(st.lists(st.sampled_from(others), min_size=1, max_size=5))
+        at = data.draw(st.integers(0, len(valid)))
+        valid[at:at] = pattern * data.draw(st.sampled_from([1, 2, 20, 60]))
+    last = data.draw(st.sampled_from([ending, b"", b"\x1a", ending * 3]))
+    return ending.join([*head, *valid, *tail]) + last
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(
+    st.data(),
+    st.sampled_from(LAYOUTS),
+    st.sampled_from(["CRLF", "LF", ""]),
+    st.booleans(),
+    st.sampled_from([0, 3, 9999]),
+)
+def test_records_among_other_lines_are_read_as_one_by_one(
+    data: st.DataObject, layout: str, newline: str, lenient: bool, max_issues: int
+) -> None:
+    content = mixed(data, layout, newline)
+    by_record = reading_of(content, layout, by_record=True, lenient=lenient)
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, size in SIZES if data.draw(st.booleans()) else ():
+            patch.setattr(module, name, size)
+        batches = reading_of(content, layout, lenient=lenient, max_issues=max_issues)
+    assert [row["record_no"] for row in batches[0]] == [row["record_no"] for row in by_record[0]]
+    assert batches[1:3] == by_record[1:3]
+    assert batches[5:] == by_record[5:]
+    assert batches[3] == by_record[3][:max_issues]
+    assert batches[4] == by_record[4][:max_issues]
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(st.data(), st.sampled_from(["zengin-91", "kokin-csv"]), st.sampled_from(["CRLF", "LF"]))
+def test_the_frames_are_the_lines_between_the_newlines(data: st.DataObject, layout: str, newline: str) -> None:
+    content = mixed(data, layout, newline)
+    file = receipts.open(io.BytesIO(content), layout, reference_date=REFERENCE)
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, size in SIZES:
+            patch.setattr(module, name, size)
+        found = [*_framing.frames(io.BytesIO(content), file.framing)]
+    start = file.framing.start
+    lines = content[start:].split({"CRLF": b"\r\n", "LF": b"\n"}[newline])
+    padding = file.framing.padding_bytes
+    while not lines[-1].strip(padding):
+        del lines[-1]
+    for number, line in enumerate(lines[:-1], 1):
+        if line.strip(padding):
+            frame = found.pop(0)
+            assert isinstance(frame, _framing.Frame)
+            assert frame[:3] == (number, content.index(line, start) if number == 1 else frame.byte_offset, line)
+            assert content[frame.byte_offset :].startswith(line)
+        elif number == 1 or lines[number - 2].strip(padding):
+            blank = found.pop(0)
+            assert isinstance(blank, _framing.Blank)
+            assert blank.record_no == number
+            assert not any(each.strip(padding) for each in lines[number - 1 : number - 1 + blank.count])
+    (last,) = found
+    assert (last.record_no, isinstance(last, _framing.Frame)) == (len(lines), True)

@@ -17,7 +17,9 @@ from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
+from kokin.cli._ledger_trace import trace_commands
 from kokin.cli._ledger_work import work
+from kokin.cli._ledger_worklist import worklist_commands
 from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit
 from kokin.cli._messages import command_help, message
@@ -82,7 +84,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(upload, name="upload")
 app.add_typer(intake, name="intake")
 app.command()(report)
-for _command in (*write_commands, work, *read_commands):
+for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,6 @@ from kokin.cli._options import (
     LedgerAddress,
     OutputFolder,
     OutputFormat,
-    argument,
     day_or_today,
     open_ledger,
     option,
@@ -98,11 +97,12 @@ def _print_entries(entries: Sequence[Entry]) -> None:
         kind = value("kind", entry.kind)
         if entry.reverses or entry.reverses_posting:
             kind += f" {entry.reverses or message('posting {number}', number=entry.reverses_posting)}"
-        rows.append((str(entry.id), kind, _japan_time(entry.at.isoformat()), entry.actor, entry.source, entry.reason))
+        rows.append((str(entry.id), kind, japan_time(entry.at.isoformat()), entry.actor, entry.source, entry.reason))
     _output.table(headings("entry", "", "time (Japan)", "actor", "file", "reason"), rows)
 
 
-def _japan_time(at: str) -> str:
+def japan_time(at: str) -> str:
+    """Return a time of the ledger, in Japan."""
     return f"{datetime.fromisoformat(at).astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
 
 
@@ -160,7 +160,7 @@ def list_bills(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOutpu
         _output.as_csv(partial(bills.write, table))
         return Exit.CLEAN
     titles = headings("bill_id", "payee_code", "item_code", "case_key", "amount", "due on", "")
-    _print_list(table, ("bill_id", "payee_code", "item_code", "case_key", "amount", "due_on", "status"), titles, output)
+    print_list(table, ("bill_id", "payee_code", "item_code", "case_key", "amount", "due_on", "status"), titles, output)
     return Exit.CLEAN
 
 
@@ -175,7 +175,7 @@ def list_outcomes(
     with open_ledger(ledger) as opened:
         table = opened.outcomes(entry)
     titles = headings("file", "record", "outcome", "bill_id", "yen", "applied", "excess")
-    _print_list(table, ("source", "record_no", "outcome", "bill_id", "amount", "applied", "excess"), titles, output)
+    print_list(table, ("source", "record_no", "outcome", "bill_id", "amount", "applied", "excess"), titles, output)
     return Exit.CLEAN
 
 
@@ -186,7 +186,7 @@ def list_balances(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOu
     with open_ledger(ledger) as opened:
         table = opened.balances(as_of and day_or_today(as_of))
     columns = ("bill_id", "payee_code", "amount", "paid", "residual", "status")
-    _print_list(table, columns, headings(*columns), output)
+    print_list(table, columns, headings(*columns), output)
     return Exit.CLEAN
 
 
@@ -206,7 +206,7 @@ def list_numbers(
         table = opened.slip_numbers(printable(bill), as_of and day_or_today(as_of))
     columns = ("entry_id", "obligation_id", "issue_no", "bill_id", "case_key", "confirmation", "amount", "status")
     titles = headings("entry", "obligation_id", "issue_no", "bill_id", "case_key", "confirmation", "amount", "status")
-    _print_list(table, columns, titles, output)
+    print_list(table, columns, titles, output)
     return Exit.CLEAN
 
 
@@ -215,16 +215,17 @@ def list_numbers(
 def list_issues(ledger: LedgerAddress = "", as_of: AsOf = None, output: ListOutput = ListFormat.TEXT) -> Exit:
     """List the problems of the posted files, and of the files that were rejected and are not posted since.
 
-    A rejected file of deposits is listed until its entry is reversed.
+    An issue that was accepted in the work list is left out. A rejected file of deposits is listed until then, or until
+    its entry is reversed.
     """
     with open_ledger(ledger) as opened:
         table = opened.issues(as_of and day_or_today(as_of))
     titles = headings("entry", "file", "record", "code", "field", "expected", "found")
-    _print_list(table, ("entry_id", "file", "record", "code", "field", "expected", "found"), titles, output)
+    print_list(table, ("entry_id", "file", "record", "code", "field", "expected", "found"), titles, output)
     return Exit.CLEAN
 
 
-def _print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], output: ListFormat) -> None:
+def print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], output: ListFormat) -> None:
     """Print a table: some columns as text, all of them as CSV or JSON."""
     from kokin.reports import write_csv
 
@@ -237,56 +238,6 @@ def _print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], 
             _output.as_csv(partial(write_csv, table))
         case ListFormat.JSON:
             _output.as_json(table.to_pylist())
-
-
-@with_exit_code
-def show(
-    bill: Annotated[str, argument("The bill_id.", metavar="BILL")],
-    ledger: LedgerAddress = "",
-    output: OutputFormat = Format.TEXT,
-) -> Exit:
-    """Show the history of one bill: its versions, postings and balances, oldest first."""
-    with open_ledger(ledger) as opened:
-        history = opened.history(printable(bill))
-    tables = {name: getattr(history, name).to_pylist() for name in ("versions", "postings", "balances")}
-    if output is Format.JSON:
-        _output.as_json(tables)
-        return Exit.CLEAN
-    versions = [
-        (str(row["entry_id"]), row["due_on"], row["amount"], value("status", _version_status(row)))
-        for row in tables["versions"]
-    ]
-    _output.table(headings("entry", "due on", "yen", ""), versions)
-    if tables["postings"]:
-        _output.line()
-        titles = headings("posting", "entry", "receipt", "", "outcome", "applied", "excess")
-        _output.table(titles, [_posting_row(row) for row in tables["postings"]])
-        _output.line()
-        entries = {
-            row["entry_id"]: (_japan_time(row["effective_at"]), row["actor"], row["reason"])
-            for row in tables["postings"]
-        }
-        titles = headings("entry", "time (Japan)", "actor", "reason")
-        _output.table(titles, [(str(entry), *cells) for entry, cells in entries.items()])
-    _output.line()
-    yen = ("amount", "paid", "residual")
-    rows = [
-        (str(row["entry_id"]), *(row[name] for name in yen), value("status", row["status"]))
-        for row in tables["balances"]
-    ]
-    _output.table(headings("entry", "amount", "paid", "residual", "status"), rows)
-    return Exit.CLEAN
-
-
-def _version_status(row: Mapping[str, Any]) -> str:
-    return "withdrawn" if row["withdrawn"] else str(row["status"])
-
-
-def _posting_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the cells of a posting: its receipt by file and record, and the posting that it reverses."""
-    reason = value("posting_reason", row["posting_reason"]) + (f" {row['reverses_id']}" if row["reverses_id"] else "")
-    receipt = f"{row['source']}:{row['record_no']}"
-    return (str(row["id"]), str(row["entry_id"]), receipt, reason, row["outcome"], row["applied"], row["excess"])
 
 
 @with_exit_code
@@ -346,4 +297,4 @@ def export(out: OutputFolder, ledger: LedgerAddress = "") -> Exit:
     return Exit.CLEAN
 
 
-read_commands = (status, show, verify, export)
+read_commands = (status, verify, export)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -19,6 +20,7 @@ from kokin.cli._options import (
     Actor,
     BillLayout,
     DepositsLayout,
+    DryRun,
     EffectiveAt,
     Format,
     LayoutNames,
@@ -123,6 +125,7 @@ def post(
     lock_timeout: LockTimeout = None,
     lenient: Lenient = False,
     reference_date: ReferenceDate = None,
+    dry_run: DryRun = False,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Post receipt files, each of them whole or not at all.
@@ -139,11 +142,14 @@ def post(
     names = layouts_for(files, layout)
     loaded = {name: layouts.load(name) for name in dict.fromkeys(names)}
     layout_of = {path: loaded[name] for path, name in zip(files, names, strict=True)}
-    with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
+    with (
+        open_ledger(ledger, lock_timeout=lock_timeout) as opened,
+        opened.dry_run() if dry_run else contextlib.nullcontext(),
+    ):
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
             file = receipts.open(path, layout_of[path], lenient=lenient, reference_date=day)
-            result = opened.post(file, **entry, at=time_in_japan(at), progress=advance)
+            result = opened.post(file, **entry, at=time_in_japan(at), progress=advance, dry_run=dry_run)
             return result, [*file.issues, *result.issues] if result.inserted else ()
 
         return _write_each(opened, files, write, output)
@@ -165,10 +171,9 @@ def add_deposits(
     """Add the deposits on the bank account; `kokin report` compares them with the receipts (T3).
 
     A file that is already added, with the same name and content, is skipped. A rejected file is recorded; `list issues`
-    shows it until its entry is reversed.
+    shows it until it is accepted in the work list, or its entry is reversed.
     """
     from kokin import receipts
-    from kokin.issues import RejectedRecordsError
     from kokin.reconcile import bank_deposits
 
     entry, day = {"actor": actor_or_login(actor), "reason": reason}, day_or_today(reference_date)
@@ -179,7 +184,7 @@ def add_deposits(
             about: dict[str, Any] = {**entry, "source": file_name(path), "at": time_in_japan(at)}
             try:
                 deposits = bank_deposits(file.table())
-            except (receipts.FileRejectedError, RejectedRecordsError) as error:
+            except InvalidInputError as error:
                 opened.add_rejected_file(file, error.issues, **about)
                 raise
             result = opened.add_deposits(deposits, **about, file=file)
@@ -201,7 +206,7 @@ def add_agent_reports(
     """Add what collection agents report (収納報告); `kokin report` compares it with the receipts (T2).
 
     The columns are first_day, last_day, count and amount; optional are agent_code and settled_on. A file that is
-    already added, with the same name and content, is skipped.
+    already added, with the same name and content, is skipped. A rejected file is recorded.
     """
     from kokin._arrow.files import read_records
     from kokin.reconcile import AgentReport
@@ -210,9 +215,13 @@ def add_agent_reports(
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
 
         def write(path: Path, advance: Callable[[int], None]) -> tuple[EntryResult, Iterable[Issue]]:
-            reports, issues = read_records(path, AgentReport)
-            result = opened.add_agent_reports(reports, **entry, source=file_name(path), at=time_in_japan(at))
-            return result, issues
+            about: dict[str, Any] = {**entry, "source": file_name(path), "at": time_in_japan(at)}
+            try:
+                reports, issues = read_records(path, AgentReport)
+            except InvalidInputError as error:
+                opened.add_rejected_file(path, error.issues, **about)
+                raise
+            return opened.add_agent_reports(reports, **about), issues
 
         return _write_each(opened, files, write, output)
 
@@ -382,6 +391,8 @@ class FileResult:
             fields |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "totals": dict(entry.totals)}
             fields |= {"outcomes": dict(self.result.outcomes), "rematched": self.result.rematched}
             fields["overlaps"] = [asdict(overlap) for overlap in self.result.overlaps]
+            if self.result.effect:
+                fields |= {"dry_run": True, "effect": self.result.effect.as_dict()}
         return fields | {"error": self.error, "issues": [_output.issue_dict(issue) for issue in self.issues]}
 
 
@@ -444,3 +455,7 @@ def _print_table(results: Sequence[FileResult]) -> None:
     if outcomes:
         _output.line()
         _output.outcomes(outcomes)
+    effects = [file.result.effect for file in results if file.result and file.result.effect]
+    if effects:
+        _output.line()
+        _output.effect(replace(effects[-1], before=effects[0].before))

@@ -102,6 +102,7 @@ EffectiveAt = Annotated[
         metavar="YYYY-MM-DDThh:mm",
     ),
 ]
+DryRun = Annotated[bool, option("Compute everything and print what would change; write nothing.", "--dry-run")]
 LedgerAddress = Annotated[
     str,
     option("The ledger: a URL, or the path of an SQLite file.", "--ledger", "-L", envvar="KOKIN_LEDGER", metavar="URL"),

@@ -33,6 +33,7 @@ from kokin.cli._messages import headings, language, message, translated, value
 from kokin.issues import InvalidInputError, Issue, Location, Severity, printable
 
 if TYPE_CHECKING:
+    from kokin.ledger import Effect
     from kokin.reconcile import Reconciliation
 
 # A pipe has no width; a line of this width is not folded.
@@ -147,6 +148,23 @@ def outcomes(counts: Mapping[str, Mapping[str, int]]) -> None:
 def dispositions(yen: Mapping[str, int]) -> None:
     """Print the yen of each disposition."""
     table(headings("disposition", "yen"), [(value("disposition", name), amount) for name, amount in yen.items()])
+
+
+def effect(changes: Effect) -> None:
+    """Print what a dry run would change: outcomes that change, and all dispositions, before and after."""
+    rows = changes.as_dict()
+    titles = headings("outcome", "receipts before", "after", "yen before", "after")
+    outcome_rows = [
+        (name, *(row[side][key] for key in ("count", "amount") for side in ("before", "after")))
+        for name, row in rows["outcomes"].items()
+    ]
+    if outcome_rows:
+        table(titles, outcome_rows)
+        line()
+    yen = [(value("disposition", name), row["before"], row["after"]) for name, row in rows["dispositions"].items()]
+    table(headings("disposition", "yen before", "after"), yen)
+    line()
+    line(message("dry run: nothing was written"))
 
 
 def payees(totals: Mapping[str, Mapping[str, Any]]) -> None:

@@ -78,6 +78,7 @@ def reconcile(
     """Reconcile receipts with bills; every yen gets exactly one outcome.
 
     If a total differs, a byte is unknown or the end is missing, the file is rejected; nothing is written or posted.
+    With --ledger the rejection is recorded.
 
     With --ledger, all files are read and matched first; then the bills and each file are posted one by one, and the
     folder is written last. If the ledger fails in between, run the command again: what is already posted is skipped.
@@ -86,6 +87,7 @@ def reconcile(
     """
     from kokin import reconcile as accounting
     from kokin.catalog import CATALOG, load
+    from kokin.issues import InvalidInputError
 
     day = day_or_today(reference_date)
     run_policy = accounting.Policy.load(policy) if policy else None
@@ -94,6 +96,12 @@ def reconcile(
             run_policy = opened.policy
     bill_table = _read_bills(bills, bill_layout, reference_date=day)
     run = _read_files(files, layout, lenient=lenient, reference_date=day)
+    if run.rejected:
+        if ledger:
+            with open_ledger(ledger, policy=run_policy, lock_timeout=lock_timeout) as opened:
+                for file, issues in run.rejected:
+                    opened.add_rejected_file(file, issues, actor=actor_or_login(actor))
+        raise InvalidInputError([issue for _, issues in run.rejected for issue in issues], "nothing was written")
     result = accounting.reconcile(bill_table, run.tables, run_policy)
     # The result has the columns of the bills that accounts need; the others would only take memory.
     bills_to_post = bill_table if ledger else None
@@ -177,6 +185,8 @@ class _ReadFiles:
     summaries: list[FileSummary] = field(default_factory=list)
     totals: dict[str, Totals] = field(default_factory=dict)
     """The totals of each file, by its SHA-256."""
+    rejected: list[tuple[ReceiptFile, list[Issue]]] = field(default_factory=list)
+    """The files that were rejected as a whole, which no other field has."""
     issues: list[Issue] = field(default_factory=list)
 
 
@@ -184,14 +194,12 @@ def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool,
     """Read every file to its end; report one with the same bytes as an earlier file (FILE_AGAIN) and leave it out.
 
     Raises:
-        InvalidInputError: a file is rejected; the issues are those of every rejected file.
         OSError: a file cannot be read.
     """
     from kokin import receipts
-    from kokin.issues import InvalidInputError, Issue, Location
+    from kokin.issues import Issue, Location
 
     run = _ReadFiles()
-    rejected: list[Issue] = []
     sources: dict[str, str] = {}
     for path, layout in zip(paths, layouts_for(paths, layouts), strict=True):
         file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=_MAX_ISSUES)
@@ -199,7 +207,7 @@ def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool,
             # The rejected records are in the issues. No result shows the layout or the bytes of a receipt.
             table = file.table(on_error="skip").drop_columns(["layout", "byte_offset"])
         except receipts.FileRejectedError as error:
-            rejected += error.issues
+            run.rejected.append((file, error.issues))
             continue
         if file.digest in sources:
             location = Location(file.source)
@@ -211,8 +219,6 @@ def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool,
         run.summaries.append(_summary_of(file))
         run.totals[file.digest] = file.totals
         run.issues += file.issues
-    if rejected:
-        raise InvalidInputError(rejected, "nothing was written")
     return run
 
 

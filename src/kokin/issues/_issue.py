@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from importlib import resources
 from types import MappingProxyType
@@ -155,7 +155,8 @@ class Issue:
 
     def with_location(self, location: Location) -> Issue:
         """Return the same issue with another location: that of a payload's record, for example."""
-        return replace(self, location=location)
+        # Not dataclasses.replace, which takes three times as long.
+        return Issue(self.code, field=self.field, expected=self.expected, found=self.found, location=location)
 
     def __str__(self) -> str:
         return self.describe("en")

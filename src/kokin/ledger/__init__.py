@@ -51,9 +51,10 @@ True
 """
 
 from kokin.ledger._active_entries import active_entries
+from kokin.ledger._candidates import CandidateReason
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._decisions import ExceptionDecision
-from kokin.ledger._journal import Entry, EntryResult, Overlap
+from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
 from kokin.ledger._numbers import AllotResult
@@ -63,6 +64,7 @@ from kokin.ledger._queue_post import QueueFileResult, QueueFileState
 from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
 from kokin.ledger._upload_status import SlipState, UploadStatus
@@ -74,6 +76,9 @@ __all__ = [
     "AllotResult",
     "AuthoritySettings",
     "BillHistory",
+    "BookTotals",
+    "CandidateReason",
+    "Effect",
     "Entry",
     "EntryKind",
     "EntryResult",
@@ -92,6 +97,7 @@ __all__ = [
     "RefundOrder",
     "RefundResult",
     "SlipState",
+    "Trace",
     "UploadAnswers",
     "UploadFile",
     "UploadRun",

@@ -115,6 +115,17 @@ class Database(abc.ABC):
             yield connection
 
     @contextmanager
+    def rolled_back(self) -> Iterator[Connection]:
+        """Open a transaction of the only writer that is rolled back at the end, for a dry run."""
+        with self.engine.connect().execution_options(**self.write_options) as connection:
+            transaction = connection.begin()
+            try:
+                self.lock(connection)
+                yield connection
+            finally:
+                transaction.rollback()
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that reads one snapshot of the ledger."""
         with self.engine.connect().execution_options(**self.read_options) as connection, connection.begin():

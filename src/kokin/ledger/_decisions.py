@@ -8,7 +8,7 @@ accept only close the exception. The last active decision applies: what an activ
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any
@@ -19,9 +19,7 @@ import pyarrow as pa
 from kokin._arrow.convert import as_table, to_numpy
 from kokin._arrow.validate import validate_records, validate_table
 from kokin.issues import InvalidInputError, Issue, Location
-from kokin.ledger._components import (
-    receipts_with_posting,
-)
+from kokin.ledger._components import receipts_with_posting
 from kokin.ledger._database import Transaction
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._schema import TABLES, stored_columns
@@ -71,7 +69,12 @@ def receipt_of_exception(exception_id: str) -> int | None:
 
 
 def decision_rows(
-    transaction: Transaction, decisions: Any, actor: str, policy: Policy, place: Callable[[int], Location]
+    transaction: Transaction,
+    decisions: Any,
+    actor: str,
+    policy: Policy,
+    place: Callable[[int], Location],
+    check: Callable[[Sequence[_Row]], Iterable[tuple[int, Issue]]],
 ) -> pa.Table:
     """Check decisions, and return them as columns of the table ``decisions``.
 
@@ -81,6 +84,7 @@ def decision_rows(
         actor: who decided.
         policy: the policy in force.
         place: returns the location of a row by its number, from 1.
+        check: yields further problems of the rows, each with the number of its row.
 
     Raises:
         InvalidInputError: with every problem, each with its row and field.
@@ -95,7 +99,7 @@ def decision_rows(
     ]
     if not issues:
         problems = [*_conflicts(rows), *_receipt_problems(transaction, rows), *_bill_problems(transaction, rows)]
-        problems += approver_problems(rows, actor, policy)
+        problems += [*approver_problems(rows, actor, policy), *check(rows)]
         issues = [issue.with_location(place(number)) for number, issue in sorted(problems, key=itemgetter(0))]
     if issues:
         raise InvalidInputError(issues, "nothing was decided")
@@ -106,6 +110,13 @@ def decision_rows(
             row["hold_until"] = row["hold_until"] and row["hold_until"].isoformat()
     columns = [field for field in stored_columns("decisions") if field.name not in ("id", "entry_id", "hash")]
     return pa.Table.from_pylist(rows, pa.schema(columns))
+
+
+def decided_yen(transaction: Transaction, rows: pa.Table) -> int:
+    """Return the yen of the payments of which some decisions say what they are for."""
+    is_matched = [DecisionKind(text).is_matched for text in rows.column("decision").to_pylist()]
+    receipts = to_numpy(rows.column("receipt_id").filter(pa.array(is_matched, pa.bool_())).drop_null(), 0)
+    return int(to_numpy(transaction.rows("receipts", receipts, ("amount",)).column("amount"), 0).sum())
 
 
 _Problems = Iterator[tuple[int, Issue]]

@@ -69,3 +69,19 @@ def decisions_in_force(
     )
     reversed_ids = int64_array(np.array(sorted(reversed_entries(transaction, last)), np.int64))
     return decode_columns(rows.filter(pc.invert(pc.is_in(rows.column("entry_id"), value_set=reversed_ids))), Decision)
+
+
+def decision_log(transaction: Transaction, receipts: Int64Array) -> pa.Table:
+    """Return all decisions about some receipts, oldest first, also those that are reversed.
+
+    ``id, entry_id, exception_id, part_no, decision, receipt_id, bill_id, amount, hold_until, reason, approver, actor,
+    effective_at, active``.
+    """
+    names = ("id", "entry_id", "exception_id", "part_no", "decision", "receipt_id", "bill_id", "amount", "hold_until")
+    columns = [_DECISIONS.c[name] for name in (*names, "reason", "approver")]
+    joined = _DECISIONS.join(_ENTRIES, _ENTRIES.c.id == _DECISIONS.c.entry_id)
+    statement = select(*columns, _ENTRIES.c.actor, _ENTRIES.c.effective_at).select_from(joined)
+    rows = transaction.fetch(statement, _DECISIONS.c.receipt_id, receipts).sort_by("id")
+    reversed_ids = reversed_entries(transaction)
+    active = [entry not in reversed_ids for entry in rows.column("entry_id").to_pylist()]
+    return rows.append_column("active", pa.array(active, pa.bool_()))

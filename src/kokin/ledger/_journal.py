@@ -133,6 +133,38 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
+class BookTotals:
+    """The receipts of a ledger by outcome, and their yen by disposition."""
+
+    outcomes: Mapping[str, Mapping[str, int]]
+    """``count`` and ``amount`` (yen) of each outcome of the active receipts."""
+    dispositions: Mapping[str, int]
+    """Their yen by disposition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an entry changes in the whole ledger, with the earlier receipts that are matched again."""
+
+    before: BookTotals
+    after: BookTotals
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return for each outcome that changes ``count`` and ``amount``, and each disposition, before and after."""
+        old, new = self.before, self.after
+        nothing = {"count": 0, "amount": 0}
+        outcomes = {
+            name: {"before": dict(old.outcomes.get(name, nothing)), "after": dict(new.outcomes.get(name, nothing))}
+            for name in sorted({*old.outcomes, *new.outcomes})
+        }
+        dispositions = {
+            name: {"before": yen, "after": new.dispositions[name]} for name, yen in old.dispositions.items()
+        }
+        changed = {name: row for name, row in outcomes.items() if row["before"] != row["after"]}
+        return {"outcomes": changed, "dispositions": dispositions}
+
+
+@dataclass(frozen=True, slots=True)
 class EntryResult:
     """The result of writing an entry."""
 
@@ -147,6 +179,8 @@ class EntryResult:
     """The other files that report payments of this file, by entry."""
     reused_keys: Mapping[str, int] = field(default_factory=dict)
     """The number of the file's records with a ``provider_key`` that another payment has too, by key."""
+    effect: Effect | None = None
+    """What the entry would change, if it was a dry run."""
 
     @property
     def issues(self) -> list[Issue]:

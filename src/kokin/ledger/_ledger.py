@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
 from kokin._arrow.convert import Int64Array
@@ -31,8 +33,9 @@ from kokin.ledger._database import (
     shown_url,
     with_retry,
 )
-from kokin.ledger._decisions import decision_rows
+from kokin.ledger._decisions import decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
+from kokin.ledger._exceptions import settled_problems, work_list
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -41,7 +44,7 @@ from kokin.ledger._incoming import (
     receipt_batch,
     settlement_batch,
 )
-from kokin.ledger._journal import Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
+from kokin.ledger._journal import Effect, Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
 from kokin.ledger._load_bills import BillLoader, bill_chunks, restate_bills
 from kokin.ledger._migrations import (
     connected,
@@ -66,6 +69,7 @@ from kokin.ledger._refund_steps import refund_table, require_refund_reversible
 from kokin.ledger._rematch import ReversalEffect, add_receipts, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
 from kokin.ledger._schema import EntryKind
+from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
 from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.ledger._upload_records import require_reversible
@@ -77,7 +81,7 @@ from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
 from kokin.rules import RATES, RateTable
 from kokin.slips import NumberScheme
-from kokin.text import JAPAN
+from kokin.text import JAPAN, file_name
 
 T = TypeVar("T")
 
@@ -116,6 +120,7 @@ class Ledger:
 
     def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime]) -> None:
         self._database, self._clock = database, clock
+        self._dry_run: Connection | None = None
         #: The policy in force when the ledger was opened, or set since.
         self.policy = policy
 
@@ -227,6 +232,24 @@ class Ledger:
             LedgerError: the old ledger was changed, or a database failed; nothing was written.
         """
         return copy(old, new, actor, clock(), lock_timeout)
+
+    @contextmanager
+    def dry_run(self) -> Iterator[None]:
+        """Run a block as a dry run: everything is computed and can be read inside, and nothing is written.
+
+        The block is one transaction of the only writer, which is rolled back at its end, also if it raises.
+        :meth:`make_upload`, which writes files, cannot be run in it.
+
+        Raises:
+            LedgerError: the database failed.
+        """
+        policy = self.policy
+        with database_errors(self._database), self._database.rolled_back() as connection:
+            self._dry_run = connection
+            try:
+                yield
+            finally:
+                self._dry_run, self.policy = None, policy
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -353,6 +376,7 @@ class Ledger:
         reason: str = "",
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
+        dry_run: bool = False,
     ) -> EntryResult:
         """Post the receipts of one file: all of them or, after an error, none.
 
@@ -368,6 +392,7 @@ class Ledger:
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
             progress: called with the number of receipts of each round of matching.
+            dry_run: write nothing; ``effect`` of the result has the books before and after. The entry does not exist.
 
         Raises:
             FileRejectedError: a total differs or a record is truncated; nothing was posted, and the rejection of an
@@ -377,14 +402,25 @@ class Ledger:
         try:
             file = receipt_batch(receipts, source)
         except FileRejectedError as error:
-            if isinstance(receipts, ReceiptFile):
+            if isinstance(receipts, ReceiptFile) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
-        return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+        def write() -> EntryResult:
+            return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+        return self._with_effect(write) if dry_run else write()
+
+    def _with_effect(self, write: Callable[[], EntryResult]) -> EntryResult:
+        """Return the result of a function that writes an entry, with its effect, in a dry run."""
+        with nullcontext() if self._dry_run is not None else self.dry_run():
+            before = self._read(_queries.book_totals)
+            result = write()
+            return replace(result, effect=Effect(before, self._read(_queries.book_totals)))
 
     def add_rejected_file(
         self,
-        file: ReceiptFile,
+        file: ReceiptFile | Path,
         issues: Sequence[Issue],
         *,
         actor: str,
@@ -394,11 +430,11 @@ class Ledger:
     ) -> EntryResult:
         """Record that a file was rejected as a whole, with its issues; :meth:`post` does so by itself.
 
-        A file that was rejected before for the same reasons is skipped. The entry can be reversed once the matter is
-        settled; then its issues are no longer listed.
+        A file that was rejected before for the same reasons is skipped. Its issues are listed until the file is posted,
+        the exception (``F`` and the entry) is accepted, or the entry is reversed.
 
         Args:
-            file: the file, for its name, layout and SHA-256.
+            file: the file, for its name, layout and SHA-256; the path of one that has no layout.
             issues: why it was rejected.
             actor: who tried to post it.
             source: the name of the file, if another than its own.
@@ -406,13 +442,16 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
         """
         counts = dict(sorted(Counter(issue.code for issue in issues).items()))
+        if isinstance(file, Path):
+            name, layout, digest = file_name(file), "", sha256(file.read_bytes()).hexdigest()
+        else:
+            name, layout, digest = file.source, file.layout.name, file.digest
 
         def add(writer: EntryWriter) -> EntryResult:
-            digest = file.digest
             rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)
             if rejected and rejected.totals == {"issues": counts}:
                 return EntryResult(rejected, False, {}, 0)
-            about = {"source": source or file.source, "layout": file.layout.name, "digest": digest}
+            about = {"source": source or name, "layout": layout, "digest": digest}
             writer.begin(
                 EntryKind.REJECTED_FILE, self._clock(), at, actor=actor, reason=reason, **about, delivery=deliveries + 1
             )
@@ -553,6 +592,8 @@ class Ledger:
                 be written, or the folder has another file of the name; nothing was sent.
             OSError: the folder cannot be written; after the entry was committed, run again to complete the files.
         """
+        if self._dry_run is not None:
+            raise LedgerError("an upload writes files; it cannot be made in a dry run")
         layout = layout if isinstance(layout, Layout) else load(layout)
         options: dict[str, Any] = {"rows": rows, "whole": whole, "resend_before": resend_before, "header": header}
         request = upload_request(bills, layout, source=source, **options)
@@ -664,6 +705,9 @@ class Ledger:
         source: str = "",
         reason: str = "",
         at: datetime | None = None,
+        open_only: bool = False,
+        catalog: Catalog = CATALOG,
+        dry_run: bool = False,
     ) -> EntryResult:
         """Record what persons decided about exceptions: all rows or, after an error, none.
 
@@ -677,6 +721,10 @@ class Ledger:
             source: the name of the file.
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
+            open_only: reject a decision about an exception that is no longer open (``DECISION_SETTLED``): it was
+                accepted, or the outcome has changed since the work list was made.
+            catalog: the charges of the authority, with which the work list was made; only for ``open_only``.
+            dry_run: write nothing; ``effect`` of the result has the books before and after.
 
         Raises:
             InvalidInputError: a row is invalid: an unknown or reversed receipt, one that brings no money, an unknown
@@ -685,15 +733,20 @@ class Ledger:
         """
 
         def write(writer: EntryWriter) -> EntryResult:
-            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row))
+            def check(decided: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Issue]]:
+                if open_only:
+                    yield from settled_problems(writer, decided, self._clock().astimezone(JAPAN).date(), catalog)
+
+            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row), check)
             writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
             writer.add_rows("decisions", rows)
             keys = decided_keys(writer, receipts_of_decisions(rows))
             rematched = rematch(writer, self.policy, keys).rematched
             counts = Counter(rows.column("decision").to_pylist())
-            return EntryResult(writer.commit({"decisions": dict(sorted(counts.items()))}), True, {}, rematched)
+            totals = {"decisions": dict(sorted(counts.items())), "given": len(rows), "yen": decided_yen(writer, rows)}
+            return EntryResult(writer.commit(totals), True, {}, rematched)
 
-        return self._write(write)
+        return self._with_effect(lambda: self._write(write)) if dry_run else self._write(write)
 
     def refund_proposals(
         self,
@@ -1025,9 +1078,32 @@ class Ledger:
     def issues(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the issues of active files, and of files that were rejected as a whole and not posted since.
 
+        Those that :meth:`decide` has accepted are left out.
         The columns are those of :func:`kokin.issues.to_table`, preceded by ``entry_id``; ``file`` is the file's name.
         """
         return self._read(lambda transaction: _queries.file_issues(transaction, as_of))
+
+    def work_list(self, as_of: date | None = None, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return every open exception once, the oldest entry first, with candidates for unknown money.
+
+        ``exception_id, code, age_days, entry_id, receipt_id, source, record_no, paid_on, amount, bill_id, field,
+        expected, found``, then ``candidate_1, candidate_1_reason`` to 3. ``code`` is the outcome, the finding or the
+        code of an issue; ``entry_id`` the entry that brought it; ``bill_id`` the bill that the payment is on now. A
+        candidate is an open bill that the money can be for, with a :class:`CandidateReason` or several; none is
+        applied. There are no names of persons. :meth:`decide` closes an exception; one that is held is in the list
+        from its day on.
+
+        Args:
+            as_of: the end of a day in Japan; by default now.
+            catalog: the charges of the authority.
+        """
+        day = as_of or self._clock().astimezone(JAPAN).date()
+        return self._read(lambda transaction: work_list(transaction, as_of, day, catalog))
+
+    @property
+    def id(self) -> str:
+        """The hash of the first entry, which no other ledger has but a copy of this one: hexadecimal."""
+        return self._read(_queries.first_hash)
 
     def policy_as_of(self, as_of: date | datetime | None = None) -> Policy:
         """Return the policy that was in force at a time, or at the end of a day in Japan; by default now."""
@@ -1050,6 +1126,64 @@ class Ledger:
             InvalidInputError: there is no such bill.
         """
         return self._read(lambda transaction: _queries.history(transaction, bill_id, self.policy))
+
+    def trace_receipt(self, source: str, record_no: int) -> Trace:
+        """Return what belongs to the receipt of a record of a file: its deposits, bills, postings and decisions.
+
+        Raises:
+            InvalidInputError: ``RECEIPT_UNKNOWN``: there is no such receipt.
+        """
+        return self._read(lambda transaction: trace_receipt(transaction, source, record_no, self.policy))
+
+    def trace_deposit(self, deposit: int | date, agent_code: str | None = None) -> Trace:
+        """Return the deposits of a day and agent, and the receipts of which they consist, with their bills.
+
+        The yen ``expected`` of the receipts add up to ``expected`` in the settlements of the accounts (T3).
+
+        Args:
+            deposit: the day, or the id of a deposit.
+            agent_code: the agent, with a day; by default all.
+
+        Raises:
+            InvalidInputError: ``DEPOSIT_UNKNOWN``: nothing was deposited or due.
+        """
+        key = deposit if isinstance(deposit, int) else (deposit, agent_code)
+        return self._read(lambda transaction: trace_deposit(transaction, key, self.policy))
+
+    def trace_entry(self, entry: int) -> Trace:
+        """Return the receipts that an entry posted, matched again or decided, with what belongs to them.
+
+        Raises:
+            InvalidInputError: ``ENTRY_UNKNOWN``: there is no such entry.
+        """
+        return self._read(lambda transaction: trace_entry(transaction, entry, self.policy))
+
+    def sample(
+        self,
+        seed: int,
+        count: int,
+        *,
+        by: Literal["yen", "count"] = "yen",
+        first_day: date | None = None,
+        last_day: date | None = None,
+    ) -> pa.Table:
+        """Draw a sample of receipts for an audit (金額単位抽出); the same ledger and seed give the same sample.
+
+        ``receipt_id, entry_id, source, record_no, paid_on, received_on, settled_on, agent_code, kind, amount, outcome,
+        bill_id, applied, excess, digest, posting_ids, posting_hash, hits``, by receipt. ``digest`` is the SHA-256 of
+        the file, ``posting_hash`` the hash of the last posting, ``hits`` how often a receipt was drawn.
+
+        Args:
+            seed: any number; write it down with the sample.
+            count: how many points are drawn.
+            by: ``yen``: each yen has the same chance, so a large receipt is drawn more likely; ``count``: each receipt.
+            first_day: the first day of receipt (収納日, else 納付日); by default any.
+            last_day: the last day of receipt.
+
+        The receipts from which it is drawn are those that are active and bring money: no duplicates, 速報 or reversals.
+        """
+        options = SampleOptions(seed, count, by, first_day, last_day)
+        return self._read(lambda transaction: draw_sample(transaction, options))
 
     def entries(self, last: int | None = None) -> list[Entry]:
         """Return all entries, or the last ones, oldest first."""
@@ -1125,7 +1259,7 @@ class Ledger:
         """Return the result of a function that reads one snapshot."""
 
         def read() -> T:
-            with self._database.reading() as connection:
+            with self._reading() as connection:
                 transaction = Transaction(self._database, connection)
                 try:
                     return work(transaction)
@@ -1147,16 +1281,30 @@ class Ledger:
         """Return the result of a function that writes one entry, or finds that there is nothing to write."""
 
         def write() -> tuple[T, Entry | None]:
-            with self._database.writing() as connection:
+            with self._writing() as connection:
                 require_complete(Transaction(self._database, connection), last_entry(connection))
                 writer = EntryWriter(self._database, connection, progress)
                 self.policy = _queries.policy(writer, None)
                 return work(writer), writer.sealed
 
-        result, entry = with_retry(self._database, write, attempts)
-        if entry:
+        # A conflict ends the whole transaction of a dry run.
+        result, entry = with_retry(self._database, write, attempts if self._dry_run is None else 1)
+        if entry and self._dry_run is None:
             _log_entry(entry)
         return result
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._database.reading() if self._dry_run is None else nullcontext(self._dry_run)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Open a transaction of the only writer; in a dry run a savepoint of its transaction."""
+        if self._dry_run is None:
+            with self._database.writing() as connection:
+                yield connection
+        else:
+            with self._dry_run.begin_nested():
+                yield self._dry_run
 
 
 def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptBatch) -> None:

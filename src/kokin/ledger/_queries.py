@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,7 @@ from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._components import (
     Components,
     as_of_entry,
+    assigned_receipts,
     bill_keys,
     bills_by_id,
     current_version,
@@ -38,14 +40,23 @@ from kokin.ledger._components import (
     receipts_with_posting,
 )
 from kokin.ledger._database import BATCH_ROWS, LedgerError, Transaction
-from kokin.ledger._decisions_in_force import decisions_in_force
+from kokin.ledger._decisions_in_force import decision_log, decisions_in_force
 from kokin.ledger._incoming import SETTLEMENT_RECORDS
-from kokin.ledger._journal import Entry, Overlap, entry_rows, last_row, rows_of_entry, table_ends, to_timestamp
+from kokin.ledger._journal import (
+    BookTotals,
+    Entry,
+    Overlap,
+    entry_rows,
+    last_row,
+    rows_of_entry,
+    table_ends,
+    to_timestamp,
+)
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._rematch import disposition_and_kind
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.matching import MATCHED_COLUMNS, Index, disposition_texts
-from kokin.model import Bill, Outcome, Receipt, ReceiptKind
+from kokin.model import Bill, DecisionKind, Outcome, Receipt, ReceiptKind
 from kokin.reconcile import Control, Policy, Reconciliation, RefundParts, reconcile, refund_control
 from kokin.text import JAPAN
 
@@ -128,6 +139,25 @@ def reconciled(transaction: Transaction, as_of: date | datetime | None, policy: 
     return reconcile(index, receipts, policy, decisions=decided)
 
 
+def receipts_by_entry(transaction: Transaction, last: int | None) -> pa.Table:
+    """Return the active receipts with their ``id``, by entry and record number, as of an entry.
+
+    ``source`` is the id of the entry, padded so that its order is that of ids: it names one file, as a name may not.
+    """
+    columns = (_RECEIPTS.c.id, _RECEIPTS.c.entry_id, _ENTRIES.c.layout, _ENTRIES.c.digest)
+    joined = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
+    joined = joined.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry_id)
+    statement = select(*columns, *(_RECEIPTS.c[name] for name in RECORD_FIELDS["receipts"].names))
+    statement = statement.select_from(joined).where(is_active_posting(last)).order_by(_RECEIPTS.c.id)
+    tables = []
+    with closing(transaction.database.query(transaction.connection, statement)) as batches:
+        for rows in batches:
+            source = pc.utf8_lpad(rows.column("entry_id").cast(pa.string()), 19, "0")
+            table = decode_columns(rows, Receipt).append_column("source", source)
+            tables.append(table.append_column("id", rows.column("id")))
+    return concat(tables, tables[0].schema).combine_chunks()
+
+
 def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
     return reconciled(transaction, as_of, policy).balances
@@ -170,6 +200,12 @@ def policy(transaction: Transaction, as_of: date | datetime | None) -> Policy:
         raise LedgerError("the ledger cannot be opened; restore a backup", [issue]) from error
 
 
+def first_hash(transaction: Transaction) -> str:
+    """Return the hash of the first entry."""
+    stored: bytes = transaction.connection.execute(select(_SEALS.c.hash).where(_SEALS.c.entry_id == 1)).scalar_one()
+    return stored.hex()
+
+
 def entry_list(transaction: Transaction, last: int | None) -> list[Entry]:
     """Return all entries, or the last ones, by id."""
     statement = entry_rows().order_by(_ENTRIES.c.id.desc()).limit(last)
@@ -190,21 +226,58 @@ def active_entries_of(transaction: Transaction, kind: EntryKind, as_of: date | d
     return [Entry.of(row) for row in rows if row["id"] not in reversed_ids]
 
 
+class SettlementRows(NamedTuple):
+    """Bank deposits or agent reports of active entries, in the order of their ids."""
+
+    #: int64 (k,): the ids of the rows.
+    ids: Int64Array
+    #: The columns of :class:`kokin.reconcile.BankDeposit` or :class:`kokin.reconcile.AgentReport`.
+    table: pa.Table
+
+
 def settlements(transaction: Transaction, kind: EntryKind, as_of: date | datetime | None) -> pa.Table:
     """Return the bank deposits or agent reports of active entries, in the order of their rows."""
-    last = entry_as_of(transaction, as_of)
+    return settlement_rows(transaction, kind, entry_as_of(transaction, as_of)).table
+
+
+def settlement_rows(transaction: Transaction, kind: EntryKind, last: int | None) -> SettlementRows:
+    """Return the bank deposits or agent reports of active entries with their ids, as of an entry."""
     table = TABLES[kind.value]
-    statement = select(table.c.entry_id, *(table.c[name] for name in RECORD_FIELDS[kind.value].names))
+    statement = select(table.c.id, table.c.entry_id, *(table.c[name] for name in RECORD_FIELDS[kind.value].names))
     statement = statement.where(as_of_entry(table.c.entry_id, last)).order_by(table.c.id)
     rows = transaction.table(statement)
     reversed_ids = pa.array(sorted(reversed_entries(transaction, last)), pa.int64())
     active = rows.filter(pc.invert(pc.is_in(rows.column("entry_id"), value_set=reversed_ids)))
-    return decode_columns(active, SETTLEMENT_RECORDS[kind])
+    return SettlementRows(to_numpy(active.column("id"), 0), decode_columns(active, SETTLEMENT_RECORDS[kind]))
 
 
 def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
-    """Return the issues of active files, by entry, and of files that were rejected and not posted since."""
+    """Return the issues of active files, and of files rejected and not posted since, without accepted ones."""
     last = entry_as_of(transaction, as_of)
+    issues = issues_in_force(transaction, last)
+    accepted = accepted_exceptions(transaction, last)
+    is_open = [
+        (f"F{row['entry_id']}" if row["kind"] == EntryKind.REJECTED_FILE else f"I{row['id']}") not in accepted
+        for row in issues.select(["id", "entry_id", "kind"]).to_pylist()
+    ]
+    return issues.filter(pa.array(is_open, pa.bool_())).drop_columns(["id", "kind"])
+
+
+def accepted_exceptions(transaction: Transaction, last: int | None) -> set[str]:
+    """Return the ids of the exceptions that an active decision has accepted, as of an entry."""
+    table = TABLES["decisions"]
+    is_accepted = table.c.decision == DecisionKind.ACCEPT.value
+    statement = select(table.c.exception_id, table.c.entry_id).where(is_accepted, as_of_entry(table.c.entry_id, last))
+    reversed_ids = reversed_entries(transaction, last)
+    rows = transaction.table(statement).to_pylist()
+    return {row["exception_id"] for row in rows if row["entry_id"] not in reversed_ids}
+
+
+def issues_in_force(transaction: Transaction, last: int | None) -> pa.Table:
+    """Return the issues of active files, and of files that were rejected and not posted since, as of an entry.
+
+    The columns are ``id`` of the issue, ``kind`` of the entry, ``entry_id`` and those of an issue, by id.
+    """
     kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value, EntryKind.REJECTED_FILE.value)
     files = transaction.table(
         select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
@@ -222,7 +295,8 @@ def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.T
         func.coalesce(_ENTRIES.c.source, "").label(name) if name == "file" else _ISSUES.c[name]
         for name in ISSUE_COLUMNS
     ]
-    statement = select(_ISSUES.c.entry_id, *columns).join_from(_ISSUES, _ENTRIES).order_by(_ISSUES.c.id)
+    statement = select(_ISSUES.c.id, _ENTRIES.c.kind, _ISSUES.c.entry_id, *columns).join_from(_ISSUES, _ENTRIES)
+    statement = statement.order_by(_ISSUES.c.id)
     rows = transaction.table(statement.where(as_of_entry(_ISSUES.c.entry_id, last)))
     return rows.filter(pc.is_in(rows.column("entry_id"), value_set=pa.array(sorted(ids), pa.int64())))
 
@@ -383,6 +457,8 @@ class BillHistory:
     """The postings on it and their reversals, with actor, time, reason and file."""
     balances: pa.Table
     """Its balance after each entry that changed it."""
+    decisions: pa.Table
+    """The decisions about the receipts with postings on it, or that were ever assigned to it."""
 
 
 def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHistory:
@@ -396,8 +472,15 @@ def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHisto
     components = find_components(transaction, sorted_unique(bill_keys(versions)[0]), superseded=True)
     receipt_ids = to_numpy(components.receipts.column("id"), 0)
     log = transaction.fetch(select(AUDIT_LOG), AUDIT_LOG.c.receipt_id, receipt_ids).sort_by("id")
-    on_bill = pc.is_in(log.column("bill_version_id"), value_set=int64_array(ids))
-    return BillHistory(versions, log.filter(on_bill), _balance_changes(transaction, components, log, bill_id, policy))
+    # The posting of a payment that is divided names one of its bills.
+    assigned = assigned_receipts(transaction, ids)
+    on_bill = pc.or_(
+        pc.is_in(log.column("bill_version_id"), value_set=int64_array(ids)),
+        pc.is_in(log.column("receipt_id"), value_set=int64_array(assigned)),
+    )
+    postings = log.filter(on_bill)
+    decided = decision_log(transaction, np.union1d(assigned, to_numpy(postings.column("receipt_id"), 0)))
+    return BillHistory(versions, postings, _balance_changes(transaction, components, log, bill_id, policy), decided)
 
 
 def _balance_changes(
@@ -502,8 +585,7 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
     entry = Entry.of(row) if row else None
     ends = table_ends(row["last_rows"] if row else "{}")
     outcomes = _count_outcomes(transaction, last)
-    sums = select(*_disposition_parts()).where(as_of_entry(_POSTINGS.c.entry_id, last))
-    dispositions = _by_disposition(tuple(transaction.connection.execute(sums).one()))
+    dispositions = _sum_dispositions(transaction, last)
     controls = [*_sum_controls(transaction, last, outcomes, dispositions)]
     if policy:
         result = reconciled(transaction, as_of, policy)
@@ -522,6 +604,16 @@ def status(transaction: Transaction, as_of: date | datetime | None, policy: Poli
         at=entry.at if entry else None,
         hash=entry.hash if entry else "",
     )
+
+
+def _sum_dispositions(transaction: Transaction, last: int | None) -> dict[str, int]:
+    sums = select(*_disposition_parts()).where(as_of_entry(_POSTINGS.c.entry_id, last))
+    return _by_disposition(tuple(transaction.connection.execute(sums).one()))
+
+
+def book_totals(transaction: Transaction) -> BookTotals:
+    """Return the receipts by outcome and their yen by disposition."""
+    return BookTotals(_count_outcomes(transaction, None), _sum_dispositions(transaction, None))
 
 
 def _sum_controls(

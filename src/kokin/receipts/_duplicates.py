@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO
@@ -17,7 +17,7 @@ import numpy as np
 
 from kokin._arrow.convert import Int64Array, UInt8Array, UInt64Array
 from kokin._arrow.threads import isin_sorted, sorted_unique
-from kokin.receipts._framing import Blank, Block, FileFraming, Frame, Lines, OtherLines, Piece
+from kokin.receipts._framing import Blank, Block, FileFraming, Frame, Lines, Piece, lines_of
 
 # Hashes in one array: so many that the system gets its memory back when it is freed.
 _CHUNK_ROWS = 1 << 22
@@ -31,7 +31,7 @@ _CACHED_BYTES = 1 << 18
 
 
 # Instead of the bytes from one record to the next.
-_LINES, _SINGLE, _OTHER_LINES = 0, -1, -2
+_LINES, _SINGLE = 0, -1
 
 
 @cache
@@ -79,10 +79,7 @@ class RecordHashes:
                 hashes = self._of_rows(piece.rows[:, : piece.width])
             case Lines():
                 size, stride = len(piece.content), _LINES
-                hashes = _of_lines(piece.content)
-            case OtherLines():
-                size, stride = len(piece.content), _OTHER_LINES
-                hashes = _of_cells(np.frombuffer(piece.content, np.uint8), piece.starts, piece.lengths)
+                hashes = self._of_lines(piece)
             case Frame():
                 size, stride = len(piece.raw), _SINGLE
                 hashes = self._of_frame(piece.raw)
@@ -114,9 +111,9 @@ class RecordHashes:
         of_part = np.searchsorted(parts[:, 0], candidates, side="right") - 1
         for number in np.unique(of_part).tolist():
             part = _Part(*parts[number].tolist())
-            frames = self._read_again(stream, part)
+            frame_at = self._read_again(stream, part)
             for index in (candidates[of_part == number] - part.first).tolist():
-                frame = frames[index] if isinstance(frames, list) else frames.frame(index)
+                frame = frame_at(index)
                 # Any two records that are equal have one number; 16 bytes, so that no two others have.
                 earlier = first_number.setdefault(hashlib.blake2b(frame.raw, digest_size=16).digest(), frame.record_no)
                 if earlier != frame.record_no:
@@ -141,27 +138,42 @@ class RecordHashes:
             start += len(rows)
         return np.concatenate(found)
 
-    def _read_again(self, stream: BinaryIO, part: _Part) -> list[Frame] | Block | OtherLines:
-        """Return the records of a piece, read again and compared with their hashes."""
+    def _read_again(self, stream: BinaryIO, part: _Part) -> Callable[[int], Frame]:
+        """Return the function that returns the records of a piece, read again and compared with their hashes."""
         stream.seek(part.byte_offset)
         content = stream.read(part.size)
         if len(content) != part.size:
             raise ValueError("the file has changed")
-        frames: list[Frame] | Block | OtherLines
+        frame_at: Callable[[int], Frame]
         if part.stride == _SINGLE:
             frames, hashes = [Frame(part.record_no, part.byte_offset, content, True)], self._of_frame(content)
+            frame_at = frames.__getitem__
         elif part.stride == _LINES:
-            frames, hashes = [*Lines(part.record_no, part.byte_offset, part.count, content)], _of_lines(content)
-        elif part.stride == _OTHER_LINES:
-            frames = OtherLines(part.record_no, part.byte_offset, part.count, content, self._framing.newline)
-            hashes = _of_cells(np.frombuffer(content, np.uint8), frames.starts, frames.lengths)
+            lines = lines_of(content, part.record_no, part.byte_offset, self._framing)
+            hashes = self._of_lines(lines)
+            numbers = lines.rows.tolist()
+            frame_at = lambda index: lines.frame(numbers[index])  # noqa: E731
         else:
             width = self._framing.width
-            frames = Block(part.record_no, part.byte_offset, part.count, content, width, part.stride, part.stride)
-            hashes = self._of_rows(frames.rows[:, :width])
+            block = Block(part.record_no, part.byte_offset, part.count, content, width, part.stride, part.stride)
+            hashes = self._of_rows(block.rows[:, :width])
+            frame_at = block.frame
         if not all(np.array_equal(hashes[rows], known) for rows, known in self._places(part.first, part.count)):
             raise ValueError("the file has changed")
-        return frames
+        return frame_at
+
+    def _of_lines(self, lines: Lines) -> UInt64Array:
+        """Return the hash of each line that is not blank; one of the width of a record has the hash of a record."""
+        lengths, width = lines.lengths[lines.rows], self._framing.width
+        hashes = np.empty(len(lengths), np.uint64)
+        is_record = lengths == width
+        if is_record.any():
+            hashes[is_record] = self._of_rows(lines.matrix(lines.rows[is_record], width))
+        others = lines.rows[~is_record]
+        hashes[~is_record] = _of_cells(
+            np.frombuffer(lines.content, np.uint8), lines.starts[others], lines.lengths[others]
+        )
+        return hashes
 
     def _of_frame(self, raw: bytes) -> UInt64Array:
         if len(raw) == self._framing.width:
@@ -175,15 +187,6 @@ class RecordHashes:
         padded[:, : rows.shape[1]] = rows
         words = padded.view("<u8")
         return np.asarray((words * _multipliers(words.shape[1])).sum(axis=1, dtype=np.uint64))
-
-
-def _of_lines(content: bytes) -> UInt64Array:
-    """Return the hash of each line, without its newline, LF or CR LF."""
-    buffer = np.frombuffer(content, np.uint8)
-    ends = np.flatnonzero(buffer == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts
-    return _of_cells(buffer, starts, lengths - ((lengths > 0) & (buffer[ends - 1] == ord("\r"))))
 
 
 def _of_cells(buffer: UInt8Array, starts: Int64Array, lengths: Int64Array) -> UInt64Array:

@@ -16,7 +16,7 @@ from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsEr
 from kokin.model import Receipt
 from kokin.receipts import _fast
 from kokin.receipts._columns import batch_schema, with_origin
-from kokin.receipts._framing import Frame, Piece, frames
+from kokin.receipts._framing import LARGE_BLOCK_BYTES, SMALL_BLOCK_BYTES, Frame, Piece, frames
 from kokin.receipts._issue_log import FileIssues, IssueLog
 from kokin.receipts._record import Decoder, RawRecord, ReceiptMapping, RecordMapping
 from kokin.receipts._session import FileBytes, ParsedRecord, Session, rejection
@@ -220,7 +220,7 @@ class ReceiptFile(LayoutFile):
         if on_error not in ("raise", "skip"):
             found = ascii(on_error)[:24]
             raise InvalidInputError([Issue("CODE_UNKNOWN", field="on_error", expected="raise, skip", found=found)])
-        batches = list(self._batches(raw=raw))
+        batches = list(self._batches(raw=raw, block_bytes=LARGE_BLOCK_BYTES))
         if self.totals.rejected and on_error == "raise":
             counts = f"{self.totals.rejected:,} of {self.totals.read:,} records rejected"
             advice = 'correct them, or read the others with on_error="skip"'
@@ -246,10 +246,13 @@ class ReceiptFile(LayoutFile):
         if not self.layout.receipt:
             raise InvalidInputError([Issue("LAYOUT_NOT_RECEIPTS", found=self.layout.name)])
 
-    def _batches(self, *, raw: bool, digest_first: bool = False) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, *, raw: bool, digest_first: bool = False, block_bytes: int = SMALL_BLOCK_BYTES
+    ) -> Iterator[pa.RecordBatch]:
         """Read all receipts in a session of their own, without the columns of their origin."""
         self._require_receipts()
         session = self._session = self._new_session()
+        session.block_bytes = block_bytes
         if not self._preamble.fatal_issues:
             is_fast = _fast.supports(self.layout, session.decoder.columns)
             with self._bytes.hashed(session.issues, digest_first=digest_first) as stream:

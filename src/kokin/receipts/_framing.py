@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -29,8 +29,10 @@ _END_OF_FILE = b"\x1a"
 _NEWLINE_NAMES = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR"}
 # A longer line is split, unless records are wider.
 _MAX_LINE_BYTES = 1 << 16
-# Records in a block or in lines, and the bytes of a block at most.
-_BLOCK_RECORDS, _BLOCK_BYTES = 1 << 16, 1 << 21
+# Records in a block or in lines at most.
+_BLOCK_RECORDS = 1 << 16
+#: Bytes of a block at most. Small ones need less memory; large ones are read faster, for all receipts at once.
+SMALL_BLOCK_BYTES, LARGE_BLOCK_BYTES = 1 << 21, 1 << 23
 # Bytes of a CSV that are split at once; the columns of the fast reader need ten times as much memory.
 _CSV_CHUNK_BYTES = 1 << 22
 # The part of a chunk of which a mask fits into the cache of the processor.
@@ -39,8 +41,6 @@ _CACHED_BYTES = 1 << 18
 _BLANK, _BLANK_EBCDIC, _BLANK_CSV = b" \r\n", b"\x40\r\n\x25\x15", b' \t\r\n,"'
 # Other bytes that pad a file behind its last record: NUL and SUB (0x1A; 0x3F in EBCDIC).
 _PADDING, _PADDING_EBCDIC = b"\0\x1a", b"\0\x1a\x3f"
-# The kinds of lines: of a CSV, or of fixed-width records, where a row has another width than a record.
-_ROW, _BLANK_LINE, _LONG_LINE, _RECORD = range(4)
 # For each delimiter: a cell with or without quotes, and the delimiter or the end behind it.
 _CELLS = {
     delimiter: re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^"' + delimiter + rb"]*+))(" + delimiter + rb"|\Z)")
@@ -130,60 +130,6 @@ class Block(_Consecutive):
 
 
 @dataclass(frozen=True)
-class Lines(_Consecutive):
-    """Lines of a CSV, none of them blank and none too long; iterating yields their frames."""
-
-    content: bytes
-    """The lines, each with its newline."""
-
-    def __iter__(self) -> Iterator[Frame]:
-        offset = self.byte_offset
-        for record_no, line in enumerate(self.content.split(b"\n")[:-1], self.record_no):
-            yield Frame(record_no, offset, _without_newline(line), True)
-            offset += len(line) + 1
-
-
-@dataclass(frozen=True)
-class OtherLines(_Consecutive):
-    """Lines that are longer or shorter than the records of their file, none of them blank or too long."""
-
-    content: bytes
-    """The lines, each with its newline."""
-    newline: bytes
-
-    @cached_property
-    def starts(self) -> Int64Array:
-        """The first byte of each line in ``content``, int64 (count,)."""
-        return _line_starts(self._ends, self.newline)
-
-    @cached_property
-    def lengths(self) -> Int64Array:
-        """The length of each line without its newline, int64 (count,)."""
-        return self._ends - self.starts
-
-    @cached_property
-    def _ends(self) -> Int64Array:
-        return _line_ends(self.content, self.newline)
-
-    def frame(self, i: int) -> Frame:
-        """Return one of the lines, from 0."""
-        start = int(self.starts[i])
-        return Frame(self.record_no + i, self.byte_offset + start, self.content[start : int(self._ends[i])], True)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return map(self.frame, range(self.count))
-
-
-#: A part of a file: regular records as one block or as lines, any other record as a frame, and blank lines.
-Piece = Block | Lines | OtherLines | Frame | Blank
-
-
-def _next_record_no(piece: Piece) -> int:
-    """Return the number of the record behind a piece."""
-    return piece.record_no + (1 if isinstance(piece, Frame) else piece.count)
-
-
-@dataclass(frozen=True)
 class FileFraming:
     """How the records of a file are separated, as ``detect`` infers it from the first bytes."""
 
@@ -201,6 +147,11 @@ class FileFraming:
     def max_line_bytes(self) -> int:
         """The length above which a line is split into several records, each of them invalid."""
         return max(_MAX_LINE_BYTES, self.width)
+
+    @property
+    def line_newline(self) -> bytes:
+        """The bytes that end each line: in a CSV LF, before which a CR is not part of the row."""
+        return self.newline if self.width else b"\n"
 
     @property
     def blank_bytes(self) -> bytes:
@@ -229,6 +180,99 @@ class FileFraming:
             return f"rows ending in {newline}"
         end = f"and {newline}" if newline else "without newline"
         return f"{self.width} bytes {end}{', EBCDIC' if self.ebcdic else ''}"
+
+
+@dataclass(frozen=True)
+class Lines(_Consecutive):
+    """Lines of any length: the rows of a CSV, or fixed-width records among others; iterating yields their frames.
+
+    Some of them may be blank, but neither the first nor the last line of a piece is; none is too long to be a record.
+    """
+
+    content: bytes
+    """The lines, each with its newline if the file has newlines."""
+    starts: Int64Array
+    """The first byte of each line in ``content``, int64 (count,)."""
+    lengths: Int64Array
+    """The length of each line without its newline, int64 (count,)."""
+    blanks: BoolArray
+    """Whether each line consists of padding only, bool (count,)."""
+    framing: FileFraming
+
+    def frame(self, i: int) -> Frame:
+        """Return one of the lines, from 0, as a record."""
+        start = int(self.starts[i])
+        raw = self.content[start : start + int(self.lengths[i])]
+        return Frame(self.record_no + i, self.byte_offset + start, raw, True)
+
+    @cached_property
+    def rows(self) -> Int64Array:
+        """The index of each line that is not blank, int64 (n,)."""
+        return np.flatnonzero(~self.blanks)
+
+    @cached_property
+    def frame_starts(self) -> Int64Array:
+        """The index of each line that is not blank, and of the first one of consecutive blank lines, int64 (n,)."""
+        return np.flatnonzero(~(self.blanks & np.concatenate([[False], self.blanks[:-1]])))
+
+    def blank(self, i: int) -> Blank:
+        """Return the consecutive blank lines of which the first one has this index."""
+        next_row = int(np.searchsorted(self.rows, i))
+        end = int(self.rows[next_row]) if next_row < len(self.rows) else self.count
+        start = int(self.starts[i])
+        behind = int(self.starts[end]) if end < self.count else len(self.content)
+        is_damaged = bool(self.content[start:behind].strip(self.framing.blank_bytes))
+        return Blank(self.record_no + i, self.byte_offset + start, end - i, is_damaged)
+
+    @property
+    def has_damaged_blanks(self) -> bool:
+        """Whether a blank line may contain NUL or SUB."""
+        return any(byte in self.content for byte in set(self.framing.padding_bytes) - set(self.framing.blank_bytes))
+
+    def part(self, start: int, end: int) -> Lines:
+        """Return the lines from ``start`` to before ``end``."""
+        if (start, end) == (0, self.count):
+            return self
+        first = int(self.starts[start])
+        behind = int(self.starts[end]) if end < self.count else len(self.content)
+        return replace(
+            self,
+            record_no=self.record_no + start,
+            byte_offset=self.byte_offset + first,
+            count=end - start,
+            content=self.content[first:behind],
+            starts=self.starts[start:end] - first,
+            lengths=self.lengths[start:end],
+            blanks=self.blanks[start:end],
+        )
+
+    def matrix(self, indexes: Int64Array, width: int) -> UInt8Array:
+        """Return the first ``width`` bytes of each of the lines with these indexes, uint8 (n, width), a copy.
+
+        The bytes are seen as overlapping items of ``width`` bytes, one from every byte on, and the items are taken.
+        """
+        if not len(indexes):
+            return np.empty((0, width), np.uint8)
+        kind = np.dtype((np.void, width))
+        from_every_byte = np.ndarray((len(self.content) - width + 1,), kind, self.content, 0, (1,))
+        return from_every_byte[self.starts[indexes]].view(np.uint8).reshape(-1, width)
+
+    def offsets(self, indexes: npt.NDArray[np.intp]) -> Int64Array:
+        """Return the first byte in the file of each of the lines with these indexes, int64 (n,)."""
+        return np.asarray(self.byte_offset + self.starts[indexes])
+
+    def __iter__(self) -> Iterator[Frame | Blank]:
+        for i in self.frame_starts.tolist():
+            yield self.blank(i) if self.blanks[i] else self.frame(i)
+
+
+#: A part of a file: records of one width, lines of any length, a record that is cut or part of a long line, or blanks.
+Piece = Block | Lines | Frame | Blank
+
+
+def _next_record_no(piece: Piece) -> int:
+    """Return the number of the record behind a piece."""
+    return piece.record_no + (1 if isinstance(piece, Frame) else piece.count)
 
 
 def is_blank(content: bytes, layout: Layout) -> bool:
@@ -267,10 +311,10 @@ def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
 def frames(stream: BinaryIO, framing: FileFraming) -> Iterator[Frame | Blank]:
     """Yield the records of a file, and the blanks between them, in constant memory."""
     for piece in blocks(stream, framing):
-        yield from piece if isinstance(piece, Block | Lines | OtherLines) else (piece,)
+        yield from piece if isinstance(piece, Block | Lines) else (piece,)
 
 
-def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
+def blocks(stream: BinaryIO, framing: FileFraming, block_bytes: int = SMALL_BLOCK_BYTES) -> Iterator[Piece]:
     """Yield the records of a file: regular ones as blocks or lines, others as frames, and consecutive blanks as one.
 
     Padding behind the last record is left out: blank lines, blanks, NUL and SUB bytes, in any order and number. For
@@ -279,7 +323,7 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     stream.seek(framing.start)
     padded: Frame | None = None  # a record with padding behind it, which only the last one may have
     blank: Blank | None = None
-    for piece in _split(stream, framing):
+    for piece in _split(stream, framing, block_bytes):
         if isinstance(piece, Blank):
             before, blank = blank, piece
             if before:
@@ -291,14 +335,11 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
         if blank:
             yield blank
         padded = blank = None
-        if isinstance(piece, Lines):
-            lines, padded = _without_padded_line(piece)
-            yield from lines
-        elif isinstance(piece, OtherLines) and _is_padded(piece.frame(piece.count - 1), framing):
+        if isinstance(piece, Lines) and _is_padded(piece.frame(piece.count - 1), framing):
             padded = piece.frame(piece.count - 1)
             if piece.count > 1:
-                yield replace(piece, count=piece.count - 1, content=piece.content[: int(piece.starts[-1])])
-        elif isinstance(piece, Frame) and _is_padded(piece, framing):
+                yield from _without_blank_ends(piece.part(0, piece.count - 1))
+        elif isinstance(piece, Frame) and framing.width and _is_padded(piece, framing):
             padded = piece
         else:
             yield piece
@@ -309,32 +350,24 @@ def blocks(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
 
 
 def _is_padded(frame: Frame, framing: FileFraming) -> bool:
-    """Whether padding follows a record of the full width in its line."""
+    """Whether padding follows a record in its line; in a CSV only NUL and SUB."""
     width = framing.width
-    return 0 < width < len(frame.raw) and not frame.raw[width:].strip(framing.padding_bytes)
+    if not width:
+        return frame.raw != frame.raw.rstrip(_PADDING)
+    return width < len(frame.raw) and not frame.raw[width:].strip(framing.padding_bytes)
 
 
-def _without_padded_line(lines: Lines) -> tuple[list[Lines], Frame | None]:
-    """Split off the last line if NUL or SUB bytes precede its newline."""
-    start = lines.content.rfind(b"\n", 0, -1) + 1
-    raw = _without_newline(lines.content[start:])
-    if raw == raw.rstrip(_PADDING):
-        return [lines], None
-    others = [replace(lines, count=lines.count - 1, content=lines.content[:start])] if start else []
-    return others, Frame(_next_record_no(lines) - 1, lines.byte_offset + start, raw, True)
-
-
-def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
+def _split(stream: BinaryIO, framing: FileFraming, block_bytes: int) -> Iterator[Piece]:
     """Split a file chunk by chunk; the bytes behind the last whole record of a chunk go before the next chunk.
 
     A line without an end in sight is split before it fills the memory.
     """
     file_stride, newline = framing.width + len(framing.newline), framing.newline
-    size = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // file_stride)) * file_stride if framing.width else _CSV_CHUNK_BYTES
+    size = max(1, min(_BLOCK_RECORDS, block_bytes // file_stride)) * file_stride if framing.width else _CSV_CHUNK_BYTES
     record_no, offset, rest = 1, framing.start, b""
     while chunk := stream.read(size):
         content = rest + chunk
-        pieces, end = (_fixed if framing.width else _csv)(content, record_no, offset, framing)
+        pieces, end = _whole_lines(content, record_no, offset, framing)
         for piece in pieces:
             yield piece
             record_no = _next_record_no(piece)
@@ -351,16 +384,23 @@ def _split(stream: BinaryIO, framing: FileFraming) -> Iterator[Piece]:
     yield framing.frame_or_blank(record_no, offset, rest, is_terminated=False)
 
 
-def _fixed(content: bytes, record_no: int, offset: int, framing: FileFraming) -> tuple[Iterator[Piece], int]:
-    """Split the whole records at the beginning of a chunk of fixed-width records; also return their length in bytes."""
-    width, stride = framing.width, framing.width + len(framing.newline)
-    count = len(content) // stride
-    if _is_regular(content, count, framing):
-        block = Block(record_no, offset, count, content, width, stride, stride)
-        return _without_blanks(block, framing), count * stride
-    ends = _line_ends(content, framing.newline)
-    length = int(ends[-1]) + len(framing.newline) if len(ends) else 0
-    return _other_pieces(content[:length], ends, record_no, offset, framing), length
+def _whole_lines(content: bytes, record_no: int, offset: int, framing: FileFraming) -> tuple[Iterator[Piece], int]:
+    """Split the whole records or lines at the beginning of a chunk; also return their length in bytes.
+
+    A line of a CSV is a row: no field of a layout contains a newline, so a quote never continues on the next line.
+    """
+    if framing.width:
+        stride = framing.width + len(framing.newline)
+        count = len(content) // stride
+        if _is_regular(content, count, framing):
+            content = content[: count * stride]
+            block = Block(record_no, offset, count, content, framing.width, stride, stride)
+            has_blanks = _are_blank(content, block.starts, block.lengths, framing).any()
+            regular = [block] if count and not has_blanks else []
+            return iter(regular) if regular else _pieces(content, record_no, offset, framing), len(content)
+    newline = framing.line_newline
+    end = content.rfind(newline) + len(newline) if newline in content else 0
+    return _pieces(content[:end], record_no, offset, framing), end
 
 
 def _is_regular(content: bytes, count: int, framing: FileFraming) -> bool:
@@ -372,28 +412,6 @@ def _is_regular(content: bytes, count: int, framing: FileFraming) -> bool:
     are_behind = all((rows[:, width + i] == byte).all() for i, byte in enumerate(newline))
     parts = (rows.ravel()[start : start + _CACHED_BYTES] for start in range(0, rows.size, _CACHED_BYTES))
     return are_behind and sum(np.count_nonzero(part == newline[-1]) for part in parts) == count
-
-
-def _without_blanks(block: Block, framing: FileFraming) -> Iterator[Block | Blank]:
-    """Split a block into the blocks between its blank records, and the blanks."""
-    if not block.count:
-        return
-    rows = block.rows[:, : block.width]
-    is_padding, is_blank_byte = _byte_table(framing.padding_bytes), _byte_table(framing.blank_bytes)
-    # Few records begin and end with padding, so that few are compared as a whole.
-    candidates = np.flatnonzero(is_padding[rows[:, 0]] & is_padding[rows[:, -1]])
-    blank_rows = candidates[is_padding[rows[candidates]].all(axis=1)]
-    if not blank_rows.size:
-        yield block
-        return
-    is_blank_row = np.zeros(block.count, np.bool_)
-    is_blank_row[blank_rows] = True
-    for start, end in _runs(is_blank_row):
-        part = block.part(start, end)
-        if is_blank_row[start]:
-            yield Blank(part.record_no, part.byte_offset, part.count, not is_blank_byte[rows[start:end]].all())
-        else:
-            yield part
 
 
 def _byte_table(members: bytes) -> BoolArray:
@@ -416,50 +434,72 @@ def _line_ends(content: bytes, newline: bytes) -> Int64Array:
     return ends[(ends >= 0) & (buffer[ends] == newline[0])] if len(newline) > 1 else ends
 
 
-def _line_starts(ends: Int64Array, newline: bytes) -> Int64Array:
-    return np.concatenate([np.zeros(1, np.int64), ends[:-1] + len(newline)])[: len(ends)]
+def lines_of(content: bytes, record_no: int, offset: int, framing: FileFraming) -> Lines:
+    """Return the lines of which a content consists; of a file without newlines these have the width of a record."""
+    newline = framing.line_newline
+    if newline:
+        ends = _line_ends(content, newline)
+        starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + len(newline)])[: len(ends)]
+    else:
+        starts = np.arange(0, len(content), framing.width)
+        ends = starts + framing.width
+    if not framing.width:  # a CSV may have CR LF and LF
+        ends = ends - ((ends > starts) & (np.frombuffer(content, np.uint8)[ends - 1] == ord("\r")))
+    blanks = _are_blank(content, starts, ends - starts, framing)
+    return Lines(record_no, offset, len(starts), content, starts, ends - starts, blanks, framing)
 
 
-def _other_pieces(
-    content: bytes, ends: Int64Array, record_no: int, offset: int, framing: FileFraming
-) -> Iterator[Piece]:
-    """Yield consecutive lines of the full width as a block, others as other lines, blank ones as a blank.
+def _are_blank(content: bytes, starts: Int64Array, lengths: Int64Array, framing: FileFraming) -> BoolArray:
+    """Whether each line consists of padding only, bool (n,)."""
+    blanks: BoolArray = lengths == 0
+    is_padding, buffer = _byte_table(framing.padding_bytes), np.frombuffer(content, np.uint8)
+    # Few lines begin and end with padding, so that few are looked at as a whole.
+    first = buffer[np.minimum(starts, len(buffer) - 1)]
+    candidates = np.flatnonzero(is_padding[first] & ~blanks)
+    candidates = candidates[is_padding[buffer[starts[candidates] + lengths[candidates] - 1]]]
+    is_short = lengths[candidates] <= 2
+    blanks[candidates[is_short]] = True
+    longer = candidates[~is_short]
+    bounds = zip(longer.tolist(), starts[longer].tolist(), (starts + lengths)[longer].tolist(), strict=True)
+    padding = framing.padding_bytes
+    blanks[[i for i, start, end in bounds if not content[start:end].strip(padding)]] = True
+    return blanks
 
-    ``ends`` are those of the lines of which ``content`` consists, int64 (n,).
+
+def _pieces(content: bytes, record_no: int, offset: int, framing: FileFraming) -> Iterator[Piece]:
+    """Yield the lines of which a content consists, blank ones at the ends of a piece as blanks.
+
+    A line that is too long to be a record is yielded in several frames.
     """
-    if not len(ends):
+    if not content:
         return
-    width, newline = framing.width, framing.newline
-    starts = _line_starts(ends, newline)
-    lengths = ends - starts
-    kinds = np.where(lengths == width, _RECORD, _ROW).astype(np.int8)
-    kinds[lengths > framing.max_line_bytes] = _LONG_LINE
-    kinds[(lengths != width) & _is_blank_line(content, starts, lengths, framing.padding_bytes)] = _BLANK_LINE
-    for first, behind in _runs(kinds):
-        start, count = int(starts[first]), behind - first
-        lines = content[start : int(ends[behind - 1]) + len(newline)]
+    lines = lines_of(content, record_no, offset, framing)
+    are_long = lines.lengths > framing.max_line_bytes
+    for first, behind in _runs(are_long):
         pieces: Iterable[Piece]
-        if kinds[first] == _RECORD:
-            stride = width + len(newline)
-            block = Block(record_no, offset + start, count, lines, width, stride, stride)
-            pieces = _without_blanks(block, framing)
-        elif kinds[first] == _ROW:
-            pieces = [OtherLines(record_no, offset + start, count, lines, newline)]
-        elif kinds[first] == _BLANK_LINE:
-            pieces = [Blank(record_no, offset + start, count, bool(lines.strip(framing.blank_bytes)))]
+        if are_long[first]:
+            frames = (lines.frame(i) for i in range(first, behind))
+            pieces = _split_lines(((frame.byte_offset, frame.raw) for frame in frames), record_no, framing)
         else:
-            bounds = zip(starts[first:behind].tolist(), ends[first:behind].tolist(), strict=True)
-            pieces = _split_lines(((offset + start, content[start:end]) for start, end in bounds), record_no, framing)
+            parts = pairwise([*range(first, behind, _BLOCK_RECORDS), behind])
+            numbered = replace(lines, record_no=record_no - first)
+            pieces = chain.from_iterable(_without_blank_ends(numbered.part(start, end)) for start, end in parts)
         for piece in pieces:
             yield piece
             record_no = _next_record_no(piece)
 
 
-def _is_blank_line(content: bytes, starts: Int64Array, lengths: Int64Array, padding: bytes) -> BoolArray:
-    """Whether each line consists of padding only, bool (n,)."""
-    is_padding = _byte_table(padding)[np.frombuffer(content, np.uint8)]
-    padding_before = np.concatenate([[0], np.cumsum(is_padding)])
-    return np.asarray(padding_before[starts + lengths] - padding_before[starts] == lengths)
+def _without_blank_ends(lines: Lines) -> Iterator[Lines | Blank]:
+    """Yield the blank lines at the beginning, the lines up to the last record, and the blank lines behind it."""
+    if not lines.rows.size:
+        yield lines.blank(0)
+        return
+    first, behind = int(lines.rows[0]), int(lines.rows[-1]) + 1
+    if first:
+        yield lines.blank(0)
+    yield lines.part(first, behind)
+    if behind < lines.count:
+        yield lines.blank(behind)
 
 
 def _split_lines(lines: Iterable[tuple[int, bytes]], record_no: int, framing: FileFraming) -> Iterator[Frame | Blank]:
@@ -468,58 +508,6 @@ def _split_lines(lines: Iterable[tuple[int, bytes]], record_no: int, framing: Fi
     parts = ((offset + i, line[i : i + size]) for offset, line in lines for i in range(0, len(line), size))
     for number, (offset, raw) in enumerate(parts, record_no):
         yield framing.frame_or_blank(number, offset, raw, is_terminated=True)
-
-
-def _csv(content: bytes, record_no: int, offset: int, framing: FileFraming) -> tuple[Iterator[Piece], int]:
-    """Split the whole lines at the beginning of a chunk of a CSV; also return their length in bytes.
-
-    A line is a row: no field of a layout contains a newline, so a quote never continues on the next line.
-    """
-    end = content.rfind(b"\n") + 1
-    return _csv_pieces(content[:end], record_no, offset, framing), end
-
-
-def _csv_pieces(content: bytes, record_no: int, offset: int, framing: FileFraming) -> Iterator[Piece]:
-    """Yield consecutive rows as lines, blank lines as a blank, and each line that is too long in several frames."""
-    if not content:
-        return
-    buffer = np.frombuffer(content, np.uint8)
-    ends = np.flatnonzero(buffer == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    kinds = _line_kinds(content, starts, ends, framing)
-    for first, behind in _runs(kinds):
-        pieces: Iterable[Lines | Frame | Blank]
-        if kinds[first] == _ROW:
-            pieces = [
-                Lines(record_no + i - first, offset + int(starts[i]), j - i, content[starts[i] : ends[j - 1] + 1])
-                for i, j in pairwise([*range(first, behind, _BLOCK_RECORDS), behind])
-            ]
-        elif kinds[first] == _BLANK_LINE:
-            is_damaged = bool(content[starts[first] : ends[behind - 1]].strip(framing.blank_bytes))
-            pieces = [Blank(record_no, offset + int(starts[first]), behind - first, is_damaged)]
-        else:
-            lines = ((offset + int(starts[i]), content[starts[i] : ends[i]]) for i in range(first, behind))
-            pieces = _split_lines(lines, record_no, framing)
-        for piece in pieces:
-            yield piece
-            record_no = _next_record_no(piece)
-
-
-def _line_kinds(content: bytes, starts: Int64Array, ends: Int64Array, framing: FileFraming) -> npt.NDArray[np.int8]:
-    """Classify each line of a CSV as a row, a blank or a long line, int8 (n,), from their bounds, int64 (n,)."""
-    buffer, lengths, is_padding = np.frombuffer(content, np.uint8), ends - starts, _byte_table(framing.padding_bytes)
-    kinds = np.where(lengths > framing.max_line_bytes, _LONG_LINE, _ROW).astype(np.int8)
-    # The byte before an empty line is a newline, which is padding, too.
-    candidates = np.flatnonzero(is_padding[buffer[starts]] & is_padding[buffer[ends - 1]] & (kinds == _ROW))
-    kinds[candidates[lengths[candidates] <= 2]] = _BLANK_LINE
-    for i in candidates[lengths[candidates] > 2].tolist():
-        if not content[starts[i] : ends[i]].strip(framing.padding_bytes):
-            kinds[i] = _BLANK_LINE
-    return kinds
-
-
-def _without_newline(line: bytes) -> bytes:
-    return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 # --- the cells of a row -----------------------------------------------------------------------------------------------

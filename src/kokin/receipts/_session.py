@@ -18,7 +18,7 @@ import pyarrow as pa
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._file_digest import HashedStream, digest_of
-from kokin.receipts._framing import Blank, Frame, Piece, blocks, split_row
+from kokin.receipts._framing import SMALL_BLOCK_BYTES, Blank, Frame, Piece, blocks, split_row
 from kokin.receipts._issue_log import FileIssues
 from kokin.receipts._preamble import HEAD_BYTES, read_preamble
 from kokin.receipts._record import Decoder, RawRecord, RecordMapping
@@ -136,6 +136,8 @@ class Session:
         self.layout = decoder.layout
         #: Called with each piece of the file while it is read, in order.
         self.on_piece: Callable[[Piece], None] | None = None
+        #: Bytes of a block at most; see :mod:`kokin.receipts._framing`.
+        self.block_bytes = SMALL_BLOCK_BYTES
         #: The values of the last header record.
         self.header: Mapping[str, Any] = {}
         self.checker = TotalsChecker(self.layout, decoder.file, totals, issues)
@@ -151,16 +153,16 @@ class Session:
                 yield ParsedRecord(record, self._add_detail(record))
             return
         for piece in self.pieces(stream):
-            if isinstance(piece, Blank):
-                self.add_blank(piece)
-            else:
-                for frame in (piece,) if isinstance(piece, Frame) else piece:
+            for frame in (piece,) if isinstance(piece, Frame | Blank) else piece:
+                if isinstance(frame, Blank):
+                    self.add_blank(frame)
+                else:
                     yield self.process(frame)
 
     def pieces(self, stream: BinaryIO) -> Iterator[Piece]:
         """Yield the pieces of a file that is not XML."""
         assert isinstance(self.decoder, Decoder)
-        for piece in blocks(stream, self.decoder.framing):
+        for piece in blocks(stream, self.decoder.framing, self.block_bytes):
             if self.on_piece:
                 self.on_piece(piece)
             yield piece
@@ -233,10 +235,13 @@ class Session:
         """Whether rejected detail records may be counted by :meth:`count_rejected`, without an issue for each."""
         return self.issues.all.is_full and self.checker.expects_data
 
-    def count_rejected(self, count: int, codes: Mapping[str, int], yen: int, amounts: Sequence[int] | None) -> None:
+    def count_rejected(
+        self, count: int, codes: Mapping[str, int], yen: int, amounts: Sequence[tuple[int, int]] | None
+    ) -> None:
         """Count many rejected detail records in their place, with their issues by code.
 
-        ``amounts`` is what they add to each declared total; ``None`` if no value of them could be read.
+        ``amounts`` is what they add to each declared total, and the number of those that may belong to it; ``None`` if
+        no value of them could be read.
         """
         totals = self.totals
         totals.records += count
@@ -247,7 +252,8 @@ class Session:
         if amounts is None:
             self.checker.add_unread(count)
         else:
-            self.checker.add_details(count, 0, amounts)
+            self.checker.add_details(count, 0, [exact for exact, _ in amounts])
+            self.checker.add_unsure([unsure for _, unsure in amounts])
 
     def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
         """Whether the last record ends too early; a row is cut if its last cell is missing or invalid."""

@@ -186,6 +186,11 @@ class TotalsChecker:
             else:
                 each.exact += count * (each.total.of in ("data", "records"))
 
+    def add_unsure(self, counts: Sequence[int]) -> None:
+        """Count records that were added and that may belong to each total, or whose value could not be read."""
+        for each, count in zip(self._sums, counts, strict=True):
+            each.unsure += count
+
     def finish(self) -> None:
         """Compare the totals of the whole file at its end, and check which record is missing."""
         self._close_batch()

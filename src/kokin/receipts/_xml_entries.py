@@ -30,6 +30,7 @@ from kokin.receipts._xml_fields import WHITESPACE, Texts, TransactionFields, par
 
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _TRUE = ("true", "1")
+_NO_TEXTS = Texts()
 # Transactions of one entry that are kept until the amount of the entry is compared with their sum.
 _MAX_PENDING = 10_000
 #: Paths of the declared totals below ``TxsSummry``, with the direction of the entries that they count.
@@ -47,10 +48,26 @@ class TransactionRecords:
         self.file = file
         self._fields = fields
         self._count = 0
+        #: What was read last, and from which texts: a file may have any number of empty elements, with the same texts.
+        self._last: tuple[Texts, bool, dict[str, Any], list[Issue]] | None = None
 
     def record(self, texts: Texts, offset: int, *, alone: bool) -> RawRecord:
         """Return the record of a transaction (``alone``: the only one) of the entry at a byte of the file."""
         self._count += 1
+        values, issues = self._read(texts, alone=alone)
+        location = Location(self.file, self._count, offset)
+        return RawRecord("data", self._count, offset, b"", values, [issue.with_location(location) for issue in issues])
+
+    def _read(self, texts: Texts, *, alone: bool) -> tuple[dict[str, Any], list[Issue]]:
+        """Return the values by field, and the issues without their location."""
+        if not texts:
+            texts = _NO_TEXTS
+        if self._last is None or self._last[0] is not texts or self._last[1] != alone:
+            self._last = texts, alone, *self._read_texts(texts, alone=alone)
+        _, _, values, issues = self._last
+        return dict(values), issues
+
+    def _read_texts(self, texts: Texts, *, alone: bool) -> tuple[dict[str, Any], list[Issue]]:
         values, issues = self._fields.read(texts, alone=alone)
         if values.get("direction", "") is None:
             issues.append(Issue("FIELD_MISSING", field="direction"))
@@ -62,8 +79,7 @@ class TransactionRecords:
         if values["event"] in ("pending", "voided"):
             values["value_day"] = None  # only expected by the bank, nothing is settled
         values["bank_charge"] = None  # known at the end of the entry
-        location = Location(self.file, self._count, offset)
-        return RawRecord("data", self._count, offset, b"", values, [issue.with_location(location) for issue in issues])
+        return values, issues
 
 
 def _event(values: Mapping[str, Any]) -> str:
@@ -249,7 +265,7 @@ class Entry:
         if self._texts is None:
             self._texts = entry_texts()
             self._add_record(self._texts.union(self._first), alone=False)
-        self._add_record(self._texts.union(texts), alone=False)
+        self._add_record(self._texts.union(texts) if texts else self._texts, alone=False)
         if len(self._pending) <= _MAX_PENDING:
             return []
         self._has_released = True
@@ -277,7 +293,8 @@ class Entry:
             amount = parse_amount(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
         except InvalidInputError as error:
             report.is_incomplete = True
-            self._reject(replace(error.issues[0], field="Ntry.Amt"))
+            (issue,) = error.issues
+            self._reject(Issue(issue.code, field="Ntry.Amt", expected=issue.expected, found=issue.found))
         else:
             direction = texts.first(["CdtDbtInd"])
             report.count(direction, amount)

@@ -45,6 +45,10 @@ class Texts:
             {**self.values, **other.values}, {**self.currencies, **other.currencies}, self.invalid | other.invalid
         )
 
+    def __bool__(self) -> bool:
+        """Whether there is any text or invalid element."""
+        return bool(self.values or self.invalid)
+
     def first(self, paths: Iterable[str]) -> str:
         """Return the text at the first path that has one, or the empty text; several elements are joined by a blank."""
         return next((" ".join(self.values[path]) for path in paths if path in self.values), "")

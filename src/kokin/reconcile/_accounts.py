@@ -354,6 +354,19 @@ class Accounts:
         return bank.settlement_table(self._run.map_rows(lambda rows: bank.due_entries(rows, self._policy)), deposits)
 
     @cached_property
+    def settled_receipts(self) -> pa.Table:
+        """The receipts of which the expected deposits consist: ``source, record_no, settled_on, agent_code, expected``.
+
+        ``expected`` are the yen that a receipt adds to the deposit of its day and agent in :attr:`settlements`; those
+        of a cancel or a reversal are negative.
+        """
+        due = pa.concat_tables(self._run.map_rows(lambda rows: bank.due_receipts(rows, self._policy)))
+        settled, cancelled, deducted = (due.column(name) for name in ("settled", "cancelled", "deducted"))
+        expected = pc.subtract(pc.subtract(settled, cancelled), deducted)
+        names = ("source", "record_no", "settled_on", "agent_code")
+        return due.select(names).append_column("expected", expected)
+
+    @cached_property
     def aging(self) -> pa.Table:
         """未着・滞留一覧: money that has not reached its end, by ``kind`` (:class:`AgingKind`), the oldest first.
 

@@ -128,6 +128,21 @@ def settlement_table(due: Sequence[pa.Table], deposits: pa.Table) -> pa.Table:
 
 def due_entries(rows: OutcomeRows, policy: Policy) -> pa.Table:
     """Return what receipts add to the expected deposits, and what cancels and reversals deduct, by day and agent."""
+    entries, _ = _due(rows, policy)
+    by = ("settled_on", "agent_code")
+    return sum_by(entries, by, [name for name in entries.column_names if name not in by])
+
+
+def due_receipts(rows: OutcomeRows, policy: Policy) -> pa.Table:
+    """Return the receipts of which :func:`due_entries` are the sums, with ``source`` and ``record_no``."""
+    entries, at = _due(rows, policy)
+    source = pc.fill_null(rows.text_column("source").take(from_numpy(at, pa.int64())), "")
+    record_no = from_numpy(rows.int_column("record_no", 0)[at], pa.int64())
+    return entries.append_column("source", source).append_column("record_no", record_no)
+
+
+def _due(rows: OutcomeRows, policy: Policy) -> tuple[pa.Table, Int64Array]:
+    """Return what each receipt adds to an expected deposit, or deducts, and the row of each: int64 (k,)."""
     is_transferred = _is_transferred(rows)
     # Most cancels void what was never transferred; one with a day of transfer was deducted from it.
     cancels = rows.of_kind(ReceiptKind.CANCEL) & ~rows.with_outcome(Outcome.DUPLICATE_RECORD)
@@ -145,8 +160,8 @@ def due_entries(rows: OutcomeRows, policy: Policy) -> pa.Table:
         "deducted": charge + fee * (policy.fee == "netted"),
     }
     columns = {name: from_numpy(values, pa.int64()) for name, values in yen.items()}
-    entries = pa.table({"settled_on": days_array(_settlement_day(rows)[at]), "agent_code": agent, **columns})
-    return sum_by(entries, ("settled_on", "agent_code"), list(columns))
+    table = pa.table({"settled_on": days_array(_settlement_day(rows)[at]), "agent_code": agent, **columns})
+    return table, at
 
 
 def _deposit_entries(deposits: pa.Table) -> pa.Table:

@@ -119,9 +119,7 @@ def overpayment_table(
 
 
 #: The states in which yen are still to be refunded.
-_STATES_TO_REFUND = text_array(
-    [each.value for each in (RefundState.DECIDED, RefundState.ORDERED, RefundState.RETURNED)]
-)
+_STATES_TO_REFUND = text_array((RefundState.DECIDED, RefundState.ORDERED, RefundState.RETURNED))
 
 
 def _overpayment_rows(

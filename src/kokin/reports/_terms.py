@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import combine
 from kokin.catalog import CATALOG, Catalog
+from kokin.issues import Issue
 from kokin.text import terms
 
 #: The languages of a report.
@@ -22,6 +23,16 @@ UNGROUPED = frozenset(
 _WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 # Units of the scale of a chart, the largest first: minimum yen, and the suffix.
 _UNITS = {"ja": ((10**8, "億円"), (10**4, "万円")), "en": ((10**9, "bn"), (10**6, "m"), (10**3, "k"))}
+
+
+def exception_name(code: str, language: Language = "ja") -> str:
+    """Return the name of the code of an exception: an outcome, a finding, or the message of an issue.
+
+    >>> exception_name("NO_BILL"), exception_name("EXPIRED", "en")
+    ('該当なし', 'After the payment deadline')
+    """
+    row = terms()["values"]["outcome"].get(code)
+    return str(row[language]) if row else Issue(code).message(language)
 
 
 class Terms:
@@ -54,6 +65,10 @@ class Terms:
     def value(self, column: str, code: Any) -> Any:
         """Return the term for a coded value; any other value is returned unchanged."""
         return self._values.get(column, {}).get(code, code)
+
+    def reasons(self, text: str | None) -> str | None:
+        """Return the terms for the reasons of a candidate, joined as they are."""
+        return text and " + ".join(str(self.value("candidate_reason", reason)) for reason in text.split(" + "))
 
     def translate_column(self, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """Return a column with terms in place of coded values and booleans; any other column is unchanged."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
@@ -45,25 +46,39 @@ def write_xlsx(tables: Mapping[str, pa.Table], path: Path, terms: Terms, *, max_
         InvalidInputError: ``WIDTH``: a text is longer than a cell allows.
         OSError: the file cannot be written.
     """
+    for name, table in tables.items():
+        check_lengths(name, table)
+    with new_book(path) as book:
+        sheets = Sheets(book, terms)
+        for name, table in tables.items():
+            heads = [terms.heading(name, column) for column in table.column_names]
+            for number, start in enumerate(range(0, max(len(table), 1), max_rows), 1):
+                title = terms.table(name) + (f" ({number})" if number > 1 else "")
+                sheets.add(title, heads, table.slice(start, max_rows))
+
+
+@contextmanager
+def new_book(path: Path) -> Iterator[Any]:
+    """Yield a new workbook of XlsxWriter, written to ``path`` at the end of the block.
+
+    Raises:
+        KokinError: XlsxWriter is not installed (the extra ``xlsx``).
+        OSError: the file cannot be written.
+    """
     try:
         import xlsxwriter
         from xlsxwriter.exceptions import FileCreateError
     except ImportError as error:
         raise KokinError("XlsxWriter is not installed; install it with: pip install 'kokin[xlsx]'") from error
-    for name, table in tables.items():
-        _check_lengths(name, table)
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": str(path.parent)})
     try:
-        sheets = _Sheets(book, terms)
-        for name, table in tables.items():
-            for number, start in enumerate(range(0, max(len(table), 1), max_rows), 1):
-                sheets.add(name, number, table.slice(start, max_rows))
+        yield book
         book.close()
     except FileCreateError as error:
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
-def _check_lengths(name: str, table: pa.Table) -> None:
+def check_lengths(name: str, table: pa.Table) -> None:
     """Raise if a text is too long for a cell."""
     for column in table.column_names:
         texts = table.column(column)
@@ -73,23 +88,23 @@ def _check_lengths(name: str, table: pa.Table) -> None:
             raise InvalidInputError([issue], "nothing was written")
 
 
-class _Sheets:
+class Sheets:
     """The sheets of a workbook, and its cell formats."""
 
     def __init__(self, book: Any, terms: Terms) -> None:
         self.book, self.terms = book, terms
         font = {"font_name": "Yu Gothic" if terms.language == "ja" else "Calibri", "font_size": 10}
         self.head = book.add_format({**font, "bold": True, "bg_color": "#E9EEF4", "bottom": 1})
+        #: The format of a cell that a person fills in: text, so that leading zeros stay, not protected.
+        self.input = book.add_format({**font, "num_format": "@", "locked": False, "bg_color": "#FFFBE6", "border": 4})
         self.formats = {code: book.add_format({**font, "num_format": code}) for code in (_YEN, _PLAIN, _DATE, _RATE)}
         self.text = book.add_format({**font, "num_format": "@"})
         # As if typed with an apostrophe before it: when the cell is edited, Excel keeps it as text.
         self.quoted = book.add_format({**font, "num_format": "@", "quote_prefix": True})
 
-    def add(self, name: str, number: int, table: pa.Table) -> None:
-        """Add a sheet, the ``number``-th of its table."""
-        title = self.terms.table(name)
-        sheet = self.book.add_worksheet(title if number == 1 else f"{title} ({number})")
-        heads = [self.terms.heading(name, column) for column in table.column_names]
+    def add(self, title: str, heads: Sequence[str], table: pa.Table) -> Any:
+        """Add a sheet with headings and a table; return the sheet."""
+        sheet = self.book.add_worksheet(title)
         cells = [_to_cells(self.terms.translate_column(column, table.column(column))) for column in table.column_names]
         sheet.freeze_panes(1, 0)
         sheet.autofilter(0, 0, len(table), len(heads) - 1)
@@ -105,6 +120,7 @@ class _Sheets:
             for at, (write, value) in enumerate(zip(writers, values, strict=True)):
                 if value is not None:
                     write(row, at, value)
+        return sheet
 
     def _cell_writer(self, sheet: Any, field: pa.Field, cells: pa.ChunkedArray) -> Callable[..., None]:
         """Return the function that writes a value of a column into a cell (row, column, value)."""

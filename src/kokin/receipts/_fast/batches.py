@@ -21,7 +21,7 @@ from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, ParsedBlock, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvCells, CsvMatrix, CsvRows, split_lines
-from kokin.receipts._framing import Blank, Block, Frame, Lines, OtherLines, Piece, split_row
+from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
 from kokin.receipts.layouts import Layout, RecordKind
@@ -31,8 +31,11 @@ from kokin.text import EBCDIC_TO_HALF_WIDTH
 _MIN_RECORDS = 16
 # Records that are passed to a thread together.
 _GROUP_RECORDS = 1024
-_Records: TypeAlias = Block | CsvRows
 _MakeBatches: TypeAlias = Callable[[], list[pa.RecordBatch]]
+# The class of a line: the index of the reader of a detail record, or one of these.
+_NO_KIND, _OTHER_WIDTH, _BLANK, _UNREAD, _OTHER = range(-5, 0)
+# The issues of lines that certainly have this one only.
+_ISSUE_CODES = {_NO_KIND: "RECORD_KIND", _OTHER_WIDTH: "WIDTH"}
 _FROM_EBCDIC = np.frombuffer(EBCDIC_TO_HALF_WIDTH, np.uint8)
 
 
@@ -59,9 +62,11 @@ def _detail_kinds(layout: Layout, columns: list[str]) -> tuple[CsvMatrix | None,
 
 @dataclass(frozen=True)
 class _Columns:
-    """n consecutive detail records of one kind, parsed column by column."""
+    """n detail records of one kind of a run, parsed column by column."""
 
     reader: ColumnReader
+    indexes: Int64Array
+    """Of the records in their run, ascending, int64 (n,)."""
     block: ParsedBlock
     paid: BoolArray
     """The valid records that report a payment, bool (n,)."""
@@ -73,11 +78,44 @@ class _Columns:
 
 @dataclass(frozen=True)
 class _Run:
-    """Consecutive records of one piece of a file."""
+    """Consecutive lines of a piece: detail records, blank lines, and lines that are no header, trailer or end record.
 
-    source: _Records | OtherLines | list[Frame]
-    parsed: _Columns | None = None
-    """Its columns; ``None`` for records that are processed singly."""
+    The lines that are in no columns, and the suspect records of these, are processed singly.
+    """
+
+    source: Block | Lines
+    classes: npt.NDArray[np.int8]
+    """The class of each line, int8 (count,)."""
+    columns: list[_Columns]
+    """The columns of each kind."""
+    csv: CsvRows | None = None
+
+    def suspects(self) -> Int64Array:
+        """Return the index of each line to be processed singly; of consecutive blank lines the first one only."""
+        is_valid = np.zeros(self.source.count, np.bool_)
+        for columns in self.columns:
+            is_valid[columns.indexes] = columns.block.valid
+        if isinstance(self.source, Block):
+            return np.flatnonzero(~is_valid)
+        return self.source.frame_starts[~is_valid[self.source.frame_starts]]
+
+    def frame(self, i: int) -> Frame | Blank:
+        """Return the record of a line, or the blank lines that begin with it."""
+        if isinstance(self.source, Lines) and self.source.blanks[i]:
+            return self.source.blank(i)
+        return self.source.frame(i)
+
+    def suspect_fields(self, i: int) -> frozenset[str]:
+        """Return the fields for which a fixed-width record is suspect, if it is only for these; else none."""
+        for columns in () if self.csv else self.columns:  # in a CSV an unknown byte is looked for in the whole row
+            at = int(np.searchsorted(columns.indexes, i))
+            if at < len(columns.indexes) and columns.indexes[at] == i:
+                return columns.block.suspect_fields(at)
+        return frozenset()
+
+
+#: Frames and blank lines that are processed singly: a header, or too few records for columns.
+_Singles: TypeAlias = Block | Lines | list[Frame | Blank]
 
 
 class _BatchReader:
@@ -108,83 +146,151 @@ class _BatchReader:
 
     # --- in any thread: what depends on the bytes of a piece only
 
-    def _parse_all(self, pieces: list[Piece]) -> list[_Run | Blank]:
+    def _parse_all(self, pieces: list[Piece]) -> list[_Run | _Singles]:
         return [run for piece in pieces for run in self._parse(piece)]
 
-    def _parse(self, piece: Piece) -> list[_Run | Blank]:
-        """Parse a piece of the file: consecutive records of one kind column by column, the others not at all.
+    def _parse(self, piece: Piece) -> list[_Run | _Singles]:
+        """Parse a piece of the file: the detail records between two records of other kinds column by column."""
+        if isinstance(piece, Frame | Blank):
+            return [[piece]]
+        if piece.count < _MIN_RECORDS:
+            return [piece]
+        return self._parse_csv(piece) if isinstance(piece, Lines) and self._matrix else self._parse_fixed(piece)
 
-        Kinds ``[-1, 0, 0, 0, -1]`` (a header, three details and a trailer) have the edges 0, 1, 4 and 5.
+    def _parse_csv(self, lines: Lines) -> list[_Run | _Singles]:
+        """Parse rows of a CSV; those with other cells than columns are in no column."""
+        assert self._matrix is not None
+        rows = split_lines(lines, self._matrix.margin)
+        classes = np.zeros(lines.count, np.int8)
+        has_other_cells = rows.cells != len(self._kinds[0].fields)
+        classes[has_other_cells] = np.where(rows.quotes[has_other_cells] == 0, _OTHER_WIDTH, _UNREAD)
+        classes[lines.blanks] = _BLANK
+        indexes = np.flatnonzero(classes == 0)
+        columns = []
+        if len(indexes) >= _MIN_RECORDS:
+            cells = self._matrix.matrix(rows, indexes)
+            parsed = self._parse_columns(self._readers[0], indexes, cells.matrix, cells.suspects)
+            columns.append(replace(parsed, cells=cells))
+        return [_Run(lines, classes, columns, rows)]
+
+    def _parse_fixed(self, piece: Block | Lines) -> list[_Run | _Singles]:
+        """Parse fixed-width records: runs of at least 16 lines between headers, trailers and end records.
+
+        Classes ``[_OTHER, 0, 0, _NO_KIND, 0, ..., _OTHER]`` (a header, details with an unknown record, and a trailer)
+        are a header, a run with columns of the details, and a trailer.
         """
-        match piece:
-            case Blank():
-                return [piece]
-            case OtherLines():
-                return [_Run(piece)]
-            case Frame():
-                return [_Run([piece])]
-            case _ if piece.count < _MIN_RECORDS:
-                return [_Run(list(piece))]
-            case Lines():
-                assert self._matrix is not None  # lines are those of a CSV
-                lines = split_lines(piece, self._matrix.margin)
-                cells = self._matrix.matrix(lines)
-                columns = self._parse_columns(self._readers[0], cells.matrix, cells.suspects)
-                return [_Run(lines, replace(columns, cells=cells))]
-        rows = _FROM_EBCDIC.take(piece.rows[:, : piece.width]) if self._framing.ebcdic else piece.rows
-        kinds = self._classify(rows)
-        edges = np.flatnonzero(np.diff(kinds, prepend=-2, append=-2)).tolist()
-        return [self._parse_run(piece, rows[start:end], start, int(kinds[start])) for start, end in pairwise(edges)]
+        width = self._framing.width
+        if isinstance(piece, Block):
+            indexes, rows, excess = np.arange(piece.count), piece.rows, piece.stride - width
+        else:
+            indexes = np.flatnonzero((piece.lengths == width) & ~piece.blanks)
+            rows, excess = piece.matrix(indexes, width), 0
+        if self._framing.ebcdic:
+            rows, excess = _FROM_EBCDIC.take(rows[:, :width]), 0
+        classes = np.full(piece.count, _OTHER, np.int8)
+        classes[indexes] = self._classify(rows)
+        self._classify_others(piece, classes)
+        runs: list[_Run | _Singles] = []
+        end_of_runs = 0
+        edges = [-1, *np.flatnonzero(classes == _OTHER).tolist(), piece.count]
+        for start, end in ((before + 1, behind) for before, behind in pairwise(edges)):
+            if end - start < _MIN_RECORDS:
+                continue
+            if end_of_runs < start:
+                runs.append(piece.part(end_of_runs, start))
+            first, behind = np.searchsorted(indexes, [start, end])
+            part = indexes[first:behind] - start
+            runs.append(self._parse_run(piece.part(start, end), classes[start:end], part, rows[first:behind], excess))
+            end_of_runs = end
+        if end_of_runs < piece.count:
+            runs.append(piece.part(end_of_runs, piece.count))
+        return runs
 
-    def _parse_run(self, block: Block, rows: UInt8Array, start: int, kind: int) -> _Run:
-        """Parse consecutive records of one kind, those from ``start`` on in a block."""
-        source = block.part(start, start + len(rows))
-        if kind < 0 or len(rows) < _MIN_RECORDS:
-            return _Run(source)
-        reader = self._readers[kind]
-        suspect = reader.charset.invalid(rows, rows.shape[1] - block.width)
-        return _Run(source, self._parse_columns(reader, rows, {"": suspect}))
+    def _parse_run(
+        self,
+        source: Block | Lines,
+        classes: npt.NDArray[np.int8],
+        indexes: Int64Array,
+        rows: UInt8Array,
+        excess: int,
+    ) -> _Run:
+        """Parse the detail records of each kind; ``rows`` are those of the lines with these indexes."""
+        columns = []
+        for i, reader in enumerate(self._readers):
+            chosen = np.flatnonzero(classes[indexes] == i)
+            if len(chosen) < _MIN_RECORDS:
+                continue
+            of_kind = rows if len(chosen) == len(rows) else rows[chosen]
+            suspects = {"": reader.charset.invalid(of_kind, excess)}
+            columns.append(self._parse_columns(reader, indexes[chosen], of_kind, suspects))
+        return _Run(source, classes, columns)
 
     def _parse_columns(
-        self, reader: ColumnReader, rows: UInt8Array, suspects: Mapping[str, BoolArray | None]
+        self, reader: ColumnReader, indexes: Int64Array, rows: UInt8Array, suspects: Mapping[str, BoolArray | None]
     ) -> _Columns:
         """Parse records of one kind, uint8 (n, stride), of which some are known to be suspect."""
         block = reader.parse(rows, suspects)
-        return _Columns(reader, block, reader.paid(block), self._amounts(reader, block, block.valid))
+        return _Columns(reader, indexes, block, reader.paid(block), self._amounts(reader, block))
 
-    def _amounts(self, reader: ColumnReader, block: ParsedBlock, chosen: BoolArray) -> list[int]:
-        """Return what the chosen records add to each declared total."""
-        return [reader.total(total, block, chosen) if total.of == "data" else 0 for total in self.layout.totals]
+    def _amounts(self, reader: ColumnReader, block: ParsedBlock) -> list[int]:
+        """Return what the valid records add to each declared total."""
+        return [reader.total(total, block, block.valid) if total.of == "data" else 0 for total in self.layout.totals]
 
     def _classify(self, rows: UInt8Array) -> npt.NDArray[np.int8]:
-        """Return the index of the reader of each record, int8 (n,); -1 for a header, trailer or unknown record."""
-        kinds = np.full(len(rows), -1, np.int8)
+        """Return the index of the reader of each record, int8 (n,); ``_OTHER`` if it is of no kind of detail record."""
+        classes = np.full(len(rows), _OTHER, np.int8)
         for i, kind in reversed(list(enumerate(self._kinds))):
             other: BoolArray | None = None
             for start, const in kind.consts:
                 other = union(other, ~equals(rows, start, len(const), const))
             for name in kind.digits:
                 other = union(other, not_digits(rows, kind.offsets[name], kind.by_id[name].length))
-            kinds[slice(None) if other is None else ~other] = i
-        return kinds
+            classes[slice(None) if other is None else ~other] = i
+        return classes
+
+    def _classify_others(self, source: Block | Lines, classes: npt.NDArray[np.int8]) -> None:
+        """Replace ``_OTHER`` by another class in lines that are certainly no header, trailer or end record."""
+        if isinstance(source, Lines):
+            classes[source.blanks] = _BLANK
+        others = np.flatnonzero(classes == _OTHER)
+        if not len(others):
+            return
+        starts, lengths, content = source.starts[others], source.lengths[others], source.content
+        if self._framing.ebcdic:
+            content = content.translate(EBCDIC_TO_HALF_WIDTH)
+        is_data = may_be_data = may_be_other = np.zeros(len(others), np.bool_)
+        for kind in self.layout.records.values():
+            matches = _has_constants(content, starts, lengths, kind.consts)
+            if kind.role != "data":
+                may_be_other = may_be_other | matches
+                continue
+            may_be_data = may_be_data | matches
+            if not kind.digits:
+                is_data = is_data | matches
+        has_other_width = lengths != self._framing.width
+        if self.session.decoder.lenient:  # a shorter record is padded
+            has_other_width = lengths > self._framing.width
+        unread = np.where(is_data & has_other_width, _OTHER_WIDTH, np.where(may_be_data, _UNREAD, _NO_KIND))
+        classes[others] = np.where(may_be_other, _OTHER, unread)
 
     # --- in the order of the file: what depends on the records before
 
-    def _process(self, parsed: Iterable[list[_Run | Blank]]) -> Iterator[_MakeBatches]:
+    def _process(self, parsed: Iterable[list[_Run | _Singles]]) -> Iterator[_MakeBatches]:
         """Count the records of the file in its order, and yield for each run a function that makes its batches."""
         for run in chain.from_iterable(parsed):
-            if isinstance(run, Blank):
-                self.session.add_blank(run)
-            elif run.parsed and self.session.checker.expects_data and self._header_is_whole():
-                assert isinstance(run.source, Block | CsvRows)  # only these are parsed
-                self._count(run.parsed)
+            if isinstance(run, _Run) and self.session.checker.expects_data and self._header_is_whole():
+                for columns in run.columns:
+                    self._count(columns)
                 yield self._flush()
-                yield self._columns(run.source, run.parsed)
-            else:
-                for frame in self._singly(run.source):
-                    self._add_receipt(self.session.process(frame))
-                    if len(self._pending) >= BATCH_ROWS:
-                        yield self._flush()
+                yield self._columns(run)
+                continue
+            for frame in run.source if isinstance(run, _Run) else run:
+                if isinstance(frame, Blank):
+                    self.session.add_blank(frame)
+                    continue
+                self._add_receipt(self.session.process(frame))
+                if len(self._pending) >= BATCH_ROWS:
+                    yield self._flush()
         yield self._flush()
 
     def _add_receipt(self, parsed: ParsedRecord) -> None:
@@ -211,136 +317,113 @@ class _BatchReader:
             amounts=parsed.totals,
         )
 
-    def _columns(self, source: _Records, parsed: _Columns) -> _MakeBatches:
+    def _columns(self, run: _Run) -> _MakeBatches:
         """Process the suspect records of a run, and return a function that makes its batches."""
         receipts = []
-        suspects = np.flatnonzero(~parsed.block.valid).tolist()
-        for i in self._uncounted(suspects, partial(self._count_rejected, source, parsed)):
-            # In a CSV an unknown byte is looked for in the row as a whole.
-            names = parsed.block.suspect_fields(i) if isinstance(source, Block) else frozenset[str]()
-            record = self.session.process(source.frame(i), names)
+        for i in self._uncounted(run):
+            frame = run.frame(i)
+            if isinstance(frame, Blank):
+                self.session.add_blank(frame)
+                continue
+            record = self.session.process(frame, run.suspect_fields(i))
             if record.receipt is not None:
                 receipts.append(record)
-        return partial(self._make_batches, source, parsed, receipts, self.session.header)
+        return partial(self._make_batches, run, receipts, self.session.header)
 
-    def _singly(self, source: _Records | OtherLines | list[Frame]) -> Iterator[Frame]:
-        """Yield the records that the session processes one by one.
-
-        Once issues are only counted, consecutive records of which nothing can be read are left out, and counted here:
-        a record between them may be a header or trailer, so all of them are not counted at once.
-        """
-        if not isinstance(source, Block | OtherLines):
-            yield from source
-            return
-        codes: npt.NDArray[np.str_] | None = None
-        i = 0
-        while i < source.count:
+    def _uncounted(self, run: _Run) -> Iterator[int]:
+        """Yield the lines to process one by one: all, until issues are only counted, then the others of these."""
+        suspects = run.suspects()
+        for position, i in enumerate(suspects.tolist()):
             if self.session.counts_rejected:
-                if codes is None:
-                    codes = self._unread_codes(source)
-                    others = np.append(np.flatnonzero(codes == ""), source.count)
-                end = int(others[np.searchsorted(others, i)])
-                if end > i:
-                    self.session.count_rejected(end - i, Counter(codes[i:end].tolist()), 0, None)
-                    i = end
-                    continue
-            yield source.frame(i)
-            i += 1
-
-    def _unread_codes(self, source: Block | OtherLines) -> npt.NDArray[np.str_]:
-        """Return the code of each record of no known kind, and of each detail record of another width; else empty."""
-        starts, lengths, content = source.starts, source.lengths, source.content
-        if self._framing.ebcdic:
-            content = content.translate(EBCDIC_TO_HALF_WIDTH)
-        is_data = may_be_other = may_be_any = np.zeros(len(starts), np.bool_)
-        for kind in self.layout.records.values():
-            matches = _has_constants(content, starts, lengths, kind.consts)
-            may_be_any = may_be_any | matches
-            if kind.role != "data":
-                may_be_other = may_be_other | matches
-            elif not kind.digits:
-                is_data = is_data | matches
-        has_other_width = lengths != self._framing.width
-        if self.session.decoder.lenient:  # a shorter record is padded
-            has_other_width = lengths > self._framing.width
-        codes = np.where(is_data & ~may_be_other & has_other_width, "WIDTH", "")
-        return np.where(may_be_any, codes, "RECORD_KIND")
-
-    def _uncounted(self, records: list[int], count_rejected: Callable[[list[int]], list[int]]) -> Iterator[int]:
-        """Yield the records to process one by one: all, until issues are only counted, then the others of these."""
-        for position, i in enumerate(records):
-            if self.session.counts_rejected:
-                yield from count_rejected(records[position:])
+                yield from self._count_rejected(run, suspects[position:]).tolist()
                 return
             yield i
 
-    def _count_rejected(self, source: _Records, parsed: _Columns, suspects: list[int]) -> list[int]:
-        """Count suspect records that are certainly rejected, and return the others."""
-        reader, block = parsed.reader, parsed.block
-        chosen = np.zeros(len(block.valid), np.bool_)
-        chosen[suspects] = True
-        if isinstance(source, CsvRows):
-            chosen &= self._count_unread_rows(source, chosen)
-            suspects = np.flatnonzero(chosen).tolist()
-            chosen &= source.is_decodable(self.layout.encoding)
-        rejected, codes = reader.rejected(
-            block, chosen, self.session.counted_fields, partial(self._cells, source, parsed)
-        )
-        count, yen = int(np.count_nonzero(rejected)), int(reader.amounts(block)[rejected].sum())
-        self.session.count_rejected(count, codes, yen, self._amounts(reader, block, rejected))
-        return [i for i in suspects if not rejected[i]]
+    def _count_rejected(self, run: _Run, suspects: Int64Array) -> Int64Array:
+        """Count suspect lines that certainly have issues only, and return the others, in their order."""
+        is_left = np.zeros(run.source.count, np.bool_)
+        is_left[suspects] = True
+        for line_class, code in _ISSUE_CODES.items():
+            chosen = is_left & (run.classes == line_class)
+            self._count_unread(Counter({code: int(np.count_nonzero(chosen))}))
+            is_left &= ~chosen
+        if run.csv:
+            self._count_misquoted(run, run.csv, is_left)
+        for columns in run.columns:
+            rejected = self._count_columns(run, columns, is_left[columns.indexes])
+            is_left[columns.indexes[rejected]] = False
+        if isinstance(run.source, Lines) and not run.source.has_damaged_blanks:
+            blanks = is_left & run.source.blanks
+            self.session.issues.all.add_counts(+Counter({"LINE_BLANK": int(np.count_nonzero(blanks))}))
+            is_left &= ~blanks
+        return np.flatnonzero(is_left)
 
-    def _count_unread_rows(self, rows: CsvRows, chosen: BoolArray) -> BoolArray:
-        """Count those of the chosen rows that have other cells than columns, or a stray quote; return the others."""
-        columns = len(self._kinds[0].fields)
-        unread: BoolArray = chosen & (rows.quotes == 0) & (rows.cells != columns)
-        codes = Counter({"WIDTH": int(np.count_nonzero(unread))})
-        for i in np.flatnonzero(chosen & (rows.quotes > 0)).tolist():
+    def _count_unread(self, codes: Counter[str]) -> None:
+        """Count records of which no value could be read, each with one issue."""
+        self.session.count_rejected(codes.total(), +codes, 0, None)
+
+    def _count_misquoted(self, run: _Run, rows: CsvRows, is_left: BoolArray) -> None:
+        """Count those of the rows that are left which have a stray quote, or quotes and other cells than columns."""
+        columns, codes = len(self._kinds[0].fields), Counter[str]()
+        for i in np.flatnonzero(is_left & (rows.quotes > 0) & (run.classes != _BLANK)).tolist():
             try:
-                code = "WIDTH" if len(split_row(rows.frame(i).raw)) != columns else ""
+                code = "WIDTH" if len(split_row(rows.lines.frame(i).raw)) != columns else ""
             except InvalidInputError:
                 code = "QUOTES"
             if code:
-                unread[i] = True
+                is_left[i] = False
                 codes[code] += 1
-        self.session.count_rejected(codes.total(), +codes, 0, None)
-        return ~unread
+        self._count_unread(codes)
 
-    def _cells(self, source: _Records, parsed: _Columns, name: str, rows: Int64Array) -> list[bytes]:
-        """Return the cells of a field in the records with these indexes."""
-        kind = parsed.reader.kind
-        if isinstance(source, CsvRows):
-            assert parsed.cells is not None
+    def _count_columns(self, run: _Run, columns: _Columns, chosen: BoolArray) -> BoolArray:
+        """Count and return the chosen records that are certainly rejected because of single fields, bool (n,)."""
+        reader, block = columns.reader, columns.block
+        chosen = chosen & ~block.valid
+        if run.csv:
+            chosen &= run.csv.is_decodable(self.layout.encoding)[columns.indexes]
+        rejected, codes = reader.rejected(
+            block, chosen, self.session.counted_fields, partial(self._cells, run.source, columns)
+        )
+        amounts = [
+            reader.total_and_unsure(total, block, rejected) if total.of == "data" else (0, 0)
+            for total in self.layout.totals
+        ]
+        self.session.count_rejected(int(np.count_nonzero(rejected)), codes, reader.yen(block, rejected), amounts)
+        return rejected
+
+    def _cells(self, source: Block | Lines, columns: _Columns, name: str, rows: Int64Array) -> list[bytes]:
+        """Return the cells of a field in those records of the columns that have these indexes."""
+        kind = columns.reader.kind
+        if columns.cells:
             column = list(kind.offsets).index(name)
-            starts = parsed.cells.starts[rows, column]
-            ends = starts + parsed.cells.lengths[rows, column]
+            starts = columns.cells.starts[rows, column]
+            ends = starts + columns.cells.lengths[rows, column]
             return [source.content[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         start, length = kind.offsets[name], kind.by_id[name].length
-        content = parsed.block.rows[rows, start : start + length].tobytes()
+        content = columns.block.rows[rows, start : start + length].tobytes()
         return [content[at : at + length] for at in range(0, len(content), length)]
 
     # --- in any thread again
 
-    def _make_batches(
-        self, source: _Records, parsed: _Columns, receipts: list[ParsedRecord], header: Mapping[str, Any]
-    ) -> list[pa.RecordBatch]:
-        """Return the receipts of a run under its header, those that were processed singly in their places."""
-        parts = []
-        indexes = np.flatnonzero(parsed.paid)
-        if indexes.size:
-            is_all = len(indexes) == len(parsed.paid)
-            columns = parsed.reader.arrays(parsed.block, None if is_all else parsed.paid, header)
-            columns["record_no"] = int64_array(source.record_no + indexes)
-            columns["byte_offset"] = int64_array(source.offsets(indexes))
-            if self.raw:
-                columns["raw"] = array_of([source.frame(i).raw for i in indexes.tolist()], pa.binary())
-            parts.append(pa.record_batch([columns[name] for name in self._schema.names], schema=self._schema))
+    def _make_batches(self, run: _Run, receipts: list[ParsedRecord], header: Mapping[str, Any]) -> list[pa.RecordBatch]:
+        """Return the receipts of a run under its header, in the order of the file."""
+        parts = [self._batch(run.source, columns, header) for columns in run.columns if columns.paid.any()]
         parts += _batches_of(receipts, self._schema)
-        if len(parts) == 2:  # merge them in the order of the file
+        if len(parts) > 1:
             table = pa.Table.from_batches(parts)
             order = pc.array_sort_indices(table["record_no"].combine_chunks())
             parts = table.take(order).combine_chunks().to_batches()
         return parts
+
+    def _batch(self, source: Block | Lines, columns: _Columns, header: Mapping[str, Any]) -> pa.RecordBatch:
+        """Return the receipts of valid records of one kind under their header."""
+        indexes, is_all = columns.indexes[columns.paid], bool(columns.paid.all())
+        arrays = columns.reader.arrays(columns.block, None if is_all else columns.paid, header)
+        arrays["record_no"] = int64_array(source.record_no + indexes)
+        arrays["byte_offset"] = int64_array(source.offsets(indexes))
+        if self.raw:
+            arrays["raw"] = array_of([source.frame(i).raw for i in indexes.tolist()], pa.binary())
+        return pa.record_batch([arrays[name] for name in self._schema.names], schema=self._schema)
 
 
 def _grouped(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -362,11 +445,12 @@ def _has_constants(
 ) -> BoolArray:
     """Whether each record has these bytes at their positions, bool (n,)."""
     buffer = np.frombuffer(content, np.uint8)
-    matches = np.ones(len(starts), np.bool_)
+    rows = np.flatnonzero(lengths >= max((position + len(text) for position, text in constants), default=0))
     for position, text in constants:
-        matches &= lengths >= position + len(text)
         for i, byte in enumerate(text, position):
-            matches &= buffer[np.minimum(starts + i, len(buffer) - 1)] == byte
+            rows = rows[buffer[starts[rows] + i] == byte]
+    matches = np.zeros(len(starts), np.bool_)
+    matches[rows] = True
     return matches
 
 

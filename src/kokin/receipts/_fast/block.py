@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, buffer_view, from_numpy, string_array
 from kokin.issues import InvalidInputError
-from kokin.model import Digits, Receipt, Yen, arrow_schema, field_types
+from kokin.model import Digits, Receipt, ReceiptKind, Yen, arrow_schema, field_types
 from kokin.receipts._columns import array_of, as_int, repeated
 from kokin.receipts._fast.ascii_words import (
     MIN_STRIDE,
@@ -84,6 +84,8 @@ class ParsedBlock:
     fields: dict[str, ParsedField] = field(default_factory=dict)
     suspects: dict[str, BoolArray] = field(default_factory=dict)
     """The suspect records by field; under the empty name those suspect as a whole."""
+    zero: BoolArray | None = None
+    """Those that are rejected because of the amount 0 only, if they are not suspect as a whole; ``None`` for none."""
 
     def mark_suspect(self, name: str, suspect: BoolArray | None) -> None:
         """Mark records as suspect because of a field, or as a whole with an empty name."""
@@ -192,28 +194,46 @@ class ColumnReader:
         """Mark records that the mapping may reject.
 
         Those without a date or amount, with 0 or too many yen, with an unknown code or one of a manual receipt, and
-        with a part of the fields that are required together.
+        with a part of the fields that are required together. A record with an invalid field is not mapped, so only
+        records that are valid so far are marked.
         """
-        types = field_types(Receipt)
+        types, valid = field_types(Receipt), block.valid.copy()
+
+        def mark(suspect: BoolArray | None) -> None:
+            block.mark_suspect("", None if suspect is None else suspect & valid)
+
         for name, source in self.mapping.sources.items():
             if name in ("paid_on", "amount"):
-                block.mark_suspect("", self._null(source, block))
+                mark(self._null(source, block))
             if not source.field or source.field.startswith("header."):
                 continue
             parsed = block.fields[source.field]
             kind = types.get(name)
             if name == "amount" and parsed.numbers is not None:
-                block.mark_suspect("", parsed.numbers == 0)
+                is_correction = self._is_correction(block)
+                mark((parsed.numbers == 0) & is_correction)
+                block.zero = (parsed.numbers == 0) & ~is_correction & valid & self._is_payment(block)
             if isinstance(kind, Yen) and parsed.numbers is not None:
-                block.mark_suspect("", parsed.numbers > kind.max)
+                mark(parsed.numbers > kind.max)
             if source.values:
                 codes = self._codes[source.field]
                 manual = [code for code, value in source.values.items() if value in MANUAL_KINDS]
                 usual = [code for code in codes if not code or (code in source.values and code not in manual)]
-                block.mark_suspect("", ~_has_code(parsed, codes, usual))
+                mark(~_has_code(parsed, codes, usual))
         for members in self.layout.together.values():
             is_missing = [self._is_missing(name, block) for name in members]
-            block.mark_suspect("", np.logical_or.reduce(is_missing) & ~np.logical_and.reduce(is_missing))
+            mark(np.logical_or.reduce(is_missing) & ~np.logical_and.reduce(is_missing))
+        if block.zero is not None:
+            block.valid &= ~block.zero
+
+    def _is_correction(self, block: ParsedBlock) -> BoolArray:
+        """Whether each valid record may be a correction, which may have the amount 0."""
+        source = self.mapping.sources.get("kind")
+        if source is None or not source.values:
+            values = [] if source is None else [source.const, *(rule.value for rule in source.rules)]
+            return np.full(len(block.valid), ReceiptKind.CORRECTION in values)
+        codes = [code for code, value in source.values.items() if value == ReceiptKind.CORRECTION]
+        return _has_code(block.fields[source.field], self._codes[source.field], codes)
 
     def _is_missing(self, name: str, block: ParsedBlock) -> BoolArray:
         """Whether each record has no value of a canonical column."""
@@ -229,13 +249,16 @@ class ColumnReader:
 
     def paid(self, block: ParsedBlock) -> BoolArray:
         """Return the valid records that report a payment."""
+        return block.valid & self._is_payment(block)
+
+    def _is_payment(self, block: ParsedBlock) -> BoolArray:
+        """Whether each valid record reports a payment."""
         if self._rules:
-            meets_any: BoolArray = np.logical_or.reduce([self._meets(rule, block) for rule in self._rules])
-            return block.valid & meets_any
+            return np.asarray(np.logical_or.reduce([self._meets(rule, block) for rule in self._rules]))
         if not self.layout.paid:
-            return block.valid
+            return np.ones(len(block.valid), np.bool_)
         name, codes = self.layout.paid.field, self.layout.paid.codes
-        return block.valid & _has_code(block.fields[name], self._codes[name], codes)
+        return _has_code(block.fields[name], self._codes[name], codes)
 
     def amounts(self, block: ParsedBlock) -> Int64Array:
         """Return the yen of each record, int64 (n,); meaningless where it is suspect."""
@@ -243,15 +266,34 @@ class ColumnReader:
         assert amounts is not None
         return amounts
 
+    def yen(self, block: ParsedBlock, chosen: BoolArray) -> int:
+        """Return the sum of the yen of the chosen records, as far as they are not suspect because of it."""
+        return int(self.amounts(block)[without(chosen, block.suspects.get(self._amount))].sum())
+
     def total(self, total: Total, block: ParsedBlock, chosen: BoolArray) -> int:
         """Return what the chosen records add to a declared total; the fields that it needs are valid in them."""
+        return self.total_and_unsure(total, block, chosen)[0]
+
+    def total_and_unsure(self, total: Total, block: ParsedBlock, chosen: BoolArray) -> tuple[int, int]:
+        """Return what the chosen records add to a declared total, and how many of them may belong to it.
+
+        A field for which a chosen record is suspect is invalid in it.
+        """
+        unsure = np.zeros(len(chosen), np.bool_)
         for name, codes in total.where.items():
-            chosen = chosen & _has_code(block.fields[name], self._codes[name], codes)
+            has_code = _has_code(block.fields[name], self._codes[name], codes)
+            if name in block.suspects:
+                unsure |= block.suspects[name]
+                has_code = has_code | block.suspects[name]
+            chosen = chosen & has_code
         if total.sum is None:
-            return int(np.count_nonzero(chosen))
+            return int(np.count_nonzero(chosen & ~unsure)), int(np.count_nonzero(chosen & unsure))
         parsed = block.fields[total.sum]
         assert parsed.numbers is not None
-        return int(parsed.numbers[without(chosen, parsed.null)].sum())
+        if total.sum in block.suspects:
+            unsure |= block.suspects[total.sum]
+        exact = without(chosen & ~unsure, parsed.null)
+        return int(parsed.numbers[exact].sum()), int(np.count_nonzero(chosen & unsure))
 
     def _meets(self, rule: Rule, block: ParsedBlock) -> BoolArray:
         """Whether each valid record meets a rule; a column that the file lacks is blank."""
@@ -267,25 +309,29 @@ class ColumnReader:
     def rejected(
         self, block: ParsedBlock, chosen: BoolArray, counted: frozenset[str], cells: CellsOf
     ) -> tuple[BoolArray, Counter[str]]:
-        """Return which of the chosen records are certainly rejected because of single fields, and the codes of why.
+        """Return which of the chosen records are certainly rejected because of fields or the amount 0, and the codes.
 
-        The ``counted`` fields of these records are valid. ``cells`` returns the cells of a field in some records.
+        Each field for which one of these records is suspect is invalid in it. The ``counted`` fields that are valid
+        have a value. ``cells`` returns the cells of a field in some records.
         """
         rejected = chosen.copy()
-        for name in block.suspects.keys() & {"", *counted}:
-            rejected &= ~block.suspects[name]
+        if "" in block.suspects:
+            rejected &= ~block.suspects[""]
         for name in counted & block.fields.keys():
             if (null := block.fields[name].null) is not None:
                 rejected &= ~null
         found: list[tuple[Int64Array, list[str]]] = []
-        for name in block.suspects.keys() - {"", *counted}:
+        for name in block.suspects.keys() - {""}:
             rows = np.flatnonzero(block.suspects[name] & rejected)
             codes = self._error_codes[name].of_cells(cells(name, rows))
             rejected[rows] = np.array(codes, np.bool_)
             found.append((rows, codes))
         is_rejected = rejected.tolist()
         pairs = (pair for rows, codes in found for pair in zip(rows.tolist(), codes, strict=True))
-        return rejected, Counter(code for row, code in pairs if is_rejected[row])
+        counts = Counter(code for row, code in pairs if is_rejected[row])
+        if block.zero is not None and (zeros := int(np.count_nonzero(rejected & block.zero))):
+            counts["AMOUNT_ZERO"] = zeros
+        return rejected, counts
 
     def arrays(self, block: ParsedBlock, chosen: BoolArray | None, header: Mapping[str, Any]) -> dict[str, pa.Array]:
         """Return the canonical columns of the chosen records; of all if ``chosen`` is ``None``."""

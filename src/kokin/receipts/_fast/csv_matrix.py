@@ -13,7 +13,6 @@ left to the record decoder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +22,11 @@ from kokin.issues import InvalidInputError
 from kokin.model import Digits, Receipt, Text, field_types
 from kokin.receipts._fast.ascii_words import MIN_STRIDE
 from kokin.receipts._fields import decode_cell
-from kokin.receipts._framing import Frame, Lines
+from kokin.receipts._framing import Lines
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 from kokin.receipts.layouts._schema import DATED, NUMERIC
 
-_COMMA, _NEWLINE, _RETURN, _QUOTE, _SPACE, _ZERO = b',\n\r" 0'
+_COMMA, _NEWLINE, _QUOTE, _SPACE, _ZERO = b',\n" 0'
 # The digits of a date or time with separators, and the separators, by their place in the cell.
 _DATE_DIGITS, _DATE_SEPARATORS = [0, 1, 2, 3, 5, 6, 8, 9], {4: ord("-"), 7: ord("-")}
 _TIME_DIGITS, _TIME_SEPARATORS = [0, 1, 3, 4, 6, 7], {2: ord(":"), 5: ord(":")}
@@ -59,17 +58,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class CsvRows:
-    """The rows of a chunk, by positions in it. Arrays are int64 (n,) except ``separators``."""
+    """The cells of lines of a CSV, by positions in their content. Arrays are int64 (n,) except ``separators``."""
 
-    record_no: int
-    """Of the first row, from 1."""
-    byte_offset: int
-    """Of the chunk in the file."""
-    content: bytes
+    lines: Lines
     chunk: Chunk
-    starts: Int64Array
-    ends: Int64Array
-    """Without the newline."""
     separators: Int64Array
     """Every comma and newline of the chunk outside of quotes, int64 (m,)."""
     last: Int64Array
@@ -79,26 +71,14 @@ class CsvRows:
     quotes: Int64Array
     """The number of quotes in each row."""
 
-    def frame(self, i: int) -> Frame:
-        """Return one of the rows, from 0."""
-        start = int(self.starts[i])
-        return Frame(self.record_no + i, self.byte_offset + start, self.content[start : int(self.ends[i])], True)
-
     def is_decodable(self, encoding: str) -> BoolArray:
         """Return the rows that certainly have no unknown byte: all if the chunk has none, else those of ASCII."""
         try:
-            decode_cell(self.content, encoding)
+            decode_cell(self.lines.content, encoding)
         except InvalidInputError:
-            not_ascii = np.frombuffer(self.content, np.uint8) >= 0x80
-            return np.asarray(np.add.reduceat(not_ascii, self.starts, dtype=np.int64) == 0)
-        return np.ones(len(self.starts), np.bool_)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return map(self.frame, range(len(self.starts)))
-
-    def offsets(self, indexes: Int64Array) -> Int64Array:
-        """Return the first byte in the file of each of the rows with these indexes, int64 (n,)."""
-        return self.byte_offset + self.starts[indexes]
+            not_ascii = np.frombuffer(self.lines.content, np.uint8) >= 0x80
+            return np.asarray(np.add.reduceat(not_ascii, self.lines.starts, dtype=np.int64) == 0)
+        return np.ones(self.lines.count, np.bool_)
 
 
 def split_lines(lines: Lines, margin: int) -> CsvRows:
@@ -119,16 +99,10 @@ def split_lines(lines: Lines, margin: int) -> CsvRows:
         is_separator = ends_row | ((mark_bytes == _COMMA) & (quotes_before % 2 == 0))
         marks, ends_row = marks[is_separator], ends_row[is_separator]
     last = np.flatnonzero(ends_row)
-    ends = marks[last]
-    starts = np.concatenate([[0], ends[:-1] + 1])
     padding = b"\0" * margin
     return CsvRows(
-        record_no=lines.record_no,
-        byte_offset=lines.byte_offset,
-        content=lines.content,
+        lines=lines,
         chunk=Chunk(np.frombuffer(padding + lines.content + padding, np.uint8), margin),
-        starts=starts,
-        ends=ends - ((ends > starts) & (buffer[ends - 1] == _RETURN)),
         separators=marks,
         last=last,
         cells=np.diff(last, prepend=-1),
@@ -166,20 +140,18 @@ class CsvMatrix:
         #: Bytes that are cut out beyond the end of a chunk at most.
         self.margin = 2 * max(field.length for field in self._fields)
 
-    def matrix(self, rows: CsvRows) -> CsvCells:
-        """Return the records that rows become."""
-        suspect: BoolArray = rows.cells != len(self._fields)
-        matrix = np.full((len(suspect), self._stride), _SPACE, np.uint8)
-        suspects = {"": suspect}
-        empty = np.zeros((len(suspect), len(self._fields)), np.int64)
-        if suspect.all():
-            return CsvCells(matrix, suspects, empty, empty)
-        starts, lengths = self._cell_bounds(rows, suspect)
-        if rows.quotes.any():
+    def matrix(self, rows: CsvRows, indexes: Int64Array) -> CsvCells:
+        """Return the records that rows become; those with these indexes have as many cells as the file has columns."""
+        starts, lengths = self._cell_bounds(rows, indexes)
+        matrix = np.full((len(indexes), self._stride), _SPACE, np.uint8)
+        suspect = np.zeros(len(indexes), np.bool_)
+        quotes = rows.quotes[indexes]
+        if quotes.any():
             first, last = rows.chunk.bytes_at(starts), rows.chunk.bytes_at(starts + lengths - 1)
             is_quoted = (lengths >= 2) & (first == _QUOTE) & (last == _QUOTE)
             starts, lengths = starts + is_quoted, lengths - 2 * is_quoted
-            suspect |= rows.quotes != 2 * is_quoted.sum(axis=1)
+            suspect |= quotes != 2 * is_quoted.sum(axis=1)
+        suspects = {"": suspect}
         for i, field in enumerate(self._fields):
             lay_out = self._right_aligned if field.type in NUMERIC + DATED else self._left_aligned
             cells, suspects[field.id] = lay_out(field, rows.chunk, starts[:, i], lengths[:, i])
@@ -187,17 +159,14 @@ class CsvMatrix:
             matrix[:, start : start + cells.shape[1]] = cells
         return CsvCells(matrix, suspects, starts, lengths)
 
-    def _cell_bounds(self, rows: CsvRows, has_other_cells: BoolArray) -> tuple[Int64Array, Int64Array]:
-        """Return the start and the length of each cell, both int64 (n, columns).
-
-        A row with another number of cells, which is suspect anyway, gets the first separators of the chunk.
-        """
-        columns = len(self._fields)
-        first = np.where(has_other_cells, 0, rows.last - columns + 1)
-        ends = rows.separators[np.minimum(first[:, None] + np.arange(columns), len(rows.separators) - 1)]
+    def _cell_bounds(self, rows: CsvRows, indexes: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return the start and the length of each cell of the rows with these indexes, both int64 (n, columns)."""
+        columns, lines = len(self._fields), rows.lines
+        first = rows.last[indexes] - columns + 1
+        ends = rows.separators[first[:, None] + np.arange(columns)]
         starts = np.empty_like(ends)
-        starts[:, 0], starts[:, 1:] = rows.starts, ends[:, :-1] + 1
-        ends[:, -1] = rows.ends
+        starts[:, 0], starts[:, 1:] = lines.starts[indexes], ends[:, :-1] + 1
+        ends[:, -1] = lines.starts[indexes] + lines.lengths[indexes]
         return starts, np.maximum(ends - starts, 0)
 
     def _left_aligned(
