@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int64Array, as_table, combine, from_numpy, to_mask, to_numpy
+from kokin._arrow.convert import BoolArray, Int64Array, as_table, combine, empty_batch, from_numpy, to_mask, to_numpy
 from kokin._arrow.threads import sorted_unique
 from kokin._arrow.validate import validate_table
 from kokin.catalog import ClaimClass, LateChargeBasis
@@ -50,7 +50,7 @@ class RefundParts(NamedTuple):
             InvalidInputError: not such a table.
         """
         if refunds is None:
-            refunds = arrow_schema(RefundPart).empty_table()
+            refunds = pa.Table.from_batches([empty_batch(arrow_schema(RefundPart))])
         table = validate_table(as_table(refunds), RefundPart)
         row = _rows_of_records(result, table) if len(table) else np.empty(0, np.int64)
         is_known = row >= 0
