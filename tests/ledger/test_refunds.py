@@ -248,7 +248,7 @@ def findings(ledger):
         as_of=DAY,
     )
     rows = accounts.exceptions.to_pylist()
-    names = ("source", "record_no", "expected", "found")
+    names = ("source", "record_no", "field", "expected", "found")
     return [tuple(row[name] for name in names) for row in rows if row["outcome"] == "REFUND_EXCEEDS_EXCESS"]
 
 
@@ -256,7 +256,7 @@ def test_later_data_that_removes_the_excess_is_a_finding(town, bills, receipts, 
     decide(town, ("P2-3", "refund", {"amount": 200_000}))
     order(town, tmp_path / "a.txt", "P2-3")
     load = town.add_bills(bills(TAX, B1=900_000), actor="clerk").entry
-    assert findings(town) == [("mon.csv", 2, "100000", "200000")]
+    assert findings(town) == [("mon.csv", 2, "excess", "100000", "200000")]
     assert states(town) == {"P2-3": ("ordered", 200_000)}
     assert_sound(town)
     result(town, ("P2-3", "paid"))
@@ -264,7 +264,7 @@ def test_later_data_that_removes_the_excess_is_a_finding(town, bills, receipts, 
     assert (findings(town), states(town)["P2"]) == ([], ("open", 300_000))
     # The whole file was another authority's.
     town.reverse_entry(5, reason="wrong file", actor="chief")
-    assert findings(town) == [("P2-3", 2, "0", "200000")]
+    assert findings(town) == [("", None, "P2-3", "0", "200000")]
     assert states(town) == {"P2-3": ("paid", 200_000)}
     assert_sound(town)
     # The same payment in another file takes over what was decided.

@@ -106,7 +106,10 @@ def _rows_of_records(result: Reconciliation, parts: pa.Table) -> Int64Array:
 
 
 def exceeding_findings(parts: RefundParts, rows: OutcomeRows) -> list[pa.Table]:
-    """Find payments of which more was decided than is paid in excess, and parts whose receipts are not active."""
+    """Find payments of which more was decided than is paid in excess, and parts whose receipts are not active.
+
+    The field of the latter is the id of the proposal.
+    """
     if not len(parts.row):
         return []
     decided = parts.decided(len(rows))
@@ -114,11 +117,10 @@ def exceeding_findings(parts: RefundParts, rows: OutcomeRows) -> list[pa.Table]:
     expected, found = (value_texts(yen[at]) for yen in (rows.excess, decided))
     without = np.flatnonzero(parts.row < 0)
     missing = parts.table.take(from_numpy(without, pa.int64()))
-    yen = combine(missing.column("amount")).cast(pa.string())
-    source, record_no = combine(missing.column("proposal_id")), combine(missing.column("record_no"))
+    name, yen = (combine(missing.column(each)).cast(pa.string()) for each in ("proposal_id", "amount"))
     return [
         receipt_findings(Finding.REFUND_EXCEEDS_EXCESS, rows, at, "excess", expected, found),
-        source_findings(Finding.REFUND_EXCEEDS_EXCESS, source, "excess", "0", yen, len(missing), record_no),
+        source_findings(Finding.REFUND_EXCEEDS_EXCESS, "", name, "0", yen, len(missing)),
     ]
 
 
