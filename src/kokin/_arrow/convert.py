@@ -109,6 +109,11 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     return pa.record_batch([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
 
+def empty_table(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows. ``Schema.empty_table`` does the same, and imports pandas if it is installed."""
+    return pa.Table.from_batches([empty_batch(schema)])
+
+
 def chunks(column: pa.ChunkedArray | pa.Array) -> list[pa.Array]:
     """Return the arrays of a column."""
     return list(column.chunks) if isinstance(column, pa.ChunkedArray) else [column]

@@ -89,6 +89,7 @@ def _totals_control(results: Sequence[CheckResult]) -> dict[str, Any]:
 
 def _compare(results: Sequence[CheckResult]) -> dict[str, Any]:
     """Return T6 of several files with receipts; add FILE_OVERLAPS to the issues of a file in ``results``."""
+    from kokin._arrow.convert import empty_table
     from kokin.model import Bill, arrow_schema
     from kokin.reconcile import reconcile
 
@@ -96,7 +97,7 @@ def _compare(results: Sequence[CheckResult]) -> dict[str, Any]:
     if len(tables) < 2:
         return {}
     # Without bills: which records report the same payment depends on the records alone.
-    run = reconcile(arrow_schema(Bill).empty_table(), tables)
+    run = reconcile(empty_table(arrow_schema(Bill)), tables)
     for digest, issue in _output.overlap_issues(run):
         result = next(each for each in results if (each.source, each.digest) == (issue.location.file, digest))
         result.issues.add([issue])

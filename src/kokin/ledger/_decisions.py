@@ -8,7 +8,7 @@ accept only close the exception. The last active decision applies: what an activ
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any
@@ -16,12 +16,12 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 
-from kokin._arrow.convert import as_table, to_numpy
-from kokin._arrow.validate import validate_records, validate_table
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin._arrow.convert import to_numpy
+from kokin.issues import Issue, Location
 from kokin.ledger._components import receipts_with_posting
 from kokin.ledger._database import Transaction
 from kokin.ledger._load_bills import latest_versions
+from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
 from kokin.ledger._schema import TABLES, stored_columns
 from kokin.model import BillStatus, DecisionFields, DecisionKind, Outcome, ReceiptKind, Text
 from kokin.reconcile import Policy
@@ -42,8 +42,6 @@ _NO_MONEY = {
     Outcome.REVERSAL,
     Outcome.REVERSAL_WITHOUT_PAYMENT,
 }
-
-_Row = dict[str, Any]
 
 
 class ExceptionDecision(DecisionFields):
@@ -74,7 +72,7 @@ def decision_rows(
     actor: str,
     policy: Policy,
     place: Callable[[int], Location],
-    check: Callable[[Sequence[_Row]], Iterable[tuple[int, Issue]]],
+    check: Callable[[Sequence[Row]], Iterable[tuple[int, Issue]]],
 ) -> pa.Table:
     """Check decisions, and return them as columns of the table ``decisions``.
 
@@ -89,20 +87,13 @@ def decision_rows(
     Raises:
         InvalidInputError: with every problem, each with its row and field.
     """
-    table = validate_table(as_table(decisions), ExceptionDecision, place=place)
-    numbers = range(1, len(table) + 1)
-    issues = list(validate_records(table, numbers, ExceptionDecision, place))
-    absent: _Row = dict.fromkeys(ExceptionDecision.model_fields)
-    rows = [
-        {**absent, **row, "row": number, "receipt_id": receipt_of_exception(row["exception_id"] or "")}
-        for number, row in zip(numbers, table.to_pylist(), strict=True)
-    ]
-    if not issues:
-        problems = [*_conflicts(rows), *_receipt_problems(transaction, rows), *_bill_problems(transaction, rows)]
-        problems += [*approver_problems(rows, actor, policy), *check(rows)]
-        issues = [issue.with_location(place(number)) for number, issue in sorted(problems, key=itemgetter(0))]
-    if issues:
-        raise InvalidInputError(issues, "nothing was decided")
+    summary = "nothing was decided"
+    rows = checked_rows(decisions, ExceptionDecision, place, summary)
+    for row in rows:
+        row["receipt_id"] = receipt_of_exception(row["exception_id"])
+    problems = [*_conflicts(rows), *_receipt_problems(transaction, rows), *_bill_problems(transaction, rows)]
+    problems += [*approver_problems(rows, actor, policy), *check(rows)]
+    require_none(problems, place, summary)
     rows.sort(key=itemgetter("exception_id"))  # the parts of a payment are rows in a row
     for _, parts in groupby(rows, itemgetter("exception_id")):
         for part_no, row in enumerate(parts, 1):
@@ -119,16 +110,13 @@ def decided_yen(transaction: Transaction, rows: pa.Table) -> int:
     return int(to_numpy(transaction.rows("receipts", receipts, ("amount",)).column("amount"), 0).sum())
 
 
-_Problems = Iterator[tuple[int, Issue]]
-
-
-def _conflicts(rows: Sequence[_Row]) -> _Problems:
+def _conflicts(rows: Sequence[Row]) -> Problems:
     """Yield the problems of rows that contradict others: a payment has one decision, in parts only if it is assigned.
 
     Hold and accept can be decided about two exceptions of one receipt; what its payment is for is decided once.
     """
 
-    def subject(row: _Row) -> tuple[str, Any]:
+    def subject(row: Row) -> tuple[str, Any]:
         is_matched = DecisionKind(row["decision"]).is_matched and row["receipt_id"] is not None
         return ("receipt", row["receipt_id"]) if is_matched else ("exception", row["exception_id"])
 
@@ -146,7 +134,7 @@ def _conflicts(rows: Sequence[_Row]) -> _Problems:
                     yield row["row"], Issue("FIELD_MISSING", field="amount", expected="yen of each part")
 
 
-def _receipt_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Problems:
+def _receipt_problems(transaction: Transaction, rows: Sequence[Row]) -> Problems:
     """Yield the problems of receipts: unknown or reversed, without money, or divided into another sum."""
     ids = np.array(sorted({row["receipt_id"] for row in rows if row["receipt_id"]}), np.int64)
     known = transaction.rows("receipts", ids, ()).column("id")
@@ -163,20 +151,14 @@ def _receipt_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Proble
         elif receipt is None or receipt["reverses_id"] is not None:
             yield row["row"], Issue("DECISION_UNKNOWN", field="exception_id", found=row["exception_id"])
         elif kind.is_matched:
-            is_money = ReceiptKind(receipt["kind"]) not in (
-                ReceiptKind.PROVISIONAL,
-                ReceiptKind.CANCEL,
-                ReceiptKind.REVERSAL,
-                ReceiptKind.SETOFF,
-            )
-            if not is_money or Outcome(receipt["outcome"]) in _NO_MONEY:
+            if not ReceiptKind(receipt["kind"]).is_decidable or Outcome(receipt["outcome"]) in _NO_MONEY:
                 yield row["row"], Issue("DECISION_KIND", field="decision", found=receipt["outcome"])
             elif totals[row["exception_id"]] not in (0, receipt["amount"]):
                 found, expected = str(totals[row["exception_id"]]), str(receipt["amount"])
                 yield row["row"], Issue("DECISION_SUM", field="amount", expected=expected, found=found)
 
 
-def _bill_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Problems:
+def _bill_problems(transaction: Transaction, rows: Sequence[Row]) -> Problems:
     """Yield the problems of bills: unknown, withdrawn, or not open."""
     wanted = sorted({row["bill_id"] for row in rows if row["bill_id"]})
     versions = latest_versions(transaction, pa.chunked_array([wanted], pa.string()))
@@ -189,7 +171,7 @@ def _bill_problems(transaction: Transaction, rows: Sequence[_Row]) -> _Problems:
             yield row["row"], Issue("DECISION_BILL", field="bill_id", expected=BillStatus.OPEN, found=bill["status"])
 
 
-def approver_problems(rows: Sequence[_Row], actor: str, policy: Policy) -> _Problems:
+def approver_problems(rows: Sequence[Row], actor: str, policy: Policy) -> Problems:
     """Yield the problems of approvers (四つの目)."""
     for row in rows:
         if row["approver"] is None and policy.four_eyes:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import select
 
-from kokin._arrow.convert import Int64Array, int64_array, to_numpy
+from kokin._arrow.convert import Int64Array, empty_table, int64_array, to_numpy
 from kokin._arrow.threads import sorted_unique
 from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._codec import decode_columns
@@ -42,7 +42,7 @@ def decisions_in_force(
         receipts: ids of receipts; None: all.
     """
     if not transaction.has_rows("decisions"):
-        return arrow_schema(Decision).empty_table()
+        return empty_table(arrow_schema(Decision))
     names = ("decision", "bill_id", "amount", "hold_until")
     statement = (
         # The parts of a decision are rows in a row.

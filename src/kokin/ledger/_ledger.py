@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 
 from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
 from kokin.ledger._database import (
@@ -90,9 +90,6 @@ LOCK_TIMEOUT_S = 600.0
 
 # How often a transaction is tried if the database reports a conflict with another one.
 _ATTEMPTS = 3
-
-# At most so many issues of a rejected file are stored.
-_MAX_ISSUES = 10_000
 
 _NO_IDS = np.empty(0, np.int64)
 
@@ -455,7 +452,7 @@ class Ledger:
             writer.begin(
                 EntryKind.REJECTED_FILE, self._clock(), at, actor=actor, reason=reason, **about, delivery=deliveries + 1
             )
-            writer.add_rows("file_issues", issue_rows(issues[:_MAX_ISSUES]))
+            writer.add_rows("file_issues", issue_rows(issues[:MAX_ISSUES]))
             return EntryResult(writer.commit({"issues": counts}), True, {}, 0)
 
         return self._write(add)
@@ -656,7 +653,7 @@ class Ledger:
             writer.begin(EntryKind.UPLOAD_ANSWER, self._clock(), at, actor=actor, reason=reason, **about)
             writer.add_rows("upload_answers", tied.rows)
             issues = (*batch.warnings, *tied.issues)
-            writer.add_rows("file_issues", issue_rows(issues[:_MAX_ISSUES]))
+            writer.add_rows("file_issues", issue_rows(issues[:MAX_ISSUES]))
             return UploadAnswers.of(writer.commit(tied.totals), issues, inserted=True)
 
         return self._write(add)

@@ -20,6 +20,7 @@ from kokin._arrow.convert import (
     UInt8Array,
     bool_array,
     combine,
+    empty_table,
     int64_array,
     string_array,
     text_buffers,
@@ -312,7 +313,7 @@ def _new_slips(transaction: Transaction, debts: Debts, scheme: NumberScheme) -> 
     Raises:
         InvalidInputError: the scheme cannot number a debt, or a number that it makes is used already.
     """
-    slips, order = [_NEW_SCHEMA.empty_table()], [np.empty(0, np.int64)]
+    slips, order = [empty_table(_NEW_SCHEMA)], [np.empty(0, np.int64)]
     problems = []
     for item in pc.unique(debts.table.column("item_code")).to_pylist():
         rows = np.flatnonzero(to_mask(combine(pc.equal(debts.table.column("item_code"), item))))
@@ -347,7 +348,7 @@ def _number(
     """Return the slips of debts of one item without confirmation numbers; none if a debt has an issue."""
     digits = rule.series(debts, issues)
     if issues.has_error.any():
-        return _NEW_SCHEMA.empty_table()
+        return empty_table(_NEW_SCHEMA)
     count = len(debts)
     series = string_array(digits) if digits.shape[1] else pa.repeat(pa.scalar(""), count)
     serial = np.zeros(count, np.int64)

@@ -53,7 +53,7 @@ from kokin.ledger._journal import (
     to_timestamp,
 )
 from kokin.ledger._refund_steps import refund_table
-from kokin.ledger._rematch import disposition_and_kind
+from kokin.ledger._rematch import disposition_and_kind, entry_sources
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.matching import MATCHED_COLUMNS, Index, disposition_texts
 from kokin.model import Bill, DecisionKind, Outcome, Receipt, ReceiptKind
@@ -152,8 +152,7 @@ def receipts_by_entry(transaction: Transaction, last: int | None) -> pa.Table:
     tables = []
     with closing(transaction.database.query(transaction.connection, statement)) as batches:
         for rows in batches:
-            source = pc.utf8_lpad(rows.column("entry_id").cast(pa.string()), 19, "0")
-            table = decode_columns(rows, Receipt).append_column("source", source)
+            table = decode_columns(rows, Receipt).append_column("source", entry_sources(rows.column("entry_id")))
             tables.append(table.append_column("id", rows.column("id")))
     return concat(tables, tables[0].schema).combine_chunks()
 

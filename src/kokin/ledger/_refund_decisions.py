@@ -11,8 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import func, select
 
-from kokin._arrow.convert import Int64Array, as_table
-from kokin._arrow.validate import validate_records, validate_table
+from kokin._arrow.convert import Int64Array
 from kokin.catalog import Catalog
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
@@ -22,14 +21,13 @@ from kokin.ledger._decisions import approver_problems
 from kokin.ledger._incoming import digest_of
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._refund_steps import PartId, decided_parts, part_of_proposal, proposal_id, refund_table
+from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
 from kokin.ledger._schema import RECORD_FIELDS, TABLES, stored_columns
 from kokin.model import ReceiptKind, Record, RefundKind, RefundState, RefundStep, Text, Yen
 from kokin.reconcile import MANDATORY_ARTICLE, Accounts, Policy, build_accounts, reconcile
 from kokin.rules import RateTable
 
 _ENTRIES, _POSTINGS, _RECEIPTS = TABLES["entries"], TABLES["postings"], TABLES["receipts"]
-
-_Row = dict[str, Any]
 
 #: The columns of :meth:`kokin.ledger.Ledger.refund_proposals`.
 PROPOSAL_COLUMNS = pa.schema(
@@ -97,14 +95,14 @@ def _receipts_with_excess(transaction: Transaction, last: int | None) -> dict[tu
     return {(row[0], row[1]): row[2] for row in transaction.connection.execute(statement)}
 
 
-def open_proposals(transaction: Transaction, last: int | None, accounts: Accounts) -> list[_Row]:
+def open_proposals(transaction: Transaction, last: int | None, accounts: Accounts) -> list[Row]:
     """Return the proposals about which nothing is decided, with the columns of ``Accounts.refund_proposals``.
 
     With ``proposal_id`` and ``part``. The parts of a receipt have the smallest numbers that no decided part has.
     """
     receipt_of = _receipts_with_excess(transaction, last)
     used = {*decided_parts(transaction, last)}
-    rows: list[_Row] = accounts.refund_proposals.to_pylist()
+    rows: list[Row] = accounts.refund_proposals.to_pylist()
     for row in rows:
         receipt = receipt_of[row["digest"], row["record_no"]]
         number = 1
@@ -140,7 +138,7 @@ def proposal_table(transaction: Transaction, last: int | None, accounts: Account
 class DecidedRefunds:
     """The rows that an entry of decisions writes."""
 
-    steps: list[_Row]
+    steps: list[Row]
     """Rows of ``refund_steps``, without the receipts of set-offs."""
     receipts: pa.Table
     """The receipts of set-offs, encoded, in the order of their steps."""
@@ -164,7 +162,7 @@ class DecidedRefunds:
         return step_rows(rows)
 
 
-def step_rows(rows: Sequence[_Row]) -> pa.Table:
+def step_rows(rows: Sequence[Row]) -> pa.Table:
     """Return rows of ``refund_steps`` as a table."""
     columns = [field for field in stored_columns("refund_steps") if field.name not in ("id", "entry_id", "hash")]
     return pa.Table.from_pylist(list(rows), pa.schema(columns))
@@ -181,11 +179,11 @@ class _Proposals:
     payee: Mapping[int, str]
     amount: Mapping[PartId, int]
     """By part: yen of the proposal."""
-    setoffs: Mapping[tuple[int, str], _Row]
+    setoffs: Mapping[tuple[int, str], Row]
     """By receipt and debt: the proposals of set-offs."""
 
     @classmethod
-    def of(cls, rows: Sequence[_Row]) -> _Proposals:
+    def of(cls, rows: Sequence[Row]) -> _Proposals:
         yen: dict[int, int] = {}
         for row in rows:
             receipt = row["part"][0]
@@ -232,25 +230,15 @@ def decide_refunds(
         InvalidInputError: with every problem, each with its row and field.
         RateMissingError: the rate of a year between payment and decision is unknown.
     """
-    table = validate_table(as_table(decisions), RefundDecision, place=place)
-    numbers = range(1, len(table) + 1)
-    issues = list(validate_records(table, numbers, RefundDecision, place))
-    absent: _Row = dict.fromkeys(RefundDecision.model_fields)
-    rows = [{**absent, **row, "row": number} for number, row in zip(numbers, table.to_pylist(), strict=True)]
+    summary = "nothing was decided"
+    rows = checked_rows(decisions, RefundDecision, place, summary)
     proposals = _Proposals.of(open_proposals(transaction, None, accounts))
-    if not issues:
-        problems = [*_part_problems(transaction, rows, proposals), *approver_problems(rows, actor, policy)]
-        problems = problems or list(_yen_problems(rows, proposals))
-        issues = [issue.with_location(place(number)) for number, issue in sorted(problems, key=lambda each: each[0])]
-    if issues:
-        raise InvalidInputError(issues, "nothing was decided")
+    problems = [*_part_problems(transaction, rows, proposals), *approver_problems(rows, actor, policy)]
+    require_none(problems or _yen_problems(rows, proposals), place, summary)
     return _decided(transaction, rows, proposals, accounts, entry, actor, day)
 
 
-_Problems = Iterator[tuple[int, Issue]]
-
-
-def _part_problems(transaction: Transaction, rows: Sequence[_Row], proposals: _Proposals) -> _Problems:
+def _part_problems(transaction: Transaction, rows: Sequence[Row], proposals: _Proposals) -> Problems:
     """Yield the problems of proposals and debts; set ``part`` of each row, and its yen if it has none."""
     parts, seen = decided_parts(transaction), set[PartId]()
     for row in rows:
@@ -270,7 +258,7 @@ def _part_problems(transaction: Transaction, rows: Sequence[_Row], proposals: _P
             yield from ((number, issue) for issue in _debt_problems(row, part[0], proposals))
 
 
-def _debt_problems(row: _Row, receipt: int, proposals: _Proposals) -> Iterator[Issue]:
+def _debt_problems(row: Row, receipt: int, proposals: _Proposals) -> Iterator[Issue]:
     debt = row["debt_bill_id"]
     if row["kind"] == RefundKind.REFUND:
         if debt:
@@ -285,7 +273,7 @@ def _debt_problems(row: _Row, receipt: int, proposals: _Proposals) -> Iterator[I
         yield Issue("SETOFF_CONSENT", field="consent", expected="true")
 
 
-def _yen_problems(rows: Sequence[_Row], proposals: _Proposals) -> _Problems:
+def _yen_problems(rows: Sequence[Row], proposals: _Proposals) -> Problems:
     """Yield the problems of yen: more than is open, than a debt can take, or than law leaves for a refund."""
     total: dict[int, int] = {}
     refunded: dict[int, int] = {}
@@ -315,7 +303,7 @@ def _yen_problems(rows: Sequence[_Row], proposals: _Proposals) -> _Problems:
 
 def _decided(
     transaction: Transaction,
-    rows: Sequence[_Row],
+    rows: Sequence[Row],
     proposals: _Proposals,
     accounts: Accounts,
     entry: int,
@@ -325,7 +313,7 @@ def _decided(
     debts = sorted({row["debt_bill_id"] for row in rows if row["debt_bill_id"]})
     versions = latest_versions(transaction, pa.chunked_array([debts], pa.string())).to_pylist()
     bills = {bill["bill_id"]: bill for bill in versions}
-    steps, receipts = [], list[_Row]()
+    steps, receipts = [], list[Row]()
     for row in rows:
         receipt = row["part"][0]
         step = {name: row[name] for name in ("kind", "amount", "debt_bill_id", "reason", "approver")}

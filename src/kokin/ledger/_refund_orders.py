@@ -6,7 +6,7 @@ the transfer in the file, and the SHA-256 of the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
@@ -17,7 +17,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from kokin._arrow.convert import as_table
-from kokin._arrow.validate import validate_records, validate_table
+from kokin._arrow.validate import validate_table
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._codec import encode_column
 from kokin.ledger._database import Transaction
@@ -26,6 +26,7 @@ from kokin.ledger._incoming import digest_of
 from kokin.ledger._journal import Entry, EntryWriter
 from kokin.ledger._refund_decisions import step_rows
 from kokin.ledger._refund_steps import DecidedPart, decided_parts, part_of_proposal
+from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
 from kokin.ledger._upload_files import EntryDrafts
 from kokin.model import Date, Digits, PersonalName, Record, RefundState, RefundStep, Text
 from kokin.receipts.layouts import Layout
@@ -103,26 +104,15 @@ def require_transfer_layout(layout: Layout) -> None:
         raise InvalidInputError([issue], "nothing was ordered")
 
 
-_Row = dict[str, Any]
-_Problems = Iterator[tuple[int, Issue]]
-
-
-def _checked(records: Any, record: type[Record], place: Callable[[int], Location], summary: str) -> list[_Row]:
-    """Return the rows of a table with all fields of a record, ``row`` and ``part``."""
-    table = validate_table(as_table(records), record, place=place)
-    numbers = range(1, len(table) + 1)
-    if issues := list(validate_records(table, numbers, record, place)):
-        raise InvalidInputError(issues, summary)
-    absent: _Row = dict.fromkeys(record.model_fields)
-    return [
-        {**absent, **row, "row": number, "part": part_of_proposal(row["proposal_id"])}
-        for number, row in zip(numbers, table.to_pylist(), strict=True)
-    ]
+def _rows(records: Any, record: type[Record], place: Callable[[int], Location], summary: str) -> list[Row]:
+    """Return the rows of a table with all fields of a record, and ``part``: the part that the proposal names."""
+    rows = checked_rows(records, record, place, summary)
+    return [{**row, "part": part_of_proposal(row["proposal_id"])} for row in rows]
 
 
 def _state_problems(
-    rows: Sequence[_Row], parts: Mapping[Any, DecidedPart], step_of: Callable[[_Row], RefundStep]
-) -> _Problems:
+    rows: Sequence[Row], parts: Mapping[Any, DecidedPart], step_of: Callable[[Row], RefundStep]
+) -> Problems:
     """Yield the problems of proposals: unknown, duplicate, or in a state that does not allow the step."""
     seen = set[Any]()
     for row in rows:
@@ -141,13 +131,7 @@ def _before(step: RefundStep) -> str:
     return "decided, returned" if step is RefundStep.ORDERED else RefundStep.ORDERED.value
 
 
-def _require(problems: Sequence[tuple[int, Issue]], place: Callable[[int], Location], summary: str) -> None:
-    if problems:
-        issues = [issue.with_location(place(number)) for number, issue in sorted(problems, key=lambda each: each[0])]
-        raise InvalidInputError(issues, summary)
-
-
-def _step_row(part: DecidedPart, **columns: Any) -> _Row:
+def _step_row(part: DecidedPart, **columns: Any) -> Row:
     names = ("receipt_id", "part_no", "kind", "amount", "interest", "payee_code", "article", "debt_bill_id")
     return {**{name: part.decision[name] for name in names}, **columns}
 
@@ -186,7 +170,7 @@ def order_refunds(
         OSError: the draft could not be written.
     """
     summary = "nothing was ordered"
-    rows = _checked(accounts, RefundAccount, place, summary)
+    rows = _rows(accounts, RefundAccount, place, summary)
     parts = decided_parts(writer)
     approval = [{"row": 1, "approver": approver or None}]
     problems = [
@@ -195,7 +179,7 @@ def order_refunds(
     ]
     if not rows:
         problems.append((1, Issue("FILE_EMPTY")))
-    _require(problems, place, summary)
+    require_none(problems, place, summary)
     transfers = [_transfer(row, parts[row["part"]]) for row in rows]
     drafts = EntryDrafts(writer, path.parent, writer.entry)
     try:
@@ -228,7 +212,7 @@ def order_refunds(
     return RefundOrder.of(entry, inserted=True), drafts
 
 
-def _transfer(row: _Row, part: DecidedPart) -> _Row:
+def _transfer(row: Row, part: DecidedPart) -> Row:
     """Return the data record of a transfer."""
     codes = {
         "customer_code_1": row["proposal_id"][:_CODE_WIDTH],
@@ -244,7 +228,7 @@ class RefundResults:
     """What the bank reports about transfers, of one file."""
 
     digest: str
-    rows: list[_Row]
+    rows: list[Row]
 
 
 def refund_results(results: Any, source: str, place: Callable[[int], Location]) -> RefundResults:
@@ -253,7 +237,7 @@ def refund_results(results: Any, source: str, place: Callable[[int], Location]) 
     Raises:
         InvalidInputError: a row is invalid; nothing was added.
     """
-    rows = _checked(results, RefundResult, place, "nothing was added")
+    rows = _rows(results, RefundResult, place, "nothing was added")
     known = (RefundStep.PAID, RefundStep.RETURNED)
     expected = ", ".join(known)
     problems = [
@@ -261,7 +245,7 @@ def refund_results(results: Any, source: str, place: Callable[[int], Location]) 
         for row in rows
         if row["result"] not in known
     ]
-    _require(problems, place, "nothing was added")
+    require_none(problems, place, "nothing was added")
     table = validate_table(as_table(results), RefundResult)
     encoded = pa.table({name: encode_column(table.column(name)) for name in table.column_names})
     return RefundResults(sha256(f"{source}\n{digest_of(encoded)}".encode()).hexdigest(), rows)
@@ -275,7 +259,7 @@ def result_steps(transaction: Transaction, results: RefundResults, place: Callab
     """
     parts = decided_parts(transaction)
     problems = list(_state_problems(results.rows, parts, lambda row: RefundStep(row["result"])))
-    _require(problems, place, "nothing was added")
+    require_none(problems, place, "nothing was added")
     steps = [
         _step_row(
             parts[row["part"]],

@@ -177,6 +177,11 @@ def _post(writer: EntryWriter, reason: PostingReason, receipts: pa.ChunkedArray,
         writer.add_rows("postings", pa.table({"receipt_id": receipts, "posting_reason": reasons, **columns}))
 
 
+def entry_sources(entries: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return entries as names of files for matching: padded, so that their order is that of the ids."""
+    return pc.utf8_lpad(entries.cast(pa.string()), 19, "0")
+
+
 def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy, decisions: pa.Table) -> Reconciliation:
     """Match the receipts of whole components with their bills.
 
@@ -193,7 +198,7 @@ def match_receipts(bills: pa.Table, receipts: pa.Table, policy: Policy, decision
         LedgerError: the outcomes do not correspond to the receipts.
     """
     # Outcomes are sorted by source, digest and record number. With the entry as source that is the order of ids.
-    source = pc.utf8_lpad(receipts.column("entry_id").cast(pa.string()), 19, "0")
+    source = entry_sources(receipts.column("entry_id"))
     decoded = decode_columns(receipts, Receipt).append_column("source", source)
     # A stored slip may bill less than was paid before: a correction came later.
     index = Index.build(decode_columns(bills, Bill), check_paid_before=False)

@@ -37,6 +37,11 @@ class ReceiptKind(StrEnum):
         """Whether a person entered it: :attr:`Receipt.actor` and ``reason`` are then required."""
         return self in (ReceiptKind.DEDUCTION, ReceiptKind.MANUAL, ReceiptKind.SETOFF)
 
+    @property
+    def is_decidable(self) -> bool:
+        """Whether a person can decide what its yen are for; those of a set-off follow from another decision."""
+        return self in (ReceiptKind.FINAL, ReceiptKind.CORRECTION, ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
+
 
 class Receipt(Record):
     """One record of a receipt file, with the four fields of the eL number, or one of the other three numbers."""

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import Int32Array, Int64Array, as_table
+from kokin._arrow.convert import Int32Array, Int64Array, as_table, empty_table
 from kokin._arrow.threads import sorted_union
 from kokin._arrow.validate import validate_table
 from kokin.catalog import CATALOG, Catalog
@@ -350,7 +350,7 @@ class Accounts:
         expense. Without deposits, those columns are 0. A deposit on a bank account has no authority, so this table has
         no ``payee_code``.
         """
-        deposits = arrow_schema(BankDeposit).empty_table() if self._deposits is None else self._deposits
+        deposits = empty_table(arrow_schema(BankDeposit)) if self._deposits is None else self._deposits
         return bank.settlement_table(self._run.map_rows(lambda rows: bank.due_entries(rows, self._policy)), deposits)
 
     @cached_property

@@ -12,7 +12,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, UInt8Array, combine, from_numpy, to_numpy
+from kokin._arrow.convert import (
+    BoolArray,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+    combine,
+    from_numpy,
+    text_ranks,
+    to_numpy,
+)
 from kokin.catalog import Catalog, Charge, LateChargeBasis
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import MATCHED_COLUMNS, Index, first_of_groups, group
@@ -171,9 +180,7 @@ class BillColumns:
         """The number of each slip in the order of ``bill_id``, int32 (n,); None if the slips are in it."""
         if self.index.is_sorted:
             return None
-        rank = np.empty(len(self), np.int32)
-        rank[to_numpy(pc.sort_indices(self.index.bill_id).cast(pa.int64()), 0)] = np.arange(len(self))
-        return rank
+        return text_ranks(self.index.bill_id)
 
     @cached_property
     def main_slip(self) -> Int32Array:

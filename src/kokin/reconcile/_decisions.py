@@ -27,11 +27,10 @@ from kokin._arrow.convert import (
 from kokin._arrow.validate import validate_records, validate_table
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import KINDS, NO_BILL, OUTCOMES, UNDECIDED, Assignments, Index, Obligations
-from kokin.model import Decision, DecisionKind, Outcome, ReceiptKind, arrow_schema
+from kokin.model import Decision, DecisionKind, Outcome
 from kokin.reconcile._columns import int_column, text_column
 
-#: The kinds of receipts that decisions are about: those whose yen count.
-_DECIDED_KINDS = (ReceiptKind.FINAL, ReceiptKind.CORRECTION, ReceiptKind.DEDUCTION, ReceiptKind.MANUAL)
+_DECIDABLE = [code for code, kind in enumerate(KINDS) if kind.is_decidable]
 
 _OUTCOMES = {
     DecisionKind.UNAPPLY: Outcome.UNAPPLIED,
@@ -70,8 +69,11 @@ class Decisions(NamedTuple):
             InvalidInputError: a decision is invalid, is about a receipt that brings no money, or its parts do not add
                 up to the amount of the receipt.
         """
-        table = _checked(decisions)
-        row = _rows_of_records(receipts, table)
+        table = None if decisions is None else _checked(decisions)
+        if table is None or not len(table):
+            none = np.empty(0, np.int64)
+            return cls(none, none, np.empty(0, np.uint8), np.empty(0, np.int32), none, none)
+        row = rows_of_records(receipts, table)
         table = table.filter(pa.array(row >= 0))
         row = row[row >= 0]
         names = combine(table.column("decision").cast(pa.string()))
@@ -109,8 +111,6 @@ class Decisions(NamedTuple):
 
 def _checked(decisions: Any) -> pa.Table:
     """Return the decisions that are matched, without those that only close an exception."""
-    if decisions is None:
-        return arrow_schema(Decision).empty_table()
     table = validate_table(as_table(decisions), Decision)
     rows = range(1, len(table) + 1)
     if issues := list(validate_records(table, rows, Decision, lambda row: Location(record=row))):
@@ -119,20 +119,23 @@ def _checked(decisions: Any) -> pa.Table:
     return table.filter(pc.is_in(table.column("decision").cast(pa.string()), value_set=matched))
 
 
-def _rows_of_records(receipts: pa.Table, decisions: pa.Table) -> Int64Array:
-    """Return the row of the record that each decision names, int64 (d,); -1 if it is not among the receipts."""
-    if not len(decisions) or not {"digest", "record_no"} <= set(receipts.schema.names):
-        return np.full(len(decisions), -1)
+def rows_of_records(receipts: pa.Table, named: pa.Table) -> Int64Array:
+    """Return the row of the receipt that each row of a table names by ``digest`` and ``record_no``; -1 for none.
+
+    int64 (d,).
+    """
     names = ("record_no", "digest")
-    columns = [(receipts.column(name), combine(decisions.column(name))) for name in names]
+    if not set(names) <= set(receipts.schema.names):
+        return np.full(len(named), -1)
+    columns = [(receipts.column(name), combine(named.column(name))) for name in names]
     is_named = pc.and_(*(pc.is_in(column, value_set=values.cast(column.type)) for column, values in columns))
     rows = np.flatnonzero(to_mask(combine(is_named)))
-    named = receipts.select(names).take(from_numpy(rows, pa.int64())).to_pylist()
+    found = receipts.select(names).take(from_numpy(rows, pa.int64())).to_pylist()
     row_of: dict[tuple[Any, ...], int] = {}
-    for row, record in zip(rows.tolist(), named, strict=True):
+    for row, record in zip(rows.tolist(), found, strict=True):
         # Several rows of one record report one payment.
         row_of.setdefault(tuple(record.values()), row)
-    records = decisions.select(names).to_pylist()
+    records = named.select(names).to_pylist()
     return np.array([row_of.get(tuple(record.values()), -1) for record in records], np.int64)
 
 
@@ -146,18 +149,17 @@ def _slips_of(bill_id: pa.Array, index: Index) -> Int32Array:
 
 def _require_money(found: Decisions, kind: UInt8Array, table: pa.Table) -> None:
     """Raise InvalidInputError unless the receipts of decisions bring money and the parts of each add up to it."""
-    decided = [KINDS.index(each) for each in _DECIDED_KINDS]
     total = np.zeros(len(found.row), np.int64)
     _, decision = np.unique(found.number, return_inverse=True)
     np.add.at(total, decision, found.yen)
     is_part = found.outcome == UNDECIDED
     issues = []
     for at in np.flatnonzero(
-        ~np.isin(kind[found.row], decided) | (is_part & (total[decision] != found.amount))
+        ~np.isin(kind[found.row], _DECIDABLE) | (is_part & (total[decision] != found.amount))
     ).tolist():
         record = table.slice(at, 1).to_pylist()[0]
         location = Location(record=record["record_no"])
-        if kind[found.row[at]] not in decided:
+        if kind[found.row[at]] not in _DECIDABLE:
             issue = Issue("DECISION_KIND", field="decision", found=KINDS[kind[found.row[at]]], location=location)
         else:
             values = {"expected": str(found.amount[at]), "found": str(total[decision[at]])}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import Int32Array, Int64Array, bool_array, combine, from_numpy, to_mask
+from kokin._arrow.convert import Int32Array, Int64Array, bool_array, combine, empty_table, from_numpy, to_mask
 from kokin.matching import first_of_groups, group
 from kokin.model import Finding, Outcome
 from kokin.reconcile._bill_columns import BillColumns, book
@@ -30,7 +30,7 @@ def receipt_findings(
 ) -> pa.Table:
     """Return a finding on each of the rows ``at``, int64 (k,), in ``EXCEPTION_SCHEMA``; a null text becomes empty."""
     if not len(at):
-        return EXCEPTION_SCHEMA.empty_table()
+        return empty_table(EXCEPTION_SCHEMA)
     columns = dict(zip(OUTCOME_SCHEMA.names, rows.outcomes_at(at).columns, strict=True))
     texts = {"outcome": finding.value, "field": field, "expected": expected, "found": found}
     columns.update({name: _text_array(text, len(at)) for name, text in texts.items()})
@@ -78,7 +78,7 @@ def other_payees(rows: OutcomeRows, bills: BillColumns, policy: Policy) -> pa.Ta
 def other_instalments(rows: OutcomeRows, bills: BillColumns) -> pa.Table:
     """Find receipts with another 期別 than the bill that their number leads to."""
     if not rows.has("period"):
-        return EXCEPTION_SCHEMA.empty_table()
+        return empty_table(EXCEPTION_SCHEMA)
     booked = np.flatnonzero(rows.is_booked)
     period = rows.text_column("period").take(from_numpy(booked, pa.int64()))
     billed_period = bills.periods(rows.slip[booked])
@@ -90,7 +90,7 @@ def other_instalments(rows: OutcomeRows, bills: BillColumns) -> pa.Table:
 def other_years(rows: OutcomeRows, bills: BillColumns, name: Literal["levy_year", "tax_year"]) -> pa.Table:
     """Find receipts with another 賦課年度 or 課税年度 than the bill that their number leads to."""
     if not rows.has(name):
-        return EXCEPTION_SCHEMA.empty_table()
+        return empty_table(EXCEPTION_SCHEMA)
     booked = np.flatnonzero(rows.is_booked)
     year = rows.int_column(name)[booked]
     billed_year = getattr(bills.fiscal_dates, name)[rows.slip[booked]].astype(np.int64)
@@ -135,7 +135,7 @@ _RECEIPT_PARTS = ("principal", "late_charge", "demand_fee")
 def receipt_parts(rows: OutcomeRows) -> pa.Table:
     """Find receipts with a 本税 whose 本税, 延滞金 and 督促手数料 do not add up to their amount."""
     if not rows.has(_RECEIPT_PARTS[0]):
-        return EXCEPTION_SCHEMA.empty_table()
+        return empty_table(EXCEPTION_SCHEMA)
     parts = [rows.int_column(name) for name in _RECEIPT_PARTS]
     sums = sum((np.maximum(yen, 0) for yen in parts), np.zeros(len(rows), np.int64))
     # Without a principal the other parts cannot be expected to add up.

@@ -20,6 +20,7 @@ from kokin._arrow.convert import (
     UInt8Array,
     UInt64Array,
     combine,
+    empty_table,
     fixed_width,
     text_buffers,
     to_mask,
@@ -370,7 +371,7 @@ def overlap_table(columns: EncodedColumns, table_no: Int64Array, identity: Ident
     half = len(duplicate)
     differs = (file[:half] != file[half:]) | (name[:half] != name[half:])
     if not differs.any():
-        return OVERLAP_SCHEMA.empty_table()
+        return empty_table(OVERLAP_SCHEMA)
     files, others = _file_names(columns.take(duplicate[differs])), _file_names(columns.take(counted[differs]))
     pairs = pa.table([*files.columns, *others.columns], names=[*_FILE, *_OTHER_FILE])
     pairs = pairs.group_by(pairs.column_names).aggregate([([], "count_all")])

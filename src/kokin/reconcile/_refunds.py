@@ -10,7 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import BoolArray, Int64Array, as_table, combine, empty_batch, from_numpy, to_mask, to_numpy
+from kokin._arrow.convert import (
+    BoolArray,
+    Int64Array,
+    as_table,
+    combine,
+    empty_table,
+    from_numpy,
+    to_mask,
+    to_numpy,
+)
 from kokin._arrow.threads import sorted_unique
 from kokin._arrow.validate import validate_table
 from kokin.catalog import ClaimClass, LateChargeBasis
@@ -19,6 +28,7 @@ from kokin.model import Disposition, Finding, ReceiptKind, RefundKind, RefundPar
 from kokin.reconcile._bill_columns import BillColumns
 from kokin.reconcile._columns import Days, category_texts, days_array, exact_sum
 from kokin.reconcile._controls import Control
+from kokin.reconcile._decisions import rows_of_records
 from kokin.reconcile._findings import receipt_findings, source_findings, value_texts
 from kokin.reconcile._reconciliation import Reconciliation
 from kokin.reconcile._tables import OutcomeRows
@@ -50,12 +60,12 @@ class RefundParts(NamedTuple):
             InvalidInputError: not such a table.
         """
         if refunds is None:
-            refunds = pa.Table.from_batches([empty_batch(arrow_schema(RefundPart))])
+            refunds = empty_table(arrow_schema(RefundPart))
         table = validate_table(as_table(refunds), RefundPart)
-        row = _rows_of_records(result, table) if len(table) else np.empty(0, np.int64)
+        row = rows_of_records(result.run.receipts.table, table) if len(table) else np.empty(0, np.int64)
         is_known = row >= 0
         if is_known.any():
-            row[is_known] = result.payments[row[is_known]]
+            row[is_known] = result.payments[result.run.row_of(row[is_known])]
         return cls(table, row, to_numpy(table.column("amount"), 0))
 
     @property
@@ -85,24 +95,6 @@ class RefundParts(NamedTuple):
     def has_kind(self, kind: RefundKind) -> BoolArray:
         """Return which parts are of a kind: bool (k,)."""
         return to_mask(combine(pc.equal(self.table.column("kind").cast(pa.string()), kind.value)))
-
-
-def _rows_of_records(result: Reconciliation, parts: pa.Table) -> Int64Array:
-    """Return the row in the table of outcomes of the record that each part names: int64 (k,); -1 for none."""
-    names = ("digest", "record_no")
-    if not set(names) <= set(result.run.receipts.table.schema.names):
-        return np.full(len(parts), -1)
-    values = [combine(parts.column(name)) for name in names]
-
-    def find(rows: OutcomeRows) -> list[tuple[Any, Any, int]]:
-        columns = (rows.text_column("digest"), rows.record_no)
-        named = pc.and_(*(pc.is_in(column, value_set=each) for column, each in zip(columns, values, strict=True)))
-        at = np.flatnonzero(to_mask(combine(named)))
-        texts = (column.take(from_numpy(at, pa.int64())).to_pylist() for column in columns)
-        return list(zip(*texts, (rows.start + at).tolist(), strict=True))
-
-    row_of = {(digest, number): row for chunk in result.run.map_rows(find) for digest, number, row in chunk}
-    return np.array([row_of.get(key, -1) for key in zip(*(each.to_pylist() for each in values), strict=True)], np.int64)
 
 
 def exceeding_findings(parts: RefundParts, rows: OutcomeRows) -> list[pa.Table]:

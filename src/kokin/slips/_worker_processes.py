@@ -55,7 +55,7 @@ def process_map(work: Callable[[Item], Result], items: Iterable[Item], jobs: int
         yield from map(work, items)
         return
     context = get_context("spawn")
-    # Nothing is sent through this pipe. Its end tells the workers to end: it is closed, or this process is dead.
+    # Nothing is sent through this pipe. The workers end when it ends: it is closed, or this process is dead.
     is_needed, keep = context.Pipe(duplex=False)
     pending: deque[Future[Result]] = deque()
     with is_needed, keep, ProcessPoolExecutor(min(jobs, _MAX_JOBS), context, _start_worker, (work, is_needed)) as pool:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import buffer_view, from_numpy, int64_array
+from kokin._arrow.convert import buffer_view, empty_table, from_numpy, int64_array
 from kokin.issues import InvalidInputError, Issue, Location, to_table
 from kokin.matching import Index
 from kokin.model import Bill, Receipt, arrow_schema
@@ -43,7 +43,7 @@ def empty_summary(bills: pa.Table, receipts: pa.Table, policy: Policy) -> dict[s
 @functools.cache
 def row_schema() -> pa.Schema:
     """The columns ``outcome, exception, balance, overlap, run, rejected``: structs, of which each row has one."""
-    tables = _result_tables(arrow_schema(Bill).empty_table(), arrow_schema(Receipt).empty_table(), Policy())
+    tables = _result_tables(empty_table(arrow_schema(Bill)), empty_table(arrow_schema(Receipt)), Policy())
     tables["rejected"] = to_table([])
     return struct_schema({kind: table.schema for kind, table in tables.items()})
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from kokin._arrow.convert import empty_table
+
 _SQL_TYPES = {pa.int64(): "bigint", pa.string(): "string", pa.date32(): "date", pa.bool_(): "boolean"}
 
 
@@ -23,7 +25,7 @@ def struct_rows(tables: Mapping[str, pa.Table], schema: pa.Schema) -> pa.Table:
 
     A column that a table lacks is null.
     """
-    rows = [schema.empty_table()]
+    rows = [empty_table(schema)]
     for kind, table in tables.items():
         columns = [
             table.column(field.name).cast(field.type)
