@@ -24,8 +24,8 @@ from kokin.receipts import open as open_receipts
 from kokin.text import JAPAN
 
 
-class QueueFileState(StrEnum):
-    """What happened to a file of a queue."""
+class AuthorityFileState(StrEnum):
+    """What happened to a file of an authority."""
 
     POSTED = "posted"
     #: It is in the ledger already; nothing was written. The file is in ``done``.
@@ -43,12 +43,12 @@ class QueueFileState(StrEnum):
 
 
 @dataclass(frozen=True)
-class QueueFileResult:
-    """The result of one attempt to post a file of a queue."""
+class AuthorityFileResult:
+    """The result of posting a file into the ledger of an authority."""
 
     authority: str
     file: str
-    state: QueueFileState
+    state: AuthorityFileState
     attempt: int = 0
     entry: int | None = None
     """Id of the entry that has the file."""
@@ -102,14 +102,14 @@ class PostingJob:
     layout: str
     actor: str
     lock_timeout_s: float
-    pending: QueueFileResult
+    pending: AuthorityFileResult
 
 
 @dataclass(frozen=True)
 class PostingResult:
     """The result of a job: of its file, and of its ledger."""
 
-    file: QueueFileResult
+    file: AuthorityFileResult
     is_unavailable: bool = False
     """The ledger could not be read or written."""
     inconsistency: str = ""
@@ -121,7 +121,7 @@ def post_file(job: PostingJob) -> PostingResult:
     try:
         return _post(job)
     except InvalidInputError as error:
-        return PostingResult(replace(job.pending, state=QueueFileState.REJECTED, issues=tuple(error.issues)))
+        return PostingResult(replace(job.pending, state=AuthorityFileState.REJECTED, issues=tuple(error.issues)))
     except LedgerError as error:
         file = replace(job.pending, error=str(error.args[0]))
         return PostingResult(file, not error.issues, str(error.issues[0]) if error.issues else "")
@@ -140,7 +140,7 @@ def _post(job: PostingJob) -> PostingResult:
     issues = (*receipts.issues, *posted.issues) if posted.inserted else ()
     file = replace(
         job.pending,
-        state=QueueFileState.POSTED if posted.inserted else QueueFileState.ALREADY_POSTED,
+        state=AuthorityFileState.POSTED if posted.inserted else AuthorityFileState.ALREADY_POSTED,
         entry=posted.entry.id,
         hash=posted.entry.hash,
         totals=dict(posted.entry.totals),
