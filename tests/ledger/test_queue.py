@@ -185,9 +185,9 @@ def test_an_inconsistent_ledger_stops_its_authority_only(quick_folder, in_thread
             put(queue, code, name, receipts((len(name), 100), (ord(name[0]), 5)))
     post = queue_post._post
 
-    def post_or_find_a_broken_control(job):
-        result = post(job)
-        return queue_post.PostingResult(result.file, inconsistency="T4: 1 and 2") if "99901" in job.ledger else result
+    def post_or_find_a_broken_control(receipts, ledger, *options):
+        result = post(receipts, ledger, *options)
+        return queue_post.PostingResult(result.file, inconsistency="T4: 1 and 2") if "99901" in ledger else result
 
     monkeypatch.setattr(queue_post, "_post", post_or_find_a_broken_control)
     results = list(WorkQueue(queue).work(until="empty"))
@@ -209,7 +209,7 @@ def test_a_changed_ledger_keeps_the_file(quick_folder, in_threads, monkeypatch):
     queue = make_queue(quick_folder, "99901")
     put(queue, "99901", "a.csv", receipts((1, 100)))
 
-    def fail(job):
+    def fail(*_):
         from kokin.issues import Issue
         from kokin.ledger import LedgerError
 
@@ -457,7 +457,11 @@ def test_a_worker_can_end_before_every_step(quick_folder, in_threads, monkeypatc
     """Before each change of the folders; the next run continues."""
     queue = make_queue(quick_folder, "99901", ledgers=False)
     monkeypatch.setattr(
-        queue_post, "_post", lambda job: queue_post.PostingResult(replace(job.pending, state=AuthorityFileState.POSTED))
+        queue_post,
+        "_post",
+        lambda receipts, ledger, pending, *options: queue_post.PostingResult(
+            replace(pending, state=AuthorityFileState.POSTED)
+        ),
     )
     for last in range(200):
         put(queue, "99901", f"{last}.csv", str(last))

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr
 
 from kokin.catalog import CATALOG, Catalog
 from kokin.catalog import load as load_catalog
@@ -23,8 +23,10 @@ from kokin.text import load_toml
 T = TypeVar("T")
 
 
-class Authority(Record):
+class Authority(BaseModel):
     """A table ``[authorities.CODE]`` of ``authorities.toml``. Paths are relative to the folder of that file."""
+
+    model_config = Record.model_config
 
     name: Annotated[str, Text(80)] = ""
     """Its name for people; the code if it is empty."""

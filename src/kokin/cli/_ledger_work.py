@@ -46,7 +46,7 @@ def work(
     with _stop_on_signal() as stop:
         until: Literal["stopped", "empty", "scanned"] = "empty" if until_empty else "scanned" if once else "stopped"
         for result in WorkQueue(queue).work(workers=workers, until=until, stop=stop):
-            code = max(code, _exit_code(result))
+            code = max(code, exit_code(result))
             if output is Format.JSON:
                 _output.line(json.dumps(result.as_line(), ensure_ascii=False))
             else:
@@ -67,7 +67,7 @@ def _stop_on_signal() -> Iterator[Event]:
             signal.signal(each, handler)
 
 
-def _exit_code(result: AuthorityFileResult) -> Exit:
+def exit_code(result: AuthorityFileResult) -> Exit:
     """Return the exit code that the file alone would have."""
     from kokin.ledger import AuthorityFileState
 

@@ -146,7 +146,7 @@ def post_receipts(
         lock_timeout: seconds to wait for another writer.
     """
     try:
-        return _post(receipts(), ledger, pending, actor, policy, lock_timeout)
+        return _post(receipts, ledger, pending, actor, policy, lock_timeout)
     except InvalidInputError as error:
         return PostingResult(replace(pending, state=AuthorityFileState.REJECTED, issues=tuple(error.issues)))
     except LedgerError as error:
@@ -159,19 +159,20 @@ def post_receipts(
 
 
 def _post(
-    receipts: ReceiptFile | FilePart,
+    receipts: Callable[[], ReceiptFile | FilePart],
     url: str,
     pending: AuthorityFileResult,
     actor: str,
     policy: Policy | None,
     lock_timeout: float,
 ) -> PostingResult:
+    opened = receipts()
     with Ledger.open(url, lock_timeout=lock_timeout) as ledger:
         if policy:
             ledger.require_policy(policy)
-        posted = ledger.post(receipts, actor=actor)
+        posted = ledger.post(opened, actor=actor)
         controls = ledger.status(recompute=False).controls.values()
-    issues = (*receipts.issues, *posted.issues) if posted.inserted else ()
+    issues = (*opened.issues, *posted.issues) if posted.inserted else ()
     file = replace(
         pending,
         state=AuthorityFileState.POSTED if posted.inserted else AuthorityFileState.ALREADY_POSTED,
