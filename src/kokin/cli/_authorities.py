@@ -171,7 +171,7 @@ def _print_overview(rows: list[AuthorityStatus]) -> None:
             *(row.dispositions.get(name) for name in (Disposition.APPLIED, Disposition.EXCESS, Disposition.SUSPENSE)),
             row.exceptions,
             ", ".join(row.broken),
-            printable(row.error) if row.error else row.intake.first_line(language()) if row.intake else "",
+            value("state", "unreadable") if row.error else row.intake.first_line(language()) if row.intake else "",
         )
         for row in rows
     ]
@@ -179,6 +179,9 @@ def _print_overview(rows: list[AuthorityStatus]) -> None:
     shown = (value("disposition", name) for name in names)
     titles = (*headings("authority", "name", "receipts"), *shown, *headings("exceptions", "broken", "expected files"))
     _output.table(titles, cells)
+    for row in rows:
+        if row.error:
+            _output.note(message("{file}: {state}", file=row.authority, state=printable(row.error)))
 
 
 @with_exit_code
@@ -203,10 +206,12 @@ def report_all(authorities: AuthoritiesFile, out: OutputFolder, day: IntakeDay =
                     ledger, as_of=checked_day if day else None, catalog=loaded.catalog(authority)
                 )
                 report.write(out / authority, formats=["csv", "html"], language=language())
-        except (KokinError, OSError) as error:
-            rejected = isinstance(error, InvalidInputError)
-            _output.note(message("{file}: {state}", file=authority, state=printable(str(error))))
-            code = max(code, Exit.REJECTED if rejected else Exit.FAILED)
+        except InvalidInputError as error:  # a character that the encoding lacks, or another policy
+            _output.issues(error.issues)
+            code = max(code, Exit.REJECTED)
+            continue
+        except (KokinError, OSError):  # overview names it
+            code = max(code, Exit.FAILED)
             continue
         pages[authority] = f"{authority}/report.html"
         found = Exit.EXCEPTIONS if len(report.tables["exceptions"]) else Exit.CLEAN

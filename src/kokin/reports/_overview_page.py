@@ -58,6 +58,7 @@ def _headline(rows: Sequence[AuthorityStatus], terms: Terms) -> Html:
     ]
     counts = sentence("ledgers_counted", n=len(rows), exceptions=f"{sum(row.exceptions for row in rows):,}")
     title, *others = problems or [sentence("ledgers_balanced")]
+    others += [f"{row.name}: {row.error}" for row in unread]
     text = tag("div", tag("h1", title), *(tag("p", each) for each in others), tag("p", counts, class_="soft"))
     sign = tag("div", BAD_SIGN if problems else GOOD_SIGN, text, class_="headline")
     return tag("div", sign, class_="answer")
@@ -83,7 +84,7 @@ def _cells(
     name = tag("a", row.name, href=pages[row.authority]) if row.authority in pages else html(row.name)
     code = tag("small", f" {row.authority}") if row.name != row.authority else None
     if row.error:
-        error = tag("span", row.error, class_="tag bad")
+        error = tag("span", terms.value("state", "unreadable"), class_="tag bad")
         return [html(name, code), None, *(None for _ in shown), None, error, None]
     state = ("bad", ", ".join(row.broken)) if row.broken else ("good", terms.sentence("holds"))
     at = f"{row.at.astimezone(JAPAN):%Y-%m-%d %H:%M}" if row.at else ""
