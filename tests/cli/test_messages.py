@@ -19,7 +19,7 @@ import kokin
 from kokin.cli import app
 from kokin.cli._ledger_write import FileState
 from kokin.cli._messages import headings, language, message, value
-from kokin.ledger import EntryKind, PostingReason, QueueFileState
+from kokin.ledger import AuthorityFileState, EntryKind, PostingReason
 from kokin.model import RefundState
 from kokin.text import terms
 
@@ -74,7 +74,7 @@ def test_texts_of_other_packages_exist() -> None:
 
 
 def test_every_coded_value_has_a_term() -> None:
-    states = {state.value for state in (*FileState, *QueueFileState)}
+    states = {state.value for state in (*FileState, *AuthorityFileState)}
     assert states | {"accepted", *RefundState} == set(terms()["values"]["state"])
     assert {reason.value for reason in PostingReason} == set(terms()["values"]["posting_reason"])
     assert {kind.value for kind in EntryKind} <= set(terms()["values"]["kind"])

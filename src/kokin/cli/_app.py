@@ -12,6 +12,7 @@ import typer
 
 import kokin
 from kokin.cli import _output
+from kokin.cli._authorities import authorities_commands
 from kokin.cli._check import check, layouts
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
@@ -84,6 +85,8 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(upload, name="upload")
 app.add_typer(intake, name="intake")
 app.command()(report)
+for _command in authorities_commands:
+    app.command()(_command)
 for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands):
     ledger.command()(_command)
 qr.command()(proof)

@@ -60,7 +60,7 @@ from kokin.ledger._migrations import database_url
 from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
-from kokin.ledger._queue_post import QueueFileResult, QueueFileState
+from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, PostingResult, post_receipts
 from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
@@ -74,6 +74,8 @@ from kokin.ledger._verify import Verification
 __all__ = [
     "PROPOSAL_COLUMNS",
     "AllotResult",
+    "AuthorityFileResult",
+    "AuthorityFileState",
     "AuthoritySettings",
     "BillHistory",
     "BookTotals",
@@ -89,8 +91,7 @@ __all__ = [
     "LedgerStatus",
     "Overlap",
     "PostingReason",
-    "QueueFileResult",
-    "QueueFileState",
+    "PostingResult",
     "QueueSettings",
     "RefundAccount",
     "RefundDecision",
@@ -106,6 +107,7 @@ __all__ = [
     "WorkQueue",
     "active_entries",
     "database_url",
+    "post_receipts",
     "role_grants",
     "shown_url",
 ]

@@ -76,7 +76,7 @@ from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._verify import Verification, verify
-from kokin.receipts import FileRejectedError, ReceiptFile, Totals
+from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
 from kokin.rules import RATES, RateTable
@@ -366,7 +366,7 @@ class Ledger:
 
     def post(
         self,
-        receipts: ReceiptFile | Any,
+        receipts: ReceiptFile | FilePart | Any,
         *,
         actor: str,
         source: str | None = None,
@@ -383,7 +383,7 @@ class Ledger:
         together, in whatever order they were posted.
 
         Args:
-            receipts: an open receipt file, the result of reading one, or a table of the receipts of one.
+            receipts: an open receipt file, a part of one, the result of reading one, or a table of the receipts of one.
             actor: who posts it.
             source: the name of the file, if another than its own.
             reason: the reason, if it is not obvious.

@@ -59,8 +59,11 @@ _MAX_DAYS, _MAX_MONTHS = 45, 24
 # Places where a control differs: how many are named in its row, and in the headline.
 _MAX_PLACES, _MAX_HEADLINE_PLACES = 8, 3
 
-_GOOD = Html('<svg class="sign good" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg>')
-_BAD = Html('<svg class="sign bad" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 6v8M12 17.5v.5"/></svg>')
+_EMPTY = Html()
+GOOD_SIGN = Html(
+    '<svg class="sign good" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg>'
+)
+BAD_SIGN = Html('<svg class="sign bad" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 6v8M12 17.5v.5"/></svg>')
 
 
 def render_page(report: Report, terms: Terms, max_rows: int, csv_tables: Collection[str] = ()) -> str:
@@ -128,25 +131,15 @@ class _Page:
             "refunds": self.refunds_section,
             "records": self.sources_section,
         }
-        folder, sentence = resources.files("kokin.reports"), self.terms.sentence
-        style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+        sentence = self.terms.sentence
         links = [tag("a", sentence(name), href=f"#{name}") for name in sections]
-        return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
-            language=self.terms.language,
-            style=style,
-            script=script,
-            style_hash=_csp_hash(style),
-            script_hash=_csp_hash(script),
-            title=html(sentence("title")),
-            day=html(sentence("as_of", day=self.terms.date(self.report.as_of))),
-            version=html(kokin.__version__),
-            contents=tag("nav", *links, aria_label=sentence("contents")),
+        return render_document(
+            self.terms,
+            title=sentence("title"),
+            day=self.report.as_of,
             headline=self.headline(),
+            contents=tag("nav", *links, aria_label=sentence("contents")),
             sections=html(*(self._section(name, render()) for name, render in sections.items())),
-            print_cut=html(sentence("print_cut")),
-            closed=html(sentence("closed")),
-            filter=html(sentence("filter")),
-            rows_shown=html(sentence("rows_shown", n="#")),
         )
 
     def _section(self, name: str, content: Html) -> Html:
@@ -187,7 +180,7 @@ class _Page:
             (self.terms.value("disposition", name), _DISPOSITION_TONES[name], amount)
             for name, amount in dispositions.items()
         ]
-        sign = tag("div", _BAD if broken else _GOOD, text, class_="headline")
+        sign = tag("div", BAD_SIGN if broken else GOOD_SIGN, text, class_="headline")
         return html(
             tag("div", sign, share_bar(parts, self.terms), class_="answer"),
             self._payee_figures() if self.has_payees else tag("div", *self._cards(dispositions), class_="cards"),
@@ -490,6 +483,31 @@ def _percent(part: int, whole: int) -> str:
     """Return a share in percent, truncated after one digit: 100.0% only if the part is the whole."""
     tenths = part * 1000 // whole if whole else 0
     return f"{tenths // 10}.{tenths % 10}%" if whole else "–"
+
+
+def render_document(
+    terms: Terms, *, title: str, day: date, headline: Html, sections: Html, contents: Html = _EMPTY
+) -> str:
+    """Return a page with its style and script; a Content-Security-Policy allows these only, by their hashes."""
+    folder, sentence = resources.files("kokin.reports"), terms.sentence
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+        language=terms.language,
+        style=style,
+        script=script,
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+        title=html(title),
+        day=html(sentence("as_of", day=terms.date(day))),
+        version=html(kokin.__version__),
+        contents=contents,
+        headline=headline,
+        sections=sections,
+        print_cut=html(sentence("print_cut")),
+        closed=html(sentence("closed")),
+        filter=html(sentence("filter")),
+        rows_shown=html(sentence("rows_shown", n="#")),
+    )
 
 
 def _csp_hash(text: str) -> str:
