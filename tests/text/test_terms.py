@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import kokin
-from kokin.ledger import EntryKind
+from kokin.ledger import EntryKind, RefundTask
 from kokin.model import BillStatus, Disposition, Finding, Outcome, RefundKind
 from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind
 from kokin.reports import TABLES
@@ -42,7 +42,7 @@ def test_every_table_and_column_is_used() -> None:
 @pytest.mark.parametrize(
     ("column", "codes"),
     [
-        ("outcome", [*Outcome, *Finding]),
+        ("outcome", [*Outcome, *Finding, *RefundTask]),
         ("kind", [*OverpaymentKind, *AgingKind, *EntryKind, *RefundKind, "file"]),
         ("status", [*BillStatus, *BalanceStatus, "withdrawn"]),
         ("disposition", Disposition),

@@ -5,6 +5,7 @@
 - ``S2026-05-12-A1-SETTLEMENT_MISMATCH``: the deposits of a day and agent differ from the receipts.
 - ``A3-TOTAL_MISMATCH-count``: a total of an agent report, by its row in ``agent_reports``.
 - ``O4-9``: the files of two entries have records of the same payments.
+- ``R12-REFUND_OPEN``, ``P12-REFUND_DECIDED``: what is left to do about an overpayment; see ``_refund_exceptions``.
 
 They are those of :attr:`kokin.reconcile.Accounts.exceptions` and the issues of files. An exception that was accepted,
 or is held until a later day, is closed; one that was decided is no exception any more, because its outcome has changed.
@@ -31,6 +32,8 @@ from kokin.ledger._candidates import MAX_CANDIDATES, find_candidates
 from kokin.ledger._components import as_of_entry
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions import exception_of_receipt
+from kokin.ledger._refund_exceptions import EXCESS_OUTCOMES, RefundTask, open_refunds, part_exceptions
+from kokin.ledger._refund_steps import decided_parts
 from kokin.ledger._schema import TABLES, EntryKind
 from kokin.model import DecisionKind, Finding, Outcome
 from kokin.text import JAPAN
@@ -73,7 +76,8 @@ _UNKNOWN_MONEY = (
     Outcome.CANCELLED_BILL,
     Outcome.UNAPPLIED,
 )
-_OUTCOMES = text_array(tuple(Outcome))
+# The codes that the last posting of a receipt brought.
+_FROM_POSTING = text_array((*Outcome, RefundTask.OPEN))
 
 
 class LastDecision(NamedTuple):
@@ -100,9 +104,17 @@ def work_list(transaction: Transaction, as_of: date | datetime | None, day: date
     """See :meth:`kokin.ledger.Ledger.work_list`; ``day`` is the day from which ages and holds are counted."""
     found = find_exceptions(transaction, as_of, day, catalog)
     decided = last_decisions(transaction, _queries.entry_as_of(transaction, as_of))
-    closed = pa.array([exception for exception, last in decided.items() if last.closes(day)], _TEXT)
-    is_open = pc.invert(pc.is_in(found.table.column("exception_id"), value_set=closed))
-    return _with_candidates(found._replace(table=found.table.filter(is_open)))
+    closed = {exception for exception, last in decided.items() if last.closes(day)}
+    # An open excess is part of the exception of its outcome until this one is accepted.
+    accepted = {exception for exception in closed if decided[exception].kind is DecisionKind.ACCEPT}
+    names = ("exception_id", "code", "receipt_id")
+    rows = [tuple(row.values()) for row in found.table.select(names).to_pylist()]
+    covered = {receipt for exception, code, receipt in rows if code in EXCESS_OUTCOMES and exception not in accepted}
+    is_open = [
+        exception not in closed and not (code == RefundTask.OPEN and receipt in covered)
+        for exception, code, receipt in rows
+    ]
+    return _with_candidates(found._replace(table=found.table.filter(pa.array(is_open, pa.bool_()))))
 
 
 def settled_problems(
@@ -131,7 +143,7 @@ def settled_problems(
         elif receipt and receipt.is_reversed:
             continue  # DECISION_UNKNOWN
         elif receipt and exception != exception_of_receipt(row["receipt_id"], receipt.outcome):
-            if exception.partition("-")[2] not in list(Finding):
+            if exception.partition("-")[2] not in (*Finding, RefundTask.OPEN):
                 settled_by = receipt.entry
             else:
                 found = _ids(transaction, day, catalog) if found is None else found
@@ -195,17 +207,38 @@ def find_exceptions(
     """
     last = _queries.entry_as_of(transaction, as_of)
     entries, books = _Entries.read(transaction), Books.build(transaction, as_of, day, catalog)
-    receipts, exceptions = books.receipts, books.accounts.exceptions
+    receipts, parts = books.receipts, decided_parts(transaction, last)
+    opened, exceptions = open_refunds(books.accounts), books.accounts.exceptions
+    exceptions = pa.concat_tables([exceptions.select(opened.column_names), opened])
     row = books.receipt_rows(exceptions)
     of_receipt = row >= 0
+    others = exceptions.filter(pa.array(~of_receipt))
+    is_of_refund = pc.equal(others.column("outcome"), Finding.REFUND_EXCEEDS_EXCESS.value)
+    of_receipts = _of_receipts(
+        transaction, exceptions.filter(pa.array(of_receipt)), row[of_receipt], receipts, entries, last
+    )
     tables = [
-        _of_receipts(transaction, exceptions.filter(pa.array(of_receipt)), row[of_receipt], receipts, entries, last),
-        _of_reports_and_days(exceptions.filter(pa.array(~of_receipt)), books.agent_report_ids),
+        _without_decided_excess(of_receipts, {receipt for receipt, _ in parts}),
+        _of_reports_and_days(others.filter(pc.invert(is_of_refund)), books.agent_report_ids),
+        _from_rows(part_exceptions(transaction, parts, others.filter(is_of_refund), entries.source)),
         _of_overlaps(books.result.overlaps, entries),
         _of_files(transaction, last, entries),
     ]
     table = _each_once(pa.concat_tables([_with_age(each, entries, day) for each in tables]))
     return FoundExceptions(table.sort_by([("age_days", "descending")]), books)
+
+
+def _without_decided_excess(exceptions: pa.Table, decided: set[int]) -> pa.Table:
+    """Return exceptions of receipts without those of an excess that is decided in full.
+
+    Args:
+        exceptions: the exceptions of receipts.
+        decided: the receipts of decided parts.
+    """
+    rows = [tuple(row.values()) for row in exceptions.select(["code", "receipt_id"]).to_pylist()]
+    settled = decided - {receipt for code, receipt in rows if code == RefundTask.OPEN}
+    is_open = [receipt not in settled or code not in EXCESS_OUTCOMES for code, receipt in rows]
+    return exceptions.filter(pa.array(is_open, pa.bool_()))
 
 
 class _Entries(NamedTuple):
@@ -240,7 +273,7 @@ def _of_receipts(
     posted = transaction.fetch(statement, _POSTINGS.c.receipt_id, np.unique(receipt_id)).sort_by("receipt_id")
     at = np.searchsorted(to_numpy(posted.column("receipt_id"), 0), receipt_id)
     code = exceptions.column("outcome")
-    is_outcome = to_mask(combine(pc.is_in(code, value_set=_OUTCOMES)))
+    is_outcome = to_mask(combine(pc.is_in(code, value_set=_FROM_POSTING)))
     entry = np.where(is_outcome, to_numpy(posted.column("entry_id"), 0)[at], file) if len(at) else file
     codes = code.to_pylist()
     ids = [exception_of_receipt(*pair) for pair in zip(receipt_id.tolist(), codes, strict=True)]

@@ -22,6 +22,7 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
 from kokin.ledger._database import (
     Database,
@@ -57,7 +58,7 @@ from kokin.ledger._migrations import (
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._queries import BillHistory, LedgerStatus
-from kokin.ledger._refund_decisions import decide_refunds, proposal_table, refund_accounts, require_credited
+from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
 from kokin.ledger._refund_orders import (
     RefundOrder,
     order_refunds,
@@ -76,6 +77,7 @@ from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._verify import Verification, verify
+from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
@@ -779,8 +781,7 @@ class Ledger:
         day = decided_on or self._japan_day(as_of)
 
         def read(transaction: Transaction) -> pa.Table:
-            policy = _queries.policy(transaction, as_of)
-            accounts = refund_accounts(transaction, as_of, day, policy, catalog, rates)
+            accounts = LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates).accounts
             return proposal_table(transaction, _queries.entry_as_of(transaction, as_of), accounts)
 
         return self._read(read)
@@ -834,7 +835,7 @@ class Ledger:
 
         def write(writer: EntryWriter) -> EntryResult:
             day = decided_on or self._japan_day(at)
-            accounts = refund_accounts(writer, None, day, self.policy, catalog, rates)
+            accounts = LedgerAccounts.build(writer, None, day, catalog, rates=rates).accounts
             about: dict[str, Any] = {"actor": actor, "day": day, "policy": self.policy, "entry": writer.entry}
             decided = decide_refunds(writer, decisions, accounts, **about, place=lambda row: Location(source, row))
             file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
@@ -1071,6 +1072,41 @@ class Ledger:
     def agent_reports(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the active reports of agents, with the columns of :class:`kokin.reconcile.AgentReport`."""
         return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.AGENT_REPORTS, as_of))
+
+    def accounts(
+        self,
+        as_of: date | datetime | None = None,
+        *,
+        day: date | None = None,
+        catalog: Catalog = CATALOG,
+        deposits: ArrowStreamExportable | None = None,
+        agent_reports: ArrowStreamExportable | None = None,
+        write_offs: ArrowStreamExportable | None = None,
+        rates: RateTable = RATES,
+    ) -> LedgerAccounts:
+        """Reconcile everything in the ledger, and build the accounts: those of the report and of the work list.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+            day: the day of the accounts; by default that of ``as_of``.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
+                the ledger.
+            agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
+                default those of the ledger.
+            write_offs: the debts that were written off, with the columns of :class:`kokin.reconcile.WriteOff`.
+            rates: the rates of 延滞金 and 還付加算金.
+
+        Returns the reconciliation and the accounts.
+
+        Raises:
+            InvalidInputError: a table lacks a column, or more is written off than is open.
+        """
+        day = day or self._japan_day(as_of)
+        tables = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        return self._read(
+            lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
+        )
 
     def issues(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the issues of active files, and of files that were rejected as a whole and not posted since.

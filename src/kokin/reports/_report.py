@@ -19,7 +19,7 @@ from kokin._arrow.files import draft_folder
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
-from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
+from kokin.reconcile import Accounts, Reconciliation
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
@@ -172,19 +172,8 @@ class Report:
         # The state as of an entry never changes, whatever is posted in the meantime.
         last = entries[-1].at if entries else day
         files = ledger_files(entries)
-        recorded = ledger.bills(last), ledger.receipts(last)
-        policy, decisions = ledger.policy_as_of(last), ledger.decisions(last)
-        result = reconcile(*recorded, policy, decisions=decisions, check_paid_before=False)
-        accounts = build_accounts(
-            result,
-            catalog=catalog,
-            deposits=_or_recorded(deposits, ledger.bank_deposits(last)),
-            agent_reports=_or_recorded(agent_reports, ledger.agent_reports(last)),
-            write_offs=write_offs,
-            refunds=ledger.refunds(last),
-            as_of=day,
-            rates=rates,
-        )
+        sources = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates, **sources)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
         controls["T7"] = ledger.applied_control(result.outcomes, last)
@@ -300,11 +289,6 @@ class Report:
         fields = {"folder": file_name(folder), "formats": sorted(formats), "tables": len(selected)}
         _LOGGER.info("report_written", extra={"fields": fields})
         return issues
-
-
-def _or_recorded(rows: ArrowStreamExportable | None, recorded: pa.Table) -> ArrowStreamExportable | None:
-    """Return the rows of the caller, else those of the ledger; None if there are none: the control is not checked."""
-    return recorded if rows is None and len(recorded) else rows
 
 
 def _check_names(parameter: str, names: Collection[str], known: Collection[str]) -> None:
