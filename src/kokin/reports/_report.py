@@ -23,7 +23,15 @@ from kokin.reconcile import Accounts, Reconciliation
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
-from kokin.reports._sources import FileSummary, file_table, japan_date, ledger_audit, ledger_files, run_audit
+from kokin.reports._sources import (
+    FileSummary,
+    file_table,
+    intake_table,
+    japan_date,
+    ledger_audit,
+    ledger_files,
+    run_audit,
+)
 from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
@@ -31,6 +39,7 @@ from kokin.rules import RATES, RateTable
 from kokin.text import file_name
 
 if TYPE_CHECKING:
+    from kokin.intake import IntakeStatus
     from kokin.ledger import Ledger
 
 _LOGGER = logging.getLogger(__name__)
@@ -90,6 +99,12 @@ TABLES = (
     "open_data",
 )
 
+#: The name of ⓪ 受入状況表, a table of reports with an intake status only.
+#:
+#: ``source, label, agent_code, layout, day, deadline, intake_state, bank_days, file, entry_id, at, records, amount``:
+#: those of :attr:`kokin.intake.IntakeStatus.table`, with times in Japan as text, to the minute.
+INTAKE_TABLE = "intake"
+
 #: The tables that ``kokin reconcile`` writes: the results of one run, for programs.
 RUN_TABLES = ("outcomes", "allocations", "balances", "exceptions", "issues")
 
@@ -106,6 +121,8 @@ class Report:
     """The tables by the names of :data:`TABLES`, which documents their columns."""
     catalog: Catalog = field(default=CATALOG, repr=False)
     """The names of the charges."""
+    intake: IntakeStatus | None = None
+    """Which files should have come, and which have: the first line of the page and ⓪, :data:`INTAKE_TABLE`."""
     batches: Mapping[str, Callable[[], Iterable[pa.RecordBatch]]] = field(default_factory=dict, repr=False)
     """The batches of the largest tables, from which :meth:`write` writes a CSV without holding the table."""
 
@@ -146,6 +163,7 @@ class Report:
         write_offs: ArrowStreamExportable | None = None,
         minimum_count: int = MINIMUM_COUNT,
         rates: RateTable = RATES,
+        intake: IntakeStatus | None = None,
     ) -> Self:
         """Return the report of a ledger: all its receipts and bills, as of the end of a day in Japan.
 
@@ -161,6 +179,7 @@ class Report:
                 :class:`kokin.reconcile.WriteOff`.
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
             rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
+            intake: which files should have come, and which have (:meth:`kokin.intake.Intake.check`).
 
         Raises:
             LedgerError: the database failed.
@@ -189,8 +208,10 @@ class Report:
             "entries": len(entries),
             "hash": entries[-1].hash if entries else "",
         }
+        if intake:
+            summary[INTAKE_TABLE] = intake.as_dict()
         tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
-        return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
+        return cls._build(result, accounts, summary, files, tables, catalog, minimum_count, intake)
 
     @classmethod
     def _build(
@@ -202,8 +223,12 @@ class Report:
         tables: Mapping[str, pa.Table],
         catalog: Catalog,
         minimum_count: int,
+        intake: IntakeStatus | None = None,
     ) -> Self:
         of_accounts, others = accounts_tables(result, accounts), {**tables, "files": file_table(files)}
+        names = TABLES
+        if intake:
+            others[INTAKE_TABLE], names = intake_table(intake), (INTAKE_TABLE, *TABLES)
 
         def table_of(name: str) -> pa.Table:
             if name == "open_data":
@@ -215,8 +240,8 @@ class Report:
             "allocations": accounts.part_batches,
             "balances": result.balance_batches,
         }
-        lazy_tables = LazyTables({name: partial(table_of, name) for name in TABLES})
-        return cls(accounts.as_of, summary, lazy_tables, catalog, batches)
+        lazy_tables = LazyTables({name: partial(table_of, name) for name in names})
+        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, batches)
 
     def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.
@@ -232,7 +257,7 @@ class Report:
         self,
         folder: str | Path,
         *,
-        tables: Collection[str] = TABLES,
+        tables: Collection[str] = (INTAKE_TABLE, *TABLES),
         formats: Collection[Format] = ("csv", "xlsx", "html"),
         language: Language = "ja",
         encoding: CsvEncoding = "utf-8-sig",
@@ -247,7 +272,7 @@ class Report:
         Args:
             folder: the folder; it is created if it does not exist. Files of an earlier report are replaced; other files
                 stay. If anything fails, the folder is unchanged.
-            tables: the tables of the CSV files and the workbook.
+            tables: the tables of the CSV files and the workbook; ``intake`` is written if the report has it.
             formats: the formats.
             language: the language of the workbook, the page and the headings in ``words``.
             encoding: the character set of the CSV files; a spreadsheet opens ``utf-8-sig`` and ``cp932``.
@@ -264,10 +289,10 @@ class Report:
             KokinError: XlsxWriter is not installed (the extra ``xlsx``).
             OSError: the folder cannot be written.
         """
-        _check_names("tables", tables, TABLES)
+        _check_names("tables", tables, (INTAKE_TABLE, *TABLES))
         _check_names("formats", formats, get_args(Format))
         terms = Terms(language, self.catalog)
-        selected = [name for name in TABLES if name in tables]
+        selected = [name for name in self.tables if name in tables]
         issues = []
         with _replaced_folder(Path(folder), last="summary.json") as draft:
             if "csv" in formats:

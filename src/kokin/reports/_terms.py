@@ -18,7 +18,18 @@ Language: TypeAlias = Literal["en", "ja"]
 
 #: Columns of whole numbers that are ids or years, not quantities; they are written without thousands separators.
 UNGROUPED = frozenset(
-    {"record_no", "fiscal_year", "levy_year", "tax_year", "entry", "reverses", "reverses_posting", "record", "byte"}
+    {
+        "record_no",
+        "fiscal_year",
+        "levy_year",
+        "tax_year",
+        "entry",
+        "entry_id",
+        "reverses",
+        "reverses_posting",
+        "record",
+        "byte",
+    }
 )
 _WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 # Units of the scale of a chart, the largest first: minimum yen, and the suffix.
