@@ -111,7 +111,7 @@ def report(
         day = as_of and day_or_today(as_of)
         if expected_policy:
             opened.require_policy(expected_policy, day)
-        status = expected_files and expected_files.check(opened, **_intake_day(intake_day, day))
+        status = expected_files.check(opened, **_intake_day(intake_day, day)) if expected_files else None
         result = Report.from_ledger(opened, as_of=day, catalog=charges, write_offs=amounts, intake=status)
         replaced = result.write(
             out,

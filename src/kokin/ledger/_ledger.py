@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -36,7 +36,7 @@ from kokin.ledger._database import (
 )
 from kokin.ledger._decisions import decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
-from kokin.ledger._exceptions import settled_problems, work_list
+from kokin.ledger._exceptions import settled_problems, work_list, yen_of_exceptions
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -394,21 +394,21 @@ class Ledger:
             dry_run: write nothing; ``effect`` of the result has the books before and after. The entry does not exist.
 
         Raises:
-            FileRejectedError: a total differs or a record is truncated; nothing was posted, and the rejection of an
-                open file is recorded.
+            FileRejectedError: a total differs, a record is truncated, or matching cannot use a record; nothing was
+                posted, and the rejection of an open file is recorded.
             InvalidInputError: not a table of receipts, or the ledger has another part of the same file.
         """
         try:
             file = receipt_batch(receipts, source)
+
+            def write() -> EntryResult:
+                return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+            return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
             if isinstance(receipts, ReceiptFile) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
-
-        def write() -> EntryResult:
-            return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
-
-        return self._with_effect(write) if dry_run else write()
 
     def _with_effect(self, write: Callable[[], EntryResult]) -> EntryResult:
         """Return the result of a function that writes an entry, with its effect, in a dry run."""
@@ -473,7 +473,7 @@ class Ledger:
         except InvalidInputError as error:
             # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
-            raise InvalidInputError(issues, "nothing was posted") from error
+            raise FileRejectedError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
         overlaps = _queries.overlaps(writer, result.repeated, len(ids))
         common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
@@ -711,7 +711,8 @@ class Ledger:
         """Record what persons decided about exceptions: all rows or, after an error, none.
 
         A payment that is assigned to bills keeps its file, record, days and agent; its yen are applied to these bills.
-        To take a decision back, reverse the entry, or decide again: the last active decision applies.
+        To take a decision back, reverse the entry, or decide again: the last active decision applies. An exception is
+        accepted with its yen: when they change, it is in the work list again.
 
         Args:
             decisions: a table with the columns of :class:`ExceptionDecision`. Of several rows with one
@@ -722,7 +723,7 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
             open_only: reject a decision about an exception that is no longer open (``DECISION_SETTLED``): it was
                 accepted, or the outcome has changed since the work list was made.
-            catalog: the charges of the authority, with which the work list was made; only for ``open_only``.
+            catalog: the charges of the authority, with which the work list was made; for ``open_only`` and ``accept``.
             dry_run: write nothing; ``effect`` of the result has the books before and after.
 
         Raises:
@@ -732,11 +733,21 @@ class Ledger:
         """
 
         def write(writer: EntryWriter) -> EntryResult:
-            def check(decided: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Issue]]:
-                if open_only:
-                    yield from settled_problems(writer, decided, self._clock().astimezone(JAPAN).date(), catalog)
+            # The books before the decisions: computed once, and only if a decision needs them.
+            found = cache(lambda: yen_of_exceptions(writer, self._japan_day(None), catalog))
 
-            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row), check)
+            def check(decided: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, Issue]]:
+                return settled_problems(writer, decided, found) if open_only else ()
+
+            rows = decision_rows(
+                writer,
+                decisions,
+                actor,
+                self.policy,
+                lambda row: Location(source, row),
+                check,
+                lambda exception: found().get(exception),
+            )
             writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
             writer.add_rows("decisions", rows)
             keys = decided_keys(writer, receipts_of_decisions(rows))

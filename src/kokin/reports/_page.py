@@ -172,7 +172,8 @@ class _Page:
     def intake_section(self) -> Html:
         """Return ⓪, and what is wrong with the files that came."""
         status, terms = self.report.intake, self.terms
-        rows = self._rows("intake", without=("source", "agent_code", "layout", "entry_id"))
+        columns = ("label", "intake_state", "day", "deadline", "bank_days", "file", "at", "records", "amount")
+        rows = self._rows("intake", table=self.tables["intake"].select(columns))
         if status is None or not status.findings:
             return rows
         names = (("intake", "finding"), ("intake", "file"), ("exceptions", "expected"), ("exceptions", "found"))

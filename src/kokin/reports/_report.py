@@ -226,9 +226,8 @@ class Report:
         intake: IntakeStatus | None = None,
     ) -> Self:
         of_accounts, others = accounts_tables(result, accounts), {**tables, "files": file_table(files)}
-        names = TABLES
         if intake:
-            others[INTAKE_TABLE], names = intake_table(intake), (INTAKE_TABLE, *TABLES)
+            others[INTAKE_TABLE] = intake_table(intake)
 
         def table_of(name: str) -> pa.Table:
             if name == "open_data":
@@ -240,7 +239,9 @@ class Report:
             "allocations": accounts.part_batches,
             "balances": result.balance_batches,
         }
-        lazy_tables = LazyTables({name: partial(table_of, name) for name in names})
+        lazy_tables = LazyTables(
+            {name: partial(table_of, name) for name in (INTAKE_TABLE, *TABLES) if intake or name != INTAKE_TABLE}
+        )
         return cls(accounts.as_of, summary, lazy_tables, catalog, intake, batches)
 
     def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
