@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from kokin.cli._ledger_work import work
 from kokin.cli._ledger_worklist import worklist_commands
 from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit
-from kokin.cli._messages import command_help, message
+from kokin.cli._messages import command_help, message, usage_text
 from kokin.cli._options import option, remove_passwords
 from kokin.cli._proof import proof, verify
 from kokin.cli._qr import app as qr
@@ -101,6 +101,7 @@ def run(arguments: Sequence[str]) -> int:
         # A terminal that lacks a character shows ? instead of it.
         sys.stdout.reconfigure(errors="replace")
     command = typer.main.get_command(app)
+    _translate_help(command)
     try:
         arguments = remove_passwords(arguments)
         _require_values(arguments)
@@ -117,6 +118,14 @@ def run(arguments: Sequence[str]) -> int:
         _output.failed(error)
         return Exit.FAILED
     return Exit.CLEAN
+
+
+def _translate_help(command: Any) -> None:
+    """Let a command and its sub-commands return their help in the user's language."""
+    get_help = command.get_help
+    command.get_help = lambda context: usage_text(get_help(context))
+    for each in getattr(command, "commands", {}).values():
+        _translate_help(each)
 
 
 def _require_values(arguments: Sequence[str]) -> None:
