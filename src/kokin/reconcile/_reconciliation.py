@@ -43,6 +43,9 @@ from kokin.reconcile._tables import (
 
 Result = TypeVar("Result")
 
+# From so many bills per receipt on, indexing only the keys that receipts have saves more than it costs.
+_BILLS_PER_RECEIPT = 4
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeTotal:
@@ -433,9 +436,14 @@ def reconcile(
         InvalidInputError: the bills are inconsistent, or a row is invalid; ``.issues`` has every problem.
     """
     policy = policy or Policy()
-    table = None if isinstance(bills, Index) else as_table(bills)
-    index = bills if isinstance(bills, Index) else Index.build(table, check_paid_before=check_paid_before)
-    receipt_columns = Receipts(receipts, index, decisions)
+    tables = [as_table(rows) for rows in (receipts if isinstance(receipts, Sequence) else [receipts])]
+    if isinstance(bills, Index):
+        index, for_accounts = bills, None
+    else:
+        table = as_table(bills)
+        are_few = _BILLS_PER_RECEIPT * sum(map(len, tables)) <= len(table)
+        index = Index.build(table, receipts=tables if are_few else None, check_paid_before=check_paid_before)
+        for_accounts = table.select([name for name in table.column_names if name in ACCOUNT_COLUMNS])
+    receipt_columns = Receipts(tables, index, decisions)
     matches = Matches(index, receipt_columns, policy)
-    for_accounts = None if table is None else table.select([n for n in table.column_names if n in ACCOUNT_COLUMNS])
     return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, for_accounts))
