@@ -26,6 +26,7 @@ from kokin._arrow.convert import (
     is_present,
     to_numpy,
 )
+from kokin._arrow.mapped import release_mapped_memory
 from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
 from kokin._arrow.validate import (
     UNKNOWN_CATEGORY,
@@ -85,7 +86,7 @@ class Receipts:
         self.kind = kind_codes(self.table)
         #: int64 (n,): yen as reported; those of a reversal are not negative. A null is already among the issues.
         self.amount: Int64Array = to_numpy(self.table.column("amount"), 1)
-        chunks = thread_map(index.lookup, self.table.to_batches(max_chunksize=CHUNK_ROWS)) or [_EMPTY]
+        chunks = thread_map(partial(_look_up, index), self.table.to_batches(max_chunksize=CHUNK_ROWS)) or [_EMPTY]
         index.release()
         #: int32 (n,): the slip, ``NO_BILL``, ``AMBIGUOUS`` or ``NO_KEY``.
         self.slip: Int32Array = np.concatenate([slip for slip, _, _ in chunks])
@@ -107,6 +108,7 @@ class Receipts:
             self.slip[columns.is_present("other_keys") & (self.slip != NO_KEY)] = AMBIGUOUS
         #: What persons decided about some of them.
         self.decisions = Decisions.find(decisions, self.table, self.kind, index)
+        release_mapped_memory()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -136,7 +138,9 @@ class Receipts:
     @cached_property
     def identity(self) -> Identity:
         """The payments that all records report."""
-        return identify(EncodedColumns(self.table), self.kind, self.table_no)
+        identity = identify(EncodedColumns(self.table), self.kind, self.table_no)
+        release_mapped_memory()
+        return identity
 
     @cached_property
     def overlaps(self) -> pa.Table:
@@ -209,6 +213,12 @@ class Receipts:
         columns = EncodedColumns(table)
         texts = [key_texts(columns, kind) for kind in KEY_KINDS]
         return pc.fill_null(pc.choose(from_numpy(key_kind.astype(np.int64), pa.int64()), *texts), "")
+
+
+def _look_up(index: Index, receipts: pa.RecordBatch) -> tuple[Int32Array, UInt8Array, BoolArray]:
+    """Return what :meth:`Index.lookup` returns, and release the memory of mapped receipts."""
+    release_mapped_memory()
+    return index.lookup(receipts)
 
 
 def kind_codes(table: pa.Table) -> UInt8Array:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table
+from kokin._arrow.mapped import release_mapped_memory
 from kokin._arrow.threads import chunk_slices, sorted_unique, thread_map
 from kokin.matching import OUTCOMES, Index
 from kokin.model import ArrowStreamExportable, Finding, Outcome
@@ -173,7 +174,11 @@ class MatchedRun:
         return OutcomeRows(self.receipts, self.index, self.matches, self.payees, receipts, start)
 
     def rows(self, rows: slice | Int64Array) -> OutcomeRows:
-        """Return some rows of the table of outcomes, a slice of them or int64 (k,)."""
+        """Return some rows of the table of outcomes, a slice of them or int64 (k,).
+
+        The memory of mapped receipts that were read before is released.
+        """
+        release_mapped_memory()
         start = rows.start if isinstance(rows, slice) else 0
         return self._rows_of(rows if self.order is None else self.order[rows], start)
 
