@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -36,6 +36,15 @@ def to_mapped_file(batches: Iterable[pa.RecordBatch], folder: Path) -> list[pa.R
     _mappings.add(mapping)
     reader = pa.ipc.open_file(pa.py_buffer(mapping))
     return [reader.get_batch(number) for number in range(reader.num_record_batches)]
+
+
+def map_columns(function: Callable[[pa.ChunkedArray], pa.ChunkedArray], table: pa.Table) -> pa.Table:
+    """Apply a function that copies to each column of a table, whose memory is released after each."""
+    columns = {}
+    for name in table.column_names:
+        columns[name] = function(table.column(name))
+        release_mapped_memory()
+    return pa.table(columns)
 
 
 def release_mapped_memory() -> None:

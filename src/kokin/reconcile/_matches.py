@@ -26,7 +26,7 @@ from kokin._arrow.convert import (
     is_present,
     to_numpy,
 )
-from kokin._arrow.mapped import release_mapped_memory
+from kokin._arrow.mapped import map_columns, release_mapped_memory
 from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
 from kokin._arrow.validate import (
     UNKNOWN_CATEGORY,
@@ -159,7 +159,8 @@ class Receipts:
     def match_input(self, rows: Int64Array, policy: Policy) -> MatchInput:
         """Return some receipts as input of the full rule; see :class:`kokin.matching.MatchInput`. ``rows`` ascend."""
         # One array per column: Arrow would join all chunks of the table whenever some of its rows are taken.
-        columns = EncodedColumns(self.table.filter(bool_array(mask_of(rows, len(self)))).combine_chunks())
+        mask = bool_array(mask_of(rows, len(self)))
+        columns = EncodedColumns(map_columns(lambda column: column.filter(mask), self.table).combine_chunks())
         kind, slip, key_kind = self.kind[rows], self.slip[rows], self.key_kind[rows]
         bill_group, time_group = slip.astype(np.int64), np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # only then something is paired
