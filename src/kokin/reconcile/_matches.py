@@ -263,6 +263,7 @@ def concat_receipts(receipts: Any) -> tuple[pa.Table, Int64Array, list[Issue], B
     """
     inputs = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
     checked = [checked_table(table, Receipt, unchecked=DIGIT_COLUMNS) for table in inputs]
+    release_mapped_memory()
     tables, issues = [table for table, *_ in checked], [issue for _, of_table, _ in checked for issue in of_table]
     if not tables:
         issue = Issue("FIELD_MISSING", field="receipts", expected="at least one table")
