@@ -117,7 +117,8 @@ class Index:
         bill_id = combine_strings(rows.column("bill_id"))
         amount = np.concatenate([chunk.amount for chunk in chunks])
         status = np.concatenate([chunk.status for chunk in chunks])
-        keys = {kind: _concat_keys([chunk.keys[kind] for chunk in chunks]) for kind in chunks[0].keys}
+        # Those of the chunks are popped, as both together need much memory.
+        keys = {kind: _concat_keys([chunk.keys.pop(kind) for chunk in chunks]) for kind in list(chunks[0].keys)}
         issues = _issues_of(chunks)
         is_sorted = is_ascending(bill_id)
         if not is_sorted:
