@@ -51,6 +51,7 @@ True
 """
 
 from kokin.ledger._active_entries import active_entries
+from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._decisions import ExceptionDecision
@@ -62,6 +63,7 @@ from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, PostingResult, post_receipts
 from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
+from kokin.ledger._refund_exceptions import RefundTask
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
 from kokin.ledger._schema import EntryKind, PostingReason, role_grants
 from kokin.ledger._trace import Trace
@@ -86,6 +88,7 @@ __all__ = [
     "EntryResult",
     "ExceptionDecision",
     "Ledger",
+    "LedgerAccounts",
     "LedgerError",
     "LedgerExistsError",
     "LedgerStatus",
@@ -97,6 +100,7 @@ __all__ = [
     "RefundDecision",
     "RefundOrder",
     "RefundResult",
+    "RefundTask",
     "SlipState",
     "Trace",
     "UploadAnswers",

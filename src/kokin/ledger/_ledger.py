@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -22,6 +22,7 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
 from kokin.ledger._database import (
     Database,
@@ -35,7 +36,7 @@ from kokin.ledger._database import (
 )
 from kokin.ledger._decisions import decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
-from kokin.ledger._exceptions import settled_problems, work_list
+from kokin.ledger._exceptions import settled_problems, work_list, yen_of_exceptions
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -57,7 +58,7 @@ from kokin.ledger._migrations import (
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._queries import BillHistory, LedgerStatus
-from kokin.ledger._refund_decisions import decide_refunds, proposal_table, refund_accounts, require_credited
+from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
 from kokin.ledger._refund_orders import (
     RefundOrder,
     order_refunds,
@@ -76,6 +77,7 @@ from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._verify import Verification, verify
+from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
@@ -392,21 +394,21 @@ class Ledger:
             dry_run: write nothing; ``effect`` of the result has the books before and after. The entry does not exist.
 
         Raises:
-            FileRejectedError: a total differs or a record is truncated; nothing was posted, and the rejection of an
-                open file is recorded.
+            FileRejectedError: a total differs, a record is truncated, or matching cannot use a record; nothing was
+                posted, and the rejection of an open file is recorded.
             InvalidInputError: not a table of receipts, or the ledger has another part of the same file.
         """
         try:
             file = receipt_batch(receipts, source)
+
+            def write() -> EntryResult:
+                return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+            return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
             if isinstance(receipts, ReceiptFile) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
-
-        def write() -> EntryResult:
-            return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
-
-        return self._with_effect(write) if dry_run else write()
 
     def _with_effect(self, write: Callable[[], EntryResult]) -> EntryResult:
         """Return the result of a function that writes an entry, with its effect, in a dry run."""
@@ -471,7 +473,7 @@ class Ledger:
         except InvalidInputError as error:
             # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
-            raise InvalidInputError(issues, "nothing was posted") from error
+            raise FileRejectedError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
         overlaps = _queries.overlaps(writer, result.repeated, len(ids))
         common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
@@ -709,7 +711,8 @@ class Ledger:
         """Record what persons decided about exceptions: all rows or, after an error, none.
 
         A payment that is assigned to bills keeps its file, record, days and agent; its yen are applied to these bills.
-        To take a decision back, reverse the entry, or decide again: the last active decision applies.
+        To take a decision back, reverse the entry, or decide again: the last active decision applies. An exception is
+        accepted with its yen: when they change, it is in the work list again.
 
         Args:
             decisions: a table with the columns of :class:`ExceptionDecision`. Of several rows with one
@@ -720,7 +723,7 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
             open_only: reject a decision about an exception that is no longer open (``DECISION_SETTLED``): it was
                 accepted, or the outcome has changed since the work list was made.
-            catalog: the charges of the authority, with which the work list was made; only for ``open_only``.
+            catalog: the charges of the authority, with which the work list was made; for ``open_only`` and ``accept``.
             dry_run: write nothing; ``effect`` of the result has the books before and after.
 
         Raises:
@@ -730,11 +733,21 @@ class Ledger:
         """
 
         def write(writer: EntryWriter) -> EntryResult:
-            def check(decided: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Issue]]:
-                if open_only:
-                    yield from settled_problems(writer, decided, self._clock().astimezone(JAPAN).date(), catalog)
+            # The books before the decisions: computed once, and only if a decision needs them.
+            found = cache(lambda: yen_of_exceptions(writer, self._japan_day(None), catalog))
 
-            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row), check)
+            def check(decided: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, Issue]]:
+                return settled_problems(writer, decided, found) if open_only else ()
+
+            rows = decision_rows(
+                writer,
+                decisions,
+                actor,
+                self.policy,
+                lambda row: Location(source, row),
+                check,
+                lambda exception: found().get(exception),
+            )
             writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
             writer.add_rows("decisions", rows)
             keys = decided_keys(writer, receipts_of_decisions(rows))
@@ -779,8 +792,7 @@ class Ledger:
         day = decided_on or self._japan_day(as_of)
 
         def read(transaction: Transaction) -> pa.Table:
-            policy = _queries.policy(transaction, as_of)
-            accounts = refund_accounts(transaction, as_of, day, policy, catalog, rates)
+            accounts = LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates).accounts
             return proposal_table(transaction, _queries.entry_as_of(transaction, as_of), accounts)
 
         return self._read(read)
@@ -834,7 +846,7 @@ class Ledger:
 
         def write(writer: EntryWriter) -> EntryResult:
             day = decided_on or self._japan_day(at)
-            accounts = refund_accounts(writer, None, day, self.policy, catalog, rates)
+            accounts = LedgerAccounts.build(writer, None, day, catalog, rates=rates).accounts
             about: dict[str, Any] = {"actor": actor, "day": day, "policy": self.policy, "entry": writer.entry}
             decided = decide_refunds(writer, decisions, accounts, **about, place=lambda row: Location(source, row))
             file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
@@ -1071,6 +1083,41 @@ class Ledger:
     def agent_reports(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the active reports of agents, with the columns of :class:`kokin.reconcile.AgentReport`."""
         return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.AGENT_REPORTS, as_of))
+
+    def accounts(
+        self,
+        as_of: date | datetime | None = None,
+        *,
+        day: date | None = None,
+        catalog: Catalog = CATALOG,
+        deposits: ArrowStreamExportable | None = None,
+        agent_reports: ArrowStreamExportable | None = None,
+        write_offs: ArrowStreamExportable | None = None,
+        rates: RateTable = RATES,
+    ) -> LedgerAccounts:
+        """Reconcile everything in the ledger, and build the accounts: those of the report and of the work list.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+            day: the day of the accounts; by default that of ``as_of``.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
+                the ledger.
+            agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
+                default those of the ledger.
+            write_offs: the debts that were written off, with the columns of :class:`kokin.reconcile.WriteOff`.
+            rates: the rates of 延滞金 and 還付加算金.
+
+        Returns the reconciliation and the accounts.
+
+        Raises:
+            InvalidInputError: a table lacks a column, or more is written off than is open.
+        """
+        day = day or self._japan_day(as_of)
+        tables = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        return self._read(
+            lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
+        )
 
     def issues(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the issues of active files, and of files that were rejected as a whole and not posted since.

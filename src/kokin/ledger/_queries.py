@@ -273,23 +273,39 @@ def accepted_exceptions(transaction: Transaction, last: int | None) -> set[str]:
 
 
 def issues_in_force(transaction: Transaction, last: int | None) -> pa.Table:
-    """Return the issues of active files, and of files that were rejected and not posted since, as of an entry.
+    """Return the issues of active files, and of files that were rejected and not replaced since, as of an entry.
+
+    A rejected file is replaced by a posted one with the same bytes, or with the same name and layout (an empty layout:
+    any) if it was posted later and no other file with this name was posted: an agent whose files all have one name
+    may have sent another day.
 
     The columns are ``id`` of the issue, ``kind`` of the entry, ``entry_id`` and those of an issue, by id.
     """
     kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value, EntryKind.REJECTED_FILE.value)
-    files = transaction.table(
-        select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
-            _ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last)
-        )
-    ).to_pylist()
+    names = ("id", "kind", "digest", "source", "layout")
+    statement = select(*(_ENTRIES.c[name] for name in names))
+    statement = statement.where(_ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last))
+    files = transaction.table(statement.order_by(_ENTRIES.c.id)).to_pylist()
     reversed_ids = reversed_entries(transaction, last)
     active = [row for row in files if row["id"] not in reversed_ids]
-    posted = {row["digest"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    posted = [row for row in active if row["kind"] == EntryKind.RECEIPT_FILE]
+    digests = {row["digest"] for row in posted}
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for row in posted:
+        by_name.setdefault(row["source"] or "", []).append(row)
+
+    def is_replaced(file: Mapping[str, Any]) -> bool:
+        same_name = by_name.get(file["source"], []) if file["source"] else []
+        return file["digest"] in digests or (
+            len(same_name) == 1
+            and same_name[0]["id"] > file["id"]
+            and (file["layout"] or "") in ("", same_name[0]["layout"])
+        )
+
     # Of a file that was rejected several times the last entry counts.
-    rejected = {row["digest"]: row["id"] for row in active if row["kind"] == EntryKind.REJECTED_FILE}
+    rejected = {row["digest"]: row for row in active if row["kind"] == EntryKind.REJECTED_FILE}
     ids = {row["id"] for row in active if row["kind"] != EntryKind.REJECTED_FILE}
-    ids |= {entry for digest, entry in rejected.items() if digest not in posted}
+    ids |= {row["id"] for row in rejected.values() if not is_replaced(row)}
     columns = [
         func.coalesce(_ENTRIES.c.source, "").label(name) if name == "file" else _ISSUES.c[name]
         for name in ISSUE_COLUMNS

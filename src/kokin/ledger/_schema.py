@@ -427,6 +427,7 @@ decisions = _define(
     Column("hold_until", _DATE, comment="the first day on which somebody has to look again"),
     Column("reason", _TEXT, nullable=False),
     Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    Column("accepted_yen", _TEXT, comment="the yen that were accepted: of the exception, expected, found"),
     *_hash(),
     _one_of("decision", DecisionKind),
     _between("amount", 1),

@@ -18,7 +18,18 @@ Language: TypeAlias = Literal["en", "ja"]
 
 #: Columns of whole numbers that are ids or years, not quantities; they are written without thousands separators.
 UNGROUPED = frozenset(
-    {"record_no", "fiscal_year", "levy_year", "tax_year", "entry", "reverses", "reverses_posting", "record", "byte"}
+    {
+        "record_no",
+        "fiscal_year",
+        "levy_year",
+        "tax_year",
+        "entry",
+        "entry_id",
+        "reverses",
+        "reverses_posting",
+        "record",
+        "byte",
+    }
 )
 # Columns of texts, which in Japanese are translated phrase by phrase.
 _PHRASES = {"expected": expected_ja, "found": found_ja}

@@ -13,6 +13,7 @@ CREATE TABLE decisions (
     hold_until DATE,
     reason TEXT NOT NULL,
     approver TEXT,
+    accepted_yen TEXT,
     hash BYTEA NOT NULL,
     PRIMARY KEY (id),
     CHECK (id > 0),
@@ -39,6 +40,7 @@ COMMENT ON COLUMN decisions.bill_id IS 'the bill that the part is assigned to';
 COMMENT ON COLUMN decisions.amount IS 'yen of the part; null for the whole payment';
 COMMENT ON COLUMN decisions.hold_until IS 'the first day on which somebody has to look again';
 COMMENT ON COLUMN decisions.approver IS 'who approved it, another person than the actor';
+COMMENT ON COLUMN decisions.accepted_yen IS 'the yen that were accepted: of the exception, expected, found';
 -- Refund and set-off (還付・充当), and the receipts that credit a debt by set-off.
 ALTER TABLE receipts DROP CONSTRAINT receipts_kind_check;
 ALTER TABLE receipts ADD CONSTRAINT receipts_kind_check CHECK (kind IN ('provisional', 'final', 'cancel', 'correction', 'reversal', 'deduction', 'manual', 'setoff'));

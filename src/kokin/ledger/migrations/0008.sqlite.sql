@@ -18,6 +18,7 @@ CREATE TABLE decisions (
     hold_until TEXT,
     reason TEXT NOT NULL,
     approver TEXT,
+    accepted_yen TEXT,
     hash BLOB NOT NULL,
     PRIMARY KEY (id),
     CHECK (id > 0),
