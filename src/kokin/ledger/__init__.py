@@ -52,6 +52,7 @@ True
 
 from kokin.ledger._active_entries import active_entries
 from kokin.ledger._candidates import CandidateReason
+from kokin.ledger._closings import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._decisions import ExceptionDecision
 from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
@@ -63,7 +64,7 @@ from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import QueueFileResult, QueueFileState
 from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
-from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._schema import ClosingPeriod, EntryKind, PostingReason, role_grants
 from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
@@ -77,7 +78,9 @@ __all__ = [
     "AuthoritySettings",
     "BillHistory",
     "BookTotals",
+    "BookedTotals",
     "CandidateReason",
+    "ClosingPeriod",
     "Effect",
     "Entry",
     "EntryKind",

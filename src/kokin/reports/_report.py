@@ -23,7 +23,15 @@ from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
-from kokin.reports._sources import FileSummary, file_table, japan_date, ledger_audit, ledger_files, run_audit
+from kokin.reports._sources import (
+    FileSummary,
+    file_table,
+    japan_date,
+    ledger_audit,
+    ledger_files,
+    no_closings,
+    run_audit,
+)
 from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
@@ -66,6 +74,9 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``balances``, 残高一覧: :attr:`kokin.reconcile.Reconciliation.balances`.
 #: - ``offers``, 充当候補一覧: :attr:`kokin.reconcile.Accounts.setoff_candidates`.
 #: - ``arrears``, 未納一覧: :attr:`kokin.reconcile.Accounts.arrears`.
+#: - ``closings``, 締め一覧: the active closings of the ledger: :meth:`kokin.ledger.Ledger.closings`.
+#: - ``late``, 過日分一覧: what came for a day after it was closed: :attr:`kokin.ledger.BookedTotals.late`. In ⑤, ⑥
+#:   and ⑧ it is on the day and in the year in which it is booked, so that a closed day, month or year does not change.
 #: - ``issues``, 取込エラー: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
 #:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
@@ -86,6 +97,8 @@ TABLES = (
     "balances",
     "offers",
     "arrears",
+    "closings",
+    "late",
     "issues",
     "open_data",
 )
@@ -131,7 +144,7 @@ class Report:
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
         """
         summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary.as_dict()}
-        tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues}
+        tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues, **no_closings()}
         return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
 
     @classmethod
@@ -140,6 +153,7 @@ class Report:
         ledger: Ledger,
         *,
         as_of: date | None = None,
+        closing: int | None = None,
         catalog: Catalog = CATALOG,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
@@ -152,6 +166,7 @@ class Report:
         Args:
             ledger: the ledger.
             as_of: the day; by default that of the last entry.
+            closing: the entry of a closing: the report as it was printed when the period was closed, equal to the byte.
             catalog: the charges, with the authority's own 税目・料金番号.
             deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
                 the ledger.
@@ -164,13 +179,18 @@ class Report:
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: a table lacks a column, or more is written off than is open.
+            InvalidInputError: a table lacks a column, more is written off than is open, the entry is no closing
+                (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
+        if closing is not None:
+            entries = [entry for entry in entries if entry.id <= closing]
+            if not entries or entries[-1].id != closing or entries[-1].kind != "closing":
+                raise InvalidInputError([Issue("CLOSING_UNKNOWN", field="entry", found=str(closing))], "no report")
         day = as_of or japan_date(entries[-1])
         entries = [entry for entry in entries if japan_date(entry) <= day]
         # The state as of an entry never changes, whatever is posted in the meantime.
-        last = entries[-1].at if entries else day
+        last = entries[-1].id if entries else 0
         files = ledger_files(entries)
         recorded = ledger.bills(last), ledger.receipts(last)
         policy, decisions = ledger.policy_as_of(last), ledger.decisions(last)
@@ -185,6 +205,7 @@ class Report:
             as_of=day,
             rates=rates,
         )
+        booked = ledger.booked_totals(accounts.totals, day, last, catalog=catalog)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
         controls["T7"] = ledger.applied_control(result.outcomes, last)
@@ -201,7 +222,8 @@ class Report:
             "hash": entries[-1].hash if entries else "",
         }
         tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
-        return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
+        tables |= {"closings": booked.closings, "late": booked.late}
+        return cls._build(result, accounts, summary, files, tables, catalog, minimum_count, booked.totals)
 
     @classmethod
     def _build(
@@ -213,8 +235,10 @@ class Report:
         tables: Mapping[str, pa.Table],
         catalog: Catalog,
         minimum_count: int,
+        totals: pa.Table | None = None,
     ) -> Self:
-        of_accounts, others = accounts_tables(result, accounts), {**tables, "files": file_table(files)}
+        """Return the report of accounts, whose totals ``totals`` are by the days and years that closings book them."""
+        of_accounts, others = accounts_tables(result, accounts, totals), {**tables, "files": file_table(files)}
 
         def table_of(name: str) -> pa.Table:
             if name == "open_data":

@@ -19,6 +19,7 @@ Language: TypeAlias = Literal["en", "ja"]
 #: Columns of whole numbers that are ids or years, not quantities; they are written without thousands separators.
 UNGROUPED = frozenset(
     {"record_no", "fiscal_year", "levy_year", "tax_year", "entry", "reverses", "reverses_posting", "record", "byte"}
+    | {"booked_year", "closed_by", "booked_by"}
 )
 _WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 # Units of the scale of a chart, the largest first: minimum yen, and the suffix.
