@@ -120,7 +120,7 @@ def list_closings(
     columns = ("entry", "period", "first_day", "last_day", "receipts", "received", "late_received")
     if output is ListFormat.TEXT:
         rows = table.select(columns).to_pylist()
-        titles = headings("entry", "closings.period", *columns[2:])
+        titles = headings("entry", "kind", *columns[2:])
         _output.table(titles, ([*({**row, "period": value("period", row["period"])}.values())] for row in rows))
     else:
         print_list(table, columns, (), output)
@@ -140,5 +140,8 @@ def list_figures(
         table = opened.closing_figures(entry, catalog=_catalog(catalog))
     keys = ("booked_on", "received_on", "payee_code", "charge", "item_code", "fiscal_year", "year_class", "channel")
     columns = (*keys, "receipts", "received", "revenue", "overpaid", "suspense")
+    if output is ListFormat.TEXT:  # a year is no quantity
+        years = table.column("fiscal_year").cast("string")
+        table = table.set_column(table.column_names.index("fiscal_year"), "fiscal_year", years)
     print_list(table, columns, headings(*columns), output)
     return Exit.CLEAN
