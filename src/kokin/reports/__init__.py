@@ -27,6 +27,7 @@ from a run or from a ledger, and written as a folder of files, which is complete
 '区分,ファイル,'
 """
 
+from kokin.reports._account_entries import AccountFile, account_entries
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._report import RUN_TABLES, TABLES, Format, Report
 from kokin.reports._sources import FileSummary
@@ -36,12 +37,14 @@ from kokin.reports._work_list import DecisionFile, read_decisions, work_list_tab
 __all__ = [
     "RUN_TABLES",
     "TABLES",
+    "AccountFile",
     "CsvEncoding",
     "DecisionFile",
     "FileSummary",
     "Format",
     "Language",
     "Report",
+    "account_entries",
     "exception_name",
     "read_decisions",
     "work_list_table",
