@@ -338,15 +338,15 @@ def new_closing(
     row = {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
     stored = pa.Table.from_pylist([row], columns)
     about = {name: row[name] for name in ("period", "first_day", "last_day", "digest")}
-    open_late = late_sums(rest, after)
+    open_late = open_late_digest(rest, after)
     return NewClosing(stored, _encoded(sealed), {**about, **period_sums(figures), "open_late": open_late})
 
 
-def late_sums(open_rows: pa.Table, books: ClosedBooks) -> list[int]:
-    """Return the receipts and yen of open figures on days that are closed: they come in a later closing."""
+def open_late_digest(open_rows: pa.Table, books: ClosedBooks) -> str:
+    """Return the SHA-256 of the open figures on days that are closed, which a later closing has: hexadecimal."""
     until = pa.scalar(books.closed_until or date.min, pa.date32())
     late = open_rows.filter(pc.less_equal(open_rows.column("received_on"), until))
-    return [pc.sum(late.column(name)).as_py() or 0 for name in ("receipts", "received", "revenue")]
+    return digest_of(_encoded(sum_by(late, _BY, FIGURE_SUMS)))
 
 
 def _encoded(figures: pa.Table) -> pa.Table:

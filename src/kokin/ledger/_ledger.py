@@ -26,8 +26,8 @@ from kokin.ledger._closings import (
     BookedTotals,
     ClosedBooks,
     closing_of,
-    late_sums,
     new_closing,
+    open_late_digest,
     require_closing_reversible,
 )
 from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
@@ -1058,10 +1058,10 @@ class Ledger:
             books, policy = ClosedBooks.read(transaction, last), _queries.policy(transaction, as_of)
             if books.closings and books.closings[-1].entry_id == last:
                 sealed = _queries.entry_of(transaction, last).totals["open_late"]
-                found = late_sums(books.open_figures(totals, None, catalog), books)
+                found = open_late_digest(books.open_figures(totals, None, catalog), books)
                 if found != sealed:
                     where = f"entry {last}"
-                    issue = Issue("CLOSING_DIFFERS", field=where, expected=str(sealed), found=str(found))
+                    issue = Issue("CLOSING_DIFFERS", field=where, expected=sealed, found=found)
                     raise InvalidInputError([issue], "no report")
             return books.booked_totals(totals, policy, day, catalog)
 
