@@ -53,6 +53,7 @@ True
 from kokin.ledger._active_entries import active_entries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
+from kokin.ledger._closings import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._decisions import ExceptionDecision
 from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
@@ -65,7 +66,7 @@ from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, Po
 from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
 from kokin.ledger._refund_exceptions import RefundTask
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
-from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._schema import ClosingPeriod, EntryKind, PostingReason, role_grants
 from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
@@ -81,7 +82,9 @@ __all__ = [
     "AuthoritySettings",
     "BillHistory",
     "BookTotals",
+    "BookedTotals",
     "CandidateReason",
+    "ClosingPeriod",
     "Effect",
     "Entry",
     "EntryKind",

@@ -38,6 +38,7 @@ _REVERSIBLE = (
     EntryKind.UPLOAD,
     EntryKind.DECISION,
     EntryKind.REFUND,
+    EntryKind.CLOSING,
     EntryKind.REVERSAL,
 )
 

@@ -90,7 +90,7 @@ class EntryKind(StrEnum):
     UPLOAD = "upload"
     #: The answer to records that were sent to eLTAX.
     UPLOAD_ANSWER = "upload_answer"
-    #: 締め: a closed day, month or year; not written yet.
+    #: 締め: a day, month or fiscal year that was closed.
     CLOSING = "closing"
     #: 繰越: the state that was carried over from another ledger.
     OPENING = "opening"
@@ -109,6 +109,19 @@ class PostingReason(StrEnum):
     REVERSED = "reversed"
     #: 取消の取消: the reversal of the receipt was reversed.
     RESTORED = "restored"
+
+
+class ClosingPeriod(StrEnum):
+    """The kind of a period that is closed (締め)."""
+
+    #: 日締め.
+    DAY = "day"
+    #: 月締め.
+    MONTH = "month"
+    #: 出納閉鎖: a fiscal year of the accounts on a cash basis, until 31 May after it (自治法235の5).
+    YEAR = "year"
+    #: A fiscal year of the enterprise accounts (公営企業会計), until its 31 March.
+    ENTERPRISE_YEAR = "enterprise_year"
 
 
 #: The largest amount of one record, in yen.
@@ -473,6 +486,41 @@ refund_steps = _define(
     UniqueConstraint("entry_id", "receipt_id", "part_no"),
 )
 
+#: 締め: the periods that were closed.
+closings = _define(
+    "closings",
+    *_id(),
+    _entry_id(),
+    Column("period", _TEXT, nullable=False),
+    Column("first_day", _DATE, nullable=False, comment="the first day of the period"),
+    Column("last_day", _DATE, nullable=False, comment="the last day of the period"),
+    Column("digest", _TEXT, nullable=False, comment="SHA-256 of the figures of the period"),
+    Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    *_hash(),
+    _one_of("period", ClosingPeriod),
+    CheckConstraint("first_day <= last_day AND length(digest) = 64 AND approver <> ''"),
+    UniqueConstraint("entry_id"),
+)
+
+#: The figures that a closing has added to those of the closings before it: sums of receipts, which can be negative.
+closing_figures = _define(
+    "closing_figures",
+    *_id(),
+    _entry_id(),
+    Column("booked_on", _DATE, nullable=False, comment="the day whose 日計 has the figures"),
+    Column("booked_year", _INT, comment="the fiscal year whose accounts have the figures; null if unknown"),
+    Column("received_on", _DATE, nullable=False, comment="収入日; before booked_on for 過日分"),
+    Column("is_late", _SMALL, nullable=False, comment="1: 過日分, the day of receipt was closed before"),
+    *(Column(name, _TEXT) for name in ("payee_code", "account", "system", "charge", "item_code")),
+    Column("fiscal_year", _INT),
+    *(Column(name, _TEXT) for name in ("year_class", "channel")),
+    Column("receipts", _INT, nullable=False, comment="number of receipts"),
+    *(Column(name, _INT, nullable=False) for name in ("received", "revenue", "off_budget", "overpaid", "suspense")),
+    *_hash(),
+    CheckConstraint("is_late IN (0, 1)"),
+)
+Index("closing_figures_entry_id", closing_figures.c.entry_id)
+
 #: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
 match_keys = _define(
     "match_keys",
@@ -506,6 +554,8 @@ DETAIL_TABLES = (
     "upload_answers",
     "decisions",
     "refund_steps",
+    "closings",
+    "closing_figures",
 )
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.

@@ -27,6 +27,7 @@ from a run or from a ledger, and written as a folder of files, which is complete
 '区分,ファイル,'
 """
 
+from kokin.reports._account_entries import AccountFile, account_entries
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._overview_page import write_overview
 from kokin.reports._report import INTAKE_TABLE, RUN_TABLES, TABLES, Format, Report
@@ -38,12 +39,14 @@ __all__ = [
     "INTAKE_TABLE",
     "RUN_TABLES",
     "TABLES",
+    "AccountFile",
     "CsvEncoding",
     "DecisionFile",
     "FileSummary",
     "Format",
     "Language",
     "Report",
+    "account_entries",
     "exception_name",
     "read_decisions",
     "work_list_table",

@@ -19,16 +19,19 @@ Language: TypeAlias = Literal["en", "ja"]
 #: Columns of whole numbers that are ids or years, not quantities; they are written without thousands separators.
 UNGROUPED = frozenset(
     {
-        "record_no",
-        "fiscal_year",
-        "levy_year",
-        "tax_year",
+        "booked_by",
+        "booked_year",
+        "byte",
+        "closed_by",
         "entry",
         "entry_id",
+        "fiscal_year",
+        "levy_year",
+        "record",
+        "record_no",
         "reverses",
         "reverses_posting",
-        "record",
-        "byte",
+        "tax_year",
     }
 )
 # Columns of texts, which in Japanese are translated phrase by phrase.
