@@ -214,6 +214,8 @@ def fill(ledger, bills, receipts):
     ledger.decide(pa.Table.from_pylist(decisions), actor="clerk")
     refunds = [{"proposal_id": name, "kind": "refund", "amount": yen} for name, yen in (("P4", 70), ("P4-2", 7))]
     ledger.decide_refunds(pa.Table.from_pylist(refunds), actor="clerk", decided_on=date(2026, 6, 30))
+    for entry in (3, 9):
+        ledger.acknowledge("billing", entry, actor="batch")
 
 
 _DATABASES = itertools.count()

@@ -15,6 +15,7 @@ from kokin.cli import _output
 from kokin.cli._check import check, layouts
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
+from kokin.cli._ledger_changes import change_commands
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
 from kokin.cli._ledger_trace import trace_commands
@@ -84,7 +85,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(upload, name="upload")
 app.add_typer(intake, name="intake")
 app.command()(report)
-for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands):
+for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands, *change_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)

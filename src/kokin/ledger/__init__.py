@@ -52,6 +52,7 @@ True
 
 from kokin.ledger._active_entries import active_entries
 from kokin.ledger._candidates import CandidateReason
+from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeCause
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._decisions import ExceptionDecision
 from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
@@ -72,12 +73,15 @@ from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
 
 __all__ = [
+    "CHANGE_COLUMNS",
     "PROPOSAL_COLUMNS",
     "AllotResult",
     "AuthoritySettings",
+    "BillChanges",
     "BillHistory",
     "BookTotals",
     "CandidateReason",
+    "ChangeCause",
     "Effect",
     "Entry",
     "EntryKind",

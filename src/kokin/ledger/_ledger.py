@@ -22,6 +22,13 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._changes import (
+    BillChanges,
+    bill_changes,
+    cursor_position,
+    require_acknowledgeable,
+    require_cursor_name,
+)
 from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
 from kokin.ledger._database import (
     Database,
@@ -947,6 +954,54 @@ class Ledger:
         """Return the day in Japan of a time, by default of the ledger's clock."""
         day = at or self._clock()
         return day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
+
+    def changes(self, cursor: str) -> BillChanges:
+        """Return what every entry after a cursor changed in bills, for a system next door (連携).
+
+        The same ledger and cursor give the same rows; further entries add rows at the end. :meth:`acknowledge` moves
+        the cursor. The deltas of a bill, from the first entry of the ledger on, add up to its balance. Memory and time
+        depend on the bills that changed.
+
+        Args:
+            cursor: the name of the consumer: Latin letters, digits and ``. _ -``, at most 64; a new one is before the
+                first entry.
+
+        Raises:
+            InvalidInputError: ``CURSOR_NAME``: not a name.
+        """
+        require_cursor_name(cursor)
+        return self._read(lambda transaction: bill_changes(transaction, cursor, _queries.policy(transaction, None)))
+
+    def acknowledge(
+        self, cursor: str, entry: int, *, actor: str, reason: str = "", at: datetime | None = None
+    ) -> EntryResult:
+        """Record that a consumer has processed the changes up to an entry; later changes begin after it.
+
+        The acknowledgement is an entry. To get the changes again, reverse it. The same one again is skipped.
+
+        Args:
+            cursor: the name of the consumer, as in :meth:`changes`.
+            entry: :attr:`BillChanges.last_entry`, or an earlier entry after the cursor.
+            actor: who acknowledges.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: ``ENTRY_UNKNOWN``, or ``CHANGES_ACKNOWLEDGED``: the cursor is after the entry already.
+        """
+        require_cursor_name(cursor)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            require_acknowledgeable(writer, cursor, entry)
+            position, acknowledged_by = cursor_position(writer, cursor)
+            if entry == position:
+                return EntryResult(_queries.entry_of(writer, acknowledged_by), False, {}, 0)
+            writer.begin(EntryKind.ACKNOWLEDGEMENT, self._clock(), at, actor=actor, reason=reason)
+            writer.add_rows("acknowledgements", pa.table({"cursor_name": [cursor], "last_entry_id": [entry]}))
+            totals = {"cursor": cursor, "first_entry": position + 1, "last_entry": entry}
+            return EntryResult(writer.commit(totals), True, {}, 0)
+
+        return self._write(write)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.

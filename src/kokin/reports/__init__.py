@@ -29,6 +29,7 @@ from a run or from a ledger, and written as a folder of files, which is complete
 
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._report import RUN_TABLES, TABLES, Format, Report
+from kokin.reports._rows import write_rows
 from kokin.reports._sources import FileSummary
 from kokin.reports._terms import Language, exception_name
 from kokin.reports._work_list import DecisionFile, read_decisions, work_list_table, write_work_list
@@ -46,5 +47,6 @@ __all__ = [
     "read_decisions",
     "work_list_table",
     "write_csv",
+    "write_rows",
     "write_work_list",
 ]
