@@ -67,7 +67,7 @@ def test_the_batch_writes(filled, raw, place, bills, receipts):
         batch.add_deposits(batch.bank_deposits().slice(0, 1), actor="batch", source="other.txt")
         batch.allot(DEBTS, NumberScheme.parse({"case_key": "{serial:9}"}), actor="batch")
         assert batch.verify(rematch=True).is_clean
-        assert {entry.recorded_by for entry in batch.entries()[14:]} == {"batch"}
+        assert {entry.recorded_by for entry in batch.entries()[20:]} == {"batch"}
 
 
 def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):

@@ -16,6 +16,7 @@ from kokin.cli._check import check, layouts
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_changes import change_commands
+from kokin.cli._ledger_debit import app as debit
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
 from kokin.cli._ledger_trace import trace_commands
@@ -91,6 +92,7 @@ qr.command()(proof)
 qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 ledger.add_typer(refund, name="refund")
+ledger.add_typer(debit, name="debit")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -277,7 +277,15 @@ def issues_in_force(transaction: Transaction, last: int | None) -> pa.Table:
 
     The columns are ``id`` of the issue, ``kind`` of the entry, ``entry_id`` and those of an issue, by id.
     """
-    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value, EntryKind.REJECTED_FILE.value)
+    kinds = tuple(
+        kind.value
+        for kind in (
+            EntryKind.RECEIPT_FILE,
+            EntryKind.UPLOAD_ANSWER,
+            EntryKind.DEBIT_RESULT,
+            EntryKind.REJECTED_FILE,
+        )
+    )
     files = transaction.table(
         select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
             _ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last)

@@ -29,6 +29,7 @@ FILE_KINDS = (
     EntryKind.BANK_DEPOSITS,
     EntryKind.AGENT_REPORTS,
     EntryKind.UPLOAD_ANSWER,
+    EntryKind.DEBIT_RESULT,
 )
 
 #: Entries that can be reversed.
@@ -38,6 +39,7 @@ _REVERSIBLE = (
     EntryKind.UPLOAD,
     EntryKind.DECISION,
     EntryKind.REFUND,
+    EntryKind.DEBIT_REQUEST,
     EntryKind.ACKNOWLEDGEMENT,
     EntryKind.REVERSAL,
 )
