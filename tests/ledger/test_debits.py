@@ -1,5 +1,6 @@
 """The cycle of direct debits: a request, its result compared record by record, and the re-request of what failed."""
 
+import contextlib
 from datetime import date
 
 import pyarrow as pa
@@ -35,12 +36,8 @@ def answered(request_path, path, *, results, day=DAY, drop=(), change=None, add=
     """Write the result of a request: ``results`` by 顧客番号, ``change`` of fields by 顧客番号."""
     records = receipt_files.open(request_path, "zengin-91", reference_date=REFERENCE)
     rows = []
-    try:
-        for record in records.records():
-            if record.kind == "data":
-                rows.append(dict(record.values))
-    except InvalidInputError as error:
-        assert [issue.code for issue in error.issues] == ["REQUEST_FILE"]
+    with contextlib.suppress(InvalidInputError):  # REQUEST_FILE, at the end
+        rows.extend(dict(record.values) for record in records.records() if record.kind == "data")
     rows = [row for row in rows if row["customer_number"] not in drop]
     for row in rows:
         row["result"] = results.get(row["customer_number"], "0")
@@ -83,7 +80,7 @@ def test_a_request_is_made_from_the_balances(town, receipts, tmp_path):
     assert [getattr(found, name) for name in counts] == [4, 2, 4_600, 1, 1, 0, 0]
     lines = (tmp_path / "request.txt").read_bytes().decode("cp932").splitlines()
     assert [line[0] for line in lines] == ["1", "2", "2", "8", "9"]
-    assert (lines[1][80:90], lines[1][91:111].rstrip(), lines[1][50:59]) == ("0000000600", "CB1", NAME)
+    assert (lines[1][80:90], lines[1][91:111].rstrip(), lines[1][50:58]) == ("0000000600", "CB1", NAME)
     assert lines[3][1:37] == f"{2:06}{4600:012}{0:06}{0:012}"
     assert found.entry.kind is EntryKind.DEBIT_REQUEST
 
@@ -189,7 +186,7 @@ def test_reversals(requested, tmp_path):
     reversal = requested.reverse_entry(retry.entry.id, reason="never sent", actor="chief")
     requested.reverse_entry(7, reason="wrong file", actor="chief")
     assert {row[2] for row in states(requested)} == {"requested"}
-    with pytest.raises(InvalidInputError, match="BILL_UNKNOWN|DEBIT_FOLLOWED|ENTRY_REVERSED"):
+    with pytest.raises(InvalidInputError, match="ENTRY_REVERSED"):
         requested.reverse_entry(7, reason="duplicate", actor="chief")
     requested.reverse_entry(6, reason="never sent", actor="chief")
     assert states(requested) == []
@@ -205,8 +202,8 @@ def test_reversals(requested, tmp_path):
         (("B1", "B1"), {}, "BILL_REPEATED", "bill_id"),
         (("B5",), {}, "FIELD_MISSING", "customer_number"),
         (("B1", "B6"), {}, "DEBIT_NUMBER", "customer_number"),
-        (("B1",), {"bank_code": "999"}, "DIGITS", "bank_code"),
-        (("B1",), {"name": "公金花子"}, "BYTE_UNKNOWN", "payer_name"),
+        (("B1",), {"bank_code": "999"}, "WIDTH", "bank_code"),
+        (("B1",), {"name": "公金花子"}, "CHARACTER", "payer_name"),
     ],
 )
 def test_a_row_that_is_rejected(town, bills, tmp_path, names, more, code, field):

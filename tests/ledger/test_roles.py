@@ -93,7 +93,7 @@ def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
         ):
             with pytest.raises(LedgerError, match="rights of the user"):
                 write()
-    assert filled.status().entries == 14
+    assert filled.status().entries == 20
 
 
 def test_a_role_without_grants_has_no_rights(filled, raw, place):

@@ -1,7 +1,7 @@
 """Requests of direct debits (口座振替依頼) for bills, and their results, compared record by record.
 
-The name of the account holder is written into the file for the bank only. The ledger has the bill, the 顧客番号, the yen
-and the account of each debit, with which the result is compared.
+The name of the account holder is written into the file for the bank only. The ledger has the bill, the 顧客番号, the
+yen and the account of each debit, with which the result is compared.
 """
 
 from __future__ import annotations
@@ -363,7 +363,7 @@ def compare_result(transaction: Transaction, records: Sequence[Row], source: str
     seen = dict[int, int]()
 
     def add(code: str, record: Row | None, **texts: str) -> None:
-        issues.append(Issue(code, location=Location(source, record and record["record_no"]), **texts))
+        issues.append(Issue(code, location=Location(source, record["record_no"] if record else None), **texts))
 
     for record in records:
         debit = asked.get((record["debit_on"], str(record["customer_number"] or "")))

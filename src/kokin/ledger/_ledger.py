@@ -979,8 +979,8 @@ class Ledger:
     ) -> DebitRequest:
         """Write the file that asks a bank for direct debits (口座振替依頼) of the balances of bills; send nothing.
 
-        A bill is in one request until its result is added. Bills that are settled, reported as paid, asked for without a
-        result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
+        A bill is in one request until its result is added. Bills that are settled, reported as paid, asked for without
+        a result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
         debit failed, by a code and after a number of attempts that the policy allows (再振替).
 
         The names of the account holders are written into the file only. The entry is committed between the draft of the

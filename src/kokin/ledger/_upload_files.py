@@ -1,9 +1,10 @@
 """Files that belong to an entry: drafts that are written before the entry is committed, and renamed after it.
 
-A draft is a hidden file in the folder of the file, of an upload, an order of refunds or a request of debits. Its name has the number of
-the entry, the first hash of the ledger, and a random token, which the totals of the entry have, too. So a later run can
-decide, while it is the only writer of the ledger, about the drafts of a run that was killed: the files of an active
-entry are completed, others are removed. A file that has been renamed is never written again, wherever it was moved.
+A draft is a hidden file in the folder of the file, of an upload, an order of refunds or a request of debits. Its name
+has the number of the entry, the first hash of the ledger, and a random token, which the totals of the entry have, too.
+So a later run can decide, while it is the only writer of the ledger, about the drafts of a run that was killed: the
+files of an active entry are completed, others are removed. A file that has been renamed is never written again,
+wherever it was moved.
 """
 
 from __future__ import annotations
