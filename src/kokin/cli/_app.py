@@ -17,7 +17,9 @@ from kokin.cli._check import check, layouts
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_accounts import account_file
+from kokin.cli._ledger_changes import change_commands
 from kokin.cli._ledger_close import close
+from kokin.cli._ledger_debit import app as debit
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
 from kokin.cli._ledger_trace import trace_commands
@@ -89,12 +91,14 @@ app.add_typer(intake, name="intake")
 app.command()(report)
 for _command in authorities_commands:
     app.command()(_command)
-for _command in (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands):
+_ledger_commands = (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands)
+for _command in (*_ledger_commands, *change_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 ledger.add_typer(refund, name="refund")
+ledger.add_typer(debit, name="debit")
 
 
 def run(arguments: Sequence[str]) -> int:

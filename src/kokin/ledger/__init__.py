@@ -53,8 +53,11 @@ True
 from kokin.ledger._active_entries import active_entries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
+from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeCause
 from kokin.ledger._closings import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
+from kokin.ledger._debit_records import DEBIT_COLUMNS, DebitState
+from kokin.ledger._debits import DebitAccount, DebitRequest, DebitResults
 from kokin.ledger._decisions import ExceptionDecision
 from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
@@ -75,16 +78,24 @@ from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
 
 __all__ = [
+    "CHANGE_COLUMNS",
+    "DEBIT_COLUMNS",
     "PROPOSAL_COLUMNS",
     "AllotResult",
     "AuthorityFileResult",
     "AuthorityFileState",
     "AuthoritySettings",
+    "BillChanges",
     "BillHistory",
     "BookTotals",
     "BookedTotals",
     "CandidateReason",
+    "ChangeCause",
     "ClosingPeriod",
+    "DebitAccount",
+    "DebitRequest",
+    "DebitResults",
+    "DebitState",
     "Effect",
     "Entry",
     "EntryKind",

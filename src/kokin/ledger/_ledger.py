@@ -23,6 +23,13 @@ from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._books import LedgerAccounts
+from kokin.ledger._changes import (
+    BillChanges,
+    bill_changes,
+    cursor_position,
+    require_acknowledgeable,
+    require_cursor_name,
+)
 from kokin.ledger._closings import (
     BookedTotals,
     ClosedBooks,
@@ -41,6 +48,15 @@ from kokin.ledger._database import (
     login_name,
     shown_url,
     with_retry,
+)
+from kokin.ledger._debit_records import debit_table, require_debit_reversible
+from kokin.ledger._debits import (
+    DebitRequest,
+    DebitResults,
+    compare_result,
+    request_debits,
+    require_debit_layout,
+    result_records,
 )
 from kokin.ledger._decisions import approver_problems, decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
@@ -1084,6 +1100,166 @@ class Ledger:
         day = at or self._clock()
         return day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
 
+    def request_debits(
+        self,
+        accounts: Any,
+        path: str | Path,
+        *,
+        actor: str,
+        layout: str | Path | Layout = "zengin-91",
+        header: Mapping[str, Any],
+        retry: bool = False,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> DebitRequest:
+        """Write the file that asks a bank for direct debits (口座振替依頼) of the balances of bills; send nothing.
+
+        A bill is in one request until its result is added. Bills that are settled, reported as paid, asked for without
+        a result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
+        debit failed, by a code and after a number of attempts that the policy allows (再振替).
+
+        The names of the account holders are written into the file only. The entry is committed between the draft of the
+        file and its name: after an interruption, the same call completes the file.
+
+        Args:
+            accounts: a table with the columns of :class:`DebitAccount`, in the order of the debits.
+            path: the file; no file of this name exists. Use the same one after an interruption.
+            actor: who asks.
+            layout: a layout with the fields of ``zengin-91``.
+            header: values of the layout's header, with ``debit_day``.
+            retry: ask again for failed debits.
+            source: the name of the file of accounts, for issues.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: an unknown bill, one without a 顧客番号, a duplicate, a value that the layout cannot
+                write, or the path exists; nothing was requested.
+            OSError: the file cannot be written; after the entry was committed, run again to complete it.
+        """
+        layout = layout if isinstance(layout, Layout) else load(layout)
+        require_debit_layout(layout)
+        path = Path(path)
+
+        def write(writer: EntryWriter) -> tuple[DebitRequest, EntryDrafts | None]:
+            completed = complete_drafts(writer, path.parent)
+            if path.name in completed:
+                return DebitRequest.of(_queries.entry_of(writer, completed[path.name]), inserted=False), None
+
+            def begin(digest: str) -> None:
+                _, deliveries = find_posted_file(writer, EntryKind.DEBIT_REQUEST, digest)
+                about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
+                writer.begin(EntryKind.DEBIT_REQUEST, self._clock(), at, actor=actor, reason=reason, **about)
+
+            options: dict[str, Any] = {"retry": retry, "policy": self.policy, "place": partial(Location, source)}
+            return request_debits(writer, accounts, path, layout, header, **options, begin=begin)
+
+        request, drafts = self._write(write)
+        if drafts:
+            drafts.complete()
+        return request
+
+    def add_debit_result(
+        self, file: ReceiptFile, *, actor: str, source: str | None = None, reason: str = "", at: datetime | None = None
+    ) -> DebitResults:
+        """Add the result of direct debits (口座振替結果), compared with the request record by record.
+
+        The issues of the result name what is missing, added or changed. The same file is skipped. A file without a
+        request is a warning, and nothing is added. The payments are posted by :meth:`post`.
+
+        Args:
+            file: the open file.
+            actor: who adds it.
+            source: the name of the file, if another than its own.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: the file is rejected, or a record is invalid; nothing was added.
+        """
+        records, name = result_records(file), source or file.source
+
+        def add(writer: EntryWriter) -> DebitResults:
+            posted, deliveries = find_posted_file(writer, EntryKind.DEBIT_RESULT, file.digest)
+            if posted:
+                return DebitResults.of(posted, (), inserted=False)
+            compared = compare_result(writer, records, name)
+            if not len(compared.rows):
+                return DebitResults(None, False, **compared.counts, issues=compared.issues)
+            about = {"source": name, "layout": file.layout.name, "digest": file.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.DEBIT_RESULT, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.add_rows("debit_results", compared.rows)
+            writer.add_rows("file_issues", issue_rows(compared.issues[:MAX_ISSUES]))
+            return DebitResults.of(writer.commit(compared.counts), compared.issues, inserted=True)
+
+        return self._write(add)
+
+    def debits(self, as_of: date | datetime | None = None) -> pa.Table:
+        """Return the direct debits that banks were asked for, by request and record.
+
+        ``entry_id, record_no, bill_id, customer_number, amount, debit_on, attempt, state, result, result_entry,
+        is_retryable``. ``state`` is a :class:`DebitState`, ``result`` the 振替結果コード, null without one.
+        ``is_retryable``: it failed, was not asked for again, and the policy allows it.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+        """
+
+        def read(transaction: Transaction) -> pa.Table:
+            last = _queries.entry_as_of(transaction, as_of)
+            return debit_table(transaction, _queries.policy(transaction, as_of), last)
+
+        return self._read(read)
+
+    def changes(self, cursor: str) -> BillChanges:
+        """Return what every entry after a cursor changed in bills, for a system next door (連携).
+
+        The same ledger and cursor give the same rows; further entries add rows at the end. :meth:`acknowledge` moves
+        the cursor. The deltas of a bill, from the first entry of the ledger on, add up to its balance. Memory and time
+        depend on the bills that changed.
+
+        Args:
+            cursor: the name of the consumer: Latin letters, digits and ``. _ -``, at most 64; a new one is before the
+                first entry.
+
+        Raises:
+            InvalidInputError: ``CURSOR_NAME``: not a name.
+        """
+        require_cursor_name(cursor)
+        return self._read(lambda transaction: bill_changes(transaction, cursor, _queries.policy(transaction, None)))
+
+    def acknowledge(
+        self, cursor: str, entry: int, *, actor: str, reason: str = "", at: datetime | None = None
+    ) -> EntryResult:
+        """Record that a consumer has processed the changes up to an entry; later changes begin after it.
+
+        The acknowledgement is an entry. To get the changes again, reverse it. The same one again is skipped.
+
+        Args:
+            cursor: the name of the consumer, as in :meth:`changes`.
+            entry: :attr:`BillChanges.last_entry`, or an earlier entry after the cursor.
+            actor: who acknowledges.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: ``ENTRY_UNKNOWN``, or ``CHANGES_ACKNOWLEDGED``: the cursor is after the entry already.
+        """
+        require_cursor_name(cursor)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            require_acknowledgeable(writer, cursor, entry)
+            position, acknowledged_by = cursor_position(writer, cursor)
+            if entry == position:
+                return EntryResult(_queries.entry_of(writer, acknowledged_by), False, {}, 0)
+            writer.begin(EntryKind.ACKNOWLEDGEMENT, self._clock(), at, actor=actor, reason=reason)
+            writer.add_rows("acknowledgements", pa.table({"cursor_name": [cursor], "last_entry_id": [entry]}))
+            totals = {"cursor": cursor, "first_entry": position + 1, "last_entry": entry}
+            return EntryResult(writer.commit(totals), True, {}, 0)
+
+        return self._write(write)
+
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
 
@@ -1111,6 +1287,7 @@ class Ledger:
         def reverse(writer: EntryWriter) -> EntryResult:
             target = reversal_of_entry(writer, entry)
             require_reversible(writer, target.root, target.kind, target.reversed_ids)
+            require_debit_reversible(writer, target.root, target.kind, target.reversed_ids)
             if target.kind is EntryKind.REFUND:
                 require_refund_reversible(writer, target.root, target.reversed_ids)
             if target.kind is EntryKind.CLOSING:

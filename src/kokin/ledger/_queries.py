@@ -28,8 +28,8 @@ from kokin._arrow.threads import sorted_unique
 from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
 from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._codec import concat, decode_columns, filter_rows
+from kokin.ledger._component_states import ComponentStates
 from kokin.ledger._components import (
-    Components,
     as_of_entry,
     assigned_receipts,
     bill_keys,
@@ -281,7 +281,15 @@ def issues_in_force(transaction: Transaction, last: int | None) -> pa.Table:
 
     The columns are ``id`` of the issue, ``kind`` of the entry, ``entry_id`` and those of an issue, by id.
     """
-    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value, EntryKind.REJECTED_FILE.value)
+    kinds = tuple(
+        kind.value
+        for kind in (
+            EntryKind.RECEIPT_FILE,
+            EntryKind.UPLOAD_ANSWER,
+            EntryKind.DEBIT_RESULT,
+            EntryKind.REJECTED_FILE,
+        )
+    )
     names = ("id", "kind", "digest", "source", "layout")
     statement = select(*(_ENTRIES.c[name] for name in names))
     statement = statement.where(_ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last))
@@ -495,42 +503,22 @@ def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHisto
     )
     postings = log.filter(on_bill)
     decided = decision_log(transaction, np.union1d(assigned, to_numpy(postings.column("receipt_id"), 0)))
-    return BillHistory(versions, postings, _balance_changes(transaction, components, log, bill_id, policy), decided)
-
-
-def _balance_changes(
-    transaction: Transaction, components: Components, log: pa.Table, bill_id: str, policy: Policy
-) -> pa.Table:
-    """Return the balance of a bill after each entry of its component that changed it."""
-    added = transaction.rows(
-        "bill_versions", to_numpy(components.bills.column("id"), 0), ("entry_id", "replaces_id", "withdrawn")
+    return BillHistory(
+        versions, postings, _balance_changes(ComponentStates(transaction, components, policy), bill_id), decided
     )
-    bills = components.bills.sort_by("id")  # as `added` is
-    for name in ("entry_id", "replaces_id", "withdrawn"):
-        bills = bills.append_column(name, added.column(name))
-    receipts = components.receipts
+
+
+def _balance_changes(states: ComponentStates, bill_id: str) -> pa.Table:
+    """Return the balance of a bill after each entry of its component that changed it."""
     changes: list[dict[str, Any]] = []
     for entry in sorted_unique(
-        np.concatenate([to_numpy(rows.column("entry_id"), 0) for rows in (bills, log)])
+        np.concatenate([to_numpy(rows.column("entry_id"), 0) for rows in (states.bills, states.postings)])
     ).tolist():
-        postings = _not_replaced(log, entry, "reverses_id")
-        postings = postings.filter(postings.column("reverses_id").is_null())
-        active = receipts.filter(pc.is_in(receipts.column("id"), value_set=combine(postings.column("receipt_id"))))
-        current = _not_replaced(bills, entry, "replaces_id")
-        current = decode_columns(filter_rows(current, to_numpy(current.column("withdrawn"), 0) == 0), Bill)
-        rows = current, decode_columns(active, Receipt)
-        decided = decisions_in_force(transaction, entry, to_numpy(receipts.column("id"), 0))
-        balances = reconcile(*rows, policy, decisions=decided, check_paid_before=False).balances
+        balances = states.reconciled(entry).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:
                 changes.append({"entry_id": entry, **row})
     return pa.Table.from_pylist(changes)
-
-
-def _not_replaced(rows: pa.Table, entry: int, reference: str) -> pa.Table:
-    """Return the rows up to an entry whose ids no such row has in a column."""
-    known = rows.filter(pc.less_equal(rows.column("entry_id"), entry))
-    return known.filter(pc.invert(pc.is_in(known.column("id"), value_set=combine(known.column(reference)))))
 
 
 # Export
