@@ -440,7 +440,7 @@ class Ledger:
 
             return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
-            if isinstance(receipts, ReceiptFile) and not dry_run:
+            if isinstance(receipts, ReceiptFile | FilePart) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
 
@@ -453,7 +453,7 @@ class Ledger:
 
     def add_rejected_file(
         self,
-        file: ReceiptFile | Path,
+        file: ReceiptFile | FilePart | Path,
         issues: Sequence[Issue],
         *,
         actor: str,
@@ -467,7 +467,7 @@ class Ledger:
         the exception (``F`` and the entry) is accepted, or the entry is reversed.
 
         Args:
-            file: the file, for its name, layout and SHA-256; the path of one that has no layout.
+            file: the file or its part, for its name, layout and SHA-256; the path of one that has no layout.
             issues: why it was rejected.
             actor: who tried to post it.
             source: the name of the file, if another than its own.
@@ -478,7 +478,8 @@ class Ledger:
         if isinstance(file, Path):
             name, layout, digest = file_name(file), "", sha256(file.read_bytes()).hexdigest()
         else:
-            name, layout, digest = file.source, file.layout.name, file.digest
+            layout = file.layout if isinstance(file, FilePart) else file.layout.name
+            name, digest = file.source, file.digest
 
         def add(writer: EntryWriter) -> EntryResult:
             rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)
