@@ -714,7 +714,7 @@ def role_grants(schema: str = "public", *, writer: str = "", reader: str = "") -
     ...     print(statement)  # doctest: +ELLIPSIS
     REVOKE CREATE ON SCHEMA public FROM PUBLIC
     GRANT USAGE ON SCHEMA public TO auditor
-    GRANT SELECT ON public.agent_reports, public.audit_log, ... TO auditor
+    GRANT SELECT ON public.acknowledgements, public.agent_reports, ... TO auditor
     """
     quote = PGIdentifierPreparer(DefaultDialect()).quote
     quoted = quote(schema)
