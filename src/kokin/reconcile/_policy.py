@@ -76,7 +76,8 @@ class Policy(Record):
     fees: dict[str, Annotated[int, Yen()]] = Field(default_factory=dict)
     """Yen of fee per receipt, by ``agent_code``; ``""`` is the fee of every other receipt. None by default."""
     four_eyes: bool = False
-    """Whether a decision about an exception needs the approval of another person than the actor (複数人確認)."""
+    """Whether a decision about an exception, or a closing, needs the approval of another person than the actor
+    (複数人確認)."""
     settlement_days: Annotated[int, Yen(0, 9999)] = 30
     """Days after its payment from which a receipt without a day of settlement is MISSING_SETTLEMENT, if bank deposits
     are known. As with a 速報, after a month nothing is in transit."""
