@@ -14,8 +14,10 @@ from kokin.issues import InvalidInputError
 from kokin.slips._font_files import find_font
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from kokin.issues import Issue
-    from kokin.ledger import Verification
+    from kokin.ledger import Ledger, Verification
 
 #: Whether property tests run with all their examples; the gate does this once.
 THOROUGH = os.environ.get("KOKIN_TESTS") == "thorough"
@@ -45,3 +47,27 @@ def examples(count: int) -> int:
 def row_issues(verification: Verification) -> list[Issue]:
     """Return the issues of a ledger other than its missing guards, which a test has dropped to change rows."""
     return [issue for issue in verification.issues if issue.code != "LEDGER_GUARD"]
+
+
+def added_changes(ledger: Ledger) -> pa.Table:
+    """Return all changes of bills of a ledger; each bill starts where its last change ended, up to its balance."""
+    changes = ledger.changes("of-a-test")
+    names = ("amount", "paid", "residual", "provisional", "excess", "status")
+    absent = {**dict.fromkeys(names, 0), "status": None}
+    state: dict[str, dict[str, object]] = {}
+    for row in changes.table.to_pylist():
+        before, after = ({name: row[f"{name}_{side}"] for name in names} for side in ("from", "to"))
+        assert before == state.get(row["bill_id"], absent)
+        assert after != before
+        state[row["bill_id"]] = after
+    balances = ledger.balances().to_pylist()
+    for row in balances:
+        found = state.pop(row["bill_id"])
+        assert {name: row[name] for name in ("amount", "paid", "residual", "status")} == {
+            name: found[name] for name in ("amount", "paid", "residual", "status")
+        }
+    assert all(after == absent for after in state.values())  # withdrawn bills
+    deltas = {row["bill_id"]: row for row in changes.deltas().to_pylist()}
+    for row in balances:
+        assert {name: row[name] for name in names[:3]} == {name: deltas[row["bill_id"]][name] for name in names[:3]}
+    return changes.table

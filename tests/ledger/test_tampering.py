@@ -19,7 +19,7 @@ from kokin.ledger._schema import DETAIL_TABLES, FIRST_VERSION, SCHEMA_VERSION, T
 from tests.support import row_issues
 
 #: The number of entries of the filled ledger.
-LAST = 16
+LAST = 22
 
 sqlite_only = pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
@@ -22,6 +23,14 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._books import LedgerAccounts
+from kokin.ledger._changes import (
+    BillChanges,
+    bill_changes,
+    cursor_position,
+    require_acknowledgeable,
+    require_cursor_name,
+)
 from kokin.ledger._closings import (
     BookedTotals,
     ClosedBooks,
@@ -41,9 +50,18 @@ from kokin.ledger._database import (
     shown_url,
     with_retry,
 )
+from kokin.ledger._debit_records import debit_table, require_debit_reversible
+from kokin.ledger._debits import (
+    DebitRequest,
+    DebitResults,
+    compare_result,
+    request_debits,
+    require_debit_layout,
+    result_records,
+)
 from kokin.ledger._decisions import approver_problems, decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
-from kokin.ledger._exceptions import settled_problems, work_list
+from kokin.ledger._exceptions import settled_problems, work_list, yen_of_exceptions
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -65,7 +83,7 @@ from kokin.ledger._migrations import (
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._queries import BillHistory, LedgerStatus
-from kokin.ledger._refund_decisions import decide_refunds, proposal_table, refund_accounts, require_credited
+from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
 from kokin.ledger._refund_orders import (
     RefundOrder,
     order_refunds,
@@ -84,8 +102,10 @@ from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
+from kokin.ledger._vanished_bills import Register
 from kokin.ledger._verify import Verification, verify
-from kokin.receipts import FileRejectedError, ReceiptFile, Totals
+from kokin.model import ArrowStreamExportable
+from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
 from kokin.rules import RATES, RateTable
@@ -276,6 +296,7 @@ class Ledger:
         reason: str = "",
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
+        whole: bool = False,
     ) -> EntryResult:
         """Add bills, and new versions of bills that have changed; match the affected receipts again.
 
@@ -290,6 +311,8 @@ class Ledger:
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
             progress: called with the number of bills of each chunk.
+            whole: the bills are the whole register of their authorities and systems (``payee_code``, ``system``):
+                ``vanished`` of the result has the open bills of the ledger that it lacks. They are not changed.
 
         Raises:
             InvalidInputError: a bill is invalid or a duplicate, or a covered obligation is unknown; nothing was added.
@@ -297,12 +320,16 @@ class Ledger:
 
         def load(writer: EntryWriter) -> EntryResult:
             writer.begin(EntryKind.BILLS, self._clock(), at, actor=actor, reason=reason, source=source)
-            loader = BillLoader(writer)
+            register = Register() if whole else None
+            loader = BillLoader(writer, register)
             for chunk in bill_chunks(bills):
                 loader.add(chunk)
             rematched = rematch(writer, self.policy, loader.finish()).rematched
-            totals = {name: getattr(loader, name) for name in ("given", "new", "changed", "unchanged")}
-            return EntryResult(writer.commit(totals), True, {}, rematched)
+            totals = loader.totals
+            vanished = register.vanished(writer, self.policy) if register else None
+            if vanished is not None:
+                totals |= {"vanished": len(vanished), "vanished_yen": pc.sum(vanished.column("residual")).as_py() or 0}
+            return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
 
         # A generator of tables can be read once only.
         return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
@@ -375,7 +402,7 @@ class Ledger:
 
     def post(
         self,
-        receipts: ReceiptFile | Any,
+        receipts: ReceiptFile | FilePart | Any,
         *,
         actor: str,
         source: str | None = None,
@@ -392,7 +419,7 @@ class Ledger:
         together, in whatever order they were posted.
 
         Args:
-            receipts: an open receipt file, the result of reading one, or a table of the receipts of one.
+            receipts: an open receipt file, a part of one, the result of reading one, or a table of the receipts of one.
             actor: who posts it.
             source: the name of the file, if another than its own.
             reason: the reason, if it is not obvious.
@@ -401,21 +428,21 @@ class Ledger:
             dry_run: write nothing; ``effect`` of the result has the books before and after. The entry does not exist.
 
         Raises:
-            FileRejectedError: a total differs or a record is truncated; nothing was posted, and the rejection of an
-                open file is recorded.
+            FileRejectedError: a total differs, a record is truncated, or matching cannot use a record; nothing was
+                posted, and the rejection of an open file is recorded.
             InvalidInputError: not a table of receipts, or the ledger has another part of the same file.
         """
         try:
             file = receipt_batch(receipts, source)
+
+            def write() -> EntryResult:
+                return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+            return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
-            if isinstance(receipts, ReceiptFile) and not dry_run:
+            if isinstance(receipts, ReceiptFile | FilePart) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
-
-        def write() -> EntryResult:
-            return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
-
-        return self._with_effect(write) if dry_run else write()
 
     def _with_effect(self, write: Callable[[], EntryResult]) -> EntryResult:
         """Return the result of a function that writes an entry, with its effect, in a dry run."""
@@ -426,7 +453,7 @@ class Ledger:
 
     def add_rejected_file(
         self,
-        file: ReceiptFile | Path,
+        file: ReceiptFile | FilePart | Path,
         issues: Sequence[Issue],
         *,
         actor: str,
@@ -440,7 +467,7 @@ class Ledger:
         the exception (``F`` and the entry) is accepted, or the entry is reversed.
 
         Args:
-            file: the file, for its name, layout and SHA-256; the path of one that has no layout.
+            file: the file or its part, for its name, layout and SHA-256; the path of one that has no layout.
             issues: why it was rejected.
             actor: who tried to post it.
             source: the name of the file, if another than its own.
@@ -451,7 +478,8 @@ class Ledger:
         if isinstance(file, Path):
             name, layout, digest = file_name(file), "", sha256(file.read_bytes()).hexdigest()
         else:
-            name, layout, digest = file.source, file.layout.name, file.digest
+            layout = file.layout if isinstance(file, FilePart) else file.layout.name
+            name, digest = file.source, file.digest
 
         def add(writer: EntryWriter) -> EntryResult:
             rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)
@@ -480,7 +508,7 @@ class Ledger:
         except InvalidInputError as error:
             # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
-            raise InvalidInputError(issues, "nothing was posted") from error
+            raise FileRejectedError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
         overlaps = _queries.overlaps(writer, result.repeated, len(ids))
         common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
@@ -718,7 +746,8 @@ class Ledger:
         """Record what persons decided about exceptions: all rows or, after an error, none.
 
         A payment that is assigned to bills keeps its file, record, days and agent; its yen are applied to these bills.
-        To take a decision back, reverse the entry, or decide again: the last active decision applies.
+        To take a decision back, reverse the entry, or decide again: the last active decision applies. An exception is
+        accepted with its yen: when they change, it is in the work list again.
 
         Args:
             decisions: a table with the columns of :class:`ExceptionDecision`. Of several rows with one
@@ -729,7 +758,7 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
             open_only: reject a decision about an exception that is no longer open (``DECISION_SETTLED``): it was
                 accepted, or the outcome has changed since the work list was made.
-            catalog: the charges of the authority, with which the work list was made; only for ``open_only``.
+            catalog: the charges of the authority, with which the work list was made; for ``open_only`` and ``accept``.
             dry_run: write nothing; ``effect`` of the result has the books before and after.
 
         Raises:
@@ -739,11 +768,21 @@ class Ledger:
         """
 
         def write(writer: EntryWriter) -> EntryResult:
-            def check(decided: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Issue]]:
-                if open_only:
-                    yield from settled_problems(writer, decided, self._clock().astimezone(JAPAN).date(), catalog)
+            # The books before the decisions: computed once, and only if a decision needs them.
+            found = cache(lambda: yen_of_exceptions(writer, self._japan_day(None), catalog))
 
-            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row), check)
+            def check(decided: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, Issue]]:
+                return settled_problems(writer, decided, found) if open_only else ()
+
+            rows = decision_rows(
+                writer,
+                decisions,
+                actor,
+                self.policy,
+                lambda row: Location(source, row),
+                check,
+                lambda exception: found().get(exception),
+            )
             writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
             writer.add_rows("decisions", rows)
             keys = decided_keys(writer, receipts_of_decisions(rows))
@@ -788,8 +827,7 @@ class Ledger:
         day = decided_on or self._japan_day(as_of)
 
         def read(transaction: Transaction) -> pa.Table:
-            policy = _queries.policy(transaction, as_of)
-            accounts = refund_accounts(transaction, as_of, day, policy, catalog, rates)
+            accounts = LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates).accounts
             return proposal_table(transaction, _queries.entry_as_of(transaction, as_of), accounts)
 
         return self._read(read)
@@ -843,7 +881,7 @@ class Ledger:
 
         def write(writer: EntryWriter) -> EntryResult:
             day = decided_on or self._japan_day(at)
-            accounts = refund_accounts(writer, None, day, self.policy, catalog, rates)
+            accounts = LedgerAccounts.build(writer, None, day, catalog, rates=rates).accounts
             about: dict[str, Any] = {"actor": actor, "day": day, "policy": self.policy, "entry": writer.entry}
             decided = decide_refunds(writer, decisions, accounts, **about, place=lambda row: Location(source, row))
             file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
@@ -989,7 +1027,7 @@ class Ledger:
             approvers = [{"row": 1, "approver": approver or None}]
             require_none(approver_problems(approvers, actor, self.policy), lambda _: Location(), "nothing was closed")
             today = self._japan_day(at)
-            totals = refund_accounts(writer, None, today, self.policy, catalog, RATES).totals
+            totals = LedgerAccounts.build(writer, None, today, catalog).accounts.totals
             about: dict[str, Any] = {"entry": writer.entry, "today": today, "approver": approver}
             books = ClosedBooks.read(writer, None)
             closing = new_closing(books, kind, day, totals, **about, policy=self.policy, catalog=catalog)
@@ -1072,6 +1110,166 @@ class Ledger:
         day = at or self._clock()
         return day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
 
+    def request_debits(
+        self,
+        accounts: Any,
+        path: str | Path,
+        *,
+        actor: str,
+        layout: str | Path | Layout = "zengin-91",
+        header: Mapping[str, Any],
+        retry: bool = False,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> DebitRequest:
+        """Write the file that asks a bank for direct debits (口座振替依頼) of the balances of bills; send nothing.
+
+        A bill is in one request until its result is added. Bills that are settled, reported as paid, asked for without
+        a result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
+        debit failed, by a code and after a number of attempts that the policy allows (再振替).
+
+        The names of the account holders are written into the file only. The entry is committed between the draft of the
+        file and its name: after an interruption, the same call completes the file.
+
+        Args:
+            accounts: a table with the columns of :class:`DebitAccount`, in the order of the debits.
+            path: the file; no file of this name exists. Use the same one after an interruption.
+            actor: who asks.
+            layout: a layout with the fields of ``zengin-91``.
+            header: values of the layout's header, with ``debit_day``.
+            retry: ask again for failed debits.
+            source: the name of the file of accounts, for issues.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: an unknown bill, one without a 顧客番号, a duplicate, a value that the layout cannot
+                write, or the path exists; nothing was requested.
+            OSError: the file cannot be written; after the entry was committed, run again to complete it.
+        """
+        layout = layout if isinstance(layout, Layout) else load(layout)
+        require_debit_layout(layout)
+        path = Path(path)
+
+        def write(writer: EntryWriter) -> tuple[DebitRequest, EntryDrafts | None]:
+            completed = complete_drafts(writer, path.parent)
+            if path.name in completed:
+                return DebitRequest.of(_queries.entry_of(writer, completed[path.name]), inserted=False), None
+
+            def begin(digest: str) -> None:
+                _, deliveries = find_posted_file(writer, EntryKind.DEBIT_REQUEST, digest)
+                about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
+                writer.begin(EntryKind.DEBIT_REQUEST, self._clock(), at, actor=actor, reason=reason, **about)
+
+            options: dict[str, Any] = {"retry": retry, "policy": self.policy, "place": partial(Location, source)}
+            return request_debits(writer, accounts, path, layout, header, **options, begin=begin)
+
+        request, drafts = self._write(write)
+        if drafts:
+            drafts.complete()
+        return request
+
+    def add_debit_result(
+        self, file: ReceiptFile, *, actor: str, source: str | None = None, reason: str = "", at: datetime | None = None
+    ) -> DebitResults:
+        """Add the result of direct debits (口座振替結果), compared with the request record by record.
+
+        The issues of the result name what is missing, added or changed. The same file is skipped. A file without a
+        request is a warning, and nothing is added. The payments are posted by :meth:`post`.
+
+        Args:
+            file: the open file.
+            actor: who adds it.
+            source: the name of the file, if another than its own.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: the file is rejected, or a record is invalid; nothing was added.
+        """
+        records, name = result_records(file), source or file.source
+
+        def add(writer: EntryWriter) -> DebitResults:
+            posted, deliveries = find_posted_file(writer, EntryKind.DEBIT_RESULT, file.digest)
+            if posted:
+                return DebitResults.of(posted, (), inserted=False)
+            compared = compare_result(writer, records, name)
+            if not len(compared.rows):
+                return DebitResults(None, False, **compared.counts, issues=compared.issues)
+            about = {"source": name, "layout": file.layout.name, "digest": file.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.DEBIT_RESULT, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.add_rows("debit_results", compared.rows)
+            writer.add_rows("file_issues", issue_rows(compared.issues[:MAX_ISSUES]))
+            return DebitResults.of(writer.commit(compared.counts), compared.issues, inserted=True)
+
+        return self._write(add)
+
+    def debits(self, as_of: date | datetime | None = None) -> pa.Table:
+        """Return the direct debits that banks were asked for, by request and record.
+
+        ``entry_id, record_no, bill_id, customer_number, amount, debit_on, attempt, state, result, result_entry,
+        is_retryable``. ``state`` is a :class:`DebitState`, ``result`` the 振替結果コード, null without one.
+        ``is_retryable``: it failed, was not asked for again, and the policy allows it.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+        """
+
+        def read(transaction: Transaction) -> pa.Table:
+            last = _queries.entry_as_of(transaction, as_of)
+            return debit_table(transaction, _queries.policy(transaction, as_of), last)
+
+        return self._read(read)
+
+    def changes(self, cursor: str) -> BillChanges:
+        """Return what every entry after a cursor changed in bills, for a system next door (連携).
+
+        The same ledger and cursor give the same rows; further entries add rows at the end. :meth:`acknowledge` moves
+        the cursor. The deltas of a bill, from the first entry of the ledger on, add up to its balance. Memory and time
+        depend on the bills that changed.
+
+        Args:
+            cursor: the name of the consumer: Latin letters, digits and ``. _ -``, at most 64; a new one is before the
+                first entry.
+
+        Raises:
+            InvalidInputError: ``CURSOR_NAME``: not a name.
+        """
+        require_cursor_name(cursor)
+        return self._read(lambda transaction: bill_changes(transaction, cursor, _queries.policy(transaction, None)))
+
+    def acknowledge(
+        self, cursor: str, entry: int, *, actor: str, reason: str = "", at: datetime | None = None
+    ) -> EntryResult:
+        """Record that a consumer has processed the changes up to an entry; later changes begin after it.
+
+        The acknowledgement is an entry. To get the changes again, reverse it. The same one again is skipped.
+
+        Args:
+            cursor: the name of the consumer, as in :meth:`changes`.
+            entry: :attr:`BillChanges.last_entry`, or an earlier entry after the cursor.
+            actor: who acknowledges.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: ``ENTRY_UNKNOWN``, or ``CHANGES_ACKNOWLEDGED``: the cursor is after the entry already.
+        """
+        require_cursor_name(cursor)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            require_acknowledgeable(writer, cursor, entry)
+            position, acknowledged_by = cursor_position(writer, cursor)
+            if entry == position:
+                return EntryResult(_queries.entry_of(writer, acknowledged_by), False, {}, 0)
+            writer.begin(EntryKind.ACKNOWLEDGEMENT, self._clock(), at, actor=actor, reason=reason)
+            writer.add_rows("acknowledgements", pa.table({"cursor_name": [cursor], "last_entry_id": [entry]}))
+            totals = {"cursor": cursor, "first_entry": position + 1, "last_entry": entry}
+            return EntryResult(writer.commit(totals), True, {}, 0)
+
+        return self._write(write)
+
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
 
@@ -1099,6 +1297,7 @@ class Ledger:
         def reverse(writer: EntryWriter) -> EntryResult:
             target = reversal_of_entry(writer, entry)
             require_reversible(writer, target.root, target.kind, target.reversed_ids)
+            require_debit_reversible(writer, target.root, target.kind, target.reversed_ids)
             if target.kind is EntryKind.REFUND:
                 require_refund_reversible(writer, target.root, target.reversed_ids)
             if target.kind is EntryKind.CLOSING:
@@ -1198,6 +1397,41 @@ class Ledger:
     def agent_reports(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the active reports of agents, with the columns of :class:`kokin.reconcile.AgentReport`."""
         return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.AGENT_REPORTS, as_of))
+
+    def accounts(
+        self,
+        as_of: date | datetime | int | None = None,
+        *,
+        day: date | None = None,
+        catalog: Catalog = CATALOG,
+        deposits: ArrowStreamExportable | None = None,
+        agent_reports: ArrowStreamExportable | None = None,
+        write_offs: ArrowStreamExportable | None = None,
+        rates: RateTable = RATES,
+    ) -> LedgerAccounts:
+        """Reconcile everything in the ledger, and build the accounts: those of the report and of the work list.
+
+        Args:
+            as_of: a time, the end of a day in Japan, or an entry; by default now.
+            day: the day of the accounts; by default that of ``as_of``.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
+                the ledger.
+            agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
+                default those of the ledger.
+            write_offs: the debts that were written off, with the columns of :class:`kokin.reconcile.WriteOff`.
+            rates: the rates of 延滞金 and 還付加算金.
+
+        Returns the reconciliation and the accounts.
+
+        Raises:
+            InvalidInputError: a table lacks a column, or more is written off than is open.
+        """
+        day = day or self._japan_day(None if isinstance(as_of, int) else as_of)
+        tables = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        return self._read(
+            lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
+        )
 
     def issues(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the issues of active files, and of files that were rejected as a whole and not posted since.

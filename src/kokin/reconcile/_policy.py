@@ -78,6 +78,13 @@ class Policy(Record):
     four_eyes: bool = False
     """Whether a decision about an exception, or a closing, needs the approval of another person than the actor
     (複数人確認)."""
+    debit_retry: tuple[Annotated[str, Digits(1)], ...] = Field(default=("1",), strict=False)
+    """The 振替結果コード after which a failed direct debit is asked for again (再振替).
+
+    By default only 1 (資金不足): after the other codes the account cannot be debited until somebody has acted.
+    """
+    debit_attempts: Annotated[int, Yen(1, 99)] = 2
+    """How often a bill is asked for by direct debit: the first request and, by default, one 再振替."""
     settlement_days: Annotated[int, Yen(0, 9999)] = 30
     """Days after its payment from which a receipt without a day of settlement is MISSING_SETTLEMENT, if bank deposits
     are known. As with a 速報, after a month nothing is in transit."""

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import kokin
 from kokin.issues import InvalidInputError, Issue, Location
@@ -15,6 +16,7 @@ from kokin.reconcile import CLOSING_COLUMNS, LATE_COLUMNS
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
+    from kokin.intake import IntakeStatus
     from kokin.ledger import Entry
 
 _INT, _TEXT = pa.int64(), pa.string()
@@ -81,6 +83,15 @@ class FileSummary:
 def file_table(files: Sequence[FileSummary]) -> pa.Table:
     """Return ① 取込結果票."""
     return pa.Table.from_pylist([asdict(file) for file in files], _FILES)
+
+
+def intake_table(status: IntakeStatus) -> pa.Table:
+    """Return ⓪ 受入状況表: its times in Japan as text, to the minute; ``state`` has its own terms."""
+    table = status.table.rename_columns({"state": "intake_state"})
+    for name in ("deadline", "at"):
+        texts = pc.utf8_slice_codeunits(table.column(name).cast(pa.string()), 0, len("YYYY-MM-DD HH:MM"))
+        table = table.set_column(table.column_names.index(name), name, texts)
+    return table
 
 
 def run_audit(files: Sequence[FileSummary]) -> pa.Table:

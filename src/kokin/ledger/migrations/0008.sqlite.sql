@@ -18,6 +18,7 @@ CREATE TABLE decisions (
     hold_until TEXT,
     reason TEXT NOT NULL,
     approver TEXT,
+    accepted_yen TEXT,
     hash BLOB NOT NULL,
     PRIMARY KEY (id),
     CHECK (id > 0),
@@ -189,3 +190,87 @@ CREATE TABLE closing_figures (
     FOREIGN KEY(entry_id) REFERENCES entries (id)
 );
 CREATE INDEX closing_figures_entry_id ON closing_figures (entry_id);
+-- Changes for systems next door (連携) and direct debits (口座振替), with the kinds of their entries.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_master SET sql = replace(
+    sql,
+    '''created'', ''policy'', ''bills'', ''receipt_file'', ''rejected_file'', ''bank_deposits'', ''agent_reports'', ''decision'', ''refund'', ''allotment'', ''upload'', ''upload_answer'', ''closing'', ''opening'', ''reversal''',
+    '''created'', ''policy'', ''bills'', ''receipt_file'', ''rejected_file'', ''bank_deposits'', ''agent_reports'', ''decision'', ''refund'', ''allotment'', ''upload'', ''upload_answer'', ''debit_request'', ''debit_result'', ''acknowledgement'', ''closing'', ''opening'', ''reversal'''
+) WHERE type = 'table' AND name = 'entries';
+PRAGMA writable_schema = RESET;
+CREATE TABLE debit_records (
+    id INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
+    record_no INTEGER NOT NULL,
+    bill_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    customer_number TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    debit_on TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (record_no > 0 AND attempt > 0),
+    CHECK (customer_number <> '' AND bill_id <> ''),
+    UNIQUE (entry_id, record_no),
+    UNIQUE (entry_id, customer_number),
+    UNIQUE (entry_id, bill_id),
+    CHECK (typeof(id) IN ('integer', 'null')),
+    CHECK (typeof(entry_id) IN ('integer', 'null')),
+    CHECK (typeof(record_no) IN ('integer', 'null')),
+    CHECK (typeof(bill_id) IN ('text', 'null')),
+    CHECK (typeof(attempt) IN ('integer', 'null')),
+    CHECK (typeof(customer_number) IN ('text', 'null')),
+    CHECK (typeof(amount) IN ('integer', 'null')),
+    CHECK (typeof(account) IN ('text', 'null')),
+    CHECK (typeof(debit_on) IN ('text', 'null') AND debit_on IS date(debit_on)),
+    CHECK (typeof(hash) IN ('blob', 'null')),
+    FOREIGN KEY(entry_id) REFERENCES entries (id)
+);
+CREATE INDEX debit_records_bill_id ON debit_records (bill_id, id);
+CREATE TABLE debit_results (
+    id INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
+    record_no INTEGER NOT NULL,
+    debit_record_id INTEGER NOT NULL,
+    result TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (record_no > 0 AND result <> ''),
+    UNIQUE (entry_id, record_no),
+    UNIQUE (entry_id, debit_record_id),
+    CHECK (typeof(id) IN ('integer', 'null')),
+    CHECK (typeof(entry_id) IN ('integer', 'null')),
+    CHECK (typeof(record_no) IN ('integer', 'null')),
+    CHECK (typeof(debit_record_id) IN ('integer', 'null')),
+    CHECK (typeof(result) IN ('text', 'null')),
+    CHECK (typeof(hash) IN ('blob', 'null')),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(debit_record_id) REFERENCES debit_records (id)
+);
+CREATE INDEX debit_results_debit_record_id ON debit_results (debit_record_id, id);
+CREATE TABLE acknowledgements (
+    id INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
+    cursor_name TEXT NOT NULL,
+    last_entry_id INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (cursor_name <> ''),
+    CHECK (last_entry_id < entry_id),
+    UNIQUE (entry_id, cursor_name),
+    CHECK (typeof(id) IN ('integer', 'null')),
+    CHECK (typeof(entry_id) IN ('integer', 'null')),
+    CHECK (typeof(cursor_name) IN ('text', 'null')),
+    CHECK (typeof(last_entry_id) IN ('integer', 'null')),
+    CHECK (typeof(hash) IN ('blob', 'null')),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(last_entry_id) REFERENCES entries (id)
+);
