@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
 from kokin.issues import ISSUE_CODES
-from kokin.ledger import EntryKind, PostingReason
+from kokin.ledger import ClosingPeriod, EntryKind, PostingReason
 from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import (
@@ -259,6 +259,8 @@ _LEDGER_TABLES = {
     "debit_records": "口座振替依頼. The direct debits that banks were asked for, without the names of account holders.",
     "debit_results": "口座振替結果. The result of each; of several results of a debit the last one applies.",
     "acknowledgements": "連携の受領. Up to which entry each consumer of changes has processed them.",
+    "closings": "締め. The days, months and fiscal years that were closed.",
+    "closing_figures": "The figures that each closing has added to those before it, by day, year and account.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -304,6 +306,20 @@ _LEDGER_COLUMNS = {
     "debit_records.bill_id": "the bill",
     "debit_records.amount": "yen of the debit",
     "debit_results.debit_record_id": "the debit",
+    "closings.period": "see below",
+    "closing_figures.payee_code": "the authority; null if unknown",
+    "closing_figures.account": "会計",
+    "closing_figures.system": "業務",
+    "closing_figures.charge": "科目",
+    "closing_figures.item_code": "税目・料金番号",
+    "closing_figures.fiscal_year": "会計年度 of the day of receipt; null if unknown",
+    "closing_figures.year_class": "`current`, `past` or `carried_over`",
+    "closing_figures.channel": "how it was paid",
+    "closing_figures.received": "yen received: `revenue + off_budget + overpaid + suspense`",
+    "closing_figures.revenue": "yen of revenue (歳入)",
+    "closing_figures.off_budget": "yen held for others (歳入歳出外現金)",
+    "closing_figures.overpaid": "yen paid in excess (過誤納)",
+    "closing_figures.suspense": "yen of unknown payments (不明金)",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
@@ -319,6 +335,7 @@ def _ledger_schema() -> Iterator[str]:
         "upload_answers": ("result", UploadResult),
         "decisions": ("decision", DecisionKind),
         "refund_steps": ("step", RefundStep),
+        "closings": ("period", ClosingPeriod),
     }
     for name, table in LEDGER_TABLES.items():
         yield from (f"## {name}", "", _LEDGER_TABLES[name], "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kokin import bills
 from kokin.demo import write_city
-from kokin.ledger import Ledger, QueueFileState, WorkQueue
+from kokin.ledger import AuthorityFileState, Ledger, WorkQueue
 
 QUEUE = Path(tempfile.mkdtemp()) / "queue"
 QUEUE.mkdir()
@@ -30,7 +30,7 @@ def main() -> None:
     for result in results:
         print(result.authority, result.file, result.state, result.totals["read"], result.exceptions)
     assert len(results) == 9
-    assert {result.state for result in results} == {QueueFileState.POSTED}
+    assert {result.state for result in results} == {AuthorityFileState.POSTED}
 
 
 def of_authority(path: Path, code: str) -> Path:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "authorities",
     "bills",
     "catalog",
     "elqr",

@@ -214,6 +214,8 @@ def fill(ledger, bills, receipts):
     ledger.decide(pa.Table.from_pylist(decisions), actor="clerk")
     refunds = [{"proposal_id": name, "kind": "refund", "amount": yen} for name, yen in (("P4", 70), ("P4-2", 7))]
     ledger.decide_refunds(pa.Table.from_pylist(refunds), actor="clerk", decided_on=date(2026, 6, 30))
+    for day in (date(2026, 6, 30), date(2026, 7, 1)):
+        ledger.close_period("day", day, actor="chief")
     for entry in (3, 9):
         ledger.acknowledge("billing", entry, actor="batch")
     ledger.add_bills(bills({"customer_number": "C3"}, B3=3_000), actor="clerk")

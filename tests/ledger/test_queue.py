@@ -18,7 +18,7 @@ import pytest
 
 from kokin.cli._app import run as run_command
 from kokin.issues import InvalidInputError
-from kokin.ledger import EntryKind, Ledger, QueueFileState, WorkQueue
+from kokin.ledger import AuthorityFileState, EntryKind, Ledger, WorkQueue
 from kokin.ledger import _queue_files as queue_files
 from kokin.ledger import _queue_post as queue_post
 from kokin.ledger._queue_files import AuthorityFiles, Lease, QueuedFile
@@ -90,7 +90,7 @@ def test_the_files_of_all_authorities_are_posted(quick_folder, in_threads):
     put(queue, "99902", "a.csv", receipts((1, 100)))
     results = run(queue, workers=2)
     assert {key: result.state for key, result in results.items()} == dict.fromkeys(
-        [("99901", "a.csv"), ("99901", "b.csv"), ("99902", "a.csv")], QueueFileState.POSTED
+        [("99901", "a.csv"), ("99901", "b.csv"), ("99902", "a.csv")], AuthorityFileState.POSTED
     )
     assert results["99901", "b.csv"].as_line() == {
         "authority": "99901",
@@ -123,12 +123,12 @@ def test_no_failure_stops_another_file_or_authority(quick_folder, in_threads):
     results = list(WorkQueue(queue).work(until="empty"))
     states = Counter((result.authority, result.file, result.state) for result in results)
     assert states == {
-        ("99901", "0-wrong.csv", QueueFileState.REJECTED): 1,
-        ("99901", "1-right.csv", QueueFileState.POSTED): 1,
-        ("99901", "2-same.csv", QueueFileState.ALREADY_POSTED): 1,
-        ("99901", "3-other.dat", QueueFileState.NO_LAYOUT): 1,
-        ("99902", "a.csv", QueueFileState.RETRY): 2,
-        ("99902", "a.csv", QueueFileState.FAILED): 1,
+        ("99901", "0-wrong.csv", AuthorityFileState.REJECTED): 1,
+        ("99901", "1-right.csv", AuthorityFileState.POSTED): 1,
+        ("99901", "2-same.csv", AuthorityFileState.ALREADY_POSTED): 1,
+        ("99901", "3-other.dat", AuthorityFileState.NO_LAYOUT): 1,
+        ("99902", "a.csv", AuthorityFileState.RETRY): 2,
+        ("99902", "a.csv", AuthorityFileState.FAILED): 1,
     }
     assert places(queue) == {
         ("99901", "0-wrong.csv"): "rejected",
@@ -151,20 +151,20 @@ def test_a_file_waits_for_its_next_attempt(quick_folder, in_threads):
     before = time.time()
     first = run(queue)
     assert [(result.file, result.state, result.attempt) for result in first.values()] == [
-        ("a.csv", QueueFileState.RETRY, 1),
-        ("b.csv", QueueFileState.RETRY, 0),  # the ledger could not be reached: its other files are not tried
+        ("a.csv", AuthorityFileState.RETRY, 1),
+        ("b.csv", AuthorityFileState.RETRY, 0),  # the ledger could not be reached: its other files are not tried
     ]
     record = json.loads((queue / "99901" / "retry" / "a.csv.json").read_text(encoding="utf-8"))
     assert record["attempt"] == 1
     assert before + 99 < record["due"] < time.time() + 101
     Ledger.create(queue / "99901.db").close()
     assert [(result.file, result.state) for result in run(queue, until="scanned").values()] == [
-        ("b.csv", QueueFileState.POSTED),
-        ("a.csv", QueueFileState.RETRY),
+        ("b.csv", AuthorityFileState.POSTED),
+        ("a.csv", AuthorityFileState.RETRY),
     ]
     (queue / "99901" / "retry" / "a.csv.json").write_text(json.dumps({**record, "due": 0}), encoding="utf-8")
     result = run(queue)["99901", "a.csv"]
-    assert (result.state, result.attempt) == (QueueFileState.ALREADY_POSTED, 2)
+    assert (result.state, result.attempt) == (AuthorityFileState.ALREADY_POSTED, 2)
     assert places(queue) == {("99901", "a.csv"): "done", ("99901", "b.csv"): "done"}
     assert not (queue / "99901" / "retry" / "a.csv.json").exists()
 
@@ -185,31 +185,31 @@ def test_an_inconsistent_ledger_stops_its_authority_only(quick_folder, in_thread
             put(queue, code, name, receipts((len(name), 100), (ord(name[0]), 5)))
     post = queue_post._post
 
-    def post_or_find_a_broken_control(job):
-        result = post(job)
-        return queue_post.PostingResult(result.file, inconsistency="T4: 1 and 2") if "99901" in job.ledger else result
+    def post_or_find_a_broken_control(receipts, ledger, *options):
+        result = post(receipts, ledger, *options)
+        return queue_post.PostingResult(result.file, inconsistency="T4: 1 and 2") if "99901" in ledger else result
 
     monkeypatch.setattr(queue_post, "_post", post_or_find_a_broken_control)
     results = list(WorkQueue(queue).work(until="empty"))
     assert [(each.file, each.state) for each in results if each.authority == "99901"] == [
-        ("a.csv", QueueFileState.POSTED),
-        ("", QueueFileState.STOPPED),
+        ("a.csv", AuthorityFileState.POSTED),
+        ("", AuthorityFileState.STOPPED),
     ]
-    assert [each.state for each in results if each.authority == "99902"] == [QueueFileState.POSTED] * 2
+    assert [each.state for each in results if each.authority == "99902"] == [AuthorityFileState.POSTED] * 2
     assert places(queue)["99901", "b.csv"] == "incoming"
     monkeypatch.undo()
     monkeypatch.setattr(queue_post, "new_executor", lambda: ThreadPoolExecutor(1))
     (stopped,) = run(queue).values()
-    assert (stopped.state, stopped.error) == (QueueFileState.STOPPED, "T4: 1 and 2")
+    assert (stopped.state, stopped.error) == (AuthorityFileState.STOPPED, "T4: 1 and 2")
     (queue / "99901" / "stopped.json").unlink()
-    assert run(queue)["99901", "b.csv"].state is QueueFileState.POSTED
+    assert run(queue)["99901", "b.csv"].state is AuthorityFileState.POSTED
 
 
 def test_a_changed_ledger_keeps_the_file(quick_folder, in_threads, monkeypatch):
     queue = make_queue(quick_folder, "99901")
     put(queue, "99901", "a.csv", receipts((1, 100)))
 
-    def fail(job):
+    def fail(*_):
         from kokin.issues import Issue
         from kokin.ledger import LedgerError
 
@@ -217,7 +217,7 @@ def test_a_changed_ledger_keeps_the_file(quick_folder, in_threads, monkeypatch):
 
     monkeypatch.setattr(queue_post, "_post", fail)
     results = list(WorkQueue(queue).work(until="empty"))
-    assert [each.state for each in results] == [QueueFileState.RETRY, QueueFileState.STOPPED]
+    assert [each.state for each in results] == [AuthorityFileState.RETRY, AuthorityFileState.STOPPED]
     record = json.loads((queue / "99901" / "retry" / "a.csv.json").read_text(encoding="utf-8"))
     assert (record["attempt"], record["error"]) == (0, "the ledger was changed")
 
@@ -252,7 +252,7 @@ def test_any_name_is_possible(quick_folder, in_threads, name):
         put(queue, "99901", "x.csv", receipts((2, 100)))
     except OSError:
         pytest.skip("the file system does not accept this name")
-    assert {result.state for result in run(queue).values()} == {QueueFileState.POSTED}
+    assert {result.state for result in run(queue).values()} == {AuthorityFileState.POSTED}
     records = [json.loads(path.read_text(encoding="utf-8")) for path in (queue / "99901" / "done").glob("*.json")]
     assert {record["name"] for record in records} == {name, "x.csv"}
 
@@ -379,10 +379,10 @@ def test_a_file_that_cannot_be_moved_stays_claimed(quick_folder, in_threads, mon
         patch.setattr(Path, "rename", fail_to_finish)
         patch.setattr(queue_files, "_RENAME_ATTEMPTS", 1)
         result = next(WorkQueue(queue).work(until="empty"))
-    assert (result.state, result.error) == (QueueFileState.RETRY, "Permission denied")
+    assert (result.state, result.error) == (AuthorityFileState.RETRY, "Permission denied")
     assert places(queue) == {("99901", "a.csv"): "claimed"}
     result = run(queue)["99901", "a.csv"]
-    assert (result.state, result.attempt) == (QueueFileState.ALREADY_POSTED, 2)
+    assert (result.state, result.attempt) == (AuthorityFileState.ALREADY_POSTED, 2)
     assert places(queue) == {("99901", "a.csv"): "done"}
 
 
@@ -400,8 +400,8 @@ def test_an_authority_whose_folder_cannot_be_read_stops_no_other(quick_folder, i
     monkeypatch.setattr(AuthorityFiles, "waiting", fail_for_one)
     results = [(each.authority, each.file, each.state, each.error) for each in WorkQueue(queue).work(until="empty")]
     assert results == [
-        ("99901", "", QueueFileState.RETRY, "Permission denied"),
-        ("99902", "a.csv", QueueFileState.POSTED, ""),
+        ("99901", "", AuthorityFileState.RETRY, "Permission denied"),
+        ("99902", "a.csv", AuthorityFileState.POSTED, ""),
     ]
 
 
@@ -414,8 +414,8 @@ def test_what_others_have_left_in_the_folders_is_harmless(quick_folder, in_threa
     put(queue, "99901", "a.csv", receipts((1, 100)))
     (queue / "99901" / "retry" / "b.csv").write_text(receipts((2, 100)))  # put back by a person
     assert {name: each.state for (_, name), each in run(queue).items()} == {
-        "a.csv": QueueFileState.POSTED,
-        "b.csv": QueueFileState.POSTED,
+        "a.csv": AuthorityFileState.POSTED,
+        "b.csv": AuthorityFileState.POSTED,
     }
     assert (queue / "99901" / "done" / "a~2.csv").exists()
 
@@ -426,7 +426,7 @@ def test_a_file_that_kills_every_worker_fails_at_last(quick_folder, in_threads):
     folder.mkdir(parents=True)
     (folder / "a.csv").write_text(receipts((1, 100)))
     result = run(queue)["99901", "a.csv"]
-    assert (result.state, result.error) == (QueueFileState.FAILED, "the worker ended during every attempt")
+    assert (result.state, result.error) == (AuthorityFileState.FAILED, "the worker ended during every attempt")
     assert places(queue) == {("99901", "a.csv"): "failed"}
 
 
@@ -444,7 +444,7 @@ def test_two_workers_at_once(quick_folder, in_threads):
     for work in works:
         work.join()
     assert {(result.authority, result.file) for result in results} == {(c, f"{n}.csv") for c in codes for n in range(5)}
-    assert {result.state for result in results} == {QueueFileState.POSTED}
+    assert {result.state for result in results} == {AuthorityFileState.POSTED}
     assert len(results) == 20
     assert all(len(posted_digests(queue, code)) == 5 for code in codes)
 
@@ -457,7 +457,11 @@ def test_a_worker_can_end_before_every_step(quick_folder, in_threads, monkeypatc
     """Before each change of the folders; the next run continues."""
     queue = make_queue(quick_folder, "99901", ledgers=False)
     monkeypatch.setattr(
-        queue_post, "_post", lambda job: queue_post.PostingResult(replace(job.pending, state=QueueFileState.POSTED))
+        queue_post,
+        "_post",
+        lambda receipts, ledger, pending, *options: queue_post.PostingResult(
+            replace(pending, state=AuthorityFileState.POSTED)
+        ),
     )
     for last in range(200):
         put(queue, "99901", f"{last}.csv", str(last))

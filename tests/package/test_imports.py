@@ -30,6 +30,7 @@ LAYERS = [
     {"reconcile"},
     {"ledger"},
     {"intake"},
+    {"authorities"},
     {"reports"},
     {"demo", "spark"},
     {"cli"},

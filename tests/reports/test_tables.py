@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from kokin.authorities import SharedFile
 from kokin.catalog import CATALOG
 from kokin.demo import write_city
 from kokin.issues import InvalidInputError
@@ -233,7 +234,8 @@ def test_every_control_has_a_term(city, report: Report, tmp_path: Path) -> None:
         of_ledger = [ledger.status().as_dict()["controls"], Report.from_ledger(ledger).summary["controls"]]
         of_uploads = ledger.upload_status().control.statement
     controls = [control for each in (report.summary["controls"], *of_ledger) for control in each.values()]
-    assert {*(control["statement"] for control in controls), of_uploads} == set(terms()["values"]["control"])
+    of_file = SharedFile("", None, (), {}, {}).control.statement
+    assert {*(control["statement"] for control in controls), of_uploads, of_file} == set(terms()["values"]["control"])
 
 
 def test_a_report_is_written_in_the_requested_formats(report: Report, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from kokin.cli._messages import message, value
 from kokin.cli._options import Format, OutputFormat, argument, option
 
 if TYPE_CHECKING:
-    from kokin.ledger import QueueFileResult
+    from kokin.ledger import AuthorityFileResult
 
 
 @with_exit_code
@@ -46,7 +46,7 @@ def work(
     with _stop_on_signal() as stop:
         until: Literal["stopped", "empty", "scanned"] = "empty" if until_empty else "scanned" if once else "stopped"
         for result in WorkQueue(queue).work(workers=workers, until=until, stop=stop):
-            code = max(code, _exit_code(result))
+            code = max(code, exit_code(result))
             if output is Format.JSON:
                 _output.line(json.dumps(result.as_line(), ensure_ascii=False))
             else:
@@ -67,21 +67,21 @@ def _stop_on_signal() -> Iterator[Event]:
             signal.signal(each, handler)
 
 
-def _exit_code(result: QueueFileResult) -> Exit:
+def exit_code(result: AuthorityFileResult) -> Exit:
     """Return the exit code that the file alone would have."""
-    from kokin.ledger import QueueFileState
+    from kokin.ledger import AuthorityFileState
 
     match result.state:
-        case QueueFileState.STOPPED:
+        case AuthorityFileState.STOPPED:
             return Exit.UNBALANCED
-        case QueueFileState.RETRY | QueueFileState.FAILED:
+        case AuthorityFileState.RETRY | AuthorityFileState.FAILED:
             return Exit.FAILED
-        case QueueFileState.REJECTED | QueueFileState.NO_LAYOUT:
+        case AuthorityFileState.REJECTED | AuthorityFileState.NO_LAYOUT:
             return Exit.REJECTED
     return Exit.EXCEPTIONS if result.exceptions or result.issues else Exit.CLEAN
 
 
-def _text(result: QueueFileResult) -> str:
+def _text(result: AuthorityFileResult) -> str:
     """Return the line of a result: authority, file, state, and the counts that are not zero."""
     line = result.as_line()
     parts = [result.authority, result.file, value("state", result.state)]

@@ -51,8 +51,10 @@ True
 """
 
 from kokin.ledger._active_entries import active_entries
+from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
 from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeCause
+from kokin.ledger._closings import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._debit_records import DEBIT_COLUMNS, DebitState
 from kokin.ledger._debits import DebitAccount, DebitRequest, DebitResults
@@ -63,10 +65,11 @@ from kokin.ledger._migrations import database_url
 from kokin.ledger._numbers import AllotResult
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
-from kokin.ledger._queue_post import QueueFileResult, QueueFileState
+from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, PostingResult, post_receipts
 from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
+from kokin.ledger._refund_exceptions import RefundTask
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
-from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._schema import ClosingPeriod, EntryKind, PostingReason, role_grants
 from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
@@ -79,12 +82,16 @@ __all__ = [
     "DEBIT_COLUMNS",
     "PROPOSAL_COLUMNS",
     "AllotResult",
+    "AuthorityFileResult",
+    "AuthorityFileState",
     "AuthoritySettings",
     "BillChanges",
     "BillHistory",
     "BookTotals",
+    "BookedTotals",
     "CandidateReason",
     "ChangeCause",
+    "ClosingPeriod",
     "DebitAccount",
     "DebitRequest",
     "DebitResults",
@@ -95,18 +102,19 @@ __all__ = [
     "EntryResult",
     "ExceptionDecision",
     "Ledger",
+    "LedgerAccounts",
     "LedgerError",
     "LedgerExistsError",
     "LedgerStatus",
     "Overlap",
     "PostingReason",
-    "QueueFileResult",
-    "QueueFileState",
+    "PostingResult",
     "QueueSettings",
     "RefundAccount",
     "RefundDecision",
     "RefundOrder",
     "RefundResult",
+    "RefundTask",
     "SlipState",
     "Trace",
     "UploadAnswers",
@@ -117,6 +125,7 @@ __all__ = [
     "WorkQueue",
     "active_entries",
     "database_url",
+    "post_receipts",
     "role_grants",
     "shown_url",
 ]

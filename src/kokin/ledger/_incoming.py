@@ -19,7 +19,7 @@ from kokin.ledger._codec import canonical_rows, encode_column
 from kokin.ledger._components import RECEIPT_COLUMNS
 from kokin.ledger._schema import RECORD_FIELDS, EntryKind
 from kokin.model import Receipt, ReceiptKind, Record
-from kokin.receipts import ControlRecord, DeclaredTotal, ReceiptFile, Totals
+from kokin.receipts import ControlRecord, DeclaredTotal, FilePart, ReceiptFile, Totals
 from kokin.reconcile import AgentReport, BankDeposit
 
 
@@ -39,13 +39,13 @@ class ReceiptBatch:
     """The issues of its records, at most so many as the file keeps."""
 
 
-def receipt_batch(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str | None) -> ReceiptBatch:
+def receipt_batch(receipts: ReceiptFile | FilePart | ReadResult[Totals] | Any, source: str | None) -> ReceiptBatch:
     """Read the receipts of one file, or validate a table of them.
 
     Args:
-        receipts: a receipt file, which is read to its end; the result of reading one; or a table of the receipts of
-            one file, as anything that exports Arrow data. Without ``digest`` that of the rows is computed; without
-            ``record_no`` the rows are numbered from 1.
+        receipts: a receipt file, which is read to its end; a part or the result of reading one; or a table of the
+            receipts of one file, as anything that exports Arrow data. Without ``digest`` that of the rows is computed;
+            without ``record_no`` the rows are numbered from 1.
         source: the name of the file, if another than its own.
 
     Raises:
@@ -57,6 +57,9 @@ def receipt_batch(receipts: ReceiptFile | ReadResult[Totals] | Any, source: str 
         totals = _encode_totals(receipts.totals)
         about = (source or receipts.source, receipts.layout.name, receipts.digest)
         return ReceiptBatch(*about, totals, _encode(table), list(receipts.issues))
+    if isinstance(receipts, FilePart):
+        about = (source or receipts.source, receipts.layout, receipts.digest)
+        return ReceiptBatch(*about, _encode_totals(receipts.totals), _encode(receipts.table), receipts.issues)
     table = validate_table(as_table(receipts), Receipt)
     encoded = _encode(table)
     names = (source or _constant(table, "source"), _constant(table, "layout"))

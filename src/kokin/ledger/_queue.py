@@ -29,7 +29,7 @@ from pydantic import BaseModel, Field
 
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._queue_files import AuthorityFiles, Lease, QueuedFile
-from kokin.ledger._queue_post import PostingJob, PostingProcess, PostingResult, QueueFileResult, QueueFileState
+from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, PostingJob, PostingProcess, PostingResult
 from kokin.model import Record
 from kokin.receipts import layouts
 from kokin.text import file_name, load_toml
@@ -38,11 +38,11 @@ from kokin.text import file_name, load_toml
 Until: TypeAlias = Literal["stopped", "empty", "scanned"]
 
 _PLACES = {
-    QueueFileState.POSTED: "done",
-    QueueFileState.ALREADY_POSTED: "done",
-    QueueFileState.REJECTED: "rejected",
-    QueueFileState.RETRY: "retry",
-    QueueFileState.FAILED: "failed",
+    AuthorityFileState.POSTED: "done",
+    AuthorityFileState.ALREADY_POSTED: "done",
+    AuthorityFileState.REJECTED: "rejected",
+    AuthorityFileState.RETRY: "retry",
+    AuthorityFileState.FAILED: "failed",
 }
 # Seconds between two scans of the queue.
 _POLL_S = 1.0
@@ -146,7 +146,7 @@ class WorkQueue:
 
     def work(
         self, *, workers: int = 1, until: Until = "stopped", stop: Event | None = None
-    ) -> Iterator[QueueFileResult]:
+    ) -> Iterator[AuthorityFileResult]:
         """Post the files of the queue and yield a result for each, after the file was moved.
 
         An authority has one file at a time in work, over all workers of the queue. The failure of a file or a ledger
@@ -177,7 +177,7 @@ class WorkQueue:
         if layout is None:
             return None
         ledger = settings.ledger if "://" in settings.ledger else str(self.folder / settings.ledger)
-        pending = QueueFileResult(code, file_name(claim.name), QueueFileState.FAILED, claim.attempt)
+        pending = AuthorityFileResult(code, file_name(claim.name), AuthorityFileState.FAILED, claim.attempt)
         timeout = self.settings.lock_timeout_s
         return PostingJob(str(claim.path), ledger, self._layout_path(layout), settings.actor, timeout, pending)
 
@@ -198,14 +198,14 @@ class _Work:
         self._running: dict[Future[PostingResult], tuple[PostingProcess, str, QueuedFile, PostingJob]] = {}
         # The files of the last scan that wait for a process, by authority, and those that are not due.
         self._waiting: dict[str, list[QueuedFile]] = {}
-        self._later: list[QueueFileResult] = []
+        self._later: list[AuthorityFileResult] = []
         self._is_empty = False
         self._next_scan = 0.0
         # The time from which an authority is tried again, by time.monotonic().
         self._paused: dict[str, float] = {}
         self._reported: set[tuple[str, str]] = set()
 
-    def results(self) -> Iterator[QueueFileResult]:
+    def results(self) -> Iterator[AuthorityFileResult]:
         """Yield the results until the work ends."""
         while True:
             if self._idle and not self._stop.is_set():
@@ -221,7 +221,7 @@ class _Work:
         if not self._stop.is_set():
             yield from self._new(self._later)
 
-    def _start_files(self) -> Iterator[QueueFileResult]:
+    def _start_files(self) -> Iterator[AuthorityFileResult]:
         """Start files, one of each authority in turn, as long as processes are idle."""
         if time.monotonic() >= self._next_scan or not (self._waiting or self._running):
             yield from self._scan()
@@ -234,7 +234,7 @@ class _Work:
                 self._waiting[code] = others  # after the other authorities
             yield from self._start(code, file)
 
-    def _scan(self) -> Iterator[QueueFileResult]:
+    def _scan(self) -> Iterator[AuthorityFileResult]:
         """Find the files that wait; the authorities with the most bytes come first."""
         if self._until == "scanned" and self._next_scan:
             self._is_empty = not self._waiting and not self._running
@@ -246,12 +246,12 @@ class _Work:
             try:
                 waiting, reason = files.waiting(now, in_work), files.stop_reason()
             except OSError as error:
-                failed = QueueFileResult(code, "", QueueFileState.RETRY, error=_reason(error))
+                failed = AuthorityFileResult(code, "", AuthorityFileState.RETRY, error=_reason(error))
                 yield from self._new([failed])
                 continue
             others_work |= waiting is None
             if waiting and reason:
-                yield from self._new([QueueFileResult(code, "", QueueFileState.STOPPED, error=reason)])
+                yield from self._new([AuthorityFileResult(code, "", AuthorityFileState.STOPPED, error=reason)])
             elif waiting:
                 yield from self._sort(code, waiting, now)
         sizes = {code: sum(_size(file.path) for file in files) for code, files in self._waiting.items()}
@@ -260,18 +260,18 @@ class _Work:
         # On a slow share a scan takes long: spend at most a tenth of the time on scans.
         self._next_scan = time.monotonic() + max(_POLL_S, 10 * (time.monotonic() - start))
 
-    def _sort(self, code: str, files: list[QueuedFile], now: float) -> Iterator[QueueFileResult]:
+    def _sort(self, code: str, files: list[QueuedFile], now: float) -> Iterator[AuthorityFileResult]:
         """Sort the waiting files of an authority into those that are due and the others."""
         is_paused = self._paused.get(code, 0) > time.monotonic()
         for file in files:
             if self._queue.job(code, file) is None:
-                yield from self._new([QueueFileResult(code, file_name(file.name), QueueFileState.NO_LAYOUT)])
+                yield from self._new([AuthorityFileResult(code, file_name(file.name), AuthorityFileState.NO_LAYOUT)])
             elif is_paused or file.due > now:
                 self._later.append(_waiting_result(code, file))
             else:
                 self._waiting.setdefault(code, []).append(file)
 
-    def _start(self, code: str, file: QueuedFile) -> Iterator[QueueFileResult]:
+    def _start(self, code: str, file: QueuedFile) -> Iterator[AuthorityFileResult]:
         """Claim a file and start to post it."""
         try:
             claim = self._files[code].claim(file)
@@ -289,7 +289,7 @@ class _Work:
         process = self._idle.pop()
         self._running[process.submit(job)] = (process, code, claim, job)
 
-    def _finish(self, future: Future[PostingResult]) -> Iterator[QueueFileResult]:
+    def _finish(self, future: Future[PostingResult]) -> Iterator[AuthorityFileResult]:
         """Yield the result of a file whose posting has ended."""
         process, code, claim, job = self._running.pop(future)
         self._idle.append(process)
@@ -300,7 +300,7 @@ class _Work:
             posted = PostingResult(replace(job.pending, error="the process ended before the file was posted"))
         yield from self._end(code, claim, posted)
 
-    def _end(self, code: str, claim: QueuedFile, posted: PostingResult) -> Iterator[QueueFileResult]:
+    def _end(self, code: str, claim: QueuedFile, posted: PostingResult) -> Iterator[AuthorityFileResult]:
         """Move a claimed file to where its result belongs, and yield the result."""
         result, attempt, delay = posted.file, claim.attempt, self._delay(claim.attempt)
         if posted.inconsistency:
@@ -309,8 +309,8 @@ class _Work:
         elif posted.is_unavailable:
             self._pause(code, delay)
         next_attempt = {}
-        if result.state is QueueFileState.FAILED and attempt < self._queue.settings.max_attempts:
-            result = replace(result, state=QueueFileState.RETRY)
+        if result.state is AuthorityFileState.FAILED and attempt < self._queue.settings.max_attempts:
+            result = replace(result, state=AuthorityFileState.RETRY)
             next_attempt = {"attempt": attempt, "due": self._lease.renew() + delay}
         try:
             if posted.inconsistency:
@@ -322,14 +322,14 @@ class _Work:
             yield self._postponed(code, claim, error)
         if posted.inconsistency:
             self._reported.add((code, ""))
-            yield QueueFileResult(code, "", QueueFileState.STOPPED, error=posted.inconsistency)
+            yield AuthorityFileResult(code, "", AuthorityFileState.STOPPED, error=posted.inconsistency)
 
-    def _postponed(self, code: str, file: QueuedFile, error: OSError) -> QueueFileResult:
+    def _postponed(self, code: str, file: QueuedFile, error: OSError) -> AuthorityFileResult:
         """Pause an authority whose file cannot be moved, and return the result of that file."""
         self._pause(code, self._delay(file.attempt))
         name = file_name(file.name)
         self._reported.add((code, name))
-        return QueueFileResult(code, name, QueueFileState.RETRY, file.attempt, error=_reason(error))
+        return AuthorityFileResult(code, name, AuthorityFileState.RETRY, file.attempt, error=_reason(error))
 
     def _pause(self, code: str, delay: float) -> None:
         """Try no file of an authority for some seconds."""
@@ -341,7 +341,7 @@ class _Work:
         settings = self._queue.settings
         return float(min(settings.retry_s * 2 ** min(attempt - 1, 30), settings.max_retry_s))
 
-    def _new(self, results: list[QueueFileResult]) -> Iterator[QueueFileResult]:
+    def _new(self, results: list[AuthorityFileResult]) -> Iterator[AuthorityFileResult]:
         """Yield the results of files, and of stopped authorities, that this run has not yielded."""
         for result in results:
             if (result.authority, result.file) not in self._reported:
@@ -349,10 +349,10 @@ class _Work:
                 yield result
 
 
-def _waiting_result(code: str, file: QueuedFile) -> QueueFileResult:
+def _waiting_result(code: str, file: QueuedFile) -> AuthorityFileResult:
     """Return the result of a file that is not tried now."""
     error = "waits for its next attempt"
-    return QueueFileResult(code, file_name(file.name), QueueFileState.RETRY, file.attempt - 1, error=error)
+    return AuthorityFileResult(code, file_name(file.name), AuthorityFileState.RETRY, file.attempt - 1, error=error)
 
 
 def _reason(error: OSError) -> str:

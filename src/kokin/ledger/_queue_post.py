@@ -1,4 +1,4 @@
-"""Post one file of a queue, in a process of its own that is used for many files, and its result."""
+"""Post a file into the ledger of an authority, also in a process that is used for many files, and the result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -17,15 +17,16 @@ from typing import Any
 
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._database import LedgerError
-from kokin.ledger._ledger import Ledger
+from kokin.ledger._ledger import LOCK_TIMEOUT_S, Ledger
 from kokin.model import Outcome
-from kokin.receipts import layouts
+from kokin.receipts import FilePart, ReceiptFile, layouts
 from kokin.receipts import open as open_receipts
+from kokin.reconcile import Policy
 from kokin.text import JAPAN
 
 
-class QueueFileState(StrEnum):
-    """What happened to a file of a queue."""
+class AuthorityFileState(StrEnum):
+    """What happened to a file of an authority."""
 
     POSTED = "posted"
     #: It is in the ledger already; nothing was written. The file is in ``done``.
@@ -43,12 +44,12 @@ class QueueFileState(StrEnum):
 
 
 @dataclass(frozen=True)
-class QueueFileResult:
-    """The result of one attempt to post a file of a queue."""
+class AuthorityFileResult:
+    """The result of posting a file into the ledger of an authority."""
 
     authority: str
     file: str
-    state: QueueFileState
+    state: AuthorityFileState
     attempt: int = 0
     entry: int | None = None
     """Id of the entry that has the file."""
@@ -102,14 +103,14 @@ class PostingJob:
     layout: str
     actor: str
     lock_timeout_s: float
-    pending: QueueFileResult
+    pending: AuthorityFileResult
 
 
 @dataclass(frozen=True)
 class PostingResult:
     """The result of a job: of its file, and of its ledger."""
 
-    file: QueueFileResult
+    file: AuthorityFileResult
     is_unavailable: bool = False
     """The ledger could not be read or written."""
     inconsistency: str = ""
@@ -118,29 +119,63 @@ class PostingResult:
 
 def post_file(job: PostingJob) -> PostingResult:
     """Post a file; every failure is a result. The file is closed when the function returns."""
+
+    def receipts() -> ReceiptFile:
+        return open_receipts(job.path, _load_layout(job.layout), reference_date=datetime.now(JAPAN).date())
+
+    return post_receipts(receipts, job.ledger, job.pending, actor=job.actor, lock_timeout=job.lock_timeout_s)
+
+
+def post_receipts(
+    receipts: Callable[[], ReceiptFile | FilePart],
+    ledger: str,
+    pending: AuthorityFileResult,
+    *,
+    actor: str,
+    policy: Policy | None = None,
+    lock_timeout: float = LOCK_TIMEOUT_S,
+) -> PostingResult:
+    """Post receipts into the ledger of an authority; every failure is a result.
+
+    Args:
+        receipts: opens the file, or returns its part.
+        ledger: the URL of the ledger, or the path of an SQLite file.
+        pending: the result, as it is before.
+        actor: who makes the entry.
+        policy: the policy that the ledger must have; by default any.
+        lock_timeout: seconds to wait for another writer.
+    """
     try:
-        return _post(job)
+        return _post(receipts, ledger, pending, actor, policy, lock_timeout)
     except InvalidInputError as error:
-        return PostingResult(replace(job.pending, state=QueueFileState.REJECTED, issues=tuple(error.issues)))
+        return PostingResult(replace(pending, state=AuthorityFileState.REJECTED, issues=tuple(error.issues)))
     except LedgerError as error:
-        file = replace(job.pending, error=str(error.args[0]))
+        file = replace(pending, error=str(error.args[0]))
         return PostingResult(file, not error.issues, str(error.issues[0]) if error.issues else "")
     except OSError as error:
-        return PostingResult(replace(job.pending, error=error.strerror or type(error).__name__))
+        return PostingResult(replace(pending, error=error.strerror or type(error).__name__))
     except Exception as error:  # its message could quote the data
-        return PostingResult(replace(job.pending, error=type(error).__name__))
+        return PostingResult(replace(pending, error=type(error).__name__))
 
 
-def _post(job: PostingJob) -> PostingResult:
-    today = datetime.now(JAPAN).date()
-    receipts = open_receipts(job.path, _load_layout(job.layout), reference_date=today)
-    with Ledger.open(job.ledger, lock_timeout=job.lock_timeout_s) as ledger:
-        posted = ledger.post(receipts, actor=job.actor)
+def _post(
+    receipts: Callable[[], ReceiptFile | FilePart],
+    url: str,
+    pending: AuthorityFileResult,
+    actor: str,
+    policy: Policy | None,
+    lock_timeout: float,
+) -> PostingResult:
+    opened = receipts()
+    with Ledger.open(url, lock_timeout=lock_timeout) as ledger:
+        if policy:
+            ledger.require_policy(policy)
+        posted = ledger.post(opened, actor=actor)
         controls = ledger.status(recompute=False).controls.values()
-    issues = (*receipts.issues, *posted.issues) if posted.inserted else ()
+    issues = (*opened.issues, *posted.issues) if posted.inserted else ()
     file = replace(
-        job.pending,
-        state=QueueFileState.POSTED if posted.inserted else QueueFileState.ALREADY_POSTED,
+        pending,
+        state=AuthorityFileState.POSTED if posted.inserted else AuthorityFileState.ALREADY_POSTED,
         entry=posted.entry.id,
         hash=posted.entry.hash,
         totals=dict(posted.entry.totals),

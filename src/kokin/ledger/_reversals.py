@@ -41,6 +41,7 @@ _REVERSIBLE = (
     EntryKind.REFUND,
     EntryKind.DEBIT_REQUEST,
     EntryKind.ACKNOWLEDGEMENT,
+    EntryKind.CLOSING,
     EntryKind.REVERSAL,
 )
 

@@ -34,6 +34,7 @@ from kokin.receipts._file import LayoutFile, ReceiptFile, open, read  # noqa: A0
 from kokin.receipts._framing import FileFraming
 from kokin.receipts._issue_log import IssueLog
 from kokin.receipts._mapped_file import MappedChunk, MappedFile, open_mapped
+from kokin.receipts._part import FilePart
 from kokin.receipts._record import RawRecord
 from kokin.receipts._report import CheckResult, check
 from kokin.receipts._sample import generate_sample
@@ -46,6 +47,7 @@ __all__ = [
     "ControlRecord",
     "DeclaredTotal",
     "FileFraming",
+    "FilePart",
     "FileRejectedError",
     "IssueLog",
     "LayoutFile",

@@ -88,6 +88,19 @@ class Policy(Record):
     """Days after its payment from which a receipt without a day of settlement is MISSING_SETTLEMENT, if bank deposits
     are known. As with a 速報, after a month nothing is in transit."""
 
+    late_figures: Literal["received_on", "processed_on"] = "received_on"
+    """The open day on which yen are booked that come for a closed day (過日分).
+
+    ``received_on``: the first day that is not closed, the nearest one to the day of receipt (収入日). ``processed_on``:
+    the last day of the closing that processes them (処理日), in a report the day of the report. Their day of receipt is
+    listed in either case.
+    """
+    closing_gaps: bool = False
+    """Whether a closing may also close the days before its period that are open, such as a weekend.
+
+    By default each day is closed, so that a missing one is noticed.
+    """
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a policy from a TOML file whose keys are the names of the fields.

@@ -59,8 +59,11 @@ _MAX_DAYS, _MAX_MONTHS = 45, 24
 # Places where a control differs: how many are named in its row, and in the headline.
 _MAX_PLACES, _MAX_HEADLINE_PLACES = 8, 3
 
-_GOOD = Html('<svg class="sign good" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg>')
-_BAD = Html('<svg class="sign bad" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 6v8M12 17.5v.5"/></svg>')
+_EMPTY = Html()
+GOOD_SIGN = Html(
+    '<svg class="sign good" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg>'
+)
+BAD_SIGN = Html('<svg class="sign bad" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 6v8M12 17.5v.5"/></svg>')
 
 
 def render_page(report: Report, terms: Terms, max_rows: int, csv_tables: Collection[str] = ()) -> str:
@@ -119,6 +122,7 @@ class _Page:
         """Return the whole page."""
         # The id of each section, which is also the key of its title, and what renders it.
         sections: dict[str, Callable[[], Html]] = {
+            **({"intake": self.intake_section} if self.report.intake else {}),
             "look": self.exceptions_section,
             "funnel": self.funnel_section,
             "totals": self.totals_section,
@@ -128,25 +132,15 @@ class _Page:
             "refunds": self.refunds_section,
             "records": self.sources_section,
         }
-        folder, sentence = resources.files("kokin.reports"), self.terms.sentence
-        style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+        sentence = self.terms.sentence
         links = [tag("a", sentence(name), href=f"#{name}") for name in sections]
-        return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
-            language=self.terms.language,
-            style=style,
-            script=script,
-            style_hash=_csp_hash(style),
-            script_hash=_csp_hash(script),
-            title=html(sentence("title")),
-            day=html(sentence("as_of", day=self.terms.date(self.report.as_of))),
-            version=html(kokin.__version__),
+        return render_document(
+            self.terms,
+            title=sentence("title"),
+            day=self.report.as_of,
+            headline=html(self.intake_line(), self.headline()),
             contents=tag("nav", *links, aria_label=sentence("contents")),
-            headline=self.headline(),
             sections=html(*(self._section(name, render()) for name, render in sections.items())),
-            print_cut=html(sentence("print_cut")),
-            closed=html(sentence("closed")),
-            filter=html(sentence("filter")),
-            rows_shown=html(sentence("rows_shown", n="#")),
         )
 
     def _section(self, name: str, content: Html) -> Html:
@@ -162,6 +156,37 @@ class _Page:
 
     def _titled_rows(self, name: str, order: SortKeys = (), without: Collection[str] = ()) -> Html:
         return html(tag("h3", self.terms.table(name)), self._rows(name, order, without))
+
+    # --- expected files: has everything come? ------------------------------------------------------------------------
+
+    def intake_line(self) -> Html:
+        """Return which files have come, in one line that links to ⓪; nothing without an intake status."""
+        status = self.report.intake
+        if status is None:
+            return html()
+        tone = "bad" if status.has_missing else "good" if status.is_clean else "warn"
+        state = tag("span", self.terms.table("intake"), class_=f"tag {tone}")
+        link = tag("a", status.first_line(self.terms.language), href="#intake")
+        return tag("p", state, " ", link, class_="intake")
+
+    def intake_section(self) -> Html:
+        """Return ⓪, and what is wrong with the files that came."""
+        status, terms = self.report.intake, self.terms
+        columns = ("label", "intake_state", "day", "deadline", "bank_days", "file", "at", "records", "amount")
+        rows = self._rows("intake", table=self.tables["intake"].select(columns))
+        if status is None or not status.findings:
+            return rows
+        names = (("intake", "finding"), ("intake", "file"), ("exceptions", "expected"), ("exceptions", "found"))
+        heads = [(terms.heading(*name), "wrap") for name in names]
+        found = [
+            (terms.value("intake_finding", each.kind.value), each.file, each.expected, each.found)
+            for each in status.findings
+        ]
+        return html(
+            rows,
+            tag("h3", terms.sentence("findings")),
+            render_grid(heads, found),
+        )
 
     # --- headline: is every yen accounted for, and how much is there to do? -----------------------------------------
 
@@ -187,7 +212,7 @@ class _Page:
             (self.terms.value("disposition", name), _DISPOSITION_TONES[name], amount)
             for name, amount in dispositions.items()
         ]
-        sign = tag("div", _BAD if broken else _GOOD, text, class_="headline")
+        sign = tag("div", BAD_SIGN if broken else GOOD_SIGN, text, class_="headline")
         return html(
             tag("div", sign, share_bar(parts, self.terms), class_="answer"),
             self._payee_figures() if self.has_payees else tag("div", *self._cards(dispositions), class_="cards"),
@@ -316,13 +341,14 @@ class _Page:
     # --- sections on the accounts -----------------------------------------------------------------------------------
 
     def totals_section(self) -> Html:
-        """Return ⑤ and ⑥ as charts and lists."""
+        """Return ⑤ and ⑥ as charts and lists; with closings, 過日分 and the closings."""
         received = ("received", "descending")
         return html(
             *(self._daily_chart(*payee) for payee in self._by_payee(self.tables["daily"])),
             self._titled_rows("daily", [("received_on", "descending"), received], without=("account",)),
             *(self._monthly_chart(*payee) for payee in self._by_payee(self.tables["monthly"])),
             self._titled_rows("monthly", [("month", "descending"), received], without=("account",)),
+            *(self._titled_rows(name) for name in ("late", "closings") if len(self.tables["closings"])),
         )
 
     def _daily_chart(self, payee: Sequence[str], table: pa.Table) -> Html:
@@ -490,6 +516,31 @@ def _percent(part: int, whole: int) -> str:
     """Return a share in percent, truncated after one digit: 100.0% only if the part is the whole."""
     tenths = part * 1000 // whole if whole else 0
     return f"{tenths // 10}.{tenths % 10}%" if whole else "–"
+
+
+def render_document(
+    terms: Terms, *, title: str, day: date, headline: Html, sections: Html, contents: Html = _EMPTY
+) -> str:
+    """Return a page with its style and script; a Content-Security-Policy allows these only, by their hashes."""
+    folder, sentence = resources.files("kokin.reports"), terms.sentence
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+        language=terms.language,
+        style=style,
+        script=script,
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+        title=html(title),
+        day=html(sentence("as_of", day=terms.date(day))),
+        version=html(kokin.__version__),
+        contents=contents,
+        headline=headline,
+        sections=sections,
+        print_cut=html(sentence("print_cut")),
+        closed=html(sentence("closed")),
+        filter=html(sentence("filter")),
+        rows_shown=html(sentence("rows_shown", n="#")),
+    )
 
 
 def _csp_hash(text: str) -> str:
