@@ -1,6 +1,7 @@
 """How thoroughly the tests run, and what several of them need.
 
-They run quickly by default, with every example and case where ``KOKIN_TESTS=thorough``.
+They run quickly by default, with every example and case where ``KOKIN_TESTS=thorough``, and with the fewest examples
+where ``KOKIN_TESTS=installed``: a test of the wheel checks the packaging and the versions, not the properties.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Whether property tests run with all their examples; the gate does this once.
 THOROUGH = os.environ.get("KOKIN_TESTS") == "thorough"
+# Examples of a thorough run for each example of this one, and the fewest examples of a property.
+_DIVISOR, _MIN_EXAMPLES = {"thorough": (1, 1), "installed": (30, 2)}.get(os.environ.get("KOKIN_TESTS", ""), (6, 4))
 
 
 NO_FONT = "no Japanese font: apt install fonts-morisawa-bizud-gothic"
@@ -40,8 +43,11 @@ needs_font = pytest.mark.skipif(not has_font(), reason=NO_FONT)
 
 
 def examples(count: int) -> int:
-    """Return how many examples a property test generates: ``count`` in a thorough run, else a sixth of it."""
-    return count if THOROUGH else max(count // 6, 4)
+    """Return how many examples a property test generates.
+
+    ``count`` in a thorough run, a thirtieth in the tests of an installed wheel, else a sixth.
+    """
+    return max(count // _DIVISOR, _MIN_EXAMPLES)
 
 
 def row_issues(verification: Verification) -> list[Issue]:

@@ -151,7 +151,7 @@ def copy_of_row(table, where, schema="", **expressions):
     return f"INSERT INTO {schema}{table} ({', '.join(names)}) SELECT {values} FROM public.{table} WHERE {where}"
 
 
-ENTRY = {"id": 17, "digest": "NULL", "delivery": "NULL", "recorded_at": "now()", "recorded_by": "session_user"}
+ENTRY = {"id": 23, "digest": "NULL", "delivery": "NULL", "recorded_at": "now()", "recorded_by": "session_user"}
 
 
 def test_the_batch_adds_rows_to_its_own_open_entry_only(connect, filled):

@@ -91,9 +91,8 @@ app.add_typer(intake, name="intake")
 app.command()(report)
 for _command in authorities_commands:
     app.command()(_command)
-for _command in (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands):
-    ledger.command()(_command)
-for _command in change_commands:
+_ledger_commands = (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands)
+for _command in (*_ledger_commands, *change_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)

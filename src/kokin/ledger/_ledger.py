@@ -15,6 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
@@ -101,6 +102,7 @@ from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
+from kokin.ledger._vanished_bills import Register
 from kokin.ledger._verify import Verification, verify
 from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
@@ -294,6 +296,7 @@ class Ledger:
         reason: str = "",
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
+        whole: bool = False,
     ) -> EntryResult:
         """Add bills, and new versions of bills that have changed; match the affected receipts again.
 
@@ -308,6 +311,8 @@ class Ledger:
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
             progress: called with the number of bills of each chunk.
+            whole: the bills are the whole register of their authorities and systems (``payee_code``, ``system``):
+                ``vanished`` of the result has the open bills of the ledger that it lacks. They are not changed.
 
         Raises:
             InvalidInputError: a bill is invalid or a duplicate, or a covered obligation is unknown; nothing was added.
@@ -315,12 +320,16 @@ class Ledger:
 
         def load(writer: EntryWriter) -> EntryResult:
             writer.begin(EntryKind.BILLS, self._clock(), at, actor=actor, reason=reason, source=source)
-            loader = BillLoader(writer)
+            register = Register() if whole else None
+            loader = BillLoader(writer, register)
             for chunk in bill_chunks(bills):
                 loader.add(chunk)
             rematched = rematch(writer, self.policy, loader.finish()).rematched
-            totals = {name: getattr(loader, name) for name in ("given", "new", "changed", "unchanged")}
-            return EntryResult(writer.commit(totals), True, {}, rematched)
+            totals = loader.totals
+            vanished = register.vanished(writer, self.policy) if register else None
+            if vanished is not None:
+                totals |= {"vanished": len(vanished), "vanished_yen": pc.sum(vanished.column("residual")).as_py() or 0}
+            return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
 
         # A generator of tables can be read once only.
         return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
@@ -431,7 +440,7 @@ class Ledger:
 
             return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
-            if isinstance(receipts, ReceiptFile) and not dry_run:
+            if isinstance(receipts, ReceiptFile | FilePart) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
 
@@ -444,7 +453,7 @@ class Ledger:
 
     def add_rejected_file(
         self,
-        file: ReceiptFile | Path,
+        file: ReceiptFile | FilePart | Path,
         issues: Sequence[Issue],
         *,
         actor: str,
@@ -458,7 +467,7 @@ class Ledger:
         the exception (``F`` and the entry) is accepted, or the entry is reversed.
 
         Args:
-            file: the file, for its name, layout and SHA-256; the path of one that has no layout.
+            file: the file or its part, for its name, layout and SHA-256; the path of one that has no layout.
             issues: why it was rejected.
             actor: who tried to post it.
             source: the name of the file, if another than its own.
@@ -469,7 +478,8 @@ class Ledger:
         if isinstance(file, Path):
             name, layout, digest = file_name(file), "", sha256(file.read_bytes()).hexdigest()
         else:
-            name, layout, digest = file.source, file.layout.name, file.digest
+            layout = file.layout if isinstance(file, FilePart) else file.layout.name
+            name, digest = file.source, file.digest
 
         def add(writer: EntryWriter) -> EntryResult:
             rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)

@@ -281,9 +281,14 @@ def issues_in_force(transaction: Transaction, last: int | None) -> pa.Table:
 
     The columns are ``id`` of the issue, ``kind`` of the entry, ``entry_id`` and those of an issue, by id.
     """
-    kinds = (
-        *(EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value),
-        *(EntryKind.DEBIT_RESULT.value, EntryKind.REJECTED_FILE.value),
+    kinds = tuple(
+        kind.value
+        for kind in (
+            EntryKind.RECEIPT_FILE,
+            EntryKind.UPLOAD_ANSWER,
+            EntryKind.DEBIT_RESULT,
+            EntryKind.REJECTED_FILE,
+        )
     )
     names = ("id", "kind", "digest", "source", "layout")
     statement = select(*(_ENTRIES.c[name] for name in names))

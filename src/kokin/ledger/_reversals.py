@@ -39,9 +39,9 @@ _REVERSIBLE = (
     EntryKind.UPLOAD,
     EntryKind.DECISION,
     EntryKind.REFUND,
+    EntryKind.CLOSING,
     EntryKind.DEBIT_REQUEST,
     EntryKind.ACKNOWLEDGEMENT,
-    EntryKind.CLOSING,
     EntryKind.REVERSAL,
 )
 

@@ -96,7 +96,6 @@ class EntryKind(StrEnum):
     DEBIT_RESULT = "debit_result"
     #: 連携の受領: a system next door has processed the changes up to an entry.
     ACKNOWLEDGEMENT = "acknowledgement"
-    #: 締め: a closed day, month or year; not written yet.
     #: 締め: a day, month or fiscal year that was closed.
     CLOSING = "closing"
     #: 繰越: the state that was carried over from another ledger.
@@ -493,6 +492,40 @@ refund_steps = _define(
     UniqueConstraint("entry_id", "receipt_id", "part_no"),
 )
 
+#: 締め: the periods that were closed.
+closings = _define(
+    "closings",
+    *_id(),
+    _entry_id(),
+    Column("period", _TEXT, nullable=False),
+    Column("first_day", _DATE, nullable=False, comment="the first day of the period"),
+    Column("last_day", _DATE, nullable=False, comment="the last day of the period"),
+    Column("digest", _TEXT, nullable=False, comment="SHA-256 of the figures of the period"),
+    Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    *_hash(),
+    _one_of("period", ClosingPeriod),
+    CheckConstraint("first_day <= last_day AND length(digest) = 64 AND approver <> ''"),
+    UniqueConstraint("entry_id"),
+)
+
+#: The figures that a closing has added to those of the closings before it: sums of receipts, which can be negative.
+closing_figures = _define(
+    "closing_figures",
+    *_id(),
+    _entry_id(),
+    Column("booked_on", _DATE, nullable=False, comment="the day whose 日計 has the figures"),
+    Column("booked_year", _INT, comment="the fiscal year whose accounts have the figures; null if unknown"),
+    Column("received_on", _DATE, nullable=False, comment="収入日; before booked_on for 過日分"),
+    Column("is_late", _SMALL, nullable=False, comment="1: 過日分, the day of receipt was closed before"),
+    *(Column(name, _TEXT) for name in ("payee_code", "account", "system", "charge", "item_code")),
+    Column("fiscal_year", _INT),
+    *(Column(name, _TEXT) for name in ("year_class", "channel")),
+    Column("receipts", _INT, nullable=False, comment="number of receipts"),
+    *(Column(name, _INT, nullable=False) for name in ("received", "revenue", "off_budget", "overpaid", "suspense")),
+    *_hash(),
+    CheckConstraint("is_late IN (0, 1)"),
+)
+Index("closing_figures_entry_id", closing_figures.c.entry_id)
 #: 口座振替依頼: the records of requests. The name of the account holder is in the file for the bank only.
 debit_records = _define(
     "debit_records",
@@ -540,40 +573,6 @@ acknowledgements = _define(
     CheckConstraint("last_entry_id < entry_id"),
     UniqueConstraint("entry_id", "cursor_name"),
 )
-#: 締め: the periods that were closed.
-closings = _define(
-    "closings",
-    *_id(),
-    _entry_id(),
-    Column("period", _TEXT, nullable=False),
-    Column("first_day", _DATE, nullable=False, comment="the first day of the period"),
-    Column("last_day", _DATE, nullable=False, comment="the last day of the period"),
-    Column("digest", _TEXT, nullable=False, comment="SHA-256 of the figures of the period"),
-    Column("approver", _TEXT, comment="who approved it, another person than the actor"),
-    *_hash(),
-    _one_of("period", ClosingPeriod),
-    CheckConstraint("first_day <= last_day AND length(digest) = 64 AND approver <> ''"),
-    UniqueConstraint("entry_id"),
-)
-
-#: The figures that a closing has added to those of the closings before it: sums of receipts, which can be negative.
-closing_figures = _define(
-    "closing_figures",
-    *_id(),
-    _entry_id(),
-    Column("booked_on", _DATE, nullable=False, comment="the day whose 日計 has the figures"),
-    Column("booked_year", _INT, comment="the fiscal year whose accounts have the figures; null if unknown"),
-    Column("received_on", _DATE, nullable=False, comment="収入日; before booked_on for 過日分"),
-    Column("is_late", _SMALL, nullable=False, comment="1: 過日分, the day of receipt was closed before"),
-    *(Column(name, _TEXT) for name in ("payee_code", "account", "system", "charge", "item_code")),
-    Column("fiscal_year", _INT),
-    *(Column(name, _TEXT) for name in ("year_class", "channel")),
-    Column("receipts", _INT, nullable=False, comment="number of receipts"),
-    *(Column(name, _INT, nullable=False) for name in ("received", "revenue", "off_budget", "overpaid", "suspense")),
-    *_hash(),
-    CheckConstraint("is_late IN (0, 1)"),
-)
-Index("closing_figures_entry_id", closing_figures.c.entry_id)
 
 #: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
 match_keys = _define(
@@ -608,11 +607,11 @@ DETAIL_TABLES = (
     "upload_answers",
     "decisions",
     "refund_steps",
+    "closings",
+    "closing_figures",
     "debit_records",
     "debit_results",
     "acknowledgements",
-    "closings",
-    "closing_figures",
 )
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
