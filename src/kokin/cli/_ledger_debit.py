@@ -93,7 +93,7 @@ def request(
     if output is Format.JSON:
         _output.as_json({**values, "file": str(out) if found.entry else None})
         return Exit.CLEAN
-    counts = ("given", "requested", "settled", "provisional", "open", "failed")
+    counts = ("given", "requested", "settled", "reported", "open", "failed")
     _output.table(headings("state", "count"), [(value("debit_state", name), values[name]) for name in counts])
     if found.entry is None:
         _output.line(message("no direct debit is due; no entry was written"))
