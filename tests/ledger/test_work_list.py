@@ -141,6 +141,22 @@ def named(content, name):
     return receipt_files.open(stream, "kokin-csv")
 
 
+def test_an_accepted_exception_returns_when_its_yen_change(town):
+    def deposit(yen):
+        rows = pa.Table.from_pylist([{"credited_on": date(2026, 5, 9), "amount": yen, "agent_code": "A1"}])
+        town.add_deposits(rows, actor="clerk", source=f"{yen}.txt")
+
+    name = "S2026-05-09-A1-SETTLEMENT_MISMATCH"
+    deposit(3)
+    entry = decide(town, (name, "accept"), open_only=True).entry
+    assert name not in ids(town)
+    assert settled(town, (name, "accept")) == [(1, "DECISION_SETTLED", f"{name} (entry {entry.id})")]
+    deposit(4)
+    assert rows_by_id(town)[name]["found"] == "7"
+    decide(town, (name, "accept"), open_only=True)
+    assert name not in ids(town)
+
+
 def settled(ledger, *rows):
     with pytest.raises(InvalidInputError) as caught:
         decide(ledger, *rows, open_only=True)
@@ -279,7 +295,7 @@ def tasks(report, ledger, accepted):
             found.append((row["field"], code))
         elif code in EXCESS and receipt in decided - undecided:
             continue
-        elif (*receipt, code) not in accepted:
+        elif (*receipt, code, row["expected"], row["found"]) not in accepted:
             found.append((*receipt, code))
             covered |= {receipt} if code in EXCESS else set()
     found += [(*receipt, "REFUND_OPEN") for receipt in undecided - covered]
@@ -330,7 +346,8 @@ def test_the_list_has_what_the_report_shows_to_be_done(bills, receipts, tmp_path
                 if listed:
                     row = rng.choice(listed)
                     decide(ledger, (row["exception_id"], "accept"), open_only=True)
-                    accepted.add((row["source"], row["record_no"], row["code"]))
+                    names = ("source", "record_no", "code", "expected", "found")
+                    accepted.add(tuple(row[name] for name in names))
             listed = ledger.work_list().to_pylist()
             assert sorted(map(task, listed), key=str) == tasks(Report.from_ledger(ledger), ledger, accepted)
             assert len({row["exception_id"] for row in listed}) == len(listed)

@@ -22,8 +22,8 @@ SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*
 def translated() -> Iterator[tuple[str, str, dict[str, str]]]:
     """Yield the section, the id and the row of every term but the texts of the command, which have one language."""
     for section, rows in terms().items():
-        tables = rows if section in ("values", "command") else {"": rows}
-        for name, table in tables.items() if section != "command" else ():
+        tables = rows if section == "values" else {"": rows}
+        for name, table in tables.items() if section not in ("command", "usage") else ():
             for key, row in table.items():
                 yield f"{section}.{name}".rstrip("."), key, row
 

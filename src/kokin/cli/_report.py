@@ -58,6 +58,10 @@ def report(
     out: OutputFolder,
     ledger: LedgerAddress = "",
     as_of: AsOf = None,
+    closing: Annotated[
+        int | None,
+        option("The report of this closing, as it was printed then: its entry.", "--closing", metavar="ENTRY"),
+    ] = None,
     formats: Annotated[
         list[ReportFormat] | None,
         option("Format of the files, once for each; csv and html by default.", "--format", metavar="csv|xlsx|html"),
@@ -94,7 +98,8 @@ def report(
     The folder is complete or, if anything fails, unchanged. The exit code is 1 if the reports contain exceptions, of
     this night or an earlier one, if a character was replaced, or with --intake if a file is missing, late or rejected;
     5 if a control is broken: also if the postings of a bill differ from a recomputation (T7). The policy is that of the
-    ledger on the day of the report.
+    ledger on the day of the report. In the totals, a day that is closed does not change; what came for it later is on
+    an open day, and in the list of 過日分.
     """
     from kokin.catalog import CATALOG, load
     from kokin.intake import load as load_intake
@@ -105,14 +110,18 @@ def report(
         raise typer.BadParameter(message("pass --intake"), param_hint="--for")
     charges = load(catalog) if catalog else CATALOG
     amounts = read_table(write_offs, WriteOff)
+    if closing is not None and as_of:
+        raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
     expected_policy = Policy.load(policy) if policy else None
     expected_files = load_intake(intake) if intake else None
     with open_ledger(ledger) as opened, _output.progress(message("report")):
         day = as_of and day_or_today(as_of)
         if expected_policy:
-            opened.require_policy(expected_policy, day)
-        status = expected_files and expected_files.check(opened, **_intake_day(intake_day, day))
-        result = Report.from_ledger(opened, as_of=day, catalog=charges, write_offs=amounts, intake=status)
+            opened.require_policy(expected_policy, closing or day)
+        status = expected_files.check(opened, **_intake_day(intake_day, day)) if expected_files else None
+        result = Report.from_ledger(
+            opened, as_of=day, closing=closing, catalog=charges, write_offs=amounts, intake=status
+        )
         replaced = result.write(
             out,
             formats=[each.value for each in formats or (ReportFormat.CSV, ReportFormat.HTML)],

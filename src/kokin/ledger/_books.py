@@ -30,7 +30,7 @@ class LedgerAccounts(NamedTuple):
     def build(
         cls,
         transaction: Transaction,
-        as_of: date | datetime | None,
+        as_of: date | datetime | int | None,
         day: date,
         catalog: Catalog,
         *,
@@ -44,7 +44,7 @@ class LedgerAccounts(NamedTuple):
 
         Args:
             transaction: the transaction.
-            as_of: a time, or the end of a day in Japan; None reads all entries.
+            as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
             day: the day of the accounts.
             catalog: the charges of the authority.
             receipts: the active receipts; by default those of the ledger, with the names of their files.
@@ -102,7 +102,7 @@ class Books(NamedTuple):
 
         Args:
             transaction: the transaction.
-            as_of: a time, or the end of a day in Japan; None reads all entries.
+            as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
             day: the day of the accounts.
             catalog: the charges of the authority.
         """

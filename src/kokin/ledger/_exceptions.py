@@ -13,7 +13,8 @@ or is held until a later day, is closed; one that was decided is no exception an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -64,6 +65,9 @@ EXCEPTIONS = pa.schema(
 _CANDIDATES = [f"candidate_{at}{suffix}" for at in range(1, MAX_CANDIDATES + 1) for suffix in ("", "_reason")]
 WORK_LIST = pa.schema([*EXCEPTIONS, *((name, _TEXT) for name in _CANDIDATES)])
 
+# A number of yen, or several of one exception.
+_YEN = re.compile(r"-?[0-9]+(?:; -?[0-9]+)*", re.ASCII)
+
 #: The code of a file that was rejected as a whole; a rejected record has the code of its issue.
 FILE_REJECTED = "FILE_REJECTED"
 
@@ -86,10 +90,15 @@ class LastDecision(NamedTuple):
     kind: DecisionKind
     hold_until: date | None
     entry: int
+    accepted_yen: str | None
 
-    def closes(self, day: date) -> bool:
+    def accepts(self, yen: str | None) -> bool:
+        """Return whether the exception is accepted as it is now: with the same yen."""
+        return self.kind is DecisionKind.ACCEPT and self.accepted_yen in (None, yen)
+
+    def closes(self, day: date, yen: str | None) -> bool:
         """Return whether nobody has to look at the exception on a day."""
-        return self.kind is DecisionKind.ACCEPT or (self.hold_until is not None and self.hold_until > day)
+        return self.accepts(yen) or (self.hold_until is not None and self.hold_until > day)
 
 
 class FoundExceptions(NamedTuple):
@@ -104,7 +113,8 @@ def work_list(transaction: Transaction, as_of: date | datetime | None, day: date
     """See :meth:`kokin.ledger.Ledger.work_list`; ``day`` is the day from which ages and holds are counted."""
     found = find_exceptions(transaction, as_of, day, catalog)
     decided = last_decisions(transaction, _queries.entry_as_of(transaction, as_of))
-    closed = {exception for exception, last in decided.items() if last.closes(day)}
+    yen = _yen(found.table)
+    closed = {exception for exception, last in decided.items() if last.closes(day, yen.get(exception))}
     # An open excess is part of the exception of its outcome until this one is accepted.
     accepted = {exception for exception in closed if decided[exception].kind is DecisionKind.ACCEPT}
     names = ("exception_id", "code", "receipt_id")
@@ -118,47 +128,60 @@ def work_list(transaction: Transaction, as_of: date | datetime | None, day: date
 
 
 def settled_problems(
-    transaction: Transaction, rows: Sequence[Mapping[str, Any]], day: date, catalog: Catalog
+    transaction: Transaction, rows: Sequence[Mapping[str, Any]], found: Callable[[], Mapping[str, str]]
 ) -> Iterator[tuple[int, Issue]]:
     """Yield DECISION_SETTLED, with the number of the row, for decisions about exceptions that are no longer open.
 
     An outcome is open while its receipt has it, whether it is an exception or not: a payment that is matched with a
-    wrong bill is moved. An exception that is held is open.
+    wrong bill is moved. An exception that is held is open, and so is one whose yen have changed since it was accepted.
 
     Args:
         transaction: the transaction.
         rows: decisions with the fields of :class:`ExceptionDecision`, ``receipt_id`` and their number ``row``.
-        day: today.
-        catalog: the charges of the authority.
+        found: returns the yen of all exceptions; see :func:`yen_of_exceptions`.
     """
     decided = last_decisions(transaction, None)
     receipts = _LastPosting.of(transaction, [row["receipt_id"] for row in rows if row["receipt_id"]])
-    found: set[str] | None = None
     for row in rows:
         exception, receipt = row["exception_id"], receipts.get(row["receipt_id"])
         last = decided.get(exception)
         settled_by = None
-        if last and last.kind is DecisionKind.ACCEPT:
+        if last and last.kind is DecisionKind.ACCEPT and last.accepts(found().get(exception)):
             settled_by = last.entry
         elif receipt and receipt.is_reversed:
             continue  # DECISION_UNKNOWN
         elif receipt and exception != exception_of_receipt(row["receipt_id"], receipt.outcome):
-            if exception.partition("-")[2] not in (*Finding, RefundTask.OPEN):
-                settled_by = receipt.entry
-            else:
-                found = _ids(transaction, day, catalog) if found is None else found
-                settled_by = receipt.entry if exception not in found else None
-        elif row["receipt_id"] is None:
-            found = _ids(transaction, day, catalog) if found is None else found
-            if exception not in found:
-                yield row["row"], Issue("DECISION_UNKNOWN", field="exception_id", found=exception)
+            is_finding = exception.partition("-")[2] in (*Finding, RefundTask.OPEN)
+            settled_by = None if is_finding and exception in found() else receipt.entry
+        elif row["receipt_id"] is None and exception not in found():
+            yield row["row"], Issue("DECISION_UNKNOWN", field="exception_id", found=exception)
         if settled_by:
             by_entry = f"{exception} (entry {settled_by})"
             yield row["row"], Issue("DECISION_SETTLED", field="exception_id", found=by_entry)
 
 
-def _ids(transaction: Transaction, day: date, catalog: Catalog) -> set[str]:
-    return set(find_exceptions(transaction, None, day, catalog).table.column("exception_id").to_pylist())
+def yen_of_exceptions(transaction: Transaction, day: date, catalog: Catalog) -> dict[str, str]:
+    """Return the yen of every exception of a ledger, by id: what a person accepts.
+
+    Args:
+        transaction: the transaction.
+        day: today.
+        catalog: the charges of the authority.
+    """
+    return _yen(find_exceptions(transaction, None, day, catalog).table)
+
+
+def _yen(exceptions: pa.Table) -> dict[str, str]:
+    """Return the yen of exceptions by id: of the exception, and those expected and found.
+
+    Other texts are left out: the day from which on a 速報 is stale moves every day.
+    """
+    names = ("exception_id", "amount", "expected", "found")
+    yen = {}
+    for exception, amount, *texts in _rows(exceptions.select(names)):
+        numbers = [text for text in texts if text and _YEN.fullmatch(text)]
+        yen[exception] = " ".join(["" if amount is None else str(amount), *numbers])
+    return yen
 
 
 class _LastPosting(NamedTuple):
@@ -180,12 +203,12 @@ class _LastPosting(NamedTuple):
 
 def last_decisions(transaction: Transaction, last: int | None) -> dict[str, LastDecision]:
     """Return the last active decision about each exception, as of an entry."""
-    names = ("exception_id", "decision", "hold_until", "entry_id")
+    names = ("exception_id", "decision", "hold_until", "entry_id", "accepted_yen")
     statement = select(*(_DECISIONS.c[name] for name in names)).where(as_of_entry(_DECISIONS.c.entry_id, last))
     reversed_ids = reversed_entries(transaction, last)
     return {
-        exception: LastDecision(DecisionKind(kind), date.fromisoformat(until) if until else None, entry)
-        for exception, kind, until, entry in _rows(transaction.table(statement.order_by(_DECISIONS.c.id)))
+        exception: LastDecision(DecisionKind(kind), date.fromisoformat(until) if until else None, entry, yen)
+        for exception, kind, until, entry, yen in _rows(transaction.table(statement.order_by(_DECISIONS.c.id)))
         if entry not in reversed_ids
     }
 

@@ -172,7 +172,8 @@ class _Page:
     def intake_section(self) -> Html:
         """Return ⓪, and what is wrong with the files that came."""
         status, terms = self.report.intake, self.terms
-        rows = self._rows("intake", without=("source", "agent_code", "layout", "entry_id"))
+        columns = ("label", "intake_state", "day", "deadline", "bank_days", "file", "at", "records", "amount")
+        rows = self._rows("intake", table=self.tables["intake"].select(columns))
         if status is None or not status.findings:
             return rows
         names = (("intake", "finding"), ("intake", "file"), ("exceptions", "expected"), ("exceptions", "found"))
@@ -340,13 +341,14 @@ class _Page:
     # --- sections on the accounts -----------------------------------------------------------------------------------
 
     def totals_section(self) -> Html:
-        """Return ⑤ and ⑥ as charts and lists."""
+        """Return ⑤ and ⑥ as charts and lists; with closings, 過日分 and the closings."""
         received = ("received", "descending")
         return html(
             *(self._daily_chart(*payee) for payee in self._by_payee(self.tables["daily"])),
             self._titled_rows("daily", [("received_on", "descending"), received], without=("account",)),
             *(self._monthly_chart(*payee) for payee in self._by_payee(self.tables["monthly"])),
             self._titled_rows("monthly", [("month", "descending"), received], without=("account",)),
+            *(self._titled_rows(name) for name in ("late", "closings") if len(self.tables["closings"])),
         )
 
     def _daily_chart(self, payee: Sequence[str], table: pa.Table) -> Html:

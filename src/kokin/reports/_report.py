@@ -30,6 +30,7 @@ from kokin.reports._sources import (
     japan_date,
     ledger_audit,
     ledger_files,
+    no_closings,
     run_audit,
 )
 from kokin.reports._tables import LazyTables, accounts_tables
@@ -75,6 +76,9 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``balances``, 残高一覧: :attr:`kokin.reconcile.Reconciliation.balances`.
 #: - ``offers``, 充当候補一覧: :attr:`kokin.reconcile.Accounts.setoff_candidates`.
 #: - ``arrears``, 未納一覧: :attr:`kokin.reconcile.Accounts.arrears`.
+#: - ``closings``, 締め一覧: the active closings of the ledger: :meth:`kokin.ledger.Ledger.closings`.
+#: - ``late``, 過日分一覧: what came for a day after it was closed: :attr:`kokin.ledger.BookedTotals.late`. In ⑤, ⑥
+#:   and ⑧ it is on the day and in the year in which it is booked, so that a closed day, month or year does not change.
 #: - ``issues``, 取込エラー: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
 #:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
@@ -95,6 +99,8 @@ TABLES = (
     "balances",
     "offers",
     "arrears",
+    "closings",
+    "late",
     "issues",
     "open_data",
 )
@@ -148,7 +154,7 @@ class Report:
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
         """
         summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary.as_dict()}
-        tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues}
+        tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues, **no_closings()}
         return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
 
     @classmethod
@@ -157,6 +163,7 @@ class Report:
         ledger: Ledger,
         *,
         as_of: date | None = None,
+        closing: int | None = None,
         catalog: Catalog = CATALOG,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
@@ -170,6 +177,7 @@ class Report:
         Args:
             ledger: the ledger.
             as_of: the day; by default that of the last entry.
+            closing: the entry of a closing: the report as it was printed when the period was closed, equal to the byte.
             catalog: the charges, with the authority's own 税目・料金番号.
             deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
                 the ledger.
@@ -183,16 +191,22 @@ class Report:
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: a table lacks a column, or more is written off than is open.
+            InvalidInputError: a table lacks a column, more is written off than is open, the entry is no closing
+                (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
+        if closing is not None:
+            entries = [entry for entry in entries if entry.id <= closing]
+            if not entries or entries[-1].id != closing or entries[-1].kind != "closing":
+                raise InvalidInputError([Issue("CLOSING_UNKNOWN", field="entry", found=str(closing))], "no report")
         day = as_of or japan_date(entries[-1])
         entries = [entry for entry in entries if japan_date(entry) <= day]
         # The state as of an entry never changes, whatever is posted in the meantime.
-        last = entries[-1].at if entries else day
+        last = entries[-1].id if entries else 0
         files = ledger_files(entries)
         sources = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
         result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates, **sources)
+        booked = ledger.booked_totals(accounts.totals, day, last, catalog=catalog)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
         controls["T7"] = ledger.applied_control(result.outcomes, last)
@@ -211,7 +225,10 @@ class Report:
         if intake:
             summary[INTAKE_TABLE] = intake.as_dict()
         tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
-        return cls._build(result, accounts, summary, files, tables, catalog, minimum_count, intake)
+        tables |= {"closings": booked.closings, "late": booked.late}
+        return cls._build(
+            result, accounts, summary, files, tables, catalog, minimum_count, totals=booked.totals, intake=intake
+        )
 
     @classmethod
     def _build(
@@ -223,12 +240,14 @@ class Report:
         tables: Mapping[str, pa.Table],
         catalog: Catalog,
         minimum_count: int,
+        *,
+        totals: pa.Table | None = None,
         intake: IntakeStatus | None = None,
     ) -> Self:
-        of_accounts, others = accounts_tables(result, accounts), {**tables, "files": file_table(files)}
-        names = TABLES
+        """Return the report of accounts, whose totals ``totals`` are by the days and years that closings book them."""
+        of_accounts, others = accounts_tables(result, accounts, totals), {**tables, "files": file_table(files)}
         if intake:
-            others[INTAKE_TABLE], names = intake_table(intake), (INTAKE_TABLE, *TABLES)
+            others[INTAKE_TABLE] = intake_table(intake)
 
         def table_of(name: str) -> pa.Table:
             if name == "open_data":
@@ -240,7 +259,9 @@ class Report:
             "allocations": accounts.part_batches,
             "balances": result.balance_batches,
         }
-        lazy_tables = LazyTables({name: partial(table_of, name) for name in names})
+        lazy_tables = LazyTables(
+            {name: partial(table_of, name) for name in (INTAKE_TABLE, *TABLES) if intake or name != INTAKE_TABLE}
+        )
         return cls(accounts.as_of, summary, lazy_tables, catalog, intake, batches)
 
     def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:

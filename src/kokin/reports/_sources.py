@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 import kokin
 from kokin.issues import InvalidInputError, Issue, Location
+from kokin.reconcile import CLOSING_COLUMNS, LATE_COLUMNS
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
@@ -114,6 +115,11 @@ def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
         at = entry.at.astimezone(JAPAN).isoformat(timespec="seconds")
         rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "active": entry.id in active})
     return pa.Table.from_pylist(rows, _AUDIT)
+
+
+def no_closings() -> dict[str, pa.Table]:
+    """Return the tables of closings of a run without a ledger: both are empty."""
+    return {"closings": CLOSING_COLUMNS.empty_table(), "late": LATE_COLUMNS.empty_table()}
 
 
 def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:
