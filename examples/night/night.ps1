@@ -77,7 +77,7 @@ Add-Files 'agent-reports' @('ledger', 'add-agent-reports')
 
 $reportOptions = @()
 if (Test-Path -LiteralPath $intake) {
-    & $Kokin intake check $intake --for $day --inbox (Join-Path $Night 'inbox')
+    & $Kokin intake check $intake --for $day --now "${day}T23:59" --inbox (Join-Path $Night 'inbox')
     $code = $LASTEXITCODE
     if ($code -in 0, 1, 6) { Add-Code $code } elseif ($code -in 3, 4) { Add-Code 4 } else { Stop-Night $code 'intake' }
     $reportOptions = @('--intake', $intake, '--for', $day)

@@ -35,8 +35,16 @@ label = "納付情報"
 layout = "eltax-example"
 days = "weekdays"
 since = 2025-11-03
-until = 20:00:00
+through = 2025-11-07
+until = 22:00:00
 day_field = "header.made_day"
+
+[source.converted]
+label = "納付情報 (変換後)"
+layout = "kokin-csv"
+days = "weekdays"
+since = 2025-11-10
+until = 22:00:00
 
 [source.bank]
 label = "入金通知"
@@ -44,7 +52,7 @@ kind = "deposits"
 layout = "zengin-01"
 days = "bank"
 since = 2025-11-04
-until = 20:00:00
+until = 22:00:00
 day_field = "header.made_day"
 
 [source.agent]
@@ -53,7 +61,7 @@ kind = "agent_reports"
 file = "report-*.csv"
 days = ["fri"]
 since = 2025-11-03
-until = 20:00:00
+until = 22:00:00
 """
 #: Names of payers. They are in every file that comes; they must be in nothing that Kokin writes but the bank's file.
 NAMES = {"bills": "夜道 迷子", "payments": "ヨミチ マイゴ", "deposits": "ﾖｱｹ ﾏﾃﾞﾈﾙ", "account": "ｱｻﾋ ﾏﾌﾞｼｲ"}
@@ -107,6 +115,11 @@ class Week:
     def bring(self, folder: str, name: str, content: bytes) -> None:
         (self.path("inbox") / folder).mkdir(exist_ok=True)
         (self.path("inbox") / folder / name).write_bytes(content)
+
+    def converted(self, bill: str, amount: int, paid: str, settled: str) -> bytes:
+        """Return a file of one payment in the layout of Kokin; an unverified layout has a warning (exit code 1)."""
+        head = "payee_code,item_code,case_key,confirmation,amount,paid_on,settled_on,agent_code\n"
+        return f"{head}99999,901,{bill[1:]},123456,{amount},{paid},{settled},A1\n".encode()
 
     def deposit(self, day: str, *amounts: int) -> None:
         """Bring the bank's deposits of a day, which are those of the agent."""
@@ -317,18 +330,14 @@ def test_a_bad_week(week: Week) -> None:
     # Monday: the transfer comes back (組戻), and is ordered again to another account.
     week.result("returned", "2025-11-10T10:00", code=1)
     week.order("2025-11-10T11:00", "7654321", "1111")
-    week.bring(
-        "eltax-example", "1110.txt", week.payments("2025-11-10", week.pay("B11", 1_000, "2025-11-10", "2025-11-11"))
-    )
+    week.bring("kokin-csv", "1110.csv", week.converted("B11", 1_000, "2025-11-10", "2025-11-11"))
     week.deposit("2025-11-10", 2_000)
     assert week.run_night("2025-11-10") == 0, week.output
     assert {code for code, *_ in week.work("2025-11-10")} == {"REFUND_ORDERED"}
 
     # Tuesday: the refund is paid. Nothing is left to decide.
     week.result("paid", "2025-11-11T10:00")
-    week.bring(
-        "eltax-example", "1111.txt", week.payments("2025-11-11", week.pay("B12", 1_500, "2025-11-11", "2025-11-12"))
-    )
+    week.bring("kokin-csv", "1111.csv", week.converted("B12", 1_500, "2025-11-11", "2025-11-12"))
     week.deposit("2025-11-11", 1_000)
     assert week.run_night("2025-11-11") == 0, week.output
     assert week.work("2025-11-11") == {}
