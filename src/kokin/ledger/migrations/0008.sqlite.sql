@@ -43,6 +43,7 @@ CREATE TABLE decisions (
     CHECK (typeof(hold_until) IN ('text', 'null') AND hold_until IS date(hold_until)),
     CHECK (typeof(reason) IN ('text', 'null')),
     CHECK (typeof(approver) IN ('text', 'null')),
+    CHECK (typeof(accepted_yen) IN ('text', 'null')),
     CHECK (typeof(hash) IN ('blob', 'null')),
     FOREIGN KEY(entry_id) REFERENCES entries (id),
     FOREIGN KEY(receipt_id) REFERENCES receipts (id)
