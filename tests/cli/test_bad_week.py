@@ -372,12 +372,12 @@ def check_books(week: Week) -> None:
     with (folder / "balances.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = {row["bill_id"]: row for row in csv.DictReader(file)}
     with (folder / "overpayments.csv").open(encoding="utf-8-sig", newline="") as file:
-        refunds = {(row["kind"], row["state"]): int(row["amount"]) for row in csv.DictReader(file)}
+        refunds = {row["state"]: int(row["excess"]) for row in csv.DictReader(file)}
     found = {bill: tuple(int(rows[bill][name]) for name in ("amount", "paid", "residual")) for bill in rows}
     assert found == {
         bill: (billed, paid - excess, billed - paid + excess) for bill, (billed, paid, excess) in BOOKS.items()
     }
-    assert refunds == {("setoff", "set_off"): 4_000, ("refund", "paid"): 5_000}
+    assert refunds == {"set_off": 4_000, "paid": 5_000}
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     controls = summary["controls"]
     assert [(name, row["holds"]) for name, row in controls.items()] == [(f"T{n}", True) for n in range(1, 9)]
