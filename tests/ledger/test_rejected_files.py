@@ -92,12 +92,12 @@ def test_an_earlier_file_of_the_same_name_replaces_nothing(ledger):
 
 def test_a_file_that_matching_rejects_is_recorded(ledger, monkeypatch):
     def fail(*_):
-        issue = Issue("KEY_MISSING", field="case_key", location=Location("3", 1))
+        issue = Issue("FIELD_MISSING", field="case_key", location=Location("3", 1))
         raise InvalidInputError([issue], "invalid receipts")
 
     monkeypatch.setattr("kokin.ledger._ledger.add_receipts", fail)
     reject(ledger, "may.csv", HEADER + GOOD)
     (issue,) = ledger.issues().to_pylist()
-    assert (issue["code"], issue["file"], issue["record"]) == ("KEY_MISSING", "may.csv", 1)
+    assert (issue["code"], issue["file"], issue["record"]) == ("FIELD_MISSING", "may.csv", 1)
     assert [row["source"] for row in open_files(ledger)] == ["may.csv"]
     assert ledger.verify(rematch=True).is_clean

@@ -76,7 +76,8 @@ class Policy(Record):
     fees: dict[str, Annotated[int, Yen()]] = Field(default_factory=dict)
     """Yen of fee per receipt, by ``agent_code``; ``""`` is the fee of every other receipt. None by default."""
     four_eyes: bool = False
-    """Whether a decision about an exception needs the approval of another person than the actor (複数人確認)."""
+    """Whether a decision about an exception, or a closing, needs the approval of another person than the actor
+    (複数人確認)."""
     debit_retry: tuple[Annotated[str, Digits(1)], ...] = Field(default=("1",), strict=False)
     """The 振替結果コード after which a failed direct debit is asked for again (再振替).
 
