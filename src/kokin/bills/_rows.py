@@ -89,6 +89,27 @@ def read_rows(
         yield from _read_csv(path, _detect_encoding(path, encoding), rows)
 
 
+def read_columns(source: str | Path | ArrowStreamExportable, *, encoding: str | None = None) -> pa.Table:
+    """Return the columns of a CSV with a header row (as text), of a Parquet file, or of a table, unchecked.
+
+    It reads tables of other systems, in whatever columns.
+
+    Args:
+        source: the file or table.
+        encoding: that of a CSV; by default UTF-8, or cp932 if the file is not UTF-8.
+
+    Raises:
+        InvalidInputError: the file is empty or damaged, or a row cannot be read; ``.issues`` has the first of them.
+        OSError: the file cannot be read.
+    """
+    tables = []
+    for batch in read_rows(source, encoding=encoding):
+        if batch.rejected:
+            raise InvalidInputError(batch.issues[:MAX_ISSUES], "the file was rejected")
+        tables.append(batch.table)
+    return pa.concat_tables(tables)
+
+
 def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) -> Iterator[BillBatch]:
     """Check each batch; issues and row numbers are those of the input.
 

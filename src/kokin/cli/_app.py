@@ -14,6 +14,7 @@ import kokin
 from kokin.cli import _output
 from kokin.cli._authorities import authorities_commands
 from kokin.cli._check import check, layouts
+from kokin.cli._compare import compare
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_read import list_app, read_commands
@@ -85,6 +86,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(upload, name="upload")
 app.add_typer(intake, name="intake")
 app.command()(report)
+app.command()(compare)
 for _command in authorities_commands:
     app.command()(_command)
 for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands):

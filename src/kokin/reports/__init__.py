@@ -27,6 +27,16 @@ from a run or from a ledger, and written as a folder of files, which is complete
 '区分,ファイル,'
 """
 
+from kokin.reports._comparison import (
+    Cause,
+    Change,
+    ComparedFile,
+    Comparison,
+    ComparisonMap,
+    ComparisonResult,
+    compare,
+)
+from kokin.reports._comparison_page import write_comparison
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._overview_page import write_overview
 from kokin.reports._report import RUN_TABLES, TABLES, Format, Report
@@ -37,15 +47,23 @@ from kokin.reports._work_list import DecisionFile, read_decisions, work_list_tab
 __all__ = [
     "RUN_TABLES",
     "TABLES",
+    "Cause",
+    "Change",
+    "ComparedFile",
+    "Comparison",
+    "ComparisonMap",
+    "ComparisonResult",
     "CsvEncoding",
     "DecisionFile",
     "FileSummary",
     "Format",
     "Language",
     "Report",
+    "compare",
     "exception_name",
     "read_decisions",
     "work_list_table",
+    "write_comparison",
     "write_csv",
     "write_overview",
     "write_work_list",
