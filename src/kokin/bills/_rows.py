@@ -223,11 +223,11 @@ class _LineBatch:
     def add(self, line: str, number: int, file: str) -> None:
         """Add a line that is not empty."""
         unquoted = _QUOTED_CELL.sub("", line) if '"' in line else line
-        location = Location(file, number)
         if '"' in unquoted:
-            issue = Issue("QUOTES", location=location)
+            issue = Issue("QUOTES", location=Location(file, number))
         elif (count := unquoted.count(",") + 1) != len(self.header):
-            issue = Issue("COLUMNS_COUNT", expected=str(len(self.header)), found=str(count), location=location)
+            expected, found = str(len(self.header)), str(count)
+            issue = Issue("COLUMNS_COUNT", expected=expected, found=found, location=Location(file, number))
         else:
             self.lines.append(line)
             self.numbers.append(number)
@@ -238,6 +238,7 @@ class _LineBatch:
 
 def _read_csv(path: Path, encoding: str, rows: int) -> Iterator[RowBatch]:
     """Yield the batches of a CSV. The number of a row is that of its line after the header, including empty lines."""
+    name = file_name(path)
     with path.open(encoding=encoding, newline=None) as file:
         header = _parse_header(file.readline(), path)
         batch = _LineBatch(header)
@@ -245,14 +246,14 @@ def _read_csv(path: Path, encoding: str, rows: int) -> Iterator[RowBatch]:
         empty_rows: list[Issue] = []  # reported when another row follows, so not at the end of the file
         for number, line in _numbered_lines(file):
             if _is_empty(line):
-                empty_rows.append(Issue("ROW_EMPTY", location=Location(file_name(path), number)))
+                empty_rows.append(Issue("ROW_EMPTY", location=Location(name, number)))
                 continue
             if len(batch) == rows:
                 yield _line_rows(batch, path)
                 batch, is_first = _LineBatch(header), False
             batch.issues += empty_rows
             empty_rows = []
-            batch.add(line, number, file_name(path))
+            batch.add(line, number, name)
         if batch or is_first:
             yield _line_rows(batch, path)
 

@@ -17,6 +17,7 @@ from kokin.text import JAPAN
 
 # So many causes and rows are on the page; the other files have all.
 _MAX_CAUSES, _MAX_ROWS = 50, 100
+_BREAK = Html("<br>")
 
 
 def write_comparison(comparison: Comparison, folder: str | Path, *, at: datetime, language: Language = "ja") -> None:
@@ -51,9 +52,9 @@ class _Page:
         sections = [
             ("compared_totals", html(self._totals(), self._controls())),
             ("compared_causes", self._causes()),
-            ("compared_rows", self._rows()),
             ("compared_files", html(self._files(), self._map())),
             ("signatures", self._signatures()),
+            ("compared_rows", self._rows()),
         ]
         return render_document(
             self.terms,
@@ -144,7 +145,7 @@ class _Page:
 
     def _cause(self, cause: Cause) -> Html:
         parts = [self._change(change) for change in cause.changes]
-        return html(*(html(tag("br") if at else None, part) for at, part in enumerate(parts))) if parts else html("–")
+        return html(*(html(_BREAK if at else None, part) for at, part in enumerate(parts))) if parts else html("–")
 
     def _change(self, change: Change) -> str:
         name = self._column(change.column)
@@ -188,7 +189,7 @@ class _Page:
         return render_grid(heads, rows)
 
     def _file(self, side: ComparedFile) -> Html:
-        return html(side.name or "–", tag("br"), tag("code", f"SHA-256 {side.digest}")) if side.digest else html("–")
+        return html(side.name or "–", _BREAK, tag("code", f"SHA-256 {side.digest}")) if side.digest else html("–")
 
     def _map(self) -> Html:
         settings = self.comparison.mapping.model_dump(mode="json", exclude_defaults=True)
