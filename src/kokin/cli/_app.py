@@ -17,6 +17,7 @@ from kokin.cli._check import check, layouts
 from kokin.cli._compare import compare
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
+from kokin.cli._ledger_opening import open_balances
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
 from kokin.cli._ledger_trace import trace_commands
@@ -89,7 +90,7 @@ app.command()(report)
 app.command()(compare)
 for _command in authorities_commands:
     app.command()(_command)
-for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands):
+for _command in (*write_commands, open_balances, work, *worklist_commands, *read_commands, *trace_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)
