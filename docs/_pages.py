@@ -6,7 +6,7 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from importlib import resources
@@ -25,8 +25,9 @@ from typer.testing import CliRunner
 
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
+from kokin.intake import IntakeStatus
 from kokin.issues import ISSUE_CODES
-from kokin.ledger import EntryKind, PostingReason
+from kokin.ledger import ClosingPeriod, EntryKind, PostingReason
 from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import (
@@ -47,10 +48,11 @@ from kokin.model import (
 )
 from kokin.receipts import layouts
 from kokin.reconcile import AgentReport, BalanceStatus, BankDeposit, OverpaymentKind, build_accounts, reconcile
-from kokin.reports import TABLES, Report
+from kokin.reports import INTAKE_TABLE, TABLES, Report
+from kokin.reports._sources import intake_table
 from kokin.reports._terms import Terms
 from kokin.rules import RATES
-from kokin.text import terms
+from kokin.text import JAPAN, terms
 
 
 def write_generated_pages(source: Path, language: str = "en") -> None:
@@ -229,9 +231,10 @@ def _reports() -> Iterator[str]:
     bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
     paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
     done = reconcile(bills, paid)
-    tables = Report.from_run(done, build_accounts(done)).tables
+    status = IntakeStatus(date(2026, 5, 1), datetime(2026, 5, 1, tzinfo=JAPAN), (), ())
+    tables = {**Report.from_run(done, build_accounts(done)).tables, INTAKE_TABLE: intake_table(status)}
     languages = [Terms(language) for language in ("en", "ja")]
-    for name in TABLES:
+    for name in (INTAKE_TABLE, *TABLES):
         english, japanese = (each.table(name) for each in languages)
         yield f"## {japanese} {english.lstrip(japanese[0])}"
         yield ""
@@ -256,6 +259,11 @@ _LEDGER_TABLES = {
     "upload_answers": "The answers to these records; of several answers to a record the last one applies.",
     "decisions": "判断. What persons decided about exceptions; of several active decisions the last one applies.",
     "refund_steps": "還付・充当. The steps of each part of an overpayment: decided, ordered, paid or returned.",
+    "closings": "締め. The days, months and fiscal years that were closed.",
+    "closing_figures": "The figures that each closing has added to those before it, by day, year and account.",
+    "debit_records": "口座振替依頼. The direct debits that banks were asked for, without the names of account holders.",
+    "debit_results": "口座振替結果. The result of each; of several results of a debit the last one applies.",
+    "acknowledgements": "連携の受領. Up to which entry each consumer of changes has processed them.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -298,6 +306,23 @@ _LEDGER_COLUMNS = {
     "refund_steps.step": "see below",
     "refund_steps.kind": "`refund` or `setoff`",
     "refund_steps.reason": "the reason of the decision, or why the transfer came back",
+    "closings.period": "see below",
+    "closing_figures.payee_code": "the authority; null if unknown",
+    "closing_figures.account": "会計",
+    "closing_figures.system": "業務",
+    "closing_figures.charge": "科目",
+    "closing_figures.item_code": "税目・料金番号",
+    "closing_figures.fiscal_year": "会計年度 of the day of receipt; null if unknown",
+    "closing_figures.year_class": "`current`, `past` or `carried_over`",
+    "closing_figures.channel": "how it was paid",
+    "closing_figures.received": "yen received: `revenue + off_budget + overpaid + suspense`",
+    "closing_figures.revenue": "yen of revenue (歳入)",
+    "closing_figures.off_budget": "yen held for others (歳入歳出外現金)",
+    "closing_figures.overpaid": "yen paid in excess (過誤納)",
+    "closing_figures.suspense": "yen of unknown payments (不明金)",
+    "debit_records.bill_id": "the bill",
+    "debit_records.amount": "yen of the debit",
+    "debit_results.debit_record_id": "the debit",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
@@ -313,6 +338,7 @@ def _ledger_schema() -> Iterator[str]:
         "upload_answers": ("result", UploadResult),
         "decisions": ("decision", DecisionKind),
         "refund_steps": ("step", RefundStep),
+        "closings": ("period", ClosingPeriod),
     }
     for name, table in LEDGER_TABLES.items():
         yield from (f"## {name}", "", _LEDGER_TABLES[name], "")

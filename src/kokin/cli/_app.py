@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,10 @@ from kokin.cli._check import check, layouts
 from kokin.cli._compare import compare
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
+from kokin.cli._ledger_accounts import account_file
+from kokin.cli._ledger_changes import change_commands
+from kokin.cli._ledger_close import close
+from kokin.cli._ledger_debit import app as debit
 from kokin.cli._ledger_opening import open_balances
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
@@ -25,7 +29,7 @@ from kokin.cli._ledger_work import work
 from kokin.cli._ledger_worklist import worklist_commands
 from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit
-from kokin.cli._messages import command_help, message
+from kokin.cli._messages import command_help, message, usage_text
 from kokin.cli._options import option, remove_passwords
 from kokin.cli._proof import proof, verify
 from kokin.cli._qr import app as qr
@@ -90,12 +94,14 @@ app.command()(report)
 app.command()(compare)
 for _command in authorities_commands:
     app.command()(_command)
-for _command in (*write_commands, open_balances, work, *worklist_commands, *read_commands, *trace_commands):
+_ledger_commands = (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands)
+for _command in (*_ledger_commands, open_balances, *change_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 ledger.add_typer(refund, name="refund")
+ledger.add_typer(debit, name="debit")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -104,6 +110,7 @@ def run(arguments: Sequence[str]) -> int:
         # A terminal that lacks a character shows ? instead of it.
         sys.stdout.reconfigure(errors="replace")
     command = typer.main.get_command(app)
+    _translate_help(command)
     try:
         arguments = remove_passwords(arguments)
         _require_values(arguments)
@@ -120,6 +127,14 @@ def run(arguments: Sequence[str]) -> int:
         _output.failed(error)
         return Exit.FAILED
     return Exit.CLEAN
+
+
+def _translate_help(command: Any) -> None:
+    """Let a command and its sub-commands return their help in the user's language."""
+    get_help = command.get_help
+    command.get_help = lambda context: usage_text(get_help(context))
+    for each in getattr(command, "commands", {}).values():
+        _translate_help(each)
 
 
 def _require_values(arguments: Sequence[str]) -> None:
