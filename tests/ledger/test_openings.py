@@ -268,3 +268,13 @@ def test_opened_balances_are_the_totals_and_what_reports_show(ledger, seed):
     for name, kind in (("suspense", "suspense"), ("provisionals", "provisional")):
         assert sum(row["amount"] for row in pending if row["kind"] == kind) == counts[name]["yen"]
     assert_sound(ledger)
+
+
+def test_a_consumer_of_changes_gets_the_opened_bills(ledger):
+    open_balances(ledger)
+    rows = ledger.changes("billing").table.to_pylist()
+    assert {row["bill_id"]: (row["change_cause"], row["residual_to"], row["excess_to"]) for row in rows} == {
+        "B1": ("bill", 0, 2_000),
+        "B2": ("bill", 5_000, 0),
+        "B3": ("bill", 5_000, 0),
+    }

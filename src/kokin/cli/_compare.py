@@ -29,9 +29,9 @@ def compare(
     ] = None,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
-    """Compare the results of an old system with those of Kokin, bill by bill or receipt by receipt.
+    """Compare the results of an old system with those of Kokin.
 
-    By default paid, residual and status of each bill_id are compared. The page comparison.html in OUT has the counts,
+    Rows are bills or receipts. By default paid, residual and status of each bill_id are compared. The page comparison.html in OUT has the counts,
     the yen, what differs grouped by cause, the SHA-256 of both files and lines for signatures; differences.csv has
     every row that differs.
 

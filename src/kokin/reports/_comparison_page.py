@@ -18,6 +18,7 @@ from kokin.text import JAPAN
 # So many causes and rows are on the page; the other files have all.
 _MAX_CAUSES, _MAX_ROWS = 50, 100
 _BREAK = Html("<br>")
+_DIRECTIONS = {"more": "compared_more", "less": "compared_less"}
 
 
 def write_comparison(comparison: Comparison, folder: str | Path, *, at: datetime, language: Language = "ja") -> None:
@@ -152,8 +153,8 @@ class _Page:
         if change.old:
             old, new = (self.terms.value(change.column, word) for word in (change.old, change.new))
             return f"{name}: {old} → {new}"
-        if change.new in ("more", "less") and self.comparison.mapping.is_amount(change.column):
-            return f"{name}: {self.terms.sentence(f'compared_{change.new}')}"
+        if change.new in _DIRECTIONS and self.comparison.mapping.is_amount(change.column):
+            return f"{name}: {self.terms.sentence(_DIRECTIONS[change.new])}"
         return f"{name}: {self.terms.value(change.column, change.new)}" if change.new else name
 
     def _rows(self) -> Html:
@@ -165,7 +166,7 @@ class _Page:
         heads = [(sentence("compared"), ""), *((self._column(name), "d") for name in mapping.key_columns)]
         for name in mapping.compared:
             css = "n" if mapping.is_amount(name) else ""
-            heads += [(sentence(f"compared_{side}", column=self._column(name)), css) for side in ("old", "new")]
+            heads += [(sentence(key, column=self._column(name)), css) for key in ("compared_old", "compared_new")]
         rows = []
         for row in table.slice(0, _MAX_ROWS).to_pylist():
             cells: list[Any] = [self._result(row["result"]), *(str(row[name]) for name in mapping.key_columns)]
