@@ -708,7 +708,7 @@ def test_a_whole_register_lists_what_it_lacks(kokin: Kokin, folder: Path) -> Non
     ]
     assert [issue["code"] for issue in data["issues"]] == ["BILL_VANISHED"]
     result = kokin(*command, "all.csv", cwd=folder, kokin_lang="ja")
-    assert "B2: 2,000" in result.stderr
+    assert "B2: ¥2,000" in result.stderr
     assert "全件データ" in result.stderr
     assert kokin(*command, "all.csv", "bills.csv", cwd=folder).returncode == 2
     assert residuals(folder) == {"B1": 0, "B2": 2000, "B3": 2000}

@@ -26,8 +26,8 @@ def test_open_bills_that_the_register_lacks(ledger, bills, receipts):
         "vanished_yen": 4_500,
     }
     assert [(issue.code, issue.found, issue.location.file) for issue in result.issues] == [
-        ("BILL_VANISHED", "B2: 1,500 yen open", "all.csv"),
-        ("BILL_VANISHED", "B3: 3,000 yen open", "all.csv"),
+        ("BILL_VANISHED", "B2: ¥1,500", "all.csv"),
+        ("BILL_VANISHED", "B3: ¥3,000", "all.csv"),
     ]
     # They are not changed: only B6 is new.
     assert ledger.balances().slice(0, 5) == balances

@@ -10,7 +10,9 @@ import pytest
 
 from kokin import catalog, intake, rules
 from kokin.issues import InvalidInputError
+from kokin.ledger import OpeningTotals
 from kokin.reconcile import Policy
+from kokin.reports import ComparisonMap
 from kokin.slips import SlipWording
 from kokin.slips._slip_template import load_template
 from kokin.text import load_toml
@@ -24,6 +26,8 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     "catalog": catalog.load,
     "account codes": catalog.AccountCodes.load,
     "intake": intake.load,
+    "comparison map": ComparisonMap.load,
+    "opening totals": OpeningTotals.load,
 }
 
 HOSTILE = {

@@ -21,6 +21,7 @@ from kokin.bills._check import BillBatch, check_batch
 from kokin.bills._debts import check_debts, debt_batches
 from kokin.bills._files import BillTotals, batches, check, read, write
 from kokin.bills._new_layout import new_layout
+from kokin.bills._rows import read_columns
 
 __all__ = [
     "BillBatch",
@@ -32,5 +33,6 @@ __all__ = [
     "debt_batches",
     "new_layout",
     "read",
+    "read_columns",
     "write",
 ]

@@ -89,6 +89,27 @@ def read_rows(
         yield from _read_csv(path, _detect_encoding(path, encoding), rows)
 
 
+def read_columns(source: str | Path | ArrowStreamExportable, *, encoding: str | None = None) -> pa.Table:
+    """Return the columns of a CSV with a header row (as text), of a Parquet file, or of a table, unchecked.
+
+    It reads tables of other systems, in whatever columns.
+
+    Args:
+        source: the file or table.
+        encoding: that of a CSV; by default UTF-8, or cp932 if the file is not UTF-8.
+
+    Raises:
+        InvalidInputError: the file is empty or damaged, or a row cannot be read; ``.issues`` has the first of them.
+        OSError: the file cannot be read.
+    """
+    tables = []
+    for batch in read_rows(source, encoding=encoding):
+        if batch.rejected:
+            raise InvalidInputError(batch.issues[:MAX_ISSUES], "the file was rejected")
+        tables.append(batch.table)
+    return pa.concat_tables(tables)
+
+
 def check_rows(batches: Iterable[RowBatch], check: Check, record: type[Record]) -> Iterator[BillBatch]:
     """Check each batch; issues and row numbers are those of the input.
 
@@ -202,11 +223,11 @@ class _LineBatch:
     def add(self, line: str, number: int, file: str) -> None:
         """Add a line that is not empty."""
         unquoted = _QUOTED_CELL.sub("", line) if '"' in line else line
-        location = Location(file, number)
         if '"' in unquoted:
-            issue = Issue("QUOTES", location=location)
+            issue = Issue("QUOTES", location=Location(file, number))
         elif (count := unquoted.count(",") + 1) != len(self.header):
-            issue = Issue("COLUMNS_COUNT", expected=str(len(self.header)), found=str(count), location=location)
+            expected, found = str(len(self.header)), str(count)
+            issue = Issue("COLUMNS_COUNT", expected=expected, found=found, location=Location(file, number))
         else:
             self.lines.append(line)
             self.numbers.append(number)
@@ -217,6 +238,7 @@ class _LineBatch:
 
 def _read_csv(path: Path, encoding: str, rows: int) -> Iterator[RowBatch]:
     """Yield the batches of a CSV. The number of a row is that of its line after the header, including empty lines."""
+    name = file_name(path)
     with path.open(encoding=encoding, newline=None) as file:
         header = _parse_header(file.readline(), path)
         batch = _LineBatch(header)
@@ -224,14 +246,14 @@ def _read_csv(path: Path, encoding: str, rows: int) -> Iterator[RowBatch]:
         empty_rows: list[Issue] = []  # reported when another row follows, so not at the end of the file
         for number, line in _numbered_lines(file):
             if _is_empty(line):
-                empty_rows.append(Issue("ROW_EMPTY", location=Location(file_name(path), number)))
+                empty_rows.append(Issue("ROW_EMPTY", location=Location(name, number)))
                 continue
             if len(batch) == rows:
                 yield _line_rows(batch, path)
                 batch, is_first = _LineBatch(header), False
             batch.issues += empty_rows
             empty_rows = []
-            batch.add(line, number, file_name(path))
+            batch.add(line, number, name)
         if batch or is_first:
             yield _line_rows(batch, path)
 

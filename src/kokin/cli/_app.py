@@ -14,12 +14,14 @@ import kokin
 from kokin.cli import _output
 from kokin.cli._authorities import authorities_commands
 from kokin.cli._check import check, layouts
+from kokin.cli._compare import compare
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
 from kokin.cli._ledger_accounts import account_file
 from kokin.cli._ledger_changes import change_commands
 from kokin.cli._ledger_close import close
 from kokin.cli._ledger_debit import app as debit
+from kokin.cli._ledger_opening import open_balances
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
 from kokin.cli._ledger_trace import trace_commands
@@ -89,10 +91,11 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(upload, name="upload")
 app.add_typer(intake, name="intake")
 app.command()(report)
+app.command()(compare)
 for _command in authorities_commands:
     app.command()(_command)
 _ledger_commands = (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands)
-for _command in (*_ledger_commands, *change_commands):
+for _command in (*_ledger_commands, open_balances, *change_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)

@@ -63,6 +63,7 @@ from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overla
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
 from kokin.ledger._numbers import AllotResult
+from kokin.ledger._openings import OpeningBills, OpeningItem, OpeningTotal, OpeningTotals
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, PostingResult, post_receipts
@@ -106,6 +107,10 @@ __all__ = [
     "LedgerError",
     "LedgerExistsError",
     "LedgerStatus",
+    "OpeningBills",
+    "OpeningItem",
+    "OpeningTotal",
+    "OpeningTotals",
     "Overlap",
     "PostingReason",
     "PostingResult",

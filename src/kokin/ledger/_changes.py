@@ -78,6 +78,7 @@ class ChangeCause(StrEnum):
 
 _CAUSES = {
     EntryKind.BILLS: ChangeCause.BILL,
+    EntryKind.OPENING: ChangeCause.BILL,
     EntryKind.RECEIPT_FILE: ChangeCause.POSTING,
     EntryKind.REVERSAL: ChangeCause.REVERSAL,
     EntryKind.DECISION: ChangeCause.DECISION,

@@ -198,7 +198,7 @@ class EntryResult:
         ]
         reused = [f"{count} records: {key}" for key, count in sorted(self.reused_keys.items())]
         vanished = self.vanished.slice(0, MAX_ISSUES).to_pylist() if self.vanished is not None else []
-        bills = [f"{row['bill_id']}: {row['residual']:,} yen open" for row in vanished]
+        bills = [f"{row['bill_id']}: ¥{row['residual']:,}" for row in vanished]
         return [
             *overlaps,
             *(

@@ -71,7 +71,7 @@ from kokin.ledger._incoming import (
     settlement_batch,
 )
 from kokin.ledger._journal import Effect, Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
-from kokin.ledger._load_bills import BillLoader, bill_chunks, restate_bills
+from kokin.ledger._load_bills import BILL_KINDS, BillLoader, bill_chunks, restate_bills
 from kokin.ledger._migrations import (
     connected,
     copy,
@@ -82,6 +82,7 @@ from kokin.ledger._migrations import (
     upgrade,
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
+from kokin.ledger._openings import OpeningTotals, prepare_opening, write_opening
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
 from kokin.ledger._refund_orders import (
@@ -333,6 +334,56 @@ class Ledger:
 
         # A generator of tables can be read once only.
         return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
+
+    def open_balances(
+        self,
+        *,
+        totals: OpeningTotals,
+        bills: Any | Iterable[Any] | None = None,
+        overpayments: Any | None = None,
+        suspense: Any | None = None,
+        provisionals: Any | None = None,
+        actor: str,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> EntryResult:
+        """Carry over the balances of an old system as one entry, tied to its totals; the same rows are skipped.
+
+        A bill has what was paid before in ``paid_before``. An overpayment that is not refunded yet is later in the
+        refund proposals, suspense in the work list; a provisional waits for its final. T1 and T3 expect no file and no
+        deposit for them: the money came before the ledger began.
+
+        Args:
+            totals: the number and the yen of each kind in the old system.
+            bills: new bills; a table with the columns of :class:`~kokin.model.Bill`, or an iterable of tables.
+            overpayments: 還付未済の過誤納; a table with the columns of :class:`OpeningItem`, with ``bill_id``.
+            suspense: 不明金; a table with the columns of :class:`OpeningItem`.
+            provisionals: 確報のない速報; a table with the columns of :class:`OpeningItem`.
+            actor: who opens the balances.
+            source: the name of the old system, or of its files.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: a row is invalid, a total differs (``OPENING_TOTAL``), a bill or its receipts are in the
+                ledger already (``OPENING_NOT_NEW``), or an item is no overpayment, suspense or provisional by the rule
+                of matching (``OPENING_DISPOSITION``). Nothing was opened.
+        """
+        items = {"overpayments": overpayments, "suspense": suspense, "provisionals": provisionals}
+        opening = prepare_opening(bills, items, totals)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            opened, deliveries = find_posted_file(writer, EntryKind.OPENING, opening.digest)
+            if opened:
+                return EntryResult(opened, False, {}, 0)
+            about = {"source": source, "digest": opening.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.OPENING, self._clock(), at, actor=actor, reason=reason, **about)
+            count = write_opening(writer, self.policy, opening, actor)
+            entry = writer.commit({"read": count, "opening": opening.totals.model_dump(mode="json")})
+            return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), 0)
+
+        return self._write(write)
 
     def allot(
         self,
@@ -1271,7 +1322,7 @@ class Ledger:
         return self._write(write)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
-        """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
+        """Reverse an entry: a file, bills, an opening, an upload, decisions, or a reversal, which restores its target.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
         load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
@@ -1303,7 +1354,7 @@ class Ledger:
             if target.kind is EntryKind.CLOSING:
                 require_closing_reversible(writer, target.root, target.reversed_ids, actor, self.policy)
             self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
-            is_load = target.kind is EntryKind.BILLS
+            is_load = target.kind in BILL_KINDS
             keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
             if target.kind is EntryKind.DECISION:
                 rows = writer.rows("decisions", rows_of_entry(writer, "decisions", target.root), ("receipt_id",))

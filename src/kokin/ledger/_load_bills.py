@@ -40,6 +40,9 @@ _CHUNK = 1 << 17
 # At most so many bills are named in the issues of a rejected load.
 _MAX_ISSUES = 100
 
+#: Entries that add bills, and whose reversal withdraws them.
+BILL_KINDS = (EntryKind.BILLS, EntryKind.OPENING)
+
 _FIELDS = tuple(RECORD_FIELDS["bill_versions"].names)
 _NO_KEYS = np.empty(0, np.int64)
 _NULL_INT = pa.nulls(1, pa.int64())[0]
@@ -364,7 +367,7 @@ def restate_bills(writer: EntryWriter, load: int, reversed_ids: set[int]) -> Int
 
 def _loaded_versions(transaction: Transaction, bill_ids: pa.ChunkedArray, reversed_ids: set[int]) -> pa.Table:
     """Return the latest version of each bill that an active load has added: all fields."""
-    loads = select(entries.c.id).where(entries.c.kind == EntryKind.BILLS.value)
+    loads = select(entries.c.id).where(entries.c.kind.in_([kind.value for kind in BILL_KINDS]))
     is_loaded = and_(bill_versions.c.entry_id.in_(loads), bill_versions.c.entry_id.not_in(sorted(reversed_ids)))
     latest = select(func.max(bill_versions.c.id).label("id")).where(is_loaded).group_by(bill_versions.c.bill_id)
     found = transaction.fetch(latest, bill_versions.c.bill_id, bill_ids.to_pylist())

@@ -627,8 +627,9 @@ def _sum_controls(
     joined = _ENTRIES.join(_SEALS, _SEALS.c.entry_id == _ENTRIES.c.id)
     totals = select(_SEALS.c.totals).select_from(joined).where(is_file, as_of_entry(_ENTRIES.c.id, last))
     accepted = sum(json.loads(text).get("accepted_yen", 0) for text in transaction.connection.execute(totals).scalars())
-    # A set-off credits a debt without a file.
-    is_of_file = _RECEIPTS.c.kind != ReceiptKind.SETOFF.value
+    # A set-off credits a debt without a file; what an opening carries over was in files of another system.
+    openings = select(_ENTRIES.c.id).where(_ENTRIES.c.kind == EntryKind.OPENING.value)
+    is_of_file = and_(_RECEIPTS.c.kind != ReceiptKind.SETOFF.value, _RECEIPTS.c.entry_id.not_in(openings))
     stored = select(*_sum_parts(_RECEIPTS.c.amount)).where(as_of_entry(_RECEIPTS.c.entry_id, last), is_of_file)
     sums = transaction.connection.execute(stored).one()
     yield Control("T1", "accepted by the files = receipts", accepted, _whole_sum(sums[0], sums[1]))

@@ -29,6 +29,7 @@ FILE_KINDS = (
     EntryKind.BANK_DEPOSITS,
     EntryKind.AGENT_REPORTS,
     EntryKind.UPLOAD_ANSWER,
+    EntryKind.OPENING,
     EntryKind.DEBIT_RESULT,
 )
 
@@ -82,7 +83,8 @@ def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
         raise _not_reversible("ENTRY_UNKNOWN", "entry", str(entry))
     if row["kind"] == EntryKind.ALLOTMENT:
         raise _not_reversible("NUMBERS_FINAL", "entry", row["kind"])
-    if row["kind"] not in _REVERSIBLE:
+    is_copy = row["kind"] == EntryKind.OPENING and row["digest"] is None
+    if row["kind"] not in _REVERSIBLE or is_copy:
         raise _not_reversible("ENTRY_KIND", "entry", row["kind"])
     reversals = reversal_targets(transaction)
     for reversal, target in reversals.items():

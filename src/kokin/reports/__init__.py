@@ -28,6 +28,16 @@ from a run or from a ledger, and written as a folder of files, which is complete
 """
 
 from kokin.reports._account_entries import AccountFile, account_entries
+from kokin.reports._comparison import (
+    Cause,
+    Change,
+    ComparedFile,
+    Comparison,
+    ComparisonMap,
+    ComparisonResult,
+    compare,
+)
+from kokin.reports._comparison_page import write_comparison
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._overview_page import write_overview
 from kokin.reports._report import INTAKE_TABLE, RUN_TABLES, TABLES, Format, Report
@@ -41,6 +51,12 @@ __all__ = [
     "RUN_TABLES",
     "TABLES",
     "AccountFile",
+    "Cause",
+    "Change",
+    "ComparedFile",
+    "Comparison",
+    "ComparisonMap",
+    "ComparisonResult",
     "CsvEncoding",
     "DecisionFile",
     "FileSummary",
@@ -48,9 +64,11 @@ __all__ = [
     "Language",
     "Report",
     "account_entries",
+    "compare",
     "exception_name",
     "read_decisions",
     "work_list_table",
+    "write_comparison",
     "write_csv",
     "write_overview",
     "write_rows",

@@ -315,7 +315,7 @@ class Report:
         terms = Terms(language, self.catalog)
         selected = [name for name in self.tables if name in tables]
         issues = []
-        with _replaced_folder(Path(folder), last="summary.json") as draft:
+        with replaced_folder(Path(folder), last="summary.json") as draft:
             if "csv" in formats:
                 for name in selected:
                     path = draft / f"{name}.csv"
@@ -349,7 +349,7 @@ def _check_names(parameter: str, names: Collection[str], known: Collection[str])
 
 
 @contextmanager
-def _replaced_folder(folder: Path, last: str) -> Iterator[Path]:
+def replaced_folder(folder: Path, last: str) -> Iterator[Path]:
     """Yield a draft folder, whose files are moved into ``folder`` at the end of the block.
 
     A new folder appears as a whole. In an existing one, files of the same names are replaced one by one, and ``last``
