@@ -1,4 +1,4 @@
-"""The software that Kokin needs: third-party notices and an SBOM (CycloneDX), from the metadata of what is installed."""
+"""The software that Kokin needs: notices and an SBOM (CycloneDX), from the metadata of what is installed."""
 
 from __future__ import annotations
 

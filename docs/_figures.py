@@ -164,7 +164,8 @@ def system() -> str:
         drawn.append(_arrow((178, y + 29), (344, y + 29)))
     drawn.append('<rect x="346" y="10" width="150" height="286" rx="8" class="blue edge"/>')
     drawn += [_text(421, 44, "Kokin", "middle", "strong")]
-    for at, (words, name) in enumerate((("inbox", "受付"), ("check, post", "検査・計上"), ("verify", "検証"), ("report", "帳票"))):
+    steps = (("inbox", "受付"), ("check, post", "検査・計上"), ("verify", "検証"), ("report", "帳票"))
+    for at, (words, name) in enumerate(steps):
         y = 74 + at * 56
         drawn += [_text(421, y, words, "middle"), _text(421, y + 18, name, "middle", "small")]
         if at < 3:

@@ -243,7 +243,9 @@ def _charges(words: Words) -> Iterator[str]:
     yield words.row("system", "charges")
     yield "|---|---|"
     for system in CATALOG.systems.values():
-        charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or words(system.no_collection_reason)
+        charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or words(
+            system.no_collection_reason
+        )
         yield f"| `{system.id}`<br>{_name(words, system)} | {charges} |"
 
 

@@ -18,7 +18,11 @@ Count = Annotated[int, Strict(), Field(ge=0)]
 Yen = Annotated[int, Strict(), Field(description="Yen.")]
 Hash = Annotated[str, Field(pattern="^([0-9a-f]{64})?$", description="SHA-256, hexadecimal; empty: none.")]
 Moment = Annotated[
-    str, Field(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d)?$", description="ISO 8601 with offset; empty: none.")
+    str,
+    Field(
+        pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d)?$",
+        description="ISO 8601 with offset; empty: none.",
+    ),
 ]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$", description="Day, ISO 8601.")]
 Value = str | int | bool | list[Any] | dict[str, Any] | None
@@ -415,9 +419,14 @@ def table(words: Callable[[str], str]) -> Iterator[str]:
         document = schema(name)
         root = document.get("items", document)
         definition = document.get("$defs", {}).get(root.get("$ref", "").rpartition("/")[2], root)
-        about = (definition.get("description") or "Rows of a table by column; the columns are those of the CSV.").strip()
+        about = (
+            definition.get("description") or "Rows of a table by column; the columns are those of the CSV."
+        ).strip()
         yield from (f"## {name}", "", f"`{output.source}`: {words(about)}", "")
-        yield from (f"{{download}}`{name}-{output.version}.schema.json <_generated/{name}-{output.version}.schema.json>`", "")
+        yield from (
+            f"{{download}}`{name}-{output.version}.schema.json <_generated/{name}-{output.version}.schema.json>`",
+            "",
+        )
         fields, needed = definition.get("properties", {}), definition.get("required", ())
         if fields:
             yield " · ".join(f"`{each}`" if each in needed else f"(`{each}`)" for each in fields)
