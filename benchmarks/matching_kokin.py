@@ -22,12 +22,15 @@ from kokin.reconcile import reconcile
 Steps = dict[str, tuple[float, float]]
 
 
-def build_index(folder: Path, form: str) -> Index:
-    """Return the index of the bills; a Parquet file is read in chunks."""
+def build_index(folder: Path, form: str, receipt_tables: list[pa.Table] | None = None) -> Index:
+    """Return the index of the bills, for few receipts only of their keys; a Parquet file is read in chunks."""
     if form == "csv":
         return Index.build(bills.read(folder / "bills.csv").table)
     file = pq.ParquetFile(folder / "bills.parquet", pre_buffer=False)
-    return Index.build(pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(CHUNK_ROWS)))
+    if receipt_tables and 4 * sum(map(len, receipt_tables)) > file.metadata.num_rows:
+        receipt_tables = None
+    batches = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(CHUNK_ROWS))
+    return Index.build(batches, receipts=receipt_tables)
 
 
 def read_receipts(folder: Path) -> list[pa.Table]:
@@ -38,7 +41,8 @@ def read_receipts(folder: Path) -> list[pa.Table]:
 
 def job(folder: Path, form: str, out: Path) -> None:
     """Read bills and receipts, match them, and write both tables in batches; each step uses all cores."""
-    result = reconcile(build_index(folder, form), read_receipts(folder))
+    tables = read_receipts(folder)
+    result = reconcile(build_index(folder, form, tables), tables)
     write_csv(result.outcome_batches, out / "outcomes.csv")
     write_csv(result.balance_batches, out / "balances.csv")
 
@@ -82,10 +86,10 @@ def profile(folder: Path, out: Path) -> Steps:
         yield
         steps[name] = time.perf_counter() - wall, time.process_time() - cpu
 
-    with step("bills: Parquet to index"):
-        index = build_index(folder, "parquet")
     with step("receipts: read and check"):
         table = read_receipts(folder)
+    with step("bills: Parquet to index"):
+        index = build_index(folder, "parquet", table)
     with step("find the bill of each key"):
         keyed = Receipts(table, index)
     with step("match interacting receipts"):

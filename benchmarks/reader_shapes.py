@@ -150,6 +150,10 @@ def fixed_shapes(record: bytes) -> dict[str, Callable[[int], bytes]]:
         "a record and a blank one in turn": lambda size: filled(record + b" " * len(record), size),
         "unknown kind": lambda size: filled(b"7" * len(record), size),
         "headers only": lambda size: filled(b"1" + b"0" * (len(record) - 1), size),
+        "headers with an unknown byte": lambda size: filled(b"1" + b"0" * (len(record) - 2) + b"\xff", size),
+        "headers with other digits each": lambda size: b"".join(
+            b"1%0*d" % (len(record) - 1, i * 7919) for i in range(size // len(record))
+        ),
         "quotes only": lambda size: filled(b'"', size),
         "newlines only": lambda size: filled(b"\n", size),
         "NUL bytes": lambda size: filled(b"\0", size),
@@ -185,6 +189,12 @@ def xml_shapes(entry: bytes) -> dict[str, Callable[[int], bytes]]:
         "CDATA": lambda size: b"<Ntry>" + filled(b"<![CDATA[x]]>", size) + b"</Ntry>",
         "processing instructions": lambda size: filled(b"<?a b?>", size),
         "deep elements": lambda size: filled(b"<A>", size),
+        "a namespace in each element": lambda size: (
+            b"<Ntry>" + inner + filled(b'<A xmlns="urn:a"/>', size) + b"</Ntry>"
+        ),
+        "many namespaces in one element": lambda size: (
+            b"<Ntry " + b" ".join(b'xmlns:a%d="urn:a%d"' % (i, i) for i in range(size // 25)) + b"/>"
+        ),
         "many attributes": lambda size: b"<Ntry " + filled(b'a="1" ', size) + b"/>",
         "opening brackets": lambda size: filled(b"<", size),
         "entities": lambda size: b"<Ntry><A>" + filled(b"&amp;", size) + b"</A></Ntry>",

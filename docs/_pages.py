@@ -8,6 +8,7 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from importlib import resources
@@ -31,8 +32,9 @@ from kokin import bills, receipts
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
 from kokin.demo import write_city
+from kokin.intake import IntakeStatus
 from kokin.issues import ISSUE_CODES
-from kokin.ledger import EntryKind, PostingReason
+from kokin.ledger import ClosingPeriod, EntryKind, PostingReason
 from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import (
@@ -53,10 +55,11 @@ from kokin.model import (
 )
 from kokin.receipts import layouts
 from kokin.reconcile import AgentReport, BalanceStatus, BankDeposit, OverpaymentKind, build_accounts, reconcile
-from kokin.reports import TABLES, Report
+from kokin.reports import INTAKE_TABLE, TABLES, Report
+from kokin.reports._sources import intake_table
 from kokin.reports._terms import Terms
 from kokin.rules import RATES
-from kokin.text import terms
+from kokin.text import JAPAN, terms
 
 
 class Words:
@@ -298,15 +301,18 @@ def _reports(words: Words) -> Iterator[str]:
         accounts = build_accounts(run)
         report = Report.from_run(run, accounts)
         report.write(folder / "out", formats=["csv"], headings="words", language=language, encoding="utf-8")
-        for table in TABLES:
-            columns = report.tables[table].column_names
+        status = IntakeStatus(date(2026, 5, 1), datetime(2026, 5, 1, tzinfo=JAPAN), (), ())
+        tables = {INTAKE_TABLE: intake_table(status), **report.tables}
+        for table in (INTAKE_TABLE, *TABLES):
+            columns = tables[table].column_names
             yield f"## {in_words.table(table)}"
             yield ""
             yield f"`{table}.csv`: " + " · ".join(
                 f"`{column}` {Terms('ja').heading(table, column)}" for column in columns
             )
             yield ""
-            rows = (folder / "out" / f"{table}.csv").read_text(encoding="utf-8").splitlines()[: 1 + _SAMPLE_ROWS]
+            sample = folder / "out" / f"{table}.csv"
+            rows = sample.read_text(encoding="utf-8").splitlines()[: 1 + _SAMPLE_ROWS] if sample.exists() else []
             if len(rows) > 1:
                 yield from ("```text", *rows, "```", "")
 
@@ -326,6 +332,11 @@ _LEDGER_TABLES = {
     "upload_answers": "The answers to these records; of several answers to a record the last one applies.",
     "decisions": "判断. What persons decided about exceptions; of several active decisions the last one applies.",
     "refund_steps": "還付・充当. The steps of each part of an overpayment: decided, ordered, paid or returned.",
+    "closings": "締め. The days, months and fiscal years that were closed.",
+    "closing_figures": "The figures that each closing has added to those before it, by day, year and account.",
+    "debit_records": "口座振替依頼. The direct debits that banks were asked for, without the names of account holders.",
+    "debit_results": "口座振替結果. The result of each; of several results of a debit the last one applies.",
+    "acknowledgements": "連携の受領. Up to which entry each consumer of changes has processed them.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -368,6 +379,23 @@ _LEDGER_COLUMNS = {
     "refund_steps.step": "see below",
     "refund_steps.kind": "`refund` or `setoff`",
     "refund_steps.reason": "the reason of the decision, or why the transfer came back",
+    "closings.period": "see below",
+    "closing_figures.payee_code": "the authority; null if unknown",
+    "closing_figures.account": "会計",
+    "closing_figures.system": "業務",
+    "closing_figures.charge": "科目",
+    "closing_figures.item_code": "税目・料金番号",
+    "closing_figures.fiscal_year": "会計年度 of the day of receipt; null if unknown",
+    "closing_figures.year_class": "`current`, `past` or `carried_over`",
+    "closing_figures.channel": "how it was paid",
+    "closing_figures.received": "yen received: `revenue + off_budget + overpaid + suspense`",
+    "closing_figures.revenue": "yen of revenue (歳入)",
+    "closing_figures.off_budget": "yen held for others (歳入歳出外現金)",
+    "closing_figures.overpaid": "yen paid in excess (過誤納)",
+    "closing_figures.suspense": "yen of unknown payments (不明金)",
+    "debit_records.bill_id": "the bill",
+    "debit_records.amount": "yen of the debit",
+    "debit_results.debit_record_id": "the debit",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
@@ -383,6 +411,7 @@ def _ledger_schema(words: Words) -> Iterator[str]:
         "upload_answers": ("result", UploadResult),
         "decisions": ("decision", DecisionKind),
         "refund_steps": ("step", RefundStep),
+        "closings": ("period", ClosingPeriod),
     }
     for name, table in LEDGER_TABLES.items():
         yield from (f"## {name}", "", words(_LEDGER_TABLES[name]), "")

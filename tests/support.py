@@ -1,6 +1,7 @@
 """How thoroughly the tests run, and what several of them need.
 
-They run quickly by default, with every example and case where ``KOKIN_TESTS=thorough``.
+They run quickly by default, with every example and case where ``KOKIN_TESTS=thorough``, and with the fewest examples
+where ``KOKIN_TESTS=installed``: a test of the wheel checks the packaging and the versions, not the properties.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from kokin.issues import InvalidInputError
 from kokin.slips._font_files import find_font
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from kokin.issues import Issue
-    from kokin.ledger import Verification
+    from kokin.ledger import Ledger, Verification
 
 #: Whether property tests run with all their examples; the gate does this once.
 THOROUGH = os.environ.get("KOKIN_TESTS") == "thorough"
+# Examples of a thorough run for each example of this one, and the fewest examples of a property.
+_DIVISOR, _MIN_EXAMPLES = {"thorough": (1, 1), "installed": (30, 2)}.get(os.environ.get("KOKIN_TESTS", ""), (6, 4))
 
 
 NO_FONT = "no Japanese font: apt install fonts-morisawa-bizud-gothic"
@@ -38,10 +43,37 @@ needs_font = pytest.mark.skipif(not has_font(), reason=NO_FONT)
 
 
 def examples(count: int) -> int:
-    """Return how many examples a property test generates: ``count`` in a thorough run, else a sixth of it."""
-    return count if THOROUGH else max(count // 6, 4)
+    """Return how many examples a property test generates.
+
+    ``count`` in a thorough run, a thirtieth in the tests of an installed wheel, else a sixth.
+    """
+    return max(count // _DIVISOR, _MIN_EXAMPLES)
 
 
 def row_issues(verification: Verification) -> list[Issue]:
     """Return the issues of a ledger other than its missing guards, which a test has dropped to change rows."""
     return [issue for issue in verification.issues if issue.code != "LEDGER_GUARD"]
+
+
+def added_changes(ledger: Ledger) -> pa.Table:
+    """Return all changes of bills of a ledger; each bill starts where its last change ended, up to its balance."""
+    changes = ledger.changes("of-a-test")
+    names = ("amount", "paid", "residual", "provisional", "excess", "status")
+    absent = {**dict.fromkeys(names, 0), "status": None}
+    state: dict[str, dict[str, object]] = {}
+    for row in changes.table.to_pylist():
+        before, after = ({name: row[f"{name}_{side}"] for name in names} for side in ("from", "to"))
+        assert before == state.get(row["bill_id"], absent)
+        assert after != before
+        state[row["bill_id"]] = after
+    balances = ledger.balances().to_pylist()
+    for row in balances:
+        found = state.pop(row["bill_id"])
+        assert {name: row[name] for name in ("amount", "paid", "residual", "status")} == {
+            name: found[name] for name in ("amount", "paid", "residual", "status")
+        }
+    assert all(after == absent for after in state.values())  # withdrawn bills
+    deltas = {row["bill_id"]: row for row in changes.deltas().to_pylist()}
+    for row in balances:
+        assert {name: row[name] for name in names[:3]} == {name: deltas[row["bill_id"]][name] for name in names[:3]}
+    return changes.table

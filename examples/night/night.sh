@@ -1,5 +1,5 @@
 #!/bin/sh
-# One night: post the files of the inbox, verify the ledger, write the reports for the morning.
+# One night: post the files of the inbox, verify the ledger, write the reports and the lists for the morning.
 #
 #     $KOKIN_NIGHT/inbox/bills/           bills: CSV or Parquet, the whole register or only new ones
 #     $KOKIN_NIGHT/inbox/LAYOUT/          receipt files; the name of the folder is their layout, such as zengin-91
@@ -7,21 +7,30 @@
 #     $KOKIN_NIGHT/inbox/agent-reports/   reports of collection agents: CSV, for control T2
 #     $KOKIN_NIGHT/done/DAY/              files that are in the ledger
 #     $KOKIN_NIGHT/rejected/DAY/          rejected files; nothing of them was posted (`kokin ledger list issues`: why)
-#     $KOKIN_NIGHT/reports/DAY/           the reports
+#     $KOKIN_NIGHT/reports/DAY/           the reports; work.xlsx, the work list; refunds.csv, the refunds to decide
+#     $KOKIN_NIGHT/intake.toml            which files should come (`kokin intake check`); without it none is missed
+#     $KOKIN_NIGHT/log/DAY.jsonl          the log: an event per line
 #     $KOKIN_NIGHT/hashes.txt             the hash of the ledger after each night; keep a copy on another machine
 #
 # Write a file under a name that ends in .part, and rename it when it is complete. Create the ledger once, by hand, with
 # `kokin ledger create`: the script would create an empty one on a night on which its disk is not mounted.
 #
+# KOKIN_DEPOSITS is the layout of the deposits, by default zengin-01. KOKIN_AT=2026-11-04T21:30 runs the night of a past
+# time, such as one on which the machine was down: nights are run in their order.
+#
 # Each night verifies what was written since the hash of the night before; once a week the whole ledger is verified.
 #
-# Exit code: the highest of the night. 0 clean; 1 files of this night have exceptions; 3 a file was rejected; 4 a file
-# could not be read or posted and stays in the inbox; 5 the books do not balance, or the ledger was changed. Such a file
-# does not stop the files after it. Any other code: the night was aborted. It is safe to run the script again.
+# Exit code: the highest of the night. 0 clean; 1 files of this night have exceptions, or one came late; 3 a file was rejected; 4 a file
+# could not be read or posted and stays in the inbox; 5 the books do not balance, or the ledger was changed; 6 an expected
+# file is missing. Such a file does not stop the files after it. Any other code: the night was aborted. It is safe to run the script again.
 set -u
 : "${KOKIN_NIGHT:?the folder of the night}" "${KOKIN_LEDGER:=$KOKIN_NIGHT/city.db}"
 export KOKIN_LEDGER
-day=$(TZ=Asia/Tokyo date +%F)
+now=${KOKIN_AT:-$(TZ=Asia/Tokyo date +%FT%H:%M)}
+day=${now%T*}
+at=${KOKIN_AT:+--at $KOKIN_AT}
+as_of=${KOKIN_AT:+--as-of $day}
+intake=$KOKIN_NIGHT/intake.toml
 worst=0
 
 # A file name can contain any character: control characters do not reach the terminal.
@@ -86,6 +95,10 @@ post_all() {
 exec 9>"$KOKIN_NIGHT/.lock"
 flock -n 9 || abort 4 "another night is running"
 
+# Every command appends its events to the log of the day.
+mkdir -p "$KOKIN_NIGHT/log" || abort 4 "the folder of the log cannot be created"
+export KOKIN_LOG=json KOKIN_LOG_FILE="$KOKIN_NIGHT/log/$day.jsonl"
+
 # Without a ledger no file can be posted. 5: the ledger is verified below.
 kokin ledger status
 code=$?
@@ -96,16 +109,27 @@ case $code in
 esac
 
 # Bills first: a receipt needs its bill.
-post_all bills kokin ledger add-bills
+post_all bills kokin ledger add-bills $at --reference-date "$day"
 for inbox in "$KOKIN_NIGHT"/inbox/*/; do
     layout=$(basename "$inbox")
     case $layout in
     bills | deposits | agent-reports) continue ;;
     esac
-    post_all "$layout" kokin ledger post --layout "$layout"
+    post_all "$layout" kokin ledger post --layout "$layout" $at --reference-date "$day"
 done
-post_all deposits kokin ledger add-deposits
-post_all agent-reports kokin ledger add-agent-reports
+post_all deposits kokin ledger add-deposits --layout "${KOKIN_DEPOSITS:-zengin-01}" $at --reference-date "$day"
+post_all agent-reports kokin ledger add-agent-reports $at
+
+# Which files have not come? A file that stays in the inbox is named, too.
+if [ -f "$intake" ]; then
+    kokin intake check "$intake" --for "$day" --now "$now" --inbox "$KOKIN_NIGHT/inbox"
+    code=$?
+    case $code in
+    0 | 1 | 6) note_code $code ;; # 1: late or rejected, or a finding
+    3 | 4) note_code 4; log "the expected files could not be checked" ;;
+    *) abort $code "the expected files could not be checked" ;;
+    esac
+fi
 
 # Was a row changed? The hash of the last night must be in the ledger.
 log verify
@@ -131,14 +155,23 @@ case $code$hash in
 esac
 
 log report
-kokin report --out "$KOKIN_NIGHT/reports/$day"
+folder=$KOKIN_NIGHT/reports/$day
+set -- --out "$folder" $as_of
+[ ! -f "$intake" ] || set -- "$@" --intake "$intake" --for "$day"
+kokin report "$@"
 code=$?
 case $code in
 0 | 1) ;; # 1: exceptions of all nights; those of this night are in the exit code already
 5) note_code $code ;;
 *) abort $code "no reports; the files are posted" ;;
 esac
-[ -f "$KOKIN_NIGHT/reports/$day/summary.json" ] || abort 4 "no reports; the files are posted"
+[ -f "$folder/summary.json" ] || abort 4 "no reports; the files are posted"
+
+# What a person must decide: the decisions are recorded with `kokin ledger decide` and `kokin ledger refund decide`.
+kokin ledger worklist --out "$folder/work.xlsx" $as_of
+code=$?
+[ $code -le 1 ] || abort $code "no work list; the files are posted"
+kokin ledger refund list --out "$folder/refunds.csv" --day "$day" $as_of || abort 4 "no list of refunds; the files are posted"
 
 log "finished ($worst)"
 exit "$worst"

@@ -69,3 +69,14 @@ def test_wrong_usage_and_an_invalid_file(kokin: Kokin, folder: Path) -> None:
     result = check(kokin, folder, "2026-05-08T09:01")
     assert result.returncode == 3
     assert "source.stores.days" in result.stderr
+
+
+def test_the_report_shows_the_expected_files(kokin: Kokin, folder: Path) -> None:
+    command = ("report", "--out", "out", "-L", "city.db", "--intake", "intake.toml")
+    before = kokin("report", "--out", "before", "-L", "city.db", cwd=folder)
+    done = kokin(*command, "--for", "2026-05-08", cwd=folder)
+    assert (before.returncode, done.returncode) == (0, 1)
+    assert done.stdout.splitlines()[0].startswith("0 of 1 files; 収納代行 missing for ")
+    assert "missing" in (folder / "out" / "intake.csv").read_text(encoding="utf-8-sig")
+    assert not (folder / "before" / "intake.csv").exists()
+    assert kokin("report", "--out", "out", "-L", "city.db", "--for", "2026-05-08", cwd=folder).returncode == 2

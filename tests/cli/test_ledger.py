@@ -695,3 +695,20 @@ def test_a_terminal_without_japanese(kokin_in_shell: Kokin, folder: Path) -> Non
     for data in ({"pythonioencoding": "ascii", "pythonutf8": "0"}, {"lc_all": "C", "pythonutf8": "0"}):
         for url, code in ((URL, 0), ("sqlite:///none.db", 4)):
             assert kokin_in_shell("ledger", "status", "-L", url, cwd=folder, kokin_lang="ja", **data).returncode == code
+
+
+def test_a_whole_register_lists_what_it_lacks(kokin: Kokin, folder: Path) -> None:
+    (folder / "all.csv").write_text(BILLS.replace("B2,99999,127,2,", "B3,99999,127,3,"), encoding="utf-8")
+    command = ("ledger", "add-bills", "-L", URL, "--whole")
+    result = kokin(*command, "all.csv", "--format", "json", cwd=folder)
+    assert result.returncode == 1
+    (data,) = json.loads(result.stdout)
+    assert [(row["bill_id"], row["residual"], row["due_on"]) for row in data["vanished"]] == [
+        ("B2", 2000, "2026-06-30")
+    ]
+    assert [issue["code"] for issue in data["issues"]] == ["BILL_VANISHED"]
+    result = kokin(*command, "all.csv", cwd=folder, kokin_lang="ja")
+    assert "B2: 2,000" in result.stderr
+    assert "全件データ" in result.stderr
+    assert kokin(*command, "all.csv", "bills.csv", cwd=folder).returncode == 2
+    assert residuals(folder) == {"B1": 0, "B2": 2000, "B3": 2000}

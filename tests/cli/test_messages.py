@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
+import re
 import string
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from rich.cells import cell_len
 
 import kokin
 from kokin.cli import app
+from kokin.cli._app import run
 from kokin.cli._ledger_write import FileState
 from kokin.cli._messages import headings, language, message, value
 from kokin.ledger import AuthorityFileState, EntryKind, PostingReason
@@ -125,11 +128,60 @@ def commands(command: object, *names: str) -> Iterator[tuple[str, ...]]:
         yield from commands(child, *names, name)
 
 
-@pytest.mark.parametrize("names", list(commands(typer.main.get_command(app))), ids=" ".join)
-def test_help_is_japanese_and_fits_the_terminal(names: tuple[str, ...]) -> None:
-    call = [sys.executable, "-c", "from kokin.cli import main; main()", *names, "--help"]
+PRINT_HELP = """
+import contextlib, io, json, sys
+from kokin.cli._app import run
+pages = []
+for names in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as page:
+        run([*names, "--help"])
+    pages.append(page.getvalue())
+print(json.dumps(pages))
+"""
+
+
+def test_help_is_japanese_and_fits_the_terminal() -> None:
+    """In another process: the language of help is that of the start."""
+    names = list(commands(typer.main.get_command(app)))
+    assert len(names) > 40
     environment = {**os.environ, "KOKIN_LANG": "ja", "COLUMNS": "80", "PYTHONUTF8": "1"}
-    page = subprocess.run(call, capture_output=True, text=True, encoding="utf-8", env=environment, check=True).stdout
-    assert any("\u3040" <= sign <= "\u30ff" for sign in page)
-    # The text in brackets is typer's.
-    assert [line for line in page.splitlines() if cell_len(line.partition("  [")[0]) > 80] == []
+    call = [sys.executable, "-c", PRINT_HELP, json.dumps(names)]
+    pages = json.loads(subprocess.run(call, capture_output=True, env=environment, check=True).stdout)
+    for name, page in zip(names, pages, strict=True):
+        assert any("\u3040" <= sign <= "\u30ff" for sign in page), name
+        # The text in brackets is typer's.
+        assert [line for line in page.splitlines() if cell_len(line.partition("  [")[0]) > 80] == [], name
+        assert not re.search(
+            r"^(Usage|Options|Arguments|Commands):|Show this|\[required|\[default", page, re.MULTILINE
+        ), name
+
+
+USAGE_ERRORS = [
+    "ledger pots",
+    "nothing",
+    "ledger post",
+    "report",
+    "ledger post --layot x",
+    "ledger post --nope",
+    "report --out",
+    "layouts 1 2 3",
+    "qr make x --jobs 0",
+    "qr make x --jobs x",
+    "ledger post x --lock-timeout -1",
+    "ledger post x --format xx",
+    "report --as-of 2026-13-01",
+    "layouts --format=",
+    "ledger reverse --reason x",
+]
+
+
+@pytest.mark.parametrize("arguments", USAGE_ERRORS)
+def test_usage_errors_are_japanese(
+    arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KOKIN_LANG", "ja")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run(arguments.split()) == 2
+    *_, error = capsys.readouterr().err.splitlines()
+    assert error.startswith("エラー: ")
+    assert not re.search(r"[a-z]+ [a-z]+", re.sub(r"'[^']*'|--[a-z-]+", "", error))

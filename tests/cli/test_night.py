@@ -6,83 +6,25 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import kokin
 from kokin.demo import write_city
-from kokin.ledger import EntryKind, Ledger
+from kokin.ledger import Ledger
 from tests.cli.conftest import tamper
-
-FOLDER = Path(__file__).parents[2] / "examples" / "night"
-
-# The command as a line of a shell. Most nights run it in forks of a server, which saves the start of each process.
-PROCESS = f"exec '{sys.executable}' -c 'from kokin.cli import main; main()' \"$@\""
+from tests.cli.night import FOLDER, PROCESS, Night, forking_command
 
 pytestmark = pytest.mark.skipif(not (shutil.which("sh") and shutil.which("flock")), reason="sh or flock is missing")
-
-
-class Night:
-    """A folder for the night, with the command on its path."""
-
-    def __init__(self, folder: Path, command: str) -> None:
-        self.folder, self.bin = folder / "night", folder / "bin"
-        (self.folder / "inbox").mkdir(parents=True)
-        self.bin.mkdir()
-        self.kokin = command
-        self.command(command)
-        self.url = f"sqlite:///{self.folder}/city.db"
-
-    def create(self) -> None:
-        """Create the ledger."""
-        Ledger.create(self.url).close()
-
-    def command(self, script: str) -> None:
-        path = self.bin / "kokin"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-
-    def fail(self, word: str, script: str) -> None:
-        """Run a script instead of the command where its arguments contain a word."""
-        self.command(f'case "$*" in *{word}*) {script} ;; *) {self.kokin} ;; esac')
-
-    def run(self, redirection: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {"PATH": f"{self.bin}:/usr/bin:/bin", "KOKIN_NIGHT": str(self.folder), "KOKIN_LANG": "en"}
-        environment["PYTHONPATH"] = str(Path(kokin.__file__).parents[1])
-        call = ["sh", "-c", f"'{FOLDER}/night.sh' {redirection}"]
-        return subprocess.run(
-            call, capture_output=True, text=True, errors="surrogateescape", env=environment, check=False
-        )
-
-    def sources(self) -> list[str]:
-        """Return the receipt files of the ledger, in their order."""
-        with Ledger.open(self.url) as ledger:
-            return [entry.source for entry in ledger.entries() if entry.kind is EntryKind.RECEIPT_FILE]
-
-    def bring(self, path: Path, folder: str, name: str = "") -> None:
-        (self.folder / "inbox" / folder).mkdir(exist_ok=True)
-        shutil.copy(path, self.folder / "inbox" / folder / (name or path.name))
-
-    def files(self, folder: str) -> list[str]:
-        return sorted(path.name for path in (self.folder / folder).rglob("*") if path.is_file())
 
 
 @pytest.fixture(scope="module")
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The command in a fork of a server, as a line of a shell."""
-    script, path = Path(__file__).parent / "command_server.py", tmp_path_factory.mktemp("server") / "socket"
-    environment = {"PYTHONPATH": str(Path(kokin.__file__).parents[1]), "KOKIN_LANG": "en", "PYTHONUTF8": "1"}
-    call = [sys.executable, str(script), str(path)]
-    with subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == "ready\n"
-        yield f"exec '{sys.executable}' -I -S '{script}' '{path}' \"$@\""
-        server.kill()
+    with forking_command(tmp_path_factory.mktemp("server")) as command:
+        yield command
 
 
 @pytest.fixture

@@ -314,7 +314,7 @@ def glossary() -> list[list[str]]:
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_the_glossary_has_every_term_in_both_languages(language: str) -> None:
-    body = "\n".join(_pages.generated(language)["glossary.md"])
+    body = "\n".join(_pages.generated(_pages.Words(language))["glossary.md"])
     entries = [entry.splitlines() for entry in body.partition("\n")[2].rpartition("\n")[0].strip().split("\n\n")]
     names = [[line for line in entry if not line.startswith(" ")] for entry in entries]
     assert sorted(map(sorted, names)) == sorted(map(sorted, glossary()))

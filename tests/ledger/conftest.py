@@ -214,6 +214,30 @@ def fill(ledger, bills, receipts):
     ledger.decide(pa.Table.from_pylist(decisions), actor="clerk")
     refunds = [{"proposal_id": name, "kind": "refund", "amount": yen} for name, yen in (("P4", 70), ("P4-2", 7))]
     ledger.decide_refunds(pa.Table.from_pylist(refunds), actor="clerk", decided_on=date(2026, 6, 30))
+    for day in (date(2026, 6, 30), date(2026, 7, 1)):
+        ledger.close_period("day", day, actor="chief")
+    for entry in (3, 9):
+        ledger.acknowledge("billing", entry, actor="batch")
+    ledger.add_bills(bills({"customer_number": "C3"}, B3=3_000), actor="clerk")
+    ledger.add_bills(bills({"customer_number": "C4"}, B4=4_000), actor="clerk")
+    add_debits(ledger)
+
+
+def add_debits(ledger):
+    """Request two direct debits, and add the result: one is carried out, one fails."""
+    header = {"consignor_name": "ﾚｲｼﾞｼ", "debit_day": date(2026, 10, 26)}
+    account = {"bank_code": "9999", "branch_code": "001", "account_number": "7", "name": "ｺｳｷﾝ ﾊﾅｺ"}
+    accounts = pa.Table.from_pylist([{"bill_id": name, **account} for name in ("B3", "B4")])
+    results = [
+        {"customer_number": number, "amount": yen, "result": result, "account_number": "0000007"}
+        | {"bank_code": "9999", "branch_code": "001", "account_type": "1", "payer_name": "ｺｳｷﾝ ﾊﾅｺ"}
+        for number, yen, result in (("C3", 3_000, "0"), ("C4", 4_000, "1"))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        ledger.request_debits(accounts, Path(folder, "request.txt"), header=header, actor="clerk")
+        receipt_files.write(results, Path(folder, "result.txt"), "zengin-91", header=header)
+        file = receipt_files.open(Path(folder, "result.txt"), "zengin-91", reference_date=date(2026, 11, 1))
+        ledger.add_debit_result(file, actor="clerk")
 
 
 _DATABASES = itertools.count()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, ExceptionDecision, Ledger
 from kokin.reconcile import Policy, reconcile
-from tests.support import examples
+from tests.support import added_changes, examples
 
 
 def decide(ledger, *rows, actor="clerk"):
@@ -243,4 +243,5 @@ def test_any_sequence_of_decisions_and_reversals_gives_the_books_of_those_in_for
         assert ledger.outcomes() == at_once.outcomes()
         assert ledger.balances() == at_once.balances()
         assert ledger.status().dispositions == at_once.status().dispositions
+        added_changes(ledger)
         assert_sound(ledger)

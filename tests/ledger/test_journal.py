@@ -73,7 +73,7 @@ def test_formulas_are_escaped_in_an_export(ledger, bills, receipts, tmp_path, fo
 def test_status_is_json_and_its_controls_hold(filled):
     status = json.loads(json.dumps(filled.status().as_dict()))
     assert (status["entries"], status["files"], status["rows"]["receipts"], status["rows"]["bank_deposits"]) == (
-        14,
+        22,
         3,
         4,
         2,
@@ -82,7 +82,8 @@ def test_status_is_json_and_its_controls_hold(filled):
         ("T1", "T4", "T7", "T8"), True
     )
     kinds = ["created", "bills", "receipt_file", "receipt_file", "reversal", "bills", "bank_deposits", "agent_reports"]
-    kinds += ["receipt_file", "allotment", "upload", "upload_answer", "decision", "refund"]
+    kinds += ["receipt_file", "allotment", "upload", "upload_answer", "decision", "refund", "closing", "closing"]
+    kinds += ["acknowledgement", "acknowledgement", "bills", "bills", "debit_request", "debit_result"]
     assert [entry.kind for entry in filled.entries()] == kinds
 
 

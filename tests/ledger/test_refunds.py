@@ -12,7 +12,7 @@ from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, RefundDecision, active_entries
 from kokin.reconcile import Policy, build_accounts, reconcile
 from kokin.reports import Report
-from tests.support import THOROUGH
+from tests.support import THOROUGH, added_changes
 
 DAY = date(2026, 12, 18)
 TAX = {"charge": "fixed-asset-tax", "payer_key": "P1"}
@@ -396,6 +396,7 @@ def test_any_sequence_of_posts_steps_and_reversals_keeps_the_controls(seed, ledg
         assert rejected <= {"REFUND_STATE", "REFUND_FOLLOWED", "REFUND_EXCEEDS", "ENTRY_REVERSED", "ENTRY_KIND"}
         assert max(in_transfer.values(), default=0) <= 1
     assert_sound(ledger)
+    added_changes(ledger)
 
 
 _NUMBERS = count()

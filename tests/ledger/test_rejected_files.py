@@ -5,6 +5,7 @@ import io
 import pytest
 
 from kokin import receipts as receipt_files
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import EntryKind
 from kokin.reports import Report
 
@@ -52,4 +53,51 @@ def test_rejected_records_of_a_posted_file_are_kept_with_their_place_and_without
     assert Report.from_ledger(ledger).tables["issues"].num_rows == 1
     ledger.reverse_entry(3, reason="wrong file", actor="chief")
     assert len(ledger.issues()) == 0
+    assert ledger.verify(rematch=True).is_clean
+
+
+def reject(ledger, name, content=HEADER + GOOD + "99999,12"):
+    with pytest.raises(receipt_files.FileRejectedError):
+        ledger.post(file_of(content, name), actor="batch")
+
+
+def open_files(ledger):
+    names = ("exception_id", "source")
+    return [row for row in ledger.work_list().select(names).to_pylist() if row["exception_id"][0] == "F"]
+
+
+def test_a_good_file_of_the_same_name_replaces_a_rejected_one(ledger):
+    reject(ledger, "may.csv")
+    reject(ledger, "june.csv", HEADER + GOOD + "99999,13")
+    assert [row["source"] for row in open_files(ledger)] == ["may.csv", "june.csv"]
+    posted = ledger.post(file_of(HEADER + GOOD, "may.csv"), actor="batch").entry
+    assert [row["source"] for row in open_files(ledger)] == ["june.csv"]
+    assert ledger.issues().column("file").to_pylist() == ["june.csv"]
+    ledger.reverse_entry(posted.id, reason="wrong file", actor="chief")
+    assert len(open_files(ledger)) == 2
+
+
+def test_a_name_that_several_files_have_replaces_nothing(ledger):
+    ledger.post(file_of(HEADER + GOOD, "data.csv"), actor="batch")
+    reject(ledger, "data.csv")
+    ledger.post(file_of(HEADER + GOOD.replace(",1,", ",3,"), "data.csv"), actor="batch")
+    assert [row["source"] for row in open_files(ledger)] == ["data.csv"]
+
+
+def test_an_earlier_file_of_the_same_name_replaces_nothing(ledger):
+    ledger.post(file_of(HEADER + GOOD, "may.csv"), actor="batch")
+    reject(ledger, "may.csv")
+    assert len(open_files(ledger)) == 1
+
+
+def test_a_file_that_matching_rejects_is_recorded(ledger, monkeypatch):
+    def fail(*_):
+        issue = Issue("FIELD_MISSING", field="case_key", location=Location("3", 1))
+        raise InvalidInputError([issue], "invalid receipts")
+
+    monkeypatch.setattr("kokin.ledger._ledger.add_receipts", fail)
+    reject(ledger, "may.csv", HEADER + GOOD)
+    (issue,) = ledger.issues().to_pylist()
+    assert (issue["code"], issue["file"], issue["record"]) == ("FIELD_MISSING", "may.csv", 1)
+    assert [row["source"] for row in open_files(ledger)] == ["may.csv"]
     assert ledger.verify(rematch=True).is_clean

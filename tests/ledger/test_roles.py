@@ -67,7 +67,7 @@ def test_the_batch_writes(filled, raw, place, bills, receipts):
         batch.add_deposits(batch.bank_deposits().slice(0, 1), actor="batch", source="other.txt")
         batch.allot(DEBTS, NumberScheme.parse({"case_key": "{serial:9}"}), actor="batch")
         assert batch.verify(rematch=True).is_clean
-        assert {entry.recorded_by for entry in batch.entries()[14:]} == {"batch"}
+        assert {entry.recorded_by for entry in batch.entries()[22:]} == {"batch"}
 
 
 def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
@@ -93,7 +93,7 @@ def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
         ):
             with pytest.raises(LedgerError, match="rights of the user"):
                 write()
-    assert filled.status().entries == 14
+    assert filled.status().entries == 22
 
 
 def test_a_role_without_grants_has_no_rights(filled, raw, place):
@@ -151,12 +151,12 @@ def copy_of_row(table, where, schema="", **expressions):
     return f"INSERT INTO {schema}{table} ({', '.join(names)}) SELECT {values} FROM public.{table} WHERE {where}"
 
 
-ENTRY = {"id": 15, "digest": "NULL", "delivery": "NULL", "recorded_at": "now()", "recorded_by": "session_user"}
+ENTRY = {"id": 23, "digest": "NULL", "delivery": "NULL", "recorded_at": "now()", "recorded_by": "session_user"}
 
 
 def test_the_batch_adds_rows_to_its_own_open_entry_only(connect, filled):
     with connect("batch") as connection:
-        for entry in (14, 1):
+        for entry in (16, 1):
             assert_rejected(connection, copy_of_row("receipts", "id = 1", id=5, entry_id=entry), "open entry only")
         for row in (1, 5, -1):
             assert_rejected(connection, f"INSERT INTO match_keys VALUES (1, {row}, 1)", "open entry only")
@@ -176,13 +176,13 @@ def test_temporary_tables_do_not_hide_the_tables_from_the_guards(connect, filled
         for table in ("entries", "seals", "receipts"):
             connection.execute(text(f"CREATE TEMPORARY TABLE {table} (LIKE public.{table})"))
             connection.execute(text(f"INSERT INTO pg_temp.{table} SELECT * FROM public.{table}"))
-        connection.execute(text("DELETE FROM pg_temp.seals WHERE entry_id = 14"))  # as if the entry were open
+        connection.execute(text("DELETE FROM pg_temp.seals WHERE entry_id = 16"))  # as if the entry were open
         connection.execute(text("SET search_path = pg_temp, public"))
         connection.commit()
-        row = copy_of_row("receipts", "id = 1", "public.", id=5, entry_id=14)
+        row = copy_of_row("receipts", "id = 1", "public.", id=5, entry_id=16)
         assert_rejected(connection, row, "open entry only")
         assert_rejected(connection, "INSERT INTO public.match_keys VALUES (1, 5, 1)", "open entry only")
-        seal = copy_of_row("seals", "entry_id = 1", "public.", entry_id=14)
+        seal = copy_of_row("seals", "entry_id = 1", "public.", entry_id=16)
         assert_rejected(connection, seal, "never changed|duplicate key")
         connection.execute(text("DELETE FROM pg_temp.entries"))
         connection.commit()

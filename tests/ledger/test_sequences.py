@@ -16,7 +16,7 @@ from kokin.ledger import Ledger, active_entries
 from kokin.matching import Index
 from kokin.model import Bill, Receipt, arrow_schema
 from kokin.reconcile import Policy, reconcile
-from tests.support import examples
+from tests.support import added_changes, examples
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CHANGES = (
@@ -97,6 +97,11 @@ class Model:
     def find(self, kind, identity):
         return next((n for n, one in self.of_kind(kind).items() if one.identity == identity), None)
 
+    def cursor(self, name):
+        """The last entry that a consumer has acknowledged."""
+        acknowledged = (one.identity for one in self.of_kind("acknowledgement").values())
+        return max((entry for cursor, entry in acknowledged if cursor == name), default=0)
+
     def reversal_problem(self, entry):
         """The code of the issue if an entry cannot be reversed now."""
         if not 0 < entry <= len(self.entries):
@@ -107,7 +112,9 @@ class Model:
             return "ENTRY_REVERSED"
         after = [*self.entries, Written("reversal", target=entry)]
         identities = [
-            (one.kind, one.identity) for n, one in enumerate(after, 1) if one.identity and n in self.active(after)
+            (one.kind, one.identity)
+            for n, one in enumerate(after, 1)
+            if one.identity and one.kind != "acknowledgement" and n in self.active(after)
         ]
         if len(set(identities)) < len(identities):
             return "FILE_STANDS"
@@ -317,7 +324,24 @@ class Sequence:
         result = self.ledger.reverse_posting(row.id, reason="dishonoured", actor="chief")
         return result, Written("reversal", receipt=(row.entry_id, row.record_no))
 
+    def acknowledge(self, rng):
+        """One of two consumers acknowledges any entry."""
+        cursor, entry = rng.choice(("billing", "care")), rng.randrange(1, len(self.model.entries) + 2)
+        position = self.model.cursor(cursor)
+        is_unknown = entry > len(self.model.entries)
+        self.expected_problem = "ENTRY_UNKNOWN" if is_unknown else "CHANGES_ACKNOWLEDGED" if entry < position else None
+        result = self.ledger.acknowledge(cursor, entry, actor="batch")
+        return result, None if entry == position else Written("acknowledgement", identity=(cursor, entry))
+
     # Comparisons
+
+    def compare_changes(self):
+        """Compare what each consumer gets with all changes, which add up to the balances."""
+        every = added_changes(self.ledger)
+        for cursor in ("billing", "care"):
+            changes, position = self.ledger.changes(cursor), self.model.cursor(cursor)
+            assert (changes.first_entry, changes.last_entry) == (position + 1, len(self.model.entries))
+            assert changes.table.to_pylist() == [row for row in every.to_pylist() if row["entry_id"] > position]
 
     def compare(self):
         """Compare the ledger with one reconciliation of what the model has in force."""
@@ -388,7 +412,7 @@ OPERATIONS = (
     *("post",) * 4,
     *("add_bills", "change_bills", "post_again", "post_overlap", "reverse_entry", "reverse_reversal") * 2,
     *("reverse_load", "reverse_posting", "reverse_posting", "add_deposits", "add_agent_reports", "set_policy"),
-    *("duplicate_bills", "post_part", "pair_otherwise"),
+    *("duplicate_bills", "post_part", "pair_otherwise", "acknowledge"),
 )
 
 
@@ -402,6 +426,7 @@ def run_sequence(url, cities, seed, operations):
             sequence.run(operation, random.Random(operation_seed))
         sequence.compare_earlier_points()
         sequence.compare_histories()
+        sequence.compare_changes()
         found = ledger.verify(rematch=True)
         assert found.is_clean, found.issues
         return sequence.seen

@@ -19,7 +19,7 @@ from kokin.ledger._schema import DETAIL_TABLES, FIRST_VERSION, SCHEMA_VERSION, T
 from tests.support import row_issues
 
 #: The number of entries of the filled ledger.
-LAST = 14
+LAST = 22
 
 sqlite_only = pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
@@ -501,6 +501,8 @@ def test_a_chain_with_recomputed_hashes_is_found_by_the_expected_hash_only(fille
         "upload_answers": "reason_code = 'x'",
         "decisions": "reason = 'x'",
         "refund_steps": "reason = 'x'",
+        "closings": "approver = 'x'",
+        "closing_figures": "channel = 'x'",
     }
     forge_rows(filled, raw, table, change.get(table, "agent_code = 'A7'"))
     assert not found(filled)

@@ -14,6 +14,7 @@ from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger
 from kokin.ledger._candidates import find_candidates
 from kokin.reconcile import build_accounts, reconcile
+from kokin.reports import Report
 from tests.support import examples
 
 TODAY = date(2026, 11, 28)
@@ -130,11 +131,30 @@ def test_deposits_files_and_overlaps_have_ids(town, receipts):
         decide(town, ("F9", "accept"), open_only=True)
 
 
+HEADER_LINE = b"payee_code,item_code,case_key,confirmation,amount,paid_on\n"
+
+
 def named(content, name):
     """An open receipt file."""
     stream = io.BytesIO(content)
     stream.name = name
     return receipt_files.open(stream, "kokin-csv")
+
+
+def test_an_accepted_exception_returns_when_its_yen_change(town):
+    def deposit(yen):
+        rows = pa.Table.from_pylist([{"credited_on": date(2026, 5, 9), "amount": yen, "agent_code": "A1"}])
+        town.add_deposits(rows, actor="clerk", source=f"{yen}.txt")
+
+    name = "S2026-05-09-A1-SETTLEMENT_MISMATCH"
+    deposit(3)
+    entry = decide(town, (name, "accept"), open_only=True).entry
+    assert name not in ids(town)
+    assert settled(town, (name, "accept")) == [(1, "DECISION_SETTLED", f"{name} (entry {entry.id})")]
+    deposit(4)
+    assert rows_by_id(town)[name]["found"] == "7"
+    decide(town, (name, "accept"), open_only=True)
+    assert name not in ids(town)
 
 
 def settled(ledger, *rows):
@@ -225,6 +245,7 @@ def test_the_list_has_each_open_exception_once_whatever_was_decided(bills, recei
         of_receipts = [row for row in exceptions.to_pylist() if row["record_no"] is not None]
         known = {(row["source"], row["record_no"], row["outcome"]) for row in of_receipts}
         listed = ledger.work_list().to_pylist()
+        listed = [row for row in listed if row["code"] != "REFUND_OPEN"]
         found = {(row["source"], row["record_no"], row["code"]) for row in listed if row["receipt_id"]}
         receipt_of = {row["receipt_id"]: (row["source"], row["record_no"]) for row in listed if row["receipt_id"]}
         closed = {
@@ -235,6 +256,124 @@ def test_the_list_has_each_open_exception_once_whatever_was_decided(bills, recei
         assert found <= known
         assert {row for row in known - found if row[:2] in receipt_of.values()} <= closed
         assert len(listed) == len({row["exception_id"] for row in listed})
+
+
+# Refunds
+
+ACCOUNT = {"bank_code": "9999", "branch_code": "001", "account_number": "123", "name": "ｺｳｷﾝ ﾊﾅｺ"}
+HEADER = {"consignor_name": "ﾚｲｼﾞｼ", "transfer_day": date(2026, 12, 21), "bank_code": "9999"}
+EXCESS = {"OVERPAID", "DUPLICATE_PAYMENT", "BILL_CHANGED", "CANCELLED_BILL"}
+
+
+def decide_refund(ledger, proposal, amount=None):
+    row = {"proposal_id": proposal, "kind": "refund", "amount": amount, "debt_bill_id": None, "consent": None}
+    rows = pa.Table.from_pylist([{**row, "reason": None, "approver": None}])
+    return ledger.decide_refunds(rows, actor="clerk", decided_on=date(2026, 12, 18))
+
+
+def take_step(ledger, proposal, state, folder, rng):
+    """Take the next step of a decided refund."""
+    if state == "ordered":
+        rows = [{"proposal_id": proposal, "result": rng.choice(("paid", "returned")), "result_on": date(2026, 12, 22)}]
+        ledger.add_refund_results(pa.Table.from_pylist(rows), actor="clerk", source=f"{rng.random()}.csv")
+    else:
+        rows = pa.Table.from_pylist([{"proposal_id": proposal, **ACCOUNT}])
+        ledger.order_refunds(rows, folder / f"{rng.random()}.txt", header=HEADER, actor="clerk")
+
+
+def tasks(report, ledger, accepted):
+    """What a person has to do, from the tables of the report: (file, record, code), and the proposal of a part."""
+    overpaid = report.tables["overpayments"].to_pylist()
+    undecided = {(row["source"], row["record_no"]) for row in overpaid if row["state"] == "open"}
+    decided = {(row["source"], row["record_no"]) for row in overpaid if row["state"] != "open"}
+    found, covered = [], set()
+    for row in report.tables["exceptions"].to_pylist():
+        receipt, code = (row["source"], row["record_no"]), row["outcome"]
+        if code == "FILE_OVERLAPS":
+            found.append(pair_of_files(row))
+        elif row["record_no"] is None:
+            found.append((row["field"], code))
+        elif code in EXCESS and receipt in decided - undecided:
+            continue
+        elif (*receipt, code, row["expected"], row["found"]) not in accepted:
+            found.append((*receipt, code))
+            covered |= {receipt} if code in EXCESS else set()
+    found += [(*receipt, "REFUND_OPEN") for receipt in undecided - covered]
+    states = {row["proposal_id"]: row["state"] for row in ledger.refunds().to_pylist()}
+    found += [(name, f"REFUND_{state.upper()}") for name, state in states.items() if state != "paid"]
+    found += [(row["file"], row["record"], row["code"]) for row in report.tables["issues"].to_pylist()]
+    return sorted(set(found), key=str)  # an overlap has a row for each of its files
+
+
+def pair_of_files(row):
+    """The files of an overlap, in their order."""
+    return (*sorted((row["source"], row["found"].rpartition(" in ")[2])), "FILE_OVERLAPS")
+
+
+def task(row):
+    """A row of the work list in the form of :func:`tasks`."""
+    if row["exception_id"][0] == "P":
+        return (row["exception_id"].rpartition("-REFUND")[0], row["code"])
+    return pair_of_files(row) if row["code"] == "FILE_OVERLAPS" else (row["source"], row["record_no"], row["code"])
+
+
+@settings(max_examples=examples(8))
+@given(st.integers(0, 2**32))
+def test_the_list_has_what_the_report_shows_to_be_done(bills, receipts, tmp_path_factory, seed):
+    rng, folder = random.Random(seed), tmp_path_factory.mktemp("orders")
+    with Ledger.create("sqlite://") as ledger:
+        ledger.add_bills(bills({"payable_until": date(2026, 5, 6)}, B1=1_000, B2=500), actor="clerk")
+        ledger.post(named(HEADER_LINE + b"99999,127,2,12345x,100,2026-05-01\n", "bad.csv"), actor="batch")
+        accepted, files = set(), []
+        for number in range(8):
+            proposals = ledger.refund_proposals(decided_on=date(2026, 12, 18)).to_pylist()
+            todo = [row for row in proposals if row["state"] not in ("paid", "open")]
+            undecided = [row for row in proposals if row["state"] == "open"]
+            action = rng.random()
+            if action < 0.3 or number == 0:
+                rows = [(f"B{rng.randrange(1, 4)}", rng.choice((500, 1_000)), rng.randrange(1, 9)) for _ in range(3)]
+                files.append(ledger.post(receipts(f"{number}.csv", *rows), actor="batch").entry.id)
+            elif action < 0.55 and undecided:
+                row = rng.choice(undecided)
+                decide_refund(ledger, row["proposal_id"], rng.choice((None, max(row["amount"] // 2, 1))))
+            elif action < 0.8 and todo:
+                row = rng.choice(todo)
+                take_step(ledger, row["proposal_id"], row["state"], folder, rng)
+            elif action < 0.9 and len(files) > 1:
+                ledger.reverse_entry(files.pop(rng.randrange(len(files))), reason="wrong", actor="chief")
+            else:
+                listed = [row for row in ledger.work_list().to_pylist() if row["code"] in EXCESS]
+                if listed:
+                    row = rng.choice(listed)
+                    decide(ledger, (row["exception_id"], "accept"), open_only=True)
+                    names = ("source", "record_no", "code", "expected", "found")
+                    accepted.add(tuple(row[name] for name in names))
+            listed = ledger.work_list().to_pylist()
+            assert sorted(map(task, listed), key=str) == tasks(Report.from_ledger(ledger), ledger, accepted)
+            assert len({row["exception_id"] for row in listed}) == len(listed)
+
+
+def test_a_refund_is_in_the_list_until_it_is_paid(town, tmp_path):
+    def steps():
+        return [each for each in ids(town) if "3-" in each]
+
+    assert steps() == ["R3-DUPLICATE_PAYMENT"]
+    decide(town, ("R3-DUPLICATE_PAYMENT", "accept"), open_only=True)
+    assert steps() == ["R3-REFUND_OPEN"]  # accepted: it is a duplicate; its yen are still to be given back
+    decide_refund(town, "P3", 400)
+    assert set(steps()) == {"R3-REFUND_OPEN", "P3-REFUND_DECIDED"}
+    decide_refund(town, "P3-2")
+    row = rows_by_id(town)["P3-2-REFUND_DECIDED"]
+    assert (row["amount"], row["source"], row["record_no"]) == (600, "mon.csv", 3)
+    assert (row["field"], row["expected"], row["found"]) == ("step", "ordered", "decided")
+    decide(town, ("P3-2-REFUND_DECIDED", "accept"), open_only=True)  # such as a claim that is time-barred
+    rng = random.Random(1)
+    for state, listed in (("decided", ["P3-REFUND_ORDERED"]), ("ordered", [])):
+        take_step(town, "P3", state, tmp_path, rng)
+        while steps() == ["P3-REFUND_RETURNED"]:
+            take_step(town, "P3", "returned", tmp_path, rng)
+            take_step(town, "P3", "ordered", tmp_path, rng)
+        assert steps() == listed
 
 
 # Candidates

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from kokin import receipts
 from kokin._arrow.threads import lazy_thread_map
-from kokin.receipts import _framing, layouts
+from kokin.receipts import _framing, _totals, layouts
 from kokin.receipts._fast import ascii_words
+from kokin.receipts._record import Decoder
 from tests.support import examples
 
 fast_batches = importlib.import_module("kokin.receipts._fast.batches")  # the package exports a function of this name
@@ -118,6 +119,28 @@ def test_issues_that_are_not_listed_are_counted(
     assert batches[5:] == by_record[5:]
     assert batches[3] == by_record[3][:max_issues]
     assert batches[4] == by_record[4][:max_issues]
+
+
+@pytest.mark.parametrize("newline", ["LF", ""])
+@pytest.mark.parametrize("layout", ["zengin-91", "zengin-01", "zengin-03"])
+def test_headers_only_are_counted_as_one_by_one(layout: str, newline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_totals, "MAX_CONTROL_RECORDS", 20)
+    stream = io.BytesIO()
+    receipts.generate_sample(stream, layout, 20, newline=newline)
+    content, end = stream.getvalue(), b"\n" if newline else b""
+    width = layouts.load(layout).width or 0
+    header, rest = content[: width + len(end)], content[width + len(end) :]
+    invalid = b"1" + b"0" * (width - 1) + end
+    unknown_byte = header[: width - 1] + b"\xff" + end
+    content = header * 40 + invalid * 150 + header + rest[: 3 * len(header)] + unknown_byte * 20 + header * 30 + rest
+    by_record = reading_of(content, layout, by_record=True, max_issues=5)
+    decoded: list[int] = []
+    decode = Decoder.decode
+    monkeypatch.setattr(
+        Decoder, "decode", lambda self, frame, *only: (decoded.append(frame.record_no), decode(self, frame, *only))[1]
+    )
+    assert reading_of(content, layout, max_issues=5)[1:] == by_record[1:]
+    assert len(decoded) < 160  # of 263 headers and details
 
 
 def test_a_chunk_may_have_as_many_rows_as_bytes() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import kokin
-from kokin.ledger import EntryKind
+from kokin.ledger import EntryKind, RefundTask
 from kokin.model import BillStatus, Disposition, Finding, Outcome, RefundKind
 from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind
-from kokin.reports import TABLES
+from kokin.reports import INTAKE_TABLE, TABLES
 from kokin.rules import YearClass
 from kokin.text import terms
 
@@ -22,8 +22,8 @@ SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*
 def translated() -> Iterator[tuple[str, str, dict[str, str]]]:
     """Yield the section, the id and the row of every term but the texts of the command, which have one language."""
     for section, rows in terms().items():
-        tables = rows if section in ("values", "command") else {"": rows}
-        for name, table in tables.items() if section != "command" else ():
+        tables = rows if section == "values" else {"": rows}
+        for name, table in tables.items() if section not in ("command", "usage") else ():
             for key, row in table.items():
                 yield f"{section}.{name}".rstrip("."), key, row
 
@@ -34,7 +34,7 @@ def test_both_languages_are_complete() -> None:
 
 
 def test_every_table_and_column_is_used() -> None:
-    assert set(terms()["tables"]) == set(TABLES)
+    assert set(terms()["tables"]) == {INTAKE_TABLE, *TABLES}
     names = {name.rpartition(".")[2].removesuffix("_to_date") for name in terms()["columns"]}
     assert {name for name in names if f'"{name}"' not in SOURCE and f"    {name}:" not in SOURCE} == set()
 
@@ -42,7 +42,7 @@ def test_every_table_and_column_is_used() -> None:
 @pytest.mark.parametrize(
     ("column", "codes"),
     [
-        ("outcome", [*Outcome, *Finding]),
+        ("outcome", [*Outcome, *Finding, *RefundTask]),
         ("kind", [*OverpaymentKind, *AgingKind, *EntryKind, *RefundKind, "file"]),
         ("status", [*BillStatus, *BalanceStatus, "withdrawn"]),
         ("disposition", Disposition),

@@ -22,6 +22,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     "words": SlipWording.load,
     "policy": Policy.load,
     "catalog": catalog.load,
+    "account codes": catalog.AccountCodes.load,
     "intake": intake.load,
 }
 

@@ -110,6 +110,8 @@ def location_of(table: pa.Table, row: int) -> Location:
 def first_rows(table: pa.Table, mask: BoolArray) -> tuple[pa.Table, list[int]]:
     """Return the first masked rows, as many as issues are reported in full, and their numbers from 1."""
     rows = np.flatnonzero(mask)[:MAX_ISSUES]
+    if not len(rows):
+        return table.slice(0, 0), []  # taking no rows would copy the table too
     return table.take(int64_array(rows)), (rows + 1).tolist()
 
 

@@ -14,6 +14,7 @@ Every authority has its own list of 税目・料金番号, accounts and rules of
 TOML file.
 """
 
+from kokin.catalog._account_codes import AccountCode, AccountCodes
 from kokin.catalog._catalog import (
     Account,
     AccountClass,
@@ -32,6 +33,8 @@ __all__ = [
     "CATALOG",
     "Account",
     "AccountClass",
+    "AccountCode",
+    "AccountCodes",
     "Catalog",
     "CatalogError",
     "Charge",

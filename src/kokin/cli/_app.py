@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,10 @@ from kokin.cli._authorities import authorities_commands
 from kokin.cli._check import check, layouts
 from kokin.cli._intake import app as intake
 from kokin.cli._issue_allot import app as issue
+from kokin.cli._ledger_accounts import account_file
+from kokin.cli._ledger_changes import change_commands
+from kokin.cli._ledger_close import close
+from kokin.cli._ledger_debit import app as debit
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
 from kokin.cli._ledger_trace import trace_commands
@@ -23,7 +27,7 @@ from kokin.cli._ledger_work import work
 from kokin.cli._ledger_worklist import worklist_commands
 from kokin.cli._ledger_write import write_commands
 from kokin.cli._main import Exit
-from kokin.cli._messages import command_help, message
+from kokin.cli._messages import command_help, message, usage_text
 from kokin.cli._options import option, remove_passwords
 from kokin.cli._proof import proof, verify
 from kokin.cli._qr import app as qr
@@ -87,12 +91,14 @@ app.add_typer(intake, name="intake")
 app.command()(report)
 for _command in authorities_commands:
     app.command()(_command)
-for _command in (*write_commands, work, *worklist_commands, *read_commands, *trace_commands):
+_ledger_commands = (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands)
+for _command in (*_ledger_commands, *change_commands):
     ledger.command()(_command)
 qr.command()(proof)
 qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 ledger.add_typer(refund, name="refund")
+ledger.add_typer(debit, name="debit")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -101,6 +107,7 @@ def run(arguments: Sequence[str]) -> int:
         # A terminal that lacks a character shows ? instead of it.
         sys.stdout.reconfigure(errors="replace")
     command = typer.main.get_command(app)
+    _translate_help(command)
     try:
         arguments = remove_passwords(arguments)
         _require_values(arguments)
@@ -117,6 +124,14 @@ def run(arguments: Sequence[str]) -> int:
         _output.failed(error)
         return Exit.FAILED
     return Exit.CLEAN
+
+
+def _translate_help(command: Any) -> None:
+    """Let a command and its sub-commands return their help in the user's language."""
+    get_help = command.get_help
+    command.get_help = lambda context: usage_text(get_help(context))
+    for each in getattr(command, "commands", {}).values():
+        _translate_help(each)
 
 
 def _require_values(arguments: Sequence[str]) -> None:

@@ -92,15 +92,25 @@ def add_bills(
     lock_timeout: LockTimeout = None,
     bill_layout: BillLayout = None,
     reference_date: ReferenceDate = None,
+    whole: Annotated[
+        bool,
+        option("The file is the whole register: list the open bills of its systems that it lacks.", "--whole"),
+    ] = False,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
     """Add bills, and new versions of bills that have changed.
 
     An unchanged bill is skipped, so the whole register can be sent every time. Each file is added whole or not at all;
     a rejected file does not stop the others.
+
+    With `--whole`, each open bill of the ledger that is missing from the file is listed with its open yen
+    (BILL_VANISHED), and the exit code is 1. It is not changed. A paid, cancelled or superseded bill may be missing, and
+    so may bills of another payee_code or system than those in the file.
     """
     from kokin import bills
 
+    if whole and len(files) > 1:
+        raise typer.BadParameter(message("a whole register is one file"), param_hint="--whole")
     entry = {"actor": actor_or_login(actor), "reason": reason}
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
 
@@ -109,7 +119,8 @@ def add_bills(
             batches = bills.batches(path, layout=bill_layout, reference_date=day_or_today(reference_date))
             chunks = _with_warnings(batches, out=warnings)
             source, when = file_name(path), time_in_japan(at)
-            return opened.add_bills(chunks, **entry, source=source, at=when, progress=advance), warnings
+            result = opened.add_bills(chunks, **entry, source=source, at=when, progress=advance, whole=whole)
+            return result, [*warnings, *result.issues]
 
         return _write_each(opened, files, write, output)
 
@@ -391,6 +402,8 @@ class FileResult:
             fields |= {"entry": entry.id, "at": entry.at.isoformat(), "hash": entry.hash, "totals": dict(entry.totals)}
             fields |= {"outcomes": dict(self.result.outcomes), "rematched": self.result.rematched}
             fields["overlaps"] = [asdict(overlap) for overlap in self.result.overlaps]
+            if self.result.vanished is not None:
+                fields["vanished"] = self.result.vanished.to_pylist()
             if self.result.effect:
                 fields |= {"dry_run": True, "effect": self.result.effect.as_dict()}
         return fields | {"error": self.error, "issues": [_output.issue_dict(issue) for issue in self.issues]}

@@ -8,6 +8,7 @@ installation is one of the failures that it reports.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import inspect
 import os
@@ -18,6 +19,9 @@ from enum import IntEnum
 from typing import Any, TextIO
 
 from kokin.cli._messages import command_help, message
+
+# The parameter of mallopt(3) for the number of heaps, from malloc.h.
+_M_ARENA_MAX = -8
 
 
 class Exit(IntEnum):
@@ -119,6 +123,7 @@ def _run() -> int:
         return Exit.FAILED
     # Arrow's own allocator returns memory to the system more often, which costs up to a tenth of the time.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    _use_one_heap()
     try:
         from kokin.cli._app import run
 
@@ -132,6 +137,16 @@ def _run() -> int:
     except BaseException as error:  # SystemExit, too: no code is expected to raise it
         _explain("unexpected error; report it with the lines above: {error}", error)
     return Exit.FAILED
+
+
+def _use_one_heap() -> None:
+    """Let all threads allocate from one heap of glibc, unless ``MALLOC_ARENA_MAX`` is set. No effect without glibc.
+
+    With a heap per thread, what a finished thread has freed stays unused: ``kokin reconcile`` needs a quarter more.
+    """
+    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _explain(text: str, error: BaseException | None = None) -> None:

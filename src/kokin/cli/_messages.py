@@ -7,9 +7,12 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kokin.text import terms
+
+if TYPE_CHECKING:
+    from kokin.issues import Phrases
 
 # Width, in terminal cells, of the help of an option beside its name, and of a paragraph below the name of a command.
 _OPTION_WIDTH, _PARAGRAPH_WIDTH = 44, 76
@@ -55,6 +58,34 @@ def command_help(text: str) -> str:
     """Return the help of a command, translated paragraph by paragraph."""
     paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
     return "\n\n".join(_wrap(message(paragraph), _PARAGRAPH_WIDTH) for paragraph in paragraphs)
+
+
+def usage_text(text: str) -> str:
+    """Return the help or a usage error, which the parser of the arguments writes in English, in the user's language."""
+    return text if language() == "en" else "\n".join(map(_usage_line, text.split("\n")))
+
+
+def _usage_line(line: str) -> str:
+    text = line.strip()
+    error = text.removeprefix("Error: ")
+    if error != text:
+        hint, _, reason = error.removeprefix("Invalid value for ").partition(": ")
+        if error.startswith("Invalid value for "):
+            return f"エラー: {hint} の値が正しくありません: {_usage_phrases().translate(reason)}"
+        return f"エラー: {_usage_phrases().translate(error)}"
+    whole = _usage_phrases().translate(text)
+    if whole != text:
+        return line.replace(text, whole)
+    for english, japanese in terms()["usage"]["parts"].items():
+        line = line.replace(english, japanese)
+    return line
+
+
+@cache
+def _usage_phrases() -> Phrases:
+    from kokin.issues import Phrases  # late: main reports a broken installation with these texts
+
+    return Phrases(terms()["usage"]["lines"])
 
 
 @cache

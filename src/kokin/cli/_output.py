@@ -29,7 +29,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from kokin.cli._messages import headings, language, message, translated, value
+from kokin.cli._messages import headings, language, message, translated, usage_text, value
 from kokin.issues import InvalidInputError, Issue, Location, Severity, printable
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def usage_error(error: Any) -> None:
     """Print on stderr the usage of a command, and what is wrong with its arguments."""
     text = io.StringIO()
     error.show(file=text)
-    sys.stderr.write(printable(text.getvalue(), keep="\n"))
+    sys.stderr.write(printable(usage_text(text.getvalue()), keep="\n"))
 
 
 def note(text: str) -> None:
@@ -142,7 +142,17 @@ def _cell(value: Any) -> Text:
 def outcomes(counts: Mapping[str, Mapping[str, int]]) -> None:
     """Print the count and the yen of each outcome, the most frequent first."""
     rows = sorted(counts.items(), key=lambda item: (-item[1]["count"], item[0]))
-    table(headings("outcome", "receipts", "yen"), [(name, row["count"], row["amount"]) for name, row in rows])
+    titles = (*_outcome_titles(), *headings("receipts", "yen"))
+    table(titles, [(*_outcome_cells(name), row["count"], row["amount"]) for name, row in rows])
+
+
+def _outcome_titles() -> Sequence[str]:
+    return headings("outcome") if language() == "en" else headings("outcome", "code")
+
+
+def _outcome_cells(name: str) -> Sequence[str]:
+    """Return the code of an outcome; in Japanese its name first."""
+    return (name,) if language() == "en" else (value("outcome", name), name)
 
 
 def dispositions(yen: Mapping[str, int]) -> None:
@@ -153,9 +163,9 @@ def dispositions(yen: Mapping[str, int]) -> None:
 def effect(changes: Effect) -> None:
     """Print what a dry run would change: outcomes that change, and all dispositions, before and after."""
     rows = changes.as_dict()
-    titles = headings("outcome", "receipts before", "after", "yen before", "after")
+    titles = (*_outcome_titles(), *headings("receipts before", "after", "yen before", "after"))
     outcome_rows = [
-        (name, *(row[side][key] for key in ("count", "amount") for side in ("before", "after")))
+        (*_outcome_cells(name), *(row[side][key] for key in ("count", "amount") for side in ("before", "after")))
         for name, row in rows["outcomes"].items()
     ]
     if outcome_rows:

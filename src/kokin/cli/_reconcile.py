@@ -95,7 +95,7 @@ def reconcile(
         with open_ledger(ledger, policy=run_policy) as opened:
             run_policy = opened.policy
     bill_table = _read_bills(bills, bill_layout, reference_date=day)
-    run = _read_files(files, layout, lenient=lenient, reference_date=day)
+    run = _read_files(files, layout, lenient=lenient, reference_date=day, near=out)
     if run.rejected:
         if ledger:
             with open_ledger(ledger, policy=run_policy, lock_timeout=lock_timeout) as opened:
@@ -158,7 +158,7 @@ def demo(
     counts = {"count": len(bill_table), "drawn": drawn, "folder": out / "slips"}
     _output.line(message("{bills}: {count:,} slips, {drawn} of them drawn in {folder}", bills=city.bills, **counts))
     paths, layouts = zip(*city.receipts, strict=True)
-    run = _read_files(paths, layouts, lenient=False, reference_date=city.reference_date)
+    run = _read_files(paths, layouts, lenient=False, reference_date=city.reference_date, near=out)
     result = match(bill_table, run.tables)
     accounts = build_accounts(result, files=run.totals)
     folder = out / "result"
@@ -190,8 +190,12 @@ class _ReadFiles:
     issues: list[Issue] = field(default_factory=list)
 
 
-def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool, reference_date: date) -> _ReadFiles:
+def _read_files(
+    paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool, reference_date: date, near: Path
+) -> _ReadFiles:
     """Read every file to its end; report one with the same bytes as an earlier file (FILE_AGAIN) and leave it out.
+
+    The receipts are in temporary files without a name, in the folder ``near`` or the first of its parents that exists.
 
     Raises:
         OSError: a file cannot be read.
@@ -201,11 +205,12 @@ def _read_files(paths: Sequence[Path], layouts: Sequence[str], *, lenient: bool,
 
     run = _ReadFiles()
     sources: dict[str, str] = {}
+    folder = next(folder for folder in (near, *near.absolute().parents) if folder.is_dir())
     for path, layout in zip(paths, layouts_for(paths, layouts), strict=True):
         file = receipts.open(path, layout, lenient=lenient, reference_date=reference_date, max_issues=_MAX_ISSUES)
         try:
             # The rejected records are in the issues. No result shows the layout or the bytes of a receipt.
-            table = file.table(on_error="skip").drop_columns(["layout", "byte_offset"])
+            table = file.table(on_error="skip", temporary_folder=folder).drop_columns(["layout", "byte_offset"])
         except receipts.FileRejectedError as error:
             run.rejected.append((file, error.issues))
             continue

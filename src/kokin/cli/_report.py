@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
@@ -20,6 +24,7 @@ from kokin.cli._options import (
     option,
     read_table,
 )
+from kokin.text import JAPAN
 
 if TYPE_CHECKING:
     from kokin.reports import Report
@@ -53,6 +58,10 @@ def report(
     out: OutputFolder,
     ledger: LedgerAddress = "",
     as_of: AsOf = None,
+    closing: Annotated[
+        int | None,
+        option("The report of this closing, as it was printed then: its entry.", "--closing", metavar="ENTRY"),
+    ] = None,
     formats: Annotated[
         list[ReportFormat] | None,
         option("Format of the files, once for each; csv and html by default.", "--format", metavar="csv|xlsx|html"),
@@ -66,25 +75,53 @@ def report(
     catalog: CatalogFile = None,
     policy: ExpectedPolicyFile = None,
     write_offs: WriteOffsFile = None,
+    intake: Annotated[
+        Path | None,
+        option(
+            "Write which files should have come, too; a TOML file, see `kokin intake check`.",
+            "--intake",
+            metavar="INTAKE",
+        ),
+    ] = None,
+    intake_day: Annotated[
+        datetime | None,
+        option(
+            "The day of the files of --intake; by default that of --as-of, or today.",
+            "--for",
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+        ),
+    ] = None,
 ) -> Exit:
     """Write the reports of a ledger: outcomes, exceptions, totals, arrears, a page to read, and the others.
 
     The folder is complete or, if anything fails, unchanged. The exit code is 1 if the reports contain exceptions, of
-    this night or an earlier one, or if a character was replaced; 5 if a control is broken: also if the postings of a
-    bill differ from a recomputation (T7). The policy is that of the ledger on the day of the report.
+    this night or an earlier one, if a character was replaced, or with --intake if a file is missing, late or rejected;
+    5 if a control is broken: also if the postings of a bill differ from a recomputation (T7). The policy is that of the
+    ledger on the day of the report. In the totals, a day that is closed does not change; what came for it later is on
+    an open day, and in the list of 過日分.
     """
     from kokin.catalog import CATALOG, load
+    from kokin.intake import load as load_intake
     from kokin.reconcile import Policy, WriteOff
     from kokin.reports import Report
 
+    if intake_day and not intake:
+        raise typer.BadParameter(message("pass --intake"), param_hint="--for")
     charges = load(catalog) if catalog else CATALOG
     amounts = read_table(write_offs, WriteOff)
+    if closing is not None and as_of:
+        raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
     expected_policy = Policy.load(policy) if policy else None
+    expected_files = load_intake(intake) if intake else None
     with open_ledger(ledger) as opened, _output.progress(message("report")):
         day = as_of and day_or_today(as_of)
         if expected_policy:
-            opened.require_policy(expected_policy, day)
-        result = Report.from_ledger(opened, as_of=day, catalog=charges, write_offs=amounts)
+            opened.require_policy(expected_policy, closing or day)
+        status = expected_files.check(opened, **_intake_day(intake_day, day)) if expected_files else None
+        result = Report.from_ledger(
+            opened, as_of=day, closing=closing, catalog=charges, write_offs=amounts, intake=status
+        )
         replaced = result.write(
             out,
             formats=[each.value for each in formats or (ReportFormat.CSV, ReportFormat.HTML)],
@@ -97,11 +134,21 @@ def report(
     _output.issues(replaced)
     _output.line()
     _output.line(message("written to {out}", out=out))
-    code = Exit.EXCEPTIONS if replaced or len(result.tables["exceptions"]) else Exit.CLEAN
+    is_clean = not replaced and not len(result.tables["exceptions"]) and (status is None or status.is_clean)
+    code = Exit.CLEAN if is_clean else Exit.EXCEPTIONS
     return with_controls(code, result.summary["controls"])
 
 
+def _intake_day(intake_day: datetime | None, as_of: date | None) -> dict[str, Any]:
+    """Return the day of the expected files, and the time of the check: the end of the day of an earlier report."""
+    day = day_or_today(intake_day) if intake_day or as_of is None else as_of
+    now = datetime.now(JAPAN)
+    return {"day": day, "now": now if as_of is None else min(now, datetime.combine(as_of, time.max, JAPAN))}
+
+
 def _print_report(report: Report) -> None:
+    if report.intake:
+        _output.line(report.intake.first_line(language()))
     _output.line(message("as of {day}", day=report.as_of))
     _output.line()
     titles = headings("receipts", "exceptions", "overpaid", "in arrears")

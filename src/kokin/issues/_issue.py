@@ -1,7 +1,7 @@
 """One problem in the data: a stable code, a field, a location, the expected and the found value.
 
-The codes and their texts are in ``codes.toml``, the one TOML file that is not read with :func:`kokin.text.load_toml`:
-``kokin.text`` imports this module.
+The codes and their texts are in ``codes.toml``, which like ``phrases.toml`` is not read with
+:func:`kokin.text.load_toml`: ``kokin.text`` imports this module.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from enum import StrEnum
 from importlib import resources
 from types import MappingProxyType
 from typing import Literal, cast
+
+from kokin.issues._phrases import expected_ja, found_ja
 
 Language = Literal["en", "ja"]
 
@@ -143,8 +145,8 @@ class Issue:
             details = [f"expected {expected}"] if expected else []
             details += [f"found {found}"] if found else []
             return "; ".join([text, ", ".join(details)]) if details else text
-        details = [f"期待値 {expected}"] if expected else []
-        details += [f"実際 {found}"] if found else []
+        details = [f"期待値 {expected_ja(expected)}"] if expected else []
+        details += [f"実際 {found_ja(found)}"] if found else []
         return f"{text} ({', '.join(details)})" if details else text
 
     def describe(self, language: Language = "en") -> str:

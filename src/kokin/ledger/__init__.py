@@ -51,8 +51,13 @@ True
 """
 
 from kokin.ledger._active_entries import active_entries
+from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
+from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeCause
+from kokin.ledger._closings import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
+from kokin.ledger._debit_records import DEBIT_COLUMNS, DebitState
+from kokin.ledger._debits import DebitAccount, DebitRequest, DebitResults
 from kokin.ledger._decisions import ExceptionDecision
 from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
@@ -62,8 +67,9 @@ from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._queue import AuthoritySettings, QueueSettings, WorkQueue
 from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, PostingResult, post_receipts
 from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
+from kokin.ledger._refund_exceptions import RefundTask
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
-from kokin.ledger._schema import EntryKind, PostingReason, role_grants
+from kokin.ledger._schema import ClosingPeriod, EntryKind, PostingReason, role_grants
 from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
@@ -72,20 +78,31 @@ from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
 
 __all__ = [
+    "CHANGE_COLUMNS",
+    "DEBIT_COLUMNS",
     "PROPOSAL_COLUMNS",
     "AllotResult",
     "AuthorityFileResult",
     "AuthorityFileState",
     "AuthoritySettings",
+    "BillChanges",
     "BillHistory",
     "BookTotals",
+    "BookedTotals",
     "CandidateReason",
+    "ChangeCause",
+    "ClosingPeriod",
+    "DebitAccount",
+    "DebitRequest",
+    "DebitResults",
+    "DebitState",
     "Effect",
     "Entry",
     "EntryKind",
     "EntryResult",
     "ExceptionDecision",
     "Ledger",
+    "LedgerAccounts",
     "LedgerError",
     "LedgerExistsError",
     "LedgerStatus",
@@ -97,6 +114,7 @@ __all__ = [
     "RefundDecision",
     "RefundOrder",
     "RefundResult",
+    "RefundTask",
     "SlipState",
     "Trace",
     "UploadAnswers",

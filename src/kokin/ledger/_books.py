@@ -13,12 +13,79 @@ from kokin._arrow.convert import Int64Array, combine, to_numpy
 from kokin.catalog import Catalog
 from kokin.ledger import _queries
 from kokin.ledger._database import Transaction
+from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._schema import EntryKind
+from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
+from kokin.rules import RATES, RateTable
+
+
+class LedgerAccounts(NamedTuple):
+    """The reconciliation of everything in a ledger, and its accounts."""
+
+    result: Reconciliation
+    accounts: Accounts
+
+    @classmethod
+    def build(
+        cls,
+        transaction: Transaction,
+        as_of: date | datetime | int | None,
+        day: date,
+        catalog: Catalog,
+        *,
+        receipts: pa.Table | None = None,
+        deposits: ArrowStreamExportable | None = None,
+        agent_reports: ArrowStreamExportable | None = None,
+        write_offs: ArrowStreamExportable | None = None,
+        rates: RateTable = RATES,
+    ) -> LedgerAccounts:
+        """Reconcile everything in a ledger, and build the accounts of a day with everything that was decided.
+
+        Args:
+            transaction: the transaction.
+            as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
+            day: the day of the accounts.
+            catalog: the charges of the authority.
+            receipts: the active receipts; by default those of the ledger, with the names of their files.
+            deposits: the bank deposits; by default those of the ledger.
+            agent_reports: the statements of agents; by default those of the ledger.
+            write_offs: the debts that were written off.
+            rates: the rates of 延滞金 and 還付加算金.
+
+        Raises:
+            InvalidInputError: a table lacks a column, or more is written off than is open.
+        """
+        last = _queries.entry_as_of(transaction, as_of)
+        rows = _queries.receipts(transaction, as_of) if receipts is None else receipts
+        policy, decisions = _queries.policy(transaction, as_of), _queries.decisions(transaction, as_of)
+        bills = _queries.bills(transaction, as_of)
+        result = reconcile(bills, rows, policy, decisions=decisions, check_paid_before=False)
+        accounts = build_accounts(
+            result,
+            catalog=catalog,
+            deposits=_or_recorded(transaction, EntryKind.BANK_DEPOSITS, last, deposits),
+            agent_reports=_or_recorded(transaction, EntryKind.AGENT_REPORTS, last, agent_reports),
+            write_offs=write_offs,
+            refunds=refund_table(transaction, last),
+            as_of=day,
+            rates=rates,
+        )
+        return cls(result, accounts)
+
+
+def _or_recorded(
+    transaction: Transaction, kind: EntryKind, last: int | None, rows: ArrowStreamExportable | None
+) -> ArrowStreamExportable | None:
+    """Return the rows of the caller, else those of the ledger; None if there are none: nothing is compared."""
+    if rows is not None:
+        return rows
+    recorded = _queries.settlement_rows(transaction, kind, last).table
+    return recorded if len(recorded) else None
 
 
 class Books(NamedTuple):
-    """The reconciliation and the accounts of a ledger, as ``kokin report`` builds them."""
+    """The accounts of a ledger, tied to the ids of its rows."""
 
     #: The active receipts by ``id``; ``source`` is the padded id of their entry.
     receipts: pa.Table
@@ -35,26 +102,15 @@ class Books(NamedTuple):
 
         Args:
             transaction: the transaction.
-            as_of: a time, or the end of a day in Japan; None reads all entries.
+            as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
             day: the day of the accounts.
             catalog: the charges of the authority.
         """
         last = _queries.entry_as_of(transaction, as_of)
-        receipts = _queries.receipts_by_entry(transaction, last)
-        bills, policy = _queries.bills(transaction, as_of), _queries.policy(transaction, as_of)
-        decisions = _queries.decisions(transaction, as_of)
+        receipts, bills = _queries.receipts_by_entry(transaction, last), _queries.bills(transaction, as_of)
         rows = receipts.drop_columns("id")
-        result = reconcile(bills, rows, policy, decisions=decisions, check_paid_before=False)
-        deposits = _queries.settlement_rows(transaction, EntryKind.BANK_DEPOSITS, last).table
+        result, accounts = LedgerAccounts.build(transaction, as_of, day, catalog, receipts=rows)
         reports = _queries.settlement_rows(transaction, EntryKind.AGENT_REPORTS, last)
-        accounts = build_accounts(
-            result,
-            catalog=catalog,
-            # Without any there is nothing to compare with.
-            deposits=deposits if len(deposits) else None,
-            agent_reports=reports.table if len(reports.table) else None,
-            as_of=day,
-        )
         return cls(receipts, bills, result, accounts, reports.ids)
 
     def receipt_rows(self, table: pa.Table) -> Int64Array:

@@ -73,6 +73,7 @@ def decision_rows(
     policy: Policy,
     place: Callable[[int], Location],
     check: Callable[[Sequence[Row]], Iterable[tuple[int, Issue]]],
+    accepted_yen: Callable[[str], str | None],
 ) -> pa.Table:
     """Check decisions, and return them as columns of the table ``decisions``.
 
@@ -83,6 +84,7 @@ def decision_rows(
         policy: the policy in force.
         place: returns the location of a row by its number, from 1.
         check: yields further problems of the rows, each with the number of its row.
+        accepted_yen: returns the yen of an exception, as the table stores them; None if there is no such exception.
 
     Raises:
         InvalidInputError: with every problem, each with its row and field.
@@ -99,6 +101,8 @@ def decision_rows(
         for part_no, row in enumerate(parts, 1):
             row["part_no"] = part_no
             row["hold_until"] = row["hold_until"] and row["hold_until"].isoformat()
+            is_accepted = row["decision"] == DecisionKind.ACCEPT
+            row["accepted_yen"] = accepted_yen(row["exception_id"]) if is_accepted else None
     columns = [field for field in stored_columns("decisions") if field.name not in ("id", "entry_id", "hash")]
     return pa.Table.from_pylist(rows, pa.schema(columns))
 

@@ -5,6 +5,7 @@
 - ``S2026-05-12-A1-SETTLEMENT_MISMATCH``: the deposits of a day and agent differ from the receipts.
 - ``A3-TOTAL_MISMATCH-count``: a total of an agent report, by its row in ``agent_reports``.
 - ``O4-9``: the files of two entries have records of the same payments.
+- ``R12-REFUND_OPEN``, ``P12-REFUND_DECIDED``: what is left to do about an overpayment; see ``_refund_exceptions``.
 
 They are those of :attr:`kokin.reconcile.Accounts.exceptions` and the issues of files. An exception that was accepted,
 or is held until a later day, is closed; one that was decided is no exception any more, because its outcome has changed.
@@ -12,7 +13,8 @@ or is held until a later day, is closed; one that was decided is no exception an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -31,6 +33,8 @@ from kokin.ledger._candidates import MAX_CANDIDATES, find_candidates
 from kokin.ledger._components import as_of_entry
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions import exception_of_receipt
+from kokin.ledger._refund_exceptions import EXCESS_OUTCOMES, RefundTask, open_refunds, part_exceptions
+from kokin.ledger._refund_steps import decided_parts
 from kokin.ledger._schema import TABLES, EntryKind
 from kokin.model import DecisionKind, Finding, Outcome
 from kokin.text import JAPAN
@@ -61,6 +65,9 @@ EXCEPTIONS = pa.schema(
 _CANDIDATES = [f"candidate_{at}{suffix}" for at in range(1, MAX_CANDIDATES + 1) for suffix in ("", "_reason")]
 WORK_LIST = pa.schema([*EXCEPTIONS, *((name, _TEXT) for name in _CANDIDATES)])
 
+# A number of yen, or several of one exception.
+_YEN = re.compile(r"-?[0-9]+(?:; -?[0-9]+)*", re.ASCII)
+
 #: The code of a file that was rejected as a whole; a rejected record has the code of its issue.
 FILE_REJECTED = "FILE_REJECTED"
 
@@ -73,7 +80,8 @@ _UNKNOWN_MONEY = (
     Outcome.CANCELLED_BILL,
     Outcome.UNAPPLIED,
 )
-_OUTCOMES = text_array(tuple(Outcome))
+# The codes that the last posting of a receipt brought.
+_FROM_POSTING = text_array((*Outcome, RefundTask.OPEN))
 
 
 class LastDecision(NamedTuple):
@@ -82,10 +90,15 @@ class LastDecision(NamedTuple):
     kind: DecisionKind
     hold_until: date | None
     entry: int
+    accepted_yen: str | None
 
-    def closes(self, day: date) -> bool:
+    def accepts(self, yen: str | None) -> bool:
+        """Return whether the exception is accepted as it is now: with the same yen."""
+        return self.kind is DecisionKind.ACCEPT and self.accepted_yen in (None, yen)
+
+    def closes(self, day: date, yen: str | None) -> bool:
         """Return whether nobody has to look at the exception on a day."""
-        return self.kind is DecisionKind.ACCEPT or (self.hold_until is not None and self.hold_until > day)
+        return self.accepts(yen) or (self.hold_until is not None and self.hold_until > day)
 
 
 class FoundExceptions(NamedTuple):
@@ -100,53 +113,75 @@ def work_list(transaction: Transaction, as_of: date | datetime | None, day: date
     """See :meth:`kokin.ledger.Ledger.work_list`; ``day`` is the day from which ages and holds are counted."""
     found = find_exceptions(transaction, as_of, day, catalog)
     decided = last_decisions(transaction, _queries.entry_as_of(transaction, as_of))
-    closed = pa.array([exception for exception, last in decided.items() if last.closes(day)], _TEXT)
-    is_open = pc.invert(pc.is_in(found.table.column("exception_id"), value_set=closed))
-    return _with_candidates(found._replace(table=found.table.filter(is_open)))
+    yen = _yen(found.table)
+    closed = {exception for exception, last in decided.items() if last.closes(day, yen.get(exception))}
+    # An open excess is part of the exception of its outcome until this one is accepted.
+    accepted = {exception for exception in closed if decided[exception].kind is DecisionKind.ACCEPT}
+    names = ("exception_id", "code", "receipt_id")
+    rows = [tuple(row.values()) for row in found.table.select(names).to_pylist()]
+    covered = {receipt for exception, code, receipt in rows if code in EXCESS_OUTCOMES and exception not in accepted}
+    is_open = [
+        exception not in closed and not (code == RefundTask.OPEN and receipt in covered)
+        for exception, code, receipt in rows
+    ]
+    return _with_candidates(found._replace(table=found.table.filter(pa.array(is_open, pa.bool_()))))
 
 
 def settled_problems(
-    transaction: Transaction, rows: Sequence[Mapping[str, Any]], day: date, catalog: Catalog
+    transaction: Transaction, rows: Sequence[Mapping[str, Any]], found: Callable[[], Mapping[str, str]]
 ) -> Iterator[tuple[int, Issue]]:
     """Yield DECISION_SETTLED, with the number of the row, for decisions about exceptions that are no longer open.
 
     An outcome is open while its receipt has it, whether it is an exception or not: a payment that is matched with a
-    wrong bill is moved. An exception that is held is open.
+    wrong bill is moved. An exception that is held is open, and so is one whose yen have changed since it was accepted.
 
     Args:
         transaction: the transaction.
         rows: decisions with the fields of :class:`ExceptionDecision`, ``receipt_id`` and their number ``row``.
-        day: today.
-        catalog: the charges of the authority.
+        found: returns the yen of all exceptions; see :func:`yen_of_exceptions`.
     """
     decided = last_decisions(transaction, None)
     receipts = _LastPosting.of(transaction, [row["receipt_id"] for row in rows if row["receipt_id"]])
-    found: set[str] | None = None
     for row in rows:
         exception, receipt = row["exception_id"], receipts.get(row["receipt_id"])
         last = decided.get(exception)
         settled_by = None
-        if last and last.kind is DecisionKind.ACCEPT:
+        if last and last.kind is DecisionKind.ACCEPT and last.accepts(found().get(exception)):
             settled_by = last.entry
         elif receipt and receipt.is_reversed:
             continue  # DECISION_UNKNOWN
         elif receipt and exception != exception_of_receipt(row["receipt_id"], receipt.outcome):
-            if exception.partition("-")[2] not in list(Finding):
-                settled_by = receipt.entry
-            else:
-                found = _ids(transaction, day, catalog) if found is None else found
-                settled_by = receipt.entry if exception not in found else None
-        elif row["receipt_id"] is None:
-            found = _ids(transaction, day, catalog) if found is None else found
-            if exception not in found:
-                yield row["row"], Issue("DECISION_UNKNOWN", field="exception_id", found=exception)
+            is_finding = exception.partition("-")[2] in (*Finding, RefundTask.OPEN)
+            settled_by = None if is_finding and exception in found() else receipt.entry
+        elif row["receipt_id"] is None and exception not in found():
+            yield row["row"], Issue("DECISION_UNKNOWN", field="exception_id", found=exception)
         if settled_by:
             by_entry = f"{exception} (entry {settled_by})"
             yield row["row"], Issue("DECISION_SETTLED", field="exception_id", found=by_entry)
 
 
-def _ids(transaction: Transaction, day: date, catalog: Catalog) -> set[str]:
-    return set(find_exceptions(transaction, None, day, catalog).table.column("exception_id").to_pylist())
+def yen_of_exceptions(transaction: Transaction, day: date, catalog: Catalog) -> dict[str, str]:
+    """Return the yen of every exception of a ledger, by id: what a person accepts.
+
+    Args:
+        transaction: the transaction.
+        day: today.
+        catalog: the charges of the authority.
+    """
+    return _yen(find_exceptions(transaction, None, day, catalog).table)
+
+
+def _yen(exceptions: pa.Table) -> dict[str, str]:
+    """Return the yen of exceptions by id: of the exception, and those expected and found.
+
+    Other texts are left out: the day from which on a 速報 is stale moves every day.
+    """
+    names = ("exception_id", "amount", "expected", "found")
+    yen = {}
+    for exception, amount, *texts in _rows(exceptions.select(names)):
+        numbers = [text for text in texts if text and _YEN.fullmatch(text)]
+        yen[exception] = " ".join(["" if amount is None else str(amount), *numbers])
+    return yen
 
 
 class _LastPosting(NamedTuple):
@@ -168,12 +203,12 @@ class _LastPosting(NamedTuple):
 
 def last_decisions(transaction: Transaction, last: int | None) -> dict[str, LastDecision]:
     """Return the last active decision about each exception, as of an entry."""
-    names = ("exception_id", "decision", "hold_until", "entry_id")
+    names = ("exception_id", "decision", "hold_until", "entry_id", "accepted_yen")
     statement = select(*(_DECISIONS.c[name] for name in names)).where(as_of_entry(_DECISIONS.c.entry_id, last))
     reversed_ids = reversed_entries(transaction, last)
     return {
-        exception: LastDecision(DecisionKind(kind), date.fromisoformat(until) if until else None, entry)
-        for exception, kind, until, entry in _rows(transaction.table(statement.order_by(_DECISIONS.c.id)))
+        exception: LastDecision(DecisionKind(kind), date.fromisoformat(until) if until else None, entry, yen)
+        for exception, kind, until, entry, yen in _rows(transaction.table(statement.order_by(_DECISIONS.c.id)))
         if entry not in reversed_ids
     }
 
@@ -195,17 +230,38 @@ def find_exceptions(
     """
     last = _queries.entry_as_of(transaction, as_of)
     entries, books = _Entries.read(transaction), Books.build(transaction, as_of, day, catalog)
-    receipts, exceptions = books.receipts, books.accounts.exceptions
+    receipts, parts = books.receipts, decided_parts(transaction, last)
+    opened, exceptions = open_refunds(books.accounts), books.accounts.exceptions
+    exceptions = pa.concat_tables([exceptions.select(opened.column_names), opened])
     row = books.receipt_rows(exceptions)
     of_receipt = row >= 0
+    others = exceptions.filter(pa.array(~of_receipt))
+    is_of_refund = pc.equal(others.column("outcome"), Finding.REFUND_EXCEEDS_EXCESS.value)
+    of_receipts = _of_receipts(
+        transaction, exceptions.filter(pa.array(of_receipt)), row[of_receipt], receipts, entries, last
+    )
     tables = [
-        _of_receipts(transaction, exceptions.filter(pa.array(of_receipt)), row[of_receipt], receipts, entries, last),
-        _of_reports_and_days(exceptions.filter(pa.array(~of_receipt)), books.agent_report_ids),
+        _without_decided_excess(of_receipts, {receipt for receipt, _ in parts}),
+        _of_reports_and_days(others.filter(pc.invert(is_of_refund)), books.agent_report_ids),
+        _from_rows(part_exceptions(transaction, parts, others.filter(is_of_refund), entries.source)),
         _of_overlaps(books.result.overlaps, entries),
         _of_files(transaction, last, entries),
     ]
     table = _each_once(pa.concat_tables([_with_age(each, entries, day) for each in tables]))
     return FoundExceptions(table.sort_by([("age_days", "descending")]), books)
+
+
+def _without_decided_excess(exceptions: pa.Table, decided: set[int]) -> pa.Table:
+    """Return exceptions of receipts without those of an excess that is decided in full.
+
+    Args:
+        exceptions: the exceptions of receipts.
+        decided: the receipts of decided parts.
+    """
+    rows = [tuple(row.values()) for row in exceptions.select(["code", "receipt_id"]).to_pylist()]
+    settled = decided - {receipt for code, receipt in rows if code == RefundTask.OPEN}
+    is_open = [receipt not in settled or code not in EXCESS_OUTCOMES for code, receipt in rows]
+    return exceptions.filter(pa.array(is_open, pa.bool_()))
 
 
 class _Entries(NamedTuple):
@@ -240,7 +296,7 @@ def _of_receipts(
     posted = transaction.fetch(statement, _POSTINGS.c.receipt_id, np.unique(receipt_id)).sort_by("receipt_id")
     at = np.searchsorted(to_numpy(posted.column("receipt_id"), 0), receipt_id)
     code = exceptions.column("outcome")
-    is_outcome = to_mask(combine(pc.is_in(code, value_set=_OUTCOMES)))
+    is_outcome = to_mask(combine(pc.is_in(code, value_set=_FROM_POSTING)))
     entry = np.where(is_outcome, to_numpy(posted.column("entry_id"), 0)[at], file) if len(at) else file
     codes = code.to_pylist()
     ids = [exception_of_receipt(*pair) for pair in zip(receipt_id.tolist(), codes, strict=True)]

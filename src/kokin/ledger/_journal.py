@@ -23,7 +23,7 @@ from sqlalchemy import Connection, RowMapping, Select, select
 
 import kokin
 from kokin._arrow.convert import Int64Array, combine, int64_array
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger._codec import canonical_rows, reject_control_characters
 from kokin.ledger._database import BATCH_ROWS, Database, LedgerError, Transaction
 from kokin.ledger._schema import (
@@ -181,19 +181,34 @@ class EntryResult:
     """The number of the file's records with a ``provider_key`` that another payment has too, by key."""
     effect: Effect | None = None
     """What the entry would change, if it was a dry run."""
+    vanished: pa.Table | None = None
+    """The open bills that a whole register lacks, by ``bill_id``: ``bill_id, payee_code, system, due_on, amount,
+    residual``; yen. None: the load was not a whole register."""
 
     @property
     def issues(self) -> list[Issue]:
-        """The warnings FILE_OVERLAPS, one per other file, and KEY_REUSED, one per key."""
+        """The warnings FILE_OVERLAPS, one per other file, KEY_REUSED, one per key, and BILL_VANISHED, one per bill.
+
+        Of very many bills, the first :data:`~kokin.issues.MAX_ISSUES`; ``vanished`` has all.
+        """
         location = Location(self.entry.source)
         overlaps = [
             Issue("FILE_OVERLAPS", field="records", expected="in no other file", found=overlap.text, location=location)
             for overlap in self.overlaps
         ]
         reused = [f"{count} records: {key}" for key, count in sorted(self.reused_keys.items())]
-        return overlaps + [
-            Issue("KEY_REUSED", field="provider_key", expected="one payment", found=text, location=location)
-            for text in reused
+        vanished = self.vanished.slice(0, MAX_ISSUES).to_pylist() if self.vanished is not None else []
+        bills = [f"{row['bill_id']}: {row['residual']:,} yen open" for row in vanished]
+        return [
+            *overlaps,
+            *(
+                Issue("KEY_REUSED", field="provider_key", expected="one payment", found=text, location=location)
+                for text in reused
+            ),
+            *(
+                Issue("BILL_VANISHED", field="bill_id", expected="in the register", found=text, location=location)
+                for text in bills
+            ),
         ]
 
 

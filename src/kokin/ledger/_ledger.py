@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
@@ -22,6 +23,22 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._books import LedgerAccounts
+from kokin.ledger._changes import (
+    BillChanges,
+    bill_changes,
+    cursor_position,
+    require_acknowledgeable,
+    require_cursor_name,
+)
+from kokin.ledger._closings import (
+    BookedTotals,
+    ClosedBooks,
+    closing_of,
+    new_closing,
+    open_late_digest,
+    require_closing_reversible,
+)
 from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
 from kokin.ledger._database import (
     Database,
@@ -33,9 +50,18 @@ from kokin.ledger._database import (
     shown_url,
     with_retry,
 )
-from kokin.ledger._decisions import decided_yen, decision_rows
+from kokin.ledger._debit_records import debit_table, require_debit_reversible
+from kokin.ledger._debits import (
+    DebitRequest,
+    DebitResults,
+    compare_result,
+    request_debits,
+    require_debit_layout,
+    result_records,
+)
+from kokin.ledger._decisions import approver_problems, decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
-from kokin.ledger._exceptions import settled_problems, work_list
+from kokin.ledger._exceptions import settled_problems, work_list, yen_of_exceptions
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -57,7 +83,7 @@ from kokin.ledger._migrations import (
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._queries import BillHistory, LedgerStatus
-from kokin.ledger._refund_decisions import decide_refunds, proposal_table, refund_accounts, require_credited
+from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
 from kokin.ledger._refund_orders import (
     RefundOrder,
     order_refunds,
@@ -68,14 +94,17 @@ from kokin.ledger._refund_orders import (
 from kokin.ledger._refund_steps import refund_table, require_refund_reversible
 from kokin.ledger._rematch import ReversalEffect, add_receipts, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
-from kokin.ledger._schema import EntryKind
+from kokin.ledger._row_checks import require_none
+from kokin.ledger._schema import ClosingPeriod, EntryKind
 from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
 from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
+from kokin.ledger._vanished_bills import Register
 from kokin.ledger._verify import Verification, verify
+from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
@@ -267,6 +296,7 @@ class Ledger:
         reason: str = "",
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
+        whole: bool = False,
     ) -> EntryResult:
         """Add bills, and new versions of bills that have changed; match the affected receipts again.
 
@@ -281,6 +311,8 @@ class Ledger:
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
             progress: called with the number of bills of each chunk.
+            whole: the bills are the whole register of their authorities and systems (``payee_code``, ``system``):
+                ``vanished`` of the result has the open bills of the ledger that it lacks. They are not changed.
 
         Raises:
             InvalidInputError: a bill is invalid or a duplicate, or a covered obligation is unknown; nothing was added.
@@ -288,12 +320,16 @@ class Ledger:
 
         def load(writer: EntryWriter) -> EntryResult:
             writer.begin(EntryKind.BILLS, self._clock(), at, actor=actor, reason=reason, source=source)
-            loader = BillLoader(writer)
+            register = Register() if whole else None
+            loader = BillLoader(writer, register)
             for chunk in bill_chunks(bills):
                 loader.add(chunk)
             rematched = rematch(writer, self.policy, loader.finish()).rematched
-            totals = {name: getattr(loader, name) for name in ("given", "new", "changed", "unchanged")}
-            return EntryResult(writer.commit(totals), True, {}, rematched)
+            totals = loader.totals
+            vanished = register.vanished(writer, self.policy) if register else None
+            if vanished is not None:
+                totals |= {"vanished": len(vanished), "vanished_yen": pc.sum(vanished.column("residual")).as_py() or 0}
+            return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
 
         # A generator of tables can be read once only.
         return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
@@ -392,21 +428,21 @@ class Ledger:
             dry_run: write nothing; ``effect`` of the result has the books before and after. The entry does not exist.
 
         Raises:
-            FileRejectedError: a total differs or a record is truncated; nothing was posted, and the rejection of an
-                open file is recorded.
+            FileRejectedError: a total differs, a record is truncated, or matching cannot use a record; nothing was
+                posted, and the rejection of an open file is recorded.
             InvalidInputError: not a table of receipts, or the ledger has another part of the same file.
         """
         try:
             file = receipt_batch(receipts, source)
+
+            def write() -> EntryResult:
+                return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+
+            return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
-            if isinstance(receipts, ReceiptFile) and not dry_run:
+            if isinstance(receipts, ReceiptFile | FilePart) and not dry_run:
                 self.add_rejected_file(receipts, error.issues, actor=actor, source=source, reason=reason, at=at)
             raise
-
-        def write() -> EntryResult:
-            return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
-
-        return self._with_effect(write) if dry_run else write()
 
     def _with_effect(self, write: Callable[[], EntryResult]) -> EntryResult:
         """Return the result of a function that writes an entry, with its effect, in a dry run."""
@@ -417,7 +453,7 @@ class Ledger:
 
     def add_rejected_file(
         self,
-        file: ReceiptFile | Path,
+        file: ReceiptFile | FilePart | Path,
         issues: Sequence[Issue],
         *,
         actor: str,
@@ -431,7 +467,7 @@ class Ledger:
         the exception (``F`` and the entry) is accepted, or the entry is reversed.
 
         Args:
-            file: the file, for its name, layout and SHA-256; the path of one that has no layout.
+            file: the file or its part, for its name, layout and SHA-256; the path of one that has no layout.
             issues: why it was rejected.
             actor: who tried to post it.
             source: the name of the file, if another than its own.
@@ -442,7 +478,8 @@ class Ledger:
         if isinstance(file, Path):
             name, layout, digest = file_name(file), "", sha256(file.read_bytes()).hexdigest()
         else:
-            name, layout, digest = file.source, file.layout.name, file.digest
+            layout = file.layout if isinstance(file, FilePart) else file.layout.name
+            name, digest = file.source, file.digest
 
         def add(writer: EntryWriter) -> EntryResult:
             rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)
@@ -471,7 +508,7 @@ class Ledger:
         except InvalidInputError as error:
             # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
             issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
-            raise InvalidInputError(issues, "nothing was posted") from error
+            raise FileRejectedError(issues, "nothing was posted") from error
         writer.add_rows("file_issues", issue_rows(file.issues))
         overlaps = _queries.overlaps(writer, result.repeated, len(ids))
         common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
@@ -709,7 +746,8 @@ class Ledger:
         """Record what persons decided about exceptions: all rows or, after an error, none.
 
         A payment that is assigned to bills keeps its file, record, days and agent; its yen are applied to these bills.
-        To take a decision back, reverse the entry, or decide again: the last active decision applies.
+        To take a decision back, reverse the entry, or decide again: the last active decision applies. An exception is
+        accepted with its yen: when they change, it is in the work list again.
 
         Args:
             decisions: a table with the columns of :class:`ExceptionDecision`. Of several rows with one
@@ -720,7 +758,7 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
             open_only: reject a decision about an exception that is no longer open (``DECISION_SETTLED``): it was
                 accepted, or the outcome has changed since the work list was made.
-            catalog: the charges of the authority, with which the work list was made; only for ``open_only``.
+            catalog: the charges of the authority, with which the work list was made; for ``open_only`` and ``accept``.
             dry_run: write nothing; ``effect`` of the result has the books before and after.
 
         Raises:
@@ -730,11 +768,21 @@ class Ledger:
         """
 
         def write(writer: EntryWriter) -> EntryResult:
-            def check(decided: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Issue]]:
-                if open_only:
-                    yield from settled_problems(writer, decided, self._clock().astimezone(JAPAN).date(), catalog)
+            # The books before the decisions: computed once, and only if a decision needs them.
+            found = cache(lambda: yen_of_exceptions(writer, self._japan_day(None), catalog))
 
-            rows = decision_rows(writer, decisions, actor, self.policy, lambda row: Location(source, row), check)
+            def check(decided: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, Issue]]:
+                return settled_problems(writer, decided, found) if open_only else ()
+
+            rows = decision_rows(
+                writer,
+                decisions,
+                actor,
+                self.policy,
+                lambda row: Location(source, row),
+                check,
+                lambda exception: found().get(exception),
+            )
             writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
             writer.add_rows("decisions", rows)
             keys = decided_keys(writer, receipts_of_decisions(rows))
@@ -779,13 +827,12 @@ class Ledger:
         day = decided_on or self._japan_day(as_of)
 
         def read(transaction: Transaction) -> pa.Table:
-            policy = _queries.policy(transaction, as_of)
-            accounts = refund_accounts(transaction, as_of, day, policy, catalog, rates)
+            accounts = LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates).accounts
             return proposal_table(transaction, _queries.entry_as_of(transaction, as_of), accounts)
 
         return self._read(read)
 
-    def refunds(self, as_of: date | datetime | None = None) -> pa.Table:
+    def refunds(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the decided parts of overpayments, by receipt: the input of :func:`kokin.reconcile.build_accounts`.
 
         The columns of :class:`~kokin.model.RefundPart`, and ``transfer, setoff_on, decided_on, ordered_on, result_on,
@@ -834,7 +881,7 @@ class Ledger:
 
         def write(writer: EntryWriter) -> EntryResult:
             day = decided_on or self._japan_day(at)
-            accounts = refund_accounts(writer, None, day, self.policy, catalog, rates)
+            accounts = LedgerAccounts.build(writer, None, day, catalog, rates=rates).accounts
             about: dict[str, Any] = {"actor": actor, "day": day, "policy": self.policy, "entry": writer.entry}
             decided = decide_refunds(writer, decisions, accounts, **about, place=lambda row: Location(source, row))
             file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
@@ -943,10 +990,285 @@ class Ledger:
 
         return self._write(add)
 
+    def close_period(
+        self,
+        period: ClosingPeriod | str,
+        day: date,
+        *,
+        actor: str,
+        approver: str = "",
+        catalog: Catalog = CATALOG,
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> EntryResult:
+        """Close a day, a month or a fiscal year (締め): its figures are sealed, and no later entry changes them.
+
+        What comes for a closed day afterwards is 過日分: it is booked on an open day, as the policy says, and listed
+        with the closing. Days are closed one after the other; a month closes its days if none of them is closed, and
+        else needs all of them. A fiscal year is closed after the last day of its receipts, and what comes for it later
+        is booked in the next one. The totals of the entry have the sums of the period.
+
+        Args:
+            period: the kind of the period.
+            day: a day of it; for a fiscal year a day from 1 April to 31 March.
+            actor: who closes it.
+            approver: who approved it; required, and another person than the actor, if the policy asks for four eyes.
+            catalog: the charges of the authority; use the same one for all closings.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: the period has not ended (CLOSING_FUTURE), is closed (CLOSING_CLOSED), a period or day
+                before it is open (CLOSING_GAP), or there is no approver; nothing was closed.
+        """
+        kind = ClosingPeriod(period)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            approvers = [{"row": 1, "approver": approver or None}]
+            require_none(approver_problems(approvers, actor, self.policy), lambda _: Location(), "nothing was closed")
+            today = self._japan_day(at)
+            totals = LedgerAccounts.build(writer, None, today, catalog).accounts.totals
+            about: dict[str, Any] = {"entry": writer.entry, "today": today, "approver": approver}
+            books = ClosedBooks.read(writer, None)
+            closing = new_closing(books, kind, day, totals, **about, policy=self.policy, catalog=catalog)
+            writer.begin(EntryKind.CLOSING, self._clock(), at, actor=actor, reason=reason)
+            writer.add_rows("closings", closing.closing)
+            writer.add_rows("closing_figures", closing.figures)
+            return EntryResult(writer.commit(closing.totals), True, {}, 0)
+
+        return self._write(write)
+
+    def closings(self, as_of: date | datetime | int | None = None, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return the active closings, with the sums of their periods; yen.
+
+        ``entry, period, first_day, last_day, receipts, received, revenue, off_budget, overpaid, suspense,
+        late_receipts, late_received, digest, approver``, by entry. ``late_received`` is 過日分, a part of ``received``.
+
+        Args:
+            as_of: a time, the end of a day in Japan, or the number of an entry; by default now.
+            catalog: the charges; it has the accounts that are on accrual.
+        """
+
+        def read(transaction: Transaction) -> pa.Table:
+            return ClosedBooks.read(transaction, _queries.entry_as_of(transaction, as_of)).table(catalog)
+
+        return self._read(read)
+
+    def closing_figures(self, entry: int, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return the figures of the period of a closing, as they were sealed; no later entry changes them.
+
+        ``booked_on, booked_year, received_on, is_late``, then the keys and sums of
+        :attr:`kokin.reconcile.Accounts.totals`. Of 過日分 (``is_late``) the day of receipt is before ``booked_on``, the
+        day whose figures have it.
+
+        Args:
+            entry: the entry of the closing; it can be reversed.
+            catalog: the charges; it has the accounts that are on accrual.
+
+        Raises:
+            InvalidInputError: CLOSING_UNKNOWN: the entry is no closing.
+        """
+
+        def read(transaction: Transaction) -> pa.Table:
+            closing, books = closing_of(transaction, entry)
+            return books.figures_of(closing, catalog)
+
+        return self._read(read)
+
+    def booked_totals(
+        self, totals: pa.Table, day: date, as_of: date | datetime | int | None = None, *, catalog: Catalog = CATALOG
+    ) -> BookedTotals:
+        """Return totals by the days and years in which the closings book them, and what came for closed days.
+
+        Args:
+            totals: :attr:`kokin.reconcile.Accounts.totals` of :meth:`bills`, :meth:`receipts` and :meth:`decisions`.
+            day: the day of the report.
+            as_of: their time.
+            catalog: the catalog of the accounts.
+
+        Raises:
+            InvalidInputError: CLOSING_DIFFERS: the totals are as of a closing, and are not those that it has sealed,
+                because the catalog or the rule of matching is another.
+        """
+
+        def read(transaction: Transaction) -> BookedTotals:
+            last = _queries.entry_as_of(transaction, as_of)
+            books, policy = ClosedBooks.read(transaction, last), _queries.policy(transaction, as_of)
+            if books.closings and books.closings[-1].entry_id == last:
+                sealed = _queries.entry_of(transaction, last).totals["open_late"]
+                found = open_late_digest(books.open_figures(totals, None, catalog), books)
+                if found != sealed:
+                    where = f"entry {last}"
+                    issue = Issue("CLOSING_DIFFERS", field=where, expected=sealed, found=found)
+                    raise InvalidInputError([issue], "no report")
+            return books.booked_totals(totals, policy, day, catalog)
+
+        return self._read(read)
+
     def _japan_day(self, at: date | datetime | None) -> date:
         """Return the day in Japan of a time, by default of the ledger's clock."""
         day = at or self._clock()
         return day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
+
+    def request_debits(
+        self,
+        accounts: Any,
+        path: str | Path,
+        *,
+        actor: str,
+        layout: str | Path | Layout = "zengin-91",
+        header: Mapping[str, Any],
+        retry: bool = False,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> DebitRequest:
+        """Write the file that asks a bank for direct debits (口座振替依頼) of the balances of bills; send nothing.
+
+        A bill is in one request until its result is added. Bills that are settled, reported as paid, asked for without
+        a result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
+        debit failed, by a code and after a number of attempts that the policy allows (再振替).
+
+        The names of the account holders are written into the file only. The entry is committed between the draft of the
+        file and its name: after an interruption, the same call completes the file.
+
+        Args:
+            accounts: a table with the columns of :class:`DebitAccount`, in the order of the debits.
+            path: the file; no file of this name exists. Use the same one after an interruption.
+            actor: who asks.
+            layout: a layout with the fields of ``zengin-91``.
+            header: values of the layout's header, with ``debit_day``.
+            retry: ask again for failed debits.
+            source: the name of the file of accounts, for issues.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: an unknown bill, one without a 顧客番号, a duplicate, a value that the layout cannot
+                write, or the path exists; nothing was requested.
+            OSError: the file cannot be written; after the entry was committed, run again to complete it.
+        """
+        layout = layout if isinstance(layout, Layout) else load(layout)
+        require_debit_layout(layout)
+        path = Path(path)
+
+        def write(writer: EntryWriter) -> tuple[DebitRequest, EntryDrafts | None]:
+            completed = complete_drafts(writer, path.parent)
+            if path.name in completed:
+                return DebitRequest.of(_queries.entry_of(writer, completed[path.name]), inserted=False), None
+
+            def begin(digest: str) -> None:
+                _, deliveries = find_posted_file(writer, EntryKind.DEBIT_REQUEST, digest)
+                about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
+                writer.begin(EntryKind.DEBIT_REQUEST, self._clock(), at, actor=actor, reason=reason, **about)
+
+            options: dict[str, Any] = {"retry": retry, "policy": self.policy, "place": partial(Location, source)}
+            return request_debits(writer, accounts, path, layout, header, **options, begin=begin)
+
+        request, drafts = self._write(write)
+        if drafts:
+            drafts.complete()
+        return request
+
+    def add_debit_result(
+        self, file: ReceiptFile, *, actor: str, source: str | None = None, reason: str = "", at: datetime | None = None
+    ) -> DebitResults:
+        """Add the result of direct debits (口座振替結果), compared with the request record by record.
+
+        The issues of the result name what is missing, added or changed. The same file is skipped. A file without a
+        request is a warning, and nothing is added. The payments are posted by :meth:`post`.
+
+        Args:
+            file: the open file.
+            actor: who adds it.
+            source: the name of the file, if another than its own.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: the file is rejected, or a record is invalid; nothing was added.
+        """
+        records, name = result_records(file), source or file.source
+
+        def add(writer: EntryWriter) -> DebitResults:
+            posted, deliveries = find_posted_file(writer, EntryKind.DEBIT_RESULT, file.digest)
+            if posted:
+                return DebitResults.of(posted, (), inserted=False)
+            compared = compare_result(writer, records, name)
+            if not len(compared.rows):
+                return DebitResults(None, False, **compared.counts, issues=compared.issues)
+            about = {"source": name, "layout": file.layout.name, "digest": file.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.DEBIT_RESULT, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.add_rows("debit_results", compared.rows)
+            writer.add_rows("file_issues", issue_rows(compared.issues[:MAX_ISSUES]))
+            return DebitResults.of(writer.commit(compared.counts), compared.issues, inserted=True)
+
+        return self._write(add)
+
+    def debits(self, as_of: date | datetime | None = None) -> pa.Table:
+        """Return the direct debits that banks were asked for, by request and record.
+
+        ``entry_id, record_no, bill_id, customer_number, amount, debit_on, attempt, state, result, result_entry,
+        is_retryable``. ``state`` is a :class:`DebitState`, ``result`` the 振替結果コード, null without one.
+        ``is_retryable``: it failed, was not asked for again, and the policy allows it.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+        """
+
+        def read(transaction: Transaction) -> pa.Table:
+            last = _queries.entry_as_of(transaction, as_of)
+            return debit_table(transaction, _queries.policy(transaction, as_of), last)
+
+        return self._read(read)
+
+    def changes(self, cursor: str) -> BillChanges:
+        """Return what every entry after a cursor changed in bills, for a system next door (連携).
+
+        The same ledger and cursor give the same rows; further entries add rows at the end. :meth:`acknowledge` moves
+        the cursor. The deltas of a bill, from the first entry of the ledger on, add up to its balance. Memory and time
+        depend on the bills that changed.
+
+        Args:
+            cursor: the name of the consumer: Latin letters, digits and ``. _ -``, at most 64; a new one is before the
+                first entry.
+
+        Raises:
+            InvalidInputError: ``CURSOR_NAME``: not a name.
+        """
+        require_cursor_name(cursor)
+        return self._read(lambda transaction: bill_changes(transaction, cursor, _queries.policy(transaction, None)))
+
+    def acknowledge(
+        self, cursor: str, entry: int, *, actor: str, reason: str = "", at: datetime | None = None
+    ) -> EntryResult:
+        """Record that a consumer has processed the changes up to an entry; later changes begin after it.
+
+        The acknowledgement is an entry. To get the changes again, reverse it. The same one again is skipped.
+
+        Args:
+            cursor: the name of the consumer, as in :meth:`changes`.
+            entry: :attr:`BillChanges.last_entry`, or an earlier entry after the cursor.
+            actor: who acknowledges.
+            reason: the reason, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+
+        Raises:
+            InvalidInputError: ``ENTRY_UNKNOWN``, or ``CHANGES_ACKNOWLEDGED``: the cursor is after the entry already.
+        """
+        require_cursor_name(cursor)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            require_acknowledgeable(writer, cursor, entry)
+            position, acknowledged_by = cursor_position(writer, cursor)
+            if entry == position:
+                return EntryResult(_queries.entry_of(writer, acknowledged_by), False, {}, 0)
+            writer.begin(EntryKind.ACKNOWLEDGEMENT, self._clock(), at, actor=actor, reason=reason)
+            writer.add_rows("acknowledgements", pa.table({"cursor_name": [cursor], "last_entry_id": [entry]}))
+            totals = {"cursor": cursor, "first_entry": position + 1, "last_entry": entry}
+            return EntryResult(writer.commit(totals), True, {}, 0)
+
+        return self._write(write)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, a load of bills, an upload, decisions, or a reversal, which restores its target.
@@ -957,7 +1279,7 @@ class Ledger:
         a posting of it. Affected receipts are matched again. The records of an upload that was never transferred count
         as never sent; the records of a reversed answer are unanswered. Of refunds, a decision can be reversed until its
         transfer is ordered, an order whose file was never transferred until a result is added; both sides of a set-off
-        are reversed together.
+        are reversed together. Of the active closings, the last one can be reversed; its period can be closed again.
 
         Args:
             entry: its id.
@@ -968,14 +1290,18 @@ class Ledger:
         Raises:
             InvalidInputError: no reason, an unknown entry, one that is already reversed or cannot be reversed, a file
                 that has been posted by another entry since, a load whose obligations a remaining bill covers, an
-                upload that is answered or whose slips a later upload has, or a step of a refund that others follow.
+                upload that is answered or whose slips a later upload has, a step of a refund that others follow, a
+                closing that others follow, or, if the policy asks for four eyes, that of the same actor.
         """
 
         def reverse(writer: EntryWriter) -> EntryResult:
             target = reversal_of_entry(writer, entry)
             require_reversible(writer, target.root, target.kind, target.reversed_ids)
+            require_debit_reversible(writer, target.root, target.kind, target.reversed_ids)
             if target.kind is EntryKind.REFUND:
                 require_refund_reversible(writer, target.root, target.reversed_ids)
+            if target.kind is EntryKind.CLOSING:
+                require_closing_reversible(writer, target.root, target.reversed_ids, actor, self.policy)
             self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
             is_load = target.kind is EntryKind.BILLS
             keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
@@ -1019,7 +1345,7 @@ class Ledger:
         result = rematch(writer, self.policy, keys, effect=effect)
         return EntryResult(writer.commit(), True, {}, result.rematched)
 
-    def balances(self, as_of: date | datetime | None = None) -> pa.Table:
+    def balances(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return ``bill_id, payee_code, amount, paid, residual, status`` of every bill, by ``bill_id``; yen.
 
         They follow from the current bills and the active receipts, by the rule of this version of Kokin.
@@ -1037,25 +1363,25 @@ class Ledger:
         """
         return self._read(lambda transaction: _queries.outcomes(transaction, entry))
 
-    def bills(self, as_of: date | datetime | None = None) -> pa.Table:
+    def bills(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the bills in their current version, with the columns of :class:`~kokin.model.Bill`, by ``bill_id``."""
         return self._read(lambda transaction: _queries.bills(transaction, as_of))
 
-    def receipts(self, as_of: date | datetime | None = None) -> pa.Table:
+    def receipts(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the active receipts, with the columns of :class:`~kokin.model.Receipt`.
 
         With :meth:`bills` and :meth:`decisions` they are the input of :func:`kokin.reconcile.reconcile`.
         """
         return self._read(lambda transaction: _queries.receipts(transaction, as_of))
 
-    def decisions(self, as_of: date | datetime | None = None) -> pa.Table:
+    def decisions(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the active decisions about payments, with the columns of :class:`~kokin.model.Decision`.
 
         ``reconcile(ledger.bills(), ledger.receipts(), decisions=ledger.decisions())`` gives the outcomes of the ledger.
         """
         return self._read(lambda transaction: _queries.decisions(transaction, as_of))
 
-    def totals(self, as_of: date | datetime | None = None) -> dict[str, Totals]:
+    def totals(self, as_of: date | datetime | int | None = None) -> dict[str, Totals]:
         """Return the totals of the active files, by their SHA-256.
 
         With :meth:`bills`, :meth:`receipts`, :meth:`bank_deposits` and :meth:`agent_reports` they are what
@@ -1064,15 +1390,50 @@ class Ledger:
         files = self._read(lambda transaction: _queries.active_entries_of(transaction, EntryKind.RECEIPT_FILE, as_of))
         return {entry.digest: decode_totals(entry.totals) for entry in files}
 
-    def bank_deposits(self, as_of: date | datetime | None = None) -> pa.Table:
+    def bank_deposits(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the active deposits on the bank account, with the columns of :class:`kokin.reconcile.BankDeposit`."""
         return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.BANK_DEPOSITS, as_of))
 
-    def agent_reports(self, as_of: date | datetime | None = None) -> pa.Table:
+    def agent_reports(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the active reports of agents, with the columns of :class:`kokin.reconcile.AgentReport`."""
         return self._read(lambda transaction: _queries.settlements(transaction, EntryKind.AGENT_REPORTS, as_of))
 
-    def issues(self, as_of: date | datetime | None = None) -> pa.Table:
+    def accounts(
+        self,
+        as_of: date | datetime | int | None = None,
+        *,
+        day: date | None = None,
+        catalog: Catalog = CATALOG,
+        deposits: ArrowStreamExportable | None = None,
+        agent_reports: ArrowStreamExportable | None = None,
+        write_offs: ArrowStreamExportable | None = None,
+        rates: RateTable = RATES,
+    ) -> LedgerAccounts:
+        """Reconcile everything in the ledger, and build the accounts: those of the report and of the work list.
+
+        Args:
+            as_of: a time, the end of a day in Japan, or an entry; by default now.
+            day: the day of the accounts; by default that of ``as_of``.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
+                the ledger.
+            agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
+                default those of the ledger.
+            write_offs: the debts that were written off, with the columns of :class:`kokin.reconcile.WriteOff`.
+            rates: the rates of 延滞金 and 還付加算金.
+
+        Returns the reconciliation and the accounts.
+
+        Raises:
+            InvalidInputError: a table lacks a column, or more is written off than is open.
+        """
+        day = day or self._japan_day(None if isinstance(as_of, int) else as_of)
+        tables = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        return self._read(
+            lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
+        )
+
+    def issues(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the issues of active files, and of files that were rejected as a whole and not posted since.
 
         Those that :meth:`decide` has accepted are left out.
@@ -1102,11 +1463,11 @@ class Ledger:
         """The hash of the first entry, which no other ledger has but a copy of this one: hexadecimal."""
         return self._read(_queries.first_hash)
 
-    def policy_as_of(self, as_of: date | datetime | None = None) -> Policy:
+    def policy_as_of(self, as_of: date | datetime | int | None = None) -> Policy:
         """Return the policy that was in force at a time, or at the end of a day in Japan; by default now."""
         return self._read(lambda transaction: _queries.policy(transaction, as_of))
 
-    def require_policy(self, policy: Policy, as_of: date | datetime | None = None) -> None:
+    def require_policy(self, policy: Policy, as_of: date | datetime | int | None = None) -> None:
         """Raise an error unless a policy was in force at a time, or at the end of a day in Japan; by default now.
 
         Raises:
@@ -1186,7 +1547,7 @@ class Ledger:
         """Return all entries, or the last ones, oldest first."""
         return self._read(lambda transaction: _queries.entry_list(transaction, last))
 
-    def status(self, as_of: date | datetime | None = None, *, recompute: bool = True) -> LedgerStatus:
+    def status(self, as_of: date | datetime | int | None = None, *, recompute: bool = True) -> LedgerStatus:
         """Return the state of the ledger: counts, outcomes, dispositions, controls and the hash of the last entry.
 
         Args:
@@ -1201,7 +1562,7 @@ class Ledger:
 
         return self._read(read)
 
-    def applied_control(self, outcomes: pa.Table, as_of: date | datetime | None = None) -> Control:
+    def applied_control(self, outcomes: pa.Table, as_of: date | datetime | int | None = None) -> Control:
         """Return control T7 for the outcomes of a reconciliation that the caller has made of bills and receipts.
 
         Args:
@@ -1214,7 +1575,7 @@ class Ledger:
 
         return self._read(read)
 
-    def refund_control(self, result: Reconciliation, as_of: date | datetime | None = None) -> Control:
+    def refund_control(self, result: Reconciliation, as_of: date | datetime | int | None = None) -> Control:
         """Return control T8 for a reconciliation that the caller has made of bills, receipts and decisions.
 
         Args:

@@ -31,6 +31,7 @@ from kokin.ledger._database import BATCH_ROWS, Transaction
 from kokin.ledger._journal import EntryWriter, rows_of_entry
 from kokin.ledger._rematch import differs
 from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries, slip_numbers
+from kokin.ledger._vanished_bills import Register
 from kokin.model import BillStatus
 
 # Bills that are checked and encoded at once.
@@ -128,8 +129,8 @@ def _obligation_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
 class BillLoader:
     """Writes a load of bills chunk by chunk; ``given = new + changed + unchanged``."""
 
-    def __init__(self, writer: EntryWriter) -> None:
-        self.writer = writer
+    def __init__(self, writer: EntryWriter, register: Register | None = None) -> None:
+        self.writer, self._register = writer, register
         self.given = self.new = self.changed = self.unchanged = 0
         self._bill_ids, self._own_obligations, self._covered_obligations = _NO_KEYS, [_NO_KEYS], [_NO_KEYS]
         #: Keys of new, changed and replaced bills: their components may need to be matched again.
@@ -172,7 +173,14 @@ class BillLoader:
             self._affected_keys.append(sorted_unique(bill_keys(replaced_rows)[0]))
             # Another slip can cover an obligation that a replaced version billed.
             self._covered_obligations.append(_obligation_keys(replaced_rows)[0])
+        if self._register:
+            self._register.add(chunk.bills, replaced[is_unchanged])
         self.writer.progress(len(is_unchanged))
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The numbers of bills, as the entry stores them."""
+        return {name: getattr(self, name) for name in ("given", "new", "changed", "unchanged")}
 
     def finish(self) -> Int64Array:
         """Check the load as a whole, and return the keys of the components to be matched again.

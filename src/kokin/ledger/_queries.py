@@ -28,8 +28,8 @@ from kokin._arrow.threads import sorted_unique
 from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
 from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._codec import concat, decode_columns, filter_rows
+from kokin.ledger._component_states import ComponentStates
 from kokin.ledger._components import (
-    Components,
     as_of_entry,
     assigned_receipts,
     bill_keys,
@@ -74,10 +74,10 @@ _MAX_NAMED = 20
 # As of a time
 
 
-def entry_as_of(transaction: Transaction, as_of: date | datetime | None) -> int | None:
-    """Return the id of the last entry up to a time, or up to the end of a day in Japan; None reads all entries."""
-    if as_of is None:
-        return None
+def entry_as_of(transaction: Transaction, as_of: date | datetime | int | None) -> int | None:
+    """Return the id of the last entry up to a time, the end of a day in Japan, or an entry; None reads all entries."""
+    if as_of is None or isinstance(as_of, int):
+        return as_of
     if not isinstance(as_of, datetime):
         as_of = datetime.combine(as_of, time.max, JAPAN)
     last = select(func.max(_ENTRIES.c.id)).where(_ENTRIES.c.effective_at <= to_timestamp(as_of, "as_of"))
@@ -93,7 +93,7 @@ def is_active_posting(last: int | None) -> ColumnElement[bool]:
 # Records
 
 
-def bills(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+def bills(transaction: Transaction, as_of: date | datetime | int | None) -> pa.Table:
     """Return the bills in force, by ``bill_id``."""
     names = tuple(RECORD_FIELDS["bill_versions"].names)
     table = pa.concat_tables(_bills_in_force(transaction, entry_as_of(transaction, as_of), names))
@@ -107,7 +107,7 @@ def _bills_in_force(transaction: Transaction, last: int | None, names: tuple[str
     return (decode_columns(rows, Bill) for rows in transaction.scan(statement, _BILLS.c.id))
 
 
-def receipts(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+def receipts(transaction: Transaction, as_of: date | datetime | int | None) -> pa.Table:
     """Return the active receipts, by source, digest and record number."""
     return _active_receipts(transaction, entry_as_of(transaction, as_of)).sort_by(_FILE_ORDER).combine_chunks()
 
@@ -124,7 +124,7 @@ def _active_receipts(transaction: Transaction, last: int | None) -> pa.Table:
     return pa.concat_tables(decode_columns(each, Receipt) for each in rows)
 
 
-def reconciled(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> Reconciliation:
+def reconciled(transaction: Transaction, as_of: date | datetime | int | None, policy: Policy) -> Reconciliation:
     """Return the reconciliation of all bills in force with all active receipts; no accounts can be built from it.
 
     The bills are not in memory at the same time, only the index of their keys.
@@ -157,17 +157,17 @@ def receipts_by_entry(transaction: Transaction, last: int | None) -> pa.Table:
     return concat(tables, tables[0].schema).combine_chunks()
 
 
-def balances(transaction: Transaction, as_of: date | datetime | None, policy: Policy) -> pa.Table:
+def balances(transaction: Transaction, as_of: date | datetime | int | None, policy: Policy) -> pa.Table:
     """Return the balance of every bill, by ``bill_id``; yen."""
     return reconciled(transaction, as_of, policy).balances
 
 
-def decisions(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+def decisions(transaction: Transaction, as_of: date | datetime | int | None) -> pa.Table:
     """Return the active decisions about payments."""
     return decisions_in_force(transaction, entry_as_of(transaction, as_of))
 
 
-def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Entry:
+def policy_entry(transaction: Transaction, as_of: date | datetime | int | None) -> Entry:
     """Return the entry with the policy in force.
 
     Raises:
@@ -185,7 +185,7 @@ def policy_entry(transaction: Transaction, as_of: date | datetime | None) -> Ent
     return Entry.of(row)
 
 
-def policy(transaction: Transaction, as_of: date | datetime | None) -> Policy:
+def policy(transaction: Transaction, as_of: date | datetime | int | None) -> Policy:
     """Return the policy in force.
 
     Raises:
@@ -216,7 +216,7 @@ def entry_of(transaction: Transaction, entry: int) -> Entry:
     return Entry.of(transaction.connection.execute(entry_rows().where(_ENTRIES.c.id == entry)).mappings().one())
 
 
-def active_entries_of(transaction: Transaction, kind: EntryKind, as_of: date | datetime | None) -> list[Entry]:
+def active_entries_of(transaction: Transaction, kind: EntryKind, as_of: date | datetime | int | None) -> list[Entry]:
     """Return the active entries of a kind, by id."""
     last = entry_as_of(transaction, as_of)
     statement = entry_rows().where(_ENTRIES.c.kind == kind.value, as_of_entry(_ENTRIES.c.id, last))
@@ -234,7 +234,7 @@ class SettlementRows(NamedTuple):
     table: pa.Table
 
 
-def settlements(transaction: Transaction, kind: EntryKind, as_of: date | datetime | None) -> pa.Table:
+def settlements(transaction: Transaction, kind: EntryKind, as_of: date | datetime | int | None) -> pa.Table:
     """Return the bank deposits or agent reports of active entries, in the order of their rows."""
     return settlement_rows(transaction, kind, entry_as_of(transaction, as_of)).table
 
@@ -250,7 +250,7 @@ def settlement_rows(transaction: Transaction, kind: EntryKind, last: int | None)
     return SettlementRows(to_numpy(active.column("id"), 0), decode_columns(active, SETTLEMENT_RECORDS[kind]))
 
 
-def file_issues(transaction: Transaction, as_of: date | datetime | None) -> pa.Table:
+def file_issues(transaction: Transaction, as_of: date | datetime | int | None) -> pa.Table:
     """Return the issues of active files, and of files rejected and not posted since, without accepted ones."""
     last = entry_as_of(transaction, as_of)
     issues = issues_in_force(transaction, last)
@@ -273,23 +273,47 @@ def accepted_exceptions(transaction: Transaction, last: int | None) -> set[str]:
 
 
 def issues_in_force(transaction: Transaction, last: int | None) -> pa.Table:
-    """Return the issues of active files, and of files that were rejected and not posted since, as of an entry.
+    """Return the issues of active files, and of files that were rejected and not replaced since, as of an entry.
+
+    A rejected file is replaced by a posted one with the same bytes, or with the same name and layout (an empty layout:
+    any) if it was posted later and no other file with this name was posted: an agent whose files all have one name
+    may have sent another day.
 
     The columns are ``id`` of the issue, ``kind`` of the entry, ``entry_id`` and those of an issue, by id.
     """
-    kinds = (EntryKind.RECEIPT_FILE.value, EntryKind.UPLOAD_ANSWER.value, EntryKind.REJECTED_FILE.value)
-    files = transaction.table(
-        select(_ENTRIES.c.id, _ENTRIES.c.kind, _ENTRIES.c.digest).where(
-            _ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last)
+    kinds = tuple(
+        kind.value
+        for kind in (
+            EntryKind.RECEIPT_FILE,
+            EntryKind.UPLOAD_ANSWER,
+            EntryKind.DEBIT_RESULT,
+            EntryKind.REJECTED_FILE,
         )
-    ).to_pylist()
+    )
+    names = ("id", "kind", "digest", "source", "layout")
+    statement = select(*(_ENTRIES.c[name] for name in names))
+    statement = statement.where(_ENTRIES.c.kind.in_(kinds), as_of_entry(_ENTRIES.c.id, last))
+    files = transaction.table(statement.order_by(_ENTRIES.c.id)).to_pylist()
     reversed_ids = reversed_entries(transaction, last)
     active = [row for row in files if row["id"] not in reversed_ids]
-    posted = {row["digest"] for row in active if row["kind"] == EntryKind.RECEIPT_FILE}
+    posted = [row for row in active if row["kind"] == EntryKind.RECEIPT_FILE]
+    digests = {row["digest"] for row in posted}
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for row in posted:
+        by_name.setdefault(row["source"] or "", []).append(row)
+
+    def is_replaced(file: Mapping[str, Any]) -> bool:
+        same_name = by_name.get(file["source"], []) if file["source"] else []
+        return file["digest"] in digests or (
+            len(same_name) == 1
+            and same_name[0]["id"] > file["id"]
+            and (file["layout"] or "") in ("", same_name[0]["layout"])
+        )
+
     # Of a file that was rejected several times the last entry counts.
-    rejected = {row["digest"]: row["id"] for row in active if row["kind"] == EntryKind.REJECTED_FILE}
+    rejected = {row["digest"]: row for row in active if row["kind"] == EntryKind.REJECTED_FILE}
     ids = {row["id"] for row in active if row["kind"] != EntryKind.REJECTED_FILE}
-    ids |= {entry for digest, entry in rejected.items() if digest not in posted}
+    ids |= {row["id"] for row in rejected.values() if not is_replaced(row)}
     columns = [
         func.coalesce(_ENTRIES.c.source, "").label(name) if name == "file" else _ISSUES.c[name]
         for name in ISSUE_COLUMNS
@@ -479,42 +503,22 @@ def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHisto
     )
     postings = log.filter(on_bill)
     decided = decision_log(transaction, np.union1d(assigned, to_numpy(postings.column("receipt_id"), 0)))
-    return BillHistory(versions, postings, _balance_changes(transaction, components, log, bill_id, policy), decided)
-
-
-def _balance_changes(
-    transaction: Transaction, components: Components, log: pa.Table, bill_id: str, policy: Policy
-) -> pa.Table:
-    """Return the balance of a bill after each entry of its component that changed it."""
-    added = transaction.rows(
-        "bill_versions", to_numpy(components.bills.column("id"), 0), ("entry_id", "replaces_id", "withdrawn")
+    return BillHistory(
+        versions, postings, _balance_changes(ComponentStates(transaction, components, policy), bill_id), decided
     )
-    bills = components.bills.sort_by("id")  # as `added` is
-    for name in ("entry_id", "replaces_id", "withdrawn"):
-        bills = bills.append_column(name, added.column(name))
-    receipts = components.receipts
+
+
+def _balance_changes(states: ComponentStates, bill_id: str) -> pa.Table:
+    """Return the balance of a bill after each entry of its component that changed it."""
     changes: list[dict[str, Any]] = []
     for entry in sorted_unique(
-        np.concatenate([to_numpy(rows.column("entry_id"), 0) for rows in (bills, log)])
+        np.concatenate([to_numpy(rows.column("entry_id"), 0) for rows in (states.bills, states.postings)])
     ).tolist():
-        postings = _not_replaced(log, entry, "reverses_id")
-        postings = postings.filter(postings.column("reverses_id").is_null())
-        active = receipts.filter(pc.is_in(receipts.column("id"), value_set=combine(postings.column("receipt_id"))))
-        current = _not_replaced(bills, entry, "replaces_id")
-        current = decode_columns(filter_rows(current, to_numpy(current.column("withdrawn"), 0) == 0), Bill)
-        rows = current, decode_columns(active, Receipt)
-        decided = decisions_in_force(transaction, entry, to_numpy(receipts.column("id"), 0))
-        balances = reconcile(*rows, policy, decisions=decided, check_paid_before=False).balances
+        balances = states.reconciled(entry).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:
                 changes.append({"entry_id": entry, **row})
     return pa.Table.from_pylist(changes)
-
-
-def _not_replaced(rows: pa.Table, entry: int, reference: str) -> pa.Table:
-    """Return the rows up to an entry whose ids no such row has in a column."""
-    known = rows.filter(pc.less_equal(rows.column("entry_id"), entry))
-    return known.filter(pc.invert(pc.is_in(known.column("id"), value_set=combine(known.column(reference)))))
 
 
 # Export
@@ -576,7 +580,7 @@ class LedgerStatus:
         return {**values, "at": self.at.isoformat() if self.at else ""}
 
 
-def status(transaction: Transaction, as_of: date | datetime | None, policy: Policy | None) -> LedgerStatus:
+def status(transaction: Transaction, as_of: date | datetime | int | None, policy: Policy | None) -> LedgerStatus:
     """See :meth:`kokin.ledger.Ledger.status`; without a policy T7 and T8 are left out."""
     last = entry_as_of(transaction, as_of)
     newest = entry_rows().where(as_of_entry(_ENTRIES.c.id, last)).order_by(_ENTRIES.c.id.desc()).limit(1)

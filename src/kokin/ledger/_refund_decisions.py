@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -12,7 +12,6 @@ from pydantic import Field
 from sqlalchemy import func, select
 
 from kokin._arrow.convert import Int64Array
-from kokin.catalog import Catalog
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._components import RECEIPT_COLUMNS, receipts_with_posting
@@ -24,8 +23,7 @@ from kokin.ledger._refund_steps import PartId, decided_parts, part_of_proposal, 
 from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
 from kokin.ledger._schema import RECORD_FIELDS, TABLES, stored_columns
 from kokin.model import ReceiptKind, Record, RefundKind, RefundState, RefundStep, Text, Yen
-from kokin.reconcile import MANDATORY_ARTICLE, Accounts, Policy, build_accounts, reconcile
-from kokin.rules import RateTable
+from kokin.reconcile import MANDATORY_ARTICLE, Accounts, Policy
 
 _ENTRIES, _POSTINGS, _RECEIPTS = TABLES["entries"], TABLES["postings"], TABLES["receipts"]
 
@@ -67,22 +65,6 @@ class RefundDecision(Record):
     """The reason, without personal data."""
     approver: Annotated[str, Text(80, min=1)] | None = None
     """Who approved it; required, and another person than the actor, if the policy asks for four eyes."""
-
-
-def refund_accounts(
-    transaction: Transaction,
-    as_of: date | datetime | None,
-    day: date,
-    policy: Policy,
-    catalog: Catalog,
-    rates: RateTable,
-) -> Accounts:
-    """Return the accounts of a ledger as of a time, with what was decided about overpayments; ``day`` is theirs."""
-    rows = _queries.bills(transaction, as_of), _queries.receipts(transaction, as_of)
-    decisions = _queries.decisions(transaction, as_of)
-    result = reconcile(*rows, policy, decisions=decisions, check_paid_before=False)
-    refunds = refund_table(transaction, _queries.entry_as_of(transaction, as_of))
-    return build_accounts(result, catalog=catalog, refunds=refunds, as_of=day, rates=rates)
 
 
 def _receipts_with_excess(transaction: Transaction, last: int | None) -> dict[tuple[str, int], int]:

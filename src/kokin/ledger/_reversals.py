@@ -29,6 +29,7 @@ FILE_KINDS = (
     EntryKind.BANK_DEPOSITS,
     EntryKind.AGENT_REPORTS,
     EntryKind.UPLOAD_ANSWER,
+    EntryKind.DEBIT_RESULT,
 )
 
 #: Entries that can be reversed.
@@ -38,6 +39,9 @@ _REVERSIBLE = (
     EntryKind.UPLOAD,
     EntryKind.DECISION,
     EntryKind.REFUND,
+    EntryKind.CLOSING,
+    EntryKind.DEBIT_REQUEST,
+    EntryKind.ACKNOWLEDGEMENT,
     EntryKind.REVERSAL,
 )
 
@@ -87,7 +91,7 @@ def reversal_of_entry(transaction: Transaction, entry: int) -> EntryReversal:
                 "ENTRY_REVERSED", "entry", str(entry), expected=str(_last_reversal(reversals, reversal))
             )
     reversed_ids = reversed_ids_of({**reversals, np.iinfo(np.int64).max: row["id"]})
-    root = _root_entry(reversals, row["id"])
+    root = root_entry(reversals, row["id"])
     kind = transaction.connection.execute(select(entries.c.kind).where(entries.c.id == root)).scalar_one()
     if row["reverses_entry_id"] is not None and kind in FILE_KINDS and root not in reversed_ids:
         _reject_if_reposted(transaction, root)
@@ -107,7 +111,7 @@ def _last_reversal(reversals: Mapping[int, int], entry: int) -> int:
     return entry
 
 
-def _root_entry(reversals: Mapping[int, int], entry: int) -> int:
+def root_entry(reversals: Mapping[int, int], entry: int) -> int:
     """Return the entry at the start of a chain of reversals."""
     while entry in reversals:
         entry = reversals[entry]

@@ -90,7 +90,13 @@ class EntryKind(StrEnum):
     UPLOAD = "upload"
     #: The answer to records that were sent to eLTAX.
     UPLOAD_ANSWER = "upload_answer"
-    #: 締め: a closed day, month or year; not written yet.
+    #: 口座振替依頼: the direct debits that a bank was asked for.
+    DEBIT_REQUEST = "debit_request"
+    #: 口座振替結果: what the bank reports about each direct debit of a request.
+    DEBIT_RESULT = "debit_result"
+    #: 連携の受領: a system next door has processed the changes up to an entry.
+    ACKNOWLEDGEMENT = "acknowledgement"
+    #: 締め: a day, month or fiscal year that was closed.
     CLOSING = "closing"
     #: 繰越: the state that was carried over from another ledger.
     OPENING = "opening"
@@ -109,6 +115,19 @@ class PostingReason(StrEnum):
     REVERSED = "reversed"
     #: 取消の取消: the reversal of the receipt was reversed.
     RESTORED = "restored"
+
+
+class ClosingPeriod(StrEnum):
+    """The kind of a period that is closed (締め)."""
+
+    #: 日締め.
+    DAY = "day"
+    #: 月締め.
+    MONTH = "month"
+    #: 出納閉鎖: a fiscal year of the accounts on a cash basis, until 31 May after it (自治法235の5).
+    YEAR = "year"
+    #: A fiscal year of the enterprise accounts (公営企業会計), until its 31 March.
+    ENTERPRISE_YEAR = "enterprise_year"
 
 
 #: The largest amount of one record, in yen.
@@ -427,6 +446,7 @@ decisions = _define(
     Column("hold_until", _DATE, comment="the first day on which somebody has to look again"),
     Column("reason", _TEXT, nullable=False),
     Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    Column("accepted_yen", _TEXT, comment="the yen that were accepted: of the exception, expected, found"),
     *_hash(),
     _one_of("decision", DecisionKind),
     _between("amount", 1),
@@ -472,6 +492,88 @@ refund_steps = _define(
     UniqueConstraint("entry_id", "receipt_id", "part_no"),
 )
 
+#: 締め: the periods that were closed.
+closings = _define(
+    "closings",
+    *_id(),
+    _entry_id(),
+    Column("period", _TEXT, nullable=False),
+    Column("first_day", _DATE, nullable=False, comment="the first day of the period"),
+    Column("last_day", _DATE, nullable=False, comment="the last day of the period"),
+    Column("digest", _TEXT, nullable=False, comment="SHA-256 of the figures of the period"),
+    Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    *_hash(),
+    _one_of("period", ClosingPeriod),
+    CheckConstraint("first_day <= last_day AND length(digest) = 64 AND approver <> ''"),
+    UniqueConstraint("entry_id"),
+)
+
+#: The figures that a closing has added to those of the closings before it: sums of receipts, which can be negative.
+closing_figures = _define(
+    "closing_figures",
+    *_id(),
+    _entry_id(),
+    Column("booked_on", _DATE, nullable=False, comment="the day whose 日計 has the figures"),
+    Column("booked_year", _INT, comment="the fiscal year whose accounts have the figures; null if unknown"),
+    Column("received_on", _DATE, nullable=False, comment="収入日; before booked_on for 過日分"),
+    Column("is_late", _SMALL, nullable=False, comment="1: 過日分, the day of receipt was closed before"),
+    *(Column(name, _TEXT) for name in ("payee_code", "account", "system", "charge", "item_code")),
+    Column("fiscal_year", _INT),
+    *(Column(name, _TEXT) for name in ("year_class", "channel")),
+    Column("receipts", _INT, nullable=False, comment="number of receipts"),
+    *(Column(name, _INT, nullable=False) for name in ("received", "revenue", "off_budget", "overpaid", "suspense")),
+    *_hash(),
+    CheckConstraint("is_late IN (0, 1)"),
+)
+Index("closing_figures_entry_id", closing_figures.c.entry_id)
+#: 口座振替依頼: the records of requests. The name of the account holder is in the file for the bank only.
+debit_records = _define(
+    "debit_records",
+    *_id(),
+    _entry_id(),
+    Column("record_no", _INT, nullable=False, comment="the number of the debit in the request, from 1"),
+    Column("bill_id", _TEXT, nullable=False),
+    Column("attempt", _INT, nullable=False, comment="1 for the first request of the bill, 2 for 再振替"),
+    Column("customer_number", _TEXT, nullable=False, comment="顧客番号, by which the result names the debit"),
+    Column("amount", _INT, nullable=False),
+    Column("account", _TEXT, nullable=False, comment="bank, branch, type and number of the account, with hyphens"),
+    Column("debit_on", _DATE, nullable=False, comment="引落日"),
+    *_hash(),
+    _between("amount", 1),
+    CheckConstraint("record_no > 0 AND attempt > 0"),
+    CheckConstraint("customer_number <> '' AND bill_id <> ''"),
+    UniqueConstraint("entry_id", "record_no"),
+    UniqueConstraint("entry_id", "customer_number"),
+    UniqueConstraint("entry_id", "bill_id"),
+)
+
+#: 口座振替結果: the result of each debit of a request; of several results of a debit the last active one applies.
+debit_results = _define(
+    "debit_results",
+    *_id(),
+    _entry_id(),
+    Column("record_no", _INT, nullable=False, comment="the number of the record in the file of the result"),
+    Column("debit_record_id", _INT, ForeignKey("debit_records.id"), nullable=False),
+    Column("result", _TEXT, nullable=False, comment="振替結果コード: 0 debited, else why not"),
+    *_hash(),
+    CheckConstraint("record_no > 0 AND result <> ''"),
+    UniqueConstraint("entry_id", "record_no"),
+    UniqueConstraint("entry_id", "debit_record_id"),
+)
+
+#: 連携の受領: up to which entry each system next door has processed the changes; the last active row applies.
+acknowledgements = _define(
+    "acknowledgements",
+    *_id(),
+    _entry_id(),
+    Column("cursor_name", _TEXT, nullable=False, comment="the name that the other system has in the ledger"),
+    Column("last_entry_id", _INT, ForeignKey("entries.id"), nullable=False, comment="the last entry it has processed"),
+    *_hash(),
+    CheckConstraint("cursor_name <> ''"),
+    CheckConstraint("last_entry_id < entry_id"),
+    UniqueConstraint("entry_id", "cursor_name"),
+)
+
 #: The match index: keys of bills and receipts, see :mod:`kokin.ledger._components`.
 match_keys = _define(
     "match_keys",
@@ -505,6 +607,11 @@ DETAIL_TABLES = (
     "upload_answers",
     "decisions",
     "refund_steps",
+    "closings",
+    "closing_figures",
+    "debit_records",
+    "debit_results",
+    "acknowledgements",
 )
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
@@ -532,6 +639,8 @@ Index(
 )
 Index("refund_steps_receipt_id", refund_steps.c.receipt_id, refund_steps.c.part_no)
 Index("decisions_exception_id", decisions.c.exception_id, decisions.c.id)
+Index("debit_records_bill_id", debit_records.c.bill_id, debit_records.c.id)
+Index("debit_results_debit_record_id", debit_results.c.debit_record_id, debit_results.c.id)
 Index("upload_answers_upload_record_id", upload_answers.c.upload_record_id, upload_answers.c.id)
 
 
@@ -605,7 +714,7 @@ def role_grants(schema: str = "public", *, writer: str = "", reader: str = "") -
     ...     print(statement)  # doctest: +ELLIPSIS
     REVOKE CREATE ON SCHEMA public FROM PUBLIC
     GRANT USAGE ON SCHEMA public TO auditor
-    GRANT SELECT ON public.agent_reports, public.audit_log, ... TO auditor
+    GRANT SELECT ON public.acknowledgements, public.agent_reports, ... TO auditor
     """
     quote = PGIdentifierPreparer(DefaultDialect()).quote
     quoted = quote(schema)

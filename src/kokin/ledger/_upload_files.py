@@ -1,9 +1,10 @@
 """Files that belong to an entry: drafts that are written before the entry is committed, and renamed after it.
 
-A draft is a hidden file in the folder of the file, of an upload or of an order of refunds. Its name has the number of
-the entry, the first hash of the ledger, and a random token, which the totals of the entry have, too. So a later run can
-decide, while it is the only writer of the ledger, about the drafts of a run that was killed: the files of an active
-entry are completed, others are removed. A file that has been renamed is never written again, wherever it was moved.
+A draft is a hidden file in the folder of the file, of an upload, an order of refunds or a request of debits. Its name
+has the number of the entry, the first hash of the ledger, and a random token, which the totals of the entry have, too.
+So a later run can decide, while it is the only writer of the ledger, about the drafts of a run that was killed: the
+files of an active entry are completed, others are removed. A file that has been renamed is never written again,
+wherever it was moved.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class EntryDrafts:
         self._mark = f"{entry}.{_ledger_mark(transaction)}.{self.token}.part"
         self._names: list[str] = []
 
-    def write(self, name: str, rows: pa.Table, layout: Layout, header: Mapping[str, Any]) -> str:
+    def write(
+        self, name: str, rows: pa.Table, layout: Layout, header: Mapping[str, Any], *, request: bool = False
+    ) -> str:
         """Write the draft of a file, flush it to the disk, and return its SHA-256.
 
         Raises:
@@ -64,7 +67,7 @@ class EntryDrafts:
         if (self.folder / name).exists():
             raise InvalidInputError([Issue("FOLDER_TAKEN", found=name)], "nothing was sent")
         with self._path(name).open("xb") as stream:
-            receipts.write(rows, stream, layout, header=header)
+            receipts.write(rows, stream, layout, header=header, request=request)
             stream.flush()
             os.fsync(stream.fileno())
         self._names.append(name)
@@ -116,7 +119,7 @@ def _ledger_mark(transaction: Transaction) -> str:
 
 def _token_of(transaction: Transaction, entry: int) -> str | None:
     """Return the token of an active entry with files, None for any other entry."""
-    kinds = (EntryKind.UPLOAD.value, EntryKind.REFUND.value)
+    kinds = (EntryKind.UPLOAD.value, EntryKind.REFUND.value, EntryKind.DEBIT_REQUEST.value)
     statement = entry_rows().where(entries.c.id == entry, entries.c.kind.in_(kinds))
     row = transaction.connection.execute(statement).mappings().first()
     if row is None or entry in reversed_entries(transaction):

@@ -8,6 +8,7 @@ in every call and cannot be saved.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +28,14 @@ from kokin._arrow.convert import (
 )
 from kokin._arrow.threads import chunk_slices, sort, sorted_unique, thread_map
 from kokin.matching._groups import first_of_runs, group, starts_of_runs
-from kokin.matching._keys import EncodedKeys
+from kokin.matching._keys import TEXT_WORDS, EncodedKeys
 from kokin.matching._obligations import OPEN, Obligations
 
 #: In place of a slip: no bill has the key, open bills of several obligations have it, the receipt has no key.
 NO_BILL, AMBIGUOUS, NO_KEY = -1, -2, -3
+
+# Bits of a KeyFilter per key: one of sixteen keys that no receipt has passes it.
+_BITS_PER_KEY = 16
 
 #: Slots per key: two of three stay empty, so five of six searches end at their first slot.
 SLOTS_PER_KEY = 3
@@ -50,20 +54,33 @@ _HALF = np.uint64(32)
 class KeyIndex(NamedTuple):
     """The slips by one kind of key."""
 
-    #: uint64 (n, words): the keys of all slips.
+    #: uint64 (k, words): the keys.
     words: UInt64Array
     #: int32: the table of :func:`build_table`.
     table: Int32Array
-    #: int32 (n,): the slip that the key of each slip leads to, or :data:`AMBIGUOUS`; None if no key is shared.
+    #: int32 (k,): the slip that each key leads to, or :data:`AMBIGUOUS`; None if key i leads to slip i.
     representative: Int32Array | None
 
     @classmethod
-    def build(cls, keys: EncodedKeys, bill_id: pa.Array, status: UInt8Array, obligations: Obligations) -> KeyIndex:
-        """Index the keys of all slips of one kind; :class:`~kokin.matching.Index` says where a shared key leads."""
+    def build(
+        cls,
+        keys: EncodedKeys,
+        bill_id: pa.Array,
+        status: UInt8Array,
+        obligations: Obligations,
+        slips: Int32Array | None = None,
+    ) -> KeyIndex:
+        """Index keys of one kind; :class:`~kokin.matching.Index` says where a shared key leads.
+
+        ``slips``, int32 (k,), are their slips; None: key i is that of slip i.
+        """
         table, duplicates, firsts = build_table(keys.words, keys.present)
-        shared = len(duplicates) > 0
-        representative = choose_slips(duplicates, firsts, bill_id, status, obligations) if shared else None
-        return cls(keys.words, table, representative)
+        if not len(duplicates):
+            return cls(keys.words, table, slips)
+        if slips is None:
+            return cls(keys.words, table, choose_slips(duplicates, firsts, bill_id, status, obligations))
+        chosen = choose_slips(slips[duplicates], slips[firsts], bill_id, status, obligations)
+        return cls(keys.words, table, chosen[slips])
 
     def lookup(self, keys: EncodedKeys) -> Int32Array:
         """Return the slip of each key, :data:`NO_BILL` or :data:`AMBIGUOUS`: int32 (k,)."""
@@ -72,6 +89,27 @@ class KeyIndex(NamedTuple):
         if self.representative is None:
             return rows
         return np.where(rows < 0, rows, self.representative.take(rows, mode="clip"))
+
+
+class KeyFilter:
+    """The keys of one kind that receipts have, as bits by their hash: a key without its bit is that of no receipt.
+
+    Only the first :data:`TEXT_WORDS` words are hashed, as the number of words of a text differs between tables.
+    """
+
+    def __init__(self, keys: Sequence[EncodedKeys]) -> None:
+        count = sum(int(np.count_nonzero(of_batch.present)) for of_batch in keys)
+        self._shift = np.uint64(64 - (_BITS_PER_KEY * count + 1).bit_length())
+        self._is_key = np.zeros(1 << (64 - int(self._shift)), np.bool_)
+        for of_batch in keys:
+            self._is_key[self._bits(of_batch.words[of_batch.present])] = True
+
+    def _bits(self, words: UInt64Array) -> UInt64Array:
+        return hash_keys(words[:, :TEXT_WORDS]) >> self._shift
+
+    def may_contain(self, keys: EncodedKeys) -> BoolArray:
+        """Return which keys receipts may have: bool (n,); True for each that one has."""
+        return keys.present & self._is_key.take(self._bits(keys.words))
 
 
 def choose_slips(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -19,6 +20,7 @@ from kokin._arrow.convert import (
     Int32Array,
     Int64Array,
     UInt8Array,
+    as_table,
     combine_strings,
     empty_batch,
     fixed_width,
@@ -27,19 +29,22 @@ from kokin._arrow.convert import (
     take_strings,
     to_numpy,
 )
+from kokin._arrow.normalize import normalize
 from kokin._arrow.threads import CHUNK_ROWS, thread_map
 from kokin._arrow.validate import UNKNOWN_CATEGORY, category_codes, checked_table, first_rows, validate_records
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
-from kokin.matching._hash_index import NO_BILL, NO_KEY, KeyIndex, build_table, gather
+from kokin.matching._hash_index import NO_BILL, NO_KEY, KeyFilter, KeyIndex, build_table, gather
 from kokin.matching._keys import (
     DIGIT_COLUMNS,
     KEY_COLUMNS,
     KEY_KINDS,
+    TEXT_WORDS,
     EncodedKeys,
     decode_el_numbers,
     encode_keys,
     encode_text,
     payee_numbers,
+    text_words,
 )
 from kokin.matching._obligations import (
     OBLIGATION_ARRAYS,
@@ -49,10 +54,7 @@ from kokin.matching._obligations import (
     find_obligations,
     paid_before_issues,
 )
-from kokin.model import Bill
-
-# Words of a 顧客番号 if no bill has one: 24 bytes.
-_TEXT_WORDS = 3
+from kokin.model import Bill, Receipt
 
 _OBLIGATION_COLUMNS = ("bill_id", "payee_code", "due_on", "obligation_id", "covers", "paid_before")
 #: The columns of a bill that matching reads.
@@ -90,13 +92,18 @@ class Index:
         return len(self.amount)
 
     @classmethod
-    def build(cls, bills: Any, *, check_paid_before: bool = True) -> Self:
+    def build(cls, bills: Any, *, receipts: Any = None, check_paid_before: bool = True) -> Self:
         """Prepare a table of bills (the columns of :class:`~kokin.model.Bill`; one row is one slip).
 
         Of a stream, such as a :class:`pyarrow.RecordBatchReader`, only the columns used for matching stay in memory.
 
         Args:
             bills: the table.
+            receipts: the receipts that will be looked up, if they are few: a table with the columns of
+                :class:`~kokin.model.Receipt`, or a list of them. Keys that none of them has are not indexed, which
+                saves time and memory. :meth:`lookup` of these receipts returns the same: a key that was left out is
+                not among theirs, the slips of one key are indexed together or not at all, and obligations do not
+                depend on keys.
             check_paid_before: reject an obligation on which more was paid before than its slips bill, because no figure
                 would contain the excess.
 
@@ -104,12 +111,14 @@ class Index:
             InvalidInputError: ``.issues`` has every invalid row, every duplicate ``bill_id``, every covered obligation
                 that no slip of its own bills, and every obligation with more paid than billed.
         """
-        chunks = thread_map(_read_chunk, _with_offsets(iter_batches(bills, CHUNK_ROWS)))
+        filters = None if receipts is None else _key_filters(receipts)
+        chunks = thread_map(partial(_read_chunk, filters), _with_offsets(iter_batches(bills, CHUNK_ROWS)))
         rows = pa.concat_tables([chunk.rows for chunk in chunks])
         bill_id = combine_strings(rows.column("bill_id"))
         amount = np.concatenate([chunk.amount for chunk in chunks])
         status = np.concatenate([chunk.status for chunk in chunks])
-        keys = {kind: _concat_keys([chunk.keys[kind] for chunk in chunks]) for kind in chunks[0].keys}
+        # Those of the chunks are popped, as both together need much memory.
+        keys = {kind: _concat_keys([chunk.keys.pop(kind) for chunk in chunks]) for kind in list(chunks[0].keys)}
         issues = _issues_of(chunks)
         is_sorted = is_ascending(bill_id)
         if not is_sorted:
@@ -119,10 +128,11 @@ class Index:
             issues += paid_before_issues(rows, amount, status, obligations)
         if issues:
             raise InvalidInputError(issues, "bills rejected", sum(chunk.invalid_count for chunk in chunks))
+        slips = {kind: np.concatenate([chunk.slips[kind] for chunk in chunks]) for kind in chunks[0].slips}
         key_indexes = {
-            kind: KeyIndex.build(of_kind, bill_id, status, obligations)
+            kind: KeyIndex.build(of_kind, bill_id, status, obligations, slips.get(kind))
             for kind, of_kind in keys.items()
-            if of_kind.present.any()
+            if of_kind.present.any() or (kind == "el_number" and len(amount))
         }
         any_status = status if status.any() else None
         return cls(bill_id, is_sorted, fixed_width(bill_id), amount, any_status, obligations, key_indexes)
@@ -190,7 +200,7 @@ class Index:
         slip, key_kind = np.full(count, NO_KEY, np.int32), np.zeros(count, np.uint8)
         invalid = np.zeros(count, np.bool_)
         customer_numbers = self.key_indexes.get("customer_number")
-        encoded = encode_keys(receipts, customer_numbers.words.shape[1] if customer_numbers else _TEXT_WORDS)
+        encoded = encode_keys(receipts, customer_numbers.words.shape[1] if customer_numbers else TEXT_WORDS)
         for kind, keys in encoded.items():
             invalid |= keys.invalid
             unresolved = keys.present & (slip == NO_KEY)
@@ -211,6 +221,8 @@ class _BillChunk(NamedTuple):
     amount: Int64Array
     status: UInt8Array
     keys: dict[str, EncodedKeys]
+    slips: dict[str, Int32Array]
+    """The slips of the keys of a kind that is filtered, int32 (k,)."""
     issues: list[Issue]
     """Those of single values."""
     suspects: pa.Table
@@ -239,7 +251,36 @@ def _with_offsets(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.Record
         offset += len(batch)
 
 
-def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
+def _key_filters(receipts: Any) -> dict[str, KeyFilter]:
+    """Return the filter of the keys of receipts by kind, without kinds that they lack."""
+    encoded: dict[str, list[EncodedKeys]] = {}
+    for table in receipts if isinstance(receipts, Sequence) else [receipts]:
+        batches = normalize(as_table(table), Receipt, KEY_COLUMNS).to_batches(max_chunksize=CHUNK_ROWS)
+        for keys in thread_map(lambda batch: encode_keys(batch, text_words(batch)), batches):
+            for kind, of_kind in keys.items():
+                encoded.setdefault(kind, []).append(of_kind)
+    return {kind: KeyFilter(of_kind) for kind, of_kind in encoded.items()}
+
+
+def _filter_keys(
+    keys: dict[str, EncodedKeys], filters: Mapping[str, KeyFilter], offset: int
+) -> tuple[dict[str, EncodedKeys], dict[str, Int32Array]]:
+    """Return the keys of bills that receipts may have, and their slips, where ``offset`` is the first slip.
+
+    All eL numbers stay in memory, as they are fields of the bills; those that no receipt has count as not present.
+    """
+    filtered, slips = {}, {}
+    for kind, of_kind in keys.items():
+        may_be_found = filters[kind].may_contain(of_kind) if kind in filters else np.zeros_like(of_kind.present)
+        if kind == "el_number":
+            filtered[kind] = of_kind._replace(present=may_be_found)
+        else:
+            rows = np.flatnonzero(may_be_found)
+            filtered[kind], slips[kind] = of_kind.at(rows), (offset + rows).astype(np.int32)
+    return filtered, slips
+
+
+def _read_chunk(filters: Mapping[str, KeyFilter] | None, chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
     """Check and encode a batch of bills; the second value is the number of rows before it."""
     batch, offset = chunk
 
@@ -254,22 +295,15 @@ def _read_chunk(chunk: tuple[pa.RecordBatch, int]) -> _BillChunk:
     if "status" in table.schema.names:
         status = category_codes(table.column("status"), SLIP_STATUSES, OPEN)
     encodable = table.combine_chunks().to_batches()[0] if len(table) else empty_batch(table.schema)
-    keys = encode_keys(encodable, _text_words(table))
+    keys = encode_keys(encodable, text_words(table))
     invalid = ~keys["el_number"].present | (status == UNKNOWN_CATEGORY)
     for of_kind in keys.values():
         invalid |= of_kind.invalid
     suspects, numbers = first_rows(table, invalid)
     rows = table.select([name for name in _OBLIGATION_COLUMNS if name in table.schema.names])
     count = int(np.count_nonzero(invalid | has_error))
-    return _BillChunk(rows, amount, status, keys, issues, suspects, numbers, place, count)
-
-
-def _text_words(table: pa.Table) -> int:
-    """Return the words that the longest 顧客番号 needs."""
-    if "customer_number" not in table.schema.names:
-        return _TEXT_WORDS
-    longest = pc.max(pc.binary_length(table.column("customer_number").cast(pa.string()))).as_py() or 0
-    return max(_TEXT_WORDS, -(-longest // 8))
+    keys, slips = (keys, {}) if filters is None else _filter_keys(keys, filters, offset)
+    return _BillChunk(rows, amount, status, keys, slips, issues, suspects, numbers, place, count)
 
 
 def _concat_keys(chunks: list[EncodedKeys]) -> EncodedKeys:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from kokin._arrow.convert import (
@@ -31,6 +32,9 @@ KEY_KINDS = ("el_number", "barcode", "customer_number", "virtual_account")
 
 #: The fields of the eL number and their digits; a shorter case key is filled with zeros.
 EL_FIELDS: Mapping[str, int] = {"payee_code": 5, "item_code": 3, "case_key": 20, "confirmation": 6}
+
+#: Words of a 顧客番号 unless one is longer: 24 bytes.
+TEXT_WORDS = 3
 
 #: The columns that contain keys.
 KEY_COLUMNS = (*EL_FIELDS, *KEY_KINDS[1:])
@@ -57,6 +61,18 @@ class EncodedKeys(NamedTuple):
     present: BoolArray
     #: bool (n,): the value is not a valid key of its kind.
     invalid: BoolArray
+
+    def at(self, rows: Int64Array) -> EncodedKeys:
+        """Return the keys of some rows; ``rows`` is int64 (k,)."""
+        return EncodedKeys._make(column[rows] for column in self)
+
+
+def text_words(table: pa.Table | pa.RecordBatch) -> int:
+    """Return the words that the longest 顧客番号 needs, at least :data:`TEXT_WORDS`."""
+    if "customer_number" not in table.schema.names:
+        return TEXT_WORDS
+    longest = pc.max(pc.binary_length(table.column("customer_number").cast(pa.string()))).as_py() or 0
+    return max(TEXT_WORDS, -(-longest // 8))
 
 
 def encode_keys(batch: pa.RecordBatch, text_words: int) -> dict[str, EncodedKeys]:

@@ -4,6 +4,7 @@ A frozen record (:class:`Bill`, :class:`Receipt`) is one row; :func:`arrow_schem
 schema is derived from the fields of the record, so the two cannot differ.
 """
 
+from kokin.model._account_entry import AccountEntry, MoneyKind
 from kokin.model._bill import OPTIONAL_TEXTS, Bill, BillStatus, IssuedBill
 from kokin.model._decision import Decision, DecisionFields, DecisionKind
 from kokin.model._fields import (
@@ -29,6 +30,7 @@ from kokin.model._upload import UploadAnswer, UploadOperation, UploadResult
 __all__ = [
     "NEXT_STEPS",
     "OPTIONAL_TEXTS",
+    "AccountEntry",
     "Amounts",
     "ArrowStreamExportable",
     "Bill",
@@ -42,6 +44,7 @@ __all__ = [
     "FieldType",
     "Finding",
     "IssuedBill",
+    "MoneyKind",
     "Names",
     "Outcome",
     "PersonalName",

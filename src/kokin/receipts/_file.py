@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 
+from kokin._arrow.mapped import to_mapped_file
 from kokin.issues import InvalidInputError, Issue, ReadResult, RejectedRecordsError
 from kokin.model import Receipt
 from kokin.receipts import _fast
@@ -208,19 +209,27 @@ class ReceiptFile(LayoutFile):
             for start in range(0, whole.num_rows, rows):
                 yield whole.slice(start, rows)
 
-    def table(self, *, raw: bool = False, on_error: OnError = "raise") -> pa.Table:
+    def table(
+        self, *, raw: bool = False, on_error: OnError = "raise", temporary_folder: str | Path | None = None
+    ) -> pa.Table:
         """Return all receipts, with the columns of :meth:`batches`.
 
         ``on_error="skip"`` returns the accepted receipts though some records were rejected; ``issues`` names those.
 
+        With ``temporary_folder`` the table is in an unnamed file in this folder, about as large as the table, and
+        mapped into memory: of a large file only the rows in use need memory. The file is deleted with the table, or
+        when the process ends in any way.
+
         Raises:
             RejectedRecordsError: a record was rejected; ``.issues`` names each of them.
             FileRejectedError: the file is rejected, and nothing of it is returned.
+            OSError: the temporary folder is not writable, or the disk is full.
         """
         if on_error not in ("raise", "skip"):
             found = ascii(on_error)[:24]
             raise InvalidInputError([Issue("CODE_UNKNOWN", field="on_error", expected="raise, skip", found=found)])
-        batches = list(self._batches(raw=raw, block_bytes=LARGE_BLOCK_BYTES))
+        blocks = self._batches(raw=raw, block_bytes=LARGE_BLOCK_BYTES)
+        batches = list(blocks) if temporary_folder is None else to_mapped_file(blocks, Path(temporary_folder))
         if self.totals.rejected and on_error == "raise":
             counts = f"{self.totals.rejected:,} of {self.totals.read:,} records rejected"
             advice = 'correct them, or read the others with on_error="skip"'

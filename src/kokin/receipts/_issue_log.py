@@ -87,3 +87,8 @@ class FileIssues:
         """Append issues for which the whole file is rejected."""
         self.all.add(issues)
         self.fatal.add(issues)
+
+    def count_fatal(self, counts: Mapping[str, int]) -> None:
+        """Count issues by code for which the whole file is rejected, and that would not be kept in full."""
+        self.all.add_counts(counts)
+        self.fatal.add_counts(counts)

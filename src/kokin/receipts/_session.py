@@ -255,6 +255,17 @@ class Session:
             self.checker.add_details(count, 0, [exact for exact, _ in amounts])
             self.checker.add_unsure([unsure for _, unsure in amounts])
 
+    def counts_headers(self, kind: str) -> bool:
+        """Whether headers of a kind may be counted by :meth:`count_headers`, without an issue for each."""
+        return self.issues.all.is_full and self.issues.fatal.is_full and self.checker.counts_headers(kind)
+
+    def count_headers(self, count: int, errors: Mapping[str, int], warnings: Mapping[str, int]) -> None:
+        """Count many headers between two others, with their issues by code; an error rejects the file."""
+        self.totals.records += count
+        self.issues.count_fatal(errors)
+        self.issues.all.add_counts(warnings)
+        self.checker.add_headers(count)
+
     def _is_cut(self, decoder: Decoder, frame: Frame, record: RawRecord) -> bool:
         """Whether the last record ends too early; a row is cut if its last cell is missing or invalid."""
         if frame.is_terminated or record.is_valid:

@@ -156,6 +156,24 @@ class TotalsChecker:
             self._close_batch()
         self._stage = {"header": "batch", "trailer": "after", "end": "ended"}[role]
 
+    def counts_headers(self, kind: str) -> bool:
+        """Whether headers of a kind may be counted by :meth:`add_headers`: nothing is compared with their values."""
+        request = self.layout.request
+        return (
+            self._stage == "batch"
+            and len(self.totals.control_records) >= MAX_CONTROL_RECORDS
+            and all(total.record != kind for total in self.layout.totals)
+            and (request is None or request.record != kind)
+        )
+
+    def add_headers(self, count: int) -> None:
+        """Count many headers, between two others without a record of another kind."""
+        if "header" not in self._expected_roles():
+            self.issues.count_fatal({"RECORD_ORDER": count})
+        for each in self._sums:
+            if each.total.scope == "file":  # the sums of a batch are reset at the next header
+                each.exact += count * (each.total.of in ("records", "batches"))
+
     def add_detail(self, record: RawRecord, *, unpaid: bool = False) -> None:
         """Count a detail record, a rejected one as far as its values could be read."""
         if not self.expects_data:

@@ -31,6 +31,7 @@ from kokin.reconcile._aging import AGING_BUCKETS, AgingKind
 from kokin.reconcile._bank import AgentReport, BankDeposit, bank_deposits
 from kokin.reconcile._bill_columns import WriteOff
 from kokin.reconcile._controls import Control
+from kokin.reconcile._figures import CLOSING_COLUMNS, FIGURE_COLUMNS, FIGURE_KEYS, FIGURE_SUMS, LATE_COLUMNS
 from kokin.reconcile._matches import overlaps
 from kokin.reconcile._policy import Policy
 from kokin.reconcile._reconciliation import OutcomeTotal, PayeeTotals, Reconciliation, Summary, reconcile
@@ -40,6 +41,11 @@ from kokin.reconcile._tables import BalanceStatus
 
 __all__ = [
     "AGING_BUCKETS",
+    "CLOSING_COLUMNS",
+    "FIGURE_COLUMNS",
+    "FIGURE_KEYS",
+    "FIGURE_SUMS",
+    "LATE_COLUMNS",
     "MANDATORY_ARTICLE",
     "Accounts",
     "AccountsSummary",

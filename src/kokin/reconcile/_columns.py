@@ -23,6 +23,7 @@ from kokin._arrow.convert import (
     to_mask,
     to_numpy,
 )
+from kokin._arrow.mapped import release_mapped_memory
 from kokin._arrow.threads import chunk_slices
 from kokin.matching import EL_FIELDS
 
@@ -145,7 +146,9 @@ class EncodedColumns:
         return len(self.table if self.rows is None else self.rows)
 
     def take(self, rows: Int64Array) -> EncodedColumns:
-        """Return some of these rows."""
+        """Return some of these rows; without a copy if they are all of the table."""
+        if self.rows is None and len(rows) == len(self.table) and (rows == np.arange(len(rows))).all():
+            return self
         index = from_numpy(rows, pa.int64())
         return EncodedColumns(self.table, index if self.rows is None else self.rows.take(index))
 
@@ -156,7 +159,11 @@ class EncodedColumns:
     def column(self, name: str) -> pa.ChunkedArray:
         """Return a column of these rows."""
         column = self.table.column(name)
-        return column if self.rows is None else column.take(self.rows)
+        if self.rows is None:
+            return column
+        taken = column.take(self.rows)
+        release_mapped_memory()
+        return taken
 
     def texts(self, name: str) -> pa.ChunkedArray:
         """Return a column of these rows as texts."""
@@ -186,9 +193,9 @@ class EncodedColumns:
         column = self.column(name)
         if pt.is_date32(column.type) or pt.is_time32(column.type):
             return to_numpy(column, _BEFORE_ALL_DATES)
-        if pt.is_int64(column.type):
-            return to_numpy(column, -1)
-        return from_texts(column)
+        integers = to_numpy(column, -1) if pt.is_int64(column.type) else from_texts(column)
+        release_mapped_memory()
+        return integers
 
 
 def encode_texts(column: pa.ChunkedArray) -> Int64Array:

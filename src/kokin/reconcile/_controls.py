@@ -178,8 +178,10 @@ def payment_control(receipts: Receipts, matches: Matches, payees: Payees) -> Con
         payments = receipts.identity.counted
         records_of = np.bincount(payments[counts], minlength=len(payments))
         duplicates = np.flatnonzero(counts & (records_of[payments] > 1))
-    table = receipts.table.take(from_numpy(duplicates, pa.int64()))
-    columns = [text_column(table, name).to_pylist() for name in ("source", "digest")]
+    names = ("source", "digest")
+    table = receipts.table.select([name for name in names if name in receipts.table.schema.names])
+    table = table.take(from_numpy(duplicates, pa.int64()))
+    columns = [text_column(table, name).to_pylist() for name in names]
     files = sorted({source or digest or "" for source, digest in zip(*columns, strict=True)})
     counted, different = (
         np.bincount(payees.of_receipt[rows], minlength=len(payees.codes)).tolist() for rows in (counts, ~is_duplicate)

@@ -25,7 +25,7 @@ from kokin._arrow.convert import (
     text_buffers,
     to_mask,
 )
-from kokin._arrow.threads import CHUNK_ROWS, sort, thread_map
+from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, sort, thread_map
 from kokin.matching import (
     CONTENT_COLUMNS,
     KEY_COLUMNS,
@@ -375,12 +375,19 @@ def overlap_table(columns: EncodedColumns, table_no: Int64Array, identity: Ident
     files, others = _file_names(columns.take(duplicate[differs])), _file_names(columns.take(counted[differs]))
     pairs = pa.table([*files.columns, *others.columns], names=[*_FILE, *_OTHER_FILE])
     pairs = pairs.group_by(pairs.column_names).aggregate([([], "count_all")])
-    sizes = _file_names(columns).group_by(list(_FILE)).aggregate([([], "count_all")])
-    overlaps = pairs.join(sizes.rename_columns([*_FILE, "records"]), list(_FILE)).rename_columns(
+    overlaps = pairs.join(_records_of_files(columns.table), list(_FILE)).rename_columns(
         [*_FILE, *_OTHER_FILE, "repeated", "records"]
     )
     order = [(field, "ascending") for field in (*_FILE, *_OTHER_FILE)]
     return overlaps.select(OVERLAP_SCHEMA.names).sort_by(order).cast(OVERLAP_SCHEMA)
+
+
+def _records_of_files(table: pa.Table) -> pa.Table:
+    """Return ``source, digest, records`` of each file, counted chunk by chunk: texts of all rows need much memory."""
+    chunks = [EncodedColumns(table.slice(rows.start, rows.stop - rows.start)) for rows in chunk_slices(len(table))]
+    counts = [_file_names(chunk).group_by(list(_FILE)).aggregate([([], "count_all")]) for chunk in chunks]
+    total = pa.concat_tables(counts).group_by(list(_FILE)).aggregate([("count_all", "sum")])
+    return total.rename_columns([*_FILE, "records"])
 
 
 def _file_names(columns: EncodedColumns) -> pa.Table:

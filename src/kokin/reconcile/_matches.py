@@ -26,6 +26,7 @@ from kokin._arrow.convert import (
     is_present,
     to_numpy,
 )
+from kokin._arrow.mapped import map_columns, release_mapped_memory
 from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
 from kokin._arrow.validate import (
     UNKNOWN_CATEGORY,
@@ -85,7 +86,7 @@ class Receipts:
         self.kind = kind_codes(self.table)
         #: int64 (n,): yen as reported; those of a reversal are not negative. A null is already among the issues.
         self.amount: Int64Array = to_numpy(self.table.column("amount"), 1)
-        chunks = thread_map(index.lookup, self.table.to_batches(max_chunksize=CHUNK_ROWS)) or [_EMPTY]
+        chunks = thread_map(partial(_look_up, index), self.table.to_batches(max_chunksize=CHUNK_ROWS)) or [_EMPTY]
         index.release()
         #: int32 (n,): the slip, ``NO_BILL``, ``AMBIGUOUS`` or ``NO_KEY``.
         self.slip: Int32Array = np.concatenate([slip for slip, _, _ in chunks])
@@ -107,6 +108,7 @@ class Receipts:
             self.slip[columns.is_present("other_keys") & (self.slip != NO_KEY)] = AMBIGUOUS
         #: What persons decided about some of them.
         self.decisions = Decisions.find(decisions, self.table, self.kind, index)
+        release_mapped_memory()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -136,7 +138,9 @@ class Receipts:
     @cached_property
     def identity(self) -> Identity:
         """The payments that all records report."""
-        return identify(EncodedColumns(self.table), self.kind, self.table_no)
+        identity = identify(EncodedColumns(self.table), self.kind, self.table_no)
+        release_mapped_memory()
+        return identity
 
     @cached_property
     def overlaps(self) -> pa.Table:
@@ -155,7 +159,8 @@ class Receipts:
     def match_input(self, rows: Int64Array, policy: Policy) -> MatchInput:
         """Return some receipts as input of the full rule; see :class:`kokin.matching.MatchInput`. ``rows`` ascend."""
         # One array per column: Arrow would join all chunks of the table whenever some of its rows are taken.
-        columns = EncodedColumns(self.table.filter(bool_array(mask_of(rows, len(self)))).combine_chunks())
+        mask = bool_array(mask_of(rows, len(self)))
+        columns = EncodedColumns(map_columns(lambda column: column.filter(mask), self.table).combine_chunks())
         kind, slip, key_kind = self.kind[rows], self.slip[rows], self.key_kind[rows]
         bill_group, time_group = slip.astype(np.int64), np.zeros(len(rows), np.int64)
         if (kind != FINAL).any():  # only then something is paired
@@ -211,6 +216,12 @@ class Receipts:
         return pc.fill_null(pc.choose(from_numpy(key_kind.astype(np.int64), pa.int64()), *texts), "")
 
 
+def _look_up(index: Index, receipts: pa.RecordBatch) -> tuple[Int32Array, UInt8Array, BoolArray]:
+    """Return what :meth:`Index.lookup` returns, and release the memory of mapped receipts."""
+    release_mapped_memory()
+    return index.lookup(receipts)
+
+
 def kind_codes(table: pa.Table) -> UInt8Array:
     """Return the kind of each receipt as a code of ``KINDS``, ``UNKNOWN_CATEGORY`` for another text: uint8 (n,)."""
     if "kind" not in table.schema.names:
@@ -252,6 +263,7 @@ def concat_receipts(receipts: Any) -> tuple[pa.Table, Int64Array, list[Issue], B
     """
     inputs = [as_table(table) for table in (receipts if isinstance(receipts, Sequence) else [receipts])]
     checked = [checked_table(table, Receipt, unchecked=DIGIT_COLUMNS) for table in inputs]
+    release_mapped_memory()
     tables, issues = [table for table, *_ in checked], [issue for _, of_table, _ in checked for issue in of_table]
     if not tables:
         issue = Issue("FIELD_MISSING", field="receipts", expected="at least one table")

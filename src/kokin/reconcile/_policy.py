@@ -76,10 +76,31 @@ class Policy(Record):
     fees: dict[str, Annotated[int, Yen()]] = Field(default_factory=dict)
     """Yen of fee per receipt, by ``agent_code``; ``""`` is the fee of every other receipt. None by default."""
     four_eyes: bool = False
-    """Whether a decision about an exception needs the approval of another person than the actor (複数人確認)."""
+    """Whether a decision about an exception, or a closing, needs the approval of another person than the actor
+    (複数人確認)."""
+    debit_retry: tuple[Annotated[str, Digits(1)], ...] = Field(default=("1",), strict=False)
+    """The 振替結果コード after which a failed direct debit is asked for again (再振替).
+
+    By default only 1 (資金不足): after the other codes the account cannot be debited until somebody has acted.
+    """
+    debit_attempts: Annotated[int, Yen(1, 99)] = 2
+    """How often a bill is asked for by direct debit: the first request and, by default, one 再振替."""
     settlement_days: Annotated[int, Yen(0, 9999)] = 30
     """Days after its payment from which a receipt without a day of settlement is MISSING_SETTLEMENT, if bank deposits
     are known. As with a 速報, after a month nothing is in transit."""
+
+    late_figures: Literal["received_on", "processed_on"] = "received_on"
+    """The open day on which yen are booked that come for a closed day (過日分).
+
+    ``received_on``: the first day that is not closed, the nearest one to the day of receipt (収入日). ``processed_on``:
+    the last day of the closing that processes them (処理日), in a report the day of the report. Their day of receipt is
+    listed in either case.
+    """
+    closing_gaps: bool = False
+    """Whether a closing may also close the days before its period that are open, such as a weekend.
+
+    By default each day is closed, so that a missing one is noticed.
+    """
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table
+from kokin._arrow.mapped import release_mapped_memory
 from kokin._arrow.threads import chunk_slices, sorted_unique, thread_map
 from kokin.matching import OUTCOMES, Index
 from kokin.model import ArrowStreamExportable, Finding, Outcome
@@ -42,6 +43,9 @@ from kokin.reconcile._tables import (
 )
 
 Result = TypeVar("Result")
+
+# From so many bills per receipt on, indexing only the keys that receipts have saves more than it costs.
+_BILLS_PER_RECEIPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,11 @@ class MatchedRun:
         return OutcomeRows(self.receipts, self.index, self.matches, self.payees, receipts, start)
 
     def rows(self, rows: slice | Int64Array) -> OutcomeRows:
-        """Return some rows of the table of outcomes, a slice of them or int64 (k,)."""
+        """Return some rows of the table of outcomes, a slice of them or int64 (k,).
+
+        The memory of mapped receipts that were read before is released.
+        """
+        release_mapped_memory()
         start = rows.start if isinstance(rows, slice) else 0
         return self._rows_of(rows if self.order is None else self.order[rows], start)
 
@@ -433,9 +441,14 @@ def reconcile(
         InvalidInputError: the bills are inconsistent, or a row is invalid; ``.issues`` has every problem.
     """
     policy = policy or Policy()
-    table = None if isinstance(bills, Index) else as_table(bills)
-    index = bills if isinstance(bills, Index) else Index.build(table, check_paid_before=check_paid_before)
-    receipt_columns = Receipts(receipts, index, decisions)
+    tables = [as_table(rows) for rows in (receipts if isinstance(receipts, Sequence) else [receipts])]
+    if isinstance(bills, Index):
+        index, for_accounts = bills, None
+    else:
+        table = as_table(bills)
+        are_few = _BILLS_PER_RECEIPT * sum(map(len, tables)) <= len(table)
+        index = Index.build(table, receipts=tables if are_few else None, check_paid_before=check_paid_before)
+        for_accounts = table.select([name for name in table.column_names if name in ACCOUNT_COLUMNS])
+    receipt_columns = Receipts(tables, index, decisions)
     matches = Matches(index, receipt_columns, policy)
-    for_accounts = None if table is None else table.select([n for n in table.column_names if n in ACCOUNT_COLUMNS])
     return Reconciliation(MatchedRun(index, receipt_columns, matches, policy, for_accounts))

@@ -28,6 +28,7 @@ from kokin._arrow.convert import (
     text_array,
     to_numpy,
 )
+from kokin._arrow.mapped import map_columns
 from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, thread_map
 from kokin.matching import (
     BOOKED,
@@ -189,7 +190,8 @@ class OutcomeRows:
         """The receipts of these rows."""
         if isinstance(self.receipt, slice):
             return self._receipts.table.slice(self.receipt.start, len(self))
-        return self._receipts.table.take(from_numpy(self.receipt, pa.int64()))
+        index = from_numpy(self.receipt, pa.int64())
+        return map_columns(lambda column: column.take(index), self._receipts.table)
 
     def outcomes(self) -> pa.RecordBatch:
         """Return these rows of the table of outcomes."""

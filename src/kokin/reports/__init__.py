@@ -27,26 +27,32 @@ from a run or from a ledger, and written as a folder of files, which is complete
 '区分,ファイル,'
 """
 
+from kokin.reports._account_entries import AccountFile, account_entries
 from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._overview_page import write_overview
-from kokin.reports._report import RUN_TABLES, TABLES, Format, Report
+from kokin.reports._report import INTAKE_TABLE, RUN_TABLES, TABLES, Format, Report
+from kokin.reports._rows import write_rows
 from kokin.reports._sources import FileSummary
 from kokin.reports._terms import Language, exception_name
 from kokin.reports._work_list import DecisionFile, read_decisions, work_list_table, write_work_list
 
 __all__ = [
+    "INTAKE_TABLE",
     "RUN_TABLES",
     "TABLES",
+    "AccountFile",
     "CsvEncoding",
     "DecisionFile",
     "FileSummary",
     "Format",
     "Language",
     "Report",
+    "account_entries",
     "exception_name",
     "read_decisions",
     "work_list_table",
     "write_csv",
     "write_overview",
+    "write_rows",
     "write_work_list",
 ]

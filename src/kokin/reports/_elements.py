@@ -62,7 +62,7 @@ def _part(part: Any) -> str:
 # Hashes are shortened to this many characters.
 _HASHES, _HASH_LENGTH = ("digest", "hash"), 12
 # Columns of codes that are drawn as a coloured tag, and the tags that are not of the tone "warn".
-_TAGGED = ("outcome", "kind", "severity")
+_TAGGED = ("outcome", "kind", "severity", "intake_state")
 _TONES = {
     "MATCHED": "good",
     "PROVISIONAL": "calm",
@@ -73,6 +73,12 @@ _TONES = {
     "suspense": "bad",
     "unsettled": "bad",
     "error": "bad",
+    "arrived": "good",
+    "empty": "good",
+    "missing": "bad",
+    "rejected": "bad",
+    "not_due": "calm",
+    "closed": "mute",
 }
 
 #: Columns to sort by, each with "ascending" or "descending".

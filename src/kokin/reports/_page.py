@@ -122,6 +122,7 @@ class _Page:
         """Return the whole page."""
         # The id of each section, which is also the key of its title, and what renders it.
         sections: dict[str, Callable[[], Html]] = {
+            **({"intake": self.intake_section} if self.report.intake else {}),
             "look": self.exceptions_section,
             "funnel": self.funnel_section,
             "totals": self.totals_section,
@@ -137,7 +138,7 @@ class _Page:
             self.terms,
             title=sentence("title"),
             day=self.report.as_of,
-            headline=self.headline(),
+            headline=html(self.intake_line(), self.headline()),
             contents=tag("nav", *links, aria_label=sentence("contents")),
             sections=html(*(self._section(name, render()) for name, render in sections.items())),
         )
@@ -155,6 +156,37 @@ class _Page:
 
     def _titled_rows(self, name: str, order: SortKeys = (), without: Collection[str] = ()) -> Html:
         return html(tag("h3", self.terms.table(name)), self._rows(name, order, without))
+
+    # --- expected files: has everything come? ------------------------------------------------------------------------
+
+    def intake_line(self) -> Html:
+        """Return which files have come, in one line that links to ⓪; nothing without an intake status."""
+        status = self.report.intake
+        if status is None:
+            return html()
+        tone = "bad" if status.has_missing else "good" if status.is_clean else "warn"
+        state = tag("span", self.terms.table("intake"), class_=f"tag {tone}")
+        link = tag("a", status.first_line(self.terms.language), href="#intake")
+        return tag("p", state, " ", link, class_="intake")
+
+    def intake_section(self) -> Html:
+        """Return ⓪, and what is wrong with the files that came."""
+        status, terms = self.report.intake, self.terms
+        columns = ("label", "intake_state", "day", "deadline", "bank_days", "file", "at", "records", "amount")
+        rows = self._rows("intake", table=self.tables["intake"].select(columns))
+        if status is None or not status.findings:
+            return rows
+        names = (("intake", "finding"), ("intake", "file"), ("exceptions", "expected"), ("exceptions", "found"))
+        heads = [(terms.heading(*name), "wrap") for name in names]
+        found = [
+            (terms.value("intake_finding", each.kind.value), each.file, each.expected, each.found)
+            for each in status.findings
+        ]
+        return html(
+            rows,
+            tag("h3", terms.sentence("findings")),
+            render_grid(heads, found),
+        )
 
     # --- headline: is every yen accounted for, and how much is there to do? -----------------------------------------
 
@@ -309,13 +341,14 @@ class _Page:
     # --- sections on the accounts -----------------------------------------------------------------------------------
 
     def totals_section(self) -> Html:
-        """Return ⑤ and ⑥ as charts and lists."""
+        """Return ⑤ and ⑥ as charts and lists; with closings, 過日分 and the closings."""
         received = ("received", "descending")
         return html(
             *(self._daily_chart(*payee) for payee in self._by_payee(self.tables["daily"])),
             self._titled_rows("daily", [("received_on", "descending"), received], without=("account",)),
             *(self._monthly_chart(*payee) for payee in self._by_payee(self.tables["monthly"])),
             self._titled_rows("monthly", [("month", "descending"), received], without=("account",)),
+            *(self._titled_rows(name) for name in ("late", "closings") if len(self.tables["closings"])),
         )
 
     def _daily_chart(self, payee: Sequence[str], table: pa.Table) -> Html:

@@ -19,11 +19,20 @@ from kokin._arrow.files import draft_folder
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
-from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
+from kokin.reconcile import Accounts, Reconciliation
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
-from kokin.reports._sources import FileSummary, file_table, japan_date, ledger_audit, ledger_files, run_audit
+from kokin.reports._sources import (
+    FileSummary,
+    file_table,
+    intake_table,
+    japan_date,
+    ledger_audit,
+    ledger_files,
+    no_closings,
+    run_audit,
+)
 from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
 from kokin.reports._xlsx import write_xlsx
@@ -31,6 +40,7 @@ from kokin.rules import RATES, RateTable
 from kokin.text import file_name
 
 if TYPE_CHECKING:
+    from kokin.intake import IntakeStatus
     from kokin.ledger import Ledger
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,6 +76,9 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``balances``, 残高一覧: :attr:`kokin.reconcile.Reconciliation.balances`.
 #: - ``offers``, 充当候補一覧: :attr:`kokin.reconcile.Accounts.setoff_candidates`.
 #: - ``arrears``, 未納一覧: :attr:`kokin.reconcile.Accounts.arrears`.
+#: - ``closings``, 締め一覧: the active closings of the ledger: :meth:`kokin.ledger.Ledger.closings`.
+#: - ``late``, 過日分一覧: what came for a day after it was closed: :attr:`kokin.ledger.BookedTotals.late`. In ⑤, ⑥
+#:   and ⑧ it is on the day and in the year in which it is booked, so that a closed day, month or year does not change.
 #: - ``issues``, 取込エラー: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
 #:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
@@ -86,9 +99,17 @@ TABLES = (
     "balances",
     "offers",
     "arrears",
+    "closings",
+    "late",
     "issues",
     "open_data",
 )
+
+#: The name of ⓪ 受入状況表, a table of reports with an intake status only.
+#:
+#: ``source, label, agent_code, layout, day, deadline, intake_state, bank_days, file, entry_id, at, records, amount``:
+#: those of :attr:`kokin.intake.IntakeStatus.table`, with times in Japan as text, to the minute.
+INTAKE_TABLE = "intake"
 
 #: The tables that ``kokin reconcile`` writes: the results of one run, for programs.
 RUN_TABLES = ("outcomes", "allocations", "balances", "exceptions", "issues")
@@ -106,6 +127,8 @@ class Report:
     """The tables by the names of :data:`TABLES`, which documents their columns."""
     catalog: Catalog = field(default=CATALOG, repr=False)
     """The names of the charges."""
+    intake: IntakeStatus | None = None
+    """Which files should have come, and which have: the first line of the page and ⓪, :data:`INTAKE_TABLE`."""
     batches: Mapping[str, Callable[[], Iterable[pa.RecordBatch]]] = field(default_factory=dict, repr=False)
     """The batches of the largest tables, from which :meth:`write` writes a CSV without holding the table."""
 
@@ -131,7 +154,7 @@ class Report:
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
         """
         summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary.as_dict()}
-        tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues}
+        tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues, **no_closings()}
         return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
 
     @classmethod
@@ -140,18 +163,21 @@ class Report:
         ledger: Ledger,
         *,
         as_of: date | None = None,
+        closing: int | None = None,
         catalog: Catalog = CATALOG,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
         write_offs: ArrowStreamExportable | None = None,
         minimum_count: int = MINIMUM_COUNT,
         rates: RateTable = RATES,
+        intake: IntakeStatus | None = None,
     ) -> Self:
         """Return the report of a ledger: all its receipts and bills, as of the end of a day in Japan.
 
         Args:
             ledger: the ledger.
             as_of: the day; by default that of the last entry.
+            closing: the entry of a closing: the report as it was printed when the period was closed, equal to the byte.
             catalog: the charges, with the authority's own 税目・料金番号.
             deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
                 the ledger.
@@ -161,30 +187,26 @@ class Report:
                 :class:`kokin.reconcile.WriteOff`.
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
             rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
+            intake: which files should have come, and which have (:meth:`kokin.intake.Intake.check`).
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: a table lacks a column, or more is written off than is open.
+            InvalidInputError: a table lacks a column, more is written off than is open, the entry is no closing
+                (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
+        if closing is not None:
+            entries = [entry for entry in entries if entry.id <= closing]
+            if not entries or entries[-1].id != closing or entries[-1].kind != "closing":
+                raise InvalidInputError([Issue("CLOSING_UNKNOWN", field="entry", found=str(closing))], "no report")
         day = as_of or japan_date(entries[-1])
         entries = [entry for entry in entries if japan_date(entry) <= day]
         # The state as of an entry never changes, whatever is posted in the meantime.
-        last = entries[-1].at if entries else day
+        last = entries[-1].id if entries else 0
         files = ledger_files(entries)
-        recorded = ledger.bills(last), ledger.receipts(last)
-        policy, decisions = ledger.policy_as_of(last), ledger.decisions(last)
-        result = reconcile(*recorded, policy, decisions=decisions, check_paid_before=False)
-        accounts = build_accounts(
-            result,
-            catalog=catalog,
-            deposits=_or_recorded(deposits, ledger.bank_deposits(last)),
-            agent_reports=_or_recorded(agent_reports, ledger.agent_reports(last)),
-            write_offs=write_offs,
-            refunds=ledger.refunds(last),
-            as_of=day,
-            rates=rates,
-        )
+        sources = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates, **sources)
+        booked = ledger.booked_totals(accounts.totals, day, last, catalog=catalog)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
         controls["T7"] = ledger.applied_control(result.outcomes, last)
@@ -200,8 +222,13 @@ class Report:
             "entries": len(entries),
             "hash": entries[-1].hash if entries else "",
         }
+        if intake:
+            summary[INTAKE_TABLE] = intake.as_dict()
         tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
-        return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
+        tables |= {"closings": booked.closings, "late": booked.late}
+        return cls._build(
+            result, accounts, summary, files, tables, catalog, minimum_count, totals=booked.totals, intake=intake
+        )
 
     @classmethod
     def _build(
@@ -213,8 +240,14 @@ class Report:
         tables: Mapping[str, pa.Table],
         catalog: Catalog,
         minimum_count: int,
+        *,
+        totals: pa.Table | None = None,
+        intake: IntakeStatus | None = None,
     ) -> Self:
-        of_accounts, others = accounts_tables(result, accounts), {**tables, "files": file_table(files)}
+        """Return the report of accounts, whose totals ``totals`` are by the days and years that closings book them."""
+        of_accounts, others = accounts_tables(result, accounts, totals), {**tables, "files": file_table(files)}
+        if intake:
+            others[INTAKE_TABLE] = intake_table(intake)
 
         def table_of(name: str) -> pa.Table:
             if name == "open_data":
@@ -226,8 +259,10 @@ class Report:
             "allocations": accounts.part_batches,
             "balances": result.balance_batches,
         }
-        lazy_tables = LazyTables({name: partial(table_of, name) for name in TABLES})
-        return cls(accounts.as_of, summary, lazy_tables, catalog, batches)
+        lazy_tables = LazyTables(
+            {name: partial(table_of, name) for name in (INTAKE_TABLE, *TABLES) if intake or name != INTAKE_TABLE}
+        )
+        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, batches)
 
     def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.
@@ -243,7 +278,7 @@ class Report:
         self,
         folder: str | Path,
         *,
-        tables: Collection[str] = TABLES,
+        tables: Collection[str] = (INTAKE_TABLE, *TABLES),
         formats: Collection[Format] = ("csv", "xlsx", "html"),
         language: Language = "ja",
         encoding: CsvEncoding = "utf-8-sig",
@@ -258,7 +293,7 @@ class Report:
         Args:
             folder: the folder; it is created if it does not exist. Files of an earlier report are replaced; other files
                 stay. If anything fails, the folder is unchanged.
-            tables: the tables of the CSV files and the workbook.
+            tables: the tables of the CSV files and the workbook; ``intake`` is written if the report has it.
             formats: the formats.
             language: the language of the workbook, the page and the headings in ``words``.
             encoding: the character set of the CSV files; a spreadsheet opens ``utf-8-sig`` and ``cp932``.
@@ -275,10 +310,10 @@ class Report:
             KokinError: XlsxWriter is not installed (the extra ``xlsx``).
             OSError: the folder cannot be written.
         """
-        _check_names("tables", tables, TABLES)
+        _check_names("tables", tables, (INTAKE_TABLE, *TABLES))
         _check_names("formats", formats, get_args(Format))
         terms = Terms(language, self.catalog)
-        selected = [name for name in TABLES if name in tables]
+        selected = [name for name in self.tables if name in tables]
         issues = []
         with _replaced_folder(Path(folder), last="summary.json") as draft:
             if "csv" in formats:
@@ -300,11 +335,6 @@ class Report:
         fields = {"folder": file_name(folder), "formats": sorted(formats), "tables": len(selected)}
         _LOGGER.info("report_written", extra={"fields": fields})
         return issues
-
-
-def _or_recorded(rows: ArrowStreamExportable | None, recorded: pa.Table) -> ArrowStreamExportable | None:
-    """Return the rows of the caller, else those of the ledger; None if there are none: the control is not checked."""
-    return recorded if rows is None and len(recorded) else rows
 
 
 def _check_names(parameter: str, names: Collection[str], known: Collection[str]) -> None:

@@ -8,12 +8,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import kokin
 from kokin.issues import InvalidInputError, Issue, Location
+from kokin.reconcile import CLOSING_COLUMNS, LATE_COLUMNS
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
+    from kokin.intake import IntakeStatus
     from kokin.ledger import Entry
 
 _INT, _TEXT = pa.int64(), pa.string()
@@ -82,6 +85,15 @@ def file_table(files: Sequence[FileSummary]) -> pa.Table:
     return pa.Table.from_pylist([asdict(file) for file in files], _FILES)
 
 
+def intake_table(status: IntakeStatus) -> pa.Table:
+    """Return ⓪ 受入状況表: its times in Japan as text, to the minute; ``state`` has its own terms."""
+    table = status.table.rename_columns({"state": "intake_state"})
+    for name in ("deadline", "at"):
+        texts = pc.utf8_slice_codeunits(table.column(name).cast(pa.string()), 0, len("YYYY-MM-DD HH:MM"))
+        table = table.set_column(table.column_names.index(name), name, texts)
+    return table
+
+
 def run_audit(files: Sequence[FileSummary]) -> pa.Table:
     """Return ⑪ 監査ログ of a run without a ledger: its files by SHA-256, and the version of Kokin."""
     rows = [
@@ -103,6 +115,11 @@ def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
         at = entry.at.astimezone(JAPAN).isoformat(timespec="seconds")
         rows.append({**row, "entry": entry.id, "kind": entry.kind.value, "at": at, "active": entry.id in active})
     return pa.Table.from_pylist(rows, _AUDIT)
+
+
+def no_closings() -> dict[str, pa.Table]:
+    """Return the tables of closings of a run without a ledger: both are empty."""
+    return {"closings": CLOSING_COLUMNS.empty_table(), "late": LATE_COLUMNS.empty_table()}
 
 
 def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:

@@ -38,12 +38,19 @@ class LazyTables(Mapping[str, pa.Table]):
         return len(self._tables)
 
 
-def accounts_tables(result: Reconciliation, accounts: Accounts) -> LazyTables:
-    """Return the tables that follow from the accounts: all but the files, issues, audit log and open data."""
+def accounts_tables(result: Reconciliation, accounts: Accounts, totals: pa.Table | None = None) -> LazyTables:
+    """Return the tables that follow from the accounts: all but the files, issues, closings, audit log and open data.
+
+    Args:
+        result: the reconciliation.
+        accounts: its accounts.
+        totals: their totals by the days and years in which closings book them; by default those of the accounts.
+    """
+    booked = accounts.totals if totals is None else totals
 
     @cache
     def daily() -> pa.Table:
-        return daily_totals(accounts.totals)
+        return daily_totals(booked)
 
     def settlements() -> pa.Table:
         has_deposits = next(control for control in accounts.controls if control.name == "T3").holds is not None
@@ -57,7 +64,7 @@ def accounts_tables(result: Reconciliation, accounts: Accounts) -> LazyTables:
             "daily": daily,
             "monthly": lambda: monthly_totals(daily()),
             "receivables": lambda: _with_rate(accounts.receivables),
-            "revenue": lambda: sum_by(accounts.totals, ("payee_code", "account", "system", *_KEYS[2:-1]), _SUMS),
+            "revenue": lambda: sum_by(booked, ("payee_code", "account", "system", *_KEYS[2:-1]), _SUMS),
             "settlements": settlements,
             "pending": lambda: accounts.aging,
             "allocations": lambda: accounts.parts,

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import combine
 from kokin.catalog import CATALOG, Catalog
-from kokin.issues import Issue
+from kokin.issues import Issue, expected_ja, found_ja
 from kokin.text import terms
 
 #: The languages of a report.
@@ -18,8 +18,24 @@ Language: TypeAlias = Literal["en", "ja"]
 
 #: Columns of whole numbers that are ids or years, not quantities; they are written without thousands separators.
 UNGROUPED = frozenset(
-    {"record_no", "fiscal_year", "levy_year", "tax_year", "entry", "reverses", "reverses_posting", "record", "byte"}
+    {
+        "booked_by",
+        "booked_year",
+        "byte",
+        "closed_by",
+        "entry",
+        "entry_id",
+        "fiscal_year",
+        "levy_year",
+        "record",
+        "record_no",
+        "reverses",
+        "reverses_posting",
+        "tax_year",
+    }
 )
+# Columns of texts, which in Japanese are translated phrase by phrase.
+_PHRASES = {"expected": expected_ja, "found": found_ja}
 _WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 # Units of the scale of a chart, the largest first: minimum yen, and the suffix.
 _UNITS = {"ja": ((10**8, "億円"), (10**4, "万円")), "en": ((10**9, "bn"), (10**6, "m"), (10**3, "k"))}
@@ -64,6 +80,8 @@ class Terms:
 
     def value(self, column: str, code: Any) -> Any:
         """Return the term for a coded value; any other value is returned unchanged."""
+        if self.language == "ja" and column in _PHRASES and isinstance(code, str):
+            return _PHRASES[column](code)
         return self._values.get(column, {}).get(code, code)
 
     def reasons(self, text: str | None) -> str | None:
@@ -76,7 +94,7 @@ class Terms:
             return pc.if_else(values, self.sentence("yes"), self.sentence("no"))
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        if column not in self._values or not pa.types.is_string(values.type):
+        if column not in {*self._values, *_PHRASES} or not pa.types.is_string(values.type):
             return values
         encoded = combine(values).dictionary_encode()
         translated = pa.array([self.value(column, code) for code in encoded.dictionary.to_pylist()], pa.string())

@@ -13,6 +13,7 @@ CREATE TABLE decisions (
     hold_until DATE,
     reason TEXT NOT NULL,
     approver TEXT,
+    accepted_yen TEXT,
     hash BYTEA NOT NULL,
     PRIMARY KEY (id),
     CHECK (id > 0),
@@ -39,6 +40,7 @@ COMMENT ON COLUMN decisions.bill_id IS 'the bill that the part is assigned to';
 COMMENT ON COLUMN decisions.amount IS 'yen of the part; null for the whole payment';
 COMMENT ON COLUMN decisions.hold_until IS 'the first day on which somebody has to look again';
 COMMENT ON COLUMN decisions.approver IS 'who approved it, another person than the actor';
+COMMENT ON COLUMN decisions.accepted_yen IS 'the yen that were accepted: of the exception, expected, found';
 -- Refund and set-off (還付・充当), and the receipts that credit a debt by set-off.
 ALTER TABLE receipts DROP CONSTRAINT receipts_kind_check;
 ALTER TABLE receipts ADD CONSTRAINT receipts_kind_check CHECK (kind IN ('provisional', 'final', 'cancel', 'correction', 'reversal', 'deduction', 'manual', 'setoff'));
@@ -92,3 +94,126 @@ COMMENT ON COLUMN refund_steps.debt_bill_id IS 'the bill against which the part 
 COMMENT ON COLUMN refund_steps.setoff_receipt_id IS 'the receipt that credits this bill';
 COMMENT ON COLUMN refund_steps.record_no IS 'the number of the transfer in the file of an order';
 COMMENT ON COLUMN refund_steps.approver IS 'who approved it, another person than the actor';
+-- Closings (締め) and their figures.
+CREATE TABLE closings (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    period TEXT NOT NULL,
+    first_day DATE NOT NULL,
+    last_day DATE NOT NULL,
+    digest TEXT NOT NULL,
+    approver TEXT,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (period IN ('day', 'month', 'year', 'enterprise_year')),
+    CHECK (first_day <= last_day AND length(digest) = 64 AND approver <> ''),
+    UNIQUE (entry_id),
+    FOREIGN KEY(entry_id) REFERENCES entries (id)
+);
+COMMENT ON COLUMN closings.first_day IS 'the first day of the period';
+COMMENT ON COLUMN closings.last_day IS 'the last day of the period';
+COMMENT ON COLUMN closings.digest IS 'SHA-256 of the figures of the period';
+COMMENT ON COLUMN closings.approver IS 'who approved it, another person than the actor';
+CREATE TABLE closing_figures (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    booked_on DATE NOT NULL,
+    booked_year BIGINT,
+    received_on DATE NOT NULL,
+    is_late SMALLINT NOT NULL,
+    payee_code TEXT,
+    account TEXT,
+    system TEXT,
+    charge TEXT,
+    item_code TEXT,
+    fiscal_year BIGINT,
+    year_class TEXT,
+    channel TEXT,
+    receipts BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    revenue BIGINT NOT NULL,
+    off_budget BIGINT NOT NULL,
+    overpaid BIGINT NOT NULL,
+    suspense BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (is_late IN (0, 1)),
+    FOREIGN KEY(entry_id) REFERENCES entries (id)
+);
+CREATE INDEX closing_figures_entry_id ON closing_figures (entry_id);
+COMMENT ON COLUMN closing_figures.booked_on IS 'the day whose 日計 has the figures';
+COMMENT ON COLUMN closing_figures.booked_year IS 'the fiscal year whose accounts have the figures; null if unknown';
+COMMENT ON COLUMN closing_figures.received_on IS '収入日; before booked_on for 過日分';
+COMMENT ON COLUMN closing_figures.is_late IS '1: 過日分, the day of receipt was closed before';
+COMMENT ON COLUMN closing_figures.receipts IS 'number of receipts';
+-- Changes for systems next door (連携) and direct debits (口座振替), with the kinds of their entries.
+ALTER TABLE entries DROP CONSTRAINT entries_kind_check;
+ALTER TABLE entries ADD CONSTRAINT entries_kind_check CHECK (kind IN ('created', 'policy', 'bills', 'receipt_file', 'rejected_file', 'bank_deposits', 'agent_reports', 'decision', 'refund', 'allotment', 'upload', 'upload_answer', 'debit_request', 'debit_result', 'acknowledgement', 'closing', 'opening', 'reversal'));
+CREATE TABLE debit_records (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    record_no BIGINT NOT NULL,
+    bill_id TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    customer_number TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    account TEXT NOT NULL,
+    debit_on DATE NOT NULL,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (record_no > 0 AND attempt > 0),
+    CHECK (customer_number <> '' AND bill_id <> ''),
+    UNIQUE (entry_id, record_no),
+    UNIQUE (entry_id, customer_number),
+    UNIQUE (entry_id, bill_id),
+    FOREIGN KEY(entry_id) REFERENCES entries (id)
+);
+CREATE INDEX debit_records_bill_id ON debit_records (bill_id, id);
+COMMENT ON COLUMN debit_records.record_no IS 'the number of the debit in the request, from 1';
+COMMENT ON COLUMN debit_records.attempt IS '1 for the first request of the bill, 2 for 再振替';
+COMMENT ON COLUMN debit_records.customer_number IS '顧客番号, by which the result names the debit';
+COMMENT ON COLUMN debit_records.account IS 'bank, branch, type and number of the account, with hyphens';
+COMMENT ON COLUMN debit_records.debit_on IS '引落日';
+CREATE TABLE debit_results (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    record_no BIGINT NOT NULL,
+    debit_record_id BIGINT NOT NULL,
+    result TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (record_no > 0 AND result <> ''),
+    UNIQUE (entry_id, record_no),
+    UNIQUE (entry_id, debit_record_id),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(debit_record_id) REFERENCES debit_records (id)
+);
+CREATE INDEX debit_results_debit_record_id ON debit_results (debit_record_id, id);
+COMMENT ON COLUMN debit_results.record_no IS 'the number of the record in the file of the result';
+COMMENT ON COLUMN debit_results.result IS '振替結果コード: 0 debited, else why not';
+CREATE TABLE acknowledgements (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    cursor_name TEXT NOT NULL,
+    last_entry_id BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (cursor_name <> ''),
+    CHECK (last_entry_id < entry_id),
+    UNIQUE (entry_id, cursor_name),
+    FOREIGN KEY(entry_id) REFERENCES entries (id),
+    FOREIGN KEY(last_entry_id) REFERENCES entries (id)
+);
+COMMENT ON COLUMN acknowledgements.cursor_name IS 'the name that the other system has in the ledger';
+COMMENT ON COLUMN acknowledgements.last_entry_id IS 'the last entry it has processed';

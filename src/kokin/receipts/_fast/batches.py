@@ -21,6 +21,7 @@ from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, ParsedBlock, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvCells, CsvMatrix, CsvRows, split_lines
+from kokin.receipts._fast.headers import HeaderReader
 from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
@@ -133,6 +134,11 @@ class _BatchReader:
         mapping, reference_date = session.mapping, session.decoder.reference_date
         assert isinstance(mapping, ReceiptMapping)
         self._readers = [ColumnReader(self.layout, kind, mapping, reference_date) for kind in self._kinds]
+        self._headers = {
+            name: HeaderReader(self.layout, kind, reference_date)
+            for name, kind in self.layout.records.items()
+            if kind.role == "header"
+        }
         self._pending: list[ParsedRecord] = []
 
     def batches(self, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
@@ -188,7 +194,7 @@ class _BatchReader:
         if self._framing.ebcdic:
             rows, excess = _FROM_EBCDIC.take(rows[:, :width]), 0
         classes = np.full(piece.count, _OTHER, np.int8)
-        classes[indexes] = self._classify(rows)
+        classes[indexes] = _classify(rows, self._kinds)
         self._classify_others(piece, classes)
         runs: list[_Run | _Singles] = []
         end_of_runs = 0
@@ -236,18 +242,6 @@ class _BatchReader:
         """Return what the valid records add to each declared total."""
         return [reader.total(total, block, block.valid) if total.of == "data" else 0 for total in self.layout.totals]
 
-    def _classify(self, rows: UInt8Array) -> npt.NDArray[np.int8]:
-        """Return the index of the reader of each record, int8 (n,); ``_OTHER`` if it is of no kind of detail record."""
-        classes = np.full(len(rows), _OTHER, np.int8)
-        for i, kind in reversed(list(enumerate(self._kinds))):
-            other: BoolArray | None = None
-            for start, const in kind.consts:
-                other = union(other, ~equals(rows, start, len(const), const))
-            for name in kind.digits:
-                other = union(other, not_digits(rows, kind.offsets[name], kind.by_id[name].length))
-            classes[slice(None) if other is None else ~other] = i
-        return classes
-
     def _classify_others(self, source: Block | Lines, classes: npt.NDArray[np.int8]) -> None:
         """Replace ``_OTHER`` by another class in lines that are certainly no header, trailer or end record."""
         if isinstance(source, Lines):
@@ -284,7 +278,7 @@ class _BatchReader:
                 yield self._flush()
                 yield self._columns(run)
                 continue
-            for frame in run.source if isinstance(run, _Run) else run:
+            for frame in run.source if isinstance(run, _Run) else self._uncounted_singles(run):
                 if isinstance(frame, Blank):
                     self.session.add_blank(frame)
                     continue
@@ -292,6 +286,56 @@ class _BatchReader:
                 if len(self._pending) >= BATCH_ROWS:
                     yield self._flush()
         yield self._flush()
+
+    def _uncounted_singles(self, source: _Singles) -> Iterator[Frame | Blank]:
+        """Yield the records to process one by one: all but headers that are counted, between two others."""
+        end = 0
+        for name, first, behind in self._header_runs(source):
+            assert not isinstance(source, list)
+            yield from source.part(end, first)
+            end = first
+            while end < behind:
+                yield source.frame(end)
+                end += 1
+                if behind - end > _MIN_RECORDS and self.session.counts_headers(name):
+                    if self._count_headers(name, source.part(end, behind - 1)):
+                        end = behind - 1
+                    else:
+                        yield from source.part(end, behind)
+                        end = behind
+        if isinstance(source, list) or not end:
+            yield from source
+        elif end < source.count:
+            yield from source.part(end, source.count)
+
+    def _header_runs(self, source: _Singles) -> Iterator[tuple[str, int, int]]:
+        """Yield the kind, the first index and the end of consecutive headers of a kind, of at least 16."""
+        if not self._headers or isinstance(source, list) or source.count < _MIN_RECORDS:
+            return
+        indexes = np.flatnonzero(source.lengths == self._framing.width)
+        classes = np.full(source.count, _OTHER, np.int8)
+        classes[indexes] = _classify(self._body(source, indexes), [*self.layout.records.values()])
+        edges = [0, *(np.flatnonzero(np.diff(classes)) + 1).tolist(), source.count]
+        names = [*self.layout.records]
+        for first, behind in pairwise(edges):
+            if behind - first >= _MIN_RECORDS and classes[first] >= 0 and names[classes[first]] in self._headers:
+                yield names[classes[first]], first, behind
+
+    def _body(self, source: Block | Lines, indexes: Int64Array) -> UInt8Array:
+        """Return the bytes of lines of the width of the file in ASCII, with blanks up to the width of the layout."""
+        width = self._framing.width
+        rows = source.rows[indexes, :width] if isinstance(source, Block) else source.matrix(indexes, width)
+        rows = _FROM_EBCDIC.take(rows) if self._framing.ebcdic else rows
+        blanks = (self.layout.width or width) - width
+        return np.pad(rows, ((0, 0), (0, blanks)), constant_values=ord(" ")) if blanks else rows
+
+    def _count_headers(self, name: str, source: Block | Lines) -> bool:
+        """Count headers between two others; return whether their issues could be counted."""
+        issues = self._headers[name].issues(self._body(source, np.arange(source.count)))
+        if issues is None:
+            return False
+        self.session.count_headers(source.count, issues.errors, issues.warnings)
+        return True
 
     def _add_receipt(self, parsed: ParsedRecord) -> None:
         if parsed.receipt is not None:
@@ -424,6 +468,19 @@ class _BatchReader:
         if self.raw:
             arrays["raw"] = array_of([source.frame(i).raw for i in indexes.tolist()], pa.binary())
         return pa.record_batch([arrays[name] for name in self._schema.names], schema=self._schema)
+
+
+def _classify(rows: UInt8Array, kinds: Sequence[RecordKind]) -> npt.NDArray[np.int8]:
+    """Return the index of the first kind that each record has, int8 (n,); ``_OTHER`` if it has none of them."""
+    classes = np.full(len(rows), _OTHER, np.int8)
+    for i, kind in reversed(list(enumerate(kinds))):
+        other: BoolArray | None = None
+        for start, const in kind.consts:
+            other = union(other, ~equals(rows, start, len(const), const))
+        for name in kind.digits:
+            other = union(other, not_digits(rows, kind.offsets[name], kind.by_id[name].length))
+        classes[slice(None) if other is None else ~other] = i
+    return classes
 
 
 def _grouped(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from kokin.issues import Issue
 from kokin.model import (
+    AccountEntry,
     Amounts,
     Date,
     Digits,
@@ -65,9 +66,14 @@ class FieldType(StrEnum):
 
 
 #: The tables that map a data record to a canonical record, by the name of the table.
-MAPPED_RECORDS: dict[str, type[Record]] = {"receipt": Receipt, "bill": IssuedBill, "answer": UploadAnswer}
+MAPPED_RECORDS: dict[str, type[Record]] = {
+    "receipt": Receipt,
+    "bill": IssuedBill,
+    "answer": UploadAnswer,
+    "account": AccountEntry,
+}
 # The canonical fields that a mapping must have.
-_REQUIRED = {"receipt": ("paid_on", "amount"), "answer": ("result",)}
+_REQUIRED = {"receipt": ("paid_on", "amount"), "answer": ("result",), "account": ("account", "amount")}
 
 NUMERIC = (FieldType.DIGITS, FieldType.NUMBER, FieldType.YEN, FieldType.BARCODE)
 DATED = (FieldType.DATE, FieldType.TIME)
@@ -412,6 +418,8 @@ class Layout(_Table):
     upload: UploadRules = UploadRules()
     answer: dict[str, Mapped] = {}
     """Mapping of each field of an answer to an upload."""
+    account: dict[str, Mapped] = {}
+    """Mapping of each field of an account entry (会計・款項目節), for the file of a 財務会計 system that is written."""
     paid: PaidCondition | None = None
     request: RequestCondition | None = None
     totals: list[Total] = []
@@ -494,7 +502,9 @@ class Layout(_Table):
     def mapped(self) -> set[str]:
         """The fields of the data record that mappings, totals and conditions read."""
         readers: list[Source | Total | IdentityFields]
-        sources = [source for table in (self.receipt, self.bill, self.answer) for source in table.values()]
+        sources = [
+            source for table in (self.receipt, self.bill, self.answer, self.account) for source in table.values()
+        ]
         readers = [*sources, *self.totals, self.identity or IdentityFields()]
         mapped = {path for reader in readers for path in reader.ids if not path.startswith("header.")}
         return mapped | ({self.paid.field} if self.paid else set())

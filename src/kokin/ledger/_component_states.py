@@ -1,0 +1,63 @@
+"""The states of connected components: their bills, receipts, decisions and balances as of an entry."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import select
+
+from kokin._arrow.convert import combine, to_numpy
+from kokin.ledger._codec import filter_rows
+from kokin.ledger._components import Components
+from kokin.ledger._database import Transaction
+from kokin.ledger._decisions_in_force import decisions_in_force
+from kokin.ledger._rematch import match_receipts
+from kokin.ledger._schema import postings
+from kokin.reconcile import Policy, Reconciliation
+
+
+class ComponentStates:
+    """Whole components with every version of their bills, and the postings of their receipts."""
+
+    def __init__(self, transaction: Transaction, components: Components, policy: Policy) -> None:
+        """Read what the states need.
+
+        Args:
+            transaction: the transaction.
+            components: the result of ``find_components(..., superseded=True)``.
+            policy: the choices of the authority.
+        """
+        self._transaction, self._policy = transaction, policy
+        bills = components.bills.sort_by("id")  # as `added` is
+        added = transaction.rows(
+            "bill_versions", to_numpy(bills.column("id"), 0), ("entry_id", "replaces_id", "withdrawn")
+        )
+        for name in ("entry_id", "replaces_id", "withdrawn"):
+            bills = bills.append_column(name, added.column(name))
+        #: Every version, by id: the columns of bills that matching uses, ``id, entry_id, replaces_id, withdrawn``.
+        self.bills = bills
+        #: The receipts, by id.
+        self.receipts = components.receipts
+        names = ("id", "entry_id", "receipt_id", "bill_version_id", "posting_reason", "reverses_id")
+        statement = select(*(postings.c[name] for name in names))
+        ids = to_numpy(self.receipts.column("id"), 0)
+        #: The postings of the receipts, by id.
+        self.postings = transaction.fetch(statement, postings.c.receipt_id, ids).sort_by("id")
+
+    def reconciled(self, entry: int) -> Reconciliation:
+        """Return the reconciliation of the components as of an entry."""
+        active = _not_replaced(self.postings, entry, "reverses_id")
+        active = active.filter(active.column("reverses_id").is_null())
+        receipts = self.receipts.filter(
+            pc.is_in(self.receipts.column("id"), value_set=combine(active.column("receipt_id")))
+        )
+        bills = _not_replaced(self.bills, entry, "replaces_id")
+        bills = filter_rows(bills, to_numpy(bills.column("withdrawn"), 0) == 0)
+        decided = decisions_in_force(self._transaction, entry, to_numpy(self.receipts.column("id"), 0))
+        return match_receipts(bills, receipts, self._policy, decided)
+
+
+def _not_replaced(rows: pa.Table, entry: int, reference: str) -> pa.Table:
+    """Return the rows up to an entry whose ids no such row has in a column."""
+    known = rows.filter(pc.less_equal(rows.column("entry_id"), entry))
+    return known.filter(pc.invert(pc.is_in(known.column("id"), value_set=combine(known.column(reference)))))

@@ -1,0 +1,161 @@
+"""Account entries (会計・款項目節) for a 財務会計 system: the figures of a closing under the codes of the authority."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kokin import receipts
+from kokin._arrow.aggregate import sum_by
+from kokin.catalog import CATALOG, AccountCodes, Catalog
+from kokin.issues import InvalidInputError, Issue
+from kokin.model import AccountEntry, MoneyKind, arrow_schema
+from kokin.receipts.layouts import Layout, load
+from kokin.reconcile import Control
+from kokin.reports._report import Report
+from kokin.rules import fiscal_year
+
+if TYPE_CHECKING:
+    from kokin.ledger import Ledger
+
+_KEYS = ("booked_on", "booked_year", "payee_code", "charge", "item_code", "year_class")
+_CODES = ("account", "kan", "ko", "moku", "setsu", "saisetsu")
+_KINDS = tuple(each.value for each in MoneyKind)
+
+
+@dataclass(frozen=True)
+class AccountFile:
+    """The entries of a closing, and the controls that tie them to the reports."""
+
+    entries: pa.Table
+    """The columns of :class:`~kokin.model.AccountEntry`, by day and code."""
+    controls: Mapping[str, Control]
+    """``A1``: the entries have the yen of the closing. ``A2``: ⑧ of the report of the closing has the applied yen of
+    T5. ``T5`` of this report."""
+
+    @classmethod
+    def of_closing(
+        cls, ledger: Ledger, closing: int, codes: AccountCodes, *, catalog: Catalog = CATALOG
+    ) -> AccountFile:
+        """Return the entries of a closing.
+
+        Args:
+            ledger: the ledger.
+            closing: the entry of the closing.
+            codes: the codes of the authority.
+            catalog: the charges; use the one of the closing.
+
+        Raises:
+            InvalidInputError: ACCOUNT_CODE_MISSING for each day, charge and kind of yen without a code; CLOSING_UNKNOWN
+                or CLOSING_DIFFERS.
+        """
+        figures = ledger.closing_figures(closing, catalog=catalog)
+        entries = account_entries(figures, codes)
+        report = Report.from_ledger(ledger, closing=closing, catalog=catalog)
+        revenue, receivables = report.tables["revenue"], report.tables["receivables"]
+        booked = sum(_sum(revenue, name) for name in ("revenue", "off_budget"))
+        applied = _sum(receivables, "received") - _sum(receivables, "overpaid")
+        statements = {
+            "A1": ("account entries = figures of the closing", _sum(entries, "amount"), _sum(figures, "received")),
+            "A2": ("revenue + off budget of the report = paid - excess of T5", booked, applied),
+        }
+        controls = {name: Control(name, *sides) for name, sides in statements.items()}
+        t5 = next(control for control in _controls(report) if control.name == "T5")
+        return cls(entries, {**controls, "T5": t5})
+
+    def write(
+        self, path: str | Path | BinaryIO, layout: str | Path | Layout, *, header: Mapping[str, Any] | None = None
+    ) -> int:
+        """Write the file of the entries by a layout with ``[account]``; return the number of its records.
+
+        Args:
+            path: the file, or a binary stream.
+            layout: the layout of the authority: the path of a TOML file, or a layout.
+            header: values of the fields of the layout's header.
+
+        Raises:
+            InvalidInputError: the layout has no ``[account]``, a value cannot be written, or a control is broken
+                (TOTAL_MISMATCH); nothing was written.
+            OSError: the file cannot be written.
+        """
+        layout = layout if isinstance(layout, Layout) else load(layout)
+        if not layout.account:
+            raise InvalidInputError(
+                [Issue("LAYOUT_TABLE_MISSING", expected="[account]", found=layout.name)], "nothing was written"
+            )
+        broken = [control for control in self.controls.values() if control.holds is False]
+        if broken:
+            issues = [
+                Issue("TOTAL_MISMATCH", field=each.name, expected=str(each.right), found=str(each.left))
+                for each in broken
+            ]
+            raise InvalidInputError(issues, "nothing was written")
+        return receipts.write(self.entries, path, layout, header=header)
+
+
+def account_entries(figures: pa.Table, codes: AccountCodes) -> pa.Table:
+    """Return figures by day and code of account, with the columns of :class:`~kokin.model.AccountEntry`.
+
+    Args:
+        figures: the columns of :meth:`kokin.ledger.Ledger.closing_figures`.
+        codes: the codes of the authority.
+
+    Raises:
+        InvalidInputError: ACCOUNT_CODE_MISSING, with the day, charge and kind of each yen without a code.
+    """
+    rows: list[dict[str, Any]] = []
+    issues = []
+    for row in sum_by(figures, _KEYS, ("receipts", *_KINDS)).to_pylist():
+        counted, year = False, row["booked_year"]
+        if year is None:
+            year = fiscal_year(row["booked_on"])
+        for kind in MoneyKind:
+            yen = row[kind.value]
+            if not yen:
+                continue
+            code = codes.find(kind, row)
+            if code is None:
+                where = " ".join(str(row[name]) for name in _KEYS[2:] if row[name] is not None)
+                issues.append(
+                    Issue("ACCOUNT_CODE_MISSING", field=kind.value, expected=where, found=f"{row['booked_on']} {yen:,}")
+                )
+                continue
+            about = {name: row[name] for name in ("booked_on", "payee_code")}
+            own = {name: getattr(code, name) for name in _CODES}
+            # The receipts of a row are counted once, with its first kind of yen.
+            number = 0 if counted else row["receipts"]
+            rows.append(
+                {
+                    **about,
+                    **own,
+                    "fiscal_year": year,
+                    "kind": kind.value,
+                    "receipts": number,
+                    "amount": yen,
+                }
+            )
+            counted = True
+    if issues:
+        raise InvalidInputError(issues, "nothing was written")
+    schema = arrow_schema(AccountEntry)
+    table = pa.Table.from_pylist(rows, schema)
+    keys = [name for name in schema.names if name not in ("receipts", "amount")]
+    return sum_by(table, keys, ("receipts", "amount")).select(schema.names)
+
+
+def _sum(table: pa.Table, column: str) -> int:
+    return pc.sum(table.column(column)).as_py() or 0
+
+
+def _controls(report: Report) -> list[Control]:
+    """Return the controls of the summary of a report."""
+    found = report.summary["controls"]
+    return [
+        Control(name, each["statement"], each["left"], each["right"], tuple(each.get("broken", ())))
+        for name, each in found.items()
+    ]

@@ -1,0 +1,167 @@
+"""Account entries (会計・款項目節): every yen of a closing has one code, and the file ties to the reports."""
+
+import io
+from datetime import UTC, date, datetime
+
+import pyarrow.compute as pc
+import pytest
+
+from kokin.catalog import AccountCodes
+from kokin.issues import InvalidInputError
+from kokin.ledger import Ledger
+from kokin.model import MoneyKind
+from kokin.receipts.layouts import load
+from kokin.reports import AccountFile, account_entries
+from tests.ledger.conftest import make_bills, make_receipts
+
+CODES = """
+[[codes]]
+kind = "revenue"
+charge = "fixed-asset-tax"
+account = "01"
+kan = "01"
+ko = "02"
+moku = "01"
+
+[[codes]]
+kind = "revenue"
+charge = "fixed-asset-tax"
+year_class = "carried_over"
+account = "01"
+kan = "01"
+ko = "02"
+moku = "02"
+
+[[codes]]
+kind = "overpaid"
+account = "90"
+"""
+
+SUSPENSE = """
+[[codes]]
+kind = "suspense"
+account = "91"
+"""
+
+LAYOUT = """
+ja = "財務会計 (記入例)"
+en = "an invented accounting system"
+format = "csv"
+encoding = "cp932"
+newline = "CRLF"
+verified = false
+source = ["invented for Kokin"]
+
+[csv]
+header = "names"
+
+[records.data]
+role = "data"
+ja = "収入"
+en = "revenue"
+fields = [
+  { id = "day", ja = "収入日", en = "day", type = "date", format = "YYYYMMDD", length = 8, required = true },
+  { id = "year", ja = "年度", en = "year", type = "number", length = 4 },
+  { id = "code", ja = "会計", en = "account", type = "text", length = 20, required = true },
+  { id = "title", ja = "款", en = "kan", type = "text", length = 20 },
+  { id = "item", ja = "項", en = "ko", type = "text", length = 20 },
+  { id = "detail", ja = "目", en = "moku", type = "text", length = 20 },
+  { id = "yen", ja = "金額", en = "amount", type = "yen", length = 13, required = true },
+]
+
+[account]
+booked_on = "day"
+fiscal_year = "year"
+account = "code"
+kan = "title"
+ko = "item"
+moku = "detail"
+amount = "yen"
+"""
+
+
+def codes_of(tmp_path, text):
+    path = tmp_path / "accounts.toml"
+    path.write_text(text, encoding="utf-8")
+    return AccountCodes.load(path)
+
+
+@pytest.fixture
+def closed(tmp_path):
+    """A ledger with a closed day, and the entry of the closing."""
+    with Ledger.create(tmp_path / "city.db", clock=lambda: datetime(2026, 6, 10, tzinfo=UTC)) as ledger:
+        tax = {"charge": "fixed-asset-tax"}
+        ledger.add_bills(make_bills(tax, B1=10_000), actor="clerk")
+        ledger.add_bills(make_bills({**tax, "levy_year": 2024, "tax_year": 2024}, B2=5_000), actor="clerk")
+        rows = ("B1", 12_000, 1), ("B2", 3_000, 1), ("B9", 70, 1)
+        ledger.post(make_receipts("a.csv", *rows), actor="batch")
+        yield ledger, ledger.close_period("day", date(2026, 5, 1), actor="chief").entry.id
+
+
+def test_every_yen_has_the_most_precise_code(tmp_path, closed):
+    ledger, entry = closed
+    found = AccountFile.of_closing(ledger, entry, codes_of(tmp_path, CODES + SUSPENSE))
+    rows = found.entries.select(["kind", "account", "moku", "fiscal_year", "receipts", "amount"]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("overpaid", "90", None, 2026, 0, 2_000),
+        ("revenue", "01", "01", 2026, 1, 10_000),
+        ("revenue", "01", "02", 2026, 1, 3_000),
+        ("suspense", "91", None, 2026, 1, 70),
+    ]
+    assert {name: (each.left, each.right, each.holds) for name, each in found.controls.items()} == {
+        "A1": (15_070, 15_070, True),
+        "A2": (13_000, 13_000, True),
+        "T5": (2_000, 2_000, True),
+    }
+    layout = tmp_path / "accounts-system.toml"
+    layout.write_text(LAYOUT, encoding="utf-8")
+    stream = io.BytesIO()
+    assert found.write(stream, load(layout)) == 4
+    assert stream.getvalue().decode("cp932").splitlines()[1:] == [
+        "20260501,2026,90,,,,2000",
+        "20260501,2026,01,01,02,01,10000",
+        "20260501,2026,01,01,02,02,3000",
+        "20260501,2026,91,,,,70",
+    ]
+
+
+def test_a_yen_without_a_code_stops_the_export_with_its_place(tmp_path, closed):
+    ledger, entry = closed
+    with pytest.raises(InvalidInputError) as error:
+        AccountFile.of_closing(ledger, entry, codes_of(tmp_path, CODES))
+    (issue,) = error.value.issues
+    assert (issue.code, issue.field, issue.found) == ("ACCOUNT_CODE_MISSING", "suspense", "2026-05-01 70")
+
+
+def test_a_negative_correction_keeps_its_code(tmp_path, closed):
+    ledger, entry = closed
+    ledger.reverse_entry(4, reason="another authority", actor="clerk")
+    second = ledger.close_period("day", date(2026, 5, 2), actor="chief").entry.id
+    codes = codes_of(tmp_path, CODES + SUSPENSE)
+    first, correction = (account_entries(ledger.closing_figures(each), codes) for each in (entry, second))
+    assert pc.sum(first.column("amount")).as_py() == -pc.sum(correction.column("amount")).as_py() == 15_070
+
+
+def test_a_layout_of_other_records_is_rejected(tmp_path, closed):
+    ledger, entry = closed
+    found = AccountFile.of_closing(ledger, entry, codes_of(tmp_path, CODES + SUSPENSE))
+    with pytest.raises(InvalidInputError, match="LAYOUT_TABLE_MISSING"):
+        found.write(tmp_path / "out.csv", "eltax-upload-example")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_invalid_codes_are_named(tmp_path):
+    with pytest.raises(InvalidInputError) as error:
+        codes_of(
+            tmp_path, CODES + '[[codes]]\nkind = "overpaid"\naccount = "92"\n[[codes]]\nkind = "cash"\naccount = ""\n'
+        )
+    assert {(issue.code, issue.field) for issue in error.value.issues} >= {
+        ("ACCOUNT_CODE_DUPLICATE", "codes"),
+    }
+    assert any(issue.field.startswith("codes[5].kind") for issue in error.value.issues)
+    assert (
+        codes_of(tmp_path, CODES).find(
+            MoneyKind.SUSPENSE, dict.fromkeys(("payee_code", "charge", "item_code", "year_class"))
+        )
+        is None
+    )
