@@ -76,8 +76,9 @@ class Authorities(Record):
         except InvalidInputError as error:
             issues = [issue.with_location(Location(file.name)) for issue in error.issues]
             raise InvalidInputError(issues, "authorities rejected") from None
-        for code in loaded.codes:
-            loaded.policy(code), loaded.catalog(code), loaded.intake(code)
+        for read in (loaded.policy, loaded.catalog, loaded.intake):
+            for code in loaded.codes:
+                read(code)
         return loaded
 
     def _conflicts(self) -> list[Issue]:

@@ -59,7 +59,7 @@ class Terms:
     """
 
     def __init__(self, language: Language = "ja", catalog: Catalog = CATALOG) -> None:
-        self.language = language
+        self.language: Language = language
         charges = {"system": catalog.systems, "charge": catalog.charges, "account": catalog.accounts}
         self._values = {
             column: {code: getattr(row, language) for code, row in rows.items()} for column, rows in charges.items()
