@@ -143,6 +143,45 @@ def data_flow() -> str:
     )
 
 
+def system() -> str:
+    """The systems around Kokin: who sends which file when."""
+    left = (
+        (10, "green", "collection system", "基幹業務システム"),
+        (86, "amber", "eLTAX", "地方税共同機構"),
+        (162, "amber", "bank", "指定金融機関"),
+        (238, "amber", "collection agent", "収納代行業者"),
+    )
+    sent = (
+        ("bills, before 20:00", "調定"),
+        ("receipts, bank days", "収納データ"),
+        ("debits, deposits", "口座振替結果・入金"),
+        ("速報・確報, reports", "収納報告"),
+    )
+    drawn = []
+    for (y, colour, *lines), (words, name) in zip(left, sent, strict=True):
+        drawn.append(_box(8, y, 170, 58, colour, *lines))
+        drawn += [_text(262, y + 22, words, "middle", "small"), _text(262, y + 46, name, "middle", "small")]
+        drawn.append(_arrow((178, y + 29), (344, y + 29)))
+    drawn.append('<rect x="346" y="10" width="150" height="286" rx="8" class="blue edge"/>')
+    drawn += [_text(421, 44, "Kokin", "middle", "strong")]
+    steps = (("inbox", "受付"), ("check, post", "検査・計上"), ("verify", "検証"), ("report", "帳票"))
+    for at, (words, name) in enumerate(steps):
+        y = 74 + at * 56
+        drawn += [_text(421, y, words, "middle"), _text(421, y + 18, name, "middle", "small")]
+        if at < 3:
+            drawn.append(_arrow((421, y + 24), (421, y + 38)))
+    right = (
+        (10, "violet", "people, 08:30", "収納担当", "page, work list"),
+        (86, "violet", "accounting system", "財務会計システム", "revenue by account"),
+        (162, "green", "collection system", "基幹業務システム", "balances, outcomes"),
+        (238, "grey", "another machine", "別の保管場所", "hash, backup"),
+    )
+    for y, colour, name, japanese, what in right:
+        drawn.append(_box(610, y, 162, 58, colour, name, japanese))
+        drawn += [_arrow((496, y + 29), (608, y + 29)), _text(552, y + 22, what, "middle", "small")]
+    return _sheet(306, "Who sends which file to Kokin, and who receives which result.", *drawn)
+
+
 #: Layer, its packages and what they depend on, from the top.
 _LAYERS = (
     (
@@ -262,4 +301,5 @@ FIGURES = {
     "layers": layers,
     "life-of-a-payment": life_of_a_payment,
     "matching-questions": matching_questions,
+    "system": system,
 }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Literal, get_origin
+from unittest import mock
 
-import pyarrow as pa
+import _schemas
 from _complete import constants, packages
+from _dependencies import notices, sbom
 from _figures import FIGURES
 from sphinx.pycode import ModuleAnalyzer
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, PrimaryKeyConstraint, Table, UniqueConstraint
@@ -23,8 +28,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from kokin import bills, receipts
 from kokin.catalog import CATALOG, ClaimClass
 from kokin.cli import app
+from kokin.demo import write_city
 from kokin.intake import IntakeStatus
 from kokin.issues import ISSUE_CODES
 from kokin.ledger import ClosingPeriod, EntryKind, PostingReason
@@ -55,11 +62,35 @@ from kokin.rules import RATES
 from kokin.text import JAPAN, terms
 
 
-def write_generated_pages(source: Path, language: str = "en") -> None:
-    """Write the generated pages below ``reference/_generated``; unchanged pages are not touched."""
+class Words:
+    """The texts of generated pages in one language: called with an English text, it returns that of the page.
+
+    The translations are in the catalog ``generated.po``, like those of the figures.
+    """
+
+    def __init__(self, language: str = "en", translations: dict[str, str] | None = None) -> None:
+        self.language = language
+        self.seen: dict[str, None] = {}
+        self._translations = translations or {}
+
+    def __call__(self, text: str) -> str:
+        """Return an English text in the language of the page."""
+        self.seen[text] = None
+        return self._translations.get(text) or text
+
+    def row(self, *cells: str) -> str:
+        """Return a row of a table of English texts, in the language of the page."""
+        return f"| {' | '.join(map(self, cells))} |"
+
+
+def write_generated_pages(source: Path, words: Words, empty: Collection[str] = ()) -> None:
+    """Write the generated pages below ``reference/_generated``; unchanged pages are not touched.
+
+    ``empty`` are the pages without content, for a build that extracts only what was written by hand.
+    """
     folder = source / "reference" / "_generated"
     folder.mkdir(parents=True, exist_ok=True)
-    pages = generated(language)
+    pages = generated(words) | {name: ["% without content"] for name in empty}
     for stale in {path.name for path in folder.iterdir()} - pages.keys():
         (folder / stale).unlink()
     for name, lines in pages.items():
@@ -69,23 +100,39 @@ def write_generated_pages(source: Path, language: str = "en") -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def generated(language: str = "en") -> dict[str, Iterable[str]]:
-    """Return the lines of every generated file by its name. The language is that of the glossary's definitions."""
+def generated(words: Words | None = None) -> dict[str, Iterable[str]]:
+    """Return the lines of every generated file by its name, in the language of ``words``, by default English."""
+    words = words or Words()
     pages: dict[str, Iterable[str]] = {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
     pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
     pages |= {f"api-{package.__name__}.md": _package(package) for package in packages()}
-    return pages | {
-        "charges.md": _charges(),
-        "cli.md": _commands(),
-        "glossary.md": _glossary(language),
-        "issues.md": _issue_codes(),
-        "layouts.md": _layouts(),
-        "ledger-schema.md": _ledger_schema(),
-        "outcomes.md": _outcomes(),
-        "rates.md": _rates(),
-        "records.md": _records(),
-        "reports.md": _reports(),
+    pages |= {
+        f"{name}-{output.version}.schema.json": [json.dumps(_schemas.schema(name), ensure_ascii=False, indent=1)]
+        for name, output in _schemas.OUTPUTS.items()
     }
+    return pages | {
+        "charges.md": _charges(words),
+        "cli.md": _commands(words),
+        "glossary.md": _glossary(words.language),
+        "issues.md": _issue_codes(),
+        "layouts.md": _layouts(words),
+        "ledger-schema.md": _ledger_schema(words),
+        "notices.md": notices(words.language),
+        "outcomes.md": _outcomes(words),
+        "rates.md": _rates(words),
+        "records.md": _records(words),
+        "reports.md": _reports(words),
+        "sbom.json": [sbom()],
+        "schemas.md": _schemas.table(words),
+    }
+
+
+def translated_texts() -> list[str]:
+    """Return the English texts of the generated pages that a translation has."""
+    words = Words()
+    for make in (_charges, _layouts, _ledger_schema, _outcomes, _rates, _records, _schemas.table):
+        list(make(words))
+    return list(words.seen)
 
 
 def _package(package: ModuleType) -> Iterator[str]:
@@ -138,110 +185,136 @@ _ENUMERATIONS = (
 )
 
 
-def _outcomes() -> Iterator[str]:
-    yield from _members("outcome", Outcome, "exception", lambda one: "yes" if one.is_exception else "no")
+def _outcomes(words: Words) -> Iterator[str]:
+    yield from _members(words, "outcome", Outcome, "exception", lambda one: words("yes" if one.is_exception else "no"))
     for heading, text, head, kind in _ENUMERATIONS:
-        yield from ("", f"## {heading}", "", text, "")
-        yield from _members(head, kind)
+        yield from ("", f"## {words(heading)}", "", words(text), "")
+        yield from _members(words, head, kind)
 
 
-def _members(head: str, kind: type[StrEnum], more: str = "", cell: Callable[[Any], str] | None = None) -> Iterator[str]:
-    """A table of an enumeration: each member with its comment."""
+def _members(
+    words: Words, head: str, kind: type[StrEnum], more: str = "", cell: Callable[[Any], str] | None = None
+) -> Iterator[str]:
+    """A table of an enumeration: each member with its comment; in Japanese also its name in reports."""
     comments = _attribute_comments(kind)
-    yield f"| {head} | meaning |" + (f" {more} |" if cell else "")
+    names = terms()["values"].get({"finding": "outcome"}.get(head, head), {}) if words.language == "ja" else {}
+    yield words.row(head, "meaning", *([more] if cell else []))
     yield "|---|---|" + ("---|" if cell else "")
     for one in kind:
-        yield f"| `{one.value}` | {_as_markdown(comments[one.name])} |" + (f" {cell(one)} |" if cell else "")
+        name = f"<br>{names[one.value]['ja']}" if one.value in names else ""
+        meaning = _as_markdown(words(comments[one.name]))
+        yield f"| `{one.value}`{name} | {meaning} |" + (f" {cell(one)} |" if cell else "")
 
 
-def _records() -> Iterator[str]:
+def _records(words: Words) -> Iterator[str]:
     for record in (Bill, Receipt, UploadAnswer):
         comments, columns = _attribute_comments(record), arrow_schema(record)
         yield f"## {record.__name__}"
         yield ""
-        yield "| column | required | type | meaning |"
+        yield words.row("column", "required", "type", "meaning")
         yield "|---|---|---|---|"
         for name, field in record.model_fields.items():
-            required = "yes" if field.is_required() else ""
-            yield f"| `{name}` | {required} | {columns.field(name).type} | {_as_markdown(comments[name])} |"
+            required = words("yes") if field.is_required() else ""
+            yield f"| `{name}` | {required} | {columns.field(name).type} | {_as_markdown(words(comments[name]))} |"
         yield ""
     for kind in (BillStatus, ReceiptKind):
         yield f"## {kind.__name__}"
         yield ""
-        yield from _members("value", kind)
+        yield from _members(words, "value", kind)
         yield ""
 
 
 _CLAIMS = {ClaimClass.COMPULSORY: "強制徴収公債権", ClaimClass.PUBLIC: "非強制徴収公債権", ClaimClass.PRIVATE: "私債権"}
 
 
-def _charges() -> Iterator[str]:
-    yield "| charge | claim | account, basis | 時効 | 延滞金 | order |"
+def _charges(words: Words) -> Iterator[str]:
+    yield words.row("charge", "claim", "account, basis", "limitation, years", "late charge", "order")
     yield "|---|---|---|--:|---|---|"
     for charge in CATALOG.charges.values():
-        name = f"`{charge.id}`<br>{charge.ja}<br>{charge.en}"
+        name = f"`{charge.id}`<br>{_name(words, charge)}"
         claim = f"{charge.claim}<br>{_CLAIMS[charge.claim]}"
         law = f"{CATALOG.accounts[charge.account].ja}<br>{charge.basis}"
         yield f"| {name} | {claim} | {law} | {charge.limitation_years} | {charge.late_charge} | {charge.allocation} |"
     yield ""
-    yield "| account | class | accrual | revenue |"
+    yield words.row("account", "class", "accrual", "revenue")
     yield "|---|---|---|---|"
     for account in CATALOG.accounts.values():
         kind = CATALOG.account_classes[account.account_class]
-        flags = " | ".join("yes" if flag else "no" for flag in (kind.accrual, kind.revenue))
+        flags = " | ".join(words("yes" if flag else "no") for flag in (kind.accrual, kind.revenue))
         yield f"| `{account.id}`<br>{account.ja} | `{kind.id}`<br>{kind.ja} | {flags} |"
     yield ""
-    yield "| system | charges |"
+    yield words.row("system", "charges")
     yield "|---|---|"
     for system in CATALOG.systems.values():
-        charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or system.no_collection_reason
-        yield f"| `{system.id}`<br>{system.ja}<br>{system.en} | {charges} |"
+        charges = ", ".join(f"`{charge.id}`" for charge in CATALOG.charges_of(system.id)) or words(
+            system.no_collection_reason
+        )
+        yield f"| `{system.id}`<br>{_name(words, system)} | {charges} |"
 
 
-def _rates() -> Iterator[str]:
+def _name(words: Words, row: Any) -> str:
+    """Return the names of a row of the catalog: both in English, the Japanese one in Japanese."""
+    return str(row.ja) if words.language == "ja" else f"{row.ja}<br>{row.en}"
+
+
+def _rates(words: Words) -> Iterator[str]:
     table = tomllib.loads((resources.files("kokin.rules") / "rates.toml").read_text(encoding="utf-8"))
-    yield f"Source: {table['source']}. {'Verified' if table['verified'] else 'Not verified'}."
+    yield f"{words('Source')}: {table['source']}. {words('Verified.' if table['verified'] else 'Not verified.')}"
     yield ""
-    yield "| year | 延滞金, reduced % | 延滞金, full % | 還付加算金 % | 延滞金, stay (猶予) % |"
+    yield words.row("year", "延滞金, reduced %", "延滞金, full %", "還付加算金 %", "延滞金, stay (猶予) %")
     yield "|---|--:|--:|--:|--:|"
     for year, rates in RATES.years.items():
-        cells = ("unknown" if rate is None else f"{Decimal(rate) / 100:.1f}" for rate in rates)
+        cells = (words("unknown") if rate is None else f"{Decimal(rate) / 100:.1f}" for rate in rates)
         yield f"| {year} | " + " | ".join(cells) + " |"
     yield ""
-    yield "## Statutory rates (法定利率)"
+    yield f"## {words('Statutory rates (法定利率)')}"
     yield ""
-    yield "| first day of delay | % | source |"
+    yield words.row("first day of delay", "%", "source")
     yield "|---|--:|---|"
     for row in table["statutory"]:
-        yield f"| {row['first_day']} to {row['last_day']} | {row['rate']:.1f} | {row['source']} |"
+        yield f"| {row['first_day']} – {row['last_day']} | {row['rate']:.1f} | {row['source']} |"
     yield ""
-    yield "## Orders of allocation (充当の順序)"
+    yield f"## {words('Orders of allocation (充当の順序)')}"
     yield ""
-    yield "| order | parts, first to last | source | verified |"
+    yield words.row("order", "parts, first to last", "source", "verified")
     yield "|---|---|---|---|"
     orders = tomllib.loads((resources.files("kokin.rules") / "orders.toml").read_text(encoding="utf-8"))
     for name, row in orders.items():
         parts = " → ".join(f"`{part}`" for part in row["order"])
-        yield f"| `{name}` | {parts} | {row['source']} | {'yes' if row['verified'] else 'no'} |"
+        yield f"| `{name}` | {parts} | {row['source']} | {words('yes' if row['verified'] else 'no')} |"
 
 
-def _reports() -> Iterator[str]:
-    """The tables of a report and their columns, from a report of one bill."""
-    slip = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "case_key": "1"}
-    bills = pa.Table.from_pylist([{"bill_id": "B1", "amount": 100, "due_on": date(2026, 6, 1), **slip}])
-    paid = pa.Table.from_pylist([{"amount": 100, "paid_on": date(2026, 5, 1), **slip}])
-    done = reconcile(bills, paid)
-    status = IntakeStatus(date(2026, 5, 1), datetime(2026, 5, 1, tzinfo=JAPAN), (), ())
-    tables = {**Report.from_run(done, build_accounts(done)).tables, INTAKE_TABLE: intake_table(status)}
-    languages = [Terms(language) for language in ("en", "ja")]
-    for name in (INTAKE_TABLE, *TABLES):
-        english, japanese = (each.table(name) for each in languages)
-        yield f"## {japanese} {english.lstrip(japanese[0])}"
-        yield ""
-        yield f"`{name}.csv`: " + " · ".join(
-            f"`{column}` {languages[1].heading(name, column)}" for column in tables[name].column_names
-        )
-        yield ""
+# The slips of the synthetic city of the samples, and the rows of a sample.
+_SAMPLE_SLIPS, _SAMPLE_ROWS = 2_000, 3
+
+
+def _reports(words: Words) -> Iterator[str]:
+    """The tables of a report: their columns, and the first rows of a report of a synthetic city."""
+    language: Literal["en", "ja"] = "ja" if words.language == "ja" else "en"
+    in_words = Terms(language)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        city = write_city(folder, _SAMPLE_SLIPS, 1)
+        day = city.reference_date
+        read = [receipts.read(path, name, reference_date=day, on_error="skip") for path, name in city.receipts]
+        run = reconcile(bills.read(city.bills), read)
+        accounts = build_accounts(run)
+        report = Report.from_run(run, accounts)
+        report.write(folder / "out", formats=["csv"], headings="words", language=language, encoding="utf-8")
+        status = IntakeStatus(date(2026, 5, 1), datetime(2026, 5, 1, tzinfo=JAPAN), (), ())
+        tables = {INTAKE_TABLE: intake_table(status), **report.tables}
+        for table in (INTAKE_TABLE, *TABLES):
+            columns = tables[table].column_names
+            yield f"## {in_words.table(table)}"
+            yield ""
+            yield f"`{table}.csv`: " + " · ".join(
+                f"`{column}` {Terms('ja').heading(table, column)}" for column in columns
+            )
+            yield ""
+            sample = folder / "out" / f"{table}.csv"
+            rows = sample.read_text(encoding="utf-8").splitlines()[: 1 + _SAMPLE_ROWS] if sample.exists() else []
+            if len(rows) > 1:
+                yield from ("```text", *rows, "```", "")
 
 
 # What each table of the ledger contains.
@@ -329,7 +402,7 @@ _LEDGER_COLUMNS = {
 }
 
 
-def _ledger_schema() -> Iterator[str]:
+def _ledger_schema(words: Words) -> Iterator[str]:
     """The data dictionary of the ledger: each table with its columns, constraints and indexes; the view."""
     kinds: dict[str, tuple[str, type[StrEnum]]] = {
         "entries": ("kind", EntryKind),
@@ -341,20 +414,20 @@ def _ledger_schema() -> Iterator[str]:
         "closings": ("period", ClosingPeriod),
     }
     for name, table in LEDGER_TABLES.items():
-        yield from (f"## {name}", "", _LEDGER_TABLES[name], "")
-        yield "| column | PostgreSQL | SQLite | null | meaning |"
+        yield from (f"## {name}", "", words(_LEDGER_TABLES[name]), "")
+        yield words.row("column", "PostgreSQL", "SQLite", "null", "meaning")
         yield "|---|---|---|---|---|"
         for column in table.columns:
             types = " | ".join(column.type.compile(each.dialect()).lower() for each in (postgresql, sqlite))
-            null = "yes" if column.nullable else ""
-            yield f"| `{column.name}` | {types} | {null} | {_as_markdown(_ledger_column(table, column))} |"
+            null = words("yes") if column.nullable else ""
+            yield f"| `{column.name}` | {types} | {null} | {_as_markdown(words(_ledger_column(table, column)))} |"
         yield from ("", *(f"- {line}" for line in sorted(_ledger_constraints(table))), "")
         if name in kinds:
-            yield from _members(*kinds[name])
+            yield from _members(words, *kinds[name])
             yield ""
     yield "## audit_log"
     yield ""
-    yield "A view: each posting with its entry, file and receipt, and the hash of the row before."
+    yield words("A view: each posting with its entry, file and receipt, and the hash of the row before.")
     yield ""
     yield " · ".join(f"`{column.name}`" for column in AUDIT_LOG.columns)
 
@@ -401,8 +474,9 @@ def _glossary(language: str) -> Iterator[str]:
     yield "```"
 
 
-def _commands() -> Iterator[str]:
-    yield from _help(get_command(app), ())
+def _commands(words: Words) -> Iterator[str]:
+    with mock.patch.dict(os.environ, {"KOKIN_LANG": words.language}):
+        yield from _help(get_command(app), ())
 
 
 def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
@@ -417,13 +491,13 @@ def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
         yield from _help(child, (*names, name))
 
 
-def _layouts() -> Iterator[str]:
-    yield "| layout | file | format | verified |"
+def _layouts(words: Words) -> Iterator[str]:
+    yield words.row("layout", "file", "format", "compared with its specification")
     yield "|---|---|---|---|"
     for layout in map(layouts.load, layouts.names()):
-        file_format = f"{layout.format}, {layout.width} bytes" if layout.width else layout.format
+        file_format = f"{layout.format}, {layout.width} {words('bytes')}" if layout.width else layout.format
         link = f"[`{layout.name}`](_generated/layout-{layout.name}.md)"
-        yield f"| {link} | {layout.ja}<br>{layout.en} | {file_format} | {'yes' if layout.verified else '**no**'} |"
+        yield f"| {link} | {_name(words, layout)} | {file_format} | {words('yes' if layout.verified else '**no**')} |"
 
 
 def _layout(name: str) -> Iterator[str]:

@@ -5,7 +5,8 @@ After a change of an English page, run this and translate the messages that it p
     python docs/_translation.py
 
 A new message has an empty translation; a changed one keeps the old translation and is marked fuzzy. Index, tutorials,
-guides and explanations are translated completely, other pages by their titles, which the navigation shows.
+guides, explanations and most of the reference are translated completely, other pages by their titles, which the
+navigation shows. The texts of the generated pages are in ``generated.po``.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import sys
 from html import escape, unescape
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from _figures import FIGURES
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 from docutils import nodes
+
+if TYPE_CHECKING:
+    from _pages import Words
 
 DOCS = Path(__file__).parent
 CATALOGS = DOCS / "locale" / "ja" / "LC_MESSAGES"
@@ -37,6 +42,25 @@ msgstr ""
 
 """
 
+# The pages of the reference that are translated; the API, the benchmarks, the changelog and the examples are not.
+_REFERENCE = tuple(
+    f"reference/{name}"
+    for name in (
+        "charges",
+        "cli",
+        "glossary",
+        "issues",
+        "json",
+        "layouts",
+        "ledger-schema",
+        "outcomes",
+        "rates",
+        "records",
+        "reports",
+        "third-party",
+    )
+)
+
 # Code, roles, targets of links, and values of a {role}: the same in every language.
 _MARKUP = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)")
 
@@ -46,7 +70,7 @@ _FIGURE_TEXT = re.compile(r'(?<=>)[^<>]+(?=</text>)|(?<=aria-label=")[^"]+')
 
 def is_whole(page: str) -> bool:
     """Whether a page is translated completely, not only its title."""
-    return page == "index" or page.startswith(("tutorial", "guides/", "explanation/"))
+    return page in ("index", *_REFERENCE) or page.startswith(("tutorial", "guides/", "explanation/"))
 
 
 def extract() -> dict[str, Catalog]:
@@ -55,7 +79,7 @@ def extract() -> dict[str, Catalog]:
         excluded = "exclude_patterns=" + ",".join(_WITHOUT_MESSAGES)
         build = [sys.executable, "-m", "sphinx", "-Q", "-b", "gettext", "-D", excluded, str(DOCS), folder]
         subprocess.run(build, check=True)
-        found = {"figures": _figure_texts()}
+        found = {"figures": _figure_texts(), "generated": _generated_texts()}
         for path in sorted(Path(folder).rglob("*.pot")):
             page = path.relative_to(folder).with_suffix("").as_posix()
             catalog = read_catalog(path)
@@ -123,6 +147,26 @@ def _figure_texts() -> Catalog:
             if re.search("[a-z]{2}", re.sub(r"\w*_\w*", "", found)):  # not in names of fields and outcomes
                 catalog.add(unescape(found))
     return catalog
+
+
+def _generated_texts() -> Catalog:
+    from _pages import translated_texts
+
+    catalog = Catalog(locale="ja")
+    for text in translated_texts():
+        if re.search("[A-Za-z]{2}", text):
+            catalog.add(text)
+    return catalog
+
+
+def generated_words(language: str) -> Words:
+    """Return the texts of the generated pages in the language of a build."""
+    from _pages import Words
+
+    if language != "ja":
+        return Words(language)
+    found = messages(read_catalog(CATALOGS / "generated.po"))
+    return Words(language, {str(message.id): str(message.string) for message in found})
 
 
 def _title_alone(catalog: Catalog) -> Catalog:

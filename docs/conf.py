@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging as python_logging
 import os
 import sys
 from enum import Enum
@@ -10,13 +11,15 @@ from pathlib import Path
 import sphinx.ext.napoleon as napoleon
 from sphinx.util import logging
 
-os.environ["KOKIN_LANG"] = "en"  # the page of the commands shows their help in English
+os.environ["KOKIN_LANG"] = "en"  # docstrings and messages in the API are English
 import kokin
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _complete import problems
 from _pages import write_generated_pages
-from _translation import translate_figures
+from _translation import generated_words, translate_figures
+
+python_logging.getLogger("kokin").setLevel(python_logging.WARNING)  # the samples of reports write files
 
 project = "Kokin"
 author = "the Kokin maintainers"
@@ -53,10 +56,12 @@ _included = (
     "issues",
     "layouts",
     "ledger-schema",
+    "notices",
     "outcomes",
     "rates",
     "records",
     "reports",
+    "schemas",
 )
 exclude_patterns = ["_build", "locale", *(f"reference/_generated/{name}.md" for name in _included)]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
@@ -144,9 +149,14 @@ nitpick_ignore_regex = [
 
 def setup(app) -> None:
     app.connect("doctree-read", translate_figures)
-    app.connect("builder-inited", lambda app: write_generated_pages(Path(app.srcdir), app.config.language))
+    app.connect("builder-inited", _write_generated)
     app.connect("autodoc-process-signature", _fields_alone)
     app.connect("env-check-consistency", _warn_of_names)
+
+
+def _write_generated(app) -> None:
+    empty = [f"{name}.md" for name in _included] if app.builder.name == "gettext" else []
+    write_generated_pages(Path(app.srcdir), generated_words(app.config.language), empty)
 
 
 def _fields_alone(app, what, name, obj, options, signature, returns):

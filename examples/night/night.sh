@@ -26,8 +26,8 @@
 set -u
 : "${KOKIN_NIGHT:?the folder of the night}" "${KOKIN_LEDGER:=$KOKIN_NIGHT/city.db}"
 export KOKIN_LEDGER
-now=${KOKIN_AT:-$(TZ=Asia/Tokyo date +%FT%H:%M)}
-day=${now%T*}
+day=${KOKIN_AT:-$(TZ=Asia/Tokyo date +%F)}
+day=${day%T*}
 at=${KOKIN_AT:+--at $KOKIN_AT}
 as_of=${KOKIN_AT:+--as-of $day}
 intake=$KOKIN_NIGHT/intake.toml
@@ -120,9 +120,10 @@ done
 post_all deposits kokin ledger add-deposits --layout "${KOKIN_DEPOSITS:-zengin-01}" $at --reference-date "$day"
 post_all agent-reports kokin ledger add-agent-reports $at
 
-# Which files have not come? A file that stays in the inbox is named, too.
+# Which files have not come? This is the last run of the day, so every deadline of the day counts as passed; in intake.toml
+# it is later than the start of this script. A file that stays in the inbox is named, too.
 if [ -f "$intake" ]; then
-    kokin intake check "$intake" --for "$day" --now "$now" --inbox "$KOKIN_NIGHT/inbox"
+    kokin intake check "$intake" --for "$day" --now "${day}T23:59" --inbox "$KOKIN_NIGHT/inbox"
     code=$?
     case $code in
     0 | 1 | 6) note_code $code ;; # 1: late or rejected, or a finding

@@ -73,7 +73,7 @@ def test_every_cause_is_named(town, bills, receipts):
     town.post(receipts("thu.csv", ("B5", 200, 3)), actor="batch")
     refund = {"proposal_id": "P5", "kind": "setoff", "amount": 100, "debt_bill_id": "B6"}
     town.decide_refunds(pa.Table.from_pylist([refund]), actor="clerk", decided_on=date(2026, 6, 10))
-    assert rows_of(town)[-1] == (12, "refund", "B6", 100, "settled")
+    assert rows_of(town)[-1] == (12, "set_off", "B6", 100, "settled")
     town.add_bills(bills({**more, "due_on": date(2026, 5, 1)}, B5=200), actor="clerk")
     assert {row[1] for row in rows_of(town)} | {"rematch"} == {cause.value for cause in ChangeCause}
     added_changes(town)

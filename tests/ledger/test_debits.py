@@ -76,7 +76,7 @@ def test_a_request_is_made_from_the_balances(town, receipts, tmp_path):
         receipts("mon.csv", ("B1", 400, 1), ("B2", 2_000, 1), ("B3", 3_000, 1, {"kind": "provisional"})), actor="x"
     )
     found = request(town, tmp_path / "request.txt", "B1", "B2", "B3", "B4")
-    counts = ("given", "requested", "yen", "settled", "provisional", "open", "failed")
+    counts = ("given", "requested", "yen", "settled", "reported", "open", "failed")
     assert [getattr(found, name) for name in counts] == [4, 2, 4_600, 1, 1, 0, 0]
     lines = (tmp_path / "request.txt").read_bytes().decode("cp932").splitlines()
     assert [line[0] for line in lines] == ["1", "2", "2", "8", "9"]

@@ -16,10 +16,10 @@ from threading import Event, Thread
 
 import pytest
 
+from kokin._arrow import files
 from kokin.cli._app import run as run_command
 from kokin.issues import InvalidInputError
 from kokin.ledger import AuthorityFileState, EntryKind, Ledger, WorkQueue
-from kokin.ledger import _queue_files as queue_files
 from kokin.ledger import _queue_post as queue_post
 from kokin.ledger._queue_files import AuthorityFiles, Lease, QueuedFile
 from kokin.receipts import layouts
@@ -361,7 +361,7 @@ def test_a_file_that_is_open_is_renamed_later(two_workers, monkeypatch):
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail_at_first)
-    monkeypatch.setattr(queue_files.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
     assert one.move(claim, "done", {})
 
 
@@ -377,7 +377,7 @@ def test_a_file_that_cannot_be_moved_stays_claimed(quick_folder, in_threads, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", fail_to_finish)
-        patch.setattr(queue_files, "_RENAME_ATTEMPTS", 1)
+        patch.setattr(files, "_RENAME_ATTEMPTS", 1)
         result = next(WorkQueue(queue).work(until="empty"))
     assert (result.state, result.error) == (AuthorityFileState.RETRY, "Permission denied")
     assert places(queue) == {("99901", "a.csv"): "claimed"}

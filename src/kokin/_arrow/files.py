@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -39,6 +40,9 @@ FORMULA = "^(?:[ \t\r\n\u00a0\u3000]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r])"
 # The first bytes of these characters in UTF-8.
 _FORMULA_FIRST_BYTES = np.frombuffer(b"=+-@\t\r\n \xc2\xe3\xef", np.uint8)
 
+# Windows does not rename a file or a folder while a virus scanner or a backup has it open, which is short.
+_RENAME_ATTEMPTS = 6
+
 # Rows that one thread formats at a time.
 _CSV_ROWS = 1 << 16
 
@@ -62,7 +66,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield draft
         size = draft.stat().st_size
-        draft.replace(target)
+        rename(draft, target, replace=True)
         _LOGGER.info("file_written", extra={"fields": {"file": file_name(target), "bytes": size}})
     finally:
         draft.unlink(missing_ok=True)
@@ -83,6 +87,24 @@ def draft_folder(path: Path) -> Iterator[Path]:
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def rename(path: Path, target: Path, *, replace: bool = False) -> None:
+    """Rename a file or a folder; for about a second try again if another program has it open, as Windows requires.
+
+    Without ``replace`` the target must not exist: Windows raises FileExistsError, POSIX replaces a file.
+
+    Raises:
+        OSError: it cannot be renamed; a PermissionError names the target.
+    """
+    for attempt in range(1, _RENAME_ATTEMPTS + 1):
+        try:
+            path.replace(target) if replace else path.rename(target)
+            return
+        except PermissionError as error:
+            if attempt == _RENAME_ATTEMPTS:
+                raise PermissionError(error.errno, error.strerror, str(target)) from error
+            time.sleep(0.1 * attempt)
 
 
 def remove_drafts(folder: Path) -> None:

@@ -107,8 +107,7 @@ ledger.add_typer(debit, name="debit")
 def run(arguments: Sequence[str]) -> int:
     """Run the command with its arguments and return its exit code; an unexpected error is raised."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that lacks a character shows ? instead of it.
-        sys.stdout.reconfigure(errors="replace")
+        sys.stdout.reconfigure(errors=_output.SIMILAR_CHARACTERS)
     command = typer.main.get_command(app)
     _translate_help(command)
     try:

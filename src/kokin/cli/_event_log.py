@@ -82,8 +82,12 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class _JsonFormatter(logging.Formatter):
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
+
     def format(self, record: logging.LogRecord) -> str:
-        return _output.escaped_json(fields_of(record), indent=None)
+        return _output.escape_for(self._encoding, _output.escaped_json(fields_of(record), indent=None))
 
 
 class _TextFormatter(logging.Formatter):
@@ -125,7 +129,7 @@ def logged(context: typer.Context, log: LogFormat | None, log_file: Path | None)
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(log_file.open("a", encoding="utf-8")) if log_file else sys.stderr
         handler = _Handler(stream)
-        handler.setFormatter(_TextFormatter() if log is LogFormat.TEXT else _JsonFormatter())
+        handler.setFormatter(_TextFormatter() if log is LogFormat.TEXT else _JsonFormatter(stream.encoding or "utf-8"))
         level = logger.level
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

@@ -69,14 +69,19 @@ def changes(
         _output.as_json({**_acknowledgement(acknowledged), **(_summary(found, out) if found else {})})
         return Exit.CLEAN
     if acknowledged:
-        text = "acknowledged by entry {entry}" if acknowledged.inserted else "acknowledged already, by entry {entry}"
-        _output.line(message(text, entry=acknowledged.entry.id))
+        entry = acknowledged.entry.id
+        if acknowledged.inserted:
+            _output.line(message("acknowledged by entry {entry}", entry=entry))
+        else:
+            _output.line(message("acknowledged already, by entry {entry}", entry=entry))
     if found:
         counts = found.table.column("change_cause").value_counts().to_pylist()
         rows = sorted((value("change_cause", row["values"]), row["counts"]) for row in counts)
         _output.table(headings("change_cause", "count"), rows)
-        text = "changes of entries {first} to {last}, written to {out}; acknowledge with --ack {last}"
-        _output.line(message(text, first=found.first_entry, last=found.last_entry, out=out))
+        about = {"first": found.first_entry, "last": found.last_entry, "out": out}
+        _output.line(
+            message("changes of entries {first} to {last}, written to {out}; acknowledge with --ack {last}", **about)
+        )
     return Exit.CLEAN
 
 

@@ -93,15 +93,17 @@ def request(
     if output is Format.JSON:
         _output.as_json({**values, "file": str(out) if found.entry else None})
         return Exit.CLEAN
-    counts = ("given", "requested", "settled", "provisional", "open", "failed")
+    counts = ("given", "requested", "settled", "reported", "open", "failed")
     _output.table(headings("state", "count"), [(value("debit_state", name), values[name]) for name in counts])
     if found.entry is None:
         _output.line(message("no direct debit is due; no entry was written"))
         return Exit.CLEAN
     if not found.inserted:
         _output.line(message("completed {file}, which an interrupted run has left", file=out))
-    text = "requested by entry {entry}: {yen:,} yen in {file}; send the file, then add the result"
-    _output.line(message(text, entry=found.entry.id, yen=found.yen, file=out))
+    about: dict[str, Any] = {"entry": found.entry.id, "yen": found.yen, "file": out}
+    _output.line(
+        message("requested by entry {entry}: {yen:,} yen in {file}; send the file, then add the result", **about)
+    )
     return Exit.CLEAN
 
 
@@ -142,8 +144,10 @@ def result(
 
 def _print_result(found: DebitResults, posted: EntryResult) -> None:
     counts = found.as_dict()
-    text = "read {read:,} = debited {debited:,} + failed {failed:,} + without request {without_request:,}"
-    _output.line(message(text, **counts))
+    text = message(
+        "read {read:,} = debited {debited:,} + failed {failed:,} + without request {without_request:,}", **counts
+    )
+    _output.line(text)
     _output.line(message("missing {missing:,}, changed {changed:,}", **counts))
     if found.entry and not found.inserted:
         _output.line(message("this file is added already, by entry {entry}", entry=found.entry.id))

@@ -5,11 +5,13 @@ File names, ids and messages come from outside: :func:`kokin.issues.printable` e
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import shutil
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,43 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 200
 # Issues that are printed; all of them are in the files that a command writes, and in --format json.
 _MAX_ISSUES = 20
+
+
+#: The error handler of the output: a character that the console lacks is a similar one, else ``?``.
+SIMILAR_CHARACTERS = "kokin-similar"
+# Signs of the Japanese texts that cp932 has as another character (WHATWG "Shift_JIS" maps the same way).
+_SIMILAR = {
+    "\u2212": "\uff0d",
+    "\u301c": "\uff5e",
+    "\u2014": "\u2015",
+    "\u2016": "\u2225",
+    "\u2013": "-",
+    "\u00a5": "\uffe5",
+}
+
+
+def similar_characters(text: str, encoding: str) -> str:
+    """Return a text in which each character that an encoding lacks is a similar one that it has, else ``?``.
+
+    >>> similar_characters("⓪ 調定 − 収入 〜 é", "cp932")
+    '0 調定 － 収入 ～ ?'
+    """
+    found = []
+    for sign in text:
+        candidates = (sign, _SIMILAR.get(sign, sign), unicodedata.normalize("NFKC", sign))
+        found.append(
+            next((each for each in candidates if each.encode(encoding, "ignore").decode(encoding) == each), "?")
+        )
+    return "".join(found)
+
+
+def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return similar_characters(error.object[error.start : error.end], error.encoding), error.end
+
+
+codecs.register_error(SIMILAR_CHARACTERS, _replace_unencodable)
 
 
 class _Console(Console):
@@ -213,7 +252,7 @@ def lines(text: str) -> None:
 
 def as_json(value: object) -> None:
     """Print a value as JSON on stdout, for programs: nothing is translated but the messages of issues."""
-    typer.echo(json_text(value))
+    _echo_json(json_text(value))
 
 
 def json_text(value: object) -> str:
@@ -229,13 +268,33 @@ def escaped_json(value: object, indent: int | None) -> str:
     return text.translate(escapes)
 
 
+def _echo_json(text: str) -> None:
+    """Print JSON on stdout; a character that its encoding lacks is escaped, as it can only be within a string."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    typer.echo(escape_for(encoding, text))
+
+
+def escape_for(encoding: str, text: str) -> str:
+    r"""Return JSON in which each character that an encoding lacks is an escape of JSON.
+
+    >>> escape_for("cp932", '"調定 é 😀"')
+    '"調定 \\u00e9 \\ud83d\\ude00"'
+    """
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        signs = {sign for sign in set(text) if sign.encode(encoding, "ignore") == b""}
+        return text.translate({ord(sign): json.dumps(sign)[1:-1] for sign in signs})
+    return text
+
+
 def text_file(text: str, path: Path | None) -> None:
     """Write a text to a file, which is replaced at once, or without one to stdout: UTF-8."""
     from kokin._arrow.files import atomic_file
 
     text = text.removesuffix("\n")
     if path is None:
-        typer.echo(text)
+        _echo_json(text)
         return
     with atomic_file(path) as draft:
         draft.write_text(f"{text}\n", encoding="utf-8", newline="\n")

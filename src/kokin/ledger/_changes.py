@@ -73,7 +73,7 @@ class ChangeCause(StrEnum):
     #: 判断: a person decided about a payment.
     DECISION = "decision"
     #: 充当: an overpayment was set off against it.
-    REFUND = "refund"
+    SET_OFF = "set_off"
 
 
 _CAUSES = {
@@ -82,7 +82,7 @@ _CAUSES = {
     EntryKind.RECEIPT_FILE: ChangeCause.POSTING,
     EntryKind.REVERSAL: ChangeCause.REVERSAL,
     EntryKind.DECISION: ChangeCause.DECISION,
-    EntryKind.REFUND: ChangeCause.REFUND,
+    EntryKind.REFUND: ChangeCause.SET_OFF,
 }
 
 
@@ -268,6 +268,6 @@ def _causes(states: ComponentStates, entry: int, cause: ChangeCause, ids: pa.Arr
 
     is_own = is_among(versions.column("bill_id")) | is_among(names.filter(pc.invert(is_rematch)))
     is_matched_again = ~is_own if cause is ChangeCause.BILL else is_among(names.filter(is_rematch)) & ~is_own
-    if is_decided or cause is ChangeCause.REFUND:  # its postings are all those of receipts that are matched again
+    if is_decided or cause is ChangeCause.SET_OFF:  # its postings are all those of receipts that are matched again
         is_matched_again[:] = False
     return pc.if_else(bool_array(is_matched_again), ChangeCause.REMATCH.value, cause.value)

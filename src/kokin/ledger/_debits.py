@@ -60,7 +60,7 @@ class DebitAccount(Record):
 
 @dataclass(frozen=True, slots=True)
 class DebitRequest:
-    """The result of a request: ``given = requested + settled + provisional + open + failed``."""
+    """The result of a request: ``given = requested + settled + reported + open + failed``."""
 
     entry: Entry | None
     """The entry of the request; None if no debit was due."""
@@ -74,7 +74,7 @@ class DebitRequest:
     """Their yen."""
     settled: int
     """Bills without a balance, or not open."""
-    provisional: int
+    reported: int
     """Bills that a store reports as paid (速報)."""
     open: int
     """Bills that were asked for, without a result."""
@@ -94,7 +94,7 @@ class DebitRequest:
         return {**asdict(self), "entry": self.entry and self.entry.id}
 
 
-_REQUEST_COUNTS = ("given", "requested", "yen", "settled", "provisional", "open", "failed")
+_REQUEST_COUNTS = ("given", "requested", "yen", "settled", "reported", "open", "failed")
 
 
 def require_debit_layout(layout: Layout) -> None:
@@ -219,7 +219,7 @@ def _due(
         elif state[name]["residual"] <= 0 or state[name]["status"] in _NOT_OPEN:
             counts["settled"] += 1
         elif state[name]["status"] == BalanceStatus.PROVISIONAL:
-            counts["provisional"] += 1
+            counts["reported"] += 1
         elif is_failed != retry or (retry and not may):
             counts["failed"] += 1
         else:

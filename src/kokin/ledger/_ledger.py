@@ -1146,7 +1146,7 @@ class Ledger:
             last = _queries.entry_as_of(transaction, as_of)
             books, policy = ClosedBooks.read(transaction, last), _queries.policy(transaction, as_of)
             if books.closings and books.closings[-1].entry_id == last:
-                sealed = _queries.entry_of(transaction, last).totals["open_late"]
+                sealed = _queries.entry_of(transaction, books.closings[-1].entry_id).totals["open_late"]
                 found = open_late_digest(books.open_figures(totals, None, catalog), books)
                 if found != sealed:
                     where = f"entry {last}"

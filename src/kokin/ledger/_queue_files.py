@@ -20,14 +20,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from kokin._arrow.files import rename
+
 # Names under which senders write a file that is not complete, and the names of records.
 _NOT_TAKEN = re.compile(r"\..*|.*\.(?:tmp|part|partial|filepart|json)", re.IGNORECASE)
 # The name of the folder of a claim: the worker, the number of its claim, and the attempt.
 _CLAIM = re.compile(r"(.+)\.[0-9]+\.([0-9]+)")
 # File systems accept names of 255 bytes or characters; a finished file may need a number and ``.json``.
 _MAX_NAME_BYTES = 200
-# Windows does not rename a file that a virus scanner or a backup has opened for a moment.
-_RENAME_ATTEMPTS = 6
 
 
 class Lease:
@@ -147,7 +147,7 @@ class AuthorityFiles:
         folder.mkdir(exist_ok=True)
         target = _reserve_name(folder, claim.name, record)
         try:
-            _rename(claim.path, target)
+            rename(claim.path, target)
         except OSError as error:
             _record_of(target).unlink()
             if isinstance(error, FileNotFoundError):
@@ -219,17 +219,6 @@ def _numbered(name: str, number: int) -> str:
     path = Path(name)
     stem = path.stem if len(os.fsencode(name)) <= _MAX_NAME_BYTES else path.stem[:50]
     return f"{stem}~{number}{path.suffix}" if number > 1 else stem + path.suffix
-
-
-def _rename(path: Path, target: Path) -> None:
-    for attempt in range(1, _RENAME_ATTEMPTS + 1):
-        try:
-            path.rename(target)
-            return
-        except PermissionError:
-            if attempt == _RENAME_ATTEMPTS:
-                raise
-            time.sleep(0.1 * attempt)
 
 
 def _remove_rest(path: Path) -> None:

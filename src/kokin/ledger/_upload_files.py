@@ -23,6 +23,7 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from kokin import receipts
+from kokin._arrow.files import rename
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._active_entries import reversed_entries
 from kokin.ledger._database import Transaction
@@ -108,7 +109,7 @@ def complete_drafts(transaction: Transaction, folder: Path) -> dict[str, int]:
 def _rename(draft: Path, target: Path) -> None:
     # Another run may have completed the file since the entry was committed.
     with contextlib.suppress(FileNotFoundError):
-        draft.rename(target)
+        rename(draft, target)
 
 
 def _ledger_mark(transaction: Transaction) -> str:

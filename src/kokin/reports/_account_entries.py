@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 _KEYS = ("booked_on", "booked_year", "payee_code", "charge", "item_code", "year_class")
 _CODES = ("account", "kan", "ko", "moku", "setsu", "saisetsu")
+#: The statements of the controls of :class:`AccountFile`, by name.
+STATEMENTS = {
+    "A1": "account entries = figures of the closing",
+    "A2": "revenue + off budget of the report = paid - excess of T5",
+}
 _KINDS = tuple(each.value for each in MoneyKind)
 
 
@@ -60,11 +65,8 @@ class AccountFile:
         revenue, receivables = report.tables["revenue"], report.tables["receivables"]
         booked = sum(_sum(revenue, name) for name in ("revenue", "off_budget"))
         applied = _sum(receivables, "received") - _sum(receivables, "overpaid")
-        statements = {
-            "A1": ("account entries = figures of the closing", _sum(entries, "amount"), _sum(figures, "received")),
-            "A2": ("revenue + off budget of the report = paid - excess of T5", booked, applied),
-        }
-        controls = {name: Control(name, *sides) for name, sides in statements.items()}
+        sides = {"A1": (_sum(entries, "amount"), _sum(figures, "received")), "A2": (booked, applied)}
+        controls = {name: Control(name, STATEMENTS[name], *yen) for name, yen in sides.items()}
         t5 = next(control for control in _controls(report) if control.name == "T5")
         return cls(entries, {**controls, "T5": t5})
 

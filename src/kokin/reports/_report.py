@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 import pyarrow as pa
 
 import kokin
-from kokin._arrow.files import draft_folder
+from kokin._arrow.files import draft_folder, rename
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
@@ -359,8 +359,8 @@ def replaced_folder(folder: Path, last: str) -> Iterator[Path]:
     with draft_folder(folder) as draft:
         yield draft
         if not folder.exists():
-            draft.rename(folder)
+            rename(draft, folder)
             return
         (folder / last).unlink(missing_ok=True)
         for path in sorted(draft.iterdir(), key=lambda path: path.name == last):
-            path.replace(folder / path.name)
+            rename(path, folder / path.name, replace=True)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from kokin import bills
 from kokin._arrow.convert import bool_array, combine
-from kokin._arrow.files import draft_folder, write_csv
+from kokin._arrow.files import draft_folder, rename, write_csv
 from kokin.elqr import BuildResult
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import Bill
@@ -293,7 +293,7 @@ def _write_pictures(
             files.append(f"{batch.name}/{file}")
             digests.append(hashlib.sha256(content).hexdigest())
         shutil.rmtree(out / batch.name, ignore_errors=True)
-        draft.rename(out / batch.name)
+        rename(draft, out / batch.name)
     return BatchFiles(files, [None] * len(files), digests, [])
 
 

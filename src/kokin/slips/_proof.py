@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from kokin._arrow.files import draft_folder, write_csv
+from kokin._arrow.files import draft_folder, rename, write_csv
 from kokin.elqr import ElQr
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Bill
@@ -145,7 +145,7 @@ def proof(
             _write_symbols(draft / "symbols", printed, symbols, style, dpi)
         if out.exists():
             out.rmdir()
-        draft.rename(out)
+        rename(draft, out)
     assert pages == len(printed)
     located = [
         issue.with_location(replace(issue.location, file=cases[issue.location.record - 1].bill.bill_id))
@@ -285,7 +285,9 @@ def _write_symbols(
         path = folder / f"{page:03d}-{case.bill.item_code}-{case.name}.{picture_format}"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         if case.bill.barcode:
-            path.with_name(f"{path.stem}-barcode.svg").write_text(gs1_128.render(gs1_128.from_bill(case.bill)))
+            path.with_name(f"{path.stem}-barcode.svg").write_text(
+                gs1_128.render(gs1_128.from_bill(case.bill)), encoding="utf-8"
+            )
 
 
 def _ruler_mm(template: Template) -> int:

@@ -1,0 +1,433 @@
+"""JSON schemas of the machine-readable outputs, made from types; the tests validate the outputs of the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+
+from pydantic import ConfigDict, Field, Strict, TypeAdapter
+from typing_extensions import TypedDict
+
+from kokin.intake import FileState, FindingKind
+from kokin.intake._status import STATUS_VERSION
+from kokin.ledger import AuthorityFileState, EntryKind
+from kokin.model import Disposition, Finding, Outcome
+from kokin.reconcile import Policy
+
+Count = Annotated[int, Strict(), Field(ge=0)]
+Yen = Annotated[int, Strict(), Field(description="Yen.")]
+Hash = Annotated[str, Field(pattern="^([0-9a-f]{64})?$", description="SHA-256, hexadecimal; empty: none.")]
+Moment = Annotated[
+    str,
+    Field(
+        pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d)?$",
+        description="ISO 8601 with offset; empty: none.",
+    ),
+]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$", description="Day, ISO 8601.")]
+Value = str | int | bool | list[Any] | dict[str, Any] | None
+Row = Annotated[dict[str, Value], Field(description="A row of a table, by column.")]
+
+
+class _Object(TypedDict):
+    """An object without other fields than those of its type."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+
+class Issue(_Object):
+    """A problem: its code, place and message."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    file: NotRequired[str | None]
+    record: Count | None
+    byte: Count | None
+    field: NotRequired[str]
+    expected: NotRequired[str]
+    found: NotRequired[str]
+    message: Annotated[str, Field(description="In the language of the command.")]
+
+
+class BilingualIssue(_Object):
+    """A problem with its message in both languages."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    record: Count | None
+    byte: Count | None
+    field: NotRequired[str]
+    expected: NotRequired[str]
+    found: NotRequired[str]
+    en: str
+    ja: str
+
+
+class Control(_Object):
+    """A control equation."""
+
+    statement: str
+    left: int | None
+    right: int | None
+    holds: Annotated[bool, Strict()] | Literal["not checked"]
+    broken: NotRequired[list[str]]
+    unsure: NotRequired[list[str]]
+
+
+class Total(_Object):
+    """Receipts and yen."""
+
+    count: Count
+    amount: Yen
+
+
+class PayeeTotals(_Object):
+    """The totals of an authority."""
+
+    bills: NotRequired[Count]
+    receipts: Count
+    amount: NotRequired[Yen]
+    outcomes: dict[Outcome, Count | Total]
+    dispositions: dict[Disposition, Yen]
+
+
+class Declared(_Object):
+    """A total that a file declares, and the one that was counted."""
+
+    field: str
+    declared: int | None
+    counted: int | None
+    agrees: bool | None
+
+
+class CheckCounts(_Object):
+    """Records and yen of a file."""
+
+    records: Count
+    read: Count
+    accepted: Count
+    unpaid: Count
+    rejected: Count
+    accepted_yen: Yen
+    unpaid_yen: Yen
+    rejected_yen: Yen | None
+
+
+class Check(_Object):
+    """The check of a file of receipts."""
+
+    source: str
+    layout: str
+    digest: Hash
+    framing: str | None
+    is_rejected: bool
+    counts: CheckCounts
+    declared: list[Declared]
+    issue_counts: dict[str, Count]
+    issues: list[Issue]
+    issues_not_shown: Count
+
+
+class Status(_Object):
+    """The state of a ledger."""
+
+    entries: Count
+    rows: dict[str, Count]
+    files: Count
+    outcomes: dict[Outcome, Total]
+    dispositions: dict[Disposition, Yen]
+    payees: dict[str, PayeeTotals]
+    controls: dict[str, Control]
+    at: Moment
+    hash: Hash
+
+
+class Change(_Object):
+    """Receipts and yen before and after an entry."""
+
+    before: Total | Yen
+    after: Total | Yen
+
+
+class Effect(_Object):
+    """What an entry would change (dry run)."""
+
+    outcomes: dict[Outcome, Change]
+    dispositions: dict[Disposition, Change]
+
+
+class WrittenFile(_Object):
+    """A file that was added to a ledger; of a rejected file only its name, state, error and issues."""
+
+    file: str
+    state: str
+    entry: NotRequired[Count]
+    at: NotRequired[Moment]
+    hash: NotRequired[Hash]
+    totals: NotRequired[dict[str, Value]]
+    outcomes: NotRequired[dict[Outcome, Total]]
+    rematched: NotRequired[Count]
+    overlaps: NotRequired[list[Row]]
+    dry_run: NotRequired[bool]
+    effect: NotRequired[Effect]
+    error: str
+    issues: list[Issue]
+
+
+class Entry(_Object):
+    """A transaction of the ledger."""
+
+    id: Count
+    kind: EntryKind
+    at: Moment
+    recorded_at: Moment
+    recorded_by: str
+    actor: str
+    reason: str
+    version: Annotated[str, Field(description="The version of Kokin that wrote it.")]
+    source: Annotated[str, Field(description="The name of the file.")]
+    layout: str
+    digest: Hash
+    reverses: Annotated[Count | None, Field(description="The entry that a reversal reverses.")]
+    reverses_posting: Annotated[Count | None, Field(description="The posting that a reversal reverses.")]
+    totals: dict[str, Value]
+    hash: Hash
+
+
+class Verification(_Object):
+    """The verification of every row and hash."""
+
+    clean: bool
+    rows: dict[str, Count]
+    hash: Hash
+    issues: list[Issue]
+
+
+class WorkLine(_Object):
+    """A file of the queue, one object per line."""
+
+    authority: str
+    file: str
+    state: AuthorityFileState
+    attempt: Count
+    entry: Count | None
+    read: Count | None
+    accepted: Count | None
+    accepted_yen: Yen | None
+    exceptions: Count
+    issues: dict[str, Count]
+    error: str
+
+
+class AuthorityFile(_Object):
+    """The part of an authority in a shared file."""
+
+    authority: str
+    file: str
+    state: AuthorityFileState
+    attempt: Count
+    entry: Count | None
+    hash: Hash
+    totals: dict[str, Value]
+    outcomes: dict[Outcome, Total]
+    issues: list[BilingualIssue]
+    error: str
+
+
+class SharedTotals(_Object):
+    """Records and yen of a shared file."""
+
+    read: Count
+    accepted: Count
+    unpaid: Count
+    rejected: Count
+    accepted_yen: Yen
+
+
+class Unassigned(_Object):
+    """Receipts of a payee code that belongs to no authority."""
+
+    receipts: Count
+    amount: Yen
+
+
+class SharedFile(_Object):
+    """A file that several authorities share."""
+
+    file: str
+    totals: SharedTotals | None
+    control: Control
+    unassigned: dict[str, Unassigned]
+    authorities: list[AuthorityFile]
+    inconsistencies: dict[str, str]
+
+
+class FirstLine(_Object):
+    """The state in a sentence."""
+
+    en: str
+    ja: str
+
+
+class ExpectedFile(_Object):
+    """A file of a source and day."""
+
+    source: str
+    label: str
+    agent: str
+    layout: str
+    day: Day
+    deadline: Moment
+    state: FileState
+    bank_days: Count
+    file: str
+    entry: Count | None
+    at: Moment | None
+    records: Count | None
+    yen: Yen | None
+
+
+class IntakeFinding(_Object):
+    """What is wrong with a file."""
+
+    kind: FindingKind
+    source: str
+    file: str
+    entry: Count | None
+    expected: str
+    found: str
+
+
+class Intake(_Object):
+    """The files that are expected, and which have come."""
+
+    version: Literal[1]
+    day: Day
+    now: Moment
+    expected: Count
+    arrived: Count
+    first_line: FirstLine
+    files: list[ExpectedFile]
+    findings: list[IntakeFinding]
+
+
+class Authority(_Object):
+    """The state of the ledger of an authority."""
+
+    authority: str
+    name: str
+    files: Count
+    receipts: Count
+    exceptions: Count
+    hash: Hash
+    at: Moment
+    dispositions: dict[Disposition, Yen]
+    controls: dict[str, Control]
+    intake: Intake | None
+    error: str
+
+
+class Summary(_Object):
+    """Counts, yen and controls of a run or a ledger."""
+
+    kokin: NotRequired[Annotated[str, Field(description="The version of Kokin.")]]
+    files: NotRequired[list[Row]]
+    bills: Count
+    receipts: Count
+    amount: Yen
+    outcomes: dict[Outcome, Total]
+    dispositions: dict[Disposition, Yen]
+    payees: dict[str, PayeeTotals]
+    controls: dict[str, Control]
+    policy: Policy
+    as_of: NotRequired[Day]
+    findings: NotRequired[dict[Finding, Count]]
+    entries: NotRequired[Annotated[Count, Field(description="Of a ledger only.")]]
+    hash: NotRequired[Hash]
+
+
+class BillHistory(_Object):
+    """A bill with everything that belongs to it."""
+
+    versions: list[Row]
+    postings: list[Row]
+    balances: list[Row]
+    decisions: list[Row]
+
+
+class BillCheck(_Object):
+    """The check of a file of bills."""
+
+    file: str
+    errors: Count
+    warnings: Count
+    issues: list[Issue]
+
+
+class Output(NamedTuple):
+    """A machine-readable output: its type, version, and the commands or the file that have it."""
+
+    version: int
+    type: Any
+    source: str
+
+
+#: The outputs by the name of their schema. A version grows when a field is renamed, removed or changes its meaning.
+OUTPUTS = {
+    "authorities": Output(1, list[Authority], "kokin overview --format json"),
+    "bill-check": Output(1, BillCheck, "kokin issue check --format json"),
+    "bill-history": Output(1, BillHistory, "kokin ledger show BILL --format json"),
+    "check": Output(1, list[Check], "kokin check --format json"),
+    "entries": Output(1, list[Entry], "kokin ledger list entries --format json"),
+    "files": Output(1, list[WrittenFile], "kokin ledger add-bills, post, add-deposits, add-reports --format json"),
+    "intake": Output(STATUS_VERSION, Intake, "kokin intake check --format json"),
+    "rows": Output(1, list[Row], "kokin ledger list bills, outcomes, balances, numbers, issues --format json"),
+    "shared-files": Output(1, list[SharedFile], "kokin post-all --format json"),
+    "status": Output(1, Status, "kokin ledger status --format json"),
+    "summary": Output(1, Summary, "summary.json of kokin report and kokin reconcile"),
+    "verification": Output(1, Verification, "kokin ledger verify --format json"),
+    "work-line": Output(1, WorkLine, "kokin ledger work --format json (JSON Lines)"),
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of an output."""
+    output = OUTPUTS[name]
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:kokin:schema:{name}:{output.version}",
+        "description": output.source,
+    }
+    return {**about, **_without_titles(TypeAdapter(output.type).json_schema(mode="serialization"))}
+
+
+def validate(name: str, text: str | bytes) -> Any:
+    """Return the value of an output; ValidationError if it is not that of its schema."""
+    return TypeAdapter(OUTPUTS[name].type).validate_json(text)
+
+
+def _without_titles(value: Any) -> Any:
+    """Return a schema without the titles that repeat the names of fields."""
+    if isinstance(value, dict):
+        return {key: _without_titles(item) for key, item in value.items() if key != "title" or isinstance(item, dict)}
+    return [_without_titles(item) for item in value] if isinstance(value, list) else value
+
+
+def table(words: Callable[[str], str]) -> Iterator[str]:
+    """Return the lines of the page of the schemas, with the fields of each; ``words`` translates a text."""
+    for name, output in OUTPUTS.items():
+        document = schema(name)
+        root = document.get("items", document)
+        definition = document.get("$defs", {}).get(root.get("$ref", "").rpartition("/")[2], root)
+        about = (
+            definition.get("description") or "Rows of a table by column; the columns are those of the CSV."
+        ).strip()
+        yield from (f"## {name}", "", f"`{output.source}`: {words(about)}", "")
+        yield from (
+            f"{{download}}`{name}-{output.version}.schema.json <_generated/{name}-{output.version}.schema.json>`",
+            "",
+        )
+        fields, needed = definition.get("properties", {}), definition.get("required", ())
+        if fields:
+            yield " · ".join(f"`{each}`" if each in needed else f"(`{each}`)" for each in fields)
+            yield ""
