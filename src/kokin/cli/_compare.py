@@ -31,9 +31,9 @@ def compare(
 ) -> Exit:
     """Compare the results of an old system with those of Kokin.
 
-    Rows are bills or receipts. By default paid, residual and status of each bill_id are compared. The page comparison.html in OUT has the counts,
-    the yen, what differs grouped by cause, the SHA-256 of both files and lines for signatures; differences.csv has
-    every row that differs.
+    Rows are bills or receipts. By default paid, residual and status of each bill_id are compared. The page
+    comparison.html in OUT has the counts, the yen, what differs grouped by cause, the SHA-256 of both files and
+    lines for signatures; differences.csv has every row that differs.
 
     The exit code is 0 if nothing differs, else 1.
     """

@@ -53,10 +53,11 @@ def open_balances(
     dry_run: DryRun = False,
     output: OutputFormat = Format.TEXT,
 ) -> Exit:
-    """Carry over the balances of an old system into the ledger, all or nothing, tied to its totals.
+    """Carry over the balances of an old system into the ledger.
 
-    A total that differs is named with what was expected and found (OPENING_TOTAL), and nothing is written. Later an
-    overpayment is in the refund proposals, money in suspense in the work list, and a provisional waits for its final.
+    All balances are opened, or none: a total that differs from that of the old system is named with what was
+    expected and found (OPENING_TOTAL). Later an overpayment is in the refund proposals, money in suspense in the
+    work list, and a provisional waits for its final.
 
     The same files are skipped the second time; an opening can be reversed with `reverse`.
     """

@@ -89,7 +89,7 @@ class OpeningTotal(Record):
 
     count: Annotated[int, Yen()] = 0
     """Number of items."""
-    yen: Annotated[int, Yen(max=10**15)] = 0
+    yen: Annotated[int, Yen(0, 999_999_999_999_999)] = 0
     """Their yen."""
 
 
@@ -98,11 +98,11 @@ class OpeningBills(Record):
 
     count: Annotated[int, Yen()] = 0
     """Number of slips, also of cancelled and superseded ones."""
-    billed: Annotated[int, Yen(max=10**15)] = 0
+    billed: Annotated[int, Yen(0, 999_999_999_999_999)] = 0
     """調定額 in yen; slips of one obligation count once."""
-    paid: Annotated[int, Yen(max=10**15)] = 0
+    paid: Annotated[int, Yen(0, 999_999_999_999_999)] = 0
     """Yen of it that were paid before (収入済額), without overpayments."""
-    open: Annotated[int, Yen(max=10**15)] = 0
+    open: Annotated[int, Yen(0, 999_999_999_999_999)] = 0
     """未収額 in yen."""
 
 
