@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kokin import (
+        authorities,
         bills,
         catalog,
         elqr,
