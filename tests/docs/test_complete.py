@@ -296,7 +296,9 @@ def test_layouts_in_prose_are_layouts() -> None:
     for name, page in WRITTEN.items():
         for code in inline_code(page):
             for word in re.findall(r"^(?:zengin|camt|eltax|dsk|kokin)[-.][\w.-]+$", code):
-                known = word in names or word.startswith("kokin.") or Path(word).suffix in (".toml", ".csv", ".py")
+                known = (
+                    word in names or word.startswith("kokin.") or Path(word).suffix in (".toml", ".csv", ".py", ".xml")
+                )
                 assert known, f"{name}: {word}"
     for page, words in calls():
         for option, value in pairwise(words):

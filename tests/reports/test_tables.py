@@ -16,7 +16,7 @@ from kokin.ledger import EntryKind, Ledger
 from kokin.model import Disposition, Finding, Outcome
 from kokin.receipts import read
 from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind, build_accounts, reconcile
-from kokin.reports import TABLES, FileSummary, Report
+from kokin.reports import TABLES, FileSummary, Report, compare
 from kokin.reports._account_entries import STATEMENTS
 from kokin.reports._terms import Terms
 from kokin.rules import YearClass
@@ -236,7 +236,11 @@ def test_every_control_has_a_term(city, report: Report, tmp_path: Path) -> None:
         of_uploads = ledger.upload_status().control.statement
     controls = [control for each in (report.summary["controls"], *of_ledger) for control in each.values()]
     of_file = SharedFile("", None, (), {}, {}).control.statement
+    for name in ("old.csv", "new.csv"):
+        (tmp_path / name).write_text("bill_id,paid,residual,status\n", encoding="utf-8")
+    of_comparison = compare(tmp_path / "old.csv", tmp_path / "new.csv").controls.values()
     statements = {*(control["statement"] for control in controls), *STATEMENTS.values(), of_uploads, of_file}
+    statements |= {control.statement for control in of_comparison}
     assert statements == set(terms()["values"]["control"])
 
 
