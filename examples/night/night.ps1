@@ -80,7 +80,7 @@ if (Test-Path -LiteralPath $intake) {
     & $Kokin intake check $intake --for $day --now "${day}T23:59" --inbox (Join-Path $Night 'inbox')
     $code = $LASTEXITCODE
     if ($code -in 0, 1, 6) { Add-Code $code } elseif ($code -in 3, 4) { Add-Code 4 } else { Stop-Night $code 'intake' }
-    $reportOptions = @('--intake', $intake, '--for', $day)
+    $reportOptions = @('--intake', $intake, '--for', $day, '--now', "${day}T23:59")
 }
 
 # The whole ledger is verified; the hash of the last night must be in it.

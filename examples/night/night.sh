@@ -158,7 +158,7 @@ esac
 log report
 folder=$KOKIN_NIGHT/reports/$day
 set -- --out "$folder" $as_of
-[ ! -f "$intake" ] || set -- "$@" --intake "$intake" --for "$day"
+[ ! -f "$intake" ] || set -- "$@" --intake "$intake" --for "$day" --now "${day}T23:59"
 kokin report "$@"
 code=$?
 case $code in

@@ -12,7 +12,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_exit_code
 from kokin.cli._messages import command_help, headings, language, message, value
-from kokin.cli._options import LedgerAddress, argument, day_or_today, open_ledger, option, time_in_japan
+from kokin.cli._options import DeadlineTime, LedgerAddress, argument, day_or_today, open_ledger, option, time_in_japan
 
 if TYPE_CHECKING:
     from kokin.intake import IntakeStatus
@@ -45,15 +45,7 @@ def check(
     inbox: Annotated[
         Path | None, option("The folder of files that are not posted yet; reports what it contains.", "--inbox")
     ] = None,
-    now: Annotated[
-        datetime | None,
-        option(
-            "The time in Japan as of which deadlines have passed; now by default.",
-            "--now",
-            formats=["%Y-%m-%dT%H:%M"],
-            metavar="YYYY-MM-DDThh:mm",
-        ),
-    ] = None,
+    now: DeadlineTime = None,
     output: Annotated[IntakeFormat, option("Format of the output.", "--format", show_default=True)] = IntakeFormat.TEXT,
     out: Annotated[
         Path | None, option("Write to this file instead; for json and prometheus.", "--out", metavar="FILE")

@@ -102,6 +102,15 @@ EffectiveAt = Annotated[
         metavar="YYYY-MM-DDThh:mm",
     ),
 ]
+DeadlineTime = Annotated[
+    datetime | None,
+    option(
+        "The time in Japan as of which deadlines have passed; now by default.",
+        "--now",
+        formats=["%Y-%m-%dT%H:%M"],
+        metavar="YYYY-MM-DDThh:mm",
+    ),
+]
 DryRun = Annotated[bool, option("Compute everything and print what would change; write nothing.", "--dry-run")]
 LedgerAddress = Annotated[
     str,

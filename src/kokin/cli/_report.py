@@ -15,6 +15,7 @@ from kokin.cli._messages import headings, language, message
 from kokin.cli._options import (
     AsOf,
     CatalogFile,
+    DeadlineTime,
     ExpectedPolicyFile,
     LedgerAddress,
     OutputFolder,
@@ -23,6 +24,7 @@ from kokin.cli._options import (
     open_ledger,
     option,
     read_table,
+    time_in_japan,
 )
 from kokin.text import JAPAN
 
@@ -92,6 +94,7 @@ def report(
             metavar="YYYY-MM-DD",
         ),
     ] = None,
+    now: DeadlineTime = None,
 ) -> Exit:
     """Write the reports of a ledger: outcomes, exceptions, totals, arrears, a page to read, and the others.
 
@@ -106,8 +109,8 @@ def report(
     from kokin.reconcile import Policy, WriteOff
     from kokin.reports import Report
 
-    if intake_day and not intake:
-        raise typer.BadParameter(message("pass --intake"), param_hint="--for")
+    if (intake_day or now) and not intake:
+        raise typer.BadParameter(message("pass --intake"), param_hint="--for" if intake_day else "--now")
     charges = load(catalog) if catalog else CATALOG
     amounts = read_table(write_offs, WriteOff)
     if closing is not None and as_of:
@@ -118,7 +121,7 @@ def report(
         day = as_of and day_or_today(as_of)
         if expected_policy:
             opened.require_policy(expected_policy, closing or day)
-        status = expected_files.check(opened, **_intake_day(intake_day, day)) if expected_files else None
+        status = expected_files.check(opened, **_intake_day(intake_day, day, now)) if expected_files else None
         result = Report.from_ledger(
             opened, as_of=day, closing=closing, catalog=charges, write_offs=amounts, intake=status
         )
@@ -139,11 +142,13 @@ def report(
     return with_controls(code, result.summary["controls"])
 
 
-def _intake_day(intake_day: datetime | None, as_of: date | None) -> dict[str, Any]:
+def _intake_day(intake_day: datetime | None, as_of: date | None, now: datetime | None) -> dict[str, Any]:
     """Return the day of the expected files, and the time of the check: the end of the day of an earlier report."""
     day = day_or_today(intake_day) if intake_day or as_of is None else as_of
-    now = datetime.now(JAPAN)
-    return {"day": day, "now": now if as_of is None else min(now, datetime.combine(as_of, time.max, JAPAN))}
+    time_of_check = time_in_japan(now) or datetime.now(JAPAN)
+    if as_of and not now:
+        time_of_check = min(time_of_check, datetime.combine(as_of, time.max, JAPAN))
+    return {"day": day, "now": time_of_check}
 
 
 def _print_report(report: Report) -> None:
