@@ -503,6 +503,9 @@ def test_a_chain_with_recomputed_hashes_is_found_by_the_expected_hash_only(fille
         "refund_steps": "reason = 'x'",
         "closings": "approver = 'x'",
         "closing_figures": "channel = 'x'",
+        "debit_records": "account = 'x'",
+        "debit_results": "result = '9'",
+        "acknowledgements": "cursor_name = 'x'",
     }
     forge_rows(filled, raw, table, change.get(table, "agent_code = 'A7'"))
     assert not found(filled)

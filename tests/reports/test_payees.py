@@ -18,7 +18,7 @@ from tests.support import examples
 
 AS_OF = date(2026, 6, 15)
 #: The tables without a payee: files, the audit log, bank deposits and issues belong to no authority.
-WITHOUT_PAYEE = {"files", "settlements", "audit", "issues"}
+WITHOUT_PAYEE = {"files", "settlements", "audit", "issues", "closings"}
 
 
 def city_of(payee, seed, households):
