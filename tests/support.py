@@ -1,7 +1,8 @@
 """How thoroughly the tests run, and what several of them need.
 
-They run quickly by default, with every example and case where ``KOKIN_TESTS=thorough``, and with the fewest examples
-where ``KOKIN_TESTS=installed``: a test of the wheel checks the packaging and the versions, not the properties.
+They run quickly by default; with three times the examples and with every case where ``KOKIN_TESTS=thorough``, as the gate
+does once; with six times the examples where ``KOKIN_TESTS=complete``, before a release; and with the fewest examples where
+``KOKIN_TESTS=installed``: a test of the wheel checks the packaging and the versions, not the properties.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from kokin.issues import Issue
     from kokin.ledger import Ledger, Verification
 
-#: Whether property tests run with all their examples; the gate does this once.
-THOROUGH = os.environ.get("KOKIN_TESTS") == "thorough"
-# Examples of a thorough run for each example of this one, and the fewest examples of a property.
-_DIVISOR, _MIN_EXAMPLES = {"thorough": (1, 1), "installed": (30, 2)}.get(os.environ.get("KOKIN_TESTS", ""), (6, 4))
+_MODE = os.environ.get("KOKIN_TESTS", "")
+#: Whether tests run with every case, and property tests with many examples.
+THOROUGH = _MODE in ("thorough", "complete")
+# Examples of a complete run for each example of this one, and the fewest examples of a property.
+_DIVISOR, _MIN_EXAMPLES = {"complete": (1, 1), "thorough": (2, 4), "installed": (30, 2)}.get(_MODE, (6, 4))
 
 
 NO_FONT = "no Japanese font: apt install fonts-morisawa-bizud-gothic"
@@ -45,7 +47,8 @@ needs_font = pytest.mark.skipif(not has_font(), reason=NO_FONT)
 def examples(count: int) -> int:
     """Return how many examples a property test generates.
 
-    ``count`` in a thorough run, a thirtieth in the tests of an installed wheel, else a sixth.
+    ``count`` in a complete run, half of it in a thorough one, a thirtieth in the tests of an installed wheel, else a
+    sixth.
     """
     return max(count // _DIVISOR, _MIN_EXAMPLES)
 
