@@ -1,7 +1,7 @@
 """How thoroughly the tests run, and what several of them need.
 
-They run quickly by default; with three times the examples and with every case where ``KOKIN_TESTS=thorough``, as the gate
-does once; with six times the examples where ``KOKIN_TESTS=complete``, before a release; and with the fewest examples where
+They run quickly by default; with every case and three times the examples where ``KOKIN_TESTS=thorough``, as the gate
+does once; with six times the examples where ``KOKIN_TESTS=complete``, before a release; and with the fewest ones where
 ``KOKIN_TESTS=installed``: a test of the wheel checks the packaging and the versions, not the properties.
 """
 
