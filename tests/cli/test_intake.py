@@ -80,3 +80,11 @@ def test_the_report_shows_the_expected_files(kokin: Kokin, folder: Path) -> None
     assert "missing" in (folder / "out" / "intake.csv").read_text(encoding="utf-8-sig")
     assert not (folder / "before" / "intake.csv").exists()
     assert kokin("report", "--out", "out", "-L", "city.db", "--for", "2026-05-08", cwd=folder).returncode == 2
+    assert kokin("report", "--out", "out", "-L", "city.db", "--now", "2026-05-08T08:59", cwd=folder).returncode == 2
+
+
+def test_the_report_checks_the_deadlines_as_of_a_time(kokin: Kokin, folder: Path) -> None:
+    command = ("report", "--out", "out", "-L", "city.db", "--intake", "intake.toml", "--for", "2026-05-08", "--now")
+    for time, code, state in (("08:59", 0, "not_due"), ("23:59", 1, "missing")):
+        assert kokin(*command, f"2026-05-08T{time}", cwd=folder).returncode == code
+        assert state in (folder / "out" / "intake.csv").read_text(encoding="utf-8-sig")
