@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, Field, PrivateAttr
 
@@ -57,6 +57,8 @@ class Authorities(Record):
     """Who makes the entries."""
 
     _folder: Path = PrivateAttr(default=Path())
+    # What the files of the authorities contain, by the field and the name of the file.
+    _files: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -155,5 +157,9 @@ class Authorities(Record):
         return own or ([code] if len(code) == 5 and code.isdecimal() else [])
 
     def _loaded(self, code: str, field: str, load: Callable[[Path], T]) -> T | None:
-        path = getattr(self.authorities[code], field)
-        return load(self._folder / path) if path else None
+        """Return what a file of an authority contains, read once; None if the authority names no file."""
+        name = getattr(self.authorities[code], field)
+        key = (field, name)
+        if name and key not in self._files:
+            self._files[key] = load(self._folder / name)
+        return self._files.get(key)
