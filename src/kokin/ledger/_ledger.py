@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -26,7 +26,8 @@ from kokin.ledger import _queries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import (
     BillChanges,
-    bill_changes,
+    ChangeBatches,
+    change_batches,
     cursor_position,
     require_acknowledgeable,
     require_cursor_name,
@@ -1278,7 +1279,7 @@ class Ledger:
 
         The same ledger and cursor give the same rows; further entries add rows at the end. :meth:`acknowledge` moves
         the cursor. The deltas of a bill, from the first entry of the ledger on, add up to its balance. Memory and time
-        depend on the bills that changed.
+        depend on the bills that changed; :meth:`change_batches` needs less memory.
 
         Args:
             cursor: the name of the consumer: Latin letters, digits and ``. _ -``, at most 64; a new one is before the
@@ -1287,8 +1288,25 @@ class Ledger:
         Raises:
             InvalidInputError: ``CURSOR_NAME``: not a name.
         """
+        with self.change_batches(cursor) as found:
+            table = pa.Table.from_batches(found.batches()).combine_chunks()
+            return BillChanges(cursor, found.first_entry, found.last_entry, table)
+
+    @contextmanager
+    def change_batches(self, cursor: str) -> Iterator[ChangeBatches]:
+        """Open what :meth:`changes` returns in batches, from a temporary file: for more rows than fit into memory.
+
+        Args:
+            cursor: the name of the consumer, as in :meth:`changes`.
+
+        Raises:
+            InvalidInputError: ``CURSOR_NAME``: not a name.
+            OSError: the temporary file cannot be written.
+        """
         require_cursor_name(cursor)
-        return self._read(lambda transaction: bill_changes(transaction, cursor, _queries.policy(transaction, None)))
+        found = self._read(lambda transaction: change_batches(transaction, cursor, _queries.policy(transaction, None)))
+        with closing(found):
+            yield found
 
     def acknowledge(
         self, cursor: str, entry: int, *, actor: str, reason: str = "", at: datetime | None = None
