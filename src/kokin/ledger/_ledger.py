@@ -1181,8 +1181,8 @@ class Ledger:
         a result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
         debit failed, by a code and after a number of attempts that the policy allows (再振替).
 
-        The names of the account holders are written into the file only. The entry is committed between the draft of the
-        file and its name: after an interruption, the same call completes the file.
+        The accounts and the names of their holders are written into the file only. The entry is committed between the
+        draft of the file and its name: after an interruption, the same call completes the file.
 
         Args:
             accounts: a table with the columns of :class:`DebitAccount`, in the order of the debits.
