@@ -159,6 +159,7 @@ class Ledger:
         *,
         policy: Policy | None = None,
         actor: str = "",
+        at: datetime | None = None,
         clock: Callable[[], datetime] = _now,
         lock_timeout: float = LOCK_TIMEOUT_S,
     ) -> Self:
@@ -169,16 +170,18 @@ class Ledger:
                 SQLite file.
             policy: the choices of the authority, stored in the first entry; see :meth:`set_policy`.
             actor: who creates it; by default the login name.
+            at: the effective time, if entries of an earlier time follow; by default now, by the ledger's clock.
             clock: returns the current time, with a zone.
             lock_timeout: how long a writer waits for another, in seconds.
 
         Raises:
+            InvalidInputError: ``at`` has no zone, or is in the future.
             LedgerExistsError: the database has a ledger already.
             LedgerError: the database cannot be reached or written.
         """
 
         def create(database: Database) -> Policy:
-            return _create(database, policy or Policy(), clock, actor or login_name())
+            return _create(database, policy or Policy(), clock(), at, actor or login_name())
 
         return cls._connected(url, clock, lock_timeout, create)
 
@@ -1748,7 +1751,7 @@ def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptB
         raise InvalidInputError([issue], "nothing was posted")
 
 
-def _create(database: Database, policy: Policy, clock: Callable[[], datetime], actor: str) -> Policy:
+def _create(database: Database, policy: Policy, now: datetime, at: datetime | None, actor: str) -> Policy:
     """Create the tables and the first entry, with the policy.
 
     Raises:
@@ -1759,7 +1762,7 @@ def _create(database: Database, policy: Policy, clock: Callable[[], datetime], a
             raise LedgerExistsError(f"there is a ledger in {shown_url(database.engine.url)} already; open it instead")
         create_schema(database, connection)
         writer = EntryWriter(database, connection)
-        writer.begin(EntryKind.CREATED, clock(), actor=actor)
+        writer.begin(EntryKind.CREATED, now, at, actor=actor)
         entry = writer.commit({"policy": policy.model_dump(mode="json")})
     _log_entry(entry)
     return policy
