@@ -228,3 +228,22 @@ def test_the_same_changes_are_the_same_bytes(town, tmp_path):
     first, second = (tmp_path / "a.csv").read_text().splitlines()[:2]
     assert first.split(",")[:4] == ["entry_id", "change_cause", "bill_id", "payee_code"]
     assert second == "2,bill,B1,99999,0,1000,0,0,0,1000,0,0,0,0,,expected"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.arrow"])
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(town, tmp_path, name):
+    """The writing ends after the first batch: the file of the day before stays, and the next call writes all rows."""
+
+    def interrupted():
+        yield next(iter(found.batches()))
+        raise KeyboardInterrupt
+
+    (tmp_path / name).write_bytes(b"of yesterday")
+    with town.change_batches("billing") as found, pytest.raises(KeyboardInterrupt):
+        write_rows(interrupted, tmp_path / name)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"of yesterday")]
+    with town.change_batches("billing") as found:
+        write_rows(found.batches, tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    write_rows(town.changes("billing").table, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == content != b"of yesterday"
