@@ -298,11 +298,8 @@ class _BatchReader:
                 yield source.frame(end)
                 end += 1
                 if behind - end > _MIN_RECORDS and self.session.counts_headers(name):
-                    if self._count_headers(name, source.part(end, behind - 1)):
-                        end = behind - 1
-                    else:
-                        yield from source.part(end, behind)
-                        end = behind
+                    self._count_headers(name, source.part(end, behind - 1))
+                    end = behind - 1
         if isinstance(source, list) or not end:
             yield from source
         elif end < source.count:
@@ -329,13 +326,10 @@ class _BatchReader:
         blanks = (self.layout.width or width) - width
         return np.pad(rows, ((0, 0), (0, blanks)), constant_values=ord(" ")) if blanks else rows
 
-    def _count_headers(self, name: str, source: Block | Lines) -> bool:
-        """Count headers between two others; return whether their issues could be counted."""
+    def _count_headers(self, name: str, source: Block | Lines) -> None:
+        """Count headers between two others."""
         issues = self._headers[name].issues(self._body(source, np.arange(source.count)))
-        if issues is None:
-            return False
         self.session.count_headers(source.count, issues.errors, issues.warnings)
-        return True
 
     def _add_receipt(self, parsed: ParsedRecord) -> None:
         if parsed.receipt is not None:
@@ -411,7 +405,7 @@ class _BatchReader:
         columns, codes = len(self._kinds[0].fields), Counter[str]()
         for i in np.flatnonzero(is_left & (rows.quotes > 0) & (run.classes != _BLANK)).tolist():
             try:
-                code = "WIDTH" if len(split_row(rows.lines.frame(i).raw)) != columns else ""
+                code = "WIDTH" if len(split_row(rows.lines.frame(i).raw, self._framing.delimiter)) != columns else ""
             except InvalidInputError:
                 code = "QUOTES"
             if code:
