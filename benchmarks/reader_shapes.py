@@ -202,7 +202,7 @@ def xml_shapes(start: bytes, entry: bytes, end: bytes) -> dict[str, Callable[[in
             b"<Ntry " + b" ".join(b'xmlns:a%d="urn:a%d"' % (i, i) for i in range(size // 25)) + b"/>"
         ),
         "10,000 namespaces, elements with a prefix": lambda size: (
-            b"<Ntry " + declarations + b">" + inner + filled(b"<a0:A/>", size) + b"</Ntry>"
+            b"<Ntry " + declarations + b">" + inner + filled(b"<a9999:A/>", size) + b"</Ntry>"
         ),
         "10,000 namespaces, elements without prefix": lambda size: (
             b"<Ntry " + declarations + b">" + inner + filled(b"<A/>", size) + b"</Ntry>"

@@ -138,7 +138,7 @@ class CsvMatrix:
         self.kind = RecordKind(role="data", ja="", en="", fields=[_fixed_field(field) for field in self._fields])
         self._stride = max(self.kind.width, MIN_STRIDE)
         #: Bytes that are cut out beyond the end of a chunk at most.
-        self.margin = 2 * max(field.length for field in self._fields)
+        self.margin = 2 * max(max(field.length, len(field.format or "")) for field in self._fields)
 
     def matrix(self, rows: CsvRows, indexes: Int64Array) -> CsvCells:
         """Return the records that rows become; those with these indexes have as many cells as the file has columns."""
@@ -241,9 +241,10 @@ def _without_separators(
     """Return the digits of dates ``2026-04-01`` or times ``12:00:00``, ``12:00``, and which cells have another form."""
     is_date = field.type is FieldType.DATE
     digits, separators = (_DATE_DIGITS, _DATE_SEPARATORS) if is_date else (_TIME_DIGITS, _TIME_SEPARATORS)
-    copied = chunk.cut(starts, field.length)
+    width = len(str(field.format))  # not that of the field, which is a maximum
+    copied = chunk.cut(starts, width)
     lacks_seconds = (lengths == 5) & (not is_date)
-    has_other_form: BoolArray = (lengths != field.length) & ~lacks_seconds
+    has_other_form: BoolArray = (lengths != width) & ~lacks_seconds
     for position, separator in separators.items():
         has_other_form |= (copied[:, position] != separator) & ~(lacks_seconds & (position > 4))
     cells = copied[:, digits]
