@@ -176,6 +176,8 @@ def _merge_issues(found: pa.Table, batch: RowBatch, max_located: int) -> pa.Tabl
             for issue in from_table(found.slice(0, max_located))
         ]
         numbered = pa.concat_tables([to_table(located), numbered.slice(max_located)])
+    if not len(found):
+        return batch.issues
     if len(batch.issues):
         numbered = pa.concat_tables([numbered, batch.issues])
         numbered = numbered.take(int64_array(np.argsort(to_numpy(numbered["record"], 0), kind="stable")))
@@ -224,17 +226,6 @@ class _LineBatch:
     cells: list[int] = field(default_factory=list)
     """The number of cells of each line with an issue; or ``_EMPTY``, ``_MISQUOTED``."""
 
-    def add(self, line: str, number: int) -> None:
-        """Add a line that is not empty."""
-        unquoted = _QUOTED_CELL.sub("", line) if '"' in line else line
-        cells = _MISQUOTED if '"' in unquoted else unquoted.count(",") + 1
-        if cells == len(self.header):
-            self.lines.append(line)
-            self.numbers.append(number)
-        else:
-            self.issue_numbers.append(number)
-            self.cells.append(cells)
-
     def add_empty(self, numbers: list[int]) -> None:
         """Add rows without a value, which are not counted."""
         self.issue_numbers += numbers
@@ -249,7 +240,9 @@ class _LineBatch:
         found = int64_array(cells[has_other_cells]).cast(pa.string())
         issues.add("COLUMNS_COUNT", "", has_other_cells, str(len(self.header)), found)
         table = issues.table()
-        table = table.set_column(ISSUE_COLUMNS.index("record"), "record", int64_array(np.array(self.issue_numbers)))
+        table = table.set_column(
+            ISSUE_COLUMNS.index("record"), "record", int64_array(np.array(self.issue_numbers, np.int64))
+        )
         numbers = np.array(self.numbers, np.int64)
         return RowBatch(_parse_lines(self, path), numbers, name, table, int(np.count_nonzero(cells != _EMPTY)))
 
@@ -270,14 +263,22 @@ def _read_csv(path: Path, encoding: str, rows: int) -> Iterator[RowBatch]:
             if empty_rows:
                 batch.add_empty(empty_rows)
                 empty_rows = []
-            batch.add(line, number)
             count += 1
+            cells = _cell_count(line) if '"' in line else line.count(",") + 1
+            if cells == len(header):
+                batch.lines.append(line)
+                batch.numbers.append(number)
+            else:
+                batch.issue_numbers.append(number)
+                batch.cells.append(cells)
         if count or is_first:
             yield batch.rows(path)
 
 
-def _is_empty(line: str) -> bool:
-    return not line.strip(_NO_VALUE) and _EMPTY_ROW.fullmatch(line) is not None
+def _cell_count(line: str) -> int:
+    """Return the number of cells of a line with quotes, or ``_MISQUOTED``."""
+    unquoted = _QUOTED_CELL.sub("", line)
+    return _MISQUOTED if '"' in unquoted else unquoted.count(",") + 1
 
 
 def _numbered_lines(file: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -288,7 +289,7 @@ def _numbered_lines(file: Iterable[str]) -> Iterator[tuple[int, str]]:
     pending: list[tuple[int, str]] = []  # a row that ends with padding, and the empty rows that follow it
     for number, line in enumerate(file, 1):
         line = line.rstrip("\n")
-        if _is_empty(line):
+        if not line.strip(_NO_VALUE) and _EMPTY_ROW.fullmatch(line):
             if "," not in line:
                 continue
             line = ""

@@ -16,13 +16,12 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, int64_array
 from kokin._arrow.threads import lazy_thread_map
-from kokin.issues import InvalidInputError
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, ParsedBlock, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvCells, CsvMatrix, CsvRows, split_lines
 from kokin.receipts._fast.headers import HeaderReader
-from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, split_row
+from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, has_stray_quote, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
 from kokin.receipts.layouts import Layout, RecordKind
@@ -404,10 +403,11 @@ class _BatchReader:
         """Count those of the rows that are left which have a stray quote, or quotes and other cells than columns."""
         columns, codes = len(self._kinds[0].fields), Counter[str]()
         for i in np.flatnonzero(is_left & (rows.quotes > 0) & (run.classes != _BLANK)).tolist():
-            try:
-                code = "WIDTH" if len(split_row(rows.lines.frame(i).raw, self._framing.delimiter)) != columns else ""
-            except InvalidInputError:
+            row, delimiter = rows.lines.frame(i).raw, self._framing.delimiter
+            if has_stray_quote(row, delimiter):
                 code = "QUOTES"
+            else:
+                code = "WIDTH" if len(split_row(row, delimiter)) != columns else ""
             if code:
                 is_left[i] = False
                 codes[code] += 1
