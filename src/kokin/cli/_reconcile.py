@@ -25,6 +25,7 @@ from kokin.cli._options import (
     LockTimeout,
     OutputFolder,
     PolicyFile,
+    RatesFile,
     ReceiptFiles,
     ReferenceDate,
     WriteOffsFile,
@@ -33,6 +34,7 @@ from kokin.cli._options import (
     layouts_for,
     open_ledger,
     option,
+    rate_table,
     read_table,
     shown_address,
 )
@@ -64,6 +66,7 @@ def reconcile(
     out: OutputFolder,
     policy: PolicyFile = None,
     catalog: CatalogFile = None,
+    rates: RatesFile = None,
     deposits: DepositsFile = None,
     deposits_layout: DepositsLayout = "zengin-01",
     agent_reports: AgentReportsFile = None,
@@ -115,6 +118,7 @@ def reconcile(
         deposits=_read_deposits(deposits, deposits_layout, lenient=lenient, reference_date=day),
         agent_reports=read_table(agent_reports, accounting.AgentReport),
         write_offs=read_table(write_offs, accounting.WriteOff),
+        rates=rate_table(rates),
         files=run.totals,
     )
     ledger_controls: dict[str, Any] = {}
