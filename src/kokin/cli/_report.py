@@ -19,10 +19,12 @@ from kokin.cli._options import (
     ExpectedPolicyFile,
     LedgerAddress,
     OutputFolder,
+    RatesFile,
     WriteOffsFile,
     day_or_today,
     open_ledger,
     option,
+    rate_table,
     read_table,
     time_in_japan,
 )
@@ -75,6 +77,7 @@ def report(
     ] = Headings.NAMES,
     geta: Annotated[bool, option("Write 〓 for a character that cp932 lacks, instead of stopping.", "--geta")] = False,
     catalog: CatalogFile = None,
+    rates: RatesFile = None,
     policy: ExpectedPolicyFile = None,
     write_offs: WriteOffsFile = None,
     intake: Annotated[
@@ -123,7 +126,13 @@ def report(
             opened.require_policy(expected_policy, closing or day)
         status = expected_files.check(opened, **_intake_day(intake_day, day, now)) if expected_files else None
         result = Report.from_ledger(
-            opened, as_of=day, closing=closing, catalog=charges, write_offs=amounts, intake=status
+            opened,
+            as_of=day,
+            closing=closing,
+            catalog=charges,
+            write_offs=amounts,
+            rates=rate_table(rates),
+            intake=status,
         )
         replaced = result.write(
             out,
