@@ -127,7 +127,7 @@ def test_91_the_same_result_with_and_without_newlines_has_the_same_keys() -> Non
 
 
 def test_the_key_has_a_remainder_of_the_account_number() -> None:
-    accounts = ["0000007", "0065528", "1234567", "1234568"]
+    accounts = ["0000007", "0065528", "7654321", "7654322"]
     rows = [{"customer_number": "1", "amount": 10, "paid_on": DAY, "account_number": account} for account in accounts]
     file = written(rows, "zengin-91", header={"consignor_code": "1234567890"})
     found = keys(file, "zengin-91", "provider_key")
