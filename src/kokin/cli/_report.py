@@ -168,7 +168,7 @@ def _since(text: str) -> date | datetime | int:
     try:
         return date.fromisoformat(text) if len(text) == len("YYYY-MM-DD") else _moment(text)
     except ValueError as error:
-        problem = message("{text} is neither a day, a time nor an entry", text=text)
+        problem = message("{value} is neither a day, a time nor an entry", value=text)
         raise typer.BadParameter(problem, param_hint="--since") from error
 
 

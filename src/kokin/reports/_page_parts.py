@@ -92,8 +92,8 @@ class PagePart:
     def card(self, name: str, value: str, tone: str | None = None, href: str | None = None, **note: str) -> Html:
         """Return a key figure: its title, value and note; ``href`` is the section with its rows."""
         sentence = self.terms.sentence
-        content = (tag("span", sentence(name)), tag("b", value, class_=tone))
-        content = (*content, tag("small", sentence(f"{name}_note", **note)))
+        note_text = tag("small", sentence(f"{name}_note", **note))
+        content = (tag("span", sentence(name)), tag("b", value, class_=tone), note_text)
         return tag("a", *content, class_="card", href=href) if href else tag("div", *content, class_="card")
 
     def age_grid(self, amounts: Sequence[tuple[str, pa.Table, str]]) -> Html:

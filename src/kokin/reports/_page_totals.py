@@ -145,7 +145,7 @@ class TotalsPart(PagePart):
     ) -> Html:
         """Return a grid of outcomes, by payee, in the order of the rows: payee, code, tone, count, yen."""
         sentence = self.terms.sentence
-        rows = sorted(rows, key=lambda row: row[0])
+        rows = sorted(rows, key=lambda row: tuple(row[0]))
         highest = max((count for *_, count, _ in rows), default=0)
         heads = [
             *self.payee_head,
