@@ -128,8 +128,6 @@ def report(
     amounts = read_table(write_offs, WriteOff)
     if closing is not None and as_of:
         raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
-    if since is not None and closing is not None:
-        raise typer.BadParameter(message("pass either --closing or --since"), param_hint="--since")
     since_state = None if since is None else _since(since)
     expected_policy = Policy.load(policy) if policy else None
     expected_files = load_intake(intake) if intake else None
@@ -146,7 +144,7 @@ def report(
             write_offs=amounts,
             rates=rate_table(rates),
             intake=status,
-            since=_default_since(opened, out, day) if since_state is None and closing is None else since_state,
+            since=_default_since(opened, out, day, closing) if since_state is None else since_state,
         )
         replaced = result.write(
             out,
@@ -181,11 +179,13 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=JAPAN)
 
 
-def _default_since(ledger: Ledger, out: Path, day: date | None) -> Since:
+def _default_since(ledger: Ledger, out: Path, day: date | None, closing: int | None) -> Since | None:
     """Return the state of the last report in the folder, or that before the previous business day."""
     from kokin.reports import default_since
 
-    entries = [entry for entry in ledger.entries() if day is None or entry.at.astimezone(JAPAN).date() <= day]
+    entries = [entry for entry in ledger.entries(closing) if day is None or entry.at.astimezone(JAPAN).date() <= day]
+    if not entries:
+        return None
     return default_since(out, entries, day or entries[-1].at.astimezone(JAPAN).date())
 
 
