@@ -183,7 +183,11 @@ def _default_since(ledger: Ledger, out: Path, day: date | None, closing: int | N
     """Return the state of the last report in the folder, or that before the previous business day."""
     from kokin.reports import default_since
 
-    entries = [entry for entry in ledger.entries(closing) if day is None or entry.at.astimezone(JAPAN).date() <= day]
+    entries = [
+        entry
+        for entry in ledger.entries()
+        if (closing is None or entry.id <= closing) and (day is None or entry.at.astimezone(JAPAN).date() <= day)
+    ]
     if not entries:
         return None
     return default_since(out, entries, day or entries[-1].at.astimezone(JAPAN).date())
