@@ -121,7 +121,7 @@ def test_91_the_same_result_with_and_without_newlines_has_the_same_keys() -> Non
     assert keys(written(rows, "zengin-91", header=header, newline=""), "zengin-91", "provider_key", "key_composed") == (
         with_newlines
     )
-    assert with_newlines[7] == ("zengin-91:1234567890|2026-04-01|0000|000|1|0000007|7", True)
+    assert with_newlines[7] == ("zengin-91:1234567890|2026-04-01|0000|000|1|7", True)
     assert len(set(with_newlines)) == 40
 
 
