@@ -210,9 +210,9 @@ def _print_changes(changes: Changes) -> None:
     final, provisional, other = headings("final receipts", "provisional receipts", "cancels and reversals")
     new, resolved, still_open = headings("new exceptions", "resolved exceptions", "open exceptions")
     rows: list[tuple[str, int, int | None]] = [
-        (final, *changes.total("final")),
-        (provisional, *changes.total("provisional")),
-        (other, *changes.total("other")),
+        (final, changes.total("final").records, changes.total("final").amount),
+        (provisional, changes.total("provisional").records, changes.total("provisional").amount),
+        (other, changes.total("other").records, changes.total("other").amount),
         (new, len(changes.tables["new_exceptions"]), None),
         (resolved, len(changes.tables["resolved_exceptions"]), None),
         (still_open, changes.open_exceptions, None),
