@@ -350,7 +350,7 @@ def _of_write_offs(transaction: Transaction, exceptions: pa.Table, last: int | N
     found = exceptions.filter(pc.equal(exceptions.column("outcome"), code))
     names = found.column("bill_id").cast(_TEXT).to_pylist()
     written_off = write_offs_in_force(transaction, last, names).select(["bill_id", "entry_id"]) if names else None
-    entry = {name: each for name, each in _rows(written_off)} if written_off is not None else {}
+    entry = dict(_rows(written_off)) if written_off is not None else {}
     return _table(
         len(found),
         exception_id=pa.array([f"W{name}-{code}" for name in names], _TEXT),

@@ -1057,7 +1057,8 @@ class Ledger:
         ``balance`` is open. ``lapses_on`` is the last day of the limitation by the due date and the years of the charge
         (地方税法18①, 自治法236①, 民法166①); null, and last, if the charge is not known. ``needs_invocation``: a private
         claim lapses only if the debtor invokes the limitation (民法145). Kokin does not know what interrupts a
-        limitation (更新, 完成猶予), nor a stay of enforcement (執行停止, 地方税法15の7): check each row, and add others.
+        limitation (更新, 完成猶予), nor a stay of enforcement (執行停止, 地方税法15の7): check each row, and
+        add others.
 
         Args:
             as_of: a time, or the end of a day in Japan; by default now.
