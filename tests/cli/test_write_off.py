@@ -65,7 +65,7 @@ def test_the_list_is_completed_and_posted(kokin: Kokin, city: Path) -> None:
     }
     assert "written_off" in kokin("ledger", "list", "balances", *LEDGER, cwd=city).stdout
     listed = kokin("ledger", "list", "write-offs", *LEDGER, cwd=city).stdout
-    assert ["2026-06-01", "地方税法18①", "消滅時効"] == listed.split()[-3:]
+    assert listed.split()[-3:] == ["2026-06-01", "地方税法18①", "消滅時効"]
     assert "地方税法18①" in kokin("ledger", "show", "B1", *LEDGER, cwd=city).stdout
     [due] = json.loads(kokin("ledger", "write-off", "list", *LEDGER, "--format", "json", cwd=city).stdout)
     assert (due["bill_id"], due["balance"], due["amount"]) == ("B2", 3_000, None)
