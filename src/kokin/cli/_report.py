@@ -20,12 +20,10 @@ from kokin.cli._options import (
     LedgerAddress,
     OutputFolder,
     RatesFile,
-    WriteOffsFile,
     day_or_today,
     open_ledger,
     option,
     rate_table,
-    read_table,
     time_in_japan,
 )
 from kokin.text import JAPAN
@@ -80,7 +78,6 @@ def report(
     catalog: CatalogFile = None,
     rates: RatesFile = None,
     policy: ExpectedPolicyFile = None,
-    write_offs: WriteOffsFile = None,
     intake: Annotated[
         Path | None,
         option(
@@ -119,13 +116,12 @@ def report(
     """
     from kokin.catalog import CATALOG, load
     from kokin.intake import load as load_intake
-    from kokin.reconcile import Policy, WriteOff
+    from kokin.reconcile import Policy
     from kokin.reports import Report
 
     if (intake_day or now) and not intake:
         raise typer.BadParameter(message("pass --intake"), param_hint="--for" if intake_day else "--now")
     charges = load(catalog) if catalog else CATALOG
-    amounts = read_table(write_offs, WriteOff)
     if closing is not None and as_of:
         raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
     since_state = None if since is None else _since(since)
@@ -141,7 +137,6 @@ def report(
             as_of=day,
             closing=closing,
             catalog=charges,
-            write_offs=amounts,
             rates=rate_table(rates),
             intake=status,
             since=_default_since(opened, out, day, closing) if since_state is None else since_state,

@@ -43,6 +43,7 @@ from kokin.ledger._journal import is_id, rows_of_entry, table_ends
 from kokin.ledger._rematch import differs
 from kokin.ledger._reversals import root_entry
 from kokin.ledger._schema import EntryKind, PostingReason, acknowledgements, bill_versions, entries, seals
+from kokin.ledger._write_offs_in_force import written_off_bills
 from kokin.model import Disposition
 from kokin.reconcile import Policy, Reconciliation
 
@@ -86,6 +87,8 @@ class ChangeCause(StrEnum):
     DECISION = "decision"
     #: 充当: an overpayment was set off against it.
     SET_OFF = "set_off"
+    #: 不納欠損: yen of its debt were written off.
+    WRITE_OFF = "write_off"
 
 
 _CAUSES = {
@@ -95,6 +98,7 @@ _CAUSES = {
     EntryKind.REVERSAL: ChangeCause.REVERSAL,
     EntryKind.DECISION: ChangeCause.DECISION,
     EntryKind.REFUND: ChangeCause.SET_OFF,
+    EntryKind.WRITE_OFF: ChangeCause.WRITE_OFF,
 }
 
 
@@ -217,14 +221,14 @@ def change_batches(transaction: Transaction, cursor: str, policy: Policy) -> Cha
 
 
 def _entries_with_rows(transaction: Transaction, position: int) -> Iterator[tuple[int, EntryKind]]:
-    """Yield the entries after one that can have changed a bill: with versions, postings or decisions, and reversals."""
+    """Yield the entries after one that can have changed a bill: with rows about bills or payments, and reversals."""
     statement = select(entries.c.id, entries.c.kind, seals.c.last_rows).join_from(
         entries, seals, seals.c.entry_id == entries.c.id
     )
     before: dict[str, int] = {}
     for row in transaction.connection.execute(statement.where(entries.c.id >= position).order_by(entries.c.id)).all():
         ends = table_ends(row.last_rows)
-        after = {name: ends[name].id for name in ("bill_versions", "postings", "decisions")}
+        after = {name: ends[name].id for name in ("bill_versions", "postings", "decisions", "write_offs")}
         kind = EntryKind(row.kind)
         if row.id > position and (after != before or kind is EntryKind.REVERSAL):
             yield row.id, kind
@@ -255,7 +259,7 @@ class _Touched:
     """What an entry can have changed: sorted ids, int64 (k,) each."""
 
     versions: Int64Array
-    """The versions of bills that it added."""
+    """The versions of bills that it added, or of which it wrote off yen."""
     replacing: Int64Array
     """Those of them that replace a version."""
     replaced: Int64Array
@@ -278,6 +282,11 @@ def _touched(transaction: Transaction, entry: int, kind: EntryKind) -> _Touched:
     # Another division of a payment among bills can leave its posting as it was.
     decided = root_entry(reversal_targets(transaction), entry) if kind is EntryKind.REVERSAL else entry
     decisions = transaction.rows("decisions", rows_of_entry(transaction, "decisions", decided), ("receipt_id",))
+    if written_off := written_off_bills(transaction, decided):
+        in_force = select(func.max(bill_versions.c.id).label("id")).where(bill_versions.c.entry_id <= entry)
+        in_force = in_force.group_by(bill_versions.c.bill_id)
+        rows = transaction.fetch(in_force, bill_versions.c.bill_id, written_off)
+        versions = sorted_union(versions, to_numpy(rows.column("id"), 0))
     return _Touched(
         versions,
         to_numpy(replacing.column("id"), 0),

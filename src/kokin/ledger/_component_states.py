@@ -12,6 +12,7 @@ from kokin.ledger._database import Transaction
 from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._rematch import match_receipts
 from kokin.ledger._schema import bill_versions, postings
+from kokin.ledger._write_offs_in_force import with_write_offs
 from kokin.reconcile import Policy, Reconciliation
 
 
@@ -59,4 +60,5 @@ class ComponentStates:
         replaced_by = to_numpy(self.bills.column("replaced_by"), entry + 1)
         bills = filter_rows(self.bills, (added <= entry) & (replaced_by > entry) & (withdrawn == 0))
         decided = decisions_in_force(self._transaction, entry, to_numpy(self.receipts.column("id"), 0))
-        return match_receipts(bills, receipts, self._policy, decided)
+        result = match_receipts(bills, receipts, self._policy, decided)
+        return with_write_offs(self._transaction, result, entry, bills.column("bill_id").to_pylist())
