@@ -55,7 +55,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #:
 #: - ① ``files``, 取込結果票: ``source, layout, digest, read, accepted, unpaid, rejected, amount``.
 #: - ② ``outcomes``, 消込結果一覧: :attr:`kokin.reconcile.Reconciliation.outcomes`.
-#: - ③ ``exceptions``, 消込エラーリスト: :attr:`kokin.reconcile.Accounts.exceptions`.
+#: - ③ ``exceptions``, 要確認一覧: :attr:`kokin.reconcile.Accounts.exceptions`.
 #: - ④ ``overpayments``, 過誤納一覧: :attr:`kokin.reconcile.Accounts.overpayments`; if the rate of a year is not known
 #:   yet, the columns that need it are null.
 #: - ⑤ ``daily``, 収納日計表: ``receipts`` and the yen of :attr:`kokin.reconcile.Accounts.totals` by ``payee_code,
@@ -79,7 +79,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``closings``, 締め一覧: the active closings of the ledger: :meth:`kokin.ledger.Ledger.closings`.
 #: - ``late``, 過日分一覧: what came for a day after it was closed: :attr:`kokin.ledger.BookedTotals.late`. In ⑤, ⑥
 #:   and ⑧ it is on the day and in the year in which it is booked, so that a closed day, month or year does not change.
-#: - ``issues``, 取込エラー: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
+#: - ``issues``, 問題一覧: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
 #:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
 #:   is suppressed, its numbers null, and so are further cells, so that it cannot be computed from a total.

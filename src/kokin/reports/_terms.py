@@ -45,7 +45,7 @@ def exception_name(code: str, language: Language = "ja") -> str:
     """Return the name of the code of an exception: an outcome, a finding, or the message of an issue.
 
     >>> exception_name("NO_BILL"), exception_name("EXPIRED", "en")
-    ('該当なし', 'After the payment deadline')
+    ('該当調定なし', 'After the payment deadline')
     """
     row = terms()["values"]["outcome"].get(code)
     return str(row[language]) if row else Issue(code).message(language)
