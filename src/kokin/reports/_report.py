@@ -299,12 +299,13 @@ class Report:
         summary["exceptions"] = len(accounts.exceptions)
         return cls(accounts.as_of, summary, lazy_tables, catalog, intake, changes, batches)
 
-    def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
+    def page(self, *, language: Language = "ja", max_rows: int | None = None, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.
 
         Args:
             language: the language of the page.
-            max_rows: the maximum number of rows of a list; a note below the list says if there are more.
+            max_rows: the maximum number of rows of a list, by default 500, and 5,000 of exceptions; a note below the
+                list says if there are more.
             csv_tables: the tables that are also written as CSV; the note names the file.
         """
         return render_page(self, Terms(language, self.catalog), max_rows, csv_tables)
@@ -319,11 +320,11 @@ class Report:
         encoding: CsvEncoding = "utf-8-sig",
         headings: Literal["names", "words"] = "names",
         geta: bool = False,
-        max_rows: int = 500,
+        max_rows: int | None = None,
     ) -> list[Issue]:
         """Write ``<table>.csv`` for each table, ``report.xlsx``, ``report.html`` and, last, ``summary.json``.
 
-        The same report gives the same bytes, except for the workbook.
+        The same report gives the same bytes.
 
         Args:
             folder: the folder; it is created if it does not exist. Files of an earlier report are replaced; other files
@@ -336,7 +337,7 @@ class Report:
             headings: of the CSV files: ``names``, the stable names of columns, with codes as values, for programs; or
                 ``words``, the terms of the language for both, for people.
             geta: write 〓 for a character that cp932 lacks, instead of raising.
-            max_rows: the maximum number of rows of a list on the page.
+            max_rows: the maximum number of rows of a list on the page, by default 500, and 5,000 of exceptions.
 
         Returns an issue for each text in which a character was replaced by 〓.
 
