@@ -23,16 +23,6 @@ from kokin.text import JAPAN
 if TYPE_CHECKING:
     from kokin.ledger import Entry, Ledger
 
-#: The tables of what changed, in reports with ``since`` only.
-#:
-#: - ``new_files``, 新着ファイル: the receipt files that were posted since and not reversed: ``entry_id, at, source,
-#:   layout, accepted, rejected, final, final_yen, provisional, provisional_yen, other, other_yen``. Yen as reported;
-#:   ``other`` are the cancels and reversals.
-#: - ``new_exceptions``, 新規の要確認: the open exceptions (:meth:`kokin.ledger.Ledger.open_exceptions`) that were not
-#:   open then.
-#: - ``resolved_exceptions``, 解消した要確認: those that were open then and are not any more.
-CHANGE_TABLES = ("new_files", "new_exceptions", "resolved_exceptions")
-
 _INT, _TEXT = pa.int64(), pa.string()
 _COUNTED = ("final", "provisional", "other")
 _NEW_FILES = pa.schema(
@@ -46,6 +36,26 @@ _NEW_FILES = pa.schema(
         *((f"{name}{suffix}", _INT) for name in _COUNTED for suffix in ("", "_yen")),
     ]
 )
+_EXCEPTION_COLUMNS = {
+    **dict.fromkeys(("exception_id", "outcome", "amount", "bill_id", "field", "expected", "found", "paid_on")),
+    **dict.fromkeys(("age_days", "entry_id", "source", "record_no")),
+    "outcome": "code",
+}
+#: The tables of what changed, in reports with ``since`` only, and their columns.
+#:
+#: - ``new_files``, 新着ファイル: the receipt files that were posted since and not reversed: ``entry_id, at, source,
+#:   layout, accepted, rejected, final, final_yen, provisional, provisional_yen, other, other_yen``. Yen as reported;
+#:   ``other`` are the cancels and reversals.
+#: - ``new_exceptions``, 新規の要確認: the open exceptions (:meth:`kokin.ledger.Ledger.open_exceptions`) that were not
+#:   open then: ``exception_id, outcome, amount, bill_id, field, expected, found, paid_on, age_days, entry_id, source,
+#:   record_no``. ``outcome`` is the outcome, the finding, or the code of an issue.
+#: - ``resolved_exceptions``, 解消した要確認: those that were open then and are not any more.
+CHANGE_TABLES: Mapping[str, tuple[str, ...]] = {
+    "new_files": tuple(_NEW_FILES.names),
+    "new_exceptions": tuple(_EXCEPTION_COLUMNS),
+    "resolved_exceptions": tuple(_EXCEPTION_COLUMNS),
+}
+
 _CLASS_OF_KIND = {
     ReceiptKind.FINAL: "final",
     ReceiptKind.CORRECTION: "final",
@@ -124,7 +134,8 @@ class Changes:
 def _without(table: pa.Table, other: pa.Table) -> pa.Table:
     """Return the exceptions that another table does not have, by ``exception_id``."""
     others = combine(other.column("exception_id"))
-    return table.filter(pc.invert(pc.is_in(table.column("exception_id"), value_set=others)))
+    rows = table.filter(pc.invert(pc.is_in(table.column("exception_id"), value_set=others)))
+    return pa.table({name: rows.column(column or name) for name, column in _EXCEPTION_COLUMNS.items()})
 
 
 def _new_files(ledger: Ledger, entries: Sequence[Entry], after: int, last: int) -> pa.Table:

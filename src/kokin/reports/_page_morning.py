@@ -12,6 +12,7 @@ from kokin.model import Disposition, RefundState
 from kokin.reconcile import AGING_BUCKETS, AgingKind
 from kokin.reports._elements import BAD_SIGN, GOOD_SIGN, WARN_SIGN, Html, html, render_grid, share_bar, tag
 from kokin.reports._page_parts import PagePart
+from kokin.reports._terms import exception_name
 
 _DISPOSITION_TONES = {
     Disposition.APPLIED: "good",
@@ -22,21 +23,8 @@ _DISPOSITION_TONES = {
 }
 # Places where a control differs: how many are named in the headline.
 _MAX_PLACES = 3
-# The columns of ⓪ and of the lists of what changed.
+# The columns of ⓪.
 _INTAKE_COLUMNS = ("label", "intake_state", "day", "deadline", "bank_days", "file", "at", "records", "amount")
-_EXCEPTION_COLUMNS = (
-    "exception_id",
-    "outcome",
-    "amount",
-    "bill_id",
-    "field",
-    "expected",
-    "found",
-    "paid_on",
-    "age_days",
-    "source",
-    "record_no",
-)
 
 
 class MorningPart(PagePart):
@@ -128,7 +116,7 @@ class MorningPart(PagePart):
 
     def files_section(self) -> Html:
         """Return the files that came."""
-        return self.rows("new_files")
+        return self.rows("new_files", without=("layout",))
 
     def new_section(self) -> Html:
         """Return the exceptions that are new, the largest amounts first."""
@@ -139,9 +127,17 @@ class MorningPart(PagePart):
         return self._exceptions("resolved_exceptions")
 
     def _exceptions(self, name: str) -> Html:
-        table = self.tables[name]
-        table = table.rename_columns(["outcome" if column == "code" else column for column in table.column_names])
-        return self.rows(name, [("amount", "descending")], table=table.select(_EXCEPTION_COLUMNS))
+        table, language = self.tables[name], self.terms.language
+        codes = table.column("outcome").dictionary_encode().combine_chunks()
+        names = pa.array(
+            [
+                code if self.terms.value("outcome", code) != code else exception_name(code, language)
+                for code in codes.dictionary.to_pylist()
+            ],
+            pa.string(),
+        )
+        shown = table.set_column(table.column_names.index("outcome"), "outcome", names.take(codes.indices))
+        return self.rows(name, [("amount", "descending")], table=shown, without=("entry_id",))
 
     # --- do the books balance? ---------------------------------------------------------------------------------------
 
@@ -206,9 +202,11 @@ class MorningPart(PagePart):
     def _waiting(self) -> list[tuple[str, pa.Table, str]]:
         """Return what waits: 速報 without 確報, 不明金, deposits that are missing, and refunds that are undecided."""
         pending, terms = self.tables["pending"], self.terms
+        has_deposits = self.report.summary["controls"].get("T3", {}).get("holds") in (True, False)
         rows = [
             (terms.sentence(f"waits_{kind.value}"), pending.filter(pc.equal(pending.column("kind"), kind)), "amount")
             for kind in AgingKind
+            if kind is not AgingKind.UNSETTLED or has_deposits
         ]
         refunds = self.tables["overpayments"]
         refunds = refunds.filter(pc.equal(refunds.column("state"), RefundState.OPEN.value))
