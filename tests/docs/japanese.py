@@ -116,11 +116,13 @@ def update(names: list[str]) -> None:
         if names and name not in names:
             continue
         recorded = record(path, "en", {})
-        twins = {block: text for block, text in found.pop(name, {}).items() if block not in dict(recorded)}
+        earlier = found.pop(name, {})
+        twins = {block: text for block, text in earlier.items() if block not in dict(recorded)}
         found[name] = dict(twins)
         for (block, english), (_, japanese) in zip(recorded, record(path, "ja", twins), strict=True):
             try:
-                text = twin(block, english, japanese)
+                edited = earlier.get(block, "")
+                text = edited if edited and shows(edited, japanese) else twin(block, english, japanese)
             except ValueError as error:
                 print(f"{name}: edit by hand: {error}", file=sys.stderr)
                 continue

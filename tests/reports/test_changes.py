@@ -153,7 +153,7 @@ def test_each_number_is_the_same_in_every_output(town, tmp_path, language):
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     page = (out / "report.html").read_text(encoding="utf-8")
     book = openpyxl.load_workbook(out / "report.xlsx")
-    terms = {"ja": ("新規の要確認", "解消した要確認", "③要確認一覧", "受付不可の一覧", "①取込結果票", "新着ファイル")}
+    terms = {"ja": ("新規の要確認", "解消した要確認", "③要確認一覧", "問題一覧", "①取込結果票", "新着ファイル")}
     terms["en"] = ("New exceptions", "Resolved exceptions", "③Exceptions", "Import issues", "①Files", "New files")
     changes = summary["changes"]
     names = ("new_exceptions", "resolved_exceptions", "exceptions", "issues", "files", "new_files")
