@@ -22,7 +22,7 @@ from unittest import mock
 from rich.text import Text
 
 from kokin.demo import write_city
-from tests.docs.blocks import Block, Reader, row_of, wanted
+from tests.docs.blocks import Block, Reader, blocks, row_of, wanted
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
@@ -111,13 +111,14 @@ def pages() -> Iterator[tuple[str, Path]]:
 
 def update(names: list[str]) -> None:
     """Write the outputs of some pages, or of all; those of other pages remain."""
-    found = {page: dict(blocks) for page, blocks in outputs().items()}
+    found = {page: dict(texts) for page, texts in outputs().items()}
     for name, path in pages():
         if names and name not in names:
             continue
         recorded = record(path, "en", {})
         earlier = found.pop(name, {})
-        twins = {block: text for block, text in earlier.items() if block not in dict(recorded)}
+        programs = {block.text for block in blocks(path.read_text(encoding="utf-8")) if block.language == "python"}
+        twins = {block: text for block, text in earlier.items() if block in programs}
         found[name] = dict(twins)
         for (block, english), (_, japanese) in zip(recorded, record(path, "ja", twins), strict=True):
             try:
