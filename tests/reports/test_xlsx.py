@@ -59,7 +59,7 @@ def test_every_value_has_its_type_and_format(tmp_path: Path) -> None:
     assert [cell.value for cell in columns[2]] == TABLE["amount"].to_pylist()
     assert (columns[2][0].number_format, columns[3][0].number_format) == ("#,##0", "0")
     assert (columns[4][0].value, columns[4][0].number_format) == (98.52, "0.00")
-    assert [cell.value for cell in columns[5][:2]] == ["消込済", "該当なし"]
+    assert [cell.value for cell in columns[5][:2]] == ["消込済", "該当調定なし"]
     assert [cell.value for cell in columns[6][:3]] == ["はい", "いいえ", None]
     assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:G10")
     assert sheet.column_dimensions["A"].width > sheet.column_dimensions["D"].width >= 8
