@@ -240,7 +240,7 @@ def _cell(column: str, row: Mapping[str, Any], terms: Terms) -> Html:
         return tag("td", tag("span", text, class_=f"tag {_TONES.get(value, 'warn')}"))
     if column in _HASHES:
         return tag("td", tag("code", text, title=value))
-    if column in ("expected", "found"):
+    if column in ("expected", "found") and isinstance(value, str):
         return tag("td", text, class_="n" if isinstance(parse_value(row.get("field"), value), int) else None)
     if isinstance(value, bool):
         return tag("td", text)
