@@ -28,7 +28,7 @@ _MAX_TEXT = 32_767
 _CHUNK_ROWS, _WIDTH_ROWS = 1 << 14, 1_000
 _MIN_WIDTH, _MAX_WIDTH = 8, 44
 _A4 = 9
-# Serial number of 1970-01-01 in a workbook, and that of 1900-03-01, and that day: before it, Excel counts a 29 February 1900.
+# Serial numbers of 1970-01-01 and 1900-03-01 in a workbook, and that day: before it, Excel counts a 29 February 1900.
 _SERIAL_OF_1970, _FIRST_SERIAL, _FIRST_DAY = 25_569, 61, date(1900, 3, 1)
 
 _YEN, _PLAIN, _DATE, _RATE, _MOMENT = "#,##0", "0", "yyyy-mm-dd", "0.00", "yyyy-mm-dd hh:mm:ss"
@@ -155,7 +155,9 @@ class Sheets:
         sums = {**font, "bold": True, "top": 1, "bg_color": "#F4F6F8"}
         self.sum_text, self.sum_yen = book.add_format(sums), book.add_format({**sums, "num_format": _YEN})
         states = {"holds": "#226848", "differs": "#A02F3A", "not_checked": "#875000"}
-        self.states = {key: book.add_format({**font, "bold": True, "font_color": colour}) for key, colour in states.items()}
+        self.states = {
+            key: book.add_format({**font, "bold": True, "font_color": colour}) for key, colour in states.items()
+        }
         properties: dict[str, Any] = {"author": "kokin", "title": self.title_of_book}
         if cover:
             properties["created"] = datetime(cover.as_of.year, cover.as_of.month, cover.as_of.day)
@@ -266,7 +268,7 @@ class Sheets:
         return sheet
 
     def _cells(self, table: pa.Table) -> list[pa.ChunkedArray]:
-        """Return the columns as text or numbers: days, months and moments as serial numbers, findings with their field."""
+        """Return the columns as text or numbers: days as serial numbers, findings with their field before them."""
         cells = []
         for name in table.column_names:
             column = table.column(name)
@@ -281,7 +283,7 @@ class Sheets:
         return cells
 
     def _width(self, head: str, field: pa.Field, column: pa.ChunkedArray) -> int:
-        """Return the width of a column in digits, from its heading with the filter's arrow and from its first values."""
+        """Return the width of a column in digits, from its heading with the filter arrow and its first values."""
         if field.type == pa.date32():
             widest = len("2026-06-01")
         else:
@@ -350,7 +352,11 @@ def _is_summed(name: str) -> bool:
 
 def _by_payee(cover: Cover) -> Mapping[str, Mapping[str, Any]]:
     """Return the totals of each payee by its code; those of the whole, without a code, if there is one payee."""
-    return {code or "–": totals for code, totals in cover.summary["payees"].items()} if cover.has_payees else {"": cover.summary}
+    return (
+        {code or "–": totals for code, totals in cover.summary["payees"].items()}
+        if cover.has_payees
+        else {"": cover.summary}
+    )
 
 
 def column_letters(at: int) -> str:
