@@ -19,10 +19,12 @@ from kokin.cli._options import (
     ExpectedPolicyFile,
     LedgerAddress,
     OutputFolder,
+    RatesFile,
     WriteOffsFile,
     day_or_today,
     open_ledger,
     option,
+    rate_table,
     read_table,
     time_in_japan,
 )
@@ -76,6 +78,7 @@ def report(
     ] = Headings.NAMES,
     geta: Annotated[bool, option("Write 〓 for a character that cp932 lacks, instead of stopping.", "--geta")] = False,
     catalog: CatalogFile = None,
+    rates: RatesFile = None,
     policy: ExpectedPolicyFile = None,
     write_offs: WriteOffsFile = None,
     intake: Annotated[
@@ -141,6 +144,7 @@ def report(
             closing=closing,
             catalog=charges,
             write_offs=amounts,
+            rates=rate_table(rates),
             intake=status,
             since=_default_since(opened, out, day) if since_state is None and closing is None else since_state,
         )
